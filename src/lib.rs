@@ -1,1 +1,8 @@
-//! Tidemill.
+//! Tidemill: durable background jobs on Postgres alone.
+
+pub mod job;
+pub mod kinds;
+pub mod worker;
+
+pub use worker::context::Context;
+pub use worker::handler::{Handler, JobError};

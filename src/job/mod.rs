@@ -1,0 +1,8 @@
+//! What a job is: plain values and rules without any input or output. Imports nothing else of
+//! this crate and must never learn about Postgres, HTTP or the clock of a machine.
+
+pub mod attempt;
+pub mod event;
+pub mod new;
+pub mod settings;
+pub mod text;

@@ -1,0 +1,64 @@
+//! A job that is about to be enqueued: what the caller said, checked, and nothing that the
+//! database decides. What is `None` is filled from the kind's defaults when the row is written.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+/// The wish for one job. Every face (REST, Rust, command line) builds this value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewJob {
+    /// A UUIDv7 made by the caller's process; order of ids promises nothing.
+    pub id: Uuid,
+    /// Which handler runs it.
+    pub kind: String,
+    /// The job's input, a JSON object.
+    pub args: Map<String, Value>,
+    /// The lane; the kind's own if `None`.
+    pub queue: Option<String>,
+    /// 1 (first) to 9; the kind's own, else 5, if `None`.
+    pub priority: Option<i16>,
+    /// Not before this time; at once if `None` and there is no delay.
+    pub run_at: Option<DateTime<Utc>>,
+    /// Not before now plus this, by the database's clock.
+    pub delay: Option<Duration>,
+    /// How many attempts it has.
+    pub max_attempts: Option<i32>,
+    /// After this the handler is asked to stop.
+    pub soft_timeout: Option<Duration>,
+    /// After this the attempt is ended.
+    pub hard_timeout: Option<Duration>,
+    /// The caller's own name for this piece of work; unique among the jobs that are kept.
+    pub execution_id: Option<String>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// Data of the caller that the handler does not need.
+    pub metadata: Option<Map<String, Value>>,
+    /// How long the finished job stays; the kind's or the deployment's retention if `None`.
+    pub retain: Option<Duration>,
+}
+
+impl NewJob {
+    /// A job of `kind` with defaults for everything else.
+    #[must_use]
+    pub fn new(kind: impl Into<String>, args: Map<String, Value>) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            kind: kind.into(),
+            args,
+            queue: None,
+            priority: None,
+            run_at: None,
+            delay: None,
+            max_attempts: None,
+            soft_timeout: None,
+            hard_timeout: None,
+            execution_id: None,
+            tags: Vec::new(),
+            metadata: None,
+            retain: None,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Handlers that come with the binary; import only the public face of `worker`.

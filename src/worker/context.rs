@@ -1,0 +1,132 @@
+//! What a running handler sees of its job and may do for it: read its args, report progress, log,
+//! and learn that it must stop. Never writes to Postgres itself; it hands events to the reporter.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+
+use crate::job::attempt::StopReason;
+use crate::job::event::EventDraft;
+
+/// The job of one attempt, as it was claimed.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The job's id.
+    pub job_id: Uuid,
+    /// The right to run this attempt; fences every write.
+    pub lease_id: Uuid,
+    /// Ordinal of this try, from 1.
+    pub attempt: i32,
+    /// The last ordinal that will be tried.
+    pub max_attempts: i32,
+    /// Which handler runs it.
+    pub kind: String,
+    /// The lane that it came from.
+    pub queue: String,
+    /// The job's input, a JSON object.
+    pub args: Value,
+    /// The caller's own name for the work.
+    pub execution_id: Option<String>,
+}
+
+/// One thing that a handler reports; `None` as draft asks to be told when all before it is stored.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) job_id: Uuid,
+    pub(crate) lease_id: Uuid,
+    pub(crate) draft: Option<EventDraft>,
+    pub(crate) stored: Option<oneshot::Sender<()>>,
+}
+
+/// A handler's view of its attempt. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Context {
+    attempt: Arc<Attempt>,
+    reports: mpsc::Sender<Report>,
+    stop: watch::Receiver<Option<StopReason>>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        attempt: Arc<Attempt>,
+        reports: mpsc::Sender<Report>,
+        stop: watch::Receiver<Option<StopReason>>,
+    ) -> Self {
+        Self { attempt, reports, stop }
+    }
+
+    /// The job of this attempt.
+    #[must_use]
+    pub fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
+    /// The job's id.
+    #[must_use]
+    pub fn job_id(&self) -> Uuid {
+        self.attempt.job_id
+    }
+
+    /// The job's input.
+    #[must_use]
+    pub fn args(&self) -> &Value {
+        &self.attempt.args
+    }
+
+    /// Reports how far the job is: `percent` from 0 to 100 and what it does now. Waits only when
+    /// the database is behind; whoever watches the job sees it within a tenth of a second.
+    pub async fn progress(&self, percent: f64, step: &str) {
+        self.report(EventDraft::progress(Some(percent), Some(step), None)).await;
+    }
+
+    /// Reports progress with data of the handler's own; what is `None` keeps its last value.
+    pub async fn progress_with(&self, percent: Option<f64>, step: Option<&str>, data: Option<Value>) {
+        self.report(EventDraft::progress(percent, step, data)).await;
+    }
+
+    /// Adds a line to the job's log.
+    pub async fn log(&self, line: &str) {
+        self.log_to("log", line).await;
+    }
+
+    /// Adds a line to one stream (`stdout`, `stderr`, …) of the job's log.
+    pub async fn log_to(&self, stream: &str, line: &str) {
+        self.report(EventDraft::new("log", json!({ "stream": stream, "line": line }))).await;
+    }
+
+    /// Adds an event of a type that the handler names. The names of Tidemill's own types are
+    /// stored with `custom_` before them.
+    pub async fn event(&self, name: &str, data: Value) {
+        self.report(EventDraft::custom(name, data)).await;
+    }
+
+    /// Why the attempt shall stop, if it shall.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        *self.stop.borrow()
+    }
+
+    /// Waits until the attempt shall stop; for ever if it never has to.
+    pub async fn stopped(&self) -> StopReason {
+        let mut stop = self.stop.clone();
+        let reason = stop.wait_for(Option::is_some).await.map(|reason| *reason);
+        match reason {
+            Ok(Some(reason)) => reason,
+            // The sender lives as long as the attempt: if it is gone nobody will ask any more.
+            _ => std::future::pending().await,
+        }
+    }
+
+    async fn report(&self, draft: EventDraft) {
+        let report = Report {
+            job_id: self.attempt.job_id,
+            lease_id: self.attempt.lease_id,
+            draft: Some(draft),
+            stored: None,
+        };
+        // A closed channel means that the worker is gone; its lease is handed on by the sweep.
+        let _ = self.reports.send(report).await;
+    }
+}

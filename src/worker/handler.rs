@@ -1,0 +1,182 @@
+//! What a kind of job must provide to be run: the typed `Handler` for Rust code, the erased
+//! `DynHandler` behind it, and the error by which a handler says retry, permanent or snooze.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::context::Context;
+use crate::job::attempt::{Failure, Usage};
+
+/// The code for one kind of job.
+///
+/// ```
+/// use tidemill::{Context, Handler, JobError};
+///
+/// struct Greet;
+///
+/// impl Handler for Greet {
+///     const KIND: &'static str = "greet";
+///     type Args = String;
+///     type Output = String;
+///
+///     async fn run(&self, context: Context, name: String) -> Result<String, JobError> {
+///         context.progress(50.0, "thinking").await;
+///         Ok(format!("Hello, {name}"))
+///     }
+/// }
+/// ```
+pub trait Handler: Send + Sync + 'static {
+    /// The kind that this handler serves.
+    const KIND: &'static str;
+    /// The job's input, read from its JSON args.
+    type Args: DeserializeOwned + Send;
+    /// The job's result, stored as JSON.
+    type Output: Serialize;
+
+    /// Runs one attempt. The future is dropped when the attempt must end at once (hard timeout,
+    /// lost lease, a cancel that was not followed in time).
+    fn run(
+        &self,
+        context: Context,
+        args: Self::Args,
+    ) -> impl Future<Output = Result<Self::Output, JobError>> + Send;
+}
+
+/// What a handler gives back when it is done.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Completion {
+    /// The job's result.
+    pub result: Option<Value>,
+    /// What the process behind it used, if there was one.
+    pub usage: Usage,
+}
+
+/// A boxed future of one attempt.
+pub type RunFuture<'a> = Pin<Box<dyn Future<Output = Result<Completion, JobError>> + Send + 'a>>;
+
+/// A handler with its types erased; kinds that come from the config implement it directly.
+pub trait DynHandler: Send + Sync + 'static {
+    /// Runs one attempt; see [`Handler::run`].
+    fn run(&self, context: Context) -> RunFuture<'_>;
+}
+
+/// Erases a typed handler.
+pub(crate) struct Erased<H>(pub(crate) H);
+
+impl<H: Handler> DynHandler for Erased<H> {
+    fn run(&self, context: Context) -> RunFuture<'_> {
+        Box::pin(async move {
+            let args = H::Args::deserialize(context.args()).map_err(|error| {
+                JobError::permanent(format!("the args do not fit kind {}: {error}", H::KIND))
+                    .class("bad_args")
+            })?;
+            let output = self.0.run(context, args).await?;
+            let result = serde_json::to_value(output).map_err(|error| {
+                JobError::permanent(format!("the result cannot be written as JSON: {error}"))
+                    .class("bad_result")
+            })?;
+            Ok(Completion { result: (!result.is_null()).then_some(result), usage: Usage::default() })
+        })
+    }
+}
+
+/// Why a handler did not complete, and what shall happen next.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobError {
+    pub(crate) next: Next,
+    pub(crate) message: Cow<'static, str>,
+    pub(crate) class: Cow<'static, str>,
+    pub(crate) backtrace: Option<String>,
+    pub(crate) usage: Usage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Next {
+    Retry,
+    Permanent,
+    Snooze(Duration),
+}
+
+impl JobError {
+    /// The attempt failed; another one may succeed.
+    pub fn retry(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Next::Retry, message)
+    }
+
+    /// The job failed for good; no further attempt is made.
+    pub fn permanent(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Next::Permanent, message)
+    }
+
+    /// Nothing is wrong, but the job shall run again after `delay`; costs no attempt.
+    #[must_use]
+    pub fn snooze(delay: Duration) -> Self {
+        Self::new(Next::Snooze(delay), "snoozed")
+    }
+
+    /// Names a stable class for grouping, such as `rate_limited`.
+    #[must_use]
+    pub fn class(mut self, class: impl Into<Cow<'static, str>>) -> Self {
+        self.class = class.into();
+        self
+    }
+
+    /// Attaches a stack trace.
+    #[must_use]
+    pub fn backtrace(mut self, backtrace: impl Into<String>) -> Self {
+        self.backtrace = Some(backtrace.into());
+        self
+    }
+
+    /// Attaches what the process behind the attempt used.
+    #[must_use]
+    pub fn usage(mut self, usage: Usage) -> Self {
+        self.usage = usage;
+        self
+    }
+
+    pub(crate) fn into_failure(self) -> Failure {
+        Failure {
+            message: self.message.into_owned(),
+            class: self.class.into_owned(),
+            permanent: matches!(self.next, Next::Permanent),
+            backtrace: self.backtrace,
+        }
+    }
+
+    fn new(next: Next, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            next,
+            message: message.into(),
+            class: Cow::Borrowed("error"),
+            backtrace: None,
+            usage: Usage::default(),
+        }
+    }
+}
+
+impl fmt::Display for JobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// Any error of a library means another attempt; say [`JobError::permanent`] where none can help.
+impl<E: std::error::Error> From<E> for JobError {
+    fn from(error: E) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            message = format!("{message}: {cause}");
+            source = cause.source();
+        }
+        Self::retry(message).class(std::any::type_name::<E>())
+    }
+}

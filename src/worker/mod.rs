@@ -1,0 +1,4 @@
+//! Runs jobs.
+
+pub mod context;
+pub mod handler;
