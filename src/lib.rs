@@ -2,6 +2,7 @@
 
 pub mod job;
 pub mod kinds;
+pub mod store;
 pub mod worker;
 
 pub use worker::context::Context;

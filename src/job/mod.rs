@@ -2,7 +2,9 @@
 //! this crate and must never learn about Postgres, HTTP or the clock of a machine.
 
 pub mod attempt;
+pub mod document;
 pub mod event;
 pub mod new;
 pub mod settings;
+pub mod state;
 pub mod text;

@@ -1,0 +1,200 @@
+-- The views: for people and dashboards to look. Dropped and made anew after the versioned migrations.
+
+create view jobs_now as
+select
+  id,
+  kind,
+  queue,
+  case
+    when state = 'available' and attempt > 0 then 'retrying'
+    when state = 'available' and run_at > now() then 'scheduled'
+    else state::text
+  end as status,
+  priority,
+  attempt,
+  max_attempts,
+  run_at,
+  created_at,
+  started_at,
+  worker_id,
+  execution_id,
+  tags,
+  args,
+  error ->> 'message' as last_error,
+  cancel_requested_at
+from jobs_live;
+comment on view jobs_now is 'Live jobs with their shown state.';
+
+create view job_history as
+select
+  id,
+  kind,
+  queue,
+  state,
+  priority,
+  attempt,
+  created_at,
+  started_at,
+  finished_at,
+  started_at - created_at as waited,
+  finished_at - started_at as ran,
+  last_worker_id as worker_id,
+  execution_id,
+  tags,
+  args,
+  result,
+  error
+from jobs
+where finished_at is not null;
+comment on view job_history is 'Finished jobs; ask with a range of finished_at to read only those days.';
+
+create view progress_now as
+select
+  r.job_id,
+  r.kind,
+  r.queue,
+  p.percent,
+  p.step,
+  p.data,
+  p.updated_at,
+  now() - r.started_at as running_for,
+  r.worker_id
+from running r
+left join progress p on p.job_id = r.job_id
+order by r.started_at;
+comment on view progress_now is 'What runs now and how far it is.';
+
+create view worker_status as
+select
+  id,
+  name,
+  host,
+  pid,
+  version,
+  case when state <> 'stopped' and seen_at < now() - lease_ttl then 'lost' else state end as state,
+  running,
+  queues,
+  kinds,
+  started_at,
+  now() - seen_at as last_seen
+from workers
+order by started_at desc;
+comment on view worker_status is 'Workers; "lost" ones stopped sending heartbeats.';
+
+create view stuck_jobs as
+select
+  job_id,
+  kind,
+  queue,
+  worker_id,
+  attempt,
+  now() - started_at as running_for,
+  now() - seen_at as last_seen,
+  lease_expires_at < now() as lease_expired,
+  deadline_at < now() as past_deadline
+from running
+where seen_at < now() - interval '5 minutes'
+  or lease_expires_at < now()
+  or deadline_at < now();
+comment on view stuck_jobs is 'Attempts without a sign of life; the sweep takes them back within seconds if it runs.';
+
+create view queue_names as
+with recursive seen as (
+  -- Jumps from queue to queue along the claim index; reads one row a queue, however many jobs.
+  (select queue from jobs_live order by queue limit 1)
+  union all
+  select (select j.queue from jobs_live j where j.queue > s.queue order by j.queue limit 1)
+  from seen s
+  where s.queue is not null
+)
+select queue as name from seen where queue is not null
+union
+select name from queues
+union
+select queue from kinds
+union
+select jsonb_object_keys(queues) from workers where state <> 'stopped' and seen_at > now() - lease_ttl;
+comment on view queue_names is 'Every queue that has live jobs, settings, a kind or a worker.';
+
+create view queue_stats as
+select
+  n.name as queue,
+  q.paused_at,
+  q.paused_by,
+  q.draining_at,
+  q.slots,
+  (select count(*) from running r where r.queue = n.name) as running,
+  (select count(*) from (
+    select 1 from jobs_live j where j.queue = n.name and j.run_at <= now() and j.state = 'available' limit 10000
+  ) due) as due_at_most_10000,
+  (select min(due.run_at) from (
+    select (select j.run_at from jobs_live j
+      where j.queue = n.name and j.priority = p.priority and j.run_at <= now() and j.state = 'available'
+      order by j.run_at, j.id limit 1) as run_at
+    from generate_series(1, 9) as p (priority)
+  ) due) as oldest_due_at
+from queue_names n
+left join queues q on q.name = n.name;
+comment on view queue_stats is 'Each queue: paused or not, what runs, how much is due (counted up to 10,000, never more).';
+
+create view kind_stats as
+select
+  kind,
+  date_trunc('hour', finished_at) as hour,
+  count(*) filter (where state = 'completed') as completed,
+  count(*) filter (where state = 'failed') as failed,
+  count(*) filter (where state = 'cancelled') as cancelled,
+  avg(finished_at - started_at) as average_run,
+  percentile_cont(0.95) within group (order by finished_at - started_at) as p95_run,
+  avg(started_at - created_at) as average_wait
+from jobs
+where finished_at > now() - interval '1 day'
+group by kind, date_trunc('hour', finished_at);
+comment on view kind_stats is 'Finished jobs of the last day by kind and hour.';
+
+create view throughput as
+select
+  date_trunc('minute', finished_at) as minute,
+  queue,
+  count(*) as finished,
+  count(*) filter (where state = 'failed') as failed
+from jobs
+where finished_at > now() - interval '1 hour'
+group by date_trunc('minute', finished_at), queue;
+comment on view throughput is 'Finished jobs of the last hour by minute and queue.';
+
+create view failures as
+select
+  kind,
+  error ->> 'type' as type,
+  left(error ->> 'message', 120) as message,
+  count(*) as attempts,
+  count(distinct job_id) as jobs,
+  min(finished_at) as first_at,
+  max(finished_at) as last_at
+from (
+  select a.*, j.kind
+  from attempts a
+  left join jobs j on j.id = a.job_id
+  where a.finished_at > now() - interval '1 day'
+    and a.outcome <> 'completed'
+) failed
+group by kind, error ->> 'type', left(error ->> 'message', 120);
+comment on view failures is 'Failed attempts of the last day, grouped by their cause.';
+
+create view job_documents as
+select
+  j.*,
+  case
+    when j.state = 'available' and j.attempt > 0 then 'retrying'
+    when j.state = 'available' and j.run_at > now() then 'scheduled'
+    else j.state::text
+  end as status,
+  p.percent,
+  p.step,
+  p.data as progress_data,
+  p.last_seq,
+  p.updated_at as progress_at
+from jobs j
+left join progress p on p.job_id = j.id;
+comment on view job_documents is 'Each job with its progress: what the HTTP API shows.';

@@ -1,0 +1,127 @@
+//! A job as every face shows it: the job document of the HTTP API. Plain data; it is filled by the
+//! store and must never be changed by what shows it.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::state::JobState;
+
+/// One job.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct JobDocument {
+    /// UUIDv7.
+    pub id: Uuid,
+    /// Which handler runs it.
+    pub kind: String,
+    /// The lane that it is claimed from.
+    pub queue: String,
+    /// The stored state.
+    pub state: JobState,
+    /// The shown state: as `state`, or `scheduled`, or `retrying`.
+    pub status: String,
+    /// 1 (first) to 9 (last).
+    pub priority: i16,
+    /// The input.
+    pub args: Value,
+    /// What the handler gave back.
+    pub result: Option<Value>,
+    /// The last failure: message, type, permanent, backtrace.
+    pub error: Option<Value>,
+    /// Ordinal of the present or last try.
+    pub attempt: i32,
+    /// No try has a higher ordinal.
+    pub max_attempts: i32,
+    /// Not claimed before; null while waiting.
+    #[serde(serialize_with = "micros_or_null")]
+    pub run_at: Option<DateTime<Utc>>,
+    /// When it was enqueued.
+    #[serde(serialize_with = "micros")]
+    pub created_at: DateTime<Utc>,
+    /// When the present or last attempt was claimed.
+    #[serde(serialize_with = "micros_or_null")]
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    #[serde(serialize_with = "micros_or_null")]
+    pub finished_at: Option<DateTime<Utc>>,
+    /// The caller's own name for it.
+    pub execution_id: Option<String>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// Data of the caller.
+    pub metadata: Option<Value>,
+    /// How far it is; null if it never said.
+    pub progress: Option<Progress>,
+    /// Who runs it, or ran it last.
+    pub worker_id: Option<String>,
+    /// When somebody asked to cancel it.
+    #[serde(serialize_with = "micros_or_null")]
+    pub cancel_requested_at: Option<DateTime<Utc>>,
+    /// Where to go from here.
+    pub links: Links,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Progress {
+    /// From 0 to 100.
+    pub percent: Option<f32>,
+    /// What it does now.
+    pub step: Option<String>,
+    /// Data of the handler's own.
+    pub data: Option<Value>,
+    /// Number of the job's last event.
+    pub seq: i64,
+    /// When it was reported.
+    #[serde(serialize_with = "micros")]
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Routes of one job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Links {
+    /// The job.
+    #[serde(rename = "self")]
+    pub itself: String,
+    /// Its events, as JSON or as a stream.
+    pub events: String,
+    /// Waits for its end.
+    pub result: String,
+    /// Cancels it.
+    pub cancel: String,
+}
+
+impl Links {
+    /// The routes of a job.
+    #[must_use]
+    pub fn of(id: Uuid) -> Self {
+        let itself = format!("/api/v1/jobs/{id}");
+        Self {
+            events: format!("{itself}/events"),
+            result: format!("{itself}/result"),
+            cancel: format!("{itself}/cancel"),
+            itself,
+        }
+    }
+}
+
+/// Writes a time as RFC 3339 in UTC with microseconds.
+///
+/// # Errors
+/// Only those of the serializer.
+pub fn micros<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Micros, true))
+}
+
+/// As [`micros`], or null.
+///
+/// # Errors
+/// Only those of the serializer.
+pub fn micros_or_null<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => micros(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}

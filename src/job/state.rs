@@ -1,0 +1,45 @@
+//! The stored states of a job, equal to the enum `job_state` in Postgres. Shown states (scheduled,
+//! retrying) are made by the database's views and must never be stored.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Where a job is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "job_state", rename_all = "lowercase")]
+pub enum JobState {
+    /// Waits for other jobs, a signal or a limit's release.
+    Waiting,
+    /// May be claimed once its `run_at` has come.
+    Available,
+    /// A worker holds its lease.
+    Running,
+    /// Done.
+    Completed,
+    /// Failed for good.
+    Failed,
+    /// Cancelled.
+    Cancelled,
+}
+
+impl JobState {
+    /// True for the three states that end a job's life.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+
+    /// The state's word, as in SQL and JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Available => "available",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}

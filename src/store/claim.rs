@@ -1,0 +1,147 @@
+//! Claim: takes due jobs of one queue under new leases. One statement; the cursor spares it the dead
+//! rows at the head of the index, and a job that another claimer holds is passed over.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Result, Store};
+
+/// Behind which row of one priority the next claim begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// `run_at` of the last row that was claimed.
+    pub run_at: DateTime<Utc>,
+    /// Its id.
+    pub id: Uuid,
+}
+
+impl Position {
+    /// Before every row.
+    pub const HEAD: Self = Self { run_at: DateTime::UNIX_EPOCH, id: Uuid::nil() };
+}
+
+/// A position for each priority from 1 to 9.
+pub type Cursor = [Position; 9];
+
+/// What to claim.
+#[derive(Debug)]
+pub struct ClaimRequest<'a> {
+    /// From this queue.
+    pub queue: &'a str,
+    /// Only these kinds.
+    pub kinds: &'a [String],
+    /// At most so many.
+    pub limit: i64,
+    /// Behind these rows.
+    pub cursor: &'a Cursor,
+    /// For this worker.
+    pub worker_id: &'a str,
+    /// Leases last so long unless they are renewed.
+    pub lease_ttl_seconds: f64,
+}
+
+/// A job that was claimed, with all that its attempt needs.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    pub id: Uuid,
+    pub lease_id: Uuid,
+    pub kind: String,
+    pub queue: String,
+    pub priority: i16,
+    pub attempt: i32,
+    pub max_attempts: i32,
+    pub args: Value,
+    pub execution_id: Option<String>,
+    pub run_at: DateTime<Utc>,
+    pub soft_timeout_seconds: Option<f64>,
+    pub hard_timeout_seconds: Option<f64>,
+    pub lease_expires_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// Claims due jobs, first priorities first, each oldest first.
+    ///
+    /// # Errors
+    /// When the database fails. A claim whose answer is lost comes back when its leases expire.
+    pub async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Vec<Claimed>> {
+        let priorities: Vec<i16> = (1..=9).collect();
+        let run_ats: Vec<DateTime<Utc>> = request.cursor.iter().map(|position| position.run_at).collect();
+        let ids: Vec<Uuid> = request.cursor.iter().map(|position| position.id).collect();
+        let claimed = sqlx::query_as!(
+            Claimed,
+            r#"
+            with due as materialized (
+              select d.id
+              from unnest($3::smallint[], $4::timestamptz[], $5::uuid[]) as c (priority, run_at, id)
+              cross join lateral (
+                select j.id
+                from jobs_live j
+                where j.queue = $1
+                  and j.priority = c.priority
+                  and (j.run_at, j.id) > (c.run_at, c.id)
+                  and j.run_at <= statement_timestamp()
+                  and j.state = 'available'
+                  and j.kind = any($2)
+                order by j.run_at, j.id
+                limit $6
+                for update skip locked
+              ) d
+              where not exists (select 1 from queues q where q.name = $1 and q.paused_at is not null)
+              limit $6
+            ),
+            taken as (
+              update jobs_live j
+              set
+                state = 'running',
+                attempt = j.attempt + 1,
+                lease_id = gen_random_uuid(),
+                worker_id = $7,
+                started_at = clock_timestamp()
+              from due
+              where j.id = due.id
+              returning j.*
+            ),
+            registered as (
+              insert into running (job_id, lease_id, worker_id, attempt, queue, kind, started_at, lease_expires_at, deadline_at)
+              select
+                t.id, t.lease_id, t.worker_id, t.attempt, t.queue, t.kind, t.started_at,
+                clock_timestamp() + make_interval(secs => $8),
+                -- The worker ends the attempt at its hard timeout; the sweep only if that failed.
+                clock_timestamp() + coalesce(t.hard_timeout, k.hard_timeout, '24 hours')
+                  + coalesce(k.stop_grace, '10 seconds') + make_interval(secs => $8)
+              from taken t
+              left join kinds k on k.name = t.kind
+              returning job_id, lease_expires_at
+            )
+            select
+              t.id as "id!",
+              t.lease_id as "lease_id!",
+              t.kind as "kind!",
+              t.queue as "queue!",
+              t.priority as "priority!",
+              t.attempt as "attempt!",
+              t.max_attempts as "max_attempts!",
+              t.args as "args!",
+              t.execution_id,
+              t.run_at as "run_at!",
+              extract(epoch from t.soft_timeout)::double precision as soft_timeout_seconds,
+              extract(epoch from t.hard_timeout)::double precision as hard_timeout_seconds,
+              statement_timestamp() + make_interval(secs => $8) as "lease_expires_at!"
+            from taken t
+            order by t.priority, t.run_at, t.id
+            "#,
+            request.queue,
+            request.kinds,
+            &priorities,
+            &run_ats,
+            &ids,
+            request.limit,
+            request.worker_id,
+            request.lease_ttl_seconds,
+        )
+        .fetch_all(self.claims())
+        .await?;
+        Ok(claimed)
+    }
+}

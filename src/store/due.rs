@@ -1,0 +1,72 @@
+//! Due: which queues have work for a worker, and when the next piece falls due. One statement for all
+//! queues, so that an idle worker asks one question a second; takes nothing.
+
+use super::{Result, Store};
+
+/// What one queue has for a worker.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// The queue.
+    pub queue: String,
+    /// True if something can be claimed now.
+    pub now: bool,
+    /// Seconds until the next job falls due, if one is scheduled.
+    pub next_in_seconds: Option<f64>,
+    /// The slots that somebody set for each worker, if any.
+    pub slots: Option<i32>,
+    /// True while the queue is paused.
+    pub paused: bool,
+}
+
+impl Store {
+    /// Looks at the head of each queue and priority.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn due(&self, queues: &[String], kinds: &[String]) -> Result<Vec<Due>> {
+        let rows = sqlx::query_as!(
+            Due,
+            r#"
+            select
+              n.name as "queue!",
+              exists (
+                select 1
+                from generate_series(1, 9) as p (priority)
+                cross join lateral (
+                  select 1
+                  from jobs_live j
+                  where j.queue = n.name
+                    and j.priority = p.priority
+                    and j.run_at <= statement_timestamp()
+                    and j.state = 'available'
+                    and j.kind = any($2)
+                  limit 1
+                ) ready
+              ) as "now!",
+              (
+                select extract(epoch from min(later.run_at) - clock_timestamp())::double precision
+                from generate_series(1, 9) as p (priority)
+                cross join lateral (
+                  select j.run_at
+                  from jobs_live j
+                  where j.queue = n.name
+                    and j.priority = p.priority
+                    and j.run_at > statement_timestamp()
+                    and j.run_at < 'infinity'
+                  order by j.run_at
+                  limit 1
+                ) later
+              ) as next_in_seconds,
+              q.slots,
+              q.paused_at is not null as "paused!"
+            from unnest($1::text[]) as n (name)
+            left join queues q on q.name = n.name
+            "#,
+            queues,
+            kinds,
+        )
+        .fetch_all(self.claims())
+        .await?;
+        Ok(rows)
+    }
+}

@@ -1,0 +1,135 @@
+//! Enqueue: writes new jobs, many in one statement, or one in the caller's own transaction. Answers
+//! only after the commit, unless the transaction is the caller's; wakes nobody by itself.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, PgExecutor};
+use uuid::Uuid;
+
+use super::Result;
+use crate::job::new::NewJob;
+
+/// What became of one wished job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It is stored.
+    Created,
+    /// Its execution id belongs to another job.
+    ExecutionIdTaken,
+    /// Its queue takes no new jobs.
+    QueueDraining,
+    /// Nothing serves its kind and `strict_kinds` is on.
+    UnknownKind,
+}
+
+/// A wished job after the database judged it.
+#[derive(Debug, Clone)]
+pub struct Enqueued {
+    /// The id of the wish.
+    pub id: Uuid,
+    /// What became of it.
+    pub fate: Fate,
+    /// The queue that it went to, or would have gone to.
+    pub queue: String,
+    /// Its priority.
+    pub priority: i16,
+    /// How many attempts it has.
+    pub max_attempts: i32,
+    /// Not claimed before.
+    pub run_at: DateTime<Utc>,
+    /// When it was stored, if it was.
+    pub created_at: Option<DateTime<Utc>>,
+}
+
+/// Stores `jobs` in one statement and answers in their order.
+///
+/// # Errors
+/// When the database fails; then none of them is stored.
+pub async fn enqueue(
+    executor: impl PgExecutor<'_>,
+    jobs: &[NewJob],
+    strict_kinds: bool,
+) -> Result<Vec<Enqueued>> {
+    fn column<T>(jobs: &[NewJob], field: impl Fn(&NewJob) -> T) -> Vec<T> {
+        jobs.iter().map(field).collect()
+    }
+    let rows = sqlx::query!(
+        r#"
+        select
+          id as "id!",
+          outcome as "outcome!",
+          queue as "queue!",
+          priority as "priority!",
+          max_attempts as "max_attempts!",
+          run_at as "run_at!",
+          created_at
+        from insert_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        order by ord
+        "#,
+        &column(jobs, |job| job.id),
+        &column(jobs, |job| job.kind.clone()),
+        &column(jobs, |job| Value::Object(job.args.clone())),
+        &column(jobs, |job| job.queue.clone()) as &[Option<String>],
+        &column(jobs, |job| job.priority) as &[Option<i16>],
+        &column(jobs, |job| job.run_at) as &[Option<DateTime<Utc>>],
+        &column(jobs, |job| job.delay.map(|delay| delay.as_secs_f64())) as &[Option<f64>],
+        &column(jobs, |job| job.max_attempts) as &[Option<i32>],
+        &column(jobs, |job| job.soft_timeout.map(|timeout| timeout.as_secs_f64())) as &[Option<f64>],
+        &column(jobs, |job| job.hard_timeout.map(|timeout| timeout.as_secs_f64())) as &[Option<f64>],
+        &column(jobs, |job| job.execution_id.clone()) as &[Option<String>],
+        &column(jobs, |job| (!job.tags.is_empty()).then(|| Value::from(job.tags.clone())))
+            as &[Option<Value>],
+        &column(jobs, |job| job.metadata.clone().map(Value::Object)) as &[Option<Value>],
+        &column(jobs, |job| job.retain.map(|retain| retain.as_secs_f64())) as &[Option<f64>],
+        strict_kinds,
+    )
+    .fetch_all(executor)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Enqueued {
+            id: row.id,
+            fate: match row.outcome.as_str() {
+                "created" => Fate::Created,
+                "queue_draining" => Fate::QueueDraining,
+                "unknown_kind" => Fate::UnknownKind,
+                _ => Fate::ExecutionIdTaken,
+            },
+            queue: row.queue,
+            priority: row.priority,
+            max_attempts: row.max_attempts,
+            run_at: row.run_at,
+            created_at: row.created_at,
+        })
+        .collect())
+}
+
+/// Enqueues one job through any executor, also `&mut *transaction`: it commits or vanishes with it,
+/// and workers are woken when it commits. `schema` is where Tidemill's tables are.
+///
+/// # Errors
+/// When the database fails or refuses the job (a draining queue, a taken execution id).
+pub async fn enqueue_in(executor: impl PgExecutor<'_>, schema: &str, job: &NewJob) -> Result<Uuid> {
+    let wish = serde_json::json!([{
+        "kind": job.kind,
+        "args": job.args,
+        "queue": job.queue,
+        "priority": job.priority,
+        "run_at": job.run_at,
+        "delay": job.delay.map(seconds),
+        "max_attempts": job.max_attempts,
+        "soft_timeout": job.soft_timeout.map(seconds),
+        "hard_timeout": job.hard_timeout.map(seconds),
+        "execution_id": job.execution_id,
+        "tags": if job.tags.is_empty() { None } else { Some(&job.tags) },
+        "metadata": job.metadata,
+        "retain": job.retain.map(seconds),
+    }]);
+    let schema = schema.replace('"', "\"\"");
+    let statement = AssertSqlSafe(format!("select id from \"{schema}\".enqueue_many($1) as id"));
+    Ok(sqlx::query_scalar(statement).bind(wish).fetch_one(executor).await?)
+}
+
+fn seconds(duration: std::time::Duration) -> String {
+    format!("{} seconds", duration.as_secs_f64())
+}

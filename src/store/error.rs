@@ -1,0 +1,69 @@
+//! What can go wrong between this process and its database, told apart by what the caller can do
+//! about it. Must never leak a driver's text to an HTTP client.
+
+/// Result of a store verb.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The URL of the database cannot be read.
+    #[error("the database URL cannot be read: {source}; write postgres://user:password@host:port/database")]
+    BadUrl {
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The database answered with an error or not at all.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A migration failed.
+    #[error("the database could not be migrated: {0}")]
+    Migration(String),
+    /// The schema is not one that this binary can use.
+    #[error("schema {schema} is at migration {found}, this binary knows {known} and cannot use it: {advice}")]
+    UnknownSchema { schema: String, found: i32, known: i32, advice: &'static str },
+}
+
+impl Error {
+    /// True when the same call may succeed a little later: the connection broke, the server restarts,
+    /// a deadlock or timeout was resolved against us.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(database) => database.code().is_some_and(|code| {
+                // Connection, resources, operator intervention, serialization and deadlock, lock and
+                // object state, cached plans after a migration.
+                ["08", "53", "57", "40", "55"].iter().any(|class| code.starts_with(class)) || code == "0A000"
+            }),
+            _ => false,
+        }
+    }
+
+    /// True when a value cannot be stored as it is (class 22), such as a NUL in text.
+    #[must_use]
+    pub fn is_bad_data(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error))
+            if error.code().is_some_and(|code| code.starts_with("22") || code == "54000" || code == "54001"))
+    }
+
+    /// The name of the violated constraint, if that is what happened.
+    #[must_use]
+    pub fn constraint(&self) -> Option<&str> {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return None };
+        error.constraint()
+    }
+
+    /// True when a finished job's day has no partition yet.
+    #[must_use]
+    pub fn is_missing_partition(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error))
+            if error.code().as_deref() == Some("23514")
+                && (error.constraint() == Some("jobs_live_is_unfinished") || error.message().contains("partition")))
+    }
+}

@@ -1,0 +1,113 @@
+//! Events: reads the numbered log of a job behind a number. What is answered is committed, in order
+//! and without gaps; never read from a standby, whose order of visibility may differ.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Result, Store};
+use crate::job::state::JobState;
+
+/// One stored event.
+#[derive(Debug, Clone)]
+pub struct Event {
+    pub seq: i64,
+    pub attempt: i32,
+    pub kind: String,
+    pub data: Value,
+    pub at: DateTime<Utc>,
+}
+
+/// Where a watched job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    pub job_id: Uuid,
+    /// Number of its last event, 0 if it has none.
+    pub last_seq: i64,
+    pub state: JobState,
+    pub attempt: i32,
+}
+
+impl Store {
+    /// Events of one job with numbers above `after`, at most `limit`; `types` empty means all.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn events_after(
+        &self,
+        job_id: Uuid,
+        after: i64,
+        types: &[String],
+        limit: i64,
+    ) -> Result<Vec<Event>> {
+        Ok(sqlx::query_as!(
+            Event,
+            r#"
+            select
+              seq,
+              attempt,
+              type as kind,
+              data,
+              at
+            from events
+            where job_id = $1
+              and seq > $2
+              and (cardinality($3::text[]) = 0 or type = any($3))
+            order by seq
+            limit $4
+            "#,
+            job_id,
+            after,
+            types,
+            limit,
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// Where the given jobs stand; those that do not exist are missing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn marks(&self, jobs: &[Uuid]) -> Result<Vec<Mark>> {
+        Ok(sqlx::query_as!(
+            Mark,
+            r#"
+            select
+              j.id as "job_id!",
+              coalesce(p.last_seq, 0) as "last_seq!",
+              j.state as "state!: JobState",
+              j.attempt as "attempt!"
+            from jobs j
+            left join progress p on p.job_id = j.id
+            where j.id = any($1)
+            "#,
+            jobs,
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// The live jobs and the just finished ones of a queue or a kind, newest first: what a stream of
+    /// many jobs follows.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn watched_jobs(&self, queues: &[String], kinds: &[String], limit: i64) -> Result<Vec<Uuid>> {
+        Ok(sqlx::query_scalar!(
+            r#"
+            select job_id
+            from running
+            where queue = any($1)
+              or kind = any($2)
+            order by started_at desc
+            limit $3
+            "#,
+            queues,
+            kinds,
+            limit,
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+}

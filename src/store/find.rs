@@ -1,0 +1,37 @@
+//! Find: one job by its id or by the caller's name for it, or several by their ids; the live part and
+//! the history look the same from here.
+
+use uuid::Uuid;
+
+use super::document::{DocumentRow, documents};
+use super::{Result, Store};
+use crate::job::document::JobDocument;
+
+impl Store {
+    /// The job, or `None`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn find_job(&self, id: Uuid) -> Result<Option<JobDocument>> {
+        Ok(self.find_jobs(&[id]).await?.into_iter().next())
+    }
+
+    /// The jobs that exist among `ids`, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn find_jobs(&self, ids: &[Uuid]) -> Result<Vec<JobDocument>> {
+        let rows = documents!("where id = any($1) order by id desc", ids).fetch_all(self.pool()).await?;
+        Ok(rows.into_iter().map(Into::into).collect())
+    }
+
+    /// The job that a caller's name stands for.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn job_id_of(&self, execution_id: &str) -> Result<Option<Uuid>> {
+        Ok(sqlx::query_scalar!("select job_id from task_ids where execution_id = $1", execution_id)
+            .fetch_optional(self.pool())
+            .await?)
+    }
+}

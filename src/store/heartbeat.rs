@@ -1,0 +1,55 @@
+//! Heartbeat: renews the leases that a worker names and tells it which it still holds and which jobs
+//! somebody wants cancelled. Judged by the database's clock; a lease that was taken back stays lost.
+
+use uuid::Uuid;
+
+use super::{Result, Store};
+
+/// A lease that is still held.
+#[derive(Debug, Clone)]
+pub struct Held {
+    pub job_id: Uuid,
+    pub lease_id: Uuid,
+    /// True when the job shall be cancelled.
+    pub cancel: bool,
+}
+
+impl Store {
+    /// Renews leases; those missing from the answer are lost.
+    ///
+    /// # Errors
+    /// When the database fails; then none is renewed.
+    pub async fn heartbeat(
+        &self,
+        worker_id: &str,
+        leases: &[Uuid],
+        lease_ttl_seconds: f64,
+    ) -> Result<Vec<Held>> {
+        let held = sqlx::query_as!(
+            Held,
+            r#"
+            with renewed as (
+              update running r
+              set
+                seen_at = clock_timestamp(),
+                lease_expires_at = clock_timestamp() + make_interval(secs => $3)
+              where r.lease_id = any($2)
+                and r.worker_id = $1
+              returning r.job_id, r.lease_id
+            )
+            select
+              r.job_id as "job_id!",
+              r.lease_id as "lease_id!",
+              j.cancel_requested_at is not null as "cancel!"
+            from renewed r
+            join jobs_live j on j.id = r.job_id and j.lease_id = r.lease_id
+            "#,
+            worker_id,
+            leases,
+            lease_ttl_seconds,
+        )
+        .fetch_all(self.pool())
+        .await?;
+        Ok(held)
+    }
+}

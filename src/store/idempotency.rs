@@ -1,0 +1,61 @@
+//! Idempotency: the stored first answers to requests that may be repeated. The key, the work and the
+//! answer commit together, so a key without its work cannot exist.
+
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::Result;
+
+/// What is known of a key.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Known {
+    /// Nothing: the work is ours to do, in this transaction.
+    New,
+    /// The same request came before; this was its answer.
+    Answered(Value),
+    /// Another request used the key.
+    OtherRequest,
+}
+
+/// Takes a key for this transaction, or finds what came of it. Waits for a rival that is at work on it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take_key(connection: &mut PgConnection, key: &str, request_hash: &[u8]) -> Result<Known> {
+    let taken = sqlx::query_scalar!(
+        r#"
+        insert into idempotency_keys as k (key, request_hash)
+        values ($1, $2)
+        on conflict (key) do update
+        set request_hash = excluded.request_hash, answer = null, created_at = now(), expires_at = now() + interval '24 hours'
+        where k.expires_at < now()
+        returning true
+        "#,
+        key,
+        request_hash
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    if taken.is_some() {
+        return Ok(Known::New);
+    }
+    // A second statement, for only its new snapshot sees what the rival committed.
+    let known = sqlx::query!("select request_hash, answer from idempotency_keys where key = $1", key)
+        .fetch_one(connection)
+        .await?;
+    Ok(match known.answer {
+        Some(answer) if known.request_hash == request_hash => Known::Answered(answer),
+        _ => Known::OtherRequest,
+    })
+}
+
+/// Stores the answer under a key that was taken in this transaction.
+///
+/// # Errors
+/// When the database fails.
+pub async fn store_answer(connection: &mut PgConnection, key: &str, answer: &Value) -> Result<()> {
+    sqlx::query!("update idempotency_keys set answer = $2 where key = $1", key, answer)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

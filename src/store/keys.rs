@@ -1,0 +1,109 @@
+//! Keys: the API keys' rows. Only hashes come here; a secret must never.
+
+use chrono::{DateTime, Utc};
+
+use super::{Result, Store};
+
+/// A stored API key.
+#[derive(Debug, Clone)]
+pub struct ApiKeyRow {
+    pub id: String,
+    pub name: String,
+    pub scopes: Vec<String>,
+    pub secret_hash: Vec<u8>,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// False when it is revoked or expired, by the database's clock.
+    pub usable: bool,
+}
+
+impl Store {
+    /// All keys, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn api_keys(&self) -> Result<Vec<ApiKeyRow>> {
+        Ok(sqlx::query_as!(
+            ApiKeyRow,
+            r#"
+            select
+              id,
+              name,
+              scopes,
+              secret_hash,
+              created_at,
+              expires_at,
+              revoked_at,
+              last_used_at,
+              revoked_at is null and (expires_at is null or expires_at > now()) as "usable!"
+            from api_keys
+            order by created_at desc
+            "#
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// Stores a new key's hash.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn create_api_key(
+        &self,
+        id: &str,
+        name: &str,
+        scopes: &[String],
+        secret_hash: &[u8],
+        expires_in_seconds: Option<f64>,
+    ) -> Result<()> {
+        sqlx::query!(
+            r#"
+            insert into api_keys (id, name, scopes, secret_hash, expires_at)
+            values ($1, $2, $3, $4, now() + make_interval(secs => $5))
+            "#,
+            id,
+            name,
+            scopes,
+            secret_hash,
+            expires_in_seconds
+        )
+        .execute(self.pool())
+        .await?;
+        sqlx::query!("select tell('w:')").execute(self.pool()).await?;
+        Ok(())
+    }
+
+    /// Revokes a key; answers false if there is no such key.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn revoke_api_key(&self, id: &str) -> Result<bool> {
+        let done =
+            sqlx::query!("update api_keys set revoked_at = coalesce(revoked_at, now()) where id = $1", id)
+                .execute(self.pool())
+                .await?;
+        sqlx::query!("select tell('w:')").execute(self.pool()).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Notes that a key was used; at most once a minute it costs a write.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn touch_api_key(&self, id: &str) -> Result<()> {
+        sqlx::query!(
+            r#"
+            update api_keys
+            set last_used_at = now()
+            where id = $1
+              and (last_used_at is null or last_used_at < now() - interval '1 minute')
+            "#,
+            id
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,170 @@
+//! Listen: the one ear of a process. Holds a LISTEN connection, probes that it really hears, and
+//! hands wake-ups to whoever subscribed. After every reconnect it says so, for hints were missed.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{Error, Result, Store, session};
+
+/// How often the ear is tested.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// How long the echo of a probe may take.
+const ECHO_WITHIN: Duration = Duration::from_secs(3);
+
+/// A hint that something may have happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wake {
+    /// A queue has work.
+    Queue(String),
+    /// A job has events up to this number, or ended (0).
+    Event(Uuid, i64),
+    /// Too many jobs to name have events.
+    AllEvents,
+    /// A running job shall be cancelled.
+    Cancel(Uuid),
+    /// Somebody changed slots or keys.
+    Settings,
+    /// Hints may have been missed: look at everything.
+    Missed,
+}
+
+/// Where wake-ups are heard.
+#[derive(Debug, Clone)]
+pub struct Wakes {
+    sender: broadcast::Sender<Wake>,
+    healthy: watch::Receiver<bool>,
+}
+
+impl Wakes {
+    /// Hears all wake-ups from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Wake> {
+        self.sender.subscribe()
+    }
+
+    /// True while the connection is known to hear.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        *self.healthy.borrow()
+    }
+}
+
+impl Store {
+    /// Starts listening until the token is cancelled; reconnects by itself.
+    #[must_use]
+    pub fn listen(&self, shutdown: CancellationToken) -> Wakes {
+        let (sender, _) = broadcast::channel(4096);
+        let (healthy, healthy_receiver) = watch::channel(false);
+        let wakes = Wakes { sender: sender.clone(), healthy: healthy_receiver };
+        let store = self.clone();
+        tokio::spawn(async move {
+            let mut delay = Duration::from_millis(100);
+            loop {
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    ended = listen_once(&store, &sender, &healthy) => {
+                        if *healthy.borrow() {
+                            delay = Duration::from_millis(100);
+                        }
+                        healthy.send_replace(false);
+                        tracing::warn!(reason = %ended, "not listening for wake-ups; polling until it works again");
+                    }
+                }
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    () = tokio::time::sleep(delay) => {}
+                }
+                delay = (delay * 2).min(Duration::from_secs(5));
+            }
+        });
+        wakes
+    }
+}
+
+/// Listens until the connection fails; answers why.
+async fn listen_once(
+    store: &Store,
+    sender: &broadcast::Sender<Wake>,
+    healthy: &watch::Sender<bool>,
+) -> Error {
+    match try_listen(store, sender, healthy).await {
+        Ok(never) => match never {},
+        Err(error) => error,
+    }
+}
+
+enum Never {}
+
+async fn try_listen(
+    store: &Store,
+    sender: &broadcast::Sender<Wake>,
+    healthy: &watch::Sender<bool>,
+) -> Result<Never> {
+    let options = store.options();
+    let url = options.listen_url.as_ref().unwrap_or(&options.url);
+    let connect = session(options, url, &[])?;
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(5))
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .connect_with(connect)
+        .await?;
+    let mut listener = PgListener::connect_with(&pool).await?;
+    listener.ignore_pool_close_event(true);
+    listener.listen(store.channel()).await?;
+    let _ = sender.send(Wake::Missed);
+    let probe = format!("p:{}", Uuid::new_v4());
+    let mut next_probe = Instant::now();
+    let mut echo_due: Option<Instant> = None;
+    loop {
+        let until = echo_due.unwrap_or(next_probe);
+        match timeout(until.saturating_duration_since(Instant::now()), listener.try_recv()).await {
+            Ok(Ok(Some(notification))) => {
+                let payload = notification.payload();
+                if payload == probe {
+                    echo_due = None;
+                    healthy.send_if_modified(|healthy| !std::mem::replace(healthy, true));
+                    continue;
+                }
+                for wake in payload.lines().filter_map(parse) {
+                    let _ = sender.send(wake);
+                }
+            }
+            Ok(Ok(None)) => return Err(lost("the connection was closed")),
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) if echo_due.is_some() => return Err(lost("a probe was not heard")),
+            Err(_) => {
+                // Through the ordinary pool, so that the whole way from a NOTIFY to this ear is tested.
+                sqlx::query!("select pg_notify($1, $2)", store.channel(), probe)
+                    .execute(store.claims())
+                    .await?;
+                next_probe = Instant::now() + PROBE_EVERY;
+                echo_due = Some(Instant::now() + ECHO_WITHIN);
+            }
+        }
+    }
+}
+
+fn lost(why: &str) -> Error {
+    Error::Database(sqlx::Error::Protocol(why.to_owned()))
+}
+
+fn parse(line: &str) -> Option<Wake> {
+    match line.split_once(':')? {
+        ("q", queue) => Some(Wake::Queue(queue.to_owned())),
+        ("c", job_id) => job_id.parse().ok().map(Wake::Cancel),
+        ("e", "*") => Some(Wake::AllEvents),
+        ("e", mark) => {
+            let (job_id, seq) = mark.split_once(':')?;
+            Some(Wake::Event(job_id.parse().ok()?, seq.parse().ok()?))
+        }
+        ("w", _) => Some(Wake::Settings),
+        _ => None,
+    }
+}

@@ -1,0 +1,164 @@
+//! The only SQL: one verb a file, each one statement or one transaction. Every write of a worker
+//! carries its lease, and what the database answers is the truth; nothing here may cache it.
+
+pub mod attempts;
+pub mod cancel;
+pub mod claim;
+pub mod complete;
+pub mod delete;
+mod document;
+pub mod due;
+pub mod enqueue;
+pub mod error;
+pub mod events;
+pub mod find;
+pub mod heartbeat;
+pub mod idempotency;
+pub mod keys;
+pub mod kinds;
+pub mod list;
+pub mod listen;
+pub mod migrate;
+pub mod notify;
+pub mod partitions;
+pub mod queues;
+pub mod report;
+pub mod retry;
+pub mod settle;
+pub mod sweep;
+pub mod workers;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+pub use error::{Error, Result};
+
+/// How to reach the database.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `postgres://user:password@host:port/database`.
+    pub url: String,
+    /// A direct connection for LISTEN, where `url` goes through a pooler.
+    pub listen_url: Option<String>,
+    /// The schema that holds the tables.
+    pub schema: String,
+    /// How many connections this process opens at most.
+    pub max_connections: u32,
+    /// No statement runs longer.
+    pub statement_timeout: Duration,
+    /// True behind a pooler in transaction mode: no session settings, no named statements. The
+    /// role's own `search_path` must then lead to the schema.
+    pub pgbouncer: bool,
+}
+
+impl Options {
+    /// Defaults for a database.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            listen_url: None,
+            schema: "tidemill".into(),
+            max_connections: 10,
+            statement_timeout: Duration::from_secs(30),
+            pgbouncer: false,
+        }
+    }
+}
+
+/// A handle on one Tidemill in one database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+    claims: PgPool,
+    options: Arc<Options>,
+}
+
+impl Store {
+    /// Prepares connections; the first is opened when it is needed.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn connect(options: Options) -> Result<Self> {
+        let ordinary = session(&options, &options.url, &[("synchronous_commit", "on")])?;
+        // A claim that is lost in a crash costs only a lease, so it need not wait for the disk. The
+        // planner has nothing to choose in a claim: with these off, stale statistics cannot tempt it.
+        let claiming = session(
+            &options,
+            &options.url,
+            &[
+                ("synchronous_commit", "off"),
+                ("enable_seqscan", "off"),
+                ("enable_bitmapscan", "off"),
+                ("enable_hashjoin", "off"),
+                ("enable_mergejoin", "off"),
+            ],
+        )?;
+        Ok(Self {
+            pool: pool(options.max_connections).connect_lazy_with(ordinary),
+            claims: pool(1).connect_lazy_with(claiming),
+            options: Arc::new(options),
+        })
+    }
+
+    /// The pool of ordinary connections.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// How the database is reached.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The connection that claims; its commits do not wait for the disk.
+    pub(crate) fn claims(&self) -> &PgPool {
+        &self.claims
+    }
+
+    /// The notification channel: the schema's name.
+    #[must_use]
+    pub fn channel(&self) -> &str {
+        &self.options.schema
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.claims.close().await;
+        self.pool.close().await;
+    }
+}
+
+fn pool(max_connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .idle_timeout(Duration::from_secs(300))
+        // A dead connection shows itself at its first use, and every verb may be tried again.
+        .test_before_acquire(false)
+}
+
+pub(crate) fn session(options: &Options, url: &str, settings: &[(&str, &str)]) -> Result<PgConnectOptions> {
+    let connect = PgConnectOptions::from_str(url).map_err(|source| Error::BadUrl { source })?;
+    let connect = connect.application_name("tidemill");
+    if options.pgbouncer {
+        return Ok(connect.statement_cache_capacity(0));
+    }
+    let timeout = options.statement_timeout.as_millis().to_string();
+    Ok(connect
+        .options([
+            ("search_path", options.schema.as_str()),
+            ("statement_timeout", &timeout),
+            ("idle_in_transaction_session_timeout", &timeout),
+            ("default_transaction_isolation", "read\\ committed"),
+            ("jit", "off"),
+            ("TimeZone", "UTC"),
+        ])
+        .options(settings.iter().copied()))
+}

@@ -1,0 +1,116 @@
+//! Queues: lists them, and pauses, resumes, drains, purges and sizes them. The verbs are the SQL
+//! functions that people call from psql.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Result, Store};
+use crate::job::document::micros_or_null;
+
+/// One queue as people see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct QueueDocument {
+    /// Its name.
+    pub name: String,
+    /// Since when nothing is claimed from it.
+    #[serde(serialize_with = "micros_or_null")]
+    pub paused_at: Option<DateTime<Utc>>,
+    /// Who paused it.
+    pub paused_by: Option<String>,
+    /// Since when it takes no new jobs.
+    #[serde(serialize_with = "micros_or_null")]
+    pub draining_at: Option<DateTime<Utc>>,
+    /// Slots of each worker, if somebody set them here.
+    pub slots: Option<i32>,
+    /// How many of its jobs run now.
+    pub running: i64,
+    /// How many are due; 10,000 means that or more.
+    pub available: i64,
+    /// Since when the oldest of them is due.
+    #[serde(serialize_with = "micros_or_null")]
+    pub oldest_due_at: Option<DateTime<Utc>>,
+}
+
+impl Store {
+    /// All queues, or the one of that name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn queues(&self, name: Option<&str>) -> Result<Vec<QueueDocument>> {
+        Ok(sqlx::query_as!(
+            QueueDocument,
+            r#"
+            select
+              queue as "name!",
+              paused_at,
+              paused_by,
+              draining_at,
+              slots,
+              running as "running!",
+              due_at_most_10000 as "available!",
+              oldest_due_at
+            from queue_stats
+            where $1::text is null
+              or queue = $1
+            order by queue
+            "#,
+            name
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// Nothing is claimed from the queue until it is resumed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn pause_queue(&self, queue: &str, by: &str) -> Result<()> {
+        sqlx::query!("select pause_queue($1, $2)", queue, by).execute(self.pool()).await?;
+        Ok(())
+    }
+
+    /// Ends a pause or a drain.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn resume_queue(&self, queue: &str) -> Result<()> {
+        sqlx::query!("select resume_queue($1)", queue).execute(self.pool()).await?;
+        Ok(())
+    }
+
+    /// The queue takes no new jobs until it is resumed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn drain_queue(&self, queue: &str, by: &str) -> Result<()> {
+        sqlx::query!("select drain_queue($1, $2)", queue, by).execute(self.pool()).await?;
+        Ok(())
+    }
+
+    /// Sets how many of its jobs each worker runs at once; `None` leaves it to the workers.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_slots(&self, queue: &str, slots: Option<i32>) -> Result<()> {
+        sqlx::query!("select set_slots($1, $2)", queue, slots as Option<i32>).execute(self.pool()).await?;
+        Ok(())
+    }
+
+    /// Cancels all jobs of the queue that do not run, in bounded batches; answers how many.
+    ///
+    /// # Errors
+    /// When the database fails; batches before that are done.
+    pub async fn purge_queue(&self, queue: &str, by: &str) -> Result<i64> {
+        let mut purged = 0;
+        loop {
+            let batch = sqlx::query_scalar!(r#"select purge_queue($1, 1000, $2) as "count!""#, queue, by)
+                .fetch_one(self.pool())
+                .await?;
+            purged += batch;
+            if batch == 0 {
+                return Ok(purged);
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Settle: ends attempts that did not complete — failed, timed out, snoozed, released, cancelled. The
+//! database decides between another attempt and the end, by the kind's rules.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Result, Store};
+use crate::job::attempt::{Outcome, Usage};
+
+/// One attempt that ended without completing.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    pub job_id: Uuid,
+    pub lease_id: Uuid,
+    /// failed, `timed_out`, snoozed, released or cancelled.
+    pub word: &'static str,
+    pub error: Option<Value>,
+    pub delay: Option<Duration>,
+    pub usage: Usage,
+}
+
+impl Settled {
+    /// The row for an outcome; `None` for one that completed.
+    #[must_use]
+    pub fn of(job_id: Uuid, lease_id: Uuid, outcome: Outcome, usage: Usage) -> Option<Self> {
+        let (word, error, delay) = match outcome {
+            Outcome::Completed { .. } => return None,
+            Outcome::Failed { failure } => {
+                let word = if failure.class == "timeout" { "timed_out" } else { "failed" };
+                (word, serde_json::to_value(failure).ok(), None)
+            }
+            Outcome::Snoozed { delay } => ("snoozed", None, Some(delay)),
+            Outcome::Cancelled => ("cancelled", None, None),
+            Outcome::Released => ("released", None, None),
+        };
+        Some(Self { job_id, lease_id, word, error, delay, usage })
+    }
+}
+
+impl Store {
+    /// Settles a batch in one transaction; answers each job's new state, `None` where the lease is lost.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing is settled.
+    pub async fn settle(&self, batch: &[Settled]) -> Result<Vec<Option<String>>> {
+        let jobs: Vec<Uuid> = batch.iter().map(|item| item.job_id).collect();
+        let leases: Vec<Uuid> = batch.iter().map(|item| item.lease_id).collect();
+        let words: Vec<String> = batch.iter().map(|item| item.word.to_owned()).collect();
+        let errors: Vec<Option<Value>> = batch.iter().map(|item| item.error.clone()).collect();
+        let delays: Vec<Option<f64>> =
+            batch.iter().map(|item| item.delay.map(|delay| delay.as_secs_f64())).collect();
+        let usages: Vec<Option<Value>> = batch
+            .iter()
+            .map(|item| serde_json::to_value(&item.usage).ok().filter(|_| !item.usage.is_empty()))
+            .collect();
+        let states = sqlx::query_scalar!(
+            r#"
+            select settle_attempt(i.job_id, i.lease_id, i.outcome, i.error, make_interval(secs => i.delay_seconds), i.usage)
+            from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::double precision[], $6::jsonb[])
+              with ordinality as i (job_id, lease_id, outcome, error, delay_seconds, usage, ord)
+            order by i.ord
+            "#,
+            &jobs,
+            &leases,
+            &words,
+            &errors as &[Option<Value>],
+            &delays as &[Option<f64>],
+            &usages as &[Option<Value>],
+        )
+        .fetch_all(self.pool())
+        .await?;
+        Ok(states)
+    }
+}

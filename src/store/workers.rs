@@ -1,0 +1,149 @@
+//! Workers: their rows, heartbeats and farewells. A row here is for people to look at and for drain
+//! requests; whether a lease lives is never judged by it.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{Result, Store};
+use crate::job::document::micros;
+
+/// What a worker says of itself.
+#[derive(Debug, Clone)]
+pub struct WorkerRow {
+    pub id: String,
+    pub name: String,
+    pub host: String,
+    pub pid: Option<i32>,
+    pub version: String,
+    /// running or draining.
+    pub state: &'static str,
+    /// Slots by queue.
+    pub queues: Value,
+    pub kinds: Vec<String>,
+    pub running: i32,
+    pub lease_ttl_seconds: f64,
+}
+
+/// A worker as people see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct WorkerDocument {
+    /// Unique for each start.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Its machine.
+    pub host: String,
+    /// Its process id there.
+    pub pid: Option<i32>,
+    /// Its version.
+    pub version: String,
+    /// running, draining, stopped, or lost (no heartbeat).
+    pub state: String,
+    /// Slots by queue.
+    pub queues: Value,
+    /// The kinds that it serves.
+    pub kinds: Vec<String>,
+    /// How many attempts it holds.
+    pub running: i64,
+    /// When it started.
+    #[serde(serialize_with = "micros")]
+    pub started_at: DateTime<Utc>,
+    /// Its last heartbeat.
+    #[serde(serialize_with = "micros")]
+    pub seen_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// Registers a worker or renews its row; answers true when somebody wants it to drain.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn see_worker(&self, worker: &WorkerRow) -> Result<bool> {
+        Ok(sqlx::query_scalar!(
+            r#"
+            insert into workers as w (id, name, host, pid, version, state, queues, kinds, running, lease_ttl)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, make_interval(secs => $10))
+            on conflict (id) do update
+            set
+              state = excluded.state,
+              queues = excluded.queues,
+              kinds = excluded.kinds,
+              running = excluded.running,
+              seen_at = clock_timestamp()
+            returning drain_requested_at is not null as "drain!"
+            "#,
+            worker.id,
+            worker.name,
+            worker.host,
+            worker.pid,
+            worker.version,
+            worker.state,
+            worker.queues,
+            &worker.kinds,
+            worker.running,
+            worker.lease_ttl_seconds,
+        )
+        .fetch_one(self.pool())
+        .await?)
+    }
+
+    /// A worker says goodbye.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn worker_stopped(&self, id: &str) -> Result<()> {
+        sqlx::query!(
+            "update workers set state = 'stopped', running = 0, seen_at = clock_timestamp() where id = $1",
+            id
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// Asks a worker to claim no more; answers false if there is no such worker.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn drain_worker(&self, id: &str) -> Result<bool> {
+        let done = sqlx::query!(
+            "update workers set drain_requested_at = coalesce(drain_requested_at, now()) where id = $1",
+            id
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Workers, newest first; those gone for a day are forgotten.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn workers(&self) -> Result<Vec<WorkerDocument>> {
+        Ok(sqlx::query_as!(
+            WorkerDocument,
+            r#"
+            select
+              w.id,
+              w.name,
+              w.host,
+              w.pid,
+              w.version,
+              s.state as "state!",
+              w.queues,
+              w.kinds,
+              (select count(*) from running r where r.worker_id = w.id) as "running!",
+              w.started_at,
+              w.seen_at
+            from workers w
+            join worker_status s on s.id = w.id
+            order by w.started_at desc
+            limit 500
+            "#
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+}
