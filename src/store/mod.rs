@@ -100,7 +100,7 @@ impl Store {
         )?;
         Ok(Self {
             pool: pool(options.max_connections).connect_lazy_with(ordinary),
-            claims: pool(1).connect_lazy_with(claiming),
+            claims: pool(2).connect_lazy_with(claiming),
             options: Arc::new(options),
         })
     }
@@ -117,7 +117,8 @@ impl Store {
         &self.options
     }
 
-    /// The connection that claims; its commits do not wait for the disk.
+    /// Two connections that nothing else can use up, for claims, heartbeats and wake-ups; their commits
+    /// do not wait for the disk.
     pub(crate) fn claims(&self) -> &PgPool {
         &self.claims
     }
@@ -156,7 +157,7 @@ pub(crate) fn session(options: &Options, url: &str, settings: &[(&str, &str)]) -
             ("search_path", options.schema.as_str()),
             ("statement_timeout", &timeout),
             ("idle_in_transaction_session_timeout", &timeout),
-            ("default_transaction_isolation", "read\\ committed"),
+            ("default_transaction_isolation", "read committed"),
             ("jit", "off"),
             ("TimeZone", "UTC"),
         ])
