@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::HeaderValue;
@@ -13,7 +13,6 @@ use axum::http::header::{ALLOW, AUTHORIZATION};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
-use tokio::time::Instant;
 use url::form_urlencoded;
 
 use super::access::{Verdict, verdict};
@@ -54,6 +53,7 @@ pub struct Caller {
 pub struct Gate {
     keys: Box<dyn KeyLookup>,
     open_without_keys: bool,
+    belief: Duration,
     memory: Mutex<Memory>,
 }
 
@@ -68,7 +68,11 @@ impl Gate {
     /// everything as long as no key was ever made.
     #[must_use]
     pub fn new(keys: impl KeyLookup, open_without_keys: bool) -> Arc<Self> {
-        Arc::new(Self { keys: Box::new(keys), open_without_keys, memory: Mutex::default() })
+        Arc::new(Self::believing(keys, open_without_keys, BELIEF))
+    }
+
+    fn believing(keys: impl KeyLookup, open_without_keys: bool, belief: Duration) -> Self {
+        Self { keys: Box::new(keys), open_without_keys, belief, memory: Mutex::default() }
     }
 
     /// True while the caller's key still allows what it was let through for; a stream asks now and
@@ -116,7 +120,7 @@ impl Gate {
         let remembered = self.memory().any;
         let any = match remembered {
             Some((_, true)) => true,
-            Some((at, false)) if at.elapsed() < BELIEF => false,
+            Some((at, false)) if at.elapsed() < self.belief => false,
             _ => {
                 let any = self.keys.any().await?;
                 self.memory().any = Some((Instant::now(), any));
@@ -128,7 +132,7 @@ impl Gate {
 
     async fn stored(&self, key_id: &str) -> Result<Option<StoredKey>, Problem> {
         let remembered = self.memory().keys.get(key_id).cloned();
-        if let Some((_, key)) = remembered.filter(|(at, _)| at.elapsed() < BELIEF) {
+        if let Some((_, key)) = remembered.filter(|(at, _)| at.elapsed() < self.belief) {
             return Ok(Some(key));
         }
         let found = self.keys.lookup(key_id).await?;

@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -15,7 +15,7 @@ use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
-use tokio::time::Instant;
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 use tower_http::csrf::{ConfigError, CsrfLayer, ProtectionError};
@@ -69,7 +69,7 @@ type CrossSite = fn(ProtectionError) -> Response;
 pub struct Guard {
     hosts: Arc<Hosts>,
     origins: CsrfLayer<CrossSite>,
-    cors: CorsLayer,
+    cors: Option<CorsLayer>,
     body_limit: BodyLimit,
 }
 
@@ -106,7 +106,7 @@ impl Guard {
             .layer(Extension(self.body_limit))
             .layer(from_fn_with_state(keys, gate))
             .layer(self.origins.clone())
-            .layer(self.cors.clone())
+            .layer(option_layer(self.cors.clone()))
             .layer(from_fn_with_state(Arc::clone(&self.hosts), known_host))
             .layer(CatchPanicLayer::custom(panicked as fn(_) -> _))
             .layer(from_fn(add_headers))
@@ -125,16 +125,18 @@ pub async fn time_limit(State(limit): State<Duration>, request: Request, next: N
     }
 }
 
-fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+/// Without origins there is no layer at all: then preflights are refused like any unknown method.
+fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
     if origins.is_empty() {
-        return CorsLayer::new();
+        return None;
     }
-    CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, IDEMPOTENCY_KEY, LAST_EVENT_ID])
         .expose_headers([LOCATION, RETRY_AFTER, REQUEST_ID])
-        .max_age(Duration::from_secs(600))
+        .max_age(Duration::from_secs(600));
+    Some(layer)
 }
 
 fn cross_site(_: ProtectionError) -> Response {

@@ -12,15 +12,15 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::host::is_loopback;
@@ -128,16 +128,16 @@ impl Listener {
     /// time is over. Streams must watch `shutdown` themselves and end.
     pub async fn serve(self, app: Router, limits: Limits, shutdown: CancellationToken) {
         let places = Arc::new(Semaphore::new(limits.connections));
-        let (graceful, cut) = (GracefulShutdown::new(), CancellationToken::new());
+        let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
         loop {
             let accepted = tokio::select! {
                 () = shutdown.cancelled() => break,
                 accepted = accept(&self.socket, &places) => accepted,
             };
             let Some((stream, peer, place)) = accepted else { continue };
-            let connection = serve_one(stream, peer, app.clone(), limits.clone(), graceful.watcher());
+            let connection = serve_one(stream, peer, app.clone(), limits.clone(), shutdown.clone());
             let cut = cut.clone();
-            tokio::spawn(async move {
+            connections.spawn(async move {
                 tokio::select! {
                     () = connection => {}
                     () = cut.cancelled() => {}
@@ -146,10 +146,12 @@ impl Listener {
             });
         }
         drop(self.socket);
-        if timeout(limits.drain, graceful.shutdown()).await.is_err() {
-            tracing::warn!(after = ?limits.drain, "some requests did not end; their connections are cut");
+        connections.close();
+        if timeout(limits.drain, connections.wait()).await.is_err() {
+            tracing::warn!(after = ?limits.drain, open = connections.len(), "connections are cut in the middle of a request");
         }
         cut.cancel();
+        connections.wait().await;
     }
 }
 
@@ -167,7 +169,7 @@ async fn accept(socket: &TcpListener, places: &Arc<Semaphore>) -> Option<Accepte
     }
 }
 
-async fn serve_one(stream: TcpStream, peer: SocketAddr, app: Router, limits: Limits, watcher: Watcher) {
+async fn serve_one(stream: TcpStream, peer: SocketAddr, app: Router, limits: Limits, shutdown: CancellationToken) {
     // An event must leave at once; if that cannot be had it leaves a little later.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
@@ -177,15 +179,23 @@ async fn serve_one(stream: TcpStream, peer: SocketAddr, app: Router, limits: Lim
         request.extensions_mut().insert(ConnectInfo(peer));
         async move { Ok::<_, Infallible>(answer(app, request.map(Body::new)).await) }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
-    builder
-        .http1()
+    // hyper-util's own builder waits without end for a peer's first byte, so hyper's is used.
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
         .max_buf_size(MAX_HEAD_BYTES)
-        .max_headers(MAX_HEADERS);
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(Box::pin(stream)), service);
-    if let Err(error) = watcher.watch(connection).await {
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let result = tokio::select! {
+        result = &mut connection => result,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
         tracing::debug!(%peer, %error, "a connection ended early");
     }
 }

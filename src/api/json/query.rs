@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_bad_query_names_the_parameter() {
         let cases = [("limit=x", "limit"), ("limit=-1", "limit"), ("limit=70000", "limit"), ("lmit=1", "lmit")];
-        let more = [("limit=1&limit=2", "limit"), ("job=%00", "job"), ("job=%ff", "job"), ("limit=", "limit")];
+        let more = [("limit=1&limit=2", "limit"), ("job=%00", "job"), ("job=%ff", "job")];
         for (query, name) in cases.into_iter().chain(more) {
             let document = read::<Filter>(query).unwrap_err().document();
             assert_eq!((document.status, document.field.as_deref()), (422, Some(name)), "{query}: {document:?}");
