@@ -1,8 +1,10 @@
 //! Tidemill: durable background jobs on Postgres alone.
 
+pub mod api;
 pub mod job;
 pub mod keeper;
 pub mod kinds;
+pub mod metrics;
 pub mod store;
 pub mod worker;
 
