@@ -1,1 +1,3 @@
 //! Tidemill.
+
+pub mod embedded;
