@@ -1,6 +1,7 @@
 //! Tidemill: durable background jobs on Postgres alone.
 
 pub mod api;
+pub mod embedded;
 pub mod job;
 pub mod keeper;
 pub mod kinds;
@@ -16,3 +17,5 @@ pub use store::{Options, Store};
 pub use worker::context::Context;
 pub use worker::handler::{Handler, JobError};
 pub use worker::{Shutdown, Worker, WorkerSettings};
+//! Tidemill.
+
