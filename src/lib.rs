@@ -17,5 +17,3 @@ pub use store::{Options, Store};
 pub use worker::context::Context;
 pub use worker::handler::{Handler, JobError};
 pub use worker::{Shutdown, Worker, WorkerSettings};
-//! Tidemill.
-

@@ -31,11 +31,7 @@ impl Admin {
             .database("postgres")
             .ssl_mode(PgSslMode::Disable)
             .disable_statement_logging();
-        let failed = |source| EmbeddedError::Database {
-            port,
-            action: "logging in",
-            source,
-        };
+        let failed = |source| EmbeddedError::Database { port, action: "logging in", source };
         let connection = tokio::time::timeout(LOGIN_PATIENCE, options.connect())
             .await
             .map_err(|_| failed(sqlx::Error::PoolTimedOut))?
@@ -44,11 +40,7 @@ impl Admin {
     }
 
     /// Whether this server works on `cluster` and keeps what it acknowledged as asked.
-    pub(super) async fn serves(
-        &mut self,
-        cluster: &Path,
-        durable: bool,
-    ) -> Result<bool, EmbeddedError> {
+    pub(super) async fn serves(&mut self, cluster: &Path, durable: bool) -> Result<bool, EmbeddedError> {
         let (directory, durability): (String, Vec<String>) = sqlx::query_as(
             "select current_setting('data_directory'),
                     array[current_setting('fsync'),
@@ -59,9 +51,7 @@ impl Admin {
         .await
         .map_err(self.failed("looking at its settings"))?;
         let wanted = if durable { "on" } else { "off" };
-        let is_ours = Path::new(&directory)
-            .canonicalize()
-            .is_ok_and(|directory| directory == cluster);
+        let is_ours = Path::new(&directory).canonicalize().is_ok_and(|directory| directory == cluster);
         Ok(is_ours && durability.iter().all(|value| value == wanted))
     }
 
@@ -95,10 +85,6 @@ impl Admin {
 
     fn failed(&self, action: &'static str) -> impl FnOnce(sqlx::Error) -> EmbeddedError + use<> {
         let port = self.port;
-        move |source| EmbeddedError::Database {
-            port,
-            action,
-            source,
-        }
+        move |source| EmbeddedError::Database { port, action, source }
     }
 }

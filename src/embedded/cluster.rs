@@ -26,16 +26,11 @@ pub(super) fn major(home: &Home) -> Result<Option<u32>, EmbeddedError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(EmbeddedError::io("list", &cluster)(error)),
     }
-    let not_a_cluster = |reason: String| EmbeddedError::NotACluster {
-        path: cluster.clone(),
-        reason,
-    };
+    let not_a_cluster = |reason: String| EmbeddedError::NotACluster { path: cluster.clone(), reason };
     let text = fs::read_to_string(cluster.join("PG_VERSION"))
         .map_err(|error| not_a_cluster(format!("PG_VERSION: {error}")))?;
-    let major = text
-        .trim()
-        .parse()
-        .map_err(|_| not_a_cluster(format!("PG_VERSION says `{}`", text.trim())))?;
+    let major =
+        text.trim().parse().map_err(|_| not_a_cluster(format!("PG_VERSION says `{}`", text.trim())))?;
     if !cluster.join("global/pg_control").exists() {
         return Err(not_a_cluster("global/pg_control is missing".to_owned()));
     }
@@ -45,14 +40,8 @@ pub(super) fn major(home: &Home) -> Result<Option<u32>, EmbeddedError> {
 /// Gives a cluster that root restored from a copy to the server's account.
 pub(super) fn settle_owner(home: &Home) -> Result<(), EmbeddedError> {
     let cluster = home.cluster();
-    let owner = fs::metadata(&cluster)
-        .map_err(EmbeddedError::io("look at", &cluster))?
-        .uid();
-    if owner != home.owner.uid() {
-        home.owner.take(&cluster)
-    } else {
-        Ok(())
-    }
+    let owner = fs::metadata(&cluster).map_err(EmbeddedError::io("look at", &cluster))?.uid();
+    if owner != home.owner.uid() { home.owner.take(&cluster) } else { Ok(()) }
 }
 
 /// Makes the cluster. Killed half-way it leaves only a folder that the next call removes.
@@ -64,19 +53,11 @@ pub(super) async fn create(
 ) -> Result<(), EmbeddedError> {
     remove_unfinished(home);
     tracing::info!(version = programs.version, cluster = %home.cluster().display(), "creating a new cluster …");
-    let build = home
-        .root
-        .join(format!("{UNFINISHED}{}", std::process::id()));
+    let build = home.root.join(format!("{UNFINISHED}{}", std::process::id()));
     // Others may pass but not list; what lies inside has rights of its own.
-    DirBuilder::new()
-        .mode(0o711)
-        .create(&build)
-        .map_err(EmbeddedError::io("create", &build))?;
+    DirBuilder::new().mode(0o711).create(&build).map_err(EmbeddedError::io("create", &build))?;
     let (cluster, password_file) = (build.join("cluster"), build.join("password"));
-    DirBuilder::new()
-        .mode(0o700)
-        .create(&cluster)
-        .map_err(EmbeddedError::io("create", &cluster))?;
+    DirBuilder::new().mode(0o700).create(&cluster).map_err(EmbeddedError::io("create", &cluster))?;
     secret::write_private(&password_file, password)?;
     home.owner.take(&cluster)?;
     home.owner.take(&password_file)?;
@@ -91,12 +72,7 @@ pub(super) async fn create(
     Ok(())
 }
 
-async fn initdb(
-    home: &Home,
-    programs: &Programs,
-    build: &Path,
-    durable: bool,
-) -> Result<(), EmbeddedError> {
+async fn initdb(home: &Home, programs: &Programs, build: &Path, durable: bool) -> Result<(), EmbeddedError> {
     // Sorting by bytes is the fastest, and the same on every machine; letters are still told from signs as Unicode
     // has it, where the system knows how.
     let mut output = String::new();
@@ -107,39 +83,22 @@ async fn initdb(
             .arg(build.join("cluster"))
             .arg("--pwfile")
             .arg(build.join("password"))
-            .args([
-                "--username",
-                USER,
-                "--auth=scram-sha-256",
-                "--data-checksums",
-            ])
-            .args([
-                "--encoding=UTF8",
-                "--locale=C",
-                &format!("--lc-ctype={character_type}"),
-            ]);
+            .args(["--username", USER, "--auth=scram-sha-256", "--data-checksums"])
+            .args(["--encoding=UTF8", "--locale=C", &format!("--lc-ctype={character_type}")]);
         if !durable {
             command.arg("--no-sync");
         }
-        let result = run(command)
-            .await
-            .map_err(EmbeddedError::io("run initdb in", &programs.dir))?;
+        let result = run(command).await.map_err(EmbeddedError::io("run initdb in", &programs.dir))?;
         if result.status.success() {
             return Ok(());
         }
-        output = format!(
-            "{}{}",
-            String::from_utf8_lossy(&result.stdout),
-            String::from_utf8_lossy(&result.stderr)
-        );
+        output =
+            format!("{}{}", String::from_utf8_lossy(&result.stdout), String::from_utf8_lossy(&result.stderr));
         if !output.contains("locale") {
             break;
         }
     }
-    Err(EmbeddedError::InitFailed {
-        root: home.root.clone(),
-        output: output.trim().to_owned(),
-    })
+    Err(EmbeddedError::InitFailed { root: home.root.clone(), output: output.trim().to_owned() })
 }
 
 /// An initdb that outlived its tidemill may still write into one of these; then the next start removes it.

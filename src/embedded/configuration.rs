@@ -32,10 +32,8 @@ const SETTINGS: &[(&str, &str)] = &[
 
 /// Writes the settings for one start.
 pub(super) fn write(path: &Path, port: u16, socket_dir: &Path) -> Result<(), EmbeddedError> {
-    let mut text = format!(
-        "{HEADER}port = {port}\nunix_socket_directories = {}\n",
-        quoted(&list_item(socket_dir))
-    );
+    let mut text =
+        format!("{HEADER}port = {port}\nunix_socket_directories = {}\n", quoted(&list_item(socket_dir)));
     for (name, value) in SETTINGS {
         writeln!(text, "{name} = {}", quoted(value)).expect("writing to a string cannot fail");
     }
@@ -59,13 +57,11 @@ pub(super) fn durability(durable: bool) -> [String; 3] {
 
 /// A port that is free now: the last one if it can be had (so that URLs people noted down stay true), else any.
 pub(super) fn free_port(path: &Path, prefer_last: bool) -> Result<u16, EmbeddedError> {
-    let last = fs::read_to_string(path).ok().and_then(|text| {
-        text.lines()
-            .find_map(|line| line.strip_prefix("port = ")?.parse().ok())
-    });
-    let bind = |port: u16| {
-        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr())
-    };
+    let last = fs::read_to_string(path)
+        .ok()
+        .and_then(|text| text.lines().find_map(|line| line.strip_prefix("port = ")?.parse().ok()));
+    let bind =
+        |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
     last.filter(|_| prefer_last)
         .and_then(|port| bind(port).ok())
         .map_or_else(|| bind(0), Ok)

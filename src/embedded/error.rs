@@ -11,11 +11,7 @@ use super::programs::OLDEST_MAJOR;
 #[non_exhaustive]
 pub enum EmbeddedError {
     #[error("cannot {action} {}: {source}", .path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { action: &'static str, path: PathBuf, source: io::Error },
 
     #[error("the data folder's path {} has a line break in it or is not UTF-8; choose another data folder", .data_dir.display())]
     UnusablePath { data_dir: PathBuf },
@@ -46,11 +42,7 @@ pub enum EmbeddedError {
          or move that folder away to begin with an empty database",
         .cluster.display()
     )]
-    WrongMajor {
-        cluster: PathBuf,
-        cluster_major: u32,
-        found: String,
-    },
+    WrongMajor { cluster: PathBuf, cluster_major: u32, found: String },
 
     #[error(
         "{} is no Postgres cluster ({reason}); move it away to begin with an empty database, or choose another data folder",
@@ -104,22 +96,12 @@ pub enum EmbeddedError {
     InitFailed { root: PathBuf, output: String },
 
     #[error("Postgres did not start ({reason}); the last lines of {}:\n{tail}", .log.display())]
-    StartFailed {
-        reason: String,
-        log: PathBuf,
-        tail: String,
-    },
+    StartFailed { reason: String, log: PathBuf, tail: String },
 
     #[error("the embedded Postgres on port {port} runs, but {action} failed: {source}")]
-    Database {
-        port: u16,
-        action: &'static str,
-        source: sqlx::Error,
-    },
+    Database { port: u16, action: &'static str, source: sqlx::Error },
 
-    #[error(
-        "the Postgres process {pid} does not end, not even on SIGKILL; look at it with `ps -fp {pid}`"
-    )]
+    #[error("the Postgres process {pid} does not end, not even on SIGKILL; look at it with `ps -fp {pid}`")]
     DoesNotStop { pid: i32 },
 }
 
@@ -127,10 +109,6 @@ impl EmbeddedError {
     /// Wraps a system error with what was being done to which path.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
-        }
+        move |source| Self::Io { action, path, source }
     }
 }

@@ -19,22 +19,16 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub(super) async fn fetch(programs: &Path, major: Option<u32>) -> Result<PathBuf, String> {
     let major = major.unwrap_or(DEFAULT_MAJOR);
     let target = programs.join(major.to_string());
-    tracing::info!(
-        major,
-        "no Postgres programs on this machine: fetching them (about 30 MB) …"
-    );
+    tracing::info!(major, "no Postgres programs on this machine: fetching them (about 30 MB) …");
     let wanted = VersionReq::parse(&format!("={major}")).map_err(|error| error.to_string())?;
     let (version, archive) = tokio::time::timeout(PATIENCE, get_archive(URL, &wanted))
         .await
         .map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?
         .map_err(|error| error.to_string())?;
-    extract(URL, &archive, &target)
-        .await
-        .map_err(|error| format!("cannot unpack the archive: {error}"))?;
+    extract(URL, &archive, &target).await.map_err(|error| format!("cannot unpack the archive: {error}"))?;
     // The library unpacks into a folder private to us; the server's account must be able to enter it.
     for dir in [programs, &target] {
-        fs::set_permissions(dir, Permissions::from_mode(0o755))
-            .map_err(|error| error.to_string())?;
+        fs::set_permissions(dir, Permissions::from_mode(0o755)).map_err(|error| error.to_string())?;
     }
     tracing::info!(%version, target = %target.display(), "Postgres programs fetched");
     Ok(target.join("bin"))

@@ -50,32 +50,20 @@ impl Home {
         fs::create_dir_all(&elsewhere).map_err(EmbeddedError::io("create", &elsewhere))?;
         for dir in [Path::new(REACHABLE_BASE), &elsewhere] {
             let everyone_may_pass = Permissions::from_mode(0o755);
-            fs::set_permissions(dir, everyone_may_pass)
-                .map_err(EmbeddedError::io("open up", dir))?;
+            fs::set_permissions(dir, everyone_may_pass).map_err(EmbeddedError::io("open up", dir))?;
         }
         Self::at(data_dir, elsewhere).await
     }
 
     async fn at(data_dir: PathBuf, root: PathBuf) -> Result<Self, EmbeddedError> {
         let cluster = root.join("postgres");
-        let owner = if cluster.exists() {
-            Owner::of(&cluster)?
-        } else {
-            Owner::for_new_cluster()?
-        };
+        let owner = if cluster.exists() { Owner::of(&cluster)? } else { Owner::for_new_cluster()? };
         if let Owner::Account { name, .. } = &owner
             && !owner.reaches(&root).await?
         {
-            return Err(EmbeddedError::Unreachable {
-                account: name.clone(),
-                path: root,
-            });
+            return Err(EmbeddedError::Unreachable { account: name.clone(), path: root });
         }
-        Ok(Self {
-            data_dir,
-            root,
-            owner,
-        })
+        Ok(Self { data_dir, root, owner })
     }
 
     pub(super) fn cluster(&self) -> PathBuf {
@@ -110,8 +98,7 @@ impl Home {
             "Postgres refuses to run as root and its own account cannot reach {}: its data lies elsewhere, a link points there",
             self.data_dir.display()
         );
-        std::os::unix::fs::symlink(self.cluster(), &link)
-            .map_err(EmbeddedError::io("create the link", &link))
+        std::os::unix::fs::symlink(self.cluster(), &link).map_err(EmbeddedError::io("create the link", &link))
     }
 
     /// An empty private folder for the server's socket: in the home, or in the temporary folder if the home's path is
@@ -156,9 +143,7 @@ fn make_data_dir(data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
                 .map_err(EmbeddedError::io("open up", data_dir))?;
         }
     }
-    let data_dir = data_dir
-        .canonicalize()
-        .map_err(EmbeddedError::io("find", data_dir))?;
+    let data_dir = data_dir.canonicalize().map_err(EmbeddedError::io("find", data_dir))?;
     // Postgres writes its paths into files of text lines.
     match data_dir.to_str() {
         Some(text) if !text.contains(['\n', '\r']) => Ok(data_dir),
@@ -172,8 +157,5 @@ fn elsewhere(data_dir: &Path) -> PathBuf {
 
 fn short_hash(path: &Path) -> String {
     let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
-    digest
-        .iter()
-        .take(8)
-        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

@@ -28,10 +28,7 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(EmbeddedError::InUse {
-                    data_dir: home.data_dir.clone(),
-                    holder: holder(&path),
-                });
+                return Err(EmbeddedError::InUse { data_dir: home.data_dir.clone(), holder: holder(&path) });
             }
             Err(TryLockError::Error(source)) => {
                 return Err(EmbeddedError::io("lock", &path)(source));

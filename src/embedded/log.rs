@@ -27,9 +27,7 @@ pub(super) fn tail(path: &Path, begins_at: u64) -> String {
     let read = || -> io::Result<Vec<u8>> {
         let mut file = File::open(path)?;
         let end = file.metadata()?.len();
-        file.seek(SeekFrom::Start(
-            begins_at.max(end.saturating_sub(TAIL_BYTES)).min(end),
-        ))?;
+        file.seek(SeekFrom::Start(begins_at.max(end.saturating_sub(TAIL_BYTES)).min(end)))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         Ok(bytes)
@@ -75,17 +73,11 @@ mod tests {
         let path = dir.path().join("postgres.log");
         let (mut file, begins_at) = open(&path).unwrap();
         assert_eq!(begins_at, 0);
-        file.write_all(&vec![b'x'; usize::try_from(LARGEST_BYTES).unwrap() + 1])
-            .unwrap();
+        file.write_all(&vec![b'x'; usize::try_from(LARGEST_BYTES).unwrap() + 1]).unwrap();
         bound(&path).unwrap();
         file.write_all(b"one\ntwo\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
-        assert_eq!(
-            fs::metadata(dir.path().join("postgres.log.1"))
-                .unwrap()
-                .len(),
-            LARGEST_BYTES + 1
-        );
+        assert_eq!(fs::metadata(dir.path().join("postgres.log.1")).unwrap().len(), LARGEST_BYTES + 1);
         assert_eq!(tail(&path, 4), "two");
     }
 }

@@ -57,11 +57,7 @@ pub struct Settings {
 impl Settings {
     /// Durable, with programs found on the machine.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
-        Self {
-            data_dir: data_dir.into(),
-            durable: true,
-            programs_dir: None,
-        }
+        Self { data_dir: data_dir.into(), durable: true, programs_dir: None }
     }
 }
 
@@ -98,16 +94,11 @@ impl EmbeddedPostgres {
         let lock = Lock::take(&home)?;
         let exists = cluster::major(&home)?.is_some();
         let password = secret::load_or_create(&home.password(), exists)?;
-        let site = Site {
-            settings,
-            home,
-            password,
-        };
+        let site = Site { settings, home, password };
         let programs = if exists {
             None
         } else {
-            let programs =
-                programs::find(&site.home, site.settings.programs_dir.as_deref(), None).await?;
+            let programs = programs::find(&site.home, site.settings.programs_dir.as_deref(), None).await?;
             cluster::create(&site.home, &programs, &site.password, site.settings.durable).await?;
             Some(programs)
         };
@@ -115,13 +106,7 @@ impl EmbeddedPostgres {
         let server = bring_up(&site, programs).await?;
         let log_keeper = AbortOnDropHandle::new(tokio::spawn(log::keep_bounded(site.home.log())));
         let url = url(&site.password, server.port, admin::DATABASE);
-        Ok(Self {
-            site,
-            url,
-            server,
-            _log_keeper: log_keeper,
-            _lock: lock,
-        })
+        Ok(Self { site, url, server, _log_keeper: log_keeper, _lock: lock })
     }
 
     /// The URL of tidemill's database, password included.
@@ -189,10 +174,7 @@ impl EmbeddedPostgres {
     }
 }
 
-async fn bring_up(
-    site: &Site,
-    programs: Option<programs::Programs>,
-) -> Result<Server, EmbeddedError> {
+async fn bring_up(site: &Site, programs: Option<programs::Programs>) -> Result<Server, EmbeddedError> {
     let server = Server::bring_up(site, programs).await?;
     let mut admin = Admin::connect(server.port, &site.password).await?;
     admin.ensure_database().await?;
@@ -201,8 +183,5 @@ async fn bring_up(
 }
 
 fn url(password: &str, port: u16, database: &str) -> String {
-    format!(
-        "postgres://{}:{password}@127.0.0.1:{port}/{database}",
-        cluster::USER
-    )
+    format!("postgres://{}:{password}@127.0.0.1:{port}/{database}", cluster::USER)
 }

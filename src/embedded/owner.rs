@@ -28,11 +28,7 @@ impl Owner {
         ["postgres", "nobody"]
             .into_iter()
             .find_map(|name| User::from_name(name).ok().flatten())
-            .map(|user| Self::Account {
-                name: user.name,
-                uid: user.uid.as_raw(),
-                gid: user.gid.as_raw(),
-            })
+            .map(|user| Self::Account { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw() })
             .ok_or(EmbeddedError::NoAccount)
     }
 
@@ -44,10 +40,7 @@ impl Owner {
             return if uid == geteuid().as_raw() {
                 Ok(Self::Ourselves)
             } else {
-                Err(EmbeddedError::ForeignCluster {
-                    path: cluster.to_owned(),
-                    uid,
-                })
+                Err(EmbeddedError::ForeignCluster { path: cluster.to_owned(), uid })
             };
         }
         if uid == 0 {
@@ -58,11 +51,7 @@ impl Owner {
             .ok()
             .flatten()
             .map_or_else(|| uid.to_string(), |user| user.name);
-        Ok(Self::Account {
-            name,
-            uid,
-            gid: metadata.gid(),
-        })
+        Ok(Self::Account { name, uid, gid: metadata.gid() })
     }
 
     pub(super) fn uid(&self) -> u32 {
@@ -75,10 +64,7 @@ impl Owner {
     /// A command that runs as this account, in `dir`, untouched by our terminal, our locale and any `PG…` variable.
     pub(super) fn command(&self, program: &Path, dir: &Path) -> Command {
         let mut command = Command::new(program);
-        command
-            .current_dir(dir)
-            .stdin(Stdio::null())
-            .env("LC_ALL", "C");
+        command.current_dir(dir).stdin(Stdio::null()).env("LC_ALL", "C");
         for (name, _) in std::env::vars_os() {
             if name.as_encoded_bytes().starts_with(b"PG") {
                 command.env_remove(name);
@@ -99,10 +85,7 @@ impl Owner {
         match run(self.command(Path::new("true"), dir)).await {
             Ok(_) => Ok(true),
             Err(error) if error.raw_os_error() == Some(nix::libc::EACCES) => Ok(false),
-            Err(source) => Err(EmbeddedError::CannotSwitchAccount {
-                account: name.clone(),
-                source,
-            }),
+            Err(source) => Err(EmbeddedError::CannotSwitchAccount { account: name.clone(), source }),
         }
     }
 
@@ -111,8 +94,7 @@ impl Owner {
         let Self::Account { uid, gid, .. } = self else {
             return Ok(());
         };
-        lchown(path, Some(*uid), Some(*gid))
-            .map_err(EmbeddedError::io("change the owner of", path))?;
+        lchown(path, Some(*uid), Some(*gid)).map_err(EmbeddedError::io("change the owner of", path))?;
         if !path.is_symlink() && path.is_dir() {
             for entry in fs::read_dir(path).map_err(EmbeddedError::io("list", path))? {
                 self.take(&entry.map_err(EmbeddedError::io("list", path))?.path())?;
@@ -124,8 +106,5 @@ impl Owner {
 
 /// Runs a command to its end; if the caller stops waiting, the command is killed.
 pub(super) async fn run(command: Command) -> io::Result<Output> {
-    tokio::process::Command::from(command)
-        .kill_on_drop(true)
-        .output()
-        .await
+    tokio::process::Command::from(command).kill_on_drop(true).output().await
 }

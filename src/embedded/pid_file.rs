@@ -46,10 +46,7 @@ mod tests {
     fn reads_whole_half_and_broken_files() {
         let whole = "4711\n/data/postgres\n1753275600\n40001\n/data/socket\n127.0.0.1\n 12345 67\nready   \n";
         let file = PidFile::parse(whole).unwrap();
-        assert_eq!(
-            (file.pid, file.port, file.status.as_str()),
-            (4711, 40001, "ready")
-        );
+        assert_eq!((file.pid, file.port, file.status.as_str()), (4711, 40001, "ready"));
         assert_eq!(file.socket_dir, Path::new("/data/socket"));
         let half = PidFile::parse("4711\n/data/post").unwrap();
         assert_eq!((half.pid, half.port, half.status.as_str()), (4711, 0, ""));

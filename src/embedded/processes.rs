@@ -27,21 +27,11 @@ pub(super) fn signal(pid: i32, signal: Signal) {
 pub(super) fn working_in(cluster: &Path) -> Vec<i32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     entries
-        .filter_map(|entry| {
-            entry
-                .file_name()
-                .to_str()?
-                .parse()
-                .ok()
-                .map(|pid: i32| (pid, entry.path()))
-        })
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(|pid: i32| (pid, entry.path())))
         .filter(|(_, process)| {
-            std::fs::read_to_string(process.join("comm"))
-                .is_ok_and(|name| name.trim() == "postgres")
+            std::fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim() == "postgres")
         })
-        .filter(|(_, process)| {
-            std::fs::read_link(process.join("cwd")).is_ok_and(|dir| dir == cluster)
-        })
+        .filter(|(_, process)| std::fs::read_link(process.join("cwd")).is_ok_and(|dir| dir == cluster))
         .map(|(pid, _)| pid)
         .collect()
 }
@@ -51,9 +41,7 @@ pub(super) fn working_in(cluster: &Path) -> Vec<i32> {
 pub(super) fn working_in(cluster: &Path) -> Vec<i32> {
     let named = super::pid_file::PidFile::read(cluster).map(|file| file.pid);
     let is_postgres = |pid: &i32| {
-        let output = std::process::Command::new("ps")
-            .args(["-o", "comm=", "-p", &pid.to_string()])
-            .output();
+        let output = std::process::Command::new("ps").args(["-o", "comm=", "-p", &pid.to_string()]).output();
         output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("postgres"))
     };
     named.filter(is_postgres).into_iter().collect()

@@ -69,10 +69,7 @@ pub(super) async fn find(
     match named {
         Some(dir) => {
             let reason = rejected.pop().map(|(_, reason)| reason).unwrap_or_default();
-            Err(EmbeddedError::UnusableProgramsDir {
-                dir: dir.to_owned(),
-                reason,
-            })
+            Err(EmbeddedError::UnusableProgramsDir { dir: dir.to_owned(), reason })
         }
         None => fetch_and_probe(home, major, &rejected).await,
     }
@@ -91,14 +88,9 @@ async fn fetch_and_probe(
             .join("\n"),
         fetch,
     };
-    let dir = fetch::fetch(&home.fetched_programs(), major)
-        .await
-        .map_err(no_programs)?;
+    let dir = fetch::fetch(&home.fetched_programs(), major).await.map_err(no_programs)?;
     probe(&dir, &home.owner).await.map_err(|reason| {
-        no_programs(format!(
-            "what was fetched to {} does not work: {reason}",
-            dir.display()
-        ))
+        no_programs(format!("what was fetched to {} does not work: {reason}", dir.display()))
     })
 }
 
@@ -111,52 +103,33 @@ async fn probe(dir: &Path, owner: &Owner) -> Result<Programs, String> {
     }
     let mut command = owner.command(&initdb, Path::new("/"));
     command.args(["--show", "--pgdata=/nonexistent", "--username=tidemill"]);
-    let output = run(command)
-        .await
-        .map_err(|error| format!("initdb cannot be run: {error}"))?;
+    let output = run(command).await.map_err(|error| format!("initdb cannot be run: {error}"))?;
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    let value = |name: &str| {
-        text.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
-    };
+    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     let (Some(version), Some(catalog)) = (value("VERSION"), value("POSTGRES_BKI")) else {
         return Err(format!("initdb said: {}", text.trim()));
     };
     let number = version.split_whitespace().next().unwrap_or_default();
     let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
-    let major: u32 = digits
-        .parse()
-        .map_err(|_| format!("version {version} is not understood"))?;
+    let major: u32 = digits.parse().map_err(|_| format!("version {version} is not understood"))?;
     if major < OLDEST_MAJOR {
         return Err(format!("version {number} is older than {OLDEST_MAJOR}"));
     }
     if !Path::new(catalog).exists() {
-        return Err(format!(
-            "the installation is incomplete: {catalog} is missing"
-        ));
+        return Err(format!("the installation is incomplete: {catalog} is missing"));
     }
-    Ok(Programs {
-        dir: dir.to_owned(),
-        version: number.to_owned(),
-        major,
-    })
+    Ok(Programs { dir: dir.to_owned(), version: number.to_owned(), major })
 }
 
 /// Folders that may hold the programs, best first: what the user chose by PATH, then what packages install.
 async fn candidates(home: &Home) -> Vec<PathBuf> {
     let mut dirs: Vec<PathBuf> = std::env::var_os("PATH")
-        .map(|path| {
-            std::env::split_paths(&path)
-                .filter(|dir| dir.join("postgres").exists())
-                .collect()
-        })
+        .map(|path| std::env::split_paths(&path).filter(|dir| dir.join("postgres").exists()).collect())
         .unwrap_or_default();
     let mut pg_config = std::process::Command::new("pg_config");
     pg_config.arg("--bindir").stdin(std::process::Stdio::null());
     if let Ok(output) = run(pg_config).await {
-        dirs.push(PathBuf::from(
-            String::from_utf8_lossy(&output.stdout).trim(),
-        ));
+        dirs.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     }
     dirs.retain(|dir| dir.is_absolute());
     let usual = [
@@ -170,18 +143,10 @@ async fn candidates(home: &Home) -> Vec<PathBuf> {
         ("/Applications/Postgres.app/Contents/Versions", "", "bin"),
     ];
     for (parent, prefix, suffix) in usual {
-        dirs.extend(
-            numbered(Path::new(parent), prefix)
-                .into_iter()
-                .map(|dir| dir.join(suffix)),
-        );
+        dirs.extend(numbered(Path::new(parent), prefix).into_iter().map(|dir| dir.join(suffix)));
     }
     dirs.push(PathBuf::from("/usr/local/pgsql/bin"));
-    dirs.extend(
-        numbered(&home.fetched_programs(), "")
-            .into_iter()
-            .map(|dir| dir.join("bin")),
-    );
+    dirs.extend(numbered(&home.fetched_programs(), "").into_iter().map(|dir| dir.join("bin")));
     dirs.retain(|dir| dir.exists());
     dirs
 }
@@ -191,12 +156,7 @@ fn numbered(parent: &Path, prefix: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     let mut found: Vec<(u32, PathBuf)> = entries
         .filter_map(|entry| {
-            let number = entry
-                .file_name()
-                .to_str()?
-                .strip_prefix(prefix)?
-                .parse()
-                .ok()?;
+            let number = entry.file_name().to_str()?.strip_prefix(prefix)?.parse().ok()?;
             Some((number, entry.path()))
         })
         .collect();

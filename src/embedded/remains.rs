@@ -29,10 +29,7 @@ pub(super) async fn settle(cluster: &Path) -> Result<Option<PidFile>, EmbeddedEr
                 return Ok(named);
             }
             if working.contains(&-file.pid) {
-                return Err(EmbeddedError::SingleUser {
-                    pid: -file.pid,
-                    cluster: cluster.to_owned(),
-                });
+                return Err(EmbeddedError::SingleUser { pid: -file.pid, cluster: cluster.to_owned() });
             }
         }
         let Some(&orphan) = working.first() else {
@@ -44,13 +41,9 @@ pub(super) async fn settle(cluster: &Path) -> Result<Option<PidFile>, EmbeddedEr
         }
         // Without their postmaster nothing that they do can be committed any more; recovery puts all in order.
         if waited > ORPHANS_MAY_QUIT {
-            working
-                .iter()
-                .for_each(|&pid| processes::signal(pid, Signal::SIGKILL));
+            working.iter().for_each(|&pid| processes::signal(pid, Signal::SIGKILL));
         } else if waited > ORPHANS_MAY_NOTICE {
-            working
-                .iter()
-                .for_each(|&pid| processes::signal(pid, Signal::SIGQUIT));
+            working.iter().for_each(|&pid| processes::signal(pid, Signal::SIGQUIT));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

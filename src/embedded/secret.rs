@@ -21,9 +21,7 @@ pub(super) fn load_or_create(path: &Path, cluster_exists: bool) -> Result<String
         Err(error) => return Err(EmbeddedError::io("read", path)(error)),
     }
     if cluster_exists {
-        return Err(EmbeddedError::PasswordLost {
-            path: path.to_owned(),
-        });
+        return Err(EmbeddedError::PasswordLost { path: path.to_owned() });
     }
     let password = Alphanumeric.sample_string(&mut rand::rng(), LENGTH);
     let unfinished = path.with_extension("password.new");
@@ -40,10 +38,7 @@ pub(super) fn write_private(path: &Path, text: &str) -> Result<(), EmbeddedError
         }
         _ => {}
     }
-    let write = |mut file: File| {
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-    };
+    let write = |mut file: File| file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     OpenOptions::new()
         .write(true)
         .create_new(true)

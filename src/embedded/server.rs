@@ -43,10 +43,7 @@ enum Outcome {
 
 impl Server {
     /// Answers a server that is ready and ours: the one that runs already, or a new one.
-    pub(super) async fn bring_up(
-        site: &Site,
-        programs: Option<Programs>,
-    ) -> Result<Self, EmbeddedError> {
+    pub(super) async fn bring_up(site: &Site, programs: Option<Programs>) -> Result<Self, EmbeddedError> {
         if let Some(server) = Self::adopt(site).await? {
             return Ok(server);
         }
@@ -66,12 +63,7 @@ impl Server {
         let Some(file) = remains::settle(&directory).await? else {
             return Ok(None);
         };
-        let mut server = Self {
-            child: None,
-            pid: file.pid,
-            port: file.port,
-            socket_dir: file.socket_dir,
-        };
+        let mut server = Self { child: None, pid: file.pid, port: file.port, socket_dir: file.socket_dir };
         let fits = match server.wait_until_ready(site).await? {
             Outcome::Ready => server.is_fit(site).await,
             Outcome::Stopping | Outcome::Ended(_) => false,
@@ -97,9 +89,7 @@ impl Server {
         let Ok(mut admin) = Admin::connect(self.port, &site.password).await else {
             return false;
         };
-        let fits = admin
-            .serves(&site.home.cluster(), site.settings.durable)
-            .await;
+        let fits = admin.serves(&site.home.cluster(), site.settings.durable).await;
         admin.close().await;
         fits.unwrap_or(false)
     }
@@ -124,60 +114,37 @@ impl Server {
                 Outcome::Ended(status) => status,
             };
             let tail = log::tail(&site.home.log(), log_begins_at);
-            if tail.contains("could not create any TCP/IP sockets") && port_attempts < PORT_ATTEMPTS
-            {
+            if tail.contains("could not create any TCP/IP sockets") && port_attempts < PORT_ATTEMPTS {
                 port_attempts += 1;
             } else if tail.contains("pre-existing shared memory block")
                 && began.elapsed() < SHARED_MEMORY_PATIENCE
             {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             } else {
-                return Err(EmbeddedError::StartFailed {
-                    reason,
-                    log: site.home.log(),
-                    tail,
-                });
+                return Err(EmbeddedError::StartFailed { reason, log: site.home.log(), tail });
             }
         }
     }
 
-    fn spawn(
-        site: &Site,
-        programs: &Programs,
-        prefer_last_port: bool,
-    ) -> Result<(Self, u64), EmbeddedError> {
+    fn spawn(site: &Site, programs: &Programs, prefer_last_port: bool) -> Result<(Self, u64), EmbeddedError> {
         let home = &site.home;
         let socket_dir = home.make_socket_dir()?;
         let port = configuration::free_port(&home.configuration(), prefer_last_port)?;
         configuration::write(&home.configuration(), port, &socket_dir)?;
         let (log, log_begins_at) = log::open(&home.log())?;
-        let log_too = log
-            .try_clone()
-            .map_err(EmbeddedError::io("open", &home.log()))?;
+        let log_too = log.try_clone().map_err(EmbeddedError::io("open", &home.log()))?;
         let program = programs.dir.join("postgres");
         let mut command = home.owner.command(&program, &home.root);
         command.arg("-D").arg(home.cluster());
-        command
-            .arg("-c")
-            .arg(format!("config_file={}", home.configuration().display()));
+        command.arg("-c").arg(format!("config_file={}", home.configuration().display()));
         for setting in configuration::durability(site.settings.durable) {
             command.args(["-c", &setting]);
         }
         // A process group of its own: Ctrl-C in our terminal must not reach it; we stop it when its clients are done.
         command.stdout(log).stderr(log_too).process_group(0);
-        let child = command
-            .spawn()
-            .map_err(EmbeddedError::io("run", &program))?;
+        let child = command.spawn().map_err(EmbeddedError::io("run", &program))?;
         let pid = i32::try_from(child.id()).expect("process ids fit an i32 on every Unix");
-        Ok((
-            Self {
-                child: Some(child),
-                pid,
-                port,
-                socket_dir,
-            },
-            log_begins_at,
-        ))
+        Ok((Self { child: Some(child), pid, port, socket_dir }, log_begins_at))
     }
 
     async fn wait_until_ready(&mut self, site: &Site) -> Result<Outcome, EmbeddedError> {
@@ -201,16 +168,8 @@ impl Server {
             let waited = began.elapsed();
             if waited > START_PATIENCE {
                 let log = site.home.log();
-                let reason = format!(
-                    "process {} is not ready after {} s",
-                    self.pid,
-                    waited.as_secs()
-                );
-                return Err(EmbeddedError::StartFailed {
-                    reason,
-                    tail: log::tail(&log, 0),
-                    log,
-                });
+                let reason = format!("process {} is not ready after {} s", self.pid, waited.as_secs());
+                return Err(EmbeddedError::StartFailed { reason, tail: log::tail(&log, 0), log });
             }
             if waited > next_word {
                 tracing::info!(
