@@ -12,7 +12,7 @@ use super::check;
 use super::problem::{Case, Problem};
 use crate::job::new::NewJob;
 
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 86_400);
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(30 * 24);
 const MOST_ATTEMPTS: i32 = 1000;
 const MOST_TAGS: usize = 20;
 const TAG_CHARACTERS: usize = 64;
@@ -25,7 +25,12 @@ const METADATA_BYTES: usize = 16 * 1024;
 #[schema(example = json!({"kind": "build-crate", "args": {"crate": "hello"}, "priority": "high", "delay": "30s"}))]
 pub struct JobRequest {
     /// Which handler runs it: 1 to 63 letters, digits, `.`, `_` and `-`.
-    #[schema(min_length = 1, max_length = 63, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", example = "build-crate")]
+    #[schema(
+        min_length = 1,
+        max_length = 63,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
+        example = "build-crate"
+    )]
     kind: String,
     /// The job's input.
     #[schema(value_type = Option<Object>)]
@@ -113,7 +118,8 @@ impl JobRequest {
             return Err(problem.remedy("Send one of the two."));
         }
         let args = checked_args(self.args, max_args_bytes)?;
-        let (soft_timeout, hard_timeout) = checked_timeouts(self.soft_timeout.as_ref(), self.hard_timeout.as_ref())?;
+        let (soft_timeout, hard_timeout) =
+            checked_timeouts(self.soft_timeout.as_ref(), self.hard_timeout.as_ref())?;
         let longest = check::LONGEST_DURATION;
         Ok(NewJob {
             id: Uuid::now_v7(),
@@ -154,7 +160,9 @@ fn checked_metadata(metadata: Map<String, Value>) -> Result<Map<String, Value>, 
     let bytes = check::json_bytes(&metadata);
     if bytes > METADATA_BYTES {
         let detail = format!("The metadata is {bytes} bytes of JSON.");
-        return Err(Problem::invalid("/metadata", detail).remedy(format!("Send at most {METADATA_BYTES} bytes.")));
+        return Err(
+            Problem::invalid("/metadata", detail).remedy(format!("Send at most {METADATA_BYTES} bytes."))
+        );
     }
     Ok(metadata)
 }

@@ -33,14 +33,17 @@ fn a_full_job_keeps_every_value() {
         "tags": ["x", "y"], "metadata": {"m": 1}, "retain": "7days"
     });
     let job = read(&serde_json::to_vec(&body).unwrap()).unwrap();
-    assert_eq!((job.kind.as_str(), job.queue.as_deref(), job.priority), ("build-crate", Some("builds"), Some(3)));
+    assert_eq!(
+        (job.kind.as_str(), job.queue.as_deref(), job.priority),
+        ("build-crate", Some("builds"), Some(3))
+    );
     assert_eq!(Value::Object(job.args), body["args"]);
-    assert_eq!((job.delay, job.run_at), (Some(Duration::from_secs(5400)), None));
+    assert_eq!((job.delay, job.run_at), (Some(Duration::from_mins(90)), None));
     assert_eq!(job.soft_timeout, Some(Duration::from_secs(50)));
-    assert_eq!(job.hard_timeout, Some(Duration::from_secs(3600)));
+    assert_eq!(job.hard_timeout, Some(Duration::from_hours(1)));
     assert_eq!((job.max_attempts, job.execution_id.as_deref()), (Some(3), Some("order/42")));
     assert_eq!((job.tags.len(), job.metadata.unwrap().len()), (2, 1));
-    assert_eq!(job.retain, Some(Duration::from_secs(7 * 86_400)));
+    assert_eq!(job.retain, Some(Duration::from_hours(7 * 24)));
 }
 
 #[test]
@@ -103,13 +106,20 @@ fn every_bad_value_is_named() {
             fields.entry("kind").or_insert(json!("echo"));
         }
         let text = serde_json::to_vec(&body).unwrap();
-        assert_eq!(refusal(&text), (422, field.to_owned()), "{}", String::from_utf8_lossy(&text[..text.len().min(100)]));
+        assert_eq!(
+            refusal(&text),
+            (422, field.to_owned()),
+            "{}",
+            String::from_utf8_lossy(&text[..text.len().min(100)])
+        );
     }
 }
 
 #[test]
 fn malicious_bytes_are_refused() {
-    let deep = [br#"{"kind":"echo","args":{"a":"#.as_slice(), &b"[".repeat(50_000), &b"]".repeat(50_000), b"}}"].concat();
+    let deep =
+        [br#"{"kind":"echo","args":{"a":"#.as_slice(), &b"[".repeat(50_000), &b"]".repeat(50_000), b"}}"]
+            .concat();
     let wide = format!(r#"{{"kind":"echo","args":{{"a":[{}1]}}}}"#, "1,".repeat(100_000));
     let cases: &[(&[u8], u16, &str)] = &[
         (&deep, 422, &format!("/args/a{}", "/0".repeat(62))),
