@@ -2,7 +2,6 @@
 //! Must never show a driver's text, a secret, or more of the caller's input than a short quote.
 
 use std::fmt::{self, Display};
-use std::future::{Ready, ready};
 use std::time::Duration;
 
 use axum::extract::OriginalUri;
@@ -254,9 +253,9 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// Answers for every address that no route has.
-pub fn unknown_route(method: Method, OriginalUri(uri): OriginalUri) -> Ready<Problem> {
+pub async fn unknown_route(method: Method, OriginalUri(uri): OriginalUri) -> Problem {
     let detail = format!("No route answers {} {}.", quoted(method.as_str()), quoted(uri.path()));
-    ready(Problem::new(Case::NotFound, detail))
+    Problem::new(Case::NotFound, detail)
 }
 
 /// Answers where the address exists but not with this method.
