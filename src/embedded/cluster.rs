@@ -48,10 +48,10 @@ pub(super) fn settle_owner(home: &Home) -> Result<(), EmbeddedError> {
     let owner = fs::metadata(&cluster)
         .map_err(EmbeddedError::io("look at", &cluster))?
         .uid();
-    if owner != home.owner.uid() {
-        home.owner.take(&cluster)
-    } else {
+    if owner == home.owner.uid() {
         Ok(())
+    } else {
+        home.owner.take(&cluster)
     }
 }
 
@@ -132,7 +132,7 @@ async fn initdb(
             String::from_utf8_lossy(&result.stdout),
             String::from_utf8_lossy(&result.stderr)
         );
-        if !output.contains("locale") {
+        if !output.contains("invalid locale") {
             break;
         }
     }
