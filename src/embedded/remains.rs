@@ -41,14 +41,26 @@ pub(super) async fn settle(cluster: &Path) -> Result<Option<PidFile>, EmbeddedEr
         }
         // Without their postmaster nothing that they do can be committed any more; recovery puts all in order.
         if waited > ORPHANS_MAY_QUIT {
+<<<<<<< HEAD
             working.iter().for_each(|&pid| processes::signal(pid, Signal::SIGKILL));
         } else if waited > ORPHANS_MAY_NOTICE {
             working.iter().for_each(|&pid| processes::signal(pid, Signal::SIGQUIT));
+=======
+            end_all(&working, Signal::SIGKILL);
+        } else if waited > ORPHANS_MAY_NOTICE {
+            end_all(&working, Signal::SIGQUIT);
+>>>>>>> embedded
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
     forget_reused_pid(cluster)?;
     Ok(None)
+}
+
+fn end_all(orphans: &[i32], signal: Signal) {
+    for &pid in orphans {
+        processes::signal(pid, signal);
+    }
 }
 
 /// Postgres clears a stale `postmaster.pid` itself, unless the id in it now belongs to some other process (after a

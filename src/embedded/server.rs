@@ -16,8 +16,8 @@ use super::{EmbeddedError, Site, cluster, configuration, log, processes, remains
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Recovery after a crash replays at most about `max_wal_size`; a slow disk may need minutes for it.
-const START_PATIENCE: Duration = Duration::from_secs(300);
-const FAST_STOP_PATIENCE: Duration = Duration::from_secs(60);
+const START_PATIENCE: Duration = Duration::from_mins(5);
+const FAST_STOP_PATIENCE: Duration = Duration::from_mins(1);
 const IMMEDIATE_STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a start is tried again because another process took the port that was just free.
@@ -47,12 +47,11 @@ impl Server {
         if let Some(server) = Self::adopt(site).await? {
             return Ok(server);
         }
-        let programs = match programs {
-            Some(programs) => programs,
-            None => {
-                let major = cluster::major(&site.home)?;
-                programs::find(&site.home, site.settings.programs_dir.as_deref(), major).await?
-            }
+        let programs = if let Some(programs) = programs {
+            programs
+        } else {
+            let major = cluster::major(&site.home)?;
+            programs::find(&site.home, site.settings.programs_dir.as_deref(), major).await?
         };
         cluster::settle_owner(&site.home)?;
         Self::start_anew(site, &programs).await
