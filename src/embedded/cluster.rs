@@ -40,19 +40,8 @@ pub(super) fn major(home: &Home) -> Result<Option<u32>, EmbeddedError> {
 /// Gives a cluster that root restored from a copy to the server's account.
 pub(super) fn settle_owner(home: &Home) -> Result<(), EmbeddedError> {
     let cluster = home.cluster();
-<<<<<<< HEAD
     let owner = fs::metadata(&cluster).map_err(EmbeddedError::io("look at", &cluster))?.uid();
-    if owner != home.owner.uid() { home.owner.take(&cluster) } else { Ok(()) }
-=======
-    let owner = fs::metadata(&cluster)
-        .map_err(EmbeddedError::io("look at", &cluster))?
-        .uid();
-    if owner == home.owner.uid() {
-        Ok(())
-    } else {
-        home.owner.take(&cluster)
-    }
->>>>>>> embedded
+    if owner == home.owner.uid() { Ok(()) } else { home.owner.take(&cluster) }
 }
 
 /// Makes the cluster. Killed half-way it leaves only a folder that the next call removes.
@@ -103,18 +92,9 @@ async fn initdb(home: &Home, programs: &Programs, build: &Path, durable: bool) -
         if result.status.success() {
             return Ok(());
         }
-<<<<<<< HEAD
         output =
             format!("{}{}", String::from_utf8_lossy(&result.stdout), String::from_utf8_lossy(&result.stderr));
-        if !output.contains("locale") {
-=======
-        output = format!(
-            "{}{}",
-            String::from_utf8_lossy(&result.stdout),
-            String::from_utf8_lossy(&result.stderr)
-        );
         if !output.contains("invalid locale") {
->>>>>>> embedded
             break;
         }
     }

@@ -23,17 +23,9 @@ pub(super) async fn fetch(programs: &Path, major: Option<u32>) -> Result<PathBuf
     let wanted = VersionReq::parse(&format!("={major}")).map_err(|error| error.to_string())?;
     let (version, archive) = tokio::time::timeout(PATIENCE, get_archive(URL, &wanted))
         .await
-<<<<<<< HEAD
-        .map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?
-        .map_err(|error| error.to_string())?;
-    extract(URL, &archive, &target).await.map_err(|error| format!("cannot unpack the archive: {error}"))?;
-=======
         .map_err(|_| format!("{URL}: no answer within {} s", PATIENCE.as_secs()))?
         .map_err(|error| format!("{URL}: {error}"))?;
-    extract(URL, &archive, &target)
-        .await
-        .map_err(|error| format!("cannot unpack the archive: {error}"))?;
->>>>>>> embedded
+    extract(URL, &archive, &target).await.map_err(|error| format!("cannot unpack the archive: {error}"))?;
     // The library unpacks into a folder private to us; the server's account must be able to enter it.
     for dir in [programs, &target] {
         fs::set_permissions(dir, Permissions::from_mode(0o755)).map_err(|error| error.to_string())?;

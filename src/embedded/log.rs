@@ -32,10 +32,8 @@ pub(super) fn tail(path: &Path, begins_at: u64) -> String {
         file.read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let text = read().map_or_else(
-        |error| error.to_string(),
-        |bytes| String::from_utf8_lossy(&bytes).into_owned(),
-    );
+    let text =
+        read().map_or_else(|error| error.to_string(), |bytes| String::from_utf8_lossy(&bytes).into_owned());
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }

@@ -41,15 +41,9 @@ pub(super) async fn settle(cluster: &Path) -> Result<Option<PidFile>, EmbeddedEr
         }
         // Without their postmaster nothing that they do can be committed any more; recovery puts all in order.
         if waited > ORPHANS_MAY_QUIT {
-<<<<<<< HEAD
-            working.iter().for_each(|&pid| processes::signal(pid, Signal::SIGKILL));
-        } else if waited > ORPHANS_MAY_NOTICE {
-            working.iter().for_each(|&pid| processes::signal(pid, Signal::SIGQUIT));
-=======
             end_all(&working, Signal::SIGKILL);
         } else if waited > ORPHANS_MAY_NOTICE {
             end_all(&working, Signal::SIGQUIT);
->>>>>>> embedded
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
