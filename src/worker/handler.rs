@@ -128,6 +128,12 @@ impl JobError {
         self
     }
 
+    /// The same error, but no further attempt is made.
+    pub(crate) fn into_permanent(mut self) -> Self {
+        self.next = Next::Permanent;
+        self
+    }
+
     /// Attaches a stack trace.
     #[must_use]
     pub fn backtrace(mut self, backtrace: impl Into<String>) -> Self {
