@@ -111,7 +111,9 @@ async fn a_command_that_says_nothing_completes() {
 #[tokio::test]
 async fn streams_are_logged_as_they_come() {
     let (context, mut probe) = Context::for_test(Attempt::for_test("test", json!({})));
-    let spec = shell("echo out; echo err >&2; printf '%s\\n' '{\"progress\":{\"percent\":30,\"step\":\"half\"}}' >&3; read -r line; exec sleep 600");
+    let spec = shell(
+        "echo out; echo err >&2; printf '%s\\n' '{\"progress\":{\"percent\":30,\"step\":\"half\"}}' >&3; read -r line; exec sleep 600",
+    );
     let attempt = tokio::spawn(async move { spec.run(context).await });
     for stream in ["stdout", "stderr"] {
         in_time(probe.wait_for(|event| event.data["stream"] == stream)).await;
@@ -140,7 +142,9 @@ for i in range(50000):
     .await;
     let lines = run.probe.lines("stdout");
     assert_eq!(lines.len(), 50_000);
-    assert!(lines.iter().enumerate().all(|(i, line)| line.len() == 100 && line.starts_with(&format!("{i:05} "))));
+    assert!(
+        lines.iter().enumerate().all(|(i, line)| line.len() == 100 && line.starts_with(&format!("{i:05} ")))
+    );
     assert_eq!(run.probe.lines("stderr").len(), 5_000);
 }
 
@@ -195,7 +199,8 @@ async fn args_that_nobody_reads_do_no_harm() {
         let run = run_with(shell(script), Attempt::for_test("test", large.clone())).await;
         assert_eq!((run.result(), run.probe.lines("stdout")), (None, vec!["fine".to_owned()]), "{script}");
     }
-    let count = "import json, os, sys; n = len(json.load(sys.stdin)['text']); os.write(3, b'{\"result\":%d}' % n)";
+    let count =
+        "import json, os, sys; n = len(json.load(sys.stdin)['text']); os.write(3, b'{\"result\":%d}' % n)";
     let run = run_with(python(count), Attempt::for_test("test", large)).await;
     assert_eq!(run.result(), Some(json!(1024 * 1024)));
 }
@@ -205,13 +210,23 @@ async fn the_channel_understands_all_its_words() {
     let event = r#"echo '{"event":{"type":"stored","data":{"bytes":5}}}' >&3; echo '{"log":"said"}' >&3; echo nonsense >&3"#;
     let ran = run(shell(event)).await;
     assert_eq!(ran.result(), None);
-    assert!(ran.probe.events().iter().any(|event| event.kind == "stored" && event.data == json!({ "bytes": 5 })));
+    assert!(
+        ran.probe.events().iter().any(|event| event.kind == "stored" && event.data == json!({ "bytes": 5 }))
+    );
     assert_eq!(ran.probe.lines("log"), ["said"]);
-    assert!(ran.probe.lines("fd3")[0].starts_with("line not understood") && ran.probe.lines("fd3").len() == 1);
+    assert!(
+        ran.probe.lines("fd3")[0].starts_with("line not understood") && ran.probe.lines("fd3").len() == 1
+    );
 
-    let named = r#"echo '{"error":{"message":"no such customer","type":"missing","permanent":true}}' >&3; exit 1"#;
+    let named =
+        r#"echo '{"error":{"message":"no such customer","type":"missing","permanent":true}}' >&3; exit 1"#;
     let ran = run(shell(named)).await;
-    let failure = Failure { message: "no such customer".into(), class: "missing".into(), permanent: true, backtrace: None };
+    let failure = Failure {
+        message: "no such customer".into(),
+        class: "missing".into(),
+        permanent: true,
+        backtrace: None,
+    };
     assert_eq!((ran.failure(), ran.usage.exit_code), (&failure, Some(1)));
 
     let ran = run(shell(r#"echo '{"snooze":"30s"}' >&3"#)).await;
@@ -230,14 +245,20 @@ async fn exit_codes_and_signals_are_told() {
     let ran = run(shell("echo 'first' >&2; echo 'disk is full' >&2; exit 3")).await;
     let failure = ran.failure();
     assert_eq!((failure.class.as_str(), failure.permanent), ("exit_code", false));
-    assert!(failure.message.contains("code 3") && failure.message.ends_with("first\ndisk is full"), "{failure:?}");
+    assert!(
+        failure.message.contains("code 3") && failure.message.ends_with("first\ndisk is full"),
+        "{failure:?}"
+    );
     assert_eq!(ran.usage.exit_code, Some(3));
 
     let spec = CommandSpec { permanent_exit_codes: vec![65], ..shell("exit 65") };
     assert!(run(spec).await.failure().permanent);
 
     let ran = run(shell("kill -KILL $$")).await;
-    assert_eq!((ran.failure().class.as_str(), ran.usage.signal, ran.usage.exit_code), ("signal", Some(9), None));
+    assert_eq!(
+        (ran.failure().class.as_str(), ran.usage.signal, ran.usage.exit_code),
+        ("signal", Some(9), None)
+    );
     assert!(ran.failure().message.contains("SIGKILL") && !ran.usage.out_of_memory);
 }
 
@@ -256,7 +277,10 @@ async fn what_cannot_be_started_says_why() {
 #[tokio::test]
 async fn it_runs_where_the_config_says_and_owns_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
-    let spec = CommandSpec { working_dir: Some(dir.path().into()), ..shell("pwd; ls /proc/self/fd; ps -o sid= -p $$; echo $$") };
+    let spec = CommandSpec {
+        working_dir: Some(dir.path().into()),
+        ..shell("pwd; ls /proc/self/fd; ps -o sid= -p $$; echo $$")
+    };
     let lines = run(spec).await.probe.lines("stdout");
     assert_eq!(Path::new(&lines[0]), dir.path().canonicalize().unwrap());
     // 4 is the folder that `ls` itself reads.
@@ -264,11 +288,18 @@ async fn it_runs_where_the_config_says_and_owns_nothing_else() {
     assert_eq!(lines[6].trim(), lines[7], "it leads a session of its own");
 }
 
-/// A tree of processes none of which heeds SIGTERM; each prints its number.
-const STUBBORN: &str = "trap '' TERM
-sh -c 'trap \"\" TERM; sh -c \"trap : TERM; echo pid \\$\\$; while :; do sleep 600; done\" & echo pid $$; while :; do sleep 600; done' &
+/// A tree of processes that SIGTERM does not end; each prints its number, and the innermost says
+/// when it has heard one.
+const STUBBORN: &str = r#"trap '' TERM
+python3 -c '
+import os, signal, time
+if os.fork() == 0:
+    signal.signal(signal.SIGTERM, lambda *_: print("heard", flush=True))
+print("pid", os.getpid(), flush=True)
+while True: time.sleep(600)
+' &
 echo pid $$
-while :; do sleep 600; done";
+while :; do sleep 600; done"#;
 
 async fn stubborn() -> (tokio::task::JoinHandle<()>, TestProbe, Vec<i32>) {
     let (context, probe) = Context::for_test(Attempt::for_test("test", json!({})));
@@ -285,8 +316,7 @@ async fn stubborn() -> (tokio::task::JoinHandle<()>, TestProbe, Vec<i32>) {
 async fn dropping_the_attempt_kills_the_whole_tree_and_leaves_no_zombie() {
     let (attempt, probe, pids) = stubborn().await;
     probe.stop(StopReason::Cancelled);
-    // SIGTERM has reached them all when the one that does not ignore it has started a new sleep.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until("one has heard SIGTERM", || probe.lines("stdout").contains(&"heard".to_owned())).await;
     assert!(pids.iter().all(|&pid| runs(pid)), "they do not heed SIGTERM");
     let leader = pids.iter().copied().find(|&pid| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
@@ -321,7 +351,8 @@ async fn a_stop_is_a_sigterm_to_the_whole_group() {
 #[tokio::test]
 async fn a_stopped_process_is_woken_to_end() {
     let (context, mut probe) = Context::for_test(Attempt::for_test("test", json!({})));
-    let attempt = tokio::spawn(async move { shell("echo pid $$; kill -STOP $$; sleep 600").run(context).await });
+    let attempt =
+        tokio::spawn(async move { shell("echo pid $$; kill -STOP $$; sleep 600").run(context).await });
     let line = in_time(probe.wait_for(|event| event.kind == "log")).await;
     let pid = numbers(&[line.data["line"].as_str().unwrap().to_owned()])[0];
     let stopped = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") T ");
@@ -373,7 +404,13 @@ async fn each_limit_bites() {
 
     let size = Limits { file_size_bytes: Some(1 << 20), ..Limits::default() };
     let out = dir.path().join("out");
-    let dd = CommandSpec::new(["dd".into(), "if=/dev/zero".into(), format!("of={}", out.display()), "bs=65536".into(), "count=100".into()]);
+    let dd = CommandSpec::new([
+        "dd".into(),
+        "if=/dev/zero".into(),
+        format!("of={}", out.display()),
+        "bs=65536".into(),
+        "count=100".into(),
+    ]);
     let ran = limited(dd, size).await;
     assert_eq!((ran.usage.signal, fs::metadata(out).unwrap().len()), (Some(25), 1 << 20));
 
@@ -406,6 +443,42 @@ async fn a_hundred_commands_leave_nothing_behind() {
     let pids: Vec<_> = ran.iter().flat_map(|run| numbers(&run.probe.lines("stdout"))).collect();
     assert_eq!(pids.len(), 100);
     assert!(!pids.iter().any(|&pid| exists(pid)));
+}
+
+fn example(name: &str) -> CommandSpec {
+    CommandSpec::new(["python3".into(), format!("{}/examples/kinds/{name}", env!("CARGO_MANIFEST_DIR"))])
+}
+
+fn percents(probe: &TestProbe) -> Vec<f64> {
+    let events = probe.events();
+    events
+        .iter()
+        .filter(|event| event.kind == "progress")
+        .filter_map(|event| event.data["percent"].as_f64())
+        .collect()
+}
+
+#[tokio::test]
+async fn the_example_that_counts_works_as_printed() {
+    let attempt = Attempt::for_test("count-slowly", json!({ "n": 4, "pause": 0.01 }));
+    let ran = run_with(example("count_slowly.py"), attempt).await;
+    assert_eq!(ran.result(), Some(json!({ "counted": 4 })));
+    assert_eq!(percents(&ran.probe), [25.0, 50.0, 75.0, 100.0]);
+    assert_eq!(ran.probe.lines("stdout"), ["1", "2", "3", "4"]);
+}
+
+#[tokio::test]
+async fn the_example_that_builds_a_crate_works_as_printed() {
+    let ran = run_with(example("build_crate.py"), Attempt::for_test("build-crate", json!({}))).await;
+    let result = ran.result().unwrap();
+    assert_eq!(result["units"], 17);
+    assert!(
+        result["binary_bytes"].as_u64().unwrap() > 100_000 && result["build_seconds"].as_f64().unwrap() > 0.5
+    );
+    let compiled = ran.probe.lines("stderr").iter().filter(|line| line.contains("Compiling")).count();
+    assert_eq!(compiled, 14, "every run builds all packages");
+    let percents = percents(&ran.probe);
+    assert!(percents.is_sorted() && percents.len() == 19 && percents[18] == 100.0, "{percents:?}");
 }
 
 /// What a test does in a worker process of its own, which it starts by `worker` below.
@@ -467,8 +540,32 @@ async fn nothing_outlives_a_worker_that_is_killed() {
     assert_eq!(guards.len(), 2, "the command and the guard");
 }
 
+#[tokio::test]
+async fn a_command_dies_with_its_worker_even_without_the_guard() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let mut worker = worker("echo pid $$; exec sleep 600", &out).spawn().unwrap();
+    let pids = || {
+        numbers(&fs::read_to_string(&out).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>())
+    };
+    until("the command", || !pids().is_empty()).await;
+    let command = pids()[0];
+    for guard in children_of(i32::try_from(worker.id()).unwrap()) {
+        if guard != command {
+            kill(Pid::from_raw(guard), Signal::SIGKILL).unwrap();
+            until("the guard is dead", || !runs(guard)).await;
+        }
+    }
+    assert!(runs(command));
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    until("the command is dead", || !runs(command)).await;
+}
+
 fn children_of(parent: i32) -> Vec<i32> {
     let tasks = fs::read_dir(format!("/proc/{parent}/task")).unwrap();
     let children = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
-    children.flat_map(|text| text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
+    children
+        .flat_map(|text| text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
 }

@@ -83,7 +83,11 @@ async fn the_call_says_what_it_is_and_is_signed() {
     let address = serve(Router::new().route("/", post(handler))).await;
     let headers = BTreeMap::from([("authorization".to_owned(), "Bearer token".to_owned())]);
     let secret = Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned());
-    let attempt = Attempt { execution_id: Some("order-7".into()), attempt: 2, ..Attempt::for_test("resize", json!({ "width": 3 })) };
+    let attempt = Attempt {
+        execution_id: Some("order-7".into()),
+        attempt: 2,
+        ..Attempt::for_test("resize", json!({ "width": 3 }))
+    };
     let (outcome, _) = call_with(UrlSpec { secret, headers, ..spec(address) }, attempt.clone()).await;
     assert_eq!(outcome, completed(json!({ "ok": true })));
 
@@ -94,7 +98,10 @@ async fn the_call_says_what_it_is_and_is_signed() {
     });
     assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), expected);
     let text = |name: &str| headers[name].to_str().unwrap().to_owned();
-    assert_eq!((text("content-type"), text("authorization")), ("application/json".into(), "Bearer token".into()));
+    assert_eq!(
+        (text("content-type"), text("authorization")),
+        ("application/json".into(), "Bearer token".into())
+    );
     assert_eq!(text("webhook-id"), attempt.lease_id.to_string());
     let age = chrono::Utc::now().timestamp() - text("webhook-timestamp").parse::<i64>().unwrap();
     assert!((0..60).contains(&age));
@@ -102,7 +109,8 @@ async fn the_call_says_what_it_is_and_is_signed() {
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
     mac.update(format!("{}.{}.", text("webhook-id"), text("webhook-timestamp")).as_bytes());
     mac.update(&body);
-    mac.verify_slice(&STANDARD.decode(text("webhook-signature").strip_prefix("v1,").unwrap()).unwrap()).unwrap();
+    mac.verify_slice(&STANDARD.decode(text("webhook-signature").strip_prefix("v1,").unwrap()).unwrap())
+        .unwrap();
 }
 
 #[tokio::test]
@@ -125,7 +133,8 @@ async fn a_stream_is_obeyed_as_it_comes() {
                 yield Ok::<_, std::io::Error>(line);
             }
         };
-        ([(header::CONTENT_TYPE, "application/x-ndjson; charset=utf-8")], Body::from_stream(body)).into_response()
+        ([(header::CONTENT_TYPE, "application/x-ndjson; charset=utf-8")], Body::from_stream(body))
+            .into_response()
     };
     let kind = UrlKind::new(spec(serve(Router::new().route("/", post(handler))).await)).unwrap();
     let (context, mut probe) = Context::for_test(Attempt::for_test("resize", json!({})));
@@ -146,7 +155,9 @@ async fn a_stream_is_obeyed_as_it_comes() {
 #[tokio::test]
 async fn a_stream_may_fail_or_break_off() {
     let ndjson = [(header::CONTENT_TYPE, "application/x-ndjson")];
-    let named = failure(answered((ndjson.clone(), r#"{"error":{"message":"no","type":"t","permanent":true}}"#)).await);
+    let named = failure(
+        answered((ndjson.clone(), r#"{"error":{"message":"no","type":"t","permanent":true}}"#)).await,
+    );
     assert_eq!((named.message.as_str(), named.class.as_str(), named.permanent), ("no", "t", true));
 
     let handler = async move || -> Response {
@@ -162,7 +173,9 @@ async fn refusals_say_whether_another_attempt_helps() {
     let missing = failure(answered((StatusCode::NOT_FOUND, "no such customer")).await);
     assert_eq!((missing.class.as_str(), missing.permanent), ("http_status", true));
     assert_eq!(missing.message, "the URL answered 404 Not Found: no such customer");
-    for status in [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE] {
+    for status in
+        [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE]
+    {
         assert!(!failure(answered(status).await).permanent, "{status}");
     }
     for (wanted, delay) in [("7", 7), ("0", 1), ("99999", 3600)] {
@@ -191,7 +204,11 @@ async fn private_addresses_are_refused_by_number_and_by_name() {
     for host in ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "0.0.0.0"] {
         let url = Url::parse(&format!("http://{host}:{port}/")).unwrap();
         let refused = failure(call(UrlSpec::new(url)).await);
-        assert_eq!((refused.class.as_str(), refused.permanent), ("address_refused", true), "{host}: {refused:?}");
+        assert_eq!(
+            (refused.class.as_str(), refused.permanent),
+            ("address_refused", true),
+            "{host}: {refused:?}"
+        );
         assert!(refused.message.contains("allow_private = true for kind resize"), "{refused:?}");
     }
     let nobody = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
@@ -264,9 +281,14 @@ async fn a_stop_drops_the_request() {
 async fn a_bad_spec_is_refused_with_what_is_wrong() {
     let url = Url::parse("http://example.org/").unwrap();
     let refused = |spec| UrlKind::new(spec).map(|_| ()).unwrap_err();
-    assert!(matches!(refused(UrlSpec::new(Url::parse("ftp://example.org/").unwrap())), UrlSpecError::Address(_)));
+    assert!(matches!(
+        refused(UrlSpec::new(Url::parse("ftp://example.org/").unwrap())),
+        UrlSpecError::Address(_)
+    ));
     let secret = Some("whsec_no base64".to_owned());
     assert!(matches!(refused(UrlSpec { secret, ..UrlSpec::new(url.clone()) }), UrlSpecError::Secret { .. }));
     let headers = BTreeMap::from([("a b".to_owned(), "c".to_owned())]);
-    assert!(matches!(refused(UrlSpec { headers, ..UrlSpec::new(url) }), UrlSpecError::Header(name) if name == "a b"));
+    assert!(
+        matches!(refused(UrlSpec { headers, ..UrlSpec::new(url) }), UrlSpecError::Header(name) if name == "a b")
+    );
 }

@@ -16,7 +16,7 @@ pub(super) const ENVELOPE_BYTES: usize = 64;
 const EXCERPT_BYTES: usize = 200;
 const CLASS_BYTES: usize = 128;
 const EVENT_TYPE_BYTES: usize = 64;
-const LONGEST_SNOOZE: Duration = Duration::from_secs(365 * 24 * 3600);
+const LONGEST_SNOOZE: Duration = Duration::from_hours(365 * 24);
 
 /// What the last word on the attempt is; a later one replaces an earlier one.
 #[derive(Debug)]
@@ -126,7 +126,8 @@ impl<'a> Channel<'a> {
     }
 
     async fn obey(&mut self, line: &Line) -> Result<(), String> {
-        if names_result(&line.text) && (line.cut || line.text.len() > self.max_result_bytes + ENVELOPE_BYTES) {
+        if names_result(&line.text) && (line.cut || line.text.len() > self.max_result_bytes + ENVELOPE_BYTES)
+        {
             self.verdict = Some(Verdict::Error(result_too_large(self.max_result_bytes)));
             return Ok(());
         }
@@ -168,9 +169,7 @@ impl Failure {
 
 /// True if the line is a result by its first key, also when it is too long to be parsed.
 fn names_result(text: &str) -> bool {
-    text.trim_start()
-        .strip_prefix('{')
-        .is_some_and(|fields| fields.trim_start().starts_with("\"result\""))
+    text.trim_start().strip_prefix('{').is_some_and(|fields| fields.trim_start().starts_with("\"result\""))
 }
 
 /// An event's type stands in streams and pages as it is.
@@ -227,7 +226,10 @@ mod tests {
         ])
         .await;
         assert!(verdict.is_none());
-        assert_eq!(events[0], ("progress".into(), json!({"percent": 30.0, "step": "half", "data": {"n": 1}})));
+        assert_eq!(
+            events[0],
+            ("progress".into(), json!({"percent": 30.0, "step": "half", "data": {"n": 1}}))
+        );
         assert_eq!(events[1], ("log".into(), json!({"stream": "log", "line": "hello"})));
         assert_eq!(events[2], ("stored".into(), json!({"bytes": 5})));
         assert_eq!(events.len(), 3);

@@ -19,9 +19,12 @@ fn variables_from(
     spec: &CommandSpec,
     attempt: &Attempt,
 ) -> BTreeMap<OsString, OsString> {
-    let inherited = ours.filter(|(name, _)| {
-        if spec.clean_env { CLEAN.iter().any(|kept| name == kept) } else { !is_secret(name) }
-    });
+    let inherited =
+        ours.filter(
+            |(name, _)| {
+                if spec.clean_env { CLEAN.iter().any(|kept| name == kept) } else { !is_secret(name) }
+            },
+        );
     let configured = spec.env.iter().map(|(name, value)| (name.into(), value.into()));
     let job = [
         ("TIDEMILL_JOB_ID", Some(attempt.job_id.to_string())),
@@ -46,7 +49,15 @@ mod tests {
     use super::*;
 
     fn names(spec: &CommandSpec) -> Vec<String> {
-        let ours = ["PATH", "HOME", "EDITOR", "TIDEMILL_DATABASE_URL", "DATABASE_URL", "PGPASSWORD", "TIDEMILL_KIND"];
+        let ours = [
+            "PATH",
+            "HOME",
+            "EDITOR",
+            "TIDEMILL_DATABASE_URL",
+            "DATABASE_URL",
+            "PGPASSWORD",
+            "TIDEMILL_KIND",
+        ];
         let ours = ours.into_iter().map(|name| (name.into(), "ours".into()));
         let attempt = Attempt::for_test("echo", json!({}));
         let variables = variables_from(ours, spec, &attempt);

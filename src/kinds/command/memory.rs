@@ -39,7 +39,12 @@ impl OomKills {
 }
 
 /// The judgement; see this module's description.
-pub(super) fn ran_out(status: ExitStatus, limited: bool, last_stderr: &str, kills_rose: Option<bool>) -> bool {
+pub(super) fn ran_out(
+    status: ExitStatus,
+    limited: bool,
+    last_stderr: &str,
+    kills_rose: Option<bool>,
+) -> bool {
     let killed = status.signal() == Some(libc::SIGKILL) || status.code() == Some(SHELL_CODE_OF_KILLED);
     match status.signal() {
         _ if status.success() => false,
@@ -54,8 +59,7 @@ pub(super) fn ran_out(status: ExitStatus, limited: bool, last_stderr: &str, kill
 
 fn read_count() -> Option<u64> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let counts = own.lines().filter_map(count_file).filter_map(|file| fs::read_to_string(file).ok());
-    counts.filter_map(|text| parse_count(&text)).next()
+    own.lines().filter_map(count_file).find_map(|file| parse_count(&fs::read_to_string(file).ok()?))
 }
 
 /// The file with the count for one line `number:controllers:path` of `/proc/self/cgroup`.

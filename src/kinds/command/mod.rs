@@ -20,8 +20,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::sync::{oneshot, watch};
 
-pub use self::limits::Limits;
 use self::group::{Ended, Group};
+pub use self::limits::Limits;
 use self::memory::OomKills;
 use self::output::{Follower, Said};
 use crate::worker::context::Context;

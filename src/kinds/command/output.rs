@@ -132,8 +132,8 @@ struct Tail {
 impl Tail {
     fn push(&mut self, mut line: String) {
         if line.len() > LAST_STDERR_BYTES {
-            let start = (line.len() - LAST_STDERR_BYTES..).find(|&at| line.is_char_boundary(at));
-            line.drain(..start.unwrap_or_default());
+            let start = line.ceil_char_boundary(line.len() - LAST_STDERR_BYTES);
+            line.drain(..start);
         }
         self.bytes += line.len() + 1;
         self.lines.push_back(line);

@@ -63,7 +63,11 @@ pub(super) async fn spawn(spec: &CommandSpec, attempt: &Attempt) -> Result<Proce
         drop(started.send(Ok((group, pipes))));
         reaper.run(exited_sender, ended_sender);
     };
-    thread::Builder::new().name("tidemill-command".into()).stack_size(STACK_BYTES).spawn(live).map_err(failed)?;
+    thread::Builder::new()
+        .name("tidemill-command".into())
+        .stack_size(STACK_BYTES)
+        .spawn(live)
+        .map_err(failed)?;
     let (group, pipes) = starting
         .await
         .unwrap_or_else(|_| Err(io::Error::other("the thread that starts it panicked")))

@@ -21,7 +21,7 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// How much of the body of a refusal is repeated in the error.
 const EXCERPT_BYTES: usize = 1024;
 const SHORTEST_SNOOZE: Duration = Duration::from_secs(1);
-const LONGEST_SNOOZE: Duration = Duration::from_secs(3600);
+const LONGEST_SNOOZE: Duration = Duration::from_hours(1);
 
 /// An answer whose head has come.
 #[derive(Debug)]
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn retry_after_is_seconds_or_a_date() {
         let now = "1994-11-06T08:49:00Z".parse().unwrap();
-        assert_eq!(delay_of(" 120 ", now), Some(Duration::from_secs(120)));
+        assert_eq!(delay_of(" 120 ", now), Some(Duration::from_mins(2)));
         assert_eq!(delay_of("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(37)));
         assert_eq!(delay_of("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(Duration::ZERO));
         assert_eq!(delay_of("soon", now), None);
@@ -178,7 +178,9 @@ mod tests {
 
     #[test]
     fn most_refusals_are_final() {
-        for (code, expected) in [(400, true), (404, true), (408, false), (425, false), (429, false), (500, false)] {
+        for (code, expected) in
+            [(400, true), (404, true), (408, false), (425, false), (429, false), (500, false)]
+        {
             assert_eq!(is_final(StatusCode::from_u16(code).unwrap()), expected, "{code}");
         }
     }

@@ -19,8 +19,8 @@ use url::Url;
 
 use self::address::{AddressRefused, PublicResolver};
 use self::answer::Answer;
-pub use self::signature::KeyError;
 use self::signature::Key;
+pub use self::signature::KeyError;
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 
@@ -96,7 +96,7 @@ impl UrlSpec {
             secret: None,
             allow_private: false,
             connect_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(1),
             headers: BTreeMap::new(),
             max_result_bytes: 1024 * 1024,
         }
