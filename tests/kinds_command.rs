@@ -17,7 +17,7 @@ use tidemill::worker::context::Attempt;
 use tidemill::worker::handler::DynHandler;
 use tidemill::worker::testing::{TestProbe, outcome_of};
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 struct Run {
     outcome: Outcome,
@@ -478,7 +478,7 @@ async fn the_example_that_builds_a_crate_works_as_printed() {
     let compiled = ran.probe.lines("stderr").iter().filter(|line| line.contains("Compiling")).count();
     assert_eq!(compiled, 14, "every run builds all packages");
     let percents = percents(&ran.probe);
-    assert!(percents.is_sorted() && percents.len() == 19 && percents[18] == 100.0, "{percents:?}");
+    assert!(percents.is_sorted() && percents.len() == 19 && percents[18] > 99.9, "{percents:?}");
 }
 
 /// What a test does in a worker process of its own, which it starts by `worker` below.
@@ -488,11 +488,12 @@ async fn worker_process() {
     let Ok(command) = std::env::var("WORKER_PROCESS_COMMAND") else { return };
     let out = std::env::var("WORKER_PROCESS_OUT").unwrap();
     let (context, probe) = Context::for_test(Attempt::for_test("test", json!({})));
-    let attempt = tokio::spawn(async move { shell(&command).run(context).await });
+    let attempt = tokio::spawn(async move { outcome_of(shell(&command).run(context).await) });
     while !attempt.is_finished() {
         fs::write(&out, probe.lines("stdout").join("\n")).unwrap();
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    println!("{:?}", attempt.await.unwrap());
     until("the last line", || probe.lines("stdout").last().is_some_and(|line| line == "end")).await;
     fs::write(&out, probe.lines("stdout").join("\n")).unwrap();
 }
