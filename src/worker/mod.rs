@@ -12,6 +12,7 @@ mod leases;
 mod registry;
 mod reporter;
 mod retry;
+pub mod testing;
 
 use std::sync::Arc;
 use std::time::Duration;
