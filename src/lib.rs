@@ -1,5 +1,6 @@
 //! Tidemill: durable background jobs on Postgres alone.
 
+pub mod config;
 pub mod job;
 pub mod kinds;
 pub mod worker;

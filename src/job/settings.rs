@@ -29,6 +29,8 @@ impl Default for Backoff {
 pub struct KindSettings {
     /// The queue that its jobs go to.
     pub queue: String,
+    /// 1 (first) to 9 (last).
+    pub priority: i16,
     /// How many attempts a job has.
     pub max_attempts: i32,
     /// After this the handler is asked to stop.
@@ -47,6 +49,7 @@ impl Default for KindSettings {
     fn default() -> Self {
         Self {
             queue: "default".into(),
+            priority: 5,
             max_attempts: 5,
             soft_timeout: None,
             hard_timeout: Duration::from_secs(24 * 3600),
