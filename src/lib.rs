@@ -1,5 +1,7 @@
 //! Tidemill: durable background jobs on Postgres alone.
 
+#[doc(hidden)]
+pub mod cli;
 pub mod config;
 pub mod job;
 pub mod kinds;
