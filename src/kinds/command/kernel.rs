@@ -1,6 +1,8 @@
 //! The two steps for which no safe interface exists: what a child does between fork and exec, and
 //! waiting with the kernel's account of memory. The only `unsafe` code of the command kinds.
 
+#![expect(unsafe_code, reason = "the kernel calls that no safe library offers; each says why it is sound")]
+
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::process::CommandExt;

@@ -1,0 +1,54 @@
+//! `tidemill worker`: runs jobs.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use super::GlobalArgs;
+use super::error::CliError;
+use super::settings::{DatabaseArgs, listen_flag};
+use crate::config::{NAME_RULE, is_name};
+
+/// What `tidemill worker` takes.
+#[derive(Debug, Args)]
+pub(super) struct WorkerArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// Where it answers /healthz, /readyz and /metrics [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Serve only this queue with so many slots; repeatable [default: all queues, as the config says]
+    #[arg(long = "queue", value_name = "NAME=SLOTS", value_parser = queue_slots)]
+    queues: Vec<(String, u32)>,
+}
+
+pub(super) async fn run(args: WorkerArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    let mut config = args.database.load(global, listen_flag(args.listen, &["worker", "listen"]))?;
+    if !args.queues.is_empty() {
+        config.serve_only(&args.queues);
+    }
+    Err(CliError::Failed("worker: not wired yet".into()))
+}
+
+/// Reads `crawl=2`.
+fn queue_slots(text: &str) -> Result<(String, u32), String> {
+    let (name, slots) = text.split_once('=').ok_or("write NAME=SLOTS, such as crawl=2")?;
+    if !is_name(name) {
+        return Err(format!("{name:?} is no queue; allowed: {NAME_RULE}"));
+    }
+    let slots = slots.parse().ok().filter(|slots| (1..=10_000).contains(slots));
+    Ok((name.to_owned(), slots.ok_or("the slots are a whole number from 1 to 10000")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::queue_slots;
+
+    #[test]
+    fn queues_are_named_with_their_slots() {
+        assert_eq!(queue_slots("crawl=2"), Ok(("crawl".into(), 2)));
+        for bad in ["crawl", "crawl=", "crawl=0", "crawl=-1", "=2", "a b=2"] {
+            assert!(queue_slots(bad).is_err(), "{bad}");
+        }
+    }
+}
