@@ -4,7 +4,9 @@ use clap::Args;
 
 use super::GlobalArgs;
 use super::error::CliError;
+use super::process;
 use super::settings::DatabaseArgs;
+use crate::store;
 
 /// What `tidemill migrate` takes.
 #[derive(Debug, Args)]
@@ -14,6 +16,9 @@ pub(super) struct MigrateArgs {
 }
 
 pub(super) async fn run(args: MigrateArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    let _config = args.database.load(global, vec![])?;
-    Err(CliError::Failed("migrate: not wired yet".into()))
+    let config = args.database.load(global, vec![])?;
+    let options = process::store_options(&config, process::database_url(&config)?);
+    store::migrate::migrate(&options).await.map_err(process::failed)?;
+    println!("schema {} is up to date", options.schema);
+    Ok(())
 }

@@ -10,12 +10,15 @@ mod keys;
 mod logging;
 mod migrate;
 mod output;
+mod process;
 mod queues;
 mod serve;
 mod settings;
+mod signals;
 mod time;
 mod worker;
 mod workers;
+mod workforce;
 
 use clap::{Args, Parser, Subcommand};
 

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-use super::GlobalArgs;
 use super::error::CliError;
+use super::process::{Process, database_url, joined, store_options};
 use super::settings::{DatabaseArgs, listen_flag};
+use super::{GlobalArgs, workforce};
 use crate::config::{NAME_RULE, is_name};
 
 /// What `tidemill worker` takes.
@@ -27,7 +28,13 @@ pub(super) async fn run(args: WorkerArgs, global: &GlobalArgs) -> Result<(), Cli
     if !args.queues.is_empty() {
         config.serve_only(&args.queues);
     }
-    Err(CliError::Failed("worker: not wired yet".into()))
+    let mut process = Process::open(store_options(&config, database_url(&config)?)).await?;
+    process.keep(&config);
+    let worker = workforce::worker(&config, &process)?;
+    let (working, _pulse) = process.work(worker);
+    let ended = joined(working).await;
+    process.close().await;
+    ended
 }
 
 /// Reads `crawl=2`.
