@@ -22,7 +22,7 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
 /// What the commands take that ask a server.
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
-    /// The server [default: that of .tidemill/urls.json, else http://127.0.0.1:8080]
+    /// The server [default: that of .tidemill/urls.json, else port 8080 of this machine]
     #[arg(long, env = "TIDEMILL_URL", value_name = "URL")]
     url: Option<String>,
     /// The API key; better in the environment, since others see a command line

@@ -3,10 +3,13 @@
 
 use std::io::{IsTerminal, Write, stdout};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{Table, presets};
 use serde_json::Value;
 
 use super::error::CliError;
+
+/// Characters of a cell; a longer one is cut. The first column names the row and stays whole.
+const WIDEST: usize = 40;
 
 /// Writes a line.
 pub(super) fn line(text: &str) -> Result<(), CliError> {
@@ -25,13 +28,18 @@ pub(super) fn is_terminal() -> bool {
 pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), CliError> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header.iter().copied());
-    if is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-    }
     for row in rows {
-        table.add_row(row.iter().map(|cell| printable(cell)));
+        table.add_row(row.iter().enumerate().map(|(column, cell)| fitted(column, cell)));
     }
     line(&table.trim_fmt())
+}
+
+fn fitted(column: usize, cell: &str) -> String {
+    let text = printable(cell).replace('\n', " ");
+    match text.char_indices().nth(WIDEST) {
+        Some((end, _)) if column > 0 => format!("{}…", &text[..end]),
+        _ => text,
+    }
 }
 
 /// A JSON value as a table's cell: text as it is, null as nothing.
@@ -67,6 +75,13 @@ mod tests {
     fn escape_sequences_are_taken_out() {
         assert_eq!(printable("\u{1b}[1;32mgreen\u{1b}[0m\tü\u{7}\r"), "green\tü");
         assert_eq!(printable("\u{1b}]0;title\u{7}x\u{1b}["), "]0;titlex");
+    }
+
+    #[test]
+    fn long_cells_are_cut_unless_they_name_the_row() {
+        let long = "ü".repeat(50);
+        assert_eq!(fitted(0, &long), long);
+        assert_eq!(fitted(1, &long), format!("{}…", "ü".repeat(40)));
     }
 
     #[test]

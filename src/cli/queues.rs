@@ -13,6 +13,7 @@ use super::{GlobalArgs, logging};
 
 /// What `tidemill queues` takes.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct QueuesArgs {
     #[command(subcommand)]
     verb: Option<Verb>,

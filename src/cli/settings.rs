@@ -15,8 +15,8 @@ pub(super) struct DatabaseArgs {
     /// The config file [default: tidemill.toml, .yaml or .yml in the working folder]
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// The Postgres that holds the jobs, such as postgres://user:password@host/database; better
-    /// TIDEMILL_DATABASE__URL, since others see a command line
+    /// The Postgres that holds the jobs; better in `TIDEMILL_DATABASE__URL`, since others see a command
+    /// line
     #[arg(long, value_name = "URL")]
     pub(super) database_url: Option<String>,
 }

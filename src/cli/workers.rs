@@ -11,6 +11,7 @@ use super::{GlobalArgs, logging};
 
 /// What `tidemill workers` takes.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct WorkersArgs {
     #[command(subcommand)]
     verb: Option<Verb>,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::section::Reader;
 use super::settings::{COMMAND_KEYS, KindKeys, URL_KEYS};
+use super::types::ByteSize;
 use crate::job::settings::{Backoff, KindSettings};
 
 /// One `[kinds.NAME]`.
@@ -43,9 +44,9 @@ pub struct CommandSection {
     /// What each process may use.
     pub limits: LimitsSection,
     /// A longer line of its log is cut.
-    pub max_line_bytes: u64,
-    /// A larger result is cut.
-    pub max_result_bytes: u64,
+    pub max_line_bytes: usize,
+    /// A larger result fails the job.
+    pub max_result_bytes: usize,
 }
 
 /// What one process may use; `None` is no limit of ours.
@@ -78,8 +79,8 @@ pub struct UrlSection {
     pub idle_timeout: Duration,
     /// Headers of each call; may hold credentials.
     pub headers: BTreeMap<String, String>,
-    /// A larger result is cut.
-    pub max_result_bytes: u64,
+    /// A larger result fails the job.
+    pub max_result_bytes: usize,
 }
 
 impl std::fmt::Debug for CommandSection {
@@ -172,9 +173,14 @@ fn command(keys: &KindKeys, folder: &Path) -> CommandSection {
             file_size_bytes: keys.file_size.map(|size| size.0),
             processes: keys.processes,
         },
-        max_line_bytes: keys.max_line_bytes.0,
-        max_result_bytes: keys.max_result_bytes.0,
+        max_line_bytes: in_memory(keys.max_line_bytes),
+        max_result_bytes: in_memory(keys.max_result_bytes),
     }
+}
+
+/// A size that one process can hold; settings allow none that is larger.
+fn in_memory(size: ByteSize) -> usize {
+    usize::try_from(size.0).unwrap_or(usize::MAX)
 }
 
 fn url(keys: &KindKeys) -> UrlSection {
@@ -186,6 +192,6 @@ fn url(keys: &KindKeys) -> UrlSection {
         connect_timeout: keys.connect_timeout,
         idle_timeout: keys.idle_timeout,
         headers: headers.collect(),
-        max_result_bytes: keys.max_result_bytes.0,
+        max_result_bytes: in_memory(keys.max_result_bytes),
     }
 }

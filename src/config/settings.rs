@@ -148,7 +148,7 @@ section! {
         backoff: BackoffSection = {};
         /// How long its finished jobs stay. Absent: `keeper.retention`.
         retain: Option<Duration> where "1m"..="36500d" = none;
-        /// The largest result; a larger one is cut and marked.
+        /// The largest result, as JSON; a larger one fails the job.
         max_result_bytes: ByteSize where "1KiB"..="256MiB" = "1MiB";
 
         /// Command: exit codes after which another attempt is useless.
@@ -157,9 +157,10 @@ section! {
         working_dir: Option<PathBuf> = none;
         /// Command: variables of its environment.
         env: BTreeMap<VariableName, VariableText> = "{}";
-        /// Command: start without the worker's own environment.
+        /// Command: start with PATH, HOME, LANG and `env` alone. Else it has the worker's environment without
+        /// its secrets (`TIDEMILL_*`, `DATABASE_URL`, `PG*`).
         clean_env: bool = "false";
-        /// Command: memory of each process. Absent: no limit.
+        /// Command: address space of each process, which is more than what it has in memory. Absent: no limit.
         memory: Option<ByteSize> where "1MiB"..="1024TiB" = none;
         /// Command: processor time of each process. Absent: no limit.
         cpu: Option<Duration> where "1s"..="365d" = none;
@@ -172,13 +173,14 @@ section! {
         /// Command: the longest line of its log; a longer one is cut and marked.
         max_line_bytes: ByteSize where "256"..="16MiB" = "64KiB";
 
-        /// URL: signs each call (HMAC-SHA256), so that the other end knows who calls.
+        /// URL: signs each call (HMAC-SHA256), so that the other end knows who calls: `whsec_` and base64, or
+        /// the key itself.
         secret: Option<Secret> = none;
         /// URL: whether private and loopback addresses may be called.
         allow_private: bool = "false";
         /// URL: how long connecting may take.
         connect_timeout: Duration where "10ms"..="10m" = "10s";
-        /// URL: how long the answer may be silent.
+        /// URL: how long the answer may be silent; then the attempt is retried.
         idle_timeout: Duration where "10ms"..="1d" = "1m";
         /// URL: headers of each call.
         headers: BTreeMap<Header, HeaderText> = "{}";
