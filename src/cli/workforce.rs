@@ -68,8 +68,8 @@ fn command(section: &CommandSection) -> CommandSpec {
             file_size_bytes: section.limits.file_size_bytes,
             processes: section.limits.processes,
         },
-        max_line_bytes: bytes(section.max_line_bytes),
-        max_result_bytes: bytes(section.max_result_bytes),
+        max_line_bytes: section.max_line_bytes,
+        max_result_bytes: section.max_result_bytes,
     }
 }
 
@@ -82,13 +82,9 @@ fn url(section: &UrlSection) -> Result<UrlKind, CliError> {
         connect_timeout: section.connect_timeout,
         idle_timeout: section.idle_timeout,
         headers: section.headers.clone(),
-        max_result_bytes: bytes(section.max_result_bytes),
+        max_result_bytes: section.max_result_bytes,
     })
     .map_err(failed)
-}
-
-fn bytes(size: u64) -> usize {
-    usize::try_from(size).unwrap_or(usize::MAX)
 }
 
 fn usize_of(slots: u32) -> usize {
