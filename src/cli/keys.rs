@@ -4,10 +4,15 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
 
 use super::GlobalArgs;
 use super::error::CliError;
+use super::process::{database_url, failed, store_options};
 use super::settings::DatabaseArgs;
+use crate::api::key::ApiKey;
+use crate::store::Store;
+use crate::store::migrate::migrate;
 
 /// What `tidemill keys` takes.
 #[derive(Debug, Args)]
@@ -66,19 +71,70 @@ pub(super) enum Scope {
 }
 
 pub(super) async fn run(args: KeysArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    let told = match args.verb {
+    match args.verb {
         Verb::Create { database, scopes, name, expires_in, json } => {
-            let _config = database.load(global, vec![])?;
-            format!("{scopes:?} {name} {expires_in:?} {json}")
+            let store = open(database, global).await?;
+            let key = ApiKey::generate();
+            let scopes: Vec<String> = scopes.iter().map(|scope| scope.word().to_owned()).collect();
+            let expires_in_seconds = expires_in.map(|duration| duration.as_secs_f64());
+            store.create_api_key(key.id(), &name, &scopes, &key.hash(), expires_in_seconds).await.map_err(failed)?;
+            if json {
+                println!("{}", json!({ "id": key.id(), "key": key.reveal(), "scopes": scopes, "name": name }));
+            } else {
+                eprintln!("This key is shown only now; from now on every request needs one:");
+                println!("{}", key.reveal());
+            }
         }
-        Verb::List { database, json } => {
-            let _config = database.load(global, vec![])?;
-            format!("{json}")
-        }
+        Verb::List { database, json } => list(&open(database, global).await?, json).await?,
         Verb::Revoke { database, id } => {
-            let _config = database.load(global, vec![])?;
-            id
+            let store = open(database, global).await?;
+            if !store.revoke_api_key(&id).await.map_err(failed)? {
+                return Err(CliError::Failed(format!("no API key has the id {id:?}; `tidemill keys list` shows all")));
+            }
+            println!("revoked {id}");
         }
-    };
-    Err(CliError::Failed(format!("keys: not wired yet ({told})")))
+    }
+    Ok(())
+}
+
+/// The store, migrated: the first key is often made before the first start.
+async fn open(database: DatabaseArgs, global: &GlobalArgs) -> Result<Store, CliError> {
+    let config = database.load(global, vec![])?;
+    let options = store_options(&config, database_url(&config)?);
+    migrate(&options).await.map_err(failed)?;
+    Store::connect(options).map_err(failed)
+}
+
+async fn list(store: &Store, json: bool) -> Result<(), CliError> {
+    let keys = store.api_keys().await.map_err(failed)?;
+    if json {
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|key| {
+                json!({
+                    "id": key.id, "name": key.name, "scopes": key.scopes, "usable": key.usable,
+                    "created_at": key.created_at, "expires_at": key.expires_at, "revoked_at": key.revoked_at,
+                    "last_used_at": key.last_used_at,
+                })
+            })
+            .collect();
+        println!("{}", json!({ "items": keys }));
+        return Ok(());
+    }
+    for key in keys {
+        let state = if key.usable { "usable" } else { "ended" };
+        println!("{}  {state:<6}  {:<24}  {}", key.id, key.scopes.join(","), key.name);
+    }
+    Ok(())
+}
+
+impl Scope {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Enqueue => "enqueue",
+            Self::Read => "read",
+            Self::Work => "work",
+            Self::Admin => "admin",
+        }
+    }
 }

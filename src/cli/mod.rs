@@ -5,6 +5,7 @@ mod client;
 mod dev;
 mod enqueue;
 mod error;
+mod http;
 mod jobs;
 mod keys;
 mod logging;

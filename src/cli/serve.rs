@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-use super::GlobalArgs;
+use super::{GlobalArgs, http};
 use super::error::CliError;
+use super::process::{Process, database_url, failed, page_url, store_options};
 use super::settings::{DatabaseArgs, listen_flag};
+use crate::store::migrate::migrate;
 
 /// What `tidemill serve` takes.
 #[derive(Debug, Args)]
@@ -19,6 +21,15 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) async fn run(args: ServeArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    let _config = args.database.load(global, listen_flag(args.listen, &["api", "listen"]))?;
-    Err(CliError::Failed("serve: not wired yet".into()))
+    let config = args.database.load(global, listen_flag(args.listen, &["api", "listen"]))?;
+    let options = store_options(&config, database_url(&config)?);
+    migrate(&options).await.map_err(failed)?;
+    let mut process = Process::open(options).await?;
+    let (address, serving) = http::serve(&process, &config, config.api.listen, Vec::new()).await?;
+    process.keep(&config);
+    tracing::info!("serving at {}", page_url(address));
+    process.shutdown.graceful.cancelled().await;
+    serving.stop().await;
+    process.close().await;
+    Ok(())
 }

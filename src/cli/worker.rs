@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::error::CliError;
-use super::process::{Process, database_url, joined, store_options};
+use super::process::{Process, database_url, joined, page_url, store_options};
 use super::settings::{DatabaseArgs, listen_flag};
-use super::{GlobalArgs, workforce};
+use super::{GlobalArgs, http, workforce};
 use crate::config::{NAME_RULE, is_name};
 
 /// What `tidemill worker` takes.
@@ -31,8 +31,19 @@ pub(super) async fn run(args: WorkerArgs, global: &GlobalArgs) -> Result<(), Cli
     let mut process = Process::open(store_options(&config, database_url(&config)?)).await?;
     process.keep(&config);
     let worker = workforce::worker(&config, &process)?;
-    let (working, _pulse) = process.work(worker);
+    let serving = match config.worker.listen {
+        Some(listen) => {
+            let (address, serving) = http::serve_health(&process, listen, http::claims(worker.pulse(), &config)).await?;
+            tracing::info!("answering /healthz, /readyz and /metrics at {}", page_url(address));
+            Some(serving)
+        }
+        None => None,
+    };
+    let (working, _) = process.work(worker);
     let ended = joined(working).await;
+    if let Some(serving) = serving {
+        serving.stop().await;
+    }
     process.close().await;
     ended
 }
