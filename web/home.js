@@ -77,7 +77,7 @@ function draw(main, filter, go) {
 
 function heading() {
   const column = (word) => element("th", { role: "columnheader", scope: "col" }, word);
-  return element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ["State", "Job", "Queue", "Progress or outcome", "Try", "When"].map(column)));
+  return element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ["State", "Job", "Queue", "Progress or outcome", "When"].map(column)));
 }
 
 function update(view, feed, filter) {

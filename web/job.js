@@ -133,6 +133,7 @@ class JobPage {
     else if (!OF_THE_ROW.has(type)) this.#view.timeline.add({ type, data });
     this.#soon();
     if (!FINAL.has(type)) return false;
+    this.#view.log.end();
     this.#look().catch(() => {});
     return true;
   }

@@ -26,22 +26,20 @@ export function jobCard(job) {
 
 /** A row of the job table. */
 export function jobRow(job) {
-  const [badge, what, tries, when, bar] = [stateBadge(job), element("span", { class: "what-text" }), element("span"), ticking(null), progressBar(`Progress of ${job.kind}`)];
+  const [badge, what, when, bar] = [stateBadge(job), element("span", { class: "what-text" }), ticking(null), progressBar(`Progress of ${job.kind}`)];
   const row = element("tr", { role: "row" },
     element("td", { role: "cell", class: "cell-state" }, badge),
     element("th", { role: "rowheader", scope: "row", class: "cell-job" }, jobLink(job), element("span", { class: "muted small" }, nameOf(job))),
     element("td", { role: "cell", class: "cell-queue muted" }, job.queue),
     element("td", { role: "cell", class: "cell-what" }, bar, what),
-    element("td", { role: "cell", class: "cell-tries muted" }, tries),
     element("td", { role: "cell", class: "cell-when" }, when));
   return patched(row, (next) => {
     updateBadge(badge, next);
     bar.hidden = next.state !== "running";
     bar.update(next);
-    setText(what, next.state === "running" ? [percentText(next), next.progress?.step].filter(Boolean).join(" · ") : outcome(next));
+    setText(what, [tryText(next), next.state === "running" ? percentText(next) : outcome(next), next.state === "running" && next.progress?.step].filter(Boolean).join(" · "));
     what.title = what.textContent;
     what.classList.toggle("wrong", next.state === "failed");
-    setText(tries, next.attempt > 1 ? `try ${next.attempt}/${next.max_attempts}` : "");
     setTime(when, next.finished_at ?? (next.state === "running" ? next.started_at : (dueAhead(next) ?? next.created_at)));
   }, job);
 }
@@ -62,6 +60,10 @@ function jobLink(job) {
 
 function nameOf(job) {
   return job.execution_id ?? shortId(job.id);
+}
+
+function tryText(job) {
+  return job.attempt > 1 ? `try ${job.attempt}/${job.max_attempts}` : "";
 }
 
 function dueAhead(job) {

@@ -31,7 +31,7 @@ function place(text, error) {
   const position = /position (\d+)/.exec(error.message);
   const line = /line (\d+) column (\d+)/.exec(error.message);
   if (line) return ` at line ${line[1]}, column ${line[2]}`;
-  if (!position) return / end of /.test(error.message) ? ": it ends too early" : `: ${error.message}`;
+  if (!position) return / end of /.test(error.message) ? ": it ends too early" : `: ${error.message.split(/, "|, \.\.\./)[0]}`;
   const before = text.slice(0, Number(position[1])).split("\n");
   return ` at line ${before.length}, column ${before.at(-1).length + 1}`;
 }

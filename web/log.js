@@ -38,6 +38,7 @@ export function logPanel() {
     planned = true;
   };
   panel.say = (text) => setText(state, text);
+  panel.end = () => setText(none, "It wrote no log lines.");
   panel.leave = () => clearTimeout(timer);
   return panel;
 

@@ -57,5 +57,5 @@ function facts(queue) {
   const slots = queue.slots ? ` of ${queue.slots}` : "";
   const parts = [`${queue.running ?? 0}${slots} running`, ` · ${queue.available ?? 0} ready`];
   const overdue = queue.oldest_due_at && queue.available > 0;
-  return overdue ? [...parts, " · oldest due ", ticking(queue.oldest_due_at)] : parts;
+  return overdue ? [...parts, " · oldest ", ticking(queue.oldest_due_at)] : parts;
 }

@@ -9,7 +9,7 @@ export function stepsOf(job, events) {
   const steps = [{ at: job.created_at, title: "Enqueued", text: job.queue ? `to queue ${job.queue}` : "", tone: "idle", icon: "available" }];
   const told = events.map(({ type, data }) => tell(type, data));
   if (job.started_at && job.attempt > 0) {
-    told.push({ at: job.started_at, title: `Attempt ${job.attempt} started`, text: job.worker_id ? `on ${job.worker_id}` : "", tone: "running", icon: "running" });
+    told.push({ at: job.started_at, title: `Attempt ${job.attempt} started`, text: "", tone: "running", icon: "running" });
   }
   told.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
   steps.push(...told);

@@ -1,11 +1,13 @@
 // What happened to a job, in order: from its row and from those of its events that are neither progress nor log.
 
-import { between, ticking } from "./clock.js";
+import { ticking } from "./clock.js";
 import { element } from "./dom.js";
 import { icon } from "./icons.js";
 import { stepsOf } from "./story.js";
+import { duration } from "./time.js";
 
 const MOST_EVENTS = 300;
+const WORTH_SAYING = 1000; // milliseconds
 
 /** The panel; `add(frame)` takes an event, `update(job)` the job's row. */
 export function timelinePanel() {
@@ -34,11 +36,11 @@ export function timelinePanel() {
 }
 
 function stepItem(step, before) {
-  const after = before && !step.ahead ? between(before.at, step.at) : null;
+  const apart = before && !step.ahead ? new Date(step.at) - new Date(before.at) : 0;
   return element("li", { class: "step-item", "data-tone": step.tone },
     element("span", { class: "step-mark" }, icon(step.icon)),
     element("div", {},
-      element("div", { class: "row" }, element("strong", {}, step.title), element("span", { class: "spacer" }), ticking(step.at)),
+      element("div", { class: "row step-head" }, element("strong", {}, step.title), element("span", { class: "spacer" }), ticking(step.at)),
       step.text && element("p", { class: "step-text" }, step.text),
-      after && element("p", { class: "small muted" }, `${after} later`)));
+      apart >= WORTH_SAYING && element("p", { class: "small muted" }, `${duration(apart)} later`)));
 }
