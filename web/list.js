@@ -13,14 +13,14 @@ export class JobList {
   #ids = [];
   #latest = [];
 
-  /** `make(job)` builds a row inside `body`; `held` is the element whose pointer or focus holds the list. */
+  /** `make(job)` builds a row inside `body`. The list is held while the pointer is on `held`, or the focus on a row. */
   constructor(make, body, held) {
     this.#make = make;
     this.#body = body;
     this.#held = held;
-    this.freshButton = element("button", { type: "button", class: "fresh", hidden: true, click: () => this.#draw(false) });
+    this.freshButton = element("button", { type: "button", class: "fresh", hidden: true, click: () => this.release() });
     held.addEventListener("pointerleave", () => this.#draw());
-    held.addEventListener("focusout", () => setTimeout(() => this.#draw()));
+    body.addEventListener("focusout", () => setTimeout(() => this.#draw()));
   }
 
   /** Shows `ids` in order, with the documents of `jobs`. */
@@ -28,6 +28,11 @@ export class JobList {
     this.#latest = ids;
     this.jobs = jobs;
     this.#draw();
+  }
+
+  /** Shows what is newest, also while held. */
+  release() {
+    this.#draw(false);
   }
 
   get empty() {
@@ -54,6 +59,6 @@ export class JobList {
   }
 
   #isHeld() {
-    return (canHover.matches && this.#held.matches(":hover")) || this.#held.contains(document.activeElement);
+    return (canHover.matches && this.#held.matches(":hover")) || this.#body.contains(document.activeElement);
   }
 }
