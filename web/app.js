@@ -1,6 +1,7 @@
 // Starts the page: leads addresses to pages, and keeps the header.
 
 import { askAgain, forgetKey, onKeyNeeded, storedKey } from "./api.js";
+import { showConnection } from "./connection.js";
 import { askForKey } from "./dialogs.js";
 import { element } from "./dom.js";
 import { showEnqueue } from "./enqueue.js";
@@ -37,6 +38,7 @@ function decodeId(text) {
 }
 
 function showNothing() {
+  showConnection("idle");
   main.replaceChildren(element("div", { class: "empty" },
     element("h1", { tabindex: -1 }, "There is no such page"), element("a", { class: "button", href: "/", "data-route": true }, "Show all jobs")));
 }

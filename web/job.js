@@ -68,7 +68,7 @@ class JobPage {
   }
 
   #refused(problem) {
-    showConnection("refused", problem.message);
+    showConnection(problem.status === 404 ? "idle" : "refused", problem.message);
     const again = () => {
       askAgain();
       this.start();
