@@ -12,7 +12,7 @@ use super::problem::{Problem, quoted};
 /// The longest name of a kind or queue, in bytes.
 const NAME_LIMIT: usize = 63;
 /// The longest duration that is taken anywhere.
-pub const LONGEST_DURATION: Duration = Duration::from_secs(3650 * 86_400);
+pub const LONGEST_DURATION: Duration = Duration::from_hours(3650 * 24);
 const DURATION_RULE: &str = "Send text such as \"30s\", \"1h30m\" or \"2days\", or a number of seconds.";
 
 /// A name of a kind, queue or worker.
@@ -198,7 +198,7 @@ mod tests {
     fn durations() {
         let parse = |value: Value| duration("/delay", &value, LONGEST_DURATION);
         assert_eq!(parse(json!("2s")).unwrap(), Duration::from_secs(2));
-        assert_eq!(parse(json!("1h30m")).unwrap(), Duration::from_secs(5400));
+        assert_eq!(parse(json!("1h30m")).unwrap(), Duration::from_mins(90));
         assert_eq!(parse(json!(1.5)).unwrap(), Duration::from_millis(1500));
         assert_eq!(parse(json!(0)).unwrap(), Duration::ZERO);
         for bad in

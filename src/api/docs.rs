@@ -1,4 +1,4 @@
-//! The description of the API: OpenAPI 3.1 as JSON, and a page to read it. Both are fixed when the
+//! The description of the API: `OpenAPI` 3.1 as JSON, and a page to read it. Both are fixed when the
 //! server starts; the page must never need more than the strict content policy allows.
 
 use axum::Router;

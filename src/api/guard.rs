@@ -118,13 +118,10 @@ impl Guard {
 
 /// Bounds the time until the answer begins; for routes that neither stream nor poll long.
 pub async fn time_limit(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            let detail = format!("There was no answer within {} s.", limit.as_secs_f64());
-            Problem::new(Case::Timeout, detail).into_response()
-        }
-    }
+    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+        let detail = format!("There was no answer within {} s.", limit.as_secs_f64());
+        Problem::new(Case::Timeout, detail).into_response()
+    })
 }
 
 /// Without origins there is no layer at all: then preflights are refused like any unknown method.
@@ -137,7 +134,7 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, IDEMPOTENCY_KEY, LAST_EVENT_ID])
         .expose_headers([LOCATION, RETRY_AFTER, REQUEST_ID])
-        .max_age(Duration::from_secs(600));
+        .max_age(Duration::from_mins(10));
     Some(layer)
 }
 
@@ -165,6 +162,7 @@ async fn known_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Nex
     next.run(request).await
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();

@@ -75,7 +75,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             head_timeout: Duration::from_secs(10),
-            write_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_mins(1),
             connections: 10_000,
             drain: Duration::from_secs(10),
         }

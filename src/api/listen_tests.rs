@@ -40,7 +40,7 @@ impl Server {
             .route("/", get(|| async { "hello" }))
             .route("/endless", get(endless))
             .route("/polite", get(polite))
-            .route("/stuck", get(|| std::future::pending::<&str>()));
+            .route("/stuck", get(std::future::pending::<&str>));
         let listener = Listener::bind("127.0.0.1:0", false).await.unwrap();
         let address = listener.address();
         let task = tokio::spawn(listener.serve(app, limits, shutdown.clone()));

@@ -254,10 +254,8 @@ pub fn quoted(text: &str) -> String {
 
 /// Answers for every address that no route has.
 pub async fn unknown_route(method: Method, OriginalUri(uri): OriginalUri) -> Problem {
-    Problem::new(
-        Case::NotFound,
-        format!("No route answers {} {}.", quoted(method.as_str()), quoted(uri.path())),
-    )
+    let detail = format!("No route answers {} {}.", quoted(method.as_str()), quoted(uri.path()));
+    Problem::new(Case::NotFound, detail)
 }
 
 /// Answers where the address exists but not with this method.

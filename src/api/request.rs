@@ -4,20 +4,22 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::check;
 use super::problem::{Case, Problem};
+use super::{check, json};
 use crate::job::new::NewJob;
 
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 86_400);
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(30 * 24);
 const MOST_ATTEMPTS: i32 = 1000;
 const MOST_TAGS: usize = 20;
 const TAG_CHARACTERS: usize = 64;
 const EXECUTION_ID_CHARACTERS: usize = 255;
 const METADATA_BYTES: usize = 16 * 1024;
+const MOST_JOBS: usize = 10_000;
 
 /// A job to enqueue. Only `kind` is needed; what is left out comes from the kind's own settings.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -144,6 +146,26 @@ impl JobRequest {
             retain: self.retain.map(|retain| check::duration("/retain", &retain, longest)).transpose()?,
         })
     }
+}
+
+/// Reads the body of POST /jobs.
+///
+/// # Errors
+/// 400, 413 or 422 with the field and the remedy.
+pub fn read_one(body: &[u8], max_args_bytes: usize) -> Result<NewJob, Problem> {
+    json::parse::<JobRequest>(body)?.into_new_job(max_args_bytes)
+}
+
+/// Reads the body of POST /jobs/batch: each item is a job or its own problem, in order.
+///
+/// # Errors
+/// 400 or 422 if the body is no array of 1 to 10,000 items.
+pub fn read_batch(body: &[u8], max_args_bytes: usize) -> Result<Vec<Result<NewJob, Problem>>, Problem> {
+    let items = json::split(body, MOST_JOBS)?.into_iter().enumerate();
+    let read = |(index, item): (usize, &RawValue)| {
+        read_one(item.get().as_bytes(), max_args_bytes).map_err(|problem| problem.under(&format!("/{index}")))
+    };
+    Ok(items.map(read).collect())
 }
 
 fn checked_args(args: Option<Map<String, Value>>, most_bytes: usize) -> Result<Map<String, Value>, Problem> {
