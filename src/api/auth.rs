@@ -1,0 +1,207 @@
+//! Lets a request through to its route if its API key allows that. Knows keys only by their hash,
+//! and must never say whether the id or the secret of a refused key was wrong.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::{ALLOW, AUTHORIZATION};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use chrono::Utc;
+use url::form_urlencoded;
+
+use super::access::{Verdict, verdict};
+use super::key::{ApiKey, Scope, StoredKey};
+use super::problem::{Case, Problem, wrong_method};
+
+/// How long an answer of the store is believed; a revoked key works no longer than this.
+const BELIEF: Duration = Duration::from_secs(2);
+/// How many keys are remembered.
+const REMEMBERED_KEYS: usize = 1024;
+/// Compared with when a key is unknown, so that it takes as long as when it is known.
+const NO_HASH: [u8; 32] = [0; 32];
+
+/// The future of a look-up.
+pub type Lookup<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
+
+/// Where the stored keys are.
+pub trait KeyLookup: Send + Sync + 'static {
+    /// The key of that id, unless it is revoked.
+    fn lookup<'a>(&'a self, key_id: &'a str) -> Lookup<'a, Option<StoredKey>>;
+    /// True once a key was ever made. Revoked and expired keys count: who revokes the last one
+    /// must not open the server.
+    fn any(&self) -> Lookup<'_, bool>;
+}
+
+/// Who makes a request; in its extensions behind the gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The id of the key; `None` where the server runs open.
+    pub key_id: Option<String>,
+    /// The name of the key, or `anonymous`.
+    pub name: String,
+    /// What the route needed.
+    needed: &'static [Scope],
+}
+
+/// The check before every route.
+pub struct Gate {
+    keys: Box<dyn KeyLookup>,
+    open_without_keys: bool,
+    belief: Duration,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    any: Option<(Instant, bool)>,
+    keys: HashMap<String, (Instant, StoredKey)>,
+}
+
+impl Gate {
+    /// A gate over the stored keys. With `open_without_keys` (on loopback only) everybody may do
+    /// everything as long as no key was ever made.
+    #[must_use]
+    pub fn new(keys: impl KeyLookup, open_without_keys: bool) -> Arc<Self> {
+        Arc::new(Self::believing(keys, open_without_keys, BELIEF))
+    }
+
+    fn believing(keys: impl KeyLookup, open_without_keys: bool, belief: Duration) -> Self {
+        Self { keys: Box::new(keys), open_without_keys, belief, memory: Mutex::default() }
+    }
+
+    /// True while the caller's key still allows what it was let through for; a stream asks now and
+    /// then, so that a revoked key ends it.
+    ///
+    /// # Errors
+    /// If the keys cannot be looked up.
+    pub async fn still_allows(&self, caller: &Caller) -> Result<bool, Problem> {
+        match &caller.key_id {
+            None => self.is_open().await,
+            Some(id) => {
+                let key = self.stored(id).await?;
+                Ok(key.is_some_and(|key| !key.is_expired(Utc::now()) && key.allows(caller.needed)))
+            }
+        }
+    }
+
+    async fn admit(&self, header: Option<&HeaderValue>, needed: &'static [Scope]) -> Result<Option<Caller>, Problem> {
+        if needed.is_empty() {
+            return Ok(None);
+        }
+        if self.is_open().await? {
+            return Ok(Some(Caller { key_id: None, name: "anonymous".into(), needed }));
+        }
+        let header = header.ok_or_else(|| Problem::new(Case::Unauthorized, "The request has no API key."))?;
+        let refused = || Problem::new(Case::Unauthorized, "The API key is unknown, revoked or expired.");
+        let key = bearer(header).ok_or_else(|| {
+            Problem::new(Case::Unauthorized, "The Authorization header does not hold 'Bearer tm_<id>_<secret>'.")
+        })?;
+        let stored = self.stored(key.id()).await?;
+        let matches = key.matches(stored.as_ref().map_or(&NO_HASH[..], |stored| &stored.hash));
+        let stored = stored.filter(|stored| matches && !stored.is_expired(Utc::now())).ok_or_else(refused)?;
+        if !stored.allows(needed) {
+            let names: Vec<_> = needed.iter().map(|scope| scope.name()).collect();
+            let detail = format!("This needs a key with the scope {}.", names.join(" or "));
+            return Err(Problem::new(Case::Forbidden, detail));
+        }
+        Ok(Some(Caller { key_id: Some(key.id().to_owned()), name: stored.name, needed }))
+    }
+
+    async fn is_open(&self) -> Result<bool, Problem> {
+        if !self.open_without_keys {
+            return Ok(false);
+        }
+        let remembered = self.memory().any;
+        let any = match remembered {
+            Some((_, true)) => true,
+            Some((at, false)) if at.elapsed() < self.belief => false,
+            _ => {
+                let any = self.keys.any().await?;
+                self.memory().any = Some((Instant::now(), any));
+                any
+            }
+        };
+        Ok(!any)
+    }
+
+    async fn stored(&self, key_id: &str) -> Result<Option<StoredKey>, Problem> {
+        let remembered = self.memory().keys.get(key_id).cloned();
+        if let Some((_, key)) = remembered.filter(|(at, _)| at.elapsed() < self.belief) {
+            return Ok(Some(key));
+        }
+        let found = self.keys.lookup(key_id).await?;
+        let mut memory = self.memory();
+        memory.keys.remove(key_id);
+        if let Some(key) = &found {
+            if memory.keys.len() >= REMEMBERED_KEYS {
+                memory.keys.clear();
+            }
+            memory.keys.insert(key_id.to_owned(), (Instant::now(), key.clone()));
+        }
+        Ok(found)
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The middleware: judges by the route that the request matched.
+pub async fn gate(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
+    if let Err(problem) = refuse_key_in_query(request.uri().query().unwrap_or_default()) {
+        return problem.into_response();
+    }
+    // Without a route only static files and 404 answer, which are for everybody.
+    let Some(path) = request.extensions().get::<MatchedPath>().cloned() else { return next.run(request).await };
+    let needed = match verdict(request.method(), path.as_str()) {
+        Verdict::Needs(scopes) => scopes,
+        Verdict::OtherMethods(methods) => return not_allowed(&request, &methods),
+        Verdict::Unlisted => {
+            let cause = format!("the route {} has no rule in access.rs", path.as_str());
+            return Problem::internal(&cause).into_response();
+        }
+    };
+    match gate.admit(request.headers().get(AUTHORIZATION), needed).await {
+        Ok(Some(caller)) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Ok(None) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn not_allowed(request: &Request, methods: &[&str]) -> Response {
+    let mut response = wrong_method(request.method(), request.uri()).into_response();
+    if let Ok(allow) = HeaderValue::from_str(&methods.join(", ")) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
+}
+
+fn bearer(header: &HeaderValue) -> Option<ApiKey> {
+    let (scheme, key) = header.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| ApiKey::parse(key.trim()))?
+}
+
+/// Addresses end in logs, histories and referrers; a key that stood in one is burnt.
+fn refuse_key_in_query(query: &str) -> Result<(), Problem> {
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if ApiKey::parse(&value).is_some() || matches!(&*name, "access_token" | "api_key" | "apikey") {
+            let detail = "An API key stands in the query, where logs and histories keep it.";
+            let remedy = "Revoke that key, make a new one, and send it as 'Authorization: Bearer …'.";
+            return Err(Problem::new(Case::BadRequest, detail).field(name).remedy(remedy));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "auth_tests.rs"]
+mod tests;

@@ -1,0 +1,86 @@
+//! Reads the parts of a path: a job by its id or by the caller's own name, and names of queues.
+//! Must answer with a problem where axum would answer with plain text.
+
+use axum::extract::FromRequestParts;
+use axum::extract::rejection::PathRejection;
+use axum::http::request::Parts;
+use uuid::Uuid;
+
+use super::check;
+use super::problem::{Problem, quoted};
+
+/// The longest execution id, in characters.
+const EXECUTION_ID_CHARACTERS: usize = 255;
+
+/// How a path names a job: `{id}` or `execution:{execution_id}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobName {
+    /// By the id that enqueueing answered.
+    Id(Uuid),
+    /// By the caller's own name for the work.
+    Execution(String),
+}
+
+impl JobName {
+    /// Reads a job's name, also from a query.
+    ///
+    /// # Errors
+    /// 422 for what is neither.
+    pub fn parse(field: &str, text: &str) -> Result<Self, Problem> {
+        if let Some(execution_id) = text.strip_prefix("execution:") {
+            let id = check::text(field, execution_id.to_owned(), EXECUTION_ID_CHARACTERS)?;
+            return Ok(Self::Execution(id));
+        }
+        Uuid::try_parse(text).map(Self::Id).map_err(|_| {
+            Problem::invalid(field, format!("{} names no job.", quoted(text)))
+                .remedy("Use the id that enqueueing answered, or execution:<execution_id> (percent-encoded).")
+        })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for JobName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Self::parse("id", &only_part(parts, state, "id").await?)
+    }
+}
+
+/// The name of a queue in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for QueueName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = only_part(parts, state, "queue").await?;
+        check::name("queue", text).map(Self)
+    }
+}
+
+async fn only_part<S: Send + Sync>(parts: &mut Parts, state: &S, field: &str) -> Result<String, Problem> {
+    let read: Result<axum::extract::Path<String>, PathRejection> =
+        axum::extract::Path::from_request_parts(parts, state).await;
+    let text = read.map_err(|rejection| {
+        Problem::invalid(field, format!("The path cannot be read: {}", quoted(&rejection.body_text())))
+            .remedy("Send percent-encoded UTF-8.")
+    })?;
+    Ok(text.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_named_by_id_or_by_execution_id() {
+        let id = Uuid::now_v7();
+        assert_eq!(JobName::parse("id", &id.to_string()).unwrap(), JobName::Id(id));
+        let name = JobName::parse("id", "execution:order/42 x").unwrap();
+        assert_eq!(name, JobName::Execution("order/42 x".into()));
+        for bad in ["", "not-an-id", "execution:", "execution:a\r\nb", "execution:\0", "12345"] {
+            assert!(JobName::parse("id", bad).is_err(), "{bad}");
+        }
+    }
+}

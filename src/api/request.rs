@@ -1,0 +1,190 @@
+//! The body of POST /jobs and one item of a batch: reads it strictly and turns it into the wish for
+//! a job. Must never let a value through that the database would refuse.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::check;
+use super::problem::{Case, Problem};
+use crate::job::new::NewJob;
+
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 86_400);
+const MOST_ATTEMPTS: i32 = 1000;
+const MOST_TAGS: usize = 20;
+const TAG_CHARACTERS: usize = 64;
+const EXECUTION_ID_CHARACTERS: usize = 255;
+const METADATA_BYTES: usize = 16 * 1024;
+
+/// A job to enqueue. Only `kind` is needed; what is left out comes from the kind's own settings.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"kind": "build-crate", "args": {"crate": "hello"}, "priority": "high", "delay": "30s"}))]
+pub struct JobRequest {
+    /// Which handler runs it: 1 to 63 letters, digits, `.`, `_` and `-`.
+    #[schema(min_length = 1, max_length = 63, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", example = "build-crate")]
+    kind: String,
+    /// The job's input.
+    #[schema(value_type = Option<Object>)]
+    args: Option<Map<String, Value>>,
+    /// The lane; by default the kind's own.
+    #[schema(min_length = 1, max_length = 63, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+    queue: Option<String>,
+    /// 1 (first) to 9 (last), or `critical` (1), `high` (3), `normal` (5), `low` (7).
+    #[schema(value_type = Option<PriorityInput>)]
+    priority: Option<Value>,
+    /// Not before this time: RFC 3339 with an offset.
+    #[schema(format = DateTime)]
+    run_at: Option<String>,
+    /// Not before now plus this; instead of `run_at`.
+    #[schema(value_type = Option<DurationInput>)]
+    delay: Option<Value>,
+    /// How many attempts it has.
+    #[schema(minimum = 1, maximum = 1000)]
+    max_attempts: Option<i64>,
+    /// After this the handler is asked to stop.
+    #[schema(value_type = Option<DurationInput>)]
+    soft_timeout: Option<Value>,
+    /// After this the attempt is ended; longer than `soft_timeout`, at most 30 days.
+    #[schema(value_type = Option<DurationInput>)]
+    hard_timeout: Option<Value>,
+    /// Your own name for this piece of work; no two jobs that are kept share one.
+    #[schema(min_length = 1, max_length = 255)]
+    execution_id: Option<String>,
+    /// Words to find it by, each of 1 to 64 characters.
+    #[schema(max_items = 20)]
+    tags: Option<Vec<String>>,
+    /// Data of yours that the handler does not need, at most 16 KiB.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+    /// How long the finished job stays.
+    #[schema(value_type = Option<DurationInput>)]
+    retain: Option<Value>,
+}
+
+/// A priority as a number or by name.
+#[derive(ToSchema)]
+#[schema(as = Priority)]
+#[serde(untagged)]
+pub enum PriorityInput {
+    /// 1 (first) to 9 (last).
+    Number(u8),
+    /// By name.
+    Name(PriorityName),
+}
+
+/// The named priorities.
+#[derive(ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PriorityName {
+    /// 1
+    Critical,
+    /// 3
+    High,
+    /// 5
+    Normal,
+    /// 7
+    Low,
+}
+
+/// A duration as text such as `1h30m`, or as a number of seconds.
+#[derive(ToSchema)]
+#[schema(as = Duration)]
+#[serde(untagged)]
+pub enum DurationInput {
+    /// Such as `30s`, `1h30m`, `2days`.
+    Text(String),
+    /// Seconds.
+    Seconds(f64),
+}
+
+impl JobRequest {
+    /// The wish for a job, with every value checked.
+    ///
+    /// # Errors
+    /// 422 with the first field that is not acceptable; 413 if the args are larger than
+    /// `max_args_bytes`.
+    pub fn into_new_job(self, max_args_bytes: usize) -> Result<NewJob, Problem> {
+        if self.run_at.is_some() && self.delay.is_some() {
+            let problem = Problem::invalid("/delay", "The job has both run_at and delay.");
+            return Err(problem.remedy("Send one of the two."));
+        }
+        let args = checked_args(self.args, max_args_bytes)?;
+        let (soft_timeout, hard_timeout) = checked_timeouts(self.soft_timeout.as_ref(), self.hard_timeout.as_ref())?;
+        let longest = check::LONGEST_DURATION;
+        Ok(NewJob {
+            id: Uuid::now_v7(),
+            kind: check::name("/kind", self.kind)?,
+            args,
+            queue: self.queue.map(|queue| check::name("/queue", queue)).transpose()?,
+            priority: self.priority.map(|priority| check::priority("/priority", &priority)).transpose()?,
+            run_at: self.run_at.map(|time| check::time("/run_at", &time)).transpose()?,
+            delay: self.delay.map(|delay| check::duration("/delay", &delay, longest)).transpose()?,
+            max_attempts: self
+                .max_attempts
+                .map(|attempts| check::within("/max_attempts", attempts, 1, MOST_ATTEMPTS))
+                .transpose()?,
+            soft_timeout,
+            hard_timeout,
+            execution_id: self
+                .execution_id
+                .map(|id| check::text("/execution_id", id, EXECUTION_ID_CHARACTERS))
+                .transpose()?,
+            tags: checked_tags(self.tags.unwrap_or_default())?,
+            metadata: self.metadata.map(checked_metadata).transpose()?,
+            retain: self.retain.map(|retain| check::duration("/retain", &retain, longest)).transpose()?,
+        })
+    }
+}
+
+fn checked_args(args: Option<Map<String, Value>>, most_bytes: usize) -> Result<Map<String, Value>, Problem> {
+    let args = args.unwrap_or_default();
+    let bytes = check::json_bytes(&args);
+    if bytes > most_bytes {
+        let detail = format!("The args are {bytes} bytes of JSON; the limit is {most_bytes}.");
+        return Err(Problem::new(Case::TooLarge, detail).field("/args").member("limit_bytes", most_bytes));
+    }
+    Ok(args)
+}
+
+fn checked_metadata(metadata: Map<String, Value>) -> Result<Map<String, Value>, Problem> {
+    let bytes = check::json_bytes(&metadata);
+    if bytes > METADATA_BYTES {
+        let detail = format!("The metadata is {bytes} bytes of JSON.");
+        return Err(Problem::invalid("/metadata", detail).remedy(format!("Send at most {METADATA_BYTES} bytes.")));
+    }
+    Ok(metadata)
+}
+
+fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, Problem> {
+    if tags.len() > MOST_TAGS {
+        let problem = Problem::invalid("/tags", format!("The job has {} tags.", tags.len()));
+        return Err(problem.remedy(format!("Send at most {MOST_TAGS}.")));
+    }
+    tags.into_iter()
+        .enumerate()
+        .map(|(index, tag)| check::text(&format!("/tags/{index}"), tag, TAG_CHARACTERS))
+        .collect()
+}
+
+type Timeouts = (Option<Duration>, Option<Duration>);
+
+fn checked_timeouts(soft: Option<&Value>, hard: Option<&Value>) -> Result<Timeouts, Problem> {
+    let read = |field, value| check::positive_duration(field, value, LONGEST_TIMEOUT);
+    let soft = soft.map(|value| read("/soft_timeout", value)).transpose()?;
+    let hard = hard.map(|value| read("/hard_timeout", value)).transpose()?;
+    if let (Some(soft), Some(hard)) = (soft, hard)
+        && soft >= hard
+    {
+        let problem = Problem::invalid("/soft_timeout", "The soft timeout is not shorter than the hard one.");
+        return Err(problem.remedy("Make soft_timeout shorter than hard_timeout."));
+    }
+    Ok((soft, hard))
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

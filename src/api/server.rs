@@ -1,0 +1,40 @@
+//! What the HTTP face can be told: addresses, limits and times. Only `cli` fills it from the
+//! config; nothing here reads a file or the environment.
+
+use std::time::Duration;
+
+/// Settings of the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// Address and port to listen on; port 0 picks a free one.
+    pub listen: String,
+    /// Further names under which the server answers, with or without a port.
+    pub hosts: Vec<String>,
+    /// Origins whose pages may call the API, such as `https://jobs.example.org`.
+    pub cors_origins: Vec<String>,
+    /// The largest args of one job, in bytes of JSON.
+    pub max_args_bytes: usize,
+    /// The largest body of a request, in bytes.
+    pub max_body_bytes: usize,
+    /// How long a request may take; streams and long polls have their own bounds.
+    pub request_timeout: Duration,
+    /// After this a stream ends itself and asks the reader to come back.
+    pub stream_lifetime: Duration,
+    /// Refuse jobs of kinds that no worker has served yet.
+    pub strict_kinds: bool,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            hosts: Vec::new(),
+            cors_origins: Vec::new(),
+            max_args_bytes: 1024 * 1024,
+            max_body_bytes: 16 * 1024 * 1024,
+            request_timeout: Duration::from_secs(30),
+            stream_lifetime: Duration::from_secs(3600),
+            strict_kinds: false,
+        }
+    }
+}
