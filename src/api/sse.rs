@@ -97,19 +97,16 @@ fn bounded(
         recheck.reset();
         yield Event::default().comment(format!("this stream ends after {} s; come back then", lifetime.as_secs()));
         loop {
-            let event = tokio::select! {
-                event = events.next() => event,
-                () = &mut over => Some(come_back("the lifetime of the stream is over")),
-                () = state.shutdown.cancelled() => Some(come_back("the server shuts down")),
-                _ = recheck.tick() => {
-                    match &caller {
-                        Some(caller) if !still_allowed(&state, caller).await => return,
-                        _ => continue,
-                    }
-                }
+            let (event, ends) = tokio::select! {
+                event = events.next() => (event, false),
+                () = &mut over => (Some(come_back("the lifetime of the stream is over")), true),
+                () = state.shutdown.cancelled() => (Some(come_back("the server shuts down")), true),
+                _ = recheck.tick() => match &caller {
+                    Some(caller) if !still_allowed(&state, caller).await => return,
+                    _ => continue,
+                },
             };
             let Some(event) = event else { return };
-            let ends = over.is_elapsed() || state.shutdown.is_cancelled();
             open.0.stream_events.inc();
             yield event;
             if ends {

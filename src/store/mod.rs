@@ -156,7 +156,7 @@ pub(crate) fn session(options: &Options, url: &str, settings: &[(&str, &str)]) -
             ("search_path", options.schema.as_str()),
             ("statement_timeout", &timeout),
             ("idle_in_transaction_session_timeout", &timeout),
-            ("default_transaction_isolation", "read\\ committed"),
+            ("default_transaction_isolation", "read committed"),
             ("jit", "off"),
             ("TimeZone", "UTC"),
         ])
