@@ -14,7 +14,8 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 const SECONDS: &[f64] =
     &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
-const ROWS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0];
+const ROWS: &[f64] =
+    &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0];
 const SOUND: &str = "the names are constants, well formed and each used once";
 
 /// What this process counts. All counts begin at zero with the process.
@@ -62,7 +63,8 @@ impl Metrics {
         };
         let http_requests = Opts::new("tidemill_http_requests_total", "Requests answered");
         let http_requests = IntCounterVec::new(http_requests, &["method", "route", "status"]).expect(SOUND);
-        let streams_open = IntGauge::new("tidemill_streams_open", "Event streams that are open").expect(SOUND);
+        let streams_open =
+            IntGauge::new("tidemill_streams_open", "Event streams that are open").expect(SOUND);
         Self {
             http_requests: add(&registry, http_requests),
             http_duration: histogram(

@@ -90,7 +90,11 @@ impl Gate {
         }
     }
 
-    async fn admit(&self, header: Option<&HeaderValue>, needed: &'static [Scope]) -> Result<Option<Caller>, Problem> {
+    async fn admit(
+        &self,
+        header: Option<&HeaderValue>,
+        needed: &'static [Scope],
+    ) -> Result<Option<Caller>, Problem> {
         if needed.is_empty() {
             return Ok(None);
         }
@@ -100,7 +104,10 @@ impl Gate {
         let header = header.ok_or_else(|| Problem::new(Case::Unauthorized, "The request has no API key."))?;
         let refused = || Problem::new(Case::Unauthorized, "The API key is unknown, revoked or expired.");
         let key = bearer(header).ok_or_else(|| {
-            Problem::new(Case::Unauthorized, "The Authorization header does not hold 'Bearer tm_<id>_<secret>'.")
+            Problem::new(
+                Case::Unauthorized,
+                "The Authorization header does not hold 'Bearer tm_<id>_<secret>'.",
+            )
         })?;
         let stored = self.stored(key.id()).await?;
         let matches = key.matches(stored.as_ref().map_or(&NO_HASH[..], |stored| &stored.hash));
@@ -158,7 +165,9 @@ pub async fn gate(State(gate): State<Arc<Gate>>, mut request: Request, next: Nex
         return problem.into_response();
     }
     // Without a route only static files and 404 answer, which are for everybody.
-    let Some(path) = request.extensions().get::<MatchedPath>().cloned() else { return next.run(request).await };
+    let Some(path) = request.extensions().get::<MatchedPath>().cloned() else {
+        return next.run(request).await;
+    };
     let needed = match verdict(request.method(), path.as_str()) {
         Verdict::Needs(scopes) => scopes,
         Verdict::OtherMethods(methods) => return not_allowed(&request, &methods),

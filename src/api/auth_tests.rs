@@ -21,8 +21,12 @@ struct Shelf {
 impl Shelf {
     fn add(&self, scopes: &[Scope]) -> ApiKey {
         let key = ApiKey::generate();
-        let stored =
-            StoredKey { hash: key.hash().to_vec(), scopes: scopes.to_vec(), name: "test".into(), expires_at: None };
+        let stored = StoredKey {
+            hash: key.hash().to_vec(),
+            scopes: scopes.to_vec(),
+            name: "test".into(),
+            expires_at: None,
+        };
         self.keys.lock().unwrap().insert(key.id().to_owned(), stored);
         key
     }
@@ -55,7 +59,9 @@ fn app(shelf: &Arc<Shelf>, open: bool) -> (Router, Arc<Gate>) {
 }
 
 fn app_over(keys: Arc<Gate>) -> (Router, Arc<Gate>) {
-    let who = |caller: Option<Extension<Caller>>| async move { caller.map_or(String::new(), |caller| caller.0.name) };
+    let who = |caller: Option<Extension<Caller>>| async move {
+        caller.map_or(String::new(), |caller| caller.0.name)
+    };
     let router = Router::new()
         .route("/healthz", get(who))
         .route("/api/v1/jobs", get(who).post(who).put(who))
@@ -93,7 +99,8 @@ async fn every_scope_opens_its_routes_and_no_other() {
     for scope in Scope::ALL {
         let header = bearer_of(&shelf.add(&[*scope]));
         for (method, path, allowed) in routes {
-            let expected = if allowed.contains(scope.name()) { StatusCode::OK } else { StatusCode::FORBIDDEN };
+            let expected =
+                if allowed.contains(scope.name()) { StatusCode::OK } else { StatusCode::FORBIDDEN };
             assert_eq!(status(&app, method, path, Some(&header)).await, expected, "{scope} {method} {path}");
         }
     }
@@ -113,8 +120,14 @@ async fn bad_credentials_are_refused_alike() {
     let expired = shelf.add(&[Scope::Admin]);
     shelf.keys.lock().unwrap().get_mut(expired.id()).unwrap().expires_at = Some(Utc::now());
     let expired = bearer_of(&expired);
-    for header in ["", "Bearer", "Bearer ", "Bearer x", "Basic dG06", key.reveal(), &wrong_secret, &unknown, &expired] {
-        assert_eq!(status(&app, "GET", "/api/v1/jobs", Some(header)).await, StatusCode::UNAUTHORIZED, "{header}");
+    for header in
+        ["", "Bearer", "Bearer ", "Bearer x", "Basic dG06", key.reveal(), &wrong_secret, &unknown, &expired]
+    {
+        assert_eq!(
+            status(&app, "GET", "/api/v1/jobs", Some(header)).await,
+            StatusCode::UNAUTHORIZED,
+            "{header}"
+        );
     }
     let lower = bearer_of(&key).replace("Bearer", "bearer");
     assert_eq!(status(&app, "GET", "/api/v1/jobs", Some(&lower)).await, StatusCode::OK);

@@ -12,7 +12,7 @@ use super::problem::{Problem, quoted};
 /// The longest name of a kind or queue, in bytes.
 const NAME_LIMIT: usize = 63;
 /// The longest duration that is taken anywhere.
-pub const LONGEST_DURATION: Duration = Duration::from_secs(3650 * 86_400);
+pub const LONGEST_DURATION: Duration = Duration::from_hours(3650 * 24);
 const DURATION_RULE: &str = "Send text such as \"30s\", \"1h30m\" or \"2days\", or a number of seconds.";
 
 /// A name of a kind, queue or worker.
@@ -47,7 +47,8 @@ pub fn text(field: &str, text: String, most: usize) -> Result<String, Problem> {
         _ if length > most => format!("The text has {length} characters."),
         _ => format!("{} holds control characters.", quoted(&text)),
     };
-    Err(Problem::invalid(field, detail).remedy(format!("Use 1 to {most} characters, none of them control characters.")))
+    Err(Problem::invalid(field, detail)
+        .remedy(format!("Use 1 to {most} characters, none of them control characters.")))
 }
 
 /// A duration as text or as a number of seconds, at most `most`.
@@ -57,7 +58,9 @@ pub fn text(field: &str, text: String, most: usize) -> Result<String, Problem> {
 pub fn duration(field: &str, value: &Value, most: Duration) -> Result<Duration, Problem> {
     let parsed = match value {
         Value::String(text) => humantime::parse_duration(text).ok(),
-        Value::Number(number) => number.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        Value::Number(number) => {
+            number.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        }
         _ => None,
     };
     let Some(duration) = parsed else {
@@ -79,7 +82,9 @@ pub fn duration(field: &str, value: &Value, most: Duration) -> Result<Duration, 
 pub fn positive_duration(field: &str, value: &Value, most: Duration) -> Result<Duration, Problem> {
     let duration = duration(field, value, most)?;
     if duration.is_zero() {
-        return Err(Problem::invalid(field, "The duration is zero.").remedy("Use a duration longer than nothing."));
+        return Err(
+            Problem::invalid(field, "The duration is zero.").remedy("Use a duration longer than nothing.")
+        );
     }
     Ok(duration)
 }
@@ -89,7 +94,8 @@ pub fn positive_duration(field: &str, value: &Value, most: Duration) -> Result<D
 /// # Errors
 /// As [`duration`].
 pub fn query_duration(field: &str, text: &str, most: Duration) -> Result<Duration, Problem> {
-    let value = text.parse::<f64>().ok().and_then(|seconds| serde_json::Number::from_f64(seconds).map(Value::Number));
+    let value =
+        text.parse::<f64>().ok().and_then(|seconds| serde_json::Number::from_f64(seconds).map(Value::Number));
     duration(field, &value.unwrap_or_else(|| text.into()), most)
 }
 
@@ -137,7 +143,8 @@ pub fn priority(field: &str, value: &Value) -> Result<i16, Problem> {
 pub fn within(field: &str, number: i64, least: i32, most: i32) -> Result<i32, Problem> {
     let found = i32::try_from(number).ok().filter(|number| (least..=most).contains(number));
     found.ok_or_else(|| {
-        Problem::invalid(field, format!("{number} is out of bounds.")).remedy(format!("Use {least} to {most}."))
+        Problem::invalid(field, format!("{number} is out of bounds."))
+            .remedy(format!("Use {least} to {most}."))
     })
 }
 
@@ -180,7 +187,9 @@ mod tests {
         for good in ["a", "7", "build-crate", "a.b_c-D9", &"x".repeat(63)] {
             assert_eq!(name("/kind", good.into()).unwrap(), good);
         }
-        for bad in ["", "-a", ".a", "a b", "a/b", "a\r\nb", "ü", "a\u{202e}", &"x".repeat(64), "a'; drop table jobs"] {
+        for bad in
+            ["", "-a", ".a", "a b", "a/b", "a\r\nb", "ü", "a\u{202e}", &"x".repeat(64), "a'; drop table jobs"]
+        {
             assert!(name("/kind", bad.into()).is_err(), "{bad}");
         }
     }
@@ -189,10 +198,12 @@ mod tests {
     fn durations() {
         let parse = |value: Value| duration("/delay", &value, LONGEST_DURATION);
         assert_eq!(parse(json!("2s")).unwrap(), Duration::from_secs(2));
-        assert_eq!(parse(json!("1h30m")).unwrap(), Duration::from_secs(5400));
+        assert_eq!(parse(json!("1h30m")).unwrap(), Duration::from_mins(90));
         assert_eq!(parse(json!(1.5)).unwrap(), Duration::from_millis(1500));
         assert_eq!(parse(json!(0)).unwrap(), Duration::ZERO);
-        for bad in [json!("tomorrow"), json!(""), json!("5"), json!("-1s"), json!(-1), json!(1e300), json!("99999y")] {
+        for bad in
+            [json!("tomorrow"), json!(""), json!("5"), json!("-1s"), json!(-1), json!(1e300), json!("99999y")]
+        {
             assert!(parse(bad.clone()).is_err(), "{bad}");
         }
         for bad in [json!(null), json!([1]), json!({}), json!(true)] {
@@ -208,8 +219,13 @@ mod tests {
 
     #[test]
     fn times() {
-        assert_eq!(time("/run_at", "2030-01-31T08:00:00+01:00").unwrap().to_rfc3339(), "2030-01-31T07:00:00+00:00");
-        for bad in ["tomorrow", "2030-01-31", "2030-01-31T08:00:00", "1999-12-31T23:59:59Z", "2200-01-01T00:00:00Z"] {
+        assert_eq!(
+            time("/run_at", "2030-01-31T08:00:00+01:00").unwrap().to_rfc3339(),
+            "2030-01-31T07:00:00+00:00"
+        );
+        for bad in
+            ["tomorrow", "2030-01-31", "2030-01-31T08:00:00", "1999-12-31T23:59:59Z", "2200-01-01T00:00:00Z"]
+        {
             assert!(time("/run_at", bad).is_err(), "{bad}");
         }
         assert!(time("/run_at", "+262143-01-01T00:00:00Z").is_err());
@@ -219,7 +235,16 @@ mod tests {
     fn priorities() {
         assert_eq!(priority("/priority", &json!("critical")).unwrap(), 1);
         assert_eq!(priority("/priority", &json!(9)).unwrap(), 9);
-        for bad in [json!(0), json!(10), json!(99), json!(1.5), json!("urgent"), json!("High"), json!([]), json!(1e300)] {
+        for bad in [
+            json!(0),
+            json!(10),
+            json!(99),
+            json!(1.5),
+            json!("urgent"),
+            json!("High"),
+            json!([]),
+            json!(1e300),
+        ] {
             assert!(priority("/priority", &bad).is_err(), "{bad}");
         }
     }

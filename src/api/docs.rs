@@ -1,4 +1,4 @@
-//! The description of the API: OpenAPI 3.1 as JSON, and a page to read it. Both are fixed when the
+//! The description of the API: `OpenAPI` 3.1 as JSON, and a page to read it. Both are fixed when the
 //! server starts; the page must never need more than the strict content policy allows.
 
 use axum::Router;
@@ -69,7 +69,9 @@ async fn asset(Path(name): Path<String>) -> Response {
         "docs.css" => file("text/css; charset=utf-8", STYLE),
         "docs.js" => file("text/javascript; charset=utf-8", SCRIPT),
         "" => Redirect::permanent("/docs").into_response(),
-        other => Problem::new(Case::NotFound, format!("/docs has no file {}.", quoted(other))).into_response(),
+        other => {
+            Problem::new(Case::NotFound, format!("/docs has no file {}.", quoted(other))).into_response()
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, LOCATION, REFERRER_POLICY,
-    RETRY_AFTER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, LOCATION,
+    REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -50,7 +50,9 @@ const HEADERS: [(HeaderName, &str); 7] = [
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
     /// An entry of `cors_origins` is no origin.
-    #[error("api.cors_origins has {origin:?}, which is no origin: {source}; write it like \"https://jobs.example.org\"")]
+    #[error(
+        "api.cors_origins has {origin:?}, which is no origin: {source}; write it like \"https://jobs.example.org\""
+    )]
     Origin {
         /// The entry.
         origin: String,
@@ -116,13 +118,10 @@ impl Guard {
 
 /// Bounds the time until the answer begins; for routes that neither stream nor poll long.
 pub async fn time_limit(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            let detail = format!("There was no answer within {} s.", limit.as_secs_f64());
-            Problem::new(Case::Timeout, detail).into_response()
-        }
-    }
+    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+        let detail = format!("There was no answer within {} s.", limit.as_secs_f64());
+        Problem::new(Case::Timeout, detail).into_response()
+    })
 }
 
 /// Without origins there is no layer at all: then preflights are refused like any unknown method.
@@ -135,7 +134,7 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, IDEMPOTENCY_KEY, LAST_EVENT_ID])
         .expose_headers([LOCATION, RETRY_AFTER, REQUEST_ID])
-        .max_age(Duration::from_secs(600));
+        .max_age(Duration::from_mins(10));
     Some(layer)
 }
 
@@ -147,7 +146,10 @@ async fn known_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Nex
     let mut named = request.headers().get_all(HOST).iter();
     let (Some(host), None) = (named.next(), named.next()) else {
         let detail = "The request has no Host header, or several.";
-        return Problem::new(Case::BadRequest, detail).field("Host").remedy("Send one Host header.").into_response();
+        return Problem::new(Case::BadRequest, detail)
+            .field("Host")
+            .remedy("Send one Host header.")
+            .into_response();
     };
     let of_target = request.uri().authority().map(|authority| authority.as_str().to_owned());
     let of_header = String::from_utf8_lossy(host.as_bytes()).into_owned();
@@ -160,6 +162,7 @@ async fn known_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Nex
     next.run(request).await
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
@@ -195,7 +198,8 @@ async fn trace(request: Request, next: Next) -> Response {
 fn request_id(request: &Request) -> String {
     let given = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
     let is_plain = |id: &&str| {
-        (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        (1..=64).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     };
     given.filter(is_plain).map_or_else(|| Uuid::new_v4().simple().to_string(), str::to_owned)
 }

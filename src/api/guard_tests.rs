@@ -34,9 +34,12 @@ fn app(cors_origins: &[&str]) -> Router {
     let echo = |Json(value): Json<Value>| async move { value.to_string() };
     let routes = Router::new()
         .route("/api/v1/jobs", get(|| async { "jobs" }).post(echo))
-        .route("/api/v1/jobs/{id}/cancel", axum::routing::post(|_: OptionalBody<Value>| async { "cancelled" }))
+        .route(
+            "/api/v1/jobs/{id}/cancel",
+            axum::routing::post(|_: OptionalBody<Value>| async { "cancelled" }),
+        )
         .route("/healthz", get(|| async { panic!("secret detail") as &str }))
-        .route("/readyz", get(|| std::future::pending::<&str>()).route_layer(limit))
+        .route("/readyz", get(std::future::pending::<&str>).route_layer(limit))
         .fallback(unknown_route);
     Guard::new(&settings, HERE.parse().unwrap()).unwrap().around(routes, Gate::new(NoKeys, true))
 }
@@ -67,7 +70,8 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 #[tokio::test]
 async fn every_answer_is_armoured() {
     let app = app(&[]);
-    let requests = [("GET", "/api/v1/jobs"), ("GET", "/nowhere"), ("GET", "/healthz"), ("PUT", "/api/v1/jobs")];
+    let requests =
+        [("GET", "/api/v1/jobs"), ("GET", "/nowhere"), ("GET", "/healthz"), ("PUT", "/api/v1/jobs")];
     for (method, path) in requests {
         let (answer, _) = send(&app, request(method, path, &[], "")).await;
         for (name, value) in HEADERS {
@@ -91,8 +95,16 @@ async fn every_refusal_is_a_problem() {
         (request("GET", "/healthz", &[], ""), 500, "internal"),
         (request("GET", "/readyz", &[], ""), 504, "timeout"),
         (request("POST", "/api/v1/jobs", &[], "{}"), 415, "unsupported-media-type"),
-        (request("POST", "/api/v1/jobs", &[(CONTENT_TYPE, "text/plain")], "{}"), 415, "unsupported-media-type"),
-        (request("POST", "/api/v1/jobs", &[JSON, (CONTENT_ENCODING, "gzip")], "{}"), 415, "unsupported-media-type"),
+        (
+            request("POST", "/api/v1/jobs", &[(CONTENT_TYPE, "text/plain")], "{}"),
+            415,
+            "unsupported-media-type",
+        ),
+        (
+            request("POST", "/api/v1/jobs", &[JSON, (CONTENT_ENCODING, "gzip")], "{}"),
+            415,
+            "unsupported-media-type",
+        ),
         (request("POST", "/api/v1/jobs", &[JSON], ""), 400, "invalid-json"),
         (request("POST", "/api/v1/jobs", &[JSON], "{"), 400, "invalid-json"),
         (request("POST", "/api/v1/jobs", &[JSON], r#"{"a":"\u0000"}"#), 422, "invalid-request"),
@@ -114,7 +126,8 @@ async fn every_refusal_is_a_problem() {
 #[tokio::test]
 async fn a_body_without_a_length_is_cut_at_the_limit() {
     let endless = futures_util::stream::repeat_with(|| Ok::<_, Infallible>(vec![b' '; 100]));
-    let (answer, _) = send(&app(&[]), request("POST", "/api/v1/jobs", &[JSON], Body::from_stream(endless))).await;
+    let (answer, _) =
+        send(&app(&[]), request("POST", "/api/v1/jobs", &[JSON], Body::from_stream(endless))).await;
     assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
 }
 

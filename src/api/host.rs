@@ -60,14 +60,29 @@ mod tests {
     #[test]
     fn on_loopback_only_its_names_with_its_port() {
         let hosts = hosts("127.0.0.1:8080", &["mill.test", "other.test:81"]);
-        for good in ["localhost:8080", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080", "mill.test", "Mill.Test:443"] {
+        for good in
+            ["localhost:8080", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080", "mill.test", "Mill.Test:443"]
+        {
             assert!(hosts.allow(good), "{good}");
         }
         assert!(hosts.allow("other.test:81") && !hosts.allow("other.test") && !hosts.allow("other.test:82"));
         for bad in [
-            "", "localhost", "localhost:8081", "127.0.0.1", "evil.test:8080", "localhost.evil.test:8080", "10.0.0.1:8080",
-            "evil@localhost:8080", "localhost:8080@evil", "localhost:8080/x", "null", "localhost:99999", "localhost :8080",
-            "0.0.0.0:8080", "mill.test.evil", "notmill.test",
+            "",
+            "localhost",
+            "localhost:8081",
+            "127.0.0.1",
+            "evil.test:8080",
+            "localhost.evil.test:8080",
+            "10.0.0.1:8080",
+            "evil@localhost:8080",
+            "localhost:8080@evil",
+            "localhost:8080/x",
+            "null",
+            "localhost:99999",
+            "localhost :8080",
+            "0.0.0.0:8080",
+            "mill.test.evil",
+            "notmill.test",
         ] {
             assert!(!hosts.allow(bad), "{bad}");
         }
@@ -85,8 +100,14 @@ mod tests {
     #[test]
     fn loopback_is_known_in_every_spelling() {
         for (address, expected) in [
-            ("127.0.0.1", true), ("127.9.9.9", true), ("::1", true), ("::ffff:127.0.0.1", true), ("0.0.0.0", false),
-            ("::", false), ("::ffff:0.0.0.0", false), ("10.0.0.1", false),
+            ("127.0.0.1", true),
+            ("127.9.9.9", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("0.0.0.0", false),
+            ("::", false),
+            ("::ffff:0.0.0.0", false),
+            ("10.0.0.1", false),
         ] {
             assert_eq!(is_loopback(address.parse().unwrap()), expected, "{address}");
         }

@@ -89,7 +89,9 @@ impl ApiKey {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
-        let is_word = |word: &str, length| word.len() == length && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_word = |word: &str, length| {
+            word.len() == length && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
         (is_word(id, ID_LENGTH) && is_word(secret, SECRET_LENGTH)).then(|| Self { text: text.to_owned() })
     }
 
@@ -161,7 +163,11 @@ mod tests {
         assert_eq!(key.reveal().len(), 3 + 12 + 1 + 43);
         let parsed = ApiKey::parse(key.reveal()).unwrap();
         assert_eq!(parsed.id(), key.id());
-        assert!(parsed.matches(&key.hash()) && !parsed.matches(&ApiKey::generate().hash()) && !parsed.matches(b""));
+        assert!(
+            parsed.matches(&key.hash())
+                && !parsed.matches(&ApiKey::generate().hash())
+                && !parsed.matches(b"")
+        );
         assert!(!format!("{key:?}").contains(&key.reveal()[17..]));
         assert_ne!(ApiKey::generate(), key);
     }

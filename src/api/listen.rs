@@ -75,7 +75,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             head_timeout: Duration::from_secs(10),
-            write_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_mins(1),
             connections: 10_000,
             drain: Duration::from_secs(10),
         }
@@ -169,7 +169,13 @@ async fn accept(socket: &TcpListener, places: &Arc<Semaphore>) -> Option<Accepte
     }
 }
 
-async fn serve_one(stream: TcpStream, peer: SocketAddr, app: Router, limits: Limits, shutdown: CancellationToken) {
+async fn serve_one(
+    stream: TcpStream,
+    peer: SocketAddr,
+    app: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
     // An event must leave at once; if that cannot be had it leaves a little later.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);

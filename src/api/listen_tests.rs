@@ -21,17 +21,26 @@ struct Server {
 impl Server {
     async fn start(limits: Limits) -> Self {
         let shutdown = CancellationToken::new();
-        let endless = || async { Body::from_stream(stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from(vec![b'x'; 65536])))) };
+        let endless = || async {
+            Body::from_stream(stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from(vec![b'x'; 65536]))))
+        };
         let watching = shutdown.clone();
         let polite = move || {
             let watching = watching.clone();
-            async move { Body::from_stream(stream::once(async move { Ok::<_, Infallible>({ watching.cancelled().await; "bye" }) })) }
+            async move {
+                Body::from_stream(stream::once(async move {
+                    Ok::<_, Infallible>({
+                        watching.cancelled().await;
+                        "bye"
+                    })
+                }))
+            }
         };
         let app = Router::new()
             .route("/", get(|| async { "hello" }))
             .route("/endless", get(endless))
             .route("/polite", get(polite))
-            .route("/stuck", get(|| std::future::pending::<&str>()));
+            .route("/stuck", get(std::future::pending::<&str>));
         let listener = Listener::bind("127.0.0.1:0", false).await.unwrap();
         let address = listener.address();
         let task = tokio::spawn(listener.serve(app, limits, shutdown.clone()));
@@ -44,7 +53,10 @@ impl Server {
 
     async fn get(&self, path: &str) -> TcpStream {
         let mut stream = self.connect().await;
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        stream
+            .write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
         stream
     }
 
@@ -65,7 +77,12 @@ async fn until_end(stream: &mut TcpStream) -> String {
 }
 
 fn brief() -> Limits {
-    Limits { head_timeout: Duration::from_millis(300), write_timeout: Duration::from_millis(300), drain: Duration::from_millis(500), ..Limits::default() }
+    Limits {
+        head_timeout: Duration::from_millis(300),
+        write_timeout: Duration::from_millis(300),
+        drain: Duration::from_millis(500),
+        ..Limits::default()
+    }
 }
 
 #[tokio::test]

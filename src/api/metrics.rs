@@ -41,3 +41,38 @@ fn known_method(method: &Method) -> &'static str {
         _ => "other",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn routes_are_counted_under_the_routers_names() {
+        let metrics = Arc::new(Metrics::new());
+        let app = Router::new()
+            .route("/jobs/{id}", get(|| async { "job" }))
+            .layer(from_fn_with_state(Arc::clone(&metrics), track));
+        for (method, path) in
+            [("GET", "/jobs/1"), ("GET", "/jobs/2"), ("BREW", "/jobs/3"), ("GET", "/made-up")]
+        {
+            let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+            app.clone().oneshot(request).await.unwrap();
+        }
+        let body = to_bytes(page(&metrics, |_| {}).into_body(), usize::MAX).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        for line in [
+            r#"tidemill_http_requests_total{method="GET",route="/jobs/{id}",status="200"} 2"#,
+            r#"tidemill_http_requests_total{method="other",route="/jobs/{id}",status="405"} 1"#,
+            r#"tidemill_http_requests_total{method="GET",route="none",status="404"} 1"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("made-up"));
+    }
+}

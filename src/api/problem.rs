@@ -147,8 +147,11 @@ impl Problem {
     pub fn internal(error: &dyn Display) -> Self {
         let reference = Uuid::new_v4().simple().to_string();
         tracing::error!(%reference, %error, "a request failed");
-        Self::new(Case::Internal, format!("The request failed on the server; its log says why under {reference}."))
-            .member("reference", reference)
+        Self::new(
+            Case::Internal,
+            format!("The request failed on the server; its log says why under {reference}."),
+        )
+        .member("reference", reference)
     }
 
     /// The server cannot answer now (503); `error` goes to the log.
@@ -232,7 +235,8 @@ impl IntoResponse for Problem {
         if case == Case::Unauthorized {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tidemill\""));
         }
-        let default_delay = matches!(case, Case::Unavailable | Case::TooManyRequests).then_some(Duration::from_secs(1));
+        let default_delay =
+            matches!(case, Case::Unavailable | Case::TooManyRequests).then_some(Duration::from_secs(1));
         if let Some(delay) = self.0.retry_after.or(default_delay) {
             headers.insert(RETRY_AFTER, HeaderValue::from(delay.as_secs().max(1)));
         }
@@ -250,7 +254,8 @@ pub fn quoted(text: &str) -> String {
 
 /// Answers for every address that no route has.
 pub async fn unknown_route(method: Method, OriginalUri(uri): OriginalUri) -> Problem {
-    Problem::new(Case::NotFound, format!("No route answers {} {}.", quoted(method.as_str()), quoted(uri.path())))
+    let detail = format!("No route answers {} {}.", quoted(method.as_str()), quoted(uri.path()));
+    Problem::new(Case::NotFound, detail)
 }
 
 /// Answers where the address exists but not with this method.
@@ -291,7 +296,8 @@ mod tests {
         let unauthorized = Problem::new(Case::Unauthorized, "no key").into_response();
         assert_eq!(unauthorized.headers()[CONTENT_TYPE], "application/problem+json");
         assert_eq!(unauthorized.headers()[WWW_AUTHENTICATE], "Bearer realm=\"tidemill\"");
-        let busy = Problem::unavailable("the database is away", &"refused").retry_after(Duration::from_secs(7));
+        let busy =
+            Problem::unavailable("the database is away", &"refused").retry_after(Duration::from_secs(7));
         assert_eq!(busy.into_response().headers()[RETRY_AFTER], "7");
     }
 

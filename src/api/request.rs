@@ -4,20 +4,22 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::check;
 use super::problem::{Case, Problem};
+use super::{check, json};
 use crate::job::new::NewJob;
 
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 86_400);
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(30 * 24);
 const MOST_ATTEMPTS: i32 = 1000;
 const MOST_TAGS: usize = 20;
 const TAG_CHARACTERS: usize = 64;
 const EXECUTION_ID_CHARACTERS: usize = 255;
 const METADATA_BYTES: usize = 16 * 1024;
+const MOST_JOBS: usize = 10_000;
 
 /// A job to enqueue. Only `kind` is needed; what is left out comes from the kind's own settings.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -25,7 +27,12 @@ const METADATA_BYTES: usize = 16 * 1024;
 #[schema(example = json!({"kind": "build-crate", "args": {"crate": "hello"}, "priority": "high", "delay": "30s"}))]
 pub struct JobRequest {
     /// Which handler runs it: 1 to 63 letters, digits, `.`, `_` and `-`.
-    #[schema(min_length = 1, max_length = 63, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", example = "build-crate")]
+    #[schema(
+        min_length = 1,
+        max_length = 63,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
+        example = "build-crate"
+    )]
     kind: String,
     /// The job's input.
     #[schema(value_type = Option<Object>)]
@@ -113,7 +120,8 @@ impl JobRequest {
             return Err(problem.remedy("Send one of the two."));
         }
         let args = checked_args(self.args, max_args_bytes)?;
-        let (soft_timeout, hard_timeout) = checked_timeouts(self.soft_timeout.as_ref(), self.hard_timeout.as_ref())?;
+        let (soft_timeout, hard_timeout) =
+            checked_timeouts(self.soft_timeout.as_ref(), self.hard_timeout.as_ref())?;
         let longest = check::LONGEST_DURATION;
         Ok(NewJob {
             id: Uuid::now_v7(),
@@ -140,6 +148,26 @@ impl JobRequest {
     }
 }
 
+/// Reads the body of POST /jobs.
+///
+/// # Errors
+/// 400, 413 or 422 with the field and the remedy.
+pub fn read_one(body: &[u8], max_args_bytes: usize) -> Result<NewJob, Problem> {
+    json::parse::<JobRequest>(body)?.into_new_job(max_args_bytes)
+}
+
+/// Reads the body of POST /jobs/batch: each item is a job or its own problem, in order.
+///
+/// # Errors
+/// 400 or 422 if the body is no array of 1 to 10,000 items.
+pub fn read_batch(body: &[u8], max_args_bytes: usize) -> Result<Vec<Result<NewJob, Problem>>, Problem> {
+    let items = json::split(body, MOST_JOBS)?.into_iter().enumerate();
+    let read = |(index, item): (usize, &RawValue)| {
+        read_one(item.get().as_bytes(), max_args_bytes).map_err(|problem| problem.under(&format!("/{index}")))
+    };
+    Ok(items.map(read).collect())
+}
+
 fn checked_args(args: Option<Map<String, Value>>, most_bytes: usize) -> Result<Map<String, Value>, Problem> {
     let args = args.unwrap_or_default();
     let bytes = check::json_bytes(&args);
@@ -154,7 +182,9 @@ fn checked_metadata(metadata: Map<String, Value>) -> Result<Map<String, Value>, 
     let bytes = check::json_bytes(&metadata);
     if bytes > METADATA_BYTES {
         let detail = format!("The metadata is {bytes} bytes of JSON.");
-        return Err(Problem::invalid("/metadata", detail).remedy(format!("Send at most {METADATA_BYTES} bytes.")));
+        return Err(
+            Problem::invalid("/metadata", detail).remedy(format!("Send at most {METADATA_BYTES} bytes."))
+        );
     }
     Ok(metadata)
 }

@@ -3,12 +3,11 @@
 use serde_json::json;
 
 use super::*;
-use crate::api::json;
 
 const MAX_ARGS: usize = 1000;
 
 fn read(text: &[u8]) -> Result<NewJob, Problem> {
-    json::parse::<JobRequest>(text)?.into_new_job(MAX_ARGS)
+    read_one(text, MAX_ARGS)
 }
 
 fn refusal(text: &[u8]) -> (u16, String) {
@@ -33,14 +32,17 @@ fn a_full_job_keeps_every_value() {
         "tags": ["x", "y"], "metadata": {"m": 1}, "retain": "7days"
     });
     let job = read(&serde_json::to_vec(&body).unwrap()).unwrap();
-    assert_eq!((job.kind.as_str(), job.queue.as_deref(), job.priority), ("build-crate", Some("builds"), Some(3)));
+    assert_eq!(
+        (job.kind.as_str(), job.queue.as_deref(), job.priority),
+        ("build-crate", Some("builds"), Some(3))
+    );
     assert_eq!(Value::Object(job.args), body["args"]);
-    assert_eq!((job.delay, job.run_at), (Some(Duration::from_secs(5400)), None));
+    assert_eq!((job.delay, job.run_at), (Some(Duration::from_mins(90)), None));
     assert_eq!(job.soft_timeout, Some(Duration::from_secs(50)));
-    assert_eq!(job.hard_timeout, Some(Duration::from_secs(3600)));
+    assert_eq!(job.hard_timeout, Some(Duration::from_hours(1)));
     assert_eq!((job.max_attempts, job.execution_id.as_deref()), (Some(3), Some("order/42")));
     assert_eq!((job.tags.len(), job.metadata.unwrap().len()), (2, 1));
-    assert_eq!(job.retain, Some(Duration::from_secs(7 * 86_400)));
+    assert_eq!(job.retain, Some(Duration::from_hours(7 * 24)));
 }
 
 #[test]
@@ -103,13 +105,20 @@ fn every_bad_value_is_named() {
             fields.entry("kind").or_insert(json!("echo"));
         }
         let text = serde_json::to_vec(&body).unwrap();
-        assert_eq!(refusal(&text), (422, field.to_owned()), "{}", String::from_utf8_lossy(&text[..text.len().min(100)]));
+        assert_eq!(
+            refusal(&text),
+            (422, field.to_owned()),
+            "{}",
+            String::from_utf8_lossy(&text[..text.len().min(100)])
+        );
     }
 }
 
 #[test]
 fn malicious_bytes_are_refused() {
-    let deep = [br#"{"kind":"echo","args":{"a":"#.as_slice(), &b"[".repeat(50_000), &b"]".repeat(50_000), b"}}"].concat();
+    let deep =
+        [br#"{"kind":"echo","args":{"a":"#.as_slice(), &b"[".repeat(50_000), &b"]".repeat(50_000), b"}}"]
+            .concat();
     let wide = format!(r#"{{"kind":"echo","args":{{"a":[{}1]}}}}"#, "1,".repeat(100_000));
     let cases: &[(&[u8], u16, &str)] = &[
         (&deep, 422, &format!("/args/a{}", "/0".repeat(62))),
@@ -150,4 +159,25 @@ fn hostile_but_valid_text_is_kept_as_it_is() {
     let text = r#"{"kind":"echo","args":{"a":"<script>alert(1)</script> \u202e \ud83d\ude00 \r\n\u001b[31m","__proto__":1}}"#;
     let job = read(text.as_bytes()).unwrap();
     assert_eq!(job.args["a"], "<script>alert(1)</script> \u{202e} 😀 \r\n\u{1b}[31m");
+}
+
+#[test]
+fn each_item_of_a_batch_stands_for_itself() {
+    let body =
+        br#"[{"kind":"a"}, {"kind":"b","args":{"x":"\ud800"}}, {"kind":"c","colour":1}, 7, {"kind":"e"}]"#;
+    let items = read_batch(body, MAX_ARGS).unwrap();
+    let told: Vec<_> = items
+        .iter()
+        .map(|item| match item {
+            Ok(job) => job.kind.clone(),
+            Err(problem) => problem.document().field.unwrap_or_default(),
+        })
+        .collect();
+    assert_eq!(told, ["a", "/1/args/x", "/2/colour", "/3", "e"]);
+    for bad in [&b"[]"[..], b"{}", b"7", b"[1,", b"", b"null"] {
+        assert!(read_batch(bad, MAX_ARGS).is_err());
+    }
+    let many = |count: usize| format!("[{}]", vec![r#"{"kind":"a"}"#; count].join(",")).into_bytes();
+    assert_eq!(read_batch(&many(10_000), MAX_ARGS).unwrap().len(), 10_000);
+    assert!(read_batch(&many(10_001), MAX_ARGS).is_err());
 }

@@ -33,7 +33,7 @@ impl Default for ApiSettings {
             max_args_bytes: 1024 * 1024,
             max_body_bytes: 16 * 1024 * 1024,
             request_timeout: Duration::from_secs(30),
-            stream_lifetime: Duration::from_secs(3600),
+            stream_lifetime: Duration::from_hours(1),
             strict_kinds: false,
         }
     }

@@ -48,7 +48,7 @@ impl Store {
             leases,
             lease_ttl_seconds,
         )
-        .fetch_all(self.pool())
+        .fetch_all(self.claims())
         .await?;
         Ok(held)
     }

@@ -166,9 +166,16 @@ impl Store {
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn migration_error(error: tokio_postgres::Error) -> Error {
-    // The driver's own text says only "db error"; what Postgres said is what helps.
-    match error.as_db_error() {
-        Some(said) => Error::Migration(format!("{said}")),
-        None => Error::Migration(error.to_string()),
+    Error::Migration(chain(&error))
+}
+
+/// An error with its causes: the drivers' own texts only say "db error", what Postgres said is below.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
     }
+    text
 }

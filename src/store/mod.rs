@@ -21,10 +21,13 @@ pub mod listen;
 pub mod migrate;
 pub mod notify;
 pub mod partitions;
+pub mod ping;
 pub mod queues;
+pub mod remote_worker;
 pub mod report;
 pub mod retry;
 pub mod settle;
+pub mod settled_by;
 pub mod sweep;
 pub mod workers;
 
@@ -100,7 +103,7 @@ impl Store {
         )?;
         Ok(Self {
             pool: pool(options.max_connections).connect_lazy_with(ordinary),
-            claims: pool(1).connect_lazy_with(claiming),
+            claims: pool(2).connect_lazy_with(claiming),
             options: Arc::new(options),
         })
     }
@@ -117,7 +120,8 @@ impl Store {
         &self.options
     }
 
-    /// The connection that claims; its commits do not wait for the disk.
+    /// Two connections that nothing else can use up, for claims, heartbeats and wake-ups; their commits
+    /// do not wait for the disk.
     pub(crate) fn claims(&self) -> &PgPool {
         &self.claims
     }

@@ -2,6 +2,7 @@
 //! and learn that it must stop. Never writes to Postgres itself; it hands events to the reporter.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -46,6 +47,7 @@ pub struct Context {
     attempt: Arc<Attempt>,
     reports: mpsc::Sender<Report>,
     stop: watch::Receiver<Option<StopReason>>,
+    reported: Arc<AtomicBool>,
 }
 
 impl Context {
@@ -54,7 +56,12 @@ impl Context {
         reports: mpsc::Sender<Report>,
         stop: watch::Receiver<Option<StopReason>>,
     ) -> Self {
-        Self { attempt, reports, stop }
+        Self { attempt, reports, stop, reported: Arc::default() }
+    }
+
+    /// Set once something was reported.
+    pub(crate) fn reported(&self) -> Arc<AtomicBool> {
+        self.reported.clone()
     }
 
     /// The job of this attempt.
@@ -126,6 +133,7 @@ impl Context {
             draft: Some(draft),
             stored: None,
         };
+        self.reported.store(true, Ordering::Relaxed);
         // A closed channel means that the worker is gone; its lease is handed on by the sweep.
         let _ = self.reports.send(report).await;
     }

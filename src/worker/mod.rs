@@ -1,4 +1,390 @@
-//! Runs jobs.
+//! Runs jobs: one claimer a process takes what is due, runners run it in slots, one reporter and one
+//! completer write what comes of it. Meets the rest of Tidemill only in Postgres.
 
+mod claimer;
+mod completer;
 pub mod context;
+mod executor;
 pub mod handler;
+mod heart;
+mod lane;
+mod leases;
+mod registry;
+mod reporter;
+mod retry;
+pub mod testing;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::job::settings::KindSettings;
+use crate::store::kinds::KindRow;
+use crate::store::listen::Wakes;
+use crate::store::notify::Notifier;
+use crate::store::{Result, Store};
+use claimer::Claimer;
+use context::Report;
+use handler::{DynHandler, Erased, Handler};
+use lane::Lanes;
+use leases::Leases;
+use registry::Registry;
+
+/// How a worker behaves.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// What people call it; the machine's name if empty.
+    pub name: String,
+    /// How many jobs of each queue it runs at once.
+    pub queues: Vec<(String, usize)>,
+    /// How many jobs of each other queue, found as jobs come; 0 leaves those to others.
+    pub other_queue_slots: usize,
+    /// How long its leases last without a heartbeat.
+    pub lease_ttl: Duration,
+    /// How often it renews them.
+    pub heartbeat: Duration,
+    /// How often it looks for work that nobody told it of.
+    pub poll: Duration,
+    /// How long running jobs may finish at shutdown before they are handed back.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            queues: vec![("default".into(), 10)],
+            other_queue_slots: 0,
+            lease_ttl: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(5),
+            poll: Duration::from_secs(1),
+            shutdown_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How a worker is asked to end: first softly, then at once.
+#[derive(Debug, Clone, Default)]
+pub struct Shutdown {
+    /// Claim no more, let running jobs finish within the timeout, hand the rest back.
+    pub graceful: CancellationToken,
+    /// Hand back at once.
+    pub immediate: CancellationToken,
+}
+
+/// Assembles a [`Worker`].
+#[derive(Debug)]
+pub struct WorkerBuilder {
+    store: Store,
+    settings: WorkerSettings,
+    registry: Registry,
+    notifier: Option<Notifier>,
+    wakes: Option<Wakes>,
+}
+
+/// Claims and runs jobs until it is told to stop.
+#[derive(Debug)]
+pub struct Worker {
+    shared: Arc<Shared>,
+    wakes: Wakes,
+    own_notifier: bool,
+    reports: tokio::sync::mpsc::Receiver<Report>,
+    endings: tokio::sync::mpsc::Receiver<completer::Ending>,
+}
+
+/// What all parts of a worker hold in common.
+#[derive(Debug)]
+struct Shared {
+    id: String,
+    store: Store,
+    settings: WorkerSettings,
+    registry: Registry,
+    notifier: Notifier,
+    leases: Leases,
+    lanes: Lanes,
+    reports: tokio::sync::mpsc::Sender<Report>,
+    endings: tokio::sync::mpsc::Sender<completer::Ending>,
+    pulse: Pulse,
+    counters: Counters,
+    /// A slot or room in a lane became free.
+    freed: tokio::sync::Notify,
+    /// Somebody asked the worker to claim no more.
+    drain: CancellationToken,
+}
+
+/// Whether the claimer is alive: the last time that it asked Postgres for work and was answered.
+#[derive(Debug, Clone)]
+pub struct Pulse(Arc<std::sync::Mutex<tokio::time::Instant>>);
+
+impl Pulse {
+    fn beat(&self) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = tokio::time::Instant::now();
+    }
+
+    /// How long ago the claimer was last answered.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).elapsed()
+    }
+}
+
+/// Counts of one worker since it started; shown by the metrics page of its process.
+#[derive(Debug, Clone, Default)]
+pub struct Counters(Arc<CounterValues>);
+
+#[derive(Debug, Default)]
+struct CounterValues {
+    claimed: std::sync::atomic::AtomicU64,
+    completed: std::sync::atomic::AtomicU64,
+    settled: std::sync::atomic::AtomicU64,
+    lost: std::sync::atomic::AtomicU64,
+    events: std::sync::atomic::AtomicU64,
+}
+
+/// The values of [`Counters`] at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Jobs claimed.
+    pub claimed: u64,
+    /// Attempts that completed.
+    pub completed: u64,
+    /// Attempts that ended otherwise: failed, snoozed, released, cancelled.
+    pub settled: u64,
+    /// Attempts whose lease was lost.
+    pub lost: u64,
+    /// Events written.
+    pub events: u64,
+}
+
+impl Counters {
+    /// Their present values.
+    #[must_use]
+    pub fn read(&self) -> Counts {
+        use std::sync::atomic::Ordering::Relaxed;
+        Counts {
+            claimed: self.0.claimed.load(Relaxed),
+            completed: self.0.completed.load(Relaxed),
+            settled: self.0.settled.load(Relaxed),
+            lost: self.0.lost.load(Relaxed),
+            events: self.0.events.load(Relaxed),
+        }
+    }
+
+    fn add(&self, which: impl FnOnce(&CounterValues) -> &std::sync::atomic::AtomicU64, amount: usize) {
+        which(&self.0).fetch_add(amount as u64, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl Worker {
+    /// Begins to assemble a worker over a store.
+    #[must_use]
+    pub fn builder(store: Store) -> WorkerBuilder {
+        WorkerBuilder {
+            store,
+            settings: WorkerSettings::default(),
+            registry: Registry::default(),
+            notifier: None,
+            wakes: None,
+        }
+    }
+
+    /// Its id, as in `workers.id`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.shared.id
+    }
+
+    /// Whether it is alive, for readiness checks.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.shared.pulse.clone()
+    }
+
+    /// Its counters, for metrics.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.shared.counters.clone()
+    }
+
+    /// Runs until `shutdown` is cancelled and the last attempt ended or was handed back.
+    ///
+    /// # Errors
+    /// When the database cannot be reached at the start.
+    pub async fn run(self, shutdown: Shutdown) -> Result<()> {
+        let Self { shared, wakes, own_notifier, reports, endings } = self;
+        for kind in shared.registry.rows() {
+            shared.store.see_kind(&kind).await?;
+        }
+        heart::introduce(&shared, "running").await?;
+        let stop_helpers = CancellationToken::new();
+        let notifier = own_notifier
+            .then(|| tokio::spawn(shared.notifier.clone().run(shared.store.clone(), stop_helpers.clone())));
+        let reporter = tokio::spawn(reporter::run(shared.clone(), reports));
+        let completer = tokio::spawn(completer::run(shared.clone(), endings));
+        let heart = tokio::spawn(heart::run(shared.clone(), wakes.clone(), stop_helpers.clone()));
+        tracing::info!(worker = shared.id, kinds = ?shared.registry.kinds(), "claiming");
+
+        Claimer::new(shared.clone(), wakes).run(&shutdown.graceful).await;
+        wind_down(&shared, &shutdown).await;
+
+        // The channels' other ends are held by attempts, of which none is left: these two finish what
+        // is queued and end.
+        shared.close().await;
+        let _ = completer.await;
+        let _ = reporter.await;
+        let _ = shared.store.worker_stopped(&shared.id).await;
+        stop_helpers.cancel();
+        let _ = heart.await;
+        if let Some(notifier) = notifier {
+            let _ = notifier.await;
+        }
+        Ok(())
+    }
+}
+
+/// Lets running attempts finish, asks them to stop, ends them: each step only as long as allowed.
+async fn wind_down(shared: &Arc<Shared>, shutdown: &Shutdown) {
+    for lane in shared.lanes.all() {
+        lane.hand_back(shared).await;
+    }
+    if shared.leases.is_empty() {
+        return;
+    }
+    tracing::info!(
+        running = shared.leases.len(),
+        "waiting for running jobs to finish; signal again to stop at once"
+    );
+    tokio::select! {
+        () = shared.leases.empty() => return,
+        () = tokio::time::sleep(shared.settings.shutdown_timeout) => {}
+        () = shutdown.immediate.cancelled() => {}
+    }
+    shared.leases.stop_all(crate::job::attempt::StopReason::Shutdown);
+    let grace =
+        if shutdown.immediate.is_cancelled() { Duration::from_millis(500) } else { Duration::from_secs(5) };
+    tokio::select! {
+        () = shared.leases.empty() => return,
+        () = tokio::time::sleep(grace) => {}
+    }
+    shared.leases.kill_all();
+    // Dropped handlers are handed back by the completer; if Postgres is away their leases expire.
+    let _ = tokio::time::timeout(Duration::from_secs(5), shared.leases.empty()).await;
+}
+
+impl Shared {
+    fn room_freed(&self) {
+        self.freed.notify_one();
+    }
+
+    async fn close(&self) {
+        let _ = self.endings.send(completer::Ending::Close).await;
+        let _ = self
+            .reports
+            .send(Report { job_id: Uuid::nil(), lease_id: Uuid::nil(), draft: None, stored: None })
+            .await;
+    }
+}
+
+impl WorkerBuilder {
+    /// How it behaves.
+    #[must_use]
+    pub fn settings(mut self, settings: WorkerSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Runs at most `slots` jobs of a queue at once.
+    #[must_use]
+    pub fn queue(mut self, name: impl Into<String>, slots: usize) -> Self {
+        let name = name.into();
+        self.settings.queues.retain(|(known, _)| *known != name);
+        self.settings.queues.push((name, slots));
+        self
+    }
+
+    /// Serves a kind with a typed handler and the default rules.
+    #[must_use]
+    pub fn handler<H: Handler>(self, handler: H) -> Self {
+        self.handler_with(handler, KindSettings::default())
+    }
+
+    /// Serves a kind with a typed handler and rules of its own.
+    #[must_use]
+    pub fn handler_with<H: Handler>(self, handler: H, settings: KindSettings) -> Self {
+        self.kind(H::KIND, "rust", settings, Erased(handler))
+    }
+
+    /// Serves a kind whose handler is only known at run time; `source` is `command`, `url` or `rust`.
+    #[must_use]
+    pub fn kind(
+        mut self,
+        name: impl Into<String>,
+        source: &'static str,
+        settings: KindSettings,
+        handler: impl DynHandler,
+    ) -> Self {
+        let row = KindRow { name: name.into(), source, settings: Some(settings) };
+        self.registry.add(row, Arc::new(handler));
+        self
+    }
+
+    /// Shares the process's voice, instead of one of its own.
+    #[must_use]
+    pub fn notifier(mut self, notifier: Notifier) -> Self {
+        self.notifier = Some(notifier);
+        self
+    }
+
+    /// Shares the process's ear, instead of one of its own.
+    #[must_use]
+    pub fn wakes(mut self, wakes: Wakes) -> Self {
+        self.wakes = Some(wakes);
+        self
+    }
+
+    /// The worker, ready to run.
+    #[must_use]
+    pub fn build(self) -> Worker {
+        let Self { store, settings, registry, notifier, wakes } = self;
+        let wakes = wakes.unwrap_or_else(|| store.listen(CancellationToken::new()));
+        let own_notifier = notifier.is_none();
+        let (reports, report_receiver) = tokio::sync::mpsc::channel(4_096);
+        let (endings, ending_receiver) = tokio::sync::mpsc::channel(8_192);
+        let lanes = Lanes::new(&settings.queues);
+        let shared = Shared {
+            id: worker_id(&settings.name),
+            leases: Leases::new(settings.lease_ttl),
+            store,
+            settings,
+            registry,
+            notifier: notifier.unwrap_or_default(),
+            lanes,
+            reports,
+            endings,
+            pulse: Pulse(Arc::new(std::sync::Mutex::new(tokio::time::Instant::now()))),
+            counters: Counters::default(),
+            freed: tokio::sync::Notify::new(),
+            drain: CancellationToken::new(),
+        };
+        Worker {
+            shared: Arc::new(shared),
+            wakes,
+            own_notifier,
+            reports: report_receiver,
+            endings: ending_receiver,
+        }
+    }
+}
+
+/// Name, process id and a random part: readable, and never the same twice.
+fn worker_id(name: &str) -> String {
+    let random = Uuid::new_v4().simple().to_string();
+    let name = if name.is_empty() { host_name() } else { name.to_owned() };
+    format!("{name}:{}:{}", std::process::id(), &random[..6])
+}
+
+fn host_name() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
+}

@@ -143,7 +143,11 @@ async fn bad_requests_are_told_what_is_wrong() {
         assert_eq!(status(path(&[many[0], id]), Some(&frame.id)).await, problem(400));
         drop(stream);
         mill.store.delete_job(id).await.unwrap();
-        assert_eq!(mill.open(&path(&[id]), Some(&frame.id)).await.status(), 204, "nothing is left to wait for");
+        assert_eq!(
+            mill.open(&path(&[id]), Some(&frame.id)).await.status(),
+            204,
+            "nothing is left to wait for"
+        );
         until("nobody is watched", async || mill.state.hub.watched() == 0).await;
     })
     .await;

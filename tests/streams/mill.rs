@@ -115,7 +115,10 @@ pub async fn on_a_mill<T: Future<Output = ()>>(setup: Setup, test: impl FnOnce(A
     .catch_unwind()
     .await;
     shutdown.cancel();
-    sqlx::query(AssertSqlSafe(format!("drop database {name} with (force)"))).execute(admin.pool()).await.unwrap();
+    sqlx::query(AssertSqlSafe(format!("drop database {name} with (force)")))
+        .execute(admin.pool())
+        .await
+        .unwrap();
     if let Err(panic) = outcome {
         resume_unwind(panic);
     }
@@ -237,7 +240,8 @@ impl Mill {
     }
 
     pub async fn open(&self, path: &str, last_event_id: Option<&str>) -> reqwest::Response {
-        let request = self.http.get(format!("http://{}{path}", self.address)).header("Accept", "text/event-stream");
+        let request =
+            self.http.get(format!("http://{}{path}", self.address)).header("Accept", "text/event-stream");
         let request = match last_event_id {
             Some(id) => request.header("Last-Event-ID", id),
             None => request,
@@ -246,13 +250,18 @@ impl Mill {
     }
 
     /// The frames of a stream.
-    pub async fn stream(&self, path: &str, last_event_id: Option<&str>) -> impl Stream<Item = Seen> + Unpin + use<> {
+    pub async fn stream(
+        &self,
+        path: &str,
+        last_event_id: Option<&str>,
+    ) -> impl Stream<Item = Seen> + Unpin + use<> {
         let response = self.open(path, last_event_id).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["x-accel-buffering"], "no");
         assert_eq!(response.headers()["cache-control"], "no-store");
-        let frames = response.bytes_stream().eventsource().take_while(|frame| std::future::ready(frame.is_ok()));
+        let frames =
+            response.bytes_stream().eventsource().take_while(|frame| std::future::ready(frame.is_ok()));
         Box::pin(frames.map(|frame| frame.unwrap()).filter_map(async |frame| {
             let data = serde_json::from_str(&frame.data).ok()?;
             Some(Seen { kind: frame.event, id: frame.id, data })

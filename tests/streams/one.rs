@@ -200,8 +200,11 @@ async fn only_the_wanted_types_come_and_the_position_moves_on() {
         let mut frames = read_until(&mut stream, |frame| frame.seq() == 40).await;
         mill.report(&job, steps(41, 50)).await;
         // A handler may name a type as it likes; it never breaks a frame.
-        mill.report(&job, [EventDraft::new("no\r\ndata: te", json!({})), EventDraft::new("note", json!({"a": "\r\n\nb"}))])
-            .await;
+        mill.report(
+            &job,
+            [EventDraft::new("no\r\ndata: te", json!({})), EventDraft::new("note", json!({"a": "\r\n\nb"}))],
+        )
+        .await;
         mill.report(&job, steps(1, 1)).await;
         mill.complete(&job).await;
         frames.extend(read_until(&mut stream, Seen::is_end).await);
@@ -307,7 +310,10 @@ async fn a_reader_that_does_not_read_costs_little() {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(16 * 1024).unwrap();
         let mut connection = socket.connect(mill.address).await.unwrap();
-        let request = format!("GET {} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n", path(job.id));
+        let request = format!(
+            "GET {} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n",
+            path(job.id)
+        );
         connection.write_all(request.as_bytes()).await.unwrap();
         let sent = || mill.state.metrics.stream_events.get();
         // Other readers are served to the end meanwhile; had the stalled one been read ahead for, it
@@ -317,7 +323,10 @@ async fn a_reader_that_does_not_read_costs_little() {
             read_until(&mut stream, |frame| frame.seq() == EVENTS).await;
         }
         let stalled = sent() - 2 * u64::try_from(EVENTS + 1).unwrap();
-        assert!(stalled > 0 && stalled < u64::try_from(EVENTS).unwrap() / 2, "{stalled} frames were taken for it");
+        assert!(
+            stalled > 0 && stalled < u64::try_from(EVENTS).unwrap() / 2,
+            "{stalled} frames were taken for it"
+        );
         mill.complete(&job).await;
         let mut text = String::new();
         connection.read_to_string(&mut text).await.unwrap();
@@ -347,7 +356,9 @@ async fn events_are_listed_in_pages() {
         assert_eq!(page["items"].as_array().unwrap().len(), 3);
         let (status, page) = mill.get_json(&format!("{}?after=25", path(job.id))).await;
         assert_eq!((status, &page), (200, &json!({"items": [], "next_cursor": null})));
-        for (query, status) in [("?limit=0", 422), ("?limit=x", 422), ("?after=x", 400), ("?colour=1", 422), ("?types=", 422)] {
+        for (query, status) in
+            [("?limit=0", 422), ("?limit=x", 422), ("?after=x", 400), ("?colour=1", 422), ("?types=", 422)]
+        {
             assert_eq!(mill.get(&format!("{}{query}", path(job.id))).await.status(), status, "{query}");
         }
         assert_eq!(mill.get(&path(Uuid::now_v7())).await.status(), 404);
@@ -373,7 +384,10 @@ async fn the_result_is_waited_for() {
             until("somebody waits", async || mill.state.hub.watched() == 1).await;
             mill.complete(&job).await;
         });
-        assert_eq!((answer.0, &answer.1["state"], &answer.1["result"]), (200, &json!("completed"), &json!({"done": true})));
+        assert_eq!(
+            (answer.0, &answer.1["state"], &answer.1["result"]),
+            (200, &json!("completed"), &json!({"done": true}))
+        );
         assert!(began.elapsed() < Duration::from_secs(5));
         for bad in ["61s", "x", "-1s", ""] {
             assert_eq!(mill.get(&format!("{result}?wait={bad}")).await.status(), 422, "{bad}");

@@ -73,7 +73,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalBody<T> {
 
 async fn read(request: Request) -> Result<Bytes, Problem> {
     let BodyLimit(limit) = request.extensions().get().copied().unwrap_or_default();
-    let declared = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let declared =
+        request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: u64| usize::try_from(length).map_or(true, |length| length > limit)) {
         return Err(too_large(limit));
     }
@@ -82,7 +83,9 @@ async fn read(request: Request) -> Result<Bytes, Problem> {
         Ok(Err(error)) if error.source().is_some_and(<dyn Error>::is::<http_body_util::LengthLimitError>) => {
             Err(too_large(limit))
         }
-        Ok(Err(_)) => Err(Problem::new(Case::BadRequest, "The connection broke off before the body was complete.")),
+        Ok(Err(_)) => {
+            Err(Problem::new(Case::BadRequest, "The connection broke off before the body was complete."))
+        }
         Err(_) => {
             let seconds = BODY_TIMEOUT.as_secs();
             Err(Problem::new(Case::BodyTimeout, format!("The body was not complete after {seconds} s.")))
@@ -91,13 +94,17 @@ async fn read(request: Request) -> Result<Bytes, Problem> {
 }
 
 fn too_large(limit: usize) -> Problem {
-    Problem::new(Case::TooLarge, format!("The body is larger than {limit} bytes.")).member("limit_bytes", limit)
+    Problem::new(Case::TooLarge, format!("The body is larger than {limit} bytes."))
+        .member("limit_bytes", limit)
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     let refuse = |detail: String| Err(Problem::new(Case::UnsupportedMediaType, detail));
     if let Some(encoding) = headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
-        return refuse(format!("The body is sent as {}; it is taken plain only.", quoted(&text_of(encoding))));
+        return refuse(format!(
+            "The body is sent as {}; it is taken plain only.",
+            quoted(&text_of(encoding))
+        ));
     }
     let Some(value) = headers.get(CONTENT_TYPE) else {
         return refuse("The request has no Content-Type.".into());

@@ -47,9 +47,11 @@ pub fn split(bytes: &[u8], most: usize) -> Result<Vec<&RawValue>, Problem> {
         let problem = Problem::invalid("", "The body is an object where an array is needed.");
         return Err(problem.remedy("Send an array of jobs, or POST one job to /api/v1/jobs."));
     }
-    let items: Vec<&RawValue> = serde_json::from_slice(bytes).map_err(|error| refused(&error, String::new()))?;
+    let items: Vec<&RawValue> =
+        serde_json::from_slice(bytes).map_err(|error| refused(&error, String::new()))?;
     if items.is_empty() || items.len() > most {
-        let problem = Problem::invalid("", format!("The array has {} items; it takes 1 to {most}.", items.len()));
+        let problem =
+            Problem::invalid("", format!("The array has {} items; it takes 1 to {most}.", items.len()));
         return Err(problem.remedy("Send several smaller arrays."));
     }
     Ok(items)
@@ -60,7 +62,8 @@ fn refuse_what_is_no_text(bytes: &[u8]) -> Result<(), Problem> {
         return Err(Problem::new(Case::InvalidJson, "The body is empty."));
     }
     if bytes.starts_with(b"\xef\xbb\xbf") {
-        let problem = Problem::new(Case::InvalidJson, "The body begins with a byte-order mark, which is no JSON.");
+        let problem =
+            Problem::new(Case::InvalidJson, "The body begins with a byte-order mark, which is no JSON.");
         return Err(problem.remedy("Send UTF-8 without a byte-order mark."));
     }
     Ok(())
@@ -140,7 +143,15 @@ mod tests {
 
     #[test]
     fn broken_json_is_located() {
-        for text in [&b"{not json"[..], b"{\"name\":", b"{\"name\":\"a\"} x", b"{\"name\":\"a\",}", b"\xef\xbb\xbf{}", b"", b" \n"] {
+        for text in [
+            &b"{not json"[..],
+            b"{\"name\":",
+            b"{\"name\":\"a\"} x",
+            b"{\"name\":\"a\",}",
+            b"\xef\xbb\xbf{}",
+            b"",
+            b" \n",
+        ] {
             let (status, ..) = problem(text);
             assert_eq!(status, 400, "{}", String::from_utf8_lossy(text));
         }
@@ -151,7 +162,10 @@ mod tests {
     fn what_does_not_fit_is_named_with_what_is_allowed() {
         let (status, field, detail, remedy) = problem(br#"{"name":"a","colour":1}"#);
         assert_eq!((status, field.as_str()), (422, "/colour"));
-        assert!(detail.contains("unknown field `colour`") && remedy.contains("`numbers`"), "{detail} {remedy}");
+        assert!(
+            detail.contains("unknown field `colour`") && remedy.contains("`numbers`"),
+            "{detail} {remedy}"
+        );
         let (status, field, detail, remedy) = problem(br#"{"name":"a","numbers":[1,"two"]}"#);
         assert_eq!((status, field.as_str()), (422, "/numbers/1"));
         assert!(detail.contains("string \"two\"") && remedy.contains("u8"), "{detail} {remedy}");
@@ -169,7 +183,8 @@ mod tests {
 
     #[test]
     fn a_batch_is_split_without_reading_its_items() {
-        let text = [b"[{\"a\":\"\\ud800\"}, 1e400 ,".as_slice(), &b"[".repeat(50_000), &b"]".repeat(50_000), b"]"];
+        let text =
+            [b"[{\"a\":\"\\ud800\"}, 1e400 ,".as_slice(), &b"[".repeat(50_000), &b"]".repeat(50_000), b"]"];
         let text = text.concat();
         assert_eq!(split(&text, 10).unwrap().len(), 3);
         assert_eq!(split(b"[1,2,3]", 2).unwrap_err().case(), Case::InvalidRequest);

@@ -29,7 +29,9 @@ fn read<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
         let unreadable = |text: &Cow<str>| text.contains(['\0', char::REPLACEMENT_CHARACTER]);
         if unreadable(&name) || unreadable(&value) {
             let detail = "The query holds NUL or bytes that are not UTF-8.";
-            return Err(Problem::invalid(shortened(&name), detail).remedy("Send percent-encoded UTF-8 without NUL."));
+            return Err(
+                Problem::invalid(shortened(&name), detail).remedy("Send percent-encoded UTF-8 without NUL.")
+            );
         }
     }
     let deserializer = serde_html_form::Deserializer::from_bytes(query.as_bytes());
@@ -44,8 +46,13 @@ fn read<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
 
 fn unfit(message: &str, name: &str) -> Problem {
     let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
-    let place = if name.is_empty() { "The query".to_owned() } else { format!("The query parameter {}", shortened(name)) };
-    let problem = Problem::invalid(shortened(name), format!("{place} is not acceptable: {}.", shortened(what)));
+    let place = if name.is_empty() {
+        "The query".to_owned()
+    } else {
+        format!("The query parameter {}", shortened(name))
+    };
+    let problem =
+        Problem::invalid(shortened(name), format!("{place} is not acceptable: {}.", shortened(what)));
     match expected {
         "" => problem,
         _ => problem.remedy(format!("Use {}.", shortened(expected))),
@@ -74,11 +81,16 @@ mod tests {
 
     #[test]
     fn a_bad_query_names_the_parameter() {
-        let cases = [("limit=x", "limit"), ("limit=-1", "limit"), ("limit=70000", "limit"), ("lmit=1", "lmit")];
+        let cases =
+            [("limit=x", "limit"), ("limit=-1", "limit"), ("limit=70000", "limit"), ("lmit=1", "lmit")];
         let more = [("limit=1&limit=2", "limit"), ("job=%00", "job"), ("job=%ff", "job")];
         for (query, name) in cases.into_iter().chain(more) {
             let document = read::<Filter>(query).unwrap_err().document();
-            assert_eq!((document.status, document.field.as_deref()), (422, Some(name)), "{query}: {document:?}");
+            assert_eq!(
+                (document.status, document.field.as_deref()),
+                (422, Some(name)),
+                "{query}: {document:?}"
+            );
         }
         assert!(read::<Filter>("lmit=1").unwrap_err().document().remedy.contains("`limit`"));
     }

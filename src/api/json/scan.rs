@@ -31,17 +31,25 @@ impl Flaw {
     pub const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::TooDeep => ("is nested deeper than 64 levels", "Flatten the value."),
-            Self::TooManyValues => {
-                ("is the value after the 100000th, which is the limit", "Store the data elsewhere and pass a reference.")
+            Self::TooManyValues => (
+                "is the value after the 100000th, which is the limit",
+                "Store the data elsewhere and pass a reference.",
+            ),
+            Self::InvalidUtf8 => {
+                ("holds bytes that are not UTF-8", "Encode the text as UTF-8; send binary data as base64.")
             }
-            Self::InvalidUtf8 => ("holds bytes that are not UTF-8", "Encode the text as UTF-8; send binary data as base64."),
-            Self::Nul => ("holds the character NUL, which cannot be stored", "Remove it; send binary data as base64."),
-            Self::LoneSurrogate => {
-                ("holds half of a surrogate pair, which is no character", "Send both halves, or the character itself.")
+            Self::Nul => {
+                ("holds the character NUL, which cannot be stored", "Remove it; send binary data as base64.")
             }
+            Self::LoneSurrogate => (
+                "holds half of a surrogate pair, which is no character",
+                "Send both halves, or the character itself.",
+            ),
             Self::DuplicateKey => ("is a key that its object has twice", "Send every key once."),
             Self::NumberTooLarge => ("is a number too large to be stored", "Send it as a string."),
-            Self::IntegerTooLarge => ("is an integer of more than 64 bits, which would lose digits", "Send it as a string."),
+            Self::IntegerTooLarge => {
+                ("is an integer of more than 64 bits, which would lose digits", "Send it as a string.")
+            }
         }
     }
 }

@@ -1,0 +1,146 @@
+//! How fast one process drains no-op jobs with their history kept, against a bare loop over the same
+//! claim and complete statements (one connection each): the limit to compare with. Both in one run,
+//! in turn, for only ratios count on a noisy machine.
+//!
+//! `DATABASE_URL=postgres://… cargo bench --bench drain` (the database is filled and emptied), or
+//! without it on an embedded Postgres. `JOBS=200000 ROUNDS=3` are the defaults.
+
+use std::env;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, json};
+use sqlx::AssertSqlSafe;
+use tidemill::store::claim::{ClaimRequest, Position};
+use tidemill::store::complete::Completed;
+use tidemill::store::enqueue::enqueue;
+use tidemill::store::migrate::migrate;
+use tidemill::{Context, Handler, JobError, NewJob, Options, Shutdown, Store, Worker};
+
+struct Noop;
+
+impl Handler for Noop {
+    const KIND: &'static str = "noop";
+    type Args = serde_json::Value;
+    type Output = ();
+
+    async fn run(&self, _: Context, _: serde_json::Value) -> Result<(), JobError> {
+        Ok(())
+    }
+}
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> Result<(), AnyError> {
+    let jobs: usize = setting("JOBS", 200_000);
+    let rounds: usize = setting("ROUNDS", 3);
+    let options = Options::new(env::var("DATABASE_URL")?);
+    migrate(&options).await?;
+    let store = Store::connect(options)?;
+    let mut ratios = Vec::new();
+    for round in 1..=rounds {
+        let bare = timed(&store, jobs, bare_loop(&store, jobs)).await?;
+        let engine = timed(&store, jobs, engine(&store, jobs)).await?;
+        ratios.push(engine / bare);
+        println!(
+            "round {round}: bare {bare:>8.0} jobs/s   engine {engine:>8.0} jobs/s   ratio {:.2}",
+            engine / bare
+        );
+    }
+    ratios.sort_by(f64::total_cmp);
+    println!("median ratio {:.2}", ratios[ratios.len() / 2]);
+    Ok(())
+}
+
+fn setting(name: &str, default: usize) -> usize {
+    env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Fills the queue, runs `drain`, and answers jobs a second.
+async fn timed(
+    store: &Store,
+    jobs: usize,
+    drain: impl Future<Output = Result<Duration, AnyError>>,
+) -> Result<f64, AnyError> {
+    sqlx::query("truncate jobs, running").execute(store.pool()).await?;
+    let args: Map<String, serde_json::Value> =
+        json!({ "pad": "x".repeat(80) }).as_object().cloned().unwrap_or_default();
+    let batch = 5_000;
+    for _ in 0..jobs / batch {
+        let batch: Vec<NewJob> = (0..batch).map(|_| NewJob::new("noop", args.clone())).collect();
+        enqueue(store.pool(), &batch, false).await?;
+    }
+    sqlx::query(AssertSqlSafe("vacuum analyze jobs_live".to_owned())).execute(store.pool()).await?;
+    sqlx::query("checkpoint").execute(store.pool()).await?;
+    let took = drain.await?;
+    let done: i64 = sqlx::query_scalar("select count(*) from jobs where state = 'completed'")
+        .fetch_one(store.pool())
+        .await?;
+    assert_eq!(done, i64::try_from(jobs)?, "every job is in the history");
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
+    Ok(jobs as f64 / took.as_secs_f64())
+}
+
+/// Claims on one connection, completes on another, in batches of 1,000, with nothing in between.
+async fn bare_loop(store: &Store, jobs: usize) -> Result<Duration, AnyError> {
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(2);
+    let completing = {
+        let store = store.clone();
+        tokio::spawn(async move {
+            while let Some(batch) = receiver.recv().await {
+                let batch: Vec<Completed> = batch;
+                store.complete(&batch).await?;
+            }
+            Ok::<_, tidemill::store::Error>(())
+        })
+    };
+    let began = Instant::now();
+    let mut cursor = [Position::HEAD; 9];
+    let mut claimed = 0;
+    let kinds = vec!["noop".to_owned()];
+    while claimed < jobs {
+        let batch = store
+            .claim(&ClaimRequest {
+                queue: "default",
+                kinds: &kinds,
+                limit: 1_000,
+                cursor: &cursor,
+                worker_id: "bare",
+                lease_ttl_seconds: 30.0,
+            })
+            .await?;
+        claimed += batch.len();
+        if let Some(last) = batch.last() {
+            cursor[4] = Position { run_at: last.run_at, id: last.id };
+        }
+        let completed = batch
+            .into_iter()
+            .map(|job| Completed {
+                job_id: job.id,
+                lease_id: job.lease_id,
+                result: None,
+                usage: Default::default(),
+            })
+            .collect();
+        sender.send(completed).await?;
+    }
+    drop(sender);
+    completing.await??;
+    Ok(began.elapsed())
+}
+
+/// The worker as users run it.
+async fn engine(store: &Store, jobs: usize) -> Result<Duration, AnyError> {
+    let shutdown = Shutdown::default();
+    let worker = Worker::builder(store.clone()).handler(Noop).queue("default", 100).build();
+    let counters = worker.counters();
+    let began = Instant::now();
+    let running = tokio::spawn(worker.run(shutdown.clone()));
+    while counters.read().completed < jobs as u64 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let took = began.elapsed();
+    shutdown.graceful.cancel();
+    running.await??;
+    Ok(took)
+}

@@ -1,0 +1,54 @@
+//! Keeps house: one duty a file, each on its own timer, each safe to run in any number of processes at
+//! once. Needs no leader, for every duty is idempotent and judged by the database.
+
+mod partitions;
+mod sweep;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::Store;
+use crate::store::notify::Notifier;
+
+/// When the duties run.
+#[derive(Debug, Clone)]
+pub struct KeeperSettings {
+    /// How often expired leases are taken back.
+    pub sweep: Duration,
+    /// How long finished jobs stay, unless their kind says less.
+    pub retention: Duration,
+}
+
+impl Default for KeeperSettings {
+    fn default() -> Self {
+        Self { sweep: Duration::from_secs(5), retention: Duration::from_secs(30 * 24 * 3600) }
+    }
+}
+
+/// Does all duties until the token is cancelled.
+pub async fn run(store: Store, notifier: Notifier, settings: KeeperSettings, stop: CancellationToken) {
+    tokio::join!(
+        every(settings.sweep, &stop, || sweep::sweep(&store, &notifier)),
+        every(Duration::from_secs(600), &stop, || partitions::keep(&store, settings.retention)),
+    );
+}
+
+/// Runs a duty on a timer with jitter, so that many processes do not do it at the same instant.
+async fn every<F: Future<Output = ()>>(
+    period: Duration,
+    stop: &CancellationToken,
+    mut duty: impl FnMut() -> F,
+) {
+    // Soon after the start: what a crash left behind shall not wait a whole period.
+    let mut next = Instant::now() + Duration::from_millis(rand::random_range(200..1_000));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep_until(next) => {}
+        }
+        duty().await;
+        next = Instant::now() + period.mul_f64(rand::random_range(0.8..1.2));
+    }
+}

@@ -1,0 +1,211 @@
+//! The one claimer of a process: waits for a wake, a due time or its poll, and claims as many jobs as
+//! there is room for. The truth is what a claim answers; wakes only tell it when to ask.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::lane::{Lane, Look, Waiting};
+use super::leases::boot_time;
+use super::retry::jittered;
+use crate::store::claim::ClaimRequest;
+use crate::store::listen::{Wake, Wakes};
+use crate::store::{Error, Result};
+
+/// A worker follows no more queues than this; the rest is for workers that name them.
+const LANE_LIMIT: usize = 200;
+
+pub(super) struct Claimer {
+    shared: Arc<Shared>,
+    hints: Receiver<Wake>,
+    kinds: Vec<String>,
+    looks: Vec<(Arc<Lane>, Look)>,
+    /// Smoothed time of a claim.
+    round_trip: Duration,
+    poll_at: Instant,
+    trouble: Option<Duration>,
+}
+
+impl Claimer {
+    pub(super) fn new(shared: Arc<Shared>, wakes: Wakes) -> Self {
+        let looks = shared.lanes.all().into_iter().map(|lane| (lane, Look::new())).collect();
+        Self {
+            kinds: shared.registry.kinds(),
+            hints: wakes.subscribe(),
+            looks,
+            round_trip: Duration::from_millis(1),
+            poll_at: Instant::now(),
+            trouble: None,
+            shared,
+        }
+    }
+
+    /// Claims until the token is cancelled or somebody drains the worker.
+    pub(super) async fn run(mut self, stop: &CancellationToken) {
+        let shared = self.shared.clone();
+        loop {
+            if stop.is_cancelled() || shared.drain.is_cancelled() {
+                break;
+            }
+            match self.round().await {
+                Ok(true) => self.trouble = None,
+                Ok(false) => {
+                    self.trouble = None;
+                    self.wait(stop).await;
+                }
+                Err(error) => self.recover(&error, stop).await,
+            }
+        }
+        if !stop.is_cancelled() {
+            tracing::info!(worker = shared.id, "drained by request: claims no more");
+            stop.cancelled().await;
+        }
+    }
+
+    /// Polls if it is time, then claims once for every lane that may have work; true if any had.
+    async fn round(&mut self) -> Result<bool> {
+        if Instant::now() >= self.poll_at {
+            self.poll().await?;
+        }
+        let mut claimed = false;
+        for at in 0..self.looks.len() {
+            claimed |= self.claim(at).await?;
+        }
+        Ok(claimed)
+    }
+
+    /// Asks all queues at once what they have, what their slots are, and when something falls due.
+    async fn poll(&mut self) -> Result<()> {
+        let queues: Vec<String> = self.looks.iter().map(|(lane, _)| lane.queue.clone()).collect();
+        let other_slots = self.shared.settings.other_queue_slots;
+        let discover = other_slots > 0 && queues.len() < LANE_LIMIT;
+        let dues = self.shared.store.due(&queues, &self.kinds, discover).await?;
+        for found in dues.iter().filter(|due| due.now && !queues.contains(&due.queue)) {
+            self.looks.push((self.shared.lanes.add(found.queue.clone(), other_slots), Look::new()));
+        }
+        self.shared.pulse.beat();
+        let now = Instant::now();
+        self.poll_at = now + jittered(self.shared.settings.poll);
+        for (lane, look) in &mut self.looks {
+            lane.hand_back_if_stuck(&self.shared).await;
+            let Some(due) = dues.iter().find(|due| due.queue == lane.queue) else { continue };
+            lane.set_slots(due.slots);
+            look.due_at = due
+                .next_in_seconds
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
+                .and_then(|ahead| now.checked_add(ahead));
+            if due.now && !due.paused {
+                look.stir();
+            }
+        }
+        Ok(())
+    }
+
+    /// Claims for one lane if it has room and hope; true if something was claimed.
+    async fn claim(&mut self, at: usize) -> Result<bool> {
+        let (lane, look) = &mut self.looks[at];
+        if look.due_at.is_some_and(|due| Instant::now() >= due) {
+            look.due_at = None;
+            look.stir();
+        }
+        if !look.hopeful {
+            return Ok(false);
+        }
+        let room = lane.room(self.round_trip);
+        if room == 0 {
+            return Ok(false);
+        }
+        let (cursor, from_head) = look.begin();
+        let asked_at = boot_time();
+        let began = Instant::now();
+        let jobs = self
+            .shared
+            .store
+            .claim(&ClaimRequest {
+                queue: &lane.queue,
+                kinds: &self.kinds,
+                limit: i64::try_from(room).unwrap_or(i64::MAX),
+                cursor: &cursor,
+                worker_id: &self.shared.id,
+                lease_ttl_seconds: self.shared.settings.lease_ttl.as_secs_f64(),
+            })
+            .await?;
+        let took = began.elapsed();
+        self.shared.pulse.beat();
+        self.round_trip = (self.round_trip * 7 + took) / 8;
+        look.end(&jobs, room, from_head, took);
+        if jobs.is_empty() {
+            // Behind the cursor there is nothing; a look from the head may be due at once.
+            return Ok(!from_head && look.again_at().is_some_and(|again| again <= Instant::now()));
+        }
+        self.shared.counters.add(|counts| &counts.claimed, jobs.len());
+        let leases = &self.shared.leases;
+        let waiting =
+            jobs.into_iter().map(|job| Waiting { orders: leases.add(job.id, job.lease_id, asked_at), job });
+        lane.admit(&self.shared, waiting);
+        Ok(true)
+    }
+
+    /// Waits until there may be something to do.
+    async fn wait(&mut self, stop: &CancellationToken) {
+        let shared = self.shared.clone();
+        let has_room = |lane: &Lane, trip| lane.room(trip) > 0;
+        let trip = self.round_trip;
+        let again = self
+            .looks
+            .iter()
+            .filter(|(lane, _)| has_room(lane, trip))
+            .filter_map(|(_, look)| look.again_at())
+            .min()
+            .map_or(self.poll_at, |again| again.min(self.poll_at));
+        // A lane with hope but no room waits for a slot; one with room waits for a wake.
+        let freed = shared.freed.notified();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = shared.drain.cancelled() => {}
+            () = freed => {}
+            () = sleep_until(again) => {}
+            hint = self.hints.recv() => self.hear(hint),
+        }
+        while let Ok(hint) = self.hints.try_recv() {
+            self.hear(Ok(hint));
+        }
+    }
+
+    fn hear(&mut self, hint: std::result::Result<Wake, RecvError>) {
+        match hint {
+            Ok(Wake::Queue(queue)) => {
+                let known = self.looks.iter_mut().find(|(lane, _)| lane.queue == queue);
+                // A queue or a job for later may be new: the poll finds out.
+                if known.as_ref().is_none_or(|(_, look)| look.due_at.is_none()) {
+                    self.poll_at = self.poll_at.min(Instant::now() + Duration::from_millis(50));
+                }
+                if let Some((_, look)) = known {
+                    look.stir();
+                }
+            }
+            Ok(Wake::Settings) => self.poll_at = Instant::now(),
+            Ok(Wake::Missed) | Err(RecvError::Lagged(_)) => {
+                self.looks.iter_mut().for_each(|(_, look)| look.stir())
+            }
+            Ok(_) | Err(RecvError::Closed) => {}
+        }
+    }
+
+    async fn recover(&mut self, error: &Error, stop: &CancellationToken) {
+        let delay =
+            self.trouble.map_or(Duration::from_millis(100), |delay| (delay * 2).min(Duration::from_secs(5)));
+        self.trouble = Some(delay);
+        tracing::warn!(%error, retry_in = ?delay, "claiming failed");
+        self.looks.iter_mut().for_each(|(_, look)| look.stir());
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(jittered(delay)) => {}
+        }
+    }
+}

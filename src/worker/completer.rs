@@ -1,0 +1,128 @@
+//! The one writer of endings in a process: gathers what finished while its last write was in flight
+//! and moves it in one statement. One bad row never holds up the rest.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::Shared;
+use super::retry::{blames_a_row, until_answered};
+use crate::job::attempt::{Failure, Outcome, Usage};
+use crate::store::complete::Completed;
+use crate::store::settle::Settled;
+
+/// The largest batch that is written at once.
+const BATCH_LIMIT: usize = 1_000;
+
+/// How an attempt ended, on its way to the database.
+#[derive(Debug)]
+pub(super) enum Ending {
+    Completed(Completed),
+    Settled(Settled),
+    /// No more will come.
+    Close,
+}
+
+/// Writes endings until it is told that no more will come.
+pub(super) async fn run(shared: Arc<Shared>, mut endings: mpsc::Receiver<Ending>) {
+    let mut gathered = Vec::with_capacity(BATCH_LIMIT);
+    let mut open = true;
+    while open && endings.recv_many(&mut gathered, BATCH_LIMIT).await > 0 {
+        let mut completed = Vec::new();
+        let mut settled = Vec::new();
+        for ending in gathered.drain(..) {
+            match ending {
+                Ending::Completed(item) => completed.push(item),
+                Ending::Settled(item) => settled.push(item),
+                Ending::Close => open = false,
+            }
+        }
+        tokio::join!(complete(&shared, completed), settle(&shared, settled));
+    }
+}
+
+async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {
+    if batch.is_empty() {
+        return;
+    }
+    // Every process locks rows in the same order.
+    batch.sort_unstable_by_key(|item| item.job_id);
+    match until_answered("complete", || shared.store.complete(&batch)).await {
+        Ok(held) => {
+            shared.counters.add(|counts| &counts.completed, held.len());
+            for item in &batch {
+                over(shared, item.job_id, item.lease_id, held.contains(&item.lease_id));
+            }
+            shared.notifier.events(batch.iter().map(|item| (item.job_id, 0)));
+        }
+        Err(error) if batch.len() > 1 && blames_a_row(&error) => {
+            for item in batch {
+                Box::pin(complete(shared, vec![item])).await;
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, jobs = batch.len(), "results could not be stored; the attempts fail");
+            let refused = batch.into_iter().filter_map(|item| {
+                let failure = Failure {
+                    message: format!("the job is done, but its result cannot be stored: {error}"),
+                    class: "bad_result".into(),
+                    permanent: true,
+                    backtrace: None,
+                };
+                Settled::of(item.job_id, item.lease_id, Outcome::Failed { failure }, item.usage)
+            });
+            settle(shared, refused.collect()).await;
+        }
+    }
+}
+
+async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
+    if batch.is_empty() {
+        return;
+    }
+    batch.sort_unstable_by_key(|item| item.job_id);
+    match until_answered("settle", || shared.store.settle(&batch)).await {
+        Ok(states) => {
+            shared.counters.add(|counts| &counts.settled, states.iter().flatten().count());
+            for (item, state) in batch.iter().zip(&states) {
+                over(shared, item.job_id, item.lease_id, state.is_some());
+            }
+            shared.notifier.events(batch.iter().map(|item| (item.job_id, 0)));
+            if batch.iter().any(|item| item.word == "released") {
+                let lanes = shared.lanes.all();
+                shared.notifier.queues(lanes.iter().map(|lane| lane.queue.as_str()));
+            }
+        }
+        Err(error) if batch.len() > 1 && blames_a_row(&error) => {
+            for item in batch {
+                Box::pin(settle(shared, vec![item])).await;
+            }
+        }
+        Err(error) => {
+            // The lease runs out and the sweep takes the job back: nothing is lost, only time.
+            for item in &batch {
+                tracing::error!(%error, job = %item.job_id, "an attempt's end could not be stored");
+                shared.leases.remove(item.job_id, item.lease_id);
+            }
+        }
+    }
+}
+
+fn over(shared: &Shared, job_id: Uuid, lease_id: Uuid, held: bool) {
+    if !held {
+        shared.counters.add(|counts| &counts.lost, 1);
+        tracing::warn!(job = %job_id, "the lease was lost before the attempt ended; its outcome is void");
+    }
+    shared.leases.remove(job_id, lease_id);
+}
+
+/// An ending for an outcome.
+pub(super) fn ending(job_id: Uuid, lease_id: Uuid, outcome: Outcome, usage: Usage) -> Option<Ending> {
+    match outcome {
+        Outcome::Completed { result } => {
+            Some(Ending::Completed(Completed { job_id, lease_id, result, usage }))
+        }
+        other => Settled::of(job_id, lease_id, other, usage).map(Ending::Settled),
+    }
+}

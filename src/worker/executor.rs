@@ -1,0 +1,223 @@
+//! One attempt: run the handler, watch its limits and orders, judge how it ended, hand the ending to
+//! the completer. An attempt whose lease is lost writes nothing more.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+
+use super::Shared;
+use super::completer::ending;
+use super::context::{Attempt, Context, Report};
+use super::handler::{Completion, JobError, Next};
+use super::lane::Waiting;
+use super::leases::Orders;
+use super::registry::Served;
+use crate::job::attempt::{Failure, Outcome, StopReason, Usage};
+use crate::job::text::storable_json;
+
+/// The largest result that is kept in the job's row.
+const RESULT_LIMIT_BYTES: usize = 1024 * 1024;
+
+/// Runs one claimed job to its end.
+pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
+    let Waiting { job, orders } = waiting;
+    let (job_id, lease_id) = (job.id, job.lease_id);
+    let Some(served) = shared.registry.get(&job.kind) else {
+        // Claims name the kinds that are served, so this job is not ours; its lease expires.
+        shared.leases.remove(job_id, lease_id);
+        return;
+    };
+    let limits = Limits::of(served, job.soft_timeout_seconds, job.hard_timeout_seconds);
+    let attempt = Attempt {
+        job_id,
+        lease_id,
+        attempt: job.attempt,
+        max_attempts: job.max_attempts,
+        kind: job.kind,
+        queue: job.queue,
+        args: job.args,
+        execution_id: job.execution_id,
+    };
+    let context = Context::new(Arc::new(attempt), shared.reports.clone(), orders.stop.clone());
+    let reported = context.reported();
+    let (outcome, usage) = attempt_outcome(shared, served, context, orders, &limits).await;
+    if reported.load(std::sync::atomic::Ordering::Relaxed) {
+        flush(shared, job_id, lease_id).await;
+    }
+    match outcome.and_then(|outcome| ending(job_id, lease_id, outcome, usage)) {
+        Some(ending) => {
+            let _ = shared.endings.send(ending).await;
+        }
+        None => {
+            shared.counters.add(|counts| &counts.lost, 1);
+            shared.leases.remove(job_id, lease_id);
+        }
+    }
+}
+
+/// The limits of one attempt, measured from its start.
+struct Limits {
+    started: Instant,
+    soft: Option<Duration>,
+    hard: Duration,
+    grace: Duration,
+}
+
+impl Limits {
+    fn of(served: &Served, soft_seconds: Option<f64>, hard_seconds: Option<f64>) -> Self {
+        let duration = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        Self {
+            started: Instant::now(),
+            soft: soft_seconds.map(duration).or(served.settings.soft_timeout),
+            hard: hard_seconds.map_or(served.settings.hard_timeout, duration),
+            grace: served.settings.stop_grace,
+        }
+    }
+
+    fn at(&self, after: Duration) -> Instant {
+        // A hundred years ahead is never.
+        self.started + after.min(Duration::from_secs(3_153_600_000))
+    }
+}
+
+/// Runs the handler within its limits; `None` when the lease is lost.
+async fn attempt_outcome(
+    shared: &Shared,
+    served: &Served,
+    context: Context,
+    mut orders: Orders,
+    limits: &Limits,
+) -> (Option<Outcome>, Usage) {
+    let job_id = context.job_id();
+    let run = AssertUnwindSafe(async { served.handler.run(context).await }).catch_unwind();
+    tokio::pin!(run);
+    let mut soft_at = limits.soft.map(|soft| limits.at(soft));
+    let mut end_at = limits.at(limits.hard);
+    let mut asked = None;
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut run => {
+                let reason = *orders.stop.borrow();
+                return match done {
+                    Ok(result) => judge(result, reason, limits),
+                    Err(panic) => (Some(Outcome::Failed { failure: panicked(&*panic) }), Usage::default()),
+                };
+            }
+            () = orders.kill.cancelled() => return (ended_by(*orders.stop.borrow(), limits), Usage::default()),
+            () = sleep_until(end_at) => return (ended_by(asked, limits), Usage::default()),
+            () = sleep_until(soft_at.unwrap_or(end_at)), if soft_at.is_some() => {
+                soft_at = None;
+                shared.leases.stop(job_id, StopReason::SoftTimeout);
+            }
+            changed = orders.stop.changed(), if asked.is_none() => {
+                asked = if changed.is_ok() { *orders.stop.borrow_and_update() } else { Some(StopReason::LeaseLost) };
+                if matches!(asked, Some(StopReason::Cancelled | StopReason::Shutdown)) {
+                    end_at = end_at.min(Instant::now() + limits.grace);
+                }
+            }
+        }
+    }
+}
+
+/// The outcome of an attempt that was ended without its handler's word.
+fn ended_by(reason: Option<StopReason>, limits: &Limits) -> Option<Outcome> {
+    match reason {
+        Some(StopReason::LeaseLost) => None,
+        Some(StopReason::Cancelled) => Some(Outcome::Cancelled),
+        Some(StopReason::Shutdown) => Some(Outcome::Released),
+        Some(StopReason::SoftTimeout) | None => {
+            let message = format!(
+                "timed out: ended after its hard timeout of {}",
+                humantime::format_duration(limits.hard)
+            );
+            Some(Outcome::Failed { failure: timeout(message) })
+        }
+    }
+}
+
+fn judge(
+    result: Result<Completion, JobError>,
+    reason: Option<StopReason>,
+    limits: &Limits,
+) -> (Option<Outcome>, Usage) {
+    let error = match result {
+        Ok(completion) => return (Some(completed(completion.result)), completion.usage),
+        Err(error) => error,
+    };
+    let usage = error.usage.clone();
+    let outcome = match (error.next, reason) {
+        (_, Some(StopReason::LeaseLost)) => None,
+        (_, Some(StopReason::Cancelled)) => Some(Outcome::Cancelled),
+        (Next::Snooze(delay), _) => Some(Outcome::Snoozed { delay }),
+        (_, Some(StopReason::Shutdown)) => Some(Outcome::Released),
+        (Next::Retry, Some(StopReason::SoftTimeout)) => {
+            let soft = limits.soft.unwrap_or(limits.hard);
+            let message = format!(
+                "timed out: stopped after its soft timeout of {}: {error}",
+                humantime::format_duration(soft)
+            );
+            Some(Outcome::Failed { failure: timeout(message) })
+        }
+        _ => Some(Outcome::Failed { failure: storable(error.into_failure()) }),
+    };
+    (outcome, usage)
+}
+
+fn completed(result: Option<Value>) -> Outcome {
+    let result = result.map(storable_json);
+    let size = result.as_ref().map_or(0, |result| result.to_string().len());
+    if size <= RESULT_LIMIT_BYTES {
+        return Outcome::Completed { result };
+    }
+    let failure = Failure {
+        message: format!(
+            "the result has {size} bytes, {RESULT_LIMIT_BYTES} are allowed; store it elsewhere and return its address"
+        ),
+        class: "result_too_large".into(),
+        permanent: true,
+        backtrace: None,
+    };
+    Outcome::Failed { failure }
+}
+
+fn storable(failure: Failure) -> Failure {
+    use crate::job::text::{storable_text, truncated};
+    Failure {
+        message: truncated(storable_text(failure.message), 16 * 1024),
+        class: truncated(storable_text(failure.class), 200),
+        permanent: failure.permanent,
+        backtrace: failure.backtrace.map(|trace| truncated(storable_text(trace), 64 * 1024)),
+    }
+}
+
+fn timeout(message: String) -> Failure {
+    storable(Failure { message, class: "timeout".into(), permanent: false, backtrace: None })
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    storable(Failure {
+        message: format!("the handler panicked: {text}"),
+        class: "panic".into(),
+        permanent: false,
+        backtrace: None,
+    })
+}
+
+/// Waits until all events of the job are stored: they must commit before its end does.
+async fn flush(shared: &Shared, job_id: uuid::Uuid, lease_id: uuid::Uuid) {
+    let (stored, told) = oneshot::channel();
+    if shared.reports.send(Report { job_id, lease_id, draft: None, stored: Some(stored) }).await.is_ok() {
+        let _ = told.await;
+    }
+}

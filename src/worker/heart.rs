@@ -1,0 +1,118 @@
+//! The heartbeat: renews the leases, learns of cancels and lost leases, and ends attempts whose lease
+//! cannot be trusted any more because Postgres did not answer in time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::leases::boot_time;
+use super::retry::jittered;
+use super::{Shared, host_name};
+use crate::job::attempt::StopReason;
+use crate::store::Result;
+use crate::store::listen::{Wake, Wakes};
+use crate::store::workers::WorkerRow;
+
+/// How often trust is checked; far below any sensible TTL.
+const FENCE_EVERY: Duration = Duration::from_millis(500);
+
+/// Beats until the token is cancelled.
+pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationToken) {
+    let fence = tokio::spawn(fence(shared.clone(), stop.clone()));
+    let mut hints = wakes.subscribe();
+    let mut next = Instant::now() + jittered(shared.settings.heartbeat);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            hint = hints.recv() => match hint {
+                Ok(Wake::Cancel(job_id)) => shared.leases.stop(job_id, StopReason::Cancelled),
+                // Cancels may have been missed; the heartbeat knows them all.
+                Ok(Wake::Missed) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => next = Instant::now(),
+                Ok(_) => {}
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => std::future::pending().await,
+            },
+            () = sleep_until(next) => {
+                let every = shared.settings.heartbeat;
+                let pause = match tokio::time::timeout(every, beat(&shared)).await {
+                    Ok(Ok(())) if wakes.is_healthy() => every,
+                    // Nobody tells of cancels, so ask more often.
+                    Ok(Ok(())) => every.min(Duration::from_millis(800)),
+                    Ok(Err(error)) => {
+                        tracing::warn!(%error, "a heartbeat failed");
+                        every.min(Duration::from_millis(500))
+                    }
+                    Err(_) => Duration::ZERO,
+                };
+                next = Instant::now() + jittered(pause);
+            }
+        }
+    }
+    let _ = fence.await;
+}
+
+/// Ends attempts before the sweep may hand their jobs on.
+async fn fence(shared: Arc<Shared>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(FENCE_EVERY) => {}
+        }
+        for job_id in shared.leases.fence() {
+            tracing::error!(job = %job_id, "the lease could not be renewed in time; the attempt is ended");
+        }
+    }
+}
+
+async fn beat(shared: &Shared) -> Result<()> {
+    let asked_at = boot_time();
+    let held = shared.leases.snapshot();
+    if !held.is_empty() {
+        let leases: Vec<Uuid> = held.iter().map(|(_, lease_id)| *lease_id).collect();
+        let ttl_seconds = shared.settings.lease_ttl.as_secs_f64();
+        let answer = shared.store.heartbeat(&shared.id, &leases, ttl_seconds).await?;
+        let renewed: HashMap<Uuid, bool> =
+            answer.into_iter().map(|held| (held.lease_id, held.cancel)).collect();
+        for (job_id, lease_id) in held {
+            match renewed.get(&lease_id) {
+                Some(cancel) => {
+                    shared.leases.renewed(job_id, lease_id, asked_at);
+                    if *cancel {
+                        shared.leases.stop(job_id, StopReason::Cancelled);
+                    }
+                }
+                // Either taken back, or just completed: then nobody is left to hear this.
+                None => shared.leases.lose(job_id, lease_id),
+            }
+        }
+    }
+    if introduce(shared, "running").await? {
+        shared.drain.cancel();
+    }
+    Ok(())
+}
+
+/// Writes the worker's row; answers true when somebody wants it to drain.
+pub(super) async fn introduce(shared: &Shared, state: &'static str) -> Result<bool> {
+    let state = if shared.drain.is_cancelled() { "draining" } else { state };
+    let queues = shared.lanes.all().iter().map(|lane| (lane.queue.clone(), json!(lane.slots()))).collect();
+    shared
+        .store
+        .see_worker(&WorkerRow {
+            id: shared.id.clone(),
+            name: if shared.settings.name.is_empty() { host_name() } else { shared.settings.name.clone() },
+            host: host_name(),
+            pid: i32::try_from(std::process::id()).ok(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            state,
+            queues: serde_json::Value::Object(queues),
+            kinds: shared.registry.kinds(),
+            running: i32::try_from(shared.leases.len()).unwrap_or(i32::MAX),
+            lease_ttl_seconds: shared.settings.lease_ttl.as_secs_f64(),
+        })
+        .await
+}

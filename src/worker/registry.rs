@@ -1,0 +1,48 @@
+//! Which kinds this worker serves, with their handlers and rules. Fixed once the worker runs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::handler::DynHandler;
+use crate::job::settings::KindSettings;
+use crate::store::kinds::KindRow;
+
+/// One served kind.
+#[derive(Clone)]
+pub(super) struct Served {
+    pub(super) handler: Arc<dyn DynHandler>,
+    pub(super) settings: KindSettings,
+    row: KindRow,
+}
+
+/// All served kinds by name.
+#[derive(Default)]
+pub(super) struct Registry {
+    kinds: BTreeMap<String, Served>,
+}
+
+impl Registry {
+    pub(super) fn add(&mut self, row: KindRow, handler: Arc<dyn DynHandler>) {
+        let settings = row.settings.clone().unwrap_or_default();
+        self.kinds.insert(row.name.clone(), Served { handler, settings, row });
+    }
+
+    pub(super) fn get(&self, kind: &str) -> Option<&Served> {
+        self.kinds.get(kind)
+    }
+
+    pub(super) fn kinds(&self) -> Vec<String> {
+        self.kinds.keys().cloned().collect()
+    }
+
+    pub(super) fn rows(&self) -> Vec<KindRow> {
+        self.kinds.values().map(|served| served.row.clone()).collect()
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.kinds.keys()).finish()
+    }
+}

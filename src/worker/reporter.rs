@@ -1,0 +1,139 @@
+//! The one writer of progress, log lines and other events in a process: gathers what was reported
+//! while its last write was in flight. Keeps the order of each job's events, and drops none but
+//! progress that was overtaken before anybody could see it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::Shared;
+use super::context::Report;
+use super::retry::{blames_a_row, until_answered};
+use crate::job::event::EventDraft;
+use crate::job::text::{storable_json, storable_text, truncated};
+use crate::store::report::Reported;
+
+/// The largest batch that is written at once.
+const BATCH_LIMIT: usize = 1_000;
+/// An event's data may be so large; more is cut and marked.
+const DATA_LIMIT_BYTES: usize = 128 * 1024;
+
+/// Writes reports until a nameless one says that no more will come.
+pub(super) async fn run(shared: Arc<Shared>, mut reports: mpsc::Receiver<Report>) {
+    let mut gathered = Vec::with_capacity(BATCH_LIMIT);
+    let mut open = true;
+    while open && reports.recv_many(&mut gathered, BATCH_LIMIT).await > 0 {
+        let mut batch = Vec::with_capacity(gathered.len());
+        let mut waiters = Vec::new();
+        for report in gathered.drain(..) {
+            open &= !report.job_id.is_nil();
+            waiters.extend(report.stored);
+            if let Some(draft) = report.draft {
+                batch.push(Reported {
+                    job_id: report.job_id,
+                    lease_id: report.lease_id,
+                    draft: storable(draft),
+                });
+            }
+        }
+        write(&shared, without_overtaken(batch)).await;
+        for waiter in waiters {
+            let _ = waiter.send(());
+        }
+    }
+}
+
+async fn write(shared: &Arc<Shared>, batch: Vec<Reported>) {
+    if batch.is_empty() {
+        return;
+    }
+    match until_answered("report", || shared.store.report(&batch)).await {
+        Ok(marks) => {
+            for item in batch.iter().filter(|item| !marks.contains_key(&item.job_id)) {
+                shared.leases.lose(item.job_id, item.lease_id);
+            }
+            shared.counters.add(|counts| &counts.events, batch.len());
+            shared.notifier.events(marks);
+        }
+        Err(error) if batch.len() > 1 && blames_a_row(&error) => {
+            for item in batch {
+                Box::pin(write(shared, vec![item])).await;
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, events = batch.len(), "events could not be stored and are dropped")
+        }
+    }
+}
+
+/// Makes a draft storable: NUL is escaped, data that is too large is cut and marked.
+fn storable(draft: EventDraft) -> EventDraft {
+    let mut data = storable_json(draft.data);
+    let size = serde_json::to_string(&data).map_or(0, |text| text.len());
+    if size > DATA_LIMIT_BYTES {
+        data = match (data.get("line").and_then(Value::as_str), data.get("stream")) {
+            (Some(line), Some(stream)) => {
+                json!({ "stream": stream, "line": truncated(line.to_owned(), DATA_LIMIT_BYTES / 2) })
+            }
+            _ => json!({ "truncated": true, "bytes": size }),
+        };
+    }
+    EventDraft { kind: storable_text(draft.kind), data }
+}
+
+/// Leaves out progress that a later one of the same job and step overtook within the batch.
+fn without_overtaken(batch: Vec<Reported>) -> Vec<Reported> {
+    let mut last: HashMap<Uuid, usize> = HashMap::new();
+    let mut overtaken = vec![false; batch.len()];
+    for (at, item) in batch.iter().enumerate() {
+        if item.draft.kind != "progress" {
+            last.remove(&item.job_id);
+            continue;
+        }
+        if let Some(before) = last.insert(item.job_id, at) {
+            let (old, new) = (&batch[before].draft.data, &item.draft.data);
+            overtaken[before] = old.get("data").is_none()
+                && old.get("step") == new.get("step")
+                && new.get("percent").is_some();
+        }
+    }
+    let mut overtaken = overtaken.into_iter();
+    batch.into_iter().filter(|_| overtaken.next() == Some(false)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(job_id: Uuid, draft: EventDraft) -> Reported {
+        Reported { job_id, lease_id: Uuid::nil(), draft }
+    }
+
+    #[test]
+    fn overtaken_progress_is_left_out_and_nothing_else() {
+        let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let step = |percent, step| EventDraft::progress(Some(percent), Some(step), None);
+        let batch = vec![
+            item(a, step(1.0, "x")),
+            item(a, step(2.0, "x")),
+            item(b, step(9.0, "x")),
+            item(a, EventDraft::new("log", json!({ "line": "l" }))),
+            item(a, step(3.0, "x")),
+            item(a, step(4.0, "y")),
+        ];
+        let kept: Vec<_> =
+            without_overtaken(batch).into_iter().map(|item| item.draft.data["percent"].clone()).collect();
+        assert_eq!(kept, [json!(2.0), json!(9.0), Value::Null, json!(3.0), json!(4.0)]);
+    }
+
+    #[test]
+    fn a_huge_line_is_cut_and_says_so() {
+        let draft =
+            storable(EventDraft::new("log", json!({ "stream": "stdout", "line": "x".repeat(1 << 20) })));
+        let line = draft.data["line"].as_str().unwrap();
+        assert!(line.len() < DATA_LIMIT_BYTES && line.ends_with("1048576 bytes in all]"));
+    }
+}

@@ -1,0 +1,34 @@
+//! How the worker's writers try again when Postgres is away: with growing delays, for as long as it
+//! takes. What was acknowledged by a handler is not given up while the process lives.
+
+use std::time::Duration;
+
+use crate::store::{Error, Result};
+
+/// Calls `attempt` until it succeeds or fails for a reason that time does not heal.
+pub(super) async fn until_answered<T, F>(what: &'static str, mut attempt: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let mut delay = Duration::from_millis(50);
+    loop {
+        match attempt().await {
+            Err(error) if error.is_transient() => {
+                tracing::warn!(%error, what, "Postgres did not answer; trying again");
+                tokio::time::sleep(jittered(delay)).await;
+                delay = (delay * 2).min(Duration::from_secs(5));
+            }
+            other => return other,
+        }
+    }
+}
+
+/// A duration varied by up to a quarter, so that processes do not move in step.
+pub(super) fn jittered(duration: Duration) -> Duration {
+    duration.mul_f64(rand::random_range(0.75..1.25))
+}
+
+/// Whether a failed batch shall be taken apart to find the row that is to blame.
+pub(super) fn blames_a_row(error: &Error) -> bool {
+    error.is_bad_data() || error.constraint().is_some()
+}
