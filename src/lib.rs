@@ -1,6 +1,23 @@
-//! Tidemill: durable background jobs on Postgres alone.
+//! Tidemill: durable background jobs on Postgres alone, with live progress and full history.
+//!
+//! The life of one job, top to bottom:
+//!
+//! 1. `api/jobs.rs` checks a request, `store/enqueue.rs` commits the row, `store/notify.rs` tells of it.
+//! 2. `store/listen.rs` hears, `worker/claimer.rs` asks, `store/claim.rs` takes the job under a lease.
+//! 3. `worker/executor.rs` runs its handler; what it says goes through `worker/reporter.rs` to
+//!    `store/report.rs`; `worker/heart.rs` renews the lease.
+//! 4. `worker/completer.rs` hands the end to `store/complete.rs` (done) or `store/settle.rs` (all else).
+//! 5. `api/hub.rs` hears of each of these, `api/stream.rs` shows them in order.
+//! 6. If the worker died, `keeper/sweep.rs` gives the job to another.
+//!
+//! As a library: [`enqueue_in`] puts a job into your own transaction, [`Handler`] is the code for a
+//! kind, and [`Worker`] runs it.
 
 pub mod api;
+#[doc(hidden)]
+pub mod cli;
+pub mod config;
+pub mod embedded;
 pub mod job;
 pub mod keeper;
 pub mod kinds;

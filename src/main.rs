@@ -1,1 +1,20 @@
-fn main() {}
+//! The binary: reads the command line, runs it, and ends with its exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tidemill::cli::{self, Cli};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match cli::run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let code = error.exit_code();
+            if code != 0 {
+                eprintln!("tidemill: {error}");
+            }
+            ExitCode::from(code)
+        }
+    }
+}

@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 use super::auth::Gate;
 use super::enqueuer::Enqueuer;
 use super::gauges::Gauges;
+use super::hub::Hub;
 use super::keys::StoredKeys;
+use super::running::RunningJobs;
 use super::server::ApiSettings;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -25,6 +27,10 @@ pub struct ApiState {
     pub store: Store,
     /// Writes single jobs, many at once.
     pub enqueuer: Enqueuer,
+    /// Who watches which job.
+    pub hub: Hub,
+    /// Which jobs run, for streams that follow queues and kinds.
+    pub running: RunningJobs,
     /// Where wake-ups are heard.
     pub wakes: Wakes,
     /// Where hints are said.
@@ -72,6 +78,8 @@ impl ApiState {
                 Arc::clone(&metrics),
                 settings.strict_kinds,
             ),
+            hub: Hub::start(store.clone(), wakes.clone(), shutdown.clone()),
+            running: RunningJobs::new(store.clone()),
             gate: Gate::new(StoredKeys(store.clone()), open_without_keys),
             gauges: Arc::default(),
             settings: Arc::new(settings),

@@ -34,6 +34,12 @@ pub fn truncated(mut text: String, limit_bytes: usize) -> String {
         end -= 1;
     }
     text.truncate(end);
-    text.push_str(&format!("… [truncated, {full_bytes} bytes in all]"));
+    text.push_str(&truncation_mark(full_bytes));
     text
+}
+
+/// What stands behind a text that was cut, so that nobody takes the part for the whole.
+#[must_use]
+pub fn truncation_mark(full_bytes: usize) -> String {
+    format!("… [truncated, {full_bytes} bytes in all]")
 }

@@ -1,1 +1,7 @@
 //! Handlers that come with the binary; import only the public face of `worker`.
+
+pub mod command;
+pub mod url;
+
+mod channel;
+mod lines;

@@ -19,14 +19,22 @@ pub struct Due {
 }
 
 impl Store {
-    /// Looks at the head of each queue and priority.
+    /// Looks at the head of each queue and priority. With `discover` it also finds the queues that
+    /// have live jobs and are not named: one jump along the claim index for each.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn due(&self, queues: &[String], kinds: &[String]) -> Result<Vec<Due>> {
+    pub async fn due(&self, queues: &[String], kinds: &[String], discover: bool) -> Result<Vec<Due>> {
         let rows = sqlx::query_as!(
             Due,
             r#"
+            with recursive jumps as (
+              (select queue from jobs_live where $3 order by queue limit 1)
+              union all
+              select (select j.queue from jobs_live j where j.queue > s.queue order by j.queue limit 1)
+              from jumps s
+              where s.queue is not null
+            )
             select
               n.name as "queue!",
               exists (
@@ -59,11 +67,16 @@ impl Store {
               ) as next_in_seconds,
               q.slots,
               q.paused_at is not null as "paused!"
-            from unnest($1::text[]) as n (name)
+            from (
+              select unnest($1::text[])
+              union
+              select queue from jumps where queue is not null
+            ) as n (name)
             left join queues q on q.name = n.name
             "#,
             queues,
             kinds,
+            discover,
         )
         .fetch_all(self.claims())
         .await?;

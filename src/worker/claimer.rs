@@ -17,6 +17,9 @@ use crate::store::claim::ClaimRequest;
 use crate::store::listen::{Wake, Wakes};
 use crate::store::{Error, Result};
 
+/// A worker follows no more queues than this; the rest is for workers that name them.
+const LANE_LIMIT: usize = 200;
+
 pub(super) struct Claimer {
     shared: Arc<Shared>,
     hints: Receiver<Wake>,
@@ -30,7 +33,7 @@ pub(super) struct Claimer {
 
 impl Claimer {
     pub(super) fn new(shared: Arc<Shared>, wakes: Wakes) -> Self {
-        let looks = shared.lanes.iter().map(|lane| (lane.clone(), Look::new())).collect();
+        let looks = shared.lanes.all().into_iter().map(|lane| (lane, Look::new())).collect();
         Self {
             kinds: shared.registry.kinds(),
             hints: wakes.subscribe(),
@@ -79,7 +82,12 @@ impl Claimer {
     /// Asks all queues at once what they have, what their slots are, and when something falls due.
     async fn poll(&mut self) -> Result<()> {
         let queues: Vec<String> = self.looks.iter().map(|(lane, _)| lane.queue.clone()).collect();
-        let dues = self.shared.store.due(&queues, &self.kinds).await?;
+        let other_slots = self.shared.settings.other_queue_slots;
+        let discover = other_slots > 0 && queues.len() < LANE_LIMIT;
+        let dues = self.shared.store.due(&queues, &self.kinds, discover).await?;
+        for found in dues.iter().filter(|due| due.now && !queues.contains(&due.queue)) {
+            self.looks.push((self.shared.lanes.add(found.queue.clone(), other_slots), Look::new()));
+        }
         self.shared.pulse.beat();
         let now = Instant::now();
         self.poll_at = now + jittered(self.shared.settings.poll);
@@ -172,12 +180,13 @@ impl Claimer {
     fn hear(&mut self, hint: std::result::Result<Wake, RecvError>) {
         match hint {
             Ok(Wake::Queue(queue)) => {
-                if let Some((_, look)) = self.looks.iter_mut().find(|(lane, _)| lane.queue == queue) {
+                let known = self.looks.iter_mut().find(|(lane, _)| lane.queue == queue);
+                // A queue or a job for later may be new: the poll finds out.
+                if known.as_ref().is_none_or(|(_, look)| look.due_at.is_none()) {
+                    self.poll_at = self.poll_at.min(Instant::now() + Duration::from_millis(50));
+                }
+                if let Some((_, look)) = known {
                     look.stir();
-                    // A job for later may have come: the poll finds out when.
-                    if look.due_at.is_none() {
-                        self.poll_at = self.poll_at.min(Instant::now() + Duration::from_millis(50));
-                    }
                 }
             }
             Ok(Wake::Settings) => self.poll_at = Instant::now(),

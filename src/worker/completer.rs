@@ -90,7 +90,8 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
             }
             shared.notifier.events(batch.iter().map(|item| (item.job_id, 0)));
             if batch.iter().any(|item| item.word == "released") {
-                shared.notifier.queues(shared.lanes.iter().map(|lane| lane.queue.as_str()));
+                let lanes = shared.lanes.all();
+                shared.notifier.queues(lanes.iter().map(|lane| lane.queue.as_str()));
             }
         }
         Err(error) if batch.len() > 1 && blames_a_row(&error) => {

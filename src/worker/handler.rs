@@ -93,7 +93,8 @@ pub struct JobError {
     pub(crate) next: Next,
     pub(crate) message: Cow<'static, str>,
     pub(crate) class: Cow<'static, str>,
-    pub(crate) backtrace: Option<String>,
+    /// Boxed to keep the error small: it is returned through every handler.
+    pub(crate) backtrace: Option<Box<str>>,
     pub(crate) usage: Usage,
 }
 
@@ -128,10 +129,16 @@ impl JobError {
         self
     }
 
+    /// The same error, but no further attempt is made.
+    pub(crate) fn into_permanent(mut self) -> Self {
+        self.next = Next::Permanent;
+        self
+    }
+
     /// Attaches a stack trace.
     #[must_use]
     pub fn backtrace(mut self, backtrace: impl Into<String>) -> Self {
-        self.backtrace = Some(backtrace.into());
+        self.backtrace = Some(backtrace.into().into_boxed_str());
         self
     }
 
@@ -147,7 +154,7 @@ impl JobError {
             message: self.message.into_owned(),
             class: self.class.into_owned(),
             permanent: matches!(self.next, Next::Permanent),
-            backtrace: self.backtrace,
+            backtrace: self.backtrace.map(String::from),
         }
     }
 

@@ -99,7 +99,7 @@ async fn beat(shared: &Shared) -> Result<()> {
 /// Writes the worker's row; answers true when somebody wants it to drain.
 pub(super) async fn introduce(shared: &Shared, state: &'static str) -> Result<bool> {
     let state = if shared.drain.is_cancelled() { "draining" } else { state };
-    let queues = shared.lanes.iter().map(|lane| (lane.queue.clone(), json!(lane.slots()))).collect();
+    let queues = shared.lanes.all().iter().map(|lane| (lane.queue.clone(), json!(lane.slots()))).collect();
     shared
         .store
         .see_worker(&WorkerRow {

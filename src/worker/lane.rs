@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -164,6 +164,29 @@ impl Lane {
                 let _ = shared.endings.send(Ending::Settled(settled)).await;
             }
         }
+    }
+}
+
+/// The lanes of a worker; some are found while it runs.
+#[derive(Debug)]
+pub(super) struct Lanes(RwLock<Vec<Arc<Lane>>>);
+
+impl Lanes {
+    pub(super) fn new(queues: &[(String, usize)]) -> Self {
+        Self(RwLock::new(
+            queues.iter().map(|(name, slots)| Arc::new(Lane::new(name.clone(), *slots))).collect(),
+        ))
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Lane>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds a lane for a queue that was found.
+    pub(super) fn add(&self, queue: String, slots: usize) -> Arc<Lane> {
+        let lane = Arc::new(Lane::new(queue, slots));
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push(lane.clone());
+        lane
     }
 }
 

@@ -12,6 +12,7 @@ mod leases;
 mod registry;
 mod reporter;
 mod retry;
+pub mod testing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ use crate::store::{Result, Store};
 use claimer::Claimer;
 use context::Report;
 use handler::{DynHandler, Erased, Handler};
-use lane::Lane;
+use lane::Lanes;
 use leases::Leases;
 use registry::Registry;
 
@@ -38,6 +39,8 @@ pub struct WorkerSettings {
     pub name: String,
     /// How many jobs of each queue it runs at once.
     pub queues: Vec<(String, usize)>,
+    /// How many jobs of each other queue, found as jobs come; 0 leaves those to others.
+    pub other_queue_slots: usize,
     /// How long its leases last without a heartbeat.
     pub lease_ttl: Duration,
     /// How often it renews them.
@@ -53,6 +56,7 @@ impl Default for WorkerSettings {
         Self {
             name: String::new(),
             queues: vec![("default".into(), 10)],
+            other_queue_slots: 0,
             lease_ttl: Duration::from_secs(30),
             heartbeat: Duration::from_secs(5),
             poll: Duration::from_secs(1),
@@ -99,7 +103,7 @@ struct Shared {
     registry: Registry,
     notifier: Notifier,
     leases: Leases,
-    lanes: Vec<Arc<Lane>>,
+    lanes: Lanes,
     reports: tokio::sync::mpsc::Sender<Report>,
     endings: tokio::sync::mpsc::Sender<completer::Ending>,
     pulse: Pulse,
@@ -242,7 +246,7 @@ impl Worker {
 
 /// Lets running attempts finish, asks them to stop, ends them: each step only as long as allowed.
 async fn wind_down(shared: &Arc<Shared>, shutdown: &Shutdown) {
-    for lane in &shared.lanes {
+    for lane in shared.lanes.all() {
         lane.hand_back(shared).await;
     }
     if shared.leases.is_empty() {
@@ -348,8 +352,7 @@ impl WorkerBuilder {
         let own_notifier = notifier.is_none();
         let (reports, report_receiver) = tokio::sync::mpsc::channel(4_096);
         let (endings, ending_receiver) = tokio::sync::mpsc::channel(8_192);
-        let lanes =
-            settings.queues.iter().map(|(name, slots)| Arc::new(Lane::new(name.clone(), *slots))).collect();
+        let lanes = Lanes::new(&settings.queues);
         let shared = Shared {
             id: worker_id(&settings.name),
             leases: Leases::new(settings.lease_ttl),

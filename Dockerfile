@@ -1,0 +1,20 @@
+# One image for every role: `serve`, `worker`, `migrate`. Python and Cargo are there for the sample kinds; leave them
+# out of an image of your own.
+FROM rust:1-trixie AS build
+WORKDIR /src
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
+    cargo build --locked --profile dist --bin tidemill && cp target/dist/tidemill /tidemill
+
+FROM rust:1-slim-trixie
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates curl python3 \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --create-home --uid 10001 tidemill
+COPY --from=build /tidemill /usr/local/bin/tidemill
+COPY --chown=tidemill examples /app/examples
+COPY --chown=tidemill tidemill.toml /app/tidemill.toml
+WORKDIR /app
+USER tidemill
+ENTRYPOINT ["tidemill"]
+CMD ["serve"]

@@ -1,0 +1,47 @@
+# `make run` shows Tidemill at work, `make test` proves it. Both set up what they need.
+
+.PHONY: run test build bench fmt lint setup unit web docs sqlx-data schema
+
+CARGO ?= cargo
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+run: setup ## Build, start everything on an embedded Postgres, and run a demonstration job
+	$(CARGO) build --release
+	target/release/tidemill dev --enqueue build-crate --enqueue count-slowly
+
+test: setup lint unit web ## Everything that CI asks for
+
+unit:
+	$(CARGO) build --bins --examples
+	$(CARGO) test --all-targets
+	$(CARGO) test --doc
+
+web:
+	node --test web/test/
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	.ci/sqlx-data --check
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
+
+build:
+	$(CARGO) build --release
+
+bench: setup
+	$(CARGO) bench --bench drain
+
+fmt:
+	$(CARGO) fmt
+
+setup: ## Install what is missing of the tools, by their packages' names
+	.ci/setup
+
+sqlx-data: ## Refresh sqlx-data.json after a query or the schema changed
+	.ci/sqlx-data
+
+schema: ## Refresh docs/schema.sql after the schema changed
+	TIDEMILL_BLESS=1 $(CARGO) test --test it schema
+
+docs: ## Refresh docs/configuration.md after a setting changed
+	TIDEMILL_BLESS=1 $(CARGO) test --lib configuration

@@ -1,0 +1,187 @@
+//! Speaks to a running server over HTTP: finds it, carries the key, and turns its problems into
+//! errors. Knows no route by heart; each command names its own.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::Value;
+use url::Url;
+
+use super::error::{CliError, Problem};
+
+const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+/// A stream has a comment every 15 seconds: three missed ones mean that the line is dead.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// What the commands take that ask a server.
+#[derive(Debug, Args)]
+pub(super) struct ServerArgs {
+    /// The server [default: that of .tidemill/urls.json, else port 8080 of this machine]
+    #[arg(long, env = "TIDEMILL_URL", value_name = "URL")]
+    url: Option<String>,
+    /// The API key; better in the environment, since others see a command line
+    #[arg(long, env = "TIDEMILL_KEY", hide_env_values = true, value_name = "KEY")]
+    key: Option<String>,
+    /// Where a `tidemill dev` keeps its urls.json
+    #[arg(long, value_name = "DIR", default_value = ".tidemill")]
+    data_dir: PathBuf,
+    /// Answer the API's JSON as it is
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// A server that can be asked.
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    found_by: String,
+}
+
+/// What a server answered: the text as it came, and its meaning.
+pub(super) struct Answer {
+    pub(super) text: String,
+    pub(super) json: Value,
+}
+
+impl Client {
+    pub(super) fn new(args: &ServerArgs) -> Result<Self, CliError> {
+        let (url, found_by) = find(args)?;
+        let base: Url = url
+            .parse()
+            .ok()
+            .filter(|url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .ok_or_else(|| CliError::Usage(format!("{url:?} ({found_by}) is no http:// or https:// URL")))?;
+        let mut headers = HeaderMap::new();
+        if let Some(key) = args.key.as_deref().filter(|key| !key.is_empty()) {
+            let mut value = HeaderValue::try_from(format!("Bearer {key}"))
+                .map_err(|_| CliError::Usage("the key has characters that no key has".into()))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        // Another part of the process may have installed one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(SILENCE_TIMEOUT);
+        if is_loopback(&base) {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|error| CliError::Failed(deepest(&error)))?;
+        Ok(Self { http, base, found_by })
+    }
+
+    /// A request to `/api/v1` and the segments of `path`, which are escaped.
+    pub(super) fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(["api", "v1"]).extend(path);
+        }
+        self.http.request(method, url)
+    }
+
+    pub(super) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, CliError> {
+        let mut request =
+            self.request(Method::GET, path).build().map_err(|error| self.unreachable(&error))?;
+        if !query.is_empty() {
+            request.url_mut().query_pairs_mut().extend_pairs(query);
+        }
+        self.ask(RequestBuilder::from_parts(self.http.clone(), request)).await
+    }
+
+    pub(super) async fn post(&self, path: &[&str]) -> Result<Answer, CliError> {
+        self.ask(self.request(Method::POST, path)).await
+    }
+
+    /// Sends a request and reads its answer whole.
+    pub(super) async fn ask(&self, request: RequestBuilder) -> Result<Answer, CliError> {
+        let request = request.header(ACCEPT, "application/json").timeout(ANSWER_TIMEOUT);
+        let response = self.checked(request).await?;
+        let text = response.text().await.map_err(|error| self.unreachable(&error))?;
+        let json = if text.is_empty() { Value::Null } else { self.parse(&text)? };
+        Ok(Answer { text, json })
+    }
+
+    /// Opens an event stream behind the event numbered `after`.
+    pub(super) async fn stream(&self, path: &[&str], after: Option<u64>) -> Result<Response, CliError> {
+        let mut request = self.request(Method::GET, path).header(ACCEPT, "text/event-stream");
+        if let Some(after) = after {
+            request = request.header("Last-Event-ID", after);
+        }
+        self.checked(request).await
+    }
+
+    async fn checked(&self, request: RequestBuilder) -> Result<Response, CliError> {
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = response.text().await.unwrap_or_default();
+        Err(CliError::Refused(Box::new(Problem::read(status.as_u16(), &body))))
+    }
+
+    fn parse(&self, text: &str) -> Result<Value, CliError> {
+        serde_json::from_str(text).map_err(|_| {
+            let (url, found_by) = (&self.base, &self.found_by);
+            CliError::Failed(format!("{url} ({found_by}) answers, but not as a Tidemill does"))
+        })
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> CliError {
+        CliError::Unreachable {
+            url: self.base.to_string(),
+            found_by: self.found_by.clone(),
+            cause: deepest(error),
+        }
+    }
+}
+
+/// The server's URL, and how it was found.
+fn find(args: &ServerArgs) -> Result<(String, String), CliError> {
+    if let Some(url) = args.url.as_ref().filter(|url| !url.is_empty()) {
+        return Ok((url.clone(), "from --url or TIDEMILL_URL".into()));
+    }
+    let path = args.data_dir.join("urls.json");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok((url_in(&path, &text)?, format!("from {}", path.display()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Ok((DEFAULT_URL.into(), "by default".into()))
+        }
+        Err(error) => Err(CliError::Usage(format!("{}: cannot be read: {error}", path.display()))),
+    }
+}
+
+fn url_in(path: &Path, text: &str) -> Result<String, CliError> {
+    let urls: Value = serde_json::from_str(text).unwrap_or_default();
+    let url = urls["http"].as_str().map(str::to_owned);
+    url.ok_or_else(|| {
+        CliError::Usage(format!("{}: has no \"http\"; start `tidemill dev` anew", path.display()))
+    })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// The cause at the bottom, which says most: "Connection refused".
+fn deepest(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

@@ -1,0 +1,155 @@
+//! How a command can fail, what its user is told, and with which code the process ends. Every code
+//! is part of the contract with scripts.
+
+use std::io;
+
+use serde_json::Value;
+
+use crate::config::ConfigError;
+
+/// What `--help` says about exit codes.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  the job failed or was cancelled, or the server refused or could not do it
+  2  wrong usage, or a wrong setting
+  3  the server cannot be reached, or is not ready
+  4  no such job, queue or worker
+  5  the key is missing, unknown, or does not allow it";
+
+/// Why a command did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Settings are wrong.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// The command line is wrong in a way that only shows when it is carried out.
+    #[error("{0}")]
+    Usage(String),
+    /// Nothing answers where the server should be.
+    #[error(
+        "no Tidemill answers at {url} ({found_by}): {cause}\n\
+         Start one with `tidemill dev`, or name yours with --url or TIDEMILL_URL."
+    )]
+    Unreachable {
+        /// Where it should be.
+        url: String,
+        /// How that was found out.
+        found_by: String,
+        /// What the network said.
+        cause: String,
+    },
+    /// The server answered with a problem.
+    #[error("{0}")]
+    Refused(Box<Problem>),
+    /// The job that was followed did not complete.
+    #[error("{0}")]
+    JobEnded(String),
+    /// Any other failure.
+    #[error("{0}")]
+    Failed(String),
+    /// Whoever read the output has enough; that is no failure.
+    #[error("the output was closed")]
+    OutputClosed,
+}
+
+impl CliError {
+    /// The code that the process ends with.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::OutputClosed => 0,
+            Self::JobEnded(_) | Self::Failed(_) => 1,
+            Self::Config(_) | Self::Usage(_) => 2,
+            Self::Unreachable { .. } => 3,
+            Self::Refused(problem) => match problem.status {
+                401 | 403 => 5,
+                404 | 410 => 4,
+                502..=504 => 3,
+                _ => 1,
+            },
+        }
+    }
+
+    /// Whether the same request may succeed a little later.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused(problem) => problem.status == 429 || problem.status >= 500,
+            _ => false,
+        }
+    }
+}
+
+impl From<io::Error> for CliError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::OutputClosed,
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// A problem document, as far as a person wants it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The answer's status.
+    pub status: u16,
+    title: String,
+    detail: Option<String>,
+    field: Option<String>,
+    remedy: Option<String>,
+}
+
+impl Problem {
+    /// Reads the body of a failed answer, whatever it is.
+    #[must_use]
+    pub fn read(status: u16, body: &str) -> Self {
+        let document: Value = serde_json::from_str(body).unwrap_or_default();
+        let text = |name: &str| document[name].as_str().map(str::to_owned);
+        Self {
+            status,
+            title: text("title").unwrap_or_else(|| format!("the server answered with status {status}")),
+            detail: text("detail"),
+            field: text("field"),
+            remedy: text("remedy"),
+        }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.title)?;
+        if let Some(field) = &self.field {
+            write!(f, " ({field})")?;
+        }
+        if let Some(detail) = &self.detail {
+            write!(f, "\n{detail}")?;
+        }
+        if let Some(remedy) = &self.remedy {
+            write!(f, "\n{remedy}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_told_whole() {
+        let body = r#"{"title":"A value is not acceptable","detail":"kind is empty","field":"/kind","remedy":"Name one."}"#;
+        let told = Problem::read(422, body).to_string();
+        assert_eq!(told, "A value is not acceptable (/kind)\nkind is empty\nName one.");
+        assert_eq!(Problem::read(500, "<html>").to_string(), "the server answered with status 500");
+    }
+
+    #[test]
+    fn codes_are_those_of_the_help() {
+        let refused = |status| CliError::Refused(Box::new(Problem::read(status, ""))).exit_code();
+        assert_eq!([401, 403, 404, 409, 422, 500, 503].map(refused), [5, 5, 4, 1, 1, 1, 3]);
+        assert_eq!(CliError::from(io::Error::from(io::ErrorKind::BrokenPipe)).exit_code(), 0);
+    }
+}

@@ -1,0 +1,1 @@
+//! The HTTP role of a process.

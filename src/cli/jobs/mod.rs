@@ -1,0 +1,69 @@
+//! `tidemill jobs`: looks at jobs and acts on them, through the API of a running server.
+
+mod cancel;
+mod follow;
+mod list;
+mod retry;
+mod show;
+pub(super) mod tail;
+mod view;
+
+use clap::{Args, Subcommand};
+
+use super::client::{Client, ServerArgs};
+use super::error::CliError;
+use super::output::{self, cell};
+use super::{GlobalArgs, logging};
+
+/// What `tidemill jobs` takes.
+#[derive(Debug, Args)]
+pub(super) struct JobsArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List jobs, newest first
+    List(list::ListArgs),
+    /// Show one job
+    Show(JobArgs),
+    /// Follow a job's progress and log to its end
+    Tail(JobArgs),
+    /// Cancel a job, also while it runs
+    Cancel(JobArgs),
+    /// Make a finished job live again, or run one at once that waits for its retry
+    Retry(JobArgs),
+}
+
+/// One job.
+#[derive(Debug, Args)]
+struct JobArgs {
+    /// The job's id, or execution:NAME
+    id: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn run(args: JobsArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    logging::start_quiet(global);
+    match args.verb {
+        Verb::List(args) => list::run(args).await,
+        Verb::Show(args) => show::run(args).await,
+        Verb::Tail(args) => tail::run(args).await,
+        Verb::Cancel(args) => cancel::run(args).await,
+        Verb::Retry(args) => retry::run(args).await,
+    }
+}
+
+/// Posts a verb and says what became of the job.
+async fn act(args: &JobArgs, verb: &str) -> Result<(), CliError> {
+    let answer = Client::new(&args.server)?.post(&["jobs", &args.id, verb]).await?;
+    if args.server.json {
+        return output::line(&answer.text);
+    }
+    let job = answer.json.get("job").unwrap_or(&answer.json);
+    let asked = job["state"] == "running" && job["cancel_requested_at"].is_string();
+    let status = if asked { "running, asked to stop".to_owned() } else { cell(&job["status"]) };
+    output::line(&format!("job {} is {status}", args.id))
+}

@@ -1,0 +1,24 @@
+//! `tidemill jobs tail`: follows a job to its end, whose outcome is the exit code.
+
+use super::JobArgs;
+use super::follow::Follower;
+use super::view::View;
+use crate::cli::client::Client;
+use crate::cli::error::CliError;
+
+pub(super) async fn run(args: JobArgs) -> Result<(), CliError> {
+    follow_job(&Client::new(&args.server)?, &args.id, args.server.json).await
+}
+
+/// Follows the job; an error if it ends in any way but completed.
+pub(in crate::cli) async fn follow_job(client: &Client, id: &str, json: bool) -> Result<(), CliError> {
+    let end = Follower::new(client, id, View::new(json)).run().await?;
+    match end.state.as_str() {
+        "completed" => Ok(()),
+        state => {
+            let why = end.error.map(|message| format!(": {message}")).unwrap_or_default();
+            let article = if state == "failed" { "" } else { "was " };
+            Err(CliError::JobEnded(format!("job {id} {article}{state}{why}")))
+        }
+    }
+}

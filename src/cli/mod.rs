@@ -1,0 +1,100 @@
+//! The command line: what may be typed, and one file a subcommand that carries it out. Alone with
+//! `main` it reads the config; it must hold no rule of the queue itself.
+
+mod client;
+mod dev;
+mod enqueue;
+mod error;
+mod http;
+mod jobs;
+mod keys;
+mod logging;
+mod migrate;
+mod output;
+mod process;
+mod queues;
+mod serve;
+mod settings;
+mod signals;
+mod time;
+mod worker;
+mod workers;
+mod workforce;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use error::CliError;
+
+use crate::config::LogFormat;
+
+/// Durable background jobs on Postgres alone.
+#[derive(Debug, Parser)]
+#[command(name = "tidemill", version, after_long_help = error::EXIT_CODES, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub struct GlobalArgs {
+    /// How log lines look
+    #[arg(long, global = true, value_enum)]
+    log_format: Option<LogFormat>,
+    /// Log more: -v debug, -vv trace
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything in one process, on a Postgres of its own if none is configured
+    Dev(dev::DevArgs),
+    /// Run the API, the dashboard and the sweeper
+    Serve(serve::ServeArgs),
+    /// Run jobs
+    Worker(worker::WorkerArgs),
+    /// Bring the database's tables up to date
+    Migrate(migrate::MigrateArgs),
+    /// Make, list and revoke API keys
+    Keys(keys::KeysArgs),
+    /// Put a job into a queue
+    Enqueue(enqueue::EnqueueArgs),
+    /// Look at jobs, follow, cancel and retry them
+    Jobs(jobs::JobsArgs),
+    /// Look at queues, pause, resume, drain and purge them
+    Queues(queues::QueuesArgs),
+    /// Look at workers
+    Workers(workers::WorkersArgs),
+}
+
+/// Carries out a command; ends when it is done, a server's at its stop.
+///
+/// # Errors
+/// What went wrong, for [`CliError::exit_code`] and standard error.
+pub async fn run(cli: Cli) -> Result<(), CliError> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Dev(args) => dev::run(args, global).await,
+        Command::Serve(args) => serve::run(args, global).await,
+        Command::Worker(args) => worker::run(args, global).await,
+        Command::Migrate(args) => migrate::run(args, global).await,
+        Command::Keys(args) => keys::run(args, global).await,
+        Command::Enqueue(args) => enqueue::run(args, global).await,
+        Command::Jobs(args) => jobs::run(args, global).await,
+        Command::Queues(args) => queues::run(args, global).await,
+        Command::Workers(args) => workers::run(args, global).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_commands_are_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,108 @@
+//! A server process: its store, its one voice and its one ear, and the roles that run on them until a
+//! signal. Starts roles in order and ends them in the opposite one.
+
+use std::net::SocketAddr;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::error::CliError;
+use super::signals;
+use crate::config::Config;
+use crate::keeper::{self, KeeperSettings};
+use crate::store::listen::Wakes;
+use crate::store::notify::Notifier;
+use crate::store::{Options, Store};
+use crate::worker::{Pulse, Shutdown, Worker};
+
+/// How to reach the database that a config names, or the given one.
+pub(super) fn store_options(config: &Config, url: String) -> Options {
+    let database = &config.database;
+    Options {
+        url,
+        listen_url: database.listen_url.as_ref().map(|url| url.0.clone()),
+        schema: database.schema.0.clone(),
+        max_connections: database.max_connections,
+        statement_timeout: database.statement_timeout,
+        pgbouncer: database.pgbouncer,
+    }
+}
+
+/// The database URL of the config; the commands other than `dev` need one.
+pub(super) fn database_url(config: &Config) -> Result<String, CliError> {
+    let url = config.database.url.as_ref().map(|url| url.0.clone());
+    url.ok_or_else(|| {
+        CliError::Usage(
+            "no database is configured: set database.url in the config, TIDEMILL_DATABASE__URL, or --database-url; \
+             `tidemill dev` needs none"
+                .into(),
+        )
+    })
+}
+
+/// What all roles of a process share.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) store: Store,
+    pub(super) notifier: Notifier,
+    pub(super) wakes: Wakes,
+    /// How the roles are asked to end.
+    pub(super) shutdown: Shutdown,
+    helpers: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Process {
+    /// Connects, checks the schema, and starts to speak and listen.
+    pub(super) async fn open(options: Options) -> Result<Self, CliError> {
+        let store = Store::connect(options).map_err(failed)?;
+        store.check_schema().await.map_err(failed)?;
+        let notifier = Notifier::default();
+        let helpers = CancellationToken::new();
+        let voice = tokio::spawn(notifier.clone().run(store.clone(), helpers.clone()));
+        let wakes = store.listen(helpers.clone());
+        Ok(Self { store, notifier, wakes, shutdown: signals::shutdown(), helpers, tasks: vec![voice] })
+    }
+
+    /// Starts to keep house.
+    pub(super) fn keep(&mut self, config: &Config) {
+        let settings = KeeperSettings { sweep: config.keeper.sweep, retention: config.keeper.retention };
+        let duties = keeper::run(self.store.clone(), self.notifier.clone(), settings, self.helpers.clone());
+        self.tasks.push(tokio::spawn(duties));
+    }
+
+    /// Runs the worker until the shutdown is over; answers its handle and its pulse.
+    pub(super) fn work(&self, worker: Worker) -> (JoinHandle<Result<(), CliError>>, Pulse) {
+        let pulse = worker.pulse();
+        let shutdown = self.shutdown.clone();
+        (tokio::spawn(async move { worker.run(shutdown).await.map_err(failed) }), pulse)
+    }
+
+    /// Ends what `open` and `keep` started, and closes the connections.
+    pub(super) async fn close(self) {
+        self.helpers.cancel();
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        self.store.close().await;
+    }
+}
+
+/// Joins a role whose failure ends the process.
+pub(super) async fn joined(role: JoinHandle<Result<(), CliError>>) -> Result<(), CliError> {
+    role.await.map_err(|error| CliError::Failed(format!("a role of the server broke: {error}")))?
+}
+
+/// Any error, as the end of a command.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+pub(super) fn failed(error: impl std::error::Error) -> CliError {
+    CliError::Failed(error.to_string())
+}
+
+/// The address of a page that a browser on this machine can open.
+pub(super) fn page_url(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        return format!("http://localhost:{}", address.port());
+    }
+    format!("http://{address}")
+}

@@ -1,0 +1,35 @@
+//! `tidemill serve`: the API, the dashboard and what keeps the tables in order.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use super::{GlobalArgs, http};
+use super::error::CliError;
+use super::process::{Process, database_url, failed, page_url, store_options};
+use super::settings::{DatabaseArgs, listen_flag};
+use crate::store::migrate::migrate;
+
+/// What `tidemill serve` takes.
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// Where the API and the dashboard listen; port 0 picks a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+pub(super) async fn run(args: ServeArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    let config = args.database.load(global, listen_flag(args.listen, &["api", "listen"]))?;
+    let options = store_options(&config, database_url(&config)?);
+    migrate(&options).await.map_err(failed)?;
+    let mut process = Process::open(options).await?;
+    let (address, serving) = http::serve(&process, &config, config.api.listen, Vec::new()).await?;
+    process.keep(&config);
+    tracing::info!("serving at {}", page_url(address));
+    process.shutdown.graceful.cancelled().await;
+    serving.stop().await;
+    process.close().await;
+    Ok(())
+}

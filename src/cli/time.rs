@@ -1,0 +1,62 @@
+//! Times as people say them: "3m ago", "in 2h". Scripts get the exact ones with --json.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+
+/// A time of a JSON document relative to now; empty if it is null or no time.
+pub(super) fn relative(time: &Value) -> String {
+    parse(time).map(|time| relative_to(Utc::now(), time)).unwrap_or_default()
+}
+
+/// How long it took from one time of a document to another, or is taking; empty if it has not begun.
+pub(super) fn lasted(from: &Value, to: &Value) -> String {
+    let end = parse(to).unwrap_or_else(Utc::now);
+    parse(from).map(|start| rough(end - start)).unwrap_or_default()
+}
+
+fn parse(time: &Value) -> Option<DateTime<Utc>> {
+    time.as_str()?.parse().ok()
+}
+
+fn relative_to(now: DateTime<Utc>, time: DateTime<Utc>) -> String {
+    let ago = now - time;
+    match ago.num_seconds() {
+        0 => "now".into(),
+        1.. => format!("{} ago", rough(ago)),
+        _ => format!("in {}", rough(-ago)),
+    }
+}
+
+/// The two largest units that matter.
+fn rough(span: TimeDelta) -> String {
+    let seconds = span.num_seconds().max(0);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match seconds {
+        0 => format!("{}ms", span.num_milliseconds().max(0)),
+        1..60 => format!("{seconds}s"),
+        60..600 => format!("{minutes}m {}s", seconds % 60),
+        600..3600 => format!("{minutes}m"),
+        3600..86_400 => format!("{hours}h {}m", minutes % 60),
+        _ => format!("{days}d {}h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rough() {
+        let now: DateTime<Utc> = "2026-01-02T12:00:00Z".parse().unwrap();
+        for (time, said) in [
+            ("2026-01-02T12:00:00Z", "now"),
+            ("2026-01-02T11:59:30Z", "30s ago"),
+            ("2026-01-02T11:55:30Z", "4m 30s ago"),
+            ("2026-01-02T11:00:00Z", "1h 0m ago"),
+            ("2026-01-02T12:20:30Z", "in 20m"),
+            ("2026-01-05T13:00:00Z", "in 3d 1h"),
+        ] {
+            assert_eq!(relative_to(now, time.parse().unwrap()), said);
+        }
+    }
+}

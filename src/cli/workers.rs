@@ -1,0 +1,58 @@
+//! `tidemill workers`: who runs jobs.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::client::{Client, ServerArgs};
+use super::error::CliError;
+use super::output::{self, cell};
+use super::time::relative;
+use super::{GlobalArgs, logging};
+
+/// What `tidemill workers` takes.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct WorkersArgs {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List the workers of the last day [default]
+    List(ServerArgs),
+}
+
+pub(super) async fn run(args: WorkersArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    logging::start_quiet(global);
+    let Verb::List(server) = args.verb.unwrap_or(Verb::List(args.server));
+    let answer = Client::new(&server)?.get(&["workers"], &[]).await?;
+    if server.json {
+        return output::line(&answer.text);
+    }
+    let workers = answer.json["items"].as_array().cloned().unwrap_or_default();
+    let rows = workers.iter().map(|worker| {
+        vec![
+            cell(&worker["name"]),
+            cell(&worker["state"]),
+            cell(&worker["running"]),
+            queues(&worker["queues"]),
+            cell(&worker["kinds"]),
+            relative(&worker["seen_at"]),
+            relative(&worker["started_at"]),
+            cell(&worker["version"]),
+        ]
+    });
+    output::table(
+        &["NAME", "STATE", "RUNNING", "QUEUES", "KINDS", "SEEN", "STARTED", "VERSION"],
+        rows.collect(),
+    )
+}
+
+/// Slots by queue as `crawl=2, default=4`.
+fn queues(queues: &Value) -> String {
+    let Some(queues) = queues.as_object() else { return cell(queues) };
+    queues.iter().map(|(name, slots)| format!("{name}={}", cell(slots))).collect::<Vec<_>>().join(", ")
+}

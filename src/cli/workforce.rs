@@ -1,0 +1,92 @@
+//! From the config to a worker: its queues, and a handler for every kind that the config names.
+
+use std::collections::BTreeSet;
+
+use url::Url;
+
+use super::error::CliError;
+use super::process::{Process, failed};
+use crate::config::{CommandSection, Config, RunSection, UrlSection};
+use crate::kinds::command::{CommandSpec, Limits};
+use crate::kinds::url::{UrlKind, UrlSpec};
+use crate::worker::{Worker, WorkerSettings};
+
+/// The worker that a config describes.
+pub(super) fn worker(config: &Config, process: &Process) -> Result<Worker, CliError> {
+    let settings = WorkerSettings {
+        name: config.worker.name.clone().unwrap_or_default(),
+        queues: queues(config),
+        other_queue_slots: usize_of(
+            config.worker.slots.map_or_else(|| config.default_slots(), |slots| slots),
+        ),
+        lease_ttl: config.worker.lease_ttl,
+        heartbeat: config.worker.heartbeat,
+        poll: config.worker.poll,
+        shutdown_timeout: config.worker.shutdown_timeout,
+    };
+    let mut builder = Worker::builder(process.store.clone())
+        .settings(settings)
+        .notifier(process.notifier.clone())
+        .wakes(process.wakes.clone());
+    for (name, kind) in &config.kinds {
+        let rules = kind.settings.clone();
+        builder = match &kind.run {
+            RunSection::Command(section) => builder.kind(name, "command", rules, command(section)),
+            RunSection::Url(section) => {
+                let handler =
+                    url(section).map_err(|problem| CliError::Usage(format!("kinds.{name}: {problem}")))?;
+                builder.kind(name, "url", rules, handler)
+            }
+        };
+    }
+    Ok(builder.build())
+}
+
+/// The queues that have a section or a kind, and `default`, with their slots.
+fn queues(config: &Config) -> Vec<(String, usize)> {
+    let names: BTreeSet<&str> = config
+        .queues
+        .keys()
+        .map(String::as_str)
+        .chain(config.kinds.values().map(|kind| kind.settings.queue.as_str()))
+        .chain(["default"])
+        .collect();
+    names.into_iter().map(|name| (name.to_owned(), usize_of(config.slots_of(name)))).collect()
+}
+
+fn command(section: &CommandSection) -> CommandSpec {
+    CommandSpec {
+        command: section.command.clone(),
+        working_dir: Some(section.working_dir.clone()),
+        env: section.env.clone(),
+        clean_env: section.clean_env,
+        permanent_exit_codes: section.permanent_exit_codes.clone(),
+        limits: Limits {
+            memory_bytes: section.limits.memory_bytes,
+            cpu: section.limits.cpu,
+            open_files: section.limits.open_files,
+            file_size_bytes: section.limits.file_size_bytes,
+            processes: section.limits.processes,
+        },
+        max_line_bytes: section.max_line_bytes,
+        max_result_bytes: section.max_result_bytes,
+    }
+}
+
+fn url(section: &UrlSection) -> Result<UrlKind, CliError> {
+    let address = Url::parse(&section.url).map_err(failed)?;
+    UrlKind::new(UrlSpec {
+        url: address,
+        secret: section.secret.clone(),
+        allow_private: section.allow_private,
+        connect_timeout: section.connect_timeout,
+        idle_timeout: section.idle_timeout,
+        headers: section.headers.clone(),
+        max_result_bytes: section.max_result_bytes,
+    })
+    .map_err(failed)
+}
+
+fn usize_of(slots: u32) -> usize {
+    usize::try_from(slots).unwrap_or(usize::MAX)
+}

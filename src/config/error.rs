@@ -1,0 +1,70 @@
+//! What can be wrong with a config, told so that a person can mend it without a manual. Must never
+//! show a value that may be a secret.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why the config could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// There is no such file.
+    #[error("{}: no such config file; create it, or name another with --config", path.display())]
+    Missing {
+        /// The file as it was named.
+        path: PathBuf,
+    },
+    /// The file's name does not say how to read it.
+    #[error("{}: a config file's name ends in .toml, .yaml or .yml", path.display())]
+    UnknownFormat {
+        /// The file as it was named.
+        path: PathBuf,
+    },
+    /// Two files could both be the config.
+    #[error("{} and {} are both here; keep one, or name one with --config", first.display(), second.display())]
+    TwoFiles {
+        /// The one that was found first.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// The file could not be read.
+    #[error("{}: cannot be read: {cause}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The file is no TOML, YAML or `.env`.
+    #[error("{}: {message}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said, with the line.
+        message: String,
+    },
+    /// Settings are wrong; all of them are listed.
+    #[error("{}", lines(.0))]
+    Settings(Vec<Problem>),
+}
+
+/// One wrong setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it was said: a file, an environment variable or a flag.
+    pub origin: String,
+    /// The full key, such as `kinds.build-crate.hard_timeout`.
+    pub key: String,
+    /// What was found, and what is allowed instead.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.origin, self.key, self.message)
+    }
+}
+
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,165 @@
+//! The config: loaded once, when a process starts, from a file, `.env`, the environment and flags.
+//! Must never let a process start with a setting that it does not know or understand.
+
+mod checks;
+mod error;
+mod kind;
+mod reference;
+mod section;
+mod settings;
+mod source;
+mod types;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub use error::{ConfigError, Problem};
+pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
+pub use reference::reference;
+pub use settings::{
+    ApiSection, DatabaseSection, EmbeddedSection, KeeperSection, LogSection, QueueSection, WorkerSection,
+};
+pub use source::Flag;
+pub use types::{
+    ByteSize, HostName, LogFilter, LogFormat, NAME_RULE, PostgresUrl, SchemaName, WebOrigin, is_name,
+};
+
+use section::{Reader, Table};
+use settings::PLACES;
+
+/// All settings of a process.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "each section says what it is")]
+pub struct Config {
+    pub database: DatabaseSection,
+    pub embedded: EmbeddedSection,
+    pub api: ApiSection,
+    pub worker: WorkerSection,
+    pub keeper: KeeperSection,
+    pub log: LogSection,
+    pub queues: BTreeMap<String, QueueSection>,
+    pub kinds: BTreeMap<String, KindSection>,
+    /// The file that was read, if there was one.
+    pub file: Option<PathBuf>,
+    /// Where relative paths start: the file's folder, or the working folder.
+    pub folder: PathBuf,
+}
+
+/// Where to look for settings.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// The working folder, absolute; `.env` and an unnamed config file are looked for here.
+    pub folder: PathBuf,
+    /// The config file, if one was named.
+    pub file: Option<PathBuf>,
+    /// The environment; only what starts with `TIDEMILL_` is looked at.
+    pub environment: Vec<(String, String)>,
+    /// What the command line says.
+    pub flags: Vec<Flag>,
+}
+
+impl Sources {
+    /// The sources of this process.
+    ///
+    /// # Errors
+    /// When the working folder is gone.
+    pub fn of_process(file: Option<PathBuf>, flags: Vec<Flag>) -> std::io::Result<Self> {
+        // Values that are no text cannot be ours.
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Ok(Self { folder: std::env::current_dir()?, file, environment, flags })
+    }
+}
+
+impl Config {
+    /// Loads the config: file < `.env` < environment < flags.
+    ///
+    /// # Errors
+    /// The first file that cannot be read, else every setting that is wrong.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        let file = match &sources.file {
+            Some(file) => Some(sources.folder.join(file)),
+            None => source::find(&sources.folder)?,
+        };
+        let mut tree = file.as_deref().map_or_else(|| Ok(Table::new()), source::read_file)?;
+        let mut problems = Vec::new();
+        let dot_env = source::read_dot_env(&sources.folder)?;
+        source::add_variables(&mut tree, ".env", &dot_env, &mut problems);
+        source::add_variables(&mut tree, "environment", &sources.environment, &mut problems);
+        source::add_flags(&mut tree, &sources.flags);
+
+        let label = file.as_ref().map_or_else(
+            || "settings".to_owned(),
+            |file| file.strip_prefix(&sources.folder).unwrap_or(file).display().to_string(),
+        );
+        let folder = file.as_deref().and_then(Path::parent).unwrap_or(&sources.folder).to_owned();
+        let mut reader = Reader::new(tree, &label, &mut problems);
+        let config = Self::read(&mut reader, file, folder);
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError::Settings(problems)) }
+    }
+
+    /// Leaves only these queues to this worker, with so many slots each.
+    pub fn serve_only(&mut self, queues: &[(String, u32)]) {
+        self.worker.slots = Some(0);
+        self.queues =
+            queues.iter().map(|(name, slots)| (name.clone(), QueueSection { slots: Some(*slots) })).collect();
+    }
+
+    /// How many jobs of `queue` run at once in this process.
+    #[must_use]
+    pub fn slots_of(&self, queue: &str) -> u32 {
+        self.queues.get(queue).and_then(|queue| queue.slots).unwrap_or_else(|| self.default_slots())
+    }
+
+    /// How many jobs of a queue without a section run at once in this process.
+    #[must_use]
+    pub fn default_slots(&self) -> u32 {
+        let cores = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
+        self.worker.slots.unwrap_or_else(|| u32::try_from(cores).unwrap_or(4).max(4))
+    }
+
+    fn read(reader: &mut Reader<'_>, file: Option<PathBuf>, folder: PathBuf) -> Self {
+        let mut config = Self {
+            database: reader.section("database"),
+            embedded: reader.section("embedded"),
+            api: reader.section("api"),
+            worker: reader.section("worker"),
+            keeper: reader.section("keeper"),
+            log: reader.section("log"),
+            queues: named(reader, "queues", |reader, name| Some(reader.section(name))),
+            kinds: named(reader, "kinds", |reader, name| kind::read(reader, name, &folder)),
+            file,
+            folder,
+        };
+        let programs_dir = config.embedded.programs_dir.take();
+        config.embedded.programs_dir = programs_dir.map(|dir| config.folder.join(dir));
+        checks::check(&config, reader);
+        let keys: Vec<_> = PLACES.iter().map(|place| place.key).collect();
+        reader.refuse_rest(&keys);
+        config
+    }
+}
+
+/// Reads every `[key.NAME]`.
+fn named<T>(
+    reader: &mut Reader<'_>,
+    key: &str,
+    mut read: impl FnMut(&mut Reader<'_>, &str) -> Option<T>,
+) -> BTreeMap<String, T> {
+    let mut sections = BTreeMap::new();
+    let mut inner = reader.descend(key);
+    for name in inner.keys() {
+        if !is_name(&name) {
+            inner.report_here(&name, format!("is no name; allowed: {NAME_RULE}"));
+        }
+        if let Some(section) = read(&mut inner, &name) {
+            sections.insert(name, section);
+        }
+    }
+    sections
+}

@@ -1,0 +1,73 @@
+//! Writes the manual of all settings from their declarations. Must hold no fact of its own about a
+//! setting.
+
+use std::fmt::Write;
+
+use super::section::Field;
+use super::settings::PLACES;
+
+const PROLOGUE: &str = "\
+# Configuration
+
+<!-- Written from src/config/settings.rs; `TIDEMILL_BLESS=1 cargo test --lib config` writes it anew. -->
+
+Every setting has a default: Tidemill runs without a config file. Settings come from, later ones winning,
+
+1. `tidemill.toml`, `tidemill.yaml` or `tidemill.yml` in the working folder, or the file named with `--config`;
+2. the variables of `.env` in the working folder;
+3. the environment: `TIDEMILL_`, then the key with two underscores for each dot, as in
+   `TIDEMILL_DATABASE__URL` or `TIDEMILL_KINDS__BUILD_CRATE__HARD_TIMEOUT`. A kind's or queue's name is found whatever
+   its case, and an underscore stands for a hyphen or a dot. A list is written `a,b`, a command as JSON
+   (`[\"python3\",\"job.py\"]`). An empty variable counts as not set;
+4. flags.
+
+An unknown key or a bad value stops the start and is named with its source, its full key and what is allowed.
+Durations are written with their unit (`200ms`, `30s`, `50m`, `1h30m`, `30d`), sizes too (`64KiB`, `512MiB`). Relative
+paths start at the config file's folder, without one at the working folder. `${VARIABLES}` are not filled in.
+";
+
+/// The manual as Markdown, which stands in `docs/configuration.md`.
+#[must_use]
+pub fn reference() -> String {
+    let mut text = PROLOGUE.to_owned();
+    for place in PLACES {
+        let name = if place.named { ".NAME" } else { "" };
+        let _ = write!(text, "\n## `[{}{name}]`\n\n{}\n\n", place.key, flat(place.about));
+        text.push_str("| setting | value | default | meaning |\n| --- | --- | --- | --- |\n");
+        rows(&mut text, "", place.fields);
+    }
+    text
+}
+
+fn rows(text: &mut String, prefix: &str, fields: &[Field]) {
+    for field in fields {
+        let key = format!("{prefix}{}", field.key);
+        if !field.fields.is_empty() {
+            rows(text, &format!("{key}."), field.fields);
+            continue;
+        }
+        let default = field.default.map_or_else(|| "–".to_owned(), |default| format!("`{default}`"));
+        let allowed = field.allowed_text().replace('|', "\\|");
+        let _ = writeln!(text, "| `{key}` | {allowed} | {default} | {} |", flat(field.meaning));
+    }
+}
+
+/// A doc comment on one line.
+fn flat(doc: &str) -> String {
+    doc.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reference;
+
+    #[test]
+    fn the_manual_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+        if std::env::var_os("TIDEMILL_BLESS").is_some() {
+            std::fs::write(path, reference()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == reference(), "run TIDEMILL_BLESS=1 cargo test --lib config");
+    }
+}

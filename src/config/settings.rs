@@ -1,0 +1,296 @@
+//! Every setting, with its unit, its default and what it means: the one place. The structs, the
+//! checks of values and `docs/configuration.md` all follow from here.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::section::{Entry, Field, Reader, Section, section};
+use super::types::{
+    ByteSize, ExitCode, Header, HeaderText, HostName, HttpUrl, LogFilter, LogFormat, PostgresUrl, Priority,
+    QueueName, SchemaName, Secret, VariableName, VariableText, WebOrigin, Words,
+};
+
+section! {
+    /// Where the jobs are kept.
+    DatabaseSection {
+        /// The Postgres that holds the jobs. Absent: `dev` runs an embedded one; the other commands need it.
+        url: Option<PostgresUrl> = none;
+        /// The schema of all tables, so that several Tidemills share one database.
+        schema: SchemaName = "tidemill";
+        /// Connections of one process, at most.
+        max_connections: u32 where "2"..="1000" = "10";
+        /// A direct connection for LISTEN, past `PgBouncer`. Absent: `url`.
+        listen_url: Option<PostgresUrl> = none;
+        /// Whether `url` leads through `PgBouncer` in transaction mode: nothing then rests on a session.
+        /// Without `listen_url` changes are seen by polling alone.
+        pgbouncer: bool = "false";
+        /// No statement runs longer.
+        statement_timeout: Duration where "100ms"..="1h" = "30s";
+    }
+}
+
+section! {
+    /// The Postgres that `tidemill dev` runs itself.
+    EmbeddedSection {
+        /// The folder with `initdb` and `postgres`. Absent: searched on the PATH and in the usual folders, else fetched.
+        programs_dir: Option<PathBuf> = none;
+    }
+}
+
+section! {
+    /// The HTTP API and the dashboard.
+    ApiSection {
+        /// Where it listens; port 0 picks a free one. Any address but loopback needs an API key first.
+        listen: SocketAddr = "127.0.0.1:8080";
+        /// Names under which it may be called, besides localhost and the listening address.
+        hosts: Vec<HostName> = "[]";
+        /// Web pages of other origins that may call it.
+        cors_origins: Vec<WebOrigin> = "[]";
+        /// The largest args of one job.
+        max_args_bytes: ByteSize where "1KiB"..="256MiB" = "1MiB";
+        /// The largest request, such as a batch of jobs.
+        max_body_bytes: ByteSize where "1KiB"..="1GiB" = "16MiB";
+        /// A request other than a stream or a long poll is given up after this.
+        request_timeout: Duration where "100ms"..="10m" = "30s";
+        /// An event stream ends itself after this, and its reader connects again.
+        stream_lifetime: Duration where "1s"..="7d" = "1h";
+        /// Refuse jobs of a kind that no worker serves yet.
+        strict_kinds: bool = "false";
+    }
+}
+
+section! {
+    /// What a process that runs jobs does.
+    WorkerSection {
+        /// The worker's name in lists and logs. Absent: the host's name and the process id.
+        name: Option<String> = none;
+        /// How many jobs of a queue without a section of its own run at once here. Absent: the number of
+        /// cores, at least 4. 0 serves only the queues that have a section.
+        slots: Option<u32> where "0"..="10000" = none;
+        /// How long a job is this worker's without a sign of life; then another may have it.
+        lease_ttl: Duration where "1s"..="1h" = "30s";
+        /// How often the worker gives that sign; at most a third of `lease_ttl`.
+        heartbeat: Duration where "100ms"..="20m" = "5s";
+        /// How often it looks for jobs when nothing wakes it.
+        poll: Duration where "50ms"..="5m" = "1s";
+        /// How long running jobs may take to end at shutdown before they are handed back.
+        shutdown_timeout: Duration where "0s"..="1d" = "30s";
+        /// Where `tidemill worker` answers `/healthz`, `/readyz` and `/metrics`. Absent: nowhere.
+        listen: Option<SocketAddr> = none;
+    }
+}
+
+section! {
+    /// What keeps the tables in order, in `dev` and `serve`.
+    KeeperSection {
+        /// How often jobs of dead workers and overdue jobs are taken back.
+        sweep: Duration where "100ms"..="10m" = "5s";
+        /// How long finished jobs and their events stay.
+        retention: Duration where "1h"..="36500d" = "30d";
+    }
+}
+
+section! {
+    /// What is written to standard error.
+    LogSection {
+        /// How a line looks.
+        format: LogFormat = "text";
+        /// Which lines are written.
+        filter: LogFilter = "info";
+    }
+}
+
+section! {
+    /// A queue's share of this worker. A queue that is not named here has `worker.slots`.
+    QueueSection {
+        /// How many of its jobs run at once here; 0 leaves the queue to other workers. Absent: `worker.slots`.
+        slots: Option<u32> where "0"..="10000" = none;
+    }
+}
+
+section! {
+    /// The delays between the attempts of a job.
+    BackoffSection {
+        /// The delay before the second attempt.
+        first: Duration where "0s"..="30d" = "5s";
+        /// By how much each further delay is longer than the one before.
+        factor: f64 where "1"..="100" = "2";
+        /// No delay is longer.
+        max: Duration where "0s"..="365d" = "1h";
+        /// The share of a delay by which it may be shorter or longer by chance.
+        jitter: f64 where "0"..="1" = "0.2";
+    }
+}
+
+section! {
+    /// A kind of job: a command that is run or a URL that is called, exactly one of the two, and how
+    /// its jobs are treated. Only what is named here can ever be run.
+    KindKeys {
+        /// The program and its arguments.
+        command: Option<Words> = none;
+        /// What is called with POST instead of a command.
+        url: Option<HttpUrl> = none;
+        /// Where its jobs go unless they say otherwise.
+        queue: QueueName = "default";
+        /// The priority of its jobs unless they say otherwise.
+        priority: Priority = "5";
+        /// How often a job is tried in all.
+        max_attempts: i32 where "1"..="1000" = "5";
+        /// After this a command gets SIGTERM, a call is given up. Absent: never before `hard_timeout`.
+        soft_timeout: Option<Duration> where "10ms"..="365d" = none;
+        /// After this the attempt is ended, a command with SIGKILL to its whole process group.
+        hard_timeout: Duration where "10ms"..="366d" = "1d";
+        /// How long a handler that was asked to stop may take before it is ended.
+        stop_grace: Duration where "0s"..="1h" = "10s";
+        /// The delays between attempts.
+        backoff: BackoffSection = {};
+        /// How long its finished jobs stay. Absent: `keeper.retention`.
+        retain: Option<Duration> where "1m"..="36500d" = none;
+        /// The largest result, as JSON; a larger one fails the job.
+        max_result_bytes: ByteSize where "1KiB"..="256MiB" = "1MiB";
+
+        /// Command: exit codes after which another attempt is useless.
+        permanent_exit_codes: Vec<ExitCode> = "[]";
+        /// Command: the folder that it starts in. Absent: the config file's.
+        working_dir: Option<PathBuf> = none;
+        /// Command: variables of its environment.
+        env: BTreeMap<VariableName, VariableText> = "{}";
+        /// Command: start with PATH, HOME, LANG and `env` alone. Else it has the worker's environment without
+        /// its secrets (`TIDEMILL_*`, `DATABASE_URL`, `PG*`).
+        clean_env: bool = "false";
+        /// Command: address space of each process, which is more than what it has in memory. Absent: no limit.
+        memory: Option<ByteSize> where "1MiB"..="1024TiB" = none;
+        /// Command: processor time of each process. Absent: no limit.
+        cpu: Option<Duration> where "1s"..="365d" = none;
+        /// Command: files that a process may have open. Absent: the worker's own limit.
+        open_files: Option<u64> where "8"..="1048576" = none;
+        /// Command: the largest file that it may write. Absent: no limit.
+        file_size: Option<ByteSize> where "0"..="1024TiB" = none;
+        /// Command: processes of the worker's user while it runs. Absent: the worker's own limit.
+        processes: Option<u64> where "1"..="4194304" = none;
+        /// Command: the longest line of its log; a longer one is cut and marked.
+        max_line_bytes: ByteSize where "256"..="16MiB" = "64KiB";
+
+        /// URL: signs each call (HMAC-SHA256), so that the other end knows who calls: `whsec_` and base64, or
+        /// the key itself.
+        secret: Option<Secret> = none;
+        /// URL: whether private and loopback addresses may be called.
+        allow_private: bool = "false";
+        /// URL: how long connecting may take.
+        connect_timeout: Duration where "10ms"..="10m" = "10s";
+        /// URL: how long the answer may be silent; then the attempt is retried.
+        idle_timeout: Duration where "10ms"..="1d" = "1m";
+        /// URL: headers of each call.
+        headers: BTreeMap<Header, HeaderText> = "{}";
+    }
+}
+
+/// The keys of a kind that mean something for a command alone.
+pub(super) const COMMAND_KEYS: &[&str] = &[
+    "permanent_exit_codes",
+    "working_dir",
+    "env",
+    "clean_env",
+    "memory",
+    "cpu",
+    "open_files",
+    "file_size",
+    "processes",
+    "max_line_bytes",
+];
+
+/// The keys of a kind that mean something for a URL alone.
+pub(super) const URL_KEYS: &[&str] =
+    &["secret", "allow_private", "connect_timeout", "idle_timeout", "headers"];
+
+impl Entry for BackoffSection {
+    const FIELDS: &'static [Field] = <Self as Section>::FIELDS;
+
+    fn allowed() -> String {
+        "a table".into()
+    }
+
+    fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self {
+        reader.section(field.key)
+    }
+}
+
+/// A section as the file has it.
+pub(super) struct Place {
+    /// `api`, or `queues` for all of `[queues.NAME]`.
+    pub(super) key: &'static str,
+    /// True where a name follows the key.
+    pub(super) named: bool,
+    pub(super) about: &'static str,
+    pub(super) fields: &'static [Field],
+}
+
+const fn place<T: Section>(key: &'static str, named: bool) -> Place {
+    Place { key, named, about: T::ABOUT, fields: T::FIELDS }
+}
+
+/// All sections, in the order of the manual.
+pub(super) const PLACES: &[Place] = &[
+    place::<DatabaseSection>("database", false),
+    place::<EmbeddedSection>("embedded", false),
+    place::<ApiSection>("api", false),
+    place::<WorkerSection>("worker", false),
+    place::<KeeperSection>("keeper", false),
+    place::<LogSection>("log", false),
+    place::<QueueSection>("queues", true),
+    place::<KindKeys>("kinds", true),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::section::Table;
+    use super::*;
+    use crate::job::settings::{Backoff, KindSettings};
+
+    fn defaults<T: Section>() -> T {
+        let mut problems = Vec::new();
+        let section = Reader::new(Table::new(), "nowhere", &mut problems).section("x");
+        assert_eq!(problems, []);
+        section
+    }
+
+    #[test]
+    fn every_default_and_bound_can_be_read() {
+        defaults::<DatabaseSection>();
+        defaults::<EmbeddedSection>();
+        defaults::<ApiSection>();
+        defaults::<WorkerSection>();
+        defaults::<KeeperSection>();
+        defaults::<LogSection>();
+        defaults::<QueueSection>();
+        defaults::<KindKeys>();
+    }
+
+    #[test]
+    fn kinds_default_to_the_engine_s_own_defaults() {
+        let keys: KindKeys = defaults();
+        let engine = KindSettings::default();
+        assert_eq!(keys.queue.0, engine.queue);
+        assert_eq!(keys.priority.0, engine.priority);
+        assert_eq!(keys.max_attempts, engine.max_attempts);
+        assert_eq!(keys.hard_timeout, engine.hard_timeout);
+        assert_eq!(keys.stop_grace, engine.stop_grace);
+        let Backoff { first, factor, max, jitter } = engine.backoff;
+        assert_eq!(keys.backoff, BackoffSection { first, factor, max, jitter });
+    }
+
+    #[test]
+    fn the_lists_of_keys_name_real_ones() {
+        for key in COMMAND_KEYS.iter().chain(URL_KEYS) {
+            let field = KindKeys::FIELDS.iter().find(|field| field.key == *key);
+            let prefix = if COMMAND_KEYS.contains(key) { " Command:" } else { " URL:" };
+            assert!(field.is_some_and(|field| field.meaning.starts_with(prefix)), "{key}");
+        }
+        let marked = KindKeys::FIELDS
+            .iter()
+            .filter(|field| field.meaning.starts_with(" Command:") || field.meaning.starts_with(" URL:"));
+        assert_eq!(marked.count(), COMMAND_KEYS.len() + URL_KEYS.len());
+    }
+}

@@ -1,0 +1,165 @@
+//! Where settings come from: the file, `.env`, the environment, flags; later ones win. Lays them
+//! over one another and remembers who said what; must never judge a value.
+
+use std::path::{Path, PathBuf};
+
+use config::{FileFormat, Source, Value, ValueKind};
+
+use super::error::{ConfigError, Problem};
+use super::section::{Field, Table};
+use super::settings::PLACES;
+
+/// The files that are looked for when none is named.
+const NAMES: &[&str] = &["tidemill.toml", "tidemill.yaml", "tidemill.yml"];
+const PREFIX: &str = "TIDEMILL_";
+
+/// A setting given on the command line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Flag {
+    /// The flag as it was typed, such as `--listen`.
+    pub flag: String,
+    /// The key, such as `["api", "listen"]`.
+    pub key: Vec<String>,
+    /// The value.
+    pub value: String,
+}
+
+impl Flag {
+    /// `--flag value` for the setting under `key`.
+    pub fn new(flag: &str, key: &[&str], value: impl Into<String>) -> Self {
+        let key = key.iter().map(|&part| part.to_owned()).collect();
+        Self { flag: flag.to_owned(), key, value: value.into() }
+    }
+}
+
+/// The config file that stands in `folder`, if there is one.
+pub(super) fn find(folder: &Path) -> Result<Option<PathBuf>, ConfigError> {
+    let mut found = NAMES.iter().map(|name| folder.join(name)).filter(|path| path.exists());
+    match (found.next(), found.next()) {
+        (Some(first), Some(second)) => Err(ConfigError::TwoFiles { first, second }),
+        (first, _) => Ok(first),
+    }
+}
+
+/// Reads a TOML or YAML file.
+pub(super) fn read_file(path: &Path) -> Result<Table, ConfigError> {
+    let format = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => FileFormat::Toml,
+        Some("yaml" | "yml") => FileFormat::Yaml,
+        _ => return Err(ConfigError::UnknownFormat { path: path.into() }),
+    };
+    let text = std::fs::read_to_string(path).map_err(|cause| match cause.kind() {
+        std::io::ErrorKind::NotFound => ConfigError::Missing { path: path.into() },
+        _ => ConfigError::Unreadable { path: path.into(), cause },
+    })?;
+    let table = config::File::from_str(&text, format).collect().map_err(|error| {
+        let message = match error {
+            config::ConfigError::FileParse { cause, .. } => cause.to_string(),
+            other => other.to_string(),
+        };
+        ConfigError::Syntax { path: path.into(), message: message.trim_end().to_owned() }
+    })?;
+    Ok(table.into_iter().collect())
+}
+
+/// Reads the `.env` of `folder`, if there is one.
+pub(super) fn read_dot_env(folder: &Path) -> Result<Vec<(String, String)>, ConfigError> {
+    let path = folder.join(".env");
+    let lines = match dotenvy::from_path_iter(&path) {
+        Ok(lines) => lines,
+        Err(dotenvy::Error::Io(cause)) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+        Err(error) => return Err(ConfigError::Syntax { path, message: error.to_string() }),
+    };
+    lines.collect::<Result<_, _>>().map_err(|error| ConfigError::Syntax { path, message: error.to_string() })
+}
+
+/// Lays variables such as `TIDEMILL_API__LISTEN` over `tree`. An empty one counts as not set.
+pub(super) fn add_variables(
+    tree: &mut Table,
+    source: &str,
+    variables: &[(String, String)],
+    problems: &mut Vec<Problem>,
+) {
+    for (name, value) in variables.iter().filter(|(_, value)| !value.is_empty()) {
+        let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+        let origin = format!("{source} {name}");
+        if rest.contains("__") {
+            set(tree, &key_of(tree, rest), Value::new(Some(&origin), value.as_str()));
+        } else if let Some(meant) = meant_by(rest) {
+            let message = format!("no such setting; did you mean {meant}?");
+            problems.push(Problem { origin: source.to_owned(), key: name.clone(), message });
+        }
+    }
+}
+
+/// Lays flags over `tree`.
+pub(super) fn add_flags(tree: &mut Table, flags: &[Flag]) {
+    for flag in flags {
+        set(tree, &flag.key, Value::new(Some(&flag.flag), flag.value.as_str()));
+    }
+}
+
+/// The key that `KINDS__BUILD_CRATE__BACKOFF__FIRST` means: `kinds.build-crate.backoff.first`. Names
+/// of kinds and queues are those of the tree, whatever their case and punctuation.
+fn key_of(tree: &Table, variable: &str) -> Vec<String> {
+    let mut parts = variable.split("__");
+    let section = parts.next().unwrap_or_default().to_lowercase();
+    let place = PLACES.iter().find(|place| place.key == section);
+    let mut key = vec![section];
+    if place.is_some_and(|place| place.named)
+        && let Some(name) = parts.next()
+    {
+        key.push(known_name(tree.get(&key[0]), name));
+    }
+    let mut fields = place.map_or(&[][..], |place| place.fields);
+    while let Some(part) = parts.next() {
+        let part = part.to_lowercase();
+        let field: Option<&Field> = fields.iter().find(|field| field.key == part);
+        key.push(part);
+        if field.is_some_and(|field| field.is_table) {
+            // A free key, such as a variable's name, may hold anything.
+            let rest: Vec<_> = parts.by_ref().collect();
+            if !rest.is_empty() {
+                key.push(rest.join("__"));
+            }
+        }
+        fields = field.map_or(&[][..], |field| field.fields);
+    }
+    key
+}
+
+fn known_name(section: Option<&Value>, variable: &str) -> String {
+    let plain = |name: &str| name.to_lowercase().replace(['-', '.'], "_");
+    let wanted = plain(variable);
+    let names = match section.map(|section| &section.kind) {
+        Some(ValueKind::Table(table)) => Some(table.keys()),
+        _ => None,
+    };
+    names.into_iter().flatten().find(|name| plain(name) == wanted).cloned().unwrap_or(wanted)
+}
+
+/// The variable that was meant where `DATABASE_URL` was written with one underscore too few. Other
+/// names with our prefix are not ours: a container platform sets `TIDEMILL_SERVICE_HOST` and the like.
+fn meant_by(rest: &str) -> Option<String> {
+    let lower = rest.to_lowercase();
+    PLACES.iter().filter(|place| !place.named).find_map(|place| {
+        let key = lower.strip_prefix(place.key)?.strip_prefix('_')?;
+        let field = place.fields.iter().find(|field| field.key == key)?;
+        Some(format!("{PREFIX}{}__{}", place.key, field.key).to_uppercase())
+    })
+}
+
+fn set(tree: &mut Table, key: &[String], value: Value) {
+    let Some((first, rest)) = key.split_first() else { return };
+    if rest.is_empty() {
+        tree.insert(first.clone(), value);
+        return;
+    }
+    let inner = tree.entry(first.clone()).or_insert_with(|| Value::new(None, Table::new()));
+    if !matches!(inner.kind, ValueKind::Table(_)) {
+        *inner = Value::new(None, Table::new());
+    }
+    if let ValueKind::Table(table) = &mut inner.kind {
+        set(table, rest, value);
+    }
+}

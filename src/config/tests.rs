@@ -1,0 +1,302 @@
+//! Loads configs from a folder of their own and looks at what they became, or at the errors.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+
+fn load_in(folder: &Path, variables: &[(&str, &str)], flags: Vec<Flag>) -> Result<Config, ConfigError> {
+    let environment = variables.iter().map(|&(name, value)| (name.into(), value.into())).collect();
+    Config::load(&Sources { folder: folder.into(), file: None, environment, flags })
+}
+
+fn load(toml: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("tidemill.toml"), toml).unwrap();
+    load_in(folder.path(), variables, vec![]).map_err(|error| error.to_string())
+}
+
+#[test]
+fn without_any_source_the_defaults_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = load_in(folder.path(), &[], vec![]).unwrap();
+    assert_eq!(config.database.url, None);
+    assert_eq!(config.api.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.api.max_args_bytes, ByteSize(1 << 20));
+    assert_eq!(config.worker.lease_ttl, Duration::from_secs(30));
+    assert_eq!(config.folder, folder.path());
+    assert!(config.default_slots() >= 4);
+}
+
+#[test]
+fn later_sources_win() {
+    let folder = tempfile::tempdir().unwrap();
+    let file =
+        "[api]\nlisten = '127.0.0.1:1'\nstrict_kinds = true\n[log]\nfilter = 'debug'\n[worker]\npoll = '3s'";
+    fs::write(folder.path().join("tidemill.toml"), file).unwrap();
+    let dot_env = "TIDEMILL_API__LISTEN=127.0.0.1:2\nTIDEMILL_LOG__FILTER=warn\nOTHER=1\n";
+    fs::write(folder.path().join(".env"), dot_env).unwrap();
+    let flags = vec![Flag::new("--listen", &["api", "listen"], "127.0.0.1:4")];
+    let variables = [("TIDEMILL_API__LISTEN", "127.0.0.1:3"), ("TIDEMILL_LOG__FILTER", "error")];
+    let config = load_in(folder.path(), &variables, flags).unwrap();
+    assert_eq!(config.api.listen.port(), 4);
+    assert_eq!(config.log.filter.0, "error");
+    assert!(config.api.strict_kinds);
+    assert_eq!(config.worker.poll, Duration::from_secs(3));
+}
+
+#[test]
+fn variables_reach_named_sections_and_free_keys() {
+    let toml = "[kinds.Build-Crate]\ncommand = ['make']\n[kinds.call]\nurl = 'http://localhost:1/'";
+    let variables = [
+        ("TIDEMILL_KINDS__BUILD_CRATE__BACKOFF__FIRST", "7s"),
+        ("TIDEMILL_KINDS__BUILD_CRATE__ENV__RUST_LOG", "debug"),
+        ("TIDEMILL_KINDS__BUILD_CRATE__PERMANENT_EXIT_CODES", "64, 65"),
+        ("TIDEMILL_KINDS__CALL__HEADERS__X-Team", "mill"),
+        ("TIDEMILL_KINDS__NEW__COMMAND", r#"["python3", "a b.py"]"#),
+        ("TIDEMILL_QUEUES__BUILDS__SLOTS", "2"),
+        ("TIDEMILL_DATABASE__URL", ""),
+        ("TIDEMILL_SERVICE_HOST", "10.0.0.1"),
+        ("TIDEMILL_URL", "http://localhost:1"),
+    ];
+    let config = load(toml, &variables).unwrap();
+    let kind = &config.kinds["Build-Crate"];
+    assert_eq!(kind.settings.backoff.first, Duration::from_secs(7));
+    let RunSection::Command(command) = &kind.run else { panic!("{kind:?}") };
+    assert_eq!(command.env["RUST_LOG"], "debug");
+    assert_eq!(command.permanent_exit_codes, [64, 65]);
+    let RunSection::Url(url) = &config.kinds["call"].run else { panic!() };
+    assert_eq!(url.headers["X-Team"], "mill");
+    assert!(
+        matches!(&config.kinds["new"].run, RunSection::Command(run) if run.command == ["python3", "a b.py"])
+    );
+    assert_eq!(config.slots_of("builds"), 2);
+    assert_eq!(config.database.url, None);
+}
+
+#[test]
+fn toml_and_yaml_say_the_same() {
+    let toml = "[kinds.a]\ncommand = ['x']\nbackoff = { first = '1s', factor = 3.0 }\nmemory = '512MiB'\npriority = 'high'";
+    let yaml = "kinds:\n  a:\n    command: [x]\n    backoff: {first: 1s, factor: 3}\n    memory: 512MiB\n    priority: 3\n";
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("tidemill.yaml"), yaml).unwrap();
+    let from_yaml = load_in(folder.path(), &[], vec![]).unwrap();
+    let from_toml = load(toml, &[]).unwrap();
+    let (a, b) = (&from_toml.kinds["a"], &from_yaml.kinds["a"]);
+    assert_eq!((&a.settings, a.settings.priority), (&b.settings, 3));
+    fs::write(folder.path().join("tidemill.toml"), toml).unwrap();
+    let error = load_in(folder.path(), &[], vec![]).unwrap_err();
+    assert!(matches!(error, ConfigError::TwoFiles { .. }), "{error}");
+}
+
+#[test]
+fn paths_start_at_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let conf = folder.path().join("conf");
+    fs::create_dir(&conf).unwrap();
+    let toml = "[embedded]\nprograms_dir = 'pg'\n[kinds.a]\ncommand = ['./x', 'y.py']\n[kinds.b]\ncommand = ['x']\nworking_dir = 'w'";
+    fs::write(conf.join("mill.toml"), toml).unwrap();
+    let file = Some("conf/mill.toml".into());
+    let sources = Sources { folder: folder.path().into(), file, environment: vec![], flags: vec![] };
+    let config = Config::load(&sources).unwrap();
+    let dir = |name: &str| match &config.kinds[name].run {
+        RunSection::Command(command) => (command.working_dir.clone(), command.command.clone()),
+        RunSection::Url(_) => panic!(),
+    };
+    assert_eq!(dir("a"), (conf.clone(), vec!["./x".into(), "y.py".into()]));
+    assert_eq!(dir("b").0, conf.join("w"));
+    assert_eq!(config.embedded.programs_dir, Some(conf.join("pg")));
+}
+
+#[test]
+fn only_named_queues_are_served() {
+    let mut config = load("[queues.a]\nslots = 3\n[queues.b]\n[worker]\nslots = 2", &[]).unwrap();
+    assert_eq!((config.slots_of("a"), config.slots_of("b"), config.slots_of("c")), (3, 2, 2));
+    config.serve_only(&[("b".into(), 5)]);
+    assert_eq!((config.slots_of("a"), config.slots_of("b"), config.slots_of("c")), (0, 5, 0));
+}
+
+/// What each wrong file is answered with; `…` at the end stands for anything.
+const WRONG: &[(&str, &str)] = &[
+    ("[api]\nlistn = 'x'", "tidemill.toml: api.listn: no such setting; did you mean listen?"),
+    ("[apy]\nlisten = 'x'", "tidemill.toml: apy: no such setting; did you mean api?"),
+    ("[zzz]", "tidemill.toml: zzz: no such setting; there are: database, embedded, api, …"),
+    ("api = 3", "tidemill.toml: api: found 3; allowed: a table of settings"),
+    (
+        "[api]\nlisten = 'localhost'",
+        "tidemill.toml: api.listen: found \"localhost\"; allowed: an IP address with a port, …",
+    ),
+    (
+        "[api]\nmax_args_bytes = '2GiB'",
+        "tidemill.toml: api.max_args_bytes: found \"2GiB\"; allowed: a size such as 64KiB, 512MiB or 2GiB, or a number of bytes, from 1KiB to 256MiB",
+    ),
+    (
+        "[api]\nmax_args_bytes = '32MiB'",
+        "tidemill.toml: api.max_args_bytes: is larger than api.max_body_bytes",
+    ),
+    (
+        "[api]\ncors_origins = ['*']",
+        "tidemill.toml: api.cors_origins: found [\"*\"]; allowed: a list, each an origin without a path, …",
+    ),
+    (
+        "[database]\nurl = 'mysql://root:hunter2@h/d'",
+        "tidemill.toml: database.url: found a hidden value; allowed: a URL such as postgres://…",
+    ),
+    (
+        "[database]\nschema = 'pg_mine'",
+        "tidemill.toml: database.schema: found \"pg_mine\"; allowed: lower-case letters…",
+    ),
+    (
+        "[database]\nmax_connections = 1",
+        "tidemill.toml: database.max_connections: found 1; allowed: a whole number, from 2 to 1000",
+    ),
+    (
+        "[worker]\nlease_ttl = 30",
+        "tidemill.toml: worker.lease_ttl: found 30; allowed: a duration with its unit, such as 200ms, …",
+    ),
+    (
+        "[worker]\nlease_ttl = '10s'",
+        "tidemill.toml: worker.heartbeat: 5s is more than a third of worker.lease_ttl (10s): …",
+    ),
+    (
+        "[queues.a]\nslots = -1",
+        "tidemill.toml: queues.a.slots: found -1; allowed: a whole number, from 0 to 10000",
+    ),
+    (
+        "[queues.'a b']\nslots = 1",
+        "tidemill.toml: queues.a b: is no name; allowed: a name of 1 to 63 letters (a-z, A-Z), …",
+    ),
+    ("[log]\nformat = 'xml'", "tidemill.toml: log.format: found \"xml\"; allowed: text or json"),
+    ("[log]\nfilter = 'loud=7'", "tidemill.toml: log.filter: found \"loud=7\"; allowed: error, warn, …"),
+    ("[kinds.a]", "tidemill.toml: kinds.a: has neither a command nor a url; give exactly one of them"),
+    (
+        "[kinds.a]\ncommand = ['x']\nurl = 'http://h/'",
+        "tidemill.toml: kinds.a: has a command and a url; keep exactly one of them",
+    ),
+    (
+        "[kinds.a]\ncommand = 'cargo build'",
+        "tidemill.toml: kinds.a.command: found \"cargo build\"; allowed: a list of the program and …",
+    ),
+    (
+        "[kinds.a]\nurl = 'ftp://h/'",
+        "tidemill.toml: kinds.a.url: found \"ftp://h/\"; allowed: an http:// or https:// URL with a host",
+    ),
+    (
+        "[kinds.a]\nurl = 'http://h/'\nmemory = '1GiB'",
+        "tidemill.toml: kinds.a.memory: is for kinds with a command; this one has a url",
+    ),
+    (
+        "[kinds.a]\ncommand = ['x']\nsecret = 's'",
+        "tidemill.toml: kinds.a.secret: is for kinds with a url; this one has a command",
+    ),
+    (
+        "[kinds.a]\ncommand = ['x']\nhard_timout = '1h'",
+        "tidemill.toml: kinds.a.hard_timout: no such setting; did you mean hard_timeout?",
+    ),
+    (
+        "[kinds.a]\ncommand = ['x']\nhard_timeout = 'an hour'",
+        "tidemill.toml: kinds.a.hard_timeout: found \"an hour\"; allowed: a duration …",
+    ),
+    (
+        "[kinds.a]\ncommand = ['x']\nsoft_timeout = '2h'\nhard_timeout = '1h'",
+        "tidemill.toml: kinds.a.soft_timeout: 2h is not shorter than hard_timeout (1h)",
+    ),
+    (
+        "[kinds.a]\ncommand = ['x']\nbackoff = { frist = '1s' }",
+        "tidemill.toml: kinds.a.backoff.frist: no such setting; did you mean first?",
+    ),
+    (
+        "[kinds.a]\ncommand = ['x']\nbackoff = { first = '2h' }",
+        "tidemill.toml: kinds.a.backoff.first: 2h is longer than backoff.max (1h)",
+    ),
+    (
+        "[kinds.a]\ncommand = ['x']\nbackoff = { jitter = 2 }",
+        "tidemill.toml: kinds.a.backoff.jitter: found 2; allowed: a number, from 0 to 1",
+    ),
+    (
+        "[kinds.a]\ncommand = ['x']\npriority = 0",
+        "tidemill.toml: kinds.a.priority: found 0; allowed: 1 (first) to 9, …",
+    ),
+    (
+        "[kinds.a]\ncommand = ['x']\npermanent_exit_codes = [0]",
+        "tidemill.toml: kinds.a.permanent_exit_codes: found [0]; allowed: a list, each an exit code from 1 to 255",
+    ),
+    (
+        "[kinds.a]\ncommand = ['x']\nenv = { TOKEN = 7 }",
+        "tidemill.toml: kinds.a.env: found a hidden value; allowed: a table…",
+    ),
+    ("[api", "…tidemill.toml: TOML parse error at line 1, column 5…"),
+];
+
+#[test]
+fn wrong_settings_are_named_with_what_is_allowed() {
+    for (toml, expected) in WRONG {
+        let error = load(toml, &[]).expect_err(toml);
+        let wanted: Vec<_> = expected.split('…').collect();
+        match wanted[..] {
+            [whole] => assert_eq!(error, whole),
+            [start, ""] => assert!(error.starts_with(start), "{toml}\n{error}"),
+            ["", part, ""] => assert!(error.contains(part), "{toml}\n{error}"),
+            _ => unreachable!(),
+        }
+    }
+}
+
+#[test]
+fn wrong_variables_are_named_by_themselves() {
+    for (name, value, expected) in [
+        (
+            "TIDEMILL_DATABASE_URL",
+            "postgres://h/d",
+            "environment: TIDEMILL_DATABASE_URL: no such setting; did you mean TIDEMILL_DATABASE__URL?",
+        ),
+        (
+            "TIDEMILL_API__LISTN",
+            "x",
+            "environment TIDEMILL_API__LISTN: api.listn: no such setting; did you mean listen?",
+        ),
+        (
+            "TIDEMILL_LOG__FORMAT",
+            "xml",
+            "environment TIDEMILL_LOG__FORMAT: log.format: found \"xml\"; allowed: text or json",
+        ),
+        (
+            "TIDEMILL_LOGS__FORMAT",
+            "xml",
+            "environment TIDEMILL_LOGS__FORMAT: logs: no such setting; did you mean log?",
+        ),
+    ] {
+        assert_eq!(load("", &[(name, value)]).expect_err(name), expected);
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let error = load("[api]\nx = 1\n[log]\nformat = 1\n[kinds.a]", &[]).unwrap_err();
+    assert_eq!(error.lines().count(), 3, "{error}");
+}
+
+#[test]
+fn a_file_that_was_named_must_be_there() {
+    let file = Some("nowhere.toml".into());
+    let folder = tempfile::tempdir().unwrap();
+    let sources = Sources { folder: folder.path().into(), file, environment: vec![], flags: vec![] };
+    assert!(matches!(Config::load(&sources), Err(ConfigError::Missing { .. })));
+}
+
+#[test]
+fn the_sample_loads() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = Some("tidemill.toml".into());
+    let sources = Sources { folder: folder.into(), file, environment: vec![], flags: vec![] };
+    let config = Config::load(&sources).unwrap();
+    let build = &config.kinds["build-crate"];
+    assert_eq!(build.settings.queue, "builds");
+    assert_eq!(build.settings.soft_timeout, Some(Duration::from_mins(50)));
+    assert_eq!(build.settings.hard_timeout, Duration::from_hours(1));
+    assert_eq!(build.settings.max_attempts, 3);
+    assert!(config.kinds.contains_key("count-slowly"));
+    assert_eq!((config.slots_of("builds"), config.slots_of("default"), config.slots_of("tour")), (1, 4, 0));
+    assert_eq!(config.worker.lease_ttl, Duration::from_secs(10));
+}

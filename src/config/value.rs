@@ -1,0 +1,231 @@
+//! How one setting's value is read: from what stood in a file, or from text (environment, flags,
+//! defaults). Knows neither keys nor files, and must never let a doubtful value through.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use config::ValueKind;
+
+/// A type that a setting can have.
+pub trait Setting: Sized + PartialOrd {
+    /// True where the value must not be shown in an error.
+    const SECRET: bool = false;
+    /// True for a table of free keys, so that an environment variable can name one of them.
+    const IS_TABLE: bool = false;
+
+    /// What is allowed, for a person: "a duration with its unit, such as 30s".
+    fn allowed() -> String;
+
+    /// Reads text.
+    fn parse(text: &str) -> Option<Self>;
+
+    /// Reads a value of a file; text unless the type says otherwise.
+    fn from_value(value: &ValueKind) -> Option<Self> {
+        match value {
+            ValueKind::String(text) => Self::parse(text),
+            _ => None,
+        }
+    }
+
+    /// What holds when nothing is said and there is no default.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+impl<T: Setting> Setting for Option<T> {
+    const SECRET: bool = T::SECRET;
+
+    fn allowed() -> String {
+        T::allowed()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        T::parse(text).map(Some)
+    }
+
+    fn from_value(value: &ValueKind) -> Option<Self> {
+        match value {
+            ValueKind::Nil => Some(None),
+            value => T::from_value(value).map(Some),
+        }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl Setting for bool {
+    fn allowed() -> String {
+        "true or false".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn from_value(value: &ValueKind) -> Option<Self> {
+        match value {
+            ValueKind::Boolean(value) => Some(*value),
+            ValueKind::String(text) => Self::parse(text),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! whole_number {
+    ($($type:ty),+) => {$(
+        impl Setting for $type {
+            fn allowed() -> String {
+                "a whole number".into()
+            }
+
+            fn parse(text: &str) -> Option<Self> {
+                text.parse().ok()
+            }
+
+            fn from_value(value: &ValueKind) -> Option<Self> {
+                match value {
+                    ValueKind::I64(value) => (*value).try_into().ok(),
+                    ValueKind::U64(value) => (*value).try_into().ok(),
+                    ValueKind::String(text) => Self::parse(text),
+                    _ => None,
+                }
+            }
+        }
+    )+};
+}
+whole_number!(i32, u32, u64);
+
+impl Setting for f64 {
+    fn allowed() -> String {
+        "a number".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|value: &Self| value.is_finite())
+    }
+
+    fn from_value(value: &ValueKind) -> Option<Self> {
+        match value {
+            ValueKind::Float(value) => value.is_finite().then_some(*value),
+            ValueKind::I64(value) => i32::try_from(*value).ok().map(Self::from),
+            ValueKind::String(text) => Self::parse(text),
+            _ => None,
+        }
+    }
+}
+
+impl Setting for Duration {
+    fn allowed() -> String {
+        "a duration with its unit, such as 200ms, 30s, 50m or 1h30m".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        humantime::parse_duration(text).ok()
+    }
+}
+
+impl Setting for String {
+    fn allowed() -> String {
+        "text".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty() && !text.contains('\0')).then(|| text.to_owned())
+    }
+}
+
+impl Setting for PathBuf {
+    fn allowed() -> String {
+        "a path; a relative one starts at the config file's folder".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        String::parse(text).map(Self::from)
+    }
+}
+
+impl Setting for SocketAddr {
+    fn allowed() -> String {
+        "an IP address with a port, such as 127.0.0.1:8080 or [::1]:8080".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl<T: Setting> Setting for Vec<T> {
+    fn allowed() -> String {
+        format!("a list, each {}", T::allowed())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if text.is_empty() || text == "[]" {
+            return Some(Self::new());
+        }
+        text.split(',').map(|item| T::parse(item.trim())).collect()
+    }
+
+    fn from_value(value: &ValueKind) -> Option<Self> {
+        match value {
+            ValueKind::Array(items) => items.iter().map(|item| T::from_value(&item.kind)).collect(),
+            ValueKind::String(text) => Self::parse(text),
+            _ => None,
+        }
+    }
+}
+
+impl<K: Setting + Ord, V: Setting> Setting for BTreeMap<K, V> {
+    const IS_TABLE: bool = true;
+    const SECRET: bool = V::SECRET;
+
+    fn allowed() -> String {
+        format!("a table; its keys: {}; its values: {}", K::allowed(), V::allowed())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        (text == "{}").then(Self::new)
+    }
+
+    fn from_value(value: &ValueKind) -> Option<Self> {
+        match value {
+            ValueKind::Table(table) => {
+                table.iter().map(|(key, value)| Some((K::parse(key)?, V::from_value(&value.kind)?))).collect()
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(Duration::parse("1h30m"), Some(Duration::from_mins(90)));
+        assert_eq!(Duration::parse("200ms"), Some(Duration::from_millis(200)));
+        assert_eq!(Duration::parse("30"), None);
+        assert_eq!(Duration::from_value(&ValueKind::I64(30)), None);
+    }
+
+    #[test]
+    fn numbers_do_not_wrap() {
+        assert_eq!(u32::from_value(&ValueKind::I64(-1)), None);
+        assert_eq!(u32::from_value(&ValueKind::I64(i64::from(u32::MAX) + 1)), None);
+        assert_eq!(f64::from_value(&ValueKind::Float(f64::NAN)), None);
+    }
+
+    #[test]
+    fn lists_are_read_from_text_too() {
+        assert_eq!(Vec::<u32>::parse("1, 2"), Some(vec![1, 2]));
+        assert_eq!(Vec::<u32>::parse(""), Some(vec![]));
+        assert_eq!(Vec::<u32>::parse("1,x"), None);
+    }
+}

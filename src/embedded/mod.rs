@@ -1,0 +1,187 @@
+//! A private Postgres, for whoever has none: finds the server's programs or fetches them, makes a cluster in the data
+//! folder, runs it as an unprivileged account on loopback, and stops it in order. It must never touch a server or data
+//! that are not its own, and never lose what was acknowledged.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), tidemill::embedded::EmbeddedError> {
+//! use tidemill::embedded::{EmbeddedPostgres, Settings};
+//!
+//! let postgres = EmbeddedPostgres::start(Settings::new(".tidemill")).await?;
+//! println!("psql '{}'", postgres.url());
+//! postgres.stop().await
+//! # }
+//! ```
+
+mod admin;
+mod cluster;
+mod configuration;
+mod error;
+mod fetch;
+mod home;
+mod lock;
+mod log;
+mod owner;
+mod pid_file;
+mod processes;
+mod programs;
+mod remains;
+mod secret;
+mod server;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio_util::task::AbortOnDropHandle;
+
+pub use error::EmbeddedError;
+
+use admin::Admin;
+use home::Home;
+use lock::Lock;
+use server::Server;
+
+/// What an embedded Postgres is started with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The data folder, created if missing; the cluster lives in its `postgres`, the server's log is its
+    /// `postgres.log`. Started by root, with a data folder that the server's account cannot enter, the cluster lives
+    /// below `/var/lib/tidemill` and `postgres` is a link to it.
+    pub data_dir: PathBuf,
+    /// Whether a commit is on disk before it is acknowledged (`fsync`, `full_page_writes`, `synchronous_commit`).
+    /// True unless said otherwise; only tests, whose data may vanish with the machine, should turn it off.
+    pub durable: bool,
+    /// A folder with `initdb` and `postgres` to use instead of searching the machine for them.
+    pub programs_dir: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Durable, with programs found on the machine.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self { data_dir: data_dir.into(), durable: true, programs_dir: None }
+    }
+}
+
+/// What stays the same for as long as we hold the data folder.
+#[derive(Debug)]
+struct Site {
+    settings: Settings,
+    home: Home,
+    password: String,
+}
+
+/// A running server on a data folder that nobody else may use meanwhile.
+///
+/// Dropped without [`stop`](Self::stop), the data folder is released but the server keeps running, as it does when
+/// tidemill is killed; the next [`start`](Self::start) on the same folder adopts it.
+#[derive(Debug)]
+pub struct EmbeddedPostgres {
+    site: Site,
+    url: String,
+    server: Server,
+    _log_keeper: AbortOnDropHandle<()>,
+    _lock: Lock,
+}
+
+impl EmbeddedPostgres {
+    /// Starts the server of a data folder, or adopts the one that an earlier tidemill left running there; creates the
+    /// cluster and the database at first. The port stays the same from start to start while it is free.
+    ///
+    /// # Errors
+    /// If another live tidemill uses the folder, if no fitting programs are there, or if the cluster cannot be made,
+    /// started or logged in to. Each error says what to do about it.
+    pub async fn start(settings: Settings) -> Result<Self, EmbeddedError> {
+        let home = Home::find(&settings.data_dir).await?;
+        let lock = Lock::take(&home)?;
+        let exists = cluster::major(&home)?.is_some();
+        let password = secret::load_or_create(&home.password(), exists)?;
+        let site = Site { settings, home, password };
+        let programs = if exists {
+            None
+        } else {
+            let programs = programs::find(&site.home, site.settings.programs_dir.as_deref(), None).await?;
+            cluster::create(&site.home, &programs, &site.password, site.settings.durable).await?;
+            Some(programs)
+        };
+        site.home.point_to_cluster()?;
+        let server = bring_up(&site, programs).await?;
+        let log_keeper = AbortOnDropHandle::new(tokio::spawn(log::keep_bounded(site.home.log())));
+        let url = url(&site.password, server.port, admin::DATABASE);
+        Ok(Self { site, url, server, _log_keeper: log_keeper, _lock: lock })
+    }
+
+    /// The URL of tidemill's database, password included.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The URL of another database on the same server; it need not exist yet.
+    #[must_use]
+    pub fn url_for(&self, database: &str) -> String {
+        url(&self.site.password, self.server.port, database)
+    }
+
+    /// The folder of the server's Unix socket, which only the server's account (and root) can enter.
+    #[must_use]
+    pub fn socket_dir(&self) -> &Path {
+        &self.server.socket_dir
+    }
+
+    /// The TCP port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.server.port
+    }
+
+    /// The process id of the server's first process.
+    #[must_use]
+    pub fn postmaster_pid(&self) -> i32 {
+        self.server.pid
+    }
+
+    /// Waits until the server has ended without [`stop`](Self::stop), for instance because somebody killed it.
+    pub async fn ended(&mut self) {
+        while self.server.ended().is_none() {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    /// Brings a server that [`ended`](Self::ended) up again, on the same port unless somebody took it meanwhile (then
+    /// [`url`](Self::url) changes). Does nothing to one that runs.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn restart(&mut self) -> Result<(), EmbeddedError> {
+        if self.server.ended().is_some() {
+            self.server = bring_up(&self.site, None).await?;
+            self.url = self.url_for(admin::DATABASE);
+        }
+        Ok(())
+    }
+
+    /// Shuts the server down cleanly, cutting off its clients, and returns when it is gone.
+    ///
+    /// # Errors
+    /// If its process does not end by any signal.
+    pub async fn stop(mut self) -> Result<(), EmbeddedError> {
+        self.server.stop().await?;
+        // Only empty folders can be removed this way; the next start makes it again.
+        if let Err(error) = std::fs::remove_dir(&self.server.socket_dir) {
+            tracing::debug!(%error, "the socket folder stays");
+        }
+        tracing::info!("Postgres has stopped");
+        Ok(())
+    }
+}
+
+async fn bring_up(site: &Site, programs: Option<programs::Programs>) -> Result<Server, EmbeddedError> {
+    let server = Server::bring_up(site, programs).await?;
+    let mut admin = Admin::connect(server.port, &site.password).await?;
+    admin.ensure_database().await?;
+    admin.close().await;
+    Ok(server)
+}
+
+fn url(password: &str, port: u16, database: &str) -> String {
+    format!("postgres://{}:{password}@127.0.0.1:{port}/{database}", cluster::USER)
+}

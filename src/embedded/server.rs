@@ -1,0 +1,219 @@
+//! One running server: started by us or adopted, and stopped in order. It must never die with our terminal, and never
+//! be left unknown: whatever happens to us, the next start finds it by its cluster.
+
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use super::admin::Admin;
+use super::pid_file::PidFile;
+use super::programs::{self, Programs};
+use super::{EmbeddedError, Site, cluster, configuration, log, processes, remains};
+
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Recovery after a crash replays at most about `max_wal_size`; a slow disk may need minutes for it.
+const START_PATIENCE: Duration = Duration::from_mins(5);
+const FAST_STOP_PATIENCE: Duration = Duration::from_mins(1);
+const IMMEDIATE_STOP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a start is tried again because another process took the port that was just free.
+const PORT_ATTEMPTS: u32 = 5;
+
+/// Another server's shared memory may outlive it for a moment where its processes cannot be seen.
+const SHARED_MEMORY_PATIENCE: Duration = Duration::from_secs(15);
+
+#[derive(Debug)]
+pub(super) struct Server {
+    /// None if an earlier tidemill started it.
+    child: Option<Child>,
+    pub(super) pid: i32,
+    pub(super) port: u16,
+    pub(super) socket_dir: PathBuf,
+}
+
+enum Outcome {
+    Ready,
+    Stopping,
+    Ended(String),
+}
+
+impl Server {
+    /// Answers a server that is ready and ours: the one that runs already, or a new one.
+    pub(super) async fn bring_up(site: &Site, programs: Option<Programs>) -> Result<Self, EmbeddedError> {
+        if let Some(server) = Self::adopt(site).await? {
+            return Ok(server);
+        }
+        let programs = if let Some(programs) = programs {
+            programs
+        } else {
+            let major = cluster::major(&site.home)?;
+            programs::find(&site.home, site.settings.programs_dir.as_deref(), major).await?
+        };
+        cluster::settle_owner(&site.home)?;
+        Self::start_anew(site, &programs).await
+    }
+
+    async fn adopt(site: &Site) -> Result<Option<Self>, EmbeddedError> {
+        let directory = site.home.cluster();
+        let Some(file) = remains::settle(&directory).await? else {
+            return Ok(None);
+        };
+        let mut server = Self { child: None, pid: file.pid, port: file.port, socket_dir: file.socket_dir };
+        let fits = match server.wait_until_ready(site).await? {
+            Outcome::Ready => server.is_fit(site).await,
+            Outcome::Stopping | Outcome::Ended(_) => false,
+        };
+        if fits {
+            tracing::info!(
+                pid = server.pid,
+                port = server.port,
+                "adopted the Postgres that an earlier tidemill left running"
+            );
+            return Ok(Some(server));
+        }
+        tracing::info!(
+            pid = server.pid,
+            "a Postgres was left that cannot be used as it is: stopping it to start anew"
+        );
+        server.stop().await?;
+        remains::settle(&directory).await?;
+        Ok(None)
+    }
+
+    async fn is_fit(&self, site: &Site) -> bool {
+        let Ok(mut admin) = Admin::connect(self.port, &site.password).await else {
+            return false;
+        };
+        let fits = admin.serves(&site.home.cluster(), site.settings.durable).await;
+        admin.close().await;
+        fits.unwrap_or(false)
+    }
+
+    async fn start_anew(site: &Site, programs: &Programs) -> Result<Self, EmbeddedError> {
+        let began = Instant::now();
+        let mut port_attempts = 0;
+        loop {
+            let (mut server, log_begins_at) = Self::spawn(site, programs, port_attempts == 0)?;
+            let reason = match server.wait_until_ready(site).await? {
+                Outcome::Ready => {
+                    tracing::info!(
+                        version = programs.version,
+                        port = server.port,
+                        pid = server.pid,
+                        milliseconds = began.elapsed().as_millis(),
+                        "Postgres is ready"
+                    );
+                    return Ok(server);
+                }
+                Outcome::Stopping => "something stopped it".to_owned(),
+                Outcome::Ended(status) => status,
+            };
+            let tail = log::tail(&site.home.log(), log_begins_at);
+            if tail.contains("could not create any TCP/IP sockets") && port_attempts < PORT_ATTEMPTS {
+                port_attempts += 1;
+            } else if tail.contains("pre-existing shared memory block")
+                && began.elapsed() < SHARED_MEMORY_PATIENCE
+            {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            } else {
+                return Err(EmbeddedError::StartFailed { reason, log: site.home.log(), tail });
+            }
+        }
+    }
+
+    fn spawn(site: &Site, programs: &Programs, prefer_last_port: bool) -> Result<(Self, u64), EmbeddedError> {
+        let home = &site.home;
+        let socket_dir = home.make_socket_dir()?;
+        let port = configuration::free_port(&home.configuration(), prefer_last_port)?;
+        configuration::write(&home.configuration(), port, &socket_dir)?;
+        let (log, log_begins_at) = log::open(&home.log())?;
+        let log_too = log.try_clone().map_err(EmbeddedError::io("open", &home.log()))?;
+        let program = programs.dir.join("postgres");
+        let mut command = home.owner.command(&program, &home.root);
+        command.arg("-D").arg(home.cluster());
+        command.arg("-c").arg(format!("config_file={}", home.configuration().display()));
+        for setting in configuration::durability(site.settings.durable) {
+            command.args(["-c", &setting]);
+        }
+        // A process group of its own: Ctrl-C in our terminal must not reach it; we stop it when its clients are done.
+        command.stdout(log).stderr(log_too).process_group(0);
+        let child = command.spawn().map_err(EmbeddedError::io("run", &program))?;
+        let pid = i32::try_from(child.id()).expect("process ids fit an i32 on every Unix");
+        Ok((Self { child: Some(child), pid, port, socket_dir }, log_begins_at))
+    }
+
+    async fn wait_until_ready(&mut self, site: &Site) -> Result<Outcome, EmbeddedError> {
+        let directory = site.home.cluster();
+        let began = Instant::now();
+        let mut next_word = Duration::from_secs(5);
+        loop {
+            if let Some(status) = self.ended() {
+                return Ok(Outcome::Ended(status));
+            }
+            if let Some(file) = PidFile::read(&directory).filter(|file| file.pid == self.pid) {
+                match file.status.as_str() {
+                    "ready" => {
+                        (self.port, self.socket_dir) = (file.port, file.socket_dir);
+                        return Ok(Outcome::Ready);
+                    }
+                    "stopping" => return Ok(Outcome::Stopping),
+                    _ => {}
+                }
+            }
+            let waited = began.elapsed();
+            if waited > START_PATIENCE {
+                let log = site.home.log();
+                let reason = format!("process {} is not ready after {} s", self.pid, waited.as_secs());
+                return Err(EmbeddedError::StartFailed { reason, tail: log::tail(&log, 0), log });
+            }
+            if waited > next_word {
+                tracing::info!(
+                    pid = self.pid,
+                    seconds = waited.as_secs(),
+                    "Postgres is still starting (recovering?) …"
+                );
+                next_word += Duration::from_secs(10);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// How the postmaster ended, if it did; this also reaps it.
+    pub(super) fn ended(&mut self) -> Option<String> {
+        match &mut self.child {
+            Some(child) => match child.try_wait() {
+                Ok(status) => status.map(|status| status.to_string()),
+                Err(error) => Some(error.to_string()),
+            },
+            None => (!processes::is_alive(self.pid)).then(|| "it ended".to_owned()),
+        }
+    }
+
+    /// Fast shutdown: clients are cut off, everything is written, then it ends. Harder means only if that hangs.
+    pub(super) async fn stop(&mut self) -> Result<(), EmbeddedError> {
+        let steps = [
+            (Signal::SIGINT, FAST_STOP_PATIENCE),
+            (Signal::SIGQUIT, IMMEDIATE_STOP_PATIENCE),
+            (Signal::SIGKILL, IMMEDIATE_STOP_PATIENCE),
+        ];
+        for (signal, patience) in steps {
+            if self.ended().is_some() {
+                return Ok(());
+            }
+            processes::signal(self.pid, signal);
+            let began = Instant::now();
+            while began.elapsed() < patience {
+                if self.ended().is_some() {
+                    return Ok(());
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            tracing::warn!(pid = self.pid, %signal, seconds = patience.as_secs(), "Postgres has not ended yet");
+        }
+        Err(EmbeddedError::DoesNotStop { pid: self.pid })
+    }
+}

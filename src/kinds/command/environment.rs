@@ -1,0 +1,82 @@
+//! The environment of a command: the worker's own without its secrets, and which job it runs.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+use super::CommandSpec;
+use crate::worker::context::Attempt;
+
+/// What remains of the worker's environment when the config asks for a clean one.
+const CLEAN: [&str; 3] = ["PATH", "HOME", "LANG"];
+
+/// All variables that the command shall see; later ones replace earlier ones of the same name.
+pub(super) fn variables(spec: &CommandSpec, attempt: &Attempt) -> BTreeMap<OsString, OsString> {
+    variables_from(std::env::vars_os(), spec, attempt)
+}
+
+fn variables_from(
+    ours: impl Iterator<Item = (OsString, OsString)>,
+    spec: &CommandSpec,
+    attempt: &Attempt,
+) -> BTreeMap<OsString, OsString> {
+    let inherited =
+        ours.filter(
+            |(name, _)| {
+                if spec.clean_env { CLEAN.iter().any(|kept| name == kept) } else { !is_secret(name) }
+            },
+        );
+    let configured = spec.env.iter().map(|(name, value)| (name.into(), value.into()));
+    let job = [
+        ("TIDEMILL_JOB_ID", Some(attempt.job_id.to_string())),
+        ("TIDEMILL_ATTEMPT", Some(attempt.attempt.to_string())),
+        ("TIDEMILL_KIND", Some(attempt.kind.clone())),
+        ("TIDEMILL_EXECUTION_ID", attempt.execution_id.clone()),
+    ];
+    let job = job.into_iter().filter_map(|(name, value)| Some((name.into(), value?.into())));
+    inherited.chain(configured).chain(job).collect()
+}
+
+/// Names under which the worker is told how to reach its database and its own settings.
+fn is_secret(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b"TIDEMILL_") || name.starts_with(b"PG") || name == b"DATABASE_URL"
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn names(spec: &CommandSpec) -> Vec<String> {
+        let ours = [
+            "PATH",
+            "HOME",
+            "EDITOR",
+            "TIDEMILL_DATABASE_URL",
+            "DATABASE_URL",
+            "PGPASSWORD",
+            "TIDEMILL_KIND",
+        ];
+        let ours = ours.into_iter().map(|name| (name.into(), "ours".into()));
+        let attempt = Attempt::for_test("echo", json!({}));
+        let variables = variables_from(ours, spec, &attempt);
+        assert_eq!(variables[OsStr::new("TIDEMILL_KIND")], "echo");
+        variables.into_keys().map(|name| name.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn secrets_stay_with_the_worker() {
+        let spec = CommandSpec::new(["true"]);
+        let job = ["TIDEMILL_ATTEMPT", "TIDEMILL_JOB_ID", "TIDEMILL_KIND"];
+        assert_eq!(names(&spec), [&["EDITOR", "HOME", "PATH"], &job[..]].concat());
+    }
+
+    #[test]
+    fn a_clean_environment_has_what_the_config_says() {
+        let env = [("PGHOST".to_owned(), "meant".to_owned())].into();
+        let spec = CommandSpec { clean_env: true, env, ..CommandSpec::new(["true"]) };
+        let job = ["TIDEMILL_ATTEMPT", "TIDEMILL_JOB_ID", "TIDEMILL_KIND"];
+        assert_eq!(names(&spec), [&["HOME", "PATH", "PGHOST"], &job[..]].concat());
+    }
+}

@@ -1,0 +1,103 @@
+//! A command's process group and its end. The group may be signalled only while its leader is
+//! not yet reaped, because the kernel may give the number to another process after that.
+
+use std::convert::Infallible;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::mpsc;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
+use tokio::sync::oneshot;
+
+use super::{guard, kernel};
+
+/// The right to signal a command's process group. While it exists the leader is not reaped; when
+/// it is dropped the whole group is killed.
+#[derive(Debug)]
+pub(super) struct Group {
+    leader: Pid,
+    /// Its end lets the reaper go on; nothing is ever sent.
+    _unreaped: mpsc::Sender<Infallible>,
+}
+
+/// The other half of a [`Group`]: waits for the leader's end on a thread of its own.
+#[derive(Debug)]
+pub(super) struct Reaper {
+    leader: Pid,
+    released: mpsc::Receiver<Infallible>,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended {
+    /// `None` if something else in this process took it from the kernel.
+    pub(super) status: Option<ExitStatus>,
+    /// Largest resident memory of the command or one of its waited-for children.
+    pub(super) peak_memory_bytes: Option<i64>,
+}
+
+impl Ended {
+    pub(super) fn unknown() -> Self {
+        Self { status: None, peak_memory_bytes: None }
+    }
+}
+
+/// Takes charge of the group that `leader` leads.
+pub(super) fn of(leader: Pid) -> (Group, Reaper) {
+    let (unreaped, released) = mpsc::channel();
+    guard::watch(leader);
+    (Group { leader, _unreaped: unreaped }, Reaper { leader, released })
+}
+
+impl Group {
+    /// Asks every process of the group to end.
+    pub(super) fn terminate(&self) {
+        signal(self.leader, Signal::SIGTERM);
+        // A process that was stopped would otherwise never see it.
+        signal(self.leader, Signal::SIGCONT);
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        signal(self.leader, Signal::SIGKILL);
+    }
+}
+
+impl Reaper {
+    /// Tells `exited` when the leader has ended, waits until the group is released, kills what is
+    /// left of it and reaps the leader. Blocks.
+    pub(super) fn run(self, exited: oneshot::Sender<()>, ended: oneshot::Sender<Ended>) {
+        let end_of_leader = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        while waitid(Id::Pid(self.leader), end_of_leader) == Err(nix::Error::EINTR) {}
+        // Both receivers are gone if the attempt was dropped.
+        let _ = exited.send(());
+        let Err(mpsc::RecvError) = self.released.recv();
+        signal(self.leader, Signal::SIGKILL);
+        guard::forget(self.leader);
+        let _ = ended.send(reap(self.leader));
+    }
+}
+
+fn reap(leader: Pid) -> Ended {
+    match kernel::wait_with_usage(leader) {
+        Ok((status, usage)) => Ended {
+            status: Some(ExitStatus::from_raw(status)),
+            // The kernel counts in KiB.
+            peak_memory_bytes: Some(usage.ru_maxrss.saturating_mul(1024)),
+        },
+        Err(error) => {
+            tracing::warn!(pid = leader.as_raw(), %error, "a command's exit status could not be read");
+            Ended::unknown()
+        }
+    }
+}
+
+fn signal(leader: Pid, signal: Signal) {
+    // 0 and 1 would mean our own group and everybody. An error means that nobody is left.
+    if leader.as_raw() > 1 {
+        let _ = killpg(leader, signal);
+    }
+}

@@ -1,0 +1,140 @@
+//! Jobs that are run by a program on this machine: args on its standard input, its output as the
+//! job's log, JSON lines on file descriptor 3. Only what the config names can ever be run, never
+//! through a shell, and nothing that it started outlives the attempt in its process group.
+
+mod environment;
+mod group;
+mod guard;
+mod kernel;
+mod limits;
+mod memory;
+mod output;
+mod spawn;
+mod usage;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe;
+use tokio::sync::{oneshot, watch};
+
+use self::group::{Ended, Group};
+pub use self::limits::Limits;
+use self::memory::OomKills;
+use self::output::{Follower, Said};
+use crate::worker::context::Context;
+use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
+
+/// How long output may still come after the command itself has ended, while something that it
+/// started holds the pipes open.
+const AFTERMATH: Duration = Duration::from_secs(1);
+
+/// How the jobs of one kind are run by a command.
+///
+/// The attempt completes when the command exits with 0, fails for good with a code of
+/// `permanent_exit_codes` and is retried with any other end. On a stop it gets SIGTERM as a whole
+/// process group (it is the leader of its own session); when the attempt's future is dropped the
+/// group gets SIGKILL. A process that leaves the group by `setsid` is beyond reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandSpec {
+    /// The program and its arguments; no shell reads them.
+    pub command: Vec<String>,
+    /// Where it runs; the worker's own directory if `None`.
+    pub working_dir: Option<PathBuf>,
+    /// Variables added to its environment.
+    pub env: BTreeMap<String, String>,
+    /// True for an environment of only `PATH`, `HOME`, `LANG` and `env`; else it inherits the
+    /// worker's without its secrets (`TIDEMILL_*`, `DATABASE_URL`, `PG*`).
+    pub clean_env: bool,
+    /// Exit codes after which no other attempt is made.
+    pub permanent_exit_codes: Vec<i32>,
+    /// What the kernel lets it use.
+    pub limits: Limits,
+    /// Longer lines of output are cut, in bytes.
+    pub max_line_bytes: usize,
+    /// A larger result fails the job, in bytes of JSON.
+    pub max_result_bytes: usize,
+}
+
+impl CommandSpec {
+    /// A command with defaults for everything else.
+    #[must_use]
+    pub fn new(command: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { command: command.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    async fn attempt(&self, context: &Context) -> Result<Completion, JobError> {
+        let oom_kills = OomKills::so_far();
+        let process = spawn::spawn(self, context.attempt()).await?;
+        let (last_call, last_call_seen) = watch::channel(false);
+        let (drained, drained_seen) = oneshot::channel();
+        let follower = Follower::new(self, context, last_call_seen);
+        let listen = async {
+            let (_, last_stderr, verdict) = tokio::join!(
+                follower.log("stdout", process.stdout),
+                follower.log("stderr", process.stderr),
+                follower.obey(process.channel),
+            );
+            // Nobody waits for it if the aftermath is over.
+            let _ = drained.send(());
+            Said { verdict, last_stderr }
+        };
+        let oversee = async {
+            run(&process.group, process.exited, process.stdin, context).await;
+            // An error of either kind means that somebody still holds the pipes.
+            let _ = tokio::time::timeout(AFTERMATH, drained_seen).await;
+            drop(process.group);
+            last_call.send_replace(true);
+            process.ended.await.unwrap_or_else(|_| Ended::unknown())
+        };
+        let (said, ended) = tokio::join!(listen, oversee);
+        usage::judge(self, &ended, said, oom_kills.rose())
+    }
+}
+
+impl Default for CommandSpec {
+    /// Names no command yet, so it cannot be started.
+    fn default() -> Self {
+        Self {
+            command: Vec::new(),
+            working_dir: None,
+            env: BTreeMap::new(),
+            clean_env: false,
+            permanent_exit_codes: Vec::new(),
+            limits: Limits::default(),
+            max_line_bytes: 64 * 1024,
+            max_result_bytes: 1024 * 1024,
+        }
+    }
+}
+
+impl DynHandler for CommandSpec {
+    fn run(&self, context: Context) -> RunFuture<'_> {
+        Box::pin(async move { self.attempt(&context).await })
+    }
+}
+
+/// Feeds the command and passes a stop on to it, until it ends by itself.
+async fn run(group: &Group, exited: oneshot::Receiver<()>, stdin: pipe::Sender, context: &Context) {
+    let stop = async {
+        context.stopped().await;
+        group.terminate();
+    };
+    tokio::select! {
+        // An error means that its reaper is gone, and so is the command.
+        _ = exited => {}
+        // Neither of them decides the end.
+        () = async { tokio::join!(feed(stdin, context), stop); std::future::pending().await } => {}
+    }
+}
+
+/// Writes the args and closes the pipe. A command need not read them: then it has closed its end,
+/// or ends without reading.
+async fn feed(mut stdin: pipe::Sender, context: &Context) {
+    let args = format!("{}\n", context.args());
+    if let Err(error) = stdin.write_all(args.as_bytes()).await {
+        tracing::debug!(job_id = %context.job_id(), %error, "the command did not read all of its args");
+    }
+}

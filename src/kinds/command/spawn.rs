@@ -1,0 +1,145 @@
+//! Starts a command with its pipes, on a thread that stays until the command is reaped: the
+//! kernel sends the parent-death signal when the *thread* that forked ends, and threads of the
+//! runtime come and go.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use command_fds::{CommandFdExt, FdMapping};
+use nix::unistd::Pid;
+use tokio::net::unix::pipe;
+use tokio::sync::oneshot;
+
+use super::group::{self, Ended, Group};
+use super::{CommandSpec, environment, kernel};
+use crate::worker::context::Attempt;
+use crate::worker::handler::JobError;
+
+/// Where a command finds its channel for progress and result.
+const CHANNEL_DESCRIPTOR: i32 = 3;
+/// Enough for fork, exec and waiting.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// A command that runs. Dropping it kills its whole process group.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) group: Group,
+    /// Told when the command itself has ended.
+    pub(super) exited: oneshot::Receiver<()>,
+    /// Told when it is reaped, which needs `group` to be dropped first.
+    pub(super) ended: oneshot::Receiver<Ended>,
+    pub(super) stdin: pipe::Sender,
+    pub(super) stdout: pipe::Receiver,
+    pub(super) stderr: pipe::Receiver,
+    pub(super) channel: pipe::Receiver,
+}
+
+/// Our ends of the pipes.
+struct Pipes {
+    stdin: OwnedFd,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    channel: OwnedFd,
+}
+
+/// Starts the command for one attempt.
+pub(super) async fn spawn(spec: &CommandSpec, attempt: &Attempt) -> Result<Process, JobError> {
+    let failed = |error: io::Error| JobError::retry(explain(spec, attempt, &error)).class("spawn");
+    let (command, channel) = prepare(spec, attempt).map_err(failed)?;
+    let (started, starting) = oneshot::channel();
+    let (exited_sender, exited) = oneshot::channel();
+    let (ended_sender, ended) = oneshot::channel();
+    let live = move || {
+        let (group, pipes, reaper) = match start(command, channel) {
+            Ok((leader, pipes)) => {
+                let (group, reaper) = group::of(leader);
+                (group, pipes, reaper)
+            }
+            Err(error) => return drop(started.send(Err(error))),
+        };
+        // If the attempt is gone already, this drops the group and so kills it.
+        drop(started.send(Ok((group, pipes))));
+        reaper.run(exited_sender, ended_sender);
+    };
+    thread::Builder::new()
+        .name("tidemill-command".into())
+        .stack_size(STACK_BYTES)
+        .spawn(live)
+        .map_err(failed)?;
+    let (group, pipes) = starting
+        .await
+        .unwrap_or_else(|_| Err(io::Error::other("the thread that starts it panicked")))
+        .map_err(failed)?;
+    let pipes = pipes.into_async().map_err(failed)?;
+    let (stdin, stdout, stderr, channel) = pipes;
+    Ok(Process { group, exited, ended, stdin, stdout, stderr, channel })
+}
+
+fn prepare(spec: &CommandSpec, attempt: &Attempt) -> io::Result<(Command, OwnedFd)> {
+    let [program, arguments @ ..] = &spec.command[..] else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is empty"));
+    };
+    let (channel, theirs) = io::pipe()?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(environment::variables(spec, attempt))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if let Some(working_dir) = &spec.working_dir {
+        command.current_dir(working_dir);
+    }
+    command
+        .fd_mappings(vec![FdMapping { parent_fd: theirs.into(), child_fd: CHANNEL_DESCRIPTOR }])
+        .map_err(io::Error::other)?;
+    kernel::confine(&mut command, spec.limits.rlimits()?);
+    Ok((command, channel.into()))
+}
+
+/// Takes the command, so that its ends of the pipes are closed here when it runs.
+fn start(mut command: Command, channel: OwnedFd) -> io::Result<(Pid, Pipes)> {
+    let child = command.spawn()?;
+    let id = i32::try_from(child.id()).map_err(io::Error::other)?;
+    let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin, child.stdout, child.stderr) else {
+        unreachable!("all three were asked for as pipes");
+    };
+    let pipes = Pipes { stdin: stdin.into(), stdout: stdout.into(), stderr: stderr.into(), channel };
+    Ok((Pid::from_raw(id), pipes))
+}
+
+impl Pipes {
+    fn into_async(self) -> io::Result<(pipe::Sender, pipe::Receiver, pipe::Receiver, pipe::Receiver)> {
+        Ok((
+            pipe::Sender::from_owned_fd(self.stdin)?,
+            pipe::Receiver::from_owned_fd(self.stdout)?,
+            pipe::Receiver::from_owned_fd(self.stderr)?,
+            pipe::Receiver::from_owned_fd(self.channel)?,
+        ))
+    }
+}
+
+/// What went wrong, where, and what to do about it. Always worth a retry: another worker may have
+/// the program.
+fn explain(spec: &CommandSpec, attempt: &Attempt, error: &io::Error) -> String {
+    let program = spec.command.first().map_or("", String::as_str);
+    let kind = &attempt.kind;
+    let beginning = format!("the command `{program}` of kind {kind} could not be started on this worker");
+    let missing_dir = spec.working_dir.as_ref().filter(|dir| !dir.is_dir());
+    match (missing_dir, error.kind()) {
+        (Some(dir), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            format!("{beginning}: its working directory {} does not exist", dir.display())
+        }
+        (None, io::ErrorKind::NotFound) => format!(
+            "{beginning}: no such program; install it there (for every worker that serves {kind}), \
+             or name it by its full path in the config"
+        ),
+        (_, io::ErrorKind::PermissionDenied) => {
+            format!("{beginning}: {error}; it must be an executable file for the worker's user")
+        }
+        _ => format!("{beginning}: {error}"),
+    }
+}

@@ -1,0 +1,208 @@
+//! Which addresses a URL kind may connect to. Judged inside the resolver that the connection
+//! itself uses, so that a name cannot be checked as one address and called as another.
+
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::LazyLock;
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+/// An address, or a name that has no other ones, is not to be called.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not a public address and is not called")]
+pub(super) struct AddressRefused(String);
+
+/// From the registries of special-purpose addresses (IANA), with multicast and the future.
+static REFUSED_V4: LazyLock<Vec<Ipv4Net>> = LazyLock::new(|| {
+    networks(&[
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+    ])
+});
+
+/// The only part of IPv6 that is given out for public use …
+static PUBLIC_V6: LazyLock<Vec<Ipv6Net>> = LazyLock::new(|| networks(&["2000::/3"]));
+
+/// … without protocol assignments (Teredo among them), documentation and 6to4.
+static REFUSED_V6: LazyLock<Vec<Ipv6Net>> =
+    LazyLock::new(|| networks(&["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"]));
+
+/// Addresses that stand for an IPv4 one behind a translator.
+static NAT64: LazyLock<Vec<Ipv6Net>> = LazyLock::new(|| networks(&["64:ff9b::/96"]));
+
+fn networks<N: std::str::FromStr<Err: std::fmt::Debug>>(texts: &[&str]) -> Vec<N> {
+    texts.iter().map(|text| text.parse().expect("the tables above hold networks")).collect()
+}
+
+/// True if `address` is one of the public internet.
+fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) if in_any(&NAT64, address) => is_public_v4(embedded_v4(address)),
+        IpAddr::V6(address) => in_any(&PUBLIC_V6, address) && !in_any(&REFUSED_V6, address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    !REFUSED_V4.iter().any(|network| network.contains(&address))
+}
+
+fn in_any(networks: &[Ipv6Net], address: Ipv6Addr) -> bool {
+    networks.iter().any(|network| network.contains(&address))
+}
+
+fn embedded_v4(address: Ipv6Addr) -> Ipv4Addr {
+    let [.., a, b, c, d] = address.octets();
+    Ipv4Addr::new(a, b, c, d)
+}
+
+/// A URL with an address instead of a name never meets the resolver. Its many spellings (octal,
+/// hexadecimal, one number) have become one when the URL was parsed.
+pub(super) fn refused_literal(url: &Url) -> Option<AddressRefused> {
+    let address = match url.host()? {
+        Host::Ipv4(address) => IpAddr::V4(address),
+        Host::Ipv6(address) => IpAddr::V6(address),
+        Host::Domain(_) => return None,
+    };
+    (!is_public(address)).then(|| AddressRefused(address.to_string()))
+}
+
+/// The refusal that made a call fail, if one did.
+pub(super) fn refusal_behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a AddressRefused> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(refused) = error.downcast_ref() {
+            return Some(refused);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// The system's resolver without any address that is not public.
+#[derive(Debug)]
+pub(super) struct PublicResolver;
+
+impl Resolve for PublicResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
+            if public.is_empty() {
+                return Err(AddressRefused(name.as_str().to_owned()).into());
+            }
+            Ok(Box::new(public.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_addresses_are_refused() {
+        for text in [
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "127.9.9.9",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.8",
+            "192.0.2.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::10.0.0.1",
+            "64:ff9b:1::1",
+            "100::1",
+            "2001::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "3fff::1",
+            "5f00::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+        ] {
+            assert!(!is_public(text.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn public_addresses_are_called() {
+        for text in [
+            "1.1.1.1",
+            "100.63.255.255",
+            "100.128.0.0",
+            "172.15.255.255",
+            "172.32.0.0",
+            "223.255.255.255",
+            "::ffff:8.8.8.8",
+            "64:ff9b::8.8.8.8",
+            "2606:4700:4700::1111",
+            "2a00:1450:4001::200e",
+        ] {
+            assert!(is_public(text.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_literal_is_seen_in_all_spellings() {
+        for text in [
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f000001",
+            "0177.0.0.1",
+            "0x7f.1",
+            "127.0.0.1.",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "１２７.0.0.1",
+            "0",
+        ] {
+            let url = Url::parse(&format!("http://{text}/x")).unwrap();
+            assert!(refused_literal(&url).is_some(), "{text}");
+        }
+        assert_eq!(refused_literal(&Url::parse("http://1.1.1.1/").unwrap()), None);
+        assert_eq!(refused_literal(&Url::parse("http://localhost/").unwrap()), None, "left to the resolver");
+    }
+
+    #[tokio::test]
+    async fn a_name_of_this_machine_is_refused_by_the_resolver() {
+        let refused = PublicResolver.resolve("localhost".parse().unwrap()).await.err().unwrap();
+        assert_eq!(refused.downcast_ref(), Some(&AddressRefused("localhost".into())));
+    }
+}

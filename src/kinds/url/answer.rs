@@ -1,0 +1,187 @@
+//! What the answer of a URL means for the attempt: its result, its lines as they come, or a
+//! failure. Never holds more of an answer in memory than a result may be large.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
+use serde_json::Value;
+
+use super::UrlSpec;
+use crate::job::attempt::Usage;
+use crate::job::text::{storable_json, storable_text, truncated};
+use crate::kinds::channel::{Channel, Verdict, result_too_large};
+use crate::kinds::lines::{Ends, Lines};
+use crate::worker::context::Context;
+use crate::worker::handler::{Completion, JobError};
+
+/// Longer lines of a stream that are no result are not obeyed.
+const MAX_LINE_BYTES: usize = 64 * 1024;
+/// How much of the body of a refusal is repeated in the error.
+const EXCERPT_BYTES: usize = 1024;
+const SHORTEST_SNOOZE: Duration = Duration::from_secs(1);
+const LONGEST_SNOOZE: Duration = Duration::from_hours(1);
+
+/// An answer whose head has come.
+#[derive(Debug)]
+pub(super) struct Answer<'a> {
+    spec: &'a UrlSpec,
+    context: &'a Context,
+    response: Response,
+}
+
+/// The error of a call that is silent for longer than its kind allows.
+pub(super) fn silence(spec: &UrlSpec) -> JobError {
+    let host = spec.url.host_str().unwrap_or_default();
+    JobError::retry(format!("{host} sent nothing for {:?}, the idle_timeout of its kind", spec.idle_timeout))
+        .class("timeout")
+}
+
+impl<'a> Answer<'a> {
+    pub(super) fn new(spec: &'a UrlSpec, context: &'a Context, response: Response) -> Self {
+        Self { spec, context, response }
+    }
+
+    /// Reads it to its end.
+    pub(super) async fn read(self) -> Result<Completion, JobError> {
+        if !self.response.status().is_success() {
+            return Err(self.refusal().await);
+        }
+        let content_type = self.header(CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim().to_owned();
+        let result = match media_type.as_str() {
+            "application/x-ndjson" | "application/jsonl" => self.follow().await?,
+            media_type => self.result(media_type.ends_with("/json") || media_type.ends_with("+json")).await?,
+        };
+        Ok(Completion { result, usage: Usage::default() })
+    }
+
+    /// Obeys the lines of a stream as they come.
+    async fn follow(mut self) -> Result<Option<Value>, JobError> {
+        let mut channel = Channel::new(self.context, "url", MAX_LINE_BYTES, self.spec.max_result_bytes);
+        let mut lines = Lines::new(Ends::LineFeed, channel.limit_bytes());
+        while let Some(bytes) = self.chunk().await? {
+            for line in lines.push(&bytes) {
+                channel.line(line).await;
+            }
+        }
+        if let Some(line) = lines.finish() {
+            channel.line(line).await;
+        }
+        Verdict::conclude(channel.into_verdict())
+    }
+
+    /// The body as the result.
+    async fn result(mut self, is_json: bool) -> Result<Option<Value>, JobError> {
+        let limit_bytes = self.spec.max_result_bytes;
+        let mut body = Vec::new();
+        while let Some(bytes) = self.chunk().await? {
+            if body.len() + bytes.len() > limit_bytes {
+                return Err(result_too_large(limit_bytes));
+            }
+            body.extend_from_slice(&bytes);
+        }
+        if body.is_empty() {
+            return Ok(None);
+        }
+        if !is_json {
+            return Ok(Some(Value::String(storable_text(String::from_utf8_lossy(&body).into_owned()))));
+        }
+        let value: Value = serde_json::from_slice(&body).map_err(|error| {
+            JobError::retry(format!("the answer is called JSON but is not: {error}")).class("bad_result")
+        })?;
+        Ok((!value.is_null()).then(|| storable_json(value)))
+    }
+
+    /// The error for an answer that is no success.
+    async fn refusal(mut self) -> JobError {
+        let status = self.response.status();
+        if status.is_redirection() {
+            let target = self.header(LOCATION).unwrap_or_default();
+            return JobError::permanent(format!(
+                "the URL answered {status} and points to `{}`; redirects are not followed: put the \
+                 final address into the config",
+                truncated(storable_text(target), EXCERPT_BYTES)
+            ))
+            .class("redirect");
+        }
+        let asks_to_wait = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        let wait = self.header(RETRY_AFTER).and_then(|value| delay_of(&value, Utc::now()));
+        if let (true, Some(delay)) = (asks_to_wait, wait) {
+            return JobError::snooze(delay.clamp(SHORTEST_SNOOZE, LONGEST_SNOOZE));
+        }
+        let message = match self.excerpt().await {
+            excerpt if excerpt.is_empty() => format!("the URL answered {status}"),
+            excerpt => format!("the URL answered {status}: {excerpt}"),
+        };
+        let error = if is_final(status) { JobError::permanent(message) } else { JobError::retry(message) };
+        error.class("http_status")
+    }
+
+    /// The beginning of the body, as far as it comes.
+    async fn excerpt(&mut self) -> String {
+        let mut body = Vec::new();
+        while body.len() <= EXCERPT_BYTES {
+            let Ok(Some(bytes)) = self.chunk().await else { break };
+            body.extend_from_slice(&bytes);
+        }
+        truncated(storable_text(String::from_utf8_lossy(&body).trim().to_owned()), EXCERPT_BYTES)
+    }
+
+    async fn chunk(&mut self) -> Result<Option<impl AsRef<[u8]> + std::ops::Deref<Target = [u8]>>, JobError> {
+        match tokio::time::timeout(self.spec.idle_timeout, self.response.chunk()).await {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(error)) => {
+                let cause = JobError::from(error.without_url());
+                Err(JobError::retry(format!("the answer broke off: {cause}")).class("connection"))
+            }
+            Err(_) => Err(silence(self.spec)),
+        }
+    }
+
+    fn header(&self, name: reqwest::header::HeaderName) -> Option<String> {
+        let value = self.response.headers().get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    }
+}
+
+/// True if calling again cannot help.
+fn is_final(status: StatusCode) -> bool {
+    const PASSING: [StatusCode; 3] =
+        [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+    status.is_client_error() && !PASSING.contains(&status)
+}
+
+/// `Retry-After` is a number of seconds or a date.
+fn delay_of(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = DateTime::parse_from_rfc2822(value).ok()?;
+    Some((date.with_timezone(&Utc) - now).to_std().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = "1994-11-06T08:49:00Z".parse().unwrap();
+        assert_eq!(delay_of(" 120 ", now), Some(Duration::from_mins(2)));
+        assert_eq!(delay_of("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(37)));
+        assert_eq!(delay_of("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(delay_of("soon", now), None);
+    }
+
+    #[test]
+    fn most_refusals_are_final() {
+        for (code, expected) in
+            [(400, true), (404, true), (408, false), (425, false), (429, false), (500, false)]
+        {
+            assert_eq!(is_final(StatusCode::from_u16(code).unwrap()), expected, "{code}");
+        }
+    }
+}

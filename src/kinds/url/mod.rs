@@ -1,0 +1,230 @@
+//! Jobs that are run by calling a URL: args in a signed POST, progress back as JSON lines, the
+//! answer as the result. Only the URL that the config names is ever called; redirects are not
+//! followed, and addresses inside one's own network are refused unless the config allows them.
+
+mod address;
+mod answer;
+mod signature;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response};
+use serde_json::json;
+use url::Url;
+
+use self::address::{AddressRefused, PublicResolver};
+use self::answer::Answer;
+use self::signature::Key;
+pub use self::signature::KeyError;
+use crate::worker::context::Context;
+use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
+
+/// How the jobs of one kind are run by a URL.
+///
+/// The body is JSON with `job_id`, `kind`, `attempt`, `max_attempts`, `args` and `execution_id`,
+/// signed by the rules of Standard Webhooks if there is a secret; `webhook-id` is the lease, so it
+/// is new for every attempt. What the answers mean:
+///
+/// | answer | the attempt |
+/// | --- | --- |
+/// | 2xx, JSON or empty | completes; the body is the result (other text: as a JSON string) |
+/// | 2xx, `application/x-ndjson` | goes on while lines come: the same as on a command's channel |
+/// | 3xx | fails for good |
+/// | 429 or 503 with `Retry-After` | is snoozed so long, 1 s to 1 h, at no cost of an attempt |
+/// | 408, 425, 429, 5xx, no answer | is retried |
+/// | other 4xx | fails for good |
+#[derive(Clone, PartialEq, Eq)]
+pub struct UrlSpec {
+    /// What is called; `http` or `https`.
+    pub url: Url,
+    /// Signs the calls: `whsec_` and base64, or the key's own bytes.
+    pub secret: Option<String>,
+    /// True to call also loopback, private and other special addresses.
+    pub allow_private: bool,
+    /// The connection, with TLS, must stand within this time.
+    pub connect_timeout: Duration,
+    /// Longest silence, before the answer and within it; then the attempt is retried.
+    pub idle_timeout: Duration,
+    /// Sent with every call, such as `authorization`.
+    pub headers: BTreeMap<String, String>,
+    /// A larger result fails the job, in bytes of JSON.
+    pub max_result_bytes: usize,
+}
+
+/// Why a [`UrlSpec`] can not be served.
+#[derive(Debug, thiserror::Error)]
+pub enum UrlSpecError {
+    /// Not `http` or `https`, or no host.
+    #[error("`{0}` cannot be called: give an http:// or https:// address with a host")]
+    Address(Url),
+    /// The secret cannot be used.
+    #[error("the secret for {host}: {source}")]
+    Secret {
+        /// Whom it is for.
+        host: String,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+    /// A header's name or value is not allowed in HTTP.
+    #[error("header `{0}` is not allowed in HTTP: check its name, and its value for line breaks")]
+    Header(String),
+    /// The HTTP client cannot be made.
+    #[error("no HTTPS client can be made (are the system's CA certificates installed?): {0}")]
+    Client(#[source] reqwest::Error),
+}
+
+/// A handler that calls a URL.
+#[derive(Debug)]
+pub struct UrlKind {
+    spec: UrlSpec,
+    key: Option<Key>,
+    headers: HeaderMap,
+    client: Client,
+}
+
+impl UrlSpec {
+    /// Calls of `url` with defaults for everything else.
+    #[must_use]
+    pub fn new(url: Url) -> Self {
+        Self {
+            url,
+            secret: None,
+            allow_private: false,
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_mins(1),
+            headers: BTreeMap::new(),
+            max_result_bytes: 1024 * 1024,
+        }
+    }
+}
+
+impl fmt::Debug for UrlSpec {
+    /// Shows no secret and no header's value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UrlSpec")
+            .field("host", &self.url.host_str())
+            .field("signed", &self.secret.is_some())
+            .field("allow_private", &self.allow_private)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("headers", &self.headers.keys())
+            .field("max_result_bytes", &self.max_result_bytes)
+            .finish()
+    }
+}
+
+impl UrlKind {
+    /// Checks `spec` and makes its client.
+    ///
+    /// # Errors
+    ///
+    /// If the address, the secret or a header cannot be used. A private address is no error here:
+    /// its jobs fail and say why.
+    pub fn new(spec: UrlSpec) -> Result<Self, UrlSpecError> {
+        if !matches!(spec.url.scheme(), "http" | "https") || !spec.url.has_host() {
+            return Err(UrlSpecError::Address(spec.url));
+        }
+        let host = || spec.url.host_str().unwrap_or_default().to_owned();
+        let key = spec.secret.as_deref().map(Key::parse).transpose();
+        let key = key.map_err(|source| UrlSpecError::Secret { host: host(), source })?;
+        let headers = headers(&spec.headers)?;
+        let client = client(&spec).map_err(UrlSpecError::Client)?;
+        Ok(Self { spec, key, headers, client })
+    }
+
+    async fn attempt(&self, context: &Context) -> Result<Completion, JobError> {
+        if !self.spec.allow_private
+            && let Some(refused) = address::refused_literal(&self.spec.url)
+        {
+            return Err(refused_address(&refused, context));
+        }
+        let response = self.call(context).await?;
+        Answer::new(&self.spec, context, response).read().await
+    }
+
+    async fn call(&self, context: &Context) -> Result<Response, JobError> {
+        let attempt = context.attempt();
+        let body = json!({
+            "job_id": attempt.job_id,
+            "kind": attempt.kind,
+            "attempt": attempt.attempt,
+            "max_attempts": attempt.max_attempts,
+            "args": attempt.args,
+            "execution_id": attempt.execution_id,
+        })
+        .to_string();
+        let signed = signature::headers(self.key.as_ref(), attempt.lease_id, chrono::Utc::now(), &body);
+        let request = self
+            .client
+            .post(self.spec.url.clone())
+            .headers(self.headers.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .headers(signed)
+            .body(body);
+        match tokio::time::timeout(self.spec.idle_timeout, request.send()).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(not_reached(error, context)),
+            Err(_) => Err(answer::silence(&self.spec)),
+        }
+    }
+}
+
+impl DynHandler for UrlKind {
+    fn run(&self, context: Context) -> RunFuture<'_> {
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                ended = self.attempt(&context) => ended,
+                // Dropping the request closes its connection; the other side can see that.
+                reason = context.stopped() => {
+                    Err(JobError::retry(format!("the call was given up: {reason}")).class("stopped"))
+                }
+            }
+        })
+    }
+}
+
+fn client(spec: &UrlSpec) -> reqwest::Result<Client> {
+    // An error means that somebody has chosen a provider already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::builder()
+        .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        // A proxy would resolve the name for itself.
+        .no_proxy()
+        .connect_timeout(spec.connect_timeout);
+    let client = if spec.allow_private { client } else { client.dns_resolver(Arc::new(PublicResolver)) };
+    client.build()
+}
+
+fn headers(configured: &BTreeMap<String, String>) -> Result<HeaderMap, UrlSpecError> {
+    let parse = |(name, value): (&String, &String)| {
+        let parsed = (HeaderName::try_from(name).ok(), HeaderValue::try_from(value).ok());
+        let (Some(header), Some(mut value)) = parsed else { return Err(UrlSpecError::Header(name.clone())) };
+        value.set_sensitive(true);
+        Ok((header, value))
+    };
+    configured.iter().map(parse).collect()
+}
+
+fn refused_address(refused: &AddressRefused, context: &Context) -> JobError {
+    let kind = &context.attempt().kind;
+    JobError::permanent(format!("{refused}; if it is meant, set allow_private = true for kind {kind}"))
+        .class("address_refused")
+}
+
+/// The error of a call that got no answer.
+fn not_reached(error: reqwest::Error, context: &Context) -> JobError {
+    // The URL may carry a token.
+    let error = error.without_url();
+    if let Some(refused) = address::refusal_behind(&error) {
+        return refused_address(refused, context);
+    }
+    let class = if error.is_timeout() { "timeout" } else { "connection" };
+    JobError::from(error).class(class)
+}

@@ -1,0 +1,148 @@
+//! Runs a handler without a database, for tests of handlers: a context whose events are kept in
+//! memory. Must never be used to run jobs that matter; nothing here is stored.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
+
+use super::context::{Attempt, Context, Report};
+use super::handler::{Completion, JobError, Next};
+use crate::job::attempt::{Outcome, StopReason, Usage};
+use crate::job::event::EventDraft;
+
+/// As small as is useful: a handler that floods its log is held back in tests, too.
+const CHANNEL_CAPACITY: usize = 64;
+
+impl Attempt {
+    /// The first attempt of a made-up job of `kind`.
+    #[must_use]
+    pub fn for_test(kind: impl Into<String>, args: Value) -> Self {
+        Self {
+            job_id: Uuid::now_v7(),
+            lease_id: Uuid::new_v4(),
+            attempt: 1,
+            max_attempts: 5,
+            kind: kind.into(),
+            queue: "default".into(),
+            args,
+            execution_id: None,
+        }
+    }
+}
+
+impl Context {
+    /// A context for a test, and the probe that sees what the handler reports. Needs a tokio
+    /// runtime.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tidemill::Context;
+    /// use tidemill::worker::context::Attempt;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (context, mut probe) = Context::for_test(Attempt::for_test("greet", json!({})));
+    /// context.log("hello").await;
+    /// let event = probe.wait_for(|event| event.kind == "log").await;
+    /// assert_eq!(event.data["line"], "hello");
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn for_test(attempt: Attempt) -> (Self, TestProbe) {
+        let (reports, inbox) = mpsc::channel(CHANNEL_CAPACITY);
+        let (stop, stop_seen) = watch::channel(None);
+        let (held, held_seen) = watch::channel(false);
+        let (count, counted) = watch::channel(0);
+        let events = Arc::new(Mutex::new(Vec::new()));
+        tokio::spawn(collect(inbox, held_seen, Arc::clone(&events), count));
+        let context = Self::new(Arc::new(attempt), reports, stop_seen);
+        (context, TestProbe { events, counted, stop, held })
+    }
+}
+
+/// What a test sees of a handler, and how it speaks to it.
+#[derive(Debug)]
+pub struct TestProbe {
+    events: Arc<Mutex<Vec<EventDraft>>>,
+    counted: watch::Receiver<usize>,
+    stop: watch::Sender<Option<StopReason>>,
+    held: watch::Sender<bool>,
+}
+
+impl TestProbe {
+    /// All events so far, in order.
+    #[must_use]
+    pub fn events(&self) -> Vec<EventDraft> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The lines of one log stream so far, in order.
+    #[must_use]
+    pub fn lines(&self, stream: &str) -> Vec<String> {
+        let events = self.events();
+        let of_stream = events.iter().filter(|event| event.kind == "log" && event.data["stream"] == stream);
+        of_stream.filter_map(|event| event.data["line"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// Waits for the first event that `fits`, also among those that came already; for ever if
+    /// none comes, so put a timeout around it.
+    pub async fn wait_for(&mut self, fits: impl Fn(&EventDraft) -> bool) -> EventDraft {
+        loop {
+            self.counted.borrow_and_update();
+            if let Some(event) = self.events().into_iter().find(&fits) {
+                return event;
+            }
+            if self.counted.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Asks the handler to stop, as a cancel, a soft timeout or a shutdown would.
+    pub fn stop(&self, reason: StopReason) {
+        self.stop.send_replace(Some(reason));
+    }
+
+    /// Takes no more events (`true`), as if the database were behind, until called with `false`.
+    pub fn hold(&self, held: bool) {
+        self.held.send_replace(held);
+    }
+}
+
+/// What the executor would make of a handler's end, so that a test can look at it.
+#[must_use]
+pub fn outcome_of(ended: Result<Completion, JobError>) -> (Outcome, Usage) {
+    match ended {
+        Ok(completion) => (Outcome::Completed { result: completion.result }, completion.usage),
+        Err(error) => {
+            let usage = error.usage.clone();
+            let outcome = match error.next {
+                Next::Snooze(delay) => Outcome::Snoozed { delay },
+                Next::Retry | Next::Permanent => Outcome::Failed { failure: error.into_failure() },
+            };
+            (outcome, usage)
+        }
+    }
+}
+
+async fn collect(
+    mut inbox: mpsc::Receiver<Report>,
+    mut held: watch::Receiver<bool>,
+    events: Arc<Mutex<Vec<EventDraft>>>,
+    count: watch::Sender<usize>,
+) {
+    loop {
+        // An error means that the probe is gone: then nobody holds anything back any more.
+        let _ = held.wait_for(|held| !held).await;
+        let Some(report) = inbox.recv().await else { return };
+        if let Some(draft) = report.draft {
+            events.lock().unwrap_or_else(PoisonError::into_inner).push(draft);
+            count.send_modify(|count| *count += 1);
+        }
+        if let Some(stored) = report.stored {
+            // Whoever asked may be gone; that is no concern of the log.
+            let _ = stored.send(());
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! The command line as a process of its own, against a small server that answers what a test wants.
+//! What is judged is what a script sees: output, errors, exit codes, and the requests that were made.
+
+use std::collections::VecDeque;
+use std::process::Output;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::process::Command;
+
+/// One request as the server saw it.
+#[derive(Clone)]
+struct Seen {
+    method: Method,
+    /// With its query, escaped as it came.
+    path: String,
+    headers: HeaderMap,
+    body: Value,
+}
+
+/// A server that gives prepared answers in order, and remembers what it was asked.
+#[derive(Clone, Default)]
+struct Stub {
+    answers: Arc<Mutex<VecDeque<Response>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Stub {
+    /// Starts it; answers its URL.
+    async fn start(answers: impl IntoIterator<Item = Response>) -> (Self, String) {
+        let stub = Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), ..Self::default() };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(answer).with_state(stub.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (stub, url)
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+async fn answer(State(stub): State<Stub>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, 1 << 20).await.unwrap();
+    stub.seen.lock().unwrap().push(Seen {
+        method: head.method,
+        path: head.uri.to_string(),
+        headers: head.headers,
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    });
+    let answer = stub.answers.lock().unwrap().pop_front();
+    answer.unwrap_or_else(|| (StatusCode::IM_A_TEAPOT, "asked more often than expected").into_response())
+}
+
+/// A JSON answer with exactly this text.
+fn exact(status: u16, text: &str) -> Response {
+    (StatusCode::from_u16(status).unwrap(), text.to_owned()).into_response()
+}
+
+fn problem(status: u16) -> Response {
+    let body = json!({"type": "about:blank", "title": "A title", "status": status, "detail": "A detail.", "remedy": "A remedy."});
+    exact(status, &body.to_string())
+}
+
+/// An event stream of these pieces; one that is `cut` ends in an error instead of an end.
+fn frames(pieces: &[String], cut: bool) -> Response {
+    let pieces = pieces.concat();
+    let body = async_stream::stream! {
+        yield Ok(pieces);
+        // What was written goes out while the body is not ready.
+        tokio::task::yield_now().await;
+        if cut {
+            yield Err(std::io::Error::other("cut"));
+        }
+    };
+    ([("content-type", "text/event-stream")], Body::from_stream(body)).into_response()
+}
+
+fn frame(event: &str, id: u64, data: &Value) -> String {
+    format!("event: {event}\nid: {id}\ndata: {data}\n\n")
+}
+
+fn log(seq: u64) -> String {
+    frame(
+        "log",
+        seq,
+        &json!({"job_id": "j", "seq": seq, "attempt": 1, "stream": "stdout", "line": format!("line {seq}")}),
+    )
+}
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+/// Runs the binary in a folder of its own.
+async fn run_in(folder: &TempDir, args: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TIDEMILL_")) {
+        command.env_remove(name);
+    }
+    command.args(args).envs(variables.iter().copied()).current_dir(folder.path()).kill_on_drop(true);
+    let output = tokio::time::timeout(Duration::from_mins(1), command.output());
+    let Output { status, stdout, stderr } = output.await.expect("the command ends").unwrap();
+    Ran {
+        code: status.code().expect("it ends by itself"),
+        out: String::from_utf8(stdout).unwrap(),
+        err: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+async fn run(url: &str, args: &[&str]) -> Ran {
+    run_in(&TempDir::new().unwrap(), args, &[("TIDEMILL_URL", url)]).await
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    for args in [&["jobs", "list"][..], &["jobs", "tail", "x"], &["enqueue", "x"], &["queues"], &["workers"]]
+    {
+        let ran = run(&url, args).await;
+        assert_eq!(ran.code, 3, "{args:?}: {}", ran.err);
+        assert!(
+            ran.err.contains(&url) && ran.err.contains("refused") && ran.err.contains("tidemill dev"),
+            "{}",
+            ran.err
+        );
+        assert_eq!(ran.out, "");
+    }
+}
+
+#[tokio::test]
+async fn problems_are_told_and_have_their_exit_codes() {
+    for (status, code) in [(400, 1), (401, 5), (403, 5), (404, 4), (409, 1), (422, 1), (500, 1), (503, 3)] {
+        let (_, url) = Stub::start([problem(status)]).await;
+        let ran = run(&url, &["jobs", "show", "x"]).await;
+        assert_eq!(ran.code, code, "{status}");
+        assert_eq!(ran.err, "tidemill: A title\nA detail.\nA remedy.\n");
+    }
+}
+
+#[tokio::test]
+async fn wrong_usage_is_told_before_anything_is_asked() {
+    let (stub, url) = Stub::start([]).await;
+    for (args, said) in [
+        (&["enqueue", "x", "--args", "[1]"][..], "JSON object"),
+        (&["enqueue", "x", "n:=y"], "no JSON"),
+        (&["enqueue", "x", "--priority", "0"], "1 (first) to 9"),
+        (&["enqueue", "x", "--delay", "5"], "unit"),
+        (&["enqueue", "x", "--run-at", "tomorrow"], "--run-at"),
+        (&["queues", "purge", "q"], "--yes"),
+        (&["worker", "--queue", "crawl"], "NAME=SLOTS"),
+        (&["jobs", "list", "--url", "ftp://h"], "http://"),
+        (&["frobnicate"], "frobnicate"),
+    ] {
+        let ran = run(&url, args).await;
+        assert_eq!(ran.code, 2, "{args:?}: {}", ran.err);
+        assert!(ran.err.contains(said), "{args:?}: {}", ran.err);
+    }
+    assert!(stub.seen().is_empty());
+}
+
+#[tokio::test]
+async fn wrong_settings_stop_the_start() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("tidemill.toml"), "[kinds.a]\ncommand = ['x']\nhard_timout = '1h'")
+        .unwrap();
+    for args in [&["dev"][..], &["serve"], &["worker"], &["migrate"], &["keys", "list"]] {
+        let ran = run_in(&folder, args, &[]).await;
+        assert_eq!(ran.code, 2, "{args:?}");
+        let said =
+            "tidemill: tidemill.toml: kinds.a.hard_timout: no such setting; did you mean hard_timeout?\n";
+        assert_eq!(ran.err, said);
+    }
+    let ran = run_in(&folder, &["dev", "--config", "other.toml"], &[]).await;
+    assert!(ran.code == 2 && ran.err.contains("other.toml: no such config file"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn enqueue_sends_what_was_said() {
+    let (stub, url) = Stub::start([exact(202, r#"{"id":"0199","status":"available"}"#)]).await;
+    let args = ["enqueue", "build", "--args", r#"{"a":1,"v":"x"}"#, "v=1.10", "n:=20", "--queue", "q"];
+    let more =
+        ["--priority", "high", "--delay", "90s", "--execution-id", "order/42", "--tag", "a", "--tag", "b"];
+    let last = ["--max-attempts", "2", "--idempotency-key", "k1", "--key", "tm_secret"];
+    let ran = run(&url, &[&args[..], &more, &last].concat()).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "0199\n"), "{}", ran.err);
+    let seen = stub.seen();
+    let request = &seen[0];
+    assert_eq!((&request.method, request.path.as_str()), (&Method::POST, "/api/v1/jobs"));
+    assert_eq!(request.headers["idempotency-key"], "k1");
+    assert_eq!(request.headers["authorization"], "Bearer tm_secret");
+    let body = json!({
+        "kind": "build", "args": {"a": 1, "v": "1.10", "n": 20}, "queue": "q", "priority": "high", "delay": "90s",
+        "execution_id": "order/42", "tags": ["a", "b"], "max_attempts": 2,
+    });
+    assert_eq!(request.body, body);
+}
+
+#[tokio::test]
+async fn enqueue_reads_args_from_a_file_and_follows() {
+    let answers = [
+        exact(202, r#"{"id":"j"}"#),
+        frames(&[frame("completed", 0, &json!({"result": {"ok": true}}))], false),
+    ];
+    let (stub, url) = Stub::start(answers).await;
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("a.json"), r#"{"x": [1]}"#).unwrap();
+    let ran =
+        run_in(&folder, &["enqueue", "k", "--args-file", "a.json", "--follow", "--url", &url], &[]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "j\ncompleted\n{\"ok\":true}\n"), "{}", ran.err);
+    assert_eq!(stub.seen()[0].body, json!({"kind": "k", "args": {"x": [1]}}));
+    assert_eq!(stub.seen()[1].path, "/api/v1/jobs/j/events");
+}
+
+#[tokio::test]
+async fn lists_are_tables_or_the_exact_json() {
+    // Order of keys and white space are the server's own: --json must not touch them.
+    let text = r#"{"items":[ {"status":"running","id":"0199","kind":"build","queue":"builds","attempt":1,"max_attempts":3,"progress":{"percent":30.0,"step":"compiling"},"created_at":"2020-01-01T00:00:00.000000Z"}],"next_cursor":"c2"}"#;
+    let (stub, url) = Stub::start([exact(200, text), exact(200, text)]).await;
+    let ran = run(&url, &["jobs", "list", "--json"]).await;
+    assert_eq!(ran.out, format!("{text}\n"));
+    let ran = run(&url, &["jobs", "list", "--state", "running", "--tag", "a b", "--limit", "5"]).await;
+    let lines: Vec<_> = ran.out.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", ran.out);
+    for part in ["0199", "build", "running", "30% compiling", "1/3", "d "] {
+        assert!(lines[1].contains(part), "{part}: {}", ran.out);
+    }
+    assert!(ran.err.contains("--cursor c2"), "{}", ran.err);
+    assert_eq!(stub.seen()[1].path, "/api/v1/jobs?limit=5&state=running&tag=a+b");
+}
+
+#[tokio::test]
+async fn a_job_is_found_by_its_execution_id() {
+    let text = r#"{"id":"0199","kind":"k","status":"completed","args":{"a":1},"result":[1,2]}"#;
+    let (stub, url) = Stub::start([exact(200, text), exact(200, text)]).await;
+    let ran = run(&url, &["jobs", "show", "execution:order/42 ü"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("0199") && ran.out.contains("\"a\": 1"), "{}", ran.out);
+    assert_eq!(stub.seen()[0].path, "/api/v1/jobs/execution:order%2F42%20%C3%BC");
+    let ran = run(&url, &["jobs", "cancel", "0199"]).await;
+    assert_eq!(ran.out, "job 0199 is completed\n");
+    assert_eq!(
+        (&stub.seen()[1].method, stub.seen()[1].path.as_str()),
+        (&Method::POST, "/api/v1/jobs/0199/cancel")
+    );
+}
+
+#[tokio::test]
+async fn the_server_of_a_dev_process_is_found() {
+    let (stub, url) = Stub::start([exact(200, r#"{"items":[]}"#), exact(200, r#"{"items":[]}"#)]).await;
+    let folder = TempDir::new().unwrap();
+    for dir in [".tidemill", "other"] {
+        std::fs::create_dir(folder.path().join(dir)).unwrap();
+        std::fs::write(folder.path().join(dir).join("urls.json"), json!({ "http": url }).to_string())
+            .unwrap();
+    }
+    assert_eq!(run_in(&folder, &["workers"], &[]).await.code, 0);
+    assert_eq!(run_in(&folder, &["queues", "--data-dir", "other"], &[]).await.code, 0);
+    assert_eq!(stub.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn queues_are_listed_and_acted_on() {
+    let items = json!({"items": [
+        {"name": "crawl", "paused_at": "2020-01-01T00:00:00Z", "running": 1, "available": 10_000, "slots": null},
+        {"name": "builds", "paused_at": null, "draining_at": null, "running": 0, "available": 3, "slots": 2},
+    ]});
+    let answers = [exact(200, &items.to_string()), exact(200, "{}"), exact(200, r#"{"purged":7}"#)];
+    let (stub, url) = Stub::start(answers).await;
+    let ran = run(&url, &["queues", "list"]).await;
+    let rows: Vec<Vec<_>> = ran.out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[1], ["crawl", "paused", "1", "10000+"]);
+    assert_eq!(rows[2], ["builds", "open", "0", "3", "2"]);
+    assert_eq!(run(&url, &["queues", "pause", "crawl"]).await.out, "queue crawl is paused\n");
+    let ran = run(&url, &["queues", "purge", "crawl", "--yes"]).await;
+    assert_eq!(ran.out, "queue crawl is purged: 7 jobs cancelled\n");
+    assert_eq!(stub.seen()[2].path, "/api/v1/queues/crawl/purge");
+}
+
+#[tokio::test]
+async fn a_cut_stream_goes_on_without_loss_or_repeat() {
+    let snapshot = |id| frame("snapshot", id, &json!({"status": "running", "seq": 9}));
+    let progress = frame("progress", 2, &json!({"seq": 2, "attempt": 1, "percent": 50.0, "step": "half"}));
+    let half_a_frame = "event: log\nid: 4\ndata: {\"seq\":4,".to_owned();
+    let answers = [
+        frames(&[snapshot(0), log(1), progress, log(3), half_a_frame], true),
+        problem(503),
+        // A server that sends too much must not be believed.
+        frames(&[snapshot(3), log(3), log(4)], false),
+        frames(&[snapshot(4), log(5), frame("completed", 5, &json!({"result": {"n": 5}}))], false),
+    ];
+    let (stub, url) = Stub::start(answers).await;
+    let ran = run(&url, &["jobs", "tail", "j"]).await;
+    assert_eq!(ran.out, "line 1\n[50% half]\nline 3\nline 4\nline 5\ncompleted\n{\"n\":5}\n", "{}", ran.err);
+    assert_eq!(ran.code, 0);
+    let seen = stub.seen();
+    let positions: Vec<_> = seen.iter().map(|request| request.headers.get("last-event-id")).collect();
+    assert_eq!(positions[0], None);
+    assert_eq!(
+        positions[1..].iter().map(|id| id.unwrap().to_str().unwrap()).collect::<Vec<_>>(),
+        ["3", "3", "4"]
+    );
+    assert!(seen.iter().all(|request| request.headers["accept"] == "text/event-stream"));
+}
+
+#[tokio::test]
+async fn a_job_that_fails_or_is_cancelled_is_no_success() {
+    let failed = frame("failed", 1, &json!({"seq": 1, "error": {"message": "exit code 65"}}));
+    let cancelled = frame("cancelled", 1, &json!({"seq": 1}));
+    let (_, url) = Stub::start([frames(&[failed], false), frames(&[cancelled], false)]).await;
+    let ran = run(&url, &["jobs", "tail", "j"]).await;
+    assert_eq!((ran.code, ran.err.as_str()), (1, "tidemill: job j failed: exit code 65\n"));
+    let ran = run(&url, &["jobs", "tail", "j", "--json"]).await;
+    assert_eq!((ran.code, ran.err.as_str()), (1, "tidemill: job j was cancelled\n"));
+    assert_eq!(ran.out, "{\"data\":{\"seq\":1},\"event\":\"cancelled\"}\n");
+}
+
+#[tokio::test]
+async fn a_job_that_is_gone_ends_the_tail() {
+    let (_, url) = Stub::start([frames(&[log(1)], true), problem(404)]).await;
+    let ran = run(&url, &["jobs", "tail", "j"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (4, "line 1\n"));
+}
+
+#[tokio::test]
+async fn a_reader_that_has_enough_is_no_failure() {
+    let mut text = json!({"items": []}).to_string();
+    text.push_str(&" ".repeat(1 << 18));
+    let (_, url) = Stub::start([exact(200, &text)]).await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+    command
+        .args(["workers", "--json", "--url", &url])
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let status = tokio::time::timeout(Duration::from_mins(1), child.wait()).await.unwrap().unwrap();
+    assert_eq!(status.code(), Some(0));
+}
