@@ -15,7 +15,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     sqlx::query("create table if not exists public.guests (name text not null)").execute(&pool).await?;
 
     let mut transaction = pool.begin().await?;
-    sqlx::query("insert into public.guests (name) values ($1)").bind("Ada").execute(&mut *transaction).await?;
+    sqlx::query("insert into public.guests (name) values ($1)")
+        .bind("Ada")
+        .execute(&mut *transaction)
+        .await?;
     let args = json!({ "name": "Ada" }).as_object().cloned().unwrap_or_default();
     let job_id = enqueue_in(&mut *transaction, "tidemill", &NewJob::new("greet", args)).await?;
     // Until here nobody can see either of them; a rollback would leave neither.

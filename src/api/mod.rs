@@ -31,6 +31,7 @@ pub mod metrics;
 pub mod multi_stream;
 mod new_job;
 pub mod news;
+pub mod page;
 pub mod path;
 pub mod problem;
 mod queues;

@@ -68,17 +68,8 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(health::show_metrics))
         .merge(worker::routes())
         .layer(from_fn_with_state(state.settings.request_timeout, time_limit));
-    quick.merge(worker::waiting_routes()).merge(streams())
-}
-
-/// The routes that stream or poll long.
-fn streams() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new()
-}
-
-/// The dashboard.
-fn page() -> Router {
-    Router::new()
+    // These stream or wait, within bounds of their own.
+    quick.merge(worker::waiting_routes()).merge(events::routes())
 }
 
 /// The description of all routes.
@@ -97,7 +88,7 @@ pub fn router(state: &ApiState, listening: SocketAddr) -> Result<Router, RouterE
     let routes = routes
         .with_state(state.clone())
         .merge(docs::routes(describe(description))?)
-        .merge(page())
+        .merge(page::router())
         .fallback(problem::unknown_route);
     let counted = from_fn_with_state(state.metrics.clone(), metrics::track);
     Ok(guard.around(routes, state.gate.clone()).layer(counted))

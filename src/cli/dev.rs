@@ -119,5 +119,7 @@ fn write_urls(data_dir: &Path, page: &str, database: &str) -> Result<(), CliErro
         writeln!(file, "{}", json!({ "http": page, "database": database }))?;
         fs::rename(&draft, &path)
     };
-    write().map_err(|error: std::io::Error| CliError::Failed(format!("cannot write {}: {error}", path.display())))
+    write().map_err(|error: std::io::Error| {
+        CliError::Failed(format!("cannot write {}: {error}", path.display()))
+    })
 }

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-use super::{GlobalArgs, http};
 use super::error::CliError;
 use super::process::{Process, database_url, failed, page_url, store_options};
 use super::settings::{DatabaseArgs, listen_flag};
+use super::{GlobalArgs, http};
 use crate::store::migrate::migrate;
 
 /// What `tidemill serve` takes.

@@ -33,7 +33,8 @@ pub(super) async fn run(args: WorkerArgs, global: &GlobalArgs) -> Result<(), Cli
     let worker = workforce::worker(&config, &process)?;
     let serving = match config.worker.listen {
         Some(listen) => {
-            let (address, serving) = http::serve_health(&process, listen, http::claims(worker.pulse(), &config)).await?;
+            let (address, serving) =
+                http::serve_health(&process, listen, http::claims(worker.pulse(), &config)).await?;
             tracing::info!("answering /healthz, /readyz and /metrics at {}", page_url(address));
             Some(serving)
         }
