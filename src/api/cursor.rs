@@ -94,10 +94,10 @@ fn check<'a>(payload: &[u8], named: impl Iterator<Item = &'a Uuid>) -> [u8; CHEC
 /// Writes a number in as few bytes as it needs (LEB128).
 fn put(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
-        bytes.push((number & 0x7f) as u8 | 0x80);
+        bytes.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
     }
-    bytes.push(number as u8);
+    bytes.push(number.to_le_bytes()[0]);
 }
 
 fn take(rest: &mut &[u8]) -> Option<u64> {

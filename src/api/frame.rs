@@ -92,7 +92,6 @@ impl Frame {
     ///
     /// # Panics
     /// If `id` holds a line break or NUL; ids are numbers and cursors of ours.
-    #[must_use]
     pub fn sse(&self, id: &str) -> sse::Event {
         let event = sse::Event::default().id(id);
         if self.data.is_empty() {

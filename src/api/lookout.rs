@@ -60,7 +60,7 @@ impl Lookout {
         loop {
             tokio::select! {
                 () = self.shared.arrival.notified() => {}
-                wake = self.heard.recv(), if self.hears => self.note(wake),
+                wake = self.heard.recv(), if self.hears => self.note(&wake),
                 () = sleep_until(next_tick), if self.shared.is_watching() => {
                     next_tick = Instant::now() + jittered(DEAF_POLL);
                     self.poll_if_due();
@@ -95,19 +95,19 @@ impl Lookout {
         self.due.extend(self.shared.take_fresh());
         loop {
             match self.heard.try_recv() {
-                Ok(wake) => self.note(Ok(wake)),
-                Err(TryRecvError::Lagged(missed)) => self.note(Err(RecvError::Lagged(missed))),
+                Ok(wake) => self.note(&Ok(wake)),
+                Err(TryRecvError::Lagged(missed)) => self.note(&Err(RecvError::Lagged(missed))),
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return,
             }
         }
     }
 
-    fn note(&mut self, wake: std::result::Result<Wake, RecvError>) {
+    fn note(&mut self, wake: &std::result::Result<Wake, RecvError>) {
         match wake {
             // The number is only a hint, and an end may hide behind it.
             Ok(Wake::Event(job_id, _)) => {
-                if self.shared.is_watched(job_id) {
-                    self.due.insert(job_id);
+                if self.shared.is_watched(*job_id) {
+                    self.due.insert(*job_id);
                 }
             }
             Ok(Wake::AllEvents | Wake::Missed) | Err(RecvError::Lagged(_)) => self.look_at_all(),

@@ -20,7 +20,7 @@ use super::state::ApiState;
 use crate::job::document::JobDocument;
 use crate::job::state::JobState;
 
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
 use super::process::{Process, failed};
-use crate::api::guard::Guard;
 use crate::api::listen::{Limits, Listener};
 use crate::api::router;
 use crate::api::server::ApiSettings;
@@ -53,7 +52,6 @@ pub(super) async fn serve(
     let listener = Listener::bind(&listen.to_string(), any_key).await.map_err(failed)?;
     let address = listener.address();
     let settings = settings(config, listen);
-    let guard = Guard::new(&settings, address).map_err(failed)?;
     let stop = CancellationToken::new();
     let around = Surroundings {
         store: process.store.clone(),
@@ -64,12 +62,12 @@ pub(super) async fn serve(
         shutdown: stop.clone(),
     };
     let state = ApiState::start(around, settings, listener.is_loopback());
-    let gate = Arc::clone(&state.gate);
     let app = match routes {
-        Routes::All => router::router(state).map_err(failed)?,
-        Routes::Health => router::health(state),
+        Routes::All => router::router(&state, address),
+        Routes::Health => router::health_router(&state, address),
     };
-    let task = tokio::spawn(listener.serve(guard.around(app, gate), Limits::default(), stop.clone()));
+    let app = app.map_err(failed)?;
+    let task = tokio::spawn(listener.serve(app, Limits::default(), stop.clone()));
     Ok((address, Serving { stop, task }))
 }
 

@@ -44,7 +44,7 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { notifies: true, listens: true, stream_lifetime: Duration::from_secs(600) }
+        Self { notifies: true, listens: true, stream_lifetime: Duration::from_mins(10) }
     }
 }
 
@@ -110,7 +110,7 @@ pub async fn on_a_mill<T: Future<Output = ()>>(setup: Setup, test: impl FnOnce(A
     let shutdown = CancellationToken::new();
     let outcome = AssertUnwindSafe(async {
         let mill = Arc::new(Mill::start(&name, setup, shutdown.clone()).await);
-        tokio::time::timeout(Duration::from_secs(120), test(Arc::clone(&mill))).await.expect("in time");
+        tokio::time::timeout(Duration::from_mins(2), test(Arc::clone(&mill))).await.expect("in time");
     })
     .catch_unwind()
     .await;
