@@ -100,8 +100,7 @@ function field(name, label, { value, area, list, ...attributes }, hint) {
 
 /** Offers what the server has seen lately; without an answer there are simply no suggestions. */
 async function suggest(fields) {
-  const [jobs, queues, workers] = await Promise.all(["/jobs?limit=100", "/queues", "/workers"].map((address) => get(address).catch(() => ({ items: [] }))));
-  const served = workers.items.flatMap((worker) => (Array.isArray(worker.kinds) ? worker.kinds : []));
-  fill(fields.kind.options, [...jobs.items.map((job) => job.kind), ...served.filter((kind) => typeof kind === "string")]);
+  const [jobs, queues, kinds] = await Promise.all(["/jobs?limit=100", "/queues", "/kinds"].map((address) => get(address).catch(() => ({ items: [] }))));
+  fill(fields.kind.options, [...jobs.items.map((job) => job.kind), ...(kinds.items ?? []).map((kind) => kind.name ?? kind.kind ?? kind)]);
   fill(fields.queue.options, queues.items.map((queue) => queue.name));
 }

@@ -185,7 +185,8 @@ async fn get_many_events(
     Params(query): Params<ManyQuery>,
 ) -> Result<Response, Problem> {
     let types = checked_types(query.types.as_deref())?;
-    let filter = Filter { queues: checked_names("queue", query.queue)?, kinds: checked_names("kind", query.kind)? };
+    let filter =
+        Filter { queues: checked_names("queue", query.queue)?, kinds: checked_names("kind", query.kind)? };
     let named = checked_jobs(&state, &query.job).await?;
     if named.is_empty() && filter.is_empty() {
         let problem = Problem::invalid("job", "The request names no job, queue or kind.");

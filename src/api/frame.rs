@@ -63,7 +63,8 @@ impl Frame {
             Reset::Dropped => "events up to this number were dropped by retention",
             Reset::Ahead => "the reader has seen more events than there are",
         };
-        let own = Map::from_iter([("reason".to_owned(), json!(reason)), ("after".to_owned(), json!(thought))]);
+        let own =
+            Map::from_iter([("reason".to_owned(), json!(reason)), ("after".to_owned(), json!(thought))]);
         Self::of(job_id, position, "reset", own, envelope(job_id, position, attempt, Utc::now()))
     }
 
@@ -76,7 +77,8 @@ impl Frame {
         };
         let at = document.finished_at.unwrap_or_else(Utc::now);
         let envelope = envelope(document.id, document.last_seq, document.attempt, at);
-        let frame = Self::of(document.id, document.last_seq, document.state.word(), Map::from_iter([own]), envelope);
+        let frame =
+            Self::of(document.id, document.last_seq, document.state.word(), Map::from_iter([own]), envelope);
         Self { last: true, ..frame }
     }
 
@@ -98,7 +100,13 @@ impl Frame {
         event.event(one_line(&self.kind)).data(&self.data)
     }
 
-    fn of(job_id: Uuid, seq: i64, kind: &str, mut own: Map<String, Value>, envelope: Map<String, Value>) -> Self {
+    fn of(
+        job_id: Uuid,
+        seq: i64,
+        kind: &str,
+        mut own: Map<String, Value>,
+        envelope: Map<String, Value>,
+    ) -> Self {
         own.extend(envelope);
         Self { job_id, seq, kind: kind.to_owned(), data: Value::Object(own).to_string(), last: false }
     }
@@ -114,7 +122,8 @@ pub fn item(event: &Event) -> Value {
 
 fn envelope(job_id: Uuid, seq: i64, attempt: i32, at: DateTime<Utc>) -> Map<String, Value> {
     let at = at.to_rfc3339_opts(SecondsFormat::Micros, true);
-    let pairs = [("job_id", json!(job_id)), ("seq", json!(seq)), ("attempt", json!(attempt)), ("at", json!(at))];
+    let pairs =
+        [("job_id", json!(job_id)), ("seq", json!(seq)), ("attempt", json!(attempt)), ("at", json!(at))];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 

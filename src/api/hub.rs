@@ -72,8 +72,10 @@ impl Hub {
     #[must_use]
     pub fn watch(&self, job_id: Uuid) -> Watch {
         let mut board = self.0.board();
-        let entry =
-            board.watched.entry(job_id).or_insert_with(|| Watched { news: watch::Sender::default(), readers: 0 });
+        let entry = board
+            .watched
+            .entry(job_id)
+            .or_insert_with(|| Watched { news: watch::Sender::default(), readers: 0 });
         entry.readers += 1;
         let news = entry.news.subscribe();
         board.fresh.insert(job_id);

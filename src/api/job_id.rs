@@ -33,7 +33,8 @@ pub async fn resolve(store: &Store, name: JobName) -> Result<Uuid, Problem> {
         JobName::Execution(execution_id) => execution_id,
     };
     let found = store.job_id_of(&execution_id).await.map_err(|error| failed(&error))?;
-    let none = || Problem::new(Case::JobNotFound, format!("No job has the execution id {}.", quoted(&execution_id)));
+    let none =
+        || Problem::new(Case::JobNotFound, format!("No job has the execution id {}.", quoted(&execution_id)));
     found.ok_or_else(none)
 }
 

@@ -29,8 +29,14 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How many jobs are asked for in one statement.
 const JOBS_AT_ONCE: usize = 256;
 
-pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, heard: Receiver<Wake>, shutdown: CancellationToken) {
-    let mut lookout = Lookout { shared, wakes, heard, hears: true, due: HashSet::new(), last_poll: Instant::now() };
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    wakes: Wakes,
+    heard: Receiver<Wake>,
+    shutdown: CancellationToken,
+) {
+    let mut lookout =
+        Lookout { shared, wakes, heard, hears: true, due: HashSet::new(), last_poll: Instant::now() };
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = lookout.keep_looking() => {}

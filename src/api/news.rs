@@ -129,7 +129,9 @@ impl News {
         self.last_seq = frame.seq;
         self.recent_bytes += frame.data.len();
         self.recent.push_back(frame);
-        while self.recent.len() > usize::try_from(RECENT_FRAMES).unwrap_or(1) || self.recent_bytes > RECENT_BYTES {
+        while self.recent.len() > usize::try_from(RECENT_FRAMES).unwrap_or(1)
+            || self.recent_bytes > RECENT_BYTES
+        {
             let Some(oldest) = self.recent.pop_front() else { return };
             self.recent_bytes -= oldest.data.len();
         }
@@ -148,7 +150,9 @@ mod tests {
     }
 
     fn frames(numbers: std::ops::RangeInclusive<i64>) -> Vec<Arc<Frame>> {
-        numbers.map(|seq| Arc::new(Frame { data: "x".repeat(10), ..Frame::position(Uuid::nil(), seq) })).collect()
+        numbers
+            .map(|seq| Arc::new(Frame { data: "x".repeat(10), ..Frame::position(Uuid::nil(), seq) }))
+            .collect()
     }
 
     fn seen(news: &News, position: i64) -> Option<Vec<i64>> {
@@ -180,7 +184,11 @@ mod tests {
         news.absorb(Look { mark: far, frames: vec![], end: None });
         assert_eq!((seen(&news, 3), seen(&news, far.last_seq)), (None, Some(vec![])));
         // Retention dropped 262 and 263 before they could be fetched.
-        news.absorb(Look { mark: mark(far.last_seq + 4, JobState::Running), frames: frames(264..=265), end: None });
+        news.absorb(Look {
+            mark: mark(far.last_seq + 4, JobState::Running),
+            frames: frames(264..=265),
+            end: None,
+        });
         assert_eq!(seen(&news, far.last_seq), None);
         // A restored database.
         assert!(news.absorb(Look { mark: mark(2, JobState::Running), frames: vec![], end: None }));

@@ -2,6 +2,7 @@
 //! only what was under `web/` when this was built, and of that only what a browser needs.
 
 use axum::Router;
+use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -21,11 +22,9 @@ pub fn router<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let pages = CLIENT_ROUTES.iter().fold(Router::new(), |router, route| {
+    let asset = |Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) };
+    CLIENT_ROUTES.iter().fold(Router::new().route("/page/{file}", get(asset)), |router, route| {
         router.route(route, get(|headers: HeaderMap| async move { file("index.html", &headers) }))
-    });
-    Files::iter().filter(|path| media_type(path).is_some()).fold(pages, |router, path| {
-        router.route(&format!("/{path}"), get(move |headers: HeaderMap| async move { file(&path, &headers) }))
     })
 }
 
@@ -93,27 +92,33 @@ mod tests {
             assert_eq!(status, StatusCode::OK, "{path}");
             assert_eq!(headers[CONTENT_TYPE], "text/html; charset=utf-8");
             assert_eq!(headers[CACHE_CONTROL], "no-cache");
-            assert!(body.contains("<script type=\"module\" src=\"/app.js\">"), "{path}");
+            assert!(body.contains("<script type=\"module\" src=\"/page/app.js\">"), "{path}");
         }
     }
 
     #[tokio::test]
     async fn what_the_browser_has_is_not_sent_again() {
-        let (_, headers, _) = fetch("/app.js", None).await;
+        let (_, headers, _) = fetch("/page/app.js", None).await;
         let tag = headers[ETAG].to_str().unwrap();
         for named in [tag.to_owned(), format!("W/{tag}"), format!("\"other\", {tag}")] {
-            let (status, headers, body) = fetch("/app.js", Some(&named)).await;
+            let (status, headers, body) = fetch("/page/app.js", Some(&named)).await;
             assert_eq!((status, body.as_str()), (StatusCode::NOT_MODIFIED, ""), "{named}");
             assert_eq!(headers[ETAG], tag);
         }
-        assert_eq!(fetch("/app.js", Some("\"other\"")).await.0, StatusCode::OK);
+        assert_eq!(fetch("/page/app.js", Some("\"other\"")).await.0, StatusCode::OK);
     }
 
     #[tokio::test]
     async fn only_the_page_is_served() {
-        for path in
-            ["/package.json", "/test/sse.test.js", "/../Cargo.toml", "/nothing.js", "/api/v1/jobs", "/docs"]
-        {
+        for path in [
+            "/page/package.json",
+            "/page/test%2Fsse.test.js",
+            "/page/..%2FCargo.toml",
+            "/page/..%2Fbuild.js",
+            "/page/no.js",
+            "/app.js",
+            "/docs",
+        ] {
             assert_eq!(fetch(path, None).await.0, StatusCode::NOT_FOUND, "{path}");
         }
     }

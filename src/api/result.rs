@@ -74,8 +74,13 @@ pub(super) async fn get_result(
         job = find(&state, job_id).await?;
     }
     let is_over = job.state.is_final();
-    let body = Json(JobResult { state: job.state, result: job.result.clone(), error: job.error.clone(), job });
-    Ok(if is_over { body.into_response() } else { (StatusCode::ACCEPTED, [(RETRY_AFTER, "1")], body).into_response() })
+    let body =
+        Json(JobResult { state: job.state, result: job.result.clone(), error: job.error.clone(), job });
+    Ok(if is_over {
+        body.into_response()
+    } else {
+        (StatusCode::ACCEPTED, [(RETRY_AFTER, "1")], body).into_response()
+    })
 }
 
 async fn find(state: &ApiState, job_id: uuid::Uuid) -> Result<JobDocument, Problem> {

@@ -39,9 +39,14 @@ pub fn wants_stream(headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 /// 400 if the header comes several times or is no text.
-pub fn last_event_id<'a>(headers: &'a HeaderMap, after: Option<&'a str>) -> Result<Option<(&'a str, &'static str)>, Problem> {
+pub fn last_event_id<'a>(
+    headers: &'a HeaderMap,
+    after: Option<&'a str>,
+) -> Result<Option<(&'a str, &'static str)>, Problem> {
     let mut found = headers.get_all(LAST_EVENT_ID).iter();
-    let (first, None) = (found.next(), found.next()) else { return Err(bad_position("Last-Event-ID", "several")) };
+    let (first, None) = (found.next(), found.next()) else {
+        return Err(bad_position("Last-Event-ID", "several"));
+    };
     let Some(value) = first else { return Ok(after.map(|after| (after, "after"))) };
     let text = value.to_str().map_err(|_| bad_position("Last-Event-ID", "bytes that are no ASCII"))?;
     Ok(Some((text, "Last-Event-ID")))
@@ -72,8 +77,9 @@ pub fn respond(
     events: impl Stream<Item = Event> + Send + 'static,
 ) -> Response {
     let bounded = bounded(state.clone(), caller, events).map(Ok::<_, Infallible>);
-    let mut response =
-        Sse::new(bounded).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive")).into_response();
+    let mut response = Sse::new(bounded)
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive"))
+        .into_response();
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(VARY, HeaderValue::from_static("accept"));
@@ -150,7 +156,19 @@ mod tests {
     fn a_position_is_a_number_and_nothing_else() {
         assert_eq!(position("after", "0").unwrap(), 0);
         assert_eq!(position("after", "9223372036854775807").unwrap(), i64::MAX);
-        for bad in ["", " 1", "+1", "-1", "1.0", "1e3", "９", "9223372036854775808", "99999999999999999999", "0x1", "1\r\n"] {
+        for bad in [
+            "",
+            " 1",
+            "+1",
+            "-1",
+            "1.0",
+            "1e3",
+            "９",
+            "9223372036854775808",
+            "99999999999999999999",
+            "0x1",
+            "1\r\n",
+        ] {
             let document = position("Last-Event-ID", bad).unwrap_err().document();
             assert_eq!((document.status, document.field.as_deref()), (400, Some("Last-Event-ID")), "{bad}");
         }
