@@ -15,7 +15,8 @@ use super::guard::{Guard, GuardError, time_limit};
 use super::listen::{Limits, Listener};
 use super::state::ApiState;
 use super::{
-    batch, docs, health, jobs, kinds, list, metrics, new_job, problem, queues, verbs, worker, workers,
+    batch, docs, events, health, jobs, kinds, list, metrics, new_job, page, problem, queues, verbs, worker,
+    workers,
 };
 
 #[derive(utoipa::OpenApi)]

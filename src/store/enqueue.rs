@@ -73,7 +73,6 @@ impl Enqueued {
             worker_id: None,
             cancel_requested_at: None,
             links: Links::of(self.id),
-            last_seq: 0,
         }
     }
 }

@@ -169,7 +169,7 @@ async fn see(state: &ApiState, wanted: &Wanted, host: &str) -> Result<bool, Prob
 /// The queues that have work for the worker, each with how many jobs it may take there, and when the
 /// next job falls due.
 async fn look(state: &ApiState, wanted: &Wanted) -> Result<(Vec<(String, i64)>, Option<Duration>), Problem> {
-    let due = state.store.due(&wanted.queues, &wanted.kinds).await?;
+    let due = state.store.due(&wanted.queues, &wanted.kinds, false).await?;
     let next = due.iter().filter_map(|queue| queue.next_in_seconds).reduce(f64::min);
     let next = next.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.001, LONGEST_WAIT_SECONDS)));
     let mut ready: Vec<_> = due.into_iter().filter(|queue| queue.now && !queue.paused).collect();
