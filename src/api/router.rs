@@ -5,14 +5,12 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::guard::{Guard, GuardError, time_limit};
-use super::listen::{Limits, Listener};
 use super::state::ApiState;
 use super::{
     batch, docs, events, health, jobs, kinds, list, metrics, new_job, page, problem, queues, verbs, worker,
@@ -64,13 +62,18 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(workers::list))
         .routes(routes!(workers::drain))
         .routes(routes!(kinds::list))
-        .routes(routes!(health::alive))
-        .routes(routes!(health::ready))
-        .routes(routes!(health::show_metrics))
+        .merge(health())
         .merge(worker::routes())
         .layer(from_fn_with_state(state.settings.request_timeout, time_limit));
     // These stream or wait, within bounds of their own.
     quick.merge(worker::waiting_routes()).merge(events::routes())
+}
+
+fn health() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::show_metrics))
 }
 
 /// The description of all routes.
@@ -84,27 +87,25 @@ fn describe(mut description: OpenApi) -> OpenApi {
 /// # Errors
 /// If a setting makes no sense.
 pub fn router(state: &ApiState, listening: SocketAddr) -> Result<Router, RouterError> {
-    let guard = Guard::new(&state.settings, listening)?;
     let (routes, description) = api(state).split_for_parts();
-    let routes = routes
-        .with_state(state.clone())
-        .merge(docs::routes(describe(description))?)
-        .merge(page::router())
-        .fallback(problem::unknown_route);
-    let counted = from_fn_with_state(state.metrics.clone(), metrics::track);
-    Ok(guard.around(routes, state.gate.clone()).layer(counted))
+    let routes =
+        routes.with_state(state.clone()).merge(docs::routes(describe(description))?).merge(page::router());
+    guarded(state, listening, routes)
 }
 
-/// Serves the API until `shutdown`, and then until its last request is answered.
+/// Only the health of the process, with all layers: for workers.
 ///
 /// # Errors
 /// If a setting makes no sense.
-pub async fn serve(
-    state: &ApiState,
-    listener: Listener,
-    shutdown: CancellationToken,
-) -> Result<(), RouterError> {
-    let app = router(state, listener.address())?;
-    listener.serve(app, Limits::default(), shutdown).await;
-    Ok(())
+pub fn health_router(state: &ApiState, listening: SocketAddr) -> Result<Router, RouterError> {
+    let (routes, _) = health().split_for_parts();
+    guarded(state, listening, routes.with_state(state.clone()))
+}
+
+fn guarded(state: &ApiState, listening: SocketAddr, routes: Router) -> Result<Router, RouterError> {
+    let guard = Guard::new(&state.settings, listening)?;
+    let counted = from_fn_with_state(state.metrics.clone(), metrics::track);
+    let routes = routes.fallback(problem::unknown_route);
+    // Outermost, so that refusals are counted as well.
+    Ok(guard.around(routes, state.gate.clone()).layer(counted))
 }
