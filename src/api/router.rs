@@ -45,7 +45,7 @@ pub enum RouterError {
 
 /// All described routes.
 fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
-    let quick = OpenApiRouter::with_openapi(Description::openapi())
+    let quick = watched()
         .routes(routes!(new_job::create, list::list))
         .routes(routes!(batch::create_batch))
         .routes(routes!(jobs::show, verbs::delete))
@@ -62,24 +62,24 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(workers::list))
         .routes(routes!(workers::drain))
         .routes(routes!(kinds::list))
-        .merge(health())
         .merge(worker::routes())
         .layer(from_fn_with_state(state.settings.request_timeout, time_limit));
     // These stream or wait, within bounds of their own.
     quick.merge(worker::waiting_routes()).merge(events::routes())
 }
 
-fn health() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new()
-        .routes(routes!(health::alive))
-        .routes(routes!(health::ready))
-        .routes(routes!(health::show_metrics))
-}
-
 /// The description of all routes.
 fn describe(mut description: OpenApi) -> OpenApi {
     env!("CARGO_PKG_VERSION").clone_into(&mut description.info.version);
     description
+}
+
+/// The routes by which a process is watched.
+fn watched() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::show_metrics))
 }
 
 /// All routes with all layers, for a listener at `listening`.
@@ -90,22 +90,20 @@ pub fn router(state: &ApiState, listening: SocketAddr) -> Result<Router, RouterE
     let (routes, description) = api(state).split_for_parts();
     let routes =
         routes.with_state(state.clone()).merge(docs::routes(describe(description))?).merge(page::router());
-    guarded(state, listening, routes)
+    layered(routes, state, listening)
 }
 
-/// Only the health of the process, with all layers: for workers.
+/// Only the routes by which a process is watched, with all layers: for workers.
 ///
 /// # Errors
 /// If a setting makes no sense.
 pub fn health_router(state: &ApiState, listening: SocketAddr) -> Result<Router, RouterError> {
-    let (routes, _) = health().split_for_parts();
-    guarded(state, listening, routes.with_state(state.clone()))
+    layered(watched().split_for_parts().0.with_state(state.clone()), state, listening)
 }
 
-fn guarded(state: &ApiState, listening: SocketAddr, routes: Router) -> Result<Router, RouterError> {
+fn layered(routes: Router, state: &ApiState, listening: SocketAddr) -> Result<Router, RouterError> {
     let guard = Guard::new(&state.settings, listening)?;
     let counted = from_fn_with_state(state.metrics.clone(), metrics::track);
     let routes = routes.fallback(problem::unknown_route);
-    // Outermost, so that refusals are counted as well.
     Ok(guard.around(routes, state.gate.clone()).layer(counted))
 }

@@ -66,7 +66,8 @@ pub(super) async fn serve(
         Routes::All => router::router(&state, address),
         Routes::Health => router::health_router(&state, address),
     };
-    let task = tokio::spawn(listener.serve(app.map_err(failed)?, Limits::default(), stop.clone()));
+    let app = app.map_err(failed)?;
+    let task = tokio::spawn(listener.serve(app, Limits::default(), stop.clone()));
     Ok((address, Serving { stop, task }))
 }
 

@@ -50,7 +50,6 @@ impl Enqueued {
         let created_at = self.created_at.unwrap_or(self.run_at);
         let status = if self.run_at > created_at { "scheduled" } else { JobState::Available.word() };
         JobDocument {
-            last_seq: 0,
             id: self.id,
             kind: wish.kind,
             queue: self.queue.clone(),
@@ -73,6 +72,7 @@ impl Enqueued {
             worker_id: None,
             cancel_requested_at: None,
             links: Links::of(self.id),
+            last_seq: 0,
         }
     }
 }
