@@ -11,13 +11,9 @@ use eventsource_stream::Eventsource;
 use futures_util::{FutureExt, Stream, StreamExt};
 use serde_json::{Map, Value, json};
 use sqlx::AssertSqlSafe;
-use tidemill::api::auth::{Gate, KeyLookup, Lookup};
 use tidemill::api::events;
-use tidemill::api::hub::Hub;
-use tidemill::api::key::StoredKey;
-use tidemill::api::running::RunningJobs;
 use tidemill::api::server::ApiSettings;
-use tidemill::api::state::ApiState;
+use tidemill::api::state::{ApiState, Surroundings};
 use tidemill::job::attempt::Usage;
 use tidemill::job::event::EventDraft;
 use tidemill::job::new::NewJob;
@@ -86,18 +82,6 @@ pub fn numbers(frames: &[Seen]) -> Vec<i64> {
     frames.iter().filter(|frame| frame.is_event()).map(Seen::seq).collect()
 }
 
-struct NoKeys;
-
-impl KeyLookup for NoKeys {
-    fn lookup<'a>(&'a self, _: &'a str) -> Lookup<'a, Option<StoredKey>> {
-        Box::pin(async { Ok(None) })
-    }
-
-    fn any(&self) -> Lookup<'_, bool> {
-        Box::pin(async { Ok(false) })
-    }
-}
-
 fn server_url() -> String {
     env::var("TIDEMILL_TEST_SERVER").unwrap_or_else(|_| "postgres://tidemill@127.0.0.1:54329".into())
 }
@@ -148,17 +132,15 @@ impl Mill {
             tokio::spawn(notifier.clone().run(store.clone(), shutdown.clone()));
         }
         let settings = ApiSettings { stream_lifetime: setup.stream_lifetime, ..ApiSettings::default() };
-        let state = ApiState {
-            hub: Hub::start(store.clone(), wakes.clone(), shutdown.clone()),
-            running: RunningJobs::new(store.clone()),
+        let around = Surroundings {
             store: store.clone(),
             wakes,
             notifier,
-            gate: Gate::new(NoKeys, true),
             metrics: Arc::new(Metrics::new()),
-            settings: Arc::new(settings),
+            readiness: Vec::new(),
             shutdown: shutdown.clone(),
         };
+        let state = ApiState::start(around, settings, true);
         let (router, _) = events::routes().with_state(state.clone()).split_for_parts();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
