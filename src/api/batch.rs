@@ -1,6 +1,8 @@
 //! Enqueues many jobs in one transaction: POST /jobs/batch. Must answer every item in its place, and
 //! never let one that is refused take others with it.
 
+use std::collections::HashMap;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};

@@ -82,7 +82,7 @@ impl Store {
             leases,
             results as &[Option<Value>],
         )
-        .fetch_all(self.pool())
+        .fetch_all(self.writes())
         .await?;
         Ok(held)
     }
@@ -107,7 +107,7 @@ impl Store {
             item.usage.out_of_memory,
             item.usage.peak_memory_bytes,
         )
-        .execute(self.pool())
+        .execute(self.writes())
         .await?;
         Ok(())
     }
