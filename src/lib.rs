@@ -13,6 +13,8 @@
 //! As a library: [`enqueue_in`] puts a job into your own transaction, [`Handler`] is the code for a
 //! kind, and [`Worker`] runs it.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
 pub mod api;
 #[doc(hidden)]
 pub mod cli;

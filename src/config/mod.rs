@@ -26,8 +26,8 @@ pub use settings::{
 };
 pub use source::Flag;
 pub use types::{
-    ByteSize, Header, HeaderText, HostName, HttpUrl, LogFilter, LogFormat, NAME_RULE, PostgresUrl, QueueName,
-    SchemaName, Secret, VariableName, VariableText, WebOrigin, is_name,
+    ByteSize, ExitCode, Header, HeaderText, HostName, HttpUrl, LogFilter, LogFormat, NAME_RULE, PostgresUrl,
+    Priority, QueueName, SchemaName, Secret, VariableName, VariableText, WebOrigin, Words, is_name,
 };
 
 use section::{Reader, Table};

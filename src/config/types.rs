@@ -198,7 +198,7 @@ impl Setting for ByteSize {
 
 /// 1 (first) to 9.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Priority(pub i16);
+pub struct Priority(pub i16);
 
 impl Setting for Priority {
     fn allowed() -> String {
@@ -227,7 +227,7 @@ impl Setting for Priority {
 
 /// A command's exit code other than success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ExitCode(pub i32);
+pub struct ExitCode(pub i32);
 
 impl Setting for ExitCode {
     fn allowed() -> String {
@@ -245,7 +245,7 @@ impl Setting for ExitCode {
 
 /// A program and its arguments; no shell reads them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd)]
-pub(super) struct Words(pub Vec<String>);
+pub struct Words(pub Vec<String>);
 
 impl Setting for Words {
     fn allowed() -> String {
