@@ -133,10 +133,10 @@ async fn bare_loop(store: &Store, jobs: usize) -> Result<Duration, AnyError> {
 async fn engine(store: &Store, jobs: usize) -> Result<Duration, AnyError> {
     let shutdown = Shutdown::default();
     let worker = Worker::builder(store.clone()).handler(Noop).queue("default", 100).build();
-    let counters = worker.counters();
+    let metrics = worker.metrics();
     let began = Instant::now();
     let running = tokio::spawn(worker.run(shutdown.clone()));
-    while counters.read().completed < jobs as u64 {
+    while metrics.jobs_completed.get() < jobs as u64 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let took = began.elapsed();

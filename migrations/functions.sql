@@ -458,7 +458,9 @@ begin
     noted := append_event(j.id, j.attempt, 'retry', jsonb_build_object('run_at', j.run_at));
   else
     j.run_at := clock_timestamp() + coalesce(p_delay, '0');
-    noted := append_event(j.id, j.attempt, p_outcome, jsonb_build_object('run_at', j.run_at));
+    -- The lease is void from here on; it tells a repeated snooze from another one.
+    noted := append_event(j.id, j.attempt, p_outcome, jsonb_strip_nulls(jsonb_build_object(
+      'run_at', j.run_at, 'delay_seconds', extract(epoch from p_delay), 'lease_id', p_lease)));
     j.attempt := j.attempt - 1;
   end if;
   update jobs_live

@@ -57,6 +57,7 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/api/v1/queues/{queue}/drain", ADMIN),
     rule("POST", "/api/v1/queues/{queue}/purge", ADMIN),
     rule("GET", "/api/v1/workers", READ),
+    rule("POST", "/api/v1/workers/{worker}/drain", ADMIN),
     rule("POST", "/api/v1/worker/claim", WORK),
     rule("POST", "/api/v1/worker/heartbeat", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/progress", WORK),

@@ -49,6 +49,14 @@ pub struct Caller {
     needed: &'static [Scope],
 }
 
+impl Caller {
+    /// Anybody, where the server runs open.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self { key_id: None, name: "anonymous".into(), needed: &[] }
+    }
+}
+
 /// The check before every route.
 pub struct Gate {
     keys: Box<dyn KeyLookup>,
@@ -99,7 +107,7 @@ impl Gate {
             return Ok(None);
         }
         if self.is_open().await? {
-            return Ok(Some(Caller { key_id: None, name: "anonymous".into(), needed }));
+            return Ok(Some(Caller { needed, ..Caller::anonymous() }));
         }
         let header = header.ok_or_else(|| Problem::new(Case::Unauthorized, "The request has no API key."))?;
         let refused = || Problem::new(Case::Unauthorized, "The API key is unknown, revoked or expired.");

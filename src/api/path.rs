@@ -59,6 +59,19 @@ impl<S: Send + Sync> FromRequestParts<S> for QueueName {
     }
 }
 
+/// The id of a worker in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for WorkerName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = only_part(parts, state, "worker").await?;
+        check::text("worker", text, EXECUTION_ID_CHARACTERS).map(Self)
+    }
+}
+
 async fn only_part<S: Send + Sync>(parts: &mut Parts, state: &S, field: &str) -> Result<String, Problem> {
     let read: Result<axum::extract::Path<String>, PathRejection> =
         axum::extract::Path::from_request_parts(parts, state).await;

@@ -20,6 +20,8 @@ pub struct ApiSettings {
     pub request_timeout: Duration,
     /// After this a stream ends itself and asks the reader to come back.
     pub stream_lifetime: Duration,
+    /// How long a remote worker's lease lasts after its claim and each heartbeat.
+    pub remote_lease_ttl: Duration,
     /// Refuse jobs of kinds that no worker has served yet.
     pub strict_kinds: bool,
 }
@@ -34,6 +36,7 @@ impl Default for ApiSettings {
             max_body_bytes: 16 * 1024 * 1024,
             request_timeout: Duration::from_secs(30),
             stream_lifetime: Duration::from_hours(1),
+            remote_lease_ttl: Duration::from_secs(30),
             strict_kinds: false,
         }
     }

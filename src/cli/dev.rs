@@ -12,8 +12,9 @@ use clap::Args;
 use serde_json::{Map, json};
 
 use super::error::CliError;
+use super::http::{self, Routes};
 use super::process::{Process, failed, joined, page_url, store_options};
-use super::{GlobalArgs, http, settings, workforce};
+use super::{GlobalArgs, settings, workforce};
 use crate::config::Config;
 use crate::embedded::{self, EmbeddedPostgres};
 use crate::job::new::NewJob;
@@ -80,7 +81,9 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     let mut process = Process::open(options).await?;
     let worker = workforce::worker(config, &process)?;
     let pulse = worker.pulse();
-    let served = http::serve(&process, config, config.api.listen, vec![http::claims(pulse, config)]).await;
+    let served =
+        http::serve(&process, config, config.api.listen, Routes::All, vec![http::claims(pulse, config)])
+            .await;
     let (address, serving) = match served {
         Ok(served) => served,
         Err(error) => {
@@ -89,7 +92,7 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
         }
     };
     process.keep(config);
-    let (working, _) = process.work(worker);
+    let working = process.work(worker);
     let page = page_url(address);
     write_urls(&args.data_dir, &page, &url)?;
     for kind in &args.enqueue {
@@ -119,5 +122,7 @@ fn write_urls(data_dir: &Path, page: &str, database: &str) -> Result<(), CliErro
         writeln!(file, "{}", json!({ "http": page, "database": database }))?;
         fs::rename(&draft, &path)
     };
-    write().map_err(|error: std::io::Error| CliError::Failed(format!("cannot write {}: {error}", path.display())))
+    write().map_err(|error: std::io::Error| {
+        CliError::Failed(format!("cannot write {}: {error}", path.display()))
+    })
 }

@@ -77,9 +77,15 @@ pub(super) async fn run(args: KeysArgs, global: &GlobalArgs) -> Result<(), CliEr
             let key = ApiKey::generate();
             let scopes: Vec<String> = scopes.iter().map(|scope| scope.word().to_owned()).collect();
             let expires_in_seconds = expires_in.map(|duration| duration.as_secs_f64());
-            store.create_api_key(key.id(), &name, &scopes, &key.hash(), expires_in_seconds).await.map_err(failed)?;
+            store
+                .create_api_key(key.id(), &name, &scopes, &key.hash(), expires_in_seconds)
+                .await
+                .map_err(failed)?;
             if json {
-                println!("{}", json!({ "id": key.id(), "key": key.reveal(), "scopes": scopes, "name": name }));
+                println!(
+                    "{}",
+                    json!({ "id": key.id(), "key": key.reveal(), "scopes": scopes, "name": name })
+                );
             } else {
                 eprintln!("This key is shown only now; from now on every request needs one:");
                 println!("{}", key.reveal());
@@ -89,7 +95,9 @@ pub(super) async fn run(args: KeysArgs, global: &GlobalArgs) -> Result<(), CliEr
         Verb::Revoke { database, id } => {
             let store = open(database, global).await?;
             if !store.revoke_api_key(&id).await.map_err(failed)? {
-                return Err(CliError::Failed(format!("no API key has the id {id:?}; `tidemill keys list` shows all")));
+                return Err(CliError::Failed(format!(
+                    "no API key has the id {id:?}; `tidemill keys list` shows all"
+                )));
             }
             println!("revoked {id}");
         }

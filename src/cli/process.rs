@@ -2,6 +2,7 @@
 //! signal. Starts roles in order and ends them in the opposite one.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -10,10 +11,11 @@ use super::error::CliError;
 use super::signals;
 use crate::config::Config;
 use crate::keeper::{self, KeeperSettings};
+use crate::metrics::Metrics;
 use crate::store::listen::Wakes;
 use crate::store::notify::Notifier;
 use crate::store::{Options, Store};
-use crate::worker::{Pulse, Shutdown, Worker};
+use crate::worker::{Shutdown, Worker};
 
 /// How to reach the database that a config names, or the given one.
 pub(super) fn store_options(config: &Config, url: String) -> Options {
@@ -46,6 +48,7 @@ pub(super) struct Process {
     pub(super) store: Store,
     pub(super) notifier: Notifier,
     pub(super) wakes: Wakes,
+    pub(super) metrics: Arc<Metrics>,
     /// How the roles are asked to end.
     pub(super) shutdown: Shutdown,
     helpers: CancellationToken,
@@ -61,7 +64,15 @@ impl Process {
         let helpers = CancellationToken::new();
         let voice = tokio::spawn(notifier.clone().run(store.clone(), helpers.clone()));
         let wakes = store.listen(helpers.clone());
-        Ok(Self { store, notifier, wakes, shutdown: signals::shutdown(), helpers, tasks: vec![voice] })
+        Ok(Self {
+            store,
+            notifier,
+            wakes,
+            metrics: Arc::default(),
+            shutdown: signals::shutdown(),
+            helpers,
+            tasks: vec![voice],
+        })
     }
 
     /// Starts to keep house.
@@ -71,11 +82,10 @@ impl Process {
         self.tasks.push(tokio::spawn(duties));
     }
 
-    /// Runs the worker until the shutdown is over; answers its handle and its pulse.
-    pub(super) fn work(&self, worker: Worker) -> (JoinHandle<Result<(), CliError>>, Pulse) {
-        let pulse = worker.pulse();
+    /// Runs the worker until the shutdown is over.
+    pub(super) fn work(&self, worker: Worker) -> JoinHandle<Result<(), CliError>> {
         let shutdown = self.shutdown.clone();
-        (tokio::spawn(async move { worker.run(shutdown).await.map_err(failed) }), pulse)
+        tokio::spawn(async move { worker.run(shutdown).await.map_err(failed) })
     }
 
     /// Ends what `open` and `keep` started, and closes the connections.

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-use super::{GlobalArgs, http};
+use super::GlobalArgs;
 use super::error::CliError;
+use super::http::{self, Routes};
 use super::process::{Process, database_url, failed, page_url, store_options};
 use super::settings::{DatabaseArgs, listen_flag};
 use crate::store::migrate::migrate;
@@ -25,7 +26,8 @@ pub(super) async fn run(args: ServeArgs, global: &GlobalArgs) -> Result<(), CliE
     let options = store_options(&config, database_url(&config)?);
     migrate(&options).await.map_err(failed)?;
     let mut process = Process::open(options).await?;
-    let (address, serving) = http::serve(&process, &config, config.api.listen, Vec::new()).await?;
+    let (address, serving) =
+        http::serve(&process, &config, config.api.listen, Routes::All, Vec::new()).await?;
     process.keep(&config);
     tracing::info!("serving at {}", page_url(address));
     process.shutdown.graceful.cancelled().await;

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::error::CliError;
+use super::http::{self, Routes};
 use super::process::{Process, database_url, joined, page_url, store_options};
 use super::settings::{DatabaseArgs, listen_flag};
-use super::{GlobalArgs, http, workforce};
+use super::{GlobalArgs, workforce};
 use crate::config::{NAME_RULE, is_name};
 
 /// What `tidemill worker` takes.
@@ -33,13 +34,15 @@ pub(super) async fn run(args: WorkerArgs, global: &GlobalArgs) -> Result<(), Cli
     let worker = workforce::worker(&config, &process)?;
     let serving = match config.worker.listen {
         Some(listen) => {
-            let (address, serving) = http::serve_health(&process, listen, http::claims(worker.pulse(), &config)).await?;
+            let claims = http::claims(worker.pulse(), &config);
+            let (address, serving) =
+                http::serve(&process, &config, listen, Routes::Health, vec![claims]).await?;
             tracing::info!("answering /healthz, /readyz and /metrics at {}", page_url(address));
             Some(serving)
         }
         None => None,
     };
-    let (working, _) = process.work(worker);
+    let working = process.work(worker);
     let ended = joined(working).await;
     if let Some(serving) = serving {
         serving.stop().await;

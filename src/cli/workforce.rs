@@ -27,7 +27,8 @@ pub(super) fn worker(config: &Config, process: &Process) -> Result<Worker, CliEr
     let mut builder = Worker::builder(process.store.clone())
         .settings(settings)
         .notifier(process.notifier.clone())
-        .wakes(process.wakes.clone());
+        .wakes(process.wakes.clone())
+        .metrics(process.metrics.clone());
     for (name, kind) in &config.kinds {
         let rules = kind.settings.clone();
         builder = match &kind.run {

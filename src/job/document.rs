@@ -61,6 +61,9 @@ pub struct JobDocument {
     pub cancel_requested_at: Option<DateTime<Utc>>,
     /// Where to go from here.
     pub links: Links,
+    /// Number of the job's last event when this was read; 0 if it has none.
+    #[serde(skip)]
+    pub last_seq: i64,
 }
 
 /// How far a job is.

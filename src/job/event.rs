@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 /// Types that the engine writes itself; a handler's own types must differ.
 pub const RESERVED_TYPES: &[&str] = &[
     "snapshot",
+    "reset",
     "progress",
     "log",
     "attempt_failed",

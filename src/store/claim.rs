@@ -3,6 +3,8 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgExecutor, Postgres};
 use uuid::Uuid;
 
 use super::{Result, Store};
@@ -65,83 +67,99 @@ impl Store {
     /// # Errors
     /// When the database fails. A claim whose answer is lost comes back when its leases expire.
     pub async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Vec<Claimed>> {
-        let priorities: Vec<i16> = (1..=9).collect();
-        let run_ats: Vec<DateTime<Utc>> = request.cursor.iter().map(|position| position.run_at).collect();
-        let ids: Vec<Uuid> = request.cursor.iter().map(|position| position.id).collect();
-        let claimed = sqlx::query_as!(
-            Claimed,
-            r#"
-            with due as materialized (
-              select d.id
-              from unnest($3::smallint[], $4::timestamptz[], $5::uuid[]) as c (priority, run_at, id)
-              cross join lateral (
-                select j.id
-                from jobs_live j
-                where j.queue = $1
-                  and j.priority = c.priority
-                  and (j.run_at, j.id) > (c.run_at, c.id)
-                  and j.run_at <= statement_timestamp()
-                  and j.state = 'available'
-                  and j.kind = any($2)
-                order by j.run_at, j.id
-                limit $6
-                for update skip locked
-              ) d
-              where not exists (select 1 from queues q where q.name = $1 and q.paused_at is not null)
-              limit $6
-            ),
-            taken as (
-              update jobs_live j
-              set
-                state = 'running',
-                attempt = j.attempt + 1,
-                lease_id = gen_random_uuid(),
-                worker_id = $7,
-                started_at = clock_timestamp()
-              from due
-              where j.id = due.id
-              returning j.*
-            ),
-            registered as (
-              insert into running (job_id, lease_id, worker_id, attempt, queue, kind, started_at, lease_expires_at, deadline_at)
-              select
-                t.id, t.lease_id, t.worker_id, t.attempt, t.queue, t.kind, t.started_at,
-                clock_timestamp() + make_interval(secs => $8),
-                -- The worker ends the attempt at its hard timeout; the sweep only if that failed.
-                clock_timestamp() + coalesce(t.hard_timeout, k.hard_timeout, '24 hours')
-                  + coalesce(k.stop_grace, '10 seconds') + make_interval(secs => $8)
-              from taken t
-              left join kinds k on k.name = t.kind
-              returning job_id, lease_expires_at
-            )
-            select
-              t.id as "id!",
-              t.lease_id as "lease_id!",
-              t.kind as "kind!",
-              t.queue as "queue!",
-              t.priority as "priority!",
-              t.attempt as "attempt!",
-              t.max_attempts as "max_attempts!",
-              t.args as "args!",
-              t.execution_id,
-              t.run_at as "run_at!",
-              extract(epoch from t.soft_timeout)::double precision as soft_timeout_seconds,
-              extract(epoch from t.hard_timeout)::double precision as hard_timeout_seconds,
-              statement_timestamp() + make_interval(secs => $8) as "lease_expires_at!"
-            from taken t
-            order by t.priority, t.run_at, t.id
-            "#,
-            request.queue,
-            request.kinds,
-            &priorities,
-            &run_ats,
-            &ids,
-            request.limit,
-            request.worker_id,
-            request.lease_ttl_seconds,
-        )
-        .fetch_all(self.claims())
-        .await?;
-        Ok(claimed)
+        claim_in(self.claims(), request).await
     }
+
+    /// One of the connections that claims are made on; others wait for it, so give it back soon.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn claiming(&self) -> Result<PoolConnection<Postgres>> {
+        Ok(self.claims().acquire().await?)
+    }
+}
+
+/// Claims on a connection of the caller's, also in its transaction.
+///
+/// # Errors
+/// As [`Store::claim`].
+pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>) -> Result<Vec<Claimed>> {
+    let priorities: Vec<i16> = (1..=9).collect();
+    let run_ats: Vec<DateTime<Utc>> = request.cursor.iter().map(|position| position.run_at).collect();
+    let ids: Vec<Uuid> = request.cursor.iter().map(|position| position.id).collect();
+    let claimed = sqlx::query_as!(
+        Claimed,
+        r#"
+        with due as materialized (
+          select d.id
+          from unnest($3::smallint[], $4::timestamptz[], $5::uuid[]) as c (priority, run_at, id)
+          cross join lateral (
+            select j.id
+            from jobs_live j
+            where j.queue = $1
+              and j.priority = c.priority
+              and (j.run_at, j.id) > (c.run_at, c.id)
+              and j.run_at <= statement_timestamp()
+              and j.state = 'available'
+              and j.kind = any($2)
+            order by j.run_at, j.id
+            limit $6
+            for update skip locked
+          ) d
+          where not exists (select 1 from queues q where q.name = $1 and q.paused_at is not null)
+          limit $6
+        ),
+        taken as (
+          update jobs_live j
+          set
+            state = 'running',
+            attempt = j.attempt + 1,
+            lease_id = gen_random_uuid(),
+            worker_id = $7,
+            started_at = clock_timestamp()
+          from due
+          where j.id = due.id
+          returning j.*
+        ),
+        registered as (
+          insert into running (job_id, lease_id, worker_id, attempt, queue, kind, started_at, lease_expires_at, deadline_at)
+          select
+            t.id, t.lease_id, t.worker_id, t.attempt, t.queue, t.kind, t.started_at,
+            clock_timestamp() + make_interval(secs => $8),
+            -- The worker ends the attempt at its hard timeout; the sweep only if that failed.
+            clock_timestamp() + coalesce(t.hard_timeout, k.hard_timeout, '24 hours')
+              + coalesce(k.stop_grace, '10 seconds') + make_interval(secs => $8)
+          from taken t
+          left join kinds k on k.name = t.kind
+          returning job_id, lease_expires_at
+        )
+        select
+          t.id as "id!",
+          t.lease_id as "lease_id!",
+          t.kind as "kind!",
+          t.queue as "queue!",
+          t.priority as "priority!",
+          t.attempt as "attempt!",
+          t.max_attempts as "max_attempts!",
+          t.args as "args!",
+          t.execution_id,
+          t.run_at as "run_at!",
+          extract(epoch from t.soft_timeout)::double precision as soft_timeout_seconds,
+          extract(epoch from t.hard_timeout)::double precision as hard_timeout_seconds,
+          statement_timestamp() + make_interval(secs => $8) as "lease_expires_at!"
+        from taken t
+        order by t.priority, t.run_at, t.id
+        "#,
+        request.queue,
+        request.kinds,
+        &priorities,
+        &run_ats,
+        &ids,
+        request.limit,
+        request.worker_id,
+        request.lease_ttl_seconds,
+    )
+    .fetch_all(executor)
+    .await?;
+    Ok(claimed)
 }

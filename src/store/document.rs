@@ -109,6 +109,7 @@ impl From<DocumentRow> for JobDocument {
             progress,
             worker_id: row.worker_id,
             cancel_requested_at: row.cancel_requested_at,
+            last_seq: row.last_seq.unwrap_or(0),
         }
     }
 }

@@ -3,11 +3,13 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, PgExecutor};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::Result;
+use crate::job::document::{JobDocument, Links};
 use crate::job::new::NewJob;
+use crate::job::state::JobState;
 
 /// What became of one wished job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,40 @@ pub struct Enqueued {
     pub run_at: DateTime<Utc>,
     /// When it was stored, if it was.
     pub created_at: Option<DateTime<Utc>>,
+}
+
+impl Enqueued {
+    /// The document of the new job: what was wished and what the database decided.
+    #[must_use]
+    pub fn document(&self, wish: NewJob) -> JobDocument {
+        let created_at = self.created_at.unwrap_or(self.run_at);
+        let status = if self.run_at > created_at { "scheduled" } else { JobState::Available.word() };
+        JobDocument {
+            id: self.id,
+            kind: wish.kind,
+            queue: self.queue.clone(),
+            state: JobState::Available,
+            status: status.to_owned(),
+            priority: self.priority,
+            args: Value::Object(wish.args),
+            result: None,
+            error: None,
+            attempt: 0,
+            max_attempts: self.max_attempts,
+            run_at: Some(self.run_at),
+            created_at,
+            started_at: None,
+            finished_at: None,
+            execution_id: wish.execution_id,
+            tags: wish.tags,
+            metadata: wish.metadata.map(Value::Object),
+            progress: None,
+            worker_id: None,
+            cancel_requested_at: None,
+            links: Links::of(self.id),
+            last_seq: 0,
+        }
+    }
 }
 
 /// Stores `jobs` in one statement and answers in their order.
@@ -102,6 +138,37 @@ pub async fn enqueue(
             created_at: row.created_at,
         })
         .collect())
+}
+
+/// As [`enqueue`], but a job with a value that the database refuses is answered as its own error and
+/// the others are stored. For a connection in a transaction.
+///
+/// # Errors
+/// When the database fails; then the transaction is void.
+pub async fn enqueue_apart(
+    connection: &mut PgConnection,
+    jobs: &[NewJob],
+    strict_kinds: bool,
+) -> Result<Vec<Result<Enqueued>>> {
+    let mut savepoint = connection.begin().await?;
+    match enqueue(&mut *savepoint, jobs, strict_kinds).await {
+        Ok(enqueued) => {
+            savepoint.commit().await?;
+            Ok(enqueued.into_iter().map(Ok).collect())
+        }
+        Err(error) if error.blames_a_value() && jobs.len() == 1 => {
+            savepoint.rollback().await?;
+            Ok(vec![Err(error)])
+        }
+        Err(error) if error.blames_a_value() => {
+            savepoint.rollback().await?;
+            let (first, second) = jobs.split_at(jobs.len() / 2);
+            let mut all = Box::pin(enqueue_apart(connection, first, strict_kinds)).await?;
+            all.extend(Box::pin(enqueue_apart(connection, second, strict_kinds)).await?);
+            Ok(all)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Enqueues one job through any executor, also `&mut *transaction`: it commits or vanishes with it,

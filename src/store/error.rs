@@ -52,6 +52,12 @@ impl Error {
             if error.code().is_some_and(|code| code.starts_with("22") || code == "54000" || code == "54001"))
     }
 
+    /// True when a value in the statement is to blame, so that other rows may go through without it.
+    #[must_use]
+    pub fn blames_a_value(&self) -> bool {
+        self.is_bad_data() || self.constraint().is_some()
+    }
+
     /// The name of the violated constraint, if that is what happened.
     #[must_use]
     pub fn constraint(&self) -> Option<&str> {

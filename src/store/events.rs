@@ -11,6 +11,7 @@ use crate::job::state::JobState;
 /// One stored event.
 #[derive(Debug, Clone)]
 pub struct Event {
+    pub job_id: Uuid,
     pub seq: i64,
     pub attempt: i32,
     pub kind: String,
@@ -44,6 +45,7 @@ impl Store {
             Event,
             r#"
             select
+              job_id,
               seq,
               attempt,
               type as kind,
@@ -60,6 +62,48 @@ impl Store {
             after,
             types,
             limit,
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// Events of several jobs in one statement: of each the next ones above its number, at most
+    /// `limit_each`, in order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn events_behind(&self, positions: &[(Uuid, i64)], limit_each: i64) -> Result<Vec<Event>> {
+        let (jobs, afters): (Vec<Uuid>, Vec<i64>) = positions.iter().copied().unzip();
+        Ok(sqlx::query_as!(
+            Event,
+            r#"
+            select
+              e.job_id as "job_id!",
+              e.seq as "seq!",
+              e.attempt as "attempt!",
+              e.kind as "kind!",
+              e.data as "data!",
+              e.at as "at!"
+            from unnest($1::uuid[], $2::bigint[]) as w (job_id, after)
+            cross join lateral (
+              select
+                job_id,
+                seq,
+                attempt,
+                type as kind,
+                data,
+                at
+              from events
+              where job_id = w.job_id
+                and seq > w.after
+              order by seq
+              limit $3
+            ) e
+            order by e.job_id, e.seq
+            "#,
+            &jobs,
+            &afters,
+            limit_each,
         )
         .fetch_all(self.pool())
         .await?)

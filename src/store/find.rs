@@ -1,6 +1,9 @@
 //! Find: one job by its id or by the caller's name for it, or several by their ids; the live part and
 //! the history look the same from here.
 
+use std::collections::HashMap;
+
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::document::{DocumentRow, documents};
@@ -21,8 +24,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn find_jobs(&self, ids: &[Uuid]) -> Result<Vec<JobDocument>> {
-        let rows = documents!("where id = any($1) order by id desc", ids).fetch_all(self.pool()).await?;
-        Ok(rows.into_iter().map(Into::into).collect())
+        find_jobs_in(self.pool(), ids).await
     }
 
     /// The job that a caller's name stands for.
@@ -34,4 +36,28 @@ impl Store {
             .fetch_optional(self.pool())
             .await?)
     }
+}
+
+/// As [`Store::find_jobs`], on a connection of the caller's.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_jobs_in(executor: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<Vec<JobDocument>> {
+    let rows = documents!("where id = any($1) order by id desc", ids).fetch_all(executor).await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// The jobs that callers' names stand for; names that no job has are missing.
+///
+/// # Errors
+/// When the database fails.
+pub async fn job_ids_of(
+    executor: impl PgExecutor<'_>,
+    execution_ids: &[String],
+) -> Result<HashMap<String, Uuid>> {
+    let rows =
+        sqlx::query!("select execution_id, job_id from task_ids where execution_id = any($1)", execution_ids)
+            .fetch_all(executor)
+            .await?;
+    Ok(rows.into_iter().map(|row| (row.execution_id, row.job_id)).collect())
 }

@@ -2,9 +2,9 @@
 //! answer commit together, so a key without its work cannot exist.
 
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 
-use super::Result;
+use super::{Result, Store};
 
 /// What is known of a key.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,4 +58,54 @@ pub async fn store_answer(connection: &mut PgConnection, key: &str, answer: &Val
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Whose turn it is with a request that may be repeated.
+#[derive(Debug)]
+pub enum Turn {
+    /// Ours, in this transaction.
+    Ours(Work),
+    /// The same request came before; this was its answer.
+    Answered(Value),
+    /// Another request used the key.
+    OtherRequest,
+}
+
+/// Work under a key. What is done on its connection commits together with the answer; dropped, nothing
+/// of it happened and the key is free.
+#[derive(Debug)]
+pub struct Work {
+    transaction: Transaction<'static, Postgres>,
+    key: String,
+}
+
+impl Work {
+    /// Where the work is done.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// Stores the answer and commits.
+    ///
+    /// # Errors
+    /// When the database fails; then the work is undone.
+    pub async fn answer(mut self, answer: &Value) -> Result<()> {
+        store_answer(&mut self.transaction, &self.key, answer).await?;
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+impl Store {
+    /// Takes a key in a transaction of its own. Waits for a rival that is at work on it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_turn(&self, key: &str, request_hash: &[u8]) -> Result<Turn> {
+        let mut transaction = self.pool().begin().await?;
+        Ok(match take_key(&mut transaction, key, request_hash).await? {
+            Known::New => Turn::Ours(Work { transaction, key: key.to_owned() }),
+            Known::Answered(answer) => Turn::Answered(answer),
+            Known::OtherRequest => Turn::OtherRequest,
+        })
+    }
 }

@@ -46,6 +46,43 @@ impl Store {
         .await?)
     }
 
+    /// The key of that id, revoked or not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn api_key(&self, id: &str) -> Result<Option<ApiKeyRow>> {
+        Ok(sqlx::query_as!(
+            ApiKeyRow,
+            r#"
+            select
+              id,
+              name,
+              scopes,
+              secret_hash,
+              created_at,
+              expires_at,
+              revoked_at,
+              last_used_at,
+              revoked_at is null and (expires_at is null or expires_at > now()) as "usable!"
+            from api_keys
+            where id = $1
+            "#,
+            id
+        )
+        .fetch_optional(self.pool())
+        .await?)
+    }
+
+    /// True once a key was made, even if it is revoked or expired by now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn any_api_key(&self) -> Result<bool> {
+        Ok(sqlx::query_scalar!(r#"select exists (select from api_keys) as "any!""#)
+            .fetch_one(self.pool())
+            .await?)
+    }
+
     /// Stores a new key's hash.
     ///
     /// # Errors

@@ -21,10 +21,13 @@ pub mod listen;
 pub mod migrate;
 pub mod notify;
 pub mod partitions;
+pub mod ping;
 pub mod queues;
+pub mod remote_worker;
 pub mod report;
 pub mod retry;
 pub mod settle;
+pub mod settled_by;
 pub mod sweep;
 pub mod workers;
 

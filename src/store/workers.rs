@@ -1,6 +1,8 @@
 //! Workers: their rows, heartbeats and farewells. A row here is for people to look at and for drain
 //! requests; whether a lease lives is never judged by it.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -115,6 +117,27 @@ impl Store {
         .execute(self.pool())
         .await?;
         Ok(done.rows_affected() > 0)
+    }
+
+    /// How many jobs of each queue a worker runs now; queues without any are missing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn running_of(&self, worker_id: &str) -> Result<HashMap<String, i64>> {
+        let rows = sqlx::query!(
+            r#"
+            select
+              queue,
+              count(*) as "running!"
+            from running
+            where worker_id = $1
+            group by queue
+            "#,
+            worker_id
+        )
+        .fetch_all(self.pool())
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.queue, row.running)).collect())
     }
 
     /// Workers, newest first; those gone for a day are forgotten.

@@ -143,7 +143,8 @@ impl Claimer {
             // Behind the cursor there is nothing; a look from the head may be due at once.
             return Ok(!from_head && look.again_at().is_some_and(|again| again <= Instant::now()));
         }
-        self.shared.counters.add(|counts| &counts.claimed, jobs.len());
+        self.shared.metrics.jobs_claimed.inc_by(jobs.len() as u64);
+        self.shared.metrics.batch("claim", jobs.len(), took);
         let leases = &self.shared.leases;
         let waiting =
             jobs.into_iter().map(|job| Waiting { orders: leases.add(job.id, job.lease_id, asked_at), job });

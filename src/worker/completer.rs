@@ -2,6 +2,7 @@
 //! and moves it in one statement. One bad row never holds up the rest.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -48,9 +49,11 @@ async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {
     }
     // Every process locks rows in the same order.
     batch.sort_unstable_by_key(|item| item.job_id);
+    let began = Instant::now();
     match until_answered("complete", || shared.store.complete(&batch)).await {
         Ok(held) => {
-            shared.counters.add(|counts| &counts.completed, held.len());
+            shared.metrics.jobs_completed.inc_by(held.len() as u64);
+            shared.metrics.batch("complete", batch.len(), began.elapsed());
             for item in &batch {
                 over(shared, item.job_id, item.lease_id, held.contains(&item.lease_id));
             }
@@ -84,8 +87,8 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
     batch.sort_unstable_by_key(|item| item.job_id);
     match until_answered("settle", || shared.store.settle(&batch)).await {
         Ok(states) => {
-            shared.counters.add(|counts| &counts.settled, states.iter().flatten().count());
             for (item, state) in batch.iter().zip(&states) {
+                count(shared, item, state.as_deref());
                 over(shared, item.job_id, item.lease_id, state.is_some());
             }
             shared.notifier.events(batch.iter().map(|item| (item.job_id, 0)));
@@ -111,10 +114,21 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
 
 fn over(shared: &Shared, job_id: Uuid, lease_id: Uuid, held: bool) {
     if !held {
-        shared.counters.add(|counts| &counts.lost, 1);
+        shared.metrics.leases_lost.inc();
         tracing::warn!(job = %job_id, "the lease was lost before the attempt ended; its outcome is void");
     }
     shared.leases.remove(job_id, lease_id);
+}
+
+fn count(shared: &Shared, item: &Settled, state: Option<&str>) {
+    let metrics = &shared.metrics;
+    match (item.word, state) {
+        (_, None) => {}
+        (_, Some("failed")) => metrics.jobs_failed.inc(),
+        (_, Some("cancelled")) => metrics.jobs_cancelled.inc(),
+        ("snoozed" | "released", _) => metrics.jobs_snoozed.inc(),
+        _ => metrics.jobs_retried.inc(),
+    }
 }
 
 /// An ending for an outcome.

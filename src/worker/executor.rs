@@ -54,7 +54,7 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
             let _ = shared.endings.send(ending).await;
         }
         None => {
-            shared.counters.add(|counts| &counts.lost, 1);
+            shared.metrics.leases_lost.inc();
             shared.leases.remove(job_id, lease_id);
         }
     }

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::job::settings::KindSettings;
+use crate::metrics::Metrics;
 use crate::store::kinds::KindRow;
 use crate::store::listen::Wakes;
 use crate::store::notify::Notifier;
@@ -82,6 +83,7 @@ pub struct WorkerBuilder {
     registry: Registry,
     notifier: Option<Notifier>,
     wakes: Option<Wakes>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// Claims and runs jobs until it is told to stop.
@@ -107,7 +109,7 @@ struct Shared {
     reports: tokio::sync::mpsc::Sender<Report>,
     endings: tokio::sync::mpsc::Sender<completer::Ending>,
     pulse: Pulse,
-    counters: Counters,
+    metrics: Arc<Metrics>,
     /// A slot or room in a lane became free.
     freed: tokio::sync::Notify,
     /// Somebody asked the worker to claim no more.
@@ -130,53 +132,6 @@ impl Pulse {
     }
 }
 
-/// Counts of one worker since it started; shown by the metrics page of its process.
-#[derive(Debug, Clone, Default)]
-pub struct Counters(Arc<CounterValues>);
-
-#[derive(Debug, Default)]
-struct CounterValues {
-    claimed: std::sync::atomic::AtomicU64,
-    completed: std::sync::atomic::AtomicU64,
-    settled: std::sync::atomic::AtomicU64,
-    lost: std::sync::atomic::AtomicU64,
-    events: std::sync::atomic::AtomicU64,
-}
-
-/// The values of [`Counters`] at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Jobs claimed.
-    pub claimed: u64,
-    /// Attempts that completed.
-    pub completed: u64,
-    /// Attempts that ended otherwise: failed, snoozed, released, cancelled.
-    pub settled: u64,
-    /// Attempts whose lease was lost.
-    pub lost: u64,
-    /// Events written.
-    pub events: u64,
-}
-
-impl Counters {
-    /// Their present values.
-    #[must_use]
-    pub fn read(&self) -> Counts {
-        use std::sync::atomic::Ordering::Relaxed;
-        Counts {
-            claimed: self.0.claimed.load(Relaxed),
-            completed: self.0.completed.load(Relaxed),
-            settled: self.0.settled.load(Relaxed),
-            lost: self.0.lost.load(Relaxed),
-            events: self.0.events.load(Relaxed),
-        }
-    }
-
-    fn add(&self, which: impl FnOnce(&CounterValues) -> &std::sync::atomic::AtomicU64, amount: usize) {
-        which(&self.0).fetch_add(amount as u64, std::sync::atomic::Ordering::Relaxed);
-    }
-}
-
 impl Worker {
     /// Begins to assemble a worker over a store.
     #[must_use]
@@ -187,6 +142,7 @@ impl Worker {
             registry: Registry::default(),
             notifier: None,
             wakes: None,
+            metrics: None,
         }
     }
 
@@ -202,10 +158,10 @@ impl Worker {
         self.shared.pulse.clone()
     }
 
-    /// Its counters, for metrics.
+    /// What it counts.
     #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.shared.counters.clone()
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.shared.metrics.clone()
     }
 
     /// Runs until `shutdown` is cancelled and the last attempt ended or was handed back.
@@ -344,10 +300,17 @@ impl WorkerBuilder {
         self
     }
 
+    /// Counts with the rest of the process, instead of by itself.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
     /// The worker, ready to run.
     #[must_use]
     pub fn build(self) -> Worker {
-        let Self { store, settings, registry, notifier, wakes } = self;
+        let Self { store, settings, registry, notifier, wakes, metrics } = self;
         let wakes = wakes.unwrap_or_else(|| store.listen(CancellationToken::new()));
         let own_notifier = notifier.is_none();
         let (reports, report_receiver) = tokio::sync::mpsc::channel(4_096);
@@ -364,7 +327,7 @@ impl WorkerBuilder {
             reports,
             endings,
             pulse: Pulse(Arc::new(std::sync::Mutex::new(tokio::time::Instant::now()))),
-            counters: Counters::default(),
+            metrics: metrics.unwrap_or_default(),
             freed: tokio::sync::Notify::new(),
             drain: CancellationToken::new(),
         };

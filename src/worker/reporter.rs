@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -50,12 +51,13 @@ async fn write(shared: &Arc<Shared>, batch: Vec<Reported>) {
     if batch.is_empty() {
         return;
     }
+    let began = Instant::now();
     match until_answered("report", || shared.store.report(&batch)).await {
         Ok(marks) => {
             for item in batch.iter().filter(|item| !marks.contains_key(&item.job_id)) {
                 shared.leases.lose(item.job_id, item.lease_id);
             }
-            shared.counters.add(|counts| &counts.events, batch.len());
+            shared.metrics.batch("report", batch.len(), began.elapsed());
             shared.notifier.events(marks);
         }
         Err(error) if batch.len() > 1 && blames_a_row(&error) => {

@@ -4,6 +4,7 @@
 pub mod body;
 pub mod query;
 mod scan;
+mod storable;
 
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -13,6 +14,7 @@ use serde_path_to_error::{Path, Segment};
 use super::problem::{Case, Problem};
 pub use body::{Body, BodyLimit, OptionalBody, RawBody};
 pub use query::Params;
+pub use storable::parse_storable;
 
 /// The longest part of a parser's own message that is passed on, in characters.
 const MESSAGE_LIMIT: usize = 300;

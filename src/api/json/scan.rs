@@ -247,7 +247,7 @@ fn decoded(raw: &[u8]) -> String {
 }
 
 /// Length of the escape at the start of `bytes`, and its flaw.
-fn escape(bytes: &[u8]) -> (usize, Option<Flaw>) {
+pub fn escape(bytes: &[u8]) -> (usize, Option<Flaw>) {
     let Some(unit) = unicode_unit(bytes) else { return (2.min(bytes.len()), None) };
     match unit {
         0 => (6, Some(Flaw::Nul)),

@@ -1,0 +1,253 @@
+//! The events of jobs: as a list, as the live stream of one job, and as one stream of many. Must
+//! never answer for a job that does not exist.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::VARY;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::auth::Caller;
+use super::cursor::Cursor;
+use super::frame::item;
+use super::job_id::{JobId, failed, resolve, unknown};
+use super::json::Params;
+use super::multi_stream::{Many, many_frames, watch_all};
+use super::path::JobName;
+use super::problem::{Problem, ProblemDocument};
+use super::running::Filter;
+use super::state::ApiState;
+use super::stream::{Reader, Start, frames};
+use super::{check, result, sse};
+
+/// How many events a stream reads at once for a reader that is behind.
+const PAGE_LIMIT: i64 = 500;
+const MOST_LISTED: i64 = 1000;
+const DEFAULT_LISTED: i64 = 100;
+const MOST_JOBS: usize = 200;
+const MOST_NAMES: usize = 50;
+const TYPE_CHARACTERS: usize = 100;
+
+/// Events, results, and their streams.
+#[must_use]
+pub fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(get_events))
+        .routes(routes!(get_many_events))
+        .routes(routes!(result::get_result))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct EventsQuery {
+    /// Only events of these types, separated by commas. A stream still begins with `snapshot` and ends
+    /// with `completed`, `failed` or `cancelled`.
+    #[param(example = "progress,log")]
+    types: Option<String>,
+    /// Begin behind this event; `Last-Event-ID` goes before it.
+    #[param(value_type = Option<i64>)]
+    after: Option<String>,
+    /// List only: `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// List only: how many, 1 to 1000.
+    #[param(value_type = Option<i64>, default = 100)]
+    limit: Option<i64>,
+}
+
+/// Events of one job in their order.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventList {
+    /// Each as the `data` of its frame, with its `type`.
+    #[schema(value_type = Vec<Object>)]
+    items: Vec<Value>,
+    /// Where to go on; null at the present end.
+    next_cursor: Option<String>,
+}
+
+/// The events of a job, or its live stream
+///
+/// With `Accept: text/event-stream` this is a stream: first `snapshot` (the job), then the events behind
+/// `Last-Event-ID`, then live ones; the last frame is `completed`, `failed` or `cancelled`. `id` is the
+/// position to come back with, `event` the type, `data` JSON with `job_id`, `seq`, `attempt`, `at` and the
+/// type's own fields. A frame `reset` says that events before its position are gone.
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}/events", tag = "events",
+    params(
+        ("id" = String, Path, description = "A job's id, or `execution:<execution_id>`"),
+        ("Last-Event-ID" = Option<i64>, Header, description = "The id of the last frame that the reader got"),
+        EventsQuery,
+    ),
+    responses(
+        (status = 200, description = "A page of events, or the stream", content(
+            (EventList = "application/json"), (String = "text/event-stream"))),
+        (status = 400, description = "Last-Event-ID is none", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+async fn get_events(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+    caller: Option<Extension<Caller>>,
+    headers: HeaderMap,
+    Params(query): Params<EventsQuery>,
+) -> Result<Response, Problem> {
+    let types = checked_types(query.types.as_deref())?;
+    if !sse::wants_stream(&headers) {
+        return list(&state, job_id, &types, &query).await;
+    }
+    let after = match sse::last_event_id(&headers, query.after.as_deref())? {
+        Some((text, field)) => sse::position(field, text)?,
+        None => 0,
+    };
+    // Watched before it is read, so that nothing in between is missed.
+    let watch = state.hub.watch(job_id);
+    let document = state.store.find_job(job_id).await.map_err(|error| failed(&error))?;
+    let document = document.ok_or_else(|| unknown(job_id))?;
+    let reader = Reader { watch, document, start: Start::After(after), types, page_limit: PAGE_LIMIT };
+    let events = frames(state.hub.clone(), reader).map(|frame| frame.sse(&frame.seq.to_string()));
+    Ok(sse::respond(&state, caller.map(|Extension(caller)| caller), events))
+}
+
+async fn list(
+    state: &ApiState,
+    job_id: Uuid,
+    types: &[String],
+    query: &EventsQuery,
+) -> Result<Response, Problem> {
+    let limit = query.limit.unwrap_or(DEFAULT_LISTED);
+    let limit = i64::from(check::within("limit", limit, 1, i32::try_from(MOST_LISTED).unwrap_or(i32::MAX))?);
+    let after = match (&query.cursor, &query.after) {
+        (Some(cursor), _) => sse::position("cursor", cursor)?,
+        (None, Some(after)) => sse::position("after", after)?,
+        (None, None) => 0,
+    };
+    let mut events =
+        state.store.events_after(job_id, after, types, limit + 1).await.map_err(|error| failed(&error))?;
+    if events.is_empty() && state.store.marks(&[job_id]).await.map_err(|error| failed(&error))?.is_empty() {
+        return Err(unknown(job_id));
+    }
+    let is_page = usize::try_from(limit).is_ok_and(|limit| events.len() > limit);
+    if is_page {
+        events.pop();
+    }
+    let next_cursor = events.last().filter(|_| is_page).map(|event| event.seq.to_string());
+    let list = EventList { items: events.iter().map(item).collect(), next_cursor };
+    Ok(([(VARY, "accept")], Json(list)).into_response())
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+struct ManyQuery {
+    /// Jobs by id or as `execution:<execution_id>`; at most 200, repeated for each.
+    job: Vec<String>,
+    /// Besides, the jobs of these queues as they start.
+    queue: Vec<String>,
+    /// Besides, the jobs of these kinds as they start.
+    kind: Vec<String>,
+    /// Only events of these types, separated by commas.
+    types: Option<String>,
+    /// Begin behind the frame with this id; `Last-Event-ID` goes before it.
+    after: Option<String>,
+}
+
+/// One live stream of many jobs
+///
+/// The streams of all the jobs in one, each with its own `snapshot` and its own end. `id` is an opaque cursor
+/// over all of them. Ends when all named jobs are over; with `queue` or `kind` it stays open until its
+/// lifetime ends. Jobs of queues and kinds are picked up within about a second, at most 100 at once: name a
+/// job to miss nothing of a short one. A reader that comes back when everything is over gets 204.
+#[utoipa::path(
+    get, path = "/api/v1/events", tag = "events",
+    params(ManyQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last frame that the reader got")),
+    responses(
+        (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
+        (status = 204, description = "The reader has seen the end of every named job"),
+        (status = 400, description = "Last-Event-ID is none of this request", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "A named job does not exist", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "Nothing or too much is named", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+async fn get_many_events(
+    State(state): State<ApiState>,
+    caller: Option<Extension<Caller>>,
+    headers: HeaderMap,
+    Params(query): Params<ManyQuery>,
+) -> Result<Response, Problem> {
+    let types = checked_types(query.types.as_deref())?;
+    let filter =
+        Filter { queues: checked_names("queue", query.queue)?, kinds: checked_names("kind", query.kind)? };
+    let named = checked_jobs(&state, &query.job).await?;
+    if named.is_empty() && filter.is_empty() {
+        let problem = Problem::invalid("job", "The request names no job, queue or kind.");
+        return Err(problem.remedy("Send job=<id>, queue=<name> or kind=<name>, each as often as needed."));
+    }
+    let position = sse::last_event_id(&headers, query.after.as_deref())?;
+    let mut cursor = match position {
+        Some((text, field)) => Cursor::decode(text, &named).ok_or_else(|| sse::bad_position(field, text))?,
+        None => Cursor::start(&named),
+    };
+    let named = cursor.named.iter().filter(|(_, place)| !place.ended).map(|(id, _)| *id);
+    let wanted: Vec<Uuid> = named.chain(cursor.followed.keys().copied()).collect();
+    let found = watch_all(&state, &wanted).await.map_err(|error| failed(&error))?;
+    for (job_id, place) in &mut cursor.named {
+        if !place.ended && !found.iter().any(|(watch, _)| watch.job_id() == *job_id) {
+            if position.is_none() {
+                return Err(unknown(*job_id).field("job"));
+            }
+            // It was deleted while the reader was away.
+            place.ended = true;
+        }
+    }
+    cursor.followed.retain(|job_id, _| found.iter().any(|(watch, _)| watch.job_id() == *job_id));
+    if filter.is_empty() && found.is_empty() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let many = Many { cursor, filter, types, resumes: position.is_some() };
+    let events = many_frames(state.clone(), many, found).map(|(cursor, frame)| frame.sse(&cursor));
+    Ok(sse::respond(&state, caller.map(|Extension(caller)| caller), events))
+}
+
+async fn checked_jobs(state: &ApiState, names: &[String]) -> Result<Vec<Uuid>, Problem> {
+    if names.len() > MOST_JOBS {
+        let problem = Problem::invalid("job", format!("The request names {} jobs.", names.len()));
+        return Err(problem.remedy(format!("Name at most {MOST_JOBS} in one stream.")));
+    }
+    let mut jobs = Vec::new();
+    for name in names {
+        let name = JobName::parse("job", name)?;
+        let job_id = resolve(&state.store, name).await.map_err(|problem| problem.field("job"))?;
+        if !jobs.contains(&job_id) {
+            jobs.push(job_id);
+        }
+    }
+    Ok(jobs)
+}
+
+fn checked_names(field: &'static str, names: Vec<String>) -> Result<Vec<String>, Problem> {
+    if names.len() > MOST_NAMES {
+        let problem = Problem::invalid(field, format!("The request has {field} {} times.", names.len()));
+        return Err(problem.remedy(format!("Send it at most {MOST_NAMES} times.")));
+    }
+    names.into_iter().map(|name| check::name(field, name)).collect()
+}
+
+fn checked_types(types: Option<&str>) -> Result<Arc<[String]>, Problem> {
+    let Some(types) = types else { return Ok(Arc::default()) };
+    let types: Vec<&str> = types.split(',').map(str::trim).collect();
+    if types.len() > MOST_NAMES {
+        let problem = Problem::invalid("types", format!("There are {} types.", types.len()));
+        return Err(problem.remedy(format!("Send at most {MOST_NAMES}, separated by commas.")));
+    }
+    types.into_iter().map(|kind| check::text("types", kind.to_owned(), TYPE_CHARACTERS)).collect()
+}

@@ -1,0 +1,16 @@
+//! What a failure of the store is to a caller: wait, correct a value, or a fault of ours. Must never
+//! tell the database's own words.
+
+use super::job_id::failed;
+use super::problem::{Case, Problem};
+use crate::store;
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        if error.is_bad_data() {
+            tracing::warn!(%error, "the database refused a value");
+            return Self::new(Case::InvalidRequest, "The database cannot store a value of the request.");
+        }
+        failed(&error)
+    }
+}

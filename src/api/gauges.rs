@@ -1,0 +1,78 @@
+//! The levels that `/metrics` shows: queues and workers, asked at most once a second however often it
+//! is scraped. Must never count rows of `jobs` without a bound.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use tokio::sync::Mutex;
+
+use crate::metrics::Levels;
+use crate::store::queues::QueueDocument;
+use crate::store::{Result, Store};
+
+const GOOD_FOR: Duration = Duration::from_secs(1);
+
+/// The last look; shared by all scrapes.
+#[derive(Debug, Default)]
+pub struct Gauges(Mutex<Option<(Instant, Arc<Look>)>>);
+
+/// What was seen.
+#[derive(Debug)]
+pub struct Look {
+    queues: Vec<QueueDocument>,
+    workers: BTreeMap<String, usize>,
+}
+
+impl Gauges {
+    /// The levels as of at most a second ago.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn look(&self, store: &Store) -> Result<Arc<Look>> {
+        // Held while asking: who comes meanwhile waits for the same answer.
+        let mut last = self.0.lock().await;
+        if let Some((at, look)) = &*last
+            && at.elapsed() < GOOD_FOR
+        {
+            return Ok(Arc::clone(look));
+        }
+        let queues = store.queues(None).await?;
+        let mut workers = BTreeMap::new();
+        for worker in store.workers().await? {
+            *workers.entry(worker.state).or_default() += 1;
+        }
+        let look = Arc::new(Look { queues, workers });
+        *last = Some((Instant::now(), Arc::clone(&look)));
+        Ok(look)
+    }
+}
+
+impl Look {
+    /// Writes the levels.
+    #[expect(clippy::cast_precision_loss, reason = "levels are far below 2^52")]
+    pub fn fill(&self, levels: &mut Levels) {
+        for queue in &self.queues {
+            let labels = [("queue", queue.name.as_str())];
+            let mut set = |name, help, value| levels.set(name, help, &labels, value);
+            let waits = queue.oldest_due_at.map_or(0.0, |due| (Utc::now() - due).as_seconds_f64().max(0.0));
+            set(
+                "tidemill_queue_available_jobs",
+                "Jobs that are due; 10000 means that or more",
+                queue.available as f64,
+            );
+            set("tidemill_queue_running_jobs", "Jobs that run", queue.running as f64);
+            set("tidemill_queue_oldest_due_seconds", "How long the oldest due job waits", waits);
+            set(
+                "tidemill_queue_paused",
+                "1 while the queue is paused",
+                f64::from(u8::from(queue.paused_at.is_some())),
+            );
+        }
+        for (state, count) in &self.workers {
+            let help = "Workers by state; lost ones stopped sending heartbeats";
+            levels.set("tidemill_workers", help, &[("state", state)], *count as f64);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Whether this process is alive and ready, and its metrics. Each answers within seconds, whatever the
+//! database does.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::json;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+use super::metrics;
+use super::problem::{Case, Problem, ProblemDocument};
+use super::state::ApiState;
+use crate::store::Error;
+
+/// How long the database may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// All is well.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Health {
+    /// `alive` or `ready`.
+    #[schema(value_type = String)]
+    status: &'static str,
+}
+
+/// Is the process alive?
+#[utoipa::path(get, path = "/healthz", tag = "health",
+    responses((status = 200, description = "It is", body = Health)))]
+pub(super) async fn alive() -> Json<Health> {
+    Json(Health { status: "alive" })
+}
+
+/// Is the process ready?
+///
+/// The database answers, its schema is one that this binary knows, and a worker of this process that
+/// should claim does.
+#[utoipa::path(get, path = "/readyz", tag = "health",
+    responses(
+        (status = 200, description = "It is", body = Health),
+        (status = 503, description = "It is not; `checks` names what fails", body = ProblemDocument, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn ready(State(state): State<ApiState>) -> Result<Json<Health>, Problem> {
+    let mut failing = Vec::new();
+    if let Err(reason) = database(&state).await {
+        failing.push(json!({ "name": "database", "reason": reason }));
+    }
+    for probe in state.readiness.iter() {
+        if let Err(reason) = probe() {
+            failing.push(json!({ "name": "process", "reason": reason }));
+        }
+    }
+    if failing.is_empty() {
+        return Ok(Json(Health { status: "ready" }));
+    }
+    let reasons: Vec<_> = failing.iter().filter_map(|check| check["reason"].as_str()).collect();
+    let detail = format!("Not ready: {}.", reasons.join("; "));
+    Err(Problem::new(Case::Unavailable, detail).member("checks", failing))
+}
+
+async fn database(state: &ApiState) -> Result<(), String> {
+    let asked = async {
+        state.store.ping().await?;
+        state.store.check_schema().await
+    };
+    match timeout(PATIENCE, asked).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error @ Error::UnknownSchema { .. })) => Err(error.to_string()),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not ready: the database failed");
+            Err("the database failed; the server's log says why".into())
+        }
+        Err(_) => Err(format!("the database did not answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+/// Metrics for Prometheus
+#[utoipa::path(get, path = "/metrics", tag = "health",
+    responses((status = 200, description = "Counters of this process, and the levels of queues and workers", body = String, content_type = "text/plain")))]
+pub(super) async fn show_metrics(State(state): State<ApiState>) -> Response {
+    let look = match timeout(PATIENCE, state.gauges.look(&state.store)).await {
+        Ok(Ok(look)) => Some(look),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "metrics without levels: the database failed");
+            None
+        }
+        Err(_) => None,
+    };
+    metrics::page(&state.metrics, |levels| {
+        let up = f64::from(u8::from(look.is_some()));
+        levels.set("tidemill_database_up", "1 if the database answered this scrape", &[], up);
+        let hears = f64::from(u8::from(state.wakes.is_healthy()));
+        levels.set("tidemill_listening", "1 while wake-ups are heard; else everything is polled", &[], hears);
+        if let Some(look) = look {
+            look.fill(levels);
+        }
+    })
+}

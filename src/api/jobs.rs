@@ -1,0 +1,55 @@
+//! Shows one job: its document and its recorded attempts.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::answer::Page;
+use super::job_id::{JobId, unknown};
+use super::problem::{Problem, ProblemDocument};
+use super::state::ApiState;
+use crate::job::document::JobDocument;
+use crate::store::attempts::AttemptRecord;
+
+/// Look at a job
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}", tag = "jobs",
+    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
+    responses(
+        (status = 200, description = "The job", body = JobDocument),
+        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn show(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+) -> Result<Json<JobDocument>, Problem> {
+    Ok(Json(find(&state, job_id).await?))
+}
+
+/// Look at a job's attempts
+///
+/// Those that failed, and completed ones of which an exit code or the use of memory is known; oldest
+/// first.
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}/attempts", tag = "jobs",
+    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
+    responses(
+        (status = 200, description = "The attempts", body = Page<AttemptRecord>),
+        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn attempts(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+) -> Result<Json<Page<AttemptRecord>>, Problem> {
+    let attempts = state.store.attempts(job_id).await?;
+    if attempts.is_empty() {
+        find(&state, job_id).await?;
+    }
+    Ok(Page::whole(attempts))
+}
+
+/// The job of that id.
+pub(super) async fn find(state: &ApiState, job_id: uuid::Uuid) -> Result<JobDocument, Problem> {
+    state.store.find_job(job_id).await?.ok_or_else(|| unknown(job_id))
+}

@@ -1,0 +1,114 @@
+//! Enqueues one job: POST /jobs. Without an Idempotency-Key the job goes through the process's one
+//! writer; with one it has a transaction of its own. Must never answer 2xx before the commit.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::Value;
+
+use super::answer::Repeatable;
+use super::auth::Caller;
+use super::enqueuer::told;
+use super::idempotent::{Begun, Keyed};
+use super::job_id::unknown;
+use super::json::RawBody;
+use super::problem::{Case, Problem, ProblemDocument, quoted};
+use super::request::{self, JobRequest};
+use super::state::ApiState;
+use crate::job::document::{JobDocument, Links};
+use crate::job::new::NewJob;
+use crate::store::enqueue::{Enqueued, Fate, enqueue};
+use crate::store::find::job_ids_of;
+use crate::store::idempotency::Work;
+
+const ROUTE: &str = "POST /jobs";
+
+/// Enqueue a job
+///
+/// The job is stored durably when the answer comes. With an `Idempotency-Key` the request may be
+/// repeated: the first answer comes again and nothing happens twice, for 24 hours.
+#[utoipa::path(
+    post, path = "/api/v1/jobs", tag = "jobs", request_body = JobRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
+    responses(
+        (status = 202, description = "The job", body = JobDocument,
+            headers(("Location" = String, description = "The job's address"), ("Idempotency-Replayed" = bool, description = "True if this answer was given before"))),
+        (status = 409, description = "The execution id or the Idempotency-Key is taken, or the queue drains", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn create(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    RawBody(body): RawBody,
+) -> Result<Repeatable, Problem> {
+    let wish = request::read_one(&body, state.settings.max_args_bytes)?;
+    let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
+        let enqueued = state.enqueuer.enqueue(wish.clone(), body.len()).await?;
+        if enqueued.fate != Fate::Created {
+            return Err(refusal_now(&state, &wish, &enqueued).await?);
+        }
+        return taken(&enqueued, wish);
+    };
+    match keyed.begin(&state.store).await? {
+        Begun::Replay(body) => Ok(Repeatable { status: StatusCode::ACCEPTED, body, replayed: true }),
+        Begun::Work(work) => create_once(&state, wish, work).await,
+    }
+}
+
+async fn create_once(state: &ApiState, wish: NewJob, mut work: Work) -> Result<Repeatable, Problem> {
+    let strict = state.settings.strict_kinds;
+    let enqueued = enqueue(work.connection(), std::slice::from_ref(&wish), strict).await?.remove(0);
+    if enqueued.fate != Fate::Created {
+        drop(work);
+        return Err(refusal_now(state, &wish, &enqueued).await?);
+    }
+    let answer = taken(&enqueued, wish)?;
+    work.answer(&answer.body).await?;
+    told(&state.notifier, &state.metrics, [&enqueued]);
+    Ok(answer)
+}
+
+fn taken(enqueued: &Enqueued, wish: NewJob) -> Result<Repeatable, Problem> {
+    let body = serde_json::to_value(enqueued.document(wish)).map_err(|error| Problem::internal(&error))?;
+    Ok(Repeatable { status: StatusCode::ACCEPTED, body, replayed: false })
+}
+
+async fn refusal_now(state: &ApiState, wish: &NewJob, enqueued: &Enqueued) -> Result<Problem, Problem> {
+    let mut owner = None;
+    if let (Fate::ExecutionIdTaken, Some(name)) = (&enqueued.fate, &wish.execution_id) {
+        owner = job_ids_of(state.store.pool(), std::slice::from_ref(name)).await?.remove(name);
+    }
+    Ok(refusal(wish, enqueued, owner))
+}
+
+/// Why a job was not created; `owner` is the job that has its execution id.
+pub(super) fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uuid>) -> Problem {
+    match enqueued.fate {
+        // Not asked for: a created job is no refusal.
+        Fate::Created => unknown(enqueued.id),
+        Fate::ExecutionIdTaken => {
+            let name = quoted(wish.execution_id.as_deref().unwrap_or_default());
+            let problem =
+                Problem::new(Case::ExecutionIdTaken, format!("Another job has the execution id {name}."));
+            let problem = problem.field("/execution_id");
+            match owner {
+                Some(owner) => problem.member("job", brief(owner)),
+                None => problem,
+            }
+        }
+        Fate::QueueDraining => {
+            let detail = format!("The queue {} drains.", enqueued.queue);
+            Problem::new(Case::QueueDraining, detail).field("/queue")
+        }
+        Fate::UnknownKind => {
+            let detail = format!("No worker has served the kind {} yet, and strict_kinds is on.", wish.kind);
+            Problem::invalid("/kind", detail).remedy("Correct the kind, or start a worker that serves it.")
+        }
+    }
+}
+
+/// A job as its id and where it is found.
+pub(super) fn brief(id: uuid::Uuid) -> Value {
+    serde_json::json!({ "id": id, "links": Links::of(id) })
+}

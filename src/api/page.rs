@@ -1,0 +1,160 @@
+//! Serves the page at `/` and its files out of the binary. Must never serve a file of the machine:
+//! only what was under `web/` when this was built, and of that only what a browser needs.
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+/// Addresses that the page itself leads to its parts.
+const CLIENT_ROUTES: [&str; 4] = ["/", "/enqueue", "/jobs", "/jobs/{id}"];
+
+/// Everything under `web/`; a development build reads it from the checkout at every request.
+#[derive(RustEmbed)]
+#[folder = "web/"]
+struct Files;
+
+/// The page and its files as routes. Every other address is left to whoever this is merged into.
+pub fn router<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let asset = |Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) };
+    CLIENT_ROUTES.iter().fold(Router::new().route("/page/{file}", get(asset)), |router, route| {
+        router.route(route, get(|headers: HeaderMap| async move { file("index.html", &headers) }))
+    })
+}
+
+/// The type that a file is sent as; `None` for what is not the page's, such as its tests.
+fn media_type(path: &str) -> Option<&'static str> {
+    if path.contains('/') {
+        return None;
+    }
+    match path.rsplit_once('.')?.1 {
+        "html" => Some("text/html; charset=utf-8"),
+        "css" => Some("text/css; charset=utf-8"),
+        "js" => Some("text/javascript; charset=utf-8"),
+        "svg" => Some("image/svg+xml"),
+        _ => None,
+    }
+}
+
+/// One file, or 304 if the browser has it already: it asks each time, so that no page outlives its binary.
+fn file(path: &str, headers: &HeaderMap) -> Response {
+    let (Some(file), Some(media_type)) = (Files::get(path), media_type(path)) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let tag = tag(&file);
+    let common = [(ETAG, tag.as_str()), (CACHE_CONTROL, "no-cache")];
+    if holds(headers, &tag) {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    (common, [(CONTENT_TYPE, media_type)], file.data).into_response()
+}
+
+fn tag(file: &EmbeddedFile) -> String {
+    let start: [u8; 16] = file.metadata.sha256_hash()[..16].try_into().expect("a SHA-256 hash has 32 bytes");
+    format!("\"{:032x}\"", u128::from_be_bytes(start))
+}
+
+/// Whether the browser named this tag, alone or among others, also as a weak one.
+fn holds(headers: &HeaderMap, tag: &str) -> bool {
+    let named = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    named.flat_map(|value| value.split(',')).any(|each| each.trim().trim_start_matches("W/") == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn fetch(path: &str, tag: Option<&str>) -> (StatusCode, HeaderMap, String) {
+        let mut request = Request::get(path);
+        if let Some(tag) = tag {
+            request = request.header(IF_NONE_MATCH, tag);
+        }
+        let answer = router::<()>().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        let bytes = to_bytes(body, 1 << 20).await.unwrap();
+        (parts.status, parts.headers, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn every_client_route_is_the_page() {
+        for path in ["/", "/enqueue", "/jobs", "/jobs/0198", "/jobs/execution:a%2Fb"] {
+            let (status, headers, body) = fetch(path, None).await;
+            assert_eq!(status, StatusCode::OK, "{path}");
+            assert_eq!(headers[CONTENT_TYPE], "text/html; charset=utf-8");
+            assert_eq!(headers[CACHE_CONTROL], "no-cache");
+            assert!(body.contains("<script type=\"module\" src=\"/page/app.js\">"), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_browser_has_is_not_sent_again() {
+        let (_, headers, _) = fetch("/page/app.js", None).await;
+        let tag = headers[ETAG].to_str().unwrap();
+        for named in [tag.to_owned(), format!("W/{tag}"), format!("\"other\", {tag}")] {
+            let (status, headers, body) = fetch("/page/app.js", Some(&named)).await;
+            assert_eq!((status, body.as_str()), (StatusCode::NOT_MODIFIED, ""), "{named}");
+            assert_eq!(headers[ETAG], tag);
+        }
+        assert_eq!(fetch("/page/app.js", Some("\"other\"")).await.0, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn only_the_page_is_served() {
+        for path in [
+            "/page/package.json",
+            "/page/test%2Fsse.test.js",
+            "/page/..%2FCargo.toml",
+            "/page/..%2Fbuild.js",
+            "/page/no.js",
+            "/app.js",
+            "/docs",
+        ] {
+            assert_eq!(fetch(path, None).await.0, StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_the_page_names_is_served_with_its_type() {
+        let (_, _, page) = fetch("/", None).await;
+        let named = page.split('"').filter(|text| text.starts_with('/') && text.contains('.'));
+        for path in named {
+            let (status, headers, _) = fetch(path, None).await;
+            assert_eq!(status, StatusCode::OK, "{path}");
+            assert!(!headers[CONTENT_TYPE].is_empty());
+        }
+    }
+
+    #[test]
+    fn every_module_that_a_module_imports_is_there() {
+        for path in Files::iter()
+            .filter(|path| media_type(path).is_some_and(|kind| kind.starts_with("text/javascript")))
+        {
+            let text = String::from_utf8(Files::get(&path).unwrap().data.into_owned()).unwrap();
+            for import in text.lines().filter(|line| line.starts_with("import ")) {
+                let name = import.split("\"./").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+                assert!(Files::get(name).is_some(), "{path} imports {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_has_nothing_that_the_content_policy_forbids() {
+        let page = Files::get("index.html").unwrap();
+        let text = String::from_utf8(page.data.into_owned()).unwrap();
+        for inline in
+            ["style=", "<style", "<script>", "onclick", "onload", "javascript:", "https://", "http://"]
+        {
+            assert!(!text.contains(inline), "index.html has {inline}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Every route of the server on one screen, and the layers around them. A route that is not here does
+//! not exist; one that has no rule in `access` answers nobody.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::guard::{Guard, GuardError, time_limit};
+use super::state::ApiState;
+use super::{
+    batch, docs, events, health, jobs, kinds, list, metrics, new_job, page, problem, queues, verbs, worker,
+    workers,
+};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Tidemill", description = "Durable background jobs on Postgres alone."),
+    tags(
+        (name = "jobs", description = "Enqueue work, look at it, and act on it."),
+        (name = "events", description = "What happens to jobs, live or page by page."),
+        (name = "queues", description = "Named lanes with limits of their own."),
+        (name = "workers", description = "The processes that run jobs."),
+        (name = "kinds", description = "What kinds of jobs are served."),
+        (name = "remote workers", description = "Run jobs from any language over HTTP."),
+        (name = "health", description = "Is it alive, is it ready, and how much does it do?"),
+    )
+)]
+struct Description;
+
+/// Why the routes cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum RouterError {
+    /// A setting makes no sense.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+    /// The description is no JSON.
+    #[error("the description of the API could not be written: {0}")]
+    Description(#[from] serde_json::Error),
+}
+
+/// All described routes.
+fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
+    let quick = watched()
+        .routes(routes!(new_job::create, list::list))
+        .routes(routes!(batch::create_batch))
+        .routes(routes!(jobs::show, verbs::delete))
+        .routes(routes!(jobs::attempts))
+        .routes(routes!(verbs::cancel))
+        .routes(routes!(verbs::retry))
+        .routes(routes!(verbs::run_now))
+        .routes(routes!(queues::list))
+        .routes(routes!(queues::show, queues::change))
+        .routes(routes!(queues::pause))
+        .routes(routes!(queues::resume))
+        .routes(routes!(queues::drain))
+        .routes(routes!(queues::purge))
+        .routes(routes!(workers::list))
+        .routes(routes!(workers::drain))
+        .routes(routes!(kinds::list))
+        .merge(worker::routes())
+        .layer(from_fn_with_state(state.settings.request_timeout, time_limit));
+    // These stream or wait, within bounds of their own.
+    quick.merge(worker::waiting_routes()).merge(events::routes())
+}
+
+/// The description of all routes.
+fn describe(mut description: OpenApi) -> OpenApi {
+    env!("CARGO_PKG_VERSION").clone_into(&mut description.info.version);
+    description
+}
+
+/// The routes by which a process is watched.
+fn watched() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::show_metrics))
+}
+
+/// All routes with all layers, for a listener at `listening`.
+///
+/// # Errors
+/// If a setting makes no sense.
+pub fn router(state: &ApiState, listening: SocketAddr) -> Result<Router, RouterError> {
+    let (routes, description) = api(state).split_for_parts();
+    let routes =
+        routes.with_state(state.clone()).merge(docs::routes(describe(description))?).merge(page::router());
+    layered(routes, state, listening)
+}
+
+/// Only the routes by which a process is watched, with all layers: for workers.
+///
+/// # Errors
+/// If a setting makes no sense.
+pub fn health_router(state: &ApiState, listening: SocketAddr) -> Result<Router, RouterError> {
+    layered(watched().split_for_parts().0.with_state(state.clone()), state, listening)
+}
+
+fn layered(routes: Router, state: &ApiState, listening: SocketAddr) -> Result<Router, RouterError> {
+    let guard = Guard::new(&state.settings, listening)?;
+    let counted = from_fn_with_state(state.metrics.clone(), metrics::track);
+    let routes = routes.fallback(problem::unknown_route);
+    Ok(guard.around(routes, state.gate.clone()).layer(counted))
+}

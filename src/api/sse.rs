@@ -1,0 +1,187 @@
+//! Sends frames as server-sent events: headers, keep-alive, and the bounds of every stream (its
+//! lifetime, the shutdown, a key that was revoked). Must never buffer more than what is being sent.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_stream::stream;
+use axum::http::header::{ACCEPT, CACHE_CONTROL, HeaderName, VARY};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, StreamExt};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::auth::Caller;
+use super::problem::{Case, Problem, quoted};
+use super::state::ApiState;
+use crate::metrics::Metrics;
+
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often the key behind a stream is checked.
+const RECHECK: Duration = Duration::from_secs(5);
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// The header with which a reader comes back.
+pub const LAST_EVENT_ID: &str = "last-event-id";
+
+/// True if the caller asks for server-sent events.
+#[must_use]
+pub fn wants_stream(headers: &HeaderMap) -> bool {
+    let accepts = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("text/event-stream"))
+    };
+    headers.get_all(ACCEPT).iter().any(accepts)
+}
+
+/// What the reader says it has seen: its header, or else `after` of the query (a reader that comes back
+/// by itself repeats its first query).
+///
+/// # Errors
+/// 400 if the header comes several times or is no text.
+pub fn last_event_id<'a>(
+    headers: &'a HeaderMap,
+    after: Option<&'a str>,
+) -> Result<Option<(&'a str, &'static str)>, Problem> {
+    let mut found = headers.get_all(LAST_EVENT_ID).iter();
+    let (first, None) = (found.next(), found.next()) else {
+        return Err(bad_position("Last-Event-ID", "several"));
+    };
+    let Some(value) = first else { return Ok(after.map(|after| (after, "after"))) };
+    let text = value.to_str().map_err(|_| bad_position("Last-Event-ID", "bytes that are no ASCII"))?;
+    Ok(Some((text, "Last-Event-ID")))
+}
+
+/// The problem of a position that is none.
+#[must_use]
+pub fn bad_position(field: &'static str, text: &str) -> Problem {
+    Problem::new(Case::BadRequest, format!("{} is no position in this stream.", quoted(text)))
+        .field(field)
+        .remedy("Send the id of the last frame that you got, unchanged, or nothing to begin at the start.")
+}
+
+/// A position in the events of one job: digits and nothing else.
+///
+/// # Errors
+/// 400 for anything else.
+pub fn position(field: &'static str, text: &str) -> Result<i64, Problem> {
+    let is_number = (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let parsed = is_number.then(|| text.parse().ok()).flatten();
+    parsed.ok_or_else(|| bad_position(field, text))
+}
+
+/// The answer that sends `events` until they end or the stream has to.
+pub fn respond(
+    state: &ApiState,
+    caller: Option<Caller>,
+    events: impl Stream<Item = Event> + Send + 'static,
+) -> Response {
+    let bounded = bounded(state.clone(), caller, events).map(Ok::<_, Infallible>);
+    let mut response = Sse::new(bounded)
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive"))
+        .into_response();
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from_static("accept"));
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    response
+}
+
+fn bounded(
+    state: ApiState,
+    caller: Option<Caller>,
+    events: impl Stream<Item = Event> + Send + 'static,
+) -> impl Stream<Item = Event> + Send {
+    let open = Open::new(Arc::clone(&state.metrics));
+    stream! {
+        tokio::pin!(events);
+        let lifetime = state.settings.stream_lifetime;
+        let over = sleep(lifetime);
+        tokio::pin!(over);
+        let mut recheck = interval(RECHECK);
+        recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        recheck.reset();
+        yield Event::default().comment(format!("this stream ends after {} s; come back then", lifetime.as_secs()));
+        loop {
+            let (event, ends) = tokio::select! {
+                event = events.next() => (event, false),
+                () = &mut over => (Some(come_back("the lifetime of the stream is over")), true),
+                () = state.shutdown.cancelled() => (Some(come_back("the server shuts down")), true),
+                _ = recheck.tick() => match &caller {
+                    Some(caller) if !still_allowed(&state, caller).await => return,
+                    _ => continue,
+                },
+            };
+            let Some(event) = event else { return };
+            open.0.stream_events.inc();
+            yield event;
+            if ends {
+                return;
+            }
+        }
+    }
+}
+
+/// A database that cannot be asked ends no stream.
+async fn still_allowed(state: &ApiState, caller: &Caller) -> bool {
+    state.gate.still_allows(caller).await.unwrap_or(true)
+}
+
+/// Spread over some seconds, so that not all readers come back at once.
+fn come_back(why: &str) -> Event {
+    Event::default().comment(why).retry(Duration::from_millis(rand::random_range(500..3_000)))
+}
+
+/// Counts a stream while it is open.
+struct Open(Arc<Metrics>);
+
+impl Open {
+    fn new(metrics: Arc<Metrics>) -> Self {
+        metrics.streams_open.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.streams_open.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_a_number_and_nothing_else() {
+        assert_eq!(position("after", "0").unwrap(), 0);
+        assert_eq!(position("after", "9223372036854775807").unwrap(), i64::MAX);
+        for bad in [
+            "",
+            " 1",
+            "+1",
+            "-1",
+            "1.0",
+            "1e3",
+            "９",
+            "9223372036854775808",
+            "99999999999999999999",
+            "0x1",
+            "1\r\n",
+        ] {
+            let document = position("Last-Event-ID", bad).unwrap_err().document();
+            assert_eq!((document.status, document.field.as_deref()), (400, Some("Last-Event-ID")), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_header_goes_before_the_query() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(last_event_id(&headers, None).unwrap(), None);
+        assert_eq!(last_event_id(&headers, Some("3")).unwrap(), Some(("3", "after")));
+        headers.append(LAST_EVENT_ID, HeaderValue::from_static("7"));
+        assert_eq!(last_event_id(&headers, Some("3")).unwrap(), Some(("7", "Last-Event-ID")));
+        headers.append(LAST_EVENT_ID, HeaderValue::from_static("8"));
+        assert!(last_event_id(&headers, None).is_err());
+    }
+}

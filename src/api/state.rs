@@ -1,0 +1,94 @@
+//! What every route can reach. Cheap to clone; must never hold anything of a single request.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::auth::Gate;
+use super::enqueuer::Enqueuer;
+use super::gauges::Gauges;
+use super::hub::Hub;
+use super::keys::StoredKeys;
+use super::running::RunningJobs;
+use super::server::ApiSettings;
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::store::listen::Wakes;
+use crate::store::notify::Notifier;
+
+/// A condition of this process for `/readyz`: says why it is not ready, such as "the worker did not
+/// claim for 12 s".
+pub type Probe = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// The parts that routes share.
+#[derive(Clone)]
+pub struct ApiState {
+    /// The database.
+    pub store: Store,
+    /// Writes single jobs, many at once.
+    pub enqueuer: Enqueuer,
+    /// Who watches which job.
+    pub hub: Hub,
+    /// Which jobs run, for streams that follow queues and kinds.
+    pub running: RunningJobs,
+    /// Where wake-ups are heard.
+    pub wakes: Wakes,
+    /// Where hints are said.
+    pub notifier: Notifier,
+    /// Asked now and then if the key behind a stream is still good.
+    pub gate: Arc<Gate>,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+    /// The levels that `/metrics` shows.
+    pub gauges: Arc<Gauges>,
+    /// Limits and times.
+    pub settings: Arc<ApiSettings>,
+    /// What else must hold for this process to be ready.
+    pub readiness: Arc<[Probe]>,
+    /// Streams and long polls end when it is cancelled.
+    pub shutdown: CancellationToken,
+}
+
+/// What the API is given by its process.
+pub struct Surroundings {
+    /// The database.
+    pub store: Store,
+    /// The process's one ear.
+    pub wakes: Wakes,
+    /// Its one voice.
+    pub notifier: Notifier,
+    /// Its counters.
+    pub metrics: Arc<Metrics>,
+    /// What must hold for it to be ready, beside the database.
+    pub readiness: Vec<Probe>,
+    /// Cancelled when the API shall end.
+    pub shutdown: CancellationToken,
+}
+
+impl ApiState {
+    /// Starts what the routes need. With `open_without_keys` (on loopback only) everybody may do
+    /// everything as long as no API key was made.
+    #[must_use]
+    pub fn start(around: Surroundings, settings: ApiSettings, open_without_keys: bool) -> Self {
+        let Surroundings { store, wakes, notifier, metrics, readiness, shutdown } = around;
+        Self {
+            enqueuer: Enqueuer::start(
+                store.clone(),
+                notifier.clone(),
+                Arc::clone(&metrics),
+                settings.strict_kinds,
+            ),
+            hub: Hub::start(store.clone(), wakes.clone(), shutdown.clone()),
+            running: RunningJobs::new(store.clone()),
+            gate: Gate::new(StoredKeys(store.clone()), open_without_keys),
+            gauges: Arc::default(),
+            settings: Arc::new(settings),
+            readiness: readiness.into(),
+            store,
+            wakes,
+            notifier,
+            metrics,
+            shutdown,
+        }
+    }
+}

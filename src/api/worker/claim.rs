@@ -1,0 +1,267 @@
+//! Claims jobs for a remote worker: a long poll. Takes jobs only right before it answers; what a caller
+//! that hung up did not hear of is handed back at no cost of an attempt.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout_at};
+use utoipa::ToSchema;
+
+use super::super::answer::Repeatable;
+use super::super::auth::Caller;
+use super::super::check;
+use super::super::idempotent::{Begun, Keyed};
+use super::super::json::{self, RawBody};
+use super::super::problem::Problem;
+use super::super::state::ApiState;
+use super::taken::{Taken, TakenJob, take_from};
+use crate::store::listen::Wake;
+use crate::store::remote_worker::RemoteWorker;
+
+const ROUTE: &str = "POST /worker/claim";
+const MOST_JOBS: i32 = 100;
+const MOST_NAMES: usize = 100;
+const LONGEST_WAIT_SECONDS: f64 = 60.0;
+/// How often a waiting claim looks even if it hears nothing.
+const POLL: Duration = Duration::from_secs(1);
+/// How often a waiting claim renews its worker's row.
+const SEE_EVERY: Duration = Duration::from_secs(10);
+
+/// A remote worker's wish for jobs.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClaimRequest {
+    /// The worker's own name, the same in all its requests.
+    #[schema(min_length = 1, max_length = 63)]
+    worker: String,
+    /// The kinds that it serves, 1 to 100.
+    #[schema(min_items = 1, max_items = 100)]
+    kinds: Vec<String>,
+    /// The queues that it looks at, in this order; by default `default`.
+    #[schema(max_items = 100)]
+    queues: Option<Vec<String>>,
+    /// How many jobs it takes at most, 1 to 100; by default 1.
+    #[schema(minimum = 1, maximum = 100)]
+    max: Option<i64>,
+    /// How long to wait for the first job, 0 to 60 seconds; by default 0.
+    #[schema(minimum = 0, maximum = 60)]
+    wait_seconds: Option<f64>,
+}
+
+/// What a claim took.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ClaimAnswer {
+    /// The jobs, first priorities first within each queue.
+    jobs: Vec<TakenJob>,
+    /// True if somebody wants this worker to claim no more.
+    drain: bool,
+}
+
+/// A claim after its values were checked.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) worker: String,
+    pub(super) kinds: Vec<String>,
+    pub(super) queues: Vec<String>,
+    pub(super) max: i32,
+    pub(super) wait: Duration,
+}
+
+/// Claim jobs
+///
+/// Waits until there is a job, at most `wait_seconds`. Each job comes with its `lease_id`, which every
+/// later request about it carries, and which heartbeats keep alive. With an `Idempotency-Key` an answer
+/// that was lost on its way comes again.
+#[utoipa::path(
+    post, path = "/api/v1/worker/claim", tag = "remote workers", request_body = ClaimRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each claim")),
+    responses((status = 200, description = "The jobs, or none", body = ClaimAnswer))
+)]
+pub(super) async fn claim(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    headers: HeaderMap,
+    RawBody(body): RawBody,
+) -> Result<Repeatable, Problem> {
+    let wanted = Arc::new(json::parse::<ClaimRequest>(&body)?.checked()?);
+    let keyed = Keyed::of(&headers, &caller, ROUTE, &body)?;
+    let host = peer.map_or_else(String::new, |Extension(ConnectInfo(peer))| peer.ip().to_string());
+    // Heard from before the first look, so that nothing falls between a look and the wait.
+    let mut hints = state.wakes.subscribe();
+    let deadline = Instant::now() + wanted.wait;
+    state.store.see_remote_kinds(&wanted.kinds).await?;
+    let mut drain = see(&state, &wanted, &host).await?;
+    let mut seen_at = Instant::now();
+    loop {
+        let (queues, next_due) = if drain { Default::default() } else { look(&state, &wanted).await? };
+        if (keyed.is_some() || !queues.is_empty())
+            && let Some(answer) = take(&state, &wanted, queues, keyed.clone()).await?
+        {
+            return Ok(answer);
+        }
+        if drain {
+            // Who does not mind the word shall at least not ask without a pause.
+            sleep(wanted.wait.min(POLL)).await;
+        }
+        if drain || Instant::now() >= deadline || state.shutdown.is_cancelled() {
+            return answer(Vec::new(), drain);
+        }
+        let until = deadline.min(Instant::now() + next_due.unwrap_or(POLL).min(POLL));
+        tokio::select! {
+            () = hint(&mut hints, &wanted.queues, until) => {}
+            () = state.shutdown.cancelled() => {}
+        }
+        if seen_at.elapsed() >= SEE_EVERY {
+            drain = see(&state, &wanted, &host).await?;
+            seen_at = Instant::now();
+        }
+    }
+}
+
+impl ClaimRequest {
+    fn checked(self) -> Result<Wanted, Problem> {
+        let names = |field: &str, names: Vec<String>| {
+            if !(1..=MOST_NAMES).contains(&names.len()) {
+                let problem = Problem::invalid(field, format!("There are {} names.", names.len()));
+                return Err(problem.remedy(format!("Send 1 to {MOST_NAMES}.")));
+            }
+            let each = names.into_iter().enumerate();
+            each.map(|(index, name)| check::name(&format!("{field}/{index}"), name)).collect()
+        };
+        let wait_seconds = self.wait_seconds.unwrap_or(0.0);
+        if !(0.0..=LONGEST_WAIT_SECONDS).contains(&wait_seconds) {
+            let problem = Problem::invalid("/wait_seconds", format!("{wait_seconds} is out of bounds."));
+            return Err(problem.remedy(format!("Use 0 to {LONGEST_WAIT_SECONDS}.")));
+        }
+        Ok(Wanted {
+            worker: check::name("/worker", self.worker)?,
+            kinds: names("/kinds", self.kinds)?,
+            queues: names("/queues", self.queues.unwrap_or_else(|| vec!["default".into()]))?,
+            max: check::within("/max", self.max.unwrap_or(1), 1, MOST_JOBS)?,
+            wait: Duration::from_secs_f64(wait_seconds),
+        })
+    }
+}
+
+async fn see(state: &ApiState, wanted: &Wanted, host: &str) -> Result<bool, Problem> {
+    let queues: Value = wanted.queues.iter().map(|queue| (queue.clone(), json!(wanted.max))).collect();
+    let worker = RemoteWorker {
+        name: &wanted.worker,
+        host,
+        queues: &queues,
+        kinds: &wanted.kinds,
+        lease_ttl_seconds: state.settings.remote_lease_ttl.as_secs_f64(),
+    };
+    Ok(state.store.see_remote_worker(&worker).await?)
+}
+
+/// The queues that have work for the worker, each with how many jobs it may take there, and when the
+/// next job falls due.
+async fn look(state: &ApiState, wanted: &Wanted) -> Result<(Vec<(String, i64)>, Option<Duration>), Problem> {
+    let due = state.store.due(&wanted.queues, &wanted.kinds, false).await?;
+    let next = due.iter().filter_map(|queue| queue.next_in_seconds).reduce(f64::min);
+    let next = next.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.001, LONGEST_WAIT_SECONDS)));
+    let mut ready: Vec<_> = due.into_iter().filter(|queue| queue.now && !queue.paused).collect();
+    ready.sort_by_key(|queue| wanted.queues.iter().position(|name| *name == queue.queue));
+    ready.dedup_by(|a, b| a.queue == b.queue);
+    let mut running = HashMap::new();
+    if ready.iter().any(|queue| queue.slots.is_some()) {
+        running = state.store.running_of(&wanted.worker).await?;
+    }
+    let room = ready.into_iter().map(|queue| {
+        let used = running.get(&queue.queue).copied().unwrap_or(0);
+        let room = queue.slots.map_or(i64::from(MOST_JOBS), |slots| i64::from(slots) - used);
+        (queue.queue, room)
+    });
+    Ok((room.filter(|(_, room)| *room > 0).collect(), next))
+}
+
+/// Takes jobs in a task of its own, so that a caller that hangs up cannot cut it in the middle.
+async fn take(
+    state: &ApiState,
+    wanted: &Arc<Wanted>,
+    queues: Vec<(String, i64)>,
+    keyed: Option<Keyed>,
+) -> Result<Option<Repeatable>, Problem> {
+    let (sender, taken) = oneshot::channel();
+    let (state, wanted) = (state.clone(), Arc::clone(wanted));
+    tokio::spawn(async move {
+        let taken = match keyed {
+            Some(keyed) => take_once(&state, &wanted, &queues, &keyed).await,
+            None => take_now(&state, &wanted, &queues).await,
+        };
+        if let Err(Ok((_, taken))) = sender.send(taken) {
+            taken.hand_back(&state).await;
+        }
+    });
+    let (answer, _) = taken.await.map_err(|_| Problem::internal(&"a claim broke off"))??;
+    Ok(answer)
+}
+
+type Claim = (Option<Repeatable>, Taken);
+
+async fn take_now(state: &ApiState, wanted: &Wanted, queues: &[(String, i64)]) -> Result<Claim, Problem> {
+    let mut connection = state.store.claiming().await?;
+    let (jobs, taken) = take_from(state, &mut connection, wanted, queues).await?;
+    state.metrics.jobs_claimed.inc_by(jobs.len() as u64);
+    let answer = if jobs.is_empty() { None } else { Some(answer(jobs, false)?) };
+    Ok((answer, taken))
+}
+
+/// As [`take_now`], in one transaction with the key: what was claimed comes again with it, so it is
+/// never handed back.
+async fn take_once(
+    state: &ApiState,
+    wanted: &Wanted,
+    queues: &[(String, i64)],
+    keyed: &Keyed,
+) -> Result<Claim, Problem> {
+    let mut work = match keyed.begin(&state.store).await? {
+        Begun::Replay(body) => {
+            let answer = Repeatable { status: StatusCode::OK, body, replayed: true };
+            return Ok((Some(answer), Taken::default()));
+        }
+        Begun::Work(work) => work,
+    };
+    let (jobs, _) = take_from(state, work.connection(), wanted, queues).await?;
+    if jobs.is_empty() {
+        return Ok((None, Taken::default()));
+    }
+    state.metrics.jobs_claimed.inc_by(jobs.len() as u64);
+    let answer = answer(jobs, false)?;
+    work.answer(&answer.body).await?;
+    Ok((Some(answer), Taken::default()))
+}
+
+fn answer(jobs: Vec<TakenJob>, drain: bool) -> Result<Repeatable, Problem> {
+    let body =
+        serde_json::to_value(ClaimAnswer { jobs, drain }).map_err(|error| Problem::internal(&error))?;
+    Ok(Repeatable { status: StatusCode::OK, body, replayed: false })
+}
+
+/// Waits for a reason to look again, at most until `until`.
+async fn hint(hints: &mut Receiver<Wake>, queues: &[String], until: Instant) {
+    let heard = async {
+        loop {
+            match hints.recv().await {
+                Ok(Wake::Queue(queue)) if queues.contains(&queue) => return,
+                Ok(Wake::Missed) | Err(RecvError::Lagged(_)) => return,
+                Ok(_) => {}
+                Err(RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    };
+    // Nothing heard in time is a reason as well.
+    let _ = timeout_at(until, heard).await;
+}

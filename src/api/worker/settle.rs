@@ -1,0 +1,198 @@
+//! How a remote worker ends its attempt: complete, fail, snooze. Said again by the same lease it gets
+//! the same answer, said otherwise or by another lease it is refused.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::super::check;
+use super::super::job_id::JobId;
+use super::super::json::{RawBody, parse_storable};
+use super::super::problem::{Case, Problem, ProblemDocument};
+use super::super::state::ApiState;
+use super::{JobStands, lease_lost};
+use crate::job::attempt::{Failure, Outcome, Usage};
+use crate::job::text::truncated;
+use crate::store::complete::Completed;
+use crate::store::settle::Settled;
+use crate::store::settled_by::Word;
+
+/// The largest result that is kept in the job's row.
+const RESULT_BYTES: usize = 1024 * 1024;
+const MESSAGE_BYTES: usize = 16 * 1024;
+const CLASS_BYTES: usize = 200;
+const BACKTRACE_BYTES: usize = 64 * 1024;
+
+/// The attempt is done.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CompleteRequest {
+    /// The lease that the claim answered.
+    lease_id: Uuid,
+    /// What it brought, at most 1 MiB of JSON.
+    #[schema(value_type = Option<Object>)]
+    result: Option<Value>,
+}
+
+/// The attempt failed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FailRequest {
+    /// The lease that the claim answered.
+    lease_id: Uuid,
+    /// Why.
+    error: FailError,
+    /// True when no further attempt can help.
+    permanent: Option<bool>,
+}
+
+/// Why an attempt failed; what is very long is cut and marked.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct FailError {
+    /// For a person.
+    message: String,
+    /// A stable class, such as the exception's name; by default `error`.
+    #[serde(rename = "type")]
+    class: Option<String>,
+    /// A stack trace.
+    backtrace: Option<String>,
+}
+
+/// The attempt goes on later.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SnoozeRequest {
+    /// The lease that the claim answered.
+    lease_id: Uuid,
+    /// After how long: text such as `30s`, or a number of seconds.
+    #[schema(value_type = super::super::request::DurationInput)]
+    delay: Value,
+}
+
+/// Complete a job
+#[utoipa::path(
+    post, path = "/api/v1/worker/jobs/{id}/complete", tag = "remote workers", request_body = CompleteRequest,
+    params(("id" = String, Path, description = "The job's id")),
+    responses(
+        (status = 200, description = "It is completed", body = JobStands),
+        (status = 409, description = "The lease is lost", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn complete(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+    RawBody(body): RawBody,
+) -> Result<Json<JobStands>, Problem> {
+    let CompleteRequest { lease_id, result } = parse_storable(&body)?;
+    let bytes = result.as_ref().map_or(0, check::json_bytes);
+    if bytes > RESULT_BYTES {
+        let detail = format!("The result is {bytes} bytes of JSON; the limit is {RESULT_BYTES}.");
+        let problem = Problem::new(Case::TooLarge, detail).field("/result");
+        return Err(problem.member("limit_bytes", RESULT_BYTES));
+    }
+    let done = Completed { job_id, lease_id, result, usage: Usage::default() };
+    if state.store.complete(std::slice::from_ref(&done)).await?.contains(&lease_id) {
+        state.metrics.jobs_completed.inc();
+        state.notifier.events([(job_id, 0)]);
+        return Ok(Json(JobStands { state: "completed".into() }));
+    }
+    said_before(&state, job_id, lease_id, &Word::Completed(done.result.as_ref())).await
+}
+
+/// Fail an attempt
+///
+/// The job is tried again by the rules of its kind, unless the failure is permanent or its attempts are
+/// used up. One that shall be cancelled is cancelled.
+#[utoipa::path(
+    post, path = "/api/v1/worker/jobs/{id}/fail", tag = "remote workers", request_body = FailRequest,
+    params(("id" = String, Path, description = "The job's id")),
+    responses(
+        (status = 200, description = "What follows", body = JobStands),
+        (status = 409, description = "The lease is lost", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn fail(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+    RawBody(body): RawBody,
+) -> Result<Json<JobStands>, Problem> {
+    let request: FailRequest = parse_storable(&body)?;
+    let failure = Failure {
+        message: truncated(request.error.message, MESSAGE_BYTES),
+        class: truncated(request.error.class.unwrap_or_else(|| "error".into()), CLASS_BYTES),
+        permanent: request.permanent.unwrap_or(false),
+        backtrace: request.error.backtrace.map(|backtrace| truncated(backtrace, BACKTRACE_BYTES)),
+    };
+    let error = serde_json::to_value(&failure).map_err(|error| Problem::internal(&error))?;
+    end(&state, job_id, request.lease_id, Outcome::Failed { failure }, &Word::Failed(&error)).await
+}
+
+/// Snooze a job
+///
+/// Puts the job off, at no cost of an attempt.
+#[utoipa::path(
+    post, path = "/api/v1/worker/jobs/{id}/snooze", tag = "remote workers", request_body = SnoozeRequest,
+    params(("id" = String, Path, description = "The job's id")),
+    responses(
+        (status = 200, description = "What follows", body = JobStands),
+        (status = 409, description = "The lease is lost", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn snooze(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+    RawBody(body): RawBody,
+) -> Result<Json<JobStands>, Problem> {
+    let request: SnoozeRequest = parse_storable(&body)?;
+    let delay = check::duration("/delay", &request.delay, check::LONGEST_DURATION)?;
+    // The database counts microseconds.
+    let delay = Duration::from_micros(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
+    end(&state, job_id, request.lease_id, Outcome::Snoozed { delay }, &Word::Snoozed(delay)).await
+}
+
+/// Ends an attempt that did not complete.
+async fn end(
+    state: &ApiState,
+    job_id: Uuid,
+    lease_id: Uuid,
+    outcome: Outcome,
+    word: &Word<'_>,
+) -> Result<Json<JobStands>, Problem> {
+    let settled = Settled::of(job_id, lease_id, outcome, Usage::default());
+    let states = state.store.settle(settled.as_slice()).await?;
+    let Some(stands) = states.into_iter().next().flatten() else {
+        return said_before(state, job_id, lease_id, word).await;
+    };
+    match (stands.as_str(), word) {
+        ("cancelled", _) => state.metrics.jobs_cancelled.inc(),
+        ("failed", _) => state.metrics.jobs_failed.inc(),
+        (_, Word::Failed(_)) => state.metrics.jobs_retried.inc(),
+        _ => state.metrics.jobs_snoozed.inc(),
+    }
+    state.notifier.events([(job_id, 0)]);
+    if stands == "available"
+        && let Some(job) = state.store.find_job(job_id).await?
+    {
+        // Who waits for the queue shall learn when the job falls due.
+        state.notifier.queues([job.queue.as_str()]);
+    }
+    Ok(Json(JobStands { state: stands }))
+}
+
+async fn said_before(
+    state: &ApiState,
+    job_id: Uuid,
+    lease_id: Uuid,
+    word: &Word<'_>,
+) -> Result<Json<JobStands>, Problem> {
+    match state.store.settled_by(job_id, lease_id, word).await? {
+        Some(stands) => Ok(Json(JobStands { state: stands })),
+        None => Err(lease_lost(job_id, lease_id)),
+    }
+}

@@ -1,0 +1,50 @@
+//! Workers: who they are, and asking one to claim no more.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::answer::Page;
+use super::path::WorkerName;
+use super::problem::{Case, Problem, ProblemDocument, quoted};
+use super::state::ApiState;
+use crate::store::workers::WorkerDocument;
+
+/// A worker that was asked to drain.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Draining {
+    /// The worker.
+    id: String,
+    /// True: it claims no more from its next heartbeat on.
+    drain_requested: bool,
+}
+
+/// List workers
+///
+/// Newest first, also those that stopped or were lost within a day.
+#[utoipa::path(get, path = "/api/v1/workers", tag = "workers",
+    responses((status = 200, description = "All workers", body = Page<WorkerDocument>)))]
+pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<WorkerDocument>>, Problem> {
+    Ok(Page::whole(state.store.workers().await?))
+}
+
+/// Drain a worker
+///
+/// It claims no more and finishes what it has.
+#[utoipa::path(post, path = "/api/v1/workers/{worker}/drain", tag = "workers",
+    params(("worker" = String, Path, description = "Its id")),
+    responses(
+        (status = 200, description = "It was asked", body = Draining),
+        (status = 404, description = "There is no such worker", body = ProblemDocument, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn drain(
+    State(state): State<ApiState>,
+    WorkerName(id): WorkerName,
+) -> Result<Json<Draining>, Problem> {
+    if state.store.drain_worker(&id).await? {
+        return Ok(Json(Draining { id, drain_requested: true }));
+    }
+    let problem = Problem::new(Case::NotFound, format!("No worker has the id {}.", quoted(&id)));
+    Err(problem.remedy("See GET /api/v1/workers for those that are known."))
+}

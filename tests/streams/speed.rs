@@ -1,0 +1,80 @@
+//! How long an event takes to its reader, and what many readers cost the database.
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use tidemill::job::event::EventDraft;
+
+use crate::mill::{Mill, Seen, Setup, on_a_mill, read_until};
+
+const EVENTS: usize = 500;
+
+fn draft() -> EventDraft {
+    EventDraft::progress(Some(1.0), Some("step"), None)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_reaches_its_reader_at_once() {
+    on_a_mill(Setup::default(), async |mill| {
+        let job = mill.running().await;
+        let mut stream = mill.stream(&format!("/api/v1/jobs/{}/events", job.id), None).await;
+        read_until(&mut stream, |frame| frame.kind == "snapshot").await;
+        let mut delays = Vec::new();
+        for _ in 0..EVENTS {
+            let began = Instant::now();
+            mill.report(&job, [draft()]).await;
+            let written = Instant::now();
+            stream.next().await.unwrap();
+            delays.push((written.elapsed(), began.elapsed()));
+        }
+        let (from_commit, p99_commit) = middle_and_p99(delays.iter().map(|delay| delay.0).collect());
+        let (whole, p99_whole) = middle_and_p99(delays.iter().map(|delay| delay.1).collect());
+        println!("{EVENTS} events: from the commit to the reader p50 {from_commit:?}, p99 {p99_commit:?}");
+        println!("with the write itself p50 {whole:?}, p99 {p99_whole:?}");
+        assert!(p99_whole < Duration::from_millis(100), "{p99_whole:?}");
+    })
+    .await;
+}
+
+fn middle_and_p99(mut delays: Vec<Duration>) -> (Duration, Duration) {
+    delays.sort();
+    (delays[delays.len() / 2], delays[delays.len() * 99 / 100])
+}
+
+/// Transactions of the database while `EVENTS` events reach `readers`.
+async fn transactions(mill: &std::sync::Arc<Mill>, readers: usize) -> i64 {
+    const COUNT: &str = "select xact_commit from pg_stat_database where datname = current_database()";
+    let job = mill.running().await;
+    let path = format!("/api/v1/jobs/{}/events", job.id);
+    let mut streams = Vec::new();
+    for _ in 0..readers {
+        let mut stream = mill.stream(&path, None).await;
+        read_until(&mut stream, |frame| frame.kind == "snapshot").await;
+        streams.push(stream);
+    }
+    mill.execute("select pg_stat_force_next_flush()").await;
+    let before = mill.sql(COUNT).await;
+    let reading: Vec<_> = streams
+        .into_iter()
+        .map(|mut stream| tokio::spawn(async move { read_until(&mut stream, Seen::is_end).await.len() }))
+        .collect();
+    for _ in 0..EVENTS {
+        mill.report(&job, [draft()]).await;
+    }
+    mill.complete(&job).await;
+    for reader in reading {
+        assert_eq!(reader.await.unwrap(), EVENTS + 1);
+    }
+    mill.execute("select pg_stat_force_next_flush()").await;
+    mill.sql(COUNT).await - before
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_readers_cost_the_database_no_more_than_one() {
+    on_a_mill(Setup::default(), async |mill| {
+        let (one, forty) = (transactions(&mill, 1).await, transactions(&mill, 40).await);
+        println!("{EVENTS} events: {one} transactions for one reader, {forty} for forty");
+        assert!(forty < one * 4, "{one} for one, {forty} for forty");
+    })
+    .await;
+}

@@ -1,0 +1,89 @@
+// What a job's state means and how events change what we know of a job. Pure.
+
+/** The states in which nothing more will happen. */
+export const FINAL = new Set(["completed", "failed", "cancelled"]);
+
+/** The stored states, in the order of a job's life; what lists can be filtered by. */
+export const STATES = ["running", "available", "waiting", "completed", "failed", "cancelled"];
+
+/** What each shown state means, in a sentence. */
+export const MEANING = {
+  waiting: "Waits for other jobs, a signal or a limit.",
+  available: "Ready: the next free worker takes it.",
+  scheduled: "Starts at its time.",
+  retrying: "An attempt failed; it will be tried again.",
+  running: "A worker is on it.",
+  completed: "Done.",
+  failed: "Gave up: no attempts left, or a permanent error.",
+  cancelled: "Called off.",
+};
+
+/** The state to show: the server's word, unless we know a newer one. */
+export function shownState(job) {
+  return job.status ?? job.state;
+}
+
+/** Whether the job is over. */
+export function finished(job) {
+  return FINAL.has(job.state);
+}
+
+/** The job as it is after an event of its stream. Events that are older than what we know change nothing. */
+export function afterEvent(job, { type, data }) {
+  if (type === "snapshot") return { ...job, ...(data.job ?? documentIn(data)) };
+  if (FINAL.has(type)) return ended(job, type, data);
+  if (finished(job) || (data.attempt ?? 0) < (job.attempt ?? 0)) return job;
+  switch (type) {
+    case "progress":
+      return withProgress(started(job, data), data);
+    case "log":
+    case "step":
+      return started(job, data);
+    case "cancel_requested":
+      return { ...job, cancel_requested_at: job.cancel_requested_at ?? data.at };
+    case "retry":
+    case "snoozed":
+      return givenBack(job, type === "retry" ? "retrying" : "scheduled", data);
+    default:
+      return job;
+  }
+}
+
+function documentIn(data) {
+  const { seq, at, ...fields } = data;
+  return fields.state ? fields : {};
+}
+
+function ended(job, type, data) {
+  const known = { ...job, state: type, status: type, finished_at: data.finished_at ?? job.finished_at ?? data.at ?? null };
+  if (data.result !== undefined) known.result = data.result;
+  if (data.error !== undefined) known.error = data.error;
+  return known;
+}
+
+/** News of a later attempt means that it runs now: a start has no event of its own. */
+function started(job, data) {
+  if (!(data.attempt > (job.attempt ?? 0))) return job;
+  return { ...job, state: "running", status: "running", attempt: data.attempt, started_at: data.at, progress: null };
+}
+
+/** The attempt ended and another one will come; told again of an earlier attempt, nothing changes. */
+function givenBack(job, status, data) {
+  if (job.state !== "running" || data.at < job.started_at) return job;
+  return { ...job, state: "available", status, attempt: data.attempt ?? job.attempt, run_at: data.run_at ?? job.run_at };
+}
+
+function withProgress(job, data) {
+  if (job.progress && data.seq <= job.progress.seq) return job;
+  const before = job.progress ?? {};
+  return {
+    ...job,
+    progress: {
+      percent: data.percent ?? before.percent ?? null,
+      step: data.step ?? before.step ?? null,
+      data: data.data ?? before.data ?? null,
+      seq: data.seq,
+      updated_at: data.at,
+    },
+  };
+}

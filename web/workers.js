@@ -1,0 +1,46 @@
+// The workers beside the jobs: who is alive and how busy.
+
+import { now, ticking } from "./clock.js";
+import { element } from "./dom.js";
+import { namesOf } from "./hint.js";
+
+const LATE = 15_000; // milliseconds without a heartbeat (one comes every 5 s) until we say so
+
+/** The panel; `update(workers)` draws it anew if something changed. */
+export function workerPanel() {
+  const list = element("ul", { class: "plain", role: "list" });
+  const panel = element("section", { class: "panel", "aria-labelledby": "workers-title" },
+    element("h2", { id: "workers-title" }, "Workers"), list);
+  let shown = "";
+  panel.update = (workers) => {
+    const text = JSON.stringify(workers) + workers.map(late);
+    if (text === shown) return;
+    shown = text;
+    list.replaceChildren(...(workers.length ? workers.map(workerRow) : [nobody()]));
+  };
+  return panel;
+}
+
+function workerRow(worker) {
+  const state = late(worker) ? "late" : worker.state;
+  return element("li", { class: "strip-row" },
+    element("div", { class: "row" },
+      element("span", { class: "dot", "data-state": state, "aria-hidden": "true" }),
+      element("span", { class: "strip-name", title: worker.id }, worker.name ?? worker.id),
+      state === "running" || state === "active" ? null : element("span", { class: "tag" }, state),
+      element("span", { class: "spacer" }),
+      element("span", { class: "small numbers" }, `${count(worker.running)} running`)),
+    element("div", { class: "small muted" }, namesOf(worker.queues).join(", ") || "no queues", " · seen ", ticking(worker.seen_at)));
+}
+
+function count(running) {
+  return Array.isArray(running) ? running.length : (running ?? 0);
+}
+
+function late(worker) {
+  return now() - new Date(worker.seen_at) > LATE;
+}
+
+function nobody() {
+  return element("li", { class: "muted" }, "No worker is connected: jobs wait. Start one with ", element("code", {}, "tidemill worker"), ".");
+}
