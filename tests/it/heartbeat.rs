@@ -74,7 +74,8 @@ async fn does_not_wait_for_whoever_holds_the_jobs_row() {
         .execute(&mut *transaction)
         .await
         .unwrap();
-    let beat = db.heartbeat("w", &[claimed.lease_id], 30.0);
+    let leases = [claimed.lease_id];
+    let beat = db.heartbeat("w", &leases, 30.0);
     let held = tokio::time::timeout(crate::support::DEADLINE, beat).await.expect("not blocked").unwrap();
     assert_eq!(held.len(), 1);
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tidemill::job::attempt::Usage;
 use tidemill::store::Result;
 use tidemill::worker::handler::{Completion, DynHandler, RunFuture};
-use tidemill::worker::{Counters, Worker, WorkerBuilder};
+use tidemill::worker::{Worker, WorkerBuilder};
 use tidemill::{Context, JobError, KindSettings, Shutdown, Store, WorkerSettings};
 use tokio::task::JoinHandle;
 
@@ -77,16 +77,15 @@ impl MillBuilder {
     pub(crate) fn start(self) -> Mill {
         let worker = self.0.settings(self.1).build();
         let shutdown = Shutdown::default();
-        let (id, counters) = (worker.id().to_owned(), worker.counters());
+        let id = worker.id().to_owned();
         let task = tokio::spawn(worker.run(shutdown.clone()));
-        Mill { id, counters, shutdown, task }
+        Mill { id, shutdown, task }
     }
 }
 
 /// A worker that runs.
 pub(crate) struct Mill {
     pub(crate) id: String,
-    pub(crate) counters: Counters,
     pub(crate) shutdown: Shutdown,
     pub(crate) task: JoinHandle<Result<()>>,
 }

@@ -78,8 +78,7 @@ async fn serve(
     let settings = Settings { durable: false, ..Settings::new(&folder) };
     let postgres = EmbeddedPostgres::start(settings).await.unwrap();
     POSTMASTER.store(postgres.postmaster_pid(), Ordering::SeqCst);
-    // SAFETY: the function is `extern "C"`, lives for ever and does not unwind.
-    unsafe { libc::atexit(stop_at_exit) };
+    call_at_exit(stop_at_exit);
     let mut admin = PgConnection::connect(&postgres.url_for("postgres")).await.unwrap();
     execute(&mut admin, format!("create database {TEMPLATE}")).await;
     migrate(&options(postgres.url_for(TEMPLATE))).await.unwrap();
@@ -101,6 +100,12 @@ async fn serve(
 
 async fn execute(admin: &mut PgConnection, sql: String) {
     sqlx::query(AssertSqlSafe(sql)).execute(admin).await.unwrap();
+}
+
+#[expect(unsafe_code, reason = "the standard library has no hook for the end of a process")]
+fn call_at_exit(function: extern "C" fn()) {
+    // SAFETY: the function lives for ever and does not unwind.
+    unsafe { libc::atexit(function) };
 }
 
 /// Ends the server and removes its folder; must not panic.
