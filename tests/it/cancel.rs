@@ -8,10 +8,13 @@ use crate::support::{Db, job};
 async fn a_job_that_does_not_run_is_cancelled_at_once_and_never_starts() {
     let db = Db::new().await;
     let due = db.enqueue(job("k")).await;
-    let scheduled = db.enqueue(tidemill::NewJob { delay: Some(std::time::Duration::from_secs(60)), ..job("k") }).await;
+    let scheduled =
+        db.enqueue(tidemill::NewJob { delay: Some(std::time::Duration::from_secs(60)), ..job("k") }).await;
     let waiting = Uuid::now_v7();
-    db.execute(format!("insert into jobs (id, kind, state, run_at) values ('{waiting}', 'k', 'waiting', 'infinity')"))
-        .await;
+    db.execute(format!(
+        "insert into jobs (id, kind, state, run_at) values ('{waiting}', 'k', 'waiting', 'infinity')"
+    ))
+    .await;
     for id in [due, scheduled, waiting] {
         assert_eq!(db.cancel(id, Some("why"), "me").await.unwrap().as_deref(), Some("cancelled"));
         let found = db.job(id).await;

@@ -85,7 +85,8 @@ async fn never_takes_a_job_before_its_time() {
         Uuid::now_v7()
     ))
     .await;
-    let claimed = wait_for("the job falls due", || async { db.claim_some("default", "k", 10).await.pop() }).await;
+    let claimed =
+        wait_for("the job falls due", || async { db.claim_some("default", "k", 10).await.pop() }).await;
     assert_eq!(claimed.id, made[0].id);
     let early: bool = db.scalar("select started_at < run_at from jobs_live where state = 'running'").await;
     assert!(!early);

@@ -27,7 +27,11 @@ async fn removes_a_job_with_its_history_its_name_and_its_events() {
     assert!(db.find_job(id).await.unwrap().is_none());
     assert_eq!(db.delete_job(id).await.unwrap(), None);
     assert_eq!(db.delete_job(Uuid::now_v7()).await.unwrap(), None);
-    assert_eq!(db.delete_job(other).await.unwrap().as_deref(), Some("deleted"), "a live one that does not run");
+    assert_eq!(
+        db.delete_job(other).await.unwrap().as_deref(),
+        Some("deleted"),
+        "a live one that does not run"
+    );
     let again = db.enqueue_all(&[NewJob { execution_id: Some("e".into()), ..job("k") }]).await;
     assert_eq!(again[0].fate, tidemill::store::enqueue::Fate::Created, "the name is free again");
 }

@@ -56,8 +56,7 @@ async fn keeps_what_was_said() {
     assert_eq!(found.metadata, Some(json!({"who": null})));
     assert_eq!(found.execution_id.as_deref(), Some("mine"));
     assert_eq!(db.job_id_of("mine").await.unwrap(), Some(id));
-    let timeouts: String =
-        db.scalar("select concat_ws(' ', soft_timeout, hard_timeout) from jobs").await;
+    let timeouts: String = db.scalar("select concat_ws(' ', soft_timeout, hard_timeout) from jobs").await;
     assert_eq!(timeouts, "00:00:01.5 00:00:02");
     let ahead = found.run_at.unwrap() - found.created_at;
     assert_eq!(ahead.num_seconds(), 3600);
@@ -84,7 +83,9 @@ async fn in_the_callers_transaction_commits_or_vanishes_with_it() {
         }
     }
     let mismatched = db
-        .count("orders o full join jobs j on (j.args ->> 'n')::integer = o.n where o.n is null or j.id is null")
+        .count(
+            "orders o full join jobs j on (j.args ->> 'n')::integer = o.n where o.n is null or j.id is null",
+        )
         .await;
     assert_eq!(mismatched, 0);
     assert_eq!(db.count("jobs").await, 10);
@@ -121,13 +122,15 @@ async fn through_enqueue_in_keeps_everything_that_was_said() {
 async fn from_sql_takes_named_options_and_answers_a_uuid_of_version_seven() {
     let db = Db::new().await;
     // From a session that never heard of the schema.
-    db.execute("set search_path to public").await;
-    let id: Uuid = db
-        .scalar(
+    let mut psql = db.connect().await;
+    sqlx::query("set search_path to public").execute(&mut psql).await.unwrap();
+    let id: Uuid = sqlx::query_scalar(
             "select tidemill.enqueue('k', '{\"a\": null}', priority => 1, delay => '1 hour', tags => array['x'],
                execution_id => 'e', metadata => '{\"b\": null}', retain => '1 day', soft_timeout => '1 s', hard_timeout => '2 s')",
         )
-        .await;
+        .fetch_one(&mut psql)
+        .await
+        .unwrap();
     assert_eq!(id.get_version_num(), 7);
     let age = chrono::Utc::now().timestamp_millis()
         - i64::try_from(id.get_timestamp().unwrap().to_unix().0).unwrap() * 1000;
@@ -141,8 +144,9 @@ async fn from_sql_takes_named_options_and_answers_a_uuid_of_version_seven() {
 #[tokio::test]
 async fn many_from_sql_are_stored_in_order_all_or_none() {
     let db = Db::new().await;
-    let ids: Vec<(Uuid,)> =
-        db.rows("select * from enqueue_many('[{\"kind\": \"a\"}, {\"kind\": \"b\"}, {\"kind\": \"c\"}]')").await;
+    let ids: Vec<(Uuid,)> = db
+        .rows("select * from enqueue_many('[{\"kind\": \"a\"}, {\"kind\": \"b\"}, {\"kind\": \"c\"}]')")
+        .await;
     for ((id,), kind) in ids.iter().zip(["a", "b", "c"]) {
         assert_eq!(db.job(*id).await.kind, kind);
     }
@@ -192,7 +196,8 @@ async fn an_execution_id_stands_for_one_job_however_many_race_for_it() {
 async fn a_draining_queue_takes_nothing_and_the_rest_of_the_batch_is_stored() {
     let db = Db::new().await;
     db.drain_queue("closing", "me").await.unwrap();
-    let into = |queue: &str| NewJob { queue: Some(queue.into()), execution_id: Some(queue.into()), ..job("k") };
+    let into =
+        |queue: &str| NewJob { queue: Some(queue.into()), execution_id: Some(queue.into()), ..job("k") };
     let made = db.enqueue_all(&[into("closing"), into("open")]).await;
     assert_eq!([&made[0].fate, &made[1].fate], [&Fate::QueueDraining, &Fate::Created]);
     assert_eq!(db.job_id_of("closing").await.unwrap(), None, "a refused job leaves no name behind");

@@ -28,7 +28,8 @@ async fn purge_cancels_what_does_not_run_and_nothing_else() {
 #[tokio::test]
 async fn the_list_shows_what_is_set_what_runs_and_what_is_due() {
     let db = Db::new().await;
-    db.enqueue_all(&[into("a"), into("a"), NewJob { delay: Some(Duration::from_secs(60)), ..into("a") }]).await;
+    db.enqueue_all(&[into("a"), into("a"), NewJob { delay: Some(Duration::from_secs(60)), ..into("a") }])
+        .await;
     db.claim_some("a", "k", 1).await;
     db.pause_queue("a", "me").await.unwrap();
     db.pause_queue("a", "somebody else").await.unwrap();

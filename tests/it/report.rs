@@ -30,7 +30,8 @@ async fn numbers_the_events_of_each_job_in_the_order_given() {
     assert_eq!((marks[&a.id], marks[&b.id]), (3, 2));
     assert_eq!(db.report(&[line(&a, "4")]).await.unwrap()[&a.id], 4);
     let events = db.events_after(a.id, 0, &[], 10).await.unwrap();
-    let lines: Vec<_> = events.iter().map(|event| (event.seq, event.data["line"].as_str().unwrap())).collect();
+    let lines: Vec<_> =
+        events.iter().map(|event| (event.seq, event.data["line"].as_str().unwrap())).collect();
     assert_eq!(lines, [(1, "1"), (2, "2"), (3, "3"), (4, "4")]);
     assert_eq!(events[0].attempt, 1);
     let later = db.events_after(a.id, 2, &["log".into()], 1).await.unwrap();
@@ -45,10 +46,8 @@ async fn keeps_the_progress_row_at_the_latest_of_each_field() {
     assert!(db.job(claimed.id).await.progress.is_none());
     db.report(&[line(&claimed, "no progress yet")]).await.unwrap();
     assert!(db.job(claimed.id).await.progress.is_none(), "a log line is no progress");
-    let data = Reported {
-        draft: EventDraft::progress(None, None, Some(json!({"files": 3}))),
-        ..line(&claimed, "")
-    };
+    let data =
+        Reported { draft: EventDraft::progress(None, None, Some(json!({"files": 3}))), ..line(&claimed, "") };
     db.report(&[
         progress(&claimed, Some(10.0), Some("fetch")),
         data,

@@ -30,9 +30,8 @@ async fn a_failed_attempt_is_retried_after_its_delay_and_keeps_the_error() {
     let found = db.job(claimed.id).await;
     assert_eq!((found.status.as_str(), found.attempt), ("retrying", 1));
     assert_eq!(found.error.unwrap()["message"], "no luck");
-    let delay: f64 = db
-        .scalar("select extract(epoch from run_at - clock_timestamp())::float8 from jobs_live")
-        .await;
+    let delay: f64 =
+        db.scalar("select extract(epoch from run_at - clock_timestamp())::float8 from jobs_live").await;
     assert!((3.0..=6.0).contains(&delay), "5 s with a fifth of jitter, not {delay}");
     assert!(db.claim_some("default", "k", 1).await.is_empty(), "claimed before its time");
     assert_eq!(db.event_types(claimed.id).await, ["attempt_failed", "retry"]);
@@ -127,12 +126,8 @@ async fn a_lost_lease_settles_nothing() {
 async fn records_what_the_process_used_and_how_it_ended() {
     let db = Db::new().await;
     let claimed = db.running().await;
-    let usage = Usage {
-        exit_code: None,
-        signal: Some(9),
-        out_of_memory: true,
-        peak_memory_bytes: Some(1 << 40),
-    };
+    let usage =
+        Usage { exit_code: None, signal: Some(9), out_of_memory: true, peak_memory_bytes: Some(1 << 40) };
     let settled = Settled::of(claimed.id, claimed.lease_id, failed("killed", false), usage).unwrap();
     db.settle(&[settled]).await.unwrap();
     let attempts = db.attempts(claimed.id).await.unwrap();
@@ -145,12 +140,8 @@ async fn records_what_the_process_used_and_how_it_ended() {
 #[tokio::test]
 async fn the_kinds_own_delay_is_used() {
     let db = Db::new().await;
-    let backoff = Backoff {
-        first: Duration::from_secs(100),
-        factor: 3.0,
-        max: Duration::from_secs(500),
-        jitter: 0.0,
-    };
+    let backoff =
+        Backoff { first: Duration::from_secs(100), factor: 3.0, max: Duration::from_secs(500), jitter: 0.0 };
     let settings = KindSettings { backoff, ..KindSettings::default() };
     db.see_kind(&KindRow { name: "k".into(), source: "rust", settings: Some(settings) }).await.unwrap();
     db.running().await;
@@ -180,7 +171,10 @@ async fn the_delay_grows_to_its_cap_varies_and_never_overflows() {
                select extract(epoch from backoff(4, '1 s', 2, '1 h', 0.25))::float8 as d from generate_series(1, 1000)) x",
         )
         .await[0];
-    assert!((6.0..6.5).contains(&low) && (9.5..=10.0).contains(&high) && distinct > 900, "{low} {high} {distinct}");
+    assert!(
+        (6.0..6.5).contains(&low) && (9.5..=10.0).contains(&high) && distinct > 900,
+        "{low} {high} {distinct}"
+    );
     for (attempt, first, factor, max, seconds) in [
         (1, "1 s", 2.0, "1 h", 1.0),
         (12, "1 s", 2.0, "1 h", 2048.0),

@@ -203,11 +203,16 @@ async fn many_sweepers_take_each_job_back_once() {
 #[tokio::test]
 async fn clears_lease_rows_that_a_hand_left_behind() {
     let db = Db::new().await;
-    let claimed = db.running().await;
-    db.execute(format!("delete from jobs_live where id = '{}'", claimed.id)).await;
+    let (deleted, reset, kept) = (db.running().await, db.running().await, db.running().await);
+    db.execute(format!("delete from jobs_live where id = '{}'", deleted.id)).await;
+    db.execute(format!(
+        "update jobs_live set state = 'available', lease_id = null, worker_id = null where id = '{}'",
+        reset.id
+    ))
+    .await;
     db.sweep().await.unwrap();
-    assert_eq!(db.count("running").await, 1, "not before it expired");
-    db.expire(claimed.id).await;
-    db.sweep().await.unwrap();
-    assert_eq!(db.count("running").await, 0);
+    assert_eq!(db.claim_one().await.id, reset.id, "the old lease's row must not stand in the way");
+    assert_eq!(db.count("running").await, 2);
+    assert!(db.complete_one(&kept).await);
+    db.check_invariants().await;
 }
