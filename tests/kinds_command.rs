@@ -306,7 +306,11 @@ async fn stubborn() -> (tokio::task::JoinHandle<()>, TestProbe, Vec<i32>) {
     let attempt = tokio::spawn(async move {
         let _ = shell(STUBBORN).run(context).await;
     });
-    until("three processes", || numbers(&probe.lines("stdout")).len() == 3).await;
+    let start = Instant::now();
+    while numbers(&probe.lines("stdout")).len() != 3 {
+        assert!(start.elapsed() < DEADLINE, "not three processes: {:?}", probe.events());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let pids = numbers(&probe.lines("stdout"));
     assert!(pids.iter().all(|&pid| runs(pid)));
     (attempt, probe, pids)
@@ -490,12 +494,19 @@ async fn worker_process() {
     let (context, probe) = Context::for_test(Attempt::for_test("test", json!({})));
     let attempt = tokio::spawn(async move { outcome_of(shell(&command).run(context).await) });
     while !attempt.is_finished() {
-        fs::write(&out, probe.lines("stdout").join("\n")).unwrap();
+        replace(&out, &probe.lines("stdout"));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     println!("{:?}", attempt.await.unwrap());
     until("the last line", || probe.lines("stdout").last().is_some_and(|line| line == "end")).await;
-    fs::write(&out, probe.lines("stdout").join("\n")).unwrap();
+    replace(&out, &probe.lines("stdout"));
+}
+
+/// At once, so that no reader sees half of it.
+fn replace(file: &str, lines: &[String]) {
+    let new = format!("{file}.new");
+    fs::write(&new, lines.join("\n")).unwrap();
+    fs::rename(new, file).unwrap();
 }
 
 fn worker(script: &str, out: &Path) -> Command {

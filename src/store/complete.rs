@@ -36,10 +36,10 @@ impl Store {
 
     async fn complete_once(&self, batch: &[Completed]) -> Result<HashSet<Uuid>> {
         if batch.iter().all(|item| item.usage.is_empty()) {
-            return complete_rows(self.pool(), batch).await;
+            return complete_rows(self.writes(), batch).await;
         }
         // With what the processes used, or not at all: an error must mean that nothing was done.
-        let mut transaction = self.pool().begin().await?;
+        let mut transaction = self.writes().begin().await?;
         let held = complete_rows(&mut *transaction, batch).await?;
         for item in batch.iter().filter(|item| !item.usage.is_empty() && held.contains(&item.lease_id)) {
             record_usage(&mut *transaction, item).await?;

@@ -18,6 +18,7 @@ mod report;
 mod retry;
 // mod schema;
 mod settle;
+mod streams;
 mod support;
 mod sweep;
 // mod tidy;

@@ -34,7 +34,8 @@ pub(super) struct Reaper {
 pub(super) struct Ended {
     /// `None` if something else in this process took it from the kernel.
     pub(super) status: Option<ExitStatus>,
-    /// Largest resident memory of the command or one of its waited-for children.
+    /// Largest resident memory of the command or one of its waited-for children; never less than
+    /// what the worker itself held, because the kernel counts the command's life before its exec.
     pub(super) peak_memory_bytes: Option<i64>,
 }
 

@@ -36,7 +36,8 @@ const AFTERMATH: Duration = Duration::from_secs(1);
 /// The attempt completes when the command exits with 0, fails for good with a code of
 /// `permanent_exit_codes` and is retried with any other end. On a stop it gets SIGTERM as a whole
 /// process group (it is the leader of its own session); when the attempt's future is dropped the
-/// group gets SIGKILL. A process that leaves the group by `setsid` is beyond reach.
+/// group gets SIGKILL. A process that leaves the group by `setsid` is beyond reach. The recorded
+/// peak memory is that of the largest single process, and at least what the worker itself held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandSpec {
     /// The program and its arguments; no shell reads them.
