@@ -292,16 +292,35 @@ $$;
 comment on function enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval)
   is 'Enqueues one job in your transaction: it commits or vanishes with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';
 
-create or replace function cancel(p_job uuid, p_reason text default null, p_by text default session_user) returns text
+create or replace function lock_job(p_job uuid) returns jobs
 language plpgsql
 set search_path from current
 as $$
 declare
   j jobs;
 begin
-  select * into j from jobs_live where id = p_job for update;
-  if not found then
-    return (select state::text from jobs where id = p_job and finished_at is not null);
+  loop
+    select * into j from jobs_live where id = p_job for update;
+    exit when found;
+    select * into j from jobs where id = p_job and finished_at is not null for update;
+    exit when found;
+    -- It may have moved from the one to the other between the two looks.
+    exit when not exists (select from jobs where id = p_job);
+  end loop;
+  return j;
+end
+$$;
+comment on function lock_job(uuid) is 'The job, live or finished, locked so that it stays where it is; all null if there is none.';
+
+create or replace function cancel(p_job uuid, p_reason text default null, p_by text default session_user) returns text
+language plpgsql
+set search_path from current
+as $$
+declare
+  j jobs := lock_job(p_job);
+begin
+  if j.id is null or j.finished_at is not null then
+    return j.state::text;
   end if;
   if j.state = 'running' then
     if j.cancel_requested_at is null then
@@ -328,12 +347,12 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  j jobs;
+  j jobs := lock_job(p_job);
 begin
-  delete from jobs where id = p_job and finished_at is not null returning * into j;
-  if not found then
+  if j.finished_at is null then
     return run_now(p_job, p_by);
   end if;
+  delete from jobs where id = p_job and finished_at = j.finished_at;
   j.state := 'available';
   j.run_at := clock_timestamp();
   j.max_attempts := greatest(j.max_attempts, j.attempt + 1);
@@ -355,11 +374,10 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  j jobs;
+  j jobs := lock_job(p_job);
 begin
-  select * into j from jobs_live where id = p_job for update;
-  if not found then
-    return (select state::text from jobs where id = p_job and finished_at is not null);
+  if j.id is null or j.finished_at is not null then
+    return j.state::text;
   end if;
   if j.state = 'available' and j.run_at > clock_timestamp() then
     update jobs_live set run_at = clock_timestamp() where id = p_job;
@@ -376,12 +394,11 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  j jobs;
+  j jobs := lock_job(p_job);
   due timestamptz := clock_timestamp() + p_delay;
 begin
-  select * into j from jobs_live where id = p_job for update;
-  if not found then
-    return (select state::text from jobs where id = p_job and finished_at is not null);
+  if j.id is null or j.finished_at is not null then
+    return j.state::text;
   end if;
   if j.state = 'available' then
     update jobs_live set run_at = due where id = p_job;
@@ -398,16 +415,14 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  found_state job_state;
+  j jobs := lock_job(p_job);
 begin
-  select state into found_state from jobs_live where id = p_job for update;
-  if found_state = 'running' then
+  if j.id is null then
+    return null;
+  elsif j.state = 'running' then
     return 'running';
   end if;
   delete from jobs where id = p_job;
-  if not found then
-    return null;
-  end if;
   delete from task_ids where job_id = p_job;
   delete from events where job_id = p_job;
   delete from attempts where job_id = p_job;

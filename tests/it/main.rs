@@ -9,7 +9,7 @@ mod delete;
 mod enqueue;
 mod heartbeat;
 mod idempotency;
-// mod interleavings;
+mod interleavings;
 // mod listen;
 // mod migrate;
 // mod partitions;

@@ -1,43 +1,51 @@
 //! Two connections against each other: holds a transaction open, starts a rival, and sees whether
 //! the rival waits for a lock.
 
-use std::time::Duration;
-
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 use tokio::task::JoinHandle;
 
 use super::{Db, wait_for};
 
-/// A connection that runs statements in an open transaction.
+/// A connection that runs statements in transactions that a test opens and ends.
 pub(crate) struct Session {
     connection: PgConnection,
     pub(crate) pid: i32,
 }
 
+/// What a statement answered: the text of its one row, or how many rows it has.
+pub(crate) type Answer = Result<Option<String>, sqlx::Error>;
+
 impl Session {
-    /// Begins a transaction.
-    pub(crate) async fn begin(db: &Db) -> Self {
+    pub(crate) async fn open(db: &Db) -> Self {
         let mut connection = db.connect().await;
         let pid = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut connection).await.unwrap();
-        let mut session = Self { connection, pid };
+        Self { connection, pid }
+    }
+
+    /// Opens a connection and a transaction.
+    pub(crate) async fn begin(db: &Db) -> Self {
+        let mut session = Self::open(db).await;
         session.run("begin").await.unwrap();
         session
     }
 
-    /// Runs one statement; answers its one value as text.
-    pub(crate) async fn run(&mut self, sql: &str) -> Result<Option<String>, sqlx::Error> {
-        use sqlx::Row;
-        let statement = sqlx::query(AssertSqlSafe(sql.to_owned()));
-        let row = statement.fetch_optional(&mut self.connection).await?;
-        row.map_or(Ok(None), |row| row.try_get(0))
+    /// Runs one statement.
+    pub(crate) async fn run(&mut self, sql: &str) -> Answer {
+        let statement = sqlx::query(AssertSqlSafe(sql.to_owned())).persistent(false);
+        let rows = statement.fetch_all(&mut self.connection).await?;
+        match rows.as_slice() {
+            [row] => Ok(row.try_get(0).unwrap_or_else(|_| Some("1".to_owned()))),
+            rows => Ok(Some(rows.len().to_string())),
+        }
     }
 
-    /// Runs a statement and commits, in a task of its own.
-    pub(crate) fn run_and_commit(mut self, sql: String) -> JoinHandle<Result<Option<String>, sqlx::Error>> {
+    /// Runs a statement in a transaction of its own, in a task of its own.
+    pub(crate) fn run_apart(mut self, sql: String) -> JoinHandle<(Self, Answer)> {
         tokio::spawn(async move {
-            let answer = self.run(&sql).await?;
-            self.run("commit").await?;
-            Ok(answer)
+            self.run("begin").await.unwrap();
+            let answer = self.run(&sql).await;
+            self.run("commit").await.unwrap();
+            (self, answer)
         })
     }
 }
@@ -59,7 +67,6 @@ pub(crate) async fn blocked_or_done<T>(db: &Db, pid: i32, rival: &JoinHandle<T>)
         if waits == Some(true) {
             return Some(true);
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
         None
     })
     .await

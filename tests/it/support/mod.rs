@@ -6,6 +6,7 @@ mod locks;
 mod mill;
 mod proxy;
 mod server;
+mod statement;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub(crate) use locks::{Session, blocked_or_done};
 pub(crate) use mill::{Mill, MillBuilder, ok};
 pub(crate) use proxy::Proxy;
 pub(crate) use server::server;
+pub(crate) use statement::statement;
 
 /// Everything on these machines happens within this time, or never.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
