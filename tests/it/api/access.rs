@@ -161,7 +161,7 @@ async fn strangers_hosts_and_origins_are_refused() {
             listed["items"].as_array().map(Vec::len),
             Some(1),
             "{}",
-            Value::from(listed["items"].clone())
+            listed["items"].clone()
         );
     })
     .await;
