@@ -13,7 +13,7 @@ use super::idempotent::REPLAYED;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Page<T> {
+pub(super) struct Page<T> {
     /// What is on this page.
     pub items: Vec<T>,
     /// Send it as `cursor` for the next page; null on the last one.
@@ -22,14 +22,14 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// All there is.
-    pub fn whole(items: Vec<T>) -> Json<Self> {
+    pub(super) fn whole(items: Vec<T>) -> Json<Self> {
         Json(Self { items, next_cursor: None })
     }
 }
 
 /// An answer that may have been stored under an Idempotency-Key before.
 #[derive(Debug)]
-pub struct Repeatable {
+pub(super) struct Repeatable {
     /// The status, the same each time.
     pub status: StatusCode,
     /// The body.

@@ -1,6 +1,8 @@
 //! Enqueues many jobs in one transaction: POST /jobs/batch. Must answer every item in its place, and
 //! never let one that is refused take others with it.
 
+use std::collections::HashMap;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -109,7 +111,7 @@ async fn store_all(
     };
     let names: Vec<String> = wishes.iter().zip(&fates).filter_map(taken).collect();
     let owners =
-        if names.is_empty() { Default::default() } else { job_ids_of(&mut *connection, &names).await? };
+        if names.is_empty() { HashMap::default() } else { job_ids_of(&mut *connection, &names).await? };
     let mut created = Vec::with_capacity(fates.len());
     let mut fates = fates.into_iter();
     let mut results = Vec::with_capacity(items.len());
