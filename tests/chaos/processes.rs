@@ -36,7 +36,8 @@ struct Seen {
 #[derive(Debug)]
 struct Program {
     name: &'static str,
-    child: Child,
+    /// None between a kill and the next start.
+    child: Option<Child>,
 }
 
 pub struct Mill {
@@ -73,7 +74,7 @@ impl Mill {
         };
         for name in ["serve", "worker-1", "worker-2"] {
             let child = mill.spawn(name);
-            mill.programs.push(Program { name, child });
+            mill.programs.push(Program { name, child: Some(child) });
             // The first one makes the tables.
             mill.answers().await;
         }
@@ -109,10 +110,11 @@ impl Mill {
     /// Starts again what ended by itself, and remembers that it did.
     pub fn supervise(&mut self) {
         for at in 0..self.programs.len() {
-            let ended = self.programs[at].child.try_wait().unwrap();
+            let Program { name, child } = &mut self.programs[at];
+            let (name, ended) = (*name, child.as_mut().and_then(|child| child.try_wait().unwrap()));
             if let Some(status) = ended {
-                self.gave_up.push(format!("{} ended with {status}", self.programs[at].name));
-                self.start_again(self.programs[at].name);
+                self.gave_up.push(format!("{name} ended with {status}"));
+                self.start_again(name);
             }
         }
     }
@@ -120,14 +122,14 @@ impl Mill {
     /// Kills a program; true if it lived until then.
     pub fn kill(&mut self, name: &str) -> bool {
         self.look_below(name);
-        let program = self.programs.iter_mut().find(|program| program.name == name).unwrap();
-        program.child.kill().unwrap();
-        program.child.wait().unwrap().signal() == Some(Signal::SIGKILL as i32)
+        let mut child = self.program(name).child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap().signal() == Some(Signal::SIGKILL as i32)
     }
 
     pub fn start_again(&mut self, name: &str) {
         let child = self.spawn(name);
-        self.programs.iter_mut().find(|program| program.name == name).unwrap().child = child;
+        self.program(name).child = Some(child);
     }
 
     /// Kills the postmaster and all its children; true if they lived until then and are gone now.
@@ -156,11 +158,12 @@ impl Mill {
     pub async fn stop(&mut self) -> Vec<String> {
         for at in 0..self.programs.len() {
             self.look_below(self.programs[at].name);
-            let program = &mut self.programs[at];
-            let _ = kill(Pid::from_raw(program.child.id().cast_signed()), Signal::SIGTERM);
+            let Program { name, child } = &mut self.programs[at];
+            let child = child.as_mut().unwrap();
+            let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM);
             let deadline = Instant::now() + PATIENCE;
-            while program.child.try_wait().unwrap().is_none() {
-                assert!(Instant::now() < deadline, "{} does not stop", program.name);
+            while child.try_wait().unwrap().is_none() {
+                assert!(Instant::now() < deadline, "{name} does not stop");
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
@@ -177,6 +180,10 @@ impl Mill {
 
     fn postgres(&self) -> &EmbeddedPostgres {
         self.postgres.as_ref().expect("it is taken only by stop")
+    }
+
+    fn program(&mut self, name: &str) -> &mut Program {
+        self.programs.iter_mut().find(|program| program.name == name).expect("it is one of the three")
     }
 
     fn spawn(&self, name: &str) -> Child {
@@ -202,8 +209,8 @@ impl Mill {
     }
 
     fn look_below(&mut self, name: &str) {
-        let Some(program) = self.programs.iter().find(|program| program.name == name) else { return };
-        let mut parents = BTreeSet::from([program.child.id().cast_signed()]);
+        let Some(child) = &self.program(name).child else { return };
+        let mut parents = BTreeSet::from([child.id().cast_signed()]);
         let all = all_processes();
         loop {
             let known = parents.len();
@@ -236,9 +243,9 @@ impl Mill {
 
 impl Drop for Mill {
     fn drop(&mut self) {
-        for program in &mut self.programs {
-            let _ = program.child.kill();
-            let _ = program.child.wait();
+        for child in self.programs.iter_mut().filter_map(|program| program.child.as_mut()) {
+            let _ = child.kill();
+            let _ = child.wait();
         }
         if let Some(postgres) = &self.postgres {
             kill_hard(postgres.postmaster_pid());
