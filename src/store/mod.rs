@@ -19,6 +19,7 @@ pub mod kinds;
 pub mod list;
 pub mod listen;
 pub mod migrate;
+mod migration_driver;
 pub mod notify;
 pub mod partitions;
 pub mod ping;
