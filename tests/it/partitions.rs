@@ -85,7 +85,7 @@ async fn that_somebody_reads_are_left_and_hold_up_nobody() {
     let db = Db::new().await;
     old_day(&db, 1).await;
     let mut reader = Session::begin(&db).await;
-    reader.run("select count(*)::text from job_history").await.unwrap();
+    reader.run("select count(*)::text from job_history, events").await.unwrap();
     let store = db.another_store();
     let keeper = tokio::spawn(async move {
         let mut dropped = Vec::new();
