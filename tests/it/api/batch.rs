@@ -1,0 +1,119 @@
+//! POST /jobs/batch: every item is answered in its place, and none takes others with it.
+
+use serde_json::{Value, json};
+use tidemill::NewJob;
+use tidemill::store::enqueue::enqueue_apart;
+
+use super::server::{on_a_server, text};
+
+fn statuses(answer: &Value) -> Vec<&str> {
+    answer["results"].as_array().unwrap().iter().map(|result| text(&result["status"])).collect()
+}
+
+#[tokio::test]
+async fn a_bad_item_is_refused_wherever_it_stands() {
+    on_a_server(|server| async move {
+        for bad in 0..3 {
+            let items: Vec<_> =
+                (0..3)
+                    .map(|index| {
+                        if index == bad { r#"{"kind":"a","args":{"x":"\u0000"}}"# } else { r#"{"kind":"a"}"# }
+                    })
+                    .collect();
+            let body = format!("[{}]", items.join(","));
+            let answer = server.raw("/api/v1/jobs/batch", body).await.expect(202);
+            for (index, result) in answer["results"].as_array().unwrap().iter().enumerate() {
+                if index == bad {
+                    assert_eq!(result["status"], "refused");
+                    assert_eq!(result["problem"]["field"], format!("/{index}/args/x"));
+                    assert!(result.get("job").is_none());
+                } else {
+                    assert_eq!(result["status"], "created");
+                    assert_eq!(server.job(&result["job"]["id"]).await, result["job"]);
+                }
+            }
+        }
+        let all_bad = server.post("/api/v1/jobs/batch", json!([{}, 1])).await.expect(202);
+        assert_eq!(statuses(&all_bad), ["refused", "refused"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn items_are_judged_one_by_one() {
+    on_a_server(|server| async move {
+        let old = server.enqueue(json!({"kind": "a", "execution_id": "old"})).await;
+        server.act("/api/v1/queues/shut/drain").await.expect(200);
+        let answer = server
+            .post(
+                "/api/v1/jobs/batch",
+                json!([
+                    {"kind": "a", "execution_id": "old"},
+                    {"kind": "a", "execution_id": "new"},
+                    {"kind": "a", "execution_id": "new"},
+                    {"kind": "a", "queue": "shut"},
+                    {"kind": "a", "priority": "urgent"},
+                    {"kind": "a"},
+                ]),
+            )
+            .await
+            .expect(202);
+        assert_eq!(statuses(&answer), ["existing", "created", "existing", "refused", "refused", "created"]);
+        let results = &answer["results"];
+        assert_eq!(results[0]["job"]["id"], old["id"]);
+        assert_eq!(results[2]["job"]["id"], results[1]["job"]["id"]);
+        assert_eq!(results[3]["problem"]["field"], "/3/queue");
+        assert!(text(&results[3]["problem"]["type"]).ends_with("/queue-draining"));
+        assert_eq!(results[4]["problem"]["field"], "/4/priority");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_whole_batch_may_be_repeated() {
+    on_a_server(|server| async move {
+        let items: Vec<_> = (0..200).map(|index| json!({"kind": "echo", "args": {"i": index}})).collect();
+        let first = server.keyed("/api/v1/jobs/batch", "b", json!(items)).await.expect(202);
+        assert_eq!(statuses(&first), vec!["created"; 200]);
+        let again = server.keyed("/api/v1/jobs/batch", "b", json!(items)).await;
+        assert_eq!(again.headers["idempotency-replayed"], "true");
+        assert_eq!(again.expect(202), first);
+        let fewer = server.keyed("/api/v1/jobs/batch", "b", json!(items[..199])).await;
+        fewer.problem(409, "idempotency-key-reused");
+        assert_eq!(server.store.queues(Some("default")).await.unwrap()[0].available, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_batch_has_bounds() {
+    on_a_server(|server| async move {
+        server.post("/api/v1/jobs/batch", json!([])).await.problem(422, "invalid-request");
+        server.post("/api/v1/jobs/batch", json!({"kind": "a"})).await.problem(422, "invalid-request");
+        server.raw("/api/v1/jobs/batch", "[1,").await.problem(400, "invalid-json");
+        let most = vec![json!({"kind": "a"}); 10_000];
+        let answer = server.post("/api/v1/jobs/batch", json!(most)).await.expect(202);
+        assert_eq!(statuses(&answer), vec!["created"; 10_000]);
+        let more = vec![json!({"kind": "a"}); 10_001];
+        server.post("/api/v1/jobs/batch", json!(more)).await.problem(422, "invalid-request");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_only_the_database_refuses_takes_nothing_with_it() {
+    on_a_server(|server| async move {
+        let job = |text: &str| NewJob::new("a", [("t".to_owned(), text.into())].into_iter().collect());
+        let jobs: Vec<_> = ["\0", "b", "c", "d\0", "e", "f\0"].into_iter().map(job).collect();
+        let mut transaction = server.store.pool().begin().await.unwrap();
+        let fates = enqueue_apart(&mut transaction, &jobs, false).await.unwrap();
+        transaction.commit().await.unwrap();
+        let stored: Vec<_> = fates.iter().map(Result::is_ok).collect();
+        assert_eq!(stored, [false, true, true, false, true, false]);
+        for (job, fate) in jobs.iter().zip(&fates) {
+            let found = server.store.find_job(job.id).await.unwrap();
+            assert_eq!(found.is_some(), fate.is_ok());
+        }
+    })
+    .await;
+}

@@ -1,0 +1,75 @@
+//! /healthz, /readyz and /metrics, and the description of the API.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+use tidemill::api::server::ApiSettings;
+use tidemill::api::state::Probe;
+
+use super::server::{on_a_server, on_a_server_with, text};
+
+#[tokio::test]
+async fn ready_means_that_every_part_is() {
+    let claims = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&claims);
+    let probe: Probe =
+        Arc::new(
+            move || if seen.load(Ordering::SeqCst) { Ok(()) } else { Err("the worker did not claim".into()) },
+        );
+    on_a_server_with(ApiSettings::default(), vec![probe], |server| async move {
+        assert_eq!(server.get("/healthz").await.expect(200), json!({"status": "alive"}));
+        let problem = server.get("/readyz").await.problem(503, "unavailable");
+        assert_eq!(problem["checks"], json!([{"name": "process", "reason": "the worker did not claim"}]));
+        claims.store(true, Ordering::SeqCst);
+        assert_eq!(server.get("/readyz").await.expect(200), json!({"status": "ready"}));
+        server.sql("update refinery_schema_history set version = 0").await;
+        let problem = server.get("/readyz").await.problem(503, "unavailable");
+        assert!(text(&problem["detail"]).contains("tidemill migrate"), "{problem}");
+        server.store.close().await;
+        let problem = server.get("/readyz").await.problem(503, "unavailable");
+        assert_eq!(problem["checks"][0]["name"], "database");
+        assert_eq!(server.get("/healthz").await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn metrics_show_levels_and_counts() {
+    on_a_server(|server| async move {
+        server.enqueue(json!({"kind": "a"})).await;
+        server.enqueue(json!({"kind": "a"})).await;
+        server.claim("w", "a", 1).await;
+        let answer = server.get("/metrics").await;
+        assert!(answer.headers["content-type"].to_str().unwrap().starts_with("text/plain"));
+        let body = answer.expect(200);
+        for line in [
+            "tidemill_queue_available_jobs{queue=\"default\"} 1",
+            "tidemill_queue_running_jobs{queue=\"default\"} 1",
+            "tidemill_workers{state=\"running\"} 1",
+            "tidemill_database_up 1",
+            "tidemill_jobs_enqueued_total 2",
+            "tidemill_jobs_claimed_total 1",
+            "tidemill_http_requests_total{method=\"POST\",route=\"/api/v1/jobs\",status=\"202\"} 2",
+        ] {
+            assert!(text(&body).lines().any(|found| found == line), "{line} is not in\n{body}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_page_and_the_description_are_served() {
+    on_a_server(|server| async move {
+        let page = server.get("/").await;
+        assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/html"));
+        assert!(page.headers.contains_key("content-security-policy"));
+        page.expect(200);
+        let api = server.get("/api/v1/openapi.json").await.expect(200);
+        assert!(text(&api["openapi"]).starts_with("3.1"));
+        assert_eq!(api["info"]["title"], "Tidemill");
+        server.get("/docs").await.expect(200);
+        server.get("/nowhere").await.problem(404, "not-found");
+    })
+    .await;
+}

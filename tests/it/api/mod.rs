@@ -1,0 +1,13 @@
+//! The HTTP API over a real database: every route, every refusal, and what repeats and races do.
+
+mod access;
+mod batch;
+mod enqueue;
+mod health;
+mod list;
+mod queues;
+mod server;
+mod speed;
+mod verbs;
+mod worker;
+mod worker_repeats;
