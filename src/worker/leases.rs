@@ -58,7 +58,12 @@ impl Leases {
         let (stop, stop_receiver) = watch::channel(None);
         let kill = CancellationToken::new();
         let orders = Orders { stop: stop_receiver, kill: kill.clone() };
-        self.held().insert(job_id, Entry { lease_id, stop, kill, asked_at });
+        let before = self.held().insert(job_id, Entry { lease_id, stop, kill, asked_at });
+        // The job was claimed again while an attempt of ours still runs: its own claim was taken back, or
+        // lost when Postgres crashed before it was on disk.
+        if let Some(void) = before {
+            void.end();
+        }
         orders
     }
 
@@ -95,8 +100,7 @@ impl Leases {
     /// The lease is gone: the attempt ends now and may not write any more.
     pub(super) fn lose(&self, job_id: Uuid, lease_id: Uuid) {
         if let Some(entry) = self.held().get(&job_id).filter(|entry| entry.lease_id == lease_id) {
-            entry.stop.send_replace(Some(StopReason::LeaseLost));
-            entry.kill.cancel();
+            entry.end();
         }
     }
 
@@ -109,8 +113,7 @@ impl Leases {
             .filter(|(_, entry)| now > entry.asked_at + self.trust && !entry.kill.is_cancelled())
             .collect();
         for (_, entry) in &expired {
-            entry.stop.send_replace(Some(StopReason::LeaseLost));
-            entry.kill.cancel();
+            entry.end();
         }
         expired.into_iter().map(|(job_id, _)| *job_id).collect()
     }
@@ -144,6 +147,12 @@ impl Leases {
 }
 
 impl Entry {
+    /// The lease is gone: nothing that the attempt still does may count.
+    fn end(&self) {
+        self.stop.send_replace(Some(StopReason::LeaseLost));
+        self.kill.cancel();
+    }
+
     fn ask(&self, reason: StopReason) {
         self.stop.send_if_modified(|present| {
             let first = present.is_none();
@@ -152,5 +161,23 @@ impl Entry {
             }
             first
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_is_claimed_again_ends_its_earlier_attempt() {
+        let leases = Leases::new(Duration::from_secs(30));
+        let (job, first, second) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+        let earlier = leases.add(job, first, boot_time());
+        let later = leases.add(job, second, boot_time());
+        assert!(earlier.kill.is_cancelled() && !later.kill.is_cancelled());
+        assert_eq!(*earlier.stop.borrow(), Some(StopReason::LeaseLost));
+        // The earlier attempt's end does not take the later one's lease along.
+        leases.remove(job, first);
+        assert_eq!(leases.snapshot(), [(job, second)]);
     }
 }
