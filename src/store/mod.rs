@@ -35,8 +35,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
 
 pub use error::{Error, Result};
 
@@ -81,6 +81,9 @@ impl Options {
         }
     }
 }
+
+/// How long a connection may lie idle and still be used untested.
+const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 
 /// A handle on one Tidemill in one database. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -150,10 +153,20 @@ impl Store {
 fn pool(max_connections: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(max_connections)
-        .acquire_timeout(Duration::from_secs(10))
+        // While Postgres is away, connecting is tried again every fifth of this.
+        .acquire_timeout(Duration::from_secs(5))
         .idle_timeout(Duration::from_mins(5))
-        // A dead connection shows itself at its first use, and every verb may be tried again.
+        // One that was in use just now is trusted: if it is dead it shows at once, and every verb may be tried
+        // again. Those that lay idle are tested, so that a restart of Postgres does not fail a verb for each.
         .test_before_acquire(false)
+        .before_acquire(|connection, use_before| {
+            Box::pin(async move {
+                if use_before.idle_for > TRUSTED_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
 }
 
 pub(crate) fn session(options: &Options, url: &str, settings: &[(&str, &str)]) -> Result<PgConnectOptions> {
