@@ -16,6 +16,9 @@ pub enum Error {
     /// The database answered with an error or not at all.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// The database did not answer while its schema was looked at or changed.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
     /// A migration failed.
     #[error("the database could not be migrated: {0}")]
     Migration(String),
@@ -29,18 +32,18 @@ impl Error {
     /// a deadlock or timeout was resolved against us.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        let Self::Database(error) = self else { return false };
+        let error = match self {
+            Self::Unreachable(_) => return true,
+            Self::Database(error) => error,
+            _ => return false,
+        };
         match error {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::WorkerCrashed => true,
-            sqlx::Error::Database(database) => database.code().is_some_and(|code| {
-                // Connection, resources, operator intervention, serialization and deadlock, lock and
-                // object state, cached plans after a migration.
-                ["08", "53", "57", "40", "55"].iter().any(|class| code.starts_with(class)) || code == "0A000"
-            }),
+            sqlx::Error::Database(database) => database.code().is_some_and(|code| heals(&code)),
             _ => false,
         }
     }
@@ -72,4 +75,10 @@ impl Error {
             if error.code().as_deref() == Some("23514")
                 && (error.constraint() == Some("jobs_live_is_unfinished") || error.message().contains("partition")))
     }
+}
+
+/// Whether what this SQLSTATE says passes by itself: connection, resources, operator intervention,
+/// serialization and deadlock, lock and object state, cached plans after a migration.
+pub(super) fn heals(code: &str) -> bool {
+    ["08", "53", "57", "40", "55"].iter().any(|class| code.starts_with(class)) || code == "0A000"
 }

@@ -6,6 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 use tokio_postgres::{Client, NoTls};
 
+use super::error::heals;
 use super::{Error, Options, Result, Store};
 
 mod embedded {
@@ -59,10 +60,7 @@ async fn run(client: &mut Client, schema: &str) -> Result<()> {
     }
     if found < known {
         tracing::info!(schema, from = found, to = known, "migrating");
-        embedded::migrations::runner()
-            .run_async(client)
-            .await
-            .map_err(|error| Error::Migration(error.to_string()))?;
+        embedded::migrations::runner().run_async(client).await.map_err(|error| runner_error(&error))?;
     }
     replace_verbs(client).await?;
     client.batch_execute("select ensure_partitions()").await.map_err(migration_error)
@@ -168,7 +166,26 @@ impl Store {
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn migration_error(error: tokio_postgres::Error) -> Error {
-    Error::Migration(chain(&error))
+    told(&error, &error)
+}
+
+fn runner_error(error: &refinery::Error) -> Error {
+    match error.kind() {
+        refinery::error::Kind::Connection(_, cause) => match cause.downcast_ref() {
+            Some(cause) => told(cause, error),
+            None => Error::Migration(chain(error)),
+        },
+        _ => Error::Migration(chain(error)),
+    }
+}
+
+/// The error as the driver's own `cause` lets us judge it.
+fn told(cause: &tokio_postgres::Error, error: &(dyn std::error::Error + 'static)) -> Error {
+    let is_io = std::error::Error::source(cause).is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
+    if cause.is_closed() || is_io || cause.code().is_some_and(|state| heals(state.code())) {
+        return Error::Unreachable(chain(error));
+    }
+    Error::Migration(chain(error))
 }
 
 /// An error with its causes: the drivers' own texts only say "db error", what Postgres said is below.
