@@ -153,8 +153,7 @@ impl Store {
 fn pool(max_connections: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(max_connections)
-        // While Postgres is away, connecting is tried again every fifth of this.
-        .acquire_timeout(Duration::from_secs(5))
+        .acquire_timeout(Duration::from_secs(10))
         .idle_timeout(Duration::from_mins(5))
         // One that was in use just now is trusted: if it is dead it shows at once, and every verb may be tried
         // again. Those that lay idle are tested, so that a restart of Postgres does not fail a verb for each.
