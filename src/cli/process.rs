@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
+use super::patience::once_it_answers;
 use super::signals;
 use crate::config::Config;
 use crate::keeper::{self, KeeperSettings};
@@ -59,7 +60,7 @@ impl Process {
     /// Connects, checks the schema, and starts to speak and listen.
     pub(super) async fn open(options: Options) -> Result<Self, CliError> {
         let store = Store::connect(options).map_err(failed)?;
-        store.check_schema().await.map_err(failed)?;
+        once_it_answers(|| store.check_schema()).await?;
         let notifier = Notifier::default();
         let helpers = CancellationToken::new();
         let voice = tokio::spawn(notifier.clone().run(store.clone(), helpers.clone()));

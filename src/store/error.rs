@@ -39,11 +39,7 @@ impl Error {
             | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::WorkerCrashed => true,
-            sqlx::Error::Database(database) => database.code().is_some_and(|code| {
-                // Connection, resources, operator intervention, serialization and deadlock, lock and
-                // object state, cached plans after a migration.
-                ["08", "53", "57", "40", "55"].iter().any(|class| code.starts_with(class)) || code == "0A000"
-            }),
+            sqlx::Error::Database(database) => database.code().is_some_and(|code| heals(&code)),
             _ => false,
         }
     }
@@ -81,4 +77,10 @@ impl Error {
             if error.code().as_deref() == Some("23514")
                 && (error.constraint() == Some("jobs_live_is_unfinished") || error.message().contains("partition")))
     }
+}
+
+/// Whether what this SQLSTATE says passes by itself: connection, resources, operator intervention,
+/// serialization and deadlock, lock and object state, cached plans after a migration.
+pub(super) fn heals(code: &str) -> bool {
+    ["08", "53", "57", "40", "55"].iter().any(|class| code.starts_with(class)) || code == "0A000"
 }

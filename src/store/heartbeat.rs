@@ -28,11 +28,17 @@ impl Store {
         let held = sqlx::query_as!(
             Held,
             r#"
-            with renewed as (
+            -- The worker trusts what it is told here, so a crash must not take it back: this one commit on a
+            -- connection for claims waits for the disk.
+            with durable as materialized (
+              select set_config('synchronous_commit', 'on', true)
+            ),
+            renewed as (
               update running r
               set
                 seen_at = clock_timestamp(),
                 lease_expires_at = clock_timestamp() + make_interval(secs => $3)
+              from durable
               where r.lease_id = any($2)
                 and r.worker_id = $1
               returning r.job_id, r.lease_id

@@ -67,7 +67,9 @@ async fn run(connection: &mut PgConnection, schema: &str) -> Result<()> {
     replace_verbs(connection).await?;
     match connection.execute("select ensure_partitions()").await.map_err(Error::from) {
         Err(error) if found > 0 && error.is_lock_timeout() => {
-            tracing::warn!("partitions for the days ahead wait for whoever reads the jobs; the keeper makes them");
+            tracing::warn!(
+                "partitions for the days ahead wait for whoever reads the jobs; the keeper makes them"
+            );
             Ok(())
         }
         other => other.map(drop),
