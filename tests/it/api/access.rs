@@ -157,12 +157,7 @@ async fn strangers_hosts_and_origins_are_refused() {
         let bad = server.send(preflight("https://evil.test")).await;
         assert!(!bad.headers.contains_key("access-control-allow-origin"));
         let listed = server.get("/api/v1/jobs").await.expect(200);
-        assert_eq!(
-            listed["items"].as_array().map(Vec::len),
-            Some(1),
-            "{}",
-            listed["items"].clone()
-        );
+        assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{}", listed["items"].clone());
     })
     .await;
 }
