@@ -37,9 +37,11 @@ impl Error {
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::WorkerCrashed => true,
             sqlx::Error::Database(database) => database.code().is_some_and(|code| {
-                // Connection, resources, operator intervention, serialization and deadlock, lock and
-                // object state, cached plans after a migration.
-                ["08", "53", "57", "40", "55"].iter().any(|class| code.starts_with(class)) || code == "0A000"
+                // Connection, transaction state (a primary that became a standby), resources, operator
+                // intervention, serialization and deadlock, lock and object state, cached plans after
+                // a migration.
+                ["08", "25", "53", "57", "40", "55"].iter().any(|class| code.starts_with(class))
+                    || code == "0A000"
             }),
             _ => false,
         }

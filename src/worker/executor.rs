@@ -112,7 +112,7 @@ async fn attempt_outcome(
                 soft_at = None;
                 shared.leases.stop(job_id, StopReason::SoftTimeout);
             }
-            changed = orders.stop.changed(), if asked.is_none() => {
+            changed = orders.stop.changed(), if asked != Some(StopReason::LeaseLost) => {
                 asked = if changed.is_ok() { *orders.stop.borrow_and_update() } else { Some(StopReason::LeaseLost) };
                 if matches!(asked, Some(StopReason::Cancelled | StopReason::Shutdown)) {
                     end_at = end_at.min(Instant::now() + limits.grace);

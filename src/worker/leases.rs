@@ -58,7 +58,11 @@ impl Leases {
         let (stop, stop_receiver) = watch::channel(None);
         let kill = CancellationToken::new();
         let orders = Orders { stop: stop_receiver, kill: kill.clone() };
-        self.held().insert(job_id, Entry { lease_id, stop, kill, asked_at });
+        let before = self.held().insert(job_id, Entry { lease_id, stop, kill, asked_at });
+        // The job was taken back and came again before its old attempt was ended.
+        if let Some(before) = before {
+            before.lose();
+        }
         orders
     }
 
@@ -85,7 +89,7 @@ impl Leases {
         }
     }
 
-    /// Asks one attempt to stop; the first reason stays.
+    /// Asks one attempt to stop; the first reason stays, except that a soft timeout gives way.
     pub(super) fn stop(&self, job_id: Uuid, reason: StopReason) {
         if let Some(entry) = self.held().get(&job_id) {
             entry.ask(reason);
@@ -95,8 +99,7 @@ impl Leases {
     /// The lease is gone: the attempt ends now and may not write any more.
     pub(super) fn lose(&self, job_id: Uuid, lease_id: Uuid) {
         if let Some(entry) = self.held().get(&job_id).filter(|entry| entry.lease_id == lease_id) {
-            entry.stop.send_replace(Some(StopReason::LeaseLost));
-            entry.kill.cancel();
+            entry.lose();
         }
     }
 
@@ -109,8 +112,7 @@ impl Leases {
             .filter(|(_, entry)| now > entry.asked_at + self.trust && !entry.kill.is_cancelled())
             .collect();
         for (_, entry) in &expired {
-            entry.stop.send_replace(Some(StopReason::LeaseLost));
-            entry.kill.cancel();
+            entry.lose();
         }
         expired.into_iter().map(|(job_id, _)| *job_id).collect()
     }
@@ -146,11 +148,48 @@ impl Leases {
 impl Entry {
     fn ask(&self, reason: StopReason) {
         self.stop.send_if_modified(|present| {
-            let first = present.is_none();
-            if first {
+            // Whoever may still run until the hard timeout must yet hear a cancel or a shutdown.
+            let heard = matches!(present, None | Some(StopReason::SoftTimeout)) && *present != Some(reason);
+            if heard {
                 *present = Some(reason);
             }
-            first
+            heard
         });
+    }
+
+    fn lose(&self) {
+        self.stop.send_replace(Some(StopReason::LeaseLost));
+        self.kill.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancel_is_heard_after_a_soft_timeout() {
+        let leases = Leases::new(Duration::from_secs(30));
+        let (job, lease) = (Uuid::new_v4(), Uuid::new_v4());
+        let orders = leases.add(job, lease, boot_time());
+        for (asked, heard) in [
+            (StopReason::SoftTimeout, StopReason::SoftTimeout),
+            (StopReason::Cancelled, StopReason::Cancelled),
+            (StopReason::SoftTimeout, StopReason::Cancelled),
+            (StopReason::Shutdown, StopReason::Cancelled),
+        ] {
+            leases.stop(job, asked);
+            assert_eq!(*orders.stop.borrow(), Some(heard));
+        }
+    }
+
+    #[test]
+    fn a_job_that_comes_again_ends_its_old_attempt() {
+        let leases = Leases::new(Duration::from_secs(30));
+        let job = Uuid::new_v4();
+        let old = leases.add(job, Uuid::new_v4(), boot_time());
+        let new = leases.add(job, Uuid::new_v4(), boot_time());
+        assert!(old.kill.is_cancelled() && !new.kill.is_cancelled());
+        assert_eq!(*old.stop.borrow(), Some(StopReason::LeaseLost));
     }
 }

@@ -33,6 +33,10 @@ use lane::Lanes;
 use leases::Leases;
 use registry::Registry;
 
+/// How long the last outcomes and events may take to be stored at the end of a worker: longer than a
+/// restart of Postgres, but not for ever.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
 /// How a worker behaves.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
@@ -187,12 +191,20 @@ impl Worker {
 
         // The channels' other ends are held by attempts, of which none is left: these two finish what
         // is queued and end.
-        shared.close().await;
-        let _ = completer.await;
-        let _ = reporter.await;
-        let _ = shared.store.worker_stopped(&shared.id).await;
+        let written = async {
+            shared.close().await;
+            let _ = completer.await;
+            let _ = reporter.await;
+        };
+        if tokio::time::timeout(LAST_WORDS, written).await.is_err() {
+            tracing::error!(
+                "Postgres did not take the last outcomes in time; the sweep takes their jobs back"
+            );
+        }
         stop_helpers.cancel();
         let _ = heart.await;
+        // After the last heartbeat, which would say otherwise.
+        let _ = shared.store.worker_stopped(&shared.id).await;
         if let Some(notifier) = notifier {
             let _ = notifier.await;
         }
