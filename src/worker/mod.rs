@@ -203,11 +203,15 @@ impl Worker {
         }
         stop_helpers.cancel();
         let _ = heart.await;
-        // After the last heartbeat, which would say otherwise.
-        let _ = shared.store.worker_stopped(&shared.id).await;
-        if let Some(notifier) = notifier {
-            let _ = notifier.await;
-        }
+        let farewell = async {
+            // After the last heartbeat, which would say otherwise.
+            let _ = shared.store.worker_stopped(&shared.id).await;
+            if let Some(notifier) = notifier {
+                let _ = notifier.await;
+            }
+        };
+        // A connection that is dead without a word would be waited for without end.
+        let _ = tokio::time::timeout(LAST_WORDS, farewell).await;
         Ok(())
     }
 }
