@@ -16,6 +16,9 @@ pub enum Error {
     /// The database answered with an error or not at all.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// Nothing was heard of a statement; it may have been carried out or not.
+    #[error("the database did not answer within {} s; the network or the server may be gone", .waited.as_secs())]
+    NoAnswer { waited: std::time::Duration },
     /// A migration failed.
     #[error("the database could not be migrated: {0}")]
     Migration(String),
@@ -29,7 +32,7 @@ impl Error {
     /// a deadlock or timeout was resolved against us.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        let Self::Database(error) = self else { return false };
+        let Self::Database(error) = self else { return matches!(self, Self::NoAnswer { .. }) };
         match error {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)

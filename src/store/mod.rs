@@ -35,8 +35,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
+use tokio::time::timeout;
 
 pub use error::{Error, Result};
 
@@ -48,6 +49,9 @@ const BY_INDEX: &[(&str, &str)] = &[
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
 ];
+
+/// How long a connection that comes back to its pool may take to show that it lives.
+const PONG_WITHIN: Duration = Duration::from_secs(5);
 
 /// How to reach the database.
 #[derive(Debug, Clone)]
@@ -154,6 +158,13 @@ fn pool(max_connections: u32) -> PgPoolOptions {
         .idle_timeout(Duration::from_mins(5))
         // A dead connection shows itself at its first use, and every verb may be tried again.
         .test_before_acquire(false)
+        // One whose statement was given up may never answer again, if the network died without a word:
+        // it must not keep its place for as long as TCP hopes.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                Ok(timeout(PONG_WITHIN, connection.ping()).await.is_ok_and(|pong| pong.is_ok()))
+            })
+        })
 }
 
 pub(crate) fn session(options: &Options, url: &str, settings: &[(&str, &str)]) -> Result<PgConnectOptions> {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::lane::{Lane, Look, Waiting};
 use super::leases::boot_time;
-use super::retry::jittered;
+use super::retry::{answered_within, jittered};
 use crate::store::claim::ClaimRequest;
 use crate::store::listen::{Wake, Wakes};
 use crate::store::{Error, Result};
@@ -89,8 +89,9 @@ impl Claimer {
         let queues: Vec<String> = self.looks.iter().map(|(lane, _)| lane.queue.clone()).collect();
         let other_slots = self.shared.settings.other_queue_slots;
         let discover = other_slots > 0 && queues.len() < LANE_LIMIT;
+        let limit = self.shared.settings.lease_ttl;
         let began = Instant::now();
-        let dues = self.shared.store.due(&queues, &self.kinds, discover).await?;
+        let dues = answered_within(limit, self.shared.store.due(&queues, &self.kinds, discover)).await?;
         for found in dues.iter().filter(|due| due.now && !queues.contains(&due.queue)) {
             self.looks.push((self.shared.lanes.add(found.queue.clone(), other_slots), Look::new()));
         }
@@ -130,18 +131,16 @@ impl Claimer {
         let (cursor, from_head) = look.begin();
         let asked_at = boot_time();
         let began = Instant::now();
-        let jobs = self
-            .shared
-            .store
-            .claim(&ClaimRequest {
-                queue: &lane.queue,
-                kinds: &self.kinds,
-                limit: i64::try_from(room).unwrap_or(i64::MAX),
-                cursor: &cursor,
-                worker_id: &self.shared.id,
-                lease_ttl_seconds: self.shared.settings.lease_ttl.as_secs_f64(),
-            })
-            .await?;
+        let request = ClaimRequest {
+            queue: &lane.queue,
+            kinds: &self.kinds,
+            limit: i64::try_from(room).unwrap_or(i64::MAX),
+            cursor: &cursor,
+            worker_id: &self.shared.id,
+            lease_ttl_seconds: self.shared.settings.lease_ttl.as_secs_f64(),
+        };
+        // An answer that comes later brings leases that are over already.
+        let jobs = answered_within(self.shared.settings.lease_ttl, self.shared.store.claim(&request)).await?;
         let took = began.elapsed();
         self.shared.pulse.beat();
         self.round_trip = (self.round_trip * 7 + took) / 8;

@@ -58,10 +58,9 @@ impl Leases {
         let (stop, stop_receiver) = watch::channel(None);
         let kill = CancellationToken::new();
         let orders = Orders { stop: stop_receiver, kill: kill.clone() };
-        let before = self.held().insert(job_id, Entry { lease_id, stop, kill, asked_at });
-        // The job was taken back and came again before its old attempt was ended.
-        if let Some(before) = before {
-            before.lose();
+        if let Some(older) = self.held().insert(job_id, Entry { lease_id, stop, kill, asked_at }) {
+            // The job was taken back and came to us again before we heard of it.
+            older.end();
         }
         orders
     }
@@ -89,7 +88,7 @@ impl Leases {
         }
     }
 
-    /// Asks one attempt to stop; the first reason stays, except that a soft timeout gives way.
+    /// Asks one attempt to stop; the gravest reason stays.
     pub(super) fn stop(&self, job_id: Uuid, reason: StopReason) {
         if let Some(entry) = self.held().get(&job_id) {
             entry.ask(reason);
@@ -99,7 +98,7 @@ impl Leases {
     /// The lease is gone: the attempt ends now and may not write any more.
     pub(super) fn lose(&self, job_id: Uuid, lease_id: Uuid) {
         if let Some(entry) = self.held().get(&job_id).filter(|entry| entry.lease_id == lease_id) {
-            entry.lose();
+            entry.end();
         }
     }
 
@@ -111,9 +110,7 @@ impl Leases {
             .iter()
             .filter(|(_, entry)| now > entry.asked_at + self.trust && !entry.kill.is_cancelled())
             .collect();
-        for (_, entry) in &expired {
-            entry.lose();
-        }
+        expired.iter().for_each(|(_, entry)| entry.end());
         expired.into_iter().map(|(job_id, _)| *job_id).collect()
     }
 
@@ -148,48 +145,27 @@ impl Leases {
 impl Entry {
     fn ask(&self, reason: StopReason) {
         self.stop.send_if_modified(|present| {
-            // Whoever may still run until the hard timeout must yet hear a cancel or a shutdown.
-            let heard = matches!(present, None | Some(StopReason::SoftTimeout)) && *present != Some(reason);
-            if heard {
+            let graver = present.is_none_or(|present| gravity(reason) > gravity(present));
+            if graver {
                 *present = Some(reason);
             }
-            heard
+            graver
         });
     }
 
-    fn lose(&self) {
+    /// The lease is gone.
+    fn end(&self) {
         self.stop.send_replace(Some(StopReason::LeaseLost));
         self.kill.cancel();
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cancel_is_heard_after_a_soft_timeout() {
-        let leases = Leases::new(Duration::from_secs(30));
-        let (job, lease) = (Uuid::new_v4(), Uuid::new_v4());
-        let orders = leases.add(job, lease, boot_time());
-        for (asked, heard) in [
-            (StopReason::SoftTimeout, StopReason::SoftTimeout),
-            (StopReason::Cancelled, StopReason::Cancelled),
-            (StopReason::SoftTimeout, StopReason::Cancelled),
-            (StopReason::Shutdown, StopReason::Cancelled),
-        ] {
-            leases.stop(job, asked);
-            assert_eq!(*orders.stop.borrow(), Some(heard));
-        }
-    }
-
-    #[test]
-    fn a_job_that_comes_again_ends_its_old_attempt() {
-        let leases = Leases::new(Duration::from_secs(30));
-        let job = Uuid::new_v4();
-        let old = leases.add(job, Uuid::new_v4(), boot_time());
-        let new = leases.add(job, Uuid::new_v4(), boot_time());
-        assert!(old.kill.is_cancelled() && !new.kill.is_cancelled());
-        assert_eq!(*old.stop.borrow(), Some(StopReason::LeaseLost));
+/// Which reason decides what becomes of the job when there are several.
+fn gravity(reason: StopReason) -> u8 {
+    match reason {
+        StopReason::SoftTimeout => 0,
+        StopReason::Shutdown => 1,
+        StopReason::Cancelled => 2,
+        StopReason::LeaseLost => 3,
     }
 }
