@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,9 @@ use crate::store::listen::Wakes;
 use crate::store::notify::Notifier;
 use crate::store::{Options, Store};
 use crate::worker::{Shutdown, Worker};
+
+/// How long the helpers and the connections may take to end.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How to reach the database that a config names, or the given one.
 pub(super) fn store_options(config: &Config, url: String) -> Options {
@@ -92,10 +96,15 @@ impl Process {
     /// Ends what `open` and `keep` started, and closes the connections.
     pub(super) async fn close(self) {
         self.helpers.cancel();
-        for task in self.tasks {
-            let _ = task.await;
+        let ended = async {
+            for task in self.tasks {
+                let _ = task.await;
+            }
+            self.store.close().await;
+        };
+        if tokio::time::timeout(CLOSE_WITHIN, ended).await.is_err() {
+            tracing::warn!("Postgres does not answer; its connections are left as they are");
         }
-        self.store.close().await;
     }
 }
 

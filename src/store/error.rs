@@ -79,8 +79,8 @@ impl Error {
     }
 }
 
-/// Whether what this SQLSTATE says passes by itself: connection, resources, operator intervention,
-/// serialization and deadlock, lock and object state, cached plans after a migration.
+/// Whether what this SQLSTATE says passes by itself: connection, transaction state (a primary that became
+/// a standby), resources, operator intervention, serialization and deadlock, lock and object state, cached plans after a migration.
 pub(super) fn heals(code: &str) -> bool {
-    ["08", "53", "57", "40", "55"].iter().any(|class| code.starts_with(class)) || code == "0A000"
+    ["08", "25", "53", "57", "40", "55"].iter().any(|class| code.starts_with(class)) || code == "0A000"
 }

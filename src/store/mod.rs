@@ -113,7 +113,7 @@ impl Store {
         Ok(Self {
             pool: pool(options.max_connections).connect_lazy_with(ordinary),
             claims: pool(2).connect_lazy_with(claiming),
-            writes: pool(3).connect_lazy_with(writing),
+            writes: pool(4).connect_lazy_with(writing),
             options: Arc::new(options),
         })
     }

@@ -209,7 +209,6 @@ impl Worker {
         let farewell = async {
             shared.close().await;
             while writers.join_next().await.is_some() {}
-            shared.store.worker_stopped(&shared.id).await
         };
         if timeout(FAREWELL_WITHIN, farewell).await.is_err() {
             tracing::warn!(
@@ -218,9 +217,14 @@ impl Worker {
         }
         stop_helpers.cancel();
         let _ = heart.await;
-        if let Some(notifier) = notifier {
-            let _ = notifier.await;
-        }
+        let goodbye = async {
+            // After the last heartbeat, which would say otherwise.
+            let _ = shared.store.worker_stopped(&shared.id).await;
+            if let Some(notifier) = notifier {
+                let _ = notifier.await;
+            }
+        };
+        let _ = timeout(FAREWELL_WITHIN, goodbye).await;
         Ok(())
     }
 }
