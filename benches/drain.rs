@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, json};
 use sqlx::AssertSqlSafe;
+use tidemill::job::attempt::Usage;
 use tidemill::store::claim::{ClaimRequest, Position};
 use tidemill::store::complete::Completed;
 use tidemill::store::enqueue::enqueue;
@@ -119,7 +120,7 @@ async fn bare_loop(store: &Store, jobs: usize) -> Result<Duration, AnyError> {
                 job_id: job.id,
                 lease_id: job.lease_id,
                 result: None,
-                usage: Default::default(),
+                usage: Usage::default(),
             })
             .collect();
         sender.send(completed).await?;

@@ -83,12 +83,14 @@ comment on column jobs.hard_timeout is 'After this an attempt is ended; the kind
 comment on column jobs.retain is 'How long it stays once finished; the deployment''s retention if null.';
 comment on column jobs.retain_until is 'When its own retention ends; null if the day''s partition decides.';
 
--- A low fillfactor leaves room for the claim's new row version on the same page, so that taking a
--- job touches no index (a HOT update): no index below names a column that the claim changes.
+-- A low fillfactor leaves room for the claim's new version of every row on the same page, so that
+-- taking a job touches no index (a HOT update): no index below names a column that the claim changes.
+-- Measured with batches of 500: at 60 % full 58 % of the claims were HOT, at 45 % 92 %, at 40 % all,
+-- and the table ended smaller.
 create table jobs_live partition of jobs (
   constraint jobs_live_is_unfinished check (finished_at is null)
 ) default with (
-  fillfactor = 60,
+  fillfactor = 40,
   autovacuum_vacuum_scale_factor = 0.0,
   autovacuum_vacuum_threshold = 10000,
   autovacuum_analyze_scale_factor = 0.0,

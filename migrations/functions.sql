@@ -11,15 +11,26 @@ returns interval
 language sql
 volatile
 as $$
-  -- The exponent is capped so that no attempt, however high, overflows.
-  select least(
-    make_interval(secs => least(
-      extract(epoch from p_first)::double precision * power(p_factor, least(greatest(p_attempt, 1) - 1, 64)),
-      extract(epoch from p_max)::double precision)),
-    p_max) * (1 + p_jitter * (2 * random() - 1))
+  -- The exponent is capped where the power reaches e^500, so that no attempt and no factor overflows.
+  select make_interval(secs => least(
+    extract(epoch from p_first)::double precision
+      * power(p_factor, least(greatest(p_attempt, 1) - 1, 500 / nullif(ln(p_factor), 0))),
+    extract(epoch from p_max)::double precision)) * (1 + p_jitter * (2 * random() - 1))
 $$;
 comment on function backoff(integer, interval, double precision, interval, double precision)
   is 'Delay after the given attempt failed: first * factor^(attempt - 1), at most max, varied by the share jitter.';
+
+create or replace function ensure_today() returns void
+language plpgsql
+set search_path from current
+as $$
+begin
+  if to_regclass(to_char(clock_timestamp() at time zone 'UTC', '"events_"YYYY_MM_DD')) is null then
+    perform ensure_partitions();
+  end if;
+end
+$$;
+comment on function ensure_today() is 'Makes the partitions of today if no keeper made them ahead.';
 
 create or replace function append_events(p_jobs uuid[], p_attempts integer[], p_types text[], p_data jsonb[])
 returns table (job_id uuid, last_seq bigint)
@@ -28,6 +39,7 @@ set search_path from current
 as $$
 #variable_conflict use_column
 begin
+  perform ensure_today();
   return query
   with input as materialized (
     select i.*, row_number() over (partition by i.job_id order by i.ord) as nth
@@ -89,6 +101,7 @@ language plpgsql
 set search_path from current
 as $$
 begin
+  perform ensure_today();
   p_job.finished_at := clock_timestamp();
   p_job.retain_until := p_job.finished_at + p_job.retain;
   p_job.last_lease_id := coalesce(p_job.lease_id, p_job.last_lease_id);
@@ -209,7 +222,7 @@ declare
   refused record;
   made record;
 begin
-  if jsonb_typeof(p_jobs) <> 'array' then
+  if jsonb_typeof(p_jobs) is distinct from 'array' then
     raise exception 'enqueue_many takes a JSON array of jobs' using errcode = 'invalid_parameter_value';
   end if;
   for made in
@@ -279,16 +292,35 @@ $$;
 comment on function enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval)
   is 'Enqueues one job in your transaction: it commits or vanishes with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';
 
-create or replace function cancel(p_job uuid, p_reason text default null, p_by text default session_user) returns text
+create or replace function lock_job(p_job uuid) returns jobs
 language plpgsql
 set search_path from current
 as $$
 declare
   j jobs;
 begin
-  select * into j from jobs_live where id = p_job for update;
-  if not found then
-    return (select state::text from jobs where id = p_job and finished_at is not null);
+  loop
+    select * into j from jobs_live where id = p_job for update;
+    exit when found;
+    select * into j from jobs where id = p_job and finished_at is not null for update;
+    exit when found;
+    -- It may have moved from the one to the other between the two looks.
+    exit when not exists (select from jobs where id = p_job);
+  end loop;
+  return j;
+end
+$$;
+comment on function lock_job(uuid) is 'The job, live or finished, locked so that it stays where it is; all null if there is none.';
+
+create or replace function cancel(p_job uuid, p_reason text default null, p_by text default session_user) returns text
+language plpgsql
+set search_path from current
+as $$
+declare
+  j jobs := lock_job(p_job);
+begin
+  if j.id is null or j.finished_at is not null then
+    return j.state::text;
   end if;
   if j.state = 'running' then
     if j.cancel_requested_at is null then
@@ -315,12 +347,12 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  j jobs;
+  j jobs := lock_job(p_job);
 begin
-  delete from jobs where id = p_job and finished_at is not null returning * into j;
-  if not found then
+  if j.finished_at is null then
     return run_now(p_job, p_by);
   end if;
+  delete from jobs where id = p_job and finished_at = j.finished_at;
   j.state := 'available';
   j.run_at := clock_timestamp();
   j.max_attempts := greatest(j.max_attempts, j.attempt + 1);
@@ -342,11 +374,10 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  j jobs;
+  j jobs := lock_job(p_job);
 begin
-  select * into j from jobs_live where id = p_job for update;
-  if not found then
-    return (select state::text from jobs where id = p_job and finished_at is not null);
+  if j.id is null or j.finished_at is not null then
+    return j.state::text;
   end if;
   if j.state = 'available' and j.run_at > clock_timestamp() then
     update jobs_live set run_at = clock_timestamp() where id = p_job;
@@ -363,16 +394,16 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  j jobs;
+  j jobs := lock_job(p_job);
+  due timestamptz := clock_timestamp() + p_delay;
 begin
-  select * into j from jobs_live where id = p_job for update;
-  if not found then
-    return (select state::text from jobs where id = p_job and finished_at is not null);
+  if j.id is null or j.finished_at is not null then
+    return j.state::text;
   end if;
   if j.state = 'available' then
-    update jobs_live set run_at = clock_timestamp() + p_delay where id = p_job;
+    update jobs_live set run_at = due where id = p_job;
     perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'snoozed',
-      jsonb_build_object('by', p_by, 'run_at', clock_timestamp() + p_delay))));
+      jsonb_build_object('by', p_by, 'run_at', due))));
   end if;
   return j.state::text;
 end
@@ -384,16 +415,14 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  found_state job_state;
+  j jobs := lock_job(p_job);
 begin
-  select state into found_state from jobs_live where id = p_job for update;
-  if found_state = 'running' then
+  if j.id is null then
+    return null;
+  elsif j.state = 'running' then
     return 'running';
   end if;
   delete from jobs where id = p_job;
-  if not found then
-    return null;
-  end if;
   delete from task_ids where job_id = p_job;
   delete from events where job_id = p_job;
   delete from attempts where job_id = p_job;
@@ -425,6 +454,7 @@ begin
   select * into k from kinds where name = j.kind;
 
   if failed then
+    perform ensure_today();
     insert into attempts (job_id, attempt, lease_id, worker_id, outcome, error, exit_code, signal, out_of_memory, peak_memory_bytes, started_at)
     values (j.id, j.attempt, j.lease_id, j.worker_id, p_outcome, p_error,
       (p_usage ->> 'exit_code')::integer, (p_usage ->> 'signal')::integer,
@@ -457,7 +487,10 @@ begin
       coalesce(k.backoff_max, '1 hour'), coalesce(k.backoff_jitter, 0.2)));
     noted := append_event(j.id, j.attempt, 'retry', jsonb_build_object('run_at', j.run_at));
   else
-    j.run_at := clock_timestamp() + coalesce(p_delay, '0');
+    -- A job that is handed back keeps its place; it was due already.
+    if p_outcome <> 'released' then
+      j.run_at := clock_timestamp() + coalesce(p_delay, '0');
+    end if;
     -- The lease is void from here on; it tells a repeated snooze from another one.
     noted := append_event(j.id, j.attempt, p_outcome, jsonb_strip_nulls(jsonb_build_object(
       'run_at', j.run_at, 'delay_seconds', extract(epoch from p_delay), 'lease_id', p_lease)));
@@ -511,6 +544,10 @@ begin
       raise warning 'sweep could not take back job %: %', taken.job_id, sqlerrm;
     end;
   end loop;
+  -- No foreign key guards these rows: what hands left behind is cleared here, for it would stand in
+  -- the way of the job's next claim.
+  delete from running r
+  where not exists (select 1 from jobs_live j where j.id = r.job_id and j.lease_id = r.lease_id);
 end
 $$;
 comment on function sweep(integer) is 'Takes back the jobs whose lease expired or whose deadline passed; safe to run anywhere, any time.';
@@ -617,14 +654,13 @@ end
 $$;
 comment on function ensure_partitions(integer) is 'Makes the day partitions of jobs, events and attempts up to the given number of days ahead (UTC days); answers how many were new.';
 
-create or replace function drop_partitions(p_retention interval) returns text[]
+create or replace function drop_partition(p_retention interval) returns text
 language plpgsql
 set search_path from current
 set lock_timeout = '500ms'
 as $$
 declare
   old record;
-  dropped text[] := '{}';
 begin
   for old in
     select p.relname as parent, c.relname as part
@@ -634,25 +670,26 @@ begin
     where p.oid in ('jobs'::regclass, 'events'::regclass, 'attempts'::regclass)
       and c.relname ~ '_\d{4}_\d{2}_\d{2}$'
       and (to_date(right(c.relname, 10), 'YYYY_MM_DD') + 1)::timestamp at time zone 'UTC' < now() - p_retention
-    order by c.relname
+    order by right(c.relname, 10), c.relname
   loop
     begin
       if old.parent = 'jobs' then
         execute format('delete from task_ids t using %I j where t.job_id = j.id and not exists (select 1 from jobs_live l where l.id = j.id)', old.part);
         execute format('delete from progress p using %I j where p.job_id = j.id and not exists (select 1 from jobs_live l where l.id = j.id)', old.part);
       end if;
+      -- From here to the commit enqueue and claim wait: nothing slow may follow.
       execute format('alter table %I detach partition %I', old.parent, old.part);
       execute format('drop table %I', old.part);
-      dropped := dropped || old.part::text;
+      return old.part;
     exception when lock_not_available then
       -- Somebody reads it; enqueue and claim must not queue up behind us. The next round tries again.
       raise notice 'partition % is in use, left for the next round', old.part;
     end;
   end loop;
-  return dropped;
+  return null;
 end
 $$;
-comment on function drop_partitions(interval) is 'Drops the days of history that are older than the retention; answers their names. Never waits longer than half a second for a lock.';
+comment on function drop_partition(interval) is 'Drops the oldest day of history that the retention has passed and nobody reads; answers its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
 
 create or replace function prune(p_limit integer default 5000) returns bigint
 language plpgsql
@@ -666,13 +703,16 @@ begin
   delete from workers
   where seen_at < now() - interval '1 day' - lease_ttl;
   with old as materialized (
-    select id from jobs where retain_until < now() limit p_limit
+    select id from jobs where finished_at is not null and retain_until < now() limit p_limit
   ),
-  names as (delete from task_ids t using old where t.job_id = old.id),
-  logs as (delete from events e using old where e.job_id = old.id),
-  tries as (delete from attempts a using old where a.job_id = old.id),
-  reports as (delete from progress p using old where p.job_id = old.id),
-  gone as (delete from jobs j using old where j.id = old.id and j.finished_at is not null returning 1)
+  -- A job that somebody retries meanwhile is not gone, and keeps all that is known of it.
+  gone as materialized (
+    delete from jobs j using old where j.id = old.id and j.finished_at is not null returning j.id
+  ),
+  names as (delete from task_ids t using gone where t.job_id = gone.id),
+  logs as (delete from events e using gone where e.job_id = gone.id),
+  tries as (delete from attempts a using gone where a.job_id = gone.id),
+  reports as (delete from progress p using gone where p.job_id = gone.id)
   select count(*) into pruned from gone;
   return pruned;
 end

@@ -13,6 +13,9 @@
 //! As a library: [`enqueue_in`] puts a job into your own transaction, [`Handler`] is the code for a
 //! kind, and [`Worker`] runs it.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
+
 pub mod api;
 #[doc(hidden)]
 pub mod cli;

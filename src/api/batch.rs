@@ -108,7 +108,8 @@ async fn store_all(
 ) -> Result<(Value, Vec<Enqueued>), Problem> {
     let wishes: Vec<NewJob> = items.iter().flatten().cloned().collect();
     let strict = state.settings.strict_kinds;
-    let fates = if wishes.is_empty() { Vec::new() } else { enqueue_apart(connection, &wishes, strict).await? };
+    let fates =
+        if wishes.is_empty() { Vec::new() } else { enqueue_apart(connection, &wishes, strict).await? };
     let is_taken = |fate: &Fated| matches!(fate, Ok(Enqueued { fate: Fate::ExecutionIdTaken, .. }));
     let taken = wishes.iter().zip(&fates).filter(|(_, fate)| is_taken(fate));
     let names: Vec<String> = taken.filter_map(|(wish, _)| wish.execution_id.clone()).collect();

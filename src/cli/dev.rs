@@ -104,11 +104,11 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     println!("{:>14}  psql '{url}'", "database");
     println!("{:>14}  Ctrl-C", "end");
 
-    let worked = joined(working).await;
+    let outcome = joined(working).await;
     serving.stop().await;
     process.close().await;
     let _ = fs::remove_file(args.data_dir.join("urls.json"));
-    worked
+    outcome
 }
 
 /// Writes where the API and the database are, for scripts; the database's URL holds its password.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::config::ConfigError;
 
 /// What `--help` says about exit codes.
-pub const EXIT_CODES: &str = "\
+pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  the job failed or was cancelled, or the server refused or could not do it

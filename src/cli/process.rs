@@ -104,7 +104,6 @@ pub(super) async fn joined(role: JoinHandle<Result<(), CliError>>) -> Result<(),
 }
 
 /// Any error, as the end of a command.
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 pub(super) fn failed(error: impl std::error::Error) -> CliError {
     CliError::Failed(error.to_string())
 }

@@ -16,9 +16,7 @@ pub(super) fn worker(config: &Config, process: &Process) -> Result<Worker, CliEr
     let settings = WorkerSettings {
         name: config.worker.name.clone().unwrap_or_default(),
         queues: queues(config),
-        other_queue_slots: usize_of(
-            config.worker.slots.map_or_else(|| config.default_slots(), |slots| slots),
-        ),
+        other_queue_slots: usize_of(config.default_slots()),
         lease_ttl: config.worker.lease_ttl,
         heartbeat: config.worker.heartbeat,
         poll: config.worker.poll,

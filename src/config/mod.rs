@@ -21,11 +21,13 @@ pub use error::{ConfigError, Problem};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
 pub use reference::reference;
 pub use settings::{
-    ApiSection, DatabaseSection, EmbeddedSection, KeeperSection, LogSection, QueueSection, WorkerSection,
+    ApiSection, BackoffSection, DatabaseSection, EmbeddedSection, KeeperSection, KindKeys, LogSection,
+    QueueSection, WorkerSection,
 };
 pub use source::Flag;
 pub use types::{
-    ByteSize, HostName, LogFilter, LogFormat, NAME_RULE, PostgresUrl, SchemaName, WebOrigin, is_name,
+    ByteSize, ExitCode, Header, HeaderText, HostName, HttpUrl, LogFilter, LogFormat, NAME_RULE, PostgresUrl,
+    Priority, QueueName, SchemaName, Secret, VariableName, VariableText, WebOrigin, Words, is_name,
 };
 
 use section::{Reader, Table};

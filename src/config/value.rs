@@ -9,7 +9,7 @@ use std::time::Duration;
 use config::ValueKind;
 
 /// A type that a setting can have.
-pub trait Setting: Sized + PartialOrd {
+pub(super) trait Setting: Sized + PartialOrd {
     /// True where the value must not be shown in an error.
     const SECRET: bool = false;
     /// True for a table of free keys, so that an environment variable can name one of them.

@@ -12,7 +12,7 @@ use super::state::JobState;
 /// One job.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct JobDocument {
-    /// UUIDv7.
+    /// A `UUIDv7`.
     pub id: Uuid,
     /// Which handler runs it.
     pub kind: String,

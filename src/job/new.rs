@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// The wish for one job. Every face (REST, Rust, command line) builds this value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewJob {
-    /// A UUIDv7 made by the caller's process; order of ids promises nothing.
+    /// A `UUIDv7` made by the caller's process; order of ids promises nothing.
     pub id: Uuid,
     /// Which handler runs it.
     pub kind: String,

@@ -20,7 +20,7 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { first: Duration::from_secs(5), factor: 2.0, max: Duration::from_secs(3600), jitter: 0.2 }
+        Self { first: Duration::from_secs(5), factor: 2.0, max: Duration::from_hours(1), jitter: 0.2 }
     }
 }
 
@@ -52,7 +52,7 @@ impl Default for KindSettings {
             priority: 5,
             max_attempts: 5,
             soft_timeout: None,
-            hard_timeout: Duration::from_secs(24 * 3600),
+            hard_timeout: Duration::from_hours(24),
             stop_grace: Duration::from_secs(10),
             backoff: Backoff::default(),
             retain: None,

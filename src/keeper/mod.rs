@@ -23,7 +23,7 @@ pub struct KeeperSettings {
 
 impl Default for KeeperSettings {
     fn default() -> Self {
-        Self { sweep: Duration::from_secs(5), retention: Duration::from_secs(30 * 24 * 3600) }
+        Self { sweep: Duration::from_secs(5), retention: Duration::from_hours(30 * 24) }
     }
 }
 
@@ -31,7 +31,7 @@ impl Default for KeeperSettings {
 pub async fn run(store: Store, notifier: Notifier, settings: KeeperSettings, stop: CancellationToken) {
     tokio::join!(
         every(settings.sweep, &stop, || sweep::sweep(&store, &notifier)),
-        every(Duration::from_secs(600), &stop, || partitions::keep(&store, settings.retention)),
+        every(Duration::from_mins(10), &stop, || partitions::keep(&store, settings.retention)),
     );
 }
 

@@ -15,7 +15,7 @@ pub(super) async fn keep(store: &Store, retention: Duration) {
         Ok(dropped) if dropped.is_empty() => {}
         Ok(dropped) => tracing::info!(?dropped, "dropped days past their retention"),
         Err(error) => {
-            tracing::warn!(%error, "old partitions could not be dropped; the next round tries again")
+            tracing::warn!(%error, "old partitions could not be dropped; the next round tries again");
         }
     }
     loop {

@@ -83,7 +83,7 @@ impl Store {
 ///
 /// # Errors
 /// As [`Store::claim`].
-#[expect(clippy::too_many_lines, reason = "it is one statement")]
+#[expect(clippy::too_many_lines, reason = "one statement, which is best read in one piece")]
 pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>) -> Result<Vec<Claimed>> {
     let priorities: Vec<i16> = (1..=9).collect();
     let run_ats: Vec<DateTime<Utc>> = request.cursor.iter().map(|position| position.run_at).collect();

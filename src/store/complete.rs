@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use serde_json::Value;
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::{Result, Store};
@@ -24,30 +25,35 @@ impl Store {
     /// # Errors
     /// When the database fails; then none of the batch is completed.
     pub async fn complete(&self, batch: &[Completed]) -> Result<HashSet<Uuid>> {
-        let jobs: Vec<Uuid> = batch.iter().map(|item| item.job_id).collect();
-        let leases: Vec<Uuid> = batch.iter().map(|item| item.lease_id).collect();
-        let results: Vec<Option<Value>> = batch.iter().map(|item| item.result.clone()).collect();
-        let held = match self.complete_rows(&jobs, &leases, &results).await {
+        match self.complete_once(batch).await {
             Err(error) if error.is_missing_partition() => {
                 self.ensure_partitions().await?;
-                self.complete_rows(&jobs, &leases, &results).await?
+                self.complete_once(batch).await
             }
-            other => other?,
-        };
-        let held: HashSet<Uuid> = held.into_iter().collect();
-        for item in batch.iter().filter(|item| !item.usage.is_empty() && held.contains(&item.lease_id)) {
-            self.record_usage(item).await?;
+            other => other,
         }
-        Ok(held)
     }
 
-    async fn complete_rows(
-        &self,
-        jobs: &[Uuid],
-        leases: &[Uuid],
-        results: &[Option<Value>],
-    ) -> Result<Vec<Uuid>> {
-        let held = sqlx::query_scalar!(
+    async fn complete_once(&self, batch: &[Completed]) -> Result<HashSet<Uuid>> {
+        if batch.iter().all(|item| item.usage.is_empty()) {
+            return complete_rows(self.writes(), batch).await;
+        }
+        // With what the processes used, or not at all: an error must mean that nothing was done.
+        let mut transaction = self.writes().begin().await?;
+        let held = complete_rows(&mut *transaction, batch).await?;
+        for item in batch.iter().filter(|item| !item.usage.is_empty() && held.contains(&item.lease_id)) {
+            record_usage(&mut *transaction, item).await?;
+        }
+        transaction.commit().await?;
+        Ok(held)
+    }
+}
+
+async fn complete_rows(executor: impl PgExecutor<'_>, batch: &[Completed]) -> Result<HashSet<Uuid>> {
+    let jobs: Vec<Uuid> = batch.iter().map(|item| item.job_id).collect();
+    let leases: Vec<Uuid> = batch.iter().map(|item| item.lease_id).collect();
+    let results: Vec<Option<Value>> = batch.iter().map(|item| item.result.clone()).collect();
+    let held = sqlx::query_scalar!(
             r#"
             with input as materialized (
               select *
@@ -78,18 +84,18 @@ impl Store {
             from gone g
             returning last_lease_id as "lease_id!"
             "#,
-            jobs,
-            leases,
-            results as &[Option<Value>],
+            &jobs,
+            &leases,
+            &results as &[Option<Value>],
         )
-        .fetch_all(self.pool())
+        .fetch_all(executor)
         .await?;
-        Ok(held)
-    }
+    Ok(held.into_iter().collect())
+}
 
-    /// Keeps what the process behind a completed attempt used.
-    async fn record_usage(&self, item: &Completed) -> Result<()> {
-        sqlx::query!(
+/// Keeps what the process behind a completed attempt used.
+async fn record_usage(executor: impl PgExecutor<'_>, item: &Completed) -> Result<()> {
+    sqlx::query!(
             r#"
             insert into attempts (
               job_id, attempt, lease_id, worker_id, outcome, exit_code, signal, out_of_memory, peak_memory_bytes,
@@ -107,8 +113,7 @@ impl Store {
             item.usage.out_of_memory,
             item.usage.peak_memory_bytes,
         )
-        .execute(self.pool())
+        .execute(executor)
         .await?;
-        Ok(())
-    }
+    Ok(())
 }

@@ -1,6 +1,8 @@
 //! Migrate: brings the schema to what this binary knows, under an advisory lock, over a short-lived
 //! connection of its own. Never touches a schema that is newer than the binary.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 use tokio_postgres::{Client, NoTls};
 
@@ -85,7 +87,7 @@ async fn found_version(client: &Client) -> Result<i32> {
 /// Replaces functions and views whole, in one transaction, if they are not this binary's already.
 async fn replace_verbs(client: &mut Client) -> Result<()> {
     let digest = Sha256::digest(format!("{FUNCTIONS}{VIEWS}"));
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = BASE64_STANDARD.encode(digest);
     let transaction = client.transaction().await.map_err(migration_error)?;
     let installed: Option<String> = transaction
         .query_one("select verbs_digest from schema_compatibility", &[])

@@ -40,6 +40,15 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub use error::{Error, Result};
 
+/// The statements of the hot path know by which index they go; with the rest off, stale statistics
+/// cannot tempt the planner to read a whole backlog.
+const BY_INDEX: &[(&str, &str)] = &[
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+];
+
 /// How to reach the database.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -78,6 +87,7 @@ impl Options {
 pub struct Store {
     pool: PgPool,
     claims: PgPool,
+    writes: PgPool,
     options: Arc<Options>,
 }
 
@@ -88,22 +98,14 @@ impl Store {
     /// When the URL cannot be read.
     pub fn connect(options: Options) -> Result<Self> {
         let ordinary = session(&options, &options.url, &[("synchronous_commit", "on")])?;
-        // A claim that is lost in a crash costs only a lease, so it need not wait for the disk. The
-        // planner has nothing to choose in a claim: with these off, stale statistics cannot tempt it.
-        let claiming = session(
-            &options,
-            &options.url,
-            &[
-                ("synchronous_commit", "off"),
-                ("enable_seqscan", "off"),
-                ("enable_bitmapscan", "off"),
-                ("enable_hashjoin", "off"),
-                ("enable_mergejoin", "off"),
-            ],
-        )?;
+        let writing = session(&options, &options.url, &[&[("synchronous_commit", "on")], BY_INDEX].concat())?;
+        // A claim that is lost in a crash costs only a lease, so it need not wait for the disk.
+        let claiming =
+            session(&options, &options.url, &[&[("synchronous_commit", "off")], BY_INDEX].concat())?;
         Ok(Self {
             pool: pool(options.max_connections).connect_lazy_with(ordinary),
             claims: pool(2).connect_lazy_with(claiming),
+            writes: pool(3).connect_lazy_with(writing),
             options: Arc::new(options),
         })
     }
@@ -126,6 +128,11 @@ impl Store {
         &self.claims
     }
 
+    /// Connections for what workers write of their attempts, which readers cannot use up.
+    pub(crate) fn writes(&self) -> &PgPool {
+        &self.writes
+    }
+
     /// The notification channel: the schema's name.
     #[must_use]
     pub fn channel(&self) -> &str {
@@ -135,6 +142,7 @@ impl Store {
     /// Closes all connections.
     pub async fn close(&self) {
         self.claims.close().await;
+        self.writes.close().await;
         self.pool.close().await;
     }
 }
@@ -143,7 +151,7 @@ fn pool(max_connections: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(Duration::from_secs(10))
-        .idle_timeout(Duration::from_secs(300))
+        .idle_timeout(Duration::from_mins(5))
         // A dead connection shows itself at its first use, and every verb may be tried again.
         .test_before_acquire(false)
 }

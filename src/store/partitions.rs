@@ -12,17 +12,27 @@ impl Store {
         Ok(sqlx::query_scalar!(r#"select ensure_partitions(14) as "made!""#).fetch_one(self.pool()).await?)
     }
 
-    /// Drops days of history older than the retention; answers their tables' names.
+    /// Drops days of history older than the retention, each in a transaction of its own so that locks
+    /// are held only for a moment; answers their tables' names.
     ///
     /// # Errors
-    /// When the database fails.
+    /// When the database fails; what was dropped before that is gone.
     pub async fn drop_partitions(&self, retention_seconds: f64) -> Result<Vec<String>> {
-        Ok(sqlx::query_scalar!(
-            r#"select drop_partitions(make_interval(secs => $1)) as "dropped!""#,
-            retention_seconds
-        )
-        .fetch_one(self.pool())
-        .await?)
+        let mut dropped = Vec::new();
+        loop {
+            let mut transaction = self.pool().begin().await?;
+            // A large day has many names to forget before it can be dropped.
+            sqlx::query!("set local statement_timeout = 0").execute(&mut *transaction).await?;
+            let day =
+                sqlx::query_scalar!("select drop_partition(make_interval(secs => $1))", retention_seconds)
+                    .fetch_one(&mut *transaction)
+                    .await?;
+            transaction.commit().await?;
+            match day {
+                Some(day) => dropped.push(day),
+                None => return Ok(dropped),
+            }
+        }
     }
 
     /// Removes one batch of what has a retention of its own; answers how many jobs.

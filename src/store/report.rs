@@ -25,7 +25,7 @@ impl Store {
     /// # Errors
     /// When the database fails; then none is written.
     pub async fn report(&self, batch: &[Reported]) -> Result<HashMap<Uuid, i64>> {
-        report_in(self.pool(), batch).await
+        report_in(self.writes(), batch).await
     }
 }
 

@@ -69,7 +69,7 @@ impl Store {
             &delays as &[Option<f64>],
             &usages as &[Option<Value>],
         )
-        .fetch_all(self.pool())
+        .fetch_all(self.writes())
         .await?;
         Ok(states)
     }

@@ -32,7 +32,7 @@ pub(super) struct Claimer {
 }
 
 impl Claimer {
-    pub(super) fn new(shared: Arc<Shared>, wakes: Wakes) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, wakes: &Wakes) -> Self {
         let looks = shared.lanes.all().into_iter().map(|lane| (lane, Look::new())).collect();
         Self {
             kinds: shared.registry.kinds(),
@@ -192,7 +192,7 @@ impl Claimer {
             }
             Ok(Wake::Settings) => self.poll_at = Instant::now(),
             Ok(Wake::Missed) | Err(RecvError::Lagged(_)) => {
-                self.looks.iter_mut().for_each(|(_, look)| look.stir())
+                self.looks.iter_mut().for_each(|(_, look)| look.stir());
             }
             Ok(_) | Err(RecvError::Closed) => {}
         }

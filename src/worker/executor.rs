@@ -49,14 +49,11 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
     if reported.load(std::sync::atomic::Ordering::Relaxed) {
         flush(shared, job_id, lease_id).await;
     }
-    match outcome.and_then(|outcome| ending(job_id, lease_id, outcome, usage)) {
-        Some(ending) => {
-            let _ = shared.endings.send(ending).await;
-        }
-        None => {
-            shared.metrics.leases_lost.inc();
-            shared.leases.remove(job_id, lease_id);
-        }
+    if let Some(ending) = outcome.and_then(|outcome| ending(job_id, lease_id, outcome, usage)) {
+        let _ = shared.endings.send(ending).await;
+    } else {
+        shared.metrics.leases_lost.inc();
+        shared.leases.remove(job_id, lease_id);
     }
 }
 
@@ -81,7 +78,7 @@ impl Limits {
 
     fn at(&self, after: Duration) -> Instant {
         // A hundred years ahead is never.
-        self.started + after.min(Duration::from_secs(3_153_600_000))
+        self.started + after.min(Duration::from_hours(876_000))
     }
 }
 

@@ -110,15 +110,12 @@ impl Lane {
             let next = {
                 let mut state = self.state();
                 let next = if state.runners > state.slots { None } else { state.waiting.pop_front() };
-                match next {
-                    Some(next) => {
-                        state.started += 1;
-                        next
-                    }
-                    None => {
-                        state.runners -= 1;
-                        break;
-                    }
+                if let Some(next) = next {
+                    state.started += 1;
+                    next
+                } else {
+                    state.runners -= 1;
+                    break;
                 }
             };
             let began = Instant::now();

@@ -46,7 +46,7 @@ pub(super) fn boot_time() -> Duration {
 impl Leases {
     pub(super) fn new(lease_ttl: Duration) -> Self {
         // The margin covers the time until an ended attempt's processes are gone.
-        Self { held: Mutex::default(), emptied: Notify::new(), trust: lease_ttl - lease_ttl / 5 }
+        Self { held: Mutex::default(), emptied: Notify::new(), trust: lease_ttl * 4 / 5 }
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<Uuid, Entry>> {

@@ -182,7 +182,7 @@ impl Worker {
         let heart = tokio::spawn(heart::run(shared.clone(), wakes.clone(), stop_helpers.clone()));
         tracing::info!(worker = shared.id, kinds = ?shared.registry.kinds(), "claiming");
 
-        Claimer::new(shared.clone(), wakes).run(&shutdown.graceful).await;
+        Claimer::new(shared.clone(), &wakes).run(&shutdown.graceful).await;
         wind_down(&shared, &shutdown).await;
 
         // The channels' other ends are held by attempts, of which none is left: these two finish what

@@ -66,7 +66,7 @@ async fn write(shared: &Arc<Shared>, batch: Vec<Reported>) {
             }
         }
         Err(error) => {
-            tracing::error!(%error, events = batch.len(), "events could not be stored and are dropped")
+            tracing::error!(%error, events = batch.len(), "events could not be stored and are dropped");
         }
     }
 }

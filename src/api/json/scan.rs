@@ -7,15 +7,15 @@ use std::collections::HashSet;
 use std::fmt::Write;
 
 /// The deepest nesting of arrays and objects.
-pub const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 /// The most values in one text.
-pub const MAX_VALUES: usize = 100_000;
+pub(super) const MAX_VALUES: usize = 100_000;
 /// The longest JSON pointer that is told, in bytes.
 const MAX_POINTER: usize = 300;
 
 /// What is wrong with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
+pub(super) enum Flaw {
     TooDeep,
     TooManyValues,
     InvalidUtf8,
@@ -28,7 +28,7 @@ pub enum Flaw {
 
 impl Flaw {
     /// What happened, and what to do.
-    pub const fn words(self) -> (&'static str, &'static str) {
+    pub(super) const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::TooDeep => ("is nested deeper than 64 levels", "Flatten the value."),
             Self::TooManyValues => (
@@ -56,13 +56,13 @@ impl Flaw {
 
 /// A flaw and the JSON pointer of the value that has it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(super) struct Finding {
     pub flaw: Flaw,
     pub pointer: String,
 }
 
 /// Looks through a JSON text.
-pub fn scan(bytes: &[u8]) -> Result<(), Finding> {
+pub(super) fn scan(bytes: &[u8]) -> Result<(), Finding> {
     let valid_bytes = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
     let mut scanner = Scanner { bytes: &bytes[..valid_bytes], at: 0, frames: Vec::new(), values: 0 };
     let flaw = match scanner.run() {
@@ -225,7 +225,7 @@ impl<'a> Scanner<'a> {
 }
 
 /// Adds a key to a JSON pointer, escaped as RFC 6901 says and cut where it is very long.
-pub fn push_key(pointer: &mut String, key: &str) {
+pub(super) fn push_key(pointer: &mut String, key: &str) {
     pointer.push('/');
     for character in key.chars() {
         if pointer.len() >= MAX_POINTER {
@@ -247,7 +247,7 @@ fn decoded(raw: &[u8]) -> String {
 }
 
 /// Length of the escape at the start of `bytes`, and its flaw.
-pub fn escape(bytes: &[u8]) -> (usize, Option<Flaw>) {
+pub(super) fn escape(bytes: &[u8]) -> (usize, Option<Flaw>) {
     let Some(unit) = unicode_unit(bytes) else { return (2.min(bytes.len()), None) };
     match unit {
         0 => (6, Some(Flaw::Nul)),

@@ -8,7 +8,7 @@ use tidemill::job::event::EventDraft;
 use tidemill::store::claim::Claimed;
 use uuid::Uuid;
 
-use crate::mill::{Mill, Seen, Setup, on_a_mill, read_until, until};
+use super::mill::{Mill, Seen, Setup, on_a_mill, read_until, until};
 
 fn line(number: i64) -> EventDraft {
     EventDraft::new("log", json!({"stream": "stdout", "line": number.to_string()}))

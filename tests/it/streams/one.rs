@@ -8,7 +8,7 @@ use tidemill::job::event::EventDraft;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
-use crate::mill::{Mill, Seen, Setup, numbers, on_a_mill, read_until, until};
+use super::mill::{Mill, Seen, Setup, numbers, on_a_mill, read_until, until};
 
 fn steps(from: i64, to: i64) -> impl Iterator<Item = EventDraft> {
     (from..=to).map(|step| match step % 2 {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use tidemill::job::event::EventDraft;
 
-use crate::mill::{Mill, Seen, Setup, on_a_mill, read_until};
+use super::mill::{Mill, Seen, Setup, on_a_mill, read_until};
 
 const EVENTS: usize = 500;
 

@@ -1,7 +1,6 @@
 //! A mill for one test: a database of its own on a server that runs, the routes of streams on a
 //! loopback port, and a worker's verbs by hand. The database is dropped when the test ends.
 
-use std::env;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
@@ -11,13 +10,9 @@ use eventsource_stream::Eventsource;
 use futures_util::{FutureExt, Stream, StreamExt};
 use serde_json::{Map, Value, json};
 use sqlx::AssertSqlSafe;
-use tidemill::api::auth::{Gate, KeyLookup, Lookup};
 use tidemill::api::events;
-use tidemill::api::hub::Hub;
-use tidemill::api::key::StoredKey;
-use tidemill::api::running::RunningJobs;
 use tidemill::api::server::ApiSettings;
-use tidemill::api::state::ApiState;
+use tidemill::api::state::{ApiState, Surroundings};
 use tidemill::job::attempt::Usage;
 use tidemill::job::event::EventDraft;
 use tidemill::job::new::NewJob;
@@ -25,21 +20,31 @@ use tidemill::metrics::Metrics;
 use tidemill::store::claim::{ClaimRequest, Claimed, Position};
 use tidemill::store::complete::Completed;
 use tidemill::store::enqueue::enqueue;
-use tidemill::store::migrate::migrate;
 use tidemill::store::notify::Notifier;
 use tidemill::store::report::Reported;
 use tidemill::store::{Options, Store};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::support::server;
+
+/// Waits for a fact.
+pub(super) async fn until(what: &str, mut fact: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !fact().await {
+        assert!(Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// How a mill differs from the ordinary one.
 #[derive(Debug, Clone, Copy)]
-pub struct Setup {
+pub(super) struct Setup {
     /// False: nobody says a hint.
-    pub notifies: bool,
+    pub(super) notifies: bool,
     /// False: the listening connection cannot be made.
-    pub listens: bool,
-    pub stream_lifetime: Duration,
+    pub(super) listens: bool,
+    pub(super) stream_lifetime: Duration,
 }
 
 impl Default for Setup {
@@ -48,65 +53,48 @@ impl Default for Setup {
     }
 }
 
-pub struct Mill {
-    pub store: Store,
-    pub state: ApiState,
-    pub address: SocketAddr,
+pub(super) struct Mill {
+    pub(super) store: Store,
+    pub(super) state: ApiState,
+    pub(super) address: SocketAddr,
     http: reqwest::Client,
 }
 
 /// One frame as a client sees it.
 #[derive(Debug, Clone)]
-pub struct Seen {
-    pub kind: String,
-    pub id: String,
-    pub data: Value,
+pub(super) struct Seen {
+    pub(super) kind: String,
+    pub(super) id: String,
+    pub(super) data: Value,
 }
 
 impl Seen {
-    pub fn seq(&self) -> i64 {
+    pub(super) fn seq(&self) -> i64 {
         self.data["seq"].as_i64().unwrap()
     }
 
-    pub fn is_end(&self) -> bool {
+    pub(super) fn is_end(&self) -> bool {
         ["completed", "failed", "cancelled"].contains(&self.kind.as_str())
     }
 
-    pub fn is_event(&self) -> bool {
+    pub(super) fn is_event(&self) -> bool {
         !self.is_end() && self.kind != "snapshot" && self.kind != "reset"
     }
 
-    pub fn job(&self) -> Uuid {
+    pub(super) fn job(&self) -> Uuid {
         self.data["job_id"].as_str().unwrap().parse().unwrap()
     }
 }
 
 /// The numbers of the stored events among frames.
-pub fn numbers(frames: &[Seen]) -> Vec<i64> {
+pub(super) fn numbers(frames: &[Seen]) -> Vec<i64> {
     frames.iter().filter(|frame| frame.is_event()).map(Seen::seq).collect()
 }
 
-struct NoKeys;
-
-impl KeyLookup for NoKeys {
-    fn lookup<'a>(&'a self, _: &'a str) -> Lookup<'a, Option<StoredKey>> {
-        Box::pin(async { Ok(None) })
-    }
-
-    fn any(&self) -> Lookup<'_, bool> {
-        Box::pin(async { Ok(false) })
-    }
-}
-
-fn server_url() -> String {
-    env::var("TIDEMILL_TEST_SERVER").unwrap_or_else(|_| "postgres://tidemill@127.0.0.1:54329".into())
-}
-
 /// Runs a test on a mill of its own.
-pub async fn on_a_mill<T: Future<Output = ()>>(setup: Setup, test: impl FnOnce(Arc<Mill>) -> T) {
+pub(super) async fn on_a_mill<T: Future<Output = ()>>(setup: Setup, test: impl FnOnce(Arc<Mill>) -> T) {
     let name = format!("streams_{}", Uuid::new_v4().simple());
-    let admin = Store::connect(Options::new(format!("{}/postgres", server_url()))).unwrap();
-    sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(admin.pool()).await.unwrap();
+    server().create(&name, true).await;
     let shutdown = CancellationToken::new();
     let outcome = AssertUnwindSafe(async {
         let mill = Arc::new(Mill::start(&name, setup, shutdown.clone()).await);
@@ -115,28 +103,15 @@ pub async fn on_a_mill<T: Future<Output = ()>>(setup: Setup, test: impl FnOnce(A
     .catch_unwind()
     .await;
     shutdown.cancel();
-    sqlx::query(AssertSqlSafe(format!("drop database {name} with (force)")))
-        .execute(admin.pool())
-        .await
-        .unwrap();
+    server().drop_later(&name);
     if let Err(panic) = outcome {
         resume_unwind(panic);
     }
 }
 
-/// Waits for a fact.
-pub async fn until(what: &str, mut fact: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !fact().await {
-        assert!(Instant::now() < deadline, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
 impl Mill {
     async fn start(database: &str, setup: Setup, shutdown: CancellationToken) -> Self {
-        let mut options = Options::new(format!("{}/{database}", server_url()));
-        migrate(&options).await.unwrap();
+        let mut options = Options::new(server().url(database));
         if !setup.listens {
             // Nothing listens on the discard port.
             options.listen_url = Some("postgres://nobody@127.0.0.1:9/none".into());
@@ -148,17 +123,15 @@ impl Mill {
             tokio::spawn(notifier.clone().run(store.clone(), shutdown.clone()));
         }
         let settings = ApiSettings { stream_lifetime: setup.stream_lifetime, ..ApiSettings::default() };
-        let state = ApiState {
-            hub: Hub::start(store.clone(), wakes.clone(), shutdown.clone()),
-            running: RunningJobs::new(store.clone()),
+        let around = Surroundings {
             store: store.clone(),
             wakes,
             notifier,
-            gate: Gate::new(NoKeys, true),
             metrics: Arc::new(Metrics::new()),
-            settings: Arc::new(settings),
+            readiness: Vec::new(),
             shutdown: shutdown.clone(),
         };
+        let state = ApiState::start(around, settings, true);
         let (router, _) = events::routes().with_state(state.clone()).split_for_parts();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -173,7 +146,7 @@ impl Mill {
     }
 
     /// Enqueues a job of `kind` on `queue`.
-    pub async fn enqueue(&self, kind: &str, queue: &str, execution_id: Option<&str>) -> Uuid {
+    pub(super) async fn enqueue(&self, kind: &str, queue: &str, execution_id: Option<&str>) -> Uuid {
         let mut job = NewJob::new(kind, Map::new());
         job.queue = Some(queue.into());
         job.execution_id = execution_id.map(Into::into);
@@ -181,7 +154,7 @@ impl Mill {
     }
 
     /// Claims everything that is due on `queue`.
-    pub async fn claim(&self, kind: &str, queue: &str) -> Vec<Claimed> {
+    pub(super) async fn claim(&self, kind: &str, queue: &str) -> Vec<Claimed> {
         let cursor = [Position::HEAD; 9];
         let request = ClaimRequest {
             queue,
@@ -195,18 +168,18 @@ impl Mill {
     }
 
     /// A job that runs.
-    pub async fn running(&self) -> Claimed {
+    pub(super) async fn running(&self) -> Claimed {
         self.enqueue("test", "default", None).await;
         self.claim("test", "default").await.pop().unwrap()
     }
 
     /// Reports events of a running job as its worker does.
-    pub async fn report(&self, job: &Claimed, drafts: impl IntoIterator<Item = EventDraft>) {
+    pub(super) async fn report(&self, job: &Claimed, drafts: impl IntoIterator<Item = EventDraft>) {
         assert!(self.try_report(job, drafts).await.unwrap().is_some(), "the lease is held");
     }
 
     /// As `report`; answers the number of the last event.
-    pub async fn try_report(
+    pub(super) async fn try_report(
         &self,
         job: &Claimed,
         drafts: impl IntoIterator<Item = EventDraft>,
@@ -219,7 +192,7 @@ impl Mill {
         Ok(last)
     }
 
-    pub async fn complete(&self, job: &Claimed) {
+    pub(super) async fn complete(&self, job: &Claimed) {
         let done = Completed {
             job_id: job.id,
             lease_id: job.lease_id,
@@ -230,16 +203,16 @@ impl Mill {
         self.state.notifier.events([(job.id, 0)]);
     }
 
-    pub async fn get(&self, path: &str) -> reqwest::Response {
+    pub(super) async fn get(&self, path: &str) -> reqwest::Response {
         self.http.get(format!("http://{}{path}", self.address)).send().await.unwrap()
     }
 
-    pub async fn get_json(&self, path: &str) -> (u16, Value) {
+    pub(super) async fn get_json(&self, path: &str) -> (u16, Value) {
         let response = self.get(path).await;
         (response.status().as_u16(), response.json().await.unwrap())
     }
 
-    pub async fn open(&self, path: &str, last_event_id: Option<&str>) -> reqwest::Response {
+    pub(super) async fn open(&self, path: &str, last_event_id: Option<&str>) -> reqwest::Response {
         let request =
             self.http.get(format!("http://{}{path}", self.address)).header("Accept", "text/event-stream");
         let request = match last_event_id {
@@ -250,7 +223,7 @@ impl Mill {
     }
 
     /// The frames of a stream.
-    pub async fn stream(
+    pub(super) async fn stream(
         &self,
         path: &str,
         last_event_id: Option<&str>,
@@ -269,21 +242,21 @@ impl Mill {
     }
 
     /// All frames of a stream that ends.
-    pub async fn whole(&self, path: &str, last_event_id: Option<&str>) -> Vec<Seen> {
+    pub(super) async fn whole(&self, path: &str, last_event_id: Option<&str>) -> Vec<Seen> {
         self.stream(path, last_event_id).await.collect().await
     }
 
-    pub async fn sql(&self, statement: &str) -> i64 {
+    pub(super) async fn sql(&self, statement: &str) -> i64 {
         sqlx::query_scalar(AssertSqlSafe(statement.to_owned())).fetch_one(self.store.pool()).await.unwrap()
     }
 
-    pub async fn execute(&self, statement: &str) {
+    pub(super) async fn execute(&self, statement: &str) {
         sqlx::query(AssertSqlSafe(statement.to_owned())).execute(self.store.pool()).await.unwrap();
     }
 }
 
 /// Reads until a frame for which `stop` is true, inclusive.
-pub async fn read_until(
+pub(super) async fn read_until(
     stream: &mut (impl Stream<Item = Seen> + Unpin),
     mut stop: impl FnMut(&Seen) -> bool,
 ) -> Vec<Seen> {

@@ -1,0 +1,171 @@
+//! Claim: promise 2 (one lease a job) and promise 6 (never early), in order, past paused queues, and
+//! with a cursor that forgets nothing.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use chrono::Utc;
+use tidemill::NewJob;
+use tidemill::store::claim::{ClaimRequest, Position};
+use uuid::Uuid;
+
+use crate::support::{Db, job, numbered, wait_for};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixteen_claimers_never_take_the_same_job() {
+    const JOBS: i64 = 5_000;
+    let db = Db::new().await;
+    let jobs: Vec<NewJob> = (0..JOBS).map(|n| numbered("k", n)).collect();
+    db.enqueue_all(&jobs).await;
+    let mut claimers = tokio::task::JoinSet::new();
+    for number in 0..16 {
+        let store = db.store.clone();
+        claimers.spawn(async move {
+            let worker = format!("w{number}");
+            let mut cursor = [Position::HEAD; 9];
+            let mut taken: Vec<(Uuid, Uuid)> = Vec::new();
+            loop {
+                let request = ClaimRequest {
+                    queue: "default",
+                    kinds: &["k".to_owned()],
+                    limit: 7 + number,
+                    cursor: &cursor,
+                    worker_id: &worker,
+                    lease_ttl_seconds: 60.0,
+                };
+                let jobs = store.claim(&request).await.unwrap();
+                assert!(jobs.len() <= usize::try_from(request.limit).unwrap());
+                match jobs.last() {
+                    Some(last) => cursor[4] = Position { run_at: last.run_at, id: last.id },
+                    None if cursor[4] == Position::HEAD => return taken,
+                    None => cursor[4] = Position::HEAD,
+                }
+                taken.extend(jobs.iter().map(|job| (job.id, job.lease_id)));
+            }
+        });
+    }
+    let taken: Vec<_> = claimers.join_all().await.concat();
+    let jobs: HashSet<_> = taken.iter().map(|(job, _)| job).collect();
+    let leases: HashSet<_> = taken.iter().map(|(_, lease)| lease).collect();
+    assert_eq!((taken.len(), jobs.len(), leases.len()), (5_000, 5_000, 5_000));
+    assert_eq!(db.count("jobs_live where attempt = 1 and state = 'running'").await, JOBS);
+    db.check_invariants().await;
+}
+
+#[tokio::test]
+async fn takes_first_priorities_first_and_of_each_the_oldest() {
+    let db = Db::new().await;
+    let now = Utc::now();
+    let mut wishes = Vec::new();
+    for (n, (priority, age)) in [(9, 5), (5, 1), (1, 1), (5, 9), (1, 7), (7, 3)].into_iter().enumerate() {
+        wishes.push(NewJob {
+            priority: Some(priority),
+            run_at: Some(now - Duration::from_secs(age)),
+            ..numbered("k", i64::try_from(n).unwrap())
+        });
+    }
+    db.enqueue_all(&wishes).await;
+    let mut order = Vec::new();
+    for _ in 0..3 {
+        for claimed in db.claim_some("default", "k", 2).await {
+            order.push(claimed.args["n"].as_i64().unwrap());
+        }
+    }
+    assert_eq!(order, [4, 2, 3, 1, 5, 0]);
+}
+
+#[tokio::test]
+async fn never_takes_a_job_before_its_time() {
+    let db = Db::new().await;
+    let soon = NewJob { delay: Some(Duration::from_millis(300)), ..job("k") };
+    let far = NewJob { delay: Some(Duration::from_secs(3600)), ..job("k") };
+    let made = db.enqueue_all(&[soon, far]).await;
+    db.execute(format!(
+        "insert into jobs (id, kind, state, run_at) values ('{}', 'k', 'waiting', 'infinity')",
+        Uuid::now_v7()
+    ))
+    .await;
+    let claimed =
+        wait_for("the job falls due", || async { db.claim_some("default", "k", 10).await.pop() }).await;
+    assert_eq!(claimed.id, made[0].id);
+    let early: bool = db.scalar("select started_at < run_at from jobs_live where state = 'running'").await;
+    assert!(!early);
+    assert!(db.claim_some("default", "k", 10).await.is_empty());
+}
+
+#[tokio::test]
+async fn takes_only_its_queue_and_its_kinds() {
+    let db = Db::new().await;
+    db.enqueue_all(&[job("k"), job("other"), NewJob { queue: Some("q".into()), ..job("k") }]).await;
+    assert_eq!(db.claim_some("default", "k", 10).await.len(), 1);
+    assert_eq!(db.claim_some("q", "k", 10).await.len(), 1);
+    assert!(db.claim_some("q", "k", 10).await.is_empty());
+    assert_eq!(db.count("jobs where state = 'available'").await, 1);
+}
+
+#[tokio::test]
+async fn takes_nothing_from_a_paused_queue_until_it_is_resumed() {
+    let db = Db::new().await;
+    let running = db.running().await;
+    db.enqueue(job("k")).await;
+    db.pause_queue("default", "me").await.unwrap();
+    assert!(db.claim_some("default", "k", 10).await.is_empty());
+    assert!(db.complete_one(&running).await, "what runs goes on");
+    db.resume_queue("default").await.unwrap();
+    assert_eq!(db.claim_some("default", "k", 10).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_look_from_the_head_finds_what_lies_before_the_cursor() {
+    let db = Db::new().await;
+    let first = db.running().await;
+    let mut cursor = [Position::HEAD; 9];
+    cursor[4] = Position { run_at: first.run_at, id: first.id };
+    let older = NewJob { run_at: Some(first.run_at - Duration::from_secs(60)), ..job("k") };
+    let newer = job("k");
+    let made = db.enqueue_all(&[older, newer]).await;
+    let behind = db.claim_behind(&cursor, "default", "k", 10).await;
+    assert_eq!(behind.iter().map(|job| job.id).collect::<Vec<_>>(), [made[1].id]);
+    let head = db.claim_some("default", "k", 10).await;
+    assert_eq!(head.iter().map(|job| job.id).collect::<Vec<_>>(), [made[0].id]);
+}
+
+#[tokio::test]
+async fn writes_the_lease_with_the_limits_of_job_and_kind() {
+    let db = Db::new().await;
+    let made = NewJob { hard_timeout: Some(Duration::from_secs(100)), ..job("k") };
+    db.enqueue(made).await;
+    let claimed = db.claim_one().await;
+    let (expires, deadline): (f64, f64) = {
+        let row: Vec<(f64, f64)> = db
+            .rows(
+                "select extract(epoch from lease_expires_at - started_at)::float8,
+                   extract(epoch from deadline_at - started_at)::float8
+                 from running",
+            )
+            .await;
+        row[0]
+    };
+    assert!((29.9..30.5).contains(&expires), "{expires}");
+    // The hard timeout, the default grace, and one lease.
+    assert!((139.9..140.5).contains(&deadline), "{deadline}");
+    assert_eq!(claimed.attempt, 1);
+    assert_eq!(claimed.hard_timeout_seconds, Some(100.0));
+}
+
+#[tokio::test]
+async fn skips_what_another_session_holds_and_finds_it_later() {
+    let db = Db::new().await;
+    let held = db.enqueue(job("k")).await;
+    let free = db.enqueue(job("k")).await;
+    let mut transaction = db.pool().begin().await.unwrap();
+    sqlx::query("select 1 from jobs_live where id = $1 for update")
+        .bind(held)
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    let claimed = db.claim_some("default", "k", 10).await;
+    assert_eq!(claimed.iter().map(|job| job.id).collect::<Vec<_>>(), [free]);
+    transaction.rollback().await.unwrap();
+    assert_eq!(db.claim_one().await.id, held);
+}

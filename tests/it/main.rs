@@ -1,0 +1,25 @@
+//! The integration tests: a file per verb, each against a real Postgres of their own. One binary, so
+//! that the server starts once; every test has a database to itself and runs beside the others.
+
+mod cancel;
+mod claim;
+mod claim_plan;
+mod complete;
+mod delete;
+mod enqueue;
+mod heartbeat;
+mod idempotency;
+mod interleavings;
+// mod listen;
+// mod migrate;
+// mod partitions;
+mod queues;
+mod report;
+mod retry;
+// mod schema;
+mod settle;
+mod streams;
+mod support;
+mod sweep;
+// mod tidy;
+// mod worker;

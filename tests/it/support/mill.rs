@@ -1,0 +1,108 @@
+//! A worker with handlers that tests write as closures, run in the test's own process.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tidemill::job::attempt::Usage;
+use tidemill::store::Result;
+use tidemill::worker::handler::{Completion, DynHandler, RunFuture};
+use tidemill::worker::{Worker, WorkerBuilder};
+use tidemill::{Context, JobError, KindSettings, Shutdown, Store, WorkerSettings};
+use tokio::task::JoinHandle;
+
+use super::DEADLINE;
+
+/// A handler made from a closure.
+struct Closure<F>(F);
+
+impl<F, R> DynHandler for Closure<F>
+where
+    F: Fn(Context) -> R + Send + Sync + 'static,
+    R: Future<Output = std::result::Result<Completion, JobError>> + Send + 'static,
+{
+    fn run(&self, context: Context) -> RunFuture<'_> {
+        Box::pin((self.0)(context))
+    }
+}
+
+/// What a handler that is done answers.
+#[expect(clippy::unnecessary_wraps, reason = "it is what handlers return")]
+pub(crate) fn ok(result: impl Into<Option<Value>>) -> std::result::Result<Completion, JobError> {
+    Ok(Completion { result: result.into(), usage: Usage::default() })
+}
+
+/// Assembles a [`Mill`]: quick heartbeats, one queue `default` with four slots.
+pub(crate) struct MillBuilder(WorkerBuilder, WorkerSettings);
+
+impl MillBuilder {
+    pub(crate) fn new(store: &Store) -> Self {
+        let settings = WorkerSettings {
+            name: "mill".into(),
+            queues: vec![("default".into(), 4)],
+            heartbeat: Duration::from_millis(500),
+            shutdown_timeout: DEADLINE,
+            ..WorkerSettings::default()
+        };
+        Self(Worker::builder(store.clone()), settings)
+    }
+
+    pub(crate) fn settings(mut self, change: impl FnOnce(&mut WorkerSettings)) -> Self {
+        change(&mut self.1);
+        self
+    }
+
+    pub(crate) fn slots(self, slots: usize) -> Self {
+        self.settings(|settings| settings.queues = vec![("default".into(), slots)])
+    }
+
+    pub(crate) fn handler<F, R>(self, kind: &str, run: F) -> Self
+    where
+        F: Fn(Context) -> R + Send + Sync + 'static,
+        R: Future<Output = std::result::Result<Completion, JobError>> + Send + 'static,
+    {
+        // Quick retries, for nobody wants to wait.
+        let mut settings = KindSettings::default();
+        settings.backoff.first = Duration::from_millis(20);
+        self.handler_with(kind, settings, run)
+    }
+
+    pub(crate) fn handler_with<F, R>(self, kind: &str, settings: KindSettings, run: F) -> Self
+    where
+        F: Fn(Context) -> R + Send + Sync + 'static,
+        R: Future<Output = std::result::Result<Completion, JobError>> + Send + 'static,
+    {
+        Self(self.0.kind(kind, "rust", settings, Closure(run)), self.1)
+    }
+
+    pub(crate) fn start(self) -> Mill {
+        let worker = self.0.settings(self.1).build();
+        let shutdown = Shutdown::default();
+        let id = worker.id().to_owned();
+        let task = tokio::spawn(worker.run(shutdown.clone()));
+        Mill { id, shutdown, task }
+    }
+}
+
+/// A worker that runs.
+pub(crate) struct Mill {
+    pub(crate) id: String,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) task: JoinHandle<Result<()>>,
+}
+
+impl Mill {
+    pub(crate) fn builder(store: &Store) -> MillBuilder {
+        MillBuilder::new(store)
+    }
+
+    /// Shuts it down and waits for its end.
+    pub(crate) async fn stop(self) {
+        self.shutdown.graceful.cancel();
+        self.ended().await;
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(self) {
+        tokio::time::timeout(DEADLINE, self.task).await.expect("the worker ends").unwrap().unwrap();
+    }
+}
