@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::server::{Server, on_a_server, text};
+use super::server::{Server, on_a_server, text};
 
 async fn listed(server: &Server, query: &str) -> Vec<Value> {
     let page = server.get(&format!("/api/v1/jobs?{query}")).await.expect(200);

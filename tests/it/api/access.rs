@@ -9,7 +9,7 @@ use tidemill::api::access::{RULES, Rule};
 use tidemill::api::key::{ApiKey, Scope};
 use tidemill::api::server::ApiSettings;
 
-use crate::server::{Server, on_a_server, on_a_server_with, until};
+use super::server::{Server, on_a_server, on_a_server_with, until};
 
 /// What a request of a rule's route was answered with; it may make sense or not.
 async fn knock(server: &Server, rule: &Rule, key: Option<&ApiKey>) -> u16 {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{Server, on_a_server, text};
+use super::server::{Server, on_a_server, text};
 
 async fn taken(server: &Server, kind: &str, more: Value) -> Value {
     let mut wish = json!({"kind": kind});

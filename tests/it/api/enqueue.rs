@@ -8,7 +8,7 @@ use tidemill::NewJob;
 use tidemill::api::server::ApiSettings;
 use tokio::task::JoinSet;
 
-use crate::server::{on_a_server, on_a_server_with, text};
+use super::server::{on_a_server, on_a_server_with, text};
 
 #[tokio::test]
 async fn a_job_is_answered_as_it_is_stored() {

@@ -1,7 +1,6 @@
 //! A server for one test: a database of its own on a server that runs, and all routes on a loopback
 //! port. The database is dropped when the test ends.
 
-use std::env;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
@@ -18,11 +17,12 @@ use tidemill::api::router::router;
 use tidemill::api::server::ApiSettings;
 use tidemill::api::state::{ApiState, Probe, Surroundings};
 use tidemill::metrics::Metrics;
-use tidemill::store::migrate::migrate;
 use tidemill::store::notify::Notifier;
 use tidemill::store::{Options, Store};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use crate::support::server;
 
 /// A server that answers.
 pub(crate) struct Server {
@@ -168,10 +168,6 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn()
     }
 }
 
-fn server_url() -> String {
-    env::var("TIDEMILL_TEST_SERVER").unwrap_or_else(|_| "postgres://tidemill@127.0.0.1:54329".into())
-}
-
 /// Runs a test on an ordinary server of its own.
 pub(crate) async fn on_a_server<T: Future<Output = ()>>(test: impl FnOnce(Arc<Server>) -> T) {
     on_a_server_with(ApiSettings::default(), Vec::new(), test).await;
@@ -184,8 +180,7 @@ pub(crate) async fn on_a_server_with<T: Future<Output = ()>>(
     test: impl FnOnce(Arc<Server>) -> T,
 ) {
     let name = format!("api_{}", Uuid::new_v4().simple());
-    let admin = Store::connect(Options::new(format!("{}/postgres", server_url()))).unwrap();
-    sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(admin.pool()).await.unwrap();
+    server().create(&name, true).await;
     let shutdown = CancellationToken::new();
     let outcome = AssertUnwindSafe(async {
         let server = start(&name, settings, probes, shutdown.clone()).await;
@@ -194,10 +189,7 @@ pub(crate) async fn on_a_server_with<T: Future<Output = ()>>(
     .catch_unwind()
     .await;
     shutdown.cancel();
-    sqlx::query(AssertSqlSafe(format!("drop database {name} with (force)")))
-        .execute(admin.pool())
-        .await
-        .unwrap();
+    server().drop_later(&name);
     if let Err(panic) = outcome {
         resume_unwind(panic);
     }
@@ -206,9 +198,7 @@ pub(crate) async fn on_a_server_with<T: Future<Output = ()>>(
 async fn start(name: &str, settings: ApiSettings, probes: Vec<Probe>, shutdown: CancellationToken) -> Server {
     // Another test of this process may have installed one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let options = Options::new(format!("{}/{name}", server_url()));
-    migrate(&options).await.unwrap();
-    let store = Store::connect(options).unwrap();
+    let store = Store::connect(Options::new(server().url(name))).unwrap();
     let notifier = Notifier::default();
     tokio::spawn(notifier.clone().run(store.clone(), shutdown.clone()));
     let around = Surroundings {

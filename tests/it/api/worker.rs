@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-use crate::server::{on_a_server, text, until};
+use super::server::{on_a_server, text, until};
 
 #[tokio::test]
 async fn a_job_lives_its_whole_life_over_http() {

@@ -7,7 +7,7 @@ use serde_json::json;
 use tidemill::api::server::ApiSettings;
 use tidemill::api::state::Probe;
 
-use crate::server::{on_a_server, on_a_server_with, text};
+use super::server::{on_a_server, on_a_server_with, text};
 
 #[tokio::test]
 async fn ready_means_that_every_part_is() {

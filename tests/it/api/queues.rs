@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::server::{Answer, Server, on_a_server, text, until};
+use super::server::{Answer, Server, on_a_server, text, until};
 
 async fn patch(server: &Server, queue: &str, body: Value) -> Answer {
     server.send(server.request(Method::PATCH, &format!("/api/v1/queues/{queue}")).json(&body)).await

@@ -7,13 +7,13 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::server::on_a_server;
+use super::server::on_a_server;
 
 const A_SECOND: u32 = 200;
 const SECONDS: u32 = 10;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement: cargo test --release --test api post_latency -- --ignored --nocapture"]
+#[ignore = "a measurement: cargo test --release --test it post_latency -- --ignored --nocapture"]
 async fn post_latency() {
     on_a_server(|server| async move {
         let mut ticks = interval(Duration::from_secs(1) / A_SECOND);

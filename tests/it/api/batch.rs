@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tidemill::NewJob;
 use tidemill::store::enqueue::enqueue_apart;
 
-use crate::server::{on_a_server, text};
+use super::server::{on_a_server, text};
 
 fn statuses(answer: &Value) -> Vec<&str> {
     answer["results"].as_array().unwrap().iter().map(|result| text(&result["status"])).collect()

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::server::{Server, on_a_server, text};
+use super::server::{Server, on_a_server, text};
 
 fn path(job: &Value, verb: &str) -> String {
     format!("/api/v1/jobs/{}/{verb}", text(&job["id"]))
 }
 
-async fn delete(server: &Server, job: &Value) -> crate::server::Answer {
+async fn delete(server: &Server, job: &Value) -> super::server::Answer {
     server.send(server.request(Method::DELETE, &format!("/api/v1/jobs/{}", text(&job["id"])))).await
 }
 
