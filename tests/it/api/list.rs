@@ -55,7 +55,7 @@ async fn every_filter_holds() {
         let failing = server.enqueue(json!({"kind": "failing", "queue": "f"})).await["id"].clone();
         let body = json!({"worker": "w", "kinds": ["failing"], "queues": ["f"]});
         let claimed = server.post("/api/v1/worker/claim", body).await.expect(200)["jobs"][0].clone();
-        assert_eq!(listed(&server, "state=running").await, [failing.clone()]);
+        assert_eq!(listed(&server, "state=running").await, std::slice::from_ref(&failing));
         let error = json!({"error": {"message": "The DISK is 100% full"}});
         assert_eq!(server.word(&claimed, "fail", error).await.expect(200)["state"], "available");
 
