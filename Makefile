@@ -1,6 +1,6 @@
 # `make run` shows Tidemill at work, `make test` proves it. Both set up what they need.
 
-.PHONY: run test build bench fmt lint setup unit web docs sqlx-data schema
+.PHONY: run test build bench fmt lint setup unit web browser docs sqlx-data schema
 
 CARGO ?= cargo
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -9,7 +9,7 @@ run: setup ## Build, start everything on an embedded Postgres, and run a demonst
 	$(CARGO) build --release
 	target/release/tidemill dev --enqueue build-crate --enqueue count-slowly
 
-test: setup lint unit web ## Everything that CI asks for
+test: setup lint unit web browser ## Everything that CI asks for
 
 unit:
 	$(CARGO) build --bins --examples
@@ -17,7 +17,12 @@ unit:
 	$(CARGO) test --doc
 
 web:
-	node --test web/test/
+	node --test web/test/*.test.js
+
+browser: ## The page in a real Chromium
+	cd web && npm ci --no-audit --no-fund --silent
+	$(CARGO) build --bins
+	node --test web/test/browser/*.test.js
 
 lint:
 	$(CARGO) fmt --check

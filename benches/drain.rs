@@ -6,10 +6,12 @@
 //! without it on an embedded Postgres. `JOBS=200000 ROUNDS=3` are the defaults.
 
 use std::env;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, json};
 use sqlx::AssertSqlSafe;
+use tidemill::embedded::{EmbeddedPostgres, Settings};
 use tidemill::job::attempt::Usage;
 use tidemill::store::claim::{ClaimRequest, Position};
 use tidemill::store::complete::Completed;
@@ -35,7 +37,18 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 async fn main() -> Result<(), AnyError> {
     let jobs: usize = setting("JOBS", 200_000);
     let rounds: usize = setting("ROUNDS", 3);
-    let options = Options::new(env::var("DATABASE_URL")?);
+    let Ok(url) = env::var("DATABASE_URL") else {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("drain");
+        let postgres = EmbeddedPostgres::start(Settings::new(folder)).await?;
+        let measured = measure(postgres.url(), jobs, rounds).await;
+        postgres.stop().await?;
+        return measured;
+    };
+    measure(&url, jobs, rounds).await
+}
+
+async fn measure(url: &str, jobs: usize, rounds: usize) -> Result<(), AnyError> {
+    let options = Options::new(url);
     migrate(&options).await?;
     let store = Store::connect(options)?;
     let mut ratios = Vec::new();

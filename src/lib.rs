@@ -14,7 +14,7 @@
 //! kind, and [`Worker`] runs it.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
-#![warn(unreachable_pub)]
+#![warn(clippy::pedantic, unreachable_pub)]
 
 pub mod api;
 #[doc(hidden)]

@@ -1,5 +1,7 @@
 //! The binary: reads the command line, runs it, and ends with its exit code.
 
+#![warn(clippy::pedantic)]
+
 use std::process::ExitCode;
 
 use clap::Parser;

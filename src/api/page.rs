@@ -12,9 +12,10 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 /// Addresses that the page itself leads to its parts.
 const CLIENT_ROUTES: [&str; 4] = ["/", "/enqueue", "/jobs", "/jobs/{id}"];
 
-/// Everything under `web/`; a development build reads it from the checkout at every request.
+/// What stands right in `web/`, not its tests and tools; a development build reads it from the checkout at every request.
 #[derive(RustEmbed)]
 #[folder = "web/"]
+#[exclude = "*/*"]
 struct Files;
 
 /// The page and its files as routes. Every other address is left to whoever this is merged into.

@@ -95,14 +95,17 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     let working = process.work(worker);
     let page = page_url(address);
     write_urls(&args.data_dir, &page, &url)?;
+    let mut banner = Vec::new();
     for kind in &args.enqueue {
         let job = NewJob::new(kind, Map::new());
         enqueue(process.store.pool(), std::slice::from_ref(&job), false).await.map_err(failed)?;
-        println!("{kind:>14}  {page}/jobs/{}", job.id);
+        banner.push(format!("{kind:>14}  {page}/jobs/{}", job.id));
     }
-    println!("{:>14}  {page}", "dashboard");
-    println!("{:>14}  psql '{url}'", "database");
-    println!("{:>14}  Ctrl-C", "end");
+    banner.push(format!("{:>14}  {page}", "dashboard"));
+    banner.push(format!("{:>14}  psql '{url}'", "database"));
+    banner.push(format!("{:>14}  Ctrl-C", "end"));
+    // At once, so that no log line stands in between.
+    println!("\n{}\n", banner.join("\n"));
 
     let outcome = joined(working).await;
     serving.stop().await;

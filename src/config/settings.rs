@@ -98,7 +98,7 @@ section! {
         /// How a line looks.
         format: LogFormat = "text";
         /// Which lines are written.
-        filter: LogFilter = "info";
+        filter: LogFilter = "info,refinery_core=warn";
     }
 }
 

@@ -183,8 +183,8 @@ pub(crate) async fn on_a_server_with<T: Future<Output = ()>>(
     server().create(&name, true).await;
     let shutdown = CancellationToken::new();
     let outcome = AssertUnwindSafe(async {
-        let server = start(&name, settings, probes, shutdown.clone()).await;
-        tokio::time::timeout(Duration::from_mins(2), test(Arc::new(server))).await.expect("in time");
+        let started = start(&name, settings, probes, shutdown.clone()).await;
+        tokio::time::timeout(Duration::from_mins(2), test(Arc::new(started))).await.expect("in time");
     })
     .catch_unwind()
     .await;

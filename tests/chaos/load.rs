@@ -1,0 +1,160 @@
+//! Clients that enqueue at a steady pace, each request under an idempotency key, and repeat a request until its
+//! answer is definite. What was answered with 202 is acknowledged; nothing else is.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::ledger::uptime;
+
+const CLIENTS: usize = 10;
+/// Of each client; in all 50 jobs a second.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Every so many-th job of a client is a slow one.
+const SLOW_EVERY: usize = 10;
+/// At most so many jobs of one client.
+const MOST: usize = 400;
+const PATIENCE: Duration = Duration::from_mins(1);
+
+#[derive(Debug, Clone)]
+pub struct Acknowledged {
+    pub key: String,
+    pub job: Uuid,
+    pub at: f64,
+}
+
+/// What clients saw.
+#[derive(Debug, Default, Clone)]
+pub struct Sent {
+    pub keys: BTreeSet<String>,
+    pub acknowledged: Vec<Acknowledged>,
+    /// Answers that left open whether the job is stored: cut connections, time-outs, 5xx.
+    pub indeterminate: usize,
+    /// Answers that say that they were given before.
+    pub replayed: usize,
+    /// What no client may ever see.
+    pub refused: Vec<String>,
+}
+
+pub struct Load {
+    sent: Arc<Mutex<Sent>>,
+    stop: CancellationToken,
+    clients: JoinSet<()>,
+}
+
+impl Load {
+    /// Starts the clients; the ids of slow jobs go to `slow_jobs`.
+    pub fn start(url: String, slow_jobs: UnboundedSender<Uuid>) -> Self {
+        let (sent, stop) = (Arc::<Mutex<Sent>>::default(), CancellationToken::new());
+        let mut clients = JoinSet::new();
+        for number in 0..CLIENTS {
+            let client = Client {
+                http: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap(),
+                url: format!("{url}/api/v1/jobs"),
+                sent: Arc::clone(&sent),
+                slow_jobs: slow_jobs.clone(),
+            };
+            clients.spawn(client.run(number, stop.clone()));
+        }
+        Self { sent, stop, clients }
+    }
+
+    /// Waits until so many more jobs are acknowledged.
+    pub async fn acknowledges(&self, more: usize) {
+        let count = || self.sent.lock().unwrap().acknowledged.len();
+        let (goal, deadline) = (count() + more, Instant::now() + PATIENCE);
+        while count() < goal {
+            assert!(
+                Instant::now() < deadline,
+                "clients do not get through: {:?}",
+                self.sent.lock().unwrap().refused
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Lets every client finish what it sent.
+    pub async fn stop(self) -> Sent {
+        self.stop.cancel();
+        self.clients.join_all().await;
+        std::mem::take(&mut *self.sent.lock().unwrap())
+    }
+}
+
+struct Client {
+    http: reqwest::Client,
+    url: String,
+    sent: Arc<Mutex<Sent>>,
+    slow_jobs: UnboundedSender<Uuid>,
+}
+
+impl Client {
+    async fn run(self, number: usize, stop: CancellationToken) {
+        let mut pace = tokio::time::interval(PAUSE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for nth in 0..MOST {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = pace.tick() => {}
+            }
+            let is_slow = (nth + number).is_multiple_of(SLOW_EVERY);
+            let key = format!("client {number} request {nth}");
+            self.sent.lock().unwrap().keys.insert(key.clone());
+            let job = self.enqueue(if is_slow { "slow" } else { "quick" }, &key).await;
+            if let (true, Some(job)) = (is_slow, job) {
+                // Two readers follow some of them.
+                let copies = if nth % 3 == 0 { 2 } else { 1 };
+                for _ in 0..copies {
+                    let _ = self.slow_jobs.send(job);
+                }
+            }
+        }
+    }
+
+    /// Repeats the request until its answer is definite.
+    async fn enqueue(&self, kind: &str, key: &str) -> Option<Uuid> {
+        let body = json!({ "kind": kind, "args": { "key": key } });
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.ask(&body, key).await {
+                Ok((202, replayed, answer)) => {
+                    let job = answer["id"]
+                        .as_str()
+                        .and_then(|id| id.parse().ok())
+                        .expect("an accepted job has an id");
+                    let mut sent = self.sent.lock().unwrap();
+                    sent.replayed += usize::from(replayed);
+                    sent.acknowledged.push(Acknowledged { key: key.to_owned(), job, at: uptime() });
+                    return Some(job);
+                }
+                Ok((status, _, answer)) if status < 500 => {
+                    self.sent.lock().unwrap().refused.push(format!("{key}: {status} {answer}"));
+                    return None;
+                }
+                Ok(_) | Err(_) if Instant::now() < deadline => self.sent.lock().unwrap().indeterminate += 1,
+                other => {
+                    self.sent
+                        .lock()
+                        .unwrap()
+                        .refused
+                        .push(format!("{key}: never a definite answer: {other:?}"));
+                    return None;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn ask(&self, body: &Value, key: &str) -> reqwest::Result<(u16, bool, Value)> {
+        let answer = self.http.post(&self.url).header("Idempotency-Key", key).json(body).send().await?;
+        let (status, replayed) = (answer.status(), answer.headers().contains_key("idempotency-replayed"));
+        Ok((status.as_u16(), replayed, answer.json().await?))
+    }
+}

@@ -1,0 +1,10 @@
+//! The documents, tried out: the README's tour and the recipes for psql are run as they are printed, on a
+//! `tidemill dev` as `make run` starts it. It must never try anything that a reader would not type.
+
+mod checkout;
+mod commands;
+mod document;
+mod lines;
+mod psql;
+mod readme;
+mod shell;
