@@ -23,4 +23,4 @@ mod streams;
 mod support;
 mod sweep;
 mod tidy;
-// mod worker;
+mod worker;
