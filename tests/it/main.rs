@@ -24,4 +24,4 @@ mod streams;
 mod support;
 mod sweep;
 mod tidy;
-// mod worker;
+mod worker;
