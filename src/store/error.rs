@@ -16,6 +16,9 @@ pub enum Error {
     /// The database answered with an error or not at all.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// Nothing was heard of a statement; it may have been carried out or not.
+    #[error("the database did not answer within {} s; the network or the server may be gone", .waited.as_secs())]
+    NoAnswer { waited: std::time::Duration },
     /// A migration failed.
     #[error("the database could not be migrated: {0}")]
     Migration(String),
@@ -29,20 +32,22 @@ impl Error {
     /// a deadlock or timeout was resolved against us.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        let Self::Database(error) = self else { return false };
+        let Self::Database(error) = self else { return matches!(self, Self::NoAnswer { .. }) };
         match error {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::WorkerCrashed => true,
-            sqlx::Error::Database(database) => database.code().is_some_and(|code| {
-                // Connection, resources, operator intervention, serialization and deadlock, lock and
-                // object state, cached plans after a migration.
-                ["08", "53", "57", "40", "55"].iter().any(|class| code.starts_with(class)) || code == "0A000"
-            }),
+            sqlx::Error::Database(database) => database.code().is_some_and(|code| heals(&code)),
             _ => false,
         }
+    }
+
+    /// True when a lock could not be had in the time that was allowed for it.
+    #[must_use]
+    pub fn is_lock_timeout(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
     }
 
     /// True when a value cannot be stored as it is (class 22), such as a NUL in text.
@@ -72,4 +77,10 @@ impl Error {
             if error.code().as_deref() == Some("23514")
                 && (error.constraint() == Some("jobs_live_is_unfinished") || error.message().contains("partition")))
     }
+}
+
+/// Whether what this SQLSTATE says passes by itself: connection, transaction state (a primary that became
+/// a standby), resources, operator intervention, serialization and deadlock, lock and object state, cached plans after a migration.
+pub(super) fn heals(code: &str) -> bool {
+    ["08", "25", "53", "57", "40", "55"].iter().any(|class| code.starts_with(class)) || code == "0A000"
 }

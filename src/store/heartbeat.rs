@@ -28,13 +28,23 @@ impl Store {
         let held = sqlx::query_as!(
             Held,
             r#"
-            with renewed as (
+            -- Locked in the order of the jobs, as by all who end a batch of attempts.
+            with named as materialized (
+              select r.job_id
+              from running r
+              where r.lease_id = any($2)
+                and r.worker_id = $1
+              order by r.job_id
+              for no key update
+            ),
+            renewed as (
               update running r
               set
                 seen_at = clock_timestamp(),
                 lease_expires_at = clock_timestamp() + make_interval(secs => $3)
-              where r.lease_id = any($2)
-                and r.worker_id = $1
+              from named n
+              where r.job_id = n.job_id
+                and r.lease_id = any($2)
               returning r.job_id, r.lease_id
             )
             select
@@ -48,7 +58,8 @@ impl Store {
             leases,
             lease_ttl_seconds,
         )
-        .fetch_all(self.claims())
+        // Not a claims connection: the worker trusts what it is told here, so no crash may take it back.
+        .fetch_all(self.writes())
         .await?;
         Ok(held)
     }

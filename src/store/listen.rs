@@ -52,6 +52,11 @@ impl Wakes {
     pub fn is_healthy(&self) -> bool {
         *self.healthy.borrow()
     }
+
+    /// Follows whether the connection is known to hear.
+    pub(crate) fn health(&self) -> watch::Receiver<bool> {
+        self.healthy.clone()
+    }
 }
 
 impl Store {
@@ -66,7 +71,7 @@ impl Store {
             let mut delay = Duration::from_millis(100);
             loop {
                 tokio::select! {
-                    () = shutdown.cancelled() => return,
+                    () = shutdown.cancelled() => break,
                     ended = listen_once(&store, &sender, &healthy) => {
                         if *healthy.borrow() {
                             delay = Duration::from_millis(100);
@@ -76,11 +81,12 @@ impl Store {
                     }
                 }
                 tokio::select! {
-                    () = shutdown.cancelled() => return,
+                    () = shutdown.cancelled() => break,
                     () = tokio::time::sleep(delay) => {}
                 }
                 delay = (delay * 2).min(Duration::from_secs(5));
             }
+            healthy.send_replace(false);
         });
         wakes
     }
@@ -141,9 +147,11 @@ async fn try_listen(
             Err(_) if echo_due.is_some() => return Err(lost("a probe was not heard")),
             Err(_) => {
                 // Through the ordinary pool, so that the whole way from a NOTIFY to this ear is tested.
-                sqlx::query!("select pg_notify($1, $2)", store.channel(), probe)
-                    .execute(store.claims())
-                    .await?;
+                let sending = sqlx::query!("select pg_notify($1, $2)", store.channel(), probe);
+                match timeout(ECHO_WITHIN, sending.execute(store.claims())).await {
+                    Ok(sent) => sent?,
+                    Err(_) => return Err(lost("a probe could not be sent")),
+                };
                 next_probe = Instant::now() + PROBE_EVERY;
                 echo_due = Some(Instant::now() + ECHO_WITHIN);
             }

@@ -91,11 +91,14 @@ async fn attempt_outcome(
     limits: &Limits,
 ) -> (Option<Outcome>, Usage) {
     let job_id = context.job_id();
+    // While it waited for a slot its lease may have been lost, or the job cancelled.
+    if let Some(reason) = *orders.stop.borrow() {
+        return (ended_by(Some(reason), limits), Usage::default());
+    }
     let run = AssertUnwindSafe(async { served.handler.run(context).await }).catch_unwind();
     tokio::pin!(run);
     let mut soft_at = limits.soft.map(|soft| limits.at(soft));
     let mut end_at = limits.at(limits.hard);
-    let mut asked = None;
     loop {
         tokio::select! {
             biased;
@@ -107,13 +110,17 @@ async fn attempt_outcome(
                 };
             }
             () = orders.kill.cancelled() => return (ended_by(*orders.stop.borrow(), limits), Usage::default()),
-            () = sleep_until(end_at) => return (ended_by(asked, limits), Usage::default()),
+            () = sleep_until(end_at) => return (ended_by(*orders.stop.borrow(), limits), Usage::default()),
             () = sleep_until(soft_at.unwrap_or(end_at)), if soft_at.is_some() => {
                 soft_at = None;
                 shared.leases.stop(job_id, StopReason::SoftTimeout);
             }
-            changed = orders.stop.changed(), if asked.is_none() => {
-                asked = if changed.is_ok() { *orders.stop.borrow_and_update() } else { Some(StopReason::LeaseLost) };
+            changed = orders.stop.changed() => {
+                if changed.is_err() {
+                    // Nobody keeps the lease any more.
+                    return (None, Usage::default());
+                }
+                let asked = *orders.stop.borrow_and_update();
                 if matches!(asked, Some(StopReason::Cancelled | StopReason::Shutdown)) {
                     end_at = end_at.min(Instant::now() + limits.grace);
                 }

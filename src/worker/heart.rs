@@ -18,30 +18,37 @@ use crate::store::Result;
 use crate::store::listen::{Wake, Wakes};
 use crate::store::workers::WorkerRow;
 
-/// How often trust is checked; far below any sensible TTL.
-const FENCE_EVERY: Duration = Duration::from_millis(500);
+/// How often to ask for cancels while no hints are heard: they shall arrive within a second.
+const DEAF_BEAT: Duration = Duration::from_millis(600);
 
 /// Beats until the token is cancelled.
 pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationToken) {
     let fence = tokio::spawn(fence(shared.clone(), stop.clone()));
     let mut hints = wakes.subscribe();
+    let mut health = wakes.health();
+    let mut hears = true;
     let mut next = Instant::now() + jittered(shared.settings.heartbeat);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
-            hint = hints.recv() => match hint {
+            hint = hints.recv(), if hears => match hint {
                 Ok(Wake::Cancel(job_id)) => shared.leases.stop(job_id, StopReason::Cancelled),
                 // Cancels may have been missed; the heartbeat knows them all.
                 Ok(Wake::Missed) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => next = Instant::now(),
                 Ok(_) => {}
-                Err(tokio::sync::broadcast::error::RecvError::Closed) => std::future::pending().await,
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => hears = false,
             },
+            // Deaf from now on, or hearing again: either way cancels may have been missed.
+            Ok(()) = health.changed() => next = Instant::now(),
             () = sleep_until(next) => {
                 let every = shared.settings.heartbeat;
-                let pause = match tokio::time::timeout(every, beat(&shared)).await {
+                // A connection may hang for ever. But one that is only slow to open must not be given up and begun
+                // anew at every beat: then a starved machine would never get through.
+                let patience = shared.settings.lease_ttl / 3;
+                let pause = match tokio::time::timeout(patience, beat(&shared)).await {
                     Ok(Ok(())) if wakes.is_healthy() => every,
                     // Nobody tells of cancels, so ask more often.
-                    Ok(Ok(())) => every.min(Duration::from_millis(800)),
+                    Ok(Ok(())) => every.min(DEAF_BEAT),
                     Ok(Err(error)) => {
                         tracing::warn!(%error, "a heartbeat failed");
                         every.min(Duration::from_millis(500))
@@ -57,10 +64,12 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
 
 /// Ends attempts before the sweep may hand their jobs on.
 async fn fence(shared: Arc<Shared>, stop: CancellationToken) {
+    // Trust ends a fifth of the TTL before the lease does; a quarter of that may pass unseen.
+    let every = (shared.settings.lease_ttl / 20).min(Duration::from_millis(500));
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(FENCE_EVERY) => {}
+            () = tokio::time::sleep(every) => {}
         }
         for job_id in shared.leases.fence() {
             tracing::error!(job = %job_id, "the lease could not be renewed in time; the attempt is ended");

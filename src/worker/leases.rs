@@ -58,7 +58,10 @@ impl Leases {
         let (stop, stop_receiver) = watch::channel(None);
         let kill = CancellationToken::new();
         let orders = Orders { stop: stop_receiver, kill: kill.clone() };
-        self.held().insert(job_id, Entry { lease_id, stop, kill, asked_at });
+        if let Some(older) = self.held().insert(job_id, Entry { lease_id, stop, kill, asked_at }) {
+            // The job was taken back and came to us again before we heard of it.
+            older.end();
+        }
         orders
     }
 
@@ -85,7 +88,7 @@ impl Leases {
         }
     }
 
-    /// Asks one attempt to stop; the first reason stays.
+    /// Asks one attempt to stop; the gravest reason stays.
     pub(super) fn stop(&self, job_id: Uuid, reason: StopReason) {
         if let Some(entry) = self.held().get(&job_id) {
             entry.ask(reason);
@@ -95,8 +98,7 @@ impl Leases {
     /// The lease is gone: the attempt ends now and may not write any more.
     pub(super) fn lose(&self, job_id: Uuid, lease_id: Uuid) {
         if let Some(entry) = self.held().get(&job_id).filter(|entry| entry.lease_id == lease_id) {
-            entry.stop.send_replace(Some(StopReason::LeaseLost));
-            entry.kill.cancel();
+            entry.end();
         }
     }
 
@@ -108,10 +110,7 @@ impl Leases {
             .iter()
             .filter(|(_, entry)| now > entry.asked_at + self.trust && !entry.kill.is_cancelled())
             .collect();
-        for (_, entry) in &expired {
-            entry.stop.send_replace(Some(StopReason::LeaseLost));
-            entry.kill.cancel();
-        }
+        expired.iter().for_each(|(_, entry)| entry.end());
         expired.into_iter().map(|(job_id, _)| *job_id).collect()
     }
 
@@ -146,11 +145,45 @@ impl Leases {
 impl Entry {
     fn ask(&self, reason: StopReason) {
         self.stop.send_if_modified(|present| {
-            let first = present.is_none();
-            if first {
+            let graver = present.is_none_or(|present| gravity(reason) > gravity(present));
+            if graver {
                 *present = Some(reason);
             }
-            first
+            graver
         });
+    }
+
+    /// The lease is gone: nothing that the attempt still does may count.
+    fn end(&self) {
+        self.stop.send_replace(Some(StopReason::LeaseLost));
+        self.kill.cancel();
+    }
+}
+
+/// Which reason decides what becomes of the job when there are several.
+fn gravity(reason: StopReason) -> u8 {
+    match reason {
+        StopReason::SoftTimeout => 0,
+        StopReason::Shutdown => 1,
+        StopReason::Cancelled => 2,
+        StopReason::LeaseLost => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_is_claimed_again_ends_its_earlier_attempt() {
+        let leases = Leases::new(Duration::from_secs(30));
+        let (job, first, second) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+        let earlier = leases.add(job, first, boot_time());
+        let later = leases.add(job, second, boot_time());
+        assert!(earlier.kill.is_cancelled() && !later.kill.is_cancelled());
+        assert_eq!(*earlier.stop.borrow(), Some(StopReason::LeaseLost));
+        // The earlier attempt's end does not take the later one's lease along.
+        leases.remove(job, first);
+        assert_eq!(leases.snapshot(), [(job, second)]);
     }
 }

@@ -17,7 +17,8 @@ pub mod testing;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::job::settings::KindSettings;
@@ -32,6 +33,10 @@ use handler::{DynHandler, Erased, Handler};
 use lane::Lanes;
 use leases::Leases;
 use registry::Registry;
+use retry::until_answered;
+
+/// How long the last words of a worker may take to be stored.
+const FAREWELL_WITHIN: Duration = Duration::from_secs(10);
 
 /// How a worker behaves.
 #[derive(Debug, Clone)]
@@ -75,6 +80,14 @@ pub struct Shutdown {
     pub immediate: CancellationToken,
 }
 
+impl Shutdown {
+    /// Waits until it was asked to end at once and that long has passed.
+    async fn overdue(&self, patience: Duration) {
+        self.immediate.cancelled().await;
+        tokio::time::sleep(patience).await;
+    }
+}
+
 /// Assembles a [`Worker`].
 #[derive(Debug)]
 pub struct WorkerBuilder {
@@ -91,6 +104,8 @@ pub struct WorkerBuilder {
 pub struct Worker {
     shared: Arc<Shared>,
     wakes: Wakes,
+    /// Ends the listening that was started for this worker alone.
+    own_ear: Option<DropGuard>,
     own_notifier: bool,
     reports: tokio::sync::mpsc::Receiver<Report>,
     endings: tokio::sync::mpsc::Receiver<completer::Ending>,
@@ -167,37 +182,60 @@ impl Worker {
     /// Runs until `shutdown` is cancelled and the last attempt ended or was handed back.
     ///
     /// # Errors
-    /// When the database cannot be reached at the start.
+    /// When the database refuses the worker at the start; one that is away is waited for.
     pub async fn run(self, shutdown: Shutdown) -> Result<()> {
-        let Self { shared, wakes, own_notifier, reports, endings } = self;
-        for kind in shared.registry.rows() {
-            shared.store.see_kind(&kind).await?;
+        let Self { shared, wakes, own_ear: _own_ear, own_notifier, reports, endings } = self;
+        tokio::select! {
+            met = until_answered("introduce", || meet(&shared)) => met?,
+            () = shutdown.graceful.cancelled() => return Ok(()),
         }
-        heart::introduce(&shared, "running").await?;
         let stop_helpers = CancellationToken::new();
         let notifier = own_notifier
             .then(|| tokio::spawn(shared.notifier.clone().run(shared.store.clone(), stop_helpers.clone())));
-        let reporter = tokio::spawn(reporter::run(shared.clone(), reports));
-        let completer = tokio::spawn(completer::run(shared.clone(), endings));
+        let mut writers = tokio::task::JoinSet::new();
+        writers.spawn(reporter::run(shared.clone(), reports));
+        writers.spawn(completer::run(shared.clone(), endings));
         let heart = tokio::spawn(heart::run(shared.clone(), wakes.clone(), stop_helpers.clone()));
         tracing::info!(worker = shared.id, kinds = ?shared.registry.kinds(), "claiming");
 
-        Claimer::new(shared.clone(), &wakes).run(&shutdown.graceful).await;
+        tokio::select! {
+            () = Claimer::new(shared.clone(), &wakes).run(&shutdown.graceful) => {}
+            () = shutdown.overdue(Duration::from_secs(1)) => {}
+        }
         wind_down(&shared, &shutdown).await;
 
-        // The channels' other ends are held by attempts, of which none is left: these two finish what
-        // is queued and end.
-        shared.close().await;
-        let _ = completer.await;
-        let _ = reporter.await;
-        let _ = shared.store.worker_stopped(&shared.id).await;
+        // The channels' other ends are held by attempts, of which none is left: the writers finish what
+        // is queued and end. If Postgres is away its leases expire, and nothing is gained by waiting.
+        let farewell = async {
+            shared.close().await;
+            while writers.join_next().await.is_some() {}
+        };
+        if timeout(FAREWELL_WITHIN, farewell).await.is_err() {
+            tracing::warn!(
+                "Postgres did not answer; jobs that were not stored run again when their leases expire"
+            );
+        }
         stop_helpers.cancel();
         let _ = heart.await;
-        if let Some(notifier) = notifier {
-            let _ = notifier.await;
-        }
+        let goodbye = async {
+            // After the last heartbeat, which would say otherwise.
+            let _ = shared.store.worker_stopped(&shared.id).await;
+            if let Some(notifier) = notifier {
+                let _ = notifier.await;
+            }
+        };
+        let _ = timeout(FAREWELL_WITHIN, goodbye).await;
         Ok(())
     }
+}
+
+/// Says which kinds are served, and by whom.
+async fn meet(shared: &Shared) -> Result<()> {
+    for kind in shared.registry.rows() {
+        shared.store.see_kind(&kind).await?;
+    }
+    heart::introduce(shared, "running").await?;
+    Ok(())
 }
 
 /// Lets running attempts finish, asks them to stop, ends them: each step only as long as allowed.
@@ -226,7 +264,7 @@ async fn wind_down(shared: &Arc<Shared>, shutdown: &Shutdown) {
     }
     shared.leases.kill_all();
     // Dropped handlers are handed back by the completer; if Postgres is away their leases expire.
-    let _ = tokio::time::timeout(Duration::from_secs(5), shared.leases.empty()).await;
+    let _ = timeout(Duration::from_secs(5), shared.leases.empty()).await;
 }
 
 impl Shared {
@@ -311,7 +349,9 @@ impl WorkerBuilder {
     #[must_use]
     pub fn build(self) -> Worker {
         let Self { store, settings, registry, notifier, wakes, metrics } = self;
-        let wakes = wakes.unwrap_or_else(|| store.listen(CancellationToken::new()));
+        let ear = CancellationToken::new();
+        let own_ear = wakes.is_none().then(|| ear.clone().drop_guard());
+        let wakes = wakes.unwrap_or_else(|| store.listen(ear));
         let own_notifier = notifier.is_none();
         let (reports, report_receiver) = tokio::sync::mpsc::channel(4_096);
         let (endings, ending_receiver) = tokio::sync::mpsc::channel(8_192);
@@ -334,6 +374,7 @@ impl WorkerBuilder {
         Worker {
             shared: Arc::new(shared),
             wakes,
+            own_ear,
             own_notifier,
             reports: report_receiver,
             endings: ending_receiver,

@@ -3,7 +3,20 @@
 
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use crate::store::{Error, Result};
+
+/// Longer than Postgres lets a statement run: who has not answered by then is not there any more.
+const ANSWER_WITHIN: Duration = Duration::from_secs(35);
+
+/// An answer within `limit`, or an error: a dead network says nothing, for as long as TCP hopes.
+pub(super) async fn answered_within<T>(
+    limit: Duration,
+    asking: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    timeout(limit, asking).await.unwrap_or(Err(Error::NoAnswer { waited: limit }))
+}
 
 /// Calls `attempt` until it succeeds or fails for a reason that time does not heal.
 pub(super) async fn until_answered<T, F>(what: &'static str, mut attempt: impl FnMut() -> F) -> Result<T>
@@ -12,7 +25,7 @@ where
 {
     let mut delay = Duration::from_millis(50);
     loop {
-        match attempt().await {
+        match answered_within(ANSWER_WITHIN, attempt()).await {
             Err(error) if error.is_transient() => {
                 tracing::warn!(%error, what, "Postgres did not answer; trying again");
                 tokio::time::sleep(jittered(delay)).await;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tidemill::job::attempt::Usage;
 use tidemill::store::Result;
 use tidemill::worker::handler::{Completion, DynHandler, RunFuture};
-use tidemill::worker::{Worker, WorkerBuilder};
+use tidemill::worker::{Pulse, Worker, WorkerBuilder};
 use tidemill::{Context, JobError, KindSettings, Shutdown, Store, WorkerSettings};
 use tokio::task::JoinHandle;
 
@@ -77,15 +77,16 @@ impl MillBuilder {
     pub(crate) fn start(self) -> Mill {
         let worker = self.0.settings(self.1).build();
         let shutdown = Shutdown::default();
-        let id = worker.id().to_owned();
+        let (id, pulse) = (worker.id().to_owned(), worker.pulse());
         let task = tokio::spawn(worker.run(shutdown.clone()));
-        Mill { id, shutdown, task }
+        Mill { id, pulse, shutdown, task }
     }
 }
 
 /// A worker that runs.
 pub(crate) struct Mill {
     pub(crate) id: String,
+    pub(crate) pulse: Pulse,
     pub(crate) shutdown: Shutdown,
     pub(crate) task: JoinHandle<Result<()>>,
 }

@@ -1,0 +1,1506 @@
+-- Made by `make schema` from a fresh migration, on Postgres 15. Do not edit.
+CREATE SCHEMA tidemill;
+
+CREATE TYPE tidemill.job_state AS ENUM (
+    'waiting',
+    'available',
+    'running',
+    'completed',
+    'failed',
+    'cancelled'
+);
+
+COMMENT ON TYPE tidemill.job_state IS 'Stored states of a job; "scheduled" and "retrying" are shown for available ones, never stored.';
+
+CREATE FUNCTION tidemill.append_event(p_job uuid, p_attempt integer, p_type text, p_data jsonb) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$ select last_seq from append_events(array[p_job], array[p_attempt], array[p_type], array[p_data]) $$;
+
+COMMENT ON FUNCTION tidemill.append_event(p_job uuid, p_attempt integer, p_type text, p_data jsonb) IS 'Writes one event and answers its number.';
+
+CREATE FUNCTION tidemill.append_events(p_jobs uuid[], p_attempts integer[], p_types text[], p_data jsonb[]) RETURNS TABLE(job_id uuid, last_seq bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+#variable_conflict use_column
+begin
+  perform ensure_today();
+  return query
+  with input as materialized (
+    select i.*, row_number() over (partition by i.job_id order by i.ord) as nth
+    from unnest(p_jobs, p_attempts, p_types, p_data)
+      with ordinality as i (job_id, attempt, type, data, ord)
+  ),
+  latest as materialized (
+    select
+      i.job_id,
+      count(*) as added,
+      count(*) filter (where i.type = 'progress') > 0 as progressed,
+      (array_agg((i.data ->> 'percent')::real order by i.ord desc)
+        filter (where i.type = 'progress' and i.data ? 'percent'))[1] as percent,
+      (array_agg(i.data ->> 'step' order by i.ord desc)
+        filter (where i.type = 'progress' and i.data ? 'step'))[1] as step,
+      (array_agg(i.data -> 'data' order by i.ord desc)
+        filter (where i.type = 'progress' and i.data ? 'data'))[1] as data
+    from input i
+    group by i.job_id
+  ),
+  -- The lock on the progress row is held to the commit: numbers have no gaps and follow commit order.
+  numbered as (
+    insert into progress as p (job_id, last_seq, percent, step, data, updated_at)
+    select l.job_id, l.added, l.percent, l.step, l.data, case when l.progressed then clock_timestamp() end
+    from latest l
+    order by l.job_id
+    on conflict (job_id) do update
+    set
+      last_seq = p.last_seq + excluded.last_seq,
+      percent = coalesce(excluded.percent, p.percent),
+      step = coalesce(excluded.step, p.step),
+      data = coalesce(excluded.data, p.data),
+      updated_at = coalesce(excluded.updated_at, p.updated_at)
+    returning p.job_id, p.last_seq
+  ),
+  stored as (
+    insert into events (job_id, seq, attempt, type, data)
+    select i.job_id, n.last_seq - l.added + i.nth, i.attempt, i.type, i.data
+    from input i
+    join latest l on l.job_id = i.job_id
+    join numbered n on n.job_id = i.job_id
+    order by i.ord
+  )
+  select n.job_id, n.last_seq
+  from numbered n;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.append_events(p_jobs uuid[], p_attempts integer[], p_types text[], p_data jsonb[]) IS 'Writes events in the given order, numbers them per job and keeps each job''s progress; answers the last number of each job.';
+
+CREATE TABLE tidemill.jobs (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    queue text DEFAULT 'default'::text NOT NULL,
+    state tidemill.job_state DEFAULT 'available'::tidemill.job_state NOT NULL,
+    priority smallint DEFAULT 5 NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    max_attempts integer DEFAULT 5 NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    cancel_requested_at timestamp with time zone,
+    lease_id uuid,
+    worker_id text,
+    last_lease_id uuid,
+    last_worker_id text,
+    args jsonb DEFAULT '{}'::jsonb NOT NULL,
+    result jsonb,
+    error jsonb,
+    execution_id text,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    metadata jsonb,
+    soft_timeout interval,
+    hard_timeout interval,
+    retain interval,
+    retain_until timestamp with time zone,
+    CONSTRAINT jobs_args_is_an_object CHECK ((jsonb_typeof(args) = 'object'::text)),
+    CONSTRAINT jobs_attempts_count_up CHECK (((attempt >= 0) AND (max_attempts >= 1))),
+    CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::tidemill.job_state, 'failed'::tidemill.job_state, 'cancelled'::tidemill.job_state])))),
+    CONSTRAINT jobs_kind_is_named CHECK (((kind <> ''::text) AND (length(kind) <= 63))),
+    CONSTRAINT jobs_lease_while_running CHECK (((lease_id IS NOT NULL) = (state = 'running'::tidemill.job_state))),
+    CONSTRAINT jobs_priority_is_1_to_9 CHECK (((priority >= 1) AND (priority <= 9))),
+    CONSTRAINT jobs_queue_is_named CHECK (((queue <> ''::text) AND (length(queue) <= 63))),
+    CONSTRAINT jobs_result_means_completed CHECK (((result IS NULL) OR (state = 'completed'::tidemill.job_state))),
+    CONSTRAINT jobs_running_has_started CHECK (((state <> 'running'::tidemill.job_state) OR ((started_at IS NOT NULL) AND (attempt >= 1)))),
+    CONSTRAINT jobs_waiting_is_never_due CHECK (((state <> 'waiting'::tidemill.job_state) OR (run_at = 'infinity'::timestamp with time zone))),
+    CONSTRAINT jobs_worker_while_running CHECK (((worker_id IS NOT NULL) = (state = 'running'::tidemill.job_state)))
+)
+PARTITION BY RANGE (finished_at);
+
+COMMENT ON TABLE tidemill.jobs IS 'Every job, live and finished. Live rows sit in jobs_live; a finished one moves to the partition of its day.';
+
+COMMENT ON COLUMN tidemill.jobs.id IS 'UUIDv7 made by whoever enqueued it; its order promises nothing.';
+
+COMMENT ON COLUMN tidemill.jobs.kind IS 'Which handler runs it.';
+
+COMMENT ON COLUMN tidemill.jobs.queue IS 'The lane that it is claimed from.';
+
+COMMENT ON COLUMN tidemill.jobs.state IS 'Where it is in its life; docs/lifecycle.md draws it.';
+
+COMMENT ON COLUMN tidemill.jobs.priority IS '1 is claimed first, 9 last; critical 1, high 3, normal 5, low 7.';
+
+COMMENT ON COLUMN tidemill.jobs.attempt IS 'Ordinal of the present or last try; 0 before the first. Snoozes and hand-backs do not count.';
+
+COMMENT ON COLUMN tidemill.jobs.max_attempts IS 'No try has a higher ordinal, unless retried by hand.';
+
+COMMENT ON COLUMN tidemill.jobs.run_at IS 'Not claimed before this time of the database''s clock; infinity while waiting.';
+
+COMMENT ON COLUMN tidemill.jobs.created_at IS 'When it was enqueued.';
+
+COMMENT ON COLUMN tidemill.jobs.started_at IS 'When the present or last attempt was claimed.';
+
+COMMENT ON COLUMN tidemill.jobs.finished_at IS 'When it reached a final state; null exactly while it is live.';
+
+COMMENT ON COLUMN tidemill.jobs.cancel_requested_at IS 'When somebody asked to cancel it.';
+
+COMMENT ON COLUMN tidemill.jobs.lease_id IS 'The right to run the present attempt; fences every write of its worker.';
+
+COMMENT ON COLUMN tidemill.jobs.worker_id IS 'The worker that runs it now (workers.id).';
+
+COMMENT ON COLUMN tidemill.jobs.last_lease_id IS 'The lease of the last attempt that ended; lets a worker repeat its last word.';
+
+COMMENT ON COLUMN tidemill.jobs.last_worker_id IS 'The worker of the last attempt that ended.';
+
+COMMENT ON COLUMN tidemill.jobs.args IS 'The input, a JSON object.';
+
+COMMENT ON COLUMN tidemill.jobs.result IS 'What the handler gave back; only when completed.';
+
+COMMENT ON COLUMN tidemill.jobs.error IS 'The last failure: message, type, permanent, backtrace.';
+
+COMMENT ON COLUMN tidemill.jobs.execution_id IS 'The caller''s own name for it; also in task_ids.';
+
+COMMENT ON COLUMN tidemill.jobs.tags IS 'Words to find it by.';
+
+COMMENT ON COLUMN tidemill.jobs.metadata IS 'Data of the caller that the handler does not need.';
+
+COMMENT ON COLUMN tidemill.jobs.soft_timeout IS 'After this an attempt is asked to stop; the kind''s own if null.';
+
+COMMENT ON COLUMN tidemill.jobs.hard_timeout IS 'After this an attempt is ended; the kind''s own if null.';
+
+COMMENT ON COLUMN tidemill.jobs.retain IS 'How long it stays once finished; the deployment''s retention if null.';
+
+COMMENT ON COLUMN tidemill.jobs.retain_until IS 'When its own retention ends; null if the day''s partition decides.';
+
+CREATE FUNCTION tidemill.archive(p_job tidemill.jobs) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+begin
+  perform ensure_today();
+  p_job.finished_at := clock_timestamp();
+  p_job.retain_until := p_job.finished_at + p_job.retain;
+  p_job.last_lease_id := coalesce(p_job.lease_id, p_job.last_lease_id);
+  p_job.last_worker_id := coalesce(p_job.worker_id, p_job.last_worker_id);
+  p_job.lease_id := null;
+  p_job.worker_id := null;
+  if p_job.run_at = 'infinity' then
+    p_job.run_at := p_job.finished_at;
+  end if;
+  -- Delete and insert, not an update that moves the row: whoever waits for it then sees it gone
+  -- and gets no error.
+  delete from running where job_id = p_job.id;
+  delete from jobs_live where id = p_job.id;
+  insert into jobs select (p_job).*;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.archive(p_job tidemill.jobs) IS 'Moves a locked live job to the history of today, in the final state that the given row says.';
+
+CREATE FUNCTION tidemill.backoff(p_attempt integer, p_first interval, p_factor double precision, p_max interval, p_jitter double precision) RETURNS interval
+    LANGUAGE sql
+    AS $$
+  -- The exponent is capped where the power reaches e^500, so that no attempt and no factor overflows.
+  select make_interval(secs => least(
+    extract(epoch from p_first)::double precision
+      * power(p_factor, least(greatest(p_attempt, 1) - 1, 500 / nullif(ln(p_factor), 0))),
+    extract(epoch from p_max)::double precision)) * (1 + p_jitter * (2 * random() - 1))
+$$;
+
+COMMENT ON FUNCTION tidemill.backoff(p_attempt integer, p_first interval, p_factor double precision, p_max interval, p_jitter double precision) IS 'Delay after the given attempt failed: first * factor^(attempt - 1), at most max, varied by the share jitter.';
+
+CREATE FUNCTION tidemill.cancel(p_job uuid, p_reason text DEFAULT NULL::text, p_by text DEFAULT SESSION_USER) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  j jobs := lock_job(p_job);
+begin
+  if j.id is null or j.finished_at is not null then
+    return j.state::text;
+  end if;
+  if j.state = 'running' then
+    if j.cancel_requested_at is null then
+      update jobs_live set cancel_requested_at = clock_timestamp() where id = p_job;
+      perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'cancel_requested',
+        jsonb_strip_nulls(jsonb_build_object('by', p_by, 'reason', p_reason)))));
+    end if;
+    perform tell('c:' || p_job);
+    return 'cancel_requested';
+  end if;
+  j.state := 'cancelled';
+  j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
+  perform archive(j);
+  perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'cancel_requested',
+    jsonb_strip_nulls(jsonb_build_object('by', p_by, 'reason', p_reason)))));
+  return 'cancelled';
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.cancel(p_job uuid, p_reason text, p_by text) IS 'Cancels a job: at once if it does not run (cancelled), else by asking its worker (cancel_requested). Answers the state of one that is finished, null for one that does not exist.';
+
+CREATE FUNCTION tidemill.delete_job(p_job uuid) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  j jobs := lock_job(p_job);
+begin
+  if j.id is null then
+    return null;
+  elsif j.state = 'running' then
+    return 'running';
+  end if;
+  delete from jobs where id = p_job;
+  delete from task_ids where job_id = p_job;
+  delete from events where job_id = p_job;
+  delete from attempts where job_id = p_job;
+  delete from progress where job_id = p_job;
+  return 'deleted';
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.delete_job(p_job uuid) IS 'Removes a job that does not run, with all its history. Answers deleted, running, or null if there is no such job.';
+
+CREATE FUNCTION tidemill.drain_queue(p_queue text, p_by text DEFAULT SESSION_USER) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  insert into queues (name, draining_at, draining_by)
+  values (p_queue, now(), p_by)
+  on conflict (name) do update
+  set draining_at = coalesce(queues.draining_at, now()), draining_by = coalesce(queues.draining_by, excluded.draining_by), updated_at = now()
+$$;
+
+COMMENT ON FUNCTION tidemill.drain_queue(p_queue text, p_by text) IS 'The queue takes no new jobs until it is resumed; what is there runs to its end.';
+
+CREATE FUNCTION tidemill.drop_partition(p_retention interval) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    SET lock_timeout TO '500ms'
+    AS $_$
+declare
+  old record;
+begin
+  for old in
+    select p.relname as parent, c.relname as part
+    from pg_inherits i
+    join pg_class c on c.oid = i.inhrelid
+    join pg_class p on p.oid = i.inhparent
+    where p.oid in ('jobs'::regclass, 'events'::regclass, 'attempts'::regclass)
+      and c.relname ~ '_\d{4}_\d{2}_\d{2}$'
+      and (to_date(right(c.relname, 10), 'YYYY_MM_DD') + 1)::timestamp at time zone 'UTC' < now() - p_retention
+    order by right(c.relname, 10), c.relname
+  loop
+    begin
+      if old.parent = 'jobs' then
+        execute format('delete from task_ids t using %I j where t.job_id = j.id and not exists (select 1 from jobs_live l where l.id = j.id)', old.part);
+        execute format('delete from progress p using %I j where p.job_id = j.id and not exists (select 1 from jobs_live l where l.id = j.id)', old.part);
+      end if;
+      -- From here to the commit enqueue and claim wait: nothing slow may follow.
+      execute format('alter table %I detach partition %I', old.parent, old.part);
+      execute format('drop table %I', old.part);
+      return old.part;
+    exception when lock_not_available then
+      -- Somebody reads it; enqueue and claim must not queue up behind us. The next round tries again.
+      raise notice 'partition % is in use, left for the next round', old.part;
+    end;
+  end loop;
+  return null;
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.drop_partition(p_retention interval) IS 'Drops the oldest day of history that the retention has passed and nobody reads; answers its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
+
+CREATE FUNCTION tidemill.enqueue(kind text, args jsonb DEFAULT '{}'::jsonb, queue text DEFAULT NULL::text, priority integer DEFAULT NULL::integer, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, max_attempts integer DEFAULT NULL::integer, soft_timeout interval DEFAULT NULL::interval, hard_timeout interval DEFAULT NULL::interval, execution_id text DEFAULT NULL::text, tags text[] DEFAULT NULL::text[], metadata jsonb DEFAULT NULL::jsonb, retain interval DEFAULT NULL::interval) RETURNS uuid
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  select enqueue_many(jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
+    'kind', kind, 'queue', queue, 'priority', priority, 'run_at', run_at, 'delay', delay,
+    'max_attempts', max_attempts, 'soft_timeout', soft_timeout, 'hard_timeout', hard_timeout,
+    'execution_id', execution_id, 'tags', to_jsonb(tags), 'retain', retain))
+    -- Outside of the stripping: nulls inside args and metadata are the caller's.
+    || jsonb_build_object('args', args)
+    || case when metadata is null then '{}'::jsonb else jsonb_build_object('metadata', metadata) end))
+$$;
+
+COMMENT ON FUNCTION tidemill.enqueue(kind text, args jsonb, queue text, priority integer, run_at timestamp with time zone, delay interval, max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text, tags text[], metadata jsonb, retain interval) IS 'Enqueues one job in your transaction: it commits or vanishes with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';
+
+CREATE FUNCTION tidemill.enqueue_many(p_jobs jsonb) RETURNS SETOF uuid
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  refused record;
+  made record;
+begin
+  if jsonb_typeof(p_jobs) is distinct from 'array' then
+    raise exception 'enqueue_many takes a JSON array of jobs' using errcode = 'invalid_parameter_value';
+  end if;
+  for made in
+    with wished as (
+      select w.*, new_job_id() as id, item.ord
+      from jsonb_array_elements(p_jobs) with ordinality as item (value, ord)
+      cross join lateral jsonb_to_record(item.value) as w (
+        kind text, args jsonb, queue text, priority smallint, run_at timestamptz, delay interval,
+        max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
+        tags jsonb, metadata jsonb, retain interval)
+    )
+    select i.*
+    from (
+      select
+        array_agg(id order by ord) as ids, array_agg(kind order by ord) as kinds,
+        array_agg(coalesce(args, '{}') order by ord) as args, array_agg(queue order by ord) as queues,
+        array_agg(priority order by ord) as priorities, array_agg(run_at order by ord) as run_ats,
+        array_agg(extract(epoch from delay)::double precision order by ord) as delays,
+        array_agg(max_attempts order by ord) as max_attempts,
+        array_agg(extract(epoch from soft_timeout)::double precision order by ord) as soft_timeouts,
+        array_agg(extract(epoch from hard_timeout)::double precision order by ord) as hard_timeouts,
+        array_agg(execution_id order by ord) as execution_ids, array_agg(tags order by ord) as tags,
+        array_agg(metadata order by ord) as metadata,
+        array_agg(extract(epoch from retain)::double precision order by ord) as retains
+      from wished
+    ) w
+    cross join lateral insert_jobs(
+      w.ids, w.kinds, w.args, w.queues, w.priorities, w.run_ats, w.delays, w.max_attempts,
+      w.soft_timeouts, w.hard_timeouts, w.execution_ids, w.tags, w.metadata, w.retains, false) i
+    order by i.ord
+  loop
+    if made.outcome <> 'created' then
+      raise exception 'job % of the call was refused: %', made.ord, made.outcome
+        using errcode = 'invalid_parameter_value',
+          hint = case made.outcome
+            when 'queue_draining' then format('queue %s takes no new jobs; select resume_queue(%L)', made.queue, made.queue)
+            when 'execution_id_taken' then 'another job has this execution id; find it in task_ids'
+          end;
+    end if;
+    -- Equal messages of one transaction are sent once.
+    perform tell('q:' || made.queue);
+    return next made.id;
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.enqueue_many(p_jobs jsonb) IS 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain} in your transaction, all or none; answers their ids in order.';
+
+CREATE FUNCTION tidemill.ensure_partitions(p_days_ahead integer DEFAULT 14) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    SET lock_timeout TO '500ms'
+    AS $$
+declare
+  parent text;
+  part text;
+  first_day date := (now() at time zone 'UTC')::date;
+  day date;
+  made integer := 0;
+begin
+  perform pg_advisory_xact_lock(hashtext('tidemill partitions'), hashtext(current_schema()));
+  foreach parent in array array['jobs', 'events', 'attempts'] loop
+    for day in select generate_series(first_day - 1, first_day + p_days_ahead, interval '1 day')::date loop
+      part := format('%s_%s', parent, to_char(day, 'YYYY_MM_DD'));
+      continue when to_regclass(part) is not null;
+      -- Made apart and then attached: attaching does not block readers or writers of the parent,
+      -- and jobs_live's CHECK spares it a scan.
+      execute format('create table %I (like %I including defaults including constraints including comments)', part, parent);
+      execute format('alter table %I set (autovacuum_vacuum_insert_scale_factor = 0.5)', part);
+      if parent = 'jobs' then
+        execute format('alter table %I add constraint %I check (finished_at is not null and finished_at >= %L and finished_at < %L)',
+          part, part || '_day', day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
+        execute format('create unique index on %I (id)', part);
+        execute format('create index on %I using brin (finished_at)', part);
+        execute format('create index on %I (retain_until) where retain_until is not null', part);
+        execute format('create index on %I using gin (tags) where tags <> ''{}''', part);
+      end if;
+      execute format('alter table %I attach partition %I for values from (%L) to (%L)',
+        parent, part, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
+      made := made + 1;
+    end loop;
+  end loop;
+  return made;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.ensure_partitions(p_days_ahead integer) IS 'Makes the day partitions of jobs, events and attempts up to the given number of days ahead (UTC days); answers how many were new.';
+
+CREATE FUNCTION tidemill.ensure_today() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+begin
+  if to_regclass(to_char(clock_timestamp() at time zone 'UTC', '"events_"YYYY_MM_DD')) is null then
+    perform ensure_partitions();
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.ensure_today() IS 'Makes the partitions of today if no keeper made them ahead.';
+
+CREATE FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean) RETURNS TABLE(ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamp with time zone, created_at timestamp with time zone)
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+  with input as materialized (
+    select
+      i.ord, i.id, i.kind, i.args, i.execution_id, i.metadata,
+      coalesce(i.queue, k.queue, 'default') as queue,
+      coalesce(i.priority, k.priority, 5::smallint) as priority,
+      coalesce(i.max_attempts, k.max_attempts, 5) as max_attempts,
+      coalesce(i.run_at, now() + make_interval(secs => coalesce(i.delay_seconds, 0))) as run_at,
+      make_interval(secs => i.soft_timeout_seconds) as soft_timeout,
+      make_interval(secs => i.hard_timeout_seconds) as hard_timeout,
+      coalesce(make_interval(secs => i.retain_seconds), k.retain) as retain,
+      case when i.tags is null then '{}'::text[] else array(select jsonb_array_elements_text(i.tags)) end as tags,
+      k.name is null as unknown_kind
+    from unnest(
+        p_ids, p_kinds, p_args, p_queues, p_priorities, p_run_ats, p_delay_seconds, p_max_attempts,
+        p_soft_timeout_seconds, p_hard_timeout_seconds, p_execution_ids, p_tags, p_metadata, p_retain_seconds)
+      with ordinality as i (
+        id, kind, args, queue, priority, run_at, delay_seconds, max_attempts,
+        soft_timeout_seconds, hard_timeout_seconds, execution_id, tags, metadata, retain_seconds, ord)
+    left join kinds k on k.name = i.kind
+  ),
+  judged as materialized (
+    select
+      i.*,
+      case
+        when p_strict and i.unknown_kind then 'unknown_kind'
+        when q.draining_at is not null then 'queue_draining'
+      end as refusal
+    from input i
+    left join queues q on q.name = i.queue
+  ),
+  named as (
+    insert into task_ids (execution_id, job_id)
+    select j.execution_id, j.id
+    from judged j
+    where j.execution_id is not null
+      and j.refusal is null
+    order by j.execution_id
+    on conflict do nothing
+    returning job_id
+  ),
+  inserted as (
+    insert into jobs_live (
+      id, kind, queue, priority, max_attempts, run_at, args, execution_id, tags, metadata,
+      soft_timeout, hard_timeout, retain)
+    select
+      j.id, j.kind, j.queue, j.priority, j.max_attempts, j.run_at, j.args, j.execution_id, j.tags, j.metadata,
+      j.soft_timeout, j.hard_timeout, j.retain
+    from judged j
+    where j.refusal is null
+      and (j.execution_id is null or j.id in (select n.job_id from named n))
+    order by j.ord
+    returning id, created_at
+  )
+  select
+    j.ord, j.id,
+    coalesce(j.refusal, case when n.id is null then 'execution_id_taken' else 'created' end),
+    j.queue, j.priority, j.max_attempts, j.run_at, n.created_at
+  from judged j
+  left join inserted n on n.id = j.id
+  order by j.ord;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining queues and taken execution ids; wakes nobody.';
+
+CREATE FUNCTION tidemill.lock_job(p_job uuid) RETURNS tidemill.jobs
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  j jobs;
+begin
+  loop
+    select * into j from jobs_live where id = p_job for update;
+    exit when found;
+    select * into j from jobs where id = p_job and finished_at is not null for update;
+    exit when found;
+    -- It may have moved from the one to the other between the two looks.
+    exit when not exists (select from jobs where id = p_job);
+  end loop;
+  return j;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.lock_job(p_job uuid) IS 'The job, live or finished, locked so that it stays where it is; all null if there is none.';
+
+CREATE FUNCTION tidemill.new_job_id() RETURNS uuid
+    LANGUAGE sql
+    AS $$
+  -- UUIDv7 (RFC 9562): 48 bits of milliseconds since 1970, then random bits.
+  select encode(
+    set_bit(set_bit(
+      overlay(uuid_send(gen_random_uuid())
+        placing substring(int8send(floor(extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
+        from 1 for 6),
+      52, 1), 53, 1),
+    'hex')::uuid
+$$;
+
+COMMENT ON FUNCTION tidemill.new_job_id() IS 'A new UUIDv7.';
+
+CREATE FUNCTION tidemill.pause_queue(p_queue text, p_by text DEFAULT SESSION_USER) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  insert into queues (name, paused_at, paused_by)
+  values (p_queue, now(), p_by)
+  on conflict (name) do update
+  set paused_at = coalesce(queues.paused_at, now()), paused_by = coalesce(queues.paused_by, excluded.paused_by), updated_at = now()
+$$;
+
+COMMENT ON FUNCTION tidemill.pause_queue(p_queue text, p_by text) IS 'Nothing is claimed from the queue until it is resumed; what runs goes on.';
+
+CREATE FUNCTION tidemill.prune(p_limit integer DEFAULT 5000) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  pruned bigint;
+begin
+  delete from idempotency_keys
+  where key in (select key from idempotency_keys where expires_at < now() limit p_limit for update skip locked);
+  delete from workers
+  where seen_at < now() - interval '1 day' - lease_ttl;
+  with old as materialized (
+    select id from jobs where finished_at is not null and retain_until < now() limit p_limit
+  ),
+  -- A job that somebody retries meanwhile is not gone, and keeps all that is known of it.
+  gone as materialized (
+    delete from jobs j using old where j.id = old.id and j.finished_at is not null returning j.id
+  ),
+  names as (delete from task_ids t using gone where t.job_id = gone.id),
+  logs as (delete from events e using gone where e.job_id = gone.id),
+  tries as (delete from attempts a using gone where a.job_id = gone.id),
+  reports as (delete from progress p using gone where p.job_id = gone.id)
+  select count(*) into pruned from gone;
+  return pruned;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.prune(p_limit integer) IS 'Removes finished jobs whose own retention ended, old idempotency keys and workers gone for a day; answers how many jobs. Repeat until 0.';
+
+CREATE FUNCTION tidemill.purge_queue(p_queue text, p_limit integer DEFAULT 10000, p_by text DEFAULT SESSION_USER) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  with victims as materialized (
+    select id
+    from jobs_live
+    where queue = p_queue
+      and state in ('available', 'waiting')
+    limit p_limit
+    for update skip locked
+  )
+  select count(cancel(id, 'queue purged', p_by))
+  from victims
+$$;
+
+COMMENT ON FUNCTION tidemill.purge_queue(p_queue text, p_limit integer, p_by text) IS 'Cancels up to the given number of jobs of the queue that do not run; answers how many. Repeat until 0.';
+
+CREATE FUNCTION tidemill.resume_queue(p_queue text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  insert into queues (name)
+  values (p_queue)
+  on conflict (name) do update
+  set paused_at = null, paused_by = null, draining_at = null, draining_by = null, updated_at = now();
+  select tell('q:' || p_queue);
+$$;
+
+COMMENT ON FUNCTION tidemill.resume_queue(p_queue text) IS 'Ends a pause or a drain.';
+
+CREATE FUNCTION tidemill.retry(p_job uuid, p_by text DEFAULT SESSION_USER) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  j jobs := lock_job(p_job);
+begin
+  if j.finished_at is null then
+    return run_now(p_job, p_by);
+  end if;
+  delete from jobs where id = p_job and finished_at = j.finished_at;
+  j.state := 'available';
+  j.run_at := clock_timestamp();
+  j.max_attempts := greatest(j.max_attempts, j.attempt + 1);
+  j.finished_at := null;
+  j.retain_until := null;
+  j.cancel_requested_at := null;
+  j.result := null;
+  insert into jobs_live select (j).*;
+  perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry', jsonb_build_object('by', p_by))));
+  perform tell('q:' || j.queue);
+  return 'available';
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.retry(p_job uuid, p_by text) IS 'Makes a finished job live again with at least one more attempt; a live one that is not due runs now. Answers its state, null if there is no such job.';
+
+CREATE FUNCTION tidemill.run_now(p_job uuid, p_by text DEFAULT SESSION_USER) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  j jobs := lock_job(p_job);
+begin
+  if j.id is null or j.finished_at is not null then
+    return j.state::text;
+  end if;
+  if j.state = 'available' and j.run_at > clock_timestamp() then
+    update jobs_live set run_at = clock_timestamp() where id = p_job;
+    perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry', jsonb_build_object('by', p_by, 'was_due_at', j.run_at))));
+    perform tell('q:' || j.queue);
+  end if;
+  return j.state::text;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.run_now(p_job uuid, p_by text) IS 'Makes a scheduled or retrying job due at once. Answers its state, null if there is no such job.';
+
+CREATE FUNCTION tidemill.set_slots(p_queue text, p_slots integer) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  insert into queues (name, slots)
+  values (p_queue, p_slots)
+  on conflict (name) do update
+  set slots = excluded.slots, updated_at = now();
+  select tell('w:');
+$$;
+
+COMMENT ON FUNCTION tidemill.set_slots(p_queue text, p_slots integer) IS 'How many jobs of the queue each worker runs at once; null gives the choice back to the workers.';
+
+CREATE FUNCTION tidemill.settle_attempt(p_job uuid, p_lease uuid, p_outcome text, p_error jsonb DEFAULT NULL::jsonb, p_delay interval DEFAULT NULL::interval, p_usage jsonb DEFAULT NULL::jsonb) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  j jobs;
+  k kinds;
+  failed boolean := p_outcome in ('failed', 'crashed', 'timed_out');
+  permanent boolean := coalesce((p_error ->> 'permanent')::boolean, false);
+  noted bigint;
+begin
+  -- The fence: whoever lost the lease changes nothing.
+  select * into j from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
+  if not found then
+    return null;
+  end if;
+  select * into k from kinds where name = j.kind;
+
+  if failed then
+    perform ensure_today();
+    insert into attempts (job_id, attempt, lease_id, worker_id, outcome, error, exit_code, signal, out_of_memory, peak_memory_bytes, started_at)
+    values (j.id, j.attempt, j.lease_id, j.worker_id, p_outcome, p_error,
+      (p_usage ->> 'exit_code')::integer, (p_usage ->> 'signal')::integer,
+      coalesce((p_usage ->> 'out_of_memory')::boolean, false), (p_usage ->> 'peak_memory_bytes')::bigint, j.started_at);
+    j.error := p_error;
+  end if;
+
+  if p_outcome = 'cancelled' or j.cancel_requested_at is not null then
+    j.state := 'cancelled';
+  elsif failed and (permanent or j.attempt >= j.max_attempts) then
+    j.state := 'failed';
+  else
+    j.state := 'available';
+  end if;
+
+  if p_outcome = 'crashed' then
+    noted := append_event(j.id, j.attempt, 'lease_lost', jsonb_build_object('worker_id', j.worker_id, 'error', p_error));
+  elsif failed then
+    noted := append_event(j.id, j.attempt, 'attempt_failed', jsonb_build_object('error', p_error, 'outcome', p_outcome));
+  end if;
+
+  if j.state <> 'available' then
+    perform archive(j);
+    return j.state::text;
+  end if;
+
+  if failed then
+    j.run_at := clock_timestamp() + coalesce(p_delay, backoff(j.attempt,
+      coalesce(k.backoff_first, '5 seconds'), coalesce(k.backoff_factor, 2),
+      coalesce(k.backoff_max, '1 hour'), coalesce(k.backoff_jitter, 0.2)));
+    noted := append_event(j.id, j.attempt, 'retry', jsonb_build_object('run_at', j.run_at));
+  else
+    -- A job that is handed back keeps its place; it was due already.
+    if p_outcome <> 'released' then
+      j.run_at := clock_timestamp() + coalesce(p_delay, '0');
+    end if;
+    -- The lease is void from here on; it tells a repeated snooze from another one.
+    noted := append_event(j.id, j.attempt, p_outcome, jsonb_strip_nulls(jsonb_build_object(
+      'run_at', j.run_at, 'delay_seconds', extract(epoch from p_delay), 'lease_id', p_lease)));
+    j.attempt := j.attempt - 1;
+  end if;
+  update jobs_live
+  set state = 'available', run_at = j.run_at, attempt = j.attempt, error = j.error,
+    lease_id = null, worker_id = null, last_lease_id = j.lease_id, last_worker_id = j.worker_id
+  where id = j.id;
+  delete from running where job_id = j.id;
+  return 'available';
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.settle_attempt(p_job uuid, p_lease uuid, p_outcome text, p_error jsonb, p_delay interval, p_usage jsonb) IS 'Ends an attempt that did not complete: failed, timed_out, crashed, snoozed, released or cancelled. Decides between retry and the end; answers the new state, null if the lease is lost.';
+
+CREATE FUNCTION tidemill.snooze(p_job uuid, p_delay interval, p_by text DEFAULT SESSION_USER) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  j jobs := lock_job(p_job);
+  due timestamptz := clock_timestamp() + p_delay;
+begin
+  if j.id is null or j.finished_at is not null then
+    return j.state::text;
+  end if;
+  if j.state = 'available' then
+    update jobs_live set run_at = due where id = p_job;
+    perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'snoozed',
+      jsonb_build_object('by', p_by, 'run_at', due))));
+  end if;
+  return j.state::text;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.snooze(p_job uuid, p_delay interval, p_by text) IS 'Puts off a job that does not run. Answers its state, null if there is no such job.';
+
+CREATE FUNCTION tidemill.sweep(p_limit integer DEFAULT 500) RETURNS TABLE(job_id uuid, lease_id uuid, state text, reason text)
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+#variable_conflict use_column
+declare
+  taken record;
+begin
+  -- Judged and locked in one statement; the job's row first, as every other writer does. A row that
+  -- somebody else holds is passed over and seen by the next sweep.
+  for taken in
+    select r.job_id, r.lease_id, r.worker_id,
+      case when r.lease_expires_at < clock_timestamp() then 'lease_expired' else 'deadline_passed' end as reason
+    from running r
+    join jobs_live j on j.id = r.job_id and j.lease_id = r.lease_id
+    where r.lease_expires_at < clock_timestamp()
+      or r.deadline_at < clock_timestamp()
+    limit p_limit
+    for update of j, r skip locked
+  loop
+    begin
+      return query
+      select taken.job_id, taken.lease_id,
+        settle_attempt(taken.job_id, taken.lease_id,
+          case taken.reason when 'lease_expired' then 'crashed' else 'timed_out' end,
+          case taken.reason
+            when 'lease_expired' then jsonb_build_object('type', 'lease_expired', 'permanent', false,
+              'message', format('worker %s stopped sending heartbeats; it crashed or lost its connection', taken.worker_id))
+            else jsonb_build_object('type', 'timeout', 'permanent', false,
+              'message', 'the attempt ran past its hard timeout and its worker did not end it')
+          end),
+        taken.reason;
+    exception when others then
+      -- One bad row never stops the rest; it is tried again by the next sweep, and told in the log.
+      raise warning 'sweep could not take back job %: %', taken.job_id, sqlerrm;
+    end;
+  end loop;
+  -- No foreign key guards these rows: what hands left behind is cleared here, for it would stand in
+  -- the way of the job's next claim.
+  delete from running r
+  where not exists (select 1 from jobs_live j where j.id = r.job_id and j.lease_id = r.lease_id);
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.sweep(p_limit integer) IS 'Takes back the jobs whose lease expired or whose deadline passed; safe to run anywhere, any time.';
+
+CREATE FUNCTION tidemill.tell(p_message text) RETURNS void
+    LANGUAGE sql
+    AS $$ select pg_notify(current_schema(), p_message) $$;
+
+COMMENT ON FUNCTION tidemill.tell(p_message text) IS 'Sends a wake-up hint to all processes of this Tidemill: q:<queue>, c:<job to cancel>, e:<job>:<seq>, w: (settings changed).';
+
+CREATE TABLE tidemill.api_keys (
+    id text NOT NULL,
+    name text NOT NULL,
+    scopes text[] NOT NULL,
+    secret_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    CONSTRAINT api_keys_scopes_are_known CHECK (((scopes <> '{}'::text[]) AND (scopes <@ ARRAY['enqueue'::text, 'read'::text, 'work'::text, 'admin'::text])))
+);
+
+COMMENT ON TABLE tidemill.api_keys IS 'Who may speak to the HTTP API; as soon as one key exists all requests need one.';
+
+COMMENT ON COLUMN tidemill.api_keys.id IS 'The public part of the key.';
+
+COMMENT ON COLUMN tidemill.api_keys.name IS 'What people call it.';
+
+COMMENT ON COLUMN tidemill.api_keys.scopes IS 'What it allows: enqueue, read, work, admin.';
+
+COMMENT ON COLUMN tidemill.api_keys.secret_hash IS 'SHA-256 of the secret part, which is stored nowhere.';
+
+COMMENT ON COLUMN tidemill.api_keys.created_at IS 'When it was made.';
+
+COMMENT ON COLUMN tidemill.api_keys.expires_at IS 'From then on it is refused.';
+
+COMMENT ON COLUMN tidemill.api_keys.revoked_at IS 'When it was revoked.';
+
+COMMENT ON COLUMN tidemill.api_keys.last_used_at IS 'When it was last used, to the minute.';
+
+CREATE TABLE tidemill.attempts (
+    job_id uuid NOT NULL,
+    attempt integer NOT NULL,
+    lease_id uuid NOT NULL,
+    worker_id text NOT NULL,
+    outcome text NOT NULL,
+    error jsonb,
+    exit_code integer,
+    signal integer,
+    out_of_memory boolean DEFAULT false NOT NULL,
+    peak_memory_bytes bigint,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+)
+PARTITION BY RANGE (finished_at);
+
+COMMENT ON TABLE tidemill.attempts IS 'Attempts that failed, and completed ones of which the use of memory or an exit code is known. Partitioned by day.';
+
+COMMENT ON COLUMN tidemill.attempts.job_id IS 'The job.';
+
+COMMENT ON COLUMN tidemill.attempts.attempt IS 'Ordinal of the try.';
+
+COMMENT ON COLUMN tidemill.attempts.lease_id IS 'The lease under which it ran.';
+
+COMMENT ON COLUMN tidemill.attempts.worker_id IS 'Who ran it.';
+
+COMMENT ON COLUMN tidemill.attempts.outcome IS 'completed, failed, crashed (its worker died) or timed_out.';
+
+COMMENT ON COLUMN tidemill.attempts.error IS 'message, type, permanent, backtrace.';
+
+COMMENT ON COLUMN tidemill.attempts.exit_code IS 'Exit code of a command.';
+
+COMMENT ON COLUMN tidemill.attempts.signal IS 'Signal that ended a command.';
+
+COMMENT ON COLUMN tidemill.attempts.out_of_memory IS 'True if it was ended for want of memory.';
+
+COMMENT ON COLUMN tidemill.attempts.peak_memory_bytes IS 'Largest resident memory, in bytes.';
+
+COMMENT ON COLUMN tidemill.attempts.started_at IS 'When it was claimed.';
+
+COMMENT ON COLUMN tidemill.attempts.finished_at IS 'When it ended.';
+
+CREATE TABLE tidemill.events (
+    job_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    attempt integer NOT NULL,
+    type text NOT NULL,
+    data jsonb NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+)
+PARTITION BY RANGE (at);
+
+COMMENT ON TABLE tidemill.events IS 'The numbered log of each job: progress, log lines, failed attempts, manual acts. Partitioned by day.';
+
+COMMENT ON COLUMN tidemill.events.job_id IS 'The job.';
+
+COMMENT ON COLUMN tidemill.events.seq IS 'From 1, without gaps, in the order of commits.';
+
+COMMENT ON COLUMN tidemill.events.attempt IS 'The try during which it happened.';
+
+COMMENT ON COLUMN tidemill.events.type IS 'What happened: progress, log, attempt_failed, retry, snoozed, cancel_requested, lease_lost, or a handler''s own.';
+
+COMMENT ON COLUMN tidemill.events.data IS 'The type''s own fields.';
+
+COMMENT ON COLUMN tidemill.events.at IS 'When it was written.';
+
+CREATE VIEW tidemill.failures AS
+ SELECT failed.kind,
+    (failed.error ->> 'type'::text) AS type,
+    "left"((failed.error ->> 'message'::text), 120) AS message,
+    count(*) AS attempts,
+    count(DISTINCT failed.job_id) AS jobs,
+    min(failed.finished_at) AS first_at,
+    max(failed.finished_at) AS last_at
+   FROM ( SELECT a.job_id,
+            a.attempt,
+            a.lease_id,
+            a.worker_id,
+            a.outcome,
+            a.error,
+            a.exit_code,
+            a.signal,
+            a.out_of_memory,
+            a.peak_memory_bytes,
+            a.started_at,
+            a.finished_at,
+            j.kind
+           FROM (tidemill.attempts a
+             LEFT JOIN tidemill.jobs j ON ((j.id = a.job_id)))
+          WHERE ((a.finished_at > (now() - '1 day'::interval)) AND (a.outcome <> 'completed'::text))) failed
+  GROUP BY failed.kind, (failed.error ->> 'type'::text), ("left"((failed.error ->> 'message'::text), 120));
+
+COMMENT ON VIEW tidemill.failures IS 'Failed attempts of the last day, grouped by their cause.';
+
+CREATE TABLE tidemill.idempotency_keys (
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    answer jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone DEFAULT (now() + '24:00:00'::interval) NOT NULL
+);
+
+COMMENT ON TABLE tidemill.idempotency_keys IS 'The stored first answers to requests that may be repeated.';
+
+COMMENT ON COLUMN tidemill.idempotency_keys.key IS 'Scope and Idempotency-Key of the request.';
+
+COMMENT ON COLUMN tidemill.idempotency_keys.request_hash IS 'SHA-256 of the request as parsed.';
+
+COMMENT ON COLUMN tidemill.idempotency_keys.answer IS 'The first answer.';
+
+COMMENT ON COLUMN tidemill.idempotency_keys.created_at IS 'When the request came first.';
+
+COMMENT ON COLUMN tidemill.idempotency_keys.expires_at IS 'From then on the key may be forgotten.';
+
+CREATE TABLE tidemill.progress (
+    job_id uuid NOT NULL,
+    last_seq bigint NOT NULL,
+    percent real,
+    step text,
+    data jsonb,
+    updated_at timestamp with time zone
+)
+WITH (fillfactor='50', autovacuum_vacuum_cost_delay='0');
+
+COMMENT ON TABLE tidemill.progress IS 'How far each job is that ever reported; also allocates the numbers of its events, under its lock.';
+
+COMMENT ON COLUMN tidemill.progress.job_id IS 'The job.';
+
+COMMENT ON COLUMN tidemill.progress.last_seq IS 'Number of the job''s last event.';
+
+COMMENT ON COLUMN tidemill.progress.percent IS 'From 0 to 100.';
+
+COMMENT ON COLUMN tidemill.progress.step IS 'What the job does now.';
+
+COMMENT ON COLUMN tidemill.progress.data IS 'Data of the handler''s own.';
+
+COMMENT ON COLUMN tidemill.progress.updated_at IS 'When progress was last reported; null if only other events were.';
+
+CREATE VIEW tidemill.job_documents AS
+ SELECT j.id,
+    j.kind,
+    j.queue,
+    j.state,
+    j.priority,
+    j.attempt,
+    j.max_attempts,
+    j.run_at,
+    j.created_at,
+    j.started_at,
+    j.finished_at,
+    j.cancel_requested_at,
+    j.lease_id,
+    j.worker_id,
+    j.last_lease_id,
+    j.last_worker_id,
+    j.args,
+    j.result,
+    j.error,
+    j.execution_id,
+    j.tags,
+    j.metadata,
+    j.soft_timeout,
+    j.hard_timeout,
+    j.retain,
+    j.retain_until,
+        CASE
+            WHEN ((j.state = 'available'::tidemill.job_state) AND (j.attempt > 0)) THEN 'retrying'::text
+            WHEN ((j.state = 'available'::tidemill.job_state) AND (j.run_at > now())) THEN 'scheduled'::text
+            ELSE (j.state)::text
+        END AS status,
+    p.percent,
+    p.step,
+    p.data AS progress_data,
+    p.last_seq,
+    p.updated_at AS progress_at
+   FROM (tidemill.jobs j
+     LEFT JOIN tidemill.progress p ON ((p.job_id = j.id)));
+
+COMMENT ON VIEW tidemill.job_documents IS 'Each job with its progress: what the HTTP API shows.';
+
+CREATE VIEW tidemill.job_history AS
+ SELECT jobs.id,
+    jobs.kind,
+    jobs.queue,
+    jobs.state,
+    jobs.priority,
+    jobs.attempt,
+    jobs.created_at,
+    jobs.started_at,
+    jobs.finished_at,
+    (jobs.started_at - jobs.created_at) AS waited,
+    (jobs.finished_at - jobs.started_at) AS ran,
+    jobs.last_worker_id AS worker_id,
+    jobs.execution_id,
+    jobs.tags,
+    jobs.args,
+    jobs.result,
+    jobs.error
+   FROM tidemill.jobs
+  WHERE (jobs.finished_at IS NOT NULL);
+
+COMMENT ON VIEW tidemill.job_history IS 'Finished jobs; ask with a range of finished_at to read only those days.';
+
+CREATE TABLE tidemill.jobs_live (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    queue text DEFAULT 'default'::text NOT NULL,
+    state tidemill.job_state DEFAULT 'available'::tidemill.job_state NOT NULL,
+    priority smallint DEFAULT 5 NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    max_attempts integer DEFAULT 5 NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    cancel_requested_at timestamp with time zone,
+    lease_id uuid,
+    worker_id text,
+    last_lease_id uuid,
+    last_worker_id text,
+    args jsonb DEFAULT '{}'::jsonb NOT NULL,
+    result jsonb,
+    error jsonb,
+    execution_id text,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    metadata jsonb,
+    soft_timeout interval,
+    hard_timeout interval,
+    retain interval,
+    retain_until timestamp with time zone,
+    CONSTRAINT jobs_args_is_an_object CHECK ((jsonb_typeof(args) = 'object'::text)),
+    CONSTRAINT jobs_attempts_count_up CHECK (((attempt >= 0) AND (max_attempts >= 1))),
+    CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::tidemill.job_state, 'failed'::tidemill.job_state, 'cancelled'::tidemill.job_state])))),
+    CONSTRAINT jobs_kind_is_named CHECK (((kind <> ''::text) AND (length(kind) <= 63))),
+    CONSTRAINT jobs_lease_while_running CHECK (((lease_id IS NOT NULL) = (state = 'running'::tidemill.job_state))),
+    CONSTRAINT jobs_live_is_unfinished CHECK ((finished_at IS NULL)),
+    CONSTRAINT jobs_priority_is_1_to_9 CHECK (((priority >= 1) AND (priority <= 9))),
+    CONSTRAINT jobs_queue_is_named CHECK (((queue <> ''::text) AND (length(queue) <= 63))),
+    CONSTRAINT jobs_result_means_completed CHECK (((result IS NULL) OR (state = 'completed'::tidemill.job_state))),
+    CONSTRAINT jobs_running_has_started CHECK (((state <> 'running'::tidemill.job_state) OR ((started_at IS NOT NULL) AND (attempt >= 1)))),
+    CONSTRAINT jobs_waiting_is_never_due CHECK (((state <> 'waiting'::tidemill.job_state) OR (run_at = 'infinity'::timestamp with time zone))),
+    CONSTRAINT jobs_worker_while_running CHECK (((worker_id IS NOT NULL) = (state = 'running'::tidemill.job_state)))
+)
+WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='10000', autovacuum_analyze_scale_factor='0.0', autovacuum_analyze_threshold='50000', autovacuum_vacuum_cost_delay='0');
+
+COMMENT ON TABLE tidemill.jobs_live IS 'The jobs that are not finished: all that the hot path reads and writes.';
+
+CREATE VIEW tidemill.jobs_now AS
+ SELECT jobs_live.id,
+    jobs_live.kind,
+    jobs_live.queue,
+        CASE
+            WHEN ((jobs_live.state = 'available'::tidemill.job_state) AND (jobs_live.attempt > 0)) THEN 'retrying'::text
+            WHEN ((jobs_live.state = 'available'::tidemill.job_state) AND (jobs_live.run_at > now())) THEN 'scheduled'::text
+            ELSE (jobs_live.state)::text
+        END AS status,
+    jobs_live.priority,
+    jobs_live.attempt,
+    jobs_live.max_attempts,
+    jobs_live.run_at,
+    jobs_live.created_at,
+    jobs_live.started_at,
+    jobs_live.worker_id,
+    jobs_live.execution_id,
+    jobs_live.tags,
+    jobs_live.args,
+    (jobs_live.error ->> 'message'::text) AS last_error,
+    jobs_live.cancel_requested_at
+   FROM tidemill.jobs_live;
+
+COMMENT ON VIEW tidemill.jobs_now IS 'Live jobs with their shown state.';
+
+CREATE VIEW tidemill.kind_stats AS
+ SELECT jobs.kind,
+    date_trunc('hour'::text, jobs.finished_at) AS hour,
+    count(*) FILTER (WHERE (jobs.state = 'completed'::tidemill.job_state)) AS completed,
+    count(*) FILTER (WHERE (jobs.state = 'failed'::tidemill.job_state)) AS failed,
+    count(*) FILTER (WHERE (jobs.state = 'cancelled'::tidemill.job_state)) AS cancelled,
+    avg((jobs.finished_at - jobs.started_at)) AS average_run,
+    percentile_cont((0.95)::double precision) WITHIN GROUP (ORDER BY (jobs.finished_at - jobs.started_at)) AS p95_run,
+    avg((jobs.started_at - jobs.created_at)) AS average_wait
+   FROM tidemill.jobs
+  WHERE (jobs.finished_at > (now() - '1 day'::interval))
+  GROUP BY jobs.kind, (date_trunc('hour'::text, jobs.finished_at));
+
+COMMENT ON VIEW tidemill.kind_stats IS 'Finished jobs of the last day by kind and hour.';
+
+CREATE TABLE tidemill.kinds (
+    name text NOT NULL,
+    source text NOT NULL,
+    queue text DEFAULT 'default'::text NOT NULL,
+    priority smallint DEFAULT 5 NOT NULL,
+    max_attempts integer DEFAULT 5 NOT NULL,
+    soft_timeout interval,
+    hard_timeout interval DEFAULT '24:00:00'::interval NOT NULL,
+    stop_grace interval DEFAULT '00:00:10'::interval NOT NULL,
+    backoff_first interval DEFAULT '00:00:05'::interval NOT NULL,
+    backoff_factor double precision DEFAULT 2 NOT NULL,
+    backoff_max interval DEFAULT '01:00:00'::interval NOT NULL,
+    backoff_jitter double precision DEFAULT 0.2 NOT NULL,
+    retain interval,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT kinds_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT kinds_backoff_is_sane CHECK (((backoff_first >= '00:00:00'::interval) AND (backoff_factor >= (1)::double precision) AND (backoff_max >= '00:00:00'::interval) AND ((backoff_jitter >= (0)::double precision) AND (backoff_jitter <= (1)::double precision))))
+);
+
+COMMENT ON TABLE tidemill.kinds IS 'What is known of each kind, written by the workers that serve it.';
+
+COMMENT ON COLUMN tidemill.kinds.name IS 'The kind.';
+
+COMMENT ON COLUMN tidemill.kinds.source IS 'command, url, rust or remote.';
+
+COMMENT ON COLUMN tidemill.kinds.queue IS 'Where its jobs go unless they say otherwise.';
+
+COMMENT ON COLUMN tidemill.kinds.priority IS 'Priority of its jobs unless they say otherwise.';
+
+COMMENT ON COLUMN tidemill.kinds.max_attempts IS 'Attempts of its jobs unless they say otherwise.';
+
+COMMENT ON COLUMN tidemill.kinds.soft_timeout IS 'After this an attempt is asked to stop.';
+
+COMMENT ON COLUMN tidemill.kinds.hard_timeout IS 'After this an attempt is ended.';
+
+COMMENT ON COLUMN tidemill.kinds.stop_grace IS 'How long an attempt that was asked to stop may take.';
+
+COMMENT ON COLUMN tidemill.kinds.backoff_first IS 'Delay before the second attempt.';
+
+COMMENT ON COLUMN tidemill.kinds.backoff_factor IS 'By how much each further delay is longer.';
+
+COMMENT ON COLUMN tidemill.kinds.backoff_max IS 'The longest delay.';
+
+COMMENT ON COLUMN tidemill.kinds.backoff_jitter IS 'Share of the delay by which it randomly varies.';
+
+COMMENT ON COLUMN tidemill.kinds.retain IS 'How long its finished jobs stay.';
+
+COMMENT ON COLUMN tidemill.kinds.last_seen_at IS 'When a worker last said that it serves the kind.';
+
+CREATE TABLE tidemill.running (
+    job_id uuid NOT NULL,
+    lease_id uuid NOT NULL,
+    worker_id text NOT NULL,
+    attempt integer NOT NULL,
+    queue text NOT NULL,
+    kind text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    lease_expires_at timestamp with time zone NOT NULL,
+    deadline_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_cost_delay='0');
+
+COMMENT ON TABLE tidemill.running IS 'What runs now, one row a lease; pages, limits and the sweep look here and never through the backlog.';
+
+COMMENT ON COLUMN tidemill.running.job_id IS 'The job.';
+
+COMMENT ON COLUMN tidemill.running.lease_id IS 'Its present lease, equal to jobs.lease_id.';
+
+COMMENT ON COLUMN tidemill.running.worker_id IS 'Who holds the lease.';
+
+COMMENT ON COLUMN tidemill.running.attempt IS 'Which try this is.';
+
+COMMENT ON COLUMN tidemill.running.queue IS 'The job''s queue.';
+
+COMMENT ON COLUMN tidemill.running.kind IS 'The job''s kind.';
+
+COMMENT ON COLUMN tidemill.running.started_at IS 'When it was claimed.';
+
+COMMENT ON COLUMN tidemill.running.seen_at IS 'When its worker last named it in a heartbeat.';
+
+COMMENT ON COLUMN tidemill.running.lease_expires_at IS 'From then on the sweep may take the job back.';
+
+COMMENT ON COLUMN tidemill.running.deadline_at IS 'From then on the sweep takes the job back even from a worker that is alive.';
+
+CREATE VIEW tidemill.progress_now AS
+ SELECT r.job_id,
+    r.kind,
+    r.queue,
+    p.percent,
+    p.step,
+    p.data,
+    p.updated_at,
+    (now() - r.started_at) AS running_for,
+    r.worker_id
+   FROM (tidemill.running r
+     LEFT JOIN tidemill.progress p ON ((p.job_id = r.job_id)))
+  ORDER BY r.started_at;
+
+COMMENT ON VIEW tidemill.progress_now IS 'What runs now and how far it is.';
+
+CREATE TABLE tidemill.queues (
+    name text NOT NULL,
+    paused_at timestamp with time zone,
+    paused_by text,
+    draining_at timestamp with time zone,
+    draining_by text,
+    slots integer,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT queues_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT queues_slots_are_not_negative CHECK ((slots >= 0))
+);
+
+COMMENT ON TABLE tidemill.queues IS 'What people set for queues; a queue without a row has only defaults.';
+
+COMMENT ON COLUMN tidemill.queues.name IS 'The queue.';
+
+COMMENT ON COLUMN tidemill.queues.paused_at IS 'Since when nothing is claimed from it.';
+
+COMMENT ON COLUMN tidemill.queues.paused_by IS 'Who paused it.';
+
+COMMENT ON COLUMN tidemill.queues.draining_at IS 'Since when it takes no new jobs.';
+
+COMMENT ON COLUMN tidemill.queues.draining_by IS 'Who drains it.';
+
+COMMENT ON COLUMN tidemill.queues.slots IS 'How many of its jobs each worker runs at once, instead of the worker''s own setting.';
+
+COMMENT ON COLUMN tidemill.queues.updated_at IS 'When somebody last changed the row.';
+
+CREATE TABLE tidemill.workers (
+    id text NOT NULL,
+    name text NOT NULL,
+    host text NOT NULL,
+    pid integer,
+    version text NOT NULL,
+    state text DEFAULT 'running'::text NOT NULL,
+    queues jsonb DEFAULT '{}'::jsonb NOT NULL,
+    kinds text[] DEFAULT '{}'::text[] NOT NULL,
+    running integer DEFAULT 0 NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    lease_ttl interval NOT NULL,
+    drain_requested_at timestamp with time zone,
+    CONSTRAINT workers_state_is_known CHECK ((state = ANY (ARRAY['running'::text, 'draining'::text, 'stopped'::text])))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE tidemill.workers IS 'Processes that claim and run, with their heartbeat.';
+
+COMMENT ON COLUMN tidemill.workers.id IS 'Unique for each start of a worker: name, pid and a random part; a remote worker''s own name.';
+
+COMMENT ON COLUMN tidemill.workers.name IS 'What people call it.';
+
+COMMENT ON COLUMN tidemill.workers.host IS 'The machine that it runs on.';
+
+COMMENT ON COLUMN tidemill.workers.pid IS 'Its process id there.';
+
+COMMENT ON COLUMN tidemill.workers.version IS 'The version of its binary or client.';
+
+COMMENT ON COLUMN tidemill.workers.state IS 'running, draining (claims no more) or stopped (said goodbye).';
+
+COMMENT ON COLUMN tidemill.workers.queues IS 'Slots by queue.';
+
+COMMENT ON COLUMN tidemill.workers.kinds IS 'The kinds that it serves.';
+
+COMMENT ON COLUMN tidemill.workers.running IS 'How many attempts it held at its last heartbeat.';
+
+COMMENT ON COLUMN tidemill.workers.started_at IS 'When it started.';
+
+COMMENT ON COLUMN tidemill.workers.seen_at IS 'Its last heartbeat.';
+
+COMMENT ON COLUMN tidemill.workers.lease_ttl IS 'How long after a heartbeat its leases last.';
+
+COMMENT ON COLUMN tidemill.workers.drain_requested_at IS 'When somebody asked it to claim no more.';
+
+CREATE VIEW tidemill.queue_names AS
+ WITH RECURSIVE seen AS (
+        ( SELECT jobs_live.queue
+           FROM tidemill.jobs_live
+          ORDER BY jobs_live.queue
+         LIMIT 1)
+        UNION ALL
+         SELECT ( SELECT j.queue
+                   FROM tidemill.jobs_live j
+                  WHERE (j.queue > s.queue)
+                  ORDER BY j.queue
+                 LIMIT 1) AS queue
+           FROM seen s
+          WHERE (s.queue IS NOT NULL)
+        )
+ SELECT seen.queue AS name
+   FROM seen
+  WHERE (seen.queue IS NOT NULL)
+UNION
+ SELECT queues.name
+   FROM tidemill.queues
+UNION
+ SELECT kinds.queue AS name
+   FROM tidemill.kinds
+UNION
+ SELECT jsonb_object_keys(workers.queues) AS name
+   FROM tidemill.workers
+  WHERE ((workers.state <> 'stopped'::text) AND (workers.seen_at > (now() - workers.lease_ttl)));
+
+COMMENT ON VIEW tidemill.queue_names IS 'Every queue that has live jobs, settings, a kind or a worker.';
+
+CREATE VIEW tidemill.queue_stats AS
+ SELECT n.name AS queue,
+    q.paused_at,
+    q.paused_by,
+    q.draining_at,
+    q.slots,
+    ( SELECT count(*) AS count
+           FROM tidemill.running r
+          WHERE (r.queue = n.name)) AS running,
+    ( SELECT count(*) AS count
+           FROM ( SELECT 1 AS "?column?"
+                   FROM tidemill.jobs_live j
+                  WHERE ((j.queue = n.name) AND (j.run_at <= now()) AND (j.state = 'available'::tidemill.job_state))
+                 LIMIT 10000) due) AS due_at_most_10000,
+    ( SELECT min(due.run_at) AS min
+           FROM ( SELECT ( SELECT j.run_at
+                           FROM tidemill.jobs_live j
+                          WHERE ((j.queue = n.name) AND (j.priority = p.priority) AND (j.run_at <= now()) AND (j.state = 'available'::tidemill.job_state))
+                          ORDER BY j.run_at, j.id
+                         LIMIT 1) AS run_at
+                   FROM generate_series(1, 9) p(priority)) due) AS oldest_due_at
+   FROM (tidemill.queue_names n
+     LEFT JOIN tidemill.queues q ON ((q.name = n.name)));
+
+COMMENT ON VIEW tidemill.queue_stats IS 'Each queue: paused or not, what runs, how much is due (counted up to 10,000, never more).';
+
+CREATE TABLE tidemill.refinery_schema_history (
+    version integer NOT NULL,
+    name character varying(255),
+    applied_on character varying(255),
+    checksum character varying(255)
+);
+
+CREATE TABLE tidemill.schema_compatibility (
+    only_row boolean DEFAULT true NOT NULL,
+    oldest_binary integer NOT NULL,
+    verbs_digest text,
+    CONSTRAINT schema_compatibility_only_row_check CHECK (only_row)
+);
+
+COMMENT ON TABLE tidemill.schema_compatibility IS 'Which older binaries may still use this schema.';
+
+COMMENT ON COLUMN tidemill.schema_compatibility.only_row IS 'Holds the table at one row.';
+
+COMMENT ON COLUMN tidemill.schema_compatibility.oldest_binary IS 'A binary that knows migrations up to this number or later may run on this schema.';
+
+COMMENT ON COLUMN tidemill.schema_compatibility.verbs_digest IS 'SHA-256 of the functions and views that are installed.';
+
+CREATE VIEW tidemill.stuck_jobs AS
+ SELECT running.job_id,
+    running.kind,
+    running.queue,
+    running.worker_id,
+    running.attempt,
+    (now() - running.started_at) AS running_for,
+    (now() - running.seen_at) AS last_seen,
+    (running.lease_expires_at < now()) AS lease_expired,
+    (running.deadline_at < now()) AS past_deadline
+   FROM tidemill.running
+  WHERE ((running.seen_at < (now() - '00:05:00'::interval)) OR (running.lease_expires_at < now()) OR (running.deadline_at < now()));
+
+COMMENT ON VIEW tidemill.stuck_jobs IS 'Attempts without a sign of life; the sweep takes them back within seconds if it runs.';
+
+CREATE TABLE tidemill.task_ids (
+    execution_id text NOT NULL,
+    job_id uuid NOT NULL,
+    CONSTRAINT task_ids_are_short CHECK (((length(execution_id) >= 1) AND (length(execution_id) <= 255)))
+);
+
+COMMENT ON TABLE tidemill.task_ids IS 'The callers'' own names for pieces of work.';
+
+COMMENT ON COLUMN tidemill.task_ids.execution_id IS 'The name, as the caller gave it.';
+
+COMMENT ON COLUMN tidemill.task_ids.job_id IS 'The job that it stands for.';
+
+CREATE VIEW tidemill.throughput AS
+ SELECT date_trunc('minute'::text, jobs.finished_at) AS minute,
+    jobs.queue,
+    count(*) AS finished,
+    count(*) FILTER (WHERE (jobs.state = 'failed'::tidemill.job_state)) AS failed
+   FROM tidemill.jobs
+  WHERE (jobs.finished_at > (now() - '01:00:00'::interval))
+  GROUP BY (date_trunc('minute'::text, jobs.finished_at)), jobs.queue;
+
+COMMENT ON VIEW tidemill.throughput IS 'Finished jobs of the last hour by minute and queue.';
+
+CREATE VIEW tidemill.worker_status AS
+ SELECT workers.id,
+    workers.name,
+    workers.host,
+    workers.pid,
+    workers.version,
+        CASE
+            WHEN ((workers.state <> 'stopped'::text) AND (workers.seen_at < (now() - workers.lease_ttl))) THEN 'lost'::text
+            ELSE workers.state
+        END AS state,
+    workers.running,
+    workers.queues,
+    workers.kinds,
+    workers.started_at,
+    (now() - workers.seen_at) AS last_seen
+   FROM tidemill.workers
+  ORDER BY workers.started_at DESC;
+
+COMMENT ON VIEW tidemill.worker_status IS 'Workers; "lost" ones stopped sending heartbeats.';
+
+ALTER TABLE ONLY tidemill.jobs ATTACH PARTITION tidemill.jobs_live DEFAULT;
+
+ALTER TABLE ONLY tidemill.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY tidemill.attempts
+    ADD CONSTRAINT attempts_pkey PRIMARY KEY (job_id, lease_id, finished_at);
+
+ALTER TABLE ONLY tidemill.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (job_id, seq, at);
+
+ALTER TABLE ONLY tidemill.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY tidemill.jobs_live
+    ADD CONSTRAINT jobs_live_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY tidemill.kinds
+    ADD CONSTRAINT kinds_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY tidemill.progress
+    ADD CONSTRAINT progress_pkey PRIMARY KEY (job_id);
+
+ALTER TABLE ONLY tidemill.queues
+    ADD CONSTRAINT queues_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY tidemill.refinery_schema_history
+    ADD CONSTRAINT refinery_schema_history_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY tidemill.running
+    ADD CONSTRAINT running_pkey PRIMARY KEY (job_id);
+
+ALTER TABLE ONLY tidemill.schema_compatibility
+    ADD CONSTRAINT schema_compatibility_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY tidemill.task_ids
+    ADD CONSTRAINT task_ids_pkey PRIMARY KEY (execution_id);
+
+ALTER TABLE ONLY tidemill.workers
+    ADD CONSTRAINT workers_pkey PRIMARY KEY (id);
+
+CREATE INDEX idempotency_keys_expiry ON tidemill.idempotency_keys USING btree (expires_at);
+
+CREATE INDEX jobs_live_claim ON tidemill.jobs_live USING btree (queue, priority, run_at, id);
+
+COMMENT ON INDEX tidemill.jobs_live_claim IS 'The order in which jobs are claimed; must never name state, lease or worker.';
+
+CREATE INDEX jobs_live_tags ON tidemill.jobs_live USING gin (tags) WHERE (tags <> '{}'::text[]);
+
+COMMENT ON INDEX tidemill.jobs_live_tags IS 'Finds live jobs by tag; untagged ones cost nothing.';
+
+CREATE INDEX task_ids_job ON tidemill.task_ids USING btree (job_id);

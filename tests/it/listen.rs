@@ -1,0 +1,159 @@
+//! Listen and notify: hints arrive, their loss is told, and a dead connection is noticed in seconds.
+
+use std::time::Duration;
+
+use tidemill::store::listen::{Wake, Wakes};
+use tidemill::store::notify::Notifier;
+use tidemill::{Options, Store};
+use tokio::sync::broadcast::Receiver;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::support::{DEADLINE, Db, Proxy, job, wait_at_most, wait_for};
+
+async fn healthy(wakes: &Wakes) {
+    wait_for("the ear is healthy", || async { wakes.is_healthy().then_some(()) }).await;
+}
+
+async fn hear(heard: &mut Receiver<Wake>, wanted: Wake) {
+    let found = async { while heard.recv().await.expect("the ear lives") != wanted {} };
+    tokio::time::timeout(DEADLINE, found).await.unwrap_or_else(|_| panic!("{wanted:?} was not heard"));
+}
+
+async fn kill_listener(db: &Db) {
+    let killed: i64 = db
+        .scalar(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity
+             where datname = current_database() and query ilike 'listen%'",
+        )
+        .await;
+    assert_eq!(killed, 1);
+}
+
+#[tokio::test]
+async fn verbs_called_from_sql_wake_whoever_listens() {
+    let db = Db::new().await;
+    let wakes = db.listen(CancellationToken::new());
+    let mut heard = wakes.subscribe();
+    healthy(&wakes).await;
+    let mut transaction = db.pool().begin().await.unwrap();
+    let id = tidemill::enqueue_in(&mut *transaction, "tidemill", &job("k")).await.unwrap();
+    transaction.commit().await.unwrap();
+    hear(&mut heard, Wake::Queue("default".into())).await;
+    db.claim_one().await;
+    db.cancel(id, None, "me").await.unwrap();
+    hear(&mut heard, Wake::Event(id, 1)).await;
+    hear(&mut heard, Wake::Cancel(id)).await;
+    db.set_slots("default", Some(3)).await.unwrap();
+    hear(&mut heard, Wake::Settings).await;
+    db.resume_queue("default").await.unwrap();
+    hear(&mut heard, Wake::Queue("default".into())).await;
+}
+
+#[tokio::test]
+async fn a_rolled_back_enqueue_wakes_nobody() {
+    let db = Db::new().await;
+    let wakes = db.listen(CancellationToken::new());
+    let mut heard = wakes.subscribe();
+    healthy(&wakes).await;
+    for (queue, commit) in [("rolled-back", false), ("committed", true)] {
+        let mut transaction = db.pool().begin().await.unwrap();
+        let wish = tidemill::NewJob { queue: Some(queue.into()), ..job("k") };
+        tidemill::enqueue_in(&mut *transaction, "tidemill", &wish).await.unwrap();
+        if commit { transaction.commit().await } else { transaction.rollback().await }.unwrap();
+    }
+    let first = async {
+        loop {
+            if let Wake::Queue(queue) = heard.recv().await.unwrap() {
+                return queue;
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(DEADLINE, first).await.unwrap(), "committed");
+}
+
+#[tokio::test]
+async fn what_one_process_says_another_hears() {
+    let db = Db::new().await;
+    let wakes = db.listen(CancellationToken::new());
+    let mut heard = wakes.subscribe();
+    healthy(&wakes).await;
+    let speaker = Notifier::default();
+    let stop = CancellationToken::new();
+    let speaking = tokio::spawn(speaker.clone().run(db.another_store(), stop.clone()));
+    let id = Uuid::now_v7();
+    speaker.queues(["a b", "ü"]);
+    speaker.events([(id, 7), (id, 5)]);
+    hear(&mut heard, Wake::Queue("ü".into())).await;
+    hear(&mut heard, Wake::Event(id, 7)).await;
+    speaker.events((0..1_000).map(|_| (Uuid::now_v7(), 1)));
+    hear(&mut heard, Wake::AllEvents).await;
+    speaker.events([(id, 0)]);
+    stop.cancel();
+    speaking.await.unwrap();
+    // What was said before the end is still sent.
+    hear(&mut heard, Wake::Event(id, 0)).await;
+}
+
+#[tokio::test]
+async fn after_a_lost_connection_it_says_what_was_missed_and_hears_again() {
+    let db = Db::new().await;
+    let wakes = db.listen(CancellationToken::new());
+    let mut heard = wakes.subscribe();
+    healthy(&wakes).await;
+    for _ in 0..3 {
+        while heard.try_recv().is_ok() {}
+        kill_listener(&db).await;
+        hear(&mut heard, Wake::Missed).await;
+        healthy(&wakes).await;
+        db.execute("select tell('q:again')").await;
+        hear(&mut heard, Wake::Queue("again".into())).await;
+    }
+}
+
+#[tokio::test]
+async fn a_half_open_connection_is_noticed_within_seconds() {
+    let db = Db::new().await;
+    let proxy = Proxy::before(&db.options().url).await;
+    let listen_url = Some(proxy.url(&db.options().url));
+    let store = Store::connect(Options { listen_url, ..db.options() }).unwrap();
+    notices_and_recovers(&store, &proxy).await;
+}
+
+#[tokio::test]
+async fn so_is_a_network_that_swallows_everything() {
+    let db = Db::new().await;
+    let proxy = Proxy::before(&db.options().url).await;
+    let store = Store::connect(Options { url: proxy.url(&db.options().url), ..db.options() }).unwrap();
+    notices_and_recovers(&store, &proxy).await;
+}
+
+async fn notices_and_recovers(store: &Store, proxy: &Proxy) {
+    let wakes = store.listen(CancellationToken::new());
+    let mut heard = wakes.subscribe();
+    healthy(&wakes).await;
+    while heard.try_recv().is_ok() {}
+    proxy.black_hole();
+    let deaf = || async { (!wakes.is_healthy()).then_some(()) };
+    wait_at_most(Duration::from_secs(15), "the dead connection is noticed", deaf).await;
+    // Connections made from now on work, the old ones stay dead for ever.
+    proxy.heal_for_new();
+    hear(&mut heard, Wake::Missed).await;
+    healthy(&wakes).await;
+}
+
+#[tokio::test]
+async fn an_ear_that_is_told_to_stop_lets_go_of_its_connection() {
+    let db = Db::new().await;
+    let stop = CancellationToken::new();
+    let wakes = db.listen(stop.clone());
+    healthy(&wakes).await;
+    stop.cancel();
+    wait_for("the connection is closed", || async {
+        let left =
+            db.count("pg_stat_activity where datname = current_database() and query ilike 'listen%'").await;
+        (left == 0).then_some(())
+    })
+    .await;
+    assert!(!wakes.is_healthy(), "it says that it hears, but it does not");
+}

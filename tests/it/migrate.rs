@@ -1,0 +1,129 @@
+//! Migrate: promise 14 — once or many times, at once from everywhere, killed in the middle — and a
+//! schema that this binary does not know is left alone and refused.
+
+use std::time::Duration;
+
+use tidemill::store::Error;
+use tidemill::store::migrate::{known_version, migrate};
+use tidemill::{Options, Store};
+
+use crate::support::{DEADLINE, Db, job};
+
+/// All that a migration made, as text.
+async fn inventory(db: &Db) -> String {
+    db.scalar(
+        "select string_agg(line, E'\\n' order by line collate \"C\") from (
+           select concat_ws(' ', relkind, relname) as line from pg_class where relnamespace = 'tidemill'::regnamespace
+           union all
+           select concat_ws(' ', 'function', proname, md5(prosrc)) from pg_proc where pronamespace = 'tidemill'::regnamespace
+           union all
+           select concat_ws(' ', 'constraint', conrelid::regclass, pg_get_constraintdef(oid)) from pg_constraint
+           where connamespace = 'tidemill'::regnamespace and conname !~ '_\\d{4}_\\d{2}_\\d{2}'
+         ) lines",
+    )
+    .await
+}
+
+#[tokio::test]
+async fn twice_changes_nothing() {
+    let db = Db::new().await;
+    let before = inventory(&db).await;
+    let id = db.enqueue(job("k")).await;
+    migrate(&db.options()).await.unwrap();
+    assert_eq!(inventory(&db).await, before);
+    assert_eq!(db.state(id).await, "available");
+    db.check_schema().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_four_processes_at_once_happens_once() {
+    let db = Db::empty().await;
+    let mut racers = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let options = db.options();
+        racers.spawn(async move { migrate(&options).await });
+    }
+    for outcome in racers.join_all().await {
+        outcome.unwrap();
+    }
+    assert_eq!(inventory(&db).await, inventory(&Db::new().await).await);
+    db.check_schema().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_moment_can_be_run_again() {
+    let db = Db::empty().await;
+    let mut killed = 0;
+    for wait_milliseconds in (0..400).step_by(23) {
+        let options = db.options();
+        let running = tokio::spawn(async move { migrate(&options).await });
+        tokio::time::sleep(Duration::from_millis(wait_milliseconds)).await;
+        db.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+             where datname = current_database() and pid <> pg_backend_pid() and application_name = ''",
+        )
+        .await;
+        let outcome = tokio::time::timeout(DEADLINE, running).await.expect("it ends").unwrap();
+        killed += i32::from(outcome.is_err());
+    }
+    assert!(killed > 2, "only {killed} were hit");
+    migrate(&db.options()).await.unwrap();
+    assert_eq!(inventory(&db).await, inventory(&Db::new().await).await);
+    let claimed = db.running().await;
+    assert!(db.complete_one(&claimed).await);
+}
+
+#[tokio::test]
+async fn a_database_without_the_schema_is_refused_with_the_remedy() {
+    let db = Db::empty().await;
+    let refusal = db.check_schema().await.unwrap_err();
+    assert!(matches!(refusal, Error::UnknownSchema { found: 0, .. }), "{refusal}");
+    assert!(refusal.to_string().contains("tidemill migrate"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_left_alone_and_used_only_if_it_allows_it() {
+    let db = Db::new().await;
+    let newer = known_version() + 1;
+    db.execute(format!(
+        "insert into refinery_schema_history (version, name, applied_on, checksum) values ({newer}, 'next', '', '0');
+         update schema_compatibility set verbs_digest = 'newer';
+         create or replace function tell(p_message text) returns void language sql as $$ select 'newer' $$"
+    ))
+    .await;
+    let before = inventory(&db).await;
+    migrate(&db.options()).await.unwrap();
+    assert_eq!(inventory(&db).await, before, "a newer schema must not be repaired");
+    db.check_schema().await.expect("the newer schema still serves this binary");
+    db.execute(format!("update schema_compatibility set oldest_binary = {newer}")).await;
+    let refusal = db.check_schema().await.unwrap_err();
+    assert!(
+        matches!(refusal, Error::UnknownSchema { found, known, .. } if found == newer && known == newer - 1)
+    );
+}
+
+#[tokio::test]
+async fn two_schemas_in_one_database_know_nothing_of_each_other() {
+    let db = Db::new().await;
+    let tenant = Options { schema: "tenant_a".into(), ..db.options() };
+    migrate(&tenant).await.unwrap();
+    let tenant = Store::connect(tenant).unwrap();
+    tenant.check_schema().await.unwrap();
+    let id = tidemill::enqueue_in(tenant.pool(), "tenant_a", &job("k")).await.unwrap();
+    assert!(db.find_job(id).await.unwrap().is_none());
+    assert!(tenant.find_job(id).await.unwrap().is_some());
+    assert_eq!(tenant.cancel(id, None, "me").await.unwrap().as_deref(), Some("cancelled"));
+    assert_eq!(db.count("jobs").await, 0);
+}
+
+#[tokio::test]
+async fn views_of_somebody_else_survive() {
+    let db = Db::new().await;
+    db.execute(
+        "update schema_compatibility set verbs_digest = null;
+         create view public.mine as select kind, count(*) from tidemill.jobs group by kind",
+    )
+    .await;
+    migrate(&db.options()).await.unwrap();
+    assert_eq!(db.count("public.mine").await, 0);
+}

@@ -1,0 +1,111 @@
+//! The schema: every table, column, function and view says what it is for, and `docs/schema.sql` is
+//! what a fresh migration makes. `make schema` writes that file anew.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::support::Db;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema.sql");
+
+#[tokio::test]
+async fn everything_in_the_schema_has_a_comment() {
+    let db = Db::new().await;
+    let silent: Vec<(String,)> = db
+        .rows(
+            "select c.relname::text
+             from pg_class c
+             where c.relnamespace = 'tidemill'::regnamespace and c.relkind in ('r', 'p', 'v')
+               and obj_description(c.oid, 'pg_class') is null
+               and c.relname !~ '_\\d{4}_\\d{2}_\\d{2}$' and c.relname <> 'refinery_schema_history'
+             union all
+             select format('%s.%s', c.relname, a.attname)
+             from pg_class c
+             join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+             where c.relnamespace = 'tidemill'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+               and col_description(c.oid, a.attnum) is null and c.relname <> 'refinery_schema_history'
+             union all
+             select p.proname from pg_proc p
+             where p.pronamespace = 'tidemill'::regnamespace and obj_description(p.oid, 'pg_proc') is null
+             union all
+             select t.typname from pg_type t
+             where t.typnamespace = 'tidemill'::regnamespace and t.typtype = 'e' and obj_description(t.oid, 'pg_type') is null",
+        )
+        .await;
+    assert!(silent.is_empty(), "without a comment: {silent:?}");
+}
+
+#[tokio::test]
+async fn functions_that_read_tables_work_from_any_search_path() {
+    let db = Db::new().await;
+    let loose: Vec<(String,)> = db
+        .rows(
+            "select proname::text from pg_proc
+             where pronamespace = 'tidemill'::regnamespace and proconfig::text is distinct from null
+               and proconfig::text not like '%search_path=tidemill%'
+             union all
+             select proname::text from pg_proc
+             where pronamespace = 'tidemill'::regnamespace and proconfig is null
+               and proname not in ('tell', 'backoff', 'new_job_id')",
+        )
+        .await;
+    assert!(loose.is_empty(), "no search_path of their own: {loose:?}");
+}
+
+#[tokio::test]
+async fn the_committed_schema_is_what_a_migration_makes() {
+    let db = Db::new().await;
+    let major: i32 = db.scalar("select current_setting('server_version_num')::integer / 10000").await;
+    let output = Command::new(pg_dump())
+        .args(["--schema-only", "--no-owner", "--no-privileges", "--schema=tidemill"])
+        // The days differ from day to day.
+        .arg("--exclude-table=*_[0-9][0-9][0-9][0-9]_[0-9][0-9]_[0-9][0-9]")
+        .arg(db.options().url)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let header =
+        format!("-- Made by `make schema` from a fresh migration, on Postgres {major}. Do not edit.\n");
+    let fresh = format!("{header}{}", normalised(&String::from_utf8(output.stdout).unwrap()));
+    if std::env::var_os("TIDEMILL_BLESS").is_some() {
+        std::fs::write(FILE, &fresh).unwrap();
+    }
+    let committed = std::fs::read_to_string(FILE).unwrap_or_default();
+    if !committed.is_empty() && !committed.starts_with(&header) {
+        // Another major version writes the same schema in other words.
+        eprintln!("not compared: docs/schema.sql was made on another version than Postgres {major}");
+        return;
+    }
+    for (number, (committed, fresh)) in committed.lines().zip(fresh.lines()).enumerate() {
+        assert_eq!(committed, fresh, "docs/schema.sql, line {}: run `make schema`", number + 1);
+    }
+    assert_eq!(
+        committed.lines().count(),
+        fresh.lines().count(),
+        "docs/schema.sql is stale: run `make schema`"
+    );
+}
+
+/// Without comments of pg_dump, settings of its session, and empty lines in a row.
+fn normalised(dump: &str) -> String {
+    let mut text = String::new();
+    for line in dump.lines() {
+        let noise = line.starts_with("--")
+            || line.starts_with("SET ")
+            || line.starts_with("SELECT pg_catalog.set_config")
+            || line.starts_with('\\');
+        if noise || (line.is_empty() && text.ends_with("\n\n")) {
+            continue;
+        }
+        text.push_str(line);
+        text.push('\n');
+    }
+    format!("{}\n", text.trim())
+}
+
+/// The newest `pg_dump` of the usual folders, else that of the PATH.
+fn pg_dump() -> PathBuf {
+    let folders = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let installed = folders.map(|entry| entry.path().join("bin/pg_dump")).filter(|path| path.exists());
+    installed.max().unwrap_or_else(|| "pg_dump".into())
+}

@@ -1,0 +1,179 @@
+//! The source itself: who may import whom, how long a file and a function may be, and where SQL may
+//! stand.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Which modules of the library each may name.
+const IMPORTS: &[(&str, &[&str])] = &[
+    ("job", &[]),
+    ("metrics", &[]),
+    ("store", &["job"]),
+    ("worker", &["store", "job", "metrics"]),
+    ("keeper", &["store", "job", "metrics"]),
+    ("api", &["store", "job", "metrics"]),
+    ("kinds", &["worker", "job"]),
+    ("embedded", &[]),
+    ("config", &["job", "kinds"]),
+];
+const FILE_LINES: usize = 400;
+const FUNCTION_LINES: usize = 70;
+
+struct Source {
+    /// Below `src`.
+    path: String,
+    text: String,
+}
+
+fn sources(folder: &str) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut folders = vec![root.join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push(Source { path: path.strip_prefix(root).unwrap().display().to_string(), text });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+impl Source {
+    fn module(&self) -> &str {
+        let below = self.path.strip_prefix("src/").unwrap();
+        below.split(['/', '.']).next().unwrap()
+    }
+
+    fn is_test(&self) -> bool {
+        self.path.ends_with("_tests.rs") || self.path.ends_with("/tests.rs")
+    }
+
+    /// The text before its unit tests.
+    fn code(&self) -> &str {
+        self.text.split("\n#[cfg(test)]\nmod ").next().unwrap()
+    }
+}
+
+#[test]
+fn modules_import_only_what_the_layout_allows() {
+    let mut wrong = String::new();
+    for source in sources("src").iter().filter(|source| !source.is_test()) {
+        let module = source.module();
+        let Some((_, allowed)) = IMPORTS.iter().find(|(name, _)| *name == module) else { continue };
+        for (number, line) in source.code().lines().enumerate() {
+            let code = line.split("//").next().unwrap();
+            for (at, _) in code.match_indices("crate::") {
+                if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$') {
+                    continue;
+                }
+                let named: String =
+                    code[at + 7..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                // A name of the crate's root is the public face: a type, not a module.
+                let is_module = named.starts_with(|c: char| c.is_lowercase());
+                if is_module && named != module && !allowed.contains(&named.as_str()) {
+                    let _ = writeln!(wrong, "{}:{}: {module} may not use {named}", source.path, number + 1);
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_is_short() {
+    let mut wrong = String::new();
+    for source in ["src", "tests", "benches", "examples"].into_iter().flat_map(sources) {
+        if !source.text.starts_with("//!") && !source.is_test() {
+            let _ = writeln!(wrong, "{} does not begin with //!", source.path);
+        }
+        let lines = source.code().lines().count();
+        if lines > FILE_LINES && source.path.starts_with("src/") && !source.is_test() {
+            let _ = writeln!(wrong, "{} has {lines} lines, {FILE_LINES} are allowed", source.path);
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn functions_are_short() {
+    let mut wrong = String::new();
+    for source in sources("src").iter().filter(|source| !source.is_test()) {
+        let mut open: Option<(usize, usize, bool)> = None;
+        let mut excused = false;
+        for (number, line) in source.code().lines().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let code = line.trim_start();
+            excused |= code.contains("clippy::too_many_lines");
+            let head = ["fn ", "async fn ", "const fn ", "pub ", "pub(crate) ", "pub(super) "];
+            if open.is_none() && code.contains("fn ") && head.iter().any(|head| code.starts_with(head)) {
+                open = Some((number, indent, excused));
+                excused = false;
+            }
+            let Some((began, depth, excused)) = open else { continue };
+            if (code == "}" && indent == depth) || code.ends_with(';') && indent == depth && number > began {
+                let lines = number - began + 1;
+                if lines > FUNCTION_LINES && !excused {
+                    let _ = writeln!(wrong, "{}:{}: {lines} lines", source.path, began + 1);
+                }
+                open = None;
+            } else if indent == depth && (code.ends_with(';') || code.ends_with("{}")) {
+                open = None;
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "functions longer than {FUNCTION_LINES} lines:\n{wrong}");
+}
+
+#[test]
+fn sql_stands_only_in_the_store_and_in_the_embedded_postgres() {
+    let words = [
+        "select ",
+        "insert into ",
+        "update ",
+        "delete from ",
+        "create table ",
+        "alter ",
+        "notify ",
+        "listen ",
+    ];
+    let mut wrong = String::new();
+    for source in sources("src").iter().filter(|source| !source.is_test()) {
+        if ["store", "embedded"].contains(&source.module()) {
+            continue;
+        }
+        for (number, line) in source.code().lines().enumerate() {
+            let trimmed = line.trim_start();
+            if trimmed.starts_with("//") {
+                continue;
+            }
+            let names_sqlx = line.contains("sqlx::query") || line.contains("raw_sql");
+            let quoted = line.split('"').nth(1).unwrap_or_default().to_lowercase();
+            let is_statement = words.iter().any(|word| quoted.starts_with(word))
+                && [" from ", " into ", " set ", " where "].iter().any(|word| quoted.contains(word));
+            if names_sqlx || is_statement {
+                let _ = writeln!(wrong, "{}:{}: {trimmed}", source.path, number + 1);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "SQL outside of src/store:\n{wrong}");
+}
+
+#[test]
+fn lints_are_expected_with_a_reason_and_never_allowed() {
+    let mut wrong = String::new();
+    for source in ["src", "tests", "benches", "examples"].into_iter().flat_map(sources) {
+        for (number, line) in source.text.lines().enumerate() {
+            let line = line.trim_start();
+            if line.starts_with("#[allow(") || line.starts_with("#![allow(") {
+                let _ = writeln!(wrong, "{}:{}: {line}", source.path, number + 1);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "use #[expect(…, reason = …)]:\n{wrong}");
+}

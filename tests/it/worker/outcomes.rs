@@ -1,0 +1,230 @@
+//! How a handler's word becomes the job's end.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tidemill::{Handler, JobError, KindSettings, NewJob, StopReason};
+
+use super::{Witness, until_state};
+use crate::support::{Db, Mill, job, numbered, ok, wait_for};
+
+#[tokio::test]
+async fn a_result_is_stored_after_all_that_was_reported() {
+    let db = Db::new().await;
+    let mill = Mill::builder(&db)
+        .handler("k", |context| async move {
+            for n in 0..50 {
+                context.log(&format!("line {n}")).await;
+            }
+            context.progress(30.0, "half").await;
+            context.event("built", json!({"files": 2})).await;
+            context.event("completed", json!(1)).await;
+            context.progress(60.0, "more").await;
+            ok(json!({"n": context.args()["n"]}))
+        })
+        .start();
+    let id = db.enqueue(numbered("k", 5)).await;
+    until_state(&db, id, "completed").await;
+    let found = db.job(id).await;
+    assert_eq!(found.result, Some(json!({"n": 5})));
+    assert_eq!((found.attempt, found.worker_id), (1, Some(mill.id.clone())));
+    let events = db.events_after(id, 0, &[], 100).await.unwrap();
+    let lines: Vec<_> = events.iter().filter_map(|event| event.data["line"].as_str()).collect();
+    let expected: Vec<_> = (0..50).map(|n| format!("line {n}")).collect();
+    assert_eq!(lines, expected);
+    let rest: Vec<_> = events[50..].iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(rest, ["progress", "built", "custom_completed", "progress"]);
+    let late: i64 = db
+        .scalar("select count(*) from events e join jobs j on j.id = e.job_id where e.at > j.finished_at")
+        .await;
+    assert_eq!(late, 0, "an event was stored after the end");
+    assert_eq!(found.progress.unwrap().percent, Some(60.0));
+    mill.stop().await;
+    db.check_invariants().await;
+}
+
+#[tokio::test]
+async fn a_failure_is_retried_until_it_succeeds() {
+    let db = Db::new().await;
+    let mill = Mill::builder(&db)
+        .handler("k", |context| async move {
+            match context.attempt().attempt {
+                1 => Err(JobError::retry("not yet").class("busy").backtrace("here")),
+                2 => panic!("oh no"),
+                attempt => ok(json!(attempt)),
+            }
+        })
+        .start();
+    let id = db.enqueue(job("k")).await;
+    until_state(&db, id, "completed").await;
+    let found = db.job(id).await;
+    assert_eq!((found.result, found.attempt), (Some(json!(3)), 3));
+    let attempts = db.attempts(id).await.unwrap();
+    let errors: Vec<Value> = attempts.iter().map(|attempt| attempt.error.clone().unwrap()).collect();
+    assert_eq!(
+        errors[0],
+        json!({"message": "not yet", "type": "busy", "permanent": false, "backtrace": "here"})
+    );
+    assert_eq!(errors[1]["type"], "panic");
+    assert!(errors[1]["message"].as_str().unwrap().contains("oh no"));
+    assert_eq!(db.event_types(id).await, ["attempt_failed", "retry", "attempt_failed", "retry"]);
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn a_permanent_failure_and_the_last_attempt_end_it() {
+    let db = Db::new().await;
+    let mill = Mill::builder(&db)
+        .handler("permanent", |_| async { Err(JobError::permanent("never")) })
+        .handler("retry", |_| async { Err(JobError::retry("again")) })
+        .start();
+    let permanent = db.enqueue(job("permanent")).await;
+    let tired = db.enqueue(NewJob { max_attempts: Some(2), ..job("retry") }).await;
+    until_state(&db, permanent, "failed").await;
+    until_state(&db, tired, "failed").await;
+    assert_eq!(db.job(permanent).await.attempt, 1);
+    assert_eq!(db.job(permanent).await.error.unwrap()["permanent"], true);
+    assert_eq!(db.job(tired).await.attempt, 2);
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn a_snooze_runs_the_job_again_as_the_same_attempt() {
+    let db = Db::new().await;
+    let witness = Witness::default();
+    let seen = witness.clone();
+    let mill = Mill::builder(&db)
+        .handler("k", move |context| {
+            let seen = seen.clone();
+            async move {
+                let _presence = seen.enter();
+                if seen.begun() < 3 {
+                    return Err(JobError::snooze(Duration::from_millis(50)));
+                }
+                ok(json!(context.attempt().attempt))
+            }
+        })
+        .start();
+    let id = db.enqueue(NewJob { max_attempts: Some(1), ..job("k") }).await;
+    until_state(&db, id, "completed").await;
+    assert_eq!(db.job(id).await.result, Some(json!(1)));
+    assert_eq!(db.event_types(id).await, ["snoozed", "snoozed"]);
+    assert_eq!(db.count("attempts").await, 0);
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn what_postgres_cannot_store_never_wedges_a_job() {
+    let db = Db::new().await;
+    let mill = Mill::builder(&db)
+        .handler("nul", |context| async move {
+            context.log("a\0b").await;
+            context.progress(f64::NAN, "st\0ep").await;
+            context.event("e\0v", json!({"k\0": "\0"})).await;
+            ok(json!({"k\0ey": ["\0"]}))
+        })
+        .handler("nul-error", |_| async {
+            Err(JobError::permanent("bad \0 message").class("c\0").backtrace("\0"))
+        })
+        .handler("nul-panic", |_| async { panic!("p\0") })
+        .handler("huge", |_| async { ok(json!("x".repeat(3 << 20))) })
+        .handler("huge-line", |context| async move {
+            context.log(&"y".repeat(3 << 20)).await;
+            ok(None)
+        })
+        .handler("deep", |_| async {
+            let mut deep = json!(0);
+            for _ in 0..100_000 {
+                deep = Value::Array(vec![deep]);
+            }
+            // Dropping it would overflow this test's stack, too.
+            Ok(tidemill::worker::handler::Completion { result: Some(shallow(deep)), ..Default::default() })
+        })
+        .start();
+    let once = |kind: &str| NewJob { max_attempts: Some(1), ..job(kind) };
+    let nul = db.enqueue(once("nul")).await;
+    until_state(&db, nul, "completed").await;
+    assert_eq!(db.job(nul).await.result, Some(json!({"k\\u0000ey": ["\\u0000"]})));
+    let events = db.events_after(nul, 0, &[], 10).await.unwrap();
+    assert_eq!(events[0].data["line"], "a\\u0000b");
+    assert_eq!(events[2].kind, "e\\u0000v");
+    for (kind, says) in [("nul-error", "bad \\u0000 message"), ("nul-panic", "p\\u0000")] {
+        let id = db.enqueue(once(kind)).await;
+        until_state(&db, id, "failed").await;
+        let message = db.job(id).await.error.unwrap()["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(says), "{message}");
+    }
+    let huge = db.enqueue(job("huge")).await;
+    until_state(&db, huge, "failed").await;
+    let error = db.job(huge).await.error.unwrap();
+    assert_eq!((error["type"].as_str(), &error["permanent"]), (Some("result_too_large"), &json!(true)));
+    let line = db.enqueue(once("huge-line")).await;
+    until_state(&db, line, "completed").await;
+    let length: i32 =
+        db.scalar(format!("select length(data ->> 'line') from events where job_id = '{line}'")).await;
+    assert!(length < 128 * 1024, "{length}");
+    let deep = db.enqueue(once("deep")).await;
+    until_state(&db, deep, "completed").await;
+    mill.stop().await;
+    db.check_invariants().await;
+}
+
+/// Peels all but a few hundred layers off, without recursion.
+fn shallow(mut deep: Value) -> Value {
+    for _ in 0..99_800 {
+        let Value::Array(mut inner) = deep else { break };
+        deep = inner.remove(0);
+    }
+    deep
+}
+
+#[tokio::test]
+async fn a_batch_with_one_result_that_cannot_be_stored_completes_the_rest() {
+    let db = Db::new().await;
+    // As if Postgres refused one of many values.
+    db.execute("alter table jobs add constraint no_thirteen check (result is distinct from '13'::jsonb)")
+        .await;
+    let mill = Mill::builder(&db)
+        .slots(50)
+        .handler("k", |context| async move { ok(context.args()["n"].clone()) })
+        .start();
+    let jobs: Vec<NewJob> = (0..40).map(|n| numbered("k", n)).collect();
+    db.enqueue_all(&jobs).await;
+    super::until_drained(&db).await;
+    assert_eq!(db.count("jobs where state = 'completed'").await, 39);
+    let error: Value = db.scalar("select error from jobs where state = 'failed'").await;
+    assert_eq!(error["type"], "bad_result");
+    mill.stop().await;
+}
+
+struct Typed;
+
+impl Handler for Typed {
+    const KIND: &'static str = "typed";
+    type Args = (u32,);
+    type Output = u32;
+
+    async fn run(&self, context: tidemill::Context, (n,): (u32,)) -> Result<u32, JobError> {
+        assert_eq!(context.stop_reason(), None::<StopReason>);
+        let parsed: u32 = "7".parse()?;
+        Ok(n + parsed)
+    }
+}
+
+#[tokio::test]
+async fn args_that_do_not_fit_the_handlers_type_fail_for_good() {
+    let db = Db::new().await;
+    let shutdown = tidemill::Shutdown::default();
+    let worker =
+        tidemill::Worker::builder(db.store.clone()).handler_with(Typed, KindSettings::default()).build();
+    let running = tokio::spawn(worker.run(shutdown.clone()));
+    let id = db.enqueue(numbered("typed", 1)).await;
+    until_state(&db, id, "failed").await;
+    assert_eq!(db.job(id).await.error.unwrap()["type"], "bad_args");
+    shutdown.graceful.cancel();
+    running.await.unwrap().unwrap();
+    wait_for("the worker says goodbye", || async {
+        (db.workers().await.unwrap()[0].state == "stopped").then_some(())
+    })
+    .await;
+}
