@@ -110,7 +110,9 @@ impl Leases {
             .iter()
             .filter(|(_, entry)| now > entry.asked_at + self.trust && !entry.kill.is_cancelled())
             .collect();
-        expired.iter().for_each(|(_, entry)| entry.end());
+        for (_, entry) in &expired {
+            entry.end();
+        }
         expired.into_iter().map(|(job_id, _)| *job_id).collect()
     }
 
