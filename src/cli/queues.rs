@@ -23,7 +23,7 @@ pub(super) struct QueuesArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// List the queues [default]
+    /// List the queues (the default)
     List(ServerArgs),
     /// Claim nothing from a queue until it is resumed
     Pause(QueueArgs),

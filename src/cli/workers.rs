@@ -21,7 +21,7 @@ pub(super) struct WorkersArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// List the workers of the last day [default]
+    /// List the workers of the last day (the default)
     List(ServerArgs),
 }
 

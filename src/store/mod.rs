@@ -67,8 +67,8 @@ pub struct Options {
     pub max_connections: u32,
     /// No statement runs longer.
     pub statement_timeout: Duration,
-    /// True behind a pooler in transaction mode: no session settings, no named statements. The
-    /// role's own `search_path` must then lead to the schema.
+    /// True behind a pooler in transaction mode: no session settings. The role's own `search_path`
+    /// must then lead to the schema.
     pub pgbouncer: bool,
 }
 
@@ -182,7 +182,7 @@ pub(crate) fn session(options: &Options, url: &str, settings: &[(&str, &str)]) -
     let connect = PgConnectOptions::from_str(url).map_err(|source| Error::BadUrl { source })?;
     let connect = connect.application_name("tidemill");
     if options.pgbouncer {
-        return Ok(connect.statement_cache_capacity(0));
+        return Ok(connect);
     }
     let timeout = options.statement_timeout.as_millis().to_string();
     Ok(connect

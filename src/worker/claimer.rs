@@ -68,7 +68,10 @@ impl Claimer {
         }
         if !stop.is_cancelled() {
             tracing::info!(worker = shared.id, "drained by request: claims no more");
-            stop.cancelled().await;
+            // It claims nothing because it shall not: that is no reason to call its process unready.
+            while tokio::time::timeout(shared.settings.poll, stop.cancelled()).await.is_err() {
+                shared.pulse.beat();
+            }
         }
     }
 
