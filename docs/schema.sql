@@ -400,8 +400,8 @@ begin
     for day in select generate_series(first_day - 1, first_day + p_days_ahead, interval '1 day')::date loop
       part := format('%s_%s', parent, to_char(day, 'YYYY_MM_DD'));
       continue when to_regclass(part) is not null;
-      -- Made apart and then attached: attaching does not block readers or writers of the parent,
-      -- and jobs_live's CHECK spares it a scan.
+      -- Made apart and then attached: that locks jobs_live only for a moment, since its CHECK spares it
+      -- a scan.
       execute format('create table %I (like %I including defaults including constraints including comments)', part, parent);
       execute format('alter table %I set (autovacuum_vacuum_insert_scale_factor = 0.5)', part);
       if parent = 'jobs' then

@@ -301,7 +301,7 @@ mod tests {
         assert_eq!(reached.run_at.timestamp(), 100);
         look.stir();
         assert_eq!(look.begin(), ([Position::HEAD; 9], true), "something may lie before the cursor");
-        look.end(&[], 1, true, Duration::from_secs(60));
+        look.end(&[], 1, true, Duration::from_mins(1));
         assert!(!look.hopeful);
         look.stir();
         let (cursor, from_head) = look.begin();
