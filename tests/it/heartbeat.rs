@@ -19,7 +19,8 @@ async fn renews_only_the_leases_that_are_named() {
     db.expire(other.id).await;
     let held = db.heartbeat("w", &[named.lease_id], 30.0).await.unwrap();
     assert_eq!(held.len(), 1);
-    assert_eq!((held[0].job_id, held[0].lease_id, held[0].cancel), (named.id, named.lease_id, false));
+    assert_eq!((held[0].job_id, held[0].lease_id), (named.id, named.lease_id));
+    assert!(held[0].renewed && !held[0].cancel);
     assert!((29.0..=30.0).contains(&expires_in(&db, named.id).await));
     assert!(expires_in(&db, other.id).await < 0.0);
     let seen: bool =
@@ -78,4 +79,25 @@ async fn does_not_wait_for_whoever_holds_the_jobs_row() {
     let beat = db.heartbeat("w", &leases, 30.0);
     let held = tokio::time::timeout(crate::support::DEADLINE, beat).await.expect("not blocked").unwrap();
     assert_eq!(held.len(), 1);
+}
+
+#[tokio::test]
+async fn does_not_wait_for_whoever_ends_the_attempt_and_does_not_call_it_lost() {
+    let db = Db::new().await;
+    let (ending, other) = (db.running().await, db.running().await);
+    let mut transaction = db.pool().begin().await.unwrap();
+    sqlx::query("delete from running where job_id = $1")
+        .bind(ending.id)
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    let leases = [ending.lease_id, other.lease_id];
+    let beat = db.heartbeat("w", &leases, 30.0);
+    let held = tokio::time::timeout(crate::support::DEADLINE, beat).await.expect("not blocked").unwrap();
+    assert_eq!(held.len(), 2);
+    for lease in &held {
+        assert_eq!(lease.renewed, lease.job_id == other.id);
+    }
+    transaction.rollback().await.unwrap();
+    assert!(db.heartbeat("w", &leases, 30.0).await.unwrap().iter().all(|lease| lease.renewed));
 }
