@@ -1,6 +1,6 @@
 # `make run` shows Tidemill at work, `make test` proves it. Both set up what they need.
 
-.PHONY: run test build bench fmt lint setup unit web browser docs sqlx-data schema
+.PHONY: run test build bench fmt lint setup setup-tests unit web browser docs sqlx-data schema
 
 CARGO ?= cargo
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -9,7 +9,7 @@ run: setup ## Build, start everything on an embedded Postgres, and run a demonst
 	$(CARGO) build --release
 	target/release/tidemill dev --enqueue build-crate --enqueue count-slowly
 
-test: setup lint unit web browser ## Everything that CI asks for
+test: setup-tests lint unit web browser ## Everything that CI asks for
 
 unit:
 	$(CARGO) build --bins --examples
@@ -41,6 +41,9 @@ fmt:
 
 setup: ## Install what is missing of the tools, by their packages' names
 	.ci/setup
+
+setup-tests: ## The same, with what only the tests need
+	.ci/setup test
 
 sqlx-data: ## Refresh sqlx-data.json after a query or the schema changed
 	.ci/sqlx-data

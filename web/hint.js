@@ -15,10 +15,10 @@ export function whyNotRunning(job, queues, workers) {
   return null;
 }
 
-/** The names of what a worker serves, whether they come as a list or as names with numbers. */
+/** The names of what a worker serves, whether they come as a list or as names with their slots; none of 0 slots. */
 export function namesOf(served) {
   const names = served ?? [];
-  return Array.isArray(names) ? names.map((each) => each?.name ?? each) : Object.keys(names);
+  return Array.isArray(names) ? names.map((each) => each?.name ?? each) : Object.keys(names).filter((name) => names[name] !== 0);
 }
 
 /** A worker that names none takes any. */

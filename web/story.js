@@ -13,16 +13,18 @@ export function stepsOf(job, events) {
   }
   told.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
   steps.push(...told);
-  if (finished(job)) steps.push(end(job));
+  if (finished(job)) steps.push(end(job, told.at(-1)?.text));
   else if (["scheduled", "retrying"].includes(shownState(job))) {
     steps.push({ at: job.run_at, title: "Next attempt", text: "", tone: "idle", icon: "scheduled", ahead: true });
   }
   return steps;
 }
 
-function end(job) {
+/** The last step; what the attempt before it has just said is not said again. */
+function end(job, said) {
   const tones = { completed: "good", failed: "bad", cancelled: "idle" };
-  return { at: job.finished_at, title: titled(job.state), text: job.error?.message?.slice(0, LONGEST) ?? "", tone: tones[job.state], icon: job.state };
+  const text = job.error?.message?.slice(0, LONGEST) ?? "";
+  return { at: job.finished_at, title: titled(job.state), text: text === said ? "" : text, tone: tones[job.state], icon: job.state };
 }
 
 function tell(type, data) {

@@ -9,10 +9,12 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::answer::Repeatable;
 use super::auth::Caller;
 use super::enqueuer::told;
+use super::failure::refused_value;
 use super::idempotent::{Begun, Keyed};
 use super::json::RawBody;
 use super::new_job::{brief, refusal};
@@ -93,7 +95,10 @@ pub(super) async fn create_batch(
     }
 }
 
+/// An item as it was sent: a wish, or why it is none.
 type Item = Result<NewJob, Problem>;
+/// What the database did with a wish.
+type Fated = store::Result<Enqueued>;
 
 /// Stores what can be stored; answers the body and the jobs that were created.
 async fn store_all(
@@ -105,47 +110,49 @@ async fn store_all(
     let strict = state.settings.strict_kinds;
     let fates =
         if wishes.is_empty() { Vec::new() } else { enqueue_apart(connection, &wishes, strict).await? };
-    let taken = |(wish, fate): (&NewJob, &store::Result<Enqueued>)| match fate {
-        Ok(Enqueued { fate: Fate::ExecutionIdTaken, .. }) => wish.execution_id.clone(),
-        _ => None,
-    };
-    let names: Vec<String> = wishes.iter().zip(&fates).filter_map(taken).collect();
-    let owners =
-        if names.is_empty() { HashMap::default() } else { job_ids_of(&mut *connection, &names).await? };
-    let mut created = Vec::with_capacity(fates.len());
-    let mut fates = fates.into_iter();
+    let is_taken = |fate: &Fated| matches!(fate, Ok(Enqueued { fate: Fate::ExecutionIdTaken, .. }));
+    let taken = wishes.iter().zip(&fates).filter(|(_, fate)| is_taken(fate));
+    let names: Vec<String> = taken.filter_map(|(wish, _)| wish.execution_id.clone()).collect();
+    let owners = if names.is_empty() { HashMap::new() } else { job_ids_of(connection, &names).await? };
+    let mut stored = wishes.into_iter().zip(&fates);
     let mut results = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
-        let result = match item {
-            Err(problem) => refused(&problem),
-            Ok(wish) => match fates.next() {
-                Some(Ok(enqueued)) if enqueued.fate == Fate::Created => {
-                    let job = serde_json::to_value(enqueued.document(wish));
-                    created.push(enqueued);
-                    let job = job.map_err(|error| Problem::internal(&error))?;
-                    BatchResult { status: BatchStatus::Created, job: Some(job), problem: None }
-                }
-                Some(Ok(enqueued)) => {
-                    let owner = wish.execution_id.as_ref().and_then(|name| owners.get(name)).copied();
-                    match (&enqueued.fate, owner) {
-                        (Fate::ExecutionIdTaken, Some(owner)) => BatchResult {
-                            status: BatchStatus::Existing,
-                            job: Some(brief(owner)),
-                            problem: None,
-                        },
-                        _ => refused(&refusal(&wish, &enqueued, owner).under(&format!("/{index}"))),
-                    }
-                }
-                Some(Err(error)) => refused(&Problem::from(error).under(&format!("/{index}"))),
-                None => refused(&Problem::internal(&"an item of a batch has no fate")),
+        results.push(match item {
+            Err(problem) => BatchResult::refused(&problem),
+            Ok(_) => match stored.next() {
+                Some((wish, fate)) => BatchResult::of(wish, fate, &owners, index)?,
+                None => return Err(Problem::internal(&"an item of a batch has no fate")),
             },
-        };
-        results.push(result);
+        });
     }
     let body = serde_json::to_value(BatchResults { results }).map_err(|error| Problem::internal(&error))?;
-    Ok((body, created))
+    let created = fates.into_iter().flatten().filter(|enqueued| enqueued.fate == Fate::Created);
+    Ok((body, created.collect()))
 }
 
-fn refused(problem: &Problem) -> BatchResult {
-    BatchResult { status: BatchStatus::Refused, job: None, problem: Some(problem.document()) }
+impl BatchResult {
+    /// What became of an acceptable item; `owners` are the jobs that have execution ids.
+    fn of(wish: NewJob, fate: &Fated, owners: &HashMap<String, Uuid>, index: usize) -> Result<Self, Problem> {
+        let place = format!("/{index}");
+        let enqueued = match fate {
+            Ok(enqueued) => enqueued,
+            Err(error) => return Ok(Self::refused(&refused_value(error).under(&place))),
+        };
+        let owner = wish.execution_id.as_ref().and_then(|name| owners.get(name)).copied();
+        match (&enqueued.fate, owner) {
+            (Fate::Created, _) => {
+                let job = serde_json::to_value(enqueued.document(wish));
+                let job = job.map_err(|error| Problem::internal(&error))?;
+                Ok(Self { status: BatchStatus::Created, job: Some(job), problem: None })
+            }
+            (Fate::ExecutionIdTaken, Some(owner)) => {
+                Ok(Self { status: BatchStatus::Existing, job: Some(brief(owner)), problem: None })
+            }
+            _ => Ok(Self::refused(&refusal(&wish, enqueued, owner).under(&place))),
+        }
+    }
+
+    fn refused(problem: &Problem) -> Self {
+        Self { status: BatchStatus::Refused, job: None, problem: Some(problem.document()) }
+    }
 }

@@ -8,9 +8,14 @@ use crate::store;
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         if error.is_bad_data() {
-            tracing::warn!(%error, "the database refused a value");
-            return Self::new(Case::InvalidRequest, "The database cannot store a value of the request.");
+            return refused_value(&error);
         }
         failed(&error)
     }
+}
+
+/// The problem of a value that the database cannot store.
+pub(super) fn refused_value(error: &store::Error) -> Problem {
+    tracing::warn!(%error, "the database refused a value");
+    Problem::new(Case::InvalidRequest, "The database cannot store a value of the request.")
 }

@@ -13,6 +13,7 @@ use serde_json::{Map, json};
 
 use super::error::CliError;
 use super::http::{self, Routes};
+use super::patience::once_it_answers;
 use super::process::{Process, failed, joined, page_url, store_options};
 use super::{GlobalArgs, settings, workforce};
 use crate::config::Config;
@@ -54,7 +55,7 @@ pub(super) async fn run(args: DevArgs, global: &GlobalArgs) -> Result<(), CliErr
     let mut postgres = EmbeddedPostgres::start(wanted).await.map_err(failed)?;
     let url = postgres.url().to_owned();
     let served = {
-        let roles = everything(&args, &config, url);
+        let roles = everything(&args, &config, url.clone());
         tokio::pin!(roles);
         loop {
             tokio::select! {
@@ -65,6 +66,12 @@ pub(super) async fn run(args: DevArgs, global: &GlobalArgs) -> Result<(), CliErr
                     if let Err(error) = postgres.restart().await {
                         tracing::error!(%error, "it could not be started; trying again");
                         tokio::time::sleep(Duration::from_secs(1)).await;
+                    } else if postgres.url() != url {
+                        break Err(CliError::Failed(
+                            "the port of the embedded Postgres was taken by another program while it was away; \
+                             start `tidemill dev` again"
+                                .into(),
+                        ));
                     }
                 }
             }
@@ -77,7 +84,7 @@ pub(super) async fn run(args: DevArgs, global: &GlobalArgs) -> Result<(), CliErr
 /// All roles on one database, until a signal.
 async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), CliError> {
     let options = store_options(config, url.clone());
-    migrate(&options).await.map_err(failed)?;
+    once_it_answers(|| migrate(&options)).await?;
     let mut process = Process::open(options).await?;
     let worker = workforce::worker(config, &process)?;
     let pulse = worker.pulse();

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
+use super::patience::once_it_answers;
 use super::process::{Process, failed};
 use crate::api::listen::{Limits, Listener};
 use crate::api::router;
@@ -48,7 +49,7 @@ pub(super) async fn serve(
     routes: Routes,
     readiness: Vec<Probe>,
 ) -> Result<(SocketAddr, Serving), CliError> {
-    let any_key = process.store.any_api_key().await.map_err(failed)?;
+    let any_key = once_it_answers(|| process.store.any_api_key()).await?;
     let listener = Listener::bind(&listen.to_string(), any_key).await.map_err(failed)?;
     let address = listener.address();
     let settings = settings(config, listen);

@@ -11,6 +11,7 @@ mod keys;
 mod logging;
 mod migrate;
 mod output;
+mod patience;
 mod process;
 mod queues;
 mod serve;

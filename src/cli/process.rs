@@ -3,11 +3,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
+use super::patience::once_it_answers;
 use super::signals;
 use crate::config::Config;
 use crate::keeper::{self, KeeperSettings};
@@ -16,6 +18,9 @@ use crate::store::listen::Wakes;
 use crate::store::notify::Notifier;
 use crate::store::{Options, Store};
 use crate::worker::{Shutdown, Worker};
+
+/// How long the helpers and the connections may take to end.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How to reach the database that a config names, or the given one.
 pub(super) fn store_options(config: &Config, url: String) -> Options {
@@ -59,7 +64,7 @@ impl Process {
     /// Connects, checks the schema, and starts to speak and listen.
     pub(super) async fn open(options: Options) -> Result<Self, CliError> {
         let store = Store::connect(options).map_err(failed)?;
-        store.check_schema().await.map_err(failed)?;
+        once_it_answers(|| store.check_schema()).await?;
         let notifier = Notifier::default();
         let helpers = CancellationToken::new();
         let voice = tokio::spawn(notifier.clone().run(store.clone(), helpers.clone()));
@@ -91,10 +96,15 @@ impl Process {
     /// Ends what `open` and `keep` started, and closes the connections.
     pub(super) async fn close(self) {
         self.helpers.cancel();
-        for task in self.tasks {
-            let _ = task.await;
+        let ended = async {
+            for task in self.tasks {
+                let _ = task.await;
+            }
+            self.store.close().await;
+        };
+        if tokio::time::timeout(CLOSE_WITHIN, ended).await.is_err() {
+            tracing::warn!("Postgres does not answer; its connections are left as they are");
         }
-        self.store.close().await;
     }
 }
 

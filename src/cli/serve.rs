@@ -7,7 +7,8 @@ use clap::Args;
 use super::GlobalArgs;
 use super::error::CliError;
 use super::http::{self, Routes};
-use super::process::{Process, database_url, failed, page_url, store_options};
+use super::patience::once_it_answers;
+use super::process::{Process, database_url, page_url, store_options};
 use super::settings::{DatabaseArgs, listen_flag};
 use crate::store::migrate::migrate;
 
@@ -24,7 +25,7 @@ pub(super) struct ServeArgs {
 pub(super) async fn run(args: ServeArgs, global: &GlobalArgs) -> Result<(), CliError> {
     let config = args.database.load(global, listen_flag(args.listen, &["api", "listen"]))?;
     let options = store_options(&config, database_url(&config)?);
-    migrate(&options).await.map_err(failed)?;
+    once_it_answers(|| migrate(&options)).await?;
     let mut process = Process::open(options).await?;
     let (address, serving) =
         http::serve(&process, &config, config.api.listen, Routes::All, Vec::new()).await?;

@@ -35,7 +35,7 @@ pub(super) async fn run(args: WorkersArgs, global: &GlobalArgs) -> Result<(), Cl
     let workers = answer.json["items"].as_array().cloned().unwrap_or_default();
     let rows = workers.iter().map(|worker| {
         vec![
-            cell(&worker["name"]),
+            cell(&worker["id"]),
             cell(&worker["state"]),
             cell(&worker["running"]),
             queues(&worker["queues"]),
@@ -46,13 +46,14 @@ pub(super) async fn run(args: WorkersArgs, global: &GlobalArgs) -> Result<(), Cl
         ]
     });
     output::table(
-        &["NAME", "STATE", "RUNNING", "QUEUES", "KINDS", "SEEN", "STARTED", "VERSION"],
+        &["ID", "STATE", "RUNNING", "QUEUES", "KINDS", "SEEN", "STARTED", "VERSION"],
         rows.collect(),
     )
 }
 
-/// Slots by queue as `crawl=2, default=4`.
+/// Slots by queue as `crawl=2, default=4`, without the queues that are left to others.
 fn queues(queues: &Value) -> String {
     let Some(queues) = queues.as_object() else { return cell(queues) };
-    queues.iter().map(|(name, slots)| format!("{name}={}", cell(slots))).collect::<Vec<_>>().join(", ")
+    let served = queues.iter().filter(|(_, slots)| **slots != 0);
+    served.map(|(name, slots)| format!("{name}={}", cell(slots))).collect::<Vec<_>>().join(", ")
 }

@@ -11,7 +11,7 @@ use super::readable::Readable;
 use super::{Result, Store};
 
 /// Behind which row of one priority the next claim begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// `run_at` of the last row that was claimed.
     pub run_at: DateTime<Utc>,

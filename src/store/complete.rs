@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 
 use serde_json::Value;
-use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::{Result, Store};
@@ -20,44 +19,45 @@ pub struct Completed {
 }
 
 impl Store {
-    /// Completes a batch; answers the leases that were still held. Commits to disk before it answers.
+    /// Completes a batch; answers the leases that completed their jobs, be it by an earlier call whose answer was cut
+    /// off. Commits to disk before it answers.
     ///
     /// # Errors
     /// When the database fails; then none of the batch is completed.
     pub async fn complete(&self, batch: &[Completed]) -> Result<HashSet<Uuid>> {
-        match self.complete_once(batch).await {
+        let jobs: Vec<Uuid> = batch.iter().map(|item| item.job_id).collect();
+        let leases: Vec<Uuid> = batch.iter().map(|item| item.lease_id).collect();
+        let results: Vec<Option<Value>> = batch.iter().map(|item| item.result.clone()).collect();
+        let usages: Vec<Option<Value>> = batch
+            .iter()
+            .map(|item| serde_json::to_value(&item.usage).ok().filter(|_| !item.usage.is_empty()))
+            .collect();
+        let held = match self.complete_rows(&jobs, &leases, &results, &usages).await {
             Err(error) if error.is_missing_partition() => {
                 self.ensure_partitions().await?;
-                self.complete_once(batch).await
+                self.complete_rows(&jobs, &leases, &results, &usages).await?
             }
-            other => other,
+            other => other?,
+        };
+        let mut held: HashSet<Uuid> = held.into_iter().collect();
+        if held.len() < batch.len() {
+            held.extend(self.completed_before(&jobs, &leases).await?);
         }
-    }
-
-    async fn complete_once(&self, batch: &[Completed]) -> Result<HashSet<Uuid>> {
-        if batch.iter().all(|item| item.usage.is_empty()) {
-            return complete_rows(self.writes(), batch).await;
-        }
-        // With what the processes used, or not at all: an error must mean that nothing was done.
-        let mut transaction = self.writes().begin().await?;
-        let held = complete_rows(&mut *transaction, batch).await?;
-        for item in batch.iter().filter(|item| !item.usage.is_empty() && held.contains(&item.lease_id)) {
-            record_usage(&mut *transaction, item).await?;
-        }
-        transaction.commit().await?;
         Ok(held)
     }
-}
 
-async fn complete_rows(executor: impl PgExecutor<'_>, batch: &[Completed]) -> Result<HashSet<Uuid>> {
-    let jobs: Vec<Uuid> = batch.iter().map(|item| item.job_id).collect();
-    let leases: Vec<Uuid> = batch.iter().map(|item| item.lease_id).collect();
-    let results: Vec<Option<Value>> = batch.iter().map(|item| item.result.clone()).collect();
-    let held = sqlx::query_scalar!(
+    async fn complete_rows(
+        &self,
+        jobs: &[Uuid],
+        leases: &[Uuid],
+        results: &[Option<Value>],
+        usages: &[Option<Value>],
+    ) -> Result<Vec<Uuid>> {
+        let held = sqlx::query_scalar!(
             r#"
             with input as materialized (
               select *
-              from unnest($1::uuid[], $2::uuid[], $3::jsonb[]) as i (job_id, lease_id, result)
+              from unnest($1::uuid[], $2::uuid[], $3::jsonb[], $4::jsonb[]) as i (job_id, lease_id, result, usage)
             ),
             gone as (
               delete from jobs_live j
@@ -65,12 +65,24 @@ async fn complete_rows(executor: impl PgExecutor<'_>, batch: &[Completed]) -> Re
               where j.id = i.job_id
                 and j.lease_id = i.lease_id
                 and j.state = 'running'
-              returning j.*, i.result as new_result
+              returning j.*, i.result as new_result, i.usage
             ),
             released as (
               delete from running r
               using gone g
               where r.job_id = g.id
+            ),
+            -- What the process behind the attempt used.
+            recorded as (
+              insert into attempts (
+                job_id, attempt, lease_id, worker_id, outcome, exit_code, signal, out_of_memory, peak_memory_bytes,
+                started_at)
+              select
+                g.id, g.attempt, g.lease_id, g.worker_id, 'completed', (g.usage ->> 'exit_code')::integer,
+                (g.usage ->> 'signal')::integer, coalesce((g.usage ->> 'out_of_memory')::boolean, false),
+                (g.usage ->> 'peak_memory_bytes')::bigint, g.started_at
+              from gone g
+              where g.usage is not null
             )
             insert into jobs (
               id, kind, queue, state, priority, attempt, max_attempts, run_at, created_at, started_at, finished_at,
@@ -84,36 +96,31 @@ async fn complete_rows(executor: impl PgExecutor<'_>, batch: &[Completed]) -> Re
             from gone g
             returning last_lease_id as "lease_id!"
             "#,
-            &jobs,
-            &leases,
-            &results as &[Option<Value>],
+            jobs,
+            leases,
+            results as &[Option<Value>],
+            usages as &[Option<Value>],
         )
-        .fetch_all(executor)
+        .fetch_all(self.writes())
         .await?;
-    Ok(held.into_iter().collect())
-}
+        Ok(held)
+    }
 
-/// Keeps what the process behind a completed attempt used.
-async fn record_usage(executor: impl PgExecutor<'_>, item: &Completed) -> Result<()> {
-    sqlx::query!(
+    /// The leases that completed their job by an earlier call, whose answer was cut off.
+    async fn completed_before(&self, jobs: &[Uuid], leases: &[Uuid]) -> Result<Vec<Uuid>> {
+        let leases = sqlx::query_scalar!(
             r#"
-            insert into attempts (
-              job_id, attempt, lease_id, worker_id, outcome, exit_code, signal, out_of_memory, peak_memory_bytes,
-              started_at)
-            select j.id, j.attempt, $2, j.last_worker_id, 'completed', $3, $4, $5, $6, j.started_at
-            from jobs j
-            where j.id = $1
-              and j.last_lease_id = $2
-              and j.finished_at is not null
+            select last_lease_id as "lease_id!"
+            from jobs
+            where id = any($1)
+              and last_lease_id = any($2)
+              and state = 'completed'
             "#,
-            item.job_id,
-            item.lease_id,
-            item.usage.exit_code,
-            item.usage.signal,
-            item.usage.out_of_memory,
-            item.usage.peak_memory_bytes,
+            jobs,
+            leases,
         )
-        .execute(executor)
+        .fetch_all(self.writes())
         .await?;
-    Ok(())
+        Ok(leases)
+    }
 }

@@ -39,13 +39,15 @@ impl Error {
             | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::WorkerCrashed => true,
-            sqlx::Error::Database(database) => database.code().is_some_and(|code| {
-                // Connection, resources, operator intervention, serialization and deadlock, lock and
-                // object state, cached plans after a migration.
-                ["08", "53", "57", "40", "55"].iter().any(|class| code.starts_with(class)) || code == "0A000"
-            }),
+            sqlx::Error::Database(database) => database.code().is_some_and(|code| heals(&code)),
             _ => false,
         }
+    }
+
+    /// True when a lock could not be had in the time that was allowed for it.
+    #[must_use]
+    pub fn is_lock_timeout(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
     }
 
     /// True when a value cannot be stored as it is (class 22), such as a NUL in text.
@@ -75,4 +77,10 @@ impl Error {
             if error.code().as_deref() == Some("23514")
                 && (error.constraint() == Some("jobs_live_is_unfinished") || error.message().contains("partition")))
     }
+}
+
+/// Whether what this SQLSTATE says passes by itself: connection, transaction state (a primary that became
+/// a standby), resources, operator intervention, serialization and deadlock, lock and object state, cached plans after a migration.
+pub(super) fn heals(code: &str) -> bool {
+    ["08", "25", "53", "57", "40", "55"].iter().any(|class| code.starts_with(class)) || code == "0A000"
 }

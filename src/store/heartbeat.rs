@@ -66,7 +66,8 @@ impl Store {
             leases,
             lease_ttl_seconds,
         )
-        .fetch_all(self.claims())
+        // Not a claims connection: the worker trusts what it is told here, so no crash may take it back.
+        .fetch_all(self.writes())
         .await?;
         Ok(held)
     }

@@ -4,10 +4,10 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, NoTls};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
-use super::{Error, Options, Result, Store};
+use super::migration_driver::Driver;
+use super::{Error, Options, Result, Store, session};
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -32,27 +32,26 @@ pub fn known_version() -> i32 {
 /// When the database fails, or the schema is newer than this binary can use.
 pub async fn migrate(options: &Options) -> Result<()> {
     let url = options.listen_url.as_ref().unwrap_or(&options.url);
-    let (mut client, connection) = tokio_postgres::connect(url, NoTls).await.map_err(migration_error)?;
-    let connection = tokio::spawn(connection);
-    let outcome = run(&mut client, &options.schema).await;
+    let connect = session(options, url, &[])?;
+    let mut connection = PgConnection::connect_with(&connect).await?;
+    let outcome = run(&mut connection, &options.schema).await;
     // Ending the session releases the advisory lock.
-    drop(client);
-    let _ = connection.await;
+    let _ = connection.close().await;
     outcome
 }
 
-async fn run(client: &mut Client, schema: &str) -> Result<()> {
+async fn run(connection: &mut PgConnection, schema: &str) -> Result<()> {
     let quoted = format!("\"{}\"", schema.replace('"', "\"\""));
-    client
-        .batch_execute(&format!(
-            "set client_min_messages = warning;
-             select pg_advisory_lock({LOCK});
-             create schema if not exists {quoted};
-             set search_path = {quoted};"
-        ))
-        .await
-        .map_err(migration_error)?;
-    let found = found_version(client).await?;
+    let prepare = format!(
+        "set client_min_messages = warning;
+         set statement_timeout = 0;
+         set idle_in_transaction_session_timeout = 0;
+         select pg_advisory_lock({LOCK});
+         create schema if not exists {quoted};
+         set search_path = {quoted};"
+    );
+    connection.execute(sqlx::raw_sql(AssertSqlSafe(prepare))).await?;
+    let found = found_version(connection).await?;
     let known = known_version();
     if found > known {
         // Newer than this binary; the store's own check says whether it can be used as it is.
@@ -61,84 +60,72 @@ async fn run(client: &mut Client, schema: &str) -> Result<()> {
     if found < known {
         tracing::info!(schema, from = found, to = known, "migrating");
         embedded::migrations::runner()
-            .run_async(client)
+            .run_async(&mut Driver(connection))
             .await
-            .map_err(|error| Error::Migration(error.to_string()))?;
+            .map_err(|error| Error::Migration(chain(&error)))?;
     }
-    replace_verbs(client).await?;
-    match client.batch_execute("select ensure_partitions()").await {
-        Err(error) if found > 0 && error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+    replace_verbs(connection).await?;
+    match connection.execute("select ensure_partitions()").await.map_err(Error::from) {
+        Err(error) if found > 0 && error.is_lock_timeout() => {
             tracing::warn!(
                 "partitions for the days ahead wait for whoever reads the jobs; the keeper makes them"
             );
             Ok(())
         }
-        other => other.map_err(migration_error),
+        other => other.map(drop),
     }
 }
 
-async fn found_version(client: &Client) -> Result<i32> {
-    let exists: bool = client
-        .query_one("select to_regclass('refinery_schema_history') is not null", &[])
-        .await
-        .map_err(migration_error)?
-        .get(0);
-    if !exists {
+async fn found_version(connection: &mut PgConnection) -> Result<i32> {
+    let exists = connection.fetch_one("select to_regclass('refinery_schema_history') is not null").await?;
+    if !exists.get::<bool, _>(0) {
         return Ok(0);
     }
-    Ok(client
-        .query_one("select coalesce(max(version), 0) from refinery_schema_history", &[])
-        .await
-        .map_err(migration_error)?
-        .get(0))
+    let version =
+        connection.fetch_one("select coalesce(max(version), 0) from refinery_schema_history").await?;
+    Ok(version.get(0))
 }
 
 /// Replaces functions and views whole, in one transaction, if they are not this binary's already.
-async fn replace_verbs(client: &mut Client) -> Result<()> {
-    let digest = Sha256::digest(format!("{FUNCTIONS}{VIEWS}"));
-    let digest = BASE64_STANDARD.encode(digest);
-    let transaction = client.transaction().await.map_err(migration_error)?;
-    let installed: Option<String> = transaction
-        .query_one("select verbs_digest from schema_compatibility", &[])
-        .await
-        .map_err(migration_error)?
-        .get(0);
-    if installed.as_ref() == Some(&digest) {
+async fn replace_verbs(connection: &mut PgConnection) -> Result<()> {
+    let digest = BASE64_STANDARD.encode(Sha256::digest(format!("{FUNCTIONS}{VIEWS}")));
+    let mut transaction = connection.begin().await?;
+    let installed = transaction.fetch_one("select verbs_digest from schema_compatibility").await?;
+    if installed.get::<Option<String>, _>(0).as_ref() == Some(&digest) {
         return Ok(());
     }
-    transaction
-        .batch_execute(
-            "do $$
-             declare
-               old text;
-             begin
-               loop
-                 -- One after the other, those on which no other view rests first.
-                 select v.viewname into old
-                 from pg_views v
-                 where v.schemaname = current_schema()
-                   and not exists (
-                     select 1
-                     from pg_depend d
-                     join pg_rewrite r on r.oid = d.objid
-                     where d.refobjid = format('%I.%I', v.schemaname, v.viewname)::regclass
-                       and r.ev_class <> d.refobjid)
-                 limit 1;
-                 exit when not found;
-                 execute format('drop view %I', old);
-               end loop;
-             end $$",
-        )
-        .await
-        .map_err(migration_error)?;
-    transaction.batch_execute(FUNCTIONS).await.map_err(migration_error)?;
-    transaction.batch_execute(VIEWS).await.map_err(migration_error)?;
-    transaction
-        .execute("update schema_compatibility set verbs_digest = $1", &[&digest])
-        .await
-        .map_err(migration_error)?;
-    transaction.commit().await.map_err(migration_error)
+    for statements in [DROP_VIEWS, FUNCTIONS, VIEWS] {
+        transaction.execute(sqlx::raw_sql(statements)).await?;
+    }
+    sqlx::query("update schema_compatibility set verbs_digest = $1")
+        .bind(digest)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(())
 }
+
+/// Drops all views of the schema, one after the other, those on which no other view rests first.
+const DROP_VIEWS: &str = "
+do $$
+declare
+  old text;
+begin
+  loop
+    select v.viewname into old
+    from pg_views v
+    where v.schemaname = current_schema()
+      and not exists (
+        select 1
+        from pg_depend d
+        join pg_rewrite r on r.oid = d.objid
+        where d.refobjid = format('%I.%I', v.schemaname, v.viewname)::regclass
+          and r.ev_class <> d.refobjid)
+    limit 1;
+    exit when not found;
+    execute format('drop view %I', old);
+  end loop;
+end $$";
 
 impl Store {
     /// Refuses a schema that this binary cannot use: missing, older, or newer without saying that it
@@ -175,12 +162,7 @@ impl Store {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
-fn migration_error(error: tokio_postgres::Error) -> Error {
-    Error::Migration(chain(&error))
-}
-
-/// An error with its causes: the drivers' own texts only say "db error", what Postgres said is below.
+/// An error with its causes: refinery's own text only says which migration failed.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -19,6 +19,7 @@ pub mod kinds;
 pub mod list;
 pub mod listen;
 pub mod migrate;
+mod migration_driver;
 pub mod notify;
 pub mod partitions;
 pub mod ping;
@@ -87,6 +88,9 @@ impl Options {
     }
 }
 
+/// How long a connection may lie idle and still be used untested.
+const TRUSTED_IDLE: Duration = Duration::from_millis(500);
+
 /// A handle on one Tidemill in one database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -110,7 +114,7 @@ impl Store {
         Ok(Self {
             pool: pool(options.max_connections).connect_lazy_with(ordinary),
             claims: pool(2).connect_lazy_with(claiming),
-            writes: pool(3).connect_lazy_with(writing),
+            writes: pool(4).connect_lazy_with(writing),
             options: Arc::new(options),
         })
     }
@@ -157,13 +161,20 @@ fn pool(max_connections: u32) -> PgPoolOptions {
         .max_connections(max_connections)
         .acquire_timeout(Duration::from_secs(10))
         .idle_timeout(Duration::from_mins(5))
-        // A dead connection shows itself at its first use, and every verb may be tried again.
+        // One that was in use just now is trusted: if it is dead it shows at once, and every verb may be tried
+        // again. Those that lay idle are tested, so that a restart of Postgres does not fail a verb for each.
         .test_before_acquire(false)
-        // One whose statement was given up may never answer again, if the network died without a word:
-        // it must not keep its place for as long as TCP hopes.
         .after_release(|connection, _| {
             Box::pin(async move {
                 Ok(timeout(PONG_WITHIN, connection.ping()).await.is_ok_and(|pong| pong.is_ok()))
+            })
+        })
+        .before_acquire(|connection, use_before| {
+            Box::pin(async move {
+                if use_before.idle_for > TRUSTED_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
             })
         })
 }

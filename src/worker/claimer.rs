@@ -17,6 +17,8 @@ use crate::store::claim::ClaimRequest;
 use crate::store::listen::{Wake, Wakes};
 use crate::store::{Error, Result};
 
+/// However long a poll takes, the next one comes after this: readiness rests on it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A worker follows no more queues than this; the rest is for workers that name them.
 const LANE_LIMIT: usize = 200;
 
@@ -28,6 +30,8 @@ pub(super) struct Claimer {
     /// Smoothed time of a claim.
     round_trip: Duration,
     poll_at: Instant,
+    /// No poll before this, wake or not: it walks over dead rows and takes a tenth of the time.
+    poll_allowed_at: Instant,
     trouble: Option<Duration>,
 }
 
@@ -40,6 +44,7 @@ impl Claimer {
             looks,
             round_trip: Duration::from_millis(1),
             poll_at: Instant::now(),
+            poll_allowed_at: Instant::now(),
             trouble: None,
             shared,
         }
@@ -85,13 +90,15 @@ impl Claimer {
         let other_slots = self.shared.settings.other_queue_slots;
         let discover = other_slots > 0 && queues.len() < LANE_LIMIT;
         let limit = self.shared.settings.lease_ttl;
+        let began = Instant::now();
         let dues = answered_within(limit, self.shared.store.due(&queues, &self.kinds, discover)).await?;
         for found in dues.iter().filter(|due| due.now && !queues.contains(&due.queue)) {
             self.looks.push((self.shared.lanes.add(found.queue.clone(), other_slots), Look::new()));
         }
         self.shared.pulse.beat();
         let now = Instant::now();
-        self.poll_at = now + jittered(self.shared.settings.poll);
+        self.poll_allowed_at = now + ((now - began) * 10).min(LONGEST_PAUSE);
+        self.poll_at = self.poll_allowed_at.max(now + jittered(self.shared.settings.poll));
         for (lane, look) in &mut self.looks {
             lane.hand_back_if_stuck(&self.shared).await;
             let Some(due) = dues.iter().find(|due| due.queue == lane.queue) else { continue };
@@ -183,7 +190,8 @@ impl Claimer {
                 let known = self.looks.iter_mut().find(|(lane, _)| lane.queue == queue);
                 // A queue or a job for later may be new: the poll finds out.
                 if known.as_ref().is_none_or(|(_, look)| look.due_at.is_none()) {
-                    self.poll_at = self.poll_at.min(Instant::now() + Duration::from_millis(50));
+                    let soon = Instant::now() + Duration::from_millis(50);
+                    self.poll_at = self.poll_at.min(soon.max(self.poll_allowed_at));
                 }
                 if let Some((_, look)) = known {
                     look.stir();

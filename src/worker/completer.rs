@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::Shared;
 use super::retry::{blames_a_row, until_answered};
 use crate::job::attempt::{Failure, Outcome, Usage};
+use crate::store::Error;
 use crate::store::complete::Completed;
 use crate::store::settle::Settled;
 
@@ -64,7 +65,7 @@ async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {
                 Box::pin(complete(shared, vec![item])).await;
             }
         }
-        Err(error) => {
+        Err(error) if blames_a_row(&error) => {
             tracing::error!(%error, jobs = batch.len(), "results could not be stored; the attempts fail");
             let refused = batch.into_iter().filter_map(|item| {
                 let failure = Failure {
@@ -77,6 +78,8 @@ async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {
             });
             settle(shared, refused.collect()).await;
         }
+        // Not the result's fault: the sweep takes the jobs back, and they run again.
+        Err(error) => give_up(shared, &error, batch.iter().map(|item| (item.job_id, item.lease_id))),
     }
 }
 
@@ -102,13 +105,15 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
                 Box::pin(settle(shared, vec![item])).await;
             }
         }
-        Err(error) => {
-            // The lease runs out and the sweep takes the job back: nothing is lost, only time.
-            for item in &batch {
-                tracing::error!(%error, job = %item.job_id, "an attempt's end could not be stored");
-                shared.leases.remove(item.job_id, item.lease_id);
-            }
-        }
+        Err(error) => give_up(shared, &error, batch.iter().map(|item| (item.job_id, item.lease_id))),
+    }
+}
+
+/// Lets leases run out, so that the sweep takes the jobs back: nothing is lost, only time.
+fn give_up(shared: &Shared, error: &Error, held: impl Iterator<Item = (Uuid, Uuid)>) {
+    for (job_id, lease_id) in held {
+        tracing::error!(%error, job = %job_id, "an attempt's end could not be stored");
+        shared.leases.remove(job_id, lease_id);
     }
 }
 

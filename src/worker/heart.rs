@@ -27,22 +27,26 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
     let fence = tokio::spawn(fence(shared.clone(), stop.clone()));
     let mut hints = wakes.subscribe();
     let mut health = wakes.health();
+    let mut hears = true;
     let mut next = Instant::now() + jittered(shared.settings.heartbeat);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
-            hint = hints.recv() => match hint {
+            hint = hints.recv(), if hears => match hint {
                 Ok(Wake::Cancel(job_id)) => shared.leases.stop(job_id, StopReason::Cancelled),
                 // Cancels may have been missed; the heartbeat knows them all.
                 Ok(Wake::Missed) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => next = Instant::now(),
                 Ok(_) => {}
-                Err(tokio::sync::broadcast::error::RecvError::Closed) => std::future::pending().await,
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => hears = false,
             },
             // Deaf from now on, or hearing again: either way cancels may have been missed.
             Ok(()) = health.changed() => next = Instant::now(),
             () = sleep_until(next) => {
                 let every = shared.settings.heartbeat;
-                let pause = match tokio::time::timeout(every, beat(&shared)).await {
+                // A connection may hang for ever. But one that is only slow to open must not be given up and begun
+                // anew at every beat: then a starved machine would never get through.
+                let patience = shared.settings.lease_ttl / 3;
+                let pause = match tokio::time::timeout(patience, beat(&shared)).await {
                     Ok(Ok(())) if wakes.is_healthy() => every,
                     // Nobody tells of cancels, so ask more often.
                     Ok(Ok(())) => every.min(DEAF_BEAT),

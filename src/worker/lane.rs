@@ -191,6 +191,8 @@ impl Lanes {
 #[derive(Debug)]
 pub(super) struct Look {
     cursor: Cursor,
+    /// Where the cursor was before the last look from the head.
+    reached: Cursor,
     /// Something may be claimable.
     pub(super) hopeful: bool,
     /// Something may lie before the cursor.
@@ -204,6 +206,7 @@ impl Look {
     pub(super) fn new() -> Self {
         Self {
             cursor: [Position::HEAD; 9],
+            reached: [Position::HEAD; 9],
             hopeful: true,
             head_wanted: true,
             head_allowed_at: Instant::now(),
@@ -222,7 +225,7 @@ impl Look {
         let from_head = self.head_wanted && Instant::now() >= self.head_allowed_at;
         if from_head {
             self.head_wanted = false;
-            self.cursor = [Position::HEAD; 9];
+            self.reached = std::mem::replace(&mut self.cursor, [Position::HEAD; 9]);
         }
         (self.cursor, from_head)
     }
@@ -243,6 +246,10 @@ impl Look {
         if claimed.len() < asked {
             if from_head {
                 self.hopeful = false;
+                // All before was looked at; the next wake need not walk over its dead rows again.
+                for (position, reached) in self.cursor.iter_mut().zip(self.reached) {
+                    *position = reached.max(*position);
+                }
             } else {
                 self.head_wanted = true;
             }
@@ -256,5 +263,60 @@ impl Look {
             (Some(head), Some(due)) => Some(head.min(due)),
             (head, due) => head.or(due),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn claimed(second: i64) -> Claimed {
+        let run_at = DateTime::from_timestamp(second, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        Claimed {
+            id: Uuid::from_u128(1),
+            lease_id: Uuid::nil(),
+            kind: "k".into(),
+            queue: "q".into(),
+            priority: 5,
+            attempt: 1,
+            max_attempts: 1,
+            args: serde_json::json!({}),
+            execution_id: None,
+            run_at,
+            soft_timeout_seconds: None,
+            hard_timeout_seconds: None,
+            lease_expires_at: run_at,
+        }
+    }
+
+    #[test]
+    fn an_empty_look_from_the_head_does_not_forget_how_far_the_claims_came() {
+        let mut look = Look::new();
+        assert!(look.begin().1, "the first look is from the head");
+        look.end(&[claimed(100)], 1, true, Duration::ZERO);
+        let reached = look.begin().0[4];
+        assert_eq!(reached.run_at.timestamp(), 100);
+        look.stir();
+        assert_eq!(look.begin(), ([Position::HEAD; 9], true), "something may lie before the cursor");
+        look.end(&[], 1, true, Duration::from_secs(60));
+        assert!(!look.hopeful);
+        look.stir();
+        let (cursor, from_head) = look.begin();
+        assert!(!from_head, "the last look from the head was dear");
+        assert_eq!(cursor[4], reached);
+    }
+
+    #[test]
+    fn a_full_look_from_the_head_goes_on_where_it_ended() {
+        let mut look = Look::new();
+        look.begin();
+        look.end(&[claimed(100)], 1, true, Duration::ZERO);
+        look.stir();
+        look.begin();
+        look.end(&[claimed(50)], 1, true, Duration::ZERO);
+        assert_eq!(look.begin().0[4].run_at.timestamp(), 50, "there may be more behind it");
     }
 }

@@ -110,7 +110,9 @@ impl Leases {
             .iter()
             .filter(|(_, entry)| now > entry.asked_at + self.trust && !entry.kill.is_cancelled())
             .collect();
-        expired.iter().for_each(|(_, entry)| entry.end());
+        for (_, entry) in &expired {
+            entry.end();
+        }
         expired.into_iter().map(|(job_id, _)| *job_id).collect()
     }
 
@@ -153,7 +155,7 @@ impl Entry {
         });
     }
 
-    /// The lease is gone.
+    /// The lease is gone: nothing that the attempt still does may count.
     fn end(&self) {
         self.stop.send_replace(Some(StopReason::LeaseLost));
         self.kill.cancel();
@@ -167,5 +169,23 @@ fn gravity(reason: StopReason) -> u8 {
         StopReason::Shutdown => 1,
         StopReason::Cancelled => 2,
         StopReason::LeaseLost => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_is_claimed_again_ends_its_earlier_attempt() {
+        let leases = Leases::new(Duration::from_secs(30));
+        let (job, first, second) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+        let earlier = leases.add(job, first, boot_time());
+        let later = leases.add(job, second, boot_time());
+        assert!(earlier.kill.is_cancelled() && !later.kill.is_cancelled());
+        assert_eq!(*earlier.stop.borrow(), Some(StopReason::LeaseLost));
+        // The earlier attempt's end does not take the later one's lease along.
+        leases.remove(job, first);
+        assert_eq!(leases.snapshot(), [(job, second)]);
     }
 }

@@ -33,6 +33,7 @@ use handler::{DynHandler, Erased, Handler};
 use lane::Lanes;
 use leases::Leases;
 use registry::Registry;
+use retry::until_answered;
 
 /// How long the last words of a worker may take to be stored.
 const FAREWELL_WITHIN: Duration = Duration::from_secs(10);
@@ -181,13 +182,13 @@ impl Worker {
     /// Runs until `shutdown` is cancelled and the last attempt ended or was handed back.
     ///
     /// # Errors
-    /// When the database cannot be reached at the start.
+    /// When the database refuses the worker at the start; one that is away is waited for.
     pub async fn run(self, shutdown: Shutdown) -> Result<()> {
         let Self { shared, wakes, own_ear: _own_ear, own_notifier, reports, endings } = self;
-        for kind in shared.registry.rows() {
-            shared.store.see_kind(&kind).await?;
+        tokio::select! {
+            met = until_answered("introduce", || meet(&shared)) => met?,
+            () = shutdown.graceful.cancelled() => return Ok(()),
         }
-        heart::introduce(&shared, "running").await?;
         let stop_helpers = CancellationToken::new();
         let notifier = own_notifier
             .then(|| tokio::spawn(shared.notifier.clone().run(shared.store.clone(), stop_helpers.clone())));
@@ -208,7 +209,6 @@ impl Worker {
         let farewell = async {
             shared.close().await;
             while writers.join_next().await.is_some() {}
-            shared.store.worker_stopped(&shared.id).await
         };
         if timeout(FAREWELL_WITHIN, farewell).await.is_err() {
             tracing::warn!(
@@ -217,11 +217,25 @@ impl Worker {
         }
         stop_helpers.cancel();
         let _ = heart.await;
-        if let Some(notifier) = notifier {
-            let _ = notifier.await;
-        }
+        let goodbye = async {
+            // After the last heartbeat, which would say otherwise.
+            let _ = shared.store.worker_stopped(&shared.id).await;
+            if let Some(notifier) = notifier {
+                let _ = notifier.await;
+            }
+        };
+        let _ = timeout(FAREWELL_WITHIN, goodbye).await;
         Ok(())
     }
+}
+
+/// Says which kinds are served, and by whom.
+async fn meet(shared: &Shared) -> Result<()> {
+    for kind in shared.registry.rows() {
+        shared.store.see_kind(&kind).await?;
+    }
+    heart::introduce(shared, "running").await?;
+    Ok(())
 }
 
 /// Lets running attempts finish, asks them to stop, ends them: each step only as long as allowed.

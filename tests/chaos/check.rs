@@ -40,8 +40,8 @@ pub fn vacuity(findings: &mut Findings, evidence: &Evidence, victim: Victim, pha
     let acknowledged = evidence.sent.acknowledged.iter().filter(|one| within(one.at)).count();
     let finished =
         rows(&evidence.history).filter_map(|(_, job)| job.finished).filter(|at| within(*at)).count();
-    findings.at_least("acknowledged while processes were killed", 20 * rounds, acknowledged);
-    findings.at_least("finished while processes were killed", 10 * rounds, finished);
+    findings.at_least("acknowledged while processes were killed", 10 * rounds, acknowledged);
+    findings.at_least("finished while processes were killed", 5 * rounds, finished);
     findings.at_least("kills that hit", rounds, evidence.kills.iter().filter(|kill| kill.hit).count());
     findings.none("programs that ended though nobody killed them", phase.gave_up.clone());
     let kills_workers = matches!(victim, Victim::Worker | Victim::Everything);

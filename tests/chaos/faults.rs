@@ -36,12 +36,16 @@ pub struct FaultPhase {
     pub gave_up: Vec<String>,
 }
 
-/// Kills `rounds` times, every one to three seconds, and starts again what was killed.
+/// Kills `rounds` times, one to three seconds after the last recovery, and starts again what was killed.
 pub async fn inflict(mill: &mut Mill, victim: Victim, rounds: usize, seed: u64) -> FaultPhase {
     let mut random = StdRng::seed_from_u64(seed);
     let began = uptime();
     let mut kills = Vec::new();
     for _ in 0..rounds {
+        // Now and then the next kill comes while what was killed before still starts.
+        if random.random_bool(0.8) {
+            mill.answers().await;
+        }
         watch(mill, Duration::from_millis(random.random_range(1_000..3_000))).await;
         let down = Duration::from_millis(random.random_range(0..1_000));
         let worker = if random.random() { "worker-1" } else { "worker-2" };

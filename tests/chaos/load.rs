@@ -20,8 +20,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Every so many-th job of a client is a slow one.
 const SLOW_EVERY: usize = 10;
 /// At most so many jobs of one client.
-const MOST: usize = 400;
-const PATIENCE: Duration = Duration::from_mins(1);
+const MOST: usize = 1_500;
+const PATIENCE: Duration = Duration::from_mins(3);
 
 #[derive(Debug, Clone)]
 pub struct Acknowledged {

@@ -99,9 +99,11 @@ impl Mill {
     }
 
     /// Waits until the API answers.
-    pub async fn answers(&self) {
+    pub async fn answers(&mut self) {
+        let url = format!("{}/readyz", self.api_url());
         let deadline = Instant::now() + PATIENCE;
-        while !reqwest::get(format!("{}/readyz", self.api_url())).await.is_ok_and(|a| a.status() == 200) {
+        while !reqwest::get(&url).await.is_ok_and(|answer| answer.status() == 200) {
+            self.supervise();
             assert!(Instant::now() < deadline, "the API is not ready; see {}", self.path.display());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

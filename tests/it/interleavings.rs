@@ -45,7 +45,7 @@ impl Verb {
         match self {
             Self::Complete => statement(
                 include_str!("../../src/store/complete.rs"),
-                &[&jobs, &leases, "array[null]::jsonb[]"],
+                &[&jobs, &leases, "array[null]::jsonb[]", "array[null]::jsonb[]"],
             ),
             Self::Report => statement(
                 include_str!("../../src/store/report.rs"),

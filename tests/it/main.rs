@@ -19,6 +19,7 @@ mod report;
 mod retry;
 mod schema;
 mod settle;
+mod shutdown;
 mod streams;
 mod support;
 mod sweep;

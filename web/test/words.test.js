@@ -67,6 +67,7 @@ test("why a job does not run", () => {
   assert.match(whyNotRunning(job, [{ name: "q", paused_at: "x", paused_by: "ann" }], [worker]), /paused by ann/);
   assert.match(whyNotRunning(job, [], []), /No worker/);
   assert.match(whyNotRunning(job, [], [{ queues: { other: 2 }, kinds: [] }]), /serves queue q/);
+  assert.match(whyNotRunning(job, [], [{ queues: { other: 2, q: 0 }, kinds: [] }]), /serves queue q/);
   assert.match(whyNotRunning(job, [], [{ queues: { q: 2 }, kinds: ["x"] }]), /knows kind k/);
   assert.match(whyNotRunning(job, [{ name: "q", slots: 2, running: 2 }], [worker]), /2 slots/);
   assert.equal(whyNotRunning(job, [{ name: "q", slots: 2, running: 1 }], [worker]), null);

@@ -26,7 +26,7 @@ pub(super) async fn run(args: JobArgs) -> Result<(), CliError> {
         ("execution id", cell(&job["execution_id"])),
         ("tags", cell(&job["tags"])),
         ("enqueued", when(&job["created_at"])),
-        ("due", if job["finished_at"].is_null() { when(&job["run_at"]) } else { String::new() }),
+        ("due", if job["state"] == "available" { when(&job["run_at"]) } else { String::new() }),
         ("started", when(&job["started_at"])),
         ("finished", when(&job["finished_at"])),
         ("took", lasted(&job["started_at"], &job["finished_at"])),

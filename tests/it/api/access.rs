@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use tidemill::api::access::{RULES, Rule};
 use tidemill::api::key::{ApiKey, Scope};
 use tidemill::api::server::ApiSettings;
@@ -157,7 +157,7 @@ async fn strangers_hosts_and_origins_are_refused() {
         let bad = server.send(preflight("https://evil.test")).await;
         assert!(!bad.headers.contains_key("access-control-allow-origin"));
         let listed = server.get("/api/v1/jobs").await.expect(200);
-        assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{}", listed["items"].clone());
+        assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
     })
     .await;
 }

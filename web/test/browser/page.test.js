@@ -103,8 +103,9 @@ test("nothing is wider than a phone", async () => {
   const job = await mill.enqueue("steps", { n: 1, text: long }, { execution_id: long, tags: ["one", "two"] });
   const done = await open(`/jobs/${job}`);
   await until(async () => (await badge(done)) === "completed", "the job completes");
+  const page = await open("/", PHONE);
   for (const path of ["/", `/jobs/${job}`, "/enqueue", "/docs"]) {
-    const page = await open(path, PHONE);
+    await page.goto(path);
     await page.locator(path === "/" ? "tbody tr" : path === "/docs" ? "article" : "h1").first().waitFor();
     const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
     assert.ok(content <= screen, `${path} is ${content} pixels wide`);
