@@ -52,6 +52,12 @@ create table jobs (
   constraint jobs_worker_while_running check ((worker_id is not null) = (state = 'running')),
   constraint jobs_running_has_started check (state <> 'running' or (started_at is not null and attempt >= 1)),
   constraint jobs_waiting_is_never_due check (state <> 'waiting' or run_at = 'infinity'),
+  -- What lies outside cannot be written as RFC 3339, and sums with it overflow.
+  constraint jobs_run_at_is_in_reach
+    check (run_at >= '1970-01-01 00:00+00' and (run_at < '10000-01-01 00:00+00' or state = 'waiting')),
+  constraint jobs_soft_timeout_is_in_reach check (soft_timeout between '0' and '100 years'),
+  constraint jobs_hard_timeout_is_in_reach check (hard_timeout between '0' and '100 years'),
+  constraint jobs_retain_is_in_reach check (retain between '0' and '100 years'),
   constraint jobs_result_means_completed check (result is null or state = 'completed')
 ) partition by range (finished_at);
 
@@ -268,7 +274,13 @@ create table kinds (
   last_seen_at timestamptz not null default now(),
   constraint kinds_are_named check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
   constraint kinds_backoff_is_sane
-    check (backoff_first >= '0' and backoff_factor >= 1 and backoff_max >= '0' and backoff_jitter between 0 and 1)
+    check (
+      backoff_first between '0' and '100 years' and backoff_factor >= 1 and backoff_max between '0' and '100 years'
+      and backoff_jitter between 0 and 1),
+  constraint kinds_times_are_in_reach
+    check (
+      soft_timeout between '0' and '100 years' and hard_timeout between '0' and '100 years'
+      and stop_grace between '0' and '100 years' and retain between '0' and '100 years')
 );
 comment on table kinds is 'What is known of each kind, written by the workers that serve it.';
 comment on column kinds.name is 'The kind.';

@@ -1,16 +1,32 @@
 //! Makes text and JSON that came from a handler storable: Postgres refuses NUL in `text` and
-//! `jsonb`. Must never fail and never lose more than it marks.
+//! `jsonb`, and what is nested too deep could not be read again. Must never fail and never lose more than it marks.
 
 use serde_json::Value;
 
-/// Replaces what Postgres cannot store in a JSON value: NUL becomes the visible text `\u0000`.
+/// How deep a stored value may be nested; readers of JSON commonly stop at 128.
+const DEPTH_LIMIT: usize = 100;
+
+/// Replaces what Postgres cannot store in a JSON value: NUL becomes the visible text `\u0000`, and
+/// what lies deeper than 100 levels a mark.
 #[must_use]
 pub fn storable_json(value: Value) -> Value {
+    storable_below(value, DEPTH_LIMIT)
+}
+
+fn storable_below(value: Value, levels: usize) -> Value {
     match value {
         Value::String(text) => Value::String(storable_text(text)),
-        Value::Array(items) => Value::Array(items.into_iter().map(storable_json).collect()),
+        Value::Array(_) | Value::Object(_) if levels == 0 => {
+            Value::String(format!("[nested deeper than {DEPTH_LIMIT} levels]"))
+        }
+        Value::Array(items) => {
+            Value::Array(items.into_iter().map(|item| storable_below(item, levels - 1)).collect())
+        }
         Value::Object(fields) => Value::Object(
-            fields.into_iter().map(|(key, value)| (storable_text(key), storable_json(value))).collect(),
+            fields
+                .into_iter()
+                .map(|(key, value)| (storable_text(key), storable_below(value, levels - 1)))
+                .collect(),
         ),
         other => other,
     }

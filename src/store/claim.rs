@@ -7,6 +7,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgExecutor, Postgres};
 use uuid::Uuid;
 
+use super::readable::Readable;
 use super::{Result, Store};
 
 /// Behind which row of one priority the next claim begins.
@@ -53,6 +54,7 @@ pub struct Claimed {
     pub priority: i16,
     pub attempt: i32,
     pub max_attempts: i32,
+    /// An object, unless it cannot be read; then a text that says why.
     pub args: Value,
     pub execution_id: Option<String>,
     pub run_at: DateTime<Utc>,
@@ -142,7 +144,7 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
           t.priority as "priority!",
           t.attempt as "attempt!",
           t.max_attempts as "max_attempts!",
-          t.args as "args!",
+          t.args as "args!: Readable",
           t.execution_id,
           t.run_at as "run_at!",
           extract(epoch from t.soft_timeout)::double precision as soft_timeout_seconds,

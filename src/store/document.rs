@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::readable::Readable;
 use crate::job::document::{JobDocument, Links, Progress};
 use crate::job::state::JobState;
 
@@ -17,7 +18,7 @@ pub(super) struct DocumentRow {
     pub(super) status: String,
     pub(super) priority: i16,
     pub(super) args: Value,
-    pub(super) result: Option<Value>,
+    pub(super) result: Option<Readable>,
     pub(super) error: Option<Value>,
     pub(super) attempt: i32,
     pub(super) max_attempts: i32,
@@ -27,12 +28,12 @@ pub(super) struct DocumentRow {
     pub(super) finished_at: Option<DateTime<Utc>>,
     pub(super) execution_id: Option<String>,
     pub(super) tags: Vec<String>,
-    pub(super) metadata: Option<Value>,
+    pub(super) metadata: Option<Readable>,
     pub(super) worker_id: Option<String>,
     pub(super) cancel_requested_at: Option<DateTime<Utc>>,
     pub(super) percent: Option<f32>,
     pub(super) step: Option<String>,
-    pub(super) progress_data: Option<Value>,
+    pub(super) progress_data: Option<Readable>,
     pub(super) last_seq: Option<i64>,
     pub(super) progress_at: Option<DateTime<Utc>>,
 }
@@ -50,8 +51,8 @@ macro_rules! documents {
               state as "state!: crate::job::state::JobState",
               status as "status!",
               priority as "priority!",
-              args as "args!",
-              result,
+              args as "args!: super::readable::Readable",
+              result as "result: super::readable::Readable",
               error,
               attempt as "attempt!",
               max_attempts as "max_attempts!",
@@ -61,12 +62,12 @@ macro_rules! documents {
               finished_at,
               execution_id,
               tags as "tags!",
-              metadata,
+              metadata as "metadata: super::readable::Readable",
               coalesce(worker_id, last_worker_id) as worker_id,
               cancel_requested_at,
               percent,
               step,
-              progress_data,
+              progress_data as "progress_data: super::readable::Readable",
               last_seq,
               progress_at
             from job_documents
@@ -82,7 +83,7 @@ impl From<DocumentRow> for JobDocument {
         let progress = row.progress_at.map(|updated_at| Progress {
             percent: row.percent,
             step: row.step,
-            data: row.progress_data,
+            data: row.progress_data.map(Into::into),
             seq: row.last_seq.unwrap_or(0),
             updated_at,
         });
@@ -95,7 +96,7 @@ impl From<DocumentRow> for JobDocument {
             status: row.status,
             priority: row.priority,
             args: row.args,
-            result: row.result,
+            result: row.result.map(Into::into),
             error: row.error,
             attempt: row.attempt,
             max_attempts: row.max_attempts,
@@ -105,7 +106,7 @@ impl From<DocumentRow> for JobDocument {
             finished_at: row.finished_at,
             execution_id: row.execution_id,
             tags: row.tags,
-            metadata: row.metadata,
+            metadata: row.metadata.map(Into::into),
             progress,
             worker_id: row.worker_id,
             cancel_requested_at: row.cancel_requested_at,

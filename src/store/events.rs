@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::readable::Readable;
 use super::{Result, Store};
 use crate::job::state::JobState;
 
@@ -49,7 +50,7 @@ impl Store {
               seq,
               attempt,
               type as kind,
-              data,
+              data as "data!: Readable",
               at
             from events
             where job_id = $1
@@ -82,7 +83,7 @@ impl Store {
               e.seq as "seq!",
               e.attempt as "attempt!",
               e.kind as "kind!",
-              e.data as "data!",
+              e.data as "data!: Readable",
               e.at as "at!"
             from unnest($1::uuid[], $2::bigint[]) as w (job_id, after)
             cross join lateral (

@@ -12,6 +12,8 @@ pub struct Held {
     pub lease_id: Uuid,
     /// True when the job shall be cancelled.
     pub cancel: bool,
+    /// False when somebody was just writing the lease's end: then it was left as it was.
+    pub renewed: bool,
 }
 
 impl Store {
@@ -28,31 +30,37 @@ impl Store {
         let held = sqlx::query_as!(
             Held,
             r#"
-            -- Locked in the order of the jobs, as by all who end a batch of attempts.
             with named as materialized (
+              select job_id, lease_id
+              from running
+              where worker_id = $1
+                -- Written so that it is looked up in a hash, however many there are.
+                and (lease_id in (select unnest($2::uuid[]))) is true
+            ),
+            -- Passes over what others hold: whoever waits here with locks of its own, and ends many
+            -- attempts in another order, would wait for ever.
+            free as materialized (
               select r.job_id
-              from running r
-              where r.lease_id = any($2)
-                and r.worker_id = $1
-              order by r.job_id
-              for no key update
+              from named n
+              join running r on r.job_id = n.job_id and r.lease_id = n.lease_id
+              for no key update of r skip locked
             ),
             renewed as (
               update running r
               set
                 seen_at = clock_timestamp(),
                 lease_expires_at = clock_timestamp() + make_interval(secs => $3)
-              from named n
-              where r.job_id = n.job_id
-                and r.lease_id = any($2)
-              returning r.job_id, r.lease_id
+              from free f
+              where r.job_id = f.job_id
+              returning r.job_id
             )
             select
-              r.job_id as "job_id!",
-              r.lease_id as "lease_id!",
-              j.cancel_requested_at is not null as "cancel!"
-            from renewed r
-            join jobs_live j on j.id = r.job_id and j.lease_id = r.lease_id
+              n.job_id as "job_id!",
+              n.lease_id as "lease_id!",
+              j.cancel_requested_at is not null as "cancel!",
+              n.job_id in (select job_id from renewed) as "renewed!"
+            from named n
+            join jobs_live j on j.id = n.job_id and j.lease_id = n.lease_id
             "#,
             worker_id,
             leases,

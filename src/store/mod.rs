@@ -24,6 +24,7 @@ pub mod notify;
 pub mod partitions;
 pub mod ping;
 pub mod queues;
+mod readable;
 pub mod remote_worker;
 pub mod report;
 pub mod retry;

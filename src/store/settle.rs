@@ -9,6 +9,9 @@ use uuid::Uuid;
 use super::{Result, Store};
 use crate::job::attempt::{Outcome, Usage};
 
+/// What is put off longer is put off for ever.
+const LONGEST_SNOOZE: Duration = Duration::from_hours(100 * 365 * 24);
+
 /// One attempt that ended without completing.
 #[derive(Debug, Clone)]
 pub struct Settled {
@@ -31,7 +34,7 @@ impl Settled {
                 let word = if failure.class == "timeout" { "timed_out" } else { "failed" };
                 (word, serde_json::to_value(failure).ok(), None)
             }
-            Outcome::Snoozed { delay } => ("snoozed", None, Some(delay)),
+            Outcome::Snoozed { delay } => ("snoozed", None, Some(delay.min(LONGEST_SNOOZE))),
             Outcome::Cancelled => ("cancelled", None, None),
             Outcome::Released => ("released", None, None),
         };

@@ -32,6 +32,14 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         shared.leases.remove(job_id, lease_id);
         return;
     };
+    if !job.args.is_object() {
+        let error = JobError::permanent(format!("the args cannot be used: {}", job.args)).class("bad_args");
+        let outcome = Outcome::Failed { failure: storable(error.into_failure()) };
+        if let Some(ending) = ending(job_id, lease_id, outcome, Usage::default()) {
+            let _ = shared.endings.send(ending).await;
+        }
+        return;
+    }
     let limits = Limits::of(served, job.soft_timeout_seconds, job.hard_timeout_seconds);
     let attempt = Attempt {
         job_id,

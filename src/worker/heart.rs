@@ -15,6 +15,7 @@ use super::retry::jittered;
 use super::{Shared, host_name};
 use crate::job::attempt::StopReason;
 use crate::store::Result;
+use crate::store::heartbeat::Held;
 use crate::store::listen::{Wake, Wakes};
 use crate::store::workers::WorkerRow;
 
@@ -84,13 +85,14 @@ async fn beat(shared: &Shared) -> Result<()> {
         let leases: Vec<Uuid> = held.iter().map(|(_, lease_id)| *lease_id).collect();
         let ttl_seconds = shared.settings.lease_ttl.as_secs_f64();
         let answer = shared.store.heartbeat(&shared.id, &leases, ttl_seconds).await?;
-        let renewed: HashMap<Uuid, bool> =
-            answer.into_iter().map(|held| (held.lease_id, held.cancel)).collect();
+        let answers: HashMap<Uuid, Held> = answer.into_iter().map(|held| (held.lease_id, held)).collect();
         for (job_id, lease_id) in held {
-            match renewed.get(&lease_id) {
-                Some(cancel) => {
-                    shared.leases.renewed(job_id, lease_id, asked_at);
-                    if *cancel {
+            match answers.get(&lease_id) {
+                Some(answer) => {
+                    if answer.renewed {
+                        shared.leases.renewed(job_id, lease_id, asked_at);
+                    }
+                    if answer.cancel {
                         shared.leases.stop(job_id, StopReason::Cancelled);
                     }
                 }

@@ -169,3 +169,23 @@ async fn skips_what_another_session_holds_and_finds_it_later() {
     transaction.rollback().await.unwrap();
     assert_eq!(db.claim_one().await.id, held);
 }
+
+#[tokio::test]
+async fn args_that_cannot_be_read_do_not_stand_in_the_way_of_others() {
+    let db = Db::new().await;
+    db.execute(
+        "select enqueue('k', ('{\"deep\": ' || repeat('[', 500) || repeat(']', 500) || '}')::jsonb);
+         select enqueue('k', '{\"large\": 1e400}');
+         select enqueue('k', '{\"plain\": 1}', metadata => '{\"large\": -1e999}')",
+    )
+    .await;
+    let claimed = db.claim_some("default", "k", 10).await;
+    let readable: Vec<bool> = claimed.iter().map(|job| job.args.is_object()).collect();
+    assert_eq!(readable, [false, false, true]);
+    for claimed in &claimed {
+        let shown = db.job(claimed.id).await;
+        assert_eq!(shown.args, claimed.args);
+        db.execute(format!("select append_event('{}', 1, 'log', '{{\"n\": 1e400}}')", claimed.id)).await;
+        assert!(db.events_after(claimed.id, 0, &[], 1).await.unwrap()[0].data.is_string());
+    }
+}

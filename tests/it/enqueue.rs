@@ -234,6 +234,13 @@ async fn impossible_rows_cannot_be_written_even_from_psql() {
         ("lease_id", "gen_random_uuid()", "jobs_lease_while_running"),
         ("worker_id", "'w'", "jobs_worker_while_running"),
         ("result", "'1'", "jobs_result_means_completed"),
+        ("run_at", "'infinity'", "jobs_run_at_is_in_reach"),
+        ("run_at", "'-infinity'", "jobs_run_at_is_in_reach"),
+        ("run_at", "'1969-12-31 00:00+00'", "jobs_run_at_is_in_reach"),
+        ("run_at", "'20000-01-01'", "jobs_run_at_is_in_reach"),
+        ("hard_timeout", "'200000 years'", "jobs_hard_timeout_is_in_reach"),
+        ("soft_timeout", "'-1 s'", "jobs_soft_timeout_is_in_reach"),
+        ("retain", "'200000 years'", "jobs_retain_is_in_reach"),
         ("finished_at", "now()", "jobs_finished_at_marks_the_end"),
         (
             "state, lease_id, worker_id, attempt",

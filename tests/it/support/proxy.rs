@@ -72,9 +72,9 @@ impl Proxy {
         self.mode.send_modify(|mode| mode.0 = Mode::Forward);
     }
 
-    /// New connections are closed at once; those from before carry nothing.
+    /// New connections are closed at once; those from before go on.
     pub(crate) fn refuse(&self) {
-        self.mode.send_replace((Mode::Refuse, self.carried.load(Ordering::SeqCst)));
+        self.mode.send_modify(|mode| mode.0 = Mode::Refuse);
     }
 }
 

@@ -21,7 +21,7 @@ async fn twenty_thousand_jobs_run_exactly_once_on_two_workers() {
         let store = db.another_store();
         Mill::builder(&store)
             // A quick heart meets the completions often.
-            .settings(|settings| settings.heartbeat = Duration::from_millis(50))
+            .settings(|settings| settings.heartbeat = Duration::from_millis(100))
             .slots(100)
             .handler("k", move |context| {
                 let runs = runs.clone();
