@@ -64,12 +64,16 @@ pub async fn inflict(mill: &mut Mill, victim: Victim, rounds: usize, seed: u64) 
         kills.push(Kill { at, of_postgres, hit });
         if of_postgres {
             // Without their database the programs must be able to start, and wait for it.
-            programs.iter().for_each(|name| mill.start_again(name));
+            for name in programs {
+                mill.start_again(name);
+            }
             watch(mill, down).await;
             mill.restart_postgres().await;
         } else {
             watch(mill, down).await;
-            programs.iter().for_each(|name| mill.start_again(name));
+            for name in programs {
+                mill.start_again(name);
+            }
         }
     }
     mill.answers().await;

@@ -51,7 +51,7 @@ pub struct Load {
 
 impl Load {
     /// Starts the clients; the ids of slow jobs go to `slow_jobs`.
-    pub fn start(url: String, slow_jobs: UnboundedSender<Uuid>) -> Self {
+    pub fn start(url: &str, slow_jobs: &UnboundedSender<Uuid>) -> Self {
         let (sent, stop) = (Arc::<Mutex<Sent>>::default(), CancellationToken::new());
         let mut clients = JoinSet::new();
         for number in 0..CLIENTS {

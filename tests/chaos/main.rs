@@ -57,8 +57,10 @@ async fn scenario(victim: Victim) {
     println!("\n{victim:?}: {rounds} kills, CHAOS_SEED={seed}");
     let mut mill = Mill::start().await;
     let (to_readers, followed) = tokio::sync::mpsc::unbounded_channel();
-    let readers = Readers::start(READERS, mill.api_url(), followed);
-    let load = Load::start(mill.api_url(), to_readers);
+    let readers = Readers::start(READERS, &mill.api_url(), followed);
+    let load = Load::start(&mill.api_url(), &to_readers);
+    // The readers end when no client can name a job any more.
+    drop(to_readers);
     load.acknowledges(50).await;
 
     let fault_phase = faults::inflict(&mut mill, victim, rounds, seed).await;

@@ -276,16 +276,19 @@ note end
     );
     fs::write(path.join("quick.sh"), quick).unwrap();
     fs::write(path.join("slow.sh"), slow).unwrap();
-    let mut config = String::from(
-        "[worker]\nlease_ttl = \"2s\"\nheartbeat = \"500ms\"\n[keeper]\nsweep = \"500ms\"\n\
-         [queues.quick]\nslots = 3\n[queues.slow]\nslots = 6\n",
-    );
-    for kind in ["quick", "slow"] {
-        config += &format!(
+    let kind = |kind: &str| {
+        format!(
             "[kinds.{kind}]\ncommand = [\"sh\", \"{kind}.sh\"]\nqueue = \"{kind}\"\nmax_attempts = 100\n\
-             backoff = {{ first = \"100ms\", max = \"500ms\" }}\nenv = {{ LEDGER = {ledger:?} }}\n"
-        );
-    }
+             backoff = {{ first = \"100ms\", max = \"500ms\" }}\nenv = {{ LEDGER = \"{}\" }}\n",
+            ledger.display()
+        )
+    };
+    let config = format!(
+        "[worker]\nlease_ttl = \"2s\"\nheartbeat = \"500ms\"\n[keeper]\nsweep = \"500ms\"\n\
+         [queues.quick]\nslots = 3\n[queues.slow]\nslots = 6\n{}{}",
+        kind("quick"),
+        kind("slow")
+    );
     fs::write(path.join("tidemill.toml"), config).unwrap();
 }
 

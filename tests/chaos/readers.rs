@@ -31,11 +31,11 @@ pub struct Follow {
 pub struct Readers(JoinSet<Vec<Follow>>);
 
 impl Readers {
-    pub fn start(count: usize, url: String, jobs: UnboundedReceiver<Uuid>) -> Self {
+    pub fn start(count: usize, url: &str, jobs: UnboundedReceiver<Uuid>) -> Self {
         let jobs = Arc::new(Mutex::new(jobs));
         let mut readers = JoinSet::new();
         for _ in 0..count {
-            readers.spawn(read(url.clone(), Arc::clone(&jobs)));
+            readers.spawn(read(url.to_owned(), Arc::clone(&jobs)));
         }
         Self(readers)
     }
@@ -75,6 +75,8 @@ impl Follow {
         let answer = request.send().await?;
         if answer.status() == 404 {
             self.wrong.push("an acknowledged job is said not to exist".to_owned());
+            self.end = Some("missing".to_owned());
+            return Ok(());
         }
         let mut frames = answer.error_for_status()?.bytes_stream().eventsource();
         while let Some(Ok(frame)) = frames.next().await {
