@@ -39,11 +39,7 @@ impl Store {
             }
             other => other?,
         };
-        let mut held: HashSet<Uuid> = held.into_iter().collect();
-        if held.len() < batch.len() {
-            held.extend(self.completed_before(&jobs, &leases).await?);
-        }
-        Ok(held)
+        Ok(held.into_iter().collect())
     }
 
     async fn complete_rows(
@@ -106,8 +102,13 @@ impl Store {
         Ok(held)
     }
 
-    /// The leases that completed their job by an earlier call, whose answer was cut off.
-    async fn completed_before(&self, jobs: &[Uuid], leases: &[Uuid]) -> Result<Vec<Uuid>> {
+    /// Which leases of a batch completed their job by an earlier call, whose answer was cut off.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn completed_before(&self, batch: &[Completed]) -> Result<Vec<Uuid>> {
+        let jobs: Vec<Uuid> = batch.iter().map(|item| item.job_id).collect();
+        let leases: Vec<Uuid> = batch.iter().map(|item| item.lease_id).collect();
         let leases = sqlx::query_scalar!(
             r#"
             select last_lease_id as "lease_id!"
@@ -116,8 +117,8 @@ impl Store {
               and last_lease_id = any($2)
               and state = 'completed'
             "#,
-            jobs,
-            leases,
+            &jobs,
+            &leases,
         )
         .fetch_all(self.writes())
         .await?;

@@ -1,6 +1,7 @@
 //! The one writer of endings in a process: gathers what finished while its last write was in flight
 //! and moves it in one statement. One bad row never holds up the rest.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,9 +11,9 @@ use uuid::Uuid;
 use super::Shared;
 use super::retry::{blames_a_row, until_answered};
 use crate::job::attempt::{Failure, Outcome, Usage};
-use crate::store::Error;
 use crate::store::complete::Completed;
 use crate::store::settle::Settled;
+use crate::store::{Error, Result};
 
 /// The largest batch that is written at once.
 const BATCH_LIMIT: usize = 1_000;
@@ -51,7 +52,7 @@ async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {
     // Every process locks rows in the same order.
     batch.sort_unstable_by_key(|item| item.job_id);
     let began = Instant::now();
-    match until_answered("complete", || shared.store.complete(&batch)).await {
+    match until_answered("complete", || completed(shared, &batch)).await {
         Ok(held) => {
             shared.metrics.jobs_completed.inc_by(held.len() as u64);
             shared.metrics.batch("complete", batch.len(), began.elapsed());
@@ -134,6 +135,15 @@ fn count(shared: &Shared, item: &Settled, state: Option<&str>) {
         ("snoozed" | "released", _) => metrics.jobs_snoozed.inc(),
         _ => metrics.jobs_retried.inc(),
     }
+}
+
+/// Completes a batch; a lease whose completion was stored before, but not answered, counts as held.
+async fn completed(shared: &Shared, batch: &[Completed]) -> Result<HashSet<Uuid>> {
+    let mut held = shared.store.complete(batch).await?;
+    if held.len() < batch.len() {
+        held.extend(shared.store.completed_before(batch).await?);
+    }
+    Ok(held)
 }
 
 /// An ending for an outcome.
