@@ -32,7 +32,7 @@ pub fn known_version() -> i32 {
 /// When the database fails, or the schema is newer than this binary can use.
 pub async fn migrate(options: &Options) -> Result<()> {
     let url = options.listen_url.as_ref().unwrap_or(&options.url);
-    let connect = session(options, url, &[])?;
+    let connect = session(options, url, &[])?.application_name("tidemill migrate");
     let mut connection = PgConnection::connect_with(&connect).await?;
     let outcome = run(&mut connection, &options.schema).await;
     // Ending the session releases the advisory lock.
