@@ -46,7 +46,11 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
                 // A connection may hang for ever. But one that is only slow to open must not be given up and begun
                 // anew at every beat: then a starved machine would never get through.
                 let patience = shared.settings.lease_ttl / 3;
-                let pause = match tokio::time::timeout(patience, beat(&shared)).await {
+                let beaten = tokio::select! {
+                    beaten = tokio::time::timeout(patience, beat(&shared)) => beaten,
+                    () = stop.cancelled() => break,
+                };
+                let pause = match beaten {
                     Ok(Ok(())) if wakes.is_healthy() => every,
                     // Nobody tells of cancels, so ask more often.
                     Ok(Ok(())) => every.min(DEAF_BEAT),

@@ -35,9 +35,6 @@ use leases::Leases;
 use registry::Registry;
 use retry::until_answered;
 
-/// How long the last words of a worker may take to be stored.
-const FAREWELL_WITHIN: Duration = Duration::from_secs(10);
-
 /// How a worker behaves.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
@@ -81,6 +78,11 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
+    /// How long the last words of a worker may take to be stored.
+    fn patience(&self) -> Duration {
+        if self.immediate.is_cancelled() { Duration::from_secs(2) } else { Duration::from_secs(10) }
+    }
+
     /// Waits until it was asked to end at once and that long has passed.
     async fn overdue(&self, patience: Duration) {
         self.immediate.cancelled().await;
@@ -210,7 +212,7 @@ impl Worker {
             shared.close().await;
             while writers.join_next().await.is_some() {}
         };
-        if timeout(FAREWELL_WITHIN, farewell).await.is_err() {
+        if timeout(shutdown.patience(), farewell).await.is_err() {
             tracing::warn!(
                 "Postgres did not answer; jobs that were not stored run again when their leases expire"
             );
@@ -224,7 +226,7 @@ impl Worker {
                 let _ = notifier.await;
             }
         };
-        let _ = timeout(FAREWELL_WITHIN, goodbye).await;
+        let _ = timeout(shutdown.patience(), goodbye).await;
         Ok(())
     }
 }
