@@ -73,7 +73,7 @@ section! {
         lease_ttl: Duration where "1s"..="1h" = "30s";
         /// How often the worker gives that sign; at most a third of `lease_ttl`.
         heartbeat: Duration where "100ms"..="20m" = "5s";
-        /// How often it looks for jobs when nothing wakes it.
+        /// How often it looks for jobs when nothing wakes it; half as often while it hears notifications.
         poll: Duration where "50ms"..="5m" = "1s";
         /// How long running jobs may take to end at shutdown before they are handed back.
         shutdown_timeout: Duration where "0s"..="1d" = "30s";

@@ -25,6 +25,7 @@ const LANE_LIMIT: usize = 200;
 pub(super) struct Claimer {
     shared: Arc<Shared>,
     hints: Receiver<Wake>,
+    wakes: Wakes,
     kinds: Vec<String>,
     looks: Vec<(Arc<Lane>, Look)>,
     /// Smoothed time of a claim.
@@ -41,6 +42,7 @@ impl Claimer {
         Self {
             kinds: shared.registry.kinds(),
             hints: wakes.subscribe(),
+            wakes: wakes.clone(),
             looks,
             round_trip: Duration::from_millis(1),
             poll_at: Instant::now(),
@@ -101,7 +103,9 @@ impl Claimer {
         self.shared.pulse.beat();
         let now = Instant::now();
         self.poll_allowed_at = now + ((now - began) * 10).min(LONGEST_PAUSE);
-        self.poll_at = self.poll_allowed_at.max(now + jittered(self.shared.settings.poll));
+        // While hints are heard a look is only for those that were lost on the way.
+        let every = self.shared.settings.poll * if self.wakes.is_healthy() { 2 } else { 1 };
+        self.poll_at = self.poll_allowed_at.max(now + jittered(every));
         for (lane, look) in &mut self.looks {
             lane.hand_back_if_stuck(&self.shared).await;
             let Some(due) = dues.iter().find(|due| due.queue == lane.queue) else { continue };
