@@ -13,7 +13,7 @@ test: setup-tests lint unit web browser ## Everything that CI asks for
 
 unit:
 	$(CARGO) build --bins --examples
-	$(CARGO) test --all-targets
+	$(CARGO) test --lib --bins --examples --tests
 	$(CARGO) test --doc
 
 web:
