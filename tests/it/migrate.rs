@@ -54,7 +54,7 @@ async fn from_four_processes_at_once_happens_once() {
 async fn killed_at_any_moment_can_be_run_again() {
     let whole = inventory(&Db::new().await).await;
     let mut killed = 0;
-    for wait_milliseconds in [5, 20, 40, 70, 110, 160, 220] {
+    for wait_milliseconds in [10, 40, 80, 140, 220] {
         let db = Db::empty().await;
         let mut surgeon = db.connect().await;
         let options = db.options();

@@ -100,7 +100,7 @@ async fn no_more_run_at_once_than_there_are_slots_also_when_they_change() {
         // Those that began under the old number are gone by now.
         wait_for("the queue is empty", || async { (db.count("jobs_live").await == 0).then_some(()) }).await;
         crowd.most_since_last();
-        let jobs: Vec<NewJob> = (0..200).map(|n| numbered("k", n)).collect();
+        let jobs: Vec<NewJob> = (0..80).map(|n| numbered("k", n)).collect();
         db.enqueue_all(&jobs).await;
         until_drained(&db).await;
         assert_eq!(crowd.most_since_last(), slots);

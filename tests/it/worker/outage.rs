@@ -122,7 +122,7 @@ async fn a_postgres_that_is_killed_and_comes_back_loses_nothing() {
     let stop = Arc::new(AtomicBool::new(false));
     let producer = produce(Store::connect(options).unwrap(), stop.clone());
     let mill = worker(&store).start();
-    for round in 1..=3 {
+    for round in 1..=2 {
         wait_for("more jobs are done", || async {
             let done: Option<i64> =
                 sqlx::query_scalar("select count(*) from jobs where finished_at is not null")
