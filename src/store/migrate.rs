@@ -13,7 +13,16 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-const FUNCTIONS: &str = include_str!("../../migrations/functions.sql");
+/// In this order: those of the language SQL call only what stands before them.
+const FUNCTIONS: &[&str] = &[
+    include_str!("../../migrations/functions/common.sql"),
+    include_str!("../../migrations/functions/events.sql"),
+    include_str!("../../migrations/functions/enqueue.sql"),
+    include_str!("../../migrations/functions/settle.sql"),
+    include_str!("../../migrations/functions/steer.sql"),
+    include_str!("../../migrations/functions/queues.sql"),
+    include_str!("../../migrations/functions/house.sql"),
+];
 const VIEWS: &str = include_str!("../../migrations/views.sql");
 /// Any number, the same in every binary: "tide".
 const LOCK: i64 = 0x7469_6465;
@@ -88,14 +97,14 @@ async fn found_version(connection: &mut PgConnection) -> Result<i32> {
 
 /// Replaces functions and views whole, in one transaction, if they are not this binary's already.
 async fn replace_verbs(connection: &mut PgConnection) -> Result<()> {
-    let digest = BASE64_STANDARD.encode(Sha256::digest(format!("{FUNCTIONS}{VIEWS}")));
+    let digest = BASE64_STANDARD.encode(Sha256::digest(format!("{}{VIEWS}", FUNCTIONS.concat())));
     let mut transaction = connection.begin().await?;
     let installed = transaction.fetch_one("select verbs_digest from schema_compatibility").await?;
     if installed.get::<Option<String>, _>(0).as_ref() == Some(&digest) {
         return Ok(());
     }
-    for statements in [DROP_VIEWS, FUNCTIONS, VIEWS] {
-        transaction.execute(sqlx::raw_sql(statements)).await?;
+    for statements in [DROP_VIEWS].iter().chain(FUNCTIONS).chain(&[VIEWS]) {
+        transaction.execute(sqlx::raw_sql(*statements)).await?;
     }
     sqlx::query("update schema_compatibility set verbs_digest = $1")
         .bind(digest)

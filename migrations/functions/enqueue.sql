@@ -1,0 +1,158 @@
+-- Enqueue: the one way into the jobs table, for every face.
+
+create or replace function insert_jobs(
+  p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[],
+  p_run_ats timestamptz[], p_delay_seconds double precision[], p_max_attempts integer[],
+  p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[],
+  p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[],
+  p_strict boolean
+)
+returns table (ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamptz, created_at timestamptz)
+language plpgsql
+set search_path from current
+as $$
+#variable_conflict use_column
+begin
+  return query
+  with input as materialized (
+    select
+      i.ord, i.id, i.kind, i.args, i.execution_id, i.metadata,
+      coalesce(i.queue, k.queue, 'default') as queue,
+      coalesce(i.priority, k.priority, 5::smallint) as priority,
+      coalesce(i.max_attempts, k.max_attempts, 5) as max_attempts,
+      coalesce(i.run_at, now() + make_interval(secs => coalesce(i.delay_seconds, 0))) as run_at,
+      make_interval(secs => i.soft_timeout_seconds) as soft_timeout,
+      make_interval(secs => i.hard_timeout_seconds) as hard_timeout,
+      coalesce(make_interval(secs => i.retain_seconds), k.retain) as retain,
+      case when i.tags is null then '{}'::text[] else array(select jsonb_array_elements_text(i.tags)) end as tags,
+      k.name is null as unknown_kind
+    from unnest(
+        p_ids, p_kinds, p_args, p_queues, p_priorities, p_run_ats, p_delay_seconds, p_max_attempts,
+        p_soft_timeout_seconds, p_hard_timeout_seconds, p_execution_ids, p_tags, p_metadata, p_retain_seconds)
+      with ordinality as i (
+        id, kind, args, queue, priority, run_at, delay_seconds, max_attempts,
+        soft_timeout_seconds, hard_timeout_seconds, execution_id, tags, metadata, retain_seconds, ord)
+    left join kinds k on k.name = i.kind
+  ),
+  judged as materialized (
+    select
+      i.*,
+      case
+        when p_strict and i.unknown_kind then 'unknown_kind'
+        when q.draining_at is not null then 'queue_draining'
+      end as refusal
+    from input i
+    left join queues q on q.name = i.queue
+  ),
+  named as (
+    insert into task_ids (execution_id, job_id)
+    select j.execution_id, j.id
+    from judged j
+    where j.execution_id is not null
+      and j.refusal is null
+    order by j.execution_id
+    on conflict do nothing
+    returning job_id
+  ),
+  inserted as (
+    insert into jobs_live (
+      id, kind, queue, priority, max_attempts, run_at, args, execution_id, tags, metadata,
+      soft_timeout, hard_timeout, retain)
+    select
+      j.id, j.kind, j.queue, j.priority, j.max_attempts, j.run_at, j.args, j.execution_id, j.tags, j.metadata,
+      j.soft_timeout, j.hard_timeout, j.retain
+    from judged j
+    where j.refusal is null
+      and (j.execution_id is null or j.id in (select n.job_id from named n))
+    order by j.ord
+    returning id, created_at
+  )
+  select
+    j.ord, j.id,
+    coalesce(j.refusal, case when n.id is null then 'execution_id_taken' else 'created' end),
+    j.queue, j.priority, j.max_attempts, j.run_at, n.created_at
+  from judged j
+  left join inserted n on n.id = j.id
+  order by j.ord;
+end
+$$;
+comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean)
+  is 'The one way into the jobs table: fills defaults from the kind, refuses draining queues and taken execution ids; wakes nobody.';
+
+create or replace function enqueue_many(p_jobs jsonb) returns setof uuid
+language plpgsql
+set search_path from current
+as $$
+declare
+  refused record;
+  made record;
+begin
+  if jsonb_typeof(p_jobs) is distinct from 'array' then
+    raise exception 'enqueue_many takes a JSON array of jobs' using errcode = 'invalid_parameter_value';
+  end if;
+  for made in
+    with wished as (
+      select w.*, new_job_id() as id, item.ord
+      from jsonb_array_elements(p_jobs) with ordinality as item (value, ord)
+      cross join lateral jsonb_to_record(item.value) as w (
+        kind text, args jsonb, queue text, priority smallint, run_at timestamptz, delay interval,
+        max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
+        tags jsonb, metadata jsonb, retain interval)
+    )
+    select i.*
+    from (
+      select
+        array_agg(id order by ord) as ids, array_agg(kind order by ord) as kinds,
+        array_agg(coalesce(args, '{}') order by ord) as args, array_agg(queue order by ord) as queues,
+        array_agg(priority order by ord) as priorities, array_agg(run_at order by ord) as run_ats,
+        array_agg(extract(epoch from delay)::double precision order by ord) as delays,
+        array_agg(max_attempts order by ord) as max_attempts,
+        array_agg(extract(epoch from soft_timeout)::double precision order by ord) as soft_timeouts,
+        array_agg(extract(epoch from hard_timeout)::double precision order by ord) as hard_timeouts,
+        array_agg(execution_id order by ord) as execution_ids, array_agg(tags order by ord) as tags,
+        array_agg(metadata order by ord) as metadata,
+        array_agg(extract(epoch from retain)::double precision order by ord) as retains
+      from wished
+    ) w
+    cross join lateral insert_jobs(
+      w.ids, w.kinds, w.args, w.queues, w.priorities, w.run_ats, w.delays, w.max_attempts,
+      w.soft_timeouts, w.hard_timeouts, w.execution_ids, w.tags, w.metadata, w.retains, false) i
+    order by i.ord
+  loop
+    if made.outcome <> 'created' then
+      raise exception 'job % of the call was refused: %', made.ord, made.outcome
+        using errcode = 'invalid_parameter_value',
+          hint = case made.outcome
+            when 'queue_draining' then format('queue %s takes no new jobs; select resume_queue(%L)', made.queue, made.queue)
+            when 'execution_id_taken' then 'another job has this execution id; find it in task_ids'
+          end;
+    end if;
+    -- Equal messages of one transaction are sent once.
+    perform tell('q:' || made.queue);
+    return next made.id;
+  end loop;
+end
+$$;
+comment on function enqueue_many(jsonb)
+  is 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain} in your transaction, all or none; answers their ids in order.';
+
+create or replace function enqueue(
+  kind text, args jsonb default '{}', queue text default null, priority integer default null,
+  run_at timestamptz default null, delay interval default null, max_attempts integer default null,
+  soft_timeout interval default null, hard_timeout interval default null, execution_id text default null,
+  tags text[] default null, metadata jsonb default null, retain interval default null
+)
+returns uuid
+language sql
+set search_path from current
+as $$
+  select enqueue_many(jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
+    'kind', kind, 'queue', queue, 'priority', priority, 'run_at', run_at, 'delay', delay,
+    'max_attempts', max_attempts, 'soft_timeout', soft_timeout, 'hard_timeout', hard_timeout,
+    'execution_id', execution_id, 'tags', to_jsonb(tags), 'retain', retain))
+    -- Outside of the stripping: nulls inside args and metadata are the caller's.
+    || jsonb_build_object('args', args)
+    || case when metadata is null then '{}'::jsonb else jsonb_build_object('metadata', metadata) end))
+$$;
+comment on function enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval)
+  is 'Enqueues one job in your transaction: it commits or vanishes with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';

@@ -1,0 +1,105 @@
+-- Keeps house: days of history made ahead and dropped, leftovers removed.
+
+create or replace function ensure_partitions(p_days_ahead integer default 14) returns integer
+language plpgsql
+set search_path from current
+set lock_timeout = '500ms'
+as $$
+declare
+  parent text;
+  part text;
+  first_day date := (now() at time zone 'UTC')::date;
+  day date;
+  made integer := 0;
+begin
+  perform pg_advisory_xact_lock(hashtext('tidemill partitions'), hashtext(current_schema()));
+  foreach parent in array array['jobs', 'events', 'attempts'] loop
+    for day in select generate_series(first_day - 1, first_day + p_days_ahead, interval '1 day')::date loop
+      part := format('%s_%s', parent, to_char(day, 'YYYY_MM_DD'));
+      continue when to_regclass(part) is not null;
+      -- Made apart and then attached: that locks jobs_live only for a moment, since its CHECK spares it
+      -- a scan.
+      execute format('create table %I (like %I including defaults including constraints including comments)', part, parent);
+      execute format('alter table %I set (autovacuum_vacuum_insert_scale_factor = 0.5)', part);
+      if parent = 'jobs' then
+        execute format('alter table %I add constraint %I check (finished_at is not null and finished_at >= %L and finished_at < %L)',
+          part, part || '_day', day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
+        execute format('create unique index on %I (id)', part);
+        execute format('create index on %I using brin (finished_at)', part);
+        execute format('create index on %I (retain_until) where retain_until is not null', part);
+        execute format('create index on %I using gin (tags) where tags <> ''{}''', part);
+      end if;
+      execute format('alter table %I attach partition %I for values from (%L) to (%L)',
+        parent, part, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
+      made := made + 1;
+    end loop;
+  end loop;
+  return made;
+end
+$$;
+comment on function ensure_partitions(integer) is 'Makes the day partitions of jobs, events and attempts up to the given number of days ahead (UTC days); answers how many were new.';
+
+create or replace function drop_partition(p_retention interval) returns text
+language plpgsql
+set search_path from current
+set lock_timeout = '500ms'
+as $$
+declare
+  old record;
+begin
+  for old in
+    select p.relname as parent, c.relname as part
+    from pg_inherits i
+    join pg_class c on c.oid = i.inhrelid
+    join pg_class p on p.oid = i.inhparent
+    where p.oid in ('jobs'::regclass, 'events'::regclass, 'attempts'::regclass)
+      and c.relname ~ '_\d{4}_\d{2}_\d{2}$'
+      and (to_date(right(c.relname, 10), 'YYYY_MM_DD') + 1)::timestamp at time zone 'UTC' < now() - p_retention
+    order by right(c.relname, 10), c.relname
+  loop
+    begin
+      if old.parent = 'jobs' then
+        execute format('delete from task_ids t using %I j where t.job_id = j.id and not exists (select 1 from jobs_live l where l.id = j.id)', old.part);
+        execute format('delete from progress p using %I j where p.job_id = j.id and not exists (select 1 from jobs_live l where l.id = j.id)', old.part);
+      end if;
+      -- From here to the commit enqueue and claim wait: nothing slow may follow.
+      execute format('alter table %I detach partition %I', old.parent, old.part);
+      execute format('drop table %I', old.part);
+      return old.part;
+    exception when lock_not_available then
+      -- Somebody reads it; enqueue and claim must not queue up behind us. The next round tries again.
+      raise notice 'partition % is in use, left for the next round', old.part;
+    end;
+  end loop;
+  return null;
+end
+$$;
+comment on function drop_partition(interval) is 'Drops the oldest day of history that the retention has passed and nobody reads; answers its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
+
+create or replace function prune(p_limit integer default 5000) returns bigint
+language plpgsql
+set search_path from current
+as $$
+declare
+  pruned bigint;
+begin
+  delete from idempotency_keys
+  where key in (select key from idempotency_keys where expires_at < now() limit p_limit for update skip locked);
+  delete from workers
+  where seen_at < now() - interval '1 day' - lease_ttl;
+  with old as materialized (
+    select id from jobs where finished_at is not null and retain_until < now() limit p_limit
+  ),
+  -- A job that somebody retries meanwhile is not gone, and keeps all that is known of it.
+  gone as materialized (
+    delete from jobs j using old where j.id = old.id and j.finished_at is not null returning j.id
+  ),
+  names as (delete from task_ids t using gone where t.job_id = gone.id),
+  logs as (delete from events e using gone where e.job_id = gone.id),
+  tries as (delete from attempts a using gone where a.job_id = gone.id),
+  reports as (delete from progress p using gone where p.job_id = gone.id)
+  select count(*) into pruned from gone;
+  return pruned;
+end
+$$;
+comment on function prune(integer) is 'Removes finished jobs whose own retention ended, old idempotency keys and workers gone for a day; answers how many jobs. Repeat until 0.';

@@ -1,0 +1,64 @@
+-- What people do with a queue.
+
+create or replace function pause_queue(p_queue text, p_by text default session_user) returns void
+language sql
+set search_path from current
+as $$
+  insert into queues (name, paused_at, paused_by)
+  values (p_queue, now(), p_by)
+  on conflict (name) do update
+  set paused_at = coalesce(queues.paused_at, now()), paused_by = coalesce(queues.paused_by, excluded.paused_by), updated_at = now()
+$$;
+comment on function pause_queue(text, text) is 'Nothing is claimed from the queue until it is resumed; what runs goes on.';
+
+create or replace function resume_queue(p_queue text) returns void
+language sql
+set search_path from current
+as $$
+  insert into queues (name)
+  values (p_queue)
+  on conflict (name) do update
+  set paused_at = null, paused_by = null, draining_at = null, draining_by = null, updated_at = now();
+  select tell('q:' || p_queue);
+$$;
+comment on function resume_queue(text) is 'Ends a pause or a drain.';
+
+create or replace function drain_queue(p_queue text, p_by text default session_user) returns void
+language sql
+set search_path from current
+as $$
+  insert into queues (name, draining_at, draining_by)
+  values (p_queue, now(), p_by)
+  on conflict (name) do update
+  set draining_at = coalesce(queues.draining_at, now()), draining_by = coalesce(queues.draining_by, excluded.draining_by), updated_at = now()
+$$;
+comment on function drain_queue(text, text) is 'The queue takes no new jobs until it is resumed; what is there runs to its end.';
+
+create or replace function set_slots(p_queue text, p_slots integer) returns void
+language sql
+set search_path from current
+as $$
+  insert into queues (name, slots)
+  values (p_queue, p_slots)
+  on conflict (name) do update
+  set slots = excluded.slots, updated_at = now();
+  select tell('w:');
+$$;
+comment on function set_slots(text, integer) is 'How many jobs of the queue each worker runs at once; null gives the choice back to the workers.';
+
+create or replace function purge_queue(p_queue text, p_limit integer default 10000, p_by text default session_user) returns bigint
+language sql
+set search_path from current
+as $$
+  with victims as materialized (
+    select id
+    from jobs_live
+    where queue = p_queue
+      and state in ('available', 'waiting')
+    limit p_limit
+    for update skip locked
+  )
+  select count(cancel(id, 'queue purged', p_by))
+  from victims
+$$;
+comment on function purge_queue(text, integer, text) is 'Cancels up to the given number of jobs of the queue that do not run; answers how many. Repeat until 0.';

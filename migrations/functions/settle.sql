@@ -1,0 +1,145 @@
+-- How attempts end that did not complete, and how the jobs of dead workers are taken back.
+
+create or replace function archive(p_job jobs) returns void
+language plpgsql
+set search_path from current
+as $$
+begin
+  perform ensure_today();
+  p_job.finished_at := clock_timestamp();
+  p_job.retain_until := p_job.finished_at + p_job.retain;
+  p_job.last_lease_id := coalesce(p_job.lease_id, p_job.last_lease_id);
+  p_job.last_worker_id := coalesce(p_job.worker_id, p_job.last_worker_id);
+  p_job.lease_id := null;
+  p_job.worker_id := null;
+  if p_job.run_at = 'infinity' then
+    p_job.run_at := p_job.finished_at;
+  end if;
+  -- Delete and insert, not an update that moves the row: whoever waits for it then sees it gone
+  -- and gets no error.
+  delete from running where job_id = p_job.id;
+  delete from jobs_live where id = p_job.id;
+  insert into jobs select (p_job).*;
+end
+$$;
+comment on function archive(jobs) is 'Moves a locked live job to the history of today, in the final state that the given row says.';
+
+create or replace function settle_attempt(
+  p_job uuid, p_lease uuid, p_outcome text, p_error jsonb default null, p_delay interval default null, p_usage jsonb default null
+)
+returns text
+language plpgsql
+set search_path from current
+as $$
+declare
+  j jobs;
+  k kinds;
+  failed boolean := p_outcome in ('failed', 'crashed', 'timed_out');
+  permanent boolean := coalesce((p_error ->> 'permanent')::boolean, false);
+  noted bigint;
+begin
+  -- The fence: whoever lost the lease changes nothing.
+  select * into j from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
+  if not found then
+    return null;
+  end if;
+  select * into k from kinds where name = j.kind;
+
+  if failed then
+    perform ensure_today();
+    insert into attempts (job_id, attempt, lease_id, worker_id, outcome, error, exit_code, signal, out_of_memory, peak_memory_bytes, started_at)
+    values (j.id, j.attempt, j.lease_id, j.worker_id, p_outcome, p_error,
+      (p_usage ->> 'exit_code')::integer, (p_usage ->> 'signal')::integer,
+      coalesce((p_usage ->> 'out_of_memory')::boolean, false), (p_usage ->> 'peak_memory_bytes')::bigint, j.started_at);
+    j.error := p_error;
+  end if;
+
+  if p_outcome = 'cancelled' or j.cancel_requested_at is not null then
+    j.state := 'cancelled';
+  elsif failed and (permanent or j.attempt >= j.max_attempts) then
+    j.state := 'failed';
+  else
+    j.state := 'available';
+  end if;
+
+  if p_outcome = 'crashed' then
+    noted := append_event(j.id, j.attempt, 'lease_lost', jsonb_build_object('worker_id', j.worker_id, 'error', p_error));
+  elsif failed then
+    noted := append_event(j.id, j.attempt, 'attempt_failed', jsonb_build_object('error', p_error, 'outcome', p_outcome));
+  end if;
+
+  if j.state <> 'available' then
+    perform archive(j);
+    return j.state::text;
+  end if;
+
+  if failed then
+    j.run_at := clock_timestamp() + coalesce(p_delay, backoff(j.attempt,
+      coalesce(k.backoff_first, '5 seconds'), coalesce(k.backoff_factor, 2),
+      coalesce(k.backoff_max, '1 hour'), coalesce(k.backoff_jitter, 0.2)));
+    noted := append_event(j.id, j.attempt, 'retry', jsonb_build_object('run_at', j.run_at));
+  else
+    -- A job that is handed back keeps its place; it was due already.
+    if p_outcome <> 'released' then
+      j.run_at := clock_timestamp() + coalesce(p_delay, '0');
+    end if;
+    -- The lease is void from here on; it tells a repeated snooze from another one.
+    noted := append_event(j.id, j.attempt, p_outcome, jsonb_strip_nulls(jsonb_build_object(
+      'run_at', j.run_at, 'delay_seconds', extract(epoch from p_delay), 'lease_id', p_lease)));
+    j.attempt := j.attempt - 1;
+  end if;
+  update jobs_live
+  set state = 'available', run_at = j.run_at, attempt = j.attempt, error = j.error,
+    lease_id = null, worker_id = null, last_lease_id = j.lease_id, last_worker_id = j.worker_id
+  where id = j.id;
+  delete from running where job_id = j.id;
+  return 'available';
+end
+$$;
+comment on function settle_attempt(uuid, uuid, text, jsonb, interval, jsonb)
+  is 'Ends an attempt that did not complete: failed, timed_out, crashed, snoozed, released or cancelled. Decides between retry and the end; answers the new state, null if the lease is lost.';
+
+create or replace function sweep(p_limit integer default 500) returns table (job_id uuid, lease_id uuid, state text, reason text)
+language plpgsql
+set search_path from current
+as $$
+#variable_conflict use_column
+declare
+  taken record;
+begin
+  -- Judged and locked in one statement; the job's row first, as every other writer does. A row that
+  -- somebody else holds is passed over and seen by the next sweep.
+  for taken in
+    select r.job_id, r.lease_id, r.worker_id,
+      case when r.lease_expires_at < clock_timestamp() then 'lease_expired' else 'deadline_passed' end as reason
+    from running r
+    join jobs_live j on j.id = r.job_id and j.lease_id = r.lease_id
+    where r.lease_expires_at < clock_timestamp()
+      or r.deadline_at < clock_timestamp()
+    limit p_limit
+    for update of j, r skip locked
+  loop
+    begin
+      return query
+      select taken.job_id, taken.lease_id,
+        settle_attempt(taken.job_id, taken.lease_id,
+          case taken.reason when 'lease_expired' then 'crashed' else 'timed_out' end,
+          case taken.reason
+            when 'lease_expired' then jsonb_build_object('type', 'lease_expired', 'permanent', false,
+              'message', format('worker %s stopped sending heartbeats; it crashed or lost its connection', taken.worker_id))
+            else jsonb_build_object('type', 'timeout', 'permanent', false,
+              'message', 'the attempt ran past its hard timeout and its worker did not end it')
+          end),
+        taken.reason;
+    exception when others then
+      -- One bad row never stops the rest; it is tried again by the next sweep, and told in the log.
+      raise warning 'sweep could not take back job %: %', taken.job_id, sqlerrm;
+    end;
+  end loop;
+  -- No foreign key guards these rows: what hands left behind is cleared here, for it would stand in
+  -- the way of the job's next claim.
+  delete from running r
+  where not exists (select 1 from jobs_live j where j.id = r.job_id and j.lease_id = r.lease_id);
+end
+$$;
+comment on function sweep(integer) is 'Takes back the jobs whose lease expired or whose deadline passed; safe to run anywhere, any time.';

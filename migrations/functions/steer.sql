@@ -1,0 +1,121 @@
+-- What people do with a job.
+
+create or replace function cancel(p_job uuid, p_reason text default null, p_by text default session_user) returns text
+language plpgsql
+set search_path from current
+as $$
+declare
+  j jobs := lock_job(p_job);
+begin
+  if j.id is null or j.finished_at is not null then
+    return j.state::text;
+  end if;
+  if j.state = 'running' then
+    if j.cancel_requested_at is null then
+      update jobs_live set cancel_requested_at = clock_timestamp() where id = p_job;
+      perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'cancel_requested',
+        jsonb_strip_nulls(jsonb_build_object('by', p_by, 'reason', p_reason)))));
+    end if;
+    perform tell('c:' || p_job);
+    return 'cancel_requested';
+  end if;
+  j.state := 'cancelled';
+  j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
+  perform archive(j);
+  perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'cancel_requested',
+    jsonb_strip_nulls(jsonb_build_object('by', p_by, 'reason', p_reason)))));
+  return 'cancelled';
+end
+$$;
+comment on function cancel(uuid, text, text)
+  is 'Cancels a job: at once if it does not run (cancelled), else by asking its worker (cancel_requested). Answers the state of one that is finished, null for one that does not exist.';
+
+create or replace function retry(p_job uuid, p_by text default session_user) returns text
+language plpgsql
+set search_path from current
+as $$
+declare
+  j jobs := lock_job(p_job);
+begin
+  if j.finished_at is null then
+    return run_now(p_job, p_by);
+  end if;
+  delete from jobs where id = p_job and finished_at = j.finished_at;
+  j.state := 'available';
+  j.run_at := clock_timestamp();
+  j.max_attempts := greatest(j.max_attempts, j.attempt + 1);
+  j.finished_at := null;
+  j.retain_until := null;
+  j.cancel_requested_at := null;
+  j.result := null;
+  insert into jobs_live select (j).*;
+  perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry', jsonb_build_object('by', p_by))));
+  perform tell('q:' || j.queue);
+  return 'available';
+end
+$$;
+comment on function retry(uuid, text)
+  is 'Makes a finished job live again with at least one more attempt; a live one that is not due runs now. Answers its state, null if there is no such job.';
+
+create or replace function run_now(p_job uuid, p_by text default session_user) returns text
+language plpgsql
+set search_path from current
+as $$
+declare
+  j jobs := lock_job(p_job);
+begin
+  if j.id is null or j.finished_at is not null then
+    return j.state::text;
+  end if;
+  if j.state = 'available' and j.run_at > clock_timestamp() then
+    update jobs_live set run_at = clock_timestamp() where id = p_job;
+    perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry', jsonb_build_object('by', p_by, 'was_due_at', j.run_at))));
+    perform tell('q:' || j.queue);
+  end if;
+  return j.state::text;
+end
+$$;
+comment on function run_now(uuid, text) is 'Makes a scheduled or retrying job due at once. Answers its state, null if there is no such job.';
+
+create or replace function snooze(p_job uuid, p_delay interval, p_by text default session_user) returns text
+language plpgsql
+set search_path from current
+as $$
+declare
+  j jobs := lock_job(p_job);
+  due timestamptz := clock_timestamp() + p_delay;
+begin
+  if j.id is null or j.finished_at is not null then
+    return j.state::text;
+  end if;
+  if j.state = 'available' then
+    update jobs_live set run_at = due where id = p_job;
+    perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'snoozed',
+      jsonb_build_object('by', p_by, 'run_at', due))));
+  end if;
+  return j.state::text;
+end
+$$;
+comment on function snooze(uuid, interval, text) is 'Puts off a job that does not run. Answers its state, null if there is no such job.';
+
+create or replace function delete_job(p_job uuid) returns text
+language plpgsql
+set search_path from current
+as $$
+declare
+  j jobs := lock_job(p_job);
+begin
+  if j.id is null then
+    return null;
+  elsif j.state = 'running' then
+    return 'running';
+  end if;
+  delete from jobs where id = p_job;
+  delete from task_ids where job_id = p_job;
+  delete from events where job_id = p_job;
+  delete from attempts where job_id = p_job;
+  delete from progress where job_id = p_job;
+  return 'deleted';
+end
+$$;
+comment on function delete_job(uuid) is 'Removes a job that does not run, with all its history. Answers deleted, running, or null if there is no such job.';
