@@ -103,6 +103,12 @@ CREATE TABLE tidemill.jobs (
     hard_timeout interval,
     retain interval,
     retain_until timestamp with time zone,
+    concurrency_keys text[],
+    fair_key text,
+    group_id uuid,
+    due_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    unique_key text,
     CONSTRAINT jobs_args_is_an_object CHECK ((jsonb_typeof(args) = 'object'::text)),
     CONSTRAINT jobs_attempts_count_up CHECK (((attempt >= 0) AND (max_attempts >= 1))),
     CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::tidemill.job_state, 'failed'::tidemill.job_state, 'cancelled'::tidemill.job_state])))),
@@ -174,6 +180,18 @@ COMMENT ON COLUMN tidemill.jobs.hard_timeout IS 'After this an attempt is ended;
 COMMENT ON COLUMN tidemill.jobs.retain IS 'How long it stays once finished; the deployment''s retention if null.';
 
 COMMENT ON COLUMN tidemill.jobs.retain_until IS 'When its own retention ends; null if the day''s partition decides.';
+
+COMMENT ON COLUMN tidemill.jobs.concurrency_keys IS 'The limits that it counts for: each is the name of a limit, or name:key to be counted apart for each key.';
+
+COMMENT ON COLUMN tidemill.jobs.fair_key IS 'Whose job it is; jobs of one queue and priority take turns between fair keys.';
+
+COMMENT ON COLUMN tidemill.jobs.group_id IS 'Hash of its concurrency keys and fair key; jobs of one group wait in one line. Null for most jobs.';
+
+COMMENT ON COLUMN tidemill.jobs.due_at IS 'From when on a job with a group may run; its run_at is infinity while it waits for its turn.';
+
+COMMENT ON COLUMN tidemill.jobs.expires_at IS 'A job that was not started by then is cancelled.';
+
+COMMENT ON COLUMN tidemill.jobs.unique_key IS 'What no second job may have at the same time; see unique_keys.';
 
 CREATE FUNCTION tidemill.archive(p_job tidemill.jobs) RETURNS void
     LANGUAGE plpgsql
@@ -315,20 +333,21 @@ $_$;
 
 COMMENT ON FUNCTION tidemill.drop_partition(p_retention interval) IS 'Drops the oldest day of history that the retention has passed and nobody reads; answers its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
 
-CREATE FUNCTION tidemill.enqueue(kind text, args jsonb DEFAULT '{}'::jsonb, queue text DEFAULT NULL::text, priority integer DEFAULT NULL::integer, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, max_attempts integer DEFAULT NULL::integer, soft_timeout interval DEFAULT NULL::interval, hard_timeout interval DEFAULT NULL::interval, execution_id text DEFAULT NULL::text, tags text[] DEFAULT NULL::text[], metadata jsonb DEFAULT NULL::jsonb, retain interval DEFAULT NULL::interval) RETURNS uuid
+CREATE FUNCTION tidemill.enqueue(kind text, args jsonb DEFAULT '{}'::jsonb, queue text DEFAULT NULL::text, priority integer DEFAULT NULL::integer, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, max_attempts integer DEFAULT NULL::integer, soft_timeout interval DEFAULT NULL::interval, hard_timeout interval DEFAULT NULL::interval, execution_id text DEFAULT NULL::text, tags text[] DEFAULT NULL::text[], metadata jsonb DEFAULT NULL::jsonb, retain interval DEFAULT NULL::interval, concurrency_key text[] DEFAULT NULL::text[], fair_key text DEFAULT NULL::text) RETURNS uuid
     LANGUAGE sql
     SET search_path TO 'tidemill'
     AS $$
   select enqueue_many(jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
     'kind', kind, 'queue', queue, 'priority', priority, 'run_at', run_at, 'delay', delay,
     'max_attempts', max_attempts, 'soft_timeout', soft_timeout, 'hard_timeout', hard_timeout,
-    'execution_id', execution_id, 'tags', to_jsonb(tags), 'retain', retain))
+    'execution_id', execution_id, 'tags', to_jsonb(tags), 'retain', retain,
+    'concurrency_key', to_jsonb(concurrency_key), 'fair_key', fair_key))
     -- Outside of the stripping: nulls inside args and metadata are the caller's.
     || jsonb_build_object('args', args)
     || case when metadata is null then '{}'::jsonb else jsonb_build_object('metadata', metadata) end))
 $$;
 
-COMMENT ON FUNCTION tidemill.enqueue(kind text, args jsonb, queue text, priority integer, run_at timestamp with time zone, delay interval, max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text, tags text[], metadata jsonb, retain interval) IS 'Enqueues one job in your transaction: it commits or vanishes with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';
+COMMENT ON FUNCTION tidemill.enqueue(kind text, args jsonb, queue text, priority integer, run_at timestamp with time zone, delay interval, max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text, tags text[], metadata jsonb, retain interval, concurrency_key text[], fair_key text) IS 'Enqueues one job in your transaction: it commits or vanishes with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';
 
 CREATE FUNCTION tidemill.enqueue_many(p_jobs jsonb) RETURNS SETOF uuid
     LANGUAGE plpgsql
@@ -348,7 +367,7 @@ begin
       cross join lateral jsonb_to_record(item.value) as w (
         kind text, args jsonb, queue text, priority smallint, run_at timestamptz, delay interval,
         max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
-        tags jsonb, metadata jsonb, retain interval)
+        tags jsonb, metadata jsonb, retain interval, concurrency_key jsonb, fair_key text)
     )
     select i.*
     from (
@@ -362,12 +381,13 @@ begin
         array_agg(extract(epoch from hard_timeout)::double precision order by ord) as hard_timeouts,
         array_agg(execution_id order by ord) as execution_ids, array_agg(tags order by ord) as tags,
         array_agg(metadata order by ord) as metadata,
-        array_agg(extract(epoch from retain)::double precision order by ord) as retains
+        array_agg(extract(epoch from retain)::double precision order by ord) as retains,
+        array_agg(options_of(concurrency_key, fair_key) order by ord) as options
       from wished
     ) w
     cross join lateral insert_jobs(
       w.ids, w.kinds, w.args, w.queues, w.priorities, w.run_ats, w.delays, w.max_attempts,
-      w.soft_timeouts, w.hard_timeouts, w.execution_ids, w.tags, w.metadata, w.retains, false) i
+      w.soft_timeouts, w.hard_timeouts, w.execution_ids, w.tags, w.metadata, w.retains, false, w.options) i
     order by i.ord
   loop
     if made.outcome <> 'created' then
@@ -385,7 +405,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.enqueue_many(p_jobs jsonb) IS 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain} in your transaction, all or none; answers their ids in order.';
+COMMENT ON FUNCTION tidemill.enqueue_many(p_jobs jsonb) IS 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key} in your transaction, all or none; answers their ids in order.';
 
 CREATE FUNCTION tidemill.ensure_partitions(p_days_ahead integer DEFAULT 14) RETURNS integer
     LANGUAGE plpgsql
@@ -440,7 +460,48 @@ $$;
 
 COMMENT ON FUNCTION tidemill.ensure_today() IS 'Makes the partitions of today if no keeper made them ahead.';
 
-CREATE FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean) RETURNS TABLE(ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamp with time zone, created_at timestamp with time zone)
+CREATE FUNCTION tidemill.fill_key(p_template text, p_args jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  named text[];
+begin
+  if strpos(p_template, '{') = 0 then
+    return p_template;
+  end if;
+  for named in select regexp_matches(p_template, '\{([A-Za-z0-9_.-]+)\}', 'g') loop
+    p_template := replace(p_template, '{' || named[1] || '}', coalesce(p_args ->> named[1], ''));
+  end loop;
+  return p_template;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.fill_key(p_template text, p_args jsonb) IS 'A key with {name} replaced by that arg: tenant:{tenant_id}.';
+
+CREATE FUNCTION tidemill.fill_keys(p_templates jsonb, p_args jsonb) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select array_agg(distinct key order by key)
+  from jsonb_array_elements_text(p_templates) as t (template)
+  cross join lateral fill_key(t.template, p_args) as f (key)
+$$;
+
+COMMENT ON FUNCTION tidemill.fill_keys(p_templates jsonb, p_args jsonb) IS 'All keys of an array, filled from the args, each once and in order; null if there are none.';
+
+CREATE FUNCTION tidemill.group_of(p_concurrency_keys text[], p_fair_key text) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  -- The separators cannot stand in keys.
+  select case
+    when p_concurrency_keys is not null or p_fair_key is not null
+      then md5(concat(p_fair_key, e'\x1e', array_to_string(p_concurrency_keys, e'\x1f')))::uuid
+  end
+$$;
+
+COMMENT ON FUNCTION tidemill.group_of(p_concurrency_keys text[], p_fair_key text) IS 'The group of jobs with these keys; null if there are none.';
+
+CREATE FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[] DEFAULT NULL::jsonb[]) RETURNS TABLE(ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamp with time zone, created_at timestamp with time zone, state tidemill.job_state)
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
     AS $$
@@ -458,23 +519,41 @@ begin
       make_interval(secs => i.hard_timeout_seconds) as hard_timeout,
       coalesce(make_interval(secs => i.retain_seconds), k.retain) as retain,
       case when i.tags is null then '{}'::text[] else array(select jsonb_array_elements_text(i.tags)) end as tags,
-      k.name is null as unknown_kind
+      k.name is null as unknown_kind,
+      coalesce(k.defaults || i.options, k.defaults, i.options) as options
     from unnest(
         p_ids, p_kinds, p_args, p_queues, p_priorities, p_run_ats, p_delay_seconds, p_max_attempts,
-        p_soft_timeout_seconds, p_hard_timeout_seconds, p_execution_ids, p_tags, p_metadata, p_retain_seconds)
+        p_soft_timeout_seconds, p_hard_timeout_seconds, p_execution_ids, p_tags, p_metadata, p_retain_seconds, p_options)
       with ordinality as i (
         id, kind, args, queue, priority, run_at, delay_seconds, max_attempts,
-        soft_timeout_seconds, hard_timeout_seconds, execution_id, tags, metadata, retain_seconds, ord)
+        soft_timeout_seconds, hard_timeout_seconds, execution_id, tags, metadata, retain_seconds, options, ord)
     left join kinds k on k.name = i.kind
+  ),
+  -- What most jobs do not have.
+  optional as materialized (
+    select
+      i.ord,
+      fill_keys(i.options -> 'concurrency_keys', i.args) as concurrency_keys,
+      fill_key(i.options ->> 'fair_key', i.args) as fair_key,
+      coalesce(
+        (i.options ->> 'expires_at')::timestamptz,
+        now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)) as expires_at
+    from input i
+    where i.options is not null
   ),
   judged as materialized (
     select
       i.*,
+      o.concurrency_keys,
+      o.fair_key,
+      o.expires_at,
+      group_of(o.concurrency_keys, o.fair_key) as group_id,
       case
         when p_strict and i.unknown_kind then 'unknown_kind'
         when q.draining_at is not null then 'queue_draining'
       end as refusal
     from input i
+    left join optional o on o.ord = i.ord
     left join queues q on q.name = i.queue
   ),
   named as (
@@ -489,28 +568,44 @@ begin
   ),
   inserted as (
     insert into jobs_live (
-      id, kind, queue, priority, max_attempts, run_at, args, execution_id, tags, metadata,
-      soft_timeout, hard_timeout, retain)
+      id, kind, queue, state, priority, max_attempts, run_at, args, execution_id, tags, metadata,
+      soft_timeout, hard_timeout, retain, concurrency_keys, fair_key, group_id, due_at, expires_at)
     select
-      j.id, j.kind, j.queue, j.priority, j.max_attempts, j.run_at, j.args, j.execution_id, j.tags, j.metadata,
-      j.soft_timeout, j.hard_timeout, j.retain
+      j.id, j.kind, j.queue,
+      case when j.group_id is null then 'available' else 'waiting' end::job_state,
+      j.priority, j.max_attempts,
+      case when j.group_id is null then j.run_at else 'infinity' end,
+      j.args, j.execution_id, j.tags, j.metadata,
+      j.soft_timeout, j.hard_timeout, j.retain, j.concurrency_keys, j.fair_key, j.group_id,
+      case when j.group_id is not null then j.run_at end,
+      j.expires_at
     from judged j
     where j.refusal is null
       and (j.execution_id is null or j.id in (select n.job_id from named n))
     order by j.ord
-    returning id, created_at
+    returning id, created_at, state, queue, priority, group_id, concurrency_keys, due_at
+  ),
+  lined_up as (
+    insert into turns as t (queue, priority, group_id, concurrency_keys, ready_at)
+    select n.queue, n.priority, n.group_id, coalesce(n.concurrency_keys, '{}'), min(n.due_at)
+    from inserted n
+    where n.group_id is not null
+    group by n.queue, n.priority, n.group_id, n.concurrency_keys
+    order by n.queue, n.priority, n.group_id
+    on conflict (queue, priority, group_id) do update
+    set ready_at = least(t.ready_at, excluded.ready_at)
   )
   select
     j.ord, j.id,
     coalesce(j.refusal, case when n.id is null then 'execution_id_taken' else 'created' end),
-    j.queue, j.priority, j.max_attempts, j.run_at, n.created_at
+    j.queue, j.priority, j.max_attempts, j.run_at, n.created_at, n.state
   from judged j
   left join inserted n on n.id = j.id
   order by j.ord;
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining queues and taken execution ids; wakes nobody.';
+COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[]) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining queues and taken execution ids; wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds}.';
 
 CREATE FUNCTION tidemill.lock_job(p_job uuid) RETURNS tidemill.jobs
     LANGUAGE plpgsql
@@ -547,6 +642,20 @@ CREATE FUNCTION tidemill.new_job_id() RETURNS uuid
 $$;
 
 COMMENT ON FUNCTION tidemill.new_job_id() IS 'A new UUIDv7.';
+
+CREATE FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  select nullif(
+    jsonb_strip_nulls(jsonb_build_object(
+      'concurrency_keys',
+      case when jsonb_typeof(p_concurrency_key) = 'array' then p_concurrency_key
+        when p_concurrency_key is not null then jsonb_build_array(p_concurrency_key) end,
+      'fair_key', p_fair_key)),
+    '{}')
+$$;
+
+COMMENT ON FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text) IS 'What most jobs do not have, as insert_jobs takes it.';
 
 CREATE FUNCTION tidemill.pause_queue(p_queue text, p_by text DEFAULT SESSION_USER) RETURNS void
     LANGUAGE sql
@@ -1022,6 +1131,12 @@ CREATE VIEW tidemill.job_documents AS
     j.hard_timeout,
     j.retain,
     j.retain_until,
+    j.concurrency_keys,
+    j.fair_key,
+    j.group_id,
+    j.due_at,
+    j.expires_at,
+    j.unique_key,
         CASE
             WHEN ((j.state = 'available'::tidemill.job_state) AND (j.attempt > 0)) THEN 'retrying'::text
             WHEN ((j.state = 'available'::tidemill.job_state) AND (j.run_at > now())) THEN 'scheduled'::text
@@ -1087,12 +1202,20 @@ CREATE TABLE tidemill.jobs_live (
     hard_timeout interval,
     retain interval,
     retain_until timestamp with time zone,
+    concurrency_keys text[],
+    fair_key text,
+    group_id uuid,
+    due_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    unique_key text,
     CONSTRAINT jobs_args_is_an_object CHECK ((jsonb_typeof(args) = 'object'::text)),
     CONSTRAINT jobs_attempts_count_up CHECK (((attempt >= 0) AND (max_attempts >= 1))),
     CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::tidemill.job_state, 'failed'::tidemill.job_state, 'cancelled'::tidemill.job_state])))),
     CONSTRAINT jobs_hard_timeout_is_in_reach CHECK (((hard_timeout >= '00:00:00'::interval) AND (hard_timeout <= '100 years'::interval))),
     CONSTRAINT jobs_kind_is_named CHECK (((kind <> ''::text) AND (length(kind) <= 63))),
     CONSTRAINT jobs_lease_while_running CHECK (((lease_id IS NOT NULL) = (state = 'running'::tidemill.job_state))),
+    CONSTRAINT jobs_live_group_is_due_some_time CHECK (((group_id IS NULL) = (due_at IS NULL))),
+    CONSTRAINT jobs_live_group_takes_turns CHECK (((group_id IS NULL) OR (state <> 'available'::tidemill.job_state))),
     CONSTRAINT jobs_live_is_unfinished CHECK ((finished_at IS NULL)),
     CONSTRAINT jobs_priority_is_1_to_9 CHECK (((priority >= 1) AND (priority <= 9))),
     CONSTRAINT jobs_queue_is_named CHECK (((queue <> ''::text) AND (length(queue) <= 63))),
@@ -1163,8 +1286,10 @@ CREATE TABLE tidemill.kinds (
     backoff_jitter double precision DEFAULT 0.2 NOT NULL,
     retain interval,
     last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    defaults jsonb,
     CONSTRAINT kinds_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
     CONSTRAINT kinds_backoff_is_sane CHECK ((((backoff_first >= '00:00:00'::interval) AND (backoff_first <= '100 years'::interval)) AND (backoff_factor >= (1)::double precision) AND ((backoff_max >= '00:00:00'::interval) AND (backoff_max <= '100 years'::interval)) AND ((backoff_jitter >= (0)::double precision) AND (backoff_jitter <= (1)::double precision)))),
+    CONSTRAINT kinds_defaults_is_an_object CHECK ((jsonb_typeof(defaults) = 'object'::text)),
     CONSTRAINT kinds_times_are_in_reach CHECK ((((soft_timeout >= '00:00:00'::interval) AND (soft_timeout <= '100 years'::interval)) AND ((hard_timeout >= '00:00:00'::interval) AND (hard_timeout <= '100 years'::interval)) AND ((stop_grace >= '00:00:00'::interval) AND (stop_grace <= '100 years'::interval)) AND ((retain >= '00:00:00'::interval) AND (retain <= '100 years'::interval))))
 );
 
@@ -1198,6 +1323,56 @@ COMMENT ON COLUMN tidemill.kinds.retain IS 'How long its finished jobs stay.';
 
 COMMENT ON COLUMN tidemill.kinds.last_seen_at IS 'When a worker last said that it serves the kind.';
 
+COMMENT ON COLUMN tidemill.kinds.defaults IS 'What its jobs have unless they say otherwise: concurrency_keys, fair_key, unique, expires_in_seconds. {name} in a key stands for that arg.';
+
+CREATE TABLE tidemill.limit_buckets (
+    key text NOT NULL,
+    tokens double precision NOT NULL,
+    filled_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE tidemill.limit_buckets IS 'How many more jobs of a key with a rate may start now (a token bucket); a key without a row has a full one.';
+
+COMMENT ON COLUMN tidemill.limit_buckets.key IS 'The concurrency key, or queue:NAME.';
+
+COMMENT ON COLUMN tidemill.limit_buckets.tokens IS 'Tokens at filled_at; each start takes one.';
+
+COMMENT ON COLUMN tidemill.limit_buckets.filled_at IS 'When it was last counted.';
+
+CREATE TABLE tidemill.limits (
+    name text NOT NULL,
+    max_running integer,
+    rate integer,
+    rate_period interval,
+    burst integer,
+    on_full text DEFAULT 'queue'::text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT limits_are_named CHECK ((name ~ '^(queue:)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT limits_cancel_counts CHECK (((on_full = 'queue'::text) OR ((max_running >= 1) AND (name !~~ 'queue:%'::text)))),
+    CONSTRAINT limits_limit_something CHECK (((max_running IS NOT NULL) OR (rate IS NOT NULL))),
+    CONSTRAINT limits_max_running_is_not_negative CHECK ((max_running >= 0)),
+    CONSTRAINT limits_on_full_is_known CHECK ((on_full = ANY (ARRAY['queue'::text, 'cancel_newest'::text, 'cancel_oldest'::text]))),
+    CONSTRAINT limits_rate_has_a_period CHECK ((((rate IS NULL) = (rate_period IS NULL)) AND ((rate IS NULL) = (burst IS NULL)))),
+    CONSTRAINT limits_rate_is_sane CHECK (((rate >= 1) AND (burst >= 1) AND (rate_period > '00:00:00'::interval) AND (rate_period <= '1 year'::interval)))
+);
+
+COMMENT ON TABLE tidemill.limits IS 'How many jobs may run at once or start in a time, over all workers.';
+
+COMMENT ON COLUMN tidemill.limits.name IS 'queue:NAME for a queue; else what stands before the colon in the concurrency keys of jobs.';
+
+COMMENT ON COLUMN tidemill.limits.max_running IS 'Most jobs that run at once for each key; null: any number.';
+
+COMMENT ON COLUMN tidemill.limits.rate IS 'Jobs that may start in each period, on average; null: any number.';
+
+COMMENT ON COLUMN tidemill.limits.rate_period IS 'The period.';
+
+COMMENT ON COLUMN tidemill.limits.burst IS 'Most jobs that may start at one moment after a quiet time.';
+
+COMMENT ON COLUMN tidemill.limits.on_full IS 'What a new job does when the limit is reached: queue, cancel_newest (itself) or cancel_oldest (the one that came first).';
+
+COMMENT ON COLUMN tidemill.limits.updated_at IS 'When somebody last changed it.';
+
 CREATE TABLE tidemill.running (
     job_id uuid NOT NULL,
     lease_id uuid NOT NULL,
@@ -1208,7 +1383,8 @@ CREATE TABLE tidemill.running (
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     seen_at timestamp with time zone DEFAULT now() NOT NULL,
     lease_expires_at timestamp with time zone NOT NULL,
-    deadline_at timestamp with time zone NOT NULL
+    deadline_at timestamp with time zone NOT NULL,
+    concurrency_keys text[]
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_cost_delay='0');
 
@@ -1234,6 +1410,8 @@ COMMENT ON COLUMN tidemill.running.lease_expires_at IS 'From then on the sweep m
 
 COMMENT ON COLUMN tidemill.running.deadline_at IS 'From then on the sweep takes the job back even from a worker that is alive.';
 
+COMMENT ON COLUMN tidemill.running.concurrency_keys IS 'The limits that it counts for, as in jobs.';
+
 CREATE VIEW tidemill.progress_now AS
  SELECT r.job_id,
     r.kind,
@@ -1258,7 +1436,10 @@ CREATE TABLE tidemill.queues (
     draining_by text,
     slots integer,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    priority_ageing interval,
+    limited boolean DEFAULT false NOT NULL,
     CONSTRAINT queues_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT queues_priority_ageing_is_in_reach CHECK (((priority_ageing > '00:00:00'::interval) AND (priority_ageing <= '1 year'::interval))),
     CONSTRAINT queues_slots_are_not_negative CHECK ((slots >= 0))
 );
 
@@ -1277,6 +1458,10 @@ COMMENT ON COLUMN tidemill.queues.draining_by IS 'Who drains it.';
 COMMENT ON COLUMN tidemill.queues.slots IS 'How many of its jobs each worker runs at once, instead of the worker''s own setting.';
 
 COMMENT ON COLUMN tidemill.queues.updated_at IS 'When somebody last changed the row.';
+
+COMMENT ON COLUMN tidemill.queues.priority_ageing IS 'A job that is due this long is claimed as if its priority were one better; null: never.';
+
+COMMENT ON COLUMN tidemill.queues.limited IS 'True if claims must be counted: the queue has a limit of its own or priorities that age.';
 
 CREATE TABLE tidemill.workers (
     id text NOT NULL,
@@ -1441,6 +1626,42 @@ CREATE VIEW tidemill.throughput AS
 
 COMMENT ON VIEW tidemill.throughput IS 'Finished jobs of the last hour by minute and queue.';
 
+CREATE TABLE tidemill.turns (
+    queue text NOT NULL,
+    priority smallint NOT NULL,
+    group_id uuid NOT NULL,
+    concurrency_keys text[] DEFAULT '{}'::text[] NOT NULL,
+    ready_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
+
+COMMENT ON TABLE tidemill.turns IS 'Whose turn it is: one row for each group of jobs that wait in a queue, oldest ready_at first.';
+
+COMMENT ON COLUMN tidemill.turns.queue IS 'The queue.';
+
+COMMENT ON COLUMN tidemill.turns.priority IS 'The priority.';
+
+COMMENT ON COLUMN tidemill.turns.group_id IS 'The group, as in jobs.';
+
+COMMENT ON COLUMN tidemill.turns.concurrency_keys IS 'The limits that the jobs of the group count for.';
+
+COMMENT ON COLUMN tidemill.turns.ready_at IS 'From when on it is worth to look at the group: its last turn, or when its next job or token falls due; infinity when its line is empty.';
+
+CREATE TABLE tidemill.unique_keys (
+    key text NOT NULL,
+    job_id uuid NOT NULL,
+    claimed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT unique_keys_are_short CHECK (((length(key) >= 1) AND (length(key) <= 300)))
+);
+
+COMMENT ON TABLE tidemill.unique_keys IS 'Which job has a unique key; it counts only as long as the wish of the next job says.';
+
+COMMENT ON COLUMN tidemill.unique_keys.key IS 'The key, as in jobs.';
+
+COMMENT ON COLUMN tidemill.unique_keys.job_id IS 'The last job that took it.';
+
+COMMENT ON COLUMN tidemill.unique_keys.claimed_at IS 'When it did.';
+
 CREATE VIEW tidemill.worker_status AS
  SELECT workers.id,
     workers.name,
@@ -1481,6 +1702,12 @@ ALTER TABLE ONLY tidemill.jobs_live
 ALTER TABLE ONLY tidemill.kinds
     ADD CONSTRAINT kinds_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY tidemill.limit_buckets
+    ADD CONSTRAINT limit_buckets_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY tidemill.limits
+    ADD CONSTRAINT limits_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY tidemill.progress
     ADD CONSTRAINT progress_pkey PRIMARY KEY (job_id);
 
@@ -1499,6 +1726,12 @@ ALTER TABLE ONLY tidemill.schema_compatibility
 ALTER TABLE ONLY tidemill.task_ids
     ADD CONSTRAINT task_ids_pkey PRIMARY KEY (execution_id);
 
+ALTER TABLE ONLY tidemill.turns
+    ADD CONSTRAINT turns_pkey PRIMARY KEY (queue, priority, group_id);
+
+ALTER TABLE ONLY tidemill.unique_keys
+    ADD CONSTRAINT unique_keys_pkey PRIMARY KEY (key);
+
 ALTER TABLE ONLY tidemill.workers
     ADD CONSTRAINT workers_pkey PRIMARY KEY (id);
 
@@ -1508,8 +1741,18 @@ CREATE INDEX jobs_live_claim ON tidemill.jobs_live USING btree (queue, priority,
 
 COMMENT ON INDEX tidemill.jobs_live_claim IS 'The order in which jobs are claimed; must never name state, lease or worker.';
 
+CREATE INDEX jobs_live_expiry ON tidemill.jobs_live USING btree (expires_at) WHERE (expires_at IS NOT NULL);
+
+COMMENT ON INDEX tidemill.jobs_live_expiry IS 'Finds the jobs that nobody started in time.';
+
+CREATE INDEX jobs_live_groups ON tidemill.jobs_live USING btree (queue, priority, group_id, due_at, id) WHERE (group_id IS NOT NULL);
+
+COMMENT ON INDEX tidemill.jobs_live_groups IS 'The line of each group, in the order in which its jobs are claimed.';
+
 CREATE INDEX jobs_live_tags ON tidemill.jobs_live USING gin (tags) WHERE (tags <> '{}'::text[]);
 
 COMMENT ON INDEX tidemill.jobs_live_tags IS 'Finds live jobs by tag; untagged ones cost nothing.';
 
 CREATE INDEX task_ids_job ON tidemill.task_ids USING btree (job_id);
+
+CREATE INDEX turns_order ON tidemill.turns USING btree (queue, priority, ready_at, group_id);

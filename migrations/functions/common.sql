@@ -55,3 +55,58 @@ begin
 end
 $$;
 comment on function lock_job(uuid) is 'The job, live or finished, locked so that it stays where it is; all null if there is none.';
+
+create or replace function fill_key(p_template text, p_args jsonb) returns text
+language plpgsql
+immutable
+as $$
+declare
+  named text[];
+begin
+  if strpos(p_template, '{') = 0 then
+    return p_template;
+  end if;
+  for named in select regexp_matches(p_template, '\{([A-Za-z0-9_.-]+)\}', 'g') loop
+    p_template := replace(p_template, '{' || named[1] || '}', coalesce(p_args ->> named[1], ''));
+  end loop;
+  return p_template;
+end
+$$;
+comment on function fill_key(text, jsonb) is 'A key with {name} replaced by that arg: tenant:{tenant_id}.';
+
+create or replace function fill_keys(p_templates jsonb, p_args jsonb) returns text[]
+language sql
+immutable
+set search_path from current
+as $$
+  select array_agg(distinct key order by key)
+  from jsonb_array_elements_text(p_templates) as t (template)
+  cross join lateral fill_key(t.template, p_args) as f (key)
+$$;
+comment on function fill_keys(jsonb, jsonb) is 'All keys of an array, filled from the args, each once and in order; null if there are none.';
+
+create or replace function group_of(p_concurrency_keys text[], p_fair_key text) returns uuid
+language sql
+immutable
+as $$
+  -- The separators cannot stand in keys.
+  select case
+    when p_concurrency_keys is not null or p_fair_key is not null
+      then md5(concat(p_fair_key, e'\x1e', array_to_string(p_concurrency_keys, e'\x1f')))::uuid
+  end
+$$;
+comment on function group_of(text[], text) is 'The group of jobs with these keys; null if there are none.';
+
+create or replace function options_of(p_concurrency_key jsonb, p_fair_key text) returns jsonb
+language sql
+immutable
+as $$
+  select nullif(
+    jsonb_strip_nulls(jsonb_build_object(
+      'concurrency_keys',
+      case when jsonb_typeof(p_concurrency_key) = 'array' then p_concurrency_key
+        when p_concurrency_key is not null then jsonb_build_array(p_concurrency_key) end,
+      'fair_key', p_fair_key)),
+    '{}')
+$$;
+comment on function options_of(jsonb, text) is 'What most jobs do not have, as insert_jobs takes it.';

@@ -1,13 +1,18 @@
 -- Enqueue: the one way into the jobs table, for every face.
 
+-- As it was before p_options; a call without them finds the one below.
+drop function if exists insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean);
+
 create or replace function insert_jobs(
   p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[],
   p_run_ats timestamptz[], p_delay_seconds double precision[], p_max_attempts integer[],
   p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[],
   p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[],
-  p_strict boolean
+  p_strict boolean, p_options jsonb[] default null
 )
-returns table (ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamptz, created_at timestamptz)
+returns table (
+  ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamptz,
+  created_at timestamptz, state job_state)
 language plpgsql
 set search_path from current
 as $$
@@ -25,23 +30,41 @@ begin
       make_interval(secs => i.hard_timeout_seconds) as hard_timeout,
       coalesce(make_interval(secs => i.retain_seconds), k.retain) as retain,
       case when i.tags is null then '{}'::text[] else array(select jsonb_array_elements_text(i.tags)) end as tags,
-      k.name is null as unknown_kind
+      k.name is null as unknown_kind,
+      coalesce(k.defaults || i.options, k.defaults, i.options) as options
     from unnest(
         p_ids, p_kinds, p_args, p_queues, p_priorities, p_run_ats, p_delay_seconds, p_max_attempts,
-        p_soft_timeout_seconds, p_hard_timeout_seconds, p_execution_ids, p_tags, p_metadata, p_retain_seconds)
+        p_soft_timeout_seconds, p_hard_timeout_seconds, p_execution_ids, p_tags, p_metadata, p_retain_seconds, p_options)
       with ordinality as i (
         id, kind, args, queue, priority, run_at, delay_seconds, max_attempts,
-        soft_timeout_seconds, hard_timeout_seconds, execution_id, tags, metadata, retain_seconds, ord)
+        soft_timeout_seconds, hard_timeout_seconds, execution_id, tags, metadata, retain_seconds, options, ord)
     left join kinds k on k.name = i.kind
+  ),
+  -- What most jobs do not have.
+  optional as materialized (
+    select
+      i.ord,
+      fill_keys(i.options -> 'concurrency_keys', i.args) as concurrency_keys,
+      fill_key(i.options ->> 'fair_key', i.args) as fair_key,
+      coalesce(
+        (i.options ->> 'expires_at')::timestamptz,
+        now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)) as expires_at
+    from input i
+    where i.options is not null
   ),
   judged as materialized (
     select
       i.*,
+      o.concurrency_keys,
+      o.fair_key,
+      o.expires_at,
+      group_of(o.concurrency_keys, o.fair_key) as group_id,
       case
         when p_strict and i.unknown_kind then 'unknown_kind'
         when q.draining_at is not null then 'queue_draining'
       end as refusal
     from input i
+    left join optional o on o.ord = i.ord
     left join queues q on q.name = i.queue
   ),
   named as (
@@ -56,28 +79,44 @@ begin
   ),
   inserted as (
     insert into jobs_live (
-      id, kind, queue, priority, max_attempts, run_at, args, execution_id, tags, metadata,
-      soft_timeout, hard_timeout, retain)
+      id, kind, queue, state, priority, max_attempts, run_at, args, execution_id, tags, metadata,
+      soft_timeout, hard_timeout, retain, concurrency_keys, fair_key, group_id, due_at, expires_at)
     select
-      j.id, j.kind, j.queue, j.priority, j.max_attempts, j.run_at, j.args, j.execution_id, j.tags, j.metadata,
-      j.soft_timeout, j.hard_timeout, j.retain
+      j.id, j.kind, j.queue,
+      case when j.group_id is null then 'available' else 'waiting' end::job_state,
+      j.priority, j.max_attempts,
+      case when j.group_id is null then j.run_at else 'infinity' end,
+      j.args, j.execution_id, j.tags, j.metadata,
+      j.soft_timeout, j.hard_timeout, j.retain, j.concurrency_keys, j.fair_key, j.group_id,
+      case when j.group_id is not null then j.run_at end,
+      j.expires_at
     from judged j
     where j.refusal is null
       and (j.execution_id is null or j.id in (select n.job_id from named n))
     order by j.ord
-    returning id, created_at
+    returning id, created_at, state, queue, priority, group_id, concurrency_keys, due_at
+  ),
+  lined_up as (
+    insert into turns as t (queue, priority, group_id, concurrency_keys, ready_at)
+    select n.queue, n.priority, n.group_id, coalesce(n.concurrency_keys, '{}'), min(n.due_at)
+    from inserted n
+    where n.group_id is not null
+    group by n.queue, n.priority, n.group_id, n.concurrency_keys
+    order by n.queue, n.priority, n.group_id
+    on conflict (queue, priority, group_id) do update
+    set ready_at = least(t.ready_at, excluded.ready_at)
   )
   select
     j.ord, j.id,
     coalesce(j.refusal, case when n.id is null then 'execution_id_taken' else 'created' end),
-    j.queue, j.priority, j.max_attempts, j.run_at, n.created_at
+    j.queue, j.priority, j.max_attempts, j.run_at, n.created_at, n.state
   from judged j
   left join inserted n on n.id = j.id
   order by j.ord;
 end
 $$;
-comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean)
-  is 'The one way into the jobs table: fills defaults from the kind, refuses draining queues and taken execution ids; wakes nobody.';
+comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[])
+  is 'The one way into the jobs table: fills defaults from the kind, refuses draining queues and taken execution ids; wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds}.';
 
 create or replace function enqueue_many(p_jobs jsonb) returns setof uuid
 language plpgsql
@@ -97,7 +136,7 @@ begin
       cross join lateral jsonb_to_record(item.value) as w (
         kind text, args jsonb, queue text, priority smallint, run_at timestamptz, delay interval,
         max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
-        tags jsonb, metadata jsonb, retain interval)
+        tags jsonb, metadata jsonb, retain interval, concurrency_key jsonb, fair_key text)
     )
     select i.*
     from (
@@ -111,12 +150,13 @@ begin
         array_agg(extract(epoch from hard_timeout)::double precision order by ord) as hard_timeouts,
         array_agg(execution_id order by ord) as execution_ids, array_agg(tags order by ord) as tags,
         array_agg(metadata order by ord) as metadata,
-        array_agg(extract(epoch from retain)::double precision order by ord) as retains
+        array_agg(extract(epoch from retain)::double precision order by ord) as retains,
+        array_agg(options_of(concurrency_key, fair_key) order by ord) as options
       from wished
     ) w
     cross join lateral insert_jobs(
       w.ids, w.kinds, w.args, w.queues, w.priorities, w.run_ats, w.delays, w.max_attempts,
-      w.soft_timeouts, w.hard_timeouts, w.execution_ids, w.tags, w.metadata, w.retains, false) i
+      w.soft_timeouts, w.hard_timeouts, w.execution_ids, w.tags, w.metadata, w.retains, false, w.options) i
     order by i.ord
   loop
     if made.outcome <> 'created' then
@@ -134,13 +174,17 @@ begin
 end
 $$;
 comment on function enqueue_many(jsonb)
-  is 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain} in your transaction, all or none; answers their ids in order.';
+  is 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key} in your transaction, all or none; answers their ids in order.';
+
+-- As it was with fewer options; a call finds the one below.
+drop function if exists enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval);
 
 create or replace function enqueue(
   kind text, args jsonb default '{}', queue text default null, priority integer default null,
   run_at timestamptz default null, delay interval default null, max_attempts integer default null,
   soft_timeout interval default null, hard_timeout interval default null, execution_id text default null,
-  tags text[] default null, metadata jsonb default null, retain interval default null
+  tags text[] default null, metadata jsonb default null, retain interval default null,
+  concurrency_key text[] default null, fair_key text default null
 )
 returns uuid
 language sql
@@ -149,10 +193,11 @@ as $$
   select enqueue_many(jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
     'kind', kind, 'queue', queue, 'priority', priority, 'run_at', run_at, 'delay', delay,
     'max_attempts', max_attempts, 'soft_timeout', soft_timeout, 'hard_timeout', hard_timeout,
-    'execution_id', execution_id, 'tags', to_jsonb(tags), 'retain', retain))
+    'execution_id', execution_id, 'tags', to_jsonb(tags), 'retain', retain,
+    'concurrency_key', to_jsonb(concurrency_key), 'fair_key', fair_key))
     -- Outside of the stripping: nulls inside args and metadata are the caller's.
     || jsonb_build_object('args', args)
     || case when metadata is null then '{}'::jsonb else jsonb_build_object('metadata', metadata) end))
 $$;
-comment on function enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval)
+comment on function enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval, text[], text)
   is 'Enqueues one job in your transaction: it commits or vanishes with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';

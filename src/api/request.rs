@@ -19,6 +19,8 @@ const MOST_TAGS: usize = 20;
 const TAG_CHARACTERS: usize = 64;
 const EXECUTION_ID_CHARACTERS: usize = 255;
 const METADATA_BYTES: usize = 16 * 1024;
+const MOST_KEYS: usize = 4;
+const KEY_CHARACTERS: usize = 255;
 const MOST_JOBS: usize = 10_000;
 
 /// A job to enqueue. Only `kind` is needed; what is left out comes from the kind's own settings.
@@ -70,6 +72,13 @@ pub struct JobRequest {
     /// How long the finished job stays.
     #[schema(value_type = Option<DurationInput>)]
     retain: Option<Value>,
+    /// The limits that it counts for: the name of a limit, or `name:key` to be counted apart for each key;
+    /// a list of at most 4 for several at once.
+    #[schema(value_type = Option<ConcurrencyKeyInput>, example = "tenant:42")]
+    concurrency_key: Option<Value>,
+    /// Whose job it is; jobs of one queue and priority take turns between fair keys.
+    #[schema(min_length = 1, max_length = 255)]
+    fair_key: Option<String>,
 }
 
 /// A priority as a number or by name.
@@ -95,6 +104,17 @@ pub enum PriorityName {
     Normal,
     /// 7
     Low,
+}
+
+/// One concurrency key, or several.
+#[derive(ToSchema)]
+#[schema(as = ConcurrencyKey)]
+#[serde(untagged)]
+pub enum ConcurrencyKeyInput {
+    /// Such as `tenant:42`.
+    One(String),
+    /// At most 4.
+    Several(Vec<String>),
 }
 
 /// A duration as text such as `1h30m`, or as a number of seconds.
@@ -144,6 +164,12 @@ impl JobRequest {
             tags: checked_tags(self.tags.unwrap_or_default())?,
             metadata: self.metadata.map(checked_metadata).transpose()?,
             retain: self.retain.map(|retain| check::duration("/retain", &retain, longest)).transpose()?,
+            concurrency_keys: self
+                .concurrency_key
+                .map_or_else(|| Ok(Vec::new()), |keys| checked_keys("/concurrency_key", keys))?,
+            fair_key: self.fair_key.map(|key| check::text("/fair_key", key, KEY_CHARACTERS)).transpose()?,
+            expires_at: None,
+            expires_in: None,
         })
     }
 }
@@ -198,6 +224,33 @@ fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, Problem> {
         .enumerate()
         .map(|(index, tag)| check::text(&format!("/tags/{index}"), tag, TAG_CHARACTERS))
         .collect()
+}
+
+/// One concurrency key or a list of them.
+fn checked_keys(field: &str, keys: Value) -> Result<Vec<String>, Problem> {
+    let keys = match keys {
+        Value::Array(keys) if (1..=MOST_KEYS).contains(&keys.len()) => keys,
+        text @ Value::String(_) => return Ok(vec![checked_key(field, text)?]),
+        _ => {
+            let problem = Problem::invalid(field, "It is neither a text nor a list of 1 to 4 texts.");
+            return Err(problem.remedy("Send one key such as \"tenant:42\", or a list of at most 4."));
+        }
+    };
+    let keys = keys.into_iter().enumerate();
+    keys.map(|(index, key)| checked_key(&format!("{field}/{index}"), key)).collect()
+}
+
+fn checked_key(field: &str, key: Value) -> Result<String, Problem> {
+    let Value::String(key) = key else {
+        return Err(Problem::invalid(field, "It is no text.").remedy("Send a key such as \"tenant:42\"."));
+    };
+    let key = check::text(field, key, KEY_CHARACTERS)?;
+    let name = key.split(':').next().unwrap_or_default();
+    check::name(field, name.to_owned()).map_err(|problem| {
+        problem
+            .remedy("Begin with the name of a limit (letters, digits, '.', '_', '-'), then ':' and the key.")
+    })?;
+    Ok(key)
 }
 
 type Timeouts = (Option<Duration>, Option<Duration>);

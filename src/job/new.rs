@@ -38,6 +38,14 @@ pub struct NewJob {
     pub metadata: Option<Map<String, Value>>,
     /// How long the finished job stays; the kind's or the deployment's retention if `None`.
     pub retain: Option<Duration>,
+    /// The limits that it counts for: names of limits, or `name:key` to be counted apart for each key.
+    pub concurrency_keys: Vec<String>,
+    /// Whose job it is; jobs of one queue and priority take turns between fair keys.
+    pub fair_key: Option<String>,
+    /// Cancelled if it was not started by this time.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Cancelled if it was not started within this time, by the database's clock.
+    pub expires_in: Option<Duration>,
 }
 
 impl NewJob {
@@ -59,6 +67,29 @@ impl NewJob {
             tags: Vec::new(),
             metadata: None,
             retain: None,
+            concurrency_keys: Vec::new(),
+            fair_key: None,
+            expires_at: None,
+            expires_in: None,
         }
+    }
+
+    /// What most jobs do not have, as the SQL function `insert_jobs` takes it; `None` for those.
+    #[must_use]
+    pub fn options(&self) -> Option<Value> {
+        let mut options = Map::new();
+        if !self.concurrency_keys.is_empty() {
+            options.insert("concurrency_keys".into(), self.concurrency_keys.clone().into());
+        }
+        if let Some(fair_key) = &self.fair_key {
+            options.insert("fair_key".into(), fair_key.clone().into());
+        }
+        if let Some(expires_at) = self.expires_at {
+            options.insert("expires_at".into(), expires_at.to_rfc3339().into());
+        }
+        if let Some(expires_in) = self.expires_in {
+            options.insert("expires_in_seconds".into(), expires_in.as_secs_f64().into());
+        }
+        (!options.is_empty()).then_some(Value::Object(options))
     }
 }

@@ -41,6 +41,8 @@ pub struct Enqueued {
     pub run_at: DateTime<Utc>,
     /// When it was stored, if it was.
     pub created_at: Option<DateTime<Utc>>,
+    /// Its state, if it was stored.
+    pub state: JobState,
 }
 
 impl Enqueued {
@@ -48,12 +50,12 @@ impl Enqueued {
     #[must_use]
     pub fn document(&self, wish: NewJob) -> JobDocument {
         let created_at = self.created_at.unwrap_or(self.run_at);
-        let status = if self.run_at > created_at { "scheduled" } else { JobState::Available.word() };
+        let status = if self.run_at > created_at { "scheduled" } else { self.state.word() };
         JobDocument {
             id: self.id,
             kind: wish.kind,
             queue: self.queue.clone(),
-            state: JobState::Available,
+            state: self.state,
             status: status.to_owned(),
             priority: self.priority,
             args: Value::Object(wish.args),
@@ -98,8 +100,9 @@ pub async fn enqueue(
           priority as "priority!",
           max_attempts as "max_attempts!",
           run_at as "run_at!",
-          created_at
-        from insert_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+          created_at,
+          state as "state: JobState"
+        from insert_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
         order by ord
         "#,
         &column(jobs, |job| job.id),
@@ -118,6 +121,7 @@ pub async fn enqueue(
         &column(jobs, |job| job.metadata.clone().map(Value::Object)) as &[Option<Value>],
         &column(jobs, |job| job.retain.map(|retain| retain.as_secs_f64())) as &[Option<f64>],
         strict_kinds,
+        &column(jobs, NewJob::options) as &[Option<Value>],
     )
     .fetch_all(executor)
     .await?;
@@ -136,6 +140,7 @@ pub async fn enqueue(
             max_attempts: row.max_attempts,
             run_at: row.run_at,
             created_at: row.created_at,
+            state: row.state.unwrap_or(JobState::Available),
         })
         .collect())
 }
@@ -191,6 +196,8 @@ pub async fn enqueue_in(executor: impl PgExecutor<'_>, schema: &str, job: &NewJo
         "tags": if job.tags.is_empty() { None } else { Some(&job.tags) },
         "metadata": job.metadata,
         "retain": job.retain.map(seconds),
+        "concurrency_key": if job.concurrency_keys.is_empty() { None } else { Some(&job.concurrency_keys) },
+        "fair_key": job.fair_key,
     }]);
     let schema = schema.replace('"', "\"\"");
     let statement = AssertSqlSafe(format!("select id from \"{schema}\".enqueue_many($1) as id"));
