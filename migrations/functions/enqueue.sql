@@ -12,11 +12,14 @@ create or replace function insert_jobs(
 )
 returns table (
   ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamptz,
-  created_at timestamptz, state job_state)
+  created_at timestamptz, state job_state, concurrency_keys text[], fair_key text, expires_at timestamptz)
 language plpgsql
 set search_path from current
 as $$
 #variable_conflict use_column
+declare
+  -- What a full limit does not let in.
+  doomed uuid[] := make_room(p_ids, p_kinds, p_args, p_options);
 begin
   return query
   with input as materialized (
@@ -109,10 +112,14 @@ begin
   select
     j.ord, j.id,
     coalesce(j.refusal, case when n.id is null then 'execution_id_taken' else 'created' end),
-    j.queue, j.priority, j.max_attempts, j.run_at, n.created_at, n.state
+    j.queue, j.priority, j.max_attempts, j.run_at, n.created_at,
+    case when j.id = any(doomed) then 'cancelled' else n.state end,
+    j.concurrency_keys, j.fair_key, j.expires_at
   from judged j
   left join inserted n on n.id = j.id
   order by j.ord;
+  perform cancel(d.id, 'a limit is full and cancels the newest', 'limit')
+  from unnest(doomed) as d (id);
 end
 $$;
 comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[])
@@ -168,7 +175,7 @@ begin
           end;
     end if;
     -- Equal messages of one transaction are sent once.
-    perform tell('q:' || made.queue);
+    perform tell(case when made.state = 'available' then 'q:' else 'g:' end || made.queue);
     return next made.id;
   end loop;
 end

@@ -11,6 +11,7 @@ mod enqueue;
 mod heartbeat;
 mod idempotency;
 mod interleavings;
+mod limits;
 mod listen;
 mod migrate;
 mod partitions;
