@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::value::Setting;
+use crate::job::limit::OnFull;
 
 /// What a queue or a kind may be called.
 pub const NAME_RULE: &str = "a name of 1 to 63 letters (a-z, A-Z), digits, dots, underscores and hyphens that starts with a letter or digit";
@@ -152,6 +153,16 @@ impl Setting for LogFormat {
             "json" => Some(Self::Json),
             _ => None,
         }
+    }
+}
+
+impl Setting for OnFull {
+    fn allowed() -> String {
+        "queue, cancel_newest or cancel_oldest".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::of(text)
     }
 }
 
