@@ -3,10 +3,10 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::pool::PoolConnection;
-use sqlx::{PgExecutor, Postgres};
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use super::line::Held;
 use super::readable::Readable;
 use super::{Result, Store};
 
@@ -76,7 +76,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn claiming(&self) -> Result<PoolConnection<Postgres>> {
+    pub async fn claiming(&self) -> Result<Held> {
         Ok(self.claims().acquire().await?)
     }
 }

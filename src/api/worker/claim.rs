@@ -212,8 +212,8 @@ async fn take(
 type Claim = (Option<Repeatable>, Taken);
 
 async fn take_now(state: &ApiState, wanted: &Wanted, queues: &[(String, i64)]) -> Result<Claim, Problem> {
-    let mut connection = state.store.claiming().await?;
-    let (jobs, taken) = take_from(state, &mut connection, wanted, queues).await?;
+    let mut held = state.store.claiming().await?;
+    let (jobs, taken) = take_from(state, held.line(), wanted, queues).await?;
     state.metrics.jobs_claimed.inc_by(jobs.len() as u64);
     let answer = if jobs.is_empty() { None } else { Some(answer(jobs, false)?) };
     Ok((answer, taken))
@@ -234,7 +234,7 @@ async fn take_once(
         }
         Begun::Work(work) => work,
     };
-    let (jobs, _) = take_from(state, work.connection(), wanted, queues).await?;
+    let (jobs, _) = take_from(state, work.line(), wanted, queues).await?;
     if jobs.is_empty() {
         return Ok((None, Taken::default()));
     }

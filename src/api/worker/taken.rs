@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -16,6 +15,7 @@ use crate::job::attempt::{Outcome, Usage};
 use crate::job::document::{JobDocument, micros};
 use crate::store::claim::{ClaimRequest, Claimed, Position, claim_in};
 use crate::store::find::find_jobs_in;
+use crate::store::line::Line;
 use crate::store::settle::Settled;
 
 /// A job with the lease under which its worker runs it.
@@ -37,7 +37,7 @@ pub(super) struct Taken(Vec<(Uuid, Uuid, String)>);
 /// Claims from each queue, in order, until there are enough; a queue comes with how many it may give.
 pub(super) async fn take_from(
     state: &ApiState,
-    connection: &mut PgConnection,
+    mut line: Line<'_>,
     wanted: &Wanted,
     queues: &[(String, i64)],
 ) -> Result<(Vec<TakenJob>, Taken), Problem> {
@@ -55,7 +55,7 @@ pub(super) async fn take_from(
             worker_id: &wanted.worker,
             lease_ttl_seconds: state.settings.remote_lease_ttl.as_secs_f64(),
         };
-        match claim_in(&mut *connection, &request).await {
+        match claim_in(line.again(), &request).await {
             Ok(jobs) => claimed.extend(jobs),
             Err(error) => {
                 Taken::of(&claimed).hand_back(state).await;
@@ -68,7 +68,7 @@ pub(super) async fn take_from(
     let documents = if ids.is_empty() {
         Vec::new()
     } else {
-        match find_jobs_in(connection, &ids).await {
+        match find_jobs_in(line, &ids).await {
             Ok(documents) => documents,
             Err(error) => {
                 taken.hand_back(state).await;
