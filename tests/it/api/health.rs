@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use reqwest::Method;
 use serde_json::json;
+use tidemill::api::key::Scope;
 use tidemill::api::server::ApiSettings;
 use tidemill::api::state::Probe;
 
-use super::server::{on_a_server, on_a_server_with, text};
+use super::server::{on_a_server, on_a_server_with, text, until};
 
 #[tokio::test]
 async fn ready_means_that_every_part_is() {
@@ -54,6 +56,30 @@ async fn metrics_show_levels_and_counts() {
         ] {
             assert!(text(&body).lines().any(|found| found == line), "{line} is not in\n{body}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn metrics_stay_readable_while_the_database_is_away() {
+    on_a_server(|server| async move {
+        let key = server.make_key("scraper", &[Scope::Read]).await;
+        let scrape = async || {
+            let request = server.request(Method::GET, "/metrics").bearer_auth(key.reveal());
+            text(&server.send(request).await.expect(200)).to_owned()
+        };
+        assert!(scrape().await.contains("\ntidemill_database_up 1\n"));
+        server.store.close().await;
+        // Longer than a key is believed otherwise.
+        until("what was believed is old", async || {
+            let request = server.request(Method::GET, "/api/v1/queues").bearer_auth(key.reveal());
+            let answer = server.send(request).await;
+            answer.problem(503, "unavailable")["detail"] == "The database cannot be reached now."
+        })
+        .await;
+        let found = scrape().await;
+        assert!(found.contains("\ntidemill_database_up 0\n"), "{found}");
+        assert!(found.contains("tidemill_http_requests_total"), "{found}");
     })
     .await;
 }
