@@ -131,24 +131,34 @@ async fn found_version(connection: &mut PgConnection) -> Result<i32> {
     Ok(version.get(0))
 }
 
-/// Replaces functions and views whole, in one transaction, if they are not this binary's already.
+/// Replaces functions and views whole, in one transaction, unless they are this binary's or a newer one's.
 async fn replace_verbs(connection: &mut PgConnection) -> Result<()> {
     let digest = BASE64_STANDARD.encode(Sha256::digest(format!("{}{VIEWS}", FUNCTIONS.concat())));
+    let verbs = format!("{} {digest}", env!("CARGO_PKG_VERSION"));
     let mut transaction = connection.begin().await?;
     let installed = transaction.fetch_one("select verbs_digest from schema_compatibility").await?;
-    if installed.get::<Option<String>, _>(0).as_ref() == Some(&digest) {
-        return Ok(());
+    if let Some(installed) = installed.get::<Option<String>, _>(0) {
+        // Those of a newer binary serve this one too; to put ours back would break that one.
+        if installed == verbs || release(&installed) > release(&verbs) {
+            return Ok(());
+        }
     }
     for statements in [DROP_VIEWS].iter().chain(FUNCTIONS).chain(&[VIEWS]) {
         transaction.execute(sqlx::raw_sql(*statements)).await?;
     }
     sqlx::query("update schema_compatibility set verbs_digest = $1")
-        .bind(digest)
+        .bind(verbs)
         .persistent(false)
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;
     Ok(())
+}
+
+/// The release that functions and views came with, such as `[0, 1, 0]`.
+fn release(verbs: &str) -> Vec<u32> {
+    let version = verbs.split_once(' ').map_or("", |(version, _)| version);
+    version.split(['.', '-']).map_while(|part| part.parse().ok()).take(3).collect()
 }
 
 /// Drops all views of the schema, one after the other, those on which no other view rests first.
@@ -217,4 +227,17 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::release;
+
+    #[test]
+    fn releases_are_compared_as_numbers() {
+        assert!(release("0.10.0 x") > release("0.9.12 y"));
+        assert!(release("1.0.0-rc.1 x") > release("0.9.0 y"));
+        assert!(release("0.1.0 x") > release("a digest of before"));
+        assert_eq!(release("0.1.0 x"), release("0.1.0 y"));
+    }
 }
