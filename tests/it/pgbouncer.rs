@@ -116,6 +116,9 @@ async fn pgbouncer_sessions_bring_nothing_and_keep_nothing() {
     let options = through(&bouncer, &db);
     let before = left_behind(&options).await;
     assert_eq!(before, "0 0 0 nowhere off", "the database's own settings");
+    let unaware = Store::connect(Options { pgbouncer: false, ..options.clone() }).unwrap();
+    let refusal = unaware.ping().await.unwrap_err().to_string();
+    assert!(refusal.contains("unsupported startup parameter"), "{refusal}");
     let store = Store::connect(options.clone()).unwrap();
     let setting = async |name: &str| -> String {
         let asked = AssertSqlSafe(format!("select current_setting('{name}')"));
@@ -149,6 +152,11 @@ async fn pgbouncer_migrations_work_without_a_session() {
     for outcome in racers.join_all().await {
         outcome.unwrap();
     }
+    let pinned =
+        "select string_agg(concat_ws(' ', proname, proconfig), ';' order by proname, oid) from pg_proc
+                  where pronamespace = 'tidemill'::regnamespace";
+    let expected: String = Db::new().await.scalar(pinned).await;
+    assert_eq!(db.scalar::<String>(pinned).await, expected);
     let store = Store::connect(options.clone()).unwrap();
     store.check_schema().await.unwrap();
     store.ensure_partitions().await.unwrap();
