@@ -2213,7 +2213,7 @@ COMMENT ON COLUMN tidemill.schema_compatibility.only_row IS 'Holds the table at 
 
 COMMENT ON COLUMN tidemill.schema_compatibility.oldest_binary IS 'A binary that knows migrations up to this number or later may run on this schema.';
 
-COMMENT ON COLUMN tidemill.schema_compatibility.verbs_digest IS 'SHA-256 of the functions and views that are installed.';
+COMMENT ON COLUMN tidemill.schema_compatibility.verbs_digest IS 'Release of the binary that installed the functions and views, and their SHA-256; an older one leaves them alone.';
 
 CREATE VIEW tidemill.stuck_jobs AS
  SELECT running.job_id,

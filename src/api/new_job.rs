@@ -58,7 +58,7 @@ pub(super) async fn create(
 
 async fn create_once(state: &ApiState, wish: NewJob, mut work: Work) -> Result<Repeatable, Problem> {
     let strict = state.settings.strict_kinds;
-    let enqueued = enqueue(work.connection(), std::slice::from_ref(&wish), strict).await?.remove(0);
+    let enqueued = enqueue(work.line(), std::slice::from_ref(&wish), strict).await?.remove(0);
     if enqueued.fate != Fate::Created {
         drop(work);
         return Err(refusal_now(state, &wish, &enqueued).await?);

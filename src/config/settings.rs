@@ -22,10 +22,10 @@ section! {
         schema: SchemaName = "tidemill";
         /// Connections of one process, at most.
         max_connections: u32 where "2"..="1000" = "10";
-        /// A direct connection for LISTEN, past `PgBouncer`. Absent: `url`.
+        /// A direct connection for LISTEN and migrations, past `PgBouncer`. Absent: `url`.
         listen_url: Option<PostgresUrl> = none;
-        /// Whether `url` leads through `PgBouncer` in transaction mode: nothing then rests on a session.
-        /// Without `listen_url` changes are seen by polling alone.
+        /// Whether `url` leads through `PgBouncer` in transaction mode: each statement then brings its settings along,
+        /// in a transaction of its own. Without `listen_url` changes are seen by polling alone.
         pgbouncer: bool = "false";
         /// No statement runs longer.
         statement_timeout: Duration where "100ms"..="1h" = "30s";

@@ -7,7 +7,7 @@ mod health;
 mod limits;
 mod list;
 mod queues;
-mod server;
+pub(crate) mod server;
 mod speed;
 mod verbs;
 mod worker;
