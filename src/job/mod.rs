@@ -5,6 +5,7 @@ pub mod attempt;
 pub mod document;
 pub mod event;
 pub mod new;
+pub mod schedule;
 pub mod settings;
 pub mod state;
 pub mod text;
