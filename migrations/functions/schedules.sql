@@ -34,14 +34,18 @@ for each row execute function schedule_written();
 
 create or replace function put_schedule(
   p_name text, p_cron text, p_every interval, p_at timestamptz, p_timezone text, p_job jsonb,
-  p_missed text, p_missed_limit integer, p_overlap text, p_jitter interval, p_source text
+  p_missed text, p_missed_limit integer, p_overlap text, p_jitter interval, p_source text,
+  p_paused_by text default null
 )
 returns void
 language sql
 set search_path from current
 as $$
-  insert into schedules as s (name, cron, every, at, timezone, job, missed, missed_limit, overlap, jitter, source)
-  values (p_name, p_cron, p_every, p_at, p_timezone, p_job, p_missed, p_missed_limit, p_overlap, p_jitter, p_source)
+  insert into schedules as s (
+    name, cron, every, at, timezone, job, missed, missed_limit, overlap, jitter, source, paused_by, paused_at)
+  values (
+    p_name, p_cron, p_every, p_at, p_timezone, p_job, p_missed, p_missed_limit, p_overlap, p_jitter, p_source,
+    p_paused_by, case when p_paused_by is not null then now() end)
   on conflict (name) do update
   set
     cron = excluded.cron,
@@ -60,8 +64,8 @@ as $$
       excluded.cron, excluded.every, excluded.at, excluded.timezone, excluded.job, excluded.missed,
       excluded.missed_limit, excluded.overlap, excluded.jitter, excluded.source)
 $$;
-comment on function put_schedule(text, text, interval, timestamptz, text, jsonb, text, integer, text, interval, text)
-  is 'Writes a schedule whole, for every face; one that is there keeps its pause, and its slots if its times stay.';
+comment on function put_schedule(text, text, interval, timestamptz, text, jsonb, text, integer, text, interval, text, text)
+  is 'Writes a schedule whole, for every face. A new one is paused if somebody is named for that; one that is there keeps its pause or none, and its slots if its times stay.';
 
 create or replace function set_schedule(
   name text, kind text, args jsonb default '{}', cron text default null, every interval default null,

@@ -1,4 +1,4 @@
-//! Reads the parts of a path: a job by its id or by the caller's own name, and names of queues.
+//! Reads the parts of a path: a job by its id or by the caller's own name, and names of queues and schedules.
 //! Must answer with a problem where axum would answer with plain text.
 
 use axum::extract::FromRequestParts;
@@ -56,6 +56,19 @@ impl<S: Send + Sync> FromRequestParts<S> for QueueName {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = only_part(parts, state, "queue").await?;
         check::name("queue", text).map(Self)
+    }
+}
+
+/// The name of a schedule in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for ScheduleName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = only_part(parts, state, "schedule").await?;
+        check::name("schedule", text).map(Self)
     }
 }
 

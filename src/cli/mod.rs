@@ -14,10 +14,12 @@ mod output;
 mod patience;
 mod process;
 mod queues;
+mod schedules;
 mod serve;
 mod settings;
 mod signals;
 mod time;
+mod timetable;
 mod worker;
 mod workers;
 mod workforce;
@@ -67,6 +69,8 @@ enum Command {
     Jobs(jobs::JobsArgs),
     /// Look at queues, pause, resume, drain and purge them
     Queues(queues::QueuesArgs),
+    /// Look at schedules, set, pause, resume and run them
+    Schedules(schedules::SchedulesArgs),
     /// Look at workers
     Workers(workers::WorkersArgs),
 }
@@ -86,6 +90,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Enqueue(args) => enqueue::run(args, global).await,
         Command::Jobs(args) => jobs::run(args, global).await,
         Command::Queues(args) => queues::run(args, global).await,
+        Command::Schedules(args) => schedules::run(args, global).await,
         Command::Workers(args) => workers::run(args, global).await,
     }
 }

@@ -49,7 +49,8 @@ async fn look(store: &Store) -> Duration {
             Ok(None) => return LOOK_EVERY,
             // A little late rather than a little early.
             Ok(Some(seconds)) if seconds > 0.0 => {
-                return Duration::from_secs_f64(seconds.min(LOOK_EVERY.as_secs_f64())) + Duration::from_millis(1);
+                return Duration::from_secs_f64(seconds.min(LOOK_EVERY.as_secs_f64()))
+                    + Duration::from_millis(1);
             }
             Ok(Some(_)) => {}
             Err(error) => return put_off(&error),

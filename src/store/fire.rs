@@ -67,6 +67,22 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn pending_schedules(&self) -> Result<Vec<Pending>> {
+        self.pending(None).await
+    }
+
+    /// Computes the slots of a schedule that has none, if they can be.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn compute_schedule(&self, name: &str) -> Result<()> {
+        for pending in self.pending(Some(name)).await? {
+            self.advance_schedule(&pending).await?;
+        }
+        Ok(())
+    }
+
+    /// All that must be looked at, or one schedule if its slots must be computed.
+    async fn pending(&self, only: Option<&str>) -> Result<Vec<Pending>> {
         let rows = sqlx::query!(
             r#"
             select
@@ -81,11 +97,12 @@ impl Store {
               missed_limit,
               clock_timestamp() as "now!"
             from schedules
-            where (next_at is null and problem is null)
-              or (next_at <= clock_timestamp() and paused_at is null)
+            where (next_at is null and problem is null and ($1::text is null or name = $1))
+              or (next_at <= clock_timestamp() and paused_at is null and $1::text is null)
             order by next_at nulls first
-            limit $1
+            limit $2
             "#,
+            only,
             AT_ONCE
         )
         .fetch_all(self.pool())
@@ -138,7 +155,9 @@ impl Store {
         }
         for (at, &(slot, is_missed)) in steps.iter().enumerate() {
             let next = steps.get(at + 1).map(|step| step.0).or(plan.next);
-            let Some(outcome) = self.fire(&pending.name, &timing, slot, next, is_missed).await? else { break };
+            let Some(outcome) = self.fire(&pending.name, &timing, slot, next, is_missed).await? else {
+                break;
+            };
             fired.push(Fired { slot, outcome });
         }
         Ok(fired)

@@ -28,6 +28,8 @@ pub struct NewSchedule {
     pub overlap: String,
     /// By up to so many seconds a job may start later.
     pub jitter_seconds: f64,
+    /// Who wants a new one paused; one that is there keeps its pause or none.
+    pub paused_by: Option<String>,
 }
 
 /// A schedule as people see it.
@@ -180,7 +182,7 @@ impl Store {
     pub async fn put_schedule(&self, wish: &NewSchedule, source: &str) -> Result<()> {
         let every_seconds = wish.times.every.map(|every| every.as_seconds_f64());
         sqlx::query!(
-            "select put_schedule($1, $2, make_interval(secs => $3), $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11)",
+            "select put_schedule($1, $2, make_interval(secs => $3), $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11, $12)",
             wish.name,
             wish.times.cron.as_deref() as Option<&str>,
             every_seconds as Option<f64>,
@@ -192,6 +194,7 @@ impl Store {
             wish.overlap,
             wish.jitter_seconds,
             source,
+            wish.paused_by.as_deref() as Option<&str>,
         )
         .execute(self.pool())
         .await?;
@@ -243,8 +246,7 @@ impl Store {
     /// # Errors
     /// When the database fails or refuses the job.
     pub async fn run_schedule(&self, name: &str, by: &str) -> Result<Ran> {
-        let ran =
-            sqlx::query_scalar!("select run_schedule($1, $2)", name, by).fetch_one(self.pool()).await;
+        let ran = sqlx::query_scalar!("select run_schedule($1, $2)", name, by).fetch_one(self.pool()).await;
         match ran.map_err(Error::from) {
             Ok(Some(job_id)) => Ok(Ran::Job(job_id)),
             Ok(None) => Ok(Ran::Unknown),

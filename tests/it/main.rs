@@ -17,6 +17,7 @@ mod partitions;
 mod queues;
 mod report;
 mod retry;
+mod schedules;
 mod schema;
 mod settle;
 mod shutdown;

@@ -46,8 +46,11 @@ impl Pattern {
     /// The first slot after an instant.
     pub(super) fn after(&self, instant: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
         let local = instant.with_timezone(&zone);
-        let found =
-            if self.is_fixed { self.fixed_after(&local) } else { self.cron.find_next_occurrence(&local, false).ok() };
+        let found = if self.is_fixed {
+            self.fixed_after(&local)
+        } else {
+            self.cron.find_next_occurrence(&local, false).ok()
+        };
         found.filter(|slot| slot.year() <= LAST_YEAR).map(|slot| slot.with_timezone(&Utc))
     }
 
@@ -56,7 +59,8 @@ impl Pattern {
     fn fixed_after(&self, after: &DateTime<Tz>) -> Option<DateTime<Tz>> {
         let mut face = after.naive_local();
         loop {
-            face = self.cron.find_next_occurrence(&face, false).ok().filter(|face| face.year() <= LAST_YEAR)?;
+            face =
+                self.cron.find_next_occurrence(&face, false).ok().filter(|face| face.year() <= LAST_YEAR)?;
             let shown = first_shown(face, after.timezone())?;
             if shown > *after {
                 return Some(shown);
@@ -115,7 +119,10 @@ fn has_its_letters(field: &str, at: usize) -> bool {
     upper.into_iter().all(|word| match at {
         3 => ["L", "W", "LW"].contains(&word.as_str()),
         4 => months.contains(&word.as_str()),
-        5 => word == "L" || days.contains(&word.strip_suffix('L').filter(|day| day.len() == 3).unwrap_or(&word)),
+        5 => {
+            word == "L"
+                || days.contains(&word.strip_suffix('L').filter(|day| day.len() == 3).unwrap_or(&word))
+        }
         _ => false,
     })
 }

@@ -67,7 +67,9 @@ impl Timing {
         let zone = zone(&times.timezone)?;
         match (&times.cron, times.every, times.at) {
             (Some(cron), None, None) => Ok(Self(Rule::Cron(Box::new(Pattern::read(cron)?), zone))),
-            (None, Some(every), None) if every >= SHORTEST_INTERVAL => Ok(Self(Rule::Every { every, anchor })),
+            (None, Some(every), None) if every >= SHORTEST_INTERVAL => {
+                Ok(Self(Rule::Every { every, anchor }))
+            }
             (None, Some(_), None) => Err(Unfit {
                 field: "every",
                 what: "the interval is shorter than a second".into(),
@@ -139,7 +141,8 @@ fn interval_after(instant: DateTime<Utc>, every: TimeDelta, anchor: DateTime<Utc
 /// A zone by its name in the tz database.
 fn zone(name: &str) -> Result<Tz, Unfit> {
     name.parse().map_err(|_| {
-        let near = |zone: &&Tz| strsim::damerau_levenshtein(&zone.name().to_lowercase(), &name.to_lowercase());
+        let near =
+            |zone: &&Tz| strsim::damerau_levenshtein(&zone.name().to_lowercase(), &name.to_lowercase());
         let nearest = TZ_VARIANTS.iter().min_by_key(near).filter(|zone| near(zone) <= 3);
         let remedy = match nearest {
             Some(zone) => format!("Did you mean {}?", zone.name()),

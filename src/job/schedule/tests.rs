@@ -78,7 +78,10 @@ fn n1_what_is_no_schedule_is_named() {
         ("0 0 30 FEB *", "never falls due"),
     ] {
         let unfit = Timing::ahead(&cron(text, "UTC"), now).expect_err(text);
-        assert!(unfit.what.contains(what) && unfit.field == "cron" && !unfit.remedy.is_empty(), "{text}: {unfit}");
+        assert!(
+            unfit.what.contains(what) && unfit.field == "cron" && !unfit.remedy.is_empty(),
+            "{text}: {unfit}"
+        );
     }
     let unfit = Timing::ahead(&cron("* * * * *", "Europe/Berlni"), now).unwrap_err();
     assert_eq!((unfit.field, unfit.remedy.as_str()), ("timezone", "Did you mean Europe/Berlin?"));
@@ -189,7 +192,8 @@ fn n2_what_was_missed_fires_as_the_policy_says() {
 fn n2_a_year_of_missed_seconds_is_judged_at_once() {
     let timing = read(&every(1));
     let began = std::time::Instant::now();
-    let plan = Plan::of(&timing, time("2025-01-01T00:00:00Z"), time("2026-01-01T00:00:00Z"), Missed::All(1000));
+    let plan =
+        Plan::of(&timing, time("2025-01-01T00:00:00Z"), time("2026-01-01T00:00:00Z"), Missed::All(1000));
     assert_eq!(plan.fire.len(), 1000);
     assert_eq!(plan.fire[999], time("2026-01-01T00:00:00Z"));
     assert!(began.elapsed().as_secs() < 2, "{:?}", began.elapsed());

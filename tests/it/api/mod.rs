@@ -6,6 +6,7 @@ mod enqueue;
 mod health;
 mod list;
 mod queues;
+mod schedules;
 mod server;
 mod speed;
 mod verbs;
