@@ -250,7 +250,11 @@ impl Store {
         match ran.map_err(Error::from) {
             Ok(Some(job_id)) => Ok(Ran::Job(job_id)),
             Ok(None) => Ok(Ran::Unknown),
-            Err(error) if error.to_string().ends_with("queue_draining") => Ok(Ran::QueueDraining),
+            Err(Error::Database(sqlx::Error::Database(refusal)))
+                if refusal.message().ends_with("queue_draining") =>
+            {
+                Ok(Ran::QueueDraining)
+            }
             Err(error) => Err(error),
         }
     }
