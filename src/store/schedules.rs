@@ -180,7 +180,7 @@ impl Store {
     /// # Errors
     /// When the database fails or refuses a value.
     pub async fn put_schedule(&self, wish: &NewSchedule, source: &str) -> Result<()> {
-        let every_seconds = wish.times.every.map(|every| every.as_seconds_f64());
+        let every_seconds = wish.times.every.map(chrono::TimeDelta::as_seconds_f64);
         sqlx::query!(
             "select put_schedule($1, $2, make_interval(secs => $3), $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11, $12)",
             wish.name,
