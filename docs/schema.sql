@@ -588,6 +588,19 @@ $$;
 
 COMMENT ON FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text) IS 'Fires a slot that is due and moves the schedule on to the next, or records it as missed for the given reason. Answers what became of it, repeated if it fired before, null if it is not its turn.';
 
+CREATE FUNCTION tidemill.held_slots() RETURNS TABLE(schedule text, slot timestamp with time zone, is_ready boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select h.schedule, h.slot, s.overlap in ('allow', 'cancel') or unfinished_jobs(s) = '{}'
+  from schedule_slots h
+  join schedules s on s.name = h.schedule
+  where h.outcome = 'held'
+    and s.paused_at is null
+$$;
+
+COMMENT ON FUNCTION tidemill.held_slots() IS 'The slots that wait for the end of an earlier job, and whether it has ended.';
+
 CREATE FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean) RETURNS TABLE(ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamp with time zone, created_at timestamp with time zone)
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
@@ -870,7 +883,7 @@ begin
     return null;
   end if;
   select * into s from schedules where name = p_name and paused_at is null for update skip locked;
-  if not found or (s.overlap in ('queue', 'skip') and unfinished_jobs(s) <> '{}') then
+  if not found or not exists (select from held_slots() h where h.schedule = p_name and h.is_ready) then
     return null;
   end if;
   delete from schedule_slots where schedule = p_name and slot = held and outcome = 'held';

@@ -229,6 +229,19 @@ end
 $$;
 comment on function judge_slot(schedules, timestamptz) is 'Decides by the overlap policy what becomes of a slot that is due, does it and records it. For a schedule whose row the caller has locked.';
 
+create or replace function held_slots() returns table (schedule text, slot timestamptz, is_ready boolean)
+language sql
+stable
+set search_path from current
+as $$
+  select h.schedule, h.slot, s.overlap in ('allow', 'cancel') or unfinished_jobs(s) = '{}'
+  from schedule_slots h
+  join schedules s on s.name = h.schedule
+  where h.outcome = 'held'
+    and s.paused_at is null
+$$;
+comment on function held_slots() is 'The slots that wait for the end of an earlier job, and whether it has ended.';
+
 create or replace function release_slot(p_name text) returns text
 language plpgsql
 set search_path from current
@@ -242,7 +255,7 @@ begin
     return null;
   end if;
   select * into s from schedules where name = p_name and paused_at is null for update skip locked;
-  if not found or (s.overlap in ('queue', 'skip') and unfinished_jobs(s) <> '{}') then
+  if not found or not exists (select from held_slots() h where h.schedule = p_name and h.is_ready) then
     return null;
   end if;
   delete from schedule_slots where schedule = p_name and slot = held and outcome = 'held';

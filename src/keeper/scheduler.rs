@@ -7,8 +7,9 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::Store;
+use crate::store::fire::Fired;
 use crate::store::listen::{Wake, Wakes};
+use crate::store::{Error, Result, Store};
 
 /// How long it sleeps at most, and after a failure to look.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -65,28 +66,34 @@ async fn look(store: &Store) -> Duration {
 }
 
 /// Looks at everything that is due, once; answers how many schedules failed.
-async fn fire(store: &Store) -> crate::store::Result<usize> {
+async fn fire(store: &Store) -> Result<usize> {
     let mut failed = 0;
-    for schedule in store.release_slots().await? {
-        tracing::debug!(schedule, "a held slot was released");
+    for name in store.releasable_schedules().await? {
+        match store.release_slot(&name).await {
+            Ok(outcome) => tracing::debug!(schedule = name, outcome, "a held slot was looked at"),
+            Err(error) => failed += complain(&name, &error),
+        }
     }
     for schedule in store.pending_schedules().await? {
         match store.advance_schedule(&schedule).await {
             Ok(fired) => {
-                for fired in fired {
-                    tracing::debug!(schedule = schedule.name, slot = %fired.slot, outcome = fired.outcome, "a schedule fell due");
+                for Fired { slot, outcome } in fired {
+                    tracing::debug!(schedule = schedule.name, %slot, outcome, "a schedule fell due");
                 }
             }
-            Err(error) => {
-                failed += 1;
-                tracing::warn!(schedule = schedule.name, %error, "a schedule could not fire; the next look tries again");
-            }
+            Err(error) => failed += complain(&schedule.name, &error),
         }
     }
     Ok(failed)
 }
 
-fn put_off(error: &crate::store::Error) -> Duration {
+/// Notes that one schedule failed, as a number to count.
+fn complain(schedule: &str, error: &Error) -> usize {
+    tracing::warn!(schedule, %error, "a schedule could not fire; the next look tries again");
+    1
+}
+
+fn put_off(error: &Error) -> Duration {
     tracing::warn!(%error, "schedules could not be looked at; trying again");
     LOOK_EVERY
 }

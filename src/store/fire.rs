@@ -50,10 +50,8 @@ impl Store {
               ),
               -- A held slot waits for the end of a job, of which nobody tells.
               (
-                select case when bool_or(unfinished_jobs(s) = '{}') then 0 else 1 end
-                from schedule_slots h
-                join schedules s on s.name = h.schedule and s.paused_at is null
-                where h.outcome = 'held'
+                select case when bool_or(is_ready) then 0 else 1 end
+                from held_slots()
                 having count(*) > 0
               ))
             "#
@@ -163,20 +161,23 @@ impl Store {
         Ok(fired)
     }
 
-    /// Enqueues every held slot whose earlier job has ended; answers the schedules.
+    /// The schedules that hold a slot whose earlier job has ended.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn release_slots(&self) -> Result<Vec<String>> {
-        Ok(sqlx::query_scalar!(
-            r#"
-            select h.schedule
-            from (select schedule from schedule_slots where outcome = 'held') h
-            where release_slot(h.schedule) is not null
-            "#
-        )
-        .fetch_all(self.pool())
-        .await?)
+    pub async fn releasable_schedules(&self) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar!(r#"select schedule as "schedule!" from held_slots() where is_ready"#)
+            .fetch_all(self.pool())
+            .await?)
+    }
+
+    /// Enqueues the slot that a schedule holds, if the earlier job has ended; answers what became of it,
+    /// `None` if it is not its turn.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn release_slot(&self, schedule: &str) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar!("select release_slot($1)", schedule).fetch_one(self.pool()).await?)
     }
 
     async fn plan_schedule(
@@ -222,7 +223,9 @@ impl Store {
         is_missed: bool,
     ) -> Result<Option<String>> {
         let missed = is_missed.then(|| match next {
-            Some(next) => format!("nobody looked in time, nor at the slots up to {}", next.to_rfc3339()),
+            Some(next) => {
+                format!("nobody looked in time, nor at the slots after it, before {}", next.to_rfc3339())
+            }
             None => "nobody looked in time".into(),
         });
         let mut upcoming: Vec<_> = next.into_iter().collect();

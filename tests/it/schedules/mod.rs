@@ -13,12 +13,21 @@ use crate::support::Db;
 
 /// What a scheduler does in one look; answers what became of the slots that were due.
 async fn look(store: &Store) -> Vec<Fired> {
-    store.release_slots().await.unwrap();
+    release(store).await;
     let mut all = Vec::new();
     for pending in store.pending_schedules().await.unwrap() {
         all.extend(store.advance_schedule(&pending).await.unwrap());
     }
     all
+}
+
+/// Enqueues the held slots that can be; answers their schedules.
+async fn release(store: &Store) -> Vec<String> {
+    let names = store.releasable_schedules().await.unwrap();
+    for name in &names {
+        assert!(store.release_slot(name).await.unwrap().is_some());
+    }
+    names
 }
 
 /// The outcomes of one look.

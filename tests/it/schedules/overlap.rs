@@ -3,7 +3,7 @@
 use tidemill::store::claim::Claimed;
 use uuid::Uuid;
 
-use super::{due, hourly, jobs, outcomes};
+use super::{due, hourly, jobs, outcomes, release};
 use crate::support::Db;
 
 /// Fires a slot, claims its job, and makes the next slot due.
@@ -38,12 +38,12 @@ async fn n4_queue_holds_one_slot_until_the_job_has_ended() {
     due(&db, "s", 0).await;
     assert_eq!(outcomes(&db).await, ["skipped"]);
     // While the job runs there is nothing to release, and the scheduler looks once a second.
-    assert!(db.release_slots().await.unwrap().is_empty());
+    assert!(release(&db).await.is_empty());
     assert_eq!(db.schedule_due_in().await.unwrap(), Some(1.0));
     assert!(db.complete_one(&first).await);
     assert_eq!(db.schedule_due_in().await.unwrap(), Some(0.0));
-    assert_eq!(db.release_slots().await.unwrap(), ["s"]);
-    assert!(db.release_slots().await.unwrap().is_empty());
+    assert_eq!(release(&db).await, ["s"]);
+    assert!(release(&db).await.is_empty());
     assert_eq!((jobs(&db, "s").await, db.count("schedule_slots where outcome = 'held'").await), (2, 0));
     let released: String = db.scalar("select (metadata ->> 'slot')::timestamptz::text from jobs_live").await;
     assert_eq!(released, held);
@@ -69,9 +69,9 @@ async fn n4_a_pause_keeps_the_held_slot() {
     assert_eq!(outcomes(&db).await, ["held"]);
     db.pause_schedule("s", "me").await.unwrap();
     assert!(db.complete_one(&first).await);
-    assert!(db.release_slots().await.unwrap().is_empty());
+    assert!(release(&db).await.is_empty());
     db.resume_schedule("s").await.unwrap();
-    assert_eq!(db.release_slots().await.unwrap(), ["s"]);
+    assert_eq!(release(&db).await, ["s"]);
 }
 
 #[tokio::test]
