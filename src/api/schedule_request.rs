@@ -55,6 +55,7 @@ pub(super) struct ScheduleRequest {
 /// Which missed slots fire.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = Missed)]
 enum MissedInput {
     /// None.
     Skip,
@@ -67,6 +68,7 @@ enum MissedInput {
 /// What happens to a slot while an earlier job is not finished.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = Overlap)]
 enum OverlapInput {
     /// It makes no job.
     Skip,

@@ -135,7 +135,8 @@ impl Store {
               paused_at,
               paused_by,
               source,
-              upcoming,
+              -- While it is paused nobody computes them anew.
+              array(select slot from unnest(upcoming) as slot where slot > now()) as "upcoming!",
               last_slot_at,
               problem,
               created_at,
