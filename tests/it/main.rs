@@ -20,6 +20,7 @@ mod pgbouncer;
 mod queues;
 mod report;
 mod retry;
+mod schedules;
 mod schema;
 mod settle;
 mod shutdown;
