@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::support::{Db, job, numbered, wait_for};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixteen_claimers_never_take_the_same_job() {
+async fn c2_sixteen_claimers_never_take_the_same_job() {
     const JOBS: i64 = 5_000;
     let db = Db::new().await;
     let jobs: Vec<NewJob> = (0..JOBS).map(|n| numbered("k", n)).collect();
@@ -54,7 +54,7 @@ async fn sixteen_claimers_never_take_the_same_job() {
 }
 
 #[tokio::test]
-async fn takes_first_priorities_first_and_of_each_the_oldest() {
+async fn c1_takes_first_priorities_first_and_of_each_the_oldest() {
     let db = Db::new().await;
     let now = Utc::now();
     let mut wishes = Vec::new();
@@ -76,7 +76,7 @@ async fn takes_first_priorities_first_and_of_each_the_oldest() {
 }
 
 #[tokio::test]
-async fn never_takes_a_job_before_its_time() {
+async fn c1_never_takes_a_job_before_its_time() {
     let db = Db::new().await;
     let soon = NewJob { delay: Some(Duration::from_millis(300)), ..job("k") };
     let far = NewJob { delay: Some(Duration::from_secs(3600)), ..job("k") };
@@ -95,7 +95,7 @@ async fn never_takes_a_job_before_its_time() {
 }
 
 #[tokio::test]
-async fn takes_only_its_queue_and_its_kinds() {
+async fn c4_takes_only_its_queue_and_its_kinds_and_leaves_unknown_ones_to_others() {
     let db = Db::new().await;
     db.enqueue_all(&[job("k"), job("other"), NewJob { queue: Some("q".into()), ..job("k") }]).await;
     assert_eq!(db.claim_some("default", "k", 10).await.len(), 1);
@@ -105,7 +105,7 @@ async fn takes_only_its_queue_and_its_kinds() {
 }
 
 #[tokio::test]
-async fn takes_nothing_from_a_paused_queue_until_it_is_resumed() {
+async fn i1_takes_nothing_from_a_paused_queue_until_it_is_resumed() {
     let db = Db::new().await;
     let running = db.running().await;
     db.enqueue(job("k")).await;

@@ -58,7 +58,7 @@ async fn a_claim_is_a_hot_update() {
 }
 
 #[tokio::test]
-async fn a_claim_reads_few_pages_with_a_large_backlog_and_stale_statistics() {
+async fn c8_a_claim_reads_few_pages_with_a_large_backlog_and_stale_statistics() {
     let db = Db::new().await;
     db.execute(
         "alter table jobs_live set (autovacuum_enabled = false);

@@ -216,3 +216,37 @@ async fn clears_lease_rows_that_a_hand_left_behind() {
     assert!(db.complete_one(&kept).await);
     db.check_invariants().await;
 }
+
+#[tokio::test]
+async fn c7_a_sweep_is_bounded_and_claims_go_on_beside_it() {
+    let db = Db::new().await;
+    let jobs: Vec<_> = (0..700).map(|n| crate::support::numbered("k", n)).collect();
+    db.enqueue_all(&jobs).await;
+    assert_eq!(db.claim_some("default", "k", 700).await.len(), 700);
+    db.execute("update running set lease_expires_at = now() - interval '1 second'").await;
+    let fresh = db.enqueue(NewJob { priority: Some(1), ..job("k") }).await;
+    assert_eq!(db.sweep().await.unwrap().len(), 500, "at most 500 at once");
+    assert_eq!(db.claim_one().await.id, fresh);
+    assert_eq!(db.sweep().await.unwrap().len(), 200);
+    db.check_invariants().await;
+}
+
+#[tokio::test]
+async fn c3_each_failed_attempt_keeps_who_made_it() {
+    let db = Db::new().await;
+    let id = db.enqueue(NewJob { max_attempts: Some(3), ..job("k") }).await;
+    for _ in 0..3 {
+        db.execute(format!("select run_now('{id}')")).await;
+        db.claim_one().await;
+        db.expire(id).await;
+        db.sweep().await.unwrap();
+    }
+    let tries: Vec<(i32, String, String)> = db
+        .rows(format!(
+            "select attempt, worker_id, outcome from attempts where job_id = '{id}' order by attempt"
+        ))
+        .await;
+    let crashed = |attempt| (attempt, "w".to_owned(), "crashed".to_owned());
+    assert_eq!(tries, [crashed(1), crashed(2), crashed(3)]);
+    assert_eq!(db.state(id).await, "failed");
+}
