@@ -7,6 +7,10 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+/// How often a migration may be the victim of a deadlock with processes that run on: they lock tables in
+/// the order of their statements, it in its own.
+const DEADLOCKS: usize = 20;
+
 /// A connection on which refinery works.
 pub(super) struct Driver<'a>(pub(super) &'a mut PgConnection);
 
@@ -17,15 +21,27 @@ impl AsyncTransaction for Driver<'_> {
         &'a mut self,
         queries: T,
     ) -> Result<usize, Self::Error> {
+        let queries: Vec<&str> = queries.collect();
+        for _ in 1..DEADLOCKS {
+            match self.all_or_none(&queries).await {
+                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("40P01") => {
+                    tracing::info!("a migration and a running process waited for one another; trying again");
+                }
+                other => return other,
+            }
+        }
+        self.all_or_none(&queries).await
+    }
+}
+
+impl Driver<'_> {
+    async fn all_or_none(&mut self, queries: &[&str]) -> Result<usize, sqlx::Error> {
         let mut transaction = self.0.begin().await?;
-        let mut count = 0;
         for query in queries {
-            let query = AssertSqlSafe(query.to_owned());
-            transaction.execute(sqlx::raw_sql(query)).await?;
-            count += 1;
+            transaction.execute(sqlx::raw_sql(AssertSqlSafe((*query).to_owned()))).await?;
         }
         transaction.commit().await?;
-        Ok(count)
+        Ok(queries.len())
     }
 }
 
