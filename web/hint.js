@@ -4,7 +4,8 @@ import { shownState } from "./state.js";
 
 /** A sentence, or null if there is nothing odd. */
 export function whyNotRunning(job, queues, workers) {
-  if (job.state !== "available" || ["scheduled", "retrying"].includes(shownState(job))) return null;
+  const takesTurns = job.state === "waiting" && (job.concurrency_keys?.length > 0 || job.fair_key);
+  if ((job.state !== "available" && !takesTurns) || ["scheduled", "retrying"].includes(shownState(job))) return null;
   const queue = queues.find((each) => each.name === job.queue);
   if (queue?.paused_at) return `Queue ${job.queue} is paused${queue.paused_by ? ` by ${queue.paused_by}` : ""}: resume it on the first page.`;
   if (workers.length === 0) return "No worker is connected. Start one with “tidemill worker”.";
@@ -12,7 +13,8 @@ export function whyNotRunning(job, queues, workers) {
   if (serving.length === 0) return `No connected worker serves queue ${job.queue}. Start one with “tidemill worker --queue ${job.queue}=1”.`;
   if (!serving.some((worker) => serves(namesOf(worker.kinds), job.kind))) return `No connected worker of queue ${job.queue} knows kind ${job.kind}.`;
   if (queue && queue.slots > 0 && queue.running >= queue.slots) return `All ${queue.slots} slots of queue ${job.queue} are busy.`;
-  return null;
+  if (queue && queue.max_running !== null && queue.running >= queue.max_running) return `Queue ${job.queue} runs ${queue.max_running} jobs over all workers, as many as its limit lets it.`;
+  return takesTurns ? `It waits for its turn, or for room in the limits of ${[...(job.concurrency_keys ?? [])].join(" and ") || "its queue"}.` : null;
 }
 
 /** The names of what a worker serves, whether they come as a list or as names with their slots; none of 0 slots. */

@@ -54,8 +54,9 @@ function mark(queue) {
 }
 
 function facts(queue) {
-  const slots = queue.slots ? ` of ${queue.slots}` : "";
-  const parts = [`${queue.running ?? 0}${slots} running`, ` · ${queue.available ?? 0} ready`];
+  const most = queue.max_running ?? queue.slots;
+  const parts = [`${queue.running ?? 0}${most ? ` of ${most}` : ""} running`, ` · ${queue.available ?? 0} ready`];
+  if (queue.waiting > 0) parts.push(` · ${queue.waiting} wait for their turn`);
   const overdue = queue.oldest_due_at && queue.available > 0;
   return overdue ? [...parts, " · oldest ", ticking(queue.oldest_due_at)] : parts;
 }
