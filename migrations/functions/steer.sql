@@ -47,6 +47,7 @@ begin
   j.finished_at := null;
   j.retain_until := null;
   j.cancel_requested_at := null;
+  j.expires_at := null;
   j.result := null;
   insert into jobs_live select (j).*;
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry', jsonb_build_object('by', p_by))));

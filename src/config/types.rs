@@ -6,10 +6,12 @@ use std::fmt;
 use axum::http::{HeaderName, HeaderValue};
 use config::ValueKind;
 use serde::Serialize;
+use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::value::Setting;
+use crate::job::unique::Unique;
 
 /// What a queue or a kind may be called.
 pub const NAME_RULE: &str = "a name of 1 to 63 letters (a-z, A-Z), digits, dots, underscores and hyphens that starts with a letter or digit";
@@ -99,6 +101,20 @@ text_type!(
     HostName,
     "a host name or IP address, without scheme, port or path",
     |text| url::Host::parse(text).is_ok()
+);
+text_type!(
+    /** The key of a limit for which jobs count. */
+    LimitKey,
+    "the name of a limit, or name:key, of 1 to 255 characters",
+    |text| text.chars().count() <= 255
+        && !text.chars().any(char::is_control)
+        && text.split(':').next().is_some_and(is_name)
+);
+text_type!(
+    /** Whose jobs they are. */
+    FairKey,
+    "text of 1 to 255 characters",
+    |text| (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 );
 text_type!(/** A key that only the two ends know. */ secret Secret, "text", |text| !text.is_empty());
 text_type!(
@@ -277,6 +293,44 @@ impl Words {
         let valid = !program.is_empty() && words.iter().all(|word| !word.contains('\0'));
         valid.then_some(Self(words))
     }
+}
+
+impl Setting for Unique {
+    const IS_TABLE: bool = true;
+
+    fn allowed() -> String {
+        "a table of key, by, args, states, window, period, on_conflict and replace".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::read(&serde_json::from_str(text).ok()?).ok()
+    }
+
+    fn from_value(value: &ValueKind) -> Option<Self> {
+        match value {
+            ValueKind::String(text) => Self::parse(text),
+            table @ ValueKind::Table(_) => Self::read(&json_of(table)?).ok(),
+            _ => None,
+        }
+    }
+}
+
+/// A value of a file as JSON.
+fn json_of(value: &ValueKind) -> Option<Value> {
+    Some(match value {
+        ValueKind::Table(table) => {
+            let fields = table.iter().map(|(key, value)| Some((key.clone(), json_of(&value.kind)?)));
+            Value::Object(fields.collect::<Option<_>>()?)
+        }
+        ValueKind::Array(items) => {
+            Value::Array(items.iter().map(|item| json_of(&item.kind)).collect::<Option<_>>()?)
+        }
+        ValueKind::String(text) => text.clone().into(),
+        ValueKind::Boolean(flag) => (*flag).into(),
+        ValueKind::I64(number) => (*number).into(),
+        ValueKind::Float(number) => (*number).into(),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -8,3 +8,4 @@ pub mod new;
 pub mod settings;
 pub mod state;
 pub mod text;
+pub mod unique;

@@ -10,12 +10,19 @@ use super::Result;
 use crate::job::document::{JobDocument, Links};
 use crate::job::new::NewJob;
 use crate::job::state::JobState;
+use crate::job::unique::Unique;
 
 /// What became of one wished job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// It is stored.
     Created,
+    /// Another job has its unique key; that one's id is the answer.
+    Existing,
+    /// As [`Fate::Existing`], and fields of that job are replaced.
+    Replaced,
+    /// As [`Fate::Existing`], and it shall be refused then.
+    Conflict,
     /// Its execution id belongs to another job.
     ExecutionIdTaken,
     /// Its queue takes no new jobs.
@@ -27,7 +34,7 @@ pub enum Fate {
 /// A wished job after the database judged it.
 #[derive(Debug, Clone)]
 pub struct Enqueued {
-    /// The id of the wish.
+    /// The id of the wish; of the existing job where that is its fate.
     pub id: Uuid,
     /// What became of it.
     pub fate: Fate,
@@ -131,6 +138,9 @@ pub async fn enqueue(
             id: row.id,
             fate: match row.outcome.as_str() {
                 "created" => Fate::Created,
+                "existing" => Fate::Existing,
+                "replaced" => Fate::Replaced,
+                "conflict" => Fate::Conflict,
                 "queue_draining" => Fate::QueueDraining,
                 "unknown_kind" => Fate::UnknownKind,
                 _ => Fate::ExecutionIdTaken,
@@ -177,10 +187,12 @@ pub async fn enqueue_apart(
 }
 
 /// Enqueues one job through any executor, also `&mut *transaction`: it commits or vanishes with it,
-/// and workers are woken when it commits. `schema` is where Tidemill's tables are.
+/// and workers are woken when it commits. `schema` is where Tidemill's tables are. Answers its id, or
+/// that of the job that has its unique key.
 ///
 /// # Errors
-/// When the database fails or refuses the job (a draining queue, a taken execution id).
+/// When the database fails or refuses the job (a draining queue, a taken execution id, a unique key that
+/// another job has and `OnConflict::Reject`).
 pub async fn enqueue_in(executor: impl PgExecutor<'_>, schema: &str, job: &NewJob) -> Result<Uuid> {
     let wish = serde_json::json!([{
         "kind": job.kind,
@@ -198,6 +210,9 @@ pub async fn enqueue_in(executor: impl PgExecutor<'_>, schema: &str, job: &NewJo
         "retain": job.retain.map(seconds),
         "concurrency_key": if job.concurrency_keys.is_empty() { None } else { Some(&job.concurrency_keys) },
         "fair_key": job.fair_key,
+        "expires_at": job.expires_at,
+        "expires_in": job.expires_in.map(seconds),
+        "unique": job.unique.as_ref().map(Unique::wish),
     }]);
     let schema = schema.replace('"', "\"\"");
     let statement = AssertSqlSafe(format!("select id from \"{schema}\".enqueue_many($1) as id"));

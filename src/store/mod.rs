@@ -11,6 +11,7 @@ pub mod due;
 pub mod enqueue;
 pub mod error;
 pub mod events;
+pub mod extend;
 pub mod find;
 pub mod heartbeat;
 pub mod idempotency;

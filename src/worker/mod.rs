@@ -278,7 +278,13 @@ impl Shared {
         let _ = self.endings.send(completer::Ending::Close).await;
         let _ = self
             .reports
-            .send(Report { job_id: Uuid::nil(), lease_id: Uuid::nil(), draft: None, stored: None })
+            .send(Report {
+                job_id: Uuid::nil(),
+                lease_id: Uuid::nil(),
+                draft: None,
+                stored: None,
+                extension: None,
+            })
             .await;
     }
 }
