@@ -6,7 +6,7 @@ mod enqueue;
 mod health;
 mod list;
 mod queues;
-mod server;
+pub(crate) mod server;
 mod speed;
 mod verbs;
 mod worker;
