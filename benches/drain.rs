@@ -121,6 +121,7 @@ async fn bare_loop(store: &Store, jobs: usize) -> Result<Duration, AnyError> {
                 cursor: &cursor,
                 worker_id: "bare",
                 lease_ttl_seconds: 30.0,
+                picked: &[],
             })
             .await?;
         claimed += batch.len();

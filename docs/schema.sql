@@ -12,6 +12,68 @@ CREATE TYPE tidemill.job_state AS ENUM (
 
 COMMENT ON TYPE tidemill.job_state IS 'Stored states of a job; "scheduled" and "retrying" are shown for available ones, never stored.';
 
+CREATE FUNCTION tidemill.admit(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer, p_priorities smallint[], p_run_ats timestamp with time zone[], p_ids uuid[], OUT picked uuid[], OUT plain_room integer, OUT again_in_seconds double precision) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  q queues;
+  l limits;
+  tokens double precision;
+  room integer := p_room;
+  plain uuid[] := '{}';
+begin
+  picked := '{}';
+  plain_room := 0;
+  select * into q from queues where name = p_queue;
+  if q.paused_at is not null then
+    return;
+  end if;
+  -- Whoever was let in must still be counted after a crash of the database.
+  perform set_config('synchronous_commit', 'on', true);
+  if q.limited then
+    select * into l from limits where name = 'queue:' || p_queue;
+  end if;
+  if l.name is not null then
+    -- Each statement after the lock sees what the claims before it took.
+    perform pg_advisory_xact_lock(hashtext('tidemill queue ' || current_schema()), hashtext(p_queue));
+    room := least(room, l.max_running - (select count(*) from running where queue = p_queue));
+    if l.rate is not null then
+      tokens := tokens_of(l.name, l);
+      room := least(room, floor(tokens));
+    end if;
+  end if;
+  if q.limited and room > 0 then
+    plain := pick_in_order(p_queue, p_kinds, room, q.priority_ageing, p_priorities, p_run_ats, p_ids);
+  end if;
+  if room > 0 and turn_is_ready(p_queue) then
+    perform pg_advisory_xact_lock(hashtext('tidemill limits ' || current_schema()), 0);
+    -- Where both sorts wait each has half of the room.
+    picked := pick_turns(
+      p_queue, p_kinds, room - least(cardinality(plain), floor(room / 2.0 + random())::integer), p_worst_priority, p_room_at_worst);
+  end if;
+  if q.limited then
+    picked := picked || plain[1:greatest(room, 0) - cardinality(picked)];
+  else
+    plain_room := room - cardinality(picked);
+  end if;
+  if l.rate is not null then
+    perform spend(l.name, l, cardinality(picked));
+    again_in_seconds := extract(epoch from token_after(tokens - cardinality(picked), l));
+  end if;
+  -- A shared key that is out of tokens holds its groups back until the next one.
+  again_in_seconds := least(again_in_seconds, (
+    select min(extract(epoch from token_after(tokens_of(shared.name, shared), shared)))
+    from limits shared
+    where shared.rate is not null
+      and shared.name not like 'queue:%'
+      and tokens_of(shared.name, shared) < 1
+  ));
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.admit(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer, p_priorities smallint[], p_run_ats timestamp with time zone[], p_ids uuid[], OUT picked uuid[], OUT plain_room integer, OUT again_in_seconds double precision) IS 'The door of a claim that must be counted: locks the jobs that may start now and says how many others may; the caller claims them in the same transaction.';
+
 CREATE FUNCTION tidemill.append_event(p_job uuid, p_attempt integer, p_type text, p_data jsonb) RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'tidemill'
@@ -206,7 +268,7 @@ begin
   p_job.lease_id := null;
   p_job.worker_id := null;
   if p_job.run_at = 'infinity' then
-    p_job.run_at := p_job.finished_at;
+    p_job.run_at := coalesce(p_job.due_at, p_job.finished_at);
   end if;
   -- Delete and insert, not an update that moves the row: whoever waits for it then sees it gone
   -- and gets no error.
@@ -294,6 +356,23 @@ CREATE FUNCTION tidemill.drain_queue(p_queue text, p_by text DEFAULT SESSION_USE
 $$;
 
 COMMENT ON FUNCTION tidemill.drain_queue(p_queue text, p_by text) IS 'The queue takes no new jobs until it is resumed; what is there runs to its end.';
+
+CREATE FUNCTION tidemill.drop_limit(p_name text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+begin
+  delete from limits where name = p_name;
+  if not found then
+    return false;
+  end if;
+  delete from limit_buckets where key = p_name or split_part(key, ':', 1) = p_name;
+  perform limits_changed(p_name);
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.drop_limit(p_name text) IS 'Removes a limit; false if there is none of that name. Its jobs go on without.';
 
 CREATE FUNCTION tidemill.drop_partition(p_retention interval) RETURNS text
     LANGUAGE plpgsql
@@ -402,7 +481,9 @@ begin
           end;
     end if;
     -- Equal messages of one transaction are sent once.
-    perform tell('q:' || made.queue);
+    if made.outcome = 'created' then
+      perform tell(case when made.state = 'available' then 'q:' else 'g:' end || made.queue);
+    end if;
     return next made.id;
   end loop;
 end
@@ -565,6 +646,30 @@ $$;
 
 COMMENT ON FUNCTION tidemill.fill_keys(p_templates jsonb, p_args jsonb) IS 'All keys of an array, filled from the args, each once and in order; null if there are none.';
 
+CREATE FUNCTION tidemill.full_keys() RETURNS text[]
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  select coalesce(array_agg(full_key.key), '{}')
+  from (
+    select k.key
+    from running r
+    cross join unnest(r.concurrency_keys) as k (key)
+    where r.concurrency_keys is not null
+    group by k.key
+    having count(*) >= (limit_of(k.key)).max_running
+    union all
+    -- Shared by many groups, each of which would be looked at in vain.
+    select l.name
+    from limits l
+    where l.rate is not null
+      and l.name not like 'queue:%'
+      and tokens_of(l.name, l) < 1
+  ) full_key
+$$;
+
+COMMENT ON FUNCTION tidemill.full_keys() IS 'The concurrency keys of which no more job may start now, as far as they are cheap to tell.';
+
 CREATE FUNCTION tidemill.group_of(p_concurrency_keys text[], p_fair_key text) RETURNS uuid
     LANGUAGE sql IMMUTABLE
     AS $$
@@ -601,7 +706,7 @@ begin
   then
     return null;
   end if;
-  status := case when j.state in ('available', 'waiting') and j.attempt > 0 then 'retrying' else j.state::text end;
+  status := shown_state(j.state, j.attempt, j.run_at, j.due_at);
   if p_terms -> 'states' ? status then
     return j.id;
   end if;
@@ -622,13 +727,15 @@ $$;
 
 COMMENT ON FUNCTION tidemill.held_by(p_key text, p_terms jsonb, p_new uuid, p_batch uuid[]) IS 'The job for whose sake a new one with this locked key cannot be, null if there is none; then an older one that the terms let pass gives way.';
 
-CREATE FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[] DEFAULT NULL::jsonb[]) RETURNS TABLE(ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamp with time zone, created_at timestamp with time zone, state tidemill.job_state)
+CREATE FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[] DEFAULT NULL::jsonb[]) RETURNS TABLE(ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamp with time zone, created_at timestamp with time zone, state tidemill.job_state, concurrency_keys text[], fair_key text, expires_at timestamp with time zone)
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
     AS $$
 #variable_conflict use_column
 declare
   verdicts jsonb;
+  -- What a full limit does not let in.
+  doomed uuid[];
 begin
   -- Only who asks for it pays for it.
   if exists (select from unnest(p_options) as o (options) where o.options ? 'unique')
@@ -640,6 +747,18 @@ begin
           p_ids, p_kinds, p_args, p_queues, p_priorities, p_run_ats, p_delay_seconds, p_max_attempts,
           p_execution_ids, p_tags, p_metadata, p_strict, p_options)),
       p_ids);
+  end if;
+  if verdicts is null then
+    doomed := make_room(p_ids, p_kinds, p_args, p_options);
+  else
+    -- A job that will not be needs no room.
+    select make_room(
+      array_agg(i.id order by i.ord), array_agg(i.kind order by i.ord), array_agg(i.args order by i.ord),
+      array_agg(i.options order by i.ord))
+    into doomed
+    from unnest(p_ids, p_kinds, p_args, p_options) with ordinality as i (id, kind, args, options, ord)
+    left join jsonb_to_recordset(verdicts) as v (ord bigint, outcome text) on v.ord = i.ord
+    where v.outcome is null;
   end if;
   return query
   with input as materialized (
@@ -738,7 +857,9 @@ begin
   select
     j.ord, coalesce(j.holder, j.id),
     coalesce(j.refusal, case when n.id is null then 'execution_id_taken' else 'created' end),
-    j.queue, j.priority, j.max_attempts, j.run_at, n.created_at, n.state
+    j.queue, j.priority, j.max_attempts, j.run_at, n.created_at,
+    case when j.id = any(doomed) then 'cancelled' else n.state end,
+    j.concurrency_keys, j.fair_key, j.expires_at
   from judged j
   left join inserted n on n.id = j.id
   order by j.ord;
@@ -747,10 +868,96 @@ begin
   from jsonb_to_recordset(verdicts) as v (ord bigint, holder uuid, fields jsonb)
   where v.fields is not null
   order by v.ord;
+  perform cancel(d.id, 'a limit is full and cancels the newest', 'limit')
+  from unnest(doomed) as d (id);
 end
 $$;
 
 COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[]) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds}.';
+
+CREATE TABLE tidemill.limits (
+    name text NOT NULL,
+    max_running integer,
+    rate integer,
+    rate_period interval,
+    burst integer,
+    on_full text DEFAULT 'queue'::text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT limits_are_named CHECK ((name ~ '^(queue:)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT limits_cancel_counts CHECK (((on_full = 'queue'::text) OR ((max_running >= 1) AND (name !~~ 'queue:%'::text)))),
+    CONSTRAINT limits_limit_something CHECK (((max_running IS NOT NULL) OR (rate IS NOT NULL))),
+    CONSTRAINT limits_max_running_is_not_negative CHECK ((max_running >= 0)),
+    CONSTRAINT limits_on_full_is_known CHECK ((on_full = ANY (ARRAY['queue'::text, 'cancel_newest'::text, 'cancel_oldest'::text]))),
+    CONSTRAINT limits_rate_has_a_period CHECK ((((rate IS NULL) = (rate_period IS NULL)) AND ((rate IS NULL) = (burst IS NULL)))),
+    CONSTRAINT limits_rate_is_sane CHECK (((rate >= 1) AND (burst >= 1) AND (rate_period > '00:00:00'::interval) AND (rate_period <= '1 year'::interval)))
+);
+
+COMMENT ON TABLE tidemill.limits IS 'How many jobs may run at once or start in a time, over all workers.';
+
+COMMENT ON COLUMN tidemill.limits.name IS 'queue:NAME for a queue; else what stands before the colon in the concurrency keys of jobs.';
+
+COMMENT ON COLUMN tidemill.limits.max_running IS 'Most jobs that run at once for each key; null: any number.';
+
+COMMENT ON COLUMN tidemill.limits.rate IS 'Jobs that may start in each period, on average; null: any number.';
+
+COMMENT ON COLUMN tidemill.limits.rate_period IS 'The period.';
+
+COMMENT ON COLUMN tidemill.limits.burst IS 'Most jobs that may start at one moment after a quiet time.';
+
+COMMENT ON COLUMN tidemill.limits.on_full IS 'What a new job does when the limit is reached: queue, cancel_newest (itself) or cancel_oldest (the one that came first).';
+
+COMMENT ON COLUMN tidemill.limits.updated_at IS 'When somebody last changed it.';
+
+CREATE FUNCTION tidemill.limit_of(p_key text) RETURNS tidemill.limits
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select l
+  from limits l
+  where l.name in (p_key, split_part(p_key, ':', 1))
+    and l.name not like 'queue:%'
+  order by l.name = p_key desc
+  limit 1
+$$;
+
+COMMENT ON FUNCTION tidemill.limit_of(p_key text) IS 'The limit that a concurrency key counts for; all null if there is none.';
+
+CREATE FUNCTION tidemill.limits_changed(p_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $_$
+declare
+  queue_name text := substring(p_name from '^queue:(.*)$');
+begin
+  if queue_name is not null then
+    insert into queues (name) values (queue_name) on conflict do nothing;
+    update queues q
+    set limited = q.priority_ageing is not null or exists (select 1 from limits l where l.name = p_name)
+    where q.name = queue_name;
+  else
+    -- Groups that were put off by the old limit look again.
+    update turns t
+    set ready_at = clock_timestamp()
+    where t.ready_at > clock_timestamp()
+      and exists (select 1 from unnest(t.concurrency_keys) k (key) where p_name in (k.key, split_part(k.key, ':', 1)));
+  end if;
+  perform tell('w:');
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.limits_changed(p_name text) IS 'After a limit was set or dropped: claims begin or end to count, and workers look again.';
+
+CREATE FUNCTION tidemill.line_up(p_queue text, p_priority smallint, p_group uuid, p_keys text[], p_due timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  insert into turns as t (queue, priority, group_id, concurrency_keys, ready_at)
+  values (p_queue, p_priority, p_group, coalesce(p_keys, '{}'), p_due)
+  on conflict (queue, priority, group_id) do update
+  set ready_at = least(t.ready_at, excluded.ready_at)
+$$;
+
+COMMENT ON FUNCTION tidemill.line_up(p_queue text, p_priority smallint, p_group uuid, p_keys text[], p_due timestamp with time zone) IS 'Notes that a group has a job that waits, from a time on.';
 
 CREATE FUNCTION tidemill.lock_job(p_job uuid) RETURNS tidemill.jobs
     LANGUAGE plpgsql
@@ -772,6 +979,64 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.lock_job(p_job uuid) IS 'The job, live or finished, locked so that it stays where it is; all null if there is none.';
+
+CREATE FUNCTION tidemill.make_room(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) RETURNS uuid[]
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  wish record;
+  victim uuid;
+  admitted jsonb := '{}';
+  doomed uuid[] := '{}';
+begin
+  -- Nothing to do, and nothing to pay, unless some limit cancels.
+  if not exists (select 1 from limits where on_full <> 'queue') then
+    return doomed;
+  end if;
+  perform pg_advisory_xact_lock(hashtext('tidemill key ' || current_schema()), hashtext(k.key))
+  from (
+    select distinct k.key
+    from unnest(p_kinds, p_args, p_options) as i (kind, args, options)
+    left join kinds d on d.name = i.kind
+    cross join unnest(fill_keys(coalesce(i.options -> 'concurrency_keys', d.defaults -> 'concurrency_keys'), i.args)) as k (key)
+    where (limit_of(k.key)).on_full <> 'queue'
+    order by k.key
+  ) k;
+  for wish in
+    select i.id, k.key, limit_of(k.key) as rule
+    from unnest(p_ids, p_kinds, p_args, p_options) with ordinality as i (id, kind, args, options, ord)
+    left join kinds d on d.name = i.kind
+    cross join unnest(fill_keys(coalesce(i.options -> 'concurrency_keys', d.defaults -> 'concurrency_keys'), i.args)) as k (key)
+    where (limit_of(k.key)).on_full <> 'queue'
+    order by i.ord, k.key
+  loop
+    continue when wish.id = any(doomed);
+    while (select count(*) from unfinished_of(wish.key)) + jsonb_array_length(coalesce(admitted -> wish.key, '[]'))
+      >= (wish.rule).max_running
+    loop
+      if (wish.rule).on_full = 'cancel_newest' then
+        doomed := doomed || wish.id;
+        exit;
+      end if;
+      select u.id into victim from unfinished_of(wish.key) u order by u.created_at, u.id limit 1;
+      if found then
+        perform cancel(victim, format('superseded by job %s: the limit %s cancels the oldest', wish.id, (wish.rule).name), 'limit');
+      else
+        -- The oldest one came with the same call.
+        doomed := doomed || (admitted -> wish.key ->> 0)::uuid;
+        admitted := jsonb_set(admitted, array[wish.key], (admitted -> wish.key) - 0);
+      end if;
+    end loop;
+    if not wish.id = any(doomed) then
+      admitted := admitted || jsonb_build_object(wish.key, coalesce(admitted -> wish.key, '[]') || to_jsonb(wish.id));
+    end if;
+  end loop;
+  return doomed;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.make_room(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) IS 'Before jobs are inserted: cancels the oldest ones where a full limit says so; answers which of the new ones are to be cancelled themselves.';
 
 CREATE FUNCTION tidemill.new_job_id() RETURNS uuid
     LANGUAGE sql
@@ -824,6 +1089,213 @@ CREATE FUNCTION tidemill.pause_queue(p_queue text, p_by text DEFAULT SESSION_USE
 $$;
 
 COMMENT ON FUNCTION tidemill.pause_queue(p_queue text, p_by text) IS 'Nothing is claimed from the queue until it is resumed; what runs goes on.';
+
+CREATE FUNCTION tidemill.pick_in_order(p_queue text, p_kinds text[], p_room integer, p_ageing interval, p_priorities smallint[], p_run_ats timestamp with time zone[], p_ids uuid[]) RETURNS uuid[]
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  with ordered as materialized (
+    select
+      j.id,
+      row_number() over (
+        order by j.priority - coalesce(floor(extract(epoch from now() - j.run_at) / extract(epoch from p_ageing)), 0), j.run_at, j.id
+      ) as ord
+    from unnest(p_priorities, p_run_ats, p_ids) as c (priority, run_at, id)
+    cross join lateral (
+      select j.id, j.priority, j.run_at
+      from jobs_live j
+      where j.queue = p_queue
+        and j.priority = c.priority
+        and (j.run_at, j.id) > (c.run_at, c.id)
+        and j.run_at <= statement_timestamp()
+        and j.state = 'available'
+        and j.kind = any(p_kinds)
+        and (j.expires_at is null or j.expires_at > statement_timestamp() or j.started_at is not null)
+      order by j.run_at, j.id
+      limit p_room
+    ) j
+    order by ord
+    limit p_room
+  ),
+  locked as materialized (
+    select j.id, o.ord
+    from ordered o
+    join jobs_live j on j.id = o.id
+    where j.state = 'available'
+    for update of j skip locked
+  )
+  select coalesce(array_agg(l.id order by l.ord), '{}')
+  from locked l
+$$;
+
+COMMENT ON FUNCTION tidemill.pick_in_order(p_queue text, p_kinds text[], p_room integer, p_ageing interval, p_priorities smallint[], p_run_ats timestamp with time zone[], p_ids uuid[]) IS 'Locks due jobs without a group, by priority; each ageing interval that a job is due makes it one better.';
+
+CREATE FUNCTION tidemill.pick_turns(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer) RETURNS uuid[]
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  began_at timestamptz := clock_timestamp();
+  priorities smallint[];
+  groups uuid[];
+  -- Each group gets its share of the room before any gets more.
+  share integer;
+  picked uuid[];
+begin
+  -- Locked first, so that the next statement sees all that was lined up before; what is being lined up
+  -- now is passed over, and its wake-up comes after its commit.
+  select array_agg(t.priority), array_agg(t.group_id)
+  into priorities, groups
+  from (
+    select t.priority, t.group_id
+    from (select full_keys() as keys offset 0) f
+    cross join generate_series(1, p_worst_priority) as p (priority)
+    cross join lateral (
+      select t.priority, t.group_id
+      from turns t
+      where t.queue = p_queue
+        and t.priority = p.priority
+        and t.ready_at <= clock_timestamp()
+        and not t.concurrency_keys && f.keys
+      order by t.ready_at, t.group_id
+      limit p_room
+      for no key update skip locked
+    ) t
+    limit p_room
+  ) t;
+  if groups is null then
+    return '{}';
+  end if;
+  share := ceil(p_room::double precision / cardinality(groups));
+
+  with visited as materialized (
+    select v.priority, v.group_id, v.ord, t.concurrency_keys
+    from unnest(priorities, groups) with ordinality as v (priority, group_id, ord)
+    join turns t on t.queue = p_queue and t.priority = v.priority and t.group_id = v.group_id
+  ),
+  candidates as materialized (
+    select v.priority, v.group_id, v.ord, v.concurrency_keys, c.id, c.nth
+    from visited v
+    cross join lateral (
+      select l.id, row_number() over (order by l.due_at, l.id) as nth
+      from (
+        select j.id, j.due_at
+        from jobs_live j
+        where j.queue = p_queue
+          and j.priority = v.priority
+          and j.group_id = v.group_id
+          and j.due_at <= clock_timestamp()
+          and j.state = 'waiting'
+          and j.kind = any(p_kinds)
+          and (j.expires_at is null or j.expires_at > clock_timestamp() or j.started_at is not null)
+        order by j.due_at, j.id
+        limit share
+        for update skip locked
+      ) l
+    ) c
+  ),
+  ranked as materialized (
+    select c.id, k.key, row_number() over (partition by k.key order by c.priority, c.nth, c.ord) as nth
+    from candidates c
+    cross join unnest(c.concurrency_keys) as k (key)
+  ),
+  busy as materialized (
+    select k.key, count(*) as running
+    from running r
+    cross join unnest(r.concurrency_keys) as k (key)
+    where r.concurrency_keys is not null
+    group by k.key
+  ),
+  rooms as materialized (
+    select
+      k.key,
+      k.rule,
+      case when (k.rule).rate is not null then tokens_of(k.key, k.rule) end as tokens,
+      (k.rule).max_running - coalesce((select b.running from busy b where b.key = k.key), 0) as slots
+    from (select r.key, limit_of(r.key) as rule from ranked r group by r.key offset 0) k
+  ),
+  -- A job is counted for all its keys, also where one of them holds it back: never too many are let in.
+  allowed as materialized (
+    select c.id, c.priority, c.nth, c.ord, c.concurrency_keys
+    from (
+      select c.*, row_number() over (partition by c.priority order by c.nth, c.ord) as nth_of_priority
+      from candidates c
+      where not exists (
+        select 1
+        from ranked r
+        join rooms m on m.key = r.key
+        where r.id = c.id
+          and (r.nth > m.slots or r.nth > floor(m.tokens))
+      )
+    ) c
+    where c.priority < p_worst_priority
+      or c.nth_of_priority <= p_room_at_worst
+    order by c.priority, c.nth, c.ord
+    limit p_room
+  ),
+  used as materialized (
+    select k.key, count(*) as jobs
+    from allowed a
+    cross join unnest(a.concurrency_keys) as k (key)
+    group by k.key
+  ),
+  spent as materialized (
+    select count(spend(m.key, m.rule, u.jobs))
+    from rooms m
+    join used u on u.key = m.key
+    where (m.rule).rate is not null
+  ),
+  -- When each group is to be looked at again: behind all others once it had its turn, or when its next job
+  -- or token falls due. One that is only kept waiting by full limits keeps its place.
+  turned as (
+    update turns t
+    set ready_at = case
+      when next.due_at is null then 'infinity'
+      when next.due_at > began_at then next.due_at
+      else began_at + coalesce(hold.until, '0') + make_interval(secs => v.ord / 1e6)
+        + case when seen.jobs > 0 and hold.until is not null then interval '1 millisecond' else '0' end
+    end
+    from visited v
+    cross join lateral (
+      select count(c.id) as candidates, count(a.id) as jobs
+      from candidates c
+      left join allowed a on a.id = c.id
+      where c.ord = v.ord
+    ) seen
+    left join lateral (
+      select j.due_at
+      from jobs_live j
+      where j.queue = p_queue
+        and j.priority = v.priority
+        and j.group_id = v.group_id
+        and j.state = 'waiting'
+        and not exists (select 1 from allowed a where a.id = j.id)
+      order by j.due_at, j.id
+      limit 1
+    ) next on true
+    left join lateral (
+      select max(case
+        when (m.rule).max_running = 0 then interval '1 minute'
+        when (m.rule).name <> m.key then token_after(m.tokens - coalesce(u.jobs, 0), m.rule)
+      end) as until
+      from rooms m
+      left join used u on u.key = m.key
+      where m.key = any(v.concurrency_keys)
+    ) hold on true
+    where t.queue = p_queue
+      and t.priority = v.priority
+      and t.group_id = v.group_id
+      and (seen.jobs > 0 or seen.candidates = 0 or hold.until > '0' or next.due_at is null or next.due_at > began_at)
+  )
+  select coalesce(array_agg(a.id), '{}')
+  into picked
+  from allowed a
+  where (select count(*) from spent) = 1;
+  return picked;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.pick_turns(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer) IS 'Locks jobs of groups whose turn it is and whose limits have room, and counts them; the caller claims them in the same transaction, under the lock of all limits.';
 
 CREATE FUNCTION tidemill.prune(p_limit integer DEFAULT 5000) RETURNS bigint
     LANGUAGE plpgsql
@@ -905,6 +1377,35 @@ $$;
 
 COMMENT ON FUNCTION tidemill.purge_queue(p_queue text, p_limit integer, p_by text) IS 'Cancels up to the given number of jobs of the queue that do not run; answers how many. Repeat until 0.';
 
+CREATE FUNCTION tidemill.queue_again(p_job tidemill.jobs, p_due timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+begin
+  p_job.state := case when p_job.group_id is null then 'available' else 'waiting' end;
+  p_job.run_at := case when p_job.group_id is null then p_due else 'infinity' end;
+  p_job.due_at := case when p_job.group_id is not null then p_due end;
+  update jobs_live
+  set
+    state = p_job.state,
+    run_at = p_job.run_at,
+    due_at = p_job.due_at,
+    attempt = p_job.attempt,
+    error = p_job.error,
+    lease_id = null,
+    worker_id = null,
+    last_lease_id = coalesce(p_job.lease_id, p_job.last_lease_id),
+    last_worker_id = coalesce(p_job.worker_id, p_job.last_worker_id)
+  where id = p_job.id;
+  delete from running where job_id = p_job.id;
+  if p_job.group_id is not null then
+    perform line_up(p_job.queue, p_job.priority, p_job.group_id, p_job.concurrency_keys, p_due);
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.queue_again(p_job tidemill.jobs, p_due timestamp with time zone) IS 'Puts a locked live job back into its queue, due at a time; one of a group goes to its line.';
+
 CREATE FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text DEFAULT SESSION_USER) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
@@ -927,14 +1428,11 @@ begin
     return false;
   end if;
   if j.group_id is not null then
-    insert into turns as t (queue, priority, group_id, concurrency_keys, ready_at)
-    values (j.queue, j.priority, j.group_id, coalesce(j.concurrency_keys, '{}'), j.due_at)
-    on conflict (queue, priority, group_id) do update
-    set ready_at = least(t.ready_at, excluded.ready_at);
+    perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
   perform tell(format('e:%s:%s', j.id, append_event(j.id, j.attempt, 'replaced',
     jsonb_build_object('by', p_by, 'fields', array(select jsonb_object_keys(p_fields))))));
-  perform tell('q:' || j.queue);
+  perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
   return true;
 end
 $$;
@@ -973,10 +1471,16 @@ begin
   j.cancel_requested_at := null;
   j.expires_at := null;
   j.result := null;
+  if j.group_id is not null then
+    j.state := 'waiting';
+    j.due_at := j.run_at;
+    j.run_at := 'infinity';
+    perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
+  end if;
   insert into jobs_live select (j).*;
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry', jsonb_build_object('by', p_by))));
-  perform tell('q:' || j.queue);
-  return 'available';
+  perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
+  return j.state::text;
 end
 $$;
 
@@ -992,16 +1496,55 @@ begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
-  if j.state = 'available' and j.run_at > clock_timestamp() then
-    update jobs_live set run_at = clock_timestamp() where id = p_job;
-    perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry', jsonb_build_object('by', p_by, 'was_due_at', j.run_at))));
-    perform tell('q:' || j.queue);
+  if (j.state = 'available' or j.group_id is not null and j.state = 'waiting')
+    and coalesce(j.due_at, j.run_at) > clock_timestamp() then
+    perform queue_again(j, clock_timestamp());
+    perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry',
+      jsonb_build_object('by', p_by, 'was_due_at', coalesce(j.due_at, j.run_at)))));
+    perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
   end if;
   return j.state::text;
 end
 $$;
 
 COMMENT ON FUNCTION tidemill.run_now(p_job uuid, p_by text) IS 'Makes a scheduled or retrying job due at once. Answers its state, null if there is no such job.';
+
+CREATE FUNCTION tidemill.set_limit(name text, max_running integer DEFAULT NULL::integer, rate integer DEFAULT NULL::integer, per interval DEFAULT '00:01:00'::interval, burst integer DEFAULT NULL::integer, on_full text DEFAULT 'queue'::text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $_$
+#variable_conflict use_column
+begin
+  insert into limits as l (name, max_running, rate, rate_period, burst, on_full)
+  values ($1, $2, $3, case when $3 is not null then $4 end, case when $3 is not null then coalesce($5, $3) end, $6)
+  on conflict (name) do update
+  set
+    max_running = excluded.max_running,
+    rate = excluded.rate,
+    rate_period = excluded.rate_period,
+    burst = excluded.burst,
+    on_full = excluded.on_full,
+    updated_at = now();
+  perform limits_changed($1);
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.set_limit(name text, max_running integer, rate integer, per interval, burst integer, on_full text) IS 'Limits the jobs of a queue (queue:NAME) or of each concurrency key that begins with the name: select set_limit(''tenant'', max_running => 2, rate => 100, per => ''1 hour''). Replaces what was set before.';
+
+CREATE FUNCTION tidemill.set_priority_ageing(p_queue text, p_ageing interval) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+begin
+  insert into queues (name, priority_ageing)
+  values (p_queue, p_ageing)
+  on conflict (name) do update
+  set priority_ageing = excluded.priority_ageing, updated_at = now();
+  perform limits_changed('queue:' || p_queue);
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.set_priority_ageing(p_queue text, p_ageing interval) IS 'A job of the queue that is due this long is claimed as if its priority were one better, and so on; null: never.';
 
 CREATE FUNCTION tidemill.set_slots(p_queue text, p_slots integer) RETURNS void
     LANGUAGE sql
@@ -1085,16 +1628,25 @@ begin
       'run_at', j.run_at, 'delay_seconds', extract(epoch from p_delay), 'lease_id', p_lease)));
     j.attempt := j.attempt - 1;
   end if;
-  update jobs_live
-  set state = 'available', run_at = j.run_at, attempt = j.attempt, error = j.error,
-    lease_id = null, worker_id = null, last_lease_id = j.lease_id, last_worker_id = j.worker_id
-  where id = j.id;
-  delete from running where job_id = j.id;
-  return 'available';
+  perform queue_again(j, j.run_at);
+  return case when j.group_id is null then 'available' else 'waiting' end;
 end
 $$;
 
 COMMENT ON FUNCTION tidemill.settle_attempt(p_job uuid, p_lease uuid, p_outcome text, p_error jsonb, p_delay interval, p_usage jsonb) IS 'Ends an attempt that did not complete: failed, timed_out, crashed, snoozed, released or cancelled. Decides between retry and the end; answers the new state, null if the lease is lost.';
+
+CREATE FUNCTION tidemill.shown_state(p_state tidemill.job_state, p_attempt integer, p_run_at timestamp with time zone, p_due_at timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  select case
+    when p_state not in ('available', 'waiting') or p_state = 'waiting' and p_due_at is null then p_state::text
+    when p_attempt > 0 then 'retrying'
+    when coalesce(p_due_at, p_run_at) > now() then 'scheduled'
+    else p_state::text
+  end
+$$;
+
+COMMENT ON FUNCTION tidemill.shown_state(p_state tidemill.job_state, p_attempt integer, p_run_at timestamp with time zone, p_due_at timestamp with time zone) IS 'The state as people see it: available and waiting jobs that are not due are scheduled, or retrying after a first attempt.';
 
 CREATE FUNCTION tidemill.snooze(p_job uuid, p_delay interval, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE plpgsql
@@ -1107,8 +1659,8 @@ begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
-  if j.state = 'available' then
-    update jobs_live set run_at = due where id = p_job;
+  if j.state = 'available' or j.group_id is not null and j.state = 'waiting' then
+    perform queue_again(j, due);
     perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'snoozed',
       jsonb_build_object('by', p_by, 'run_at', due))));
   end if;
@@ -1117,6 +1669,18 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.snooze(p_job uuid, p_delay interval, p_by text) IS 'Puts off a job that does not run. Answers its state, null if there is no such job.';
+
+CREATE FUNCTION tidemill.spend(p_key text, p_limit tidemill.limits, p_count bigint) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  insert into limit_buckets (key, tokens, filled_at)
+  values (p_key, tokens_of(p_key, p_limit) - p_count, clock_timestamp())
+  on conflict (key) do update
+  set tokens = excluded.tokens, filled_at = excluded.filled_at
+$$;
+
+COMMENT ON FUNCTION tidemill.spend(p_key text, p_limit tidemill.limits, p_count bigint) IS 'Takes tokens of a key; the caller holds the lock under which they were counted.';
 
 CREATE FUNCTION tidemill.superseder_of(p_job tidemill.jobs) RETURNS uuid
     LANGUAGE plpgsql
@@ -1175,6 +1739,8 @@ begin
       raise warning 'sweep could not take back job %: %', taken.job_id, sqlerrm;
     end;
   end loop;
+  -- Groups whose line is empty.
+  delete from turns where ready_at = 'infinity';
   -- No foreign key guards these rows: what hands left behind is cleared here, for it would stand in
   -- the way of the job's next claim.
   delete from running r
@@ -1246,7 +1812,73 @@ CREATE FUNCTION tidemill.tell(p_message text) RETURNS void
     LANGUAGE sql
     AS $$ select pg_notify(current_schema(), p_message) $$;
 
-COMMENT ON FUNCTION tidemill.tell(p_message text) IS 'Sends a wake-up hint to all processes of this Tidemill: q:<queue>, c:<job to cancel>, e:<job>:<seq>, w: (settings changed).';
+COMMENT ON FUNCTION tidemill.tell(p_message text) IS 'Sends a wake-up hint to all processes of this Tidemill: q:<queue>, g:<queue> (a job that takes turns), f: (a limit has room), c:<job to cancel>, e:<job>:<seq>, w: (settings changed).';
+
+CREATE FUNCTION tidemill.token_after(p_tokens double precision, p_limit tidemill.limits) RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select make_interval(secs => greatest(1 - p_tokens, 0) * extract(epoch from p_limit.rate_period)::double precision / p_limit.rate)
+$$;
+
+COMMENT ON FUNCTION tidemill.token_after(p_tokens double precision, p_limit tidemill.limits) IS 'How long it takes until so many tokens are a whole one.';
+
+CREATE FUNCTION tidemill.tokens_of(p_key text, p_limit tidemill.limits) RETURNS double precision
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  -- A token bucket: it fills evenly, and never above its burst. A clock that steps back fills nothing.
+  select least(
+    p_limit.burst,
+    coalesce(
+      (select b.tokens
+          + p_limit.rate * greatest(extract(epoch from clock_timestamp() - b.filled_at), 0)
+            / extract(epoch from p_limit.rate_period)
+        from limit_buckets b
+        where b.key = p_key),
+      p_limit.burst))
+$$;
+
+COMMENT ON FUNCTION tidemill.tokens_of(p_key text, p_limit tidemill.limits) IS 'How many jobs of the key may start at this moment; a fraction is a token that is still filling.';
+
+CREATE FUNCTION tidemill.turn_is_ready(p_queue text) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  select exists (
+    select 1
+    from generate_series(1, 9) as p (priority)
+    cross join lateral (
+      select 1
+      from turns t
+      where t.queue = p_queue
+        and t.priority = p.priority
+        and t.ready_at <= clock_timestamp()
+      limit 1
+    ) ready
+  )
+$$;
+
+COMMENT ON FUNCTION tidemill.turn_is_ready(p_queue text) IS 'Whether some group of the queue may have a job that can start.';
+
+CREATE FUNCTION tidemill.unfinished_of(p_key text) RETURNS TABLE(id uuid, created_at timestamp with time zone)
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  select j.id, j.created_at
+  from running r
+  join jobs_live j on j.id = r.job_id
+  where r.concurrency_keys @> array[p_key]
+    and j.cancel_requested_at is null
+  union all
+  select j.id, j.created_at
+  from turns t
+  join jobs_live j on j.queue = t.queue and j.priority = t.priority and j.group_id = t.group_id
+  where t.concurrency_keys @> array[p_key]
+    and j.state = 'waiting'
+$$;
+
+COMMENT ON FUNCTION tidemill.unfinished_of(p_key text) IS 'Jobs of a concurrency key that wait or run and are not being cancelled.';
 
 CREATE FUNCTION tidemill.unique_key(p_terms jsonb, p_kind text, p_queue text, p_args jsonb, p_run_at timestamp with time zone) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
@@ -1575,11 +2207,7 @@ CREATE VIEW tidemill.job_documents AS
     j.due_at,
     j.expires_at,
     j.unique_key,
-        CASE
-            WHEN ((j.state = 'available'::tidemill.job_state) AND (j.attempt > 0)) THEN 'retrying'::text
-            WHEN ((j.state = 'available'::tidemill.job_state) AND (j.run_at > now())) THEN 'scheduled'::text
-            ELSE (j.state)::text
-        END AS status,
+    tidemill.shown_state(j.state, j.attempt, j.run_at, j.due_at) AS status,
     p.percent,
     p.step,
     p.data AS progress_data,
@@ -1673,15 +2301,11 @@ CREATE VIEW tidemill.jobs_now AS
  SELECT jobs_live.id,
     jobs_live.kind,
     jobs_live.queue,
-        CASE
-            WHEN ((jobs_live.state = 'available'::tidemill.job_state) AND (jobs_live.attempt > 0)) THEN 'retrying'::text
-            WHEN ((jobs_live.state = 'available'::tidemill.job_state) AND (jobs_live.run_at > now())) THEN 'scheduled'::text
-            ELSE (jobs_live.state)::text
-        END AS status,
+    tidemill.shown_state(jobs_live.state, jobs_live.attempt, jobs_live.run_at, jobs_live.due_at) AS status,
     jobs_live.priority,
     jobs_live.attempt,
     jobs_live.max_attempts,
-    jobs_live.run_at,
+    COALESCE(NULLIF(jobs_live.run_at, 'infinity'::timestamp with time zone), jobs_live.due_at) AS run_at,
     jobs_live.created_at,
     jobs_live.started_at,
     jobs_live.worker_id,
@@ -1689,7 +2313,10 @@ CREATE VIEW tidemill.jobs_now AS
     jobs_live.tags,
     jobs_live.args,
     (jobs_live.error ->> 'message'::text) AS last_error,
-    jobs_live.cancel_requested_at
+    jobs_live.cancel_requested_at,
+    jobs_live.concurrency_keys,
+    jobs_live.fair_key,
+    jobs_live.expires_at
    FROM tidemill.jobs_live;
 
 COMMENT ON VIEW tidemill.jobs_now IS 'Live jobs with their shown state.';
@@ -1778,39 +2405,6 @@ COMMENT ON COLUMN tidemill.limit_buckets.tokens IS 'Tokens at filled_at; each st
 
 COMMENT ON COLUMN tidemill.limit_buckets.filled_at IS 'When it was last counted.';
 
-CREATE TABLE tidemill.limits (
-    name text NOT NULL,
-    max_running integer,
-    rate integer,
-    rate_period interval,
-    burst integer,
-    on_full text DEFAULT 'queue'::text NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT limits_are_named CHECK ((name ~ '^(queue:)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
-    CONSTRAINT limits_cancel_counts CHECK (((on_full = 'queue'::text) OR ((max_running >= 1) AND (name !~~ 'queue:%'::text)))),
-    CONSTRAINT limits_limit_something CHECK (((max_running IS NOT NULL) OR (rate IS NOT NULL))),
-    CONSTRAINT limits_max_running_is_not_negative CHECK ((max_running >= 0)),
-    CONSTRAINT limits_on_full_is_known CHECK ((on_full = ANY (ARRAY['queue'::text, 'cancel_newest'::text, 'cancel_oldest'::text]))),
-    CONSTRAINT limits_rate_has_a_period CHECK ((((rate IS NULL) = (rate_period IS NULL)) AND ((rate IS NULL) = (burst IS NULL)))),
-    CONSTRAINT limits_rate_is_sane CHECK (((rate >= 1) AND (burst >= 1) AND (rate_period > '00:00:00'::interval) AND (rate_period <= '1 year'::interval)))
-);
-
-COMMENT ON TABLE tidemill.limits IS 'How many jobs may run at once or start in a time, over all workers.';
-
-COMMENT ON COLUMN tidemill.limits.name IS 'queue:NAME for a queue; else what stands before the colon in the concurrency keys of jobs.';
-
-COMMENT ON COLUMN tidemill.limits.max_running IS 'Most jobs that run at once for each key; null: any number.';
-
-COMMENT ON COLUMN tidemill.limits.rate IS 'Jobs that may start in each period, on average; null: any number.';
-
-COMMENT ON COLUMN tidemill.limits.rate_period IS 'The period.';
-
-COMMENT ON COLUMN tidemill.limits.burst IS 'Most jobs that may start at one moment after a quiet time.';
-
-COMMENT ON COLUMN tidemill.limits.on_full IS 'What a new job does when the limit is reached: queue, cancel_newest (itself) or cancel_oldest (the one that came first).';
-
-COMMENT ON COLUMN tidemill.limits.updated_at IS 'When somebody last changed it.';
-
 CREATE TABLE tidemill.running (
     job_id uuid NOT NULL,
     lease_id uuid NOT NULL,
@@ -1849,6 +2443,38 @@ COMMENT ON COLUMN tidemill.running.lease_expires_at IS 'From then on the sweep m
 COMMENT ON COLUMN tidemill.running.deadline_at IS 'From then on the sweep takes the job back even from a worker that is alive.';
 
 COMMENT ON COLUMN tidemill.running.concurrency_keys IS 'The limits that it counts for, as in jobs.';
+
+CREATE VIEW tidemill.limit_stats AS
+ SELECT l.name,
+    l.max_running,
+    l.rate,
+    l.rate_period,
+    l.burst,
+    l.on_full,
+    k.key,
+    COALESCE(r.running, (0)::bigint) AS running,
+        CASE
+            WHEN (l.rate IS NOT NULL) THEN floor(tidemill.tokens_of(k.key, l.*))
+            ELSE NULL::double precision
+        END AS tokens,
+    l.updated_at
+   FROM ((tidemill.limits l
+     LEFT JOIN LATERAL ( SELECT t.key
+           FROM (tidemill.running r_1
+             CROSS JOIN LATERAL unnest(r_1.concurrency_keys) t(key))
+          WHERE ((l.name = t.key) OR (l.name = split_part(t.key, ':'::text, 1)))
+        UNION
+         SELECT b.key
+           FROM tidemill.limit_buckets b
+          WHERE (((l.name = b.key) OR (l.name = split_part(b.key, ':'::text, 1))) AND (l.name !~~ 'queue:%'::text))
+        UNION
+         SELECT l.name
+          WHERE (l.name ~~ 'queue:%'::text)) k ON (true))
+     LEFT JOIN LATERAL ( SELECT count(*) AS running
+           FROM tidemill.running r_1
+          WHERE ((k.key = ANY (r_1.concurrency_keys)) OR (k.key = ('queue:'::text || r_1.queue)))) r ON (true));
+
+COMMENT ON VIEW tidemill.limit_stats IS 'Each limit and the keys that use it now: how many run, how many may start at this moment.';
 
 CREATE VIEW tidemill.progress_now AS
  SELECT r.job_id,
@@ -1984,9 +2610,19 @@ CREATE VIEW tidemill.queue_stats AS
     q.paused_by,
     q.draining_at,
     q.slots,
+    l.max_running,
+    l.rate,
+    l.rate_period,
+    l.burst,
+    q.priority_ageing,
     ( SELECT count(*) AS count
            FROM tidemill.running r
           WHERE (r.queue = n.name)) AS running,
+    ( SELECT count(*) AS count
+           FROM ( SELECT 1 AS "?column?"
+                   FROM tidemill.jobs_live j
+                  WHERE ((j.queue = n.name) AND (j.group_id IS NOT NULL) AND (j.state = 'waiting'::tidemill.job_state))
+                 LIMIT 10000) waiting) AS waiting_at_most_10000,
     ( SELECT count(*) AS count
            FROM ( SELECT 1 AS "?column?"
                    FROM tidemill.jobs_live j
@@ -1999,10 +2635,11 @@ CREATE VIEW tidemill.queue_stats AS
                           ORDER BY j.run_at, j.id
                          LIMIT 1) AS run_at
                    FROM generate_series(1, 9) p(priority)) due) AS oldest_due_at
-   FROM (tidemill.queue_names n
-     LEFT JOIN tidemill.queues q ON ((q.name = n.name)));
+   FROM ((tidemill.queue_names n
+     LEFT JOIN tidemill.queues q ON ((q.name = n.name)))
+     LEFT JOIN tidemill.limits l ON ((l.name = ('queue:'::text || n.name))));
 
-COMMENT ON VIEW tidemill.queue_stats IS 'Each queue: paused or not, what runs, how much is due (counted up to 10,000, never more).';
+COMMENT ON VIEW tidemill.queue_stats IS 'Each queue: paused or not, its limits, what runs, how much waits for its turn or is due (counted up to 10,000, never more).';
 
 CREATE TABLE tidemill.refinery_schema_history (
     version integer NOT NULL,

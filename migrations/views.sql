@@ -5,15 +5,11 @@ select
   id,
   kind,
   queue,
-  case
-    when state = 'available' and attempt > 0 then 'retrying'
-    when state = 'available' and run_at > now() then 'scheduled'
-    else state::text
-  end as status,
+  shown_state(state, attempt, run_at, due_at) as status,
   priority,
   attempt,
   max_attempts,
-  run_at,
+  coalesce(nullif(run_at, 'infinity'), due_at) as run_at,
   created_at,
   started_at,
   worker_id,
@@ -21,7 +17,10 @@ select
   tags,
   args,
   error ->> 'message' as last_error,
-  cancel_requested_at
+  cancel_requested_at,
+  concurrency_keys,
+  fair_key,
+  expires_at
 from jobs_live;
 comment on view jobs_now is 'Live jobs with their shown state.';
 
@@ -123,7 +122,15 @@ select
   q.paused_by,
   q.draining_at,
   q.slots,
+  l.max_running,
+  l.rate,
+  l.rate_period,
+  l.burst,
+  q.priority_ageing,
   (select count(*) from running r where r.queue = n.name) as running,
+  (select count(*) from (
+    select 1 from jobs_live j where j.queue = n.name and j.group_id is not null and j.state = 'waiting' limit 10000
+  ) waiting) as waiting_at_most_10000,
   (select count(*) from (
     select 1 from jobs_live j where j.queue = n.name and j.run_at <= now() and j.state = 'available' limit 10000
   ) due) as due_at_most_10000,
@@ -134,8 +141,44 @@ select
     from generate_series(1, 9) as p (priority)
   ) due) as oldest_due_at
 from queue_names n
-left join queues q on q.name = n.name;
-comment on view queue_stats is 'Each queue: paused or not, what runs, how much is due (counted up to 10,000, never more).';
+left join queues q on q.name = n.name
+left join limits l on l.name = 'queue:' || n.name;
+comment on view queue_stats is 'Each queue: paused or not, its limits, what runs, how much waits for its turn or is due (counted up to 10,000, never more).';
+
+create view limit_stats as
+select
+  l.name,
+  l.max_running,
+  l.rate,
+  l.rate_period,
+  l.burst,
+  l.on_full,
+  k.key,
+  coalesce(r.running, 0) as running,
+  case when l.rate is not null then floor(tokens_of(k.key, l)) end as tokens,
+  l.updated_at
+from limits l
+left join lateral (
+  select t.key
+  from running r
+  cross join unnest(r.concurrency_keys) as t (key)
+  where l.name in (t.key, split_part(t.key, ':', 1))
+  union
+  select b.key
+  from limit_buckets b
+  where l.name in (b.key, split_part(b.key, ':', 1))
+    and l.name not like 'queue:%'
+  union
+  select l.name
+  where l.name like 'queue:%'
+) k on true
+left join lateral (
+  select count(*) as running
+  from running r
+  where k.key = any(r.concurrency_keys)
+    or k.key = 'queue:' || r.queue
+) r on true;
+comment on view limit_stats is 'Each limit and the keys that use it now: how many run, how many may start at this moment.';
 
 create view kind_stats as
 select
@@ -185,11 +228,7 @@ comment on view failures is 'Failed attempts of the last day, grouped by their c
 create view job_documents as
 select
   j.*,
-  case
-    when j.state = 'available' and j.attempt > 0 then 'retrying'
-    when j.state = 'available' and j.run_at > now() then 'scheduled'
-    else j.state::text
-  end as status,
+  shown_state(j.state, j.attempt, j.run_at, j.due_at) as status,
   p.percent,
   p.step,
   p.data as progress_data,

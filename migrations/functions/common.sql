@@ -5,7 +5,7 @@
 create or replace function tell(p_message text) returns void
 language sql
 as $$ select pg_notify(current_schema(), p_message) $$;
-comment on function tell(text) is 'Sends a wake-up hint to all processes of this Tidemill: q:<queue>, c:<job to cancel>, e:<job>:<seq>, w: (settings changed).';
+comment on function tell(text) is 'Sends a wake-up hint to all processes of this Tidemill: q:<queue>, g:<queue> (a job that takes turns), f: (a limit has room), c:<job to cancel>, e:<job>:<seq>, w: (settings changed).';
 
 create or replace function backoff(p_attempt integer, p_first interval, p_factor double precision, p_max interval, p_jitter double precision)
 returns interval
@@ -116,3 +116,16 @@ as $$
     '{}')
 $$;
 comment on function options_of(jsonb, text, jsonb, timestamptz, interval) is 'What most jobs do not have, as insert_jobs takes it.';
+
+create or replace function shown_state(p_state job_state, p_attempt integer, p_run_at timestamptz, p_due_at timestamptz) returns text
+language sql
+stable
+as $$
+  select case
+    when p_state not in ('available', 'waiting') or p_state = 'waiting' and p_due_at is null then p_state::text
+    when p_attempt > 0 then 'retrying'
+    when coalesce(p_due_at, p_run_at) > now() then 'scheduled'
+    else p_state::text
+  end
+$$;
+comment on function shown_state(job_state, integer, timestamptz, timestamptz) is 'The state as people see it: available and waiting jobs that are not due are scheduled, or retrying after a first attempt.';

@@ -12,13 +12,15 @@ create or replace function insert_jobs(
 )
 returns table (
   ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamptz,
-  created_at timestamptz, state job_state)
+  created_at timestamptz, state job_state, concurrency_keys text[], fair_key text, expires_at timestamptz)
 language plpgsql
 set search_path from current
 as $$
 #variable_conflict use_column
 declare
   verdicts jsonb;
+  -- What a full limit does not let in.
+  doomed uuid[];
 begin
   -- Only who asks for it pays for it.
   if exists (select from unnest(p_options) as o (options) where o.options ? 'unique')
@@ -30,6 +32,18 @@ begin
           p_ids, p_kinds, p_args, p_queues, p_priorities, p_run_ats, p_delay_seconds, p_max_attempts,
           p_execution_ids, p_tags, p_metadata, p_strict, p_options)),
       p_ids);
+  end if;
+  if verdicts is null then
+    doomed := make_room(p_ids, p_kinds, p_args, p_options);
+  else
+    -- A job that will not be needs no room.
+    select make_room(
+      array_agg(i.id order by i.ord), array_agg(i.kind order by i.ord), array_agg(i.args order by i.ord),
+      array_agg(i.options order by i.ord))
+    into doomed
+    from unnest(p_ids, p_kinds, p_args, p_options) with ordinality as i (id, kind, args, options, ord)
+    left join jsonb_to_recordset(verdicts) as v (ord bigint, outcome text) on v.ord = i.ord
+    where v.outcome is null;
   end if;
   return query
   with input as materialized (
@@ -128,7 +142,9 @@ begin
   select
     j.ord, coalesce(j.holder, j.id),
     coalesce(j.refusal, case when n.id is null then 'execution_id_taken' else 'created' end),
-    j.queue, j.priority, j.max_attempts, j.run_at, n.created_at, n.state
+    j.queue, j.priority, j.max_attempts, j.run_at, n.created_at,
+    case when j.id = any(doomed) then 'cancelled' else n.state end,
+    j.concurrency_keys, j.fair_key, j.expires_at
   from judged j
   left join inserted n on n.id = j.id
   order by j.ord;
@@ -137,6 +153,8 @@ begin
   from jsonb_to_recordset(verdicts) as v (ord bigint, holder uuid, fields jsonb)
   where v.fields is not null
   order by v.ord;
+  perform cancel(d.id, 'a limit is full and cancels the newest', 'limit')
+  from unnest(doomed) as d (id);
 end
 $$;
 comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[])
@@ -194,7 +212,9 @@ begin
           end;
     end if;
     -- Equal messages of one transaction are sent once.
-    perform tell('q:' || made.queue);
+    if made.outcome = 'created' then
+      perform tell(case when made.state = 'available' then 'q:' else 'g:' end || made.queue);
+    end if;
     return next made.id;
   end loop;
 end

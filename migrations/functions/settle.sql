@@ -13,7 +13,7 @@ begin
   p_job.lease_id := null;
   p_job.worker_id := null;
   if p_job.run_at = 'infinity' then
-    p_job.run_at := p_job.finished_at;
+    p_job.run_at := coalesce(p_job.due_at, p_job.finished_at);
   end if;
   -- Delete and insert, not an update that moves the row: whoever waits for it then sees it gone
   -- and gets no error.
@@ -23,6 +23,34 @@ begin
 end
 $$;
 comment on function archive(jobs) is 'Moves a locked live job to the history of today, in the final state that the given row says.';
+
+create or replace function queue_again(p_job jobs, p_due timestamptz) returns void
+language plpgsql
+set search_path from current
+as $$
+begin
+  p_job.state := case when p_job.group_id is null then 'available' else 'waiting' end;
+  p_job.run_at := case when p_job.group_id is null then p_due else 'infinity' end;
+  p_job.due_at := case when p_job.group_id is not null then p_due end;
+  update jobs_live
+  set
+    state = p_job.state,
+    run_at = p_job.run_at,
+    due_at = p_job.due_at,
+    attempt = p_job.attempt,
+    error = p_job.error,
+    lease_id = null,
+    worker_id = null,
+    last_lease_id = coalesce(p_job.lease_id, p_job.last_lease_id),
+    last_worker_id = coalesce(p_job.worker_id, p_job.last_worker_id)
+  where id = p_job.id;
+  delete from running where job_id = p_job.id;
+  if p_job.group_id is not null then
+    perform line_up(p_job.queue, p_job.priority, p_job.group_id, p_job.concurrency_keys, p_due);
+  end if;
+end
+$$;
+comment on function queue_again(jobs, timestamptz) is 'Puts a locked live job back into its queue, due at a time; one of a group goes to its line.';
 
 create or replace function settle_attempt(
   p_job uuid, p_lease uuid, p_outcome text, p_error jsonb default null, p_delay interval default null, p_usage jsonb default null
@@ -96,12 +124,8 @@ begin
       'run_at', j.run_at, 'delay_seconds', extract(epoch from p_delay), 'lease_id', p_lease)));
     j.attempt := j.attempt - 1;
   end if;
-  update jobs_live
-  set state = 'available', run_at = j.run_at, attempt = j.attempt, error = j.error,
-    lease_id = null, worker_id = null, last_lease_id = j.lease_id, last_worker_id = j.worker_id
-  where id = j.id;
-  delete from running where job_id = j.id;
-  return 'available';
+  perform queue_again(j, j.run_at);
+  return case when j.group_id is null then 'available' else 'waiting' end;
 end
 $$;
 comment on function settle_attempt(uuid, uuid, text, jsonb, interval, jsonb)
@@ -146,6 +170,8 @@ begin
       raise warning 'sweep could not take back job %: %', taken.job_id, sqlerrm;
     end;
   end loop;
+  -- Groups whose line is empty.
+  delete from turns where ready_at = 'infinity';
   -- No foreign key guards these rows: what hands left behind is cleared here, for it would stand in
   -- the way of the job's next claim.
   delete from running r

@@ -49,10 +49,16 @@ begin
   j.cancel_requested_at := null;
   j.expires_at := null;
   j.result := null;
+  if j.group_id is not null then
+    j.state := 'waiting';
+    j.due_at := j.run_at;
+    j.run_at := 'infinity';
+    perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
+  end if;
   insert into jobs_live select (j).*;
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry', jsonb_build_object('by', p_by))));
-  perform tell('q:' || j.queue);
-  return 'available';
+  perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
+  return j.state::text;
 end
 $$;
 comment on function retry(uuid, text)
@@ -68,10 +74,12 @@ begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
-  if j.state = 'available' and j.run_at > clock_timestamp() then
-    update jobs_live set run_at = clock_timestamp() where id = p_job;
-    perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry', jsonb_build_object('by', p_by, 'was_due_at', j.run_at))));
-    perform tell('q:' || j.queue);
+  if (j.state = 'available' or j.group_id is not null and j.state = 'waiting')
+    and coalesce(j.due_at, j.run_at) > clock_timestamp() then
+    perform queue_again(j, clock_timestamp());
+    perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry',
+      jsonb_build_object('by', p_by, 'was_due_at', coalesce(j.due_at, j.run_at)))));
+    perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
   end if;
   return j.state::text;
 end
@@ -89,8 +97,8 @@ begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
-  if j.state = 'available' then
-    update jobs_live set run_at = due where id = p_job;
+  if j.state = 'available' or j.group_id is not null and j.state = 'waiting' then
+    perform queue_again(j, due);
     perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'snoozed',
       jsonb_build_object('by', p_by, 'run_at', due))));
   end if;

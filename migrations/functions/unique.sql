@@ -121,7 +121,7 @@ begin
   then
     return null;
   end if;
-  status := case when j.state in ('available', 'waiting') and j.attempt > 0 then 'retrying' else j.state::text end;
+  status := shown_state(j.state, j.attempt, j.run_at, j.due_at);
   if p_terms -> 'states' ? status then
     return j.id;
   end if;
@@ -181,14 +181,11 @@ begin
     return false;
   end if;
   if j.group_id is not null then
-    insert into turns as t (queue, priority, group_id, concurrency_keys, ready_at)
-    values (j.queue, j.priority, j.group_id, coalesce(j.concurrency_keys, '{}'), j.due_at)
-    on conflict (queue, priority, group_id) do update
-    set ready_at = least(t.ready_at, excluded.ready_at);
+    perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
   perform tell(format('e:%s:%s', j.id, append_event(j.id, j.attempt, 'replaced',
     jsonb_build_object('by', p_by, 'fields', array(select jsonb_object_keys(p_fields))))));
-  perform tell('q:' || j.queue);
+  perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
   return true;
 end
 $$;

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::problem::{Case, Problem};
 use crate::job::new::NewJob;
+use crate::job::state::JobState;
 use crate::metrics::Metrics;
 use crate::store::enqueue::{Enqueued, Fate, enqueue};
 use crate::store::notify::Notifier;
@@ -128,9 +129,13 @@ pub fn told<'a>(
     enqueued: impl IntoIterator<Item = &'a Enqueued> + Clone,
 ) {
     let created = enqueued.into_iter().filter(|enqueued| enqueued.fate == Fate::Created);
-    let queues: Vec<&str> = created.map(|enqueued| enqueued.queue.as_str()).collect();
-    if !queues.is_empty() {
-        metrics.jobs_enqueued.inc_by(queues.len() as u64);
-        notifier.queues(queues);
+    let (plain, grouped): (Vec<_>, Vec<_>) =
+        created.partition(|enqueued| enqueued.state == JobState::Available);
+    metrics.jobs_enqueued.inc_by((plain.len() + grouped.len()) as u64);
+    if !plain.is_empty() {
+        notifier.queues(plain.iter().map(|enqueued| enqueued.queue.as_str()));
+    }
+    if !grouped.is_empty() {
+        notifier.turns(grouped.iter().map(|enqueued| enqueued.queue.as_str()));
     }
 }

@@ -34,7 +34,7 @@ pub struct JobDocument {
     pub attempt: i32,
     /// No try has a higher ordinal.
     pub max_attempts: i32,
-    /// Not claimed before; null while waiting.
+    /// Not claimed before; null while it waits for other jobs.
     #[serde(serialize_with = "micros_or_null")]
     pub run_at: Option<DateTime<Utc>>,
     /// When it was enqueued.
@@ -59,6 +59,13 @@ pub struct JobDocument {
     /// When somebody asked to cancel it.
     #[serde(serialize_with = "micros_or_null")]
     pub cancel_requested_at: Option<DateTime<Utc>>,
+    /// The limits that it counts for.
+    pub concurrency_keys: Vec<String>,
+    /// Whose job it is; jobs of one queue and priority take turns between fair keys.
+    pub fair_key: Option<String>,
+    /// Cancelled if it was not started by then.
+    #[serde(serialize_with = "micros_or_null")]
+    pub expires_at: Option<DateTime<Utc>>,
     /// Where to go from here.
     pub links: Links,
     /// Number of the job's last event when this was read; 0 if it has none.

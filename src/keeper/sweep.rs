@@ -12,6 +12,7 @@ pub(super) async fn sweep(store: &Store, notifier: &Notifier) {
                 for job in &swept {
                     tracing::warn!(job = %job.job_id, reason = job.reason, state = job.state, "took a job back");
                 }
+                notifier.freed();
                 notifier.events(swept.iter().map(|job| (job.job_id, 0)));
                 if swept.iter().all(|job| job.state.is_none()) {
                     return;

@@ -42,6 +42,8 @@ pub struct ClaimRequest<'a> {
     pub worker_id: &'a str,
     /// Leases last so long unless they are renewed.
     pub lease_ttl_seconds: f64,
+    /// These jobs as well, which the transaction locked and counted; see [`super::admit`].
+    pub picked: &'a [Uuid],
 }
 
 /// A job that was claimed, with all that its attempt needs.
@@ -58,6 +60,8 @@ pub struct Claimed {
     pub args: Value,
     pub execution_id: Option<String>,
     pub run_at: DateTime<Utc>,
+    /// It took its turn in a group, and counts for limits.
+    pub grouped: bool,
     pub soft_timeout_seconds: Option<f64>,
     pub hard_timeout_seconds: Option<f64>,
     pub lease_expires_at: DateTime<Utc>,
@@ -110,8 +114,14 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
             limit $6
             for update skip locked
           ) d
-          where not exists (select 1 from queues q where q.name = $1 and q.paused_at is not null)
+          -- What is limited must be counted before it is claimed.
+          where not exists (select 1 from queues q where q.name = $1 and (q.paused_at is not null or q.limited))
           limit $6
+        ),
+        all_due as materialized (
+          select id from due
+          union all
+          select unnest($9::uuid[])
         ),
         taken as (
           update jobs_live j
@@ -120,15 +130,18 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
             attempt = j.attempt + 1,
             lease_id = gen_random_uuid(),
             worker_id = $7,
-            started_at = clock_timestamp()
-          from due
+            started_at = clock_timestamp(),
+            -- Unchanged but for a job that waited for its turn.
+            run_at = case when j.state = 'waiting' then j.due_at else j.run_at end
+          from all_due due
           where j.id = due.id
           returning j.*
         ),
         registered as (
-          insert into running (job_id, lease_id, worker_id, attempt, queue, kind, started_at, lease_expires_at, deadline_at)
+          insert into running (
+            job_id, lease_id, worker_id, attempt, queue, kind, started_at, concurrency_keys, lease_expires_at, deadline_at)
           select
-            t.id, t.lease_id, t.worker_id, t.attempt, t.queue, t.kind, t.started_at,
+            t.id, t.lease_id, t.worker_id, t.attempt, t.queue, t.kind, t.started_at, t.concurrency_keys,
             clock_timestamp() + make_interval(secs => $8),
             -- The worker ends the attempt at its hard timeout; the sweep only if that failed.
             clock_timestamp() + coalesce(t.hard_timeout, k.hard_timeout, '24 hours')
@@ -148,6 +161,7 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
           t.args as "args!: Readable",
           t.execution_id,
           t.run_at as "run_at!",
+          t.group_id is not null as "grouped!",
           extract(epoch from t.soft_timeout)::double precision as soft_timeout_seconds,
           extract(epoch from t.hard_timeout)::double precision as hard_timeout_seconds,
           statement_timestamp() + make_interval(secs => $8) as "lease_expires_at!"
@@ -162,6 +176,7 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
         request.limit,
         request.worker_id,
         request.lease_ttl_seconds,
+        request.picked,
     )
     .fetch_all(executor)
     .await?;

@@ -10,6 +10,10 @@ pub struct Due {
     pub queue: String,
     /// True if something can, or in a long queue perhaps can, be claimed now.
     pub now: bool,
+    /// True if a job of some group may have its turn.
+    pub turn: bool,
+    /// True if all claims of the queue must be counted.
+    pub limited: bool,
     /// Seconds until the next job falls due, if one is scheduled.
     pub next_in_seconds: Option<f64>,
     /// The slots that somebody set for each worker, if any.
@@ -61,18 +65,33 @@ impl Store {
                 where ready.found
                   or ready.seen = 1000
               ) as "now!",
+              turn_is_ready(n.name) as "turn!",
+              coalesce(q.limited, false) as "limited!",
               (
                 select extract(epoch from min(later.run_at) - clock_timestamp())::double precision
                 from generate_series(1, 9) as p (priority)
                 cross join lateral (
-                  select j.run_at
-                  from jobs_live j
-                  where j.queue = n.name
-                    and j.priority = p.priority
-                    and j.run_at > statement_timestamp()
-                    and j.run_at < 'infinity'
-                  order by j.run_at
-                  limit 1
+                  (
+                    select j.run_at
+                    from jobs_live j
+                    where j.queue = n.name
+                      and j.priority = p.priority
+                      and j.run_at > statement_timestamp()
+                      and j.run_at < 'infinity'
+                    order by j.run_at
+                    limit 1
+                  )
+                  union all
+                  (
+                    select t.ready_at
+                    from turns t
+                    where t.queue = n.name
+                      and t.priority = p.priority
+                      and t.ready_at > statement_timestamp()
+                      and t.ready_at < 'infinity'
+                    order by t.ready_at
+                    limit 1
+                  )
                 ) later
               ) as next_in_seconds,
               q.slots,

@@ -50,6 +50,12 @@ pub struct Enqueued {
     pub created_at: Option<DateTime<Utc>>,
     /// Its state, if it was stored.
     pub state: JobState,
+    /// The limits that it counts for.
+    pub concurrency_keys: Vec<String>,
+    /// Whose job it is.
+    pub fair_key: Option<String>,
+    /// Cancelled if it was not started by then.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 impl Enqueued {
@@ -80,6 +86,9 @@ impl Enqueued {
             progress: None,
             worker_id: None,
             cancel_requested_at: None,
+            concurrency_keys: self.concurrency_keys.clone(),
+            fair_key: self.fair_key.clone(),
+            expires_at: self.expires_at,
             links: Links::of(self.id),
             last_seq: 0,
         }
@@ -108,7 +117,10 @@ pub async fn enqueue(
           max_attempts as "max_attempts!",
           run_at as "run_at!",
           created_at,
-          state as "state: JobState"
+          state as "state: JobState",
+          concurrency_keys,
+          fair_key,
+          expires_at
         from insert_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
         order by ord
         "#,
@@ -151,6 +163,9 @@ pub async fn enqueue(
             run_at: row.run_at,
             created_at: row.created_at,
             state: row.state.unwrap_or(JobState::Available),
+            concurrency_keys: row.concurrency_keys.unwrap_or_default(),
+            fair_key: row.fair_key,
+            expires_at: row.expires_at,
         })
         .collect())
 }

@@ -21,6 +21,10 @@ const ECHO_WITHIN: Duration = Duration::from_secs(3);
 pub enum Wake {
     /// A queue has work.
     Queue(String),
+    /// A queue has work of groups, which take turns.
+    Turns(String),
+    /// A job that counted for a limit ended.
+    Freed,
     /// A job has events up to this number, or ended (0).
     Event(Uuid, i64),
     /// Too many jobs to name have events.
@@ -166,6 +170,8 @@ fn lost(why: &str) -> Error {
 fn parse(line: &str) -> Option<Wake> {
     match line.split_once(':')? {
         ("q", queue) => Some(Wake::Queue(queue.to_owned())),
+        ("g", queue) => Some(Wake::Turns(queue.to_owned())),
+        ("f", _) => Some(Wake::Freed),
         ("c", job_id) => job_id.parse().ok().map(Wake::Cancel),
         ("e", "*") => Some(Wake::AllEvents),
         ("e", mark) => {

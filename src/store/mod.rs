@@ -1,6 +1,7 @@
 //! The only SQL: one verb a file, each one statement or one transaction. Every write of a worker
 //! carries its lease, and what the database answers is the truth; nothing here may cache it.
 
+pub mod admit;
 pub mod attempts;
 pub mod cancel;
 pub mod claim;
@@ -17,6 +18,7 @@ pub mod heartbeat;
 pub mod idempotency;
 pub mod keys;
 pub mod kinds;
+pub mod limits;
 pub mod list;
 pub mod listen;
 pub mod migrate;

@@ -20,6 +20,8 @@ const EVENT_LIMIT: usize = 400;
 #[derive(Debug, Default)]
 struct Pending {
     queues: BTreeSet<String>,
+    turns: BTreeSet<String>,
+    freed: bool,
     events: HashMap<Uuid, i64>,
     all_events: bool,
 }
@@ -41,6 +43,16 @@ impl Notifier {
                 }
             }
         });
+    }
+
+    /// There are jobs of groups in these queues, which take turns.
+    pub fn turns<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        self.change(|pending| pending.turns.extend(names.into_iter().map(ToOwned::to_owned)));
+    }
+
+    /// A job that counted for a limit ended.
+    pub fn freed(&self) {
+        self.change(|pending| pending.freed = true);
     }
 
     /// These jobs have events up to these numbers, or reached their end (number 0).
@@ -87,6 +99,10 @@ impl Notifier {
 
 fn payloads(pending: &Pending) -> Vec<String> {
     let mut lines: Vec<String> = pending.queues.iter().map(|queue| format!("q:{queue}")).collect();
+    lines.extend(pending.turns.iter().map(|queue| format!("g:{queue}")));
+    if pending.freed {
+        lines.push("f:".to_owned());
+    }
     if pending.all_events {
         lines.push("e:*".to_owned());
     }
@@ -121,7 +137,7 @@ mod tests {
         let pending = Pending {
             queues: ["a".to_owned(), "b".to_owned()].into(),
             events: (0..EVENT_LIMIT).map(|_| (Uuid::new_v4(), 7)).collect(),
-            all_events: false,
+            ..Pending::default()
         };
         let payloads = payloads(&pending);
         assert!(payloads.len() > 1);

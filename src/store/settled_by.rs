@@ -63,7 +63,7 @@ impl Store {
                     and e.attempt = a.attempt
                     and e.type = 'retry'
                     and e.data ? 'run_at'
-                ) then 'available'
+                ) then case when j.group_id is null then 'available' else 'waiting' end
                 when j.state = 'cancelled' then 'cancelled'
                 else 'failed'
               end as "state!"
@@ -93,8 +93,9 @@ impl Store {
                 and e.type in ('snoozed', 'released')
                 and e.data ->> 'lease_id' = $2::uuid::text
             )
-            select 'available' as "state!"
+            select case when j.group_id is null then 'available' else 'waiting' end as "state!"
             from said
+            join jobs j on j.id = $1
             where type = 'snoozed'
               and (data ->> 'delay_seconds')::numeric = extract(epoch from make_interval(secs => $3))
             union all

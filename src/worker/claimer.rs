@@ -10,8 +10,9 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::lane::{Lane, Look, Waiting};
+use super::lane::{Lane, Waiting};
 use super::leases::boot_time;
+use super::look::{Counted, Look};
 use super::retry::{answered_within, jittered};
 use crate::store::claim::ClaimRequest;
 use crate::store::listen::{Wake, Wakes};
@@ -97,7 +98,7 @@ impl Claimer {
         let limit = self.shared.settings.lease_ttl;
         let began = Instant::now();
         let dues = answered_within(limit, self.shared.store.due(&queues, &self.kinds, discover)).await?;
-        for found in dues.iter().filter(|due| due.now && !queues.contains(&due.queue)) {
+        for found in dues.iter().filter(|due| (due.now || due.turn) && !queues.contains(&due.queue)) {
             self.looks.push((self.shared.lanes.add(found.queue.clone(), other_slots), Look::new()));
         }
         self.shared.pulse.beat();
@@ -114,8 +115,12 @@ impl Claimer {
                 .next_in_seconds
                 .and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
                 .and_then(|ahead| now.checked_add(ahead));
+            look.limited = due.limited;
             if due.now && !due.paused {
                 look.stir();
+            }
+            if due.turn && !due.paused {
+                look.stir_turns();
             }
         }
         Ok(())
@@ -124,13 +129,8 @@ impl Claimer {
     /// Claims for one lane if it has room and hope; true if something was claimed.
     async fn claim(&mut self, at: usize) -> Result<bool> {
         let (lane, look) = &mut self.looks[at];
-        if look.due_at.is_some_and(|due| Instant::now() >= due) {
-            look.due_at = None;
-            look.stir();
-        }
-        if !look.hopeful {
-            return Ok(false);
-        }
+        look.tick();
+        let Some(counted) = look.wants() else { return Ok(false) };
         let room = lane.room(self.round_trip);
         if room == 0 {
             return Ok(false);
@@ -145,13 +145,23 @@ impl Claimer {
             cursor: &cursor,
             worker_id: &self.shared.id,
             lease_ttl_seconds: self.shared.settings.lease_ttl.as_secs_f64(),
+            picked: &[],
         };
         // An answer that comes later brings leases that are over already.
-        let jobs = answered_within(self.shared.settings.lease_ttl, self.shared.store.claim(&request)).await?;
+        let limit = self.shared.settings.lease_ttl;
+        let store = &self.shared.store;
+        let jobs = if counted == Counted::Yes {
+            let admitted = answered_within(limit, store.claim_counted(&request, look.share(room))).await?;
+            look.end_counted(&admitted, room, from_head, began.elapsed());
+            admitted.jobs
+        } else {
+            let jobs = answered_within(limit, store.claim(&request)).await?;
+            look.end(&jobs, room, from_head, began.elapsed());
+            jobs
+        };
         let took = began.elapsed();
         self.shared.pulse.beat();
         self.round_trip = (self.round_trip * 7 + took) / 8;
-        look.end(&jobs, room, from_head, took);
         if jobs.is_empty() {
             // Behind the cursor there is nothing; a look from the head may be due at once.
             return Ok(!from_head && look.again_at().is_some_and(|again| again <= Instant::now()));
@@ -159,8 +169,11 @@ impl Claimer {
         self.shared.metrics.jobs_claimed.inc_by(jobs.len() as u64);
         self.shared.metrics.batch("claim", jobs.len(), took);
         let leases = &self.shared.leases;
-        let waiting =
-            jobs.into_iter().map(|job| Waiting { orders: leases.add(job.id, job.lease_id, asked_at), job });
+        let limited = look.limited;
+        let waiting = jobs.into_iter().map(|job| {
+            let orders = leases.add(job.id, job.lease_id, asked_at, limited || job.grouped);
+            Waiting { orders, job }
+        });
         lane.admit(&self.shared, waiting);
         Ok(true)
     }
@@ -193,22 +206,29 @@ impl Claimer {
 
     fn hear(&mut self, hint: std::result::Result<Wake, RecvError>) {
         match hint {
-            Ok(Wake::Queue(queue)) => {
-                let known = self.looks.iter_mut().find(|(lane, _)| lane.queue == queue);
-                // A queue or a job for later may be new: the poll finds out.
-                if known.as_ref().is_none_or(|(_, look)| look.due_at.is_none()) {
-                    let soon = Instant::now() + Duration::from_millis(50);
-                    self.poll_at = self.poll_at.min(soon.max(self.poll_allowed_at));
-                }
-                if let Some((_, look)) = known {
-                    look.stir();
-                }
-            }
+            Ok(Wake::Queue(queue)) => self.hear_of(&queue, Look::stir),
+            Ok(Wake::Turns(queue)) => self.hear_of(&queue, Look::stir_turns),
+            Ok(Wake::Freed) => self.looks.iter_mut().for_each(|(_, look)| look.hear_freed()),
             Ok(Wake::Settings) => self.poll_at = Instant::now(),
             Ok(Wake::Missed) | Err(RecvError::Lagged(_)) => {
-                self.looks.iter_mut().for_each(|(_, look)| look.stir());
+                self.looks.iter_mut().for_each(|(_, look)| {
+                    look.stir();
+                    look.hear_freed();
+                });
             }
             Ok(_) | Err(RecvError::Closed) => {}
+        }
+    }
+
+    /// A queue has work: stirs its look, and polls soon if the queue or a job for later may be new.
+    fn hear_of(&mut self, queue: &str, stir: fn(&mut Look)) {
+        let known = self.looks.iter_mut().find(|(lane, _)| lane.queue == queue);
+        if known.as_ref().is_none_or(|(_, look)| look.due_at.is_none()) {
+            let soon = Instant::now() + Duration::from_millis(50);
+            self.poll_at = self.poll_at.min(soon.max(self.poll_allowed_at));
+        }
+        if let Some((_, look)) = known {
+            stir(look);
         }
     }
 

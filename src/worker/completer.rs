@@ -56,8 +56,12 @@ async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {
         Ok(held) => {
             shared.metrics.jobs_completed.inc_by(held.len() as u64);
             shared.metrics.batch("complete", batch.len(), began.elapsed());
+            let mut freed = false;
             for item in &batch {
-                over(shared, item.job_id, item.lease_id, held.contains(&item.lease_id));
+                freed |= over(shared, item.job_id, item.lease_id, held.contains(&item.lease_id));
+            }
+            if freed {
+                shared.notifier.freed();
             }
             shared.notifier.events(batch.iter().map(|item| (item.job_id, 0)));
         }
@@ -91,14 +95,22 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
     batch.sort_unstable_by_key(|item| item.job_id);
     match until_answered("settle", || shared.store.settle(&batch)).await {
         Ok(states) => {
+            let mut freed = false;
             for (item, state) in batch.iter().zip(&states) {
                 count(shared, item, state.as_deref());
-                over(shared, item.job_id, item.lease_id, state.is_some());
+                freed |= over(shared, item.job_id, item.lease_id, state.is_some());
+            }
+            if freed {
+                shared.notifier.freed();
             }
             shared.notifier.events(batch.iter().map(|item| (item.job_id, 0)));
             if batch.iter().any(|item| item.word == "released") {
                 let lanes = shared.lanes.all();
-                shared.notifier.queues(lanes.iter().map(|lane| lane.queue.as_str()));
+                let queues = || lanes.iter().map(|lane| lane.queue.as_str());
+                shared.notifier.queues(queues());
+                if freed {
+                    shared.notifier.turns(queues());
+                }
             }
         }
         Err(error) if batch.len() > 1 && blames_a_row(&error) => {
@@ -118,12 +130,13 @@ fn give_up(shared: &Shared, error: &Error, held: impl Iterator<Item = (Uuid, Uui
     }
 }
 
-fn over(shared: &Shared, job_id: Uuid, lease_id: Uuid, held: bool) {
+/// Forgets a lease; true if its job counted for some limit.
+fn over(shared: &Shared, job_id: Uuid, lease_id: Uuid, held: bool) -> bool {
     if !held {
         shared.metrics.leases_lost.inc();
         tracing::warn!(job = %job_id, "the lease was lost before the attempt ended; its outcome is void");
     }
-    shared.leases.remove(job_id, lease_id);
+    shared.leases.remove(job_id, lease_id)
 }
 
 fn count(shared: &Shared, item: &Settled, state: Option<&str>) {

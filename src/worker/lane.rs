@@ -1,5 +1,5 @@
-//! A queue as one worker sees it: its slots, the jobs that wait in memory for one, and from where to
-//! claim next. Decides how many jobs to ask for and when to look from the head again; asks nobody.
+//! A queue as one worker sees it: its slots and the jobs that wait in memory for one. Decides how many
+//! jobs to ask for; asks nobody.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use super::completer::Ending;
 use super::leases::Orders;
 use super::{Shared, executor};
 use crate::job::attempt::{Outcome, Usage};
-use crate::store::claim::{Claimed, Cursor, Position};
+use crate::store::claim::Claimed;
 use crate::store::settle::Settled;
 
 /// The largest batch that is claimed at once.
@@ -184,139 +184,5 @@ impl Lanes {
         let lane = Arc::new(Lane::new(queue, slots));
         self.0.write().unwrap_or_else(PoisonError::into_inner).push(lane.clone());
         lane
-    }
-}
-
-/// From where a lane claims next, and when it may look from the head again.
-#[derive(Debug)]
-pub(super) struct Look {
-    cursor: Cursor,
-    /// Where the cursor was before the last look from the head.
-    reached: Cursor,
-    /// Something may be claimable.
-    pub(super) hopeful: bool,
-    /// Something may lie before the cursor.
-    pub(super) head_wanted: bool,
-    head_allowed_at: Instant,
-    /// When the next scheduled job falls due.
-    pub(super) due_at: Option<Instant>,
-}
-
-impl Look {
-    pub(super) fn new() -> Self {
-        Self {
-            cursor: [Position::HEAD; 9],
-            reached: [Position::HEAD; 9],
-            hopeful: true,
-            head_wanted: true,
-            head_allowed_at: Instant::now(),
-            due_at: None,
-        }
-    }
-
-    /// There may be new work anywhere.
-    pub(super) fn stir(&mut self) {
-        self.hopeful = true;
-        self.head_wanted = true;
-    }
-
-    /// The cursor for the next claim, and whether it begins at the head.
-    pub(super) fn begin(&mut self) -> (Cursor, bool) {
-        let from_head = self.head_wanted && Instant::now() >= self.head_allowed_at;
-        if from_head {
-            self.head_wanted = false;
-            self.reached = std::mem::replace(&mut self.cursor, [Position::HEAD; 9]);
-        }
-        (self.cursor, from_head)
-    }
-
-    /// Learns from a claim: where it ended, whether there may be more, what a look from the head costs.
-    pub(super) fn end(&mut self, claimed: &[Claimed], asked: usize, from_head: bool, took: Duration) {
-        for job in claimed {
-            if let Some(position) =
-                usize::try_from(job.priority - 1).ok().and_then(|at| self.cursor.get_mut(at))
-            {
-                *position = Position { run_at: job.run_at, id: job.id };
-            }
-        }
-        if from_head {
-            // At most a tenth of the time goes into walking over dead rows at the head.
-            self.head_allowed_at = Instant::now() + took * 10;
-        }
-        if claimed.len() < asked {
-            if from_head {
-                self.hopeful = false;
-                // All before was looked at; the next wake need not walk over its dead rows again.
-                for (position, reached) in self.cursor.iter_mut().zip(self.reached) {
-                    *position = reached.max(*position);
-                }
-            } else {
-                self.head_wanted = true;
-            }
-        }
-    }
-
-    /// When this lane wants to be looked at again without being woken; `None` if only a wake can help.
-    pub(super) fn again_at(&self) -> Option<Instant> {
-        let head = (self.hopeful && self.head_wanted).then_some(self.head_allowed_at);
-        match (head, self.due_at) {
-            (Some(head), Some(due)) => Some(head.min(due)),
-            (head, due) => head.or(due),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::{DateTime, Utc};
-    use uuid::Uuid;
-
-    use super::*;
-
-    fn claimed(second: i64) -> Claimed {
-        let run_at = DateTime::from_timestamp(second, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
-        Claimed {
-            id: Uuid::from_u128(1),
-            lease_id: Uuid::nil(),
-            kind: "k".into(),
-            queue: "q".into(),
-            priority: 5,
-            attempt: 1,
-            max_attempts: 1,
-            args: serde_json::json!({}),
-            execution_id: None,
-            run_at,
-            soft_timeout_seconds: None,
-            hard_timeout_seconds: None,
-            lease_expires_at: run_at,
-        }
-    }
-
-    #[test]
-    fn an_empty_look_from_the_head_does_not_forget_how_far_the_claims_came() {
-        let mut look = Look::new();
-        assert!(look.begin().1, "the first look is from the head");
-        look.end(&[claimed(100)], 1, true, Duration::ZERO);
-        let reached = look.begin().0[4];
-        assert_eq!(reached.run_at.timestamp(), 100);
-        look.stir();
-        assert_eq!(look.begin(), ([Position::HEAD; 9], true), "something may lie before the cursor");
-        look.end(&[], 1, true, Duration::from_mins(1));
-        assert!(!look.hopeful);
-        look.stir();
-        let (cursor, from_head) = look.begin();
-        assert!(!from_head, "the last look from the head was dear");
-        assert_eq!(cursor[4], reached);
-    }
-
-    #[test]
-    fn a_full_look_from_the_head_goes_on_where_it_ended() {
-        let mut look = Look::new();
-        look.begin();
-        look.end(&[claimed(100)], 1, true, Duration::ZERO);
-        look.stir();
-        look.begin();
-        look.end(&[claimed(50)], 1, true, Duration::ZERO);
-        assert_eq!(look.begin().0[4].run_at.timestamp(), 50, "there may be more behind it");
     }
 }

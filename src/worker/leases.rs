@@ -20,6 +20,8 @@ struct Entry {
     kill: CancellationToken,
     /// When the claim or the last renewal that succeeded was asked for.
     asked_at: Duration,
+    /// It counts for some limit.
+    counted: bool,
 }
 
 /// What an attempt hears.
@@ -54,26 +56,28 @@ impl Leases {
     }
 
     /// Notes a claimed job; `asked_at` is the boot time at which the claim was sent.
-    pub(super) fn add(&self, job_id: Uuid, lease_id: Uuid, asked_at: Duration) -> Orders {
+    pub(super) fn add(&self, job_id: Uuid, lease_id: Uuid, asked_at: Duration, counted: bool) -> Orders {
         let (stop, stop_receiver) = watch::channel(None);
         let kill = CancellationToken::new();
         let orders = Orders { stop: stop_receiver, kill: kill.clone() };
-        if let Some(older) = self.held().insert(job_id, Entry { lease_id, stop, kill, asked_at }) {
+        if let Some(older) = self.held().insert(job_id, Entry { lease_id, stop, kill, asked_at, counted }) {
             // The job was taken back and came to us again before we heard of it.
             older.end();
         }
         orders
     }
 
-    /// Forgets a job whose attempt ended.
-    pub(super) fn remove(&self, job_id: Uuid, lease_id: Uuid) {
+    /// Forgets a job whose attempt ended; true if it counted for some limit.
+    pub(super) fn remove(&self, job_id: Uuid, lease_id: Uuid) -> bool {
         let mut held = self.held();
+        let mut counted = false;
         if held.get(&job_id).is_some_and(|entry| entry.lease_id == lease_id) {
-            held.remove(&job_id);
+            counted = held.remove(&job_id).is_some_and(|entry| entry.counted);
         }
         if held.is_empty() {
             self.emptied.notify_waiters();
         }
+        counted
     }
 
     /// All held leases with their jobs.
@@ -180,8 +184,8 @@ mod tests {
     fn a_job_that_is_claimed_again_ends_its_earlier_attempt() {
         let leases = Leases::new(Duration::from_secs(30));
         let (job, first, second) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
-        let earlier = leases.add(job, first, boot_time());
-        let later = leases.add(job, second, boot_time());
+        let earlier = leases.add(job, first, boot_time(), false);
+        let later = leases.add(job, second, boot_time(), false);
         assert!(earlier.kill.is_cancelled() && !later.kill.is_cancelled());
         assert_eq!(*earlier.stop.borrow(), Some(StopReason::LeaseLost));
         // The earlier attempt's end does not take the later one's lease along.

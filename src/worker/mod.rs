@@ -9,6 +9,7 @@ pub mod handler;
 mod heart;
 mod lane;
 mod leases;
+mod look;
 mod registry;
 mod reporter;
 mod retry;

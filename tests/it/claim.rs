@@ -32,6 +32,7 @@ async fn sixteen_claimers_never_take_the_same_job() {
                     cursor: &cursor,
                     worker_id: &worker,
                     lease_ttl_seconds: 60.0,
+                    picked: &[],
                 };
                 let jobs = store.claim(&request).await.unwrap();
                 assert!(jobs.len() <= usize::try_from(request.limit).unwrap());

@@ -100,6 +100,7 @@ async fn claim_all(store: &tidemill::Store, batch: i64, times: usize) {
             cursor: &[Position::HEAD; 9],
             worker_id: "w",
             lease_ttl_seconds: 60.0,
+            picked: &[],
         };
         let claimed = store.claim(&request).await.unwrap();
         assert_eq!(i64::try_from(claimed.len()).unwrap(), batch);

@@ -13,6 +13,7 @@ mod extend;
 mod heartbeat;
 mod idempotency;
 mod interleavings;
+mod limits;
 mod listen;
 mod migrate;
 mod partitions;

@@ -172,7 +172,8 @@ async fn look(state: &ApiState, wanted: &Wanted) -> Result<(Vec<(String, i64)>, 
     let due = state.store.due(&wanted.queues, &wanted.kinds, false).await?;
     let next = due.iter().filter_map(|queue| queue.next_in_seconds).reduce(f64::min);
     let next = next.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.001, LONGEST_WAIT_SECONDS)));
-    let mut ready: Vec<_> = due.into_iter().filter(|queue| queue.now && !queue.paused).collect();
+    let mut ready: Vec<_> =
+        due.into_iter().filter(|queue| (queue.now || queue.turn) && !queue.paused).collect();
     ready.sort_by_key(|queue| wanted.queues.iter().position(|name| *name == queue.queue));
     ready.dedup_by(|a, b| a.queue == b.queue);
     let mut running = HashMap::new();
@@ -255,8 +256,8 @@ async fn hint(hints: &mut Receiver<Wake>, queues: &[String], until: Instant) {
     let heard = async {
         loop {
             match hints.recv().await {
-                Ok(Wake::Queue(queue)) if queues.contains(&queue) => return,
-                Ok(Wake::Missed) | Err(RecvError::Lagged(_)) => return,
+                Ok(Wake::Queue(queue) | Wake::Turns(queue)) if queues.contains(&queue) => return,
+                Ok(Wake::Missed | Wake::Freed) | Err(RecvError::Lagged(_)) => return,
                 Ok(_) => {}
                 Err(RecvError::Closed) => std::future::pending().await,
             }

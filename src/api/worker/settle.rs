@@ -17,6 +17,7 @@ use super::super::problem::{Case, Problem, ProblemDocument};
 use super::super::state::ApiState;
 use super::{JobStands, lease_lost};
 use crate::job::attempt::{Failure, Outcome, Usage};
+use crate::job::state::JobState;
 use crate::job::text::truncated;
 use crate::store::complete::Completed;
 use crate::store::settle::Settled;
@@ -100,6 +101,7 @@ pub(super) async fn complete(
     if state.store.complete(std::slice::from_ref(&done)).await?.contains(&lease_id) {
         state.metrics.jobs_completed.inc();
         state.notifier.events([(job_id, 0)]);
+        state.notifier.freed();
         return Ok(Json(JobStands { state: "completed".into() }));
     }
     said_before(&state, job_id, lease_id, &Word::Completed(done.result.as_ref())).await
@@ -176,11 +178,15 @@ async fn end(
         _ => state.metrics.jobs_snoozed.inc(),
     }
     state.notifier.events([(job_id, 0)]);
-    if stands == "available"
+    state.notifier.freed();
+    if matches!(stands.as_str(), "available" | "waiting")
         && let Some(job) = state.store.find_job(job_id).await?
     {
         // Who waits for the queue shall learn when the job falls due.
-        state.notifier.queues([job.queue.as_str()]);
+        match job.state {
+            JobState::Waiting => state.notifier.turns([job.queue.as_str()]),
+            _ => state.notifier.queues([job.queue.as_str()]),
+        }
     }
     Ok(Json(JobStands { state: stands }))
 }

@@ -14,7 +14,8 @@ use super::super::state::ApiState;
 use super::claim::Wanted;
 use crate::job::attempt::{Outcome, Usage};
 use crate::job::document::{JobDocument, micros};
-use crate::store::claim::{ClaimRequest, Claimed, Position, claim_in};
+use crate::store::admit::{Share, claim_counted_in};
+use crate::store::claim::{ClaimRequest, Claimed, Position};
 use crate::store::find::find_jobs_in;
 use crate::store::settle::Settled;
 
@@ -54,9 +55,10 @@ pub(super) async fn take_from(
             cursor: &[Position::HEAD; 9],
             worker_id: &wanted.worker,
             lease_ttl_seconds: state.settings.remote_lease_ttl.as_secs_f64(),
+            picked: &[],
         };
-        match claim_in(&mut *connection, &request).await {
-            Ok(jobs) => claimed.extend(jobs),
+        match claim_counted_in(connection, &request, Share::WHOLE).await {
+            Ok(admitted) => claimed.extend(admitted.jobs),
             Err(error) => {
                 Taken::of(&claimed).hand_back(state).await;
                 return Err(error.into());

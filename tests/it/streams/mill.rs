@@ -163,6 +163,7 @@ impl Mill {
             cursor: &cursor,
             worker_id: "test",
             lease_ttl_seconds: 600.0,
+            picked: &[],
         };
         self.store.claim(&request).await.unwrap()
     }

@@ -125,6 +125,7 @@ impl Db {
             cursor,
             worker_id: "w",
             lease_ttl_seconds: 30.0,
+            picked: &[],
         };
         self.store.claim(&request).await.unwrap()
     }

@@ -1,0 +1,178 @@
+//! Limits: how many jobs may run or start, over all workers. The verbs are the SQL functions that people
+//! call from psql; counting is done by `admit` alone.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Result, Store};
+use crate::job::document::micros;
+
+/// What a limit is set to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LimitSettings {
+    /// Most jobs that run at once for each key; `None`: any number.
+    pub max_running: Option<i32>,
+    /// How many may start in a time.
+    pub rate: Option<Rate>,
+    /// What a new job does when the limit is reached; `queue` if `None`.
+    pub on_full: Option<OnFull>,
+}
+
+/// How many jobs may start in a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// So many on average.
+    pub count: i32,
+    /// In this time.
+    pub period: Duration,
+    /// At most so many at one moment after a quiet time; as `count` if `None`.
+    pub burst: Option<i32>,
+}
+
+/// What a new job does when the limit is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFull {
+    /// It waits.
+    Queue,
+    /// It is cancelled itself.
+    CancelNewest,
+    /// The one that came first is cancelled.
+    CancelOldest,
+}
+
+impl OnFull {
+    /// The word, as in SQL and JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::CancelNewest => "cancel_newest",
+            Self::CancelOldest => "cancel_oldest",
+        }
+    }
+}
+
+/// One limit as people see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct LimitDocument {
+    /// `queue:NAME` for a queue; else what stands before the colon in concurrency keys.
+    pub name: String,
+    /// Most jobs that run at once for each key.
+    pub max_running: Option<i32>,
+    /// Most jobs that start in each period, on average.
+    pub rate: Option<i32>,
+    /// The period, in seconds.
+    pub per_seconds: Option<f64>,
+    /// Most jobs that start at one moment after a quiet time.
+    pub burst: Option<i32>,
+    /// `queue`, `cancel_newest` or `cancel_oldest`.
+    pub on_full: String,
+    /// When somebody last changed it.
+    #[serde(serialize_with = "micros")]
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// All limits behind a name, in order, at most `most`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn limits(&self, behind: &str, most: i64) -> Result<Vec<LimitDocument>> {
+        Ok(sqlx::query_as!(
+            LimitDocument,
+            r#"
+            select
+              name,
+              max_running,
+              rate,
+              extract(epoch from rate_period)::double precision as per_seconds,
+              burst,
+              on_full,
+              updated_at
+            from limits
+            where name > $1
+            order by name
+            limit $2
+            "#,
+            behind,
+            most
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// One limit.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn limit(&self, name: &str) -> Result<Option<LimitDocument>> {
+        Ok(sqlx::query_as!(
+            LimitDocument,
+            r#"
+            select
+              name,
+              max_running,
+              rate,
+              extract(epoch from rate_period)::double precision as per_seconds,
+              burst,
+              on_full,
+              updated_at
+            from limits
+            where name = $1
+            "#,
+            name
+        )
+        .fetch_optional(self.pool())
+        .await?)
+    }
+
+    /// Sets a limit; replaces what was set before. Without a number and a rate it is dropped.
+    ///
+    /// # Errors
+    /// When the database fails or refuses a value.
+    pub async fn set_limit(&self, name: &str, settings: &LimitSettings) -> Result<()> {
+        if settings.max_running.is_none() && settings.rate.is_none() {
+            self.drop_limit(name).await?;
+            return Ok(());
+        }
+        sqlx::query!(
+            "select set_limit($1, $2, $3, make_interval(secs => $4), $5, $6)",
+            name,
+            settings.max_running,
+            settings.rate.map(|rate| rate.count),
+            settings.rate.map(|rate| rate.period.as_secs_f64()),
+            settings.rate.and_then(|rate| rate.burst),
+            settings.on_full.unwrap_or(OnFull::Queue).word(),
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// Drops a limit; false if there is none of that name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn drop_limit(&self, name: &str) -> Result<bool> {
+        Ok(sqlx::query_scalar!(r#"select drop_limit($1) as "dropped!""#, name).fetch_one(self.pool()).await?)
+    }
+
+    /// Sets after how long a due job of a queue is claimed as if its priority were one better.
+    ///
+    /// # Errors
+    /// When the database fails or refuses the value.
+    pub async fn set_priority_ageing(&self, queue: &str, ageing: Option<Duration>) -> Result<()> {
+        sqlx::query!(
+            "select set_priority_ageing($1, make_interval(secs => $2))",
+            queue,
+            ageing.map(|ageing| ageing.as_secs_f64()),
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+}
