@@ -52,4 +52,4 @@ schema: ## Refresh docs/schema.sql after the schema changed
 	TIDEMILL_BLESS=1 $(CARGO) test --test it schema
 
 docs: ## Refresh docs/configuration.md after a setting changed
-	TIDEMILL_BLESS=1 $(CARGO) test --lib configuration
+	TIDEMILL_BLESS=1 $(CARGO) test --lib config

@@ -1524,8 +1524,12 @@ begin
     rate_period = excluded.rate_period,
     burst = excluded.burst,
     on_full = excluded.on_full,
-    updated_at = now();
-  perform limits_changed($1);
+    updated_at = now()
+  where (l.max_running, l.rate, l.rate_period, l.burst, l.on_full)
+    is distinct from (excluded.max_running, excluded.rate, excluded.rate_period, excluded.burst, excluded.on_full);
+  if found then
+    perform limits_changed($1);
+  end if;
 end
 $_$;
 
@@ -1539,8 +1543,11 @@ begin
   insert into queues (name, priority_ageing)
   values (p_queue, p_ageing)
   on conflict (name) do update
-  set priority_ageing = excluded.priority_ageing, updated_at = now();
-  perform limits_changed('queue:' || p_queue);
+  set priority_ageing = excluded.priority_ageing, updated_at = now()
+  where queues.priority_ageing is distinct from excluded.priority_ageing;
+  if found then
+    perform limits_changed('queue:' || p_queue);
+  end if;
 end
 $$;
 
@@ -2661,7 +2668,7 @@ COMMENT ON COLUMN tidemill.schema_compatibility.only_row IS 'Holds the table at 
 
 COMMENT ON COLUMN tidemill.schema_compatibility.oldest_binary IS 'A binary that knows migrations up to this number or later may run on this schema.';
 
-COMMENT ON COLUMN tidemill.schema_compatibility.verbs_digest IS 'SHA-256 of the functions and views that are installed.';
+COMMENT ON COLUMN tidemill.schema_compatibility.verbs_digest IS 'Release of the binary that installed the functions and views, and their SHA-256; an older one leaves them alone.';
 
 CREATE VIEW tidemill.stuck_jobs AS
  SELECT running.job_id,

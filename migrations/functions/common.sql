@@ -2,6 +2,9 @@
 -- migrations; every face (REST, Rust, psql) calls them. Each function pins the search_path of the schema
 -- that it was made in, so that it works from any session.
 
+comment on column schema_compatibility.verbs_digest
+  is 'Release of the binary that installed the functions and views, and their SHA-256; an older one leaves them alone.';
+
 create or replace function tell(p_message text) returns void
 language sql
 as $$ select pg_notify(current_schema(), p_message) $$;

@@ -484,8 +484,12 @@ begin
     rate_period = excluded.rate_period,
     burst = excluded.burst,
     on_full = excluded.on_full,
-    updated_at = now();
-  perform limits_changed($1);
+    updated_at = now()
+  where (l.max_running, l.rate, l.rate_period, l.burst, l.on_full)
+    is distinct from (excluded.max_running, excluded.rate, excluded.rate_period, excluded.burst, excluded.on_full);
+  if found then
+    perform limits_changed($1);
+  end if;
 end
 $$;
 comment on function set_limit(text, integer, integer, interval, integer, text)
@@ -515,8 +519,11 @@ begin
   insert into queues (name, priority_ageing)
   values (p_queue, p_ageing)
   on conflict (name) do update
-  set priority_ageing = excluded.priority_ageing, updated_at = now();
-  perform limits_changed('queue:' || p_queue);
+  set priority_ageing = excluded.priority_ageing, updated_at = now()
+  where queues.priority_ageing is distinct from excluded.priority_ageing;
+  if found then
+    perform limits_changed('queue:' || p_queue);
+  end if;
 end
 $$;
 comment on function set_priority_ageing(text, interval) is 'A job of the queue that is due this long is claimed as if its priority were one better, and so on; null: never.';

@@ -28,6 +28,12 @@ const fn rule(method: &'static str, path: &'static str, scopes: &'static [Scope]
     Rule { method, path, scopes }
 }
 
+/// True for what watches the process: while the database is away, a key that was good shortly before opens it.
+#[must_use]
+pub fn outlasts_the_database(path: &str) -> bool {
+    path == "/metrics"
+}
+
 /// Every route of the server.
 pub const RULES: &[Rule] = &[
     rule("GET", "/healthz", EVERYBODY),
@@ -61,6 +67,10 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/api/v1/queues/{queue}/resume", ADMIN),
     rule("POST", "/api/v1/queues/{queue}/drain", ADMIN),
     rule("POST", "/api/v1/queues/{queue}/purge", ADMIN),
+    rule("GET", "/api/v1/limits", READ),
+    rule("GET", "/api/v1/limits/{limit}", READ),
+    rule("PUT", "/api/v1/limits/{limit}", ADMIN),
+    rule("DELETE", "/api/v1/limits/{limit}", ADMIN),
     rule("GET", "/api/v1/workers", READ),
     rule("POST", "/api/v1/workers/{worker}/drain", ADMIN),
     rule("POST", "/api/v1/worker/claim", WORK),

@@ -13,14 +13,19 @@ use axum::http::header::{ALLOW, AUTHORIZATION};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
+use tokio::time::timeout;
 use url::form_urlencoded;
 
-use super::access::{Verdict, verdict};
+use super::access::{Verdict, outlasts_the_database, verdict};
 use super::key::{ApiKey, Scope, StoredKey};
 use super::problem::{Case, Problem, wrong_method};
 
 /// How long an answer of the store is believed; a revoked key works no longer than this.
 const BELIEF: Duration = Duration::from_secs(2);
+/// How long it is believed where that outlasts the database, while the store does not answer.
+const LONG_BELIEF: Duration = Duration::from_hours(1);
+/// How long the store may take to answer there.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How many keys are remembered.
 const REMEMBERED_KEYS: usize = 1024;
 /// Compared with when a key is unknown, so that it takes as long as when it is known.
@@ -90,9 +95,9 @@ impl Gate {
     /// If the keys cannot be looked up.
     pub async fn still_allows(&self, caller: &Caller) -> Result<bool, Problem> {
         match &caller.key_id {
-            None => self.is_open().await,
+            None => self.is_open(false).await,
             Some(id) => {
-                let key = self.stored(id).await?;
+                let key = self.stored(id, false).await?;
                 Ok(key.is_some_and(|key| !key.is_expired(Utc::now()) && key.allows(caller.needed)))
             }
         }
@@ -102,11 +107,12 @@ impl Gate {
         &self,
         header: Option<&HeaderValue>,
         needed: &'static [Scope],
+        lasting: bool,
     ) -> Result<Option<Caller>, Problem> {
         if needed.is_empty() {
             return Ok(None);
         }
-        if self.is_open().await? {
+        if self.is_open(lasting).await? {
             return Ok(Some(Caller { needed, ..Caller::anonymous() }));
         }
         let header = header.ok_or_else(|| Problem::new(Case::Unauthorized, "The request has no API key."))?;
@@ -117,7 +123,7 @@ impl Gate {
                 "The Authorization header does not hold 'Bearer tm_<id>_<secret>'.",
             )
         })?;
-        let stored = self.stored(key.id()).await?;
+        let stored = self.stored(key.id(), lasting).await?;
         let matches = key.matches(stored.as_ref().map_or(&NO_HASH[..], |stored| &stored.hash));
         let stored = stored.filter(|stored| matches && !stored.is_expired(Utc::now())).ok_or_else(refused)?;
         if !stored.allows(needed) {
@@ -128,7 +134,7 @@ impl Gate {
         Ok(Some(Caller { key_id: Some(key.id().to_owned()), name: stored.name, needed }))
     }
 
-    async fn is_open(&self) -> Result<bool, Problem> {
+    async fn is_open(&self, lasting: bool) -> Result<bool, Problem> {
         if !self.open_without_keys {
             return Ok(false);
         }
@@ -136,21 +142,27 @@ impl Gate {
         let any = match remembered {
             Some((_, true)) => true,
             Some((at, false)) if at.elapsed() < self.belief => false,
-            _ => {
-                let any = self.keys.any().await?;
-                self.memory().any = Some((Instant::now(), any));
-                any
-            }
+            _ => match asked(self.keys.any(), remembered.filter(|_| lasting)).await? {
+                Answer::Fresh(any) => {
+                    self.memory().any = Some((Instant::now(), any));
+                    any
+                }
+                Answer::Remembered(any) => any,
+            },
         };
         Ok(!any)
     }
 
-    async fn stored(&self, key_id: &str) -> Result<Option<StoredKey>, Problem> {
+    async fn stored(&self, key_id: &str, lasting: bool) -> Result<Option<StoredKey>, Problem> {
         let remembered = self.memory().keys.get(key_id).cloned();
-        if let Some((_, key)) = remembered.filter(|(at, _)| at.elapsed() < self.belief) {
-            return Ok(Some(key));
+        let remembered = remembered.map(|(at, key)| (at, Some(key)));
+        if let Some((_, key)) = remembered.clone().filter(|(at, _)| at.elapsed() < self.belief) {
+            return Ok(key);
         }
-        let found = self.keys.lookup(key_id).await?;
+        let found = match asked(self.keys.lookup(key_id), remembered.filter(|_| lasting)).await? {
+            Answer::Fresh(found) => found,
+            Answer::Remembered(key) => return Ok(key),
+        };
         let mut memory = self.memory();
         memory.keys.remove(key_id);
         if let Some(key) = &found {
@@ -164,6 +176,23 @@ impl Gate {
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is known of the keys.
+enum Answer<T> {
+    Fresh(T),
+    Remembered(T),
+}
+
+/// Asks the store; if it does not answer, what was remembered not too long ago will do.
+async fn asked<T>(lookup: Lookup<'_, T>, remembered: Option<(Instant, T)>) -> Result<Answer<T>, Problem> {
+    match remembered.filter(|(at, _)| at.elapsed() < LONG_BELIEF) {
+        None => Ok(Answer::Fresh(lookup.await?)),
+        Some((_, known)) => match timeout(PATIENCE, lookup).await {
+            Ok(Ok(answer)) => Ok(Answer::Fresh(answer)),
+            Ok(Err(_)) | Err(_) => Ok(Answer::Remembered(known)),
+        },
     }
 }
 
@@ -184,7 +213,8 @@ pub async fn gate(State(gate): State<Arc<Gate>>, mut request: Request, next: Nex
             return Problem::internal(&cause).into_response();
         }
     };
-    match gate.admit(request.headers().get(AUTHORIZATION), needed).await {
+    let lasting = outlasts_the_database(path.as_str());
+    match gate.admit(request.headers().get(AUTHORIZATION), needed, lasting).await {
         Ok(Some(caller)) => {
             request.extensions_mut().insert(caller);
             next.run(request).await

@@ -67,6 +67,7 @@ fn app_over(keys: Arc<Gate>) -> (Router, Arc<Gate>) {
         .route("/api/v1/jobs", get(who).post(who).put(who))
         .route("/api/v1/jobs/{id}", get(who).delete(who))
         .route("/api/v1/worker/claim", post(who))
+        .route("/metrics", get(who))
         .route("/forgotten", get(who))
         .layer(from_fn_with_state(Arc::clone(&keys), gate));
     (router, keys)
@@ -174,6 +175,35 @@ async fn the_store_is_asked_once_in_a_while_and_its_failure_shuts() {
     let (second, _) = app(&shelf, true);
     assert_eq!(status(&second, "GET", "/api/v1/jobs", Some(&header)).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(status(&second, "GET", "/api/v1/jobs", None).await, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn while_the_store_is_away_a_key_that_was_good_still_opens_the_metrics_alone() {
+    let shelf = Arc::new(Shelf::default());
+    let key = shelf.add(&[Scope::Read]);
+    let (known, unseen) = (bearer_of(&key), bearer_of(&shelf.add(&[Scope::Read])));
+    let wrong_secret = format!("Bearer {}{}", &key.reveal()[..16], &ApiKey::generate().reveal()[16..]);
+    let (app, _) = app_over(Arc::new(Gate::believing(Shared(Arc::clone(&shelf)), true, Duration::ZERO)));
+    assert_eq!(status(&app, "GET", "/metrics", Some(&known)).await, StatusCode::OK);
+    shelf.broken.store(true, Ordering::Relaxed);
+    for (path, header, expected) in [
+        ("/metrics", Some(&known), StatusCode::OK),
+        ("/api/v1/jobs", Some(&known), StatusCode::SERVICE_UNAVAILABLE),
+        ("/metrics", Some(&wrong_secret), StatusCode::UNAUTHORIZED),
+        ("/metrics", Some(&unseen), StatusCode::SERVICE_UNAVAILABLE),
+        ("/metrics", None, StatusCode::UNAUTHORIZED),
+    ] {
+        assert_eq!(
+            status(&app, "GET", path, header.map(String::as_str)).await,
+            expected,
+            "{path} {header:?}"
+        );
+    }
+    shelf.broken.store(false, Ordering::Relaxed);
+    shelf.keys.lock().unwrap().remove(key.id());
+    assert_eq!(status(&app, "GET", "/metrics", Some(&known)).await, StatusCode::UNAUTHORIZED, "revoked");
+    shelf.broken.store(true, Ordering::Relaxed);
+    assert_ne!(status(&app, "GET", "/metrics", Some(&known)).await, StatusCode::OK, "and not believed again");
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ use crate::job::new::NewJob;
 use crate::store;
 use crate::store::enqueue::{Enqueued, Fate, enqueue_apart};
 use crate::store::find::job_ids_of;
+use crate::store::line::Line;
 
 const ROUTE: &str = "POST /jobs/batch";
 
@@ -79,7 +80,7 @@ pub(super) async fn create_batch(
     let status = StatusCode::ACCEPTED;
     let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
         let mut transaction = state.store.pool().begin().await.map_err(store::Error::from)?;
-        let (body, created) = store_all(&state, &mut transaction, items).await?;
+        let (body, created) = store_all(&state, transaction.line(), items).await?;
         transaction.commit().await.map_err(store::Error::from)?;
         told(&state.notifier, &state.metrics, &created);
         return Ok(Repeatable { status, body, replayed: false });
@@ -87,7 +88,7 @@ pub(super) async fn create_batch(
     match keyed.begin(&state.store).await? {
         Begun::Replay(body) => Ok(Repeatable { status, body, replayed: true }),
         Begun::Work(mut work) => {
-            let (body, created) = store_all(&state, work.connection(), items).await?;
+            let (body, created) = store_all(&state, work.line(), items).await?;
             work.answer(&body).await?;
             told(&state.notifier, &state.metrics, &created);
             Ok(Repeatable { status, body, replayed: false })
@@ -103,17 +104,17 @@ type Fated = store::Result<Enqueued>;
 /// Stores what can be stored; answers the body and the jobs that were created.
 async fn store_all(
     state: &ApiState,
-    connection: &mut sqlx::PgConnection,
+    mut line: Line<'_>,
     items: Vec<Item>,
 ) -> Result<(Value, Vec<Enqueued>), Problem> {
     let wishes: Vec<NewJob> = items.iter().flatten().cloned().collect();
     let strict = state.settings.strict_kinds;
     let fates =
-        if wishes.is_empty() { Vec::new() } else { enqueue_apart(connection, &wishes, strict).await? };
+        if wishes.is_empty() { Vec::new() } else { enqueue_apart(line.again(), &wishes, strict).await? };
     let is_taken = |fate: &Fated| matches!(fate, Ok(Enqueued { fate: Fate::ExecutionIdTaken, .. }));
     let taken = wishes.iter().zip(&fates).filter(|(_, fate)| is_taken(fate));
     let names: Vec<String> = taken.filter_map(|(wish, _)| wish.execution_id.clone()).collect();
-    let owners = if names.is_empty() { HashMap::new() } else { job_ids_of(connection, &names).await? };
+    let owners = if names.is_empty() { HashMap::new() } else { job_ids_of(line, &names).await? };
     let mut stored = wishes.into_iter().zip(&fates);
     let mut results = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {

@@ -63,10 +63,10 @@ pub(super) async fn create(
 
 async fn create_once(state: &ApiState, wish: NewJob, mut work: Work) -> Result<Repeatable, Problem> {
     let strict = state.settings.strict_kinds;
-    let enqueued = enqueue(work.connection(), std::slice::from_ref(&wish), strict).await?.remove(0);
+    let enqueued = enqueue(work.line(), std::slice::from_ref(&wish), strict).await?.remove(0);
     let answer = match enqueued.fate {
         Fate::Created => taken(&enqueued, wish)?,
-        Fate::Existing | Fate::Replaced => answered(existing(work.connection(), enqueued.id).await?, false),
+        Fate::Existing | Fate::Replaced => answered(existing(work.line(), enqueued.id).await?, false),
         _ => {
             drop(work);
             return Err(refusal_now(state, &wish, &enqueued).await?);

@@ -59,6 +59,21 @@ impl<S: Send + Sync> FromRequestParts<S> for QueueName {
     }
 }
 
+/// The name of a limit in a path: `NAME`, or `queue:NAME`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for LimitName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = only_part(parts, state, "limit").await?;
+        let queue = text.strip_prefix("queue:");
+        check::name("limit", queue.unwrap_or(&text).to_owned())?;
+        Ok(Self(text))
+    }
+}
+
 /// The id of a worker in a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerName(pub String);

@@ -1,30 +1,57 @@
 //! Queues: looks at them, and pauses, resumes, drains, purges and sizes them. A queue needs no making:
 //! every name is one, and its verbs work before its first job.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::answer::Page;
 use super::auth::Caller;
+use super::change::Change;
 use super::check;
 use super::json::Body;
+use super::limits::{MOST_RUNNING, checked_rate};
 use super::path::QueueName;
 use super::problem::{Case, Problem, ProblemDocument};
+use super::request::DurationInput;
 use super::state::ApiState;
+use crate::job::limit::LimitSettings;
+use crate::store::limits::LimitDocument;
 use crate::store::queues::QueueDocument;
 
 const MOST_SLOTS: i32 = 10_000;
+const LONGEST_AGEING: Duration = Duration::from_hours(365 * 24);
 
-/// Limits of a queue.
+/// What to change of a queue: a field that is left out stays, null takes the setting away.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct QueueChange {
     /// How many of its jobs each worker runs at once, 0 to 10,000; null leaves it to the workers.
-    #[serde(deserialize_with = "Option::deserialize")]
-    #[schema(minimum = 0, maximum = 10_000, required = true)]
-    slots: Option<i64>,
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 10_000, value_type = Option<i64>)]
+    slots: Change<i64>,
+    /// Most of its jobs that run at once over all workers; null: any number.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 1_000_000, value_type = Option<i64>)]
+    max_running: Change<i64>,
+    /// Most of its jobs that start in each period, over all workers; null: any number.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000, value_type = Option<i64>)]
+    rate: Change<i64>,
+    /// The period of `rate`; a minute by default.
+    #[schema(value_type = Option<DurationInput>)]
+    per: Option<Value>,
+    /// Most jobs that start at one moment after a quiet time; by default as many as `rate`.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    burst: Option<i64>,
+    /// A job that is due this long is claimed as if its priority were one better; null: never.
+    #[serde(default)]
+    #[schema(value_type = Option<DurationInput>)]
+    priority_ageing: Change<Value>,
 }
 
 /// What a purge did.
@@ -129,7 +156,41 @@ pub(super) async fn change(
     QueueName(queue): QueueName,
     Body(change): Body<QueueChange>,
 ) -> Result<Json<QueueDocument>, Problem> {
-    let slots = change.slots.map(|slots| check::within("/slots", slots, 0, MOST_SLOTS)).transpose()?;
-    state.store.set_slots(&queue, slots).await?;
+    let keeps = change.slots.is_kept() && change.max_running.is_kept() && change.rate.is_kept();
+    if keeps && change.per.is_none() && change.burst.is_none() && change.priority_ageing.is_kept() {
+        let problem = Problem::invalid("", "The body changes nothing.");
+        return Err(problem.remedy("Send slots, max_running, rate or priority_ageing; null takes one away."));
+    }
+    let slots = change.slots.checked(|slots| check::within("/slots", slots, 0, MOST_SLOTS))?;
+    let most = change.max_running.checked(|most| check::within("/max_running", most, 0, MOST_RUNNING))?;
+    let ageing = change
+        .priority_ageing
+        .checked(|ageing| check::positive_duration("/priority_ageing", &ageing, LONGEST_AGEING))?;
+    let (per, burst) = (change.per, change.burst);
+    let rate = match change.rate {
+        Change::Set(rate) => {
+            checked_rate(Some(rate), per.as_ref(), burst)?.map_or(Change::Clear, Change::Set)
+        }
+        other => {
+            checked_rate(None, per.as_ref(), burst)?;
+            if other.is_kept() { Change::Keep } else { Change::Clear }
+        }
+    };
+    if !slots.is_kept() {
+        state.store.set_slots(&queue, slots.over(None)).await?;
+    }
+    if !most.is_kept() || !rate.is_kept() {
+        let name = format!("queue:{queue}");
+        let before = state.store.limit(&name).await?.map(LimitDocument::into_settings).unwrap_or_default();
+        let settings = LimitSettings {
+            max_running: most.over(before.max_running),
+            rate: rate.over(before.rate),
+            on_full: None,
+        };
+        state.store.set_limit(&name, &settings).await?;
+    }
+    if !ageing.is_kept() {
+        state.store.set_priority_ageing(&queue, ageing.over(None)).await?;
+    }
     show(State(state), QueueName(queue)).await
 }

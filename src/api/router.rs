@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
-    batch, docs, events, health, jobs, kinds, list, metrics, new_job, page, problem, queues, verbs, worker,
-    workers,
+    batch, docs, events, health, jobs, kinds, limits, list, metrics, new_job, page, problem, queues, verbs,
+    worker, workers,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -24,6 +24,7 @@ use super::{
         (name = "jobs", description = "Enqueue work, look at it, and act on it."),
         (name = "events", description = "What happens to jobs, live or page by page."),
         (name = "queues", description = "Named lanes with limits of their own."),
+        (name = "limits", description = "How many jobs may run or start, over all workers."),
         (name = "workers", description = "The processes that run jobs."),
         (name = "kinds", description = "What kinds of jobs are served."),
         (name = "remote workers", description = "Run jobs from any language over HTTP."),
@@ -59,6 +60,8 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(queues::resume))
         .routes(routes!(queues::drain))
         .routes(routes!(queues::purge))
+        .routes(routes!(limits::list))
+        .routes(routes!(limits::show, limits::set, limits::drop_limit))
         .routes(routes!(workers::list))
         .routes(routes!(workers::drain))
         .routes(routes!(kinds::list))

@@ -86,6 +86,7 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     let options = store_options(config, url.clone());
     once_it_answers(|| migrate(&options)).await?;
     let mut process = Process::open(options).await?;
+    process.declare(config).await?;
     let worker = workforce::worker(config, &process)?;
     let pulse = worker.pulse();
     let served =

@@ -48,6 +48,12 @@ pub(super) struct EnqueueArgs {
     /// How often it is tried in all [default: the kind's]
     #[arg(long, value_name = "N")]
     max_attempts: Option<u32>,
+    /// The limit that it counts for: its name, or name:key to be counted apart for each key; repeatable
+    #[arg(long = "concurrency-key", value_name = "KEY")]
+    concurrency_keys: Vec<String>,
+    /// Whose job it is; jobs take turns between fair keys
+    #[arg(long, value_name = "KEY")]
+    fair_key: Option<String>,
     /// Makes repeating this command safe: the same key and job are enqueued once
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
@@ -95,6 +101,8 @@ fn body(args: &EnqueueArgs) -> Result<Value, CliError> {
         ("run_at", args.run_at.map(|time| json!(time.to_rfc3339()))),
         ("execution_id", args.execution_id.as_ref().map(|name| json!(name))),
         ("tags", (!args.tags.is_empty()).then(|| json!(args.tags))),
+        ("concurrency_key", (!args.concurrency_keys.is_empty()).then(|| json!(args.concurrency_keys))),
+        ("fair_key", args.fair_key.as_ref().map(|key| json!(key))),
         ("max_attempts", args.max_attempts.map(|count| json!(count))),
     ];
     for (name, value) in optional {

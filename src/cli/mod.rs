@@ -2,12 +2,14 @@
 //! `main` it reads the config; it must hold no rule of the queue itself.
 
 mod client;
+mod declare;
 mod dev;
 mod enqueue;
 mod error;
 mod http;
 mod jobs;
 mod keys;
+mod limits;
 mod logging;
 mod migrate;
 mod output;
@@ -67,6 +69,8 @@ enum Command {
     Jobs(jobs::JobsArgs),
     /// Look at queues, pause, resume, drain and purge them
     Queues(queues::QueuesArgs),
+    /// Look at limits over all workers, set and drop them
+    Limits(limits::LimitsArgs),
     /// Look at workers
     Workers(workers::WorkersArgs),
 }
@@ -86,6 +90,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Enqueue(args) => enqueue::run(args, global).await,
         Command::Jobs(args) => jobs::run(args, global).await,
         Command::Queues(args) => queues::run(args, global).await,
+        Command::Limits(args) => limits::run(args, global).await,
         Command::Workers(args) => workers::run(args, global).await,
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::declare;
 use super::error::CliError;
 use super::patience::once_it_answers;
 use super::signals;
@@ -78,6 +79,11 @@ impl Process {
             helpers,
             tasks: vec![voice],
         })
+    }
+
+    /// Writes what the config declares for all workers.
+    pub(super) async fn declare(&self, config: &Config) -> Result<(), CliError> {
+        declare::limits(&self.store, config).await
     }
 
     /// Starts to keep house.

@@ -27,6 +27,7 @@ pub(super) async fn run(args: ServeArgs, global: &GlobalArgs) -> Result<(), CliE
     let options = store_options(&config, database_url(&config)?);
     once_it_answers(|| migrate(&options)).await?;
     let mut process = Process::open(options).await?;
+    process.declare(&config).await?;
     let (address, serving) =
         http::serve(&process, &config, config.api.listen, Routes::All, Vec::new()).await?;
     process.keep(&config);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Config;
 use super::section::Reader;
+use crate::job::limit::OnFull;
 
 pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     let worker = &config.worker;
@@ -17,6 +18,23 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     }
     if config.api.max_args_bytes > config.api.max_body_bytes {
         reader.report_here("api.max_args_bytes", "is larger than api.max_body_bytes".into());
+    }
+    for (name, queue) in &config.queues {
+        if queue.burst.is_some() && queue.rate.is_none() {
+            reader.report_here(&format!("queues.{name}.burst"), "needs a rate".into());
+        }
+    }
+    for (name, limit) in &config.limits {
+        if limit.limit().is_none() {
+            reader.report_here(
+                &format!("limits.{name}"),
+                "limits nothing; give max_running, rate or both".into(),
+            );
+        } else if limit.burst.is_some() && limit.rate.is_none() {
+            reader.report_here(&format!("limits.{name}.burst"), "needs a rate".into());
+        } else if limit.on_full != OnFull::Queue && limit.max_running.is_none_or(|most| most == 0) {
+            reader.report_here(&format!("limits.{name}.on_full"), "needs a max_running of at least 1".into());
+        }
     }
     for (name, kind) in &config.kinds {
         let settings = &kind.settings;

@@ -21,8 +21,8 @@ pub use error::{ConfigError, Problem};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
 pub use reference::reference;
 pub use settings::{
-    ApiSection, BackoffSection, DatabaseSection, EmbeddedSection, KeeperSection, KindKeys, LogSection,
-    QueueSection, WorkerSection,
+    ApiSection, BackoffSection, DatabaseSection, EmbeddedSection, KeeperSection, KindKeys, LimitSection,
+    LogSection, QueueSection, WorkerSection,
 };
 pub use source::Flag;
 pub use types::{
@@ -44,6 +44,7 @@ pub struct Config {
     pub keeper: KeeperSection,
     pub log: LogSection,
     pub queues: BTreeMap<String, QueueSection>,
+    pub limits: BTreeMap<String, LimitSection>,
     pub kinds: BTreeMap<String, KindSection>,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
@@ -108,8 +109,13 @@ impl Config {
     /// Leaves only these queues to this worker, with so many slots each.
     pub fn serve_only(&mut self, queues: &[(String, u32)]) {
         self.worker.slots = Some(0);
-        self.queues =
-            queues.iter().map(|(name, slots)| (name.clone(), QueueSection { slots: Some(*slots) })).collect();
+        let mut all = std::mem::take(&mut self.queues);
+        let named = |(name, slots): &(String, u32)| {
+            let mut section = all.remove(name).unwrap_or_else(QueueSection::unset);
+            section.slots = Some(*slots);
+            (name.clone(), section)
+        };
+        self.queues = queues.iter().map(named).collect();
     }
 
     /// How many jobs of `queue` run at once in this process.
@@ -134,6 +140,7 @@ impl Config {
             keeper: reader.section("keeper"),
             log: reader.section("log"),
             queues: named(reader, "queues", |reader, name| Some(reader.section(name))),
+            limits: named(reader, "limits", |reader, name| Some(reader.section(name))),
             kinds: named(reader, "kinds", |reader, name| kind::read(reader, name, &folder)),
             file,
             folder,

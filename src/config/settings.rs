@@ -11,6 +11,7 @@ use super::types::{
     ByteSize, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, LimitKey, LogFilter, LogFormat,
     PostgresUrl, Priority, QueueName, SchemaName, Secret, VariableName, VariableText, WebOrigin, Words,
 };
+use crate::job::limit::{LimitSettings, OnFull, Rate};
 use crate::job::unique::Unique;
 
 section! {
@@ -22,10 +23,10 @@ section! {
         schema: SchemaName = "tidemill";
         /// Connections of one process, at most.
         max_connections: u32 where "2"..="1000" = "10";
-        /// A direct connection for LISTEN, past `PgBouncer`. Absent: `url`.
+        /// A direct connection for LISTEN and migrations, past `PgBouncer`. Absent: `url`.
         listen_url: Option<PostgresUrl> = none;
-        /// Whether `url` leads through `PgBouncer` in transaction mode: nothing then rests on a session.
-        /// Without `listen_url` changes are seen by polling alone.
+        /// Whether `url` leads through `PgBouncer` in transaction mode: each statement then brings its settings along,
+        /// in a transaction of its own. Without `listen_url` changes are seen by polling alone.
         pgbouncer: bool = "false";
         /// No statement runs longer.
         statement_timeout: Duration where "100ms"..="1h" = "30s";
@@ -104,10 +105,39 @@ section! {
 }
 
 section! {
-    /// A queue's share of this worker. A queue that is not named here has `worker.slots`.
+    /// A queue: its share of this worker, and its limits over all workers. A queue that is not named here has
+    /// `worker.slots` and no limit. Limits that stand here are set whenever a process with this config starts;
+    /// those that people set and that do not stand here are left alone.
     QueueSection {
         /// How many of its jobs run at once here; 0 leaves the queue to other workers. Absent: `worker.slots`.
         slots: Option<u32> where "0"..="10000" = none;
+        /// Most of its jobs that run at once over all workers. Absent: any number.
+        max_running: Option<u32> where "0"..="1000000" = none;
+        /// Most of its jobs that start in each period, over all workers. Absent: any number.
+        rate: Option<u32> where "1"..="1000000" = none;
+        /// The period of `rate`.
+        per: Duration where "10ms"..="365d" = "1m";
+        /// Most jobs that start at one moment after a quiet time. Absent: as many as `rate`.
+        burst: Option<u32> where "1"..="1000000" = none;
+        /// A job that is due this long is claimed as if its priority were one better, and so on. Absent: never.
+        priority_ageing: Option<Duration> where "1s"..="365d" = none;
+    }
+}
+
+section! {
+    /// A limit over all workers for the jobs whose concurrency key is this name, or this name, a colon and a
+    /// key of their own: each key is counted apart. Set whenever a process with this config starts.
+    LimitSection {
+        /// Most jobs that run at once for each key; 0 stops them. Absent: any number.
+        max_running: Option<u32> where "0"..="1000000" = none;
+        /// Most jobs that start in each period for each key. Absent: any number.
+        rate: Option<u32> where "1"..="1000000" = none;
+        /// The period of `rate`.
+        per: Duration where "10ms"..="365d" = "1m";
+        /// Most jobs that start at one moment after a quiet time. Absent: as many as `rate`.
+        burst: Option<u32> where "1"..="1000000" = none;
+        /// What a new job does when `max_running` is reached.
+        on_full: OnFull = "queue";
     }
 }
 
@@ -215,6 +245,51 @@ pub(super) const COMMAND_KEYS: &[&str] = &[
 pub(super) const URL_KEYS: &[&str] =
     &["secret", "allow_private", "connect_timeout", "idle_timeout", "headers"];
 
+impl QueueSection {
+    /// A section that says nothing.
+    pub(super) fn unset() -> Self {
+        Self {
+            slots: None,
+            max_running: None,
+            rate: None,
+            per: Duration::from_mins(1),
+            burst: None,
+            priority_ageing: None,
+        }
+    }
+
+    /// The limit that the section sets, if it sets one.
+    #[must_use]
+    pub fn limit(&self) -> Option<LimitSettings> {
+        limit(self.max_running, self.rate, self.per, self.burst, OnFull::Queue)
+    }
+}
+
+impl LimitSection {
+    /// The limit that the section sets, if it sets one.
+    #[must_use]
+    pub fn limit(&self) -> Option<LimitSettings> {
+        limit(self.max_running, self.rate, self.per, self.burst, self.on_full)
+    }
+}
+
+fn limit(
+    max_running: Option<u32>,
+    rate: Option<u32>,
+    period: Duration,
+    burst: Option<u32>,
+    on_full: OnFull,
+) -> Option<LimitSettings> {
+    let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+    let rate = rate.map(|rate| Rate { count: number(rate), period, burst: burst.map(number) });
+    let max_running = max_running.map(number);
+    (max_running.is_some() || rate.is_some()).then_some(LimitSettings {
+        max_running,
+        rate,
+        on_full: Some(on_full),
+    })
+}
+
 impl Entry for BackoffSection {
     const FIELDS: &'static [Field] = <Self as Section>::FIELDS;
 
@@ -250,6 +325,7 @@ pub(super) const PLACES: &[Place] = &[
     place::<KeeperSection>("keeper", false),
     place::<LogSection>("log", false),
     place::<QueueSection>("queues", true),
+    place::<LimitSection>("limits", true),
     place::<KindKeys>("kinds", true),
 ];
 
@@ -275,6 +351,7 @@ mod tests {
         defaults::<KeeperSection>();
         defaults::<LogSection>();
         defaults::<QueueSection>();
+        defaults::<LimitSection>();
         defaults::<KindKeys>();
     }
 

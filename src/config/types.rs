@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::value::Setting;
+use crate::job::limit::OnFull;
 use crate::job::unique::Unique;
 
 /// What a queue or a kind may be called.
@@ -168,6 +169,16 @@ impl Setting for LogFormat {
             "json" => Some(Self::Json),
             _ => None,
         }
+    }
+}
+
+impl Setting for OnFull {
+    fn allowed() -> String {
+        "queue, cancel_newest or cancel_oldest".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::of(text)
     }
 }
 

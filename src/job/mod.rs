@@ -4,6 +4,7 @@
 pub mod attempt;
 pub mod document;
 pub mod event;
+pub mod limit;
 pub mod new;
 pub mod settings;
 pub mod state;

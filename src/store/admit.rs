@@ -2,9 +2,9 @@
 //! has limits of its own. Counts and claims in one transaction; no limit rests on anything else.
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection, PgConnection};
 
 use super::claim::{ClaimRequest, Claimed, claim_in};
+use super::line::Line;
 use super::{Result, Store};
 
 /// What a counted claim may take of jobs that wait in groups, so that those of no group are not starved.
@@ -38,21 +38,22 @@ impl Store {
     /// # Errors
     /// As [`Store::claim`].
     pub async fn claim_counted(&self, request: &ClaimRequest<'_>, share: Share) -> Result<Admitted> {
-        let mut connection = self.claiming().await?;
-        claim_counted_in(&mut connection, request, share).await
+        let mut transaction = self.claiming().await?;
+        let admitted = claim_counted_in(transaction.line(), request, share).await?;
+        transaction.commit().await?;
+        Ok(admitted)
     }
 }
 
-/// Claims on a connection of the caller's, also in its transaction.
+/// Claims in a transaction of the caller's: what is counted is claimed before it ends, or not at all.
 ///
 /// # Errors
 /// As [`Store::claim`].
 pub async fn claim_counted_in(
-    connection: &mut PgConnection,
+    mut line: Line<'_>,
     request: &ClaimRequest<'_>,
     share: Share,
 ) -> Result<Admitted> {
-    let mut transaction = connection.begin().await?;
     let priorities: Vec<i16> = (1..=9).collect();
     let run_ats: Vec<DateTime<Utc>> = request.cursor.iter().map(|position| position.run_at).collect();
     let ids: Vec<uuid::Uuid> = request.cursor.iter().map(|position| position.id).collect();
@@ -74,7 +75,7 @@ pub async fn claim_counted_in(
         &run_ats,
         &ids,
     )
-    .fetch_one(&mut *transaction)
+    .fetch_one(line.again())
     .await?;
     let mut admitted = Admitted { again_in_seconds: door.again_in_seconds, ..Admitted::default() };
     if !door.picked.is_empty() || door.plain_room > 0 {
@@ -84,9 +85,28 @@ pub async fn claim_counted_in(
             cursor: request.cursor,
             ..*request
         };
-        admitted.jobs = claim_in(&mut *transaction, &request).await?;
+        admitted.jobs = claim_in(line, &request).await?;
         admitted.plain_asked = usize::try_from(door.plain_room).unwrap_or(0);
     }
-    transaction.commit().await?;
+    Ok(admitted)
+}
+
+/// As [`claim_counted_in`], but undone if nothing comes of it, so that its locks go at once: for
+/// transactions that claim from several queues until one has something.
+///
+/// # Errors
+/// As [`Store::claim`].
+pub async fn claim_counted_apart(
+    mut line: Line<'_>,
+    request: &ClaimRequest<'_>,
+    share: Share,
+) -> Result<Admitted> {
+    let mut savepoint = line.savepoint().await?;
+    let admitted = claim_counted_in(savepoint.line(), request, share).await?;
+    if admitted.jobs.is_empty() {
+        savepoint.rollback().await?;
+    } else {
+        savepoint.commit().await?;
+    }
     Ok(admitted)
 }

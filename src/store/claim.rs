@@ -3,10 +3,10 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::pool::PoolConnection;
-use sqlx::{PgExecutor, Postgres};
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use super::line::Transaction;
 use super::readable::Readable;
 use super::{Result, Store};
 
@@ -76,12 +76,12 @@ impl Store {
         claim_in(self.claims(), request).await
     }
 
-    /// One of the connections that claims are made on; others wait for it, so give it back soon.
+    /// A transaction on one of the connections that claims are made on; others wait for it, so end it soon.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn claiming(&self) -> Result<PoolConnection<Postgres>> {
-        Ok(self.claims().acquire().await?)
+    pub async fn claiming(&self) -> Result<Transaction<'static>> {
+        Ok(self.claims().begin().await?)
     }
 }
 

@@ -5,6 +5,7 @@ use super::{Result, Store};
 
 /// What one queue has for a worker.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "the row of a statement; each is a fact of its own")]
 pub struct Due {
     /// The queue.
     pub queue: String,
@@ -28,6 +29,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
+    #[expect(clippy::too_many_lines, reason = "one statement, which is best read in one piece")]
     pub async fn due(&self, queues: &[String], kinds: &[String], discover: bool) -> Result<Vec<Due>> {
         let rows = sqlx::query_as!(
             Due,

@@ -3,10 +3,11 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgExecutor};
+use sqlx::{AssertSqlSafe, PgExecutor};
 use uuid::Uuid;
 
 use super::Result;
+use super::line::Line;
 use crate::job::document::{JobDocument, Links};
 use crate::job::new::NewJob;
 use crate::job::state::JobState;
@@ -171,17 +172,17 @@ pub async fn enqueue(
 }
 
 /// As [`enqueue`], but a job with a value that the database refuses is answered as its own error and
-/// the others are stored. For a connection in a transaction.
+/// the others are stored. For a line in a transaction.
 ///
 /// # Errors
 /// When the database fails; then the transaction is void.
 pub async fn enqueue_apart(
-    connection: &mut PgConnection,
+    mut line: Line<'_>,
     jobs: &[NewJob],
     strict_kinds: bool,
 ) -> Result<Vec<Result<Enqueued>>> {
-    let mut savepoint = connection.begin().await?;
-    match enqueue(&mut *savepoint, jobs, strict_kinds).await {
+    let mut savepoint = line.savepoint().await?;
+    match enqueue(savepoint.line(), jobs, strict_kinds).await {
         Ok(enqueued) => {
             savepoint.commit().await?;
             Ok(enqueued.into_iter().map(Ok).collect())
@@ -193,8 +194,8 @@ pub async fn enqueue_apart(
         Err(error) if error.blames_a_value() => {
             savepoint.rollback().await?;
             let (first, second) = jobs.split_at(jobs.len() / 2);
-            let mut all = Box::pin(enqueue_apart(connection, first, strict_kinds)).await?;
-            all.extend(Box::pin(enqueue_apart(connection, second, strict_kinds)).await?);
+            let mut all = Box::pin(enqueue_apart(line.again(), first, strict_kinds)).await?;
+            all.extend(Box::pin(enqueue_apart(line, second, strict_kinds)).await?);
             Ok(all)
         }
         Err(error) => Err(error),

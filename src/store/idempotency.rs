@@ -2,8 +2,8 @@
 //! answer commit together, so a key without its work cannot exist.
 
 use serde_json::Value;
-use sqlx::{PgConnection, Postgres, Transaction};
 
+use super::line::{Line, Transaction};
 use super::{Result, Store};
 
 /// What is known of a key.
@@ -21,7 +21,7 @@ pub enum Known {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn take_key(connection: &mut PgConnection, key: &str, request_hash: &[u8]) -> Result<Known> {
+pub async fn take_key(mut line: Line<'_>, key: &str, request_hash: &[u8]) -> Result<Known> {
     let taken = sqlx::query_scalar!(
         r#"
         insert into idempotency_keys as k (key, request_hash)
@@ -34,14 +34,14 @@ pub async fn take_key(connection: &mut PgConnection, key: &str, request_hash: &[
         key,
         request_hash
     )
-    .fetch_optional(&mut *connection)
+    .fetch_optional(line.again())
     .await?;
     if taken.is_some() {
         return Ok(Known::New);
     }
     // A second statement, for only its new snapshot sees what the rival committed.
     let known = sqlx::query!("select request_hash, answer from idempotency_keys where key = $1", key)
-        .fetch_one(connection)
+        .fetch_one(line)
         .await?;
     Ok(match known.answer {
         Some(answer) if known.request_hash == request_hash => Known::Answered(answer),
@@ -53,10 +53,8 @@ pub async fn take_key(connection: &mut PgConnection, key: &str, request_hash: &[
 ///
 /// # Errors
 /// When the database fails.
-pub async fn store_answer(connection: &mut PgConnection, key: &str, answer: &Value) -> Result<()> {
-    sqlx::query!("update idempotency_keys set answer = $2 where key = $1", key, answer)
-        .execute(connection)
-        .await?;
+pub async fn store_answer(line: Line<'_>, key: &str, answer: &Value) -> Result<()> {
+    sqlx::query!("update idempotency_keys set answer = $2 where key = $1", key, answer).execute(line).await?;
     Ok(())
 }
 
@@ -71,18 +69,18 @@ pub enum Turn {
     OtherRequest,
 }
 
-/// Work under a key. What is done on its connection commits together with the answer; dropped, nothing
+/// Work under a key. What is done on its line commits together with the answer; dropped, nothing
 /// of it happened and the key is free.
 #[derive(Debug)]
 pub struct Work {
-    transaction: Transaction<'static, Postgres>,
+    transaction: Transaction<'static>,
     key: String,
 }
 
 impl Work {
     /// Where the work is done.
-    pub fn connection(&mut self) -> &mut PgConnection {
-        &mut self.transaction
+    pub fn line(&mut self) -> Line<'_> {
+        self.transaction.line()
     }
 
     /// Stores the answer and commits.
@@ -90,7 +88,7 @@ impl Work {
     /// # Errors
     /// When the database fails; then the work is undone.
     pub async fn answer(mut self, answer: &Value) -> Result<()> {
-        store_answer(&mut self.transaction, &self.key, answer).await?;
+        store_answer(self.transaction.line(), &self.key, answer).await?;
         Ok(self.transaction.commit().await?)
     }
 }
@@ -102,7 +100,7 @@ impl Store {
     /// When the database fails.
     pub async fn take_turn(&self, key: &str, request_hash: &[u8]) -> Result<Turn> {
         let mut transaction = self.pool().begin().await?;
-        Ok(match take_key(&mut transaction, key, request_hash).await? {
+        Ok(match take_key(transaction.line(), key, request_hash).await? {
             Known::New => Turn::Ours(Work { transaction, key: key.to_owned() }),
             Known::Answered(answer) => Turn::Answered(answer),
             Known::OtherRequest => Turn::OtherRequest,

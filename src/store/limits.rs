@@ -9,52 +9,7 @@ use utoipa::ToSchema;
 
 use super::{Result, Store};
 use crate::job::document::micros;
-
-/// What a limit is set to.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LimitSettings {
-    /// Most jobs that run at once for each key; `None`: any number.
-    pub max_running: Option<i32>,
-    /// How many may start in a time.
-    pub rate: Option<Rate>,
-    /// What a new job does when the limit is reached; `queue` if `None`.
-    pub on_full: Option<OnFull>,
-}
-
-/// How many jobs may start in a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// So many on average.
-    pub count: i32,
-    /// In this time.
-    pub period: Duration,
-    /// At most so many at one moment after a quiet time; as `count` if `None`.
-    pub burst: Option<i32>,
-}
-
-/// What a new job does when the limit is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OnFull {
-    /// It waits.
-    Queue,
-    /// It is cancelled itself.
-    CancelNewest,
-    /// The one that came first is cancelled.
-    CancelOldest,
-}
-
-impl OnFull {
-    /// The word, as in SQL and JSON.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Queue => "queue",
-            Self::CancelNewest => "cancel_newest",
-            Self::CancelOldest => "cancel_oldest",
-        }
-    }
-}
+use crate::job::limit::{LimitSettings, OnFull, Rate};
 
 /// One limit as people see it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -74,6 +29,20 @@ pub struct LimitDocument {
     /// When somebody last changed it.
     #[serde(serialize_with = "micros")]
     pub updated_at: DateTime<Utc>,
+}
+
+impl LimitDocument {
+    /// What it is set to.
+    #[must_use]
+    pub fn into_settings(self) -> LimitSettings {
+        let rate = self.rate.zip(self.per_seconds).map(|(count, seconds)| Rate {
+            count,
+            period: Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX),
+            burst: self.burst,
+        });
+        let on_full = OnFull::of(&self.on_full);
+        LimitSettings { max_running: self.max_running, rate, on_full }
+    }
 }
 
 impl Store {

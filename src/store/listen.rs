@@ -9,7 +9,8 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Error, Result, Store, session};
+use super::session::direct;
+use super::{Error, Result, Store};
 
 /// How often the ear is tested.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
@@ -64,19 +65,25 @@ impl Wakes {
 }
 
 impl Store {
-    /// Starts listening until the token is cancelled; reconnects by itself.
+    /// Starts listening until the token is cancelled; reconnects by itself. Without a direct connection nothing is ever
+    /// heard, and whoever waits polls.
     #[must_use]
     pub fn listen(&self, shutdown: CancellationToken) -> Wakes {
         let (sender, _) = broadcast::channel(4096);
         let (healthy, healthy_receiver) = watch::channel(false);
         let wakes = Wakes { sender: sender.clone(), healthy: healthy_receiver };
+        // Behind a pooler a session that listens would be somebody else's the next moment.
+        let Some(url) = self.options().direct_url().map(str::to_owned) else {
+            tracing::info!("no direct connection to listen on (database.listen_url): polling");
+            return wakes;
+        };
         let store = self.clone();
         tokio::spawn(async move {
             let mut delay = Duration::from_millis(100);
             loop {
                 tokio::select! {
                     () = shutdown.cancelled() => break,
-                    ended = listen_once(&store, &sender, &healthy) => {
+                    ended = listen_once(&store, &url, &sender, &healthy) => {
                         if *healthy.borrow() {
                             delay = Duration::from_millis(100);
                         }
@@ -99,10 +106,11 @@ impl Store {
 /// Listens until the connection fails; answers why.
 async fn listen_once(
     store: &Store,
+    url: &str,
     sender: &broadcast::Sender<Wake>,
     healthy: &watch::Sender<bool>,
 ) -> Error {
-    match try_listen(store, sender, healthy).await {
+    match try_listen(store, url, sender, healthy).await {
         Ok(never) => match never {},
         Err(error) => error,
     }
@@ -112,12 +120,11 @@ enum Never {}
 
 async fn try_listen(
     store: &Store,
+    url: &str,
     sender: &broadcast::Sender<Wake>,
     healthy: &watch::Sender<bool>,
 ) -> Result<Never> {
-    let options = store.options();
-    let url = options.listen_url.as_ref().unwrap_or(&options.url);
-    let connect = session(options, url, &[])?;
+    let connect = direct(store.options(), url, &[])?;
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .acquire_timeout(Duration::from_secs(5))

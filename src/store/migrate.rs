@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use super::migration_driver::Driver;
-use super::{Error, Options, Result, Store, session};
+use super::session::{direct, opening, pooled};
+use super::{Error, Options, Result, Store};
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -44,17 +45,21 @@ pub fn known_version() -> i32 {
 /// # Errors
 /// When the database fails, or the schema is newer than this binary can use.
 pub async fn migrate(options: &Options) -> Result<()> {
-    let url = options.listen_url.as_ref().unwrap_or(&options.url);
-    let connect = session(options, url, &[])?.application_name("tidemill migrate");
-    let mut connection = PgConnection::connect_with(&connect).await?;
-    let outcome = run(&mut connection, &options.schema).await;
+    let url = options.direct_url();
+    let connect = url.map_or_else(|| pooled(options), |url| direct(options, url, &[]))?;
+    let mut connection = PgConnection::connect_with(&connect.application_name("tidemill migrate")).await?;
+    let outcome = match url {
+        Some(_) => in_session(&mut connection, &options.schema).await,
+        None => in_transaction(&mut connection, options).await,
+    };
     // Ending the session releases the advisory lock.
     let _ = connection.close().await;
     outcome
 }
 
-async fn run(connection: &mut PgConnection, schema: &str) -> Result<()> {
-    let quoted = format!("\"{}\"", schema.replace('"', "\"\""));
+/// Each migration in a transaction of its own.
+async fn in_session(connection: &mut PgConnection, schema: &str) -> Result<()> {
+    let quoted = quoted(schema);
     let prepare = format!(
         "set client_min_messages = warning;
          set statement_timeout = 0;
@@ -64,6 +69,31 @@ async fn run(connection: &mut PgConnection, schema: &str) -> Result<()> {
          set search_path = {quoted};"
     );
     connection.execute(sqlx::raw_sql(AssertSqlSafe(prepare))).await?;
+    run(connection, schema).await
+}
+
+/// All in one transaction: behind a pooler a lock or a setting of a session would stay with a stranger.
+async fn in_transaction(connection: &mut PgConnection, options: &Options) -> Result<()> {
+    let quoted = quoted(&options.schema);
+    let prepare = format!(
+        "set local client_min_messages = warning;
+         set local statement_timeout = 0;
+         set local idle_in_transaction_session_timeout = 0;
+         select pg_advisory_xact_lock({LOCK});
+         create schema if not exists {quoted};
+         set local search_path = {quoted};"
+    );
+    let mut transaction = connection.begin_with(opening(options, &[("synchronous_commit", "on")])).await?;
+    transaction.execute(sqlx::raw_sql(AssertSqlSafe(prepare))).await?;
+    run(&mut transaction, &options.schema).await?;
+    Ok(transaction.commit().await?)
+}
+
+fn quoted(schema: &str) -> String {
+    format!("\"{}\"", schema.replace('"', "\"\""))
+}
+
+async fn run(connection: &mut PgConnection, schema: &str) -> Result<()> {
     let found = found_version(connection).await?;
     let known = known_version();
     if found > known {
@@ -78,15 +108,21 @@ async fn run(connection: &mut PgConnection, schema: &str) -> Result<()> {
             .map_err(|error| Error::Migration(chain(&error)))?;
     }
     replace_verbs(connection).await?;
-    match connection.execute("select ensure_partitions()").await.map_err(Error::from) {
+    match make_partitions(connection).await {
         Err(error) if found > 0 && error.is_lock_timeout() => {
             tracing::warn!(
                 "partitions for the days ahead wait for whoever reads the jobs; the keeper makes them"
             );
             Ok(())
         }
-        other => other.map(drop),
+        other => other,
     }
+}
+
+async fn make_partitions(connection: &mut PgConnection) -> Result<()> {
+    let mut transaction = connection.begin().await?;
+    transaction.execute("select ensure_partitions()").await?;
+    Ok(transaction.commit().await?)
 }
 
 async fn found_version(connection: &mut PgConnection) -> Result<i32> {
@@ -99,23 +135,34 @@ async fn found_version(connection: &mut PgConnection) -> Result<i32> {
     Ok(version.get(0))
 }
 
-/// Replaces functions and views whole, in one transaction, if they are not this binary's already.
+/// Replaces functions and views whole, in one transaction, unless they are this binary's or a newer one's.
 async fn replace_verbs(connection: &mut PgConnection) -> Result<()> {
     let digest = BASE64_STANDARD.encode(Sha256::digest(format!("{}{VIEWS}", FUNCTIONS.concat())));
+    let verbs = format!("{} {digest}", env!("CARGO_PKG_VERSION"));
     let mut transaction = connection.begin().await?;
     let installed = transaction.fetch_one("select verbs_digest from schema_compatibility").await?;
-    if installed.get::<Option<String>, _>(0).as_ref() == Some(&digest) {
-        return Ok(());
+    if let Some(installed) = installed.get::<Option<String>, _>(0) {
+        // Those of a newer binary serve this one too; to put ours back would break that one.
+        if installed == verbs || release(&installed) > release(&verbs) {
+            return Ok(());
+        }
     }
     for statements in [DROP_VIEWS].iter().chain(FUNCTIONS).chain(&[VIEWS]) {
         transaction.execute(sqlx::raw_sql(*statements)).await?;
     }
     sqlx::query("update schema_compatibility set verbs_digest = $1")
-        .bind(digest)
+        .bind(verbs)
+        .persistent(false)
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;
     Ok(())
+}
+
+/// The release that functions and views came with, such as `[0, 1, 0]`.
+fn release(verbs: &str) -> Vec<u32> {
+    let version = verbs.split_once(' ').map_or("", |(version, _)| version);
+    version.split(['.', '-']).map_while(|part| part.parse().ok()).take(3).collect()
 }
 
 /// Drops all views of the schema, one after the other, those on which no other view rests first.
@@ -184,4 +231,17 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::release;
+
+    #[test]
+    fn releases_are_compared_as_numbers() {
+        assert!(release("0.10.0 x") > release("0.9.12 y"));
+        assert!(release("1.0.0-rc.1 x") > release("0.9.0 y"));
+        assert!(release("0.1.0 x") > release("a digest of before"));
+        assert_eq!(release("0.1.0 x"), release("0.1.0 y"));
+    }
 }

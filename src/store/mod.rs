@@ -19,6 +19,7 @@ pub mod idempotency;
 pub mod keys;
 pub mod kinds;
 pub mod limits;
+pub mod line;
 pub mod list;
 pub mod listen;
 pub mod migrate;
@@ -26,25 +27,23 @@ mod migration_driver;
 pub mod notify;
 pub mod partitions;
 pub mod ping;
+pub mod pool;
 pub mod queues;
 mod readable;
 pub mod remote_worker;
 pub mod report;
 pub mod retry;
+mod session;
 pub mod settle;
 pub mod settled_by;
 pub mod sweep;
 pub mod workers;
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
-use tokio::time::timeout;
-
 pub use error::{Error, Result};
+pub use pool::Pool;
 
 /// The statements of the hot path know by which index they go; with the rest off, stale statistics
 /// cannot tempt the planner to read a whole backlog.
@@ -54,9 +53,6 @@ const BY_INDEX: &[(&str, &str)] = &[
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
 ];
-
-/// How long a connection that comes back to its pool may take to show that it lives.
-const PONG_WITHIN: Duration = Duration::from_secs(5);
 
 /// How to reach the database.
 #[derive(Debug, Clone)]
@@ -71,8 +67,8 @@ pub struct Options {
     pub max_connections: u32,
     /// No statement runs longer.
     pub statement_timeout: Duration,
-    /// True behind a pooler in transaction mode: no session settings. The role's own `search_path`
-    /// must then lead to the schema.
+    /// True where `url` leads through a pooler in transaction mode: each statement then runs in a transaction of its
+    /// own with its settings, and without `listen_url` nothing listens.
     pub pgbouncer: bool,
 }
 
@@ -91,15 +87,12 @@ impl Options {
     }
 }
 
-/// How long a connection may lie idle and still be used untested.
-const TRUSTED_IDLE: Duration = Duration::from_millis(500);
-
 /// A handle on one Tidemill in one database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: PgPool,
-    claims: PgPool,
-    writes: PgPool,
+    pool: Pool,
+    claims: Pool,
+    writes: Pool,
     options: Arc<Options>,
 }
 
@@ -109,22 +102,20 @@ impl Store {
     /// # Errors
     /// When the URL cannot be read.
     pub fn connect(options: Options) -> Result<Self> {
-        let ordinary = session(&options, &options.url, &[("synchronous_commit", "on")])?;
-        let writing = session(&options, &options.url, &[&[("synchronous_commit", "on")], BY_INDEX].concat())?;
+        let safe = ("synchronous_commit", "on");
         // A claim that is lost in a crash costs only a lease, so it need not wait for the disk.
-        let claiming =
-            session(&options, &options.url, &[&[("synchronous_commit", "off")], BY_INDEX].concat())?;
+        let quick = ("synchronous_commit", "off");
         Ok(Self {
-            pool: pool(options.max_connections).connect_lazy_with(ordinary),
-            claims: pool(2).connect_lazy_with(claiming),
-            writes: pool(4).connect_lazy_with(writing),
+            pool: Pool::new(&options, options.max_connections, &[safe])?,
+            claims: Pool::new(&options, 2, &[&[quick], BY_INDEX].concat())?,
+            writes: Pool::new(&options, 4, &[&[safe], BY_INDEX].concat())?,
             options: Arc::new(options),
         })
     }
 
     /// The pool of ordinary connections.
     #[must_use]
-    pub fn pool(&self) -> &PgPool {
+    pub fn pool(&self) -> &Pool {
         &self.pool
     }
 
@@ -136,12 +127,12 @@ impl Store {
 
     /// Two connections that nothing else can use up, for claims, heartbeats and wake-ups; their commits
     /// do not wait for the disk.
-    pub(crate) fn claims(&self) -> &PgPool {
+    pub(crate) fn claims(&self) -> &Pool {
         &self.claims
     }
 
     /// Connections for what workers write of their attempts, which readers cannot use up.
-    pub(crate) fn writes(&self) -> &PgPool {
+    pub(crate) fn writes(&self) -> &Pool {
         &self.writes
     }
 
@@ -157,46 +148,4 @@ impl Store {
         self.writes.close().await;
         self.pool.close().await;
     }
-}
-
-fn pool(max_connections: u32) -> PgPoolOptions {
-    PgPoolOptions::new()
-        .max_connections(max_connections)
-        .acquire_timeout(Duration::from_secs(10))
-        .idle_timeout(Duration::from_mins(5))
-        // One that was in use just now is trusted: if it is dead it shows at once, and every verb may be tried
-        // again. Those that lay idle are tested, so that a restart of Postgres does not fail a verb for each.
-        .test_before_acquire(false)
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                Ok(timeout(PONG_WITHIN, connection.ping()).await.is_ok_and(|pong| pong.is_ok()))
-            })
-        })
-        .before_acquire(|connection, use_before| {
-            Box::pin(async move {
-                if use_before.idle_for > TRUSTED_IDLE {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-}
-
-pub(crate) fn session(options: &Options, url: &str, settings: &[(&str, &str)]) -> Result<PgConnectOptions> {
-    let connect = PgConnectOptions::from_str(url).map_err(|source| Error::BadUrl { source })?;
-    let connect = connect.application_name("tidemill");
-    if options.pgbouncer {
-        return Ok(connect);
-    }
-    let timeout = options.statement_timeout.as_millis().to_string();
-    Ok(connect
-        .options([
-            ("search_path", options.schema.as_str()),
-            ("statement_timeout", &timeout),
-            ("idle_in_transaction_session_timeout", &timeout),
-            ("default_transaction_isolation", "read committed"),
-            ("jit", "off"),
-            ("TimeZone", "UTC"),
-        ])
-        .options(settings.iter().copied()))
 }

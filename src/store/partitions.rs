@@ -22,10 +22,10 @@ impl Store {
         loop {
             let mut transaction = self.pool().begin().await?;
             // A large day has many names to forget before it can be dropped.
-            sqlx::query!("set local statement_timeout = 0").execute(&mut *transaction).await?;
+            sqlx::query!("set local statement_timeout = 0").execute(transaction.line()).await?;
             let day =
                 sqlx::query_scalar!("select drop_partition(make_interval(secs => $1))", retention_seconds)
-                    .fetch_one(&mut *transaction)
+                    .fetch_one(transaction.line())
                     .await?;
             transaction.commit().await?;
             match day {

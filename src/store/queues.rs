@@ -23,8 +23,20 @@ pub struct QueueDocument {
     pub draining_at: Option<DateTime<Utc>>,
     /// Slots of each worker, if somebody set them here.
     pub slots: Option<i32>,
+    /// Most of its jobs that run at once over all workers.
+    pub max_running: Option<i32>,
+    /// Most of its jobs that start in each period, over all workers.
+    pub rate: Option<i32>,
+    /// The period of `rate`, in seconds.
+    pub per_seconds: Option<f64>,
+    /// Most jobs that start at one moment after a quiet time.
+    pub burst: Option<i32>,
+    /// A job that is due for so many seconds is claimed as if its priority were one better.
+    pub priority_ageing_seconds: Option<f64>,
     /// How many of its jobs run now.
     pub running: i64,
+    /// How many wait for their turn or for a limit; 10,000 means that or more.
+    pub waiting: i64,
     /// How many are due; 10,000 means that or more.
     pub available: i64,
     /// Since when the oldest of them is due.
@@ -47,7 +59,13 @@ impl Store {
               paused_by,
               draining_at,
               slots,
+              max_running,
+              rate,
+              extract(epoch from rate_period)::double precision as per_seconds,
+              burst,
+              extract(epoch from priority_ageing)::double precision as priority_ageing_seconds,
               running as "running!",
+              waiting_at_most_10000 as "waiting!",
               due_at_most_10000 as "available!",
               oldest_due_at
             from queue_stats

@@ -172,7 +172,7 @@ impl Claimer {
         let limited = look.limited;
         let waiting = jobs.into_iter().map(|job| {
             let orders = leases.add(job.id, job.lease_id, asked_at, limited || job.grouped);
-            Waiting { orders, job }
+            Waiting { job, orders }
         });
         lane.admit(&self.shared, waiting);
         Ok(true)

@@ -46,6 +46,13 @@ pub(crate) struct Report {
     pub(crate) extension: Option<Extension>,
 }
 
+impl Report {
+    /// Nothing, which says that no more will come.
+    pub(crate) fn close() -> Self {
+        Self { job_id: Uuid::nil(), lease_id: Uuid::nil(), draft: None, stored: None, extension: None }
+    }
+}
+
 /// More time that a handler asks for; told whether it has it.
 #[derive(Debug)]
 pub(crate) struct Extension {

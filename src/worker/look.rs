@@ -113,7 +113,7 @@ impl Look {
     /// How much of the room groups may have: half of it where others of the same priority wait.
     pub(super) fn share(&self, room: usize) -> Share {
         let Some(worst_priority) = self.backlog else { return Share::WHOLE };
-        let half = (room + usize::from(rand::random::<bool>())) / 2;
+        let half = usize::midpoint(room, usize::from(rand::random::<bool>()));
         Share { worst_priority, room_at_worst: i64::try_from(half).unwrap_or(i64::MAX) }
     }
 
@@ -149,7 +149,7 @@ impl Look {
     pub(super) fn end(&mut self, claimed: &[Claimed], asked: usize, from_head: bool, took: Duration) {
         let plain = claimed.iter().filter(|job| !job.grouped);
         let found = plain.clone().count();
-        self.backlog = plain.clone().last().filter(|_| found >= asked).map(|job| job.priority);
+        self.backlog = plain.clone().next_back().filter(|_| found >= asked).map(|job| job.priority);
         for job in plain {
             if let Some(position) =
                 usize::try_from(job.priority - 1).ok().and_then(|at| self.cursor.get_mut(at))

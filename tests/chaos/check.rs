@@ -11,7 +11,7 @@ use crate::findings::Findings;
 use crate::history::{Event, History, Job};
 use crate::ledger::Ledger;
 use crate::load::Sent;
-use crate::processes::PARTS;
+use crate::processes::{MOST_OF_A_LINE, MOST_SLOW, PARTS};
 use crate::readers::Follow;
 
 /// All that is known of a scenario.
@@ -29,6 +29,7 @@ pub fn judge(findings: &mut Findings, evidence: &Evidence) {
     acknowledgements(findings, &evidence.history, &evidence.sent);
     endings(findings, &evidence.history);
     logs(findings, &evidence.history);
+    limits(findings, &evidence.history);
     executions::judge(findings, &evidence.history, &evidence.ledger, &evidence.kills);
     streams(findings, &evidence.history, &evidence.follows);
 }
@@ -114,6 +115,16 @@ fn endings(findings: &mut Findings, history: &History) {
     findings.none("completed attempts without their record", none);
     let left = (history.running != 0).then(|| format!("{} rows", history.running));
     findings.none("rows left in running", left.into_iter().collect());
+}
+
+fn limits(findings: &mut Findings, history: &History) {
+    let most = |key: &str| if key == "slow" { MOST_SLOW } else { MOST_OF_A_LINE };
+    let exceeded = history.most_at_once.iter().filter(|(key, running)| **running > most(key));
+    findings.told("keys with a limit", history.most_at_once.len());
+    findings.none(
+        "limits exceeded at some instant",
+        exceeded.map(|(key, running)| format!("{running} of {key}")).collect(),
+    );
 }
 
 fn logs(findings: &mut Findings, history: &History) {

@@ -43,6 +43,8 @@ pub struct History {
     pub attempts: BTreeMap<Uuid, Vec<Attempt>>,
     /// Rows of `running` when nothing ran any more.
     pub running: i64,
+    /// How many jobs of each concurrency key ran at once at most, by the database's clock.
+    pub most_at_once: BTreeMap<String, i64>,
 }
 
 /// How many jobs are not finished; `None` if the database is away.
@@ -59,6 +61,7 @@ impl History {
         history.read_jobs(&mut connection).await;
         history.read_events(&mut connection).await;
         history.read_attempts(&mut connection).await;
+        history.read_limits(&mut connection).await;
         let last_seqs: Vec<(Uuid, i64)> =
             sqlx::query_as("select job_id, last_seq from progress").fetch_all(&mut connection).await.unwrap();
         history.last_seqs = last_seqs.into_iter().collect();
@@ -110,6 +113,37 @@ impl History {
         for (job, lease, outcome) in rows {
             self.attempts.entry(job).or_default().push(Attempt { lease, outcome });
         }
+    }
+
+    /// From the beginnings and ends of all attempts.
+    async fn read_limits(&mut self, connection: &mut PgConnection) {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "with runs as (
+               select unnest(concurrency_keys) as key, started_at, finished_at
+               from jobs
+               where started_at is not null
+               union all
+               select unnest(j.concurrency_keys), a.started_at, a.finished_at
+               from attempts a
+               join jobs j on j.id = a.job_id
+               where a.started_at <> j.started_at
+             ),
+             marks as (
+               select key, started_at as at, 1 as step from runs
+               union all
+               select key, finished_at, -1 from runs
+             )
+             select key, max(running)
+             from (
+               select key, sum(step) over (partition by key order by at, step rows unbounded preceding) as running
+               from marks
+             ) m
+             group by key",
+        )
+        .fetch_all(connection)
+        .await
+        .unwrap();
+        self.most_at_once = rows.into_iter().collect();
     }
 
     /// How often leases were taken back.

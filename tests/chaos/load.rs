@@ -107,7 +107,7 @@ impl Client {
             let is_slow = (nth + number).is_multiple_of(SLOW_EVERY);
             let key = format!("client {number} request {nth}");
             self.sent.lock().unwrap().keys.insert(key.clone());
-            let job = self.enqueue(if is_slow { "slow" } else { "quick" }, &key).await;
+            let job = self.enqueue(is_slow, (!is_slow && nth % 2 == 0).then_some(nth % 3), &key).await;
             if let (true, Some(job)) = (is_slow, job) {
                 // Two readers follow some of them.
                 let copies = if nth % 3 == 0 { 2 } else { 1 };
@@ -118,9 +118,14 @@ impl Client {
         }
     }
 
-    /// Repeats the request until its answer is definite.
-    async fn enqueue(&self, kind: &str, key: &str) -> Option<Uuid> {
-        let body = json!({ "kind": kind, "args": { "key": key } });
+    /// Repeats the request until its answer is definite. Slow jobs and those of a line count for a limit.
+    async fn enqueue(&self, is_slow: bool, line: Option<usize>, key: &str) -> Option<Uuid> {
+        let mut body = json!({ "kind": if is_slow { "slow" } else { "quick" }, "args": { "key": key } });
+        match line {
+            Some(line) => body["concurrency_key"] = format!("line:{line}").into(),
+            None if is_slow => body["concurrency_key"] = "slow".into(),
+            None => {}
+        }
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.ask(&body, key).await {

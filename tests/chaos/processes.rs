@@ -25,6 +25,11 @@ note() { read -r now _ </proc/uptime; echo "$TIDEMILL_JOB_ID $TIDEMILL_ATTEMPT $
 /// How many parts a slow job reports.
 pub const PARTS: i64 = 20;
 
+/// How many jobs of each line may run at once.
+pub const MOST_OF_A_LINE: i64 = 1;
+/// How many slow jobs may run at once.
+pub const MOST_SLOW: i64 = 6;
+
 /// A process that exists, told apart from a later one with the same id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Seen {
@@ -283,9 +288,11 @@ note end
             ledger.display()
         )
     };
+    let limits =
+        format!("[limits.line]\nmax_running = {MOST_OF_A_LINE}\n[limits.slow]\nmax_running = {MOST_SLOW}\n");
     let config = format!(
         "[worker]\nlease_ttl = \"2s\"\nheartbeat = \"500ms\"\n[keeper]\nsweep = \"500ms\"\n\
-         [queues.quick]\nslots = 3\n[queues.slow]\nslots = 6\n{}{}",
+         [queues.quick]\nslots = 3\n[queues.slow]\nslots = 6\n{limits}{}{}",
         kind("quick"),
         kind("slow")
     );

@@ -14,11 +14,11 @@ async fn of_fifty_that_race_with_one_key_one_works_and_all_get_its_answer() {
         let store = db.store.clone();
         racers.spawn(async move {
             let mut transaction = store.pool().begin().await.unwrap();
-            match take_key(&mut transaction, "key", b"hash").await.unwrap() {
+            match take_key(transaction.line(), "key", b"hash").await.unwrap() {
                 Known::New => {
-                    let made = enqueue(&mut *transaction, &[job("k")], false).await.unwrap();
+                    let made = enqueue(transaction.line(), &[job("k")], false).await.unwrap();
                     let answer = json!({ "id": made[0].id });
-                    store_answer(&mut transaction, "key", &answer).await.unwrap();
+                    store_answer(transaction.line(), "key", &answer).await.unwrap();
                     transaction.commit().await.unwrap();
                     (true, answer)
                 }
@@ -36,29 +36,29 @@ async fn of_fifty_that_race_with_one_key_one_works_and_all_get_its_answer() {
 #[tokio::test]
 async fn another_body_is_told_so_and_a_rolled_back_key_is_free() {
     let db = Db::new().await;
-    let mut first = db.pool().begin().await.unwrap();
-    assert_eq!(take_key(&mut first, "key", b"a").await.unwrap(), Known::New);
+    let mut first = db.store.pool().begin().await.unwrap();
+    assert_eq!(take_key(first.line(), "key", b"a").await.unwrap(), Known::New);
     first.rollback().await.unwrap();
-    let mut second = db.pool().begin().await.unwrap();
-    assert_eq!(take_key(&mut second, "key", b"b").await.unwrap(), Known::New);
-    store_answer(&mut second, "key", &json!(1)).await.unwrap();
+    let mut second = db.store.pool().begin().await.unwrap();
+    assert_eq!(take_key(second.line(), "key", b"b").await.unwrap(), Known::New);
+    store_answer(second.line(), "key", &json!(1)).await.unwrap();
     second.commit().await.unwrap();
-    let mut third = db.pool().begin().await.unwrap();
-    assert_eq!(take_key(&mut third, "key", b"a").await.unwrap(), Known::OtherRequest);
-    assert_eq!(take_key(&mut third, "key", b"b").await.unwrap(), Known::Answered(json!(1)));
-    assert_eq!(take_key(&mut third, "other", b"a").await.unwrap(), Known::New);
+    let mut third = db.store.pool().begin().await.unwrap();
+    assert_eq!(take_key(third.line(), "key", b"a").await.unwrap(), Known::OtherRequest);
+    assert_eq!(take_key(third.line(), "key", b"b").await.unwrap(), Known::Answered(json!(1)));
+    assert_eq!(take_key(third.line(), "other", b"a").await.unwrap(), Known::New);
 }
 
 #[tokio::test]
 async fn an_expired_key_begins_anew() {
     let db = Db::new().await;
-    let mut first = db.pool().begin().await.unwrap();
-    take_key(&mut first, "key", b"a").await.unwrap();
-    store_answer(&mut first, "key", &json!(1)).await.unwrap();
+    let mut first = db.store.pool().begin().await.unwrap();
+    take_key(first.line(), "key", b"a").await.unwrap();
+    store_answer(first.line(), "key", &json!(1)).await.unwrap();
     first.commit().await.unwrap();
     db.execute("update idempotency_keys set expires_at = now() - interval '1 s'").await;
-    let mut second = db.pool().begin().await.unwrap();
-    assert_eq!(take_key(&mut second, "key", b"b").await.unwrap(), Known::New);
+    let mut second = db.store.pool().begin().await.unwrap();
+    assert_eq!(take_key(second.line(), "key", b"b").await.unwrap(), Known::New);
     second.rollback().await.unwrap();
     db.prune().await.unwrap();
     assert_eq!(db.count("idempotency_keys").await, 0);

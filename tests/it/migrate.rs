@@ -8,6 +8,7 @@ use tidemill::store::migrate::{known_version, migrate};
 use tidemill::{Options, Store};
 
 use crate::support::{DEADLINE, Db, job};
+use crate::whole_life;
 
 /// All that a migration made, as text.
 async fn inventory(db: &Db) -> String {
@@ -103,6 +104,50 @@ async fn a_newer_schema_is_left_alone_and_used_only_if_it_allows_it() {
     assert!(
         matches!(refusal, Error::UnknownSchema { found, known, .. } if found == newer && known == newer - 1)
     );
+}
+
+#[tokio::test]
+async fn an_older_binary_leaves_the_functions_of_a_newer_one() {
+    let db = Db::new().await;
+    let installed: String = db.scalar("select verbs_digest from schema_compatibility").await;
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(installed.starts_with(&format!("{version} ")), "{installed}");
+    // The same tables, other functions: what a binary does that was restarted in the middle of an upgrade.
+    let change =
+        "create or replace function tell(p_message text) returns void language sql as $$ select 'changed' $$";
+    for (release, stays) in [("999.0.0", true), (version, false), ("0.0.1", false)] {
+        db.execute(format!("{change}; update schema_compatibility set verbs_digest = '{release} other'"))
+            .await;
+        migrate(&db.options()).await.unwrap();
+        let changed = db.count("pg_proc where proname = 'tell' and prosrc like '%changed%'").await == 1;
+        assert_eq!(changed, stays, "{release}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_newer_schema_that_allows_it_everything_works() {
+    let db = Db::new().await;
+    let newer = known_version() + 1;
+    db.execute(format!(
+        "insert into refinery_schema_history (version, name, applied_on, checksum) values ({newer}, 'next', '', '0');
+         create table things_to_come (id uuid primary key);
+         alter table jobs add column to_come text;
+         alter table running add column to_come text default 'x';
+         alter table events add column to_come text;
+         alter table attempts add column to_come text;
+         alter table workers add column to_come text"
+    ))
+    .await;
+    whole_life::live(&db, db.options()).await;
+}
+
+#[tokio::test]
+async fn an_older_schema_is_refused_with_the_remedy() {
+    let db = Db::new().await;
+    db.execute("update refinery_schema_history set version = version - 1").await;
+    let refusal = db.check_schema().await.unwrap_err();
+    assert!(matches!(refusal, Error::UnknownSchema { found, known, .. } if found == known - 1), "{refusal}");
+    assert!(refusal.to_string().contains("tidemill migrate"), "{refusal}");
 }
 
 #[tokio::test]

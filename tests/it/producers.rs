@@ -57,7 +57,8 @@ async fn a2_rollback_and_nested_savepoint_leave_nothing() {
     let db = Db::new().await;
     let unique =
         |key: &str| NewJob { unique: Some(Unique::by_key(key)), execution_id: Some(key.into()), ..job("k") };
-    let mut transaction = db.pool().begin().await.unwrap();
+    let mut connection = db.connect().await;
+    let mut transaction = connection.begin().await.unwrap();
     let kept = enqueue_in(&mut *transaction, "tidemill", &unique("kept")).await.unwrap();
     let mut savepoint = transaction.begin().await.unwrap();
     let gone = enqueue_in(&mut *savepoint, "tidemill", &unique("gone")).await.unwrap();
@@ -70,7 +71,7 @@ async fn a2_rollback_and_nested_savepoint_leave_nothing() {
     let left: Vec<(uuid::Uuid, String, String)> =
         db.rows("select j.id, t.execution_id, u.key from jobs j, task_ids t, unique_keys u").await;
     assert_eq!(left, [(kept, "kept".to_owned(), "key:kept".to_owned())]);
-    let mut transaction = db.pool().begin().await.unwrap();
+    let mut transaction = connection.begin().await.unwrap();
     enqueue_in(&mut *transaction, "tidemill", &unique("other")).await.unwrap();
     transaction.rollback().await.unwrap();
     assert_eq!(

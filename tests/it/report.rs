@@ -102,7 +102,7 @@ async fn numbers_stay_without_gaps_and_in_commit_order_under_concurrent_writers(
                     let mut transaction = store.pool().begin().await.unwrap();
                     sqlx::query("select append_event($1, 1, 'void', '{}')")
                         .bind(jobs[0].id)
-                        .execute(&mut *transaction)
+                        .execute(transaction.line())
                         .await
                         .unwrap();
                     transaction.rollback().await.unwrap();

@@ -24,7 +24,9 @@ use super::super::idempotent::{Begun, Keyed};
 use super::super::json::{self, RawBody};
 use super::super::problem::Problem;
 use super::super::state::ApiState;
-use super::taken::{Taken, TakenJob, take_from};
+use super::taken::{Taken, TakenJob, claim_from, documents};
+use crate::store;
+use crate::store::claim::Claimed;
 use crate::store::listen::Wake;
 use crate::store::remote_worker::RemoteWorker;
 
@@ -213,11 +215,44 @@ async fn take(
 type Claim = (Option<Repeatable>, Taken);
 
 async fn take_now(state: &ApiState, wanted: &Wanted, queues: &[(String, i64)]) -> Result<Claim, Problem> {
-    let mut connection = state.store.claiming().await?;
-    let (jobs, taken) = take_from(state, &mut connection, wanted, queues).await?;
+    let mut claimed: Vec<Claimed> = Vec::new();
+    for (queue, room) in queues {
+        let left = i64::from(wanted.max) - i64::try_from(claimed.len()).unwrap_or(i64::MAX);
+        if left <= 0 {
+            break;
+        }
+        match take_from_one(state, wanted, queue, left.min(*room)).await {
+            Ok(jobs) => claimed.extend(jobs),
+            Err(error) => {
+                Taken::of(&claimed).hand_back(state).await;
+                return Err(error.into());
+            }
+        }
+    }
+    let taken = Taken::of(&claimed);
+    let jobs = match documents(state.store.pool(), claimed).await {
+        Ok(jobs) => jobs,
+        Err(error) => {
+            taken.hand_back(state).await;
+            return Err(error.into());
+        }
+    };
     state.metrics.jobs_claimed.inc_by(jobs.len() as u64);
     let answer = if jobs.is_empty() { None } else { Some(answer(jobs, false)?) };
     Ok((answer, taken))
+}
+
+/// A transaction for each queue: the limits of two are never locked at once.
+async fn take_from_one(
+    state: &ApiState,
+    wanted: &Wanted,
+    queue: &str,
+    most: i64,
+) -> store::Result<Vec<Claimed>> {
+    let mut transaction = state.store.claiming().await?;
+    let jobs = claim_from(state, transaction.line(), wanted, queue, most).await?;
+    transaction.commit().await?;
+    Ok(jobs)
 }
 
 /// As [`take_now`], in one transaction with the key: what was claimed comes again with it, so it is
@@ -235,10 +270,18 @@ async fn take_once(
         }
         Begun::Work(work) => work,
     };
-    let (jobs, _) = take_from(state, work.connection(), wanted, queues).await?;
-    if jobs.is_empty() {
+    let mut claimed = Vec::new();
+    for (queue, room) in queues {
+        // From the first queue that has some: its limits stay locked to the end of the transaction.
+        claimed = claim_from(state, work.line(), wanted, queue, i64::from(wanted.max).min(*room)).await?;
+        if !claimed.is_empty() {
+            break;
+        }
+    }
+    if claimed.is_empty() {
         return Ok((None, Taken::default()));
     }
+    let jobs = documents(work.line(), claimed).await?;
     state.metrics.jobs_claimed.inc_by(jobs.len() as u64);
     let answer = answer(jobs, false)?;
     work.answer(&answer.body).await?;

@@ -5,18 +5,19 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::PgConnection;
+use sqlx::PgExecutor;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::super::problem::Problem;
 use super::super::state::ApiState;
 use super::claim::Wanted;
 use crate::job::attempt::{Outcome, Usage};
 use crate::job::document::{JobDocument, micros};
-use crate::store::admit::{Share, claim_counted_in};
+use crate::store;
+use crate::store::admit::{Share, claim_counted_apart};
 use crate::store::claim::{ClaimRequest, Claimed, Position};
 use crate::store::find::find_jobs_in;
+use crate::store::line::Line;
 use crate::store::settle::Settled;
 
 /// A job with the lease under which its worker runs it.
@@ -35,49 +36,36 @@ pub(super) struct TakenJob {
 #[derive(Debug, Default)]
 pub(super) struct Taken(Vec<(Uuid, Uuid, String)>);
 
-/// Claims from each queue, in order, until there are enough; a queue comes with how many it may give.
-pub(super) async fn take_from(
+/// Claims at most `most` jobs from one queue, in the caller's transaction.
+pub(super) async fn claim_from(
     state: &ApiState,
-    connection: &mut PgConnection,
+    line: Line<'_>,
     wanted: &Wanted,
-    queues: &[(String, i64)],
-) -> Result<(Vec<TakenJob>, Taken), Problem> {
-    let mut claimed: Vec<Claimed> = Vec::new();
-    for (queue, room) in queues {
-        let left = i64::from(wanted.max) - i64::try_from(claimed.len()).unwrap_or(i64::MAX);
-        if left <= 0 {
-            break;
-        }
-        let request = ClaimRequest {
-            queue,
-            kinds: &wanted.kinds,
-            limit: left.min(*room),
-            cursor: &[Position::HEAD; 9],
-            worker_id: &wanted.worker,
-            lease_ttl_seconds: state.settings.remote_lease_ttl.as_secs_f64(),
-            picked: &[],
-        };
-        match claim_counted_in(connection, &request, Share::WHOLE).await {
-            Ok(admitted) => claimed.extend(admitted.jobs),
-            Err(error) => {
-                Taken::of(&claimed).hand_back(state).await;
-                return Err(error.into());
-            }
-        }
-    }
-    let taken = Taken::of(&claimed);
-    let ids: Vec<Uuid> = claimed.iter().map(|job| job.id).collect();
-    let documents = if ids.is_empty() {
-        Vec::new()
-    } else {
-        match find_jobs_in(connection, &ids).await {
-            Ok(documents) => documents,
-            Err(error) => {
-                taken.hand_back(state).await;
-                return Err(error.into());
-            }
-        }
+    queue: &str,
+    most: i64,
+) -> store::Result<Vec<Claimed>> {
+    let request = ClaimRequest {
+        queue,
+        kinds: &wanted.kinds,
+        limit: most,
+        cursor: &[Position::HEAD; 9],
+        worker_id: &wanted.worker,
+        lease_ttl_seconds: state.settings.remote_lease_ttl.as_secs_f64(),
+        picked: &[],
     };
+    Ok(claim_counted_apart(line, &request, Share::WHOLE).await?.jobs)
+}
+
+/// The claimed jobs as their worker gets them.
+pub(super) async fn documents(
+    executor: impl PgExecutor<'_>,
+    claimed: Vec<Claimed>,
+) -> store::Result<Vec<TakenJob>> {
+    if claimed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = claimed.iter().map(|job| job.id).collect();
+    let documents = find_jobs_in(executor, &ids).await?;
     let mut documents: HashMap<Uuid, JobDocument> =
         documents.into_iter().map(|document| (document.id, document)).collect();
     let with_lease = |claimed: Claimed| {
@@ -85,11 +73,11 @@ pub(super) async fn take_from(
         let (lease_id, lease_expires_at) = (claimed.lease_id, claimed.lease_expires_at);
         Some(TakenJob { job, lease_id, lease_expires_at })
     };
-    Ok((claimed.into_iter().filter_map(with_lease).collect(), taken))
+    Ok(claimed.into_iter().filter_map(with_lease).collect())
 }
 
 impl Taken {
-    fn of(claimed: &[Claimed]) -> Self {
+    pub(super) fn of(claimed: &[Claimed]) -> Self {
         Self(claimed.iter().map(|job| (job.id, job.lease_id, job.queue.clone())).collect())
     }
 
@@ -103,7 +91,12 @@ impl Taken {
             return;
         }
         match state.store.settle(&batch).await {
-            Ok(_) => state.notifier.queues(self.0.iter().map(|(_, _, queue)| queue.as_str())),
+            Ok(_) => {
+                let queues = || self.0.iter().map(|(_, _, queue)| queue.as_str());
+                state.notifier.queues(queues());
+                state.notifier.turns(queues());
+                state.notifier.freed();
+            }
             Err(error) => {
                 tracing::warn!(%error, jobs = batch.len(), "claimed jobs were not handed back; their leases will expire");
             }

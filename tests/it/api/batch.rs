@@ -106,7 +106,7 @@ async fn what_only_the_database_refuses_takes_nothing_with_it() {
         let job = |text: &str| NewJob::new("a", [("t".to_owned(), text.into())].into_iter().collect());
         let jobs: Vec<_> = ["\0", "b", "c", "d\0", "e", "f\0"].into_iter().map(job).collect();
         let mut transaction = server.store.pool().begin().await.unwrap();
-        let fates = enqueue_apart(&mut transaction, &jobs, false).await.unwrap();
+        let fates = enqueue_apart(transaction.line(), &jobs, false).await.unwrap();
         transaction.commit().await.unwrap();
         let stored: Vec<_> = fates.iter().map(Result::is_ok).collect();
         assert_eq!(stored, [false, true, true, false, true, false]);

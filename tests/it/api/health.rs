@@ -2,12 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde_json::json;
+use tidemill::api::key::Scope;
 use tidemill::api::server::ApiSettings;
 use tidemill::api::state::Probe;
+use tidemill::{Options, Store};
+use tokio_util::sync::CancellationToken;
 
-use super::server::{on_a_server, on_a_server_with, text};
+use super::server::{on_a_server, on_a_server_with, start, text};
+use crate::support::{Db, Proxy, wait_for};
 
 #[tokio::test]
 async fn ready_means_that_every_part_is() {
@@ -23,7 +29,7 @@ async fn ready_means_that_every_part_is() {
         assert_eq!(problem["checks"], json!([{"name": "process", "reason": "the worker did not claim"}]));
         claims.store(true, Ordering::SeqCst);
         assert_eq!(server.get("/readyz").await.expect(200), json!({"status": "ready"}));
-        server.sql("update refinery_schema_history set version = 0").await;
+        server.sql("delete from refinery_schema_history").await;
         let problem = server.get("/readyz").await.problem(503, "unavailable");
         assert!(text(&problem["detail"]).contains("tidemill migrate"), "{problem}");
         server.store.close().await;
@@ -56,6 +62,40 @@ async fn metrics_show_levels_and_counts() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn metrics_stay_readable_while_the_database_is_away() {
+    let db = Db::new().await;
+    let proxy = Proxy::before(&db.options().url).await;
+    let store = Store::connect(Options { url: proxy.url(&db.options().url), ..db.options() }).unwrap();
+    let shutdown = CancellationToken::new();
+    let server = start(store, ApiSettings::default(), Vec::new(), shutdown.clone()).await;
+    let key = server.make_key("scraper", &[Scope::Read]).await;
+    let scrape = async || {
+        let request = server.request(Method::GET, "/metrics").bearer_auth(key.reveal());
+        text(&server.send(request).await.expect(200)).to_owned()
+    };
+    assert!(scrape().await.contains("\ntidemill_database_up 1\n"));
+    proxy.black_hole();
+    let began = Instant::now();
+    let mut found = String::new();
+    // Far longer than a key is believed elsewhere.
+    while began.elapsed() < Duration::from_secs(6) {
+        let asked = Instant::now();
+        found = scrape().await;
+        assert!(asked.elapsed() < Duration::from_secs(8), "a scrape took {:?}", asked.elapsed());
+    }
+    assert!(found.contains("\ntidemill_database_up 0\n"), "{found}");
+    assert!(found.contains("\ntidemill_http_requests_total{"), "{found}");
+    let request = server.request(Method::GET, "/api/v1/queues").bearer_auth(key.reveal());
+    server.send(request).await.problem(503, "unavailable");
+    proxy.heal_for_new();
+    wait_for("the database is back", async || {
+        scrape().await.contains("\ntidemill_database_up 1\n").then_some(())
+    })
+    .await;
+    shutdown.cancel();
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod access;
 mod batch;
 mod enqueue;
 mod health;
+mod limits;
 mod list;
 mod queues;
 pub(crate) mod server;

@@ -74,7 +74,8 @@ async fn slots_bound_what_a_remote_worker_holds() {
             (json!({}), ""),
             (json!({"slots": -1}), "/slots"),
             (json!({"slots": "2"}), "/slots"),
-            (json!({"slots": 1, "rate": 2}), "/rate"),
+            (json!({"slots": 1, "speed": 2}), "/speed"),
+            (json!({"per": "1h"}), "/per"),
         ] {
             let problem = patch(&server, "default", body).await.problem(422, "invalid-request");
             assert_eq!(problem["field"], field);

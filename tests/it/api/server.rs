@@ -183,7 +183,8 @@ pub(crate) async fn on_a_server_with<T: Future<Output = ()>>(
     server().create(&name, true).await;
     let shutdown = CancellationToken::new();
     let outcome = AssertUnwindSafe(async {
-        let started = start(&name, settings, probes, shutdown.clone()).await;
+        let store = Store::connect(Options::new(server().url(&name))).unwrap();
+        let started = start(store, settings, probes, shutdown.clone()).await;
         tokio::time::timeout(Duration::from_mins(2), test(Arc::new(started))).await.expect("in time");
     })
     .catch_unwind()
@@ -195,10 +196,15 @@ pub(crate) async fn on_a_server_with<T: Future<Output = ()>>(
     }
 }
 
-async fn start(name: &str, settings: ApiSettings, probes: Vec<Probe>, shutdown: CancellationToken) -> Server {
+/// Starts one on a store.
+pub(crate) async fn start(
+    store: Store,
+    settings: ApiSettings,
+    probes: Vec<Probe>,
+    shutdown: CancellationToken,
+) -> Server {
     // Another test of this process may have installed one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let store = Store::connect(Options::new(server().url(name))).unwrap();
     let notifier = Notifier::default();
     tokio::spawn(notifier.clone().run(store.clone(), shutdown.clone()));
     let around = Surroundings {

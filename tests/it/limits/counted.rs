@@ -27,7 +27,7 @@ async fn j1_queue_limit_holds_over_all_workers() {
     assert!(claim(&db, 10).await.is_empty());
     assert!(db.complete_one(&first[0]).await);
     assert_eq!(claim(&db, 10).await.len(), 1);
-    other.set_limit("queue:default", &tidemill::store::limits::LimitSettings::default()).await.unwrap();
+    other.set_limit("queue:default", &tidemill::job::limit::LimitSettings::default()).await.unwrap();
     assert_eq!(db.claim_some("default", "k", 10).await.len(), 6, "without a limit all others may run");
     db.check_invariants().await;
 }

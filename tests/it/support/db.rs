@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, ConnectOptions, Decode, FromRow, PgConnection, Postgres, Type};
+use sqlx::{AssertSqlSafe, ConnectOptions, Decode, FromRow, PgConnection, PgPool, Postgres, Type};
 use tidemill::job::attempt::Usage;
 use tidemill::job::document::JobDocument;
 use tidemill::store::claim::{ClaimRequest, Claimed, Cursor, Position};
@@ -53,6 +53,11 @@ impl Db {
         server().create(&name, template).await;
         let store = Store::connect(options(server().url(&name))).unwrap();
         Self { store, name }
+    }
+
+    /// Its connections as sqlx has them.
+    pub(crate) fn pool(&self) -> &PgPool {
+        self.store.pool().bare()
     }
 
     pub(crate) fn options(&self) -> Options {

@@ -1,6 +1,7 @@
 //! What the tests share: one Postgres a run, a database a test, and helpers that wait for facts.
 //! Nothing here may wait for a fixed time as proof of anything.
 
+mod bouncer;
 mod db;
 mod locks;
 mod mill;
@@ -14,6 +15,7 @@ use serde_json::{Map, Value, json};
 use tidemill::{NewJob, Options};
 use tokio::time::Instant;
 
+pub(crate) use bouncer::Bouncer;
 pub(crate) use db::Db;
 pub(crate) use locks::{Session, blocked_or_done};
 pub(crate) use mill::{Mill, MillBuilder, ok};
