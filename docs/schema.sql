@@ -1599,7 +1599,7 @@ begin
   elsif failed and (permanent or j.attempt >= j.max_attempts) then
     j.state := 'failed';
   else
-    superseder := superseder_of(j);
+    superseder := case when j.unique_key is not null then superseder_of(j) end;
     j.state := case when superseder is null then 'available' else 'cancelled' end;
   end if;
 
@@ -1692,20 +1692,22 @@ COMMENT ON FUNCTION tidemill.spend(p_key text, p_limit tidemill.limits, p_count 
 CREATE FUNCTION tidemill.superseder_of(p_job tidemill.jobs) RETURNS uuid
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
+    SET lock_timeout TO '2s'
     AS $$
 declare
   held unique_keys;
 begin
-  if p_job.unique_key is null then
-    return null;
-  end if;
   -- Waits for whoever just takes the key.
   select * into held from unique_keys where key = p_job.unique_key for share;
   return case when p_job.id = any(held.supersedes) then held.job_id end;
+exception when lock_not_available then
+  -- But somebody's open transaction must not hold up a worker: this job may run once more, and gives way
+  -- after that.
+  return null;
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.superseder_of(p_job tidemill.jobs) IS 'The job that took the key of this running one, which therefore must not run again; null for most.';
+COMMENT ON FUNCTION tidemill.superseder_of(p_job tidemill.jobs) IS 'The job that took the key of this running one, which therefore must not run again; null if none did.';
 
 CREATE FUNCTION tidemill.sweep(p_limit integer DEFAULT 500) RETURNS TABLE(job_id uuid, lease_id uuid, state text, reason text)
     LANGUAGE plpgsql
@@ -1771,6 +1773,7 @@ declare
   due timestamptz;
   holder uuid;
   outcome text;
+  named text[] := '{}';
 begin
   -- From here to the commit nobody else takes these keys. In order, so that no two batches wait for
   -- one another.
@@ -1794,7 +1797,9 @@ begin
     end if;
     if holder is null then
       -- A job that will not be takes no key.
-      continue when exists (select from task_ids where execution_id = wish ->> 'execution_id');
+      continue when wish ->> 'execution_id' = any(named)
+        or exists (select from task_ids where execution_id = wish ->> 'execution_id');
+      named := named || (wish ->> 'execution_id');
       update unique_keys set job_id = (wish ->> 'id')::uuid, seen_at = clock_timestamp() where key = taken;
     elsif wish -> 'terms' ->> 'on_conflict' = 'reject' then
       outcome := 'conflict';
@@ -2103,7 +2108,7 @@ COMMENT ON COLUMN tidemill.events.seq IS 'From 1, without gaps, in the order of 
 
 COMMENT ON COLUMN tidemill.events.attempt IS 'The try during which it happened.';
 
-COMMENT ON COLUMN tidemill.events.type IS 'What happened: progress, log, attempt_failed, retry, snoozed, cancel_requested, lease_lost, or a handler''s own.';
+COMMENT ON COLUMN tidemill.events.type IS 'What happened: progress, log, attempt_failed, retry, snoozed, released, cancel_requested, lease_lost, replaced, extended, expired, or a handler''s own.';
 
 COMMENT ON COLUMN tidemill.events.data IS 'The type''s own fields.';
 

@@ -101,3 +101,4 @@ comment on column unique_keys.key is 'The key, as in jobs.';
 comment on column unique_keys.job_id is 'The last job that took it; null if none has yet.';
 comment on column unique_keys.supersedes is 'Jobs with this key that still ran when it passed on, and must not come back into the queue.';
 comment on column unique_keys.seen_at is 'When a job took it, or the keeper last found that its job is kept.';
+comment on column events.type is 'What happened: progress, log, attempt_failed, retry, snoozed, released, cancel_requested, lease_lost, replaced, extended, expired, or a handler''s own.';

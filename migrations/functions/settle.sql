@@ -88,7 +88,7 @@ begin
   elsif failed and (permanent or j.attempt >= j.max_attempts) then
     j.state := 'failed';
   else
-    superseder := superseder_of(j);
+    superseder := case when j.unique_key is not null then superseder_of(j) end;
     j.state := case when superseder is null then 'available' else 'cancelled' end;
   end if;
 

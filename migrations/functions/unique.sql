@@ -145,19 +145,21 @@ comment on function held_by(text, jsonb, uuid, uuid[])
 create or replace function superseder_of(p_job jobs) returns uuid
 language plpgsql
 set search_path from current
+set lock_timeout = '2s'
 as $$
 declare
   held unique_keys;
 begin
-  if p_job.unique_key is null then
-    return null;
-  end if;
   -- Waits for whoever just takes the key.
   select * into held from unique_keys where key = p_job.unique_key for share;
   return case when p_job.id = any(held.supersedes) then held.job_id end;
+exception when lock_not_available then
+  -- But somebody's open transaction must not hold up a worker: this job may run once more, and gives way
+  -- after that.
+  return null;
 end
 $$;
-comment on function superseder_of(jobs) is 'The job that took the key of this running one, which therefore must not run again; null for most.';
+comment on function superseder_of(jobs) is 'The job that took the key of this running one, which therefore must not run again; null if none did.';
 
 create or replace function replace_fields(p_job uuid, p_fields jsonb, p_by text default session_user) returns boolean
 language plpgsql
@@ -250,6 +252,7 @@ declare
   due timestamptz;
   holder uuid;
   outcome text;
+  named text[] := '{}';
 begin
   -- From here to the commit nobody else takes these keys. In order, so that no two batches wait for
   -- one another.
@@ -273,7 +276,9 @@ begin
     end if;
     if holder is null then
       -- A job that will not be takes no key.
-      continue when exists (select from task_ids where execution_id = wish ->> 'execution_id');
+      continue when wish ->> 'execution_id' = any(named)
+        or exists (select from task_ids where execution_id = wish ->> 'execution_id');
+      named := named || (wish ->> 'execution_id');
       update unique_keys set job_id = (wish ->> 'id')::uuid, seen_at = clock_timestamp() where key = taken;
     elsif wish -> 'terms' ->> 'on_conflict' = 'reject' then
       outcome := 'conflict';

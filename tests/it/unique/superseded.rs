@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidemill::NewJob;
-use tidemill::job::attempt::Outcome;
+use tidemill::job::attempt::{Outcome, Usage};
 
 use super::{QUEUED, created, end, existing, failure, in_status, wish};
 use crate::support::{Db, Session, blocked_or_done};
@@ -110,6 +110,25 @@ async fn who_takes_the_key_of_a_running_job_and_who_hands_that_back_wait_for_one
     settler.run("commit").await.unwrap();
     // It is scheduled now, and stands in the way.
     assert_eq!(rival.await.unwrap().1.unwrap(), Some(new));
+}
+
+#[tokio::test]
+async fn an_open_transaction_with_the_key_holds_up_no_worker_and_the_job_gives_way_after_one_more_attempt() {
+    let db = Db::new().await;
+    in_status(&db, "running", queued()).await;
+    let mut inserter = Session::begin(&db).await;
+    let sql =
+        r#"select enqueue('k', unique_by => '{"states": ["scheduled", "available", "waiting"]}')::text"#;
+    inserter.run(sql).await.unwrap();
+    let (old, lease) = db.rows::<(uuid::Uuid, uuid::Uuid)>("select job_id, lease_id from running").await[0];
+    let released =
+        || tidemill::store::settle::Settled::of(old, lease, Outcome::Released, Usage::default()).unwrap();
+    assert_eq!(db.settle(&[released()]).await.unwrap()[0].as_deref(), Some("available"));
+    inserter.run("commit").await.unwrap();
+    let again = db.claim_one().await;
+    assert_eq!(again.id, old);
+    assert_eq!(end(&db, &again, Outcome::Released).await, "cancelled");
+    assert_eq!(db.count("jobs_live").await, 1);
 }
 
 #[tokio::test]
