@@ -345,6 +345,16 @@ $$;
 
 COMMENT ON FUNCTION tidemill.delete_job(p_job uuid) IS 'Removes a job that does not run, with all its history. Answers deleted, running, or null if there is no such job.';
 
+CREATE FUNCTION tidemill.delete_schedule(p_name text) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  with gone as (delete from schedules where name = p_name returning name)
+  select exists (select from gone)
+$$;
+
+COMMENT ON FUNCTION tidemill.delete_schedule(p_name text) IS 'Removes a schedule and its slots; its jobs stay. Answers whether there was one.';
+
 CREATE FUNCTION tidemill.drain_queue(p_queue text, p_by text DEFAULT SESSION_USER) RETURNS void
     LANGUAGE sql
     SET search_path TO 'tidemill'
@@ -490,6 +500,102 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.enqueue_many(p_jobs jsonb) IS 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in} in your transaction, all or none; answers their ids in order, for one that is not unique that of the existing job.';
+
+CREATE TABLE tidemill.schedules (
+    name text NOT NULL,
+    cron text,
+    every interval,
+    at timestamp with time zone,
+    timezone text DEFAULT 'UTC'::text NOT NULL,
+    job jsonb NOT NULL,
+    missed text DEFAULT 'one'::text NOT NULL,
+    missed_limit integer DEFAULT 10 NOT NULL,
+    overlap text DEFAULT 'skip'::text NOT NULL,
+    jitter interval DEFAULT '00:00:00'::interval NOT NULL,
+    paused_at timestamp with time zone,
+    paused_by text,
+    source text DEFAULT 'sql'::text NOT NULL,
+    anchor_at timestamp with time zone DEFAULT now() NOT NULL,
+    next_at timestamp with time zone,
+    upcoming timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
+    last_slot_at timestamp with time zone,
+    unfinished uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    problem text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT schedules_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT schedules_at_is_in_reach CHECK (((at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (at < '2200-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT schedules_cron_is_short CHECK (((length(cron) >= 1) AND (length(cron) <= 255))),
+    CONSTRAINT schedules_every_is_1_second_to_10_years_without_months CHECK ((((every >= '00:00:01'::interval) AND (every <= '3660 days'::interval)) AND (EXTRACT(year FROM every) = (0)::numeric) AND (EXTRACT(month FROM every) = (0)::numeric))),
+    CONSTRAINT schedules_have_one_of_cron_every_at CHECK ((num_nonnulls(cron, every, at) = 1)),
+    CONSTRAINT schedules_jitter_is_in_reach CHECK (((jitter >= '00:00:00'::interval) AND (jitter <= '1 day'::interval))),
+    CONSTRAINT schedules_job_is_a_template CHECK (((jsonb_typeof(job) = 'object'::text) AND (COALESCE((job ->> 'kind'::text), ''::text) ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text) AND (COALESCE(jsonb_typeof((job -> 'args'::text)), 'object'::text) = 'object'::text) AND (COALESCE(jsonb_typeof((job -> 'metadata'::text)), 'object'::text) = 'object'::text) AND (COALESCE(jsonb_typeof((job -> 'tags'::text)), 'array'::text) = 'array'::text) AND ((job - '{kind,args,queue,priority,max_attempts,soft_timeout,hard_timeout,tags,metadata,retain}'::text[]) = '{}'::jsonb))),
+    CONSTRAINT schedules_missed_is_known CHECK ((missed = ANY (ARRAY['skip'::text, 'one'::text, 'all'::text]))),
+    CONSTRAINT schedules_missed_limit_is_1_to_1000 CHECK (((missed_limit >= 1) AND (missed_limit <= 1000))),
+    CONSTRAINT schedules_overlap_is_known CHECK ((overlap = ANY (ARRAY['skip'::text, 'queue'::text, 'allow'::text, 'cancel'::text]))),
+    CONSTRAINT schedules_paused_by_somebody CHECK (((paused_at IS NULL) = (paused_by IS NULL))),
+    CONSTRAINT schedules_source_is_known CHECK ((source = ANY (ARRAY['config'::text, 'api'::text, 'sql'::text]))),
+    CONSTRAINT schedules_timezone_is_short CHECK (((length(timezone) >= 1) AND (length(timezone) <= 63)))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE tidemill.schedules IS 'What is enqueued by the clock; act on it through set_schedule and its siblings.';
+
+COMMENT ON COLUMN tidemill.schedules.name IS 'The schedule.';
+
+COMMENT ON COLUMN tidemill.schedules.cron IS 'Cron text of five fields, or six with seconds first; docs/schedules.md says how it is read.';
+
+COMMENT ON COLUMN tidemill.schedules.every IS 'Time from slot to slot, counted from anchor_at.';
+
+COMMENT ON COLUMN tidemill.schedules.at IS 'The one time at which it falls due.';
+
+COMMENT ON COLUMN tidemill.schedules.timezone IS 'Zone of the cron text, by its name in the tz database.';
+
+COMMENT ON COLUMN tidemill.schedules.job IS 'The job that it makes, as enqueue_many takes it, without run_at, delay and execution_id.';
+
+COMMENT ON COLUMN tidemill.schedules.missed IS 'Which slots fire that nobody looked at in time: skip (none), one (the latest) or all (the latest missed_limit).';
+
+COMMENT ON COLUMN tidemill.schedules.missed_limit IS 'How many missed slots fire at most, where missed is all.';
+
+COMMENT ON COLUMN tidemill.schedules.overlap IS 'What happens to a slot while an earlier job is not finished: skip, queue (one is held), allow, or cancel (the earlier one).';
+
+COMMENT ON COLUMN tidemill.schedules.jitter IS 'By up to so much later a slot''s job may start; the share is fixed by name and slot.';
+
+COMMENT ON COLUMN tidemill.schedules.paused_at IS 'Since when it does not fire.';
+
+COMMENT ON COLUMN tidemill.schedules.paused_by IS 'Who paused it.';
+
+COMMENT ON COLUMN tidemill.schedules.source IS 'Who wrote it last: config, api or sql.';
+
+COMMENT ON COLUMN tidemill.schedules.anchor_at IS 'Slots of an interval are this plus a multiple of it; when its times were last changed.';
+
+COMMENT ON COLUMN tidemill.schedules.next_at IS 'The first slot that has not fired; null until it is computed, infinity if none comes.';
+
+COMMENT ON COLUMN tidemill.schedules.upcoming IS 'The next five slots.';
+
+COMMENT ON COLUMN tidemill.schedules.last_slot_at IS 'The last slot that was judged.';
+
+COMMENT ON COLUMN tidemill.schedules.unfinished IS 'Its jobs that were not finished when it last enqueued one, at most 1,000.';
+
+COMMENT ON COLUMN tidemill.schedules.problem IS 'Why it cannot be computed, or why its last slot could not be enqueued.';
+
+COMMENT ON COLUMN tidemill.schedules.created_at IS 'When it was made.';
+
+COMMENT ON COLUMN tidemill.schedules.updated_at IS 'When somebody last changed it.';
+
+CREATE FUNCTION tidemill.enqueue_scheduled(p_schedule tidemill.schedules, p_metadata jsonb, p_run_at timestamp with time zone) RETURNS uuid
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  select id
+  from enqueue_many(jsonb_build_array(
+    p_schedule.job
+    || jsonb_build_object(
+      'metadata', coalesce(p_schedule.job -> 'metadata', '{}') || jsonb_build_object('schedule', p_schedule.name) || p_metadata,
+      'run_at', p_run_at))) as id
+$$;
+
+COMMENT ON FUNCTION tidemill.enqueue_scheduled(p_schedule tidemill.schedules, p_metadata jsonb, p_run_at timestamp with time zone) IS 'Enqueues a schedule''s job, marked with the schedule; answers its id.';
 
 CREATE FUNCTION tidemill.ensure_partitions(p_days_ahead integer DEFAULT 14) RETURNS integer
     LANGUAGE plpgsql
@@ -646,6 +752,48 @@ $$;
 
 COMMENT ON FUNCTION tidemill.fill_keys(p_templates jsonb, p_args jsonb) IS 'All keys of an array, filled from the args, each once and in order; null if there are none.';
 
+CREATE FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  s schedules;
+begin
+  if p_next_at <= p_slot then
+    raise exception 'the slot after % cannot be %', p_slot, p_next_at using errcode = 'invalid_parameter_value';
+  end if;
+  perform release_slot(p_name);
+  -- Whoever has the row locked fires it; waiting would keep this scheduler from the others.
+  select * into s
+  from schedules
+  where name = p_name
+    and next_at = p_slot
+    and paused_at is null
+    and next_at <= clock_timestamp()
+  for update skip locked;
+  if not found then
+    return null;
+  end if;
+  update schedules
+  set next_at = coalesce(p_next_at, 'infinity'), upcoming = p_upcoming, last_slot_at = p_slot
+  where name = p_name;
+  if exists (select from schedule_slots where schedule = p_name and slot = p_slot) then
+    return 'repeated';
+  end if;
+  delete from schedule_slots
+  where schedule = p_name
+    and slot < p_slot - greatest(interval '1 day', 1000 * (p_next_at - p_slot))
+    and outcome <> 'held';
+  if p_missed is not null then
+    insert into schedule_slots (schedule, slot, outcome, reason) values (p_name, p_slot, 'missed', p_missed);
+    return 'missed';
+  end if;
+  return judge_slot(s, p_slot);
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text) IS 'Fires a slot that is due and moves the schedule on to the next, or records it as missed for the given reason. Answers what became of it, repeated if it fired before, null if it is not its turn.';
+
 CREATE FUNCTION tidemill.full_keys() RETURNS text[]
     LANGUAGE sql
     SET search_path TO 'tidemill'
@@ -726,6 +874,19 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.held_by(p_key text, p_terms jsonb, p_new uuid, p_batch uuid[]) IS 'The job for whose sake a new one with this locked key cannot be, null if there is none; then an older one that the terms let pass gives way.';
+
+CREATE FUNCTION tidemill.held_slots() RETURNS TABLE(schedule text, slot timestamp with time zone, is_ready boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select h.schedule, h.slot, s.overlap in ('allow', 'cancel') or unfinished_jobs(s) = '{}'
+  from schedule_slots h
+  join schedules s on s.name = h.schedule
+  where h.outcome = 'held'
+    and s.paused_at is null
+$$;
+
+COMMENT ON FUNCTION tidemill.held_slots() IS 'The slots that wait for the end of an earlier job, and whether it has ended.';
 
 CREATE FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[] DEFAULT NULL::jsonb[]) RETURNS TABLE(ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamp with time zone, created_at timestamp with time zone, state tidemill.job_state, concurrency_keys text[], fair_key text, expires_at timestamp with time zone)
     LANGUAGE plpgsql
@@ -874,6 +1035,63 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[]) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds}.';
+
+CREATE FUNCTION tidemill.judge_slot(p_schedule tidemill.schedules, p_slot timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  open uuid[] := unfinished_jobs(p_schedule);
+  busy text := format('job %s is not finished', open[cardinality(open)]);
+  -- The same for the same slot, on every machine.
+  share double precision := (hashtextextended(p_schedule.name || extract(epoch from p_slot)::text, 0) & 9007199254740991) / 9007199254740992.0;
+  made uuid;
+  failure text;
+  verdict text := 'enqueued';
+begin
+  if open <> '{}' and p_schedule.overlap = 'skip' then
+    verdict := 'skipped';
+  elsif open <> '{}' and p_schedule.overlap = 'queue' then
+    verdict := 'held';
+    if exists (select from schedule_slots where schedule = p_schedule.name and outcome = 'held') then
+      verdict := 'skipped';
+      busy := busy || ', and an earlier slot waits for it';
+    end if;
+  else
+    begin
+      if p_schedule.overlap = 'cancel' then
+        perform cancel(u.id, format('schedule %s is due again', p_schedule.name), 'schedule ' || p_schedule.name)
+        from unnest(open) as u (id);
+      end if;
+      made := enqueue_scheduled(p_schedule, jsonb_build_object('slot', p_slot), p_slot + p_schedule.jitter * share);
+      open := open || made;
+    exception when others then
+      -- What passes by itself must not cost the slot: it is tried again.
+      if left(sqlstate, 2) in ('08', '25', '40', '53', '55', '57', '58') then
+        raise;
+      end if;
+      verdict := 'skipped';
+      failure := sqlerrm;
+    end;
+  end if;
+  -- If the slot is there already, this fails and takes the job with it.
+  insert into schedule_slots (schedule, slot, outcome, job_id, reason)
+  values (p_schedule.name, p_slot, verdict, made, case when verdict <> 'enqueued' then coalesce(failure, busy) end);
+  update schedules set unfinished = open, problem = failure where name = p_schedule.name;
+  return verdict;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.judge_slot(p_schedule tidemill.schedules, p_slot timestamp with time zone) IS 'Decides by the overlap policy what becomes of a slot that is due, does it and records it. For a schedule whose row the caller has locked.';
+
+CREATE FUNCTION tidemill.keep_config_schedules(p_names text[]) RETURNS SETOF text
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  delete from schedules where source = 'config' and name <> all (p_names) returning name
+$$;
+
+COMMENT ON FUNCTION tidemill.keep_config_schedules(p_names text[]) IS 'Removes the schedules that came from a config and are not among these; answers their names.';
 
 CREATE TABLE tidemill.limits (
     name text NOT NULL,
@@ -1089,6 +1307,21 @@ CREATE FUNCTION tidemill.pause_queue(p_queue text, p_by text DEFAULT SESSION_USE
 $$;
 
 COMMENT ON FUNCTION tidemill.pause_queue(p_queue text, p_by text) IS 'Nothing is claimed from the queue until it is resumed; what runs goes on.';
+
+CREATE FUNCTION tidemill.pause_schedule(p_name text, p_by text DEFAULT SESSION_USER) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  with paused as (
+    update schedules
+    set paused_at = coalesce(paused_at, now()), paused_by = coalesce(paused_by, p_by), updated_at = now()
+    where name = p_name
+    returning name
+  )
+  select exists (select from paused)
+$$;
+
+COMMENT ON FUNCTION tidemill.pause_schedule(p_name text, p_by text) IS 'The schedule does not fire until it is resumed. Answers whether there is one.';
 
 CREATE FUNCTION tidemill.pick_in_order(p_queue text, p_kinds text[], p_room integer, p_ageing interval, p_priorities smallint[], p_run_ats timestamp with time zone[], p_ids uuid[]) RETURNS uuid[]
     LANGUAGE sql
@@ -1377,6 +1610,36 @@ $$;
 
 COMMENT ON FUNCTION tidemill.purge_queue(p_queue text, p_limit integer, p_by text) IS 'Cancels up to the given number of jobs of the queue that do not run; answers how many. Repeat until 0.';
 
+CREATE FUNCTION tidemill.put_schedule(p_name text, p_cron text, p_every interval, p_at timestamp with time zone, p_timezone text, p_job jsonb, p_missed text, p_missed_limit integer, p_overlap text, p_jitter interval, p_source text, p_paused_by text DEFAULT NULL::text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  insert into schedules as s (
+    name, cron, every, at, timezone, job, missed, missed_limit, overlap, jitter, source, paused_by, paused_at)
+  values (
+    p_name, p_cron, p_every, p_at, p_timezone, p_job, p_missed, p_missed_limit, p_overlap, p_jitter, p_source,
+    p_paused_by, case when p_paused_by is not null then now() end)
+  on conflict (name) do update
+  set
+    cron = excluded.cron,
+    every = excluded.every,
+    at = excluded.at,
+    timezone = excluded.timezone,
+    job = excluded.job,
+    missed = excluded.missed,
+    missed_limit = excluded.missed_limit,
+    overlap = excluded.overlap,
+    jitter = excluded.jitter,
+    source = excluded.source,
+    updated_at = now()
+  where (s.cron, s.every, s.at, s.timezone, s.job, s.missed, s.missed_limit, s.overlap, s.jitter, s.source)
+    is distinct from (
+      excluded.cron, excluded.every, excluded.at, excluded.timezone, excluded.job, excluded.missed,
+      excluded.missed_limit, excluded.overlap, excluded.jitter, excluded.source)
+$$;
+
+COMMENT ON FUNCTION tidemill.put_schedule(p_name text, p_cron text, p_every interval, p_at timestamp with time zone, p_timezone text, p_job jsonb, p_missed text, p_missed_limit integer, p_overlap text, p_jitter interval, p_source text, p_paused_by text) IS 'Writes a schedule whole, for every face. A new one is paused if somebody is named for that; one that is there keeps its pause or none, and its slots if its times stay.';
+
 CREATE FUNCTION tidemill.queue_again(p_job tidemill.jobs, p_due timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
@@ -1405,6 +1668,30 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.queue_again(p_job tidemill.jobs, p_due timestamp with time zone) IS 'Puts a locked live job back into its queue, due at a time; one of a group goes to its line.';
+
+CREATE FUNCTION tidemill.release_slot(p_name text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  s schedules;
+  held timestamptz;
+begin
+  select slot into held from schedule_slots where schedule = p_name and outcome = 'held';
+  if not found then
+    return null;
+  end if;
+  select * into s from schedules where name = p_name and paused_at is null for update skip locked;
+  if not found or not exists (select from held_slots() h where h.schedule = p_name and h.is_ready) then
+    return null;
+  end if;
+  delete from schedule_slots where schedule = p_name and slot = held and outcome = 'held';
+  -- Somebody else may have released it before the row was ours.
+  return case when found then judge_slot(s, held) end;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.release_slot(p_name text) IS 'Enqueues the slot that a schedule holds, if the job before it has ended. Answers what became of it, null if it is not its turn.';
 
 CREATE FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text DEFAULT SESSION_USER) RETURNS boolean
     LANGUAGE plpgsql
@@ -1451,6 +1738,27 @@ CREATE FUNCTION tidemill.resume_queue(p_queue text) RETURNS void
 $$;
 
 COMMENT ON FUNCTION tidemill.resume_queue(p_queue text) IS 'Ends a pause or a drain.';
+
+CREATE FUNCTION tidemill.resume_schedule(p_name text) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  with resumed as (
+    update schedules
+    -- What fell due during the pause was not missed, it was not wanted.
+    set
+      paused_at = null,
+      paused_by = null,
+      next_at = case when next_at > clock_timestamp() then next_at end,
+      updated_at = now()
+    where name = p_name
+      and paused_at is not null
+    returning name
+  )
+  select exists (select from resumed) or exists (select from schedules where name = p_name)
+$$;
+
+COMMENT ON FUNCTION tidemill.resume_schedule(p_name text) IS 'Ends a pause; slots that passed during it do not fire. Answers whether there is such a schedule.';
 
 CREATE FUNCTION tidemill.retry(p_job uuid, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE plpgsql
@@ -1509,6 +1817,55 @@ $$;
 
 COMMENT ON FUNCTION tidemill.run_now(p_job uuid, p_by text) IS 'Makes a scheduled or retrying job due at once. Answers its state, null if there is no such job.';
 
+CREATE FUNCTION tidemill.run_schedule(p_name text, p_by text DEFAULT SESSION_USER) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  s schedules;
+  made uuid;
+begin
+  select * into s from schedules where name = p_name for update;
+  if not found then
+    return null;
+  end if;
+  made := enqueue_scheduled(s, jsonb_build_object('by', p_by), clock_timestamp());
+  update schedules set unfinished = unfinished_jobs(s) || made where name = p_name;
+  return made;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.run_schedule(p_name text, p_by text) IS 'Enqueues a schedule''s job now, outside of its slots, paused or not. Answers the job''s id, null if there is no such schedule.';
+
+CREATE FUNCTION tidemill.schedule_written() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+begin
+  if tg_op = 'INSERT' or new.job is distinct from old.job then
+    -- Refuses what no job could be made from, when it is written and not when it falls due.
+    perform j.kind
+    from jsonb_to_record(new.job) as j (
+      kind text, args jsonb, queue text, priority smallint, max_attempts integer,
+      soft_timeout interval, hard_timeout interval, tags jsonb, metadata jsonb, retain interval);
+  end if;
+  if tg_op = 'UPDATE'
+    and (new.cron, new.every, new.at, new.timezone) is distinct from (old.cron, old.every, old.at, old.timezone)
+  then
+    new.anchor_at := now();
+    new.next_at := null;
+    new.upcoming := '{}';
+    new.problem := null;
+  end if;
+  if new.next_at is null and new.problem is null or (tg_op = 'UPDATE' and old.paused_at is distinct from new.paused_at) then
+    perform tell('w:');
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.schedule_written() IS 'Trigger: checks a schedule''s job, and has its slots computed anew when its times were changed.';
+
 CREATE FUNCTION tidemill.set_limit(name text, max_running integer DEFAULT NULL::integer, rate integer DEFAULT NULL::integer, per interval DEFAULT '00:01:00'::interval, burst integer DEFAULT NULL::integer, on_full text DEFAULT 'queue'::text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
@@ -1552,6 +1909,23 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.set_priority_ageing(p_queue text, p_ageing interval) IS 'A job of the queue that is due this long is claimed as if its priority were one better, and so on; null: never.';
+
+CREATE FUNCTION tidemill.set_schedule(name text, kind text, args jsonb DEFAULT '{}'::jsonb, cron text DEFAULT NULL::text, every interval DEFAULT NULL::interval, at timestamp with time zone DEFAULT NULL::timestamp with time zone, timezone text DEFAULT 'UTC'::text, queue text DEFAULT NULL::text, priority integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, soft_timeout interval DEFAULT NULL::interval, hard_timeout interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[], metadata jsonb DEFAULT NULL::jsonb, retain interval DEFAULT NULL::interval, missed text DEFAULT 'one'::text, missed_limit integer DEFAULT 10, overlap text DEFAULT 'skip'::text, jitter interval DEFAULT '00:00:00'::interval) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  select put_schedule(
+    name, cron, every, at, timezone,
+    jsonb_strip_nulls(jsonb_build_object(
+      'kind', kind, 'queue', queue, 'priority', priority, 'max_attempts', max_attempts, 'soft_timeout', soft_timeout,
+      'hard_timeout', hard_timeout, 'tags', to_jsonb(tags), 'retain', retain))
+    -- Outside of the stripping: nulls inside args and metadata are the caller's.
+    || jsonb_build_object('args', args)
+    || case when metadata is null then '{}'::jsonb else jsonb_build_object('metadata', metadata) end,
+    missed, missed_limit, overlap, jitter, 'sql')
+$$;
+
+COMMENT ON FUNCTION tidemill.set_schedule(name text, kind text, args jsonb, cron text, every interval, at timestamp with time zone, timezone text, queue text, priority integer, max_attempts integer, soft_timeout interval, hard_timeout interval, tags text[], metadata jsonb, retain interval, missed text, missed_limit integer, overlap text, jitter interval) IS 'Makes or replaces a schedule. select set_schedule(''nightly'', ''backup'', cron => ''30 4 * * *'', timezone => ''Europe/Berlin'').';
 
 CREATE FUNCTION tidemill.set_slots(p_queue text, p_slots integer) RETURNS void
     LANGUAGE sql
@@ -1872,6 +2246,22 @@ CREATE FUNCTION tidemill.turn_is_ready(p_queue text) RETURNS boolean
 $$;
 
 COMMENT ON FUNCTION tidemill.turn_is_ready(p_queue text) IS 'Whether some group of the queue may have a job that can start.';
+
+CREATE FUNCTION tidemill.unfinished_jobs(p_schedule tidemill.schedules) RETURNS uuid[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select coalesce(array_agg(id order by ord), '{}')
+  from (
+    select u.id, u.ord
+    from unnest(p_schedule.unfinished) with ordinality as u (id, ord)
+    where exists (select from jobs_live j where j.id = u.id)
+    order by u.ord desc
+    limit 999
+  ) latest
+$$;
+
+COMMENT ON FUNCTION tidemill.unfinished_jobs(p_schedule tidemill.schedules) IS 'The latest jobs of a schedule that are not finished, at most 999.';
 
 CREATE FUNCTION tidemill.unfinished_of(p_key text) RETURNS TABLE(id uuid, created_at timestamp with time zone)
     LANGUAGE sql
@@ -2660,6 +3050,46 @@ CREATE TABLE tidemill.refinery_schema_history (
     checksum character varying(255)
 );
 
+CREATE VIEW tidemill.schedule_next AS
+ SELECT s.name,
+    n.slot AS fires_at,
+    (n.slot - now()) AS fires_in,
+    (s.job ->> 'kind'::text) AS kind,
+    (s.job ->> 'queue'::text) AS queue,
+    COALESCE(s.cron, (s.every)::text, (s.at)::text) AS times,
+    s.timezone,
+    s.paused_at,
+    s.problem
+   FROM (tidemill.schedules s
+     LEFT JOIN LATERAL unnest(s.upcoming) n(slot) ON ((n.slot > now())));
+
+COMMENT ON VIEW tidemill.schedule_next IS 'The next five slots of every schedule; one without a slot shows why.';
+
+CREATE TABLE tidemill.schedule_slots (
+    schedule text NOT NULL,
+    slot timestamp with time zone NOT NULL,
+    outcome text NOT NULL,
+    job_id uuid,
+    reason text,
+    fired_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT schedule_slots_job_means_enqueued CHECK (((job_id IS NOT NULL) = (outcome = 'enqueued'::text))),
+    CONSTRAINT schedule_slots_outcome_is_known CHECK ((outcome = ANY (ARRAY['enqueued'::text, 'skipped'::text, 'held'::text, 'missed'::text])))
+);
+
+COMMENT ON TABLE tidemill.schedule_slots IS 'Each time at which a schedule fell due, and what came of it; kept for 1,000 slots, and a day at least.';
+
+COMMENT ON COLUMN tidemill.schedule_slots.schedule IS 'The schedule.';
+
+COMMENT ON COLUMN tidemill.schedule_slots.slot IS 'The nominal time, before jitter.';
+
+COMMENT ON COLUMN tidemill.schedule_slots.outcome IS 'enqueued, skipped, held (waits for the end of an earlier job), or missed (with all after it, up to the next row).';
+
+COMMENT ON COLUMN tidemill.schedule_slots.job_id IS 'The job that it became.';
+
+COMMENT ON COLUMN tidemill.schedule_slots.reason IS 'Why it became none.';
+
+COMMENT ON COLUMN tidemill.schedule_slots.fired_at IS 'When that was decided.';
+
 CREATE TABLE tidemill.schema_compatibility (
     only_row boolean DEFAULT true NOT NULL,
     oldest_binary integer NOT NULL,
@@ -2811,6 +3241,12 @@ ALTER TABLE ONLY tidemill.refinery_schema_history
 ALTER TABLE ONLY tidemill.running
     ADD CONSTRAINT running_pkey PRIMARY KEY (job_id);
 
+ALTER TABLE ONLY tidemill.schedule_slots
+    ADD CONSTRAINT schedule_slots_pkey PRIMARY KEY (schedule, slot);
+
+ALTER TABLE ONLY tidemill.schedules
+    ADD CONSTRAINT schedules_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY tidemill.schema_compatibility
     ADD CONSTRAINT schema_compatibility_pkey PRIMARY KEY (only_row);
 
@@ -2844,8 +3280,21 @@ CREATE INDEX jobs_live_tags ON tidemill.jobs_live USING gin (tags) WHERE (tags <
 
 COMMENT ON INDEX tidemill.jobs_live_tags IS 'Finds live jobs by tag; untagged ones cost nothing.';
 
+CREATE UNIQUE INDEX schedule_slots_held ON tidemill.schedule_slots USING btree (schedule) WHERE (outcome = 'held'::text);
+
+COMMENT ON INDEX tidemill.schedule_slots_held IS 'At most one slot of a schedule is held.';
+
+CREATE INDEX schedules_due ON tidemill.schedules USING btree (next_at) WHERE (paused_at IS NULL);
+
+COMMENT ON INDEX tidemill.schedules_due IS 'Which schedule is due next, without a look at the others.';
+
 CREATE INDEX task_ids_job ON tidemill.task_ids USING btree (job_id);
 
 CREATE INDEX turns_order ON tidemill.turns USING btree (queue, priority, ready_at, group_id);
 
 CREATE INDEX unique_keys_seen ON tidemill.unique_keys USING btree (seen_at);
+
+CREATE TRIGGER schedule_written BEFORE INSERT OR UPDATE ON tidemill.schedules FOR EACH ROW EXECUTE FUNCTION tidemill.schedule_written();
+
+ALTER TABLE ONLY tidemill.schedule_slots
+    ADD CONSTRAINT schedule_slots_schedule_fkey FOREIGN KEY (schedule) REFERENCES tidemill.schedules(name) ON UPDATE CASCADE ON DELETE CASCADE;

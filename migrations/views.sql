@@ -237,3 +237,18 @@ select
 from jobs j
 left join progress p on p.job_id = j.id;
 comment on view job_documents is 'Each job with its progress: what the HTTP API shows.';
+
+create view schedule_next as
+select
+  s.name,
+  n.slot as fires_at,
+  n.slot - now() as fires_in,
+  s.job ->> 'kind' as kind,
+  s.job ->> 'queue' as queue,
+  coalesce(s.cron, s.every::text, s.at::text) as times,
+  s.timezone,
+  s.paused_at,
+  s.problem
+from schedules s
+left join lateral unnest(s.upcoming) as n (slot) on n.slot > now();
+comment on view schedule_next is 'The next five slots of every schedule; one without a slot shows why.';

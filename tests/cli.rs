@@ -351,3 +351,61 @@ async fn a_reader_that_has_enough_is_no_failure() {
     let status = tokio::time::timeout(Duration::from_mins(1), child.wait()).await.unwrap().unwrap();
     assert_eq!(status.code(), Some(0));
 }
+
+#[tokio::test]
+async fn schedules_are_set_listed_run_and_previewed() {
+    let schedule = json!({
+        "name": "nightly", "cron": "30 4 * * *", "every_seconds": null, "at": null, "timezone": "UTC",
+        "job": {"kind": "report", "args": {}}, "paused_at": null, "problem": null, "last_slot_at": null,
+        "upcoming": ["2030-01-31T04:30:00.000000Z"],
+    });
+    let often = json!({"name": "often", "every_seconds": 90.0, "job": {"kind": "k"}, "paused_at": "2026-01-01T00:00:00Z"});
+    let (stub, url) = Stub::start([
+        exact(200, &schedule.to_string()),
+        exact(200, &json!({"items": [schedule], "next_cursor": "next"}).to_string()),
+        exact(200, &json!({"items": [often], "next_cursor": null}).to_string()),
+        exact(202, r#"{"id": "the-id"}"#),
+        exact(200, r#"{"slots": ["2030-01-31T04:30:00.000000Z"]}"#),
+        exact(204, ""),
+    ])
+    .await;
+    let set = [
+        "schedules",
+        "set",
+        "nightly",
+        "--cron",
+        "30 4 * * *",
+        "--kind",
+        "report",
+        "--args",
+        r#"{"days": 1}"#,
+        "--priority",
+        "3",
+        "--overlap",
+        "queue",
+    ];
+    let ran = run(&url, &set).await;
+    assert!(ran.code == 0 && ran.out.contains("2030-01-31T04:30:00.000000Z"), "{} {}", ran.out, ran.err);
+    let ran = run(&url, &["schedules"]).await;
+    for shown in ["nightly", "30 4 * * *", "report", "often", "every 1m 30s", "paused"] {
+        assert!(ran.out.contains(shown), "{shown}: {}", ran.out);
+    }
+    assert_eq!(run(&url, &["schedules", "run", "nightly"]).await.out, "the-id\n");
+    let ran = run(&url, &["schedules", "preview", "--cron", "30 4 * * *", "--next", "1"]).await;
+    assert!(ran.out.starts_with("2030-01-31T04:30:00.000000Z  in "), "{}", ran.out);
+    assert_eq!(run(&url, &["schedules", "delete", "nightly"]).await.code, 0);
+    for wrong in [
+        &["schedules", "set", "s", "--kind", "k"][..],
+        &["schedules", "preview", "--cron", "x", "--every", "1h"],
+    ] {
+        assert_eq!(run(&url, wrong).await.code, 2, "{wrong:?}");
+    }
+    let seen: Vec<_> =
+        stub.seen().into_iter().map(|seen| (seen.method.to_string(), seen.path, seen.body)).collect();
+    let body = json!({"cron": "30 4 * * *", "overlap": "queue", "job": {"kind": "report", "args": {"days": 1}, "priority": 3}});
+    assert_eq!(seen[0], ("PUT".into(), "/api/v1/schedules/nightly".into(), body));
+    assert_eq!(seen[2].1, "/api/v1/schedules?cursor=next");
+    assert_eq!((seen[3].0.as_str(), seen[3].1.as_str()), ("POST", "/api/v1/schedules/nightly/run"));
+    assert_eq!(seen[4].2, json!({"cron": "30 4 * * *", "next": 1}));
+    assert_eq!((seen[5].0.as_str(), seen.len()), ("DELETE", 6));
+}

@@ -41,6 +41,8 @@ pub mod request;
 pub mod result;
 pub mod router;
 pub mod running;
+mod schedule_request;
+mod schedules;
 pub mod server;
 pub mod sse;
 pub mod state;

@@ -1,4 +1,4 @@
-//! Reads the parts of a path: a job by its id or by the caller's own name, and names of queues.
+//! Reads the parts of a path: a job by its id or by the caller's own name, and names of queues and schedules.
 //! Must answer with a problem where axum would answer with plain text.
 
 use axum::extract::FromRequestParts;
@@ -71,6 +71,19 @@ impl<S: Send + Sync> FromRequestParts<S> for LimitName {
         let queue = text.strip_prefix("queue:");
         check::name("limit", queue.unwrap_or(&text).to_owned())?;
         Ok(Self(text))
+    }
+}
+
+/// The name of a schedule in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for ScheduleName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = only_part(parts, state, "schedule").await?;
+        check::name("schedule", text).map(Self)
     }
 }
 

@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
-    batch, docs, events, health, jobs, kinds, limits, list, metrics, new_job, page, problem, queues, verbs,
-    worker, workers,
+    batch, docs, events, health, jobs, kinds, limits, list, metrics, new_job, page, problem, queues,
+    schedules, verbs, worker, workers,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -25,6 +25,7 @@ use super::{
         (name = "events", description = "What happens to jobs, live or page by page."),
         (name = "queues", description = "Named lanes with limits of their own."),
         (name = "limits", description = "How many jobs may run or start, over all workers."),
+        (name = "schedules", description = "What is enqueued by the clock."),
         (name = "workers", description = "The processes that run jobs."),
         (name = "kinds", description = "What kinds of jobs are served."),
         (name = "remote workers", description = "Run jobs from any language over HTTP."),
@@ -62,6 +63,12 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(queues::purge))
         .routes(routes!(limits::list))
         .routes(routes!(limits::show, limits::set, limits::drop_limit))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::preview))
+        .routes(routes!(schedules::show, schedules::put, schedules::change, schedules::delete))
+        .routes(routes!(schedules::pause))
+        .routes(routes!(schedules::resume))
+        .routes(routes!(schedules::run))
         .routes(routes!(workers::list))
         .routes(routes!(workers::drain))
         .routes(routes!(kinds::list))

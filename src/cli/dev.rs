@@ -15,7 +15,7 @@ use super::error::CliError;
 use super::http::{self, Routes};
 use super::patience::once_it_answers;
 use super::process::{Process, failed, joined, page_url, store_options};
-use super::{GlobalArgs, settings, workforce};
+use super::{GlobalArgs, settings, timetable, workforce};
 use crate::config::Config;
 use crate::embedded::{self, EmbeddedPostgres};
 use crate::job::new::NewJob;
@@ -87,6 +87,7 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     once_it_answers(|| migrate(&options)).await?;
     let mut process = Process::open(options).await?;
     process.declare(config).await?;
+    timetable::write(config, &process).await?;
     let worker = workforce::worker(config, &process)?;
     let pulse = worker.pulse();
     let served =

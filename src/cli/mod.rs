@@ -16,10 +16,12 @@ mod output;
 mod patience;
 mod process;
 mod queues;
+mod schedules;
 mod serve;
 mod settings;
 mod signals;
 mod time;
+mod timetable;
 mod worker;
 mod workers;
 mod workforce;
@@ -71,6 +73,8 @@ enum Command {
     Queues(queues::QueuesArgs),
     /// Look at limits over all workers, set and drop them
     Limits(limits::LimitsArgs),
+    /// Look at schedules, set, pause, resume and run them
+    Schedules(schedules::SchedulesArgs),
     /// Look at workers
     Workers(workers::WorkersArgs),
 }
@@ -91,6 +95,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Jobs(args) => jobs::run(args, global).await,
         Command::Queues(args) => queues::run(args, global).await,
         Command::Limits(args) => limits::run(args, global).await,
+        Command::Schedules(args) => schedules::run(args, global).await,
         Command::Workers(args) => workers::run(args, global).await,
     }
 }

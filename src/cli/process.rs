@@ -89,7 +89,13 @@ impl Process {
     /// Starts to keep house.
     pub(super) fn keep(&mut self, config: &Config) {
         let settings = KeeperSettings { sweep: config.keeper.sweep, retention: config.keeper.retention };
-        let duties = keeper::run(self.store.clone(), self.notifier.clone(), settings, self.helpers.clone());
+        let duties = keeper::run(
+            self.store.clone(),
+            self.notifier.clone(),
+            self.wakes.clone(),
+            settings,
+            self.helpers.clone(),
+        );
         self.tasks.push(tokio::spawn(duties));
     }
 

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-use super::GlobalArgs;
 use super::error::CliError;
 use super::http::{self, Routes};
 use super::patience::once_it_answers;
 use super::process::{Process, database_url, page_url, store_options};
 use super::settings::{DatabaseArgs, listen_flag};
+use super::{GlobalArgs, timetable};
 use crate::store::migrate::migrate;
 
 /// What `tidemill serve` takes.
@@ -28,6 +28,7 @@ pub(super) async fn run(args: ServeArgs, global: &GlobalArgs) -> Result<(), CliE
     once_it_answers(|| migrate(&options)).await?;
     let mut process = Process::open(options).await?;
     process.declare(&config).await?;
+    timetable::write(&config, &process).await?;
     let (address, serving) =
         http::serve(&process, &config, config.api.listen, Routes::All, Vec::new()).await?;
     process.keep(&config);

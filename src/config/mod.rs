@@ -5,6 +5,7 @@ mod checks;
 mod error;
 mod kind;
 mod reference;
+mod schedule;
 mod section;
 mod settings;
 mod source;
@@ -20,14 +21,16 @@ use std::path::{Path, PathBuf};
 pub use error::{ConfigError, Problem};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
 pub use reference::reference;
+pub use schedule::ScheduleSection;
 pub use settings::{
     ApiSection, BackoffSection, DatabaseSection, EmbeddedSection, KeeperSection, KindKeys, LimitSection,
-    LogSection, QueueSection, WorkerSection,
+    LogSection, QueueSection, ScheduleKeys, WorkerSection,
 };
 pub use source::Flag;
 pub use types::{
-    ByteSize, ExitCode, Header, HeaderText, HostName, HttpUrl, LogFilter, LogFormat, NAME_RULE, PostgresUrl,
-    Priority, QueueName, SchemaName, Secret, VariableName, VariableText, WebOrigin, Words, is_name,
+    ByteSize, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter, LogFormat, MissedWord,
+    NAME_RULE, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret, Time, VariableName,
+    VariableText, WebOrigin, Words, is_name,
 };
 
 use section::{Reader, Table};
@@ -46,6 +49,7 @@ pub struct Config {
     pub queues: BTreeMap<String, QueueSection>,
     pub limits: BTreeMap<String, LimitSection>,
     pub kinds: BTreeMap<String, KindSection>,
+    pub schedules: BTreeMap<String, ScheduleSection>,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
     /// Where relative paths start: the file's folder, or the working folder.
@@ -142,6 +146,7 @@ impl Config {
             queues: named(reader, "queues", |reader, name| Some(reader.section(name))),
             limits: named(reader, "limits", |reader, name| Some(reader.section(name))),
             kinds: named(reader, "kinds", |reader, name| kind::read(reader, name, &folder)),
+            schedules: named(reader, "schedules", schedule::read),
             file,
             folder,
         };

@@ -16,7 +16,7 @@ Every setting has a default: Tidemill runs without a config file. Settings come 
 1. `tidemill.toml`, `tidemill.yaml` or `tidemill.yml` in the working folder, or the file named with `--config`;
 2. the variables of `.env` in the working folder;
 3. the environment: `TIDEMILL_`, then the key with two underscores for each dot, as in
-   `TIDEMILL_DATABASE__URL` or `TIDEMILL_KINDS__BUILD_CRATE__HARD_TIMEOUT`. A kind's or queue's name is found whatever
+   `TIDEMILL_DATABASE__URL` or `TIDEMILL_KINDS__BUILD_CRATE__HARD_TIMEOUT`. A kind's, queue's or schedule's name is found whatever
    its case, and an underscore stands for a hyphen or a dot. A list is written `a,b`, a command as JSON
    (`[\"python3\",\"job.py\"]`). An empty variable counts as not set;
 4. flags.

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
-    ByteSize, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, LimitKey, LogFilter, LogFormat,
-    PostgresUrl, Priority, QueueName, SchemaName, Secret, VariableName, VariableText, WebOrigin, Words,
+    ByteSize, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey, LogFilter,
+    LogFormat, MissedWord, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret, Time,
+    VariableName, VariableText, WebOrigin, Words,
 };
 use crate::job::limit::{LimitSettings, OnFull, Rate};
 use crate::job::unique::Unique;
@@ -227,6 +228,44 @@ section! {
     }
 }
 
+section! {
+    /// A schedule: exactly one of `cron`, `every` and `at`, and the job that it makes. `dev` and `serve` write
+    /// their schedules when they start, and remove those that the config no longer has. `docs/schedules.md` says more.
+    ScheduleKeys {
+        /// Minute, hour, day of month, month, day of week; with seconds before them if there are six fields.
+        cron: Option<String> = none;
+        /// From slot to slot.
+        every: Option<Duration> where "1s"..="3650d" = none;
+        /// The one time.
+        at: Option<Time> = none;
+        /// The zone of the cron text, by its name in the tz database.
+        timezone: String = "UTC";
+        /// The kind of its jobs. Needed.
+        kind: Option<QueueName> = none;
+        /// The input of its jobs.
+        args: JobArgs = "{}";
+        /// Where its jobs go. Absent: the kind's own.
+        queue: Option<QueueName> = none;
+        /// The priority of its jobs. Absent: the kind's own.
+        priority: Option<Priority> = none;
+        /// How often each of its jobs is tried in all. Absent: the kind's own.
+        max_attempts: Option<i32> where "1"..="1000" = none;
+        /// Words to find its jobs by.
+        tags: Vec<String> = "[]";
+        /// Which slots fire that nobody looked at in time: none, the latest, or the latest `missed_limit`.
+        missed: MissedWord = "one";
+        /// How many missed slots fire at most, where all do.
+        missed_limit: i32 where "1"..="1000" = "10";
+        /// What happens to a slot while an earlier job is not finished: it is skipped, or held until that job
+        /// has ended (one slot at most), or enqueued all the same, or the earlier job is cancelled.
+        overlap: OverlapWord = "skip";
+        /// By up to so much later a job may start; the share is fixed by name and slot.
+        jitter: Duration where "0s"..="1d" = "0s";
+        /// Whether it is paused when it is first made. Later only people pause and resume it.
+        paused: bool = "false";
+    }
+}
+
 /// The keys of a kind that mean something for a command alone.
 pub(super) const COMMAND_KEYS: &[&str] = &[
     "permanent_exit_codes",
@@ -327,6 +366,7 @@ pub(super) const PLACES: &[Place] = &[
     place::<QueueSection>("queues", true),
     place::<LimitSection>("limits", true),
     place::<KindKeys>("kinds", true),
+    place::<ScheduleKeys>("schedules", true),
 ];
 
 #[cfg(test)]
@@ -353,6 +393,7 @@ mod tests {
         defaults::<QueueSection>();
         defaults::<LimitSection>();
         defaults::<KindKeys>();
+        defaults::<ScheduleKeys>();
     }
 
     #[test]

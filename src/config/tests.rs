@@ -300,3 +300,57 @@ fn the_sample_loads() {
     assert_eq!((config.slots_of("builds"), config.slots_of("default"), config.slots_of("tour")), (1, 4, 0));
     assert_eq!(config.worker.lease_ttl, Duration::from_secs(10));
 }
+
+#[test]
+fn schedules_are_read_with_the_jobs_that_they_make() {
+    let toml = r#"
+        [schedules.nightly]
+        cron = "30 4 * * *"
+        timezone = "Europe/Berlin"
+        kind = "report"
+        args = { days = 1, Deep = { list = [1.5, "x", true] } }
+        priority = "high"
+        overlap = "queue"
+        jitter = "90s"
+        [schedules.often]
+        every = "90s"
+        kind = "report"
+    "#;
+    let variables = [
+        ("TIDEMILL_SCHEDULES__OFTEN__ARGS", r#"{"a": 1}"#),
+        ("TIDEMILL_SCHEDULES__ONCE__AT", "2020-01-31T08:00:00+01:00"),
+        ("TIDEMILL_SCHEDULES__ONCE__KIND", "report"),
+    ];
+    let config = load(toml, &variables).unwrap();
+    let nightly = &config.schedules["nightly"];
+    assert_eq!(
+        (nightly.times.cron.as_deref(), &*nightly.times.timezone),
+        (Some("30 4 * * *"), "Europe/Berlin")
+    );
+    assert_eq!(
+        (nightly.overlap.as_str(), nightly.missed.as_str(), nightly.jitter.as_secs()),
+        ("queue", "one", 90)
+    );
+    let args = serde_json::json!({"days": 1, "Deep": {"list": [1.5, "x", true]}});
+    assert_eq!(nightly.job, serde_json::json!({"kind": "report", "args": args, "priority": 3}));
+    assert_eq!(config.schedules["often"].job["args"], serde_json::json!({"a": 1}));
+    assert_eq!(config.schedules["once"].times.at.unwrap().to_rfc3339(), "2020-01-31T07:00:00+00:00");
+}
+
+#[test]
+fn a_schedule_that_never_fires_stops_the_start() {
+    for (keys, key, message) in [
+        ("every = '1h'", "schedules.s.kind", "is missing"),
+        ("kind = 'k'", "schedules.s.cron", "exactly one"),
+        ("kind = 'k'\ncron = '* 25 * * *'", "schedules.s.cron", "\"25\" is no hour"),
+        ("kind = 'k'\ncron = '0 0 30 2 *'", "schedules.s.cron", "never falls due"),
+        ("kind = 'k'\ncron = '@daily'\ntimezone = 'Berlin'", "schedules.s.timezone", "no time zone"),
+        ("kind = 'k'\nevery = '10ms'", "schedules.s.every", "from 1s to 3650d"),
+        ("kind = 'k'\nevery = '1h'\noverlap = 'kill'", "schedules.s.overlap", "skip, queue, allow or cancel"),
+        ("kind = 'k'\nevery = '1h'\nargs = [1]", "schedules.s.args", "a table"),
+        ("kind = 'k'\nevery = '1h'\nover_lap = 'skip'", "schedules.s.over_lap", "did you mean overlap?"),
+    ] {
+        let error = load(&format!("[schedules.s]\n{keys}"), &[]).unwrap_err();
+        assert!(error.contains(key) && error.contains(message), "{keys}: {error}");
+    }
+}

@@ -4,9 +4,10 @@
 use std::fmt;
 
 use axum::http::{HeaderName, HeaderValue};
+use chrono::{DateTime, Utc};
 use config::ValueKind;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -148,6 +149,85 @@ text_type!(
     "error, warn, info, debug, trace or off, also per module as in info,tidemill=debug",
     |text| !text.is_empty() && EnvFilter::builder().parse(text).is_ok()
 );
+
+text_type!(
+    /** Which missed slots of a schedule fire. */
+    MissedWord,
+    "skip, one or all",
+    |text| ["skip", "one", "all"].contains(&text)
+);
+text_type!(
+    /** What a schedule does while an earlier job is not finished. */
+    OverlapWord,
+    "skip, queue, allow or cancel",
+    |text| ["skip", "queue", "allow", "cancel"].contains(&text)
+);
+
+/// A moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub struct Time(pub DateTime<Utc>);
+
+impl Setting for Time {
+    fn allowed() -> String {
+        "a time with its offset, such as 2030-01-31T08:00:00Z".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc3339(text).ok().map(|time| Self(time.with_timezone(&Utc)))
+    }
+}
+
+/// The input of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobArgs(pub Map<String, Value>);
+
+impl PartialOrd for JobArgs {
+    /// Objects have no order, and so no bounds.
+    fn partial_cmp(&self, _: &Self) -> Option<std::cmp::Ordering> {
+        None
+    }
+}
+
+impl Setting for JobArgs {
+    fn allowed() -> String {
+        "a table, or a JSON object as text".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().map(Self)
+    }
+
+    fn from_value(value: &ValueKind) -> Option<Self> {
+        match value {
+            ValueKind::Table(_) => match json(value)? {
+                Value::Object(object) => Some(Self(object)),
+                _ => None,
+            },
+            ValueKind::String(text) => Self::parse(text),
+            _ => None,
+        }
+    }
+}
+
+/// A value of a file as JSON; `None` where it has no like there.
+fn json(value: &ValueKind) -> Option<Value> {
+    Some(match value {
+        ValueKind::Nil => Value::Null,
+        ValueKind::Boolean(value) => (*value).into(),
+        ValueKind::I64(value) => (*value).into(),
+        ValueKind::U64(value) => (*value).into(),
+        ValueKind::Float(value) => serde_json::Number::from_f64(*value)?.into(),
+        ValueKind::String(text) => text.clone().into(),
+        ValueKind::Array(items) => {
+            Value::Array(items.iter().map(|item| json(&item.kind)).collect::<Option<_>>()?)
+        }
+        ValueKind::Table(table) => {
+            let entries = table.iter().map(|(key, value)| Some((key.clone(), json(&value.kind)?)));
+            Value::Object(entries.collect::<Option<_>>()?)
+        }
+        ValueKind::I128(_) | ValueKind::U128(_) => return None,
+    })
+}
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize, clap::ValueEnum)]
@@ -320,28 +400,10 @@ impl Setting for Unique {
     fn from_value(value: &ValueKind) -> Option<Self> {
         match value {
             ValueKind::String(text) => Self::parse(text),
-            table @ ValueKind::Table(_) => Self::read(&json_of(table)?).ok(),
+            table @ ValueKind::Table(_) => Self::read(&json(table)?).ok(),
             _ => None,
         }
     }
-}
-
-/// A value of a file as JSON.
-fn json_of(value: &ValueKind) -> Option<Value> {
-    Some(match value {
-        ValueKind::Table(table) => {
-            let fields = table.iter().map(|(key, value)| Some((key.clone(), json_of(&value.kind)?)));
-            Value::Object(fields.collect::<Option<_>>()?)
-        }
-        ValueKind::Array(items) => {
-            Value::Array(items.iter().map(|item| json_of(&item.kind)).collect::<Option<_>>()?)
-        }
-        ValueKind::String(text) => text.clone().into(),
-        ValueKind::Boolean(flag) => (*flag).into(),
-        ValueKind::I64(number) => (*number).into(),
-        ValueKind::Float(number) => (*number).into(),
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -135,3 +135,11 @@ pub fn micros_or_null<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S
         None => serializer.serialize_none(),
     }
 }
+
+/// As [`micros`], for each of a list.
+///
+/// # Errors
+/// Only those of the serializer.
+pub fn micros_each<S: Serializer>(times: &[DateTime<Utc>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(times.iter().map(|time| time.to_rfc3339_opts(SecondsFormat::Micros, true)))
+}

@@ -6,6 +6,7 @@ pub mod document;
 pub mod event;
 pub mod limit;
 pub mod new;
+pub mod schedule;
 pub mod settings;
 pub mod state;
 pub mod text;

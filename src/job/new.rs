@@ -100,4 +100,33 @@ impl NewJob {
         }
         (!options.is_empty()).then_some(Value::Object(options))
     }
+
+    /// The wish as `enqueue_many` takes it, without id, time and name, which only one job can have.
+    #[must_use]
+    pub fn template(&self) -> Map<String, Value> {
+        let seconds = |duration: Option<Duration>| {
+            duration.map(|duration| format!("{} seconds", duration.as_secs_f64()).into())
+        };
+        let optional = [
+            ("queue", self.queue.clone().map(Value::from)),
+            ("priority", self.priority.map(Value::from)),
+            ("max_attempts", self.max_attempts.map(Value::from)),
+            ("soft_timeout", seconds(self.soft_timeout)),
+            ("hard_timeout", seconds(self.hard_timeout)),
+            ("tags", (!self.tags.is_empty()).then(|| self.tags.clone().into())),
+            ("metadata", self.metadata.clone().map(Value::Object)),
+            ("retain", seconds(self.retain)),
+            (
+                "concurrency_key",
+                (!self.concurrency_keys.is_empty()).then(|| self.concurrency_keys.clone().into()),
+            ),
+            ("fair_key", self.fair_key.clone().map(Value::from)),
+            ("expires_in", seconds(self.expires_in)),
+            ("unique", self.unique.as_ref().map(Unique::wish)),
+        ];
+        let said = optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let always =
+            [("kind".into(), self.kind.clone().into()), ("args".into(), Value::Object(self.args.clone()))];
+        always.into_iter().chain(said).collect()
+    }
 }

@@ -2,6 +2,7 @@
 //! once. Needs no leader, for every duty is idempotent and judged by the database.
 
 mod partitions;
+mod scheduler;
 mod sweep;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::Store;
+use crate::store::listen::Wakes;
 use crate::store::notify::Notifier;
 
 /// When the duties run.
@@ -28,10 +30,17 @@ impl Default for KeeperSettings {
 }
 
 /// Does all duties until the token is cancelled.
-pub async fn run(store: Store, notifier: Notifier, settings: KeeperSettings, stop: CancellationToken) {
+pub async fn run(
+    store: Store,
+    notifier: Notifier,
+    wakes: Wakes,
+    settings: KeeperSettings,
+    stop: CancellationToken,
+) {
     tokio::join!(
         every(settings.sweep, &stop, || sweep::sweep(&store, &notifier)),
         every(Duration::from_mins(10), &stop, || partitions::keep(&store, settings.retention)),
+        scheduler::run(&store, &wakes, &stop),
     );
 }
 

@@ -11,7 +11,6 @@ use super::line::Line;
 use crate::job::document::{JobDocument, Links};
 use crate::job::new::NewJob;
 use crate::job::state::JobState;
-use crate::job::unique::Unique;
 
 /// What became of one wished job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,31 +209,12 @@ pub async fn enqueue_apart(
 /// When the database fails or refuses the job (a draining queue, a taken execution id, a unique key that
 /// another job has and `OnConflict::Reject`).
 pub async fn enqueue_in(executor: impl PgExecutor<'_>, schema: &str, job: &NewJob) -> Result<Uuid> {
-    let wish = serde_json::json!([{
-        "kind": job.kind,
-        "args": job.args,
-        "queue": job.queue,
-        "priority": job.priority,
-        "run_at": job.run_at,
-        "delay": job.delay.map(seconds),
-        "max_attempts": job.max_attempts,
-        "soft_timeout": job.soft_timeout.map(seconds),
-        "hard_timeout": job.hard_timeout.map(seconds),
-        "execution_id": job.execution_id,
-        "tags": if job.tags.is_empty() { None } else { Some(&job.tags) },
-        "metadata": job.metadata,
-        "retain": job.retain.map(seconds),
-        "concurrency_key": if job.concurrency_keys.is_empty() { None } else { Some(&job.concurrency_keys) },
-        "fair_key": job.fair_key,
-        "expires_at": job.expires_at,
-        "expires_in": job.expires_in.map(seconds),
-        "unique": job.unique.as_ref().map(Unique::wish),
-    }]);
+    let mut wish = job.template();
+    wish.insert("run_at".into(), serde_json::json!(job.run_at));
+    wish.insert("delay".into(), job.delay.map(|delay| format!("{} seconds", delay.as_secs_f64())).into());
+    wish.insert("expires_at".into(), serde_json::json!(job.expires_at));
+    wish.insert("execution_id".into(), job.execution_id.clone().into());
     let schema = schema.replace('"', "\"\"");
     let statement = AssertSqlSafe(format!("select id from \"{schema}\".enqueue_many($1) as id"));
-    Ok(sqlx::query_scalar(statement).bind(wish).fetch_one(executor).await?)
-}
-
-fn seconds(duration: std::time::Duration) -> String {
-    format!("{} seconds", duration.as_secs_f64())
+    Ok(sqlx::query_scalar(statement).bind(serde_json::json!([wish])).fetch_one(executor).await?)
 }

@@ -27,6 +27,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/steer.sql"),
     include_str!("../../migrations/functions/queues.sql"),
     include_str!("../../migrations/functions/house.sql"),
+    include_str!("../../migrations/functions/schedules.sql"),
 ];
 const VIEWS: &str = include_str!("../../migrations/views.sql");
 /// Any number, the same in every binary: "tide".

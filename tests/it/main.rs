@@ -23,6 +23,7 @@ mod producers;
 mod queues;
 mod report;
 mod retry;
+mod schedules;
 mod schema;
 mod settle;
 mod shutdown;

@@ -18,6 +18,7 @@ async fn knock(server: &Server, rule: &Rule, key: Option<&ApiKey>) -> u16 {
         .replace("{id}", "execution:nobody")
         .replace("{queue}", "lane")
         .replace("{worker}", "nobody")
+        .replace("{schedule}", "nobody")
         .replace("{file}", "x");
     let method = Method::from_bytes(rule.method.as_bytes()).unwrap();
     let mut request = server.request(method.clone(), &path);

@@ -7,6 +7,7 @@ mod health;
 mod limits;
 mod list;
 mod queues;
+mod schedules;
 pub(crate) mod server;
 mod speed;
 mod verbs;

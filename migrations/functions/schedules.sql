@@ -1,0 +1,319 @@
+-- Schedules: what people do with them, and how a slot fires. When a schedule falls due is computed by
+-- the scheduler; whether it is due is judged here, by the database's clock.
+
+create or replace function schedule_written() returns trigger
+language plpgsql
+set search_path from current
+as $$
+begin
+  if tg_op = 'INSERT' or new.job is distinct from old.job then
+    -- Refuses what no job could be made from, when it is written and not when it falls due.
+    perform j.kind
+    from jsonb_to_record(new.job) as j (
+      kind text, args jsonb, queue text, priority smallint, max_attempts integer,
+      soft_timeout interval, hard_timeout interval, tags jsonb, metadata jsonb, retain interval);
+  end if;
+  if tg_op = 'UPDATE'
+    and (new.cron, new.every, new.at, new.timezone) is distinct from (old.cron, old.every, old.at, old.timezone)
+  then
+    new.anchor_at := now();
+    new.next_at := null;
+    new.upcoming := '{}';
+    new.problem := null;
+  end if;
+  if new.next_at is null and new.problem is null or (tg_op = 'UPDATE' and old.paused_at is distinct from new.paused_at) then
+    perform tell('w:');
+  end if;
+  return new;
+end
+$$;
+comment on function schedule_written() is 'Trigger: checks a schedule''s job, and has its slots computed anew when its times were changed.';
+
+create or replace trigger schedule_written before insert or update on schedules
+for each row execute function schedule_written();
+
+create or replace function put_schedule(
+  p_name text, p_cron text, p_every interval, p_at timestamptz, p_timezone text, p_job jsonb,
+  p_missed text, p_missed_limit integer, p_overlap text, p_jitter interval, p_source text,
+  p_paused_by text default null
+)
+returns void
+language sql
+set search_path from current
+as $$
+  insert into schedules as s (
+    name, cron, every, at, timezone, job, missed, missed_limit, overlap, jitter, source, paused_by, paused_at)
+  values (
+    p_name, p_cron, p_every, p_at, p_timezone, p_job, p_missed, p_missed_limit, p_overlap, p_jitter, p_source,
+    p_paused_by, case when p_paused_by is not null then now() end)
+  on conflict (name) do update
+  set
+    cron = excluded.cron,
+    every = excluded.every,
+    at = excluded.at,
+    timezone = excluded.timezone,
+    job = excluded.job,
+    missed = excluded.missed,
+    missed_limit = excluded.missed_limit,
+    overlap = excluded.overlap,
+    jitter = excluded.jitter,
+    source = excluded.source,
+    updated_at = now()
+  where (s.cron, s.every, s.at, s.timezone, s.job, s.missed, s.missed_limit, s.overlap, s.jitter, s.source)
+    is distinct from (
+      excluded.cron, excluded.every, excluded.at, excluded.timezone, excluded.job, excluded.missed,
+      excluded.missed_limit, excluded.overlap, excluded.jitter, excluded.source)
+$$;
+comment on function put_schedule(text, text, interval, timestamptz, text, jsonb, text, integer, text, interval, text, text)
+  is 'Writes a schedule whole, for every face. A new one is paused if somebody is named for that; one that is there keeps its pause or none, and its slots if its times stay.';
+
+create or replace function set_schedule(
+  name text, kind text, args jsonb default '{}', cron text default null, every interval default null,
+  at timestamptz default null, timezone text default 'UTC', queue text default null, priority integer default null,
+  max_attempts integer default null, soft_timeout interval default null, hard_timeout interval default null,
+  tags text[] default null, metadata jsonb default null, retain interval default null,
+  missed text default 'one', missed_limit integer default 10, overlap text default 'skip', jitter interval default '0'
+)
+returns void
+language sql
+set search_path from current
+as $$
+  select put_schedule(
+    name, cron, every, at, timezone,
+    jsonb_strip_nulls(jsonb_build_object(
+      'kind', kind, 'queue', queue, 'priority', priority, 'max_attempts', max_attempts, 'soft_timeout', soft_timeout,
+      'hard_timeout', hard_timeout, 'tags', to_jsonb(tags), 'retain', retain))
+    -- Outside of the stripping: nulls inside args and metadata are the caller's.
+    || jsonb_build_object('args', args)
+    || case when metadata is null then '{}'::jsonb else jsonb_build_object('metadata', metadata) end,
+    missed, missed_limit, overlap, jitter, 'sql')
+$$;
+comment on function set_schedule(text, text, jsonb, text, interval, timestamptz, text, text, integer, integer, interval, interval, text[], jsonb, interval, text, integer, text, interval)
+  is 'Makes or replaces a schedule. select set_schedule(''nightly'', ''backup'', cron => ''30 4 * * *'', timezone => ''Europe/Berlin'').';
+
+create or replace function delete_schedule(p_name text) returns boolean
+language sql
+set search_path from current
+as $$
+  with gone as (delete from schedules where name = p_name returning name)
+  select exists (select from gone)
+$$;
+comment on function delete_schedule(text) is 'Removes a schedule and its slots; its jobs stay. Answers whether there was one.';
+
+create or replace function pause_schedule(p_name text, p_by text default session_user) returns boolean
+language sql
+set search_path from current
+as $$
+  with paused as (
+    update schedules
+    set paused_at = coalesce(paused_at, now()), paused_by = coalesce(paused_by, p_by), updated_at = now()
+    where name = p_name
+    returning name
+  )
+  select exists (select from paused)
+$$;
+comment on function pause_schedule(text, text) is 'The schedule does not fire until it is resumed. Answers whether there is one.';
+
+create or replace function resume_schedule(p_name text) returns boolean
+language sql
+set search_path from current
+as $$
+  with resumed as (
+    update schedules
+    -- What fell due during the pause was not missed, it was not wanted.
+    set
+      paused_at = null,
+      paused_by = null,
+      next_at = case when next_at > clock_timestamp() then next_at end,
+      updated_at = now()
+    where name = p_name
+      and paused_at is not null
+    returning name
+  )
+  select exists (select from resumed) or exists (select from schedules where name = p_name)
+$$;
+comment on function resume_schedule(text) is 'Ends a pause; slots that passed during it do not fire. Answers whether there is such a schedule.';
+
+create or replace function enqueue_scheduled(p_schedule schedules, p_metadata jsonb, p_run_at timestamptz) returns uuid
+language sql
+set search_path from current
+as $$
+  select id
+  from enqueue_many(jsonb_build_array(
+    p_schedule.job
+    || jsonb_build_object(
+      'metadata', coalesce(p_schedule.job -> 'metadata', '{}') || jsonb_build_object('schedule', p_schedule.name) || p_metadata,
+      'run_at', p_run_at))) as id
+$$;
+comment on function enqueue_scheduled(schedules, jsonb, timestamptz) is 'Enqueues a schedule''s job, marked with the schedule; answers its id.';
+
+create or replace function run_schedule(p_name text, p_by text default session_user) returns uuid
+language plpgsql
+set search_path from current
+as $$
+declare
+  s schedules;
+  made uuid;
+begin
+  select * into s from schedules where name = p_name for update;
+  if not found then
+    return null;
+  end if;
+  made := enqueue_scheduled(s, jsonb_build_object('by', p_by), clock_timestamp());
+  update schedules set unfinished = unfinished_jobs(s) || made where name = p_name;
+  return made;
+end
+$$;
+comment on function run_schedule(text, text) is 'Enqueues a schedule''s job now, outside of its slots, paused or not. Answers the job''s id, null if there is no such schedule.';
+
+create or replace function unfinished_jobs(p_schedule schedules) returns uuid[]
+language sql
+stable
+set search_path from current
+as $$
+  select coalesce(array_agg(id order by ord), '{}')
+  from (
+    select u.id, u.ord
+    from unnest(p_schedule.unfinished) with ordinality as u (id, ord)
+    where exists (select from jobs_live j where j.id = u.id)
+    order by u.ord desc
+    limit 999
+  ) latest
+$$;
+comment on function unfinished_jobs(schedules) is 'The latest jobs of a schedule that are not finished, at most 999.';
+
+create or replace function judge_slot(p_schedule schedules, p_slot timestamptz) returns text
+language plpgsql
+set search_path from current
+as $$
+declare
+  open uuid[] := unfinished_jobs(p_schedule);
+  busy text := format('job %s is not finished', open[cardinality(open)]);
+  -- The same for the same slot, on every machine.
+  share double precision := (hashtextextended(p_schedule.name || extract(epoch from p_slot)::text, 0) & 9007199254740991) / 9007199254740992.0;
+  made uuid;
+  failure text;
+  verdict text := 'enqueued';
+begin
+  if open <> '{}' and p_schedule.overlap = 'skip' then
+    verdict := 'skipped';
+  elsif open <> '{}' and p_schedule.overlap = 'queue' then
+    verdict := 'held';
+    if exists (select from schedule_slots where schedule = p_schedule.name and outcome = 'held') then
+      verdict := 'skipped';
+      busy := busy || ', and an earlier slot waits for it';
+    end if;
+  else
+    begin
+      if p_schedule.overlap = 'cancel' then
+        perform cancel(u.id, format('schedule %s is due again', p_schedule.name), 'schedule ' || p_schedule.name)
+        from unnest(open) as u (id);
+      end if;
+      made := enqueue_scheduled(p_schedule, jsonb_build_object('slot', p_slot), p_slot + p_schedule.jitter * share);
+      open := open || made;
+    exception when others then
+      -- What passes by itself must not cost the slot: it is tried again.
+      if left(sqlstate, 2) in ('08', '25', '40', '53', '55', '57', '58') then
+        raise;
+      end if;
+      verdict := 'skipped';
+      failure := sqlerrm;
+    end;
+  end if;
+  -- If the slot is there already, this fails and takes the job with it.
+  insert into schedule_slots (schedule, slot, outcome, job_id, reason)
+  values (p_schedule.name, p_slot, verdict, made, case when verdict <> 'enqueued' then coalesce(failure, busy) end);
+  update schedules set unfinished = open, problem = failure where name = p_schedule.name;
+  return verdict;
+end
+$$;
+comment on function judge_slot(schedules, timestamptz) is 'Decides by the overlap policy what becomes of a slot that is due, does it and records it. For a schedule whose row the caller has locked.';
+
+create or replace function held_slots() returns table (schedule text, slot timestamptz, is_ready boolean)
+language sql
+stable
+set search_path from current
+as $$
+  select h.schedule, h.slot, s.overlap in ('allow', 'cancel') or unfinished_jobs(s) = '{}'
+  from schedule_slots h
+  join schedules s on s.name = h.schedule
+  where h.outcome = 'held'
+    and s.paused_at is null
+$$;
+comment on function held_slots() is 'The slots that wait for the end of an earlier job, and whether it has ended.';
+
+create or replace function release_slot(p_name text) returns text
+language plpgsql
+set search_path from current
+as $$
+declare
+  s schedules;
+  held timestamptz;
+begin
+  select slot into held from schedule_slots where schedule = p_name and outcome = 'held';
+  if not found then
+    return null;
+  end if;
+  select * into s from schedules where name = p_name and paused_at is null for update skip locked;
+  if not found or not exists (select from held_slots() h where h.schedule = p_name and h.is_ready) then
+    return null;
+  end if;
+  delete from schedule_slots where schedule = p_name and slot = held and outcome = 'held';
+  -- Somebody else may have released it before the row was ours.
+  return case when found then judge_slot(s, held) end;
+end
+$$;
+comment on function release_slot(text) is 'Enqueues the slot that a schedule holds, if the job before it has ended. Answers what became of it, null if it is not its turn.';
+
+create or replace function fire_schedule(
+  p_name text, p_slot timestamptz, p_next_at timestamptz, p_upcoming timestamptz[], p_missed text default null
+)
+returns text
+language plpgsql
+set search_path from current
+as $$
+declare
+  s schedules;
+begin
+  if p_next_at <= p_slot then
+    raise exception 'the slot after % cannot be %', p_slot, p_next_at using errcode = 'invalid_parameter_value';
+  end if;
+  perform release_slot(p_name);
+  -- Whoever has the row locked fires it; waiting would keep this scheduler from the others.
+  select * into s
+  from schedules
+  where name = p_name
+    and next_at = p_slot
+    and paused_at is null
+    and next_at <= clock_timestamp()
+  for update skip locked;
+  if not found then
+    return null;
+  end if;
+  update schedules
+  set next_at = coalesce(p_next_at, 'infinity'), upcoming = p_upcoming, last_slot_at = p_slot
+  where name = p_name;
+  if exists (select from schedule_slots where schedule = p_name and slot = p_slot) then
+    return 'repeated';
+  end if;
+  delete from schedule_slots
+  where schedule = p_name
+    and slot < p_slot - greatest(interval '1 day', 1000 * (p_next_at - p_slot))
+    and outcome <> 'held';
+  if p_missed is not null then
+    insert into schedule_slots (schedule, slot, outcome, reason) values (p_name, p_slot, 'missed', p_missed);
+    return 'missed';
+  end if;
+  return judge_slot(s, p_slot);
+end
+$$;
+comment on function fire_schedule(text, timestamptz, timestamptz, timestamptz[], text)
+  is 'Fires a slot that is due and moves the schedule on to the next, or records it as missed for the given reason. Answers what became of it, repeated if it fired before, null if it is not its turn.';
+
+create or replace function keep_config_schedules(p_names text[]) returns setof text
+language sql
+set search_path from current
+as $$
+  delete from schedules where source = 'config' and name <> all (p_names) returning name
+$$;
+comment on function keep_config_schedules(text[]) is 'Removes the schedules that came from a config and are not among these; answers their names.';

@@ -1,0 +1,139 @@
+//! `tidemill schedules`: what is enqueued by the clock; lists, shows, sets, pauses, resumes, runs,
+//! deletes and previews it.
+
+mod set;
+mod show;
+
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde_json::Value;
+
+use super::client::{Client, ServerArgs};
+use super::error::CliError;
+use super::output::{self, cell};
+use super::time::relative;
+use super::{GlobalArgs, logging};
+
+/// What `tidemill schedules` takes.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct SchedulesArgs {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List the schedules (the default)
+    List(ServerArgs),
+    /// Show a schedule with what became of its last slots
+    Show(ScheduleArgs),
+    /// Make a schedule, or replace the one that has the name
+    Set(Box<set::SetArgs>),
+    /// Remove a schedule; its jobs stay
+    Delete(ScheduleArgs),
+    /// Fire nothing until it is resumed
+    Pause(ScheduleArgs),
+    /// End a pause; slots that passed during it do not fire
+    Resume(ScheduleArgs),
+    /// Enqueue its job now, outside of its slots
+    Run(ScheduleArgs),
+    /// Show when something would fall due; stores nothing
+    Preview(set::PreviewArgs),
+}
+
+#[derive(Debug, Args)]
+struct ScheduleArgs {
+    /// The schedule's name
+    name: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn run(args: SchedulesArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    logging::start_quiet(global);
+    match args.verb.unwrap_or(Verb::List(args.server)) {
+        Verb::List(server) => list(&server).await,
+        Verb::Show(schedule) => show::run(&schedule).await,
+        Verb::Set(args) => set::run(&args).await,
+        Verb::Delete(schedule) => delete(&schedule).await,
+        Verb::Pause(schedule) => act(&schedule, "pause", "is paused").await,
+        Verb::Resume(schedule) => act(&schedule, "resume", "goes on").await,
+        Verb::Run(schedule) => run_now(&schedule).await,
+        Verb::Preview(args) => set::preview(&args).await,
+    }
+}
+
+async fn list(server: &ServerArgs) -> Result<(), CliError> {
+    let client = Client::new(server)?;
+    let mut rows = Vec::new();
+    let mut cursor = None;
+    loop {
+        let query: Vec<_> = cursor.into_iter().map(|cursor: String| ("cursor", cursor)).collect();
+        let answer = client.get(&["schedules"], &query).await?;
+        if server.json {
+            return output::line(&answer.text);
+        }
+        rows.extend(answer.json["items"].as_array().into_iter().flatten().map(row));
+        cursor = answer.json["next_cursor"].as_str().map(str::to_owned);
+        if cursor.is_none() {
+            return output::table(&["NAME", "TIMES", "ZONE", "KIND", "STATE", "NEXT", "LAST"], rows);
+        }
+    }
+}
+
+fn row(schedule: &Value) -> Vec<String> {
+    vec![
+        cell(&schedule["name"]),
+        times(schedule),
+        cell(&schedule["timezone"]),
+        cell(&schedule["job"]["kind"]),
+        state(schedule).into(),
+        relative(&schedule["upcoming"][0]),
+        relative(&schedule["last_slot_at"]),
+    ]
+}
+
+/// Its times as they were set.
+fn times(schedule: &Value) -> String {
+    match schedule["every_seconds"]
+        .as_f64()
+        .and_then(|every| std::time::Duration::try_from_secs_f64(every).ok())
+    {
+        Some(every) => format!("every {}", humantime::format_duration(every)),
+        None => format!("{}{}", cell(&schedule["cron"]), cell(&schedule["at"])),
+    }
+}
+
+fn state(schedule: &Value) -> &'static str {
+    match (schedule["paused_at"].is_string(), schedule["problem"].is_string()) {
+        (true, _) => "paused",
+        (false, true) => "problem",
+        (false, false) => "on",
+    }
+}
+
+async fn act(schedule: &ScheduleArgs, verb: &str, done: &str) -> Result<(), CliError> {
+    let answer = Client::new(&schedule.server)?.post(&["schedules", &schedule.name, verb]).await?;
+    if schedule.server.json {
+        return output::line(&answer.text);
+    }
+    output::line(&format!("schedule {} {done}", schedule.name))
+}
+
+async fn run_now(schedule: &ScheduleArgs) -> Result<(), CliError> {
+    let answer = Client::new(&schedule.server)?.post(&["schedules", &schedule.name, "run"]).await?;
+    // The id alone on its line, so that a script can take it.
+    output::line(&if schedule.server.json { answer.text } else { cell(&answer.json["id"]) })
+}
+
+async fn delete(schedule: &ScheduleArgs) -> Result<(), CliError> {
+    let client = Client::new(&schedule.server)?;
+    let answer = client.ask(client.request(Method::DELETE, &["schedules", &schedule.name])).await?;
+    if schedule.server.json {
+        return output::line(&answer.text);
+    }
+    output::line(&format!("schedule {} is gone", schedule.name))
+}

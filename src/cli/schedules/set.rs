@@ -1,0 +1,153 @@
+//! `tidemill schedules set` and `preview`: from flags to the API's words. The server judges the values.
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use crate::cli::client::{Client, ServerArgs};
+use crate::cli::error::CliError;
+use crate::cli::output::{self, cell};
+use crate::cli::time::relative;
+
+/// When it falls due.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false, id = "times")]
+struct TimesArgs {
+    /// Minute, hour, day of month, month, day of week; with seconds before them if there are six
+    #[arg(long, value_name = "TEXT")]
+    cron: Option<String>,
+    /// From slot to slot, such as 90s or 2h
+    #[arg(long, value_name = "DURATION")]
+    every: Option<String>,
+    /// The one time, such as 2030-01-31T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    at: Option<DateTime<Utc>>,
+}
+
+/// What `tidemill schedules set` takes.
+#[derive(Debug, Args)]
+pub(super) struct SetArgs {
+    /// The schedule's name
+    name: String,
+    #[command(flatten)]
+    times: TimesArgs,
+    /// The zone of the cron text, such as Europe/Berlin [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
+    /// The kind of the jobs that it makes
+    #[arg(long)]
+    kind: String,
+    /// The jobs' args as a JSON object
+    #[arg(long, value_name = "JSON")]
+    args: Option<String>,
+    /// The jobs' queue [default: the kind's]
+    #[arg(long)]
+    queue: Option<String>,
+    /// 1 (first) to 9, or critical, high, normal, low [default: the kind's]
+    #[arg(long)]
+    priority: Option<String>,
+    /// How often each job is tried in all [default: the kind's]
+    #[arg(long, value_name = "N")]
+    max_attempts: Option<u32>,
+    /// A word to find the jobs by; repeatable
+    #[arg(long = "tag")]
+    tags: Vec<String>,
+    /// Which slots fire that nobody looked at in time: skip, one or all [default: one]
+    #[arg(long, value_name = "POLICY")]
+    missed: Option<String>,
+    /// How many missed slots fire at most, where all do [default: 10]
+    #[arg(long, value_name = "N")]
+    missed_limit: Option<u32>,
+    /// While an earlier job is not finished: skip, queue, allow or cancel [default: skip]
+    #[arg(long, value_name = "POLICY")]
+    overlap: Option<String>,
+    /// By up to so much later a job may start [default: 0s]
+    #[arg(long, value_name = "DURATION")]
+    jitter: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// What `tidemill schedules preview` takes.
+#[derive(Debug, Args)]
+pub(super) struct PreviewArgs {
+    #[command(flatten)]
+    times: TimesArgs,
+    /// The zone of the cron text, such as Europe/Berlin [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
+    /// How many slots
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    next: u32,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn run(args: &SetArgs) -> Result<(), CliError> {
+    let job = object([
+        ("kind", Some(json!(args.kind))),
+        ("args", args.args.as_deref().map(job_args).transpose()?),
+        ("queue", args.queue.as_ref().map(|queue| json!(queue))),
+        (
+            "priority",
+            args.priority
+                .as_deref()
+                .map(|text| text.parse::<i64>().map_or_else(|_| json!(text), Value::from)),
+        ),
+        ("max_attempts", args.max_attempts.map(Value::from)),
+        ("tags", (!args.tags.is_empty()).then(|| json!(args.tags))),
+    ]);
+    let mut body = args.times.body(args.timezone.as_deref());
+    body.append(&mut object([
+        ("job", Some(Value::Object(job))),
+        ("missed", args.missed.as_ref().map(|word| json!(word))),
+        ("missed_limit", args.missed_limit.map(Value::from)),
+        ("overlap", args.overlap.as_ref().map(|word| json!(word))),
+        ("jitter", args.jitter.as_ref().map(|jitter| json!(jitter))),
+    ]));
+    let client = Client::new(&args.server)?;
+    let answer = client.ask(client.request(Method::PUT, &["schedules", &args.name]).json(&body)).await?;
+    if args.server.json {
+        return output::line(&answer.text);
+    }
+    let next = &answer.json["upcoming"][0];
+    output::line(&format!("schedule {} is set; next {} ({})", args.name, cell(next), relative(next)))
+}
+
+pub(super) async fn preview(args: &PreviewArgs) -> Result<(), CliError> {
+    let mut body = args.times.body(args.timezone.as_deref());
+    body.insert("next".into(), args.next.into());
+    let client = Client::new(&args.server)?;
+    let answer = client.ask(client.request(Method::POST, &["schedules", "preview"]).json(&body)).await?;
+    if args.server.json {
+        return output::line(&answer.text);
+    }
+    for slot in answer.json["slots"].as_array().into_iter().flatten() {
+        output::line(&format!("{}  {}", cell(slot), relative(slot)))?;
+    }
+    Ok(())
+}
+
+impl TimesArgs {
+    fn body(&self, timezone: Option<&str>) -> Map<String, Value> {
+        object([
+            ("cron", self.cron.as_ref().map(|cron| json!(cron))),
+            ("every", self.every.as_ref().map(|every| json!(every))),
+            ("at", self.at.map(|at| json!(at.to_rfc3339()))),
+            ("timezone", timezone.map(|timezone| json!(timezone))),
+        ])
+    }
+}
+
+/// What is there of these.
+fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+fn job_args(text: &str) -> Result<Value, CliError> {
+    match serde_json::from_str(text) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        _ => Err(CliError::Usage("--args: the args are a JSON object, such as {\"n\": 20}".into())),
+    }
+}

@@ -1,0 +1,270 @@
+//! Schedules: lists, writes, pauses, resumes, runs and deletes them. The verbs are the SQL functions
+//! that people call from psql; how slots fire stands in `fire`.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{Error, Result, Store};
+use crate::job::document::{micros, micros_each, micros_or_null};
+use crate::job::schedule::Times;
+
+/// A schedule as somebody wishes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewSchedule {
+    /// Its name.
+    pub name: String,
+    /// When it falls due.
+    pub times: Times,
+    /// The job that it makes, as `enqueue_many` takes it.
+    pub job: Value,
+    /// `skip`, `one` or `all`.
+    pub missed: String,
+    /// How many missed slots fire at most, where all do.
+    pub missed_limit: i32,
+    /// `skip`, `queue`, `allow` or `cancel`.
+    pub overlap: String,
+    /// By up to so many seconds a job may start later.
+    pub jitter_seconds: f64,
+    /// Who wants a new one paused; one that is there keeps its pause or none.
+    pub paused_by: Option<String>,
+}
+
+/// A schedule as people see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ScheduleDocument {
+    /// Its name.
+    pub name: String,
+    /// The cron text; one of `cron`, `every_seconds` and `at` is there.
+    pub cron: Option<String>,
+    /// Seconds from slot to slot.
+    pub every_seconds: Option<f64>,
+    /// The one time.
+    #[serde(serialize_with = "micros_or_null")]
+    pub at: Option<DateTime<Utc>>,
+    /// Zone of the cron text.
+    pub timezone: String,
+    /// The job that it makes.
+    pub job: Value,
+    /// Which missed slots fire: `skip` (none), `one` (the latest), `all` (the latest `missed_limit`).
+    pub missed: String,
+    /// How many missed slots fire at most, where all do.
+    pub missed_limit: i32,
+    /// What happens while an earlier job is not finished: `skip`, `queue`, `allow`, `cancel`.
+    pub overlap: String,
+    /// By up to so many seconds a job may start later.
+    pub jitter_seconds: f64,
+    /// Since when it does not fire.
+    #[serde(serialize_with = "micros_or_null")]
+    pub paused_at: Option<DateTime<Utc>>,
+    /// Who paused it.
+    pub paused_by: Option<String>,
+    /// Who wrote it last: `config`, `api` or `sql`.
+    pub source: String,
+    /// The next slots, at most five.
+    #[serde(serialize_with = "micros_each")]
+    pub upcoming: Vec<DateTime<Utc>>,
+    /// The last slot that was judged.
+    #[serde(serialize_with = "micros_or_null")]
+    pub last_slot_at: Option<DateTime<Utc>>,
+    /// Why it cannot be computed, or why its last slot could not be enqueued.
+    pub problem: Option<String>,
+    /// When it was made.
+    #[serde(serialize_with = "micros")]
+    pub created_at: DateTime<Utc>,
+    /// When somebody last changed it.
+    #[serde(serialize_with = "micros")]
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What became of a slot.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SlotDocument {
+    /// The nominal time, before jitter.
+    #[serde(serialize_with = "micros")]
+    pub slot: DateTime<Utc>,
+    /// `enqueued`, `skipped`, `held` or `missed`.
+    pub outcome: String,
+    /// The job that it became.
+    pub job_id: Option<Uuid>,
+    /// Why it became none.
+    pub reason: Option<String>,
+    /// When that was decided.
+    #[serde(serialize_with = "micros")]
+    pub fired_at: DateTime<Utc>,
+}
+
+/// What became of a wish to run a schedule now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ran {
+    /// This job was enqueued.
+    Job(Uuid),
+    /// There is no such schedule.
+    Unknown,
+    /// Its queue takes no new jobs.
+    QueueDraining,
+}
+
+impl Store {
+    /// Schedules by name, behind the name `after`, at most `limit`; or only the one called `name`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn schedules(
+        &self,
+        name: Option<&str>,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<ScheduleDocument>> {
+        Ok(sqlx::query_as!(
+            ScheduleDocument,
+            r#"
+            select
+              name,
+              cron,
+              extract(epoch from every)::double precision as every_seconds,
+              at,
+              timezone,
+              job,
+              missed,
+              missed_limit,
+              overlap,
+              extract(epoch from jitter)::double precision as "jitter_seconds!",
+              paused_at,
+              paused_by,
+              source,
+              -- While it is paused nobody computes them anew.
+              array(select slot from unnest(upcoming) as slot where slot > now()) as "upcoming!",
+              last_slot_at,
+              problem,
+              created_at,
+              updated_at
+            from schedules
+            where ($1::text is null or name = $1)
+              and ($2::text is null or name > $2)
+            order by name
+            limit $3
+            "#,
+            name,
+            after,
+            limit
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// What became of a schedule's last slots, the latest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn schedule_slots(&self, name: &str, limit: i64) -> Result<Vec<SlotDocument>> {
+        Ok(sqlx::query_as!(
+            SlotDocument,
+            r#"
+            select slot, outcome, job_id, reason, fired_at
+            from schedule_slots
+            where schedule = $1
+            order by slot desc
+            limit $2
+            "#,
+            name,
+            limit
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// Makes or replaces a schedule; `source` is who says so: `config`, `api` or `sql`.
+    ///
+    /// # Errors
+    /// When the database fails or refuses a value.
+    pub async fn put_schedule(&self, wish: &NewSchedule, source: &str) -> Result<()> {
+        let every_seconds = wish.times.every.map(chrono::TimeDelta::as_seconds_f64);
+        sqlx::query!(
+            "select put_schedule($1, $2, make_interval(secs => $3), $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11, $12)",
+            wish.name,
+            wish.times.cron.as_deref() as Option<&str>,
+            every_seconds as Option<f64>,
+            wish.times.at as Option<DateTime<Utc>>,
+            wish.times.timezone,
+            wish.job,
+            wish.missed,
+            wish.missed_limit,
+            wish.overlap,
+            wish.jitter_seconds,
+            source,
+            wish.paused_by.as_deref() as Option<&str>,
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// Removes the schedules that came from a config and are not among `names`; answers which.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_config_schedules(&self, names: &[String]) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar!(r#"select keep_config_schedules($1) as "name!""#, names)
+            .fetch_all(self.pool())
+            .await?)
+    }
+
+    /// Removes a schedule; answers whether there was one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_schedule(&self, name: &str) -> Result<bool> {
+        Ok(sqlx::query_scalar!(r#"select delete_schedule($1) as "there!""#, name)
+            .fetch_one(self.pool())
+            .await?)
+    }
+
+    /// The schedule does not fire until it is resumed; answers whether there is one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn pause_schedule(&self, name: &str, by: &str) -> Result<bool> {
+        Ok(sqlx::query_scalar!(r#"select pause_schedule($1, $2) as "there!""#, name, by)
+            .fetch_one(self.pool())
+            .await?)
+    }
+
+    /// Ends a pause; answers whether there is such a schedule.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn resume_schedule(&self, name: &str) -> Result<bool> {
+        Ok(sqlx::query_scalar!(r#"select resume_schedule($1) as "there!""#, name)
+            .fetch_one(self.pool())
+            .await?)
+    }
+
+    /// Enqueues a schedule's job now, outside of its slots.
+    ///
+    /// # Errors
+    /// When the database fails or refuses the job.
+    pub async fn run_schedule(&self, name: &str, by: &str) -> Result<Ran> {
+        let ran = sqlx::query_scalar!("select run_schedule($1, $2)", name, by).fetch_one(self.pool()).await;
+        match ran.map_err(Error::from) {
+            Ok(Some(job_id)) => Ok(Ran::Job(job_id)),
+            Ok(None) => Ok(Ran::Unknown),
+            Err(Error::Database(sqlx::Error::Database(refusal)))
+                if refusal.message().ends_with("queue_draining") =>
+            {
+                Ok(Ran::QueueDraining)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The database's clock, by which everything falls due.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn now(&self) -> Result<DateTime<Utc>> {
+        Ok(sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(self.pool()).await?)
+    }
+}
