@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+use super::json::json;
 use super::value::Setting;
 use crate::job::limit::OnFull;
-use crate::job::unique::Unique;
 
 /// What a queue or a kind may be called.
 pub const NAME_RULE: &str = "a name of 1 to 63 letters (a-z, A-Z), digits, dots, underscores and hyphens that starts with a letter or digit";
@@ -209,26 +209,6 @@ impl Setting for JobArgs {
     }
 }
 
-/// A value of a file as JSON; `None` where it has no like there.
-fn json(value: &ValueKind) -> Option<Value> {
-    Some(match value {
-        ValueKind::Nil => Value::Null,
-        ValueKind::Boolean(value) => (*value).into(),
-        ValueKind::I64(value) => (*value).into(),
-        ValueKind::U64(value) => (*value).into(),
-        ValueKind::Float(value) => serde_json::Number::from_f64(*value)?.into(),
-        ValueKind::String(text) => text.clone().into(),
-        ValueKind::Array(items) => {
-            Value::Array(items.iter().map(|item| json(&item.kind)).collect::<Option<_>>()?)
-        }
-        ValueKind::Table(table) => {
-            let entries = table.iter().map(|(key, value)| Some((key.clone(), json(&value.kind)?)));
-            Value::Object(entries.collect::<Option<_>>()?)
-        }
-        ValueKind::I128(_) | ValueKind::U128(_) => return None,
-    })
-}
-
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize, clap::ValueEnum)]
 pub enum LogFormat {
@@ -383,26 +363,6 @@ impl Words {
         let program = words.first()?;
         let valid = !program.is_empty() && words.iter().all(|word| !word.contains('\0'));
         valid.then_some(Self(words))
-    }
-}
-
-impl Setting for Unique {
-    const IS_TABLE: bool = true;
-
-    fn allowed() -> String {
-        "a table of key, by, args, states, window, period, on_conflict and replace".into()
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        Self::read(&serde_json::from_str(text).ok()?).ok()
-    }
-
-    fn from_value(value: &ValueKind) -> Option<Self> {
-        match value {
-            ValueKind::String(text) => Self::parse(text),
-            table @ ValueKind::Table(_) => Self::read(&json(table)?).ok(),
-            _ => None,
-        }
     }
 }
 
