@@ -422,7 +422,7 @@ $_$;
 
 COMMENT ON FUNCTION tidemill.drop_partition(p_retention interval) IS 'Drops the oldest day of history that the retention has passed and nobody reads; answers its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
 
-CREATE FUNCTION tidemill.enqueue(kind text, args jsonb DEFAULT '{}'::jsonb, queue text DEFAULT NULL::text, priority integer DEFAULT NULL::integer, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, max_attempts integer DEFAULT NULL::integer, soft_timeout interval DEFAULT NULL::interval, hard_timeout interval DEFAULT NULL::interval, execution_id text DEFAULT NULL::text, tags text[] DEFAULT NULL::text[], metadata jsonb DEFAULT NULL::jsonb, retain interval DEFAULT NULL::interval, concurrency_key text[] DEFAULT NULL::text[], fair_key text DEFAULT NULL::text) RETURNS uuid
+CREATE FUNCTION tidemill.enqueue(kind text, args jsonb DEFAULT '{}'::jsonb, queue text DEFAULT NULL::text, priority integer DEFAULT NULL::integer, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, max_attempts integer DEFAULT NULL::integer, soft_timeout interval DEFAULT NULL::interval, hard_timeout interval DEFAULT NULL::interval, execution_id text DEFAULT NULL::text, tags text[] DEFAULT NULL::text[], metadata jsonb DEFAULT NULL::jsonb, retain interval DEFAULT NULL::interval, concurrency_key text[] DEFAULT NULL::text[], fair_key text DEFAULT NULL::text, unique_by jsonb DEFAULT NULL::jsonb, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_in interval DEFAULT NULL::interval) RETURNS uuid
     LANGUAGE sql
     SET search_path TO 'tidemill'
     AS $$
@@ -430,13 +430,14 @@ CREATE FUNCTION tidemill.enqueue(kind text, args jsonb DEFAULT '{}'::jsonb, queu
     'kind', kind, 'queue', queue, 'priority', priority, 'run_at', run_at, 'delay', delay,
     'max_attempts', max_attempts, 'soft_timeout', soft_timeout, 'hard_timeout', hard_timeout,
     'execution_id', execution_id, 'tags', to_jsonb(tags), 'retain', retain,
-    'concurrency_key', to_jsonb(concurrency_key), 'fair_key', fair_key))
+    'concurrency_key', to_jsonb(concurrency_key), 'fair_key', fair_key,
+    'unique', unique_by, 'expires_at', expires_at, 'expires_in', expires_in))
     -- Outside of the stripping: nulls inside args and metadata are the caller's.
     || jsonb_build_object('args', args)
     || case when metadata is null then '{}'::jsonb else jsonb_build_object('metadata', metadata) end))
 $$;
 
-COMMENT ON FUNCTION tidemill.enqueue(kind text, args jsonb, queue text, priority integer, run_at timestamp with time zone, delay interval, max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text, tags text[], metadata jsonb, retain interval, concurrency_key text[], fair_key text) IS 'Enqueues one job in your transaction: it commits or vanishes with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';
+COMMENT ON FUNCTION tidemill.enqueue(kind text, args jsonb, queue text, priority integer, run_at timestamp with time zone, delay interval, max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text, tags text[], metadata jsonb, retain interval, concurrency_key text[], fair_key text, unique_by jsonb, expires_at timestamp with time zone, expires_in interval) IS 'Enqueues one job in your transaction: it commits or vanishes with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';
 
 CREATE FUNCTION tidemill.enqueue_many(p_jobs jsonb) RETURNS SETOF uuid
     LANGUAGE plpgsql
@@ -456,7 +457,8 @@ begin
       cross join lateral jsonb_to_record(item.value) as w (
         kind text, args jsonb, queue text, priority smallint, run_at timestamptz, delay interval,
         max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
-        tags jsonb, metadata jsonb, retain interval, concurrency_key jsonb, fair_key text)
+        tags jsonb, metadata jsonb, retain interval, concurrency_key jsonb, fair_key text,
+        "unique" jsonb, expires_at timestamptz, expires_in interval)
     )
     select i.*
     from (
@@ -471,7 +473,7 @@ begin
         array_agg(execution_id order by ord) as execution_ids, array_agg(tags order by ord) as tags,
         array_agg(metadata order by ord) as metadata,
         array_agg(extract(epoch from retain)::double precision order by ord) as retains,
-        array_agg(options_of(concurrency_key, fair_key) order by ord) as options
+        array_agg(options_of(concurrency_key, fair_key, "unique", expires_at, expires_in) order by ord) as options
       from wished
     ) w
     cross join lateral insert_jobs(
@@ -479,22 +481,25 @@ begin
       w.soft_timeouts, w.hard_timeouts, w.execution_ids, w.tags, w.metadata, w.retains, false, w.options) i
     order by i.ord
   loop
-    if made.outcome <> 'created' then
+    if made.outcome not in ('created', 'existing', 'replaced') then
       raise exception 'job % of the call was refused: %', made.ord, made.outcome
-        using errcode = 'invalid_parameter_value',
+        using errcode = case made.outcome when 'conflict' then 'unique_violation' else 'invalid_parameter_value' end,
           hint = case made.outcome
             when 'queue_draining' then format('queue %s takes no new jobs; select resume_queue(%L)', made.queue, made.queue)
+            when 'conflict' then format('job %s has its unique key; on_conflict = keep answers that one', made.id)
             when 'execution_id_taken' then 'another job has this execution id; find it in task_ids'
           end;
     end if;
     -- Equal messages of one transaction are sent once.
-    perform tell(case when made.state = 'available' then 'q:' else 'g:' end || made.queue);
+    if made.outcome = 'created' then
+      perform tell(case when made.state = 'available' then 'q:' else 'g:' end || made.queue);
+    end if;
     return next made.id;
   end loop;
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.enqueue_many(p_jobs jsonb) IS 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key} in your transaction, all or none; answers their ids in order.';
+COMMENT ON FUNCTION tidemill.enqueue_many(p_jobs jsonb) IS 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in} in your transaction, all or none; answers their ids in order, for one that is not unique that of the existing job.';
 
 CREATE TABLE tidemill.schedules (
     name text NOT NULL,
@@ -645,6 +650,79 @@ $$;
 
 COMMENT ON FUNCTION tidemill.ensure_today() IS 'Makes the partitions of today if no keeper made them ahead.';
 
+CREATE FUNCTION tidemill.expire(p_limit integer DEFAULT 500) RETURNS SETOF uuid
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  j jobs;
+begin
+  for j in
+    select *
+    from jobs_live
+    where expires_at < clock_timestamp()
+      and started_at is null
+      and state in ('available', 'waiting')
+    order by expires_at
+    limit p_limit
+    for update skip locked
+  loop
+    begin
+      j.state := 'cancelled';
+      j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
+      j.error := jsonb_build_object('type', 'expired', 'permanent', true,
+        'message', format('nothing started it before it expired at %s',
+          to_char(j.expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')));
+      perform append_event(j.id, j.attempt, 'expired', jsonb_build_object('expires_at', j.expires_at));
+      perform archive(j);
+      return next j.id;
+    exception when others then
+      -- One bad row never stops the rest.
+      raise warning 'job % expired and could not be cancelled: %', j.id, sqlerrm;
+    end;
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.expire(p_limit integer) IS 'Cancels jobs that were not started before they expired; one that was started once goes on. Answers which; sweep() calls it.';
+
+CREATE FUNCTION tidemill.extend_attempt(p_job uuid, p_lease uuid, p_by interval) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  j jobs;
+  due timestamptz;
+begin
+  -- The fence: whoever lost the lease changes nothing.
+  update jobs_live l
+  set
+    hard_timeout = least(coalesce(l.hard_timeout, k.hard_timeout, '24 hours') + p_by, '100 years'),
+    soft_timeout = least(coalesce(l.soft_timeout, k.soft_timeout) + p_by, '100 years')
+  from (select) as one
+  left join kinds k on k.name = (select kind from jobs_live where id = p_job)
+  where l.id = p_job
+    and l.lease_id = p_lease
+    and l.state = 'running'
+  returning l.* into j;
+  if j.id is null then
+    return null;
+  end if;
+  update running
+  set deadline_at = deadline_at + p_by
+  where job_id = p_job
+    and lease_id = p_lease
+  returning deadline_at into due;
+  perform append_event(j.id, j.attempt, 'extended', jsonb_build_object(
+    'by_seconds', extract(epoch from p_by),
+    'hard_timeout_seconds', extract(epoch from j.hard_timeout),
+    'soft_timeout_seconds', extract(epoch from j.soft_timeout)));
+  return due;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.extend_attempt(p_job uuid, p_lease uuid, p_by interval) IS 'Gives a running attempt that much more time before its soft and its hard timeout; answers from when on the sweep would end it, null if the lease is lost.';
+
 CREATE FUNCTION tidemill.fill_key(p_template text, p_args jsonb) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     AS $$
@@ -752,6 +830,51 @@ $$;
 
 COMMENT ON FUNCTION tidemill.group_of(p_concurrency_keys text[], p_fair_key text) IS 'The group of jobs with these keys; null if there are none.';
 
+CREATE FUNCTION tidemill.held_by(p_key text, p_terms jsonb, p_new uuid, p_batch uuid[]) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  held unique_keys;
+  j jobs;
+  status text;
+begin
+  select * into held from unique_keys where key = p_key;
+  -- One of the same call is not there yet, and will be.
+  if held.job_id is null or held.job_id = any(p_batch) then
+    return held.job_id;
+  end if;
+  select * into j from jobs_live where id = held.job_id;
+  if not found then
+    -- All partitions in one look: it may just move from the one to the other.
+    select * into j from jobs where id = held.job_id;
+  end if;
+  if j.id is null or j.unique_key is distinct from p_key
+    or j.created_at <= now() - make_interval(secs => (p_terms ->> 'window')::double precision)
+  then
+    return null;
+  end if;
+  status := shown_state(j.state, j.attempt, j.run_at, j.due_at);
+  if p_terms -> 'states' ? status then
+    return j.id;
+  end if;
+  if status = 'running' then
+    -- It must not come back into the queue; settle_attempt looks here.
+    update unique_keys
+    set supersedes = array(select r.job_id from running r where r.job_id = any(supersedes || j.id))
+    where key = p_key;
+  elsif status = 'retrying' then
+    perform from jobs_live where id = j.id and state <> 'running' for update skip locked;
+    if found then
+      perform cancel(j.id, format('superseded by %s', p_new), 'tidemill');
+    end if;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.held_by(p_key text, p_terms jsonb, p_new uuid, p_batch uuid[]) IS 'The job for whose sake a new one with this locked key cannot be, null if there is none; then an older one that the terms let pass gives way.';
+
 CREATE FUNCTION tidemill.held_slots() RETURNS TABLE(schedule text, slot timestamp with time zone, is_ready boolean)
     LANGUAGE sql STABLE
     SET search_path TO 'tidemill'
@@ -771,9 +894,33 @@ CREATE FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[
     AS $$
 #variable_conflict use_column
 declare
+  verdicts jsonb;
   -- What a full limit does not let in.
-  doomed uuid[] := make_room(p_ids, p_kinds, p_args, p_options);
+  doomed uuid[];
 begin
+  -- Only who asks for it pays for it.
+  if exists (select from unnest(p_options) as o (options) where o.options ? 'unique')
+    or exists (select from kinds k where k.defaults ? 'unique' and k.name = any(p_kinds))
+  then
+    verdicts := take_unique_keys(
+      array(
+        select unique_wishes(
+          p_ids, p_kinds, p_args, p_queues, p_priorities, p_run_ats, p_delay_seconds, p_max_attempts,
+          p_execution_ids, p_tags, p_metadata, p_strict, p_options)),
+      p_ids);
+  end if;
+  if verdicts is null then
+    doomed := make_room(p_ids, p_kinds, p_args, p_options);
+  else
+    -- A job that will not be needs no room.
+    select make_room(
+      array_agg(i.id order by i.ord), array_agg(i.kind order by i.ord), array_agg(i.args order by i.ord),
+      array_agg(i.options order by i.ord))
+    into doomed
+    from unnest(p_ids, p_kinds, p_args, p_options) with ordinality as i (id, kind, args, options, ord)
+    left join jsonb_to_recordset(verdicts) as v (ord bigint, outcome text) on v.ord = i.ord
+    where v.outcome is null;
+  end if;
   return query
   with input as materialized (
     select
@@ -781,12 +928,15 @@ begin
       coalesce(i.queue, k.queue, 'default') as queue,
       coalesce(i.priority, k.priority, 5::smallint) as priority,
       coalesce(i.max_attempts, k.max_attempts, 5) as max_attempts,
-      coalesce(i.run_at, now() + make_interval(secs => coalesce(i.delay_seconds, 0))) as run_at,
+      coalesce(v.run_at, i.run_at, now() + make_interval(secs => coalesce(i.delay_seconds, 0))) as run_at,
       make_interval(secs => i.soft_timeout_seconds) as soft_timeout,
       make_interval(secs => i.hard_timeout_seconds) as hard_timeout,
       coalesce(make_interval(secs => i.retain_seconds), k.retain) as retain,
       case when i.tags is null then '{}'::text[] else array(select jsonb_array_elements_text(i.tags)) end as tags,
       k.name is null as unknown_kind,
+      v.unique_key,
+      v.outcome as verdict,
+      v.holder,
       coalesce(k.defaults || i.options, k.defaults, i.options) as options
     from unnest(
         p_ids, p_kinds, p_args, p_queues, p_priorities, p_run_ats, p_delay_seconds, p_max_attempts,
@@ -795,6 +945,8 @@ begin
         id, kind, args, queue, priority, run_at, delay_seconds, max_attempts,
         soft_timeout_seconds, hard_timeout_seconds, execution_id, tags, metadata, retain_seconds, options, ord)
     left join kinds k on k.name = i.kind
+    left join jsonb_to_recordset(verdicts) as v (ord bigint, unique_key text, run_at timestamptz, outcome text, holder uuid)
+      on v.ord = i.ord
   ),
   -- What most jobs do not have.
   optional as materialized (
@@ -818,6 +970,7 @@ begin
       case
         when p_strict and i.unknown_kind then 'unknown_kind'
         when q.draining_at is not null then 'queue_draining'
+        else i.verdict
       end as refusal
     from input i
     left join optional o on o.ord = i.ord
@@ -836,7 +989,7 @@ begin
   inserted as (
     insert into jobs_live (
       id, kind, queue, state, priority, max_attempts, run_at, args, execution_id, tags, metadata,
-      soft_timeout, hard_timeout, retain, concurrency_keys, fair_key, group_id, due_at, expires_at)
+      soft_timeout, hard_timeout, retain, concurrency_keys, fair_key, group_id, due_at, expires_at, unique_key)
     select
       j.id, j.kind, j.queue,
       case when j.group_id is null then 'available' else 'waiting' end::job_state,
@@ -845,7 +998,7 @@ begin
       j.args, j.execution_id, j.tags, j.metadata,
       j.soft_timeout, j.hard_timeout, j.retain, j.concurrency_keys, j.fair_key, j.group_id,
       case when j.group_id is not null then j.run_at end,
-      j.expires_at
+      j.expires_at, j.unique_key
     from judged j
     where j.refusal is null
       and (j.execution_id is null or j.id in (select n.job_id from named n))
@@ -863,7 +1016,7 @@ begin
     set ready_at = least(t.ready_at, excluded.ready_at)
   )
   select
-    j.ord, j.id,
+    j.ord, coalesce(j.holder, j.id),
     coalesce(j.refusal, case when n.id is null then 'execution_id_taken' else 'created' end),
     j.queue, j.priority, j.max_attempts, j.run_at, n.created_at,
     case when j.id = any(doomed) then 'cancelled' else n.state end,
@@ -871,12 +1024,17 @@ begin
   from judged j
   left join inserted n on n.id = j.id
   order by j.ord;
+  -- What replaces fields of jobs that came in the same call.
+  perform replace_fields(v.holder, v.fields)
+  from jsonb_to_recordset(verdicts) as v (ord bigint, holder uuid, fields jsonb)
+  where v.fields is not null
+  order by v.ord;
   perform cancel(d.id, 'a limit is full and cancels the newest', 'limit')
   from unnest(doomed) as d (id);
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[]) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining queues and taken execution ids; wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds}.';
+COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[]) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds}.';
 
 CREATE FUNCTION tidemill.judge_slot(p_schedule tidemill.schedules, p_slot timestamp with time zone) RETURNS text
     LANGUAGE plpgsql
@@ -1113,19 +1271,30 @@ $$;
 
 COMMENT ON FUNCTION tidemill.new_job_id() IS 'A new UUIDv7.';
 
-CREATE FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text) RETURNS jsonb
+CREATE FUNCTION tidemill.next_period(p_terms jsonb, p_run_at timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE
+    AS $$
+  select to_timestamp((floor(extract(epoch from p_run_at) / (p_terms ->> 'period')::numeric) + 1) * (p_terms ->> 'period')::numeric)
+$$;
+
+COMMENT ON FUNCTION tidemill.next_period(p_terms jsonb, p_run_at timestamp with time zone) IS 'When the period after that of the given time begins.';
+
+CREATE FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval) RETURNS jsonb
+    LANGUAGE sql STABLE
     AS $$
   select nullif(
     jsonb_strip_nulls(jsonb_build_object(
       'concurrency_keys',
       case when jsonb_typeof(p_concurrency_key) = 'array' then p_concurrency_key
         when p_concurrency_key is not null then jsonb_build_array(p_concurrency_key) end,
-      'fair_key', p_fair_key)),
+      'fair_key', p_fair_key,
+      'unique', p_unique,
+      'expires_at', p_expires_at,
+      'expires_in_seconds', extract(epoch from p_expires_in))),
     '{}')
 $$;
 
-COMMENT ON FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text) IS 'What most jobs do not have, as insert_jobs takes it.';
+COMMENT ON FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval) IS 'What most jobs do not have, as insert_jobs takes it.';
 
 CREATE FUNCTION tidemill.pause_queue(p_queue text, p_by text DEFAULT SESSION_USER) RETURNS void
     LANGUAGE sql
@@ -1174,7 +1343,7 @@ CREATE FUNCTION tidemill.pick_in_order(p_queue text, p_kinds text[], p_room inte
         and j.run_at <= statement_timestamp()
         and j.state = 'available'
         and j.kind = any(p_kinds)
-        and (j.expires_at is null or j.expires_at > statement_timestamp() or j.attempt > 0)
+        and (j.expires_at is null or j.expires_at > statement_timestamp() or j.started_at is not null)
       order by j.run_at, j.id
       limit p_room
     ) j
@@ -1251,7 +1420,7 @@ begin
           and j.due_at <= clock_timestamp()
           and j.state = 'waiting'
           and j.kind = any(p_kinds)
-          and (j.expires_at is null or j.expires_at > clock_timestamp() or j.attempt > 0)
+          and (j.expires_at is null or j.expires_at > clock_timestamp() or j.started_at is not null)
         order by j.due_at, j.id
         limit share
         for update skip locked
@@ -1370,6 +1539,7 @@ declare
 begin
   delete from idempotency_keys
   where key in (select key from idempotency_keys where expires_at < now() limit p_limit for update skip locked);
+  perform prune_unique_keys(p_limit);
   delete from workers
   where seen_at < now() - interval '1 day' - lease_ttl;
   with old as materialized (
@@ -1388,7 +1558,39 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.prune(p_limit integer) IS 'Removes finished jobs whose own retention ended, old idempotency keys and workers gone for a day; answers how many jobs. Repeat until 0.';
+COMMENT ON FUNCTION tidemill.prune(p_limit integer) IS 'Removes finished jobs whose own retention ended, old idempotency keys, unique keys of jobs that are gone, and workers gone for a day; answers how many jobs. Repeat until 0.';
+
+CREATE FUNCTION tidemill.prune_unique_keys(p_limit integer) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  -- Those that nobody looked at for the longest time, so that all come round and each round is short.
+  with oldest as materialized (
+    select u.key, u.job_id
+    from unique_keys u
+    where u.seen_at < now() - interval '1 hour'
+    order by u.seen_at
+    limit p_limit
+    for update skip locked
+  ),
+  kept as (
+    update unique_keys u
+    set seen_at = now()
+    from oldest o
+    where u.key = o.key
+      and exists (select from jobs j where j.id = o.job_id)
+  ),
+  gone as (
+    delete from unique_keys u
+    using oldest o
+    where u.key = o.key
+      and not exists (select from jobs j where j.id = o.job_id)
+    returning u.key
+  )
+  select count(*) from gone
+$$;
+
+COMMENT ON FUNCTION tidemill.prune_unique_keys(p_limit integer) IS 'Looks at the given number of unique keys and removes those whose job is gone; answers how many.';
 
 CREATE FUNCTION tidemill.purge_queue(p_queue text, p_limit integer DEFAULT 10000, p_by text DEFAULT SESSION_USER) RETURNS bigint
     LANGUAGE sql
@@ -1491,6 +1693,39 @@ $$;
 
 COMMENT ON FUNCTION tidemill.release_slot(p_name text) IS 'Enqueues the slot that a schedule holds, if the job before it has ended. Answers what became of it, null if it is not its turn.';
 
+CREATE FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text DEFAULT SESSION_USER) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  j jobs;
+begin
+  update jobs_live
+  set
+    args = coalesce(p_fields -> 'args', args),
+    priority = coalesce((p_fields ->> 'priority')::smallint, priority),
+    max_attempts = coalesce((p_fields ->> 'max_attempts')::integer, max_attempts),
+    tags = case when p_fields ? 'tags' then array(select jsonb_array_elements_text(p_fields -> 'tags')) else tags end,
+    metadata = case when p_fields ? 'metadata' then nullif(p_fields -> 'metadata', 'null') else metadata end,
+    run_at = case when state = 'available' then coalesce((p_fields ->> 'run_at')::timestamptz, run_at) else run_at end,
+    due_at = case when group_id is not null then coalesce((p_fields ->> 'run_at')::timestamptz, due_at) end
+  where id = (select id from jobs_live where id = p_job and state <> 'running' for update skip locked)
+  returning * into j;
+  if j.id is null then
+    return false;
+  end if;
+  if j.group_id is not null then
+    perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
+  end if;
+  perform tell(format('e:%s:%s', j.id, append_event(j.id, j.attempt, 'replaced',
+    jsonb_build_object('by', p_by, 'fields', array(select jsonb_object_keys(p_fields))))));
+  perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text) IS 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; false if it runs, is finished or is being taken.';
+
 CREATE FUNCTION tidemill.resume_queue(p_queue text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'tidemill'
@@ -1542,6 +1777,7 @@ begin
   j.finished_at := null;
   j.retain_until := null;
   j.cancel_requested_at := null;
+  j.expires_at := null;
   j.result := null;
   if j.group_id is not null then
     j.state := 'waiting';
@@ -1714,6 +1950,7 @@ declare
   failed boolean := p_outcome in ('failed', 'crashed', 'timed_out');
   permanent boolean := coalesce((p_error ->> 'permanent')::boolean, false);
   noted bigint;
+  superseder uuid;
 begin
   -- The fence: whoever lost the lease changes nothing.
   select * into j from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
@@ -1736,13 +1973,20 @@ begin
   elsif failed and (permanent or j.attempt >= j.max_attempts) then
     j.state := 'failed';
   else
-    j.state := 'available';
+    superseder := case when j.unique_key is not null then superseder_of(j) end;
+    j.state := case when superseder is null then 'available' else 'cancelled' end;
   end if;
 
   if p_outcome = 'crashed' then
     noted := append_event(j.id, j.attempt, 'lease_lost', jsonb_build_object('worker_id', j.worker_id, 'error', p_error));
   elsif failed then
     noted := append_event(j.id, j.attempt, 'attempt_failed', jsonb_build_object('error', p_error, 'outcome', p_outcome));
+  end if;
+
+  if superseder is not null then
+    j.cancel_requested_at := clock_timestamp();
+    noted := append_event(j.id, j.attempt, 'cancel_requested',
+      jsonb_build_object('by', 'tidemill', 'reason', format('superseded by %s', superseder)));
   end if;
 
   if j.state <> 'available' then
@@ -1819,6 +2063,26 @@ $$;
 
 COMMENT ON FUNCTION tidemill.spend(p_key text, p_limit tidemill.limits, p_count bigint) IS 'Takes tokens of a key; the caller holds the lock under which they were counted.';
 
+CREATE FUNCTION tidemill.superseder_of(p_job tidemill.jobs) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  held unique_keys;
+begin
+  -- Waits for whoever just takes the key.
+  select * into held from unique_keys where key = p_job.unique_key for share;
+  return case when p_job.id = any(held.supersedes) then held.job_id end;
+exception when lock_not_available then
+  -- But somebody's open transaction must not hold up a worker: this job may run once more, and gives way
+  -- after that.
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.superseder_of(p_job tidemill.jobs) IS 'The job that took the key of this running one, which therefore must not run again; null if none did.';
+
 CREATE FUNCTION tidemill.sweep(p_limit integer DEFAULT 500) RETURNS TABLE(job_id uuid, lease_id uuid, state text, reason text)
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
@@ -1836,6 +2100,8 @@ begin
     join jobs_live j on j.id = r.job_id and j.lease_id = r.lease_id
     where r.lease_expires_at < clock_timestamp()
       or r.deadline_at < clock_timestamp()
+    -- As those who take unique keys do.
+    order by j.unique_key
     limit p_limit
     for update of j, r skip locked
   loop
@@ -1862,10 +2128,71 @@ begin
   -- the way of the job's next claim.
   delete from running r
   where not exists (select 1 from jobs_live j where j.id = r.job_id and j.lease_id = r.lease_id);
+  return query
+  select e.id, null::uuid, 'cancelled', 'expired'
+  from expire(p_limit) as e (id);
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.sweep(p_limit integer) IS 'Takes back the jobs whose lease expired or whose deadline passed; safe to run anywhere, any time.';
+COMMENT ON FUNCTION tidemill.sweep(p_limit integer) IS 'Takes back the jobs whose lease expired or whose deadline passed, and cancels those that nobody started in time; safe to run anywhere, any time.';
+
+CREATE FUNCTION tidemill.take_unique_keys(p_wishes jsonb[], p_ids uuid[]) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  wish jsonb;
+  verdicts jsonb[] := '{}';
+  taken text;
+  due timestamptz;
+  holder uuid;
+  outcome text;
+  named text[] := '{}';
+begin
+  -- From here to the commit nobody else takes these keys. In order, so that no two batches wait for
+  -- one another.
+  insert into unique_keys as u (key)
+  select distinct k.key
+  from unnest(p_wishes) as w (wish)
+  cross join lateral (values (w.wish ->> 'key'), (w.wish ->> 'next_key')) as k (key)
+  where k.key is not null
+  order by k.key
+  on conflict (key) do update set job_id = u.job_id;
+
+  foreach wish in array p_wishes loop
+    taken := wish ->> 'key';
+    due := null;
+    outcome := null;
+    holder := held_by(taken, wish -> 'terms', (wish ->> 'id')::uuid, p_ids);
+    if holder is not null and wish ->> 'next_key' is not null then
+      taken := wish ->> 'next_key';
+      due := wish ->> 'next_run_at';
+      holder := held_by(taken, wish -> 'terms', (wish ->> 'id')::uuid, p_ids);
+    end if;
+    if holder is null then
+      -- A job that will not be takes no key.
+      continue when wish ->> 'execution_id' = any(named)
+        or exists (select from task_ids where execution_id = wish ->> 'execution_id');
+      named := named || (wish ->> 'execution_id');
+      update unique_keys set job_id = (wish ->> 'id')::uuid, seen_at = clock_timestamp() where key = taken;
+    elsif wish -> 'terms' ->> 'on_conflict' = 'reject' then
+      outcome := 'conflict';
+    elsif wish -> 'terms' ->> 'on_conflict' = 'replace'
+      and (holder = any(p_ids) or replace_fields(holder, wish -> 'fields'))
+    then
+      outcome := 'replaced';
+    else
+      outcome := 'existing';
+    end if;
+    verdicts := verdicts || jsonb_build_object(
+      'ord', wish -> 'ord', 'outcome', outcome, 'holder', holder, 'unique_key', taken, 'run_at', due,
+      'fields', case when outcome = 'replaced' and holder = any(p_ids) then wish -> 'fields' end);
+  end loop;
+  return to_jsonb(verdicts);
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.take_unique_keys(p_wishes jsonb[], p_ids uuid[]) IS 'Judges the wishes of one call of insert_jobs in order: [{ord, unique_key, run_at}] for those that may be, with outcome existing, conflict or replaced and the holder for those that may not; fields are still to be replaced in a holder of the same call.';
 
 CREATE FUNCTION tidemill.tell(p_message text) RETURNS void
     LANGUAGE sql
@@ -1954,6 +2281,132 @@ CREATE FUNCTION tidemill.unfinished_of(p_key text) RETURNS TABLE(id uuid, create
 $$;
 
 COMMENT ON FUNCTION tidemill.unfinished_of(p_key text) IS 'Jobs of a concurrency key that wait or run and are not being cancelled.';
+
+CREATE FUNCTION tidemill.unique_key(p_terms jsonb, p_kind text, p_queue text, p_args jsonb, p_run_at timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  chosen jsonb := p_args;
+  key text;
+  period numeric := p_terms ->> 'period';
+begin
+  if p_terms ? 'key' then
+    key := fill_key(p_terms ->> 'key', p_args);
+    key := 'key:' || case when length(key) <= 255 then key else encode(sha256(convert_to(key, 'UTF8')), 'hex') end;
+  else
+    if p_terms ? 'args' then
+      select coalesce(jsonb_object_agg(a.key, a.value), '{}') into chosen
+      from jsonb_each(p_args) a
+      where p_terms -> 'args' ? a.key;
+    end if;
+    key := 'sha256:' || encode(sha256(convert_to(jsonb_build_array(
+      p_kind,
+      case when p_terms -> 'by' ? 'queue' then p_queue end,
+      case when p_terms -> 'by' ? 'args' or p_terms ? 'args' then chosen end)::text, 'UTF8')), 'hex');
+  end if;
+  return key || coalesce('@' || trim_scale(floor(extract(epoch from p_run_at) / period) * period) || '/' || trim_scale(period), '');
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.unique_key(p_terms jsonb, p_kind text, p_queue text, p_args jsonb, p_run_at timestamp with time zone) IS 'The key of a job under the given terms: its own text with {name} filled in, or a hash of its kind and what the terms name; with a period its start and length stand behind it.';
+
+CREATE FUNCTION tidemill.unique_terms(p_wish jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  known constant text[] := '{scheduled,available,waiting,retrying,running,completed,failed,cancelled}';
+  fields constant text[] := '{args,run_at,priority,max_attempts,tags,metadata}';
+  terms jsonb := jsonb_strip_nulls(p_wish);
+  lasting text;
+  fault text;
+begin
+  fault := case
+    when jsonb_typeof(terms) is distinct from 'object' then 'it is no object'
+    when not array(select jsonb_object_keys(terms)) <@ '{key,by,args,states,window,period,on_conflict,replace}'
+      then 'there are only key, by, args, states, window, period, on_conflict and replace'
+    when exists (
+        select from jsonb_each(terms) f
+        where f.key in ('by', 'args', 'states', 'replace') and jsonb_typeof(f.value) <> 'array')
+      then 'by, args, states and replace are lists'
+    when terms ? 'key' and (terms ? 'by' or terms ? 'args') then 'a key of its own stands alone, without by and args'
+    when terms ? 'key' and length(terms ->> 'key') not between 1 and 255 then 'the key has 1 to 255 characters'
+    when not coalesce(terms -> 'by', '[]') <@ '["kind", "queue", "args"]' then 'by names kind, queue and args'
+    when terms ? 'args' and not coalesce(terms -> 'by', '["args"]') ? 'args' then 'args are chosen and by does not name args'
+    when terms ? 'args' and terms -> 'args' = '[]' then 'args names at least one arg'
+    when not coalesce(terms -> 'states', '[]') <@ to_jsonb(known) then 'states are ' || array_to_string(known, ', ')
+    when terms ? 'states' and not terms -> 'states' @> '["scheduled", "available", "waiting"]'
+      then 'scheduled, available and waiting must be among the states'
+    when coalesce(terms ->> 'on_conflict', 'keep') not in ('keep', 'reject', 'replace', 'next_period')
+      then 'on_conflict is keep, reject, replace or next_period'
+    when terms ->> 'on_conflict' = 'next_period' and not terms ? 'period' then 'next_period needs a period'
+    when (coalesce(terms ->> 'on_conflict', 'keep') = 'replace') <> (terms ? 'replace')
+      then 'on_conflict = replace and the list replace need one another'
+    when not coalesce(terms -> 'replace', '[]') <@ to_jsonb(fields) then 'replace names ' || array_to_string(fields, ', ')
+  end;
+  foreach lasting in array array['window', 'period'] loop
+    continue when fault is not null or not terms ? lasting;
+    -- A number is seconds.
+    terms := terms || jsonb_build_object(lasting, case jsonb_typeof(terms -> lasting)
+      when 'number' then (terms ->> lasting)::numeric
+      else extract(epoch from (terms ->> lasting)::interval) end);
+    if (terms ->> lasting)::numeric not between 1 and 10 * 366 * 86400 then
+      fault := lasting || ' is 1 second to 10 years';
+    end if;
+  end loop;
+  if fault is not null then
+    raise exception 'unique cannot be used: %', fault using errcode = 'invalid_parameter_value';
+  end if;
+  return jsonb_build_object(
+    'by', '["kind", "args"]'::jsonb,
+    'states', '["scheduled", "available", "waiting", "retrying", "running"]'::jsonb
+      || case when terms ? 'window' or terms ? 'period' then '["completed"]' else '[]' end::jsonb,
+    'on_conflict', 'keep') || terms;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.unique_terms(p_wish jsonb) IS 'A wish {key, by, args, states, window, period, on_conflict, replace} with its defaults filled in and its times in seconds; refuses one that makes no sense.';
+
+CREATE FUNCTION tidemill.unique_wishes(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_strict boolean, p_options jsonb[]) RETURNS SETOF jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select jsonb_build_object(
+    'ord', i.ord, 'id', i.id, 'execution_id', i.execution_id, 'terms', t.terms,
+    'key', unique_key(t.terms, i.kind, d.queue, i.args, d.run_at),
+    'next_key', case when n.run_at is not null then unique_key(t.terms, i.kind, d.queue, i.args, n.run_at) end,
+    'next_run_at', n.run_at,
+    'fields', (
+      select jsonb_object_agg(f.key, f.value)
+      from jsonb_each(jsonb_build_object(
+        'args', i.args, 'run_at', d.run_at, 'priority', coalesce(i.priority, k.priority, 5),
+        'max_attempts', coalesce(i.max_attempts, k.max_attempts, 5),
+        'tags', coalesce(i.tags, '[]'), 'metadata', i.metadata)) f
+      where t.terms -> 'replace' ? f.key))
+  from unnest(
+      p_ids, p_kinds, p_args, p_queues, p_priorities, p_run_ats, p_delay_seconds, p_max_attempts,
+      p_execution_ids, p_tags, p_metadata, p_options)
+    with ordinality as i (
+      id, kind, args, queue, priority, run_at, delay_seconds, max_attempts, execution_id, tags, metadata, options, ord)
+  left join kinds k on k.name = i.kind
+  cross join lateral (
+    select
+      coalesce(i.queue, k.queue, 'default') as queue,
+      coalesce(i.run_at, now() + make_interval(secs => coalesce(i.delay_seconds, 0))) as run_at,
+      coalesce(i.options -> 'unique', k.defaults -> 'unique') as wish
+  ) d
+  cross join lateral unique_terms(d.wish) as t (terms)
+  cross join lateral (
+    select case when t.terms ->> 'on_conflict' = 'next_period' then next_period(t.terms, d.run_at) end as run_at
+  ) n
+  left join queues q on q.name = d.queue
+  where jsonb_typeof(d.wish) <> 'null'
+    and not (p_strict and k.name is null)
+    and q.draining_at is null
+  order by i.ord
+$$;
+
+COMMENT ON FUNCTION tidemill.unique_wishes(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_strict boolean, p_options jsonb[]) IS 'Those jobs of one call of insert_jobs that shall be unique and are not refused for another reason, in order, with their terms, their key and, where the terms ask for them, the key of the next period and the fields to replace.';
 
 CREATE TABLE tidemill.api_keys (
     id text NOT NULL,
@@ -2045,7 +2498,7 @@ COMMENT ON COLUMN tidemill.events.seq IS 'From 1, without gaps, in the order of 
 
 COMMENT ON COLUMN tidemill.events.attempt IS 'The try during which it happened.';
 
-COMMENT ON COLUMN tidemill.events.type IS 'What happened: progress, log, attempt_failed, retry, snoozed, cancel_requested, lease_lost, or a handler''s own.';
+COMMENT ON COLUMN tidemill.events.type IS 'What happened: progress, log, attempt_failed, retry, snoozed, released, cancel_requested, lease_lost, replaced, extended, expired, or a handler''s own.';
 
 COMMENT ON COLUMN tidemill.events.data IS 'The type''s own fields.';
 
@@ -2713,18 +3166,22 @@ COMMENT ON COLUMN tidemill.turns.ready_at IS 'From when on it is worth to look a
 
 CREATE TABLE tidemill.unique_keys (
     key text NOT NULL,
-    job_id uuid NOT NULL,
-    claimed_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT unique_keys_are_short CHECK (((length(key) >= 1) AND (length(key) <= 300)))
-);
+    job_id uuid,
+    supersedes uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT unique_keys_are_short CHECK (((length(key) >= 1) AND (length(key) <= 350)))
+)
+WITH (fillfactor='70');
 
 COMMENT ON TABLE tidemill.unique_keys IS 'Which job has a unique key; it counts only as long as the wish of the next job says.';
 
 COMMENT ON COLUMN tidemill.unique_keys.key IS 'The key, as in jobs.';
 
-COMMENT ON COLUMN tidemill.unique_keys.job_id IS 'The last job that took it.';
+COMMENT ON COLUMN tidemill.unique_keys.job_id IS 'The last job that took it; null if none has yet.';
 
-COMMENT ON COLUMN tidemill.unique_keys.claimed_at IS 'When it did.';
+COMMENT ON COLUMN tidemill.unique_keys.supersedes IS 'Jobs with this key that still ran when it passed on, and must not come back into the queue.';
+
+COMMENT ON COLUMN tidemill.unique_keys.seen_at IS 'When a job took it, or the keeper last found that its job is kept.';
 
 CREATE VIEW tidemill.worker_status AS
  SELECT workers.id,
@@ -2834,6 +3291,8 @@ COMMENT ON INDEX tidemill.schedules_due IS 'Which schedule is due next, without 
 CREATE INDEX task_ids_job ON tidemill.task_ids USING btree (job_id);
 
 CREATE INDEX turns_order ON tidemill.turns USING btree (queue, priority, ready_at, group_id);
+
+CREATE INDEX unique_keys_seen ON tidemill.unique_keys USING btree (seen_at);
 
 CREATE TRIGGER schedule_written BEFORE INSERT OR UPDATE ON tidemill.schedules FOR EACH ROW EXECUTE FUNCTION tidemill.schedule_written();
 

@@ -90,11 +90,15 @@ comment on column turns.ready_at is 'From when on it is worth to look at the gro
 
 create table unique_keys (
   key text primary key,
-  job_id uuid not null,
-  claimed_at timestamptz not null default now(),
-  constraint unique_keys_are_short check (length(key) between 1 and 300)
-);
+  job_id uuid,
+  supersedes uuid[] not null default '{}',
+  seen_at timestamptz not null default now(),
+  constraint unique_keys_are_short check (length(key) between 1 and 350)
+) with (fillfactor = 70);
+create index unique_keys_seen on unique_keys (seen_at);
 comment on table unique_keys is 'Which job has a unique key; it counts only as long as the wish of the next job says.';
 comment on column unique_keys.key is 'The key, as in jobs.';
-comment on column unique_keys.job_id is 'The last job that took it.';
-comment on column unique_keys.claimed_at is 'When it did.';
+comment on column unique_keys.job_id is 'The last job that took it; null if none has yet.';
+comment on column unique_keys.supersedes is 'Jobs with this key that still ran when it passed on, and must not come back into the queue.';
+comment on column unique_keys.seen_at is 'When a job took it, or the keeper last found that its job is kept.';
+comment on column events.type is 'What happened: progress, log, attempt_failed, retry, snoozed, released, cancel_requested, lease_lost, replaced, extended, expired, or a handler''s own.';

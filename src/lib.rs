@@ -30,7 +30,8 @@ pub mod worker;
 
 pub use job::attempt::StopReason;
 pub use job::new::NewJob;
-pub use job::settings::{Backoff, KindSettings};
+pub use job::settings::{Backoff, JobDefaults, KindSettings};
+pub use job::unique::{OnConflict, Unique};
 pub use store::enqueue::enqueue_in;
 pub use store::{Options, Store};
 pub use worker::context::Context;

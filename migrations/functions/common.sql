@@ -100,19 +100,25 @@ as $$
 $$;
 comment on function group_of(text[], text) is 'The group of jobs with these keys; null if there are none.';
 
-create or replace function options_of(p_concurrency_key jsonb, p_fair_key text) returns jsonb
+create or replace function options_of(
+  p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamptz, p_expires_in interval
+)
+returns jsonb
 language sql
-immutable
+stable
 as $$
   select nullif(
     jsonb_strip_nulls(jsonb_build_object(
       'concurrency_keys',
       case when jsonb_typeof(p_concurrency_key) = 'array' then p_concurrency_key
         when p_concurrency_key is not null then jsonb_build_array(p_concurrency_key) end,
-      'fair_key', p_fair_key)),
+      'fair_key', p_fair_key,
+      'unique', p_unique,
+      'expires_at', p_expires_at,
+      'expires_in_seconds', extract(epoch from p_expires_in))),
     '{}')
 $$;
-comment on function options_of(jsonb, text) is 'What most jobs do not have, as insert_jobs takes it.';
+comment on function options_of(jsonb, text, jsonb, timestamptz, interval) is 'What most jobs do not have, as insert_jobs takes it.';
 
 create or replace function shown_state(p_state job_state, p_attempt integer, p_run_at timestamptz, p_due_at timestamptz) returns text
 language sql

@@ -18,9 +18,33 @@ set search_path from current
 as $$
 #variable_conflict use_column
 declare
+  verdicts jsonb;
   -- What a full limit does not let in.
-  doomed uuid[] := make_room(p_ids, p_kinds, p_args, p_options);
+  doomed uuid[];
 begin
+  -- Only who asks for it pays for it.
+  if exists (select from unnest(p_options) as o (options) where o.options ? 'unique')
+    or exists (select from kinds k where k.defaults ? 'unique' and k.name = any(p_kinds))
+  then
+    verdicts := take_unique_keys(
+      array(
+        select unique_wishes(
+          p_ids, p_kinds, p_args, p_queues, p_priorities, p_run_ats, p_delay_seconds, p_max_attempts,
+          p_execution_ids, p_tags, p_metadata, p_strict, p_options)),
+      p_ids);
+  end if;
+  if verdicts is null then
+    doomed := make_room(p_ids, p_kinds, p_args, p_options);
+  else
+    -- A job that will not be needs no room.
+    select make_room(
+      array_agg(i.id order by i.ord), array_agg(i.kind order by i.ord), array_agg(i.args order by i.ord),
+      array_agg(i.options order by i.ord))
+    into doomed
+    from unnest(p_ids, p_kinds, p_args, p_options) with ordinality as i (id, kind, args, options, ord)
+    left join jsonb_to_recordset(verdicts) as v (ord bigint, outcome text) on v.ord = i.ord
+    where v.outcome is null;
+  end if;
   return query
   with input as materialized (
     select
@@ -28,12 +52,15 @@ begin
       coalesce(i.queue, k.queue, 'default') as queue,
       coalesce(i.priority, k.priority, 5::smallint) as priority,
       coalesce(i.max_attempts, k.max_attempts, 5) as max_attempts,
-      coalesce(i.run_at, now() + make_interval(secs => coalesce(i.delay_seconds, 0))) as run_at,
+      coalesce(v.run_at, i.run_at, now() + make_interval(secs => coalesce(i.delay_seconds, 0))) as run_at,
       make_interval(secs => i.soft_timeout_seconds) as soft_timeout,
       make_interval(secs => i.hard_timeout_seconds) as hard_timeout,
       coalesce(make_interval(secs => i.retain_seconds), k.retain) as retain,
       case when i.tags is null then '{}'::text[] else array(select jsonb_array_elements_text(i.tags)) end as tags,
       k.name is null as unknown_kind,
+      v.unique_key,
+      v.outcome as verdict,
+      v.holder,
       coalesce(k.defaults || i.options, k.defaults, i.options) as options
     from unnest(
         p_ids, p_kinds, p_args, p_queues, p_priorities, p_run_ats, p_delay_seconds, p_max_attempts,
@@ -42,6 +69,8 @@ begin
         id, kind, args, queue, priority, run_at, delay_seconds, max_attempts,
         soft_timeout_seconds, hard_timeout_seconds, execution_id, tags, metadata, retain_seconds, options, ord)
     left join kinds k on k.name = i.kind
+    left join jsonb_to_recordset(verdicts) as v (ord bigint, unique_key text, run_at timestamptz, outcome text, holder uuid)
+      on v.ord = i.ord
   ),
   -- What most jobs do not have.
   optional as materialized (
@@ -68,6 +97,7 @@ begin
       case
         when p_strict and i.unknown_kind then 'unknown_kind'
         when q.draining_at is not null then 'queue_draining'
+        else i.verdict
       end as refusal
     from input i
     left join optional o on o.ord = i.ord
@@ -86,7 +116,7 @@ begin
   inserted as (
     insert into jobs_live (
       id, kind, queue, state, priority, max_attempts, run_at, args, execution_id, tags, metadata,
-      soft_timeout, hard_timeout, retain, concurrency_keys, fair_key, group_id, due_at, expires_at)
+      soft_timeout, hard_timeout, retain, concurrency_keys, fair_key, group_id, due_at, expires_at, unique_key)
     select
       j.id, j.kind, j.queue,
       case when j.group_id is null then 'available' else 'waiting' end::job_state,
@@ -95,7 +125,7 @@ begin
       j.args, j.execution_id, j.tags, j.metadata,
       j.soft_timeout, j.hard_timeout, j.retain, j.concurrency_keys, j.fair_key, j.group_id,
       case when j.group_id is not null then j.run_at end,
-      j.expires_at
+      j.expires_at, j.unique_key
     from judged j
     where j.refusal is null
       and (j.execution_id is null or j.id in (select n.job_id from named n))
@@ -113,7 +143,7 @@ begin
     set ready_at = least(t.ready_at, excluded.ready_at)
   )
   select
-    j.ord, j.id,
+    j.ord, coalesce(j.holder, j.id),
     coalesce(j.refusal, case when n.id is null then 'execution_id_taken' else 'created' end),
     j.queue, j.priority, j.max_attempts, j.run_at, n.created_at,
     case when j.id = any(doomed) then 'cancelled' else n.state end,
@@ -121,12 +151,17 @@ begin
   from judged j
   left join inserted n on n.id = j.id
   order by j.ord;
+  -- What replaces fields of jobs that came in the same call.
+  perform replace_fields(v.holder, v.fields)
+  from jsonb_to_recordset(verdicts) as v (ord bigint, holder uuid, fields jsonb)
+  where v.fields is not null
+  order by v.ord;
   perform cancel(d.id, 'a limit is full and cancels the newest', 'limit')
   from unnest(doomed) as d (id);
 end
 $$;
 comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[])
-  is 'The one way into the jobs table: fills defaults from the kind, refuses draining queues and taken execution ids; wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds}.';
+  is 'The one way into the jobs table: fills defaults from the kind, refuses draining queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds}.';
 
 create or replace function enqueue_many(p_jobs jsonb) returns setof uuid
 language plpgsql
@@ -146,7 +181,8 @@ begin
       cross join lateral jsonb_to_record(item.value) as w (
         kind text, args jsonb, queue text, priority smallint, run_at timestamptz, delay interval,
         max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
-        tags jsonb, metadata jsonb, retain interval, concurrency_key jsonb, fair_key text)
+        tags jsonb, metadata jsonb, retain interval, concurrency_key jsonb, fair_key text,
+        "unique" jsonb, expires_at timestamptz, expires_in interval)
     )
     select i.*
     from (
@@ -161,7 +197,7 @@ begin
         array_agg(execution_id order by ord) as execution_ids, array_agg(tags order by ord) as tags,
         array_agg(metadata order by ord) as metadata,
         array_agg(extract(epoch from retain)::double precision order by ord) as retains,
-        array_agg(options_of(concurrency_key, fair_key) order by ord) as options
+        array_agg(options_of(concurrency_key, fair_key, "unique", expires_at, expires_in) order by ord) as options
       from wished
     ) w
     cross join lateral insert_jobs(
@@ -169,32 +205,37 @@ begin
       w.soft_timeouts, w.hard_timeouts, w.execution_ids, w.tags, w.metadata, w.retains, false, w.options) i
     order by i.ord
   loop
-    if made.outcome <> 'created' then
+    if made.outcome not in ('created', 'existing', 'replaced') then
       raise exception 'job % of the call was refused: %', made.ord, made.outcome
-        using errcode = 'invalid_parameter_value',
+        using errcode = case made.outcome when 'conflict' then 'unique_violation' else 'invalid_parameter_value' end,
           hint = case made.outcome
             when 'queue_draining' then format('queue %s takes no new jobs; select resume_queue(%L)', made.queue, made.queue)
+            when 'conflict' then format('job %s has its unique key; on_conflict = keep answers that one', made.id)
             when 'execution_id_taken' then 'another job has this execution id; find it in task_ids'
           end;
     end if;
     -- Equal messages of one transaction are sent once.
-    perform tell(case when made.state = 'available' then 'q:' else 'g:' end || made.queue);
+    if made.outcome = 'created' then
+      perform tell(case when made.state = 'available' then 'q:' else 'g:' end || made.queue);
+    end if;
     return next made.id;
   end loop;
 end
 $$;
 comment on function enqueue_many(jsonb)
-  is 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key} in your transaction, all or none; answers their ids in order.';
+  is 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in} in your transaction, all or none; answers their ids in order, for one that is not unique that of the existing job.';
 
 -- As it was with fewer options; a call finds the one below.
 drop function if exists enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval);
+drop function if exists enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval, text[], text);
 
 create or replace function enqueue(
   kind text, args jsonb default '{}', queue text default null, priority integer default null,
   run_at timestamptz default null, delay interval default null, max_attempts integer default null,
   soft_timeout interval default null, hard_timeout interval default null, execution_id text default null,
   tags text[] default null, metadata jsonb default null, retain interval default null,
-  concurrency_key text[] default null, fair_key text default null
+  concurrency_key text[] default null, fair_key text default null,
+  unique_by jsonb default null, expires_at timestamptz default null, expires_in interval default null
 )
 returns uuid
 language sql
@@ -204,10 +245,11 @@ as $$
     'kind', kind, 'queue', queue, 'priority', priority, 'run_at', run_at, 'delay', delay,
     'max_attempts', max_attempts, 'soft_timeout', soft_timeout, 'hard_timeout', hard_timeout,
     'execution_id', execution_id, 'tags', to_jsonb(tags), 'retain', retain,
-    'concurrency_key', to_jsonb(concurrency_key), 'fair_key', fair_key))
+    'concurrency_key', to_jsonb(concurrency_key), 'fair_key', fair_key,
+    'unique', unique_by, 'expires_at', expires_at, 'expires_in', expires_in))
     -- Outside of the stripping: nulls inside args and metadata are the caller's.
     || jsonb_build_object('args', args)
     || case when metadata is null then '{}'::jsonb else jsonb_build_object('metadata', metadata) end))
 $$;
-comment on function enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval, text[], text)
+comment on function enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval, text[], text, jsonb, timestamptz, interval)
   is 'Enqueues one job in your transaction: it commits or vanishes with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';

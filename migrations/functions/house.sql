@@ -85,6 +85,7 @@ declare
 begin
   delete from idempotency_keys
   where key in (select key from idempotency_keys where expires_at < now() limit p_limit for update skip locked);
+  perform prune_unique_keys(p_limit);
   delete from workers
   where seen_at < now() - interval '1 day' - lease_ttl;
   with old as materialized (
@@ -102,4 +103,4 @@ begin
   return pruned;
 end
 $$;
-comment on function prune(integer) is 'Removes finished jobs whose own retention ended, old idempotency keys and workers gone for a day; answers how many jobs. Repeat until 0.';
+comment on function prune(integer) is 'Removes finished jobs whose own retention ended, old idempotency keys, unique keys of jobs that are gone, and workers gone for a day; answers how many jobs. Repeat until 0.';

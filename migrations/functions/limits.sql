@@ -167,7 +167,7 @@ begin
           and j.due_at <= clock_timestamp()
           and j.state = 'waiting'
           and j.kind = any(p_kinds)
-          and (j.expires_at is null or j.expires_at > clock_timestamp() or j.attempt > 0)
+          and (j.expires_at is null or j.expires_at > clock_timestamp() or j.started_at is not null)
         order by j.due_at, j.id
         limit share
         for update skip locked
@@ -302,7 +302,7 @@ as $$
         and j.run_at <= statement_timestamp()
         and j.state = 'available'
         and j.kind = any(p_kinds)
-        and (j.expires_at is null or j.expires_at > statement_timestamp() or j.attempt > 0)
+        and (j.expires_at is null or j.expires_at > statement_timestamp() or j.started_at is not null)
       order by j.run_at, j.id
       limit p_room
     ) j

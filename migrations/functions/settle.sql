@@ -65,6 +65,7 @@ declare
   failed boolean := p_outcome in ('failed', 'crashed', 'timed_out');
   permanent boolean := coalesce((p_error ->> 'permanent')::boolean, false);
   noted bigint;
+  superseder uuid;
 begin
   -- The fence: whoever lost the lease changes nothing.
   select * into j from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
@@ -87,13 +88,20 @@ begin
   elsif failed and (permanent or j.attempt >= j.max_attempts) then
     j.state := 'failed';
   else
-    j.state := 'available';
+    superseder := case when j.unique_key is not null then superseder_of(j) end;
+    j.state := case when superseder is null then 'available' else 'cancelled' end;
   end if;
 
   if p_outcome = 'crashed' then
     noted := append_event(j.id, j.attempt, 'lease_lost', jsonb_build_object('worker_id', j.worker_id, 'error', p_error));
   elsif failed then
     noted := append_event(j.id, j.attempt, 'attempt_failed', jsonb_build_object('error', p_error, 'outcome', p_outcome));
+  end if;
+
+  if superseder is not null then
+    j.cancel_requested_at := clock_timestamp();
+    noted := append_event(j.id, j.attempt, 'cancel_requested',
+      jsonb_build_object('by', 'tidemill', 'reason', format('superseded by %s', superseder)));
   end if;
 
   if j.state <> 'available' then
@@ -140,6 +148,8 @@ begin
     join jobs_live j on j.id = r.job_id and j.lease_id = r.lease_id
     where r.lease_expires_at < clock_timestamp()
       or r.deadline_at < clock_timestamp()
+    -- As those who take unique keys do.
+    order by j.unique_key
     limit p_limit
     for update of j, r skip locked
   loop
@@ -166,6 +176,9 @@ begin
   -- the way of the job's next claim.
   delete from running r
   where not exists (select 1 from jobs_live j where j.id = r.job_id and j.lease_id = r.lease_id);
+  return query
+  select e.id, null::uuid, 'cancelled', 'expired'
+  from expire(p_limit) as e (id);
 end
 $$;
-comment on function sweep(integer) is 'Takes back the jobs whose lease expired or whose deadline passed; safe to run anywhere, any time.';
+comment on function sweep(integer) is 'Takes back the jobs whose lease expired or whose deadline passed, and cancels those that nobody started in time; safe to run anywhere, any time.';

@@ -47,6 +47,7 @@ begin
   j.finished_at := null;
   j.retain_until := null;
   j.cancel_requested_at := null;
+  j.expires_at := null;
   j.result := null;
   if j.group_id is not null then
     j.state := 'waiting';

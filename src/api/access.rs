@@ -86,6 +86,7 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/api/v1/worker/heartbeat", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/progress", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/log", WORK),
+    rule("POST", "/api/v1/worker/jobs/{id}/extend", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/complete", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/fail", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/snooze", WORK),

@@ -54,7 +54,7 @@ struct BatchResult {
 enum BatchStatus {
     /// A new job.
     Created,
-    /// Its execution id belongs to a job that was there before.
+    /// Its execution id or its unique key belongs to a job that was there before.
     Existing,
     /// No job; see `problem`.
     Refused,
@@ -145,6 +145,9 @@ impl BatchResult {
                 let job = serde_json::to_value(enqueued.document(wish));
                 let job = job.map_err(|error| Problem::internal(&error))?;
                 Ok(Self { status: BatchStatus::Created, job: Some(job), problem: None })
+            }
+            (Fate::Existing | Fate::Replaced, _) => {
+                Ok(Self { status: BatchStatus::Existing, job: Some(brief(enqueued.id)), problem: None })
             }
             (Fate::ExecutionIdTaken, Some(owner)) => {
                 Ok(Self { status: BatchStatus::Existing, job: Some(brief(owner)), problem: None })

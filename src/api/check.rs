@@ -13,6 +13,8 @@ use super::problem::{Problem, quoted};
 const NAME_LIMIT: usize = 63;
 /// The longest duration that is taken anywhere.
 pub const LONGEST_DURATION: Duration = Duration::from_hours(3650 * 24);
+/// The most by which an attempt is extended at once.
+pub const LONGEST_EXTENSION: Duration = Duration::from_hours(366 * 24);
 const DURATION_RULE: &str = "Send text such as \"30s\", \"1h30m\" or \"2days\", or a number of seconds.";
 
 /// A name of a kind, queue or worker.

@@ -47,6 +47,7 @@ pub mod server;
 pub mod sse;
 pub mod state;
 pub mod stream;
+mod unique;
 mod verbs;
 mod worker;
 mod workers;

@@ -15,6 +15,7 @@ use super::json::RawBody;
 use super::problem::{Case, Problem, ProblemDocument, quoted};
 use super::request::{self, JobRequest};
 use super::state::ApiState;
+use super::unique::{ExistingJob, existing, is_existing};
 use crate::job::document::{JobDocument, Links};
 use crate::job::new::NewJob;
 use crate::store::enqueue::{Enqueued, Fate, enqueue};
@@ -33,7 +34,8 @@ const ROUTE: &str = "POST /jobs";
     responses(
         (status = 202, description = "The job", body = JobDocument,
             headers(("Location" = String, description = "The job's address"), ("Idempotency-Replayed" = bool, description = "True if this answer was given before"))),
-        (status = 409, description = "The execution id or the Idempotency-Key is taken, or the queue drains", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The job that has its unique key; no new one was stored", body = ExistingJob),
+        (status = 409, description = "The unique key, the execution id or the Idempotency-Key is taken, or the queue drains", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn create(
@@ -45,13 +47,16 @@ pub(super) async fn create(
     let wish = request::read_one(&body, state.settings.max_args_bytes)?;
     let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
         let enqueued = state.enqueuer.enqueue(wish.clone(), body.len()).await?;
-        if enqueued.fate != Fate::Created {
-            return Err(refusal_now(&state, &wish, &enqueued).await?);
-        }
-        return taken(&enqueued, wish);
+        return match enqueued.fate {
+            Fate::Created => taken(&enqueued, wish),
+            Fate::Existing | Fate::Replaced => {
+                Ok(answered(existing(state.store.pool(), enqueued.id).await?, false))
+            }
+            _ => Err(refusal_now(&state, &wish, &enqueued).await?),
+        };
     };
     match keyed.begin(&state.store).await? {
-        Begun::Replay(body) => Ok(Repeatable { status: StatusCode::ACCEPTED, body, replayed: true }),
+        Begun::Replay(body) => Ok(answered(body, true)),
         Begun::Work(work) => create_once(&state, wish, work).await,
     }
 }
@@ -59,11 +64,14 @@ pub(super) async fn create(
 async fn create_once(state: &ApiState, wish: NewJob, mut work: Work) -> Result<Repeatable, Problem> {
     let strict = state.settings.strict_kinds;
     let enqueued = enqueue(work.line(), std::slice::from_ref(&wish), strict).await?.remove(0);
-    if enqueued.fate != Fate::Created {
-        drop(work);
-        return Err(refusal_now(state, &wish, &enqueued).await?);
-    }
-    let answer = taken(&enqueued, wish)?;
+    let answer = match enqueued.fate {
+        Fate::Created => taken(&enqueued, wish)?,
+        Fate::Existing | Fate::Replaced => answered(existing(work.line(), enqueued.id).await?, false),
+        _ => {
+            drop(work);
+            return Err(refusal_now(state, &wish, &enqueued).await?);
+        }
+    };
     work.answer(&answer.body).await?;
     told(&state.notifier, &state.metrics, [&enqueued]);
     Ok(answer)
@@ -71,7 +79,13 @@ async fn create_once(state: &ApiState, wish: NewJob, mut work: Work) -> Result<R
 
 fn taken(enqueued: &Enqueued, wish: NewJob) -> Result<Repeatable, Problem> {
     let body = serde_json::to_value(enqueued.document(wish)).map_err(|error| Problem::internal(&error))?;
-    Ok(Repeatable { status: StatusCode::ACCEPTED, body, replayed: false })
+    Ok(answered(body, false))
+}
+
+/// The answer with this body: 200 if it is a job that was there already.
+fn answered(body: Value, replayed: bool) -> Repeatable {
+    let status = if is_existing(&body) { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Repeatable { status, body, replayed }
 }
 
 async fn refusal_now(state: &ApiState, wish: &NewJob, enqueued: &Enqueued) -> Result<Problem, Problem> {
@@ -85,8 +99,12 @@ async fn refusal_now(state: &ApiState, wish: &NewJob, enqueued: &Enqueued) -> Re
 /// Why a job was not created; `owner` is the job that has its execution id.
 pub(super) fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uuid>) -> Problem {
     match enqueued.fate {
-        // Not asked for: a created job is no refusal.
-        Fate::Created => unknown(enqueued.id),
+        // Not asked for: these are no refusals.
+        Fate::Created | Fate::Existing | Fate::Replaced => unknown(enqueued.id),
+        Fate::Conflict => {
+            let detail = format!("The job {} has its unique key.", enqueued.id);
+            Problem::new(Case::NotUnique, detail).field("/unique").member("job", brief(enqueued.id))
+        }
         Fate::ExecutionIdTaken => {
             let name = quoted(wish.execution_id.as_deref().unwrap_or_default());
             let problem =

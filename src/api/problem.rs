@@ -49,6 +49,7 @@ cases! {
     BodyTimeout "body-timeout" 408 "The body did not arrive in time" "Send the whole body at once.";
     IdempotencyKeyReused "idempotency-key-reused" 409 "This idempotency key was used with another body" "Send a new key for new work; repeat a request unchanged.";
     ExecutionIdTaken "execution-id-taken" 409 "Another job has this execution id" "Look the job up as /api/v1/jobs/execution:<id>, or choose another id.";
+    NotUnique "not-unique" 409 "Another job has this unique key" "Look at the job that the problem names; leave on_conflict out to get that one as the answer.";
     QueueDraining "queue-draining" 409 "The queue takes no new jobs" "Resume the queue, or enqueue to another one.";
     LeaseLost "lease-lost" 409 "This lease no longer holds the job" "Stop this attempt: another worker may run the job. Claim again for new work.";
     JobRunning "job-running" 409 "The job is running" "Cancel it first, or wait for its end.";

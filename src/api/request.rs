@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::problem::{Case, Problem};
+use super::unique::{self, UniqueInput};
 use super::{check, json};
 use crate::job::new::NewJob;
 
@@ -79,6 +80,15 @@ pub struct JobRequest {
     /// Whose job it is; jobs of one queue and priority take turns between fair keys.
     #[schema(min_length = 1, max_length = 255)]
     fair_key: Option<String>,
+    /// Not stored while another job holds its key; `{}` makes it the only one with its kind and args.
+    #[schema(value_type = Option<UniqueInput>)]
+    unique: Option<Value>,
+    /// Cancelled if nothing started it by this time: RFC 3339 with an offset.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    /// Cancelled if nothing started it within this time; instead of `expires_at`.
+    #[schema(value_type = Option<DurationInput>)]
+    expires_in: Option<Value>,
 }
 
 /// A priority as a number or by name.
@@ -139,6 +149,10 @@ impl JobRequest {
             let problem = Problem::invalid("/delay", "The job has both run_at and delay.");
             return Err(problem.remedy("Send one of the two."));
         }
+        if self.expires_at.is_some() && self.expires_in.is_some() {
+            let problem = Problem::invalid("/expires_in", "The job has both expires_at and expires_in.");
+            return Err(problem.remedy("Send one of the two."));
+        }
         let args = checked_args(self.args, max_args_bytes)?;
         let (soft_timeout, hard_timeout) =
             checked_timeouts(self.soft_timeout.as_ref(), self.hard_timeout.as_ref())?;
@@ -168,8 +182,12 @@ impl JobRequest {
                 .concurrency_key
                 .map_or_else(|| Ok(Vec::new()), |keys| checked_keys("/concurrency_key", keys))?,
             fair_key: self.fair_key.map(|key| check::text("/fair_key", key, KEY_CHARACTERS)).transpose()?,
-            expires_at: None,
-            expires_in: None,
+            expires_at: self.expires_at.map(|time| check::time("/expires_at", &time)).transpose()?,
+            expires_in: self
+                .expires_in
+                .map(|lasting| check::positive_duration("/expires_in", &lasting, longest))
+                .transpose()?,
+            unique: self.unique.map(|wish| unique::read("/unique", &wish)).transpose()?,
         })
     }
 }

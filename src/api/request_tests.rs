@@ -92,7 +92,7 @@ fn every_bad_value_is_named() {
         (json!({"metadata": {"m": "x".repeat(16 * 1024)}}), "/metadata"),
         (json!({"retain": "for ever"}), "/retain"),
         (json!({"colour": 1}), "/colour"),
-        (json!({"unique": {}}), "/unique"),
+        (json!({"kind": "a", "unique": 1}), "/unique"),
         (json!({"after": []}), "/after"),
         (json!({"callback_url": "http://localhost"}), "/callback_url"),
         (json!({"id": "00000000-0000-0000-0000-000000000000"}), "/id"),

@@ -54,6 +54,12 @@ pub(super) struct EnqueueArgs {
     /// Whose job it is; jobs take turns between fair keys
     #[arg(long, value_name = "KEY")]
     fair_key: Option<String>,
+    /// Not stored while another job holds its key, as JSON; {} for the same kind and args
+    #[arg(long, value_name = "JSON", value_parser = json)]
+    unique: Option<Value>,
+    /// Cancelled if nothing starts it within this time
+    #[arg(long, value_parser = duration)]
+    expires_in: Option<String>,
     /// Makes repeating this command safe: the same key and job are enqueued once
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
@@ -103,6 +109,8 @@ fn body(args: &EnqueueArgs) -> Result<Value, CliError> {
         ("tags", (!args.tags.is_empty()).then(|| json!(args.tags))),
         ("concurrency_key", (!args.concurrency_keys.is_empty()).then(|| json!(args.concurrency_keys))),
         ("fair_key", args.fair_key.as_ref().map(|key| json!(key))),
+        ("unique", args.unique.clone()),
+        ("expires_in", args.expires_in.as_ref().map(|lasting| json!(lasting))),
         ("max_attempts", args.max_attempts.map(|count| json!(count))),
     ];
     for (name, value) in optional {
@@ -170,6 +178,10 @@ fn priority(text: &str) -> Result<Value, String> {
             _ => Err("1 (first) to 9, or critical, high, normal, low".into()),
         },
     }
+}
+
+fn json(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))
 }
 
 fn duration(text: &str) -> Result<String, String> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::section::Reader;
 use super::settings::{COMMAND_KEYS, KindKeys, URL_KEYS};
 use super::types::ByteSize;
-use crate::job::settings::{Backoff, KindSettings};
+use crate::job::settings::{Backoff, JobDefaults, KindSettings};
 
 /// One `[kinds.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,6 +155,12 @@ fn settings(keys: &KindKeys) -> KindSettings {
             jitter: keys.backoff.jitter,
         },
         retain: keys.retain,
+        defaults: JobDefaults {
+            unique: keys.unique.clone(),
+            concurrency_keys: keys.concurrency_key.iter().map(|key| key.0.clone()).collect(),
+            fair_key: keys.fair_key.as_ref().map(|key| key.0.clone()),
+            expires_in: keys.expires_in,
+        },
     }
 }
 

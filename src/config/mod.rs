@@ -3,6 +3,7 @@
 
 mod checks;
 mod error;
+mod json;
 mod kind;
 mod reference;
 mod schedule;

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
-    ByteSize, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter, LogFormat, MissedWord,
-    OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret, Time, VariableName, VariableText,
-    WebOrigin, Words,
+    ByteSize, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey, LogFilter,
+    LogFormat, MissedWord, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret, Time,
+    VariableName, VariableText, WebOrigin, Words,
 };
 use crate::job::limit::{LimitSettings, OnFull, Rate};
+use crate::job::unique::Unique;
 
 section! {
     /// Where the jobs are kept.
@@ -179,6 +180,15 @@ section! {
         backoff: BackoffSection = {};
         /// How long its finished jobs stay. Absent: `keeper.retention`.
         retain: Option<Duration> where "1m"..="36500d" = none;
+        /// Its jobs are not stored while another one holds their key, as `unique` of POST /jobs says; `{}`: the
+        /// only one with its kind and args. Absent: any number.
+        unique: Option<Unique> = none;
+        /// The limits that its jobs count for: `name`, or `name:key`; `{arg}` in a key stands for that arg.
+        concurrency_key: Vec<LimitKey> = "[]";
+        /// Whose jobs they are, such as `{tenant}`; jobs of one queue take turns between fair keys.
+        fair_key: Option<FairKey> = none;
+        /// Its jobs are cancelled if nothing started them within this time. Absent: they wait for ever.
+        expires_in: Option<Duration> where "1s"..="36500d" = none;
         /// The largest result, as JSON; a larger one fails the job.
         max_result_bytes: ByteSize where "1KiB"..="256MiB" = "1MiB";
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+use super::json::json;
 use super::value::Setting;
 use crate::job::limit::OnFull;
 
@@ -103,6 +104,20 @@ text_type!(
     "a host name or IP address, without scheme, port or path",
     |text| url::Host::parse(text).is_ok()
 );
+text_type!(
+    /** The key of a limit for which jobs count. */
+    LimitKey,
+    "the name of a limit, or name:key, of 1 to 255 characters",
+    |text| text.chars().count() <= 255
+        && !text.chars().any(char::is_control)
+        && text.split(':').next().is_some_and(is_name)
+);
+text_type!(
+    /** Whose jobs they are. */
+    FairKey,
+    "text of 1 to 255 characters",
+    |text| (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+);
 text_type!(/** A key that only the two ends know. */ secret Secret, "text", |text| !text.is_empty());
 text_type!(
     /** The name of an HTTP header. */
@@ -192,26 +207,6 @@ impl Setting for JobArgs {
             _ => None,
         }
     }
-}
-
-/// A value of a file as JSON; `None` where it has no like there.
-fn json(value: &ValueKind) -> Option<Value> {
-    Some(match value {
-        ValueKind::Nil => Value::Null,
-        ValueKind::Boolean(value) => (*value).into(),
-        ValueKind::I64(value) => (*value).into(),
-        ValueKind::U64(value) => (*value).into(),
-        ValueKind::Float(value) => serde_json::Number::from_f64(*value)?.into(),
-        ValueKind::String(text) => text.clone().into(),
-        ValueKind::Array(items) => {
-            Value::Array(items.iter().map(|item| json(&item.kind)).collect::<Option<_>>()?)
-        }
-        ValueKind::Table(table) => {
-            let entries = table.iter().map(|(key, value)| Some((key.clone(), json(&value.kind)?)));
-            Value::Object(entries.collect::<Option<_>>()?)
-        }
-        ValueKind::I128(_) | ValueKind::U128(_) => return None,
-    })
 }
 
 /// How log lines look.

@@ -10,3 +10,4 @@ pub mod schedule;
 pub mod settings;
 pub mod state;
 pub mod text;
+pub mod unique;

@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::unique::Unique;
+
 /// The wish for one job. Every face (REST, Rust, command line) builds this value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewJob {
@@ -46,6 +48,8 @@ pub struct NewJob {
     pub expires_at: Option<DateTime<Utc>>,
     /// Cancelled if it was not started within this time, by the database's clock.
     pub expires_in: Option<Duration>,
+    /// Not stored while another job holds its key; the kind's own wish if `None`.
+    pub unique: Option<Unique>,
 }
 
 impl NewJob {
@@ -71,6 +75,7 @@ impl NewJob {
             fair_key: None,
             expires_at: None,
             expires_in: None,
+            unique: None,
         }
     }
 
@@ -89,6 +94,9 @@ impl NewJob {
         }
         if let Some(expires_in) = self.expires_in {
             options.insert("expires_in_seconds".into(), expires_in.as_secs_f64().into());
+        }
+        if let Some(unique) = &self.unique {
+            options.insert("unique".into(), unique.wish());
         }
         (!options.is_empty()).then_some(Value::Object(options))
     }
@@ -113,6 +121,8 @@ impl NewJob {
                 (!self.concurrency_keys.is_empty()).then(|| self.concurrency_keys.clone().into()),
             ),
             ("fair_key", self.fair_key.clone().map(Value::from)),
+            ("expires_in", seconds(self.expires_in)),
+            ("unique", self.unique.as_ref().map(Unique::wish)),
         ];
         let said = optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         let always =

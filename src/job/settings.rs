@@ -4,6 +4,9 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::unique::Unique;
 
 /// Exponential growth of the delay between attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -43,6 +46,42 @@ pub struct KindSettings {
     pub backoff: Backoff,
     /// How long finished jobs stay; `None` is the deployment's retention.
     pub retain: Option<Duration>,
+    /// What most jobs do not have.
+    pub defaults: JobDefaults,
+}
+
+/// What the jobs of a kind have unless they say otherwise. `{name}` in a key stands for that arg.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct JobDefaults {
+    /// Not stored while another job holds its key.
+    pub unique: Option<Unique>,
+    /// The limits that it counts for.
+    pub concurrency_keys: Vec<String>,
+    /// Whose job it is.
+    pub fair_key: Option<String>,
+    /// Cancelled if it was not started within this time.
+    pub expires_in: Option<Duration>,
+}
+
+impl JobDefaults {
+    /// As the SQL function `insert_jobs` takes it; `None` if there are none.
+    #[must_use]
+    pub fn options(&self) -> Option<Value> {
+        let mut options = Map::new();
+        if let Some(unique) = &self.unique {
+            options.insert("unique".into(), unique.wish());
+        }
+        if !self.concurrency_keys.is_empty() {
+            options.insert("concurrency_keys".into(), self.concurrency_keys.clone().into());
+        }
+        if let Some(fair_key) = &self.fair_key {
+            options.insert("fair_key".into(), fair_key.clone().into());
+        }
+        if let Some(expires_in) = self.expires_in {
+            options.insert("expires_in_seconds".into(), expires_in.as_secs_f64().into());
+        }
+        (!options.is_empty()).then_some(Value::Object(options))
+    }
 }
 
 impl Default for KindSettings {
@@ -56,6 +95,7 @@ impl Default for KindSettings {
             stop_grace: Duration::from_secs(10),
             backoff: Backoff::default(),
             retain: None,
+            defaults: JobDefaults::default(),
         }
     }
 }

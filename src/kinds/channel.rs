@@ -67,6 +67,7 @@ enum Message {
     Event(Event),
     Error(Failure),
     Snooze(Value),
+    Extend(Value),
 }
 
 #[derive(Deserialize)]
@@ -146,6 +147,10 @@ impl<'a> Channel<'a> {
             }
             Message::Result(value) => self.verdict = Some(Verdict::Result(storable_json(value))),
             Message::Error(failure) => self.verdict = Some(Verdict::Error(failure.into_error())),
+            Message::Extend(by) => {
+                // One that lost its lease is being ended; there is nobody to tell.
+                self.context.extend(delay_of(&by)?).await;
+            }
             Message::Snooze(delay) => self.verdict = Some(Verdict::Snooze(delay_of(&delay)?)),
         }
         Ok(())
@@ -223,6 +228,7 @@ mod tests {
             r#"{"log":"hello"}"#,
             "  ",
             r#"{"event":{"type":"stored","data":{"bytes":5}}}"#,
+            r#"{"extend":"10m"}"#,
         ])
         .await;
         assert!(verdict.is_none());
@@ -232,7 +238,8 @@ mod tests {
         );
         assert_eq!(events[1], ("log".into(), json!({"stream": "log", "line": "hello"})));
         assert_eq!(events[2], ("stored".into(), json!({"bytes": 5})));
-        assert_eq!(events.len(), 3);
+        assert_eq!(events[3], ("extended".into(), json!({"by_seconds": 600.0})));
+        assert_eq!(events.len(), 4);
     }
 
     #[tokio::test]

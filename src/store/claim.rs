@@ -109,6 +109,7 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
               and j.run_at <= statement_timestamp()
               and j.state = 'available'
               and j.kind = any($2)
+              and (j.expires_at is null or j.expires_at > statement_timestamp() or j.started_at is not null)
             order by j.run_at, j.id
             limit $6
             for update skip locked

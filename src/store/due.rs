@@ -51,7 +51,9 @@ impl Store {
                     bool_or(near.state = 'available' and near.kind = any($2)) as found,
                     count(*) as seen
                   from (
-                    select j.state, j.kind
+                    select
+                      case when j.expires_at <= statement_timestamp() and j.started_at is null then null else j.state end as state,
+                      j.kind
                     from jobs_live j
                     where j.queue = n.name
                       and j.priority = p.priority

@@ -17,6 +17,12 @@ use crate::job::state::JobState;
 pub enum Fate {
     /// It is stored.
     Created,
+    /// Another job has its unique key; that one's id is the answer.
+    Existing,
+    /// As [`Fate::Existing`], and fields of that job are replaced.
+    Replaced,
+    /// As [`Fate::Existing`], and it shall be refused then.
+    Conflict,
     /// Its execution id belongs to another job.
     ExecutionIdTaken,
     /// Its queue takes no new jobs.
@@ -28,7 +34,7 @@ pub enum Fate {
 /// A wished job after the database judged it.
 #[derive(Debug, Clone)]
 pub struct Enqueued {
-    /// The id of the wish.
+    /// The id of the wish; of the existing job where that is its fate.
     pub id: Uuid,
     /// What became of it.
     pub fate: Fate,
@@ -144,6 +150,9 @@ pub async fn enqueue(
             id: row.id,
             fate: match row.outcome.as_str() {
                 "created" => Fate::Created,
+                "existing" => Fate::Existing,
+                "replaced" => Fate::Replaced,
+                "conflict" => Fate::Conflict,
                 "queue_draining" => Fate::QueueDraining,
                 "unknown_kind" => Fate::UnknownKind,
                 _ => Fate::ExecutionIdTaken,
@@ -193,14 +202,17 @@ pub async fn enqueue_apart(
 }
 
 /// Enqueues one job through any executor, also `&mut *transaction`: it commits or vanishes with it,
-/// and workers are woken when it commits. `schema` is where Tidemill's tables are.
+/// and workers are woken when it commits. `schema` is where Tidemill's tables are. Answers its id, or
+/// that of the job that has its unique key.
 ///
 /// # Errors
-/// When the database fails or refuses the job (a draining queue, a taken execution id).
+/// When the database fails or refuses the job (a draining queue, a taken execution id, a unique key that
+/// another job has and `OnConflict::Reject`).
 pub async fn enqueue_in(executor: impl PgExecutor<'_>, schema: &str, job: &NewJob) -> Result<Uuid> {
     let mut wish = job.template();
     wish.insert("run_at".into(), serde_json::json!(job.run_at));
     wish.insert("delay".into(), job.delay.map(|delay| format!("{} seconds", delay.as_secs_f64())).into());
+    wish.insert("expires_at".into(), serde_json::json!(job.expires_at));
     wish.insert("execution_id".into(), job.execution_id.clone().into());
     let schema = schema.replace('"', "\"\"");
     let statement = AssertSqlSafe(format!("select id from \"{schema}\".enqueue_many($1) as id"));

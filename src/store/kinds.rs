@@ -115,10 +115,10 @@ impl Store {
             r#"
             insert into kinds (
               name, source, queue, priority, max_attempts, soft_timeout, hard_timeout, stop_grace,
-              backoff_first, backoff_factor, backoff_max, backoff_jitter, retain)
+              backoff_first, backoff_factor, backoff_max, backoff_jitter, retain, defaults)
             values (
               $1, $2, $3, $4, $5, make_interval(secs => $6), make_interval(secs => $7), make_interval(secs => $8),
-              make_interval(secs => $9), $10, make_interval(secs => $11), $12, make_interval(secs => $13))
+              make_interval(secs => $9), $10, make_interval(secs => $11), $12, make_interval(secs => $13), $14)
             on conflict (name) do update
             set
               source = excluded.source,
@@ -133,6 +133,7 @@ impl Store {
               backoff_max = excluded.backoff_max,
               backoff_jitter = excluded.backoff_jitter,
               retain = excluded.retain,
+              defaults = excluded.defaults,
               last_seen_at = clock_timestamp()
             "#,
             kind.name,
@@ -148,6 +149,7 @@ impl Store {
             settings.backoff.max.as_secs_f64(),
             settings.backoff.jitter,
             settings.retain.map(|retain| retain.as_secs_f64()),
+            settings.defaults.options(),
         )
         .execute(self.pool())
         .await?;

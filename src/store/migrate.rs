@@ -18,9 +18,12 @@ mod embedded {
 const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/common.sql"),
     include_str!("../../migrations/functions/events.sql"),
+    include_str!("../../migrations/functions/unique.sql"),
     include_str!("../../migrations/functions/limits.sql"),
     include_str!("../../migrations/functions/enqueue.sql"),
     include_str!("../../migrations/functions/settle.sql"),
+    include_str!("../../migrations/functions/expire.sql"),
+    include_str!("../../migrations/functions/extend.sql"),
     include_str!("../../migrations/functions/steer.sql"),
     include_str!("../../migrations/functions/queues.sql"),
     include_str!("../../migrations/functions/house.sql"),

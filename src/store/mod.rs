@@ -12,6 +12,7 @@ pub mod due;
 pub mod enqueue;
 pub mod error;
 pub mod events;
+pub mod extend;
 pub mod find;
 pub mod fire;
 pub mod heartbeat;

@@ -60,10 +60,23 @@ impl Store {
             .collect();
         let states = sqlx::query_scalar!(
             r#"
-            select settle_attempt(i.job_id, i.lease_id, i.outcome, i.error, make_interval(secs => i.delay_seconds), i.usage)
-            from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::double precision[], $6::jsonb[])
-              with ordinality as i (job_id, lease_id, outcome, error, delay_seconds, usage, ord)
-            order by i.ord
+            with wished as materialized (
+              select i.*
+              from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::double precision[], $6::jsonb[])
+                with ordinality as i (job_id, lease_id, outcome, error, delay_seconds, usage, ord)
+              left join jobs_live j on j.id = i.job_id
+              -- In the order of those who take unique keys, so that neither waits for ever.
+              order by j.unique_key, i.ord
+            ),
+            settled as materialized (
+              select
+                w.ord,
+                settle_attempt(w.job_id, w.lease_id, w.outcome, w.error, make_interval(secs => w.delay_seconds), w.usage) as state
+              from wished w
+            )
+            select state
+            from settled
+            order by ord
             "#,
             &jobs,
             &leases,

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -32,6 +33,9 @@ pub struct Attempt {
     pub execution_id: Option<String>,
 }
 
+/// The most by which an attempt is extended at once.
+pub(crate) const LONGEST_EXTENSION: Duration = Duration::from_hours(366 * 24);
+
 /// One thing that a handler reports; `None` as draft asks to be told when all before it is stored.
 #[derive(Debug)]
 pub(crate) struct Report {
@@ -39,6 +43,21 @@ pub(crate) struct Report {
     pub(crate) lease_id: Uuid,
     pub(crate) draft: Option<EventDraft>,
     pub(crate) stored: Option<oneshot::Sender<()>>,
+    pub(crate) extension: Option<Extension>,
+}
+
+impl Report {
+    /// Nothing, which says that no more will come.
+    pub(crate) fn close() -> Self {
+        Self { job_id: Uuid::nil(), lease_id: Uuid::nil(), draft: None, stored: None, extension: None }
+    }
+}
+
+/// More time that a handler asks for; told whether it has it.
+#[derive(Debug)]
+pub(crate) struct Extension {
+    pub(crate) by: Duration,
+    pub(crate) granted: oneshot::Sender<bool>,
 }
 
 /// A handler's view of its attempt. Cheap to clone.
@@ -48,6 +67,8 @@ pub struct Context {
     reports: mpsc::Sender<Report>,
     stop: watch::Receiver<Option<StopReason>>,
     reported: Arc<AtomicBool>,
+    /// By how much the attempt was extended in all.
+    extended: Arc<watch::Sender<Duration>>,
 }
 
 impl Context {
@@ -56,7 +77,13 @@ impl Context {
         reports: mpsc::Sender<Report>,
         stop: watch::Receiver<Option<StopReason>>,
     ) -> Self {
-        Self { attempt, reports, stop, reported: Arc::default() }
+        let extended = Arc::new(watch::Sender::new(Duration::ZERO));
+        Self { attempt, reports, stop, reported: Arc::default(), extended }
+    }
+
+    /// By how much the attempt was extended in all, as it grows.
+    pub(crate) fn extensions(&self) -> watch::Receiver<Duration> {
+        self.extended.subscribe()
     }
 
     /// Set once something was reported.
@@ -109,6 +136,19 @@ impl Context {
         self.report(EventDraft::custom(name, data)).await;
     }
 
+    /// Asks for more time: the soft and the hard timeout come so much later (at most a year at once), for
+    /// the job's later attempts, too. False if the attempt has lost its lease; a stop that was asked for stands.
+    pub async fn extend(&self, by: Duration) -> bool {
+        let by = by.min(LONGEST_EXTENSION);
+        let (granted, told) = oneshot::channel();
+        self.send(None, Some(Extension { by, granted })).await;
+        let granted = told.await.unwrap_or(false);
+        if granted {
+            self.extended.send_modify(|total| *total += by);
+        }
+        granted
+    }
+
     /// Why the attempt shall stop, if it shall.
     #[must_use]
     pub fn stop_reason(&self) -> Option<StopReason> {
@@ -127,11 +167,16 @@ impl Context {
     }
 
     async fn report(&self, draft: EventDraft) {
+        self.send(Some(draft), None).await;
+    }
+
+    async fn send(&self, draft: Option<EventDraft>, extension: Option<Extension>) {
         let report = Report {
             job_id: self.attempt.job_id,
             lease_id: self.attempt.lease_id,
-            draft: Some(draft),
+            draft,
             stored: None,
+            extension,
         };
         self.reported.store(true, Ordering::Relaxed);
         // A closed channel means that the worker is gone; its lease is handed on by the sweep.

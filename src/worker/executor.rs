@@ -40,7 +40,7 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         }
         return;
     }
-    let limits = Limits::of(served, job.soft_timeout_seconds, job.hard_timeout_seconds);
+    let mut limits = Limits::of(served, job.soft_timeout_seconds, job.hard_timeout_seconds);
     let attempt = Attempt {
         job_id,
         lease_id,
@@ -53,7 +53,7 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
     };
     let context = Context::new(Arc::new(attempt), shared.reports.clone(), orders.stop.clone());
     let reported = context.reported();
-    let (outcome, usage) = attempt_outcome(shared, served, context, orders, &limits).await;
+    let (outcome, usage) = attempt_outcome(shared, served, context, orders, &mut limits).await;
     if reported.load(std::sync::atomic::Ordering::Relaxed) {
         flush(shared, job_id, lease_id).await;
     }
@@ -88,6 +88,11 @@ impl Limits {
         // A hundred years ahead is never.
         self.started + after.min(Duration::from_hours(876_000))
     }
+
+    fn extend(&mut self, by: Duration) {
+        self.soft = self.soft.map(|soft| soft.saturating_add(by));
+        self.hard = self.hard.saturating_add(by);
+    }
 }
 
 /// Runs the handler within its limits; `None` when the lease is lost.
@@ -96,9 +101,10 @@ async fn attempt_outcome(
     served: &Served,
     context: Context,
     mut orders: Orders,
-    limits: &Limits,
+    limits: &mut Limits,
 ) -> (Option<Outcome>, Usage) {
     let job_id = context.job_id();
+    let mut extensions = context.extensions();
     // While it waited for a slot its lease may have been lost, or the job cancelled.
     if let Some(reason) = *orders.stop.borrow() {
         return (ended_by(Some(reason), limits), Usage::default());
@@ -107,6 +113,7 @@ async fn attempt_outcome(
     tokio::pin!(run);
     let mut soft_at = limits.soft.map(|soft| limits.at(soft));
     let mut end_at = limits.at(limits.hard);
+    let (mut extended, mut leaving) = (Duration::ZERO, false);
     loop {
         tokio::select! {
             biased;
@@ -118,6 +125,17 @@ async fn attempt_outcome(
                 };
             }
             () = orders.kill.cancelled() => return (ended_by(*orders.stop.borrow(), limits), Usage::default()),
+            // Before the timeouts, so that one that is granted counts.
+            Ok(()) = extensions.changed() => {
+                let more = extensions.borrow_and_update().saturating_sub(extended);
+                extended += more;
+                limits.extend(more);
+                soft_at = soft_at.and(limits.soft).map(|soft| limits.at(soft));
+                // Who was asked to stop has no more time than the grace.
+                if !leaving {
+                    end_at = limits.at(limits.hard);
+                }
+            }
             () = sleep_until(end_at) => return (ended_by(*orders.stop.borrow(), limits), Usage::default()),
             () = sleep_until(soft_at.unwrap_or(end_at)), if soft_at.is_some() => {
                 soft_at = None;
@@ -130,6 +148,7 @@ async fn attempt_outcome(
                 }
                 let asked = *orders.stop.borrow_and_update();
                 if matches!(asked, Some(StopReason::Cancelled | StopReason::Shutdown)) {
+                    leaving = true;
                     end_at = end_at.min(Instant::now() + limits.grace);
                 }
             }
@@ -229,7 +248,8 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
 /// Waits until all events of the job are stored: they must commit before its end does.
 async fn flush(shared: &Shared, job_id: uuid::Uuid, lease_id: uuid::Uuid) {
     let (stored, told) = oneshot::channel();
-    if shared.reports.send(Report { job_id, lease_id, draft: None, stored: Some(stored) }).await.is_ok() {
+    let last = Report { job_id, lease_id, draft: None, stored: Some(stored), extension: None };
+    if shared.reports.send(last).await.is_ok() {
         let _ = told.await;
     }
 }

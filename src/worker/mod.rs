@@ -277,10 +277,7 @@ impl Shared {
 
     async fn close(&self) {
         let _ = self.endings.send(completer::Ending::Close).await;
-        let _ = self
-            .reports
-            .send(Report { job_id: Uuid::nil(), lease_id: Uuid::nil(), draft: None, stored: None })
-            .await;
+        let _ = self.reports.send(Report::close()).await;
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::Shared;
-use super::context::Report;
+use super::context::{Extension, Report};
 use super::retry::{blames_a_row, until_answered};
 use crate::job::event::EventDraft;
 use crate::job::text::{storable_json, storable_text, truncated};
@@ -28,10 +28,11 @@ pub(super) async fn run(shared: Arc<Shared>, mut reports: mpsc::Receiver<Report>
     let mut open = true;
     while open && reports.recv_many(&mut gathered, BATCH_LIMIT).await > 0 {
         let mut batch = Vec::with_capacity(gathered.len());
-        let mut waiters = Vec::new();
+        let (mut waiters, mut extensions) = (Vec::new(), Vec::new());
         for report in gathered.drain(..) {
             open &= !report.job_id.is_nil();
             waiters.extend(report.stored);
+            extensions.extend(report.extension.map(|extension| (report.job_id, report.lease_id, extension)));
             if let Some(draft) = report.draft {
                 batch.push(Reported {
                     job_id: report.job_id,
@@ -41,6 +42,9 @@ pub(super) async fn run(shared: Arc<Shared>, mut reports: mpsc::Receiver<Report>
             }
         }
         write(&shared, without_overtaken(batch)).await;
+        for (job_id, lease_id, extension) in extensions {
+            extend(&shared, job_id, lease_id, extension).await;
+        }
         for waiter in waiters {
             let _ = waiter.send(());
         }
@@ -69,6 +73,17 @@ async fn write(shared: &Arc<Shared>, batch: Vec<Reported>) {
             tracing::error!(%error, events = batch.len(), "events could not be stored and are dropped");
         }
     }
+}
+
+async fn extend(shared: &Arc<Shared>, job_id: Uuid, lease_id: Uuid, Extension { by, granted }: Extension) {
+    let extended = until_answered("extend", || shared.store.extend(job_id, lease_id, by)).await;
+    match &extended {
+        Ok(Some(_)) => shared.notifier.events([(job_id, 0)]),
+        Ok(None) => shared.leases.lose(job_id, lease_id),
+        Err(error) => tracing::error!(%error, job = %job_id, "an attempt could not be extended"),
+    }
+    // Whoever asked may be gone.
+    let _ = granted.send(matches!(extended, Ok(Some(_))));
 }
 
 /// Makes a draft storable: NUL is escaped, data that is too large is cut and marked.

@@ -140,6 +140,12 @@ async fn collect(
             events.lock().unwrap_or_else(PoisonError::into_inner).push(draft);
             count.send_modify(|count| *count += 1);
         }
+        if let Some(extension) = report.extension {
+            let data = serde_json::json!({ "by_seconds": extension.by.as_secs_f64() });
+            events.lock().unwrap_or_else(PoisonError::into_inner).push(EventDraft::new("extended", data));
+            count.send_modify(|count| *count += 1);
+            let _ = extension.granted.send(true);
+        }
         if let Some(stored) = report.stored {
             // Whoever asked may be gone; that is no concern of the log.
             let _ = stored.send(());

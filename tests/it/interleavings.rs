@@ -65,6 +65,7 @@ impl Verb {
                     "10::bigint",
                     "'w2'",
                     "30.0::float8",
+                    "array[]::uuid[]",
                 ],
             ),
             Self::Fail => settle("failed", r#"'{"message": "x", "type": "x", "permanent": false}'"#),

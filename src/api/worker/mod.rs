@@ -2,6 +2,7 @@
 //! lease and may be repeated; who lost the lease changes nothing and is told so.
 
 mod claim;
+mod extend;
 mod heartbeat;
 mod report;
 mod settle;
@@ -22,6 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(heartbeat::heartbeat))
         .routes(routes!(report::progress))
         .routes(routes!(report::log))
+        .routes(routes!(extend::extend))
         .routes(routes!(settle::complete))
         .routes(routes!(settle::fail))
         .routes(routes!(settle::snooze))

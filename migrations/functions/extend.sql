@@ -1,0 +1,38 @@
+-- Extend: a running attempt asks for more time.
+
+create or replace function extend_attempt(p_job uuid, p_lease uuid, p_by interval) returns timestamptz
+language plpgsql
+set search_path from current
+as $$
+declare
+  j jobs;
+  due timestamptz;
+begin
+  -- The fence: whoever lost the lease changes nothing.
+  update jobs_live l
+  set
+    hard_timeout = least(coalesce(l.hard_timeout, k.hard_timeout, '24 hours') + p_by, '100 years'),
+    soft_timeout = least(coalesce(l.soft_timeout, k.soft_timeout) + p_by, '100 years')
+  from (select) as one
+  left join kinds k on k.name = (select kind from jobs_live where id = p_job)
+  where l.id = p_job
+    and l.lease_id = p_lease
+    and l.state = 'running'
+  returning l.* into j;
+  if j.id is null then
+    return null;
+  end if;
+  update running
+  set deadline_at = deadline_at + p_by
+  where job_id = p_job
+    and lease_id = p_lease
+  returning deadline_at into due;
+  perform append_event(j.id, j.attempt, 'extended', jsonb_build_object(
+    'by_seconds', extract(epoch from p_by),
+    'hard_timeout_seconds', extract(epoch from j.hard_timeout),
+    'soft_timeout_seconds', extract(epoch from j.soft_timeout)));
+  return due;
+end
+$$;
+comment on function extend_attempt(uuid, uuid, interval)
+  is 'Gives a running attempt that much more time before its soft and its hard timeout; answers from when on the sweep would end it, null if the lease is lost.';

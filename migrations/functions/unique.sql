@@ -1,0 +1,331 @@
+-- Uniqueness: no second job while another one holds its key. Judged at the enqueue of the next job, by
+-- what its wish says and how the holder then stands; the end of a job pays nothing and frees nothing.
+-- Keys are locked before jobs, in order; a job that somebody else holds is never waited for.
+
+create or replace function unique_terms(p_wish jsonb) returns jsonb
+language plpgsql
+immutable
+as $$
+declare
+  known constant text[] := '{scheduled,available,waiting,retrying,running,completed,failed,cancelled}';
+  fields constant text[] := '{args,run_at,priority,max_attempts,tags,metadata}';
+  terms jsonb := jsonb_strip_nulls(p_wish);
+  lasting text;
+  fault text;
+begin
+  fault := case
+    when jsonb_typeof(terms) is distinct from 'object' then 'it is no object'
+    when not array(select jsonb_object_keys(terms)) <@ '{key,by,args,states,window,period,on_conflict,replace}'
+      then 'there are only key, by, args, states, window, period, on_conflict and replace'
+    when exists (
+        select from jsonb_each(terms) f
+        where f.key in ('by', 'args', 'states', 'replace') and jsonb_typeof(f.value) <> 'array')
+      then 'by, args, states and replace are lists'
+    when terms ? 'key' and (terms ? 'by' or terms ? 'args') then 'a key of its own stands alone, without by and args'
+    when terms ? 'key' and length(terms ->> 'key') not between 1 and 255 then 'the key has 1 to 255 characters'
+    when not coalesce(terms -> 'by', '[]') <@ '["kind", "queue", "args"]' then 'by names kind, queue and args'
+    when terms ? 'args' and not coalesce(terms -> 'by', '["args"]') ? 'args' then 'args are chosen and by does not name args'
+    when terms ? 'args' and terms -> 'args' = '[]' then 'args names at least one arg'
+    when not coalesce(terms -> 'states', '[]') <@ to_jsonb(known) then 'states are ' || array_to_string(known, ', ')
+    when terms ? 'states' and not terms -> 'states' @> '["scheduled", "available", "waiting"]'
+      then 'scheduled, available and waiting must be among the states'
+    when coalesce(terms ->> 'on_conflict', 'keep') not in ('keep', 'reject', 'replace', 'next_period')
+      then 'on_conflict is keep, reject, replace or next_period'
+    when terms ->> 'on_conflict' = 'next_period' and not terms ? 'period' then 'next_period needs a period'
+    when (coalesce(terms ->> 'on_conflict', 'keep') = 'replace') <> (terms ? 'replace')
+      then 'on_conflict = replace and the list replace need one another'
+    when not coalesce(terms -> 'replace', '[]') <@ to_jsonb(fields) then 'replace names ' || array_to_string(fields, ', ')
+  end;
+  foreach lasting in array array['window', 'period'] loop
+    continue when fault is not null or not terms ? lasting;
+    -- A number is seconds.
+    terms := terms || jsonb_build_object(lasting, case jsonb_typeof(terms -> lasting)
+      when 'number' then (terms ->> lasting)::numeric
+      else extract(epoch from (terms ->> lasting)::interval) end);
+    if (terms ->> lasting)::numeric not between 1 and 10 * 366 * 86400 then
+      fault := lasting || ' is 1 second to 10 years';
+    end if;
+  end loop;
+  if fault is not null then
+    raise exception 'unique cannot be used: %', fault using errcode = 'invalid_parameter_value';
+  end if;
+  return jsonb_build_object(
+    'by', '["kind", "args"]'::jsonb,
+    'states', '["scheduled", "available", "waiting", "retrying", "running"]'::jsonb
+      || case when terms ? 'window' or terms ? 'period' then '["completed"]' else '[]' end::jsonb,
+    'on_conflict', 'keep') || terms;
+end
+$$;
+comment on function unique_terms(jsonb)
+  is 'A wish {key, by, args, states, window, period, on_conflict, replace} with its defaults filled in and its times in seconds; refuses one that makes no sense.';
+
+create or replace function unique_key(p_terms jsonb, p_kind text, p_queue text, p_args jsonb, p_run_at timestamptz) returns text
+language plpgsql
+immutable
+set search_path from current
+as $$
+declare
+  chosen jsonb := p_args;
+  key text;
+  period numeric := p_terms ->> 'period';
+begin
+  if p_terms ? 'key' then
+    key := fill_key(p_terms ->> 'key', p_args);
+    key := 'key:' || case when length(key) <= 255 then key else encode(sha256(convert_to(key, 'UTF8')), 'hex') end;
+  else
+    if p_terms ? 'args' then
+      select coalesce(jsonb_object_agg(a.key, a.value), '{}') into chosen
+      from jsonb_each(p_args) a
+      where p_terms -> 'args' ? a.key;
+    end if;
+    key := 'sha256:' || encode(sha256(convert_to(jsonb_build_array(
+      p_kind,
+      case when p_terms -> 'by' ? 'queue' then p_queue end,
+      case when p_terms -> 'by' ? 'args' or p_terms ? 'args' then chosen end)::text, 'UTF8')), 'hex');
+  end if;
+  return key || coalesce('@' || trim_scale(floor(extract(epoch from p_run_at) / period) * period) || '/' || trim_scale(period), '');
+end
+$$;
+comment on function unique_key(jsonb, text, text, jsonb, timestamptz)
+  is 'The key of a job under the given terms: its own text with {name} filled in, or a hash of its kind and what the terms name; with a period its start and length stand behind it.';
+
+create or replace function next_period(p_terms jsonb, p_run_at timestamptz) returns timestamptz
+language sql
+immutable
+as $$
+  select to_timestamp((floor(extract(epoch from p_run_at) / (p_terms ->> 'period')::numeric) + 1) * (p_terms ->> 'period')::numeric)
+$$;
+comment on function next_period(jsonb, timestamptz) is 'When the period after that of the given time begins.';
+
+create or replace function held_by(p_key text, p_terms jsonb, p_new uuid, p_batch uuid[]) returns uuid
+language plpgsql
+set search_path from current
+as $$
+declare
+  held unique_keys;
+  j jobs;
+  status text;
+begin
+  select * into held from unique_keys where key = p_key;
+  -- One of the same call is not there yet, and will be.
+  if held.job_id is null or held.job_id = any(p_batch) then
+    return held.job_id;
+  end if;
+  select * into j from jobs_live where id = held.job_id;
+  if not found then
+    -- All partitions in one look: it may just move from the one to the other.
+    select * into j from jobs where id = held.job_id;
+  end if;
+  if j.id is null or j.unique_key is distinct from p_key
+    or j.created_at <= now() - make_interval(secs => (p_terms ->> 'window')::double precision)
+  then
+    return null;
+  end if;
+  status := shown_state(j.state, j.attempt, j.run_at, j.due_at);
+  if p_terms -> 'states' ? status then
+    return j.id;
+  end if;
+  if status = 'running' then
+    -- It must not come back into the queue; settle_attempt looks here.
+    update unique_keys
+    set supersedes = array(select r.job_id from running r where r.job_id = any(supersedes || j.id))
+    where key = p_key;
+  elsif status = 'retrying' then
+    perform from jobs_live where id = j.id and state <> 'running' for update skip locked;
+    if found then
+      perform cancel(j.id, format('superseded by %s', p_new), 'tidemill');
+    end if;
+  end if;
+  return null;
+end
+$$;
+comment on function held_by(text, jsonb, uuid, uuid[])
+  is 'The job for whose sake a new one with this locked key cannot be, null if there is none; then an older one that the terms let pass gives way.';
+
+create or replace function superseder_of(p_job jobs) returns uuid
+language plpgsql
+set search_path from current
+set lock_timeout = '2s'
+as $$
+declare
+  held unique_keys;
+begin
+  -- Waits for whoever just takes the key.
+  select * into held from unique_keys where key = p_job.unique_key for share;
+  return case when p_job.id = any(held.supersedes) then held.job_id end;
+exception when lock_not_available then
+  -- But somebody's open transaction must not hold up a worker: this job may run once more, and gives way
+  -- after that.
+  return null;
+end
+$$;
+comment on function superseder_of(jobs) is 'The job that took the key of this running one, which therefore must not run again; null if none did.';
+
+create or replace function replace_fields(p_job uuid, p_fields jsonb, p_by text default session_user) returns boolean
+language plpgsql
+set search_path from current
+as $$
+declare
+  j jobs;
+begin
+  update jobs_live
+  set
+    args = coalesce(p_fields -> 'args', args),
+    priority = coalesce((p_fields ->> 'priority')::smallint, priority),
+    max_attempts = coalesce((p_fields ->> 'max_attempts')::integer, max_attempts),
+    tags = case when p_fields ? 'tags' then array(select jsonb_array_elements_text(p_fields -> 'tags')) else tags end,
+    metadata = case when p_fields ? 'metadata' then nullif(p_fields -> 'metadata', 'null') else metadata end,
+    run_at = case when state = 'available' then coalesce((p_fields ->> 'run_at')::timestamptz, run_at) else run_at end,
+    due_at = case when group_id is not null then coalesce((p_fields ->> 'run_at')::timestamptz, due_at) end
+  where id = (select id from jobs_live where id = p_job and state <> 'running' for update skip locked)
+  returning * into j;
+  if j.id is null then
+    return false;
+  end if;
+  if j.group_id is not null then
+    perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
+  end if;
+  perform tell(format('e:%s:%s', j.id, append_event(j.id, j.attempt, 'replaced',
+    jsonb_build_object('by', p_by, 'fields', array(select jsonb_object_keys(p_fields))))));
+  perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
+  return true;
+end
+$$;
+comment on function replace_fields(uuid, jsonb, text)
+  is 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; false if it runs, is finished or is being taken.';
+
+create or replace function unique_wishes(
+  p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[],
+  p_run_ats timestamptz[], p_delay_seconds double precision[], p_max_attempts integer[],
+  p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_strict boolean, p_options jsonb[]
+)
+returns setof jsonb
+language sql
+stable
+set search_path from current
+as $$
+  select jsonb_build_object(
+    'ord', i.ord, 'id', i.id, 'execution_id', i.execution_id, 'terms', t.terms,
+    'key', unique_key(t.terms, i.kind, d.queue, i.args, d.run_at),
+    'next_key', case when n.run_at is not null then unique_key(t.terms, i.kind, d.queue, i.args, n.run_at) end,
+    'next_run_at', n.run_at,
+    'fields', (
+      select jsonb_object_agg(f.key, f.value)
+      from jsonb_each(jsonb_build_object(
+        'args', i.args, 'run_at', d.run_at, 'priority', coalesce(i.priority, k.priority, 5),
+        'max_attempts', coalesce(i.max_attempts, k.max_attempts, 5),
+        'tags', coalesce(i.tags, '[]'), 'metadata', i.metadata)) f
+      where t.terms -> 'replace' ? f.key))
+  from unnest(
+      p_ids, p_kinds, p_args, p_queues, p_priorities, p_run_ats, p_delay_seconds, p_max_attempts,
+      p_execution_ids, p_tags, p_metadata, p_options)
+    with ordinality as i (
+      id, kind, args, queue, priority, run_at, delay_seconds, max_attempts, execution_id, tags, metadata, options, ord)
+  left join kinds k on k.name = i.kind
+  cross join lateral (
+    select
+      coalesce(i.queue, k.queue, 'default') as queue,
+      coalesce(i.run_at, now() + make_interval(secs => coalesce(i.delay_seconds, 0))) as run_at,
+      coalesce(i.options -> 'unique', k.defaults -> 'unique') as wish
+  ) d
+  cross join lateral unique_terms(d.wish) as t (terms)
+  cross join lateral (
+    select case when t.terms ->> 'on_conflict' = 'next_period' then next_period(t.terms, d.run_at) end as run_at
+  ) n
+  left join queues q on q.name = d.queue
+  where jsonb_typeof(d.wish) <> 'null'
+    and not (p_strict and k.name is null)
+    and q.draining_at is null
+  order by i.ord
+$$;
+comment on function unique_wishes(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], text[], jsonb[], jsonb[], boolean, jsonb[])
+  is 'Those jobs of one call of insert_jobs that shall be unique and are not refused for another reason, in order, with their terms, their key and, where the terms ask for them, the key of the next period and the fields to replace.';
+
+create or replace function take_unique_keys(p_wishes jsonb[], p_ids uuid[]) returns jsonb
+language plpgsql
+set search_path from current
+as $$
+declare
+  wish jsonb;
+  verdicts jsonb[] := '{}';
+  taken text;
+  due timestamptz;
+  holder uuid;
+  outcome text;
+  named text[] := '{}';
+begin
+  -- From here to the commit nobody else takes these keys. In order, so that no two batches wait for
+  -- one another.
+  insert into unique_keys as u (key)
+  select distinct k.key
+  from unnest(p_wishes) as w (wish)
+  cross join lateral (values (w.wish ->> 'key'), (w.wish ->> 'next_key')) as k (key)
+  where k.key is not null
+  order by k.key
+  on conflict (key) do update set job_id = u.job_id;
+
+  foreach wish in array p_wishes loop
+    taken := wish ->> 'key';
+    due := null;
+    outcome := null;
+    holder := held_by(taken, wish -> 'terms', (wish ->> 'id')::uuid, p_ids);
+    if holder is not null and wish ->> 'next_key' is not null then
+      taken := wish ->> 'next_key';
+      due := wish ->> 'next_run_at';
+      holder := held_by(taken, wish -> 'terms', (wish ->> 'id')::uuid, p_ids);
+    end if;
+    if holder is null then
+      -- A job that will not be takes no key.
+      continue when wish ->> 'execution_id' = any(named)
+        or exists (select from task_ids where execution_id = wish ->> 'execution_id');
+      named := named || (wish ->> 'execution_id');
+      update unique_keys set job_id = (wish ->> 'id')::uuid, seen_at = clock_timestamp() where key = taken;
+    elsif wish -> 'terms' ->> 'on_conflict' = 'reject' then
+      outcome := 'conflict';
+    elsif wish -> 'terms' ->> 'on_conflict' = 'replace'
+      and (holder = any(p_ids) or replace_fields(holder, wish -> 'fields'))
+    then
+      outcome := 'replaced';
+    else
+      outcome := 'existing';
+    end if;
+    verdicts := verdicts || jsonb_build_object(
+      'ord', wish -> 'ord', 'outcome', outcome, 'holder', holder, 'unique_key', taken, 'run_at', due,
+      'fields', case when outcome = 'replaced' and holder = any(p_ids) then wish -> 'fields' end);
+  end loop;
+  return to_jsonb(verdicts);
+end
+$$;
+comment on function take_unique_keys(jsonb[], uuid[])
+  is 'Judges the wishes of one call of insert_jobs in order: [{ord, unique_key, run_at}] for those that may be, with outcome existing, conflict or replaced and the holder for those that may not; fields are still to be replaced in a holder of the same call.';
+
+create or replace function prune_unique_keys(p_limit integer) returns bigint
+language sql
+set search_path from current
+as $$
+  -- Those that nobody looked at for the longest time, so that all come round and each round is short.
+  with oldest as materialized (
+    select u.key, u.job_id
+    from unique_keys u
+    where u.seen_at < now() - interval '1 hour'
+    order by u.seen_at
+    limit p_limit
+    for update skip locked
+  ),
+  kept as (
+    update unique_keys u
+    set seen_at = now()
+    from oldest o
+    where u.key = o.key
+      and exists (select from jobs j where j.id = o.job_id)
+  ),
+  gone as (
+    delete from unique_keys u
+    using oldest o
+    where u.key = o.key
+      and not exists (select from jobs j where j.id = o.job_id)
+    returning u.key
+  )
+  select count(*) from gone
+$$;
+comment on function prune_unique_keys(integer) is 'Looks at the given number of unique keys and removes those whose job is gone; answers how many.';

@@ -1,0 +1,293 @@
+//! What makes a job one of its kind: which key it has, which jobs with that key stand in its way and
+//! for how long, and what happens then. Checks the wish; who holds a key is the database's to judge.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+/// The shortest and the longest period or window.
+const LASTING: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(3650 * 24);
+const MOST_NAMES: usize = 20;
+/// The statuses that a job is shown with.
+pub const STATUSES: &[&str] =
+    &["scheduled", "available", "waiting", "retrying", "running", "completed", "failed", "cancelled"];
+/// What of a job that does not run yet may be replaced.
+pub const REPLACEABLE: &[&str] = &["args", "run_at", "priority", "max_attempts", "tags", "metadata"];
+/// These jobs always stand in the way, or one that waits would be there twice.
+const QUEUED: &[&str] = &["scheduled", "available", "waiting"];
+const FIELDS: &[&str] = &["key", "by", "args", "states", "window", "period", "on_conflict", "replace"];
+
+/// The wish that a job be the only one with its key.
+#[derive(Debug, Clone, Default, PartialEq, PartialOrd)]
+pub struct Unique {
+    /// A key of its own, shared by all kinds; `{name}` stands for an arg. `None` computes one from the kind
+    /// and what `by` and `args` name.
+    pub key: Option<String>,
+    /// What counts: `kind` (always does), `queue`, `args`. Kind and args if empty.
+    pub by: Vec<String>,
+    /// The args that count; all if empty.
+    pub args: Vec<String>,
+    /// The statuses in which a job stands in the way; the unfinished ones if empty, with a window or period
+    /// also `completed`.
+    pub states: Vec<String>,
+    /// A job stands in the way only so long after it was enqueued.
+    pub window: Option<Duration>,
+    /// One job for each period of the clock, by the time for which it is scheduled.
+    pub period: Option<Duration>,
+    /// What happens when another job stands in the way.
+    pub on_conflict: OnConflict,
+}
+
+/// What happens to a job that would not be the only one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd)]
+pub enum OnConflict {
+    /// The existing job is the answer.
+    #[default]
+    Keep,
+    /// It is refused.
+    Reject,
+    /// These fields of the existing job become the new one's, unless it runs or is finished.
+    Replace(Vec<String>),
+    /// It runs in the next period, if no other does; else the one that does is the answer.
+    NextPeriod,
+}
+
+/// Why a wish cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail} {remedy}")]
+pub struct Fault {
+    /// JSON pointer into the wish.
+    pub field: String,
+    /// What is wrong.
+    pub detail: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+fn fault(field: &str, detail: impl Into<String>, remedy: impl Into<String>) -> Fault {
+    Fault { field: format!("/{field}"), detail: detail.into(), remedy: remedy.into() }
+}
+
+impl Unique {
+    /// Unique by kind and all args among the unfinished jobs.
+    #[must_use]
+    pub fn by_args() -> Self {
+        Self::default()
+    }
+
+    /// Unique by a key of its own.
+    #[must_use]
+    pub fn by_key(key: impl Into<String>) -> Self {
+        Self { key: Some(key.into()), ..Self::default() }
+    }
+
+    /// Reads a wish as REST and the config have it.
+    ///
+    /// # Errors
+    /// With the field that is not acceptable.
+    pub fn read(wish: &Value) -> Result<Self, Fault> {
+        let Value::Object(fields) = wish else {
+            return Err(Fault {
+                field: String::new(),
+                detail: "It is no object.".into(),
+                remedy: "Send an object; {} makes the job unique by its kind and args.".into(),
+            });
+        };
+        let fields: Map<_, _> = fields
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        if let Some(unknown) = fields.keys().find(|field| !FIELDS.contains(&field.as_str())) {
+            return Err(fault(unknown, "There is no such field.", format!("Use {}.", FIELDS.join(", "))));
+        }
+        let replace = words(&fields, "replace", Some(REPLACEABLE))?;
+        let unique = Self {
+            key: key(&fields)?,
+            by: words(&fields, "by", Some(&["kind", "queue", "args"]))?,
+            args: words(&fields, "args", None)?,
+            states: words(&fields, "states", Some(STATUSES))?,
+            window: lasting(&fields, "window")?,
+            period: lasting(&fields, "period")?,
+            on_conflict: on_conflict(&fields, replace)?,
+        };
+        unique.check()?;
+        Ok(unique)
+    }
+
+    /// Whether its parts go together.
+    ///
+    /// # Errors
+    /// With the field that does not.
+    fn check(&self) -> Result<(), Fault> {
+        if self.key.is_some() && !(self.by.is_empty() && self.args.is_empty()) {
+            let detail = "A key of its own is all that counts.";
+            return Err(fault("key", detail, "Send either key, or by and args."));
+        }
+        if !self.args.is_empty() && !self.by.is_empty() && !self.by.iter().any(|word| word == "args") {
+            return Err(fault("by", "args are chosen, and by does not name them.", "Add \"args\" to by."));
+        }
+        let missing = |word: &&&str| !self.states.iter().any(|state| state == **word);
+        if let Some(missing) = QUEUED.iter().find(missing).filter(|_| !self.states.is_empty()) {
+            let detail = format!("\"{missing}\" is not among the states.");
+            return Err(fault(
+                "states",
+                detail,
+                "Keep scheduled, available and waiting; the others are yours to choose.",
+            ));
+        }
+        if self.on_conflict == OnConflict::NextPeriod && self.period.is_none() {
+            return Err(fault(
+                "on_conflict",
+                "There is no next period without a period.",
+                "Send period, too.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The wish as the SQL functions take it.
+    #[must_use]
+    pub fn wish(&self) -> Value {
+        let list = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
+        let seconds = |lasting: Option<Duration>| lasting.map(|lasting| lasting.as_secs_f64());
+        let (on_conflict, replace) = match &self.on_conflict {
+            OnConflict::Keep => ("keep", None),
+            OnConflict::Reject => ("reject", None),
+            OnConflict::Replace(fields) => ("replace", Some(fields)),
+            OnConflict::NextPeriod => ("next_period", None),
+        };
+        let mut wish = json!({
+            "key": self.key,
+            "by": list(&self.by),
+            "args": list(&self.args),
+            "states": list(&self.states),
+            "window": seconds(self.window),
+            "period": seconds(self.period),
+            "on_conflict": on_conflict,
+            "replace": replace,
+        });
+        if let Value::Object(fields) = &mut wish {
+            fields.retain(|_, value| !value.is_null());
+        }
+        wish
+    }
+}
+
+fn key(fields: &Map<String, Value>) -> Result<Option<String>, Fault> {
+    let remedy = "Send a text of 1 to 255 characters, none of them control characters.";
+    match fields.get("key") {
+        None => Ok(None),
+        Some(Value::String(key))
+            if (1..=255).contains(&key.chars().count()) && !key.chars().any(char::is_control) =>
+        {
+            Ok(Some(key.clone()))
+        }
+        Some(_) => Err(fault("key", "It is no key.", remedy)),
+    }
+}
+
+/// A list of different words, of `allowed` ones if there are such; empty if it is not there.
+fn words(fields: &Map<String, Value>, field: &str, allowed: Option<&[&str]>) -> Result<Vec<String>, Fault> {
+    let Some(list) = fields.get(field) else { return Ok(Vec::new()) };
+    let remedy = match allowed {
+        Some(allowed) => format!("Send a list of some of {}.", allowed.join(", ")),
+        None => format!("Send a list of 1 to {MOST_NAMES} names."),
+    };
+    let items = list.as_array().filter(|items| (1..=MOST_NAMES).contains(&items.len()));
+    let Some(items) = items else { return Err(fault(field, "It is no list of words.", remedy)) };
+    let word = |(index, item): (usize, &Value)| match item.as_str() {
+        Some(word) if allowed.is_none_or(|allowed| allowed.contains(&word)) && !word.contains('\0') => {
+            Ok(word.to_owned())
+        }
+        _ => Err(fault(&format!("{field}/{index}"), format!("{item} is not one of them."), remedy.clone())),
+    };
+    items.iter().enumerate().map(word).collect()
+}
+
+fn lasting(fields: &Map<String, Value>, field: &str) -> Result<Option<Duration>, Fault> {
+    let Some(value) = fields.get(field) else { return Ok(None) };
+    let parsed = match value {
+        Value::String(text) => humantime::parse_duration(text).ok(),
+        Value::Number(number) => number.as_f64().and_then(|secs| Duration::try_from_secs_f64(secs).ok()),
+        _ => None,
+    };
+    let remedy = "Send text such as \"30s\" or \"1h\", or a number of seconds; 1 second to 10 years.";
+    let found = parsed.filter(|duration| LASTING.contains(duration));
+    found.map(Some).ok_or_else(|| fault(field, format!("{value} is no time that it can last."), remedy))
+}
+
+fn on_conflict(fields: &Map<String, Value>, replace: Vec<String>) -> Result<OnConflict, Fault> {
+    let word = fields.get("on_conflict").map_or(Some("keep"), Value::as_str);
+    let chosen = match word {
+        Some("keep") => OnConflict::Keep,
+        Some("reject") => OnConflict::Reject,
+        Some("next_period") => OnConflict::NextPeriod,
+        Some("replace") if replace.is_empty() => {
+            let remedy = format!("Send replace, a list of some of {}.", REPLACEABLE.join(", "));
+            return Err(fault("replace", "It is not said what to replace.", remedy));
+        }
+        Some("replace") => return Ok(OnConflict::Replace(replace)),
+        _ => {
+            let remedy = "Use keep, reject, replace or next_period.";
+            return Err(fault("on_conflict", "There is no such way out of a conflict.", remedy));
+        }
+    };
+    if !replace.is_empty() {
+        return Err(fault(
+            "replace",
+            "Nothing is replaced.",
+            "Send on_conflict = \"replace\", or leave it out.",
+        ));
+    }
+    Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_is_read_and_written() {
+        let wish = json!({
+            "by": ["queue", "args"], "args": ["customer"], "states": ["scheduled", "available", "waiting"],
+            "window": "1h", "period": 60, "on_conflict": "replace", "replace": ["args", "run_at"],
+        });
+        let unique = Unique::read(&wish).unwrap();
+        assert_eq!(unique.wish()["window"], json!(3600.0));
+        assert_eq!(Unique::read(&unique.wish()).unwrap(), unique);
+        assert_eq!(Unique::read(&json!({})).unwrap(), Unique::by_args());
+        assert_eq!(Unique::by_key("a").wish(), json!({"key": "a", "on_conflict": "keep"}));
+    }
+
+    #[test]
+    fn a_bad_wish_names_its_field() {
+        for (wish, field) in [
+            (json!([]), ""),
+            (json!({"keys": "a"}), "/keys"),
+            (json!({"key": ""}), "/key"),
+            (json!({"key": "a\n"}), "/key"),
+            (json!({"key": 1}), "/key"),
+            (json!({"key": "a", "by": ["queue"]}), "/key"),
+            (json!({"by": []}), "/by"),
+            (json!({"by": ["kind", "priority"]}), "/by/1"),
+            (json!({"by": ["queue"], "args": ["a"]}), "/by"),
+            (json!({"args": "a"}), "/args"),
+            (json!({"args": [1]}), "/args/0"),
+            (json!({"states": ["scheduled", "available", "waiting", "done"]}), "/states/3"),
+            (json!({"states": ["scheduled", "available", "running"]}), "/states"),
+            (json!({"window": "soon"}), "/window"),
+            (json!({"period": 0}), "/period"),
+            (json!({"period": "20y"}), "/period"),
+            (json!({"on_conflict": "drop"}), "/on_conflict"),
+            (json!({"on_conflict": "next_period"}), "/on_conflict"),
+            (json!({"on_conflict": "replace"}), "/replace"),
+            (json!({"replace": ["args"]}), "/replace"),
+            (json!({"on_conflict": "replace", "replace": ["kind"]}), "/replace/0"),
+        ] {
+            let fault = Unique::read(&wish).unwrap_err();
+            assert_eq!(fault.field, field, "{wish}");
+            assert!(fault.remedy.ends_with('.') && fault.detail.ends_with('.'), "{wish}: {fault}");
+        }
+    }
+}

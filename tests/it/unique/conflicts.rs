@@ -1,0 +1,167 @@
+//! What becomes of a job that would be the second: kept, refused, replacing.
+
+use serde_json::{Value, json};
+use tidemill::store::enqueue::Fate;
+use tidemill::{NewJob, Unique, enqueue_in};
+
+use super::{args, created, existing, in_status, put, wish};
+use crate::support::{Db, numbered};
+
+fn replacing(fields: Value) -> Value {
+    let states = super::all_but(&[]);
+    json!({"key": "one", "states": states, "on_conflict": "replace", "replace": fields})
+}
+
+#[tokio::test]
+async fn b4_replace_fields_on_conflict_per_state() {
+    for status in tidemill::job::unique::STATUSES {
+        let db = Db::new().await;
+        let holder = in_status(&db, status, wish(json!({"n": 1}), replacing(json!(["args"])))).await;
+        let before = db.job(holder).await;
+        let run_at = chrono::DateTime::from_timestamp(4_000_000_000, 0).unwrap();
+        let new = NewJob {
+            run_at: Some(run_at),
+            priority: Some(2),
+            max_attempts: Some(9),
+            tags: vec!["t".into()],
+            metadata: Some(args(json!({"m": null}))),
+            ..wish(
+                json!({"n": 2}),
+                replacing(json!(["args", "run_at", "priority", "max_attempts", "tags", "metadata"])),
+            )
+        };
+        let made = put(&db, new.clone()).await;
+        assert_eq!(made.id, holder);
+        let after = db.job(holder).await;
+        let runs_not_yet = ["scheduled", "available", "waiting", "retrying"].contains(status);
+        if !runs_not_yet {
+            assert_eq!(made.fate, Fate::Existing, "{status}");
+            assert_eq!(
+                (&after.args, after.priority, after.run_at),
+                (&before.args, before.priority, before.run_at)
+            );
+            continue;
+        }
+        assert_eq!(made.fate, Fate::Replaced, "{status}");
+        assert_eq!((after.args, after.priority, after.max_attempts), (json!({"n": 2}), 2, 9));
+        assert_eq!((after.tags, after.metadata), (vec!["t".to_owned()], Some(json!({"m": null}))));
+        // One that waits for others has no time of its own.
+        assert_eq!(after.run_at, (*status != "waiting").then_some(run_at), "{status}");
+        let told: Value = db
+            .scalar(format!("select data from events where job_id = '{holder}' and type = 'replaced'"))
+            .await;
+        assert_eq!(told["fields"].as_array().unwrap().len(), 6, "{told}");
+        assert!(told["by"].is_string());
+        // Only what is named.
+        let args_alone = NewJob {
+            priority: Some(8),
+            id: uuid::Uuid::now_v7(),
+            ..wish(json!({"n": 3}), replacing(json!(["args"])))
+        };
+        assert_eq!(put(&db, args_alone).await.fate, Fate::Replaced);
+        let after = db.job(holder).await;
+        assert_eq!((after.args, after.priority), (json!({"n": 3}), 2));
+        assert_eq!(db.count("jobs").await, 1);
+        db.check_invariants().await;
+    }
+}
+
+#[tokio::test]
+async fn b4_replacing_run_at_of_a_job_in_a_group_moves_its_due_time_and_its_turn() {
+    let db = Db::new().await;
+    let grouped = |n: i64, seconds: i64| NewJob {
+        concurrency_keys: vec!["limit:a".into()],
+        run_at: Some(chrono::DateTime::from_timestamp(4_000_000_000 + seconds, 0).unwrap()),
+        ..wish(json!({ "n": n }), replacing(json!(["args", "run_at", "priority"])))
+    };
+    let id = created(&db, grouped(1, 100)).await;
+    let sooner = NewJob { priority: Some(1), ..grouped(2, 50) };
+    assert_eq!(put(&db, sooner).await.fate, Fate::Replaced);
+    let row: Vec<(String, i64, bool)> = db
+        .rows(format!("select state::text, extract(epoch from due_at)::bigint, run_at = 'infinity' from jobs where id = '{id}'"))
+        .await;
+    assert_eq!(row, [("waiting".to_owned(), 4_000_000_050, true)]);
+    assert_eq!(db.count("turns where priority = 1 and extract(epoch from ready_at) = 4000000050").await, 1);
+}
+
+#[tokio::test]
+async fn b5_running_job_with_same_key_new_one_queued_or_refused() {
+    let db = Db::new().await;
+    let first = in_status(&db, "running", wish(json!({}), json!({}))).await;
+    assert_eq!(existing(&db, wish(json!({}), json!({}))).await, first);
+    let made = put(&db, wish(json!({}), json!({"on_conflict": "reject"}))).await;
+    assert_eq!((made.fate, made.id), (Fate::Conflict, first));
+    let queued = wish(json!({}), json!({"states": super::QUEUED}));
+    let second = created(&db, queued.clone()).await;
+    // And there is one such, however often it is asked for.
+    assert_eq!(existing(&db, NewJob { id: uuid::Uuid::now_v7(), ..queued }).await, second);
+    assert_eq!(db.state(first).await, "running");
+    assert_eq!(db.count("jobs_live").await, 2);
+}
+
+#[tokio::test]
+async fn a4_bulk_conflicts_in_order() {
+    let db = Db::new().await;
+    let old = created(&db, wish(json!({"n": 0}), json!({"args": ["n"]}))).await;
+    let of = |n: i64, unique: Value| wish(json!({ "n": n, "t": n }), unique);
+    let jobs = [
+        of(1, json!({"args": ["n"]})),
+        of(0, json!({"args": ["n"]})),
+        of(1, json!({"args": ["n"]})),
+        of(0, json!({"args": ["n"], "on_conflict": "reject"})),
+        numbered("k", 0),
+        of(2, json!({"args": ["n"]})),
+        NewJob {
+            priority: Some(1),
+            ..of(2, json!({"args": ["n"], "on_conflict": "replace", "replace": ["priority"]}))
+        },
+    ];
+    let made = db.enqueue_all(&jobs).await;
+    let fates: Vec<_> = made.iter().map(|made| made.fate.clone()).collect();
+    use Fate::{Conflict, Created, Existing, Replaced};
+    assert_eq!(fates, [Created, Existing, Existing, Conflict, Created, Created, Replaced]);
+    let ids: Vec<_> = made.iter().map(|made| made.id).collect();
+    assert_eq!(ids, [jobs[0].id, old, jobs[0].id, old, jobs[4].id, jobs[5].id, jobs[5].id]);
+    assert_eq!(db.job(jobs[5].id).await.priority, 1);
+    assert_eq!(db.count("jobs").await, 4);
+}
+
+#[tokio::test]
+async fn sql_and_rust_in_a_transaction_judge_alike() {
+    let db = Db::new().await;
+    let wished = NewJob { unique: Some(Unique::by_key("a")), ..NewJob::new("k", args(json!({}))) };
+    let first = enqueue_in(db.pool(), "tidemill", &wished).await.unwrap();
+    assert_eq!(enqueue_in(db.pool(), "tidemill", &wished).await.unwrap(), first);
+    let by_sql: uuid::Uuid = db.scalar(r#"select enqueue('other', unique_by => '{"key": "a"}')"#).await;
+    assert_eq!(by_sql, first);
+    let refusal = sqlx::query(r#"select enqueue('k', unique_by => '{"key": "a", "on_conflict": "reject"}')"#)
+        .execute(db.pool())
+        .await
+        .unwrap_err();
+    let sqlx::Error::Database(refusal) = refusal else { panic!("{refusal}") };
+    assert_eq!(refusal.code().as_deref(), Some("23505"));
+    let hint = refusal.downcast_ref::<sqlx::postgres::PgDatabaseError>().hint().unwrap().to_owned();
+    assert!(hint.contains(&first.to_string()), "{hint}");
+    for bad in [
+        "[]",
+        r#"{"keys": "a"}"#,
+        r#"{"key": ""}"#,
+        r#"{"key": "a", "by": ["queue"]}"#,
+        r#"{"by": ["colour"]}"#,
+        r#"{"by": ["queue"], "args": ["a"]}"#,
+        r#"{"args": []}"#,
+        r#"{"states": ["available"]}"#,
+        r#"{"states": ["scheduled", "available", "waiting", "done"]}"#,
+        r#"{"window": 0}"#,
+        r#"{"period": "-1 s"}"#,
+        r#"{"window": "soon"}"#,
+        r#"{"on_conflict": "drop"}"#,
+        r#"{"on_conflict": "next_period"}"#,
+        r#"{"on_conflict": "replace"}"#,
+        r#"{"on_conflict": "replace", "replace": ["kind"]}"#,
+        r#"{"replace": ["args"]}"#,
+    ] {
+        db.refusal(format!("select enqueue('k', unique_by => '{bad}')")).await;
+    }
+    assert_eq!(db.count("jobs").await, 1);
+}
