@@ -950,15 +950,18 @@ begin
   ),
   -- What most jobs do not have.
   optional as materialized (
-    select
-      i.ord,
-      fill_keys(i.options -> 'concurrency_keys', i.args) as concurrency_keys,
-      fill_key(i.options ->> 'fair_key', i.args) as fair_key,
-      coalesce(
-        (i.options ->> 'expires_at')::timestamptz,
-        now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)) as expires_at
-    from input i
-    where i.options is not null
+    select o.*, group_of(o.concurrency_keys, o.fair_key) as group_id
+    from (
+      select
+        i.ord,
+        fill_keys(i.options -> 'concurrency_keys', i.args) as concurrency_keys,
+        fill_key(i.options ->> 'fair_key', i.args) as fair_key,
+        coalesce(
+          (i.options ->> 'expires_at')::timestamptz,
+          now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)) as expires_at
+      from input i
+      where i.options is not null
+    ) o
   ),
   judged as materialized (
     select
@@ -966,7 +969,7 @@ begin
       o.concurrency_keys,
       o.fair_key,
       o.expires_at,
-      group_of(o.concurrency_keys, o.fair_key) as group_id,
+      o.group_id,
       case
         when p_strict and i.unknown_kind then 'unknown_kind'
         when q.draining_at is not null then 'queue_draining'
