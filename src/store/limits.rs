@@ -51,27 +51,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn limits(&self, behind: &str, most: i64) -> Result<Vec<LimitDocument>> {
-        Ok(sqlx::query_as!(
-            LimitDocument,
-            r#"
-            select
-              name,
-              max_running,
-              rate,
-              extract(epoch from rate_period)::double precision as per_seconds,
-              burst,
-              on_full,
-              updated_at
-            from limits
-            where name > $1
-            order by name
-            limit $2
-            "#,
-            behind,
-            most
-        )
-        .fetch_all(self.pool())
-        .await?)
+        self.find_limits(None, behind, most).await
     }
 
     /// One limit.
@@ -79,6 +59,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn limit(&self, name: &str) -> Result<Option<LimitDocument>> {
+        Ok(self.find_limits(Some(name), "", 1).await?.pop())
+    }
+
+    async fn find_limits(&self, name: Option<&str>, behind: &str, most: i64) -> Result<Vec<LimitDocument>> {
         Ok(sqlx::query_as!(
             LimitDocument,
             r#"
@@ -91,11 +75,16 @@ impl Store {
               on_full,
               updated_at
             from limits
-            where name = $1
+            where ($1::text is null or name = $1)
+              and name > $2
+            order by name
+            limit $3
             "#,
-            name
+            name,
+            behind,
+            most
         )
-        .fetch_optional(self.pool())
+        .fetch_all(self.pool())
         .await?)
     }
 

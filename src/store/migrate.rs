@@ -20,6 +20,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/events.sql"),
     include_str!("../../migrations/functions/unique.sql"),
     include_str!("../../migrations/functions/limits.sql"),
+    include_str!("../../migrations/functions/turns.sql"),
     include_str!("../../migrations/functions/enqueue.sql"),
     include_str!("../../migrations/functions/settle.sql"),
     include_str!("../../migrations/functions/expire.sql"),

@@ -1,0 +1,337 @@
+-- Turns: which jobs a claim may take where claims are counted. Such a claim calls admit first, in the same
+-- transaction. What runs is counted from `running` alone, so a slot is free again in the moment its row is
+-- gone, whoever removed it.
+
+create or replace function full_keys() returns text[]
+language sql
+volatile
+set search_path from current
+as $$
+  select coalesce(array_agg(full_key.key), '{}')
+  from (
+    select k.key
+    from running r
+    cross join unnest(r.concurrency_keys) as k (key)
+    where r.concurrency_keys is not null
+    group by k.key
+    having count(*) >= (limit_of(k.key)).max_running
+    union all
+    -- Shared by many groups, each of which would be looked at in vain.
+    select l.name
+    from limits l
+    where l.rate is not null
+      and l.name not like 'queue:%'
+      and tokens_of(l.name, l) < 1
+  ) full_key
+$$;
+comment on function full_keys() is 'The concurrency keys of which no more job may start now, as far as they are cheap to tell.';
+
+create or replace function turn_is_ready(p_queue text) returns boolean
+language sql
+volatile
+set search_path from current
+as $$
+  select exists (
+    select 1
+    from generate_series(1, 9) as p (priority)
+    cross join lateral (
+      select 1
+      from turns t
+      where t.queue = p_queue
+        and t.priority = p.priority
+        and t.ready_at <= clock_timestamp()
+      limit 1
+    ) ready
+  )
+$$;
+comment on function turn_is_ready(text) is 'Whether some group of the queue may have a job that can start.';
+
+create or replace function line_up(p_queue text, p_priority smallint, p_group uuid, p_keys text[], p_due timestamptz) returns void
+language sql
+set search_path from current
+as $$
+  insert into turns as t (queue, priority, group_id, concurrency_keys, ready_at)
+  values (p_queue, p_priority, p_group, coalesce(p_keys, '{}'), p_due)
+  on conflict (queue, priority, group_id) do update
+  set ready_at = least(t.ready_at, excluded.ready_at)
+$$;
+comment on function line_up(text, smallint, uuid, text[], timestamptz) is 'Notes that a group has a job that waits, from a time on.';
+
+create or replace function pick_turns(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer)
+returns uuid[]
+language plpgsql
+set search_path from current
+as $$
+declare
+  began_at timestamptz := clock_timestamp();
+  priorities smallint[];
+  groups uuid[];
+  -- Each group gets its share of the room before any gets more.
+  share integer;
+  picked uuid[];
+begin
+  -- Locked first, so that the next statement sees all that was lined up before; what is being lined up
+  -- now is passed over, and its wake-up comes after its commit.
+  select array_agg(t.priority), array_agg(t.group_id)
+  into priorities, groups
+  from (
+    select t.priority, t.group_id
+    from (select full_keys() as keys offset 0) f
+    cross join generate_series(1, p_worst_priority) as p (priority)
+    cross join lateral (
+      select t.priority, t.group_id
+      from turns t
+      where t.queue = p_queue
+        and t.priority = p.priority
+        and t.ready_at <= clock_timestamp()
+        and not t.concurrency_keys && f.keys
+      order by t.ready_at, t.group_id
+      limit p_room
+      for no key update skip locked
+    ) t
+    limit p_room
+  ) t;
+  if groups is null then
+    return '{}';
+  end if;
+  share := ceil(p_room::double precision / cardinality(groups));
+
+  with visited as materialized (
+    select v.priority, v.group_id, v.ord, t.concurrency_keys
+    from unnest(priorities, groups) with ordinality as v (priority, group_id, ord)
+    join turns t on t.queue = p_queue and t.priority = v.priority and t.group_id = v.group_id
+  ),
+  candidates as materialized (
+    select v.priority, v.group_id, v.ord, v.concurrency_keys, c.id, c.nth
+    from visited v
+    cross join lateral (
+      select l.id, row_number() over (order by l.due_at, l.id) as nth
+      from (
+        select j.id, j.due_at
+        from jobs_live j
+        where j.queue = p_queue
+          and j.priority = v.priority
+          and j.group_id = v.group_id
+          and j.due_at <= clock_timestamp()
+          and j.state = 'waiting'
+          and j.kind = any(p_kinds)
+          and (j.expires_at is null or j.expires_at > clock_timestamp() or j.started_at is not null)
+        order by j.due_at, j.id
+        limit share
+        for update skip locked
+      ) l
+    ) c
+  ),
+  ranked as materialized (
+    select c.id, k.key, row_number() over (partition by k.key order by c.priority, c.nth, c.ord) as nth
+    from candidates c
+    cross join unnest(c.concurrency_keys) as k (key)
+  ),
+  busy as materialized (
+    select k.key, count(*) as running
+    from running r
+    cross join unnest(r.concurrency_keys) as k (key)
+    where r.concurrency_keys is not null
+    group by k.key
+  ),
+  rooms as materialized (
+    select
+      k.key,
+      k.rule,
+      case when (k.rule).rate is not null then tokens_of(k.key, k.rule) end as tokens,
+      (k.rule).max_running - coalesce((select b.running from busy b where b.key = k.key), 0) as slots
+    from (select r.key, limit_of(r.key) as rule from ranked r group by r.key offset 0) k
+  ),
+  -- A job is counted for all its keys, also where one of them holds it back: never too many are let in.
+  allowed as materialized (
+    select c.id, c.priority, c.nth, c.ord, c.concurrency_keys
+    from (
+      select c.*, row_number() over (partition by c.priority order by c.nth, c.ord) as nth_of_priority
+      from candidates c
+      where not exists (
+        select 1
+        from ranked r
+        join rooms m on m.key = r.key
+        where r.id = c.id
+          and (r.nth > m.slots or r.nth > floor(m.tokens))
+      )
+    ) c
+    where c.priority < p_worst_priority
+      or c.nth_of_priority <= p_room_at_worst
+    order by c.priority, c.nth, c.ord
+    limit p_room
+  ),
+  used as materialized (
+    select k.key, count(*) as jobs
+    from allowed a
+    cross join unnest(a.concurrency_keys) as k (key)
+    group by k.key
+  ),
+  spent as materialized (
+    select count(spend(m.key, m.rule, u.jobs))
+    from rooms m
+    join used u on u.key = m.key
+    where (m.rule).rate is not null
+  ),
+  -- When each group is to be looked at again: behind all others once it had its turn, or when its next job
+  -- or token falls due. One that is only kept waiting by full limits keeps its place.
+  turned as (
+    update turns t
+    set ready_at = case
+      when next.due_at is null then 'infinity'
+      when next.due_at > began_at then next.due_at
+      else began_at + coalesce(hold.until, '0') + make_interval(secs => v.ord / 1e6)
+        + case when seen.jobs > 0 and hold.until is not null then interval '1 millisecond' else '0' end
+    end
+    from visited v
+    cross join lateral (
+      select count(c.id) as candidates, count(a.id) as jobs
+      from candidates c
+      left join allowed a on a.id = c.id
+      where c.ord = v.ord
+    ) seen
+    left join lateral (
+      select j.due_at
+      from jobs_live j
+      where j.queue = p_queue
+        and j.priority = v.priority
+        and j.group_id = v.group_id
+        and j.state = 'waiting'
+        and not exists (select 1 from allowed a where a.id = j.id)
+      order by j.due_at, j.id
+      limit 1
+    ) next on true
+    left join lateral (
+      select max(case
+        when (m.rule).max_running = 0 then interval '1 minute'
+        when (m.rule).name <> m.key then token_after(m.tokens - coalesce(u.jobs, 0), m.rule)
+      end) as until
+      from rooms m
+      left join used u on u.key = m.key
+      where m.key = any(v.concurrency_keys)
+    ) hold on true
+    where t.queue = p_queue
+      and t.priority = v.priority
+      and t.group_id = v.group_id
+      and (seen.jobs > 0 or seen.candidates = 0 or hold.until > '0' or next.due_at is null or next.due_at > began_at)
+  )
+  select coalesce(array_agg(a.id), '{}')
+  into picked
+  from allowed a
+  where (select count(*) from spent) = 1;
+  return picked;
+end
+$$;
+comment on function pick_turns(text, text[], integer, smallint, integer)
+  is 'Locks jobs of groups whose turn it is and whose limits have room, and counts them; the caller claims them in the same transaction, under the lock of all limits.';
+
+create or replace function pick_in_order(
+  p_queue text, p_kinds text[], p_room integer, p_ageing interval,
+  p_priorities smallint[], p_run_ats timestamptz[], p_ids uuid[]
+)
+returns uuid[]
+language sql
+volatile
+set search_path from current
+as $$
+  with ordered as materialized (
+    select
+      j.id,
+      row_number() over (
+        order by j.priority - coalesce(floor(extract(epoch from now() - j.run_at) / extract(epoch from p_ageing)), 0), j.run_at, j.id
+      ) as ord
+    from unnest(p_priorities, p_run_ats, p_ids) as c (priority, run_at, id)
+    cross join lateral (
+      select j.id, j.priority, j.run_at
+      from jobs_live j
+      where j.queue = p_queue
+        and j.priority = c.priority
+        and (j.run_at, j.id) > (c.run_at, c.id)
+        and j.run_at <= statement_timestamp()
+        and j.state = 'available'
+        and j.kind = any(p_kinds)
+        and (j.expires_at is null or j.expires_at > statement_timestamp() or j.started_at is not null)
+      order by j.run_at, j.id
+      limit p_room
+    ) j
+    order by ord
+    limit p_room
+  ),
+  locked as materialized (
+    select j.id, o.ord
+    from ordered o
+    join jobs_live j on j.id = o.id
+    where j.state = 'available'
+    for update of j skip locked
+  )
+  select coalesce(array_agg(l.id order by l.ord), '{}')
+  from locked l
+$$;
+comment on function pick_in_order(text, text[], integer, interval, smallint[], timestamptz[], uuid[])
+  is 'Locks due jobs without a group, by priority; each ageing interval that a job is due makes it one better.';
+
+create or replace function admit(
+  p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer,
+  p_priorities smallint[], p_run_ats timestamptz[], p_ids uuid[],
+  out picked uuid[], out plain_room integer, out again_in_seconds double precision
+)
+language plpgsql
+set search_path from current
+as $$
+declare
+  q queues;
+  l limits;
+  tokens double precision;
+  room integer := p_room;
+  plain uuid[] := '{}';
+begin
+  picked := '{}';
+  plain_room := 0;
+  select * into q from queues where name = p_queue;
+  if q.paused_at is not null then
+    return;
+  end if;
+  -- Whoever was let in must still be counted after a crash of the database.
+  perform set_config('synchronous_commit', 'on', true);
+  if q.limited then
+    select * into l from limits where name = 'queue:' || p_queue;
+  end if;
+  if l.name is not null then
+    -- Each statement after the lock sees what the claims before it took.
+    perform pg_advisory_xact_lock(hashtext('tidemill queue ' || current_schema()), hashtext(p_queue));
+    room := least(room, l.max_running - (select count(*) from running where queue = p_queue));
+    if l.rate is not null then
+      tokens := tokens_of(l.name, l);
+      room := least(room, floor(tokens));
+    end if;
+  end if;
+  if q.limited and room > 0 then
+    plain := pick_in_order(p_queue, p_kinds, room, q.priority_ageing, p_priorities, p_run_ats, p_ids);
+  end if;
+  if room > 0 and turn_is_ready(p_queue) then
+    perform pg_advisory_xact_lock(hashtext('tidemill limits ' || current_schema()), 0);
+    -- Where both sorts wait each has half of the room.
+    picked := pick_turns(
+      p_queue, p_kinds, room - least(cardinality(plain), floor(room / 2.0 + random())::integer), p_worst_priority, p_room_at_worst);
+  end if;
+  if q.limited then
+    picked := picked || plain[1:greatest(room, 0) - cardinality(picked)];
+  else
+    plain_room := room - cardinality(picked);
+  end if;
+  if l.rate is not null then
+    perform spend(l.name, l, cardinality(picked));
+    again_in_seconds := extract(epoch from token_after(tokens - cardinality(picked), l));
+  end if;
+  -- A shared key that is out of tokens holds its groups back until the next one.
+  again_in_seconds := least(again_in_seconds, (
+    select min(extract(epoch from token_after(tokens_of(shared.name, shared), shared)))
+    from limits shared
+    where shared.rate is not null
+      and shared.name not like 'queue:%'
+      and tokens_of(shared.name, shared) < 1
+  ));
+end
+$$;
+comment on function admit(text, text[], integer, smallint, integer, smallint[], timestamptz[], uuid[])
+  is 'The door of a claim that must be counted: locks the jobs that may start now and says how many others may; the caller claims them in the same transaction.';
