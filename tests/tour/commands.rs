@@ -28,7 +28,13 @@ fn command_lines() -> Vec<(String, Vec<String>)> {
 /// What stands behind the program's name, if the line runs it.
 fn words(line: &str) -> Option<Vec<String>> {
     let line = line.split("  #").next()?.trim_end_matches('&').trim();
-    let mut words = line.split_whitespace().map(|word| word.trim_end_matches(')').to_owned());
+    // What stands between quotes is one word.
+    let parts = line.split('\'').enumerate();
+    let words = parts.flat_map(|(nth, part)| match nth % 2 {
+        0 => part.split_whitespace().map(|word| word.trim_end_matches(')').to_owned()).collect(),
+        _ => vec![part.to_owned()],
+    });
+    let mut words = words.collect::<Vec<_>>().into_iter();
     let is_program = |word: &str| {
         let word = word.rsplit("$(").next().unwrap_or(word);
         word == "tidemill" || word.ends_with("/tidemill")
