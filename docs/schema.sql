@@ -81,7 +81,7 @@ CREATE FUNCTION tidemill.append_event(p_job uuid, p_attempt integer, p_type text
 
 COMMENT ON FUNCTION tidemill.append_event(p_job uuid, p_attempt integer, p_type text, p_data jsonb) IS 'Writes one event and answers its number.';
 
-CREATE FUNCTION tidemill.append_events(p_jobs uuid[], p_attempts integer[], p_types text[], p_data jsonb[]) RETURNS TABLE(job_id uuid, last_seq bigint)
+CREATE FUNCTION tidemill.append_events(p_jobs uuid[], p_attempts integer[], p_types text[], p_data jsonb[], p_report uuid DEFAULT NULL::uuid) RETURNS TABLE(job_id uuid, last_seq bigint)
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
     AS $$
@@ -110,8 +110,8 @@ begin
   ),
   -- The lock on the progress row is held to the commit: numbers have no gaps and follow commit order.
   numbered as (
-    insert into progress as p (job_id, last_seq, percent, step, data, updated_at)
-    select l.job_id, l.added, l.percent, l.step, l.data, case when l.progressed then clock_timestamp() end
+    insert into progress as p (job_id, last_seq, percent, step, data, updated_at, last_report)
+    select l.job_id, l.added, l.percent, l.step, l.data, case when l.progressed then clock_timestamp() end, p_report
     from latest l
     order by l.job_id
     on conflict (job_id) do update
@@ -120,7 +120,11 @@ begin
       percent = coalesce(excluded.percent, p.percent),
       step = coalesce(excluded.step, p.step),
       data = coalesce(excluded.data, p.data),
-      updated_at = coalesce(excluded.updated_at, p.updated_at)
+      updated_at = coalesce(excluded.updated_at, p.updated_at),
+      last_report = coalesce(excluded.last_report, p.last_report)
+    -- Judged on the locked row, so also when the first call has just committed.
+    where p_report is null
+      or p.last_report is distinct from p_report
     returning p.job_id, p.last_seq
   ),
   stored as (
@@ -131,12 +135,14 @@ begin
     join numbered n on n.job_id = i.job_id
     order by i.ord
   )
-  select n.job_id, n.last_seq
-  from numbered n;
+  select l.job_id, coalesce(n.last_seq, p.last_seq, 0)
+  from latest l
+  left join numbered n on n.job_id = l.job_id
+  left join progress p on p.job_id = l.job_id;
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.append_events(p_jobs uuid[], p_attempts integer[], p_types text[], p_data jsonb[]) IS 'Writes events in the given order, numbers them per job and keeps each job''s progress; answers the last number of each job.';
+COMMENT ON FUNCTION tidemill.append_events(p_jobs uuid[], p_attempts integer[], p_types text[], p_data jsonb[], p_report uuid) IS 'Writes events in the given order, numbers them per job and keeps each job''s progress; answers the last number of each job. Those of a report that the job had last are stored already.';
 
 CREATE TABLE tidemill.jobs (
     id uuid NOT NULL,
@@ -2561,7 +2567,8 @@ CREATE TABLE tidemill.progress (
     percent real,
     step text,
     data jsonb,
-    updated_at timestamp with time zone
+    updated_at timestamp with time zone,
+    last_report uuid
 )
 WITH (fillfactor='50', autovacuum_vacuum_cost_delay='0');
 
@@ -2578,6 +2585,8 @@ COMMENT ON COLUMN tidemill.progress.step IS 'What the job does now.';
 COMMENT ON COLUMN tidemill.progress.data IS 'Data of the handler''s own.';
 
 COMMENT ON COLUMN tidemill.progress.updated_at IS 'When progress was last reported; null if only other events were.';
+
+COMMENT ON COLUMN tidemill.progress.last_report IS 'The last report of a worker that was stored: one whose answer was cut off is repeated, and stored once.';
 
 CREATE VIEW tidemill.job_documents AS
  SELECT j.id,

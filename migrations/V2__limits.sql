@@ -27,6 +27,9 @@ comment on index jobs_live_expiry is 'Finds the jobs that nobody started in time
 alter table running add column concurrency_keys text[];
 comment on column running.concurrency_keys is 'The limits that it counts for, as in jobs.';
 
+alter table progress add column last_report uuid;
+comment on column progress.last_report is 'The last report of a worker that was stored: one whose answer was cut off is repeated, and stored once.';
+
 alter table kinds add column defaults jsonb;
 comment on column kinds.defaults is 'What its jobs have unless they say otherwise: concurrency_keys, fair_key, unique, expires_in_seconds. {name} in a key stands for that arg.';
 alter table kinds add constraint kinds_defaults_is_an_object check (jsonb_typeof(defaults) = 'object');

@@ -12,7 +12,12 @@ end
 $$;
 comment on function ensure_today() is 'Makes the partitions of today if no keeper made them ahead.';
 
-create or replace function append_events(p_jobs uuid[], p_attempts integer[], p_types text[], p_data jsonb[])
+-- As it was before p_report; a call without it finds the one below.
+drop function if exists append_events(uuid[], integer[], text[], jsonb[]);
+
+create or replace function append_events(
+  p_jobs uuid[], p_attempts integer[], p_types text[], p_data jsonb[], p_report uuid default null
+)
 returns table (job_id uuid, last_seq bigint)
 language plpgsql
 set search_path from current
@@ -42,8 +47,8 @@ begin
   ),
   -- The lock on the progress row is held to the commit: numbers have no gaps and follow commit order.
   numbered as (
-    insert into progress as p (job_id, last_seq, percent, step, data, updated_at)
-    select l.job_id, l.added, l.percent, l.step, l.data, case when l.progressed then clock_timestamp() end
+    insert into progress as p (job_id, last_seq, percent, step, data, updated_at, last_report)
+    select l.job_id, l.added, l.percent, l.step, l.data, case when l.progressed then clock_timestamp() end, p_report
     from latest l
     order by l.job_id
     on conflict (job_id) do update
@@ -52,7 +57,11 @@ begin
       percent = coalesce(excluded.percent, p.percent),
       step = coalesce(excluded.step, p.step),
       data = coalesce(excluded.data, p.data),
-      updated_at = coalesce(excluded.updated_at, p.updated_at)
+      updated_at = coalesce(excluded.updated_at, p.updated_at),
+      last_report = coalesce(excluded.last_report, p.last_report)
+    -- Judged on the locked row, so also when the first call has just committed.
+    where p_report is null
+      or p.last_report is distinct from p_report
     returning p.job_id, p.last_seq
   ),
   stored as (
@@ -63,12 +72,14 @@ begin
     join numbered n on n.job_id = i.job_id
     order by i.ord
   )
-  select n.job_id, n.last_seq
-  from numbered n;
+  select l.job_id, coalesce(n.last_seq, p.last_seq, 0)
+  from latest l
+  left join numbered n on n.job_id = l.job_id
+  left join progress p on p.job_id = l.job_id;
 end
 $$;
-comment on function append_events(uuid[], integer[], text[], jsonb[])
-  is 'Writes events in the given order, numbers them per job and keeps each job''s progress; answers the last number of each job.';
+comment on function append_events(uuid[], integer[], text[], jsonb[], uuid)
+  is 'Writes events in the given order, numbers them per job and keeps each job''s progress; answers the last number of each job. Those of a report that the job had last are stored already.';
 
 create or replace function append_event(p_job uuid, p_attempt integer, p_type text, p_data jsonb) returns bigint
 language sql

@@ -20,12 +20,13 @@ pub struct Reported {
 
 impl Store {
     /// Writes events in the given order; answers the last event number of every job whose lease is
-    /// held. A job that is missing from the answer has another lease or none.
+    /// held. A job that is missing from the answer has another lease or none. A report whose answer was cut
+    /// off may be repeated under its `report_id`: it is stored once.
     ///
     /// # Errors
-    /// When the database fails; then none is written.
-    pub async fn report(&self, batch: &[Reported]) -> Result<HashMap<Uuid, i64>> {
-        report_in(self.writes(), batch).await
+    /// When the database fails; then none is written, or all are and nobody was told.
+    pub async fn report(&self, report_id: Uuid, batch: &[Reported]) -> Result<HashMap<Uuid, i64>> {
+        write(self.writes(), Some(report_id), batch).await
     }
 }
 
@@ -34,6 +35,14 @@ impl Store {
 /// # Errors
 /// As [`Store::report`].
 pub async fn report_in(executor: impl PgExecutor<'_>, batch: &[Reported]) -> Result<HashMap<Uuid, i64>> {
+    write(executor, None, batch).await
+}
+
+async fn write(
+    executor: impl PgExecutor<'_>,
+    report_id: Option<Uuid>,
+    batch: &[Reported],
+) -> Result<HashMap<Uuid, i64>> {
     let jobs: Vec<Uuid> = batch.iter().map(|item| item.job_id).collect();
     let leases: Vec<Uuid> = batch.iter().map(|item| item.lease_id).collect();
     let types: Vec<String> = batch.iter().map(|item| item.draft.kind.clone()).collect();
@@ -65,12 +74,13 @@ pub async fn report_in(executor: impl PgExecutor<'_>, batch: &[Reported]) -> Res
         )
         select a.job_id as "job_id!", a.last_seq as "last_seq!"
         from heard
-        cross join lateral append_events(heard.jobs, heard.attempts, heard.types, heard.data) a
+        cross join lateral append_events(heard.jobs, heard.attempts, heard.types, heard.data, $5) a
         "#,
         &jobs,
         &leases,
         &types,
         &data,
+        report_id,
     )
     .fetch_all(executor)
     .await?;

@@ -56,7 +56,9 @@ async fn write(shared: &Arc<Shared>, batch: Vec<Reported>) {
         return;
     }
     let began = Instant::now();
-    match until_answered("report", || shared.store.report(&batch)).await {
+    // The same for each try, so that one whose answer was cut off is stored once.
+    let report_id = Uuid::new_v4();
+    match until_answered("report", || shared.store.report(report_id, &batch)).await {
         Ok(marks) => {
             for item in batch.iter().filter(|item| !marks.contains_key(&item.job_id)) {
                 shared.leases.lose(item.job_id, item.lease_id);

@@ -14,7 +14,9 @@ async fn removes_a_job_with_its_history_its_name_and_its_events() {
     let id = db.enqueue(NewJob { execution_id: Some("e".into()), max_attempts: Some(1), ..job("k") }).await;
     let claimed = db.claim_one().await;
     let draft = EventDraft::new("log", json!({}));
-    db.report(&[Reported { job_id: id, lease_id: claimed.lease_id, draft }]).await.unwrap();
+    db.report(uuid::Uuid::new_v4(), &[Reported { job_id: id, lease_id: claimed.lease_id, draft }])
+        .await
+        .unwrap();
     assert_eq!(db.delete_job(id).await.unwrap().as_deref(), Some("running"), "not while it runs");
     assert_eq!(db.state(id).await, "running");
     db.expire(id).await;

@@ -7,7 +7,7 @@ use tidemill::store::claim::Claimed;
 use tidemill::store::report::Reported;
 use uuid::Uuid;
 
-use crate::support::{Db, job};
+use crate::support::{Db, Session, blocked_or_done, job, wait_for};
 
 fn line(claimed: &Claimed, text: &str) -> Reported {
     Reported {
@@ -26,9 +26,9 @@ async fn numbers_the_events_of_each_job_in_the_order_given() {
     let db = Db::new().await;
     let (a, b) = (db.running().await, db.running().await);
     let batch = [line(&a, "1"), line(&b, "1"), line(&a, "2"), line(&b, "2"), line(&a, "3")];
-    let marks = db.report(&batch).await.unwrap();
+    let marks = db.report(Uuid::new_v4(), &batch).await.unwrap();
     assert_eq!((marks[&a.id], marks[&b.id]), (3, 2));
-    assert_eq!(db.report(&[line(&a, "4")]).await.unwrap()[&a.id], 4);
+    assert_eq!(db.report(Uuid::new_v4(), &[line(&a, "4")]).await.unwrap()[&a.id], 4);
     let events = db.events_after(a.id, 0, &[], 10).await.unwrap();
     let lines: Vec<_> =
         events.iter().map(|event| (event.seq, event.data["line"].as_str().unwrap())).collect();
@@ -44,22 +44,25 @@ async fn keeps_the_progress_row_at_the_latest_of_each_field() {
     let db = Db::new().await;
     let claimed = db.running().await;
     assert!(db.job(claimed.id).await.progress.is_none());
-    db.report(&[line(&claimed, "no progress yet")]).await.unwrap();
+    db.report(Uuid::new_v4(), &[line(&claimed, "no progress yet")]).await.unwrap();
     assert!(db.job(claimed.id).await.progress.is_none(), "a log line is no progress");
     let data =
         Reported { draft: EventDraft::progress(None, None, Some(json!({"files": 3}))), ..line(&claimed, "") };
-    db.report(&[
-        progress(&claimed, Some(10.0), Some("fetch")),
-        data,
-        line(&claimed, "x"),
-        progress(&claimed, Some(55.5), None),
-    ])
+    db.report(
+        Uuid::new_v4(),
+        &[
+            progress(&claimed, Some(10.0), Some("fetch")),
+            data,
+            line(&claimed, "x"),
+            progress(&claimed, Some(55.5), None),
+        ],
+    )
     .await
     .unwrap();
     let shown = db.job(claimed.id).await.progress.unwrap();
     assert_eq!((shown.percent, shown.step.as_deref(), shown.seq), (Some(55.5), Some("fetch"), 5));
     assert_eq!(shown.data, Some(json!({"files": 3})));
-    db.report(&[progress(&claimed, None, Some("build"))]).await.unwrap();
+    db.report(Uuid::new_v4(), &[progress(&claimed, None, Some("build"))]).await.unwrap();
     let shown = db.job(claimed.id).await.progress.unwrap();
     assert_eq!((shown.percent, shown.step.as_deref(), shown.seq), (Some(55.5), Some("build"), 6));
 }
@@ -74,12 +77,12 @@ async fn hears_nobody_without_the_lease() {
     let finished = db.running().await;
     db.complete_one(&finished).await;
     let batch = [line(&lost, "late"), forged, line(&finished, "late"), line(&held, "heard")];
-    let marks = db.report(&batch).await.unwrap();
+    let marks = db.report(Uuid::new_v4(), &batch).await.unwrap();
     assert_eq!(marks, [(held.id, 1)].into());
     assert_eq!(db.event_types(lost.id).await, ["lease_lost", "retry"]);
     assert_eq!(db.event_types(finished.id).await, Vec::<String>::new());
     assert_eq!(db.event_types(held.id).await, ["log"]);
-    assert!(db.report(&[]).await.unwrap().is_empty());
+    assert!(db.report(Uuid::new_v4(), &[]).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,7 +110,7 @@ async fn numbers_stay_without_gaps_and_in_commit_order_under_concurrent_writers(
                         .unwrap();
                     transaction.rollback().await.unwrap();
                 }
-                store.report(&batch).await.unwrap();
+                store.report(Uuid::new_v4(), &batch).await.unwrap();
                 if round == 12 {
                     store.cancel(jobs[writer % 3].id, None, "me").await.unwrap();
                 }
@@ -140,9 +143,9 @@ async fn events_of_the_engine_and_of_the_handler_share_one_numbering() {
     let db = Db::new().await;
     let id = db.enqueue(job("k")).await;
     let claimed = db.claim_one().await;
-    db.report(&[line(&claimed, "a")]).await.unwrap();
+    db.report(Uuid::new_v4(), &[line(&claimed, "a")]).await.unwrap();
     db.cancel(id, Some("stop"), "me").await.unwrap();
-    db.report(&[line(&claimed, "b")]).await.unwrap();
+    db.report(Uuid::new_v4(), &[line(&claimed, "b")]).await.unwrap();
     db.expire(id).await;
     db.sweep().await.unwrap();
     assert_eq!(db.retry(id, "me").await.unwrap().as_deref(), Some("available"));
@@ -157,5 +160,49 @@ async fn makes_the_days_partition_if_it_is_missing() {
     let db = Db::new().await;
     let claimed = db.running().await;
     crate::complete::drop_todays_partitions(&db).await;
-    assert_eq!(db.report(&[line(&claimed, "x")]).await.unwrap()[&claimed.id], 1);
+    assert_eq!(db.report(Uuid::new_v4(), &[line(&claimed, "x")]).await.unwrap()[&claimed.id], 1);
+}
+
+#[tokio::test]
+async fn a_report_whose_answer_was_cut_off_is_repeated_and_stored_once() {
+    let db = Db::new().await;
+    let (a, b) = (db.running().await, db.running().await);
+    let batch = [line(&a, "1"), line(&b, "1"), progress(&a, Some(5.0), None)];
+    let report = Uuid::new_v4();
+    let first = db.report(report, &batch).await.unwrap();
+    db.execute(format!("select cancel('{}')", a.id)).await;
+    let again = db.report(report, &batch).await.unwrap();
+    assert_eq!((first[&a.id], first[&b.id], again[&b.id]), (2, 1, 1));
+    assert_eq!(again[&a.id], 3, "the number of its last event, which is the cancel");
+    db.report(Uuid::new_v4(), &[line(&a, "2")]).await.unwrap();
+    assert_eq!(db.event_types(a.id).await, ["log", "progress", "cancel_requested", "log"]);
+    db.check_invariants().await;
+}
+
+#[tokio::test]
+async fn a_report_is_stored_once_also_if_the_first_try_commits_while_the_second_waits() {
+    let db = Db::new().await;
+    let claimed = db.running().await;
+    let report = Uuid::new_v4();
+    let mut first = Session::begin(&db).await;
+    let append = format!(
+        "select append_events(array['{}'::uuid], '{{1}}', '{{log}}', array['{{}}'::jsonb], '{report}')",
+        claimed.id
+    );
+    first.run(&append).await.unwrap();
+    let store = db.another_store();
+    let item = line(&claimed, "1");
+    let rival = tokio::spawn(async move { store.report(report, &[item]).await.unwrap() });
+    let pid = wait_for("the second try waits", || async {
+        let waiting: Vec<(i32,)> = db
+            .rows("select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
+            .await;
+        waiting.first().map(|row| row.0)
+    })
+    .await;
+    assert!(blocked_or_done(&db, pid, &rival).await);
+    first.run("commit").await.unwrap();
+    assert!(rival.await.unwrap().contains_key(&claimed.id), "its lease is held");
+    assert_eq!(db.event_types(claimed.id).await, ["log"]);
+    db.check_invariants().await;
 }

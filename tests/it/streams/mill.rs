@@ -187,7 +187,7 @@ impl Mill {
     ) -> tidemill::store::Result<Option<i64>> {
         let reported = |draft| Reported { job_id: job.id, lease_id: job.lease_id, draft };
         let batch: Vec<_> = drafts.into_iter().map(reported).collect();
-        let held = self.store.report(&batch).await?;
+        let held = self.store.report(Uuid::new_v4(), &batch).await?;
         let last = held.get(&job.id).copied();
         self.state.notifier.events(held);
         Ok(last)
