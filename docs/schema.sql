@@ -803,15 +803,23 @@ COMMENT ON FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with ti
 CREATE FUNCTION tidemill.full_keys() RETURNS text[]
     LANGUAGE sql
     SET search_path TO 'tidemill'
+    SET enable_hashjoin TO 'on'
     AS $$
   select coalesce(array_agg(full_key.key), '{}')
   from (
-    select k.key
-    from running r
-    cross join unnest(r.concurrency_keys) as k (key)
-    where r.concurrency_keys is not null
-    group by k.key
-    having count(*) >= (limit_of(k.key)).max_running
+    select busy.key
+    from (
+      select k.key, count(*) as running
+      from running r
+      cross join unnest(r.concurrency_keys) as k (key)
+      where r.concurrency_keys is not null
+      group by k.key
+    ) busy
+    left join limits exact on exact.name = busy.key
+    left join limits class on class.name = split_part(busy.key, ':', 1)
+    -- As limit_of has it.
+    where busy.running >= case when exact.name is not null then exact.max_running else class.max_running end
+      and busy.key not like 'queue:%'
     union all
     -- Shared by many groups, each of which would be looked at in vain.
     select l.name
@@ -1375,9 +1383,11 @@ COMMENT ON FUNCTION tidemill.pick_in_order(p_queue text, p_kinds text[], p_room 
 CREATE FUNCTION tidemill.pick_turns(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer) RETURNS uuid[]
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
+    SET enable_hashjoin TO 'on'
     AS $$
 declare
   began_at timestamptz := clock_timestamp();
+  full_now text[] := full_keys();
   priorities smallint[];
   groups uuid[];
   -- Each group gets its share of the room before any gets more.
@@ -1390,15 +1400,15 @@ begin
   into priorities, groups
   from (
     select t.priority, t.group_id
-    from (select full_keys() as keys offset 0) f
-    cross join generate_series(1, p_worst_priority) as p (priority)
+    from generate_series(1, p_worst_priority) as p (priority)
     cross join lateral (
       select t.priority, t.group_id
       from turns t
       where t.queue = p_queue
         and t.priority = p.priority
         and t.ready_at <= clock_timestamp()
-        and not t.concurrency_keys && f.keys
+        -- Written so that the full keys are looked up in a hash, however many there are.
+        and not exists (select 1 from unnest(t.concurrency_keys) as k (key) where k.key in (select unnest(full_now)))
       order by t.ready_at, t.group_id
       limit p_room
       for no key update skip locked
@@ -1451,10 +1461,20 @@ begin
   rooms as materialized (
     select
       k.key,
-      k.rule,
-      case when (k.rule).rate is not null then tokens_of(k.key, k.rule) end as tokens,
-      (k.rule).max_running - coalesce((select b.running from busy b where b.key = k.key), 0) as slots
-    from (select r.key, limit_of(r.key) as rule from ranked r group by r.key offset 0) k
+      l.rule,
+      case when (l.rule).rate is not null then tokens_of(k.key, l.rule) end as tokens,
+      (l.rule).max_running - coalesce(b.running, 0) as slots
+    from (select r.key from ranked r group by r.key) k
+    left join busy b on b.key = k.key
+    left join lateral (
+      -- As limit_of has it, without a call for each.
+      select l as rule
+      from limits l
+      where l.name in (k.key, split_part(k.key, ':', 1))
+        and l.name not like 'queue:%'
+      order by l.name = k.key desc
+      limit 1
+    ) l on true
   ),
   -- A job is counted for all its keys, also where one of them holds it back: never too many are let in.
   allowed as materialized (
@@ -1487,6 +1507,26 @@ begin
     join used u on u.key = m.key
     where (m.rule).rate is not null
   ),
+  seen as materialized (
+    select c.ord, count(a.id) as jobs
+    from candidates c
+    left join allowed a on a.id = c.id
+    group by c.ord
+  ),
+  -- How long the rates of its own keys hold a group back.
+  holds as materialized (
+    select
+      v.ord,
+      max(case
+        when (m.rule).max_running = 0 then interval '1 minute'
+        when (m.rule).name <> m.key then token_after(m.tokens - coalesce(u.jobs, 0), m.rule)
+      end) as until
+    from visited v
+    cross join unnest(v.concurrency_keys) as k (key)
+    join rooms m on m.key = k.key
+    left join used u on u.key = m.key
+    group by v.ord
+  ),
   -- When each group is to be looked at again: behind all others once it had its turn, or when its next job
   -- or token falls due. One that is only kept waiting by full limits keeps its place.
   turned as (
@@ -1494,16 +1534,12 @@ begin
     set ready_at = case
       when next.due_at is null then 'infinity'
       when next.due_at > began_at then next.due_at
-      else began_at + coalesce(hold.until, '0') + make_interval(secs => v.ord / 1e6)
-        + case when seen.jobs > 0 and hold.until is not null then interval '1 millisecond' else '0' end
+      else began_at + coalesce(h.until, '0') + make_interval(secs => v.ord / 1e6)
+        + case when s.jobs > 0 and h.until is not null then interval '1 millisecond' else '0' end
     end
     from visited v
-    cross join lateral (
-      select count(c.id) as candidates, count(a.id) as jobs
-      from candidates c
-      left join allowed a on a.id = c.id
-      where c.ord = v.ord
-    ) seen
+    left join seen s on s.ord = v.ord
+    left join holds h on h.ord = v.ord
     left join lateral (
       select j.due_at
       from jobs_live j
@@ -1511,23 +1547,14 @@ begin
         and j.priority = v.priority
         and j.group_id = v.group_id
         and j.state = 'waiting'
-        and not exists (select 1 from allowed a where a.id = j.id)
+        and (j.id in (select a.id from allowed a)) is not true
       order by j.due_at, j.id
       limit 1
     ) next on true
-    left join lateral (
-      select max(case
-        when (m.rule).max_running = 0 then interval '1 minute'
-        when (m.rule).name <> m.key then token_after(m.tokens - coalesce(u.jobs, 0), m.rule)
-      end) as until
-      from rooms m
-      left join used u on u.key = m.key
-      where m.key = any(v.concurrency_keys)
-    ) hold on true
     where t.queue = p_queue
       and t.priority = v.priority
       and t.group_id = v.group_id
-      and (seen.jobs > 0 or seen.candidates = 0 or hold.until > '0' or next.due_at is null or next.due_at > began_at)
+      and (s.jobs > 0 or s.ord is null or h.until > '0' or next.due_at is null or next.due_at > began_at)
   )
   select coalesce(array_agg(a.id), '{}')
   into picked
