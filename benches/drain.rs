@@ -61,9 +61,62 @@ async fn measure(url: &str, jobs: usize, rounds: usize) -> Result<(), AnyError> 
             engine / bare
         );
     }
-    ratios.sort_by(f64::total_cmp);
-    println!("median ratio {:.2}", ratios[ratios.len() / 2]);
+    println!("median ratio {:.2}", median(ratios));
+    let line = setting("LINE", 0);
+    if line > 0 {
+        beside_a_line(&store, jobs, rounds, line).await?;
+    }
     Ok(())
+}
+
+/// The same jobs alone and beside `LINE` jobs behind one full key and 10,000 keys with jobs of another worker's.
+async fn beside_a_line(store: &Store, jobs: usize, rounds: usize, line: usize) -> Result<(), AnyError> {
+    sqlx::query("select set_limit('tenant', max_running => 1)").execute(store.pool()).await?;
+    let mut ratios = Vec::new();
+    for round in 1..=rounds {
+        let alone = timed(store, jobs, engine(store, jobs)).await?;
+        let beside = timed(store, jobs, async {
+            line_up(store, line).await?;
+            engine(store, jobs).await
+        });
+        let beside = beside.await?;
+        ratios.push(beside / alone);
+        println!(
+            "round {round}: alone {alone:>8.0} jobs/s   beside {line} {beside:>8.0} jobs/s   ratio {:.2}",
+            beside / alone
+        );
+    }
+    println!("median ratio {:.2}", median(ratios));
+    Ok(())
+}
+
+/// `line` jobs of a tenant of which one runs, and one job of each of 10,000 others that somebody else serves.
+async fn line_up(store: &Store, line: usize) -> Result<(), AnyError> {
+    let statements = format!(
+        "insert into running (job_id, lease_id, worker_id, attempt, queue, kind, concurrency_keys, lease_expires_at, deadline_at)
+         values (gen_random_uuid(), gen_random_uuid(), 'elsewhere', 1, 'default', 'noop', '{{tenant:full}}', now() + interval '1 day', now() + interval '1 day');
+         insert into jobs_live (id, kind, state, run_at, due_at, concurrency_keys, group_id)
+         select new_job_id(), w.kind, 'waiting', 'infinity', now(), w.keys, group_of(w.keys, null)
+         from (
+           select 'noop' as kind, '{{tenant:full}}'::text[] as keys from generate_series(1, {line})
+           union all
+           select 'elsewhere', array['tenant:' || n] from generate_series(1, 10000) n
+         ) w;
+         truncate turns;
+         select line_up('default', 5::smallint, group_id, concurrency_keys, min(due_at))
+         from jobs_live where state = 'waiting' group by group_id, concurrency_keys;
+         vacuum analyze jobs_live;
+         checkpoint"
+    );
+    for statement in statements.split(';') {
+        sqlx::query(AssertSqlSafe(statement.to_owned())).execute(store.pool()).await?;
+    }
+    Ok(())
+}
+
+fn median(mut ratios: Vec<f64>) -> f64 {
+    ratios.sort_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
 }
 
 fn setting(name: &str, default: usize) -> usize {
@@ -76,7 +129,7 @@ async fn timed(
     jobs: usize,
     drain: impl Future<Output = Result<Duration, AnyError>>,
 ) -> Result<f64, AnyError> {
-    sqlx::query("truncate jobs, running").execute(store.pool()).await?;
+    sqlx::query("truncate jobs, running, turns").execute(store.pool()).await?;
     let args: Map<String, serde_json::Value> =
         json!({ "pad": "x".repeat(80) }).as_object().cloned().unwrap_or_default();
     let batch = 5_000;

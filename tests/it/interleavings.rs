@@ -49,7 +49,7 @@ impl Verb {
             ),
             Self::Report => statement(
                 include_str!("../../src/store/report.rs"),
-                &[&jobs, &leases, "array['log']::text[]", "array['{}']::jsonb[]"],
+                &[&jobs, &leases, "array['log']::text[]", "array['{}']::jsonb[]", "gen_random_uuid()"],
             ),
             Self::Heartbeat => {
                 statement(include_str!("../../src/store/heartbeat.rs"), &["'w'", &leases, "30.0::float8"])
