@@ -2136,8 +2136,8 @@ begin
     join jobs_live j on j.id = r.job_id and j.lease_id = r.lease_id
     where r.lease_expires_at < clock_timestamp()
       or r.deadline_at < clock_timestamp()
-    -- As those who take unique keys do.
-    order by j.unique_key
+    -- As those who take unique keys and line groups up do.
+    order by j.unique_key, j.queue, j.priority, j.group_id
     limit p_limit
     for update of j, r skip locked
   loop

@@ -65,8 +65,8 @@ impl Store {
               from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::double precision[], $6::jsonb[])
                 with ordinality as i (job_id, lease_id, outcome, error, delay_seconds, usage, ord)
               left join jobs_live j on j.id = i.job_id
-              -- In the order of those who take unique keys, so that neither waits for ever.
-              order by j.unique_key, i.ord
+              -- In the order of those who take unique keys and line groups up, so that nobody waits for ever.
+              order by j.unique_key, j.queue, j.priority, j.group_id, i.ord
             ),
             settled as materialized (
               select
