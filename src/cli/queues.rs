@@ -75,11 +75,13 @@ async fn list(server: &ServerArgs) -> Result<(), CliError> {
             state(queue).into(),
             cell(&queue["running"]),
             available(&queue["available"]),
+            available(&queue["waiting"]),
             relative(&queue["oldest_due_at"]),
             cell(&queue["slots"]),
+            cell(&queue["max_running"]),
         ]
     });
-    output::table(&["NAME", "STATE", "RUNNING", "DUE", "OLDEST", "SLOTS"], rows.collect())
+    output::table(&["NAME", "STATE", "RUNNING", "DUE", "WAITING", "OLDEST", "SLOTS", "MOST RUNNING"], rows.collect())
 }
 
 fn state(queue: &Value) -> &'static str {

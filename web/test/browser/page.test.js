@@ -60,6 +60,7 @@ test("a job is enqueued by the form, and is watched live", async () => {
   const half = await bar(page);
   await until(async () => (await bar(page)) > half, "the bar on the job's page moves");
   await until(async () => (await badge(page)) === "completed", "the job completes");
+  await until(async () => (await lines(page)).length >= 12, "all lines are shown");
   assert.deepEqual(await lines(page), Array.from({ length: 12 }, (_, index) => `line ${index + 1}`));
   await home.locator("tr", { hasText: "by-the-form" }).getByText("completed").waitFor();
 });
@@ -79,6 +80,8 @@ test("a failed job says why, and nothing that a job says runs as a script", asyn
   assert.equal(await failed.locator(".error-text").innerText(), EVIL);
   const spoke = await open(`/jobs/${await mill.enqueue("steps", { n: 2, text: EVIL }, { metadata: { note: EVIL } })}`);
   await until(async () => (await badge(spoke)) === "completed", "the job completes");
+  // The badge comes with the snapshot, the lines behind it.
+  await until(async () => (await lines(spoke)).length >= 2, "both lines are shown");
   assert.deepEqual(await lines(spoke), [`line 1 ${EVIL}`, `line 2 ${EVIL}`]);
   const home = await open("/");
   await home.getByText(EVIL).first().waitFor();
