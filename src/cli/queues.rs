@@ -81,7 +81,10 @@ async fn list(server: &ServerArgs) -> Result<(), CliError> {
             cell(&queue["max_running"]),
         ]
     });
-    output::table(&["NAME", "STATE", "RUNNING", "DUE", "WAITING", "OLDEST", "SLOTS", "MOST RUNNING"], rows.collect())
+    output::table(
+        &["NAME", "STATE", "RUNNING", "DUE", "WAITING", "OLDEST", "SLOTS", "MOST RUNNING"],
+        rows.collect(),
+    )
 }
 
 fn state(queue: &Value) -> &'static str {
