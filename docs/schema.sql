@@ -177,6 +177,8 @@ CREATE TABLE tidemill.jobs (
     due_at timestamp with time zone,
     expires_at timestamp with time zone,
     unique_key text,
+    workflow_id uuid,
+    awaited boolean,
     CONSTRAINT jobs_args_is_an_object CHECK ((jsonb_typeof(args) = 'object'::text)),
     CONSTRAINT jobs_attempts_count_up CHECK (((attempt >= 0) AND (max_attempts >= 1))),
     CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::tidemill.job_state, 'failed'::tidemill.job_state, 'cancelled'::tidemill.job_state])))),
@@ -261,6 +263,10 @@ COMMENT ON COLUMN tidemill.jobs.expires_at IS 'A job that was not started by the
 
 COMMENT ON COLUMN tidemill.jobs.unique_key IS 'What no second job may have at the same time; see unique_keys.';
 
+COMMENT ON COLUMN tidemill.jobs.workflow_id IS 'The workflow that it belongs to, which is a job itself; null for most jobs.';
+
+COMMENT ON COLUMN tidemill.jobs.awaited IS 'True if its end is to be told to jobs that wait for it.';
+
 CREATE FUNCTION tidemill.archive(p_job tidemill.jobs) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
@@ -273,6 +279,7 @@ begin
   p_job.last_worker_id := coalesce(p_job.worker_id, p_job.last_worker_id);
   p_job.lease_id := null;
   p_job.worker_id := null;
+  p_job.due_at := case when p_job.due_at is not null then least(p_job.due_at, p_job.finished_at) end;
   if p_job.run_at = 'infinity' then
     p_job.run_at := coalesce(p_job.due_at, p_job.finished_at);
   end if;
@@ -281,6 +288,10 @@ begin
   delete from running where job_id = p_job.id;
   delete from jobs_live where id = p_job.id;
   insert into jobs select (p_job).*;
+  delete from waits where job_id = p_job.id;
+  if p_job.awaited then
+    perform tell('d:');
+  end if;
 end
 $$;
 
@@ -427,6 +438,48 @@ end
 $_$;
 
 COMMENT ON FUNCTION tidemill.drop_partition(p_retention interval) IS 'Drops the oldest day of history that the retention has passed and nobody reads; answers its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
+
+CREATE FUNCTION tidemill.end_workflow(p_job tidemill.jobs) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  bad text;
+  how_many bigint;
+begin
+  select string_agg(coalesce(d.name, d.parent_id::text), ', ' order by d.ord) filter (where d.nth <= 5), max(d.nth)
+  into bad, how_many
+  from (
+    select *, row_number() over (order by ord) as nth
+    from dependencies
+    where job_id = p_job.id
+      and outcome in ('failed', 'cancelled')
+  ) d;
+  p_job.state := case
+    when p_job.cancel_requested_at is not null then 'cancelled'
+    when bad is not null then 'failed'
+    else 'completed'
+  end;
+  if p_job.state = 'completed' then
+    select case w.result_is
+        when 'array' then coalesce(jsonb_agg(j.result order by d.ord) filter (where d.parent_id is not null), '[]')
+        else coalesce(jsonb_object_agg(coalesce(d.name, d.parent_id::text), j.result) filter (where d.parent_id is not null), '{}')
+      end
+    into p_job.result
+    from workflows w
+    left join dependencies d on d.job_id = w.id
+    left join jobs j on j.id = d.parent_id
+    where w.id = p_job.id
+    group by w.result_is;
+  elsif bad is not null then
+    p_job.error := jsonb_build_object('type', 'workflow_failed', 'permanent', true,
+      'message', format('%s of its jobs did not complete: %s%s', how_many, bad, case when how_many > 5 then ', …' else '' end));
+  end if;
+  perform archive(p_job);
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.end_workflow(p_job tidemill.jobs) IS 'Ends a locked workflow whose members have all ended: with their results, or with those that failed.';
 
 CREATE FUNCTION tidemill.enqueue(kind text, args jsonb DEFAULT '{}'::jsonb, queue text DEFAULT NULL::text, priority integer DEFAULT NULL::integer, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, max_attempts integer DEFAULT NULL::integer, soft_timeout interval DEFAULT NULL::interval, hard_timeout interval DEFAULT NULL::interval, execution_id text DEFAULT NULL::text, tags text[] DEFAULT NULL::text[], metadata jsonb DEFAULT NULL::jsonb, retain interval DEFAULT NULL::interval, concurrency_key text[] DEFAULT NULL::text[], fair_key text DEFAULT NULL::text, unique_by jsonb DEFAULT NULL::jsonb, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_in interval DEFAULT NULL::interval) RETURNS uuid
     LANGUAGE sql
@@ -902,6 +955,49 @@ $$;
 
 COMMENT ON FUNCTION tidemill.held_slots() IS 'The slots that wait for the end of an earlier job, and whether it has ended.';
 
+CREATE FUNCTION tidemill.hold(p_job tidemill.jobs, p_wait jsonb) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  parents uuid[] := array(select jsonb_array_elements_text(p_wait -> 'parents')::uuid);
+begin
+  update jobs_live
+  set
+    state = 'waiting',
+    run_at = 'infinity',
+    due_at = case when p_job.group_id is not null then 'infinity'::timestamptz end,
+    attempt = p_job.attempt,
+    error = p_job.error,
+    lease_id = null,
+    worker_id = null,
+    last_lease_id = coalesce(p_job.lease_id, p_job.last_lease_id),
+    last_worker_id = coalesce(p_job.worker_id, p_job.last_worker_id)
+  where id = p_job.id;
+  delete from running where job_id = p_job.id;
+  insert into waits (job_id, run_if, signal, until)
+  values (
+    p_job.id,
+    coalesce(p_wait ->> 'run_if', 'all_finished'),
+    p_wait ->> 'signal',
+    clock_timestamp() + make_interval(secs => (p_wait ->> 'timeout_seconds')::double precision))
+  on conflict (job_id) do update
+  set run_if = excluded.run_if, signal = excluded.signal, until = excluded.until, run_at = null, delay = null, since = clock_timestamp();
+  perform link_jobs(array_fill(p_job.id, array[cardinality(parents)]), parents)
+  where cardinality(parents) > 0;
+  -- What it waits for may be there already.
+  if (case
+    when p_wait ? 'signal' then exists (select 1 from signals s where s.job_id = p_job.id and s.name = p_wait ->> 'signal')
+    else wait_verdict(p_job.id, coalesce(p_wait ->> 'run_if', 'all_finished')) <> 'wait'
+  end) then
+    perform let_go(p_job.id);
+  end if;
+  return (select state::text from jobs_live where id = p_job.id);
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.hold(p_job tidemill.jobs, p_wait jsonb) IS 'Makes a locked live job wait for {signal, timeout_seconds} or {parents, run_if}, and goes on at once if that is there. Answers its state.';
+
 CREATE FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[] DEFAULT NULL::jsonb[]) RETURNS TABLE(ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamp with time zone, created_at timestamp with time zone, state tidemill.job_state, concurrency_keys text[], fair_key text, expires_at timestamp with time zone)
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
@@ -1110,6 +1206,26 @@ $$;
 
 COMMENT ON FUNCTION tidemill.keep_config_schedules(p_names text[]) IS 'Removes the schedules that came from a config and are not among these; answers their names.';
 
+CREATE FUNCTION tidemill.let_go(p_job uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  w waits;
+  j jobs;
+begin
+  delete from waits where job_id = p_job returning * into w;
+  select * into j from jobs_live where id = p_job and state = 'waiting' for update;
+  if w.job_id is null or j.id is null then
+    return;
+  end if;
+  perform queue_again(j, greatest(w.run_at, clock_timestamp() + coalesce(w.delay, '0')));
+  perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.let_go(p_job uuid) IS 'Puts a job that waited into its queue; one that does not wait stays as it is.';
+
 CREATE TABLE tidemill.limits (
     name text NOT NULL,
     max_running integer,
@@ -1193,6 +1309,47 @@ CREATE FUNCTION tidemill.line_up(p_queue text, p_priority smallint, p_group uuid
 $$;
 
 COMMENT ON FUNCTION tidemill.line_up(p_queue text, p_priority smallint, p_group uuid, p_keys text[], p_due timestamp with time zone) IS 'Notes that a group has a job that waits, from a time on.';
+
+CREATE FUNCTION tidemill.link_jobs(p_jobs uuid[], p_parents uuid[], p_ords integer[] DEFAULT NULL::integer[], p_names text[] DEFAULT NULL::text[], p_pass_as text[] DEFAULT NULL::text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  unknown uuid;
+begin
+  -- A parent that is live stays so until the edge is committed, and tells of its end then.
+  with parents as materialized (
+    select id, awaited
+    from jobs_live
+    where id = any(p_parents)
+    order by id
+    for no key update
+  )
+  update jobs_live j
+  set awaited = true
+  from parents p
+  where j.id = p.id
+    and p.awaited is not true;
+  select i.parent_id into unknown
+  from unnest(p_parents) as i (parent_id)
+  where not exists (select 1 from jobs j where j.id = i.parent_id)
+  limit 1;
+  if found then
+    raise exception 'there is no job % to wait for', unknown
+      using errcode = 'no_data_found', hint = 'a job can only wait for jobs that are kept';
+  end if;
+  insert into dependencies as d (job_id, parent_id, ord, name, pass_as, outcome, resolved_at)
+  select
+    i.job_id, i.parent_id, coalesce(i.ord, i.nth), i.name, i.pass_as,
+    outcome_of(j), case when j.finished_at is not null then clock_timestamp() end
+  from unnest(p_jobs, p_parents, p_ords, p_names, p_pass_as) with ordinality as i (job_id, parent_id, ord, name, pass_as, nth)
+  join jobs j on j.id = i.parent_id
+  order by i.job_id, i.parent_id
+  on conflict (job_id, parent_id) do nothing;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.link_jobs(p_jobs uuid[], p_parents uuid[], p_ords integer[], p_names text[], p_pass_as text[]) IS 'Makes jobs wait for others: job n of the arrays for parent n. A parent that has ended counts at once. Raises an error if there is no such parent.';
 
 CREATE FUNCTION tidemill.lock_job(p_job uuid) RETURNS tidemill.jobs
     LANGUAGE plpgsql
@@ -1296,6 +1453,18 @@ $$;
 
 COMMENT ON FUNCTION tidemill.next_period(p_terms jsonb, p_run_at timestamp with time zone) IS 'When the period after that of the given time begins.';
 
+CREATE FUNCTION tidemill.note_ending() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+begin
+  insert into endings (job_id) values (old.id) on conflict do nothing;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.note_ending() IS 'Notes that a job left the live ones for which others wait, whoever moved it, so that resolve() tells them.';
+
 CREATE FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -1312,6 +1481,39 @@ CREATE FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_
 $$;
 
 COMMENT ON FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval) IS 'What most jobs do not have, as insert_jobs takes it.';
+
+CREATE FUNCTION tidemill.outcome_of(p_job tidemill.jobs) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  select case
+    when p_job.state = 'cancelled' and p_job.error ->> 'type' = 'skipped' then 'skipped'
+    when p_job.finished_at is not null then p_job.state::text
+  end
+$$;
+
+COMMENT ON FUNCTION tidemill.outcome_of(p_job tidemill.jobs) IS 'How a job ended, for those that wait for it; null while it is live.';
+
+CREATE FUNCTION tidemill.passed_args(p_job uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select coalesce(jsonb_object_agg(p.name, p.value), '{}')
+  from (
+    select
+      rtrim(d.pass_as, '[]') as name,
+      case
+        when d.pass_as like '%[]' then jsonb_agg(j.result order by d.ord)
+        else (jsonb_agg(j.result order by d.ord desc)) -> 0
+      end as value
+    from dependencies d
+    left join jobs j on j.id = d.parent_id
+    where d.job_id = p_job
+      and d.pass_as is not null
+    group by d.pass_as
+  ) p
+$$;
+
+COMMENT ON FUNCTION tidemill.passed_args(p_job uuid) IS 'The results of a job''s parents under the names that it wants them as.';
 
 CREATE FUNCTION tidemill.pause_queue(p_queue text, p_by text DEFAULT SESSION_USER) RETURNS void
     LANGUAGE sql
@@ -1762,6 +1964,110 @@ $$;
 
 COMMENT ON FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text) IS 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; false if it runs, is finished or is being taken.';
 
+CREATE FUNCTION tidemill.resolve(p_limit integer DEFAULT 500) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  ended uuid[];
+  since timestamptz;
+  children uuid[];
+begin
+  with taken as (
+    delete from endings
+    where job_id in (select job_id from endings order by at limit p_limit for update skip locked)
+    returning job_id, at
+  )
+  select array_agg(job_id), min(at) - interval '1 hour' into ended, since from taken;
+  if ended is null then
+    return 0;
+  end if;
+  -- One that somebody retries meanwhile waits for us or is live again, and tells of its end later.
+  with parents as materialized (
+    select j.id, outcome_of(j) as outcome
+    from jobs j
+    where j.id = any(ended)
+      and j.finished_at >= since
+    order by j.id
+    for share
+  ),
+  told as (
+    update dependencies d
+    set outcome = coalesce(p.outcome, 'cancelled'), resolved_at = clock_timestamp()
+    from unnest(ended) as e (id)
+    left join parents p on p.id = e.id
+    where d.parent_id = e.id
+      and d.outcome is null
+      and (p.id is not null or not exists (select 1 from jobs j where j.id = e.id))
+    returning d.job_id
+  ),
+  counted as (
+    update workflows w
+    set done = least(w.members, w.done + t.ended)
+    from (select job_id, count(*) as ended from told group by job_id) t
+    where w.id = t.job_id
+  )
+  select array_agg(distinct job_id) into children from told;
+  -- All of them first, in order; each statement from here on sees what others told before.
+  children := array(select id from jobs_live where id = any(children) and state = 'waiting' order by id for update);
+  perform resolve_one(j.id, ended)
+  from (select * from jobs_live where id = any(children) order by queue, priority, group_id, id) j;
+  return cardinality(ended);
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.resolve(p_limit integer) IS 'Tells the jobs that wait of the ends of up to so many others: lets them go, or ends them where what they need did not come. Answers how many ends it told; safe to run anywhere, any time. Repeat until 0.';
+
+CREATE FUNCTION tidemill.resolve_one(p_job uuid, p_ended uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  j jobs;
+  w waits;
+  verdict text;
+  bad record;
+begin
+  select * into j from jobs_live where id = p_job and state = 'waiting' for update;
+  select * into w from waits where job_id = p_job;
+  if j.id is null or w.job_id is null or w.signal is not null then
+    return;
+  end if;
+  verdict := wait_verdict(p_job, w.run_if);
+  if verdict = 'wait' then
+    return;
+  elsif j.kind = 'tidemill.workflow' then
+    perform end_workflow(j);
+  elsif verdict = 'run' then
+    if j.attempt = 0 then
+      update jobs_live set args = args || passed_args(p_job) where id = p_job;
+    end if;
+    perform let_go(p_job);
+    return;
+  else
+    j.state := 'cancelled';
+    select coalesce(d.name, d.parent_id::text) as name, d.parent_id, d.outcome
+    into bad
+    from dependencies d
+    where d.job_id = p_job
+      and d.outcome in ('failed', 'cancelled', 'skipped')
+    order by d.outcome = 'failed' desc, d.ord
+    limit 1;
+    j.error := case
+      when verdict = 'skip' or bad.outcome = 'skipped' then jsonb_build_object('type', 'skipped', 'permanent', true,
+        'message', 'it was not needed: ' || case when verdict = 'skip' then 'none of the jobs that it waits for failed'
+          else format('job %s was skipped', bad.name) end)
+      else jsonb_build_object('type', 'dependency_failed', 'permanent', true, 'parent_id', bad.parent_id,
+        'message', format('job %s, for which it waits, is %s', bad.name, bad.outcome))
+    end;
+    perform archive(j);
+  end if;
+  perform tell(format('e:%s:0', p_job));
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.resolve_one(p_job uuid, p_ended uuid[]) IS 'Judges one job that waits for others, by all that was told so far: goes on waiting, is let go, or ends.';
+
 CREATE FUNCTION tidemill.resume_queue(p_queue text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'tidemill'
@@ -1840,8 +2146,9 @@ begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
+  -- One that is held back has no time at which it is due.
   if (j.state = 'available' or j.group_id is not null and j.state = 'waiting')
-    and coalesce(j.due_at, j.run_at) > clock_timestamp() then
+    and coalesce(j.due_at, j.run_at) > clock_timestamp() and coalesce(j.due_at, j.run_at) < 'infinity' then
     perform queue_again(j, clock_timestamp());
     perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry',
       jsonb_build_object('by', p_by, 'was_due_at', coalesce(j.due_at, j.run_at)))));
@@ -1976,7 +2283,7 @@ $$;
 
 COMMENT ON FUNCTION tidemill.set_slots(p_queue text, p_slots integer) IS 'How many jobs of the queue each worker runs at once; null gives the choice back to the workers.';
 
-CREATE FUNCTION tidemill.settle_attempt(p_job uuid, p_lease uuid, p_outcome text, p_error jsonb DEFAULT NULL::jsonb, p_delay interval DEFAULT NULL::interval, p_usage jsonb DEFAULT NULL::jsonb) RETURNS text
+CREATE FUNCTION tidemill.settle_attempt(p_job uuid, p_lease uuid, p_outcome text, p_error jsonb DEFAULT NULL::jsonb, p_delay interval DEFAULT NULL::interval, p_usage jsonb DEFAULT NULL::jsonb, p_wait jsonb DEFAULT NULL::jsonb) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
     AS $$
@@ -2042,21 +2349,25 @@ begin
     end if;
     -- The lease is void from here on; it tells a repeated snooze from another one.
     noted := append_event(j.id, j.attempt, p_outcome, jsonb_strip_nulls(jsonb_build_object(
-      'run_at', j.run_at, 'delay_seconds', extract(epoch from p_delay), 'lease_id', p_lease)));
+      'run_at', case when p_outcome <> 'waits' then j.run_at end,
+      'delay_seconds', extract(epoch from p_delay), 'lease_id', p_lease, 'for', p_wait)));
     j.attempt := j.attempt - 1;
+  end if;
+  if p_outcome = 'waits' then
+    return hold(j, p_wait);
   end if;
   perform queue_again(j, j.run_at);
   return case when j.group_id is null then 'available' else 'waiting' end;
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.settle_attempt(p_job uuid, p_lease uuid, p_outcome text, p_error jsonb, p_delay interval, p_usage jsonb) IS 'Ends an attempt that did not complete: failed, timed_out, crashed, snoozed, released or cancelled. Decides between retry and the end; answers the new state, null if the lease is lost.';
+COMMENT ON FUNCTION tidemill.settle_attempt(p_job uuid, p_lease uuid, p_outcome text, p_error jsonb, p_delay interval, p_usage jsonb, p_wait jsonb) IS 'Ends an attempt that did not complete: failed, timed_out, crashed, snoozed, released, waits (see hold) or cancelled. Decides between retry and the end; answers the new state, null if the lease is lost.';
 
 CREATE FUNCTION tidemill.shown_state(p_state tidemill.job_state, p_attempt integer, p_run_at timestamp with time zone, p_due_at timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE
     AS $$
   select case
-    when p_state not in ('available', 'waiting') or p_state = 'waiting' and p_due_at is null then p_state::text
+    when p_state not in ('available', 'waiting') or p_state = 'waiting' and coalesce(p_due_at, 'infinity') = 'infinity' then p_state::text
     when p_attempt > 0 then 'retrying'
     when coalesce(p_due_at, p_run_at) > now() then 'scheduled'
     else p_state::text
@@ -2076,7 +2387,7 @@ begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
-  if j.state = 'available' or j.group_id is not null and j.state = 'waiting' then
+  if (j.state = 'available' or j.group_id is not null and j.state = 'waiting') and coalesce(j.due_at, j.run_at) < 'infinity' then
     perform queue_again(j, due);
     perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'snoozed',
       jsonb_build_object('by', p_by, 'run_at', due))));
@@ -2234,7 +2545,7 @@ CREATE FUNCTION tidemill.tell(p_message text) RETURNS void
     LANGUAGE sql
     AS $$ select pg_notify(current_schema(), p_message) $$;
 
-COMMENT ON FUNCTION tidemill.tell(p_message text) IS 'Sends a wake-up hint to all processes of this Tidemill: q:<queue>, g:<queue> (a job that takes turns), f: (a limit has room), c:<job to cancel>, e:<job>:<seq>, w: (settings changed).';
+COMMENT ON FUNCTION tidemill.tell(p_message text) IS 'Sends a wake-up hint to all processes of this Tidemill: q:<queue>, g:<queue> (a job that takes turns), f: (a limit has room), c:<job to cancel>, e:<job>:<seq>, d: (a job ended for which others wait), w: (settings changed).';
 
 CREATE FUNCTION tidemill.token_after(p_tokens double precision, p_limit tidemill.limits) RETURNS interval
     LANGUAGE sql IMMUTABLE
@@ -2444,6 +2755,36 @@ $$;
 
 COMMENT ON FUNCTION tidemill.unique_wishes(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_strict boolean, p_options jsonb[]) IS 'Those jobs of one call of insert_jobs that shall be unique and are not refused for another reason, in order, with their terms, their key and, where the terms ask for them, the key of the next period and the fields to replace.';
 
+CREATE FUNCTION tidemill.wait_verdict(p_job uuid, p_run_if text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select case p_run_if
+    when 'all_completed' then
+      case
+        when exists (select 1 from dependencies where job_id = p_job and outcome in ('failed', 'cancelled', 'skipped')) then 'cancel'
+        when exists (select 1 from dependencies where job_id = p_job and outcome is null) then 'wait'
+        else 'run'
+      end
+    when 'any_failed' then
+      case
+        when exists (select 1 from dependencies where job_id = p_job and outcome in ('failed', 'cancelled')) then 'run'
+        when exists (select 1 from dependencies where job_id = p_job and outcome is null) then 'wait'
+        else 'skip'
+      end
+    when 'any_completed' then
+      case
+        when exists (select 1 from dependencies where job_id = p_job and outcome = 'completed') then 'run'
+        when exists (select 1 from dependencies where job_id = p_job and outcome is null) then 'wait'
+        else 'cancel'
+      end
+    else
+      case when exists (select 1 from dependencies where job_id = p_job and outcome is null) then 'wait' else 'run' end
+  end
+$$;
+
+COMMENT ON FUNCTION tidemill.wait_verdict(p_job uuid, p_run_if text) IS 'What a job that waits for others does now: wait, run, skip (it is not needed) or cancel (what it needs did not come).';
+
 CREATE TABLE tidemill.api_keys (
     id text NOT NULL,
     name text NOT NULL,
@@ -2486,7 +2827,9 @@ CREATE TABLE tidemill.attempts (
     out_of_memory boolean DEFAULT false NOT NULL,
     peak_memory_bytes bigint,
     started_at timestamp with time zone,
-    finished_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    finished_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    fingerprint text,
+    log_tail text
 )
 PARTITION BY RANGE (finished_at);
 
@@ -2516,6 +2859,89 @@ COMMENT ON COLUMN tidemill.attempts.started_at IS 'When it was claimed.';
 
 COMMENT ON COLUMN tidemill.attempts.finished_at IS 'When it ended.';
 
+COMMENT ON COLUMN tidemill.attempts.fingerprint IS 'Hash of the cause: kind, class and message without what differs from case to case. Null if it did not fail.';
+
+COMMENT ON COLUMN tidemill.attempts.log_tail IS 'Its last log lines, if it failed.';
+
+CREATE TABLE tidemill.audit_log (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    who text NOT NULL,
+    db_user text DEFAULT SESSION_USER NOT NULL,
+    act text NOT NULL,
+    subject text NOT NULL,
+    before jsonb,
+    after jsonb
+);
+
+COMMENT ON TABLE tidemill.audit_log IS 'What people did to jobs, queues, limits, schedules and keys.';
+
+COMMENT ON COLUMN tidemill.audit_log.id IS 'Counts up.';
+
+COMMENT ON COLUMN tidemill.audit_log.at IS 'When.';
+
+COMMENT ON COLUMN tidemill.audit_log.who IS 'Who, as the caller said: the API key''s name, or the database user.';
+
+COMMENT ON COLUMN tidemill.audit_log.db_user IS 'The database user of the session.';
+
+COMMENT ON COLUMN tidemill.audit_log.act IS 'The verb.';
+
+COMMENT ON COLUMN tidemill.audit_log.subject IS 'On what: job:ID, queue:NAME, limit:NAME, schedule:NAME, workflow:ID, kind:NAME, key:ID.';
+
+COMMENT ON COLUMN tidemill.audit_log.before IS 'How it was.';
+
+COMMENT ON COLUMN tidemill.audit_log.after IS 'How it is since.';
+
+ALTER TABLE tidemill.audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME tidemill.audit_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE tidemill.dependencies (
+    job_id uuid NOT NULL,
+    parent_id uuid NOT NULL,
+    ord integer DEFAULT 1 NOT NULL,
+    name text,
+    pass_as text,
+    outcome text,
+    resolved_at timestamp with time zone,
+    CONSTRAINT dependencies_are_of_two_jobs CHECK ((job_id <> parent_id)),
+    CONSTRAINT dependencies_are_resolved_once CHECK (((outcome IS NULL) = (resolved_at IS NULL))),
+    CONSTRAINT dependencies_outcome_is_known CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text])))
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE tidemill.dependencies IS 'Which job waits for the end of which; the members of a workflow are the jobs that it waits for.';
+
+COMMENT ON COLUMN tidemill.dependencies.job_id IS 'The job that waits.';
+
+COMMENT ON COLUMN tidemill.dependencies.parent_id IS 'The job that it waits for.';
+
+COMMENT ON COLUMN tidemill.dependencies.ord IS 'Order of the parents, from 1.';
+
+COMMENT ON COLUMN tidemill.dependencies.name IS 'What the parent is called in the workflow.';
+
+COMMENT ON COLUMN tidemill.dependencies.pass_as IS 'The arg under which the job gets the parent''s result; name[] gathers several into an array.';
+
+COMMENT ON COLUMN tidemill.dependencies.outcome IS 'How the parent ended: completed, failed, cancelled or skipped (it was not needed); null until it did.';
+
+COMMENT ON COLUMN tidemill.dependencies.resolved_at IS 'When that was noted.';
+
+CREATE TABLE tidemill.endings (
+    job_id uuid NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE tidemill.endings IS 'Jobs that ended and whose dependents were not told yet; emptied by resolve().';
+
+COMMENT ON COLUMN tidemill.endings.job_id IS 'The job.';
+
+COMMENT ON COLUMN tidemill.endings.at IS 'When it ended.';
+
 CREATE TABLE tidemill.events (
     job_id uuid NOT NULL,
     seq bigint NOT NULL,
@@ -2540,6 +2966,36 @@ COMMENT ON COLUMN tidemill.events.data IS 'The type''s own fields.';
 
 COMMENT ON COLUMN tidemill.events.at IS 'When it was written.';
 
+CREATE TABLE tidemill.failure_causes (
+    fingerprint text NOT NULL,
+    kind text NOT NULL,
+    type text,
+    message text NOT NULL,
+    failures bigint DEFAULT 0 NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    last_job_id uuid
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE tidemill.failure_causes IS 'What attempts failed of: one row a cause, counted from stats_deltas by the keeper.';
+
+COMMENT ON COLUMN tidemill.failure_causes.fingerprint IS 'The cause, as in attempts.';
+
+COMMENT ON COLUMN tidemill.failure_causes.kind IS 'Kind of the jobs.';
+
+COMMENT ON COLUMN tidemill.failure_causes.type IS 'Class of the error.';
+
+COMMENT ON COLUMN tidemill.failure_causes.message IS 'Message of the last failure.';
+
+COMMENT ON COLUMN tidemill.failure_causes.failures IS 'How many attempts failed of it.';
+
+COMMENT ON COLUMN tidemill.failure_causes.first_at IS 'The first of them.';
+
+COMMENT ON COLUMN tidemill.failure_causes.last_at IS 'The last of them.';
+
+COMMENT ON COLUMN tidemill.failure_causes.last_job_id IS 'A job to look at.';
+
 CREATE VIEW tidemill.failures AS
  SELECT failed.kind,
     (failed.error ->> 'type'::text) AS type,
@@ -2560,6 +3016,8 @@ CREATE VIEW tidemill.failures AS
             a.peak_memory_bytes,
             a.started_at,
             a.finished_at,
+            a.fingerprint,
+            a.log_tail,
             j.kind
            FROM (tidemill.attempts a
              LEFT JOIN tidemill.jobs j ON ((j.id = a.job_id)))
@@ -2648,6 +3106,8 @@ CREATE VIEW tidemill.job_documents AS
     j.due_at,
     j.expires_at,
     j.unique_key,
+    j.workflow_id,
+    j.awaited,
     tidemill.shown_state(j.state, j.attempt, j.run_at, j.due_at) AS status,
     p.percent,
     p.step,
@@ -2715,6 +3175,8 @@ CREATE TABLE tidemill.jobs_live (
     due_at timestamp with time zone,
     expires_at timestamp with time zone,
     unique_key text,
+    workflow_id uuid,
+    awaited boolean,
     CONSTRAINT jobs_args_is_an_object CHECK ((jsonb_typeof(args) = 'object'::text)),
     CONSTRAINT jobs_attempts_count_up CHECK (((attempt >= 0) AND (max_attempts >= 1))),
     CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::tidemill.job_state, 'failed'::tidemill.job_state, 'cancelled'::tidemill.job_state])))),
@@ -2746,7 +3208,7 @@ CREATE VIEW tidemill.jobs_now AS
     jobs_live.priority,
     jobs_live.attempt,
     jobs_live.max_attempts,
-    COALESCE(NULLIF(jobs_live.run_at, 'infinity'::timestamp with time zone), jobs_live.due_at) AS run_at,
+    NULLIF(COALESCE(NULLIF(jobs_live.run_at, 'infinity'::timestamp with time zone), jobs_live.due_at), 'infinity'::timestamp with time zone) AS run_at,
     jobs_live.created_at,
     jobs_live.started_at,
     jobs_live.worker_id,
@@ -2793,8 +3255,16 @@ CREATE TABLE tidemill.kinds (
     retain interval,
     last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
     defaults jsonb,
+    permanent_errors text[] DEFAULT '{}'::text[] NOT NULL,
+    breaker_after integer,
+    breaker_window interval DEFAULT '00:10:00'::interval NOT NULL,
+    breaker_pause interval DEFAULT '00:01:00'::interval NOT NULL,
+    breaker_crashes integer DEFAULT 0 NOT NULL,
+    breaker_since timestamp with time zone,
+    breaker_open_until timestamp with time zone,
     CONSTRAINT kinds_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
     CONSTRAINT kinds_backoff_is_sane CHECK ((((backoff_first >= '00:00:00'::interval) AND (backoff_first <= '100 years'::interval)) AND (backoff_factor >= (1)::double precision) AND ((backoff_max >= '00:00:00'::interval) AND (backoff_max <= '100 years'::interval)) AND ((backoff_jitter >= (0)::double precision) AND (backoff_jitter <= (1)::double precision)))),
+    CONSTRAINT kinds_breaker_is_sane CHECK (((breaker_after >= 1) AND ((breaker_window >= '00:00:01'::interval) AND (breaker_window <= '1 year'::interval)) AND ((breaker_pause >= '00:00:01'::interval) AND (breaker_pause <= '1 year'::interval)) AND (breaker_crashes >= 0))),
     CONSTRAINT kinds_defaults_is_an_object CHECK ((jsonb_typeof(defaults) = 'object'::text)),
     CONSTRAINT kinds_times_are_in_reach CHECK ((((soft_timeout >= '00:00:00'::interval) AND (soft_timeout <= '100 years'::interval)) AND ((hard_timeout >= '00:00:00'::interval) AND (hard_timeout <= '100 years'::interval)) AND ((stop_grace >= '00:00:00'::interval) AND (stop_grace <= '100 years'::interval)) AND ((retain >= '00:00:00'::interval) AND (retain <= '100 years'::interval))))
 );
@@ -2830,6 +3300,20 @@ COMMENT ON COLUMN tidemill.kinds.retain IS 'How long its finished jobs stay.';
 COMMENT ON COLUMN tidemill.kinds.last_seen_at IS 'When a worker last said that it serves the kind.';
 
 COMMENT ON COLUMN tidemill.kinds.defaults IS 'What its jobs have unless they say otherwise: concurrency_keys, fair_key, unique, expires_in_seconds. {name} in a key stands for that arg.';
+
+COMMENT ON COLUMN tidemill.kinds.permanent_errors IS 'Classes of errors (their type) that no further attempt can mend.';
+
+COMMENT ON COLUMN tidemill.kinds.breaker_after IS 'After so many crashes within breaker_window its jobs are not started for a while; null: never.';
+
+COMMENT ON COLUMN tidemill.kinds.breaker_window IS 'Crashes further apart are not counted together.';
+
+COMMENT ON COLUMN tidemill.kinds.breaker_pause IS 'How long its jobs are not started then; twice as long each time that it goes on.';
+
+COMMENT ON COLUMN tidemill.kinds.breaker_crashes IS 'Crashes that count now.';
+
+COMMENT ON COLUMN tidemill.kinds.breaker_since IS 'When the first of them was.';
+
+COMMENT ON COLUMN tidemill.kinds.breaker_open_until IS 'Until then none of its jobs is started.';
 
 CREATE TABLE tidemill.limit_buckets (
     key text NOT NULL,
@@ -3144,6 +3628,109 @@ COMMENT ON COLUMN tidemill.schema_compatibility.oldest_binary IS 'A binary that 
 
 COMMENT ON COLUMN tidemill.schema_compatibility.verbs_digest IS 'Release of the binary that installed the functions and views, and their SHA-256; an older one leaves them alone.';
 
+CREATE TABLE tidemill.signals (
+    job_id uuid NOT NULL,
+    name text NOT NULL,
+    payload jsonb,
+    timed_out boolean DEFAULT false NOT NULL,
+    sent_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    sent_by text,
+    CONSTRAINT signals_are_named CHECK (((name <> ''::text) AND (length(name) <= 200)))
+);
+
+COMMENT ON TABLE tidemill.signals IS 'Messages to jobs, the first of each name; also those that came before the job waited for them.';
+
+COMMENT ON COLUMN tidemill.signals.job_id IS 'The job.';
+
+COMMENT ON COLUMN tidemill.signals.name IS 'The signal.';
+
+COMMENT ON COLUMN tidemill.signals.payload IS 'What it says.';
+
+COMMENT ON COLUMN tidemill.signals.timed_out IS 'True if none came in time; one that comes later changes nothing.';
+
+COMMENT ON COLUMN tidemill.signals.sent_at IS 'When it came, or was given up.';
+
+COMMENT ON COLUMN tidemill.signals.sent_by IS 'Who sent it.';
+
+CREATE TABLE tidemill.stats (
+    minute timestamp with time zone NOT NULL,
+    queue text NOT NULL,
+    kind text NOT NULL,
+    outcome text NOT NULL,
+    jobs bigint NOT NULL,
+    waited interval DEFAULT '00:00:00'::interval NOT NULL,
+    ran interval DEFAULT '00:00:00'::interval NOT NULL
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE tidemill.stats IS 'Counters a minute, so that no page counts jobs.';
+
+COMMENT ON COLUMN tidemill.stats.minute IS 'Beginning of the minute.';
+
+COMMENT ON COLUMN tidemill.stats.queue IS 'The queue.';
+
+COMMENT ON COLUMN tidemill.stats.kind IS 'The kind.';
+
+COMMENT ON COLUMN tidemill.stats.outcome IS 'As in stats_deltas.';
+
+COMMENT ON COLUMN tidemill.stats.jobs IS 'How many.';
+
+COMMENT ON COLUMN tidemill.stats.waited IS 'How long they waited, together.';
+
+COMMENT ON COLUMN tidemill.stats.ran IS 'How long they ran, together.';
+
+CREATE TABLE tidemill.stats_deltas (
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    queue text NOT NULL,
+    kind text NOT NULL,
+    outcome text NOT NULL,
+    jobs bigint NOT NULL,
+    waited interval DEFAULT '00:00:00'::interval NOT NULL,
+    ran interval DEFAULT '00:00:00'::interval NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='1000');
+
+COMMENT ON TABLE tidemill.stats_deltas IS 'What was counted and is not in stats yet: a few rows for each batch of jobs, in the transaction of the batch. Folded by the keeper.';
+
+COMMENT ON COLUMN tidemill.stats_deltas.at IS 'When it happened.';
+
+COMMENT ON COLUMN tidemill.stats_deltas.queue IS 'The queue.';
+
+COMMENT ON COLUMN tidemill.stats_deltas.kind IS 'The kind.';
+
+COMMENT ON COLUMN tidemill.stats_deltas.outcome IS 'enqueued, completed, failed, cancelled, or retried (an attempt that failed and is tried again).';
+
+COMMENT ON COLUMN tidemill.stats_deltas.jobs IS 'How many.';
+
+COMMENT ON COLUMN tidemill.stats_deltas.waited IS 'How long they waited for their last start, together.';
+
+COMMENT ON COLUMN tidemill.stats_deltas.ran IS 'How long their last attempts ran, together.';
+
+CREATE TABLE tidemill.steps (
+    job_id uuid NOT NULL,
+    name text NOT NULL,
+    attempt integer NOT NULL,
+    output jsonb,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT steps_are_named CHECK (((name <> ''::text) AND (length(name) <= 200)))
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE tidemill.steps IS 'Checkpoints of jobs: a step that is here is not run again.';
+
+COMMENT ON COLUMN tidemill.steps.job_id IS 'The job.';
+
+COMMENT ON COLUMN tidemill.steps.name IS 'The step, unique in the job.';
+
+COMMENT ON COLUMN tidemill.steps.attempt IS 'The try that did it.';
+
+COMMENT ON COLUMN tidemill.steps.output IS 'What it gave back; for a cursor, how far the job is.';
+
+COMMENT ON COLUMN tidemill.steps.created_at IS 'When it was first stored; the order of the steps.';
+
+COMMENT ON COLUMN tidemill.steps.updated_at IS 'When it was last stored.';
+
 CREATE VIEW tidemill.stuck_jobs AS
  SELECT running.job_id,
     running.kind,
@@ -3222,6 +3809,33 @@ COMMENT ON COLUMN tidemill.unique_keys.supersedes IS 'Jobs with this key that st
 
 COMMENT ON COLUMN tidemill.unique_keys.seen_at IS 'When a job took it, or the keeper last found that its job is kept.';
 
+CREATE TABLE tidemill.waits (
+    job_id uuid NOT NULL,
+    run_if text DEFAULT 'all_completed'::text NOT NULL,
+    signal text,
+    until timestamp with time zone,
+    run_at timestamp with time zone,
+    delay interval,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT waits_run_if_is_known CHECK ((run_if = ANY (ARRAY['all_completed'::text, 'all_finished'::text, 'any_completed'::text, 'any_failed'::text])))
+);
+
+COMMENT ON TABLE tidemill.waits IS 'What each job that is held back waits for, one row each: the end of the jobs in dependencies, or a signal.';
+
+COMMENT ON COLUMN tidemill.waits.job_id IS 'The job that waits.';
+
+COMMENT ON COLUMN tidemill.waits.run_if IS 'Which ends of its parents let it run: all_completed, all_finished, any_completed or any_failed.';
+
+COMMENT ON COLUMN tidemill.waits.signal IS 'The signal that it waits for; null if it waits for jobs.';
+
+COMMENT ON COLUMN tidemill.waits.until IS 'From then on it goes on without the signal.';
+
+COMMENT ON COLUMN tidemill.waits.run_at IS 'Not before this time, also when nothing holds it back any more.';
+
+COMMENT ON COLUMN tidemill.waits.delay IS 'So long after nothing holds it back any more.';
+
+COMMENT ON COLUMN tidemill.waits.since IS 'Since when it waits.';
+
 CREATE VIEW tidemill.worker_status AS
  SELECT workers.id,
     workers.name,
@@ -3242,6 +3856,37 @@ CREATE VIEW tidemill.worker_status AS
 
 COMMENT ON VIEW tidemill.worker_status IS 'Workers; "lost" ones stopped sending heartbeats.';
 
+CREATE TABLE tidemill.workflows (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    on_failure text DEFAULT 'continue'::text NOT NULL,
+    result_is text DEFAULT 'object'::text NOT NULL,
+    members integer NOT NULL,
+    done integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT workflows_are_done_once CHECK (((members >= 0) AND ((done >= 0) AND (done <= members)))),
+    CONSTRAINT workflows_are_named CHECK (((name <> ''::text) AND (length(name) <= 200))),
+    CONSTRAINT workflows_on_failure_is_known CHECK ((on_failure = ANY (ARRAY['continue'::text, 'cancel'::text]))),
+    CONSTRAINT workflows_result_is_known CHECK ((result_is = ANY (ARRAY['object'::text, 'array'::text])))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE tidemill.workflows IS 'Workflows and groups. Each is a job of the kind tidemill.workflow with the same id, which waits for its members and ends with them.';
+
+COMMENT ON COLUMN tidemill.workflows.id IS 'The job that stands for it.';
+
+COMMENT ON COLUMN tidemill.workflows.name IS 'What people call it.';
+
+COMMENT ON COLUMN tidemill.workflows.on_failure IS 'continue: the members that do not depend on a failed one go on; cancel: all others are cancelled.';
+
+COMMENT ON COLUMN tidemill.workflows.result_is IS 'Its result: an object of the members'' results by name, or an array of them in order.';
+
+COMMENT ON COLUMN tidemill.workflows.members IS 'How many jobs it waits for.';
+
+COMMENT ON COLUMN tidemill.workflows.done IS 'How many of them ended.';
+
+COMMENT ON COLUMN tidemill.workflows.created_at IS 'When it was made.';
+
 ALTER TABLE ONLY tidemill.jobs ATTACH PARTITION tidemill.jobs_live DEFAULT;
 
 ALTER TABLE ONLY tidemill.api_keys
@@ -3250,8 +3895,20 @@ ALTER TABLE ONLY tidemill.api_keys
 ALTER TABLE ONLY tidemill.attempts
     ADD CONSTRAINT attempts_pkey PRIMARY KEY (job_id, lease_id, finished_at);
 
+ALTER TABLE ONLY tidemill.audit_log
+    ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY tidemill.dependencies
+    ADD CONSTRAINT dependencies_pkey PRIMARY KEY (job_id, parent_id);
+
+ALTER TABLE ONLY tidemill.endings
+    ADD CONSTRAINT endings_pkey PRIMARY KEY (job_id);
+
 ALTER TABLE ONLY tidemill.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (job_id, seq, at);
+
+ALTER TABLE ONLY tidemill.failure_causes
+    ADD CONSTRAINT failure_causes_pkey PRIMARY KEY (fingerprint);
 
 ALTER TABLE ONLY tidemill.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (key);
@@ -3289,6 +3946,15 @@ ALTER TABLE ONLY tidemill.schedules
 ALTER TABLE ONLY tidemill.schema_compatibility
     ADD CONSTRAINT schema_compatibility_pkey PRIMARY KEY (only_row);
 
+ALTER TABLE ONLY tidemill.signals
+    ADD CONSTRAINT signals_pkey PRIMARY KEY (job_id, name);
+
+ALTER TABLE ONLY tidemill.stats
+    ADD CONSTRAINT stats_pkey PRIMARY KEY (minute, queue, kind, outcome);
+
+ALTER TABLE ONLY tidemill.steps
+    ADD CONSTRAINT steps_pkey PRIMARY KEY (job_id, name);
+
 ALTER TABLE ONLY tidemill.task_ids
     ADD CONSTRAINT task_ids_pkey PRIMARY KEY (execution_id);
 
@@ -3298,8 +3964,26 @@ ALTER TABLE ONLY tidemill.turns
 ALTER TABLE ONLY tidemill.unique_keys
     ADD CONSTRAINT unique_keys_pkey PRIMARY KEY (key);
 
+ALTER TABLE ONLY tidemill.waits
+    ADD CONSTRAINT waits_pkey PRIMARY KEY (job_id);
+
 ALTER TABLE ONLY tidemill.workers
     ADD CONSTRAINT workers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY tidemill.workflows
+    ADD CONSTRAINT workflows_pkey PRIMARY KEY (id);
+
+CREATE INDEX audit_log_at ON tidemill.audit_log USING btree (at);
+
+CREATE INDEX audit_log_subject ON tidemill.audit_log USING btree (subject, id);
+
+CREATE INDEX dependencies_bad ON tidemill.dependencies USING btree (job_id) WHERE (outcome = ANY (ARRAY['failed'::text, 'cancelled'::text, 'skipped'::text]));
+
+CREATE INDEX dependencies_open ON tidemill.dependencies USING btree (job_id) WHERE (outcome IS NULL);
+
+CREATE INDEX dependencies_parent ON tidemill.dependencies USING btree (parent_id);
+
+CREATE INDEX failure_causes_last ON tidemill.failure_causes USING btree (last_at);
 
 CREATE INDEX idempotency_keys_expiry ON tidemill.idempotency_keys USING btree (expires_at);
 
@@ -3332,6 +4016,12 @@ CREATE INDEX task_ids_job ON tidemill.task_ids USING btree (job_id);
 CREATE INDEX turns_order ON tidemill.turns USING btree (queue, priority, ready_at, group_id);
 
 CREATE INDEX unique_keys_seen ON tidemill.unique_keys USING btree (seen_at);
+
+CREATE INDEX waits_until ON tidemill.waits USING btree (until) WHERE (until IS NOT NULL);
+
+CREATE TRIGGER jobs_live_awaited AFTER DELETE ON tidemill.jobs_live FOR EACH ROW WHEN (old.awaited) EXECUTE FUNCTION tidemill.note_ending();
+
+COMMENT ON TRIGGER jobs_live_awaited ON tidemill.jobs_live IS 'Fires for jobs alone for which others wait.';
 
 CREATE TRIGGER schedule_written BEFORE INSERT OR UPDATE ON tidemill.schedules FOR EACH ROW EXECUTE FUNCTION tidemill.schedule_written();
 

@@ -9,7 +9,7 @@ select
   priority,
   attempt,
   max_attempts,
-  coalesce(nullif(run_at, 'infinity'), due_at) as run_at,
+  nullif(coalesce(nullif(run_at, 'infinity'), due_at), 'infinity') as run_at,
   created_at,
   started_at,
   worker_id,

@@ -8,7 +8,7 @@ comment on column schema_compatibility.verbs_digest
 create or replace function tell(p_message text) returns void
 language sql
 as $$ select pg_notify(current_schema(), p_message) $$;
-comment on function tell(text) is 'Sends a wake-up hint to all processes of this Tidemill: q:<queue>, g:<queue> (a job that takes turns), f: (a limit has room), c:<job to cancel>, e:<job>:<seq>, w: (settings changed).';
+comment on function tell(text) is 'Sends a wake-up hint to all processes of this Tidemill: q:<queue>, g:<queue> (a job that takes turns), f: (a limit has room), c:<job to cancel>, e:<job>:<seq>, d: (a job ended for which others wait), w: (settings changed).';
 
 create or replace function backoff(p_attempt integer, p_first interval, p_factor double precision, p_max interval, p_jitter double precision)
 returns interval
@@ -125,7 +125,7 @@ language sql
 stable
 as $$
   select case
-    when p_state not in ('available', 'waiting') or p_state = 'waiting' and p_due_at is null then p_state::text
+    when p_state not in ('available', 'waiting') or p_state = 'waiting' and coalesce(p_due_at, 'infinity') = 'infinity' then p_state::text
     when p_attempt > 0 then 'retrying'
     when coalesce(p_due_at, p_run_at) > now() then 'scheduled'
     else p_state::text

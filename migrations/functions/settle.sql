@@ -12,6 +12,7 @@ begin
   p_job.last_worker_id := coalesce(p_job.worker_id, p_job.last_worker_id);
   p_job.lease_id := null;
   p_job.worker_id := null;
+  p_job.due_at := case when p_job.due_at is not null then least(p_job.due_at, p_job.finished_at) end;
   if p_job.run_at = 'infinity' then
     p_job.run_at := coalesce(p_job.due_at, p_job.finished_at);
   end if;
@@ -20,6 +21,10 @@ begin
   delete from running where job_id = p_job.id;
   delete from jobs_live where id = p_job.id;
   insert into jobs select (p_job).*;
+  delete from waits where job_id = p_job.id;
+  if p_job.awaited then
+    perform tell('d:');
+  end if;
 end
 $$;
 comment on function archive(jobs) is 'Moves a locked live job to the history of today, in the final state that the given row says.';
@@ -52,8 +57,12 @@ end
 $$;
 comment on function queue_again(jobs, timestamptz) is 'Puts a locked live job back into its queue, due at a time; one of a group goes to its line.';
 
+-- As it was before p_wait; a call without it finds the one below.
+drop function if exists settle_attempt(uuid, uuid, text, jsonb, interval, jsonb);
+
 create or replace function settle_attempt(
-  p_job uuid, p_lease uuid, p_outcome text, p_error jsonb default null, p_delay interval default null, p_usage jsonb default null
+  p_job uuid, p_lease uuid, p_outcome text, p_error jsonb default null, p_delay interval default null, p_usage jsonb default null,
+  p_wait jsonb default null
 )
 returns text
 language plpgsql
@@ -121,15 +130,19 @@ begin
     end if;
     -- The lease is void from here on; it tells a repeated snooze from another one.
     noted := append_event(j.id, j.attempt, p_outcome, jsonb_strip_nulls(jsonb_build_object(
-      'run_at', j.run_at, 'delay_seconds', extract(epoch from p_delay), 'lease_id', p_lease)));
+      'run_at', case when p_outcome <> 'waits' then j.run_at end,
+      'delay_seconds', extract(epoch from p_delay), 'lease_id', p_lease, 'for', p_wait)));
     j.attempt := j.attempt - 1;
+  end if;
+  if p_outcome = 'waits' then
+    return hold(j, p_wait);
   end if;
   perform queue_again(j, j.run_at);
   return case when j.group_id is null then 'available' else 'waiting' end;
 end
 $$;
-comment on function settle_attempt(uuid, uuid, text, jsonb, interval, jsonb)
-  is 'Ends an attempt that did not complete: failed, timed_out, crashed, snoozed, released or cancelled. Decides between retry and the end; answers the new state, null if the lease is lost.';
+comment on function settle_attempt(uuid, uuid, text, jsonb, interval, jsonb, jsonb)
+  is 'Ends an attempt that did not complete: failed, timed_out, crashed, snoozed, released, waits (see hold) or cancelled. Decides between retry and the end; answers the new state, null if the lease is lost.';
 
 create or replace function sweep(p_limit integer default 500) returns table (job_id uuid, lease_id uuid, state text, reason text)
 language plpgsql

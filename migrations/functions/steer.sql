@@ -74,8 +74,9 @@ begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
+  -- One that is held back has no time at which it is due.
   if (j.state = 'available' or j.group_id is not null and j.state = 'waiting')
-    and coalesce(j.due_at, j.run_at) > clock_timestamp() then
+    and coalesce(j.due_at, j.run_at) > clock_timestamp() and coalesce(j.due_at, j.run_at) < 'infinity' then
     perform queue_again(j, clock_timestamp());
     perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry',
       jsonb_build_object('by', p_by, 'was_due_at', coalesce(j.due_at, j.run_at)))));
@@ -97,7 +98,7 @@ begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
-  if j.state = 'available' or j.group_id is not null and j.state = 'waiting' then
+  if (j.state = 'available' or j.group_id is not null and j.state = 'waiting') and coalesce(j.due_at, j.run_at) < 'infinity' then
     perform queue_again(j, due);
     perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'snoozed',
       jsonb_build_object('by', p_by, 'run_at', due))));

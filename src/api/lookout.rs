@@ -111,7 +111,14 @@ impl Lookout {
                 }
             }
             Ok(Wake::AllEvents | Wake::Missed) | Err(RecvError::Lagged(_)) => self.look_at_all(),
-            Ok(Wake::Queue(_) | Wake::Turns(_) | Wake::Freed | Wake::Cancel(_) | Wake::Settings) => {}
+            Ok(
+                Wake::Queue(_)
+                | Wake::Turns(_)
+                | Wake::Freed
+                | Wake::Cancel(_)
+                | Wake::Dependents
+                | Wake::Settings,
+            ) => {}
             Err(RecvError::Closed) => self.hears = false,
         }
     }

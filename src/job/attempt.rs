@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 /// Why an attempt is asked to stop before its handler is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,4 +82,25 @@ pub enum Outcome {
     Cancelled,
     /// The worker hands the job back at shutdown, at no cost of an attempt.
     Released,
+    /// The job goes on when something is there, at no cost of an attempt.
+    Waits { wait: Wait },
+}
+
+/// What a job waits for before it goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Wait {
+    /// A message to the job.
+    Signal {
+        /// Its name.
+        signal: String,
+        /// After so long it goes on without.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        timeout_seconds: Option<f64>,
+    },
+    /// The end of other jobs, whatever it is.
+    Jobs {
+        /// Their ids.
+        parents: Vec<Uuid>,
+    },
 }

@@ -66,6 +66,8 @@ pub struct JobDocument {
     /// Cancelled if it was not started by then.
     #[serde(serialize_with = "micros_or_null")]
     pub expires_at: Option<DateTime<Utc>>,
+    /// The workflow that it belongs to, which is a job itself.
+    pub workflow_id: Option<Uuid>,
     /// Where to go from here.
     pub links: Links,
     /// Number of the job's last event when this was read; 0 if it has none.

@@ -2,6 +2,7 @@
 //! once. Needs no leader, for every duty is idempotent and judged by the database.
 
 mod partitions;
+mod resolve;
 mod scheduler;
 mod sweep;
 
@@ -41,6 +42,7 @@ pub async fn run(
         every(settings.sweep, &stop, || sweep::sweep(&store, &notifier)),
         every(Duration::from_mins(10), &stop, || partitions::keep(&store, settings.retention)),
         scheduler::run(&store, &wakes, &stop),
+        resolve::run(&store, &wakes, &stop),
     );
 }
 

@@ -18,13 +18,21 @@ pub struct Completed {
     pub usage: Usage,
 }
 
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// The leases that completed their jobs.
+    pub held: HashSet<Uuid>,
+    /// Other jobs wait for one of these: [`Store::resolve`] is due.
+    pub awaited: bool,
+}
+
 impl Store {
-    /// Completes a batch; answers the leases that completed their jobs, be it by an earlier call whose answer was cut
-    /// off. Commits to disk before it answers.
+    /// Completes a batch. Commits to disk before it answers.
     ///
     /// # Errors
     /// When the database fails; then none of the batch is completed.
-    pub async fn complete(&self, batch: &[Completed]) -> Result<HashSet<Uuid>> {
+    pub async fn complete(&self, batch: &[Completed]) -> Result<Done> {
         let jobs: Vec<Uuid> = batch.iter().map(|item| item.job_id).collect();
         let leases: Vec<Uuid> = batch.iter().map(|item| item.lease_id).collect();
         let results: Vec<Option<Value>> = batch.iter().map(|item| item.result.clone()).collect();
@@ -32,14 +40,13 @@ impl Store {
             .iter()
             .map(|item| serde_json::to_value(&item.usage).ok().filter(|_| !item.usage.is_empty()))
             .collect();
-        let held = match self.complete_rows(&jobs, &leases, &results, &usages).await {
+        match self.complete_rows(&jobs, &leases, &results, &usages).await {
             Err(error) if error.is_missing_partition() => {
                 self.ensure_partitions().await?;
-                self.complete_rows(&jobs, &leases, &results, &usages).await?
+                self.complete_rows(&jobs, &leases, &results, &usages).await
             }
-            other => other?,
-        };
-        Ok(held.into_iter().collect())
+            other => other,
+        }
     }
 
     async fn complete_rows(
@@ -48,8 +55,8 @@ impl Store {
         leases: &[Uuid],
         results: &[Option<Value>],
         usages: &[Option<Value>],
-    ) -> Result<Vec<Uuid>> {
-        let held = sqlx::query_scalar!(
+    ) -> Result<Done> {
+        let rows = sqlx::query!(
             r#"
             with input as materialized (
               select *
@@ -84,14 +91,15 @@ impl Store {
               id, kind, queue, state, priority, attempt, max_attempts, run_at, created_at, started_at, finished_at,
               cancel_requested_at, last_lease_id, last_worker_id, args, result, error, execution_id, tags, metadata,
               soft_timeout, hard_timeout, retain, retain_until, concurrency_keys, fair_key, group_id, due_at, expires_at,
-              unique_key)
+              unique_key, workflow_id, awaited)
             select
               g.id, g.kind, g.queue, 'completed', g.priority, g.attempt, g.max_attempts, g.run_at, g.created_at,
               g.started_at, clock_timestamp(), g.cancel_requested_at, g.lease_id, g.worker_id, g.args, g.new_result,
               g.error, g.execution_id, g.tags, g.metadata, g.soft_timeout, g.hard_timeout, g.retain,
-              clock_timestamp() + g.retain, g.concurrency_keys, g.fair_key, g.group_id, g.due_at, g.expires_at, g.unique_key
+              clock_timestamp() + g.retain, g.concurrency_keys, g.fair_key, g.group_id, g.due_at, g.expires_at,
+              g.unique_key, g.workflow_id, g.awaited
             from gone g
-            returning last_lease_id as "lease_id!"
+            returning last_lease_id as "lease_id!", awaited
             "#,
             jobs,
             leases,
@@ -100,7 +108,10 @@ impl Store {
         )
         .fetch_all(self.writes())
         .await?;
-        Ok(held)
+        Ok(Done {
+            awaited: rows.iter().any(|row| row.awaited == Some(true)),
+            held: rows.into_iter().map(|row| row.lease_id).collect(),
+        })
     }
 
     /// Which leases of a batch completed their job by an earlier call, whose answer was cut off.

@@ -34,6 +34,7 @@ pub(super) struct DocumentRow {
     pub(super) concurrency_keys: Option<Vec<String>>,
     pub(super) fair_key: Option<String>,
     pub(super) expires_at: Option<DateTime<Utc>>,
+    pub(super) workflow_id: Option<Uuid>,
     pub(super) percent: Option<f32>,
     pub(super) step: Option<String>,
     pub(super) progress_data: Option<Readable>,
@@ -59,7 +60,7 @@ macro_rules! documents {
               error,
               attempt as "attempt!",
               max_attempts as "max_attempts!",
-              coalesce(nullif(run_at, 'infinity'), due_at) as run_at,
+              nullif(coalesce(nullif(run_at, 'infinity'), due_at), 'infinity') as run_at,
               created_at as "created_at!",
               started_at,
               finished_at,
@@ -71,6 +72,7 @@ macro_rules! documents {
               concurrency_keys,
               fair_key,
               expires_at,
+              workflow_id,
               percent,
               step,
               progress_data as "progress_data: super::readable::Readable",
@@ -119,6 +121,7 @@ impl From<DocumentRow> for JobDocument {
             concurrency_keys: row.concurrency_keys.unwrap_or_default(),
             fair_key: row.fair_key,
             expires_at: row.expires_at,
+            workflow_id: row.workflow_id,
             last_seq: row.last_seq.unwrap_or(0),
         }
     }

@@ -89,6 +89,7 @@ impl Enqueued {
             concurrency_keys: self.concurrency_keys.clone(),
             fair_key: self.fair_key.clone(),
             expires_at: self.expires_at,
+            workflow_id: None,
             links: Links::of(self.id),
             last_seq: 0,
         }

@@ -32,6 +32,8 @@ pub enum Wake {
     AllEvents,
     /// A running job shall be cancelled.
     Cancel(Uuid),
+    /// A job ended for which others wait.
+    Dependents,
     /// Somebody changed slots or keys.
     Settings,
     /// Hints may have been missed: look at everything.
@@ -185,6 +187,7 @@ fn parse(line: &str) -> Option<Wake> {
             let (job_id, seq) = mark.split_once(':')?;
             Some(Wake::Event(job_id.parse().ok()?, seq.parse().ok()?))
         }
+        ("d", _) => Some(Wake::Dependents),
         ("w", _) => Some(Wake::Settings),
         _ => None,
     }

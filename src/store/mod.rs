@@ -33,6 +33,7 @@ pub mod queues;
 mod readable;
 pub mod remote_worker;
 pub mod report;
+pub mod resolve;
 pub mod retry;
 pub mod schedules;
 mod session;

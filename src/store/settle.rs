@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Result, Store};
-use crate::job::attempt::{Outcome, Usage};
+use crate::job::attempt::{Outcome, Usage, Wait};
 
 /// What is put off longer is put off for ever.
 const LONGEST_SNOOZE: Duration = Duration::from_hours(100 * 365 * 24);
@@ -17,17 +17,19 @@ const LONGEST_SNOOZE: Duration = Duration::from_hours(100 * 365 * 24);
 pub struct Settled {
     pub job_id: Uuid,
     pub lease_id: Uuid,
-    /// failed, `timed_out`, snoozed, released or cancelled.
+    /// failed, `timed_out`, snoozed, released, waits or cancelled.
     pub word: &'static str,
     pub error: Option<Value>,
     pub delay: Option<Duration>,
     pub usage: Usage,
+    pub wait: Option<Wait>,
 }
 
 impl Settled {
     /// The row for an outcome; `None` for one that completed.
     #[must_use]
     pub fn of(job_id: Uuid, lease_id: Uuid, outcome: Outcome, usage: Usage) -> Option<Self> {
+        let mut wait = None;
         let (word, error, delay) = match outcome {
             Outcome::Completed { .. } => return None,
             Outcome::Failed { failure } => {
@@ -37,8 +39,12 @@ impl Settled {
             Outcome::Snoozed { delay } => ("snoozed", None, Some(delay.min(LONGEST_SNOOZE))),
             Outcome::Cancelled => ("cancelled", None, None),
             Outcome::Released => ("released", None, None),
+            Outcome::Waits { wait: wish } => {
+                wait = Some(wish);
+                ("waits", None, None)
+            }
         };
-        Some(Self { job_id, lease_id, word, error, delay, usage })
+        Some(Self { job_id, lease_id, word, error, delay, usage, wait })
     }
 }
 
@@ -58,12 +64,16 @@ impl Store {
             .iter()
             .map(|item| serde_json::to_value(&item.usage).ok().filter(|_| !item.usage.is_empty()))
             .collect();
+        let waits: Vec<Option<Value>> = batch
+            .iter()
+            .map(|item| item.wait.as_ref().and_then(|wait| serde_json::to_value(wait).ok()))
+            .collect();
         let states = sqlx::query_scalar!(
             r#"
             with wished as materialized (
               select i.*
-              from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::double precision[], $6::jsonb[])
-                with ordinality as i (job_id, lease_id, outcome, error, delay_seconds, usage, ord)
+              from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::double precision[], $6::jsonb[], $7::jsonb[])
+                with ordinality as i (job_id, lease_id, outcome, error, delay_seconds, usage, wait, ord)
               left join jobs_live j on j.id = i.job_id
               -- In the order of those who take unique keys and line groups up, so that nobody waits for ever.
               order by j.unique_key, j.queue, j.priority, j.group_id, i.ord
@@ -71,7 +81,8 @@ impl Store {
             settled as materialized (
               select
                 w.ord,
-                settle_attempt(w.job_id, w.lease_id, w.outcome, w.error, make_interval(secs => w.delay_seconds), w.usage) as state
+                settle_attempt(
+                  w.job_id, w.lease_id, w.outcome, w.error, make_interval(secs => w.delay_seconds), w.usage, w.wait) as state
               from wished w
             )
             select state
@@ -84,6 +95,7 @@ impl Store {
             &errors as &[Option<Value>],
             &delays as &[Option<f64>],
             &usages as &[Option<Value>],
+            &waits as &[Option<Value>],
         )
         .fetch_all(self.writes())
         .await?;

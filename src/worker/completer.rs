@@ -145,18 +145,21 @@ fn count(shared: &Shared, item: &Settled, state: Option<&str>) {
         (_, None) => {}
         (_, Some("failed")) => metrics.jobs_failed.inc(),
         (_, Some("cancelled")) => metrics.jobs_cancelled.inc(),
-        ("snoozed" | "released", _) => metrics.jobs_snoozed.inc(),
+        ("snoozed" | "released" | "waits", _) => metrics.jobs_snoozed.inc(),
         _ => metrics.jobs_retried.inc(),
     }
 }
 
 /// Completes a batch; a lease whose completion was stored before, but not answered, counts as held.
 async fn completed(shared: &Shared, batch: &[Completed]) -> Result<HashSet<Uuid>> {
-    let mut held = shared.store.complete(batch).await?;
-    if held.len() < batch.len() {
-        held.extend(shared.store.completed_before(batch).await?);
+    let mut done = shared.store.complete(batch).await?;
+    if done.awaited {
+        shared.awaited.notify_one();
     }
-    Ok(held)
+    if done.held.len() < batch.len() {
+        done.held.extend(shared.store.completed_before(batch).await?);
+    }
+    Ok(done.held)
 }
 
 /// An ending for an outcome.

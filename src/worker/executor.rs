@@ -182,10 +182,11 @@ fn judge(
         Err(error) => error,
     };
     let usage = error.usage.clone();
-    let outcome = match (error.next, reason) {
+    let outcome = match (error.next.clone(), reason) {
         (_, Some(StopReason::LeaseLost)) => None,
         (_, Some(StopReason::Cancelled)) => Some(Outcome::Cancelled),
         (Next::Snooze(delay), _) => Some(Outcome::Snoozed { delay }),
+        (Next::Wait(wait), _) => Some(Outcome::Waits { wait: *wait }),
         (_, Some(StopReason::Shutdown)) => Some(Outcome::Released),
         (Next::Retry, Some(StopReason::SoftTimeout)) => {
             let soft = limits.soft.unwrap_or(limits.hard);

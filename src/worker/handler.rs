@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::context::Context;
-use crate::job::attempt::{Failure, Usage};
+use crate::job::attempt::{Failure, Usage, Wait};
 
 /// The code for one kind of job.
 ///
@@ -98,11 +98,13 @@ pub struct JobError {
     pub(crate) usage: Usage,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Next {
     Retry,
     Permanent,
     Snooze(Duration),
+    // Boxed to keep the error small.
+    Wait(Box<Wait>),
 }
 
 impl JobError {
@@ -120,6 +122,12 @@ impl JobError {
     #[must_use]
     pub fn snooze(delay: Duration) -> Self {
         Self::new(Next::Snooze(delay), "snoozed")
+    }
+
+    /// Nothing is wrong, but the job shall run again when something is there; costs no attempt. What it did
+    /// is done again then, unless a step remembers it.
+    pub(crate) fn wait(wait: Wait) -> Self {
+        Self::new(Next::Wait(Box::new(wait)), "waiting")
     }
 
     /// Names a stable class for grouping, such as `rate_limited`.

@@ -4,6 +4,7 @@
 mod claimer;
 mod completer;
 pub mod context;
+mod dependents;
 mod executor;
 pub mod handler;
 mod heart;
@@ -130,6 +131,8 @@ struct Shared {
     metrics: Arc<Metrics>,
     /// A slot or room in a lane became free.
     freed: tokio::sync::Notify,
+    /// A job completed for which others wait.
+    awaited: tokio::sync::Notify,
     /// Somebody asked the worker to claim no more.
     drain: CancellationToken,
 }
@@ -198,6 +201,7 @@ impl Worker {
         let mut writers = tokio::task::JoinSet::new();
         writers.spawn(reporter::run(shared.clone(), reports));
         writers.spawn(completer::run(shared.clone(), endings));
+        let dependents = tokio::spawn(dependents::run(shared.clone(), stop_helpers.clone()));
         let heart = tokio::spawn(heart::run(shared.clone(), wakes.clone(), stop_helpers.clone()));
         tracing::info!(worker = shared.id, kinds = ?shared.registry.kinds(), "claiming");
 
@@ -219,7 +223,7 @@ impl Worker {
             );
         }
         stop_helpers.cancel();
-        let _ = heart.await;
+        let _ = tokio::join!(heart, dependents);
         let goodbye = async {
             // After the last heartbeat, which would say otherwise.
             let _ = shared.store.worker_stopped(&shared.id).await;
@@ -369,6 +373,7 @@ impl WorkerBuilder {
             pulse: Pulse(Arc::new(std::sync::Mutex::new(tokio::time::Instant::now()))),
             metrics: metrics.unwrap_or_default(),
             freed: tokio::sync::Notify::new(),
+            awaited: tokio::sync::Notify::new(),
             drain: CancellationToken::new(),
         };
         Worker {

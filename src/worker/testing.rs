@@ -117,8 +117,9 @@ pub fn outcome_of(ended: Result<Completion, JobError>) -> (Outcome, Usage) {
         Ok(completion) => (Outcome::Completed { result: completion.result }, completion.usage),
         Err(error) => {
             let usage = error.usage.clone();
-            let outcome = match error.next {
+            let outcome = match error.next.clone() {
                 Next::Snooze(delay) => Outcome::Snoozed { delay },
+                Next::Wait(wait) => Outcome::Waits { wait: *wait },
                 Next::Retry | Next::Permanent => Outcome::Failed { failure: error.into_failure() },
             };
             (outcome, usage)

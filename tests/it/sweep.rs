@@ -126,7 +126,7 @@ async fn a_completion_behind_a_sweep_changes_nothing() {
             result: None,
             usage: tidemill::job::attempt::Usage::default(),
         };
-        store.complete(&[item]).await.unwrap().len()
+        store.complete(&[item]).await.unwrap().held.len()
     });
     let pid = crate::support::wait_for("the completion waits", || async {
         let waiting: Vec<(i32,)> = db

@@ -98,7 +98,13 @@ pub(super) async fn complete(
         return Err(problem.member("limit_bytes", RESULT_BYTES));
     }
     let done = Completed { job_id, lease_id, result, usage: Usage::default() };
-    if state.store.complete(std::slice::from_ref(&done)).await?.contains(&lease_id) {
+    let completed = state.store.complete(std::slice::from_ref(&done)).await?;
+    if completed.awaited {
+        let store = state.store.clone();
+        // What it cannot tell, a keeper tells.
+        tokio::spawn(async move { store.resolve().await });
+    }
+    if completed.held.contains(&lease_id) {
         state.metrics.jobs_completed.inc();
         state.notifier.events([(job_id, 0)]);
         state.notifier.freed();

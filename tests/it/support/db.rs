@@ -154,7 +154,7 @@ impl Db {
             result: None,
             usage: Usage::default(),
         };
-        !self.store.complete(&[item]).await.unwrap().is_empty()
+        !self.store.complete(&[item]).await.unwrap().held.is_empty()
     }
 
     /// Makes a lease look as if its worker had been silent for an hour.

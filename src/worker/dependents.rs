@@ -1,0 +1,21 @@
+//! Tells jobs of the ends that they wait for as soon as this worker wrote one, beside the writing of more.
+//! Only saves time: what it cannot tell, a keeper tells.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+
+/// Resolves whenever awaited jobs completed, until the token is cancelled.
+pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = shared.awaited.notified() => {}
+        }
+        if let Err(error) = shared.store.resolve().await {
+            tracing::warn!(%error, "jobs could not be told what they wait for; a keeper tells them");
+        }
+    }
+}
