@@ -16,14 +16,14 @@ create table workflows (
   created_at timestamptz not null default clock_timestamp(),
   constraint workflows_are_named check (name <> '' and length(name) <= 200),
   constraint workflows_on_failure_is_known check (on_failure in ('continue', 'cancel')),
-  constraint workflows_result_is_known check (result_is in ('object', 'array')),
+  constraint workflows_result_is_known check (result_is in ('object', 'array', 'last')),
   constraint workflows_are_done_once check (members >= 0 and done between 0 and members)
 ) with (fillfactor = 50);
 comment on table workflows is 'Workflows and groups. Each is a job of the kind tidemill.workflow with the same id, which waits for its members and ends with them.';
 comment on column workflows.id is 'The job that stands for it.';
 comment on column workflows.name is 'What people call it.';
 comment on column workflows.on_failure is 'continue: the members that do not depend on a failed one go on; cancel: all others are cancelled.';
-comment on column workflows.result_is is 'Its result: an object of the members'' results by name, or an array of them in order.';
+comment on column workflows.result_is is 'Its result: an object of the members'' results by name, an array of them in order, or the last one''s.';
 comment on column workflows.members is 'How many jobs it waits for.';
 comment on column workflows.done is 'How many of them ended.';
 comment on column workflows.created_at is 'When it was made.';
@@ -32,8 +32,10 @@ create table dependencies (
   job_id uuid not null,
   parent_id uuid not null,
   ord integer not null default 1,
+  member boolean not null default false,
   name text,
   pass_as text,
+  run_if text not null default 'all_completed',
   outcome text,
   resolved_at timestamptz,
   primary key (job_id, parent_id),
@@ -48,6 +50,8 @@ comment on table dependencies is 'Which job waits for the end of which; the memb
 comment on column dependencies.job_id is 'The job that waits.';
 comment on column dependencies.parent_id is 'The job that it waits for.';
 comment on column dependencies.ord is 'Order of the parents, from 1.';
+comment on column dependencies.member is 'True if the one that waits is the workflow of its parent.';
+comment on column dependencies.run_if is 'As in waits; what is retried waits by it again.';
 comment on column dependencies.name is 'What the parent is called in the workflow.';
 comment on column dependencies.pass_as is 'The arg under which the job gets the parent''s result; name[] gathers several into an array.';
 comment on column dependencies.outcome is 'How the parent ended: completed, failed, cancelled or skipped (it was not needed); null until it did.';
@@ -86,6 +90,7 @@ create table steps (
   name text not null,
   attempt integer not null,
   output jsonb,
+  spawned_id uuid,
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),
   primary key (job_id, name),
@@ -96,6 +101,7 @@ comment on column steps.job_id is 'The job.';
 comment on column steps.name is 'The step, unique in the job.';
 comment on column steps.attempt is 'The try that did it.';
 comment on column steps.output is 'What it gave back; for a cursor, how far the job is.';
+comment on column steps.spawned_id is 'The job that the step enqueued.';
 comment on column steps.created_at is 'When it was first stored; the order of the steps.';
 comment on column steps.updated_at is 'When it was last stored.';
 

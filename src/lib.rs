@@ -28,11 +28,15 @@ pub mod metrics;
 pub mod store;
 pub mod worker;
 
+pub use job::after::{After, RunIf};
 pub use job::attempt::StopReason;
 pub use job::new::NewJob;
 pub use job::settings::{Backoff, JobDefaults, KindSettings};
 pub use job::unique::{OnConflict, Unique};
+pub use job::workflow::Workflow;
 pub use store::enqueue::enqueue_in;
+pub use store::spawn::Ended;
+pub use store::workflows::create_workflow_in;
 pub use store::{Options, Store};
 pub use worker::context::Context;
 pub use worker::handler::{Handler, JobError};

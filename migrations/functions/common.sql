@@ -100,8 +100,12 @@ as $$
 $$;
 comment on function group_of(text[], text) is 'The group of jobs with these keys; null if there are none.';
 
+-- As it was without jobs to wait for.
+drop function if exists options_of(jsonb, text, jsonb, timestamptz, interval);
+
 create or replace function options_of(
-  p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamptz, p_expires_in interval
+  p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamptz, p_expires_in interval,
+  p_after jsonb, p_run_if text
 )
 returns jsonb
 language sql
@@ -115,10 +119,12 @@ as $$
       'fair_key', p_fair_key,
       'unique', p_unique,
       'expires_at', p_expires_at,
-      'expires_in_seconds', extract(epoch from p_expires_in))),
+      'expires_in_seconds', extract(epoch from p_expires_in),
+      'after', nullif(p_after, '[]'),
+      'run_if', p_run_if)),
     '{}')
 $$;
-comment on function options_of(jsonb, text, jsonb, timestamptz, interval) is 'What most jobs do not have, as insert_jobs takes it.';
+comment on function options_of(jsonb, text, jsonb, timestamptz, interval, jsonb, text) is 'What most jobs do not have, as insert_jobs takes it.';
 
 create or replace function shown_state(p_state job_state, p_attempt integer, p_run_at timestamptz, p_due_at timestamptz) returns text
 language sql

@@ -74,7 +74,16 @@ begin
   ),
   -- What most jobs do not have.
   optional as materialized (
-    select o.*, group_of(o.concurrency_keys, o.fair_key) as group_id
+    select
+      o.*,
+      group_of(o.concurrency_keys, o.fair_key) as group_id,
+      case
+        when o.wished_after is not null then exists (
+          select 1
+          from parents_of(o.wished_after) p
+          where p.id is null
+            or p.id <> all(p_ids) and not exists (select 1 from jobs x where x.id = p.id))
+      end as waits_in_vain
     from (
       select
         i.ord,
@@ -82,7 +91,12 @@ begin
         fill_key(i.options ->> 'fair_key', i.args) as fair_key,
         coalesce(
           (i.options ->> 'expires_at')::timestamptz,
-          now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)) as expires_at
+          now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)) as expires_at,
+        i.options -> 'after' as wished_after,
+        i.options ? 'after' or i.options ? 'container' as held,
+        i.options ? 'container' as container,
+        (i.options ->> 'workflow_id')::uuid as workflow_id,
+        nullif(i.options ? 'workflow_id', false) as awaited
       from input i
       where i.options is not null
     ) o
@@ -94,8 +108,13 @@ begin
       o.fair_key,
       o.expires_at,
       o.group_id,
+      coalesce(o.held, false) as held,
+      o.workflow_id,
+      o.awaited,
       case
-        when p_strict and i.unknown_kind then 'unknown_kind'
+        when i.kind like 'tidemill.%' and o.container is not true then 'reserved_kind'
+        when p_strict and i.unknown_kind and o.container is not true then 'unknown_kind'
+        when o.waits_in_vain then 'unknown_parent'
         when q.draining_at is not null then 'queue_draining'
         else i.verdict
       end as refusal
@@ -116,16 +135,17 @@ begin
   inserted as (
     insert into jobs_live (
       id, kind, queue, state, priority, max_attempts, run_at, args, execution_id, tags, metadata,
-      soft_timeout, hard_timeout, retain, concurrency_keys, fair_key, group_id, due_at, expires_at, unique_key)
+      soft_timeout, hard_timeout, retain, concurrency_keys, fair_key, group_id, due_at, expires_at, unique_key,
+      workflow_id, awaited)
     select
       j.id, j.kind, j.queue,
-      case when j.group_id is null then 'available' else 'waiting' end::job_state,
+      case when j.group_id is null and not j.held then 'available' else 'waiting' end::job_state,
       j.priority, j.max_attempts,
-      case when j.group_id is null then j.run_at else 'infinity' end,
+      case when j.group_id is null and not j.held then j.run_at else 'infinity' end,
       j.args, j.execution_id, j.tags, j.metadata,
       j.soft_timeout, j.hard_timeout, j.retain, j.concurrency_keys, j.fair_key, j.group_id,
-      case when j.group_id is not null then j.run_at end,
-      j.expires_at, j.unique_key
+      case when j.group_id is not null then case when j.held then 'infinity' else j.run_at end end,
+      j.expires_at, j.unique_key, j.workflow_id, j.awaited
     from judged j
     where j.refusal is null
       and (j.execution_id is null or j.id in (select n.job_id from named n))
@@ -137,6 +157,7 @@ begin
     select n.queue, n.priority, n.group_id, coalesce(n.concurrency_keys, '{}'), min(n.due_at)
     from inserted n
     where n.group_id is not null
+      and n.due_at < 'infinity'
     group by n.queue, n.priority, n.group_id, n.concurrency_keys
     order by n.queue, n.priority, n.group_id
     on conflict (queue, priority, group_id) do update
@@ -151,6 +172,10 @@ begin
   from judged j
   left join inserted n on n.id = j.id
   order by j.ord;
+  -- Only who waits for others pays for it.
+  if exists (select from unnest(p_options) as o (options) where o.options ? 'after' or o.options ? 'container') then
+    perform hold_new(p_ids, p_run_ats, p_delay_seconds, p_options);
+  end if;
   -- What replaces fields of jobs that came in the same call.
   perform replace_fields(v.holder, v.fields)
   from jsonb_to_recordset(verdicts) as v (ord bigint, holder uuid, fields jsonb)
@@ -161,14 +186,13 @@ begin
 end
 $$;
 comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[])
-  is 'The one way into the jobs table: fills defaults from the kind, refuses draining queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds}.';
+  is 'The one way into the jobs table: fills defaults from the kind, refuses draining queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container}.';
 
-create or replace function enqueue_many(p_jobs jsonb) returns setof uuid
+create or replace function enqueue_wishes(p_jobs jsonb, p_ids uuid[] default null, p_options jsonb[] default null) returns setof uuid
 language plpgsql
 set search_path from current
 as $$
 declare
-  refused record;
   made record;
 begin
   if jsonb_typeof(p_jobs) is distinct from 'array' then
@@ -176,13 +200,13 @@ begin
   end if;
   for made in
     with wished as (
-      select w.*, new_job_id() as id, item.ord
+      select w.*, coalesce(p_ids[item.ord], new_job_id()) as id, item.ord
       from jsonb_array_elements(p_jobs) with ordinality as item (value, ord)
       cross join lateral jsonb_to_record(item.value) as w (
         kind text, args jsonb, queue text, priority smallint, run_at timestamptz, delay interval,
         max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
         tags jsonb, metadata jsonb, retain interval, concurrency_key jsonb, fair_key text,
-        "unique" jsonb, expires_at timestamptz, expires_in interval)
+        "unique" jsonb, expires_at timestamptz, expires_in interval, after jsonb, run_if text)
     )
     select i.*
     from (
@@ -197,7 +221,12 @@ begin
         array_agg(execution_id order by ord) as execution_ids, array_agg(tags order by ord) as tags,
         array_agg(metadata order by ord) as metadata,
         array_agg(extract(epoch from retain)::double precision order by ord) as retains,
-        array_agg(options_of(concurrency_key, fair_key, "unique", expires_at, expires_in) order by ord) as options
+        array_agg(
+          case
+            when p_options is null then options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, after, run_if)
+            else coalesce(options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, null, null), '{}') || p_options[ord]
+          end
+          order by ord) as options
       from wished
     ) w
     cross join lateral insert_jobs(
@@ -205,29 +234,43 @@ begin
       w.soft_timeouts, w.hard_timeouts, w.execution_ids, w.tags, w.metadata, w.retains, false, w.options) i
     order by i.ord
   loop
-    if made.outcome not in ('created', 'existing', 'replaced') then
+    if made.outcome not in ('created', 'existing', 'replaced') or p_ids is not null and made.outcome <> 'created' then
       raise exception 'job % of the call was refused: %', made.ord, made.outcome
-        using errcode = case made.outcome when 'conflict' then 'unique_violation' else 'invalid_parameter_value' end,
+        using errcode = case made.outcome when 'conflict' then 'unique_violation' else '22TM1' end,
           hint = case made.outcome
             when 'queue_draining' then format('queue %s takes no new jobs; select resume_queue(%L)', made.queue, made.queue)
             when 'conflict' then format('job %s has its unique key; on_conflict = keep answers that one', made.id)
             when 'execution_id_taken' then 'another job has this execution id; find it in task_ids'
+            when 'unknown_parent' then 'a job can only wait for jobs that are kept'
+            when 'existing' then 'a job of a workflow is a new one: it cannot be unique with another'
+            when 'replaced' then 'a job of a workflow is a new one: it cannot be unique with another'
+            when 'reserved_kind' then 'kinds that begin with tidemill. are Tidemill''s own; create_workflow makes workflows'
           end;
     end if;
     -- Equal messages of one transaction are sent once.
-    if made.outcome = 'created' then
+    if made.outcome = 'created' and p_options is null then
       perform tell(case when made.state = 'available' then 'q:' else 'g:' end || made.queue);
     end if;
     return next made.id;
   end loop;
 end
 $$;
+comment on function enqueue_wishes(jsonb, uuid[], jsonb[])
+  is 'What enqueue_many and create_workflow have in common: with p_ids and p_options the jobs have these ids and wait for one another.';
+
+create or replace function enqueue_many(p_jobs jsonb) returns setof uuid
+language sql
+set search_path from current
+as $$
+  select enqueue_wishes(p_jobs)
+$$;
 comment on function enqueue_many(jsonb)
-  is 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in} in your transaction, all or none; answers their ids in order, for one that is not unique that of the existing job.';
+  is 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in, after, run_if} in your transaction, all or none; answers their ids in order, for one that is not unique that of the existing job.';
 
 -- As it was with fewer options; a call finds the one below.
 drop function if exists enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval);
 drop function if exists enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval, text[], text);
+drop function if exists enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval, text[], text, jsonb, timestamptz, interval);
 
 create or replace function enqueue(
   kind text, args jsonb default '{}', queue text default null, priority integer default null,
@@ -235,7 +278,8 @@ create or replace function enqueue(
   soft_timeout interval default null, hard_timeout interval default null, execution_id text default null,
   tags text[] default null, metadata jsonb default null, retain interval default null,
   concurrency_key text[] default null, fair_key text default null,
-  unique_by jsonb default null, expires_at timestamptz default null, expires_in interval default null
+  unique_by jsonb default null, expires_at timestamptz default null, expires_in interval default null,
+  after uuid[] default null, run_if text default null
 )
 returns uuid
 language sql
@@ -246,10 +290,11 @@ as $$
     'max_attempts', max_attempts, 'soft_timeout', soft_timeout, 'hard_timeout', hard_timeout,
     'execution_id', execution_id, 'tags', to_jsonb(tags), 'retain', retain,
     'concurrency_key', to_jsonb(concurrency_key), 'fair_key', fair_key,
-    'unique', unique_by, 'expires_at', expires_at, 'expires_in', expires_in))
+    'unique', unique_by, 'expires_at', expires_at, 'expires_in', expires_in,
+    'after', to_jsonb(after), 'run_if', run_if))
     -- Outside of the stripping: nulls inside args and metadata are the caller's.
     || jsonb_build_object('args', args)
     || case when metadata is null then '{}'::jsonb else jsonb_build_object('metadata', metadata) end))
 $$;
-comment on function enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval, text[], text, jsonb, timestamptz, interval)
+comment on function enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval, text[], text, jsonb, timestamptz, interval, uuid[], text)
   is 'Enqueues one job in your transaction: it commits or vanishes with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';

@@ -60,6 +60,7 @@ begin
     begin
       if old.parent = 'jobs' then
         execute format('delete from task_ids t using %I j where t.job_id = j.id and not exists (select 1 from jobs_live l where l.id = j.id)', old.part);
+        execute format('select forget(array(select j.id from %I j where not exists (select 1 from jobs_live l where l.id = j.id)))', old.part);
         execute format('delete from progress p using %I j where p.job_id = j.id and not exists (select 1 from jobs_live l where l.id = j.id)', old.part);
       end if;
       -- From here to the commit enqueue and claim wait: nothing slow may follow.
@@ -81,7 +82,7 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  pruned bigint;
+  pruned uuid[];
 begin
   delete from idempotency_keys
   where key in (select key from idempotency_keys where expires_at < now() limit p_limit for update skip locked);
@@ -89,7 +90,17 @@ begin
   delete from workers
   where seen_at < now() - interval '1 day' - lease_ttl;
   with old as materialized (
-    select id from jobs where finished_at is not null and retain_until < now() limit p_limit
+    select j.id
+    from jobs j
+    where j.finished_at is not null
+      and j.retain_until < now()
+      -- Somebody still waits for its result.
+      and (j.awaited is not true or not exists (
+        select 1
+        from dependencies d
+        join waits w on w.job_id = d.job_id
+        where d.parent_id = j.id))
+    limit p_limit
   ),
   -- A job that somebody retries meanwhile is not gone, and keeps all that is known of it.
   gone as materialized (
@@ -99,8 +110,9 @@ begin
   logs as (delete from events e using gone where e.job_id = gone.id),
   tries as (delete from attempts a using gone where a.job_id = gone.id),
   reports as (delete from progress p using gone where p.job_id = gone.id)
-  select count(*) into pruned from gone;
-  return pruned;
+  select array_agg(id) into pruned from gone;
+  perform forget(pruned);
+  return coalesce(cardinality(pruned), 0);
 end
 $$;
 comment on function prune(integer) is 'Removes finished jobs whose own retention ended, old idempotency keys, unique keys of jobs that are gone, and workers gone for a day; answers how many jobs. Repeat until 0.';

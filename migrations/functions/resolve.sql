@@ -34,48 +34,66 @@ as $$
 $$;
 comment on function passed_args(uuid) is 'The results of a job''s parents under the names that it wants them as.';
 
+create or replace function workflow_result(p_workflow uuid) returns jsonb
+language sql
+stable
+set search_path from current
+as $$
+  select case w.result_is
+      when 'array' then coalesce(jsonb_agg(j.result order by d.ord) filter (where d.parent_id is not null), '[]')
+      when 'last' then jsonb_agg(j.result order by d.ord desc) -> 0
+      else coalesce(jsonb_object_agg(coalesce(d.name, d.parent_id::text), j.result) filter (where d.parent_id is not null), '{}')
+    end
+  from workflows w
+  left join dependencies d on d.job_id = w.id and d.member
+  left join jobs j on j.id = d.parent_id
+  where w.id = p_workflow
+  group by w.result_is
+$$;
+comment on function workflow_result(uuid) is 'What a workflow brought: the results of its members.';
+
 create or replace function end_workflow(p_job jobs) returns void
 language plpgsql
 set search_path from current
 as $$
 declare
-  bad text;
-  how_many bigint;
+  members record;
 begin
-  select string_agg(coalesce(d.name, d.parent_id::text), ', ' order by d.ord) filter (where d.nth <= 5), max(d.nth)
-  into bad, how_many
+  select
+    count(*) filter (where d.outcome in ('failed', 'cancelled')) as bad,
+    count(*) filter (where d.outcome = 'failed') as failed,
+    count(*) > 0 and count(*) = count(*) filter (where d.outcome = 'skipped') as skipped,
+    string_agg(d.name, ', ' order by d.ord) filter (where d.nth_bad <= 5) as names
+  into members
   from (
-    select *, row_number() over (order by ord) as nth
+    select
+      outcome, ord, coalesce(name, parent_id::text) as name,
+      case when outcome in ('failed', 'cancelled') then
+        row_number() over (partition by outcome in ('failed', 'cancelled') order by outcome = 'failed' desc, ord)
+      end as nth_bad
     from dependencies
     where job_id = p_job.id
-      and outcome in ('failed', 'cancelled')
+      and member
   ) d;
-  p_job.state := case
-    when p_job.cancel_requested_at is not null then 'cancelled'
-    when bad is not null then 'failed'
-    else 'completed'
-  end;
-  if p_job.state = 'completed' then
-    select case w.result_is
-        when 'array' then coalesce(jsonb_agg(j.result order by d.ord) filter (where d.parent_id is not null), '[]')
-        else coalesce(jsonb_object_agg(coalesce(d.name, d.parent_id::text), j.result) filter (where d.parent_id is not null), '{}')
-      end
-    into p_job.result
-    from workflows w
-    left join dependencies d on d.job_id = w.id
-    left join jobs j on j.id = d.parent_id
-    where w.id = p_job.id
-    group by w.result_is;
-  elsif bad is not null then
+  if p_job.cancel_requested_at is not null then
+    p_job.state := 'cancelled';
+  elsif members.bad > 0 then
+    p_job.state := case when members.failed > 0 then 'failed' else 'cancelled' end;
     p_job.error := jsonb_build_object('type', 'workflow_failed', 'permanent', true,
-      'message', format('%s of its jobs did not complete: %s%s', how_many, bad, case when how_many > 5 then ', …' else '' end));
+      'message', format('%s of its jobs did not complete: %s%s', members.bad, members.names, case when members.bad > 5 then ', …' else '' end));
+  elsif members.skipped then
+    p_job.state := 'cancelled';
+    p_job.error := jsonb_build_object('type', 'skipped', 'permanent', true, 'message', 'none of its jobs was needed');
+  else
+    p_job.state := 'completed';
+    p_job.result := workflow_result(p_job.id);
   end if;
   perform archive(p_job);
 end
 $$;
-comment on function end_workflow(jobs) is 'Ends a locked workflow whose members have all ended: with their results, or with those that failed.';
+comment on function end_workflow(jobs) is 'Ends a locked workflow whose members have all ended: with their results, or with those that did not complete.';
 
-create or replace function resolve_one(p_job uuid, p_ended uuid[]) returns void
+create or replace function resolve_one(p_job uuid) returns void
 language plpgsql
 set search_path from current
 as $$
@@ -93,7 +111,7 @@ begin
   verdict := wait_verdict(p_job, w.run_if);
   if verdict = 'wait' then
     return;
-  elsif j.kind = 'tidemill.workflow' then
+  elsif j.kind = 'tidemill.workflow' and verdict = 'run' then
     perform end_workflow(j);
   elsif verdict = 'run' then
     if j.attempt = 0 then
@@ -122,7 +140,58 @@ begin
   perform tell(format('e:%s:0', p_job));
 end
 $$;
-comment on function resolve_one(uuid, uuid[]) is 'Judges one job that waits for others, by all that was told so far: goes on waiting, is let go, or ends.';
+comment on function resolve_one(uuid) is 'Judges one job that waits for others, by all that was told so far: goes on waiting, is let go, or ends.';
+
+create or replace function lock_workflows() returns void
+language sql
+set search_path from current
+as $$
+  select pg_advisory_xact_lock(hashtext('tidemill workflows ' || current_schema()), 0)
+$$;
+comment on function lock_workflows() is 'Until the end of the transaction nobody else tells jobs of ends, or cancels or retries what others wait for.';
+
+create or replace function note_progress(p_told uuid[]) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+  flow workflows;
+begin
+  for flow in
+    update workflows w
+    set done = least(w.members, w.done + t.ended)
+    from (select job_id, count(*) as ended from unnest(p_told) as t (job_id) group by job_id) t
+    where w.id = t.job_id
+      and exists (select from jobs_live l where l.id = w.id)
+    returning w.*
+  loop
+    perform tell(format('e:%s:%s', flow.id, append_event(flow.id, 0, 'progress', jsonb_build_object(
+      'percent', case when flow.members = 0 then 100 else round(100.0 * flow.done / flow.members, 2) end,
+      'step', format('%s of %s', flow.done, flow.members)))));
+  end loop;
+end
+$$;
+comment on function note_progress(uuid[]) is 'Counts members that ended for their workflows: each element of the array is the workflow of one.';
+
+create or replace function stop_workflow(p_workflow uuid) returns void
+language plpgsql
+set search_path from current
+as $$
+begin
+  perform cancel(l.id, 'another job of the workflow failed', 'tidemill')
+  from (
+    select l.id
+    from dependencies d
+    join jobs_live l on l.id = d.parent_id
+    where d.job_id = p_workflow
+      and d.member
+    order by l.id
+  ) l
+  -- What is there to clean up after a failure runs.
+  where not exists (select from waits w where w.job_id = l.id and w.run_if in ('any_failed', 'all_finished') and l.id not in (select id from workflows));
+end
+$$;
+comment on function stop_workflow(uuid) is 'Cancels the members of a workflow that are live, but for those that run after failures.';
 
 create or replace function resolve(p_limit integer default 500) returns integer
 language plpgsql
@@ -131,8 +200,14 @@ as $$
 declare
   ended uuid[];
   since timestamptz;
+  told uuid[];
   children uuid[];
 begin
+  if not exists (select from endings) then
+    return 0;
+  end if;
+  -- One at a time, and none beside those who cancel or retry whole workflows.
+  perform lock_workflows();
   with taken as (
     delete from endings
     where job_id in (select job_id from endings order by at limit p_limit for update skip locked)
@@ -142,16 +217,14 @@ begin
   if ended is null then
     return 0;
   end if;
-  -- One that somebody retries meanwhile waits for us or is live again, and tells of its end later.
+  -- One that was retried meanwhile is live again and tells of its end later.
   with parents as materialized (
     select j.id, outcome_of(j) as outcome
     from jobs j
     where j.id = any(ended)
       and j.finished_at >= since
-    order by j.id
-    for share
   ),
-  told as (
+  noted as (
     update dependencies d
     set outcome = coalesce(p.outcome, 'cancelled'), resolved_at = clock_timestamp()
     from unnest(ended) as e (id)
@@ -160,17 +233,17 @@ begin
       and d.outcome is null
       and (p.id is not null or not exists (select 1 from jobs j where j.id = e.id))
     returning d.job_id
-  ),
-  counted as (
-    update workflows w
-    set done = least(w.members, w.done + t.ended)
-    from (select job_id, count(*) as ended from told group by job_id) t
-    where w.id = t.job_id
   )
-  select array_agg(distinct job_id) into children from told;
+  select array_agg(job_id) into told from noted;
+  perform note_progress(told);
   -- All of them first, in order; each statement from here on sees what others told before.
-  children := array(select id from jobs_live where id = any(children) and state = 'waiting' order by id for update);
-  perform resolve_one(j.id, ended)
+  children := array(select id from jobs_live where id = any(told) and state = 'waiting' order by id for update);
+  perform stop_workflow(w.id)
+  from workflows w
+  where w.id = any(children)
+    and w.on_failure = 'cancel'
+    and exists (select from dependencies d where d.job_id = w.id and d.member and d.outcome = 'failed');
+  perform resolve_one(j.id)
   from (select * from jobs_live where id = any(children) order by queue, priority, group_id, id) j;
   return cardinality(ended);
 end

@@ -10,6 +10,9 @@ begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
+  if j.kind = 'tidemill.workflow' then
+    return cancel_workflow(p_job, p_reason, p_by);
+  end if;
   if j.state = 'running' then
     if j.cancel_requested_at is null then
       update jobs_live set cancel_requested_at = clock_timestamp() where id = p_job;
@@ -21,6 +24,12 @@ begin
   end if;
   j.state := 'cancelled';
   j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
+  -- Its children, if it waits for them.
+  perform cancel(s.spawned_id, coalesce(p_reason, 'the job that spawned it is cancelled'), p_by)
+  from steps s
+  where s.job_id = p_job
+    and s.spawned_id is not null
+  order by s.spawned_id;
   perform archive(j);
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'cancel_requested',
     jsonb_strip_nulls(jsonb_build_object('by', p_by, 'reason', p_reason)))));
@@ -35,9 +44,16 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  j jobs := lock_job(p_job);
+  j jobs;
 begin
-  if j.finished_at is null then
+  -- Before the job, as everybody does who tells others of it.
+  if exists (select from dependencies where parent_id = p_job) then
+    perform lock_workflows();
+  end if;
+  j := lock_job(p_job);
+  if j.kind = 'tidemill.workflow' then
+    return retry_workflow(p_job, p_by);
+  elsif j.finished_at is null then
     return run_now(p_job, p_by);
   end if;
   delete from jobs where id = p_job and finished_at = j.finished_at;
@@ -56,6 +72,9 @@ begin
     perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
   insert into jobs_live select (j).*;
+  if j.awaited then
+    perform reopen(p_job);
+  end if;
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry', jsonb_build_object('by', p_by))));
   perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
   return j.state::text;
@@ -108,6 +127,18 @@ end
 $$;
 comment on function snooze(uuid, interval, text) is 'Puts off a job that does not run. Answers its state, null if there is no such job.';
 
+create or replace function forget(p_jobs uuid[]) returns void
+language sql
+set search_path from current
+as $$
+  delete from dependencies where job_id = any(p_jobs);
+  delete from waits where job_id = any(p_jobs);
+  delete from workflows where id = any(p_jobs);
+  delete from steps where job_id = any(p_jobs);
+  delete from signals where job_id = any(p_jobs);
+$$;
+comment on function forget(uuid[]) is 'Removes what is known of jobs that are gone, beside their history.';
+
 create or replace function delete_job(p_job uuid) returns text
 language plpgsql
 set search_path from current
@@ -117,7 +148,7 @@ declare
 begin
   if j.id is null then
     return null;
-  elsif j.state = 'running' then
+  elsif j.state = 'running' or j.finished_at is null and j.kind = 'tidemill.workflow' then
     return 'running';
   end if;
   delete from jobs where id = p_job;
@@ -125,6 +156,7 @@ begin
   delete from events where job_id = p_job;
   delete from attempts where job_id = p_job;
   delete from progress where job_id = p_job;
+  perform forget(array[p_job]);
   return 'deleted';
 end
 $$;

@@ -19,49 +19,119 @@ when (old.awaited)
 execute function note_ending();
 comment on trigger jobs_live_awaited on jobs_live is 'Fires for jobs alone for which others wait.';
 
-create or replace function link_jobs(
-  p_jobs uuid[], p_parents uuid[], p_ords integer[] default null, p_names text[] default null, p_pass_as text[] default null
-)
-returns void
+create or replace function parents_of(p_after jsonb)
+returns table (id uuid, ord integer, name text, pass_as text, member boolean)
+language sql
+stable
+set search_path from current
+as $$
+  select
+    case
+      when e.job like 'execution:%' then (select t.job_id from task_ids t where t.execution_id = substr(e.job, 11))
+      else e.job::uuid
+    end,
+    e.ord::integer,
+    e.value ->> 'name',
+    e.value ->> 'as',
+    coalesce((e.value ->> 'member')::boolean, false)
+  from (
+    select value, ord, case jsonb_typeof(value) when 'object' then value ->> 'job' else value #>> '{}' end as job
+    from jsonb_array_elements(p_after) with ordinality as a (value, ord)
+  ) e
+$$;
+comment on function parents_of(jsonb) is 'Reads what a job waits for: an array of job ids or execution:NAME, or of {job, as, name, member}.';
+
+create or replace function link_jobs(p_jobs uuid[], p_afters jsonb[], p_run_ifs text[]) returns void
 language plpgsql
 set search_path from current
 as $$
 declare
+  parents uuid[] := array(select distinct p.id from unnest(p_afters) as a (after) cross join parents_of(a.after) p);
   unknown uuid;
 begin
   -- A parent that is live stays so until the edge is committed, and tells of its end then.
-  with parents as materialized (
+  with live as materialized (
     select id, awaited
     from jobs_live
-    where id = any(p_parents)
+    where id = any(parents)
     order by id
     for no key update
   )
   update jobs_live j
   set awaited = true
-  from parents p
+  from live p
   where j.id = p.id
     and p.awaited is not true;
-  select i.parent_id into unknown
-  from unnest(p_parents) as i (parent_id)
-  where not exists (select 1 from jobs j where j.id = i.parent_id)
+  select i.id into unknown
+  from unnest(parents) as i (id)
+  where i.id is null
+    or not exists (select 1 from jobs j where j.id = i.id)
   limit 1;
   if found then
     raise exception 'there is no job % to wait for', unknown
-      using errcode = 'no_data_found', hint = 'a job can only wait for jobs that are kept';
+      using errcode = '22TM1', hint = 'a job can only wait for jobs that are kept';
   end if;
-  insert into dependencies as d (job_id, parent_id, ord, name, pass_as, outcome, resolved_at)
+  insert into dependencies (job_id, parent_id, ord, member, name, pass_as, run_if, outcome, resolved_at)
   select
-    i.job_id, i.parent_id, coalesce(i.ord, i.nth), i.name, i.pass_as,
+    i.job_id, p.id, p.ord, p.member, p.name, p.pass_as, i.run_if,
     outcome_of(j), case when j.finished_at is not null then clock_timestamp() end
-  from unnest(p_jobs, p_parents, p_ords, p_names, p_pass_as) with ordinality as i (job_id, parent_id, ord, name, pass_as, nth)
-  join jobs j on j.id = i.parent_id
-  order by i.job_id, i.parent_id
+  from unnest(p_jobs, p_afters, p_run_ifs) as i (job_id, after, run_if)
+  cross join parents_of(i.after) p
+  join jobs j on j.id = p.id
+  order by i.job_id, p.id
   on conflict (job_id, parent_id) do nothing;
 end
 $$;
-comment on function link_jobs(uuid[], uuid[], integer[], text[], text[])
-  is 'Makes jobs wait for others: job n of the arrays for parent n. A parent that has ended counts at once. Raises an error if there is no such parent.';
+comment on function link_jobs(uuid[], jsonb[], text[])
+  is 'Makes jobs wait for others, see parents_of. A parent that has ended counts at once. Raises an error if there is no such parent.';
+
+create or replace function hold_new(p_ids uuid[], p_run_ats timestamptz[], p_delay_seconds double precision[], p_options jsonb[]) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+  held uuid[];
+begin
+  -- One of a workflow was refused; then its caller refuses all.
+  if exists (
+    select
+    from unnest(p_options) as i (options)
+    cross join parents_of(i.options -> 'after') p
+    where p.id = any(p_ids)
+      and not exists (select from jobs_live j where j.id = p.id))
+  then
+    return;
+  end if;
+  with held as (
+    select i.*
+    from unnest(p_ids, p_run_ats, p_delay_seconds, p_options) with ordinality as i (id, run_at, delay_seconds, options, ord)
+    join jobs_live j on j.id = i.id
+    where i.options ? 'after' or i.options ? 'container'
+  )
+  insert into waits (job_id, run_if, run_at, delay)
+  select
+    h.id,
+    coalesce(h.options ->> 'run_if', 'all_completed'),
+    h.run_at,
+    make_interval(secs => h.delay_seconds)
+  from held h
+  order by h.ord;
+  held := array(
+    select i.id
+    from unnest(p_ids, p_options) with ordinality as i (id, options, ord)
+    join waits w on w.job_id = i.id
+    order by i.ord);
+  perform link_jobs(array_agg(i.id), array_agg(i.options -> 'after'), array_agg(w.run_if))
+  from unnest(p_ids, p_options) as i (id, options)
+  join waits w on w.job_id = i.id
+  where i.options ? 'after'
+  having count(*) > 0;
+  -- What they wait for may be over already.
+  perform resolve_one(h.id) from unnest(held) as h (id);
+end
+$$;
+comment on function hold_new(uuid[], timestamptz[], double precision[], jsonb[])
+  is 'Makes new jobs wait for the others that their options name; a delay counts from then on. insert_jobs calls it.';
 
 create or replace function wait_verdict(p_job uuid, p_run_if text) returns text
 language sql
@@ -98,7 +168,7 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  parents uuid[] := array(select jsonb_array_elements_text(p_wait -> 'parents')::uuid);
+  parents jsonb := p_wait -> 'parents';
 begin
   update jobs_live
   set
@@ -116,17 +186,18 @@ begin
   insert into waits (job_id, run_if, signal, until)
   values (
     p_job.id,
-    coalesce(p_wait ->> 'run_if', 'all_finished'),
+    'all_finished',
     p_wait ->> 'signal',
     clock_timestamp() + make_interval(secs => (p_wait ->> 'timeout_seconds')::double precision))
   on conflict (job_id) do update
   set run_if = excluded.run_if, signal = excluded.signal, until = excluded.until, run_at = null, delay = null, since = clock_timestamp();
-  perform link_jobs(array_fill(p_job.id, array[cardinality(parents)]), parents)
-  where cardinality(parents) > 0;
+  if parents is not null then
+    perform link_jobs(array[p_job.id], array[parents], array['all_finished']);
+  end if;
   -- What it waits for may be there already.
   if (case
     when p_wait ? 'signal' then exists (select 1 from signals s where s.job_id = p_job.id and s.name = p_wait ->> 'signal')
-    else wait_verdict(p_job.id, coalesce(p_wait ->> 'run_if', 'all_finished')) <> 'wait'
+    else wait_verdict(p_job.id, 'all_finished') <> 'wait'
   end) then
     perform let_go(p_job.id);
   end if;
@@ -134,7 +205,7 @@ begin
 end
 $$;
 comment on function hold(jobs, jsonb)
-  is 'Makes a locked live job wait for {signal, timeout_seconds} or {parents, run_if}, and goes on at once if that is there. Answers its state.';
+  is 'Makes a locked live job wait for {signal, timeout_seconds} or for the end of {parents}, and goes on at once if that is there. Answers its state.';
 
 create or replace function let_go(p_job uuid) returns void
 language plpgsql

@@ -1,5 +1,5 @@
 //! What a failure of the store is to a caller: wait, correct a value, or a fault of ours. Must never
-//! tell the database's own words.
+//! tell the database's own words, only those of Tidemill's functions.
 
 use super::job_id::failed;
 use super::problem::{Case, Problem};
@@ -16,6 +16,13 @@ impl From<store::Error> for Problem {
 
 /// The problem of a value that the database cannot store.
 pub(super) fn refused_value(error: &store::Error) -> Problem {
+    if let Some((message, hint)) = error.refusal() {
+        let problem = Problem::new(Case::InvalidRequest, format!("{message}."));
+        return match hint {
+            Some(hint) => problem.remedy(format!("{hint}.")),
+            None => problem,
+        };
+    }
     tracing::warn!(%error, "the database refused a value");
     Problem::new(Case::InvalidRequest, "The database cannot store a value of the request.")
 }

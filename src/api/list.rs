@@ -55,6 +55,8 @@ pub(super) struct ListQuery {
     finished_before: Option<String>,
     /// Text in the message of the last error, in any case.
     error: Option<String>,
+    /// Only jobs of this workflow, by its id.
+    workflow: Option<String>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
     /// How many jobs a page has: 1 to 200, by default 50.
@@ -80,7 +82,7 @@ pub(super) async fn list(
     let has_more = items.len() > wanted;
     items.truncate(wanted);
     let last = items.last().filter(|_| has_more);
-    let next_cursor = last.map(|job| BASE64_URL_SAFE_NO_PAD.encode(job.id));
+    let next_cursor = last.map(|job| write_cursor(job.id));
     Ok(Json(Page { items, next_cursor }))
 }
 
@@ -103,10 +105,18 @@ impl ListQuery {
             finished_after: time("finished_after", self.finished_after)?,
             finished_before: time("finished_before", self.finished_before)?,
             error_contains: text("error", self.error)?,
+            workflow: self.workflow.map(|id| read_workflow(&id)).transpose()?,
             before: self.cursor.map(|cursor| read_cursor(&cursor)).transpose()?,
             limit: check::within("limit", self.limit.unwrap_or(DEFAULT_LIMIT), 1, MOST_ITEMS)?.into(),
         })
     }
+}
+
+fn read_workflow(text: &str) -> Result<Uuid, Problem> {
+    Uuid::try_parse(text).map_err(|_| {
+        Problem::invalid("workflow", format!("{} is no id.", quoted(text)))
+            .remedy("Send the id of a workflow.")
+    })
 }
 
 fn states(text: &str) -> Result<(Option<JobState>, Option<String>), Problem> {
@@ -130,7 +140,16 @@ fn time(field: &str, text: Option<String>) -> Result<Option<DateTime<Utc>>, Prob
     text.map(|text| check::time(field, &text)).transpose()
 }
 
-fn read_cursor(text: &str) -> Result<Uuid, Problem> {
+/// Where the next page begins, as it is sent.
+pub(super) fn write_cursor(last: Uuid) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(last)
+}
+
+/// Where a page begins.
+///
+/// # Errors
+/// 422 for what is no cursor.
+pub(super) fn read_cursor(text: &str) -> Result<Uuid, Problem> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
     bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok()).ok_or_else(|| {
         Problem::invalid("cursor", format!("{} is no cursor of ours.", quoted(text)))

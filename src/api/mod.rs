@@ -2,6 +2,7 @@
 //! Postgres.
 
 pub mod access;
+mod after;
 mod answer;
 pub mod auth;
 mod batch;
@@ -51,3 +52,5 @@ mod unique;
 mod verbs;
 mod worker;
 mod workers;
+mod workflow_request;
+mod workflows;

@@ -123,6 +123,12 @@ pub(super) fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uu
             let detail = format!("No worker has served the kind {} yet, and strict_kinds is on.", wish.kind);
             Problem::invalid("/kind", detail).remedy("Correct the kind, or start a worker that serves it.")
         }
+        Fate::ReservedKind => {
+            Problem::invalid("/kind", "Kinds that begin with tidemill. are Tidemill's own.".to_owned())
+                .remedy("Use another name; POST /api/v1/workflows makes workflows.")
+        }
+        Fate::UnknownParent => Problem::invalid("/after", "One of the jobs that it waits for is not there.")
+            .remedy("Name jobs that are kept, by id or as execution:NAME."),
     }
 }
 

@@ -9,9 +9,11 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::after::{AfterInput, checked_after, checked_run_if};
 use super::problem::{Case, Problem};
 use super::unique::{self, UniqueInput};
 use super::{check, json};
+use crate::job::after::RunIf;
 use crate::job::new::NewJob;
 
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(30 * 24);
@@ -25,7 +27,7 @@ const KEY_CHARACTERS: usize = 255;
 const MOST_JOBS: usize = 10_000;
 
 /// A job to enqueue. Only `kind` is needed; what is left out comes from the kind's own settings.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"kind": "build-crate", "args": {"crate": "hello"}, "priority": "high", "delay": "30s"}))]
 pub struct JobRequest {
@@ -89,6 +91,12 @@ pub struct JobRequest {
     /// Cancelled if nothing started it within this time; instead of `expires_at`.
     #[schema(value_type = Option<DurationInput>)]
     expires_in: Option<Value>,
+    /// The jobs that it waits for: ids or `execution:NAME`, or `{"job": …, "as": "arg"}` to get the result as an
+    /// arg (`name[]` gathers several). A delay counts from their end.
+    #[schema(max_items = 1000)]
+    after: Option<Vec<AfterInput>>,
+    /// Which ends of those let it run; by default all must complete.
+    run_if: Option<RunIf>,
 }
 
 /// A priority as a number or by name.
@@ -139,6 +147,16 @@ pub enum DurationInput {
 }
 
 impl JobRequest {
+    /// What the job that stands for a workflow may have.
+    pub(super) fn of_workflow(
+        execution_id: Option<String>,
+        tags: Option<Vec<String>>,
+        metadata: Option<Map<String, Value>>,
+        retain: Option<Value>,
+    ) -> Self {
+        Self { kind: "workflow".to_owned(), execution_id, tags, metadata, retain, ..Self::default() }
+    }
+
     /// The wish for a job, with every value checked.
     ///
     /// # Errors
@@ -188,6 +206,8 @@ impl JobRequest {
                 .map(|lasting| check::positive_duration("/expires_in", &lasting, longest))
                 .transpose()?,
             unique: self.unique.map(|wish| unique::read("/unique", &wish)).transpose()?,
+            run_if: checked_run_if(self.run_if, self.after.as_deref())?,
+            after: checked_after(self.after.unwrap_or_default())?,
         })
     }
 }

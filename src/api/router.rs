@@ -14,7 +14,7 @@ use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
     batch, docs, events, health, jobs, kinds, limits, list, metrics, new_job, page, problem, queues,
-    schedules, verbs, worker, workers,
+    schedules, verbs, worker, workers, workflows,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -26,6 +26,7 @@ use super::{
         (name = "queues", description = "Named lanes with limits of their own."),
         (name = "limits", description = "How many jobs may run or start, over all workers."),
         (name = "schedules", description = "What is enqueued by the clock."),
+        (name = "workflows", description = "Jobs that wait for one another."),
         (name = "workers", description = "The processes that run jobs."),
         (name = "kinds", description = "What kinds of jobs are served."),
         (name = "remote workers", description = "Run jobs from any language over HTTP."),
@@ -69,6 +70,10 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(schedules::pause))
         .routes(routes!(schedules::resume))
         .routes(routes!(schedules::run))
+        .routes(routes!(workflows::create, workflows::list))
+        .routes(routes!(workflows::show))
+        .routes(routes!(workflows::cancel))
+        .routes(routes!(workflows::retry))
         .routes(routes!(workers::list))
         .routes(routes!(workers::drain))
         .routes(routes!(kinds::list))

@@ -1,6 +1,7 @@
 //! What a job is: plain values and rules without any input or output. Imports nothing else of
 //! this crate and must never learn about Postgres, HTTP or the clock of a machine.
 
+pub mod after;
 pub mod attempt;
 pub mod document;
 pub mod event;
@@ -11,3 +12,4 @@ pub mod settings;
 pub mod state;
 pub mod text;
 pub mod unique;
+pub mod workflow;

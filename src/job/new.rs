@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::after::{After, RunIf};
 use super::unique::Unique;
 
 /// The wish for one job. Every face (REST, Rust, command line) builds this value.
@@ -50,6 +51,10 @@ pub struct NewJob {
     pub expires_in: Option<Duration>,
     /// Not stored while another job holds its key; the kind's own wish if `None`.
     pub unique: Option<Unique>,
+    /// The jobs that it waits for.
+    pub after: Vec<After>,
+    /// Which ends of those let it run; all must complete if `None`.
+    pub run_if: Option<RunIf>,
 }
 
 impl NewJob {
@@ -76,6 +81,8 @@ impl NewJob {
             expires_at: None,
             expires_in: None,
             unique: None,
+            after: Vec::new(),
+            run_if: None,
         }
     }
 
@@ -98,7 +105,28 @@ impl NewJob {
         if let Some(unique) = &self.unique {
             options.insert("unique".into(), unique.wish());
         }
+        if !self.after.is_empty() {
+            options.insert("after".into(), self.after.iter().map(After::edge).collect());
+        }
+        if let Some(run_if) = self.run_if {
+            options.insert("run_if".into(), run_if.word().into());
+        }
         (!options.is_empty()).then_some(Value::Object(options))
+    }
+
+    /// The wish as `enqueue_many` takes it, without its id.
+    #[must_use]
+    pub fn wish(&self) -> Map<String, Value> {
+        let once = [
+            ("run_at", self.run_at.map(|time| time.to_rfc3339().into())),
+            ("delay", self.delay.map(|delay| format!("{} seconds", delay.as_secs_f64()).into())),
+            ("expires_at", self.expires_at.map(|time| time.to_rfc3339().into())),
+            ("execution_id", self.execution_id.clone().map(Value::from)),
+            ("after", (!self.after.is_empty()).then(|| self.after.iter().map(After::edge).collect())),
+            ("run_if", self.run_if.map(|run_if| run_if.word().into())),
+        ];
+        let said = once.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        self.template().into_iter().chain(said).collect()
     }
 
     /// The wish as `enqueue_many` takes it, without id, time and name, which only one job can have.

@@ -29,6 +29,10 @@ pub enum Fate {
     QueueDraining,
     /// Nothing serves its kind and `strict_kinds` is on.
     UnknownKind,
+    /// Its kind is one of Tidemill's own.
+    ReservedKind,
+    /// It waits for a job that is not there.
+    UnknownParent,
 }
 
 /// A wished job after the database judged it.
@@ -63,7 +67,8 @@ impl Enqueued {
     #[must_use]
     pub fn document(&self, wish: NewJob) -> JobDocument {
         let created_at = self.created_at.unwrap_or(self.run_at);
-        let status = if self.run_at > created_at { "scheduled" } else { self.state.word() };
+        let held = !wish.after.is_empty();
+        let status = if self.run_at > created_at && !held { "scheduled" } else { self.state.word() };
         JobDocument {
             id: self.id,
             kind: wish.kind,
@@ -76,7 +81,7 @@ impl Enqueued {
             error: None,
             attempt: 0,
             max_attempts: self.max_attempts,
-            run_at: Some(self.run_at),
+            run_at: (!held).then_some(self.run_at),
             created_at,
             started_at: None,
             finished_at: None,
@@ -156,6 +161,8 @@ pub async fn enqueue(
                 "conflict" => Fate::Conflict,
                 "queue_draining" => Fate::QueueDraining,
                 "unknown_kind" => Fate::UnknownKind,
+                "reserved_kind" => Fate::ReservedKind,
+                "unknown_parent" => Fate::UnknownParent,
                 _ => Fate::ExecutionIdTaken,
             },
             queue: row.queue,
@@ -210,12 +217,7 @@ pub async fn enqueue_apart(
 /// When the database fails or refuses the job (a draining queue, a taken execution id, a unique key that
 /// another job has and `OnConflict::Reject`).
 pub async fn enqueue_in(executor: impl PgExecutor<'_>, schema: &str, job: &NewJob) -> Result<Uuid> {
-    let mut wish = job.template();
-    wish.insert("run_at".into(), serde_json::json!(job.run_at));
-    wish.insert("delay".into(), job.delay.map(|delay| format!("{} seconds", delay.as_secs_f64())).into());
-    wish.insert("expires_at".into(), serde_json::json!(job.expires_at));
-    wish.insert("execution_id".into(), job.execution_id.clone().into());
     let schema = schema.replace('"', "\"\"");
     let statement = AssertSqlSafe(format!("select id from \"{schema}\".enqueue_many($1) as id"));
-    Ok(sqlx::query_scalar(statement).bind(serde_json::json!([wish])).fetch_one(executor).await?)
+    Ok(sqlx::query_scalar(statement).bind(serde_json::json!([job.wish()])).fetch_one(executor).await?)
 }

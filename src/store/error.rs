@@ -57,6 +57,14 @@ impl Error {
             if error.code().is_some_and(|code| code.starts_with("22") || code == "54000" || code == "54001"))
     }
 
+    /// The words in which one of Tidemill's own SQL functions refused what was asked, and its advice.
+    #[must_use]
+    pub fn refusal(&self) -> Option<(&str, Option<&str>)> {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return None };
+        let postgres = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?;
+        (postgres.code() == "22TM1").then(|| (postgres.message(), postgres.hint()))
+    }
+
     /// True when a value in the statement is to blame, so that other rows may go through without it.
     #[must_use]
     pub fn blames_a_value(&self) -> bool {

@@ -26,6 +26,8 @@ pub struct Filter {
     pub finished_before: Option<DateTime<Utc>>,
     /// Text in the message of the last error.
     pub error_contains: Option<String>,
+    /// Only the jobs of this workflow.
+    pub workflow: Option<Uuid>,
     /// Only jobs with smaller ids: the last one of the page before.
     pub before: Option<Uuid>,
     /// At most so many.
@@ -50,6 +52,7 @@ macro_rules! page {
               and ($10::timestamptz is null or finished_at < $10)
               and ($11::text is null or position(lower($11) in lower(error ->> 'message')) > 0)
               and ($12::uuid is null or id < $12)
+              and ($14::uuid is null or id in (select d.parent_id from dependencies d where d.job_id = $14 and d.member))
             order by id desc
             limit $13
             "#,
@@ -66,6 +69,7 @@ macro_rules! page {
             $filter.error_contains,
             $filter.before,
             $filter.limit,
+            $filter.workflow,
         )
         .fetch_all($store.pool())
         .await?

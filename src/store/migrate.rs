@@ -27,6 +27,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/resolve.sql"),
     include_str!("../../migrations/functions/expire.sql"),
     include_str!("../../migrations/functions/extend.sql"),
+    include_str!("../../migrations/functions/workflows.sql"),
     include_str!("../../migrations/functions/steer.sql"),
     include_str!("../../migrations/functions/queues.sql"),
     include_str!("../../migrations/functions/house.sql"),

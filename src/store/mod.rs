@@ -39,8 +39,10 @@ pub mod schedules;
 mod session;
 pub mod settle;
 pub mod settled_by;
+pub mod spawn;
 pub mod sweep;
 pub mod workers;
+pub mod workflows;
 
 use std::sync::Arc;
 use std::time::Duration;

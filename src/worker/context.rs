@@ -1,5 +1,6 @@
 //! What a running handler sees of its job and may do for it: read its args, report progress, log,
-//! and learn that it must stop. Never writes to Postgres itself; it hands events to the reporter.
+//! and learn that it must stop. Events go to the reporter; what must be durable before the handler goes on
+//! is written at once, fenced by the lease.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,8 +10,10 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
+use super::handler::JobError;
 use crate::job::attempt::StopReason;
 use crate::job::event::EventDraft;
+use crate::store::Store;
 
 /// The job of one attempt, as it was claimed.
 #[derive(Debug, Clone)]
@@ -69,6 +72,8 @@ pub struct Context {
     reported: Arc<AtomicBool>,
     /// By how much the attempt was extended in all.
     extended: Arc<watch::Sender<Duration>>,
+    /// A context of a test has none.
+    store: Option<Store>,
 }
 
 impl Context {
@@ -76,9 +81,20 @@ impl Context {
         attempt: Arc<Attempt>,
         reports: mpsc::Sender<Report>,
         stop: watch::Receiver<Option<StopReason>>,
+        store: Option<Store>,
     ) -> Self {
         let extended = Arc::new(watch::Sender::new(Duration::ZERO));
-        Self { attempt, reports, stop, reported: Arc::default(), extended }
+        Self { attempt, reports, stop, reported: Arc::default(), extended, store }
+    }
+
+    /// The database, for what must be durable before the handler goes on.
+    pub(crate) fn store(&self) -> Result<&Store, JobError> {
+        self.store.as_ref().ok_or_else(|| JobError::permanent("there is no database behind this context"))
+    }
+
+    /// The job and the lease that fences its writes.
+    pub(crate) fn lease(&self) -> (Uuid, Uuid) {
+        (self.attempt.job_id, self.attempt.lease_id)
     }
 
     /// By how much the attempt was extended in all, as it grows.

@@ -51,7 +51,12 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         args: job.args,
         execution_id: job.execution_id,
     };
-    let context = Context::new(Arc::new(attempt), shared.reports.clone(), orders.stop.clone());
+    let context = Context::new(
+        Arc::new(attempt),
+        shared.reports.clone(),
+        orders.stop.clone(),
+        Some(shared.store.clone()),
+    );
     let reported = context.reported();
     let (outcome, usage) = attempt_outcome(shared, served, context, orders, &mut limits).await;
     if reported.load(std::sync::atomic::Ordering::Relaxed) {

@@ -130,6 +130,11 @@ impl JobError {
         Self::new(Next::Wait(Box::new(wait)), "waiting")
     }
 
+    /// The attempt has lost its lease: whatever it does is void, and another one may run already.
+    pub(crate) fn lost() -> Self {
+        Self::retry("the lease was lost").class("lease_lost")
+    }
+
     /// Names a stable class for grouping, such as `rate_limited`.
     #[must_use]
     pub fn class(mut self, class: impl Into<Cow<'static, str>>) -> Self {

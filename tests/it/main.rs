@@ -34,3 +34,4 @@ mod tidy;
 mod unique;
 mod whole_life;
 mod worker;
+mod workflows;

@@ -85,6 +85,11 @@ fn refused(error: &serde_json::Error, pointer: String) -> Problem {
     }
 }
 
+/// The problem of a part of a body, which stands at `place`, that is not what it must be.
+pub(super) fn unfit_part(error: &serde_path_to_error::Error<serde_json::Error>, place: &str) -> Problem {
+    unfit(&error.inner().to_string(), format!("{place}{}", pointer(error.path())))
+}
+
 /// Turns serde's message into a problem: what stands behind "expected" is the remedy.
 fn unfit(message: &str, field: String) -> Problem {
     let place = if field.is_empty() { String::new() } else { format!("{field}: ") };

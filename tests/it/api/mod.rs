@@ -13,3 +13,4 @@ mod speed;
 mod verbs;
 mod worker;
 mod worker_repeats;
+mod workflows;

@@ -1,0 +1,67 @@
+//! What a job waits for before it runs: the ends of other jobs, and which of those let it go. Plain data;
+//! judged in the database.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A job that another one waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct After {
+    /// Its id, or `execution:` and its execution id.
+    pub job: String,
+    /// The arg under which its result is passed on; `name[]` gathers several into one array.
+    pub pass_as: Option<String>,
+}
+
+impl After {
+    /// Waits for a job, whose result is not passed on.
+    #[must_use]
+    pub fn job(id: Uuid) -> Self {
+        Self { job: id.to_string(), pass_as: None }
+    }
+
+    /// Its result comes as this arg.
+    #[must_use]
+    pub fn pass_as(mut self, arg: impl Into<String>) -> Self {
+        self.pass_as = Some(arg.into());
+        self
+    }
+
+    /// As the SQL function `parents_of` takes it.
+    #[must_use]
+    pub fn edge(&self) -> Value {
+        match &self.pass_as {
+            None => json!({ "job": self.job }),
+            Some(arg) => json!({ "job": self.job, "as": arg }),
+        }
+    }
+}
+
+/// Which ends of the jobs that it waits for let a job run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunIf {
+    /// All completed; otherwise it is cancelled. The default.
+    AllCompleted,
+    /// All ended, however they did.
+    AllFinished,
+    /// One completed.
+    AnyCompleted,
+    /// One failed or was cancelled: what cleans up. Otherwise it is skipped.
+    AnyFailed,
+}
+
+impl RunIf {
+    /// Its name.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::AllCompleted => "all_completed",
+            Self::AllFinished => "all_finished",
+            Self::AnyCompleted => "any_completed",
+            Self::AnyFailed => "any_failed",
+        }
+    }
+}

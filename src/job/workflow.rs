@@ -1,0 +1,203 @@
+//! A workflow that is about to be enqueued: jobs that wait for one another by name. Only describes; the
+//! database checks the graph and stores it whole or not at all.
+
+use serde_json::{Map, Value, json};
+
+use super::after::RunIf;
+use super::new::NewJob;
+
+/// A graph of jobs, a group that runs side by side, or a chain.
+///
+/// ```
+/// use tidemill::{NewJob, RunIf, Workflow};
+///
+/// let job = |kind: &str| NewJob::new(kind, Default::default());
+/// let pages = Workflow::group("pages", (1..=3).map(|_| job("fetch-page")));
+/// let import = Workflow::new("import")
+///     .job("login", job("login"))
+///     .nested("pages", pages)
+///     .after("login")
+///     .job("report", job("write-report"))
+///     .after_as("pages", "pages")
+///     .job("tidy", job("remove-files"))
+///     .after("report")
+///     .run_if(RunIf::AllFinished);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workflow {
+    pub(crate) name: String,
+    pub(crate) form: &'static str,
+    pub(crate) members: Vec<Member>,
+    pub(crate) fields: Map<String, Value>,
+}
+
+/// One job of a workflow.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Member {
+    pub(crate) name: Option<String>,
+    pub(crate) node: Node,
+    pub(crate) after: Vec<Value>,
+    pub(crate) run_if: Option<RunIf>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Node {
+    Job(Box<NewJob>),
+    Nested(Box<Workflow>),
+}
+
+impl Workflow {
+    /// A graph without jobs yet.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self::of(name, "jobs", [])
+    }
+
+    /// Jobs that run side by side; its result is an array of theirs, in their order.
+    #[must_use]
+    pub fn group(name: impl Into<String>, jobs: impl IntoIterator<Item = NewJob>) -> Self {
+        Self::of(name, "group", jobs)
+    }
+
+    /// Jobs that run one after the other; its result is that of the last.
+    #[must_use]
+    pub fn chain(name: impl Into<String>, jobs: impl IntoIterator<Item = NewJob>) -> Self {
+        Self::of(name, "chain", jobs)
+    }
+
+    fn of(name: impl Into<String>, form: &'static str, jobs: impl IntoIterator<Item = NewJob>) -> Self {
+        let member =
+            |job| Member { name: None, node: Node::Job(Box::new(job)), after: Vec::new(), run_if: None };
+        Self { name: name.into(), form, members: jobs.into_iter().map(member).collect(), fields: Map::new() }
+    }
+
+    /// Adds a job.
+    #[must_use]
+    pub fn job(self, name: impl Into<String>, job: NewJob) -> Self {
+        self.member(name.into(), Node::Job(Box::new(job)))
+    }
+
+    /// Adds a workflow as if it were a job.
+    #[must_use]
+    pub fn nested(self, name: impl Into<String>, workflow: Workflow) -> Self {
+        self.member(name.into(), Node::Nested(Box::new(workflow)))
+    }
+
+    fn member(mut self, name: String, node: Node) -> Self {
+        self.members.push(Member { name: Some(name), node, after: Vec::new(), run_if: None });
+        self
+    }
+
+    /// The job that was added last waits for this one.
+    #[must_use]
+    pub fn after(self, name: impl Into<String>) -> Self {
+        self.edge(json!({ "job": name.into() }))
+    }
+
+    /// The job that was added last waits for this one, and gets its result as an arg.
+    #[must_use]
+    pub fn after_as(self, name: impl Into<String>, arg: impl Into<String>) -> Self {
+        self.edge(json!({ "job": name.into(), "as": arg.into() }))
+    }
+
+    fn edge(mut self, edge: Value) -> Self {
+        if let Some(last) = self.members.last_mut() {
+            last.after.push(edge);
+        }
+        self
+    }
+
+    /// Which ends let the job run that was added last.
+    #[must_use]
+    pub fn run_if(mut self, run_if: RunIf) -> Self {
+        if let Some(last) = self.members.last_mut() {
+            last.run_if = Some(run_if);
+        }
+        self
+    }
+
+    /// In a chain each job gets the result of the one before as this arg.
+    #[must_use]
+    pub fn passing(mut self, arg: impl Into<String>) -> Self {
+        self.fields.insert("as".into(), arg.into().into());
+        self
+    }
+
+    /// After a group: a job that gets the results as the arg `results`.
+    #[must_use]
+    pub fn then(mut self, job: &NewJob) -> Self {
+        self.fields.insert("then".into(), Value::Object(job.template()));
+        self
+    }
+
+    /// When one of its jobs failed all others are cancelled, not only those that wait for it.
+    #[must_use]
+    pub fn cancel_on_failure(mut self) -> Self {
+        self.fields.insert("on_failure".into(), "cancel".into());
+        self
+    }
+
+    /// Your own name for it, as a job has.
+    #[must_use]
+    pub fn execution_id(mut self, name: impl Into<String>) -> Self {
+        self.fields.insert("execution_id".into(), name.into().into());
+        self
+    }
+
+    /// As the SQL function `create_workflow` takes it.
+    #[must_use]
+    pub fn spec(&self) -> Value {
+        let mut spec = self.fields.clone();
+        spec.insert("name".into(), self.name.clone().into());
+        spec.insert(self.form.into(), self.members.iter().map(Member::spec).collect());
+        Value::Object(spec)
+    }
+}
+
+impl Member {
+    fn spec(&self) -> Value {
+        let mut spec = match &self.node {
+            Node::Job(job) => job.wish(),
+            Node::Nested(workflow) => match workflow.spec() {
+                Value::Object(spec) => spec,
+                _ => Map::new(),
+            },
+        };
+        if let Some(name) = &self.name {
+            spec.insert("name".into(), name.clone().into());
+        }
+        if !self.after.is_empty() {
+            spec.insert("after".into(), self.after.clone().into());
+        }
+        if let Some(run_if) = self.run_if {
+            spec.insert("run_if".into(), run_if.word().into());
+        }
+        Value::Object(spec)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workflow_is_written_as_sql_takes_it() {
+        let job = |kind: &str| NewJob::new(kind, Map::new());
+        let workflow = Workflow::new("import")
+            .job("a", job("x"))
+            .nested("g", Workflow::group("g", [job("y")]))
+            .after_as("a", "page")
+            .run_if(RunIf::AllFinished);
+        let expected = json!({
+            "name": "import",
+            "jobs": [
+                { "name": "a", "kind": "x", "args": {} },
+                {
+                    "name": "g", "group": [{ "kind": "y", "args": {} }],
+                    "after": [{ "job": "a", "as": "page" }], "run_if": "all_finished"
+                },
+            ]
+        });
+        assert_eq!(workflow.spec(), expected);
+    }
+}

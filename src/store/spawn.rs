@@ -1,0 +1,70 @@
+//! Spawn: jobs that a running attempt enqueues, once for each name however often the attempt is repeated;
+//! and how those ended that it waits for. Every write is fenced by the attempt's lease.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Result, Store};
+use crate::job::state::JobState;
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// The job.
+    pub job_id: Uuid,
+    /// completed, failed or cancelled.
+    pub state: JobState,
+    /// What it brought.
+    pub result: Option<Value>,
+    /// Its last error.
+    pub error: Option<Value>,
+}
+
+impl Store {
+    /// Enqueues a child of a running attempt; `None` if the lease is lost. `wish` is a job as `enqueue_many` takes
+    /// it, or a workflow as `create_workflow` does.
+    ///
+    /// # Errors
+    /// When the database fails or refuses the job.
+    pub async fn spawn_child(
+        &self,
+        (job_id, lease_id): (Uuid, Uuid),
+        name: &str,
+        wish: &Value,
+        is_workflow: bool,
+    ) -> Result<Option<Uuid>> {
+        Ok(sqlx::query_scalar!(
+            "select spawn_child($1, $2, $3, $4, $5)",
+            job_id,
+            lease_id,
+            name,
+            wish,
+            is_workflow
+        )
+        .fetch_one(self.pool())
+        .await?)
+    }
+
+    /// How those of the jobs ended that did.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ends_of(&self, jobs: &[Uuid]) -> Result<Vec<Ended>> {
+        Ok(sqlx::query_as!(
+            Ended,
+            r#"
+            select
+              id as "job_id!",
+              state as "state!: JobState",
+              result,
+              error
+            from jobs
+            where id = any($1)
+              and finished_at is not null
+            "#,
+            jobs
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+}

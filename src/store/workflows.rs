@@ -1,0 +1,180 @@
+//! Workflows: stores graphs of jobs and looks at them. The graph is checked and stored by the SQL function
+//! `create_workflow`; cancel and retry are those of any job.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, PgExecutor};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{Result, Store};
+use crate::job::document::{micros, micros_or_null};
+use crate::job::workflow::Workflow;
+
+/// A workflow in a list.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct WorkflowSummary {
+    /// The id of the job that stands for it.
+    pub id: Uuid,
+    /// What people call it.
+    pub name: String,
+    /// waiting, completed, failed or cancelled.
+    pub status: String,
+    /// How many jobs it has.
+    pub members: i32,
+    /// How many of them ended.
+    pub done: i32,
+    /// When it was made.
+    #[serde(serialize_with = "micros")]
+    pub created_at: DateTime<Utc>,
+    /// When it ended.
+    #[serde(serialize_with = "micros_or_null")]
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// One job of a workflow.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct WorkflowMember {
+    /// Its name in the workflow.
+    pub name: String,
+    /// The job.
+    pub id: Uuid,
+    /// `tidemill.workflow` for one that is a workflow itself.
+    pub kind: String,
+    /// The shown state.
+    pub status: String,
+    /// How far it is, from 0 to 100.
+    pub percent: Option<f32>,
+    /// Message of its last error.
+    pub error: Option<String>,
+    /// The names of the jobs that it waits for.
+    pub after: Vec<String>,
+    /// Which ends of those let it run.
+    pub run_if: String,
+}
+
+impl Store {
+    /// Stores a workflow; answers the id of the job that stands for it.
+    ///
+    /// # Errors
+    /// When the database fails or refuses the graph; then nothing of it is stored.
+    pub async fn create_workflow(&self, workflow: &Workflow) -> Result<Uuid> {
+        create_workflow(self.pool(), &workflow.spec()).await
+    }
+
+    /// Workflows that are no part of others, newest first, with ids below `before`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn workflows(&self, before: Option<Uuid>, limit: i64) -> Result<Vec<WorkflowSummary>> {
+        Ok(sqlx::query_as!(
+            WorkflowSummary,
+            r#"
+            select
+              w.id,
+              w.name,
+              j.state::text as "status!",
+              w.members,
+              w.done,
+              w.created_at,
+              j.finished_at
+            from workflows w
+            join jobs j on j.id = w.id
+            where j.workflow_id is null
+              and ($1::uuid is null or w.id < $1)
+            order by w.id desc
+            limit $2
+            "#,
+            before,
+            limit,
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// One workflow; `None` if there is none with this id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn workflow(&self, id: Uuid) -> Result<Option<WorkflowSummary>> {
+        Ok(sqlx::query_as!(
+            WorkflowSummary,
+            r#"
+            select
+              w.id,
+              w.name,
+              j.state::text as "status!",
+              w.members,
+              w.done,
+              w.created_at,
+              j.finished_at
+            from workflows w
+            join jobs j on j.id = w.id
+            where w.id = $1
+            "#,
+            id,
+        )
+        .fetch_optional(self.pool())
+        .await?)
+    }
+
+    /// The jobs of a workflow, in their order; at most 10,000.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn workflow_members(&self, id: Uuid) -> Result<Vec<WorkflowMember>> {
+        Ok(sqlx::query_as!(
+            WorkflowMember,
+            r#"
+            select
+              coalesce(d.name, d.parent_id::text) as "name!",
+              j.id as "id!",
+              j.kind as "kind!",
+              j.status as "status!",
+              j.percent,
+              left(j.error ->> 'message', 500) as error,
+              coalesce(e.after, '{}') as "after!",
+              coalesce(e.run_if, 'all_completed') as "run_if!"
+            from dependencies d
+            join job_documents j on j.id = d.parent_id
+            left join lateral (
+              select array_agg(coalesce(p.name, p.parent_id::text) order by p.ord) as after, min(p.run_if) as run_if
+              from dependencies p
+              where p.job_id = d.parent_id
+                and not p.member
+            ) e on true
+            where d.job_id = $1
+              and d.member
+            order by d.ord
+            limit 10000
+            "#,
+            id,
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+}
+
+/// Stores a workflow on a connection of the caller's, also in its transaction.
+///
+/// # Errors
+/// As [`Store::create_workflow`].
+pub async fn create_workflow(executor: impl PgExecutor<'_>, spec: &Value) -> Result<Uuid> {
+    Ok(sqlx::query_scalar!(r#"select create_workflow($1) as "id!""#, spec).fetch_one(executor).await?)
+}
+
+/// Enqueues a workflow through any executor, also `&mut *transaction`: it commits or vanishes with it.
+/// `schema` is where Tidemill's tables are. Answers the id of the job that stands for it.
+///
+/// # Errors
+/// As [`Store::create_workflow`].
+pub async fn create_workflow_in(
+    executor: impl PgExecutor<'_>,
+    schema: &str,
+    workflow: &Workflow,
+) -> Result<Uuid> {
+    let schema = schema.replace('"', "\"\"");
+    let statement = AssertSqlSafe(format!("select \"{schema}\".create_workflow($1)"));
+    Ok(sqlx::query_scalar(statement).bind(workflow.spec()).fetch_one(executor).await?)
+}

@@ -1,0 +1,49 @@
+//! What a handler may do with other jobs: enqueue children, once for each name however often the attempt
+//! is repeated, and wait for their ends without holding a slot.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::context::Context;
+use super::handler::JobError;
+use crate::job::attempt::Wait;
+use crate::job::new::NewJob;
+use crate::job::workflow::Workflow;
+use crate::store::spawn::Ended;
+
+impl Context {
+    /// Enqueues a job of this job's. The same name gives the same job, also in a later attempt.
+    ///
+    /// # Errors
+    /// When the database fails or refuses the job, or the lease is lost: end the attempt with it.
+    pub async fn spawn(&self, name: &str, job: &NewJob) -> Result<Uuid, JobError> {
+        self.spawn_child(name, Value::Object(job.wish()), false).await
+    }
+
+    /// Enqueues a workflow of this job's. The same name gives the same one, also in a later attempt.
+    ///
+    /// # Errors
+    /// As [`Context::spawn`].
+    pub async fn spawn_workflow(&self, name: &str, workflow: &Workflow) -> Result<Uuid, JobError> {
+        self.spawn_child(name, workflow.spec(), true).await
+    }
+
+    /// How these jobs ended, in the order given. As long as one is live the attempt ends with the error, at no cost,
+    /// and the job runs again when all have ended: hand the error on with `?`.
+    ///
+    /// # Errors
+    /// While one of them is live, and when the database fails.
+    pub async fn wait_for(&self, jobs: &[Uuid]) -> Result<Vec<Ended>, JobError> {
+        let ended = self.store()?.ends_of(jobs).await?;
+        let ends = jobs.iter().map(|id| ended.iter().find(|end| end.job_id == *id).cloned());
+        match ends.collect::<Option<Vec<_>>>() {
+            Some(ends) => Ok(ends),
+            None => Err(JobError::wait(Wait::Jobs { parents: jobs.to_vec() })),
+        }
+    }
+
+    async fn spawn_child(&self, name: &str, wish: Value, is_workflow: bool) -> Result<Uuid, JobError> {
+        let child = self.store()?.spawn_child(self.lease(), name, &wish, is_workflow).await?;
+        child.ok_or_else(JobError::lost)
+    }
+}

@@ -1,0 +1,176 @@
+//! Graphs, groups, chains and chords, nested in one another; results on their way through them.
+
+use serde_json::{Value, json};
+use tidemill::store::workflows::create_workflow;
+use tidemill::{After, Workflow};
+
+use super::{Floor, echo, new, plain};
+use crate::support::wait_for;
+
+#[tokio::test]
+async fn k1_a_chain_passes_results_on() {
+    let floor = Floor::new().await;
+    let mill = floor.mill().start();
+    let chain =
+        Workflow::chain("sum", [new("add", &json!({"n": 1})), plain("add"), plain("add")]).passing("n");
+    let id = floor.start(&chain).await;
+    assert_eq!(floor.end(id).await, ("completed", json!(4)));
+    let progress = floor.job(id).await.progress.unwrap();
+    assert_eq!((progress.percent, progress.step.as_deref()), (Some(100.0), Some("3 of 3")));
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn k1_a_group_keeps_the_order_of_its_results() {
+    let floor = Floor::new().await;
+    let mill = floor.mill().start();
+    let id = floor.start(&Workflow::group("g", (0..40).map(echo))).await;
+    let expected: Vec<Value> = (0..40).map(|n| json!({ "n": n })).collect();
+    assert_eq!(floor.end(id).await, ("completed", json!(expected)));
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn k1_a_chord_of_1000_members_calls_back_once() {
+    let floor = Floor::new().await;
+    let id = floor.start(&Workflow::group("chord", (0..1000).map(echo)).then(&plain("count"))).await;
+    let mill = floor.mill().slots(50).start();
+    assert_eq!(floor.end(id).await, ("completed", json!(1000)));
+    assert_eq!(floor.count("jobs where kind = 'count'").await, 1);
+    assert_eq!(floor.count("endings").await + floor.count("waits").await, 0, "nothing is left behind");
+    mill.stop().await;
+    floor.check_invariants().await;
+}
+
+#[tokio::test]
+async fn k1_empty_groups_and_single_members_go_on_at_once() {
+    let floor = Floor::new().await;
+    let mill = floor.mill().start();
+    let empty = floor.start(&Workflow::group("empty", []).then(&plain("count"))).await;
+    assert_eq!(floor.end(empty).await, ("completed", json!(0)));
+    let single = floor.start(&Workflow::group("single", [echo(1)]).then(&plain("count"))).await;
+    assert_eq!(floor.end(single).await, ("completed", json!(1)));
+    let nothing = floor.start(&Workflow::new("nothing")).await;
+    assert_eq!(floor.end(nothing).await, ("completed", json!({})));
+    // An empty group in the middle waits for what stands before it.
+    let between = Workflow::new("between")
+        .job("first", echo(1))
+        .nested("none", Workflow::group("none", []))
+        .after("first")
+        .job("last", plain("count"))
+        .after_as("none", "results");
+    let id = floor.start(&between).await;
+    assert_eq!(floor.end(id).await, ("completed", json!({"first": {"n": 1}, "none": [], "last": 0})));
+    let finished_at = |name: &'static str| {
+        let floor = &floor;
+        async move { floor.job(floor.member(id, name).await).await.finished_at.unwrap() }
+    };
+    assert!(finished_at("first").await <= finished_at("none").await);
+    mill.stop().await;
+}
+
+/// One of each form, around the given jobs.
+fn forms(inner: &Value) -> Vec<(&'static str, Value)> {
+    vec![
+        ("jobs", json!({"jobs": [{"name": "a", "kind": "echo"}, inner]})),
+        ("group", json!({"group": [{"kind": "echo"}, inner]})),
+        ("chain", json!({"chain": [{"kind": "echo"}, inner, {"kind": "echo"}]})),
+        ("chord", json!({"group": [{"kind": "echo"}, inner], "then": {"kind": "count"}})),
+    ]
+}
+
+#[tokio::test]
+async fn k1_every_form_nests_in_every_other() {
+    let floor = Floor::new().await;
+    let mill = floor.mill().start();
+    for (inner_form, inner) in forms(&json!({"kind": "echo"})) {
+        for (outer_form, outer) in forms(&inner) {
+            let id = create_workflow(floor.pool(), &outer).await.unwrap();
+            let (state, _) = floor.end(id).await;
+            assert_eq!(state, "completed", "{inner_form} in {outer_form}: {}", floor.states(id).await);
+        }
+    }
+    assert_eq!(floor.count("jobs where state <> 'completed'").await, 0);
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn k6_a_dependency_reaches_over_queues_and_a_delay_counts_from_the_release() {
+    let floor = Floor::new().await;
+    let mill = floor.mill().settings(|settings| settings.queues.push(("other".into(), 2))).start();
+    let mut parent = echo(1);
+    parent.queue = Some("other".into());
+    let parent_id = parent.id;
+    let mut child = plain("echo");
+    child.delay = Some(std::time::Duration::from_millis(400));
+    child.after = vec![After::job(parent_id).pass_as("before")];
+    let child_id = child.id;
+    floor.enqueue_all(&[parent, child]).await;
+    assert_eq!(floor.end(child_id).await, ("completed", json!({"before": {"n": 1}})));
+    let waited =
+        floor.job(child_id).await.started_at.unwrap() - floor.job(parent_id).await.finished_at.unwrap();
+    assert!(waited.num_milliseconds() >= 400, "{waited}");
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_waits_for_jobs_that_ended_before_and_for_none_that_is_unknown() {
+    let floor = Floor::new().await;
+    let mill = floor.mill().start();
+    let mut parent = echo(7);
+    parent.execution_id = Some("seven".into());
+    let parent = floor.enqueue(parent).await;
+    floor.end(parent).await;
+    let id: uuid::Uuid = floor
+        .scalar("select enqueue_many('[{\"kind\": \"echo\", \"after\": [{\"job\": \"execution:seven\", \"as\": \"x\"}]}]')")
+        .await;
+    assert_eq!(floor.end(id).await, ("completed", json!({"x": {"n": 7}})));
+    let refusal = floor
+        .refusal(format!("select enqueue('echo', after => array['{}'::uuid])", uuid::Uuid::now_v7()))
+        .await;
+    assert!(refusal.contains("unknown_parent"), "{refusal}");
+    assert_eq!(floor.count("jobs where kind = 'echo'").await, 2);
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn a_graph_that_cannot_be_is_refused_and_leaves_nothing() {
+    let floor = Floor::new().await;
+    let cases = [
+        (
+            json!({"jobs": [{"name": "a", "kind": "x", "after": ["b"]}, {"name": "b", "kind": "x", "after": ["a"]}]}),
+            "wait for one another: a, b",
+        ),
+        (json!({"jobs": [{"name": "a", "kind": "x"}, {"name": "a", "kind": "x"}]}), "two jobs are called a"),
+        (json!({"jobs": [{"name": "a", "kind": "x", "after": ["z"]}]}), "after names z"),
+        (json!({"jobs": [{"name": "a"}]}), "a has not exactly one of kind"),
+        (json!({"jobs": [], "group": []}), "exactly one of jobs, group and chain"),
+        (json!({"group": [{"kind": "x", "after": ["y"]}]}), "a job of a group has after"),
+        (
+            json!({"jobs": [{"name": "deep", "chain": [{"jobs": [{"name": "a", "kind": "x", "after": ["b"]}]}]}]}),
+            "deep.1: after names b",
+        ),
+        (json!({"group": [{"kind": "tidemill.workflow"}]}), "reserved_kind"),
+        (json!({"group": [{"kind": "x", "run_at": "infinity"}]}), "run_at"),
+    ];
+    for (spec, words) in cases {
+        let error = create_workflow(floor.pool(), &spec).await.unwrap_err().to_string();
+        assert!(error.contains(words), "{spec}: {error}");
+    }
+    for table in ["jobs", "workflows", "dependencies", "waits", "task_ids"] {
+        assert_eq!(floor.count(table).await, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn the_progress_of_a_workflow_is_seen_as_that_of_a_job() {
+    let floor = Floor::new().await;
+    let id = floor.start(&Workflow::chain("steps", (0..4).map(echo))).await;
+    let mill = floor.mill().start();
+    floor.end(id).await;
+    mill.stop().await;
+    let events = floor.events_after(id, 0, &[], 100).await.unwrap();
+    let percents: Vec<Option<f64>> = events.iter().map(|event| event.data["percent"].as_f64()).collect();
+    assert_eq!(percents, [Some(25.0), Some(50.0), Some(75.0), Some(100.0)]);
+    wait_for("the endings are told", || async { (floor.count("endings").await == 0).then_some(()) }).await;
+}

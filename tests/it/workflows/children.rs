@@ -1,0 +1,109 @@
+//! Jobs that spawn others while they run, and wait for them without a slot.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
+use tidemill::{Context, JobError, Workflow};
+
+use super::{Floor, echo, plain};
+use crate::support::{ok, wait_for};
+
+#[tokio::test]
+async fn k7_children_are_spawned_once_however_often_the_parent_is_tried() {
+    let floor = Floor::new().await;
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counted = tries.clone();
+    let mill = floor
+        .mill()
+        .handler("parent", move |context: Context| {
+            let attempt = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                let mut children = Vec::new();
+                for n in 0..5 {
+                    children.push(context.spawn(&format!("child-{n}"), &echo(n)).await?);
+                    if attempt < 5 && attempt == usize::try_from(n).unwrap_or_default() {
+                        return Err(JobError::retry("the parent breaks behind each child"));
+                    }
+                }
+                let ends = context.wait_for(&children).await?;
+                ok(json!(ends.into_iter().map(|end| end.result).collect::<Vec<_>>()))
+            }
+        })
+        .start();
+    let mut parent = plain("parent");
+    parent.max_attempts = Some(6);
+    let parent = floor.enqueue(parent).await;
+    let expected: Vec<_> = (0..5).map(|n| json!({ "n": n })).collect();
+    assert_eq!(floor.end(parent).await, ("completed", json!(expected)));
+    assert_eq!(floor.count("jobs where kind = 'echo'").await, 5);
+    assert_eq!(floor.job(parent).await.attempt, 6, "waiting costs no attempt");
+    mill.stop().await;
+    floor.check_invariants().await;
+}
+
+#[tokio::test]
+async fn k3_a_job_replaces_itself_by_a_chain_or_a_group() {
+    let floor = Floor::new().await;
+    let mill = floor
+        .mill()
+        .slots(1)
+        .handler("replaced", |context: Context| async move {
+            let by = match context.args()["by"].as_str() {
+                Some("chain") => Workflow::chain("by", [echo(1), echo(2)]),
+                _ => Workflow::group("by", [echo(1), echo(2)]),
+            };
+            let by = context.spawn_workflow("by", &by).await?;
+            let end = context.wait_for(&[by]).await?.remove(0);
+            ok(end.result)
+        })
+        .start();
+    let replaced = |by: &str| super::new("replaced", &json!({ "by": by }));
+    // First, middle and last of a chain; with one slot, so that none may hold it while it waits.
+    for place in 0..3 {
+        let jobs = (0..3).map(|n| if n == place { replaced("chain") } else { plain("echo") });
+        let id = floor.start(&Workflow::chain("outer", jobs).passing("before")).await;
+        let (state, result) = floor.end(id).await;
+        assert_eq!(state, "completed");
+        let follows = match place {
+            0 => json!({"before": {"before": {"n": 2}}}),
+            1 => json!({"before": {"n": 2}}),
+            _ => json!({"n": 2}),
+        };
+        assert_eq!(result, follows, "what follows gets the result of what came in its place");
+    }
+    let group = floor.enqueue(replaced("group")).await;
+    assert_eq!(floor.end(group).await, ("completed", json!([{"n": 1}, {"n": 2}])));
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn cancel_of_a_job_that_waits_for_its_children_cancels_them() {
+    let floor = Floor::new().await;
+    let mill = floor
+        .mill()
+        .handler("parent", |context: Context| async move {
+            let child = context.spawn("child", &plain("nobody")).await?;
+            context.wait_for(&[child]).await?;
+            ok(None)
+        })
+        .start();
+    let parent = floor.enqueue(plain("parent")).await;
+    wait_for("it waits", || async { (floor.count("waits").await == 1).then_some(()) }).await;
+    assert_eq!(floor.state(parent).await, "waiting");
+    assert_eq!(floor.cancel(parent, None, "me").await.unwrap().as_deref(), Some("cancelled"));
+    assert_eq!(floor.count("jobs_live").await, 0, "the child is cancelled with it");
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn a_lease_that_is_lost_spawns_nothing() {
+    let floor = Floor::new().await;
+    let claimed = floor.running().await;
+    floor.expire(claimed.id).await;
+    floor.sweep().await.unwrap();
+    let wish = serde_json::Value::Object(echo(1).wish());
+    let child = floor.spawn_child((claimed.id, claimed.lease_id), "late", &wish, false).await.unwrap();
+    assert_eq!(child, None);
+    assert_eq!(floor.count("jobs where kind = 'echo'").await, 0);
+}

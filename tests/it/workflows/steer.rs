@@ -1,0 +1,122 @@
+//! What people do to whole workflows: cancel them, and retry only what failed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+use tidemill::{Context, JobError, KindSettings, RunIf, Workflow};
+
+use super::{Floor, echo, plain};
+use crate::support::{ok, wait_for};
+
+#[tokio::test]
+async fn k7_cancel_ends_all_that_is_live_also_what_is_nested() {
+    let floor = Floor::new().await;
+    let mill = floor
+        .mill()
+        .handler("forever", |context: Context| async move {
+            context.stopped().await;
+            Err(JobError::retry("stopped"))
+        })
+        .start();
+    let workflow = Workflow::new("w")
+        .job("done", echo(1))
+        .job("running", plain("forever"))
+        .after("done")
+        .nested("inner", Workflow::group("inner", [plain("nobody"), plain("forever")]))
+        .job("last", plain("echo"))
+        .after("inner");
+    let id = floor.start(&workflow).await;
+    wait_for("two run", || async { (floor.count("running").await == 2).then_some(()) }).await;
+    assert_eq!(floor.cancel(id, Some("enough"), "me").await.unwrap().as_deref(), Some("cancel_requested"));
+    assert_eq!(floor.end(id).await.0, "cancelled");
+    assert_eq!(floor.states(id).await, "done completed, running cancelled, inner cancelled, last cancelled");
+    assert_eq!(floor.count("jobs_live").await, 0);
+    assert_eq!(
+        floor.cancel(id, None, "me").await.unwrap().as_deref(),
+        Some("cancelled"),
+        "again changes nothing"
+    );
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn f5_cancel_of_a_job_inside_a_workflow_ends_what_waits_for_it() {
+    let floor = Floor::new().await;
+    let workflow = Workflow::new("w").job("a", plain("nobody")).job("b", plain("nobody")).after("a");
+    let id = floor.start(&workflow).await;
+    floor.cancel(floor.member(id, "a").await, None, "me").await.unwrap();
+    assert_eq!(floor.end(id).await.0, "cancelled");
+    assert_eq!(floor.states(id).await, "a cancelled, b cancelled");
+}
+
+/// A worker whose kind `flaky` fails until the switch is set.
+fn flaky(floor: &Floor, mended: &Arc<AtomicBool>) -> crate::support::Mill {
+    let mended = mended.clone();
+    let settings = KindSettings { max_attempts: 1, ..KindSettings::default() };
+    let flaky = move |_: Context| {
+        let mended = mended.load(Ordering::SeqCst);
+        async move { if mended { ok(json!("mended")) } else { super::fail() } }
+    };
+    floor.mill().handler_with("flaky", settings, flaky).start()
+}
+
+#[tokio::test]
+async fn k7_retry_runs_only_what_failed_and_what_waited_for_it() {
+    let floor = Floor::new().await;
+    let mended = Arc::new(AtomicBool::new(false));
+    let mill = flaky(&floor, &mended);
+    let workflow = Workflow::new("w")
+        .job("a", echo(1))
+        .job("b", plain("flaky"))
+        .after("a")
+        .nested("inner", Workflow::chain("inner", [echo(2), plain("flaky"), echo(3)]))
+        .job("last", plain("echo"))
+        .after_as("b", "b")
+        .after("inner")
+        .job("hook", plain("echo"))
+        .after("b")
+        .run_if(RunIf::AnyFailed);
+    let id = floor.start(&workflow).await;
+    assert_eq!(floor.end(id).await.0, "failed");
+    assert_eq!(floor.states(id).await, "a completed, b failed, inner failed, last cancelled, hook completed");
+    mended.store(true, Ordering::SeqCst);
+    assert_eq!(floor.retry(id, "me").await.unwrap().as_deref(), Some("waiting"));
+    let (state, result) = floor.end(id).await;
+    assert_eq!(state, "completed", "{}", floor.states(id).await);
+    assert_eq!((&result["last"], &result["inner"]), (&json!({"b": "mended"}), &json!({"n": 3})));
+    let attempts: Vec<(String, i32)> =
+        floor.rows("select coalesce(args ->> 'n', kind), attempt from jobs where kind <> 'tidemill.workflow' order by 1, 2").await;
+    let attempts: Vec<(&str, i32)> =
+        attempts.iter().map(|(name, attempt)| (name.as_str(), *attempt)).collect();
+    assert_eq!(
+        attempts,
+        [("1", 1), ("2", 1), ("3", 1), ("echo", 1), ("echo", 1), ("flaky", 2), ("flaky", 2)]
+    );
+    let workflow = floor.workflow(id).await.unwrap().unwrap();
+    assert_eq!((workflow.done, workflow.members), (5, 5));
+    mill.stop().await;
+    floor.check_invariants().await;
+}
+
+#[tokio::test]
+async fn k5_a_parent_that_failed_and_is_retried_takes_its_children_along() {
+    let floor = Floor::new().await;
+    let mended = Arc::new(AtomicBool::new(false));
+    let mill = flaky(&floor, &mended);
+    let id = floor.start(&Workflow::chain("c", [plain("flaky"), echo(1), echo(2)])).await;
+    assert_eq!(floor.end(id).await.0, "failed");
+    mended.store(true, Ordering::SeqCst);
+    floor.retry(floor.member(id, "1").await, "me").await.unwrap();
+    wait_for("the chain completes", || async { (floor.state(id).await == "completed").then_some(()) }).await;
+    assert_eq!(floor.states(id).await, "1 completed, 2 completed, 3 completed");
+    // A parent that completed runs again alone.
+    floor.retry(floor.member(id, "1").await, "me").await.unwrap();
+    wait_for("it ran again", || async {
+        (floor.count("jobs where kind = 'flaky' and attempt = 3 and state = 'completed'").await == 1)
+            .then_some(())
+    })
+    .await;
+    assert_eq!(floor.count("jobs where attempt = 1 and kind = 'echo'").await, 2);
+    mill.stop().await;
+}
