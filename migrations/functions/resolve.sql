@@ -203,6 +203,7 @@ declare
   told uuid[];
   children uuid[];
 begin
+  perform wake_waits(p_limit);
   if not exists (select from endings) then
     return 0;
   end if;

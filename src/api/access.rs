@@ -20,6 +20,8 @@ const EVERYBODY: &[Scope] = &[];
 const READ: &[Scope] = &[Scope::Read];
 /// Who enqueues may follow the job.
 const FOLLOW: &[Scope] = &[Scope::Read, Scope::Enqueue];
+/// A worker looks what was done before.
+const STEPS: &[Scope] = &[Scope::Read, Scope::Enqueue, Scope::Work];
 const ENQUEUE: &[Scope] = &[Scope::Enqueue];
 const WORK: &[Scope] = &[Scope::Work];
 const ADMIN: &[Scope] = &[Scope::Admin];
@@ -54,6 +56,10 @@ pub const RULES: &[Rule] = &[
     rule("GET", "/api/v1/jobs/{id}/events", FOLLOW),
     rule("GET", "/api/v1/jobs/{id}/result", FOLLOW),
     rule("GET", "/api/v1/jobs/{id}/attempts", FOLLOW),
+    rule("GET", "/api/v1/jobs/{id}/steps", STEPS),
+    rule("GET", "/api/v1/jobs/{id}/signals", STEPS),
+    rule("POST", "/api/v1/jobs/{id}/signals/{name}", ENQUEUE),
+    rule("POST", "/api/v1/jobs/{id}/fork", ENQUEUE),
     rule("POST", "/api/v1/jobs/{id}/cancel", ENQUEUE),
     rule("POST", "/api/v1/jobs/{id}/retry", ENQUEUE),
     rule("POST", "/api/v1/jobs/{id}/run-now", ENQUEUE),
@@ -95,6 +101,9 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/api/v1/worker/jobs/{id}/complete", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/fail", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/snooze", WORK),
+    rule("POST", "/api/v1/worker/jobs/{id}/step", WORK),
+    rule("POST", "/api/v1/worker/jobs/{id}/children", WORK),
+    rule("POST", "/api/v1/worker/jobs/{id}/wait", WORK),
 ];
 
 /// What the table says of a request.

@@ -10,6 +10,7 @@ mod change;
 pub mod check;
 pub mod cursor;
 pub mod docs;
+mod durable;
 pub mod enqueuer;
 pub mod events;
 mod failure;

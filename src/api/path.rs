@@ -11,6 +11,7 @@ use super::problem::{Problem, quoted};
 
 /// The longest execution id, in characters.
 const EXECUTION_ID_CHARACTERS: usize = 255;
+const SIGNAL_CHARACTERS: usize = 200;
 
 /// How a path names a job: `{id}` or `execution:{execution_id}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +88,26 @@ impl<S: Send + Sync> FromRequestParts<S> for ScheduleName {
     }
 }
 
+/// A job and the name of a signal to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignalName {
+    /// The job.
+    pub job: JobName,
+    /// The signal.
+    pub name: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SignalName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read: Result<axum::extract::Path<(String, String)>, PathRejection> =
+            axum::extract::Path::from_request_parts(parts, state).await;
+        let axum::extract::Path((job, name)) = read.map_err(|rejection| unreadable("name", &rejection))?;
+        Ok(Self { job: JobName::parse("id", &job)?, name: check::text("name", name, SIGNAL_CHARACTERS)? })
+    }
+}
+
 /// The id of a worker in a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerName(pub String);
@@ -103,11 +124,12 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkerName {
 async fn only_part<S: Send + Sync>(parts: &mut Parts, state: &S, field: &str) -> Result<String, Problem> {
     let read: Result<axum::extract::Path<String>, PathRejection> =
         axum::extract::Path::from_request_parts(parts, state).await;
-    let text = read.map_err(|rejection| {
-        Problem::invalid(field, format!("The path cannot be read: {}", quoted(&rejection.body_text())))
-            .remedy("Send percent-encoded UTF-8.")
-    })?;
-    Ok(text.0)
+    Ok(read.map_err(|rejection| unreadable(field, &rejection))?.0)
+}
+
+fn unreadable(field: &str, rejection: &PathRejection) -> Problem {
+    Problem::invalid(field, format!("The path cannot be read: {}", quoted(&rejection.body_text())))
+        .remedy("Send percent-encoded UTF-8.")
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
-    batch, docs, events, health, jobs, kinds, limits, list, metrics, new_job, page, problem, queues,
+    batch, docs, durable, events, health, jobs, kinds, limits, list, metrics, new_job, page, problem, queues,
     schedules, verbs, worker, workers, workflows,
 };
 
@@ -53,6 +53,10 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(batch::create_batch))
         .routes(routes!(jobs::show, verbs::delete))
         .routes(routes!(jobs::attempts))
+        .routes(routes!(durable::steps))
+        .routes(routes!(durable::signals))
+        .routes(routes!(durable::signal))
+        .routes(routes!(durable::fork))
         .routes(routes!(verbs::cancel))
         .routes(routes!(verbs::retry))
         .routes(routes!(verbs::run_now))

@@ -60,6 +60,12 @@ pub(super) struct EnqueueArgs {
     /// Cancelled if nothing starts it within this time
     #[arg(long, value_parser = duration)]
     expires_in: Option<String>,
+    /// A job to wait for, by its id or as execution:NAME; repeatable
+    #[arg(long, value_name = "JOB")]
+    after: Vec<String>,
+    /// Which ends of those let it run [default: all_completed]
+    #[arg(long, value_name = "WORD", requires = "after", value_parser = ["all_completed", "all_finished", "any_completed", "any_failed"])]
+    run_if: Option<String>,
     /// Makes repeating this command safe: the same key and job are enqueued once
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
@@ -111,6 +117,8 @@ fn body(args: &EnqueueArgs) -> Result<Value, CliError> {
         ("fair_key", args.fair_key.as_ref().map(|key| json!(key))),
         ("unique", args.unique.clone()),
         ("expires_in", args.expires_in.as_ref().map(|lasting| json!(lasting))),
+        ("after", (!args.after.is_empty()).then(|| json!(args.after))),
+        ("run_if", args.run_if.as_ref().map(|word| json!(word))),
         ("max_attempts", args.max_attempts.map(|count| json!(count))),
     ];
     for (name, value) in optional {

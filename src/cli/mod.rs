@@ -24,6 +24,7 @@ mod time;
 mod timetable;
 mod worker;
 mod workers;
+mod workflows;
 mod workforce;
 
 use clap::{Args, Parser, Subcommand};
@@ -75,6 +76,8 @@ enum Command {
     Limits(limits::LimitsArgs),
     /// Look at schedules, set, pause, resume and run them
     Schedules(schedules::SchedulesArgs),
+    /// Look at workflows, start, cancel and retry them
+    Workflows(workflows::WorkflowsArgs),
     /// Look at workers
     Workers(workers::WorkersArgs),
 }
@@ -96,6 +99,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Queues(args) => queues::run(args, global).await,
         Command::Limits(args) => limits::run(args, global).await,
         Command::Schedules(args) => schedules::run(args, global).await,
+        Command::Workflows(args) => workflows::run(args, global).await,
         Command::Workers(args) => workers::run(args, global).await,
     }
 }

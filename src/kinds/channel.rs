@@ -24,6 +24,8 @@ pub(super) enum Verdict {
     Result(Value),
     Error(JobError),
     Snooze(Duration),
+    /// Goes on when a signal has come.
+    Wait(JobError),
 }
 
 impl Verdict {
@@ -32,7 +34,7 @@ impl Verdict {
         match verdict {
             None => Ok(None),
             Some(Self::Result(value)) => Ok((!value.is_null()).then_some(value)),
-            Some(Self::Error(error)) => Err(error),
+            Some(Self::Error(error) | Self::Wait(error)) => Err(error),
             Some(Self::Snooze(delay)) => Err(JobError::snooze(delay)),
         }
     }
@@ -68,6 +70,24 @@ enum Message {
     Error(Failure),
     Snooze(Value),
     Extend(Value),
+    Step(Step),
+    Cursor(Step),
+    Wait(Wait),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    name: String,
+    #[serde(default)]
+    output: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wait {
+    signal: String,
+    timeout: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -152,8 +172,33 @@ impl<'a> Channel<'a> {
                 self.context.extend(delay_of(&by)?).await;
             }
             Message::Snooze(delay) => self.verdict = Some(Verdict::Snooze(delay_of(&delay)?)),
+            Message::Step(Step { name, output }) => {
+                let stored = self.context.step(&name, || async { Ok(storable_json(output)) }).await;
+                self.broken_by(stored.err());
+            }
+            Message::Cursor(Step { name, output }) => {
+                let stored = self.context.save_cursor(&name, &storable_json(output)).await;
+                self.broken_by(stored.err());
+            }
+            Message::Wait(Wait { signal, timeout }) => {
+                let timeout = timeout.as_ref().map(delay_of).transpose()?;
+                self.verdict = Some(match self.context.signal::<Value>(&signal, timeout).await {
+                    // It has come meanwhile.
+                    Ok(_) => Verdict::Snooze(Duration::ZERO),
+                    Err(wait) => Verdict::Wait(wait),
+                });
+            }
         }
         Ok(())
+    }
+}
+
+impl Channel<'_> {
+    /// What could not be stored ends the attempt: it would be done again for want of the checkpoint.
+    fn broken_by(&mut self, error: Option<JobError>) {
+        if let Some(error) = error {
+            self.verdict = Some(Verdict::Error(error));
+        }
     }
 }
 

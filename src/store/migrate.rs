@@ -29,6 +29,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/extend.sql"),
     include_str!("../../migrations/functions/workflows.sql"),
     include_str!("../../migrations/functions/steer.sql"),
+    include_str!("../../migrations/functions/durable.sql"),
     include_str!("../../migrations/functions/queues.sql"),
     include_str!("../../migrations/functions/house.sql"),
     include_str!("../../migrations/functions/schedules.sql"),

@@ -83,6 +83,28 @@ impl Store {
         .await?)
     }
 
+    /// The state of a job that this lease let wait before; `None` if it never did.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn waited_by(&self, job_id: Uuid, lease_id: Uuid) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar!(
+            r#"
+            select j.state::text as "state!"
+            from events e
+            join jobs j on j.id = e.job_id
+            where e.job_id = $1
+              and e.type = 'waits'
+              and e.data ->> 'lease_id' = $2::uuid::text
+            limit 1
+            "#,
+            job_id,
+            lease_id,
+        )
+        .fetch_optional(self.pool())
+        .await?)
+    }
+
     async fn snoozed_by(&self, job: Uuid, lease: Uuid, delay: Duration) -> Result<Option<String>> {
         Ok(sqlx::query_scalar!(
             r#"

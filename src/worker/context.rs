@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::handler::JobError;
+use super::steps::Steps;
 use crate::job::attempt::StopReason;
 use crate::job::event::EventDraft;
 use crate::store::Store;
@@ -74,6 +75,7 @@ pub struct Context {
     extended: Arc<watch::Sender<Duration>>,
     /// A context of a test has none.
     store: Option<Store>,
+    steps: Arc<Steps>,
 }
 
 impl Context {
@@ -84,12 +86,21 @@ impl Context {
         store: Option<Store>,
     ) -> Self {
         let extended = Arc::new(watch::Sender::new(Duration::ZERO));
-        Self { attempt, reports, stop, reported: Arc::default(), extended, store }
+        Self { attempt, reports, stop, reported: Arc::default(), extended, store, steps: Arc::default() }
     }
 
     /// The database, for what must be durable before the handler goes on.
     pub(crate) fn store(&self) -> Result<&Store, JobError> {
         self.store.as_ref().ok_or_else(|| JobError::permanent("there is no database behind this context"))
+    }
+
+    /// The same, if there is one.
+    pub(crate) fn stored(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
+    pub(crate) fn steps(&self) -> &Steps {
+        &self.steps
     }
 
     /// The job and the lease that fences its writes.

@@ -15,6 +15,7 @@ mod look;
 mod registry;
 mod reporter;
 mod retry;
+mod steps;
 pub mod testing;
 
 use std::sync::Arc;

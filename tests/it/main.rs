@@ -7,6 +7,7 @@ mod claim;
 mod claim_plan;
 mod complete;
 mod delete;
+mod durable;
 mod enqueue;
 mod expiry;
 mod extend;

@@ -86,7 +86,10 @@ fn refused(error: &serde_json::Error, pointer: String) -> Problem {
 }
 
 /// The problem of a part of a body, which stands at `place`, that is not what it must be.
-pub(super) fn unfit_part(error: &serde_path_to_error::Error<serde_json::Error>, place: &str) -> Problem {
+pub(in crate::api) fn unfit_part(
+    error: &serde_path_to_error::Error<serde_json::Error>,
+    place: &str,
+) -> Problem {
     unfit(&error.inner().to_string(), format!("{place}{}", pointer(error.path())))
 }
 

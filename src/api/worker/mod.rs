@@ -2,6 +2,7 @@
 //! lease and may be repeated; who lost the lease changes nothing and is told so.
 
 mod claim;
+mod durable;
 mod extend;
 mod heartbeat;
 mod report;
@@ -27,6 +28,9 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(settle::complete))
         .routes(routes!(settle::fail))
         .routes(routes!(settle::snooze))
+        .routes(routes!(durable::step))
+        .routes(routes!(durable::child))
+        .routes(routes!(durable::wait))
 }
 
 /// The route that may wait.

@@ -2,9 +2,11 @@
 
 mod cancel;
 mod follow;
+mod fork;
 mod list;
 mod retry;
 mod show;
+mod signal;
 pub(super) mod tail;
 mod view;
 
@@ -34,6 +36,10 @@ enum Verb {
     Cancel(JobArgs),
     /// Make a finished job live again, or run one at once that waits for its retry
     Retry(JobArgs),
+    /// Send a job the message that it waits for
+    Signal(signal::SignalArgs),
+    /// Enqueue the same work again, from a step on
+    Fork(fork::ForkArgs),
 }
 
 /// One job.
@@ -53,6 +59,8 @@ pub(super) async fn run(args: JobsArgs, global: &GlobalArgs) -> Result<(), CliEr
         Verb::Tail(args) => tail::run(args).await,
         Verb::Cancel(args) => cancel::run(args).await,
         Verb::Retry(args) => retry::run(args).await,
+        Verb::Signal(args) => signal::run(args).await,
+        Verb::Fork(args) => fork::run(args).await,
     }
 }
 

@@ -3,11 +3,36 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
+use serde_json::Value;
+
 use super::CommandSpec;
-use crate::worker::context::Attempt;
+use crate::worker::context::{Attempt, Context};
+use crate::worker::handler::JobError;
 
 /// What remains of the worker's environment when the config asks for a clean one.
 const CLEAN: [&str; 3] = ["PATH", "HOME", "LANG"];
+
+/// The most that is handed to a command of what is remembered of its job: a variable has to fit on its stack.
+const REMEMBERED_BYTES: usize = 100 * 1024;
+
+/// What is remembered of the job, as variables.
+pub(super) type Remembered = Vec<(&'static str, String)>;
+
+/// The checkpoints and signals of the job, if it has any.
+pub(super) async fn remembered(context: &Context) -> Result<Remembered, JobError> {
+    let (steps, signals) = context.remembered().await?;
+    let all = [("TIDEMILL_STEPS", steps), ("TIDEMILL_SIGNALS", signals)];
+    let known = all.into_iter().filter(|(_, values)| !values.is_empty());
+    let known: Remembered = known.map(|(name, values)| (name, Value::Object(values).to_string())).collect();
+    match known.iter().find(|(_, text)| text.len() > REMEMBERED_BYTES) {
+        None => Ok(known),
+        Some((name, text)) => Err(JobError::permanent(format!(
+            "{name} would have {} bytes, a command takes {REMEMBERED_BYTES}; let its steps remember less",
+            text.len()
+        ))
+        .class("too_much_remembered")),
+    }
+}
 
 /// All variables that the command shall see; later ones replace earlier ones of the same name.
 pub(super) fn variables(spec: &CommandSpec, attempt: &Attempt) -> BTreeMap<OsString, OsString> {

@@ -68,7 +68,8 @@ impl CommandSpec {
 
     async fn attempt(&self, context: &Context) -> Result<Completion, JobError> {
         let oom_kills = OomKills::so_far();
-        let process = spawn::spawn(self, context.attempt()).await?;
+        let remembered = environment::remembered(context).await?;
+        let process = spawn::spawn(self, context.attempt(), remembered).await?;
         let (last_call, last_call_seen) = watch::channel(false);
         let (drained, drained_seen) = oneshot::channel();
         let follower = Follower::new(self, context, last_call_seen);

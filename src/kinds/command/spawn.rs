@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
+use super::environment::Remembered;
 use super::group::{self, Ended, Group};
 use super::{CommandSpec, environment, kernel};
 use crate::worker::context::Attempt;
@@ -45,9 +46,13 @@ struct Pipes {
 }
 
 /// Starts the command for one attempt.
-pub(super) async fn spawn(spec: &CommandSpec, attempt: &Attempt) -> Result<Process, JobError> {
+pub(super) async fn spawn(
+    spec: &CommandSpec,
+    attempt: &Attempt,
+    remembered: Remembered,
+) -> Result<Process, JobError> {
     let failed = |error: io::Error| JobError::retry(explain(spec, attempt, &error)).class("spawn");
-    let (command, channel) = prepare(spec, attempt).map_err(failed)?;
+    let (command, channel) = prepare(spec, attempt, remembered).map_err(failed)?;
     let (started, starting) = oneshot::channel();
     let (exited_sender, exited) = oneshot::channel();
     let (ended_sender, ended) = oneshot::channel();
@@ -77,7 +82,7 @@ pub(super) async fn spawn(spec: &CommandSpec, attempt: &Attempt) -> Result<Proce
     Ok(Process { group, exited, ended, stdin, stdout, stderr, channel })
 }
 
-fn prepare(spec: &CommandSpec, attempt: &Attempt) -> io::Result<(Command, OwnedFd)> {
+fn prepare(spec: &CommandSpec, attempt: &Attempt, remembered: Remembered) -> io::Result<(Command, OwnedFd)> {
     let [program, arguments @ ..] = &spec.command[..] else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is empty"));
     };
@@ -87,6 +92,7 @@ fn prepare(spec: &CommandSpec, attempt: &Attempt) -> io::Result<(Command, OwnedF
         .args(arguments)
         .env_clear()
         .envs(environment::variables(spec, attempt))
+        .envs(remembered)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -8,9 +8,10 @@ use tidemill::store::Result;
 use tidemill::worker::handler::{Completion, DynHandler, RunFuture};
 use tidemill::worker::{Pulse, Worker, WorkerBuilder};
 use tidemill::{Context, JobError, KindSettings, Shutdown, Store, WorkerSettings};
+use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
-use super::DEADLINE;
+use super::{DEADLINE, Db};
 
 /// A handler made from a closure.
 struct Closure<F>(F);
@@ -80,6 +81,29 @@ impl MillBuilder {
         let (id, pulse) = (worker.id().to_owned(), worker.pulse());
         let task = tokio::spawn(worker.run(shutdown.clone()));
         Mill { id, pulse, shutdown, task }
+    }
+}
+
+/// A worker in a runtime of its own, with connections of its own, so that it can die as a process does.
+pub(crate) struct MortalMill {
+    runtime: Runtime,
+    _mill: Mill,
+}
+
+impl MortalMill {
+    /// Starts what `build` assembles over the store that it is given.
+    pub(crate) fn start(db: &Db, build: impl FnOnce(&Store) -> MillBuilder) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let entered = runtime.enter();
+        let mill = build(&db.another_store()).start();
+        drop(entered);
+        Self { runtime, _mill: mill }
+    }
+
+    /// Ends everything of it at once, without a word.
+    pub(crate) fn kill(self) {
+        self.runtime.shutdown_background();
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 pub(crate) use bouncer::Bouncer;
 pub(crate) use db::Db;
 pub(crate) use locks::{Session, blocked_or_done};
-pub(crate) use mill::{Mill, MillBuilder, ok};
+pub(crate) use mill::{Mill, MillBuilder, MortalMill, ok};
 pub(crate) use proxy::Proxy;
 pub(crate) use server::server;
 pub(crate) use statement::statement;

@@ -5,29 +5,29 @@ use std::time::Duration;
 use serde_json::json;
 use tidemill::job::attempt::Usage;
 use tidemill::store::complete::Completed;
-use tidemill::{After, Workflow};
+use tidemill::{After, NewJob, Workflow};
 
-use super::{Floor, echo, plain};
-use crate::support::{Mill, wait_at_most, wait_for};
+use super::{Floor, echo, mill, plain};
+use crate::support::{MortalMill, wait_at_most, wait_for};
 
 #[tokio::test]
 async fn k5_fan_in_of_200_workflows_with_100_parents_fires_exactly_200_times() {
     let floor = Floor::new().await;
-    let mut ids = Vec::new();
+    // What dies with its worker is tried again.
+    let tried = |job: NewJob| NewJob { max_attempts: Some(10), ..job };
     for _ in 0..200 {
-        ids.push(floor.start(&Workflow::group("g", (0..100).map(echo)).then(&plain("count"))).await);
+        let members = (0..100).map(|n| tried(echo(n)));
+        floor.start(&Workflow::group("g", members).then(&tried(plain("count")))).await;
     }
-    let worker = || -> Mill {
-        floor
-            .mill()
-            .slots(100)
-            .settings(|settings| {
+    let worker = || {
+        MortalMill::start(&floor, |store| {
+            mill(store).slots(100).settings(|settings| {
                 settings.lease_ttl = Duration::from_secs(3);
                 settings.heartbeat = Duration::from_millis(500);
             })
-            .start()
+        })
     };
-    let mut mills: Vec<Mill> = (0..3).map(|_| worker()).collect();
+    let mut mills: Vec<MortalMill> = (0..3).map(|_| worker()).collect();
     // Workers die in the middle of it, and others come.
     for killed in [2_000, 8_000, 14_000] {
         wait_at_most(Duration::from_secs(120), "jobs complete", || async {
@@ -35,7 +35,7 @@ async fn k5_fan_in_of_200_workflows_with_100_parents_fires_exactly_200_times() {
                 .then_some(())
         })
         .await;
-        mills.remove(0).task.abort();
+        mills.remove(0).kill();
         mills.push(worker());
     }
     wait_at_most(Duration::from_secs(120), "all workflows complete", || async {
@@ -53,9 +53,7 @@ async fn k5_fan_in_of_200_workflows_with_100_parents_fires_exactly_200_times() {
     let crashed = floor.count("attempts a join jobs j on j.id = a.job_id where j.kind = 'count'").await;
     assert_eq!(again, 200 + crashed);
     assert_eq!(floor.count("endings").await + floor.count("waits").await, 0);
-    for mill in mills {
-        mill.stop().await;
-    }
+    mills.into_iter().for_each(MortalMill::kill);
     floor.check_invariants().await;
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use tidemill::keeper::{self, KeeperSettings};
 use tidemill::store::notify::Notifier;
 use tidemill::worker::handler::Completion;
-use tidemill::{Context, JobError, KindSettings, NewJob, Workflow};
+use tidemill::{Context, JobError, KindSettings, NewJob, Store, Workflow};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
@@ -43,19 +43,9 @@ impl Floor {
         Self { db, _keeper: stop.drop_guard() }
     }
 
-    /// A worker that serves `echo` (answers its args), `add` (answers `n` + 1), `fail` and `count` (how many `results`).
+    /// A worker of this process; see [`mill`].
     fn mill(&self) -> MillBuilder {
-        let settings = || KindSettings { max_attempts: 1, ..KindSettings::default() };
-        Mill::builder(&self.db.store)
-            .slots(8)
-            .handler_with("echo", settings(), |context: Context| async move { ok(context.args().clone()) })
-            .handler_with("add", settings(), |context: Context| async move {
-                ok(json!(context.args()["n"].as_i64().unwrap_or_default() + 1))
-            })
-            .handler_with("fail", settings(), |_| async { fail() })
-            .handler_with("count", settings(), |context: Context| async move {
-                ok(json!(context.args()["results"].as_array().map(Vec::len)))
-            })
+        mill(&self.db.store)
     }
 
     async fn start(&self, workflow: &Workflow) -> Uuid {
@@ -82,6 +72,21 @@ impl Floor {
         let members = self.workflow_members(workflow).await.unwrap();
         members.into_iter().find(|member| member.name == name).expect("the workflow has it").id
     }
+}
+
+/// A worker that serves `echo` (answers its args), `add` (answers `n` + 1), `fail` and `count` (how many `results`).
+fn mill(store: &Store) -> MillBuilder {
+    let settings = || KindSettings { max_attempts: 1, ..KindSettings::default() };
+    Mill::builder(store)
+        .slots(8)
+        .handler_with("echo", settings(), |context: Context| async move { ok(context.args().clone()) })
+        .handler_with("add", settings(), |context: Context| async move {
+            ok(json!(context.args()["n"].as_i64().unwrap_or_default() + 1))
+        })
+        .handler_with("fail", settings(), |_| async { fail() })
+        .handler_with("count", settings(), |context: Context| async move {
+            ok(json!(context.args()["results"].as_array().map(Vec::len)))
+        })
 }
 
 fn fail() -> Result<Completion, JobError> {

@@ -1,0 +1,155 @@
+//! What people see and do of durable jobs: their checkpoints, signals to them, and the same work again from
+//! a step on.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::answer::Page;
+use super::auth::Caller;
+use super::check;
+use super::job_id::{JobId, resolve, unknown};
+use super::jobs::find;
+use super::json::OptionalBody;
+use super::path::SignalName;
+use super::problem::{Case, Problem, ProblemDocument};
+use super::state::ApiState;
+use crate::job::document::JobDocument;
+use crate::store::signals::SignalRecord;
+use crate::store::steps::StepRecord;
+
+const NAME_CHARACTERS: usize = 200;
+const PAYLOAD_BYTES: usize = 64 * 1024;
+
+/// Look at a job's checkpoints
+///
+/// In their order. A step that is here is not run again.
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}/steps", tag = "jobs",
+    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
+    responses(
+        (status = 200, description = "The checkpoints", body = Page<StepRecord>),
+        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn steps(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+) -> Result<Json<Page<StepRecord>>, Problem> {
+    let steps = state.store.steps(job_id).await?;
+    if steps.is_empty() {
+        find(&state, job_id).await?;
+    }
+    Ok(Page::whole(steps))
+}
+
+/// Look at a job's signals
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}/signals", tag = "jobs",
+    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
+    responses(
+        (status = 200, description = "The signals, oldest first", body = Page<SignalRecord>),
+        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn signals(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+) -> Result<Json<Page<SignalRecord>>, Problem> {
+    let signals = state.store.signals(job_id).await?;
+    if signals.is_empty() {
+        find(&state, job_id).await?;
+    }
+    Ok(Page::whole(signals))
+}
+
+/// What a signal says.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignalRequest {
+    /// Any JSON, at most 64 KiB.
+    #[schema(value_type = Option<Object>)]
+    payload: Option<Value>,
+}
+
+/// What became of a signal.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SignalAnswer {
+    /// `delivered`, or `ignored` because one of that name came, or was given up, before.
+    outcome: String,
+}
+
+/// Send a signal
+///
+/// A named message to a job, which waits for it now or later. The first of a name counts.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/signals/{name}", tag = "jobs", request_body = Option<SignalRequest>,
+    params(
+        ("id" = String, Path, description = "A job's id, or `execution:<execution_id>`"),
+        ("name" = String, Path, description = "The signal's name, 1 to 200 characters"),
+    ),
+    responses(
+        (status = 200, description = "What became of it", body = SignalAnswer),
+        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The job has ended", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn signal(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    SignalName { job, name }: SignalName,
+    OptionalBody(body): OptionalBody<SignalRequest>,
+) -> Result<Json<SignalAnswer>, Problem> {
+    let job_id = resolve(&state.store, job).await?;
+    let payload = body.and_then(|body| body.payload);
+    let bytes = payload.as_ref().map_or(0, check::json_bytes);
+    if bytes > PAYLOAD_BYTES {
+        let detail = format!("The payload is {bytes} bytes of JSON; the limit is {PAYLOAD_BYTES}.");
+        return Err(Problem::new(Case::TooLarge, detail)
+            .field("/payload")
+            .member("limit_bytes", PAYLOAD_BYTES));
+    }
+    match state.store.signal(job_id, &name, payload.as_ref(), &caller.name).await?.as_deref() {
+        None => Err(unknown(job_id)),
+        Some(outcome @ ("delivered" | "ignored")) => Ok(Json(SignalAnswer { outcome: outcome.to_owned() })),
+        Some(ended) => {
+            let problem = Problem::new(Case::JobFinished, format!("The job {job_id} is {ended}."));
+            Err(problem.member("state", ended.to_owned()))
+        }
+    }
+}
+
+/// From where a job's work is done again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ForkRequest {
+    /// The first step that runs again; by default all checkpoints are kept.
+    from_step: Option<String>,
+}
+
+/// Fork a job
+///
+/// Enqueues the same work as a new job, which keeps the checkpoints before a step and runs again from there.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/fork", tag = "jobs", request_body = Option<ForkRequest>,
+    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
+    responses(
+        (status = 202, description = "The new job", body = JobDocument),
+        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn fork(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    JobId(job_id): JobId,
+    OptionalBody(body): OptionalBody<ForkRequest>,
+) -> Result<(StatusCode, Json<JobDocument>), Problem> {
+    let from_step = body.and_then(|body| body.from_step);
+    let from_step = from_step.map(|name| check::text("/from_step", name, NAME_CHARACTERS)).transpose()?;
+    let forked = state.store.fork(job_id, from_step.as_deref(), &caller.name).await?;
+    let forked = forked.ok_or_else(|| unknown(job_id))?;
+    Ok((StatusCode::ACCEPTED, Json(find(&state, forked).await?)))
+}

@@ -1,0 +1,28 @@
+//! `tidemill jobs fork`: the same work again as a new job, from a step on.
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::cli::client::{Client, ServerArgs};
+use crate::cli::error::CliError;
+use crate::cli::output::{self, cell};
+
+/// What `tidemill jobs fork` takes.
+#[derive(Debug, Args)]
+pub(super) struct ForkArgs {
+    /// The job's id, or execution:NAME
+    id: String,
+    /// The first step that runs again [default: none; all checkpoints are kept]
+    #[arg(long, value_name = "STEP")]
+    from_step: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn run(args: ForkArgs) -> Result<(), CliError> {
+    let client = Client::new(&args.server)?;
+    let body = args.from_step.map_or_else(|| json!({}), |step| json!({ "from_step": step }));
+    let answer = client.ask(client.request(Method::POST, &["jobs", &args.id, "fork"]).json(&body)).await?;
+    output::line(&if args.server.json { answer.text } else { cell(&answer.json["id"]) })
+}

@@ -1,0 +1,40 @@
+//! `tidemill jobs signal`: sends a job the message that it waits for, now or later.
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::cli::client::{Client, ServerArgs};
+use crate::cli::error::CliError;
+use crate::cli::output::{self, cell};
+
+/// What `tidemill jobs signal` takes.
+#[derive(Debug, Args)]
+pub(super) struct SignalArgs {
+    /// The job's id, or execution:NAME
+    id: String,
+    /// The signal's name
+    name: String,
+    /// What it says, as JSON
+    payload: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn run(args: SignalArgs) -> Result<(), CliError> {
+    let payload: Option<Value> = args
+        .payload
+        .as_deref()
+        .map(|text| {
+            serde_json::from_str(text)
+                .map_err(|error| CliError::Usage(format!("{text:?} is no JSON: {error}")))
+        })
+        .transpose()?;
+    let client = Client::new(&args.server)?;
+    let request = client.request(Method::POST, &["jobs", &args.id, "signals", &args.name]);
+    let answer = client.ask(request.json(&json!({ "payload": payload }))).await?;
+    if args.server.json {
+        return output::line(&answer.text);
+    }
+    output::line(&format!("signal {} is {}", args.name, cell(&answer.json["outcome"])))
+}

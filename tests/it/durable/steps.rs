@@ -1,0 +1,164 @@
+//! Steps: what has a checkpoint is never done again, wherever the worker dies.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tidemill::{Context, JobError, Store};
+
+use crate::support::{Db, Mill, MillBuilder, MortalMill, job, ok, wait_for};
+
+const STEPS: usize = 6;
+
+/// How often each step ran, and where the next crash shall be: before or behind the checkpoint of a step.
+#[derive(Default)]
+struct Ledger {
+    ran: Mutex<HashMap<String, usize>>,
+    crash: Mutex<Option<String>>,
+}
+
+impl Ledger {
+    /// Ends the attempt here as a crash would, once.
+    async fn boundary(&self, place: String) {
+        let hit = {
+            let mut crash = self.crash.lock().unwrap();
+            let hit = crash.as_deref() == Some(&place);
+            if hit {
+                *crash = None;
+            }
+            hit
+        };
+        if hit {
+            // The worker is killed while the handler stands here; see `crash_at`.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+async fn handle(ledger: Arc<Ledger>, context: Context) -> Result<Value, JobError> {
+    let mut sum = 0;
+    for n in 0..STEPS {
+        ledger.boundary(format!("before {n}")).await;
+        let step = format!("step-{n}");
+        let counted = ledger.clone();
+        let name = step.clone();
+        sum += context
+            .step(&step, || async move {
+                *counted.ran.lock().unwrap().entry(name).or_default() += 1;
+                Ok(n)
+            })
+            .await?;
+        ledger.boundary(format!("behind {n}")).await;
+    }
+    Ok(json!(sum))
+}
+
+fn mill(store: &Store, ledger: &Arc<Ledger>) -> MillBuilder {
+    let ledger = ledger.clone();
+    Mill::builder(store).handler("durable", move |context: Context| {
+        let ledger = ledger.clone();
+        async move { ok(handle(ledger, context).await?) }
+    })
+}
+
+#[tokio::test]
+async fn l1_no_step_runs_again_after_its_checkpoint_whichever_boundary_crashes() {
+    let db = Db::new().await;
+    for n in 0..STEPS {
+        for place in [format!("before {n}"), format!("behind {n}")] {
+            let ledger = Arc::new(Ledger::default());
+            *ledger.crash.lock().unwrap() = Some(place.clone());
+            let id = db.enqueue(job("durable")).await;
+            let first = MortalMill::start(&db, |store| mill(store, &ledger));
+            wait_for("the crash", || async { ledger.crash.lock().unwrap().is_none().then_some(()) }).await;
+            // Dead without a word; its lease runs out.
+            first.kill();
+            db.expire(id).await;
+            db.sweep().await.unwrap();
+            db.execute("update jobs_live set run_at = now()").await;
+            let second = mill(&db.store, &ledger).start();
+            wait_for("the job completes", || async { (db.state(id).await == "completed").then_some(()) })
+                .await;
+            assert_eq!(db.job(id).await.result, Some(json!(15)));
+            let ran = ledger.ran.lock().unwrap().clone();
+            assert!(ran.len() == STEPS && ran.values().all(|times| *times == 1), "crashed {place}: {ran:?}");
+            second.stop().await;
+        }
+    }
+    db.check_invariants().await;
+}
+
+#[tokio::test]
+async fn l1_a_step_is_seen_only_once_it_is_stored_and_extends_the_lease() {
+    let db = Db::new().await;
+    let claimed = db.running().await;
+    let held = (claimed.id, claimed.lease_id);
+    db.execute("update running set lease_expires_at = now() + interval '1 second'").await;
+    assert!(db.steps(claimed.id).await.unwrap().is_empty());
+    assert_eq!(db.save_step(held, "a", &json!({"n": 1}), false).await.unwrap(), Some(json!({"n": 1})));
+    let left: f64 =
+        db.scalar("select extract(epoch from lease_expires_at - now())::float8 from running").await;
+    assert!(left > 25.0, "a checkpoint is a sign of life: {left}");
+    // The first word counts; a cursor's last one does.
+    assert_eq!(db.save_step(held, "a", &json!(2), false).await.unwrap(), Some(json!({"n": 1})));
+    assert_eq!(db.save_step(held, "page", &json!(2), true).await.unwrap(), Some(json!(2)));
+    assert_eq!(db.save_step(held, "page", &json!(3), true).await.unwrap(), Some(json!(3)));
+    assert_eq!(db.event_types(claimed.id).await, ["step"]);
+}
+
+#[tokio::test]
+async fn l1_a_worker_that_lost_its_lease_stores_no_step() {
+    let db = Db::new().await;
+    let claimed = db.running().await;
+    db.expire(claimed.id).await;
+    db.sweep().await.unwrap();
+    for replace in [false, true] {
+        let kept = db.save_step((claimed.id, claimed.lease_id), "late", &json!(1), replace).await.unwrap();
+        assert_eq!(kept, None);
+    }
+    assert_eq!(db.sleep_step((claimed.id, claimed.lease_id), "nap", 1.0).await.unwrap(), None);
+    assert_eq!(db.count("steps").await, 0);
+}
+
+#[tokio::test]
+async fn a_crawl_goes_on_at_the_page_where_it_was() {
+    let db = Db::new().await;
+    let pages = Arc::new(Mutex::new(Vec::new()));
+    let seen = pages.clone();
+    let mill = Mill::builder(&db.store)
+        .handler("crawl", move |context: Context| {
+            let seen = seen.clone();
+            async move {
+                let from = context.cursor::<u32>("page").await?.map_or(1, |page| page + 1);
+                for page in from..=10 {
+                    seen.lock().unwrap().push(page);
+                    context.save_cursor("page", &page).await?;
+                    if page == 4 || page == 7 {
+                        return Err(JobError::retry("the connection broke"));
+                    }
+                }
+                ok(json!(10))
+            }
+        })
+        .start();
+    let id = db.enqueue(job("crawl")).await;
+    wait_for("it completes", || async { (db.state(id).await == "completed").then_some(()) }).await;
+    assert_eq!(*pages.lock().unwrap(), (1..=10).collect::<Vec<_>>(), "no page twice");
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_step_fails_with_its_name() {
+    let db = Db::new().await;
+    let mill = Mill::builder(&db.store)
+        .handler("k", |context: Context| async move {
+            context.step("big", || async { Ok("x".repeat(2 * 1024 * 1024)) }).await?;
+            ok(None)
+        })
+        .start();
+    let id = db.enqueue(job("k")).await;
+    wait_for("it fails", || async { (db.state(id).await == "failed").then_some(()) }).await;
+    let message = db.job(id).await.error.unwrap()["message"].as_str().unwrap().to_owned();
+    assert!(message.starts_with("step big: its output has 2097154 bytes"), "{message}");
+    mill.stop().await;
+}
