@@ -129,7 +129,8 @@ alter table kinds add column breaker_after integer;
 alter table kinds add column breaker_window interval not null default '10 minutes';
 alter table kinds add column breaker_pause interval not null default '1 minute';
 alter table kinds add column breaker_crashes integer not null default 0;
-alter table kinds add column breaker_since timestamptz;
+alter table kinds add column breaker_crashed_at timestamptz;
+alter table kinds add column breaker_openings integer not null default 0;
 alter table kinds add column breaker_open_until timestamptz;
 alter table kinds add constraint kinds_breaker_is_sane
   check (
@@ -140,7 +141,8 @@ comment on column kinds.breaker_after is 'After so many crashes within breaker_w
 comment on column kinds.breaker_window is 'Crashes further apart are not counted together.';
 comment on column kinds.breaker_pause is 'How long its jobs are not started then; twice as long each time that it goes on.';
 comment on column kinds.breaker_crashes is 'Crashes that count now.';
-comment on column kinds.breaker_since is 'When the first of them was.';
+comment on column kinds.breaker_crashed_at is 'When the last of them was.';
+comment on column kinds.breaker_openings is 'How often it opened without a quiet window between.';
 comment on column kinds.breaker_open_until is 'Until then none of its jobs is started.';
 
 alter table attempts add column fingerprint text;
@@ -159,7 +161,7 @@ create table failure_causes (
   last_job_id uuid
 ) with (fillfactor = 70);
 create index failure_causes_last on failure_causes (last_at);
-comment on table failure_causes is 'What attempts failed of: one row a cause, counted from stats_deltas by the keeper.';
+comment on table failure_causes is 'What attempts failed of: one row a cause, counted from failure_deltas by the keeper.';
 comment on column failure_causes.fingerprint is 'The cause, as in attempts.';
 comment on column failure_causes.kind is 'Kind of the jobs.';
 comment on column failure_causes.type is 'Class of the error.';
@@ -168,6 +170,22 @@ comment on column failure_causes.failures is 'How many attempts failed of it.';
 comment on column failure_causes.first_at is 'The first of them.';
 comment on column failure_causes.last_at is 'The last of them.';
 comment on column failure_causes.last_job_id is 'A job to look at.';
+
+create table failure_deltas (
+  fingerprint text not null,
+  kind text not null,
+  type text,
+  message text not null,
+  job_id uuid not null,
+  at timestamptz not null default clock_timestamp()
+) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 1000);
+comment on table failure_deltas is 'Failures that are not counted in failure_causes yet, each written in the transaction of its attempt''s end.';
+comment on column failure_deltas.fingerprint is 'The cause.';
+comment on column failure_deltas.kind is 'Kind of the job.';
+comment on column failure_deltas.type is 'Class of the error.';
+comment on column failure_deltas.message is 'Beginning of its message.';
+comment on column failure_deltas.job_id is 'The job.';
+comment on column failure_deltas.at is 'When.';
 
 create table stats_deltas (
   at timestamptz not null default clock_timestamp(),

@@ -208,22 +208,22 @@ comment on view throughput is 'Finished jobs of the last hour by minute and queu
 
 create view failures as
 select
-  kind,
-  error ->> 'type' as type,
-  left(error ->> 'message', 120) as message,
-  count(*) as attempts,
-  count(distinct job_id) as jobs,
-  min(finished_at) as first_at,
-  max(finished_at) as last_at
+  fingerprint,
+  max(kind) as kind,
+  max(type) as type,
+  (array_agg(left(message, 200) order by last_at desc))[1] as message,
+  sum(failures)::bigint as failures,
+  min(first_at) as first_at,
+  max(last_at) as last_at,
+  (array_agg(last_job_id order by last_at desc))[1] as last_job_id
 from (
-  select a.*, j.kind
-  from attempts a
-  left join jobs j on j.id = a.job_id
-  where a.finished_at > now() - interval '1 day'
-    and a.outcome <> 'completed'
-) failed
-group by kind, error ->> 'type', left(error ->> 'message', 120);
-comment on view failures is 'Failed attempts of the last day, grouped by their cause.';
+  select fingerprint, kind, type, message, failures, first_at, last_at, last_job_id from failure_causes
+  union all
+  -- What is not counted yet.
+  select fingerprint, kind, type, message, 1, at, at, job_id from failure_deltas
+) known
+group by fingerprint;
+comment on view failures is 'What attempts failed of: one row a cause, with how often, since when and a job to look at.';
 
 create view job_documents as
 select

@@ -31,7 +31,7 @@ pub mod worker;
 pub use job::after::{After, RunIf};
 pub use job::attempt::StopReason;
 pub use job::new::NewJob;
-pub use job::settings::{Backoff, JobDefaults, KindSettings};
+pub use job::settings::{Backoff, Breaker, JobDefaults, KindSettings};
 pub use job::unique::{OnConflict, Unique};
 pub use job::workflow::Workflow;
 pub use store::enqueue::enqueue_in;

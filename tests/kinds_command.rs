@@ -225,7 +225,7 @@ async fn the_channel_understands_all_its_words() {
         message: "no such customer".into(),
         class: "missing".into(),
         permanent: true,
-        backtrace: None,
+        ..Failure::default()
     };
     assert_eq!((ran.failure(), ran.usage.exit_code), (&failure, Some(1)));
 

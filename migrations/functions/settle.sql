@@ -73,6 +73,7 @@ declare
   k kinds;
   failed boolean := p_outcome in ('failed', 'crashed', 'timed_out');
   permanent boolean := coalesce((p_error ->> 'permanent')::boolean, false);
+  cause text;
   noted bigint;
   superseder uuid;
 begin
@@ -84,12 +85,23 @@ begin
   select * into k from kinds where name = j.kind;
 
   if failed then
+    permanent := permanent or coalesce(p_error ->> 'type' = any(k.permanent_errors), false);
+    cause := fingerprint(j.kind, p_error);
     perform ensure_today();
-    insert into attempts (job_id, attempt, lease_id, worker_id, outcome, error, exit_code, signal, out_of_memory, peak_memory_bytes, started_at)
+    insert into attempts (
+      job_id, attempt, lease_id, worker_id, outcome, error, exit_code, signal, out_of_memory, peak_memory_bytes, started_at,
+      fingerprint, log_tail)
     values (j.id, j.attempt, j.lease_id, j.worker_id, p_outcome, p_error,
       (p_usage ->> 'exit_code')::integer, (p_usage ->> 'signal')::integer,
-      coalesce((p_usage ->> 'out_of_memory')::boolean, false), (p_usage ->> 'peak_memory_bytes')::bigint, j.started_at);
-    j.error := p_error;
+      coalesce((p_usage ->> 'out_of_memory')::boolean, false), (p_usage ->> 'peak_memory_bytes')::bigint, j.started_at,
+      cause, log_tail(j.id, j.attempt));
+    insert into failure_deltas (fingerprint, kind, type, message, job_id)
+    values (cause, j.kind, p_error ->> 'type', left(coalesce(p_error ->> 'message', ''), 500), j.id);
+    -- It took its worker, or its process, down with it.
+    if p_outcome = 'crashed' or p_error ->> 'type' in ('signal', 'out_of_memory') then
+      perform note_crash(j.kind);
+    end if;
+    j.error := case when permanent then p_error || '{"permanent": true}' else p_error end;
   end if;
 
   if p_outcome = 'cancelled' or j.cancel_requested_at is not null then
@@ -119,7 +131,7 @@ begin
   end if;
 
   if failed then
-    j.run_at := clock_timestamp() + coalesce(p_delay, backoff(j.attempt,
+    j.run_at := clock_timestamp() + coalesce(p_delay, make_interval(secs => (p_error ->> 'retry_after_seconds')::double precision), backoff(j.attempt,
       coalesce(k.backoff_first, '5 seconds'), coalesce(k.backoff_factor, 2),
       coalesce(k.backoff_max, '1 hour'), coalesce(k.backoff_jitter, 0.2)));
     noted := append_event(j.id, j.attempt, 'retry', jsonb_build_object('run_at', j.run_at));

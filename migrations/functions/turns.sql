@@ -315,6 +315,7 @@ declare
 begin
   picked := '{}';
   plain_room := 0;
+  p_kinds := closed_kinds(p_kinds);
   select * into q from queues where name = p_queue;
   if q.paused_at is not null then
     return;

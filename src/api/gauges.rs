@@ -23,6 +23,8 @@ pub struct Gauges(Mutex<Option<(Instant, Arc<Look>)>>);
 pub struct Look {
     queues: Vec<QueueDocument>,
     workers: BTreeMap<String, usize>,
+    /// Kinds with a breaker, and whether it is open.
+    breakers: Vec<(String, bool)>,
 }
 
 impl Gauges {
@@ -43,7 +45,9 @@ impl Gauges {
         for worker in store.workers().await? {
             *workers.entry(worker.state).or_default() += 1;
         }
-        let look = Arc::new(Look { queues, workers });
+        let kinds = store.kinds().await?.into_iter().filter(|kind| kind.breaker_after.is_some());
+        let breakers = kinds.map(|kind| (kind.name, kind.breaker_open_until.is_some())).collect();
+        let look = Arc::new(Look { queues, workers, breakers });
         *last = Some((Instant::now(), Arc::clone(&look)));
         Ok(look)
     }
@@ -69,6 +73,10 @@ impl Look {
                 "1 while the queue is paused",
                 f64::from(u8::from(queue.paused_at.is_some())),
             );
+        }
+        for (kind, open) in &self.breakers {
+            let help = "1 while the kind's jobs are not started because they crash in a loop";
+            levels.set("tidemill_breaker_open", help, &[("kind", kind)], f64::from(u8::from(*open)));
         }
         for (state, count) in &self.workers {
             let help = "Workers by state; lost ones stopped sending heartbeats";

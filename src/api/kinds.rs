@@ -2,9 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 
 use super::answer::Page;
-use super::problem::Problem;
+use super::path::KindName;
+use super::problem::{Case, Problem, ProblemDocument};
 use super::state::ApiState;
 use crate::store::kinds::KindDocument;
 
@@ -15,4 +17,25 @@ use crate::store::kinds::KindDocument;
     responses((status = 200, description = "All kinds", body = Page<KindDocument>)))]
 pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<KindDocument>>, Problem> {
     Ok(Page::whole(state.store.kinds().await?))
+}
+
+/// Reset a kind's breaker
+///
+/// Lets its jobs start again, and forgets their crashes.
+#[utoipa::path(
+    post, path = "/api/v1/kinds/{kind}/reset-breaker", tag = "kinds",
+    params(("kind" = String, Path, description = "The kind")),
+    responses(
+        (status = 204, description = "Its jobs start"),
+        (status = 404, description = "There is no such kind", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn reset_breaker(
+    State(state): State<ApiState>,
+    KindName(kind): KindName,
+) -> Result<StatusCode, Problem> {
+    if state.store.reset_breaker(&kind).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Problem::new(Case::NotFound, format!("No worker has served the kind {kind} yet.")))
 }

@@ -119,7 +119,11 @@ fn read_workflow(text: &str) -> Result<Uuid, Problem> {
     })
 }
 
-fn states(text: &str) -> Result<(Option<JobState>, Option<String>), Problem> {
+/// A state that is stored, or one that is shown.
+///
+/// # Errors
+/// 422 for what is neither.
+pub(super) fn states(text: &str) -> Result<(Option<JobState>, Option<String>), Problem> {
     if matches!(text, "scheduled" | "retrying") {
         return Ok((None, Some(text.to_owned())));
     }

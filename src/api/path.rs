@@ -88,6 +88,19 @@ impl<S: Send + Sync> FromRequestParts<S> for ScheduleName {
     }
 }
 
+/// The name of a kind in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KindName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for KindName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = only_part(parts, state, "kind").await?;
+        check::name("kind", text).map(Self)
+    }
+}
+
 /// A job and the name of a signal to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignalName {

@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
-    batch, docs, durable, events, health, jobs, kinds, limits, list, metrics, new_job, page, problem, queues,
-    schedules, verbs, worker, workers, workflows,
+    batch, bulk, docs, durable, events, failures, health, jobs, kinds, limits, list, metrics, new_job, page,
+    problem, queues, schedules, verbs, worker, workers, workflows,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -51,6 +51,11 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
     let quick = watched()
         .routes(routes!(new_job::create, list::list))
         .routes(routes!(batch::create_batch))
+        .routes(routes!(bulk::retry))
+        .routes(routes!(bulk::cancel))
+        .routes(routes!(bulk::run_now))
+        .routes(routes!(bulk::delete))
+        .routes(routes!(failures::list))
         .routes(routes!(jobs::show, verbs::delete))
         .routes(routes!(jobs::attempts))
         .routes(routes!(durable::steps))
@@ -81,6 +86,7 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(workers::list))
         .routes(routes!(workers::drain))
         .routes(routes!(kinds::list))
+        .routes(routes!(kinds::reset_breaker))
         .merge(worker::routes())
         .layer(from_fn_with_state(state.settings.request_timeout, time_limit));
     // These stream or wait, within bounds of their own.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::section::Reader;
 use super::settings::{COMMAND_KEYS, KindKeys, URL_KEYS};
 use super::types::ByteSize;
-use crate::job::settings::{Backoff, JobDefaults, KindSettings};
+use crate::job::settings::{Backoff, Breaker, JobDefaults, KindSettings};
 
 /// One `[kinds.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,6 +155,12 @@ fn settings(keys: &KindKeys) -> KindSettings {
             jitter: keys.backoff.jitter,
         },
         retain: keys.retain,
+        permanent_errors: keys.permanent_errors.iter().map(|class| class.0.clone()).collect(),
+        breaker: keys.breaker.after.map(|after| Breaker {
+            after: i32::try_from(after).unwrap_or(i32::MAX),
+            window: keys.breaker.window,
+            pause: keys.breaker.pause,
+        }),
         defaults: JobDefaults {
             unique: keys.unique.clone(),
             concurrency_keys: keys.concurrency_key.iter().map(|key| key.0.clone()).collect(),

@@ -24,8 +24,8 @@ pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSectio
 pub use reference::reference;
 pub use schedule::ScheduleSection;
 pub use settings::{
-    ApiSection, BackoffSection, DatabaseSection, EmbeddedSection, KeeperSection, KindKeys, LimitSection,
-    LogSection, QueueSection, ScheduleKeys, WorkerSection,
+    ApiSection, BackoffSection, BreakerSection, DatabaseSection, EmbeddedSection, KeeperSection, KindKeys,
+    LimitSection, LogSection, QueueSection, ScheduleKeys, WorkerSection,
 };
 pub use source::Flag;
 pub use types::{

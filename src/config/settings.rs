@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
-    ByteSize, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey, LogFilter,
-    LogFormat, MissedWord, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret, Time,
-    VariableName, VariableText, WebOrigin, Words,
+    ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
+    LogFilter, LogFormat, MissedWord, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret,
+    Time, VariableName, VariableText, WebOrigin, Words,
 };
 use crate::job::limit::{LimitSettings, OnFull, Rate};
 use crate::job::unique::Unique;
@@ -157,6 +157,19 @@ section! {
 }
 
 section! {
+    /// When the jobs of a kind that crash in a loop are not started for a while.
+    BreakerSection {
+        /// After so many crashes (a worker that died, a command ended by a signal or for want of memory) within
+        /// `window`. Absent: never.
+        after: Option<u32> where "1"..="1000" = none;
+        /// Crashes further apart are not counted together; as long a quiet time forgets them.
+        window: Duration where "1s"..="30d" = "10m";
+        /// For how long. Twice as long each time that it goes on, at most a day.
+        pause: Duration where "1s"..="1d" = "1m";
+    }
+}
+
+section! {
     /// A kind of job: a command that is run or a URL that is called, exactly one of the two, and how
     /// its jobs are treated. Only what is named here can ever be run.
     KindKeys {
@@ -178,6 +191,10 @@ section! {
         stop_grace: Duration where "0s"..="1h" = "10s";
         /// The delays between attempts.
         backoff: BackoffSection = {};
+        /// Classes of errors (their `type`) after which another attempt is useless, such as `bad_args`.
+        permanent_errors: Vec<ErrorClass> = "[]";
+        /// When jobs that crash in a loop are not started for a while.
+        breaker: BreakerSection = {};
         /// How long its finished jobs stay. Absent: `keeper.retention`.
         retain: Option<Duration> where "1m"..="36500d" = none;
         /// Its jobs are not stored while another one holds their key, as `unique` of POST /jobs says; `{}`: the
@@ -330,6 +347,18 @@ fn limit(
 }
 
 impl Entry for BackoffSection {
+    const FIELDS: &'static [Field] = <Self as Section>::FIELDS;
+
+    fn allowed() -> String {
+        "a table".into()
+    }
+
+    fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self {
+        reader.section(field.key)
+    }
+}
+
+impl Entry for BreakerSection {
     const FIELDS: &'static [Field] = <Self as Section>::FIELDS;
 
     fn allowed() -> String {

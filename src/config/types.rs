@@ -118,6 +118,12 @@ text_type!(
     "text of 1 to 255 characters",
     |text| (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 );
+text_type!(
+    /** The class (`type`) of an error. */
+    ErrorClass,
+    "text of 1 to 200 characters",
+    |text| (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+);
 text_type!(/** A key that only the two ends know. */ secret Secret, "text", |text| !text.is_empty());
 text_type!(
     /** The name of an HTTP header. */

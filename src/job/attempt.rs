@@ -34,7 +34,7 @@ impl fmt::Display for StopReason {
 }
 
 /// The error of a failed attempt, as stored with the job and shown in every face.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
     /// What happened, for a person.
     pub message: String,
@@ -46,6 +46,9 @@ pub struct Failure {
     /// A stack trace, where the handler has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backtrace: Option<String>,
+    /// The next attempt comes after so long, instead of the kind's backoff.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<f64>,
 }
 
 /// What the process behind an attempt used and how it ended. All empty for in-process handlers.

@@ -46,8 +46,24 @@ pub struct KindSettings {
     pub backoff: Backoff,
     /// How long finished jobs stay; `None` is the deployment's retention.
     pub retain: Option<Duration>,
+    /// Classes of errors after which no further attempt is made.
+    pub permanent_errors: Vec<String>,
+    /// When jobs that crash in a loop are not started for a while; `None`: never.
+    pub breaker: Option<Breaker>,
     /// What most jobs do not have.
     pub defaults: JobDefaults,
+}
+
+/// When the jobs of a kind that crash in a loop are not started for a while. A crash is a worker that died, or a command
+/// ended by a signal or for want of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// After so many crashes.
+    pub after: i32,
+    /// Crashes further apart are not counted together.
+    pub window: Duration,
+    /// For how long; twice as long each time that it goes on, at most a day.
+    pub pause: Duration,
 }
 
 /// What the jobs of a kind have unless they say otherwise. `{name}` in a key stands for that arg.
@@ -95,6 +111,8 @@ impl Default for KindSettings {
             stop_grace: Duration::from_secs(10),
             backoff: Backoff::default(),
             retain: None,
+            permanent_errors: Vec::new(),
+            breaker: None,
             defaults: JobDefaults::default(),
         }
     }

@@ -114,6 +114,7 @@ struct Failure {
     #[serde(default)]
     permanent: bool,
     backtrace: Option<String>,
+    retry_after: Option<Value>,
 }
 
 impl<'a> Channel<'a> {
@@ -166,7 +167,7 @@ impl<'a> Channel<'a> {
                 self.context.event(&event.r#type, storable_json(event.data)).await;
             }
             Message::Result(value) => self.verdict = Some(Verdict::Result(storable_json(value))),
-            Message::Error(failure) => self.verdict = Some(Verdict::Error(failure.into_error())),
+            Message::Error(failure) => self.verdict = Some(Verdict::Error(failure.into_error()?)),
             Message::Extend(by) => {
                 // One that lost its lease is being ended; there is nobody to tell.
                 self.context.extend(delay_of(&by)?).await;
@@ -203,17 +204,21 @@ impl Channel<'_> {
 }
 
 impl Failure {
-    fn into_error(self) -> JobError {
+    fn into_error(self) -> Result<JobError, String> {
         let message = storable_text(self.message);
-        let error = if self.permanent { JobError::permanent(message) } else { JobError::retry(message) };
+        let error = match self.retry_after {
+            _ if self.permanent => JobError::permanent(message),
+            Some(delay) => JobError::retry_after(delay_of(&delay)?, message),
+            None => JobError::retry(message),
+        };
         let error = match self.r#type {
             Some(class) => error.class(truncated(storable_text(class), CLASS_BYTES)),
             None => error,
         };
-        match self.backtrace {
+        Ok(match self.backtrace {
             Some(backtrace) => error.backtrace(storable_text(backtrace)),
             None => error,
-        }
+        })
     }
 }
 

@@ -28,6 +28,10 @@ pub struct AttemptRecord {
     pub out_of_memory: bool,
     /// Largest resident memory, in bytes.
     pub peak_memory_bytes: Option<i64>,
+    /// Hash of the cause, as in GET /failures.
+    pub fingerprint: Option<String>,
+    /// Its last log lines, if it failed.
+    pub log_tail: Option<String>,
     /// When it was claimed.
     #[serde(serialize_with = "micros_or_null")]
     pub started_at: Option<DateTime<Utc>>,
@@ -54,6 +58,8 @@ impl Store {
               signal,
               out_of_memory,
               peak_memory_bytes,
+              fingerprint,
+              log_tail,
               started_at,
               finished_at
             from attempts

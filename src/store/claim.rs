@@ -97,7 +97,11 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
     let claimed = sqlx::query_as!(
         Claimed,
         r#"
-        with due as materialized (
+        with served as materialized (
+          -- Without those that crash in a loop.
+          select closed_kinds($2) as kinds
+        ),
+        due as materialized (
           select d.id
           from unnest($3::smallint[], $4::timestamptz[], $5::uuid[]) as c (priority, run_at, id)
           cross join lateral (
@@ -108,7 +112,7 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
               and (j.run_at, j.id) > (c.run_at, c.id)
               and j.run_at <= statement_timestamp()
               and j.state = 'available'
-              and j.kind = any($2)
+              and j.kind = any((select kinds from served)::text[])
               and (j.expires_at is null or j.expires_at > statement_timestamp() or j.started_at is not null)
             order by j.run_at, j.id
             limit $6

@@ -48,7 +48,7 @@ impl Store {
                 from generate_series(1, 9) as p (priority)
                 cross join lateral (
                   select
-                    bool_or(near.state = 'available' and near.kind = any($2)) as found,
+                    bool_or(near.state = 'available' and near.kind = any(c.kinds)) as found,
                     count(*) as seen
                   from (
                     select
@@ -103,6 +103,7 @@ impl Store {
               union
               select queue from jumps where queue is not null
             ) as n (name)
+            cross join (select closed_kinds($2) as kinds) c
             left join queues q on q.name = n.name
             "#,
             queues,

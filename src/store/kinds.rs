@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Result, Store};
-use crate::job::document::micros;
+use crate::job::document::{micros, micros_or_null};
 use crate::job::settings::KindSettings;
 
 /// A kind and where its code comes from.
@@ -36,6 +36,15 @@ pub struct KindDocument {
     pub soft_timeout_seconds: Option<f64>,
     /// After so many seconds an attempt is ended.
     pub hard_timeout_seconds: f64,
+    /// Classes of errors after which no further attempt is made.
+    pub permanent_errors: Vec<String>,
+    /// After so many crashes its jobs are not started for a while; null: never.
+    pub breaker_after: Option<i32>,
+    /// Crashes that count now.
+    pub breaker_crashes: i32,
+    /// Until then none of its jobs is started; null while they are.
+    #[serde(serialize_with = "micros_or_null")]
+    pub breaker_open_until: Option<DateTime<Utc>>,
     /// When a worker last said that it serves the kind.
     #[serde(serialize_with = "micros")]
     pub last_seen_at: DateTime<Utc>,
@@ -58,6 +67,11 @@ impl Store {
               max_attempts,
               extract(epoch from soft_timeout)::double precision as soft_timeout_seconds,
               extract(epoch from hard_timeout)::double precision as "hard_timeout_seconds!",
+              permanent_errors,
+              breaker_after,
+              case when greatest(breaker_crashed_at, breaker_open_until) > now() - breaker_window then breaker_crashes else 0 end
+                as "breaker_crashes!",
+              case when breaker_open_until > now() then breaker_open_until end as breaker_open_until,
               last_seen_at
             from kinds
             order by name
@@ -66,6 +80,16 @@ impl Store {
         )
         .fetch_all(self.pool())
         .await?)
+    }
+
+    /// Lets the jobs of a kind start again whose breaker is open; false if there is no such kind.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn reset_breaker(&self, name: &str) -> Result<bool> {
+        Ok(sqlx::query_scalar!(r#"select reset_breaker($1) as "found!""#, name)
+            .fetch_one(self.pool())
+            .await?)
     }
 
     /// Notes that remote workers serve these kinds; within a minute of the last time it writes nothing.
@@ -115,10 +139,12 @@ impl Store {
             r#"
             insert into kinds (
               name, source, queue, priority, max_attempts, soft_timeout, hard_timeout, stop_grace,
-              backoff_first, backoff_factor, backoff_max, backoff_jitter, retain, defaults)
+              backoff_first, backoff_factor, backoff_max, backoff_jitter, retain, defaults, permanent_errors,
+              breaker_after, breaker_window, breaker_pause)
             values (
               $1, $2, $3, $4, $5, make_interval(secs => $6), make_interval(secs => $7), make_interval(secs => $8),
-              make_interval(secs => $9), $10, make_interval(secs => $11), $12, make_interval(secs => $13), $14)
+              make_interval(secs => $9), $10, make_interval(secs => $11), $12, make_interval(secs => $13), $14, $15,
+              $16, make_interval(secs => $17), make_interval(secs => $18))
             on conflict (name) do update
             set
               source = excluded.source,
@@ -134,6 +160,11 @@ impl Store {
               backoff_jitter = excluded.backoff_jitter,
               retain = excluded.retain,
               defaults = excluded.defaults,
+              permanent_errors = excluded.permanent_errors,
+              -- Its crashes stay counted.
+              breaker_after = excluded.breaker_after,
+              breaker_window = excluded.breaker_window,
+              breaker_pause = excluded.breaker_pause,
               last_seen_at = clock_timestamp()
             "#,
             kind.name,
@@ -150,6 +181,10 @@ impl Store {
             settings.backoff.jitter,
             settings.retain.map(|retain| retain.as_secs_f64()),
             settings.defaults.options(),
+            &settings.permanent_errors,
+            settings.breaker.map(|breaker| breaker.after),
+            settings.breaker.map_or(600.0, |breaker| breaker.window.as_secs_f64()),
+            settings.breaker.map_or(60.0, |breaker| breaker.pause.as_secs_f64()),
         )
         .execute(self.pool())
         .await?;

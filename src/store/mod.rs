@@ -3,6 +3,7 @@
 
 pub mod admit;
 pub mod attempts;
+pub mod bulk;
 pub mod cancel;
 pub mod claim;
 pub mod complete;
@@ -13,6 +14,7 @@ pub mod enqueue;
 pub mod error;
 pub mod events;
 pub mod extend;
+pub mod failures;
 pub mod find;
 pub mod fire;
 pub mod heartbeat;

@@ -77,7 +77,7 @@ async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {
                     message: format!("the job is done, but its result cannot be stored: {error}"),
                     class: "bad_result".into(),
                     permanent: true,
-                    backtrace: None,
+                    ..Failure::default()
                 };
                 Settled::of(item.job_id, item.lease_id, Outcome::Failed { failure }, item.usage)
             });

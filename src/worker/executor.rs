@@ -218,7 +218,7 @@ fn completed(result: Option<Value>) -> Outcome {
         ),
         class: "result_too_large".into(),
         permanent: true,
-        backtrace: None,
+        ..Failure::default()
     };
     Outcome::Failed { failure }
 }
@@ -230,11 +230,12 @@ fn storable(failure: Failure) -> Failure {
         class: truncated(storable_text(failure.class), 200),
         permanent: failure.permanent,
         backtrace: failure.backtrace.map(|trace| truncated(storable_text(trace), 64 * 1024)),
+        retry_after_seconds: failure.retry_after_seconds,
     }
 }
 
 fn timeout(message: String) -> Failure {
-    storable(Failure { message, class: "timeout".into(), permanent: false, backtrace: None })
+    storable(Failure { message, class: "timeout".into(), permanent: false, ..Failure::default() })
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
@@ -247,7 +248,7 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
         message: format!("the handler panicked: {text}"),
         class: "panic".into(),
         permanent: false,
-        backtrace: None,
+        ..Failure::default()
     })
 }
 

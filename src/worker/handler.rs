@@ -58,6 +58,9 @@ pub struct Completion {
     pub usage: Usage,
 }
 
+/// What is put off longer is put off for ever.
+const LONGEST_DELAY: Duration = Duration::from_hours(100 * 365 * 24);
+
 /// A boxed future of one attempt.
 pub type RunFuture<'a> = Pin<Box<dyn Future<Output = Result<Completion, JobError>> + Send + 'a>>;
 
@@ -95,6 +98,7 @@ pub struct JobError {
     pub(crate) class: Cow<'static, str>,
     /// Boxed to keep the error small: it is returned through every handler.
     pub(crate) backtrace: Option<Box<str>>,
+    pub(crate) retry_after: Option<Duration>,
     pub(crate) usage: Usage,
 }
 
@@ -111,6 +115,13 @@ impl JobError {
     /// The attempt failed; another one may succeed.
     pub fn retry(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Next::Retry, message)
+    }
+
+    /// The attempt failed; another one follows after `delay`, instead of the delay that the kind's backoff says.
+    pub fn retry_after(delay: Duration, message: impl Into<Cow<'static, str>>) -> Self {
+        let mut error = Self::new(Next::Retry, message);
+        error.retry_after = Some(delay.min(LONGEST_DELAY));
+        error
     }
 
     /// The job failed for good; no further attempt is made.
@@ -168,6 +179,7 @@ impl JobError {
             class: self.class.into_owned(),
             permanent: matches!(self.next, Next::Permanent),
             backtrace: self.backtrace.map(String::from),
+            retry_after_seconds: self.retry_after.map(|delay| delay.as_secs_f64()),
         }
     }
 
@@ -177,6 +189,7 @@ impl JobError {
             message: message.into(),
             class: Cow::Borrowed("error"),
             backtrace: None,
+            retry_after: None,
             usage: Usage::default(),
         }
     }

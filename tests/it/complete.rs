@@ -156,7 +156,7 @@ async fn every_ending_makes_the_missing_partitions() {
     assert_eq!(db.cancel(waiting, None, "me").await.unwrap().as_deref(), Some("cancelled"));
 
     drop_todays_partitions(&db).await;
-    let failure = Failure { message: "no".into(), class: "x".into(), permanent: true, backtrace: None };
+    let failure = Failure { message: "no".into(), class: "x".into(), permanent: true, ..Failure::default() };
     let settled = Settled::of(failing.id, failing.lease_id, Outcome::Failed { failure }, Usage::default());
     assert_eq!(db.settle(&[settled.unwrap()]).await.unwrap(), [Some("failed".to_owned())]);
 

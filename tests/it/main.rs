@@ -11,6 +11,7 @@ mod durable;
 mod enqueue;
 mod expiry;
 mod extend;
+mod failures;
 mod heartbeat;
 mod idempotency;
 mod interleavings;

@@ -13,7 +13,7 @@ use crate::support::Db;
 
 fn failed(message: &str, permanent: bool) -> Outcome {
     Outcome::Failed {
-        failure: Failure { message: message.into(), class: "test".into(), permanent, backtrace: None },
+        failure: Failure { message: message.into(), class: "test".into(), permanent, ..Failure::default() },
     }
 }
 

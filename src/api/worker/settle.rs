@@ -50,6 +50,9 @@ pub(super) struct FailRequest {
     error: FailError,
     /// True when no further attempt can help.
     permanent: Option<bool>,
+    /// The next attempt comes after so long, instead of the delay of the kind's backoff.
+    #[schema(value_type = Option<super::super::request::DurationInput>)]
+    retry_after: Option<Value>,
 }
 
 /// Why an attempt failed; what is very long is cut and marked.
@@ -131,7 +134,11 @@ pub(super) async fn fail(
     RawBody(body): RawBody,
 ) -> Result<Json<JobStands>, Problem> {
     let request: FailRequest = parse_storable(&body)?;
+    let longest = check::LONGEST_DURATION;
+    let retry_after =
+        request.retry_after.map(|delay| check::duration("/retry_after", &delay, longest)).transpose()?;
     let failure = Failure {
+        retry_after_seconds: retry_after.map(|delay| delay.as_secs_f64()),
         message: truncated(request.error.message, MESSAGE_BYTES),
         class: truncated(request.error.class.unwrap_or_else(|| "error".into()), CLASS_BYTES),
         permanent: request.permanent.unwrap_or(false),

@@ -122,7 +122,7 @@ async fn j4_a_slot_is_free_after_every_end() {
     let db = Db::new().await;
     db.execute("select set_limit('one', max_running => 1)").await;
     let failed = |permanent| Outcome::Failed {
-        failure: Failure { message: "x".into(), class: "x".into(), permanent, backtrace: None },
+        failure: Failure { message: "x".into(), class: "x".into(), permanent, ..Failure::default() },
     };
     let ends = [
         ("completed", None),

@@ -55,7 +55,7 @@ async fn end(db: &Db, claimed: &Claimed, outcome: Outcome) -> String {
 
 fn failure() -> Outcome {
     let failure =
-        Failure { message: "no luck".into(), class: "test".into(), permanent: false, backtrace: None };
+        Failure { message: "no luck".into(), class: "test".into(), permanent: false, ..Failure::default() };
     Outcome::Failed { failure }
 }
 

@@ -1,0 +1,130 @@
+-- Bulk: one verb for all jobs that a filter finds, so many at a time.
+
+create or replace function matching_jobs(p_verb text, p_filter jsonb, p_limit integer) returns setof uuid
+language plpgsql
+volatile
+set search_path from current
+as $$
+declare
+  known constant text[] := '{state,queue,kind,tag,created_after,created_before,finished_after,finished_before,error,fingerprint,workflow}';
+  -- What the verb can do something about.
+  fits text := case p_verb
+    when 'retry' then 'finished_at is not null and state in (''failed'', ''cancelled'')'
+    when 'cancel' then 'finished_at is null and cancel_requested_at is null'
+    when 'run_now' then 'finished_at is null and state in (''available'', ''waiting'') and coalesce(nullif(run_at, ''infinity''), due_at) > now()
+      and coalesce(nullif(run_at, ''infinity''), due_at) < ''infinity'''
+    when 'delete' then 'state <> ''running'' and not (finished_at is null and kind = ''tidemill.workflow'')'
+  end;
+  wrong text;
+begin
+  if fits is null then
+    raise exception 'there is no verb %', p_verb using errcode = '22TM1', hint = 'use retry, cancel, run_now or delete';
+  end if;
+  select k into wrong from jsonb_object_keys(p_filter) as k where k <> all(known) limit 1;
+  if found then
+    raise exception 'the filter has an unknown field %', wrong
+      using errcode = '22TM1', hint = 'use ' || array_to_string(known, ', ');
+  end if;
+  return query execute format('
+    select j.id
+    from jobs j
+    where %s
+      and ($1 ->> ''state'' is null or j.state = ($1 ->> ''state'')::job_state)
+      and ($1 ->> ''queue'' is null or j.queue = $1 ->> ''queue'')
+      and ($1 ->> ''kind'' is null or j.kind = $1 ->> ''kind'')
+      and ($1 ->> ''tag'' is null or j.tags @> array[$1 ->> ''tag''])
+      and ($1 ->> ''created_after'' is null or j.created_at >= ($1 ->> ''created_after'')::timestamptz)
+      and ($1 ->> ''created_before'' is null or j.created_at < ($1 ->> ''created_before'')::timestamptz)
+      %s %s
+      and ($1 ->> ''error'' is null or position(lower($1 ->> ''error'') in lower(j.error ->> ''message'')) > 0)
+      and ($1 ->> ''fingerprint'' is null or fingerprint(j.kind, j.error) = $1 ->> ''fingerprint'')
+      and ($1 ->> ''workflow'' is null or j.workflow_id = ($1 ->> ''workflow'')::uuid)
+    order by j.id
+    limit $2',
+    fits,
+    -- Written out, so that other days are not read.
+    case when p_filter ? 'finished_after' then format('and j.finished_at >= %L::timestamptz', p_filter ->> 'finished_after') end,
+    case when p_filter ? 'finished_before' then format('and j.finished_at < %L::timestamptz', p_filter ->> 'finished_before') end)
+  using p_filter, p_limit;
+end
+$$;
+comment on function matching_jobs(text, jsonb, integer)
+  is 'Jobs on which a verb (retry, cancel, run_now, delete) can act and that a filter finds: {state, queue, kind, tag, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}.';
+
+create or replace function act_on_jobs(
+  p_verb text, p_filter jsonb, p_limit integer default 500, p_dry_run boolean default false,
+  p_queue text default null, p_by text default session_user
+)
+returns table (matched integer, done integer, refused integer, sample uuid[])
+language plpgsql
+set search_path from current
+as $$
+declare
+  found_ids uuid[] := array(select matching_jobs(p_verb, p_filter, p_limit));
+  one uuid;
+  answer text;
+begin
+  matched := cardinality(found_ids);
+  sample := found_ids[1:20];
+  done := 0;
+  refused := 0;
+  if p_dry_run then
+    return next;
+    return;
+  end if;
+  foreach one in array found_ids loop
+    begin
+      answer := case p_verb
+        when 'retry' then retry(one, p_by)
+        when 'cancel' then cancel(one, 'cancelled with others', p_by)
+        when 'run_now' then run_now(one, p_by)
+        when 'delete' then delete_job(one)
+      end;
+      if p_verb = 'retry' and p_queue is not null then
+        perform move_job(one, p_queue);
+      end if;
+      if answer is null or p_verb = 'delete' and answer = 'running' then
+        refused := refused + 1;
+      else
+        done := done + 1;
+      end if;
+    exception when others then
+      -- One that cannot be done never stops the rest.
+      raise notice 'job %: %', one, sqlerrm;
+      refused := refused + 1;
+    end;
+  end loop;
+  return next;
+end
+$$;
+comment on function act_on_jobs(text, jsonb, integer, boolean, text, text)
+  is 'Does a verb (retry, cancel, run_now, delete) to up to so many jobs that a filter finds, or with p_dry_run only looks. What is retried may go to another queue. Repeat until nothing matches.';
+
+create or replace function move_job(p_job uuid, p_queue text) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+  j jobs;
+begin
+  update jobs_live set queue = p_queue where id = p_job and state in ('available', 'waiting') returning * into j;
+  if j.id is null then
+    return;
+  end if;
+  if j.group_id is not null and j.due_at < 'infinity' then
+    perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
+  end if;
+  perform tell(case when j.group_id is null then 'q:' else 'g:' end || p_queue);
+end
+$$;
+comment on function move_job(uuid, text) is 'Puts a job that does not run into another queue.';
+
+create or replace function retry_jobs(filter jsonb, max_jobs integer default 500, dry_run boolean default false, to_queue text default null)
+returns table (matched integer, done integer, refused integer, sample uuid[])
+language sql
+set search_path from current
+as $$
+  select * from act_on_jobs('retry', filter, max_jobs, dry_run, to_queue)
+$$;
+comment on function retry_jobs(jsonb, integer, boolean, text)
+  is 'Redrives failed jobs: select * from retry_jobs(''{"kind": "send-mail"}'', dry_run => true). Repeat until nothing matches.';

@@ -1,0 +1,40 @@
+//! What attempts failed of, one item a cause. Must never count attempts: the causes are counted already.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::answer::Page;
+use super::check;
+use super::json::query::Params;
+use super::problem::Problem;
+use super::state::ApiState;
+use crate::store::failures::Cause;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct FailuresQuery {
+    /// Only of jobs of this kind.
+    kind: Option<String>,
+    /// Only those that came at this time or later: RFC 3339 with an offset.
+    since: Option<String>,
+    /// How many at most, 1 to 1,000; by default 100.
+    limit: Option<i64>,
+}
+
+/// List causes of failures
+///
+/// Failed attempts that differ only in ids, numbers and quoted texts have one cause. Those that came last are first.
+#[utoipa::path(get, path = "/api/v1/failures", tag = "jobs", params(FailuresQuery),
+    responses((status = 200, description = "The causes", body = Page<Cause>)))]
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Params(query): Params<FailuresQuery>,
+) -> Result<Json<Page<Cause>>, Problem> {
+    let kind = query.kind.map(|kind| check::name("kind", kind)).transpose()?;
+    let since = query.since.map(|time| check::time("since", &time)).transpose()?;
+    let limit = check::within("limit", query.limit.unwrap_or(100), 1, 1000)?;
+    Ok(Page::whole(state.store.failures(kind.as_deref(), since, i64::from(limit)).await?))
+}
