@@ -123,6 +123,12 @@ comment on column signals.timed_out is 'True if none came in time; one that come
 comment on column signals.sent_at is 'When it came, or was given up.';
 comment on column signals.sent_by is 'Who sent it.';
 
+alter table workers add column clock_skew interval;
+comment on column workers.clock_skew is 'How much its clock was ahead of the database''s at its last heartbeat.';
+
+alter table schema_compatibility add column shape text[];
+comment on column schema_compatibility.shape is 'schema_shape() behind the last migration, to see what was changed by hand since.';
+
 -- One bad job in a loop must not take all workers down with it.
 alter table kinds add column permanent_errors text[] not null default '{}';
 alter table kinds add column breaker_after integer;

@@ -28,6 +28,8 @@ pub struct Metrics {
     batch_duration: HistogramVec,
     /// Event streams that are open.
     pub streams_open: IntGauge,
+    /// 1 while progress is stored less often because dead rows pile up.
+    pub shedding: IntGauge,
     /// Events written to streams.
     pub stream_events: IntCounter,
     /// Jobs taken in.
@@ -65,7 +67,10 @@ impl Metrics {
         let http_requests = IntCounterVec::new(http_requests, &["method", "route", "status"]).expect(SOUND);
         let streams_open =
             IntGauge::new("tidemill_streams_open", "Event streams that are open").expect(SOUND);
+        let shedding = "1 while progress is stored less often because dead rows pile up in the database";
+        let shedding = IntGauge::new("tidemill_shedding", shedding).expect(SOUND);
         Self {
+            shedding: add(&registry, shedding),
             http_requests: add(&registry, http_requests),
             http_duration: histogram(
                 "tidemill_http_request_duration_seconds",

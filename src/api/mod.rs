@@ -14,6 +14,7 @@ pub mod docs;
 mod durable;
 pub mod enqueuer;
 pub mod events;
+mod explain;
 mod failure;
 mod failures;
 pub mod frame;

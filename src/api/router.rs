@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
-    batch, bulk, docs, durable, events, failures, health, jobs, kinds, limits, list, metrics, new_job, page,
-    problem, queues, schedules, verbs, worker, workers, workflows,
+    batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds, limits, list, metrics,
+    new_job, page, problem, queues, schedules, verbs, worker, workers, workflows,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -58,6 +58,8 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(failures::list))
         .routes(routes!(jobs::show, verbs::delete))
         .routes(routes!(jobs::attempts))
+        .routes(routes!(explain::explain))
+        .routes(routes!(explain::doctor))
         .routes(routes!(durable::steps))
         .routes(routes!(durable::signals))
         .routes(routes!(durable::signal))

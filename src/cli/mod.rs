@@ -4,11 +4,15 @@
 mod client;
 mod declare;
 mod dev;
+mod doctor;
 mod enqueue;
 mod error;
+mod explain;
+mod failures;
 mod http;
 mod jobs;
 mod keys;
+mod kinds;
 mod limits;
 mod logging;
 mod migrate;
@@ -70,6 +74,14 @@ enum Command {
     Enqueue(enqueue::EnqueueArgs),
     /// Look at jobs, follow, cancel and retry them
     Jobs(jobs::JobsArgs),
+    /// Say why a job does not run, and when it may start
+    Explain(explain::ExplainArgs),
+    /// Look what attempts failed of, one line a cause
+    Failures(failures::FailuresArgs),
+    /// Look at kinds, and let those start again that crashed in a loop
+    Kinds(kinds::KindsArgs),
+    /// Look what is wrong with the installation, and what to do
+    Doctor(doctor::DoctorArgs),
     /// Look at queues, pause, resume, drain and purge them
     Queues(queues::QueuesArgs),
     /// Look at limits over all workers, set and drop them
@@ -96,6 +108,10 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Keys(args) => keys::run(args, global).await,
         Command::Enqueue(args) => enqueue::run(args, global).await,
         Command::Jobs(args) => jobs::run(args, global).await,
+        Command::Explain(args) => explain::run(args, global).await,
+        Command::Failures(args) => failures::run(args, global).await,
+        Command::Kinds(args) => kinds::run(args, global).await,
+        Command::Doctor(args) => doctor::run(args, global).await,
         Command::Queues(args) => queues::run(args, global).await,
         Command::Limits(args) => limits::run(args, global).await,
         Command::Schedules(args) => schedules::run(args, global).await,

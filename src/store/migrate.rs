@@ -32,9 +32,11 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/steer.sql"),
     include_str!("../../migrations/functions/durable.sql"),
     include_str!("../../migrations/functions/bulk.sql"),
+    include_str!("../../migrations/functions/explain.sql"),
     include_str!("../../migrations/functions/queues.sql"),
     include_str!("../../migrations/functions/house.sql"),
     include_str!("../../migrations/functions/schedules.sql"),
+    include_str!("../../migrations/functions/doctor.sql"),
 ];
 const VIEWS: &str = include_str!("../../migrations/views.sql");
 /// Any number, the same in every binary: "tide".
@@ -158,7 +160,7 @@ async fn replace_verbs(connection: &mut PgConnection) -> Result<()> {
     for statements in [DROP_VIEWS].iter().chain(FUNCTIONS).chain(&[VIEWS]) {
         transaction.execute(sqlx::raw_sql(*statements)).await?;
     }
-    sqlx::query("update schema_compatibility set verbs_digest = $1")
+    sqlx::query("update schema_compatibility set verbs_digest = $1, shape = schema_shape()")
         .bind(verbs)
         .persistent(false)
         .execute(&mut *transaction)

@@ -65,14 +65,15 @@ impl Store {
     pub async fn see_worker(&self, worker: &WorkerRow) -> Result<bool> {
         Ok(sqlx::query_scalar!(
             r#"
-            insert into workers as w (id, name, host, pid, version, state, queues, kinds, running, lease_ttl)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, make_interval(secs => $10))
+            insert into workers as w (id, name, host, pid, version, state, queues, kinds, running, lease_ttl, clock_skew)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11::timestamptz - clock_timestamp())
             on conflict (id) do update
             set
               state = excluded.state,
               queues = excluded.queues,
               kinds = excluded.kinds,
               running = excluded.running,
+              clock_skew = excluded.clock_skew,
               seen_at = clock_timestamp()
             returning drain_requested_at is not null as "drain!"
             "#,
@@ -86,6 +87,7 @@ impl Store {
             &worker.kinds,
             worker.running,
             worker.lease_ttl_seconds,
+            Utc::now(),
         )
         .fetch_one(self.pool())
         .await?)

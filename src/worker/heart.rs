@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
@@ -22,6 +23,9 @@ use crate::store::workers::WorkerRow;
 /// How often to ask for cancels while no hints are heard: they shall arrive within a second.
 const DEAF_BEAT: Duration = Duration::from_millis(600);
 
+/// How often to look whether dead rows pile up.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
 /// Beats until the token is cancelled.
 pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationToken) {
     let fence = tokio::spawn(fence(shared.clone(), stop.clone()));
@@ -29,6 +33,7 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
     let mut health = wakes.health();
     let mut hears = true;
     let mut next = Instant::now() + jittered(shared.settings.heartbeat);
+    let mut look_at = Instant::now();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -50,6 +55,10 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
                     beaten = tokio::time::timeout(patience, beat(&shared)) => beaten,
                     () = stop.cancelled() => break,
                 };
+                if matches!(beaten, Ok(Ok(()))) && Instant::now() >= look_at {
+                    look_at = Instant::now() + LOOK_EVERY;
+                    look_at_dead_rows(&shared).await;
+                }
                 let pause = match beaten {
                     Ok(Ok(())) if wakes.is_healthy() => every,
                     // Nobody tells of cancels, so ask more often.
@@ -65,6 +74,26 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
         }
     }
     let _ = fence.await;
+}
+
+/// Learns whether dead rows pile up, so that less is written as long as they do.
+async fn look_at_dead_rows(shared: &Shared) {
+    let shed = match tokio::time::timeout(shared.settings.lease_ttl / 10, shared.store.shall_shed()).await {
+        Ok(Ok(shed)) => shed,
+        // It stays as it is.
+        Ok(Err(_)) | Err(_) => return,
+    };
+    shared.metrics.shedding.set(i64::from(shed));
+    if shared.shedding.swap(shed, Ordering::Relaxed) == shed {
+        return;
+    }
+    if shed {
+        tracing::warn!(
+            "an old transaction keeps dead rows in the database: progress is stored at most every 5 s; see tidemill doctor"
+        );
+    } else {
+        tracing::info!("dead rows can be removed again: progress is stored as it comes");
+    }
 }
 
 /// Ends attempts before the sweep may hand their jobs on.

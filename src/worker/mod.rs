@@ -15,6 +15,7 @@ mod look;
 mod registry;
 mod reporter;
 mod retry;
+mod shedding;
 mod steps;
 pub mod testing;
 
@@ -133,6 +134,8 @@ struct Shared {
     metrics: Arc<Metrics>,
     /// A slot or room in a lane became free.
     freed: tokio::sync::Notify,
+    /// Dead rows pile up in the database: progress is stored less often.
+    shedding: std::sync::atomic::AtomicBool,
     /// A job completed for which others wait.
     awaited: tokio::sync::Notify,
     /// Somebody asked the worker to claim no more.
@@ -375,6 +378,7 @@ impl WorkerBuilder {
             pulse: Pulse(Arc::new(std::sync::Mutex::new(tokio::time::Instant::now()))),
             metrics: metrics.unwrap_or_default(),
             freed: tokio::sync::Notify::new(),
+            shedding: std::sync::atomic::AtomicBool::new(false),
             awaited: tokio::sync::Notify::new(),
             drain: CancellationToken::new(),
         };

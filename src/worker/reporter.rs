@@ -4,15 +4,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::sleep_until;
 use uuid::Uuid;
 
 use super::Shared;
 use super::context::{Extension, Report};
 use super::retry::{blames_a_row, until_answered};
+use super::shedding::Shedder;
 use crate::job::event::EventDraft;
 use crate::job::text::{storable_json, storable_text, truncated};
 use crate::store::report::Reported;
@@ -25,12 +28,24 @@ const DATA_LIMIT_BYTES: usize = 128 * 1024;
 /// Writes reports until a nameless one says that no more will come.
 pub(super) async fn run(shared: Arc<Shared>, mut reports: mpsc::Receiver<Report>) {
     let mut gathered = Vec::with_capacity(BATCH_LIMIT);
+    let mut shedder = Shedder::default();
     let mut open = true;
-    while open && reports.recv_many(&mut gathered, BATCH_LIMIT).await > 0 {
+    while open {
+        tokio::select! {
+            received = reports.recv_many(&mut gathered, BATCH_LIMIT) => open = received > 0,
+            () = sleep_until(shedder.due_at().unwrap_or_else(far)) => {
+                write(&shared, shedder.overdue(tokio::time::Instant::now())).await;
+                continue;
+            }
+        }
         let mut batch = Vec::with_capacity(gathered.len());
         let (mut waiters, mut extensions) = (Vec::new(), Vec::new());
+        let mut flushed = Vec::new();
         for report in gathered.drain(..) {
             open &= !report.job_id.is_nil();
+            if report.stored.is_some() {
+                flushed.push(report.job_id);
+            }
             waiters.extend(report.stored);
             extensions.extend(report.extension.map(|extension| (report.job_id, report.lease_id, extension)));
             if let Some(draft) = report.draft {
@@ -41,7 +56,9 @@ pub(super) async fn run(shared: Arc<Shared>, mut reports: mpsc::Receiver<Report>
                 });
             }
         }
-        write(&shared, without_overtaken(batch)).await;
+        let shed = shared.shedding.load(Ordering::Relaxed);
+        let now = tokio::time::Instant::now();
+        write(&shared, shedder.thin(shed, now, without_overtaken(batch), &flushed)).await;
         for (job_id, lease_id, extension) in extensions {
             extend(&shared, job_id, lease_id, extension).await;
         }
@@ -49,6 +66,11 @@ pub(super) async fn run(shared: Arc<Shared>, mut reports: mpsc::Receiver<Report>
             let _ = waiter.send(());
         }
     }
+}
+
+/// Later than anything happens.
+fn far() -> tokio::time::Instant {
+    tokio::time::Instant::now() + Duration::from_hours(24)
 }
 
 async fn write(shared: &Arc<Shared>, batch: Vec<Reported>) {

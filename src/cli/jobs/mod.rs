@@ -4,6 +4,7 @@ mod cancel;
 mod follow;
 mod fork;
 mod list;
+mod redrive;
 mod retry;
 mod show;
 mod signal;
@@ -36,6 +37,8 @@ enum Verb {
     Cancel(JobArgs),
     /// Make a finished job live again, or run one at once that waits for its retry
     Retry(JobArgs),
+    /// Retry all failed jobs that a filter finds
+    Redrive(redrive::RedriveArgs),
     /// Send a job the message that it waits for
     Signal(signal::SignalArgs),
     /// Enqueue the same work again, from a step on
@@ -59,6 +62,7 @@ pub(super) async fn run(args: JobsArgs, global: &GlobalArgs) -> Result<(), CliEr
         Verb::Tail(args) => tail::run(args).await,
         Verb::Cancel(args) => cancel::run(args).await,
         Verb::Retry(args) => retry::run(args).await,
+        Verb::Redrive(args) => redrive::run(args).await,
         Verb::Signal(args) => signal::run(args).await,
         Verb::Fork(args) => fork::run(args).await,
     }

@@ -1,0 +1,312 @@
+-- Explain: why a job does not run, in the order in which it is to be seen to, and when it may start. Reads
+-- only what is bounded: no backlog is counted beyond some thousand rows.
+
+create or replace function moment(p_at timestamptz) returns text
+language sql
+immutable
+as $$ select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') $$;
+comment on function moment(timestamptz) is 'A time as it stands in messages: UTC, to the second.';
+
+create or replace function live_workers(p_kind text, p_queue text)
+returns table (id text, state text, serves_queue boolean, slots integer)
+language sql
+stable
+set search_path from current
+as $$
+  select
+    w.id,
+    case when w.drain_requested_at is not null then 'draining' else w.state end,
+    w.queues ? p_queue,
+    coalesce(q.slots, (w.queues ->> p_queue)::integer, 0)
+  from workers w
+  left join queues q on q.name = p_queue
+  where w.state <> 'stopped'
+    and w.seen_at > now() - w.lease_ttl
+    and p_kind = any(w.kinds)
+$$;
+comment on function live_workers(text, text) is 'The workers with a heartbeat that serve a kind, and how many slots each has for a queue.';
+
+create or replace function jobs_ahead(p_job jobs) returns bigint
+language sql
+stable
+set search_path from current
+as $$
+  select count(*)
+  from (
+    select 1
+    from jobs_live a
+    where a.queue = p_job.queue
+      and a.priority <= p_job.priority
+      and a.id <> p_job.id
+      and case
+        when a.group_id is null then a.state = 'available' and a.run_at <= now()
+        else a.state = 'waiting' and a.due_at <= now()
+      end
+      and (a.priority < p_job.priority or coalesce(a.due_at, a.run_at) <= coalesce(p_job.due_at, p_job.run_at))
+    limit 5000
+  ) ahead
+$$;
+comment on function jobs_ahead(jobs) is 'How many due jobs of its queue are claimed before it; 5000 means that or more.';
+
+create or replace function explain_waits(p_job jobs)
+returns table (code text, message text, until timestamptz, details jsonb)
+language plpgsql
+stable
+set search_path from current
+as $$
+#variable_conflict use_column
+declare
+  w waits;
+  parents record;
+begin
+  select * into w from waits where job_id = p_job.id;
+  if w.job_id is null then
+    return;
+  elsif w.signal is not null then
+    return query select
+      'waits_for_signal',
+      format('it waits for the signal %s since %s%s', w.signal, moment(w.since),
+        case when w.until is not null then format(', at most until %s', moment(w.until)) else '' end),
+      w.until, jsonb_build_object('signal', w.signal);
+    return;
+  end if;
+  select count(*) as open, (array_agg(coalesce(d.name, d.parent_id::text) order by d.ord))[1:5] as names, (array_agg(d.parent_id order by d.ord))[1:5] as ids
+  into parents
+  from (select * from dependencies d where d.job_id = p_job.id and d.outcome is null order by d.ord limit 5000) d;
+  return query select
+    'waits_for_jobs',
+    format('it waits for %s of its jobs: %s%s', parents.open, array_to_string(parents.names, ', '), case when parents.open > 5 then ', …' else '' end),
+    null::timestamptz,
+    jsonb_build_object('open', parents.open, 'run_if', w.run_if, 'jobs', to_jsonb(parents.ids));
+end
+$$;
+comment on function explain_waits(jobs) is 'What a job that is held back waits for.';
+
+create or replace function explain_limits(p_job jobs)
+returns table (code text, message text, until timestamptz, details jsonb)
+language sql
+volatile
+set search_path from current
+as $$
+  with keys as materialized (
+    select k.key, k.rule
+    from (
+      select k.key, limit_of(k.key) as rule from unnest(p_job.concurrency_keys) as k (key)
+      union all
+      select 'queue:' || p_job.queue, l from limits l where l.name = 'queue:' || p_job.queue
+    ) k
+    where (k.rule).name is not null
+  ),
+  holders as materialized (
+    select k.key, count(*) as running, (array_agg(r.job_id order by r.started_at))[1:5] as jobs
+    from keys k
+    join running r on k.key = any(r.concurrency_keys) or k.key = 'queue:' || r.queue
+    group by k.key
+  )
+  select
+    'limit_full',
+    case when (k.rule).max_running = 0 then format('the limit %s lets none run', k.key)
+      else format('the limit %s is full: %s of %s run', k.key, h.running, (k.rule).max_running) end,
+    null::timestamptz,
+    jsonb_build_object('limit', k.key, 'max_running', (k.rule).max_running, 'running', coalesce(h.running, 0), 'held_by', coalesce(to_jsonb(h.jobs), '[]'))
+  from keys k
+  left join holders h on h.key = k.key
+  where coalesce(h.running, 0) >= (k.rule).max_running
+  union all
+  select
+    'rate_reached',
+    format('the rate of %s (%s in %s) is reached; the next may start at %s', k.key, (k.rule).rate, (k.rule).rate_period, moment(now() + wait.until)),
+    now() + wait.until,
+    jsonb_build_object('limit', k.key, 'rate', (k.rule).rate)
+  from keys k
+  cross join lateral (select token_after(tokens_of(k.key, k.rule), k.rule) as until) wait
+  where (k.rule).rate is not null
+    and wait.until > '0'
+$$;
+comment on function explain_limits(jobs) is 'The limits that keep a job from starting now, and who holds them.';
+
+create or replace function explain_workers(p_job jobs)
+returns table (code text, message text, until timestamptz, details jsonb)
+language plpgsql
+stable
+set search_path from current
+as $$
+#variable_conflict use_column
+declare
+  w record;
+  busy bigint;
+  ahead bigint;
+begin
+  select
+    count(*) as all_of_them,
+    count(*) filter (where l.state = 'draining') as draining,
+    count(*) filter (where l.serves_queue) as here,
+    coalesce(sum(l.slots) filter (where l.serves_queue and l.state <> 'draining'), 0) as slots,
+    (array_agg(l.id))[1:5] as ids
+  into w
+  from live_workers(p_job.kind, p_job.queue) l;
+  if w.all_of_them = 0 then
+    return query select 'no_worker', format('no worker that lives serves the kind %s', p_job.kind), null::timestamptz,
+      jsonb_build_object('last_seen_at', (select k.last_seen_at from kinds k where k.name = p_job.kind));
+    return;
+  elsif w.here = 0 then
+    return query select 'no_worker_in_queue',
+      format('no worker that serves the kind %s takes jobs from the queue %s', p_job.kind, p_job.queue), null::timestamptz,
+      jsonb_build_object('workers', to_jsonb(w.ids));
+    return;
+  elsif w.draining = w.all_of_them then
+    return query select 'workers_draining', 'all workers that serve it are draining', null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
+    return;
+  elsif w.slots = 0 then
+    return query select 'no_slots', format('its workers have no slots for the queue %s', p_job.queue), null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
+    return;
+  end if;
+  busy := (select count(*) from running r where r.queue = p_job.queue);
+  ahead := jobs_ahead(p_job);
+  if busy >= w.slots or ahead > 0 then
+    return query select 'workers_busy',
+      format('jobs ahead of it: %s; slots taken: %s of %s', case when ahead >= 5000 then '5000 or more' else ahead::text end, busy, w.slots),
+      null::timestamptz,
+      jsonb_build_object('ahead', ahead, 'running', busy, 'slots', w.slots, 'priority', p_job.priority);
+  end if;
+end
+$$;
+comment on function explain_workers(jobs) is 'Who could run a job, and what they do instead.';
+
+create or replace function explain(p_job uuid)
+returns table (ord bigint, code text, message text, until timestamptz, details jsonb)
+language plpgsql
+volatile
+set search_path from current
+as $$
+#variable_conflict use_column
+declare
+  j jobs;
+  r running;
+  p progress;
+  q queues;
+  k kinds;
+  due timestamptz;
+begin
+  select * into j from jobs where id = p_job;
+  if j.id is null then
+    return;
+  elsif j.finished_at is not null then
+    return query select 1::bigint, 'finished', format('it is %s since %s%s', j.state, moment(j.finished_at), coalesce(': ' || (j.error ->> 'message'), '')),
+      null::timestamptz, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'finished_at', j.finished_at, 'error', j.error));
+    return;
+  elsif j.state = 'running' then
+    select * into r from running where job_id = p_job;
+    select * into p from progress where job_id = p_job;
+    return query select 1::bigint, 'running',
+      format('%s runs it since %s; its last sign of life was at %s%s', j.worker_id, moment(j.started_at), moment(r.seen_at), coalesce(format(' (%s %%)', p.percent), '')),
+      null::timestamptz,
+      jsonb_strip_nulls(jsonb_build_object('worker_id', j.worker_id, 'started_at', j.started_at, 'seen_at', r.seen_at,
+        'deadline_at', r.deadline_at, 'percent', p.percent, 'step', p.step, 'cancel_requested_at', j.cancel_requested_at));
+    return;
+  end if;
+  select * into q from queues where name = j.queue;
+  select * into k from kinds where name = j.kind;
+  due := nullif(coalesce(j.due_at, j.run_at), 'infinity');
+  return query
+  select row_number() over (order by found.place), found.code, found.message, found.until, found.details
+  from (
+    select 1 as place, e.code, e.message, e.until, e.details from explain_waits(j) e
+    union all
+    select 2, case when j.attempt > 0 then 'retrying' else 'not_due' end,
+      case when j.attempt > 0 then format('attempt %s failed (%s); the next is due at %s', j.attempt, coalesce(left(j.error ->> 'message', 200), 'no message'), moment(due))
+        else format('it is not due until %s', moment(due)) end,
+      due, jsonb_build_object('run_at', due, 'attempt', j.attempt)
+    where due > now()
+    union all
+    select 3, 'queue_paused', format('the queue %s is paused since %s by %s', q.name, moment(q.paused_at), coalesce(q.paused_by, 'somebody')),
+      null, jsonb_build_object('queue', q.name, 'paused_at', q.paused_at, 'paused_by', q.paused_by)
+    where q.paused_at is not null
+    union all
+    select 4, 'breaker_open', format('jobs of the kind %s crash in a loop and are not started until %s', k.name, moment(k.breaker_open_until)),
+      k.breaker_open_until, jsonb_build_object('kind', k.name, 'crashes', k.breaker_crashes)
+    where k.breaker_open_until > now()
+    union all
+    select 5, e.code, e.message, e.until, e.details from explain_limits(j) e
+    union all
+    select 6, e.code, e.message, e.until, e.details from explain_workers(j) e
+    -- Who is not due yet stands in no line.
+    where j.kind <> 'tidemill.workflow' and (e.code <> 'workers_busy' or due <= now())
+    union all
+    select 7, 'takes_turns', format('%s other groups of the queue wait for their turn', t.others), null, jsonb_build_object('others', t.others, 'fair_key', j.fair_key)
+    from (
+      select count(*) as others
+      from (
+        select 1 from turns t
+        where t.queue = j.queue and t.priority <= j.priority and t.group_id <> j.group_id and t.ready_at <= now()
+          and exists (
+            select 1 from jobs_live o
+            where o.queue = t.queue and o.priority = t.priority and o.group_id = t.group_id and o.state = 'waiting' and o.due_at <= now())
+        limit 1000
+      ) t
+    ) t
+    where j.group_id is not null and j.due_at <= now() and t.others > 0
+    union all
+    select 8, 'expires', format('it is cancelled if nothing starts it by %s', moment(j.expires_at)), j.expires_at, jsonb_build_object('expires_at', j.expires_at)
+    where j.expires_at is not null and j.started_at is null
+    union all
+    select 9, 'starting', 'nothing holds it back; it starts at any moment', null, '{}'::jsonb
+    where due <= now()
+      and q.paused_at is null
+      and (k.breaker_open_until > now()) is not true
+      and not exists (select from explain_limits(j))
+      and not exists (select from explain_workers(j))
+  ) found;
+end
+$$;
+comment on function explain(uuid)
+  is 'Why a job does not run: the reasons in the order in which to see to them, each with a code, a message, until when it holds if that is known, and details. No row if there is no such job.';
+
+create or replace function expected_start(p_job uuid, out at timestamptz, out based_on text)
+language plpgsql
+volatile
+set search_path from current
+as $$
+declare
+  j jobs;
+  e record;
+  holds_until timestamptz := now();
+  ahead bigint;
+  slots bigint;
+  seconds double precision;
+begin
+  select * into j from jobs_live where id = p_job and state in ('available', 'waiting');
+  if j.id is null then
+    return;
+  end if;
+  for e in select * from explain(p_job) loop
+    if e.code in ('waits_for_jobs', 'waits_for_signal', 'queue_paused', 'no_worker', 'no_worker_in_queue', 'workers_draining', 'no_slots')
+      or e.code = 'limit_full' and (e.details ->> 'max_running')::integer = 0
+    then
+      -- Somebody has to do something first.
+      return;
+    elsif e.code <> 'expires' then
+      holds_until := greatest(holds_until, e.until);
+    end if;
+  end loop;
+  select coalesce(sum(l.slots), 0) into slots from live_workers(j.kind, j.queue) l where l.serves_queue and l.state <> 'draining';
+  select avg(extract(epoch from f.finished_at - f.started_at)) into seconds
+  from (
+    select h.finished_at, h.started_at from jobs h
+    where h.finished_at > now() - interval '1 day' and h.kind = j.kind and h.state = 'completed'
+    limit 200
+  ) f;
+  ahead := jobs_ahead(j);
+  if ahead > 0 and seconds is null then
+    return;
+  end if;
+  at := holds_until + make_interval(secs => case
+    when ahead = 0 and (select count(*) from running r where r.queue = j.queue) < slots then 0
+    else (ahead / slots + 1) * coalesce(seconds, 0)
+  end);
+  based_on := format('%s jobs ahead, %s slots, %s', ahead, slots,
+    coalesce(format('%s s a run of this kind on average', round(seconds::numeric, 1)), 'no run of this kind in the last day'));
+end
+$$;
+comment on function expected_start(uuid)
+  is 'An estimate of when a job starts, and what it rests on; null if nobody can say or somebody has to act first.';

@@ -1,0 +1,40 @@
+//! Why a job does not run, and what is wrong with the installation. Only looks.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::answer::Page;
+use super::job_id::{JobId, unknown};
+use super::problem::{Problem, ProblemDocument};
+use super::state::ApiState;
+use crate::store::doctor::Finding;
+use crate::store::explain::Explanation;
+
+/// Explain a job
+///
+/// Why it does not run: the reasons in the order in which to see to them, and an estimate of its start.
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}/explain", tag = "jobs",
+    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
+    responses(
+        (status = 200, description = "The reasons", body = Explanation),
+        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn explain(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+) -> Result<Json<Explanation>, Problem> {
+    let explanation = state.store.explain(job_id).await?;
+    explanation.map(Json).ok_or_else(|| unknown(job_id))
+}
+
+/// Look what is wrong
+///
+/// What hurts the queue or soon will: who keeps dead rows, unsafe settings, missing partitions, a changed schema, lost
+/// workers and more, the worst first, each with what to do.
+#[utoipa::path(get, path = "/api/v1/doctor", tag = "health",
+    responses((status = 200, description = "The findings; none if all is well", body = Page<Finding>)))]
+pub(super) async fn doctor(State(state): State<ApiState>) -> Result<Json<Page<Finding>>, Problem> {
+    Ok(Page::whole(state.store.doctor().await?))
+}

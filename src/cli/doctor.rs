@@ -1,0 +1,35 @@
+//! `tidemill doctor`: what is wrong with the installation and what to do about it.
+
+use clap::Args;
+
+use super::client::{Client, ServerArgs};
+use super::error::CliError;
+use super::output::{self, cell};
+use super::{GlobalArgs, logging};
+
+/// What `tidemill doctor` takes.
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn run(args: DoctorArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    logging::start_quiet(global);
+    let answer = Client::new(&args.server)?.get(&["doctor"], &[]).await?;
+    let findings = answer.json["items"].as_array().cloned().unwrap_or_default();
+    if args.server.json {
+        output::line(&answer.text)?;
+    } else if findings.is_empty() {
+        output::line("nothing is wrong")?;
+    } else {
+        for finding in &findings {
+            output::line(&format!("{}: {}", cell(&finding["severity"]), cell(&finding["message"])))?;
+            output::line(&format!("  {}", cell(&finding["advice"])))?;
+        }
+    }
+    match findings.iter().filter(|finding| finding["severity"] == "critical").count() {
+        0 => Ok(()),
+        count => Err(CliError::Failed(format!("{count} of these are critical"))),
+    }
+}

@@ -1,0 +1,77 @@
+//! `tidemill jobs redrive`: retries all failed jobs that a filter finds, or counts them first.
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use crate::cli::client::{Client, ServerArgs};
+use crate::cli::error::CliError;
+use crate::cli::output;
+
+/// What `tidemill jobs redrive` takes.
+#[derive(Debug, Args)]
+pub(super) struct RedriveArgs {
+    /// Only this kind
+    #[arg(long)]
+    kind: Option<String>,
+    /// Only this queue
+    #[arg(long)]
+    queue: Option<String>,
+    /// Only jobs with this tag
+    #[arg(long)]
+    tag: Option<String>,
+    /// Only failed ones, or only cancelled ones
+    #[arg(long, value_parser = ["failed", "cancelled"])]
+    state: Option<String>,
+    /// Only with this text in the message of the last error
+    #[arg(long, value_name = "TEXT")]
+    error: Option<String>,
+    /// Only of this cause, as tidemill failures shows it
+    #[arg(long)]
+    fingerprint: Option<String>,
+    /// Only finished at this time or later, such as 2030-01-31T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    finished_after: Option<String>,
+    /// All that failed or were cancelled; only without a filter
+    #[arg(long)]
+    all: bool,
+    /// At most so many
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    limit: u32,
+    /// The queue that they go to, instead of the one that they were in
+    #[arg(long, value_name = "QUEUE")]
+    to_queue: Option<String>,
+    /// Only count
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn run(args: RedriveArgs) -> Result<(), CliError> {
+    let filters = [
+        ("kind", args.kind),
+        ("queue", args.queue),
+        ("tag", args.tag),
+        ("state", args.state),
+        ("error", args.error),
+        ("fingerprint", args.fingerprint),
+        ("finished_after", args.finished_after),
+    ];
+    let filter: Map<String, Value> =
+        filters.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect();
+    let mut body = json!({ "filter": filter, "all": args.all, "limit": args.limit, "dry_run": args.dry_run });
+    if let Some(queue) = args.to_queue {
+        body["queue"] = queue.into();
+    }
+    let client = Client::new(&args.server)?;
+    let answer = client.ask(client.request(Method::POST, &["jobs", "retry"]).json(&body)).await?;
+    if args.server.json {
+        return output::line(&answer.text);
+    }
+    let word = |name: &str| answer.json[name].to_string();
+    output::line(&match args.dry_run {
+        true => format!("{} jobs would be retried", word("matched")),
+        false => format!("{} of {} jobs are retried", word("done"), word("matched")),
+    })
+}
