@@ -252,3 +252,37 @@ select
 from schedules s
 left join lateral unnest(s.upcoming) as n (slot) on n.slot > now();
 comment on view schedule_next is 'The next five slots of every schedule; one without a slot shows why.';
+
+create view audit_trail as
+select at, who, db_user, act, subject, before, after
+from audit_log;
+comment on view audit_trail is 'What people did to jobs and settings, with who and how it was before.';
+
+create view workflow_status as
+select
+  w.id,
+  w.name,
+  shown_state(j.state, j.attempt, j.run_at, j.due_at) as status,
+  w.done,
+  w.members,
+  j.error ->> 'message' as error,
+  w.created_at,
+  j.finished_at
+from workflows w
+join jobs j on j.id = w.id
+where j.workflow_id is null;
+comment on view workflow_status is 'Workflows that are no part of others, and how many of their jobs have ended.';
+
+create view waiting_jobs as
+select
+  w.job_id,
+  j.kind,
+  j.queue,
+  w.signal,
+  w.run_if,
+  (select count(*) from (select from dependencies d where d.job_id = w.job_id and d.outcome is null limit 1000) open) as open_at_most_1000,
+  w.until,
+  now() - w.since as waits_for
+from waits w
+join jobs_live j on j.id = w.job_id;
+comment on view waiting_jobs is 'Jobs that are held back, each with the signal or the number of jobs that it waits for.';

@@ -72,6 +72,8 @@ begin
     return next;
     return;
   end if;
+  -- Recorded as one act.
+  perform set_config('tidemill.audit', 'off', true);
   foreach one in array found_ids loop
     begin
       answer := case p_verb
@@ -94,6 +96,10 @@ begin
       refused := refused + 1;
     end;
   end loop;
+  perform set_config('tidemill.audit', '', true);
+  if matched > 0 then
+    perform audit(p_verb || ' many', 'jobs', p_filter, jsonb_strip_nulls(jsonb_build_object('done', done, 'refused', refused, 'queue', p_queue)), p_by);
+  end if;
   return next;
 end
 $$;

@@ -83,6 +83,7 @@ begin
   if not found then
     return 'ignored';
   end if;
+  perform audit('signal', 'job:' || p_job, null, jsonb_build_object('name', p_name), p_by);
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'signal',
     jsonb_strip_nulls(jsonb_build_object('name', p_name, 'by', p_by)))));
   if exists (select from waits w where w.job_id = p_job and w.signal = p_name) then
@@ -150,6 +151,7 @@ begin
     -- Where the kind wants its jobs unique this one is all the same.
     unique_by => (
       select jsonb_build_object('key', 'fork:' || gen_random_uuid()) from kinds k where k.name = j.kind and k.defaults ? 'unique'));
+  perform audit('fork', 'job:' || p_job, null, jsonb_strip_nulls(jsonb_build_object('job_id', forked, 'from_step', p_from_step)), p_by);
   insert into steps (job_id, name, attempt, output, created_at, updated_at)
   select forked, name, attempt, output, created_at, updated_at
   from steps

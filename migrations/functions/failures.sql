@@ -78,10 +78,12 @@ begin
   update kinds
   set breaker_crashes = 0, breaker_openings = 0, breaker_open_until = null, breaker_crashed_at = null
   where name = p_kind;
-  if found then
-    perform tell('q:' || queue) from kinds where name = p_kind;
+  if not found then
+    return false;
   end if;
-  return found;
+  perform audit('reset_breaker', 'kind:' || p_kind, null, null);
+  perform tell('q:' || queue) from kinds where name = p_kind;
+  return true;
 end
 $$;
 comment on function reset_breaker(text) is 'Lets the jobs of a kind start again, and forgets its crashes. False if there is no such kind.';

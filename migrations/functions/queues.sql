@@ -47,18 +47,30 @@ $$;
 comment on function set_slots(text, integer) is 'How many jobs of the queue each worker runs at once; null gives the choice back to the workers.';
 
 create or replace function purge_queue(p_queue text, p_limit integer default 10000, p_by text default session_user) returns bigint
-language sql
+language plpgsql
 set search_path from current
 as $$
+declare
+  purged bigint;
+begin
+  -- Recorded as one act.
+  perform set_config('tidemill.audit', 'off', true);
   with victims as materialized (
     select id
     from jobs_live
     where queue = p_queue
       and state in ('available', 'waiting')
+      and kind <> 'tidemill.workflow'
     limit p_limit
     for update skip locked
   )
-  select count(cancel(id, 'queue purged', p_by))
-  from victims
+  select count(cancel(id, 'queue purged', p_by)) into purged
+  from victims;
+  perform set_config('tidemill.audit', '', true);
+  if purged > 0 then
+    perform audit('purge', 'queue:' || p_queue, null, jsonb_build_object('cancelled', purged), p_by);
+  end if;
+  return purged;
+end
 $$;
 comment on function purge_queue(text, integer, text) is 'Cancels up to the given number of jobs of the queue that do not run; answers how many. Repeat until 0.';

@@ -178,7 +178,7 @@ language plpgsql
 set search_path from current
 as $$
 begin
-  perform cancel(l.id, 'another job of the workflow failed', 'tidemill')
+  perform cancel(l.id, 'another job of the workflow failed', 'workflow')
   from (
     select l.id
     from dependencies d

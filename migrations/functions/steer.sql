@@ -10,6 +10,7 @@ begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
+  perform audit('cancel', 'job:' || p_job, jsonb_build_object('state', j.state), jsonb_strip_nulls(jsonb_build_object('reason', p_reason)), p_by);
   if j.kind = 'tidemill.workflow' then
     return cancel_workflow(p_job, p_reason, p_by);
   end if;
@@ -51,11 +52,15 @@ begin
     perform lock_workflows();
   end if;
   j := lock_job(p_job);
-  if j.kind = 'tidemill.workflow' then
+  if j.id is null then
+    return null;
+  elsif j.kind = 'tidemill.workflow' then
+    perform audit('retry', 'job:' || p_job, jsonb_build_object('state', j.state), null, p_by);
     return retry_workflow(p_job, p_by);
   elsif j.finished_at is null then
     return run_now(p_job, p_by);
   end if;
+  perform audit('retry', 'job:' || p_job, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'error', j.error ->> 'message')), null, p_by);
   delete from jobs where id = p_job and finished_at = j.finished_at;
   j.state := 'available';
   j.run_at := clock_timestamp();
@@ -97,6 +102,7 @@ begin
   if (j.state = 'available' or j.group_id is not null and j.state = 'waiting')
     and coalesce(j.due_at, j.run_at) > clock_timestamp() and coalesce(j.due_at, j.run_at) < 'infinity' then
     perform queue_again(j, clock_timestamp());
+    perform audit('run_now', 'job:' || p_job, jsonb_build_object('run_at', coalesce(j.due_at, j.run_at)), null, p_by);
     perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry',
       jsonb_build_object('by', p_by, 'was_due_at', coalesce(j.due_at, j.run_at)))));
     perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
@@ -119,6 +125,7 @@ begin
   end if;
   if (j.state = 'available' or j.group_id is not null and j.state = 'waiting') and coalesce(j.due_at, j.run_at) < 'infinity' then
     perform queue_again(j, due);
+    perform audit('snooze', 'job:' || p_job, jsonb_build_object('run_at', coalesce(j.due_at, j.run_at)), jsonb_build_object('run_at', due), p_by);
     perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'snoozed',
       jsonb_build_object('by', p_by, 'run_at', due))));
   end if;
@@ -151,6 +158,7 @@ begin
   elsif j.state = 'running' or j.finished_at is null and j.kind = 'tidemill.workflow' then
     return 'running';
   end if;
+  perform audit('delete', 'job:' || p_job, jsonb_build_object('kind', j.kind, 'queue', j.queue, 'state', j.state, 'created_at', j.created_at), null);
   delete from jobs where id = p_job;
   delete from task_ids where job_id = p_job;
   delete from events where job_id = p_job;

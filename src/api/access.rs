@@ -63,6 +63,7 @@ pub const RULES: &[Rule] = &[
     rule("GET", "/api/v1/jobs/{id}/attempts", FOLLOW),
     rule("GET", "/api/v1/jobs/{id}/explain", FOLLOW),
     rule("GET", "/api/v1/doctor", READ),
+    rule("GET", "/api/v1/audit", ADMIN),
     rule("GET", "/api/v1/jobs/{id}/steps", STEPS),
     rule("GET", "/api/v1/jobs/{id}/signals", STEPS),
     rule("POST", "/api/v1/jobs/{id}/signals/{name}", ENQUEUE),

@@ -19,6 +19,7 @@ use url::form_urlencoded;
 use super::access::{Verdict, outlasts_the_database, verdict};
 use super::key::{ApiKey, Scope, StoredKey};
 use super::problem::{Case, Problem, wrong_method};
+use crate::store::actor::acting_as;
 
 /// How long an answer of the store is believed; a revoked key works no longer than this.
 const BELIEF: Duration = Duration::from_secs(2);
@@ -216,8 +217,12 @@ pub async fn gate(State(gate): State<Arc<Gate>>, mut request: Request, next: Nex
     let lasting = outlasts_the_database(path.as_str());
     match gate.admit(request.headers().get(AUTHORIZATION), needed, lasting).await {
         Ok(Some(caller)) => {
+            let name = caller.name.clone();
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            if request.method().is_safe() {
+                return next.run(request).await;
+            }
+            acting_as(name, next.run(request)).await
         }
         Ok(None) => next.run(request).await,
         Err(problem) => problem.into_response(),

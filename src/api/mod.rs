@@ -4,6 +4,7 @@
 pub mod access;
 mod after;
 mod answer;
+mod audit;
 pub mod auth;
 mod batch;
 mod bulk;

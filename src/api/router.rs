@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
-    batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds, limits, list, metrics,
+    audit, batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds, limits, list, metrics,
     new_job, page, problem, queues, schedules, verbs, worker, workers, workflows,
 };
 
@@ -60,6 +60,7 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(jobs::attempts))
         .routes(routes!(explain::explain))
         .routes(routes!(explain::doctor))
+        .routes(routes!(audit::list))
         .routes(routes!(durable::steps))
         .routes(routes!(durable::signals))
         .routes(routes!(durable::signal))

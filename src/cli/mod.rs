@@ -1,6 +1,7 @@
 //! The command line: what may be typed, and one file a subcommand that carries it out. Alone with
 //! `main` it reads the config; it must hold no rule of the queue itself.
 
+mod audit;
 mod client;
 mod declare;
 mod dev;
@@ -80,6 +81,8 @@ enum Command {
     Failures(failures::FailuresArgs),
     /// Look at kinds, and let those start again that crashed in a loop
     Kinds(kinds::KindsArgs),
+    /// Look what people did
+    Audit(audit::AuditArgs),
     /// Look what is wrong with the installation, and what to do
     Doctor(doctor::DoctorArgs),
     /// Look at queues, pause, resume, drain and purge them
@@ -111,6 +114,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Explain(args) => explain::run(args, global).await,
         Command::Failures(args) => failures::run(args, global).await,
         Command::Kinds(args) => kinds::run(args, global).await,
+        Command::Audit(args) => audit::run(args, global).await,
         Command::Doctor(args) => doctor::run(args, global).await,
         Command::Queues(args) => queues::run(args, global).await,
         Command::Limits(args) => limits::run(args, global).await,

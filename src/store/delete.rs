@@ -10,6 +10,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_job(&self, job_id: Uuid) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar!("select delete_job($1)", job_id).fetch_one(self.pool()).await?)
+        let mut acting = self.acting().await?;
+        let answer = sqlx::query_scalar!("select delete_job($1)", job_id).fetch_one(acting.line()).await?;
+        acting.commit().await?;
+        Ok(answer)
     }
 }

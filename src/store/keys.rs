@@ -95,6 +95,7 @@ impl Store {
         secret_hash: &[u8],
         expires_in_seconds: Option<f64>,
     ) -> Result<()> {
+        let mut acting = self.acting().await?;
         sqlx::query!(
             r#"
             insert into api_keys (id, name, scopes, secret_hash, expires_at)
@@ -106,9 +107,10 @@ impl Store {
             secret_hash,
             expires_in_seconds
         )
-        .execute(self.pool())
+        .execute(acting.line())
         .await?;
-        sqlx::query!("select tell('w:')").execute(self.pool()).await?;
+        sqlx::query!("select tell('w:')").execute(acting.line()).await?;
+        acting.commit().await?;
         Ok(())
     }
 
@@ -117,11 +119,13 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn revoke_api_key(&self, id: &str) -> Result<bool> {
+        let mut acting = self.acting().await?;
         let done =
             sqlx::query!("update api_keys set revoked_at = coalesce(revoked_at, now()) where id = $1", id)
-                .execute(self.pool())
+                .execute(acting.line())
                 .await?;
-        sqlx::query!("select tell('w:')").execute(self.pool()).await?;
+        sqlx::query!("select tell('w:')").execute(acting.line()).await?;
+        acting.commit().await?;
         Ok(done.rows_affected() > 0)
     }
 

@@ -87,9 +87,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn reset_breaker(&self, name: &str) -> Result<bool> {
-        Ok(sqlx::query_scalar!(r#"select reset_breaker($1) as "found!""#, name)
-            .fetch_one(self.pool())
-            .await?)
+        let mut acting = self.acting().await?;
+        let answer = sqlx::query_scalar!(r#"select reset_breaker($1) as "found!""#, name)
+            .fetch_one(acting.line())
+            .await?;
+        acting.commit().await?;
+        Ok(answer)
     }
 
     /// Notes that remote workers serve these kinds; within a minute of the last time it writes nothing.

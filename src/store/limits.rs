@@ -97,6 +97,7 @@ impl Store {
             self.drop_limit(name).await?;
             return Ok(());
         }
+        let mut acting = self.acting().await?;
         sqlx::query!(
             "select set_limit($1, $2, $3, make_interval(secs => $4), $5, $6)",
             name,
@@ -106,8 +107,9 @@ impl Store {
             settings.rate.and_then(|rate| rate.burst),
             settings.on_full.unwrap_or(OnFull::Queue).word(),
         )
-        .execute(self.pool())
+        .execute(acting.line())
         .await?;
+        acting.commit().await?;
         Ok(())
     }
 
@@ -116,7 +118,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn drop_limit(&self, name: &str) -> Result<bool> {
-        Ok(sqlx::query_scalar!(r#"select drop_limit($1) as "dropped!""#, name).fetch_one(self.pool()).await?)
+        let mut acting = self.acting().await?;
+        let answer = sqlx::query_scalar!(r#"select drop_limit($1) as "dropped!""#, name)
+            .fetch_one(acting.line())
+            .await?;
+        acting.commit().await?;
+        Ok(answer)
     }
 
     /// Sets after how long a due job of a queue is claimed as if its priority were one better.
@@ -124,13 +131,15 @@ impl Store {
     /// # Errors
     /// When the database fails or refuses the value.
     pub async fn set_priority_ageing(&self, queue: &str, ageing: Option<Duration>) -> Result<()> {
+        let mut acting = self.acting().await?;
         sqlx::query!(
             "select set_priority_ageing($1, make_interval(secs => $2))",
             queue,
             ageing.map(|ageing| ageing.as_secs_f64()),
         )
-        .execute(self.pool())
+        .execute(acting.line())
         .await?;
+        acting.commit().await?;
         Ok(())
     }
 }

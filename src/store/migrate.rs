@@ -18,6 +18,7 @@ mod embedded {
 const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/common.sql"),
     include_str!("../../migrations/functions/events.sql"),
+    include_str!("../../migrations/functions/audit.sql"),
     include_str!("../../migrations/functions/unique.sql"),
     include_str!("../../migrations/functions/limits.sql"),
     include_str!("../../migrations/functions/failures.sql"),
@@ -39,6 +40,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/doctor.sql"),
 ];
 const VIEWS: &str = include_str!("../../migrations/views.sql");
+const GRANTS: &str = include_str!("../../migrations/grants.sql");
 /// Any number, the same in every binary: "tide".
 const LOCK: i64 = 0x7469_6465;
 
@@ -147,7 +149,7 @@ async fn found_version(connection: &mut PgConnection) -> Result<i32> {
 
 /// Replaces functions and views whole, in one transaction, unless they are this binary's or a newer one's.
 async fn replace_verbs(connection: &mut PgConnection) -> Result<()> {
-    let digest = BASE64_STANDARD.encode(Sha256::digest(format!("{}{VIEWS}", FUNCTIONS.concat())));
+    let digest = BASE64_STANDARD.encode(Sha256::digest(format!("{}{VIEWS}{GRANTS}", FUNCTIONS.concat())));
     let verbs = format!("{} {digest}", env!("CARGO_PKG_VERSION"));
     let mut transaction = connection.begin().await?;
     let installed = transaction.fetch_one("select verbs_digest from schema_compatibility").await?;
@@ -157,7 +159,7 @@ async fn replace_verbs(connection: &mut PgConnection) -> Result<()> {
             return Ok(());
         }
     }
-    for statements in [DROP_VIEWS].iter().chain(FUNCTIONS).chain(&[VIEWS]) {
+    for statements in [DROP_VIEWS].iter().chain(FUNCTIONS).chain(&[VIEWS, GRANTS]) {
         transaction.execute(sqlx::raw_sql(*statements)).await?;
     }
     sqlx::query("update schema_compatibility set verbs_digest = $1, shape = schema_shape()")

@@ -1,8 +1,10 @@
 //! The only SQL: one verb a file, each one statement or one transaction. Every write of a worker
 //! carries its lease, and what the database answers is the truth; nothing here may cache it.
 
+pub mod actor;
 pub mod admit;
 pub mod attempts;
+pub mod audit;
 pub mod bulk;
 pub mod cancel;
 pub mod claim;

@@ -84,7 +84,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn pause_queue(&self, queue: &str, by: &str) -> Result<()> {
-        sqlx::query!("select pause_queue($1, $2)", queue, by).execute(self.pool()).await?;
+        let mut acting = self.acting().await?;
+        sqlx::query!("select pause_queue($1, $2)", queue, by).execute(acting.line()).await?;
+        acting.commit().await?;
         Ok(())
     }
 
@@ -93,7 +95,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn resume_queue(&self, queue: &str) -> Result<()> {
-        sqlx::query!("select resume_queue($1)", queue).execute(self.pool()).await?;
+        let mut acting = self.acting().await?;
+        sqlx::query!("select resume_queue($1)", queue).execute(acting.line()).await?;
+        acting.commit().await?;
         Ok(())
     }
 
@@ -102,7 +106,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn drain_queue(&self, queue: &str, by: &str) -> Result<()> {
-        sqlx::query!("select drain_queue($1, $2)", queue, by).execute(self.pool()).await?;
+        let mut acting = self.acting().await?;
+        sqlx::query!("select drain_queue($1, $2)", queue, by).execute(acting.line()).await?;
+        acting.commit().await?;
         Ok(())
     }
 
@@ -111,7 +117,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn set_slots(&self, queue: &str, slots: Option<i32>) -> Result<()> {
-        sqlx::query!("select set_slots($1, $2)", queue, slots as Option<i32>).execute(self.pool()).await?;
+        let mut acting = self.acting().await?;
+        sqlx::query!("select set_slots($1, $2)", queue, slots as Option<i32>).execute(acting.line()).await?;
+        acting.commit().await?;
         Ok(())
     }
 

@@ -181,6 +181,7 @@ impl Store {
     /// # Errors
     /// When the database fails or refuses a value.
     pub async fn put_schedule(&self, wish: &NewSchedule, source: &str) -> Result<()> {
+        let mut acting = self.acting().await?;
         let every_seconds = wish.times.every.map(chrono::TimeDelta::as_seconds_f64);
         sqlx::query!(
             "select put_schedule($1, $2, make_interval(secs => $3), $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11, $12)",
@@ -197,8 +198,9 @@ impl Store {
             source,
             wish.paused_by.as_deref() as Option<&str>,
         )
-        .execute(self.pool())
+        .execute(acting.line())
         .await?;
+        acting.commit().await?;
         Ok(())
     }
 
@@ -217,9 +219,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_schedule(&self, name: &str) -> Result<bool> {
-        Ok(sqlx::query_scalar!(r#"select delete_schedule($1) as "there!""#, name)
-            .fetch_one(self.pool())
-            .await?)
+        let mut acting = self.acting().await?;
+        let answer = sqlx::query_scalar!(r#"select delete_schedule($1) as "there!""#, name)
+            .fetch_one(acting.line())
+            .await?;
+        acting.commit().await?;
+        Ok(answer)
     }
 
     /// The schedule does not fire until it is resumed; answers whether there is one.
@@ -227,9 +232,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn pause_schedule(&self, name: &str, by: &str) -> Result<bool> {
-        Ok(sqlx::query_scalar!(r#"select pause_schedule($1, $2) as "there!""#, name, by)
-            .fetch_one(self.pool())
-            .await?)
+        let mut acting = self.acting().await?;
+        let answer = sqlx::query_scalar!(r#"select pause_schedule($1, $2) as "there!""#, name, by)
+            .fetch_one(acting.line())
+            .await?;
+        acting.commit().await?;
+        Ok(answer)
     }
 
     /// Ends a pause; answers whether there is such a schedule.
@@ -237,9 +245,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn resume_schedule(&self, name: &str) -> Result<bool> {
-        Ok(sqlx::query_scalar!(r#"select resume_schedule($1) as "there!""#, name)
-            .fetch_one(self.pool())
-            .await?)
+        let mut acting = self.acting().await?;
+        let answer = sqlx::query_scalar!(r#"select resume_schedule($1) as "there!""#, name)
+            .fetch_one(acting.line())
+            .await?;
+        acting.commit().await?;
+        Ok(answer)
     }
 
     /// Enqueues a schedule's job now, outside of its slots.

@@ -2,6 +2,7 @@
 //! that the server starts once; every test has a database to itself and runs beside the others.
 
 mod api;
+mod audit;
 mod cancel;
 mod claim;
 mod claim_plan;
@@ -27,6 +28,7 @@ mod producers;
 mod queues;
 mod report;
 mod retry;
+mod roles;
 mod schedules;
 mod schema;
 mod settle;

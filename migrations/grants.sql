@@ -1,0 +1,75 @@
+-- Who may do what. Three roles for the people and processes of every Tidemill of this server; a login becomes
+-- one by "grant tidemill_reader to ann". Applied after functions and views, each time that they are replaced.
+-- Without the right to make roles everything works, but only for the owner of the schema.
+do $$
+declare
+  schema text := current_schema();
+  role text;
+  verb text;
+begin
+  foreach role in array array['tidemill_admin', 'tidemill_worker', 'tidemill_reader'] loop
+    if not exists (select from pg_roles where rolname = role) then
+      begin
+        execute format('create role %I nologin', role);
+        if role = 'tidemill_reader' then
+          -- Whoever only looks never holds the horizon for long.
+          execute format('alter role %I set statement_timeout = ''30s''', role);
+          execute format('alter role %I set idle_in_transaction_session_timeout = ''60s''', role);
+          execute format('alter role %I set default_transaction_read_only = on', role);
+        end if;
+      exception
+        when insufficient_privilege then
+          raise notice 'role % is not there and may not be made by %: grants to it are left out', role, current_user;
+        when duplicate_object or unique_violation then
+          -- Another Tidemill of this server made it at the same moment.
+          null;
+      end;
+    end if;
+  end loop;
+  if (select count(*) from pg_roles where rolname in ('tidemill_admin', 'tidemill_worker', 'tidemill_reader')) < 3 then
+    return;
+  end if;
+
+  execute format('revoke all on all functions in schema %I from public', schema);
+  execute format('grant usage on schema %I to tidemill_admin, tidemill_worker, tidemill_reader', schema);
+
+  -- Readers see views, and nothing of the tables but what the views compute limits from.
+  for verb in select format('%I.%I', v.schemaname, v.viewname) from pg_views v where v.schemaname = schema loop
+    execute format('grant select on %s to tidemill_reader, tidemill_admin, tidemill_worker', verb);
+  end loop;
+  execute format('grant select on limits, limit_buckets to tidemill_reader, tidemill_admin');
+  execute format('grant execute on function shown_state(job_state, integer, timestamptz, timestamptz), tokens_of(text, limits), moment(timestamptz) to tidemill_reader, tidemill_admin');
+
+  -- Verbs run with the rights of the owner: who may call them writes no table by hand. Temporary tables come
+  -- last in their search path, so that nobody can slip one of his own under a verb.
+  for verb in
+    select p.oid::regprocedure::text
+    from pg_proc p
+    where p.pronamespace = schema::regnamespace
+      and p.proname in (
+        'explain', 'expected_start', 'doctor',
+        'enqueue', 'enqueue_many', 'create_workflow', 'cancel', 'retry', 'run_now', 'snooze', 'delete_job', 'signal', 'fork',
+        'act_on_jobs', 'retry_jobs', 'pause_queue', 'resume_queue', 'drain_queue', 'purge_queue', 'set_slots', 'set_limit', 'drop_limit',
+        'set_priority_ageing', 'set_schedule', 'delete_schedule', 'pause_schedule', 'resume_schedule', 'run_schedule', 'reset_breaker',
+        'sweep', 'resolve', 'ensure_partitions', 'drop_partition', 'ensure_today')
+  loop
+    execute format('alter function %s security definer set search_path = %I, pg_temp', verb, schema);
+    execute format('grant execute on function %s to tidemill_admin', verb);
+  end loop;
+  for verb in
+    select p.oid::regprocedure::text
+    from pg_proc p
+    where p.pronamespace = schema::regnamespace
+      and p.proname in ('explain', 'expected_start', 'doctor')
+  loop
+    execute format('grant execute on function %s to tidemill_reader', verb);
+  end loop;
+
+  -- Workers and the API write tables by their own statements; they make no tables and see no keys.
+  execute format('grant select, insert, update, delete on all tables in schema %I to tidemill_worker', schema);
+  execute format('grant usage on all sequences in schema %I to tidemill_worker', schema);
+  execute format('grant execute on all functions in schema %I to tidemill_worker', schema);
+  execute format('revoke all on api_keys from tidemill_worker');
+  execute format('revoke update, delete on audit_log from tidemill_worker');
+end
+$$;

@@ -1,0 +1,53 @@
+//! What people did: GET /audit, newest first. Only looks.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::answer::Page;
+use super::check;
+use super::json::query::Params;
+use super::problem::Problem;
+use super::state::ApiState;
+use crate::store::audit::Act;
+
+const MOST_ITEMS: i32 = 200;
+const TEXT_CHARACTERS: usize = 300;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AuditQuery {
+    /// Only acts on this, such as `job:ID`, `queue:NAME`, `limit:NAME`, `schedule:NAME`, `kind:NAME`, `key:ID`.
+    subject: Option<String>,
+    /// Only acts of this key or database user.
+    who: Option<String>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<i64>,
+    /// How many at most, 1 to 200; by default 50.
+    limit: Option<i64>,
+}
+
+/// List what people did
+///
+/// Cancels, retries, pauses, limits, keys and so on, with who did it and how it was before. Newest first.
+#[utoipa::path(get, path = "/api/v1/audit", tag = "health", params(AuditQuery),
+    responses((status = 200, description = "A page of acts", body = Page<Act>)))]
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Params(query): Params<AuditQuery>,
+) -> Result<Json<Page<Act>>, Problem> {
+    let text =
+        |field, text: Option<String>| text.map(|text| check::text(field, text, TEXT_CHARACTERS)).transpose();
+    let (subject, who) = (text("subject", query.subject)?, text("who", query.who)?);
+    let limit = check::within("limit", query.limit.unwrap_or(50), 1, MOST_ITEMS)?;
+    // One more than is shown, to know if there is another page.
+    let most = i64::from(limit) + 1;
+    let mut items = state.store.audit(subject.as_deref(), who.as_deref(), query.cursor, most).await?;
+    let wanted = usize::try_from(limit).unwrap_or_default();
+    let has_more = items.len() > wanted;
+    items.truncate(wanted);
+    let next_cursor = items.last().filter(|_| has_more).map(|act| act.id.to_string());
+    Ok(Json(Page { items, next_cursor }))
+}

@@ -1,0 +1,44 @@
+//! `tidemill audit`: what people did, newest first.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::client::{Client, ServerArgs};
+use super::error::CliError;
+use super::output::{self, cell};
+use super::{GlobalArgs, logging};
+
+/// What `tidemill audit` takes.
+#[derive(Debug, Args)]
+pub(super) struct AuditArgs {
+    /// Only acts on this, such as job:ID, queue:NAME or limit:NAME
+    #[arg(long)]
+    subject: Option<String>,
+    /// Only acts of this API key or database user
+    #[arg(long)]
+    who: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn run(args: AuditArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    logging::start_quiet(global);
+    let filters = [("subject", args.subject), ("who", args.who)];
+    let query: Vec<_> = filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let answer = Client::new(&args.server)?.get(&["audit"], &query).await?;
+    if args.server.json {
+        return output::line(&answer.text);
+    }
+    let acts = answer.json["items"].as_array().cloned().unwrap_or_default();
+    let row = |act: &Value| {
+        vec![
+            cell(&act["at"]),
+            cell(&act["who"]),
+            cell(&act["act"]),
+            cell(&act["subject"]),
+            cell(&act["before"]),
+            cell(&act["after"]),
+        ]
+    };
+    output::table(&["AT", "WHO", "ACT", "ON", "BEFORE", "AFTER"], acts.iter().map(row).collect())
+}

@@ -1,0 +1,72 @@
+//! Audit: what people did, newest first. Only looks; the record is written by the acts themselves.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{Result, Store};
+use crate::job::document::micros;
+
+/// One act of a person.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Act {
+    /// Counts up.
+    pub id: i64,
+    /// When.
+    #[serde(serialize_with = "micros")]
+    pub at: DateTime<Utc>,
+    /// Who: the name of an API key, or the database user.
+    pub who: String,
+    /// The database user of the session.
+    pub db_user: String,
+    /// The verb.
+    pub act: String,
+    /// On what, such as `job:ID` or `queue:NAME`.
+    pub subject: String,
+    /// How it was.
+    pub before: Option<Value>,
+    /// How it is since.
+    pub after: Option<Value>,
+}
+
+impl Store {
+    /// Acts with numbers below `before`, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audit(
+        &self,
+        subject: Option<&str>,
+        who: Option<&str>,
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<Act>> {
+        Ok(sqlx::query_as!(
+            Act,
+            r#"
+            select
+              id,
+              at,
+              who,
+              db_user,
+              act,
+              subject,
+              before,
+              after
+            from audit_log
+            where ($1::text is null or subject = $1)
+              and ($2::text is null or who = $2)
+              and ($3::bigint is null or id < $3)
+            order by id desc
+            limit $4
+            "#,
+            subject,
+            who,
+            before,
+            limit,
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+}

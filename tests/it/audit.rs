@@ -1,0 +1,124 @@
+//! Audit: each act of a person is recorded with who, and how it was before; the engine's own acts are not.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::api::server::{on_a_server, text};
+use crate::support::{Db, job};
+
+async fn acts(db: &Db) -> Vec<(String, String)> {
+    db.rows("select act, split_part(subject, ':', 1) from audit_log order by id").await
+}
+
+#[tokio::test]
+async fn every_act_from_psql_is_recorded_in_its_transaction() {
+    let db = Db::new().await;
+    let id = db.enqueue(job("k")).await;
+    db.execute(format!(
+        "select snooze('{id}', '1 hour'); select run_now('{id}'); select signal('{id}', 'go'); select fork('{id}');
+         select cancel('{id}', 'enough'); select retry('{id}'); select cancel('{id}'); select delete_job('{id}');
+         select pause_queue('q'); select resume_queue('q'); select drain_queue('q'); select set_slots('q', 3);
+         select set_limit('l', 2); select set_limit('l', 3); select set_limit('l', 3); select drop_limit('l');
+         select set_schedule('s', 'k', every => '1 hour'); select pause_schedule('s'); select resume_schedule('s'); select delete_schedule('s');
+         insert into kinds (name, source) values ('k', 'rust'); select reset_breaker('k');
+         select act_on_jobs('cancel', '{{\"kind\": \"k\"}}'); select enqueue('k', queue => 'p'); select purge_queue('p');"
+    ))
+    .await;
+    let expected = [
+        ("snooze", "job"),
+        ("run_now", "job"),
+        ("signal", "job"),
+        ("fork", "job"),
+        ("cancel", "job"),
+        ("retry", "job"),
+        ("cancel", "job"),
+        ("delete", "job"),
+        ("make queue", "queue"),
+        ("change queue", "queue"),
+        ("change queue", "queue"),
+        ("change queue", "queue"),
+        ("make limit", "limit"),
+        ("change limit", "limit"),
+        ("drop limit", "limit"),
+        ("make schedule", "schedule"),
+        ("change schedule", "schedule"),
+        ("change schedule", "schedule"),
+        ("drop schedule", "schedule"),
+        ("reset_breaker", "kind"),
+        ("cancel many", "jobs"),
+        ("purge", "queue"),
+    ];
+    let found = acts(&db).await;
+    let found: Vec<_> = found.iter().map(|(act, subject)| (act.as_str(), subject.as_str())).collect();
+    assert_eq!(found, expected);
+    let change: (Value, Value, String) =
+        db.rows("select before, after, who from audit_log where act = 'change limit'").await.pop().unwrap();
+    assert_eq!((&change.0, &change.1), (&json!({"max_running": 2}), &json!({"max_running": 3})));
+    assert_eq!(change.2, db.scalar::<String>("select session_user::text").await);
+    // What is undone leaves no trace.
+    let before = found.len();
+    db.execute("begin; select pause_queue('q'); rollback").await;
+    assert_eq!(acts(&db).await.len(), before);
+}
+
+#[tokio::test]
+async fn the_engine_s_own_acts_are_not_recorded() {
+    let db = Db::new().await;
+    let claimed = db.running().await;
+    db.expire(claimed.id).await;
+    db.sweep().await.unwrap();
+    db.execute("select set_limit('newest', 1, on_full => 'cancel_newest'); delete from audit_log").await;
+    for _ in 0..2 {
+        let mut wish = job("k");
+        wish.concurrency_keys = vec!["newest".into()];
+        db.enqueue(wish).await;
+    }
+    assert_eq!(db.count("jobs where state = 'cancelled'").await, 1);
+    assert_eq!(acts(&db).await, []);
+}
+
+#[tokio::test]
+async fn requests_are_recorded_by_the_name_of_their_key() {
+    on_a_server(|server| async move {
+        let key = server
+            .make_key(
+                "ann",
+                &[
+                    tidemill::api::key::Scope::Admin,
+                    tidemill::api::key::Scope::Enqueue,
+                    tidemill::api::key::Scope::Read,
+                ],
+            )
+            .await;
+        let send = |method: Method, path: &str, body: Value| {
+            let request = server.request(method, path).bearer_auth(key.reveal()).json(&body);
+            async { server.send(request).await }
+        };
+        let job = send(Method::POST, "/api/v1/jobs", json!({"kind": "a"})).await.expect(202);
+        send(Method::POST, &format!("/api/v1/jobs/{}/cancel", text(&job["id"])), json!({})).await.expect(200);
+        send(Method::POST, "/api/v1/queues/q/pause", json!({})).await;
+        send(Method::POST, "/api/v1/queues/q/resume", json!({})).await;
+        send(Method::PUT, "/api/v1/limits/l", json!({"max_running": 1})).await.expect(200);
+        send(Method::DELETE, "/api/v1/limits/l", json!({})).await.expect(204);
+        send(Method::DELETE, &format!("/api/v1/jobs/{}", text(&job["id"])), json!({})).await.expect(204);
+        let all = send(Method::GET, "/api/v1/audit?limit=3", json!({})).await.expect(200);
+        let acts: Vec<_> = all["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|act| (text(&act["act"]).to_owned(), text(&act["who"]).to_owned()))
+            .collect();
+        let of_ann = |act: &str| (act.to_owned(), "ann".to_owned());
+        assert_eq!(acts, [of_ann("delete"), of_ann("drop limit"), of_ann("make limit")]);
+        let next = format!("/api/v1/audit?cursor={}", text(&all["next_cursor"]));
+        let rest = send(Method::GET, &next, json!({})).await.expect(200);
+        let rest: Vec<_> =
+            rest["items"].as_array().unwrap().iter().map(|act| text(&act["act"]).to_owned()).collect();
+        assert_eq!(rest, ["change queue", "make queue", "cancel", "make key"]);
+        let one = send(Method::GET, &format!("/api/v1/audit?subject=job:{}", text(&job["id"])), json!({}))
+            .await
+            .expect(200);
+        assert_eq!(one["items"].as_array().unwrap().len(), 2);
+    })
+    .await;
+}

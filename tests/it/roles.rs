@@ -1,0 +1,142 @@
+//! Roles: each may do what it needs, and nothing else.
+
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tidemill::{Options, Store};
+
+use crate::support::{Db, Mill, job, ok, wait_for};
+
+/// A connection of a login that is a member of the role.
+async fn member(db: &Db, role: &str) -> (PgConnection, String) {
+    let login = format!("{role}_of_{}", uuid::Uuid::new_v4().simple());
+    db.execute(format!("create role {login} login password 'secret'; grant {role} to {login}")).await;
+    let mut url = url::Url::parse(&db.options().url).unwrap();
+    url.set_username(&login).unwrap();
+    url.set_password(Some("secret")).unwrap();
+    let mut connection = PgConnection::connect(url.as_str()).await.unwrap();
+    connection.execute("set search_path = tidemill").await.unwrap();
+    (connection, url.into())
+}
+
+/// What a statement is refused with; nothing if it is carried out.
+async fn refused(connection: &mut PgConnection, sql: &str) -> Option<String> {
+    let mut transaction = connection.begin().await.unwrap();
+    let outcome = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *transaction).await;
+    transaction.rollback().await.unwrap();
+    outcome.err().map(|error| error.to_string())
+}
+
+async fn may(connection: &mut PgConnection, sql: &str) {
+    assert_eq!(refused(connection, sql).await, None, "{sql}");
+}
+
+async fn may_not(connection: &mut PgConnection, sql: &str) {
+    let refusal = refused(connection, sql).await;
+    let known = ["permission denied", "read-only transaction", "must be owner"];
+    assert!(
+        refusal.as_ref().is_some_and(|text| known.iter().any(|words| text.contains(words))),
+        "{sql}: {refusal:?}"
+    );
+}
+
+const LOOKS: [&str; 12] = [
+    "select * from jobs_now",
+    "select * from job_history",
+    "select * from queue_stats",
+    "select * from limit_stats",
+    "select * from kind_stats",
+    "select * from throughput",
+    "select * from failures",
+    "select * from stuck_jobs",
+    "select * from worker_status",
+    "select * from progress_now",
+    "select * from schedule_next",
+    "select * from doctor()",
+];
+
+#[tokio::test]
+async fn readers_look_at_views_and_at_nothing_else() {
+    let db = Db::new().await;
+    db.execute("select set_limit('queue:default', 1, rate => 5)").await;
+    let id = db.enqueue(job("k")).await;
+    let (mut reader, _) = member(&db, "tidemill_reader").await;
+    for look in LOOKS {
+        may(&mut reader, look).await;
+    }
+    may(&mut reader, &format!("select * from explain('{id}')")).await;
+    for act in [
+        "select enqueue('k')",
+        "select * from jobs",
+        "select * from api_keys",
+        "insert into limits values ('x', 1)",
+    ] {
+        may_not(&mut reader, act).await;
+    }
+    may_not(&mut reader, &format!("select cancel('{id}')")).await;
+}
+
+#[tokio::test]
+async fn admins_act_through_functions_and_write_no_table() {
+    let db = Db::new().await;
+    let id = db.enqueue(job("k")).await;
+    let (mut admin, _) = member(&db, "tidemill_admin").await;
+    for look in LOOKS {
+        may(&mut admin, look).await;
+    }
+    for act in [
+        "select enqueue('k')".to_owned(),
+        format!("select enqueue('k', after => array['{id}'::uuid])"),
+        "select create_workflow('{\"group\": [{\"kind\": \"k\"}]}')".into(),
+        format!("select cancel('{id}')"),
+        format!("select snooze('{id}', '1 hour')"),
+        format!("select signal('{id}', 'go')"),
+        format!("select fork('{id}')"),
+        format!("select delete_job('{id}')"),
+        "select retry_jobs('{}')".into(),
+        "select pause_queue('default')".into(),
+        "select purge_queue('default')".into(),
+        "select set_limit('tenant', 3)".into(),
+        "select set_slots('default', 3)".into(),
+        "select set_schedule('nightly', 'k', cron => '0 3 * * *')".into(),
+        "select reset_breaker('k')".into(),
+        "select sweep()".into(),
+    ] {
+        may(&mut admin, &act).await;
+    }
+    for act in [
+        "delete from jobs_live",
+        "update queues set paused_at = null",
+        "delete from audit_log",
+        "select * from api_keys",
+        "select settle_attempt(null, null, 'failed')",
+    ] {
+        may_not(&mut admin, act).await;
+    }
+}
+
+#[tokio::test]
+async fn a_worker_runs_jobs_as_a_member_of_its_role_and_sees_no_keys() {
+    let db = Db::new().await;
+    let (mut worker, url) = member(&db, "tidemill_worker").await;
+    may_not(&mut worker, "select * from api_keys").await;
+    may_not(&mut worker, "delete from audit_log").await;
+    may_not(&mut worker, "create table mine ()").await;
+    may_not(&mut worker, "drop table jobs").await;
+    let store = Store::connect(Options { max_connections: 4, ..Options::new(url) }).unwrap();
+    let mill = Mill::builder(&store)
+        .handler("k", |context: tidemill::Context| async move {
+            context.progress(50.0, "half").await;
+            context.step("one", || async { Ok(1) }).await?;
+            context.spawn("child", &job("k2")).await?;
+            if context.attempt().attempt == 1 {
+                return Err(tidemill::JobError::retry("once more"));
+            }
+            ok(None)
+        })
+        .start();
+    let id = db.enqueue(job("k")).await;
+    wait_for("it completes", || async { (db.state(id).await == "completed").then_some(()) }).await;
+    store.sweep().await.unwrap();
+    store.resolve().await.unwrap();
+    store.ensure_partitions().await.unwrap();
+    mill.stop().await;
+}
