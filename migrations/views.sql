@@ -180,31 +180,42 @@ left join lateral (
 ) r on true;
 comment on view limit_stats is 'Each limit and the keys that use it now: how many run, how many may start at this moment.';
 
+create view counters as
+select minute, queue, kind, outcome, jobs, waited, ran
+from stats
+union all
+-- What is not folded yet.
+select date_trunc('minute', at), queue, kind, outcome, jobs, waited, ran
+from stats_deltas;
+comment on view counters is 'What was counted, a minute a row or several: outcome is enqueued, completed, failed, cancelled or retried.';
+
 create view kind_stats as
 select
   kind,
-  date_trunc('hour', finished_at) as hour,
-  count(*) filter (where state = 'completed') as completed,
-  count(*) filter (where state = 'failed') as failed,
-  count(*) filter (where state = 'cancelled') as cancelled,
-  avg(finished_at - started_at) as average_run,
-  percentile_cont(0.95) within group (order by finished_at - started_at) as p95_run,
-  avg(started_at - created_at) as average_wait
-from jobs
-where finished_at > now() - interval '1 day'
-group by kind, date_trunc('hour', finished_at);
-comment on view kind_stats is 'Finished jobs of the last day by kind and hour.';
+  date_trunc('hour', minute) as hour,
+  coalesce(sum(jobs) filter (where outcome = 'enqueued'), 0)::bigint as enqueued,
+  coalesce(sum(jobs) filter (where outcome = 'completed'), 0)::bigint as completed,
+  coalesce(sum(jobs) filter (where outcome = 'failed'), 0)::bigint as failed,
+  coalesce(sum(jobs) filter (where outcome = 'cancelled'), 0)::bigint as cancelled,
+  coalesce(sum(jobs) filter (where outcome = 'retried'), 0)::bigint as retried,
+  sum(ran) filter (where outcome = 'completed') / nullif(sum(jobs) filter (where outcome = 'completed'), 0) as average_run,
+  sum(waited) filter (where outcome = 'completed') / nullif(sum(jobs) filter (where outcome = 'completed'), 0) as average_wait
+from counters
+where minute > now() - interval '1 day'
+group by kind, date_trunc('hour', minute);
+comment on view kind_stats is 'What became of the jobs of the last day, by kind and hour.';
 
 create view throughput as
 select
-  date_trunc('minute', finished_at) as minute,
+  minute,
   queue,
-  count(*) as finished,
-  count(*) filter (where state = 'failed') as failed
-from jobs
-where finished_at > now() - interval '1 hour'
-group by date_trunc('minute', finished_at), queue;
-comment on view throughput is 'Finished jobs of the last hour by minute and queue.';
+  coalesce(sum(jobs) filter (where outcome = 'enqueued'), 0)::bigint as enqueued,
+  coalesce(sum(jobs) filter (where outcome in ('completed', 'failed', 'cancelled')), 0)::bigint as finished,
+  coalesce(sum(jobs) filter (where outcome = 'failed'), 0)::bigint as failed
+from counters
+where minute > now() - interval '1 hour'
+group by minute, queue;
+comment on view throughput is 'Jobs in and out in the last hour, by minute and queue.';
 
 create view failures as
 select

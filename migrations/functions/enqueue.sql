@@ -150,7 +150,13 @@ begin
     where j.refusal is null
       and (j.execution_id is null or j.id in (select n.job_id from named n))
     order by j.ord
-    returning id, created_at, state, queue, priority, group_id, concurrency_keys, due_at
+    returning id, created_at, state, queue, kind, priority, group_id, concurrency_keys, due_at
+  ),
+  counted as (
+    insert into stats_deltas (queue, kind, outcome, jobs)
+    select n.queue, n.kind, 'enqueued', count(*)
+    from inserted n
+    group by n.queue, n.kind
   ),
   lined_up as (
     insert into turns as t (queue, priority, group_id, concurrency_keys, ready_at)

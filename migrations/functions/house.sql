@@ -87,6 +87,7 @@ begin
   delete from idempotency_keys
   where key in (select key from idempotency_keys where expires_at < now() limit p_limit for update skip locked);
   perform prune_unique_keys(p_limit);
+  perform prune_stats();
   delete from audit_log where at < now() - interval '1 year';
   delete from failure_causes where last_at < now() - interval '90 days';
   delete from workers

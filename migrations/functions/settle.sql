@@ -21,6 +21,11 @@ begin
   delete from running where job_id = p_job.id;
   delete from jobs_live where id = p_job.id;
   insert into jobs select (p_job).*;
+  insert into stats_deltas (queue, kind, outcome, jobs, waited, ran)
+  values (
+    p_job.queue, p_job.kind, p_job.state::text, 1,
+    coalesce(p_job.started_at - p_job.run_at, '0'),
+    case when p_job.started_at is not null then p_job.finished_at - p_job.started_at else '0' end);
   delete from waits where job_id = p_job.id;
   if p_job.awaited then
     perform tell('d:');
@@ -135,6 +140,8 @@ begin
       coalesce(k.backoff_first, '5 seconds'), coalesce(k.backoff_factor, 2),
       coalesce(k.backoff_max, '1 hour'), coalesce(k.backoff_jitter, 0.2)));
     noted := append_event(j.id, j.attempt, 'retry', jsonb_build_object('run_at', j.run_at));
+    insert into stats_deltas (queue, kind, outcome, jobs, ran)
+    values (j.queue, j.kind, 'retried', 1, clock_timestamp() - j.started_at);
   else
     -- A job that is handed back keeps its place; it was due already.
     if p_outcome <> 'released' then

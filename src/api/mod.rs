@@ -52,6 +52,7 @@ mod schedules;
 pub mod server;
 pub mod sse;
 pub mod state;
+mod stats;
 pub mod stream;
 mod unique;
 mod verbs;

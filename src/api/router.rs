@@ -14,7 +14,7 @@ use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
     audit, batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds, limits, list, metrics,
-    new_job, page, problem, queues, schedules, verbs, worker, workers, workflows,
+    new_job, page, problem, queues, schedules, stats, verbs, worker, workers, workflows,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -28,6 +28,7 @@ use super::{
         (name = "schedules", description = "What is enqueued by the clock."),
         (name = "workflows", description = "Jobs that wait for one another."),
         (name = "workers", description = "The processes that run jobs."),
+        (name = "stats", description = "What became of jobs, by kind and over time."),
         (name = "kinds", description = "What kinds of jobs are served."),
         (name = "remote workers", description = "Run jobs from any language over HTTP."),
         (name = "health", description = "Is it alive, is it ready, and how much does it do?"),
@@ -61,6 +62,9 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(explain::explain))
         .routes(routes!(explain::doctor))
         .routes(routes!(audit::list))
+        .routes(routes!(stats::show))
+        .routes(routes!(stats::kinds))
+        .routes(routes!(stats::trends))
         .routes(routes!(durable::steps))
         .routes(routes!(durable::signals))
         .routes(routes!(durable::signal))

@@ -5,6 +5,7 @@ mod causes;
 mod partitions;
 mod resolve;
 mod scheduler;
+mod stats;
 mod sweep;
 
 use std::time::Duration;
@@ -43,6 +44,7 @@ pub async fn run(
         every(settings.sweep, &stop, || sweep::sweep(&store, &notifier)),
         every(Duration::from_mins(10), &stop, || partitions::keep(&store, settings.retention)),
         every(Duration::from_secs(30), &stop, || causes::count(&store)),
+        every(Duration::from_secs(10), &stop, || stats::fold(&store)),
         scheduler::run(&store, &wakes, &stop),
         resolve::run(&store, &wakes, &stop),
     );

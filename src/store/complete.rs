@@ -86,6 +86,12 @@ impl Store {
                 (g.usage ->> 'peak_memory_bytes')::bigint, g.started_at
               from gone g
               where g.usage is not null
+            ),
+            counted as (
+              insert into stats_deltas (queue, kind, outcome, jobs, waited, ran)
+              select g.queue, g.kind, 'completed', count(*), sum(g.started_at - g.run_at), sum(clock_timestamp() - g.started_at)
+              from gone g
+              group by g.queue, g.kind
             )
             insert into jobs (
               id, kind, queue, state, priority, attempt, max_attempts, run_at, created_at, started_at, finished_at,

@@ -35,6 +35,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/bulk.sql"),
     include_str!("../../migrations/functions/explain.sql"),
     include_str!("../../migrations/functions/queues.sql"),
+    include_str!("../../migrations/functions/stats.sql"),
     include_str!("../../migrations/functions/house.sql"),
     include_str!("../../migrations/functions/schedules.sql"),
     include_str!("../../migrations/functions/doctor.sql"),

@@ -47,6 +47,7 @@ pub mod settle;
 pub mod settled_by;
 pub mod signals;
 pub mod spawn;
+pub mod stats;
 pub mod steps;
 pub mod sweep;
 pub mod workers;

@@ -33,6 +33,7 @@ mod schedules;
 mod schema;
 mod settle;
 mod shutdown;
+mod stats;
 mod streams;
 mod support;
 mod sweep;

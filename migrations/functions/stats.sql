@@ -1,0 +1,50 @@
+-- Stats: counters a minute, exact: each batch of jobs leaves a few rows in its own transaction, which are
+-- folded later. No page counts jobs.
+
+create or replace function fold_stats(p_limit integer default 20000) returns integer
+language plpgsql
+set search_path from current
+as $$
+declare
+  folded integer;
+begin
+  with taken as materialized (
+    delete from stats_deltas
+    where ctid in (select ctid from stats_deltas limit p_limit for update skip locked)
+    returning *
+  ),
+  minutes as (
+    insert into stats as s (minute, queue, kind, outcome, jobs, waited, ran)
+    select date_trunc('minute', t.at), t.queue, t.kind, t.outcome, sum(t.jobs), sum(t.waited), sum(t.ran)
+    from taken t
+    group by 1, 2, 3, 4
+    order by 1, 2, 3, 4
+    on conflict (minute, queue, kind, outcome) do update
+    set jobs = s.jobs + excluded.jobs, waited = s.waited + excluded.waited, ran = s.ran + excluded.ran
+  )
+  select count(*) into folded from taken;
+  return folded;
+end
+$$;
+comment on function fold_stats(integer) is 'Adds what was counted to its minutes; answers how many rows it folded. Safe to run anywhere, any time; repeat until 0.';
+
+create or replace function prune_stats() returns void
+language sql
+set search_path from current
+as $$
+  with old as (
+    delete from stats
+    where minute < now() - interval '14 days'
+      and minute <> date_trunc('hour', minute)
+    returning *
+  )
+  insert into stats as s (minute, queue, kind, outcome, jobs, waited, ran)
+  select date_trunc('hour', o.minute), o.queue, o.kind, o.outcome, sum(o.jobs), sum(o.waited), sum(o.ran)
+  from old o
+  group by 1, 2, 3, 4
+  order by 1, 2, 3, 4
+  on conflict (minute, queue, kind, outcome) do update
+  set jobs = s.jobs + excluded.jobs, waited = s.waited + excluded.waited, ran = s.ran + excluded.ran;
+  delete from stats where minute < now() - interval '2 years';
+$$;
+comment on function prune_stats() is 'Rolls minutes of more than 14 days ago into their hours, and removes hours of more than two years ago.';
