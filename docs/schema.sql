@@ -12,6 +12,63 @@ CREATE TYPE tidemill.job_state AS ENUM (
 
 COMMENT ON TYPE tidemill.job_state IS 'Stored states of a job; "scheduled" and "retrying" are shown for available ones, never stored.';
 
+CREATE FUNCTION tidemill.act_on_jobs(p_verb text, p_filter jsonb, p_limit integer DEFAULT 500, p_dry_run boolean DEFAULT false, p_queue text DEFAULT NULL::text, p_by text DEFAULT SESSION_USER) RETURNS TABLE(matched integer, done integer, refused integer, sample uuid[])
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  found_ids uuid[] := array(select matching_jobs(p_verb, p_filter, p_limit));
+  one uuid;
+  answer text;
+begin
+  matched := cardinality(found_ids);
+  sample := found_ids[1:20];
+  done := 0;
+  refused := 0;
+  if p_dry_run then
+    return next;
+    return;
+  end if;
+  -- Recorded as one act.
+  perform set_config('tidemill.audit', 'off', true);
+  foreach one in array found_ids loop
+    begin
+      answer := case p_verb
+        when 'retry' then retry(one, p_by)
+        when 'cancel' then cancel(one, 'cancelled with others', p_by)
+        when 'run_now' then run_now(one, p_by)
+        when 'delete' then delete_job(one)
+      end;
+      if p_verb = 'retry' and p_queue is not null then
+        perform move_job(one, p_queue);
+      end if;
+      if answer is null or p_verb = 'delete' and answer = 'running' then
+        refused := refused + 1;
+      else
+        done := done + 1;
+      end if;
+    exception when others then
+      -- One that cannot be done never stops the rest.
+      raise notice 'job %: %', one, sqlerrm;
+      refused := refused + 1;
+    end;
+  end loop;
+  perform set_config('tidemill.audit', '', true);
+  if matched > 0 then
+    perform audit(p_verb || ' many', 'jobs', p_filter, jsonb_strip_nulls(jsonb_build_object('done', done, 'refused', refused, 'queue', p_queue)), p_by);
+  end if;
+  return next;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.act_on_jobs(p_verb text, p_filter jsonb, p_limit integer, p_dry_run boolean, p_queue text, p_by text) IS 'Does a verb (retry, cancel, run_now, delete) to up to so many jobs that a filter finds, or with p_dry_run only looks. What is retried may go to another queue. Repeat until nothing matches.';
+
+CREATE FUNCTION tidemill.acting() RETURNS text
+    LANGUAGE sql STABLE
+    AS $$ select coalesce(nullif(current_setting('tidemill.by', true), ''), session_user) $$;
+
+COMMENT ON FUNCTION tidemill.acting() IS 'Who acts in this transaction: what the setting tidemill.by says, else the database user.';
+
 CREATE FUNCTION tidemill.admit(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer, p_priorities smallint[], p_run_ats timestamp with time zone[], p_ids uuid[], OUT picked uuid[], OUT plain_room integer, OUT again_in_seconds double precision) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
@@ -25,6 +82,7 @@ declare
 begin
   picked := '{}';
   plain_room := 0;
+  p_kinds := closed_kinds(p_kinds);
   select * into q from queues where name = p_queue;
   if q.paused_at is not null then
     return;
@@ -288,6 +346,11 @@ begin
   delete from running where job_id = p_job.id;
   delete from jobs_live where id = p_job.id;
   insert into jobs select (p_job).*;
+  insert into stats_deltas (queue, kind, outcome, jobs, waited, ran)
+  values (
+    p_job.queue, p_job.kind, p_job.state::text, 1,
+    coalesce(p_job.started_at - p_job.run_at, '0'),
+    case when p_job.started_at is not null then p_job.finished_at - p_job.started_at else '0' end);
   delete from waits where job_id = p_job.id;
   if p_job.awaited then
     perform tell('d:');
@@ -296,6 +359,55 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.archive(p_job tidemill.jobs) IS 'Moves a locked live job to the history of today, in the final state that the given row says.';
+
+CREATE FUNCTION tidemill.audit(p_act text, p_subject text, p_before jsonb, p_after jsonb, p_by text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $_$
+begin
+  if coalesce(p_by, '') ~ '^(limit|unique key|workflow|schedule .*)$' or current_setting('tidemill.audit', true) = 'off' then
+    return;
+  end if;
+  insert into audit_log (who, act, subject, before, after)
+  values (coalesce(p_by, acting()), p_act, p_subject, p_before, p_after);
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.audit(p_act text, p_subject text, p_before jsonb, p_after jsonb, p_by text) IS 'Records an act of a person, unless it is part of one that is recorded as a whole.';
+
+CREATE FUNCTION tidemill.audit_change() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  ignored text[] := string_to_array(tg_argv[2], ',');
+  old_row jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) - ignored end;
+  new_row jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) - ignored end;
+  changed_before jsonb;
+  changed_after jsonb;
+begin
+  if old_row is not distinct from new_row then
+    return null;
+  end if;
+  if tg_op = 'UPDATE' then
+    -- Only what changed.
+    select jsonb_object_agg(o.key, o.value), jsonb_object_agg(o.key, new_row -> o.key)
+    into changed_before, changed_after
+    from jsonb_each(old_row) o
+    where o.value is distinct from new_row -> o.key;
+  else
+    changed_before := old_row;
+    changed_after := jsonb_strip_nulls(new_row);
+  end if;
+  perform audit(
+    case tg_op when 'INSERT' then 'make ' when 'UPDATE' then 'change ' else 'drop ' end || tg_argv[0],
+    tg_argv[0] || ':' || (coalesce(new_row, old_row) ->> tg_argv[1]),
+    changed_before, changed_after);
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.audit_change() IS 'Records what was changed of a row of settings. Arguments: what the row is, its naming column, and columns that do not count.';
 
 CREATE FUNCTION tidemill.backoff(p_attempt integer, p_first interval, p_factor double precision, p_max interval, p_jitter double precision) RETURNS interval
     LANGUAGE sql
@@ -309,15 +421,31 @@ $$;
 
 COMMENT ON FUNCTION tidemill.backoff(p_attempt integer, p_first interval, p_factor double precision, p_max interval, p_jitter double precision) IS 'Delay after the given attempt failed: first * factor^(attempt - 1), at most max, varied by the share jitter.';
 
-CREATE FUNCTION tidemill.cancel(p_job uuid, p_reason text DEFAULT NULL::text, p_by text DEFAULT SESSION_USER) RETURNS text
+CREATE FUNCTION tidemill.bad_workflow(p_path text, p_message text, p_hint text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    AS $$
+begin
+  raise exception '%: %', coalesce(nullif(p_path, ''), 'workflow'), p_message
+    -- Class 22 is bad data; TM tells the words as ours.
+    using errcode = '22TM1', hint = p_hint;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.bad_workflow(p_path text, p_message text, p_hint text) IS 'Refuses a workflow: where, why, and what to do.';
+
+CREATE FUNCTION tidemill.cancel(p_job uuid, p_reason text DEFAULT NULL::text, p_by text DEFAULT SESSION_USER) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   j jobs := lock_job(p_job);
 begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
+  end if;
+  perform audit('cancel', 'job:' || p_job, jsonb_build_object('state', j.state), jsonb_strip_nulls(jsonb_build_object('reason', p_reason)), p_by);
+  if j.kind = 'tidemill.workflow' then
+    return cancel_workflow(p_job, p_reason, p_by);
   end if;
   if j.state = 'running' then
     if j.cancel_requested_at is null then
@@ -330,6 +458,12 @@ begin
   end if;
   j.state := 'cancelled';
   j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
+  -- Its children, if it waits for them.
+  perform cancel(s.spawned_id, coalesce(p_reason, 'the job that spawned it is cancelled'), p_by)
+  from steps s
+  where s.job_id = p_job
+    and s.spawned_id is not null
+  order by s.spawned_id;
   perform archive(j);
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'cancel_requested',
     jsonb_strip_nulls(jsonb_build_object('by', p_by, 'reason', p_reason)))));
@@ -339,23 +473,168 @@ $$;
 
 COMMENT ON FUNCTION tidemill.cancel(p_job uuid, p_reason text, p_by text) IS 'Cancels a job: at once if it does not run (cancelled), else by asking its worker (cancel_requested). Answers the state of one that is finished, null for one that does not exist.';
 
-CREATE FUNCTION tidemill.delete_job(p_job uuid) RETURNS text
+CREATE FUNCTION tidemill.cancel_workflow(p_workflow uuid, p_reason text, p_by text) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
+    AS $$
+declare
+  j jobs;
+  members uuid[];
+  quiet text;
+begin
+  perform lock_workflows();
+  j := lock_job(p_workflow);
+  if j.finished_at is not null then
+    return j.state::text;
+  end if;
+  update jobs_live set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()) where id = p_workflow;
+  members := array(
+    select l.id
+    from dependencies d
+    join jobs_live l on l.id = d.parent_id
+    where d.job_id = p_workflow
+      and d.member
+    order by l.id);
+  perform append_event(p_workflow, 0, 'cancel_requested', jsonb_strip_nulls(jsonb_build_object('by', p_by, 'reason', p_reason)));
+  if cardinality(members) = 0 then
+    j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
+    j.state := 'cancelled';
+    perform archive(j);
+    perform tell(format('e:%s:0', p_workflow));
+    return 'cancelled';
+  end if;
+  -- Recorded as one act, by whoever calls this.
+  quiet := current_setting('tidemill.audit', true);
+  perform set_config('tidemill.audit', 'off', true);
+  perform cancel(m.id, coalesce(p_reason, 'the workflow is cancelled'), p_by) from unnest(members) as m (id);
+  perform set_config('tidemill.audit', coalesce(quiet, ''), true);
+  perform tell(format('e:%s:0', p_workflow));
+  return 'cancel_requested';
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.cancel_workflow(p_workflow uuid, p_reason text, p_by text) IS 'Cancels what is live of a workflow and of all that is nested in it; it ends when the last of them has.';
+
+CREATE FUNCTION tidemill.check_members(p_path text, p_names text[], p_nodes jsonb[], p_afters jsonb[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  wrong text;
+  -- Those that can come to their turn, and how many that were the round before.
+  settled text[] := '{}';
+  before integer := -1;
+begin
+  select name into wrong from unnest(p_names) as n (name) group by name having count(*) > 1 limit 1;
+  if found then
+    perform bad_workflow(p_path, format('two jobs are called %s', wrong), 'give each a name of its own');
+  end if;
+  select n.name into wrong
+  from unnest(p_names, p_nodes) as n (name, node)
+  where jsonb_typeof(n.node) <> 'object'
+    or (n.node ? 'kind')::integer + (n.node ? 'jobs')::integer + (n.node ? 'group')::integer + (n.node ? 'chain')::integer <> 1
+  limit 1;
+  if found then
+    perform bad_workflow(p_path, format('%s has not exactly one of kind, jobs, group and chain', wrong), 'send one of them');
+  end if;
+  select a.value ->> 'job' into wrong
+  from unnest(p_afters) as n (after)
+  cross join jsonb_array_elements(n.after) as a (value)
+  where (a.value ->> 'job' = any(p_names)) is not true
+  limit 1;
+  if found then
+    perform bad_workflow(p_path, format('after names %s, which is none of its jobs', coalesce(wrong, 'nothing')), 'name a job of the same list');
+  end if;
+  if coalesce(cardinality(array_remove(p_afters, null)), 0) = 0 then
+    return;
+  end if;
+  while cardinality(settled) > before and cardinality(settled) < cardinality(p_names) loop
+    before := cardinality(settled);
+    select settled || coalesce(array_agg(n.name), '{}') into settled
+    from unnest(p_names, p_afters) as n (name, after)
+    where n.name <> all(settled)
+      and not exists (select from jsonb_array_elements(n.after) as a (value) where a.value ->> 'job' <> all(settled));
+  end loop;
+  if cardinality(settled) < cardinality(p_names) then
+    select string_agg(n.name, ', ') into wrong from unnest(p_names) as n (name) where n.name <> all(settled);
+    perform bad_workflow(p_path, format('these jobs wait for one another: %s', wrong), 'take out one of the edges');
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.check_members(p_path text, p_names text[], p_nodes jsonb[], p_afters jsonb[]) IS 'Refuses names that are not unique, unknown or wait in a circle.';
+
+CREATE FUNCTION tidemill.closed_kinds(p_kinds text[]) RETURNS text[]
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  select coalesce(array_agg(k.name), '{}')
+  from unnest(p_kinds) as k (name)
+  where not exists (select 1 from kinds b where b.name = k.name and b.breaker_open_until > clock_timestamp())
+$$;
+
+COMMENT ON FUNCTION tidemill.closed_kinds(p_kinds text[]) IS 'Those of the kinds whose jobs may start: their breakers are not open.';
+
+CREATE FUNCTION tidemill.create_workflow(p_spec jsonb) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  workflow uuid := new_job_id();
+  ids uuid[];
+  wishes jsonb;
+  options jsonb[];
+begin
+  if jsonb_typeof(p_spec) is distinct from 'object' then
+    perform bad_workflow('', 'it is no JSON object', 'send {name, jobs: [{name, kind, args, after}, …]}');
+  end if;
+  select array_agg(p.id), jsonb_agg(p.job), array_agg(p.options)
+  into ids, wishes, options
+  from plan_workflow(p_spec, workflow, '', null, null) p;
+  if cardinality(ids) > 10000 then
+    perform bad_workflow('', format('it has %s jobs', cardinality(ids)), 'a workflow may have 10,000; let its jobs spawn others');
+  end if;
+  perform enqueue_wishes(wishes, ids, options);
+  -- Equal messages of one transaction are sent once.
+  perform tell(case when state = 'available' then 'q:' else 'g:' end || queue)
+  from (select distinct state, queue from jobs_live where id = any(ids)) made;
+  return workflow;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.create_workflow(p_spec jsonb) IS 'Enqueues a whole graph of jobs in your transaction: {name, on_failure: continue | cancel, jobs: [{name, kind, args, after: [name or {job, as}], run_if, …}]}, or group: [jobs], or chain: [jobs]; each may be nested instead of a kind, and a group may have then: job. Answers the id of the job that stands for it.';
+
+CREATE FUNCTION tidemill.dead_rows() RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select coalesce(sum(n_dead_tup), 0)::bigint
+  from pg_stat_user_tables
+  where schemaname = current_schema()
+    and relname in ('jobs_live', 'running', 'progress', 'turns')
+$$;
+
+COMMENT ON FUNCTION tidemill.dead_rows() IS 'Dead rows of the hot tables, as the statistics have it.';
+
+CREATE FUNCTION tidemill.delete_job(p_job uuid) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   j jobs := lock_job(p_job);
 begin
   if j.id is null then
     return null;
-  elsif j.state = 'running' then
+  elsif j.state = 'running' or j.finished_at is null and j.kind = 'tidemill.workflow' then
     return 'running';
   end if;
+  perform audit('delete', 'job:' || p_job, jsonb_build_object('kind', j.kind, 'queue', j.queue, 'state', j.state, 'created_at', j.created_at), null);
   delete from jobs where id = p_job;
   delete from task_ids where job_id = p_job;
   delete from events where job_id = p_job;
   delete from attempts where job_id = p_job;
   delete from progress where job_id = p_job;
+  perform forget(array[p_job]);
   return 'deleted';
 end
 $$;
@@ -363,8 +642,8 @@ $$;
 COMMENT ON FUNCTION tidemill.delete_job(p_job uuid) IS 'Removes a job that does not run, with all its history. Answers deleted, running, or null if there is no such job.';
 
 CREATE FUNCTION tidemill.delete_schedule(p_name text) RETURNS boolean
-    LANGUAGE sql
-    SET search_path TO 'tidemill'
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   with gone as (delete from schedules where name = p_name returning name)
   select exists (select from gone)
@@ -372,9 +651,151 @@ $$;
 
 COMMENT ON FUNCTION tidemill.delete_schedule(p_name text) IS 'Removes a schedule and its slots; its jobs stay. Answers whether there was one.';
 
-CREATE FUNCTION tidemill.drain_queue(p_queue text, p_by text DEFAULT SESSION_USER) RETURNS void
-    LANGUAGE sql
+CREATE FUNCTION tidemill.doctor() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select *
+  from (select * from doctor_database() union all select * from doctor_tidemill()) found
+  order by array_position(array['critical', 'warning', 'info'], found.severity), found."check", found.message
+$$;
+
+COMMENT ON FUNCTION tidemill.doctor() IS 'All that is wrong, the worst first, each with what to do about it; no row if nothing is.';
+
+CREATE FUNCTION tidemill.doctor_database() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
+    LANGUAGE sql STABLE
     SET search_path TO 'tidemill'
+    AS $$
+  select
+    'horizon',
+    case when h.since < now() - interval '10 minutes' and dead_rows() > 100000 then 'critical'
+      when h.since < now() - interval '1 minute' or h.what = 'replication slot' then 'warning' else 'info' end,
+    format('%s keeps dead rows from being removed%s; %s are there, and every claim has to pass some of them', h.who,
+      coalesce(' since ' || moment(h.since), ''), dead_rows()),
+    case h.what
+      when 'session' then format('end its transaction, or select pg_terminate_backend(%s)', h.details ->> 'pid')
+      when 'replication slot' then format('let its reader catch up, or select pg_drop_replication_slot(%L)', h.details ->> 'slot')
+      when 'prepared transaction' then format('commit prepared %L, or rollback prepared', h.details ->> 'gid')
+      else 'end the long query there, or set hot_standby_feedback = off' end,
+    h.details || jsonb_build_object('what', h.what, 'since', h.since, 'dead_rows', dead_rows())
+  from horizon_holders() h
+  where h.since < now() - interval '10 seconds'
+    or h.what = 'replication slot'
+  union all
+  select 'bloat', 'warning', format('%s has %s dead rows beside %s live ones (%s)', t.relname, t.n_dead_tup, t.n_live_tup, pg_size_pretty(pg_relation_size(t.relid))),
+    format('look who holds the horizon; then vacuum %I', t.relname),
+    jsonb_build_object('table', t.relname, 'dead', t.n_dead_tup, 'live', t.n_live_tup, 'bytes', pg_relation_size(t.relid))
+  from pg_stat_user_tables t
+  where t.schemaname = current_schema()
+    and t.relname in ('jobs_live', 'running', 'progress', 'turns', 'workers', 'dependencies')
+    and t.n_dead_tup > 50000
+    and t.n_dead_tup > 5 * t.n_live_tup
+  union all
+  select 'settings', 'critical', format('%s is %s: a crash of the machine may lose jobs that were acknowledged', s.name, s.setting), format('set %s = on', s.name), jsonb_build_object('setting', s.name, 'value', s.setting)
+  from pg_settings s
+  where s.name in ('fsync', 'full_page_writes') and s.setting = 'off'
+  union all
+  select 'settings', 'warning', 'synchronous_commit is off for others; Tidemill sets it itself where it must', 'leave it on if you enqueue in your own transactions', jsonb_build_object('setting', s.name, 'value', s.setting)
+  from pg_settings s
+  where s.name = 'synchronous_commit' and s.reset_val in ('off', 'local')
+  union all
+  select 'settings', 'critical', 'autovacuum is off', 'set autovacuum = on', '{}'
+  from pg_settings s
+  where s.name = 'autovacuum' and s.setting = 'off'
+  union all
+  select 'settings', 'critical', format('table %s is unlogged: a crash empties it', c.relname), format('alter table %I set logged', c.relname), jsonb_build_object('table', c.relname)
+  from pg_class c
+  where c.relnamespace = current_schema()::regnamespace and c.relpersistence = 'u' and c.relkind in ('r', 'p')
+  union all
+  select 'connections', case when free.left < 5 then 'critical' else 'warning' end, format('%s connections are left of %s', free.left, current_setting('max_connections')),
+    'raise max_connections, or put a pooler in front (database.pgbouncer)', jsonb_build_object('left', free.left)
+  from (select current_setting('max_connections')::integer - count(*) as left from pg_stat_activity where backend_type = 'client backend') free
+  where free.left < 15
+  union all
+  select 'wraparound', case when age(d.datfrozenxid) > 1800000000 then 'critical' else 'warning' end,
+    format('the oldest transaction id of the database is %s old', age(d.datfrozenxid)), 'vacuum (freeze) the oldest tables', jsonb_build_object('age', age(d.datfrozenxid))
+  from pg_database d
+  where d.datname = current_database() and age(d.datfrozenxid) > 1200000000
+  union all
+  select 'wal', 'warning', format('replication slot %s keeps %s of WAL', s.slot_name, pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn))),
+    'let its reader catch up, or drop it', jsonb_build_object('slot', s.slot_name)
+  from pg_replication_slots s
+  where not pg_is_in_recovery()
+    and pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn) > 1073741824
+$$;
+
+COMMENT ON FUNCTION tidemill.doctor_database() IS 'What the database has that hurts a queue.';
+
+CREATE FUNCTION tidemill.doctor_tidemill() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+  select 'partitions', case when p.day <= (now() at time zone 'UTC')::date then 'critical' else 'warning' end,
+    format('there is no partition %s_%s', p.parent, to_char(p.day, 'YYYY_MM_DD')), 'select ensure_partitions(); and run tidemill serve or a worker, which make them ahead',
+    jsonb_build_object('table', p.parent, 'day', p.day)
+  from (
+    select parent, (now() at time zone 'UTC')::date + ahead as day
+    from unnest(array['jobs', 'events', 'attempts']) as t (parent)
+    cross join generate_series(0, 1) as ahead
+  ) p
+  where to_regclass(format('%I.%I', current_schema(), p.parent || to_char(p.day, '_YYYY_MM_DD'))) is null
+  union all
+  select 'schema', 'warning', case when d.now_there then 'not made by a migration: ' else 'missing or changed: ' end || d.line,
+    case when d.now_there then 'drop it, or leave it if it is yours' else 'put it back; docs/schema.sql has it' end, jsonb_build_object('line', d.line)
+  from (
+    select coalesce(then_there.line, now_there.line) as line, then_there.line is null as now_there
+    from (select s.line from schema_compatibility c cross join unnest(c.shape) as s (line)) then_there
+    full join (
+      select s.line from schema_compatibility c cross join unnest(schema_shape()) as s (line) where c.shape is not null
+    ) now_there on now_there.line = then_there.line
+    where then_there.line is null and now_there.line !~ '^(function|view) '
+      or now_there.line is null
+  ) d
+  union all
+  select 'workers', 'warning', format('worker %s on %s is lost: its last heartbeat was at %s', w.id, w.host, moment(w.seen_at)), 'look at its log; its jobs went to others', jsonb_build_object('worker', w.id)
+  from workers w
+  where w.state <> 'stopped' and w.seen_at < now() - w.lease_ttl
+  union all
+  select 'clocks', 'warning', format('the clock of worker %s is off by %s', w.id, w.clock_skew), 'let it keep time by NTP; leases do not depend on it, its log''s times do', jsonb_build_object('worker', w.id, 'seconds', extract(epoch from w.clock_skew))
+  from workers w
+  where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and abs(extract(epoch from w.clock_skew)) > 5
+  union all
+  select 'versions', 'info', format('workers of several versions run: %s', string_agg(distinct w.version, ', ')), 'two versions beside one another are fine while you deploy', to_jsonb(array_agg(distinct w.version))
+  from workers w
+  where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl
+  having count(distinct w.version) > 1
+  union all
+  select 'listeners', 'warning', 'workers run, but nobody listens for notifications: everything works by polling, slower', 'set database.listen_url to a direct connection', '{}'
+  where exists (select 1 from workers w where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.pid is not null)
+    and not exists (select 1 from pg_stat_activity a where a.datname = current_database() and a.query ilike 'listen %')
+  union all
+  select 'schedules', 'warning', format('schedule %s cannot fire: %s', s.name, s.problem), 'correct it', jsonb_build_object('schedule', s.name)
+  from schedules s
+  where s.problem is not null
+  union all
+  select 'delay', 'warning', format('the oldest due job of queue %s waits since %s', q.queue, moment(q.oldest_due_at)), 'select * from explain(…) for it; add workers or slots', jsonb_build_object('queue', q.queue, 'oldest_due_at', q.oldest_due_at)
+  from queue_stats q
+  where q.oldest_due_at < now() - interval '5 minutes' and q.paused_at is null
+  union all
+  select 'breakers', 'warning', format('jobs of kind %s are not started until %s: they crash in a loop', k.name, moment(k.breaker_open_until)), format('mend it, then select reset_breaker(%L)', k.name), jsonb_build_object('kind', k.name)
+  from kinds k
+  where k.breaker_open_until > now()
+  union all
+  select 'endings', 'warning', format('%s ends of jobs were not told to those that wait for them, since %s', count(*), moment(min(e.at))), 'run tidemill serve or a worker, which tell them', '{}'
+  from endings e
+  where e.at < now() - interval '30 seconds'
+  having count(*) > 0;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.doctor_tidemill() IS 'What is wrong with the schema, the workers and the queues.';
+
+CREATE FUNCTION tidemill.drain_queue(p_queue text, p_by text DEFAULT SESSION_USER) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   insert into queues (name, draining_at, draining_by)
   values (p_queue, now(), p_by)
@@ -385,8 +806,8 @@ $$;
 COMMENT ON FUNCTION tidemill.drain_queue(p_queue text, p_by text) IS 'The queue takes no new jobs until it is resumed; what is there runs to its end.';
 
 CREATE FUNCTION tidemill.drop_limit(p_name text) RETURNS boolean
-    LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 begin
   delete from limits where name = p_name;
@@ -402,8 +823,8 @@ $$;
 COMMENT ON FUNCTION tidemill.drop_limit(p_name text) IS 'Removes a limit; false if there is none of that name. Its jobs go on without.';
 
 CREATE FUNCTION tidemill.drop_partition(p_retention interval) RETURNS text
-    LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     SET lock_timeout TO '500ms'
     AS $_$
 declare
@@ -422,6 +843,7 @@ begin
     begin
       if old.parent = 'jobs' then
         execute format('delete from task_ids t using %I j where t.job_id = j.id and not exists (select 1 from jobs_live l where l.id = j.id)', old.part);
+        execute format('select forget(array(select j.id from %I j where not exists (select 1 from jobs_live l where l.id = j.id)))', old.part);
         execute format('delete from progress p using %I j where p.job_id = j.id and not exists (select 1 from jobs_live l where l.id = j.id)', old.part);
       end if;
       -- From here to the commit enqueue and claim wait: nothing slow may follow.
@@ -444,121 +866,69 @@ CREATE FUNCTION tidemill.end_workflow(p_job tidemill.jobs) RETURNS void
     SET search_path TO 'tidemill'
     AS $$
 declare
-  bad text;
-  how_many bigint;
+  members record;
 begin
-  select string_agg(coalesce(d.name, d.parent_id::text), ', ' order by d.ord) filter (where d.nth <= 5), max(d.nth)
-  into bad, how_many
+  select
+    count(*) filter (where d.outcome in ('failed', 'cancelled')) as bad,
+    count(*) filter (where d.outcome = 'failed') as failed,
+    count(*) > 0 and count(*) = count(*) filter (where d.outcome = 'skipped') as skipped,
+    string_agg(d.name, ', ' order by d.ord) filter (where d.nth_bad <= 5) as names
+  into members
   from (
-    select *, row_number() over (order by ord) as nth
+    select
+      outcome, ord, coalesce(name, parent_id::text) as name,
+      case when outcome in ('failed', 'cancelled') then
+        row_number() over (partition by outcome in ('failed', 'cancelled') order by outcome = 'failed' desc, ord)
+      end as nth_bad
     from dependencies
     where job_id = p_job.id
-      and outcome in ('failed', 'cancelled')
+      and member
   ) d;
-  p_job.state := case
-    when p_job.cancel_requested_at is not null then 'cancelled'
-    when bad is not null then 'failed'
-    else 'completed'
-  end;
-  if p_job.state = 'completed' then
-    select case w.result_is
-        when 'array' then coalesce(jsonb_agg(j.result order by d.ord) filter (where d.parent_id is not null), '[]')
-        else coalesce(jsonb_object_agg(coalesce(d.name, d.parent_id::text), j.result) filter (where d.parent_id is not null), '{}')
-      end
-    into p_job.result
-    from workflows w
-    left join dependencies d on d.job_id = w.id
-    left join jobs j on j.id = d.parent_id
-    where w.id = p_job.id
-    group by w.result_is;
-  elsif bad is not null then
+  if p_job.cancel_requested_at is not null then
+    p_job.state := 'cancelled';
+  elsif members.bad > 0 then
+    p_job.state := case when members.failed > 0 then 'failed' else 'cancelled' end;
     p_job.error := jsonb_build_object('type', 'workflow_failed', 'permanent', true,
-      'message', format('%s of its jobs did not complete: %s%s', how_many, bad, case when how_many > 5 then ', …' else '' end));
+      'message', format('%s of its jobs did not complete: %s%s', members.bad, members.names, case when members.bad > 5 then ', …' else '' end));
+  elsif members.skipped then
+    p_job.state := 'cancelled';
+    p_job.error := jsonb_build_object('type', 'skipped', 'permanent', true, 'message', 'none of its jobs was needed');
+  else
+    p_job.state := 'completed';
+    p_job.result := workflow_result(p_job.id);
   end if;
   perform archive(p_job);
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.end_workflow(p_job tidemill.jobs) IS 'Ends a locked workflow whose members have all ended: with their results, or with those that failed.';
+COMMENT ON FUNCTION tidemill.end_workflow(p_job tidemill.jobs) IS 'Ends a locked workflow whose members have all ended: with their results, or with those that did not complete.';
 
-CREATE FUNCTION tidemill.enqueue(kind text, args jsonb DEFAULT '{}'::jsonb, queue text DEFAULT NULL::text, priority integer DEFAULT NULL::integer, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, max_attempts integer DEFAULT NULL::integer, soft_timeout interval DEFAULT NULL::interval, hard_timeout interval DEFAULT NULL::interval, execution_id text DEFAULT NULL::text, tags text[] DEFAULT NULL::text[], metadata jsonb DEFAULT NULL::jsonb, retain interval DEFAULT NULL::interval, concurrency_key text[] DEFAULT NULL::text[], fair_key text DEFAULT NULL::text, unique_by jsonb DEFAULT NULL::jsonb, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_in interval DEFAULT NULL::interval) RETURNS uuid
-    LANGUAGE sql
-    SET search_path TO 'tidemill'
+CREATE FUNCTION tidemill.enqueue(kind text, args jsonb DEFAULT '{}'::jsonb, queue text DEFAULT NULL::text, priority integer DEFAULT NULL::integer, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, max_attempts integer DEFAULT NULL::integer, soft_timeout interval DEFAULT NULL::interval, hard_timeout interval DEFAULT NULL::interval, execution_id text DEFAULT NULL::text, tags text[] DEFAULT NULL::text[], metadata jsonb DEFAULT NULL::jsonb, retain interval DEFAULT NULL::interval, concurrency_key text[] DEFAULT NULL::text[], fair_key text DEFAULT NULL::text, unique_by jsonb DEFAULT NULL::jsonb, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_in interval DEFAULT NULL::interval, after uuid[] DEFAULT NULL::uuid[], run_if text DEFAULT NULL::text) RETURNS uuid
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select enqueue_many(jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
     'kind', kind, 'queue', queue, 'priority', priority, 'run_at', run_at, 'delay', delay,
     'max_attempts', max_attempts, 'soft_timeout', soft_timeout, 'hard_timeout', hard_timeout,
     'execution_id', execution_id, 'tags', to_jsonb(tags), 'retain', retain,
     'concurrency_key', to_jsonb(concurrency_key), 'fair_key', fair_key,
-    'unique', unique_by, 'expires_at', expires_at, 'expires_in', expires_in))
+    'unique', unique_by, 'expires_at', expires_at, 'expires_in', expires_in,
+    'after', to_jsonb(after), 'run_if', run_if))
     -- Outside of the stripping: nulls inside args and metadata are the caller's.
     || jsonb_build_object('args', args)
     || case when metadata is null then '{}'::jsonb else jsonb_build_object('metadata', metadata) end))
 $$;
 
-COMMENT ON FUNCTION tidemill.enqueue(kind text, args jsonb, queue text, priority integer, run_at timestamp with time zone, delay interval, max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text, tags text[], metadata jsonb, retain interval, concurrency_key text[], fair_key text, unique_by jsonb, expires_at timestamp with time zone, expires_in interval) IS 'Enqueues one job in your transaction: it commits or vanishes with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';
+COMMENT ON FUNCTION tidemill.enqueue(kind text, args jsonb, queue text, priority integer, run_at timestamp with time zone, delay interval, max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text, tags text[], metadata jsonb, retain interval, concurrency_key text[], fair_key text, unique_by jsonb, expires_at timestamp with time zone, expires_in interval, after uuid[], run_if text) IS 'Enqueues one job in your transaction: it commits or vanishes with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';
 
 CREATE FUNCTION tidemill.enqueue_many(p_jobs jsonb) RETURNS SETOF uuid
-    LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
-declare
-  refused record;
-  made record;
-begin
-  if jsonb_typeof(p_jobs) is distinct from 'array' then
-    raise exception 'enqueue_many takes a JSON array of jobs' using errcode = 'invalid_parameter_value';
-  end if;
-  for made in
-    with wished as (
-      select w.*, new_job_id() as id, item.ord
-      from jsonb_array_elements(p_jobs) with ordinality as item (value, ord)
-      cross join lateral jsonb_to_record(item.value) as w (
-        kind text, args jsonb, queue text, priority smallint, run_at timestamptz, delay interval,
-        max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
-        tags jsonb, metadata jsonb, retain interval, concurrency_key jsonb, fair_key text,
-        "unique" jsonb, expires_at timestamptz, expires_in interval)
-    )
-    select i.*
-    from (
-      select
-        array_agg(id order by ord) as ids, array_agg(kind order by ord) as kinds,
-        array_agg(coalesce(args, '{}') order by ord) as args, array_agg(queue order by ord) as queues,
-        array_agg(priority order by ord) as priorities, array_agg(run_at order by ord) as run_ats,
-        array_agg(extract(epoch from delay)::double precision order by ord) as delays,
-        array_agg(max_attempts order by ord) as max_attempts,
-        array_agg(extract(epoch from soft_timeout)::double precision order by ord) as soft_timeouts,
-        array_agg(extract(epoch from hard_timeout)::double precision order by ord) as hard_timeouts,
-        array_agg(execution_id order by ord) as execution_ids, array_agg(tags order by ord) as tags,
-        array_agg(metadata order by ord) as metadata,
-        array_agg(extract(epoch from retain)::double precision order by ord) as retains,
-        array_agg(options_of(concurrency_key, fair_key, "unique", expires_at, expires_in) order by ord) as options
-      from wished
-    ) w
-    cross join lateral insert_jobs(
-      w.ids, w.kinds, w.args, w.queues, w.priorities, w.run_ats, w.delays, w.max_attempts,
-      w.soft_timeouts, w.hard_timeouts, w.execution_ids, w.tags, w.metadata, w.retains, false, w.options) i
-    order by i.ord
-  loop
-    if made.outcome not in ('created', 'existing', 'replaced') then
-      raise exception 'job % of the call was refused: %', made.ord, made.outcome
-        using errcode = case made.outcome when 'conflict' then 'unique_violation' else 'invalid_parameter_value' end,
-          hint = case made.outcome
-            when 'queue_draining' then format('queue %s takes no new jobs; select resume_queue(%L)', made.queue, made.queue)
-            when 'conflict' then format('job %s has its unique key; on_conflict = keep answers that one', made.id)
-            when 'execution_id_taken' then 'another job has this execution id; find it in task_ids'
-          end;
-    end if;
-    -- Equal messages of one transaction are sent once.
-    if made.outcome = 'created' then
-      perform tell(case when made.state = 'available' then 'q:' else 'g:' end || made.queue);
-    end if;
-    return next made.id;
-  end loop;
-end
+  select enqueue_wishes(p_jobs)
 $$;
 
-COMMENT ON FUNCTION tidemill.enqueue_many(p_jobs jsonb) IS 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in} in your transaction, all or none; answers their ids in order, for one that is not unique that of the existing job.';
+COMMENT ON FUNCTION tidemill.enqueue_many(p_jobs jsonb) IS 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in, after, run_if} in your transaction, all or none; answers their ids in order, for one that is not unique that of the existing job.';
 
 CREATE TABLE tidemill.schedules (
     name text NOT NULL,
@@ -656,9 +1026,79 @@ $$;
 
 COMMENT ON FUNCTION tidemill.enqueue_scheduled(p_schedule tidemill.schedules, p_metadata jsonb, p_run_at timestamp with time zone) IS 'Enqueues a schedule''s job, marked with the schedule; answers its id.';
 
-CREATE FUNCTION tidemill.ensure_partitions(p_days_ahead integer DEFAULT 14) RETURNS integer
+CREATE FUNCTION tidemill.enqueue_wishes(p_jobs jsonb, p_ids uuid[] DEFAULT NULL::uuid[], p_options jsonb[] DEFAULT NULL::jsonb[]) RETURNS SETOF uuid
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
+    AS $$
+declare
+  made record;
+begin
+  if jsonb_typeof(p_jobs) is distinct from 'array' then
+    raise exception 'enqueue_many takes a JSON array of jobs' using errcode = 'invalid_parameter_value';
+  end if;
+  for made in
+    with wished as (
+      select w.*, coalesce(p_ids[item.ord], new_job_id()) as id, item.ord
+      from jsonb_array_elements(p_jobs) with ordinality as item (value, ord)
+      cross join lateral jsonb_to_record(item.value) as w (
+        kind text, args jsonb, queue text, priority smallint, run_at timestamptz, delay interval,
+        max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
+        tags jsonb, metadata jsonb, retain interval, concurrency_key jsonb, fair_key text,
+        "unique" jsonb, expires_at timestamptz, expires_in interval, after jsonb, run_if text)
+    )
+    select i.*
+    from (
+      select
+        array_agg(id order by ord) as ids, array_agg(kind order by ord) as kinds,
+        array_agg(coalesce(args, '{}') order by ord) as args, array_agg(queue order by ord) as queues,
+        array_agg(priority order by ord) as priorities, array_agg(run_at order by ord) as run_ats,
+        array_agg(extract(epoch from delay)::double precision order by ord) as delays,
+        array_agg(max_attempts order by ord) as max_attempts,
+        array_agg(extract(epoch from soft_timeout)::double precision order by ord) as soft_timeouts,
+        array_agg(extract(epoch from hard_timeout)::double precision order by ord) as hard_timeouts,
+        array_agg(execution_id order by ord) as execution_ids, array_agg(tags order by ord) as tags,
+        array_agg(metadata order by ord) as metadata,
+        array_agg(extract(epoch from retain)::double precision order by ord) as retains,
+        array_agg(
+          case
+            when p_options is null then options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, after, run_if)
+            else coalesce(options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, null, null), '{}') || p_options[ord]
+          end
+          order by ord) as options
+      from wished
+    ) w
+    cross join lateral insert_jobs(
+      w.ids, w.kinds, w.args, w.queues, w.priorities, w.run_ats, w.delays, w.max_attempts,
+      w.soft_timeouts, w.hard_timeouts, w.execution_ids, w.tags, w.metadata, w.retains, false, w.options) i
+    order by i.ord
+  loop
+    if made.outcome not in ('created', 'existing', 'replaced') or p_ids is not null and made.outcome <> 'created' then
+      raise exception 'job % of the call was refused: %', made.ord, made.outcome
+        using errcode = case made.outcome when 'conflict' then 'unique_violation' else '22TM1' end,
+          hint = case made.outcome
+            when 'queue_draining' then format('queue %s takes no new jobs; select resume_queue(%L)', made.queue, made.queue)
+            when 'conflict' then format('job %s has its unique key; on_conflict = keep answers that one', made.id)
+            when 'execution_id_taken' then 'another job has this execution id; find it in task_ids'
+            when 'unknown_parent' then 'a job can only wait for jobs that are kept'
+            when 'existing' then 'a job of a workflow is a new one: it cannot be unique with another'
+            when 'replaced' then 'a job of a workflow is a new one: it cannot be unique with another'
+            when 'reserved_kind' then 'kinds that begin with tidemill. are Tidemill''s own; create_workflow makes workflows'
+          end;
+    end if;
+    -- Equal messages of one transaction are sent once.
+    if made.outcome = 'created' and p_options is null then
+      perform tell(case when made.state = 'available' then 'q:' else 'g:' end || made.queue);
+    end if;
+    return next made.id;
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.enqueue_wishes(p_jobs jsonb, p_ids uuid[], p_options jsonb[]) IS 'What enqueue_many and create_workflow have in common: with p_ids and p_options the jobs have these ids and wait for one another.';
+
+CREATE FUNCTION tidemill.ensure_partitions(p_days_ahead integer DEFAULT 14) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     SET lock_timeout TO '500ms'
     AS $$
 declare
@@ -697,8 +1137,8 @@ $$;
 COMMENT ON FUNCTION tidemill.ensure_partitions(p_days_ahead integer) IS 'Makes the day partitions of jobs, events and attempts up to the given number of days ahead (UTC days); answers how many were new.';
 
 CREATE FUNCTION tidemill.ensure_today() RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 begin
   if to_regclass(to_char(clock_timestamp() at time zone 'UTC', '"events_"YYYY_MM_DD')) is null then
@@ -708,6 +1148,54 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.ensure_today() IS 'Makes the partitions of today if no keeper made them ahead.';
+
+CREATE FUNCTION tidemill.expected_start(p_job uuid, OUT at timestamp with time zone, OUT based_on text) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  j jobs;
+  e record;
+  holds_until timestamptz := now();
+  ahead bigint;
+  slots bigint;
+  seconds double precision;
+begin
+  select * into j from jobs_live where id = p_job and state in ('available', 'waiting');
+  if j.id is null then
+    return;
+  end if;
+  for e in select * from explain(p_job) loop
+    if e.code in ('waits_for_jobs', 'waits_for_signal', 'queue_paused', 'no_worker', 'no_worker_in_queue', 'workers_draining', 'no_slots')
+      or e.code = 'limit_full' and (e.details ->> 'max_running')::integer = 0
+    then
+      -- Somebody has to do something first.
+      return;
+    elsif e.code <> 'expires' then
+      holds_until := greatest(holds_until, e.until);
+    end if;
+  end loop;
+  select coalesce(sum(l.slots), 0) into slots from live_workers(j.kind, j.queue) l where l.serves_queue and l.state <> 'draining';
+  select avg(extract(epoch from f.finished_at - f.started_at)) into seconds
+  from (
+    select h.finished_at, h.started_at from jobs h
+    where h.finished_at > now() - interval '1 day' and h.kind = j.kind and h.state = 'completed'
+    limit 200
+  ) f;
+  ahead := jobs_ahead(j);
+  if ahead > 0 and seconds is null then
+    return;
+  end if;
+  at := holds_until + make_interval(secs => case
+    when ahead = 0 and (select count(*) from running r where r.queue = j.queue) < slots then 0
+    else (ahead / slots + 1) * coalesce(seconds, 0)
+  end);
+  based_on := format('%s jobs ahead, %s slots, %s', ahead, slots,
+    coalesce(format('%s s a run of this kind on average', round(seconds::numeric, 1)), 'no run of this kind in the last day'));
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.expected_start(p_job uuid, OUT at timestamp with time zone, OUT based_on text) IS 'An estimate of when a job starts, and what it rests on; null if nobody can say or somebody has to act first.';
 
 CREATE FUNCTION tidemill.expire(p_limit integer DEFAULT 500) RETURNS SETOF uuid
     LANGUAGE plpgsql
@@ -744,6 +1232,215 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.expire(p_limit integer) IS 'Cancels jobs that were not started before they expired; one that was started once goes on. Answers which; sweep() calls it.';
+
+CREATE FUNCTION tidemill.explain(p_job uuid) RETURNS TABLE(ord bigint, code text, message text, until timestamp with time zone, details jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  j jobs;
+  r running;
+  p progress;
+  q queues;
+  k kinds;
+  due timestamptz;
+begin
+  select * into j from jobs where id = p_job;
+  if j.id is null then
+    return;
+  elsif j.finished_at is not null then
+    return query select 1::bigint, 'finished', format('it is %s since %s%s', j.state, moment(j.finished_at), coalesce(': ' || (j.error ->> 'message'), '')),
+      null::timestamptz, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'finished_at', j.finished_at, 'error', j.error));
+    return;
+  elsif j.state = 'running' then
+    select * into r from running where job_id = p_job;
+    select * into p from progress where job_id = p_job;
+    return query select 1::bigint, 'running',
+      format('%s runs it since %s; its last sign of life was at %s%s', j.worker_id, moment(j.started_at), moment(r.seen_at), coalesce(format(' (%s %%)', p.percent), '')),
+      null::timestamptz,
+      jsonb_strip_nulls(jsonb_build_object('worker_id', j.worker_id, 'started_at', j.started_at, 'seen_at', r.seen_at,
+        'deadline_at', r.deadline_at, 'percent', p.percent, 'step', p.step, 'cancel_requested_at', j.cancel_requested_at));
+    return;
+  end if;
+  select * into q from queues where name = j.queue;
+  select * into k from kinds where name = j.kind;
+  due := nullif(coalesce(j.due_at, j.run_at), 'infinity');
+  return query
+  select row_number() over (order by found.place), found.code, found.message, found.until, found.details
+  from (
+    select 1 as place, e.code, e.message, e.until, e.details from explain_waits(j) e
+    union all
+    select 2, case when j.attempt > 0 then 'retrying' else 'not_due' end,
+      case when j.attempt > 0 then format('attempt %s failed (%s); the next is due at %s', j.attempt, coalesce(left(j.error ->> 'message', 200), 'no message'), moment(due))
+        else format('it is not due until %s', moment(due)) end,
+      due, jsonb_build_object('run_at', due, 'attempt', j.attempt)
+    where due > now()
+    union all
+    select 3, 'queue_paused', format('the queue %s is paused since %s by %s', q.name, moment(q.paused_at), coalesce(q.paused_by, 'somebody')),
+      null, jsonb_build_object('queue', q.name, 'paused_at', q.paused_at, 'paused_by', q.paused_by)
+    where q.paused_at is not null
+    union all
+    select 4, 'breaker_open', format('jobs of the kind %s crash in a loop and are not started until %s', k.name, moment(k.breaker_open_until)),
+      k.breaker_open_until, jsonb_build_object('kind', k.name, 'crashes', k.breaker_crashes)
+    where k.breaker_open_until > now()
+    union all
+    select 5, e.code, e.message, e.until, e.details from explain_limits(j) e
+    union all
+    select 6, e.code, e.message, e.until, e.details from explain_workers(j) e
+    -- Who is not due yet stands in no line.
+    where j.kind <> 'tidemill.workflow' and (e.code <> 'workers_busy' or due <= now())
+    union all
+    select 7, 'takes_turns', format('%s other groups of the queue wait for their turn', t.others), null, jsonb_build_object('others', t.others, 'fair_key', j.fair_key)
+    from (
+      select count(*) as others
+      from (
+        select 1 from turns t
+        where t.queue = j.queue and t.priority <= j.priority and t.group_id <> j.group_id and t.ready_at <= now()
+          and exists (
+            select 1 from jobs_live o
+            where o.queue = t.queue and o.priority = t.priority and o.group_id = t.group_id and o.state = 'waiting' and o.due_at <= now())
+        limit 1000
+      ) t
+    ) t
+    where j.group_id is not null and j.due_at <= now() and t.others > 0
+    union all
+    select 8, 'expires', format('it is cancelled if nothing starts it by %s', moment(j.expires_at)), j.expires_at, jsonb_build_object('expires_at', j.expires_at)
+    where j.expires_at is not null and j.started_at is null
+    union all
+    select 9, 'starting', 'nothing holds it back; it starts at any moment', null, '{}'::jsonb
+    where due <= now()
+      and q.paused_at is null
+      and (k.breaker_open_until > now()) is not true
+      and not exists (select from explain_limits(j))
+      and not exists (select from explain_workers(j))
+  ) found;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.explain(p_job uuid) IS 'Why a job does not run: the reasons in the order in which to see to them, each with a code, a message, until when it holds if that is known, and details. No row if there is no such job.';
+
+CREATE FUNCTION tidemill.explain_limits(p_job tidemill.jobs) RETURNS TABLE(code text, message text, until timestamp with time zone, details jsonb)
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  with keys as materialized (
+    select k.key, k.rule
+    from (
+      select k.key, limit_of(k.key) as rule from unnest(p_job.concurrency_keys) as k (key)
+      union all
+      select 'queue:' || p_job.queue, l from limits l where l.name = 'queue:' || p_job.queue
+    ) k
+    where (k.rule).name is not null
+  ),
+  holders as materialized (
+    select k.key, count(*) as running, (array_agg(r.job_id order by r.started_at))[1:5] as jobs
+    from keys k
+    join running r on k.key = any(r.concurrency_keys) or k.key = 'queue:' || r.queue
+    group by k.key
+  )
+  select
+    'limit_full',
+    case when (k.rule).max_running = 0 then format('the limit %s lets none run', k.key)
+      else format('the limit %s is full: %s of %s run', k.key, h.running, (k.rule).max_running) end,
+    null::timestamptz,
+    jsonb_build_object('limit', k.key, 'max_running', (k.rule).max_running, 'running', coalesce(h.running, 0), 'held_by', coalesce(to_jsonb(h.jobs), '[]'))
+  from keys k
+  left join holders h on h.key = k.key
+  where coalesce(h.running, 0) >= (k.rule).max_running
+  union all
+  select
+    'rate_reached',
+    format('the rate of %s (%s in %s) is reached; the next may start at %s', k.key, (k.rule).rate, (k.rule).rate_period, moment(now() + wait.until)),
+    now() + wait.until,
+    jsonb_build_object('limit', k.key, 'rate', (k.rule).rate)
+  from keys k
+  cross join lateral (select token_after(tokens_of(k.key, k.rule), k.rule) as until) wait
+  where (k.rule).rate is not null
+    and wait.until > '0'
+$$;
+
+COMMENT ON FUNCTION tidemill.explain_limits(p_job tidemill.jobs) IS 'The limits that keep a job from starting now, and who holds them.';
+
+CREATE FUNCTION tidemill.explain_waits(p_job tidemill.jobs) RETURNS TABLE(code text, message text, until timestamp with time zone, details jsonb)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+#variable_conflict use_column
+declare
+  w waits;
+  parents record;
+begin
+  select * into w from waits where job_id = p_job.id;
+  if w.job_id is null then
+    return;
+  elsif w.signal is not null then
+    return query select
+      'waits_for_signal',
+      format('it waits for the signal %s since %s%s', w.signal, moment(w.since),
+        case when w.until is not null then format(', at most until %s', moment(w.until)) else '' end),
+      w.until, jsonb_build_object('signal', w.signal);
+    return;
+  end if;
+  select count(*) as open, (array_agg(coalesce(d.name, d.parent_id::text) order by d.ord))[1:5] as names, (array_agg(d.parent_id order by d.ord))[1:5] as ids
+  into parents
+  from (select * from dependencies d where d.job_id = p_job.id and d.outcome is null order by d.ord limit 5000) d;
+  return query select
+    'waits_for_jobs',
+    format('it waits for %s of its jobs: %s%s', parents.open, array_to_string(parents.names, ', '), case when parents.open > 5 then ', …' else '' end),
+    null::timestamptz,
+    jsonb_build_object('open', parents.open, 'run_if', w.run_if, 'jobs', to_jsonb(parents.ids));
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.explain_waits(p_job tidemill.jobs) IS 'What a job that is held back waits for.';
+
+CREATE FUNCTION tidemill.explain_workers(p_job tidemill.jobs) RETURNS TABLE(code text, message text, until timestamp with time zone, details jsonb)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+#variable_conflict use_column
+declare
+  w record;
+  busy bigint;
+  ahead bigint;
+begin
+  select
+    count(*) as all_of_them,
+    count(*) filter (where l.state = 'draining') as draining,
+    count(*) filter (where l.serves_queue) as here,
+    coalesce(sum(l.slots) filter (where l.serves_queue and l.state <> 'draining'), 0) as slots,
+    (array_agg(l.id))[1:5] as ids
+  into w
+  from live_workers(p_job.kind, p_job.queue) l;
+  if w.all_of_them = 0 then
+    return query select 'no_worker', format('no worker that lives serves the kind %s', p_job.kind), null::timestamptz,
+      jsonb_build_object('last_seen_at', (select k.last_seen_at from kinds k where k.name = p_job.kind));
+    return;
+  elsif w.here = 0 then
+    return query select 'no_worker_in_queue',
+      format('no worker that serves the kind %s takes jobs from the queue %s', p_job.kind, p_job.queue), null::timestamptz,
+      jsonb_build_object('workers', to_jsonb(w.ids));
+    return;
+  elsif w.draining = w.all_of_them then
+    return query select 'workers_draining', 'all workers that serve it are draining', null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
+    return;
+  elsif w.slots = 0 then
+    return query select 'no_slots', format('its workers have no slots for the queue %s', p_job.queue), null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
+    return;
+  end if;
+  busy := (select count(*) from running r where r.queue = p_job.queue);
+  ahead := jobs_ahead(p_job);
+  if busy >= w.slots or ahead > 0 then
+    return query select 'workers_busy',
+      format('jobs ahead of it: %s; slots taken: %s of %s', case when ahead >= 5000 then '5000 or more' else ahead::text end, busy, w.slots),
+      null::timestamptz,
+      jsonb_build_object('ahead', ahead, 'running', busy, 'slots', w.slots, 'priority', p_job.priority);
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.explain_workers(p_job tidemill.jobs) IS 'Who could run a job, and what they do instead.';
 
 CREATE FUNCTION tidemill.extend_attempt(p_job uuid, p_lease uuid, p_by interval) RETURNS timestamp with time zone
     LANGUAGE plpgsql
@@ -811,6 +1508,25 @@ $$;
 
 COMMENT ON FUNCTION tidemill.fill_keys(p_templates jsonb, p_args jsonb) IS 'All keys of an array, filled from the args, each once and in order; null if there are none.';
 
+CREATE FUNCTION tidemill.fingerprint(p_kind text, p_error jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $_$
+  -- What differs from case to case counts as one: quoted texts, ids, addresses, times, numbers.
+  select left(md5(concat_ws(e'\x1f',
+    p_kind,
+    p_error ->> 'type',
+    regexp_replace(
+      regexp_replace(
+        regexp_replace(
+          regexp_replace(left(p_error ->> 'message', 2000), '(''[^'']*''|"[^"]*"|`[^`]*`)', '<text>', 'g'),
+          '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}', '<id>', 'g'),
+        '\m(0x)?[0-9a-fA-F]*[0-9][0-9a-fA-F]{7,}\M', '<hex>', 'g'),
+      '[0-9]+([.,:/_T-][0-9]+)*', '<n>', 'g'),
+    (regexp_match(p_error ->> 'backtrace', '^\s*(\S.*)$', 'n'))[1])), 16)
+$_$;
+
+COMMENT ON FUNCTION tidemill.fingerprint(p_kind text, p_error jsonb) IS 'Hash of the cause of a failure: its kind, class, message without what differs from case to case, and first line of its backtrace.';
+
 CREATE FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
@@ -852,6 +1568,125 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text) IS 'Fires a slot that is due and moves the schedule on to the next, or records it as missed for the given reason. Answers what became of it, repeated if it fired before, null if it is not its turn.';
+
+CREATE FUNCTION tidemill.fold_failures(p_limit integer DEFAULT 5000) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  folded integer;
+begin
+  with taken as materialized (
+    delete from failure_deltas
+    where ctid in (select ctid from failure_deltas limit p_limit for update skip locked)
+    returning *
+  ),
+  causes as (
+    insert into failure_causes as c (fingerprint, kind, type, message, failures, first_at, last_at, last_job_id)
+    select
+      t.fingerprint, max(t.kind), max(t.type), (array_agg(t.message order by t.at desc))[1], count(*),
+      min(t.at), max(t.at), (array_agg(t.job_id order by t.at desc))[1]
+    from taken t
+    group by t.fingerprint
+    order by t.fingerprint
+    on conflict (fingerprint) do update
+    set
+      failures = c.failures + excluded.failures,
+      first_at = least(c.first_at, excluded.first_at),
+      message = case when excluded.last_at >= c.last_at then excluded.message else c.message end,
+      last_job_id = case when excluded.last_at >= c.last_at then excluded.last_job_id else c.last_job_id end,
+      last_at = greatest(c.last_at, excluded.last_at)
+  )
+  select count(*) into folded from taken;
+  return folded;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.fold_failures(p_limit integer) IS 'Counts failures into their causes; answers how many. Safe to run anywhere, any time; repeat until 0.';
+
+CREATE FUNCTION tidemill.fold_stats(p_limit integer DEFAULT 20000) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  folded integer;
+begin
+  with taken as materialized (
+    delete from stats_deltas
+    where ctid in (select ctid from stats_deltas limit p_limit for update skip locked)
+    returning *
+  ),
+  minutes as (
+    insert into stats as s (minute, queue, kind, outcome, jobs, waited, ran)
+    select date_trunc('minute', t.at), t.queue, t.kind, t.outcome, sum(t.jobs), sum(t.waited), sum(t.ran)
+    from taken t
+    group by 1, 2, 3, 4
+    order by 1, 2, 3, 4
+    on conflict (minute, queue, kind, outcome) do update
+    set jobs = s.jobs + excluded.jobs, waited = s.waited + excluded.waited, ran = s.ran + excluded.ran
+  )
+  select count(*) into folded from taken;
+  return folded;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.fold_stats(p_limit integer) IS 'Adds what was counted to its minutes; answers how many rows it folded. Safe to run anywhere, any time; repeat until 0.';
+
+CREATE FUNCTION tidemill.forget(p_jobs uuid[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  delete from dependencies where job_id = any(p_jobs);
+  delete from waits where job_id = any(p_jobs);
+  delete from workflows where id = any(p_jobs);
+  delete from steps where job_id = any(p_jobs);
+  delete from signals where job_id = any(p_jobs);
+$$;
+
+COMMENT ON FUNCTION tidemill.forget(p_jobs uuid[]) IS 'Removes what is known of jobs that are gone, beside their history.';
+
+CREATE FUNCTION tidemill.fork(p_job uuid, p_from_step text DEFAULT NULL::text, p_by text DEFAULT SESSION_USER) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  j jobs := lock_job(p_job);
+  cut timestamptz;
+  forked uuid;
+begin
+  if j.id is null then
+    return null;
+  end if;
+  if j.kind like 'tidemill.%' then
+    raise exception 'job % is a workflow and cannot be forked', p_job
+      using errcode = '22TM1', hint = 'retry it, or fork one of its jobs';
+  end if;
+  select created_at into cut from steps where job_id = p_job and name = p_from_step;
+  if p_from_step is not null and cut is null then
+    raise exception 'job % has no step %', p_job, p_from_step
+      using errcode = '22TM1', hint = 'name one of its steps, or none to keep all of them';
+  end if;
+  forked := enqueue(
+    j.kind, j.args, j.queue, j.priority::integer, max_attempts => j.max_attempts, soft_timeout => j.soft_timeout,
+    hard_timeout => j.hard_timeout, tags => j.tags, metadata => coalesce(j.metadata, '{}') || jsonb_build_object('forked_from', p_job),
+    retain => j.retain, concurrency_key => j.concurrency_keys, fair_key => j.fair_key,
+    -- Where the kind wants its jobs unique this one is all the same.
+    unique_by => (
+      select jsonb_build_object('key', 'fork:' || gen_random_uuid()) from kinds k where k.name = j.kind and k.defaults ? 'unique'));
+  perform audit('fork', 'job:' || p_job, null, jsonb_strip_nulls(jsonb_build_object('job_id', forked, 'from_step', p_from_step)), p_by);
+  insert into steps (job_id, name, attempt, output, created_at, updated_at)
+  select forked, name, attempt, output, created_at, updated_at
+  from steps
+  where job_id = p_job
+    and spawned_id is null
+    and (cut is null or created_at < cut);
+  perform tell(format('e:%s:%s', forked, append_event(forked, 0, 'forked', jsonb_strip_nulls(jsonb_build_object(
+    'by', p_by, 'job_id', p_job, 'from_step', p_from_step)))));
+  return forked;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.fork(p_job uuid, p_from_step text, p_by text) IS 'Enqueues the same work again as a new job that keeps the checkpoints before a step and runs from there. Answers its id, null if there is no such job.';
 
 CREATE FUNCTION tidemill.full_keys() RETURNS text[]
     LANGUAGE sql
@@ -933,7 +1768,7 @@ begin
   elsif status = 'retrying' then
     perform from jobs_live where id = j.id and state <> 'running' for update skip locked;
     if found then
-      perform cancel(j.id, format('superseded by %s', p_new), 'tidemill');
+      perform cancel(j.id, format('superseded by %s', p_new), 'unique key');
     end if;
   end if;
   return null;
@@ -960,7 +1795,7 @@ CREATE FUNCTION tidemill.hold(p_job tidemill.jobs, p_wait jsonb) RETURNS text
     SET search_path TO 'tidemill'
     AS $$
 declare
-  parents uuid[] := array(select jsonb_array_elements_text(p_wait -> 'parents')::uuid);
+  parents jsonb := p_wait -> 'parents';
 begin
   update jobs_live
   set
@@ -978,17 +1813,18 @@ begin
   insert into waits (job_id, run_if, signal, until)
   values (
     p_job.id,
-    coalesce(p_wait ->> 'run_if', 'all_finished'),
+    'all_finished',
     p_wait ->> 'signal',
     clock_timestamp() + make_interval(secs => (p_wait ->> 'timeout_seconds')::double precision))
   on conflict (job_id) do update
   set run_if = excluded.run_if, signal = excluded.signal, until = excluded.until, run_at = null, delay = null, since = clock_timestamp();
-  perform link_jobs(array_fill(p_job.id, array[cardinality(parents)]), parents)
-  where cardinality(parents) > 0;
+  if parents is not null then
+    perform link_jobs(array[p_job.id], array[parents], array['all_finished']);
+  end if;
   -- What it waits for may be there already.
   if (case
     when p_wait ? 'signal' then exists (select 1 from signals s where s.job_id = p_job.id and s.name = p_wait ->> 'signal')
-    else wait_verdict(p_job.id, coalesce(p_wait ->> 'run_if', 'all_finished')) <> 'wait'
+    else wait_verdict(p_job.id, 'all_finished') <> 'wait'
   end) then
     perform let_go(p_job.id);
   end if;
@@ -996,7 +1832,114 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.hold(p_job tidemill.jobs, p_wait jsonb) IS 'Makes a locked live job wait for {signal, timeout_seconds} or {parents, run_if}, and goes on at once if that is there. Answers its state.';
+COMMENT ON FUNCTION tidemill.hold(p_job tidemill.jobs, p_wait jsonb) IS 'Makes a locked live job wait for {signal, timeout_seconds} or for the end of {parents}, and goes on at once if that is there. Answers its state.';
+
+CREATE FUNCTION tidemill.hold_lease(p_job uuid, p_lease uuid) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  tried integer;
+begin
+  select attempt into tried from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
+  if not found then
+    return null;
+  end if;
+  -- A checkpoint is a sign of life.
+  update running r
+  set
+    seen_at = clock_timestamp(),
+    lease_expires_at = greatest(r.lease_expires_at, clock_timestamp() + coalesce(w.lease_ttl, '30 seconds'))
+  from (select) as one
+  left join workers w on w.id = (select worker_id from running where job_id = p_job)
+  where r.job_id = p_job
+    and r.lease_id = p_lease;
+  return tried;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.hold_lease(p_job uuid, p_lease uuid) IS 'Locks a running job for its worker and renews the lease; answers the ordinal of the attempt, null if the lease is lost.';
+
+CREATE FUNCTION tidemill.hold_new(p_ids uuid[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_options jsonb[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  held uuid[];
+begin
+  -- One of a workflow was refused; then its caller refuses all.
+  if exists (
+    select
+    from unnest(p_options) as i (options)
+    cross join parents_of(i.options -> 'after') p
+    where p.id = any(p_ids)
+      and not exists (select from jobs_live j where j.id = p.id))
+  then
+    return;
+  end if;
+  with held as (
+    select i.*
+    from unnest(p_ids, p_run_ats, p_delay_seconds, p_options) with ordinality as i (id, run_at, delay_seconds, options, ord)
+    join jobs_live j on j.id = i.id
+    where i.options ? 'after' or i.options ? 'container'
+  )
+  insert into waits (job_id, run_if, run_at, delay)
+  select
+    h.id,
+    coalesce(h.options ->> 'run_if', 'all_completed'),
+    h.run_at,
+    make_interval(secs => h.delay_seconds)
+  from held h
+  order by h.ord;
+  held := array(
+    select i.id
+    from unnest(p_ids, p_options) with ordinality as i (id, options, ord)
+    join waits w on w.job_id = i.id
+    order by i.ord);
+  perform link_jobs(array_agg(i.id), array_agg(i.options -> 'after'), array_agg(w.run_if))
+  from unnest(p_ids, p_options) as i (id, options)
+  join waits w on w.job_id = i.id
+  where i.options ? 'after'
+  having count(*) > 0;
+  -- What they wait for may be over already.
+  perform resolve_one(h.id) from unnest(held) as h (id);
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.hold_new(p_ids uuid[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_options jsonb[]) IS 'Makes new jobs wait for the others that their options name; a delay counts from then on. insert_jobs calls it.';
+
+CREATE FUNCTION tidemill.horizon_holders() RETURNS TABLE(what text, who text, since timestamp with time zone, details jsonb)
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select
+    'session',
+    format('session %s of %s (%s, %s)', a.pid, coalesce(a.usename, '?'), coalesce(nullif(a.application_name, ''), 'no name'), a.state),
+    a.xact_start,
+    jsonb_build_object('pid', a.pid, 'user', a.usename, 'application', a.application_name, 'state', a.state, 'query', left(a.query, 200))
+  from pg_stat_activity a
+  where a.backend_xmin is not null
+    and a.xact_start is not null
+    and a.backend_type = 'client backend'
+    and a.pid <> pg_backend_pid()
+  union all
+  select 'replication slot', format('replication slot %s (%s)', s.slot_name, case when s.active then 'active' else 'nobody reads it' end), null,
+    jsonb_build_object('slot', s.slot_name, 'active', s.active)
+  from pg_replication_slots s
+  where s.xmin is not null
+    or s.catalog_xmin is not null and s.database = current_database()
+  union all
+  select 'prepared transaction', format('prepared transaction %s of %s', p.gid, p.owner), p.prepared, jsonb_build_object('gid', p.gid, 'owner', p.owner)
+  from pg_prepared_xacts p
+  where p.database = current_database()
+  union all
+  select 'standby', format('standby %s', coalesce(nullif(r.application_name, ''), r.client_addr::text)), r.backend_start,
+    jsonb_build_object('application', r.application_name, 'address', r.client_addr)
+  from pg_stat_replication r
+  where r.backend_xmin is not null
+$$;
+
+COMMENT ON FUNCTION tidemill.horizon_holders() IS 'Who keeps vacuum from removing dead rows: open transactions, slots, prepared transactions, standbys.';
 
 CREATE FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[] DEFAULT NULL::jsonb[]) RETURNS TABLE(ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamp with time zone, created_at timestamp with time zone, state tidemill.job_state, concurrency_keys text[], fair_key text, expires_at timestamp with time zone)
     LANGUAGE plpgsql
@@ -1060,7 +2003,16 @@ begin
   ),
   -- What most jobs do not have.
   optional as materialized (
-    select o.*, group_of(o.concurrency_keys, o.fair_key) as group_id
+    select
+      o.*,
+      group_of(o.concurrency_keys, o.fair_key) as group_id,
+      case
+        when o.wished_after is not null then exists (
+          select 1
+          from parents_of(o.wished_after) p
+          where p.id is null
+            or p.id <> all(p_ids) and not exists (select 1 from jobs x where x.id = p.id))
+      end as waits_in_vain
     from (
       select
         i.ord,
@@ -1068,7 +2020,12 @@ begin
         fill_key(i.options ->> 'fair_key', i.args) as fair_key,
         coalesce(
           (i.options ->> 'expires_at')::timestamptz,
-          now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)) as expires_at
+          now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)) as expires_at,
+        i.options -> 'after' as wished_after,
+        i.options ? 'after' or i.options ? 'container' as held,
+        i.options ? 'container' as container,
+        (i.options ->> 'workflow_id')::uuid as workflow_id,
+        nullif(i.options ? 'workflow_id', false) as awaited
       from input i
       where i.options is not null
     ) o
@@ -1080,8 +2037,13 @@ begin
       o.fair_key,
       o.expires_at,
       o.group_id,
+      coalesce(o.held, false) as held,
+      o.workflow_id,
+      o.awaited,
       case
-        when p_strict and i.unknown_kind then 'unknown_kind'
+        when i.kind like 'tidemill.%' and o.container is not true then 'reserved_kind'
+        when p_strict and i.unknown_kind and o.container is not true then 'unknown_kind'
+        when o.waits_in_vain then 'unknown_parent'
         when q.draining_at is not null then 'queue_draining'
         else i.verdict
       end as refusal
@@ -1102,27 +2064,35 @@ begin
   inserted as (
     insert into jobs_live (
       id, kind, queue, state, priority, max_attempts, run_at, args, execution_id, tags, metadata,
-      soft_timeout, hard_timeout, retain, concurrency_keys, fair_key, group_id, due_at, expires_at, unique_key)
+      soft_timeout, hard_timeout, retain, concurrency_keys, fair_key, group_id, due_at, expires_at, unique_key,
+      workflow_id, awaited)
     select
       j.id, j.kind, j.queue,
-      case when j.group_id is null then 'available' else 'waiting' end::job_state,
+      case when j.group_id is null and not j.held then 'available' else 'waiting' end::job_state,
       j.priority, j.max_attempts,
-      case when j.group_id is null then j.run_at else 'infinity' end,
+      case when j.group_id is null and not j.held then j.run_at else 'infinity' end,
       j.args, j.execution_id, j.tags, j.metadata,
       j.soft_timeout, j.hard_timeout, j.retain, j.concurrency_keys, j.fair_key, j.group_id,
-      case when j.group_id is not null then j.run_at end,
-      j.expires_at, j.unique_key
+      case when j.group_id is not null then case when j.held then 'infinity' else j.run_at end end,
+      j.expires_at, j.unique_key, j.workflow_id, j.awaited
     from judged j
     where j.refusal is null
       and (j.execution_id is null or j.id in (select n.job_id from named n))
     order by j.ord
-    returning id, created_at, state, queue, priority, group_id, concurrency_keys, due_at
+    returning id, created_at, state, queue, kind, priority, group_id, concurrency_keys, due_at
+  ),
+  counted as (
+    insert into stats_deltas (queue, kind, outcome, jobs)
+    select n.queue, n.kind, 'enqueued', count(*)
+    from inserted n
+    group by n.queue, n.kind
   ),
   lined_up as (
     insert into turns as t (queue, priority, group_id, concurrency_keys, ready_at)
     select n.queue, n.priority, n.group_id, coalesce(n.concurrency_keys, '{}'), min(n.due_at)
     from inserted n
     where n.group_id is not null
+      and n.due_at < 'infinity'
     group by n.queue, n.priority, n.group_id, n.concurrency_keys
     order by n.queue, n.priority, n.group_id
     on conflict (queue, priority, group_id) do update
@@ -1137,6 +2107,10 @@ begin
   from judged j
   left join inserted n on n.id = j.id
   order by j.ord;
+  -- Only who waits for others pays for it.
+  if exists (select from unnest(p_options) as o (options) where o.options ? 'after' or o.options ? 'container') then
+    perform hold_new(p_ids, p_run_ats, p_delay_seconds, p_options);
+  end if;
   -- What replaces fields of jobs that came in the same call.
   perform replace_fields(v.holder, v.fields)
   from jsonb_to_recordset(verdicts) as v (ord bigint, holder uuid, fields jsonb)
@@ -1147,7 +2121,29 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[]) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds}.';
+COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[]) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container}.';
+
+CREATE FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select count(*)
+  from (
+    select 1
+    from jobs_live a
+    where a.queue = p_job.queue
+      and a.priority <= p_job.priority
+      and a.id <> p_job.id
+      and case
+        when a.group_id is null then a.state = 'available' and a.run_at <= now()
+        else a.state = 'waiting' and a.due_at <= now()
+      end
+      and (a.priority < p_job.priority or coalesce(a.due_at, a.run_at) <= coalesce(p_job.due_at, p_job.run_at))
+    limit 5000
+  ) ahead
+$$;
+
+COMMENT ON FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) IS 'How many due jobs of its queue are claimed before it; 5000 means that or more.';
 
 CREATE FUNCTION tidemill.judge_slot(p_schedule tidemill.schedules, p_slot timestamp with time zone) RETURNS text
     LANGUAGE plpgsql
@@ -1310,46 +2306,67 @@ $$;
 
 COMMENT ON FUNCTION tidemill.line_up(p_queue text, p_priority smallint, p_group uuid, p_keys text[], p_due timestamp with time zone) IS 'Notes that a group has a job that waits, from a time on.';
 
-CREATE FUNCTION tidemill.link_jobs(p_jobs uuid[], p_parents uuid[], p_ords integer[] DEFAULT NULL::integer[], p_names text[] DEFAULT NULL::text[], p_pass_as text[] DEFAULT NULL::text[]) RETURNS void
+CREATE FUNCTION tidemill.link_jobs(p_jobs uuid[], p_afters jsonb[], p_run_ifs text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
     AS $$
 declare
+  parents uuid[] := array(select distinct p.id from unnest(p_afters) as a (after) cross join parents_of(a.after) p);
   unknown uuid;
 begin
   -- A parent that is live stays so until the edge is committed, and tells of its end then.
-  with parents as materialized (
+  with live as materialized (
     select id, awaited
     from jobs_live
-    where id = any(p_parents)
+    where id = any(parents)
     order by id
     for no key update
   )
   update jobs_live j
   set awaited = true
-  from parents p
+  from live p
   where j.id = p.id
     and p.awaited is not true;
-  select i.parent_id into unknown
-  from unnest(p_parents) as i (parent_id)
-  where not exists (select 1 from jobs j where j.id = i.parent_id)
+  select i.id into unknown
+  from unnest(parents) as i (id)
+  where i.id is null
+    or not exists (select 1 from jobs j where j.id = i.id)
   limit 1;
   if found then
     raise exception 'there is no job % to wait for', unknown
-      using errcode = 'no_data_found', hint = 'a job can only wait for jobs that are kept';
+      using errcode = '22TM1', hint = 'a job can only wait for jobs that are kept';
   end if;
-  insert into dependencies as d (job_id, parent_id, ord, name, pass_as, outcome, resolved_at)
+  insert into dependencies (job_id, parent_id, ord, member, name, pass_as, run_if, outcome, resolved_at)
   select
-    i.job_id, i.parent_id, coalesce(i.ord, i.nth), i.name, i.pass_as,
+    i.job_id, p.id, p.ord, p.member, p.name, p.pass_as, i.run_if,
     outcome_of(j), case when j.finished_at is not null then clock_timestamp() end
-  from unnest(p_jobs, p_parents, p_ords, p_names, p_pass_as) with ordinality as i (job_id, parent_id, ord, name, pass_as, nth)
-  join jobs j on j.id = i.parent_id
-  order by i.job_id, i.parent_id
+  from unnest(p_jobs, p_afters, p_run_ifs) as i (job_id, after, run_if)
+  cross join parents_of(i.after) p
+  join jobs j on j.id = p.id
+  order by i.job_id, p.id
   on conflict (job_id, parent_id) do nothing;
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.link_jobs(p_jobs uuid[], p_parents uuid[], p_ords integer[], p_names text[], p_pass_as text[]) IS 'Makes jobs wait for others: job n of the arrays for parent n. A parent that has ended counts at once. Raises an error if there is no such parent.';
+COMMENT ON FUNCTION tidemill.link_jobs(p_jobs uuid[], p_afters jsonb[], p_run_ifs text[]) IS 'Makes jobs wait for others, see parents_of. A parent that has ended counts at once. Raises an error if there is no such parent.';
+
+CREATE FUNCTION tidemill.live_workers(p_kind text, p_queue text) RETURNS TABLE(id text, state text, serves_queue boolean, slots integer)
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select
+    w.id,
+    case when w.drain_requested_at is not null then 'draining' else w.state end,
+    w.queues ? p_queue,
+    coalesce(q.slots, (w.queues ->> p_queue)::integer, 0)
+  from workers w
+  left join queues q on q.name = p_queue
+  where w.state <> 'stopped'
+    and w.seen_at > now() - w.lease_ttl
+    and p_kind = any(w.kinds)
+$$;
+
+COMMENT ON FUNCTION tidemill.live_workers(p_kind text, p_queue text) IS 'The workers with a heartbeat that serve a kind, and how many slots each has for a queue.';
 
 CREATE FUNCTION tidemill.lock_job(p_job uuid) RETURNS tidemill.jobs
     LANGUAGE plpgsql
@@ -1371,6 +2388,34 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.lock_job(p_job uuid) IS 'The job, live or finished, locked so that it stays where it is; all null if there is none.';
+
+CREATE FUNCTION tidemill.lock_workflows() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  select pg_advisory_xact_lock(hashtext('tidemill workflows ' || current_schema()), 0)
+$$;
+
+COMMENT ON FUNCTION tidemill.lock_workflows() IS 'Until the end of the transaction nobody else tells jobs of ends, or cancels or retries what others wait for.';
+
+CREATE FUNCTION tidemill.log_tail(p_job uuid, p_attempt integer) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select right(string_agg(line, e'\n' order by seq), 4096)
+  from (
+    select e.seq, e.data ->> 'line' as line
+    from events e
+    where e.job_id = p_job
+      and e.attempt = p_attempt
+      and e.type = 'log'
+      and e.seq > (select p.last_seq - 200 from progress p where p.job_id = p_job)
+    order by e.seq desc
+    limit 20
+  ) last_lines
+$$;
+
+COMMENT ON FUNCTION tidemill.log_tail(p_job uuid, p_attempt integer) IS 'The last 20 log lines of an attempt, at most 4 KiB; null if it said nothing.';
 
 CREATE FUNCTION tidemill.make_room(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) RETURNS uuid[]
     LANGUAGE plpgsql
@@ -1430,6 +2475,123 @@ $$;
 
 COMMENT ON FUNCTION tidemill.make_room(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) IS 'Before jobs are inserted: cancels the oldest ones where a full limit says so; answers which of the new ones are to be cancelled themselves.';
 
+CREATE FUNCTION tidemill.matching_jobs(p_verb text, p_filter jsonb, p_limit integer) RETURNS SETOF uuid
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $_$
+declare
+  known constant text[] := '{state,queue,kind,tag,created_after,created_before,finished_after,finished_before,error,fingerprint,workflow}';
+  -- What the verb can do something about.
+  fits text := case p_verb
+    when 'retry' then 'finished_at is not null and state in (''failed'', ''cancelled'')'
+    when 'cancel' then 'finished_at is null and cancel_requested_at is null'
+    when 'run_now' then 'finished_at is null and state in (''available'', ''waiting'') and coalesce(nullif(run_at, ''infinity''), due_at) > now()
+      and coalesce(nullif(run_at, ''infinity''), due_at) < ''infinity'''
+    when 'delete' then 'state <> ''running'' and not (finished_at is null and kind = ''tidemill.workflow'')'
+  end;
+  wrong text;
+begin
+  if fits is null then
+    raise exception 'there is no verb %', p_verb using errcode = '22TM1', hint = 'use retry, cancel, run_now or delete';
+  end if;
+  select k into wrong from jsonb_object_keys(p_filter) as k where k <> all(known) limit 1;
+  if found then
+    raise exception 'the filter has an unknown field %', wrong
+      using errcode = '22TM1', hint = 'use ' || array_to_string(known, ', ');
+  end if;
+  return query execute format('
+    select j.id
+    from jobs j
+    where %s
+      and ($1 ->> ''state'' is null or j.state = ($1 ->> ''state'')::job_state)
+      and ($1 ->> ''queue'' is null or j.queue = $1 ->> ''queue'')
+      and ($1 ->> ''kind'' is null or j.kind = $1 ->> ''kind'')
+      and ($1 ->> ''tag'' is null or j.tags @> array[$1 ->> ''tag''])
+      and ($1 ->> ''created_after'' is null or j.created_at >= ($1 ->> ''created_after'')::timestamptz)
+      and ($1 ->> ''created_before'' is null or j.created_at < ($1 ->> ''created_before'')::timestamptz)
+      %s %s
+      and ($1 ->> ''error'' is null or position(lower($1 ->> ''error'') in lower(j.error ->> ''message'')) > 0)
+      and ($1 ->> ''fingerprint'' is null or fingerprint(j.kind, j.error) = $1 ->> ''fingerprint'')
+      and ($1 ->> ''workflow'' is null or j.workflow_id = ($1 ->> ''workflow'')::uuid)
+    order by j.id
+    limit $2',
+    fits,
+    -- Written out, so that other days are not read.
+    case when p_filter ? 'finished_after' then format('and j.finished_at >= %L::timestamptz', p_filter ->> 'finished_after') end,
+    case when p_filter ? 'finished_before' then format('and j.finished_at < %L::timestamptz', p_filter ->> 'finished_before') end)
+  using p_filter, p_limit;
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.matching_jobs(p_verb text, p_filter jsonb, p_limit integer) IS 'Jobs on which a verb (retry, cancel, run_now, delete) can act and that a filter finds: {state, queue, kind, tag, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}.';
+
+CREATE FUNCTION tidemill.members_of(p_spec jsonb, p_path text) RETURNS TABLE(ord bigint, name text, node jsonb, after jsonb)
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $_$
+#variable_conflict use_column
+declare
+  form text;
+  forms bigint;
+begin
+  select max(k), count(*) into form, forms
+  from jsonb_object_keys(p_spec) as k
+  where k in ('jobs', 'group', 'chain');
+  if forms <> 1 or jsonb_typeof(p_spec -> form) <> 'array' then
+    perform bad_workflow(p_path, 'it has not exactly one of jobs, group and chain', 'send one of them, an array of jobs');
+  end if;
+  if form <> 'jobs' and jsonb_path_exists(p_spec -> form, '$[*].after') then
+    perform bad_workflow(p_path, format('a job of a %s has after', form), 'write after in jobs; a group has no order, a chain has its own');
+  end if;
+  return query
+  with named as (
+    select e.ord, coalesce(e.value ->> 'name', e.ord::text) as name, e.value as node
+    from jsonb_array_elements(p_spec -> form) with ordinality as e (value, ord)
+  )
+  select
+    n.ord, n.name, n.node,
+    case form
+      when 'jobs' then (
+        select jsonb_agg(case when jsonb_typeof(a.value) = 'string' then jsonb_build_object('job', a.value) else a.value end order by a.ord)
+        from jsonb_array_elements(n.node -> 'after') with ordinality as a (value, ord))
+      when 'chain' then
+        case when n.ord > 1 then
+          jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('job', lag(n.name) over (order by n.ord), 'as', p_spec -> 'as')))
+        end
+    end
+  from named n
+  order by n.ord;
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.members_of(p_spec jsonb, p_path text) IS 'The jobs of one workflow, group or chain, each with its name and the names of those that it waits for.';
+
+CREATE FUNCTION tidemill.moment(p_at timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$ select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') $$;
+
+COMMENT ON FUNCTION tidemill.moment(p_at timestamp with time zone) IS 'A time as it stands in messages: UTC, to the second.';
+
+CREATE FUNCTION tidemill.move_job(p_job uuid, p_queue text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  j jobs;
+begin
+  update jobs_live set queue = p_queue where id = p_job and state in ('available', 'waiting') returning * into j;
+  if j.id is null then
+    return;
+  end if;
+  if j.group_id is not null and j.due_at < 'infinity' then
+    perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
+  end if;
+  perform tell(case when j.group_id is null then 'q:' else 'g:' end || p_queue);
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.move_job(p_job uuid, p_queue text) IS 'Puts a job that does not run into another queue.';
+
 CREATE FUNCTION tidemill.new_job_id() RETURNS uuid
     LANGUAGE sql
     AS $$
@@ -1453,6 +2615,39 @@ $$;
 
 COMMENT ON FUNCTION tidemill.next_period(p_terms jsonb, p_run_at timestamp with time zone) IS 'When the period after that of the given time begins.';
 
+CREATE FUNCTION tidemill.note_crash(p_kind text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  k kinds;
+  quiet boolean;
+begin
+  select * into k from kinds where name = p_kind and breaker_after is not null for no key update;
+  if not found then
+    return;
+  end if;
+  quiet := coalesce(greatest(k.breaker_crashed_at, k.breaker_open_until) < clock_timestamp() - k.breaker_window, true);
+  k.breaker_crashes := case when quiet then 1 else k.breaker_crashes + 1 end;
+  k.breaker_openings := case when quiet then 0 else k.breaker_openings end;
+  -- What still ran when it opened does not open it again.
+  if k.breaker_crashes >= k.breaker_after and coalesce(k.breaker_open_until < clock_timestamp(), true) then
+    k.breaker_open_until := clock_timestamp() + least(k.breaker_pause * (2 ^ least(k.breaker_openings, 20)), '1 day');
+    k.breaker_openings := k.breaker_openings + 1;
+    raise warning 'jobs of kind % are not started until %: % crashes', p_kind, k.breaker_open_until, k.breaker_crashes;
+  end if;
+  update kinds
+  set
+    breaker_crashes = k.breaker_crashes,
+    breaker_openings = k.breaker_openings,
+    breaker_open_until = k.breaker_open_until,
+    breaker_crashed_at = clock_timestamp()
+  where name = p_kind;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.note_crash(p_kind text) IS 'Counts a crash of a kind''s job. Opens its breaker when there are too many; half open later, one more opens it for twice as long, until a quiet window closes it.';
+
 CREATE FUNCTION tidemill.note_ending() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
@@ -1465,7 +2660,31 @@ $$;
 
 COMMENT ON FUNCTION tidemill.note_ending() IS 'Notes that a job left the live ones for which others wait, whoever moved it, so that resolve() tells them.';
 
-CREATE FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval) RETURNS jsonb
+CREATE FUNCTION tidemill.note_progress(p_told uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  flow workflows;
+begin
+  for flow in
+    update workflows w
+    set done = least(w.members, w.done + t.ended)
+    from (select job_id, count(*) as ended from unnest(p_told) as t (job_id) group by job_id) t
+    where w.id = t.job_id
+      and exists (select from jobs_live l where l.id = w.id)
+    returning w.*
+  loop
+    perform tell(format('e:%s:%s', flow.id, append_event(flow.id, 0, 'progress', jsonb_build_object(
+      'percent', case when flow.members = 0 then 100 else round(100.0 * flow.done / flow.members, 2) end,
+      'step', format('%s of %s', flow.done, flow.members)))));
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.note_progress(p_told uuid[]) IS 'Counts members that ended for their workflows: each element of the array is the workflow of one.';
+
+CREATE FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval, p_after jsonb, p_run_if text) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
   select nullif(
@@ -1476,11 +2695,13 @@ CREATE FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_
       'fair_key', p_fair_key,
       'unique', p_unique,
       'expires_at', p_expires_at,
-      'expires_in_seconds', extract(epoch from p_expires_in))),
+      'expires_in_seconds', extract(epoch from p_expires_in),
+      'after', nullif(p_after, '[]'),
+      'run_if', p_run_if)),
     '{}')
 $$;
 
-COMMENT ON FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval) IS 'What most jobs do not have, as insert_jobs takes it.';
+COMMENT ON FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval, p_after jsonb, p_run_if text) IS 'What most jobs do not have, as insert_jobs takes it.';
 
 CREATE FUNCTION tidemill.outcome_of(p_job tidemill.jobs) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -1492,6 +2713,27 @@ CREATE FUNCTION tidemill.outcome_of(p_job tidemill.jobs) RETURNS text
 $$;
 
 COMMENT ON FUNCTION tidemill.outcome_of(p_job tidemill.jobs) IS 'How a job ended, for those that wait for it; null while it is live.';
+
+CREATE FUNCTION tidemill.parents_of(p_after jsonb) RETURNS TABLE(id uuid, ord integer, name text, pass_as text, member boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select
+    case
+      when e.job like 'execution:%' then (select t.job_id from task_ids t where t.execution_id = substr(e.job, 11))
+      else e.job::uuid
+    end,
+    e.ord::integer,
+    e.value ->> 'name',
+    e.value ->> 'as',
+    coalesce((e.value ->> 'member')::boolean, false)
+  from (
+    select value, ord, case jsonb_typeof(value) when 'object' then value ->> 'job' else value #>> '{}' end as job
+    from jsonb_array_elements(p_after) with ordinality as a (value, ord)
+  ) e
+$$;
+
+COMMENT ON FUNCTION tidemill.parents_of(p_after jsonb) IS 'Reads what a job waits for: an array of job ids or execution:NAME, or of {job, as, name, member}.';
 
 CREATE FUNCTION tidemill.passed_args(p_job uuid) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -1516,8 +2758,8 @@ $$;
 COMMENT ON FUNCTION tidemill.passed_args(p_job uuid) IS 'The results of a job''s parents under the names that it wants them as.';
 
 CREATE FUNCTION tidemill.pause_queue(p_queue text, p_by text DEFAULT SESSION_USER) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'tidemill'
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   insert into queues (name, paused_at, paused_by)
   values (p_queue, now(), p_by)
@@ -1528,8 +2770,8 @@ $$;
 COMMENT ON FUNCTION tidemill.pause_queue(p_queue text, p_by text) IS 'Nothing is claimed from the queue until it is resumed; what runs goes on.';
 
 CREATE FUNCTION tidemill.pause_schedule(p_name text, p_by text DEFAULT SESSION_USER) RETURNS boolean
-    LANGUAGE sql
-    SET search_path TO 'tidemill'
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   with paused as (
     update schedules
@@ -1768,20 +3010,108 @@ $$;
 
 COMMENT ON FUNCTION tidemill.pick_turns(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer) IS 'Locks jobs of groups whose turn it is and whose limits have room, and counts them; the caller claims them in the same transaction, under the lock of all limits.';
 
+CREATE FUNCTION tidemill.plan_workflow(p_spec jsonb, p_id uuid, p_path text, p_after jsonb, p_run_if text, p_depth integer DEFAULT 0) RETURNS TABLE(id uuid, job jsonb, options jsonb)
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+#variable_conflict use_column
+declare
+  m record;
+  ids uuid[];
+  names text[];
+  nodes jsonb[];
+  afters jsonb[];
+  waits_for jsonb;
+  node_run_if text;
+begin
+  if p_depth > 8 then
+    perform bad_workflow(p_path, 'it is nested more than 8 deep', 'make it flatter');
+  end if;
+  if p_spec ? 'then' then
+    -- A group with what follows it is a workflow of the two.
+    p_spec := jsonb_build_object(
+      'name', p_spec -> 'name', 'on_failure', p_spec -> 'on_failure', 'result', to_jsonb('last'::text),
+      'jobs', jsonb_build_array(
+        (p_spec - 'then' - 'after' - 'run_if' - 'on_failure') || '{"name": "members"}',
+        (p_spec -> 'then') - 'as' || jsonb_build_object('name', 'then', 'after', jsonb_build_array(
+          jsonb_build_object('job', 'members', 'as', coalesce(p_spec #> '{then,as}', '"results"'))))));
+  end if;
+  select array_agg(new_job_id() order by ord), array_agg(name order by ord), array_agg(node order by ord), array_agg(after order by ord)
+  into ids, names, nodes, afters
+  from members_of(p_spec, p_path);
+  perform check_members(p_path, names, nodes, afters);
+  insert into workflows (id, name, on_failure, result_is, members)
+  values (
+    p_id, coalesce(p_spec ->> 'name', nullif(p_path, ''), 'workflow'), coalesce(p_spec ->> 'on_failure', 'continue'),
+    coalesce(p_spec ->> 'result', case when p_spec ? 'group' then 'array' when p_spec ? 'chain' then 'last' else 'object' end),
+    coalesce(cardinality(ids), 0));
+  for m in
+    select * from unnest(ids, names, nodes, afters) with ordinality as m (id, name, node, after, ord)
+  loop
+    -- The first jobs of a nested one wait for what it waits for.
+    waits_for := case
+      when m.after is null then p_after
+      else (
+        select jsonb_agg(a.value || jsonb_build_object('job', ids[array_position(names, a.value ->> 'job')], 'name', a.value -> 'job') order by a.ord)
+        from jsonb_array_elements(m.after) with ordinality as a (value, ord))
+    end;
+    node_run_if := case when m.after is null then p_run_if else m.node ->> 'run_if' end;
+    if m.node ? 'kind' then
+      return query select
+        m.id,
+        m.node - 'name' - 'after' - 'run_if',
+        jsonb_strip_nulls(jsonb_build_object('workflow_id', p_id, 'after', nullif(waits_for, '[]'), 'run_if', node_run_if));
+    else
+      return query
+      select p.id, p.job, case when p.id = m.id then p.options || jsonb_build_object('workflow_id', p_id) else p.options end
+      from plan_workflow(m.node, m.id, concat_ws('.', nullif(p_path, ''), m.name), waits_for, node_run_if, p_depth + 1) p;
+    end if;
+  end loop;
+  return query select
+    p_id,
+    jsonb_build_object('kind', 'tidemill.workflow', 'args', '{}'::jsonb)
+      || jsonb_strip_nulls(jsonb_build_object(
+        'queue', p_spec -> 'queue', 'execution_id', p_spec -> 'execution_id', 'tags', p_spec -> 'tags',
+        'metadata', p_spec -> 'metadata', 'retain', p_spec -> 'retain')),
+    jsonb_strip_nulls(jsonb_build_object(
+      'container', true,
+      'run_if', case when ids is null then p_run_if else 'all_finished' end,
+      -- Without members it is over when its turn comes.
+      'after', case when ids is null then p_after else (
+        select jsonb_agg(jsonb_build_object('job', n.id, 'name', n.name, 'member', true) order by n.ord)
+        from unnest(ids, names) with ordinality as n (id, name, ord)) end));
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.plan_workflow(p_spec jsonb, p_id uuid, p_path text, p_after jsonb, p_run_if text, p_depth integer) IS 'The jobs of a workflow and of all that is nested in it, as enqueue_wishes takes them; notes the workflows themselves.';
+
 CREATE FUNCTION tidemill.prune(p_limit integer DEFAULT 5000) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
     AS $$
 declare
-  pruned bigint;
+  pruned uuid[];
 begin
   delete from idempotency_keys
   where key in (select key from idempotency_keys where expires_at < now() limit p_limit for update skip locked);
   perform prune_unique_keys(p_limit);
+  perform prune_stats();
+  delete from audit_log where at < now() - interval '1 year';
+  delete from failure_causes where last_at < now() - interval '90 days';
   delete from workers
   where seen_at < now() - interval '1 day' - lease_ttl;
   with old as materialized (
-    select id from jobs where finished_at is not null and retain_until < now() limit p_limit
+    select j.id
+    from jobs j
+    where j.finished_at is not null
+      and j.retain_until < now()
+      -- Somebody still waits for its result.
+      and (j.awaited is not true or not exists (
+        select 1
+        from dependencies d
+        join waits w on w.job_id = d.job_id
+        where d.parent_id = j.id))
+    limit p_limit
   ),
   -- A job that somebody retries meanwhile is not gone, and keeps all that is known of it.
   gone as materialized (
@@ -1791,12 +3121,35 @@ begin
   logs as (delete from events e using gone where e.job_id = gone.id),
   tries as (delete from attempts a using gone where a.job_id = gone.id),
   reports as (delete from progress p using gone where p.job_id = gone.id)
-  select count(*) into pruned from gone;
-  return pruned;
+  select array_agg(id) into pruned from gone;
+  perform forget(pruned);
+  return coalesce(cardinality(pruned), 0);
 end
 $$;
 
 COMMENT ON FUNCTION tidemill.prune(p_limit integer) IS 'Removes finished jobs whose own retention ended, old idempotency keys, unique keys of jobs that are gone, and workers gone for a day; answers how many jobs. Repeat until 0.';
+
+CREATE FUNCTION tidemill.prune_stats() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  with old as (
+    delete from stats
+    where minute < now() - interval '14 days'
+      and minute <> date_trunc('hour', minute)
+    returning *
+  )
+  insert into stats as s (minute, queue, kind, outcome, jobs, waited, ran)
+  select date_trunc('hour', o.minute), o.queue, o.kind, o.outcome, sum(o.jobs), sum(o.waited), sum(o.ran)
+  from old o
+  group by 1, 2, 3, 4
+  order by 1, 2, 3, 4
+  on conflict (minute, queue, kind, outcome) do update
+  set jobs = s.jobs + excluded.jobs, waited = s.waited + excluded.waited, ran = s.ran + excluded.ran;
+  delete from stats where minute < now() - interval '2 years';
+$$;
+
+COMMENT ON FUNCTION tidemill.prune_stats() IS 'Rolls minutes of more than 14 days ago into their hours, and removes hours of more than two years ago.';
 
 CREATE FUNCTION tidemill.prune_unique_keys(p_limit integer) RETURNS bigint
     LANGUAGE sql
@@ -1831,19 +3184,31 @@ $$;
 COMMENT ON FUNCTION tidemill.prune_unique_keys(p_limit integer) IS 'Looks at the given number of unique keys and removes those whose job is gone; answers how many.';
 
 CREATE FUNCTION tidemill.purge_queue(p_queue text, p_limit integer DEFAULT 10000, p_by text DEFAULT SESSION_USER) RETURNS bigint
-    LANGUAGE sql
-    SET search_path TO 'tidemill'
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
+declare
+  purged bigint;
+begin
+  -- Recorded as one act.
+  perform set_config('tidemill.audit', 'off', true);
   with victims as materialized (
     select id
     from jobs_live
     where queue = p_queue
       and state in ('available', 'waiting')
+      and kind <> 'tidemill.workflow'
     limit p_limit
     for update skip locked
   )
-  select count(cancel(id, 'queue purged', p_by))
-  from victims
+  select count(cancel(id, 'queue purged', p_by)) into purged
+  from victims;
+  perform set_config('tidemill.audit', '', true);
+  if purged > 0 then
+    perform audit('purge', 'queue:' || p_queue, null, jsonb_build_object('cancelled', purged), p_by);
+  end if;
+  return purged;
+end
 $$;
 
 COMMENT ON FUNCTION tidemill.purge_queue(p_queue text, p_limit integer, p_by text) IS 'Cancels up to the given number of jobs of the queue that do not run; answers how many. Repeat until 0.';
@@ -1931,6 +3296,50 @@ $$;
 
 COMMENT ON FUNCTION tidemill.release_slot(p_name text) IS 'Enqueues the slot that a schedule holds, if the job before it has ended. Answers what became of it, null if it is not its turn.';
 
+CREATE FUNCTION tidemill.reopen(p_job uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  child record;
+  j jobs;
+  edge record;
+begin
+  delete from endings where job_id = p_job;
+  for child in
+    update dependencies
+    set outcome = null, resolved_at = null
+    where parent_id = p_job
+      and outcome in ('failed', 'cancelled', 'skipped')
+    returning job_id, member
+  loop
+    if child.member then
+      update workflows set done = greatest(done - 1, 0) where id = child.job_id;
+    end if;
+    j := lock_job(child.job_id);
+    continue when j.id is null
+      or j.finished_at is null
+      or j.state = 'completed'
+      or (j.kind = 'tidemill.workflow' or j.error ->> 'type' in ('dependency_failed', 'skipped')) is not true;
+    select run_if into edge from dependencies where job_id = j.id order by member desc limit 1;
+    delete from jobs where id = j.id and finished_at = j.finished_at;
+    j.state := 'waiting';
+    j.run_at := 'infinity';
+    j.due_at := case when j.group_id is not null then 'infinity'::timestamptz end;
+    j.finished_at := null;
+    j.retain_until := null;
+    j.cancel_requested_at := null;
+    j.error := null;
+    insert into jobs_live select (j).*;
+    insert into waits (job_id, run_if) values (j.id, edge.run_if) on conflict do nothing;
+    perform tell(format('e:%s:%s', j.id, append_event(j.id, j.attempt, 'retry', jsonb_build_object('by', 'tidemill', 'parent_id', p_job))));
+    perform reopen(j.id);
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.reopen(p_job uuid) IS 'After a job that had not completed became live again: those that it took down with it wait for it once more, and its workflow goes on.';
+
 CREATE FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text DEFAULT SESSION_USER) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
@@ -1964,15 +3373,41 @@ $$;
 
 COMMENT ON FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text) IS 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; false if it runs, is finished or is being taken.';
 
+CREATE FUNCTION tidemill.reset_breaker(p_kind text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  update kinds
+  set breaker_crashes = 0, breaker_openings = 0, breaker_open_until = null, breaker_crashed_at = null
+  where name = p_kind;
+  if not found then
+    return false;
+  end if;
+  perform audit('reset_breaker', 'kind:' || p_kind, null, null);
+  perform tell('q:' || queue) from kinds where name = p_kind;
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.reset_breaker(p_kind text) IS 'Lets the jobs of a kind start again, and forgets its crashes. False if there is no such kind.';
+
 CREATE FUNCTION tidemill.resolve(p_limit integer DEFAULT 500) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   ended uuid[];
   since timestamptz;
+  told uuid[];
   children uuid[];
 begin
+  perform wake_waits(p_limit);
+  if not exists (select from endings) then
+    return 0;
+  end if;
+  -- One at a time, and none beside those who cancel or retry whole workflows.
+  perform lock_workflows();
   with taken as (
     delete from endings
     where job_id in (select job_id from endings order by at limit p_limit for update skip locked)
@@ -1982,16 +3417,14 @@ begin
   if ended is null then
     return 0;
   end if;
-  -- One that somebody retries meanwhile waits for us or is live again, and tells of its end later.
+  -- One that was retried meanwhile is live again and tells of its end later.
   with parents as materialized (
     select j.id, outcome_of(j) as outcome
     from jobs j
     where j.id = any(ended)
       and j.finished_at >= since
-    order by j.id
-    for share
   ),
-  told as (
+  noted as (
     update dependencies d
     set outcome = coalesce(p.outcome, 'cancelled'), resolved_at = clock_timestamp()
     from unnest(ended) as e (id)
@@ -2000,17 +3433,17 @@ begin
       and d.outcome is null
       and (p.id is not null or not exists (select 1 from jobs j where j.id = e.id))
     returning d.job_id
-  ),
-  counted as (
-    update workflows w
-    set done = least(w.members, w.done + t.ended)
-    from (select job_id, count(*) as ended from told group by job_id) t
-    where w.id = t.job_id
   )
-  select array_agg(distinct job_id) into children from told;
+  select array_agg(job_id) into told from noted;
+  perform note_progress(told);
   -- All of them first, in order; each statement from here on sees what others told before.
-  children := array(select id from jobs_live where id = any(children) and state = 'waiting' order by id for update);
-  perform resolve_one(j.id, ended)
+  children := array(select id from jobs_live where id = any(told) and state = 'waiting' order by id for update);
+  perform stop_workflow(w.id)
+  from workflows w
+  where w.id = any(children)
+    and w.on_failure = 'cancel'
+    and exists (select from dependencies d where d.job_id = w.id and d.member and d.outcome = 'failed');
+  perform resolve_one(j.id)
   from (select * from jobs_live where id = any(children) order by queue, priority, group_id, id) j;
   return cardinality(ended);
 end
@@ -2018,7 +3451,7 @@ $$;
 
 COMMENT ON FUNCTION tidemill.resolve(p_limit integer) IS 'Tells the jobs that wait of the ends of up to so many others: lets them go, or ends them where what they need did not come. Answers how many ends it told; safe to run anywhere, any time. Repeat until 0.';
 
-CREATE FUNCTION tidemill.resolve_one(p_job uuid, p_ended uuid[]) RETURNS void
+CREATE FUNCTION tidemill.resolve_one(p_job uuid) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
     AS $$
@@ -2036,7 +3469,7 @@ begin
   verdict := wait_verdict(p_job, w.run_if);
   if verdict = 'wait' then
     return;
-  elsif j.kind = 'tidemill.workflow' then
+  elsif j.kind = 'tidemill.workflow' and verdict = 'run' then
     perform end_workflow(j);
   elsif verdict = 'run' then
     if j.attempt = 0 then
@@ -2066,11 +3499,11 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.resolve_one(p_job uuid, p_ended uuid[]) IS 'Judges one job that waits for others, by all that was told so far: goes on waiting, is let go, or ends.';
+COMMENT ON FUNCTION tidemill.resolve_one(p_job uuid) IS 'Judges one job that waits for others, by all that was told so far: goes on waiting, is let go, or ends.';
 
 CREATE FUNCTION tidemill.resume_queue(p_queue text) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'tidemill'
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   insert into queues (name)
   values (p_queue)
@@ -2082,8 +3515,8 @@ $$;
 COMMENT ON FUNCTION tidemill.resume_queue(p_queue text) IS 'Ends a pause or a drain.';
 
 CREATE FUNCTION tidemill.resume_schedule(p_name text) RETURNS boolean
-    LANGUAGE sql
-    SET search_path TO 'tidemill'
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   with resumed as (
     update schedules
@@ -2103,15 +3536,26 @@ $$;
 COMMENT ON FUNCTION tidemill.resume_schedule(p_name text) IS 'Ends a pause; slots that passed during it do not fire. Answers whether there is such a schedule.';
 
 CREATE FUNCTION tidemill.retry(p_job uuid, p_by text DEFAULT SESSION_USER) RETURNS text
-    LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
-  j jobs := lock_job(p_job);
+  j jobs;
 begin
-  if j.finished_at is null then
+  -- Before the job, as everybody does who tells others of it.
+  if exists (select from dependencies where parent_id = p_job) then
+    perform lock_workflows();
+  end if;
+  j := lock_job(p_job);
+  if j.id is null then
+    return null;
+  elsif j.kind = 'tidemill.workflow' then
+    perform audit('retry', 'job:' || p_job, jsonb_build_object('state', j.state), null, p_by);
+    return retry_workflow(p_job, p_by);
+  elsif j.finished_at is null then
     return run_now(p_job, p_by);
   end if;
+  perform audit('retry', 'job:' || p_job, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'error', j.error ->> 'message')), null, p_by);
   delete from jobs where id = p_job and finished_at = j.finished_at;
   j.state := 'available';
   j.run_at := clock_timestamp();
@@ -2128,6 +3572,9 @@ begin
     perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
   insert into jobs_live select (j).*;
+  if j.awaited then
+    perform reopen(p_job);
+  end if;
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry', jsonb_build_object('by', p_by))));
   perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
   return j.state::text;
@@ -2136,9 +3583,47 @@ $$;
 
 COMMENT ON FUNCTION tidemill.retry(p_job uuid, p_by text) IS 'Makes a finished job live again with at least one more attempt; a live one that is not due runs now. Answers its state, null if there is no such job.';
 
-CREATE FUNCTION tidemill.run_now(p_job uuid, p_by text DEFAULT SESSION_USER) RETURNS text
+CREATE FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer DEFAULT 500, dry_run boolean DEFAULT false, to_queue text DEFAULT NULL::text) RETURNS TABLE(matched integer, done integer, refused integer, sample uuid[])
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select * from act_on_jobs('retry', filter, max_jobs, dry_run, to_queue)
+$$;
+
+COMMENT ON FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer, dry_run boolean, to_queue text) IS 'Redrives failed jobs: select * from retry_jobs(''{"kind": "send-mail"}'', dry_run => true). Repeat until nothing matches.';
+
+CREATE FUNCTION tidemill.retry_workflow(p_workflow uuid, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
+    AS $$
+declare
+  quiet text := current_setting('tidemill.audit', true);
+begin
+  perform lock_workflows();
+  -- Recorded as one act, by whoever calls this.
+  perform set_config('tidemill.audit', 'off', true);
+  perform retry(m.id, p_by)
+  from (
+    select j.id
+    from dependencies d
+    join jobs j on j.id = d.parent_id
+    where d.job_id = p_workflow
+      and d.member
+      and j.state in ('failed', 'cancelled')
+      -- What was cancelled because of others follows them.
+      and (j.error ->> 'type' in ('dependency_failed', 'skipped')) is not true
+    order by d.ord
+  ) m;
+  perform set_config('tidemill.audit', coalesce(quiet, ''), true);
+  return (select state::text from jobs where id = p_workflow);
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.retry_workflow(p_workflow uuid, p_by text) IS 'Runs again what failed or was cancelled of a workflow and of all that is nested in it, and what waited for that; what completed stays. Answers its state.';
+
+CREATE FUNCTION tidemill.run_now(p_job uuid, p_by text DEFAULT SESSION_USER) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   j jobs := lock_job(p_job);
@@ -2150,6 +3635,7 @@ begin
   if (j.state = 'available' or j.group_id is not null and j.state = 'waiting')
     and coalesce(j.due_at, j.run_at) > clock_timestamp() and coalesce(j.due_at, j.run_at) < 'infinity' then
     perform queue_again(j, clock_timestamp());
+    perform audit('run_now', 'job:' || p_job, jsonb_build_object('run_at', coalesce(j.due_at, j.run_at)), null, p_by);
     perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry',
       jsonb_build_object('by', p_by, 'was_due_at', coalesce(j.due_at, j.run_at)))));
     perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
@@ -2161,8 +3647,8 @@ $$;
 COMMENT ON FUNCTION tidemill.run_now(p_job uuid, p_by text) IS 'Makes a scheduled or retrying job due at once. Answers its state, null if there is no such job.';
 
 CREATE FUNCTION tidemill.run_schedule(p_name text, p_by text DEFAULT SESSION_USER) RETURNS uuid
-    LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   s schedules;
@@ -2179,6 +3665,36 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.run_schedule(p_name text, p_by text) IS 'Enqueues a schedule''s job now, outside of its slots, paused or not. Answers the job''s id, null if there is no such schedule.';
+
+CREATE FUNCTION tidemill.save_step(p_job uuid, p_lease uuid, p_name text, p_output jsonb, p_replace boolean DEFAULT false) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  tried integer := hold_lease(p_job, p_lease);
+  kept jsonb;
+  is_new boolean;
+begin
+  if tried is null then
+    return null;
+  end if;
+  insert into steps as s (job_id, name, attempt, output)
+  values (p_job, p_name, tried, p_output)
+  on conflict (job_id, name) do update
+  set
+    -- The first word counts, but for a cursor.
+    output = case when p_replace then excluded.output else s.output end,
+    attempt = case when p_replace then excluded.attempt else s.attempt end,
+    updated_at = case when p_replace then clock_timestamp() else s.updated_at end
+  returning output, xmax = 0 into kept, is_new;
+  if is_new and not p_replace then
+    perform tell(format('e:%s:%s', p_job, append_event(p_job, tried, 'step', jsonb_build_object('name', p_name))));
+  end if;
+  return jsonb_build_object('output', kept);
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.save_step(p_job uuid, p_lease uuid, p_name text, p_output jsonb, p_replace boolean) IS 'Stores the output of a step of a running attempt; answers {output}: the one that was stored first, or with p_replace the new one. Null if the lease is lost.';
 
 CREATE FUNCTION tidemill.schedule_written() RETURNS trigger
     LANGUAGE plpgsql
@@ -2209,9 +3725,55 @@ $$;
 
 COMMENT ON FUNCTION tidemill.schedule_written() IS 'Trigger: checks a schedule''s job, and has its slots computed anew when its times were changed.';
 
-CREATE FUNCTION tidemill.set_limit(name text, max_running integer DEFAULT NULL::integer, rate integer DEFAULT NULL::integer, per interval DEFAULT '00:01:00'::interval, burst integer DEFAULT NULL::integer, on_full text DEFAULT 'queue'::text) RETURNS void
-    LANGUAGE plpgsql
+CREATE FUNCTION tidemill.schema_shape() RETURNS text[]
+    LANGUAGE sql STABLE
     SET search_path TO 'tidemill'
+    AS $_$
+  select array_agg(line order by line)
+  from (
+    select format('column %s.%s %s%s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), case when a.attnotnull then ' not null' else '' end) as line
+    from pg_class c
+    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    where c.relnamespace = current_schema()::regnamespace
+      and c.relkind in ('r', 'p')
+      and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
+    union all
+    select format('index %s %s', i.relname, regexp_replace(pg_get_indexdef(i.oid), '^.* USING ', ''))
+    from pg_index x
+    join pg_class i on i.oid = x.indexrelid
+    join pg_class c on c.oid = x.indrelid
+    where c.relnamespace = current_schema()::regnamespace
+      and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
+    union all
+    select format('constraint %s.%s %s', c.relname, o.conname, pg_get_constraintdef(o.oid))
+    from pg_constraint o
+    join pg_class c on c.oid = o.conrelid
+    where c.relnamespace = current_schema()::regnamespace
+      and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
+    union all
+    select format('trigger %s.%s', c.relname, t.tgname)
+    from pg_trigger t
+    join pg_class c on c.oid = t.tgrelid
+    where c.relnamespace = current_schema()::regnamespace
+      and not t.tgisinternal
+      and t.tgenabled <> 'D'
+      and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
+    union all
+    select format('function %s(%s) %s', p.proname, pg_get_function_identity_arguments(p.oid), md5(p.prosrc))
+    from pg_proc p
+    where p.pronamespace = current_schema()::regnamespace
+    union all
+    select format('view %s %s', v.viewname, md5(v.definition))
+    from pg_views v
+    where v.schemaname = current_schema()
+  ) shape
+$_$;
+
+COMMENT ON FUNCTION tidemill.schema_shape() IS 'Every column, index, constraint, trigger, function and view of the schema, one line each.';
+
+CREATE FUNCTION tidemill.set_limit(name text, max_running integer DEFAULT NULL::integer, rate integer DEFAULT NULL::integer, per interval DEFAULT '00:01:00'::interval, burst integer DEFAULT NULL::integer, on_full text DEFAULT 'queue'::text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $_$
 #variable_conflict use_column
 begin
@@ -2236,8 +3798,8 @@ $_$;
 COMMENT ON FUNCTION tidemill.set_limit(name text, max_running integer, rate integer, per interval, burst integer, on_full text) IS 'Limits the jobs of a queue (queue:NAME) or of each concurrency key that begins with the name: select set_limit(''tenant'', max_running => 2, rate => 100, per => ''1 hour''). Replaces what was set before.';
 
 CREATE FUNCTION tidemill.set_priority_ageing(p_queue text, p_ageing interval) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 begin
   insert into queues (name, priority_ageing)
@@ -2254,8 +3816,8 @@ $$;
 COMMENT ON FUNCTION tidemill.set_priority_ageing(p_queue text, p_ageing interval) IS 'A job of the queue that is due this long is claimed as if its priority were one better, and so on; null: never.';
 
 CREATE FUNCTION tidemill.set_schedule(name text, kind text, args jsonb DEFAULT '{}'::jsonb, cron text DEFAULT NULL::text, every interval DEFAULT NULL::interval, at timestamp with time zone DEFAULT NULL::timestamp with time zone, timezone text DEFAULT 'UTC'::text, queue text DEFAULT NULL::text, priority integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, soft_timeout interval DEFAULT NULL::interval, hard_timeout interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[], metadata jsonb DEFAULT NULL::jsonb, retain interval DEFAULT NULL::interval, missed text DEFAULT 'one'::text, missed_limit integer DEFAULT 10, overlap text DEFAULT 'skip'::text, jitter interval DEFAULT '00:00:00'::interval) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'tidemill'
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select put_schedule(
     name, cron, every, at, timezone,
@@ -2271,8 +3833,8 @@ $$;
 COMMENT ON FUNCTION tidemill.set_schedule(name text, kind text, args jsonb, cron text, every interval, at timestamp with time zone, timezone text, queue text, priority integer, max_attempts integer, soft_timeout interval, hard_timeout interval, tags text[], metadata jsonb, retain interval, missed text, missed_limit integer, overlap text, jitter interval) IS 'Makes or replaces a schedule. select set_schedule(''nightly'', ''backup'', cron => ''30 4 * * *'', timezone => ''Europe/Berlin'').';
 
 CREATE FUNCTION tidemill.set_slots(p_queue text, p_slots integer) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'tidemill'
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   insert into queues (name, slots)
   values (p_queue, p_slots)
@@ -2292,6 +3854,7 @@ declare
   k kinds;
   failed boolean := p_outcome in ('failed', 'crashed', 'timed_out');
   permanent boolean := coalesce((p_error ->> 'permanent')::boolean, false);
+  cause text;
   noted bigint;
   superseder uuid;
 begin
@@ -2303,12 +3866,23 @@ begin
   select * into k from kinds where name = j.kind;
 
   if failed then
+    permanent := permanent or coalesce(p_error ->> 'type' = any(k.permanent_errors), false);
+    cause := fingerprint(j.kind, p_error);
     perform ensure_today();
-    insert into attempts (job_id, attempt, lease_id, worker_id, outcome, error, exit_code, signal, out_of_memory, peak_memory_bytes, started_at)
+    insert into attempts (
+      job_id, attempt, lease_id, worker_id, outcome, error, exit_code, signal, out_of_memory, peak_memory_bytes, started_at,
+      fingerprint, log_tail)
     values (j.id, j.attempt, j.lease_id, j.worker_id, p_outcome, p_error,
       (p_usage ->> 'exit_code')::integer, (p_usage ->> 'signal')::integer,
-      coalesce((p_usage ->> 'out_of_memory')::boolean, false), (p_usage ->> 'peak_memory_bytes')::bigint, j.started_at);
-    j.error := p_error;
+      coalesce((p_usage ->> 'out_of_memory')::boolean, false), (p_usage ->> 'peak_memory_bytes')::bigint, j.started_at,
+      cause, log_tail(j.id, j.attempt));
+    insert into failure_deltas (fingerprint, kind, type, message, job_id)
+    values (cause, j.kind, p_error ->> 'type', left(coalesce(p_error ->> 'message', ''), 500), j.id);
+    -- It took its worker, or its process, down with it.
+    if p_outcome = 'crashed' or p_error ->> 'type' in ('signal', 'out_of_memory') then
+      perform note_crash(j.kind);
+    end if;
+    j.error := case when permanent then p_error || '{"permanent": true}' else p_error end;
   end if;
 
   if p_outcome = 'cancelled' or j.cancel_requested_at is not null then
@@ -2338,10 +3912,12 @@ begin
   end if;
 
   if failed then
-    j.run_at := clock_timestamp() + coalesce(p_delay, backoff(j.attempt,
+    j.run_at := clock_timestamp() + coalesce(p_delay, make_interval(secs => (p_error ->> 'retry_after_seconds')::double precision), backoff(j.attempt,
       coalesce(k.backoff_first, '5 seconds'), coalesce(k.backoff_factor, 2),
       coalesce(k.backoff_max, '1 hour'), coalesce(k.backoff_jitter, 0.2)));
     noted := append_event(j.id, j.attempt, 'retry', jsonb_build_object('run_at', j.run_at));
+    insert into stats_deltas (queue, kind, outcome, jobs, ran)
+    values (j.queue, j.kind, 'retried', 1, clock_timestamp() - j.started_at);
   else
     -- A job that is handed back keeps its place; it was due already.
     if p_outcome <> 'released' then
@@ -2363,6 +3939,16 @@ $$;
 
 COMMENT ON FUNCTION tidemill.settle_attempt(p_job uuid, p_lease uuid, p_outcome text, p_error jsonb, p_delay interval, p_usage jsonb, p_wait jsonb) IS 'Ends an attempt that did not complete: failed, timed_out, crashed, snoozed, released, waits (see hold) or cancelled. Decides between retry and the end; answers the new state, null if the lease is lost.';
 
+CREATE FUNCTION tidemill.shall_shed() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select dead_rows() > 20000
+    and exists (select 1 from horizon_holders() h where h.since < now() - interval '1 minute' or h.what = 'replication slot')
+$$;
+
+COMMENT ON FUNCTION tidemill.shall_shed() IS 'Whether dead rows pile up behind somebody who keeps them: then workers store progress less often.';
+
 CREATE FUNCTION tidemill.shown_state(p_state tidemill.job_state, p_attempt integer, p_run_at timestamp with time zone, p_due_at timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE
     AS $$
@@ -2376,9 +3962,48 @@ $$;
 
 COMMENT ON FUNCTION tidemill.shown_state(p_state tidemill.job_state, p_attempt integer, p_run_at timestamp with time zone, p_due_at timestamp with time zone) IS 'The state as people see it: available and waiting jobs that are not due are scheduled, or retrying after a first attempt.';
 
-CREATE FUNCTION tidemill.snooze(p_job uuid, p_delay interval, p_by text DEFAULT SESSION_USER) RETURNS text
-    LANGUAGE plpgsql
+CREATE FUNCTION tidemill.signal(p_job uuid, p_name text, p_payload jsonb DEFAULT NULL::jsonb, p_by text DEFAULT SESSION_USER) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  j jobs := lock_job(p_job);
+begin
+  if j.id is null or j.finished_at is not null then
+    return j.state::text;
+  end if;
+  insert into signals (job_id, name, payload, sent_by)
+  values (p_job, p_name, p_payload, p_by)
+  on conflict do nothing;
+  if not found then
+    return 'ignored';
+  end if;
+  perform audit('signal', 'job:' || p_job, null, jsonb_build_object('name', p_name), p_by);
+  perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'signal',
+    jsonb_strip_nulls(jsonb_build_object('name', p_name, 'by', p_by)))));
+  if exists (select from waits w where w.job_id = p_job and w.signal = p_name) then
+    perform let_go(p_job);
+  end if;
+  return 'delivered';
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.signal(p_job uuid, p_name text, p_payload jsonb, p_by text) IS 'Sends a message to a job, which may wait for it now or later: delivered; ignored if one of the name came, or was given up, before; the state of a job that has ended; null if there is none.';
+
+CREATE FUNCTION tidemill.sleep_step(p_job uuid, p_lease uuid, p_name text, p_seconds double precision) RETURNS double precision
+    LANGUAGE sql
     SET search_path TO 'tidemill'
+    AS $$
+  -- The time to wake up is fixed at the first call, by the database's clock.
+  select extract(epoch from (s ->> 'output')::timestamptz - clock_timestamp())::double precision
+  from save_step(p_job, p_lease, p_name, to_jsonb(clock_timestamp() + make_interval(secs => p_seconds))) as s
+$$;
+
+COMMENT ON FUNCTION tidemill.sleep_step(p_job uuid, p_lease uuid, p_name text, p_seconds double precision) IS 'How many seconds a durable sleep still lasts, 0 or less when it is over; null if the lease is lost.';
+
+CREATE FUNCTION tidemill.snooze(p_job uuid, p_delay interval, p_by text DEFAULT SESSION_USER) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   j jobs := lock_job(p_job);
@@ -2389,6 +4014,7 @@ begin
   end if;
   if (j.state = 'available' or j.group_id is not null and j.state = 'waiting') and coalesce(j.due_at, j.run_at) < 'infinity' then
     perform queue_again(j, due);
+    perform audit('snooze', 'job:' || p_job, jsonb_build_object('run_at', coalesce(j.due_at, j.run_at)), jsonb_build_object('run_at', due), p_by);
     perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'snoozed',
       jsonb_build_object('by', p_by, 'run_at', due))));
   end if;
@@ -2397,6 +4023,32 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.snooze(p_job uuid, p_delay interval, p_by text) IS 'Puts off a job that does not run. Answers its state, null if there is no such job.';
+
+CREATE FUNCTION tidemill.spawn_child(p_job uuid, p_lease uuid, p_name text, p_wish jsonb, p_is_workflow boolean DEFAULT false) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  j jobs;
+  child uuid;
+begin
+  -- The fence: whoever lost the lease changes nothing.
+  select * into j from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
+  if not found then
+    return null;
+  end if;
+  select spawned_id into child from steps where job_id = p_job and name = p_name;
+  if child is not null then
+    return child;
+  end if;
+  child := case when p_is_workflow then create_workflow(p_wish) else (select enqueue_many(jsonb_build_array(p_wish))) end;
+  insert into steps (job_id, name, attempt, spawned_id) values (p_job, p_name, j.attempt, child);
+  perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'spawned', jsonb_build_object('name', p_name, 'job_id', child))));
+  return child;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.spawn_child(p_job uuid, p_lease uuid, p_name text, p_wish jsonb, p_is_workflow boolean) IS 'Enqueues a job, or a workflow, for a running attempt: once for each name, also when the attempt is repeated. Answers its id, null if the lease is lost.';
 
 CREATE FUNCTION tidemill.spend(p_key text, p_limit tidemill.limits, p_count bigint) RETURNS void
     LANGUAGE sql
@@ -2409,6 +4061,27 @@ CREATE FUNCTION tidemill.spend(p_key text, p_limit tidemill.limits, p_count bigi
 $$;
 
 COMMENT ON FUNCTION tidemill.spend(p_key text, p_limit tidemill.limits, p_count bigint) IS 'Takes tokens of a key; the caller holds the lock under which they were counted.';
+
+CREATE FUNCTION tidemill.stop_workflow(p_workflow uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+begin
+  perform cancel(l.id, 'another job of the workflow failed', 'workflow')
+  from (
+    select l.id
+    from dependencies d
+    join jobs_live l on l.id = d.parent_id
+    where d.job_id = p_workflow
+      and d.member
+    order by l.id
+  ) l
+  -- What is there to clean up after a failure runs.
+  where not exists (select from waits w where w.job_id = l.id and w.run_if in ('any_failed', 'all_finished') and l.id not in (select id from workflows));
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.stop_workflow(p_workflow uuid) IS 'Cancels the members of a workflow that are live, but for those that run after failures.';
 
 CREATE FUNCTION tidemill.superseder_of(p_job tidemill.jobs) RETURNS uuid
     LANGUAGE plpgsql
@@ -2431,8 +4104,8 @@ $$;
 COMMENT ON FUNCTION tidemill.superseder_of(p_job tidemill.jobs) IS 'The job that took the key of this running one, which therefore must not run again; null if none did.';
 
 CREATE FUNCTION tidemill.sweep(p_limit integer DEFAULT 500) RETURNS TABLE(job_id uuid, lease_id uuid, state text, reason text)
-    LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -2785,6 +4458,53 @@ $$;
 
 COMMENT ON FUNCTION tidemill.wait_verdict(p_job uuid, p_run_if text) IS 'What a job that waits for others does now: wait, run, skip (it is not needed) or cancel (what it needs did not come).';
 
+CREATE FUNCTION tidemill.wake_waits(p_limit integer DEFAULT 500) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  late record;
+  woken integer := 0;
+begin
+  for late in
+    select w.job_id, w.signal
+    from waits w
+    join jobs_live j on j.id = w.job_id
+    where w.until < clock_timestamp()
+    order by w.until
+    limit p_limit
+    for update of j skip locked
+  loop
+    if late.signal is not null then
+      insert into signals (job_id, name, timed_out) values (late.job_id, late.signal, true) on conflict do nothing;
+    end if;
+    perform let_go(late.job_id);
+    woken := woken + 1;
+  end loop;
+  return woken;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.wake_waits(p_limit integer) IS 'Lets jobs go on without the signal that did not come in time; answers how many. resolve() calls it.';
+
+CREATE FUNCTION tidemill.workflow_result(p_workflow uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+  select case w.result_is
+      when 'array' then coalesce(jsonb_agg(j.result order by d.ord) filter (where d.parent_id is not null), '[]')
+      when 'last' then jsonb_agg(j.result order by d.ord desc) -> 0
+      else coalesce(jsonb_object_agg(coalesce(d.name, d.parent_id::text), j.result) filter (where d.parent_id is not null), '{}')
+    end
+  from workflows w
+  left join dependencies d on d.job_id = w.id and d.member
+  left join jobs j on j.id = d.parent_id
+  where w.id = p_workflow
+  group by w.result_is
+$$;
+
+COMMENT ON FUNCTION tidemill.workflow_result(p_workflow uuid) IS 'What a workflow brought: the results of its members.';
+
 CREATE TABLE tidemill.api_keys (
     id text NOT NULL,
     name text NOT NULL,
@@ -2901,12 +4621,101 @@ ALTER TABLE tidemill.audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
+CREATE VIEW tidemill.audit_trail AS
+ SELECT audit_log.at,
+    audit_log.who,
+    audit_log.db_user,
+    audit_log.act,
+    audit_log.subject,
+    audit_log.before,
+    audit_log.after
+   FROM tidemill.audit_log;
+
+COMMENT ON VIEW tidemill.audit_trail IS 'What people did to jobs and settings, with who and how it was before.';
+
+CREATE TABLE tidemill.stats (
+    minute timestamp with time zone NOT NULL,
+    queue text NOT NULL,
+    kind text NOT NULL,
+    outcome text NOT NULL,
+    jobs bigint NOT NULL,
+    waited interval DEFAULT '00:00:00'::interval NOT NULL,
+    ran interval DEFAULT '00:00:00'::interval NOT NULL
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE tidemill.stats IS 'Counters a minute, so that no page counts jobs.';
+
+COMMENT ON COLUMN tidemill.stats.minute IS 'Beginning of the minute.';
+
+COMMENT ON COLUMN tidemill.stats.queue IS 'The queue.';
+
+COMMENT ON COLUMN tidemill.stats.kind IS 'The kind.';
+
+COMMENT ON COLUMN tidemill.stats.outcome IS 'As in stats_deltas.';
+
+COMMENT ON COLUMN tidemill.stats.jobs IS 'How many.';
+
+COMMENT ON COLUMN tidemill.stats.waited IS 'How long they waited, together.';
+
+COMMENT ON COLUMN tidemill.stats.ran IS 'How long they ran, together.';
+
+CREATE TABLE tidemill.stats_deltas (
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    queue text NOT NULL,
+    kind text NOT NULL,
+    outcome text NOT NULL,
+    jobs bigint NOT NULL,
+    waited interval DEFAULT '00:00:00'::interval NOT NULL,
+    ran interval DEFAULT '00:00:00'::interval NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='1000');
+
+COMMENT ON TABLE tidemill.stats_deltas IS 'What was counted and is not in stats yet: a few rows for each batch of jobs, in the transaction of the batch. Folded by the keeper.';
+
+COMMENT ON COLUMN tidemill.stats_deltas.at IS 'When it happened.';
+
+COMMENT ON COLUMN tidemill.stats_deltas.queue IS 'The queue.';
+
+COMMENT ON COLUMN tidemill.stats_deltas.kind IS 'The kind.';
+
+COMMENT ON COLUMN tidemill.stats_deltas.outcome IS 'enqueued, completed, failed, cancelled, or retried (an attempt that failed and is tried again).';
+
+COMMENT ON COLUMN tidemill.stats_deltas.jobs IS 'How many.';
+
+COMMENT ON COLUMN tidemill.stats_deltas.waited IS 'How long they waited for their last start, together.';
+
+COMMENT ON COLUMN tidemill.stats_deltas.ran IS 'How long their last attempts ran, together.';
+
+CREATE VIEW tidemill.counters AS
+ SELECT stats.minute,
+    stats.queue,
+    stats.kind,
+    stats.outcome,
+    stats.jobs,
+    stats.waited,
+    stats.ran
+   FROM tidemill.stats
+UNION ALL
+ SELECT date_trunc('minute'::text, stats_deltas.at) AS minute,
+    stats_deltas.queue,
+    stats_deltas.kind,
+    stats_deltas.outcome,
+    stats_deltas.jobs,
+    stats_deltas.waited,
+    stats_deltas.ran
+   FROM tidemill.stats_deltas;
+
+COMMENT ON VIEW tidemill.counters IS 'What was counted, a minute a row or several: outcome is enqueued, completed, failed, cancelled or retried.';
+
 CREATE TABLE tidemill.dependencies (
     job_id uuid NOT NULL,
     parent_id uuid NOT NULL,
     ord integer DEFAULT 1 NOT NULL,
+    member boolean DEFAULT false NOT NULL,
     name text,
     pass_as text,
+    run_if text DEFAULT 'all_completed'::text NOT NULL,
     outcome text,
     resolved_at timestamp with time zone,
     CONSTRAINT dependencies_are_of_two_jobs CHECK ((job_id <> parent_id)),
@@ -2923,9 +4732,13 @@ COMMENT ON COLUMN tidemill.dependencies.parent_id IS 'The job that it waits for.
 
 COMMENT ON COLUMN tidemill.dependencies.ord IS 'Order of the parents, from 1.';
 
+COMMENT ON COLUMN tidemill.dependencies.member IS 'True if the one that waits is the workflow of its parent.';
+
 COMMENT ON COLUMN tidemill.dependencies.name IS 'What the parent is called in the workflow.';
 
 COMMENT ON COLUMN tidemill.dependencies.pass_as IS 'The arg under which the job gets the parent''s result; name[] gathers several into an array.';
+
+COMMENT ON COLUMN tidemill.dependencies.run_if IS 'As in waits; what is retried waits by it again.';
 
 COMMENT ON COLUMN tidemill.dependencies.outcome IS 'How the parent ended: completed, failed, cancelled or skipped (it was not needed); null until it did.';
 
@@ -2978,7 +4791,7 @@ CREATE TABLE tidemill.failure_causes (
 )
 WITH (fillfactor='70');
 
-COMMENT ON TABLE tidemill.failure_causes IS 'What attempts failed of: one row a cause, counted from stats_deltas by the keeper.';
+COMMENT ON TABLE tidemill.failure_causes IS 'What attempts failed of: one row a cause, counted from failure_deltas by the keeper.';
 
 COMMENT ON COLUMN tidemill.failure_causes.fingerprint IS 'The cause, as in attempts.';
 
@@ -2996,35 +4809,61 @@ COMMENT ON COLUMN tidemill.failure_causes.last_at IS 'The last of them.';
 
 COMMENT ON COLUMN tidemill.failure_causes.last_job_id IS 'A job to look at.';
 
-CREATE VIEW tidemill.failures AS
- SELECT failed.kind,
-    (failed.error ->> 'type'::text) AS type,
-    "left"((failed.error ->> 'message'::text), 120) AS message,
-    count(*) AS attempts,
-    count(DISTINCT failed.job_id) AS jobs,
-    min(failed.finished_at) AS first_at,
-    max(failed.finished_at) AS last_at
-   FROM ( SELECT a.job_id,
-            a.attempt,
-            a.lease_id,
-            a.worker_id,
-            a.outcome,
-            a.error,
-            a.exit_code,
-            a.signal,
-            a.out_of_memory,
-            a.peak_memory_bytes,
-            a.started_at,
-            a.finished_at,
-            a.fingerprint,
-            a.log_tail,
-            j.kind
-           FROM (tidemill.attempts a
-             LEFT JOIN tidemill.jobs j ON ((j.id = a.job_id)))
-          WHERE ((a.finished_at > (now() - '1 day'::interval)) AND (a.outcome <> 'completed'::text))) failed
-  GROUP BY failed.kind, (failed.error ->> 'type'::text), ("left"((failed.error ->> 'message'::text), 120));
+CREATE TABLE tidemill.failure_deltas (
+    fingerprint text NOT NULL,
+    kind text NOT NULL,
+    type text,
+    message text NOT NULL,
+    job_id uuid NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='1000');
 
-COMMENT ON VIEW tidemill.failures IS 'Failed attempts of the last day, grouped by their cause.';
+COMMENT ON TABLE tidemill.failure_deltas IS 'Failures that are not counted in failure_causes yet, each written in the transaction of its attempt''s end.';
+
+COMMENT ON COLUMN tidemill.failure_deltas.fingerprint IS 'The cause.';
+
+COMMENT ON COLUMN tidemill.failure_deltas.kind IS 'Kind of the job.';
+
+COMMENT ON COLUMN tidemill.failure_deltas.type IS 'Class of the error.';
+
+COMMENT ON COLUMN tidemill.failure_deltas.message IS 'Beginning of its message.';
+
+COMMENT ON COLUMN tidemill.failure_deltas.job_id IS 'The job.';
+
+COMMENT ON COLUMN tidemill.failure_deltas.at IS 'When.';
+
+CREATE VIEW tidemill.failures AS
+ SELECT known.fingerprint,
+    max(known.kind) AS kind,
+    max(known.type) AS type,
+    (array_agg("left"(known.message, 200) ORDER BY known.last_at DESC))[1] AS message,
+    (sum(known.failures))::bigint AS failures,
+    min(known.first_at) AS first_at,
+    max(known.last_at) AS last_at,
+    (array_agg(known.last_job_id ORDER BY known.last_at DESC))[1] AS last_job_id
+   FROM ( SELECT failure_causes.fingerprint,
+            failure_causes.kind,
+            failure_causes.type,
+            failure_causes.message,
+            failure_causes.failures,
+            failure_causes.first_at,
+            failure_causes.last_at,
+            failure_causes.last_job_id
+           FROM tidemill.failure_causes
+        UNION ALL
+         SELECT failure_deltas.fingerprint,
+            failure_deltas.kind,
+            failure_deltas.type,
+            failure_deltas.message,
+            1,
+            failure_deltas.at,
+            failure_deltas.at,
+            failure_deltas.job_id
+           FROM tidemill.failure_deltas) known
+  GROUP BY known.fingerprint;
+
+COMMENT ON VIEW tidemill.failures IS 'What attempts failed of: one row a cause, with how often, since when and a job to look at.';
 
 CREATE TABLE tidemill.idempotency_keys (
     key text NOT NULL,
@@ -3225,19 +5064,20 @@ CREATE VIEW tidemill.jobs_now AS
 COMMENT ON VIEW tidemill.jobs_now IS 'Live jobs with their shown state.';
 
 CREATE VIEW tidemill.kind_stats AS
- SELECT jobs.kind,
-    date_trunc('hour'::text, jobs.finished_at) AS hour,
-    count(*) FILTER (WHERE (jobs.state = 'completed'::tidemill.job_state)) AS completed,
-    count(*) FILTER (WHERE (jobs.state = 'failed'::tidemill.job_state)) AS failed,
-    count(*) FILTER (WHERE (jobs.state = 'cancelled'::tidemill.job_state)) AS cancelled,
-    avg((jobs.finished_at - jobs.started_at)) AS average_run,
-    percentile_cont((0.95)::double precision) WITHIN GROUP (ORDER BY (jobs.finished_at - jobs.started_at)) AS p95_run,
-    avg((jobs.started_at - jobs.created_at)) AS average_wait
-   FROM tidemill.jobs
-  WHERE (jobs.finished_at > (now() - '1 day'::interval))
-  GROUP BY jobs.kind, (date_trunc('hour'::text, jobs.finished_at));
+ SELECT counters.kind,
+    date_trunc('hour'::text, counters.minute) AS hour,
+    (COALESCE(sum(counters.jobs) FILTER (WHERE (counters.outcome = 'enqueued'::text)), (0)::numeric))::bigint AS enqueued,
+    (COALESCE(sum(counters.jobs) FILTER (WHERE (counters.outcome = 'completed'::text)), (0)::numeric))::bigint AS completed,
+    (COALESCE(sum(counters.jobs) FILTER (WHERE (counters.outcome = 'failed'::text)), (0)::numeric))::bigint AS failed,
+    (COALESCE(sum(counters.jobs) FILTER (WHERE (counters.outcome = 'cancelled'::text)), (0)::numeric))::bigint AS cancelled,
+    (COALESCE(sum(counters.jobs) FILTER (WHERE (counters.outcome = 'retried'::text)), (0)::numeric))::bigint AS retried,
+    (sum(counters.ran) FILTER (WHERE (counters.outcome = 'completed'::text)) / (NULLIF(sum(counters.jobs) FILTER (WHERE (counters.outcome = 'completed'::text)), (0)::numeric))::double precision) AS average_run,
+    (sum(counters.waited) FILTER (WHERE (counters.outcome = 'completed'::text)) / (NULLIF(sum(counters.jobs) FILTER (WHERE (counters.outcome = 'completed'::text)), (0)::numeric))::double precision) AS average_wait
+   FROM tidemill.counters
+  WHERE (counters.minute > (now() - '1 day'::interval))
+  GROUP BY counters.kind, (date_trunc('hour'::text, counters.minute));
 
-COMMENT ON VIEW tidemill.kind_stats IS 'Finished jobs of the last day by kind and hour.';
+COMMENT ON VIEW tidemill.kind_stats IS 'What became of the jobs of the last day, by kind and hour.';
 
 CREATE TABLE tidemill.kinds (
     name text NOT NULL,
@@ -3260,7 +5100,8 @@ CREATE TABLE tidemill.kinds (
     breaker_window interval DEFAULT '00:10:00'::interval NOT NULL,
     breaker_pause interval DEFAULT '00:01:00'::interval NOT NULL,
     breaker_crashes integer DEFAULT 0 NOT NULL,
-    breaker_since timestamp with time zone,
+    breaker_crashed_at timestamp with time zone,
+    breaker_openings integer DEFAULT 0 NOT NULL,
     breaker_open_until timestamp with time zone,
     CONSTRAINT kinds_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
     CONSTRAINT kinds_backoff_is_sane CHECK ((((backoff_first >= '00:00:00'::interval) AND (backoff_first <= '100 years'::interval)) AND (backoff_factor >= (1)::double precision) AND ((backoff_max >= '00:00:00'::interval) AND (backoff_max <= '100 years'::interval)) AND ((backoff_jitter >= (0)::double precision) AND (backoff_jitter <= (1)::double precision)))),
@@ -3311,7 +5152,9 @@ COMMENT ON COLUMN tidemill.kinds.breaker_pause IS 'How long its jobs are not sta
 
 COMMENT ON COLUMN tidemill.kinds.breaker_crashes IS 'Crashes that count now.';
 
-COMMENT ON COLUMN tidemill.kinds.breaker_since IS 'When the first of them was.';
+COMMENT ON COLUMN tidemill.kinds.breaker_crashed_at IS 'When the last of them was.';
+
+COMMENT ON COLUMN tidemill.kinds.breaker_openings IS 'How often it opened without a quiet window between.';
 
 COMMENT ON COLUMN tidemill.kinds.breaker_open_until IS 'Until then none of its jobs is started.';
 
@@ -3466,6 +5309,7 @@ CREATE TABLE tidemill.workers (
     seen_at timestamp with time zone DEFAULT now() NOT NULL,
     lease_ttl interval NOT NULL,
     drain_requested_at timestamp with time zone,
+    clock_skew interval,
     CONSTRAINT workers_state_is_known CHECK ((state = ANY (ARRAY['running'::text, 'draining'::text, 'stopped'::text])))
 )
 WITH (fillfactor='50');
@@ -3497,6 +5341,8 @@ COMMENT ON COLUMN tidemill.workers.seen_at IS 'Its last heartbeat.';
 COMMENT ON COLUMN tidemill.workers.lease_ttl IS 'How long after a heartbeat its leases last.';
 
 COMMENT ON COLUMN tidemill.workers.drain_requested_at IS 'When somebody asked it to claim no more.';
+
+COMMENT ON COLUMN tidemill.workers.clock_skew IS 'How much its clock was ahead of the database''s at its last heartbeat.';
 
 CREATE VIEW tidemill.queue_names AS
  WITH RECURSIVE seen AS (
@@ -3617,6 +5463,7 @@ CREATE TABLE tidemill.schema_compatibility (
     only_row boolean DEFAULT true NOT NULL,
     oldest_binary integer NOT NULL,
     verbs_digest text,
+    shape text[],
     CONSTRAINT schema_compatibility_only_row_check CHECK (only_row)
 );
 
@@ -3627,6 +5474,8 @@ COMMENT ON COLUMN tidemill.schema_compatibility.only_row IS 'Holds the table at 
 COMMENT ON COLUMN tidemill.schema_compatibility.oldest_binary IS 'A binary that knows migrations up to this number or later may run on this schema.';
 
 COMMENT ON COLUMN tidemill.schema_compatibility.verbs_digest IS 'Release of the binary that installed the functions and views, and their SHA-256; an older one leaves them alone.';
+
+COMMENT ON COLUMN tidemill.schema_compatibility.shape IS 'schema_shape() behind the last migration, to see what was changed by hand since.';
 
 CREATE TABLE tidemill.signals (
     job_id uuid NOT NULL,
@@ -3652,65 +5501,12 @@ COMMENT ON COLUMN tidemill.signals.sent_at IS 'When it came, or was given up.';
 
 COMMENT ON COLUMN tidemill.signals.sent_by IS 'Who sent it.';
 
-CREATE TABLE tidemill.stats (
-    minute timestamp with time zone NOT NULL,
-    queue text NOT NULL,
-    kind text NOT NULL,
-    outcome text NOT NULL,
-    jobs bigint NOT NULL,
-    waited interval DEFAULT '00:00:00'::interval NOT NULL,
-    ran interval DEFAULT '00:00:00'::interval NOT NULL
-)
-WITH (fillfactor='70');
-
-COMMENT ON TABLE tidemill.stats IS 'Counters a minute, so that no page counts jobs.';
-
-COMMENT ON COLUMN tidemill.stats.minute IS 'Beginning of the minute.';
-
-COMMENT ON COLUMN tidemill.stats.queue IS 'The queue.';
-
-COMMENT ON COLUMN tidemill.stats.kind IS 'The kind.';
-
-COMMENT ON COLUMN tidemill.stats.outcome IS 'As in stats_deltas.';
-
-COMMENT ON COLUMN tidemill.stats.jobs IS 'How many.';
-
-COMMENT ON COLUMN tidemill.stats.waited IS 'How long they waited, together.';
-
-COMMENT ON COLUMN tidemill.stats.ran IS 'How long they ran, together.';
-
-CREATE TABLE tidemill.stats_deltas (
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    queue text NOT NULL,
-    kind text NOT NULL,
-    outcome text NOT NULL,
-    jobs bigint NOT NULL,
-    waited interval DEFAULT '00:00:00'::interval NOT NULL,
-    ran interval DEFAULT '00:00:00'::interval NOT NULL
-)
-WITH (autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='1000');
-
-COMMENT ON TABLE tidemill.stats_deltas IS 'What was counted and is not in stats yet: a few rows for each batch of jobs, in the transaction of the batch. Folded by the keeper.';
-
-COMMENT ON COLUMN tidemill.stats_deltas.at IS 'When it happened.';
-
-COMMENT ON COLUMN tidemill.stats_deltas.queue IS 'The queue.';
-
-COMMENT ON COLUMN tidemill.stats_deltas.kind IS 'The kind.';
-
-COMMENT ON COLUMN tidemill.stats_deltas.outcome IS 'enqueued, completed, failed, cancelled, or retried (an attempt that failed and is tried again).';
-
-COMMENT ON COLUMN tidemill.stats_deltas.jobs IS 'How many.';
-
-COMMENT ON COLUMN tidemill.stats_deltas.waited IS 'How long they waited for their last start, together.';
-
-COMMENT ON COLUMN tidemill.stats_deltas.ran IS 'How long their last attempts ran, together.';
-
 CREATE TABLE tidemill.steps (
     job_id uuid NOT NULL,
     name text NOT NULL,
     attempt integer NOT NULL,
     output jsonb,
+    spawned_id uuid,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT steps_are_named CHECK (((name <> ''::text) AND (length(name) <= 200)))
@@ -3726,6 +5522,8 @@ COMMENT ON COLUMN tidemill.steps.name IS 'The step, unique in the job.';
 COMMENT ON COLUMN tidemill.steps.attempt IS 'The try that did it.';
 
 COMMENT ON COLUMN tidemill.steps.output IS 'What it gave back; for a cursor, how far the job is.';
+
+COMMENT ON COLUMN tidemill.steps.spawned_id IS 'The job that the step enqueued.';
 
 COMMENT ON COLUMN tidemill.steps.created_at IS 'When it was first stored; the order of the steps.';
 
@@ -3759,15 +5557,16 @@ COMMENT ON COLUMN tidemill.task_ids.execution_id IS 'The name, as the caller gav
 COMMENT ON COLUMN tidemill.task_ids.job_id IS 'The job that it stands for.';
 
 CREATE VIEW tidemill.throughput AS
- SELECT date_trunc('minute'::text, jobs.finished_at) AS minute,
-    jobs.queue,
-    count(*) AS finished,
-    count(*) FILTER (WHERE (jobs.state = 'failed'::tidemill.job_state)) AS failed
-   FROM tidemill.jobs
-  WHERE (jobs.finished_at > (now() - '01:00:00'::interval))
-  GROUP BY (date_trunc('minute'::text, jobs.finished_at)), jobs.queue;
+ SELECT counters.minute,
+    counters.queue,
+    (COALESCE(sum(counters.jobs) FILTER (WHERE (counters.outcome = 'enqueued'::text)), (0)::numeric))::bigint AS enqueued,
+    (COALESCE(sum(counters.jobs) FILTER (WHERE (counters.outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text]))), (0)::numeric))::bigint AS finished,
+    (COALESCE(sum(counters.jobs) FILTER (WHERE (counters.outcome = 'failed'::text)), (0)::numeric))::bigint AS failed
+   FROM tidemill.counters
+  WHERE (counters.minute > (now() - '01:00:00'::interval))
+  GROUP BY counters.minute, counters.queue;
 
-COMMENT ON VIEW tidemill.throughput IS 'Finished jobs of the last hour by minute and queue.';
+COMMENT ON VIEW tidemill.throughput IS 'Jobs in and out in the last hour, by minute and queue.';
 
 CREATE TABLE tidemill.turns (
     queue text NOT NULL,
@@ -3836,6 +5635,24 @@ COMMENT ON COLUMN tidemill.waits.delay IS 'So long after nothing holds it back a
 
 COMMENT ON COLUMN tidemill.waits.since IS 'Since when it waits.';
 
+CREATE VIEW tidemill.waiting_jobs AS
+ SELECT w.job_id,
+    j.kind,
+    j.queue,
+    w.signal,
+    w.run_if,
+    ( SELECT count(*) AS count
+           FROM ( SELECT
+                   FROM tidemill.dependencies d
+                  WHERE ((d.job_id = w.job_id) AND (d.outcome IS NULL))
+                 LIMIT 1000) open) AS open_at_most_1000,
+    w.until,
+    (now() - w.since) AS waits_for
+   FROM (tidemill.waits w
+     JOIN tidemill.jobs_live j ON ((j.id = w.job_id)));
+
+COMMENT ON VIEW tidemill.waiting_jobs IS 'Jobs that are held back, each with the signal or the number of jobs that it waits for.';
+
 CREATE VIEW tidemill.worker_status AS
  SELECT workers.id,
     workers.name,
@@ -3867,7 +5684,7 @@ CREATE TABLE tidemill.workflows (
     CONSTRAINT workflows_are_done_once CHECK (((members >= 0) AND ((done >= 0) AND (done <= members)))),
     CONSTRAINT workflows_are_named CHECK (((name <> ''::text) AND (length(name) <= 200))),
     CONSTRAINT workflows_on_failure_is_known CHECK ((on_failure = ANY (ARRAY['continue'::text, 'cancel'::text]))),
-    CONSTRAINT workflows_result_is_known CHECK ((result_is = ANY (ARRAY['object'::text, 'array'::text])))
+    CONSTRAINT workflows_result_is_known CHECK ((result_is = ANY (ARRAY['object'::text, 'array'::text, 'last'::text])))
 )
 WITH (fillfactor='50');
 
@@ -3879,13 +5696,28 @@ COMMENT ON COLUMN tidemill.workflows.name IS 'What people call it.';
 
 COMMENT ON COLUMN tidemill.workflows.on_failure IS 'continue: the members that do not depend on a failed one go on; cancel: all others are cancelled.';
 
-COMMENT ON COLUMN tidemill.workflows.result_is IS 'Its result: an object of the members'' results by name, or an array of them in order.';
+COMMENT ON COLUMN tidemill.workflows.result_is IS 'Its result: an object of the members'' results by name, an array of them in order, or the last one''s.';
 
 COMMENT ON COLUMN tidemill.workflows.members IS 'How many jobs it waits for.';
 
 COMMENT ON COLUMN tidemill.workflows.done IS 'How many of them ended.';
 
 COMMENT ON COLUMN tidemill.workflows.created_at IS 'When it was made.';
+
+CREATE VIEW tidemill.workflow_status AS
+ SELECT w.id,
+    w.name,
+    tidemill.shown_state(j.state, j.attempt, j.run_at, j.due_at) AS status,
+    w.done,
+    w.members,
+    (j.error ->> 'message'::text) AS error,
+    w.created_at,
+    j.finished_at
+   FROM (tidemill.workflows w
+     JOIN tidemill.jobs j ON ((j.id = w.id)))
+  WHERE (j.workflow_id IS NULL);
+
+COMMENT ON VIEW tidemill.workflow_status IS 'Workflows that are no part of others, and how many of their jobs have ended.';
 
 ALTER TABLE ONLY tidemill.jobs ATTACH PARTITION tidemill.jobs_live DEFAULT;
 
@@ -4019,11 +5851,27 @@ CREATE INDEX unique_keys_seen ON tidemill.unique_keys USING btree (seen_at);
 
 CREATE INDEX waits_until ON tidemill.waits USING btree (until) WHERE (until IS NOT NULL);
 
+CREATE TRIGGER api_keys_audited AFTER INSERT OR DELETE OR UPDATE ON tidemill.api_keys FOR EACH ROW EXECUTE FUNCTION tidemill.audit_change('key', 'id', 'secret_hash,last_used_at');
+
+COMMENT ON TRIGGER api_keys_audited ON tidemill.api_keys IS 'Keys are made and revoked by people.';
+
 CREATE TRIGGER jobs_live_awaited AFTER DELETE ON tidemill.jobs_live FOR EACH ROW WHEN (old.awaited) EXECUTE FUNCTION tidemill.note_ending();
 
 COMMENT ON TRIGGER jobs_live_awaited ON tidemill.jobs_live IS 'Fires for jobs alone for which others wait.';
 
+CREATE TRIGGER limits_audited AFTER INSERT OR DELETE OR UPDATE ON tidemill.limits FOR EACH ROW EXECUTE FUNCTION tidemill.audit_change('limit', 'name', 'updated_at');
+
+COMMENT ON TRIGGER limits_audited ON tidemill.limits IS 'Limits are set by people.';
+
+CREATE TRIGGER queues_audited AFTER INSERT OR DELETE OR UPDATE ON tidemill.queues FOR EACH ROW EXECUTE FUNCTION tidemill.audit_change('queue', 'name', 'updated_at,limited');
+
+COMMENT ON TRIGGER queues_audited ON tidemill.queues IS 'Pauses, drains, slots and ageing are acts of people.';
+
 CREATE TRIGGER schedule_written BEFORE INSERT OR UPDATE ON tidemill.schedules FOR EACH ROW EXECUTE FUNCTION tidemill.schedule_written();
+
+CREATE TRIGGER schedules_audited AFTER INSERT OR DELETE OR UPDATE OF cron, every, at, timezone, job, missed, missed_limit, overlap, jitter, paused_at ON tidemill.schedules FOR EACH ROW EXECUTE FUNCTION tidemill.audit_change('schedule', 'name', 'anchor_at,next_at,upcoming,last_slot_at,unfinished,problem,updated_at');
+
+COMMENT ON TRIGGER schedules_audited ON tidemill.schedules IS 'Schedules are made, changed and paused by people.';
 
 ALTER TABLE ONLY tidemill.schedule_slots
     ADD CONSTRAINT schedule_slots_schedule_fkey FOREIGN KEY (schedule) REFERENCES tidemill.schedules(name) ON UPDATE CASCADE ON DELETE CASCADE;

@@ -35,6 +35,23 @@ pub enum Fate {
     UnknownParent,
 }
 
+impl Fate {
+    /// What the word of `insert_jobs` means.
+    fn of(word: &str) -> Self {
+        match word {
+            "created" => Self::Created,
+            "existing" => Self::Existing,
+            "replaced" => Self::Replaced,
+            "conflict" => Self::Conflict,
+            "queue_draining" => Self::QueueDraining,
+            "unknown_kind" => Self::UnknownKind,
+            "reserved_kind" => Self::ReservedKind,
+            "unknown_parent" => Self::UnknownParent,
+            _ => Self::ExecutionIdTaken,
+        }
+    }
+}
+
 /// A wished job after the database judged it.
 #[derive(Debug, Clone)]
 pub struct Enqueued {
@@ -154,17 +171,7 @@ pub async fn enqueue(
         .into_iter()
         .map(|row| Enqueued {
             id: row.id,
-            fate: match row.outcome.as_str() {
-                "created" => Fate::Created,
-                "existing" => Fate::Existing,
-                "replaced" => Fate::Replaced,
-                "conflict" => Fate::Conflict,
-                "queue_draining" => Fate::QueueDraining,
-                "unknown_kind" => Fate::UnknownKind,
-                "reserved_kind" => Fate::ReservedKind,
-                "unknown_parent" => Fate::UnknownParent,
-                _ => Fate::ExecutionIdTaken,
-            },
+            fate: Fate::of(&row.outcome),
             queue: row.queue,
             priority: row.priority,
             max_attempts: row.max_attempts,

@@ -123,21 +123,30 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn see_kind(&self, kind: &KindRow) -> Result<()> {
-        let Some(settings) = &kind.settings else {
-            sqlx::query!(
-                r#"
+        match &kind.settings {
+            None => self.see_kind_alone(kind).await,
+            Some(settings) => self.see_kind_with(kind, settings).await,
+        }
+    }
+
+    /// The rules that are stored stay as they are.
+    async fn see_kind_alone(&self, kind: &KindRow) -> Result<()> {
+        sqlx::query!(
+            r#"
                 insert into kinds (name, source)
                 values ($1, $2)
                 on conflict (name) do update
                 set last_seen_at = clock_timestamp()
                 "#,
-                kind.name,
-                kind.source
-            )
-            .execute(self.pool())
-            .await?;
-            return Ok(());
-        };
+            kind.name,
+            kind.source
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+
+    async fn see_kind_with(&self, kind: &KindRow, settings: &KindSettings) -> Result<()> {
         sqlx::query!(
             r#"
             insert into kinds (

@@ -11,9 +11,10 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::Shared;
+use super::identity::host_name;
 use super::leases::boot_time;
 use super::retry::jittered;
-use super::{Shared, host_name};
 use crate::job::attempt::StopReason;
 use crate::store::Result;
 use crate::store::heartbeat::Held;

@@ -9,6 +9,7 @@ mod dependents;
 mod executor;
 pub mod handler;
 mod heart;
+mod identity;
 mod lane;
 mod leases;
 mod look;
@@ -24,7 +25,6 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use uuid::Uuid;
 
 use crate::job::settings::KindSettings;
 use crate::metrics::Metrics;
@@ -35,6 +35,7 @@ use crate::store::{Result, Store};
 use claimer::Claimer;
 use context::Report;
 use handler::{DynHandler, Erased, Handler};
+use identity::worker_id;
 use lane::Lanes;
 use leases::Leases;
 use registry::Registry;
@@ -391,15 +392,4 @@ impl WorkerBuilder {
             endings: ending_receiver,
         }
     }
-}
-
-/// Name, process id and a random part: readable, and never the same twice.
-fn worker_id(name: &str) -> String {
-    let random = Uuid::new_v4().simple().to_string();
-    let name = if name.is_empty() { host_name() } else { name.to_owned() };
-    format!("{name}:{}:{}", std::process::id(), &random[..6])
-}
-
-fn host_name() -> String {
-    gethostname::gethostname().to_string_lossy().into_owned()
 }
