@@ -16,6 +16,7 @@ begin
           execute format('alter role %I set statement_timeout = ''30s''', role);
           execute format('alter role %I set idle_in_transaction_session_timeout = ''60s''', role);
           execute format('alter role %I set default_transaction_read_only = on', role);
+          execute format('alter role %I set jit = off', role);
         end if;
       exception
         when insufficient_privilege then

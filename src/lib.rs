@@ -26,6 +26,7 @@ pub mod keeper;
 pub mod kinds;
 pub mod metrics;
 pub mod store;
+pub mod testing;
 pub mod worker;
 
 pub use job::after::{After, RunIf};

@@ -61,8 +61,8 @@ language sql
 set search_path from current
 as $$
   -- The time to wake up is fixed at the first call, by the database's clock.
-  select extract(epoch from (s ->> 'output')::timestamptz - clock_timestamp())::double precision
-  from save_step(p_job, p_lease, p_name, to_jsonb(clock_timestamp() + make_interval(secs => p_seconds))) as s
+  select extract(epoch from (s #>> '{output,sleep_until}')::timestamptz - clock_timestamp())::double precision
+  from save_step(p_job, p_lease, p_name, jsonb_build_object('sleep_until', clock_timestamp() + make_interval(secs => p_seconds))) as s
 $$;
 comment on function sleep_step(uuid, uuid, text, double precision)
   is 'How many seconds a durable sleep still lasts, 0 or less when it is over; null if the lease is lost.';

@@ -201,6 +201,16 @@ begin
 end $$";
 
 impl Store {
+    /// Drops the schema with everything in it: for tests alone.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn drop_schema(&self) -> Result<()> {
+        let statement = format!("drop schema {} cascade", quoted(&self.options().schema));
+        sqlx::query(AssertSqlSafe(statement)).execute(self.pool()).await?;
+        Ok(())
+    }
+
     /// Refuses a schema that this binary cannot use: missing, older, or newer without saying that it
     /// still serves this binary.
     ///

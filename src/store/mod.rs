@@ -50,6 +50,7 @@ pub mod spawn;
 pub mod stats;
 pub mod steps;
 pub mod sweep;
+pub mod time_travel;
 pub mod workers;
 pub mod workflows;
 

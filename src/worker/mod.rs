@@ -179,6 +179,12 @@ impl Worker {
         &self.shared.id
     }
 
+    /// The kinds that it serves.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<String> {
+        self.shared.registry.kinds()
+    }
+
     /// Whether it is alive, for readiness checks.
     #[must_use]
     pub fn pulse(&self) -> Pulse {

@@ -37,6 +37,7 @@ mod stats;
 mod streams;
 mod support;
 mod sweep;
+mod testing;
 mod tidy;
 mod unique;
 mod whole_life;

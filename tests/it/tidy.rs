@@ -15,6 +15,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("kinds", &["worker", "job"]),
     ("embedded", &[]),
     ("config", &["job", "kinds"]),
+    ("testing", &["embedded", "worker", "store", "job"]),
 ];
 const FILE_LINES: usize = 400;
 const FUNCTION_LINES: usize = 70;

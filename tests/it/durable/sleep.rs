@@ -50,7 +50,7 @@ async fn l3_two_sleeps_hold_no_slot_survive_a_restart_and_end() {
         })
         .await;
         db.execute(format!(
-            "update steps set output = to_jsonb(now() - interval '1 second') where name = '{step}'"
+            "update steps set output = jsonb_build_object('sleep_until', now() - interval '1 second') where name = '{step}'"
         ))
         .await;
         wait_for("it sleeps", || async { (db.job(id).await.status == "scheduled").then_some(()) }).await;

@@ -1,0 +1,87 @@
+//! Time travel, for tests alone: moves every stored time that something waits for into the past, as if so much
+//! time had passed. Must never be used on jobs that matter.
+
+use std::time::Duration;
+
+use super::{Result, Store};
+
+impl Store {
+    /// Lets `by` pass for all jobs, leases, waits, durable sleeps, schedules, limits with a rate and breakers of the schema. What
+    /// was recorded (when jobs were enqueued, started, finished) stays.
+    ///
+    /// # Errors
+    /// When the database fails; then no time passes.
+    pub async fn let_time_pass(&self, by: Duration) -> Result<()> {
+        let mut transaction = self.pool().begin().await?;
+        for statement in PASSING {
+            sqlx::query(*statement).bind(by.as_secs_f64()).execute(transaction.line()).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// In how many seconds the next job, wait or sleep falls due; `None` if nothing does.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn next_due_in(&self) -> Result<Option<f64>> {
+        Ok(sqlx::query_scalar!(
+            r#"
+            select extract(epoch from min(at) - clock_timestamp())::double precision
+            from (
+              select coalesce(due_at, run_at) as at from jobs_live where state in ('available', 'waiting')
+              union all
+              select until from waits
+            ) due
+            where at > clock_timestamp()
+              and at < 'infinity'
+            "#
+        )
+        .fetch_one(self.pool())
+        .await?)
+    }
+
+    /// How many jobs run, or are due and of one of these kinds.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn jobs_to_run(&self, kinds: &[String]) -> Result<i64> {
+        Ok(sqlx::query_scalar!(
+            r#"
+            select count(*) as "jobs!"
+            from jobs_live
+            where state = 'running'
+              or kind = any($1)
+              and (state = 'available' and run_at <= clock_timestamp() or state = 'waiting' and due_at <= clock_timestamp())
+            "#,
+            kinds
+        )
+        .fetch_one(self.pool())
+        .await?)
+    }
+}
+
+const PASSING: &[&str] = &[
+    "update jobs_live
+     set
+       run_at = case when run_at < 'infinity' then greatest(run_at - make_interval(secs => $1), '1970-01-01 00:00+00') else run_at end,
+       due_at = due_at - make_interval(secs => $1),
+       expires_at = expires_at - make_interval(secs => $1)",
+    "update jobs set retain_until = retain_until - make_interval(secs => $1) where finished_at is not null and retain_until is not null",
+    "update running
+     set
+       seen_at = seen_at - make_interval(secs => $1),
+       lease_expires_at = lease_expires_at - make_interval(secs => $1),
+       deadline_at = deadline_at - make_interval(secs => $1)",
+    "update turns set ready_at = ready_at - make_interval(secs => $1)",
+    "update waits set until = until - make_interval(secs => $1), run_at = run_at - make_interval(secs => $1)",
+    "update steps
+     set output = jsonb_set(output, '{sleep_until}', to_jsonb((output ->> 'sleep_until')::timestamptz - make_interval(secs => $1)))
+     where output ? 'sleep_until'",
+    "update limit_buckets set filled_at = filled_at - make_interval(secs => $1)",
+    "update kinds
+     set
+       breaker_open_until = breaker_open_until - make_interval(secs => $1),
+       breaker_crashed_at = breaker_crashed_at - make_interval(secs => $1)",
+    "update schedules set next_at = next_at - make_interval(secs => $1), anchor_at = anchor_at - make_interval(secs => $1)",
+    "update unique_keys set seen_at = seen_at - make_interval(secs => $1)",
+];

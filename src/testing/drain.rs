@@ -1,0 +1,141 @@
+//! Runs jobs until nothing is left to run: with the real worker, in this process, within a bounded time.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{TestError, TestMill};
+use crate::job::document::JobDocument;
+use crate::job::new::NewJob;
+use crate::job::state::JobState;
+use crate::store::list::Filter;
+use crate::worker::{Shutdown, Worker, WorkerBuilder, WorkerSettings};
+
+/// Jobs that do not come to rest within this time are an error.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What became of the jobs that a drain ran.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Drained {
+    /// How many completed.
+    pub completed: usize,
+    /// How many failed for good.
+    pub failed: usize,
+    /// How many were cancelled.
+    pub cancelled: usize,
+    /// How many are left: not due, waiting, or of kinds that were not served.
+    pub left: usize,
+}
+
+impl TestMill {
+    /// Runs what is due, and what that enqueues, with the handlers that `build` adds; what is scheduled or waits for its
+    /// next attempt is left.
+    ///
+    /// # Errors
+    /// When the database fails, or the jobs do not come to rest within a minute.
+    pub async fn drain(
+        &self,
+        build: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
+    ) -> Result<Drained, TestError> {
+        self.run_until_rest(build, false).await
+    }
+
+    /// As [`TestMill::drain`], but lets time pass until nothing falls due any more: retries, delays, sleeps and time-outs come
+    /// as fast as they can.
+    ///
+    /// # Errors
+    /// As [`TestMill::drain`].
+    pub async fn drain_all(
+        &self,
+        build: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
+    ) -> Result<Drained, TestError> {
+        self.run_until_rest(build, true).await
+    }
+
+    /// Enqueues a job and runs it now, with all that it enqueues; answers what became of it.
+    ///
+    /// # Errors
+    /// As [`TestMill::drain`].
+    pub async fn run_now(
+        &self,
+        job: NewJob,
+        build: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
+    ) -> Result<JobDocument, TestError> {
+        let id = self.enqueue(job).await?;
+        self.drain(build).await?;
+        Ok(self.job(id).await)
+    }
+
+    async fn run_until_rest(
+        &self,
+        build: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
+        with_time: bool,
+    ) -> Result<Drained, TestError> {
+        let before = self.finished().await?;
+        let settings = WorkerSettings {
+            name: "test".into(),
+            other_queue_slots: 10,
+            poll: Duration::from_millis(20),
+            shutdown_timeout: PATIENCE,
+            ..WorkerSettings::default()
+        };
+        let worker = build(Worker::builder(self.store.clone()).settings(settings)).build();
+        let kinds = worker.kinds();
+        let shutdown = Shutdown::default();
+        let running = tokio::spawn(worker.run(shutdown.clone()));
+        let rested = self.rest(&kinds, with_time).await;
+        shutdown.graceful.cancel();
+        // A worker that panicked left its jobs as they were; the counts tell.
+        let _ = running.await;
+        rested?;
+        let after = self.finished().await?;
+        let new = after.iter().filter(|(id, _)| !before.iter().any(|(known, _)| known == id));
+        let mut drained = Drained { left: self.live().await?.len(), ..Drained::default() };
+        for (_, state) in new {
+            match state {
+                JobState::Completed => drained.completed += 1,
+                JobState::Failed => drained.failed += 1,
+                _ => drained.cancelled += 1,
+            }
+        }
+        Ok(drained)
+    }
+
+    /// Waits until nothing runs and nothing is due that is served.
+    async fn rest(&self, kinds: &[String], with_time: bool) -> Result<(), TestError> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let told = self.store.resolve().await?;
+            if told == 0 && self.store.jobs_to_run(kinds).await? == 0 {
+                match self.store.next_due_in().await? {
+                    // A moment more than needed: clocks are counted in microseconds.
+                    Some(seconds) if with_time => {
+                        self.advance(Duration::from_secs_f64(seconds.max(0.0) + 0.001)).await?;
+                    }
+                    _ => return Ok(()),
+                }
+            }
+            if Instant::now() > until {
+                return Err(TestError::Restless(PATIENCE, super::shown(&self.live().await?)));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn finished(&self) -> Result<Vec<(Uuid, JobState)>, TestError> {
+        let filter = Filter {
+            finished_after: Some(chrono::DateTime::UNIX_EPOCH),
+            limit: 100_000,
+            ..Filter::default()
+        };
+        let jobs = self.store.list_jobs(&filter).await?;
+        Ok(jobs.into_iter().map(|job| (job.id, job.state)).collect())
+    }
+
+    async fn live(&self) -> Result<Vec<JobDocument>, TestError> {
+        let filter = Filter { limit: 1000, ..Filter::default() };
+        let jobs = self.store.list_jobs(&filter).await?;
+        Ok(jobs.into_iter().filter(|job| job.finished_at.is_none()).collect())
+    }
+}
