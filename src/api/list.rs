@@ -17,7 +17,7 @@ use super::problem::{Problem, quoted};
 use super::state::ApiState;
 use crate::job::document::JobDocument;
 use crate::job::state::JobState;
-use crate::store::list::Filter;
+use crate::store::list::{Filter, Listed};
 
 const DEFAULT_LIMIT: i64 = 50;
 const MOST_ITEMS: i32 = 200;
@@ -65,7 +65,8 @@ pub(super) struct ListQuery {
 
 /// List jobs
 ///
-/// Newest first, live and finished ones. All filters must fit.
+/// Newest first, live and finished ones. All filters must fit. A filter that fits few jobs is not searched for long: a
+/// page may have fewer jobs than it could, or none, and a `next_cursor` with which the search goes on.
 #[utoipa::path(
     get, path = "/api/v1/jobs", tag = "jobs", params(ListQuery),
     responses((status = 200, description = "A page of jobs", body = Page<JobDocument>))
@@ -78,11 +79,11 @@ pub(super) async fn list(
     let wanted = usize::try_from(filter.limit).unwrap_or_default();
     // One more than is shown, to know if there is another page.
     filter.limit += 1;
-    let mut items = state.store.list_jobs(&filter).await?;
+    let Listed { jobs: mut items, searched_to } = state.store.list_jobs(&filter).await?;
     let has_more = items.len() > wanted;
     items.truncate(wanted);
     let last = items.last().filter(|_| has_more);
-    let next_cursor = last.map(|job| write_cursor(job.id));
+    let next_cursor = last.map(|job| job.id).or(searched_to).map(write_cursor);
     Ok(Json(Page { items, next_cursor }))
 }
 

@@ -99,7 +99,15 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
         r#"
         with served as materialized (
           -- Without those that crash in a loop.
-          select closed_kinds($2) as kinds
+          select array(
+            select s.kind
+            from unnest($2::text[]) as s (kind)
+            where not exists (
+              select 1
+              from kinds b
+              where b.name = s.kind
+                and b.breaker_open_until > statement_timestamp())
+          ) as kinds
         ),
         due as materialized (
           select d.id
@@ -112,7 +120,7 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
               and (j.run_at, j.id) > (c.run_at, c.id)
               and j.run_at <= statement_timestamp()
               and j.state = 'available'
-              and j.kind = any((select kinds from served)::text[])
+              and j.kind = any((select s.kinds from served s)::text[])
               and (j.expires_at is null or j.expires_at > statement_timestamp() or j.started_at is not null)
             order by j.run_at, j.id
             limit $6

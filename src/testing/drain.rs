@@ -129,13 +129,13 @@ impl TestMill {
             limit: 100_000,
             ..Filter::default()
         };
-        let jobs = self.store.list_jobs(&filter).await?;
+        let jobs = self.store.list_jobs(&filter).await?.jobs;
         Ok(jobs.into_iter().map(|job| (job.id, job.state)).collect())
     }
 
     async fn live(&self) -> Result<Vec<JobDocument>, TestError> {
         let filter = Filter { limit: 1000, ..Filter::default() };
-        let jobs = self.store.list_jobs(&filter).await?;
+        let jobs = self.store.list_jobs(&filter).await?.jobs;
         Ok(jobs.into_iter().filter(|job| job.finished_at.is_none()).collect())
     }
 }

@@ -146,7 +146,7 @@ impl TestMill {
     /// When the database fails.
     pub async fn jobs(&self, kind: &str) -> Result<Vec<JobDocument>, TestError> {
         let filter = Filter { kind: Some(kind.to_owned()), limit: 1000, ..Filter::default() };
-        let mut jobs = self.store.list_jobs(&filter).await?;
+        let mut jobs = self.store.list_jobs(&filter).await?.jobs;
         jobs.reverse();
         Ok(jobs)
     }

@@ -67,73 +67,81 @@ pub(crate) struct Extension {
 /// A handler's view of its attempt. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Context {
-    attempt: Arc<Attempt>,
+    desk: Arc<Desk>,
     reports: mpsc::Sender<Report>,
     stop: watch::Receiver<Option<StopReason>>,
-    reported: Arc<AtomicBool>,
-    /// By how much the attempt was extended in all.
-    extended: Arc<watch::Sender<Duration>>,
+}
+
+/// What all views of one attempt share: one allocation, since there is one for every attempt.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    attempt: Attempt,
+    /// Set once something was reported.
+    pub(crate) reported: AtomicBool,
+    /// By how much the attempt was extended in all, as it grows.
+    pub(crate) extended: watch::Sender<Duration>,
     /// A context of a test has none.
-    store: Option<Store>,
-    steps: Arc<Steps>,
+    store: Option<Arc<Store>>,
+    steps: Steps,
 }
 
 impl Context {
     pub(crate) fn new(
-        attempt: Arc<Attempt>,
+        attempt: Attempt,
         reports: mpsc::Sender<Report>,
         stop: watch::Receiver<Option<StopReason>>,
-        store: Option<Store>,
+        store: Option<Arc<Store>>,
     ) -> Self {
-        let extended = Arc::new(watch::Sender::new(Duration::ZERO));
-        Self { attempt, reports, stop, reported: Arc::default(), extended, store, steps: Arc::default() }
+        let desk = Desk {
+            attempt,
+            reported: AtomicBool::new(false),
+            extended: watch::Sender::new(Duration::ZERO),
+            store,
+            steps: Steps::default(),
+        };
+        Self { desk: Arc::new(desk), reports, stop }
+    }
+
+    /// What outlives the handler's views.
+    pub(crate) fn desk(&self) -> Arc<Desk> {
+        self.desk.clone()
     }
 
     /// The database, for what must be durable before the handler goes on.
     pub(crate) fn store(&self) -> Result<&Store, JobError> {
-        self.store.as_ref().ok_or_else(|| JobError::permanent("there is no database behind this context"))
+        self.stored().ok_or_else(|| JobError::permanent("there is no database behind this context"))
     }
 
     /// The same, if there is one.
     pub(crate) fn stored(&self) -> Option<&Store> {
-        self.store.as_ref()
+        self.desk.store.as_deref()
     }
 
     pub(crate) fn steps(&self) -> &Steps {
-        &self.steps
+        &self.desk.steps
     }
 
     /// The job and the lease that fences its writes.
     pub(crate) fn lease(&self) -> (Uuid, Uuid) {
-        (self.attempt.job_id, self.attempt.lease_id)
-    }
-
-    /// By how much the attempt was extended in all, as it grows.
-    pub(crate) fn extensions(&self) -> watch::Receiver<Duration> {
-        self.extended.subscribe()
-    }
-
-    /// Set once something was reported.
-    pub(crate) fn reported(&self) -> Arc<AtomicBool> {
-        self.reported.clone()
+        (self.desk.attempt.job_id, self.desk.attempt.lease_id)
     }
 
     /// The job of this attempt.
     #[must_use]
     pub fn attempt(&self) -> &Attempt {
-        &self.attempt
+        &self.desk.attempt
     }
 
     /// The job's id.
     #[must_use]
     pub fn job_id(&self) -> Uuid {
-        self.attempt.job_id
+        self.desk.attempt.job_id
     }
 
     /// The job's input.
     #[must_use]
     pub fn args(&self) -> &Value {
-        &self.attempt.args
+        &self.desk.attempt.args
     }
 
     /// Reports how far the job is: `percent` from 0 to 100 and what it does now. Waits only when
@@ -171,7 +179,7 @@ impl Context {
         self.send(None, Some(Extension { by, granted })).await;
         let granted = told.await.unwrap_or(false);
         if granted {
-            self.extended.send_modify(|total| *total += by);
+            self.desk.extended.send_modify(|total| *total += by);
         }
         granted
     }
@@ -199,13 +207,13 @@ impl Context {
 
     async fn send(&self, draft: Option<EventDraft>, extension: Option<Extension>) {
         let report = Report {
-            job_id: self.attempt.job_id,
-            lease_id: self.attempt.lease_id,
+            job_id: self.desk.attempt.job_id,
+            lease_id: self.desk.attempt.lease_id,
             draft,
             stored: None,
             extension,
         };
-        self.reported.store(true, Ordering::Relaxed);
+        self.desk.reported.store(true, Ordering::Relaxed);
         // A closed channel means that the worker is gone; its lease is handed on by the sweep.
         let _ = self.reports.send(report).await;
     }

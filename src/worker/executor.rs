@@ -51,15 +51,11 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         args: job.args,
         execution_id: job.execution_id,
     };
-    let context = Context::new(
-        Arc::new(attempt),
-        shared.reports.clone(),
-        orders.stop.clone(),
-        Some(shared.store.clone()),
-    );
-    let reported = context.reported();
+    let context =
+        Context::new(attempt, shared.reports.clone(), orders.stop.clone(), Some(shared.store.clone()));
+    let desk = context.desk();
     let (outcome, usage) = attempt_outcome(shared, served, context, orders, &mut limits).await;
-    if reported.load(std::sync::atomic::Ordering::Relaxed) {
+    if desk.reported.load(std::sync::atomic::Ordering::Relaxed) {
         flush(shared, job_id, lease_id).await;
     }
     if let Some(ending) = outcome.and_then(|outcome| ending(job_id, lease_id, outcome, usage)) {
@@ -109,7 +105,7 @@ async fn attempt_outcome(
     limits: &mut Limits,
 ) -> (Option<Outcome>, Usage) {
     let job_id = context.job_id();
-    let mut extensions = context.extensions();
+    let mut extensions = context.desk().extended.subscribe();
     // While it waited for a slot its lease may have been lost, or the job cancelled.
     if let Some(reason) = *orders.stop.borrow() {
         return (ended_by(Some(reason), limits), Usage::default());

@@ -123,7 +123,7 @@ pub struct Worker {
 #[derive(Debug)]
 struct Shared {
     id: String,
-    store: Store,
+    store: Arc<Store>,
     settings: WorkerSettings,
     registry: Registry,
     notifier: Notifier,
@@ -208,8 +208,9 @@ impl Worker {
             () = shutdown.graceful.cancelled() => return Ok(()),
         }
         let stop_helpers = CancellationToken::new();
-        let notifier = own_notifier
-            .then(|| tokio::spawn(shared.notifier.clone().run(shared.store.clone(), stop_helpers.clone())));
+        let notifier = own_notifier.then(|| {
+            tokio::spawn(shared.notifier.clone().run((*shared.store).clone(), stop_helpers.clone()))
+        });
         let mut writers = tokio::task::JoinSet::new();
         writers.spawn(reporter::run(shared.clone(), reports));
         writers.spawn(completer::run(shared.clone(), endings));
@@ -375,7 +376,7 @@ impl WorkerBuilder {
         let shared = Shared {
             id: worker_id(&settings.name),
             leases: Leases::new(settings.lease_ttl),
-            store,
+            store: Arc::new(store),
             settings,
             registry,
             notifier: notifier.unwrap_or_default(),

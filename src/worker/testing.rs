@@ -56,7 +56,7 @@ impl Context {
         let (count, counted) = watch::channel(0);
         let events = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(collect(inbox, held_seen, Arc::clone(&events), count));
-        let context = Self::new(Arc::new(attempt), reports, stop_seen, None);
+        let context = Self::new(attempt, reports, stop_seen, None);
         (context, TestProbe { events, counted, stop, held })
     }
 }
