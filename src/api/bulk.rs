@@ -92,9 +92,10 @@ async fn act(
         queue: queue.as_deref(),
         by: &caller.name,
     };
-    let Done { matched, done, refused, sample } = match request.dry_run {
-        true => state.store.count_jobs_to_act_on(&bulk).await?,
-        false => state.store.act_on_jobs(&bulk).await?,
+    let Done { matched, done, refused, sample } = if request.dry_run {
+        state.store.count_jobs_to_act_on(&bulk).await?
+    } else {
+        state.store.act_on_jobs(&bulk).await?
     };
     Ok(Json(BulkAnswer { matched, done, refused, sample, dry_run: request.dry_run }))
 }

@@ -63,7 +63,7 @@ pub(super) struct EnqueueArgs {
     /// A job to wait for, by its id or as execution:NAME; repeatable
     #[arg(long, value_name = "JOB")]
     after: Vec<String>,
-    /// Which ends of those let it run [default: all_completed]
+    /// Which ends of those let it run [default: all must complete]
     #[arg(long, value_name = "WORD", requires = "after", value_parser = ["all_completed", "all_finished", "any_completed", "any_failed"])]
     run_if: Option<String>,
     /// Makes repeating this command safe: the same key and job are enqueued once

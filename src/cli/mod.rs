@@ -72,7 +72,7 @@ enum Command {
     /// Make, list and revoke API keys
     Keys(keys::KeysArgs),
     /// Put a job into a queue
-    Enqueue(enqueue::EnqueueArgs),
+    Enqueue(Box<enqueue::EnqueueArgs>),
     /// Look at jobs, follow, cancel and retry them
     Jobs(jobs::JobsArgs),
     /// Say why a job does not run, and when it may start
@@ -109,7 +109,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Worker(args) => worker::run(args, global).await,
         Command::Migrate(args) => migrate::run(args, global).await,
         Command::Keys(args) => keys::run(args, global).await,
-        Command::Enqueue(args) => enqueue::run(args, global).await,
+        Command::Enqueue(args) => enqueue::run(*args, global).await,
         Command::Jobs(args) => jobs::run(args, global).await,
         Command::Explain(args) => explain::run(args, global).await,
         Command::Failures(args) => failures::run(args, global).await,

@@ -15,7 +15,7 @@ const DEAF_POLL: Duration = Duration::from_secs(1);
 
 /// Resolves until the token is cancelled.
 pub(super) async fn run(store: &Store, wakes: &Wakes, stop: &CancellationToken) {
-    let mut heard = wakes.subscribe();
+    let mut hints = wakes.subscribe();
     let mut hears = true;
     let mut next = Instant::now();
     loop {
@@ -29,7 +29,7 @@ pub(super) async fn run(store: &Store, wakes: &Wakes, stop: &CancellationToken) 
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep_until(next) => {}
-            wake = heard.recv(), if hears => match wake {
+            wake = hints.recv(), if hears => match wake {
                 Ok(Wake::Dependents | Wake::Missed) | Err(RecvError::Lagged(_)) => next = Instant::now(),
                 Ok(_) => {}
                 // Nobody listens any more; the timer goes on.

@@ -13,7 +13,7 @@ use crate::store::list::Filter;
 use crate::worker::{Shutdown, Worker, WorkerBuilder, WorkerSettings};
 
 /// Jobs that do not come to rest within this time are an error.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What became of the jobs that a drain ran.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -189,7 +189,7 @@ fn judge(
         (Next::Snooze(delay), _) => Some(Outcome::Snoozed { delay }),
         (Next::Wait(wait), _) => Some(Outcome::Waits { wait: *wait }),
         (_, Some(StopReason::Shutdown)) => Some(Outcome::Released),
-        (Next::Retry, Some(StopReason::SoftTimeout)) => {
+        (Next::Retry | Next::RetryAfter(_), Some(StopReason::SoftTimeout)) => {
             let soft = limits.soft.unwrap_or(limits.hard);
             let message = format!(
                 "timed out: stopped after its soft timeout of {}: {error}",

@@ -98,16 +98,17 @@ pub struct JobError {
     pub(crate) class: Cow<'static, str>,
     /// Boxed to keep the error small: it is returned through every handler.
     pub(crate) backtrace: Option<Box<str>>,
-    pub(crate) retry_after: Option<Duration>,
     pub(crate) usage: Usage,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Next {
     Retry,
+    /// After this, instead of the delay that the kind's backoff says.
+    // Boxed, as the next one, to keep the error small.
+    RetryAfter(Box<Duration>),
     Permanent,
     Snooze(Duration),
-    // Boxed to keep the error small.
     Wait(Box<Wait>),
 }
 
@@ -119,9 +120,7 @@ impl JobError {
 
     /// The attempt failed; another one follows after `delay`, instead of the delay that the kind's backoff says.
     pub fn retry_after(delay: Duration, message: impl Into<Cow<'static, str>>) -> Self {
-        let mut error = Self::new(Next::Retry, message);
-        error.retry_after = Some(delay.min(LONGEST_DELAY));
-        error
+        Self::new(Next::RetryAfter(Box::new(delay.min(LONGEST_DELAY))), message)
     }
 
     /// The job failed for good; no further attempt is made.
@@ -179,7 +178,10 @@ impl JobError {
             class: self.class.into_owned(),
             permanent: matches!(self.next, Next::Permanent),
             backtrace: self.backtrace.map(String::from),
-            retry_after_seconds: self.retry_after.map(|delay| delay.as_secs_f64()),
+            retry_after_seconds: match self.next {
+                Next::RetryAfter(delay) => Some(delay.as_secs_f64()),
+                _ => None,
+            },
         }
     }
 
@@ -189,7 +191,6 @@ impl JobError {
             message: message.into(),
             class: Cow::Borrowed("error"),
             backtrace: None,
-            retry_after: None,
             usage: Usage::default(),
         }
     }

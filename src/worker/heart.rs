@@ -79,10 +79,10 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
 
 /// Learns whether dead rows pile up, so that less is written as long as they do.
 async fn look_at_dead_rows(shared: &Shared) {
-    let shed = match tokio::time::timeout(shared.settings.lease_ttl / 10, shared.store.shall_shed()).await {
-        Ok(Ok(shed)) => shed,
+    let patience = shared.settings.lease_ttl / 10;
+    let Ok(Ok(shed)) = tokio::time::timeout(patience, shared.store.shall_shed()).await else {
         // It stays as it is.
-        Ok(Err(_)) | Err(_) => return,
+        return;
     };
     shared.metrics.shedding.set(i64::from(shed));
     if shared.shedding.swap(shed, Ordering::Relaxed) == shed {

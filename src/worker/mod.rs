@@ -13,6 +13,7 @@ mod identity;
 mod lane;
 mod leases;
 mod look;
+mod pulse;
 mod registry;
 mod reporter;
 mod retry;
@@ -38,6 +39,7 @@ use handler::{DynHandler, Erased, Handler};
 use identity::worker_id;
 use lane::Lanes;
 use leases::Leases;
+pub use pulse::Pulse;
 use registry::Registry;
 use retry::until_answered;
 
@@ -141,22 +143,6 @@ struct Shared {
     awaited: tokio::sync::Notify,
     /// Somebody asked the worker to claim no more.
     drain: CancellationToken,
-}
-
-/// Whether the claimer is alive: the last time that it asked Postgres for work and was answered.
-#[derive(Debug, Clone)]
-pub struct Pulse(Arc<std::sync::Mutex<tokio::time::Instant>>);
-
-impl Pulse {
-    fn beat(&self) {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = tokio::time::Instant::now();
-    }
-
-    /// How long ago the claimer was last answered.
-    #[must_use]
-    pub fn age(&self) -> Duration {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).elapsed()
-    }
 }
 
 impl Worker {
@@ -383,7 +369,7 @@ impl WorkerBuilder {
             lanes,
             reports,
             endings,
-            pulse: Pulse(Arc::new(std::sync::Mutex::new(tokio::time::Instant::now()))),
+            pulse: Pulse::new(),
             metrics: metrics.unwrap_or_default(),
             freed: tokio::sync::Notify::new(),
             shedding: std::sync::atomic::AtomicBool::new(false),

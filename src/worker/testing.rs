@@ -120,7 +120,9 @@ pub fn outcome_of(ended: Result<Completion, JobError>) -> (Outcome, Usage) {
             let outcome = match error.next.clone() {
                 Next::Snooze(delay) => Outcome::Snoozed { delay },
                 Next::Wait(wait) => Outcome::Waits { wait: *wait },
-                Next::Retry | Next::Permanent => Outcome::Failed { failure: error.into_failure() },
+                Next::Retry | Next::RetryAfter(_) | Next::Permanent => {
+                    Outcome::Failed { failure: error.into_failure() }
+                }
             };
             (outcome, usage)
         }

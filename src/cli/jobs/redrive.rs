@@ -70,8 +70,9 @@ pub(super) async fn run(args: RedriveArgs) -> Result<(), CliError> {
         return output::line(&answer.text);
     }
     let word = |name: &str| answer.json[name].to_string();
-    output::line(&match args.dry_run {
-        true => format!("{} jobs would be retried", word("matched")),
-        false => format!("{} of {} jobs are retried", word("done"), word("matched")),
+    output::line(&if args.dry_run {
+        format!("{} jobs would be retried", word("matched"))
+    } else {
+        format!("{} of {} jobs are retried", word("done"), word("matched"))
     })
 }
