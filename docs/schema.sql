@@ -438,8 +438,13 @@ CREATE FUNCTION tidemill.cancel(p_job uuid, p_reason text DEFAULT NULL::text, p_
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
-  j jobs := lock_job(p_job);
+  j jobs;
 begin
+  -- Before any job, as everybody does who tells jobs of others.
+  if exists (select from workflows where id = p_job) then
+    perform lock_workflows();
+  end if;
+  j := lock_job(p_job);
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
@@ -3402,12 +3407,13 @@ declare
   told uuid[];
   children uuid[];
 begin
-  perform wake_waits(p_limit);
   if not exists (select from endings) then
+    perform wake_waits(p_limit);
     return 0;
   end if;
   -- One at a time, and none beside those who cancel or retry whole workflows.
   perform lock_workflows();
+  perform wake_waits(p_limit);
   with taken as (
     delete from endings
     where job_id in (select job_id from endings order by at limit p_limit for update skip locked)
@@ -3995,8 +4001,8 @@ CREATE FUNCTION tidemill.sleep_step(p_job uuid, p_lease uuid, p_name text, p_sec
     SET search_path TO 'tidemill'
     AS $$
   -- The time to wake up is fixed at the first call, by the database's clock.
-  select extract(epoch from (s ->> 'output')::timestamptz - clock_timestamp())::double precision
-  from save_step(p_job, p_lease, p_name, to_jsonb(clock_timestamp() + make_interval(secs => p_seconds))) as s
+  select extract(epoch from (s #>> '{output,sleep_until}')::timestamptz - clock_timestamp())::double precision
+  from save_step(p_job, p_lease, p_name, jsonb_build_object('sleep_until', clock_timestamp() + make_interval(secs => p_seconds))) as s
 $$;
 
 COMMENT ON FUNCTION tidemill.sleep_step(p_job uuid, p_lease uuid, p_name text, p_seconds double precision) IS 'How many seconds a durable sleep still lasts, 0 or less when it is over; null if the lease is lost.';

@@ -203,12 +203,13 @@ declare
   told uuid[];
   children uuid[];
 begin
-  perform wake_waits(p_limit);
   if not exists (select from endings) then
+    perform wake_waits(p_limit);
     return 0;
   end if;
   -- One at a time, and none beside those who cancel or retry whole workflows.
   perform lock_workflows();
+  perform wake_waits(p_limit);
   with taken as (
     delete from endings
     where job_id in (select job_id from endings order by at limit p_limit for update skip locked)

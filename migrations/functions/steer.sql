@@ -5,8 +5,13 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  j jobs := lock_job(p_job);
+  j jobs;
 begin
+  -- Before any job, as everybody does who tells jobs of others.
+  if exists (select from workflows where id = p_job) then
+    perform lock_workflows();
+  end if;
+  j := lock_job(p_job);
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;

@@ -78,8 +78,12 @@ async fn act(
     {
         return Err(Problem::invalid("/filter/workflow", "It is no id.").remedy("Send the id of a workflow."));
     }
-    if let Some(Value::String(word)) = filter.get("state") {
-        super::list::states(word)?;
+    if let Some(Value::String(word)) = filter.get("state")
+        && super::list::states(word)?.0.is_none()
+    {
+        let problem = Problem::invalid("/filter/state", "It is shown, not stored.");
+        return Err(problem
+            .remedy("Send a stored state: waiting, available, running, completed, failed or cancelled."));
     }
     if verb != "retry" && request.queue.is_some() {
         return Err(Problem::invalid("/queue", "Only retry moves jobs.").remedy("Leave queue out."));

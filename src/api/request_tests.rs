@@ -93,7 +93,7 @@ fn every_bad_value_is_named() {
         (json!({"retain": "for ever"}), "/retain"),
         (json!({"colour": 1}), "/colour"),
         (json!({"kind": "a", "unique": 1}), "/unique"),
-        (json!({"after": []}), "/after"),
+        (json!({"after": ["x"]}), "/after/0"),
         (json!({"callback_url": "http://localhost"}), "/callback_url"),
         (json!({"id": "00000000-0000-0000-0000-000000000000"}), "/id"),
         (json!({"state": "completed"}), "/state"),

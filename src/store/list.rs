@@ -191,18 +191,20 @@ impl Store {
 }
 
 impl Filter {
-    /// True if every job of the part fits.
+    /// True if every job of the part fits, or those that may are few.
     fn is_plain(&self) -> bool {
         let Self { status, queue, kind, tag, priority, created_after, created_before, .. } = self;
         let Self { finished_after, finished_before, error_contains, workflow, state, .. } = self;
-        // What runs is looked up by its ids.
-        (state.is_none() || *state == Some(JobState::Running))
+        // What runs, and what belongs to a workflow, is looked up by its ids.
+        if workflow.is_some() || *state == Some(JobState::Running) {
+            return true;
+        }
+        state.is_none()
             && [status, queue, kind, tag, error_contains].into_iter().all(Option::is_none)
             && [created_after, created_before, finished_after, finished_before]
                 .into_iter()
                 .all(Option::is_none)
             && priority.is_none()
-            && workflow.is_none()
     }
 
     /// True if only finished jobs can fit.
