@@ -346,11 +346,14 @@ begin
   delete from running where job_id = p_job.id;
   delete from jobs_live where id = p_job.id;
   insert into jobs select (p_job).*;
-  insert into stats_deltas (queue, kind, outcome, jobs, waited, ran)
-  values (
-    p_job.queue, p_job.kind, p_job.state::text, 1,
-    coalesce(p_job.started_at - p_job.run_at, '0'),
-    case when p_job.started_at is not null then p_job.finished_at - p_job.started_at else '0' end);
+  -- A workflow is counted by its jobs.
+  if p_job.kind <> 'tidemill.workflow' then
+    insert into stats_deltas (queue, kind, outcome, jobs, waited, ran)
+    values (
+      p_job.queue, p_job.kind, p_job.state::text, 1,
+      coalesce(p_job.started_at - p_job.run_at, '0'),
+      case when p_job.started_at is not null then p_job.finished_at - p_job.started_at else '0' end);
+  end if;
   delete from waits where job_id = p_job.id;
   if p_job.awaited then
     perform tell('d:');
@@ -1196,7 +1199,8 @@ begin
     else (ahead / slots + 1) * coalesce(seconds, 0)
   end);
   based_on := format('%s jobs ahead, %s slots, %s', ahead, slots,
-    coalesce(format('%s s a run of this kind on average', round(seconds::numeric, 1)), 'no run of this kind in the last day'));
+    case when seconds is null then 'no run of this kind in the last day'
+      else format('%s s a run of this kind on average', round(seconds::numeric, 1)) end);
 end
 $$;
 
@@ -2090,6 +2094,7 @@ begin
     insert into stats_deltas (queue, kind, outcome, jobs)
     select n.queue, n.kind, 'enqueued', count(*)
     from inserted n
+    where n.kind <> 'tidemill.workflow'
     group by n.queue, n.kind
   ),
   lined_up as (

@@ -156,6 +156,7 @@ begin
     insert into stats_deltas (queue, kind, outcome, jobs)
     select n.queue, n.kind, 'enqueued', count(*)
     from inserted n
+    where n.kind <> 'tidemill.workflow'
     group by n.queue, n.kind
   ),
   lined_up as (

@@ -305,7 +305,8 @@ begin
     else (ahead / slots + 1) * coalesce(seconds, 0)
   end);
   based_on := format('%s jobs ahead, %s slots, %s', ahead, slots,
-    coalesce(format('%s s a run of this kind on average', round(seconds::numeric, 1)), 'no run of this kind in the last day'));
+    case when seconds is null then 'no run of this kind in the last day'
+      else format('%s s a run of this kind on average', round(seconds::numeric, 1)) end);
 end
 $$;
 comment on function expected_start(uuid)

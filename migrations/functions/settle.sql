@@ -21,11 +21,14 @@ begin
   delete from running where job_id = p_job.id;
   delete from jobs_live where id = p_job.id;
   insert into jobs select (p_job).*;
-  insert into stats_deltas (queue, kind, outcome, jobs, waited, ran)
-  values (
-    p_job.queue, p_job.kind, p_job.state::text, 1,
-    coalesce(p_job.started_at - p_job.run_at, '0'),
-    case when p_job.started_at is not null then p_job.finished_at - p_job.started_at else '0' end);
+  -- A workflow is counted by its jobs.
+  if p_job.kind <> 'tidemill.workflow' then
+    insert into stats_deltas (queue, kind, outcome, jobs, waited, ran)
+    values (
+      p_job.queue, p_job.kind, p_job.state::text, 1,
+      coalesce(p_job.started_at - p_job.run_at, '0'),
+      case when p_job.started_at is not null then p_job.finished_at - p_job.started_at else '0' end);
+  end if;
   delete from waits where job_id = p_job.id;
   if p_job.awaited then
     perform tell('d:');
