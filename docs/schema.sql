@@ -4784,7 +4784,7 @@ COMMENT ON COLUMN tidemill.events.seq IS 'From 1, without gaps, in the order of 
 
 COMMENT ON COLUMN tidemill.events.attempt IS 'The try during which it happened.';
 
-COMMENT ON COLUMN tidemill.events.type IS 'What happened: progress, log, attempt_failed, retry, snoozed, released, cancel_requested, lease_lost, replaced, extended, expired, or a handler''s own.';
+COMMENT ON COLUMN tidemill.events.type IS 'What happened: progress, log, attempt_failed, retry, snoozed, released, waits, step, spawned, signal, forked, cancel_requested, lease_lost, replaced, extended, expired, or a handler''s own.';
 
 COMMENT ON COLUMN tidemill.events.data IS 'The type''s own fields.';
 

@@ -251,3 +251,5 @@ comment on column audit_log.act is 'The verb.';
 comment on column audit_log.subject is 'On what: job:ID, queue:NAME, limit:NAME, schedule:NAME, workflow:ID, kind:NAME, key:ID.';
 comment on column audit_log.before is 'How it was.';
 comment on column audit_log.after is 'How it is since.';
+
+comment on column events.type is 'What happened: progress, log, attempt_failed, retry, snoozed, released, waits, step, spawned, signal, forked, cancel_requested, lease_lost, replaced, extended, expired, or a handler''s own.';

@@ -98,7 +98,7 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
         Claimed,
         r#"
         with served as materialized (
-          -- Without those that crash in a loop.
+          -- As closed_kinds has it, without the price of a call.
           select array(
             select s.kind
             from unnest($2::text[]) as s (kind)

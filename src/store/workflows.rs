@@ -68,36 +68,24 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn workflows(&self, before: Option<Uuid>, limit: i64) -> Result<Vec<WorkflowSummary>> {
-        Ok(sqlx::query_as!(
-            WorkflowSummary,
-            r#"
-            select
-              w.id,
-              w.name,
-              j.state::text as "status!",
-              w.members,
-              w.done,
-              w.created_at,
-              j.finished_at
-            from workflows w
-            join jobs j on j.id = w.id
-            where j.workflow_id is null
-              and ($1::uuid is null or w.id < $1)
-            order by w.id desc
-            limit $2
-            "#,
-            before,
-            limit,
-        )
-        .fetch_all(self.pool())
-        .await?)
+        self.summaries(None, before, limit).await
     }
 
-    /// One workflow; `None` if there is none with this id.
+    /// One workflow, also one that is a part of another; `None` if there is none with this id.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn workflow(&self, id: Uuid) -> Result<Option<WorkflowSummary>> {
+        Ok(self.summaries(Some(id), None, 1).await?.pop())
+    }
+
+    /// The one of an id, or all that are no part of others.
+    async fn summaries(
+        &self,
+        id: Option<Uuid>,
+        before: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<WorkflowSummary>> {
         Ok(sqlx::query_as!(
             WorkflowSummary,
             r#"
@@ -111,11 +99,17 @@ impl Store {
               j.finished_at
             from workflows w
             join jobs j on j.id = w.id
-            where w.id = $1
+            where ($1::uuid is not null or j.workflow_id is null)
+              and ($1::uuid is null or w.id = $1)
+              and ($2::uuid is null or w.id < $2)
+            order by w.id desc
+            limit $3
             "#,
             id,
+            before,
+            limit,
         )
-        .fetch_optional(self.pool())
+        .fetch_all(self.pool())
         .await?)
     }
 
