@@ -1052,7 +1052,7 @@ begin
         kind text, args jsonb, queue text, priority smallint, run_at timestamptz, delay interval,
         max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
         tags jsonb, metadata jsonb, retain interval, concurrency_key jsonb, fair_key text,
-        "unique" jsonb, expires_at timestamptz, expires_in interval, after jsonb, run_if text)
+        "unique" jsonb, expires_at timestamptz, expires_in interval, after jsonb, run_if text, sealed jsonb)
     )
     select i.*
     from (
@@ -1069,8 +1069,10 @@ begin
         array_agg(extract(epoch from retain)::double precision order by ord) as retains,
         array_agg(
           case
-            when p_options is null then options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, after, run_if)
-            else coalesce(options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, null, null), '{}') || p_options[ord]
+            when p_options is null then options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, after, run_if, sealed)
+            else
+              coalesce(options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, null, null, sealed), '{}')
+              || p_options[ord]
           end
           order by ord) as options
       from wished
@@ -2080,7 +2082,7 @@ begin
       case when j.group_id is null and not j.held then 'available' else 'waiting' end::job_state,
       j.priority, j.max_attempts,
       case when j.group_id is null and not j.held then j.run_at else 'infinity' end,
-      j.args, j.execution_id, j.tags, j.metadata,
+      coalesce(j.options -> 'sealed', j.args), j.execution_id, j.tags, j.metadata,
       j.soft_timeout, j.hard_timeout, j.retain, j.concurrency_keys, j.fair_key, j.group_id,
       case when j.group_id is not null then case when j.held then 'infinity' else j.run_at end end,
       j.expires_at, j.unique_key, j.workflow_id, j.awaited
@@ -2131,7 +2133,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[]) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container}.';
+COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[]) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row.';
 
 CREATE FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) RETURNS bigint
     LANGUAGE sql STABLE
@@ -2203,6 +2205,27 @@ $$;
 
 COMMENT ON FUNCTION tidemill.judge_slot(p_schedule tidemill.schedules, p_slot timestamp with time zone) IS 'Decides by the overlap policy what becomes of a slot that is due, does it and records it. For a schedule whose row the caller has locked.';
 
+CREATE FUNCTION tidemill.keep_artifact(p_path text, p_job uuid, p_lease uuid, p_name text, p_content_type text, p_bytes bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+begin
+  if p_lease is not null then
+    perform from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for share;
+    if not found then
+      return false;
+    end if;
+  end if;
+  insert into artifacts as a (path, job_id, name, content_type, bytes)
+  values (p_path, p_job, p_name, p_content_type, p_bytes)
+  on conflict (path) do update
+  set content_type = excluded.content_type, bytes = excluded.bytes, created_at = clock_timestamp();
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.keep_artifact(p_path text, p_job uuid, p_lease uuid, p_name text, p_content_type text, p_bytes bigint) IS 'Notes a file before it is written, so that none is ever forgotten in the storage; false if the lease is lost. Without a lease it is one of a job that is about to be enqueued.';
+
 CREATE FUNCTION tidemill.keep_config_schedules(p_names text[]) RETURNS SETOF text
     LANGUAGE sql
     SET search_path TO 'tidemill'
@@ -2211,6 +2234,32 @@ CREATE FUNCTION tidemill.keep_config_schedules(p_names text[]) RETURNS SETOF tex
 $$;
 
 COMMENT ON FUNCTION tidemill.keep_config_schedules(p_names text[]) IS 'Removes the schedules that came from a config and are not among these; answers their names.';
+
+CREATE FUNCTION tidemill.left_artifacts(p_limit integer) RETURNS SETOF text
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  a record;
+begin
+  for a in
+    select path, job_id
+    from artifacts
+    where checked_at < now() - interval '1 hour'
+    order by checked_at
+    limit p_limit
+    for update skip locked
+  loop
+    if exists (select from jobs j where j.id = a.job_id) then
+      update artifacts set checked_at = clock_timestamp() where path = a.path;
+    else
+      return next a.path;
+    end if;
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.left_artifacts(p_limit integer) IS 'Files whose job is gone, among those that were not looked at for an hour; the others are marked as looked at.';
 
 CREATE FUNCTION tidemill.let_go(p_job uuid) RETURNS void
     LANGUAGE plpgsql
@@ -2694,7 +2743,7 @@ $$;
 
 COMMENT ON FUNCTION tidemill.note_progress(p_told uuid[]) IS 'Counts members that ended for their workflows: each element of the array is the workflow of one.';
 
-CREATE FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval, p_after jsonb, p_run_if text) RETURNS jsonb
+CREATE FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval, p_after jsonb, p_run_if text, p_sealed jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
   select nullif(
@@ -2707,11 +2756,12 @@ CREATE FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_
       'expires_at', p_expires_at,
       'expires_in_seconds', extract(epoch from p_expires_in),
       'after', nullif(p_after, '[]'),
-      'run_if', p_run_if)),
+      'run_if', p_run_if,
+      'sealed', p_sealed)),
     '{}')
 $$;
 
-COMMENT ON FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval, p_after jsonb, p_run_if text) IS 'What most jobs do not have, as insert_jobs takes it.';
+COMMENT ON FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval, p_after jsonb, p_run_if text, p_sealed jsonb) IS 'What most jobs do not have, as insert_jobs takes it.';
 
 CREATE FUNCTION tidemill.outcome_of(p_job tidemill.jobs) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -3281,6 +3331,52 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.queue_again(p_job tidemill.jobs, p_due timestamp with time zone) IS 'Puts a locked live job back into its queue, due at a time; one of a group goes to its line.';
+
+CREATE FUNCTION tidemill.redact(p_value jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  hidden text[] := array(select key from redacted_keys);
+begin
+  -- Most values have no such key anywhere: one look at the text spares the walk.
+  if p_value is null
+    or not exists (
+      select
+      from unnest(hidden) as h (key)
+      where strpos(translate(lower(p_value::text), '_-', ''), h.key) > 0)
+  then
+    return p_value;
+  end if;
+  return redact_within(p_value, hidden);
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.redact(p_value jsonb) IS 'The value with "[redacted]" in place of what stands under a key of redacted_keys, at any depth.';
+
+CREATE FUNCTION tidemill.redact_within(p_value jsonb, p_hidden text[]) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'tidemill'
+    AS $$
+begin
+  return case jsonb_typeof(p_value)
+    when 'object' then (
+      select coalesce(jsonb_object_agg(
+        f.key,
+        case
+          when translate(lower(f.key), '_-', '') = any(p_hidden) and f.value <> 'null' then '"[redacted]"'
+          else redact_within(f.value, p_hidden)
+        end), '{}')
+      from jsonb_each(p_value) f)
+    when 'array' then (
+      select coalesce(jsonb_agg(redact_within(e.value, p_hidden) order by e.ord), '[]')
+      from jsonb_array_elements(p_value) with ordinality as e (value, ord))
+    else p_value
+  end;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.redact_within(p_value jsonb, p_hidden text[]) IS 'What redact does, for these keys.';
 
 CREATE FUNCTION tidemill.release_slot(p_name text) RETURNS text
     LANGUAGE plpgsql
@@ -4410,7 +4506,7 @@ CREATE FUNCTION tidemill.unique_wishes(p_ids uuid[], p_kinds text[], p_args json
     'fields', (
       select jsonb_object_agg(f.key, f.value)
       from jsonb_each(jsonb_build_object(
-        'args', i.args, 'run_at', d.run_at, 'priority', coalesce(i.priority, k.priority, 5),
+        'args', coalesce(i.options -> 'sealed', i.args), 'run_at', d.run_at, 'priority', coalesce(i.priority, k.priority, 5),
         'max_attempts', coalesce(i.max_attempts, k.max_attempts, 5),
         'tags', coalesce(i.tags, '[]'), 'metadata', i.metadata)) f
       where t.terms -> 'replace' ? f.key))
@@ -4546,6 +4642,32 @@ COMMENT ON COLUMN tidemill.api_keys.revoked_at IS 'When it was revoked.';
 
 COMMENT ON COLUMN tidemill.api_keys.last_used_at IS 'When it was last used, to the minute.';
 
+CREATE TABLE tidemill.artifacts (
+    path text NOT NULL,
+    job_id uuid NOT NULL,
+    name text NOT NULL,
+    content_type text NOT NULL,
+    bytes bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    checked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE tidemill.artifacts IS 'Files of jobs in object storage: what handlers kept, and args and results that are too large for a row. Removed after their job.';
+
+COMMENT ON COLUMN tidemill.artifacts.path IS 'Where it lies below the storage''s address.';
+
+COMMENT ON COLUMN tidemill.artifacts.job_id IS 'Whose it is.';
+
+COMMENT ON COLUMN tidemill.artifacts.name IS 'Its name within the job; the newest of a name counts.';
+
+COMMENT ON COLUMN tidemill.artifacts.content_type IS 'What it is, such as image/png.';
+
+COMMENT ON COLUMN tidemill.artifacts.bytes IS 'Its size.';
+
+COMMENT ON COLUMN tidemill.artifacts.created_at IS 'When it was kept.';
+
+COMMENT ON COLUMN tidemill.artifacts.checked_at IS 'When it was last seen that its job is still there.';
+
 CREATE TABLE tidemill.attempts (
     job_id uuid NOT NULL,
     attempt integer NOT NULL,
@@ -4638,8 +4760,8 @@ CREATE VIEW tidemill.audit_trail AS
     audit_log.db_user,
     audit_log.act,
     audit_log.subject,
-    audit_log.before,
-    audit_log.after
+    tidemill.redact(audit_log.before) AS before,
+    tidemill.redact(audit_log.after) AS after
    FROM tidemill.audit_log;
 
 COMMENT ON VIEW tidemill.audit_trail IS 'What people did to jobs and settings, with who and how it was before.';
@@ -4984,8 +5106,8 @@ CREATE VIEW tidemill.job_history AS
     jobs.last_worker_id AS worker_id,
     jobs.execution_id,
     jobs.tags,
-    jobs.args,
-    jobs.result,
+    tidemill.redact(jobs.args) AS args,
+    tidemill.redact(jobs.result) AS result,
     jobs.error
    FROM tidemill.jobs
   WHERE (jobs.finished_at IS NOT NULL);
@@ -5064,7 +5186,7 @@ CREATE VIEW tidemill.jobs_now AS
     jobs_live.worker_id,
     jobs_live.execution_id,
     jobs_live.tags,
-    jobs_live.args,
+    tidemill.redact(jobs_live.args) AS args,
     (jobs_live.error ->> 'message'::text) AS last_error,
     jobs_live.cancel_requested_at,
     jobs_live.concurrency_keys,
@@ -5261,7 +5383,7 @@ CREATE VIEW tidemill.progress_now AS
     r.queue,
     p.percent,
     p.step,
-    p.data,
+    tidemill.redact(p.data) AS data,
     p.updated_at,
     (now() - r.started_at) AS running_for,
     r.worker_id
@@ -5422,6 +5544,14 @@ CREATE VIEW tidemill.queue_stats AS
      LEFT JOIN tidemill.limits l ON ((l.name = ('queue:'::text || n.name))));
 
 COMMENT ON VIEW tidemill.queue_stats IS 'Each queue: paused or not, its limits, what runs, how much waits for its turn or is due (counted up to 10,000, never more).';
+
+CREATE TABLE tidemill.redacted_keys (
+    key text NOT NULL
+);
+
+COMMENT ON TABLE tidemill.redacted_keys IS 'Names of keys whose values no view and no answer shows; written by the processes from their config.';
+
+COMMENT ON COLUMN tidemill.redacted_keys.key IS 'Lower case, without underscores and hyphens.';
 
 CREATE TABLE tidemill.refinery_schema_history (
     version integer NOT NULL,
@@ -5735,6 +5865,9 @@ ALTER TABLE ONLY tidemill.jobs ATTACH PARTITION tidemill.jobs_live DEFAULT;
 ALTER TABLE ONLY tidemill.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY tidemill.artifacts
+    ADD CONSTRAINT artifacts_pkey PRIMARY KEY (path);
+
 ALTER TABLE ONLY tidemill.attempts
     ADD CONSTRAINT attempts_pkey PRIMARY KEY (job_id, lease_id, finished_at);
 
@@ -5773,6 +5906,9 @@ ALTER TABLE ONLY tidemill.progress
 
 ALTER TABLE ONLY tidemill.queues
     ADD CONSTRAINT queues_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY tidemill.redacted_keys
+    ADD CONSTRAINT redacted_keys_pkey PRIMARY KEY (key);
 
 ALTER TABLE ONLY tidemill.refinery_schema_history
     ADD CONSTRAINT refinery_schema_history_pkey PRIMARY KEY (version);
@@ -5815,6 +5951,10 @@ ALTER TABLE ONLY tidemill.workers
 
 ALTER TABLE ONLY tidemill.workflows
     ADD CONSTRAINT workflows_pkey PRIMARY KEY (id);
+
+CREATE INDEX artifacts_checked ON tidemill.artifacts USING btree (checked_at);
+
+CREATE INDEX artifacts_job ON tidemill.artifacts USING btree (job_id, name, created_at);
 
 CREATE INDEX audit_log_at ON tidemill.audit_log USING btree (at);
 

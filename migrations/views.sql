@@ -15,7 +15,7 @@ select
   worker_id,
   execution_id,
   tags,
-  args,
+  redact(args) as args,
   error ->> 'message' as last_error,
   cancel_requested_at,
   concurrency_keys,
@@ -40,8 +40,8 @@ select
   last_worker_id as worker_id,
   execution_id,
   tags,
-  args,
-  result,
+  redact(args) as args,
+  redact(result) as result,
   error
 from jobs
 where finished_at is not null;
@@ -54,7 +54,7 @@ select
   r.queue,
   p.percent,
   p.step,
-  p.data,
+  redact(p.data) as data,
   p.updated_at,
   now() - r.started_at as running_for,
   r.worker_id
@@ -265,7 +265,7 @@ left join lateral unnest(s.upcoming) as n (slot) on n.slot > now();
 comment on view schedule_next is 'The next five slots of every schedule; one without a slot shows why.';
 
 create view audit_trail as
-select at, who, db_user, act, subject, before, after
+select at, who, db_user, act, subject, redact(before) as before, redact(after) as after
 from audit_log;
 comment on view audit_trail is 'What people did to jobs and settings, with who and how it was before.';
 

@@ -27,6 +27,7 @@ pub mod kinds;
 pub mod metrics;
 pub mod store;
 pub mod testing;
+pub mod vault;
 pub mod worker;
 
 pub use job::after::{After, RunIf};

@@ -102,10 +102,11 @@ comment on function group_of(text[], text) is 'The group of jobs with these keys
 
 -- As it was without jobs to wait for.
 drop function if exists options_of(jsonb, text, jsonb, timestamptz, interval);
+drop function if exists options_of(jsonb, text, jsonb, timestamptz, interval, jsonb, text);
 
 create or replace function options_of(
   p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamptz, p_expires_in interval,
-  p_after jsonb, p_run_if text
+  p_after jsonb, p_run_if text, p_sealed jsonb
 )
 returns jsonb
 language sql
@@ -121,10 +122,11 @@ as $$
       'expires_at', p_expires_at,
       'expires_in_seconds', extract(epoch from p_expires_in),
       'after', nullif(p_after, '[]'),
-      'run_if', p_run_if)),
+      'run_if', p_run_if,
+      'sealed', p_sealed)),
     '{}')
 $$;
-comment on function options_of(jsonb, text, jsonb, timestamptz, interval, jsonb, text) is 'What most jobs do not have, as insert_jobs takes it.';
+comment on function options_of(jsonb, text, jsonb, timestamptz, interval, jsonb, text, jsonb) is 'What most jobs do not have, as insert_jobs takes it.';
 
 create or replace function shown_state(p_state job_state, p_attempt integer, p_run_at timestamptz, p_due_at timestamptz) returns text
 language sql

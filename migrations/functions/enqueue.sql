@@ -142,7 +142,7 @@ begin
       case when j.group_id is null and not j.held then 'available' else 'waiting' end::job_state,
       j.priority, j.max_attempts,
       case when j.group_id is null and not j.held then j.run_at else 'infinity' end,
-      j.args, j.execution_id, j.tags, j.metadata,
+      coalesce(j.options -> 'sealed', j.args), j.execution_id, j.tags, j.metadata,
       j.soft_timeout, j.hard_timeout, j.retain, j.concurrency_keys, j.fair_key, j.group_id,
       case when j.group_id is not null then case when j.held then 'infinity' else j.run_at end end,
       j.expires_at, j.unique_key, j.workflow_id, j.awaited
@@ -193,7 +193,7 @@ begin
 end
 $$;
 comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[])
-  is 'The one way into the jobs table: fills defaults from the kind, refuses draining queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container}.';
+  is 'The one way into the jobs table: fills defaults from the kind, refuses draining queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row.';
 
 create or replace function enqueue_wishes(p_jobs jsonb, p_ids uuid[] default null, p_options jsonb[] default null) returns setof uuid
 language plpgsql
@@ -213,7 +213,7 @@ begin
         kind text, args jsonb, queue text, priority smallint, run_at timestamptz, delay interval,
         max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
         tags jsonb, metadata jsonb, retain interval, concurrency_key jsonb, fair_key text,
-        "unique" jsonb, expires_at timestamptz, expires_in interval, after jsonb, run_if text)
+        "unique" jsonb, expires_at timestamptz, expires_in interval, after jsonb, run_if text, sealed jsonb)
     )
     select i.*
     from (
@@ -230,8 +230,10 @@ begin
         array_agg(extract(epoch from retain)::double precision order by ord) as retains,
         array_agg(
           case
-            when p_options is null then options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, after, run_if)
-            else coalesce(options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, null, null), '{}') || p_options[ord]
+            when p_options is null then options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, after, run_if, sealed)
+            else
+              coalesce(options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, null, null, sealed), '{}')
+              || p_options[ord]
           end
           order by ord) as options
       from wished

@@ -212,7 +212,7 @@ as $$
     'fields', (
       select jsonb_object_agg(f.key, f.value)
       from jsonb_each(jsonb_build_object(
-        'args', i.args, 'run_at', d.run_at, 'priority', coalesce(i.priority, k.priority, 5),
+        'args', coalesce(i.options -> 'sealed', i.args), 'run_at', d.run_at, 'priority', coalesce(i.priority, k.priority, 5),
         'max_attempts', coalesce(i.max_attempts, k.max_attempts, 5),
         'tags', coalesce(i.tags, '[]'), 'metadata', i.metadata)) f
       where t.terms -> 'replace' ? f.key))

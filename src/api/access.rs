@@ -61,6 +61,8 @@ pub const RULES: &[Rule] = &[
     rule("GET", "/api/v1/jobs/{id}/events", FOLLOW),
     rule("GET", "/api/v1/jobs/{id}/result", FOLLOW),
     rule("GET", "/api/v1/jobs/{id}/attempts", FOLLOW),
+    rule("GET", "/api/v1/jobs/{id}/artifacts", FOLLOW),
+    rule("GET", "/api/v1/jobs/{id}/artifacts/{name}", FOLLOW),
     rule("GET", "/api/v1/jobs/{id}/explain", FOLLOW),
     rule("GET", "/api/v1/doctor", READ),
     rule("GET", "/api/v1/audit", ADMIN),

@@ -23,6 +23,7 @@ use super::request::{self, JobRequest};
 use super::state::ApiState;
 use crate::job::new::NewJob;
 use crate::store;
+use crate::store::Store;
 use crate::store::enqueue::{Enqueued, Fate, enqueue_apart};
 use crate::store::find::job_ids_of;
 use crate::store::line::Line;
@@ -76,7 +77,14 @@ pub(super) async fn create_batch(
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Repeatable, Problem> {
-    let items = request::read_batch(&body, state.settings.max_args_bytes)?;
+    let mut items = request::read_batch(&body, state.settings.max_args_bytes)?;
+    for item in &mut items {
+        if let Ok(job) = item
+            && let Err(error) = state.store.keep_args(job).await
+        {
+            *item = Err(error.into());
+        }
+    }
     let status = StatusCode::ACCEPTED;
     let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
         let mut transaction = state.store.pool().begin().await.map_err(store::Error::from)?;
@@ -121,7 +129,7 @@ async fn store_all(
         results.push(match item {
             Err(problem) => BatchResult::refused(&problem),
             Ok(_) => match stored.next() {
-                Some((wish, fate)) => BatchResult::of(wish, fate, &owners, index)?,
+                Some((wish, fate)) => BatchResult::of(&state.store, wish, fate, &owners, index)?,
                 None => return Err(Problem::internal(&"an item of a batch has no fate")),
             },
         });
@@ -133,7 +141,13 @@ async fn store_all(
 
 impl BatchResult {
     /// What became of an acceptable item; `owners` are the jobs that have execution ids.
-    fn of(wish: NewJob, fate: &Fated, owners: &HashMap<String, Uuid>, index: usize) -> Result<Self, Problem> {
+    fn of(
+        store: &Store,
+        wish: NewJob,
+        fate: &Fated,
+        owners: &HashMap<String, Uuid>,
+        index: usize,
+    ) -> Result<Self, Problem> {
         let place = format!("/{index}");
         let enqueued = match fate {
             Ok(enqueued) => enqueued,
@@ -142,7 +156,7 @@ impl BatchResult {
         let owner = wish.execution_id.as_ref().and_then(|name| owners.get(name)).copied();
         match (&enqueued.fate, owner) {
             (Fate::Created, _) => {
-                let job = serde_json::to_value(enqueued.document(wish));
+                let job = serde_json::to_value(store.shown(enqueued.document(wish)));
                 let job = job.map_err(|error| Problem::internal(&error))?;
                 Ok(Self { status: BatchStatus::Created, job: Some(job), problem: None })
             }

@@ -39,9 +39,12 @@ pub(super) async fn steps(
     State(state): State<ApiState>,
     JobId(job_id): JobId,
 ) -> Result<Json<Page<StepRecord>>, Problem> {
-    let steps = state.store.steps(job_id).await?;
+    let mut steps = state.store.steps(job_id).await?;
     if steps.is_empty() {
         find(&state, job_id).await?;
+    }
+    for step in &mut steps {
+        state.store.redact(step.output.as_mut());
     }
     Ok(Page::whole(steps))
 }
@@ -59,9 +62,12 @@ pub(super) async fn signals(
     State(state): State<ApiState>,
     JobId(job_id): JobId,
 ) -> Result<Json<Page<SignalRecord>>, Problem> {
-    let signals = state.store.signals(job_id).await?;
+    let mut signals = state.store.signals(job_id).await?;
     if signals.is_empty() {
         find(&state, job_id).await?;
+    }
+    for signal in &mut signals {
+        state.store.redact(signal.payload.as_mut());
     }
     Ok(Page::whole(signals))
 }

@@ -4,9 +4,14 @@
 use super::job_id::failed;
 use super::problem::{Case, Problem};
 use crate::store;
+use crate::vault::VaultError;
 
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
+        if let store::Error::Vault(reason @ (VaultError::Reserved(_) | VaultError::Unsealable)) = &error {
+            return Problem::invalid("/args", format!("The value cannot be stored: {reason}."))
+                .remedy("Use another name for the key.");
+        }
         if error.is_bad_data() {
             return refused_value(&error);
         }

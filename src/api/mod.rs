@@ -4,6 +4,7 @@
 pub mod access;
 mod after;
 mod answer;
+mod artifacts;
 mod audit;
 pub mod auth;
 mod batch;

@@ -44,13 +44,14 @@ pub(super) async fn create(
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Repeatable, Problem> {
-    let wish = request::read_one(&body, state.settings.max_args_bytes)?;
+    let mut wish = request::read_one(&body, state.settings.max_args_bytes)?;
+    state.store.keep_args(&mut wish).await?;
     let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
         let enqueued = state.enqueuer.enqueue(wish.clone(), body.len()).await?;
         return match enqueued.fate {
-            Fate::Created => taken(&enqueued, wish),
+            Fate::Created => taken(&state, &enqueued, wish),
             Fate::Existing | Fate::Replaced => {
-                Ok(answered(existing(state.store.pool(), enqueued.id).await?, false))
+                Ok(answered(existing(&state.store, state.store.pool(), enqueued.id).await?, false))
             }
             _ => Err(refusal_now(&state, &wish, &enqueued).await?),
         };
@@ -65,8 +66,10 @@ async fn create_once(state: &ApiState, wish: NewJob, mut work: Work) -> Result<R
     let strict = state.settings.strict_kinds;
     let enqueued = enqueue(work.line(), std::slice::from_ref(&wish), strict).await?.remove(0);
     let answer = match enqueued.fate {
-        Fate::Created => taken(&enqueued, wish)?,
-        Fate::Existing | Fate::Replaced => answered(existing(work.line(), enqueued.id).await?, false),
+        Fate::Created => taken(state, &enqueued, wish)?,
+        Fate::Existing | Fate::Replaced => {
+            answered(existing(&state.store, work.line(), enqueued.id).await?, false)
+        }
         _ => {
             drop(work);
             return Err(refusal_now(state, &wish, &enqueued).await?);
@@ -77,8 +80,9 @@ async fn create_once(state: &ApiState, wish: NewJob, mut work: Work) -> Result<R
     Ok(answer)
 }
 
-fn taken(enqueued: &Enqueued, wish: NewJob) -> Result<Repeatable, Problem> {
-    let body = serde_json::to_value(enqueued.document(wish)).map_err(|error| Problem::internal(&error))?;
+fn taken(state: &ApiState, enqueued: &Enqueued, wish: NewJob) -> Result<Repeatable, Problem> {
+    let body = serde_json::to_value(state.store.shown(enqueued.document(wish)))
+        .map_err(|error| Problem::internal(&error))?;
     Ok(answered(body, false))
 }
 

@@ -121,6 +121,24 @@ impl<S: Send + Sync> FromRequestParts<S> for SignalName {
     }
 }
 
+/// A job and the name of one of its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArtifactName {
+    /// The job.
+    pub job: JobName,
+    /// The file.
+    pub name: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ArtifactName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let SignalName { job, name } = SignalName::from_request_parts(parts, state).await?;
+        Ok(Self { job, name })
+    }
+}
+
 /// The id of a worker in a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerName(pub String);

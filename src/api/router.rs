@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
-    audit, batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds, limits, list, metrics,
-    new_job, page, problem, queues, schedules, stats, verbs, worker, workers, workflows,
+    artifacts, audit, batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds, limits,
+    list, metrics, new_job, page, problem, queues, schedules, stats, verbs, worker, workers, workflows,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -59,6 +59,8 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(failures::list))
         .routes(routes!(jobs::show, verbs::delete))
         .routes(routes!(jobs::attempts))
+        .routes(routes!(artifacts::list))
+        .routes(routes!(artifacts::read))
         .routes(routes!(explain::explain))
         .routes(routes!(explain::doctor))
         .routes(routes!(audit::list))

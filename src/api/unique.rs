@@ -11,6 +11,7 @@ use super::problem::Problem;
 use super::request::DurationInput;
 use crate::job::document::JobDocument;
 use crate::job::unique::Unique;
+use crate::store::Store;
 use crate::store::find::find_jobs_in;
 
 /// When a job is the only one. Without `key` its kind and what `by` names make the key.
@@ -62,10 +63,15 @@ pub(super) fn read(field: &str, wish: &Value) -> Result<Unique, Problem> {
 }
 
 /// The answer that shows the existing job.
-pub(super) async fn existing(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Value, Problem> {
+pub(super) async fn existing(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    id: Uuid,
+) -> Result<Value, Problem> {
     let Some(job) = find_jobs_in(executor, &[id]).await?.into_iter().next() else {
         return Err(Problem::unavailable("The job that had the unique key was just deleted.", &id));
     };
+    let job = store.shown(job);
     serde_json::to_value(ExistingJob { existing: true, job }).map_err(|error| Problem::internal(&error))
 }
 

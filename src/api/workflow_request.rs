@@ -10,7 +10,7 @@ use super::check;
 use super::problem::Problem;
 use super::request::{DurationInput, JobRequest};
 use crate::job::after::RunIf;
-use crate::job::workflow::{Member, Node, Workflow};
+use crate::job::workflow::{Member, Node, Then, Workflow};
 
 const NAME_CHARACTERS: usize = 200;
 /// As deep as the database goes, and one more that it refuses.
@@ -96,9 +96,7 @@ impl WorkflowRequest {
         if let Some(arg) = checked_arg("", self.pass_as)? {
             fields.insert("as".into(), arg.into());
         }
-        if let Some(then) = self.then {
-            fields.insert("then".into(), read_then(then, max_args_bytes)?);
-        }
+        let then = self.then.map(|then| read_then(then, max_args_bytes)).transpose()?;
         if let Some(OnFailure::Cancel) = self.on_failure {
             fields.insert("on_failure".into(), "cancel".into());
         }
@@ -118,6 +116,7 @@ impl WorkflowRequest {
                         .map_err(|problem| problem.under(&format!("/{form}/{index}")))
                 })
                 .collect::<Result<_, _>>()?,
+            then,
             fields,
         })
     }
@@ -150,15 +149,11 @@ fn read_member(mut node: Map<String, Value>, max_args_bytes: usize, depth: usize
 }
 
 /// The job behind a group.
-fn read_then(mut then: Map<String, Value>, max_args_bytes: usize) -> Result<Value, Problem> {
+fn read_then(mut then: Map<String, Value>, max_args_bytes: usize) -> Result<Then, Problem> {
     let arg = then.remove("as").map(|arg| field::<String>(arg, "/then/as")).transpose()?;
     let arg = checked_arg("/then", arg)?;
     let job = field::<JobRequest>(Value::Object(then), "/then")?.into_new_job(max_args_bytes);
-    let mut job = job.map_err(|problem| problem.under("/then"))?.wish();
-    if let Some(arg) = arg {
-        job.insert("as".into(), arg.into());
-    }
-    Ok(Value::Object(job))
+    Ok(Then { job: Box::new(job.map_err(|problem| problem.under("/then"))?), arg })
 }
 
 /// A part of the body as what it must be.

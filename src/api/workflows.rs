@@ -67,7 +67,8 @@ pub(super) async fn create(
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Repeatable, Problem> {
-    let workflow = parse::<WorkflowRequest>(&body)?.checked(state.settings.max_args_bytes)?;
+    let mut workflow = parse::<WorkflowRequest>(&body)?.checked(state.settings.max_args_bytes)?;
+    workflow.each_job(&mut |job| state.store.seal_args(job))?;
     let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
         let id = state.store.create_workflow(&workflow).await?;
         return answered(&find(&state, id).await?);
@@ -77,7 +78,7 @@ pub(super) async fn create(
         Begun::Work(mut work) => {
             let id = create_workflow(work.line(), &workflow.spec()).await?;
             let job = find_jobs_in(work.line(), &[id]).await?.pop().ok_or_else(|| unknown(id))?;
-            let answer = answered(&job)?;
+            let answer = answered(&state.store.shown(job))?;
             work.answer(&answer.body).await?;
             Ok(answer)
         }

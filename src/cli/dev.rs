@@ -15,6 +15,7 @@ use super::error::CliError;
 use super::http::{self, Routes};
 use super::patience::once_it_answers;
 use super::process::{Process, failed, joined, page_url, store_options};
+use super::vault::folder_url;
 use super::{GlobalArgs, settings, timetable, workforce};
 use crate::config::Config;
 use crate::embedded::{self, EmbeddedPostgres};
@@ -41,10 +42,13 @@ pub(super) struct DevArgs {
 
 pub(super) async fn run(args: DevArgs, global: &GlobalArgs) -> Result<(), CliError> {
     let flags = settings::listen_flag(args.listen, &["api", "listen"]);
-    let config = settings::load(args.config.clone(), global, flags)?;
+    let mut config = settings::load(args.config.clone(), global, flags)?;
     fs::create_dir_all(&args.data_dir).map_err(|error| {
         CliError::Failed(format!("cannot make the data folder {}: {error}", args.data_dir.display()))
     })?;
+    if config.storage.url.is_none() && cfg!(feature = "storage") {
+        config.storage.url = Some(folder_url(&args.data_dir.join("artifacts"))?);
+    }
     if let Some(url) = config.database.url.as_ref().map(|url| url.0.clone()) {
         return everything(&args, &config, url).await;
     }
@@ -83,7 +87,7 @@ pub(super) async fn run(args: DevArgs, global: &GlobalArgs) -> Result<(), CliErr
 
 /// All roles on one database, until a signal.
 async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), CliError> {
-    let options = store_options(config, url.clone());
+    let options = store_options(config, url.clone())?;
     once_it_answers(|| migrate(&options)).await?;
     let mut process = Process::open(options).await?;
     process.declare(config).await?;
@@ -106,7 +110,8 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     write_urls(&args.data_dir, &page, &url)?;
     let mut banner = Vec::new();
     for kind in &args.enqueue {
-        let job = NewJob::new(kind, Map::new());
+        let mut job = NewJob::new(kind, Map::new());
+        process.store.keep_args(&mut job).await.map_err(failed)?;
         enqueue(process.store.pool(), std::slice::from_ref(&job), false).await.map_err(failed)?;
         banner.push(format!("{kind:>14}  {page}/jobs/{}", job.id));
     }

@@ -108,7 +108,7 @@ pub(super) async fn run(args: KeysArgs, global: &GlobalArgs) -> Result<(), CliEr
 /// The store, migrated: the first key is often made before the first start.
 async fn open(database: DatabaseArgs, global: &GlobalArgs) -> Result<Store, CliError> {
     let config = database.load(global, vec![])?;
-    let options = store_options(&config, database_url(&config)?);
+    let options = store_options(&config, database_url(&config)?)?;
     migrate(&options).await.map_err(failed)?;
     Store::connect(options).map_err(failed)
 }

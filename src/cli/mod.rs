@@ -27,6 +27,7 @@ mod settings;
 mod signals;
 mod time;
 mod timetable;
+mod vault;
 mod worker;
 mod workers;
 mod workflows;

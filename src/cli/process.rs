@@ -12,6 +12,7 @@ use super::declare;
 use super::error::CliError;
 use super::patience::once_it_answers;
 use super::signals;
+use super::vault::vault;
 use crate::config::Config;
 use crate::keeper::{self, KeeperSettings};
 use crate::metrics::Metrics;
@@ -24,16 +25,17 @@ use crate::worker::{Shutdown, Worker};
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How to reach the database that a config names, or the given one.
-pub(super) fn store_options(config: &Config, url: String) -> Options {
+pub(super) fn store_options(config: &Config, url: String) -> Result<Options, CliError> {
     let database = &config.database;
-    Options {
+    Ok(Options {
         url,
         listen_url: database.listen_url.as_ref().map(|url| url.0.clone()),
         schema: database.schema.0.clone(),
         max_connections: database.max_connections,
         statement_timeout: database.statement_timeout,
         pgbouncer: database.pgbouncer,
-    }
+        vault: vault(config)?,
+    })
 }
 
 /// The database URL of the config; the commands other than `dev` need one.
@@ -83,6 +85,7 @@ impl Process {
 
     /// Writes what the config declares for all workers.
     pub(super) async fn declare(&self, config: &Config) -> Result<(), CliError> {
+        self.store.declare_redacted().await.map_err(failed)?;
         declare::limits(&self.store, config).await
     }
 

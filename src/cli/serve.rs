@@ -24,7 +24,7 @@ pub(super) struct ServeArgs {
 
 pub(super) async fn run(args: ServeArgs, global: &GlobalArgs) -> Result<(), CliError> {
     let config = args.database.load(global, listen_flag(args.listen, &["api", "listen"]))?;
-    let options = store_options(&config, database_url(&config)?);
+    let options = store_options(&config, database_url(&config)?)?;
     once_it_answers(|| migrate(&options)).await?;
     let mut process = Process::open(options).await?;
     process.declare(&config).await?;

@@ -29,7 +29,7 @@ pub(super) async fn run(args: WorkerArgs, global: &GlobalArgs) -> Result<(), Cli
     if !args.queues.is_empty() {
         config.serve_only(&args.queues);
     }
-    let mut process = Process::open(store_options(&config, database_url(&config)?)).await?;
+    let mut process = Process::open(store_options(&config, database_url(&config)?)?).await?;
     process.declare(&config).await?;
     process.keep(&config);
     let worker = workforce::worker(&config, &process)?;

@@ -24,14 +24,15 @@ pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSectio
 pub use reference::reference;
 pub use schedule::ScheduleSection;
 pub use settings::{
-    ApiSection, BackoffSection, BreakerSection, DatabaseSection, EmbeddedSection, KeeperSection, KindKeys,
-    LimitSection, LogSection, QueueSection, ScheduleKeys, WorkerSection,
+    ApiSection, BackoffSection, BreakerSection, DatabaseSection, EmbeddedSection, EncryptionSection,
+    KeeperSection, KindKeys, LimitSection, LogSection, QueueSection, RedactionSection, ScheduleKeys,
+    StorageSection, WorkerSection,
 };
 pub use source::Flag;
 pub use types::{
     ByteSize, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter, LogFormat, MissedWord,
-    NAME_RULE, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret, Time, VariableName,
-    VariableText, WebOrigin, Words, is_name,
+    NAME_RULE, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, SealingKey, Secret, StorageUrl,
+    Time, VariableName, VariableText, WebOrigin, Words, is_name,
 };
 
 use section::{Reader, Table};
@@ -46,6 +47,9 @@ pub struct Config {
     pub api: ApiSection,
     pub worker: WorkerSection,
     pub keeper: KeeperSection,
+    pub storage: StorageSection,
+    pub encryption: EncryptionSection,
+    pub redaction: RedactionSection,
     pub log: LogSection,
     pub queues: BTreeMap<String, QueueSection>,
     pub limits: BTreeMap<String, LimitSection>,
@@ -143,6 +147,9 @@ impl Config {
             api: reader.section("api"),
             worker: reader.section("worker"),
             keeper: reader.section("keeper"),
+            storage: reader.section("storage"),
+            encryption: reader.section("encryption"),
+            redaction: reader.section("redaction"),
             log: reader.section("log"),
             queues: named(reader, "queues", |reader, name| Some(reader.section(name))),
             limits: named(reader, "limits", |reader, name| Some(reader.section(name))),
@@ -153,6 +160,8 @@ impl Config {
         };
         let programs_dir = config.embedded.programs_dir.take();
         config.embedded.programs_dir = programs_dir.map(|dir| config.folder.join(dir));
+        let keys_file = config.encryption.keys_file.take();
+        config.encryption.keys_file = keys_file.map(|file| config.folder.join(file));
         checks::check(&config, reader);
         let keys: Vec<_> = PLACES.iter().map(|place| place.key).collect();
         reader.refuse_rest(&keys);

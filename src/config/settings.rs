@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
     ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
-    LogFilter, LogFormat, MissedWord, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret,
-    Time, VariableName, VariableText, WebOrigin, Words,
+    LogFilter, LogFormat, MissedWord, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, SealingKey,
+    Secret, StorageUrl, Time, VariableName, VariableText, WebOrigin, Words,
 };
 use crate::job::limit::{LimitSettings, OnFull, Rate};
 use crate::job::unique::Unique;
@@ -92,6 +92,40 @@ section! {
         sweep: Duration where "100ms"..="10m" = "5s";
         /// How long finished jobs and their events stay.
         retention: Duration where "1h"..="36500d" = "30d";
+    }
+}
+
+section! {
+    /// Object storage, for args and results that are too large for a row and for the files that jobs keep.
+    StorageSection {
+        /// Where it is: `s3://bucket/prefix`, `gs://bucket`, `az://container`, or `file:///folder`. Absent: `dev` keeps files in
+        /// its data folder; elsewhere there is none, and what is too large is refused.
+        url: Option<StorageUrl> = none;
+        /// Options of the storage by the names of the `object_store` crate, such as `aws_access_key_id`, `aws_endpoint` or
+        /// `allow_http`. Those that stand in the environment as `AWS_…`, `GOOGLE_…` and `AZURE_…` are read as well.
+        options: BTreeMap<VariableName, VariableText> = "{}";
+        /// Args and results of more JSON than this go there.
+        inline_bytes: ByteSize where "1KiB"..="1MiB" = "256KiB";
+    }
+}
+
+section! {
+    /// Encryption of args and results where they lie, in rows and in object storage.
+    EncryptionSection {
+        /// Keys as `name:base64`, of 32 random bytes each (`openssl rand -base64 32`). The first seals, all open: to change keys
+        /// put a new one in front and keep the old one as long as jobs of its time are kept. Absent: nothing is sealed.
+        keys: Vec<SealingKey> = "[]";
+        /// A file with such keys, one a line, before those of `keys`.
+        keys_file: Option<PathBuf> = none;
+    }
+}
+
+section! {
+    /// What nobody sees but handlers.
+    RedactionSection {
+        /// Names of keys whose values no answer, event, page or view shows, at any depth of args, results, metadata and event data.
+        /// Case, underscores and hyphens do not matter.
+        keys: Vec<String> = "password,passwd,secret,client_secret,api_key,access_key,private_key,access_token,refresh_token,authorization";
     }
 }
 
@@ -418,6 +452,9 @@ mod tests {
         defaults::<ApiSection>();
         defaults::<WorkerSection>();
         defaults::<KeeperSection>();
+        defaults::<StorageSection>();
+        defaults::<EncryptionSection>();
+        defaults::<RedactionSection>();
         defaults::<LogSection>();
         defaults::<QueueSection>();
         defaults::<LimitSection>();

@@ -14,6 +14,7 @@ use url::Url;
 use super::json::json;
 use super::value::Setting;
 use crate::job::limit::OnFull;
+use crate::vault::Keyring;
 
 /// What a queue or a kind may be called.
 pub const NAME_RULE: &str = "a name of 1 to 63 letters (a-z, A-Z), digits, dots, underscores and hyphens that starts with a letter or digit";
@@ -123,6 +124,20 @@ text_type!(
     ErrorClass,
     "text of 1 to 200 characters",
     |text| (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+);
+text_type!(
+    /** Where object storage is. */
+    StorageUrl,
+    "a URL such as s3://bucket/prefix, gs://bucket, az://container or file:///folder",
+    |text| Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "s3" | "s3a" | "gs" | "az" | "azure" | "abfs" | "abfss" | "file")
+    })
+);
+text_type!(
+    /** A key that seals, with its name. */
+    secret SealingKey,
+    "name:base64 of 32 bytes",
+    |text| Keyring::read(&[text.to_owned()]).is_ok()
 );
 text_type!(/** A key that only the two ends know. */ secret Secret, "text", |text| !text.is_empty());
 text_type!(

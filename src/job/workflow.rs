@@ -28,6 +28,7 @@ pub struct Workflow {
     pub(crate) name: String,
     pub(crate) form: &'static str,
     pub(crate) members: Vec<Member>,
+    pub(crate) then: Option<Then>,
     pub(crate) fields: Map<String, Value>,
 }
 
@@ -38,6 +39,14 @@ pub(crate) struct Member {
     pub(crate) node: Node,
     pub(crate) after: Vec<Value>,
     pub(crate) run_if: Option<RunIf>,
+}
+
+/// The job behind a group.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Then {
+    pub(crate) job: Box<NewJob>,
+    /// As which arg it gets the results.
+    pub(crate) arg: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -68,7 +77,8 @@ impl Workflow {
     fn of(name: impl Into<String>, form: &'static str, jobs: impl IntoIterator<Item = NewJob>) -> Self {
         let member =
             |job| Member { name: None, node: Node::Job(Box::new(job)), after: Vec::new(), run_if: None };
-        Self { name: name.into(), form, members: jobs.into_iter().map(member).collect(), fields: Map::new() }
+        let members = jobs.into_iter().map(member).collect();
+        Self { name: name.into(), form, members, then: None, fields: Map::new() }
     }
 
     /// Adds a job.
@@ -126,7 +136,7 @@ impl Workflow {
     /// After a group: a job that gets the results as the arg `results`.
     #[must_use]
     pub fn then(mut self, job: &NewJob) -> Self {
-        self.fields.insert("then".into(), Value::Object(job.template()));
+        self.then = Some(Then { job: Box::new(job.clone()), arg: None });
         self
     }
 
@@ -144,11 +154,35 @@ impl Workflow {
         self
     }
 
+    /// Does something to each of its jobs, and those of nested ones.
+    ///
+    /// # Errors
+    /// The first of `act`.
+    pub fn each_job<E>(&mut self, act: &mut impl FnMut(&mut NewJob) -> Result<(), E>) -> Result<(), E> {
+        for member in &mut self.members {
+            match &mut member.node {
+                Node::Job(job) => act(job)?,
+                Node::Nested(workflow) => workflow.each_job(act)?,
+            }
+        }
+        match &mut self.then {
+            Some(then) => act(&mut then.job),
+            None => Ok(()),
+        }
+    }
+
     /// As the SQL function `create_workflow` takes it.
     #[must_use]
     pub fn spec(&self) -> Value {
         let mut spec = self.fields.clone();
         spec.insert("name".into(), self.name.clone().into());
+        if let Some(then) = &self.then {
+            let mut job = then.job.wish();
+            if let Some(arg) = &then.arg {
+                job.insert("as".into(), arg.clone().into());
+            }
+            spec.insert("then".into(), Value::Object(job));
+        }
         spec.insert(self.form.into(), self.members.iter().map(Member::spec).collect());
         Value::Object(spec)
     }

@@ -1,6 +1,7 @@
 //! Keeps house: one duty a file, each on its own timer, each safe to run in any number of processes at
 //! once. Needs no leader, for every duty is idempotent and judged by the database.
 
+mod artifacts;
 mod causes;
 mod partitions;
 mod resolve;
@@ -44,6 +45,7 @@ pub async fn run(
         every(settings.sweep, &stop, || sweep::sweep(&store, &notifier)),
         every(Duration::from_mins(10), &stop, || partitions::keep(&store, settings.retention)),
         every(Duration::from_secs(30), &stop, || causes::count(&store)),
+        every(Duration::from_mins(1), &stop, || artifacts::clear(&store)),
         every(Duration::from_secs(10), &stop, || stats::fold(&store)),
         scheduler::run(&store, &wakes, &stop),
         resolve::run(&store, &wakes, &stop),

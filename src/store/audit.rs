@@ -42,7 +42,7 @@ impl Store {
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<Act>> {
-        Ok(sqlx::query_as!(
+        let mut acts = sqlx::query_as!(
             Act,
             r#"
             select
@@ -67,6 +67,11 @@ impl Store {
             limit,
         )
         .fetch_all(self.pool())
-        .await?)
+        .await?;
+        for act in &mut acts {
+            self.redact(act.before.as_mut());
+            self.redact(act.after.as_mut());
+        }
+        Ok(acts)
     }
 }

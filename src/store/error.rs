@@ -25,6 +25,9 @@ pub enum Error {
     /// The schema is not one that this binary can use.
     #[error("schema {schema} is at migration {found}, this binary knows {known} and cannot use it: {advice}")]
     UnknownSchema { schema: String, found: i32, known: i32, advice: &'static str },
+    /// A value could not be sealed, opened, or kept outside of its row.
+    #[error(transparent)]
+    Vault(#[from] crate::vault::VaultError),
 }
 
 impl Error {
@@ -32,7 +35,11 @@ impl Error {
     /// a deadlock or timeout was resolved against us.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        let Self::Database(error) = self else { return matches!(self, Self::NoAnswer { .. }) };
+        let error = match self {
+            Self::Database(error) => error,
+            Self::Vault(error) => return error.is_transient(),
+            other => return matches!(other, Self::NoAnswer { .. }),
+        };
         match error {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)

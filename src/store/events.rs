@@ -42,7 +42,7 @@ impl Store {
         types: &[String],
         limit: i64,
     ) -> Result<Vec<Event>> {
-        Ok(sqlx::query_as!(
+        let events = sqlx::query_as!(
             Event,
             r#"
             select
@@ -65,7 +65,8 @@ impl Store {
             limit,
         )
         .fetch_all(self.pool())
-        .await?)
+        .await?;
+        Ok(self.redacted(events))
     }
 
     /// Events of several jobs in one statement: of each the next ones above its number, at most
@@ -75,7 +76,7 @@ impl Store {
     /// When the database fails.
     pub async fn events_behind(&self, positions: &[(Uuid, i64)], limit_each: i64) -> Result<Vec<Event>> {
         let (jobs, afters): (Vec<Uuid>, Vec<i64>) = positions.iter().copied().unzip();
-        Ok(sqlx::query_as!(
+        let events = sqlx::query_as!(
             Event,
             r#"
             select
@@ -107,7 +108,15 @@ impl Store {
             limit_each,
         )
         .fetch_all(self.pool())
-        .await?)
+        .await?;
+        Ok(self.redacted(events))
+    }
+
+    fn redacted(&self, mut events: Vec<Event>) -> Vec<Event> {
+        for event in &mut events {
+            self.redact(Some(&mut event.data));
+        }
+        events
     }
 
     /// Where the given jobs stand; those that do not exist are missing.

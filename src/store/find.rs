@@ -24,7 +24,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn find_jobs(&self, ids: &[Uuid]) -> Result<Vec<JobDocument>> {
-        find_jobs_in(self.pool(), ids).await
+        let found = find_jobs_in(self.pool(), ids).await?;
+        Ok(found.into_iter().map(|job| self.shown(job)).collect())
     }
 
     /// The job that a caller's name stands for.
@@ -38,7 +39,7 @@ impl Store {
     }
 }
 
-/// As [`Store::find_jobs`], on a connection of the caller's.
+/// As [`Store::find_jobs`], on a connection of the caller's, and as the jobs are stored: neither opened nor redacted.
 ///
 /// # Errors
 /// When the database fails.

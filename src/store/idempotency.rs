@@ -1,10 +1,13 @@
 //! Idempotency: the stored first answers to requests that may be repeated. The key, the work and the
 //! answer commit together, so a key without its work cannot exist.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::line::{Line, Transaction};
 use super::{Result, Store};
+use crate::vault::{Field, Vault};
 
 /// What is known of a key.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +78,7 @@ pub enum Turn {
 pub struct Work {
     transaction: Transaction<'static>,
     key: String,
+    vault: Arc<Vault>,
 }
 
 impl Work {
@@ -88,7 +92,9 @@ impl Work {
     /// # Errors
     /// When the database fails; then the work is undone.
     pub async fn answer(mut self, answer: &Value) -> Result<()> {
-        store_answer(self.transaction.line(), &self.key, answer).await?;
+        // It shows args, so it is sealed where they are.
+        let answer = self.vault.keyring.seal(Field::Answer, rand::random(), answer)?;
+        store_answer(self.transaction.line(), &self.key, &answer).await?;
         Ok(self.transaction.commit().await?)
     }
 }
@@ -101,8 +107,8 @@ impl Store {
     pub async fn take_turn(&self, key: &str, request_hash: &[u8]) -> Result<Turn> {
         let mut transaction = self.pool().begin().await?;
         Ok(match take_key(transaction.line(), key, request_hash).await? {
-            Known::New => Turn::Ours(Work { transaction, key: key.to_owned() }),
-            Known::Answered(answer) => Turn::Answered(answer),
+            Known::New => Turn::Ours(Work { transaction, key: key.to_owned(), vault: self.vault().clone() }),
+            Known::Answered(answer) => Turn::Answered(self.vault().open(answer)?),
             Known::OtherRequest => Turn::OtherRequest,
         })
     }

@@ -142,7 +142,7 @@ impl Store {
             None if filter.status.is_none() => page!(self, filter, window, "where true"),
             _ => page!(self, filter, window, "where finished_at is null"),
         };
-        Ok(rows.into_iter().map(Into::into).collect())
+        Ok(rows.into_iter().map(|row| self.shown(row.into())).collect())
     }
 
     /// The id with which a stretch of so many rows of the part ends; `None` if it has fewer.

@@ -17,6 +17,7 @@ mod embedded {
 /// In this order: those of the language SQL call only what stands before them.
 const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/common.sql"),
+    include_str!("../../migrations/functions/redact.sql"),
     include_str!("../../migrations/functions/events.sql"),
     include_str!("../../migrations/functions/audit.sql"),
     include_str!("../../migrations/functions/unique.sql"),
@@ -37,6 +38,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/queues.sql"),
     include_str!("../../migrations/functions/stats.sql"),
     include_str!("../../migrations/functions/house.sql"),
+    include_str!("../../migrations/functions/artifacts.sql"),
     include_str!("../../migrations/functions/schedules.sql"),
     include_str!("../../migrations/functions/doctor.sql"),
 ];

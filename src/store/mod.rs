@@ -3,6 +3,7 @@
 
 pub mod actor;
 pub mod admit;
+pub mod artifacts;
 pub mod attempts;
 pub mod audit;
 pub mod bulk;
@@ -37,6 +38,7 @@ pub mod ping;
 pub mod pool;
 pub mod queues;
 mod readable;
+pub mod redaction;
 pub mod remote_worker;
 pub mod report;
 pub mod resolve;
@@ -51,6 +53,7 @@ pub mod stats;
 pub mod steps;
 pub mod sweep;
 pub mod time_travel;
+pub mod values;
 pub mod workers;
 pub mod workflows;
 
@@ -59,6 +62,8 @@ use std::time::Duration;
 
 pub use error::{Error, Result};
 pub use pool::Pool;
+
+use crate::vault::Vault;
 
 /// The statements of the hot path know by which index they go; with the rest off, stale statistics
 /// cannot tempt the planner to read a whole backlog.
@@ -85,6 +90,8 @@ pub struct Options {
     /// True where `url` leads through a pooler in transaction mode: each statement then runs in a transaction of its
     /// own with its settings, and without `listen_url` nothing listens.
     pub pgbouncer: bool,
+    /// What seals, stores and redacts the JSON of jobs.
+    pub vault: Arc<Vault>,
 }
 
 impl Options {
@@ -98,6 +105,7 @@ impl Options {
             max_connections: 10,
             statement_timeout: Duration::from_secs(30),
             pgbouncer: false,
+            vault: Arc::default(),
         }
     }
 }
@@ -138,6 +146,12 @@ impl Store {
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// What seals, stores and redacts the JSON of jobs.
+    #[must_use]
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.options.vault
     }
 
     /// Two connections that nothing else can use up, for claims, heartbeats and wake-ups; their commits

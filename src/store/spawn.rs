@@ -50,7 +50,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn ends_of(&self, jobs: &[Uuid]) -> Result<Vec<Ended>> {
-        Ok(sqlx::query_as!(
+        let mut ended = sqlx::query_as!(
             Ended,
             r#"
             select
@@ -65,6 +65,13 @@ impl Store {
             jobs
         )
         .fetch_all(self.pool())
-        .await?)
+        .await?;
+        for end in &mut ended {
+            end.result = match end.result.take() {
+                Some(result) => Some(self.open_value(result).await?),
+                None => None,
+            };
+        }
+        Ok(ended)
     }
 }

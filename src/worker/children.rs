@@ -17,6 +17,8 @@ impl Context {
     /// # Errors
     /// When the database fails or refuses the job, or the lease is lost: end the attempt with it.
     pub async fn spawn(&self, name: &str, job: &NewJob) -> Result<Uuid, JobError> {
+        let mut job = job.clone();
+        self.store()?.seal_args(&mut job)?;
         self.spawn_child(name, Value::Object(job.wish()), false).await
     }
 
@@ -25,6 +27,8 @@ impl Context {
     /// # Errors
     /// As [`Context::spawn`].
     pub async fn spawn_workflow(&self, name: &str, workflow: &Workflow) -> Result<Uuid, JobError> {
+        let mut workflow = workflow.clone();
+        workflow.each_job(&mut |job| self.store()?.seal_args(job).map_err(JobError::from))?;
         self.spawn_child(name, workflow.spec(), true).await
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
@@ -18,10 +18,12 @@ use super::lane::Waiting;
 use super::leases::Orders;
 use super::registry::Served;
 use crate::job::attempt::{Failure, Outcome, StopReason, Usage};
+use crate::job::event::EventDraft;
 use crate::job::text::storable_json;
+use crate::store::Error;
 
-/// The largest result that is kept in the job's row.
-const RESULT_LIMIT_BYTES: usize = 1024 * 1024;
+/// How long a job waits whose args could not be read, for want of a key or of the storage.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(30);
 
 /// Runs one claimed job to its end.
 pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
@@ -32,8 +34,12 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         shared.leases.remove(job_id, lease_id);
         return;
     };
-    if !job.args.is_object() {
-        let error = JobError::permanent(format!("the args cannot be used: {}", job.args)).class("bad_args");
+    let args = match shared.store.open_value(job.args).await {
+        Ok(args) => args,
+        Err(error) => return put_off(shared, job_id, lease_id, &error).await,
+    };
+    if !args.is_object() {
+        let error = JobError::permanent(format!("the args cannot be used: {args}")).class("bad_args");
         let outcome = Outcome::Failed { failure: storable(error.into_failure()) };
         if let Some(ending) = ending(job_id, lease_id, outcome, Usage::default()) {
             let _ = shared.endings.send(ending).await;
@@ -48,13 +54,19 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         max_attempts: job.max_attempts,
         kind: job.kind,
         queue: job.queue,
-        args: job.args,
+        args,
         execution_id: job.execution_id,
     };
     let context =
         Context::new(attempt, shared.reports.clone(), orders.stop.clone(), Some(shared.store.clone()));
     let desk = context.desk();
     let (outcome, usage) = attempt_outcome(shared, served, context, orders, &mut limits).await;
+    let outcome = match outcome {
+        Some(Outcome::Completed { result: Some(result) }) => {
+            Some(kept(shared, (job_id, lease_id), storable_json(result)).await)
+        }
+        other => other,
+    };
     if desk.reported.load(std::sync::atomic::Ordering::Relaxed) {
         flush(shared, job_id, lease_id).await;
     }
@@ -179,7 +191,7 @@ fn judge(
     limits: &Limits,
 ) -> (Option<Outcome>, Usage) {
     let error = match result {
-        Ok(completion) => return (Some(completed(completion.result)), completion.usage),
+        Ok(completion) => return (Some(Outcome::Completed { result: completion.result }), completion.usage),
         Err(error) => error,
     };
     let usage = error.usage.clone();
@@ -202,21 +214,50 @@ fn judge(
     (outcome, usage)
 }
 
-fn completed(result: Option<Value>) -> Outcome {
-    let result = result.map(storable_json);
-    let size = result.as_ref().map_or(0, |result| result.to_string().len());
-    if size <= RESULT_LIMIT_BYTES {
-        return Outcome::Completed { result };
-    }
-    let failure = Failure {
-        message: format!(
-            "the result has {size} bytes, {RESULT_LIMIT_BYTES} are allowed; store it elsewhere and return its address"
-        ),
-        class: "result_too_large".into(),
-        permanent: true,
-        ..Failure::default()
+/// The end of an attempt with a result: sealed, in object storage, or refused, as the store says.
+async fn kept(shared: &Shared, lease: (uuid::Uuid, uuid::Uuid), result: Value) -> Outcome {
+    let (size, limit) = (result.to_string().len(), shared.store.result_limit_bytes());
+    let failure = if size > limit {
+        Failure {
+            message: format!(
+                "the result has {size} bytes, {limit} are allowed; configure [storage] for large ones, or store it elsewhere and \
+                 return its address"
+            ),
+            class: "result_too_large".into(),
+            permanent: true,
+            ..Failure::default()
+        }
+    } else {
+        match shared.store.keep_result(lease, result).await {
+            Ok(result) => return Outcome::Completed { result: Some(result) },
+            Err(error) => Failure {
+                message: format!("the result could not be stored: {error}"),
+                class: "result_not_stored".into(),
+                permanent: !error.is_transient(),
+                ..Failure::default()
+            },
+        }
     };
-    Outcome::Failed { failure }
+    Outcome::Failed { failure: storable(failure) }
+}
+
+/// Puts a job off whose args cannot be read here and now, at no cost of an attempt: another worker may have the key.
+async fn put_off(shared: &Shared, job_id: uuid::Uuid, lease_id: uuid::Uuid, error: &Error) {
+    tracing::error!(%error, job = %job_id, retry_in = ?UNREADABLE_PAUSE, "the args of a job cannot be read; it is put off");
+    let line = format!("its args cannot be read by worker {}: {error}", shared.id);
+    let draft = EventDraft::new("log", json!({ "stream": "tidemill", "line": line }));
+    let report = Report { job_id, lease_id, draft: Some(draft), stored: None, extension: None };
+    let _ = shared.reports.send(report).await;
+    flush(shared, job_id, lease_id).await;
+    let outcome = if error.is_transient() {
+        Outcome::Snoozed { delay: UNREADABLE_PAUSE }
+    } else {
+        let error = JobError::permanent(format!("the args cannot be read: {error}")).class("bad_args");
+        Outcome::Failed { failure: storable(error.into_failure()) }
+    };
+    if let Some(ending) = ending(job_id, lease_id, outcome, Usage::default()) {
+        let _ = shared.endings.send(ending).await;
+    }
 }
 
 fn storable(failure: Failure) -> Failure {

@@ -7,6 +7,7 @@ mod completer;
 pub mod context;
 mod dependents;
 mod executor;
+mod files;
 pub mod handler;
 mod heart;
 mod identity;

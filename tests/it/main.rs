@@ -40,6 +40,7 @@ mod sweep;
 mod testing;
 mod tidy;
 mod unique;
+mod values;
 mod whole_life;
 mod worker;
 mod workflows;

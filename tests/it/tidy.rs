@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 const IMPORTS: &[(&str, &[&str])] = &[
     ("job", &[]),
     ("metrics", &[]),
-    ("store", &["job"]),
-    ("worker", &["store", "job", "metrics"]),
+    ("vault", &[]),
+    ("store", &["job", "vault"]),
+    ("worker", &["store", "job", "metrics", "vault"]),
     ("keeper", &["store", "job", "metrics"]),
-    ("api", &["store", "job", "metrics"]),
+    ("api", &["store", "job", "metrics", "vault"]),
     ("kinds", &["worker", "job"]),
     ("embedded", &[]),
-    ("config", &["job", "kinds"]),
+    ("config", &["job", "kinds", "vault"]),
     ("testing", &["embedded", "worker", "store", "job"]),
 ];
 const FILE_LINES: usize = 400;

@@ -230,8 +230,11 @@ async fn take_now(state: &ApiState, wanted: &Wanted, queues: &[(String, i64)]) -
         }
     }
     let taken = Taken::of(&claimed);
-    let jobs = match documents(state.store.pool(), claimed).await {
-        Ok(jobs) => jobs,
+    let jobs = match documents(&state.store, state.store.pool(), claimed).await {
+        Ok((jobs, unreadable)) => {
+            unreadable.put_off(&state.store).await;
+            jobs
+        }
         Err(error) => {
             taken.hand_back(state).await;
             return Err(error.into());
@@ -281,10 +284,11 @@ async fn take_once(
     if claimed.is_empty() {
         return Ok((None, Taken::default()));
     }
-    let jobs = documents(work.line(), claimed).await?;
+    let (jobs, unreadable) = documents(&state.store, work.line(), claimed).await?;
     state.metrics.jobs_claimed.inc_by(jobs.len() as u64);
     let answer = answer(jobs, false)?;
     work.answer(&answer.body).await?;
+    unreadable.put_off(&state.store).await;
     Ok((Some(answer), Taken::default()))
 }
 

@@ -126,12 +126,15 @@ pub(super) async fn child(
     let (wish, is_workflow) = match (request.job, request.workflow) {
         (Some(job), None) => {
             let job: JobRequest = part(job, "/job")?;
-            let job = job.into_new_job(most).map_err(|problem| problem.under("/job"))?;
+            let mut job = job.into_new_job(most).map_err(|problem| problem.under("/job"))?;
+            state.store.seal_args(&mut job)?;
             (Value::Object(job.wish()), false)
         }
         (None, Some(workflow)) => {
             let workflow: WorkflowRequest = part(workflow, "/workflow")?;
-            (workflow.checked(most).map_err(|problem| problem.under("/workflow"))?.spec(), true)
+            let mut workflow = workflow.checked(most).map_err(|problem| problem.under("/workflow"))?;
+            workflow.each_job(&mut |job| state.store.seal_args(job))?;
+            (workflow.spec(), true)
         }
         _ => {
             let problem = Problem::invalid("/job", "There is not exactly one of job and workflow.");

@@ -23,8 +23,6 @@ use crate::store::complete::Completed;
 use crate::store::settle::Settled;
 use crate::store::settled_by::Word;
 
-/// The largest result that is kept in the job's row.
-const RESULT_BYTES: usize = 1024 * 1024;
 const MESSAGE_BYTES: usize = 16 * 1024;
 const CLASS_BYTES: usize = 200;
 const BACKTRACE_BYTES: usize = 64 * 1024;
@@ -35,7 +33,7 @@ const BACKTRACE_BYTES: usize = 64 * 1024;
 pub(super) struct CompleteRequest {
     /// The lease that the claim answered.
     lease_id: Uuid,
-    /// What it brought, at most 1 MiB of JSON.
+    /// What it brought, at most 1 MiB of JSON; with object storage more.
     #[schema(value_type = Option<Object>)]
     result: Option<Value>,
 }
@@ -95,11 +93,18 @@ pub(super) async fn complete(
 ) -> Result<Json<JobStands>, Problem> {
     let CompleteRequest { lease_id, result } = parse_storable(&body)?;
     let bytes = result.as_ref().map_or(0, check::json_bytes);
-    if bytes > RESULT_BYTES {
-        let detail = format!("The result is {bytes} bytes of JSON; the limit is {RESULT_BYTES}.");
+    let limit = state.store.result_limit_bytes();
+    if bytes > limit {
+        let detail = format!("The result is {bytes} bytes of JSON; the limit is {limit}.");
         let problem = Problem::new(Case::TooLarge, detail).field("/result");
-        return Err(problem.member("limit_bytes", RESULT_BYTES));
+        return Err(problem
+            .member("limit_bytes", limit)
+            .remedy("Configure [storage] for large results, or send an address."));
     }
+    let result = match result {
+        Some(result) => Some(state.store.keep_result((job_id, lease_id), result).await?),
+        None => None,
+    };
     let done = Completed { job_id, lease_id, result, usage: Usage::default() };
     let completed = state.store.complete(std::slice::from_ref(&done)).await?;
     if completed.awaited {

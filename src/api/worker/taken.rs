@@ -2,6 +2,7 @@
 //! at no cost of an attempt; must never be forgotten while its lease lasts.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -13,12 +14,12 @@ use super::super::state::ApiState;
 use super::claim::Wanted;
 use crate::job::attempt::{Outcome, Usage};
 use crate::job::document::{JobDocument, micros};
-use crate::store;
 use crate::store::admit::{Share, claim_counted_apart};
 use crate::store::claim::{ClaimRequest, Claimed, Position};
 use crate::store::find::find_jobs_in;
 use crate::store::line::Line;
 use crate::store::settle::Settled;
+use crate::store::{self, Store};
 
 /// A job with the lease under which its worker runs it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,23 +59,54 @@ pub(super) async fn claim_from(
 
 /// The claimed jobs as their worker gets them.
 pub(super) async fn documents(
+    store: &Store,
     executor: impl PgExecutor<'_>,
     claimed: Vec<Claimed>,
-) -> store::Result<Vec<TakenJob>> {
+) -> store::Result<(Vec<TakenJob>, Unreadable)> {
     if claimed.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Default::default());
     }
     let ids: Vec<Uuid> = claimed.iter().map(|job| job.id).collect();
     let documents = find_jobs_in(executor, &ids).await?;
     let mut documents: HashMap<Uuid, JobDocument> =
         documents.into_iter().map(|document| (document.id, document)).collect();
-    let with_lease = |claimed: Claimed| {
-        let job = documents.remove(&claimed.id)?;
-        let (lease_id, lease_expires_at) = (claimed.lease_id, claimed.lease_expires_at);
-        Some(TakenJob { job, lease_id, lease_expires_at })
-    };
-    Ok(claimed.into_iter().filter_map(with_lease).collect())
+    let (mut jobs, mut unreadable) = (Vec::with_capacity(claimed.len()), Unreadable::default());
+    for Claimed { id, lease_id, lease_expires_at, .. } in claimed {
+        let Some(mut job) = documents.remove(&id) else { continue };
+        match store.open_value(job.args.take()).await {
+            Ok(args) => {
+                job.args = args;
+                jobs.push(TakenJob { job, lease_id, lease_expires_at });
+            }
+            Err(error) => {
+                tracing::error!(%error, job = %id, "the args of a job cannot be read; it is put off");
+                unreadable.0.push((id, lease_id));
+            }
+        }
+    }
+    Ok((jobs, unreadable))
 }
+
+/// Jobs that were claimed and cannot be given to anybody, for want of a key or of the storage.
+#[derive(Debug, Default)]
+pub(super) struct Unreadable(Vec<(Uuid, Uuid)>);
+
+impl Unreadable {
+    /// Puts them off, at no cost of an attempt. What fails here, expires.
+    pub(super) async fn put_off(self, store: &Store) {
+        let delay = UNREADABLE_PAUSE;
+        let snoozed = |(job, lease)| Settled::of(job, lease, Outcome::Snoozed { delay }, Usage::default());
+        let batch: Vec<_> = self.0.into_iter().filter_map(snoozed).collect();
+        if !batch.is_empty()
+            && let Err(error) = store.settle(&batch).await
+        {
+            tracing::warn!(%error, "jobs whose args cannot be read were not put off; their leases will expire");
+        }
+    }
+}
+
+/// How long such a job waits.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(30);
 
 impl Taken {
     pub(super) fn of(claimed: &[Claimed]) -> Self {

@@ -1,0 +1,47 @@
+-- Redaction: what views show of the JSON of jobs.
+
+create or replace function redact(p_value jsonb) returns jsonb
+language plpgsql
+stable
+set search_path from current
+as $$
+declare
+  hidden text[] := array(select key from redacted_keys);
+begin
+  -- Most values have no such key anywhere: one look at the text spares the walk.
+  if p_value is null
+    or not exists (
+      select
+      from unnest(hidden) as h (key)
+      where strpos(translate(lower(p_value::text), '_-', ''), h.key) > 0)
+  then
+    return p_value;
+  end if;
+  return redact_within(p_value, hidden);
+end
+$$;
+comment on function redact(jsonb) is 'The value with "[redacted]" in place of what stands under a key of redacted_keys, at any depth.';
+
+create or replace function redact_within(p_value jsonb, p_hidden text[]) returns jsonb
+language plpgsql
+immutable
+set search_path from current
+as $$
+begin
+  return case jsonb_typeof(p_value)
+    when 'object' then (
+      select coalesce(jsonb_object_agg(
+        f.key,
+        case
+          when translate(lower(f.key), '_-', '') = any(p_hidden) and f.value <> 'null' then '"[redacted]"'
+          else redact_within(f.value, p_hidden)
+        end), '{}')
+      from jsonb_each(p_value) f)
+    when 'array' then (
+      select coalesce(jsonb_agg(redact_within(e.value, p_hidden) order by e.ord), '[]')
+      from jsonb_array_elements(p_value) with ordinality as e (value, ord))
+    else p_value
+  end;
+end
+$$;
+comment on function redact_within(jsonb, text[]) is 'What redact does, for these keys.';

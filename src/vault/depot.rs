@@ -1,0 +1,99 @@
+//! Object storage behind an address: S3, Google Cloud Storage, Azure, or a folder. Knows paths and bytes only; must never
+//! be given a path that a caller chose.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload, parse_url_opts};
+use url::Url;
+
+use super::{Result, VaultError};
+
+/// Where files of jobs lie.
+#[derive(Clone)]
+pub struct Depot {
+    objects: Arc<dyn ObjectStore>,
+    prefix: Path,
+    address: String,
+    inline_bytes: usize,
+}
+
+impl fmt::Debug for Depot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Depot").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Depot {
+    /// Opens the storage at `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///folder`, which is made if it is not
+    /// there. `options` are those of the `object_store` crate, such as `aws_access_key_id` or `endpoint`. Values above
+    /// `inline_bytes` go there.
+    ///
+    /// # Errors
+    /// For an address or an option that cannot be used.
+    pub fn open(
+        url: &str,
+        options: impl IntoIterator<Item = (String, String)>,
+        inline_bytes: usize,
+    ) -> Result<Self> {
+        let bad = |error: &dyn fmt::Display| VaultError::BadStorage(error.to_string());
+        let url = Url::parse(url).map_err(|error| bad(&error))?;
+        if url.scheme() == "file" {
+            let folder = url.to_file_path().map_err(|()| bad(&"it names no folder"))?;
+            std::fs::create_dir_all(&folder)
+                .map_err(|error| bad(&format!("{}: {error}", folder.display())))?;
+        }
+        // Both may be called for, whichever the address names.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (objects, prefix) = parse_url_opts(&url, options).map_err(|error| bad(&error))?;
+        Ok(Self { objects: objects.into(), prefix, address: url.to_string(), inline_bytes })
+    }
+
+    /// Values of more bytes of JSON go to the storage.
+    #[must_use]
+    pub fn inline_bytes(&self) -> usize {
+        self.inline_bytes
+    }
+
+    /// Writes a file.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
+        self.objects.put(&self.at(path), PutPayload::from_bytes(bytes)).await.map_err(failed)?;
+        Ok(())
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When there is none, and when the storage fails.
+    pub async fn get(&self, path: &str) -> Result<Bytes> {
+        let found = self.objects.get(&self.at(path)).await.map_err(failed)?;
+        found.bytes().await.map_err(failed)
+    }
+
+    /// Removes a file; one that is not there is fine.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn delete(&self, path: &str) -> Result<()> {
+        match self.objects.delete(&self.at(path)).await.map_err(failed) {
+            Err(VaultError::Missing(_)) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn at(&self, path: &str) -> Path {
+        self.prefix.parts().chain(Path::from(path).parts()).collect()
+    }
+}
+
+fn failed(error: object_store::Error) -> VaultError {
+    match error {
+        object_store::Error::NotFound { path, .. } => VaultError::Missing(path),
+        other => VaultError::Storage(other.to_string()),
+    }
+}

@@ -1,0 +1,155 @@
+//! What becomes of the JSON of jobs outside of handlers: sealed before it is stored, put into object storage
+//! where it is too large for a row, redacted before it is shown. Knows no SQL; must never show a key or what it seals.
+
+#[cfg(feature = "storage")]
+mod depot;
+#[cfg(not(feature = "storage"))]
+#[path = "no_depot.rs"]
+mod depot;
+mod keyring;
+mod redactor;
+
+pub use depot::Depot;
+pub use keyring::{Field, Keyring};
+pub use redactor::{REDACTED, Redactor};
+use serde_json::{Map, Value};
+
+/// The key of an object that stands for a sealed value.
+pub const SEALED: &str = "$sealed";
+/// The key of an object that stands for a value in object storage.
+pub const STORED: &str = "$stored";
+
+/// Result of the vault.
+pub type Result<T> = std::result::Result<T, VaultError>;
+
+/// Why a value cannot be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// A key of the config is none.
+    #[error(
+        "encryption key {which} cannot be used: {why}; write name:base64 of 32 random bytes, such as 2026-11:$(openssl rand -base64 32)"
+    )]
+    BadKey { which: usize, why: &'static str },
+    /// This process does not have the key.
+    #[error("the encryption key {name} is not here; add it to encryption.keys of this process")]
+    MissingKey { name: String },
+    /// It was changed, or sealed with another key of the same name.
+    #[error(
+        "what was sealed with the key {name} cannot be opened: it was changed, or the key is another one"
+    )]
+    Damaged { name: String },
+    /// It cannot be sealed.
+    #[error("the value is too large to be sealed")]
+    Unsealable,
+    /// The address of the storage cannot be used.
+    #[error("storage.url cannot be used: {0}")]
+    BadStorage(String),
+    /// There is no storage.
+    #[error("it lies in object storage and none is configured here; set storage.url")]
+    NoStorage,
+    /// The storage failed.
+    #[error("object storage failed: {0}")]
+    Storage(String),
+    /// There is no such file.
+    #[error("there is no file {0} in object storage")]
+    Missing(String),
+    /// A caller's value looks like one of ours.
+    #[error("a key of the value is called {0}, which is reserved")]
+    Reserved(&'static str),
+}
+
+impl VaultError {
+    /// True when the same may succeed later, or elsewhere.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::MissingKey { .. } | Self::NoStorage | Self::Storage(_))
+    }
+}
+
+/// The keys, the storage and the names of secrets of one process.
+#[derive(Debug, Default)]
+pub struct Vault {
+    /// What seals and opens.
+    pub keyring: Keyring,
+    /// Where large values go, if anywhere.
+    pub depot: Option<Depot>,
+    /// What is hidden from people.
+    pub redactor: Redactor,
+}
+
+impl Vault {
+    /// True when every value is stored as it is.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.keyring.is_empty() && self.depot.is_none()
+    }
+
+    /// The value as it is stored.
+    ///
+    /// # Errors
+    /// For one that cannot be sealed, or that could be taken for a stored one.
+    pub fn seal(&self, field: Field, nonce: [u8; 12], value: &Value) -> Result<Value> {
+        if self.keyring.is_empty() && self.depot.is_some() {
+            refuse_reserved(value)?;
+        }
+        self.keyring.seal(field, nonce, value)
+    }
+
+    /// The value with all that is sealed in it opened; what lies in storage stays a reference.
+    ///
+    /// # Errors
+    /// Without its key, and for what was changed.
+    pub fn open(&self, value: Value) -> Result<Value> {
+        if !names(&value, SEALED) {
+            return Ok(value);
+        }
+        match value {
+            Value::Object(fields) => self.open_object(fields),
+            Value::Array(items) => items.into_iter().map(|item| self.open(item)).collect(),
+            plain => Ok(plain),
+        }
+    }
+
+    fn open_object(&self, mut fields: Map<String, Value>) -> Result<Value> {
+        let sealed =
+            if fields.get(SEALED).is_some_and(Value::is_object) { fields.remove(SEALED) } else { None };
+        let mut others = Map::new();
+        for (key, field) in fields {
+            // A reference is read by who has the database.
+            others.insert(key.clone(), if key == STORED { field } else { self.open(field)? });
+        }
+        let Some(sealed) = sealed else { return Ok(Value::Object(others)) };
+        // Results of others are added beside sealed args.
+        Ok(match self.keyring.open(&sealed)? {
+            Value::Object(mut opened) => {
+                opened.extend(others);
+                Value::Object(opened)
+            }
+            opened => opened,
+        })
+    }
+
+    /// The value as people may see it: opened, as far as this process can, and redacted.
+    pub fn show(&self, value: &mut Value) {
+        match self.open(value.take()) {
+            Ok(opened) => *value = opened,
+            Err(error) => *value = Value::String(format!("[sealed: {error}]")),
+        }
+        self.redactor.redact(value);
+    }
+}
+
+/// Whether `key` stands anywhere in the value.
+#[must_use]
+pub fn names(value: &Value, key: &str) -> bool {
+    match value {
+        Value::Object(fields) => fields.contains_key(key) || fields.values().any(|field| names(field, key)),
+        Value::Array(items) => items.iter().any(|item| names(item, key)),
+        _ => false,
+    }
+}
+
+fn refuse_reserved(value: &Value) -> Result<()> {
+    let reserved = [SEALED, STORED].into_iter().find(|key| names(value, key));
+    reserved.map_or(Ok(()), |key| Err(VaultError::Reserved(key)))
+}

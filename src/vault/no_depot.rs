@@ -1,0 +1,55 @@
+//! Stands in for object storage in a build without the feature `storage`: there is none, and whoever
+//! configures it is told.
+
+use bytes::Bytes;
+
+use super::{Result, VaultError};
+
+/// Storage that does not exist.
+#[derive(Debug, Clone)]
+pub enum Depot {}
+
+impl Depot {
+    /// Refuses.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn open(_: &str, _: impl IntoIterator<Item = (String, String)>, _: usize) -> Result<Self> {
+        Err(VaultError::BadStorage(
+            "this build has no object storage; build it with the feature storage".into(),
+        ))
+    }
+
+    /// As where there is storage.
+    #[must_use]
+    pub fn inline_bytes(&self) -> usize {
+        match *self {}
+    }
+
+    /// As where there is storage.
+    ///
+    /// # Errors
+    /// None.
+    #[expect(clippy::unused_async, reason = "as where there is storage")]
+    pub async fn put(&self, _: &str, _: Bytes) -> Result<()> {
+        match *self {}
+    }
+
+    /// As where there is storage.
+    ///
+    /// # Errors
+    /// None.
+    #[expect(clippy::unused_async, reason = "as where there is storage")]
+    pub async fn get(&self, _: &str) -> Result<Bytes> {
+        match *self {}
+    }
+
+    /// As where there is storage.
+    ///
+    /// # Errors
+    /// None.
+    #[expect(clippy::unused_async, reason = "as where there is storage")]
+    pub async fn delete(&self, _: &str) -> Result<()> {
+        match *self {}
+    }
+}

@@ -1,0 +1,165 @@
+//! Encryption at rest: nothing readable lies in the database, and everything works as without it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+use tidemill::Workflow;
+use tidemill::store::enqueue::enqueue;
+
+use super::{api, job, keys, with};
+use crate::api::server::text;
+use crate::support::{Db, Mill, ok, wait_for};
+
+#[tokio::test]
+async fn what_lies_in_the_database_tells_nothing() {
+    let db = Db::new().await;
+    let store = with(&db, keys(&["a"]), None);
+    let (server, _guard) = api(&store).await;
+    let mill =
+        Mill::builder(&store).handler("k", |context| async move { ok(context.args().clone()) }).start();
+    let wish = json!({"kind": "k", "args": {"card": "4111-2222"}, "unique": {"args": ["card"]}, "fair_key": "u:{card}"});
+    let made = server.keyed("/api/v1/jobs", "once", wish.clone()).await.expect(202);
+    assert_eq!(made["args"], json!({"card": "4111-2222"}), "its caller may see it");
+    let id = made["id"].clone();
+    let done = server.get(&format!("/api/v1/jobs/{}/result?wait=20s", text(&id))).await.expect(200);
+    assert_eq!(done["result"], json!({"card": "4111-2222"}), "the handler had it, and gave it back");
+    assert_eq!(done["job"]["fair_key"], "u:4111-2222", "keys are filled from what was sealed");
+    let again = server.keyed("/api/v1/jobs", "once", wish).await;
+    assert_eq!(again.expect(202)["id"], id, "the stored answer opens");
+    mill.stop().await;
+
+    let stored: (Value, Value) =
+        sqlx::query_as("select args, result from jobs").fetch_one(db.pool()).await.unwrap();
+    assert_eq!((&stored.0["$sealed"]["key"], &stored.1["$sealed"]["key"]), (&json!("a"), &json!("a")));
+    for table in ["jobs", "idempotency_keys", "events", "audit_log", "attempts"] {
+        let leaks = db
+            .count(&format!("{table} t where replace(t::text, 'u:4111-2222', '') like '%4111-2222%'"))
+            .await;
+        assert_eq!(leaks, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn uniqueness_and_replacement_see_through_the_seal() {
+    let db = Db::new().await;
+    let store = with(&db, keys(&["a"]), None);
+    let (server, _guard) = api(&store).await;
+    let wish = |n: i64, on_conflict: &str| {
+        json!({
+            "kind": "k", "args": {"id": 1, "n": n}, "delay": "1h",
+            "unique": {"args": ["id"], "on_conflict": on_conflict, "replace": if on_conflict == "replace" { json!(["args"]) } else { json!([]) }},
+        })
+    };
+    let mut first = wish(1, "keep");
+    first["unique"].as_object_mut().unwrap().remove("replace");
+    let first = server.enqueue(first).await;
+    let second = server.post("/api/v1/jobs", wish(2, "replace")).await.expect(200);
+    assert_eq!(second["id"], first["id"]);
+    assert_eq!(server.job(&first["id"]).await["args"], json!({"id": 1, "n": 2}));
+    assert_eq!(db.count("jobs where args ? '$sealed'").await, 1);
+}
+
+#[tokio::test]
+async fn keys_are_changed_while_jobs_wait() {
+    let db = Db::new().await;
+    let (old, new) = (with(&db, keys(&["old"]), None), with(&db, keys(&["new", "old"]), None));
+    let mut wish = job("k", json!({"n": 1}));
+    old.keep_args(&mut wish).await.unwrap();
+    let id = enqueue(old.pool(), &[wish], false).await.unwrap()[0].id;
+    let mill = Mill::builder(&new).handler("k", |context| async move { ok(context.args().clone()) }).start();
+    let done = wait_for("the job's end", || async {
+        new.find_job(id).await.unwrap().filter(|job| job.state.is_final())
+    });
+    assert_eq!(done.await.result, Some(json!({"n": 1})));
+    mill.stop().await;
+    let sealed_by: String = db.scalar("select result #>> '{$sealed,key}' from jobs").await;
+    assert_eq!(sealed_by, "new");
+    let unseen = old.find_job(id).await.unwrap().unwrap().result.unwrap();
+    assert!(text(&unseen).contains("the encryption key new is not here"), "{unseen}");
+}
+
+#[tokio::test]
+async fn a_worker_without_the_key_puts_jobs_off_and_fails_none() {
+    let db = Db::new().await;
+    let (sealing, blind) = (with(&db, keys(&["a"]), None), db.another_store());
+    let mut wish = job("k", json!({"n": 1}));
+    sealing.keep_args(&mut wish).await.unwrap();
+    let id = enqueue(sealing.pool(), &[wish], false).await.unwrap()[0].id;
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = runs.clone();
+    let mill = Mill::builder(&blind)
+        .handler("k", move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { ok(None) }
+        })
+        .start();
+    wait_for("the job is put off", || async {
+        db.event_types(id).await.contains(&"snoozed".into()).then_some(())
+    })
+    .await;
+    mill.stop().await;
+    let job = db.job(id).await;
+    assert_eq!((job.status.as_str(), job.attempt, runs.load(Ordering::SeqCst)), ("scheduled", 0, 0));
+    let log = db.events_after(id, 0, &["log".into()], 10).await.unwrap();
+    assert!(
+        text(&log[0].data["line"]).contains("the encryption key a is not here; add it to encryption.keys")
+    );
+
+    db.execute("update jobs_live set run_at = now()").await;
+    let mill =
+        Mill::builder(&sealing).handler("k", |context| async move { ok(context.args().clone()) }).start();
+    wait_for("the job's end", || async { (db.state(id).await == "completed").then_some(()) }).await;
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn remote_workers_get_and_give_what_is_sealed() {
+    let db = Db::new().await;
+    let store = with(&db, keys(&["a"]), None);
+    let (server, _guard) = api(&store).await;
+    server.enqueue(json!({"kind": "k", "args": {"n": 1}})).await;
+    let claimed = server.claim("w", "k", 1).await.remove(0);
+    assert_eq!(claimed["args"], json!({"n": 1}));
+    let result = json!({"result": {"secret": 2}});
+    server.word(&claimed, "complete", result.clone()).await.expect(200);
+    server.word(&claimed, "complete", result).await.expect(200);
+    server.word(&claimed, "complete", json!({"result": {"secret": 3}})).await.problem(409, "lease-lost");
+    assert_eq!(server.job(&claimed["id"]).await["result"], json!({"secret": 2}));
+
+    server.enqueue(json!({"kind": "k", "args": {"n": 2}})).await;
+    let (blind, _guard) = api(&db.another_store()).await;
+    let none = json!({"worker": "x", "kinds": ["k"]});
+    let answer = blind.post("/api/v1/worker/claim", none).await.expect(200);
+    assert_eq!(answer["jobs"], json!([]), "nothing that cannot be read is given out");
+    assert_eq!(db.count("running").await, 0);
+    assert_eq!(db.count("jobs_live where attempt = 0 and run_at > now()").await, 1);
+}
+
+#[tokio::test]
+async fn results_pass_through_workflows_sealed() {
+    let db = Db::new().await;
+    let store = with(&db, keys(&["a"]), None);
+    let (server, _guard) = api(&store).await;
+    let mill = Mill::builder(&store)
+        .handler("make", |_| async { ok(json!({"iban": "DE02"})) })
+        .handler("take", |context| async move { ok(context.args().clone()) })
+        .handler("spawns", |context| async move {
+            let child = context.spawn("c", &job("take", json!({"iban": "DE03"}))).await?;
+            let group = Workflow::group("g", [job("take", json!({"iban": "DE04"}))]);
+            let group = context.spawn_workflow("g", &group).await?;
+            let ends = context.wait_for(&[child, group]).await?;
+            ok(json!(ends.into_iter().map(|end| end.result).collect::<Vec<_>>()))
+        })
+        .start();
+    let chain =
+        json!({"chain": [{"kind": "make"}, {"kind": "take", "args": {"own": "DE05"}}], "as": "given"});
+    let made = server.post("/api/v1/workflows", chain).await.expect(202);
+    let done = server.get(&format!("/api/v1/jobs/{}/result?wait=20s", text(&made["id"]))).await.expect(200);
+    assert_eq!(done["result"], json!({"own": "DE05", "given": {"iban": "DE02"}}));
+    let parent = server.enqueue(json!({"kind": "spawns"})).await;
+    let done = server.get(&format!("/api/v1/jobs/{}/result?wait=20s", text(&parent["id"]))).await.expect(200);
+    assert_eq!(done["result"], json!([{"iban": "DE03"}, [{"iban": "DE04"}]]));
+    mill.stop().await;
+    assert_eq!(db.count("jobs t where t::text like '%DE0%'").await, 0);
+}

@@ -1,0 +1,57 @@
+//! What becomes of args and results between a caller and a handler: sealed, in object storage, redacted.
+
+mod encryption;
+mod redaction;
+mod storage;
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+use tidemill::vault::{Depot, Keyring, Redactor, Vault};
+use tidemill::{NewJob, Options, Store};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::server::{Server, start};
+use crate::support::Db;
+
+/// Keys of these names, the sealing one first.
+pub(crate) fn keys(names: &[&str]) -> Keyring {
+    let key = |name: &&str| {
+        let byte = name.bytes().fold(7, u8::wrapping_add);
+        format!("{name}:{}", STANDARD.encode([byte; 32]))
+    };
+    Keyring::read(&names.iter().map(key).collect::<Vec<_>>()).unwrap()
+}
+
+/// A folder as object storage, for values above 1 KiB.
+pub(crate) fn depot(folder: &tempfile::TempDir) -> Depot {
+    Depot::open(&format!("file://{}", folder.path().display()), [], 1024).unwrap()
+}
+
+/// Another process's view of the database, with this vault.
+pub(crate) fn with(db: &Db, keyring: Keyring, depot: Option<Depot>) -> Store {
+    let redactor = Redactor::new(&["password".into(), "api_key".into()]);
+    let vault = Arc::new(Vault { keyring, depot, redactor });
+    Store::connect(Options { vault, ..db.options() }).unwrap()
+}
+
+/// An API on such a store.
+pub(crate) async fn api(store: &Store) -> (Server, tokio_util::sync::DropGuard) {
+    let shutdown = CancellationToken::new();
+    let server =
+        start(store.clone(), tidemill::api::server::ApiSettings::default(), Vec::new(), shutdown.clone());
+    (server.await, shutdown.drop_guard())
+}
+
+pub(crate) fn job(kind: &str, args: Value) -> NewJob {
+    NewJob::new(kind, object(args))
+}
+
+pub(crate) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        other => panic!("{other} is no object"),
+    }
+}

@@ -1,0 +1,82 @@
+//! Redaction: what stands under the name of a secret is seen by handlers alone.
+
+use serde_json::{Value, json};
+use tidemill::vault::Keyring;
+
+use super::{api, with};
+use crate::api::server::text;
+use crate::support::{Db, Mill, ok};
+
+#[tokio::test]
+async fn secrets_are_hidden_by_name_in_every_face() {
+    let db = Db::new().await;
+    let store = with(&db, Keyring::default(), None);
+    store.declare_redacted().await.unwrap();
+    let (server, _guard) = api(&store).await;
+    let mill = Mill::builder(&store)
+        .handler("k", |context| async move {
+            assert_eq!(context.args()["login"]["Password"], "hunter2", "the handler has it");
+            let secret = json!({"api-key": "hunter2"});
+            context.progress_with(Some(10.0), None, Some(secret.clone())).await;
+            context.event("found", secret.clone()).await;
+            context.step("login", || async { Ok(secret.clone()) }).await?;
+            ok(json!({"apiKey": "hunter2", "list": [{"password": null}, {"passwords": 2}]}))
+        })
+        .start();
+    let wish = json!({
+        "kind": "k", "args": {"login": {"Password": "hunter2", "name": "ann"}}, "metadata": {"api_key": "hunter2"},
+    });
+    let made = server.enqueue(wish).await;
+    assert_eq!(made["args"], json!({"login": {"Password": "[redacted]", "name": "ann"}}));
+    let path = format!("/api/v1/jobs/{}", text(&made["id"]));
+    let done = server.get(&format!("{path}/result?wait=20s")).await.expect(200);
+    assert_eq!(
+        done["result"],
+        json!({"apiKey": "[redacted]", "list": [{"password": null}, {"passwords": 2}]})
+    );
+    mill.stop().await;
+    let shown = ["", "/events", "/steps", "/signals", "/attempts", "/result"];
+    for route in shown
+        .map(|route| format!("{path}{route}"))
+        .into_iter()
+        .chain(["/api/v1/jobs".into(), "/api/v1/audit".into()])
+    {
+        let answer = server.get(&route).await.expect(200).to_string();
+        assert!(!answer.contains("hunter2"), "{route}: {answer}");
+    }
+    let stream =
+        server.request(reqwest::Method::GET, &format!("{path}/events")).header("Accept", "text/event-stream");
+    let frames = server.send(stream).await.expect(200);
+    assert!(text(&frames).contains("[redacted]") && !text(&frames).contains("hunter2"), "{frames}");
+    let seen: (Value, Value) =
+        sqlx::query_as("select args, result from job_history").fetch_one(db.pool()).await.unwrap();
+    assert_eq!(seen, (made["args"].clone(), done["result"].clone()));
+    assert_eq!(db.count("jobs where args::text like '%hunter2%'").await, 1, "the row has it, for a retry");
+}
+
+#[tokio::test]
+async fn readers_see_no_table_and_no_view_with_secrets() {
+    let db = Db::new().await;
+    with(&db, Keyring::default(), None).declare_redacted().await.unwrap();
+    db.execute("select enqueue('k', '{\"password\": \"hunter2\"}')").await;
+    let mut reader = db.connect().await;
+    sqlx::raw_sql("set role tidemill_reader").execute(&mut reader).await.unwrap();
+    let views: Vec<String> = db
+        .rows::<(String,)>("select viewname::text from pg_views where schemaname = 'tidemill'")
+        .await
+        .into_iter()
+        .map(|row| row.0)
+        .collect();
+    assert!(views.contains(&"jobs_now".to_owned()));
+    for view in views {
+        let statement =
+            sqlx::AssertSqlSafe(format!("select coalesce(jsonb_agg(v), '[]')::text from tidemill.{view} v"));
+        match sqlx::query_scalar::<_, String>(statement).fetch_one(&mut reader).await {
+            Ok(rows) => assert!(!rows.contains("hunter2"), "{view}: {rows}"),
+            Err(error) => assert!(
+                view == "job_documents" && error.to_string().contains("permission denied"),
+                "{view}: {error}"
+            ),
+        }
+    }
+}
