@@ -1,6 +1,7 @@
 //! The worker with handlers in this process: what becomes of a job, however its handler, its network
 //! and its Postgres behave.
 
+mod atomic;
 mod leases;
 mod limits;
 mod load;
