@@ -67,7 +67,7 @@ async fn twice_is_once() {
 }
 
 #[tokio::test]
-async fn a_batch_with_a_lost_lease_completes_the_rest() {
+async fn d2_a_batch_with_a_lost_lease_completes_the_rest() {
     let db = Db::new().await;
     db.enqueue_all(&[numbered("k", 1), numbered("k", 2), numbered("k", 3)]).await;
     let claimed = db.claim_some("default", "k", 3).await;

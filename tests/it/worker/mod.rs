@@ -4,6 +4,7 @@
 mod atomic;
 mod leases;
 mod limits;
+mod liveness;
 mod load;
 mod outage;
 mod outcomes;
