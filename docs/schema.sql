@@ -5465,6 +5465,7 @@ CREATE TABLE tidemill.workers (
     lease_ttl interval NOT NULL,
     drain_requested_at timestamp with time zone,
     clock_skew interval,
+    shedding boolean DEFAULT false NOT NULL,
     CONSTRAINT workers_state_is_known CHECK ((state = ANY (ARRAY['running'::text, 'draining'::text, 'stopped'::text])))
 )
 WITH (fillfactor='50');
@@ -5498,6 +5499,8 @@ COMMENT ON COLUMN tidemill.workers.lease_ttl IS 'How long after a heartbeat its 
 COMMENT ON COLUMN tidemill.workers.drain_requested_at IS 'When somebody asked it to claim no more.';
 
 COMMENT ON COLUMN tidemill.workers.clock_skew IS 'How much its clock was ahead of the database''s at its last heartbeat.';
+
+COMMENT ON COLUMN tidemill.workers.shedding IS 'Whether it stores less progress, because an old transaction keeps dead rows.';
 
 CREATE VIEW tidemill.queue_names AS
  WITH RECURSIVE seen AS (

@@ -25,3 +25,6 @@ create table redacted_keys (
 );
 comment on table redacted_keys is 'Names of keys whose values no view and no answer shows; written by the processes from their config.';
 comment on column redacted_keys.key is 'Lower case, without underscores and hyphens.';
+
+alter table workers add column shedding boolean not null default false;
+comment on column workers.shedding is 'Whether it stores less progress, because an old transaction keeps dead rows.';

@@ -9,13 +9,17 @@ const LATE = 15_000; // milliseconds without a heartbeat (one comes every 5 s) u
 /** The panel; `update(workers)` draws it anew if something changed. */
 export function workerPanel() {
   const list = element("ul", { class: "plain", role: "list" });
+  const banner = element("div", { class: "notice small", role: "status", hidden: true });
   const panel = element("section", { class: "panel", "aria-labelledby": "workers-title" },
-    element("h2", { id: "workers-title" }, "Workers"), list);
+    element("h2", { id: "workers-title" }, "Workers"), banner, list);
   let shown = "";
   panel.update = (workers) => {
     const text = JSON.stringify(workers) + workers.map(late);
     if (text === shown) return;
     shown = text;
+    const shedding = workers.filter((worker) => worker.shedding && !late(worker) && worker.state !== "stopped");
+    banner.hidden = shedding.length === 0;
+    banner.replaceChildren(...(shedding.length ? sheds() : []));
     list.replaceChildren(...(workers.length ? workers.map(workerRow) : [nobody()]));
   };
   return panel;
@@ -31,6 +35,11 @@ function workerRow(worker) {
       element("span", { class: "spacer" }),
       element("span", { class: "small numbers" }, `${count(worker.running)} running`)),
     element("div", { class: "small muted" }, namesOf(worker.queues).join(", ") || "no queues", " · seen ", ticking(worker.seen_at)));
+}
+
+function sheds() {
+  return [element("strong", {}, "Progress is stored every 5 s at most: "), "an old transaction keeps dead rows in the database. ",
+    element("code", {}, "tidemill doctor"), " says which."];
 }
 
 function count(running) {

@@ -25,6 +25,7 @@ pub struct WorkerRow {
     pub queues: Value,
     pub kinds: Vec<String>,
     pub running: i32,
+    pub shedding: bool,
     pub lease_ttl_seconds: f64,
 }
 
@@ -49,6 +50,8 @@ pub struct WorkerDocument {
     pub kinds: Vec<String>,
     /// How many attempts it holds.
     pub running: i64,
+    /// Whether it stores less progress, because an old transaction keeps dead rows in the database; `doctor` tells which.
+    pub shedding: bool,
     /// When it started.
     #[serde(serialize_with = "micros")]
     pub started_at: DateTime<Utc>,
@@ -65,8 +68,9 @@ impl Store {
     pub async fn see_worker(&self, worker: &WorkerRow) -> Result<bool> {
         Ok(sqlx::query_scalar!(
             r#"
-            insert into workers as w (id, name, host, pid, version, state, queues, kinds, running, lease_ttl, clock_skew)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11::timestamptz - clock_timestamp())
+            insert into workers as w (id, name, host, pid, version, state, queues, kinds, running, lease_ttl, clock_skew, shedding)
+            values (
+              $1, $2, $3, $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11::timestamptz - clock_timestamp(), $12)
             on conflict (id) do update
             set
               state = excluded.state,
@@ -74,6 +78,7 @@ impl Store {
               kinds = excluded.kinds,
               running = excluded.running,
               clock_skew = excluded.clock_skew,
+              shedding = excluded.shedding,
               seen_at = clock_timestamp()
             returning drain_requested_at is not null as "drain!"
             "#,
@@ -88,6 +93,7 @@ impl Store {
             worker.running,
             worker.lease_ttl_seconds,
             Utc::now(),
+            worker.shedding,
         )
         .fetch_one(self.pool())
         .await?)
@@ -160,6 +166,7 @@ impl Store {
               w.queues,
               w.kinds,
               (select count(*) from running r where r.worker_id = w.id) as "running!",
+              w.shedding,
               w.started_at,
               w.seen_at
             from workers w

@@ -157,6 +157,7 @@ pub(super) async fn introduce(shared: &Shared, state: &'static str) -> Result<bo
             queues: serde_json::Value::Object(queues),
             kinds: shared.registry.kinds(),
             running: i32::try_from(shared.leases.len()).unwrap_or(i32::MAX),
+            shedding: shared.shedding.load(Ordering::Relaxed),
             lease_ttl_seconds: shared.settings.lease_ttl.as_secs_f64(),
         })
         .await

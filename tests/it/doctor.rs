@@ -135,6 +135,7 @@ async fn a_worker_says_its_clock_and_sheds_while_dead_rows_pile_up() {
         (db.event_types(id).await.len() < 20).then_some(id)
     })
     .await;
+    wait_for("its row says so", || async { db.workers().await.unwrap()[0].shedding.then_some(()) }).await;
     let progress = db.job(id).await.progress.unwrap();
     assert_eq!(
         (progress.percent, progress.step.as_deref()),

@@ -24,6 +24,7 @@ async fn worker(db: &Db, slots: i32) {
         queues: json!({ "default": slots }),
         kinds: vec!["k".into()],
         running: 0,
+        shedding: false,
         lease_ttl_seconds: 30.0,
     };
     db.see_worker(&row).await.unwrap();

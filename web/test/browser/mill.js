@@ -1,10 +1,11 @@
 // A mill for the browser to look at: `tidemill dev` on a free port and a Postgres of its own, with a few small kinds.
 
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 const BINARY = process.env.TIDEMILL_BINARY ?? fileURLToPath(new URL("../../../target/debug/tidemill", import.meta.url));
 const START = 60_000; // milliseconds
@@ -58,16 +59,26 @@ export async function startMill() {
   };
   try {
     const url = await until(() => urlIn(folder), "tidemill dev has started", START);
-    return { url, stop, enqueue: (kind, args, more = {}) => enqueue(url, { kind, args, ...more }) };
+    return { url, stop, psql: (sql) => psql(folder, sql), enqueue: (kind, args, more = {}) => enqueue(url, { kind, args, ...more }) };
   } catch (error) {
     await stop();
     throw new Error(`${error.message}; it said:\n${log}`, { cause: error });
   }
 }
 
-async function urlIn(folder) {
+async function urlsIn(folder) {
   const text = await readFile(join(folder, ".tidemill", "urls.json"), "utf8").catch(() => "null");
-  return JSON.parse(text)?.http;
+  return JSON.parse(text) ?? {};
+}
+
+async function urlIn(folder) {
+  return (await urlsIn(folder)).http;
+}
+
+/** Runs a statement as a person would. */
+async function psql(folder, sql) {
+  const { database } = await urlsIn(folder);
+  await promisify(execFile)("psql", ["-qX", "-v", "ON_ERROR_STOP=1", "-c", "set search_path to tidemill", "-c", sql, database]);
 }
 
 /** Enqueues a job past the page; answers its id. */

@@ -126,3 +126,16 @@ test("/docs shows every route of the description", async () => {
   await page.getByLabel("Filter routes").fill("cancel");
   assert.ok((await page.locator("article:visible").count()) < routes.length);
 });
+
+test("a worker that stores less progress says why", async () => {
+  const page = await open("/");
+  const banner = page.getByText("an old transaction keeps dead rows in the database");
+  await page.getByText("Live").waitFor();
+  assert.equal(await banner.isVisible(), false);
+  await until(async () => {
+    // The worker's next heartbeat says again how it is.
+    await mill.psql("update workers set shedding = true");
+    return banner.isVisible();
+  }, "the page says it", 30_000);
+  await until(async () => !(await banner.isVisible()), "it goes away with its cause", 30_000);
+});
