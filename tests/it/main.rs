@@ -16,6 +16,7 @@ mod explain;
 mod extend;
 mod failures;
 mod heartbeat;
+mod history;
 mod idempotency;
 mod interleavings;
 mod limits;
