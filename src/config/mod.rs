@@ -3,6 +3,7 @@
 
 mod checks;
 mod error;
+mod hub;
 mod json;
 mod kind;
 mod reference;
@@ -20,18 +21,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use error::{ConfigError, Problem};
+pub use hub::Projects;
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
 pub use reference::reference;
 pub use schedule::ScheduleSection;
 pub use settings::{
-    ApiSection, BackoffSection, BreakerSection, DatabaseSection, EmbeddedSection, KeeperSection, KindKeys,
-    LimitSection, LogSection, QueueSection, ScheduleKeys, WorkerSection,
+    ApiSection, BackoffSection, BreakerSection, DatabaseSection, EmbeddedSection, HubSection, KeeperSection,
+    KindKeys, LimitSection, LogSection, ProjectSection, QueueSection, ScheduleKeys, WorkerSection,
 };
 pub use source::Flag;
 pub use types::{
-    ByteSize, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter, LogFormat, MissedWord,
-    NAME_RULE, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret, Time, VariableName,
-    VariableText, WebOrigin, Words, is_name,
+    ByteSize, EngineAddress, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter, LogFormat,
+    MissedWord, NAME_RULE, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret, Time,
+    VariableName, VariableText, WebOrigin, Words, is_name,
 };
 
 use section::{Reader, Table};
@@ -51,6 +53,7 @@ pub struct Config {
     pub limits: BTreeMap<String, LimitSection>,
     pub kinds: BTreeMap<String, KindSection>,
     pub schedules: BTreeMap<String, ScheduleSection>,
+    pub hub: HubSection,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
     /// Where relative paths start: the file's folder, or the working folder.
@@ -114,6 +117,7 @@ impl Config {
     /// Leaves only these queues to this worker, with so many slots each.
     pub fn serve_only(&mut self, queues: &[(String, u32)]) {
         self.worker.slots = Some(0);
+        self.hub.concurrency = 0;
         let mut all = std::mem::take(&mut self.queues);
         let named = |(name, slots): &(String, u32)| {
             let mut section = all.remove(name).unwrap_or_else(QueueSection::unset);
@@ -126,7 +130,15 @@ impl Config {
     /// How many jobs of `queue` run at once in this process.
     #[must_use]
     pub fn slots_of(&self, queue: &str) -> u32 {
-        self.queues.get(queue).and_then(|queue| queue.slots).unwrap_or_else(|| self.default_slots())
+        let own = self.queues.get(queue).and_then(|queue| queue.slots);
+        let of_hub = (self.is_hub() && queue == self.hub.queue.0).then_some(self.hub.concurrency);
+        own.or(of_hub).unwrap_or_else(|| self.default_slots())
+    }
+
+    /// Whether there are projects for the hub.
+    #[must_use]
+    pub fn is_hub(&self) -> bool {
+        !self.hub.projects.0.is_empty()
     }
 
     /// How many jobs of a queue without a section run at once in this process.
@@ -148,13 +160,15 @@ impl Config {
             limits: named(reader, "limits", |reader, name| Some(reader.section(name))),
             kinds: named(reader, "kinds", |reader, name| kind::read(reader, name, &folder)),
             schedules: named(reader, "schedules", schedule::read),
+            hub: reader.section("hub"),
             file,
             folder,
         };
         let programs_dir = config.embedded.programs_dir.take();
         config.embedded.programs_dir = programs_dir.map(|dir| config.folder.join(dir));
         checks::check(&config, reader);
-        let keys: Vec<_> = PLACES.iter().map(|place| place.key).collect();
+        let whole = PLACES.iter().map(|place| place.key).filter(|key| !key.contains('.'));
+        let keys: Vec<_> = whole.collect();
         reader.refuse_rest(&keys);
         config
     }
