@@ -93,6 +93,7 @@ fn url(section: &UrlSection) -> Result<UrlKind, CliError> {
 
 /// The kinds of the hub, if there are projects.
 #[cfg(feature = "docker")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
 fn hub(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, CliError> {
     let section = &config.hub;
     if !config.is_hub() {

@@ -1,10 +1,12 @@
 //! Many requests at once: the same one is done once, different projects side by side up to the limit.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::engine::Engine;
 use crate::gate::Gate;
-use crate::hub::{compose, dockerfile, on};
+use crate::hub::{Builder, compose, dockerfile, on};
 
 #[tokio::test]
 async fn two_starts_of_a_project_are_one() {
@@ -102,4 +104,18 @@ async fn what_changes_one_project_takes_turns_and_reading_does_not() {
     build.pass().await;
     hub.ends(&start, "SUCCESS").await;
     hub.ends(&restart, "SUCCESS").await;
+}
+
+#[tokio::test]
+async fn requests_are_answered_within_a_tenth_of_a_second() {
+    // Nothing is asked of an engine.
+    let hub = Builder::new("unix:///nowhere", "").project("quick", &compose(""), "").start().await;
+    let mut taken = Vec::new();
+    for lines in 1..=21 {
+        let began = Instant::now();
+        hub.ask("quick", "logs", Some(json!({ "lines": lines }))).await;
+        taken.push(began.elapsed());
+    }
+    taken.sort();
+    assert!(taken[10] < Duration::from_millis(100), "half of them took {:?} or longer", taken[10]);
 }

@@ -128,6 +128,12 @@ impl Drop for Engine {
         while began.elapsed() < STARTS_WITHIN && self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             std::thread::sleep(Duration::from_millis(20));
         }
+        // What it leaves mounted, such as the network of the machine, cannot be taken away.
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let mounted = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+        for mount in mounted.filter(|mount| Path::new(mount).starts_with(self.folder.path())) {
+            let _ = command(&self.root, "umount").arg(mount).status();
+        }
         // What belongs to root is taken away as root.
         let _ = command(&self.root, "rm").arg("-rf").arg(self.folder.path().join("data")).status();
         let _ = command(&self.root, "rm").arg("-rf").arg(self.folder.path().join("exec")).status();

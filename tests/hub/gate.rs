@@ -24,8 +24,10 @@ impl Gate {
 
     /// The step of a Dockerfile that waits here; it fails unless it is told `ok`.
     pub(crate) fn step(&self) -> String {
+        // Never the same, so that the engine never has it already.
+        let fresh = uuid::Uuid::new_v4();
         let script = format!(
-            "/bin/busybox nc 127.0.0.1 {} | /bin/busybox tee /said; /bin/busybox grep -q ok /said",
+            ": {fresh}; /bin/busybox nc 127.0.0.1 {} | /bin/busybox tee /said; /bin/busybox grep -q ok /said",
             self.port
         );
         format!("RUN [\"/bin/busybox\", \"sh\", \"-c\", \"{script}\"]")

@@ -28,7 +28,7 @@ impl Builder {
         let open = fs::Permissions::from_mode(0o755);
         let folder = tempfile::Builder::new().prefix("tm-hub-").permissions(open).tempdir().unwrap();
         let config = format!(
-            "[worker]\nlease_ttl = '3s'\nheartbeat = '500ms'\n[keeper]\nsweep = '500ms'\n[hub]\nengine = '{engine}'\n{settings}\n"
+            "[worker]\nlease_ttl = '10s'\nheartbeat = '1s'\n[keeper]\nsweep = '500ms'\n[hub]\nengine = '{engine}'\n{settings}\n"
         );
         Self { folder, config, projects: String::new() }
     }

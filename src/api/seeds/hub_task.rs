@@ -207,7 +207,7 @@ mod tests {
         });
         assert_eq!(shown(running.clone()), ("RUNNING", "Starting services...".into(), 80, false));
         let mut again = running.clone();
-        again.started_at = Some(now + Duration::from_secs(60));
+        again.started_at = Some(now + Duration::from_mins(1));
         assert_eq!(shown(again), ("BUILDING", "Building...".into(), 0, false), "that was another attempt");
         running.cancel_requested_at = Some(now);
         assert_eq!(shown(running).1, "Cancelling: Starting services...");

@@ -89,10 +89,10 @@ async fn built(
                 work.signs.building(share.percent(steps.share), &step).await;
             }
         }
-        undo.layers(&steps.layers);
+        undo.build(&steps);
     }
     logged.finish().await;
-    undo.layers(&[]);
+    undo.build(&BuildSteps::default());
     Ok(())
 }
 

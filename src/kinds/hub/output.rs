@@ -52,6 +52,8 @@ pub(super) struct BuildSteps {
     pub(super) share: f64,
     /// Layers that this build made, the oldest first.
     pub(super) layers: Vec<String>,
+    /// The container in which the present step runs.
+    pub(super) container: Option<String>,
     /// The next layer was there before.
     known: bool,
 }
@@ -61,6 +63,7 @@ impl BuildSteps {
     pub(super) fn see(&mut self, line: &str) -> bool {
         if let Some((at, of)) = step_of(line) {
             line.clone_into(&mut self.step);
+            self.container = None;
             self.share = f64::from(at - 1) / f64::from(of.max(1));
             let instruction = line.split_once(" : ").map_or("", |(_, instruction)| instruction);
             self.known = instruction.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("from"));
@@ -69,6 +72,8 @@ impl BuildSteps {
         if let Some(id) = line.strip_prefix(" ---> ") {
             if id == "Using cache" {
                 self.known = true;
+            } else if let Some(container) = id.strip_prefix("Running in ") {
+                self.container = Some(container.to_owned());
             } else if !self.known && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 self.layers.push(id.to_owned());
             }
@@ -94,6 +99,8 @@ mod tests {
         let said = "Step 1/4 : FROM base\n ---> aaa1\nStep 2/4 : COPY . .\n ---> Using cache\n ---> bbb2\nStep 3/4 : RUN make\n ---> Running in ccc3\nRemoving intermediate container ccc3\n ---> ddd4\nStep 4/4 : RUN sleep";
         let begun = said.lines().filter(|line| steps.see(line)).count();
         assert_eq!((begun, steps.layers.as_slice()), (4, &["ddd4".to_owned()][..]));
+        assert!(steps.container.is_none() && !steps.see(" ---> Running in eee5"));
+        assert_eq!(steps.container.as_deref(), Some("eee5"));
         assert!((steps.share - 0.75).abs() < 1e-9 && steps.step == "Step 4/4 : RUN sleep");
     }
 }

@@ -26,10 +26,10 @@ pub(super) fn read(node: &Node<'_>) -> Result<Port, Fault> {
     }
     let text = node.text()?;
     let (ports, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
-    let mut parts = ports.rsplitn(3, ':');
-    let target = parts.next().unwrap_or_default();
-    let published = parts.next().filter(|port| !port.is_empty());
-    let host_ip = parts.next().map(|ip| ip.trim_matches(['[', ']']).to_owned());
+    let mut fields = ports.rsplitn(3, ':');
+    let target = fields.next().unwrap_or_default();
+    let published = fields.next().filter(|port| !port.is_empty());
+    let host_ip = fields.next().map(|ip| ip.trim_matches(['[', ']']).to_owned());
     checked(node, target, protocol, published.map(str::to_owned), host_ip)
 }
 

@@ -67,11 +67,10 @@ fn value_of(expression: &str, variables: &Variables) -> Result<String, String> {
     let filled = set.filter(|value| !value.is_empty());
     let (found, otherwise) =
         match modifier.split_at(modifier.find(['-', '?']).map_or(modifier.len(), |at| at + 1)) {
-            ("", "") => (set, None),
+            ("", "") | ("?", _) => (set, None),
             (":-", default) => (filled, Some(default)),
             ("-", default) => (set, Some(default)),
             (":?", _) => (filled, None),
-            ("?", _) => (set, None),
             _ => return Err(format!("has ${{{expression}}}; use ${{NAME}} or ${{NAME:-default}}")),
         };
     found.map(String::as_str).or(otherwise).map(str::to_owned).ok_or_else(|| {
