@@ -26,8 +26,9 @@ impl Gate {
     pub(crate) fn step(&self) -> String {
         // Never the same, so that the engine never has it already.
         let fresh = uuid::Uuid::new_v4();
+        // Its input never ends: then its connection ends only with it, or with the gate.
         let script = format!(
-            ": {fresh}; /bin/busybox nc 127.0.0.1 {} | /bin/busybox tee /said; /bin/busybox grep -q ok /said",
+            ": {fresh}; b() {{ /bin/busybox $@; }}; b mkfifo /p; exec 3<>/p; b nc 127.0.0.1 {} <&3 | b tee /said; b grep -q ok /said",
             self.port
         );
         format!("RUN [\"/bin/busybox\", \"sh\", \"-c\", \"{script}\"]")
