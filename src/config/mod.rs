@@ -21,13 +21,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use error::{ConfigError, Problem};
-pub use hub::Projects;
+pub use hub::{HubSection, ProjectSection, Projects};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
 pub use reference::reference;
 pub use schedule::ScheduleSection;
 pub use settings::{
-    ApiSection, BackoffSection, BreakerSection, DatabaseSection, EmbeddedSection, HubSection, KeeperSection,
-    KindKeys, LimitSection, LogSection, ProjectSection, QueueSection, ScheduleKeys, WorkerSection,
+    ApiSection, BackoffSection, BreakerSection, DatabaseSection, EmbeddedSection, KeeperSection, KindKeys,
+    LimitSection, LogSection, QueueSection, ScheduleKeys, WorkerSection,
 };
 pub use source::Flag;
 pub use types::{

@@ -1,17 +1,17 @@
 //! Every setting, with its unit, its default and what it means: the one place. The structs, the
-//! checks of values and `docs/configuration.md` all follow from here.
+//! checks of values and `docs/configuration.md` all follow from here. (The hub's stand in `hub`.)
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::hub::Projects;
+use super::hub::{HubSection, ProjectSection};
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
-    ByteSize, EngineAddress, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs,
-    LimitKey, LogFilter, LogFormat, MissedWord, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName,
-    Secret, Time, VariableName, VariableText, WebOrigin, Words,
+    ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
+    LogFilter, LogFormat, MissedWord, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret,
+    Time, VariableName, VariableText, WebOrigin, Words,
 };
 use crate::job::limit::{LimitSettings, OnFull, Rate};
 use crate::job::unique::Unique;
@@ -284,52 +284,6 @@ section! {
     }
 }
 
-section! {
-    /// Projects of containers that are built, started, stopped, restarted and read from as jobs; `docs/hub.md`
-    /// says how. There is a hub where there is a project.
-    HubSection {
-        /// Where the Docker engine listens.
-        engine: EngineAddress = "unix:///var/run/docker.sock";
-        /// The queue of its jobs.
-        queue: QueueName = "hub";
-        /// How many of its jobs run at once in one worker, unless the queue has `slots` of its own. Those that change
-        /// one project run one after the other all the same.
-        concurrency: u32 where "1"..="1000" = "2";
-        /// How many attempts follow one in which the engine failed.
-        retries: i32 where "0"..="100" = "3";
-        /// The delay before each of them.
-        retry_delay: Duration where "0s"..="1d" = "1m";
-        /// After this a job says that it takes long.
-        soft_timeout: Duration where "1s"..="30d" = "1h";
-        /// After this it is ended, and fails.
-        hard_timeout: Duration where "1s"..="30d" = "2h";
-        /// How often a job shows that it and the engine live.
-        heartbeat: Duration where "100ms"..="1h" = "30s";
-        /// A running job that did not show that for so long is listed as possibly stuck.
-        stuck_after: Duration where "200ms"..="1d" = "5m";
-        /// After this, and as long again each time, a build says that it goes on.
-        still_building: Duration where "100ms"..="1d" = "10m";
-        /// How long services may take to be up and well.
-        health_timeout: Duration where "1s"..="1d" = "5m";
-        /// How long its finished jobs stay. Absent: `keeper.retention`.
-        retain: Option<Duration> where "1m"..="36500d" = none;
-        /// The projects.
-        projects: Projects = {};
-    }
-}
-
-section! {
-    /// A project of the hub: exactly one of `compose` and `services`.
-    ProjectSection {
-        /// Its compose file.
-        compose: Option<PathBuf> = none;
-        /// What would stand under `services` of a compose file.
-        services: Option<JobArgs> = none;
-        /// Variables for `${NAME}` in its description; they win over a `.env` beside the compose file.
-        env: BTreeMap<VariableName, VariableText> = "{}";
-    }
-}
-
 /// The keys of a kind that mean something for a command alone.
 pub(super) const COMMAND_KEYS: &[&str] = &[
     "permanent_exit_codes",
@@ -393,29 +347,23 @@ fn limit(
     })
 }
 
-impl Entry for BackoffSection {
-    const FIELDS: &'static [Field] = <Self as Section>::FIELDS;
+/// Lets a section stand within another one.
+macro_rules! inner_section {
+    ($($name:ident),+) => {$(
+        impl Entry for $name {
+            const FIELDS: &'static [Field] = <Self as Section>::FIELDS;
 
-    fn allowed() -> String {
-        "a table".into()
-    }
+            fn allowed() -> String {
+                "a table".into()
+            }
 
-    fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self {
-        reader.section(field.key)
-    }
+            fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self {
+                reader.section(field.key)
+            }
+        }
+    )+};
 }
-
-impl Entry for BreakerSection {
-    const FIELDS: &'static [Field] = <Self as Section>::FIELDS;
-
-    fn allowed() -> String {
-        "a table".into()
-    }
-
-    fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self {
-        reader.section(field.key)
-    }
-}
+inner_section!(BackoffSection, BreakerSection);
 
 /// A section as the file has it.
 pub(super) struct Place {
