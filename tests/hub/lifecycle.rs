@@ -187,3 +187,45 @@ async fn a_crash_of_the_worker_is_no_end() {
     assert_eq!(engine.running("crash"), ["web"]);
     assert_eq!(hub.job(&task).await["attempt"], 2);
 }
+
+/// One writes into a volume, the other answers at a port and reaches the first over their network.
+const SHARED: &str = r#"
+services:
+  web:
+    build: { context: app, network: host }
+    command: [/bin/busybox, sh, -c, "while :; do echo to-you | /bin/busybox nc -l -p 80; done"]
+    ports: ["127.0.0.1:PORT:80"]
+    depends_on: [peer]
+    stop_grace_period: 0s
+  peer:
+    build: { context: app, network: host }
+    command: [/bin/busybox, sh, -c, "/bin/busybox echo kept >> /data/note; exec /bin/busybox sleep 1000"]
+    volumes: [notes:/data]
+    stop_grace_period: 0s
+volumes:
+  notes:
+"#;
+
+#[tokio::test]
+async fn services_have_a_network_ports_and_volumes() {
+    let Some(engine) = Engine::shared() else { return };
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = SHARED.replace("PORT", &port.to_string());
+    let hub = on(&engine, "").project("shared", &text, &dockerfile("")).start().await;
+    hub.ends(&hub.ask("shared", "start", None).await, "SUCCESS").await;
+    wait_for("the published port answers", async || {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+        let mut said = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut said).await.ok()?;
+        (said == "to-you\n").then_some(())
+    })
+    .await;
+    let aliases = "{{json .NetworkSettings.Networks.shared_default.Aliases}}";
+    assert!(engine.docker(&["inspect", "--format", aliases, "shared-peer-1"]).unwrap().contains("\"peer\""));
+    let notes = || engine.docker(&["exec", "shared-peer-1", "/bin/busybox", "cat", "/data/note"]).unwrap();
+    assert_eq!(notes(), "kept");
+    std::fs::write(hub.path("shared/compose.yaml"), text.replace("sleep 1000", "sleep 1001")).unwrap();
+    hub.ends(&hub.ask("shared", "start", None).await, "SUCCESS").await;
+    assert_eq!(notes(), "kept\nkept", "a new container finds what the old one left");
+    assert_eq!(engine.lines(&["volume", "ls", "--quiet", "--filter", "name=shared"]), ["shared_notes"]);
+}

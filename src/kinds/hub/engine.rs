@@ -15,8 +15,8 @@ use crate::worker::handler::JobError;
 pub(super) const PROJECT: &str = "com.docker.compose.project";
 pub(super) const SERVICE: &str = "com.docker.compose.service";
 
-/// How long the engine may take to answer at all; streams have no end.
-const ANSWER_WITHIN_SECONDS: u64 = 2 * 60;
+/// How long the engine may take to begin an answer, which for a build is after it has the whole context.
+const ANSWER_WITHIN_SECONDS: u64 = 10 * 60;
 /// How long a sign of life may take.
 const SIGN_WITHIN: Duration = Duration::from_secs(10);
 
