@@ -229,3 +229,18 @@ async fn services_have_a_network_ports_and_volumes() {
     assert_eq!(notes(), "kept\nkept", "a new container finds what the old one left");
     assert_eq!(engine.lines(&["volume", "ls", "--quiet", "--filter", "name=shared"]), ["shared_notes"]);
 }
+
+#[tokio::test]
+async fn long_logs_lose_their_oldest_lines() {
+    let Some(engine) = Engine::shared() else { return };
+    // What JSON writes with six letters each.
+    let script = "b() { /bin/busybox $$@; }; b head -c 900000 /dev/zero | b tr '\\000' '\\033'; b echo; b echo last; exec /bin/busybox sleep 1000";
+    let command = format!("    command: [/bin/busybox, sh, -c, \"{}\"]\n", script.replace('\\', "\\\\"));
+    let hub = on(&engine, "").project("wordy", &compose(&command), &dockerfile("")).start().await;
+    hub.ends(&hub.ask("wordy", "start", None).await, "SUCCESS").await;
+    let done = hub.ends(&hub.ask("wordy", "logs", Some(json!({ "lines": 10_000 }))).await, "SUCCESS").await;
+    let result = &done["result"]["result"];
+    assert_eq!(result["services"]["web"], json!({ "bytes": 128 * 1024, "truncated": true }));
+    let text = result["logs"].as_str().unwrap();
+    assert!(text.len() == 128 * 1024 && text.ends_with("last\n") && text.starts_with('\u{1b}'));
+}

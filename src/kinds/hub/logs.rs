@@ -15,8 +15,8 @@ use crate::worker::handler::JobError;
 
 /// So many lines unless the job says otherwise.
 const LINES: u32 = 100;
-/// The most text of one result.
-const MOST_BYTES: usize = 512 * 1024;
+/// The most text of one result, which may be seven times as long when it is written as JSON.
+const MOST_BYTES: usize = 128 * 1024;
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
     tokio::select! {
@@ -32,6 +32,7 @@ async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
     let containers = containers_of(work, &name).await?;
     let room = MOST_BYTES / containers.len().max(1);
     let mut services = Map::new();
+    let mut all = String::new();
     for container in &containers {
         let service = service_of(container);
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
@@ -50,9 +51,8 @@ async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
             bytes.drain(..bytes.len() - room);
             cut = true;
         }
-        let text = storable_text(String::from_utf8_lossy(&bytes).into_owned());
-        services.insert(service.to_owned(), json!({ "logs": text, "truncated": cut }));
+        all.push_str(&storable_text(String::from_utf8_lossy(&bytes).into_owned()));
+        services.insert(service.to_owned(), json!({ "bytes": bytes.len(), "truncated": cut }));
     }
-    let all: String = services.values().filter_map(|service| service["logs"].as_str()).collect();
     Ok(json!({ "logs": all, "lines": lines, "project": name, "services": services }))
 }
