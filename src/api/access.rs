@@ -119,6 +119,15 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/api/v1/worker/jobs/{id}/step", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/children", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/wait", WORK),
+    rule("POST", "/api/orchestration/{project_id}/start", ENQUEUE),
+    rule("POST", "/api/orchestration/{project_id}/stop", ENQUEUE),
+    rule("POST", "/api/orchestration/{project_id}/restart", ENQUEUE),
+    rule("POST", "/api/orchestration/{project_id}/logs", ENQUEUE),
+    rule("GET", "/api/orchestration/task-status/{task_id}", FOLLOW),
+    rule("GET", "/task-status/{task_id}", FOLLOW),
+    rule("GET", "/api/orchestration/stuck", ADMIN),
+    rule("POST", "/api/orchestration/stuck/{task_id}/cancel", ADMIN),
+    rule("POST", "/api/orchestration/stuck/{task_id}/restart", ADMIN),
 ];
 
 /// What the table says of a request.

@@ -101,6 +101,18 @@ impl<S: Send + Sync> FromRequestParts<S> for KindName {
     }
 }
 
+/// The name of a project of the hub in a path; need not be one that there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for ProjectName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        only_part(parts, state, "project_id").await.map(Self)
+    }
+}
+
 /// A job and the name of a signal to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignalName {

@@ -45,6 +45,7 @@ cases! {
     CrossSite "cross-site" 403 "A page of another origin may not do this" "Call from the same origin, or add the origin to api.cors_origins.";
     NotFound "not-found" 404 "There is nothing at this address" "See /docs for all routes.";
     JobNotFound "job-not-found" 404 "There is no such job" "Check the id; a finished job is dropped when its retention ends.";
+    ProjectNotFound "project-not-found" 404 "There is no such project" "Use a project that the detail names, or add [hub.projects.NAME] to the config.";
     MethodNotAllowed "method-not-allowed" 405 "This address does not take that method" "Use a method of the Allow header; see /docs.";
     BodyTimeout "body-timeout" 408 "The body did not arrive in time" "Send the whole body at once.";
     IdempotencyKeyReused "idempotency-key-reused" 409 "This idempotency key was used with another body" "Send a new key for new work; repeat a request unchanged.";

@@ -3,6 +3,26 @@
 
 use std::time::Duration;
 
+/// The limit by which jobs that change one project of the hub take turns.
+pub const HUB_PROJECT: &str = "hub.project";
+
+/// What the API knows of the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubRules {
+    /// The projects that jobs may be made for.
+    pub projects: Vec<String>,
+    /// The queue of its jobs.
+    pub queue: String,
+    /// How many attempts follow a failed one.
+    pub retries: i32,
+    /// After this an attempt is ended.
+    pub hard_timeout: Duration,
+    /// A running job without a sign of life for so long is possibly stuck.
+    pub stuck_after: Duration,
+    /// How long finished jobs stay; `None` is the deployment's retention.
+    pub retain: Option<Duration>,
+}
+
 /// Settings of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
@@ -24,6 +44,21 @@ pub struct ApiSettings {
     pub remote_lease_ttl: Duration,
     /// Refuse jobs of kinds that no worker has served yet.
     pub strict_kinds: bool,
+    /// The hub, without projects if there is none.
+    pub hub: HubRules,
+}
+
+impl Default for HubRules {
+    fn default() -> Self {
+        Self {
+            projects: Vec::new(),
+            queue: "hub".into(),
+            retries: 3,
+            hard_timeout: Duration::from_hours(2),
+            stuck_after: Duration::from_mins(5),
+            retain: None,
+        }
+    }
 }
 
 impl Default for ApiSettings {
@@ -38,6 +73,7 @@ impl Default for ApiSettings {
             stream_lifetime: Duration::from_hours(1),
             remote_lease_ttl: Duration::from_secs(30),
             strict_kinds: false,
+            hub: HubRules::default(),
         }
     }
 }

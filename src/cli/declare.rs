@@ -3,7 +3,9 @@
 
 use super::error::CliError;
 use super::process::failed;
+use crate::api::server::HUB_PROJECT;
 use crate::config::Config;
+use crate::job::limit::{LimitSettings, OnFull};
 use crate::store::Store;
 
 /// Sets the limits that a config names.
@@ -15,6 +17,11 @@ pub(super) async fn limits(store: &Store, config: &Config) -> Result<(), CliErro
         if queue.priority_ageing.is_some() {
             store.set_priority_ageing(name, queue.priority_ageing).await.map_err(failed)?;
         }
+    }
+    if config.is_hub() {
+        // Starts and stops of one project take turns; different projects do not wait for one another.
+        let one = LimitSettings { max_running: Some(1), rate: None, on_full: Some(OnFull::Queue) };
+        store.set_limit(HUB_PROJECT, &one).await.map_err(failed)?;
     }
     for (name, limit) in &config.limits {
         if let Some(limit) = limit.limit() {

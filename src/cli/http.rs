@@ -12,7 +12,7 @@ use super::patience::once_it_answers;
 use super::process::{Process, failed};
 use crate::api::listen::{Limits, Listener};
 use crate::api::router;
-use crate::api::server::ApiSettings;
+use crate::api::server::{ApiSettings, HubRules};
 use crate::api::state::{ApiState, Probe, Surroundings};
 use crate::config::Config;
 use crate::worker::Pulse;
@@ -85,7 +85,7 @@ pub(super) fn claims(pulse: Pulse, config: &Config) -> Probe {
 }
 
 fn settings(config: &Config, listen: SocketAddr) -> ApiSettings {
-    let api = &config.api;
+    let (api, hub) = (&config.api, &config.hub);
     ApiSettings {
         listen: listen.to_string(),
         hosts: api.hosts.iter().map(|host| host.0.clone()).collect(),
@@ -95,6 +95,14 @@ fn settings(config: &Config, listen: SocketAddr) -> ApiSettings {
         request_timeout: api.request_timeout,
         stream_lifetime: api.stream_lifetime,
         strict_kinds: api.strict_kinds,
+        hub: HubRules {
+            projects: hub.projects.0.keys().cloned().collect(),
+            queue: hub.queue.0.clone(),
+            retries: hub.retries,
+            hard_timeout: hub.hard_timeout,
+            stuck_after: hub.stuck_after,
+            retain: hub.retain,
+        },
         ..ApiSettings::default()
     }
 }

@@ -6,10 +6,14 @@ use url::Url;
 
 use super::error::CliError;
 use super::process::{Process, failed};
+#[cfg(feature = "docker")]
+use crate::config::ProjectSection;
 use crate::config::{CommandSection, Config, RunSection, UrlSection};
 use crate::kinds::command::{CommandSpec, Limits};
+#[cfg(feature = "docker")]
+use crate::kinds::hub::{self, HubSettings, ProjectSource, ProjectSpec};
 use crate::kinds::url::{UrlKind, UrlSpec};
-use crate::worker::{Worker, WorkerSettings};
+use crate::worker::{Worker, WorkerBuilder, WorkerSettings};
 
 /// The worker that a config describes.
 pub(super) fn worker(config: &Config, process: &Process) -> Result<Worker, CliError> {
@@ -38,7 +42,7 @@ pub(super) fn worker(config: &Config, process: &Process) -> Result<Worker, CliEr
             }
         };
     }
-    Ok(builder.build())
+    Ok(hub(builder, config)?.build())
 }
 
 /// The queues that have a section or a kind, and `default`, with their slots.
@@ -48,6 +52,7 @@ fn queues(config: &Config) -> Vec<(String, usize)> {
         .keys()
         .map(String::as_str)
         .chain(config.kinds.values().map(|kind| kind.settings.queue.as_str()))
+        .chain(config.is_hub().then_some(config.hub.queue.0.as_str()))
         .chain(["default"])
         .collect();
     names.into_iter().map(|name| (name.to_owned(), usize_of(config.slots_of(name)))).collect()
@@ -84,6 +89,54 @@ fn url(section: &UrlSection) -> Result<UrlKind, CliError> {
         max_result_bytes: section.max_result_bytes,
     })
     .map_err(failed)
+}
+
+/// The kinds of the hub, if there are projects.
+#[cfg(feature = "docker")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
+fn hub(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, CliError> {
+    let section = &config.hub;
+    if !config.is_hub() {
+        return Ok(builder);
+    }
+    let project = |(name, project): (&String, &ProjectSection)| {
+        let source = match (&project.compose, &project.services) {
+            (Some(file), _) => ProjectSource::File(config.folder.join(file)),
+            (None, services) => {
+                let services = services.clone().map(|services| services.0).unwrap_or_default();
+                ProjectSource::Services(services.into(), config.folder.clone())
+            }
+        };
+        let env = project.env.iter().map(|(name, value)| (name.0.clone(), value.0.clone())).collect();
+        (name.clone(), ProjectSpec { source, env })
+    };
+    let settings = HubSettings {
+        engine: section.engine.0.clone(),
+        projects: section.projects.0.iter().map(project).collect(),
+        queue: section.queue.0.clone(),
+        retries: section.retries,
+        retry_delay: section.retry_delay,
+        soft_timeout: section.soft_timeout,
+        hard_timeout: section.hard_timeout,
+        heartbeat: section.heartbeat,
+        still_building: section.still_building,
+        health_timeout: section.health_timeout,
+        retain: section.retain,
+    };
+    let add = |builder: WorkerBuilder, (name, rules, handler)| builder.kind(name, "rust", rules, handler);
+    Ok(hub::kinds(settings).into_iter().fold(builder, add))
+}
+
+/// A build without Docker cannot serve the hub.
+#[cfg(not(feature = "docker"))]
+fn hub(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, CliError> {
+    if config.is_hub() {
+        return Err(CliError::Usage(
+            "hub.projects: this tidemill was built without the feature docker; build it with, or take the section away"
+                .into(),
+        ));
+    }
+    Ok(builder)
 }
 
 fn usize_of(slots: u32) -> usize {

@@ -36,6 +36,7 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
             reader.report_here(&format!("limits.{name}.on_full"), "needs a max_running of at least 1".into());
         }
     }
+    super::hub::check(&config.hub, reader);
     for (name, kind) in &config.kinds {
         let settings = &kind.settings;
         if let Some(soft) = settings.soft_timeout

@@ -3,6 +3,7 @@
 
 mod checks;
 mod error;
+mod hub;
 mod json;
 mod kind;
 mod places;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use error::{ConfigError, Problem};
+pub use hub::{HubSection, ProjectSection, Projects};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
 pub use reference::reference;
 pub use schedule::ScheduleSection;
@@ -31,9 +33,9 @@ pub use settings::{
 };
 pub use source::Flag;
 pub use types::{
-    ByteSize, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter, LogFormat, MissedWord,
-    NAME_RULE, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, SealingKey, Secret, StorageUrl,
-    Time, VariableName, VariableText, WebOrigin, Words, is_name,
+    ByteSize, EngineAddress, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter, LogFormat,
+    MissedWord, NAME_RULE, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, SealingKey, Secret,
+    StorageUrl, Time, VariableName, VariableText, WebOrigin, Words, is_name,
 };
 
 pub use vault::{EncryptionSection, RedactionSection, StorageSection};
@@ -58,6 +60,7 @@ pub struct Config {
     pub limits: BTreeMap<String, LimitSection>,
     pub kinds: BTreeMap<String, KindSection>,
     pub schedules: BTreeMap<String, ScheduleSection>,
+    pub hub: HubSection,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
     /// Where relative paths start: the file's folder, or the working folder.
@@ -121,6 +124,7 @@ impl Config {
     /// Leaves only these queues to this worker, with so many slots each.
     pub fn serve_only(&mut self, queues: &[(String, u32)]) {
         self.worker.slots = Some(0);
+        self.hub.concurrency = 0;
         let mut all = std::mem::take(&mut self.queues);
         let named = |(name, slots): &(String, u32)| {
             let mut section = all.remove(name).unwrap_or_else(QueueSection::unset);
@@ -133,7 +137,15 @@ impl Config {
     /// How many jobs of `queue` run at once in this process.
     #[must_use]
     pub fn slots_of(&self, queue: &str) -> u32 {
-        self.queues.get(queue).and_then(|queue| queue.slots).unwrap_or_else(|| self.default_slots())
+        let own = self.queues.get(queue).and_then(|queue| queue.slots);
+        let of_hub = (self.is_hub() && queue == self.hub.queue.0).then_some(self.hub.concurrency);
+        own.or(of_hub).unwrap_or_else(|| self.default_slots())
+    }
+
+    /// Whether there are projects for the hub.
+    #[must_use]
+    pub fn is_hub(&self) -> bool {
+        !self.hub.projects.0.is_empty()
     }
 
     /// How many jobs of a queue without a section run at once in this process.
@@ -158,6 +170,7 @@ impl Config {
             limits: named(reader, "limits", |reader, name| Some(reader.section(name))),
             kinds: named(reader, "kinds", |reader, name| kind::read(reader, name, &folder)),
             schedules: named(reader, "schedules", schedule::read),
+            hub: reader.section("hub"),
             file,
             folder,
         };
@@ -166,7 +179,8 @@ impl Config {
         let keys_file = config.encryption.keys_file.take();
         config.encryption.keys_file = keys_file.map(|file| config.folder.join(file));
         checks::check(&config, reader);
-        let keys: Vec<_> = PLACES.iter().map(|place| place.key).collect();
+        let whole = PLACES.iter().map(|place| place.key).filter(|key| !key.contains('.'));
+        let keys: Vec<_> = whole.collect();
         reader.refuse_rest(&keys);
         config
     }

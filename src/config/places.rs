@@ -1,5 +1,6 @@
 //! All sections of the config, in the order of the manual. Declares no setting itself.
 
+use super::hub::{HubSection, ProjectSection};
 use super::section::{Field, Section};
 use super::settings::{
     ApiSection, DatabaseSection, EmbeddedSection, KeeperSection, KindKeys, LimitSection, LogSection,
@@ -36,6 +37,8 @@ pub(super) const PLACES: &[Place] = &[
     place::<LimitSection>("limits", true),
     place::<KindKeys>("kinds", true),
     place::<ScheduleKeys>("schedules", true),
+    place::<HubSection>("hub", false),
+    place::<ProjectSection>("hub.projects", true),
 ];
 
 #[cfg(test)]
@@ -64,5 +67,7 @@ mod tests {
         defaults::<LimitSection>();
         defaults::<KindKeys>();
         defaults::<ScheduleKeys>();
+        defaults::<HubSection>();
+        defaults::<ProjectSection>();
     }
 }

@@ -1,5 +1,5 @@
 //! Every setting, with its unit, its default and what it means: the one place. The structs, the
-//! checks of values and `docs/configuration.md` all follow from here.
+//! checks of values and `docs/configuration.md` all follow from here. (The hub's stand in `hub`.)
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -346,29 +346,23 @@ fn limit(
     })
 }
 
-impl Entry for BackoffSection {
-    const FIELDS: &'static [Field] = <Self as Section>::FIELDS;
+/// Lets a section stand within another one.
+macro_rules! inner_section {
+    ($($name:ident),+) => {$(
+        impl Entry for $name {
+            const FIELDS: &'static [Field] = <Self as Section>::FIELDS;
 
-    fn allowed() -> String {
-        "a table".into()
-    }
+            fn allowed() -> String {
+                "a table".into()
+            }
 
-    fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self {
-        reader.section(field.key)
-    }
+            fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self {
+                reader.section(field.key)
+            }
+        }
+    )+};
 }
-
-impl Entry for BreakerSection {
-    const FIELDS: &'static [Field] = <Self as Section>::FIELDS;
-
-    fn allowed() -> String {
-        "a table".into()
-    }
-
-    fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self {
-        reader.section(field.key)
-    }
-}
+inner_section!(BackoffSection, BreakerSection);
 
 #[cfg(test)]
 mod tests {

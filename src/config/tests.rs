@@ -354,3 +354,39 @@ fn a_schedule_that_never_fires_stops_the_start() {
         assert!(error.contains(key) && error.contains(message), "{keys}: {error}");
     }
 }
+
+#[test]
+fn the_hub_has_its_projects_and_two_slots() {
+    let toml = "[hub]\nengine = 'tcp://docker:2375'\n[hub.projects.shop]\ncompose = 'shop/compose.yaml'\nenv = { TAG = 'x' }\n\
+                [hub.projects.1]\nservices = { web = { image = 'a', ports = [80] } }";
+    let mut config = load(toml, &[("TIDEMILL_HUB__HEARTBEAT", "5s")]).unwrap();
+    assert!(config.is_hub());
+    assert_eq!(config.hub.projects.0.keys().collect::<Vec<_>>(), ["1", "shop"]);
+    assert_eq!((config.slots_of("hub"), config.hub.heartbeat), (2, Duration::from_secs(5)));
+    let services = config.hub.projects.0["1"].services.as_ref().unwrap();
+    assert_eq!(services.0["web"]["ports"][0], 80);
+    config.serve_only(&[("crawl".into(), 1)]);
+    assert_eq!(config.slots_of("hub"), 0, "other queues are for other workers");
+    let own = load(&format!("{toml}\n[queues.hub]\nslots = 7"), &[]).unwrap();
+    assert_eq!(own.slots_of("hub"), 7);
+    assert!(!load("", &[]).unwrap().is_hub());
+}
+
+#[test]
+fn a_hub_that_makes_no_sense_is_refused() {
+    for (toml, told) in [
+        ("[hub.projects.a]\n", "hub.projects.a: needs exactly one of compose and services"),
+        (
+            "[hub.projects.a]\ncompose = 'c'\nservices = { w = {} }",
+            "needs exactly one of compose and services",
+        ),
+        ("[hub.projects.a]\ncompose = 'c'\nbuild = true", "hub.projects.a.build: no such setting"),
+        ("[hub.projects.\"a b\"]\ncompose = 'c'", "hub.projects.a b: is no name"),
+        ("[hub]\nengine = '/var/run/docker.sock'", "hub.engine: found"),
+        ("[hub]\nsoft_timeout = '2h'", "hub.soft_timeout: 2h is not shorter than hard_timeout (2h)"),
+        ("[hub]\nheartbeat = '4m'", "hub.heartbeat: 4m is more than half of stuck_after (5m)"),
+    ] {
+        let error = load(toml, &[]).unwrap_err();
+        assert!(error.contains(told), "{toml}: {error}");
+    }
+}

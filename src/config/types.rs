@@ -92,6 +92,15 @@ text_type!(
     |text| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 );
 text_type!(
+    /** Where a Docker engine listens. */
+    EngineAddress,
+    "unix:///path/to/its/socket, or tcp://host:port",
+    |text| {
+        let tcp = text.strip_prefix("tcp://").is_some_and(|rest| rest.contains(':') && !rest.contains('/'));
+        tcp || text.strip_prefix("unix://").is_some_and(|path| path.starts_with('/'))
+    }
+);
+text_type!(
     /** A web origin that may call the API from a browser. */
     WebOrigin,
     "an origin without a path, such as https://app.example.com",
@@ -198,7 +207,7 @@ impl Setting for Time {
     }
 }
 
-/// The input of a job.
+/// The input of a job, or another free table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobArgs(pub Map<String, Value>);
 

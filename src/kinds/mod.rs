@@ -1,6 +1,8 @@
 //! Handlers that come with the binary; import only the public face of `worker`.
 
 pub mod command;
+#[cfg(feature = "docker")]
+pub mod hub;
 pub mod url;
 
 mod channel;

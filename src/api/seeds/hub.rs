@@ -1,0 +1,262 @@
+//! The hub's verbs: each makes a job and answers its id at once. What is asked for twice is done once;
+//! a project that the config does not name cannot be touched.
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::auth::Caller;
+use crate::api::check;
+use crate::api::jobs::find;
+use crate::api::json::{OptionalBody, Params};
+use crate::api::new_job::refusal;
+use crate::api::path::ProjectName;
+use crate::api::problem::{Case, Problem, ProblemDocument, quoted};
+use crate::api::server::HUB_PROJECT;
+use crate::api::state::ApiState;
+use crate::job::document::JobDocument;
+use crate::job::new::NewJob;
+use crate::job::state::JobState;
+use crate::job::unique::Unique;
+use crate::store::enqueue::Fate;
+use crate::store::list::Filter;
+
+const MOST_LINES: i64 = 10_000;
+/// The jobs of one project are found by its tag.
+const TAG: &str = "hub:";
+
+/// A task that was taken in.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TaskResponse {
+    /// The job's id.
+    task_id: Uuid,
+    /// `pending`
+    status: &'static str,
+    /// What was begun, for a person.
+    message: String,
+}
+
+/// Which service of a project is meant.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServiceRequest {
+    /// All services if it is left out.
+    #[schema(min_length = 1, max_length = 255)]
+    service_name: Option<String>,
+}
+
+/// Which lines are wanted.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LogsRequest {
+    /// All services if it is left out.
+    #[schema(min_length = 1, max_length = 255)]
+    service_name: Option<String>,
+    /// So many of the last lines of each service; 100 if it is left out.
+    #[schema(minimum = 1, maximum = 10000)]
+    lines: Option<i64>,
+}
+
+/// Start a project
+///
+/// Builds its images, starts its services and waits until they are well. While a start is not over, another one
+/// answers the same task.
+#[utoipa::path(
+    post, path = "/api/orchestration/{project_id}/start", tag = "hub",
+    params(("project_id" = String, Path, description = "A project of the config")),
+    responses(
+        (status = 200, description = "The task", body = TaskResponse),
+        (status = 404, description = "There is no such project", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn start(
+    State(state): State<ApiState>,
+    ProjectName(project): ProjectName,
+) -> Result<Json<TaskResponse>, Problem> {
+    let task_id = enqueue(&state, &wish(&state, "hub.start", &project, Map::new())?).await?;
+    let message = format!("Project start initiated. Poll /task-status/{task_id} for progress.");
+    Ok(taken(task_id, message))
+}
+
+/// Stop a project
+///
+/// Stops its containers. A start of the same project that is not over is cancelled first: it would start again
+/// what was stopped.
+#[utoipa::path(
+    post, path = "/api/orchestration/{project_id}/stop", tag = "hub",
+    params(("project_id" = String, Path, description = "A project of the config")),
+    responses(
+        (status = 200, description = "The task", body = TaskResponse),
+        (status = 404, description = "There is no such project", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn stop(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    ProjectName(project): ProjectName,
+) -> Result<Json<TaskResponse>, Problem> {
+    let wish = wish(&state, "hub.stop", &project, Map::new())?;
+    for start in unfinished_starts(&state, &project).await? {
+        state.store.cancel(start, Some("the project is stopped"), &caller.name).await?;
+    }
+    let task_id = enqueue(&state, &wish).await?;
+    Ok(taken(task_id, "Project stop initiated.".into()))
+}
+
+/// Restart a service
+///
+/// Restarts the containers of one service, or of all, and waits until they are well. The service may be named in the
+/// body or in the query.
+#[utoipa::path(
+    post, path = "/api/orchestration/{project_id}/restart", tag = "hub", request_body = Option<ServiceRequest>,
+    params(
+        ("project_id" = String, Path, description = "A project of the config"),
+        ("service_name" = Option<String>, Query, description = "Instead of the body's"),
+    ),
+    responses(
+        (status = 200, description = "The task", body = TaskResponse),
+        (status = 404, description = "There is no such project", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn restart(
+    State(state): State<ApiState>,
+    ProjectName(project): ProjectName,
+    Params(query): Params<ServiceRequest>,
+    OptionalBody(body): OptionalBody<ServiceRequest>,
+) -> Result<Json<TaskResponse>, Problem> {
+    let service = body.and_then(|body| body.service_name).or(query.service_name);
+    let args = service_args(service)?;
+    let task_id = enqueue(&state, &wish(&state, "hub.restart", &project, args)?).await?;
+    Ok(taken(task_id, "Service restart initiated.".into()))
+}
+
+/// Read a project's logs
+///
+/// The task's result holds the last lines of one service, or of all. Service and lines may be named in the body or in
+/// the query.
+#[utoipa::path(
+    post, path = "/api/orchestration/{project_id}/logs", tag = "hub", request_body = Option<LogsRequest>,
+    params(
+        ("project_id" = String, Path, description = "A project of the config"),
+        ("service_name" = Option<String>, Query, description = "Instead of the body's"),
+        ("lines" = Option<i64>, Query, description = "Instead of the body's", minimum = 1, maximum = 10000),
+    ),
+    responses(
+        (status = 200, description = "The task", body = TaskResponse),
+        (status = 404, description = "There is no such project", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn logs(
+    State(state): State<ApiState>,
+    ProjectName(project): ProjectName,
+    Params(query): Params<LogsRequest>,
+    OptionalBody(body): OptionalBody<LogsRequest>,
+) -> Result<Json<TaskResponse>, Problem> {
+    let body = body.unwrap_or_default();
+    let mut args = service_args(body.service_name.or(query.service_name))?;
+    let lines = body.lines.or(query.lines).unwrap_or(100);
+    if !(1..=MOST_LINES).contains(&lines) {
+        let problem = Problem::invalid("/lines", format!("{lines} is out of bounds."));
+        return Err(problem.remedy(format!("Use 1 to {MOST_LINES}.")));
+    }
+    args.insert("lines".into(), lines.into());
+    let task_id = enqueue(&state, &wish(&state, "hub.logs", &project, args)?).await?;
+    Ok(taken(task_id, "Log retrieval initiated.".into()))
+}
+
+fn taken(task_id: Uuid, message: String) -> Json<TaskResponse> {
+    Json(TaskResponse { task_id, status: "pending", message })
+}
+
+fn service_args(service: Option<String>) -> Result<Map<String, Value>, Problem> {
+    let service = service.map(|service| check::text("/service_name", service, 255)).transpose()?;
+    Ok(service.map(|service| ("service_name".to_owned(), service.into())).into_iter().collect())
+}
+
+/// The wish for a task of a project.
+fn wish(state: &ApiState, kind: &str, project: &str, more: Map<String, Value>) -> Result<NewJob, Problem> {
+    let hub = &state.settings.hub;
+    if !hub.projects.iter().any(|known| known == project) {
+        return Err(unknown(&hub.projects, project));
+    }
+    let args = Map::from_iter([("project".to_owned(), project.into())]).into_iter().chain(more).collect();
+    Ok(NewJob {
+        queue: Some(hub.queue.clone()),
+        max_attempts: Some(hub.retries.saturating_add(1)),
+        hard_timeout: Some(hub.hard_timeout),
+        retain: hub.retain,
+        tags: vec![format!("{TAG}{project}")],
+        // Reading disturbs nobody.
+        concurrency_keys: if kind == "hub.logs" { vec![] } else { vec![format!("{HUB_PROJECT}:{project}")] },
+        unique: Some(Unique::by_args()),
+        ..NewJob::new(kind, args)
+    })
+}
+
+fn unknown(known: &[String], project: &str) -> Problem {
+    let there_are = if known.is_empty() {
+        "The config names none.".into()
+    } else {
+        format!("There are: {}.", known.join(", "))
+    };
+    Problem::new(Case::ProjectNotFound, format!("There is no project {}. {there_are}", quoted(project)))
+        .field("project_id")
+        .member("projects", json!(known))
+}
+
+/// Stores the task, or finds the one that is the same and not over; answers its id.
+async fn enqueue(state: &ApiState, wish: &NewJob) -> Result<Uuid, Problem> {
+    let enqueued = state.enqueuer.enqueue(wish.clone(), check::json_bytes(&wish.args)).await?;
+    match enqueued.fate {
+        Fate::Created => Ok(enqueued.id),
+        Fate::Existing | Fate::Replaced => {
+            let existing = state.store.find_job(enqueued.id).await?;
+            match existing.filter(|job| job.cancel_requested_at.is_some()) {
+                Some(leaving) => again(state, &leaving, wish.clone()).await,
+                None => Ok(enqueued.id),
+            }
+        }
+        _ => Err(refusal(wish, &enqueued, None)),
+    }
+}
+
+/// Stores a task while the same one is on its way out.
+async fn again(state: &ApiState, leaving: &JobDocument, wish: NewJob) -> Result<Uuid, Problem> {
+    let states = ["scheduled", "available", "waiting", "retrying"].map(str::to_owned).to_vec();
+    let unique = Unique { states, ..Unique::by_args() };
+    let wish = NewJob { unique: Some(unique), ..wish };
+    let enqueued = state.enqueuer.enqueue(wish.clone(), check::json_bytes(&leaving.args)).await?;
+    match enqueued.fate {
+        Fate::Created | Fate::Existing | Fate::Replaced => Ok(enqueued.id),
+        _ => Err(refusal(&wish, &enqueued, None)),
+    }
+}
+
+/// A new task for the same as `job`, which was cancelled.
+pub(super) async fn anew(state: &ApiState, job: &JobDocument) -> Result<Uuid, Problem> {
+    let project = job.args["project"].as_str().unwrap_or_default();
+    let mut args = job.args.as_object().cloned().unwrap_or_default();
+    args.remove("project");
+    let wish = wish(state, &job.kind, project, args)?;
+    let now = find(state, job.id).await?;
+    if now.finished_at.is_some() { enqueue(state, &wish).await } else { again(state, &now, wish).await }
+}
+
+/// The starts of a project that are not over.
+async fn unfinished_starts(state: &ApiState, project: &str) -> Result<Vec<Uuid>, Problem> {
+    let mut starts = Vec::new();
+    for stored in [JobState::Running, JobState::Available, JobState::Waiting] {
+        let filter = Filter {
+            state: Some(stored),
+            kind: Some("hub.start".into()),
+            tag: Some(format!("{TAG}{project}")),
+            limit: 10,
+            ..Filter::default()
+        };
+        starts.extend(state.store.list_jobs(&filter).await?.jobs.into_iter().map(|job| job.id));
+    }
+    Ok(starts)
+}

@@ -1,0 +1,167 @@
+//! Tasks that run and show no sign of life, and what an administrator does about them. Lists; ends
+//! nothing by itself.
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::hub::anew;
+use super::hub_task::{TaskStatusResponse, describe, is_stuck, last_sign};
+use crate::api::answer::Page;
+use crate::api::auth::Caller;
+use crate::api::job_id::{JobId, unknown};
+use crate::api::jobs::find;
+use crate::api::problem::{Case, Problem, ProblemDocument};
+use crate::api::state::ApiState;
+use crate::job::document::{JobDocument, micros};
+use crate::job::state::JobState;
+use crate::store::list::Filter;
+
+const MOST_TASKS: i64 = 1000;
+
+/// A task that is possibly stuck.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StuckTask {
+    /// The job's id.
+    task_id: Uuid,
+    /// What it does, such as `hub.start`.
+    kind: String,
+    /// The project.
+    project_id: String,
+    /// What it last said.
+    status: String,
+    /// The worker that has it.
+    worker_id: Option<String>,
+    /// When it last showed that it lives.
+    #[serde(serialize_with = "micros")]
+    last_sign_of_life_at: DateTime<Utc>,
+    /// How long ago that is.
+    silent_seconds: i64,
+    /// POST here to cancel it.
+    cancel: String,
+    /// POST here to cancel it and begin anew.
+    restart: String,
+}
+
+/// A task that takes the place of another.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RestartedTask {
+    /// The new job's id.
+    task_id: Uuid,
+    /// The one that was cancelled.
+    replaces: Uuid,
+    /// `pending`
+    status: &'static str,
+    /// For a person.
+    message: String,
+}
+
+/// List tasks that are possibly stuck
+///
+/// Those that run and did not show that they and the engine live for `hub.stuck_after`. A task whose worker died is
+/// not among them: it runs again by itself.
+#[utoipa::path(get, path = "/api/orchestration/stuck", tag = "hub",
+    responses((status = 200, description = "The tasks, the longest silent first", body = Page<StuckTask>)))]
+pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<StuckTask>>, Problem> {
+    let filter = Filter {
+        state: Some(JobState::Running),
+        queue: Some(state.settings.hub.queue.clone()),
+        limit: MOST_TASKS,
+        ..Filter::default()
+    };
+    let now = Utc::now();
+    let running = state.store.list_jobs(&filter).await?.jobs.into_iter();
+    let stuck = running.filter(|job| is_of_hub(job) && is_stuck(job, &state.settings.hub, now));
+    let mut tasks: Vec<_> = stuck.filter_map(|job| task(job, now)).collect();
+    tasks.sort_by_key(|task| task.last_sign_of_life_at);
+    Ok(Page::whole(tasks))
+}
+
+/// Cancel a task
+///
+/// What a start half built is taken away.
+#[utoipa::path(
+    post, path = "/api/orchestration/stuck/{task_id}/cancel", tag = "hub",
+    params(("task_id" = String, Path, description = "The task's id")),
+    responses(
+        (status = 200, description = "It is cancelled, or about to be", body = TaskStatusResponse),
+        (status = 404, description = "There is no such task", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "It is over", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn cancel(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    JobId(id): JobId,
+) -> Result<Json<TaskStatusResponse>, Problem> {
+    cancelled(&state, &caller, id, "cancelled as stuck").await?;
+    let job = find(&state, id).await?;
+    Ok(Json(describe(job, &state.settings.hub, Utc::now())))
+}
+
+/// Restart a task
+///
+/// Cancels it and makes a new one for the same, which runs when the old one has ended.
+#[utoipa::path(
+    post, path = "/api/orchestration/stuck/{task_id}/restart", tag = "hub",
+    params(("task_id" = String, Path, description = "The task's id")),
+    responses(
+        (status = 200, description = "The new task", body = RestartedTask),
+        (status = 404, description = "There is no such task", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "It is over", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn restart(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    JobId(id): JobId,
+) -> Result<Json<RestartedTask>, Problem> {
+    let job = cancelled(&state, &caller, id, "restarted as stuck").await?;
+    let task_id = anew(&state, &job).await?;
+    let message = format!("Restart initiated. Poll /task-status/{task_id} for progress.");
+    Ok(Json(RestartedTask { task_id, replaces: id, status: "pending", message }))
+}
+
+/// Cancels a task of the hub; answers it as it was.
+async fn cancelled(
+    state: &ApiState,
+    caller: &Caller,
+    id: Uuid,
+    reason: &str,
+) -> Result<JobDocument, Problem> {
+    let job = find(state, id).await?;
+    if !is_of_hub(&job) {
+        return Err(unknown(id));
+    }
+    match state.store.cancel(id, Some(reason), &caller.name).await?.as_deref() {
+        None => Err(unknown(id)),
+        Some("cancelled" | "cancel_requested") => Ok(job),
+        Some(over) => {
+            let detail = format!("The task {id} is {over}.");
+            Err(Problem::new(Case::JobFinished, detail).member("state", over))
+        }
+    }
+}
+
+fn is_of_hub(job: &JobDocument) -> bool {
+    ["hub.start", "hub.stop", "hub.restart", "hub.logs"].contains(&job.kind.as_str())
+}
+
+fn task(job: JobDocument, now: DateTime<Utc>) -> Option<StuckTask> {
+    let sign = last_sign(&job)?;
+    let at = format!("/api/orchestration/stuck/{}", job.id);
+    Some(StuckTask {
+        task_id: job.id,
+        project_id: job.args["project"].as_str().unwrap_or_default().to_owned(),
+        kind: job.kind,
+        status: job.progress.and_then(|progress| progress.step).unwrap_or_default(),
+        worker_id: job.worker_id,
+        last_sign_of_life_at: sign,
+        silent_seconds: (now - sign).num_seconds(),
+        cancel: format!("{at}/cancel"),
+        restart: format!("{at}/restart"),
+    })
+}

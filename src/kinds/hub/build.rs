@@ -1,0 +1,146 @@
+//! The images of a project: built from their context, or pulled if they are not there. What the engine
+//! says is the job's log as it comes, and its steps are the job's progress.
+
+use std::collections::HashMap;
+use std::pin::pin;
+
+use bollard::errors::Error;
+use bollard::query_parameters::{BuildImageOptionsBuilder, CreateImageOptionsBuilder};
+use futures_util::StreamExt;
+
+use super::Work;
+use super::build_context::packed;
+use super::cancel::Undo;
+use super::compose::{Build, Project, Service};
+use super::engine::PROJECT;
+use super::fault::{failed, is_missing};
+use super::output::{BuildSteps, Logged};
+use crate::worker::handler::JobError;
+
+/// Where building begins and ends on the way to 100 percent.
+const FROM_PERCENT: f64 = 30.0;
+const TO_PERCENT: f64 = 80.0;
+
+/// The name of a service's image.
+pub(super) fn image_of(project: &Project, service: &Service) -> String {
+    service.image.clone().unwrap_or_else(|| format!("{}-{}", project.name, service.name))
+}
+
+/// Makes sure that every service has its image.
+pub(super) async fn images(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<(), JobError> {
+    work.signs.building(FROM_PERCENT, "Building containers (this may take 20-30 min)...").await;
+    let all = u32::try_from(project.services.len()).unwrap_or(u32::MAX);
+    for (at, service) in (0_u32..).zip(&project.services) {
+        let share = Share { at, all };
+        match &service.build {
+            Some(build) => built(work, project, service, build, &share, undo).await?,
+            None => pulled(work, service, &image_of(project, service), &share).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Which of several images it is.
+struct Share {
+    at: u32,
+    all: u32,
+}
+
+impl Share {
+    fn percent(&self, done: f64) -> f64 {
+        FROM_PERCENT + (TO_PERCENT - FROM_PERCENT) * (f64::from(self.at) + done) / f64::from(self.all)
+    }
+}
+
+async fn built(
+    work: &Work<'_>,
+    project: &Project,
+    service: &Service,
+    build: &Build,
+    share: &Share,
+    undo: &Undo,
+) -> Result<(), JobError> {
+    let doing = format!("building {}", service.name);
+    let args: HashMap<&str, &str> =
+        build.args.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let labels = HashMap::from([(PROJECT, project.name.as_str())]);
+    let mut options = BuildImageOptionsBuilder::new()
+        .dockerfile(&build.dockerfile)
+        .t(&image_of(project, service))
+        .rm(true)
+        .forcerm(true)
+        .buildargs(&args)
+        .labels(&labels);
+    if let Some(target) = &build.target {
+        options = options.target(target);
+    }
+    if let Some(network) = &build.network {
+        options = options.networkmode(network);
+    }
+    let context = bollard::body_try_stream(packed(build));
+    let mut said = pin!(work.engine.build_image(options.build(), None, Some(context)));
+    let mut logged = Logged::new(work.context, &service.name);
+    let mut steps = BuildSteps::default();
+    while let Some(info) = said.next().await {
+        let info = info.map_err(|error| not_built(&doing, &error))?;
+        for line in logged.take(info.stream.unwrap_or_default().as_bytes()).await {
+            if steps.see(&line) {
+                let step = format!("Building {}: {}", service.name, steps.step);
+                work.signs.building(share.percent(steps.share), &step).await;
+            }
+        }
+        undo.build(&steps);
+    }
+    logged.finish().await;
+    undo.build(&BuildSteps::default());
+    Ok(())
+}
+
+/// A step that failed may succeed with the network or the memory of another time; a Dockerfile that makes no
+/// sense never will.
+fn not_built(doing: &str, error: &Error) -> JobError {
+    let Error::DockerStreamError { error: told } = error else { return failed(doing, error) };
+    let hopeless = [
+        "dockerfile parse error",
+        "failed to parse dockerfile",
+        "unknown instruction",
+        "no build stage in current context",
+        "COPY failed: file not found",
+        "ADD failed: file not found",
+        "failed to reach build target",
+        "pull access denied",
+        "manifest unknown",
+        "manifest for ",
+    ];
+    let lower = told.to_lowercase();
+    let message = format!("{doing}: {}", told.trim());
+    if hopeless.iter().any(|word| lower.contains(&word.to_lowercase())) {
+        return JobError::permanent(format!("{message}. Correct the Dockerfile or its context."))
+            .class("bad_build");
+    }
+    JobError::retry(message).class("build_failed")
+}
+
+async fn pulled(work: &Work<'_>, service: &Service, image: &str, share: &Share) -> Result<(), JobError> {
+    let doing = format!("pulling {image} for {}", service.name);
+    match work.engine.inspect_image(image).await {
+        Ok(_) => return Ok(()),
+        Err(error) if is_missing(&error) => {}
+        Err(error) => return Err(failed(&doing, &error)),
+    }
+    work.signs.building(share.percent(0.0), &format!("Pulling {image}")).await;
+    // Without a tag the engine would pull all of them.
+    let has_tag = image.contains('@') || image.rsplit('/').next().is_some_and(|last| last.contains(':'));
+    let full = if has_tag { image.to_owned() } else { format!("{image}:latest") };
+    let options = CreateImageOptionsBuilder::new().from_image(&full).build();
+    let mut said = pin!(work.engine.create_image(Some(options), None, None));
+    while let Some(info) = said.next().await {
+        let info = info.map_err(|error| failed(&doing, &error))?;
+        // Of what moves only the counters change: those are no lines.
+        if let (Some(status), None) = (info.status, info.progress_detail) {
+            let layer = info.id.map(|id| format!("{id}: ")).unwrap_or_default();
+            work.context.log_to("build", &format!("{} | {layer}{status}", service.name)).await;
+        }
+    }
+    Ok(())
+}

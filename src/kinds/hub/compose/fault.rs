@@ -1,0 +1,36 @@
+//! What is wrong with a project's description, with the key at which it stands and what to do. Always
+//! permanent: the same file is as wrong at the next attempt.
+
+use std::fmt::{self, Display};
+
+use crate::worker::handler::JobError;
+
+/// Why a description cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::kinds::hub) struct Fault {
+    /// The full key, such as `services.web.build.context`; empty for the whole.
+    pub(super) key: String,
+    /// What is wrong, and what is allowed instead.
+    pub(super) message: String,
+}
+
+impl Fault {
+    pub(super) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into() }
+    }
+}
+
+impl Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.key.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.key, self.message)
+        }
+    }
+}
+
+/// The end of a job whose project is described wrongly in `source`.
+pub(in crate::kinds::hub) fn bad(source: &str, fault: &Fault) -> JobError {
+    JobError::permanent(format!("{source}: {fault}")).class("bad_compose")
+}

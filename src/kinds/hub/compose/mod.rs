@@ -1,0 +1,129 @@
+//! A project as a compose file, or the config itself, describes it: the part of compose that the hub
+//! acts on. Reads only; must refuse what it does not understand, by its key.
+
+mod fault;
+mod node;
+mod ports;
+mod service;
+mod variables;
+mod volumes;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+pub(super) use self::fault::{Fault, bad};
+use self::node::Node;
+pub(super) use self::service::{Build, Condition, Healthcheck, Service};
+use self::variables::Variables;
+pub(super) use self::volumes::{Mount, Volume};
+use super::{ProjectSource, ProjectSpec};
+use crate::worker::handler::JobError;
+
+/// What is to be built and started.
+#[derive(Debug, Clone)]
+pub(super) struct Project {
+    /// What the engine's names and labels begin with.
+    pub(super) name: String,
+    /// Where relative paths start.
+    pub(super) folder: PathBuf,
+    /// The file, if there is one.
+    pub(super) file: Option<PathBuf>,
+    /// In the order in which they start.
+    pub(super) services: Vec<Service>,
+    /// By the names that the file gives them.
+    pub(super) volumes: BTreeMap<String, Volume>,
+}
+
+/// Reads the project that the config calls `name`.
+pub(super) fn load(name: &str, spec: &ProjectSpec) -> Result<Project, JobError> {
+    let (source, file, folder, description) = match &spec.source {
+        ProjectSource::File(path) => {
+            let label = path.display().to_string();
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                let remedy = format!("correct hub.projects.{name}.compose, or put the file there");
+                bad(&label, &Fault::new("", format!("cannot be read ({error}); {remedy}")))
+            })?;
+            let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+            let description = yaml::parse(&text).map_err(|fault| bad(&label, &fault))?;
+            (label, Some(path.clone()), folder, description)
+        }
+        ProjectSource::Services(services, folder) => {
+            (format!("hub.projects.{name}"), None, folder.clone(), json!({ "services": services }))
+        }
+    };
+    let read = || {
+        let variables = variables_of(file.is_some().then_some(&folder), &spec.env)?;
+        read(name, description, &folder, &variables)
+    };
+    let project = read().map_err(|fault| bad(&source, &fault))?;
+    Ok(Project { file, ..project })
+}
+
+/// What the config says, over `.env` beside the file.
+fn variables_of(folder: Option<&PathBuf>, env: &Variables) -> Result<Variables, Fault> {
+    let mut variables = Variables::new();
+    if let Some(path) = folder.map(|folder| folder.join(".env")).filter(|path| path.is_file()) {
+        let unreadable = |error: dotenvy::Error| Fault::new("", format!("{}: {error}", path.display()));
+        for pair in dotenvy::from_path_iter(&path).map_err(unreadable)? {
+            variables.extend([pair.map_err(unreadable)?]);
+        }
+    }
+    variables.extend(env.clone());
+    Ok(variables)
+}
+
+fn read(name: &str, mut description: Value, folder: &Path, variables: &Variables) -> Result<Project, Fault> {
+    variables::fill("", &mut description, variables)?;
+    let mut table = Node::new("", &description).table()?;
+    // Said by old files; means nothing any more.
+    table.take("version");
+    let name = table.read("name", Node::text)?.unwrap_or_else(|| name.to_owned());
+    let name = engine_name(&name);
+    let volumes = table.read("volumes", |node| volumes::declared(node, &name))?.unwrap_or_default();
+    let services =
+        table.take("services").ok_or_else(|| Fault::new("services", "is missing; name at least one"))?;
+    table.finish("name, services, volumes")?;
+    let read = |(name, node): (String, Node<'_>)| service::read(&name, &node, folder, &volumes);
+    let services: Vec<Service> = services.entries()?.into_iter().map(read).collect::<Result<_, _>>()?;
+    if services.is_empty() {
+        return Err(Fault::new("services", "is empty; name at least one"));
+    }
+    Ok(Project { name, folder: folder.to_owned(), file: None, services: in_order(services)?, volumes })
+}
+
+/// A name as the engine takes it: lower case, without what it does not know.
+pub(super) fn engine_name(name: &str) -> String {
+    let known = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(*c);
+    let kept: String = name.to_ascii_lowercase().chars().filter(known).collect();
+    kept.trim_start_matches(['_', '-']).to_owned()
+}
+
+/// Those first that others wait for.
+fn in_order(services: Vec<Service>) -> Result<Vec<Service>, Fault> {
+    let names: BTreeSet<String> = services.iter().map(|service| service.name.clone()).collect();
+    let mut waiting = services;
+    let mut ordered: Vec<Service> = Vec::with_capacity(waiting.len());
+    for service in &waiting {
+        if let Some(unknown) = service.depends_on.keys().find(|name| !names.contains(*name)) {
+            let known: Vec<_> = names.iter().map(String::as_str).collect();
+            let message = format!("names no service of this project; there are: {}", known.join(", "));
+            return Err(Fault::new(format!("services.{}.depends_on.{unknown}", service.name), message));
+        }
+    }
+    while !waiting.is_empty() {
+        let started = |name: &String| ordered.iter().any(|service| service.name == *name);
+        let next = waiting.iter().position(|service| service.depends_on.keys().all(started));
+        let Some(next) = next else {
+            let message = "waits, over others, for itself; take one depends_on away";
+            return Err(Fault::new(format!("services.{}.depends_on", waiting[0].name), message));
+        };
+        ordered.push(waiting.remove(next));
+    }
+    Ok(ordered)
+}

@@ -1,0 +1,224 @@
+//! One service of a project: what of compose is supported, read and checked. Must refuse every key
+//! that it does not act on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::fault::Fault;
+use super::node::Node;
+use super::ports::{self, Port};
+use super::volumes::{self, Mount, Volumes};
+
+const SUPPORTED: &str = "build, command, container_name, depends_on, entrypoint, environment, healthcheck, image, \
+                         labels, network_mode, ports, restart, stop_grace_period, stop_signal, user, volumes, working_dir";
+
+/// A service.
+#[derive(Debug, Clone)]
+pub(in crate::kinds::hub) struct Service {
+    pub(in crate::kinds::hub) name: String,
+    pub(in crate::kinds::hub) image: Option<String>,
+    pub(in crate::kinds::hub) build: Option<Build>,
+    pub(in crate::kinds::hub) container_name: Option<String>,
+    pub(in crate::kinds::hub) command: Option<Vec<String>>,
+    pub(in crate::kinds::hub) entrypoint: Option<Vec<String>>,
+    pub(in crate::kinds::hub) environment: BTreeMap<String, String>,
+    pub(in crate::kinds::hub) labels: BTreeMap<String, String>,
+    pub(in crate::kinds::hub) ports: Vec<Port>,
+    pub(in crate::kinds::hub) mounts: Vec<Mount>,
+    /// `host`, `none`, `bridge` or `container:…`; the project's own network if `None`.
+    pub(in crate::kinds::hub) network_mode: Option<String>,
+    pub(in crate::kinds::hub) healthcheck: Option<Healthcheck>,
+    pub(in crate::kinds::hub) depends_on: BTreeMap<String, Condition>,
+    /// `no`, `always`, `unless-stopped` or `on-failure[:times]`.
+    pub(in crate::kinds::hub) restart: Option<String>,
+    pub(in crate::kinds::hub) stop_signal: Option<String>,
+    pub(in crate::kinds::hub) stop_grace_period: Option<Duration>,
+    pub(in crate::kinds::hub) user: Option<String>,
+    pub(in crate::kinds::hub) working_dir: Option<String>,
+    /// As it was described; a container made from other words is made anew.
+    pub(in crate::kinds::hub) description: String,
+}
+
+/// How an image is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::kinds::hub) struct Build {
+    /// The folder that is sent to the engine, absolute.
+    pub(in crate::kinds::hub) context: PathBuf,
+    /// Relative to the context.
+    pub(in crate::kinds::hub) dockerfile: String,
+    pub(in crate::kinds::hub) args: BTreeMap<String, String>,
+    pub(in crate::kinds::hub) target: Option<String>,
+    /// The network of its `RUN` steps.
+    pub(in crate::kinds::hub) network: Option<String>,
+}
+
+/// How the engine finds out whether a container is well.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::kinds::hub) struct Healthcheck {
+    /// `["NONE"]`, `["CMD", …]` or `["CMD-SHELL", …]`; the image's own if empty.
+    pub(in crate::kinds::hub) test: Vec<String>,
+    pub(in crate::kinds::hub) interval: Option<Duration>,
+    pub(in crate::kinds::hub) timeout: Option<Duration>,
+    pub(in crate::kinds::hub) start_period: Option<Duration>,
+    pub(in crate::kinds::hub) retries: Option<i64>,
+}
+
+/// What must be true of a service before another one starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::kinds::hub) enum Condition {
+    Started,
+    Healthy,
+    Completed,
+}
+
+/// Reads the service at `node`.
+pub(super) fn read(name: &str, node: &Node<'_>, folder: &Path, volumes: &Volumes) -> Result<Service, Fault> {
+    let mut table = node.table()?;
+    let build = table.read("build", |node| build(node, folder))?;
+    let image = table.read("image", Node::text)?;
+    if build.is_none() && image.is_none() {
+        return Err(table.fault("has neither image nor build; give one of them"));
+    }
+    let mounts = table.take("volumes").map(|node| node.items()).transpose()?.unwrap_or_default();
+    let ports = table.take("ports").map(|node| node.items()).transpose()?.unwrap_or_default();
+    let environment =
+        table.read("environment", |node| valued(&node.pairs()?, &node.key))?.unwrap_or_default();
+    let labels = table.read("labels", Node::pairs)?.unwrap_or_default();
+    let service = Service {
+        name: name.to_owned(),
+        image,
+        build,
+        container_name: table.read("container_name", Node::text)?,
+        command: table.read("command", Node::words)?,
+        entrypoint: table.read("entrypoint", Node::words)?,
+        environment,
+        labels: labels.into_iter().map(|(name, value)| (name, value.unwrap_or_default())).collect(),
+        ports: ports.iter().map(ports::read).collect::<Result<_, _>>()?,
+        mounts: mounts.iter().map(|node| volumes::mount(node, volumes, folder)).collect::<Result<_, _>>()?,
+        network_mode: table.read("network_mode", network_mode)?,
+        healthcheck: table.read("healthcheck", healthcheck)?,
+        depends_on: table.read("depends_on", depends_on)?.unwrap_or_default(),
+        restart: table.read("restart", restart)?,
+        stop_signal: table.read("stop_signal", Node::text)?,
+        stop_grace_period: table.read("stop_grace_period", Node::duration)?,
+        user: table.read("user", Node::text)?,
+        working_dir: table.read("working_dir", Node::text)?,
+        description: node.value.to_string(),
+    };
+    table.finish(SUPPORTED)?;
+    Ok(service)
+}
+
+fn build(node: &Node<'_>, folder: &Path) -> Result<Build, Fault> {
+    let plain = |context: String| Build {
+        context: folder.join(context),
+        dockerfile: "Dockerfile".into(),
+        args: BTreeMap::new(),
+        target: None,
+        network: None,
+    };
+    if let Value::String(context) = node.value {
+        return local(node, plain(context.clone()));
+    }
+    let mut table = node.table()?;
+    let mut build = plain(table.read("context", Node::text)?.unwrap_or_else(|| ".".into()));
+    if let Some(dockerfile) = table.read("dockerfile", Node::text)? {
+        build.dockerfile = dockerfile;
+    }
+    build.args = table.read("args", |node| valued(&node.pairs()?, &node.key))?.unwrap_or_default();
+    build.target = table.read("target", Node::text)?;
+    build.network = table.read("network", Node::text)?;
+    table.finish("context, dockerfile, args, target, network")?;
+    local(node, build)
+}
+
+/// Compose would take a missing value from its own environment; the hub's is nobody else's business.
+fn valued(pairs: &BTreeMap<String, Option<String>>, key: &str) -> Result<BTreeMap<String, String>, Fault> {
+    let value = |(name, value): (&String, &Option<String>)| match value {
+        Some(value) => Ok((name.clone(), value.clone())),
+        None => Err(Fault::new(
+            format!("{key}.{name}"),
+            format!("has no value; give it one, or write ${{{name}}}"),
+        )),
+    };
+    pairs.iter().map(value).collect()
+}
+
+fn local(node: &Node<'_>, build: Build) -> Result<Build, Fault> {
+    if build.context.is_dir() {
+        return Ok(build);
+    }
+    Err(node.fault(format!("has the context {}, which is no folder here", build.context.display())))
+}
+
+fn network_mode(node: &Node<'_>) -> Result<String, Fault> {
+    let mode = node.text()?;
+    if ["host", "none", "bridge"].contains(&mode.as_str()) || mode.starts_with("container:") {
+        return Ok(mode);
+    }
+    Err(node.fault(format!("{mode:?} is not supported; use host, none, bridge or container:NAME")))
+}
+
+fn restart(node: &Node<'_>) -> Result<String, Fault> {
+    // YAML reads a bare `no` of old files as false.
+    let policy = if *node.value == Value::Bool(false) { "no".to_owned() } else { node.text()? };
+    let times = policy.strip_prefix("on-failure:").map(str::parse::<u32>);
+    if ["no", "always", "unless-stopped", "on-failure"].contains(&policy.as_str())
+        || matches!(times, Some(Ok(_)))
+    {
+        return Ok(policy);
+    }
+    Err(node
+        .fault(format!("{policy:?} is not supported; use no, always, unless-stopped or on-failure[:times]")))
+}
+
+fn healthcheck(node: &Node<'_>) -> Result<Healthcheck, Fault> {
+    let mut table = node.table()?;
+    let test = table.read("test", |node| match node.value {
+        Value::String(command) => Ok(vec!["CMD-SHELL".to_owned(), command.clone()]),
+        _ => match node.texts()? {
+            words
+                if words
+                    .first()
+                    .is_some_and(|word| ["NONE", "CMD", "CMD-SHELL"].contains(&word.as_str())) =>
+            {
+                Ok(words)
+            }
+            _ => Err(node.fault("begins with neither NONE, CMD nor CMD-SHELL")),
+        },
+    })?;
+    let disabled = table.read("disable", Node::flag)?.unwrap_or(false);
+    let check = Healthcheck {
+        test: if disabled { vec!["NONE".to_owned()] } else { test.unwrap_or_default() },
+        interval: table.read("interval", Node::duration)?,
+        timeout: table.read("timeout", Node::duration)?,
+        start_period: table.read("start_period", Node::duration)?,
+        retries: table.read("retries", Node::number)?,
+    };
+    table.finish("test, interval, timeout, retries, start_period, disable")?;
+    Ok(check)
+}
+
+fn depends_on(node: &Node<'_>) -> Result<BTreeMap<String, Condition>, Fault> {
+    if node.value.is_array() {
+        return Ok(node.texts()?.into_iter().map(|name| (name, Condition::Started)).collect());
+    }
+    let mut conditions = BTreeMap::new();
+    for (name, node) in node.entries()? {
+        let mut table = node.table()?;
+        let condition = table.read("condition", |node| match node.text()?.as_str() {
+            "service_started" => Ok(Condition::Started),
+            "service_healthy" => Ok(Condition::Healthy),
+            "service_completed_successfully" => Ok(Condition::Completed),
+            other => Err(node.fault(format!(
+                "{other:?} is not supported; use service_started, service_healthy or service_completed_successfully"
+            ))),
+        })?;
+        table.finish("condition")?;
+        conditions.insert(name, condition.unwrap_or(Condition::Started));
+    }
+    Ok(conditions)
+}

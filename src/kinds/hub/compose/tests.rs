@@ -1,0 +1,91 @@
+//! Whole descriptions: what becomes of them, and by which key they are refused.
+
+use serde_json::json;
+
+use super::*;
+
+fn read_text(text: &str) -> Result<Project, Fault> {
+    let variables = Variables::from([("TAG".to_owned(), "1.2".to_owned())]);
+    read("Shop.Front", yaml::parse(text)?, Path::new(env!("CARGO_MANIFEST_DIR")), &variables)
+}
+
+#[test]
+fn a_file_becomes_a_project() {
+    let project = read_text(
+        r#"
+version: "3.8"
+x-env: &env
+  A: 1
+  FLAG: true
+services:
+  web:
+    build: { context: src, dockerfile: D, args: [X=1], target: t, network: host }
+    image: web:${TAG}
+    command: serve --name "a b"
+    environment: *env
+    depends_on:
+      db: { condition: service_healthy }
+    restart: on-failure:3
+  db:
+    image: db
+    environment: [P=q]
+    volumes: [data:/d]
+    network_mode: host
+    healthcheck: { test: true || false, interval: 1s, retries: 2 }
+    stop_grace_period: 1m30s
+volumes:
+  data:
+"#,
+    );
+    let project = project.unwrap();
+    assert_eq!(project.name, "shopfront");
+    let names: Vec<_> = project.services.iter().map(|service| service.name.as_str()).collect();
+    assert_eq!(names, ["db", "web"], "the one that is waited for comes first");
+    let [db, web] = &project.services[..] else { panic!() };
+    assert_eq!(web.image.as_deref(), Some("web:1.2"));
+    assert_eq!(web.command.as_deref(), Some(&["serve".into(), "--name".into(), "a b".into()][..]));
+    assert_eq!(web.environment, BTreeMap::from([("A".into(), "1".into()), ("FLAG".into(), "true".into())]));
+    assert_eq!(web.depends_on["db"], Condition::Healthy);
+    let build = web.build.as_ref().unwrap();
+    assert_eq!((build.dockerfile.as_str(), build.args["X"].as_str()), ("D", "1"));
+    assert_eq!(db.environment, BTreeMap::from([("P".into(), "q".into())]));
+    assert_eq!(db.mounts, [Mount::Bind("shopfront_data:/d".into())]);
+    assert_eq!(db.healthcheck.as_ref().unwrap().test, ["CMD-SHELL", "true || false"]);
+}
+
+#[test]
+fn what_is_not_supported_is_refused_by_its_key() {
+    let cases = [
+        ("services: { web: { image: a, deploy: { replicas: 2 } } }", "services.web.deploy"),
+        ("services: { web: { image: a, networks: [x] } }", "services.web.networks"),
+        ("services: { web: { build: { context: src, ssh: [default] } } }", "services.web.build.ssh"),
+        ("services: { web: { build: no/such } }", "services.web.build"),
+        ("services: { web: { } }", "services.web"),
+        ("services: { web: { image: a, depends_on: [db] } }", "services.web.depends_on.db"),
+        (
+            "services: { a: { image: a, depends_on: [b] }, b: { image: b, depends_on: [a] } }",
+            "services.a.depends_on",
+        ),
+        ("services: { web: { image: 'a:${NO}' } }", "services.web.image"),
+        ("services: { web: { image: a, volumes: ['x:/x'] } }", "services.web.volumes.0"),
+        ("services: { web: { image: a, healthcheck: { test: [echo] } } }", "services.web.healthcheck.test"),
+        ("services: { web: { image: a, network_mode: 'service:b' } }", "services.web.network_mode"),
+        ("services: { web: { image: a, restart: often } }", "services.web.restart"),
+        ("services: { web: { image: [a] } }", "services.web.image"),
+        ("services: { web: { image: a, environment: [UNSET] } }", "services.web.environment.UNSET"),
+        ("services: {}", "services"),
+        ("secrets: { s: { file: f } }\nservices: { web: { image: a } }", "secrets"),
+        ("volumes: { v: { driver: x } }\nservices: { web: { image: a } }", "volumes.v.driver"),
+    ];
+    for (text, key) in cases {
+        let fault = read_text(text).unwrap_err();
+        assert_eq!(fault.key, key, "{fault}");
+    }
+}
+
+#[test]
+fn services_may_stand_in_the_config() {
+    let source = ProjectSource::Services(json!({ "web": { "image": "a" } }), PathBuf::from("/"));
+    let project = load("tiny", &ProjectSpec { source, env: BTreeMap::new() }).unwrap();
+    assert_eq!((project.name.as_str(), project.services.len(), project.file), ("tiny", 1, None));
+}

@@ -1,0 +1,98 @@
+//! Fills `${NAME}` in a description from the project's own variables. Must never look at the worker's
+//! environment, which holds secrets that are not the project's.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::fault::Fault;
+
+/// The variables of a project.
+pub(super) type Variables = BTreeMap<String, String>;
+
+/// Fills all texts below `key`.
+pub(super) fn fill(key: &str, value: &mut Value, variables: &Variables) -> Result<(), Fault> {
+    let inner = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
+    match value {
+        Value::String(text) if text.contains('$') => {
+            *text = filled(text, variables).map_err(|message| Fault::new(key, message))?;
+            Ok(())
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .enumerate()
+            .try_for_each(|(at, item)| fill(&inner(&at.to_string()), item, variables)),
+        Value::Object(fields) => {
+            fields.iter_mut().try_for_each(|(name, value)| fill(&inner(name), value, variables))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn filled(text: &str, variables: &Variables) -> Result<String, String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            out.push('$');
+            rest = after;
+        } else if let Some(braced) = rest.strip_prefix('{') {
+            let end = braced.find('}').ok_or("has a ${ without its }")?;
+            out.push_str(&value_of(&braced[..end], variables)?);
+            rest = &braced[end + 1..];
+        } else {
+            let end = rest.find(|c: char| !is_name_character(c)).unwrap_or(rest.len());
+            if end == 0 {
+                return Err("has a lone $; write $$ for one that is meant".into());
+            }
+            out.push_str(&value_of(&rest[..end], variables)?);
+            rest = &rest[end..];
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn is_name_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// `NAME`, `NAME:-default`, `NAME-default`, `NAME:?message` or `NAME?message`.
+fn value_of(expression: &str, variables: &Variables) -> Result<String, String> {
+    let end = expression.find(|c: char| !is_name_character(c)).unwrap_or(expression.len());
+    let (name, modifier) = expression.split_at(end);
+    let set = variables.get(name);
+    let filled = set.filter(|value| !value.is_empty());
+    let (found, otherwise) =
+        match modifier.split_at(modifier.find(['-', '?']).map_or(modifier.len(), |at| at + 1)) {
+            ("", "") | ("?", _) => (set, None),
+            (":-", default) => (filled, Some(default)),
+            ("-", default) => (set, Some(default)),
+            (":?", _) => (filled, None),
+            _ => return Err(format!("has ${{{expression}}}; use ${{NAME}} or ${{NAME:-default}}")),
+        };
+    found.map(String::as_str).or(otherwise).map(str::to_owned).ok_or_else(|| {
+        format!("uses the variable {name}, which is not set; set it in the project's env, in .env beside the file, or write ${{{name}:-default}}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn variables_are_filled_and_missing_ones_named() {
+        let variables = Variables::from([("A".into(), "1".into()), ("E".into(), String::new())]);
+        let mut value = json!({ "a": ["$A-${A}${E}x", "${B:-b}", "${E-e}", "${E:-e}", "$$A", 5] });
+        fill("", &mut value, &variables).unwrap();
+        assert_eq!(value, json!({ "a": ["1-1x", "b", "", "e", "$A", 5] }));
+        for bad in ["$", "${A", "${B}", "$B", "${E:?x}", "${A/x}", "a$-"] {
+            let fault = fill("k", &mut json!({ "v": bad }), &variables).unwrap_err();
+            assert_eq!(fault.key, "k.v", "{bad}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The containers of a project: made from its description with the labels of compose, so that compose
+//! and the hub see the same; kept where they already are as they should be.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, NetworkCreateRequest, NetworkingConfig,
+    PortBinding, RestartPolicy, RestartPolicyNameEnum, VolumeCreateRequest,
+};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectNetworkOptions, RemoveContainerOptionsBuilder,
+    StartContainerOptions,
+};
+use sha2::{Digest, Sha256};
+
+use super::Work;
+use super::build::image_of;
+use super::cancel::Undo;
+use super::compose::{Healthcheck, Mount, Project, Service};
+use super::engine::{PROJECT, SERVICE, id_of};
+use super::fault::{failed, is_missing, is_so_already};
+use crate::worker::handler::JobError;
+
+const CONFIG_HASH: &str = "com.docker.compose.config-hash";
+
+/// The network that services without a mode of their own share.
+pub(super) fn network_of(project: &Project) -> String {
+    format!("{}_default", project.name)
+}
+
+/// Makes the network and the volumes that are missing.
+pub(super) async fn surroundings(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<(), JobError> {
+    let labels = HashMap::from([(PROJECT.to_owned(), project.name.clone())]);
+    if project.services.iter().any(|service| service.network_mode.is_none()) {
+        let name = network_of(project);
+        let doing = format!("making the network {name}");
+        match work.engine.inspect_network(&name, None::<InspectNetworkOptions>).await {
+            Ok(_) => {}
+            Err(error) if is_missing(&error) => {
+                let wish = NetworkCreateRequest {
+                    name,
+                    labels: Some(labels.clone()),
+                    ..NetworkCreateRequest::default()
+                };
+                let made = work.engine.create_network(wish).await.map_err(|error| failed(&doing, &error))?;
+                undo.network(&made.id);
+            }
+            Err(error) => return Err(failed(&doing, &error)),
+        }
+    }
+    for (name, volume) in &project.volumes {
+        if volume.external {
+            let doing = format!("looking for the external volume {name}");
+            work.engine.inspect_volume(&volume.name).await.map_err(|error| failed(&doing, &error))?;
+        } else {
+            // One that is there is the answer.
+            let wish = VolumeCreateRequest {
+                name: Some(volume.name.clone()),
+                labels: Some(labels.clone()),
+                ..VolumeCreateRequest::default()
+            };
+            let doing = format!("making the volume {name}");
+            work.engine.create_volume(wish).await.map_err(|error| failed(&doing, &error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Starts a service's container, made anew if it is not what the description says; answers its id.
+pub(super) async fn up(
+    work: &Work<'_>,
+    project: &Project,
+    service: &Service,
+    undo: &Undo,
+) -> Result<String, JobError> {
+    let doing = format!("starting {}", service.name);
+    let image = image_of(project, service);
+    let found = work.engine.inspect_image(&image).await.map_err(|error| failed(&doing, &error))?;
+    let image_id = found.id.unwrap_or_default();
+    let hash = hash_of(service, &image_id);
+    let mut fitting = None;
+    for old in work.engine.containers(&project.name, Some(&service.name)).await? {
+        let is_fitting = old.labels.as_ref().and_then(|labels| labels.get(CONFIG_HASH)) == Some(&hash);
+        if is_fitting && fitting.is_none() {
+            fitting = Some(id_of(&old).to_owned());
+        } else {
+            let options = RemoveContainerOptionsBuilder::new().force(true).build();
+            work.engine
+                .remove_container(id_of(&old), Some(options))
+                .await
+                .map_err(|error| failed(&doing, &error))?;
+        }
+    }
+    let id = if let Some(id) = fitting {
+        id
+    } else {
+        let name = service.container_name.clone();
+        let name = name.unwrap_or_else(|| format!("{}-{}-1", project.name, service.name));
+        let options = CreateContainerOptionsBuilder::new().name(&name).build();
+        let wish = container(project, service, &image, &hash);
+        let made = work.engine.create_container(Some(options), wish).await;
+        let id = made.map_err(|error| failed(&doing, &error))?.id;
+        undo.container(&id);
+        id
+    };
+    match work.engine.start_container(&id, None::<StartContainerOptions>).await {
+        Err(error) if !is_so_already(&error) => Err(failed(&doing, &error)),
+        _ => Ok(id),
+    }
+}
+
+fn hash_of(service: &Service, image_id: &str) -> String {
+    let digest = Sha256::digest(format!("{}\n{image_id}", service.description));
+    digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+fn container(project: &Project, service: &Service, image: &str, hash: &str) -> ContainerCreateBody {
+    let exposed = service.ports.iter().map(|port| port.target.clone()).collect();
+    let anonymous = service.mounts.iter().filter_map(|mount| match mount {
+        Mount::Anonymous(target) => Some(target.clone()),
+        Mount::Bind(_) => None,
+    });
+    let network = service.network_mode.is_none().then(|| {
+        let endpoint =
+            EndpointSettings { aliases: Some(vec![service.name.clone()]), ..EndpointSettings::default() };
+        NetworkingConfig { endpoints_config: Some(HashMap::from([(network_of(project), endpoint)])) }
+    });
+    ContainerCreateBody {
+        image: Some(image.to_owned()),
+        cmd: service.command.clone(),
+        entrypoint: service.entrypoint.clone(),
+        env: Some(service.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        user: service.user.clone(),
+        working_dir: service.working_dir.clone(),
+        exposed_ports: Some(exposed),
+        volumes: Some(anonymous.collect()),
+        labels: Some(labels(project, service, hash)),
+        stop_signal: service.stop_signal.clone(),
+        stop_timeout: service
+            .stop_grace_period
+            .map(|grace| i64::try_from(grace.as_secs()).unwrap_or(i64::MAX)),
+        healthcheck: service.healthcheck.as_ref().map(health),
+        host_config: Some(host(project, service)),
+        networking_config: network,
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn labels(project: &Project, service: &Service, hash: &str) -> HashMap<String, String> {
+    let own = [
+        (PROJECT, project.name.clone()),
+        (SERVICE, service.name.clone()),
+        (CONFIG_HASH, hash.to_owned()),
+        ("com.docker.compose.container-number", "1".to_owned()),
+        ("com.docker.compose.oneoff", "False".to_owned()),
+        ("com.docker.compose.project.working_dir", project.folder.display().to_string()),
+    ];
+    let file = project
+        .file
+        .iter()
+        .map(|file| ("com.docker.compose.project.config_files", file.display().to_string()));
+    let own = own.into_iter().chain(file).map(|(name, value)| (name.to_owned(), value));
+    service.labels.clone().into_iter().chain(own).collect()
+}
+
+fn host(project: &Project, service: &Service) -> HostConfig {
+    let mut ports: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
+    for port in &service.ports {
+        let binding = PortBinding { host_ip: port.host_ip.clone(), host_port: port.published.clone() };
+        ports.entry(port.target.clone()).or_default().get_or_insert_default().push(binding);
+    }
+    let binds = service.mounts.iter().filter_map(|mount| match mount {
+        Mount::Bind(bind) => Some(bind.clone()),
+        Mount::Anonymous(_) => None,
+    });
+    HostConfig {
+        binds: Some(binds.collect()),
+        network_mode: Some(service.network_mode.clone().unwrap_or_else(|| network_of(project))),
+        port_bindings: Some(ports),
+        restart_policy: service.restart.as_deref().map(restart),
+        ..HostConfig::default()
+    }
+}
+
+fn restart(policy: &str) -> RestartPolicy {
+    let (name, times) = policy.split_once(':').unwrap_or((policy, ""));
+    let name = match name {
+        "always" => RestartPolicyNameEnum::ALWAYS,
+        "unless-stopped" => RestartPolicyNameEnum::UNLESS_STOPPED,
+        "on-failure" => RestartPolicyNameEnum::ON_FAILURE,
+        _ => RestartPolicyNameEnum::NO,
+    };
+    RestartPolicy { name: Some(name), maximum_retry_count: times.parse().ok() }
+}
+
+fn health(check: &Healthcheck) -> HealthConfig {
+    let nanoseconds = |lasting: Option<std::time::Duration>| {
+        lasting.map(|lasting| i64::try_from(lasting.as_nanos()).unwrap_or(i64::MAX))
+    };
+    HealthConfig {
+        test: Some(check.test.clone()),
+        interval: nanoseconds(check.interval),
+        timeout: nanoseconds(check.timeout),
+        start_period: nanoseconds(check.start_period),
+        retries: check.retries,
+        start_interval: None,
+    }
+}

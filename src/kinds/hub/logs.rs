@@ -1,0 +1,58 @@
+//! `hub.logs`: the last lines that the containers of one service, or of all, wrote. What is too long for
+//! a result loses its oldest lines, and says so.
+
+use std::pin::pin;
+
+use bollard::query_parameters::LogsOptionsBuilder;
+use futures_util::StreamExt;
+use serde_json::{Map, Value, json};
+
+use super::engine::{id_of, service_of};
+use super::fault::failed;
+use super::{Work, containers_of, project_name, stopped};
+use crate::job::text::storable_text;
+use crate::worker::handler::JobError;
+
+/// So many lines unless the job says otherwise.
+const LINES: u32 = 100;
+/// The most text of one result, which may be seven times as long when it is written as JSON.
+const MOST_BYTES: usize = 128 * 1024;
+
+pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
+    tokio::select! {
+        ended = logs(work) => ended,
+        reason = work.context.stopped() => Err(stopped(reason)),
+    }
+}
+
+async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
+    let name = project_name(work);
+    work.signs.running(30.0, "Reading logs...").await;
+    let lines = work.args.lines.unwrap_or(LINES);
+    let containers = containers_of(work, &name).await?;
+    let room = MOST_BYTES / containers.len().max(1);
+    let mut services = Map::new();
+    let mut all = String::new();
+    for container in &containers {
+        let service = service_of(container);
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
+        let mut said = pin!(work.engine.logs(id_of(container), Some(options)));
+        let mut bytes = Vec::new();
+        let mut cut = false;
+        while let Some(piece) = said.next().await {
+            let piece = piece.map_err(|error| failed(&format!("reading the log of {service}"), &error))?;
+            bytes.extend_from_slice(piece.as_ref());
+            if bytes.len() > 2 * room {
+                bytes.drain(..bytes.len() - room);
+                cut = true;
+            }
+        }
+        if bytes.len() > room {
+            bytes.drain(..bytes.len() - room);
+            cut = true;
+        }
+        all.push_str(&storable_text(String::from_utf8_lossy(&bytes).into_owned()));
+        services.insert(service.to_owned(), json!({ "bytes": bytes.len(), "truncated": cut }));
+    }
+    Ok(json!({ "logs": all, "lines": lines, "project": name, "services": services }))
+}

@@ -1,0 +1,42 @@
+//! `hub.stop`: stops all containers of a project, the last started first. Needs no readable compose
+//! file: what carries the project's label is stopped.
+
+use bollard::models::ContainerSummaryStateEnum;
+use bollard::query_parameters::StopContainerOptions;
+use serde_json::{Map, Value, json};
+
+use super::engine::{id_of, service_of};
+use super::fault::{failed, is_missing, is_so_already};
+use super::{Work, project_name, stopped};
+use crate::worker::handler::JobError;
+
+pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
+    let name = project_name(work);
+    tokio::select! {
+        ended = stop(work, &name) => ended,
+        reason = work.context.stopped() => Err(stopped(reason)),
+    }
+}
+
+async fn stop(work: &Work<'_>, name: &str) -> Result<Value, JobError> {
+    work.signs.running(30.0, "Looking for containers...").await;
+    let containers = work.engine.containers(name, None).await?;
+    let all = u32::try_from(containers.len()).unwrap_or(u32::MAX);
+    let mut services = Map::new();
+    for (at, container) in (0_u32..).zip(&containers) {
+        let service = service_of(container);
+        let percent = 80.0 + 20.0 * f64::from(at) / f64::from(all);
+        work.signs.running(percent, &format!("Stopping {service}...")).await;
+        let was = container.state.unwrap_or(ContainerSummaryStateEnum::EMPTY);
+        // No time is given: each container has its own, from its description.
+        match work.engine.stop_container(id_of(container), None::<StopContainerOptions>).await {
+            Err(error) if !is_missing(&error) && !is_so_already(&error) => {
+                return Err(failed(&format!("stopping {service}"), &error));
+            }
+            _ => {}
+        }
+        let what = json!({ "container_id": id_of(container), "was": was.to_string(), "status": "exited" });
+        services.insert(service.to_owned(), what);
+    }
+    Ok(json!({ "status": "stopped", "project": name, "services": services }))
+}

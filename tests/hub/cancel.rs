@@ -1,0 +1,66 @@
+//! A cancel ends a build and takes away what it made.
+
+use serde_json::json;
+
+use crate::engine::Engine;
+use crate::gate::Gate;
+use crate::hub::{compose, dockerfile, on};
+use crate::wait_for;
+
+#[tokio::test]
+async fn a_cancelled_build_is_cut_off_and_leaves_nothing() {
+    let engine = Engine::own();
+    let Some(engine) = engine else { return };
+    let gate = Gate::open().await;
+    let steps = format!("RUN [\"/bin/busybox\", \"touch\", \"/half\"]\n{}", gate.step());
+    let hub = on(&engine, "").project("half", &compose(""), &dockerfile(&steps)).start().await;
+    let task = hub.ask("half", "start", None).await;
+    let build = gate.next().await;
+    assert!(!engine.lines(&["images", "--all", "--quiet"]).is_empty(), "two layers are made");
+    let (code, _) = hub.post(&format!("/api/v1/jobs/{task}/cancel"), None).await;
+    assert_eq!(code, 202);
+    build.cut_off().await;
+    let revoked = hub.ends(&task, "REVOKED").await;
+    assert_eq!((&revoked["status"], &revoked["result"]), (&json!("Task was cancelled"), &json!(null)));
+    // The engine takes the container of the step away by itself, after it was told.
+    wait_for("no container is left", async || {
+        engine.lines(&["ps", "--all", "--quiet"]).is_empty().then_some(())
+    })
+    .await;
+    wait_for("no layer is left", async || {
+        engine.lines(&["images", "--all", "--quiet"]).is_empty().then_some(())
+    })
+    .await;
+    let next = hub.ask("half", "start", None).await;
+    assert_ne!(next, task);
+    gate.next().await.pass().await;
+    hub.ends(&next, "SUCCESS").await;
+    assert_eq!(engine.running("half"), ["web"]);
+}
+
+#[tokio::test]
+async fn cancelled_while_it_starts_it_takes_its_containers_away() {
+    let Some(engine) = Engine::shared() else { return };
+    let never = "    healthcheck: { test: [CMD, /bin/busybox, 'false'], interval: 1h, start_period: 1h }\n";
+    let hub = on(&engine, "").project("early", &compose(never), &dockerfile("")).start().await;
+    let task = hub.ask("early", "start", None).await;
+    hub.until(&task, "waiting for its services", |status| status["progress"] == 90).await;
+    assert_eq!(engine.running("early"), ["web"]);
+    hub.post(&format!("/api/v1/jobs/{task}/cancel"), None).await;
+    hub.ends(&task, "REVOKED").await;
+    assert!(engine.containers("early").is_empty());
+}
+
+#[tokio::test]
+async fn a_stop_cancels_a_start_that_is_not_over() {
+    let Some(engine) = Engine::shared() else { return };
+    let gate = Gate::open().await;
+    let hub = on(&engine, "").project("hasty", &compose(""), &dockerfile(&gate.step())).start().await;
+    let start = hub.ask("hasty", "start", None).await;
+    let build = gate.next().await;
+    let stop = hub.ask("hasty", "stop", None).await;
+    build.cut_off().await;
+    hub.ends(&start, "REVOKED").await;
+    hub.ends(&stop, "SUCCESS").await;
+    assert!(engine.containers("hasty").is_empty());
+}

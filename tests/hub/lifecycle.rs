@@ -1,0 +1,246 @@
+//! From the first request to containers that run, and to containers that do not.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::engine::Engine;
+use crate::gate::Gate;
+use crate::hub::{compose, dockerfile, on};
+use crate::wait_for;
+
+/// A shop: a store that is well once it says so, a web that waits for it, a task that ends.
+const SHOP: &str = r#"
+services:
+  web:
+    build: { context: app, network: host }
+    network_mode: host
+    environment: { GREETING: "hello from ${PLACE:-nowhere}" }
+    command: ["/bin/busybox", "sh", "-c", "/bin/busybox echo $$GREETING; exec /bin/busybox sleep 1000"]
+    depends_on:
+      store: { condition: service_healthy }
+      setup: { condition: service_completed_successfully }
+  store:
+    build: { context: app, network: host }
+    image: shop/store
+    network_mode: host
+    volumes: ["./data:/data"]
+    command: ["/bin/busybox", "sh", "-c", "/bin/busybox touch /data/well; exec /bin/busybox sleep 1000"]
+    healthcheck: { test: ["CMD", "/bin/busybox", "test", "-e", "/data/well"], interval: 200ms, retries: 50 }
+    stop_grace_period: 0s
+  setup:
+    image: shop/store
+    network_mode: none
+    command: /bin/busybox echo "set up"
+    depends_on: [store]
+"#;
+
+#[tokio::test]
+async fn a_project_is_started_read_restarted_and_stopped() {
+    let Some(engine) = Engine::shared() else { return };
+    let hub = on(&engine, "").project("shop", SHOP, &dockerfile("")).start().await;
+    let (code, taken) = hub.post("/api/orchestration/shop/start", None).await;
+    let task = taken["task_id"].as_str().unwrap().to_owned();
+    let message = format!("Project start initiated. Poll /task-status/{task} for progress.");
+    assert_eq!((code, taken), (200, json!({ "task_id": task, "status": "pending", "message": message })));
+
+    let done = hub.ends(&task, "SUCCESS").await;
+    assert_eq!(
+        (&done["task_id"], &done["status"], &done["progress"], &done["error"]),
+        (&json!(task), &json!("Completed successfully"), &json!(100), &Value::Null)
+    );
+    assert_eq!((&done["result"]["success"], &done["result"]["project_id"]), (&json!(true), &json!("shop")));
+    assert_eq!(
+        hub.get(&format!("/task-status/{task}")).await,
+        (200, done.clone()),
+        "the short address says the same"
+    );
+    let services = &done["result"]["result"]["services"];
+    assert_eq!(
+        (&services["web"]["status"], &services["store"]["health"]),
+        (&json!("running"), &json!("healthy"))
+    );
+    assert_eq!(
+        (&services["setup"]["status"], &services["setup"]["exit_code"]),
+        (&json!("exited"), &json!(0))
+    );
+    assert_eq!(engine.running("shop"), ["store", "web"], "docker ps sees them");
+
+    let logs = hub.ask("shop", "logs", Some(json!({ "service_name": "web", "lines": 5 }))).await;
+    let logs = hub.ends(&logs, "SUCCESS").await;
+    assert_eq!(logs["result"]["result"]["logs"], "hello from nowhere\n");
+    let both = hub.ask("shop", "logs", None).await;
+    let both = hub.ends(&both, "SUCCESS").await["result"]["result"]["logs"].to_string();
+    assert!(both.contains("hello from nowhere") && both.contains("set up"), "{both}");
+
+    let started = || engine.docker(&["inspect", "--format", "{{.State.StartedAt}}", "shop-web-1"]).unwrap();
+    let before = started();
+    let restart = hub.ask("shop", "restart?service_name=web", None).await;
+    let restarted = hub.ends(&restart, "SUCCESS").await;
+    assert_ne!(started(), before);
+    assert_eq!(restarted["result"]["result"]["services"].as_object().unwrap().len(), 1);
+
+    let containers = engine.containers("shop");
+    let stop = hub.ask("shop", "stop", None).await;
+    let stopped = hub.ends(&stop, "SUCCESS").await;
+    assert_eq!(stopped["result"]["result"]["status"], "stopped");
+    assert_eq!((engine.running("shop").len(), engine.containers("shop").len()), (0, 3));
+
+    let again = hub.ask("shop", "start", None).await;
+    assert_ne!(again, task);
+    hub.ends(&again, "SUCCESS").await;
+    assert_eq!(
+        (engine.running("shop").len(), engine.containers("shop")),
+        (2, containers),
+        "they are started again"
+    );
+}
+
+#[tokio::test]
+async fn progress_is_what_really_happens() {
+    let Some(engine) = Engine::shared() else { return };
+    let gate = Gate::open().await;
+    let hub = on(&engine, "").project("steps", &compose(""), &dockerfile(&gate.step())).start().await;
+    let task = hub.ask("steps", "start", None).await;
+    let asked = Instant::now();
+    hub.until(&task, "at 10 percent", |status| status["progress"].as_u64() >= Some(10)).await;
+    assert!(asked.elapsed() < Duration::from_secs(2), "the first progress came after {:?}", asked.elapsed());
+    let mut build = gate.next().await;
+    build.say("half way").await;
+    // The build waits: the third of five steps, for the label of the project is one.
+    let status = hub
+        .until(&task, "at its third step", |status| status["status"].as_str().unwrap().contains("Step 3/5"))
+        .await;
+    assert_eq!(
+        (&status["state"], &status["ready"], &status["progress"]),
+        (&json!("BUILDING"), &json!(false), &json!(50))
+    );
+    wait_for("the build's output in the log, while it builds", async || {
+        hub.build_lines(&task).await.contains(&"web | half way".to_owned()).then_some(())
+    })
+    .await;
+    assert!(engine.running("steps").is_empty());
+    build.pass().await;
+    hub.ends(&task, "SUCCESS").await;
+    let told: Vec<(f64, String)> = hub
+        .events(&task, "progress")
+        .await
+        .iter()
+        .map(|event| event.get("data").filter(|data| data.get("percent").is_some()).unwrap_or(event).clone())
+        .filter_map(|data| Some((data["percent"].as_f64()?, data["step"].as_str()?.to_owned())))
+        .collect();
+    assert!(told.is_sorted_by(|a, b| a.0 <= b.0), "it never goes back: {told:?}");
+    for (percent, step) in [
+        (10.0, "Initializing Docker client..."),
+        (30.0, "Building containers (this may take 20-30 min)..."),
+        (80.0, "Starting services..."),
+    ] {
+        assert!(told.contains(&(percent, step.to_owned())), "{percent} {step}: {told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_project_may_stand_in_the_config() {
+    let Some(engine) = Engine::shared() else { return };
+    let services = "services.only = { build = { context = 'base/app', network = 'host' }, network_mode = 'host', command = ['/bin/busybox', 'sleep', '${FOR}'] }\nenv = { FOR = '1000' }";
+    let hub = on(&engine, "")
+        .project("base", &compose(""), &dockerfile(""))
+        .configured("42", services)
+        .start()
+        .await;
+    let task = hub.ask("42", "start", None).await;
+    let done = hub.ends(&task, "SUCCESS").await;
+    assert_eq!(done["result"]["project_id"], json!(42), "a number stays a number");
+    assert_eq!(engine.running("42"), ["only"]);
+}
+
+#[tokio::test]
+async fn a_changed_description_makes_a_new_container() {
+    let Some(engine) = Engine::shared() else { return };
+    let hub = on(&engine, "").project("change", &compose(""), &dockerfile("")).start().await;
+    hub.ends(&hub.ask("change", "start", None).await, "SUCCESS").await;
+    let first = engine.containers("change");
+    hub.ends(&hub.ask("change", "start", None).await, "SUCCESS").await;
+    assert_eq!(engine.containers("change"), first, "what is as it should be stays");
+    std::fs::write(hub.path("change/compose.yaml"), compose("    environment: { A: b }\n")).unwrap();
+    hub.ends(&hub.ask("change", "start", None).await, "SUCCESS").await;
+    let second = engine.containers("change");
+    assert!(second.len() == 1 && second != first);
+    assert_eq!(engine.running("change"), ["web"]);
+}
+
+#[tokio::test]
+async fn a_crash_of_the_worker_is_no_end() {
+    let Some(engine) = Engine::shared() else { return };
+    let gate = Gate::open().await;
+    let mut hub = on(&engine, "retry_delay = '100ms'")
+        .project("crash", &compose(""), &dockerfile(&gate.step()))
+        .start()
+        .await;
+    let task = hub.ask("crash", "start", None).await;
+    let build = gate.next().await;
+    hub.kill();
+    build.cut_off().await;
+    hub.run().await;
+    gate.next().await.pass().await;
+    hub.ends(&task, "SUCCESS").await;
+    assert_eq!(engine.running("crash"), ["web"]);
+    assert_eq!(hub.job(&task).await["attempt"], 2);
+}
+
+/// One writes into a volume, the other answers at a port and reaches the first over their network.
+const SHARED: &str = r#"
+services:
+  web:
+    build: { context: app, network: host }
+    command: [/bin/busybox, sh, -c, "while :; do echo to-you | /bin/busybox nc -l -p 80; done"]
+    ports: ["127.0.0.1:PORT:80"]
+    depends_on: [peer]
+    stop_grace_period: 0s
+  peer:
+    build: { context: app, network: host }
+    command: [/bin/busybox, sh, -c, "/bin/busybox echo kept >> /data/note; exec /bin/busybox sleep 1000"]
+    volumes: [notes:/data]
+    stop_grace_period: 0s
+volumes:
+  notes:
+"#;
+
+#[tokio::test]
+async fn services_have_a_network_ports_and_volumes() {
+    let Some(engine) = Engine::shared() else { return };
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = SHARED.replace("PORT", &port.to_string());
+    let hub = on(&engine, "").project("shared", &text, &dockerfile("")).start().await;
+    hub.ends(&hub.ask("shared", "start", None).await, "SUCCESS").await;
+    wait_for("the published port answers", async || {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+        let mut said = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut said).await.ok()?;
+        (said == "to-you\n").then_some(())
+    })
+    .await;
+    let aliases = "{{json .NetworkSettings.Networks.shared_default.Aliases}}";
+    assert!(engine.docker(&["inspect", "--format", aliases, "shared-peer-1"]).unwrap().contains("\"peer\""));
+    let notes = || engine.docker(&["exec", "shared-peer-1", "/bin/busybox", "cat", "/data/note"]).unwrap();
+    assert_eq!(notes(), "kept");
+    std::fs::write(hub.path("shared/compose.yaml"), text.replace("sleep 1000", "sleep 1001")).unwrap();
+    hub.ends(&hub.ask("shared", "start", None).await, "SUCCESS").await;
+    assert_eq!(notes(), "kept\nkept", "a new container finds what the old one left");
+    assert_eq!(engine.lines(&["volume", "ls", "--quiet", "--filter", "name=shared"]), ["shared_notes"]);
+}
+
+#[tokio::test]
+async fn long_logs_lose_their_oldest_lines() {
+    let Some(engine) = Engine::shared() else { return };
+    // What JSON writes with six letters each.
+    let script = "b() { /bin/busybox $$@; }; b head -c 900000 /dev/zero | b tr '\\000' '\\033'; b echo; b echo last; exec /bin/busybox sleep 1000";
+    let command = format!("    command: [/bin/busybox, sh, -c, \"{}\"]\n", script.replace('\\', "\\\\"));
+    let hub = on(&engine, "").project("wordy", &compose(&command), &dockerfile("")).start().await;
+    hub.ends(&hub.ask("wordy", "start", None).await, "SUCCESS").await;
+    let done = hub.ends(&hub.ask("wordy", "logs", Some(json!({ "lines": 10_000 }))).await, "SUCCESS").await;
+    let result = &done["result"]["result"];
+    assert_eq!(result["services"]["web"], json!({ "bytes": 128 * 1024, "truncated": true }));
+    let text = result["logs"].as_str().unwrap();
+    assert!(text.len() == 128 * 1024 && text.ends_with("last\n") && text.starts_with('\u{1b}'));
+}
