@@ -1,9 +1,12 @@
 //! Doctor: what is wrong is found, what is well is not, and workers write less while dead rows pile up.
 
-use tidemill::Context;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tidemill::embedded::{EmbeddedPostgres, Settings};
 use tidemill::store::doctor::Finding;
+use tidemill::store::migrate::migrate;
+use tidemill::{Context, Store};
 
-use crate::support::{Db, Mill, Session, job, ok, wait_for};
+use crate::support::{Db, Mill, Session, job, ok, options, wait_for};
 
 /// The findings of one check.
 async fn found(db: &Db, check: &str) -> Vec<Finding> {
@@ -143,4 +146,44 @@ async fn a_worker_says_its_clock_and_sheds_while_dead_rows_pile_up() {
         "the last is never lost"
     );
     mill.stop().await;
+}
+
+#[tokio::test]
+async fn prepared_transactions_and_slots_that_hold_the_horizon_are_named() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let wanted = || Settings { durable: false, ..Settings::new(folder.path().join("data")) };
+    let postgres = EmbeddedPostgres::start(wanted()).await.unwrap();
+    let mut admin = PgConnection::connect(postgres.url()).await.unwrap();
+    for setting in ["max_prepared_transactions = 5", "wal_level = logical"] {
+        sqlx::raw_sql(AssertSqlSafe(format!("alter system set {setting}")))
+            .execute(&mut admin)
+            .await
+            .unwrap();
+    }
+    postgres.stop().await.unwrap();
+    let postgres = EmbeddedPostgres::start(wanted()).await.unwrap();
+    migrate(&options(postgres.url().to_owned())).await.unwrap();
+    let store = Store::connect(options(postgres.url().to_owned())).unwrap();
+    let horizon = || async {
+        let findings = store.doctor().await.unwrap().into_iter().filter(|finding| finding.check == "horizon");
+        findings.map(|finding| (finding.message, finding.advice)).collect::<Vec<_>>()
+    };
+    assert_eq!(horizon().await, []);
+    let run = async |sql: &'static str| sqlx::raw_sql(sql).execute(store.pool()).await.unwrap();
+    run("begin; insert into queues (name) values ('left'); prepare transaction 'forgotten'").await;
+    // It is told once it lasts.
+    let found =
+        wait_for("it is found", || async { Some(horizon().await).filter(|found| !found.is_empty()) }).await;
+    assert!(found.len() == 1 && found[0].0.contains("prepared transaction forgotten"), "{found:?}");
+    assert!(found[0].1.contains("commit prepared 'forgotten', or rollback prepared"), "{found:?}");
+    run("rollback prepared 'forgotten'").await;
+    assert_eq!(horizon().await, []);
+    run("select pg_create_logical_replication_slot('lost', 'pgoutput')").await;
+    let found = horizon().await;
+    assert!(found.len() == 1 && found[0].0.contains("replication slot lost (nobody reads it)"), "{found:?}");
+    assert!(found[0].1.contains("pg_drop_replication_slot('lost')"), "{found:?}");
+    run("select pg_drop_replication_slot('lost')").await;
+    store.close().await;
+    postgres.stop().await.unwrap();
 }

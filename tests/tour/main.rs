@@ -4,6 +4,7 @@
 mod checkout;
 mod commands;
 mod document;
+mod examples;
 mod lines;
 mod psql;
 mod readme;
