@@ -174,15 +174,16 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
+        let Some(mut child) = self.child.take() else { return };
+        // The second says: at once. A third would leave its Postgres behind.
+        for patience in [Duration::from_secs(2), DEADLINE] {
             let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM);
             let began = Instant::now();
-            // Twice is at once.
-            while child.try_wait().is_ok_and(|ended| ended.is_none()) && began.elapsed() < DEADLINE {
-                std::thread::sleep(Duration::from_millis(20));
-                if began.elapsed() > Duration::from_secs(2) {
-                    let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM);
+            while began.elapsed() < patience {
+                if child.try_wait().is_ok_and(|ended| ended.is_some()) {
+                    return;
                 }
+                std::thread::sleep(Duration::from_millis(20));
             }
         }
     }
