@@ -50,6 +50,7 @@ pub mod router;
 pub mod running;
 mod schedule_request;
 mod schedules;
+mod seeds;
 pub mod server;
 pub mod sse;
 pub mod state;

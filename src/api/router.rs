@@ -14,7 +14,8 @@ use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
     artifacts, audit, batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds, limits,
-    list, metrics, new_job, page, problem, queues, schedules, stats, verbs, worker, workers, workflows,
+    list, metrics, new_job, page, problem, queues, schedules, seeds, stats, verbs, worker, workers,
+    workflows,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -31,6 +32,7 @@ use super::{
         (name = "stats", description = "What became of jobs, by kind and over time."),
         (name = "kinds", description = "What kinds of jobs are served."),
         (name = "remote workers", description = "Run jobs from any language over HTTP."),
+        (name = "tasks", description = "Tasks that a model does in a browser."),
         (name = "health", description = "Is it alive, is it ready, and how much does it do?"),
     )
 )]
@@ -97,9 +99,10 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::reset_breaker))
         .merge(worker::routes())
+        .merge(seeds::routes())
         .layer(from_fn_with_state(state.settings.request_timeout, time_limit));
     // These stream or wait, within bounds of their own.
-    quick.merge(worker::waiting_routes()).merge(events::routes())
+    quick.merge(worker::waiting_routes()).merge(events::routes()).merge(seeds::stream_routes())
 }
 
 /// The description of all routes.

@@ -1,6 +1,7 @@
 //! The config: loaded once, when a process starts, from a file, `.env`, the environment and flags.
 //! Must never let a process start with a setting that it does not know or understand.
 
+mod agent;
 mod checks;
 mod error;
 mod json;
@@ -19,6 +20,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use agent::{AgentSection, HostPattern};
 pub use error::{ConfigError, Problem};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
 pub use reference::reference;
@@ -50,6 +52,7 @@ pub struct Config {
     pub storage: StorageSection,
     pub encryption: EncryptionSection,
     pub redaction: RedactionSection,
+    pub agent: AgentSection,
     pub log: LogSection,
     pub queues: BTreeMap<String, QueueSection>,
     pub limits: BTreeMap<String, LimitSection>,
@@ -150,6 +153,7 @@ impl Config {
             storage: reader.section("storage"),
             encryption: reader.section("encryption"),
             redaction: reader.section("redaction"),
+            agent: reader.section("agent"),
             log: reader.section("log"),
             queues: named(reader, "queues", |reader, name| Some(reader.section(name))),
             limits: named(reader, "limits", |reader, name| Some(reader.section(name))),
@@ -162,6 +166,8 @@ impl Config {
         config.embedded.programs_dir = programs_dir.map(|dir| config.folder.join(dir));
         let keys_file = config.encryption.keys_file.take();
         config.encryption.keys_file = keys_file.map(|file| config.folder.join(file));
+        let browser = config.agent.browser.take();
+        config.agent.browser = browser.map(|program| config.folder.join(program));
         checks::check(&config, reader);
         let keys: Vec<_> = PLACES.iter().map(|place| place.key).collect();
         reader.refuse_rest(&keys);

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::agent::AgentSection;
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
     ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
@@ -425,6 +426,7 @@ pub(super) const PLACES: &[Place] = &[
     place::<ApiSection>("api", false),
     place::<WorkerSection>("worker", false),
     place::<KeeperSection>("keeper", false),
+    place::<AgentSection>("agent", false),
     place::<LogSection>("log", false),
     place::<QueueSection>("queues", true),
     place::<LimitSection>("limits", true),
@@ -455,6 +457,7 @@ mod tests {
         defaults::<StorageSection>();
         defaults::<EncryptionSection>();
         defaults::<RedactionSection>();
+        defaults::<AgentSection>();
         defaults::<LogSection>();
         defaults::<QueueSection>();
         defaults::<LimitSection>();
