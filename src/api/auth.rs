@@ -21,7 +21,7 @@ use super::key::{ApiKey, Scope, StoredKey};
 use super::problem::{Case, Problem, wrong_method};
 use crate::store::actor::acting_as;
 
-/// The subprotocol of our WebSockets; a browser offers its API key beside it, for it cannot send a header.
+/// The subprotocol of our sockets for browsers; a browser offers its API key beside it, for it cannot send a header.
 pub const SUBPROTOCOL: &str = "tidemill.v1";
 
 /// How long an answer of the store is believed; a revoked key works no longer than this.

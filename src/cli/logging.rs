@@ -8,10 +8,16 @@ use tracing_subscriber::EnvFilter;
 use super::GlobalArgs;
 use crate::config::{LogFormat, LogSection};
 
+/// What is never logged in full.
+const SILENCED: [&str; 2] = ["chromiumoxide=error", "tungstenite=info"];
+
 /// Starts the log of a server as the config says.
 pub(super) fn start(log: &LogSection) {
     // The config was checked; a filter that still fails logs everything from info on.
     let filter = EnvFilter::try_new(&log.filter.0).unwrap_or_else(|_| EnvFilter::new("info"));
+    // Whatever the filter says: these would show what is sent to the browser, and with it the secrets of sessions.
+    let filter =
+        SILENCED.iter().filter_map(|directive| directive.parse().ok()).fold(filter, EnvFilter::add_directive);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     // A second start, as in tests, keeps the first log.
     let _ = match log.format {

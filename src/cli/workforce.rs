@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
+use super::agent;
 use super::error::CliError;
 use super::process::{Process, failed};
 use crate::config::{CommandSection, Config, RunSection, UrlSection};
+use crate::job::agent::QUEUE;
 use crate::kinds::command::{CommandSpec, Limits};
 use crate::kinds::url::{UrlKind, UrlSpec};
 use crate::worker::{Worker, WorkerSettings};
@@ -38,7 +40,7 @@ pub(super) fn worker(config: &Config, process: &Process) -> Result<Worker, CliEr
             }
         };
     }
-    Ok(builder.build())
+    Ok(agent::add(builder, config)?.build())
 }
 
 /// The queues that have a section or a kind, and `default`, with their slots.
@@ -49,6 +51,7 @@ fn queues(config: &Config) -> Vec<(String, usize)> {
         .map(String::as_str)
         .chain(config.kinds.values().map(|kind| kind.settings.queue.as_str()))
         .chain(["default"])
+        .chain(config.agent.model.is_some().then_some(QUEUE))
         .collect();
     names.into_iter().map(|name| (name.to_owned(), usize_of(config.slots_of(name)))).collect()
 }

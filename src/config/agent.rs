@@ -19,7 +19,7 @@ section! {
     AgentSection {
         /// The model, by the name that its server gives it. Absent: tasks are refused and none is run here.
         model: Option<String> = none;
-        /// Where it is served by the protocol of OpenAI's chat completions.
+        /// Where it is served by the protocol of `OpenAI`'s chat completions.
         base_url: HttpUrl = "https://api.openai.com/v1";
         /// The key for it.
         api_key: Option<Secret> = none;

@@ -73,13 +73,13 @@ pub struct Cookie {
     pub same_site: Option<String>,
     #[serde(skip_serializing)]
     #[schema(ignore)]
-    host_only: Option<bool>,
+    pub(crate) host_only: Option<bool>,
     #[serde(skip_serializing)]
     #[schema(ignore)]
-    session: Option<bool>,
+    pub(crate) session: Option<bool>,
     #[serde(skip_serializing)]
     #[schema(ignore)]
-    store_id: Option<String>,
+    pub(crate) store_id: Option<String>,
 }
 
 impl fmt::Debug for SessionData {
@@ -90,7 +90,7 @@ impl fmt::Debug for SessionData {
             .field("cookies", &self.cookies)
             .field("local_storage", &self.local_storage.keys())
             .field("secrets", &self.secrets.keys())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

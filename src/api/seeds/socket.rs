@@ -1,4 +1,4 @@
-//! Follows a task over a WebSocket: WS /ws/execution/{execution_id}. Everything from the beginning, whenever a client comes;
+//! Follows a task over a WebSocket. Everything from the beginning, whenever a client comes;
 //! must never be opened by a page of a stranger.
 
 use std::time::Duration;

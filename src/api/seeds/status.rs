@@ -1,4 +1,4 @@
-//! How a task is, in the words of Celery: GET /api/tasks/{execution_id}/status.
+//! How a task is, in the words of Celery. Must never tell more than the job does.
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};

@@ -75,6 +75,11 @@ impl MillBuilder {
         Self(self.0.kind(kind, "rust", settings, Closure(run)), self.1)
     }
 
+    /// A kind with a handler of its own.
+    pub(crate) fn kind(self, kind: &str, settings: KindSettings, handler: impl DynHandler) -> Self {
+        Self(self.0.kind(kind, "rust", settings, handler), self.1)
+    }
+
     pub(crate) fn start(self) -> Mill {
         let worker = self.0.settings(self.1).build();
         let shutdown = Shutdown::default();
