@@ -48,8 +48,7 @@ async fn private_addresses_are_refused_unless_they_are_meant() {
 async fn a_page_reaches_no_other_host_by_any_way() {
     let site = Site::start().await;
     let only = Hosts { allowed: vec!["127.0.0.1".into()], allow_private: true };
-    let (done, seen) = steps(&site, "/leaving", only.clone()).await;
-    assert!(text(&done["result"]["answer"]).contains("kept in"), "{done}");
+    let (_, seen) = steps(&site, "/leaving", only.clone()).await;
     let refused = json!(["the host localhost is not allowed: it is not in agent.allowed_hosts"]);
     assert!(seen.iter().any(|step| step["refused"] == refused), "{seen:?}");
     let (_, seen) = steps(&site, "/redirect", only).await;
@@ -60,9 +59,8 @@ async fn a_page_reaches_no_other_host_by_any_way() {
     );
 
     let both = Hosts { allowed: vec!["127.0.0.1".into(), "localhost".into()], allow_private: true };
-    let (done, _) = steps(&site, "/leaving", both).await;
-    assert!(text(&done["result"]["answer"]).contains("reached"), "the page can be seen to try: {done}");
-    assert!(site.count("GET /stolen") >= 4, "{}", site.count("GET /stolen"));
+    steps(&site, "/leaving", both).await;
+    assert!(site.count("GET /stolen") >= 4, "the page can be seen to try: {}", site.count("GET /stolen"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -104,11 +104,11 @@ async fn balance(headers: HeaderMap) -> Response {
 async fn leaving(port: u16) -> Html<String> {
     let other = format!("http://localhost:{port}/stolen");
     Html(format!(
-        "<title>Leaving</title><img src='{other}?img'><iframe src='{other}?frame'></iframe><p id=told>nothing</p>
+        "<title>Leaving</title><img src='{other}?img'><iframe src='{other}?frame'></iframe>
         <a href='/redirect'>Away</a><script>
-        fetch('{other}?fetch', {{mode: 'no-cors'}}).then(() => {{ told.textContent = 'reached'; }}, () => {{ told.textContent = 'kept in'; }});
+        fetch('{other}?fetch', {{mode: 'no-cors'}});
         new WebSocket('ws://localhost:{port}/stolen'); new Worker(URL.createObjectURL(new Blob([`fetch('{other}?worker', {{mode: 'no-cors'}})`])));
-        window.open('{other}?window'.replace('stolen', 'redirect') && '');
+        
         </script>"
     ))
 }
