@@ -583,6 +583,28 @@ $$;
 
 COMMENT ON FUNCTION tidemill.closed_kinds(p_kinds text[]) IS 'Those of the kinds whose jobs may start: their breakers are not open.';
 
+CREATE FUNCTION tidemill.complete(p_job uuid, p_lease uuid, p_result jsonb DEFAULT NULL::jsonb) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  j jobs;
+begin
+  select * into j from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
+  if not found then
+    return false;
+  end if;
+  j.state := 'completed';
+  j.result := p_result;
+  perform archive(j);
+  perform tell(format('e:%s:0', j.id));
+  perform tell('f:');
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.complete(p_job uuid, p_lease uuid, p_result jsonb) IS 'Completes an attempt in your transaction: its end and what you write commit or vanish together. False if the lease is lost: roll back then.';
+
 CREATE FUNCTION tidemill.create_workflow(p_spec jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'

@@ -125,14 +125,14 @@ async fn streams_are_logged_as_they_come() {
 }
 
 #[tokio::test]
-async fn lines_are_kept_whatever_is_in_them() {
+async fn m9_lines_are_kept_whatever_is_in_them() {
     let run = run(shell(r"printf 'a\000b\377\n\n10%%\r20%%\r\n\033[31mred\033[0m\nlast'")).await;
     let expected = ["a\\u0000b\u{fffd}", "", "10%", "20%", "\u{1b}[31mred\u{1b}[0m", "last"];
     assert_eq!(run.probe.lines("stdout"), expected);
 }
 
 #[tokio::test]
-async fn five_megabytes_of_output_arrive_in_order() {
+async fn m9_five_megabytes_of_output_arrive_in_order() {
     let run = run(python(
         "import sys
 for i in range(50000):
@@ -149,7 +149,7 @@ for i in range(50000):
 }
 
 #[tokio::test]
-async fn a_line_of_a_hundred_megabytes_is_cut() {
+async fn m9_a_line_of_a_hundred_megabytes_is_cut() {
     let run = run(shell("head -c 100000000 /dev/zero | tr '\\0' x; echo; echo after")).await;
     let lines = run.probe.lines("stdout");
     assert_eq!((lines.len(), lines[1].as_str()), (2, "after"));

@@ -112,6 +112,7 @@ pub const RULES: &[Rule] = &[
     rule("GET", "/ws/execution/{execution_id}", FOLLOW),
     rule("POST", "/api/v1/worker/claim", WORK),
     rule("POST", "/api/v1/worker/heartbeat", WORK),
+    rule("POST", "/api/v1/worker/settle", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/progress", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/log", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/extend", WORK),

@@ -6,6 +6,7 @@ mod checks;
 mod error;
 mod json;
 mod kind;
+mod places;
 mod reference;
 mod schedule;
 mod section;
@@ -13,6 +14,7 @@ mod settings;
 mod source;
 mod types;
 mod value;
+mod vault;
 
 #[cfg(test)]
 mod tests;
@@ -26,9 +28,8 @@ pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSectio
 pub use reference::reference;
 pub use schedule::ScheduleSection;
 pub use settings::{
-    ApiSection, BackoffSection, BreakerSection, DatabaseSection, EmbeddedSection, EncryptionSection,
-    KeeperSection, KindKeys, LimitSection, LogSection, QueueSection, RedactionSection, ScheduleKeys,
-    StorageSection, WorkerSection,
+    ApiSection, BackoffSection, BreakerSection, DatabaseSection, EmbeddedSection, KeeperSection, KindKeys,
+    LimitSection, LogSection, QueueSection, ScheduleKeys, WorkerSection,
 };
 pub use source::Flag;
 pub use types::{
@@ -37,8 +38,10 @@ pub use types::{
     Time, VariableName, VariableText, WebOrigin, Words, is_name,
 };
 
+pub use vault::{EncryptionSection, RedactionSection, StorageSection};
+
+use places::PLACES;
 use section::{Reader, Table};
-use settings::PLACES;
 
 /// All settings of a process.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
+use super::places::PLACES;
 use super::section::Field;
-use super::settings::PLACES;
 
 const PROLOGUE: &str = "\
 # Configuration

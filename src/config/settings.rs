@@ -6,12 +6,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::agent::AgentSection;
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
     ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
-    LogFilter, LogFormat, MissedWord, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, SealingKey,
-    Secret, StorageUrl, Time, VariableName, VariableText, WebOrigin, Words,
+    LogFilter, LogFormat, MissedWord, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret,
+    Time, VariableName, VariableText, WebOrigin, Words,
 };
 use crate::job::limit::{LimitSettings, OnFull, Rate};
 use crate::job::unique::Unique;
@@ -93,40 +92,6 @@ section! {
         sweep: Duration where "100ms"..="10m" = "5s";
         /// How long finished jobs and their events stay.
         retention: Duration where "1h"..="36500d" = "30d";
-    }
-}
-
-section! {
-    /// Object storage, for args and results that are too large for a row and for the files that jobs keep.
-    StorageSection {
-        /// Where it is: `s3://bucket/prefix`, `gs://bucket`, `az://container`, or `file:///folder`. Absent: `dev` keeps files in
-        /// its data folder; elsewhere there is none, and what is too large is refused.
-        url: Option<StorageUrl> = none;
-        /// Options of the storage by the names of the `object_store` crate, such as `aws_access_key_id`, `aws_endpoint` or
-        /// `allow_http`. Those that stand in the environment as `AWS_…`, `GOOGLE_…` and `AZURE_…` are read as well.
-        options: BTreeMap<VariableName, VariableText> = "{}";
-        /// Args and results of more JSON than this go there.
-        inline_bytes: ByteSize where "1KiB"..="1MiB" = "256KiB";
-    }
-}
-
-section! {
-    /// Encryption of args and results where they lie, in rows and in object storage.
-    EncryptionSection {
-        /// Keys as `name:base64`, of 32 random bytes each (`openssl rand -base64 32`). The first seals, all open: to change keys
-        /// put a new one in front and keep the old one as long as jobs of its time are kept. Absent: nothing is sealed.
-        keys: Vec<SealingKey> = "[]";
-        /// A file with such keys, one a line, before those of `keys`.
-        keys_file: Option<PathBuf> = none;
-    }
-}
-
-section! {
-    /// What nobody sees but handlers.
-    RedactionSection {
-        /// Names of keys whose values no answer, event, page or view shows, at any depth of args, results, metadata and event data.
-        /// Case, underscores and hyphens do not matter.
-        keys: Vec<String> = "password,passwd,secret,client_secret,api_key,access_key,private_key,access_token,refresh_token,authorization";
     }
 }
 
@@ -405,35 +370,6 @@ impl Entry for BreakerSection {
     }
 }
 
-/// A section as the file has it.
-pub(super) struct Place {
-    /// `api`, or `queues` for all of `[queues.NAME]`.
-    pub(super) key: &'static str,
-    /// True where a name follows the key.
-    pub(super) named: bool,
-    pub(super) about: &'static str,
-    pub(super) fields: &'static [Field],
-}
-
-const fn place<T: Section>(key: &'static str, named: bool) -> Place {
-    Place { key, named, about: T::ABOUT, fields: T::FIELDS }
-}
-
-/// All sections, in the order of the manual.
-pub(super) const PLACES: &[Place] = &[
-    place::<DatabaseSection>("database", false),
-    place::<EmbeddedSection>("embedded", false),
-    place::<ApiSection>("api", false),
-    place::<WorkerSection>("worker", false),
-    place::<KeeperSection>("keeper", false),
-    place::<AgentSection>("agent", false),
-    place::<LogSection>("log", false),
-    place::<QueueSection>("queues", true),
-    place::<LimitSection>("limits", true),
-    place::<KindKeys>("kinds", true),
-    place::<ScheduleKeys>("schedules", true),
-];
-
 #[cfg(test)]
 mod tests {
     use super::super::section::Table;
@@ -445,24 +381,6 @@ mod tests {
         let section = Reader::new(Table::new(), "nowhere", &mut problems).section("x");
         assert_eq!(problems, []);
         section
-    }
-
-    #[test]
-    fn every_default_and_bound_can_be_read() {
-        defaults::<DatabaseSection>();
-        defaults::<EmbeddedSection>();
-        defaults::<ApiSection>();
-        defaults::<WorkerSection>();
-        defaults::<KeeperSection>();
-        defaults::<StorageSection>();
-        defaults::<EncryptionSection>();
-        defaults::<RedactionSection>();
-        defaults::<AgentSection>();
-        defaults::<LogSection>();
-        defaults::<QueueSection>();
-        defaults::<LimitSection>();
-        defaults::<KindKeys>();
-        defaults::<ScheduleKeys>();
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use config::{FileFormat, Source, Value, ValueKind};
 
 use super::error::{ConfigError, Problem};
+use super::places::PLACES;
 use super::section::{Field, Table};
-use super::settings::PLACES;
 
 /// The files that are looked for when none is named.
 const NAMES: &[&str] = &["tidemill.toml", "tidemill.yaml", "tidemill.yml"];

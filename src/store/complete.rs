@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use serde_json::Value;
+use sqlx::{AssertSqlSafe, PgExecutor};
 use uuid::Uuid;
 
 use super::{Result, Store};
@@ -21,8 +22,8 @@ pub struct Completed {
 /// What became of a batch.
 #[derive(Debug, Default)]
 pub struct Done {
-    /// The leases that completed their jobs.
-    pub held: HashSet<Uuid>,
+    /// The jobs that are completed, each with the lease that did it.
+    pub held: HashSet<(Uuid, Uuid)>,
     /// Other jobs wait for one of these: [`Store::resolve`] is due.
     pub awaited: bool,
 }
@@ -105,7 +106,7 @@ impl Store {
               clock_timestamp() + g.retain, g.concurrency_keys, g.fair_key, g.group_id, g.due_at, g.expires_at,
               g.unique_key, g.workflow_id, g.awaited
             from gone g
-            returning last_lease_id as "lease_id!", awaited
+            returning id as "id!", last_lease_id as "lease_id!", awaited
             "#,
             jobs,
             leases,
@@ -116,20 +117,38 @@ impl Store {
         .await?;
         Ok(Done {
             awaited: rows.iter().any(|row| row.awaited == Some(true)),
-            held: rows.into_iter().map(|row| row.lease_id).collect(),
+            held: rows.into_iter().map(|row| (row.id, row.lease_id)).collect(),
         })
     }
 
-    /// Which leases of a batch completed their job by an earlier call, whose answer was cut off.
+    /// Completes one attempt in the caller's transaction, on any executor that sees the same database; false if the lease
+    /// is lost.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn completed_before(&self, batch: &[Completed]) -> Result<Vec<Uuid>> {
+    pub async fn complete_in(
+        &self,
+        executor: impl PgExecutor<'_>,
+        (job_id, lease_id): (Uuid, Uuid),
+        result: Option<&Value>,
+    ) -> Result<bool> {
+        // The caller's connection need not have our search path.
+        let schema = self.options().schema.replace('"', "\"\"");
+        let statement = AssertSqlSafe(format!("select \"{schema}\".complete($1, $2, $3)"));
+        let completed = sqlx::query_scalar(statement).bind(job_id).bind(lease_id).bind(result);
+        Ok(completed.fetch_one(executor).await?)
+    }
+
+    /// Which jobs of a batch were completed under their leases by an earlier call, whose answer was cut off.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn completed_before(&self, batch: &[Completed]) -> Result<Vec<(Uuid, Uuid)>> {
         let jobs: Vec<Uuid> = batch.iter().map(|item| item.job_id).collect();
         let leases: Vec<Uuid> = batch.iter().map(|item| item.lease_id).collect();
-        let leases = sqlx::query_scalar!(
+        let rows = sqlx::query!(
             r#"
-            select last_lease_id as "lease_id!"
+            select id as "id!", last_lease_id as "lease_id!"
             from jobs
             where id = any($1)
               and last_lease_id = any($2)
@@ -140,6 +159,6 @@ impl Store {
         )
         .fetch_all(self.writes())
         .await?;
-        Ok(leases)
+        Ok(rows.into_iter().map(|row| (row.id, row.lease_id)).collect())
     }
 }

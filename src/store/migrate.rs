@@ -26,6 +26,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/turns.sql"),
     include_str!("../../migrations/functions/enqueue.sql"),
     include_str!("../../migrations/functions/settle.sql"),
+    include_str!("../../migrations/functions/complete.sql"),
     include_str!("../../migrations/functions/waits.sql"),
     include_str!("../../migrations/functions/resolve.sql"),
     include_str!("../../migrations/functions/expire.sql"),

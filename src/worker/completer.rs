@@ -58,7 +58,8 @@ async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {
             shared.metrics.batch("complete", batch.len(), began.elapsed());
             let mut freed = false;
             for item in &batch {
-                freed |= over(shared, item.job_id, item.lease_id, held.contains(&item.lease_id));
+                freed |=
+                    over(shared, item.job_id, item.lease_id, held.contains(&(item.job_id, item.lease_id)));
             }
             if freed {
                 shared.notifier.freed();
@@ -151,7 +152,7 @@ fn count(shared: &Shared, item: &Settled, state: Option<&str>) {
 }
 
 /// Completes a batch; a lease whose completion was stored before, but not answered, counts as held.
-async fn completed(shared: &Shared, batch: &[Completed]) -> Result<HashSet<Uuid>> {
+async fn completed(shared: &Shared, batch: &[Completed]) -> Result<HashSet<(Uuid, Uuid)>> {
     let mut done = shared.store.complete(batch).await?;
     if done.awaited {
         shared.awaited.notify_one();

@@ -201,6 +201,16 @@ impl Context {
         }
     }
 
+    /// Waits until all that was reported is stored: events commit before the end of their attempt.
+    pub(crate) async fn flush(&self) {
+        let (stored, told) = oneshot::channel();
+        let (job_id, lease_id) = self.lease();
+        let last = Report { job_id, lease_id, draft: None, stored: Some(stored), extension: None };
+        if self.desk.reported.load(Ordering::Relaxed) && self.reports.send(last).await.is_ok() {
+            let _ = told.await;
+        }
+    }
+
     async fn report(&self, draft: EventDraft) {
         self.send(Some(draft), None).await;
     }

@@ -1,6 +1,7 @@
 //! Runs jobs: one claimer a process takes what is due, runners run it in slots, one reporter and one
 //! completer write what comes of it. Meets the rest of Tidemill only in Postgres.
 
+mod atomic;
 mod children;
 mod claimer;
 mod completer;

@@ -136,7 +136,7 @@ fn without_overtaken(batch: Vec<Reported>) -> Vec<Reported> {
         }
         if let Some(before) = last.insert(item.job_id, at) {
             let (old, new) = (&batch[before].draft.data, &item.draft.data);
-            overtaken[before] = old.get("data").is_none()
+            overtaken[before] = (old.get("data").is_none() || new.get("data").is_some())
                 && old.get("step") == new.get("step")
                 && new.get("percent").is_some();
         }
@@ -164,10 +164,14 @@ mod tests {
             item(a, EventDraft::new("log", json!({ "line": "l" }))),
             item(a, step(3.0, "x")),
             item(a, step(4.0, "y")),
+            item(a, EventDraft::progress(Some(5.0), Some("y"), Some(json!(1)))),
+            item(a, EventDraft::progress(Some(6.0), Some("y"), None)),
+            item(a, EventDraft::progress(Some(7.0), Some("y"), Some(json!(2)))),
+            item(a, EventDraft::progress(Some(8.0), Some("y"), Some(json!(3)))),
         ];
         let kept: Vec<_> =
             without_overtaken(batch).into_iter().map(|item| item.draft.data["percent"].clone()).collect();
-        assert_eq!(kept, [json!(2.0), json!(9.0), Value::Null, json!(3.0), json!(4.0)]);
+        assert_eq!(kept, [json!(2.0), json!(9.0), Value::Null, json!(3.0), json!(5.0), json!(8.0)]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::support::{Db, job};
 
 #[tokio::test]
-async fn a_job_that_does_not_run_is_cancelled_at_once_and_never_starts() {
+async fn f7_a_job_that_does_not_run_is_cancelled_at_once_and_never_starts() {
     let db = Db::new().await;
     let due = db.enqueue(job("k")).await;
     let scheduled =
@@ -28,7 +28,7 @@ async fn a_job_that_does_not_run_is_cancelled_at_once_and_never_starts() {
 }
 
 #[tokio::test]
-async fn a_running_job_is_asked_once_however_often_one_asks() {
+async fn f4_a_running_job_is_asked_once_however_often_one_asks() {
     let db = Db::new().await;
     let claimed = db.running().await;
     for _ in 0..3 {
@@ -39,7 +39,7 @@ async fn a_running_job_is_asked_once_however_often_one_asks() {
 }
 
 #[tokio::test]
-async fn answers_what_a_finished_job_is_and_nothing_for_none() {
+async fn f4_answers_what_a_finished_job_is_and_nothing_for_none() {
     let db = Db::new().await;
     let claimed = db.running().await;
     db.complete_one(&claimed).await;

@@ -132,7 +132,7 @@ async fn a_look_from_the_head_finds_what_lies_before_the_cursor() {
 }
 
 #[tokio::test]
-async fn writes_the_lease_with_the_limits_of_job_and_kind() {
+async fn f2_writes_the_lease_with_the_limits_of_job_and_kind() {
     let db = Db::new().await;
     let made = NewJob { hard_timeout: Some(Duration::from_secs(100)), ..job("k") };
     db.enqueue(made).await;

@@ -54,7 +54,7 @@ async fn a_missing_partition_and_an_unlogged_table_are_critical() {
 }
 
 #[tokio::test]
-async fn what_was_changed_by_hand_is_told() {
+async fn o5_what_was_changed_by_hand_is_told() {
     let db = Db::new().await;
     db.execute(
         "drop index jobs_live_tags;

@@ -12,7 +12,7 @@ async fn expires_in(db: &Db, job: Uuid) -> f64 {
 }
 
 #[tokio::test]
-async fn renews_only_the_leases_that_are_named() {
+async fn g2_renews_only_the_leases_that_are_named() {
     let db = Db::new().await;
     let (named, other) = (db.running().await, db.running().await);
     db.expire(named.id).await;

@@ -112,7 +112,7 @@ async fn after_a_lost_connection_it_says_what_was_missed_and_hears_again() {
 }
 
 #[tokio::test]
-async fn a_half_open_connection_is_noticed_within_seconds() {
+async fn g7_a_half_open_connection_is_noticed_within_seconds() {
     let db = Db::new().await;
     let proxy = Proxy::before(&db.options().url).await;
     let listen_url = Some(proxy.url(&db.options().url));
@@ -121,7 +121,7 @@ async fn a_half_open_connection_is_noticed_within_seconds() {
 }
 
 #[tokio::test]
-async fn so_is_a_network_that_swallows_everything() {
+async fn g7_so_is_a_network_that_swallows_everything() {
     let db = Db::new().await;
     let proxy = Proxy::before(&db.options().url).await;
     let store = Store::connect(Options { url: proxy.url(&db.options().url), ..db.options() }).unwrap();

@@ -31,6 +31,7 @@ mod queues;
 mod report;
 mod retry;
 mod roles;
+mod scenarios;
 mod schedules;
 mod schema;
 mod settle;

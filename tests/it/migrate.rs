@@ -26,7 +26,7 @@ async fn inventory(db: &Db) -> String {
 }
 
 #[tokio::test]
-async fn twice_changes_nothing() {
+async fn o5_twice_changes_nothing() {
     let db = Db::new().await;
     let before = inventory(&db).await;
     let id = db.enqueue(job("k")).await;
@@ -37,7 +37,7 @@ async fn twice_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn from_four_processes_at_once_happens_once() {
+async fn o5_from_four_processes_at_once_happens_once() {
     let db = Db::empty().await;
     let mut racers = tokio::task::JoinSet::new();
     for _ in 0..4 {
@@ -86,7 +86,7 @@ async fn a_database_without_the_schema_is_refused_with_the_remedy() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_left_alone_and_used_only_if_it_allows_it() {
+async fn o5_a_newer_schema_is_left_alone_and_used_only_if_it_allows_it() {
     let db = Db::new().await;
     let newer = known_version() + 1;
     db.execute(format!(
@@ -107,7 +107,7 @@ async fn a_newer_schema_is_left_alone_and_used_only_if_it_allows_it() {
 }
 
 #[tokio::test]
-async fn an_older_binary_leaves_the_functions_of_a_newer_one() {
+async fn h3_an_older_binary_leaves_the_functions_of_a_newer_one() {
     let db = Db::new().await;
     let installed: String = db.scalar("select verbs_digest from schema_compatibility").await;
     let version = env!("CARGO_PKG_VERSION");
@@ -125,7 +125,7 @@ async fn an_older_binary_leaves_the_functions_of_a_newer_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_newer_schema_that_allows_it_everything_works() {
+async fn h3_on_a_newer_schema_that_allows_it_everything_works() {
     let db = Db::new().await;
     let newer = known_version() + 1;
     db.execute(format!(
@@ -151,7 +151,7 @@ async fn an_older_schema_is_refused_with_the_remedy() {
 }
 
 #[tokio::test]
-async fn two_schemas_in_one_database_know_nothing_of_each_other() {
+async fn o5_two_schemas_in_one_database_know_nothing_of_each_other() {
     let db = Db::new().await;
     let tenant = Options { schema: "tenant_a".into(), ..db.options() };
     migrate(&tenant).await.unwrap();

@@ -39,7 +39,7 @@ async fn round(db: &Db) -> Duration {
 }
 
 #[tokio::test]
-async fn are_made_two_weeks_ahead_once() {
+async fn o3_are_made_two_weeks_ahead_once() {
     let db = Db::new().await;
     for parent in ["jobs", "events", "attempts"] {
         let ahead: bool = db
@@ -58,7 +58,7 @@ async fn are_made_two_weeks_ahead_once() {
 }
 
 #[tokio::test]
-async fn past_their_retention_are_dropped_with_all_that_is_known_of_their_jobs() {
+async fn o3_past_their_retention_are_dropped_with_all_that_is_known_of_their_jobs() {
     let db = Db::new().await;
     let kept = db.running().await;
     db.complete_one(&kept).await;
@@ -81,7 +81,7 @@ async fn past_their_retention_are_dropped_with_all_that_is_known_of_their_jobs()
 }
 
 #[tokio::test]
-async fn that_somebody_reads_are_left_and_hold_up_nobody() {
+async fn o3_that_somebody_reads_are_left_and_hold_up_nobody() {
     let db = Db::new().await;
     old_day(&db, 1).await;
     let mut reader = Session::begin(&db).await;
@@ -142,7 +142,7 @@ async fn migrating_does_not_fail_for_a_reader_in_the_way_of_a_new_day() {
 }
 
 #[tokio::test]
-async fn a_jobs_own_retention_is_kept_and_all_of_it_goes() {
+async fn o3_a_jobs_own_retention_is_kept_and_all_of_it_goes() {
     let db = Db::new().await;
     let short =
         NewJob { retain: Some(Duration::from_secs(60)), execution_id: Some("short".into()), ..job("k") };

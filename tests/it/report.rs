@@ -68,7 +68,7 @@ async fn keeps_the_progress_row_at_the_latest_of_each_field() {
 }
 
 #[tokio::test]
-async fn hears_nobody_without_the_lease() {
+async fn d2_hears_nobody_without_the_lease() {
     let db = Db::new().await;
     let (lost, held) = (db.running().await, db.running().await);
     db.expire(lost.id).await;
@@ -86,7 +86,7 @@ async fn hears_nobody_without_the_lease() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn numbers_stay_without_gaps_and_in_commit_order_under_concurrent_writers() {
+async fn m1_numbers_stay_without_gaps_and_in_commit_order_under_concurrent_writers() {
     let db = Db::new().await;
     let claimed = [db.running().await, db.running().await, db.running().await];
     let mut writers = tokio::task::JoinSet::new();
@@ -139,7 +139,7 @@ async fn numbers_stay_without_gaps_and_in_commit_order_under_concurrent_writers(
 }
 
 #[tokio::test]
-async fn events_of_the_engine_and_of_the_handler_share_one_numbering() {
+async fn m1_events_of_the_engine_and_of_the_handler_share_one_numbering() {
     let db = Db::new().await;
     let id = db.enqueue(job("k")).await;
     let claimed = db.claim_one().await;

@@ -23,7 +23,7 @@ async fn settle(db: &Db, claimed: &Claimed, outcome: Outcome) -> Option<String> 
 }
 
 #[tokio::test]
-async fn a_failed_attempt_is_retried_after_its_delay_and_keeps_the_error() {
+async fn d1_a_failed_attempt_is_retried_after_its_delay_and_keeps_the_error() {
     let db = Db::new().await;
     let claimed = db.running().await;
     assert_eq!(settle(&db, &claimed, failed("no luck", false)).await.as_deref(), Some("available"));
@@ -41,7 +41,7 @@ async fn a_failed_attempt_is_retried_after_its_delay_and_keeps_the_error() {
 }
 
 #[tokio::test]
-async fn the_last_attempt_and_a_permanent_failure_end_the_job() {
+async fn d1_the_last_attempt_and_a_permanent_failure_end_the_job() {
     let db = Db::new().await;
     let permanent = db.running().await;
     assert_eq!(settle(&db, &permanent, failed("never", true)).await.as_deref(), Some("failed"));
@@ -61,7 +61,7 @@ async fn the_last_attempt_and_a_permanent_failure_end_the_job() {
 }
 
 #[tokio::test]
-async fn a_snooze_and_a_hand_back_cost_no_attempt() {
+async fn d1_a_snooze_and_a_hand_back_cost_no_attempt() {
     let db = Db::new().await;
     let claimed = db.running().await;
     let snoozed = Outcome::Snoozed { delay: Duration::from_secs(600) };

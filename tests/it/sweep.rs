@@ -6,7 +6,7 @@ use tidemill::NewJob;
 use crate::support::{Db, Session, blocked_or_done, job};
 
 #[tokio::test]
-async fn an_expired_lease_costs_the_attempt_and_is_retried() {
+async fn g1_an_expired_lease_costs_the_attempt_and_is_retried() {
     let db = Db::new().await;
     let claimed = db.running().await;
     assert!(db.sweep().await.unwrap().is_empty(), "a live lease is left alone");
@@ -55,7 +55,7 @@ async fn a_deadline_is_kept_against_a_worker_that_still_beats() {
 }
 
 #[tokio::test]
-async fn a_requested_cancel_is_carried_out_when_the_worker_is_dead() {
+async fn f7_a_requested_cancel_is_carried_out_when_the_worker_is_dead() {
     let db = Db::new().await;
     let claimed = db.running().await;
     db.cancel(claimed.id, None, "me").await.unwrap();
@@ -112,7 +112,7 @@ async fn a_completion_on_its_way_is_not_reopened() {
 }
 
 #[tokio::test]
-async fn a_completion_behind_a_sweep_changes_nothing() {
+async fn d2_a_completion_behind_a_sweep_changes_nothing() {
     let db = Db::new().await;
     let claimed = db.running().await;
     db.expire(claimed.id).await;
@@ -143,7 +143,7 @@ async fn a_completion_behind_a_sweep_changes_nothing() {
 }
 
 #[tokio::test]
-async fn one_bad_row_does_not_stop_the_rest() {
+async fn g4_one_bad_row_does_not_stop_the_rest() {
     let db = Db::new().await;
     let mut jobs = Vec::new();
     for _ in 0..5 {
@@ -168,7 +168,7 @@ async fn one_bad_row_does_not_stop_the_rest() {
 }
 
 #[tokio::test]
-async fn a_row_that_somebody_holds_is_passed_over_and_taken_later() {
+async fn g4_a_row_that_somebody_holds_is_passed_over_and_taken_later() {
     let db = Db::new().await;
     let (held, free) = (db.running().await, db.running().await);
     db.expire(held.id).await;

@@ -1,6 +1,7 @@
 //! Remote workers, in any language: they claim, report and settle over HTTP. Every verb carries its
 //! lease and may be repeated; who lost the lease changes nothing and is told so.
 
+mod batch;
 mod claim;
 mod durable;
 mod extend;
@@ -25,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(report::progress))
         .routes(routes!(report::log))
         .routes(routes!(extend::extend))
+        .routes(routes!(batch::settle))
         .routes(routes!(settle::complete))
         .routes(routes!(settle::fail))
         .routes(routes!(settle::snooze))

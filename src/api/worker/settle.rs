@@ -91,34 +91,68 @@ pub(super) async fn complete(
     JobId(job_id): JobId,
     RawBody(body): RawBody,
 ) -> Result<Json<JobStands>, Problem> {
-    let CompleteRequest { lease_id, result } = parse_storable(&body)?;
+    let attempt = checked_result(&state, job_id, parse_storable(&body)?).await?;
+    complete_many(&state, vec![attempt])
+        .await?
+        .pop()
+        .unwrap_or_else(|| Err(lease_lost(job_id, job_id)))
+        .map(Json)
+}
+
+/// An attempt's end as it is stored.
+///
+/// # Errors
+/// 413 for a result that is too large.
+pub(super) async fn checked_result(
+    state: &ApiState,
+    job_id: Uuid,
+    request: CompleteRequest,
+) -> Result<Completed, Problem> {
+    let CompleteRequest { lease_id, result } = request;
     let bytes = result.as_ref().map_or(0, check::json_bytes);
     let limit = state.store.result_limit_bytes();
     if bytes > limit {
         let detail = format!("The result is {bytes} bytes of JSON; the limit is {limit}.");
-        let problem = Problem::new(Case::TooLarge, detail).field("/result");
-        return Err(problem
-            .member("limit_bytes", limit)
-            .remedy("Configure [storage] for large results, or send an address."));
+        let problem = Problem::new(Case::TooLarge, detail).field("/result").member("limit_bytes", limit);
+        return Err(problem.remedy("Configure [storage] for large results, or send an address."));
     }
     let result = match result {
         Some(result) => Some(state.store.keep_result((job_id, lease_id), result).await?),
         None => None,
     };
-    let done = Completed { job_id, lease_id, result, usage: Usage::default() };
-    let completed = state.store.complete(std::slice::from_ref(&done)).await?;
+    Ok(Completed { job_id, lease_id, result, usage: Usage::default() })
+}
+
+/// Completes attempts in one statement; answers how each job stands, in order.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn complete_many(
+    state: &ApiState,
+    batch: Vec<Completed>,
+) -> Result<Vec<Result<JobStands, Problem>>, Problem> {
+    let completed = state.store.complete(&batch).await?;
     if completed.awaited {
         let store = state.store.clone();
         // What it cannot tell, a keeper tells.
         tokio::spawn(async move { store.resolve().await });
     }
-    if completed.held.contains(&lease_id) {
-        state.metrics.jobs_completed.inc();
-        state.notifier.events([(job_id, 0)]);
-        state.notifier.freed();
-        return Ok(Json(JobStands { state: "completed".into() }));
+    let mut stands = Vec::with_capacity(batch.len());
+    let mut ended = Vec::with_capacity(batch.len());
+    for Completed { job_id, lease_id, result, .. } in batch {
+        stands.push(if completed.held.contains(&(job_id, lease_id)) {
+            ended.push((job_id, 0));
+            Ok(JobStands { state: "completed".into() })
+        } else {
+            said_before(state, job_id, lease_id, &Word::Completed(result.as_ref())).await
+        });
     }
-    said_before(&state, job_id, lease_id, &Word::Completed(done.result.as_ref())).await
+    if !ended.is_empty() {
+        state.metrics.jobs_completed.inc_by(ended.len() as u64);
+        state.notifier.events(ended);
+        state.notifier.freed();
+    }
+    Ok(stands)
 }
 
 /// Fail an attempt
@@ -138,7 +172,18 @@ pub(super) async fn fail(
     JobId(job_id): JobId,
     RawBody(body): RawBody,
 ) -> Result<Json<JobStands>, Problem> {
-    let request: FailRequest = parse_storable(&body)?;
+    fail_one(&state, job_id, parse_storable(&body)?).await.map(Json)
+}
+
+/// Ends an attempt that failed.
+///
+/// # Errors
+/// 409 for a lost lease, 422 for a delay that is none.
+pub(super) async fn fail_one(
+    state: &ApiState,
+    job_id: Uuid,
+    request: FailRequest,
+) -> Result<JobStands, Problem> {
     let longest = check::LONGEST_DURATION;
     let retry_after =
         request.retry_after.map(|delay| check::duration("/retry_after", &delay, longest)).transpose()?;
@@ -150,7 +195,7 @@ pub(super) async fn fail(
         backtrace: request.error.backtrace.map(|backtrace| truncated(backtrace, BACKTRACE_BYTES)),
     };
     let error = serde_json::to_value(&failure).map_err(|error| Problem::internal(&error))?;
-    end(&state, job_id, request.lease_id, Outcome::Failed { failure }, &Word::Failed(&error)).await
+    end(state, job_id, request.lease_id, Outcome::Failed { failure }, &Word::Failed(&error)).await
 }
 
 /// Snooze a job
@@ -173,7 +218,7 @@ pub(super) async fn snooze(
     let delay = check::duration("/delay", &request.delay, check::LONGEST_DURATION)?;
     // The database counts microseconds.
     let delay = Duration::from_micros(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
-    end(&state, job_id, request.lease_id, Outcome::Snoozed { delay }, &Word::Snoozed(delay)).await
+    end(&state, job_id, request.lease_id, Outcome::Snoozed { delay }, &Word::Snoozed(delay)).await.map(Json)
 }
 
 /// Ends an attempt that did not complete.
@@ -183,7 +228,7 @@ async fn end(
     lease_id: Uuid,
     outcome: Outcome,
     word: &Word<'_>,
-) -> Result<Json<JobStands>, Problem> {
+) -> Result<JobStands, Problem> {
     let settled = Settled::of(job_id, lease_id, outcome, Usage::default());
     let states = state.store.settle(settled.as_slice()).await?;
     let Some(stands) = states.into_iter().next().flatten() else {
@@ -206,7 +251,7 @@ async fn end(
             _ => state.notifier.queues([job.queue.as_str()]),
         }
     }
-    Ok(Json(JobStands { state: stands }))
+    Ok(JobStands { state: stands })
 }
 
 async fn said_before(
@@ -214,9 +259,9 @@ async fn said_before(
     job_id: Uuid,
     lease_id: Uuid,
     word: &Word<'_>,
-) -> Result<Json<JobStands>, Problem> {
+) -> Result<JobStands, Problem> {
     match state.store.settled_by(job_id, lease_id, word).await? {
-        Some(stands) => Ok(Json(JobStands { state: stands })),
+        Some(stands) => Ok(JobStands { state: stands }),
         None => Err(lease_lost(job_id, lease_id)),
     }
 }

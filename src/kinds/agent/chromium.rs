@@ -25,7 +25,7 @@ use crate::worker::handler::JobError;
 
 const NAMES: [&str; 5] =
     ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome-headless-shell"];
-const FLAGS: [&str; 18] = [
+const FLAGS: [&str; 21] = [
     "--headless=new",
     "--remote-debugging-port=0",
     "--no-first-run",
@@ -41,6 +41,10 @@ const FLAGS: [&str; 18] = [
     "--mute-audio",
     "--password-store=basic",
     "--window-size=1280,800",
+    // The browser itself asks nobody for anything: no updates, no time, no account.
+    "--component-updater=url-source=http://127.0.0.1:9/",
+    "--disable-features=NetworkTimeServiceQuerying",
+    "--gaia-url=http://127.0.0.1:9/",
     // Nothing goes past the proxy: no look-up of names, no loopback, no datagrams.
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     "--proxy-bypass-list=<-loopback>",

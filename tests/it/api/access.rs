@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::json;
 use tidemill::api::access::{RULES, Rule};
 use tidemill::api::key::{ApiKey, Scope};
 use tidemill::api::server::ApiSettings;
 
-use super::server::{Server, on_a_server, on_a_server_with, until};
+use super::server::{Server, on_a_server, on_a_server_with, text, until};
 
 /// What a request of a rule's route was answered with; it may make sense or not.
 async fn knock(server: &Server, rule: &Rule, key: Option<&ApiKey>) -> u16 {
@@ -161,6 +162,29 @@ async fn strangers_hosts_and_origins_are_refused() {
         assert!(!bad.headers.contains_key("access-control-allow-origin"));
         let listed = server.get("/api/v1/jobs").await.expect(200);
         assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn m7_a_key_that_is_revoked_ends_its_stream() {
+    on_a_server(|server| async move {
+        let key = server.make_key("ann", &[Scope::Admin]).await;
+        let bearer = key.reveal();
+        let enqueue = server.request(Method::POST, "/api/v1/jobs").bearer_auth(&bearer);
+        let job = server.send(enqueue.json(&json!({"kind": "k"}))).await.expect(202);
+        let path = format!("/api/v1/jobs/{}/events", text(&job["id"]));
+        let request =
+            server.request(Method::GET, &path).bearer_auth(&bearer).header("Accept", "text/event-stream");
+        let mut stream = request.send().await.unwrap().bytes_stream();
+        assert!(!stream.next().await.unwrap().unwrap().is_empty());
+        server.store.revoke_api_key(key.id()).await.unwrap();
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(30), async {
+            while stream.next().await.is_some() {}
+        });
+        ended.await.expect("the stream ends");
+        let again = server.request(Method::GET, &path).bearer_auth(&bearer);
+        server.send(again).await.problem(401, "unauthorized");
     })
     .await;
 }

@@ -12,7 +12,7 @@ async fn listed(server: &Server, query: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn pages_go_over_live_and_finished_jobs() {
+async fn o1_pages_go_over_live_and_finished_jobs() {
     on_a_server(|server| async move {
         let mut ids = Vec::new();
         for index in 0..7 {
@@ -43,7 +43,7 @@ async fn pages_go_over_live_and_finished_jobs() {
 }
 
 #[tokio::test]
-async fn every_filter_holds() {
+async fn o1_every_filter_holds() {
     on_a_server(|server| async move {
         let plain = server.enqueue(json!({"kind": "echo"})).await["id"].clone();
         let later =

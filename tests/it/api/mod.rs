@@ -12,5 +12,6 @@ pub(crate) mod server;
 mod speed;
 mod verbs;
 mod worker;
+mod worker_batch;
 mod worker_repeats;
 mod workflows;

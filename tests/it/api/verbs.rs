@@ -97,7 +97,7 @@ async fn delete_takes_what_does_not_run() {
 }
 
 #[tokio::test]
-async fn of_cancel_and_complete_one_wins() {
+async fn f6_of_cancel_and_complete_one_wins() {
     on_a_server(|server| async move {
         let mut races = JoinSet::new();
         for _ in 0..20 {

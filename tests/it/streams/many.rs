@@ -35,7 +35,7 @@ async fn some_running(mill: &Mill, count: usize) -> Vec<Claimed> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_jobs_in_one_stream_through_many_cuts() {
+async fn m5_many_jobs_in_one_stream_through_many_cuts() {
     on_a_mill(Setup::default(), async |mill| {
         let jobs = some_running(&mill, 200).await;
         let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();

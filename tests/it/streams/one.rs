@@ -83,7 +83,7 @@ async fn write_while_read(mill: &std::sync::Arc<Mill>, events: i64, on_batch: im
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readers_that_are_cut_miss_nothing_and_see_nothing_twice() {
+async fn m6_readers_that_are_cut_miss_nothing_and_see_nothing_twice() {
     on_a_mill(Setup::default(), async |mill| write_while_read(&mill, 1000, async |_| {}).await).await;
 }
 
@@ -133,7 +133,7 @@ async fn every_connection_killed_costs_no_event() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_notify_events_still_come() {
+async fn m4_without_notify_events_still_come() {
     let deaf = Setup { listens: false, ..Setup::default() };
     on_a_mill(deaf, async |mill| arrives_within(&mill, Duration::from_millis(1500)).await).await;
     // The connection hears its own probe, and yet hints are lost.
@@ -158,7 +158,7 @@ async fn arrives_within(mill: &Mill, bound: Duration) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_may_resume_anywhere() {
+async fn m2_a_reader_may_resume_anywhere() {
     on_a_mill(Setup::default(), async |mill| {
         let job = mill.running().await;
         for step in 1..=30 {
@@ -224,7 +224,7 @@ async fn only_the_wanted_types_come_and_the_position_moves_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_retention_dropped_is_told() {
+async fn m2_what_retention_dropped_is_told() {
     on_a_mill(Setup::default(), async |mill| {
         let job = mill.running().await;
         mill.report(&job, steps(1, 20)).await;
@@ -271,7 +271,7 @@ async fn a_retry_by_hand_is_shown_to_the_next_reader() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_ends_with_its_job_its_lifetime_and_the_server() {
+async fn m2_a_stream_ends_with_its_job_its_lifetime_and_the_server() {
     on_a_mill(Setup::default(), async |mill| {
         let id = mill.enqueue("test", "default", Some("order/42 ü")).await;
         let mut stream = mill.stream("/api/v1/jobs/execution:order%2F42%20%C3%BC/events", None).await;
@@ -299,7 +299,7 @@ async fn a_stream_ends_with_its_job_its_lifetime_and_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_does_not_read_costs_little() {
+async fn m5_a_reader_that_does_not_read_costs_little() {
     const EVENTS: i64 = 20_000;
     on_a_mill(Setup::default(), async |mill| {
         let job = mill.running().await;

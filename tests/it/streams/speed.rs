@@ -70,7 +70,7 @@ async fn transactions(mill: &std::sync::Arc<Mill>, readers: usize) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_readers_cost_the_database_little_more_than_one() {
+async fn m5_many_readers_cost_the_database_little_more_than_one() {
     on_a_mill(Setup::default(), async |mill| {
         let forty = transactions(&mill, 40).await;
         println!("{EVENTS} events: {forty} transactions for forty readers");

@@ -41,7 +41,7 @@ fn reporting(store: &Store, lease_ttl: Duration, witness: &Witness) -> Mill {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handler_whose_lease_was_taken_is_stopped_and_its_writes_are_void() {
+async fn g1_a_handler_whose_lease_was_taken_is_stopped_and_its_writes_are_void() {
     let db = Db::new().await;
     let witness = Witness::default();
     let mill = reporting(&db, Duration::from_secs(30), &witness);
@@ -94,7 +94,7 @@ async fn a_silent_handler_learns_of_its_lost_lease_by_the_heartbeat() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_attempt_that_cannot_renew_ends_before_its_lease_does() {
+async fn g1_an_attempt_that_cannot_renew_ends_before_its_lease_does() {
     let db = Db::new().await;
     let proxy = Proxy::before(&db.options().url).await;
     let store = Store::connect(Options { url: proxy.url(&db.options().url), ..db.options() }).unwrap();
@@ -135,7 +135,7 @@ async fn an_attempt_that_cannot_renew_ends_before_its_lease_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_claims_again_when_old_connections_stay_dead_and_new_ones_work() {
+async fn g7_a_worker_claims_again_when_old_connections_stay_dead_and_new_ones_work() {
     let db = Db::new().await;
     let proxy = Proxy::before(&db.options().url).await;
     let store = Store::connect(Options { url: proxy.url(&db.options().url), ..db.options() }).unwrap();

@@ -44,7 +44,7 @@ fn with_grace(milliseconds: u64) -> KindSettings {
 }
 
 #[tokio::test]
-async fn the_soft_timeout_asks_and_the_attempt_fails_as_timed_out() {
+async fn f1_the_soft_timeout_asks_and_the_attempt_fails_as_timed_out() {
     let db = Db::new().await;
     let witness = Witness::default();
     let mill = obedient(Mill::builder(&db), KindSettings::default(), &witness);
@@ -62,7 +62,7 @@ async fn the_soft_timeout_asks_and_the_attempt_fails_as_timed_out() {
 }
 
 #[tokio::test]
-async fn the_hard_timeout_ends_a_handler_that_hears_nothing() {
+async fn f1_the_hard_timeout_ends_a_handler_that_hears_nothing() {
     let db = Db::new().await;
     let witness = Witness::default();
     let settings = KindSettings {
@@ -101,14 +101,14 @@ async fn time_to_hear(db: &Db, store: &Store) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cancel_reaches_a_running_handler_within_a_second() {
+async fn f4_a_cancel_reaches_a_running_handler_within_a_second() {
     let db = Db::new().await;
     let took = time_to_hear(&db, &db.store).await;
     assert!(took < Duration::from_millis(500), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cancel_reaches_it_within_a_second_without_any_notification() {
+async fn f4_a_cancel_reaches_it_within_a_second_without_any_notification() {
     let db = Db::new().await;
     let proxy = Proxy::before(&db.options().url).await;
     proxy.refuse();
@@ -144,7 +144,7 @@ async fn a_cancel_still_reaches_it_when_the_ear_is_cut_off_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_handler_that_does_not_follow_a_cancel_is_ended_after_its_grace() {
+async fn f1_a_handler_that_does_not_follow_a_cancel_is_ended_after_its_grace() {
     let db = Db::new().await;
     let witness = Witness::default();
     let mill = deaf(Mill::builder(&db), with_grace(200), &witness);

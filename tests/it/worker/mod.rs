@@ -1,8 +1,10 @@
 //! The worker with handlers in this process: what becomes of a job, however its handler, its network
 //! and its Postgres behave.
 
+mod atomic;
 mod leases;
 mod limits;
+mod liveness;
 mod load;
 mod outage;
 mod outcomes;

@@ -79,7 +79,7 @@ async fn settle(store: &Store, acknowledged: &[Uuid]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_connection_cut_again_and_again_loses_nothing() {
+async fn g7_every_connection_cut_again_and_again_loses_nothing() {
     let db = Db::new().await;
     let stop = Arc::new(AtomicBool::new(false));
     let producer = produce(db.another_store(), stop.clone());
@@ -112,7 +112,7 @@ async fn every_connection_cut_again_and_again_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_postgres_that_is_killed_and_comes_back_loses_nothing() {
+async fn d7_a_postgres_that_is_killed_and_comes_back_loses_nothing() {
     let folder = tempfile::Builder::new().prefix("outage-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     std::os::unix::fs::chown(folder.path(), None, None).unwrap();
     let mut postgres = start(folder.path()).await;

@@ -114,7 +114,7 @@ async fn a_snooze_runs_the_job_again_as_the_same_attempt() {
 }
 
 #[tokio::test]
-async fn what_postgres_cannot_store_never_wedges_a_job() {
+async fn d6_what_postgres_cannot_store_never_wedges_a_job() {
     let db = Db::new().await;
     let mill = Mill::builder(&db)
         .handler("nul", |context| async move {
@@ -217,7 +217,7 @@ impl Handler for Typed {
 }
 
 #[tokio::test]
-async fn args_that_do_not_fit_the_handlers_type_fail_for_good() {
+async fn d6_args_that_do_not_fit_the_handlers_type_fail_for_good() {
     let db = Db::new().await;
     let shutdown = tidemill::Shutdown::default();
     let worker =

@@ -11,7 +11,7 @@ use super::{Witness, until_state};
 use crate::support::{DEADLINE, Db, Mill, Proxy, job, numbered, ok, wait_for};
 
 #[tokio::test]
-async fn running_jobs_finish_and_no_new_ones_are_claimed() {
+async fn h1_running_jobs_finish_and_no_new_ones_are_claimed() {
     let db = Db::new().await;
     let witness = Witness::default();
     let gate = std::sync::Arc::new(Semaphore::new(0));
@@ -46,7 +46,7 @@ async fn running_jobs_finish_and_no_new_ones_are_claimed() {
 }
 
 #[tokio::test]
-async fn after_the_timeout_jobs_are_handed_back_at_no_cost() {
+async fn h1_after_the_timeout_jobs_are_handed_back_at_no_cost() {
     let db = Db::new().await;
     let witness = Witness::default();
     let seen = witness.clone();
@@ -72,7 +72,7 @@ async fn after_the_timeout_jobs_are_handed_back_at_no_cost() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_even_deaf_handlers_at_once_and_hands_back() {
+async fn h1_a_second_signal_ends_even_deaf_handlers_at_once_and_hands_back() {
     let db = Db::new().await;
     let witness = Witness::default();
     let seen = witness.clone();

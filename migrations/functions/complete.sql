@@ -1,0 +1,23 @@
+-- Complete within a transaction of the caller's own.
+
+create or replace function complete(p_job uuid, p_lease uuid, p_result jsonb default null) returns boolean
+language plpgsql
+set search_path from current
+as $$
+declare
+  j jobs;
+begin
+  select * into j from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
+  if not found then
+    return false;
+  end if;
+  j.state := 'completed';
+  j.result := p_result;
+  perform archive(j);
+  perform tell(format('e:%s:0', j.id));
+  perform tell('f:');
+  return true;
+end
+$$;
+comment on function complete(uuid, uuid, jsonb)
+  is 'Completes an attempt in your transaction: its end and what you write commit or vanish together. False if the lease is lost: roll back then.';
