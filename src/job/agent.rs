@@ -195,13 +195,13 @@ mod tests {
 
     use super::*;
 
-    fn read(session: Value) -> AgentTask {
+    fn read(session: &Value) -> AgentTask {
         serde_json::from_value(json!({"task_description": "look", "session_data": session})).unwrap()
     }
 
     #[test]
     fn sessions_of_browsers_and_their_extensions_are_taken() {
-        let task = read(json!({
+        let task = read(&json!({
             "url": "https://example.com/a", "localStorage": {"token": "s3cret-value"},
             "cookies": [
                 {"name": "a", "value": "1", "domain": ".example.com", "expirationDate": 2e9, "hostOnly": false,
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done_is_named() {
-        let field = |session| read(session).check().unwrap_err().field;
+        let field = |session: Value| read(&session).check().unwrap_err().field;
         assert_eq!(field(json!({"url": "file:///etc/passwd"})), "/session_data/url");
         assert_eq!(field(json!({"url": "https://ann:pw@example.com"})), "/session_data/url");
         assert_eq!(field(json!({"localStorage": {"a": "b"}})), "/session_data/url");
