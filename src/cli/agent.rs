@@ -1,8 +1,15 @@
 //! From the config to the handler of tasks in a browser, if a model is configured.
 
+#[cfg(feature = "browser")]
+use std::time::Duration;
+
 use super::error::CliError;
 use crate::config::Config;
 use crate::worker::WorkerBuilder;
+
+/// How long what a step does in the browser may take, with room to spare.
+#[cfg(feature = "browser")]
+const LAST_STEP: Duration = Duration::from_mins(5);
 
 /// Adds the kind to a worker.
 #[cfg(feature = "browser")]
@@ -28,7 +35,12 @@ pub(super) fn add(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuild
         sandbox: agent.sandbox,
         ..AgentSpec::new(model, &agent.base_url.0)
     };
-    let rules = KindSettings { queue: QUEUE.to_owned(), ..KindSettings::default() };
+    let rules = KindSettings {
+        queue: QUEUE.to_owned(),
+        // The handler ends a task by itself after its time, between two steps.
+        hard_timeout: agent.max_time + agent.model_timeout + LAST_STEP,
+        ..KindSettings::default()
+    };
     Ok(builder.kind(KIND, "rust", rules, AgentKind::new(spec).map_err(failed)?))
 }
 

@@ -1,5 +1,6 @@
 //! Tasks in a browser: a real Chromium on a site of this machine, and a model that says what a test wrote down.
 
+mod example;
 mod model;
 mod refusals;
 mod resume;
@@ -34,17 +35,19 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn new(keyring: Keyring) -> Self {
+        Self::open_to(keyring, "https://app.example.com").await
+    }
+
+    /// One that pages of an origin may call.
+    pub(crate) async fn open_to(keyring: Keyring, origin: &str) -> Self {
         let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
         let depot = Depot::open(&format!("file://{}", folder.path().display()), [], 256 * 1024).unwrap();
         let redactor = Redactor::new(&SECRET_FIELDS.map(str::to_owned));
         let vault = Arc::new(Vault { keyring, depot: Some(depot), redactor });
         let store = Store::connect(Options { vault, ..db.options() }).unwrap();
         let shutdown = CancellationToken::new();
-        let settings = ApiSettings {
-            agent: true,
-            cors_origins: vec!["https://app.example.com".into()],
-            ..ApiSettings::default()
-        };
+        let settings =
+            ApiSettings { agent: true, cors_origins: vec![origin.to_owned()], ..ApiSettings::default() };
         let server = start(store.clone(), settings, Vec::new(), shutdown.clone()).await;
         Self { db, store, server, _folder: folder, _serving: shutdown.drop_guard() }
     }
@@ -82,7 +85,7 @@ pub(crate) fn spec(model: &Model) -> AgentSpec {
 pub(crate) fn mill(store: &Store, spec: AgentSpec) -> MillBuilder {
     let mut rules = KindSettings { queue: "agent".into(), ..KindSettings::default() };
     rules.backoff.first = Duration::from_millis(20);
-    MillBuilder::new(store).settings(|settings| settings.queues = vec![("agent".into(), 1)]).kind(
+    MillBuilder::new(store).settings(|settings| settings.queues = vec![("agent".into(), 2)]).kind(
         KIND,
         rules,
         AgentKind::new(spec).unwrap(),

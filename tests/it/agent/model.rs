@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 pub(crate) struct Turn {
     /// From 1: how many calls it made before, and one.
     pub(crate) number: usize,
+    /// What is to be done.
+    pub(crate) task: String,
     /// The page as it was described last.
     pub(crate) page: String,
 }
@@ -91,7 +93,8 @@ async fn answer<F: Future<Output = Call>>(
     seen.lock().unwrap().push(question);
     let number = 1 + messages.iter().filter(|message| message["role"] == "tool").count();
     let page = messages.last().unwrap()["content"].as_str().unwrap().to_owned();
-    let (tool, arguments) = script(Turn { number, page }).await;
+    let task = messages[1]["content"].as_str().unwrap().replace("The task: ", "");
+    let (tool, arguments) = script(Turn { number, task, page }).await;
     let call = json!({"id": "x", "type": "function", "function": {"name": tool, "arguments": arguments.to_string()}});
     Json(json!({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "scripted",
