@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::HeaderValue;
-use axum::http::header::{ALLOW, AUTHORIZATION};
+use axum::http::header::{ALLOW, AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
@@ -20,6 +20,9 @@ use super::access::{Verdict, outlasts_the_database, verdict};
 use super::key::{ApiKey, Scope, StoredKey};
 use super::problem::{Case, Problem, wrong_method};
 use crate::store::actor::acting_as;
+
+/// The subprotocol of our sockets for browsers; a browser offers its API key beside it, for it cannot send a header.
+pub const SUBPROTOCOL: &str = "tidemill.v1";
 
 /// How long an answer of the store is believed; a revoked key works no longer than this.
 const BELIEF: Duration = Duration::from_secs(2);
@@ -215,7 +218,9 @@ pub async fn gate(State(gate): State<Arc<Gate>>, mut request: Request, next: Nex
         }
     };
     let lasting = outlasts_the_database(path.as_str());
-    match gate.admit(request.headers().get(AUTHORIZATION), needed, lasting).await {
+    let offered = offered_key(request.headers());
+    let header = request.headers().get(AUTHORIZATION).or(offered.as_ref());
+    match gate.admit(header, needed, lasting).await {
         Ok(Some(caller)) => {
             let name = caller.name.clone();
             request.extensions_mut().insert(caller);
@@ -240,6 +245,16 @@ fn not_allowed(request: &Request, methods: &[&str]) -> Response {
 fn bearer(header: &HeaderValue) -> Option<ApiKey> {
     let (scheme, key) = header.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| ApiKey::parse(key.trim()))?
+}
+
+/// The key that a WebSocket offers beside our subprotocol, as the header would have it.
+fn offered_key(headers: &HeaderMap) -> Option<HeaderValue> {
+    let offers = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|offer| offer.to_str().ok());
+    let mut offers = offers.flat_map(|offer| offer.split(',')).map(str::trim);
+    let key = offers.find(|offer| ApiKey::parse(offer).is_some())?;
+    let mut header = HeaderValue::from_str(&format!("Bearer {key}")).ok()?;
+    header.set_sensitive(true);
+    Some(header)
 }
 
 /// Addresses end in logs, histories and referrers; a key that stood in one is burnt.

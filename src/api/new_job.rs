@@ -92,7 +92,11 @@ fn answered(body: Value, replayed: bool) -> Repeatable {
     Repeatable { status, body, replayed }
 }
 
-async fn refusal_now(state: &ApiState, wish: &NewJob, enqueued: &Enqueued) -> Result<Problem, Problem> {
+pub(super) async fn refusal_now(
+    state: &ApiState,
+    wish: &NewJob,
+    enqueued: &Enqueued,
+) -> Result<Problem, Problem> {
     let mut owner = None;
     if let (Fate::ExecutionIdTaken, Some(name)) = (&enqueued.fate, &wish.execution_id) {
         owner = job_ids_of(state.store.pool(), std::slice::from_ref(name)).await?.remove(name);

@@ -164,6 +164,15 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkerName {
     }
 }
 
+/// The execution id in a path.
+///
+/// # Errors
+/// 422 for what can be none.
+pub async fn execution_id<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Problem> {
+    let text = only_part(parts, state, "execution_id").await?;
+    check::text("execution_id", text, EXECUTION_ID_CHARACTERS)
+}
+
 async fn only_part<S: Send + Sync>(parts: &mut Parts, state: &S, field: &str) -> Result<String, Problem> {
     let read: Result<axum::extract::Path<String>, PathRejection> =
         axum::extract::Path::from_request_parts(parts, state).await;

@@ -33,6 +33,7 @@ use super::{
         (name = "kinds", description = "What kinds of jobs are served."),
         (name = "remote workers", description = "Run jobs from any language over HTTP."),
         (name = "hub", description = "Projects of containers, in the shapes of the hub's own callers."),
+        (name = "tasks", description = "Tasks that a model does in a browser."),
         (name = "health", description = "Is it alive, is it ready, and how much does it do?"),
     )
 )]
@@ -102,7 +103,7 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(seeds::routes())
         .layer(from_fn_with_state(state.settings.request_timeout, time_limit));
     // These stream or wait, within bounds of their own.
-    quick.merge(worker::waiting_routes()).merge(events::routes())
+    quick.merge(worker::waiting_routes()).merge(events::routes()).merge(seeds::stream_routes())
 }
 
 /// The description of all routes.

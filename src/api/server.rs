@@ -44,6 +44,8 @@ pub struct ApiSettings {
     pub remote_lease_ttl: Duration,
     /// Refuse jobs of kinds that no worker has served yet.
     pub strict_kinds: bool,
+    /// Whether tasks for a browser are taken in: there is a model to do them.
+    pub agent: bool,
     /// The hub, without projects if there is none.
     pub hub: HubRules,
 }
@@ -73,6 +75,7 @@ impl Default for ApiSettings {
             stream_lifetime: Duration::from_hours(1),
             remote_lease_ttl: Duration::from_secs(30),
             strict_kinds: false,
+            agent: false,
             hub: HubRules::default(),
         }
     }

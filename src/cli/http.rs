@@ -95,6 +95,7 @@ fn settings(config: &Config, listen: SocketAddr) -> ApiSettings {
         request_timeout: api.request_timeout,
         stream_lifetime: api.stream_lifetime,
         strict_kinds: api.strict_kinds,
+        agent: config.agent.model.is_some(),
         hub: HubRules {
             projects: hub.projects.0.keys().cloned().collect(),
             queue: hub.queue.0.clone(),

@@ -1,6 +1,7 @@
 //! The command line: what may be typed, and one file a subcommand that carries it out. Alone with
 //! `main` it reads the config; it must hold no rule of the queue itself.
 
+mod agent;
 mod audit;
 mod client;
 mod declare;

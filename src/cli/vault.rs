@@ -8,6 +8,7 @@ use url::Url;
 use super::error::CliError;
 use super::process::failed;
 use crate::config::{ByteSize, Config, StorageUrl};
+use crate::job::agent::SECRET_FIELDS;
 use crate::vault::{Depot, Keyring, Redactor, Vault};
 
 /// Where the environment has what a cloud's own tools read.
@@ -20,7 +21,9 @@ pub(super) fn vault(config: &Config) -> Result<Arc<Vault>, CliError> {
         Some(StorageUrl(url)) => Some(depot(config, url)?),
         None => None,
     };
-    Ok(Arc::new(Vault { keyring, depot, redactor: Redactor::new(&config.redaction.keys) }))
+    let mut hidden = config.redaction.keys.clone();
+    hidden.extend(SECRET_FIELDS.map(str::to_owned));
+    Ok(Arc::new(Vault { keyring, depot, redactor: Redactor::new(&hidden) }))
 }
 
 fn keys(config: &Config) -> Result<Vec<String>, CliError> {

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
+use super::agent;
 use super::error::CliError;
 use super::process::{Process, failed};
 #[cfg(feature = "docker")]
 use crate::config::ProjectSection;
 use crate::config::{CommandSection, Config, RunSection, UrlSection};
+use crate::job::agent::QUEUE;
 use crate::kinds::command::{CommandSpec, Limits};
 #[cfg(feature = "docker")]
 use crate::kinds::hub::{self, HubSettings, ProjectSource, ProjectSpec};
@@ -42,7 +44,7 @@ pub(super) fn worker(config: &Config, process: &Process) -> Result<Worker, CliEr
             }
         };
     }
-    Ok(hub(builder, config)?.build())
+    Ok(agent::add(hub(builder, config)?, config)?.build())
 }
 
 /// The queues that have a section or a kind, and `default`, with their slots.
@@ -54,6 +56,7 @@ fn queues(config: &Config) -> Vec<(String, usize)> {
         .chain(config.kinds.values().map(|kind| kind.settings.queue.as_str()))
         .chain(config.is_hub().then_some(config.hub.queue.0.as_str()))
         .chain(["default"])
+        .chain(config.agent.model.is_some().then_some(QUEUE))
         .collect();
     names.into_iter().map(|name| (name.to_owned(), usize_of(config.slots_of(name)))).collect()
 }

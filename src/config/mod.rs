@@ -1,6 +1,7 @@
 //! The config: loaded once, when a process starts, from a file, `.env`, the environment and flags.
 //! Must never let a process start with a setting that it does not know or understand.
 
+mod agent;
 mod checks;
 mod error;
 mod hub;
@@ -22,6 +23,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use agent::{AgentSection, HostPattern};
 pub use error::{ConfigError, Problem};
 pub use hub::{HubSection, ProjectSection, Projects};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
@@ -55,6 +57,7 @@ pub struct Config {
     pub storage: StorageSection,
     pub encryption: EncryptionSection,
     pub redaction: RedactionSection,
+    pub agent: AgentSection,
     pub log: LogSection,
     pub queues: BTreeMap<String, QueueSection>,
     pub limits: BTreeMap<String, LimitSection>,
@@ -165,6 +168,7 @@ impl Config {
             storage: reader.section("storage"),
             encryption: reader.section("encryption"),
             redaction: reader.section("redaction"),
+            agent: reader.section("agent"),
             log: reader.section("log"),
             queues: named(reader, "queues", |reader, name| Some(reader.section(name))),
             limits: named(reader, "limits", |reader, name| Some(reader.section(name))),
@@ -178,6 +182,8 @@ impl Config {
         config.embedded.programs_dir = programs_dir.map(|dir| config.folder.join(dir));
         let keys_file = config.encryption.keys_file.take();
         config.encryption.keys_file = keys_file.map(|file| config.folder.join(file));
+        let browser = config.agent.browser.take();
+        config.agent.browser = browser.map(|program| config.folder.join(program));
         checks::check(&config, reader);
         let whole = PLACES.iter().map(|place| place.key).filter(|key| !key.contains('.'));
         let keys: Vec<_> = whole.collect();

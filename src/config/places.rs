@@ -1,5 +1,6 @@
 //! All sections of the config, in the order of the manual. Declares no setting itself.
 
+use super::agent::AgentSection;
 use super::hub::{HubSection, ProjectSection};
 use super::section::{Field, Section};
 use super::settings::{
@@ -32,6 +33,7 @@ pub(super) const PLACES: &[Place] = &[
     place::<StorageSection>("storage", false),
     place::<EncryptionSection>("encryption", false),
     place::<RedactionSection>("redaction", false),
+    place::<AgentSection>("agent", false),
     place::<LogSection>("log", false),
     place::<QueueSection>("queues", true),
     place::<LimitSection>("limits", true),
@@ -62,6 +64,7 @@ mod tests {
         defaults::<StorageSection>();
         defaults::<EncryptionSection>();
         defaults::<RedactionSection>();
+        defaults::<AgentSection>();
         defaults::<LogSection>();
         defaults::<QueueSection>();
         defaults::<LimitSection>();

@@ -12,6 +12,8 @@ use super::section::{Field, Table};
 /// The files that are looked for when none is named.
 const NAMES: &[&str] = &["tidemill.toml", "tidemill.yaml", "tidemill.yml"];
 const PREFIX: &str = "TIDEMILL_";
+/// A variable without our prefix that other services of a deployment read as well; it means `api.cors_origins`.
+const ALLOWED_ORIGINS: &str = "ALLOWED_ORIGINS";
 
 /// A setting given on the command line.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,7 +82,13 @@ pub(super) fn add_variables(
     variables: &[(String, String)],
     problems: &mut Vec<Problem>,
 ) {
-    for (name, value) in variables.iter().filter(|(_, value)| !value.is_empty()) {
+    let said = || variables.iter().filter(|(_, value)| !value.is_empty());
+    // Before the others, so that the proper name of the setting wins.
+    if let Some((_, origins)) = said().find(|(name, _)| name == ALLOWED_ORIGINS) {
+        let key = ["api", "cors_origins"].map(str::to_owned);
+        set(tree, &key, Value::new(Some(&format!("{source} {ALLOWED_ORIGINS}")), origins_of(origins)));
+    }
+    for (name, value) in said() {
         let Some(rest) = name.strip_prefix(PREFIX) else { continue };
         let origin = format!("{source} {name}");
         if rest.contains("__") {
@@ -90,6 +98,12 @@ pub(super) fn add_variables(
             problems.push(Problem { origin: source.to_owned(), key: name.clone(), message });
         }
     }
+}
+
+/// A list of origins as it is written in such variables: with commas, or as JSON.
+fn origins_of(text: &str) -> Vec<String> {
+    let listed = serde_json::from_str(text);
+    listed.unwrap_or_else(|_| text.split(',').map(|origin| origin.trim().to_owned()).collect())
 }
 
 /// Lays flags over `tree`.

@@ -67,6 +67,8 @@ macro_rules! text_type {
     };
 }
 
+pub(super) use text_type;
+
 text_type!(/** The name of a queue. */ QueueName, NAME_RULE, is_name);
 text_type!(
     /** An unquoted Postgres identifier that is no schema of Postgres' own. */

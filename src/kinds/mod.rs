@@ -1,5 +1,7 @@
 //! Handlers that come with the binary; import only the public face of `worker`.
 
+#[cfg(feature = "browser")]
+pub mod agent;
 pub mod command;
 #[cfg(feature = "docker")]
 pub mod hub;

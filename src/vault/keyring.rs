@@ -20,6 +20,8 @@ pub enum Field {
     Result,
     /// An answer that is kept to be repeated.
     Answer,
+    /// What a handler remembers of it between attempts.
+    Memory,
 }
 
 impl Field {
@@ -28,11 +30,12 @@ impl Field {
             Self::Args => "args",
             Self::Result => "result",
             Self::Answer => "answer",
+            Self::Memory => "memory",
         }
     }
 
     fn of(word: &str) -> Option<Self> {
-        [Self::Args, Self::Result, Self::Answer].into_iter().find(|field| field.word() == word)
+        [Self::Args, Self::Result, Self::Answer, Self::Memory].into_iter().find(|field| field.word() == word)
     }
 }
 

@@ -152,6 +152,13 @@ impl JobError {
         self
     }
 
+    /// The same error in other words, such as without what must not be shown.
+    #[must_use]
+    pub fn reworded(mut self, words: impl FnOnce(&str) -> String) -> Self {
+        self.message = words(&self.message).into();
+        self
+    }
+
     /// The same error, but no further attempt is made.
     pub(crate) fn into_permanent(mut self) -> Self {
         self.next = Next::Permanent;

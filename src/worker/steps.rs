@@ -14,6 +14,7 @@ use super::context::Context;
 use super::handler::JobError;
 use crate::job::attempt::Wait;
 use crate::job::text::storable_json;
+use crate::vault::Field;
 
 /// The largest output of a step.
 const OUTPUT_LIMIT_BYTES: usize = 1024 * 1024;
@@ -31,7 +32,7 @@ impl Steps {
             let mut known = HashMap::new();
             if let Some(store) = context.stored() {
                 for step in store.steps(context.job_id()).await? {
-                    known.insert(step.name, step.output.unwrap_or_default());
+                    known.insert(step.name, store.vault().open(step.output.unwrap_or_default())?);
                 }
             }
             Ok::<_, JobError>(Mutex::new(known))
@@ -84,6 +85,18 @@ impl Context {
     /// Those of the database, and for a value above 1 MiB. End the attempt with them.
     pub async fn save_cursor<T: Serialize>(&self, name: &str, value: &T) -> Result<(), JobError> {
         self.save(name, write(name, value)?, true).await.map(|_| ())
+    }
+
+    /// A part of a step's output as it is stored where args are sealed, such as a session; a later attempt gets it
+    /// opened. Without encryption it stays as it is.
+    ///
+    /// # Errors
+    /// For a value that could be taken for a sealed one.
+    pub fn sealed(&self, value: Value) -> Result<Value, JobError> {
+        match self.stored() {
+            Some(store) => Ok(store.vault().seal(Field::Memory, rand::random(), &value)?),
+            None => Ok(value),
+        }
     }
 
     /// Sleeps, without a slot unless it is for less than a second. The time to wake up is fixed at the first call,

@@ -1,18 +1,24 @@
-//! Routes with the shapes that older callers know, over the same verbs as all others: one file a
-//! caller. Must add nothing that the rest of the API cannot do.
+//! Routes with the shapes that older callers know, so that they need no change: one file a caller. Each only translates,
+//! and must add nothing that the rest of the API cannot do.
 
+mod execute;
+mod frames;
 mod hub;
 mod hub_stuck;
 mod hub_task;
+mod socket;
+mod status;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::state::ApiState;
 
-/// All routes of older callers.
+/// The routes that answer at once.
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
+        .routes(routes!(execute::execute))
+        .routes(routes!(status::show))
         .routes(routes!(hub::start))
         .routes(routes!(hub::stop))
         .routes(routes!(hub::restart))
@@ -22,4 +28,9 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(hub_stuck::list))
         .routes(routes!(hub_stuck::cancel))
         .routes(routes!(hub_stuck::restart))
+}
+
+/// The one that streams.
+pub(super) fn stream_routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(socket::follow))
 }

@@ -16,7 +16,7 @@ use super::{guard, kernel};
 /// The right to signal a command's process group. While it exists the leader is not reaped; when
 /// it is dropped the whole group is killed.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(in crate::kinds) struct Group {
     leader: Pid,
     /// Its end lets the reaper go on; nothing is ever sent.
     _unreaped: mpsc::Sender<Infallible>,
@@ -24,14 +24,14 @@ pub(super) struct Group {
 
 /// The other half of a [`Group`]: waits for the leader's end on a thread of its own.
 #[derive(Debug)]
-pub(super) struct Reaper {
+pub(in crate::kinds) struct Reaper {
     leader: Pid,
     released: mpsc::Receiver<Infallible>,
 }
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ended {
+pub(in crate::kinds) struct Ended {
     /// `None` if something else in this process took it from the kernel.
     pub(super) status: Option<ExitStatus>,
     /// Largest resident memory of the command or one of its waited-for children; never less than
@@ -46,7 +46,7 @@ impl Ended {
 }
 
 /// Takes charge of the group that `leader` leads.
-pub(super) fn of(leader: Pid) -> (Group, Reaper) {
+pub(in crate::kinds) fn of(leader: Pid) -> (Group, Reaper) {
     let (unreaped, released) = mpsc::channel();
     guard::watch(leader);
     (Group { leader, _unreaped: unreaped }, Reaper { leader, released })
@@ -70,7 +70,7 @@ impl Drop for Group {
 impl Reaper {
     /// Tells `exited` when the leader has ended, waits until the group is released, kills what is
     /// left of it and reaps the leader. Blocks.
-    pub(super) fn run(self, exited: oneshot::Sender<()>, ended: oneshot::Sender<Ended>) {
+    pub(in crate::kinds) fn run(self, exited: oneshot::Sender<()>, ended: oneshot::Sender<Ended>) {
         let end_of_leader = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
         while waitid(Id::Pid(self.leader), end_of_leader) == Err(nix::Error::EINTR) {}
         // Both receivers are gone if the attempt was dropped.

@@ -3,7 +3,7 @@
 //! through a shell, and nothing that it started outlives the attempt in its process group.
 
 mod environment;
-mod group;
+pub(super) mod group;
 mod guard;
 mod kernel;
 mod limits;

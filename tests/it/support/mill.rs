@@ -7,7 +7,7 @@ use tidemill::job::attempt::Usage;
 use tidemill::store::Result;
 use tidemill::worker::handler::{Completion, DynHandler, RunFuture};
 use tidemill::worker::{Pulse, Worker, WorkerBuilder};
-use tidemill::{Context, JobError, KindSettings, Shutdown, Store, WorkerSettings};
+use tidemill::{Context, JobError, KindSettings, Options, Shutdown, Store, WorkerSettings};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -75,6 +75,11 @@ impl MillBuilder {
         Self(self.0.kind(kind, "rust", settings, Closure(run)), self.1)
     }
 
+    /// A kind with a handler of its own.
+    pub(crate) fn kind(self, kind: &str, settings: KindSettings, handler: impl DynHandler) -> Self {
+        Self(self.0.kind(kind, "rust", settings, handler), self.1)
+    }
+
     pub(crate) fn start(self) -> Mill {
         let worker = self.0.settings(self.1).build();
         let shutdown = Shutdown::default();
@@ -93,10 +98,15 @@ pub(crate) struct MortalMill {
 impl MortalMill {
     /// Starts what `build` assembles over the store that it is given.
     pub(crate) fn start(db: &Db, build: impl FnOnce(&Store) -> MillBuilder) -> Self {
+        Self::start_over(db.options(), build)
+    }
+
+    /// The same, over a database that is reached in a way of its own.
+    pub(crate) fn start_over(options: Options, build: impl FnOnce(&Store) -> MillBuilder) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let entered = runtime.enter();
-        let mill = build(&db.another_store()).start();
+        let mill = build(&Store::connect(options).unwrap()).start();
         drop(entered);
         Self { runtime, _mill: mill }
     }

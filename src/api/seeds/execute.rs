@@ -1,0 +1,143 @@
+//! Takes in a task for a browser: POST /execute. Stores a job of the kind `agent.execute` as POST /api/v1/jobs would; must
+//! never take a task in that nobody could do.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::answer::Repeatable;
+use crate::api::auth::Caller;
+use crate::api::check;
+use crate::api::enqueuer::told;
+use crate::api::idempotent::{Begun, Keyed};
+use crate::api::json::{self, RawBody};
+use crate::api::new_job::refusal_now;
+use crate::api::problem::{Case, Problem, ProblemDocument};
+use crate::api::request::PriorityInput;
+use crate::api::state::ApiState;
+use crate::job::agent::{AgentTask, KIND, QUEUE, SessionData};
+use crate::job::new::NewJob;
+use crate::store::enqueue::{Enqueued, Fate, enqueue};
+
+const ROUTE: &str = "POST /execute";
+const EXECUTION_ID_CHARACTERS: usize = 255;
+
+/// A task for a browser.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExecuteRequest {
+    /// What is to be done, in words.
+    #[schema(min_length = 1, max_length = 20_000, example = "Navigate to example.com and check balance")]
+    task_description: String,
+    /// Where it begins, and as whom. No answer, event or page ever shows its values.
+    session_data: Option<SessionData>,
+    /// 1 (first) to 9 (last), or `critical`, `high`, `normal`, `low`.
+    #[schema(value_type = Option<PriorityInput>)]
+    priority: Option<Value>,
+    /// Your own name for it, 1 to 255 characters; made if it is left out.
+    #[schema(min_length = 1, max_length = 255)]
+    execution_id: Option<String>,
+}
+
+/// The task waits to be done.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Accepted {
+    /// True.
+    success: bool,
+    #[schema(value_type = String)]
+    message: &'static str,
+    /// By which it is followed.
+    execution_id: String,
+    /// The job's id.
+    task_id: Uuid,
+    /// Where its state is asked.
+    #[schema(example = "/api/tasks/9b2…/status")]
+    status_url: String,
+}
+
+/// Have a task done in a browser
+///
+/// The task is stored durably when the answer comes, and done by the next free worker. With an `Idempotency-Key` the
+/// request may be repeated.
+#[utoipa::path(
+    post, path = "/execute", tag = "tasks", request_body = ExecuteRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
+    responses(
+        (status = 202, description = "It is queued", body = Accepted),
+        (status = 409, description = "The execution id or the Idempotency-Key is taken, or the queue drains", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "A field is not acceptable", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "No model is configured", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn execute(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    RawBody(body): RawBody,
+) -> Result<Repeatable, Problem> {
+    if !state.settings.agent {
+        let problem = Problem::new(Case::Unavailable, "No model is configured, so nobody could do the task.");
+        return Err(problem.remedy(
+            "Set agent.model (and agent.base_url, agent.api_key) in the config of servers and workers.",
+        ));
+    }
+    let mut wish = read(&body, state.settings.max_args_bytes)?;
+    state.store.keep_args(&mut wish).await?;
+    let status = StatusCode::ACCEPTED;
+    let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
+        let enqueued = state.enqueuer.enqueue(wish.clone(), body.len()).await?;
+        return Ok(Repeatable { status, body: accepted(&state, &wish, &enqueued).await?, replayed: false });
+    };
+    match keyed.begin(&state.store).await? {
+        Begun::Replay(body) => Ok(Repeatable { status, body, replayed: true }),
+        Begun::Work(mut work) => {
+            let strict = state.settings.strict_kinds;
+            let enqueued = enqueue(work.line(), std::slice::from_ref(&wish), strict).await?.remove(0);
+            let body = accepted(&state, &wish, &enqueued).await?;
+            work.answer(&body).await?;
+            told(&state.notifier, &state.metrics, [&enqueued]);
+            Ok(Repeatable { status, body, replayed: false })
+        }
+    }
+}
+
+fn read(body: &[u8], max_args_bytes: usize) -> Result<NewJob, Problem> {
+    let ExecuteRequest { task_description, session_data, priority, execution_id } = json::parse(body)?;
+    let task = AgentTask { task_description, session_data };
+    task.check().map_err(|bad| Problem::invalid(bad.field, bad.what).remedy(bad.remedy))?;
+    let args = task.args();
+    let bytes = check::json_bytes(&args);
+    if bytes > max_args_bytes {
+        let detail = format!("The task is {bytes} bytes of JSON; the limit is {max_args_bytes}.");
+        return Err(Problem::new(Case::TooLarge, detail).member("limit_bytes", max_args_bytes));
+    }
+    let execution_id = match execution_id {
+        Some(id) => check::text("/execution_id", id, EXECUTION_ID_CHARACTERS)?,
+        None => Uuid::new_v4().to_string(),
+    };
+    Ok(NewJob {
+        queue: Some(QUEUE.to_owned()),
+        priority: priority.map(|priority| check::priority("/priority", &priority)).transpose()?,
+        execution_id: Some(execution_id),
+        ..NewJob::new(KIND, args)
+    })
+}
+
+async fn accepted(state: &ApiState, wish: &NewJob, enqueued: &Enqueued) -> Result<Value, Problem> {
+    if enqueued.fate != Fate::Created {
+        return Err(refusal_now(state, wish, enqueued).await?);
+    }
+    let execution_id = wish.execution_id.clone().unwrap_or_default();
+    let answer = Accepted {
+        success: true,
+        message: "Task queued for execution",
+        status_url: format!("/api/tasks/{}/status", super::status::encoded(&execution_id)),
+        execution_id,
+        task_id: enqueued.id,
+    };
+    serde_json::to_value(answer).map_err(|error| Problem::internal(&error))
+}

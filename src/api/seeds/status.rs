@@ -1,0 +1,87 @@
+//! How a task is, in the words of Celery. Must never tell more than the job does.
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::job_id::resolve;
+use crate::api::jobs::find;
+use crate::api::path::{JobName, execution_id};
+use crate::api::problem::{Problem, ProblemDocument};
+use crate::api::state::ApiState;
+use crate::job::document::JobDocument;
+use crate::job::state::JobState;
+
+/// How a task is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TaskStatus {
+    /// By which it is followed.
+    execution_id: String,
+    /// The job's id.
+    task_id: Uuid,
+    /// `pending`, `processing`, `completed` or `failed`.
+    #[schema(value_type = String, example = "processing")]
+    status: &'static str,
+    /// `PENDING`, `STARTED`, `RETRY`, `SUCCESS`, `FAILURE` or `REVOKED`.
+    #[schema(value_type = String, example = "STARTED")]
+    celery_state: &'static str,
+    /// Where it is followed live.
+    #[schema(example = "/ws/execution/9b2…")]
+    websocket_url: String,
+}
+
+/// The job of an execution id in a path.
+#[derive(Debug)]
+pub(super) struct Execution {
+    /// As the caller has it.
+    pub(super) id: String,
+    pub(super) job_id: Uuid,
+}
+
+impl FromRequestParts<ApiState> for Execution {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let id = execution_id(parts, state).await?;
+        let job_id = resolve(&state.store, JobName::Execution(id.clone())).await?;
+        Ok(Self { id, job_id })
+    }
+}
+
+/// Ask how a task is
+#[utoipa::path(
+    get, path = "/api/tasks/{execution_id}/status", tag = "tasks",
+    params(("execution_id" = String, Path, description = "As POST /execute answered it")),
+    responses(
+        (status = 200, description = "How it is", body = TaskStatus),
+        (status = 404, description = "There is no such task", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn show(
+    State(state): State<ApiState>,
+    Execution { id, job_id }: Execution,
+) -> Result<Json<TaskStatus>, Problem> {
+    let job = find(&state, job_id).await?;
+    let (status, celery_state) = words(&job);
+    let websocket_url = format!("/ws/execution/{}", encoded(&id));
+    Ok(Json(TaskStatus { execution_id: id, task_id: job_id, status, celery_state, websocket_url }))
+}
+
+fn words(job: &JobDocument) -> (&'static str, &'static str) {
+    match job.state {
+        JobState::Waiting | JobState::Available if job.status == "retrying" => ("pending", "RETRY"),
+        JobState::Waiting | JobState::Available => ("pending", "PENDING"),
+        JobState::Running => ("processing", "STARTED"),
+        JobState::Completed => ("completed", "SUCCESS"),
+        JobState::Failed => ("failed", "FAILURE"),
+        JobState::Cancelled => ("failed", "REVOKED"),
+    }
+}
+
+/// An execution id as it stands in a path.
+pub(super) fn encoded(id: &str) -> String {
+    url::form_urlencoded::byte_serialize(id.as_bytes()).collect::<String>().replace('+', "%20")
+}

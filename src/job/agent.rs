@@ -1,0 +1,232 @@
+//! A task that a model does in a browser: the args of the kind `agent.execute`, and the rules that they keep. Both who
+//! takes a task in and who does it read them here; must never show a secret of the session.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use url::Url;
+use utoipa::ToSchema;
+
+/// The kind of these jobs.
+pub const KIND: &str = "agent.execute";
+/// The queue that they go to.
+pub const QUEUE: &str = "agent";
+/// Fields of the args, and of what is remembered between steps, whose values nobody sees but the handler.
+pub const SECRET_FIELDS: [&str; 3] = ["cookies", "local_storage", "secrets"];
+
+const TASK_CHARACTERS: usize = 20_000;
+const MOST_COOKIES: usize = 500;
+
+/// A task, and the session in which it is done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentTask {
+    /// What is to be done, in words.
+    pub task_description: String,
+    /// Where it begins, and as whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_data: Option<SessionData>,
+}
+
+/// What the browser is given before the task begins.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SessionData {
+    /// The page that is opened first; `localStorage` and cookies without a domain are its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://example.com")]
+    pub url: Option<String>,
+    /// Cookies as browsers export them.
+    pub cookies: Vec<Cookie>,
+    /// The page's local storage.
+    #[serde(rename = "localStorage")]
+    pub local_storage: BTreeMap<String, String>,
+    /// Texts that the model may type without seeing them: it writes `{{name}}`.
+    pub secrets: BTreeMap<String, String>,
+}
+
+/// A cookie as browsers and their extensions export it; what they add about their own bookkeeping is taken and not used.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+pub struct Cookie {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// For which host; by default that of `url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// For which paths; by default all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Until when, in seconds of the epoch; -1 or nothing for the session.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "expirationDate")]
+    pub expires: Option<f64>,
+    /// Whether scripts cannot see it.
+    pub http_only: bool,
+    /// Whether it is sent over TLS only.
+    pub secure: bool,
+    /// `Strict`, `Lax`, `None` or `no_restriction`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_site: Option<String>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub(crate) host_only: Option<bool>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub(crate) session: Option<bool>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub(crate) store_id: Option<String>,
+}
+
+impl fmt::Debug for SessionData {
+    /// Shows names and the host alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionData")
+            .field("host", &self.address().and_then(|url| url.host_str().map(str::to_owned)))
+            .field("cookies", &self.cookies)
+            .field("local_storage", &self.local_storage.keys())
+            .field("secrets", &self.secrets.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Cookie {
+    /// Shows its name alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// A field of a task that is not acceptable: its JSON pointer, what is wrong, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {what} {remedy}")]
+pub struct BadTask {
+    /// Where.
+    pub field: String,
+    /// What is wrong.
+    pub what: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+fn bad(field: impl Into<String>, what: &'static str, remedy: &'static str) -> BadTask {
+    BadTask { field: field.into(), what, remedy }
+}
+
+impl AgentTask {
+    /// Checks what the types do not say.
+    ///
+    /// # Errors
+    /// With the first field that is not acceptable.
+    pub fn check(&self) -> Result<(), BadTask> {
+        let length = self.task_description.chars().count();
+        if self.task_description.trim().is_empty() || length > TASK_CHARACTERS {
+            return Err(bad(
+                "/task_description",
+                "The task is empty or too long.",
+                "Say it in 1 to 20000 characters.",
+            ));
+        }
+        self.session_data.as_ref().map_or(Ok(()), SessionData::check)
+    }
+
+    /// The args of its job.
+    #[must_use]
+    pub fn args(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(args)) => args,
+            _ => Map::new(),
+        }
+    }
+}
+
+impl SessionData {
+    /// The page that is opened first.
+    #[must_use]
+    pub fn address(&self) -> Option<Url> {
+        self.url.as_deref().and_then(|url| Url::parse(url).ok())
+    }
+
+    fn check(&self) -> Result<(), BadTask> {
+        let is_page = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+        let is_plain = |url: &Url| url.username().is_empty() && url.password().is_none();
+        if self.url.is_some() && !self.address().is_some_and(|url| is_page(&url) && is_plain(&url)) {
+            let remedy = "Send an http:// or https:// address without a user name; cookies and secrets have fields of their own.";
+            return Err(bad("/session_data/url", "This is no address of a page.", remedy));
+        }
+        if self.url.is_none() && !self.local_storage.is_empty() {
+            return Err(bad("/session_data/url", "Local storage belongs to a page.", "Send its url."));
+        }
+        if self.cookies.len() > MOST_COOKIES {
+            return Err(bad("/session_data/cookies", "There are too many cookies.", "Send at most 500."));
+        }
+        for (index, cookie) in self.cookies.iter().enumerate() {
+            let field = |name: &str| format!("/session_data/cookies/{index}/{name}");
+            if cookie.name.is_empty() {
+                return Err(bad(field("name"), "The cookie has no name.", "Send its name."));
+            }
+            if cookie.domain.as_deref().is_none_or(str::is_empty) && self.url.is_none() {
+                return Err(bad(
+                    field("domain"),
+                    "Nothing says whose cookie it is.",
+                    "Send its domain, or url.",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The values that must not be seen.
+    pub fn hidden(&self) -> impl Iterator<Item = &str> {
+        let cookies = self.cookies.iter().map(|cookie| cookie.value.as_str());
+        cookies
+            .chain(self.local_storage.values().map(String::as_str))
+            .chain(self.secrets.values().map(String::as_str))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(session: &Value) -> AgentTask {
+        serde_json::from_value(json!({"task_description": "look", "session_data": session})).unwrap()
+    }
+
+    #[test]
+    fn sessions_of_browsers_and_their_extensions_are_taken() {
+        let task = read(&json!({
+            "url": "https://example.com/a", "localStorage": {"token": "s3cret-value"},
+            "cookies": [
+                {"name": "a", "value": "1", "domain": ".example.com", "expirationDate": 2e9, "hostOnly": false,
+                 "sameSite": "no_restriction", "session": false, "storeId": "0", "path": "/", "secure": true, "httpOnly": true},
+                {"name": "b", "value": "2", "sameSite": "Lax", "expires": -1},
+            ],
+        }));
+        task.check().unwrap();
+        let again: AgentTask = serde_json::from_value(Value::Object(task.args())).unwrap();
+        assert_eq!(again.session_data.as_ref().unwrap().cookies[0].expires, Some(2e9));
+        assert!(!format!("{task:?}").contains("s3cret"), "{task:?}");
+        assert!(serde_json::from_value::<SessionData>(json!({"cookie": []})).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_named() {
+        let field = |session: Value| read(&session).check().unwrap_err().field;
+        assert_eq!(field(json!({"url": "file:///etc/passwd"})), "/session_data/url");
+        assert_eq!(field(json!({"url": "https://ann:pw@example.com"})), "/session_data/url");
+        assert_eq!(field(json!({"localStorage": {"a": "b"}})), "/session_data/url");
+        assert_eq!(
+            field(json!({"cookies": [{"name": "a", "value": "b"}]})),
+            "/session_data/cookies/0/domain"
+        );
+        let empty = AgentTask { task_description: " ".into(), session_data: None };
+        assert_eq!(empty.check().unwrap_err().field, "/task_description");
+    }
+}

@@ -1,0 +1,257 @@
+//! The one page in which a task is done: what it shows, and the session that it has. Must never be asked about a window
+//! that the page opened: there is none.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use chromiumoxide::cdp::browser_protocol::network::{CookieParam, CookieSameSite, TimeSinceEpoch};
+use chromiumoxide::cdp::browser_protocol::page::{
+    CaptureScreenshotFormat, EventJavascriptDialogOpening, HandleJavaScriptDialogParams,
+};
+use chromiumoxide::cdp::browser_protocol::storage::{GetCookiesParams, SetCookiesParams};
+use chromiumoxide::page::{Page, ScreenshotParams};
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::chromium::{COMMAND_WITHIN, Chromium};
+use crate::job::agent::{Cookie, SessionData};
+use crate::worker::handler::JobError;
+
+const OBSERVE: &str = include_str!("observe.js");
+const MOST_ELEMENTS: usize = 150;
+pub(super) const TEXT_CHARACTERS: usize = 6_000;
+/// Local storage that is larger is not carried over to another attempt.
+const STORAGE_BYTES: usize = 256 * 1024;
+const JPEG_QUALITY: i64 = 60;
+/// How long a page may take to settle after something was done in it.
+const SETTLE_WITHIN: Duration = Duration::from_secs(10);
+const SETTLE_FIRST: Duration = Duration::from_millis(150);
+const SETTLE_LOOK: Duration = Duration::from_millis(50);
+
+/// What a page shows.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Observation {
+    pub(super) url: String,
+    pub(super) title: String,
+    pub(super) text: String,
+    /// Of all the text.
+    pub(super) length: usize,
+    elements: Vec<Element>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Element {
+    #[serde(rename = "element")]
+    number: u32,
+    role: String,
+    label: String,
+    kind: Option<String>,
+    value: Option<String>,
+    options: Option<Vec<String>>,
+}
+
+/// Where a browser was and as whom, so that another one can go on there.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct Session {
+    url: Option<String>,
+    cookies: Vec<Cookie>,
+    /// By origin.
+    local_storage: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// The page.
+pub(super) struct Tab {
+    chromium: Chromium,
+    pub(super) page: Page,
+    session: Session,
+    _dialogs: AbortOnDropHandle<()>,
+}
+
+impl Session {
+    /// As a task begins.
+    pub(super) fn of(data: &SessionData) -> Self {
+        let origin = data.address().map(|url| url.origin().ascii_serialization());
+        let host = data.address().and_then(|url| url.host_str().map(str::to_owned));
+        let of_host = |cookie: &Cookie| Cookie {
+            domain: cookie.domain.clone().filter(|domain| !domain.is_empty()).or_else(|| host.clone()),
+            ..cookie.clone()
+        };
+        Self {
+            url: data.url.clone(),
+            cookies: data.cookies.iter().map(of_host).collect(),
+            local_storage: origin.map(|origin| (origin, data.local_storage.clone())).into_iter().collect(),
+        }
+    }
+}
+
+impl Tab {
+    /// A page with a session, at the session's address.
+    pub(super) async fn open(chromium: Chromium, session: Session) -> Result<Self, JobError> {
+        let page = chromium.browser.new_page("about:blank").await?;
+        let mut dialogs = page.event_listener::<EventJavascriptDialogOpening>().await?;
+        let answering = page.clone();
+        // A dialog that nobody answers would stop the page for ever.
+        let dialogs = tokio::spawn(async move {
+            while dialogs.next().await.is_some() {
+                let _ = answering.execute(HandleJavaScriptDialogParams::new(true)).await;
+            }
+        });
+        page.evaluate_on_new_document(script(&session)).await?;
+        let cookies: Vec<_> = session.cookies.iter().map(cookie_param).collect();
+        if !cookies.is_empty() {
+            chromium.browser.execute(SetCookiesParams::new(cookies)).await?;
+        }
+        let tab = Self { chromium, page, session, _dialogs: AbortOnDropHandle::new(dialogs) };
+        if let Some(url) = tab.session.url.clone() {
+            // What does not load is shown to the model as it is.
+            let _ = tab.go(&url).await;
+        }
+        Ok(tab)
+    }
+
+    /// Opens an address; the error is what the browser says of it.
+    pub(super) async fn go(&self, url: &str) -> Result<(), String> {
+        match timeout(COMMAND_WITHIN, self.page.goto(url)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("it did not load in time".to_owned()),
+        }
+    }
+
+    /// Waits until a page has loaded, if one does.
+    pub(super) async fn settle(&self) {
+        let until = Instant::now() + SETTLE_WITHIN;
+        sleep(SETTLE_FIRST).await;
+        while Instant::now() < until {
+            // While one page leaves for another there is nothing to ask.
+            let asked = timeout(SETTLE_WITHIN, self.page.evaluate("document.readyState")).await;
+            let state = asked.ok().and_then(Result::ok).and_then(|state| state.into_value::<String>().ok());
+            if state.as_deref() == Some("complete") {
+                return;
+            }
+            sleep(SETTLE_LOOK).await;
+        }
+    }
+
+    /// What it shows, its text from a character on.
+    pub(super) async fn observe(&self, from: usize) -> Result<Observation, JobError> {
+        let limits = json!({ "elements": MOST_ELEMENTS, "text": TEXT_CHARACTERS, "from": from });
+        let look = self.page.evaluate(format!("{OBSERVE}({limits})"));
+        let seen = timeout(COMMAND_WITHIN, look)
+            .await
+            .map_err(|_| JobError::retry("the page does not answer").class("browser"))?;
+        Ok(seen?.into_value()?)
+    }
+
+    pub(super) async fn screenshot(&self) -> Result<Vec<u8>, JobError> {
+        let params =
+            ScreenshotParams::builder().format(CaptureScreenshotFormat::Jpeg).quality(JPEG_QUALITY).build();
+        Ok(timeout(COMMAND_WITHIN, self.page.screenshot(params))
+            .await
+            .map_err(|_| JobError::retry("no screenshot in time").class("browser"))??)
+    }
+
+    /// The session as it is now.
+    pub(super) async fn session(&mut self) -> Result<Session, JobError> {
+        let cookies = self.chromium.browser.execute(GetCookiesParams::default()).await?;
+        self.session.cookies = cookies.result.cookies.into_iter().map(kept_cookie).collect();
+        let look = "({url: location.href, origin: location.origin, items: (() => { try { return {...localStorage} } catch { return null } })()})";
+        let here: Here = self.page.evaluate(look).await?.into_value()?;
+        if let Some(items) = here.items {
+            let bytes: usize = items.iter().map(|(name, value)| name.len() + value.len()).sum();
+            if bytes <= STORAGE_BYTES {
+                self.session.local_storage.insert(here.origin, items);
+            } else {
+                self.session.local_storage.remove(&here.origin);
+            }
+        }
+        self.session.url = here.url.starts_with("http").then_some(here.url);
+        Ok(self.session.clone())
+    }
+}
+
+#[derive(Deserialize)]
+struct Here {
+    url: String,
+    origin: String,
+    items: Option<BTreeMap<String, String>>,
+}
+
+/// Gives each origin its local storage when its first page begins, and keeps pages in this window.
+fn script(session: &Session) -> String {
+    let all = json!(session.local_storage);
+    format!(
+        "(() => {{ const items = {all}[location.origin]; window.open = (url) => {{ if (url) location.href = url; return null; }};
+        try {{ if (!items || sessionStorage.getItem('tidemill')) return; sessionStorage.setItem('tidemill', '1');
+        for (const [name, value] of Object.entries(items)) localStorage.setItem(name, value); }} catch {{}} }})()"
+    )
+}
+
+fn cookie_param(cookie: &Cookie) -> CookieParam {
+    let mut param = CookieParam::new(cookie.name.clone(), cookie.value.clone());
+    param.domain.clone_from(&cookie.domain);
+    param.path = Some(cookie.path.clone().unwrap_or_else(|| "/".to_owned()));
+    param.secure = Some(cookie.secure);
+    param.http_only = Some(cookie.http_only);
+    param.expires = cookie.expires.filter(|until| *until > 0.0).map(TimeSinceEpoch::new);
+    param.same_site = match cookie.same_site.as_deref().map(str::to_ascii_lowercase).as_deref() {
+        Some("strict") => Some(CookieSameSite::Strict),
+        Some("lax") => Some(CookieSameSite::Lax),
+        Some("none" | "no_restriction") => Some(CookieSameSite::None),
+        _ => None,
+    };
+    param
+}
+
+fn kept_cookie(cookie: chromiumoxide::cdp::browser_protocol::network::Cookie) -> Cookie {
+    Cookie {
+        name: cookie.name,
+        value: cookie.value,
+        domain: Some(cookie.domain),
+        path: Some(cookie.path),
+        expires: (!cookie.session).then_some(cookie.expires),
+        http_only: cookie.http_only,
+        secure: cookie.secure,
+        same_site: cookie.same_site.map(|site| site.as_ref().to_owned()),
+        ..Cookie::default()
+    }
+}
+
+impl Observation {
+    /// The page in words.
+    pub(super) fn words(&self) -> String {
+        let mut words = format!("URL: {}\nTitle: {}\nElements:\n", self.url, self.title);
+        for element in &self.elements {
+            let _ = writeln!(words, "[{}] {}", element.number, element.words());
+        }
+        let more = if self.length > self.text.chars().count() { " (cut; use read for more)" } else { "" };
+        let _ = write!(words, "Text{more}:\n{}", self.text);
+        words
+    }
+
+    /// What an element is, to recognise it by.
+    pub(super) fn target(&self, number: u32) -> Option<String> {
+        let found = self.elements.iter().find(|element| element.number == number)?;
+        Some(format!("{} {:?}", found.role, found.label))
+    }
+}
+
+impl Element {
+    fn words(&self) -> String {
+        let mut words = format!("{} {:?}", self.role, self.label);
+        if let Some(kind) = &self.kind {
+            let _ = write!(words, " ({kind})");
+        }
+        if let Some(value) = &self.value {
+            let _ = write!(words, " value={value:?}");
+        }
+        if let Some(options) = &self.options {
+            let _ = write!(words, " options={options:?}");
+        }
+        words
+    }
+}

@@ -1,0 +1,103 @@
+//! Tasks in a browser: a real Chromium on a site of this machine, and a model that says what a test wrote down.
+
+mod example;
+mod model;
+mod refusals;
+mod resume;
+mod seed_001;
+mod site;
+mod socket;
+mod tasks;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tidemill::api::server::ApiSettings;
+use tidemill::job::agent::{KIND, SECRET_FIELDS};
+use tidemill::kinds::agent::{AgentKind, AgentSpec, Hosts};
+use tidemill::vault::{Depot, Keyring, Redactor, Vault};
+use tidemill::{KindSettings, Options, Store};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use self::model::Model;
+use crate::api::server::{Server, start, text};
+use crate::support::{Db, MillBuilder, wait_for};
+
+/// An API that takes tasks in, on a store with storage that encrypts.
+pub(crate) struct Stage {
+    pub(crate) db: Db,
+    pub(crate) store: Store,
+    pub(crate) server: Server,
+    _folder: tempfile::TempDir,
+    _serving: DropGuard,
+}
+
+impl Stage {
+    pub(crate) async fn new(keyring: Keyring) -> Self {
+        Self::open_to(keyring, "https://app.example.com").await
+    }
+
+    /// One that pages of an origin may call.
+    pub(crate) async fn open_to(keyring: Keyring, origin: &str) -> Self {
+        let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
+        let depot = Depot::open(&format!("file://{}", folder.path().display()), [], 256 * 1024).unwrap();
+        let redactor = Redactor::new(&SECRET_FIELDS.map(str::to_owned));
+        let vault = Arc::new(Vault { keyring, depot: Some(depot), redactor });
+        let store = Store::connect(Options { vault, ..db.options() }).unwrap();
+        let shutdown = CancellationToken::new();
+        let settings =
+            ApiSettings { agent: true, cors_origins: vec![origin.to_owned()], ..ApiSettings::default() };
+        let server = start(store.clone(), settings, Vec::new(), shutdown.clone()).await;
+        Self { db, store, server, _folder: folder, _serving: shutdown.drop_guard() }
+    }
+
+    /// Has a task done; answers its execution id.
+    pub(crate) async fn execute(&self, body: Value) -> Value {
+        self.server.post("/execute", body).await.expect(202)
+    }
+
+    pub(crate) async fn status(&self, accepted: &Value) -> Value {
+        self.server.get(text(&accepted["status_url"])).await.expect(200)
+    }
+
+    /// The task's job when it has ended.
+    pub(crate) async fn end(&self, accepted: &Value) -> Value {
+        let path = format!("/api/v1/jobs/{}/result?wait=60s", text(&accepted["task_id"]));
+        let done = self.server.get(&path).await;
+        assert_eq!(done.status, 200, "{}", done.body);
+        done.body
+    }
+}
+
+/// How tasks are done in tests: on this machine, with little patience.
+pub(crate) fn spec(model: &Model) -> AgentSpec {
+    AgentSpec {
+        hosts: Hosts { allowed: vec!["127.0.0.1".into()], allow_private: true },
+        sandbox: false,
+        max_time: Duration::from_mins(2),
+        api_key: Some("key-of-the-model".into()),
+        ..AgentSpec::new("scripted", model.base_url())
+    }
+}
+
+/// A worker that does tasks.
+pub(crate) fn mill(store: &Store, spec: AgentSpec) -> MillBuilder {
+    let mut rules = KindSettings { queue: "agent".into(), ..KindSettings::default() };
+    rules.backoff.first = Duration::from_millis(20);
+    MillBuilder::new(store).settings(|settings| settings.queues = vec![("agent".into(), 2)]).kind(
+        KIND,
+        rules,
+        AgentKind::new(spec).unwrap(),
+    )
+}
+
+/// Waits until a task has this status.
+pub(crate) async fn until_status(stage: &Stage, accepted: &Value, wanted: &str) {
+    wait_for(wanted, async || (stage.status(accepted).await["status"] == wanted).then_some(())).await;
+}
+
+/// A task without a session.
+pub(crate) fn task(description: &str) -> Value {
+    json!({"task_description": description, "session_data": null})
+}

@@ -1,0 +1,137 @@
+//! What is not done: hosts that are not allowed, tasks beyond their budget, a model that refuses, sessions that are none.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tidemill::api::server::ApiSettings;
+use tidemill::kinds::agent::{AgentSpec, Hosts};
+use tidemill::vault::Keyring;
+
+use super::model::{Call, Model, Turn};
+use super::site::Site;
+use super::socket::{frames, types};
+use super::{Stage, mill, spec, task};
+use crate::api::server::{on_a_server_with, text};
+
+/// Opens an address, looks at it, and tells what is there.
+fn visit(url: String) -> impl Fn(Turn) -> Call {
+    move |turn: Turn| match turn.number {
+        1 => ("navigate", json!({"url": url})),
+        2 => ("wait", json!({"seconds": 1.0})),
+        _ => ("finish", json!({"success": true, "answer": turn.page})),
+    }
+}
+
+/// The steps of a task that was done with such hosts.
+async fn steps(site: &Site, path: &str, hosts: Hosts) -> (Value, Vec<Value>) {
+    let stage = Stage::new(Keyring::default()).await;
+    let model = Model::start(visit(site.url(path))).await;
+    let mill = mill(&stage.store, AgentSpec { hosts, ..spec(&model) }).start();
+    let accepted = stage.execute(task("look")).await;
+    let done = stage.end(&accepted).await;
+    let steps = frames(&stage, &accepted).await.0.into_iter().filter(|frame| frame["type"] == "step");
+    let steps = steps.map(|mut frame| frame["data"].take()).collect();
+    mill.stop().await;
+    (done, steps)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn private_addresses_are_refused_unless_they_are_meant() {
+    let site = Site::start().await;
+    let (done, steps) = steps(&site, "/login", Hosts::default()).await;
+    assert_eq!(done["state"], "completed", "the model is told and goes on: {}", done["error"]);
+    assert!(steps[0]["ok"] == false && text(&steps[0]["outcome"]).contains("not public"), "{}", steps[0]);
+    assert_eq!(site.count("GET /login"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_reaches_no_other_host_by_any_way() {
+    let site = Site::start().await;
+    let only = Hosts { allowed: vec!["127.0.0.1".into()], allow_private: true };
+    let (_, seen) = steps(&site, "/leaving", only.clone()).await;
+    let refused = json!(["the host localhost is not allowed: it is not in agent.allowed_hosts"]);
+    assert!(seen.iter().any(|step| step["refused"] == refused), "{seen:?}");
+    let (_, seen) = steps(&site, "/redirect", only).await;
+    assert!(seen.iter().any(|step| step["refused"] == refused), "a redirect leads nowhere: {seen:?}");
+    assert_eq!(
+        (site.count("GET /leaving"), site.count("GET /redirect"), site.count("GET /stolen")),
+        (1, 1, 0)
+    );
+
+    let both = Hosts { allowed: vec!["127.0.0.1".into(), "localhost".into()], allow_private: true };
+    steps(&site, "/leaving", both).await;
+    assert!(site.count("GET /stolen") >= 4, "the page can be seen to try: {}", site.count("GET /stolen"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn budgets_end_a_task_for_good() {
+    let wander = |_| ("wait", json!({"seconds": 0.2}));
+    for (word, change) in [
+        ("max_steps", (|spec| AgentSpec { max_steps: 2, ..spec }) as fn(AgentSpec) -> AgentSpec),
+        ("max_tokens", |spec| AgentSpec { max_tokens: 150, ..spec }),
+        ("max_time", |spec| AgentSpec { max_time: Duration::from_millis(300), ..spec }),
+    ] {
+        let stage = Stage::new(Keyring::default()).await;
+        let model = Model::start(wander).await;
+        let mill = mill(&stage.store, change(spec(&model))).start();
+        let accepted = stage.execute(task("wander")).await;
+        let done = stage.end(&accepted).await;
+        assert_eq!((&done["state"], &done["error"]["type"]), (&json!("failed"), &json!("budget")), "{done}");
+        assert!(text(&done["error"]["message"]).contains(word), "{done}");
+        assert!(model.asked().len() <= 2, "{word}: {}", model.asked().len());
+        assert_eq!(done["job"]["attempt"], 1, "no other attempt");
+        mill.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_the_model_and_a_task_that_cannot_be_done_end_with_an_error() {
+    let stage = Stage::new(Keyring::default()).await;
+    let model =
+        Model::start(|_| ("finish", json!({"success": false, "answer": "there is no such account"}))).await;
+    let worker = mill(&stage.store, AgentSpec { api_key: Some("wrong-key".into()), ..spec(&model) }).start();
+    let accepted = stage.execute(task("look")).await;
+    let done = stage.end(&accepted).await;
+    assert_eq!((&done["state"], &done["error"]["type"]), (&json!("failed"), &json!("model")), "{done}");
+    assert!(!done.to_string().contains("wrong-key"), "{done}");
+    worker.stop().await;
+
+    let worker = mill(&stage.store, spec(&model)).start();
+    let accepted = stage.execute(task("look")).await;
+    let done = stage.end(&accepted).await;
+    assert_eq!(done["error"]["message"], "there is no such account");
+    let (seen, _) = frames(&stage, &accepted).await;
+    assert_eq!(types(&seen), ["task_started", "step", "screenshot", "error"]);
+    assert_eq!(seen[3]["data"]["message"], "there is no such account");
+    let status = stage.status(&accepted).await;
+    assert_eq!((&status["status"], &status["celery_state"]), (&json!("failed"), &json!("FAILURE")));
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_task_is_refused_at_once() {
+    let stage = Stage::new(Keyring::default()).await;
+    let refused = async |body: Value| {
+        stage.server.post("/execute", body).await.problem(422, "invalid-request")["field"].clone()
+    };
+    assert_eq!(refused(task("  ")).await, "/task_description");
+    assert_eq!(
+        refused(json!({"task_description": "x", "session_data": {"url": "file:///etc/passwd"}})).await,
+        "/session_data/url"
+    );
+    assert_eq!(
+        refused(json!({"task_description": "x", "session_data": {"cookies": [{"name": "a"}]}})).await,
+        "/session_data/cookies/0/domain"
+    );
+    assert_eq!(
+        refused(json!({"task_description": "x", "session_data": {"cookie": []}})).await,
+        "/session_data/cookie"
+    );
+    assert_eq!(refused(json!({"task_description": "x", "priority": 12})).await, "/priority");
+    assert_eq!(stage.db.count("jobs").await, 0);
+    on_a_server_with(ApiSettings::default(), Vec::new(), |server| async move {
+        let problem = server.post("/execute", task("look")).await.problem(503, "unavailable");
+        assert!(text(&problem["remedy"]).contains("agent.model"), "{problem}");
+    })
+    .await;
+}
