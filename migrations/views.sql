@@ -122,6 +122,7 @@ select
   q.paused_by,
   q.draining_at,
   q.slots,
+  q.max_queued,
   l.max_running,
   l.rate,
   l.rate_period,

@@ -37,6 +37,7 @@ pub use job::settings::{Backoff, Breaker, JobDefaults, KindSettings};
 pub use job::unique::{OnConflict, Unique};
 pub use job::workflow::Workflow;
 pub use store::enqueue::enqueue_in;
+pub use store::room::enqueue_when_room;
 pub use store::spawn::Ended;
 pub use store::workflows::create_workflow_in;
 pub use store::{Options, Store};

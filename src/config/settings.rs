@@ -146,6 +146,8 @@ section! {
     QueueSection {
         /// How many of its jobs run at once here; 0 leaves the queue to other workers. Absent: `worker.slots`.
         slots: Option<u32> where "0"..="10000" = none;
+        /// Most of its jobs that wait to run; more are refused. Absent: any number.
+        max_queued: Option<u32> where "0"..="100000000" = none;
         /// Most of its jobs that run at once over all workers. Absent: any number.
         max_running: Option<u32> where "0"..="1000000" = none;
         /// Most of its jobs that start in each period, over all workers. Absent: any number.
@@ -340,6 +342,7 @@ impl QueueSection {
     pub(super) fn unset() -> Self {
         Self {
             slots: None,
+            max_queued: None,
             max_running: None,
             rate: None,
             per: Duration::from_mins(1),

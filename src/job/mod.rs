@@ -7,6 +7,7 @@ pub mod document;
 pub mod event;
 pub mod limit;
 pub mod new;
+pub mod priority;
 pub mod schedule;
 pub mod settings;
 pub mod state;

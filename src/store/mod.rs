@@ -43,6 +43,7 @@ pub mod remote_worker;
 pub mod report;
 pub mod resolve;
 pub mod retry;
+pub mod room;
 pub mod schedules;
 mod session;
 pub mod settle;

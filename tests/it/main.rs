@@ -29,6 +29,7 @@ mod queues;
 mod report;
 mod retry;
 mod roles;
+mod room;
 mod schedules;
 mod schema;
 mod settle;
