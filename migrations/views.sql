@@ -298,3 +298,20 @@ select
 from waits w
 join jobs_live j on j.id = w.job_id;
 comment on view waiting_jobs is 'Jobs that are held back, each with the signal or the number of jobs that it waits for.';
+
+create view alert_log as
+select
+  a.id,
+  a.rule,
+  a.subject,
+  case when a.resolved_at is not null then 'resolved' when a.fired_at is not null then 'firing' else 'pending' end as state,
+  a.value,
+  a.above,
+  a.message,
+  a.since,
+  a.fired_at,
+  a.resolved_at,
+  (select count(*) from alert_notices n where n.alert_id = a.id and n.sent_at is null) as untold,
+  (select max(n.error) from alert_notices n where n.alert_id = a.id and n.sent_at is null) as last_error
+from alerts a;
+comment on view alert_log is 'What alert rules found: pending, firing or resolved, and how many were not told of it yet.';

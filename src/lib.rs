@@ -25,12 +25,14 @@ pub mod job;
 pub mod keeper;
 pub mod kinds;
 pub mod metrics;
+pub mod outgoing;
 pub mod store;
 pub mod testing;
 pub mod vault;
 pub mod worker;
 
 pub use job::after::{After, RunIf};
+pub use job::alert::{AlertRule, Condition};
 pub use job::attempt::StopReason;
 pub use job::new::NewJob;
 pub use job::settings::{Backoff, Breaker, JobDefaults, KindSettings};

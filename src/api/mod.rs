@@ -3,6 +3,7 @@
 
 pub mod access;
 mod after;
+mod alerts;
 mod answer;
 mod artifacts;
 mod audit;

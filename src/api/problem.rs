@@ -237,8 +237,8 @@ impl IntoResponse for Problem {
         if case == Case::Unauthorized {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tidemill\""));
         }
-        let default_delay =
-            matches!(case, Case::Unavailable | Case::TooManyRequests | Case::QueueFull).then_some(Duration::from_secs(1));
+        let default_delay = matches!(case, Case::Unavailable | Case::TooManyRequests | Case::QueueFull)
+            .then_some(Duration::from_secs(1));
         if let Some(delay) = self.0.retry_after.or(default_delay) {
             headers.insert(RETRY_AFTER, HeaderValue::from(delay.as_secs().max(1)));
         }

@@ -165,7 +165,8 @@ pub(super) async fn change(
     let keeps = bounds && change.max_running.is_kept() && change.rate.is_kept();
     if keeps && change.per.is_none() && change.burst.is_none() && change.priority_ageing.is_kept() {
         let problem = Problem::invalid("", "The body changes nothing.");
-        return Err(problem.remedy("Send slots, max_queued, max_running, rate or priority_ageing; null takes one away."));
+        return Err(problem
+            .remedy("Send slots, max_queued, max_running, rate or priority_ageing; null takes one away."));
     }
     let slots = change.slots.checked(|slots| check::within("/slots", slots, 0, MOST_SLOTS))?;
     let queued = change.max_queued.checked(|most| check::within("/max_queued", most, 0, MOST_QUEUED))?;

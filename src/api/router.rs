@@ -13,8 +13,9 @@ use utoipa_axum::routes;
 use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
-    artifacts, audit, batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds, limits,
-    list, metrics, new_job, page, problem, queues, schedules, stats, verbs, worker, workers, workflows,
+    alerts, artifacts, audit, batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds,
+    limits, list, metrics, new_job, page, problem, queues, schedules, stats, verbs, worker, workers,
+    workflows,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -29,6 +30,7 @@ use super::{
         (name = "workflows", description = "Jobs that wait for one another."),
         (name = "workers", description = "The processes that run jobs."),
         (name = "stats", description = "What became of jobs, by kind and over time."),
+        (name = "alerts", description = "When somebody shall be told."),
         (name = "kinds", description = "What kinds of jobs are served."),
         (name = "remote workers", description = "Run jobs from any language over HTTP."),
         (name = "health", description = "Is it alive, is it ready, and how much does it do?"),
@@ -64,6 +66,9 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(explain::explain))
         .routes(routes!(explain::doctor))
         .routes(routes!(audit::list))
+        .routes(routes!(alerts::list))
+        .routes(routes!(alerts::rules))
+        .routes(routes!(alerts::show, alerts::set, alerts::drop_rule))
         .routes(routes!(stats::show))
         .routes(routes!(stats::kinds))
         .routes(routes!(stats::trends))

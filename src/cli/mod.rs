@@ -1,6 +1,8 @@
 //! The command line: what may be typed, and one file a subcommand that carries it out. Alone with
 //! `main` it reads the config; it must hold no rule of the queue itself.
 
+mod alerting;
+mod alerts;
 mod audit;
 mod client;
 mod declare;
@@ -82,6 +84,8 @@ enum Command {
     Failures(failures::FailuresArgs),
     /// Look at kinds, and let those start again that crashed in a loop
     Kinds(kinds::KindsArgs),
+    /// Look at alerts, set and drop their rules
+    Alerts(alerts::AlertsArgs),
     /// Look what people did
     Audit(audit::AuditArgs),
     /// Look what is wrong with the installation, and what to do
@@ -115,6 +119,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Explain(args) => explain::run(args, global).await,
         Command::Failures(args) => failures::run(args, global).await,
         Command::Kinds(args) => kinds::run(args, global).await,
+        Command::Alerts(args) => alerts::run(args, global).await,
         Command::Audit(args) => audit::run(args, global).await,
         Command::Doctor(args) => doctor::run(args, global).await,
         Command::Queues(args) => queues::run(args, global).await,

@@ -1,10 +1,12 @@
 //! The config: loaded once, when a process starts, from a file, `.env`, the environment and flags.
 //! Must never let a process start with a setting that it does not know or understand.
 
+mod alerts;
 mod checks;
 mod error;
 mod json;
 mod kind;
+mod limits;
 mod reference;
 mod schedule;
 mod section;
@@ -19,14 +21,15 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use alerts::{AlertKeys, AlertingSection};
 pub use error::{ConfigError, Problem};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
+pub use limits::{LimitSection, QueueSection};
 pub use reference::reference;
 pub use schedule::ScheduleSection;
 pub use settings::{
     ApiSection, BackoffSection, BreakerSection, DatabaseSection, EmbeddedSection, EncryptionSection,
-    KeeperSection, KindKeys, LimitSection, LogSection, QueueSection, RedactionSection, ScheduleKeys,
-    StorageSection, WorkerSection,
+    KeeperSection, KindKeys, LogSection, RedactionSection, ScheduleKeys, StorageSection, WorkerSection,
 };
 pub use source::Flag;
 pub use types::{
@@ -35,6 +38,7 @@ pub use types::{
     Time, VariableName, VariableText, WebOrigin, Words, is_name,
 };
 
+use crate::job::alert::AlertRule;
 use section::{Reader, Table};
 use settings::PLACES;
 
@@ -55,6 +59,8 @@ pub struct Config {
     pub limits: BTreeMap<String, LimitSection>,
     pub kinds: BTreeMap<String, KindSection>,
     pub schedules: BTreeMap<String, ScheduleSection>,
+    pub alerting: AlertingSection,
+    pub alerts: BTreeMap<String, AlertRule>,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
     /// Where relative paths start: the file's folder, or the working folder.
@@ -155,6 +161,8 @@ impl Config {
             limits: named(reader, "limits", |reader, name| Some(reader.section(name))),
             kinds: named(reader, "kinds", |reader, name| kind::read(reader, name, &folder)),
             schedules: named(reader, "schedules", schedule::read),
+            alerting: reader.section("alerting"),
+            alerts: named(reader, "alerts", alerts::read),
             file,
             folder,
         };

@@ -2,6 +2,7 @@
 //! this crate and must never learn about Postgres, HTTP or the clock of a machine.
 
 pub mod after;
+pub mod alert;
 pub mod attempt;
 pub mod document;
 pub mod event;

@@ -42,6 +42,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/artifacts.sql"),
     include_str!("../../migrations/functions/schedules.sql"),
     include_str!("../../migrations/functions/doctor.sql"),
+    include_str!("../../migrations/functions/alerts.sql"),
 ];
 const VIEWS: &str = include_str!("../../migrations/views.sql");
 const GRANTS: &str = include_str!("../../migrations/grants.sql");

@@ -3,6 +3,7 @@
 
 pub mod actor;
 pub mod admit;
+pub mod alerts;
 pub mod artifacts;
 pub mod attempts;
 pub mod audit;

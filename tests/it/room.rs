@@ -102,7 +102,8 @@ async fn a_wrong_count_heals_by_itself() {
     let db = Db::new().await;
     db.set_max_queued("q", Some(3)).await.unwrap();
     db.enqueue(into("q")).await;
-    db.execute("update queue_room set room = 1000, counted_at = clock_timestamp() - interval '11 seconds'").await;
+    db.execute("update queue_room set room = 1000, counted_at = clock_timestamp() - interval '11 seconds'")
+        .await;
     let made = db.enqueue_all(&[into("q"), into("q"), into("q")]).await;
     let fates: Vec<_> = made.iter().map(|made| made.fate.clone()).collect();
     assert_eq!(fates, [Fate::Created, Fate::Created, Fate::QueueFull]);
@@ -188,7 +189,8 @@ async fn a_slot_waits_for_room_and_is_not_lost() {
 }
 
 async fn bound(server: &Server, most: Value) -> Value {
-    let request = server.request(reqwest::Method::PATCH, "/api/v1/queues/q").json(&json!({"max_queued": most}));
+    let request =
+        server.request(reqwest::Method::PATCH, "/api/v1/queues/q").json(&json!({"max_queued": most}));
     server.send(request).await.expect(200)
 }
 
