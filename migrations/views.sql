@@ -75,7 +75,9 @@ select
   queues,
   kinds,
   started_at,
-  now() - seen_at as last_seen
+  now() - seen_at as last_seen,
+  memory_bytes,
+  cpu_seconds
 from workers
 order by started_at desc;
 comment on view worker_status is 'Workers; "lost" ones stopped sending heartbeats.';
@@ -182,11 +184,11 @@ left join lateral (
 comment on view limit_stats is 'Each limit and the keys that use it now: how many run, how many may start at this moment.';
 
 create view counters as
-select minute, queue, kind, outcome, jobs, waited, ran
+select minute, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
 from stats
 union all
 -- What is not folded yet.
-select date_trunc('minute', at), queue, kind, outcome, jobs, waited, ran
+select date_trunc('minute', at), queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
 from stats_deltas;
 comment on view counters is 'What was counted, a minute a row or several: outcome is enqueued, completed, failed, cancelled or retried.';
 

@@ -74,6 +74,8 @@ pub const RULES: &[Rule] = &[
     rule("GET", "/api/v1/stats", READ),
     rule("GET", "/api/v1/stats/kinds", READ),
     rule("GET", "/api/v1/stats/trends", READ),
+    rule("GET", "/api/v1/stats/summary", READ),
+    rule("GET", "/api/v1/stats/export", READ),
     rule("GET", "/api/v1/jobs/{id}/steps", STEPS),
     rule("GET", "/api/v1/jobs/{id}/signals", STEPS),
     rule("POST", "/api/v1/jobs/{id}/signals/{name}", ENQUEUE),

@@ -18,6 +18,7 @@ mod durable;
 pub mod enqueuer;
 pub mod events;
 mod explain;
+mod export;
 mod failure;
 mod failures;
 pub mod frame;

@@ -72,6 +72,8 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(stats::show))
         .routes(routes!(stats::kinds))
         .routes(routes!(stats::trends))
+        .routes(routes!(stats::summary))
+        .routes(routes!(stats::export))
         .routes(routes!(durable::steps))
         .routes(routes!(durable::signals))
         .routes(routes!(durable::signal))

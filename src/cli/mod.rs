@@ -27,6 +27,7 @@ mod schedules;
 mod serve;
 mod settings;
 mod signals;
+mod stats;
 mod time;
 mod timetable;
 mod vault;
@@ -90,6 +91,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Look what is wrong with the installation, and what to do
     Doctor(doctor::DoctorArgs),
+    /// Look what became of jobs, or write all numbers to a file
+    Stats(stats::StatsArgs),
     /// Look at queues, pause, resume, drain and purge them
     Queues(queues::QueuesArgs),
     /// Look at limits over all workers, set and drop them
@@ -122,6 +125,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Alerts(args) => alerts::run(args, global).await,
         Command::Audit(args) => audit::run(args, global).await,
         Command::Doctor(args) => doctor::run(args, global).await,
+        Command::Stats(args) => stats::run(args, global).await,
         Command::Queues(args) => queues::run(args, global).await,
         Command::Limits(args) => limits::run(args, global).await,
         Command::Schedules(args) => schedules::run(args, global).await,

@@ -25,6 +25,8 @@ async fn worker(db: &Db, slots: i32) {
         kinds: vec!["k".into()],
         running: 0,
         lease_ttl_seconds: 30.0,
+        memory_bytes: None,
+        cpu_seconds: None,
     };
     db.see_worker(&row).await.unwrap();
 }

@@ -12,6 +12,7 @@ mod delete;
 mod doctor;
 mod durable;
 mod enqueue;
+mod example;
 mod expiry;
 mod explain;
 mod extend;
