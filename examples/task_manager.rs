@@ -156,7 +156,10 @@ async fn submits(manager: &Manager) -> Outcome {
         ..job("calculation", json!({"x": 10, "y": 20}))
     };
     let id = manager.submit(wish).await?;
-    check("a task is submitted and gives its result", manager.until(id, "completed").await? == Some(json!(30.0)))?;
+    check(
+        "a task is submitted and gives its result",
+        manager.until(id, "completed").await? == Some(json!(30.0)),
+    )?;
     let named = manager.store.job_id_of("sum of the day").await?;
     check("it is found by its name", named == Some(id))?;
     let retried = manager.submit(NewJob { max_attempts: Some(4), ..job("unreliable", json!({})) }).await?;
@@ -173,9 +176,14 @@ async fn schedules(manager: &Manager) -> Outcome {
     let run_at = Some(chrono::Utc::now() + chrono::TimeDelta::milliseconds(700));
     let once = manager.submit(NewJob { run_at, ..job("calculation", json!({"x": 5, "y": 10})) }).await?;
     check("a task waits for its time", manager.status(once).await? == "scheduled")?;
-    let hourly = NewSchedule {
+    let often = NewSchedule {
         name: "often".into(),
-        times: Times { cron: None, every: Some(chrono::TimeDelta::seconds(1)), at: None, timezone: "UTC".into() },
+        times: Times {
+            cron: None,
+            every: Some(chrono::TimeDelta::seconds(1)),
+            at: None,
+            timezone: "UTC".into(),
+        },
         job: json!({"kind": "calculation", "args": {"x": 15, "y": 25}, "tags": ["often"]}),
         missed: "one".into(),
         missed_limit: 10,
@@ -183,7 +191,7 @@ async fn schedules(manager: &Manager) -> Outcome {
         jitter_seconds: 0.0,
         paused_by: None,
     };
-    manager.store.put_schedule(&hourly, "demo").await?;
+    manager.store.put_schedule(&often, "api").await?;
     check("and runs then", manager.until(once, "completed").await? == Some(json!(15.0)))?;
     let fired = |slots: &[tidemill::store::schedules::SlotDocument]| {
         slots.iter().filter_map(|slot| slot.job_id).collect::<Vec<_>>()
@@ -208,7 +216,10 @@ async fn bounds(manager: &Manager) -> Outcome {
     let burst = || NewJob { queue: Some("bursts".into()), ..job("calculation", json!({"x": 0, "y": 0})) };
     let made = enqueue(manager.store.pool(), &[burst(), burst(), burst()], false).await?;
     let fates: Vec<_> = made.iter().map(|made| made.fate.clone()).collect();
-    check("a bounded queue refuses what is too much", fates == [Fate::Created, Fate::Created, Fate::QueueFull])?;
+    check(
+        "a bounded queue refuses what is too much",
+        fates == [Fate::Created, Fate::Created, Fate::QueueFull],
+    )?;
     let store = manager.store.clone();
     let blocked = tokio::spawn(async move { enqueue_when_room(&store, &burst()).await });
     manager.store.cancel(made[0].id, None, "demo").await?;
@@ -247,9 +258,15 @@ async fn monitors(manager: &Manager) -> Outcome {
     let kinds = manager.store.kind_counts(&hour).await?;
     let unreliable = kinds.iter().find(|kind| kind.kind == "unreliable").ok_or("nothing was counted")?;
     let counts = &unreliable.counts;
-    check("attempts are counted by kind", (counts.executions, counts.completed, counts.retried) == (3, 1, 2))?;
+    check(
+        "attempts are counted by kind",
+        (counts.executions, counts.completed, counts.retried) == (3, 1, 2),
+    )?;
     let all = manager.store.counts(&hour).await?;
-    check("and summed up over a window", all.executions > 10 && all.most_run_seconds >= all.least_run_seconds)?;
+    check(
+        "and summed up over a window",
+        all.executions > 10 && all.most_run_seconds >= all.least_run_seconds,
+    )?;
     let trend = manager.store.trend("minute", &Window { kind: Some("calculation"), ..hour }).await?;
     check("and shown over time", !trend.is_empty())?;
     let export = serde_json::to_string(&manager.store.export_counts("hour", &hour, 1_000).await?)?;
