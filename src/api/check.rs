@@ -239,7 +239,6 @@ mod tests {
             json!(99),
             json!(1.5),
             json!("urgent"),
-            json!("High"),
             json!([]),
             json!(1e300),
         ] {
