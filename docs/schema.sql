@@ -329,6 +329,8 @@ CREATE FUNCTION tidemill.archive(p_job tidemill.jobs) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
     AS $$
+declare
+  ran interval;
 begin
   perform ensure_today();
   p_job.finished_at := clock_timestamp();
@@ -348,11 +350,10 @@ begin
   insert into jobs select (p_job).*;
   -- A workflow is counted by its jobs.
   if p_job.kind <> 'tidemill.workflow' then
-    insert into stats_deltas (queue, kind, outcome, jobs, waited, ran)
+    ran := p_job.finished_at - p_job.started_at;
+    insert into stats_deltas (queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
     values (
-      p_job.queue, p_job.kind, p_job.state::text, 1,
-      coalesce(p_job.started_at - p_job.run_at, '0'),
-      case when p_job.started_at is not null then p_job.finished_at - p_job.started_at else '0' end);
+      p_job.queue, p_job.kind, p_job.state::text, 1, coalesce(p_job.started_at - p_job.run_at, '0'), coalesce(ran, '0'), ran, ran);
   end if;
   delete from waits where job_id = p_job.id;
   if p_job.awaited then
@@ -435,6 +436,107 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.bad_workflow(p_path text, p_message text, p_hint text) IS 'Refuses a workflow: where, why, and what to do.';
+
+CREATE TABLE tidemill.alert_rules (
+    name text NOT NULL,
+    condition text NOT NULL,
+    kind text,
+    queue text,
+    above double precision DEFAULT 0 NOT NULL,
+    at_least integer DEFAULT 1 NOT NULL,
+    over interval DEFAULT '00:15:00'::interval NOT NULL,
+    hold interval DEFAULT '00:01:00'::interval NOT NULL,
+    webhook text,
+    email text[] DEFAULT '{}'::text[] NOT NULL,
+    from_config boolean DEFAULT false NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT alert_rules_above_is_not_negative CHECK (((above >= (0)::double precision) AND (above < 'Infinity'::double precision))),
+    CONSTRAINT alert_rules_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT alert_rules_at_least_is_positive CHECK ((at_least >= 1)),
+    CONSTRAINT alert_rules_condition_is_known CHECK ((condition = ANY (ARRAY['error_rate'::text, 'average_time'::text, 'queue_depth'::text, 'no_worker'::text, 'stuck_jobs'::text, 'database_latency'::text, 'database_size'::text, 'database_horizon'::text]))),
+    CONSTRAINT alert_rules_hold_is_in_reach CHECK (((hold >= '00:00:00'::interval) AND (hold <= '1 day'::interval))),
+    CONSTRAINT alert_rules_kind_has_a_meaning CHECK (((kind IS NULL) OR (condition = ANY (ARRAY['error_rate'::text, 'average_time'::text, 'stuck_jobs'::text])))),
+    CONSTRAINT alert_rules_over_is_in_reach CHECK (((over >= '00:01:00'::interval) AND (over <= '14 days'::interval))),
+    CONSTRAINT alert_rules_queue_has_a_meaning CHECK (((queue IS NULL) OR (condition !~~ 'database%'::text))),
+    CONSTRAINT alert_rules_webhook_is_an_address CHECK ((webhook ~ '^https?://.+'::text))
+);
+
+COMMENT ON TABLE tidemill.alert_rules IS 'When somebody shall be told.';
+
+COMMENT ON COLUMN tidemill.alert_rules.name IS 'What the rule is called.';
+
+COMMENT ON COLUMN tidemill.alert_rules.condition IS 'What is measured: error_rate, average_time, queue_depth, no_worker, stuck_jobs, database_latency, database_size or database_horizon.';
+
+COMMENT ON COLUMN tidemill.alert_rules.kind IS 'Only jobs of this kind; null: each kind by itself.';
+
+COMMENT ON COLUMN tidemill.alert_rules.queue IS 'Only this queue; null: all of them.';
+
+COMMENT ON COLUMN tidemill.alert_rules.above IS 'It is too much above this: a share, seconds, jobs or bytes; of no_worker: up to so many workers are too few.';
+
+COMMENT ON COLUMN tidemill.alert_rules.at_least IS 'Fewer attempts than this in the window say nothing.';
+
+COMMENT ON COLUMN tidemill.alert_rules.over IS 'The window of error_rate and average_time.';
+
+COMMENT ON COLUMN tidemill.alert_rules.hold IS 'It fires when it was too much for so long, and is resolved when it was not for so long.';
+
+COMMENT ON COLUMN tidemill.alert_rules.webhook IS 'Called when it fires and when it is resolved; null: nobody.';
+
+COMMENT ON COLUMN tidemill.alert_rules.email IS 'Who is written to then.';
+
+COMMENT ON COLUMN tidemill.alert_rules.from_config IS 'True if a config names it; it goes when no config does.';
+
+COMMENT ON COLUMN tidemill.alert_rules.updated_at IS 'When it was last changed.';
+
+CREATE FUNCTION tidemill.breaches(p_rule tidemill.alert_rules, p_latency_seconds double precision) RETURNS TABLE(subject text, value double precision, message text)
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+#variable_conflict use_column
+declare
+  measured double precision;
+begin
+  case
+    when p_rule.condition in ('error_rate', 'average_time') then
+      return query select * from measure_attempts(p_rule);
+    when p_rule.condition = 'queue_depth' then
+      return query
+      select 'queue:' || q.queue, d.depth::double precision, format('%s jobs of queue %s wait', d.depth, q.queue)
+      from queue_stats q
+      cross join lateral (select q.due_at_most_10000 + q.waiting_at_most_10000 as depth) d
+      where (p_rule.queue is null or q.queue = p_rule.queue)
+        and d.depth > p_rule.above;
+    when p_rule.condition = 'no_worker' then
+      select count(*) into measured
+      from worker_status w
+      where w.state = 'running'
+        and (p_rule.queue is null or w.queues ? p_rule.queue);
+      if measured <= p_rule.above then
+        return query select
+          coalesce('queue:' || p_rule.queue, 'workers'), measured,
+          format('%s workers are there%s', measured, coalesce(' for queue ' || p_rule.queue, ''));
+      end if;
+    when p_rule.condition = 'stuck_jobs' then
+      select count(*) into measured
+      from stuck_jobs s
+      where (p_rule.kind is null or s.kind = p_rule.kind)
+        and (p_rule.queue is null or s.queue = p_rule.queue);
+      if measured > p_rule.above then
+        return query select 'jobs', measured, format('%s running jobs give no sign of life', measured);
+      end if;
+    else
+      measured := measure_database(p_rule.condition, p_latency_seconds);
+      if measured > p_rule.above then
+        return query select 'database', measured, case p_rule.condition
+          when 'database_latency' then format('the database took %s s to answer', round(measured::numeric, 3))
+          when 'database_size' then format('the database has %s', pg_size_pretty(measured::bigint))
+          else format('a transaction of %s s keeps dead rows in the database', round(measured::numeric))
+        end;
+      end if;
+  end case;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.breaches(p_rule tidemill.alert_rules, p_latency_seconds double precision) IS 'What is too much by a rule at this moment: what it is about, what was measured, and that in words.';
 
 CREATE FUNCTION tidemill.cancel(p_job uuid, p_reason text DEFAULT NULL::text, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -605,6 +707,23 @@ $$;
 
 COMMENT ON FUNCTION tidemill.complete(p_job uuid, p_lease uuid, p_result jsonb) IS 'Completes an attempt in your transaction: its end and what you write commit or vanish together. False if the lease is lost: roll back then.';
 
+CREATE FUNCTION tidemill.count_queued(p_queue text, p_most integer) RETURNS integer
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  select count(*)::integer
+  from (
+    select
+    from jobs_live
+    where queue = p_queue
+      and state in ('available', 'waiting')
+      and kind <> 'tidemill.workflow'
+    limit p_most
+  ) waiting
+$$;
+
+COMMENT ON FUNCTION tidemill.count_queued(p_queue text, p_most integer) IS 'How many jobs of the queue do not run, counted up to a number.';
+
 CREATE FUNCTION tidemill.create_workflow(p_spec jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
@@ -633,6 +752,40 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.create_workflow(p_spec jsonb) IS 'Enqueues a whole graph of jobs in your transaction: {name, on_failure: continue | cancel, jobs: [{name, kind, args, after: [name or {job, as}], run_if, …}]}, or group: [jobs], or chain: [jobs]; each may be nested instead of a kind, and a group may have then: job. Answers the id of the job that stands for it.';
+
+CREATE FUNCTION tidemill.crowded_out(p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  wish record;
+  taken integer;
+  crowded bigint[];
+begin
+  -- In order, so that no two transactions wait for each other's rooms.
+  for wish in
+    select q.name, q.max_queued, array_agg(i.ord order by i.ord) as ords
+    from unnest(p_kinds, p_queues, p_execution_ids) with ordinality as i (kind, queue, execution_id, ord)
+    left join kinds k on k.name = i.kind
+    join queues q on q.name = coalesce(i.queue, k.queue, 'default')
+    left join jsonb_to_recordset(p_verdicts) as v (ord bigint, outcome text) on v.ord = i.ord
+    where q.max_queued is not null
+      and q.draining_at is null
+      and i.kind not like 'tidemill.%'
+      -- Those are answered with the job that is there.
+      and v.outcome is null
+      and not exists (select from task_ids t where t.execution_id = i.execution_id)
+    group by q.name, q.max_queued
+    order by q.name
+  loop
+    taken := take_room(wish.name, wish.max_queued, cardinality(wish.ords));
+    crowded := crowded || wish.ords[taken + 1:];
+  end loop;
+  return nullif(crowded, '{}');
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.crowded_out(p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb) IS 'Those jobs of one call of insert_jobs, by their places, for which their queues have no room.';
 
 CREATE FUNCTION tidemill.dead_rows() RETURNS bigint
     LANGUAGE sql STABLE
@@ -834,6 +987,28 @@ CREATE FUNCTION tidemill.drain_queue(p_queue text, p_by text DEFAULT SESSION_USE
 $$;
 
 COMMENT ON FUNCTION tidemill.drain_queue(p_queue text, p_by text) IS 'The queue takes no new jobs until it is resumed; what is there runs to its end.';
+
+CREATE FUNCTION tidemill.drop_alert(p_name text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  closed uuid[];
+begin
+  -- Nobody measures it meanwhile, or opens another alert of it.
+  perform pg_advisory_xact_lock(hashtext('tidemill alerts'), hashtext(current_schema()));
+  delete from alerts where rule = p_name and fired_at is null;
+  with resolved as (
+    update alerts set resolved_at = clock_timestamp() where rule = p_name and resolved_at is null returning id
+  )
+  select array_agg(id) into closed from resolved;
+  perform tell_of_alerts(closed, 'resolved');
+  delete from alert_rules where name = p_name;
+  return found;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.drop_alert(p_name text) IS 'Removes an alert rule and resolves what it fired; false if there is none of that name.';
 
 CREATE FUNCTION tidemill.drop_limit(p_name text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1071,7 +1246,7 @@ begin
       select w.*, coalesce(p_ids[item.ord], new_job_id()) as id, item.ord
       from jsonb_array_elements(p_jobs) with ordinality as item (value, ord)
       cross join lateral jsonb_to_record(item.value) as w (
-        kind text, args jsonb, queue text, priority smallint, run_at timestamptz, delay interval,
+        kind text, args jsonb, queue text, priority text, run_at timestamptz, delay interval,
         max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
         tags jsonb, metadata jsonb, retain interval, concurrency_key jsonb, fair_key text,
         "unique" jsonb, expires_at timestamptz, expires_in interval, after jsonb, run_if text, sealed jsonb)
@@ -1081,7 +1256,7 @@ begin
       select
         array_agg(id order by ord) as ids, array_agg(kind order by ord) as kinds,
         array_agg(coalesce(args, '{}') order by ord) as args, array_agg(queue order by ord) as queues,
-        array_agg(priority order by ord) as priorities, array_agg(run_at order by ord) as run_ats,
+        array_agg(priority_of(priority) order by ord) as priorities, array_agg(run_at order by ord) as run_ats,
         array_agg(extract(epoch from delay)::double precision order by ord) as delays,
         array_agg(max_attempts order by ord) as max_attempts,
         array_agg(extract(epoch from soft_timeout)::double precision order by ord) as soft_timeouts,
@@ -1106,8 +1281,10 @@ begin
   loop
     if made.outcome not in ('created', 'existing', 'replaced') or p_ids is not null and made.outcome <> 'created' then
       raise exception 'job % of the call was refused: %', made.ord, made.outcome
-        using errcode = case made.outcome when 'conflict' then 'unique_violation' else '22TM1' end,
+        using
+          errcode = case made.outcome when 'conflict' then 'unique_violation' when 'queue_full' then '53TM1' else '22TM1' end,
           hint = case made.outcome
+            when 'queue_full' then format('queue %s has as many jobs waiting as its max_queued allows; try again later', made.queue)
             when 'queue_draining' then format('queue %s takes no new jobs; select resume_queue(%L)', made.queue, made.queue)
             when 'conflict' then format('job %s has its unique key; on_conflict = keep answers that one', made.id)
             when 'execution_id_taken' then 'another job has this execution id; find it in task_ids'
@@ -1180,6 +1357,80 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.ensure_today() IS 'Makes the partitions of today if no keeper made them ahead.';
+
+CREATE FUNCTION tidemill.evaluate_alert(p_rule tidemill.alert_rules, p_latency_seconds double precision) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  moment timestamptz := clock_timestamp();
+  found_subjects text[];
+  changed uuid[];
+begin
+  with found as materialized (
+    select b.* from breaches(p_rule, p_latency_seconds) b
+  ),
+  seen as (
+    insert into alerts (id, rule, subject, value, above, message, since)
+    select new_job_id(), p_rule.name, f.subject, f.value, p_rule.above, f.message,
+      -- Who waited so long for the database knows since when it is slow.
+      moment - case when p_rule.condition = 'database_latency' then make_interval(secs => f.value) else '0' end
+    from found f
+    on conflict (rule, subject) where resolved_at is null do update
+    set value = excluded.value, above = excluded.above, message = excluded.message, clear_since = null
+  )
+  select coalesce(array_agg(f.subject), '{}') into found_subjects from found f;
+  -- What passed before it fired was nothing.
+  delete from alerts
+  where rule = p_rule.name and fired_at is null and subject <> all(found_subjects);
+  update alerts
+  set clear_since = coalesce(clear_since, moment)
+  where rule = p_rule.name and resolved_at is null and subject <> all(found_subjects);
+  with fired as (
+    update alerts
+    set fired_at = moment
+    where rule = p_rule.name and fired_at is null and since <= moment - p_rule.hold
+    returning id
+  )
+  select array_agg(id) into changed from fired;
+  perform tell_of_alerts(changed, 'fired');
+  with resolved as (
+    update alerts
+    set resolved_at = moment
+    where rule = p_rule.name and resolved_at is null and clear_since <= moment - p_rule.hold
+    returning id
+  )
+  select array_agg(id) into changed from resolved;
+  perform tell_of_alerts(changed, 'resolved');
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.evaluate_alert(p_rule tidemill.alert_rules, p_latency_seconds double precision) IS 'Measures a rule: opens, fires and resolves its alerts, each only when it held for so long as the rule says.';
+
+CREATE FUNCTION tidemill.evaluate_alerts(p_latency_seconds double precision DEFAULT NULL::double precision) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  r alert_rules;
+begin
+  if not pg_try_advisory_xact_lock(hashtext('tidemill alerts'), hashtext(current_schema())) then
+    return false;
+  end if;
+  for r in select * from alert_rules order by name loop
+    begin
+      perform evaluate_alert(r, p_latency_seconds);
+    exception when others then
+      -- One rule that cannot be measured never stops the rest.
+      raise warning 'alert rule % could not be measured: %', r.name, sqlerrm;
+    end;
+  end loop;
+  delete from alerts where resolved_at < now() - interval '90 days';
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.evaluate_alerts(p_latency_seconds double precision) IS 'Measures all rules; false if another process does so at this moment. Takes how long the database took to answer the caller, in seconds.';
 
 CREATE FUNCTION tidemill.expected_start(p_job uuid, OUT at timestamp with time zone, OUT based_on text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1650,13 +1901,18 @@ begin
     returning *
   ),
   minutes as (
-    insert into stats as s (minute, queue, kind, outcome, jobs, waited, ran)
-    select date_trunc('minute', t.at), t.queue, t.kind, t.outcome, sum(t.jobs), sum(t.waited), sum(t.ran)
+    insert into stats as s (minute, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
+    select date_trunc('minute', t.at), t.queue, t.kind, t.outcome, sum(t.jobs), sum(t.waited), sum(t.ran), min(t.ran_least), max(t.ran_most)
     from taken t
     group by 1, 2, 3, 4
     order by 1, 2, 3, 4
     on conflict (minute, queue, kind, outcome) do update
-    set jobs = s.jobs + excluded.jobs, waited = s.waited + excluded.waited, ran = s.ran + excluded.ran
+    set
+      jobs = s.jobs + excluded.jobs,
+      waited = s.waited + excluded.waited,
+      ran = s.ran + excluded.ran,
+      ran_least = least(s.ran_least, excluded.ran_least),
+      ran_most = greatest(s.ran_most, excluded.ran_most)
   )
   select count(*) into folded from taken;
   return folded;
@@ -1981,6 +2237,8 @@ CREATE FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[
 #variable_conflict use_column
 declare
   verdicts jsonb;
+  -- For what queues with a bound have no room.
+  crowded bigint[];
   -- What a full limit does not let in.
   doomed uuid[];
 begin
@@ -1995,7 +2253,10 @@ begin
           p_execution_ids, p_tags, p_metadata, p_strict, p_options)),
       p_ids);
   end if;
-  if verdicts is null then
+  if exists (select from queues q where q.max_queued is not null) then
+    crowded := crowded_out(p_kinds, p_queues, p_execution_ids, verdicts);
+  end if;
+  if verdicts is null and crowded is null then
     doomed := make_room(p_ids, p_kinds, p_args, p_options);
   else
     -- A job that will not be needs no room.
@@ -2005,7 +2266,8 @@ begin
     into doomed
     from unnest(p_ids, p_kinds, p_args, p_options) with ordinality as i (id, kind, args, options, ord)
     left join jsonb_to_recordset(verdicts) as v (ord bigint, outcome text) on v.ord = i.ord
-    where v.outcome is null;
+    where v.outcome is null
+      and (i.ord = any(crowded)) is not true;
   end if;
   return query
   with input as materialized (
@@ -2078,6 +2340,7 @@ begin
         when p_strict and i.unknown_kind and o.container is not true then 'unknown_kind'
         when o.waits_in_vain then 'unknown_parent'
         when q.draining_at is not null then 'queue_draining'
+        when i.ord = any(crowded) then 'queue_full'
         else i.verdict
       end as refusal
     from input i
@@ -2155,7 +2418,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[]) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row.';
+COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[]) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row.';
 
 CREATE FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) RETURNS bigint
     LANGUAGE sql STABLE
@@ -2247,6 +2510,18 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.keep_artifact(p_path text, p_job uuid, p_lease uuid, p_name text, p_content_type text, p_bytes bigint) IS 'Notes a file before it is written, so that none is ever forgotten in the storage; false if the lease is lost. Without a lease it is one of a job that is about to be enqueued.';
+
+CREATE FUNCTION tidemill.keep_config_alerts(p_names text[]) RETURNS SETOF text
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  with gone as materialized (
+    select r.name from alert_rules r where r.from_config and r.name <> all(p_names)
+  )
+  select g.name from gone g where drop_alert(g.name)
+$$;
+
+COMMENT ON FUNCTION tidemill.keep_config_alerts(p_names text[]) IS 'Removes the rules of the config that it no longer has; answers their names.';
 
 CREATE FUNCTION tidemill.keep_config_schedules(p_names text[]) RETURNS SETOF text
     LANGUAGE sql
@@ -2606,6 +2881,60 @@ $_$;
 
 COMMENT ON FUNCTION tidemill.matching_jobs(p_verb text, p_filter jsonb, p_limit integer) IS 'Jobs on which a verb (retry, cancel, run_now, delete) can act and that a filter finds: {state, queue, kind, tag, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}.';
 
+CREATE FUNCTION tidemill.measure_attempts(p_rule tidemill.alert_rules) RETURNS TABLE(subject text, value double precision, message text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'tidemill'
+    AS $$
+#variable_conflict use_column
+begin
+  -- Not of the language SQL: the view is made after the functions.
+  return query
+  select
+    'kind:' || c.kind,
+    c.measured,
+    case p_rule.condition
+      when 'error_rate' then format('%s of %s attempts of kind %s failed', c.failed, c.executions, c.kind)
+      else format('jobs of kind %s ran %s s on average', c.kind, round(c.measured::numeric, 3))
+    end
+  from (
+    select
+      kind,
+      sum(jobs) filter (where outcome in ('completed', 'failed', 'retried')) as executions,
+      coalesce(sum(jobs) filter (where outcome in ('failed', 'retried')), 0) as failed,
+      case p_rule.condition
+        when 'error_rate' then
+          (coalesce(sum(jobs) filter (where outcome in ('failed', 'retried')), 0)
+            / nullif(sum(jobs) filter (where outcome in ('completed', 'failed', 'retried')), 0))::double precision
+        else
+          (extract(epoch from sum(ran) filter (where outcome = 'completed'))
+            / nullif(sum(jobs) filter (where outcome = 'completed'), 0))::double precision
+      end as measured
+    from counters
+    where minute >= date_trunc('minute', clock_timestamp() - p_rule.over)
+      and (p_rule.kind is null or kind = p_rule.kind)
+      and (p_rule.queue is null or queue = p_rule.queue)
+    group by kind
+  ) c
+  where c.executions >= p_rule.at_least
+    and c.measured > p_rule.above;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.measure_attempts(p_rule tidemill.alert_rules) IS 'Which kinds fail too often or run too long on average, by the counters of the rule''s window.';
+
+CREATE FUNCTION tidemill.measure_database(p_condition text, p_latency_seconds double precision) RETURNS double precision
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  select case p_condition
+    when 'database_latency' then p_latency_seconds
+    when 'database_size' then pg_database_size(current_database())::double precision
+    else (select extract(epoch from clock_timestamp() - min(h.since))::double precision from horizon_holders() h)
+  end
+$$;
+
+COMMENT ON FUNCTION tidemill.measure_database(p_condition text, p_latency_seconds double precision) IS 'Seconds of the last answer, bytes of the database, or seconds of the oldest transaction that keeps dead rows; null if unknown or none.';
+
 CREATE FUNCTION tidemill.members_of(p_spec jsonb, p_path text) RETURNS TABLE(ord bigint, name text, node jsonb, after jsonb)
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
@@ -2764,6 +3093,17 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.note_progress(p_told uuid[]) IS 'Counts members that ended for their workflows: each element of the array is the workflow of one.';
+
+CREATE FUNCTION tidemill.notice_sent(p_notice uuid, p_error text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  update alert_notices
+  set sent_at = case when p_error is null then clock_timestamp() end, error = p_error
+  where id = p_notice
+$$;
+
+COMMENT ON FUNCTION tidemill.notice_sent(p_notice uuid, p_error text) IS 'Ticks a notice off, or notes why it could not be sent.';
 
 CREATE FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval, p_after jsonb, p_run_if text, p_sealed jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -3167,6 +3507,20 @@ $$;
 
 COMMENT ON FUNCTION tidemill.plan_workflow(p_spec jsonb, p_id uuid, p_path text, p_after jsonb, p_run_if text, p_depth integer) IS 'The jobs of a workflow and of all that is nested in it, as enqueue_wishes takes them; notes the workflows themselves.';
 
+CREATE FUNCTION tidemill.priority_of(p_name text) RETURNS smallint
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  select case lower(p_name)
+    when 'critical' then 1
+    when 'high' then 3
+    when 'normal' then 5
+    when 'low' then 7
+    else p_name::smallint
+  end
+$$;
+
+COMMENT ON FUNCTION tidemill.priority_of(p_name text) IS 'A priority by its name, in any case, or its number: select enqueue(''k'', priority => priority_of(''HIGH'')).';
+
 CREATE FUNCTION tidemill.prune(p_limit integer DEFAULT 5000) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
@@ -3221,13 +3575,18 @@ CREATE FUNCTION tidemill.prune_stats() RETURNS void
       and minute <> date_trunc('hour', minute)
     returning *
   )
-  insert into stats as s (minute, queue, kind, outcome, jobs, waited, ran)
-  select date_trunc('hour', o.minute), o.queue, o.kind, o.outcome, sum(o.jobs), sum(o.waited), sum(o.ran)
+  insert into stats as s (minute, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
+  select date_trunc('hour', o.minute), o.queue, o.kind, o.outcome, sum(o.jobs), sum(o.waited), sum(o.ran), min(o.ran_least), max(o.ran_most)
   from old o
   group by 1, 2, 3, 4
   order by 1, 2, 3, 4
   on conflict (minute, queue, kind, outcome) do update
-  set jobs = s.jobs + excluded.jobs, waited = s.waited + excluded.waited, ran = s.ran + excluded.ran;
+  set
+    jobs = s.jobs + excluded.jobs,
+    waited = s.waited + excluded.waited,
+    ran = s.ran + excluded.ran,
+    ran_least = least(s.ran_least, excluded.ran_least),
+    ran_most = greatest(s.ran_most, excluded.ran_most);
   delete from stats where minute < now() - interval '2 years';
 $$;
 
@@ -3900,6 +4259,22 @@ $_$;
 
 COMMENT ON FUNCTION tidemill.schema_shape() IS 'Every column, index, constraint, trigger, function and view of the schema, one line each.';
 
+CREATE FUNCTION tidemill.set_alert(name text, condition text, above double precision DEFAULT 0, kind text DEFAULT NULL::text, queue text DEFAULT NULL::text, at_least integer DEFAULT 1, over interval DEFAULT '00:15:00'::interval, hold interval DEFAULT '00:01:00'::interval, webhook text DEFAULT NULL::text, email text[] DEFAULT '{}'::text[], from_config boolean DEFAULT false) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $_$
+  insert into alert_rules as r (name, condition, above, kind, queue, at_least, over, hold, webhook, email, from_config)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, '{}'), $11)
+  on conflict (name) do update
+  set
+    condition = excluded.condition, above = excluded.above, kind = excluded.kind, queue = excluded.queue,
+    at_least = excluded.at_least, over = excluded.over, hold = excluded.hold, webhook = excluded.webhook,
+    email = excluded.email, from_config = excluded.from_config, updated_at = now()
+  where to_jsonb(r) - 'updated_at' <> to_jsonb(excluded) - 'updated_at'
+$_$;
+
+COMMENT ON FUNCTION tidemill.set_alert(name text, condition text, above double precision, kind text, queue text, at_least integer, over interval, hold interval, webhook text, email text[], from_config boolean) IS 'Makes or replaces an alert rule: select set_alert(''errors'', ''error_rate'', above => 0.1, over => ''1 hour'', email => array[''ops@example.org'']).';
+
 CREATE FUNCTION tidemill.set_limit(name text, max_running integer DEFAULT NULL::integer, rate integer DEFAULT NULL::integer, per interval DEFAULT '00:01:00'::interval, burst integer DEFAULT NULL::integer, on_full text DEFAULT 'queue'::text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
@@ -3925,6 +4300,20 @@ end
 $_$;
 
 COMMENT ON FUNCTION tidemill.set_limit(name text, max_running integer, rate integer, per interval, burst integer, on_full text) IS 'Limits the jobs of a queue (queue:NAME) or of each concurrency key that begins with the name: select set_limit(''tenant'', max_running => 2, rate => 100, per => ''1 hour''). Replaces what was set before.';
+
+CREATE FUNCTION tidemill.set_max_queued(p_queue text, p_most integer) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  insert into queues (name, max_queued)
+  values (p_queue, p_most)
+  on conflict (name) do update
+  set max_queued = excluded.max_queued, updated_at = now()
+  where queues.max_queued is distinct from excluded.max_queued;
+  delete from queue_room where queue = p_queue;
+$$;
+
+COMMENT ON FUNCTION tidemill.set_max_queued(p_queue text, p_most integer) IS 'Bounds how many jobs of the queue may wait to run; more are refused (SQLSTATE 53TM1). What is retried or put off comes back all the same. Null: any number.';
 
 CREATE FUNCTION tidemill.set_priority_ageing(p_queue text, p_ageing interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3986,6 +4375,7 @@ declare
   cause text;
   noted bigint;
   superseder uuid;
+  ran interval;
 begin
   -- The fence: whoever lost the lease changes nothing.
   select * into j from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
@@ -4045,8 +4435,9 @@ begin
       coalesce(k.backoff_first, '5 seconds'), coalesce(k.backoff_factor, 2),
       coalesce(k.backoff_max, '1 hour'), coalesce(k.backoff_jitter, 0.2)));
     noted := append_event(j.id, j.attempt, 'retry', jsonb_build_object('run_at', j.run_at));
-    insert into stats_deltas (queue, kind, outcome, jobs, ran)
-    values (j.queue, j.kind, 'retried', 1, clock_timestamp() - j.started_at);
+    ran := clock_timestamp() - j.started_at;
+    insert into stats_deltas (queue, kind, outcome, jobs, ran, ran_least, ran_most)
+    values (j.queue, j.kind, 'retried', 1, ran, ran, ran);
   else
     -- A job that is handed back keeps its place; it was due already.
     if p_outcome <> 'released' then
@@ -4285,6 +4676,71 @@ $$;
 
 COMMENT ON FUNCTION tidemill.sweep(p_limit integer) IS 'Takes back the jobs whose lease expired or whose deadline passed, and cancels those that nobody started in time; safe to run anywhere, any time.';
 
+CREATE FUNCTION tidemill.take_notices(p_limit integer DEFAULT 20) RETURNS TABLE(id uuid, event text, channel text, target text, attempts integer, alert jsonb)
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  with due as materialized (
+    select n.id
+    from alert_notices n
+    where n.sent_at is null
+      and n.due_at <= clock_timestamp()
+      and n.attempts < 20
+    order by n.due_at
+    limit p_limit
+    for update skip locked
+  ),
+  taken as (
+    update alert_notices n
+    -- Nobody else takes it while it is being sent; if the sender dies, or the receiver is away, it comes again.
+    set due_at = clock_timestamp() + least(interval '30 seconds' * (2 ^ n.attempts), interval '1 hour'), attempts = n.attempts + 1
+    from due d
+    where n.id = d.id
+    returning n.*
+  )
+  select
+    t.id, t.event, t.channel, t.target, t.attempts,
+    jsonb_build_object(
+      'id', a.id, 'rule', a.rule, 'subject', a.subject, 'value', a.value, 'above', a.above, 'message', a.message,
+      'since', a.since, 'fired_at', a.fired_at, 'resolved_at', a.resolved_at)
+  from taken t
+  join alerts a on a.id = t.alert_id
+  order by t.id
+$$;
+
+COMMENT ON FUNCTION tidemill.take_notices(p_limit integer) IS 'Takes notices that are due, to send them now: each is whoever takes it for 30 s, and then comes again unless notice_sent says that it was told. After 20 tries it is given up.';
+
+CREATE FUNCTION tidemill.take_room(p_queue text, p_most integer, p_wished integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+declare
+  r queue_room;
+  began timestamptz;
+  taken integer;
+begin
+  insert into queue_room (queue) values (p_queue) on conflict do nothing;
+  -- Held until the commit: what others took and have not committed yet is waited for, so that no count misses it.
+  select * into r from queue_room where queue = p_queue for update;
+  began := clock_timestamp();
+  if (r.room < p_wished or r.counted_at < began - interval '10 seconds')
+    -- A full queue is asked for room again and again: counting many jobs takes at most a tenth of the time.
+    and (r.count_took < interval '2 ms' or r.counted_at < began - 10 * r.count_took)
+  then
+    r.room := p_most - count_queued(p_queue, p_most);
+    r.counted_at := clock_timestamp();
+    r.count_took := r.counted_at - began;
+  end if;
+  taken := least(r.room, p_wished);
+  update queue_room
+  set room = r.room - taken, counted_at = r.counted_at, count_took = r.count_took
+  where queue = p_queue;
+  return taken;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.take_room(p_queue text, p_most integer, p_wished integer) IS 'Takes room for so many jobs in a queue with a bound, until the transaction ends; answers for how many there was.';
+
 CREATE FUNCTION tidemill.take_unique_keys(p_wishes jsonb[], p_ids uuid[]) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO 'tidemill'
@@ -4348,6 +4804,27 @@ CREATE FUNCTION tidemill.tell(p_message text) RETURNS void
     AS $$ select pg_notify(current_schema(), p_message) $$;
 
 COMMENT ON FUNCTION tidemill.tell(p_message text) IS 'Sends a wake-up hint to all processes of this Tidemill: q:<queue>, g:<queue> (a job that takes turns), f: (a limit has room), c:<job to cancel>, e:<job>:<seq>, d: (a job ended for which others wait), w: (settings changed).';
+
+CREATE FUNCTION tidemill.tell_of_alerts(p_alerts uuid[], p_event text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'tidemill'
+    AS $$
+  insert into alert_notices (id, alert_id, event, channel, target)
+  select new_job_id(), a.id, p_event, t.channel, t.target
+  from alerts a
+  left join alert_rules r on r.name = a.rule
+  cross join lateral (
+    select 'log' as channel, '' as target
+    union all
+    select 'webhook', r.webhook where r.webhook is not null
+    union all
+    select 'email', address from unnest(r.email) as e (address)
+  ) t
+  where a.id = any(p_alerts)
+  on conflict do nothing
+$$;
+
+COMMENT ON FUNCTION tidemill.tell_of_alerts(p_alerts uuid[], p_event text) IS 'Writes whom to tell that alerts fired or are resolved; each is written once.';
 
 CREATE FUNCTION tidemill.token_after(p_tokens double precision, p_limit tidemill.limits) RETURNS interval
     LANGUAGE sql IMMUTABLE
@@ -4634,6 +5111,101 @@ $$;
 
 COMMENT ON FUNCTION tidemill.workflow_result(p_workflow uuid) IS 'What a workflow brought: the results of its members.';
 
+CREATE TABLE tidemill.alert_notices (
+    id uuid NOT NULL,
+    alert_id uuid NOT NULL,
+    event text NOT NULL,
+    channel text NOT NULL,
+    target text DEFAULT ''::text NOT NULL,
+    due_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    sent_at timestamp with time zone,
+    error text,
+    CONSTRAINT alert_notices_channel_is_known CHECK ((channel = ANY (ARRAY['log'::text, 'webhook'::text, 'email'::text]))),
+    CONSTRAINT alert_notices_event_is_known CHECK ((event = ANY (ARRAY['fired'::text, 'resolved'::text])))
+);
+
+COMMENT ON TABLE tidemill.alert_notices IS 'Whom to tell of which alert: written in the transaction in which it fires or is resolved, ticked off when it was told.';
+
+COMMENT ON COLUMN tidemill.alert_notices.id IS 'UUIDv7; the receiver of a webhook sees it as webhook-id, the same at each try.';
+
+COMMENT ON COLUMN tidemill.alert_notices.alert_id IS 'The alert.';
+
+COMMENT ON COLUMN tidemill.alert_notices.event IS 'fired or resolved.';
+
+COMMENT ON COLUMN tidemill.alert_notices.channel IS 'log, webhook or email.';
+
+COMMENT ON COLUMN tidemill.alert_notices.target IS 'The address.';
+
+COMMENT ON COLUMN tidemill.alert_notices.due_at IS 'Not tried before; moved ahead by whoever takes it.';
+
+COMMENT ON COLUMN tidemill.alert_notices.attempts IS 'How often it was tried.';
+
+COMMENT ON COLUMN tidemill.alert_notices.sent_at IS 'When it was told.';
+
+COMMENT ON COLUMN tidemill.alert_notices.error IS 'Why the last try failed.';
+
+CREATE TABLE tidemill.alerts (
+    id uuid NOT NULL,
+    rule text NOT NULL,
+    subject text NOT NULL,
+    value double precision NOT NULL,
+    above double precision NOT NULL,
+    message text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    fired_at timestamp with time zone,
+    clear_since timestamp with time zone,
+    resolved_at timestamp with time zone,
+    CONSTRAINT alerts_fire_before_they_are_resolved CHECK (((resolved_at IS NULL) OR (fired_at IS NOT NULL)))
+);
+
+COMMENT ON TABLE tidemill.alerts IS 'What the rules found: pending until fired_at, firing until resolved_at. Kept 90 days.';
+
+COMMENT ON COLUMN tidemill.alerts.id IS 'UUIDv7.';
+
+COMMENT ON COLUMN tidemill.alerts.rule IS 'The rule.';
+
+COMMENT ON COLUMN tidemill.alerts.subject IS 'What it is about: kind:NAME, queue:NAME, workers, jobs or database.';
+
+COMMENT ON COLUMN tidemill.alerts.value IS 'What was measured last while it was too much.';
+
+COMMENT ON COLUMN tidemill.alerts.above IS 'What the rule allowed.';
+
+COMMENT ON COLUMN tidemill.alerts.message IS 'That in words.';
+
+COMMENT ON COLUMN tidemill.alerts.since IS 'Since when it is too much.';
+
+COMMENT ON COLUMN tidemill.alerts.fired_at IS 'When it fired; null while it is pending.';
+
+COMMENT ON COLUMN tidemill.alerts.clear_since IS 'Since when it is not too much any more.';
+
+COMMENT ON COLUMN tidemill.alerts.resolved_at IS 'When it was resolved.';
+
+CREATE VIEW tidemill.alert_log AS
+ SELECT a.id,
+    a.rule,
+    a.subject,
+        CASE
+            WHEN (a.resolved_at IS NOT NULL) THEN 'resolved'::text
+            WHEN (a.fired_at IS NOT NULL) THEN 'firing'::text
+            ELSE 'pending'::text
+        END AS state,
+    a.value,
+    a.above,
+    a.message,
+    a.since,
+    a.fired_at,
+    a.resolved_at,
+    ( SELECT count(*) AS count
+           FROM tidemill.alert_notices n
+          WHERE ((n.alert_id = a.id) AND (n.sent_at IS NULL))) AS untold,
+    ( SELECT max(n.error) AS max
+           FROM tidemill.alert_notices n
+          WHERE ((n.alert_id = a.id) AND (n.sent_at IS NULL))) AS last_error
+   FROM tidemill.alerts a;
+
+COMMENT ON VIEW tidemill.alert_log IS 'What alert rules found: pending, firing or resolved, and how many were not told of it yet.';
+
 CREATE TABLE tidemill.api_keys (
     id text NOT NULL,
     name text NOT NULL,
@@ -4795,7 +5367,9 @@ CREATE TABLE tidemill.stats (
     outcome text NOT NULL,
     jobs bigint NOT NULL,
     waited interval DEFAULT '00:00:00'::interval NOT NULL,
-    ran interval DEFAULT '00:00:00'::interval NOT NULL
+    ran interval DEFAULT '00:00:00'::interval NOT NULL,
+    ran_least interval,
+    ran_most interval
 )
 WITH (fillfactor='70');
 
@@ -4815,6 +5389,10 @@ COMMENT ON COLUMN tidemill.stats.waited IS 'How long they waited, together.';
 
 COMMENT ON COLUMN tidemill.stats.ran IS 'How long they ran, together.';
 
+COMMENT ON COLUMN tidemill.stats.ran_least IS 'How long the shortest of them ran; null if none did.';
+
+COMMENT ON COLUMN tidemill.stats.ran_most IS 'How long the longest of them ran; null if none did.';
+
 CREATE TABLE tidemill.stats_deltas (
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     queue text NOT NULL,
@@ -4822,7 +5400,9 @@ CREATE TABLE tidemill.stats_deltas (
     outcome text NOT NULL,
     jobs bigint NOT NULL,
     waited interval DEFAULT '00:00:00'::interval NOT NULL,
-    ran interval DEFAULT '00:00:00'::interval NOT NULL
+    ran interval DEFAULT '00:00:00'::interval NOT NULL,
+    ran_least interval,
+    ran_most interval
 )
 WITH (autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='1000');
 
@@ -4842,6 +5422,10 @@ COMMENT ON COLUMN tidemill.stats_deltas.waited IS 'How long they waited for thei
 
 COMMENT ON COLUMN tidemill.stats_deltas.ran IS 'How long their last attempts ran, together.';
 
+COMMENT ON COLUMN tidemill.stats_deltas.ran_least IS 'How long the shortest of them ran; null if none did.';
+
+COMMENT ON COLUMN tidemill.stats_deltas.ran_most IS 'How long the longest of them ran; null if none did.';
+
 CREATE VIEW tidemill.counters AS
  SELECT stats.minute,
     stats.queue,
@@ -4849,7 +5433,9 @@ CREATE VIEW tidemill.counters AS
     stats.outcome,
     stats.jobs,
     stats.waited,
-    stats.ran
+    stats.ran,
+    stats.ran_least,
+    stats.ran_most
    FROM tidemill.stats
 UNION ALL
  SELECT date_trunc('minute'::text, stats_deltas.at) AS minute,
@@ -4858,7 +5444,9 @@ UNION ALL
     stats_deltas.outcome,
     stats_deltas.jobs,
     stats_deltas.waited,
-    stats_deltas.ran
+    stats_deltas.ran,
+    stats_deltas.ran_least,
+    stats_deltas.ran_most
    FROM tidemill.stats_deltas;
 
 COMMENT ON VIEW tidemill.counters IS 'What was counted, a minute a row or several: outcome is enqueued, completed, failed, cancelled or retried.';
@@ -5425,7 +6013,9 @@ CREATE TABLE tidemill.queues (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     priority_ageing interval,
     limited boolean DEFAULT false NOT NULL,
+    max_queued integer,
     CONSTRAINT queues_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT queues_max_queued_is_sane CHECK (((max_queued >= 0) AND (max_queued <= 100000000))),
     CONSTRAINT queues_priority_ageing_is_in_reach CHECK (((priority_ageing > '00:00:00'::interval) AND (priority_ageing <= '1 year'::interval))),
     CONSTRAINT queues_slots_are_not_negative CHECK ((slots >= 0))
 );
@@ -5450,6 +6040,8 @@ COMMENT ON COLUMN tidemill.queues.priority_ageing IS 'A job that is due this lon
 
 COMMENT ON COLUMN tidemill.queues.limited IS 'True if claims must be counted: the queue has a limit of its own or priorities that age.';
 
+COMMENT ON COLUMN tidemill.queues.max_queued IS 'Most of its jobs that wait to run; more are refused. Null: any number.';
+
 CREATE TABLE tidemill.workers (
     id text NOT NULL,
     name text NOT NULL,
@@ -5466,6 +6058,8 @@ CREATE TABLE tidemill.workers (
     drain_requested_at timestamp with time zone,
     clock_skew interval,
     shedding boolean DEFAULT false NOT NULL,
+    memory_bytes bigint,
+    cpu_seconds double precision,
     CONSTRAINT workers_state_is_known CHECK ((state = ANY (ARRAY['running'::text, 'draining'::text, 'stopped'::text])))
 )
 WITH (fillfactor='50');
@@ -5502,6 +6096,10 @@ COMMENT ON COLUMN tidemill.workers.clock_skew IS 'How much its clock was ahead o
 
 COMMENT ON COLUMN tidemill.workers.shedding IS 'Whether it stores less progress, because an old transaction keeps dead rows.';
 
+COMMENT ON COLUMN tidemill.workers.memory_bytes IS 'What its process had in memory at its last heartbeat; null if unknown.';
+
+COMMENT ON COLUMN tidemill.workers.cpu_seconds IS 'Processor time of its process since its start; null if unknown.';
+
 CREATE VIEW tidemill.queue_names AS
  WITH RECURSIVE seen AS (
         ( SELECT jobs_live.queue
@@ -5533,12 +6131,31 @@ UNION
 
 COMMENT ON VIEW tidemill.queue_names IS 'Every queue that has live jobs, settings, a kind or a worker.';
 
+CREATE TABLE tidemill.queue_room (
+    queue text NOT NULL,
+    room integer DEFAULT 0 NOT NULL,
+    counted_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    count_took interval DEFAULT '00:00:00'::interval NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE tidemill.queue_room IS 'How many more jobs each queue with a bound takes before its jobs are counted again. Its row is locked by whoever takes some.';
+
+COMMENT ON COLUMN tidemill.queue_room.queue IS 'The queue.';
+
+COMMENT ON COLUMN tidemill.queue_room.room IS 'So many more.';
+
+COMMENT ON COLUMN tidemill.queue_room.counted_at IS 'When its jobs were last counted.';
+
+COMMENT ON COLUMN tidemill.queue_room.count_took IS 'How long that took; the next count of many comes no sooner than ten times later.';
+
 CREATE VIEW tidemill.queue_stats AS
  SELECT n.name AS queue,
     q.paused_at,
     q.paused_by,
     q.draining_at,
     q.slots,
+    q.max_queued,
     l.max_running,
     l.rate,
     l.rate_period,
@@ -5833,7 +6450,9 @@ CREATE VIEW tidemill.worker_status AS
     workers.queues,
     workers.kinds,
     workers.started_at,
-    (now() - workers.seen_at) AS last_seen
+    (now() - workers.seen_at) AS last_seen,
+    workers.memory_bytes,
+    workers.cpu_seconds
    FROM tidemill.workers
   ORDER BY workers.started_at DESC;
 
@@ -5887,6 +6506,15 @@ COMMENT ON VIEW tidemill.workflow_status IS 'Workflows that are no part of other
 
 ALTER TABLE ONLY tidemill.jobs ATTACH PARTITION tidemill.jobs_live DEFAULT;
 
+ALTER TABLE ONLY tidemill.alert_notices
+    ADD CONSTRAINT alert_notices_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY tidemill.alert_rules
+    ADD CONSTRAINT alert_rules_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY tidemill.alerts
+    ADD CONSTRAINT alerts_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY tidemill.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
 
@@ -5928,6 +6556,9 @@ ALTER TABLE ONLY tidemill.limits
 
 ALTER TABLE ONLY tidemill.progress
     ADD CONSTRAINT progress_pkey PRIMARY KEY (job_id);
+
+ALTER TABLE ONLY tidemill.queue_room
+    ADD CONSTRAINT queue_room_pkey PRIMARY KEY (queue);
 
 ALTER TABLE ONLY tidemill.queues
     ADD CONSTRAINT queues_pkey PRIMARY KEY (name);
@@ -5976,6 +6607,16 @@ ALTER TABLE ONLY tidemill.workers
 
 ALTER TABLE ONLY tidemill.workflows
     ADD CONSTRAINT workflows_pkey PRIMARY KEY (id);
+
+CREATE INDEX alert_notices_due ON tidemill.alert_notices USING btree (due_at) WHERE (sent_at IS NULL);
+
+CREATE UNIQUE INDEX alert_notices_once ON tidemill.alert_notices USING btree (alert_id, event, channel, target);
+
+CREATE INDEX alerts_fired ON tidemill.alerts USING btree (fired_at, id);
+
+CREATE UNIQUE INDEX alerts_open ON tidemill.alerts USING btree (rule, subject) WHERE (resolved_at IS NULL);
+
+COMMENT ON INDEX tidemill.alerts_open IS 'A rule has one open alert a subject, so none fires twice.';
 
 CREATE INDEX artifacts_checked ON tidemill.artifacts USING btree (checked_at);
 
@@ -6027,6 +6668,10 @@ CREATE INDEX unique_keys_seen ON tidemill.unique_keys USING btree (seen_at);
 
 CREATE INDEX waits_until ON tidemill.waits USING btree (until) WHERE (until IS NOT NULL);
 
+CREATE TRIGGER alert_rules_audited AFTER INSERT OR DELETE OR UPDATE ON tidemill.alert_rules FOR EACH ROW EXECUTE FUNCTION tidemill.audit_change('alert', 'name', 'updated_at');
+
+COMMENT ON TRIGGER alert_rules_audited ON tidemill.alert_rules IS 'Rules are made and dropped by people.';
+
 CREATE TRIGGER api_keys_audited AFTER INSERT OR DELETE OR UPDATE ON tidemill.api_keys FOR EACH ROW EXECUTE FUNCTION tidemill.audit_change('key', 'id', 'secret_hash,last_used_at');
 
 COMMENT ON TRIGGER api_keys_audited ON tidemill.api_keys IS 'Keys are made and revoked by people.';
@@ -6048,6 +6693,9 @@ CREATE TRIGGER schedule_written BEFORE INSERT OR UPDATE ON tidemill.schedules FO
 CREATE TRIGGER schedules_audited AFTER INSERT OR DELETE OR UPDATE OF cron, every, at, timezone, job, missed, missed_limit, overlap, jitter, paused_at ON tidemill.schedules FOR EACH ROW EXECUTE FUNCTION tidemill.audit_change('schedule', 'name', 'anchor_at,next_at,upcoming,last_slot_at,unfinished,problem,updated_at');
 
 COMMENT ON TRIGGER schedules_audited ON tidemill.schedules IS 'Schedules are made, changed and paused by people.';
+
+ALTER TABLE ONLY tidemill.alert_notices
+    ADD CONSTRAINT alert_notices_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES tidemill.alerts(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY tidemill.schedule_slots
     ADD CONSTRAINT schedule_slots_schedule_fkey FOREIGN KEY (schedule) REFERENCES tidemill.schedules(name) ON UPDATE CASCADE ON DELETE CASCADE;

@@ -75,7 +75,9 @@ select
   queues,
   kinds,
   started_at,
-  now() - seen_at as last_seen
+  now() - seen_at as last_seen,
+  memory_bytes,
+  cpu_seconds
 from workers
 order by started_at desc;
 comment on view worker_status is 'Workers; "lost" ones stopped sending heartbeats.';
@@ -122,6 +124,7 @@ select
   q.paused_by,
   q.draining_at,
   q.slots,
+  q.max_queued,
   l.max_running,
   l.rate,
   l.rate_period,
@@ -181,11 +184,11 @@ left join lateral (
 comment on view limit_stats is 'Each limit and the keys that use it now: how many run, how many may start at this moment.';
 
 create view counters as
-select minute, queue, kind, outcome, jobs, waited, ran
+select minute, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
 from stats
 union all
 -- What is not folded yet.
-select date_trunc('minute', at), queue, kind, outcome, jobs, waited, ran
+select date_trunc('minute', at), queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
 from stats_deltas;
 comment on view counters is 'What was counted, a minute a row or several: outcome is enqueued, completed, failed, cancelled or retried.';
 
@@ -297,3 +300,20 @@ select
 from waits w
 join jobs_live j on j.id = w.job_id;
 comment on view waiting_jobs is 'Jobs that are held back, each with the signal or the number of jobs that it waits for.';
+
+create view alert_log as
+select
+  a.id,
+  a.rule,
+  a.subject,
+  case when a.resolved_at is not null then 'resolved' when a.fired_at is not null then 'firing' else 'pending' end as state,
+  a.value,
+  a.above,
+  a.message,
+  a.since,
+  a.fired_at,
+  a.resolved_at,
+  (select count(*) from alert_notices n where n.alert_id = a.id and n.sent_at is null) as untold,
+  (select max(n.error) from alert_notices n where n.alert_id = a.id and n.sent_at is null) as last_error
+from alerts a;
+comment on view alert_log is 'What alert rules found: pending, firing or resolved, and how many were not told of it yet.';

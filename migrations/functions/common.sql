@@ -140,3 +140,17 @@ as $$
   end
 $$;
 comment on function shown_state(job_state, integer, timestamptz, timestamptz) is 'The state as people see it: available and waiting jobs that are not due are scheduled, or retrying after a first attempt.';
+
+create or replace function priority_of(p_name text) returns smallint
+language sql
+immutable
+as $$
+  select case lower(p_name)
+    when 'critical' then 1
+    when 'high' then 3
+    when 'normal' then 5
+    when 'low' then 7
+    else p_name::smallint
+  end
+$$;
+comment on function priority_of(text) is 'A priority by its name, in any case, or its number: select enqueue(''k'', priority => priority_of(''HIGH'')).';

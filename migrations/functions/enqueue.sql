@@ -19,6 +19,8 @@ as $$
 #variable_conflict use_column
 declare
   verdicts jsonb;
+  -- For what queues with a bound have no room.
+  crowded bigint[];
   -- What a full limit does not let in.
   doomed uuid[];
 begin
@@ -33,7 +35,10 @@ begin
           p_execution_ids, p_tags, p_metadata, p_strict, p_options)),
       p_ids);
   end if;
-  if verdicts is null then
+  if exists (select from queues q where q.max_queued is not null) then
+    crowded := crowded_out(p_kinds, p_queues, p_execution_ids, verdicts);
+  end if;
+  if verdicts is null and crowded is null then
     doomed := make_room(p_ids, p_kinds, p_args, p_options);
   else
     -- A job that will not be needs no room.
@@ -43,7 +48,8 @@ begin
     into doomed
     from unnest(p_ids, p_kinds, p_args, p_options) with ordinality as i (id, kind, args, options, ord)
     left join jsonb_to_recordset(verdicts) as v (ord bigint, outcome text) on v.ord = i.ord
-    where v.outcome is null;
+    where v.outcome is null
+      and (i.ord = any(crowded)) is not true;
   end if;
   return query
   with input as materialized (
@@ -116,6 +122,7 @@ begin
         when p_strict and i.unknown_kind and o.container is not true then 'unknown_kind'
         when o.waits_in_vain then 'unknown_parent'
         when q.draining_at is not null then 'queue_draining'
+        when i.ord = any(crowded) then 'queue_full'
         else i.verdict
       end as refusal
     from input i
@@ -193,7 +200,7 @@ begin
 end
 $$;
 comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[])
-  is 'The one way into the jobs table: fills defaults from the kind, refuses draining queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row.';
+  is 'The one way into the jobs table: fills defaults from the kind, refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row.';
 
 create or replace function enqueue_wishes(p_jobs jsonb, p_ids uuid[] default null, p_options jsonb[] default null) returns setof uuid
 language plpgsql
@@ -210,7 +217,7 @@ begin
       select w.*, coalesce(p_ids[item.ord], new_job_id()) as id, item.ord
       from jsonb_array_elements(p_jobs) with ordinality as item (value, ord)
       cross join lateral jsonb_to_record(item.value) as w (
-        kind text, args jsonb, queue text, priority smallint, run_at timestamptz, delay interval,
+        kind text, args jsonb, queue text, priority text, run_at timestamptz, delay interval,
         max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
         tags jsonb, metadata jsonb, retain interval, concurrency_key jsonb, fair_key text,
         "unique" jsonb, expires_at timestamptz, expires_in interval, after jsonb, run_if text, sealed jsonb)
@@ -220,7 +227,7 @@ begin
       select
         array_agg(id order by ord) as ids, array_agg(kind order by ord) as kinds,
         array_agg(coalesce(args, '{}') order by ord) as args, array_agg(queue order by ord) as queues,
-        array_agg(priority order by ord) as priorities, array_agg(run_at order by ord) as run_ats,
+        array_agg(priority_of(priority) order by ord) as priorities, array_agg(run_at order by ord) as run_ats,
         array_agg(extract(epoch from delay)::double precision order by ord) as delays,
         array_agg(max_attempts order by ord) as max_attempts,
         array_agg(extract(epoch from soft_timeout)::double precision order by ord) as soft_timeouts,
@@ -245,8 +252,10 @@ begin
   loop
     if made.outcome not in ('created', 'existing', 'replaced') or p_ids is not null and made.outcome <> 'created' then
       raise exception 'job % of the call was refused: %', made.ord, made.outcome
-        using errcode = case made.outcome when 'conflict' then 'unique_violation' else '22TM1' end,
+        using
+          errcode = case made.outcome when 'conflict' then 'unique_violation' when 'queue_full' then '53TM1' else '22TM1' end,
           hint = case made.outcome
+            when 'queue_full' then format('queue %s has as many jobs waiting as its max_queued allows; try again later', made.queue)
             when 'queue_draining' then format('queue %s takes no new jobs; select resume_queue(%L)', made.queue, made.queue)
             when 'conflict' then format('job %s has its unique key; on_conflict = keep answers that one', made.id)
             when 'execution_id_taken' then 'another job has this execution id; find it in task_ids'

@@ -4,6 +4,8 @@ create or replace function archive(p_job jobs) returns void
 language plpgsql
 set search_path from current
 as $$
+declare
+  ran interval;
 begin
   perform ensure_today();
   p_job.finished_at := clock_timestamp();
@@ -23,11 +25,10 @@ begin
   insert into jobs select (p_job).*;
   -- A workflow is counted by its jobs.
   if p_job.kind <> 'tidemill.workflow' then
-    insert into stats_deltas (queue, kind, outcome, jobs, waited, ran)
+    ran := p_job.finished_at - p_job.started_at;
+    insert into stats_deltas (queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
     values (
-      p_job.queue, p_job.kind, p_job.state::text, 1,
-      coalesce(p_job.started_at - p_job.run_at, '0'),
-      case when p_job.started_at is not null then p_job.finished_at - p_job.started_at else '0' end);
+      p_job.queue, p_job.kind, p_job.state::text, 1, coalesce(p_job.started_at - p_job.run_at, '0'), coalesce(ran, '0'), ran, ran);
   end if;
   delete from waits where job_id = p_job.id;
   if p_job.awaited then
@@ -84,6 +85,7 @@ declare
   cause text;
   noted bigint;
   superseder uuid;
+  ran interval;
 begin
   -- The fence: whoever lost the lease changes nothing.
   select * into j from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
@@ -143,8 +145,9 @@ begin
       coalesce(k.backoff_first, '5 seconds'), coalesce(k.backoff_factor, 2),
       coalesce(k.backoff_max, '1 hour'), coalesce(k.backoff_jitter, 0.2)));
     noted := append_event(j.id, j.attempt, 'retry', jsonb_build_object('run_at', j.run_at));
-    insert into stats_deltas (queue, kind, outcome, jobs, ran)
-    values (j.queue, j.kind, 'retried', 1, clock_timestamp() - j.started_at);
+    ran := clock_timestamp() - j.started_at;
+    insert into stats_deltas (queue, kind, outcome, jobs, ran, ran_least, ran_most)
+    values (j.queue, j.kind, 'retried', 1, ran, ran, ran);
   else
     -- A job that is handed back keeps its place; it was due already.
     if p_outcome <> 'released' then

@@ -14,13 +14,18 @@ begin
     returning *
   ),
   minutes as (
-    insert into stats as s (minute, queue, kind, outcome, jobs, waited, ran)
-    select date_trunc('minute', t.at), t.queue, t.kind, t.outcome, sum(t.jobs), sum(t.waited), sum(t.ran)
+    insert into stats as s (minute, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
+    select date_trunc('minute', t.at), t.queue, t.kind, t.outcome, sum(t.jobs), sum(t.waited), sum(t.ran), min(t.ran_least), max(t.ran_most)
     from taken t
     group by 1, 2, 3, 4
     order by 1, 2, 3, 4
     on conflict (minute, queue, kind, outcome) do update
-    set jobs = s.jobs + excluded.jobs, waited = s.waited + excluded.waited, ran = s.ran + excluded.ran
+    set
+      jobs = s.jobs + excluded.jobs,
+      waited = s.waited + excluded.waited,
+      ran = s.ran + excluded.ran,
+      ran_least = least(s.ran_least, excluded.ran_least),
+      ran_most = greatest(s.ran_most, excluded.ran_most)
   )
   select count(*) into folded from taken;
   return folded;
@@ -38,13 +43,18 @@ as $$
       and minute <> date_trunc('hour', minute)
     returning *
   )
-  insert into stats as s (minute, queue, kind, outcome, jobs, waited, ran)
-  select date_trunc('hour', o.minute), o.queue, o.kind, o.outcome, sum(o.jobs), sum(o.waited), sum(o.ran)
+  insert into stats as s (minute, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
+  select date_trunc('hour', o.minute), o.queue, o.kind, o.outcome, sum(o.jobs), sum(o.waited), sum(o.ran), min(o.ran_least), max(o.ran_most)
   from old o
   group by 1, 2, 3, 4
   order by 1, 2, 3, 4
   on conflict (minute, queue, kind, outcome) do update
-  set jobs = s.jobs + excluded.jobs, waited = s.waited + excluded.waited, ran = s.ran + excluded.ran;
+  set
+    jobs = s.jobs + excluded.jobs,
+    waited = s.waited + excluded.waited,
+    ran = s.ran + excluded.ran,
+    ran_least = least(s.ran_least, excluded.ran_least),
+    ran_most = greatest(s.ran_most, excluded.ran_most);
   delete from stats where minute < now() - interval '2 years';
 $$;
 comment on function prune_stats() is 'Rolls minutes of more than 14 days ago into their hours, and removes hours of more than two years ago.';

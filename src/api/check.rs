@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::problem::{Problem, quoted};
+use crate::job::priority;
 
 /// The longest name of a kind or queue, in bytes.
 const NAME_LIMIT: usize = 63;
@@ -123,13 +124,7 @@ pub fn time(field: &str, text: &str) -> Result<DateTime<Utc>, Problem> {
 pub fn priority(field: &str, value: &Value) -> Result<i16, Problem> {
     let number = match value {
         Value::Number(number) => number.as_i64().and_then(|number| i16::try_from(number).ok()),
-        Value::String(name) => match name.as_str() {
-            "critical" => Some(1),
-            "high" => Some(3),
-            "normal" => Some(5),
-            "low" => Some(7),
-            _ => None,
-        },
+        Value::String(name) => priority::named(name),
         _ => None,
     };
     number.filter(|number| (1..=9).contains(number)).ok_or_else(|| {
@@ -236,17 +231,9 @@ mod tests {
     #[test]
     fn priorities() {
         assert_eq!(priority("/priority", &json!("critical")).unwrap(), 1);
+        assert_eq!(priority("/priority", &json!("HIGH")).unwrap(), 3);
         assert_eq!(priority("/priority", &json!(9)).unwrap(), 9);
-        for bad in [
-            json!(0),
-            json!(10),
-            json!(99),
-            json!(1.5),
-            json!("urgent"),
-            json!("High"),
-            json!([]),
-            json!(1e300),
-        ] {
+        for bad in [json!(0), json!(10), json!(99), json!(1.5), json!("urgent"), json!([]), json!(1e300)] {
             assert!(priority("/priority", &bad).is_err(), "{bad}");
         }
     }

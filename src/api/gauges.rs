@@ -25,6 +25,8 @@ pub struct Look {
     workers: BTreeMap<String, usize>,
     /// Kinds with a breaker, and whether it is open.
     breakers: Vec<(String, bool)>,
+    /// Alert rules, and how many alerts of each fire.
+    alerts: Vec<(String, i64)>,
 }
 
 impl Gauges {
@@ -47,7 +49,8 @@ impl Gauges {
         }
         let kinds = store.kinds().await?.into_iter().filter(|kind| kind.breaker_after.is_some());
         let breakers = kinds.map(|kind| (kind.name, kind.breaker_open_until.is_some())).collect();
-        let look = Arc::new(Look { queues, workers, breakers });
+        let alerts = store.alerts_firing().await?;
+        let look = Arc::new(Look { queues, workers, breakers, alerts });
         *last = Some((Instant::now(), Arc::clone(&look)));
         Ok(look)
     }
@@ -77,6 +80,10 @@ impl Look {
         for (kind, open) in &self.breakers {
             let help = "1 while the kind's jobs are not started because they crash in a loop";
             levels.set("tidemill_breaker_open", help, &[("kind", kind)], f64::from(u8::from(*open)));
+        }
+        for (rule, firing) in &self.alerts {
+            let help = "Alerts of the rule that fire";
+            levels.set("tidemill_alerts_firing", help, &[("rule", rule)], *firing as f64);
         }
         for (state, count) in &self.workers {
             let help = "Workers by state; lost ones stopped sending heartbeats";

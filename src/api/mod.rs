@@ -3,6 +3,7 @@
 
 pub mod access;
 mod after;
+mod alerts;
 mod answer;
 mod artifacts;
 mod audit;
@@ -17,6 +18,7 @@ mod durable;
 pub mod enqueuer;
 pub mod events;
 mod explain;
+mod export;
 mod failure;
 mod failures;
 pub mod frame;

@@ -88,6 +88,19 @@ impl<S: Send + Sync> FromRequestParts<S> for ScheduleName {
     }
 }
 
+/// The name of an alert rule in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for RuleName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = only_part(parts, state, "rule").await?;
+        check::name("rule", text).map(Self)
+    }
+}
+
 /// The name of a kind in a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KindName(pub String);

@@ -24,6 +24,7 @@ use crate::store::limits::LimitDocument;
 use crate::store::queues::QueueDocument;
 
 const MOST_SLOTS: i32 = 10_000;
+const MOST_QUEUED: i32 = 100_000_000;
 const LONGEST_AGEING: Duration = Duration::from_hours(365 * 24);
 
 /// What to change of a queue: a field that is left out stays, null takes the setting away.
@@ -34,6 +35,10 @@ pub(super) struct QueueChange {
     #[serde(default)]
     #[schema(minimum = 0, maximum = 10_000, value_type = Option<i64>)]
     slots: Change<i64>,
+    /// Most of its jobs that wait to run; more are refused with 429. Null: any number.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 100_000_000, value_type = Option<i64>)]
+    max_queued: Change<i64>,
     /// Most of its jobs that run at once over all workers; null: any number.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 1_000_000, value_type = Option<i64>)]
@@ -156,12 +161,15 @@ pub(super) async fn change(
     QueueName(queue): QueueName,
     Body(change): Body<QueueChange>,
 ) -> Result<Json<QueueDocument>, Problem> {
-    let keeps = change.slots.is_kept() && change.max_running.is_kept() && change.rate.is_kept();
+    let bounds = change.slots.is_kept() && change.max_queued.is_kept();
+    let keeps = bounds && change.max_running.is_kept() && change.rate.is_kept();
     if keeps && change.per.is_none() && change.burst.is_none() && change.priority_ageing.is_kept() {
         let problem = Problem::invalid("", "The body changes nothing.");
-        return Err(problem.remedy("Send slots, max_running, rate or priority_ageing; null takes one away."));
+        return Err(problem
+            .remedy("Send slots, max_queued, max_running, rate or priority_ageing; null takes one away."));
     }
     let slots = change.slots.checked(|slots| check::within("/slots", slots, 0, MOST_SLOTS))?;
+    let queued = change.max_queued.checked(|most| check::within("/max_queued", most, 0, MOST_QUEUED))?;
     let most = change.max_running.checked(|most| check::within("/max_running", most, 0, MOST_RUNNING))?;
     let ageing = change
         .priority_ageing
@@ -178,6 +186,9 @@ pub(super) async fn change(
     };
     if !slots.is_kept() {
         state.store.set_slots(&queue, slots.over(None)).await?;
+    }
+    if !queued.is_kept() {
+        state.store.set_max_queued(&queue, queued.over(None)).await?;
     }
     if !most.is_kept() || !rate.is_kept() {
         let name = format!("queue:{queue}");

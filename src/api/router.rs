@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
-    artifacts, audit, batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds, limits,
-    list, metrics, new_job, page, problem, queues, schedules, seeds, stats, verbs, worker, workers,
+    alerts, artifacts, audit, batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds,
+    limits, list, metrics, new_job, page, problem, queues, schedules, seeds, stats, verbs, worker, workers,
     workflows,
 };
 
@@ -30,6 +30,7 @@ use super::{
         (name = "workflows", description = "Jobs that wait for one another."),
         (name = "workers", description = "The processes that run jobs."),
         (name = "stats", description = "What became of jobs, by kind and over time."),
+        (name = "alerts", description = "When somebody shall be told."),
         (name = "kinds", description = "What kinds of jobs are served."),
         (name = "remote workers", description = "Run jobs from any language over HTTP."),
         (name = "hub", description = "Projects of containers, in the shapes of the hub's own callers."),
@@ -67,9 +68,14 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(explain::explain))
         .routes(routes!(explain::doctor))
         .routes(routes!(audit::list))
+        .routes(routes!(alerts::list))
+        .routes(routes!(alerts::rules))
+        .routes(routes!(alerts::show, alerts::set, alerts::drop_rule))
         .routes(routes!(stats::show))
         .routes(routes!(stats::kinds))
         .routes(routes!(stats::trends))
+        .routes(routes!(stats::summary))
+        .routes(routes!(stats::export))
         .routes(routes!(durable::steps))
         .routes(routes!(durable::signals))
         .routes(routes!(durable::signal))

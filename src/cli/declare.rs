@@ -14,6 +14,9 @@ pub(super) async fn limits(store: &Store, config: &Config) -> Result<(), CliErro
         if let Some(limit) = queue.limit() {
             store.set_limit(&format!("queue:{name}"), &limit).await.map_err(failed)?;
         }
+        if let Some(most) = queue.max_queued.and_then(|most| i32::try_from(most).ok()) {
+            store.set_max_queued(name, Some(most)).await.map_err(failed)?;
+        }
         if queue.priority_ageing.is_some() {
             store.set_priority_ageing(name, queue.priority_ageing).await.map_err(failed)?;
         }

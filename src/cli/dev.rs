@@ -16,7 +16,7 @@ use super::http::{self, Routes};
 use super::patience::once_it_answers;
 use super::process::{Process, failed, joined, page_url, store_options};
 use super::vault::folder_url;
-use super::{GlobalArgs, settings, timetable, workforce};
+use super::{GlobalArgs, alerting, settings, timetable, workforce};
 use crate::config::Config;
 use crate::embedded::{self, EmbeddedPostgres};
 use crate::job::new::NewJob;
@@ -92,6 +92,7 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     let mut process = Process::open(options).await?;
     process.declare(config).await?;
     timetable::write(config, &process).await?;
+    let channels = alerting::declare(config, &process).await?;
     let worker = workforce::worker(config, &process)?;
     let pulse = worker.pulse();
     let served =
@@ -104,7 +105,7 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
             return Err(error);
         }
     };
-    process.keep(config);
+    process.keep(config, Some(channels));
     let working = process.work(worker);
     let page = page_url(address);
     write_urls(&args.data_dir, &page, &url)?;

@@ -12,6 +12,7 @@ use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::jobs::tail;
 use super::{GlobalArgs, logging, output};
+use crate::job::priority;
 
 /// What `tidemill enqueue` takes.
 #[derive(Debug, Args)]
@@ -31,7 +32,7 @@ pub(super) struct EnqueueArgs {
     #[arg(long)]
     queue: Option<String>,
     /// 1 (first) to 9, or critical, high, normal, low [default: the kind's]
-    #[arg(long, value_parser = priority)]
+    #[arg(long, value_parser = read_priority)]
     priority: Option<Value>,
     /// Not before now plus this, such as 90s or 2h
     #[arg(long, value_parser = duration, conflicts_with = "run_at")]
@@ -178,13 +179,10 @@ fn pair(text: &str) -> Result<(String, Value), CliError> {
     Ok((name.to_owned(), value))
 }
 
-fn priority(text: &str) -> Result<Value, String> {
-    match text {
-        "critical" | "high" | "normal" | "low" => Ok(json!(text)),
-        digits => match digits.parse::<u8>() {
-            Ok(number @ 1..=9) => Ok(json!(number)),
-            _ => Err("1 (first) to 9, or critical, high, normal, low".into()),
-        },
+fn read_priority(text: &str) -> Result<Value, String> {
+    match priority::named(text).or_else(|| text.parse().ok()) {
+        Some(number @ 1..=9) => Ok(json!(number)),
+        _ => Err("1 (first) to 9, or critical, high, normal, low".into()),
     }
 }
 

@@ -2,6 +2,8 @@
 //! `main` it reads the config; it must hold no rule of the queue itself.
 
 mod agent;
+mod alerting;
+mod alerts;
 mod audit;
 mod client;
 mod declare;
@@ -26,6 +28,7 @@ mod schedules;
 mod serve;
 mod settings;
 mod signals;
+mod stats;
 mod time;
 mod timetable;
 mod vault;
@@ -83,10 +86,14 @@ enum Command {
     Failures(failures::FailuresArgs),
     /// Look at kinds, and let those start again that crashed in a loop
     Kinds(kinds::KindsArgs),
+    /// Look at alerts, set and drop their rules
+    Alerts(alerts::AlertsArgs),
     /// Look what people did
     Audit(audit::AuditArgs),
     /// Look what is wrong with the installation, and what to do
     Doctor(doctor::DoctorArgs),
+    /// Look what became of jobs, or write all numbers to a file
+    Stats(stats::StatsArgs),
     /// Look at queues, pause, resume, drain and purge them
     Queues(queues::QueuesArgs),
     /// Look at limits over all workers, set and drop them
@@ -116,8 +123,10 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Explain(args) => explain::run(args, global).await,
         Command::Failures(args) => failures::run(args, global).await,
         Command::Kinds(args) => kinds::run(args, global).await,
+        Command::Alerts(args) => alerts::run(args, global).await,
         Command::Audit(args) => audit::run(args, global).await,
         Command::Doctor(args) => doctor::run(args, global).await,
+        Command::Stats(args) => stats::run(args, global).await,
         Command::Queues(args) => queues::run(args, global).await,
         Command::Limits(args) => limits::run(args, global).await,
         Command::Schedules(args) => schedules::run(args, global).await,

@@ -16,6 +16,7 @@ use super::vault::vault;
 use crate::config::Config;
 use crate::keeper::{self, KeeperSettings};
 use crate::metrics::Metrics;
+use crate::outgoing::Channels;
 use crate::store::listen::Wakes;
 use crate::store::notify::Notifier;
 use crate::store::{Options, Store};
@@ -89,9 +90,14 @@ impl Process {
         declare::limits(&self.store, config).await
     }
 
-    /// Starts to keep house.
-    pub(super) fn keep(&mut self, config: &Config) {
-        let settings = KeeperSettings { sweep: config.keeper.sweep, retention: config.keeper.retention };
+    /// Starts to keep house; without channels others tell of alerts.
+    pub(super) fn keep(&mut self, config: &Config, channels: Option<Channels>) {
+        let settings = KeeperSettings {
+            sweep: config.keeper.sweep,
+            retention: config.keeper.retention,
+            alerts: config.alerting.every,
+            channels: channels.map(Arc::new),
+        };
         let duties = keeper::run(
             self.store.clone(),
             self.notifier.clone(),

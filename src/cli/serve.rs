@@ -9,7 +9,7 @@ use super::http::{self, Routes};
 use super::patience::once_it_answers;
 use super::process::{Process, database_url, page_url, store_options};
 use super::settings::{DatabaseArgs, listen_flag};
-use super::{GlobalArgs, timetable};
+use super::{GlobalArgs, alerting, timetable};
 use crate::store::migrate::migrate;
 
 /// What `tidemill serve` takes.
@@ -29,9 +29,10 @@ pub(super) async fn run(args: ServeArgs, global: &GlobalArgs) -> Result<(), CliE
     let mut process = Process::open(options).await?;
     process.declare(&config).await?;
     timetable::write(&config, &process).await?;
+    let channels = alerting::declare(&config, &process).await?;
     let (address, serving) =
         http::serve(&process, &config, config.api.listen, Routes::All, Vec::new()).await?;
-    process.keep(&config);
+    process.keep(&config, Some(channels));
     tracing::info!("serving at {}", page_url(address));
     process.shutdown.graceful.cancelled().await;
     serving.stop().await;

@@ -31,7 +31,7 @@ pub(super) async fn run(args: WorkerArgs, global: &GlobalArgs) -> Result<(), Cli
     }
     let mut process = Process::open(store_options(&config, database_url(&config)?)?).await?;
     process.declare(&config).await?;
-    process.keep(&config);
+    process.keep(&config, None);
     let worker = workforce::worker(&config, &process)?;
     let serving = match config.worker.listen {
         Some(listen) => {

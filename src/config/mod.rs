@@ -2,11 +2,13 @@
 //! Must never let a process start with a setting that it does not know or understand.
 
 mod agent;
+mod alerts;
 mod checks;
 mod error;
 mod hub;
 mod json;
 mod kind;
+mod limits;
 mod places;
 mod reference;
 mod schedule;
@@ -24,14 +26,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use agent::{AgentSection, HostPattern};
+pub use alerts::{AlertKeys, AlertingSection};
 pub use error::{ConfigError, Problem};
 pub use hub::{HubSection, ProjectSection, Projects};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
+pub use limits::{LimitSection, QueueSection};
 pub use reference::reference;
 pub use schedule::ScheduleSection;
 pub use settings::{
     ApiSection, BackoffSection, BreakerSection, DatabaseSection, EmbeddedSection, KeeperSection, KindKeys,
-    LimitSection, LogSection, QueueSection, ScheduleKeys, WorkerSection,
+    LogSection, ScheduleKeys, WorkerSection,
 };
 pub use source::Flag;
 pub use types::{
@@ -42,6 +46,7 @@ pub use types::{
 
 pub use vault::{EncryptionSection, RedactionSection, StorageSection};
 
+use crate::job::alert::AlertRule;
 use places::PLACES;
 use section::{Reader, Table};
 
@@ -64,6 +69,8 @@ pub struct Config {
     pub kinds: BTreeMap<String, KindSection>,
     pub schedules: BTreeMap<String, ScheduleSection>,
     pub hub: HubSection,
+    pub alerting: AlertingSection,
+    pub alerts: BTreeMap<String, AlertRule>,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
     /// Where relative paths start: the file's folder, or the working folder.
@@ -175,6 +182,8 @@ impl Config {
             kinds: named(reader, "kinds", |reader, name| kind::read(reader, name, &folder)),
             schedules: named(reader, "schedules", schedule::read),
             hub: reader.section("hub"),
+            alerting: reader.section("alerting"),
+            alerts: named(reader, "alerts", alerts::read),
             file,
             folder,
         };

@@ -1,11 +1,13 @@
 //! All sections of the config, in the order of the manual. Declares no setting itself.
 
 use super::agent::AgentSection;
+use super::alerts::{AlertKeys, AlertingSection};
 use super::hub::{HubSection, ProjectSection};
+use super::limits::{LimitSection, QueueSection};
 use super::section::{Field, Section};
 use super::settings::{
-    ApiSection, DatabaseSection, EmbeddedSection, KeeperSection, KindKeys, LimitSection, LogSection,
-    QueueSection, ScheduleKeys, WorkerSection,
+    ApiSection, DatabaseSection, EmbeddedSection, KeeperSection, KindKeys, LogSection, ScheduleKeys,
+    WorkerSection,
 };
 use super::vault::{EncryptionSection, RedactionSection, StorageSection};
 
@@ -39,6 +41,8 @@ pub(super) const PLACES: &[Place] = &[
     place::<LimitSection>("limits", true),
     place::<KindKeys>("kinds", true),
     place::<ScheduleKeys>("schedules", true),
+    place::<AlertingSection>("alerting", false),
+    place::<AlertKeys>("alerts", true),
     place::<HubSection>("hub", false),
     place::<ProjectSection>("hub.projects", true),
 ];
@@ -70,6 +74,8 @@ mod tests {
         defaults::<LimitSection>();
         defaults::<KindKeys>();
         defaults::<ScheduleKeys>();
+        defaults::<AlertingSection>();
+        defaults::<AlertKeys>();
         defaults::<HubSection>();
         defaults::<ProjectSection>();
     }

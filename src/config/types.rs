@@ -14,6 +14,7 @@ use url::Url;
 use super::json::json;
 use super::value::Setting;
 use crate::job::limit::OnFull;
+use crate::job::priority;
 use crate::vault::Keyring;
 
 /// What a queue or a kind may be called.
@@ -325,13 +326,7 @@ impl Setting for Priority {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let number = match text {
-            "critical" => 1,
-            "high" => 3,
-            "normal" => 5,
-            "low" => 7,
-            digits => digits.parse().ok()?,
-        };
+        let number = priority::named(text).or_else(|| text.parse().ok())?;
         (1..=9).contains(&number).then_some(Self(number))
     }
 

@@ -3,11 +3,13 @@
 
 pub mod after;
 pub mod agent;
+pub mod alert;
 pub mod attempt;
 pub mod document;
 pub mod event;
 pub mod limit;
 pub mod new;
+pub mod priority;
 pub mod schedule;
 pub mod settings;
 pub mod state;

@@ -1,6 +1,7 @@
 //! Keeps house: one duty a file, each on its own timer, each safe to run in any number of processes at
 //! once. Needs no leader, for every duty is idempotent and judged by the database.
 
+mod alerts;
 mod artifacts;
 mod causes;
 mod partitions;
@@ -9,11 +10,13 @@ mod scheduler;
 mod stats;
 mod sweep;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::outgoing::Channels;
 use crate::store::Store;
 use crate::store::listen::Wakes;
 use crate::store::notify::Notifier;
@@ -25,11 +28,20 @@ pub struct KeeperSettings {
     pub sweep: Duration,
     /// How long finished jobs stay, unless their kind says less.
     pub retention: Duration,
+    /// How often alert rules are measured.
+    pub alerts: Duration,
+    /// How those are told who shall know of alerts. Without, this process only measures, and others tell.
+    pub channels: Option<Arc<Channels>>,
 }
 
 impl Default for KeeperSettings {
     fn default() -> Self {
-        Self { sweep: Duration::from_secs(5), retention: Duration::from_hours(30 * 24) }
+        Self {
+            sweep: Duration::from_secs(5),
+            retention: Duration::from_hours(30 * 24),
+            alerts: Duration::from_secs(15),
+            channels: None,
+        }
     }
 }
 
@@ -41,7 +53,9 @@ pub async fn run(
     settings: KeeperSettings,
     stop: CancellationToken,
 ) {
+    let watch = alerts::Watch::new(settings.channels.clone());
     tokio::join!(
+        every(settings.alerts, &stop, || watch.look(&store)),
         every(settings.sweep, &stop, || sweep::sweep(&store, &notifier)),
         every(Duration::from_mins(10), &stop, || partitions::keep(&store, settings.retention)),
         every(Duration::from_secs(30), &stop, || causes::count(&store)),

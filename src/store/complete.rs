@@ -89,9 +89,9 @@ impl Store {
               where g.usage is not null
             ),
             counted as (
-              insert into stats_deltas (queue, kind, outcome, jobs, waited, ran)
-              select g.queue, g.kind, 'completed', count(*), sum(g.started_at - g.run_at), sum(clock_timestamp() - g.started_at)
-              from gone g
+              insert into stats_deltas (queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
+              select g.queue, g.kind, 'completed', count(*), sum(g.started_at - g.run_at), sum(g.ran), min(g.ran), max(g.ran)
+              from (select queue, kind, run_at, started_at, clock_timestamp() - started_at as ran from gone) g
               group by g.queue, g.kind
             )
             insert into jobs (

@@ -27,6 +27,8 @@ pub enum Fate {
     ExecutionIdTaken,
     /// Its queue takes no new jobs.
     QueueDraining,
+    /// As many jobs of its queue wait as may.
+    QueueFull,
     /// Nothing serves its kind and `strict_kinds` is on.
     UnknownKind,
     /// Its kind is one of Tidemill's own.
@@ -44,6 +46,7 @@ impl Fate {
             "replaced" => Self::Replaced,
             "conflict" => Self::Conflict,
             "queue_draining" => Self::QueueDraining,
+            "queue_full" => Self::QueueFull,
             "unknown_kind" => Self::UnknownKind,
             "reserved_kind" => Self::ReservedKind,
             "unknown_parent" => Self::UnknownParent,
@@ -221,7 +224,7 @@ pub async fn enqueue_apart(
 /// that of the job that has its unique key.
 ///
 /// # Errors
-/// When the database fails or refuses the job (a draining queue, a taken execution id, a unique key that
+/// When the database fails or refuses the job (a draining or full queue, a taken execution id, a unique key that
 /// another job has and `OnConflict::Reject`).
 pub async fn enqueue_in(executor: impl PgExecutor<'_>, schema: &str, job: &NewJob) -> Result<Uuid> {
     let schema = schema.replace('"', "\"\"");

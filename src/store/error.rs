@@ -72,6 +72,12 @@ impl Error {
         (postgres.code() == "22TM1").then(|| (postgres.message(), postgres.hint()))
     }
 
+    /// True when a queue has as many jobs waiting as may; see [`crate::store::room::enqueue_when_room`].
+    #[must_use]
+    pub fn is_queue_full(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("53TM1"))
+    }
+
     /// True when a value in the statement is to blame, so that other rows may go through without it.
     #[must_use]
     pub fn blames_a_value(&self) -> bool {

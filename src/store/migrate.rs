@@ -22,6 +22,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/audit.sql"),
     include_str!("../../migrations/functions/unique.sql"),
     include_str!("../../migrations/functions/limits.sql"),
+    include_str!("../../migrations/functions/room.sql"),
     include_str!("../../migrations/functions/failures.sql"),
     include_str!("../../migrations/functions/turns.sql"),
     include_str!("../../migrations/functions/enqueue.sql"),
@@ -42,6 +43,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/artifacts.sql"),
     include_str!("../../migrations/functions/schedules.sql"),
     include_str!("../../migrations/functions/doctor.sql"),
+    include_str!("../../migrations/functions/alerts.sql"),
 ];
 const VIEWS: &str = include_str!("../../migrations/views.sql");
 const GRANTS: &str = include_str!("../../migrations/grants.sql");

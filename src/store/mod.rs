@@ -3,6 +3,7 @@
 
 pub mod actor;
 pub mod admit;
+pub mod alerts;
 pub mod artifacts;
 pub mod attempts;
 pub mod audit;
@@ -43,6 +44,7 @@ pub mod remote_worker;
 pub mod report;
 pub mod resolve;
 pub mod retry;
+pub mod room;
 pub mod schedules;
 mod session;
 pub mod settle;

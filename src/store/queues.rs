@@ -23,6 +23,8 @@ pub struct QueueDocument {
     pub draining_at: Option<DateTime<Utc>>,
     /// Slots of each worker, if somebody set them here.
     pub slots: Option<i32>,
+    /// Most of its jobs that wait to run; more are refused.
+    pub max_queued: Option<i32>,
     /// Most of its jobs that run at once over all workers.
     pub max_running: Option<i32>,
     /// Most of its jobs that start in each period, over all workers.
@@ -59,6 +61,7 @@ impl Store {
               paused_by,
               draining_at,
               slots,
+              max_queued,
               max_running,
               rate,
               extract(epoch from rate_period)::double precision as per_seconds,
@@ -119,6 +122,19 @@ impl Store {
     pub async fn set_slots(&self, queue: &str, slots: Option<i32>) -> Result<()> {
         let mut acting = self.acting().await?;
         sqlx::query!("select set_slots($1, $2)", queue, slots as Option<i32>).execute(acting.line()).await?;
+        acting.commit().await?;
+        Ok(())
+    }
+
+    /// Bounds how many of its jobs may wait to run; `None`: any number.
+    ///
+    /// # Errors
+    /// When the database fails or refuses the number.
+    pub async fn set_max_queued(&self, queue: &str, most: Option<i32>) -> Result<()> {
+        let mut acting = self.acting().await?;
+        sqlx::query!("select set_max_queued($1, $2)", queue, most as Option<i32>)
+            .execute(acting.line())
+            .await?;
         acting.commit().await?;
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Stats: what was counted, by kind and over time. Reads counters alone, never jobs.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -23,8 +25,18 @@ pub struct Counts {
     pub cancelled: i64,
     /// Attempts that failed and are tried again.
     pub retried: i64,
+    /// Attempts that ended: completed, failed and retried.
+    pub executions: i64,
+    /// The share of them that completed; null if there are none.
+    pub success_rate: Option<f64>,
+    /// The share of them that failed; null if there are none.
+    pub error_rate: Option<f64>,
     /// How long a completed attempt ran, on average.
     pub average_run_seconds: Option<f64>,
+    /// How long the shortest completed attempt ran.
+    pub least_run_seconds: Option<f64>,
+    /// How long the longest completed attempt ran.
+    pub most_run_seconds: Option<f64>,
     /// How long it had been due before, on average.
     pub average_wait_seconds: Option<f64>,
 }
@@ -48,9 +60,43 @@ pub struct Point {
     pub counts: Counts,
 }
 
+/// The counts of a kind's jobs of a queue in a minute or an hour.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ExportRow {
+    /// When it began.
+    #[serde(serialize_with = "micros")]
+    pub at: DateTime<Utc>,
+    /// The queue.
+    pub queue: String,
+    /// The kind.
+    pub kind: String,
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+/// Which counters.
+#[derive(Debug, Clone, Copy)]
+pub struct Window<'a> {
+    /// Those of the last so much time, by the database's clock; to the minute.
+    pub last: Duration,
+    /// Only of this kind.
+    pub kind: Option<&'a str>,
+    /// Only of this queue.
+    pub queue: Option<&'a str>,
+}
+
+impl Window<'_> {
+    /// All jobs of the last so much time.
+    #[must_use]
+    pub fn of(last: Duration) -> Self {
+        Self { last, kind: None, queue: None }
+    }
+}
+
 /// A row of sums, as all queries here have it.
 struct Row {
     kind: Option<String>,
+    queue: Option<String>,
     at: Option<DateTime<Utc>>,
     enqueued: Option<i64>,
     completed: Option<i64>,
@@ -59,6 +105,8 @@ struct Row {
     retried: Option<i64>,
     ran_seconds: Option<f64>,
     waited_seconds: Option<f64>,
+    least_seconds: Option<f64>,
+    most_seconds: Option<f64>,
 }
 
 impl From<&Row> for Counts {
@@ -66,7 +114,14 @@ impl From<&Row> for Counts {
     fn from(row: &Row) -> Self {
         let completed = row.completed.unwrap_or(0);
         let average = |sum: Option<f64>| sum.filter(|_| completed > 0).map(|sum| sum / completed as f64);
+        let executions = completed + row.failed.unwrap_or(0) + row.retried.unwrap_or(0);
+        let success_rate = (executions > 0).then(|| completed as f64 / executions as f64);
         Self {
+            executions,
+            success_rate,
+            error_rate: success_rate.map(|rate| 1.0 - rate),
+            least_run_seconds: row.least_seconds,
+            most_run_seconds: row.most_seconds,
             enqueued: row.enqueued.unwrap_or(0),
             completed,
             failed: row.failed.unwrap_or(0),
@@ -78,90 +133,103 @@ impl From<&Row> for Counts {
     }
 }
 
-/// Sums of counters; what to group by is the caller's.
+/// Sums of counters of a window; what to group by is the caller's.
 macro_rules! sums {
-    ($kind:literal, $at:literal, $rest:literal $(, $argument:expr)*) => {
+    ($store:expr, $window:expr, $kind:literal, $queue:literal, $at:literal, $rest:literal $(, $argument:expr)*) => {
         sqlx::query_as!(
             Row,
-            "select " + $kind + " as kind, " + $at + r#" as at,
+            "select " + $kind + " as kind, " + $queue + " as queue, " + $at + r#" as at,
               sum(jobs) filter (where outcome = 'enqueued')::bigint as enqueued,
               sum(jobs) filter (where outcome = 'completed')::bigint as completed,
               sum(jobs) filter (where outcome = 'failed')::bigint as failed,
               sum(jobs) filter (where outcome = 'cancelled')::bigint as cancelled,
               sum(jobs) filter (where outcome = 'retried')::bigint as retried,
               extract(epoch from sum(ran) filter (where outcome = 'completed'))::double precision as ran_seconds,
-              extract(epoch from sum(waited) filter (where outcome = 'completed'))::double precision as waited_seconds
+              extract(epoch from sum(waited) filter (where outcome = 'completed'))::double precision as waited_seconds,
+              extract(epoch from min(ran_least) filter (where outcome = 'completed'))::double precision as least_seconds,
+              extract(epoch from max(ran_most) filter (where outcome = 'completed'))::double precision as most_seconds
             from counters
-            "# + $rest
+            where minute > now() - make_interval(secs => $1)
+              and ($2::text is null or kind = $2)
+              and ($3::text is null or queue = $3)
+            "# + $rest,
+            $window.last.as_secs_f64(),
+            $window.kind,
+            $window.queue
             $(, $argument)*
         )
+        .fetch_all($store.pool())
+        .await
     };
 }
 
 impl Store {
-    /// What became of all jobs in the last hours.
+    /// What became of all jobs of a window.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn counts(&self, hours: i32) -> Result<Counts> {
-        let row = sums!(
-            "null::text",
-            "null::timestamptz",
-            "where minute > now() - make_interval(hours => $1)",
-            hours
-        )
-        .fetch_one(self.pool())
-        .await?;
-        Ok(Counts::from(&row))
+    pub async fn counts(&self, window: &Window<'_>) -> Result<Counts> {
+        let rows = sums!(self, window, "null::text", "null::text", "null::timestamptz", "")?;
+        Ok(rows.first().map(Counts::from).unwrap_or_default())
     }
 
-    /// What became of the jobs of each kind in the last hours, busiest first.
+    /// What became of the jobs of each kind in a window, busiest first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn kind_counts(&self, hours: i32) -> Result<Vec<KindCounts>> {
+    pub async fn kind_counts(&self, window: &Window<'_>) -> Result<Vec<KindCounts>> {
         let rows = sums!(
+            self,
+            window,
             "kind",
+            "null::text",
             "null::timestamptz",
-            "where minute > now() - make_interval(hours => $1) group by kind order by sum(jobs) desc, kind limit 1000",
-            hours
-        )
-        .fetch_all(self.pool())
-        .await?;
+            "group by kind order by sum(jobs) desc, kind limit 1000"
+        )?;
         let kinds = rows
             .iter()
             .map(|row| KindCounts { kind: row.kind.clone().unwrap_or_default(), counts: Counts::from(row) });
         Ok(kinds.collect())
     }
 
-    /// What became of jobs in each minute or hour (`unit`) of the last hours.
+    /// What became of jobs in each minute or hour (`unit`) of a window.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn trend(
-        &self,
-        unit: &str,
-        hours: i32,
-        kind: Option<&str>,
-        queue: Option<&str>,
-    ) -> Result<Vec<Point>> {
+    pub async fn trend(&self, unit: &str, window: &Window<'_>) -> Result<Vec<Point>> {
         let rows = sums!(
+            self,
+            window,
             "null::text",
-            "date_trunc($1, minute)",
-            "where minute > now() - make_interval(hours => $2)
-              and ($3::text is null or kind = $3)
-              and ($4::text is null or queue = $4)
-            group by 2
-            order by 2",
-            unit,
-            hours,
-            kind,
-            queue
-        )
-        .fetch_all(self.pool())
-        .await?;
+            "null::text",
+            "date_trunc($4, minute)",
+            "group by 3 order by 3",
+            unit
+        )?;
         let points = rows.iter().filter_map(|row| Some(Point { at: row.at?, counts: Counts::from(row) }));
         Ok(points.collect())
+    }
+
+    /// What became of jobs in each minute or hour (`unit`) of a window, by queue and kind; at most `most` rows.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn export_counts(&self, unit: &str, window: &Window<'_>, most: i64) -> Result<Vec<ExportRow>> {
+        let rows = sums!(
+            self,
+            window,
+            "kind",
+            "queue",
+            "date_trunc($4, minute)",
+            "group by 3, 2, 1 order by 3, 2, 1 limit $5",
+            unit,
+            most
+        )?;
+        let rows = rows.iter().filter_map(|row| {
+            let (queue, kind) = (row.queue.clone()?, row.kind.clone()?);
+            Some(ExportRow { at: row.at?, queue, kind, counts: Counts::from(row) })
+        });
+        Ok(rows.collect())
     }
 
     /// Adds all that was counted to its minutes.

@@ -27,6 +27,10 @@ pub struct WorkerRow {
     pub running: i32,
     pub shedding: bool,
     pub lease_ttl_seconds: f64,
+    /// What its process has in memory, if known.
+    pub memory_bytes: Option<i64>,
+    /// Processor time of its process, if known.
+    pub cpu_seconds: Option<f64>,
 }
 
 /// A worker as people see it.
@@ -52,6 +56,10 @@ pub struct WorkerDocument {
     pub running: i64,
     /// Whether it stores less progress, because an old transaction keeps dead rows in the database; `doctor` tells which.
     pub shedding: bool,
+    /// What its process had in memory at its last heartbeat; null of remote workers.
+    pub memory_bytes: Option<i64>,
+    /// Processor time that its process used since its start; null of remote workers.
+    pub cpu_seconds: Option<f64>,
     /// When it started.
     #[serde(serialize_with = "micros")]
     pub started_at: DateTime<Utc>,
@@ -68,9 +76,10 @@ impl Store {
     pub async fn see_worker(&self, worker: &WorkerRow) -> Result<bool> {
         Ok(sqlx::query_scalar!(
             r#"
-            insert into workers as w (id, name, host, pid, version, state, queues, kinds, running, lease_ttl, clock_skew, shedding)
+            insert into workers as w (
+              id, name, host, pid, version, state, queues, kinds, running, lease_ttl, clock_skew, shedding, memory_bytes, cpu_seconds)
             values (
-              $1, $2, $3, $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11::timestamptz - clock_timestamp(), $12)
+              $1, $2, $3, $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11::timestamptz - clock_timestamp(), $12, $13, $14)
             on conflict (id) do update
             set
               state = excluded.state,
@@ -79,6 +88,8 @@ impl Store {
               running = excluded.running,
               clock_skew = excluded.clock_skew,
               shedding = excluded.shedding,
+              memory_bytes = excluded.memory_bytes,
+              cpu_seconds = excluded.cpu_seconds,
               seen_at = clock_timestamp()
             returning drain_requested_at is not null as "drain!"
             "#,
@@ -94,6 +105,8 @@ impl Store {
             worker.lease_ttl_seconds,
             Utc::now(),
             worker.shedding,
+            worker.memory_bytes,
+            worker.cpu_seconds,
         )
         .fetch_one(self.pool())
         .await?)
@@ -167,6 +180,8 @@ impl Store {
               w.kinds,
               (select count(*) from running r where r.worker_id = w.id) as "running!",
               w.shedding,
+              w.memory_bytes,
+              w.cpu_seconds,
               w.started_at,
               w.seen_at
             from workers w

@@ -1,6 +1,8 @@
 //! What a handler may do with other jobs: enqueue children, once for each name however often the attempt
 //! is repeated, and wait for their ends without holding a slot.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -11,11 +13,14 @@ use crate::job::new::NewJob;
 use crate::job::workflow::Workflow;
 use crate::store::spawn::Ended;
 
+/// How long a job is put off whose child a full queue did not take.
+const FULL_FOR: Duration = Duration::from_secs(1);
+
 impl Context {
     /// Enqueues a job of this job's. The same name gives the same job, also in a later attempt.
     ///
     /// # Errors
-    /// When the database fails or refuses the job, or the lease is lost: end the attempt with it.
+    /// When the database fails or refuses the job, its queue is full (a snooze), or the lease is lost: end the attempt with it.
     pub async fn spawn(&self, name: &str, job: &NewJob) -> Result<Uuid, JobError> {
         let mut job = job.clone();
         self.store()?.seal_args(&mut job)?;
@@ -47,7 +52,10 @@ impl Context {
     }
 
     async fn spawn_child(&self, name: &str, wish: Value, is_workflow: bool) -> Result<Uuid, JobError> {
-        let child = self.store()?.spawn_child(self.lease(), name, &wish, is_workflow).await?;
-        child.ok_or_else(JobError::lost)
+        match self.store()?.spawn_child(self.lease(), name, &wish, is_workflow).await {
+            // It waits for room without a slot, and goes on where it was.
+            Err(error) if error.is_queue_full() => Err(JobError::snooze(FULL_FOR)),
+            child => child?.ok_or_else(JobError::lost),
+        }
     }
 }

@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Shared;
 use super::identity::host_name;
 use super::leases::boot_time;
 use super::retry::jittered;
+use super::{Shared, usage};
 use crate::job::attempt::StopReason;
 use crate::store::Result;
 use crate::store::heartbeat::Held;
@@ -159,6 +159,8 @@ pub(super) async fn introduce(shared: &Shared, state: &'static str) -> Result<bo
             running: i32::try_from(shared.leases.len()).unwrap_or(i32::MAX),
             shedding: shared.shedding.load(Ordering::Relaxed),
             lease_ttl_seconds: shared.settings.lease_ttl.as_secs_f64(),
+            memory_bytes: usage::memory_bytes(),
+            cpu_seconds: usage::cpu_seconds(),
         })
         .await
 }

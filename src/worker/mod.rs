@@ -22,6 +22,7 @@ mod retry;
 mod shedding;
 mod steps;
 pub mod testing;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "browser")]
 mod agent;
+mod alerts;
 mod api;
 mod audit;
 mod cancel;
@@ -13,6 +14,7 @@ mod delete;
 mod doctor;
 mod durable;
 mod enqueue;
+mod example;
 mod expiry;
 mod explain;
 mod extend;
@@ -32,6 +34,7 @@ mod queues;
 mod report;
 mod retry;
 mod roles;
+mod room;
 mod scenarios;
 mod schedules;
 mod schema;

@@ -50,7 +50,12 @@ async fn counts_are_those_of_the_jobs_though_workers_die() {
     };
     for times in [50, 150] {
         let mill = MortalMill::start(&db, build);
-        wait_for("some run", || async { (begun.load(Ordering::SeqCst) >= times).then_some(()) }).await;
+        wait_for("some run", || async {
+            // The one before may have died with all of them claimed.
+            db.sweep().await.unwrap();
+            (begun.load(Ordering::SeqCst) >= times).then_some(())
+        })
+        .await;
         mill.kill();
     }
     let mill = build(&db.store).start();
@@ -134,6 +139,87 @@ async fn the_numbers_are_shown() {
         }
         assert_eq!(server.get("/api/v1/stats/trends?kind=b").await.expect(200)["items"], json!([]));
         server.get("/api/v1/stats/kinds?hours=0").await.problem(422, "invalid-request");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rates_extremes_and_the_system_are_summed_up_and_exported() {
+    on_a_server(|server| async move {
+        for (kind, outcome, seconds) in [
+            ("a", "completed", 2),
+            ("a", "completed", 6),
+            ("a", "retried", 9),
+            ("b", "failed", 1),
+            ("a", "completed", 1),
+        ] {
+            server
+                .sql(&format!(
+                    "insert into stats_deltas (queue, kind, outcome, jobs, ran, ran_least, ran_most)
+                     values ('q', '{kind}', '{outcome}', 1, '{seconds} s', '{seconds} s', '{seconds} s')"
+                ))
+                .await;
+            server.store.fold_stats().await.unwrap();
+        }
+        let summary = server.get("/api/v1/stats/summary?since=1h").await.expect(200);
+        assert_eq!((&summary["executions"], &summary["success_rate"]), (&json!(5), &json!(0.6)));
+        assert!((summary["executions_per_minute"].as_f64().unwrap() - 5.0 / 60.0).abs() < 1e-9);
+        let a = &summary["kinds"][0];
+        let of = |key: &str| a[key].as_f64().unwrap();
+        assert_eq!((of("success_rate"), of("error_rate"), of("average_run_seconds")), (0.75, 0.25, 3.0));
+        assert_eq!((of("least_run_seconds"), of("most_run_seconds")), (1.0, 6.0));
+        let trend = server.get("/api/v1/stats/trends?kind=a&hours=24").await.expect(200);
+        assert_eq!(trend["items"][0]["success_rate"], 0.75);
+        let export = server.get("/api/v1/stats/export?format=json&since=24h").await.expect(200);
+        assert_eq!(
+            (&export[0]["kind"], &export[1]["kind"], &export[0]["queue"]),
+            (&json!("a"), &json!("b"), &json!("q"))
+        );
+        let csv = server.get("/api/v1/stats/export?format=csv&kind=a").await;
+        assert_eq!(csv.headers["content-type"], "text/csv; charset=utf-8");
+        let text = csv.body.as_str().unwrap().to_owned();
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].starts_with("at,queue,kind,enqueued,completed") && lines.len() == 2, "{text}");
+        assert!(lines[1].contains(",q,a,0,3,0,0,1,4,0.75,0.25,3"), "{text}");
+        let ago = (chrono::Utc::now() - chrono::TimeDelta::minutes(10))
+            .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        let recent = server.get(&format!("/api/v1/stats/export?since={ago}")).await.expect(200);
+        assert_eq!(recent.as_array().unwrap().len(), 2);
+        for query in ["since=0s", "since=2999-01-01T00:00:00Z", "since=soon", "format=xml", "since=4000days"]
+        {
+            server.get(&format!("/api/v1/stats/export?{query}")).await.problem(422, "invalid-request");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_system_s_numbers_are_those_of_its_workers() {
+    on_a_server(|server| async move {
+        let idle = server.get("/api/v1/stats").await.expect(200);
+        assert_eq!((&idle["system"]["workers"], &idle["system"]["utilisation"]), (&json!(0), &json!(null)));
+        let mill = Mill::builder(&server.store)
+            .slots(4)
+            .handler("k", |context: Context| async move {
+                context.stopped().await;
+                ok(None)
+            })
+            .start();
+        for _ in 0..6 {
+            server.enqueue(json!({"kind": "k"})).await;
+        }
+        let system = wait_for("all slots are taken", || async {
+            let system = server.get("/api/v1/stats").await.expect(200)["system"].clone();
+            (system["active"] == 4 && system["memory_bytes"].as_i64().unwrap() > 0).then_some(system)
+        })
+        .await;
+        assert_eq!(
+            (&system["queued"], &system["slots"], &system["utilisation"]),
+            (&json!(2), &json!(4), &json!(1.0))
+        );
+        assert!(system["cpu_seconds"].as_f64().unwrap() > 0.0);
+        mill.shutdown.immediate.cancel();
+        mill.stop().await;
     })
     .await;
 }

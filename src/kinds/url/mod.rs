@@ -2,25 +2,22 @@
 //! answer as the result. Only the URL that the config names is ever called; redirects are not
 //! followed, and addresses inside one's own network are refused unless the config allows them.
 
-pub(super) mod address;
 mod answer;
-mod signature;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use serde_json::json;
 use url::Url;
 
-use self::address::{AddressRefused, PublicResolver};
 use self::answer::Answer;
-use self::signature::Key;
-pub use self::signature::KeyError;
+use crate::outgoing;
+pub use crate::outgoing::KeyError;
+use crate::outgoing::address::{self, AddressRefused};
+use crate::outgoing::signature::{self, Key};
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 
@@ -133,7 +130,8 @@ impl UrlKind {
         let key = spec.secret.as_deref().map(Key::parse).transpose();
         let key = key.map_err(|source| UrlSpecError::Secret { host: host(), source })?;
         let headers = headers(&spec.headers)?;
-        let client = client(&spec).map_err(UrlSpecError::Client)?;
+        let client =
+            outgoing::client(spec.allow_private, spec.connect_timeout).map_err(UrlSpecError::Client)?;
         Ok(Self { spec, key, headers, client })
     }
 
@@ -187,19 +185,6 @@ impl DynHandler for UrlKind {
             }
         })
     }
-}
-
-fn client(spec: &UrlSpec) -> reqwest::Result<Client> {
-    // An error means that somebody has chosen a provider already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder()
-        .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
-        .redirect(Policy::none())
-        // A proxy would resolve the name for itself.
-        .no_proxy()
-        .connect_timeout(spec.connect_timeout);
-    let client = if spec.allow_private { client } else { client.dns_resolver(Arc::new(PublicResolver)) };
-    client.build()
 }
 
 fn headers(configured: &BTreeMap<String, String>) -> Result<HeaderMap, UrlSpecError> {

@@ -1,4 +1,4 @@
-//! Which addresses a URL kind may connect to. Judged inside the resolver that the connection
+//! Which addresses may be called unless the config allows all. Judged inside the resolver that the connection
 //! itself uses, so that a name cannot be checked as one address and called as another.
 
 use std::error::Error;
@@ -12,7 +12,7 @@ use url::{Host, Url};
 /// An address, or a name that has no other ones, is not to be called.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not a public address and is not called")]
-pub(in crate::kinds) struct AddressRefused(String);
+pub(crate) struct AddressRefused(String);
 
 /// From the registries of special-purpose addresses (IANA), with multicast and the future.
 static REFUSED_V4: LazyLock<Vec<Ipv4Net>> = LazyLock::new(|| {
@@ -50,7 +50,7 @@ fn networks<N: std::str::FromStr<Err: std::fmt::Debug>>(texts: &[&str]) -> Vec<N
 }
 
 /// True if `address` is one of the public internet.
-pub(in crate::kinds) fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) if in_any(&NAT64, address) => is_public_v4(embedded_v4(address)),
@@ -73,7 +73,7 @@ fn embedded_v4(address: Ipv6Addr) -> Ipv4Addr {
 
 /// A URL with an address instead of a name never meets the resolver. Its many spellings (octal,
 /// hexadecimal, one number) have become one when the URL was parsed.
-pub(in crate::kinds) fn refused_literal(url: &Url) -> Option<AddressRefused> {
+pub(crate) fn refused_literal(url: &Url) -> Option<AddressRefused> {
     let address = match url.host()? {
         Host::Ipv4(address) => IpAddr::V4(address),
         Host::Ipv6(address) => IpAddr::V6(address),
@@ -83,7 +83,7 @@ pub(in crate::kinds) fn refused_literal(url: &Url) -> Option<AddressRefused> {
 }
 
 /// The refusal that made a call fail, if one did.
-pub(in crate::kinds) fn refusal_behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a AddressRefused> {
+pub(crate) fn refusal_behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a AddressRefused> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(refused) = error.downcast_ref() {
@@ -96,7 +96,7 @@ pub(in crate::kinds) fn refusal_behind<'a>(error: &'a (dyn Error + 'static)) -> 
 
 /// The system's resolver without any address that is not public.
 #[derive(Debug)]
-pub(in crate::kinds) struct PublicResolver;
+pub(crate) struct PublicResolver;
 
 impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 const BASE64_PREFIX: &str = "whsec_";
 
 /// The key that calls are signed with.
-pub(super) struct Key(Vec<u8>);
+pub(crate) struct Key(Vec<u8>);
 
 /// Why a secret cannot be used as a key.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ impl fmt::Debug for Key {
 
 impl Key {
     /// Reads `whsec_` and base64, or takes the text's own bytes.
-    pub(super) fn parse(secret: &str) -> Result<Self, KeyError> {
+    pub(crate) fn parse(secret: &str) -> Result<Self, KeyError> {
         let key = match secret.strip_prefix(BASE64_PREFIX) {
             Some(encoded) => STANDARD.decode(encoded)?,
             None => secret.as_bytes().to_vec(),
@@ -51,8 +51,8 @@ impl Key {
 }
 
 /// The three headers of a call; without a key it has no signature.
-pub(super) fn headers(key: Option<&Key>, lease_id: Uuid, now: DateTime<Utc>, body: &str) -> HeaderMap {
-    let (id, timestamp) = (lease_id.to_string(), now.timestamp());
+pub(crate) fn headers(key: Option<&Key>, id: Uuid, now: DateTime<Utc>, body: &str) -> HeaderMap {
+    let (id, timestamp) = (id.to_string(), now.timestamp());
     let signature = key.map(|key| key.sign(&id, timestamp, body));
     let headers = [
         ("webhook-id", Some(id)),

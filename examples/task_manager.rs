@@ -1,0 +1,390 @@
+//! A background task manager in one process: an embedded Postgres, a worker, and whatever else a deployment on
+//! many machines has, with the same code. Runs through what it can do, checks each result, and ends.
+//!
+//! `cargo run --example task_manager`
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tidemill::config::{Config, Sources};
+use tidemill::embedded::{EmbeddedPostgres, Settings};
+use tidemill::job::priority;
+use tidemill::job::schedule::Times;
+use tidemill::keeper::{self, KeeperSettings};
+use tidemill::outgoing::{ChannelSettings, Channels};
+use tidemill::store::enqueue::{Fate, enqueue};
+use tidemill::store::migrate::migrate;
+use tidemill::store::notify::Notifier;
+use tidemill::store::schedules::NewSchedule;
+use tidemill::store::stats::Window;
+use tidemill::{
+    Context, Handler, JobError, NewJob, Options, Shutdown, Store, Worker, WorkerSettings, Workflow,
+    enqueue_in, enqueue_when_room,
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+const SETTINGS: &str = r#"
+worker: { slots: 4, shutdown_timeout: 1s }
+queues:
+  bursts: { slots: 0, max_queued: 2 }
+alerting: { every: 200ms, allow_private: true, secret: "a secret of both sides" }
+alerts:
+  errors: { condition: error_rate, kind: unreliable, above: 0.1, over: 15m, hold: 0s }
+"#;
+
+/// Adds two numbers.
+struct Calculation;
+
+#[derive(Deserialize)]
+struct Pair {
+    x: f64,
+    y: f64,
+}
+
+impl Handler for Calculation {
+    const KIND: &'static str = "calculation";
+    type Args = Pair;
+    type Output = f64;
+
+    async fn run(&self, _: Context, pair: Pair) -> Result<f64, JobError> {
+        Ok(pair.x + pair.y)
+    }
+}
+
+/// Works at the third attempt.
+struct Unreliable;
+
+impl Handler for Unreliable {
+    const KIND: &'static str = "unreliable";
+    type Args = Value;
+    type Output = i32;
+
+    async fn run(&self, context: Context, _: Value) -> Result<i32, JobError> {
+        match context.attempt().attempt {
+            attempt @ 1..3 => {
+                let delay = Duration::from_millis(50);
+                Err(JobError::retry_after(delay, format!("attempt {attempt} found nobody")).class("away"))
+            }
+            attempt => Ok(attempt),
+        }
+    }
+}
+
+/// Goes on until somebody stops it.
+struct Endless;
+
+impl Handler for Endless {
+    const KIND: &'static str = "endless";
+    type Args = Value;
+    type Output = ();
+
+    async fn run(&self, context: Context, _: Value) -> Result<(), JobError> {
+        context.progress(1.0, "on the way").await;
+        let reason = context.stopped().await;
+        Err(JobError::retry(format!("stopped: {reason}")))
+    }
+}
+
+/// One phase of a request to an orchestrator.
+struct Phase;
+
+impl Handler for Phase {
+    const KIND: &'static str = "phase";
+    type Args = Value;
+    type Output = Value;
+
+    async fn run(&self, context: Context, args: Value) -> Result<Value, JobError> {
+        context.progress(50.0, args["does"].as_str().unwrap_or_default()).await;
+        Ok(json!({ "did": args["does"], "on": args["before"]["did"] }))
+    }
+}
+
+/// What all steps share.
+struct Manager {
+    store: Store,
+    calls: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Manager {
+    async fn submit(&self, job: NewJob) -> Outcome<Uuid> {
+        Ok(enqueue_in(self.store.pool(), &self.store.options().schema, &job).await?)
+    }
+
+    async fn status(&self, id: Uuid) -> Outcome<String> {
+        Ok(self.store.find_job(id).await?.ok_or("no such job")?.status)
+    }
+
+    /// Waits for a status; answers the result.
+    async fn until(&self, id: Uuid, status: &str) -> Outcome<Option<Value>> {
+        for _ in 0..3_000 {
+            let job = self.store.find_job(id).await?.ok_or("no such job")?;
+            if job.status == status {
+                return Ok(job.result);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Err(format!("job {id} is {} and not {status}", self.status(id).await?).into())
+    }
+}
+
+/// A job of a kind with args.
+fn job(kind: &str, args: Value) -> NewJob {
+    NewJob::new(kind, if let Value::Object(args) = args { args } else { Map::new() })
+}
+
+fn check(what: &str, holds: bool) -> Outcome {
+    println!("{} {what}", if holds { "ok  " } else { "FAIL" });
+    if holds { Ok(()) } else { Err(format!("{what}: that is not so").into()) }
+}
+
+/// Name, priority, retries, timeout; status, result, cancel.
+async fn submits(manager: &Manager) -> Outcome {
+    let wish = NewJob {
+        execution_id: Some("sum of the day".into()),
+        priority: Some(priority::HIGH),
+        max_attempts: Some(4),
+        hard_timeout: Some(Duration::from_secs(30)),
+        ..job("calculation", json!({"x": 10, "y": 20}))
+    };
+    let id = manager.submit(wish).await?;
+    check(
+        "a task is submitted and gives its result",
+        manager.until(id, "completed").await? == Some(json!(30.0)),
+    )?;
+    let named = manager.store.job_id_of("sum of the day").await?;
+    check("it is found by its name", named == Some(id))?;
+    let retried = manager.submit(NewJob { max_attempts: Some(4), ..job("unreliable", json!({})) }).await?;
+    check("a task that fails is retried", manager.until(retried, "completed").await? == Some(json!(3)))?;
+    let endless = manager.submit(job("endless", json!({}))).await?;
+    manager.until(endless, "running").await?;
+    manager.store.cancel(endless, Some("enough"), "demo").await?;
+    manager.until(endless, "cancelled").await?;
+    check("a running task is cancelled", manager.status(endless).await? == "cancelled")
+}
+
+/// Once at a time, and at an interval.
+async fn schedules(manager: &Manager) -> Outcome {
+    let run_at = Some(chrono::Utc::now() + chrono::TimeDelta::milliseconds(700));
+    let once = manager.submit(NewJob { run_at, ..job("calculation", json!({"x": 5, "y": 10})) }).await?;
+    check("a task waits for its time", manager.status(once).await? == "scheduled")?;
+    let often = NewSchedule {
+        name: "often".into(),
+        times: Times {
+            cron: None,
+            every: Some(chrono::TimeDelta::seconds(1)),
+            at: None,
+            timezone: "UTC".into(),
+        },
+        job: json!({"kind": "calculation", "args": {"x": 15, "y": 25}, "tags": ["often"]}),
+        missed: "one".into(),
+        missed_limit: 10,
+        overlap: "allow".into(),
+        jitter_seconds: 0.0,
+        paused_by: None,
+    };
+    manager.store.put_schedule(&often, "api").await?;
+    check("and runs then", manager.until(once, "completed").await? == Some(json!(15.0)))?;
+    let fired = |slots: &[tidemill::store::schedules::SlotDocument]| {
+        slots.iter().filter_map(|slot| slot.job_id).collect::<Vec<_>>()
+    };
+    let jobs = loop {
+        let jobs = fired(&manager.store.schedule_slots("often", 10).await?);
+        if jobs.len() >= 2 {
+            break jobs;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let mut sums = Vec::new();
+    for id in &jobs {
+        sums.push(manager.until(*id, "completed").await?);
+    }
+    check("a schedule runs its task again and again", sums.iter().all(|sum| *sum == Some(json!(40.0))))?;
+    check("and is deleted", manager.store.delete_schedule("often").await?)
+}
+
+/// A queue that takes two.
+async fn bounds(manager: &Manager) -> Outcome {
+    let burst = || NewJob { queue: Some("bursts".into()), ..job("calculation", json!({"x": 0, "y": 0})) };
+    let made = enqueue(manager.store.pool(), &[burst(), burst(), burst()], false).await?;
+    let fates: Vec<_> = made.iter().map(|made| made.fate.clone()).collect();
+    check(
+        "a bounded queue refuses what is too much",
+        fates == [Fate::Created, Fate::Created, Fate::QueueFull],
+    )?;
+    let store = manager.store.clone();
+    let blocked = tokio::spawn(async move { enqueue_when_room(&store, &burst()).await });
+    manager.store.cancel(made[0].id, None, "demo").await?;
+    let id = blocked.await??;
+    check("or the caller waits for room", manager.status(id).await? == "available")
+}
+
+/// The phases of a request, each with its own status.
+async fn orchestrates(manager: &Manager) -> Outcome {
+    let phase = |does: &str| job("phase", json!({"does": does}));
+    let request = Workflow::new("Develop a web API with authentication")
+        .job("plan", phase("plan"))
+        .job("design", phase("design"))
+        .after_as("plan", "before")
+        .job("code", phase("code"))
+        .after_as("design", "before")
+        .job("tests", phase("tests"))
+        .after_as("design", "before")
+        .job("deploy", phase("deploy"))
+        .after_as("code", "before")
+        .after("tests");
+    let id = manager.store.create_workflow(&request).await?;
+    let phases = manager.store.workflow_members(id).await?;
+    let names: Vec<_> = phases.iter().map(|phase| phase.name.as_str()).collect();
+    check("a request has its phases at once", names == ["plan", "design", "code", "tests", "deploy"])?;
+    manager.until(id, "completed").await?;
+    let phases = manager.store.workflow_members(id).await?;
+    check("each with a status of its own", phases.iter().all(|phase| phase.status == "completed"))?;
+    let deployed = manager.store.find_job(phases[4].id).await?.and_then(|job| job.result);
+    check("and hands on its result", deployed == Some(json!({"did": "deploy", "on": "code"})))
+}
+
+/// Metrics of tasks and of the system, and an alert that calls back.
+async fn monitors(manager: &Manager) -> Outcome {
+    let hour = Window::of(Duration::from_hours(1));
+    let kinds = manager.store.kind_counts(&hour).await?;
+    let unreliable = kinds.iter().find(|kind| kind.kind == "unreliable").ok_or("nothing was counted")?;
+    let counts = &unreliable.counts;
+    check(
+        "attempts are counted by kind",
+        (counts.executions, counts.completed, counts.retried) == (3, 1, 2),
+    )?;
+    let all = manager.store.counts(&hour).await?;
+    check(
+        "and summed up over a window",
+        all.executions > 10 && all.most_run_seconds >= all.least_run_seconds,
+    )?;
+    let trend = manager.store.trend("minute", &Window { kind: Some("calculation"), ..hour }).await?;
+    check("and shown over time", !trend.is_empty())?;
+    let export = serde_json::to_string(&manager.store.export_counts("hour", &hour, 1_000).await?)?;
+    check("and exported", export.contains("\"kind\":\"phase\""))?;
+    let workers = manager.store.workers().await?;
+    check("the workers are seen", workers.iter().any(|worker| worker.state == "running"))?;
+    for _ in 0..1_000 {
+        if !manager.calls.lock().map_err(|_| "a receiver broke")?.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let calls = manager.calls.lock().map_err(|_| "a receiver broke")?.clone();
+    let said = calls.iter().map(|call| (&call["type"], &call["alert"]["subject"])).collect::<Vec<_>>();
+    check("an alert calls back, once", said == [(&json!("alert.fired"), &json!("kind:unreliable"))])
+}
+
+/// YAML in the working folder, and the environment over it.
+fn configure(folder: &Path, hook: &str) -> Outcome<Config> {
+    std::fs::write(folder.join("tidemill.yaml"), SETTINGS)?;
+    let environment = vec![
+        ("TIDEMILL_ALERTS__ERRORS__WEBHOOK".to_owned(), hook.to_owned()),
+        ("TIDEMILL_WORKER__NAME".to_owned(), "demo".to_owned()),
+    ];
+    let sources = Sources { folder: folder.to_owned(), file: None, environment, flags: Vec::new() };
+    let config = Config::load(&sources)?;
+    check("the settings are found and understood", config.worker.name.as_deref() == Some("demo"))?;
+    Ok(config)
+}
+
+/// Somebody who wants to hear of alerts; answers its address.
+async fn receiver(calls: Arc<Mutex<Vec<Value>>>) -> Outcome<String> {
+    async fn keep(State(calls): State<Arc<Mutex<Vec<Value>>>>, Json(call): Json<Value>) {
+        if let Ok(mut calls) = calls.lock() {
+            calls.push(call);
+        }
+    }
+    let app = Router::new().route("/", post(keep)).with_state(calls);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    Ok(format!("http://{address}/"))
+}
+
+/// Starts everything on a database, goes through all steps, and shuts down.
+async fn manage(config: &Config, url: &str, calls: Arc<Mutex<Vec<Value>>>) -> Outcome {
+    let options = Options::new(url);
+    migrate(&options).await?;
+    let store = Store::connect(options)?;
+    for (name, queue) in &config.queues {
+        store.set_max_queued(name, queue.max_queued.map(u32::cast_signed)).await?;
+    }
+    for (name, rule) in &config.alerts {
+        store.set_alert(name, rule, true).await?;
+    }
+    let helpers = CancellationToken::new();
+    let channels = Channels::new(&ChannelSettings {
+        secret: config.alerting.secret.as_ref().map(|secret| secret.0.clone()),
+        allow_private: config.alerting.allow_private,
+        ..ChannelSettings::default()
+    })?;
+    let duties = KeeperSettings {
+        alerts: config.alerting.every,
+        channels: Some(Arc::new(channels)),
+        ..KeeperSettings::default()
+    };
+    let wakes = store.listen(helpers.clone());
+    let keeping = keeper::run(store.clone(), Notifier::default(), wakes, duties, helpers.clone());
+    let keeping = tokio::spawn(keeping);
+    let shutdown = Shutdown::default();
+    let worker = Worker::builder(store.clone())
+        .settings(WorkerSettings {
+            name: config.worker.name.clone().unwrap_or_default(),
+            queues: vec![("default".into(), config.slots_of("default") as usize)],
+            shutdown_timeout: config.worker.shutdown_timeout,
+            ..WorkerSettings::default()
+        })
+        .handler(Calculation)
+        .handler(Unreliable)
+        .handler(Endless)
+        .handler(Phase)
+        .build();
+    let working = tokio::spawn(worker.run(shutdown.clone()));
+
+    let manager = Manager { store, calls };
+    submits(&manager).await?;
+    schedules(&manager).await?;
+    bounds(&manager).await?;
+    orchestrates(&manager).await?;
+    monitors(&manager).await?;
+
+    let endless = manager.submit(job("endless", json!({}))).await?;
+    manager.until(endless, "running").await?;
+    shutdown.graceful.cancel();
+    tokio::time::timeout(Duration::from_secs(10), working).await???;
+    check("the worker ends within its deadline", true)?;
+    let kept = manager.status(endless).await?;
+    check("and what it did not finish waits for the next one", kept == "available" || kept == "retrying")?;
+    helpers.cancel();
+    keeping.await?;
+    Ok(())
+}
+
+/// Runs the demo.
+///
+/// # Errors
+/// The first thing that was not as it should be.
+pub async fn run() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let config = configure(folder.path(), &receiver(calls.clone()).await?)?;
+    let postgres = EmbeddedPostgres::start(Settings::new(folder.path().join("data"))).await?;
+    let managed = manage(&config, postgres.url(), calls).await;
+    postgres.stop().await?;
+    managed
+}
+
+#[tokio::main]
+async fn main() -> Outcome {
+    run().await
+}

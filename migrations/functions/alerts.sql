@@ -1,0 +1,300 @@
+-- Alerts: rules are measured by whoever keeps house, one process at a time. An alert fires once and is resolved
+-- once; whom to tell is written in the same transaction, so that a crash loses nothing.
+
+create or replace function measure_attempts(p_rule alert_rules) returns table (subject text, value double precision, message text)
+language plpgsql
+stable
+set search_path from current
+as $$
+#variable_conflict use_column
+begin
+  -- Not of the language SQL: the view is made after the functions.
+  return query
+  select
+    'kind:' || c.kind,
+    c.measured,
+    case p_rule.condition
+      when 'error_rate' then format('%s of %s attempts of kind %s failed', c.failed, c.executions, c.kind)
+      else format('jobs of kind %s ran %s s on average', c.kind, round(c.measured::numeric, 3))
+    end
+  from (
+    select
+      kind,
+      sum(jobs) filter (where outcome in ('completed', 'failed', 'retried')) as executions,
+      coalesce(sum(jobs) filter (where outcome in ('failed', 'retried')), 0) as failed,
+      case p_rule.condition
+        when 'error_rate' then
+          (coalesce(sum(jobs) filter (where outcome in ('failed', 'retried')), 0)
+            / nullif(sum(jobs) filter (where outcome in ('completed', 'failed', 'retried')), 0))::double precision
+        else
+          (extract(epoch from sum(ran) filter (where outcome = 'completed'))
+            / nullif(sum(jobs) filter (where outcome = 'completed'), 0))::double precision
+      end as measured
+    from counters
+    where minute >= date_trunc('minute', clock_timestamp() - p_rule.over)
+      and (p_rule.kind is null or kind = p_rule.kind)
+      and (p_rule.queue is null or queue = p_rule.queue)
+    group by kind
+  ) c
+  where c.executions >= p_rule.at_least
+    and c.measured > p_rule.above;
+end
+$$;
+comment on function measure_attempts(alert_rules) is 'Which kinds fail too often or run too long on average, by the counters of the rule''s window.';
+
+create or replace function measure_database(p_condition text, p_latency_seconds double precision) returns double precision
+language sql
+volatile
+set search_path from current
+as $$
+  select case p_condition
+    when 'database_latency' then p_latency_seconds
+    when 'database_size' then pg_database_size(current_database())::double precision
+    else (select extract(epoch from clock_timestamp() - min(h.since))::double precision from horizon_holders() h)
+  end
+$$;
+comment on function measure_database(text, double precision) is 'Seconds of the last answer, bytes of the database, or seconds of the oldest transaction that keeps dead rows; null if unknown or none.';
+
+create or replace function breaches(p_rule alert_rules, p_latency_seconds double precision)
+returns table (subject text, value double precision, message text)
+language plpgsql
+set search_path from current
+as $$
+#variable_conflict use_column
+declare
+  measured double precision;
+begin
+  case
+    when p_rule.condition in ('error_rate', 'average_time') then
+      return query select * from measure_attempts(p_rule);
+    when p_rule.condition = 'queue_depth' then
+      return query
+      select 'queue:' || q.queue, d.depth::double precision, format('%s jobs of queue %s wait', d.depth, q.queue)
+      from queue_stats q
+      cross join lateral (select q.due_at_most_10000 + q.waiting_at_most_10000 as depth) d
+      where (p_rule.queue is null or q.queue = p_rule.queue)
+        and d.depth > p_rule.above;
+    when p_rule.condition = 'no_worker' then
+      select count(*) into measured
+      from worker_status w
+      where w.state = 'running'
+        and (p_rule.queue is null or w.queues ? p_rule.queue);
+      if measured <= p_rule.above then
+        return query select
+          coalesce('queue:' || p_rule.queue, 'workers'), measured,
+          format('%s workers are there%s', measured, coalesce(' for queue ' || p_rule.queue, ''));
+      end if;
+    when p_rule.condition = 'stuck_jobs' then
+      select count(*) into measured
+      from stuck_jobs s
+      where (p_rule.kind is null or s.kind = p_rule.kind)
+        and (p_rule.queue is null or s.queue = p_rule.queue);
+      if measured > p_rule.above then
+        return query select 'jobs', measured, format('%s running jobs give no sign of life', measured);
+      end if;
+    else
+      measured := measure_database(p_rule.condition, p_latency_seconds);
+      if measured > p_rule.above then
+        return query select 'database', measured, case p_rule.condition
+          when 'database_latency' then format('the database took %s s to answer', round(measured::numeric, 3))
+          when 'database_size' then format('the database has %s', pg_size_pretty(measured::bigint))
+          else format('a transaction of %s s keeps dead rows in the database', round(measured::numeric))
+        end;
+      end if;
+  end case;
+end
+$$;
+comment on function breaches(alert_rules, double precision) is 'What is too much by a rule at this moment: what it is about, what was measured, and that in words.';
+
+create or replace function tell_of_alerts(p_alerts uuid[], p_event text) returns void
+language sql
+set search_path from current
+as $$
+  insert into alert_notices (id, alert_id, event, channel, target)
+  select new_job_id(), a.id, p_event, t.channel, t.target
+  from alerts a
+  left join alert_rules r on r.name = a.rule
+  cross join lateral (
+    select 'log' as channel, '' as target
+    union all
+    select 'webhook', r.webhook where r.webhook is not null
+    union all
+    select 'email', address from unnest(r.email) as e (address)
+  ) t
+  where a.id = any(p_alerts)
+  on conflict do nothing
+$$;
+comment on function tell_of_alerts(uuid[], text) is 'Writes whom to tell that alerts fired or are resolved; each is written once.';
+
+create or replace function evaluate_alert(p_rule alert_rules, p_latency_seconds double precision) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+  moment timestamptz := clock_timestamp();
+  found_subjects text[];
+  changed uuid[];
+begin
+  with found as materialized (
+    select b.* from breaches(p_rule, p_latency_seconds) b
+  ),
+  seen as (
+    insert into alerts (id, rule, subject, value, above, message, since)
+    select new_job_id(), p_rule.name, f.subject, f.value, p_rule.above, f.message,
+      -- Who waited so long for the database knows since when it is slow.
+      moment - case when p_rule.condition = 'database_latency' then make_interval(secs => f.value) else '0' end
+    from found f
+    on conflict (rule, subject) where resolved_at is null do update
+    set value = excluded.value, above = excluded.above, message = excluded.message, clear_since = null
+  )
+  select coalesce(array_agg(f.subject), '{}') into found_subjects from found f;
+  -- What passed before it fired was nothing.
+  delete from alerts
+  where rule = p_rule.name and fired_at is null and subject <> all(found_subjects);
+  update alerts
+  set clear_since = coalesce(clear_since, moment)
+  where rule = p_rule.name and resolved_at is null and subject <> all(found_subjects);
+  with fired as (
+    update alerts
+    set fired_at = moment
+    where rule = p_rule.name and fired_at is null and since <= moment - p_rule.hold
+    returning id
+  )
+  select array_agg(id) into changed from fired;
+  perform tell_of_alerts(changed, 'fired');
+  with resolved as (
+    update alerts
+    set resolved_at = moment
+    where rule = p_rule.name and resolved_at is null and clear_since <= moment - p_rule.hold
+    returning id
+  )
+  select array_agg(id) into changed from resolved;
+  perform tell_of_alerts(changed, 'resolved');
+end
+$$;
+comment on function evaluate_alert(alert_rules, double precision) is 'Measures a rule: opens, fires and resolves its alerts, each only when it held for so long as the rule says.';
+
+create or replace function evaluate_alerts(p_latency_seconds double precision default null) returns boolean
+language plpgsql
+set search_path from current
+as $$
+declare
+  r alert_rules;
+begin
+  if not pg_try_advisory_xact_lock(hashtext('tidemill alerts'), hashtext(current_schema())) then
+    return false;
+  end if;
+  for r in select * from alert_rules order by name loop
+    begin
+      perform evaluate_alert(r, p_latency_seconds);
+    exception when others then
+      -- One rule that cannot be measured never stops the rest.
+      raise warning 'alert rule % could not be measured: %', r.name, sqlerrm;
+    end;
+  end loop;
+  delete from alerts where resolved_at < now() - interval '90 days';
+  return true;
+end
+$$;
+comment on function evaluate_alerts(double precision) is 'Measures all rules; false if another process does so at this moment. Takes how long the database took to answer the caller, in seconds.';
+
+create or replace function take_notices(p_limit integer default 20)
+returns table (id uuid, event text, channel text, target text, attempts integer, alert jsonb)
+language sql
+set search_path from current
+as $$
+  with due as materialized (
+    select n.id
+    from alert_notices n
+    where n.sent_at is null
+      and n.due_at <= clock_timestamp()
+      and n.attempts < 20
+    order by n.due_at
+    limit p_limit
+    for update skip locked
+  ),
+  taken as (
+    update alert_notices n
+    -- Nobody else takes it while it is being sent; if the sender dies, or the receiver is away, it comes again.
+    set due_at = clock_timestamp() + least(interval '30 seconds' * (2 ^ n.attempts), interval '1 hour'), attempts = n.attempts + 1
+    from due d
+    where n.id = d.id
+    returning n.*
+  )
+  select
+    t.id, t.event, t.channel, t.target, t.attempts,
+    jsonb_build_object(
+      'id', a.id, 'rule', a.rule, 'subject', a.subject, 'value', a.value, 'above', a.above, 'message', a.message,
+      'since', a.since, 'fired_at', a.fired_at, 'resolved_at', a.resolved_at)
+  from taken t
+  join alerts a on a.id = t.alert_id
+  order by t.id
+$$;
+comment on function take_notices(integer) is 'Takes notices that are due, to send them now: each is whoever takes it for 30 s, and then comes again unless notice_sent says that it was told. After 20 tries it is given up.';
+
+create or replace function notice_sent(p_notice uuid, p_error text) returns void
+language sql
+set search_path from current
+as $$
+  update alert_notices
+  set sent_at = case when p_error is null then clock_timestamp() end, error = p_error
+  where id = p_notice
+$$;
+comment on function notice_sent(uuid, text) is 'Ticks a notice off, or notes why it could not be sent.';
+
+create or replace function set_alert(
+  name text, condition text, above double precision default 0, kind text default null, queue text default null,
+  at_least integer default 1, over interval default '15 minutes', hold interval default '1 minute',
+  webhook text default null, email text[] default '{}', from_config boolean default false
+)
+returns void
+language sql
+set search_path from current
+as $$
+  insert into alert_rules as r (name, condition, above, kind, queue, at_least, over, hold, webhook, email, from_config)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, '{}'), $11)
+  on conflict (name) do update
+  set
+    condition = excluded.condition, above = excluded.above, kind = excluded.kind, queue = excluded.queue,
+    at_least = excluded.at_least, over = excluded.over, hold = excluded.hold, webhook = excluded.webhook,
+    email = excluded.email, from_config = excluded.from_config, updated_at = now()
+  where to_jsonb(r) - 'updated_at' <> to_jsonb(excluded) - 'updated_at'
+$$;
+comment on function set_alert(text, text, double precision, text, text, integer, interval, interval, text, text[], boolean)
+  is 'Makes or replaces an alert rule: select set_alert(''errors'', ''error_rate'', above => 0.1, over => ''1 hour'', email => array[''ops@example.org'']).';
+
+create or replace function drop_alert(p_name text) returns boolean
+language plpgsql
+set search_path from current
+as $$
+declare
+  closed uuid[];
+begin
+  -- Nobody measures it meanwhile, or opens another alert of it.
+  perform pg_advisory_xact_lock(hashtext('tidemill alerts'), hashtext(current_schema()));
+  delete from alerts where rule = p_name and fired_at is null;
+  with resolved as (
+    update alerts set resolved_at = clock_timestamp() where rule = p_name and resolved_at is null returning id
+  )
+  select array_agg(id) into closed from resolved;
+  perform tell_of_alerts(closed, 'resolved');
+  delete from alert_rules where name = p_name;
+  return found;
+end
+$$;
+comment on function drop_alert(text) is 'Removes an alert rule and resolves what it fired; false if there is none of that name.';
+
+create or replace function keep_config_alerts(p_names text[]) returns setof text
+language sql
+set search_path from current
+as $$
+  with gone as materialized (
+    select r.name from alert_rules r where r.from_config and r.name <> all(p_names)
+  )
+  select g.name from gone g where drop_alert(g.name)
+$$;
+comment on function keep_config_alerts(text[]) is 'Removes the rules of the config that it no longer has; answers their names.';
+
+create or replace trigger alert_rules_audited after insert or update or delete on alert_rules
+for each row execute function audit_change('alert', 'name', 'updated_at');
+comment on trigger alert_rules_audited on alert_rules is 'Rules are made and dropped by people.';

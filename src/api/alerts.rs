@@ -1,0 +1,173 @@
+//! Alerts: what the rules found, and the rules. Measuring and telling is the keeper's; nothing here
+//! decides whether one fires.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::answer::Page;
+use super::check;
+use super::json::Body;
+use super::json::query::Params;
+use super::path::RuleName;
+use super::problem::{Case, Problem, ProblemDocument};
+use super::request::DurationInput;
+use super::state::ApiState;
+use crate::job::alert::{AlertRule, Condition};
+use crate::store::alerts::{AlertDocument, AlertRuleDocument};
+
+const LONGEST_WINDOW: Duration = Duration::from_hours(14 * 24);
+const SHORTEST_WINDOW: Duration = Duration::from_mins(1);
+const LONGEST_HOLD: Duration = Duration::from_hours(24);
+const MOST_ITEMS: i32 = 1000;
+const TEXT_CHARACTERS: usize = 2000;
+const MOST_ADDRESSES: usize = 50;
+
+/// Which alerts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AlertsQuery {
+    /// Only those that are not resolved.
+    open: Option<bool>,
+    /// Only those of this rule.
+    rule: Option<String>,
+    /// How many at most, 1 to 1,000; by default 100.
+    limit: Option<i64>,
+}
+
+/// What a rule measures, when it is too much, and who is told.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"condition": "error_rate", "above": 0.1, "over": "1h", "email": ["ops@example.org"]}))]
+pub(super) struct RuleRequest {
+    /// What is measured.
+    condition: Condition,
+    /// It is too much above this: a share (`error_rate`), seconds, jobs or bytes; of `no_worker` so many
+    /// workers are too few. By default 0.
+    #[serde(default)]
+    above: f64,
+    /// Only jobs of this kind; by default each kind by itself.
+    kind: Option<String>,
+    /// Only this queue; by default all.
+    queue: Option<String>,
+    /// Fewer attempts in the window say nothing; by default 1.
+    #[schema(minimum = 1)]
+    at_least: Option<i64>,
+    /// The window of `error_rate` and `average_time`, a minute to 14 days; by default 15 minutes.
+    #[schema(value_type = Option<DurationInput>)]
+    over: Option<Value>,
+    /// It fires when it was too much for so long, and is resolved when it was not for so long; by default a minute.
+    #[schema(value_type = Option<DurationInput>)]
+    hold: Option<Value>,
+    /// Called with POST when it fires and when it is resolved.
+    webhook: Option<String>,
+    /// Who is written to then.
+    #[serde(default)]
+    email: Vec<String>,
+}
+
+impl RuleRequest {
+    fn checked(self) -> Result<AlertRule, Problem> {
+        let usual = AlertRule::new(self.condition, self.above);
+        let over = self.over.map(|over| check::duration("/over", &over, LONGEST_WINDOW)).transpose()?;
+        if over.is_some_and(|over| over < SHORTEST_WINDOW) {
+            return Err(Problem::invalid("/over", "The window is shorter than a minute.")
+                .remedy("Attempts are counted by the minute: use at least 1m."));
+        }
+        if self.email.len() > MOST_ADDRESSES {
+            return Err(Problem::invalid("/email", "Those are more than 50 addresses."));
+        }
+        let rule = AlertRule {
+            kind: self.kind.map(|kind| check::name("/kind", kind)).transpose()?,
+            queue: self.queue.map(|queue| check::name("/queue", queue)).transpose()?,
+            at_least: check::within("/at_least", self.at_least.unwrap_or(1), 1, 1_000_000_000)?,
+            over: over.unwrap_or(usual.over),
+            hold: self.hold.map_or(Ok(usual.hold), |hold| check::duration("/hold", &hold, LONGEST_HOLD))?,
+            webhook: self.webhook.map(|url| check::text("/webhook", url, TEXT_CHARACTERS)).transpose()?,
+            email: self.email,
+            ..usual
+        };
+        match rule.misfit() {
+            Some((field, why)) => Err(Problem::invalid(format!("/{field}"), format!("It {why}."))),
+            None => Ok(rule),
+        }
+    }
+}
+
+/// List alerts
+///
+/// What the rules found, newest first; kept 90 days.
+#[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts", params(AlertsQuery),
+    responses((status = 200, description = "The alerts", body = Page<AlertDocument>)))]
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Params(query): Params<AlertsQuery>,
+) -> Result<Json<Page<AlertDocument>>, Problem> {
+    let limit = check::within("limit", query.limit.unwrap_or(100), 1, MOST_ITEMS)?;
+    let rule = query.rule.map(|rule| check::name("rule", rule)).transpose()?;
+    let open = query.open.unwrap_or(false);
+    Ok(Page::whole(state.store.alerts(open, rule.as_deref(), i64::from(limit)).await?))
+}
+
+/// List alert rules
+#[utoipa::path(get, path = "/api/v1/alert-rules", tag = "alerts",
+    responses((status = 200, description = "The rules, by name", body = Page<AlertRuleDocument>)))]
+pub(super) async fn rules(State(state): State<ApiState>) -> Result<Json<Page<AlertRuleDocument>>, Problem> {
+    Ok(Page::whole(state.store.alert_rules(None).await?))
+}
+
+/// Look at an alert rule
+#[utoipa::path(get, path = "/api/v1/alert-rules/{rule}", tag = "alerts",
+    params(("rule" = String, Path, description = "Its name")),
+    responses(
+        (status = 200, description = "The rule", body = AlertRuleDocument),
+        (status = 404, description = "There is none of that name", body = ProblemDocument, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn show(
+    State(state): State<ApiState>,
+    RuleName(name): RuleName,
+) -> Result<Json<AlertRuleDocument>, Problem> {
+    state.store.alert_rules(Some(&name)).await?.pop().map(Json).ok_or_else(|| unknown(&name))
+}
+
+/// Set an alert rule
+///
+/// What was set before is replaced.
+#[utoipa::path(put, path = "/api/v1/alert-rules/{rule}", tag = "alerts", request_body = RuleRequest,
+    params(("rule" = String, Path, description = "Its name")),
+    responses((status = 200, description = "The rule", body = AlertRuleDocument)))]
+pub(super) async fn set(
+    State(state): State<ApiState>,
+    RuleName(name): RuleName,
+    Body(request): Body<RuleRequest>,
+) -> Result<Json<AlertRuleDocument>, Problem> {
+    state.store.set_alert(&name, &request.checked()?, false).await?;
+    show(State(state), RuleName(name)).await
+}
+
+/// Drop an alert rule
+///
+/// What it fired is resolved, and who was told of it is told of that.
+#[utoipa::path(delete, path = "/api/v1/alert-rules/{rule}", tag = "alerts",
+    params(("rule" = String, Path, description = "Its name")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 404, description = "There is none of that name", body = ProblemDocument, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn drop_rule(
+    State(state): State<ApiState>,
+    RuleName(name): RuleName,
+) -> Result<StatusCode, Problem> {
+    if state.store.drop_alert(&name).await? { Ok(StatusCode::NO_CONTENT) } else { Err(unknown(&name)) }
+}
+
+fn unknown(name: &str) -> Problem {
+    Problem::new(Case::NotFound, format!("There is no alert rule {name}."))
+        .remedy("Check the name; GET /api/v1/alert-rules lists them all.")
+}

@@ -1,0 +1,161 @@
+//! `tidemill alerts`: what the rules found; lists them, and lists, sets and drops the rules.
+
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde_json::{Map, Value};
+
+use super::client::{Client, ServerArgs};
+use super::error::CliError;
+use super::output::{self, cell};
+use super::time::relative;
+use super::{GlobalArgs, logging};
+
+/// What `tidemill alerts` takes.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct AlertsArgs {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List alerts, newest first (the default)
+    List {
+        /// Only those that are not resolved
+        #[arg(long)]
+        open: bool,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// List the rules
+    Rules(ServerArgs),
+    /// Set a rule; what was set before is replaced
+    Set(Box<SetArgs>),
+    /// Drop a rule, and resolve what it fired
+    Drop {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+struct SetArgs {
+    /// The rule's name
+    name: String,
+    /// What is measured: `error_rate`, `average_time`, `queue_depth`, `no_worker`, `stuck_jobs`, `database_latency`, `database_size` or
+    /// `database_horizon`
+    condition: String,
+    /// It is too much above this: a share, seconds, jobs or bytes
+    #[arg(long, value_name = "N", default_value_t = 0.0)]
+    above: f64,
+    /// Only jobs of this kind
+    #[arg(long)]
+    kind: Option<String>,
+    /// Only this queue
+    #[arg(long)]
+    queue: Option<String>,
+    /// Fewer attempts in the window say nothing
+    #[arg(long, value_name = "N")]
+    at_least: Option<u32>,
+    /// The window of rates and averages, such as 1h [default: 15m]
+    #[arg(long, value_name = "TIME")]
+    over: Option<String>,
+    /// How long it must be too much before it fires [default: 1m]
+    #[arg(long, value_name = "TIME")]
+    hold: Option<String>,
+    /// What is called when it fires and when it is resolved
+    #[arg(long, value_name = "URL")]
+    webhook: Option<String>,
+    /// Who is written to then; repeatable
+    #[arg(long, value_name = "ADDRESS")]
+    email: Vec<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn run(args: AlertsArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    logging::start_quiet(global);
+    match args.verb.unwrap_or(Verb::List { open: false, server: args.server }) {
+        Verb::List { open, server } => list(open, &server).await,
+        Verb::Rules(server) => rules(&server).await,
+        Verb::Set(set) => change(&set).await,
+        Verb::Drop { name, server } => {
+            let client = Client::new(&server)?;
+            client.ask(client.request(Method::DELETE, &["alert-rules", &name])).await?;
+            output::line(&format!("alert rule {name} is gone"))
+        }
+    }
+}
+
+async fn list(open: bool, server: &ServerArgs) -> Result<(), CliError> {
+    let answer = Client::new(server)?.get(&["alerts"], &[("open", open.to_string())]).await?;
+    if server.json {
+        return output::line(&answer.text);
+    }
+    let alerts = answer.json["items"].as_array().cloned().unwrap_or_default();
+    let row = |alert: &Value| {
+        vec![
+            cell(&alert["state"]),
+            cell(&alert["rule"]),
+            cell(&alert["subject"]),
+            cell(&alert["message"]),
+            relative(&alert["since"]),
+            cell(&alert["untold"]),
+        ]
+    };
+    output::table(
+        &["STATE", "RULE", "SUBJECT", "MESSAGE", "SINCE", "UNTOLD"],
+        alerts.iter().map(row).collect(),
+    )
+}
+
+async fn rules(server: &ServerArgs) -> Result<(), CliError> {
+    let answer = Client::new(server)?.get(&["alert-rules"], &[]).await?;
+    if server.json {
+        return output::line(&answer.text);
+    }
+    let rules = answer.json["items"].as_array().cloned().unwrap_or_default();
+    let row = |rule: &Value| {
+        vec![
+            cell(&rule["name"]),
+            cell(&rule["condition"]),
+            cell(&rule["above"]),
+            cell(&rule["kind"]),
+            cell(&rule["queue"]),
+            cell(&rule["over_seconds"]),
+            cell(&rule["hold_seconds"]),
+            cell(&rule["webhook"]),
+        ]
+    };
+    output::table(
+        &["NAME", "CONDITION", "ABOVE", "KIND", "QUEUE", "OVER (S)", "HOLD (S)", "WEBHOOK"],
+        rules.iter().map(row).collect(),
+    )
+}
+
+async fn change(set: &SetArgs) -> Result<(), CliError> {
+    let fields: [(&str, Option<Value>); 9] = [
+        ("condition", Some(set.condition.clone().into())),
+        ("above", Some(set.above.into())),
+        ("kind", set.kind.clone().map(Value::from)),
+        ("queue", set.queue.clone().map(Value::from)),
+        ("at_least", set.at_least.map(Value::from)),
+        ("over", set.over.clone().map(Value::from)),
+        ("hold", set.hold.clone().map(Value::from)),
+        ("webhook", set.webhook.clone().map(Value::from)),
+        ("email", Some(set.email.clone().into())),
+    ];
+    let body: Map<String, Value> =
+        fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    let client = Client::new(&set.server)?;
+    let answer = client.ask(client.request(Method::PUT, &["alert-rules", &set.name]).json(&body)).await?;
+    if set.server.json {
+        return output::line(&answer.text);
+    }
+    output::line(&format!("alert rule {} is set", set.name))
+}

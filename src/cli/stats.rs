@@ -1,0 +1,65 @@
+//! `tidemill stats`: what became of jobs, by kind; or all numbers as a file.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::client::{Client, ServerArgs};
+use super::error::CliError;
+use super::output::{self, cell};
+use super::{GlobalArgs, logging};
+
+/// What `tidemill stats` takes.
+#[derive(Debug, Args)]
+pub(super) struct StatsArgs {
+    /// How far back: a duration such as 1h, or a time [default: 1h; of an export 24h]
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Write all numbers over time, by queue and kind
+    #[arg(long, value_name = "FORMAT", value_parser = ["csv", "json"])]
+    export: Option<String>,
+    /// Only of jobs of this kind, in an export
+    #[arg(long, requires = "export")]
+    kind: Option<String>,
+    /// Only of jobs of this queue, in an export
+    #[arg(long, requires = "export")]
+    queue: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn run(args: StatsArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    logging::start_quiet(global);
+    let client = Client::new(&args.server)?;
+    let route = if args.export.is_some() { "export" } else { "summary" };
+    let filters =
+        [("since", args.since), ("format", args.export), ("kind", args.kind), ("queue", args.queue)];
+    let query: Vec<_> = filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let answer = client.get(&["stats", route], &query).await?;
+    if args.server.json || route == "export" {
+        return output::line(answer.text.trim_end());
+    }
+    let kinds = answer.json["kinds"].as_array().cloned().unwrap_or_default();
+    let mut rows: Vec<_> = kinds.iter().map(|kind| row(&cell(&kind["kind"]), kind)).collect();
+    rows.push(row("all", &answer.json));
+    output::table(
+        &["KIND", "ENQUEUED", "COMPLETED", "FAILED", "RETRIED", "SUCCESS", "AVERAGE", "SHORTEST", "LONGEST"],
+        rows,
+    )
+}
+
+fn row(name: &str, counts: &Value) -> Vec<String> {
+    let share = counts["success_rate"].as_f64().map(|rate| format!("{:.1} %", rate * 100.0));
+    let seconds =
+        |key: &str| counts[key].as_f64().map(|seconds| format!("{seconds:.3} s")).unwrap_or_default();
+    vec![
+        name.to_owned(),
+        cell(&counts["enqueued"]),
+        cell(&counts["completed"]),
+        cell(&counts["failed"]),
+        cell(&counts["retried"]),
+        share.unwrap_or_default(),
+        seconds("average_run_seconds"),
+        seconds("least_run_seconds"),
+        seconds("most_run_seconds"),
+    ]
+}

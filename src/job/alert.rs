@@ -1,0 +1,160 @@
+//! Alert rules: what is measured, when it is too much, and who is told. Plain data; measuring is the
+//! database's.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What a rule measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// The share of a kind's attempts in the window that failed.
+    ErrorRate,
+    /// How many seconds a kind's completed jobs of the window ran on average.
+    AverageTime,
+    /// How many jobs of a queue are due or wait for a limit; counted to 10,000.
+    QueueDepth,
+    /// That no worker lives, or none that serves the queue.
+    NoWorker,
+    /// How many running jobs give no sign of life.
+    StuckJobs,
+    /// How many seconds the database took to answer; when it was away, for how long.
+    DatabaseLatency,
+    /// How many bytes the database has.
+    DatabaseSize,
+    /// How many seconds old the transaction is that keeps dead rows longest.
+    DatabaseHorizon,
+}
+
+impl Condition {
+    /// Each with its word.
+    pub const ALL: &[(Self, &'static str)] = &[
+        (Self::ErrorRate, "error_rate"),
+        (Self::AverageTime, "average_time"),
+        (Self::QueueDepth, "queue_depth"),
+        (Self::NoWorker, "no_worker"),
+        (Self::StuckJobs, "stuck_jobs"),
+        (Self::DatabaseLatency, "database_latency"),
+        (Self::DatabaseSize, "database_size"),
+        (Self::DatabaseHorizon, "database_horizon"),
+    ];
+
+    /// The word, as in SQL and JSON.
+    ///
+    /// # Panics
+    /// Never: the table has all.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        let row = Self::ALL.iter().find(|(condition, _)| *condition == self);
+        row.expect("the table has all").1
+    }
+
+    /// What a word stands for.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == word).map(|(condition, _)| *condition)
+    }
+}
+
+/// When somebody shall be told, and who.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertRule {
+    /// What is measured.
+    pub condition: Condition,
+    /// It is too much above this; of `no_worker` so many workers are too few.
+    pub above: f64,
+    /// Only jobs of this kind.
+    pub kind: Option<String>,
+    /// Only this queue.
+    pub queue: Option<String>,
+    /// Fewer attempts in the window say nothing.
+    pub at_least: i32,
+    /// The window of rates and averages.
+    pub over: Duration,
+    /// How long it must be too much before it fires, and not before it is resolved.
+    pub hold: Duration,
+    /// What is called.
+    pub webhook: Option<String>,
+    /// Who is written to.
+    pub email: Vec<String>,
+}
+
+impl AlertRule {
+    /// A rule that only logs, with the usual times.
+    #[must_use]
+    pub fn new(condition: Condition, above: f64) -> Self {
+        Self {
+            condition,
+            above,
+            kind: None,
+            queue: None,
+            at_least: 1,
+            over: Duration::from_mins(15),
+            hold: Duration::from_mins(1),
+            webhook: None,
+            email: Vec::new(),
+        }
+    }
+
+    /// The first field that makes no sense, and why.
+    #[must_use]
+    pub fn misfit(&self) -> Option<(&'static str, &'static str)> {
+        use Condition::{AverageTime, DatabaseHorizon, DatabaseLatency, DatabaseSize, ErrorRate, StuckJobs};
+        let of_kinds = matches!(self.condition, ErrorRate | AverageTime | StuckJobs);
+        let of_database = matches!(self.condition, DatabaseLatency | DatabaseSize | DatabaseHorizon);
+        let is_address = |text: &String| {
+            text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
+                && !text.chars().any(|letter| letter.is_whitespace() || letter.is_control())
+        };
+        if !self.above.is_finite() || self.above < 0.0 {
+            Some(("above", "must be a number of at least 0"))
+        } else if self.condition == ErrorRate && self.above >= 1.0 {
+            Some(("above", "is a share of attempts: it must be below 1"))
+        } else if self.condition == Condition::QueueDepth && self.above >= 10_000.0 {
+            Some(("above", "must be below 10,000: waiting jobs are counted no further"))
+        } else if self.kind.is_some() && !of_kinds {
+            Some(("kind", "means nothing for this condition"))
+        } else if self.queue.is_some() && of_database {
+            Some(("queue", "means nothing for this condition"))
+        } else if self
+            .webhook
+            .as_ref()
+            .is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://"))
+        {
+            Some(("webhook", "must begin with http:// or https://"))
+        } else if !self.email.iter().all(is_address) {
+            Some(("email", "must hold addresses such as ops@example.org"))
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        let rule = || AlertRule::new(Condition::ErrorRate, 0.1);
+        assert_eq!(rule().misfit(), None);
+        let field = |rule: AlertRule| rule.misfit().map(|(field, _)| field);
+        assert_eq!(field(AlertRule { above: 1.5, ..rule() }), Some("above"));
+        assert_eq!(field(AlertRule { above: f64::NAN, ..rule() }), Some("above"));
+        assert_eq!(
+            field(AlertRule { condition: Condition::NoWorker, kind: Some("k".into()), ..rule() }),
+            Some("kind")
+        );
+        assert_eq!(
+            field(AlertRule { condition: Condition::DatabaseSize, queue: Some("q".into()), ..rule() }),
+            Some("queue")
+        );
+        assert_eq!(field(AlertRule { webhook: Some("ftp://x".into()), ..rule() }), Some("webhook"));
+        assert_eq!(field(AlertRule { email: vec!["a b@c".into()], ..rule() }), Some("email"));
+        for (condition, word) in Condition::ALL {
+            assert_eq!((condition.word(), Condition::of(word)), (*word, Some(*condition)));
+        }
+    }
+}

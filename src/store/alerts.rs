@@ -1,0 +1,279 @@
+//! Alerts: their rules, what these found, and the notices that are still to be told. The verbs are the SQL
+//! functions that people call from psql; measuring is theirs.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::postgres::types::PgInterval;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{Result, Store};
+use crate::job::alert::AlertRule;
+use crate::job::document::{micros, micros_or_null};
+
+/// A rule as people see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AlertRuleDocument {
+    /// Its name.
+    pub name: String,
+    /// What it measures.
+    pub condition: String,
+    /// It is too much above this.
+    pub above: f64,
+    /// Only jobs of this kind.
+    pub kind: Option<String>,
+    /// Only this queue.
+    pub queue: Option<String>,
+    /// Fewer attempts in the window say nothing.
+    pub at_least: i32,
+    /// The window of rates and averages, in seconds.
+    pub over_seconds: f64,
+    /// How long it must hold before it fires, and not before it is resolved.
+    pub hold_seconds: f64,
+    /// What is called.
+    pub webhook: Option<String>,
+    /// Who is written to.
+    pub email: Vec<String>,
+    /// True if a config names it.
+    pub from_config: bool,
+    /// When it was last changed.
+    #[serde(serialize_with = "micros")]
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What a rule found.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AlertDocument {
+    /// Its id.
+    pub id: Uuid,
+    /// The rule.
+    pub rule: String,
+    /// What it is about: `kind:NAME`, `queue:NAME`, `workers`, `jobs` or `database`.
+    pub subject: String,
+    /// `pending` (not long enough yet), `firing` or `resolved`.
+    pub state: String,
+    /// What was measured last while it was too much.
+    pub value: f64,
+    /// What the rule allowed.
+    pub above: f64,
+    /// That in words.
+    pub message: String,
+    /// Since when it is, or was, too much.
+    #[serde(serialize_with = "micros")]
+    pub since: DateTime<Utc>,
+    /// When it fired.
+    #[serde(serialize_with = "micros_or_null")]
+    pub fired_at: Option<DateTime<Utc>>,
+    /// When it was resolved.
+    #[serde(serialize_with = "micros_or_null")]
+    pub resolved_at: Option<DateTime<Utc>>,
+    /// How many receivers were not told yet.
+    pub untold: i64,
+    /// Why one of those could not be told.
+    pub last_error: Option<String>,
+}
+
+/// A notice that is ours to tell now.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// Its id, the same at each try.
+    pub id: Uuid,
+    /// fired or resolved.
+    pub event: String,
+    /// log, webhook or email.
+    pub channel: String,
+    /// The address.
+    pub target: String,
+    /// Which try this is.
+    pub attempts: i32,
+    /// The alert.
+    pub alert: Value,
+}
+
+impl Store {
+    /// Makes or replaces a rule.
+    ///
+    /// # Errors
+    /// When the database fails or refuses a value.
+    pub async fn set_alert(&self, name: &str, rule: &AlertRule, from_config: bool) -> Result<()> {
+        let interval = |duration: Duration| PgInterval {
+            months: 0,
+            days: 0,
+            microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
+        };
+        let mut acting = self.acting().await?;
+        sqlx::query!(
+            "select set_alert($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            name,
+            rule.condition.word(),
+            rule.above,
+            rule.kind.as_deref(),
+            rule.queue.as_deref(),
+            rule.at_least,
+            interval(rule.over),
+            interval(rule.hold),
+            rule.webhook.as_deref(),
+            &rule.email,
+            from_config,
+        )
+        .execute(acting.line())
+        .await?;
+        acting.commit().await?;
+        Ok(())
+    }
+
+    /// Removes a rule; false if there is none of that name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn drop_alert(&self, name: &str) -> Result<bool> {
+        let mut acting = self.acting().await?;
+        let dropped = sqlx::query_scalar!(r#"select drop_alert($1) as "dropped!""#, name)
+            .fetch_one(acting.line())
+            .await?;
+        acting.commit().await?;
+        Ok(dropped)
+    }
+
+    /// Removes the rules of the config that it no longer has; answers their names.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_config_alerts(&self, names: &[String]) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar!(r#"select keep_config_alerts($1) as "name!""#, names)
+            .fetch_all(self.pool())
+            .await?)
+    }
+
+    /// All rules, or the one of that name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn alert_rules(&self, name: Option<&str>) -> Result<Vec<AlertRuleDocument>> {
+        Ok(sqlx::query_as!(
+            AlertRuleDocument,
+            r#"
+            select
+              name,
+              condition,
+              above,
+              kind,
+              queue,
+              at_least,
+              extract(epoch from over)::double precision as "over_seconds!",
+              extract(epoch from hold)::double precision as "hold_seconds!",
+              webhook,
+              email,
+              from_config,
+              updated_at
+            from alert_rules
+            where $1::text is null
+              or name = $1
+            order by name
+            "#,
+            name
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// What the rules found, newest first; `open` ones are not resolved.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn alerts(&self, open: bool, rule: Option<&str>, limit: i64) -> Result<Vec<AlertDocument>> {
+        Ok(sqlx::query_as!(
+            AlertDocument,
+            r#"
+            select
+              id as "id!",
+              rule as "rule!",
+              subject as "subject!",
+              state as "state!",
+              value as "value!",
+              above as "above!",
+              message as "message!",
+              since as "since!",
+              fired_at,
+              resolved_at,
+              untold as "untold!",
+              last_error
+            from alert_log
+            where (not $1 or resolved_at is null)
+              and ($2::text is null or rule = $2)
+            order by since desc, id desc
+            limit $3
+            "#,
+            open,
+            rule,
+            limit
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// How many alerts of each rule fire.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn alerts_firing(&self) -> Result<Vec<(String, i64)>> {
+        let rows = sqlx::query!(
+            r#"
+            select
+              r.name,
+              (select count(*) from alerts a where a.rule = r.name and a.fired_at is not null and a.resolved_at is null) as "firing!"
+            from alert_rules r
+            order by r.name
+            "#
+        )
+        .fetch_all(self.pool())
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.name, row.firing)).collect())
+    }
+
+    /// Measures all rules; false if another process does. Takes how long the database took to answer.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn evaluate_alerts(&self, latency: Option<Duration>) -> Result<bool> {
+        let latency_seconds = latency.map(|latency| latency.as_secs_f64());
+        Ok(sqlx::query_scalar!(r#"select evaluate_alerts($1) as "done!""#, latency_seconds)
+            .fetch_one(self.pool())
+            .await?)
+    }
+
+    /// Takes notices that are due, to tell them within half a minute.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_notices(&self, limit: i32) -> Result<Vec<Notice>> {
+        Ok(sqlx::query_as!(
+            Notice,
+            r#"
+            select
+              id as "id!",
+              event as "event!",
+              channel as "channel!",
+              target as "target!",
+              attempts as "attempts!",
+              alert as "alert!"
+            from take_notices($1)
+            "#,
+            limit
+        )
+        .fetch_all(self.writes())
+        .await?)
+    }
+
+    /// Ticks a notice off, or notes why it could not be told.
+    ///
+    /// # Errors
+    /// When the database fails; then it is told once more.
+    pub async fn notice_sent(&self, id: Uuid, error: Option<&str>) -> Result<()> {
+        sqlx::query!("select notice_sent($1, $2)", id, error).execute(self.writes()).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,59 @@
+//! Alerts: each fires once and is resolved once, whoever keeps house; whoever shall know is told, though the
+//! receiver or the teller dies in between.
+
+mod conditions;
+mod rest;
+mod told;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidemill::keeper::{self, KeeperSettings};
+use tidemill::outgoing::{ChannelSettings, Channels};
+use tidemill::store::notify::Notifier;
+use tidemill::{AlertRule, Condition};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::support::Db;
+
+/// A rule without a hold.
+fn rule(condition: Condition, above: f64) -> AlertRule {
+    AlertRule { hold: Duration::ZERO, ..AlertRule::new(condition, above) }
+}
+
+/// How the receivers of these tests are reached.
+fn channels(smtp_url: Option<String>) -> ChannelSettings {
+    ChannelSettings {
+        secret: Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into()),
+        allow_private: true,
+        smtp_url,
+        from: "Tidemill <tidemill@example.org>".into(),
+    }
+}
+
+/// A process that keeps house, with quick looks, until the guard is dropped.
+fn keep(db: &Db, settings: &ChannelSettings) -> DropGuard {
+    let stop = CancellationToken::new();
+    let store = db.another_store();
+    let settings = KeeperSettings {
+        alerts: Duration::from_millis(50),
+        channels: Some(Arc::new(Channels::new(settings).unwrap())),
+        ..KeeperSettings::default()
+    };
+    let wakes = store.listen(stop.clone());
+    tokio::spawn(keeper::run(store, Notifier::default(), wakes, settings, stop.clone()));
+    stop.drop_guard()
+}
+
+/// Alerts as (subject, state), in the order in which they began.
+async fn found(db: &Db) -> Vec<(String, String)> {
+    db.rows("select subject, state from alert_log order by since, subject").await
+}
+
+/// Counts attempts of a kind in this minute.
+async fn attempts(db: &Db, kind: &str, outcome: &str, jobs: i64, ran: &str) {
+    db.execute(format!(
+        "insert into stats_deltas (queue, kind, outcome, jobs, ran) values ('default', '{kind}', '{outcome}', {jobs}, '{ran}')"
+    ))
+    .await;
+}

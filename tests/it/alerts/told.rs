@@ -1,0 +1,230 @@
+//! Who is told, over real HTTP and real SMTP.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use serde_json::{Value, json};
+use tidemill::{AlertRule, Condition};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{channels, found, keep, rule};
+use crate::support::{Db, Mill, ok, wait_for};
+
+/// What came to a receiver.
+#[derive(Debug, Clone)]
+struct Call {
+    id: String,
+    signature: String,
+    timestamp: String,
+    text: String,
+}
+
+impl Call {
+    fn body(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+}
+
+/// A receiver that refuses the first `refusals` calls.
+#[derive(Debug, Clone, Default)]
+struct Receiver {
+    calls: Arc<Mutex<Vec<Call>>>,
+    refusals: usize,
+}
+
+impl Receiver {
+    /// Listens; answers its address.
+    async fn start(&self) -> String {
+        let app = Router::new().route("/hook", post(receive)).with_state(self.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        format!("http://{address}/hook")
+    }
+
+    fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+}
+
+async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, text: String) -> StatusCode {
+    let header = |name: &str| headers[name].to_str().unwrap().to_owned();
+    let mut calls = receiver.calls.lock().unwrap();
+    calls.push(Call {
+        id: header("webhook-id"),
+        signature: header("webhook-signature"),
+        timestamp: header("webhook-timestamp"),
+        text,
+    });
+    if calls.len() <= receiver.refusals { StatusCode::BAD_GATEWAY } else { StatusCode::NO_CONTENT }
+}
+
+/// The signature as Standard Webhooks describes it, by its own steps.
+fn signed(call: &Call) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use hmac::{Hmac, KeyInit, Mac};
+    let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&key).unwrap();
+    mac.update(format!("{}.{}.{}", call.id, call.timestamp, call.text).as_bytes());
+    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+#[tokio::test]
+async fn a_webhook_is_called_once_when_it_fires_and_once_when_it_is_resolved() {
+    let db = Db::new().await;
+    let receiver = Receiver::default();
+    let hooked = AlertRule { webhook: Some(receiver.start().await), ..rule(Condition::NoWorker, 0.0) };
+    db.set_alert("nobody", &hooked, false).await.unwrap();
+    // Three processes, of which each looks twenty times a second.
+    let keepers = [keep(&db, &channels(None)), keep(&db, &channels(None)), keep(&db, &channels(None))];
+    wait_for("it fires", || async { (!receiver.calls().is_empty()).then_some(()) }).await;
+    let mill = Mill::builder(&db.store).handler("k", |_| async { ok(None) }).start();
+    wait_for("it is resolved", || async { (receiver.calls().len() >= 2).then_some(()) }).await;
+    wait_for("all is told", || async {
+        (db.count("alert_notices where sent_at is null").await == 0).then_some(())
+    })
+    .await;
+    let calls = receiver.calls();
+    let said: Vec<_> = calls.iter().map(|call| call.body()["type"].clone()).collect();
+    assert_eq!(said, ["alert.fired", "alert.resolved"]);
+    for call in &calls {
+        assert_eq!(call.signature, signed(call));
+        assert_eq!(call.body()["alert"]["rule"], "nobody");
+    }
+    assert_ne!(calls[0].id, calls[1].id);
+    assert!(calls[1].body()["alert"]["resolved_at"].is_string());
+    assert_eq!(db.count("alert_notices where attempts <> 1").await, 0, "none was told twice");
+    mill.stop().await;
+    drop(keepers);
+}
+
+#[tokio::test]
+async fn a_receiver_that_fails_and_a_teller_that_dies_lose_nothing() {
+    let db = Db::new().await;
+    let receiver = Receiver { refusals: 1, ..Receiver::default() };
+    let hooked = AlertRule { webhook: Some(receiver.start().await), ..rule(Condition::NoWorker, 0.0) };
+    db.set_alert("nobody", &hooked, false).await.unwrap();
+    db.evaluate_alerts(None).await.unwrap();
+    // Somebody takes the notices and dies.
+    assert_eq!(db.take_notices(10).await.unwrap().len(), 2);
+    assert!(db.take_notices(10).await.unwrap().is_empty(), "nobody else sends them meanwhile");
+    let later = "update alert_notices set due_at = clock_timestamp() where sent_at is null";
+    db.execute(later).await;
+    let _keeper = keep(&db, &channels(None));
+    let error: String = wait_for("the receiver refuses", || async {
+        db.scalar::<Option<String>>("select last_error from alert_log").await
+    })
+    .await;
+    assert_eq!(error, "the receiver answered 502");
+    db.execute(later).await;
+    wait_for("it is told", || async { (db.count("alert_log where untold = 0").await == 1).then_some(()) })
+        .await;
+    let calls = receiver.calls();
+    assert_eq!(calls.len(), 2);
+    assert_eq!(calls[0].id, calls[1].id, "the receiver can tell that it is the same");
+}
+
+#[tokio::test]
+async fn private_addresses_are_only_called_if_the_config_says_so() {
+    let db = Db::new().await;
+    let receiver = Receiver::default();
+    let address = receiver.start().await;
+    for (name, host) in [("literal", address.clone()), ("name", address.replace("127.0.0.1", "localhost"))] {
+        let hooked = AlertRule { webhook: Some(host), ..rule(Condition::NoWorker, 0.0) };
+        db.set_alert(name, &hooked, false).await.unwrap();
+    }
+    let careful = tidemill::outgoing::ChannelSettings { allow_private: false, ..channels(None) };
+    let _keeper = keep(&db, &careful);
+    wait_for("both are refused", || async {
+        (db.count("alert_log where last_error like '%not a public address%alerting.allow_private%'").await
+            == 2)
+            .then_some(())
+    })
+    .await;
+    assert!(receiver.calls().is_empty());
+}
+
+/// A mail server for one connection after another; keeps what it is sent.
+async fn mail_server(mails: Arc<Mutex<Vec<String>>>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mails = mails.clone();
+            tokio::spawn(async move { converse(stream, &mails).await });
+        }
+    });
+    format!("smtp://{address}")
+}
+
+async fn converse(stream: TcpStream, mails: &Mutex<Vec<String>>) -> std::io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut lines = BufReader::new(reader).lines();
+    writer.write_all(b"220 here\r\n").await?;
+    while let Some(line) = lines.next_line().await? {
+        let answer = match line.split(' ').next().unwrap_or_default() {
+            "EHLO" => "250 here\r\n",
+            "DATA" => {
+                writer.write_all(b"354 go on\r\n").await?;
+                let mut text = String::new();
+                while let Some(line) = lines.next_line().await?.filter(|line| line != ".") {
+                    text += &line;
+                    text.push('\n');
+                }
+                mails.lock().unwrap().push(text);
+                "250 kept\r\n"
+            }
+            "QUIT" => "221 bye\r\n",
+            _ => "250 ok\r\n",
+        };
+        writer.write_all(answer.as_bytes()).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn mail_is_sent_to_each_address() {
+    let db = Db::new().await;
+    let mails = Arc::new(Mutex::new(Vec::new()));
+    let email = vec!["ann@example.org".to_owned(), "bob@example.org".to_owned()];
+    db.set_alert("nobody", &AlertRule { email, ..rule(Condition::NoWorker, 0.0) }, false).await.unwrap();
+    let _keeper = keep(&db, &channels(Some(mail_server(mails.clone()).await)));
+    wait_for("both are written to", || async {
+        (db.count("alert_log where untold = 0").await == 1).then_some(())
+    })
+    .await;
+    let mut sent = mails.lock().unwrap().clone();
+    sent.sort_by_key(|mail| mail.contains("bob@example.org"));
+    assert_eq!(sent.len(), 2);
+    for (mail, to) in sent.iter().zip(["ann@example.org", "bob@example.org"]) {
+        let lines: Vec<_> = mail.lines().collect();
+        for line in [
+            "From: Tidemill <tidemill@example.org>",
+            &format!("To: {to}"),
+            "Subject: [tidemill] nobody fired: workers",
+            "0 workers are there.",
+            "rule: nobody",
+        ] {
+            assert!(lines.contains(&line), "{line} is not in\n{mail}");
+        }
+        assert!(mail.contains("Message-ID: <") && mail.contains("@tidemill>"), "{mail}");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_of_the_database_is_told_when_it_is_over() {
+    let db = Db::new().await;
+    let outage = std::time::Duration::from_secs(120);
+    let slow =
+        AlertRule { hold: std::time::Duration::from_secs(60), ..rule(Condition::DatabaseLatency, 5.0) };
+    db.set_alert("away", &slow, false).await.unwrap();
+    db.evaluate_alerts(Some(outage)).await.unwrap();
+    assert_eq!(found(&db).await, [("database".into(), "firing".into())]);
+    let alert = &db.alerts(true, Some("away"), 1).await.unwrap()[0];
+    assert!((alert.fired_at.unwrap() - alert.since).as_seconds_f64() > 119.0, "{}", json!(alert));
+}

@@ -1,0 +1,231 @@
+//! Bounded queues: never more waiting than may, whoever races; room again by every way out; whole batches,
+//! workflows, keys and schedules; and free of cost for other queues.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tidemill::store::enqueue::{Fate, enqueue};
+use tidemill::{KindSettings, NewJob, enqueue_when_room};
+use tokio::task::JoinSet;
+
+use crate::api::server::{Server, on_a_server, until};
+use crate::support::{Db, Mill, job, ok, wait_for};
+
+fn into(queue: &str) -> NewJob {
+    NewJob { queue: Some(queue.into()), ..job("k") }
+}
+
+async fn waiting(db: &Db) -> i64 {
+    db.count("jobs_live where queue = 'q' and state in ('available', 'waiting')").await
+}
+
+/// Waits until the queue takes a job again.
+async fn takes(db: &Db) {
+    wait_for("room", || async {
+        (db.enqueue_all(&[into("q")]).await[0].fate == Fate::Created).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn racing_enqueues_never_exceed_the_bound_and_fill_it() {
+    let db = Db::new().await;
+    db.set_max_queued("q", Some(50)).await.unwrap();
+    for round in 0..10 {
+        let mut racers = JoinSet::new();
+        for n in 0..8 {
+            let store = db.another_store();
+            racers.spawn(async move {
+                let jobs: Vec<_> = (0..=n).map(|_| into("q")).collect();
+                let made = enqueue(store.pool(), &jobs, false).await.unwrap();
+                made.iter().filter(|made| made.fate == Fate::Created).count()
+            });
+        }
+        let claimed = db.claim_some("q", "k", 7).await;
+        let created: usize = racers.join_all().await.into_iter().sum();
+        let there = waiting(&db).await;
+        assert!(there <= 50, "{there} wait in round {round}");
+        assert!(created <= 36 && created + claimed.len() > 0, "{created}");
+        for job in &claimed {
+            assert!(db.complete_one(job).await);
+        }
+    }
+    wait_for("it is full", || async {
+        let _ = db.enqueue_all(&[into("q")]).await;
+        (waiting(&db).await == 50).then_some(())
+    })
+    .await;
+    let refused = db.enqueue_all(&[into("q"), into("other")]).await;
+    assert_eq!([&refused[0].fate, &refused[1].fate], [&Fate::QueueFull, &Fate::Created]);
+    assert_eq!(waiting(&db).await, 50);
+    db.check_invariants().await;
+}
+
+#[tokio::test]
+async fn every_way_out_makes_room_and_what_comes_back_is_never_refused() {
+    let db = Db::new().await;
+    db.set_max_queued("q", Some(2)).await.unwrap();
+    let first = db.enqueue(into("q")).await;
+    db.enqueue(into("q")).await;
+    assert_eq!(db.enqueue_all(&[into("q")]).await[0].fate, Fate::QueueFull);
+    // Claimed.
+    let claimed = db.claim_some("q", "k", 1).await;
+    takes(&db).await;
+    // Cancelled.
+    let waits: (uuid::Uuid,) =
+        db.rows("select id from jobs_live where queue = 'q' and state = 'available' limit 1").await[0];
+    db.cancel(waits.0, None, "me").await.unwrap();
+    takes(&db).await;
+    // A failed attempt comes back into the full queue.
+    db.execute(format!(
+        "select settle_attempt('{}', '{}', 'failed', '{{\"message\": \"no\"}}')",
+        claimed[0].id, claimed[0].lease_id
+    ))
+    .await;
+    assert_eq!(waiting(&db).await, 3);
+    assert_eq!(db.state(first).await, "available");
+    assert_eq!(db.enqueue_all(&[into("q")]).await[0].fate, Fate::QueueFull);
+    // Purged, and retried by hand.
+    db.purge_queue("q", "me").await.unwrap();
+    takes(&db).await;
+    takes(&db).await;
+    db.retry(first, "me").await.unwrap();
+    assert_eq!(waiting(&db).await, 3);
+    // No bound.
+    db.set_max_queued("q", None).await.unwrap();
+    let many: Vec<_> = (0..10).map(|_| into("q")).collect();
+    assert!(db.enqueue_all(&many).await.iter().all(|made| made.fate == Fate::Created));
+}
+
+#[tokio::test]
+async fn a_wrong_count_heals_by_itself() {
+    let db = Db::new().await;
+    db.set_max_queued("q", Some(3)).await.unwrap();
+    db.enqueue(into("q")).await;
+    db.execute("update queue_room set room = 1000, counted_at = clock_timestamp() - interval '11 seconds'")
+        .await;
+    let made = db.enqueue_all(&[into("q"), into("q"), into("q")]).await;
+    let fates: Vec<_> = made.iter().map(|made| made.fate.clone()).collect();
+    assert_eq!(fates, [Fate::Created, Fate::Created, Fate::QueueFull]);
+    // One that took room and was undone.
+    db.purge_queue("q", "me").await.unwrap();
+    takes(&db).await;
+    db.execute("begin; select enqueue('k', queue => 'q'); rollback").await;
+    takes(&db).await;
+    takes(&db).await;
+    assert_eq!(db.enqueue_all(&[into("q")]).await[0].fate, Fate::QueueFull);
+}
+
+#[tokio::test]
+async fn sql_says_it_clearly_and_stores_nothing() {
+    let db = Db::new().await;
+    db.execute("select set_max_queued('q', 1)").await;
+    db.execute("select enqueue('k', queue => 'q', priority => priority_of('HIGH'))").await;
+    let refusal = sqlx::query("select enqueue('k', queue => 'q')").execute(db.pool()).await.unwrap_err();
+    let error = refusal.as_database_error().unwrap();
+    assert_eq!(error.code().as_deref(), Some("53TM1"));
+    assert!(error.message().contains("queue_full"), "{error}");
+    let many = r#"select enqueue_many('[{"kind": "k"}, {"kind": "k", "queue": "q", "priority": "LOW"}]')"#;
+    assert!(db.refusal(many).await.contains("queue_full"));
+    assert_eq!(db.count("jobs").await, 1, "all or none");
+    assert_eq!(db.scalar::<i16>("select priority from jobs").await, 3);
+    assert_eq!(db.count("queue_stats where queue = 'q' and max_queued = 1").await, 1);
+}
+
+#[tokio::test]
+async fn the_library_waits_for_room() {
+    let db = Db::new().await;
+    db.set_max_queued("q", Some(1)).await.unwrap();
+    enqueue_when_room(&db.store, &into("q")).await.unwrap();
+    let store = db.another_store();
+    let blocked = tokio::spawn(async move { enqueue_when_room(&store, &into("q")).await });
+    let given_up =
+        tokio::time::timeout(Duration::from_millis(300), enqueue_when_room(&db.store, &into("q"))).await;
+    assert!(given_up.is_err(), "the queue is full");
+    assert!(!blocked.is_finished());
+    db.claim_some("q", "k", 1).await;
+    let made = tokio::time::timeout(Duration::from_secs(20), blocked).await.unwrap().unwrap().unwrap();
+    assert_eq!(db.job(made).await.queue, "q");
+}
+
+#[tokio::test]
+async fn a_parent_waits_for_room_for_its_children_without_a_slot() {
+    let db = Db::new().await;
+    db.set_max_queued("q", Some(1)).await.unwrap();
+    db.enqueue(into("q")).await;
+    let settings = KindSettings::default();
+    let mill = Mill::builder(&db.store)
+        .slots(1)
+        .handler_with("parent", settings, |context| async move {
+            let child = context.spawn("one", &into("q")).await?;
+            ok(json!(child))
+        })
+        .start();
+    let parent = db.enqueue(NewJob { max_attempts: Some(1), ..job("parent") }).await;
+    wait_for("it is put off", || async {
+        (db.count(&format!("events where job_id = '{parent}' and type = 'snoozed'")).await > 0).then_some(())
+    })
+    .await;
+    db.claim_some("q", "k", 1).await;
+    wait_for("it goes on", || async { (db.state(parent).await == "completed").then_some(()) }).await;
+    assert_eq!(waiting(&db).await, 1);
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn a_slot_waits_for_room_and_is_not_lost() {
+    let db = Db::new().await;
+    db.set_max_queued("q", Some(0)).await.unwrap();
+    db.execute("select set_schedule('s', 'k', every => '1 hour', queue => 'q')").await;
+    let fire = "update schedules set next_at = clock_timestamp() - interval '1 s';
+        select fire_schedule('s', next_at, next_at + interval '1 hour', '{}') from schedules";
+    let refusal = db.refusal(fire).await;
+    assert!(refusal.contains("queue_full"), "{refusal}");
+    assert_eq!(db.count("schedule_slots").await, 0);
+    db.set_max_queued("q", Some(1)).await.unwrap();
+    db.execute(fire).await;
+    assert_eq!(db.count("schedule_slots where outcome = 'enqueued'").await, 1);
+    assert_eq!(waiting(&db).await, 1);
+}
+
+async fn bound(server: &Server, most: Value) -> Value {
+    let request =
+        server.request(reqwest::Method::PATCH, "/api/v1/queues/q").json(&json!({"max_queued": most}));
+    server.send(request).await.expect(200)
+}
+
+#[tokio::test]
+async fn rest_refuses_with_429_and_says_when_to_come_back() {
+    on_a_server(|server| async move {
+        assert_eq!(bound(&server, json!(2)).await["max_queued"], 2);
+        let wish = json!({"kind": "k", "queue": "q", "execution_id": "mine", "priority": "CRITICAL"});
+        assert_eq!(server.enqueue(wish.clone()).await["priority"], 1);
+        let batch = json!([{"kind": "k", "queue": "q"}, {"kind": "k", "queue": "q"}, {"kind": "k"}, wish]);
+        let answer = server.post("/api/v1/jobs/batch", batch).await.expect(202);
+        let statuses: Vec<_> = answer["results"].as_array().unwrap().iter().map(|one| &one["status"]).collect();
+        assert_eq!(statuses, ["created", "refused", "created", "existing"]);
+        let problem = &answer["results"][1]["problem"];
+        assert_eq!((&problem["status"], &problem["field"]), (&json!(429), &json!("/1/queue")));
+        let body = json!({"kind": "k", "queue": "q"});
+        let refused = server.post("/api/v1/jobs", body.clone()).await;
+        assert_eq!(refused.headers["retry-after"], "1");
+        assert_eq!(refused.problem(429, "queue-full")["field"], "/queue");
+        server.keyed("/api/v1/jobs", "key", body.clone()).await.problem(429, "queue-full");
+        let workflow = json!({"jobs": [{"name": "a", "kind": "k"}, {"name": "b", "kind": "k", "queue": "q", "after": ["a"]}]});
+        let refused = server.post("/api/v1/workflows", workflow.clone()).await;
+        assert_eq!(refused.headers["retry-after"], "1");
+        refused.problem(429, "queue-full");
+        bound(&server, json!(3)).await;
+        server.post("/api/v1/workflows", workflow).await.expect(202);
+        bound(&server, json!(null)).await;
+        // The key was left free by its refusal.
+        server.keyed("/api/v1/jobs", "key", body.clone()).await.expect(202);
+        let request = server.request(reqwest::Method::PATCH, "/api/v1/queues/q").json(&json!({"max_queued": -1}));
+        assert_eq!(server.send(request).await.problem(422, "invalid-request")["field"], "/max_queued");
+        until("the queue shows it", || async {
+            server.get("/api/v1/queues/q").await.expect(200)["max_queued"].is_null()
+        })
+        .await;
+    })
+    .await;
+}
