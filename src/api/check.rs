@@ -233,15 +233,7 @@ mod tests {
         assert_eq!(priority("/priority", &json!("critical")).unwrap(), 1);
         assert_eq!(priority("/priority", &json!("HIGH")).unwrap(), 3);
         assert_eq!(priority("/priority", &json!(9)).unwrap(), 9);
-        for bad in [
-            json!(0),
-            json!(10),
-            json!(99),
-            json!(1.5),
-            json!("urgent"),
-            json!([]),
-            json!(1e300),
-        ] {
+        for bad in [json!(0), json!(10), json!(99), json!(1.5), json!("urgent"), json!([]), json!(1e300)] {
             assert!(priority("/priority", &bad).is_err(), "{bad}");
         }
     }
