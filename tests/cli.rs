@@ -409,3 +409,51 @@ async fn schedules_are_set_listed_run_and_previewed() {
     assert_eq!(seen[4].2, json!({"cron": "30 4 * * *", "next": 1}));
     assert_eq!((seen[5].0.as_str(), seen.len()), ("DELETE", 6));
 }
+
+#[tokio::test]
+async fn numbers_and_alerts_are_shown_set_and_exported() {
+    let summary = json!({
+        "enqueued": 3, "completed": 2, "failed": 1, "retried": 0, "success_rate": 0.6666, "average_run_seconds": 1.5,
+        "least_run_seconds": 1.0, "most_run_seconds": 2.0,
+        "kinds": [{"kind": "build", "enqueued": 3, "completed": 2, "failed": 1, "retried": 0, "success_rate": null}],
+    });
+    let alerts = json!({"items": [
+        {"state": "firing", "rule": "errors", "subject": "kind:build", "message": "1 of 3", "untold": 0},
+    ]});
+    let csv = "at,queue,kind\r\n2030-01-01T00:00:00.000000Z,q,k\r\n";
+    let answers = [
+        exact(200, &summary.to_string()),
+        exact(200, csv),
+        exact(200, &alerts.to_string()),
+        exact(200, "{}"),
+        exact(204, ""),
+    ];
+    let (stub, url) = Stub::start(answers).await;
+    let ran = run(&url, &["stats", "--since", "2h"]).await;
+    let rows: Vec<Vec<_>> = ran.out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[1], ["build", "3", "2", "1", "0"]);
+    assert_eq!(rows[2][..7], ["all", "3", "2", "1", "0", "66.7", "%"]);
+    let ran = run(&url, &["stats", "--export", "csv", "--kind", "k"]).await;
+    assert_eq!(ran.out.trim_end(), csv.trim_end());
+    let ran = run(&url, &["alerts"]).await;
+    assert!(ran.out.contains("firing") && ran.out.contains("kind:build"), "{}", ran.out);
+    let set = ["alerts", "set", "errors", "error_rate", "--above", "0.1", "--over", "1h", "--email", "a@b.c"];
+    assert_eq!(run(&url, &set).await.out, "alert rule errors is set\n");
+    assert_eq!(run(&url, &["alerts", "drop", "errors"]).await.out, "alert rule errors is gone\n");
+    let seen = stub.seen();
+    let paths: Vec<_> = seen.iter().map(|seen| seen.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "/api/v1/stats/summary?since=2h",
+            "/api/v1/stats/export?format=csv&kind=k",
+            "/api/v1/alerts?open=false",
+            "/api/v1/alert-rules/errors",
+            "/api/v1/alert-rules/errors",
+        ]
+    );
+    assert_eq!(
+        seen[3].body,
+        json!({"condition": "error_rate", "above": 0.1, "over": "1h", "email": ["a@b.c"]})
+    );
+}

@@ -19,7 +19,7 @@ const TEXT_CHARACTERS: usize = 300;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct AuditQuery {
-    /// Only acts on this, such as `job:ID`, `queue:NAME`, `limit:NAME`, `schedule:NAME`, `kind:NAME`, `key:ID`.
+    /// Only acts on this, such as `job:ID`, `queue:NAME`, `limit:NAME`, `schedule:NAME`, `kind:NAME`, `key:ID`, `alert:NAME`.
     subject: Option<String>,
     /// Only acts of this key or database user.
     who: Option<String>,

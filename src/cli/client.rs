@@ -89,12 +89,22 @@ impl Client {
     }
 
     pub(super) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, CliError> {
+        self.ask(self.query(path, query)?).await
+    }
+
+    /// Reads what may be no JSON, as it stands.
+    pub(super) async fn text(&self, path: &[&str], query: &[(&str, String)]) -> Result<String, CliError> {
+        let response = self.checked(self.query(path, query)?.timeout(ANSWER_TIMEOUT)).await?;
+        response.text().await.map_err(|error| self.unreachable(&error))
+    }
+
+    fn query(&self, path: &[&str], query: &[(&str, String)]) -> Result<RequestBuilder, CliError> {
         let mut request =
             self.request(Method::GET, path).build().map_err(|error| self.unreachable(&error))?;
         if !query.is_empty() {
             request.url_mut().query_pairs_mut().extend_pairs(query);
         }
-        self.ask(RequestBuilder::from_parts(self.http.clone(), request)).await
+        Ok(RequestBuilder::from_parts(self.http.clone(), request))
     }
 
     pub(super) async fn post(&self, path: &[&str]) -> Result<Answer, CliError> {

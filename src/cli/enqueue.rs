@@ -180,8 +180,11 @@ fn pair(text: &str) -> Result<(String, Value), CliError> {
 }
 
 fn read_priority(text: &str) -> Result<Value, String> {
-    match priority::named(text).or_else(|| text.parse().ok()) {
-        Some(number @ 1..=9) => Ok(json!(number)),
+    if priority::named(text).is_some() {
+        return Ok(json!(text));
+    }
+    match text.parse::<u8>() {
+        Ok(number @ 1..=9) => Ok(json!(number)),
         _ => Err("1 (first) to 9, or critical, high, normal, low".into()),
     }
 }

@@ -30,13 +30,16 @@ pub(super) struct StatsArgs {
 pub(super) async fn run(args: StatsArgs, global: &GlobalArgs) -> Result<(), CliError> {
     logging::start_quiet(global);
     let client = Client::new(&args.server)?;
-    let route = if args.export.is_some() { "export" } else { "summary" };
+    let is_export = args.export.is_some();
     let filters =
         [("since", args.since), ("format", args.export), ("kind", args.kind), ("queue", args.queue)];
     let query: Vec<_> = filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    let answer = client.get(&["stats", route], &query).await?;
-    if args.server.json || route == "export" {
-        return output::line(answer.text.trim_end());
+    if is_export {
+        return output::line(client.text(&["stats", "export"], &query).await?.trim_end());
+    }
+    let answer = client.get(&["stats", "summary"], &query).await?;
+    if args.server.json {
+        return output::line(&answer.text);
     }
     let kinds = answer.json["kinds"].as_array().cloned().unwrap_or_default();
     let mut rows: Vec<_> = kinds.iter().map(|kind| row(&cell(&kind["kind"]), kind)).collect();

@@ -390,3 +390,36 @@ fn a_hub_that_makes_no_sense_is_refused() {
         assert!(error.contains(told), "{toml}: {error}");
     }
 }
+
+#[test]
+fn alerts_are_read_and_those_that_make_no_sense_stop_the_start() {
+    let toml = r#"
+        [queues.bursts]
+        max_queued = 100
+        [alerting]
+        secret = "whsec_c2VjcmV0"
+        [alerts.errors]
+        condition = "error_rate"
+        above = 0.1
+        over = "1h"
+        email = ["ops@example.org"]
+    "#;
+    let config = load(toml, &[("TIDEMILL_ALERTS__ERRORS__ABOVE", "0.2")]).unwrap();
+    let errors = &config.alerts["errors"];
+    assert_eq!((errors.condition.word(), errors.over), ("error_rate", Duration::from_hours(1)));
+    assert!((errors.above - 0.2).abs() < f64::EPSILON);
+    assert_eq!(config.queues["bursts"].max_queued, Some(100));
+    assert!(!format!("{:?}", config.alerting).contains("c2VjcmV0"), "secrets hide themselves");
+    for (keys, key, message) in [
+        ("above = 1", "alerts.a.condition", "is missing; allowed: error_rate, average_time"),
+        ("condition = 'moods'", "alerts.a.condition", "no_worker"),
+        ("condition = 'error_rate'\nabove = 3", "alerts.a.above", "below 1"),
+        ("condition = 'no_worker'\nkind = 'k'", "alerts.a.kind", "means nothing"),
+        ("condition = 'no_worker'\nover = '1s'", "alerts.a.over", "from 1m to 14d"),
+        ("condition = 'no_worker'\nwebhook = 'x'", "alerts.a.webhook", "https://"),
+        ("condition = 'no_worker'\nhold_for = '1m'", "alerts.a.hold_for", "did you mean hold?"),
+    ] {
+        let error = load(&format!("[alerts.a]\n{keys}"), &[]).unwrap_err();
+        assert!(error.contains(key) && error.contains(message), "{keys}: {error}");
+    }
+}
