@@ -39,11 +39,13 @@ pub struct SessionData {
     #[schema(example = "https://example.com")]
     pub url: Option<String>,
     /// Cookies as browsers export them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cookies: Vec<Cookie>,
     /// The page's local storage.
-    #[serde(rename = "localStorage")]
+    #[serde(rename = "localStorage", skip_serializing_if = "BTreeMap::is_empty")]
     pub local_storage: BTreeMap<String, String>,
     /// Texts that the model may type without seeing them: it writes `{{name}}`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
 }
 

@@ -9,7 +9,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use chromiumoxide::browser::Browser;
-use chromiumoxide::cdp::browser_protocol::browser::{SetDownloadBehaviorBehavior, SetDownloadBehaviorParams};
+use chromiumoxide::cdp::browser_protocol::browser::{
+    BrowserContextId, SetDownloadBehaviorBehavior, SetDownloadBehaviorParams,
+};
+use chromiumoxide::cdp::browser_protocol::target::CreateBrowserContextParams;
 use chromiumoxide::handler::HandlerConfig;
 use chromiumoxide::handler::viewport::Viewport;
 use futures_util::StreamExt;
@@ -61,6 +64,8 @@ const STACK_BYTES: usize = 256 * 1024;
 /// A browser that runs.
 pub(super) struct Chromium {
     pub(super) browser: Browser,
+    /// Kept in memory alone, so that no session is ever on a disk.
+    pub(super) context: BrowserContextId,
     /// Dropped after the connection, before the profile.
     _events: AbortOnDropHandle<()>,
     _group: Group,
@@ -114,9 +119,17 @@ impl Chromium {
         };
         let (browser, mut events) = Browser::connect_with_config(address, config).await?;
         let events = tokio::spawn(async move { while events.next().await.is_some() {} });
-        let behavior = SetDownloadBehaviorParams::new(SetDownloadBehaviorBehavior::Deny);
+        let context = browser.execute(CreateBrowserContextParams::default()).await?.result.browser_context_id;
+        let mut behavior = SetDownloadBehaviorParams::new(SetDownloadBehaviorBehavior::Deny);
+        behavior.browser_context_id = Some(context.clone());
         browser.execute(behavior).await?;
-        Ok(Self { browser, _events: AbortOnDropHandle::new(events), _group: group, _profile: profile })
+        Ok(Self {
+            browser,
+            context,
+            _events: AbortOnDropHandle::new(events),
+            _group: group,
+            _profile: profile,
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use chromiumoxide::cdp::browser_protocol::page::{
     CaptureScreenshotFormat, EventJavascriptDialogOpening, HandleJavaScriptDialogParams,
 };
 use chromiumoxide::cdp::browser_protocol::storage::{GetCookiesParams, SetCookiesParams};
+use chromiumoxide::cdp::browser_protocol::target::CreateTargetParams;
 use chromiumoxide::page::{Page, ScreenshotParams};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
@@ -91,7 +92,12 @@ impl Session {
 impl Tab {
     /// A page with a session, at the session's address.
     pub(super) async fn open(chromium: Chromium, session: Session) -> Result<Self, JobError> {
-        let page = chromium.browser.new_page("about:blank").await?;
+        let context = Some(chromium.context.clone());
+        let target = CreateTargetParams {
+            browser_context_id: context.clone(),
+            ..CreateTargetParams::new("about:blank")
+        };
+        let page = chromium.browser.new_page(target).await?;
         let mut dialogs = page.event_listener::<EventJavascriptDialogOpening>().await?;
         let answering = page.clone();
         // A dialog that nobody answers would stop the page for ever.
@@ -103,7 +109,8 @@ impl Tab {
         page.evaluate_on_new_document(script(&session)).await?;
         let cookies: Vec<_> = session.cookies.iter().map(cookie_param).collect();
         if !cookies.is_empty() {
-            chromium.browser.execute(SetCookiesParams::new(cookies)).await?;
+            let params = SetCookiesParams { browser_context_id: context, ..SetCookiesParams::new(cookies) };
+            chromium.browser.execute(params).await?;
         }
         let tab = Self { chromium, page, session, _dialogs: AbortOnDropHandle::new(dialogs) };
         if let Some(url) = tab.session.url.clone() {
@@ -157,7 +164,8 @@ impl Tab {
 
     /// The session as it is now.
     pub(super) async fn session(&mut self) -> Result<Session, JobError> {
-        let cookies = self.chromium.browser.execute(GetCookiesParams::default()).await?;
+        let context = Some(self.chromium.context.clone());
+        let cookies = self.chromium.browser.execute(GetCookiesParams { browser_context_id: context }).await?;
         self.session.cookies = cookies.result.cookies.into_iter().map(kept_cookie).collect();
         let look = "({url: location.href, origin: location.origin, items: (() => { try { return {...localStorage} } catch { return null } })()})";
         let here: Here = self.page.evaluate(look).await?.into_value()?;
