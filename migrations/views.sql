@@ -297,3 +297,25 @@ select
 from waits w
 join jobs_live j on j.id = w.job_id;
 comment on view waiting_jobs is 'Jobs that are held back, each with the signal or the number of jobs that it waits for.';
+
+create view session_status as
+select
+  s.id,
+  s.job_id,
+  s.base_url,
+  -- A worker that died says nothing any more; the job knows.
+  case when j.state in ('failed', 'cancelled') then 'failed' else s.status end as status,
+  s.pages_crawled,
+  s.bugs_found,
+  case
+    when j.state = 'cancelled' then coalesce(s.error, 'the job was cancelled')
+    when j.state = 'failed' then coalesce(j.error ->> 'message', s.error)
+    else s.error
+  end as error,
+  s.created_at,
+  s.updated_at,
+  s.expires_at
+from sessions s
+left join jobs j on j.id = s.job_id
+where s.expires_at > now();
+comment on view session_status is 'Sessions that are not forgotten, each as far as its job is or with what became of it.';

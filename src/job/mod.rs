@@ -8,6 +8,7 @@ pub mod event;
 pub mod limit;
 pub mod new;
 pub mod schedule;
+pub mod session;
 pub mod settings;
 pub mod state;
 pub mod text;

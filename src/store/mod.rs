@@ -45,6 +45,7 @@ pub mod resolve;
 pub mod retry;
 pub mod schedules;
 mod session;
+pub mod sessions;
 pub mod settle;
 pub mod settled_by;
 pub mod signals;

@@ -18,6 +18,7 @@ mod pulse;
 mod registry;
 mod reporter;
 mod retry;
+mod session;
 mod shedding;
 mod steps;
 pub mod testing;

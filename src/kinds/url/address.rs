@@ -12,7 +12,7 @@ use url::{Host, Url};
 /// An address, or a name that has no other ones, is not to be called.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not a public address and is not called")]
-pub(super) struct AddressRefused(String);
+pub(in crate::kinds) struct AddressRefused(String);
 
 /// From the registries of special-purpose addresses (IANA), with multicast and the future.
 static REFUSED_V4: LazyLock<Vec<Ipv4Net>> = LazyLock::new(|| {
@@ -73,7 +73,7 @@ fn embedded_v4(address: Ipv6Addr) -> Ipv4Addr {
 
 /// A URL with an address instead of a name never meets the resolver. Its many spellings (octal,
 /// hexadecimal, one number) have become one when the URL was parsed.
-pub(super) fn refused_literal(url: &Url) -> Option<AddressRefused> {
+pub(in crate::kinds) fn refused_literal(url: &Url) -> Option<AddressRefused> {
     let address = match url.host()? {
         Host::Ipv4(address) => IpAddr::V4(address),
         Host::Ipv6(address) => IpAddr::V6(address),
@@ -83,7 +83,7 @@ pub(super) fn refused_literal(url: &Url) -> Option<AddressRefused> {
 }
 
 /// The refusal that made a call fail, if one did.
-pub(super) fn refusal_behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a AddressRefused> {
+pub(in crate::kinds) fn refusal_behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a AddressRefused> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(refused) = error.downcast_ref() {
@@ -94,15 +94,20 @@ pub(super) fn refusal_behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a
     None
 }
 
+/// The addresses of a host that may be called.
+pub(in crate::kinds) async fn public_addresses(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+    let found = tokio::net::lookup_host((host, port)).await?;
+    Ok(found.filter(|address| is_public(address.ip())).collect())
+}
+
 /// The system's resolver without any address that is not public.
 #[derive(Debug)]
-pub(super) struct PublicResolver;
+pub(in crate::kinds) struct PublicResolver;
 
 impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
+            let public = public_addresses(name.as_str(), 0).await?;
             if public.is_empty() {
                 return Err(AddressRefused(name.as_str().to_owned()).into());
             }

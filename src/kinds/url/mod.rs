@@ -2,7 +2,7 @@
 //! answer as the result. Only the URL that the config names is ever called; redirects are not
 //! followed, and addresses inside one's own network are refused unless the config allows them.
 
-mod address;
+pub(super) mod address;
 mod answer;
 mod signature;
 

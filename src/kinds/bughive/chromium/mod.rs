@@ -1,0 +1,76 @@
+//! A Chromium of one attempt: started with an empty profile, told what to do over its debugging protocol, gone with the
+//! attempt. Must never connect to an address that the worker may not call.
+
+mod gate;
+mod launch;
+mod page;
+mod watch;
+
+use chromiumoxide::cdp::browser_protocol::browser::{SetDownloadBehaviorBehavior, SetDownloadBehaviorParams};
+use chromiumoxide::handler::HandlerConfig;
+use chromiumoxide::handler::viewport::Viewport;
+use chromiumoxide::{Browser, error::CdpError};
+use futures_util::StreamExt;
+use tokio_util::task::AbortOnDropHandle;
+
+pub(super) use page::{Content, Opened, Tab};
+#[cfg(test)]
+pub(super) use watch::Failed;
+pub(super) use watch::Seen;
+
+use self::gate::Gate;
+use self::launch::Launched;
+use super::BrowserSpec;
+use crate::worker::handler::JobError;
+
+/// A browser that runs.
+#[derive(Debug)]
+pub(super) struct Chromium {
+    browser: Browser,
+    _events: AbortOnDropHandle<()>,
+    launched: Launched,
+    _gate: Option<Gate>,
+}
+
+impl Chromium {
+    /// Starts one.
+    pub(super) async fn start(spec: &BrowserSpec) -> Result<Self, JobError> {
+        let gate = if spec.allow_private { None } else { Some(Gate::open().await?) };
+        let launched = Launched::start(spec, gate.as_ref().map(Gate::address)).await?;
+        let config = HandlerConfig {
+            ignore_https_errors: spec.ignore_certificate_errors,
+            viewport: Some(Viewport { width: 1280, height: 800, ..Viewport::default() }),
+            request_timeout: spec.page_timeout,
+            ..HandlerConfig::default()
+        };
+        let connected = Browser::connect_with_config(launched.socket_url(), config).await;
+        let (browser, mut handler) = connected.map_err(crashed)?;
+        let events = tokio::spawn(async move {
+            // An event that this version of the protocol does not know is no reason to stop.
+            while handler.next().await.is_some() {}
+        });
+        let browser = Self { browser, _events: AbortOnDropHandle::new(events), launched, _gate: gate };
+        let nothing =
+            SetDownloadBehaviorParams::builder().behavior(SetDownloadBehaviorBehavior::Deny).build();
+        let nothing = nothing.map_err(|error| JobError::retry(error).class("browser"))?;
+        browser.browser.execute(nothing).await.map_err(crashed)?;
+        Ok(browser)
+    }
+
+    /// An empty tab.
+    pub(super) async fn tab(&self) -> Result<Tab, JobError> {
+        Tab::open(self.browser.new_page("about:blank").await.map_err(crashed)?).await
+    }
+
+    /// Ends it and removes its profile.
+    pub(super) async fn close(self) {
+        drop(self.browser);
+        self.launched.end().await;
+    }
+}
+
+/// The browser did not do what it was told: another attempt starts another one.
+fn crashed(error: CdpError) -> JobError {
+    let cause = JobError::from(error);
+    JobError::retry(format!("the browser failed: {cause}")).class("browser")
+}
