@@ -24,6 +24,8 @@ pub struct ApiSettings {
     pub remote_lease_ttl: Duration,
     /// Refuse jobs of kinds that no worker has served yet.
     pub strict_kinds: bool,
+    /// How long the session of a crawl is kept that nobody has begun.
+    pub session_ttl: Duration,
 }
 
 impl Default for ApiSettings {
@@ -38,6 +40,7 @@ impl Default for ApiSettings {
             stream_lifetime: Duration::from_hours(1),
             remote_lease_ttl: Duration::from_secs(30),
             strict_kinds: false,
+            session_ttl: Duration::from_hours(24),
         }
     }
 }

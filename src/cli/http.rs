@@ -95,6 +95,7 @@ fn settings(config: &Config, listen: SocketAddr) -> ApiSettings {
         request_timeout: api.request_timeout,
         stream_lifetime: api.stream_lifetime,
         strict_kinds: api.strict_kinds,
+        session_ttl: config.bughive.session_ttl,
         ..ApiSettings::default()
     }
 }

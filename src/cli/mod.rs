@@ -2,6 +2,7 @@
 //! `main` it reads the config; it must hold no rule of the queue itself.
 
 mod audit;
+mod bughive;
 mod client;
 mod declare;
 mod dev;
@@ -11,6 +12,7 @@ mod error;
 mod explain;
 mod failures;
 mod http;
+mod inspect;
 mod jobs;
 mod keys;
 mod kinds;
@@ -88,6 +90,10 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Look at queues, pause, resume, drain and purge them
     Queues(queues::QueuesArgs),
+    /// Look what the workers do, and whether they live
+    Inspect(inspect::InspectArgs),
+    /// Cancel all jobs of a queue that do not run
+    Purge(queues::PurgeArgs),
     /// Look at limits over all workers, set and drop them
     Limits(limits::LimitsArgs),
     /// Look at schedules, set, pause, resume and run them
@@ -118,6 +124,8 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Audit(args) => audit::run(args, global).await,
         Command::Doctor(args) => doctor::run(args, global).await,
         Command::Queues(args) => queues::run(args, global).await,
+        Command::Inspect(args) => inspect::run(args, global).await,
+        Command::Purge(args) => queues::purge(args, global).await,
         Command::Limits(args) => limits::run(args, global).await,
         Command::Schedules(args) => schedules::run(args, global).await,
         Command::Workflows(args) => workflows::run(args, global).await,

@@ -21,6 +21,8 @@ pub(super) fn worker(config: &Config, process: &Process) -> Result<Worker, CliEr
         heartbeat: config.worker.heartbeat,
         poll: config.worker.poll,
         shutdown_timeout: config.worker.shutdown_timeout,
+        max_runs: config.worker.max_runs,
+        max_memory_bytes: config.worker.max_memory.map(|size| size.0),
     };
     let mut builder = Worker::builder(process.store.clone())
         .settings(settings)
@@ -38,7 +40,7 @@ pub(super) fn worker(config: &Config, process: &Process) -> Result<Worker, CliEr
             }
         };
     }
-    Ok(builder.build())
+    Ok(super::bughive::serve(builder, config)?.build())
 }
 
 /// The queues that have a section or a kind, and `default`, with their slots.

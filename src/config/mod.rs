@@ -1,6 +1,7 @@
 //! The config: loaded once, when a process starts, from a file, `.env`, the environment and flags.
 //! Must never let a process start with a setting that it does not know or understand.
 
+mod bughive;
 mod checks;
 mod error;
 mod json;
@@ -19,6 +20,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use bughive::{BugHiveSection, RulesSection};
 pub use error::{ConfigError, Problem};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
 pub use reference::reference;
@@ -50,6 +52,7 @@ pub struct Config {
     pub storage: StorageSection,
     pub encryption: EncryptionSection,
     pub redaction: RedactionSection,
+    pub bughive: BugHiveSection,
     pub log: LogSection,
     pub queues: BTreeMap<String, QueueSection>,
     pub limits: BTreeMap<String, LimitSection>,
@@ -150,6 +153,7 @@ impl Config {
             storage: reader.section("storage"),
             encryption: reader.section("encryption"),
             redaction: reader.section("redaction"),
+            bughive: reader.section("bughive"),
             log: reader.section("log"),
             queues: named(reader, "queues", |reader, name| Some(reader.section(name))),
             limits: named(reader, "limits", |reader, name| Some(reader.section(name))),
@@ -162,6 +166,9 @@ impl Config {
         config.embedded.programs_dir = programs_dir.map(|dir| config.folder.join(dir));
         let keys_file = config.encryption.keys_file.take();
         config.encryption.keys_file = keys_file.map(|file| config.folder.join(file));
+        let media_folder = config.bughive.media_folder.take();
+        config.bughive.media_folder = media_folder.map(|folder| config.folder.join(folder));
+        bughive::complete(&config.bughive, &mut config.queues, &mut config.schedules, reader);
         checks::check(&config, reader);
         let keys: Vec<_> = PLACES.iter().map(|place| place.key).collect();
         reader.refuse_rest(&keys);

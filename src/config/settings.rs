@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::bughive::BugHiveSection;
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
     ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
@@ -80,6 +81,11 @@ section! {
         poll: Duration where "50ms"..="5m" = "1s";
         /// How long running jobs may take to end at shutdown before they are handed back.
         shutdown_timeout: Duration where "0s"..="1d" = "30s";
+        /// After so many attempts `tidemill worker` claims no more, lets those that run finish, and ends with exit code 0,
+        /// for whoever watches it to start it anew. Absent: never.
+        max_runs: Option<u64> where "1"..="1000000000" = none;
+        /// The same once it has so much in memory itself, without the commands that it runs.
+        max_memory: Option<ByteSize> where "16MiB"..="1024TiB" = none;
         /// Where `tidemill worker` answers `/healthz`, `/readyz` and `/metrics`. Absent: nowhere.
         listen: Option<SocketAddr> = none;
     }
@@ -425,6 +431,7 @@ pub(super) const PLACES: &[Place] = &[
     place::<ApiSection>("api", false),
     place::<WorkerSection>("worker", false),
     place::<KeeperSection>("keeper", false),
+    place::<BugHiveSection>("bughive", false),
     place::<LogSection>("log", false),
     place::<QueueSection>("queues", true),
     place::<LimitSection>("limits", true),
@@ -455,6 +462,7 @@ mod tests {
         defaults::<StorageSection>();
         defaults::<EncryptionSection>();
         defaults::<RedactionSection>();
+        defaults::<BugHiveSection>();
         defaults::<LogSection>();
         defaults::<QueueSection>();
         defaults::<LimitSection>();
