@@ -74,3 +74,42 @@ fn crashed(error: CdpError) -> JobError {
     let cause = JobError::from(error);
     JobError::retry(format!("the browser failed: {cause}")).class("browser")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_behind_the_gate_reaches_no_private_address() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let spec = BrowserSpec {
+            program: None,
+            sandbox: !nix::unistd::geteuid().is_root(),
+            allow_private: false,
+            ignore_certificate_errors: false,
+            user_agent: "test/1.0".into(),
+            page_timeout: Duration::from_secs(20),
+            page_delay: Duration::ZERO,
+            session_ttl: Duration::from_hours(24),
+        };
+        let browser = Chromium::start(&spec).await.unwrap();
+        let mut tab = browser.tab().await.unwrap();
+        for host in ["127.0.0.1", "localhost"] {
+            let url = format!("http://{host}:{}/", address.port());
+            let opened = tab.go(&url, spec.page_timeout).await.unwrap();
+            assert!(matches!(opened, Opened::Unreachable(_)), "{opened:?}");
+        }
+        // The same by something that a page loads.
+        let page = format!("data:text/html,<img src=http://127.0.0.1:{}/x.png>", address.port());
+        tab.go(&page, spec.page_timeout).await.unwrap();
+        assert!(tab.seen().failed.iter().any(|failed| failed.is_image), "{:?}", tab.seen());
+        browser.close().await;
+        let nobody = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(nobody.is_err(), "a connection came through");
+    }
+}
