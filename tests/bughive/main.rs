@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 mod crawl;
+mod inspect;
 mod linear;
 mod media;
 mod mill;

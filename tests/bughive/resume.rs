@@ -100,6 +100,30 @@ async fn no_page_is_crawled_twice_though_the_worker_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_browser_costs_an_attempt_and_no_page() {
+    let db = Db::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    write_config(folder.path(), &db.options().url);
+    let site = Site::start(Plan::Chain { pages: PAGES, held: HELD }).await;
+    let worker = program(folder.path(), &["worker"], "worker.log");
+    let id = db.enqueue(crawl(json!({ "base_url": site.url("/"), "slow_page_seconds": 60 }))).await;
+    wait_at_most(crate::mill::PATIENCE, "the page that is held", || async {
+        (site.gets(&format!("/{HELD}")) == 1).then_some(())
+    })
+    .await;
+    kill(Pid::from_raw(browsers_of(worker.id().unwrap())[0]), Signal::SIGKILL).unwrap();
+    wait_for("the failed attempt", || async { db.attempts(id).await.unwrap().pop() }).await;
+    site.let_go();
+    let job = ended(&db, id).await;
+    let result = job.result.unwrap_or_else(|| panic!("{:?}", job.error));
+    assert_eq!((&result["pages_crawled"], job.attempt), (&json!(PAGES), 2));
+    let error = db.attempts(id).await.unwrap().remove(0).error.unwrap();
+    assert_eq!((&error["type"], &error["permanent"]), (&json!("browser"), &json!(false)));
+    assert_eq!((1..HELD).map(|number| site.gets(&format!("/{number}"))).collect::<Vec<_>>(), [1, 1, 1]);
+    end(worker).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_crawl_ends_with_its_browser() {
     let db = Db::new().await;
     let folder = tempfile::tempdir().unwrap();

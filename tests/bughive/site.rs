@@ -153,6 +153,7 @@ async fn planted(path: &str) -> Response {
         "/deep/1" => html("<title>1</title><a href='/deep/2'>2</a>"),
         "/deep/2" => html("<title>2</title><a href='/deep/3'>3</a>"),
         "/deep/3" => html("<title>3</title><a href='/deep/4'>4</a>"),
+        "/deep/4" => html("<title>4</title>"),
         "/dot.png" => png(),
         _ => StatusCode::NOT_FOUND.into_response(),
     }

@@ -11,10 +11,12 @@ use chromiumoxide::page::ScreenshotParams;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::watch::{Seen, Watch};
+use super::watch::{ABORTED, Seen, Watch};
 use super::{JobError, crashed};
 
 const SCRIPT: &str = include_str!("page.js");
+/// A page that was given up is waited for so long: a script may have sent the browser elsewhere.
+const GIVEN_UP: Duration = Duration::from_millis(500);
 /// For so long nothing may be on its way.
 const QUIET: Duration = Duration::from_millis(250);
 /// A page that is never quiet is taken as it is then.
@@ -65,9 +67,17 @@ impl Tab {
     pub(crate) async fn go(&mut self, url: &str, patience: Duration) -> Result<Opened, JobError> {
         let page = self.page.clone();
         let going = timeout(patience, page.goto(url));
-        match self.watch.during(going).await {
+        tokio::pin!(going);
+        let gone = loop {
+            match self.watch.during(timeout(GIVEN_UP, &mut going)).await {
+                Ok(gone) => break gone,
+                Err(_) if self.watch.is_given_up() => return Ok(Opened::Download),
+                Err(_) => {}
+            }
+        };
+        match gone {
             Ok(Ok(_)) => {}
-            Ok(Err(CdpError::ChromeMessage(text))) if text == "net::ERR_ABORTED" => {
+            Ok(Err(CdpError::ChromeMessage(text))) if text == ABORTED => {
                 return Ok(Opened::Download);
             }
             Ok(Err(CdpError::ChromeMessage(text))) if text.starts_with("net::") => {

@@ -24,6 +24,9 @@ use serde_json::Value;
 /// As much as is kept of each sort.
 const MOST: usize = 200;
 
+/// The error of what the browser itself gave up.
+pub(super) const ABORTED: &str = "net::ERR_ABORTED";
+
 /// One thing that the tab said.
 #[derive(Debug)]
 enum Said {
@@ -70,6 +73,8 @@ pub(super) struct Watch {
     said: Pin<Box<dyn Stream<Item = Said> + Send + Sync>>,
     /// The addresses of what is on its way.
     open: HashMap<String, String>,
+    /// The browser gave up the page, as it does with a file that is not for show.
+    given_up: bool,
     seen: Seen,
 }
 
@@ -87,7 +92,14 @@ impl Watch {
         ];
         let frame = page.mainframe().await?;
         let said = Box::pin(select_all(streams));
-        Ok(Self { page: page.clone(), frame, said, open: HashMap::new(), seen: Seen::default() })
+        Ok(Self {
+            page: page.clone(),
+            frame,
+            said,
+            open: HashMap::new(),
+            given_up: false,
+            seen: Seen::default(),
+        })
     }
 
     /// Takes what is said until `until` is over; answers its outcome.
@@ -99,6 +111,11 @@ impl Watch {
                 Some(said) = self.said.next() => self.take(said),
             }
         }
+    }
+
+    /// Whether the page was given up, and nothing else is on its way in its place.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up && self.open.is_empty()
     }
 
     /// Whether something is still on its way.
@@ -169,8 +186,9 @@ impl Watch {
         // The content policy of the page is told on its console.
         let is_wanted = failure.canceled == Some(true)
             || failure.blocked_reason == Some(BlockedReason::Csp)
-            || failure.error_text == "net::ERR_ABORTED";
+            || failure.error_text == ABORTED;
         let is_page = failure.r#type == ResourceType::Document && self.seen.document.is_none();
+        self.given_up |= failure.r#type == ResourceType::Document && failure.error_text == ABORTED;
         if is_mixed || !(is_wanted || is_page) {
             self.missing(&url, &failure.r#type, is_mixed, failure.error_text.clone());
         }
