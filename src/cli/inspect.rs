@@ -108,7 +108,7 @@ async fn registered(server: &ServerArgs) -> Result<(), CliError> {
     if server.json {
         let kinds = items(&found.json);
         let kinds = kinds.iter().map(|worker| json!({ "worker": worker["id"], "kinds": worker["kinds"] }));
-        return output::line(&Value::from_iter(kinds).to_string());
+        return output::line(&kinds.collect::<Value>().to_string());
     }
     let kinds = |worker: &Value| worker["kinds"].as_array().cloned().unwrap_or_default();
     let all = items(&found.json);

@@ -105,16 +105,16 @@ impl Media {
         match (args.job_id, &args.artifact, &args.path) {
             (Some(job_id), Some(name), None) => {
                 let kept = context.kept(job_id, name).await?;
-                let (content_type, content) =
+                let (content_type, bytes) =
                     kept.ok_or_else(|| missing(format!("job {job_id} has no file {name}")))?;
-                Ok((content, content_type, format!("{job_id}/{name}")))
+                Ok((bytes, content_type, format!("{job_id}/{name}")))
             }
             (None, None, Some(path)) => {
                 let path = self.allowed(path)?;
-                let content = tokio::fs::read(&path).await?;
+                let bytes = tokio::fs::read(&path).await?;
                 let name =
                     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-                Ok((content.into(), media_type(&path).to_owned(), name))
+                Ok((bytes.into(), media_type(&path).to_owned(), name))
             }
             _ => Err(bad("give job_id and artifact, or path")),
         }
@@ -150,7 +150,7 @@ impl Handler for Media {
         let target = self.target.as_ref().ok_or_else(|| {
             JobError::permanent("there is no media storage; set bughive.media_url").class("no_storage")
         })?;
-        let (content, found_type, name) = self.content(&context, &args).await?;
+        let (file, found_type, name) = self.content(&context, &args).await?;
         let key = args.key.unwrap_or(name);
         if !(1..=KEY_BYTES).contains(&key.len()) || key.split('/').any(|part| matches!(part, "" | "." | ".."))
         {
@@ -158,7 +158,7 @@ impl Handler for Media {
         }
         let content_type = args.content_type.unwrap_or(found_type);
         let path: Key = target.prefix.parts().chain(Key::from(key.as_str()).parts()).collect();
-        let bytes = content.len();
+        let bytes = file.len();
         let attributes = Attributes::from_iter([(Attribute::ContentType, content_type.clone())]);
         // A folder has no room for what a file is.
         let options = if target.url.starts_with("file:") {
@@ -166,7 +166,7 @@ impl Handler for Media {
         } else {
             PutOptions { attributes, ..PutOptions::default() }
         };
-        let put = target.objects.put_opts(&path, PutPayload::from_bytes(content), options);
+        let put = target.objects.put_opts(&path, PutPayload::from_bytes(file), options);
         tokio::select! {
             put = put => put.map_err(|error| refused(&error))?,
             reason = context.stopped() => {

@@ -131,10 +131,10 @@ fn find(named: Option<&Path>) -> Result<PathBuf, JobError> {
         env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
     });
     found.ok_or_else(|| {
-        let names = NAMES.join(", ");
+        let all = NAMES.join(", ");
         // Another worker may have one.
         JobError::retry(format!(
-            "no browser on this worker's PATH; install one of {names}, or name it by bughive.browser"
+            "no browser on this worker's PATH; install one of {all}, or name it by bughive.browser"
         ))
         .class("browser")
     })

@@ -26,7 +26,7 @@
     links: list([...document.querySelectorAll("a[href], area[href]")].map((link) => link.href).filter((href) => typeof href === "string")),
     broken_images: list(broken.filter(Boolean)),
     images_without_alt: list(images.filter((image) => !named(image) && !hidden(image)).map(address)),
-    mixed_content: list(mixed.filter(Boolean)),
+    insecure: list(mixed.filter(Boolean)),
     load_seconds: timing ? (timing.loadEventEnd || performance.now()) / 1000 : 0,
   });
 })()

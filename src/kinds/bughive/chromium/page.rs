@@ -34,7 +34,7 @@ pub(crate) struct Content {
     pub(crate) links: Vec<String>,
     pub(crate) broken_images: Vec<String>,
     pub(crate) images_without_alt: Vec<String>,
-    pub(crate) mixed_content: Vec<String>,
+    pub(crate) insecure: Vec<String>,
     pub(crate) load_seconds: f64,
 }
 

@@ -18,6 +18,7 @@ const SESSION_CHARACTERS: usize = 100;
 /// The args of `crawl.session`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the job's JSON")]
 pub struct CrawlArgs {
     /// Under which its state is kept; the job's id if there is none.
     pub(super) session_id: Option<String>,

@@ -14,14 +14,14 @@ pub(super) struct Site {
     host: String,
     port: Option<u16>,
     /// False to follow links to anywhere.
-    pub(super) same_site: bool,
+    only: bool,
     /// Whether hosts below the site's belong to it.
-    pub(super) subdomains: bool,
+    subdomains: bool,
 }
 
 impl Site {
-    pub(super) fn of(base: &Url, same_site: bool, subdomains: bool) -> Self {
-        Self { host: bare_host(base), port: base.port(), same_site, subdomains }
+    pub(super) fn of(base: &Url, only: bool, subdomains: bool) -> Self {
+        Self { host: bare_host(base), port: base.port(), only, subdomains }
     }
 
     /// Whether a page belongs to the site itself.
@@ -33,7 +33,7 @@ impl Site {
 
     /// Whether a page is crawled.
     pub(super) fn admits(&self, url: &Url) -> bool {
-        !self.same_site || self.is_home(url)
+        !self.only || self.is_home(url)
     }
 }
 

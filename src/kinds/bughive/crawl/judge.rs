@@ -30,7 +30,7 @@ pub(super) fn bugs(page: &str, content: &Content, seen: &Seen, slow_page: Durati
         add(BugKind::BrokenImage, Some(url), "it is no image that can be shown".into());
     }
     let blocked = seen.failed.iter().filter(|failed| failed.is_mixed_content).map(|failed| &failed.url);
-    for url in content.mixed_content.iter().chain(blocked) {
+    for url in content.insecure.iter().chain(blocked) {
         add(BugKind::MixedContent, Some(url), "a page over https loads it over http".into());
     }
     for text in &seen.console_errors {
@@ -92,7 +92,7 @@ mod tests {
         };
         let content = Content {
             broken_images: vec![image.clone()],
-            mixed_content: vec![script.clone()],
+            insecure: vec![script.clone()],
             load_seconds: 3.5,
             ..page()
         };

@@ -30,12 +30,11 @@ impl Crawling<'_> {
         }
         for (number, stretch) in unknown.chunks(STRETCH).enumerate() {
             let name = format!("links-{number}");
-            let found = match self.context.cursor::<BTreeMap<String, String>>(&name).await? {
-                Some(found) => found,
-                None => {
-                    let found = self.call(stretch).await;
-                    self.context.step(&name, || async { Ok(found) }).await?
-                }
+            let found = if let Some(found) = self.context.cursor::<BTreeMap<String, String>>(&name).await? {
+                found
+            } else {
+                let found = self.call(stretch).await;
+                self.context.step(&name, || async { Ok(found) }).await?
             };
             dead.extend(found);
         }
