@@ -158,8 +158,9 @@ impl JobError {
         self.next == Next::Permanent
     }
 
-    /// True if it says that the lease is gone.
-    pub(crate) fn is_lost(&self) -> bool {
+    /// True if it says that the attempt has lost its lease.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
         self.class == LOST
     }
 

@@ -287,10 +287,6 @@ async fn wind_down(shared: &Arc<Shared>, shutdown: &Shutdown) {
 }
 
 impl Shared {
-    fn room_freed(&self) {
-        self.freed.notify_one();
-    }
-
     async fn close(&self) {
         let _ = self.endings.send(completer::Ending::Close).await;
         let _ = self.reports.send(Report::close()).await;

@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::job::text::truncated;
+
 /// The longest text of a bug, in bytes.
 const DETAIL_BYTES: usize = 1_000;
+/// Of an address, which may hold a whole image.
+const RESOURCE_BYTES: usize = 2_000;
 
 /// What sort of bug it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,8 +80,9 @@ pub(crate) struct Bug {
 
 impl Bug {
     pub(crate) fn new(kind: BugKind, page: &str, resource: Option<&str>, detail: impl Into<String>) -> Self {
-        let detail = crate::job::text::truncated(detail.into(), DETAIL_BYTES);
-        Self { kind, page: page.to_owned(), resource: resource.map(str::to_owned), detail }
+        let detail = truncated(detail.into(), DETAIL_BYTES);
+        let resource = resource.map(|resource| truncated(resource.to_owned(), RESOURCE_BYTES));
+        Self { kind, page: page.to_owned(), resource, detail }
     }
 
     /// What bugs of several pages have in common that are one to whoever mends them.

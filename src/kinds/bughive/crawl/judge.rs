@@ -6,7 +6,7 @@ use super::bugs::{Bug, BugKind};
 use crate::kinds::bughive::chromium::{Content, Seen};
 
 /// As much as is told of one page.
-const MOST_OF_A_PAGE: usize = 200;
+const MOST_OF_A_PAGE: usize = 80;
 
 /// The bugs of a page that was opened.
 pub(super) fn bugs(page: &str, content: &Content, seen: &Seen, slow_page: Duration) -> Vec<Bug> {

@@ -32,7 +32,7 @@ use crate::worker::context::Context;
 use crate::worker::handler::{Handler, JobError};
 
 /// As many bugs stand in the result; all stand in the steps.
-const BUGS_IN_RESULT: usize = 500;
+const BUGS_IN_RESULT: usize = 200;
 
 /// The handler of `crawl.session`.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::args::Plan;
+use crate::job::attempt::StopReason;
 use crate::job::session::{SessionNote, SessionStatus};
 use crate::worker::context::Context;
 use crate::worker::handler::JobError;
@@ -71,7 +72,12 @@ impl<'a> Session<'a> {
             "a crawl session was interrupted"
         );
         let attempt = self.context.attempt();
-        let is_over = error.is_permanent() || attempt.attempt >= attempt.max_attempts;
+        let is_over = match self.context.stop_reason() {
+            Some(StopReason::Cancelled) => true,
+            // Handed back, at no cost of an attempt.
+            Some(StopReason::Shutdown) => false,
+            _ => error.is_permanent() || attempt.attempt >= attempt.max_attempts,
+        };
         let status = if is_over { SessionStatus::Failed } else { SessionStatus::Running };
         match self.note(status, Some(error.to_string())).await {
             // Then another attempt tells its own.

@@ -13,7 +13,7 @@ use crate::worker::context::Context;
 use crate::worker::handler::JobError;
 
 /// The links of one page, all together; a step has room for 1 MiB.
-const LINKS_BYTES: usize = 512 * 1024;
+const LINKS_BYTES: usize = 256 * 1024;
 
 /// What is known of a page that was opened.
 #[derive(Debug, Clone, Serialize, Deserialize)]
