@@ -7,6 +7,7 @@ use std::thread;
 
 use nix::unistd::Pid;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::group::{self, Ended, Group};
 use super::kernel;
@@ -15,7 +16,7 @@ use super::kernel;
 #[derive(Debug)]
 pub(in crate::kinds) struct Companion {
     group: Group,
-    exited: oneshot::Receiver<()>,
+    exited: CancellationToken,
     ended: oneshot::Receiver<Ended>,
 }
 
@@ -41,12 +42,19 @@ impl Companion {
         thread::Builder::new().name("tidemill-companion".into()).spawn(live)?;
         let group =
             starting.await.unwrap_or_else(|_| Err(io::Error::other("the thread that starts it panicked")))?;
-        Ok(Self { group, exited, ended })
+        let gone = CancellationToken::new();
+        let told = gone.clone();
+        tokio::spawn(async move {
+            // An error means that its reaper is gone, and so is the program.
+            let _ = exited.await;
+            told.cancel();
+        });
+        Ok(Self { group, exited: gone, ended })
     }
 
-    /// True once it has ended by itself.
-    pub(in crate::kinds) fn has_exited(&mut self) -> bool {
-        !matches!(self.exited.try_recv(), Err(oneshot::error::TryRecvError::Empty))
+    /// Cancelled once it has ended.
+    pub(in crate::kinds) fn exited(&self) -> CancellationToken {
+        self.exited.clone()
     }
 
     /// Kills it and waits until it is gone.

@@ -8,12 +8,17 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::BrowserSpec;
 use crate::kinds::command::companion::Companion;
 use crate::worker::handler::JobError;
 
 const NAMES: [&str; 5] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+/// What a profile's folder is called, before the id of the worker's process.
+const PROFILE: &str = "tidemill-chromium-";
+/// No crawl lasts so long.
+const OLD: Duration = Duration::from_hours(24);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Nothing that a person at a screen would need, and nothing that calls home.
 const FLAGS: &[&str] = &[
@@ -58,7 +63,9 @@ impl Launched {
     /// Starts one; with a `gate` it connects to nothing but through that.
     pub(super) async fn start(spec: &BrowserSpec, gate: Option<SocketAddr>) -> Result<Self, JobError> {
         let program = find(spec.program.as_deref())?;
-        let profile = tempfile::Builder::new().prefix("tidemill-chromium-").tempdir()?;
+        remove_leftovers();
+        let prefix = format!("{PROFILE}{}-", std::process::id());
+        let profile = tempfile::Builder::new().prefix(&prefix).tempdir()?;
         let mut command = Command::new(&program);
         command
             .args(FLAGS)
@@ -79,7 +86,7 @@ impl Launched {
             ]);
         }
         command.arg("about:blank");
-        let mut process = Companion::start(command).await.map_err(|error| {
+        let process = Companion::start(command).await.map_err(|error| {
             JobError::retry(format!("{} could not be started: {error}", program.display())).class("browser")
         })?;
         let port_file = profile.path().join("DevToolsActivePort");
@@ -88,8 +95,9 @@ impl Launched {
             if let Some(socket_url) = socket_url(&port_file) {
                 return Ok(Self { process, profile, socket_url });
             }
-            if process.has_exited() || Instant::now() > until {
-                let why = if process.has_exited() { "ended at once" } else { "does not listen" };
+            let exited = process.exited().is_cancelled();
+            if exited || Instant::now() > until {
+                let why = if exited { "ended at once" } else { "does not listen" };
                 let message = format!(
                     "{} {why}; try it by hand, as root it needs bughive.sandbox = false",
                     program.display()
@@ -102,6 +110,11 @@ impl Launched {
 
     pub(super) fn socket_url(&self) -> &str {
         &self.socket_url
+    }
+
+    /// Cancelled once it has ended.
+    pub(super) fn exited(&self) -> CancellationToken {
+        self.process.exited()
     }
 
     /// Ends it, all of it, and then removes its profile.
@@ -120,6 +133,24 @@ fn socket_url(file: &Path) -> Option<String> {
     let (port, path) = text.split_once('\n')?;
     let port: u16 = port.parse().ok()?;
     path.starts_with("/devtools/").then(|| format!("ws://127.0.0.1:{port}{}", path.trim_end()))
+}
+
+/// Removes the profiles of workers that were killed.
+fn remove_leftovers() {
+    for entry in std::fs::read_dir(env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner =
+            name.to_str().and_then(|name| name.strip_prefix(PROFILE)?.split('-').next()?.parse::<u32>().ok());
+        let is_left = owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists());
+        // In a container others may own ids that we do not see.
+        let is_old = entry
+            .metadata()
+            .and_then(|about| about.modified())
+            .is_ok_and(|time| time.elapsed().is_ok_and(|age| age > OLD));
+        if is_left && is_old {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn find(named: Option<&Path>) -> Result<PathBuf, JobError> {

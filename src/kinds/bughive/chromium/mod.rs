@@ -11,6 +11,7 @@ use chromiumoxide::handler::HandlerConfig;
 use chromiumoxide::handler::viewport::Viewport;
 use chromiumoxide::{Browser, error::CdpError};
 use futures_util::StreamExt;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 pub(super) use page::{Content, Opened, Tab};
@@ -28,6 +29,7 @@ use crate::worker::handler::JobError;
 pub(super) struct Chromium {
     browser: Browser,
     _events: AbortOnDropHandle<()>,
+    deaf: CancellationToken,
     launched: Launched,
     _gate: Option<Gate>,
 }
@@ -45,16 +47,33 @@ impl Chromium {
         };
         let connected = Browser::connect_with_config(launched.socket_url(), config).await;
         let (browser, mut handler) = connected.map_err(crashed)?;
+        let deaf = CancellationToken::new();
+        let told = deaf.clone().drop_guard();
         let events = tokio::spawn(async move {
-            // An event that this version of the protocol does not know is no reason to stop.
-            while handler.next().await.is_some() {}
+            let _told = told;
+            // An event that this version of the protocol does not know is no reason to stop; a broken line is.
+            while let Some(heard) = handler.next().await {
+                if matches!(heard, Err(CdpError::Ws(_) | CdpError::Io(_))) {
+                    break;
+                }
+            }
         });
-        let browser = Self { browser, _events: AbortOnDropHandle::new(events), launched, _gate: gate };
+        let browser = Self { browser, _events: AbortOnDropHandle::new(events), deaf, launched, _gate: gate };
         let nothing =
             SetDownloadBehaviorParams::builder().behavior(SetDownloadBehaviorBehavior::Deny).build();
         let nothing = nothing.map_err(|error| JobError::retry(error).class("browser"))?;
         browser.browser.execute(nothing).await.map_err(crashed)?;
         Ok(browser)
+    }
+
+    /// Waits until it has ended, or is heard no more.
+    pub(super) async fn died(&self) -> JobError {
+        let exited = self.launched.exited();
+        tokio::select! {
+            () = exited.cancelled() => {}
+            () = self.deaf.cancelled() => {}
+        }
+        JobError::retry("the browser died").class("browser")
     }
 
     /// An empty tab.

@@ -171,7 +171,13 @@ impl Crawling<'_> {
         let browser = self.browser.insert(browser);
         let number = self.reports.len();
         let (context, spec, plan) = (self.context, self.spec, self.plan);
-        context.step(&step_name(number), || visit(browser, context, spec, plan, number, stop)).await
+        let look = || async {
+            tokio::select! {
+                report = visit(browser, context, spec, plan, number, stop) => report,
+                died = browser.died() => Err(died),
+            }
+        };
+        context.step(&step_name(number), look).await
     }
 
     fn add(&mut self, report: PageReport) {
