@@ -674,6 +674,29 @@ $$;
 
 COMMENT ON FUNCTION tidemill.check_members(p_path text, p_names text[], p_nodes jsonb[], p_afters jsonb[]) IS 'Refuses names that are not unique, unknown or wait in a circle.';
 
+CREATE FUNCTION tidemill.clear_sessions(p_limit integer DEFAULT 1000) RETURNS integer
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  with old as (
+    select id
+    from sessions
+    where expires_at <= clock_timestamp()
+    order by expires_at
+    limit p_limit
+    for update skip locked
+  ),
+  gone as (
+    delete from sessions s
+    using old
+    where s.id = old.id
+    returning 1
+  )
+  select count(*)::integer from gone
+$$;
+
+COMMENT ON FUNCTION tidemill.clear_sessions(p_limit integer) IS 'Removes sessions that are over their time, a bounded number; answers how many.';
+
 CREATE FUNCTION tidemill.closed_kinds(p_kinds text[]) RETURNS text[]
     LANGUAGE sql
     SET search_path TO 'tidemill'
@@ -3094,6 +3117,39 @@ $$;
 
 COMMENT ON FUNCTION tidemill.note_progress(p_told uuid[]) IS 'Counts members that ended for their workflows: each element of the array is the workflow of one.';
 
+CREATE FUNCTION tidemill.note_session(p_job uuid, p_lease uuid, p_session text, p_base_url text, p_status text, p_pages integer, p_bugs integer, p_error text, p_ttl interval) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill'
+    AS $$
+begin
+  perform from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for share;
+  if not found then
+    return false;
+  end if;
+  insert into sessions as s (id, job_id, base_url, status, pages_crawled, bugs_found, error, expires_at)
+  values (p_session, p_job, p_base_url, p_status, p_pages, p_bugs, p_error, clock_timestamp() + p_ttl)
+  on conflict (id) do update
+  set
+    job_id = excluded.job_id,
+    base_url = excluded.base_url,
+    status = excluded.status,
+    pages_crawled = excluded.pages_crawled,
+    bugs_found = excluded.bugs_found,
+    error = excluded.error,
+    updated_at = clock_timestamp(),
+    expires_at = excluded.expires_at
+  where s.job_id = p_job
+    or s.expires_at <= clock_timestamp();
+  if not found then
+    raise exception 'the session % is another job''s', p_session
+      using errcode = '22TM1', hint = 'use another session_id, or leave it out';
+  end if;
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.note_session(p_job uuid, p_lease uuid, p_session text, p_base_url text, p_status text, p_pages integer, p_bugs integer, p_error text, p_ttl interval) IS 'What a running attempt says of its session; false if the lease is lost.';
+
 CREATE FUNCTION tidemill.notice_sent(p_notice uuid, p_error text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'tidemill'
@@ -4581,6 +4637,38 @@ CREATE FUNCTION tidemill.spend(p_key text, p_limit tidemill.limits, p_count bigi
 $$;
 
 COMMENT ON FUNCTION tidemill.spend(p_key text, p_limit tidemill.limits, p_count bigint) IS 'Takes tokens of a key; the caller holds the lock under which they were counted.';
+
+CREATE FUNCTION tidemill.start_session(p_session text, p_base_url text, p_wish jsonb, p_ttl interval DEFAULT '24:00:00'::interval) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  job uuid := (select enqueue_many(jsonb_build_array(p_wish)));
+begin
+  insert into sessions as s (id, job_id, base_url, status, expires_at)
+  values (p_session, job, p_base_url, 'queued', clock_timestamp() + p_ttl)
+  on conflict (id) do update
+  set
+    job_id = excluded.job_id,
+    base_url = excluded.base_url,
+    status = excluded.status,
+    pages_crawled = 0,
+    bugs_found = 0,
+    error = null,
+    created_at = clock_timestamp(),
+    updated_at = clock_timestamp(),
+    expires_at = excluded.expires_at
+  -- One that is forgotten leaves its name to others.
+  where s.expires_at <= clock_timestamp();
+  if not found then
+    raise exception 'the session % is another job''s', p_session
+      using errcode = '22TM1', hint = 'use another session_id, or leave it out';
+  end if;
+  return job;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.start_session(p_session text, p_base_url text, p_wish jsonb, p_ttl interval) IS 'Enqueues a job, as enqueue_many takes it, and begins its session, both or none; answers the job''s id.';
 
 CREATE FUNCTION tidemill.stop_workflow(p_workflow uuid) RETURNS void
     LANGUAGE plpgsql
@@ -6260,6 +6348,67 @@ COMMENT ON COLUMN tidemill.schema_compatibility.verbs_digest IS 'Release of the 
 
 COMMENT ON COLUMN tidemill.schema_compatibility.shape IS 'schema_shape() behind the last migration, to see what was changed by hand since.';
 
+CREATE TABLE tidemill.sessions (
+    id text NOT NULL,
+    job_id uuid NOT NULL,
+    base_url text NOT NULL,
+    status text NOT NULL,
+    pages_crawled integer DEFAULT 0 NOT NULL,
+    bugs_found integer DEFAULT 0 NOT NULL,
+    error text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT sessions_id_check CHECK (((char_length(id) >= 1) AND (char_length(id) <= 100))),
+    CONSTRAINT sessions_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'starting'::text, 'running'::text, 'completed'::text, 'failed'::text])))
+);
+
+COMMENT ON TABLE tidemill.sessions IS 'Sessions: what a crawl tells of itself while it runs. Read session_status, which also knows what became of the job.';
+
+COMMENT ON COLUMN tidemill.sessions.id IS 'The caller''s name for it.';
+
+COMMENT ON COLUMN tidemill.sessions.job_id IS 'The job that does the work; no other may write here.';
+
+COMMENT ON COLUMN tidemill.sessions.base_url IS 'What is crawled.';
+
+COMMENT ON COLUMN tidemill.sessions.status IS 'queued, starting, running, completed or failed, as the job last said.';
+
+COMMENT ON COLUMN tidemill.sessions.pages_crawled IS 'How many pages are done.';
+
+COMMENT ON COLUMN tidemill.sessions.bugs_found IS 'How many bugs were found on them.';
+
+COMMENT ON COLUMN tidemill.sessions.error IS 'What the last attempt failed of.';
+
+COMMENT ON COLUMN tidemill.sessions.created_at IS 'When it began.';
+
+COMMENT ON COLUMN tidemill.sessions.updated_at IS 'When the job last said something.';
+
+COMMENT ON COLUMN tidemill.sessions.expires_at IS 'When it is forgotten; each word of the job puts it off.';
+
+CREATE VIEW tidemill.session_status AS
+ SELECT s.id,
+    s.job_id,
+    s.base_url,
+        CASE
+            WHEN (j.state = ANY (ARRAY['failed'::tidemill.job_state, 'cancelled'::tidemill.job_state])) THEN 'failed'::text
+            ELSE s.status
+        END AS status,
+    s.pages_crawled,
+    s.bugs_found,
+        CASE
+            WHEN (j.state = 'cancelled'::tidemill.job_state) THEN COALESCE(s.error, 'the job was cancelled'::text)
+            WHEN (j.state = 'failed'::tidemill.job_state) THEN COALESCE((j.error ->> 'message'::text), s.error)
+            ELSE s.error
+        END AS error,
+    s.created_at,
+    s.updated_at,
+    s.expires_at
+   FROM (tidemill.sessions s
+     LEFT JOIN tidemill.jobs j ON ((j.id = s.job_id)))
+  WHERE (s.expires_at > now());
+
+COMMENT ON VIEW tidemill.session_status IS 'Sessions that are not forgotten, each as far as its job is or with what became of it.';
+
 CREATE TABLE tidemill.signals (
     job_id uuid NOT NULL,
     name text NOT NULL,
@@ -6581,6 +6730,9 @@ ALTER TABLE ONLY tidemill.schedules
 ALTER TABLE ONLY tidemill.schema_compatibility
     ADD CONSTRAINT schema_compatibility_pkey PRIMARY KEY (only_row);
 
+ALTER TABLE ONLY tidemill.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY tidemill.signals
     ADD CONSTRAINT signals_pkey PRIMARY KEY (job_id, name);
 
@@ -6659,6 +6811,10 @@ COMMENT ON INDEX tidemill.schedule_slots_held IS 'At most one slot of a schedule
 CREATE INDEX schedules_due ON tidemill.schedules USING btree (next_at) WHERE (paused_at IS NULL);
 
 COMMENT ON INDEX tidemill.schedules_due IS 'Which schedule is due next, without a look at the others.';
+
+CREATE INDEX sessions_expires ON tidemill.sessions USING btree (expires_at);
+
+CREATE INDEX sessions_job ON tidemill.sessions USING btree (job_id);
 
 CREATE INDEX task_ids_job ON tidemill.task_ids USING btree (job_id);
 

@@ -317,3 +317,25 @@ select
   (select max(n.error) from alert_notices n where n.alert_id = a.id and n.sent_at is null) as last_error
 from alerts a;
 comment on view alert_log is 'What alert rules found: pending, firing or resolved, and how many were not told of it yet.';
+
+create view session_status as
+select
+  s.id,
+  s.job_id,
+  s.base_url,
+  -- A worker that died says nothing any more; the job knows.
+  case when j.state in ('failed', 'cancelled') then 'failed' else s.status end as status,
+  s.pages_crawled,
+  s.bugs_found,
+  case
+    when j.state = 'cancelled' then coalesce(s.error, 'the job was cancelled')
+    when j.state = 'failed' then coalesce(j.error ->> 'message', s.error)
+    else s.error
+  end as error,
+  s.created_at,
+  s.updated_at,
+  s.expires_at
+from sessions s
+left join jobs j on j.id = s.job_id
+where s.expires_at > now();
+comment on view session_status is 'Sessions that are not forgotten, each as far as its job is or with what became of it.';

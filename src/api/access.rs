@@ -90,6 +90,8 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/api/v1/workflows/{id}/cancel", ENQUEUE),
     rule("POST", "/api/v1/workflows/{id}/retry", ENQUEUE),
     rule("GET", "/api/v1/events", READ),
+    rule("GET", "/api/v1/sessions/{session_id}", FOLLOW),
+    rule("POST", "/api/crawl/start", ENQUEUE),
     rule("GET", "/api/v1/kinds", READ),
     rule("POST", "/api/v1/kinds/{kind}/reset-breaker", ADMIN),
     rule("GET", "/api/v1/queues", READ),

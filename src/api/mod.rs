@@ -54,6 +54,7 @@ mod schedule_request;
 mod schedules;
 mod seeds;
 pub mod server;
+mod sessions;
 pub mod sse;
 pub mod state;
 mod stats;

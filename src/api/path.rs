@@ -12,6 +12,8 @@ use super::problem::{Problem, quoted};
 /// The longest execution id, in characters.
 const EXECUTION_ID_CHARACTERS: usize = 255;
 const SIGNAL_CHARACTERS: usize = 200;
+/// The longest name of a session, in characters.
+pub const SESSION_CHARACTERS: usize = 100;
 
 /// How a path names a job: `{id}` or `execution:{execution_id}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,6 +163,19 @@ impl<S: Send + Sync> FromRequestParts<S> for ArtifactName {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let SignalName { job, name } = SignalName::from_request_parts(parts, state).await?;
         Ok(Self { job, name })
+    }
+}
+
+/// The caller's name of a session in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for SessionName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = only_part(parts, state, "session_id").await?;
+        check::text("session_id", text, SESSION_CHARACTERS).map(Self)
     }
 }
 

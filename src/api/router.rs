@@ -14,8 +14,8 @@ use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
     alerts, artifacts, audit, batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds,
-    limits, list, metrics, new_job, page, problem, queues, schedules, seeds, stats, verbs, worker, workers,
-    workflows,
+    limits, list, metrics, new_job, page, problem, queues, schedules, seeds, sessions, stats, verbs, worker,
+    workers, workflows,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -28,6 +28,7 @@ use super::{
         (name = "limits", description = "How many jobs may run or start, over all workers."),
         (name = "schedules", description = "What is enqueued by the clock."),
         (name = "workflows", description = "Jobs that wait for one another."),
+        (name = "sessions", description = "What crawls tell of themselves."),
         (name = "workers", description = "The processes that run jobs."),
         (name = "stats", description = "What became of jobs, by kind and over time."),
         (name = "alerts", description = "When somebody shall be told."),
@@ -101,6 +102,7 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(workflows::show))
         .routes(routes!(workflows::cancel))
         .routes(routes!(workflows::retry))
+        .routes(routes!(sessions::show))
         .routes(routes!(workers::list))
         .routes(routes!(workers::drain))
         .routes(routes!(kinds::list))

@@ -44,6 +44,8 @@ pub struct ApiSettings {
     pub remote_lease_ttl: Duration,
     /// Refuse jobs of kinds that no worker has served yet.
     pub strict_kinds: bool,
+    /// How long the session of a crawl is kept that nobody has begun.
+    pub session_ttl: Duration,
     /// Whether tasks for a browser are taken in: there is a model to do them.
     pub agent: bool,
     /// The hub, without projects if there is none.
@@ -75,6 +77,7 @@ impl Default for ApiSettings {
             stream_lifetime: Duration::from_hours(1),
             remote_lease_ttl: Duration::from_secs(30),
             strict_kinds: false,
+            session_ttl: Duration::from_hours(24),
             agent: false,
             hub: HubRules::default(),
         }

@@ -43,6 +43,8 @@ pub(super) struct DevArgs {
 pub(super) async fn run(args: DevArgs, global: &GlobalArgs) -> Result<(), CliError> {
     let flags = settings::listen_flag(args.listen, &["api", "listen"]);
     let mut config = settings::load(args.config.clone(), global, flags)?;
+    // With its worker everything would end.
+    (config.worker.max_runs, config.worker.max_memory) = (None, None);
     fs::create_dir_all(&args.data_dir).map_err(|error| {
         CliError::Failed(format!("cannot make the data folder {}: {error}", args.data_dir.display()))
     })?;

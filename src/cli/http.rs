@@ -104,6 +104,7 @@ fn settings(config: &Config, listen: SocketAddr) -> ApiSettings {
             stuck_after: hub.stuck_after,
             retain: hub.retain,
         },
+        session_ttl: config.bughive.session_ttl,
         ..ApiSettings::default()
     }
 }

@@ -5,6 +5,7 @@ mod agent;
 mod alerting;
 mod alerts;
 mod audit;
+mod bughive;
 mod client;
 mod declare;
 mod dev;
@@ -14,6 +15,7 @@ mod error;
 mod explain;
 mod failures;
 mod http;
+mod inspect;
 mod jobs;
 mod keys;
 mod kinds;
@@ -96,6 +98,10 @@ enum Command {
     Stats(stats::StatsArgs),
     /// Look at queues, pause, resume, drain and purge them
     Queues(queues::QueuesArgs),
+    /// Look what the workers do, and whether they live
+    Inspect(inspect::InspectArgs),
+    /// Cancel all jobs of a queue that do not run
+    Purge(queues::PurgeArgs),
     /// Look at limits over all workers, set and drop them
     Limits(limits::LimitsArgs),
     /// Look at schedules, set, pause, resume and run them
@@ -128,6 +134,8 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Doctor(args) => doctor::run(args, global).await,
         Command::Stats(args) => stats::run(args, global).await,
         Command::Queues(args) => queues::run(args, global).await,
+        Command::Inspect(args) => inspect::run(args, global).await,
+        Command::Purge(args) => queues::purge(args, global).await,
         Command::Limits(args) => limits::run(args, global).await,
         Command::Schedules(args) => schedules::run(args, global).await,
         Command::Workflows(args) => workflows::run(args, global).await,

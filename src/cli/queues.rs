@@ -32,13 +32,17 @@ enum Verb {
     /// Take no new jobs into a queue until it is resumed
     Drain(QueueArgs),
     /// Cancel all jobs of a queue that do not run
-    Purge {
-        #[command(flatten)]
-        queue: QueueArgs,
-        /// Do not ask first
-        #[arg(long)]
-        yes: bool,
-    },
+    Purge(PurgeArgs),
+}
+
+/// What `tidemill purge` and `tidemill queues purge` take.
+#[derive(Debug, Args)]
+pub(super) struct PurgeArgs {
+    #[command(flatten)]
+    queue: QueueArgs,
+    /// Do not ask first
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -56,11 +60,19 @@ pub(super) async fn run(args: QueuesArgs, global: &GlobalArgs) -> Result<(), Cli
         Verb::Pause(queue) => act(&queue, "pause", "is paused").await,
         Verb::Resume(queue) => act(&queue, "resume", "is open").await,
         Verb::Drain(queue) => act(&queue, "drain", "takes no new jobs").await,
-        Verb::Purge { queue, yes } => {
-            confirm_purge(&queue.name, yes)?;
-            act(&queue, "purge", "is purged").await
-        }
+        Verb::Purge(purge) => empty(&purge).await,
     }
+}
+
+/// `tidemill purge`.
+pub(super) async fn purge(args: PurgeArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    logging::start_quiet(global);
+    empty(&args).await
+}
+
+async fn empty(purge: &PurgeArgs) -> Result<(), CliError> {
+    confirm_purge(&purge.queue.name, purge.yes)?;
+    act(&purge.queue, "purge", "is purged").await
 }
 
 async fn list(server: &ServerArgs) -> Result<(), CliError> {

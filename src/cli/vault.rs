@@ -44,12 +44,17 @@ fn keys(config: &Config) -> Result<Vec<String>, CliError> {
 }
 
 fn depot(config: &Config, url: &str) -> Result<Depot, CliError> {
-    let environment = std::env::vars()
-        .filter(|(name, _)| CLOUD_VARIABLES.iter().any(|cloud| name.starts_with(cloud)))
-        .map(|(name, value)| (name.to_lowercase(), value));
     let said = config.storage.options.iter().map(|(name, value)| (name.0.to_lowercase(), value.0.clone()));
     let ByteSize(inline) = config.storage.inline_bytes;
-    Depot::open(url, environment.chain(said), usize::try_from(inline).unwrap_or(usize::MAX)).map_err(failed)
+    Depot::open(url, cloud_variables().chain(said), usize::try_from(inline).unwrap_or(usize::MAX))
+        .map_err(failed)
+}
+
+/// What the environment says of clouds.
+pub(super) fn cloud_variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars()
+        .filter(|(name, _)| CLOUD_VARIABLES.iter().any(|cloud| name.starts_with(cloud)))
+        .map(|(name, value)| (name.to_lowercase(), value))
 }
 
 /// The address of a folder.

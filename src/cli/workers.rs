@@ -32,7 +32,11 @@ pub(super) async fn run(args: WorkersArgs, global: &GlobalArgs) -> Result<(), Cl
     if server.json {
         return output::line(&answer.text);
     }
-    let workers = answer.json["items"].as_array().cloned().unwrap_or_default();
+    table(&answer.json["items"].as_array().cloned().unwrap_or_default())
+}
+
+/// Workers, a line each.
+pub(super) fn table(workers: &[Value]) -> Result<(), CliError> {
     let rows = workers.iter().map(|worker| {
         vec![
             cell(&worker["id"]),

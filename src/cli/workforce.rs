@@ -27,6 +27,8 @@ pub(super) fn worker(config: &Config, process: &Process) -> Result<Worker, CliEr
         heartbeat: config.worker.heartbeat,
         poll: config.worker.poll,
         shutdown_timeout: config.worker.shutdown_timeout,
+        max_runs: config.worker.max_runs,
+        max_memory_bytes: config.worker.max_memory.map(|size| size.0),
     };
     let mut builder = Worker::builder(process.store.clone())
         .settings(settings)
@@ -44,7 +46,9 @@ pub(super) fn worker(config: &Config, process: &Process) -> Result<Worker, CliEr
             }
         };
     }
-    Ok(agent::add(hub(builder, config)?, config)?.build())
+    let builder = hub(builder, config)?;
+    let builder = super::bughive::serve(builder, config)?;
+    Ok(agent::add(builder, config)?.build())
 }
 
 /// The queues that have a section or a kind, and `default`, with their slots.

@@ -3,6 +3,7 @@
 
 mod agent;
 mod alerts;
+mod bughive;
 mod checks;
 mod error;
 mod hub;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 pub use agent::{AgentSection, HostPattern};
 pub use alerts::{AlertKeys, AlertingSection};
+pub use bughive::{BugHiveSection, RulesSection};
 pub use error::{ConfigError, Problem};
 pub use hub::{HubSection, ProjectSection, Projects};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
@@ -63,6 +65,7 @@ pub struct Config {
     pub encryption: EncryptionSection,
     pub redaction: RedactionSection,
     pub agent: AgentSection,
+    pub bughive: BugHiveSection,
     pub log: LogSection,
     pub queues: BTreeMap<String, QueueSection>,
     pub limits: BTreeMap<String, LimitSection>,
@@ -176,6 +179,7 @@ impl Config {
             encryption: reader.section("encryption"),
             redaction: reader.section("redaction"),
             agent: reader.section("agent"),
+            bughive: reader.section("bughive"),
             log: reader.section("log"),
             queues: named(reader, "queues", |reader, name| Some(reader.section(name))),
             limits: named(reader, "limits", |reader, name| Some(reader.section(name))),
@@ -193,6 +197,9 @@ impl Config {
         config.encryption.keys_file = keys_file.map(|file| config.folder.join(file));
         let browser = config.agent.browser.take();
         config.agent.browser = browser.map(|program| config.folder.join(program));
+        let media_folder = config.bughive.media_folder.take();
+        config.bughive.media_folder = media_folder.map(|folder| config.folder.join(folder));
+        bughive::complete(&config.bughive, &mut config.queues, &mut config.schedules, reader);
         checks::check(&config, reader);
         let whole = PLACES.iter().map(|place| place.key).filter(|key| !key.contains('.'));
         let keys: Vec<_> = whole.collect();

@@ -2,6 +2,7 @@
 
 use super::agent::AgentSection;
 use super::alerts::{AlertKeys, AlertingSection};
+use super::bughive::BugHiveSection;
 use super::hub::{HubSection, ProjectSection};
 use super::limits::{LimitSection, QueueSection};
 use super::section::{Field, Section};
@@ -43,6 +44,7 @@ pub(super) const PLACES: &[Place] = &[
     place::<ScheduleKeys>("schedules", true),
     place::<AlertingSection>("alerting", false),
     place::<AlertKeys>("alerts", true),
+    place::<BugHiveSection>("bughive", false),
     place::<HubSection>("hub", false),
     place::<ProjectSection>("hub.projects", true),
 ];
@@ -76,6 +78,7 @@ mod tests {
         defaults::<ScheduleKeys>();
         defaults::<AlertingSection>();
         defaults::<AlertKeys>();
+        defaults::<BugHiveSection>();
         defaults::<HubSection>();
         defaults::<ProjectSection>();
     }

@@ -79,6 +79,11 @@ section! {
         poll: Duration where "50ms"..="5m" = "1s";
         /// How long running jobs may take to end at shutdown before they are handed back.
         shutdown_timeout: Duration where "0s"..="1d" = "30s";
+        /// After so many attempts `tidemill worker` claims no more, lets those that run finish, and ends with exit code 0,
+        /// for whoever watches it to start it anew. Absent: never.
+        max_runs: Option<u64> where "1"..="1000000000" = none;
+        /// The same once it has so much in memory itself, without the commands that it runs.
+        max_memory: Option<ByteSize> where "16MiB"..="1024TiB" = none;
         /// Where `tidemill worker` answers `/healthz`, `/readyz` and `/metrics`. Absent: nowhere.
         listen: Option<SocketAddr> = none;
     }

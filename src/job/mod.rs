@@ -11,6 +11,7 @@ pub mod limit;
 pub mod new;
 pub mod priority;
 pub mod schedule;
+pub mod session;
 pub mod settings;
 pub mod state;
 pub mod text;

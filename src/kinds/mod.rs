@@ -2,6 +2,7 @@
 
 #[cfg(feature = "browser")]
 pub mod agent;
+pub mod bughive;
 pub mod command;
 #[cfg(feature = "docker")]
 pub mod hub;

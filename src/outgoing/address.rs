@@ -94,6 +94,12 @@ pub(crate) fn refusal_behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a
     None
 }
 
+/// The addresses of a host that may be called.
+pub(crate) async fn public_addresses(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+    let found = tokio::net::lookup_host((host, port)).await?;
+    Ok(found.filter(|address| is_public(address.ip())).collect())
+}
+
 /// The system's resolver without any address that is not public.
 #[derive(Debug)]
 pub(crate) struct PublicResolver;
@@ -101,8 +107,7 @@ pub(crate) struct PublicResolver;
 impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
+            let public = public_addresses(name.as_str(), 0).await?;
             if public.is_empty() {
                 return Err(AddressRefused(name.as_str().to_owned()).into());
             }

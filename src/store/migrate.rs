@@ -41,6 +41,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/stats.sql"),
     include_str!("../../migrations/functions/house.sql"),
     include_str!("../../migrations/functions/artifacts.sql"),
+    include_str!("../../migrations/functions/sessions.sql"),
     include_str!("../../migrations/functions/schedules.sql"),
     include_str!("../../migrations/functions/doctor.sql"),
     include_str!("../../migrations/functions/alerts.sql"),

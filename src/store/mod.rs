@@ -47,6 +47,7 @@ pub mod retry;
 pub mod room;
 pub mod schedules;
 mod session;
+pub mod sessions;
 pub mod settle;
 pub mod settled_by;
 pub mod signals;

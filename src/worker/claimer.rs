@@ -57,7 +57,7 @@ impl Claimer {
     pub(super) async fn run(mut self, stop: &CancellationToken) {
         let shared = self.shared.clone();
         loop {
-            if stop.is_cancelled() || shared.drain.is_cancelled() {
+            if stop.is_cancelled() || shared.drain.is_cancelled() || shared.wear.is_worn_out() {
                 break;
             }
             match self.round().await {
@@ -69,7 +69,7 @@ impl Claimer {
                 Err(error) => self.recover(&error, stop).await,
             }
         }
-        if !stop.is_cancelled() {
+        if !stop.is_cancelled() && !shared.wear.is_worn_out() {
             tracing::info!(worker = shared.id, "drained by request: claims no more");
             // It claims nothing because it shall not: that is no reason to call its process unready.
             while tokio::time::timeout(shared.settings.poll, stop.cancelled()).await.is_err() {
@@ -195,6 +195,7 @@ impl Claimer {
         tokio::select! {
             () = stop.cancelled() => {}
             () = shared.drain.cancelled() => {}
+            () = shared.wear.out() => {}
             () = freed => {}
             () = sleep_until(again) => {}
             hint = self.hints.recv() => self.hear(hint),

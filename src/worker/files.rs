@@ -2,6 +2,7 @@
 //! writes.
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::context::Context;
 use super::handler::JobError;
@@ -52,6 +53,18 @@ impl Context {
             }
         }
         Ok(format!("/api/v1/jobs/{job_id}/artifacts/{name}"))
+    }
+
+    /// A file that a job kept, and what it is; `None` if there is none of that name.
+    ///
+    /// # Errors
+    /// When the storage or the database fails.
+    pub async fn kept(&self, job_id: Uuid, name: &str) -> Result<Option<(String, Bytes)>, JobError> {
+        match self.store()?.read_artifact(job_id, name).await {
+            Ok((artifact, content)) => Ok(Some((artifact.content_type, content))),
+            Err(Error::Vault(VaultError::Missing(_))) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether [`Context::keep`] has somewhere to keep files.

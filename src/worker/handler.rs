@@ -58,6 +58,7 @@ pub struct Completion {
     pub usage: Usage,
 }
 
+const LOST: &str = "lease_lost";
 /// What is put off longer is put off for ever.
 const LONGEST_DELAY: Duration = Duration::from_hours(100 * 365 * 24);
 
@@ -142,7 +143,7 @@ impl JobError {
 
     /// The attempt has lost its lease: whatever it does is void, and another one may run already.
     pub(crate) fn lost() -> Self {
-        Self::retry("the lease was lost").class("lease_lost")
+        Self::retry("the lease was lost").class(LOST)
     }
 
     /// Names a stable class for grouping, such as `rate_limited`.
@@ -157,6 +158,17 @@ impl JobError {
     pub fn reworded(mut self, words: impl FnOnce(&str) -> String) -> Self {
         self.message = words(&self.message).into();
         self
+    }
+
+    /// True if no further attempt is made after it.
+    pub(crate) fn is_permanent(&self) -> bool {
+        self.next == Next::Permanent
+    }
+
+    /// True if it says that the attempt has lost its lease.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.class == LOST
     }
 
     /// The same error, but no further attempt is made.

@@ -122,12 +122,12 @@ impl Lane {
             executor::run(&shared, next).await;
             self.learn(began.elapsed());
             if self.state().waiting.len() < BATCH_LIMIT / 4 {
-                shared.room_freed();
+                shared.freed.notify_one();
             }
             // A handler that never waits would hold its thread; the engine's own tasks come first.
             tokio::task::coop::consume_budget().await;
         }
-        shared.room_freed();
+        shared.freed.notify_one();
     }
 
     fn learn(&self, run: Duration) {

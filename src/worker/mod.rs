@@ -16,9 +16,11 @@ mod lane;
 mod leases;
 mod look;
 mod pulse;
+mod recycle;
 mod registry;
 mod reporter;
 mod retry;
+mod session;
 mod shedding;
 mod steps;
 pub mod testing;
@@ -43,6 +45,7 @@ use identity::worker_id;
 use lane::Lanes;
 use leases::Leases;
 pub use pulse::Pulse;
+use recycle::Wear;
 use registry::Registry;
 use retry::until_answered;
 
@@ -63,6 +66,10 @@ pub struct WorkerSettings {
     pub poll: Duration,
     /// How long running jobs may finish at shutdown before they are handed back.
     pub shutdown_timeout: Duration,
+    /// After so many attempts it claims no more and ends when those that run have ended.
+    pub max_runs: Option<u64>,
+    /// The same once its process has so much in memory.
+    pub max_memory_bytes: Option<u64>,
 }
 
 impl Default for WorkerSettings {
@@ -75,6 +82,8 @@ impl Default for WorkerSettings {
             heartbeat: Duration::from_secs(5),
             poll: Duration::from_secs(1),
             shutdown_timeout: Duration::from_secs(30),
+            max_runs: None,
+            max_memory_bytes: None,
         }
     }
 }
@@ -146,6 +155,7 @@ struct Shared {
     awaited: tokio::sync::Notify,
     /// Somebody asked the worker to claim no more.
     drain: CancellationToken,
+    wear: Wear,
 }
 
 impl Worker {
@@ -186,7 +196,7 @@ impl Worker {
         self.shared.metrics.clone()
     }
 
-    /// Runs until `shutdown` is cancelled and the last attempt ended or was handed back.
+    /// Runs until `shutdown` is cancelled, or the worker is worn out, and the last attempt ended or was handed back.
     ///
     /// # Errors
     /// When the database refuses the worker at the start; one that is away is waited for.
@@ -205,12 +215,14 @@ impl Worker {
         writers.spawn(completer::run(shared.clone(), endings));
         let dependents = tokio::spawn(dependents::run(shared.clone(), stop_helpers.clone()));
         let heart = tokio::spawn(heart::run(shared.clone(), wakes.clone(), stop_helpers.clone()));
+        let watched = tokio::spawn(recycle::watch_memory(shared.clone(), stop_helpers.clone()));
         tracing::info!(worker = shared.id, kinds = ?shared.registry.kinds(), "claiming");
 
         tokio::select! {
             () = Claimer::new(shared.clone(), &wakes).run(&shutdown.graceful) => {}
             () = shutdown.overdue(Duration::from_secs(1)) => {}
         }
+        recycle::finish(&shared, &shutdown).await;
         wind_down(&shared, &shutdown).await;
 
         // The channels' other ends are held by attempts, of which none is left: the writers finish what
@@ -225,7 +237,7 @@ impl Worker {
             );
         }
         stop_helpers.cancel();
-        let _ = tokio::join!(heart, dependents);
+        let _ = tokio::join!(heart, dependents, watched);
         let goodbye = async {
             // After the last heartbeat, which would say otherwise.
             let _ = shared.store.worker_stopped(&shared.id).await;
@@ -277,10 +289,6 @@ async fn wind_down(shared: &Arc<Shared>, shutdown: &Shutdown) {
 }
 
 impl Shared {
-    fn room_freed(&self) {
-        self.freed.notify_one();
-    }
-
     async fn close(&self) {
         let _ = self.endings.send(completer::Ending::Close).await;
         let _ = self.reports.send(Report::close()).await;
@@ -378,6 +386,7 @@ impl WorkerBuilder {
             shedding: std::sync::atomic::AtomicBool::new(false),
             awaited: tokio::sync::Notify::new(),
             drain: CancellationToken::new(),
+            wear: Wear::default(),
         };
         Worker {
             shared: Arc::new(shared),

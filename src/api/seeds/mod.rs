@@ -1,6 +1,7 @@
 //! Routes with the shapes that older callers know, so that they need no change: one file a caller. Each only translates,
 //! and must add nothing that the rest of the API cannot do.
 
+mod bughive;
 mod execute;
 mod frames;
 mod hub;
@@ -17,6 +18,7 @@ use super::state::ApiState;
 /// The routes that answer at once.
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
+        .routes(routes!(bughive::start))
         .routes(routes!(execute::execute))
         .routes(routes!(status::show))
         .routes(routes!(hub::start))

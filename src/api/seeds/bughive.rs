@@ -1,0 +1,150 @@
+//! Starts a crawl and its session with one request, as a quality agent's own API does. What is crawled and how stands in
+//! the job's args; the worker checks what only it can.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use url::Url;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::super::check;
+use super::super::json::Body;
+use super::super::path::SESSION_CHARACTERS;
+use super::super::problem::{Case, Problem, ProblemDocument};
+use super::super::state::ApiState;
+use crate::job::new::NewJob;
+
+const KIND: &str = "crawl.session";
+const QUEUE: &str = "crawl";
+const MOST_PAGES: i32 = 5_000;
+const DEEPEST: i32 = 100;
+const MOST_TICKETS: i32 = 1_000;
+const LONGEST_SECONDS: f64 = 600.0;
+
+/// What to crawl.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"base_url": "https://example.com", "max_pages": 10, "max_depth": 3}))]
+pub(in crate::api) struct CrawlRequest {
+    /// The first page: http or https.
+    base_url: String,
+    /// How many pages at most; by default 10.
+    #[schema(minimum = 1, maximum = 5000)]
+    max_pages: Option<i64>,
+    /// How many links away from the first page; by default 3.
+    #[schema(minimum = 0, maximum = 100)]
+    max_depth: Option<i64>,
+    /// Your own name for the session; by default a new id.
+    #[schema(min_length = 1, max_length = 100)]
+    session_id: Option<String>,
+    /// False to follow links to other sites.
+    same_site: Option<bool>,
+    /// Whether hosts below the site's belong to it.
+    include_subdomains: Option<bool>,
+    /// Whether links to other sites are called once to see that they lead somewhere.
+    check_external: Option<bool>,
+    /// Seconds between two pages; never less than the worker's own and what robots.txt says.
+    #[schema(minimum = 0, maximum = 600)]
+    delay_seconds: Option<f64>,
+    /// A page that takes longer is slow; by default 3.
+    #[schema(minimum = 0, maximum = 600)]
+    slow_page_seconds: Option<f64>,
+    /// Whether each screenshot goes to the media storage by a job of its own.
+    upload: Option<bool>,
+    /// Whether each cause becomes a ticket by a job of its own.
+    create_tickets: Option<bool>,
+    /// The tickets' team.
+    #[schema(min_length = 1, max_length = 100)]
+    team_id: Option<String>,
+    /// How many tickets at most; by default 50.
+    #[schema(minimum = 0, maximum = 1000)]
+    max_tickets: Option<i64>,
+}
+
+/// A crawl that is in the queue.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct CrawlStarted {
+    /// Look at it with GET `/api/v1/sessions/{session_id}`.
+    session_id: String,
+    /// The job: GET `/api/v1/jobs/{task_id}`.
+    task_id: Uuid,
+}
+
+/// Start a crawl
+///
+/// The session and its job are stored, both or none, when the answer comes.
+#[utoipa::path(
+    post, path = "/api/crawl/start", tag = "sessions", request_body = CrawlRequest,
+    responses(
+        (status = 202, description = "It is in the queue", body = CrawlStarted),
+        (status = 422, description = "A value is not acceptable, or the session is another job's", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(in crate::api) async fn start(
+    State(state): State<ApiState>,
+    Body(request): Body<CrawlRequest>,
+) -> Result<(StatusCode, Json<CrawlStarted>), Problem> {
+    let session_id = match request.session_id.clone() {
+        Some(name) => check::text("/session_id", name, SESSION_CHARACTERS)?,
+        None => Uuid::new_v4().to_string(),
+    };
+    let base_url = request.base_url.clone();
+    let args = request.into_args(&session_id)?;
+    let job = NewJob {
+        // Also before a worker has said so.
+        queue: Some(QUEUE.to_owned()),
+        metadata: Some(Map::from_iter([("session_id".to_owned(), session_id.clone().into())])),
+        ..NewJob::new(KIND, args)
+    };
+    if state.settings.strict_kinds && !state.store.kinds().await?.iter().any(|kind| kind.name == KIND) {
+        let detail = format!("No worker has served the kind {KIND} yet, and strict_kinds is on.");
+        return Err(
+            Problem::new(Case::Unavailable, detail).remedy("Start a worker with bughive.enabled = true.")
+        );
+    }
+    let task_id = state.store.start_session(&session_id, &base_url, &job, state.settings.session_ttl).await?;
+    Ok((StatusCode::ACCEPTED, Json(CrawlStarted { session_id, task_id })))
+}
+
+impl CrawlRequest {
+    /// The job's args, without what is left to its defaults.
+    fn into_args(self, session_id: &str) -> Result<Map<String, Value>, Problem> {
+        let good = Url::parse(&self.base_url).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.has_host() && url.password().is_none()
+        });
+        if !good {
+            return Err(Problem::invalid("/base_url", "The first page has no http:// or https:// address.")
+                .remedy("Send an address such as \"https://example.com\", without a password."));
+        }
+        let within = |field, number: Option<i64>, least, most| {
+            number.map(|number| check::within(field, number, least, most)).transpose()
+        };
+        let seconds = |field: &str, seconds: Option<f64>| match seconds {
+            Some(seconds) if !(0.0..=LONGEST_SECONDS).contains(&seconds) => {
+                Err(Problem::invalid(field, format!("{seconds} is out of bounds."))
+                    .remedy(format!("Use 0 to {LONGEST_SECONDS} seconds.")))
+            }
+            other => Ok(other),
+        };
+        let args = json!({
+            "session_id": session_id,
+            "base_url": self.base_url,
+            "max_pages": within("/max_pages", self.max_pages, 1, MOST_PAGES)?,
+            "max_depth": within("/max_depth", self.max_depth, 0, DEEPEST)?,
+            "same_site": self.same_site,
+            "include_subdomains": self.include_subdomains,
+            "check_external": self.check_external,
+            "delay_seconds": seconds("/delay_seconds", self.delay_seconds)?,
+            "slow_page_seconds": seconds("/slow_page_seconds", self.slow_page_seconds)?,
+            "upload": self.upload,
+            "create_tickets": self.create_tickets,
+            "team_id": self.team_id.map(|team| check::text("/team_id", team, SESSION_CHARACTERS)).transpose()?,
+            "max_tickets": within("/max_tickets", self.max_tickets, 0, MOST_TICKETS)?,
+        });
+        let Value::Object(args) = args else { unreachable!("args are written as an object") };
+        Ok(args.into_iter().filter(|(_, value)| !value.is_null()).collect())
+    }
+}

@@ -1,0 +1,31 @@
+//! Sessions: what crawls tell of themselves, by the names that their callers gave them. Must never show one that is over
+//! its time.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::path::SessionName;
+use super::problem::{Case, Problem, ProblemDocument, quoted};
+use super::state::ApiState;
+use crate::store::sessions::SessionDocument;
+
+/// Look at a session
+#[utoipa::path(
+    get, path = "/api/v1/sessions/{session_id}", tag = "sessions",
+    params(("session_id" = String, Path, description = "The session's name")),
+    responses(
+        (status = 200, description = "The session", body = SessionDocument),
+        (status = 404, description = "There is no such session, or none any more", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn show(
+    State(state): State<ApiState>,
+    SessionName(session_id): SessionName,
+) -> Result<Json<SessionDocument>, Problem> {
+    let found = state.store.session(&session_id).await?;
+    found.map(Json).ok_or_else(|| {
+        let detail = format!("No session has the name {}, or it is over its time.", quoted(&session_id));
+        Problem::new(Case::NotFound, detail)
+            .remedy("Its job, if it is kept, is found by GET /api/v1/jobs?kind=crawl.session.")
+    })
+}

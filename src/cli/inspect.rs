@@ -1,0 +1,123 @@
+//! `tidemill inspect`: what the workers do now, what they serve, and whether they live. Asks the server alone; the workers
+//! themselves answer nobody.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::client::{Client, ServerArgs};
+use super::error::CliError;
+use super::output::{self, cell};
+use super::time::relative;
+use super::{GlobalArgs, logging, workers};
+
+/// As many jobs are shown.
+const MOST: &str = "200";
+
+/// What `tidemill inspect` takes.
+#[derive(Debug, Args)]
+pub(super) struct InspectArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The jobs that run, and where
+    Active(ServerArgs),
+    /// The workers with their slots, and how many jobs ended within the last hour and day
+    Stats(ServerArgs),
+    /// Which workers live; ends with code 1 if none does
+    Ping(ServerArgs),
+    /// The jobs that are not due yet
+    Scheduled(ServerArgs),
+    /// The kinds that each worker serves
+    Registered(ServerArgs),
+}
+
+pub(super) async fn run(args: InspectArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    logging::start_quiet(global);
+    match args.what {
+        What::Active(server) => {
+            let columns = [("worker_id", "WORKER"), ("started_at", "STARTED")];
+            jobs(&server, "running", &columns).await
+        }
+        What::Scheduled(server) => jobs(&server, "scheduled", &[("run_at", "DUE")]).await,
+        What::Stats(server) => stats(&server).await,
+        What::Ping(server) => ping(&server).await,
+        What::Registered(server) => registered(&server).await,
+    }
+}
+
+async fn jobs(server: &ServerArgs, state: &str, columns: &[(&str, &str)]) -> Result<(), CliError> {
+    let query = [("state", state.to_owned()), ("limit", MOST.to_owned())];
+    let answer = Client::new(server)?.get(&["jobs"], &query).await?;
+    if server.json {
+        return output::line(&answer.text);
+    }
+    let row = |job: &Value| {
+        let more = columns.iter().map(|(key, _)| match *key {
+            key if key.ends_with("_at") => relative(&job[key]),
+            key => cell(&job[key]),
+        });
+        ["id", "kind", "queue", "args"].iter().map(|key| cell(&job[*key])).chain(more).collect()
+    };
+    let header: Vec<_> =
+        ["ID", "KIND", "QUEUE", "ARGS"].into_iter().chain(columns.iter().map(|(_, title)| *title)).collect();
+    output::table(&header, items(&answer.json).iter().map(row).collect())
+}
+
+async fn stats(server: &ServerArgs) -> Result<(), CliError> {
+    let client = Client::new(server)?;
+    let (found, numbers) = (client.get(&["workers"], &[]).await?, client.get(&["stats"], &[]).await?);
+    if server.json {
+        return output::line(&json!({ "workers": found.json["items"], "stats": numbers.json }).to_string());
+    }
+    workers::table(&items(&found.json))?;
+    for (title, key) in [("last hour", "last_hour"), ("last day", "last_day")] {
+        let counts = numbers.json[key].as_object().cloned().unwrap_or_default();
+        let words: Vec<_> = counts.iter().map(|(name, value)| format!("{name} {}", cell(value))).collect();
+        output::line(&format!("{title}: {}", words.join(", ")))?;
+    }
+    Ok(())
+}
+
+async fn ping(server: &ServerArgs) -> Result<(), CliError> {
+    let found = Client::new(server)?.get(&["workers"], &[]).await?;
+    let all = items(&found.json);
+    let alive: Vec<&Value> = all
+        .iter()
+        .filter(|worker| ["running", "draining"].iter().any(|state| worker["state"] == **state))
+        .collect();
+    if server.json {
+        let pongs: Vec<_> =
+            alive.iter().map(|worker| json!({ "worker": worker["id"], "ok": "pong" })).collect();
+        output::line(&Value::from(pongs).to_string())?;
+    } else {
+        for worker in &alive {
+            output::line(&format!("{}: pong ({})", cell(&worker["id"]), relative(&worker["seen_at"])))?;
+        }
+    }
+    if alive.is_empty() {
+        return Err(CliError::Failed("no worker lives; start one with `tidemill worker`".into()));
+    }
+    Ok(())
+}
+
+async fn registered(server: &ServerArgs) -> Result<(), CliError> {
+    let found = Client::new(server)?.get(&["workers"], &[]).await?;
+    if server.json {
+        let kinds = items(&found.json);
+        let kinds = kinds.iter().map(|worker| json!({ "worker": worker["id"], "kinds": worker["kinds"] }));
+        return output::line(&kinds.collect::<Value>().to_string());
+    }
+    let kinds = |worker: &Value| worker["kinds"].as_array().cloned().unwrap_or_default();
+    let all = items(&found.json);
+    let rows = all.iter().flat_map(|worker| {
+        kinds(worker).into_iter().map(|kind| vec![cell(&worker["id"]), cell(&kind)]).collect::<Vec<_>>()
+    });
+    output::table(&["WORKER", "KIND"], rows.collect())
+}
+
+fn items(answer: &Value) -> Vec<Value> {
+    answer["items"].as_array().cloned().unwrap_or_default()
+}

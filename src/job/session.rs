@@ -1,0 +1,47 @@
+//! The session of a long piece of work: what it tells of itself under a name of its caller's. Plain values; how long
+//! they are kept is the caller's wish.
+
+use std::time::Duration;
+
+/// How far a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionStatus {
+    /// A worker has begun.
+    Starting,
+    /// The work goes on.
+    Running,
+    /// All is done.
+    Completed,
+    /// It is given up.
+    Failed,
+}
+
+impl SessionStatus {
+    /// As it is stored and shown.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What an attempt says of its session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionNote {
+    /// What is crawled.
+    pub base_url: String,
+    /// How far it is.
+    pub status: SessionStatus,
+    /// How many pages are done.
+    pub pages_crawled: i32,
+    /// How many bugs were found on them.
+    pub bugs_found: i32,
+    /// What an attempt failed of.
+    pub error: Option<String>,
+    /// For how long this is kept from now on.
+    pub ttl: Duration,
+}

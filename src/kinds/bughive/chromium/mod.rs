@@ -1,0 +1,134 @@
+//! A Chromium of one attempt: started with an empty profile, told what to do over its debugging protocol, gone with the
+//! attempt. Must never connect to an address that the worker may not call.
+
+mod gate;
+mod launch;
+mod page;
+mod watch;
+
+use chromiumoxide::cdp::browser_protocol::browser::{SetDownloadBehaviorBehavior, SetDownloadBehaviorParams};
+use chromiumoxide::handler::HandlerConfig;
+use chromiumoxide::handler::viewport::Viewport;
+use chromiumoxide::{Browser, error::CdpError};
+use futures_util::StreamExt;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+pub(super) use page::{Content, Opened, Tab};
+#[cfg(test)]
+pub(super) use watch::Failed;
+pub(super) use watch::Seen;
+
+use self::gate::Gate;
+use self::launch::Launched;
+use super::BrowserSpec;
+use crate::worker::handler::JobError;
+
+/// A browser that runs.
+#[derive(Debug)]
+pub(super) struct Chromium {
+    browser: Browser,
+    _events: AbortOnDropHandle<()>,
+    deaf: CancellationToken,
+    launched: Launched,
+    _gate: Option<Gate>,
+}
+
+impl Chromium {
+    /// Starts one.
+    pub(super) async fn start(spec: &BrowserSpec) -> Result<Self, JobError> {
+        let gate = if spec.allow_private { None } else { Some(Gate::open().await?) };
+        let launched = Launched::start(spec, gate.as_ref().map(Gate::address)).await?;
+        let config = HandlerConfig {
+            ignore_https_errors: spec.ignore_certificate_errors,
+            viewport: Some(Viewport { width: 1280, height: 800, ..Viewport::default() }),
+            request_timeout: spec.page_timeout,
+            ..HandlerConfig::default()
+        };
+        let connected = Browser::connect_with_config(launched.socket_url(), config).await;
+        let (browser, mut handler) = connected.map_err(crashed)?;
+        let deaf = CancellationToken::new();
+        let told = deaf.clone().drop_guard();
+        let events = tokio::spawn(async move {
+            let _told = told;
+            // An event that this version of the protocol does not know is no reason to stop; a broken line is.
+            while let Some(heard) = handler.next().await {
+                if matches!(heard, Err(CdpError::Ws(_) | CdpError::Io(_))) {
+                    break;
+                }
+            }
+        });
+        let browser = Self { browser, _events: AbortOnDropHandle::new(events), deaf, launched, _gate: gate };
+        let nothing =
+            SetDownloadBehaviorParams::builder().behavior(SetDownloadBehaviorBehavior::Deny).build();
+        let nothing = nothing.map_err(|error| JobError::retry(error).class("browser"))?;
+        browser.browser.execute(nothing).await.map_err(crashed)?;
+        Ok(browser)
+    }
+
+    /// Waits until it has ended, or is heard no more.
+    pub(super) async fn died(&self) -> JobError {
+        let exited = self.launched.exited();
+        tokio::select! {
+            () = exited.cancelled() => {}
+            () = self.deaf.cancelled() => {}
+        }
+        JobError::retry("the browser died").class("browser")
+    }
+
+    /// An empty tab.
+    pub(super) async fn tab(&self) -> Result<Tab, JobError> {
+        Tab::open(self.browser.new_page("about:blank").await.map_err(crashed)?).await
+    }
+
+    /// Ends it and removes its profile.
+    pub(super) async fn close(self) {
+        drop(self.browser);
+        self.launched.end().await;
+    }
+}
+
+/// The browser did not do what it was told: another attempt starts another one.
+fn crashed(error: CdpError) -> JobError {
+    let cause = JobError::from(error);
+    JobError::retry(format!("the browser failed: {cause}")).class("browser")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_behind_the_gate_reaches_no_private_address() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let spec = BrowserSpec {
+            program: None,
+            sandbox: !nix::unistd::geteuid().is_root(),
+            allow_private: false,
+            ignore_certificate_errors: false,
+            user_agent: "test/1.0".into(),
+            page_timeout: Duration::from_secs(20),
+            page_delay: Duration::ZERO,
+            session_ttl: Duration::from_hours(24),
+        };
+        let browser = Chromium::start(&spec).await.unwrap();
+        let mut tab = browser.tab().await.unwrap();
+        for host in ["127.0.0.1", "localhost"] {
+            let url = format!("http://{host}:{}/", address.port());
+            let opened = tab.go(&url, spec.page_timeout).await.unwrap();
+            assert!(matches!(opened, Opened::Unreachable(_)), "{opened:?}");
+        }
+        // The same by something that a page loads.
+        let page = format!("data:text/html,<img src=http://127.0.0.1:{}/x.png>", address.port());
+        tab.go(&page, spec.page_timeout).await.unwrap();
+        assert!(tab.seen().failed.iter().any(|failed| failed.is_image), "{:?}", tab.seen());
+        browser.close().await;
+        let nobody = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(nobody.is_err(), "a connection came through");
+    }
+}

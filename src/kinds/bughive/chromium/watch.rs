@@ -1,0 +1,239 @@
+//! What a tab says while a page loads: answers, failures, console errors, exceptions. Gathers a bounded number of them
+//! and judges none.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+
+use chromiumoxide::Page;
+use chromiumoxide::cdp::browser_protocol::log::{EventEntryAdded, LogEntryLevel, LogEntrySource};
+use chromiumoxide::cdp::browser_protocol::network::{
+    BlockedReason, EventLoadingFailed, EventLoadingFinished, EventRequestWillBeSent, EventResponseReceived,
+    ResourceType,
+};
+use chromiumoxide::cdp::browser_protocol::page::{
+    EventJavascriptDialogOpening, FrameId, HandleJavaScriptDialogParams,
+};
+use chromiumoxide::cdp::js_protocol::runtime::{
+    ConsoleApiCalledType, EventConsoleApiCalled, EventExceptionThrown, RemoteObject,
+};
+use chromiumoxide::error::CdpError;
+use chromiumoxide::listeners::EventStream;
+use futures_util::stream::{Stream, StreamExt, select_all};
+use serde_json::Value;
+
+/// As much as is kept of each sort.
+const MOST: usize = 200;
+
+/// The error of what the browser itself gave up.
+pub(super) const ABORTED: &str = "net::ERR_ABORTED";
+
+/// One thing that the tab said.
+#[derive(Debug)]
+enum Said {
+    Asked(std::sync::Arc<EventRequestWillBeSent>),
+    Answered(std::sync::Arc<EventResponseReceived>),
+    Failed(std::sync::Arc<EventLoadingFailed>),
+    Finished(std::sync::Arc<EventLoadingFinished>),
+    Console(std::sync::Arc<EventConsoleApiCalled>),
+    Thrown(std::sync::Arc<EventExceptionThrown>),
+    Logged(std::sync::Arc<EventEntryAdded>),
+    Dialog,
+}
+
+/// The answer to the page itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Document {
+    pub(crate) url: String,
+    pub(crate) status: i64,
+}
+
+/// Something that the page wanted and did not get.
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    pub(crate) url: String,
+    pub(crate) is_image: bool,
+    pub(crate) is_mixed_content: bool,
+    /// The status of the answer or the error of the network.
+    pub(crate) why: String,
+}
+
+/// All that was seen of one page.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) document: Option<Document>,
+    pub(crate) failed: Vec<Failed>,
+    pub(crate) console_errors: Vec<String>,
+    pub(crate) exceptions: Vec<String>,
+}
+
+/// Listens to one tab.
+pub(super) struct Watch {
+    page: Page,
+    frame: Option<FrameId>,
+    said: Pin<Box<dyn Stream<Item = Said> + Send + Sync>>,
+    /// The addresses of what is on its way.
+    open: HashMap<String, String>,
+    /// The browser gave up the page, as it does with a file that is not for show.
+    given_up: bool,
+    seen: Seen,
+}
+
+impl Watch {
+    pub(super) async fn over(page: &Page) -> Result<Self, CdpError> {
+        let streams: Vec<Pin<Box<dyn Stream<Item = Said> + Send + Sync>>> = vec![
+            boxed(page.event_listener().await?, Said::Asked),
+            boxed(page.event_listener().await?, Said::Answered),
+            boxed(page.event_listener().await?, Said::Failed),
+            boxed(page.event_listener().await?, Said::Finished),
+            boxed(page.event_listener().await?, Said::Console),
+            boxed(page.event_listener().await?, Said::Thrown),
+            boxed(page.event_listener().await?, Said::Logged),
+            boxed(page.event_listener::<EventJavascriptDialogOpening>().await?, |_| Said::Dialog),
+        ];
+        let frame = page.mainframe().await?;
+        let said = Box::pin(select_all(streams));
+        Ok(Self {
+            page: page.clone(),
+            frame,
+            said,
+            open: HashMap::new(),
+            given_up: false,
+            seen: Seen::default(),
+        })
+    }
+
+    /// Takes what is said until `until` is over; answers its outcome.
+    pub(super) async fn during<T>(&mut self, until: impl Future<Output = T>) -> T {
+        tokio::pin!(until);
+        loop {
+            tokio::select! {
+                outcome = &mut until => return outcome,
+                Some(said) = self.said.next() => self.take(said),
+            }
+        }
+    }
+
+    /// Whether the page was given up, and nothing else is on its way in its place.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up && self.open.is_empty()
+    }
+
+    /// Whether something is still on its way.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    pub(super) fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    fn take(&mut self, said: Said) {
+        match said {
+            Said::Asked(asked) => {
+                if self.open.len() < MOST {
+                    self.open.insert(asked.request_id.inner().clone(), asked.request.url.clone());
+                }
+            }
+            Said::Answered(answer) => self.answered(&answer),
+            Said::Failed(failure) => self.failed(&failure),
+            Said::Finished(finished) => drop(self.open.remove(finished.request_id.inner())),
+            Said::Console(call) if call.r#type == ConsoleApiCalledType::Error => {
+                let words: Vec<_> = call.args.iter().map(shown).collect();
+                keep(&mut self.seen.console_errors, words.join(" "));
+            }
+            Said::Console(_) => {}
+            Said::Thrown(thrown) => {
+                let details = &thrown.exception_details;
+                let cause = details.exception.as_ref().map(shown);
+                keep(&mut self.seen.exceptions, cause.unwrap_or_else(|| details.text.clone()));
+            }
+            Said::Logged(logged) => {
+                let entry = &logged.entry;
+                // What the network refused is told by its own events.
+                let is_told = entry.source == LogEntrySource::Network || is_of_mixed_content(&entry.text);
+                if entry.level == LogEntryLevel::Error && !is_told {
+                    keep(&mut self.seen.console_errors, entry.text.clone());
+                }
+            }
+            Said::Dialog => {
+                // Nobody is there to answer, and the page stands still until somebody does.
+                let page = self.page.clone();
+                tokio::spawn(async move {
+                    let _ = page.execute(HandleJavaScriptDialogParams::new(false)).await;
+                });
+            }
+        }
+    }
+
+    fn answered(&mut self, answer: &EventResponseReceived) {
+        let response = &answer.response;
+        let is_page = answer.r#type == ResourceType::Document && answer.frame_id == self.frame;
+        if is_page {
+            self.seen.document = Some(Document { url: response.url.clone(), status: response.status });
+        } else if response.status >= 400 {
+            self.missing(
+                &response.url,
+                &answer.r#type,
+                false,
+                format!("it is answered with {}", response.status),
+            );
+        }
+    }
+
+    fn failed(&mut self, failure: &EventLoadingFailed) {
+        let Some(url) = self.open.remove(failure.request_id.inner()) else { return };
+        let is_mixed = failure.blocked_reason == Some(BlockedReason::MixedContent);
+        // The content policy of the page is told on its console.
+        let is_wanted = failure.canceled == Some(true)
+            || failure.blocked_reason == Some(BlockedReason::Csp)
+            || failure.error_text == ABORTED;
+        let is_page = failure.r#type == ResourceType::Document && self.seen.document.is_none();
+        self.given_up |= failure.r#type == ResourceType::Document && failure.error_text == ABORTED;
+        if is_mixed || !(is_wanted || is_page) {
+            self.missing(&url, &failure.r#type, is_mixed, failure.error_text.clone());
+        }
+    }
+
+    fn missing(&mut self, url: &str, sort: &ResourceType, is_mixed_content: bool, why: String) {
+        let silent =
+            matches!(sort, ResourceType::Ping | ResourceType::CspViolationReport | ResourceType::Prefetch);
+        // A browser asks for it without the page.
+        let is_icon = url.ends_with("/favicon.ico") && *sort == ResourceType::Other;
+        let is_known = self.seen.failed.iter().any(|failed| failed.url == url);
+        if !(silent || is_icon || is_known) && self.seen.failed.len() < MOST {
+            let is_image = *sort == ResourceType::Image;
+            self.seen.failed.push(Failed { url: url.to_owned(), is_image, is_mixed_content, why });
+        }
+    }
+}
+
+fn boxed<T>(
+    events: EventStream<T>,
+    said: impl Fn(std::sync::Arc<T>) -> Said + Send + Sync + 'static,
+) -> Pin<Box<dyn Stream<Item = Said> + Send + Sync>>
+where
+    T: chromiumoxide::cdp::IntoEventKind + Unpin + Send + Sync,
+{
+    Box::pin(events.map(said))
+}
+
+/// The same words count once.
+fn keep(texts: &mut Vec<String>, text: String) {
+    if texts.len() < MOST && !texts.contains(&text) {
+        texts.push(text);
+    }
+}
+
+fn is_of_mixed_content(text: &str) -> bool {
+    text.starts_with("Mixed Content:")
+}
+
+/// A value as the console shows it; of an error's stack only the first line, for the rest differs from page to page.
+fn shown(value: &RemoteObject) -> String {
+    let text = match (&value.value, &value.description) {
+        (Some(Value::String(text)), _) | (None, Some(text)) => text.clone(),
+        (Some(value), _) => value.to_string(),
+        (None, None) => value.r#type.as_ref().to_owned(),
+    };
+    text.lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,136 @@
+//! The input of a crawl, and what of it is taken. Must refuse what could never be crawled, so that no attempt is
+//! spent on it.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use url::Url;
+
+use super::frontier::address;
+use crate::kinds::bughive::BrowserSpec;
+use crate::worker::handler::JobError;
+
+/// The most pages of one crawl: each is a step of the job.
+const MOST_PAGES: u32 = 5_000;
+const DEEPEST: u32 = 100;
+const SESSION_CHARACTERS: usize = 100;
+
+/// The args of `crawl.session`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the job's JSON")]
+pub struct CrawlArgs {
+    /// Under which its state is kept; the job's id if there is none.
+    pub(super) session_id: Option<String>,
+    /// The first page.
+    base_url: Option<String>,
+    /// The same under `config`, as the seed's task takes it.
+    config: Option<Box<CrawlArgs>>,
+    /// How many pages at most.
+    #[serde(default = "ten")]
+    pub(super) max_pages: u32,
+    /// How many links away from the first page.
+    #[serde(default = "three")]
+    pub(super) max_depth: u32,
+    /// False to follow links to other sites.
+    #[serde(default = "yes")]
+    pub(super) same_site: bool,
+    /// Whether hosts below the site's belong to it.
+    #[serde(default)]
+    pub(super) include_subdomains: bool,
+    /// Whether links to other sites are called once to see that they lead somewhere.
+    #[serde(default)]
+    pub(super) check_external: bool,
+    /// Seconds between two pages; never less than the worker's own and what robots.txt says.
+    #[serde(default)]
+    delay_seconds: f64,
+    /// A page that takes longer is slow.
+    #[serde(default = "three_seconds")]
+    slow_page_seconds: f64,
+    /// Whether each screenshot goes to the media storage by a job of its own.
+    #[serde(default)]
+    pub(super) upload: bool,
+    /// Whether each cause becomes a ticket by a job of its own.
+    #[serde(default)]
+    pub(super) create_tickets: bool,
+    /// For the tickets; the worker's own if there is none.
+    pub(super) team_id: Option<String>,
+    /// How many tickets at most.
+    #[serde(default = "fifty")]
+    pub(super) max_tickets: usize,
+}
+
+fn ten() -> u32 {
+    10
+}
+
+fn three() -> u32 {
+    3
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn three_seconds() -> f64 {
+    3.0
+}
+
+fn fifty() -> usize {
+    50
+}
+
+/// What is crawled and how, checked.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) session_id: String,
+    pub(super) base: Url,
+    pub(super) delay: Duration,
+    pub(super) slow_page: Duration,
+    pub(super) args: CrawlArgs,
+}
+
+impl Plan {
+    pub(super) fn of(args: CrawlArgs, job_id: uuid::Uuid, browser: &BrowserSpec) -> Result<Self, JobError> {
+        let args = args.flat()?;
+        let session_id = args.session_id.clone().unwrap_or_else(|| job_id.to_string());
+        if !(1..=SESSION_CHARACTERS).contains(&session_id.chars().count())
+            || session_id.chars().any(char::is_control)
+        {
+            return Err(bad("session_id has not 1 to 100 characters"));
+        }
+        let base = args.base_url.as_deref().ok_or_else(|| bad("base_url is missing; name the first page"))?;
+        let base = address(base).ok_or_else(|| {
+            bad(format!("base_url {base:?} is no http:// or https:// address without a password"))
+        })?;
+        if !(1..=MOST_PAGES).contains(&args.max_pages) || args.max_depth > DEEPEST {
+            return Err(bad(format!("max_pages is 1 to {MOST_PAGES} and max_depth 0 to {DEEPEST}")));
+        }
+        let seconds = |name: &str, seconds: f64| {
+            Duration::try_from_secs_f64(seconds)
+                .ok()
+                .filter(|time| *time <= Duration::from_mins(10))
+                .ok_or_else(|| bad(format!("{name} is 0 to 600 seconds")))
+        };
+        let delay = seconds("delay_seconds", args.delay_seconds)?.max(browser.page_delay);
+        let slow_page = seconds("slow_page_seconds", args.slow_page_seconds)?;
+        Ok(Self { session_id, base, delay, slow_page, args })
+    }
+}
+
+impl CrawlArgs {
+    /// The session's id beside the rest, wherever that stands.
+    fn flat(mut self) -> Result<Self, JobError> {
+        match self.config.take() {
+            None => Ok(self),
+            Some(inner) if self.base_url.is_none() && inner.config.is_none() => {
+                Ok(Self { session_id: self.session_id, ..*inner })
+            }
+            Some(_) => Err(bad("either config or its fields, not both")),
+        }
+    }
+}
+
+pub(super) fn bad(message: impl Into<std::borrow::Cow<'static, str>>) -> JobError {
+    JobError::permanent(message).class("bad_args")
+}

@@ -1,0 +1,96 @@
+//! What is wrong with a page, as it is stored, shown and told to a tracker. Judges nothing by itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::job::text::truncated;
+
+/// The longest text of a bug, in bytes.
+const DETAIL_BYTES: usize = 1_000;
+/// Of an address, which may hold a whole image.
+const RESOURCE_BYTES: usize = 2_000;
+
+/// What sort of bug it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BugKind {
+    /// The page, or something that it loads, is answered with an error.
+    HttpError,
+    /// A link leads nowhere.
+    BrokenLink,
+    /// An image cannot be shown.
+    BrokenImage,
+    /// The page writes an error to the console.
+    ConsoleError,
+    /// A script of the page fails and nobody catches it.
+    UncaughtException,
+    /// A page over https loads something over http.
+    MixedContent,
+    /// The page has no title.
+    MissingTitle,
+    /// An image has no text in its place.
+    MissingAlt,
+    /// The page takes long to load.
+    SlowPage,
+}
+
+impl BugKind {
+    /// As the field `kind` has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::HttpError => "http_error",
+            Self::BrokenLink => "broken_link",
+            Self::BrokenImage => "broken_image",
+            Self::ConsoleError => "console_error",
+            Self::UncaughtException => "uncaught_exception",
+            Self::MixedContent => "mixed_content",
+            Self::MissingTitle => "missing_title",
+            Self::MissingAlt => "missing_alt",
+            Self::SlowPage => "slow_page",
+        }
+    }
+
+    /// As Linear counts: 2 is high, 3 normal, 4 low.
+    pub(crate) fn ticket_priority(self) -> u8 {
+        match self {
+            Self::HttpError | Self::UncaughtException => 2,
+            Self::BrokenLink | Self::BrokenImage | Self::ConsoleError | Self::MixedContent => 3,
+            Self::MissingTitle | Self::MissingAlt | Self::SlowPage => 4,
+        }
+    }
+
+    /// Whether the bug can be seen on a picture of its page.
+    pub(crate) fn is_of_the_page(self) -> bool {
+        self != Self::BrokenLink
+    }
+}
+
+/// One bug of one page.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct Bug {
+    /// What sort it is.
+    pub(crate) kind: BugKind,
+    /// The page that has it.
+    pub(crate) page: String,
+    /// What is loaded, shown or linked there, where the bug is about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+    /// What is wrong.
+    pub(crate) detail: String,
+}
+
+impl Bug {
+    pub(crate) fn new(kind: BugKind, page: &str, resource: Option<&str>, detail: impl Into<String>) -> Self {
+        let detail = truncated(detail.into(), DETAIL_BYTES);
+        let resource = resource.map(|resource| truncated(resource.to_owned(), RESOURCE_BYTES));
+        Self { kind, page: page.to_owned(), resource, detail }
+    }
+
+    /// What bugs of several pages have in common that are one to whoever mends them.
+    pub(crate) fn cause(&self) -> (BugKind, &str) {
+        match (self.kind, &self.resource) {
+            (BugKind::ConsoleError | BugKind::UncaughtException, _) => (self.kind, &self.detail),
+            (_, Some(resource)) => (self.kind, resource),
+            (_, None) => (self.kind, &self.page),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Which pages of a site are still to be crawled: each once, breadth first, within a depth and a site. Knows
+//! addresses only, so that a resumed crawl goes on exactly where the stored pages say.
+
+use std::collections::{HashSet, VecDeque};
+
+use url::Url;
+
+/// The longest address that is followed.
+const ADDRESS_BYTES: usize = 2_000;
+
+/// Which addresses belong to the site.
+#[derive(Debug, Clone)]
+pub(super) struct Site {
+    host: String,
+    port: Option<u16>,
+    /// False to follow links to anywhere.
+    only: bool,
+    /// Whether hosts below the site's belong to it.
+    subdomains: bool,
+}
+
+impl Site {
+    pub(super) fn of(base: &Url, only: bool, subdomains: bool) -> Self {
+        Self { host: bare_host(base), port: base.port(), only, subdomains }
+    }
+
+    /// Whether a page belongs to the site itself.
+    pub(super) fn is_home(&self, url: &Url) -> bool {
+        let host = bare_host(url);
+        let below = || host.strip_suffix(&self.host).is_some_and(|rest| rest.ends_with('.'));
+        url.port() == self.port && (host == self.host || (self.subdomains && below()))
+    }
+
+    /// Whether a page is crawled.
+    pub(super) fn admits(&self, url: &Url) -> bool {
+        !self.only || self.is_home(url)
+    }
+}
+
+/// `www.` names the same site.
+fn bare_host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    host.strip_prefix("www.").unwrap_or(host).to_owned()
+}
+
+/// An address as it is compared and called: http or https, without its fragment.
+pub(super) fn address(text: &str) -> Option<Url> {
+    let mut url = Url::parse(text).ok()?;
+    url.set_fragment(None);
+    let good =
+        matches!(url.scheme(), "http" | "https") && url.has_host() && url.as_str().len() <= ADDRESS_BYTES;
+    // A name and a password in a link are not for us to send.
+    (good && url.username().is_empty() && url.password().is_none()).then_some(url)
+}
+
+/// A page that is to be crawled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stop {
+    pub(super) url: Url,
+    /// How many links it is away from the first page.
+    pub(super) depth: u32,
+}
+
+/// The pages that are known and those of them that are left.
+#[derive(Debug)]
+pub(super) struct Frontier {
+    site: Site,
+    max_depth: u32,
+    known: HashSet<String>,
+    left: VecDeque<Stop>,
+}
+
+impl Frontier {
+    pub(super) fn new(base: Url, site: Site, max_depth: u32) -> Self {
+        let known = HashSet::from([base.as_str().to_owned()]);
+        Self { site, max_depth, known, left: VecDeque::from([Stop { url: base, depth: 0 }]) }
+    }
+
+    pub(super) fn next(&mut self) -> Option<Stop> {
+        self.left.pop_front()
+    }
+
+    /// How many pages are known to be left.
+    pub(super) fn left(&self) -> usize {
+        self.left.len()
+    }
+
+    /// A page is done: it is never crawled again, nor is the page that it redirected to, and its links are.
+    pub(super) fn done<'a>(&mut self, urls: impl IntoIterator<Item = &'a str>, depth: u32, links: &[String]) {
+        for url in urls {
+            self.known.insert(url.to_owned());
+            self.left.retain(|stop| stop.url.as_str() != url);
+        }
+        if depth >= self.max_depth {
+            return;
+        }
+        for url in links.iter().filter_map(|link| address(link)) {
+            if self.site.admits(&url) && self.known.insert(url.as_str().to_owned()) {
+                self.left.push_back(Stop { url, depth: depth + 1 });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        address(text).unwrap()
+    }
+
+    fn links(all: &[&str]) -> Vec<String> {
+        all.iter().map(|&link| link.to_owned()).collect()
+    }
+
+    #[test]
+    fn each_page_comes_once_breadth_first_and_no_deeper_than_allowed() {
+        let base = url("http://a.test/");
+        let mut frontier = Frontier::new(base.clone(), Site::of(&base, true, false), 2);
+        let first = frontier.next().unwrap();
+        let found = links(&[
+            "http://a.test/1#top",
+            "http://a.test/1",
+            "http://a.test/2",
+            "http://b.test/",
+            "mailto:x@y",
+        ]);
+        frontier.done([first.url.as_str()], first.depth, &found);
+        assert_eq!(frontier.left(), 2);
+        let one = frontier.next().unwrap();
+        assert_eq!((one.url.path(), one.depth), ("/1", 1));
+        frontier.done(
+            [one.url.as_str(), "http://a.test/2"],
+            one.depth,
+            &links(&["http://a.test/", "http://a.test/3"]),
+        );
+        let three = frontier.next().unwrap();
+        assert_eq!((three.url.path(), three.depth), ("/3", 2), "2 was reached by a redirect");
+        frontier.done([three.url.as_str()], three.depth, &links(&["http://a.test/4"]));
+        assert_eq!(frontier.next(), None, "4 is too deep");
+    }
+
+    #[test]
+    fn a_site_is_its_host_with_and_without_www() {
+        let site = Site::of(&url("https://www.a.test/x"), true, false);
+        assert!(site.admits(&url("http://a.test/")) && site.admits(&url("https://www.a.test/y")));
+        for other in ["https://b.test/", "https://x.a.test/", "https://a.test:8443/", "https://ba.test/"] {
+            assert!(!site.admits(&url(other)), "{other}");
+        }
+        let wide = Site::of(&url("https://a.test/"), true, true);
+        assert!(wide.admits(&url("https://x.a.test/")) && !wide.admits(&url("https://ba.test/")));
+        let open = Site::of(&url("https://a.test/"), false, false);
+        assert!(open.admits(&url("https://b.test/")) && !open.is_home(&url("https://b.test/")));
+    }
+
+    #[test]
+    fn only_plain_pages_are_addresses() {
+        for bad in [
+            "ftp://a.test/",
+            "javascript:0",
+            "http://me:pw@a.test/",
+            "/x",
+            &format!("http://a/{}", "x".repeat(3000)),
+        ] {
+            assert_eq!(address(bad), None, "{bad}");
+        }
+        assert_eq!(url("HTTP://A.test:80/x?y#z").as_str(), "http://a.test/x?y");
+    }
+}

@@ -1,0 +1,82 @@
+//! What the robots.txt of each host allows us. One that cannot be read for want of an answer allows nothing.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use robotxt::{AccessResult, Agent, BYTE_LIMIT, robots_url};
+use url::Url;
+
+use super::web::Web;
+
+/// A longer delay is not waited for.
+const LONGEST_DELAY: Duration = Duration::from_mins(1);
+
+/// The rules that were read so far.
+#[derive(Debug)]
+pub(super) struct Robots {
+    name: String,
+    read: HashMap<String, Rules>,
+}
+
+#[derive(Debug)]
+struct Rules {
+    rules: robotxt::Robots,
+    is_unreachable: bool,
+}
+
+impl Robots {
+    /// For a crawler that calls itself so; what stands behind a slash is its version.
+    pub(super) fn new(user_agent: &str) -> Self {
+        let name = user_agent.split('/').next().unwrap_or_default().to_owned();
+        Self { name, read: HashMap::new() }
+    }
+
+    /// Whether an address may be called; reads the rules of its host at the first time.
+    pub(super) async fn allows(&mut self, web: &Web, url: &Url) -> bool {
+        let host = url.origin().ascii_serialization();
+        let rules = match self.read.remove(&host) {
+            Some(rules) => rules,
+            None => self.fetch(web, url).await,
+        };
+        let allowed = rules.rules.is_url_allowed(url);
+        self.read.insert(host, rules);
+        allowed
+    }
+
+    /// Whether the host of an address did not answer.
+    pub(super) fn is_unreachable(&self, url: &Url) -> bool {
+        self.of(url).is_some_and(|rules| rules.is_unreachable)
+    }
+
+    /// How long the host wants us to wait between two calls.
+    pub(super) fn delay(&self, url: &Url) -> Option<Duration> {
+        Some(self.of(url)?.rules.crawl_delay()?.min(LONGEST_DELAY))
+    }
+
+    fn of(&self, url: &Url) -> Option<&Rules> {
+        self.read.get(&url.origin().ascii_serialization())
+    }
+
+    async fn fetch(&self, web: &Web, url: &Url) -> Rules {
+        let unreachable = || Rules { rules: robotxt::Robots::disallow_all(), is_unreachable: true };
+        let Ok(address) = robots_url(url) else { return unreachable() };
+        let Ok(mut answer) = web.get(&address).await else { return unreachable() };
+        let status = answer.status();
+        if status.is_server_error() || status.as_u16() == 429 {
+            return unreachable();
+        }
+        let mut text = Vec::new();
+        if status.is_success() {
+            loop {
+                match answer.chunk().await {
+                    Ok(Some(chunk)) if text.len() <= BYTE_LIMIT => text.extend_from_slice(&chunk),
+                    Ok(_) => break,
+                    Err(_) => return unreachable(),
+                }
+            }
+        }
+        let access =
+            if status.is_success() { AccessResult::Successful(&text) } else { AccessResult::Unavailable };
+        Rules { rules: robotxt::Robots::from_access(access, Agent::Exact(&self.name)), is_unreachable: false }
+    }
+}

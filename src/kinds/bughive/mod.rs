@@ -1,0 +1,39 @@
+//! The kinds of a quality agent for web sites: crawls a site in a browser and finds what is broken, makes tickets of it,
+//! uploads pictures, and clears away what is too old. Calls nothing but what a job's args or the config name.
+
+#[cfg(feature = "browser")]
+mod chromium;
+pub mod cleanup;
+#[cfg(feature = "browser")]
+pub mod crawl;
+mod linear;
+#[cfg(feature = "storage")]
+pub mod media;
+mod rules;
+pub mod ticket;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use rules::{CLEANUP, CRAWL, MEDIA, QUEUES, TICKET, rules};
+
+/// The browser that crawls, and what it may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrowserSpec {
+    /// The program; searched on the PATH if there is none.
+    pub program: Option<PathBuf>,
+    /// Whether Chromium confines its pages; it cannot as root.
+    pub sandbox: bool,
+    /// True to crawl also loopback, private and other special addresses.
+    pub allow_private: bool,
+    /// True to crawl also sites whose certificates are not to be trusted.
+    pub ignore_certificate_errors: bool,
+    /// What it calls itself; `robots.txt` is read for the part before the slash.
+    pub user_agent: String,
+    /// A page that is not there by then is given up.
+    pub page_timeout: Duration,
+    /// The least time between two pages of a crawl.
+    pub page_delay: Duration,
+    /// How long the state of a session is kept.
+    pub session_ttl: Duration,
+}

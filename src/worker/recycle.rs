@@ -1,0 +1,74 @@
+//! When a worker is worn out: after so many attempts, or with so much in memory. It then claims no more and ends when its
+//! attempts have ended, for whoever watches the process to start it anew. Must never cost a job an attempt.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Shared, Shutdown};
+
+/// How worn a worker is.
+#[derive(Debug, Default)]
+pub(super) struct Wear {
+    runs: AtomicU64,
+    out: CancellationToken,
+}
+
+impl Wear {
+    /// One more attempt.
+    pub(super) fn count(&self, most: Option<u64>) {
+        let runs = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
+        if most.is_some_and(|most| runs == most) {
+            tracing::info!(runs, "worn out by its attempts: claims no more");
+            self.out.cancel();
+        }
+    }
+
+    pub(super) fn is_worn_out(&self) -> bool {
+        self.out.is_cancelled()
+    }
+
+    /// Waits until it is worn out.
+    pub(super) async fn out(&self) {
+        self.out.cancelled().await;
+    }
+}
+
+/// Looks at the memory of the process now and then.
+pub(super) async fn watch_memory(shared: Arc<Shared>, stop: CancellationToken) {
+    let Some(most) = shared.settings.max_memory_bytes else { return };
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(shared.settings.heartbeat) => {}
+        }
+        if let Some(bytes) = resident_bytes().filter(|bytes| *bytes > most) {
+            tracing::info!(bytes, "worn out by what it has in memory: claims no more");
+            shared.wear.out.cancel();
+            return;
+        }
+    }
+}
+
+/// Lets the attempts of a worn-out worker finish, however long they take, unless it is asked to end.
+pub(super) async fn finish(shared: &Arc<Shared>, shutdown: &Shutdown) {
+    if !shared.wear.is_worn_out() {
+        return;
+    }
+    for lane in shared.lanes.all() {
+        lane.hand_back(shared).await;
+    }
+    tokio::select! {
+        () = shared.leases.empty() => {}
+        () = shutdown.graceful.cancelled() => {}
+    }
+}
+
+/// What the process has in memory; `None` where the kernel does not tell.
+fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok()??;
+    Some(pages * u64::try_from(page).ok()?)
+}

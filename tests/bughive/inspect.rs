@@ -1,0 +1,81 @@
+//! `tidemill inspect` and `tidemill purge` against a real server and a real worker.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use tokio::process::Command;
+
+use crate::mill::{PATIENCE, crawl, program};
+use crate::site::{Plan, Site};
+use crate::support::{Db, wait_at_most};
+
+async fn tidemill(folder: &Path, url: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_tidemill"))
+        .args(arguments)
+        .args(["--url", url])
+        .current_dir(folder)
+        .output()
+        .await
+        .unwrap();
+    let said = [stdout, stderr].concat();
+    (status.code(), String::from_utf8(said).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_are_inspected_and_queues_purged() {
+    let db = Db::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!(
+        "[database]\nurl = '{}'\n[bughive]\nenabled = true\nallow_private = true\npage_delay = '0s'\n[worker]\nname = 'crawler'\n",
+        db.options().url
+    );
+    fs::write(folder.path().join("tidemill.toml"), config).unwrap();
+    let _server = program(folder.path(), &["serve", "--listen", "127.0.0.1:0"], "serve.log");
+    let url = wait_at_most(PATIENCE, "the server", || async {
+        let log = fs::read_to_string(folder.path().join("serve.log")).unwrap_or_default();
+        let line = log.lines().find(|line| line.contains("serving at http://"))?;
+        line.split_whitespace().last().map(str::to_owned)
+    })
+    .await;
+    let ask = async |arguments: &[&str]| tidemill(folder.path(), &url, arguments).await;
+
+    let (code, said) = ask(&["inspect", "ping"]).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("no worker lives"), "{said}");
+
+    let site = Site::start(Plan::Chain { pages: 3, held: 1 }).await;
+    let _worker = program(folder.path(), &["worker"], "worker.log");
+    let later = tidemill::NewJob {
+        delay: Some(std::time::Duration::from_hours(1)),
+        ..crawl(serde_json::json!({ "base_url": "https://later.test/" }))
+    };
+    let running = db.enqueue(crawl(serde_json::json!({ "base_url": site.url("/") }))).await;
+    let scheduled = db.enqueue(later).await;
+    wait_at_most(PATIENCE, "the page that is held", || async { (site.gets("/1") == 1).then_some(()) }).await;
+
+    let (code, said) = ask(&["inspect", "ping"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with("crawler") && said.contains(": pong"), "{said}");
+    let (_, said) = ask(&["inspect", "active"]).await;
+    assert!(said.contains(&running.to_string()) && !said.contains(&scheduled.to_string()), "{said}");
+    let (_, said) = ask(&["inspect", "scheduled"]).await;
+    assert!(said.contains(&scheduled.to_string()) && !said.contains(&running.to_string()), "{said}");
+    let (_, said) = ask(&["inspect", "registered"]).await;
+    for kind in ["crawl.session", "ticket.create", "media.upload", "sessions.cleanup"] {
+        assert!(said.contains(kind), "{said}");
+    }
+    let (_, said) = ask(&["inspect", "stats"]).await;
+    assert!(said.contains("crawl=2") && said.contains("tickets=4") && said.contains("last hour:"), "{said}");
+    let (_, said) = ask(&["inspect", "stats", "--json"]).await;
+    let stats: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(stats["workers"][0]["running"], 1, "{said}");
+
+    let (code, said) = ask(&["purge", "crawl"]).await;
+    assert_eq!(code, Some(2), "nobody is there to be asked: {said}");
+    let (code, said) = ask(&["purge", "crawl", "--yes"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("1 jobs cancelled"), "{said}");
+    assert_eq!((db.state(scheduled).await, db.state(running).await), ("cancelled", "running"));
+    site.let_go();
+}

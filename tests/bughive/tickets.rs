@@ -1,0 +1,100 @@
+//! Tickets reach a tracker, each job's one however often it is tried; limits are waited for, and what cannot succeed is not
+//! tried again.
+
+use serde_json::{Value, json};
+use tidemill::job::state::JobState;
+use tidemill::kinds::bughive::TICKET;
+
+use crate::linear::{KEY, Linear, Mood};
+use crate::mill::{Kit, Mill, crawl, ended, failure, for_good, job, message, with_files};
+use crate::site::{Plan, SLOW_PAGE_SECONDS, Site};
+use crate::support::{Db, wait_for};
+
+fn ticket(args: Value) -> tidemill::NewJob {
+    job(TICKET, "tickets", args)
+}
+
+fn kit(linear: &Linear, key: &str) -> Kit {
+    Kit { ticket: linear.spec(key), ..Kit::default() }
+}
+
+#[tokio::test]
+async fn a_ticket_is_made_once_whatever_happens() {
+    let db = Db::new().await;
+    let linear = Linear::start([Mood::Broken, Mood::Limited, Mood::LosesTheAnswer]).await;
+    let mill = Mill::start(&db.store, &kit(&linear, KEY));
+    let args =
+        json!({ "title": "  It is broken ", "description": "all of it", "priority": 2, "label_ids": ["a"] });
+    let id = db.enqueue(ticket(args)).await;
+    let done = ended(&db, id).await;
+    let result = done.result.unwrap_or_else(|| panic!("{:?}", done.error));
+    let issues = linear.issues();
+    assert_eq!(issues.len(), 1, "made at the third attempt, found at the fourth");
+    assert_eq!((&issues[0]["title"], &issues[0]["priority"]), (&json!("It is broken"), &json!(2)));
+    assert_eq!(result, json!({ "id": issues[0]["id"], "identifier": "BUG-1", "url": issues[0]["url"] }));
+    assert_eq!((done.attempt, linear.asked()), (4, 5), "three failures, then made before and found");
+
+    // The limit was waited for: a second, where the backoff is some milliseconds.
+    let attempts = db.attempts(id).await.unwrap();
+    let classes: Vec<_> = attempts
+        .iter()
+        .filter_map(|attempt| Some(attempt.error.as_ref()?["type"].as_str()?.to_owned()))
+        .collect();
+    assert_eq!(classes, ["http_status", "rate_limited", "http_status"]);
+    let took = done.finished_at.unwrap() - done.created_at;
+    assert!(took.num_milliseconds() >= 1_000, "{took}");
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_succeed_is_not_tried_again() {
+    let db = Db::new().await;
+    let linear = Linear::start([]).await;
+    let mill = Mill::start(&db.store, &kit(&linear, "a wrong key"));
+    let job = ended(&db, db.enqueue(ticket(json!({ "title": "x" }))).await).await;
+    assert_eq!(failure(&job), for_good("authentication"));
+    assert!(!message(&job).contains("a wrong key"), "{}", message(&job));
+    mill.stop().await;
+
+    let mill = Mill::start(&db.store, &kit(&linear, KEY));
+    for (args, class) in [
+        (json!({ "title": "x", "team_id": "no uuid" }), "bad_input"),
+        (json!({ "title": " " }), "bad_args"),
+        (json!({ "title": "x", "priority": 9 }), "bad_args"),
+        (json!({ "titel": "x" }), "bad_args"),
+    ] {
+        let job = ended(&db, db.enqueue(ticket(args.clone())).await).await;
+        assert_eq!(failure(&job), for_good(class), "{args}");
+    }
+    assert_eq!(linear.issues().len(), 0);
+    mill.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crawl_makes_a_ticket_of_each_cause() {
+    let db = Db::new().await;
+    let (store, _folder) = with_files(&db);
+    let (site, linear) = (Site::start(Plan::Planted).await, Linear::start([]).await);
+    let mill = Mill::start(&store, &kit(&linear, KEY));
+    let args = json!({
+        "base_url": site.url("/"), "max_pages": 100, "max_depth": 1, "slow_page_seconds": SLOW_PAGE_SECONDS,
+        "create_tickets": true, "max_tickets": 4,
+    });
+    let crawled = ended(&db, db.enqueue(crawl(args)).await).await;
+    let result = crawled.result.unwrap_or_else(|| panic!("{:?}", crawled.error));
+    let tickets = result["tickets"].as_array().unwrap();
+    assert_eq!(tickets.len(), 4);
+    wait_for("the tickets", || async {
+        let done = db.count("jobs where kind = 'ticket.create' and state = 'completed'").await;
+        (done == 4).then_some(())
+    })
+    .await;
+    let issues = linear.issues();
+    assert!(issues.iter().all(|issue| issue["priority"] == 2), "the urgent ones first: {issues:#?}");
+    let of = |text: &str| issues.iter().find(|issue| issue["title"].as_str().unwrap().contains(text));
+    let broken = of("/broken").unwrap()["description"].as_str().unwrap();
+    assert!(broken.contains("answered with 500") && broken.contains("Screenshot: page-"), "{broken}");
+    let child = db.job(serde_json::from_value(tickets[0].clone()).unwrap()).await;
+    assert_eq!((child.state, child.queue.as_str(), child.priority), (JobState::Completed, "tickets", 5));
+    mill.stop().await;
+}
