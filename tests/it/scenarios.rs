@@ -39,3 +39,41 @@ fn the_table_names_every_test_of_a_scenario() {
         assert!(table.contains(&format!("| {letter}1 |")), "{letter}");
     }
 }
+
+/// Every function of these folders.
+fn functions(folders: &[&str]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut left: Vec<PathBuf> =
+        folders.iter().map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).collect();
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(std::fs::read_dir(&path).unwrap().flatten().map(|entry| entry.path()));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let names = text.lines().filter_map(|line| line.trim().split_once("fn ")?.1.split_once('('));
+            found.extend(names.map(|(name, _)| name.to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_tables_of_older_systems_name_tests_that_are_there() {
+    let known = functions(&["tests", "src"]);
+    let mut named = 0;
+    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/seeds")).unwrap().flatten()
+    {
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        for row in text.lines().filter(|line| line.starts_with("| ")) {
+            // The first cell is in the words of the other system.
+            let ours = row.splitn(3, '|').nth(2).unwrap_or_default();
+            let words = ours.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+            let is_test = |word: &&str| word.matches('_').count() >= 3 && !word.contains(char::is_uppercase);
+            for word in words.filter(is_test) {
+                assert!(known.contains(word), "{}: there is no test {word}", file.path().display());
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 100, "only {named} tests are named");
+}

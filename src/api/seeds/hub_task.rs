@@ -50,7 +50,13 @@ pub(super) async fn status(
     State(state): State<ApiState>,
     JobId(id): JobId,
 ) -> Result<Json<TaskStatusResponse>, Problem> {
-    let job = find(&state, id).await?;
+    let mut job = find(&state, id).await?;
+    // A long log may lie in object storage; who polls here knows no references to it.
+    if let Some(result) = job.result.take() {
+        let mut result = state.store.open_value(result).await?;
+        state.store.redact(Some(&mut result));
+        job.result = Some(result);
+    }
     Ok(Json(describe(job, &state.settings.hub, Utc::now())))
 }
 
