@@ -156,7 +156,7 @@ impl BatchResult {
         let owner = wish.execution_id.as_ref().and_then(|name| owners.get(name)).copied();
         match (&enqueued.fate, owner) {
             (Fate::Created, _) => {
-                let job = serde_json::to_value(store.shown(enqueued.document(wish)));
+                let job = serde_json::to_value(store.shown_new(enqueued.document(wish)));
                 let job = job.map_err(|error| Problem::internal(&error))?;
                 Ok(Self { status: BatchStatus::Created, job: Some(job), problem: None })
             }

@@ -81,7 +81,7 @@ async fn create_once(state: &ApiState, wish: NewJob, mut work: Work) -> Result<R
 }
 
 fn taken(state: &ApiState, enqueued: &Enqueued, wish: NewJob) -> Result<Repeatable, Problem> {
-    let body = serde_json::to_value(state.store.shown(enqueued.document(wish)))
+    let body = serde_json::to_value(state.store.shown_new(enqueued.document(wish)))
         .map_err(|error| Problem::internal(&error))?;
     Ok(answered(body, false))
 }

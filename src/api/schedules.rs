@@ -69,6 +69,9 @@ pub(super) async fn list(
     let wanted = usize::try_from(limit).unwrap_or_default();
     let has_more = items.len() > wanted;
     items.truncate(wanted);
+    for schedule in &mut items {
+        state.store.redact(Some(&mut schedule.job));
+    }
     let last = items.last().filter(|_| has_more);
     let next_cursor = last.map(|schedule| BASE64_URL_SAFE_NO_PAD.encode(&schedule.name));
     Ok(Json(Page { items, next_cursor }))
@@ -85,7 +88,8 @@ pub(super) async fn show(
     State(state): State<ApiState>,
     ScheduleName(name): ScheduleName,
 ) -> Result<Json<ScheduleDetail>, Problem> {
-    let schedule = find(&state, &name).await?.ok_or_else(|| unknown(&name))?;
+    let mut schedule = find(&state, &name).await?.ok_or_else(|| unknown(&name))?;
+    state.store.redact(Some(&mut schedule.job));
     let slots = state.store.schedule_slots(&name, SLOTS_SHOWN).await?;
     Ok(Json(ScheduleDetail { schedule, slots }))
 }
@@ -216,6 +220,8 @@ async fn write(
 ) -> Result<Json<ScheduleDocument>, Problem> {
     let now = state.store.now().await?;
     let wish = request.into_schedule(name, stored, now, state.settings.max_args_bytes)?;
+    // The jobs that it makes have these args as they stand.
+    state.store.refuse_reserved(&wish.job)?;
     state.store.put_schedule(&wish, "api").await?;
     answer(state, name).await
 }
@@ -223,7 +229,9 @@ async fn write(
 /// The schedule as it is now, with its slots.
 async fn answer(state: &ApiState, name: &str) -> Result<Json<ScheduleDocument>, Problem> {
     state.store.compute_schedule(name).await?;
-    find(state, name).await?.map(Json).ok_or_else(|| unknown(name))
+    let mut schedule = find(state, name).await?.ok_or_else(|| unknown(name))?;
+    state.store.redact(Some(&mut schedule.job));
+    Ok(Json(schedule))
 }
 
 async fn find(state: &ApiState, name: &str) -> Result<Option<ScheduleDocument>, Problem> {

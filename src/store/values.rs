@@ -9,7 +9,7 @@ use super::artifacts::NewArtifact;
 use super::{Result, Store};
 use crate::job::document::JobDocument;
 use crate::job::new::NewJob;
-use crate::vault::{Field, STORED, VaultError, names};
+use crate::vault::{Field, SEALED, STORED, VaultError, names};
 
 const JSON: &str = "application/json";
 const ARGS: &str = "args.json";
@@ -159,10 +159,31 @@ impl Store {
     pub fn show(&self, job: &mut JobDocument) {
         let vault = self.vault();
         vault.show(&mut job.args);
-        for shown in [&mut job.result, &mut job.error, &mut job.metadata].into_iter().flatten() {
-            vault.show(shown);
+        if let Some(result) = &mut job.result {
+            vault.show(result);
         }
+        // Never sealed, so nothing in them is opened: what looks sealed there was put there to be.
+        self.redact(job.error.as_mut());
+        self.redact(job.metadata.as_mut());
         self.redact(job.progress.as_mut().and_then(|progress| progress.data.as_mut()));
+    }
+
+    /// A job as its caller just described it: redacted, and nothing in it is opened.
+    #[must_use]
+    pub fn shown_new(&self, mut job: JobDocument) -> JobDocument {
+        self.redact(Some(&mut job.args));
+        self.redact(job.metadata.as_mut());
+        job
+    }
+
+    /// Refuses args that are stored as they are and could be taken for sealed or stored ones.
+    ///
+    /// # Errors
+    /// For those; for none where nothing is sealed or stored elsewhere.
+    pub fn refuse_reserved(&self, args: &Value) -> Result<()> {
+        let vault = self.vault();
+        let reserved = [SEALED, STORED].into_iter().find(|key| !vault.is_idle() && names(args, key));
+        reserved.map_or(Ok(()), |key| Err(VaultError::Reserved(key).into()))
     }
 
     /// Redacts what people see.

@@ -163,3 +163,21 @@ async fn results_pass_through_workflows_sealed() {
     mill.stop().await;
     assert_eq!(db.count("jobs t where t::text like '%DE0%'").await, 0);
 }
+
+#[tokio::test]
+async fn nobody_has_opened_what_he_may_not_read() {
+    let db = Db::new().await;
+    let store = with(&db, keys(&["a"]), None);
+    let (server, _guard) = api(&store).await;
+    let made = server.enqueue(json!({"kind": "k", "args": {"card": "4111-2222"}})).await;
+    let stolen: Value = db.scalar("select args from jobs").await;
+    let copied =
+        server.enqueue(json!({"kind": "k", "args": {"copy": stolen}, "metadata": {"copy": stolen}})).await;
+    for job in [server.job(&copied["id"]).await, copied] {
+        assert!(!job.to_string().contains("4111-2222"), "{job}");
+    }
+    let schedule = json!({"every": "1h", "job": {"kind": "k", "args": stolen}});
+    let put = server.request(reqwest::Method::PUT, "/api/v1/schedules/s").json(&schedule);
+    server.send(put).await.problem(422, "invalid-request");
+    assert_eq!(server.job(&made["id"]).await["args"], json!({"card": "4111-2222"}));
+}
