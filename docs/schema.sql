@@ -29,6 +29,13 @@ begin
     return next;
     return;
   end if;
+  -- Before any job, as everybody does who tells others of jobs.
+  if exists (select from dependencies where parent_id = any(found_ids))
+    or exists (select from workflows where id = any(found_ids))
+    or exists (select from steps where job_id = any(found_ids) and spawned_id is not null)
+  then
+    perform lock_workflows();
+  end if;
   -- Recorded as one act.
   perform set_config('tidemill.audit', 'off', true);
   foreach one in array found_ids loop
@@ -546,7 +553,9 @@ declare
   j jobs;
 begin
   -- Before any job, as everybody does who tells jobs of others.
-  if exists (select from workflows where id = p_job) then
+  if exists (select from workflows where id = p_job)
+    or exists (select from steps where job_id = p_job and spawned_id is not null)
+  then
     perform lock_workflows();
   end if;
   j := lock_job(p_job);
@@ -4087,7 +4096,9 @@ declare
   j jobs;
 begin
   -- Before the job, as everybody does who tells others of it.
-  if exists (select from dependencies where parent_id = p_job) then
+  if exists (select from dependencies where parent_id = p_job)
+    or exists (select from workflows where id = p_job)
+  then
     perform lock_workflows();
   end if;
   j := lock_job(p_job);

@@ -72,6 +72,13 @@ begin
     return next;
     return;
   end if;
+  -- Before any job, as everybody does who tells others of jobs.
+  if exists (select from dependencies where parent_id = any(found_ids))
+    or exists (select from workflows where id = any(found_ids))
+    or exists (select from steps where job_id = any(found_ids) and spawned_id is not null)
+  then
+    perform lock_workflows();
+  end if;
   -- Recorded as one act.
   perform set_config('tidemill.audit', 'off', true);
   foreach one in array found_ids loop

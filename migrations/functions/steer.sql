@@ -8,7 +8,9 @@ declare
   j jobs;
 begin
   -- Before any job, as everybody does who tells jobs of others.
-  if exists (select from workflows where id = p_job) then
+  if exists (select from workflows where id = p_job)
+    or exists (select from steps where job_id = p_job and spawned_id is not null)
+  then
     perform lock_workflows();
   end if;
   j := lock_job(p_job);
@@ -53,7 +55,9 @@ declare
   j jobs;
 begin
   -- Before the job, as everybody does who tells others of it.
-  if exists (select from dependencies where parent_id = p_job) then
+  if exists (select from dependencies where parent_id = p_job)
+    or exists (select from workflows where id = p_job)
+  then
     perform lock_workflows();
   end if;
   j := lock_job(p_job);

@@ -7,7 +7,7 @@ use serde_json::json;
 use tidemill::{Context, JobError, KindSettings, RunIf, Workflow};
 
 use super::{Floor, echo, plain};
-use crate::support::{ok, wait_for};
+use crate::support::{Session, blocked_or_done, ok, wait_for};
 
 #[tokio::test]
 async fn k7_cancel_ends_all_that_is_live_also_what_is_nested() {
@@ -119,4 +119,41 @@ async fn k5_a_parent_that_failed_and_is_retried_takes_its_children_along() {
     .await;
     assert_eq!(floor.count("jobs where attempt = 1 and kind = 'echo'").await, 2);
     mill.stop().await;
+}
+
+#[tokio::test]
+async fn who_steers_a_workflow_holds_no_job_while_waiting_for_those_who_tell_its_ends() {
+    let floor = Floor::new().await;
+    let id = floor.start(&Workflow::group("g", [plain("nobody"), plain("nobody")])).await;
+    let claimed = floor.running().await;
+    let child: uuid::Uuid =
+        floor.scalar("select create_workflow('{\"group\": [{\"kind\": \"nobody\"}]}')").await;
+    let lease = (claimed.id, claimed.lease_id);
+    floor
+        .execute(format!(
+            "insert into steps (job_id, name, attempt, spawned_id) values ('{}', 'c', 1, '{child}')",
+            lease.0
+        ))
+        .await;
+    let verbs = [
+        (id, format!("select cancel('{id}')")),
+        (id, format!("select retry('{id}')")),
+        (id, "select done from act_on_jobs('cancel', '{}')".to_owned()),
+        (lease.0, format!("select cancel('{}')", lease.0)),
+    ];
+    for (job, verb) in verbs {
+        // As the one that tells ends: first the lock, then the job.
+        let mut teller = Session::begin(&floor).await;
+        teller.run("select lock_workflows()").await.unwrap();
+        let rival = Session::open(&floor).await;
+        let pid = rival.pid;
+        let rival = rival.run_apart(verb.clone());
+        assert!(blocked_or_done(&floor, pid, &rival).await, "{verb} waits its turn");
+        teller
+            .run(&format!("select 1 from jobs where id = '{job}' for update nowait"))
+            .await
+            .expect("nobody holds the job");
+        teller.run("commit").await.unwrap();
+        rival.await.unwrap().1.unwrap_or_else(|error| panic!("{verb}: {error}"));
+    }
 }
