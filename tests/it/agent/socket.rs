@@ -61,9 +61,9 @@ async fn pages_of_strangers_and_callers_without_a_key_stay_outside() {
     until("the end of openness", || async { stage.server.get("/api/v1/queues").await.status == 401 }).await;
     let offer = |key: &str| ("sec-websocket-protocol", format!("tidemill.v1, {key}"));
     assert_eq!(knock(&stage, &path, &[]).await, 401);
-    assert_eq!(knock(&stage, &path, &[offer(&key.reveal())]).await, 101);
+    assert_eq!(knock(&stage, &path, &[offer(key.reveal())]).await, 101);
     let stranger = tidemill::api::key::ApiKey::generate();
-    assert_eq!(knock(&stage, &path, &[offer(&stranger.reveal())]).await, 401);
+    assert_eq!(knock(&stage, &path, &[offer(stranger.reveal())]).await, 401);
 }
 
 #[tokio::test]

@@ -171,11 +171,11 @@ async fn m7_a_key_that_is_revoked_ends_its_stream() {
     on_a_server(|server| async move {
         let key = server.make_key("ann", &[Scope::Admin]).await;
         let bearer = key.reveal();
-        let enqueue = server.request(Method::POST, "/api/v1/jobs").bearer_auth(&bearer);
+        let enqueue = server.request(Method::POST, "/api/v1/jobs").bearer_auth(bearer);
         let job = server.send(enqueue.json(&json!({"kind": "k"}))).await.expect(202);
         let path = format!("/api/v1/jobs/{}/events", text(&job["id"]));
         let request =
-            server.request(Method::GET, &path).bearer_auth(&bearer).header("Accept", "text/event-stream");
+            server.request(Method::GET, &path).bearer_auth(bearer).header("Accept", "text/event-stream");
         let mut stream = request.send().await.unwrap().bytes_stream();
         assert!(!stream.next().await.unwrap().unwrap().is_empty());
         server.store.revoke_api_key(key.id()).await.unwrap();
@@ -183,7 +183,7 @@ async fn m7_a_key_that_is_revoked_ends_its_stream() {
             while stream.next().await.is_some() {}
         });
         ended.await.expect("the stream ends");
-        let again = server.request(Method::GET, &path).bearer_auth(&bearer);
+        let again = server.request(Method::GET, &path).bearer_auth(bearer);
         server.send(again).await.problem(401, "unauthorized");
     })
     .await;
