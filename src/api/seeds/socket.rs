@@ -62,7 +62,7 @@ pub(super) async fn follow(
     let document = state.store.find_job(job_id).await?.ok_or_else(|| unknown(job_id))?;
     let reader = Reader { watch, document, start: Start::After(0), types: [].into(), page_limit: PAGE_LIMIT };
     let caller = caller.map(|Extension(caller)| caller);
-    let upgrade = upgrade.max_message_size(MOST_BYTES).protocols([SUBPROTOCOL]);
+    let upgrade = upgrade.max_message_size(MOST_BYTES).max_frame_size(MOST_BYTES).protocols([SUBPROTOCOL]);
     Ok(upgrade.on_upgrade(move |socket| serve(state, caller, reader, socket)))
 }
 

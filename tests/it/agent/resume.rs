@@ -3,17 +3,29 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tidemill::vault::Keyring;
 use tokio::sync::Notify;
 
 use super::model::Model;
 use super::site::{PASSWORD, Site};
 use super::socket::{frames, types};
-use super::{Stage, mill, spec};
+use super::{Stage, mill, spec, task};
 use crate::api::server::text;
 use crate::support::MortalMill;
 use crate::values::keys;
+
+/// A worker that will die.
+fn doomed(stage: &Stage, model: &Model) -> MortalMill {
+    let spec = spec(model);
+    MortalMill::start_over(stage.store.options().clone(), move |store| mill(store, spec))
+}
+
+/// Gives the task of a worker that died to another one.
+async fn take_back(stage: &Stage, accepted: &Value) {
+    stage.db.expire(text(&accepted["task_id"]).parse().unwrap()).await;
+    stage.store.sweep().await.unwrap();
+}
 
 async fn killed_and_resumed(keyring: Keyring) {
     let stage = Stage::new(keyring).await;
@@ -41,18 +53,14 @@ async fn killed_and_resumed(keyring: Keyring) {
         }
     })
     .await;
-    let doomed = {
-        let (store, spec) = (stage.store.clone(), spec(&model));
-        MortalMill::start_over(store.options().clone(), move |store| mill(store, spec))
-    };
+    let doomed = doomed(&stage, &model);
     let accepted = stage
         .execute(json!({"task_description": "Tell the savings", "session_data": {"secrets": {"password": PASSWORD}}}))
         .await;
     reached.notified().await;
     doomed.kill();
     let asked = model.asked().len();
-    stage.db.expire(text(&accepted["task_id"]).parse().unwrap()).await;
-    stage.store.sweep().await.unwrap();
+    take_back(&stage, &accepted).await;
 
     let worker = mill(&stage.store, spec(&model)).start();
     let done = stage.end(&accepted).await;
@@ -81,4 +89,32 @@ async fn a_task_whose_worker_dies_goes_on_behind_its_last_step() {
 #[tokio::test(flavor = "multi_thread")]
 async fn also_where_the_session_is_sealed() {
     killed_and_resumed(keys(&["a"])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_was_cut_off_is_not_done_to_another_element() {
+    let stage = Stage::new(Keyring::default()).await;
+    let site = Site::start().await;
+    let page = site.url("/shifting");
+    let model = Model::start(move |turn| match turn.number {
+        1 => ("navigate", json!({"url": page})),
+        2 => ("click", json!({"element": turn.element("button")})),
+        _ => ("finish", json!({"success": true, "answer": turn.page})),
+    })
+    .await;
+    let doomed = doomed(&stage, &model);
+    let accepted = stage.execute(task("pay")).await;
+    site.hung.notified().await;
+    doomed.kill();
+    take_back(&stage, &accepted).await;
+
+    let worker = mill(&stage.store, spec(&model)).start();
+    let done = stage.end(&accepted).await;
+    assert!(text(&done["result"]["answer"]).contains("button \"Cancel\""), "{done}");
+    let (seen, _) = frames(&stage, &accepted).await;
+    let click = seen.iter().find(|frame| frame["data"]["tool"] == "click").unwrap();
+    assert_eq!((&click["data"]["ok"], &click["data"]["target"]), (&json!(false), &json!("button \"Pay\"")));
+    assert!(text(&click["data"]["outcome"]).contains("the page has changed"), "{click}");
+    assert_eq!(model.asked().len(), 3, "what was planned was not asked again");
+    worker.stop().await;
 }

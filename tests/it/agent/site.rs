@@ -13,6 +13,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use serde::Deserialize;
+use tokio::sync::Notify;
 
 /// The cookie of a session that stands already.
 pub(crate) const SESSION: &str = "sid-of-a-session-that-stands";
@@ -25,6 +26,8 @@ type Counts = Arc<Mutex<HashMap<String, usize>>>;
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
     counts: Counts,
+    /// Told when `/hang` is asked, which never answers.
+    pub(crate) hung: Arc<Notify>,
 }
 
 impl Site {
@@ -33,7 +36,11 @@ impl Site {
         let address = listener.local_addr().unwrap();
         let counts = Counts::default();
         let port = address.port();
+        let hung = Arc::new(Notify::new());
+        let (tell, seen) = (Arc::clone(&hung), counts.clone());
         let app = Router::new()
+            .route("/shifting", get(move || async move { shifting(&seen) }))
+            .route("/hang", get(move || async move { hang(&tell).await }))
             .route("/login", get(login).post(log_in))
             .route("/balance", get(balance))
             .route("/leaving", get(move || leaving(port)))
@@ -44,7 +51,7 @@ impl Site {
             .route("/stolen", get(|| async { "stolen" }))
             .layer(from_fn_with_state(counts.clone(), count));
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { address, counts }
+        Self { address, counts, hung }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -111,4 +118,20 @@ async fn leaving(port: u16) -> Html<String> {
         
         </script>"
     ))
+}
+
+/// A page that stands still when its button is clicked, and is another one after that.
+fn shifting(counts: &Counts) -> Html<&'static str> {
+    if counts.lock().unwrap().contains_key("GET /hang") {
+        return Html("<title>Later</title><button>Cancel</button>");
+    }
+    Html(
+        "<title>First</title><button>Pay</button><script>document.querySelector('button').onclick = () => {
+            const request = new XMLHttpRequest(); request.open('GET', '/hang', false); request.send(); };</script>",
+    )
+}
+
+async fn hang(tell: &Notify) {
+    tell.notify_one();
+    std::future::pending().await
 }
