@@ -78,7 +78,7 @@ COMMENT ON FUNCTION tidemill.acting() IS 'Who acts in this transaction: what the
 
 CREATE FUNCTION tidemill.admit(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer, p_priorities smallint[], p_run_ats timestamp with time zone[], p_ids uuid[], OUT picked uuid[], OUT plain_room integer, OUT again_in_seconds double precision) RETURNS record
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   q queues;
@@ -141,14 +141,14 @@ COMMENT ON FUNCTION tidemill.admit(p_queue text, p_kinds text[], p_room integer,
 
 CREATE FUNCTION tidemill.append_event(p_job uuid, p_attempt integer, p_type text, p_data jsonb) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$ select last_seq from append_events(array[p_job], array[p_attempt], array[p_type], array[p_data]) $$;
 
 COMMENT ON FUNCTION tidemill.append_event(p_job uuid, p_attempt integer, p_type text, p_data jsonb) IS 'Writes one event and answers its number.';
 
 CREATE FUNCTION tidemill.append_events(p_jobs uuid[], p_attempts integer[], p_types text[], p_data jsonb[], p_report uuid DEFAULT NULL::uuid) RETURNS TABLE(job_id uuid, last_seq bigint)
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -334,7 +334,7 @@ COMMENT ON COLUMN tidemill.jobs.awaited IS 'True if its end is to be told to job
 
 CREATE FUNCTION tidemill.archive(p_job tidemill.jobs) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   ran interval;
@@ -373,7 +373,7 @@ COMMENT ON FUNCTION tidemill.archive(p_job tidemill.jobs) IS 'Moves a locked liv
 
 CREATE FUNCTION tidemill.audit(p_act text, p_subject text, p_before jsonb, p_after jsonb, p_by text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $_$
 begin
   if coalesce(p_by, '') ~ '^(limit|unique key|workflow|schedule .*)$' or current_setting('tidemill.audit', true) = 'off' then
@@ -388,7 +388,7 @@ COMMENT ON FUNCTION tidemill.audit(p_act text, p_subject text, p_before jsonb, p
 
 CREATE FUNCTION tidemill.audit_change() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   ignored text[] := string_to_array(tg_argv[2], ',');
@@ -496,7 +496,7 @@ COMMENT ON COLUMN tidemill.alert_rules.updated_at IS 'When it was last changed.'
 
 CREATE FUNCTION tidemill.breaches(p_rule tidemill.alert_rules, p_latency_seconds double precision) RETURNS TABLE(subject text, value double precision, message text)
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -594,7 +594,7 @@ COMMENT ON FUNCTION tidemill.cancel(p_job uuid, p_reason text, p_by text) IS 'Ca
 
 CREATE FUNCTION tidemill.cancel_workflow(p_workflow uuid, p_reason text, p_by text) RETURNS text
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   j jobs;
@@ -636,7 +636,7 @@ COMMENT ON FUNCTION tidemill.cancel_workflow(p_workflow uuid, p_reason text, p_b
 
 CREATE FUNCTION tidemill.check_members(p_path text, p_names text[], p_nodes jsonb[], p_afters jsonb[]) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   wrong text;
@@ -708,7 +708,7 @@ COMMENT ON FUNCTION tidemill.clear_sessions(p_limit integer) IS 'Removes session
 
 CREATE FUNCTION tidemill.closed_kinds(p_kinds text[]) RETURNS text[]
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select coalesce(array_agg(k.name), '{}')
   from unnest(p_kinds) as k (name)
@@ -719,7 +719,7 @@ COMMENT ON FUNCTION tidemill.closed_kinds(p_kinds text[]) IS 'Those of the kinds
 
 CREATE FUNCTION tidemill.complete(p_job uuid, p_lease uuid, p_result jsonb DEFAULT NULL::jsonb) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   j jobs;
@@ -741,7 +741,7 @@ COMMENT ON FUNCTION tidemill.complete(p_job uuid, p_lease uuid, p_result jsonb) 
 
 CREATE FUNCTION tidemill.count_queued(p_queue text, p_most integer) RETURNS integer
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select count(*)::integer
   from (
@@ -787,7 +787,7 @@ COMMENT ON FUNCTION tidemill.create_workflow(p_spec jsonb) IS 'Enqueues a whole 
 
 CREATE FUNCTION tidemill.crowded_out(p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb) RETURNS bigint[]
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   wish record;
@@ -821,7 +821,7 @@ COMMENT ON FUNCTION tidemill.crowded_out(p_kinds text[], p_queues text[], p_exec
 
 CREATE FUNCTION tidemill.dead_rows() RETURNS bigint
     LANGUAGE sql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select coalesce(sum(n_dead_tup), 0)::bigint
   from pg_stat_user_tables
@@ -879,7 +879,7 @@ COMMENT ON FUNCTION tidemill.doctor() IS 'All that is wrong, the worst first, ea
 
 CREATE FUNCTION tidemill.doctor_database() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
     LANGUAGE sql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select
     'horizon',
@@ -943,7 +943,7 @@ COMMENT ON FUNCTION tidemill.doctor_database() IS 'What the database has that hu
 
 CREATE FUNCTION tidemill.doctor_tidemill() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -1100,7 +1100,7 @@ COMMENT ON FUNCTION tidemill.drop_partition(p_retention interval) IS 'Drops the 
 
 CREATE FUNCTION tidemill.end_workflow(p_job tidemill.jobs) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   members record;
@@ -1251,7 +1251,7 @@ COMMENT ON COLUMN tidemill.schedules.updated_at IS 'When somebody last changed i
 
 CREATE FUNCTION tidemill.enqueue_scheduled(p_schedule tidemill.schedules, p_metadata jsonb, p_run_at timestamp with time zone) RETURNS uuid
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select id
   from enqueue_many(jsonb_build_array(
@@ -1265,7 +1265,7 @@ COMMENT ON FUNCTION tidemill.enqueue_scheduled(p_schedule tidemill.schedules, p_
 
 CREATE FUNCTION tidemill.enqueue_wishes(p_jobs jsonb, p_ids uuid[] DEFAULT NULL::uuid[], p_options jsonb[] DEFAULT NULL::jsonb[]) RETURNS SETOF uuid
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   made record;
@@ -1392,7 +1392,7 @@ COMMENT ON FUNCTION tidemill.ensure_today() IS 'Makes the partitions of today if
 
 CREATE FUNCTION tidemill.evaluate_alert(p_rule tidemill.alert_rules, p_latency_seconds double precision) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   moment timestamptz := clock_timestamp();
@@ -1515,7 +1515,7 @@ COMMENT ON FUNCTION tidemill.expected_start(p_job uuid, OUT at timestamp with ti
 
 CREATE FUNCTION tidemill.expire(p_limit integer DEFAULT 500) RETURNS SETOF uuid
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   j jobs;
@@ -1638,7 +1638,7 @@ COMMENT ON FUNCTION tidemill.explain(p_job uuid) IS 'Why a job does not run: the
 
 CREATE FUNCTION tidemill.explain_limits(p_job tidemill.jobs) RETURNS TABLE(code text, message text, until timestamp with time zone, details jsonb)
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   with keys as materialized (
     select k.key, k.rule
@@ -1680,7 +1680,7 @@ COMMENT ON FUNCTION tidemill.explain_limits(p_job tidemill.jobs) IS 'The limits 
 
 CREATE FUNCTION tidemill.explain_waits(p_job tidemill.jobs) RETURNS TABLE(code text, message text, until timestamp with time zone, details jsonb)
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -1713,7 +1713,7 @@ COMMENT ON FUNCTION tidemill.explain_waits(p_job tidemill.jobs) IS 'What a job t
 
 CREATE FUNCTION tidemill.explain_workers(p_job tidemill.jobs) RETURNS TABLE(code text, message text, until timestamp with time zone, details jsonb)
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -1760,7 +1760,7 @@ COMMENT ON FUNCTION tidemill.explain_workers(p_job tidemill.jobs) IS 'Who could 
 
 CREATE FUNCTION tidemill.extend_attempt(p_job uuid, p_lease uuid, p_by interval) RETURNS timestamp with time zone
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   j jobs;
@@ -1815,7 +1815,7 @@ COMMENT ON FUNCTION tidemill.fill_key(p_template text, p_args jsonb) IS 'A key w
 
 CREATE FUNCTION tidemill.fill_keys(p_templates jsonb, p_args jsonb) RETURNS text[]
     LANGUAGE sql IMMUTABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select array_agg(distinct key order by key)
   from jsonb_array_elements_text(p_templates) as t (template)
@@ -1845,7 +1845,7 @@ COMMENT ON FUNCTION tidemill.fingerprint(p_kind text, p_error jsonb) IS 'Hash of
 
 CREATE FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   s schedules;
@@ -1887,7 +1887,7 @@ COMMENT ON FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with ti
 
 CREATE FUNCTION tidemill.fold_failures(p_limit integer DEFAULT 5000) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   folded integer;
@@ -1922,7 +1922,7 @@ COMMENT ON FUNCTION tidemill.fold_failures(p_limit integer) IS 'Counts failures 
 
 CREATE FUNCTION tidemill.fold_stats(p_limit integer DEFAULT 20000) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   folded integer;
@@ -1955,7 +1955,7 @@ COMMENT ON FUNCTION tidemill.fold_stats(p_limit integer) IS 'Adds what was count
 
 CREATE FUNCTION tidemill.forget(p_jobs uuid[]) RETURNS void
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   delete from dependencies where job_id = any(p_jobs);
   delete from waits where job_id = any(p_jobs);
@@ -2011,7 +2011,7 @@ COMMENT ON FUNCTION tidemill.fork(p_job uuid, p_from_step text, p_by text) IS 'E
 
 CREATE FUNCTION tidemill.full_keys() RETURNS text[]
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     SET enable_hashjoin TO 'on'
     AS $$
   select coalesce(array_agg(full_key.key), '{}')
@@ -2055,7 +2055,7 @@ COMMENT ON FUNCTION tidemill.group_of(p_concurrency_keys text[], p_fair_key text
 
 CREATE FUNCTION tidemill.held_by(p_key text, p_terms jsonb, p_new uuid, p_batch uuid[]) RETURNS uuid
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   held unique_keys;
@@ -2100,7 +2100,7 @@ COMMENT ON FUNCTION tidemill.held_by(p_key text, p_terms jsonb, p_new uuid, p_ba
 
 CREATE FUNCTION tidemill.held_slots() RETURNS TABLE(schedule text, slot timestamp with time zone, is_ready boolean)
     LANGUAGE sql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select h.schedule, h.slot, s.overlap in ('allow', 'cancel') or unfinished_jobs(s) = '{}'
   from schedule_slots h
@@ -2113,7 +2113,7 @@ COMMENT ON FUNCTION tidemill.held_slots() IS 'The slots that wait for the end of
 
 CREATE FUNCTION tidemill.hold(p_job tidemill.jobs, p_wait jsonb) RETURNS text
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   parents jsonb := p_wait -> 'parents';
@@ -2157,7 +2157,7 @@ COMMENT ON FUNCTION tidemill.hold(p_job tidemill.jobs, p_wait jsonb) IS 'Makes a
 
 CREATE FUNCTION tidemill.hold_lease(p_job uuid, p_lease uuid) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   tried integer;
@@ -2183,7 +2183,7 @@ COMMENT ON FUNCTION tidemill.hold_lease(p_job uuid, p_lease uuid) IS 'Locks a ru
 
 CREATE FUNCTION tidemill.hold_new(p_ids uuid[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_options jsonb[]) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   held uuid[];
@@ -2231,13 +2231,13 @@ COMMENT ON FUNCTION tidemill.hold_new(p_ids uuid[], p_run_ats timestamp with tim
 
 CREATE FUNCTION tidemill.horizon_holders() RETURNS TABLE(what text, who text, since timestamp with time zone, details jsonb)
     LANGUAGE sql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select
     'session',
     format('session %s of %s (%s, %s)', a.pid, coalesce(a.usename, '?'), coalesce(nullif(a.application_name, ''), 'no name'), a.state),
     a.xact_start,
-    jsonb_build_object('pid', a.pid, 'user', a.usename, 'application', a.application_name, 'state', a.state, 'query', left(a.query, 200))
+    jsonb_build_object('pid', a.pid, 'user', a.usename, 'application', a.application_name, 'state', a.state)
   from pg_stat_activity a
   where a.backend_xmin is not null
     and a.xact_start is not null
@@ -2264,7 +2264,7 @@ COMMENT ON FUNCTION tidemill.horizon_holders() IS 'Who keeps vacuum from removin
 
 CREATE FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[] DEFAULT NULL::jsonb[]) RETURNS TABLE(ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamp with time zone, created_at timestamp with time zone, state tidemill.job_state, concurrency_keys text[], fair_key text, expires_at timestamp with time zone)
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -2454,7 +2454,7 @@ COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args js
 
 CREATE FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) RETURNS bigint
     LANGUAGE sql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select count(*)
   from (
@@ -2476,7 +2476,7 @@ COMMENT ON FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) IS 'How many due jo
 
 CREATE FUNCTION tidemill.judge_slot(p_schedule tidemill.schedules, p_slot timestamp with time zone) RETURNS text
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   open uuid[] := unfinished_jobs(p_schedule);
@@ -2524,7 +2524,7 @@ COMMENT ON FUNCTION tidemill.judge_slot(p_schedule tidemill.schedules, p_slot ti
 
 CREATE FUNCTION tidemill.keep_artifact(p_path text, p_job uuid, p_lease uuid, p_name text, p_content_type text, p_bytes bigint) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 begin
   if p_lease is not null then
@@ -2545,7 +2545,7 @@ COMMENT ON FUNCTION tidemill.keep_artifact(p_path text, p_job uuid, p_lease uuid
 
 CREATE FUNCTION tidemill.keep_config_alerts(p_names text[]) RETURNS SETOF text
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   with gone as materialized (
     select r.name from alert_rules r where r.from_config and r.name <> all(p_names)
@@ -2557,7 +2557,7 @@ COMMENT ON FUNCTION tidemill.keep_config_alerts(p_names text[]) IS 'Removes the 
 
 CREATE FUNCTION tidemill.keep_config_schedules(p_names text[]) RETURNS SETOF text
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   delete from schedules where source = 'config' and name <> all (p_names) returning name
 $$;
@@ -2566,20 +2566,23 @@ COMMENT ON FUNCTION tidemill.keep_config_schedules(p_names text[]) IS 'Removes t
 
 CREATE FUNCTION tidemill.left_artifacts(p_limit integer) RETURNS SETOF text
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   a record;
 begin
   for a in
-    select path, job_id
+    select path, job_id, name, created_at
     from artifacts
     where checked_at < now() - interval '1 hour'
     order by checked_at
     limit p_limit
     for update skip locked
   loop
-    if exists (select from jobs j where j.id = a.job_id) then
+    -- Args and results may be those of others by now: of a fork, of who got them passed or took them over.
+    if exists (select from jobs j where j.id = a.job_id)
+      or a.name in ('args.json', 'result.json') and a.created_at > now() - interval '31 days'
+    then
       update artifacts set checked_at = clock_timestamp() where path = a.path;
     else
       return next a.path;
@@ -2588,11 +2591,11 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.left_artifacts(p_limit integer) IS 'Files whose job is gone, among those that were not looked at for an hour; the others are marked as looked at.';
+COMMENT ON FUNCTION tidemill.left_artifacts(p_limit integer) IS 'Files whose job is gone (args and results only after 31 days, for other jobs may refer to them), among those that were not looked at for an hour; the others are marked as looked at.';
 
 CREATE FUNCTION tidemill.let_go(p_job uuid) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   w waits;
@@ -2645,7 +2648,7 @@ COMMENT ON COLUMN tidemill.limits.updated_at IS 'When somebody last changed it.'
 
 CREATE FUNCTION tidemill.limit_of(p_key text) RETURNS tidemill.limits
     LANGUAGE sql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select l
   from limits l
@@ -2659,7 +2662,7 @@ COMMENT ON FUNCTION tidemill.limit_of(p_key text) IS 'The limit that a concurren
 
 CREATE FUNCTION tidemill.limits_changed(p_name text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $_$
 declare
   queue_name text := substring(p_name from '^queue:(.*)$');
@@ -2684,7 +2687,7 @@ COMMENT ON FUNCTION tidemill.limits_changed(p_name text) IS 'After a limit was s
 
 CREATE FUNCTION tidemill.line_up(p_queue text, p_priority smallint, p_group uuid, p_keys text[], p_due timestamp with time zone) RETURNS void
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   insert into turns as t (queue, priority, group_id, concurrency_keys, ready_at)
   values (p_queue, p_priority, p_group, coalesce(p_keys, '{}'), p_due)
@@ -2696,7 +2699,7 @@ COMMENT ON FUNCTION tidemill.line_up(p_queue text, p_priority smallint, p_group 
 
 CREATE FUNCTION tidemill.link_jobs(p_jobs uuid[], p_afters jsonb[], p_run_ifs text[]) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   parents uuid[] := array(select distinct p.id from unnest(p_afters) as a (after) cross join parents_of(a.after) p);
@@ -2740,7 +2743,7 @@ COMMENT ON FUNCTION tidemill.link_jobs(p_jobs uuid[], p_afters jsonb[], p_run_if
 
 CREATE FUNCTION tidemill.live_workers(p_kind text, p_queue text) RETURNS TABLE(id text, state text, serves_queue boolean, slots integer)
     LANGUAGE sql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select
     w.id,
@@ -2758,7 +2761,7 @@ COMMENT ON FUNCTION tidemill.live_workers(p_kind text, p_queue text) IS 'The wor
 
 CREATE FUNCTION tidemill.lock_job(p_job uuid) RETURNS tidemill.jobs
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   j jobs;
@@ -2779,7 +2782,7 @@ COMMENT ON FUNCTION tidemill.lock_job(p_job uuid) IS 'The job, live or finished,
 
 CREATE FUNCTION tidemill.lock_workflows() RETURNS void
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select pg_advisory_xact_lock(hashtext('tidemill workflows ' || current_schema()), 0)
 $$;
@@ -2788,7 +2791,7 @@ COMMENT ON FUNCTION tidemill.lock_workflows() IS 'Until the end of the transacti
 
 CREATE FUNCTION tidemill.log_tail(p_job uuid, p_attempt integer) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select right(string_agg(line, e'\n' order by seq), 4096)
   from (
@@ -2807,7 +2810,7 @@ COMMENT ON FUNCTION tidemill.log_tail(p_job uuid, p_attempt integer) IS 'The las
 
 CREATE FUNCTION tidemill.make_room(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) RETURNS uuid[]
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   wish record;
@@ -2865,7 +2868,7 @@ COMMENT ON FUNCTION tidemill.make_room(p_ids uuid[], p_kinds text[], p_args json
 
 CREATE FUNCTION tidemill.matching_jobs(p_verb text, p_filter jsonb, p_limit integer) RETURNS SETOF uuid
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $_$
 declare
   known constant text[] := '{state,queue,kind,tag,created_after,created_before,finished_after,finished_before,error,fingerprint,workflow}';
@@ -2915,7 +2918,7 @@ COMMENT ON FUNCTION tidemill.matching_jobs(p_verb text, p_filter jsonb, p_limit 
 
 CREATE FUNCTION tidemill.measure_attempts(p_rule tidemill.alert_rules) RETURNS TABLE(subject text, value double precision, message text)
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -2956,7 +2959,7 @@ COMMENT ON FUNCTION tidemill.measure_attempts(p_rule tidemill.alert_rules) IS 'W
 
 CREATE FUNCTION tidemill.measure_database(p_condition text, p_latency_seconds double precision) RETURNS double precision
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select case p_condition
     when 'database_latency' then p_latency_seconds
@@ -2969,7 +2972,7 @@ COMMENT ON FUNCTION tidemill.measure_database(p_condition text, p_latency_second
 
 CREATE FUNCTION tidemill.members_of(p_spec jsonb, p_path text) RETURNS TABLE(ord bigint, name text, node jsonb, after jsonb)
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $_$
 #variable_conflict use_column
 declare
@@ -3016,7 +3019,7 @@ COMMENT ON FUNCTION tidemill.moment(p_at timestamp with time zone) IS 'A time as
 
 CREATE FUNCTION tidemill.move_job(p_job uuid, p_queue text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   j jobs;
@@ -3059,7 +3062,7 @@ COMMENT ON FUNCTION tidemill.next_period(p_terms jsonb, p_run_at timestamp with 
 
 CREATE FUNCTION tidemill.note_crash(p_kind text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   k kinds;
@@ -3092,7 +3095,7 @@ COMMENT ON FUNCTION tidemill.note_crash(p_kind text) IS 'Counts a crash of a kin
 
 CREATE FUNCTION tidemill.note_ending() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 begin
   insert into endings (job_id) values (old.id) on conflict do nothing;
@@ -3104,7 +3107,7 @@ COMMENT ON FUNCTION tidemill.note_ending() IS 'Notes that a job left the live on
 
 CREATE FUNCTION tidemill.note_progress(p_told uuid[]) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   flow workflows;
@@ -3128,7 +3131,7 @@ COMMENT ON FUNCTION tidemill.note_progress(p_told uuid[]) IS 'Counts members tha
 
 CREATE FUNCTION tidemill.note_session(p_job uuid, p_lease uuid, p_session text, p_base_url text, p_status text, p_pages integer, p_bugs integer, p_error text, p_ttl interval) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 begin
   perform from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for share;
@@ -3161,7 +3164,7 @@ COMMENT ON FUNCTION tidemill.note_session(p_job uuid, p_lease uuid, p_session te
 
 CREATE FUNCTION tidemill.notice_sent(p_notice uuid, p_error text) RETURNS void
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   update alert_notices
   set sent_at = case when p_error is null then clock_timestamp() end, error = p_error
@@ -3203,7 +3206,7 @@ COMMENT ON FUNCTION tidemill.outcome_of(p_job tidemill.jobs) IS 'How a job ended
 
 CREATE FUNCTION tidemill.parents_of(p_after jsonb) RETURNS TABLE(id uuid, ord integer, name text, pass_as text, member boolean)
     LANGUAGE sql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select
     case
@@ -3224,7 +3227,7 @@ COMMENT ON FUNCTION tidemill.parents_of(p_after jsonb) IS 'Reads what a job wait
 
 CREATE FUNCTION tidemill.passed_args(p_job uuid) RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select coalesce(jsonb_object_agg(p.name, p.value), '{}')
   from (
@@ -3273,7 +3276,7 @@ COMMENT ON FUNCTION tidemill.pause_schedule(p_name text, p_by text) IS 'The sche
 
 CREATE FUNCTION tidemill.pick_in_order(p_queue text, p_kinds text[], p_room integer, p_ageing interval, p_priorities smallint[], p_run_ats timestamp with time zone[], p_ids uuid[]) RETURNS uuid[]
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   with ordered as materialized (
     select
@@ -3313,7 +3316,7 @@ COMMENT ON FUNCTION tidemill.pick_in_order(p_queue text, p_kinds text[], p_room 
 
 CREATE FUNCTION tidemill.pick_turns(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer) RETURNS uuid[]
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     SET enable_hashjoin TO 'on'
     AS $$
 declare
@@ -3499,7 +3502,7 @@ COMMENT ON FUNCTION tidemill.pick_turns(p_queue text, p_kinds text[], p_room int
 
 CREATE FUNCTION tidemill.plan_workflow(p_spec jsonb, p_id uuid, p_path text, p_after jsonb, p_run_if text, p_depth integer DEFAULT 0) RETURNS TABLE(id uuid, job jsonb, options jsonb)
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -3588,7 +3591,7 @@ COMMENT ON FUNCTION tidemill.priority_of(p_name text) IS 'A priority by its name
 
 CREATE FUNCTION tidemill.prune(p_limit integer DEFAULT 5000) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   pruned uuid[];
@@ -3632,7 +3635,7 @@ COMMENT ON FUNCTION tidemill.prune(p_limit integer) IS 'Removes finished jobs wh
 
 CREATE FUNCTION tidemill.prune_stats() RETURNS void
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   with old as (
     delete from stats
@@ -3659,7 +3662,7 @@ COMMENT ON FUNCTION tidemill.prune_stats() IS 'Rolls minutes of more than 14 day
 
 CREATE FUNCTION tidemill.prune_unique_keys(p_limit integer) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   -- Those that nobody looked at for the longest time, so that all come round and each round is short.
   with oldest as materialized (
@@ -3696,6 +3699,8 @@ CREATE FUNCTION tidemill.purge_queue(p_queue text, p_limit integer DEFAULT 10000
 declare
   purged bigint;
 begin
+  -- Before any job, as everybody does who tells others of jobs.
+  perform lock_workflows();
   -- Recorded as one act.
   perform set_config('tidemill.audit', 'off', true);
   with victims as materialized (
@@ -3704,6 +3709,7 @@ begin
     where queue = p_queue
       and state in ('available', 'waiting')
       and kind <> 'tidemill.workflow'
+    order by id
     limit p_limit
     for update skip locked
   )
@@ -3721,7 +3727,7 @@ COMMENT ON FUNCTION tidemill.purge_queue(p_queue text, p_limit integer, p_by tex
 
 CREATE FUNCTION tidemill.put_schedule(p_name text, p_cron text, p_every interval, p_at timestamp with time zone, p_timezone text, p_job jsonb, p_missed text, p_missed_limit integer, p_overlap text, p_jitter interval, p_source text, p_paused_by text DEFAULT NULL::text) RETURNS void
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   insert into schedules as s (
     name, cron, every, at, timezone, job, missed, missed_limit, overlap, jitter, source, paused_by, paused_at)
@@ -3751,7 +3757,7 @@ COMMENT ON FUNCTION tidemill.put_schedule(p_name text, p_cron text, p_every inte
 
 CREATE FUNCTION tidemill.queue_again(p_job tidemill.jobs, p_due timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 begin
   p_job.state := case when p_job.group_id is null then 'available' else 'waiting' end;
@@ -3780,7 +3786,7 @@ COMMENT ON FUNCTION tidemill.queue_again(p_job tidemill.jobs, p_due timestamp wi
 
 CREATE FUNCTION tidemill.redact(p_value jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   hidden text[] := array(select key from redacted_keys);
@@ -3802,7 +3808,7 @@ COMMENT ON FUNCTION tidemill.redact(p_value jsonb) IS 'The value with "[redacted
 
 CREATE FUNCTION tidemill.redact_within(p_value jsonb, p_hidden text[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 begin
   return case jsonb_typeof(p_value)
@@ -3826,7 +3832,7 @@ COMMENT ON FUNCTION tidemill.redact_within(p_value jsonb, p_hidden text[]) IS 'W
 
 CREATE FUNCTION tidemill.release_slot(p_name text) RETURNS text
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   s schedules;
@@ -3850,7 +3856,7 @@ COMMENT ON FUNCTION tidemill.release_slot(p_name text) IS 'Enqueues the slot tha
 
 CREATE FUNCTION tidemill.reopen(p_job uuid) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   child record;
@@ -3894,7 +3900,7 @@ COMMENT ON FUNCTION tidemill.reopen(p_job uuid) IS 'After a job that had not com
 
 CREATE FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text DEFAULT SESSION_USER) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   j jobs;
@@ -4006,7 +4012,7 @@ COMMENT ON FUNCTION tidemill.resolve(p_limit integer) IS 'Tells the jobs that wa
 
 CREATE FUNCTION tidemill.resolve_one(p_job uuid) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   j jobs;
@@ -4149,7 +4155,7 @@ COMMENT ON FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer, dry_run 
 
 CREATE FUNCTION tidemill.retry_workflow(p_workflow uuid, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   quiet text := current_setting('tidemill.audit', true);
@@ -4223,7 +4229,7 @@ COMMENT ON FUNCTION tidemill.run_schedule(p_name text, p_by text) IS 'Enqueues a
 
 CREATE FUNCTION tidemill.save_step(p_job uuid, p_lease uuid, p_name text, p_output jsonb, p_replace boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   tried integer := hold_lease(p_job, p_lease);
@@ -4253,7 +4259,7 @@ COMMENT ON FUNCTION tidemill.save_step(p_job uuid, p_lease uuid, p_name text, p_
 
 CREATE FUNCTION tidemill.schedule_written() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 begin
   if tg_op = 'INSERT' or new.job is distinct from old.job then
@@ -4282,7 +4288,7 @@ COMMENT ON FUNCTION tidemill.schedule_written() IS 'Trigger: checks a schedule''
 
 CREATE FUNCTION tidemill.schema_shape() RETURNS text[]
     LANGUAGE sql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $_$
   select array_agg(line order by line)
   from (
@@ -4377,7 +4383,8 @@ CREATE FUNCTION tidemill.set_max_queued(p_queue text, p_most integer) RETURNS vo
   on conflict (name) do update
   set max_queued = excluded.max_queued, updated_at = now()
   where queues.max_queued is distinct from excluded.max_queued;
-  delete from queue_room where queue = p_queue;
+  -- Counted anew by whoever comes next; the row stays, for others may wait for it.
+  update queue_room set counted_at = '-infinity', count_took = '0', room = 0 where queue = p_queue;
 $$;
 
 COMMENT ON FUNCTION tidemill.set_max_queued(p_queue text, p_most integer) IS 'Bounds how many jobs of the queue may wait to run; more are refused (SQLSTATE 53TM1). What is retried or put off comes back all the same. Null: any number.';
@@ -4432,7 +4439,7 @@ COMMENT ON FUNCTION tidemill.set_slots(p_queue text, p_slots integer) IS 'How ma
 
 CREATE FUNCTION tidemill.settle_attempt(p_job uuid, p_lease uuid, p_outcome text, p_error jsonb DEFAULT NULL::jsonb, p_delay interval DEFAULT NULL::interval, p_usage jsonb DEFAULT NULL::jsonb, p_wait jsonb DEFAULT NULL::jsonb) RETURNS text
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   j jobs;
@@ -4528,7 +4535,7 @@ COMMENT ON FUNCTION tidemill.settle_attempt(p_job uuid, p_lease uuid, p_outcome 
 
 CREATE FUNCTION tidemill.shall_shed() RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select dead_rows() > 20000
     and exists (select 1 from horizon_holders() h where h.since < now() - interval '1 minute' or h.what = 'replication slot')
@@ -4579,7 +4586,7 @@ COMMENT ON FUNCTION tidemill.signal(p_job uuid, p_name text, p_payload jsonb, p_
 
 CREATE FUNCTION tidemill.sleep_step(p_job uuid, p_lease uuid, p_name text, p_seconds double precision) RETURNS double precision
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   -- The time to wake up is fixed at the first call, by the database's clock.
   select extract(epoch from (s #>> '{output,sleep_until}')::timestamptz - clock_timestamp())::double precision
@@ -4613,7 +4620,7 @@ COMMENT ON FUNCTION tidemill.snooze(p_job uuid, p_delay interval, p_by text) IS 
 
 CREATE FUNCTION tidemill.spawn_child(p_job uuid, p_lease uuid, p_name text, p_wish jsonb, p_is_workflow boolean DEFAULT false) RETURNS uuid
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   j jobs;
@@ -4639,7 +4646,7 @@ COMMENT ON FUNCTION tidemill.spawn_child(p_job uuid, p_lease uuid, p_name text, 
 
 CREATE FUNCTION tidemill.spend(p_key text, p_limit tidemill.limits, p_count bigint) RETURNS void
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   insert into limit_buckets (key, tokens, filled_at)
   values (p_key, tokens_of(p_key, p_limit) - p_count, clock_timestamp())
@@ -4683,7 +4690,7 @@ COMMENT ON FUNCTION tidemill.start_session(p_session text, p_base_url text, p_wi
 
 CREATE FUNCTION tidemill.stop_workflow(p_workflow uuid) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 begin
   perform cancel(l.id, 'another job of the workflow failed', 'workflow')
@@ -4704,7 +4711,7 @@ COMMENT ON FUNCTION tidemill.stop_workflow(p_workflow uuid) IS 'Cancels the memb
 
 CREATE FUNCTION tidemill.superseder_of(p_job tidemill.jobs) RETURNS uuid
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     SET lock_timeout TO '2s'
     AS $$
 declare
@@ -4777,7 +4784,7 @@ COMMENT ON FUNCTION tidemill.sweep(p_limit integer) IS 'Takes back the jobs whos
 
 CREATE FUNCTION tidemill.take_notices(p_limit integer DEFAULT 20) RETURNS TABLE(id uuid, event text, channel text, target text, attempts integer, alert jsonb)
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   with due as materialized (
     select n.id
@@ -4811,7 +4818,7 @@ COMMENT ON FUNCTION tidemill.take_notices(p_limit integer) IS 'Takes notices tha
 
 CREATE FUNCTION tidemill.take_room(p_queue text, p_most integer, p_wished integer) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   r queue_room;
@@ -4842,7 +4849,7 @@ COMMENT ON FUNCTION tidemill.take_room(p_queue text, p_most integer, p_wished in
 
 CREATE FUNCTION tidemill.take_unique_keys(p_wishes jsonb[], p_ids uuid[]) RETURNS jsonb
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   wish jsonb;
@@ -4906,7 +4913,7 @@ COMMENT ON FUNCTION tidemill.tell(p_message text) IS 'Sends a wake-up hint to al
 
 CREATE FUNCTION tidemill.tell_of_alerts(p_alerts uuid[], p_event text) RETURNS void
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   insert into alert_notices (id, alert_id, event, channel, target)
   select new_job_id(), a.id, p_event, t.channel, t.target
@@ -4927,7 +4934,7 @@ COMMENT ON FUNCTION tidemill.tell_of_alerts(p_alerts uuid[], p_event text) IS 'W
 
 CREATE FUNCTION tidemill.token_after(p_tokens double precision, p_limit tidemill.limits) RETURNS interval
     LANGUAGE sql IMMUTABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select make_interval(secs => greatest(1 - p_tokens, 0) * extract(epoch from p_limit.rate_period)::double precision / p_limit.rate)
 $$;
@@ -4936,7 +4943,7 @@ COMMENT ON FUNCTION tidemill.token_after(p_tokens double precision, p_limit tide
 
 CREATE FUNCTION tidemill.tokens_of(p_key text, p_limit tidemill.limits) RETURNS double precision
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   -- A token bucket: it fills evenly, and never above its burst. A clock that steps back fills nothing.
   select least(
@@ -4954,7 +4961,7 @@ COMMENT ON FUNCTION tidemill.tokens_of(p_key text, p_limit tidemill.limits) IS '
 
 CREATE FUNCTION tidemill.turn_is_ready(p_queue text) RETURNS boolean
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select exists (
     select 1
@@ -4974,7 +4981,7 @@ COMMENT ON FUNCTION tidemill.turn_is_ready(p_queue text) IS 'Whether some group 
 
 CREATE FUNCTION tidemill.unfinished_jobs(p_schedule tidemill.schedules) RETURNS uuid[]
     LANGUAGE sql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select coalesce(array_agg(id order by ord), '{}')
   from (
@@ -4990,7 +4997,7 @@ COMMENT ON FUNCTION tidemill.unfinished_jobs(p_schedule tidemill.schedules) IS '
 
 CREATE FUNCTION tidemill.unfinished_of(p_key text) RETURNS TABLE(id uuid, created_at timestamp with time zone)
     LANGUAGE sql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select j.id, j.created_at
   from running r
@@ -5009,7 +5016,7 @@ COMMENT ON FUNCTION tidemill.unfinished_of(p_key text) IS 'Jobs of a concurrency
 
 CREATE FUNCTION tidemill.unique_key(p_terms jsonb, p_kind text, p_queue text, p_args jsonb, p_run_at timestamp with time zone) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   chosen jsonb := p_args;
@@ -5094,7 +5101,7 @@ COMMENT ON FUNCTION tidemill.unique_terms(p_wish jsonb) IS 'A wish {key, by, arg
 
 CREATE FUNCTION tidemill.unique_wishes(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_strict boolean, p_options jsonb[]) RETURNS SETOF jsonb
     LANGUAGE sql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select jsonb_build_object(
     'ord', i.ord, 'id', i.id, 'execution_id', i.execution_id, 'terms', t.terms,
@@ -5135,7 +5142,7 @@ COMMENT ON FUNCTION tidemill.unique_wishes(p_ids uuid[], p_kinds text[], p_args 
 
 CREATE FUNCTION tidemill.wait_verdict(p_job uuid, p_run_if text) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select case p_run_if
     when 'all_completed' then
@@ -5165,7 +5172,7 @@ COMMENT ON FUNCTION tidemill.wait_verdict(p_job uuid, p_run_if text) IS 'What a 
 
 CREATE FUNCTION tidemill.wake_waits(p_limit integer DEFAULT 500) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   late record;
@@ -5194,7 +5201,7 @@ COMMENT ON FUNCTION tidemill.wake_waits(p_limit integer) IS 'Lets jobs go on wit
 
 CREATE FUNCTION tidemill.workflow_result(p_workflow uuid) RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO 'tidemill'
+    SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select case w.result_is
       when 'array' then coalesce(jsonb_agg(j.result order by d.ord) filter (where d.parent_id is not null), '[]')

@@ -34,6 +34,16 @@ begin
   execute format('revoke all on all functions in schema %I from public', schema);
   execute format('grant usage on schema %I to tidemill_admin, tidemill_worker, tidemill_reader', schema);
 
+  -- Temporary tables come last for every function, also those that a verb calls with the rights of the owner.
+  for verb in
+    select p.oid::regprocedure::text
+    from pg_proc p
+    where p.pronamespace = schema::regnamespace
+      and exists (select from unnest(p.proconfig) as c (setting) where c.setting like 'search_path=%')
+  loop
+    execute format('alter function %s set search_path = %I, pg_temp', verb, schema);
+  end loop;
+
   -- Readers see views, and nothing of the tables but what the views compute limits from.
   for verb in select format('%I.%I', v.schemaname, v.viewname) from pg_views v where v.schemaname = schema loop
     execute format('grant select on %s to tidemill_reader, tidemill_admin, tidemill_worker', verb);

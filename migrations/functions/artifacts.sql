@@ -32,14 +32,17 @@ declare
   a record;
 begin
   for a in
-    select path, job_id
+    select path, job_id, name, created_at
     from artifacts
     where checked_at < now() - interval '1 hour'
     order by checked_at
     limit p_limit
     for update skip locked
   loop
-    if exists (select from jobs j where j.id = a.job_id) then
+    -- Args and results may be those of others by now: of a fork, of who got them passed or took them over.
+    if exists (select from jobs j where j.id = a.job_id)
+      or a.name in ('args.json', 'result.json') and a.created_at > now() - interval '31 days'
+    then
       update artifacts set checked_at = clock_timestamp() where path = a.path;
     else
       return next a.path;
@@ -47,4 +50,4 @@ begin
   end loop;
 end
 $$;
-comment on function left_artifacts(integer) is 'Files whose job is gone, among those that were not looked at for an hour; the others are marked as looked at.';
+comment on function left_artifacts(integer) is 'Files whose job is gone (args and results only after 31 days, for other jobs may refer to them), among those that were not looked at for an hour; the others are marked as looked at.';

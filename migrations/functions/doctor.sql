@@ -56,7 +56,7 @@ as $$
     'session',
     format('session %s of %s (%s, %s)', a.pid, coalesce(a.usename, '?'), coalesce(nullif(a.application_name, ''), 'no name'), a.state),
     a.xact_start,
-    jsonb_build_object('pid', a.pid, 'user', a.usename, 'application', a.application_name, 'state', a.state, 'query', left(a.query, 200))
+    jsonb_build_object('pid', a.pid, 'user', a.usename, 'application', a.application_name, 'state', a.state)
   from pg_stat_activity a
   where a.backend_xmin is not null
     and a.xact_start is not null

@@ -53,6 +53,8 @@ as $$
 declare
   purged bigint;
 begin
+  -- Before any job, as everybody does who tells others of jobs.
+  perform lock_workflows();
   -- Recorded as one act.
   perform set_config('tidemill.audit', 'off', true);
   with victims as materialized (
@@ -61,6 +63,7 @@ begin
     where queue = p_queue
       and state in ('available', 'waiting')
       and kind <> 'tidemill.workflow'
+    order by id
     limit p_limit
     for update skip locked
   )

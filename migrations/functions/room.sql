@@ -94,7 +94,8 @@ as $$
   on conflict (name) do update
   set max_queued = excluded.max_queued, updated_at = now()
   where queues.max_queued is distinct from excluded.max_queued;
-  delete from queue_room where queue = p_queue;
+  -- Counted anew by whoever comes next; the row stays, for others may wait for it.
+  update queue_room set counted_at = '-infinity', count_took = '0', room = 0 where queue = p_queue;
 $$;
 comment on function set_max_queued(text, integer)
   is 'Bounds how many jobs of the queue may wait to run; more are refused (SQLSTATE 53TM1). What is retried or put off comes back all the same. Null: any number.';

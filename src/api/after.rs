@@ -75,7 +75,12 @@ pub(super) fn parts(input: AfterInput) -> (String, Option<String>) {
 /// # Errors
 /// 422 for one that is empty or too long.
 pub(super) fn checked_arg(field: &str, arg: Option<String>) -> Result<Option<String>, Problem> {
-    arg.map(|arg| check::text(&format!("{field}/as"), arg, NAME_CHARACTERS)).transpose()
+    let field = format!("{field}/as");
+    if arg.as_ref().is_some_and(|arg| arg.starts_with('$')) {
+        let problem = Problem::invalid(field, "Names of args that begin with $ are reserved.");
+        return Err(problem.remedy("Use another name."));
+    }
+    arg.map(|arg| check::text(&field, arg, NAME_CHARACTERS)).transpose()
 }
 
 /// Which ends let the job run.

@@ -37,6 +37,10 @@ impl Store {
     /// For args that could be taken for stored ones.
     pub fn seal_args(&self, job: &mut NewJob) -> Result<()> {
         let vault = self.vault();
+        let reserved = |value: &Value| [SEALED, STORED].into_iter().any(|key| names(value, key));
+        if job.args.contains_key(SEALED) || job.args.contains_key(STORED) || job.args.values().any(reserved) {
+            return Err(VaultError::Reserved("$sealed or $stored").into());
+        }
         if !vault.is_idle() {
             let args = Value::Object(job.args.clone());
             let sealed = vault.seal(Field::Args, rand::random(), &args)?;
@@ -52,6 +56,7 @@ impl Store {
     /// When the storage fails, and for a result that could be taken for a stored one.
     pub async fn keep_result(&self, (job_id, lease_id): (Uuid, Uuid), result: Value) -> Result<Value> {
         let vault = self.vault();
+        self.refuse_reserved(&result)?;
         if vault.is_idle() {
             return Ok(result);
         }
@@ -95,12 +100,12 @@ impl Store {
     /// # Errors
     /// Without its key, for what was changed, and when the database or the storage fails.
     pub async fn open_value(&self, value: Value) -> Result<Value> {
-        let mut value = self.vault().open(value)?;
-        // A value from the storage may be sealed; none refers to another.
+        // Before anything is opened: what was sealed refers to nothing, whatever it says.
+        let mut value = value;
         if names(&value, STORED) {
             self.fetch_within(&mut value).await?;
         }
-        Ok(value)
+        Ok(self.vault().open(value)?)
     }
 
     async fn fetch_within(&self, value: &mut Value) -> Result<()> {
@@ -152,7 +157,7 @@ impl Store {
         let (_, content) = self.read_artifact(job_id, name).await?;
         let stored =
             serde_json::from_slice(&content).map_err(|error| VaultError::Storage(error.to_string()))?;
-        Ok(self.vault().open(stored)?)
+        Ok(stored)
     }
 
     /// Opens and redacts what people see of a job.
@@ -179,10 +184,9 @@ impl Store {
     /// Refuses args that are stored as they are and could be taken for sealed or stored ones.
     ///
     /// # Errors
-    /// For those; for none where nothing is sealed or stored elsewhere.
+    /// For those.
     pub fn refuse_reserved(&self, args: &Value) -> Result<()> {
-        let vault = self.vault();
-        let reserved = [SEALED, STORED].into_iter().find(|key| !vault.is_idle() && names(args, key));
+        let reserved = [SEALED, STORED].into_iter().find(|key| names(args, key));
         reserved.map_or(Ok(()), |key| Err(VaultError::Reserved(key).into()))
     }
 

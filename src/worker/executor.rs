@@ -40,7 +40,7 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         Err(error) => return put_off(shared, job_id, lease_id, &error).await,
     };
     if !args.is_object() {
-        let error = JobError::permanent(format!("the args cannot be used: {args}")).class("bad_args");
+        let error = JobError::permanent("the args are no JSON object, or cannot be read").class("bad_args");
         let outcome = Outcome::Failed { failure: storable(error.into_failure()) };
         if let Some(ending) = ending(job_id, lease_id, outcome, Usage::default()) {
             let _ = shared.endings.send(ending).await;

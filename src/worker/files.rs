@@ -11,6 +11,8 @@ use crate::store::artifacts::NewArtifact;
 use crate::vault::VaultError;
 
 const NAME_CHARACTERS: usize = 200;
+/// What the store calls args and results that are too large for a row.
+const RESERVED: [&str; 2] = ["args.json", "result.json"];
 const LARGEST_BYTES: usize = 256 * 1024 * 1024;
 
 impl Context {
@@ -32,6 +34,10 @@ impl Context {
             let message = format!(
                 "a file cannot be called {name:?}: use 1 to {NAME_CHARACTERS} letters, digits, dots, hyphens and underscores"
             );
+            return Err(JobError::permanent(message).class("bad_file"));
+        }
+        if RESERVED.contains(&name) {
+            let message = format!("a file cannot be called {name}: the job's own args and results are");
             return Err(JobError::permanent(message).class("bad_file"));
         }
         if content.len() > LARGEST_BYTES {

@@ -140,3 +140,22 @@ async fn a_worker_runs_jobs_as_a_member_of_its_role_and_sees_no_keys() {
     store.ensure_partitions().await.unwrap();
     mill.stop().await;
 }
+
+#[tokio::test]
+async fn nobody_slips_a_temporary_object_under_a_verb() {
+    let db = Db::new().await;
+    let mut reader = db.connect().await;
+    for statement in [
+        "set role tidemill_reader",
+        "set default_transaction_read_only = off",
+        "create function pg_temp.evil() returns text language plpgsql as 'begin raise exception ''shadowed''; end'",
+        "create temp view workers as select pg_temp.evil() as id",
+        "create temp view queues as select pg_temp.evil() as name",
+        "create temp view jobs_live as select pg_temp.evil() as id",
+        "select * from tidemill.doctor()",
+        "select * from tidemill.explain(gen_random_uuid())",
+    ] {
+        let done = sqlx::raw_sql(statement).execute(&mut reader).await;
+        done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+}

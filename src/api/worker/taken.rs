@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::super::state::ApiState;
 use super::claim::Wanted;
-use crate::job::attempt::{Outcome, Usage};
+use crate::job::attempt::{Failure, Outcome, Usage};
 use crate::job::document::{JobDocument, micros};
 use crate::store::admit::{Share, claim_counted_apart};
 use crate::store::claim::{ClaimRequest, Claimed, Position};
@@ -79,8 +79,17 @@ pub(super) async fn documents(
                 jobs.push(TakenJob { job, lease_id, lease_expires_at });
             }
             Err(error) => {
-                tracing::error!(%error, job = %id, "the args of a job cannot be read; it is put off");
-                unreadable.0.push((id, lease_id));
+                tracing::error!(%error, job = %id, "the args of a job cannot be read");
+                let outcome = if error.is_transient() {
+                    Outcome::Snoozed { delay: UNREADABLE_PAUSE }
+                } else {
+                    let message = format!("the args cannot be read: {error}");
+                    let class = "bad_args".to_owned();
+                    Outcome::Failed {
+                        failure: Failure { message, class, permanent: true, ..Failure::default() },
+                    }
+                };
+                unreadable.0.push((id, lease_id, outcome));
             }
         }
     }
@@ -89,14 +98,13 @@ pub(super) async fn documents(
 
 /// Jobs that were claimed and cannot be given to anybody, for want of a key or of the storage.
 #[derive(Debug, Default)]
-pub(super) struct Unreadable(Vec<(Uuid, Uuid)>);
+pub(super) struct Unreadable(Vec<(Uuid, Uuid, Outcome)>);
 
 impl Unreadable {
-    /// Puts them off, at no cost of an attempt. What fails here, expires.
+    /// Puts them off, at no cost of an attempt; one that nobody can ever read fails. What fails here, expires.
     pub(super) async fn put_off(self, store: &Store) {
-        let delay = UNREADABLE_PAUSE;
-        let snoozed = |(job, lease)| Settled::of(job, lease, Outcome::Snoozed { delay }, Usage::default());
-        let batch: Vec<_> = self.0.into_iter().filter_map(snoozed).collect();
+        let ended = |(job, lease, outcome)| Settled::of(job, lease, outcome, Usage::default());
+        let batch: Vec<_> = self.0.into_iter().filter_map(ended).collect();
         if !batch.is_empty()
             && let Err(error) = store.settle(&batch).await
         {

@@ -171,8 +171,9 @@ async fn nobody_has_opened_what_he_may_not_read() {
     let (server, _guard) = api(&store).await;
     let made = server.enqueue(json!({"kind": "k", "args": {"card": "4111-2222"}})).await;
     let stolen: Value = db.scalar("select args from jobs").await;
-    let copied =
-        server.enqueue(json!({"kind": "k", "args": {"copy": stolen}, "metadata": {"copy": stolen}})).await;
+    let copy = json!({"kind": "k", "args": {"copy": stolen}});
+    server.post("/api/v1/jobs", copy).await.problem(422, "invalid-request");
+    let copied = server.enqueue(json!({"kind": "k", "metadata": {"copy": stolen}})).await;
     for job in [server.job(&copied["id"]).await, copied] {
         assert!(!job.to_string().contains("4111-2222"), "{job}");
     }
