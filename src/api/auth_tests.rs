@@ -12,13 +12,13 @@ use tower::ServiceExt;
 use super::*;
 
 #[derive(Default)]
-struct Depot {
+struct Shelf {
     keys: Mutex<HashMap<String, StoredKey>>,
     looked_up: AtomicUsize,
     broken: AtomicBool,
 }
 
-impl Depot {
+impl Shelf {
     fn add(&self, scopes: &[Scope]) -> ApiKey {
         let key = ApiKey::generate();
         let stored = StoredKey {
@@ -40,7 +40,7 @@ impl Depot {
     }
 }
 
-struct Shared(Arc<Depot>);
+struct Shared(Arc<Shelf>);
 
 impl KeyLookup for Shared {
     fn lookup<'a>(&'a self, key_id: &'a str) -> Lookup<'a, Option<StoredKey>> {
@@ -54,8 +54,8 @@ impl KeyLookup for Shared {
     }
 }
 
-fn app(depot: &Arc<Depot>, open: bool) -> (Router, Arc<Gate>) {
-    app_over(Gate::new(Shared(Arc::clone(depot)), open))
+fn app(shelf: &Arc<Shelf>, open: bool) -> (Router, Arc<Gate>) {
+    app_over(Gate::new(Shared(Arc::clone(shelf)), open))
 }
 
 fn app_over(keys: Arc<Gate>) -> (Router, Arc<Gate>) {
@@ -87,8 +87,8 @@ fn bearer_of(key: &ApiKey) -> String {
 
 #[tokio::test]
 async fn every_scope_opens_its_routes_and_no_other() {
-    let depot = Arc::new(Depot::default());
-    let (app, _) = app(&depot, true);
+    let shelf = Arc::new(Shelf::default());
+    let (app, _) = app(&shelf, true);
     let routes = [
         ("GET", "/api/v1/jobs", "read admin"),
         ("HEAD", "/api/v1/jobs", "read admin"),
@@ -98,7 +98,7 @@ async fn every_scope_opens_its_routes_and_no_other() {
         ("POST", "/api/v1/worker/claim", "work admin"),
     ];
     for scope in Scope::ALL {
-        let header = bearer_of(&depot.add(&[*scope]));
+        let header = bearer_of(&shelf.add(&[*scope]));
         for (method, path, allowed) in routes {
             let expected =
                 if allowed.contains(scope.name()) { StatusCode::OK } else { StatusCode::FORBIDDEN };
@@ -113,13 +113,13 @@ async fn every_scope_opens_its_routes_and_no_other() {
 
 #[tokio::test]
 async fn bad_credentials_are_refused_alike() {
-    let depot = Arc::new(Depot::default());
-    let key = depot.add(&[Scope::Admin]);
-    let (app, _) = app(&depot, true);
+    let shelf = Arc::new(Shelf::default());
+    let key = shelf.add(&[Scope::Admin]);
+    let (app, _) = app(&shelf, true);
     let wrong_secret = format!("Bearer {}{}", &key.reveal()[..16], &ApiKey::generate().reveal()[16..]);
     let unknown = bearer_of(&ApiKey::generate());
-    let expired = depot.add(&[Scope::Admin]);
-    depot.keys.lock().unwrap().get_mut(expired.id()).unwrap().expires_at = Some(Utc::now());
+    let expired = shelf.add(&[Scope::Admin]);
+    shelf.keys.lock().unwrap().get_mut(expired.id()).unwrap().expires_at = Some(Utc::now());
     let expired = bearer_of(&expired);
     for header in
         ["", "Bearer", "Bearer ", "Bearer x", "Basic dG06", key.reveal(), &wrong_secret, &unknown, &expired]
@@ -136,27 +136,27 @@ async fn bad_credentials_are_refused_alike() {
 
 #[tokio::test]
 async fn without_keys_only_loopback_is_open() {
-    let depot = Arc::new(Depot::default());
-    let (open, _) = app(&depot, true);
+    let shelf = Arc::new(Shelf::default());
+    let (open, _) = app(&shelf, true);
     assert_eq!(status(&open, "DELETE", "/api/v1/jobs/7", None).await, StatusCode::OK);
-    let (shut, _) = app(&depot, false);
+    let (shut, _) = app(&shelf, false);
     assert_eq!(status(&shut, "GET", "/api/v1/jobs", None).await, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
 async fn the_first_key_shuts_an_open_server_and_a_revoked_one_ends() {
-    let depot = Arc::new(Depot::default());
-    let (app, keys) = app_over(Arc::new(Gate::believing(Shared(Arc::clone(&depot)), true, Duration::ZERO)));
+    let shelf = Arc::new(Shelf::default());
+    let (app, keys) = app_over(Arc::new(Gate::believing(Shared(Arc::clone(&shelf)), true, Duration::ZERO)));
     let anonymous = Caller { key_id: None, name: String::new(), needed: &[Scope::Read] };
     assert_eq!(status(&app, "GET", "/api/v1/jobs", None).await, StatusCode::OK);
     assert!(keys.still_allows(&anonymous).await.unwrap());
-    let key = depot.add(&[Scope::Read]);
+    let key = shelf.add(&[Scope::Read]);
     assert_eq!(status(&app, "GET", "/api/v1/jobs", None).await, StatusCode::UNAUTHORIZED);
     assert!(!keys.still_allows(&anonymous).await.unwrap());
 
     let caller = Caller { key_id: Some(key.id().into()), name: String::new(), needed: &[Scope::Read] };
     assert!(keys.still_allows(&caller).await.unwrap());
-    depot.keys.lock().unwrap().clear();
+    shelf.keys.lock().unwrap().clear();
     assert!(!keys.still_allows(&caller).await.unwrap());
     assert_eq!(status(&app, "GET", "/api/v1/jobs", Some(&bearer_of(&key))).await, StatusCode::UNAUTHORIZED);
     assert_eq!(status(&app, "GET", "/api/v1/jobs", None).await, StatusCode::UNAUTHORIZED, "never open again");
@@ -164,28 +164,28 @@ async fn the_first_key_shuts_an_open_server_and_a_revoked_one_ends() {
 
 #[tokio::test]
 async fn the_store_is_asked_once_in_a_while_and_its_failure_shuts() {
-    let depot = Arc::new(Depot::default());
-    let header = bearer_of(&depot.add(&[Scope::Read]));
-    let (first, _) = app(&depot, true);
+    let shelf = Arc::new(Shelf::default());
+    let header = bearer_of(&shelf.add(&[Scope::Read]));
+    let (first, _) = app(&shelf, true);
     for _ in 0..50 {
         assert_eq!(status(&first, "GET", "/api/v1/jobs", Some(&header)).await, StatusCode::OK);
     }
-    assert_eq!(depot.looked_up.load(Ordering::Relaxed), 2);
-    depot.broken.store(true, Ordering::Relaxed);
-    let (second, _) = app(&depot, true);
+    assert_eq!(shelf.looked_up.load(Ordering::Relaxed), 2);
+    shelf.broken.store(true, Ordering::Relaxed);
+    let (second, _) = app(&shelf, true);
     assert_eq!(status(&second, "GET", "/api/v1/jobs", Some(&header)).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(status(&second, "GET", "/api/v1/jobs", None).await, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test]
 async fn while_the_store_is_away_a_key_that_was_good_still_opens_the_metrics_alone() {
-    let depot = Arc::new(Depot::default());
-    let key = depot.add(&[Scope::Read]);
-    let (known, unseen) = (bearer_of(&key), bearer_of(&depot.add(&[Scope::Read])));
+    let shelf = Arc::new(Shelf::default());
+    let key = shelf.add(&[Scope::Read]);
+    let (known, unseen) = (bearer_of(&key), bearer_of(&shelf.add(&[Scope::Read])));
     let wrong_secret = format!("Bearer {}{}", &key.reveal()[..16], &ApiKey::generate().reveal()[16..]);
-    let (app, _) = app_over(Arc::new(Gate::believing(Shared(Arc::clone(&depot)), true, Duration::ZERO)));
+    let (app, _) = app_over(Arc::new(Gate::believing(Shared(Arc::clone(&shelf)), true, Duration::ZERO)));
     assert_eq!(status(&app, "GET", "/metrics", Some(&known)).await, StatusCode::OK);
-    depot.broken.store(true, Ordering::Relaxed);
+    shelf.broken.store(true, Ordering::Relaxed);
     for (path, header, expected) in [
         ("/metrics", Some(&known), StatusCode::OK),
         ("/api/v1/jobs", Some(&known), StatusCode::SERVICE_UNAVAILABLE),
@@ -199,17 +199,17 @@ async fn while_the_store_is_away_a_key_that_was_good_still_opens_the_metrics_alo
             "{path} {header:?}"
         );
     }
-    depot.broken.store(false, Ordering::Relaxed);
-    depot.keys.lock().unwrap().remove(key.id());
+    shelf.broken.store(false, Ordering::Relaxed);
+    shelf.keys.lock().unwrap().remove(key.id());
     assert_eq!(status(&app, "GET", "/metrics", Some(&known)).await, StatusCode::UNAUTHORIZED, "revoked");
-    depot.broken.store(true, Ordering::Relaxed);
+    shelf.broken.store(true, Ordering::Relaxed);
     assert_ne!(status(&app, "GET", "/metrics", Some(&known)).await, StatusCode::OK, "and not believed again");
 }
 
 #[tokio::test]
 async fn a_key_in_the_query_is_refused_everywhere() {
-    let depot = Arc::new(Depot::default());
-    let (app, _) = app(&depot, true);
+    let shelf = Arc::new(Shelf::default());
+    let (app, _) = app(&shelf, true);
     let key = ApiKey::generate();
     for query in [format!("x={}", key.reveal()), "access_token=1".into(), "api_key=".into()] {
         for path in ["/api/v1/jobs", "/healthz", "/nowhere"] {
@@ -221,8 +221,8 @@ async fn a_key_in_the_query_is_refused_everywhere() {
 
 #[tokio::test]
 async fn a_route_without_a_rule_answers_nobody() {
-    let depot = Arc::new(Depot::default());
-    let (app, _) = app(&depot, true);
+    let shelf = Arc::new(Shelf::default());
+    let (app, _) = app(&shelf, true);
     assert_eq!(status(&app, "GET", "/forgotten", None).await, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(status(&app, "PUT", "/api/v1/jobs", None).await, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(status(&app, "TRACE", "/api/v1/jobs", None).await, StatusCode::METHOD_NOT_ALLOWED);

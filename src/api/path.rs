@@ -8,12 +8,13 @@ use uuid::Uuid;
 
 use super::check;
 use super::problem::{Problem, quoted};
+use crate::job::session::ID_CHARACTERS;
 
 /// The longest execution id, in characters.
 const EXECUTION_ID_CHARACTERS: usize = 255;
 const SIGNAL_CHARACTERS: usize = 200;
 /// The longest name of a session, in characters.
-pub const SESSION_CHARACTERS: usize = 100;
+pub const SESSION_CHARACTERS: usize = ID_CHARACTERS;
 
 /// How a path names a job: `{id}` or `execution:{execution_id}`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,9 @@ use super::problem::{Case, Problem, ProblemDocument, quoted};
 use super::schedule_request::{PreviewRequest, ScheduleRequest};
 use super::state::ApiState;
 use crate::job::document::micros_each;
+use crate::store;
 use crate::store::schedules::{Ran, ScheduleDocument, SlotDocument};
+use crate::vault::refuse_reserved;
 
 const DEFAULT_LIMIT: i64 = 50;
 const MOST_ITEMS: i32 = 200;
@@ -221,7 +223,7 @@ async fn write(
     let now = state.store.now().await?;
     let wish = request.into_schedule(name, stored, now, state.settings.max_args_bytes)?;
     // The jobs that it makes have these args as they stand.
-    state.store.refuse_reserved(&wish.job)?;
+    refuse_reserved(&wish.job).map_err(store::Error::from)?;
     state.store.put_schedule(&wish, "api").await?;
     answer(state, name).await
 }

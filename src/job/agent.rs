@@ -14,7 +14,7 @@ pub const KIND: &str = "agent.execute";
 /// The queue that they go to.
 pub const QUEUE: &str = "agent";
 /// Fields of the args, and of what is remembered between steps, whose values nobody sees but the handler.
-pub const SECRET_FIELDS: [&str; 3] = ["cookies", "local_storage", "secrets"];
+pub const SECRET_FIELDS: [&str; 4] = ["cookies", "local_storage", "secrets", "session_url"];
 
 const TASK_CHARACTERS: usize = 20_000;
 const MOST_COOKIES: usize = 500;

@@ -3,6 +3,17 @@
 
 use std::time::Duration;
 
+/// The most characters of a session's id.
+pub const ID_CHARACTERS: usize = 100;
+
+/// Whether a session may be called so: text that is also a part of a path.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    (1..=ID_CHARACTERS).contains(&text.chars().count())
+        && !text.chars().any(|letter| letter.is_control() || letter == '/')
+        && !matches!(text, "." | "..")
+}
+
 /// How far a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionStatus {

@@ -9,7 +9,7 @@ use super::artifacts::NewArtifact;
 use super::{Result, Store};
 use crate::job::document::JobDocument;
 use crate::job::new::NewJob;
-use crate::vault::{Field, SEALED, STORED, VaultError, names};
+use crate::vault::{self, Field, STORED, VaultError, names};
 
 const JSON: &str = "application/json";
 const ARGS: &str = "args.json";
@@ -36,15 +36,11 @@ impl Store {
     /// # Errors
     /// For args that could be taken for stored ones.
     pub fn seal_args(&self, job: &mut NewJob) -> Result<()> {
+        vault::refuse_reserved_in(&job.args)?;
         let vault = self.vault();
-        let reserved = |value: &Value| [SEALED, STORED].into_iter().any(|key| names(value, key));
-        if job.args.contains_key(SEALED) || job.args.contains_key(STORED) || job.args.values().any(reserved) {
-            return Err(VaultError::Reserved("$sealed or $stored").into());
-        }
-        if !vault.is_idle() {
+        if !vault.keyring.is_empty() {
             let args = Value::Object(job.args.clone());
-            let sealed = vault.seal(Field::Args, rand::random(), &args)?;
-            job.sealed = (sealed != args).then_some(sealed);
+            job.sealed = Some(vault.keyring.seal(Field::Args, rand::random(), &args)?);
         }
         Ok(())
     }
@@ -55,13 +51,13 @@ impl Store {
     /// # Errors
     /// When the storage fails, and for a result that could be taken for a stored one.
     pub async fn keep_result(&self, (job_id, lease_id): (Uuid, Uuid), result: Value) -> Result<Value> {
+        vault::refuse_reserved(&result)?;
         let vault = self.vault();
-        self.refuse_reserved(&result)?;
         if vault.is_idle() {
             return Ok(result);
         }
         let [_, _, _, _, nonce @ ..] = lease_id.into_bytes();
-        let sealed = vault.seal(Field::Result, nonce, &result)?;
+        let sealed = vault.keyring.seal(Field::Result, nonce, &result)?;
         match &vault.depot {
             Some(depot) => {
                 let text = sealed.to_string();
@@ -179,15 +175,6 @@ impl Store {
         self.redact(Some(&mut job.args));
         self.redact(job.metadata.as_mut());
         job
-    }
-
-    /// Refuses args that are stored as they are and could be taken for sealed or stored ones.
-    ///
-    /// # Errors
-    /// For those.
-    pub fn refuse_reserved(&self, args: &Value) -> Result<()> {
-        let reserved = [SEALED, STORED].into_iter().find(|key| names(args, key));
-        reserved.map_or(Ok(()), |key| Err(VaultError::Reserved(key).into()))
     }
 
     /// Redacts what people see.

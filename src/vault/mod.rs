@@ -84,17 +84,6 @@ impl Vault {
         self.keyring.is_empty() && self.depot.is_none()
     }
 
-    /// The value as it is stored.
-    ///
-    /// # Errors
-    /// For one that cannot be sealed, or that could be taken for a stored one.
-    pub fn seal(&self, field: Field, nonce: [u8; 12], value: &Value) -> Result<Value> {
-        if self.keyring.is_empty() && self.depot.is_some() {
-            refuse_reserved(value)?;
-        }
-        self.keyring.seal(field, nonce, value)
-    }
-
     /// The value with all that is sealed in it opened; what lies in storage stays a reference.
     ///
     /// # Errors
@@ -143,13 +132,33 @@ impl Vault {
 #[must_use]
 pub fn names(value: &Value, key: &str) -> bool {
     match value {
-        Value::Object(fields) => fields.contains_key(key) || fields.values().any(|field| names(field, key)),
+        Value::Object(fields) => names_in(fields, key),
         Value::Array(items) => items.iter().any(|item| names(item, key)),
         _ => false,
     }
 }
 
-fn refuse_reserved(value: &Value) -> Result<()> {
-    let reserved = [SEALED, STORED].into_iter().find(|key| names(value, key));
+fn names_in(fields: &Map<String, Value>, key: &str) -> bool {
+    fields.contains_key(key) || fields.values().any(|field| names(field, key))
+}
+
+/// Refuses a caller's value that could be taken for a sealed or a stored one.
+///
+/// # Errors
+/// For those.
+pub fn refuse_reserved(value: &Value) -> Result<()> {
+    refuse(|key| names(value, key))
+}
+
+/// As [`refuse_reserved`], for the fields of an object.
+///
+/// # Errors
+/// For those.
+pub fn refuse_reserved_in(fields: &Map<String, Value>) -> Result<()> {
+    refuse(|key| names_in(fields, key))
+}
+
+fn refuse(has: impl Fn(&str) -> bool) -> Result<()> {
+    let reserved = [SEALED, STORED].into_iter().find(|key| has(key));
     reserved.map_or(Ok(()), |key| Err(VaultError::Reserved(key)))
 }

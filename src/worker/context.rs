@@ -57,6 +57,15 @@ impl Report {
     }
 }
 
+/// Waits until all that was reported of an attempt is stored.
+pub(crate) async fn flush(reports: &mpsc::Sender<Report>, (job_id, lease_id): (Uuid, Uuid)) {
+    let (stored, told) = oneshot::channel();
+    let last = Report { job_id, lease_id, draft: None, stored: Some(stored), extension: None };
+    if reports.send(last).await.is_ok() {
+        let _ = told.await;
+    }
+}
+
 /// More time that a handler asks for; told whether it has it.
 #[derive(Debug)]
 pub(crate) struct Extension {
@@ -203,11 +212,8 @@ impl Context {
 
     /// Waits until all that was reported is stored: events commit before the end of their attempt.
     pub(crate) async fn flush(&self) {
-        let (stored, told) = oneshot::channel();
-        let (job_id, lease_id) = self.lease();
-        let last = Report { job_id, lease_id, draft: None, stored: Some(stored), extension: None };
-        if self.desk.reported.load(Ordering::Relaxed) && self.reports.send(last).await.is_ok() {
-            let _ = told.await;
+        if self.desk.reported.load(Ordering::Relaxed) {
+            flush(&self.reports, self.lease()).await;
         }
     }
 

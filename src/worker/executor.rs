@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use super::Shared;
 use super::completer::ending;
-use super::context::{Attempt, Context, Report};
+use super::context::{Attempt, Context, Report, flush};
 use super::handler::{Completion, JobError, Next};
 use super::lane::Waiting;
 use super::leases::Orders;
@@ -69,7 +68,7 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         other => other,
     };
     if desk.reported.load(std::sync::atomic::Ordering::Relaxed) {
-        flush(shared, job_id, lease_id).await;
+        flush(&shared.reports, (job_id, lease_id)).await;
     }
     if let Some(ending) = outcome.and_then(|outcome| ending(job_id, lease_id, outcome, usage)) {
         let _ = shared.endings.send(ending).await;
@@ -249,7 +248,7 @@ async fn put_off(shared: &Shared, job_id: uuid::Uuid, lease_id: uuid::Uuid, erro
     let draft = EventDraft::new("log", json!({ "stream": "tidemill", "line": line }));
     let report = Report { job_id, lease_id, draft: Some(draft), stored: None, extension: None };
     let _ = shared.reports.send(report).await;
-    flush(shared, job_id, lease_id).await;
+    flush(&shared.reports, (job_id, lease_id)).await;
     let outcome = if error.is_transient() {
         Outcome::Snoozed { delay: UNREADABLE_PAUSE }
     } else {
@@ -288,13 +287,4 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
         permanent: false,
         ..Failure::default()
     })
-}
-
-/// Waits until all events of the job are stored: they must commit before its end does.
-async fn flush(shared: &Shared, job_id: uuid::Uuid, lease_id: uuid::Uuid) {
-    let (stored, told) = oneshot::channel();
-    let last = Report { job_id, lease_id, draft: None, stored: Some(stored), extension: None };
-    if shared.reports.send(last).await.is_ok() {
-        let _ = told.await;
-    }
 }

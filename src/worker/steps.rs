@@ -91,10 +91,10 @@ impl Context {
     /// opened. Without encryption it stays as it is.
     ///
     /// # Errors
-    /// For a value that could be taken for a sealed one.
+    /// For one that is too large to be sealed.
     pub fn sealed(&self, value: Value) -> Result<Value, JobError> {
         match self.stored() {
-            Some(store) => Ok(store.vault().seal(Field::Memory, rand::random(), &value)?),
+            Some(store) => Ok(store.vault().keyring.seal(Field::Memory, rand::random(), &value)?),
             None => Ok(value),
         }
     }

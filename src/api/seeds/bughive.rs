@@ -13,9 +13,10 @@ use uuid::Uuid;
 use super::super::check;
 use super::super::json::Body;
 use super::super::path::SESSION_CHARACTERS;
-use super::super::problem::{Case, Problem, ProblemDocument};
+use super::super::problem::{Case, Problem, ProblemDocument, quoted};
 use super::super::state::ApiState;
 use crate::job::new::NewJob;
+use crate::job::session::is_id;
 
 const KIND: &str = "crawl.session";
 const QUEUE: &str = "crawl";
@@ -88,7 +89,11 @@ pub(in crate::api) async fn start(
     Body(request): Body<CrawlRequest>,
 ) -> Result<(StatusCode, Json<CrawlStarted>), Problem> {
     let session_id = match request.session_id.clone() {
-        Some(name) => check::text("/session_id", name, SESSION_CHARACTERS)?,
+        Some(name) if is_id(&name) => name,
+        Some(name) => {
+            let problem = Problem::invalid("/session_id", format!("{} names no session.", quoted(&name)));
+            return Err(problem.remedy("Use 1 to 100 characters without slashes, or leave it out."));
+        }
         None => Uuid::new_v4().to_string(),
     };
     let base_url = request.base_url.clone();

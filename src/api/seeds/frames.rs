@@ -53,7 +53,9 @@ impl Translator {
             }
             ("step", _) => {
                 let name = data.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-                let Some(output) = self.output(&name).await? else { return Ok(Vec::new()) };
+                let Some(mut output) = self.output(&name).await? else { return Ok(Vec::new()) };
+                // What another browser goes on with is nobody else's.
+                output.remove("state");
                 let screenshot = output.get("screenshot").filter(|shot| shot.is_string()).map(|url| {
                     text(
                         "screenshot",

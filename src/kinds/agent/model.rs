@@ -110,8 +110,9 @@ impl Model {
             || u64::try_from((sent + answer.to_string().len()) / BYTES_OF_A_TOKEN).unwrap_or(u64::MAX);
         let mut plan = Plan {
             thought: text(&message["content"]).filter(|thought| !thought.trim().is_empty()),
-            tool: text(&call["name"]).unwrap_or_default(),
-            arguments: text(&call["arguments"]).unwrap_or_default(),
+            // The names of tools and of their arguments are ours.
+            tool: call["name"].as_str().unwrap_or_default().to_owned(),
+            arguments: call["arguments"].as_str().map(|raw| covered(raw, veil)).unwrap_or_default(),
             target: None,
             tokens: tokens.unwrap_or_else(counted),
             seconds: began.elapsed().as_secs_f64(),
@@ -120,6 +121,11 @@ impl Model {
         plan.target = element.and_then(|element| page.target(element)).map(|target| veil.cover(&target));
         Ok(plan)
     }
+}
+
+/// The arguments of a call without secrets. Read first, for a secret may be written with escapes.
+fn covered(raw: &str, veil: &Veil) -> String {
+    serde_json::from_str(raw).map_or_else(|_| veil.cover(raw), |value| veil.cover_value(value).to_string())
 }
 
 /// The conversation so far. Only the page as it is now is shown whole.
@@ -165,4 +171,21 @@ fn failed(error: &OpenAIError) -> JobError {
         _ => JobError::retry(message),
     }
     .class("model")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::agent::SessionData;
+
+    #[test]
+    fn secrets_are_covered_however_they_are_written_and_names_are_left() {
+        let mut session = SessionData::default();
+        session.secrets.insert("a".into(), "p\"w12345".into());
+        session.local_storage.insert("consent".into(), "success".into());
+        let veil = Veil::new(&session);
+        let covered = |raw: &str| serde_json::from_str::<Value>(&covered(raw, &veil)).unwrap();
+        let answered = covered(r#"{"success": true, "answer": "it is p\u0022w12345"}"#);
+        assert_eq!(answered, json!({"success": true, "answer": "it is [redacted]"}));
+    }
 }

@@ -58,6 +58,8 @@ struct Element {
 /// Where a browser was and as whom, so that another one can go on there.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct Session {
+    /// Whole, so never shown: what stands behind the path is as often a token as not.
+    #[serde(rename = "session_url")]
     url: Option<String>,
     cookies: Vec<Cookie>,
     /// By origin.

@@ -26,7 +26,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
 }
 
 async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
-    let name = project_name(work);
+    let name = project_name(work)?;
     work.signs.running(30.0, "Reading logs...").await;
     let lines = work.args.lines.unwrap_or(LINES);
     let containers = containers_of(work, &name).await?;

@@ -182,12 +182,9 @@ impl DynHandler for HubKind {
     }
 }
 
-/// What the engine calls the project, also where its file cannot be read any more.
-fn project_name(work: &Work<'_>) -> String {
-    match compose::load(&work.args.project, work.spec) {
-        Ok(project) => project.name,
-        Err(_) => compose::engine_name(&work.args.project),
-    }
+/// What the engine calls the project, also where its description is not understood any more.
+fn project_name(work: &Work<'_>) -> Result<String, JobError> {
+    compose::name_of(&work.args.project, work.spec)
 }
 
 /// The containers that the job is about; there is at least one.

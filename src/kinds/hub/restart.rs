@@ -18,7 +18,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
 }
 
 async fn restart(work: &Work<'_>) -> Result<Value, JobError> {
-    let name = project_name(work);
+    let name = project_name(work)?;
     work.signs.running(30.0, "Looking for containers...").await;
     // The newest come first; those that others wait for are the oldest.
     let containers: Vec<_> = containers_of(work, &name).await?.into_iter().rev().collect();

@@ -11,7 +11,7 @@ use super::{Work, project_name, stopped};
 use crate::worker::handler::JobError;
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
-    let name = project_name(work);
+    let name = project_name(work)?;
     tokio::select! {
         ended = stop(work, &name) => ended,
         reason = work.context.stopped() => Err(stopped(reason)),

@@ -29,10 +29,15 @@ pub(super) async fn until(
 ) -> Result<Value, JobError> {
     let doing = format!("looking at {service}");
     let began = Instant::now();
+    // Since when it is the same process that runs.
+    let mut run = (None, began);
     loop {
         let seen = work.engine.inspect_container(id, None::<InspectContainerOptions>).await;
         let state = seen.map_err(|error| failed(&doing, &error))?.state.unwrap_or_default();
-        match judge(&state, condition, began.elapsed()) {
+        if run.0 != state.started_at {
+            run = (state.started_at.clone(), Instant::now());
+        }
+        match judge(&state, condition, run.1.elapsed()) {
             Verdict::Good => return Ok(document(id, &state)),
             Verdict::NotYet if began.elapsed() < work.settings.health_timeout => {}
             Verdict::NotYet => {

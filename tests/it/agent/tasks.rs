@@ -90,6 +90,8 @@ async fn secrets_of_a_session_are_seen_nowhere() {
         assert!(!text.contains(SESSION) && !text.contains("Ann-of-the-storage"), "{text}");
     }
     assert!(shown[2].contains("[redacted]"), "{}", shown[2]);
+    let steps = frames(&stage, &accepted).await.0.into_iter().filter(|frame| frame["type"] == "step");
+    assert!(steps.into_iter().all(|step| step["data"].get("state").is_none()), "nobody follows a session");
     for table in ["jobs", "steps", "events", "attempts", "artifacts", "progress"] {
         let leaking =
             format!("{table} t where t::text like '%{SESSION}%' or t::text like '%Ann-of-the-storage%'");

@@ -71,6 +71,10 @@ impl Launched {
             .args(FLAGS)
             .arg(format!("--user-agent={}", spec.user_agent))
             .arg(format!("--user-data-dir={}", profile.path().display()))
+            // The worker's environment has its secrets.
+            .env_clear()
+            .envs(env::vars_os().filter(|(name, _)| name == "PATH" || name == "LANG"))
+            .env("HOME", profile.path())
             .current_dir(profile.path());
         if !spec.sandbox {
             command.arg("--no-sandbox");

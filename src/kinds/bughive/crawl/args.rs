@@ -7,13 +7,13 @@ use serde::Deserialize;
 use url::Url;
 
 use super::frontier::address;
+use crate::job::session::is_id;
 use crate::kinds::bughive::BrowserSpec;
 use crate::worker::handler::JobError;
 
 /// The most pages of one crawl: each is a step of the job.
 const MOST_PAGES: u32 = 5_000;
 const DEEPEST: u32 = 100;
-const SESSION_CHARACTERS: usize = 100;
 
 /// The args of `crawl.session`.
 #[derive(Debug, Clone, Deserialize)]
@@ -94,10 +94,8 @@ impl Plan {
     pub(super) fn of(args: CrawlArgs, job_id: uuid::Uuid, browser: &BrowserSpec) -> Result<Self, JobError> {
         let args = args.flat()?;
         let session_id = args.session_id.clone().unwrap_or_else(|| job_id.to_string());
-        if !(1..=SESSION_CHARACTERS).contains(&session_id.chars().count())
-            || session_id.chars().any(char::is_control)
-        {
-            return Err(bad("session_id has not 1 to 100 characters"));
+        if !is_id(&session_id) {
+            return Err(bad("session_id has not 1 to 100 characters, or is no part of a path"));
         }
         let base = args.base_url.as_deref().ok_or_else(|| bad("base_url is missing; name the first page"))?;
         let base = address(base).ok_or_else(|| {

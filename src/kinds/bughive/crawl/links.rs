@@ -53,7 +53,10 @@ impl Crawling<'_> {
         }
         let links = self.reports.iter().flat_map(|report| &report.links);
         let new = links.filter(|link| known.insert(link.as_str())).filter_map(|link| address(link));
-        let wanted = new.filter(|url| self.plan.args.check_external || site.is_home(url));
+        let wanted = new
+            .filter(|url| self.plan.args.check_external || site.is_home(url))
+            // Whether anything is there is nobody's business.
+            .filter(|url| self.web.may_call(url));
         wanted.take(MOST).collect()
     }
 

@@ -74,7 +74,12 @@ impl Web {
         Ok(())
     }
 
-    pub(super) async fn get(&self, url: &Url) -> reqwest::Result<Response> {
+    /// Whether an address that is no name may be called; the resolver judges names, and the client redirects.
+    pub(super) fn may_call(&self, url: &Url) -> bool {
+        self.allow_private || refused_literal(url).is_none()
+    }
+
+    pub(super) async fn get(&self, url: &Url) -> Result<Response, JobError> {
         self.call(Method::GET, url).await
     }
 
@@ -93,11 +98,44 @@ impl Web {
             }
             // What is forbidden to us may be open to a person.
             Ok(_) => None,
-            Err(error) => Some(JobError::from(error.without_url()).to_string()),
+            Err(error) => Some(error.to_string()),
         }
     }
 
-    async fn call(&self, method: Method, url: &Url) -> reqwest::Result<Response> {
-        self.client.request(method, url.clone()).send().await
+    async fn call(&self, method: Method, url: &Url) -> Result<Response, JobError> {
+        if !self.may_call(url) {
+            return Err(JobError::permanent("its address is not public").class("address_refused"));
+        }
+        Ok(self.client.request(method, url.clone()).send().await.map_err(reqwest::Error::without_url)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_literal_address_that_is_not_public_is_never_called() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let spec = |allow_private| BrowserSpec {
+            program: None,
+            sandbox: true,
+            allow_private,
+            ignore_certificate_errors: false,
+            user_agent: "test/1.0".into(),
+            page_timeout: Duration::from_millis(200),
+            page_delay: Duration::ZERO,
+            session_ttl: Duration::from_hours(24),
+        };
+        let careful = Web::new(&spec(false)).unwrap();
+        assert!(!careful.may_call(&url));
+        assert!(careful.get(&url).await.unwrap_err().to_string().contains("not public"));
+        assert!(careful.broken(&url).await.is_some());
+        let nobody = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(nobody.is_err(), "a connection was made");
+        assert!(Web::new(&spec(true)).unwrap().may_call(&url));
     }
 }

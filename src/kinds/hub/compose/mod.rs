@@ -40,9 +40,28 @@ pub(super) struct Project {
     pub(super) volumes: BTreeMap<String, Volume>,
 }
 
-/// Reads the project that the config calls `name`.
-pub(super) fn load(name: &str, spec: &ProjectSpec) -> Result<Project, JobError> {
-    let (source, file, folder, description) = match &spec.source {
+/// What the engine calls the project that the config calls `name`, whatever else is wrong with its description.
+pub(super) fn name_of(name: &str, spec: &ProjectSpec) -> Result<String, JobError> {
+    let Described { source, file, folder, description } = describe(name, spec)?;
+    let read = || {
+        let mut own = json!({ "name": description.get("name") });
+        variables::fill("", &mut own, &variables_of(file.is_some().then_some(&folder), &spec.env)?)?;
+        Ok(engine_name(own["name"].as_str().unwrap_or(name)))
+    };
+    read().map_err(|fault| bad(&source, &fault))
+}
+
+/// A description as it stands, and where it comes from.
+struct Described {
+    /// For people.
+    source: String,
+    file: Option<PathBuf>,
+    folder: PathBuf,
+    description: Value,
+}
+
+fn describe(name: &str, spec: &ProjectSpec) -> Result<Described, JobError> {
+    Ok(match &spec.source {
         ProjectSource::File(path) => {
             let label = path.display().to_string();
             let text = std::fs::read_to_string(path).map_err(|error| {
@@ -51,12 +70,23 @@ pub(super) fn load(name: &str, spec: &ProjectSpec) -> Result<Project, JobError> 
             })?;
             let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
             let description = yaml::parse(&text).map_err(|fault| bad(&label, &fault))?;
-            (label, Some(path.clone()), folder, description)
+            Described { source: label, file: Some(path.clone()), folder, description }
         }
         ProjectSource::Services(services, folder) => {
-            (format!("hub.projects.{name}"), None, folder.clone(), json!({ "services": services }))
+            let source = format!("hub.projects.{name}");
+            Described {
+                source,
+                file: None,
+                folder: folder.clone(),
+                description: json!({ "services": services }),
+            }
         }
-    };
+    })
+}
+
+/// Reads the project that the config calls `name`.
+pub(super) fn load(name: &str, spec: &ProjectSpec) -> Result<Project, JobError> {
+    let Described { source, file, folder, description } = describe(name, spec)?;
     let read = || {
         let variables = variables_of(file.is_some().then_some(&folder), &spec.env)?;
         read(name, description, &folder, &variables)

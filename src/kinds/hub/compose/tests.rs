@@ -89,3 +89,20 @@ fn services_may_stand_in_the_config() {
     let project = load("tiny", &ProjectSpec { source, env: BTreeMap::new() }).unwrap();
     assert_eq!((project.name.as_str(), project.services.len(), project.file), ("tiny", 1, None));
 }
+
+#[test]
+fn a_file_that_is_not_understood_any_more_still_has_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("compose.yaml");
+    let spec = ProjectSpec {
+        source: ProjectSource::File(file.clone()),
+        env: Variables::from([("STAGE".to_owned(), "prod".to_owned())]),
+    };
+    std::fs::write(&file, "name: shop-${STAGE}\nservices:\n  web: { image: a, privileged: true }\n").unwrap();
+    assert!(load("shop", &spec).is_err());
+    assert_eq!(name_of("shop", &spec).unwrap(), "shop-prod");
+    std::fs::write(&file, "services: { web: { image: a } }\n").unwrap();
+    assert_eq!(name_of("Shop", &spec).unwrap(), "shop");
+    std::fs::write(&file, "services: [").unwrap();
+    assert!(name_of("shop", &spec).is_err(), "nothing is stopped by a guess");
+}
