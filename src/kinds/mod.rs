@@ -2,6 +2,8 @@
 
 #[cfg(feature = "browser")]
 pub mod agent;
+#[cfg(feature = "browser")]
+mod browser;
 pub mod bughive;
 pub mod command;
 #[cfg(feature = "docker")]

@@ -2,10 +2,8 @@
 //! a checkpoint, so that a worker that dies costs the step that it was in; no secret of the session leaves the browser.
 
 mod chromium;
-mod hosts;
 mod model;
 mod page;
-mod proxy;
 mod tools;
 mod veil;
 
@@ -17,13 +15,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::chromium::Chromium;
-pub use self::hosts::Hosts;
 use self::model::{Model, Plan};
 use self::page::{Session, Tab};
-use self::proxy::Proxy;
 use self::tools::Action;
 use self::veil::Veil;
 use crate::job::agent::AgentTask;
+pub use crate::kinds::browser::Hosts;
+use crate::kinds::browser::{Gate, find};
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 
@@ -158,13 +156,13 @@ impl AgentKind {
         if let Some(end) = ended(&past) {
             return end;
         }
-        let program = chromium::program(self.spec.browser.as_deref())?;
-        let proxy = Proxy::start(self.spec.hosts.clone()).await?;
+        let program = find(self.spec.browser.as_deref(), "agent.browser")?;
+        let gate = Gate::open(self.spec.hosts.clone()).await?;
         let session = match past.last() {
             Some(done) => serde_json::from_value(done.state.clone())?,
             None => Session::of(&task.session_data.clone().unwrap_or_default()),
         };
-        let browser = Chromium::start(&program, self.spec.sandbox, &proxy).await?;
+        let browser = Chromium::start(&program, self.spec.sandbox, &gate).await?;
         let mut tab = Tab::open(browser, session).await?;
         loop {
             self.check_budget(&past)?;
@@ -173,7 +171,7 @@ impl AgentKind {
             let ask = || self.model.ask(&task.task_description, &past, &page, veil);
             let plan: Plan = context.step(&format!("plan-{number}"), ask).await?;
             context.progress(self.percent(number), &format!("step {number}: {}", plan.tool)).await;
-            let step = Step { number, plan: &plan, proxy: &proxy, hosts: &self.spec.hosts, veil, context };
+            let step = Step { number, plan: &plan, gate: &gate, hosts: &self.spec.hosts, veil, context };
             let run = step.run(&mut tab, &page);
             let done: Done = context.step(&format!("step-{number}"), || run).await?;
             if let Some(url) = &done.screenshot {
@@ -227,7 +225,7 @@ impl DynHandler for AgentKind {
 struct Step<'a> {
     number: usize,
     plan: &'a Plan,
-    proxy: &'a Proxy,
+    gate: &'a Gate,
     hosts: &'a Hosts,
     veil: &'a Veil,
     context: &'a Context,
@@ -248,7 +246,7 @@ impl Step<'_> {
         let (ok, outcome) =
             told.map_or_else(|error| (false, format!("error: {error}")), |outcome| (true, outcome));
         let cover = |text: &str| self.veil.cover(text);
-        let refused: Vec<String> = self.proxy.refusals();
+        let refused: Vec<String> = self.gate.refusals();
         let outcome =
             if refused.is_empty() { outcome } else { format!("{outcome}\nRefused: {}", refused.join("; ")) };
         Ok(Done {

@@ -11,9 +11,9 @@ use tokio::time::{sleep, timeout};
 use url::Url;
 
 use super::chromium::COMMAND_WITHIN;
-use super::hosts::Hosts;
 use super::page::Tab;
 use super::veil::Veil;
+use crate::kinds::browser::Hosts;
 use crate::worker::handler::JobError;
 
 const LONGEST_WAIT_SECONDS: f64 = 30.0;

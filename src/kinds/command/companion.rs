@@ -21,9 +21,9 @@ pub(in crate::kinds) struct Companion {
 }
 
 impl Companion {
-    /// Starts a program without standard input and output.
+    /// Starts a program without standard input and output; what it says of errors goes where the command says.
     pub(in crate::kinds) async fn start(mut command: Command) -> io::Result<Self> {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         kernel::confine(&mut command, Vec::new());
         let (started, starting) = oneshot::channel();
         let (exited_sender, exited) = oneshot::channel();

@@ -49,7 +49,7 @@ async fn a_page_reaches_no_other_host_by_any_way() {
     let site = Site::start().await;
     let only = Hosts { allowed: vec!["127.0.0.1".into()], allow_private: true };
     let (_, seen) = steps(&site, "/leaving", only.clone()).await;
-    let refused = json!(["the host localhost is not allowed: it is not in agent.allowed_hosts"]);
+    let refused = json!(["the host localhost is not allowed: it is not in allowed_hosts"]);
     assert!(seen.iter().any(|step| step["refused"] == refused), "{seen:?}");
     let (_, seen) = steps(&site, "/redirect", only).await;
     assert!(seen.iter().any(|step| step["refused"] == refused), "a redirect leads nowhere: {seen:?}");

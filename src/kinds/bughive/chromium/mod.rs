@@ -1,8 +1,6 @@
 //! A Chromium of one attempt: started with an empty profile, told what to do over its debugging protocol, gone with the
 //! attempt. Must never connect to an address that the worker may not call.
 
-mod gate;
-mod launch;
 mod page;
 mod watch;
 
@@ -19,9 +17,8 @@ pub(super) use page::{Content, Opened, Tab};
 pub(super) use watch::Failed;
 pub(super) use watch::Seen;
 
-use self::gate::Gate;
-use self::launch::Launched;
 use super::BrowserSpec;
+use crate::kinds::browser::{Gate, Hosts, Launched, Options, find};
 use crate::worker::handler::JobError;
 
 /// A browser that runs.
@@ -37,8 +34,14 @@ pub(super) struct Chromium {
 impl Chromium {
     /// Starts one.
     pub(super) async fn start(spec: &BrowserSpec) -> Result<Self, JobError> {
-        let gate = if spec.allow_private { None } else { Some(Gate::open().await?) };
-        let launched = Launched::start(spec, gate.as_ref().map(Gate::address)).await?;
+        let gate = if spec.allow_private { None } else { Some(Gate::open(Hosts::default()).await?) };
+        let options = Options {
+            program: &find(spec.program.as_deref(), "bughive.browser")?,
+            sandbox: spec.sandbox,
+            user_agent: Some(&spec.user_agent),
+            gate: gate.as_ref(),
+        };
+        let launched = Launched::start(&options).await?;
         let config = HandlerConfig {
             ignore_https_errors: spec.ignore_certificate_errors,
             viewport: Some(Viewport { width: 1280, height: 800, ..Viewport::default() }),

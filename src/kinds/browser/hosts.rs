@@ -20,10 +20,10 @@ pub struct Hosts {
 
 /// Why a host is not reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refused {
-    #[error("the host {0} is not allowed: it is not in agent.allowed_hosts")]
+pub(in crate::kinds) enum Refused {
+    #[error("the host {0} is not allowed: it is not in allowed_hosts")]
     NotListed(String),
-    #[error("the host {0} is not allowed: its address is not public (agent.allow_private is false)")]
+    #[error("the host {0} is not allowed: its address is not public (allow_private is false)")]
     Private(String),
     #[error("only http:// and https:// addresses can be opened, not {0}")]
     Scheme(String),
@@ -31,7 +31,7 @@ pub(super) enum Refused {
 
 impl Hosts {
     /// Judges an address before anything is sent to it.
-    pub(super) fn check(&self, url: &Url) -> Result<(), Refused> {
+    pub(in crate::kinds) fn check(&self, url: &Url) -> Result<(), Refused> {
         let (true, Some(host)) = (matches!(url.scheme(), "http" | "https"), url.host_str()) else {
             return Err(Refused::Scheme(url.scheme().to_owned()));
         };

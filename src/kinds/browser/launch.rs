@@ -1,7 +1,7 @@
 //! Starts Chromium with a profile of its own and finds where it listens. Must leave neither process nor profile behind.
 
 use std::env;
-use std::net::SocketAddr;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -10,11 +10,18 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::BrowserSpec;
+use super::gate::Gate;
 use crate::kinds::command::companion::Companion;
 use crate::worker::handler::JobError;
 
-const NAMES: [&str; 5] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+const NAMES: [&str; 6] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome-stable",
+    "google-chrome",
+    "chrome",
+    "chrome-headless-shell",
+];
 /// What a profile's folder is called, before the id of the worker's process.
 const PROFILE: &str = "tidemill-chromium-";
 /// No crawl lasts so long.
@@ -22,7 +29,7 @@ const OLD: Duration = Duration::from_hours(24);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Nothing that a person at a screen would need, and nothing that calls home.
 const FLAGS: &[&str] = &[
-    "--headless",
+    "--headless=new",
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--disable-quic",
@@ -38,7 +45,10 @@ const FLAGS: &[&str] = &[
     "--disable-hang-monitor",
     "--disable-popup-blocking",
     "--disable-prompt-on-repost",
-    "--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,Translate,OptimizationHints,MediaRouter",
+    "--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,Translate,OptimizationHints,MediaRouter,NetworkTimeServiceQuerying",
+    // The browser itself asks nobody for anything: no updates, no time, no account.
+    "--component-updater=url-source=http://127.0.0.1:9/",
+    "--gaia-url=http://127.0.0.1:9/",
     "--metrics-recording-only",
     "--no-first-run",
     "--no-default-browser-check",
@@ -51,35 +61,50 @@ const FLAGS: &[&str] = &[
     "--remote-debugging-port=0",
 ];
 
+/// How one is started.
+#[derive(Debug)]
+pub(in crate::kinds) struct Options<'a> {
+    pub(in crate::kinds) program: &'a Path,
+    pub(in crate::kinds) sandbox: bool,
+    /// As what it shows itself; as what it is if `None`.
+    pub(in crate::kinds) user_agent: Option<&'a str>,
+    /// What it connects through; past nothing if `None`.
+    pub(in crate::kinds) gate: Option<&'a Gate>,
+}
+
 /// A Chromium that listens.
 #[derive(Debug)]
-pub(super) struct Launched {
+pub(in crate::kinds) struct Launched {
     process: Companion,
     profile: TempDir,
     socket_url: String,
 }
 
 impl Launched {
-    /// Starts one; with a `gate` it connects to nothing but through that.
-    pub(super) async fn start(spec: &BrowserSpec, gate: Option<SocketAddr>) -> Result<Self, JobError> {
-        let program = find(spec.program.as_deref())?;
+    /// Starts one; with a gate it connects to nothing but through that.
+    pub(in crate::kinds) async fn start(options: &Options<'_>) -> Result<Self, JobError> {
+        let program = options.program;
         remove_leftovers();
         let prefix = format!("{PROFILE}{}-", std::process::id());
         let profile = tempfile::Builder::new().prefix(&prefix).tempdir()?;
-        let mut command = Command::new(&program);
+        let log = profile.path().join("chromium.log");
+        let mut command = Command::new(program);
         command
             .args(FLAGS)
-            .arg(format!("--user-agent={}", spec.user_agent))
             .arg(format!("--user-data-dir={}", profile.path().display()))
             // The worker's environment has its secrets.
             .env_clear()
             .envs(env::vars_os().filter(|(name, _)| name == "PATH" || name == "LANG"))
             .env("HOME", profile.path())
-            .current_dir(profile.path());
-        if !spec.sandbox {
+            .current_dir(profile.path())
+            .stderr(File::create(&log)?);
+        if let Some(name) = options.user_agent {
+            command.arg(format!("--user-agent={name}"));
+        }
+        if !options.sandbox {
             command.arg("--no-sandbox");
         }
-        if let Some(gate) = gate {
+        if let Some(gate) = options.gate.map(Gate::address) {
             command.args([
                 format!("--proxy-server=socks5://{gate}"),
                 // Else loopback is called past the gate.
@@ -99,36 +124,39 @@ impl Launched {
             if let Some(socket_url) = socket_url(&port_file) {
                 return Ok(Self { process, profile, socket_url });
             }
-            let exited = process.exited().is_cancelled();
-            if exited || Instant::now() > until {
-                let why = if exited { "ended at once" } else { "does not listen" };
-                let message = format!(
-                    "{} {why}; try it by hand, as root it needs bughive.sandbox = false",
-                    program.display()
-                );
-                return Err(JobError::retry(message).class("browser"));
+            if process.exited().is_cancelled() || Instant::now() > until {
+                return Err(JobError::retry(did_not_start(program, &log)).class("browser"));
             }
             sleep(Duration::from_millis(20)).await;
         }
     }
 
-    pub(super) fn socket_url(&self) -> &str {
+    pub(in crate::kinds) fn socket_url(&self) -> &str {
         &self.socket_url
     }
 
     /// Cancelled once it has ended.
-    pub(super) fn exited(&self) -> CancellationToken {
+    pub(in crate::kinds) fn exited(&self) -> CancellationToken {
         self.process.exited()
     }
 
     /// Ends it, all of it, and then removes its profile.
-    pub(super) async fn end(self) {
+    pub(in crate::kinds) async fn end(self) {
         self.process.end().await;
         let folder = self.profile.path().to_owned();
         if let Err(error) = self.profile.close() {
             tracing::warn!(%error, folder = %folder.display(), "a browser's profile could not be removed");
         }
     }
+}
+
+/// What it said last.
+fn did_not_start(program: &Path, log: &Path) -> String {
+    let said = std::fs::read_to_string(log).unwrap_or_default();
+    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+    let hint =
+        if said.contains("sandbox") { "; set sandbox = false for it where it cannot have one" } else { "" };
+    format!("the browser {} did not start: {last}{hint}", program.display())
 }
 
 /// Chromium writes its port and the path of its socket when it listens.
@@ -157,7 +185,8 @@ fn remove_leftovers() {
     }
 }
 
-fn find(named: Option<&Path>) -> Result<PathBuf, JobError> {
+/// Where the browser is; `setting` names the one that names it.
+pub(in crate::kinds) fn find(named: Option<&Path>, setting: &str) -> Result<PathBuf, JobError> {
     if let Some(program) = named {
         return Ok(program.to_owned());
     }
@@ -166,11 +195,10 @@ fn find(named: Option<&Path>) -> Result<PathBuf, JobError> {
         env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
     });
     found.ok_or_else(|| {
-        let all = NAMES.join(", ");
         // Another worker may have one.
         JobError::retry(format!(
-            "no browser on this worker's PATH; install one of {all}, or name it by bughive.browser"
+            "there is no Chromium on this worker; install it (Debian: apt-get install chromium) or set {setting}"
         ))
-        .class("browser")
+        .class("no_browser")
     })
 }

@@ -1,8 +1,11 @@
-//! The only way out of a browser that may call public addresses alone: a proxy in the worker that looks names up itself
-//! and connects to what it found, so that a name cannot be checked as one address and called as another.
+//! The one way out of a browser: a SOCKS proxy in the worker that looks names up itself and connects to what it found, so
+//! that a name cannot be checked as one address and called as another. Whatever a page does (redirects, frames, workers,
+//! sockets), its connections come through here.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fast_socks5::server::Socks5ServerProtocol;
@@ -13,27 +16,39 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::outgoing::address::public_addresses;
+use super::hosts::{Hosts, Refused};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many refusals are remembered at once.
+const MOST_REFUSALS: usize = 20;
 
 /// A gate that is open as long as this lives.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(in crate::kinds) struct Gate {
     address: SocketAddr,
+    keeper: Arc<Keeper>,
     _open: AbortOnDropHandle<()>,
 }
 
+/// Who is let through, and who was not.
+#[derive(Debug)]
+struct Keeper {
+    hosts: Hosts,
+    refused: Mutex<BTreeSet<String>>,
+}
+
 impl Gate {
-    pub(super) async fn open() -> io::Result<Self> {
+    pub(in crate::kinds) async fn open(hosts: Hosts) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
+        let keeper = Arc::new(Keeper { hosts, refused: Mutex::default() });
+        let kept = Arc::clone(&keeper);
         let open = tokio::spawn(async move {
             let mut through = tokio::task::JoinSet::new();
             loop {
                 tokio::select! {
                     accepted = listener.accept() => match accepted {
-                        Ok((stream, _)) => drop(through.spawn(pass(stream))),
+                        Ok((stream, _)) => drop(through.spawn(pass(stream, Arc::clone(&kept)))),
                         Err(error) => {
                             tracing::warn!(%error, "a browser's connection could not be taken");
                             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -43,22 +58,55 @@ impl Gate {
                 }
             }
         });
-        Ok(Self { address, _open: AbortOnDropHandle::new(open) })
+        Ok(Self { address, keeper, _open: AbortOnDropHandle::new(open) })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// What was refused since this was asked last.
+    pub(in crate::kinds) fn refusals(&self) -> Vec<String> {
+        std::mem::take(&mut *self.keeper.refused()).into_iter().collect()
+    }
+}
+
+impl Keeper {
+    fn refused(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refuse(&self, refused: &Refused) {
+        let mut known = self.refused();
+        if known.len() < MOST_REFUSALS {
+            known.insert(refused.to_string());
+        }
+    }
+
+    async fn reach(&self, host: &str, port: u16) -> Result<TcpStream, ReplyError> {
+        match timeout(CONNECT_TIMEOUT, self.hosts.connect(host, port)).await {
+            Ok(Ok(Ok(stream))) => Ok(stream),
+            Ok(Ok(Err(refused))) => {
+                self.refuse(&refused);
+                Err(ReplyError::ConnectionNotAllowed)
+            }
+            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                Err(ReplyError::ConnectionRefused)
+            }
+            Ok(Err(_)) => Err(ReplyError::HostUnreachable),
+            Err(_) => Err(ReplyError::ConnectionTimeout),
+        }
+    }
 }
 
 /// One connection; its errors are the browser's to see.
-async fn pass(stream: TcpStream) {
-    if let Err(reason) = connect(stream).await {
+async fn pass(stream: TcpStream, keeper: Arc<Keeper>) {
+    if let Err(reason) = connect(stream, &keeper).await {
         tracing::debug!(reason, "a browser was not let through");
     }
 }
 
-async fn connect(stream: TcpStream) -> Result<(), String> {
+async fn connect(stream: TcpStream, keeper: &Keeper) -> Result<(), String> {
     let broken = |error: fast_socks5::server::SocksServerError| error.to_string();
     let asked = Socks5ServerProtocol::accept_no_auth(stream).await.map_err(broken)?;
     let (asked, command, target) = asked.read_command().await.map_err(broken)?;
@@ -67,7 +115,7 @@ async fn connect(stream: TcpStream) -> Result<(), String> {
         TargetAddr::Domain(name, port) => (name, port),
     };
     let refused = match command {
-        Socks5Command::TCPConnect => match reach(&host, port).await {
+        Socks5Command::TCPConnect => match keeper.reach(&host, port).await {
             Ok(mut there) => {
                 let local = there.local_addr().map_err(|error| error.to_string())?;
                 let mut here = asked.reply_success(local).await.map_err(broken)?;
@@ -82,16 +130,4 @@ async fn connect(stream: TcpStream) -> Result<(), String> {
     let reason = format!("{host}:{port}: {refused}");
     asked.reply_error(&refused).await.map_err(broken)?;
     Err(reason)
-}
-
-async fn reach(host: &str, port: u16) -> Result<TcpStream, ReplyError> {
-    let found = public_addresses(host, port).await.map_err(|_| ReplyError::HostUnreachable)?;
-    if found.is_empty() {
-        return Err(ReplyError::ConnectionNotAllowed);
-    }
-    match timeout(CONNECT_TIMEOUT, TcpStream::connect(&found[..])).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(_)) => Err(ReplyError::ConnectionRefused),
-        Err(_) => Err(ReplyError::ConnectionTimeout),
-    }
 }

@@ -1,0 +1,10 @@
+//! A Chromium for kinds that need one: found, started with a profile of its own, and let out by one gate alone. Must
+//! leave neither a process nor a profile behind.
+
+mod gate;
+mod hosts;
+mod launch;
+
+pub(in crate::kinds) use gate::Gate;
+pub use hosts::Hosts;
+pub(in crate::kinds) use launch::{Launched, Options, find};
