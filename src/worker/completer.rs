@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::Shared;
@@ -17,6 +18,8 @@ use crate::store::{Error, Result};
 
 /// The largest batch that is written at once.
 const BATCH_LIMIT: usize = 1_000;
+/// One batch is worked on while the one before it waits for the disk.
+const BATCHES_IN_FLIGHT: usize = 2;
 
 /// How an attempt ended, on its way to the database.
 #[derive(Debug)]
@@ -27,22 +30,32 @@ pub(super) enum Ending {
     Close,
 }
 
-/// Writes endings until it is told that no more will come.
+/// Writes endings until it is told that no more will come, and everything is written.
 pub(super) async fn run(shared: Arc<Shared>, mut endings: mpsc::Receiver<Ending>) {
-    let mut gathered = Vec::with_capacity(BATCH_LIMIT);
+    let mut writing = JoinSet::new();
     let mut open = true;
-    while open && endings.recv_many(&mut gathered, BATCH_LIMIT).await > 0 {
+    while open {
+        // What finishes while both are on their way goes into the next one.
+        while writing.len() >= BATCHES_IN_FLIGHT {
+            writing.join_next().await;
+        }
+        let mut gathered = Vec::with_capacity(BATCH_LIMIT);
+        if endings.recv_many(&mut gathered, BATCH_LIMIT).await == 0 {
+            break;
+        }
         let mut completed = Vec::new();
         let mut settled = Vec::new();
-        for ending in gathered.drain(..) {
+        for ending in gathered {
             match ending {
                 Ending::Completed(item) => completed.push(item),
                 Ending::Settled(item) => settled.push(item),
                 Ending::Close => open = false,
             }
         }
-        tokio::join!(complete(&shared, completed), settle(&shared, settled));
+        let shared = shared.clone();
+        writing.spawn(async move { tokio::join!(complete(&shared, completed), settle(&shared, settled)) });
     }
+    writing.join_all().await;
 }
 
 async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {

@@ -17,6 +17,8 @@ use crate::store::settle::Settled;
 
 /// The largest batch that is claimed at once.
 const BATCH_LIMIT: usize = 1_000;
+/// As many jobs wait in memory at most: one batch is claimed while the slots work on another.
+const PREFETCH_LIMIT: usize = 2 * BATCH_LIMIT;
 
 /// A claimed job that waits for a slot.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ struct State {
     waiting: VecDeque<Waiting>,
     runners: usize,
     slots: usize,
+    /// With so few waiting, a claim may be worth its round trip; as [`Lane::room`] last found.
+    refill_at: usize,
     started: u64,
     started_at_last_check: u64,
 }
@@ -46,7 +50,7 @@ struct State {
 impl Lane {
     pub(super) fn new(queue: String, slots: usize) -> Self {
         let state =
-            State { waiting: VecDeque::new(), runners: 0, slots, started: 0, started_at_last_check: 0 };
+            State { waiting: VecDeque::new(), runners: 0, slots, refill_at: 0, started: 0, started_at_last_check: 0 };
         Self {
             queue,
             configured_slots: slots,
@@ -71,9 +75,10 @@ impl Lane {
 
     /// How many jobs to claim now; 0 while there is no room worth a round trip.
     pub(super) fn room(&self, round_trip: Duration) -> usize {
-        let state = self.state();
+        let mut state = self.state();
         let free = state.slots.saturating_sub(state.runners + state.waiting.len());
         let prefetch = self.prefetch(state.slots, round_trip);
+        state.refill_at = prefetch / 2;
         if prefetch == 0 {
             return free.min(BATCH_LIMIT);
         }
@@ -89,7 +94,7 @@ impl Lane {
         if run >= trip {
             return 0;
         }
-        usize::try_from((slots as u64).saturating_mul(2 * trip / run)).unwrap_or(BATCH_LIMIT).min(BATCH_LIMIT)
+        usize::try_from((slots as u64).saturating_mul(2 * trip / run)).unwrap_or(PREFETCH_LIMIT).min(PREFETCH_LIMIT)
     }
 
     /// Takes claimed jobs in and starts runners for the free slots.
@@ -121,7 +126,11 @@ impl Lane {
             let began = Instant::now();
             executor::run(&shared, next).await;
             self.learn(began.elapsed());
-            if self.state().waiting.len() < BATCH_LIMIT / 4 {
+            let due = {
+                let state = self.state();
+                state.waiting.len() <= state.refill_at
+            };
+            if due {
                 shared.freed.notify_one();
             }
             // A handler that never waits would hold its thread; the engine's own tasks come first.
