@@ -37,7 +37,9 @@ pub(super) async fn run(shared: Arc<Shared>, mut endings: mpsc::Receiver<Ending>
     while open {
         // What finishes while both are on their way goes into the next one.
         while writing.len() >= BATCHES_IN_FLIGHT {
-            writing.join_next().await;
+            let Some(Err(broken)) = writing.join_next().await else { continue };
+            // Its jobs are neither stored nor given up: the worker must not live on with them.
+            std::panic::resume_unwind(broken.into_panic());
         }
         let mut gathered = Vec::with_capacity(BATCH_LIMIT);
         if endings.recv_many(&mut gathered, BATCH_LIMIT).await == 0 {

@@ -221,6 +221,8 @@ impl Worker {
         tokio::select! {
             () = Claimer::new(shared.clone(), &wakes).run(&shutdown.graceful) => {}
             () = shutdown.overdue(Duration::from_secs(1)) => {}
+            // Without it no attempt can end, however long its lease is kept.
+            Some(_) = writers.join_next() => tracing::error!("a writer broke; jobs run again when leases expire"),
         }
         recycle::finish(&shared, &shutdown).await;
         wind_down(&shared, &shutdown).await;
