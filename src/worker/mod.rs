@@ -2,6 +2,7 @@
 //! completer write what comes of it. Meets the rest of Tidemill only in Postgres.
 
 mod atomic;
+mod builder;
 mod children;
 mod claimer;
 mod completer;
@@ -32,16 +33,13 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::job::settings::KindSettings;
 use crate::metrics::Metrics;
-use crate::store::kinds::KindRow;
 use crate::store::listen::Wakes;
 use crate::store::notify::Notifier;
 use crate::store::{Result, Store};
+pub use builder::WorkerBuilder;
 use claimer::Claimer;
 use context::Report;
-use handler::{DynHandler, Erased, Handler};
-use identity::worker_id;
 use lane::Lanes;
 use leases::Leases;
 pub use pulse::Pulse;
@@ -110,17 +108,6 @@ impl Shutdown {
     }
 }
 
-/// Assembles a [`Worker`].
-#[derive(Debug)]
-pub struct WorkerBuilder {
-    store: Store,
-    settings: WorkerSettings,
-    registry: Registry,
-    notifier: Option<Notifier>,
-    wakes: Option<Wakes>,
-    metrics: Option<Arc<Metrics>>,
-}
-
 /// Claims and runs jobs until it is told to stop.
 #[derive(Debug)]
 pub struct Worker {
@@ -162,14 +149,7 @@ impl Worker {
     /// Begins to assemble a worker over a store.
     #[must_use]
     pub fn builder(store: Store) -> WorkerBuilder {
-        WorkerBuilder {
-            store,
-            settings: WorkerSettings::default(),
-            registry: Registry::default(),
-            notifier: None,
-            wakes: None,
-            metrics: None,
-        }
+        WorkerBuilder::new(store)
     }
 
     /// Its id, as in `workers.id`.
@@ -294,109 +274,5 @@ impl Shared {
     async fn close(&self) {
         let _ = self.endings.send(completer::Ending::Close).await;
         let _ = self.reports.send(Report::close()).await;
-    }
-}
-
-impl WorkerBuilder {
-    /// How it behaves.
-    #[must_use]
-    pub fn settings(mut self, settings: WorkerSettings) -> Self {
-        self.settings = settings;
-        self
-    }
-
-    /// Runs at most `slots` jobs of a queue at once.
-    #[must_use]
-    pub fn queue(mut self, name: impl Into<String>, slots: usize) -> Self {
-        let name = name.into();
-        self.settings.queues.retain(|(known, _)| *known != name);
-        self.settings.queues.push((name, slots));
-        self
-    }
-
-    /// Serves a kind with a typed handler and the default rules.
-    #[must_use]
-    pub fn handler<H: Handler>(self, handler: H) -> Self {
-        self.handler_with(handler, KindSettings::default())
-    }
-
-    /// Serves a kind with a typed handler and rules of its own.
-    #[must_use]
-    pub fn handler_with<H: Handler>(self, handler: H, settings: KindSettings) -> Self {
-        self.kind(H::KIND, "rust", settings, Erased(handler))
-    }
-
-    /// Serves a kind whose handler is only known at run time; `source` is `command`, `url` or `rust`.
-    #[must_use]
-    pub fn kind(
-        mut self,
-        name: impl Into<String>,
-        source: &'static str,
-        settings: KindSettings,
-        handler: impl DynHandler,
-    ) -> Self {
-        let row = KindRow { name: name.into(), source, settings: Some(settings) };
-        self.registry.add(row, Arc::new(handler));
-        self
-    }
-
-    /// Shares the process's voice, instead of one of its own.
-    #[must_use]
-    pub fn notifier(mut self, notifier: Notifier) -> Self {
-        self.notifier = Some(notifier);
-        self
-    }
-
-    /// Shares the process's ear, instead of one of its own.
-    #[must_use]
-    pub fn wakes(mut self, wakes: Wakes) -> Self {
-        self.wakes = Some(wakes);
-        self
-    }
-
-    /// Counts with the rest of the process, instead of by itself.
-    #[must_use]
-    pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
-        self.metrics = Some(metrics);
-        self
-    }
-
-    /// The worker, ready to run.
-    #[must_use]
-    pub fn build(self) -> Worker {
-        let Self { store, settings, registry, notifier, wakes, metrics } = self;
-        let ear = CancellationToken::new();
-        let own_ear = wakes.is_none().then(|| ear.clone().drop_guard());
-        let wakes = wakes.unwrap_or_else(|| store.listen(ear));
-        let own_notifier = notifier.is_none();
-        let (reports, report_receiver) = tokio::sync::mpsc::channel(4_096);
-        let (endings, ending_receiver) = tokio::sync::mpsc::channel(8_192);
-        let lanes = Lanes::new(&settings.queues);
-        let shared = Shared {
-            id: worker_id(&settings.name),
-            leases: Leases::new(settings.lease_ttl),
-            store: Arc::new(store),
-            settings,
-            registry,
-            notifier: notifier.unwrap_or_default(),
-            lanes,
-            reports,
-            endings,
-            pulse: Pulse::new(),
-            metrics: metrics.unwrap_or_default(),
-            freed: tokio::sync::Notify::new(),
-            shedding: std::sync::atomic::AtomicBool::new(false),
-            awaited: tokio::sync::Notify::new(),
-            drain: CancellationToken::new(),
-            wear: Wear::default(),
-        };
-        Worker {
-            shared: Arc::new(shared),
-            wakes,
-            own_ear,
-            own_notifier,
-            reports: report_receiver,
-            endings: ending_receiver,
-        }
     }
 }
