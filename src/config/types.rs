@@ -222,6 +222,9 @@ impl PartialOrd for JobArgs {
 }
 
 impl Setting for JobArgs {
+    /// They may hold anything.
+    const SECRET: bool = true;
+
     fn allowed() -> String {
         "a table, or a JSON object as text".into()
     }

@@ -30,7 +30,7 @@ async fn a_web_application_has_its_work_done_and_hears_of_it() {
             .start();
         let (good, said, errors) = python(&server, &["double", "{\"n\": 21}"]).await;
         assert!(good, "{errors}");
-        assert_eq!((&said[0]["status"], &said[0]["priority"]), (&json!("pending"), &json!(3)), "{said:?}");
+        assert_eq!((&said[0]["status"], &said[0]["priority"]), (&json!("available"), &json!(3)), "{said:?}");
         assert_eq!((&said[1]["id"], &said[1]["result"]), (&said[0]["id"], &json!(42)), "{said:?}");
         let (good, _, errors) = python(&server, &["no kind", "{}"]).await;
         assert!(!good && errors.contains("Refused") && errors.contains("remedy"), "{errors}");
