@@ -36,6 +36,7 @@ const SETTINGS: &str = r#"
 worker: { slots: 4, shutdown_timeout: 1s }
 queues:
   bursts: { slots: 0, max_queued: 2 }
+  single: { slots: 1 }
 alerting: { every: 200ms, allow_private: true, secret: "a secret of both sides" }
 alerts:
   errors: { condition: error_rate, kind: unreliable, above: 0.1, over: 15m, hold: 0s }
@@ -169,6 +170,43 @@ async fn submits(manager: &Manager) -> Outcome {
     manager.store.cancel(endless, Some("enough"), "demo").await?;
     manager.until(endless, "cancelled").await?;
     check("a running task is cancelled", manager.status(endless).await? == "cancelled")
+}
+
+/// What is urgent goes first, and what takes too long is ended.
+async fn orders(manager: &Manager) -> Outcome {
+    let in_line = |kind: &str, priority: i16| NewJob {
+        queue: Some("single".into()),
+        priority: Some(priority),
+        ..job(kind, json!({"x": 1, "y": 1}))
+    };
+    let first = manager.submit(in_line("endless", priority::NORMAL)).await?;
+    manager.until(first, "running").await?;
+    let mut waiting = Vec::new();
+    for priority in [priority::LOW, priority::NORMAL, priority::CRITICAL, priority::HIGH] {
+        waiting.push(manager.submit(in_line("calculation", priority)).await?);
+    }
+    manager.store.cancel(first, None, "demo").await?;
+    let mut began = Vec::new();
+    for id in waiting {
+        manager.until(id, "completed").await?;
+        let job = manager.store.find_job(id).await?.ok_or("no such job")?;
+        began.push((job.started_at, job.priority));
+    }
+    began.sort();
+    let order: Vec<_> = began.into_iter().map(|(_, priority)| priority).collect();
+    check(
+        "the most urgent goes first",
+        order == [priority::CRITICAL, priority::HIGH, priority::NORMAL, priority::LOW],
+    )?;
+    let hung = NewJob {
+        hard_timeout: Some(Duration::from_millis(300)),
+        max_attempts: Some(1),
+        ..job("endless", json!({}))
+    };
+    let hung = manager.submit(hung).await?;
+    manager.until(hung, "failed").await?;
+    let error = manager.store.find_job(hung).await?.and_then(|job| job.error).unwrap_or_default();
+    check("a task that takes too long is ended", error["type"] == "timeout")
 }
 
 /// Once at a time, and at an interval.
@@ -340,7 +378,7 @@ async fn manage(config: &Config, url: &str, calls: Arc<Mutex<Vec<Value>>>) -> Ou
     let worker = Worker::builder(store.clone())
         .settings(WorkerSettings {
             name: config.worker.name.clone().unwrap_or_default(),
-            queues: vec![("default".into(), config.slots_of("default") as usize)],
+            queues: ["default", "single"].map(|name| (name.into(), config.slots_of(name) as usize)).into(),
             shutdown_timeout: config.worker.shutdown_timeout,
             ..WorkerSettings::default()
         })
@@ -353,6 +391,7 @@ async fn manage(config: &Config, url: &str, calls: Arc<Mutex<Vec<Value>>>) -> Ou
 
     let manager = Manager { store, calls };
     submits(&manager).await?;
+    orders(&manager).await?;
     schedules(&manager).await?;
     bounds(&manager).await?;
     orchestrates(&manager).await?;

@@ -17,6 +17,7 @@
 #![warn(clippy::pedantic, unreachable_pub)]
 
 pub mod api;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
 pub mod config;

@@ -153,6 +153,37 @@ async fn problems_are_told_and_have_their_exit_codes() {
 }
 
 #[tokio::test]
+async fn the_settings_that_hold_are_shown() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(
+        folder.path().join("tidemill.toml"),
+        "[worker]\npoll = '3s'\n[database]\nurl = 'postgres://a:s3cret@b/c'\n",
+    )
+    .unwrap();
+    let slots = [("TIDEMILL_WORKER__SLOTS", "3")];
+    let ran = run_in(&folder, &["config", "--changed"], &slots).await;
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (
+            0,
+            "database.url = (hidden)  # tidemill.toml\nworker.slots = 3  # environment TIDEMILL_WORKER__SLOTS\n\
+             worker.poll = 3s  # tidemill.toml\n"
+        ),
+        "{}",
+        ran.err
+    );
+    let ran = run_in(&folder, &["config"], &slots).await;
+    assert!(ran.out.contains("api.listen = 127.0.0.1:8080  # default\n"), "{}", ran.out);
+    let ran = run_in(&folder, &["config", "--json"], &slots).await;
+    let all: Value = serde_json::from_str(&ran.out).unwrap();
+    let poll = all.as_array().unwrap().iter().find(|setting| setting["key"] == "worker.poll");
+    assert_eq!(poll, Some(&json!({"key": "worker.poll", "value": "3s", "source": "tidemill.toml"})));
+    // What would stop a start is told just the same.
+    let ran = run_in(&folder, &["config"], &[("TIDEMILL_WORKER__SOLTS", "3")]).await;
+    assert!(ran.code != 0 && ran.err.contains("did you mean slots?"), "{}", ran.err);
+}
+
+#[tokio::test]
 async fn wrong_usage_is_told_before_anything_is_asked() {
     let (stub, url) = Stub::start([]).await;
     for (args, said) in [

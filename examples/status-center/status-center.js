@@ -3,6 +3,7 @@
 
 const server = new URL(location.href).searchParams.get("server") ?? location.origin;
 const center = document.querySelector("#center");
+const STAYS = 3000; // milliseconds that something stays after its good end; what failed stays until it is closed
 let last = 0;
 
 /** Shows something at once; answers the id for the other two. */
@@ -10,7 +11,11 @@ export function addStatus(status) {
   const id = ++last;
   const card = document.createElement("article");
   card.id = `status-${id}`;
-  card.append(document.createElement("h2"), document.createElement("p"));
+  const close = document.createElement("button");
+  close.textContent = "×";
+  close.ariaLabel = "Dismiss";
+  close.addEventListener("click", () => dismissStatus(id));
+  card.append(close, document.createElement("h2"), document.createElement("p"));
   center.append(card);
   updateStatus(id, status);
   return id;
@@ -34,7 +39,9 @@ export function updateStatus(id, { title, description, status, type, picture }) 
 
 /** Takes it away. */
 export function dismissStatus(id) {
-  document.querySelector(`#status-${id}`)?.remove();
+  const card = document.querySelector(`#status-${id}`);
+  URL.revokeObjectURL(card?.querySelector("img")?.src ?? "");
+  card?.remove();
 }
 
 /** Has a task done and shows it until its end. */
@@ -48,6 +55,7 @@ export async function execute(task, url, key) {
     if (!response.ok) throw new Error(`${answer.detail} ${answer.remedy}`);
     updateStatus(id, { description: answer.message });
     await follow(answer.execution_id, key, (frame) => show(id, frame, key));
+    if (document.querySelector(`#status-${id}`)?.dataset.status === "completed") setTimeout(() => dismissStatus(id), STAYS);
   } catch (error) {
     updateStatus(id, { description: error.message, status: "failed" });
   }

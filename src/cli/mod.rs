@@ -7,6 +7,7 @@ mod alerts;
 mod audit;
 mod bughive;
 mod client;
+mod config;
 mod declare;
 mod dev;
 mod doctor;
@@ -25,6 +26,7 @@ mod migrate;
 mod output;
 mod patience;
 mod process;
+mod purge;
 mod queues;
 mod schedules;
 mod serve;
@@ -74,6 +76,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Run jobs
     Worker(worker::WorkerArgs),
+    /// Look at the settings that hold here, and where each comes from
+    Config(config::ConfigArgs),
     /// Bring the database's tables up to date
     Migrate(migrate::MigrateArgs),
     /// Make, list and revoke API keys
@@ -100,8 +104,8 @@ enum Command {
     Queues(queues::QueuesArgs),
     /// Look what the workers do, and whether they live
     Inspect(inspect::InspectArgs),
-    /// Cancel all jobs of a queue that do not run
-    Purge(queues::PurgeArgs),
+    /// Cancel all jobs of a queue, or of all, that do not run
+    Purge(purge::PurgeArgs),
     /// Look at limits over all workers, set and drop them
     Limits(limits::LimitsArgs),
     /// Look at schedules, set, pause, resume and run them
@@ -122,6 +126,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Dev(args) => dev::run(args, global).await,
         Command::Serve(args) => serve::run(args, global).await,
         Command::Worker(args) => worker::run(args, global).await,
+        Command::Config(args) => config::run(args, global),
         Command::Migrate(args) => migrate::run(args, global).await,
         Command::Keys(args) => keys::run(args, global).await,
         Command::Enqueue(args) => enqueue::run(*args, global).await,
@@ -135,7 +140,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Stats(args) => stats::run(args, global).await,
         Command::Queues(args) => queues::run(args, global).await,
         Command::Inspect(args) => inspect::run(args, global).await,
-        Command::Purge(args) => queues::purge(args, global).await,
+        Command::Purge(args) => purge::run(args, global).await,
         Command::Limits(args) => limits::run(args, global).await,
         Command::Schedules(args) => schedules::run(args, global).await,
         Command::Workflows(args) => workflows::run(args, global).await,

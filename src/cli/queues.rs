@@ -1,7 +1,5 @@
 //! `tidemill queues`: the lanes; lists, pauses, resumes, drains and purges them.
 
-use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
-
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
@@ -9,7 +7,7 @@ use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::output::{self, cell};
 use super::time::relative;
-use super::{GlobalArgs, logging};
+use super::{GlobalArgs, logging, purge};
 
 /// What `tidemill queues` takes.
 #[derive(Debug, Args)]
@@ -31,18 +29,8 @@ enum Verb {
     Resume(QueueArgs),
     /// Take no new jobs into a queue until it is resumed
     Drain(QueueArgs),
-    /// Cancel all jobs of a queue that do not run
-    Purge(PurgeArgs),
-}
-
-/// What `tidemill purge` and `tidemill queues purge` take.
-#[derive(Debug, Args)]
-pub(super) struct PurgeArgs {
-    #[command(flatten)]
-    queue: QueueArgs,
-    /// Do not ask first
-    #[arg(long)]
-    yes: bool,
+    /// Cancel all jobs of a queue, or of all, that do not run
+    Purge(purge::PurgeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -60,19 +48,8 @@ pub(super) async fn run(args: QueuesArgs, global: &GlobalArgs) -> Result<(), Cli
         Verb::Pause(queue) => act(&queue, "pause", "is paused").await,
         Verb::Resume(queue) => act(&queue, "resume", "is open").await,
         Verb::Drain(queue) => act(&queue, "drain", "takes no new jobs").await,
-        Verb::Purge(purge) => empty(&purge).await,
+        Verb::Purge(purge) => purge::empty(&purge).await,
     }
-}
-
-/// `tidemill purge`.
-pub(super) async fn purge(args: PurgeArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
-    empty(&args).await
-}
-
-async fn empty(purge: &PurgeArgs) -> Result<(), CliError> {
-    confirm_purge(&purge.queue.name, purge.yes)?;
-    act(&purge.queue, "purge", "is purged").await
 }
 
 async fn list(server: &ServerArgs) -> Result<(), CliError> {
@@ -118,25 +95,5 @@ async fn act(queue: &QueueArgs, verb: &str, done: &str) -> Result<(), CliError> 
     if queue.server.json {
         return output::line(&answer.text);
     }
-    let purged = answer.json["purged"].as_i64().map(|count| format!(": {count} jobs cancelled"));
-    output::line(&format!("queue {} {done}{}", queue.name, purged.unwrap_or_default()))
-}
-
-/// Asks on a terminal; elsewhere nobody can answer, so `--yes` must be said.
-fn confirm_purge(name: &str, yes: bool) -> Result<(), CliError> {
-    if yes {
-        return Ok(());
-    }
-    if !stdin().is_terminal() {
-        return Err(CliError::Usage(format!(
-            "purging queue {name} cancels its jobs; say --yes if you mean it"
-        )));
-    }
-    write!(stderr(), "Cancel all jobs of queue {name} that do not run? [y/N] ")?;
-    let mut answer = String::new();
-    stdin().lock().read_line(&mut answer)?;
-    match answer.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => Err(CliError::Failed("nothing was purged".into())),
-    }
+    output::line(&format!("queue {} {done}", queue.name))
 }

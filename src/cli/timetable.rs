@@ -1,4 +1,4 @@
-//! From the config to the stored schedules, once when a server starts. Must leave alone what came from
+//! From the config to the stored schedules, once when a process starts. Must leave alone what came from
 //! elsewhere and is not named here.
 
 use super::error::CliError;
@@ -8,6 +8,16 @@ use crate::store::schedules::NewSchedule;
 
 /// Writes the schedules of the config and removes those that it no longer has.
 pub(super) async fn write(config: &Config, process: &Process) -> Result<(), CliError> {
+    add(config, process).await?;
+    let names: Vec<String> = config.schedules.keys().cloned().collect();
+    for name in process.store.keep_config_schedules(&names).await.map_err(failed)? {
+        tracing::info!(name, "removed a schedule that the config no longer has");
+    }
+    Ok(())
+}
+
+/// Writes the schedules of the config; a worker's may name a few of many, so the others stay.
+pub(super) async fn add(config: &Config, process: &Process) -> Result<(), CliError> {
     for (name, section) in &config.schedules {
         let wish = NewSchedule {
             name: name.clone(),
@@ -20,10 +30,6 @@ pub(super) async fn write(config: &Config, process: &Process) -> Result<(), CliE
             paused_by: section.paused.then(|| "config".to_owned()),
         };
         process.store.put_schedule(&wish, "config").await.map_err(failed)?;
-    }
-    let names: Vec<String> = config.schedules.keys().cloned().collect();
-    for name in process.store.keep_config_schedules(&names).await.map_err(failed)? {
-        tracing::info!(name, "removed a schedule that the config no longer has");
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::http::{self, Routes};
 use super::process::{Process, database_url, joined, page_url, store_options};
 use super::settings::{DatabaseArgs, listen_flag};
-use super::{GlobalArgs, workforce};
+use super::{GlobalArgs, timetable, workforce};
 use crate::config::{NAME_RULE, is_name};
 
 /// What `tidemill worker` takes.
@@ -31,6 +31,7 @@ pub(super) async fn run(args: WorkerArgs, global: &GlobalArgs) -> Result<(), Cli
     }
     let mut process = Process::open(store_options(&config, database_url(&config)?)?).await?;
     process.declare(&config).await?;
+    timetable::add(&config, &process).await?;
     process.keep(&config, None);
     let worker = workforce::worker(&config, &process)?;
     let serving = match config.worker.listen {

@@ -5,6 +5,7 @@ mod agent;
 mod alerts;
 mod bughive;
 mod checks;
+mod effective;
 mod error;
 mod hub;
 mod json;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 pub use agent::{AgentSection, HostPattern};
 pub use alerts::{AlertKeys, AlertingSection};
 pub use bughive::{BugHiveSection, RulesSection};
+pub use effective::Effective;
 pub use error::{ConfigError, Problem};
 pub use hub::{HubSection, ProjectSection, Projects};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
@@ -113,25 +115,22 @@ impl Config {
     /// # Errors
     /// The first file that cannot be read, else every setting that is wrong.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let file = match &sources.file {
-            Some(file) => Some(sources.folder.join(file)),
-            None => source::find(&sources.folder)?,
-        };
-        let mut tree = file.as_deref().map_or_else(|| Ok(Table::new()), source::read_file)?;
         let mut problems = Vec::new();
-        let dot_env = source::read_dot_env(&sources.folder)?;
-        source::add_variables(&mut tree, ".env", &dot_env, &mut problems);
-        source::add_variables(&mut tree, "environment", &sources.environment, &mut problems);
-        source::add_flags(&mut tree, &sources.flags);
-
-        let label = file.as_ref().map_or_else(
-            || "settings".to_owned(),
-            |file| file.strip_prefix(&sources.folder).unwrap_or(file).display().to_string(),
-        );
+        let Gathered { tree, file, label } = Gathered::from(sources, &mut problems)?;
         let folder = file.as_deref().and_then(Path::parent).unwrap_or(&sources.folder).to_owned();
         let mut reader = Reader::new(tree, &label, &mut problems);
         let config = Self::read(&mut reader, file, folder);
         if problems.is_empty() { Ok(config) } else { Err(ConfigError::Settings(problems)) }
+    }
+
+    /// Every setting that holds, with its source; of kinds, queues and other named sections those that somebody wrote.
+    ///
+    /// # Errors
+    /// As [`Self::load`]: what would stop a start.
+    pub fn effective(sources: &Sources) -> Result<Vec<Effective>, ConfigError> {
+        Self::load(sources)?;
+        let Gathered { tree, label, .. } = Gathered::from(sources, &mut Vec::new())?;
+        Ok(effective::all(&tree, &label))
     }
 
     /// Leaves only these queues to this worker, with so many slots each.
@@ -205,6 +204,33 @@ impl Config {
         let keys: Vec<_> = whole.collect();
         reader.refuse_rest(&keys);
         config
+    }
+}
+
+/// What all sources say.
+struct Gathered {
+    tree: Table,
+    file: Option<PathBuf>,
+    /// What the file is called, as values of it do not name it.
+    label: String,
+}
+
+impl Gathered {
+    fn from(sources: &Sources, problems: &mut Vec<Problem>) -> Result<Self, ConfigError> {
+        let file = match &sources.file {
+            Some(file) => Some(sources.folder.join(file)),
+            None => source::find(&sources.folder)?,
+        };
+        let mut tree = file.as_deref().map_or_else(|| Ok(Table::new()), source::read_file)?;
+        let dot_env = source::read_dot_env(&sources.folder)?;
+        source::add_variables(&mut tree, ".env", &dot_env, problems);
+        source::add_variables(&mut tree, "environment", &sources.environment, problems);
+        source::add_flags(&mut tree, &sources.flags);
+        let label = file.as_ref().map_or_else(
+            || "settings".to_owned(),
+            |file| file.strip_prefix(&sources.folder).unwrap_or(file).display().to_string(),
+        );
+        Ok(Self { tree, file, label })
     }
 }
 

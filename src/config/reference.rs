@@ -21,6 +21,9 @@ Every setting has a default: Tidemill runs without a config file. Settings come 
    (`[\"python3\",\"job.py\"]`). An empty variable counts as not set;
 4. flags.
 
+`tidemill config` lists what holds and who says so, secrets hidden; what follows from a setting, such as the queues of
+`bughive.enabled`, is not among it.
+
 An unknown key or a bad value stops the start and is named with its source, its full key and what is allowed.
 Durations are written with their unit (`200ms`, `30s`, `50m`, `1h30m`, `30d`), sizes too (`64KiB`, `512MiB`). Relative
 paths start at the config file's folder, without one at the working folder. `${VARIABLES}` are not filled in.

@@ -21,6 +21,8 @@ pub(super) struct Field {
     pub(super) default: Option<&'static str>,
     /// True where the value is a table of free keys.
     pub(super) is_table: bool,
+    /// True where the value must not be shown.
+    pub(super) is_secret: bool,
     /// The settings of a section within a section; else empty.
     pub(super) fields: &'static [Field],
 }
@@ -46,6 +48,7 @@ pub(super) trait Section: Sized {
 /// What stands in a section: a setting, or a section within it.
 pub(super) trait Entry: Sized {
     const IS_TABLE: bool = false;
+    const IS_SECRET: bool = false;
     const FIELDS: &'static [Field] = &[];
 
     fn allowed() -> String;
@@ -54,6 +57,7 @@ pub(super) trait Entry: Sized {
 
 impl<T: Setting> Entry for T {
     const IS_TABLE: bool = T::IS_TABLE;
+    const IS_SECRET: bool = T::SECRET;
 
     fn allowed() -> String {
         <T as Setting>::allowed()
@@ -166,7 +170,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The source of a value, or of the first value within it.
-fn origin_of(value: &Value) -> Option<&str> {
+pub(super) fn origin_of(value: &Value) -> Option<&str> {
     value.origin().or_else(|| match &value.kind {
         ValueKind::Table(table) => table.values().find_map(origin_of),
         _ => None,
@@ -231,6 +235,7 @@ macro_rules! section {
                     bounds: section!(@bounds $($low $high)?),
                     default: section!(@default $default),
                     is_table: <$type as $crate::config::section::Entry>::IS_TABLE,
+                    is_secret: <$type as $crate::config::section::Entry>::IS_SECRET,
                     fields: <$type as $crate::config::section::Entry>::FIELDS,
                 },
             )*];

@@ -47,6 +47,49 @@ fn later_sources_win() {
 }
 
 #[test]
+fn what_holds_is_listed_with_its_source_and_without_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = "[database]\nurl = 'postgres://me:s3cret@db/x'\n[worker]\npoll = '3s'\n\
+        [kinds.build]\ncommand = ['make', 'all']\nenv = { TOKEN = 's3cret' }\nbackoff = { first = '7s' }\n\
+        [kinds.call]\nurl = 'https://me:s3cret@service.test/'\nheaders = { Authorization = 's3cret' }\n\
+        [schedules.nightly]\nkind = 'build'\ncron = '0 3 * * *'\nargs = { password = 's3cret' }\n\
+        [alerts.none]\ncondition = 'no_worker'\nwebhook = 'https://hooks.test/s3cret'\n";
+    fs::write(folder.path().join("tidemill.toml"), file).unwrap();
+    fs::write(folder.path().join(".env"), "TIDEMILL_LOG__FILTER=warn\nTIDEMILL_AGENT__API_KEY=s3cret\n")
+        .unwrap();
+    let environment = vec![("TIDEMILL_WORKER__SLOTS".to_owned(), "3".to_owned())];
+    let flags = vec![Flag::new("--listen", &["api", "listen"], "127.0.0.1:4")];
+    let sources = Sources { folder: folder.path().into(), file: None, environment, flags };
+    let all = Config::effective(&sources).unwrap();
+    let said = |key: &str| {
+        let found =
+            all.iter().find(|setting| setting.key == key).unwrap_or_else(|| panic!("{key} is not listed"));
+        (found.value.as_deref().unwrap_or("–"), found.source.as_str())
+    };
+    assert_eq!(said("worker.poll"), ("3s", "tidemill.toml"));
+    assert_eq!(said("worker.slots"), ("3", "environment TIDEMILL_WORKER__SLOTS"));
+    assert_eq!(said("log.filter"), ("warn", ".env TIDEMILL_LOG__FILTER"));
+    assert_eq!(said("api.listen"), ("127.0.0.1:4", "--listen"));
+    assert_eq!(said("worker.heartbeat"), ("5s", "default"));
+    assert_eq!(said("worker.name"), ("–", "default"));
+    assert_eq!(said("kinds.build.command"), ("[make, all]", "tidemill.toml"));
+    assert_eq!(said("kinds.build.backoff.first"), ("7s", "tidemill.toml"));
+    assert_eq!(said("kinds.build.env"), ("TOKEN: (hidden)", "tidemill.toml"));
+    assert_eq!(said("kinds.call.url"), ("https://me:hidden@service.test/", "tidemill.toml"));
+    assert_eq!(said("agent.api_key"), ("(hidden)", ".env TIDEMILL_AGENT__API_KEY"));
+    assert!(all.iter().all(|setting| !format!("{setting:?}").contains("s3cret")), "{all:#?}");
+    // Every row of the manual that has no name in it.
+    let manual =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();
+    let section = manual.split("## `[").find(|section| section.starts_with("keeper]")).unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(all.iter().filter(|setting| setting.key.starts_with("keeper.")).count(), rows);
+
+    fs::write(folder.path().join("tidemill.toml"), "[worker]\nsolts = 3").unwrap();
+    assert!(Config::effective(&sources).unwrap_err().to_string().contains("did you mean slots?"));
+}
+
+#[test]
 fn variables_reach_named_sections_and_free_keys() {
     let toml = "[kinds.Build-Crate]\ncommand = ['make']\n[kinds.call]\nurl = 'http://localhost:1/'";
     let variables = [
@@ -299,6 +342,20 @@ fn the_sample_loads() {
     assert!(config.kinds.contains_key("count-slowly"));
     assert_eq!((config.slots_of("builds"), config.slots_of("default"), config.slots_of("tour")), (1, 4, 0));
     assert_eq!(config.worker.lease_ttl, Duration::from_secs(10));
+
+    // And with all that is only suggested.
+    let sample = fs::read_to_string(folder.join("tidemill.toml")).unwrap();
+    let is_setting = |line: &str| line.starts_with('[') || line.split(' ').nth(1) == Some("=");
+    let whole: Vec<_> = sample
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|rest| is_setting(rest)).unwrap_or(line))
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("tidemill.toml"), whole.join("\n")).unwrap();
+    let config = load_in(folder.path(), &[], vec![]).unwrap();
+    let above = |name: &str| config.alerts[name].above;
+    assert!((above("errors") - 0.1).abs() < 1e-9 && (above("slow") - 300.0).abs() < 1e-9);
+    assert!(config.schedules.contains_key("export-numbers") && config.agent.model.is_some());
 }
 
 #[test]

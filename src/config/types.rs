@@ -222,6 +222,9 @@ impl PartialOrd for JobArgs {
 }
 
 impl Setting for JobArgs {
+    /// They may hold anything.
+    const SECRET: bool = true;
+
     fn allowed() -> String {
         "a table, or a JSON object as text".into()
     }
@@ -243,7 +246,8 @@ impl Setting for JobArgs {
 }
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum LogFormat {
     /// For people.
     Text,

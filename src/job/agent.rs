@@ -49,7 +49,11 @@ pub struct SessionData {
     pub secrets: BTreeMap<String, String>,
 }
 
-/// A cookie as browsers and their extensions export it; what they add about their own bookkeeping is taken and not used.
+/// What a browser says of its own bookkeeping.
+type Ignored = Option<serde::de::IgnoredAny>;
+
+/// A cookie as browsers, their extensions and the tools that drive them export it; what they add about their own
+/// bookkeeping is taken and not used.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct Cookie {
@@ -64,7 +68,7 @@ pub struct Cookie {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// Until when, in seconds of the epoch; -1 or nothing for the session.
-    #[serde(skip_serializing_if = "Option::is_none", alias = "expirationDate")]
+    #[serde(skip_serializing_if = "Option::is_none", alias = "expirationDate", alias = "expiry")]
     pub expires: Option<f64>,
     /// Whether scripts cannot see it.
     pub http_only: bool,
@@ -75,13 +79,46 @@ pub struct Cookie {
     pub same_site: Option<String>,
     #[serde(skip_serializing)]
     #[schema(ignore)]
-    pub(crate) host_only: Option<bool>,
+    pub(crate) host_only: Ignored,
     #[serde(skip_serializing)]
     #[schema(ignore)]
-    pub(crate) session: Option<bool>,
+    pub(crate) session: Ignored,
     #[serde(skip_serializing)]
     #[schema(ignore)]
-    pub(crate) store_id: Option<String>,
+    pub(crate) store_id: Ignored,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub(crate) id: Ignored,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub(crate) first_party_domain: Ignored,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub(crate) partition_key: Ignored,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub(crate) partition_key_opaque: Ignored,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub(crate) partitioned: Ignored,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub(crate) priority: Ignored,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub(crate) same_party: Ignored,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub(crate) size: Ignored,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub(crate) source_port: Ignored,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub(crate) source_scheme: Ignored,
+    #[serde(skip_serializing, rename = "_crHasCrossSiteAncestor")]
+    #[schema(ignore)]
+    pub(crate) has_cross_site_ancestor: Ignored,
 }
 
 impl fmt::Debug for SessionData {
@@ -216,6 +253,41 @@ mod tests {
         assert_eq!(again.session_data.as_ref().unwrap().cookies[0].expires, Some(2e9));
         assert!(!format!("{task:?}").contains("s3cret"), "{task:?}");
         assert!(serde_json::from_value::<SessionData>(json!({"cookie": []})).is_err());
+    }
+
+    #[test]
+    fn cookies_are_taken_as_tools_write_them() {
+        let exports = json!([
+            // EditThisCookie.
+            {"domain": ".example.com", "expirationDate": 1_893_456_000.5, "hostOnly": false, "httpOnly": true, "name": "a", "path": "/",
+             "sameSite": "unspecified", "secure": true, "session": false, "storeId": "0", "value": "1", "id": 1},
+            // Cookie-Editor, of Firefox.
+            {"name": "a", "value": "1", "domain": "example.com", "hostOnly": true, "path": "/", "secure": true, "httpOnly": true,
+             "sameSite": "lax", "session": true, "firstPartyDomain": "", "partitionKey": null, "storeId": "firefox-default"},
+            // The protocol of Chromium's tools, and Puppeteer.
+            {"name": "a", "value": "1", "domain": ".example.com", "path": "/", "expires": -1, "size": 2, "httpOnly": true, "secure": true,
+             "session": true, "sameSite": "None", "priority": "Medium", "sameParty": false, "sourceScheme": "Secure",
+             "sourcePort": 443, "partitionKey": {"topLevelSite": "https://example.com", "hasCrossSiteAncestor": true},
+             "partitionKeyOpaque": false, "partitioned": true},
+            // Playwright.
+            {"name": "a", "value": "1", "domain": "example.com", "path": "/", "expires": -1, "httpOnly": true, "secure": true,
+             "sameSite": "Strict", "partitionKey": "https://example.com", "_crHasCrossSiteAncestor": false},
+            // WebDriver.
+            {"name": "a", "value": "1", "domain": "example.com", "path": "/", "expiry": 1_893_456_000, "httpOnly": true, "secure": true, "sameSite": "Lax"},
+        ]);
+        let task = read(&json!({"url": "https://example.com", "cookies": exports}));
+        task.check().unwrap();
+        let cookies = &task.session_data.as_ref().unwrap().cookies;
+        assert!(cookies.iter().all(|cookie| cookie.value == "1" && cookie.http_only && cookie.secure));
+        assert_eq!((cookies[0].expires, cookies[4].expires), (Some(1_893_456_000.5), Some(1_893_456_000.0)));
+        let kept = task.args()["session_data"]["cookies"][2].clone();
+        let known = ["domain", "expires", "httpOnly", "name", "path", "sameSite", "secure", "value"];
+        assert_eq!(
+            kept.as_object().unwrap().keys().collect::<Vec<_>>(),
+            known,
+            "what is not used is not stored"
+        );
+        assert!(serde_json::from_value::<Cookie>(json!({"name": "a", "valeu": "1"})).is_err());
     }
 
     #[test]

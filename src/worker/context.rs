@@ -38,27 +38,27 @@ pub struct Attempt {
 }
 
 /// The most by which an attempt is extended at once.
-pub(crate) const LONGEST_EXTENSION: Duration = Duration::from_hours(366 * 24);
+pub(super) const LONGEST_EXTENSION: Duration = Duration::from_hours(366 * 24);
 
 /// One thing that a handler reports; `None` as draft asks to be told when all before it is stored.
 #[derive(Debug)]
-pub(crate) struct Report {
-    pub(crate) job_id: Uuid,
-    pub(crate) lease_id: Uuid,
-    pub(crate) draft: Option<EventDraft>,
-    pub(crate) stored: Option<oneshot::Sender<()>>,
-    pub(crate) extension: Option<Extension>,
+pub(super) struct Report {
+    pub(super) job_id: Uuid,
+    pub(super) lease_id: Uuid,
+    pub(super) draft: Option<EventDraft>,
+    pub(super) stored: Option<oneshot::Sender<()>>,
+    pub(super) extension: Option<Extension>,
 }
 
 impl Report {
     /// Nothing, which says that no more will come.
-    pub(crate) fn close() -> Self {
+    pub(super) fn close() -> Self {
         Self { job_id: Uuid::nil(), lease_id: Uuid::nil(), draft: None, stored: None, extension: None }
     }
 }
 
 /// Waits until all that was reported of an attempt is stored.
-pub(crate) async fn flush(reports: &mpsc::Sender<Report>, (job_id, lease_id): (Uuid, Uuid)) {
+pub(super) async fn flush(reports: &mpsc::Sender<Report>, (job_id, lease_id): (Uuid, Uuid)) {
     let (stored, told) = oneshot::channel();
     let last = Report { job_id, lease_id, draft: None, stored: Some(stored), extension: None };
     if reports.send(last).await.is_ok() {
@@ -68,9 +68,9 @@ pub(crate) async fn flush(reports: &mpsc::Sender<Report>, (job_id, lease_id): (U
 
 /// More time that a handler asks for; told whether it has it.
 #[derive(Debug)]
-pub(crate) struct Extension {
-    pub(crate) by: Duration,
-    pub(crate) granted: oneshot::Sender<bool>,
+pub(super) struct Extension {
+    pub(super) by: Duration,
+    pub(super) granted: oneshot::Sender<bool>,
 }
 
 /// A handler's view of its attempt. Cheap to clone.
@@ -83,19 +83,19 @@ pub struct Context {
 
 /// What all views of one attempt share: one allocation, since there is one for every attempt.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(super) struct Desk {
     attempt: Attempt,
     /// Set once something was reported.
-    pub(crate) reported: AtomicBool,
+    pub(super) reported: AtomicBool,
     /// By how much the attempt was extended in all, as it grows.
-    pub(crate) extended: watch::Sender<Duration>,
+    pub(super) extended: watch::Sender<Duration>,
     /// A context of a test has none.
     store: Option<Arc<Store>>,
     steps: Steps,
 }
 
 impl Context {
-    pub(crate) fn new(
+    pub(super) fn new(
         attempt: Attempt,
         reports: mpsc::Sender<Report>,
         stop: watch::Receiver<Option<StopReason>>,
@@ -112,26 +112,26 @@ impl Context {
     }
 
     /// What outlives the handler's views.
-    pub(crate) fn desk(&self) -> Arc<Desk> {
+    pub(super) fn desk(&self) -> Arc<Desk> {
         self.desk.clone()
     }
 
     /// The database, for what must be durable before the handler goes on.
-    pub(crate) fn store(&self) -> Result<&Store, JobError> {
+    pub(super) fn store(&self) -> Result<&Store, JobError> {
         self.stored().ok_or_else(|| JobError::permanent("there is no database behind this context"))
     }
 
     /// The same, if there is one.
-    pub(crate) fn stored(&self) -> Option<&Store> {
+    pub(super) fn stored(&self) -> Option<&Store> {
         self.desk.store.as_deref()
     }
 
-    pub(crate) fn steps(&self) -> &Steps {
+    pub(super) fn steps(&self) -> &Steps {
         &self.desk.steps
     }
 
     /// The job and the lease that fences its writes.
-    pub(crate) fn lease(&self) -> (Uuid, Uuid) {
+    pub(super) fn lease(&self) -> (Uuid, Uuid) {
         (self.desk.attempt.job_id, self.desk.attempt.lease_id)
     }
 
@@ -211,7 +211,7 @@ impl Context {
     }
 
     /// Waits until all that was reported is stored: events commit before the end of their attempt.
-    pub(crate) async fn flush(&self) {
+    pub(super) async fn flush(&self) {
         if self.desk.reported.load(Ordering::Relaxed) {
             flush(&self.reports, self.lease()).await;
         }

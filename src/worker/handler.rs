@@ -72,7 +72,7 @@ pub trait DynHandler: Send + Sync + 'static {
 }
 
 /// Erases a typed handler.
-pub(crate) struct Erased<H>(pub(crate) H);
+pub(super) struct Erased<H>(pub(super) H);
 
 impl<H: Handler> DynHandler for Erased<H> {
     fn run(&self, context: Context) -> RunFuture<'_> {
@@ -94,16 +94,16 @@ impl<H: Handler> DynHandler for Erased<H> {
 /// Why a handler did not complete, and what shall happen next.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobError {
-    pub(crate) next: Next,
-    pub(crate) message: Cow<'static, str>,
-    pub(crate) class: Cow<'static, str>,
+    pub(super) next: Next,
+    pub(super) message: Cow<'static, str>,
+    pub(super) class: Cow<'static, str>,
     /// Boxed to keep the error small: it is returned through every handler.
-    pub(crate) backtrace: Option<Box<str>>,
-    pub(crate) usage: Usage,
+    pub(super) backtrace: Option<Box<str>>,
+    pub(super) usage: Usage,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Next {
+pub(super) enum Next {
     Retry,
     /// After this, instead of the delay that the kind's backoff says.
     // Boxed, as the next one, to keep the error small.
@@ -137,12 +137,12 @@ impl JobError {
 
     /// Nothing is wrong, but the job shall run again when something is there; costs no attempt. What it did
     /// is done again then, unless a step remembers it.
-    pub(crate) fn wait(wait: Wait) -> Self {
+    pub(super) fn wait(wait: Wait) -> Self {
         Self::new(Next::Wait(Box::new(wait)), "waiting")
     }
 
     /// The attempt has lost its lease: whatever it does is void, and another one may run already.
-    pub(crate) fn lost() -> Self {
+    pub(super) fn lost() -> Self {
         Self::retry("the lease was lost").class(LOST)
     }
 
@@ -161,8 +161,15 @@ impl JobError {
     }
 
     /// True if no further attempt is made after it.
-    pub(crate) fn is_permanent(&self) -> bool {
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
         self.next == Next::Permanent
+    }
+
+    /// True if it is of this class.
+    #[must_use]
+    pub fn is_of(&self, class: &str) -> bool {
+        self.class == class
     }
 
     /// True if it says that the attempt has lost its lease.
@@ -172,7 +179,8 @@ impl JobError {
     }
 
     /// The same error, but no further attempt is made.
-    pub(crate) fn into_permanent(mut self) -> Self {
+    #[must_use]
+    pub fn into_permanent(mut self) -> Self {
         self.next = Next::Permanent;
         self
     }
@@ -191,7 +199,7 @@ impl JobError {
         self
     }
 
-    pub(crate) fn into_failure(self) -> Failure {
+    pub(super) fn into_failure(self) -> Failure {
         Failure {
             message: self.message.into_owned(),
             class: self.class.into_owned(),

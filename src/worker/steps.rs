@@ -24,7 +24,7 @@ const SHORT_SLEEP: Duration = Duration::from_secs(1);
 
 /// The checkpoints of the job, read at the first use.
 #[derive(Debug, Default)]
-pub(crate) struct Steps(OnceCell<Mutex<HashMap<String, Value>>>);
+pub(super) struct Steps(OnceCell<Mutex<HashMap<String, Value>>>);
 
 impl Steps {
     async fn of(&self, context: &Context) -> Result<MutexGuard<'_, HashMap<String, Value>>, JobError> {

@@ -77,5 +77,25 @@ async fn workers_are_inspected_and_queues_purged() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("1 jobs cancelled"), "{said}");
     assert_eq!((db.state(scheduled).await, db.state(running).await), ("cancelled", "running"));
+
+    // All queues at once, and no more of one than of the other.
+    let waits = |queue: &str| tidemill::NewJob {
+        delay: Some(std::time::Duration::from_hours(1)),
+        ..crate::mill::job("k", queue, crate::mill::nothing())
+    };
+    db.enqueue_all(&[waits("one"), waits("two"), waits("two")]).await;
+    let (code, said) = ask(&["purge", "--all"]).await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("one, tickets, two"), "it names them: {said}");
+    let (code, said) = ask(&["purge"]).await;
+    assert_eq!(code, Some(2), "neither a name nor --all: {said}");
+    let (code, said) = ask(&["purge", "--all", "--yes"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("queue one is purged: 1 jobs") && said.contains("queue two is purged: 2 jobs"),
+        "{said}"
+    );
+    assert_eq!(db.count("jobs_live where state <> 'running'").await, 0);
+    assert_eq!(db.state(running).await, "running");
     site.let_go();
 }

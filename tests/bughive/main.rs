@@ -7,6 +7,7 @@ mod inspect;
 mod linear;
 mod media;
 mod mill;
+mod politeness;
 mod private;
 mod recycle;
 mod resume;

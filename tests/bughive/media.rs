@@ -13,9 +13,9 @@ use tidemill::kinds::bughive::MEDIA;
 use tidemill::kinds::bughive::media::MediaSpec;
 use tokio::net::TcpListener;
 
-use crate::mill::{Kit, Mill, crawl, ended, failure, for_good, job, message, with_files};
+use crate::mill::{Kit, Mill, PATIENCE, crawl, ended, failure, for_good, job, message, program, with_files};
 use crate::site::{Plan, SLOW_PAGE_SECONDS, Site};
-use crate::support::Db;
+use crate::support::{Db, wait_at_most};
 
 const KEY: (&str, &str) = ("AKIATEST", "secret-of-the-test");
 
@@ -126,4 +126,67 @@ async fn a_storage_that_does_not_let_us_in_is_not_asked_again() {
     let job = ended(&db, id).await;
     assert_eq!(failure(&job), for_good("authentication"), "{}", message(&job));
     mill.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_key_is_the_same_file_and_a_storage_that_fails_is_tried_again() {
+    let db = Db::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let target = home.path().join("target");
+    let media = MediaSpec {
+        url: Some(format!("file://{}", target.display())),
+        options: BTreeMap::new(),
+        folder: Some(home.path().into()),
+    };
+    let mill = Mill::start(&db.store, &Kit { media, ..Kit::default() });
+    for text in ["the first", "the second, which is longer"] {
+        fs::write(home.path().join("a.txt"), text).unwrap();
+        let done = ended(&db, db.enqueue(upload(json!({ "path": "a.txt", "key": "x/a.txt" }))).await).await;
+        assert_eq!(done.result.unwrap()["bytes"], text.len());
+        assert_eq!(fs::read_to_string(target.join("x/a.txt")).unwrap(), text);
+        assert_eq!(fs::read_dir(target.join("x")).unwrap().count(), 1);
+    }
+
+    // A file stands where the folder should be, until somebody takes it away.
+    fs::write(target.join("y"), "in the way").unwrap();
+    let stubborn = tidemill::NewJob {
+        max_attempts: Some(1_000),
+        ..upload(json!({ "path": "a.txt", "key": "y/a.txt" }))
+    };
+    let id = db.enqueue(stubborn).await;
+    let error: Value = wait_at_most(PATIENCE, "the first attempt fails", || async {
+        db.attempts(id).await.unwrap().into_iter().find_map(|attempt| attempt.error)
+    })
+    .await;
+    assert_eq!((&error["type"], &error["permanent"]), (&json!("storage"), &json!(false)), "{error}");
+    fs::remove_file(target.join("y")).unwrap();
+    assert!(ended(&db, id).await.result.is_some());
+    assert!(target.join("y/a.txt").exists());
+    mill.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_says_for_which_session_a_file_is_uploaded() {
+    let db = Db::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.txt"), "a picture").unwrap();
+    let config = format!(
+        "[database]\nurl = '{}'\n[log]\nformat = 'json'\n[bughive]\nenabled = true\nmedia_folder = '.'\n\
+         media_url = 'file://{}/target'\n",
+        db.options().url,
+        folder.path().display()
+    );
+    fs::write(folder.path().join("tidemill.toml"), config).unwrap();
+    let _worker = program(folder.path(), &["worker"], "worker.log");
+    let id = db.enqueue(upload(json!({ "path": "a.txt", "session_id": "mine" }))).await;
+    let done = ended(&db, id).await;
+    assert!(done.result.is_some(), "{:?}", done.error);
+    let line: Value = wait_at_most(PATIENCE, "the line", || async {
+        let log = fs::read_to_string(folder.path().join("worker.log")).unwrap();
+        let line = log.lines().find(|line| line.contains("uploaded a file"))?;
+        serde_json::from_str(line).ok()
+    })
+    .await;
+    let fields = if line["fields"].is_object() { &line["fields"] } else { &line };
+    assert_eq!((&fields["session_id"], &fields["task_id"]), (&json!("mine"), &json!(id)), "{line}");
 }

@@ -81,7 +81,7 @@ async fn the_config_makes_queues_kinds_and_the_schedule() {
     });
     assert_eq!(kinds, expected);
 
-    let server = program(folder.path(), &["serve", "--listen", "127.0.0.1:0"], "serve.log");
+    // A worker alone makes the schedule, and leaves those of others.
     let (cron, kind): (String, String) = wait_at_most(PATIENCE, "the schedule", || async {
         db.rows("select cron, job ->> 'kind' from schedules where name = 'bughive.sessions-cleanup'")
             .await
@@ -89,5 +89,19 @@ async fn the_config_makes_queues_kinds_and_the_schedule() {
     })
     .await;
     assert_eq!((cron.as_str(), kind.as_str()), ("0 3 * * *", "sessions.cleanup"));
-    drop((worker, server));
+    let life = "select extract(epoch from expires_at - updated_at)::int from sessions";
+    db.execute("select start_session('s', 'https://a.test/', '{\"kind\": \"crawl.session\", \"args\": {\"base_url\": \"https://a.test/\"}, \"delay\": \"1h\"}')").await;
+    let seconds: i32 = db.scalar(life).await;
+    assert!((86_395..=86_400).contains(&seconds), "a session lives for 24 h, not {seconds} s");
+    db.execute("select put_schedule('of-another', '0 0 1 1 *', null, null, 'UTC', '{\"kind\": \"k\"}', 'one', 1, 'skip', '0', 'config')").await;
+    drop(worker);
+    let second = program(folder.path(), &["worker"], "worker.log");
+    wait_at_most(PATIENCE, "another worker", || async { (db.count("workers").await == 2).then_some(()) })
+        .await;
+    assert_eq!(db.count("schedules").await, 2);
+    drop(second);
+    // A server has the whole config.
+    let server = program(folder.path(), &["serve", "--listen", "127.0.0.1:0"], "serve.log");
+    wait_at_most(PATIENCE, "the server", || async { (db.count("schedules").await == 1).then_some(()) }).await;
+    drop(server);
 }

@@ -47,6 +47,21 @@ async fn a_ticket_is_made_once_whatever_happens() {
 }
 
 #[tokio::test]
+async fn a_tracker_that_nobody_reaches_is_tried_again() {
+    let db = Db::new().await;
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/graphql", nobody.local_addr().unwrap());
+    drop(nobody);
+    let there = Linear::start([]).await;
+    let spec = tidemill::kinds::bughive::ticket::TicketSpec { url, ..there.spec(KEY) };
+    let mill = Mill::start(&db.store, &Kit { ticket: spec, ..Kit::default() });
+    let job = tidemill::NewJob { max_attempts: Some(2), ..ticket(json!({ "title": "x" })) };
+    let job = ended(&db, db.enqueue(job).await).await;
+    assert_eq!(failure(&job), ("connection".to_owned(), false, 2), "{}", message(&job));
+    mill.stop().await;
+}
+
+#[tokio::test]
 async fn what_cannot_succeed_is_not_tried_again() {
     let db = Db::new().await;
     let linear = Linear::start([]).await;
@@ -96,5 +111,6 @@ async fn a_crawl_makes_a_ticket_of_each_cause() {
     assert!(broken.contains("answered with 500") && broken.contains("Screenshot: page-"), "{broken}");
     let child = db.job(serde_json::from_value(tickets[0].clone()).unwrap()).await;
     assert_eq!((child.state, child.queue.as_str(), child.priority), (JobState::Completed, "tickets", 5));
+    assert_eq!(child.args["session_id"], result["session_id"], "for its line in the log");
     mill.stop().await;
 }

@@ -48,6 +48,7 @@ mod testing;
 mod tidy;
 mod unique;
 mod values;
+mod web_client;
 mod whole_life;
 mod worker;
 mod workflows;

@@ -1,6 +1,6 @@
 //! The table of scenarios in the manual names every test of a scenario, and no other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Whether a test is named after a scenario: a letter from a to o, a number, and what happens.
@@ -40,40 +40,139 @@ fn the_table_names_every_test_of_a_scenario() {
     }
 }
 
-/// Every function of these folders.
-fn functions(folders: &[&str]) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let mut left: Vec<PathBuf> =
-        folders.iter().map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).collect();
+/// Where each test stands: its name with the files that have one of that name.
+fn tests() -> BTreeMap<String, Vec<String>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = BTreeMap::<String, Vec<String>>::new();
+    let mut left = vec![root.join("tests"), root.join("src")];
     while let Some(path) = left.pop() {
         if path.is_dir() {
             left.extend(std::fs::read_dir(&path).unwrap().flatten().map(|entry| entry.path()));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = std::fs::read_to_string(&path).unwrap();
-            let names = text.lines().filter_map(|line| line.trim().split_once("fn ")?.1.split_once('('));
-            found.extend(names.map(|(name, _)| name.to_owned()));
+            let file = path.strip_prefix(root).unwrap().display().to_string();
+            let mut is_test = false;
+            for line in text.lines().map(str::trim) {
+                is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+                if let Some((_, rest)) = line.split_once("fn ").filter(|_| is_test) {
+                    let name = rest.split('(').next().unwrap_or_default();
+                    found.entry(name.to_owned()).or_default().push(file.clone());
+                    is_test = false;
+                }
+            }
         }
     }
     found
 }
 
-#[test]
-fn the_tables_of_older_systems_name_tests_that_are_there() {
-    let known = functions(&["tests", "src"]);
-    let mut named = 0;
-    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/seeds")).unwrap().flatten()
-    {
-        let text = std::fs::read_to_string(file.path()).unwrap();
-        for row in text.lines().filter(|line| line.starts_with("| ")) {
-            // The first cell is in the words of the other system.
-            let ours = row.splitn(3, '|').nth(2).unwrap_or_default();
-            let words = ours.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-            let is_test = |word: &&str| word.matches('_').count() >= 3 && !word.contains(char::is_uppercase);
-            for word in words.filter(is_test) {
-                assert!(known.contains(word), "{}: there is no test {word}", file.path().display());
-                named += 1;
+/// The cells of a table's row that say which test shows what the row says, each with its line.
+fn shown_by(markdown: &str) -> Vec<(usize, String)> {
+    let mut column = None;
+    let mut found = Vec::new();
+    for (number, line) in markdown.lines().enumerate() {
+        let Some(row) = line.strip_prefix("| ") else {
+            column = None;
+            continue;
+        };
+        // Also an empty cell has its two spaces.
+        let cells: Vec<_> = row.trim_end_matches('|').split(" |").map(str::trim).collect();
+        match column {
+            None => column = Some(cells.iter().position(|cell| ["test", "shown by"].contains(cell))),
+            Some(Some(column)) if !row.starts_with("---") => {
+                found.extend(cells.get(column).map(|cell| (number + 1, (*cell).to_owned())));
             }
+            Some(_) => {}
         }
     }
-    assert!(named > 100, "only {named} tests are named");
+    found
+}
+
+/// What a cell names that is not there, and how much of it is.
+fn judge(cell: &str, tests: &BTreeMap<String, Vec<String>>) -> (usize, Vec<String>) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let exists = |path: &str| root.join(path).exists();
+    let is_module = |name: &str| {
+        let below = name.replace("::", "/");
+        ["tests/it", "tests", "src"]
+            .iter()
+            .any(|folder| exists(&format!("{folder}/{below}.rs")) || exists(&format!("{folder}/{below}")))
+    };
+    let stands_in = |test: &str, modules: &str| {
+        let below = format!("/{}", modules.replace("::", "/"));
+        tests.get(test).is_some_and(|files| files.iter().any(|file| file.contains(&below)))
+    };
+    let (mut good, mut wrong) = (0, Vec::new());
+    // `file: test, test` is how one table says where.
+    let mut place = String::new();
+    let spans: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "_:/.-".contains(letter);
+    for word in cell.split(|letter: char| !is_letter(letter)).filter(|word| !word.is_empty()) {
+        let is_there = match word {
+            _ if word.contains('/') => exists(word.trim_end_matches('/')) || exists(&format!("{word}.rs")),
+            _ if word.ends_with(':') => {
+                place = word.trim_matches(':').to_owned();
+                place.is_empty() || place == "lib" || exists(&format!("tests/bughive/{place}.rs"))
+            }
+            _ if word.contains("::") => {
+                let (modules, test) = word.rsplit_once("::").unwrap_or_default();
+                is_module(word) || stands_in(test, modules)
+            }
+            _ if word.matches('_').count() >= 3 => match place.as_str() {
+                "" => tests.contains_key(word),
+                "lib" => stands_in(word, "") && tests[word].iter().any(|file| file.starts_with("src/")),
+                place => stands_in(word, place),
+            },
+            // A word of the language, unless it is set as code.
+            _ if !spans.contains(&word) => continue,
+            _ => is_module(word),
+        };
+        if is_there {
+            good += 1;
+        } else {
+            wrong.push(word.to_owned());
+        }
+    }
+    (good, wrong)
+}
+
+#[test]
+fn the_tables_of_older_systems_name_tests_that_are_there() {
+    let tests = tests();
+    let (mut named, mut wrong) = (0, Vec::new());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/seeds");
+    for file in std::fs::read_dir(folder).unwrap().flatten() {
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        for (line, cell) in shown_by(&text) {
+            let (good, bad) = judge(&cell, &tests);
+            named += good;
+            wrong.extend(bad.iter().map(|word| format!("{}:{line}: {word}", file.file_name().display())));
+        }
+    }
+    assert!(wrong.is_empty(), "there is no such test:\n{}", wrong.join("\n"));
+    assert!(named > 200, "only {named} tests are named");
+}
+
+#[test]
+fn a_test_that_is_not_there_is_noticed() {
+    let tests = tests();
+    let wrong = |cell: &str| judge(cell, &tests).1;
+    for cell in [
+        "`claim`, `room`; tests/tour",
+        "`stats::the_numbers_are_shown`",
+        "sessions: only_the_holder_of_the_lease_writes",
+        "lib: the_rules_are_those_of_the_table",
+        "the same; –",
+    ] {
+        assert_eq!(wrong(cell), Vec::<String>::new(), "{cell}");
+    }
+    for (cell, bad) in [
+        ("`clam`", "clam"),
+        ("tests/tours", "tests/tours"),
+        ("`claim::the_numbers_are_shown`", "claim::the_numbers_are_shown"),
+        ("tickets: only_the_holder_of_the_lease_writes", "only_the_holder_of_the_lease_writes"),
+        ("lib: only_the_holder_of_the_lease_writes", "only_the_holder_of_the_lease_writes"),
+        ("`a_test_that_nobody_wrote`", "a_test_that_nobody_wrote"),
+    ] {
+        assert_eq!(wrong(cell), [bad], "{cell}");
+    }
 }

@@ -88,6 +88,21 @@ fn modules_import_only_what_the_layout_allows() {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
+/// What is not for everybody is for the worker alone: then the compiler keeps kinds to its public face.
+#[test]
+fn the_worker_has_no_face_for_the_crate_alone() {
+    let mut wrong = String::new();
+    for source in sources("src").iter().filter(|source| source.module() == "worker") {
+        for (number, line) in source.code().lines().enumerate() {
+            let is_root = source.path.ends_with("worker/mod.rs");
+            if line.contains("pub(crate)") || (is_root && line.contains("pub(super)")) {
+                let _ = writeln!(wrong, "{}:{}: {}", source.path, number + 1, line.trim());
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "say pub, or pub(super):\n{wrong}");
+}
+
 #[test]
 fn every_file_says_what_it_is_for_and_is_short() {
     let mut wrong = String::new();

@@ -106,7 +106,7 @@ impl Linear {
             Ok(data) if data["issueCreate"]["success"] == true => read(&data["issueCreate"]["issue"]),
             Ok(_) => Err(JobError::retry("Linear did not make the issue and said no reason").class("linear")),
             // An earlier attempt made it whose answer was lost, or its id is no good: Linear knows.
-            Err(error) if error.is_permanent() && error.class == BAD_INPUT => {
+            Err(error) if error.is_permanent() && error.is_of(BAD_INPUT) => {
                 match self.ask(FIND, json!({ "id": issue.id })).await {
                     Ok(data) if data["issue"].is_object() => read(&data["issue"]),
                     _ => Err(error),
@@ -221,15 +221,18 @@ mod tests {
         let of = |status: u16, code: &str| {
             let complaints = if code.is_empty() { Vec::new() } else { complaint(code) };
             let error = refusal(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), &complaints);
-            error.map(|error| (error.is_permanent(), error.class.into_owned()))
+            let classes = ["rate_limited", "authentication", "bad_input", "linear"];
+            error.map(|error| {
+                (error.is_permanent(), classes.into_iter().find(|class| error.is_of(class)).unwrap())
+            })
         };
         assert_eq!(of(200, ""), None);
         assert_eq!(of(502, ""), None, "the text of the answer says more");
-        assert_eq!(of(400, "RATELIMITED"), Some((false, "rate_limited".into())));
-        assert_eq!(of(400, "AUTHENTICATION_ERROR"), Some((true, "authentication".into())));
-        assert_eq!(of(401, ""), Some((true, "authentication".into())));
-        assert_eq!(of(400, "INVALID_INPUT"), Some((true, "bad_input".into())));
-        assert_eq!(of(200, "INTERNAL_SERVER_ERROR"), Some((false, "linear".into())));
+        assert_eq!(of(400, "RATELIMITED"), Some((false, "rate_limited")));
+        assert_eq!(of(400, "AUTHENTICATION_ERROR"), Some((true, "authentication")));
+        assert_eq!(of(401, ""), Some((true, "authentication")));
+        assert_eq!(of(400, "INVALID_INPUT"), Some((true, "bad_input")));
+        assert_eq!(of(200, "INTERNAL_SERVER_ERROR"), Some((false, "linear")));
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct MediaArgs {
     /// Where it goes; by default what it is called.
     key: Option<String>,
     content_type: Option<String>,
+    /// The crawl whose file it is, for the log.
+    session_id: Option<String>,
 }
 
 /// Where a file went.
@@ -173,7 +175,7 @@ impl Handler for Media {
                 return Err(JobError::retry(format!("the upload was given up: {reason}")).class("stopped"));
             }
         };
-        tracing::info!(task_id = %context.job_id(), key, bytes, "uploaded a file");
+        tracing::info!(session_id = args.session_id, task_id = %context.job_id(), key, bytes, "uploaded a file");
         Ok(Uploaded { url: format!("{}/{key}", target.url), key, bytes, content_type })
     }
 }

@@ -52,6 +52,8 @@ pub struct TicketArgs {
     label_ids: Vec<String>,
     assignee_id: Option<String>,
     project_id: Option<String>,
+    /// The crawl for which it is made, for the log.
+    session_id: Option<String>,
 }
 
 impl Ticket {
@@ -97,7 +99,7 @@ impl Handler for Ticket {
             project_id: args.project_id,
         };
         let made = linear.create(&issue).await?;
-        tracing::info!(task_id = %context.job_id(), issue = ?made, "a ticket is there");
+        tracing::info!(session_id = args.session_id, task_id = %context.job_id(), issue = ?made, "a ticket is there");
         Ok(made)
     }
 }

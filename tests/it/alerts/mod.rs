@@ -11,7 +11,7 @@ use std::time::Duration;
 use tidemill::keeper::{self, KeeperSettings};
 use tidemill::outgoing::{ChannelSettings, Channels};
 use tidemill::store::notify::Notifier;
-use tidemill::{AlertRule, Condition};
+use tidemill::{AlertRule, Condition, Store};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::support::Db;
@@ -33,8 +33,11 @@ fn channels(smtp_url: Option<String>) -> ChannelSettings {
 
 /// A process that keeps house, with quick looks, until the guard is dropped.
 fn keep(db: &Db, settings: &ChannelSettings) -> DropGuard {
+    keep_in(db.another_store(), settings)
+}
+
+fn keep_in(store: Store, settings: &ChannelSettings) -> DropGuard {
     let stop = CancellationToken::new();
-    let store = db.another_store();
     let settings = KeeperSettings {
         alerts: Duration::from_millis(50),
         channels: Some(Arc::new(Channels::new(settings).unwrap())),

@@ -65,6 +65,36 @@ async fn metrics_show_levels_and_counts() {
 }
 
 #[tokio::test]
+async fn the_dashboard_is_made_of_metrics_that_there_are() {
+    on_a_server(|server| async move {
+        server.enqueue(json!({"kind": "a"})).await;
+        server.claim("w", "a", 1).await;
+        server.sql("select set_alert('r', 'no_worker')").await;
+        server.sql("update kinds set breaker_after = 3 where name = 'a'").await;
+        let answer = server.get("/metrics").await.expect(200);
+        let known = text(&answer);
+        let dashboard = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/grafana.json"));
+        let dashboard: serde_json::Value = serde_json::from_str(&dashboard.unwrap()).unwrap();
+        let mut named = 0;
+        for panel in dashboard["panels"].as_array().unwrap() {
+            for target in panel["targets"].as_array().unwrap() {
+                let words = text(&target["expr"])
+                    .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+                for metric in words.filter(|word| word.starts_with("tidemill_")) {
+                    let is_it = |line: &str| {
+                        line.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                    };
+                    assert!(known.lines().any(is_it), "{metric} is not in\n{known}");
+                    named += 1;
+                }
+            }
+        }
+        assert!(named >= 15, "only {named} metrics are shown");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn metrics_stay_readable_while_the_database_is_away() {
     let db = Db::new().await;
     let proxy = Proxy::before(&db.options().url).await;

@@ -18,6 +18,8 @@ enum Mode {
     BlackHole,
     /// New connections are closed at once.
     Refuse,
+    /// So are all others.
+    Down,
 }
 
 /// A proxy before a test's database.
@@ -40,7 +42,7 @@ impl Proxy {
         let counter = carried.clone();
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                if seen.borrow().0 == Mode::Refuse {
+                if [Mode::Refuse, Mode::Down].contains(&seen.borrow().0) {
                     continue;
                 }
                 let number = counter.fetch_add(1, Ordering::SeqCst) + 1;
@@ -72,6 +74,11 @@ impl Proxy {
         self.mode.send_modify(|mode| mode.0 = Mode::Forward);
     }
 
+    /// As if the server went away: what is open breaks, and nothing new is let in.
+    pub(crate) fn down(&self) {
+        self.mode.send_modify(|mode| mode.0 = Mode::Down);
+    }
+
     /// New connections are closed at once; those from before go on.
     pub(crate) fn refuse(&self) {
         self.mode.send_modify(|mode| mode.0 = Mode::Refuse);
@@ -100,8 +107,12 @@ async fn pump(
     mut mode: watch::Receiver<(Mode, usize)>,
 ) {
     let mut buffer = vec![0; 64 * 1024];
+    let mut down = mode.clone();
     loop {
-        let read = from.read(&mut buffer).await.unwrap_or(0);
+        let read = tokio::select! {
+            read = from.read(&mut buffer) => read.unwrap_or(0),
+            _ = down.wait_for(|(mode, _)| *mode == Mode::Down) => return,
+        };
         let open = |(mode, dead): &(Mode, usize)| *mode != Mode::BlackHole && number > *dead;
         // Not even an end is passed on through a black hole.
         if mode.wait_for(open).await.is_err() || read == 0 || to.write_all(&buffer[..read]).await.is_err() {

@@ -65,6 +65,23 @@ test("a job is enqueued by the form, and is watched live", async () => {
   await home.locator("tr", { hasText: "by-the-form" }).getByText("completed").waitFor();
 });
 
+test("queues and workers are shown with what they do", async () => {
+  const page = await open("/");
+  const panel = (title) => page.locator("section.panel", { has: page.getByRole("heading", { name: title, exact: true }) });
+  const job = await mill.enqueue("endless", {});
+  const row = panel("Queues").locator("li", { hasText: "default" });
+  await row.getByText(/[1-9]\d* (of \d+ )?running/).waitFor();
+  await panel("Workers").locator("li", { hasText: /[1-9]\d* running/ }).filter({ hasText: "default" }).waitFor();
+  await row.getByRole("button", { name: "pause queue default" }).click();
+  await page.getByRole("button", { name: "Pause", exact: true }).last().click();
+  await row.getByText("paused", { exact: true }).waitFor();
+  await mill.enqueue("steps", { n: 1 });
+  await row.getByText(/1 ready/).waitFor();
+  await row.getByRole("button", { name: "resume queue default" }).click();
+  await row.getByText(/0 ready/).waitFor();
+  assert.equal((await fetch(`${mill.url}/api/v1/jobs/${job}/cancel`, { method: "POST" })).ok, true);
+});
+
 test("a running job is cancelled", async () => {
   const page = await open(`/jobs/${await mill.enqueue("endless", {})}`);
   await page.locator(".log-text", { hasText: "it began" }).waitFor();

@@ -52,8 +52,10 @@ pub(super) async fn spawn(
 }
 
 fn follower(kind: &str, plan: &Plan, args: Value) -> NewJob {
-    let Value::Object(args) = args else { unreachable!("args are written as an object") };
-    let metadata = Map::from_iter([("session_id".to_owned(), plan.session_id.clone().into())]);
+    let Value::Object(mut args) = args else { unreachable!("args are written as an object") };
+    let session_id = || ("session_id".to_owned(), plan.session_id.clone().into());
+    args.extend([session_id()]);
+    let metadata = Map::from_iter([session_id()]);
     NewJob { metadata: Some(metadata), ..NewJob::new(kind, args) }
 }
 

@@ -147,12 +147,16 @@ impl Crawling<'_> {
                 pages = self.reports.len(),
                 "going on behind the last stored page"
             );
+            self.tell(session, most).await?;
         }
-        self.tell(session, most).await?;
         while self.reports.len() < most {
             let Some(stop) = self.frontier.next() else { break };
             if !self.is_allowed(&stop).await? {
                 continue;
+            }
+            if self.reports.is_empty() {
+                // It was starting until its rules were read.
+                self.tell(session, most).await?;
             }
             let report = self.page(&stop).await?;
             self.add(report);
@@ -163,12 +167,12 @@ impl Crawling<'_> {
 
     /// Opens a page and stores what was found, both once.
     async fn page(&mut self, stop: &Stop) -> Result<PageReport, JobError> {
+        // Before the wait: what its start takes is none between two calls.
+        if self.browser.is_none() {
+            self.browser = Some(Chromium::start(self.spec).await?);
+        }
         self.pace(&stop.url).await;
-        let browser = match self.browser.take() {
-            Some(browser) => browser,
-            None => Chromium::start(self.spec).await?,
-        };
-        let browser = self.browser.insert(browser);
+        let Some(browser) = &mut self.browser else { unreachable!("it was just started") };
         let number = self.reports.len();
         let (context, spec, plan) = (self.context, self.spec, self.plan);
         let look = || async {

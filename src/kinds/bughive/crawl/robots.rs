@@ -80,3 +80,37 @@ impl Robots {
         Rules { rules: robotxt::Robots::from_access(access, Agent::Exact(&self.name)), is_unreachable: false }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reads(text: &str) -> (Robots, Url) {
+        let url = Url::parse("https://a.test/x").unwrap();
+        let mut robots = Robots::new("planted/1.0");
+        let access = AccessResult::Successful(text.as_bytes());
+        let rules = robotxt::Robots::from_access(access, Agent::Exact(&robots.name));
+        robots.read.insert(url.origin().ascii_serialization(), Rules { rules, is_unreachable: false });
+        (robots, url)
+    }
+
+    #[test]
+    fn a_delay_is_that_of_our_name_and_not_endless() {
+        let delay = |text: &str| {
+            let (robots, url) = reads(text);
+            robots.delay(&url)
+        };
+        assert_eq!(delay("User-agent: planted\nCrawl-delay: 2\n"), Some(Duration::from_secs(2)));
+        assert_eq!(delay("User-agent: *\nCrawl-delay: 3600\n"), Some(LONGEST_DELAY));
+        assert_eq!(delay("User-agent: other\nCrawl-delay: 2\n"), None);
+        assert_eq!(delay("User-agent: *\nDisallow: /\n"), None);
+    }
+
+    #[test]
+    fn a_host_of_which_nothing_was_read_says_nothing() {
+        let (robots, url) = reads("User-agent: *\nCrawl-delay: 2\n");
+        let other = Url::parse("http://a.test/x").unwrap();
+        assert_eq!((robots.delay(&other), robots.is_unreachable(&other)), (None, false));
+        assert!(robots.delay(&url).is_some() && !robots.is_unreachable(&url));
+    }
+}

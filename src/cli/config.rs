@@ -1,0 +1,38 @@
+//! `tidemill config`: the settings that hold here, and where each comes from. Starts nothing; says what would stop a start.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::error::CliError;
+use super::{GlobalArgs, logging, output};
+use crate::config::{Config, Sources};
+
+/// What `tidemill config` takes.
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    /// The config file [default: tidemill.toml, .yaml or .yml in the working folder]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Only what is not as by default
+    #[arg(long)]
+    changed: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: ConfigArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    logging::start_quiet(global);
+    let mut settings = Config::effective(&Sources::of_process(args.config, Vec::new())?)?;
+    settings.retain(|setting| !args.changed || !setting.is_default());
+    if args.json {
+        let text = serde_json::to_string(&settings).map_err(super::process::failed)?;
+        return output::line(&text);
+    }
+    for setting in settings {
+        let value = output::printable(setting.value.as_deref().unwrap_or("–")).replace('\n', " ");
+        output::line(&format!("{} = {value}  # {}", setting.key, setting.source))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! `tidemill purge`: cancels the jobs of a queue, or of all queues, that do not run. Must ask first.
+
+use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
+
+use clap::Args;
+use serde_json::Value;
+
+use super::client::{Client, ServerArgs};
+use super::error::CliError;
+use super::{GlobalArgs, logging, output};
+
+/// What `tidemill purge` and `tidemill queues purge` take.
+#[derive(Debug, Args)]
+pub(super) struct PurgeArgs {
+    /// The queue's name
+    #[arg(required_unless_present = "all")]
+    name: Option<String>,
+    /// All queues that there are now
+    #[arg(long, conflicts_with = "name")]
+    all: bool,
+    /// Do not ask first
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn run(args: PurgeArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    logging::start_quiet(global);
+    empty(&args).await
+}
+
+pub(super) async fn empty(purge: &PurgeArgs) -> Result<(), CliError> {
+    let client = Client::new(&purge.server)?;
+    let names = match &purge.name {
+        Some(name) => vec![name.clone()],
+        None => all(&client).await?,
+    };
+    confirm(&names, purge.yes)?;
+    for name in names {
+        let answer = client.post(&["queues", &name, "purge"]).await?;
+        if purge.server.json {
+            output::line(&answer.text)?;
+        } else {
+            let count = answer.json["purged"].as_i64().unwrap_or_default();
+            output::line(&format!("queue {name} is purged: {count} jobs cancelled"))?;
+        }
+    }
+    Ok(())
+}
+
+async fn all(client: &Client) -> Result<Vec<String>, CliError> {
+    let answer = client.get(&["queues"], &[]).await?;
+    let queues = answer.json["items"].as_array().cloned().unwrap_or_default();
+    Ok(queues.iter().filter_map(|queue: &Value| Some(queue["name"].as_str()?.to_owned())).collect())
+}
+
+/// Asks on a terminal; elsewhere nobody can answer, so `--yes` must be said.
+fn confirm(names: &[String], yes: bool) -> Result<(), CliError> {
+    if yes || names.is_empty() {
+        return Ok(());
+    }
+    let all = names.join(", ");
+    if !stdin().is_terminal() {
+        let what = format!("purging {all} cancels the jobs there that do not run; say --yes if you mean it");
+        return Err(CliError::Usage(what));
+    }
+    write!(stderr(), "Cancel all jobs of {all} that do not run? [y/N] ")?;
+    let mut answer = String::new();
+    stdin().lock().read_line(&mut answer)?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(CliError::Failed("nothing was purged".into())),
+    }
+}
