@@ -4,7 +4,7 @@ FROM rust:1-trixie AS build
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
-    cargo build --locked --profile dist --features full --bin tidemill && cp target/dist/tidemill /tidemill
+    cargo build --locked --profile dist --bin tidemill && cp target/dist/tidemill /tidemill
 
 FROM rust:1-slim-trixie
 RUN apt-get update \

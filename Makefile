@@ -3,18 +3,16 @@
 .PHONY: run test build bench fmt lint setup setup-tests unit web browser docs sqlx-data schema
 
 CARGO ?= cargo
-# The binary with all that it can do; tests, examples and benches have it by themselves.
-FULL = --features full
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 run: setup ## Build, start everything on an embedded Postgres, and run a demonstration job
-	$(CARGO) build --release $(FULL)
+	$(CARGO) build --release
 	target/release/tidemill dev --enqueue build-crate --enqueue count-slowly
 
 test: setup-tests lint unit web browser ## Everything that CI asks for
 
 unit:
-	$(CARGO) build --bins --examples $(FULL)
+	$(CARGO) build --bins --examples
 	$(CARGO) test --lib --bins --examples --tests
 	$(CARGO) test --doc
 
@@ -23,19 +21,19 @@ web:
 
 browser: ## The page in a real Chromium
 	cd web && npm ci --no-audit --no-fund --silent
-	$(CARGO) build --bins $(FULL)
+	$(CARGO) build --bins
 	node --test web/test/browser/*.test.js
 
 lint:
 	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets $(FULL) -- -D warnings
-	$(CARGO) clippy --lib -- -D warnings
-	$(CARGO) clippy --bins --features cli -- -D warnings
+	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) clippy --package tidemill --lib -- -D warnings
+	$(CARGO) clippy --package tidemill-bin --no-default-features -- -D warnings
 	.ci/sqlx-data --check
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items $(FULL)
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 
 build:
-	$(CARGO) build --release $(FULL)
+	$(CARGO) build --release
 
 bench: setup
 	$(CARGO) bench --bench drain

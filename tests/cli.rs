@@ -1,6 +1,9 @@
 //! The command line as a process of its own, against a small server that answers what a test wants.
 //! What is judged is what a script sees: output, errors, exit codes, and the requests that were made.
 
+#[path = "shared/binary.rs"]
+mod binary;
+
 use std::collections::VecDeque;
 use std::process::Output;
 use std::sync::{Arc, Mutex};
@@ -106,7 +109,7 @@ struct Ran {
 
 /// Runs the binary in a folder of its own.
 async fn run_in(folder: &TempDir, args: &[&str], variables: &[(&str, &str)]) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+    let mut command = Command::new(crate::binary::tidemill());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TIDEMILL_")) {
         command.env_remove(name);
     }
@@ -372,7 +375,7 @@ async fn a_reader_that_has_enough_is_no_failure() {
     let mut text = json!({"items": []}).to_string();
     text.push_str(&" ".repeat(1 << 18));
     let (_, url) = Stub::start([exact(200, &text)]).await;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+    let mut command = Command::new(crate::binary::tidemill());
     command
         .args(["workers", "--json", "--url", &url])
         .stdout(std::process::Stdio::piped())

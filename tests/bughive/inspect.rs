@@ -11,7 +11,7 @@ use crate::site::{Plan, Site};
 use crate::support::{Db, wait_at_most};
 
 async fn tidemill(folder: &Path, url: &str, arguments: &[&str]) -> (Option<i32>, String) {
-    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_tidemill"))
+    let Output { status, stdout, stderr } = Command::new(crate::binary::tidemill())
         .args(arguments)
         .args(["--url", url])
         .current_dir(folder)

@@ -2,6 +2,8 @@
 //! one that speaks S3, and workers are killed in between: what was promised for them is judged by what those servers saw.
 #![cfg(target_os = "linux")]
 
+#[path = "../shared/binary.rs"]
+mod binary;
 mod crawl;
 mod inspect;
 mod linear;

@@ -134,7 +134,7 @@ pub(crate) fn message(job: &JobDocument) -> &str {
 /// The real program in a folder of its own.
 pub(crate) fn program(folder: &Path, arguments: &[&str], log: &str) -> Child {
     let log = std::fs::File::options().create(true).append(true).open(folder.join(log)).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_tidemill"))
+    Command::new(crate::binary::tidemill())
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())

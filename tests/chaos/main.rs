@@ -3,6 +3,8 @@
 //! `CHAOS_ROUNDS` says how many kills of each scenario (2; 10 for the full proof), `CHAOS_SEED` repeats a schedule.
 #![cfg(target_os = "linux")]
 
+#[path = "../shared/binary.rs"]
+mod binary;
 mod check;
 mod executions;
 mod faults;

@@ -196,7 +196,7 @@ impl Mill {
     fn spawn(&self, name: &str) -> Child {
         let log = OpenOptions::new().create(true).append(true).open(self.path.join(format!("{name}.log")));
         let (log, database) = (log.unwrap(), self.database());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+        let mut command = Command::new(crate::binary::tidemill());
         for (variable, _) in std::env::vars().filter(|(variable, _)| variable.starts_with("TIDEMILL_")) {
             command.env_remove(variable);
         }

@@ -75,7 +75,7 @@ impl Hub {
         let data = self.folder.path().join("data");
         let _ = fs::remove_file(data.join("urls.json"));
         let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_tidemill"))
+        let child = Command::new(crate::binary::tidemill())
             .args(["dev", "--listen", "127.0.0.1:0", "--config"])
             .arg(self.path("tidemill.toml"))
             .arg("--data-dir")

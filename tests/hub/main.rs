@@ -2,6 +2,8 @@
 //! then says. Needs root, or `sudo` that asks for nothing, to start an engine of its own; else each test
 //! says so and ends.
 
+#[path = "../shared/binary.rs"]
+mod binary;
 mod cancel;
 mod crowd;
 mod engine;

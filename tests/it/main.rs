@@ -1,11 +1,13 @@
 //! The integration tests: a file per verb, each against a real Postgres of their own. One binary, so
 //! that the server starts once; every test has a database to itself and runs beside the others.
 
-#[cfg(feature = "browser")]
 mod agent;
 mod alerts;
 mod api;
 mod audit;
+#[cfg(feature = "browser")]
+#[path = "../shared/binary.rs"]
+mod binary;
 mod cancel;
 mod claim;
 mod claim_plan;

@@ -34,7 +34,7 @@ impl Checkout {
             symlink(document::root().join(name), folder.path().join(name)).unwrap();
         }
         fs::create_dir_all(folder.path().join("target/release")).unwrap();
-        symlink(env!("CARGO_BIN_EXE_tidemill"), folder.path().join("target/release/tidemill")).unwrap();
+        symlink(crate::binary::tidemill(), folder.path().join("target/release/tidemill")).unwrap();
         let mut dev = command("target/release/tidemill", folder.path())
             .arg("dev")
             .args(words)

@@ -49,7 +49,7 @@ fn words(line: &str) -> Option<Vec<String>> {
 }
 
 fn help(words: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_tidemill")).args(words).arg("--help").output().unwrap();
+    let output = Command::new(crate::binary::tidemill()).args(words).arg("--help").output().unwrap();
     assert!(output.status.success(), "{words:?} --help: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

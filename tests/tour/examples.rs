@@ -1,6 +1,6 @@
 //! The examples do what they say, on a Postgres of their own.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 /// Where `cargo build --examples` leaves it.
 fn example(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_tidemill")).parent().unwrap().join("examples").join(name)
+    crate::binary::tidemill().parent().unwrap().join("examples").join(name)
 }
 
 async fn said(name: &str, url: &str) -> String {

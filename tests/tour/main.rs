@@ -1,6 +1,8 @@
 //! The documents, tried out: the README's tour and the recipes for psql are run as they are printed, on a
 //! `tidemill dev` as `make run` starts it. It must never try anything that a reader would not type.
 
+#[path = "../shared/binary.rs"]
+mod binary;
 mod checkout;
 mod commands;
 mod document;

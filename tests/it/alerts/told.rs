@@ -258,7 +258,7 @@ async fn the_log_tells_of_every_alert() {
     );
     std::fs::write(folder.path().join("tidemill.toml"), config).unwrap();
     let path = folder.path().join("log");
-    let _server = tokio::process::Command::new(env!("CARGO_BIN_EXE_tidemill"))
+    let _server = tokio::process::Command::new(crate::binary::tidemill())
         .args(["serve", "--listen", "127.0.0.1:0"])
         .current_dir(folder.path())
         .env_clear()

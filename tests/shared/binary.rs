@@ -1,0 +1,30 @@
+//! The binary under test. It is another package's, so `cargo test` alone does not build it: an old one is refused.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use std::{env, fs};
+
+/// Where it is.
+///
+/// # Panics
+/// If it is older than its sources.
+pub fn tidemill() -> PathBuf {
+    let here = env::current_exe().unwrap();
+    let binary = here.ancestors().nth(2).unwrap().join("tidemill");
+    let built = fs::metadata(&binary).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let changed = ["src", "bin", "migrations"].map(|folder| changed_at(&root.join(folder))).into_iter().max();
+    assert!(
+        Some(built) >= changed,
+        "{} is older than its sources: run `cargo build` first",
+        binary.display()
+    );
+    binary
+}
+
+fn changed_at(path: &Path) -> SystemTime {
+    let below = fs::read_dir(path).into_iter().flatten();
+    let own =
+        if path.is_file() { fs::metadata(path).unwrap().modified().unwrap() } else { SystemTime::UNIX_EPOCH };
+    below.map(|entry| changed_at(&entry.unwrap().path())).fold(own, SystemTime::max)
+}
