@@ -37,14 +37,13 @@ begin
     perform lock_workflows();
   end if;
   -- Recorded as one act.
-  perform set_config('tidemill.audit', 'off', true);
   foreach one in array found_ids loop
     begin
       answer := case p_verb
-        when 'retry' then retry(one, p_by)
-        when 'cancel' then cancel(one, 'cancelled with others', p_by)
-        when 'run_now' then run_now(one, p_by)
-        when 'delete' then delete_job(one)
+        when 'retry' then retry_one(one, p_by, false)
+        when 'cancel' then cancel_one(one, 'cancelled with others', p_by, false)
+        when 'run_now' then run_now_one(one, p_by, false)
+        when 'delete' then delete_one(one, false)
       end;
       if p_verb = 'retry' and p_queue is not null then
         perform move_job(one, p_queue);
@@ -60,7 +59,6 @@ begin
       refused := refused + 1;
     end;
   end loop;
-  perform set_config('tidemill.audit', '', true);
   if matched > 0 then
     perform audit(p_verb || ' many', 'jobs', p_filter, jsonb_strip_nulls(jsonb_build_object('done', done, 'refused', refused, 'queue', p_queue)), p_by);
   end if;
@@ -372,19 +370,14 @@ $$;
 COMMENT ON FUNCTION tidemill.archive(p_job tidemill.jobs) IS 'Moves a locked live job to the history of today, in the final state that the given row says.';
 
 CREATE FUNCTION tidemill.audit(p_act text, p_subject text, p_before jsonb, p_after jsonb, p_by text DEFAULT NULL::text) RETURNS void
-    LANGUAGE plpgsql
+    LANGUAGE sql
     SET search_path TO 'tidemill', 'pg_temp'
-    AS $_$
-begin
-  if coalesce(p_by, '') ~ '^(limit|unique key|workflow|schedule .*)$' or current_setting('tidemill.audit', true) = 'off' then
-    return;
-  end if;
+    AS $$
   insert into audit_log (who, act, subject, before, after)
-  values (coalesce(p_by, acting()), p_act, p_subject, p_before, p_after);
-end
-$_$;
+  values (coalesce(p_by, acting()), p_act, p_subject, p_before, p_after)
+$$;
 
-COMMENT ON FUNCTION tidemill.audit(p_act text, p_subject text, p_before jsonb, p_after jsonb, p_by text) IS 'Records an act of a person, unless it is part of one that is recorded as a whole.';
+COMMENT ON FUNCTION tidemill.audit(p_act text, p_subject text, p_before jsonb, p_after jsonb, p_by text) IS 'Records an act of a person.';
 
 CREATE FUNCTION tidemill.audit_change() RETURNS trigger
     LANGUAGE plpgsql
@@ -546,7 +539,16 @@ $$;
 COMMENT ON FUNCTION tidemill.breaches(p_rule tidemill.alert_rules, p_latency_seconds double precision) IS 'What is too much by a rule at this moment: what it is about, what was measured, and that in words.';
 
 CREATE FUNCTION tidemill.cancel(p_job uuid, p_reason text DEFAULT NULL::text, p_by text DEFAULT SESSION_USER) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select cancel_one(p_job, p_reason, p_by, true)
+$$;
+
+COMMENT ON FUNCTION tidemill.cancel(p_job uuid, p_reason text, p_by text) IS 'Cancels a job: at once if it does not run (cancelled), else by asking its worker (cancel_requested). Answers the state of one that is finished, null for one that does not exist.';
+
+CREATE FUNCTION tidemill.cancel_one(p_job uuid, p_reason text, p_by text, p_recorded boolean) RETURNS text
+    LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
@@ -562,7 +564,9 @@ begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
-  perform audit('cancel', 'job:' || p_job, jsonb_build_object('state', j.state), jsonb_strip_nulls(jsonb_build_object('reason', p_reason)), p_by);
+  if p_recorded then
+    perform audit('cancel', 'job:' || p_job, jsonb_build_object('state', j.state), jsonb_strip_nulls(jsonb_build_object('reason', p_reason)), p_by);
+  end if;
   if j.kind = 'tidemill.workflow' then
     return cancel_workflow(p_job, p_reason, p_by);
   end if;
@@ -578,7 +582,7 @@ begin
   j.state := 'cancelled';
   j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
   -- Its children, if it waits for them.
-  perform cancel(s.spawned_id, coalesce(p_reason, 'the job that spawned it is cancelled'), p_by)
+  perform cancel_one(s.spawned_id, coalesce(p_reason, 'the job that spawned it is cancelled'), p_by, p_recorded)
   from steps s
   where s.job_id = p_job
     and s.spawned_id is not null
@@ -590,7 +594,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.cancel(p_job uuid, p_reason text, p_by text) IS 'Cancels a job: at once if it does not run (cancelled), else by asking its worker (cancel_requested). Answers the state of one that is finished, null for one that does not exist.';
+COMMENT ON FUNCTION tidemill.cancel_one(p_job uuid, p_reason text, p_by text, p_recorded boolean) IS 'As cancel; whether it is recorded as an act says the caller.';
 
 CREATE FUNCTION tidemill.cancel_workflow(p_workflow uuid, p_reason text, p_by text) RETURNS text
     LANGUAGE plpgsql
@@ -599,7 +603,6 @@ CREATE FUNCTION tidemill.cancel_workflow(p_workflow uuid, p_reason text, p_by te
 declare
   j jobs;
   members uuid[];
-  quiet text;
 begin
   perform lock_workflows();
   j := lock_job(p_workflow);
@@ -623,10 +626,7 @@ begin
     return 'cancelled';
   end if;
   -- Recorded as one act, by whoever calls this.
-  quiet := current_setting('tidemill.audit', true);
-  perform set_config('tidemill.audit', 'off', true);
-  perform cancel(m.id, coalesce(p_reason, 'the workflow is cancelled'), p_by) from unnest(members) as m (id);
-  perform set_config('tidemill.audit', coalesce(quiet, ''), true);
+  perform cancel_one(m.id, coalesce(p_reason, 'the workflow is cancelled'), p_by, false) from unnest(members) as m (id);
   perform tell(format('e:%s:0', p_workflow));
   return 'cancel_requested';
 end
@@ -785,14 +785,13 @@ $$;
 
 COMMENT ON FUNCTION tidemill.create_workflow(p_spec jsonb) IS 'Enqueues a whole graph of jobs in your transaction: {name, on_failure: continue | cancel, jobs: [{name, kind, args, after: [name or {job, as}], run_if, …}]}, or group: [jobs], or chain: [jobs]; each may be nested instead of a kind, and a group may have then: job. Answers the id of the job that stands for it.';
 
-CREATE FUNCTION tidemill.crowded_out(p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb) RETURNS bigint[]
+CREATE FUNCTION tidemill.crowded_out(p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb, p_wait boolean, OUT crowded bigint[], OUT busy bigint[]) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   wish record;
   taken integer;
-  crowded bigint[];
 begin
   -- In order, so that no two transactions wait for each other's rooms.
   for wish in
@@ -810,14 +809,14 @@ begin
     group by q.name, q.max_queued
     order by q.name
   loop
-    taken := take_room(wish.name, wish.max_queued, cardinality(wish.ords));
-    crowded := crowded || wish.ords[taken + 1:];
+    taken := take_room(wish.name, wish.max_queued, cardinality(wish.ords), p_wait);
+    crowded := nullif(crowded || wish.ords[coalesce(taken, 0) + 1:], '{}');
+    busy := case when taken is null then busy || wish.ords else busy end;
   end loop;
-  return nullif(crowded, '{}');
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.crowded_out(p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb) IS 'Those jobs of one call of insert_jobs, by their places, for which their queues have no room.';
+COMMENT ON FUNCTION tidemill.crowded_out(p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb, p_wait boolean, OUT crowded bigint[], OUT busy bigint[]) IS 'Those jobs of one call of insert_jobs, by their places, for which their queues have no room, and which of them because somebody else has the room at this moment.';
 
 CREATE FUNCTION tidemill.dead_rows() RETURNS bigint
     LANGUAGE sql STABLE
@@ -832,7 +831,16 @@ $$;
 COMMENT ON FUNCTION tidemill.dead_rows() IS 'Dead rows of the hot tables, as the statistics have it.';
 
 CREATE FUNCTION tidemill.delete_job(p_job uuid) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select delete_one(p_job, true)
+$$;
+
+COMMENT ON FUNCTION tidemill.delete_job(p_job uuid) IS 'Removes a job that does not run, with all its history. Answers deleted, running, or null if there is no such job.';
+
+CREATE FUNCTION tidemill.delete_one(p_job uuid, p_recorded boolean) RETURNS text
+    LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
@@ -843,7 +851,9 @@ begin
   elsif j.state = 'running' or j.finished_at is null and j.kind = 'tidemill.workflow' then
     return 'running';
   end if;
-  perform audit('delete', 'job:' || p_job, jsonb_build_object('kind', j.kind, 'queue', j.queue, 'state', j.state, 'created_at', j.created_at), null);
+  if p_recorded then
+    perform audit('delete', 'job:' || p_job, jsonb_build_object('kind', j.kind, 'queue', j.queue, 'state', j.state, 'created_at', j.created_at), null);
+  end if;
   delete from jobs where id = p_job;
   delete from task_ids where job_id = p_job;
   delete from events where job_id = p_job;
@@ -854,7 +864,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.delete_job(p_job uuid) IS 'Removes a job that does not run, with all its history. Answers deleted, running, or null if there is no such job.';
+COMMENT ON FUNCTION tidemill.delete_one(p_job uuid, p_recorded boolean) IS 'As delete_job; whether it is recorded as an act says the caller.';
 
 CREATE FUNCTION tidemill.delete_schedule(p_name text) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
@@ -1042,25 +1052,23 @@ $$;
 
 COMMENT ON FUNCTION tidemill.drop_alert(p_name text) IS 'Removes an alert rule and resolves what it fired; false if there is none of that name.';
 
-CREATE FUNCTION tidemill.drop_limit(p_name text) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION tidemill.drop_artifact(p_path text) RETURNS void
+    LANGUAGE sql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
-begin
-  delete from limits where name = p_name;
-  if not found then
-    return false;
-  end if;
-  delete from limit_buckets where key = p_name or split_part(key, ':', 1) = p_name;
-  perform limits_changed(p_name);
-  return true;
-end
+  with gone as (
+    delete from artifacts where path = p_path and doomed_at is not null returning path, job_id
+  )
+  delete from artifact_referrers r
+  using gone g
+  where r.owner_id = g.job_id
+    and not exists (select from artifacts a where a.job_id = g.job_id and a.path <> g.path)
 $$;
 
-COMMENT ON FUNCTION tidemill.drop_limit(p_name text) IS 'Removes a limit; false if there is none of that name. Its jobs go on without.';
+COMMENT ON FUNCTION tidemill.drop_artifact(p_path text) IS 'Forgets a doomed file, after it was removed from the storage.';
 
-CREATE FUNCTION tidemill.drop_partition(p_retention interval) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION tidemill.drop_day(p_retention interval) RETURNS text
+    LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     SET lock_timeout TO '500ms'
     AS $_$
@@ -1095,6 +1103,39 @@ begin
   return null;
 end
 $_$;
+
+COMMENT ON FUNCTION tidemill.drop_day(p_retention interval) IS 'As drop_partition, by whoever keeps house; not recorded as an act.';
+
+CREATE FUNCTION tidemill.drop_limit(p_name text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  delete from limits where name = p_name;
+  if not found then
+    return false;
+  end if;
+  delete from limit_buckets where key = p_name or split_part(key, ':', 1) = p_name;
+  perform limits_changed(p_name);
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.drop_limit(p_name text) IS 'Removes a limit; false if there is none of that name. Its jobs go on without.';
+
+CREATE FUNCTION tidemill.drop_partition(p_retention interval) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  dropped text := drop_day(p_retention);
+begin
+  if dropped is not null then
+    perform audit('drop', 'partition:' || dropped, null, jsonb_build_object('retention', p_retention));
+  end if;
+  return dropped;
+end
+$$;
 
 COMMENT ON FUNCTION tidemill.drop_partition(p_retention interval) IS 'Drops the oldest day of history that the retention has passed and nobody reads; answers its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
 
@@ -1133,6 +1174,7 @@ begin
   else
     p_job.state := 'completed';
     p_job.result := workflow_result(p_job.id);
+    perform note_references(p_job.id, p_job.result);
   end if;
   perform archive(p_job);
 end
@@ -1844,7 +1886,7 @@ $_$;
 COMMENT ON FUNCTION tidemill.fingerprint(p_kind text, p_error jsonb) IS 'Hash of the cause of a failure: its kind, class, message without what differs from case to case, and first line of its backtrace.';
 
 CREATE FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text DEFAULT NULL::text) RETURNS text
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
@@ -1971,10 +2013,12 @@ CREATE FUNCTION tidemill.fork(p_job uuid, p_from_step text DEFAULT NULL::text, p
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
-  j jobs := lock_job(p_job);
+  j jobs;
   cut timestamptz;
   forked uuid;
 begin
+  perform lock_before_enqueue('{}');
+  j := lock_job(p_job);
   if j.id is null then
     return null;
   end if;
@@ -1994,6 +2038,7 @@ begin
     -- Where the kind wants its jobs unique this one is all the same.
     unique_by => (
       select jsonb_build_object('key', 'fork:' || gen_random_uuid()) from kinds k where k.name = j.kind and k.defaults ? 'unique'));
+  perform note_references(forked, j.args);
   perform audit('fork', 'job:' || p_job, null, jsonb_strip_nulls(jsonb_build_object('job_id', forked, 'from_step', p_from_step)), p_by);
   insert into steps (job_id, name, attempt, output, created_at, updated_at)
   select forked, name, attempt, output, created_at, updated_at
@@ -2089,7 +2134,7 @@ begin
   elsif status = 'retrying' then
     perform from jobs_live where id = j.id and state <> 'running' for update skip locked;
     if found then
-      perform cancel(j.id, format('superseded by %s', p_new), 'unique key');
+      perform cancel_one(j.id, format('superseded by %s', p_new), 'unique key', false);
     end if;
   end if;
   return null;
@@ -2217,7 +2262,8 @@ begin
     from unnest(p_ids, p_options) with ordinality as i (id, options, ord)
     join waits w on w.job_id = i.id
     order by i.ord);
-  perform link_jobs(array_agg(i.id), array_agg(i.options -> 'after'), array_agg(w.run_if))
+  perform link_jobs(
+    array_agg(i.id), array_agg(i.options -> 'after'), array_agg(w.run_if), array_agg(w.run_at), array_agg(w.delay))
   from unnest(p_ids, p_options) as i (id, options)
   join waits w on w.job_id = i.id
   where i.options ? 'after'
@@ -2262,18 +2308,25 @@ $$;
 
 COMMENT ON FUNCTION tidemill.horizon_holders() IS 'Who keeps vacuum from removing dead rows: open transactions, slots, prepared transactions, standbys.';
 
-CREATE FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[] DEFAULT NULL::jsonb[]) RETURNS TABLE(ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamp with time zone, created_at timestamp with time zone, state tidemill.job_state, concurrency_keys text[], fair_key text, expires_at timestamp with time zone)
-    LANGUAGE plpgsql
+CREATE FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[] DEFAULT NULL::jsonb[], p_wait boolean DEFAULT true) RETURNS TABLE(ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamp with time zone, created_at timestamp with time zone, state tidemill.job_state, concurrency_keys text[], fair_key text, expires_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
-    AS $$
+    AS $_$
 #variable_conflict use_column
 declare
   verdicts jsonb;
   -- For what queues with a bound have no room.
   crowded bigint[];
+  -- Those of them of whose room nothing is known.
+  busy bigint[];
   -- What a full limit does not let in.
-  doomed uuid[];
+  doomed uuid[] := '{}';
+  -- Nothing to do, and nothing to pay, unless some limit cancels.
+  limits_cancel boolean := exists (select from limits where on_full <> 'queue');
 begin
+  if limits_cancel then
+    perform lock_before_room(p_kinds, p_args, p_options);
+  end if;
   -- Only who asks for it pays for it.
   if exists (select from unnest(p_options) as o (options) where o.options ? 'unique')
     or exists (select from kinds k where k.defaults ? 'unique' and k.name = any(p_kinds))
@@ -2286,9 +2339,12 @@ begin
       p_ids);
   end if;
   if exists (select from queues q where q.max_queued is not null) then
-    crowded := crowded_out(p_kinds, p_queues, p_execution_ids, verdicts);
+    select c.crowded, c.busy into crowded, busy
+    from crowded_out(p_kinds, p_queues, p_execution_ids, verdicts, p_wait) c;
   end if;
-  if verdicts is null and crowded is null then
+  if not limits_cancel then
+    null;
+  elsif verdicts is null and crowded is null then
     doomed := make_room(p_ids, p_kinds, p_args, p_options);
   else
     -- A job that will not be needs no room.
@@ -2372,6 +2428,7 @@ begin
         when p_strict and i.unknown_kind and o.container is not true then 'unknown_kind'
         when o.waits_in_vain then 'unknown_parent'
         when q.draining_at is not null then 'queue_draining'
+        when i.ord = any(busy) then 'queue_busy'
         when i.ord = any(crowded) then 'queue_full'
         else i.verdict
       end as refusal
@@ -2436,21 +2493,28 @@ begin
   from judged j
   left join inserted n on n.id = j.id
   order by j.ord;
-  -- Only who waits for others pays for it.
-  if exists (select from unnest(p_options) as o (options) where o.options ? 'after' or o.options ? 'container') then
-    perform hold_new(p_ids, p_run_ats, p_delay_seconds, p_options);
+  -- Only who waits for others pays for it, or whose args lie in the storage, perhaps under another id.
+  if exists (select from unnest(p_options) as o (options) where o.options ?| '{after,container,sealed}') then
+    if exists (select from unnest(p_options) as o (options) where o.options ?| '{after,container}') then
+      perform hold_new(p_ids, p_run_ats, p_delay_seconds, p_options);
+    end if;
+    perform note_references(i.id, i.options -> 'sealed')
+    from unnest(p_ids, p_options) as i (id, options)
+    where i.options -> 'sealed' ? '$stored'
+      and i.options #>> '{sealed,$stored,job}' <> i.id::text
+      and exists (select from jobs_live j where j.id = i.id);
   end if;
   -- What replaces fields of jobs that came in the same call.
   perform replace_fields(v.holder, v.fields)
   from jsonb_to_recordset(verdicts) as v (ord bigint, holder uuid, fields jsonb)
   where v.fields is not null
   order by v.ord;
-  perform cancel(d.id, 'a limit is full and cancels the newest', 'limit')
+  perform cancel_one(d.id, 'a limit is full and cancels the newest', 'limit', false)
   from unnest(doomed) as d (id);
 end
-$$;
+$_$;
 
-COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[]) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row.';
+COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[], p_wait boolean) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row. Without p_wait a job is refused (queue_busy) if an open transaction of somebody else holds the room of its queue.';
 
 CREATE FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) RETURNS bigint
     LANGUAGE sql STABLE
@@ -2498,7 +2562,9 @@ begin
   else
     begin
       if p_schedule.overlap = 'cancel' then
-        perform cancel(u.id, format('schedule %s is due again', p_schedule.name), 'schedule ' || p_schedule.name)
+        -- Before any job, as everybody does who tells others of jobs.
+        perform lock_workflows_of(open);
+        perform cancel_one(u.id, format('schedule %s is due again', p_schedule.name), 'schedule ' || p_schedule.name, false)
         from unnest(open) as u (id);
       end if;
       made := enqueue_scheduled(p_schedule, jsonb_build_object('slot', p_slot), p_slot + p_schedule.jitter * share);
@@ -2536,7 +2602,7 @@ begin
   insert into artifacts as a (path, job_id, name, content_type, bytes)
   values (p_path, p_job, p_name, p_content_type, p_bytes)
   on conflict (path) do update
-  set content_type = excluded.content_type, bytes = excluded.bytes, created_at = clock_timestamp();
+  set content_type = excluded.content_type, bytes = excluded.bytes, created_at = clock_timestamp(), doomed_at = null;
   return true;
 end
 $$;
@@ -2569,29 +2635,37 @@ CREATE FUNCTION tidemill.left_artifacts(p_limit integer) RETURNS SETOF text
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
-  a record;
+  a artifacts;
+  needed boolean;
 begin
   for a in
-    select path, job_id, name, created_at
+    select *
     from artifacts
     where checked_at < now() - interval '1 hour'
     order by checked_at
     limit p_limit
+    -- Who just refers to it holds it, and is seen the next time.
     for update skip locked
   loop
-    -- Args and results may be those of others by now: of a fork, of who got them passed or took them over.
-    if exists (select from jobs j where j.id = a.job_id)
-      or a.name in ('args.json', 'result.json') and a.created_at > now() - interval '31 days'
-    then
-      update artifacts set checked_at = clock_timestamp() where path = a.path;
-    else
+    delete from artifact_referrers r
+    where r.owner_id = a.job_id
+      and not exists (select from jobs j where j.id = r.job_id);
+    needed := a.doomed_at is null and (
+      exists (select from jobs j where j.id = a.job_id)
+      or a.name in ('args.json', 'result.json') and exists (select from artifact_referrers r where r.owner_id = a.job_id)
+      -- Its job may be on its way still, in an open transaction or waiting for room.
+      or a.name = 'args.json' and a.created_at > now() - interval '31 days');
+    update artifacts
+    set checked_at = clock_timestamp(), doomed_at = case when not needed then coalesce(doomed_at, clock_timestamp()) end
+    where path = a.path;
+    if not needed then
       return next a.path;
     end if;
   end loop;
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.left_artifacts(p_limit integer) IS 'Files whose job is gone (args and results only after 31 days, for other jobs may refer to them), among those that were not looked at for an hour; the others are marked as looked at.';
+COMMENT ON FUNCTION tidemill.left_artifacts(p_limit integer) IS 'Files that nobody needs any more, among those that were not looked at for an hour: their job is gone, and of args and results all jobs that refer to them as well. They are doomed from then on, and come again until drop_artifact; the others are marked as looked at.';
 
 CREATE FUNCTION tidemill.let_go(p_job uuid) RETURNS void
     LANGUAGE plpgsql
@@ -2685,6 +2759,20 @@ $_$;
 
 COMMENT ON FUNCTION tidemill.limits_changed(p_name text) IS 'After a limit was set or dropped: claims begin or end to count, and workers look again.';
 
+CREATE FUNCTION tidemill.limits_that_cancel(p_kinds text[], p_args jsonb[], p_options jsonb[]) RETURNS TABLE(ord bigint, key text, rule tidemill.limits)
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select i.ord, k.key, l.rule
+  from unnest(p_kinds, p_args, p_options) with ordinality as i (kind, args, options, ord)
+  left join kinds d on d.name = i.kind
+  cross join unnest(fill_keys(coalesce(i.options -> 'concurrency_keys', d.defaults -> 'concurrency_keys'), i.args)) as k (key)
+  cross join lateral (select limit_of(k.key) as rule) l
+  where (l.rule).on_full <> 'queue'
+$$;
+
+COMMENT ON FUNCTION tidemill.limits_that_cancel(p_kinds text[], p_args jsonb[], p_options jsonb[]) IS 'The limits of new jobs that cancel when they are full, by the jobs'' places and keys.';
+
 CREATE FUNCTION tidemill.line_up(p_queue text, p_priority smallint, p_group uuid, p_keys text[], p_due timestamp with time zone) RETURNS void
     LANGUAGE sql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -2697,7 +2785,7 @@ $$;
 
 COMMENT ON FUNCTION tidemill.line_up(p_queue text, p_priority smallint, p_group uuid, p_keys text[], p_due timestamp with time zone) IS 'Notes that a group has a job that waits, from a time on.';
 
-CREATE FUNCTION tidemill.link_jobs(p_jobs uuid[], p_afters jsonb[], p_run_ifs text[]) RETURNS void
+CREATE FUNCTION tidemill.link_jobs(p_jobs uuid[], p_afters jsonb[], p_run_ifs text[], p_run_ats timestamp with time zone[] DEFAULT NULL::timestamp with time zone[], p_delays interval[] DEFAULT NULL::interval[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
@@ -2727,11 +2815,11 @@ begin
     raise exception 'there is no job % to wait for', unknown
       using errcode = '22TM1', hint = 'a job can only wait for jobs that are kept';
   end if;
-  insert into dependencies (job_id, parent_id, ord, member, name, pass_as, run_if, outcome, resolved_at)
+  insert into dependencies (job_id, parent_id, ord, member, name, pass_as, run_if, run_at, delay, outcome, resolved_at)
   select
-    i.job_id, p.id, p.ord, p.member, p.name, p.pass_as, i.run_if,
+    i.job_id, p.id, p.ord, p.member, p.name, p.pass_as, i.run_if, i.run_at, i.delay,
     outcome_of(j), case when j.finished_at is not null then clock_timestamp() end
-  from unnest(p_jobs, p_afters, p_run_ifs) as i (job_id, after, run_if)
+  from unnest(p_jobs, p_afters, p_run_ifs, p_run_ats, p_delays) as i (job_id, after, run_if, run_at, delay)
   cross join parents_of(i.after) p
   join jobs j on j.id = p.id
   order by i.job_id, p.id
@@ -2739,7 +2827,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.link_jobs(p_jobs uuid[], p_afters jsonb[], p_run_ifs text[]) IS 'Makes jobs wait for others, see parents_of. A parent that has ended counts at once. Raises an error if there is no such parent.';
+COMMENT ON FUNCTION tidemill.link_jobs(p_jobs uuid[], p_afters jsonb[], p_run_ifs text[], p_run_ats timestamp with time zone[], p_delays interval[]) IS 'Makes jobs wait for others, see parents_of. A parent that has ended counts at once. Raises an error if there is no such parent.';
 
 CREATE FUNCTION tidemill.live_workers(p_kind text, p_queue text) RETURNS TABLE(id text, state text, serves_queue boolean, slots integer)
     LANGUAGE sql STABLE
@@ -2758,6 +2846,34 @@ CREATE FUNCTION tidemill.live_workers(p_kind text, p_queue text) RETURNS TABLE(i
 $$;
 
 COMMENT ON FUNCTION tidemill.live_workers(p_kind text, p_queue text) IS 'The workers with a heartbeat that serve a kind, and how many slots each has for a queue.';
+
+CREATE FUNCTION tidemill.lock_before_enqueue(p_wish jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $_$
+begin
+  if exists (select from limits where on_full = 'cancel_oldest')
+    or p_wish @? '$.**.unique.states'
+    or exists (select from kinds k where k.defaults -> 'unique' ? 'states')
+  then
+    perform lock_workflows();
+  end if;
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.lock_before_enqueue(p_wish jsonb) IS 'As lock_before_room, for whoever locks a job and enqueues another one: before that, and for anything that the new one could cancel.';
+
+CREATE FUNCTION tidemill.lock_before_room(p_kinds text[], p_args jsonb[], p_options jsonb[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select lock_workflows_of(array(
+    select u.id
+    from (select distinct key from limits_that_cancel(p_kinds, p_args, p_options) where (rule).on_full = 'cancel_oldest') k
+    cross join lateral unfinished_of(k.key) u))
+$$;
+
+COMMENT ON FUNCTION tidemill.lock_before_room(p_kinds text[], p_args jsonb[], p_options jsonb[]) IS 'Before anything else is locked: keeps those off who tell jobs of others, if make_room may cancel one of whom others know.';
 
 CREATE FUNCTION tidemill.lock_job(p_job uuid) RETURNS tidemill.jobs
     LANGUAGE plpgsql
@@ -2789,6 +2905,28 @@ $$;
 
 COMMENT ON FUNCTION tidemill.lock_workflows() IS 'Until the end of the transaction nobody else tells jobs of ends, or cancels or retries what others wait for.';
 
+CREATE FUNCTION tidemill.lock_workflows_of(p_jobs uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  if p_jobs <> '{}'
+    and (
+      exists (
+        select
+        from jobs_live j
+        where j.id = any(p_jobs)
+          and (j.awaited or j.workflow_id is not null or j.kind = 'tidemill.workflow'))
+      or exists (select from waits where job_id = any(p_jobs))
+      or exists (select from steps where job_id = any(p_jobs) and spawned_id is not null))
+  then
+    perform lock_workflows();
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.lock_workflows_of(p_jobs uuid[]) IS 'As lock_workflows, if others know of one of these jobs: they wait for it, or it for them. Before any job, for whoever cancels several, or one with other locks held.';
+
 CREATE FUNCTION tidemill.log_tail(p_job uuid, p_attempt integer) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'tidemill', 'pg_temp'
@@ -2818,26 +2956,12 @@ declare
   admitted jsonb := '{}';
   doomed uuid[] := '{}';
 begin
-  -- Nothing to do, and nothing to pay, unless some limit cancels.
-  if not exists (select 1 from limits where on_full <> 'queue') then
-    return doomed;
-  end if;
   perform pg_advisory_xact_lock(hashtext('tidemill key ' || current_schema()), hashtext(k.key))
-  from (
-    select distinct k.key
-    from unnest(p_kinds, p_args, p_options) as i (kind, args, options)
-    left join kinds d on d.name = i.kind
-    cross join unnest(fill_keys(coalesce(i.options -> 'concurrency_keys', d.defaults -> 'concurrency_keys'), i.args)) as k (key)
-    where (limit_of(k.key)).on_full <> 'queue'
-    order by k.key
-  ) k;
+  from (select distinct key from limits_that_cancel(p_kinds, p_args, p_options) order by key) k;
   for wish in
-    select i.id, k.key, limit_of(k.key) as rule
-    from unnest(p_ids, p_kinds, p_args, p_options) with ordinality as i (id, kind, args, options, ord)
-    left join kinds d on d.name = i.kind
-    cross join unnest(fill_keys(coalesce(i.options -> 'concurrency_keys', d.defaults -> 'concurrency_keys'), i.args)) as k (key)
-    where (limit_of(k.key)).on_full <> 'queue'
-    order by i.ord, k.key
+    select p_ids[l.ord] as id, l.key, l.rule
+    from limits_that_cancel(p_kinds, p_args, p_options) l
+    order by l.ord, l.key
   loop
     continue when wish.id = any(doomed);
     while (select count(*) from unfinished_of(wish.key)) + jsonb_array_length(coalesce(admitted -> wish.key, '[]'))
@@ -2849,7 +2973,8 @@ begin
       end if;
       select u.id into victim from unfinished_of(wish.key) u order by u.created_at, u.id limit 1;
       if found then
-        perform cancel(victim, format('superseded by job %s: the limit %s cancels the oldest', wish.id, (wish.rule).name), 'limit');
+        perform cancel_one(
+          victim, format('superseded by job %s: the limit %s cancels the oldest', wish.id, (wish.rule).name), 'limit', false);
       else
         -- The oldest one came with the same call.
         doomed := doomed || (admitted -> wish.key ->> 0)::uuid;
@@ -3128,6 +3253,37 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.note_progress(p_told uuid[]) IS 'Counts members that ended for their workflows: each element of the array is the workflow of one.';
+
+CREATE FUNCTION tidemill.note_references(p_job uuid, p_value jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $_$
+declare
+  owners uuid[];
+begin
+  -- Until the commit nobody dooms them; from then on the row says that they are needed.
+  select array_agg(a.job_id) into owners
+  from (
+    select a.job_id
+    from artifacts a
+    where a.job_id = any(array(
+        select case when r.reference ->> 'job' ~ '^[0-9a-f-]{36}$' then (r.reference ->> 'job')::uuid end
+        from jsonb_path_query(p_value, 'strict $.** ? (exists (@."$stored"))."$stored"') as r (reference)))
+      and a.job_id <> p_job
+      and a.name in ('args.json', 'result.json')
+      and a.doomed_at is null
+    order by a.path
+    for key share
+  ) a;
+  insert into artifact_referrers (owner_id, job_id)
+  select distinct o.id, p_job
+  from unnest(owners) as o (id)
+  order by o.id
+  on conflict do nothing;
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.note_references(p_job uuid, p_value jsonb) IS 'Notes that a job refers to what others keep in the storage, so that it stays as long as the job. For whoever gives it args or a result that may be those of others, in the same transaction.';
 
 CREATE FUNCTION tidemill.note_session(p_job uuid, p_lease uuid, p_session text, p_base_url text, p_status text, p_pages integer, p_bugs integer, p_error text, p_ttl interval) RETURNS boolean
     LANGUAGE plpgsql
@@ -3702,7 +3858,6 @@ begin
   -- Before any job, as everybody does who tells others of jobs.
   perform lock_workflows();
   -- Recorded as one act.
-  perform set_config('tidemill.audit', 'off', true);
   with victims as materialized (
     select id
     from jobs_live
@@ -3713,9 +3868,8 @@ begin
     limit p_limit
     for update skip locked
   )
-  select count(cancel(id, 'queue purged', p_by)) into purged
+  select count(cancel_one(id, 'queue purged', p_by, false)) into purged
   from victims;
-  perform set_config('tidemill.audit', '', true);
   if purged > 0 then
     perform audit('purge', 'queue:' || p_queue, null, jsonb_build_object('cancelled', purged), p_by);
   end if;
@@ -3831,7 +3985,7 @@ $$;
 COMMENT ON FUNCTION tidemill.redact_within(p_value jsonb, p_hidden text[]) IS 'What redact does, for these keys.';
 
 CREATE FUNCTION tidemill.release_slot(p_name text) RETURNS text
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
@@ -3861,7 +4015,6 @@ CREATE FUNCTION tidemill.reopen(p_job uuid) RETURNS void
 declare
   child record;
   j jobs;
-  edge record;
 begin
   delete from endings where job_id = p_job;
   for child in
@@ -3879,18 +4032,7 @@ begin
       or j.finished_at is null
       or j.state = 'completed'
       or (j.kind = 'tidemill.workflow' or j.error ->> 'type' in ('dependency_failed', 'skipped')) is not true;
-    select run_if into edge from dependencies where job_id = j.id order by member desc limit 1;
-    delete from jobs where id = j.id and finished_at = j.finished_at;
-    j.state := 'waiting';
-    j.run_at := 'infinity';
-    j.due_at := case when j.group_id is not null then 'infinity'::timestamptz end;
-    j.finished_at := null;
-    j.retain_until := null;
-    j.cancel_requested_at := null;
-    j.error := null;
-    insert into jobs_live select (j).*;
-    insert into waits (job_id, run_if) values (j.id, edge.run_if) on conflict do nothing;
-    perform tell(format('e:%s:%s', j.id, append_event(j.id, j.attempt, 'retry', jsonb_build_object('by', 'tidemill', 'parent_id', p_job))));
+    perform wait_again(j, jsonb_build_object('by', 'tidemill', 'parent_id', p_job));
     perform reopen(j.id);
   end loop;
 end
@@ -3901,7 +4043,7 @@ COMMENT ON FUNCTION tidemill.reopen(p_job uuid) IS 'After a job that had not com
 CREATE FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text DEFAULT SESSION_USER) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
-    AS $$
+    AS $_$
 declare
   j jobs;
 begin
@@ -3919,6 +4061,9 @@ begin
   if j.id is null then
     return false;
   end if;
+  if p_fields -> 'args' ? '$stored' then
+    perform note_references(j.id, j.args);
+  end if;
   if j.group_id is not null then
     perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
@@ -3927,7 +4072,7 @@ begin
   perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
   return true;
 end
-$$;
+$_$;
 
 COMMENT ON FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text) IS 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; false if it runs, is finished or is being taken.';
 
@@ -4018,6 +4163,7 @@ declare
   j jobs;
   w waits;
   verdict text;
+  passed jsonb;
   bad record;
 begin
   select * into j from jobs_live where id = p_job and state = 'waiting' for update;
@@ -4031,8 +4177,10 @@ begin
   elsif j.kind = 'tidemill.workflow' and verdict = 'run' then
     perform end_workflow(j);
   elsif verdict = 'run' then
-    if j.attempt = 0 then
-      update jobs_live set args = args || passed_args(p_job) where id = p_job;
+    passed := case when j.attempt = 0 then passed_args(p_job) else '{}' end;
+    if passed <> '{}' then
+      update jobs_live set args = args || passed where id = p_job;
+      perform note_references(p_job, passed);
     end if;
     perform let_go(p_job);
     return;
@@ -4095,7 +4243,25 @@ $$;
 COMMENT ON FUNCTION tidemill.resume_schedule(p_name text) IS 'Ends a pause; slots that passed during it do not fire. Answers whether there is such a schedule.';
 
 CREATE FUNCTION tidemill.retry(p_job uuid, p_by text DEFAULT SESSION_USER) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select retry_one(p_job, p_by, true)
+$$;
+
+COMMENT ON FUNCTION tidemill.retry(p_job uuid, p_by text) IS 'Makes a finished job live again with at least one more attempt; a live one that is not due runs now. Answers its state, null if there is no such job.';
+
+CREATE FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer DEFAULT 500, dry_run boolean DEFAULT false, to_queue text DEFAULT NULL::text) RETURNS TABLE(matched integer, done integer, refused integer, sample uuid[])
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select * from act_on_jobs('retry', filter, max_jobs, dry_run, to_queue)
+$$;
+
+COMMENT ON FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer, dry_run boolean, to_queue text) IS 'Redrives failed jobs: select * from retry_jobs(''{"kind": "send-mail"}'', dry_run => true). Repeat until nothing matches.';
+
+CREATE FUNCTION tidemill.retry_one(p_job uuid, p_by text, p_recorded boolean) RETURNS text
+    LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
@@ -4111,12 +4277,16 @@ begin
   if j.id is null then
     return null;
   elsif j.kind = 'tidemill.workflow' then
-    perform audit('retry', 'job:' || p_job, jsonb_build_object('state', j.state), null, p_by);
+    if p_recorded then
+      perform audit('retry', 'job:' || p_job, jsonb_build_object('state', j.state), null, p_by);
+    end if;
     return retry_workflow(p_job, p_by);
   elsif j.finished_at is null then
-    return run_now(p_job, p_by);
+    return run_now_one(p_job, p_by, p_recorded);
   end if;
-  perform audit('retry', 'job:' || p_job, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'error', j.error ->> 'message')), null, p_by);
+  if p_recorded then
+    perform audit('retry', 'job:' || p_job, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'error', j.error ->> 'message')), null, p_by);
+  end if;
   delete from jobs where id = p_job and finished_at = j.finished_at;
   j.state := 'available';
   j.run_at := clock_timestamp();
@@ -4142,40 +4312,44 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.retry(p_job uuid, p_by text) IS 'Makes a finished job live again with at least one more attempt; a live one that is not due runs now. Answers its state, null if there is no such job.';
-
-CREATE FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer DEFAULT 500, dry_run boolean DEFAULT false, to_queue text DEFAULT NULL::text) RETURNS TABLE(matched integer, done integer, refused integer, sample uuid[])
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'tidemill', 'pg_temp'
-    AS $$
-  select * from act_on_jobs('retry', filter, max_jobs, dry_run, to_queue)
-$$;
-
-COMMENT ON FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer, dry_run boolean, to_queue text) IS 'Redrives failed jobs: select * from retry_jobs(''{"kind": "send-mail"}'', dry_run => true). Repeat until nothing matches.';
+COMMENT ON FUNCTION tidemill.retry_one(p_job uuid, p_by text, p_recorded boolean) IS 'As retry; whether it is recorded as an act says the caller.';
 
 CREATE FUNCTION tidemill.retry_workflow(p_workflow uuid, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
-  quiet text := current_setting('tidemill.audit', true);
+  m record;
+  j jobs;
+  held uuid[] := '{}';
 begin
   perform lock_workflows();
   -- Recorded as one act, by whoever calls this.
-  perform set_config('tidemill.audit', 'off', true);
-  perform retry(m.id, p_by)
-  from (
-    select j.id
+  for m in
+    select f.id, f.state = 'cancelled' and f.attempt = 0 and f.kind <> 'tidemill.workflow'
+      and exists (select from dependencies p where p.job_id = f.id) as never_ran
     from dependencies d
-    join jobs j on j.id = d.parent_id
+    join jobs f on f.id = d.parent_id
     where d.job_id = p_workflow
       and d.member
-      and j.state in ('failed', 'cancelled')
+      and f.state in ('failed', 'cancelled')
       -- What was cancelled because of others follows them.
-      and (j.error ->> 'type' in ('dependency_failed', 'skipped')) is not true
+      and (f.error ->> 'type' in ('dependency_failed', 'skipped')) is not true
     order by d.ord
-  ) m;
-  perform set_config('tidemill.audit', coalesce(quiet, ''), true);
+  loop
+    if not m.never_ran then
+      perform retry_one(m.id, p_by, false);
+      continue;
+    end if;
+    -- What was cancelled before it ran waits for the others as at first.
+    j := lock_job(m.id);
+    continue when j.finished_at is null;
+    perform wait_again(j, jsonb_build_object('by', p_by));
+    perform reopen(j.id);
+    held := held || j.id;
+  end loop;
+  -- What they wait for may be over, and stays so.
+  perform resolve_one(h.id) from unnest(held) as h (id);
   return (select state::text from jobs where id = p_workflow);
 end
 $$;
@@ -4183,7 +4357,16 @@ $$;
 COMMENT ON FUNCTION tidemill.retry_workflow(p_workflow uuid, p_by text) IS 'Runs again what failed or was cancelled of a workflow and of all that is nested in it, and what waited for that; what completed stays. Answers its state.';
 
 CREATE FUNCTION tidemill.run_now(p_job uuid, p_by text DEFAULT SESSION_USER) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select run_now_one(p_job, p_by, true)
+$$;
+
+COMMENT ON FUNCTION tidemill.run_now(p_job uuid, p_by text) IS 'Makes a scheduled or retrying job due at once. Answers its state, null if there is no such job.';
+
+CREATE FUNCTION tidemill.run_now_one(p_job uuid, p_by text, p_recorded boolean) RETURNS text
+    LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
@@ -4196,7 +4379,9 @@ begin
   if (j.state = 'available' or j.group_id is not null and j.state = 'waiting')
     and coalesce(j.due_at, j.run_at) > clock_timestamp() and coalesce(j.due_at, j.run_at) < 'infinity' then
     perform queue_again(j, clock_timestamp());
-    perform audit('run_now', 'job:' || p_job, jsonb_build_object('run_at', coalesce(j.due_at, j.run_at)), null, p_by);
+    if p_recorded then
+      perform audit('run_now', 'job:' || p_job, jsonb_build_object('run_at', coalesce(j.due_at, j.run_at)), null, p_by);
+    end if;
     perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry',
       jsonb_build_object('by', p_by, 'was_due_at', coalesce(j.due_at, j.run_at)))));
     perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
@@ -4205,7 +4390,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.run_now(p_job uuid, p_by text) IS 'Makes a scheduled or retrying job due at once. Answers its state, null if there is no such job.';
+COMMENT ON FUNCTION tidemill.run_now_one(p_job uuid, p_by text, p_recorded boolean) IS 'As run_now; whether it is recorded as an act says the caller.';
 
 CREATE FUNCTION tidemill.run_schedule(p_name text, p_by text DEFAULT SESSION_USER) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4221,6 +4406,7 @@ begin
   end if;
   made := enqueue_scheduled(s, jsonb_build_object('by', p_by), clock_timestamp());
   update schedules set unfinished = unfinished_jobs(s) || made where name = p_name;
+  perform audit('run', 'schedule:' || p_name, null, jsonb_build_object('job_id', made), p_by);
   return made;
 end
 $$;
@@ -4383,6 +4569,11 @@ CREATE FUNCTION tidemill.set_max_queued(p_queue text, p_most integer) RETURNS vo
   on conflict (name) do update
   set max_queued = excluded.max_queued, updated_at = now()
   where queues.max_queued is distinct from excluded.max_queued;
+  -- Here, so that nobody waits for whoever enqueues first.
+  insert into queue_room (queue)
+  select p_queue
+  where p_most is not null
+  on conflict do nothing;
   -- Counted anew by whoever comes next; the row stays, for others may wait for it.
   update queue_room set counted_at = '-infinity', count_took = '0', room = 0 where queue = p_queue;
 $$;
@@ -4626,6 +4817,7 @@ declare
   j jobs;
   child uuid;
 begin
+  perform lock_before_enqueue(p_wish);
   -- The fence: whoever lost the lease changes nothing.
   select * into j from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
   if not found then
@@ -4693,7 +4885,7 @@ CREATE FUNCTION tidemill.stop_workflow(p_workflow uuid) RETURNS void
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 begin
-  perform cancel(l.id, 'another job of the workflow failed', 'workflow')
+  perform cancel_one(l.id, 'another job of the workflow failed', 'workflow', false)
   from (
     select l.id
     from dependencies d
@@ -4816,7 +5008,7 @@ $$;
 
 COMMENT ON FUNCTION tidemill.take_notices(p_limit integer) IS 'Takes notices that are due, to send them now: each is whoever takes it for 30 s, and then comes again unless notice_sent says that it was told. After 20 tries it is given up.';
 
-CREATE FUNCTION tidemill.take_room(p_queue text, p_most integer, p_wished integer) RETURNS integer
+CREATE FUNCTION tidemill.take_room(p_queue text, p_most integer, p_wished integer, p_wait boolean) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
@@ -4825,9 +5017,19 @@ declare
   began timestamptz;
   taken integer;
 begin
-  insert into queue_room (queue) values (p_queue) on conflict do nothing;
+  -- Its row comes with its bound, unless that was set by hand.
+  if not exists (select from queue_room where queue = p_queue) then
+    insert into queue_room (queue) values (p_queue) on conflict do nothing;
+  end if;
   -- Held until the commit: what others took and have not committed yet is waited for, so that no count misses it.
-  select * into r from queue_room where queue = p_queue for update;
+  if p_wait then
+    select * into r from queue_room where queue = p_queue for update;
+  else
+    select * into r from queue_room where queue = p_queue for update skip locked;
+    if not found then
+      return null;
+    end if;
+  end if;
   began := clock_timestamp();
   if (r.room < p_wished or r.counted_at < began - interval '10 seconds')
     -- A full queue is asked for room again and again: counting many jobs takes at most a tenth of the time.
@@ -4845,7 +5047,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.take_room(p_queue text, p_most integer, p_wished integer) IS 'Takes room for so many jobs in a queue with a bound, until the transaction ends; answers for how many there was.';
+COMMENT ON FUNCTION tidemill.take_room(p_queue text, p_most integer, p_wished integer, p_wait boolean) IS 'Takes room for so many jobs in a queue with a bound, until the transaction ends; answers for how many there was, without p_wait null if somebody else has the room at this moment.';
 
 CREATE FUNCTION tidemill.take_unique_keys(p_wishes jsonb[], p_ids uuid[]) RETURNS jsonb
     LANGUAGE plpgsql
@@ -4860,6 +5062,12 @@ declare
   outcome text;
   named text[] := '{}';
 begin
+  -- Before any job, as everybody does who tells others of jobs: an older one that gives way is cancelled.
+  perform lock_workflows_of(array(
+    select u.job_id
+    from unnest(p_wishes) as w (wish)
+    join unique_keys u on u.key in (w.wish ->> 'key', w.wish ->> 'next_key')
+    where not w.wish -> 'terms' -> 'states' ? 'retrying'));
   -- From here to the commit nobody else takes these keys. In order, so that no two batches wait for
   -- one another.
   insert into unique_keys as u (key)
@@ -5140,6 +5348,30 @@ $$;
 
 COMMENT ON FUNCTION tidemill.unique_wishes(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_strict boolean, p_options jsonb[]) IS 'Those jobs of one call of insert_jobs that shall be unique and are not refused for another reason, in order, with their terms, their key and, where the terms ask for them, the key of the next period and the fields to replace.';
 
+CREATE FUNCTION tidemill.wait_again(p_job tidemill.jobs, p_event jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  edge dependencies;
+begin
+  select * into edge from dependencies where job_id = p_job.id order by member desc limit 1;
+  delete from jobs where id = p_job.id and finished_at = p_job.finished_at;
+  p_job.state := 'waiting';
+  p_job.run_at := 'infinity';
+  p_job.due_at := case when p_job.group_id is not null then 'infinity'::timestamptz end;
+  p_job.finished_at := null;
+  p_job.retain_until := null;
+  p_job.cancel_requested_at := null;
+  p_job.error := null;
+  insert into jobs_live select (p_job).*;
+  insert into waits (job_id, run_if, run_at, delay) values (p_job.id, edge.run_if, edge.run_at, edge.delay) on conflict do nothing;
+  perform tell(format('e:%s:%s', p_job.id, append_event(p_job.id, p_job.attempt, 'retry', p_event)));
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.wait_again(p_job tidemill.jobs, p_event jsonb) IS 'Makes a locked finished job, which waited for others, wait for them once more, by the terms that it had.';
+
 CREATE FUNCTION tidemill.wait_verdict(p_job uuid, p_run_if text) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'tidemill', 'pg_temp'
@@ -5342,6 +5574,17 @@ COMMENT ON COLUMN tidemill.api_keys.revoked_at IS 'When it was revoked.';
 
 COMMENT ON COLUMN tidemill.api_keys.last_used_at IS 'When it was last used, to the minute.';
 
+CREATE TABLE tidemill.artifact_referrers (
+    owner_id uuid NOT NULL,
+    job_id uuid NOT NULL
+);
+
+COMMENT ON TABLE tidemill.artifact_referrers IS 'Jobs whose args or result lie in the storage as those of another one: of a fork, of who got results passed or took args over. They stay until the last of these jobs is gone.';
+
+COMMENT ON COLUMN tidemill.artifact_referrers.owner_id IS 'Whose args or result it was.';
+
+COMMENT ON COLUMN tidemill.artifact_referrers.job_id IS 'Who refers to it.';
+
 CREATE TABLE tidemill.artifacts (
     path text NOT NULL,
     job_id uuid NOT NULL,
@@ -5349,7 +5592,8 @@ CREATE TABLE tidemill.artifacts (
     content_type text NOT NULL,
     bytes bigint NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    checked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    checked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    doomed_at timestamp with time zone
 );
 
 COMMENT ON TABLE tidemill.artifacts IS 'Files of jobs in object storage: what handlers kept, and args and results that are too large for a row. Removed after their job.';
@@ -5367,6 +5611,8 @@ COMMENT ON COLUMN tidemill.artifacts.bytes IS 'Its size.';
 COMMENT ON COLUMN tidemill.artifacts.created_at IS 'When it was kept.';
 
 COMMENT ON COLUMN tidemill.artifacts.checked_at IS 'When it was last seen that its job is still there.';
+
+COMMENT ON COLUMN tidemill.artifacts.doomed_at IS 'Since when nobody can need it any more and it is being removed; nothing refers to it from then on.';
 
 CREATE TABLE tidemill.attempts (
     job_id uuid NOT NULL,
@@ -5567,6 +5813,8 @@ CREATE TABLE tidemill.dependencies (
     run_if text DEFAULT 'all_completed'::text NOT NULL,
     outcome text,
     resolved_at timestamp with time zone,
+    run_at timestamp with time zone,
+    delay interval,
     CONSTRAINT dependencies_are_of_two_jobs CHECK ((job_id <> parent_id)),
     CONSTRAINT dependencies_are_resolved_once CHECK (((outcome IS NULL) = (resolved_at IS NULL))),
     CONSTRAINT dependencies_outcome_is_known CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text])))
@@ -5592,6 +5840,10 @@ COMMENT ON COLUMN tidemill.dependencies.run_if IS 'As in waits; what is retried 
 COMMENT ON COLUMN tidemill.dependencies.outcome IS 'How the parent ended: completed, failed, cancelled or skipped (it was not needed); null until it did.';
 
 COMMENT ON COLUMN tidemill.dependencies.resolved_at IS 'When that was noted.';
+
+COMMENT ON COLUMN tidemill.dependencies.run_at IS 'As in waits; what is retried waits by it again.';
+
+COMMENT ON COLUMN tidemill.dependencies.delay IS 'As in waits; what is retried waits by it again.';
 
 CREATE TABLE tidemill.endings (
     job_id uuid NOT NULL,
@@ -6684,6 +6936,9 @@ ALTER TABLE ONLY tidemill.alerts
 
 ALTER TABLE ONLY tidemill.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY tidemill.artifact_referrers
+    ADD CONSTRAINT artifact_referrers_pkey PRIMARY KEY (owner_id, job_id);
 
 ALTER TABLE ONLY tidemill.artifacts
     ADD CONSTRAINT artifacts_pkey PRIMARY KEY (path);

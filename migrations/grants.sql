@@ -83,6 +83,24 @@ begin
   execute format('grant select, insert, update, delete on all tables in schema %I to tidemill_worker', schema);
   execute format('grant usage on all sequences in schema %I to tidemill_worker', schema);
   execute format('grant execute on all functions in schema %I to tidemill_worker', schema);
+  -- But no verb past its record.
+  for verb in
+    select p.oid::regprocedure::text
+    from pg_proc p
+    where p.pronamespace = schema::regnamespace
+      and p.proname in ('cancel_one', 'retry_one', 'run_now_one', 'delete_one', 'cancel_workflow', 'retry_workflow', 'stop_workflow')
+  loop
+    execute format('revoke all on function %s from tidemill_worker', verb);
+  end loop;
+  -- What workers call that cancels jobs itself has the rights of the owner.
+  for verb in
+    select p.oid::regprocedure::text
+    from pg_proc p
+    where p.pronamespace = schema::regnamespace
+      and p.proname in ('insert_jobs', 'fire_schedule', 'release_slot')
+  loop
+    execute format('alter function %s security definer', verb);
+  end loop;
   execute format('revoke all on api_keys from tidemill_worker');
   execute format('revoke update, delete on audit_log from tidemill_worker');
 end

@@ -17,37 +17,90 @@ begin
   insert into artifacts as a (path, job_id, name, content_type, bytes)
   values (p_path, p_job, p_name, p_content_type, p_bytes)
   on conflict (path) do update
-  set content_type = excluded.content_type, bytes = excluded.bytes, created_at = clock_timestamp();
+  set content_type = excluded.content_type, bytes = excluded.bytes, created_at = clock_timestamp(), doomed_at = null;
   return true;
 end
 $$;
 comment on function keep_artifact(text, uuid, uuid, text, text, bigint)
   is 'Notes a file before it is written, so that none is ever forgotten in the storage; false if the lease is lost. Without a lease it is one of a job that is about to be enqueued.';
 
+create or replace function note_references(p_job uuid, p_value jsonb) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+  owners uuid[];
+begin
+  -- Until the commit nobody dooms them; from then on the row says that they are needed.
+  select array_agg(a.job_id) into owners
+  from (
+    select a.job_id
+    from artifacts a
+    where a.job_id = any(array(
+        select case when r.reference ->> 'job' ~ '^[0-9a-f-]{36}$' then (r.reference ->> 'job')::uuid end
+        from jsonb_path_query(p_value, 'strict $.** ? (exists (@."$stored"))."$stored"') as r (reference)))
+      and a.job_id <> p_job
+      and a.name in ('args.json', 'result.json')
+      and a.doomed_at is null
+    order by a.path
+    for key share
+  ) a;
+  insert into artifact_referrers (owner_id, job_id)
+  select distinct o.id, p_job
+  from unnest(owners) as o (id)
+  order by o.id
+  on conflict do nothing;
+end
+$$;
+comment on function note_references(uuid, jsonb)
+  is 'Notes that a job refers to what others keep in the storage, so that it stays as long as the job. For whoever gives it args or a result that may be those of others, in the same transaction.';
+
 create or replace function left_artifacts(p_limit integer) returns setof text
 language plpgsql
 set search_path from current
 as $$
 declare
-  a record;
+  a artifacts;
+  needed boolean;
 begin
   for a in
-    select path, job_id, name, created_at
+    select *
     from artifacts
     where checked_at < now() - interval '1 hour'
     order by checked_at
     limit p_limit
+    -- Who just refers to it holds it, and is seen the next time.
     for update skip locked
   loop
-    -- Args and results may be those of others by now: of a fork, of who got them passed or took them over.
-    if exists (select from jobs j where j.id = a.job_id)
-      or a.name in ('args.json', 'result.json') and a.created_at > now() - interval '31 days'
-    then
-      update artifacts set checked_at = clock_timestamp() where path = a.path;
-    else
+    delete from artifact_referrers r
+    where r.owner_id = a.job_id
+      and not exists (select from jobs j where j.id = r.job_id);
+    needed := a.doomed_at is null and (
+      exists (select from jobs j where j.id = a.job_id)
+      or a.name in ('args.json', 'result.json') and exists (select from artifact_referrers r where r.owner_id = a.job_id)
+      -- Its job may be on its way still, in an open transaction or waiting for room.
+      or a.name = 'args.json' and a.created_at > now() - interval '31 days');
+    update artifacts
+    set checked_at = clock_timestamp(), doomed_at = case when not needed then coalesce(doomed_at, clock_timestamp()) end
+    where path = a.path;
+    if not needed then
       return next a.path;
     end if;
   end loop;
 end
 $$;
-comment on function left_artifacts(integer) is 'Files whose job is gone (args and results only after 31 days, for other jobs may refer to them), among those that were not looked at for an hour; the others are marked as looked at.';
+comment on function left_artifacts(integer) is 'Files that nobody needs any more, among those that were not looked at for an hour: their job is gone, and of args and results all jobs that refer to them as well. They are doomed from then on, and come again until drop_artifact; the others are marked as looked at.';
+
+create or replace function drop_artifact(p_path text) returns void
+language sql
+set search_path from current
+as $$
+  with gone as (
+    delete from artifacts where path = p_path and doomed_at is not null returning path, job_id
+  )
+  delete from artifact_referrers r
+  using gone g
+  where r.owner_id = g.job_id
+    and not exists (select from artifacts a where a.job_id = g.job_id and a.path <> g.path)
+$$;
+comment on function drop_artifact(text) is 'Forgets a doomed file, after it was removed from the storage.';

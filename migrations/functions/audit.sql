@@ -1,5 +1,7 @@
 -- Audit: who did what to jobs and settings, written in the transaction of the act. The engine's own acts are
--- no acts of people and are not here.
+-- no acts of people and are not here: they, and what is part of an act that is recorded as a whole, call the
+-- variants of the verbs whose names end in _one, which nobody but the owner may. No setting and no name turns a
+-- record off.
 
 create or replace function acting() returns text
 language sql
@@ -8,18 +10,13 @@ as $$ select coalesce(nullif(current_setting('tidemill.by', true), ''), session_
 comment on function acting() is 'Who acts in this transaction: what the setting tidemill.by says, else the database user.';
 
 create or replace function audit(p_act text, p_subject text, p_before jsonb, p_after jsonb, p_by text default null) returns void
-language plpgsql
+language sql
 set search_path from current
 as $$
-begin
-  if coalesce(p_by, '') ~ '^(limit|unique key|workflow|schedule .*)$' or current_setting('tidemill.audit', true) = 'off' then
-    return;
-  end if;
   insert into audit_log (who, act, subject, before, after)
-  values (coalesce(p_by, acting()), p_act, p_subject, p_before, p_after);
-end
+  values (coalesce(p_by, acting()), p_act, p_subject, p_before, p_after)
 $$;
-comment on function audit(text, text, jsonb, jsonb, text) is 'Records an act of a person, unless it is part of one that is recorded as a whole.';
+comment on function audit(text, text, jsonb, jsonb, text) is 'Records an act of a person.';
 
 create or replace function audit_change() returns trigger
 language plpgsql

@@ -80,14 +80,13 @@ begin
     perform lock_workflows();
   end if;
   -- Recorded as one act.
-  perform set_config('tidemill.audit', 'off', true);
   foreach one in array found_ids loop
     begin
       answer := case p_verb
-        when 'retry' then retry(one, p_by)
-        when 'cancel' then cancel(one, 'cancelled with others', p_by)
-        when 'run_now' then run_now(one, p_by)
-        when 'delete' then delete_job(one)
+        when 'retry' then retry_one(one, p_by, false)
+        when 'cancel' then cancel_one(one, 'cancelled with others', p_by, false)
+        when 'run_now' then run_now_one(one, p_by, false)
+        when 'delete' then delete_one(one, false)
       end;
       if p_verb = 'retry' and p_queue is not null then
         perform move_job(one, p_queue);
@@ -103,7 +102,6 @@ begin
       refused := refused + 1;
     end;
   end loop;
-  perform set_config('tidemill.audit', '', true);
   if matched > 0 then
     perform audit(p_verb || ' many', 'jobs', p_filter, jsonb_strip_nulls(jsonb_build_object('done', done, 'refused', refused, 'queue', p_queue)), p_by);
   end if;

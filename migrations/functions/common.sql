@@ -59,6 +59,35 @@ end
 $$;
 comment on function lock_job(uuid) is 'The job, live or finished, locked so that it stays where it is; all null if there is none.';
 
+create or replace function lock_workflows() returns void
+language sql
+set search_path from current
+as $$
+  select pg_advisory_xact_lock(hashtext('tidemill workflows ' || current_schema()), 0)
+$$;
+comment on function lock_workflows() is 'Until the end of the transaction nobody else tells jobs of ends, or cancels or retries what others wait for.';
+
+create or replace function lock_workflows_of(p_jobs uuid[]) returns void
+language plpgsql
+set search_path from current
+as $$
+begin
+  if p_jobs <> '{}'
+    and (
+      exists (
+        select
+        from jobs_live j
+        where j.id = any(p_jobs)
+          and (j.awaited or j.workflow_id is not null or j.kind = 'tidemill.workflow'))
+      or exists (select from waits where job_id = any(p_jobs))
+      or exists (select from steps where job_id = any(p_jobs) and spawned_id is not null))
+  then
+    perform lock_workflows();
+  end if;
+end
+$$;
+comment on function lock_workflows_of(uuid[]) is 'As lock_workflows, if others know of one of these jobs: they wait for it, or it for them. Before any job, for whoever cancels several, or one with other locks held.';
+
 create or replace function fill_key(p_template text, p_args jsonb) returns text
 language plpgsql
 immutable

@@ -128,10 +128,12 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  j jobs := lock_job(p_job);
+  j jobs;
   cut timestamptz;
   forked uuid;
 begin
+  perform lock_before_enqueue('{}');
+  j := lock_job(p_job);
   if j.id is null then
     return null;
   end if;
@@ -151,6 +153,7 @@ begin
     -- Where the kind wants its jobs unique this one is all the same.
     unique_by => (
       select jsonb_build_object('key', 'fork:' || gen_random_uuid()) from kinds k where k.name = j.kind and k.defaults ? 'unique'));
+  perform note_references(forked, j.args);
   perform audit('fork', 'job:' || p_job, null, jsonb_strip_nulls(jsonb_build_object('job_id', forked, 'from_step', p_from_step)), p_by);
   insert into steps (job_id, name, attempt, output, created_at, updated_at)
   select forked, name, attempt, output, created_at, updated_at

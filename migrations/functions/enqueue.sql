@@ -3,12 +3,15 @@
 -- As it was before p_options; a call without them finds the one below.
 drop function if exists insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean);
 
+-- As it was before p_wait.
+drop function if exists insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[]);
+
 create or replace function insert_jobs(
   p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[],
   p_run_ats timestamptz[], p_delay_seconds double precision[], p_max_attempts integer[],
   p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[],
   p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[],
-  p_strict boolean, p_options jsonb[] default null
+  p_strict boolean, p_options jsonb[] default null, p_wait boolean default true
 )
 returns table (
   ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamptz,
@@ -21,9 +24,16 @@ declare
   verdicts jsonb;
   -- For what queues with a bound have no room.
   crowded bigint[];
+  -- Those of them of whose room nothing is known.
+  busy bigint[];
   -- What a full limit does not let in.
-  doomed uuid[];
+  doomed uuid[] := '{}';
+  -- Nothing to do, and nothing to pay, unless some limit cancels.
+  limits_cancel boolean := exists (select from limits where on_full <> 'queue');
 begin
+  if limits_cancel then
+    perform lock_before_room(p_kinds, p_args, p_options);
+  end if;
   -- Only who asks for it pays for it.
   if exists (select from unnest(p_options) as o (options) where o.options ? 'unique')
     or exists (select from kinds k where k.defaults ? 'unique' and k.name = any(p_kinds))
@@ -36,9 +46,12 @@ begin
       p_ids);
   end if;
   if exists (select from queues q where q.max_queued is not null) then
-    crowded := crowded_out(p_kinds, p_queues, p_execution_ids, verdicts);
+    select c.crowded, c.busy into crowded, busy
+    from crowded_out(p_kinds, p_queues, p_execution_ids, verdicts, p_wait) c;
   end if;
-  if verdicts is null and crowded is null then
+  if not limits_cancel then
+    null;
+  elsif verdicts is null and crowded is null then
     doomed := make_room(p_ids, p_kinds, p_args, p_options);
   else
     -- A job that will not be needs no room.
@@ -122,6 +135,7 @@ begin
         when p_strict and i.unknown_kind and o.container is not true then 'unknown_kind'
         when o.waits_in_vain then 'unknown_parent'
         when q.draining_at is not null then 'queue_draining'
+        when i.ord = any(busy) then 'queue_busy'
         when i.ord = any(crowded) then 'queue_full'
         else i.verdict
       end as refusal
@@ -186,21 +200,28 @@ begin
   from judged j
   left join inserted n on n.id = j.id
   order by j.ord;
-  -- Only who waits for others pays for it.
-  if exists (select from unnest(p_options) as o (options) where o.options ? 'after' or o.options ? 'container') then
-    perform hold_new(p_ids, p_run_ats, p_delay_seconds, p_options);
+  -- Only who waits for others pays for it, or whose args lie in the storage, perhaps under another id.
+  if exists (select from unnest(p_options) as o (options) where o.options ?| '{after,container,sealed}') then
+    if exists (select from unnest(p_options) as o (options) where o.options ?| '{after,container}') then
+      perform hold_new(p_ids, p_run_ats, p_delay_seconds, p_options);
+    end if;
+    perform note_references(i.id, i.options -> 'sealed')
+    from unnest(p_ids, p_options) as i (id, options)
+    where i.options -> 'sealed' ? '$stored'
+      and i.options #>> '{sealed,$stored,job}' <> i.id::text
+      and exists (select from jobs_live j where j.id = i.id);
   end if;
   -- What replaces fields of jobs that came in the same call.
   perform replace_fields(v.holder, v.fields)
   from jsonb_to_recordset(verdicts) as v (ord bigint, holder uuid, fields jsonb)
   where v.fields is not null
   order by v.ord;
-  perform cancel(d.id, 'a limit is full and cancels the newest', 'limit')
+  perform cancel_one(d.id, 'a limit is full and cancels the newest', 'limit', false)
   from unnest(doomed) as d (id);
 end
 $$;
-comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[])
-  is 'The one way into the jobs table: fills defaults from the kind, refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row.';
+comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[], boolean)
+  is 'The one way into the jobs table: fills defaults from the kind, refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row. Without p_wait a job is refused (queue_busy) if an open transaction of somebody else holds the room of its queue.';
 
 create or replace function enqueue_wishes(p_jobs jsonb, p_ids uuid[] default null, p_options jsonb[] default null) returns setof uuid
 language plpgsql

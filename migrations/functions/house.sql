@@ -39,7 +39,7 @@ end
 $$;
 comment on function ensure_partitions(integer) is 'Makes the day partitions of jobs, events and attempts up to the given number of days ahead (UTC days); answers how many were new.';
 
-create or replace function drop_partition(p_retention interval) returns text
+create or replace function drop_day(p_retention interval) returns text
 language plpgsql
 set search_path from current
 set lock_timeout = '500ms'
@@ -73,6 +73,21 @@ begin
     end;
   end loop;
   return null;
+end
+$$;
+comment on function drop_day(interval) is 'As drop_partition, by whoever keeps house; not recorded as an act.';
+
+create or replace function drop_partition(p_retention interval) returns text
+language plpgsql
+set search_path from current
+as $$
+declare
+  dropped text := drop_day(p_retention);
+begin
+  if dropped is not null then
+    perform audit('drop', 'partition:' || dropped, null, jsonb_build_object('retention', p_retention));
+  end if;
+  return dropped;
 end
 $$;
 comment on function drop_partition(interval) is 'Drops the oldest day of history that the retention has passed and nobody reads; answers its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';

@@ -53,64 +53,6 @@ as $$
 $$;
 comment on function spend(text, limits, bigint) is 'Takes tokens of a key; the caller holds the lock under which they were counted.';
 
-create or replace function make_room(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) returns uuid[]
-language plpgsql
-set search_path from current
-as $$
-declare
-  wish record;
-  victim uuid;
-  admitted jsonb := '{}';
-  doomed uuid[] := '{}';
-begin
-  -- Nothing to do, and nothing to pay, unless some limit cancels.
-  if not exists (select 1 from limits where on_full <> 'queue') then
-    return doomed;
-  end if;
-  perform pg_advisory_xact_lock(hashtext('tidemill key ' || current_schema()), hashtext(k.key))
-  from (
-    select distinct k.key
-    from unnest(p_kinds, p_args, p_options) as i (kind, args, options)
-    left join kinds d on d.name = i.kind
-    cross join unnest(fill_keys(coalesce(i.options -> 'concurrency_keys', d.defaults -> 'concurrency_keys'), i.args)) as k (key)
-    where (limit_of(k.key)).on_full <> 'queue'
-    order by k.key
-  ) k;
-  for wish in
-    select i.id, k.key, limit_of(k.key) as rule
-    from unnest(p_ids, p_kinds, p_args, p_options) with ordinality as i (id, kind, args, options, ord)
-    left join kinds d on d.name = i.kind
-    cross join unnest(fill_keys(coalesce(i.options -> 'concurrency_keys', d.defaults -> 'concurrency_keys'), i.args)) as k (key)
-    where (limit_of(k.key)).on_full <> 'queue'
-    order by i.ord, k.key
-  loop
-    continue when wish.id = any(doomed);
-    while (select count(*) from unfinished_of(wish.key)) + jsonb_array_length(coalesce(admitted -> wish.key, '[]'))
-      >= (wish.rule).max_running
-    loop
-      if (wish.rule).on_full = 'cancel_newest' then
-        doomed := doomed || wish.id;
-        exit;
-      end if;
-      select u.id into victim from unfinished_of(wish.key) u order by u.created_at, u.id limit 1;
-      if found then
-        perform cancel(victim, format('superseded by job %s: the limit %s cancels the oldest', wish.id, (wish.rule).name), 'limit');
-      else
-        -- The oldest one came with the same call.
-        doomed := doomed || (admitted -> wish.key ->> 0)::uuid;
-        admitted := jsonb_set(admitted, array[wish.key], (admitted -> wish.key) - 0);
-      end if;
-    end loop;
-    if not wish.id = any(doomed) then
-      admitted := admitted || jsonb_build_object(wish.key, coalesce(admitted -> wish.key, '[]') || to_jsonb(wish.id));
-    end if;
-  end loop;
-  return doomed;
-end
-$$;
-comment on function make_room(uuid[], text[], jsonb[], jsonb[])
-  is 'Before jobs are inserted: cancels the oldest ones where a full limit says so; answers which of the new ones are to be cancelled themselves.';
-
 create or replace function unfinished_of(p_key text) returns table (id uuid, created_at timestamptz)
 language sql
 volatile
@@ -129,6 +71,94 @@ as $$
     and j.state = 'waiting'
 $$;
 comment on function unfinished_of(text) is 'Jobs of a concurrency key that wait or run and are not being cancelled.';
+
+create or replace function limits_that_cancel(p_kinds text[], p_args jsonb[], p_options jsonb[])
+returns table (ord bigint, key text, rule limits)
+language sql
+stable
+set search_path from current
+as $$
+  select i.ord, k.key, l.rule
+  from unnest(p_kinds, p_args, p_options) with ordinality as i (kind, args, options, ord)
+  left join kinds d on d.name = i.kind
+  cross join unnest(fill_keys(coalesce(i.options -> 'concurrency_keys', d.defaults -> 'concurrency_keys'), i.args)) as k (key)
+  cross join lateral (select limit_of(k.key) as rule) l
+  where (l.rule).on_full <> 'queue'
+$$;
+comment on function limits_that_cancel(text[], jsonb[], jsonb[]) is 'The limits of new jobs that cancel when they are full, by the jobs'' places and keys.';
+
+create or replace function lock_before_room(p_kinds text[], p_args jsonb[], p_options jsonb[]) returns void
+language sql
+set search_path from current
+as $$
+  select lock_workflows_of(array(
+    select u.id
+    from (select distinct key from limits_that_cancel(p_kinds, p_args, p_options) where (rule).on_full = 'cancel_oldest') k
+    cross join lateral unfinished_of(k.key) u))
+$$;
+comment on function lock_before_room(text[], jsonb[], jsonb[])
+  is 'Before anything else is locked: keeps those off who tell jobs of others, if make_room may cancel one of whom others know.';
+
+create or replace function lock_before_enqueue(p_wish jsonb) returns void
+language plpgsql
+set search_path from current
+as $$
+begin
+  if exists (select from limits where on_full = 'cancel_oldest')
+    or p_wish @? '$.**.unique.states'
+    or exists (select from kinds k where k.defaults -> 'unique' ? 'states')
+  then
+    perform lock_workflows();
+  end if;
+end
+$$;
+comment on function lock_before_enqueue(jsonb)
+  is 'As lock_before_room, for whoever locks a job and enqueues another one: before that, and for anything that the new one could cancel.';
+
+create or replace function make_room(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) returns uuid[]
+language plpgsql
+set search_path from current
+as $$
+declare
+  wish record;
+  victim uuid;
+  admitted jsonb := '{}';
+  doomed uuid[] := '{}';
+begin
+  perform pg_advisory_xact_lock(hashtext('tidemill key ' || current_schema()), hashtext(k.key))
+  from (select distinct key from limits_that_cancel(p_kinds, p_args, p_options) order by key) k;
+  for wish in
+    select p_ids[l.ord] as id, l.key, l.rule
+    from limits_that_cancel(p_kinds, p_args, p_options) l
+    order by l.ord, l.key
+  loop
+    continue when wish.id = any(doomed);
+    while (select count(*) from unfinished_of(wish.key)) + jsonb_array_length(coalesce(admitted -> wish.key, '[]'))
+      >= (wish.rule).max_running
+    loop
+      if (wish.rule).on_full = 'cancel_newest' then
+        doomed := doomed || wish.id;
+        exit;
+      end if;
+      select u.id into victim from unfinished_of(wish.key) u order by u.created_at, u.id limit 1;
+      if found then
+        perform cancel_one(
+          victim, format('superseded by job %s: the limit %s cancels the oldest', wish.id, (wish.rule).name), 'limit', false);
+      else
+        -- The oldest one came with the same call.
+        doomed := doomed || (admitted -> wish.key ->> 0)::uuid;
+        admitted := jsonb_set(admitted, array[wish.key], (admitted -> wish.key) - 0);
+      end if;
+    end loop;
+    if not wish.id = any(doomed) then
+      admitted := admitted || jsonb_build_object(wish.key, coalesce(admitted -> wish.key, '[]') || to_jsonb(wish.id));
+    end if;
+  end loop;
+  return doomed;
+end
+$$;
+comment on function make_room(uuid[], text[], jsonb[], jsonb[])
+  is 'Before jobs are inserted: cancels the oldest ones where a full limit says so; answers which of the new ones are to be cancelled themselves.';
 
 create or replace function set_limit(
   name text, max_running integer default null, rate integer default null, per interval default '1 minute',

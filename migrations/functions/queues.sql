@@ -56,7 +56,6 @@ begin
   -- Before any job, as everybody does who tells others of jobs.
   perform lock_workflows();
   -- Recorded as one act.
-  perform set_config('tidemill.audit', 'off', true);
   with victims as materialized (
     select id
     from jobs_live
@@ -67,9 +66,8 @@ begin
     limit p_limit
     for update skip locked
   )
-  select count(cancel(id, 'queue purged', p_by)) into purged
+  select count(cancel_one(id, 'queue purged', p_by, false)) into purged
   from victims;
-  perform set_config('tidemill.audit', '', true);
   if purged > 0 then
     perform audit('purge', 'queue:' || p_queue, null, jsonb_build_object('cancelled', purged), p_by);
   end if;

@@ -87,6 +87,7 @@ begin
   else
     p_job.state := 'completed';
     p_job.result := workflow_result(p_job.id);
+    perform note_references(p_job.id, p_job.result);
   end if;
   perform archive(p_job);
 end
@@ -101,6 +102,7 @@ declare
   j jobs;
   w waits;
   verdict text;
+  passed jsonb;
   bad record;
 begin
   select * into j from jobs_live where id = p_job and state = 'waiting' for update;
@@ -114,8 +116,10 @@ begin
   elsif j.kind = 'tidemill.workflow' and verdict = 'run' then
     perform end_workflow(j);
   elsif verdict = 'run' then
-    if j.attempt = 0 then
-      update jobs_live set args = args || passed_args(p_job) where id = p_job;
+    passed := case when j.attempt = 0 then passed_args(p_job) else '{}' end;
+    if passed <> '{}' then
+      update jobs_live set args = args || passed where id = p_job;
+      perform note_references(p_job, passed);
     end if;
     perform let_go(p_job);
     return;
@@ -141,14 +145,6 @@ begin
 end
 $$;
 comment on function resolve_one(uuid) is 'Judges one job that waits for others, by all that was told so far: goes on waiting, is let go, or ends.';
-
-create or replace function lock_workflows() returns void
-language sql
-set search_path from current
-as $$
-  select pg_advisory_xact_lock(hashtext('tidemill workflows ' || current_schema()), 0)
-$$;
-comment on function lock_workflows() is 'Until the end of the transaction nobody else tells jobs of ends, or cancels or retries what others wait for.';
 
 create or replace function note_progress(p_told uuid[]) returns void
 language plpgsql
@@ -178,7 +174,7 @@ language plpgsql
 set search_path from current
 as $$
 begin
-  perform cancel(l.id, 'another job of the workflow failed', 'workflow')
+  perform cancel_one(l.id, 'another job of the workflow failed', 'workflow', false)
   from (
     select l.id
     from dependencies d

@@ -19,7 +19,11 @@ as $$
 $$;
 comment on function count_queued(text, integer) is 'How many jobs of the queue do not run, counted up to a number.';
 
-create or replace function take_room(p_queue text, p_most integer, p_wished integer) returns integer
+-- As they were without p_wait.
+drop function if exists take_room(text, integer, integer);
+drop function if exists crowded_out(text[], text[], text[], jsonb);
+
+create or replace function take_room(p_queue text, p_most integer, p_wished integer, p_wait boolean) returns integer
 language plpgsql
 set search_path from current
 as $$
@@ -28,9 +32,19 @@ declare
   began timestamptz;
   taken integer;
 begin
-  insert into queue_room (queue) values (p_queue) on conflict do nothing;
+  -- Its row comes with its bound, unless that was set by hand.
+  if not exists (select from queue_room where queue = p_queue) then
+    insert into queue_room (queue) values (p_queue) on conflict do nothing;
+  end if;
   -- Held until the commit: what others took and have not committed yet is waited for, so that no count misses it.
-  select * into r from queue_room where queue = p_queue for update;
+  if p_wait then
+    select * into r from queue_room where queue = p_queue for update;
+  else
+    select * into r from queue_room where queue = p_queue for update skip locked;
+    if not found then
+      return null;
+    end if;
+  end if;
   began := clock_timestamp();
   if (r.room < p_wished or r.counted_at < began - interval '10 seconds')
     -- A full queue is asked for room again and again: counting many jobs takes at most a tenth of the time.
@@ -47,19 +61,18 @@ begin
   return taken;
 end
 $$;
-comment on function take_room(text, integer, integer) is 'Takes room for so many jobs in a queue with a bound, until the transaction ends; answers for how many there was.';
+comment on function take_room(text, integer, integer, boolean) is 'Takes room for so many jobs in a queue with a bound, until the transaction ends; answers for how many there was, without p_wait null if somebody else has the room at this moment.';
 
 create or replace function crowded_out(
-  p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb
+  p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb, p_wait boolean,
+  out crowded bigint[], out busy bigint[]
 )
-returns bigint[]
 language plpgsql
 set search_path from current
 as $$
 declare
   wish record;
   taken integer;
-  crowded bigint[];
 begin
   -- In order, so that no two transactions wait for each other's rooms.
   for wish in
@@ -77,13 +90,13 @@ begin
     group by q.name, q.max_queued
     order by q.name
   loop
-    taken := take_room(wish.name, wish.max_queued, cardinality(wish.ords));
-    crowded := crowded || wish.ords[taken + 1:];
+    taken := take_room(wish.name, wish.max_queued, cardinality(wish.ords), p_wait);
+    crowded := nullif(crowded || wish.ords[coalesce(taken, 0) + 1:], '{}');
+    busy := case when taken is null then busy || wish.ords else busy end;
   end loop;
-  return nullif(crowded, '{}');
 end
 $$;
-comment on function crowded_out(text[], text[], text[], jsonb) is 'Those jobs of one call of insert_jobs, by their places, for which their queues have no room.';
+comment on function crowded_out(text[], text[], text[], jsonb, boolean) is 'Those jobs of one call of insert_jobs, by their places, for which their queues have no room, and which of them because somebody else has the room at this moment.';
 
 create or replace function set_max_queued(p_queue text, p_most integer) returns void
 language sql
@@ -94,6 +107,11 @@ as $$
   on conflict (name) do update
   set max_queued = excluded.max_queued, updated_at = now()
   where queues.max_queued is distinct from excluded.max_queued;
+  -- Here, so that nobody waits for whoever enqueues first.
+  insert into queue_room (queue)
+  select p_queue
+  where p_most is not null
+  on conflict do nothing;
   -- Counted anew by whoever comes next; the row stays, for others may wait for it.
   update queue_room set counted_at = '-infinity', count_took = '0', room = 0 where queue = p_queue;
 $$;

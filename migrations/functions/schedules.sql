@@ -161,6 +161,7 @@ begin
   end if;
   made := enqueue_scheduled(s, jsonb_build_object('by', p_by), clock_timestamp());
   update schedules set unfinished = unfinished_jobs(s) || made where name = p_name;
+  perform audit('run', 'schedule:' || p_name, null, jsonb_build_object('job_id', made), p_by);
   return made;
 end
 $$;
@@ -206,7 +207,9 @@ begin
   else
     begin
       if p_schedule.overlap = 'cancel' then
-        perform cancel(u.id, format('schedule %s is due again', p_schedule.name), 'schedule ' || p_schedule.name)
+        -- Before any job, as everybody does who tells others of jobs.
+        perform lock_workflows_of(open);
+        perform cancel_one(u.id, format('schedule %s is due again', p_schedule.name), 'schedule ' || p_schedule.name, false)
         from unnest(open) as u (id);
       end if;
       made := enqueue_scheduled(p_schedule, jsonb_build_object('slot', p_slot), p_slot + p_schedule.jitter * share);

@@ -1,6 +1,6 @@
 -- What people do with a job.
 
-create or replace function cancel(p_job uuid, p_reason text default null, p_by text default session_user) returns text
+create or replace function cancel_one(p_job uuid, p_reason text, p_by text, p_recorded boolean) returns text
 language plpgsql
 set search_path from current
 as $$
@@ -17,7 +17,9 @@ begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
-  perform audit('cancel', 'job:' || p_job, jsonb_build_object('state', j.state), jsonb_strip_nulls(jsonb_build_object('reason', p_reason)), p_by);
+  if p_recorded then
+    perform audit('cancel', 'job:' || p_job, jsonb_build_object('state', j.state), jsonb_strip_nulls(jsonb_build_object('reason', p_reason)), p_by);
+  end if;
   if j.kind = 'tidemill.workflow' then
     return cancel_workflow(p_job, p_reason, p_by);
   end if;
@@ -33,7 +35,7 @@ begin
   j.state := 'cancelled';
   j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
   -- Its children, if it waits for them.
-  perform cancel(s.spawned_id, coalesce(p_reason, 'the job that spawned it is cancelled'), p_by)
+  perform cancel_one(s.spawned_id, coalesce(p_reason, 'the job that spawned it is cancelled'), p_by, p_recorded)
   from steps s
   where s.job_id = p_job
     and s.spawned_id is not null
@@ -44,10 +46,18 @@ begin
   return 'cancelled';
 end
 $$;
+comment on function cancel_one(uuid, text, text, boolean) is 'As cancel; whether it is recorded as an act says the caller.';
+
+create or replace function cancel(p_job uuid, p_reason text default null, p_by text default session_user) returns text
+language sql
+set search_path from current
+as $$
+  select cancel_one(p_job, p_reason, p_by, true)
+$$;
 comment on function cancel(uuid, text, text)
   is 'Cancels a job: at once if it does not run (cancelled), else by asking its worker (cancel_requested). Answers the state of one that is finished, null for one that does not exist.';
 
-create or replace function retry(p_job uuid, p_by text default session_user) returns text
+create or replace function retry_one(p_job uuid, p_by text, p_recorded boolean) returns text
 language plpgsql
 set search_path from current
 as $$
@@ -64,12 +74,16 @@ begin
   if j.id is null then
     return null;
   elsif j.kind = 'tidemill.workflow' then
-    perform audit('retry', 'job:' || p_job, jsonb_build_object('state', j.state), null, p_by);
+    if p_recorded then
+      perform audit('retry', 'job:' || p_job, jsonb_build_object('state', j.state), null, p_by);
+    end if;
     return retry_workflow(p_job, p_by);
   elsif j.finished_at is null then
-    return run_now(p_job, p_by);
+    return run_now_one(p_job, p_by, p_recorded);
   end if;
-  perform audit('retry', 'job:' || p_job, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'error', j.error ->> 'message')), null, p_by);
+  if p_recorded then
+    perform audit('retry', 'job:' || p_job, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'error', j.error ->> 'message')), null, p_by);
+  end if;
   delete from jobs where id = p_job and finished_at = j.finished_at;
   j.state := 'available';
   j.run_at := clock_timestamp();
@@ -94,10 +108,18 @@ begin
   return j.state::text;
 end
 $$;
+comment on function retry_one(uuid, text, boolean) is 'As retry; whether it is recorded as an act says the caller.';
+
+create or replace function retry(p_job uuid, p_by text default session_user) returns text
+language sql
+set search_path from current
+as $$
+  select retry_one(p_job, p_by, true)
+$$;
 comment on function retry(uuid, text)
   is 'Makes a finished job live again with at least one more attempt; a live one that is not due runs now. Answers its state, null if there is no such job.';
 
-create or replace function run_now(p_job uuid, p_by text default session_user) returns text
+create or replace function run_now_one(p_job uuid, p_by text, p_recorded boolean) returns text
 language plpgsql
 set search_path from current
 as $$
@@ -111,13 +133,23 @@ begin
   if (j.state = 'available' or j.group_id is not null and j.state = 'waiting')
     and coalesce(j.due_at, j.run_at) > clock_timestamp() and coalesce(j.due_at, j.run_at) < 'infinity' then
     perform queue_again(j, clock_timestamp());
-    perform audit('run_now', 'job:' || p_job, jsonb_build_object('run_at', coalesce(j.due_at, j.run_at)), null, p_by);
+    if p_recorded then
+      perform audit('run_now', 'job:' || p_job, jsonb_build_object('run_at', coalesce(j.due_at, j.run_at)), null, p_by);
+    end if;
     perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry',
       jsonb_build_object('by', p_by, 'was_due_at', coalesce(j.due_at, j.run_at)))));
     perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
   end if;
   return j.state::text;
 end
+$$;
+comment on function run_now_one(uuid, text, boolean) is 'As run_now; whether it is recorded as an act says the caller.';
+
+create or replace function run_now(p_job uuid, p_by text default session_user) returns text
+language sql
+set search_path from current
+as $$
+  select run_now_one(p_job, p_by, true)
 $$;
 comment on function run_now(uuid, text) is 'Makes a scheduled or retrying job due at once. Answers its state, null if there is no such job.';
 
@@ -155,7 +187,7 @@ as $$
 $$;
 comment on function forget(uuid[]) is 'Removes what is known of jobs that are gone, beside their history.';
 
-create or replace function delete_job(p_job uuid) returns text
+create or replace function delete_one(p_job uuid, p_recorded boolean) returns text
 language plpgsql
 set search_path from current
 as $$
@@ -167,7 +199,9 @@ begin
   elsif j.state = 'running' or j.finished_at is null and j.kind = 'tidemill.workflow' then
     return 'running';
   end if;
-  perform audit('delete', 'job:' || p_job, jsonb_build_object('kind', j.kind, 'queue', j.queue, 'state', j.state, 'created_at', j.created_at), null);
+  if p_recorded then
+    perform audit('delete', 'job:' || p_job, jsonb_build_object('kind', j.kind, 'queue', j.queue, 'state', j.state, 'created_at', j.created_at), null);
+  end if;
   delete from jobs where id = p_job;
   delete from task_ids where job_id = p_job;
   delete from events where job_id = p_job;
@@ -176,5 +210,13 @@ begin
   perform forget(array[p_job]);
   return 'deleted';
 end
+$$;
+comment on function delete_one(uuid, boolean) is 'As delete_job; whether it is recorded as an act says the caller.';
+
+create or replace function delete_job(p_job uuid) returns text
+language sql
+set search_path from current
+as $$
+  select delete_one(p_job, true)
 $$;
 comment on function delete_job(uuid) is 'Removes a job that does not run, with all its history. Answers deleted, running, or null if there is no such job.';

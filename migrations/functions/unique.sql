@@ -133,7 +133,7 @@ begin
   elsif status = 'retrying' then
     perform from jobs_live where id = j.id and state <> 'running' for update skip locked;
     if found then
-      perform cancel(j.id, format('superseded by %s', p_new), 'unique key');
+      perform cancel_one(j.id, format('superseded by %s', p_new), 'unique key', false);
     end if;
   end if;
   return null;
@@ -181,6 +181,9 @@ begin
   returning * into j;
   if j.id is null then
     return false;
+  end if;
+  if p_fields -> 'args' ? '$stored' then
+    perform note_references(j.id, j.args);
   end if;
   if j.group_id is not null then
     perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
@@ -254,6 +257,12 @@ declare
   outcome text;
   named text[] := '{}';
 begin
+  -- Before any job, as everybody does who tells others of jobs: an older one that gives way is cancelled.
+  perform lock_workflows_of(array(
+    select u.job_id
+    from unnest(p_wishes) as w (wish)
+    join unique_keys u on u.key in (w.wish ->> 'key', w.wish ->> 'next_key')
+    where not w.wish -> 'terms' -> 'states' ? 'retrying'));
   -- From here to the commit nobody else takes these keys. In order, so that no two batches wait for
   -- one another.
   insert into unique_keys as u (key)

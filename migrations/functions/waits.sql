@@ -41,7 +41,13 @@ as $$
 $$;
 comment on function parents_of(jsonb) is 'Reads what a job waits for: an array of job ids or execution:NAME, or of {job, as, name, member}.';
 
-create or replace function link_jobs(p_jobs uuid[], p_afters jsonb[], p_run_ifs text[]) returns void
+-- As it was without times.
+drop function if exists link_jobs(uuid[], jsonb[], text[]);
+
+create or replace function link_jobs(
+  p_jobs uuid[], p_afters jsonb[], p_run_ifs text[], p_run_ats timestamptz[] default null, p_delays interval[] default null
+)
+returns void
 language plpgsql
 set search_path from current
 as $$
@@ -71,18 +77,18 @@ begin
     raise exception 'there is no job % to wait for', unknown
       using errcode = '22TM1', hint = 'a job can only wait for jobs that are kept';
   end if;
-  insert into dependencies (job_id, parent_id, ord, member, name, pass_as, run_if, outcome, resolved_at)
+  insert into dependencies (job_id, parent_id, ord, member, name, pass_as, run_if, run_at, delay, outcome, resolved_at)
   select
-    i.job_id, p.id, p.ord, p.member, p.name, p.pass_as, i.run_if,
+    i.job_id, p.id, p.ord, p.member, p.name, p.pass_as, i.run_if, i.run_at, i.delay,
     outcome_of(j), case when j.finished_at is not null then clock_timestamp() end
-  from unnest(p_jobs, p_afters, p_run_ifs) as i (job_id, after, run_if)
+  from unnest(p_jobs, p_afters, p_run_ifs, p_run_ats, p_delays) as i (job_id, after, run_if, run_at, delay)
   cross join parents_of(i.after) p
   join jobs j on j.id = p.id
   order by i.job_id, p.id
   on conflict (job_id, parent_id) do nothing;
 end
 $$;
-comment on function link_jobs(uuid[], jsonb[], text[])
+comment on function link_jobs(uuid[], jsonb[], text[], timestamptz[], interval[])
   is 'Makes jobs wait for others, see parents_of. A parent that has ended counts at once. Raises an error if there is no such parent.';
 
 create or replace function hold_new(p_ids uuid[], p_run_ats timestamptz[], p_delay_seconds double precision[], p_options jsonb[]) returns void
@@ -121,7 +127,8 @@ begin
     from unnest(p_ids, p_options) with ordinality as i (id, options, ord)
     join waits w on w.job_id = i.id
     order by i.ord);
-  perform link_jobs(array_agg(i.id), array_agg(i.options -> 'after'), array_agg(w.run_if))
+  perform link_jobs(
+    array_agg(i.id), array_agg(i.options -> 'after'), array_agg(w.run_if), array_agg(w.run_at), array_agg(w.delay))
   from unnest(p_ids, p_options) as i (id, options)
   join waits w on w.job_id = i.id
   where i.options ? 'after'

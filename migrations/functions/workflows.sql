@@ -212,7 +212,6 @@ as $$
 declare
   j jobs;
   members uuid[];
-  quiet text;
 begin
   perform lock_workflows();
   j := lock_job(p_workflow);
@@ -236,15 +235,35 @@ begin
     return 'cancelled';
   end if;
   -- Recorded as one act, by whoever calls this.
-  quiet := current_setting('tidemill.audit', true);
-  perform set_config('tidemill.audit', 'off', true);
-  perform cancel(m.id, coalesce(p_reason, 'the workflow is cancelled'), p_by) from unnest(members) as m (id);
-  perform set_config('tidemill.audit', coalesce(quiet, ''), true);
+  perform cancel_one(m.id, coalesce(p_reason, 'the workflow is cancelled'), p_by, false) from unnest(members) as m (id);
   perform tell(format('e:%s:0', p_workflow));
   return 'cancel_requested';
 end
 $$;
 comment on function cancel_workflow(uuid, text, text) is 'Cancels what is live of a workflow and of all that is nested in it; it ends when the last of them has.';
+
+create or replace function wait_again(p_job jobs, p_event jsonb) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+  edge dependencies;
+begin
+  select * into edge from dependencies where job_id = p_job.id order by member desc limit 1;
+  delete from jobs where id = p_job.id and finished_at = p_job.finished_at;
+  p_job.state := 'waiting';
+  p_job.run_at := 'infinity';
+  p_job.due_at := case when p_job.group_id is not null then 'infinity'::timestamptz end;
+  p_job.finished_at := null;
+  p_job.retain_until := null;
+  p_job.cancel_requested_at := null;
+  p_job.error := null;
+  insert into jobs_live select (p_job).*;
+  insert into waits (job_id, run_if, run_at, delay) values (p_job.id, edge.run_if, edge.run_at, edge.delay) on conflict do nothing;
+  perform tell(format('e:%s:%s', p_job.id, append_event(p_job.id, p_job.attempt, 'retry', p_event)));
+end
+$$;
+comment on function wait_again(jobs, jsonb) is 'Makes a locked finished job, which waited for others, wait for them once more, by the terms that it had.';
 
 create or replace function reopen(p_job uuid) returns void
 language plpgsql
@@ -253,7 +272,6 @@ as $$
 declare
   child record;
   j jobs;
-  edge record;
 begin
   delete from endings where job_id = p_job;
   for child in
@@ -271,18 +289,7 @@ begin
       or j.finished_at is null
       or j.state = 'completed'
       or (j.kind = 'tidemill.workflow' or j.error ->> 'type' in ('dependency_failed', 'skipped')) is not true;
-    select run_if into edge from dependencies where job_id = j.id order by member desc limit 1;
-    delete from jobs where id = j.id and finished_at = j.finished_at;
-    j.state := 'waiting';
-    j.run_at := 'infinity';
-    j.due_at := case when j.group_id is not null then 'infinity'::timestamptz end;
-    j.finished_at := null;
-    j.retain_until := null;
-    j.cancel_requested_at := null;
-    j.error := null;
-    insert into jobs_live select (j).*;
-    insert into waits (job_id, run_if) values (j.id, edge.run_if) on conflict do nothing;
-    perform tell(format('e:%s:%s', j.id, append_event(j.id, j.attempt, 'retry', jsonb_build_object('by', 'tidemill', 'parent_id', p_job))));
+    perform wait_again(j, jsonb_build_object('by', 'tidemill', 'parent_id', p_job));
     perform reopen(j.id);
   end loop;
 end
@@ -294,24 +301,37 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  quiet text := current_setting('tidemill.audit', true);
+  m record;
+  j jobs;
+  held uuid[] := '{}';
 begin
   perform lock_workflows();
   -- Recorded as one act, by whoever calls this.
-  perform set_config('tidemill.audit', 'off', true);
-  perform retry(m.id, p_by)
-  from (
-    select j.id
+  for m in
+    select f.id, f.state = 'cancelled' and f.attempt = 0 and f.kind <> 'tidemill.workflow'
+      and exists (select from dependencies p where p.job_id = f.id) as never_ran
     from dependencies d
-    join jobs j on j.id = d.parent_id
+    join jobs f on f.id = d.parent_id
     where d.job_id = p_workflow
       and d.member
-      and j.state in ('failed', 'cancelled')
+      and f.state in ('failed', 'cancelled')
       -- What was cancelled because of others follows them.
-      and (j.error ->> 'type' in ('dependency_failed', 'skipped')) is not true
+      and (f.error ->> 'type' in ('dependency_failed', 'skipped')) is not true
     order by d.ord
-  ) m;
-  perform set_config('tidemill.audit', coalesce(quiet, ''), true);
+  loop
+    if not m.never_ran then
+      perform retry_one(m.id, p_by, false);
+      continue;
+    end if;
+    -- What was cancelled before it ran waits for the others as at first.
+    j := lock_job(m.id);
+    continue when j.finished_at is null;
+    perform wait_again(j, jsonb_build_object('by', p_by));
+    perform reopen(j.id);
+    held := held || j.id;
+  end loop;
+  -- What they wait for may be over, and stays so.
+  perform resolve_one(h.id) from unnest(held) as h (id);
   return (select state::text from jobs where id = p_workflow);
 end
 $$;
@@ -325,6 +345,7 @@ declare
   j jobs;
   child uuid;
 begin
+  perform lock_before_enqueue(p_wish);
   -- The fence: whoever lost the lease changes nothing.
   select * into j from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
   if not found then

@@ -18,6 +18,7 @@ use super::failure::refused_value;
 use super::idempotent::{Begun, Keyed};
 use super::json::RawBody;
 use super::new_job::{brief, refusal};
+use super::patience::Patience;
 use super::problem::{Problem, ProblemDocument};
 use super::request::{self, JobRequest};
 use super::state::ApiState;
@@ -86,21 +87,49 @@ pub(super) async fn create_batch(
         }
     }
     let status = StatusCode::ACCEPTED;
-    let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
-        let mut transaction = state.store.pool().begin().await.map_err(store::Error::from)?;
-        let (body, created) = store_all(&state, transaction.line(), items).await?;
-        transaction.commit().await.map_err(store::Error::from)?;
-        told(&state.notifier, &state.metrics, &created);
-        return Ok(Repeatable { status, body, replayed: false });
-    };
-    match keyed.begin(&state.store).await? {
-        Begun::Replay(body) => Ok(Repeatable { status, body, replayed: true }),
-        Begun::Work(mut work) => {
-            let (body, created) = store_all(&state, work.line(), items).await?;
-            work.answer(&body).await?;
-            told(&state.notifier, &state.metrics, &created);
-            Ok(Repeatable { status, body, replayed: false })
+    let keyed = Keyed::of(&headers, &caller, ROUTE, &body)?;
+    let patience = Patience::begin();
+    loop {
+        // Undone and begun again, as long as there is a hope to store all.
+        let Some(keyed) = &keyed else {
+            let mut transaction = state.store.pool().begin().await.map_err(store::Error::from)?;
+            let stored = store_all(&state, transaction.line(), &items).await?;
+            if stored.is_busy && !patience.is_over() {
+                drop(transaction);
+                patience.wait().await;
+                continue;
+            }
+            transaction.commit().await.map_err(store::Error::from)?;
+            return Ok(stored.told(&state));
+        };
+        let mut work = match keyed.begin(&state.store).await? {
+            Begun::Replay(body) => return Ok(Repeatable { status, body, replayed: true }),
+            Begun::Work(work) => work,
+        };
+        let stored = store_all(&state, work.line(), &items).await?;
+        if stored.is_busy && !patience.is_over() {
+            drop(work);
+            patience.wait().await;
+            continue;
         }
+        work.answer(&stored.body).await?;
+        return Ok(stored.told(&state));
+    }
+}
+
+/// A batch that is stored, and committed next.
+struct Stored {
+    body: Value,
+    created: Vec<Enqueued>,
+    /// Somebody's open transaction kept some of it out.
+    is_busy: bool,
+}
+
+impl Stored {
+    /// Wakes who waits for the new jobs.
+    fn told(self, state: &ApiState) -> Repeatable {
+        told(&state.notifier, &state.metrics, &self.created);
+        Repeatable { status: StatusCode::ACCEPTED, body: self.body, replayed: false }
     }
 }
 
@@ -109,12 +138,8 @@ type Item = Result<NewJob, Problem>;
 /// What the database did with a wish.
 type Fated = store::Result<Enqueued>;
 
-/// Stores what can be stored; answers the body and the jobs that were created.
-async fn store_all(
-    state: &ApiState,
-    mut line: Line<'_>,
-    items: Vec<Item>,
-) -> Result<(Value, Vec<Enqueued>), Problem> {
+/// Stores what can be stored.
+async fn store_all(state: &ApiState, mut line: Line<'_>, items: &[Item]) -> Result<Stored, Problem> {
     let wishes: Vec<NewJob> = items.iter().flatten().cloned().collect();
     let strict = state.settings.strict_kinds;
     let fates =
@@ -125,9 +150,9 @@ async fn store_all(
     let owners = if names.is_empty() { HashMap::new() } else { job_ids_of(line, &names).await? };
     let mut stored = wishes.into_iter().zip(&fates);
     let mut results = Vec::with_capacity(items.len());
-    for (index, item) in items.into_iter().enumerate() {
+    for (index, item) in items.iter().enumerate() {
         results.push(match item {
-            Err(problem) => BatchResult::refused(&problem),
+            Err(problem) => BatchResult::refused(problem),
             Ok(_) => match stored.next() {
                 Some((wish, fate)) => BatchResult::of(&state.store, wish, fate, &owners, index)?,
                 None => return Err(Problem::internal(&"an item of a batch has no fate")),
@@ -135,8 +160,9 @@ async fn store_all(
         });
     }
     let body = serde_json::to_value(BatchResults { results }).map_err(|error| Problem::internal(&error))?;
-    let created = fates.into_iter().flatten().filter(|enqueued| enqueued.fate == Fate::Created);
-    Ok((body, created.collect()))
+    let is_busy = fates.iter().flatten().any(|enqueued| enqueued.fate == Fate::QueueBusy);
+    let created = fates.into_iter().flatten().filter(|enqueued| enqueued.fate == Fate::Created).collect();
+    Ok(Stored { body, created, is_busy })
 }
 
 impl BatchResult {

@@ -1,18 +1,20 @@
 //! The one writer of single jobs in a process: everything that arrives while its last statement is in
 //! flight goes into the next. Answers a caller only after the commit; a job that the database refuses
-//! never fails another caller's.
+//! never fails another caller's, and one for whose queue somebody holds the room never holds up another's.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
 
+use super::patience::{PAUSE, Patience};
 use super::problem::{Case, Problem};
 use crate::job::new::NewJob;
 use crate::job::state::JobState;
 use crate::metrics::Metrics;
-use crate::store::enqueue::{Enqueued, Fate, enqueue};
+use crate::store::enqueue::{Enqueued, Fate, enqueue_at_once};
 use crate::store::notify::Notifier;
 use crate::store::{Error, Store};
 
@@ -27,8 +29,15 @@ type Answer = Result<Enqueued, Problem>;
 
 struct Wish {
     job: NewJob,
+    caller: Caller,
+}
+
+struct Caller {
+    /// Of the request.
     bytes: usize,
     answer: oneshot::Sender<Answer>,
+    /// Begun when somebody held the room of the job's queue.
+    patience: Option<Patience>,
 }
 
 /// A handle on the writer, which ends with the last of them; cheap to clone.
@@ -42,7 +51,10 @@ impl Enqueuer {
     #[must_use]
     pub fn start(store: Store, notifier: Notifier, metrics: Arc<Metrics>, strict_kinds: bool) -> Self {
         let (wishes, waiting) = mpsc::channel(WAITING_CALLERS);
-        tokio::spawn(Writer { store, notifier, metrics, strict_kinds }.run(waiting));
+        let (busy, patient) = mpsc::channel(WAITING_CALLERS);
+        let writer = Writer { store, notifier, metrics, strict_kinds };
+        tokio::spawn(writer.clone().persist(patient));
+        tokio::spawn(writer.run(waiting, busy));
         Self { wishes }
     }
 
@@ -52,18 +64,25 @@ impl Enqueuer {
     /// 503 if too many wait already or the database is away, 422 for a value that it cannot store.
     pub async fn enqueue(&self, job: NewJob, bytes: usize) -> Answer {
         let (answer, answered) = oneshot::channel();
-        self.wishes.try_send(Wish { job, bytes, answer }).map_err(|error| match error {
-            TrySendError::Full(_) => Problem::new(Case::Unavailable, "Too many jobs wait to be stored."),
-            TrySendError::Closed(_) => shutting_down(),
-        })?;
+        self.wishes.try_send(Wish { job, caller: Caller { bytes, answer, patience: None } }).map_err(
+            |error| match error {
+                TrySendError::Full(_) => Problem::new(Case::Unavailable, "Too many jobs wait to be stored."),
+                TrySendError::Closed(_) => shutting_down(),
+            },
+        )?;
         answered.await.unwrap_or_else(|_| Err(shutting_down()))
     }
+}
+
+fn held_room() -> Problem {
+    Problem::new(Case::QueueBusy, "An open transaction holds the room of the job's queue.").field("/queue")
 }
 
 fn shutting_down() -> Problem {
     Problem::new(Case::Unavailable, "The server shuts down.")
 }
 
+#[derive(Clone)]
 struct Writer {
     store: Store,
     notifier: Notifier,
@@ -72,50 +91,85 @@ struct Writer {
 }
 
 impl Writer {
-    async fn run(self, mut waiting: mpsc::Receiver<Wish>) {
+    async fn run(self, mut waiting: mpsc::Receiver<Wish>, busy: mpsc::Sender<Wish>) {
         let mut gathered = Vec::with_capacity(BATCH_JOBS);
         while waiting.recv_many(&mut gathered, BATCH_JOBS).await > 0 {
-            let mut rest = gathered.drain(..).peekable();
-            while rest.peek().is_some() {
-                let mut bytes = 0;
-                let (mut jobs, mut answers) = (Vec::new(), Vec::new());
-                while let Some(wish) =
-                    rest.next_if(|wish| jobs.is_empty() || bytes + wish.bytes <= BATCH_BYTES)
-                {
-                    bytes += wish.bytes;
-                    jobs.push(wish.job);
-                    answers.push(wish.answer);
+            for wish in self.write_all(gathered.drain(..)).await {
+                let caller = Caller { patience: Some(Patience::begin()), ..wish.caller };
+                let wish = Wish { caller, ..wish };
+                if let Err(TrySendError::Full(wish) | TrySendError::Closed(wish)) = busy.try_send(wish) {
+                    let _ = wish.caller.answer.send(Err(held_room()));
                 }
-                self.write(&jobs, answers).await;
             }
         }
     }
 
-    async fn write(&self, jobs: &[NewJob], answers: Vec<oneshot::Sender<Answer>>) {
-        match self.store_all(jobs).await {
-            Ok(enqueued) => answers.into_iter().zip(enqueued).for_each(|(answer, enqueued)| {
-                // A caller that hung up needs no answer; its job is stored all the same.
-                let _ = answer.send(Ok(enqueued));
-            }),
-            Err(error) if jobs.len() > 1 && error.blames_a_value() => {
-                for (job, answer) in jobs.iter().zip(answers) {
-                    let one = self.store_all(std::slice::from_ref(job)).await;
-                    let one = one.map(|mut enqueued| enqueued.remove(0));
-                    let _ = answer.send(one.map_err(Problem::from));
-                }
+    /// Tries those again for whose queue somebody holds the room, all in one statement, as long as they may wait.
+    async fn persist(self, mut busy: mpsc::Receiver<Wish>) {
+        let mut waiting = Vec::new();
+        while !waiting.is_empty() || busy.recv_many(&mut waiting, BATCH_JOBS).await > 0 {
+            sleep(PAUSE).await;
+            while let Ok(wish) = busy.try_recv() {
+                waiting.push(wish);
             }
-            Err(error) => {
-                let problem = Problem::from(error);
-                for answer in answers {
-                    let _ = answer.send(Err(problem.clone()));
+            let still = self.write_all(waiting.drain(..)).await;
+            for wish in still {
+                if wish.caller.patience.as_ref().is_none_or(Patience::is_over) {
+                    let _ = wish.caller.answer.send(Err(held_room()));
+                } else {
+                    waiting.push(wish);
                 }
             }
         }
+    }
+
+    /// Writes in as few statements as their bounds allow; answers those for whose queue somebody holds the room.
+    async fn write_all(&self, wishes: impl Iterator<Item = Wish>) -> Vec<Wish> {
+        let mut rest = wishes.peekable();
+        let mut busy = Vec::new();
+        while rest.peek().is_some() {
+            let mut bytes = 0;
+            let (mut jobs, mut callers) = (Vec::new(), Vec::new());
+            while let Some(wish) = rest.next_if(|wish| {
+                jobs.is_empty() || jobs.len() < BATCH_JOBS && bytes + wish.caller.bytes <= BATCH_BYTES
+            }) {
+                bytes += wish.caller.bytes;
+                jobs.push(wish.job);
+                callers.push(wish.caller);
+            }
+            busy.extend(self.write(jobs, callers).await);
+        }
+        busy
+    }
+
+    async fn write(&self, jobs: Vec<NewJob>, callers: Vec<Caller>) -> Vec<Wish> {
+        let enqueued = match self.store_all(&jobs).await {
+            Ok(enqueued) => enqueued.into_iter().map(Ok).collect::<Vec<_>>(),
+            Err(error) if jobs.len() > 1 && error.blames_a_value() => {
+                let mut apart = Vec::with_capacity(jobs.len());
+                for job in &jobs {
+                    let one = self.store_all(std::slice::from_ref(job)).await;
+                    apart.push(one.map(|mut enqueued| enqueued.remove(0)).map_err(Problem::from));
+                }
+                apart
+            }
+            Err(error) => vec![Err(Problem::from(error)); jobs.len()],
+        };
+        let mut busy = Vec::new();
+        for ((job, caller), enqueued) in jobs.into_iter().zip(callers).zip(enqueued) {
+            if enqueued.as_ref().is_ok_and(|enqueued| enqueued.fate == Fate::QueueBusy) {
+                busy.push(Wish { job, caller });
+            } else {
+                // A caller that hung up needs no answer; its job is stored all the same.
+                let _ = caller.answer.send(enqueued);
+            }
+        }
+        busy
     }
 
     async fn store_all(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>, Error> {
         let began = Instant::now();
-        let enqueued = enqueue(self.store.pool(), jobs, self.strict_kinds).await?;
+        let enqueued = enqueue_at_once(self.store.pool(), jobs, self.strict_kinds).await?;
         self.metrics.batch("enqueue", jobs.len(), began.elapsed());
         told(&self.notifier, &self.metrics, &enqueued);
         Ok(enqueued)

@@ -15,6 +15,12 @@ impl From<store::Error> for Problem {
         if error.is_queue_full() {
             return Problem::new(Case::QueueFull, "A queue has as many jobs waiting as may.");
         }
+        if error.is_lock_timeout() {
+            return Problem::unavailable(
+                "An open transaction of somebody else holds what this needs.",
+                &error,
+            );
+        }
         if error.is_bad_data() {
             return refused_value(&error);
         }

@@ -44,6 +44,7 @@ mod new_job;
 pub mod news;
 pub mod page;
 pub mod path;
+mod patience;
 pub mod problem;
 mod queues;
 pub mod request;

@@ -12,13 +12,14 @@ use super::enqueuer::told;
 use super::idempotent::{Begun, Keyed};
 use super::job_id::unknown;
 use super::json::RawBody;
+use super::patience::Patience;
 use super::problem::{Case, Problem, ProblemDocument, quoted};
 use super::request::{self, JobRequest};
 use super::state::ApiState;
 use super::unique::{ExistingJob, existing, is_existing};
 use crate::job::document::{JobDocument, Links};
 use crate::job::new::NewJob;
-use crate::store::enqueue::{Enqueued, Fate, enqueue};
+use crate::store::enqueue::{Enqueued, Fate, enqueue_at_once};
 use crate::store::find::job_ids_of;
 use crate::store::idempotency::Work;
 
@@ -56,15 +57,21 @@ pub(super) async fn create(
             _ => Err(refusal_now(&state, &wish, &enqueued).await?),
         };
     };
-    match keyed.begin(&state.store).await? {
-        Begun::Replay(body) => Ok(answered(body, true)),
-        Begun::Work(work) => create_once(&state, wish, work).await,
+    let patience = Patience::begin();
+    loop {
+        let answer = match keyed.begin(&state.store).await? {
+            Begun::Replay(body) => Ok(answered(body, true)),
+            Begun::Work(work) => create_once(&state, wish.clone(), work).await,
+        };
+        if !patience.again(&answer).await {
+            return answer;
+        }
     }
 }
 
 async fn create_once(state: &ApiState, wish: NewJob, mut work: Work) -> Result<Repeatable, Problem> {
     let strict = state.settings.strict_kinds;
-    let enqueued = enqueue(work.line(), std::slice::from_ref(&wish), strict).await?.remove(0);
+    let enqueued = enqueue_at_once(work.line(), std::slice::from_ref(&wish), strict).await?.remove(0);
     let answer = match enqueued.fate {
         Fate::Created => taken(state, &enqueued, wish)?,
         Fate::Existing | Fate::Replaced => {
@@ -130,6 +137,10 @@ pub(super) fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uu
         Fate::QueueFull => {
             let detail = format!("The queue {} has as many jobs waiting as may.", enqueued.queue);
             Problem::new(Case::QueueFull, detail).field("/queue")
+        }
+        Fate::QueueBusy => {
+            let detail = format!("An open transaction holds the room of the queue {}.", enqueued.queue);
+            Problem::new(Case::QueueBusy, detail).field("/queue")
         }
         Fate::UnknownKind => {
             let detail = format!("No worker has served the kind {} yet, and strict_kinds is on.", wish.kind);

@@ -61,6 +61,7 @@ cases! {
     MisdirectedHost "misdirected-host" 421 "This server does not answer for that host" "Use a name that the server listens on, or add yours to api.hosts.";
     InvalidRequest "invalid-request" 422 "A value is not acceptable" "Correct the named field; /docs shows what it takes.";
     QueueFull "queue-full" 429 "As many jobs of the queue wait as may" "Send the job again after the time in Retry-After, or enqueue to another queue.";
+    QueueBusy "queue-busy" 503 "Somebody enqueues to the queue and is not done" "Send the job again after the time in Retry-After; commit sooner what enqueues to a queue with max_queued.";
     TooManyRequests "too-many-requests" 429 "Too many requests" "Wait as long as Retry-After says.";
     Internal "internal" 500 "Something went wrong on the server" "Repeat the request; if it fails again, look for the reference in the server's log.";
     Unavailable "unavailable" 503 "The server cannot do this now" "Repeat the request after the time in Retry-After.";
@@ -238,8 +239,9 @@ impl IntoResponse for Problem {
         if case == Case::Unauthorized {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tidemill\""));
         }
-        let default_delay = matches!(case, Case::Unavailable | Case::TooManyRequests | Case::QueueFull)
-            .then_some(Duration::from_secs(1));
+        let default_delay =
+            matches!(case, Case::Unavailable | Case::TooManyRequests | Case::QueueFull | Case::QueueBusy)
+                .then_some(Duration::from_secs(1));
         if let Some(delay) = self.0.retry_after.or(default_delay) {
             headers.insert(RETRY_AFTER, HeaderValue::from(delay.as_secs().max(1)));
         }

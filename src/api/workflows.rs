@@ -22,8 +22,9 @@ use super::state::ApiState;
 use super::verbs::{self, CancelRequest};
 use super::workflow_request::WorkflowRequest;
 use crate::job::document::JobDocument;
+use crate::store;
 use crate::store::find::find_jobs_in;
-use crate::store::workflows::{WorkflowMember, WorkflowSummary, create_workflow};
+use crate::store::workflows::{WorkflowMember, WorkflowSummary, create_workflow_soon};
 
 const ROUTE: &str = "POST /workflows";
 const MOST_ITEMS: i32 = 200;
@@ -70,13 +71,15 @@ pub(super) async fn create(
     let mut workflow = parse::<WorkflowRequest>(&body)?.checked(state.settings.max_args_bytes)?;
     workflow.each_job(&mut |job| state.store.seal_args(job))?;
     let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
-        let id = state.store.create_workflow(&workflow).await?;
+        let mut transaction = state.store.pool().begin().await.map_err(store::Error::from)?;
+        let id = create_workflow_soon(transaction.line(), &workflow.spec()).await?;
+        transaction.commit().await.map_err(store::Error::from)?;
         return answered(&find(&state, id).await?);
     };
     match keyed.begin(&state.store).await? {
         Begun::Replay(body) => Ok(Repeatable { status: StatusCode::ACCEPTED, body, replayed: true }),
         Begun::Work(mut work) => {
-            let id = create_workflow(work.line(), &workflow.spec()).await?;
+            let id = create_workflow_soon(work.line(), &workflow.spec()).await?;
             let job = find_jobs_in(work.line(), &[id]).await?.pop().ok_or_else(|| unknown(id))?;
             let answer = answered(&state.store.shown(job))?;
             work.answer(&answer.body).await?;

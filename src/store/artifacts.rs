@@ -105,6 +105,7 @@ impl Store {
             from artifacts
             where job_id = $1
               and name = $2
+              and doomed_at is null
             order by created_at desc
             limit 1
             "#,
@@ -124,7 +125,7 @@ impl Store {
         Ok((artifact, content))
     }
 
-    /// Removes files whose job is gone, a bounded number; answers how many there were.
+    /// Removes files that no job needs any more, a bounded number; answers how many there were.
     ///
     /// # Errors
     /// When the database or the storage fails; what was not removed is found again.
@@ -135,7 +136,7 @@ impl Store {
             .await?;
         for path in &left {
             depot.delete(path).await?;
-            sqlx::query!("delete from artifacts where path = $1", path).execute(self.pool()).await?;
+            sqlx::query!("select drop_artifact($1)", path).execute(self.pool()).await?;
         }
         Ok(left.len())
     }

@@ -1,6 +1,8 @@
 //! Claim: takes due jobs of one queue under new leases. One statement; the cursor spares it the dead
 //! rows at the head of the index, and a job that another claimer holds is passed over.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;
@@ -74,6 +76,19 @@ impl Store {
     /// When the database fails. A claim whose answer is lost comes back when its leases expire.
     pub async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Vec<Claimed>> {
         claim_in(self.claims(), request).await
+    }
+
+    /// Those of these leases under which a job still runs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn held(&self, jobs: &[Uuid], leases: &[Uuid]) -> Result<HashSet<Uuid>> {
+        let held = sqlx::query_scalar!(
+            "select lease_id from running where job_id = any($1) and lease_id = any($2)",
+            jobs,
+            leases
+        );
+        Ok(held.fetch_all(self.pool()).await?.into_iter().collect())
     }
 
     /// A transaction on one of the connections that claims are made on; others wait for it, so end it soon.

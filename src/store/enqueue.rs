@@ -29,6 +29,8 @@ pub enum Fate {
     QueueDraining,
     /// As many jobs of its queue wait as may.
     QueueFull,
+    /// Somebody's open transaction holds the room of its queue, and nobody waited for that.
+    QueueBusy,
     /// Nothing serves its kind and `strict_kinds` is on.
     UnknownKind,
     /// Its kind is one of Tidemill's own.
@@ -47,6 +49,7 @@ impl Fate {
             "conflict" => Self::Conflict,
             "queue_draining" => Self::QueueDraining,
             "queue_full" => Self::QueueFull,
+            "queue_busy" => Self::QueueBusy,
             "unknown_kind" => Self::UnknownKind,
             "reserved_kind" => Self::ReservedKind,
             "unknown_parent" => Self::UnknownParent,
@@ -121,7 +124,8 @@ impl Enqueued {
     }
 }
 
-/// Stores `jobs` in one statement and answers in their order.
+/// Stores `jobs` in one statement and answers in their order. Waits for whoever takes room in the same bounded
+/// queues until that transaction ends.
 ///
 /// # Errors
 /// When the database fails; then none of them is stored.
@@ -129,6 +133,27 @@ pub async fn enqueue(
     executor: impl PgExecutor<'_>,
     jobs: &[NewJob],
     strict_kinds: bool,
+) -> Result<Vec<Enqueued>> {
+    insert(executor, jobs, strict_kinds, true).await
+}
+
+/// As [`enqueue`], but waits for no room: such a job is [`Fate::QueueBusy`] and the others are stored.
+///
+/// # Errors
+/// As [`enqueue`].
+pub async fn enqueue_at_once(
+    executor: impl PgExecutor<'_>,
+    jobs: &[NewJob],
+    strict_kinds: bool,
+) -> Result<Vec<Enqueued>> {
+    insert(executor, jobs, strict_kinds, false).await
+}
+
+async fn insert(
+    executor: impl PgExecutor<'_>,
+    jobs: &[NewJob],
+    strict_kinds: bool,
+    wait: bool,
 ) -> Result<Vec<Enqueued>> {
     fn column<T>(jobs: &[NewJob], field: impl Fn(&NewJob) -> T) -> Vec<T> {
         jobs.iter().map(field).collect()
@@ -147,7 +172,7 @@ pub async fn enqueue(
           concurrency_keys,
           fair_key,
           expires_at
-        from insert_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        from insert_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
         order by ord
         "#,
         &column(jobs, |job| job.id),
@@ -167,6 +192,7 @@ pub async fn enqueue(
         &column(jobs, |job| job.retain.map(|retain| retain.as_secs_f64())) as &[Option<f64>],
         strict_kinds,
         &column(jobs, NewJob::options) as &[Option<Value>],
+        wait,
     )
     .fetch_all(executor)
     .await?;
@@ -188,7 +214,7 @@ pub async fn enqueue(
         .collect())
 }
 
-/// As [`enqueue`], but a job with a value that the database refuses is answered as its own error and
+/// As [`enqueue_at_once`], but a job with a value that the database refuses is answered as its own error and
 /// the others are stored. For a line in a transaction.
 ///
 /// # Errors
@@ -199,7 +225,7 @@ pub async fn enqueue_apart(
     strict_kinds: bool,
 ) -> Result<Vec<Result<Enqueued>>> {
     let mut savepoint = line.savepoint().await?;
-    match enqueue(savepoint.line(), jobs, strict_kinds).await {
+    match enqueue_at_once(savepoint.line(), jobs, strict_kinds).await {
         Ok(enqueued) => {
             savepoint.commit().await?;
             Ok(enqueued.into_iter().map(Ok).collect())

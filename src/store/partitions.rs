@@ -23,10 +23,9 @@ impl Store {
             let mut transaction = self.pool().begin().await?;
             // A large day has many names to forget before it can be dropped.
             sqlx::query!("set local statement_timeout = 0").execute(transaction.line()).await?;
-            let day =
-                sqlx::query_scalar!("select drop_partition(make_interval(secs => $1))", retention_seconds)
-                    .fetch_one(transaction.line())
-                    .await?;
+            let day = sqlx::query_scalar!("select drop_day(make_interval(secs => $1))", retention_seconds)
+                .fetch_one(transaction.line())
+                .await?;
             transaction.commit().await?;
             match day {
                 Some(day) => dropped.push(day),

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, PgExecutor};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::line::Line;
 use super::{Result, Store};
 use crate::job::document::{micros, micros_or_null};
 use crate::job::workflow::Workflow;
@@ -156,6 +157,15 @@ impl Store {
 /// As [`Store::create_workflow`].
 pub async fn create_workflow(executor: impl PgExecutor<'_>, spec: &Value) -> Result<Uuid> {
     Ok(sqlx::query_scalar!(r#"select create_workflow($1) as "id!""#, spec).fetch_one(executor).await?)
+}
+
+/// As [`create_workflow`], in a transaction, but nobody's open transaction is waited for any longer than two seconds.
+///
+/// # Errors
+/// As [`Store::create_workflow`].
+pub async fn create_workflow_soon(mut line: Line<'_>, spec: &Value) -> Result<Uuid> {
+    sqlx::query!("set local lock_timeout = '2s'").execute(line.again()).await?;
+    create_workflow(line, spec).await
 }
 
 /// Enqueues a workflow through any executor, also `&mut *transaction`: it commits or vanishes with it.

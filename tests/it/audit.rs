@@ -2,8 +2,10 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use crate::api::server::{on_a_server, text};
+use crate::roles::member;
 use crate::support::{Db, job};
 
 async fn acts(db: &Db) -> Vec<(String, String)> {
@@ -121,4 +123,92 @@ async fn requests_are_recorded_by_the_name_of_their_key() {
         assert_eq!(one["items"].as_array().unwrap().len(), 2);
     })
     .await;
+}
+
+#[tokio::test]
+async fn nobody_but_the_owner_acts_without_a_record_whatever_he_sets_or_says() {
+    let db = Db::new().await;
+    let id = db.enqueue(job("k")).await;
+    db.execute("select enqueue('k', queue => 'p', delay => '1 hour') from generate_series(1, 3)").await;
+    let workflow: uuid::Uuid = db.scalar("select create_workflow('{\"group\": [{\"kind\": \"w\"}]}')").await;
+    let acts_of = [
+        "select cancel($job, 'x', $by)",
+        "select retry($job, $by)",
+        "select snooze($job, '1 hour', $by)",
+        "select run_now($job, $by)",
+        "select signal($job, 'go', null, $by)",
+        "select fork($job, null, $by)",
+        "select pause_queue('q', $by)",
+        "select resume_queue('q')",
+        "select drain_queue('q', $by)",
+        "select set_slots('q', 3)",
+        "select set_max_queued('q', 3)",
+        "select set_limit('l', 2)",
+        "select drop_limit('l')",
+        "select set_alert('a', 'stuck_jobs')",
+        "select drop_alert('a')",
+        "select set_schedule('s', 'k', every => '1 hour')",
+        "select pause_schedule('s', $by)",
+        "select run_schedule('s', $by)",
+        "select delete_schedule('s')",
+        "select act_on_jobs('run_now', '{\"queue\": \"p\"}', p_by => $by)",
+        "select purge_queue('p', 10000, $by)",
+        "select cancel($workflow, 'x', $by)",
+        "select retry($workflow, $by)",
+        "select drop_partition('-10 days')",
+        "select cancel($job)",
+        "select delete_job($job)",
+    ];
+    for role in ["tidemill_admin", "tidemill_worker"] {
+        let (mut login, _) = member(&db, role).await;
+        for by in ["limit", "workflow", "unique key", "schedule s", "", "tidemill"] {
+            // Undone after each round, so that all have the same to do.
+            login.execute("begin").await.unwrap();
+            for set in ["tidemill.audit = 'off'", "tidemill.by = 'limit'", "tidemill.audit = 'no'"] {
+                login.execute(AssertSqlSafe(format!("set local {set}"))).await.unwrap();
+            }
+            let mut before = recorded(&mut login).await;
+            for act in acts_of {
+                let act = act
+                    .replace("$job", &format!("'{id}'"))
+                    .replace("$workflow", &format!("'{workflow}'"))
+                    .replace("$by", &format!("'{by}'"));
+                login
+                    .execute(AssertSqlSafe(act.clone()))
+                    .await
+                    .unwrap_or_else(|error| panic!("{act}: {error}"));
+                let after = recorded(&mut login).await;
+                assert_eq!(after, before + 1, "{role}: {act} by {by:?} is recorded once");
+                before = after;
+            }
+            login.execute("rollback").await.unwrap();
+        }
+        // What keeps no record is not theirs.
+        for act in [
+            format!("select cancel_one('{id}', null, 'me', false)"),
+            format!("select retry_one('{id}', 'me', false)"),
+            format!("select run_now_one('{id}', 'me', false)"),
+            format!("select delete_one('{id}', false)"),
+            format!("select cancel_workflow('{workflow}', null, 'me')"),
+            format!("select retry_workflow('{workflow}', 'me')"),
+            format!("select stop_workflow('{workflow}')"),
+        ] {
+            let refusal = login.execute(AssertSqlSafe(act.clone())).await.expect_err(&act);
+            assert!(refusal.to_string().contains("permission denied"), "{act}: {refusal}");
+        }
+    }
+    let (mut admin, _) = member(&db, "tidemill_admin").await;
+    let refusal =
+        admin.execute("select drop_day('-10 days')").await.expect_err("an administrator's is recorded");
+    assert!(refusal.to_string().contains("permission denied"), "{refusal}");
+    // A worker that writes settings by hand is recorded as well.
+    let (mut worker, _) = member(&db, "tidemill_worker").await;
+    worker.execute("set tidemill.audit = 'off'; insert into queues (name) values ('hand')").await.unwrap();
+    assert_eq!(db.count("audit_log where subject = 'queue:hand'").await, 1);
+}
+
+/// How many acts of this session's login are recorded, whatever name it gave.
+async fn recorded(login: &mut PgConnection) -> i64 {
+    let count = "select count(*) from audit_trail where db_user = session_user";
+    sqlx::query_scalar(count).fetch_one(login).await.unwrap()
 }

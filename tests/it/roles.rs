@@ -6,7 +6,7 @@ use tidemill::{Options, Store};
 use crate::support::{Db, Mill, job, ok, wait_for};
 
 /// A connection of a login that is a member of the role.
-async fn member(db: &Db, role: &str) -> (PgConnection, String) {
+pub(crate) async fn member(db: &Db, role: &str) -> (PgConnection, String) {
     let login = format!("{role}_of_{}", uuid::Uuid::new_v4().simple());
     db.execute(format!("create role {login} login password 'secret'; grant {role} to {login}")).await;
     let mut url = url::Url::parse(&db.options().url).unwrap();

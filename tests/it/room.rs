@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use tidemill::store::enqueue::{Fate, enqueue};
 use tidemill::{KindSettings, NewJob, enqueue_when_room};
@@ -228,4 +230,63 @@ async fn rest_refuses_with_429_and_says_when_to_come_back() {
         .await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_open_transaction_that_enqueues_holds_up_no_other_queue() {
+    on_a_server(|server| async move {
+        server.store.set_max_queued("q", Some(50)).await.unwrap();
+        let mut holder = server.store.pool().begin().await.unwrap();
+        sqlx::query("select enqueue('k', queue => 'q')").execute(holder.line()).await.unwrap();
+        let post = |n: usize| {
+            let body = json!({"kind": "k", "queue": if n.is_multiple_of(2) { "q" } else { "other" }});
+            let server = &server;
+            async move { (n, server.post("/api/v1/jobs", body).await) }
+        };
+        let mut posts: FuturesUnordered<_> = (0..20).map(post).collect();
+        for _ in 0..10 {
+            let (n, answer) = posts.next().await.unwrap();
+            assert_eq!((n % 2, answer.status), (1, 202), "only those of the other queue: {}", answer.body);
+        }
+        holder.commit().await.unwrap();
+        while let Some((_, answer)) = posts.next().await {
+            answer.expect(202);
+        }
+        assert_eq!(waiting_of(&server).await, 11);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_waits_too_long_for_room_is_told_to_come_back() {
+    on_a_server(|server| async move {
+        server.store.set_max_queued("q", Some(50)).await.unwrap();
+        let mut holder = server.store.pool().begin().await.unwrap();
+        sqlx::query("select enqueue('k', queue => 'q')").execute(holder.line()).await.unwrap();
+        let body = json!({"kind": "k", "queue": "q"});
+        let workflow = json!({"group": [body]});
+        let mix = json!([body, {"kind": "k", "queue": "other"}]);
+        let (alone, keyed, workflow, batch) = tokio::join!(
+            server.post("/api/v1/jobs", body.clone()),
+            server.keyed("/api/v1/jobs", "key", body.clone()),
+            server.post("/api/v1/workflows", workflow),
+            server.post("/api/v1/jobs/batch", mix),
+        );
+        assert_eq!(alone.headers["retry-after"], "1");
+        assert_eq!(alone.problem(503, "queue-busy")["field"], "/queue");
+        keyed.problem(503, "queue-busy");
+        workflow.problem(503, "unavailable");
+        let results = batch.expect(202)["results"].clone();
+        assert_eq!((&results[0]["status"], &results[1]["status"]), (&json!("refused"), &json!("created")));
+        assert_eq!(results[0]["problem"]["field"], "/0/queue");
+        holder.rollback().await.unwrap();
+        server.keyed("/api/v1/jobs", "key", body).await.expect(202);
+        assert_eq!(waiting_of(&server).await, 1);
+    })
+    .await;
+}
+
+async fn waiting_of(server: &Server) -> i64 {
+    let counted = sqlx::query_scalar("select count(*) from jobs_live where queue = 'q'");
+    counted.fetch_one(server.store.pool()).await.unwrap()
 }

@@ -16,12 +16,14 @@ use crate::api::enqueuer::told;
 use crate::api::idempotent::{Begun, Keyed};
 use crate::api::json::{self, RawBody};
 use crate::api::new_job::refusal_now;
+use crate::api::patience::Patience;
 use crate::api::problem::{Case, Problem, ProblemDocument};
 use crate::api::request::PriorityInput;
 use crate::api::state::ApiState;
 use crate::job::agent::{AgentTask, KIND, QUEUE, SessionData};
 use crate::job::new::NewJob;
-use crate::store::enqueue::{Enqueued, Fate, enqueue};
+use crate::store::enqueue::{Enqueued, Fate, enqueue_at_once};
+use crate::store::idempotency::Work;
 
 const ROUTE: &str = "POST /execute";
 const EXECUTION_ID_CHARACTERS: usize = 255;
@@ -92,17 +94,25 @@ pub(super) async fn execute(
         let enqueued = state.enqueuer.enqueue(wish.clone(), body.len()).await?;
         return Ok(Repeatable { status, body: accepted(&state, &wish, &enqueued).await?, replayed: false });
     };
-    match keyed.begin(&state.store).await? {
-        Begun::Replay(body) => Ok(Repeatable { status, body, replayed: true }),
-        Begun::Work(mut work) => {
-            let strict = state.settings.strict_kinds;
-            let enqueued = enqueue(work.line(), std::slice::from_ref(&wish), strict).await?.remove(0);
-            let body = accepted(&state, &wish, &enqueued).await?;
-            work.answer(&body).await?;
-            told(&state.notifier, &state.metrics, [&enqueued]);
-            Ok(Repeatable { status, body, replayed: false })
+    let patience = Patience::begin();
+    loop {
+        let answer = match keyed.begin(&state.store).await? {
+            Begun::Replay(body) => Ok(Repeatable { status, body, replayed: true }),
+            Begun::Work(work) => execute_once(&state, &wish, work).await,
+        };
+        if !patience.again(&answer).await {
+            return answer;
         }
     }
+}
+
+async fn execute_once(state: &ApiState, wish: &NewJob, mut work: Work) -> Result<Repeatable, Problem> {
+    let strict = state.settings.strict_kinds;
+    let enqueued = enqueue_at_once(work.line(), std::slice::from_ref(wish), strict).await?.remove(0);
+    let body = accepted(state, wish, &enqueued).await?;
+    work.answer(&body).await?;
+    told(&state.notifier, &state.metrics, [&enqueued]);
+    Ok(Repeatable { status: StatusCode::ACCEPTED, body, replayed: false })
 }
 
 fn read(body: &[u8], max_args_bytes: usize) -> Result<NewJob, Problem> {

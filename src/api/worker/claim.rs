@@ -24,7 +24,7 @@ use super::super::idempotent::{Begun, Keyed};
 use super::super::json::{self, RawBody};
 use super::super::problem::Problem;
 use super::super::state::ApiState;
-use super::taken::{Taken, TakenJob, claim_from, documents};
+use super::taken::{Taken, TakenJob, claim_from, documents, opened, opened_answer};
 use crate::store;
 use crate::store::claim::Claimed;
 use crate::store::listen::Wake;
@@ -230,11 +230,8 @@ async fn take_now(state: &ApiState, wanted: &Wanted, queues: &[(String, i64)]) -
         }
     }
     let taken = Taken::of(&claimed);
-    let jobs = match documents(&state.store, state.store.pool(), claimed).await {
-        Ok((jobs, unreadable)) => {
-            unreadable.put_off(&state.store).await;
-            jobs
-        }
+    let jobs = match documents(state.store.pool(), claimed).await {
+        Ok(jobs) => opened(&state.store, jobs).await,
         Err(error) => {
             taken.hand_back(state).await;
             return Err(error.into());
@@ -259,7 +256,7 @@ async fn take_from_one(
 }
 
 /// As [`take_now`], in one transaction with the key: what was claimed comes again with it, so it is
-/// never handed back.
+/// never handed back. The answer is kept as the jobs are stored, and opened each time that it is given.
 async fn take_once(
     state: &ApiState,
     wanted: &Wanted,
@@ -267,7 +264,8 @@ async fn take_once(
     keyed: &Keyed,
 ) -> Result<Claim, Problem> {
     let mut work = match keyed.begin(&state.store).await? {
-        Begun::Replay(body) => {
+        Begun::Replay(mut body) => {
+            opened_answer(&state.store, &mut body).await?;
             let answer = Repeatable { status: StatusCode::OK, body, replayed: true };
             return Ok((Some(answer), Taken::default()));
         }
@@ -284,11 +282,10 @@ async fn take_once(
     if claimed.is_empty() {
         return Ok((None, Taken::default()));
     }
-    let (jobs, unreadable) = documents(&state.store, work.line(), claimed).await?;
-    state.metrics.jobs_claimed.inc_by(jobs.len() as u64);
-    let answer = answer(jobs, false)?;
+    let mut answer = answer(documents(work.line(), claimed).await?, false)?;
     work.answer(&answer.body).await?;
-    unreadable.put_off(&state.store).await;
+    let given = opened_answer(&state.store, &mut answer.body).await?;
+    state.metrics.jobs_claimed.inc_by(given as u64);
     Ok((Some(answer), Taken::default()))
 }
 

@@ -1,11 +1,12 @@
 //! Jobs that were claimed for a remote worker and their way to it. What does not arrive is handed back
 //! at no cost of an attempt; must never be forgotten while its lease lasts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::PgExecutor;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -57,52 +58,93 @@ pub(super) async fn claim_from(
     Ok(claim_counted_apart(line, &request, Share::WHOLE).await?.jobs)
 }
 
-/// The claimed jobs as their worker gets them.
+/// The claimed jobs as they are stored, neither opened nor read from storage: fit for a transaction.
 pub(super) async fn documents(
-    store: &Store,
     executor: impl PgExecutor<'_>,
     claimed: Vec<Claimed>,
-) -> store::Result<(Vec<TakenJob>, Unreadable)> {
+) -> store::Result<Vec<TakenJob>> {
     if claimed.is_empty() {
-        return Ok(Default::default());
+        return Ok(Vec::new());
     }
     let ids: Vec<Uuid> = claimed.iter().map(|job| job.id).collect();
     let documents = find_jobs_in(executor, &ids).await?;
     let mut documents: HashMap<Uuid, JobDocument> =
         documents.into_iter().map(|document| (document.id, document)).collect();
-    let (mut jobs, mut unreadable) = (Vec::with_capacity(claimed.len()), Unreadable::default());
-    for Claimed { id, lease_id, lease_expires_at, .. } in claimed {
-        let Some(mut job) = documents.remove(&id) else { continue };
-        match store.open_value(job.args.take()).await {
-            Ok(args) => {
-                job.args = args;
-                jobs.push(TakenJob { job, lease_id, lease_expires_at });
-            }
-            Err(error) => {
-                tracing::error!(%error, job = %id, "the args of a job cannot be read");
-                let outcome = if error.is_transient() {
-                    Outcome::Snoozed { delay: UNREADABLE_PAUSE }
-                } else {
-                    let message = format!("the args cannot be read: {error}");
-                    let class = "bad_args".to_owned();
-                    Outcome::Failed {
-                        failure: Failure { message, class, permanent: true, ..Failure::default() },
-                    }
-                };
-                unreadable.0.push((id, lease_id, outcome));
-            }
+    let taken = claimed.into_iter().filter_map(|Claimed { id, lease_id, lease_expires_at, .. }| {
+        let job = documents.remove(&id)?;
+        Some(TakenJob { job, lease_id, lease_expires_at })
+    });
+    Ok(taken.collect())
+}
+
+/// The jobs as their worker gets them; what cannot be read is put off. Waits for the storage, so never in a
+/// transaction.
+pub(super) async fn opened(store: &Store, taken: Vec<TakenJob>) -> Vec<TakenJob> {
+    let (mut jobs, mut unreadable) = (Vec::with_capacity(taken.len()), Unreadable::default());
+    for mut taken in taken {
+        let args = taken.job.args.take();
+        if let Some(args) = unreadable.open(store, taken.job.id, taken.lease_id, args).await {
+            taken.job.args = args;
+            jobs.push(taken);
         }
     }
-    Ok((jobs, unreadable))
+    unreadable.put_off(store).await;
+    jobs
+}
+
+/// As [`opened`], for the jobs of an answer that was kept under a key; answers how many are left. One that lost its
+/// lease since is nobody's to run.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn opened_answer(store: &Store, answer: &mut Value) -> store::Result<usize> {
+    let Some(kept) = answer["jobs"].as_array_mut() else { return Ok(0) };
+    let id_of = |job: &Value, field: &str| job[field].as_str().and_then(|id| Uuid::parse_str(id).ok());
+    let ids = |field: &str| -> Vec<Uuid> { kept.iter().filter_map(|job| id_of(job, field)).collect() };
+    let held =
+        if kept.is_empty() { HashSet::new() } else { store.held(&ids("id"), &ids("lease_id")).await? };
+    let (mut jobs, mut unreadable) = (Vec::with_capacity(kept.len()), Unreadable::default());
+    for mut job in kept.drain(..) {
+        let (Some(id), Some(lease_id)) = (id_of(&job, "id"), id_of(&job, "lease_id")) else { continue };
+        let args = job["args"].take();
+        if held.contains(&lease_id)
+            && let Some(args) = unreadable.open(store, id, lease_id, args).await
+        {
+            job["args"] = args;
+            jobs.push(job);
+        }
+    }
+    *kept = jobs;
+    let left = kept.len();
+    unreadable.put_off(store).await;
+    Ok(left)
 }
 
 /// Jobs that were claimed and cannot be given to anybody, for want of a key or of the storage.
 #[derive(Debug, Default)]
-pub(super) struct Unreadable(Vec<(Uuid, Uuid, Outcome)>);
+struct Unreadable(Vec<(Uuid, Uuid, Outcome)>);
 
 impl Unreadable {
+    /// A job's args as its worker gets them; one whose args cannot be read is noted.
+    async fn open(&mut self, store: &Store, id: Uuid, lease_id: Uuid, args: Value) -> Option<Value> {
+        let error = match store.open_value(args).await {
+            Ok(args) => return Some(args),
+            Err(error) => error,
+        };
+        tracing::error!(%error, job = %id, "the args of a job cannot be read");
+        let outcome = if error.is_transient() {
+            Outcome::Snoozed { delay: UNREADABLE_PAUSE }
+        } else {
+            let message = format!("the args cannot be read: {error}");
+            let class = "bad_args".to_owned();
+            Outcome::Failed { failure: Failure { message, class, permanent: true, ..Failure::default() } }
+        };
+        self.0.push((id, lease_id, outcome));
+        None
+    }
+
     /// Puts them off, at no cost of an attempt; one that nobody can ever read fails. What fails here, expires.
-    pub(super) async fn put_off(self, store: &Store) {
+    async fn put_off(self, store: &Store) {
         let ended = |(job, lease, outcome)| Settled::of(job, lease, outcome, Usage::default());
         let batch: Vec<_> = self.0.into_iter().filter_map(ended).collect();
         if !batch.is_empty()

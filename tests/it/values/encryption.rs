@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidemill::Workflow;
 use tidemill::store::enqueue::enqueue;
+use tidemill::vault::Keyring;
+use tidemill::{Options, Store, Workflow};
 
-use super::{api, job, keys, with};
+use super::{api, depot, job, keys, with};
 use crate::api::server::text;
 use crate::support::{Db, Mill, ok, wait_for};
 
@@ -181,4 +183,63 @@ async fn nobody_has_opened_what_he_may_not_read() {
     let put = server.request(reqwest::Method::PUT, "/api/v1/schedules/s").json(&schedule);
     server.send(put).await.problem(422, "invalid-request");
     assert_eq!(server.job(&made["id"]).await["args"], json!({"card": "4111-2222"}));
+}
+
+#[tokio::test]
+async fn a_claim_with_a_key_is_kept_as_it_is_stored_and_opened_each_time() {
+    let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
+    // One connection: nothing can be read beside a transaction that holds it.
+    let vault = with(&db, keys(&["a"]), Some(depot(&folder))).vault().clone();
+    let store = Store::connect(Options { vault, max_connections: 1, ..db.options() }).unwrap();
+    let (server, _guard) = api(&store).await;
+    let large = json!({"card": "4111-2222".repeat(1000)});
+    server.enqueue(json!({"kind": "k", "args": {"card": "4111-2222"}})).await;
+    server.enqueue(json!({"kind": "k", "args": large})).await;
+    let body = json!({"worker": "w", "kinds": ["k"], "max": 2, "wait_seconds": 5});
+    let first = server.keyed("/api/v1/worker/claim", "c", body.clone()).await.expect(200);
+    let args = [&first["jobs"][0]["args"], &first["jobs"][1]["args"]];
+    assert_eq!(args, [&json!({"card": "4111-2222"}), &large]);
+    let again = server.keyed("/api/v1/worker/claim", "c", body.clone()).await;
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(again.expect(200), first);
+
+    let kept: Value = db.scalar("select answer from idempotency_keys where key like '%/c'").await;
+    let kept = store.vault().open(kept).unwrap();
+    let args: Vec<_> = kept["jobs"].as_array().unwrap().iter().map(|job| job["args"].clone()).collect();
+    assert!(args[0]["$sealed"].is_object() && args[1]["$stored"].is_object(), "{kept}");
+
+    // What became unreadable meanwhile is given to nobody, nor what the lease no longer holds.
+    std::fs::remove_dir_all(folder.path()).unwrap();
+    let again = server.keyed("/api/v1/worker/claim", "c", body.clone()).await.expect(200);
+    assert_eq!(again["jobs"], json!([first["jobs"][0]]));
+    assert_eq!(server.job(&first["jobs"][1]["id"]).await["error"]["type"], "bad_args");
+    server.word(&first["jobs"][0], "complete", json!({})).await.expect(200);
+    assert_eq!(server.keyed("/api/v1/worker/claim", "c", body).await.expect(200)["jobs"], json!([]));
+}
+
+#[tokio::test]
+async fn slow_storage_holds_up_no_claim_of_a_limited_queue() {
+    let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
+    let store = with(&db, Keyring::default(), Some(depot(&folder)));
+    let (server, _guard) = api(&store).await;
+    let made = server.enqueue(json!({"kind": "k", "args": {"text": "tide".repeat(1000)}})).await;
+    db.execute("select set_limit('queue:default', 5)").await;
+    // A pipe that nobody writes to: whoever opens the args waits.
+    let path = folder.path().join(format!("{}/enqueue/args.json", text(&made["id"])));
+    std::fs::remove_file(&path).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let body = json!({"worker": "w", "kinds": ["k"]});
+    let slow = server.keyed("/api/v1/worker/claim", "slow", body.clone());
+    let other = async {
+        wait_for("the first is claimed", || async { (db.count("running").await == 1).then_some(()) }).await;
+        server.enqueue(json!({"kind": "k"})).await;
+        let jobs =
+            server.keyed("/api/v1/worker/claim", "other", body.clone()).await.expect(200)["jobs"].clone();
+        std::fs::write(&path, b"{}").unwrap();
+        jobs
+    };
+    let both = async { tokio::join!(slow, other) };
+    let (slow, other) = tokio::time::timeout(Duration::from_secs(20), both).await.expect("nobody waits");
+    assert_eq!(other[0]["args"], json!({}));
+    slow.expect(200);
 }

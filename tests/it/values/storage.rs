@@ -4,10 +4,11 @@ use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 use tidemill::job::text::storable_json;
 use tidemill::vault::Keyring;
+use tidemill::{Store, enqueue_in};
 
-use super::{api, depot, keys, with};
-use crate::api::server::text;
-use crate::support::{Db, Mill, ok};
+use super::{api, depot, job, keys, with};
+use crate::api::server::{Server, text};
+use crate::support::{Db, Mill, Session, blocked_or_done, ok, wait_for};
 
 fn files(folder: &tempfile::TempDir) -> usize {
     fn count(path: &std::path::Path) -> usize {
@@ -144,4 +145,126 @@ async fn nobody_reads_another_s_file_by_a_forged_reference() {
         results["results"].as_array().unwrap().iter().map(|item| &item["status"]).collect();
     assert_eq!(statuses, ["refused", "created"]);
     assert_eq!(storable_json(forged.clone()), forged);
+}
+
+/// Removes from storage all that nobody needs, as if a year had passed; answers how many files.
+async fn cleared(db: &Db, store: &Store) -> usize {
+    db.execute("update artifacts set checked_at = now() - interval '2 hours', created_at = now() - interval '1 year'").await;
+    store.clear_artifacts(100).await.unwrap()
+}
+
+async fn delete(server: &Server, id: &Value) {
+    let path = format!("/api/v1/jobs/{}", text(id));
+    server.send(server.request(reqwest::Method::DELETE, &path)).await.expect(204);
+}
+
+#[tokio::test]
+async fn args_and_results_stay_as_long_as_a_job_refers_to_them() {
+    let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
+    let store = with(&db, Keyring::default(), Some(depot(&folder)));
+    let (server, _guard) = api(&store).await;
+    let args = json!({"text": large(10)});
+
+    // Of a fork.
+    let made = server.enqueue(json!({"kind": "forked", "args": args})).await;
+    let fork = server.act(&format!("/api/v1/jobs/{}/fork", text(&made["id"]))).await.body["id"].clone();
+    let refork = server.act(&format!("/api/v1/jobs/{}/fork", text(&fork))).await.body["id"].clone();
+    for gone in [&made["id"], &fork] {
+        delete(&server, gone).await;
+        assert_eq!(cleared(&db, &store).await, 0);
+    }
+    let shown = server.job(&refork).await["args"]["$stored"]["href"].clone();
+    assert_eq!(server.get(text(&shown)).await.expect(200), args);
+    assert_eq!(server.claim("w", "forked", 1).await[0]["args"], args);
+    let path = format!("/api/v1/jobs/{}/cancel", text(&refork));
+    server.act(&path).await;
+    db.execute("update running set lease_expires_at = '-infinity'; select sweep()").await;
+    delete(&server, &refork).await;
+    assert_eq!((cleared(&db, &store).await, files(&folder)), (1, 0), "with the last of them");
+
+    // Of one that took them over, and of one that was enqueued in a transaction of the caller's.
+    let wish = |kib: usize| json!({"kind": "replaced", "args": {"text": large(kib)}, "unique": {"key": "u", "on_conflict": "replace", "replace": ["args"]}});
+    let first = server.enqueue(wish(5)).await;
+    server.post("/api/v1/jobs", wish(6)).await.expect(200);
+    let mut own = job("own", args.clone());
+    store.keep_args(&mut own).await.unwrap();
+    let own = enqueue_in(store.pool(), &store.options().schema, &own).await.unwrap();
+    assert_eq!(cleared(&db, &store).await, 0);
+    assert_eq!(text(&server.claim("w", "replaced", 1).await[0]["args"]["text"]).len(), 6 * 1024);
+    assert_eq!(server.claim("w", "own", 1).await[0]["args"], args);
+    db.execute("update running set lease_expires_at = '-infinity'; update jobs_live set max_attempts = 1; select sweep()").await;
+    delete(&server, &first["id"]).await;
+    delete(&server, &json!(own)).await;
+    assert_eq!((cleared(&db, &store).await, files(&folder)), (3, 0));
+
+    // Of those who got results passed, and of their workflow.
+    let mill =
+        Mill::builder(&store).handler("echo", |context| async move { ok(context.args().clone()) }).start();
+    let chain = json!({"jobs": [{"name": "a", "kind": "echo", "args": {"text": large(2)}}, {"name": "b", "kind": "later", "after": [{"job": "a", "as": "given"}]}]});
+    let chain = server.post("/api/v1/workflows", chain).await.expect(202)["id"].clone();
+    wait_for("the result is passed", || async {
+        (db.count("jobs_live where kind = 'later' and args ? 'given'").await == 1).then_some(())
+    })
+    .await;
+    mill.stop().await;
+    let echo: uuid::Uuid = db.scalar("select id from jobs where kind = 'echo'").await;
+    delete(&server, &json!(echo)).await;
+    assert_eq!((cleared(&db, &store).await, files(&folder)), (0, 1));
+    let later = server.claim("w", "later", 1).await.remove(0);
+    assert_eq!(text(&later["args"]["given"]["text"]).len(), 2 * 1024);
+    server.word(&later, "complete", json!({})).await.expect(200);
+    server.get(&format!("/api/v1/jobs/{}/result?wait=20s", text(&chain))).await.expect(200);
+    assert_eq!(cleared(&db, &store).await, 0);
+    delete(&server, &later["id"]).await;
+    assert_eq!((cleared(&db, &store).await, files(&folder)), (1, 0));
+
+    // Of a workflow, which brought what its jobs did.
+    let mill =
+        Mill::builder(&store).handler("echo", |context| async move { ok(context.args().clone()) }).start();
+    let group = json!({"group": [{"kind": "echo", "args": {"text": large(2)}}]});
+    let group = server.post("/api/v1/workflows", group).await.expect(202)["id"].clone();
+    server.get(&format!("/api/v1/jobs/{}/result?wait=20s", text(&group))).await.expect(200);
+    mill.stop().await;
+    let echo: uuid::Uuid = db.scalar("select id from jobs where kind = 'echo'").await;
+    delete(&server, &json!(echo)).await;
+    assert_eq!(cleared(&db, &store).await, 0);
+    let brought: Value = db.scalar("select result from jobs where kind = 'tidemill.workflow' and result is not null and jsonb_typeof(result) = 'array'").await;
+    assert_eq!(text(&store.open_value(brought).await.unwrap()[0]["text"]).len(), 2 * 1024);
+    delete(&server, &group).await;
+    assert_eq!((cleared(&db, &store).await, files(&folder)), (1, 0));
+    assert_eq!(db.count("artifacts").await + db.count("artifact_referrers").await, 0);
+}
+
+#[tokio::test]
+async fn who_refers_to_a_file_and_who_removes_it_take_turns() {
+    let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
+    let store = with(&db, Keyring::default(), Some(depot(&folder)));
+    let (server, _guard) = api(&store).await;
+    let other = server.enqueue(json!({"kind": "other"})).await["id"].clone();
+    let made = server.enqueue(json!({"kind": "k", "args": {"text": large(10)}})).await;
+    let stored: Value = db.scalar("select args from jobs where kind = 'k'").await;
+    let refer = format!("select note_references('{}', '{{\"deep\": [{stored}]}}')", text(&other));
+    delete(&server, &made["id"]).await;
+
+    // Whoever just refers to it keeps it, before the commit and after.
+    let mut referrer = Session::begin(&db).await;
+    referrer.run(&refer).await.unwrap();
+    assert_eq!(cleared(&db, &store).await, 0);
+    referrer.run("commit").await.unwrap();
+    assert_eq!(cleared(&db, &store).await, 0);
+
+    // Once it is doomed nobody refers to it any more, and it goes, also if its remover died.
+    db.execute("delete from artifact_referrers; update artifacts set checked_at = '-infinity'").await;
+    let mut remover = Session::begin(&db).await;
+    remover.run("select left_artifacts(10)").await.unwrap();
+    let late = Session::open(&db).await;
+    let pid = late.pid;
+    let late = late.run_apart(refer);
+    assert!(blocked_or_done(&db, pid, &late).await, "it waits for what becomes of the file");
+    remover.run("commit").await.unwrap();
+    late.await.unwrap().1.unwrap();
+    assert_eq!((db.count("artifact_referrers").await, files(&folder)), (0, 1));
+    let gone = store.open_value(stored).await.expect_err("it is doomed");
+    assert!(!gone.is_transient(), "{gone}");
+    assert_eq!((cleared(&db, &store).await, files(&folder)), (1, 0));
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
 use tidemill::{Context, JobError, KindSettings, RunIf, Workflow};
@@ -122,6 +123,46 @@ async fn k5_a_parent_that_failed_and_is_retried_takes_its_children_along() {
 }
 
 #[tokio::test]
+async fn k7_the_delay_of_a_member_counts_anew_from_the_release_after_a_retry() {
+    let floor = Floor::new().await;
+    let mended = Arc::new(AtomicBool::new(false));
+    let mill = flaky(&floor, &mended);
+    let mut late = echo(1);
+    late.delay = Some(Duration::from_secs(3600));
+    let id = floor.start(&Workflow::new("w").job("a", plain("flaky")).job("b", late).after("a")).await;
+    assert_eq!(floor.end(id).await.0, "failed");
+    mended.store(true, Ordering::SeqCst);
+    floor.retry(id, "me").await.unwrap();
+    let a = floor.member(id, "a").await;
+    assert_eq!(floor.end(a).await.0, "completed");
+    wait_for("b is let go", || async { (floor.count("waits").await == 1).then_some(()) }).await;
+    assert_eq!(floor.states(id).await, "a completed, b scheduled");
+    let b = floor.job(floor.member(id, "b").await).await;
+    let delay = b.run_at.unwrap() - floor.job(a).await.finished_at.unwrap();
+    assert!((3600..3660).contains(&delay.num_seconds()), "{delay}");
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn k7_a_cancelled_workflow_that_is_retried_keeps_its_order_and_its_delays() {
+    let floor = Floor::new().await;
+    let mut late = plain("nobody");
+    late.delay = Some(Duration::from_secs(3600));
+    let id = floor.start(&Workflow::new("w").job("b", late).after("a").job("a", echo(1))).await;
+    floor.cancel(id, None, "me").await.unwrap();
+    assert_eq!(floor.end(id).await.0, "cancelled");
+    floor.retry(id, "me").await.unwrap();
+    assert_eq!(floor.states(id).await, "b waiting, a available");
+    let mill = floor.mill().start();
+    assert_eq!(floor.end(floor.member(id, "a").await).await.0, "completed");
+    let b = floor.member(id, "b").await;
+    wait_for("b is let go", || async { floor.job(b).await.run_at }).await;
+    assert_eq!(floor.states(id).await, "b scheduled, a completed");
+    mill.stop().await;
+    floor.check_invariants().await;
+}
+
+#[tokio::test]
 async fn who_steers_a_workflow_holds_no_job_while_waiting_for_those_who_tell_its_ends() {
     let floor = Floor::new().await;
     let id = floor.start(&Workflow::group("g", [plain("nobody"), plain("nobody")])).await;
@@ -129,6 +170,24 @@ async fn who_steers_a_workflow_holds_no_job_while_waiting_for_those_who_tell_its
     let child: uuid::Uuid =
         floor.scalar("select create_workflow('{\"group\": [{\"kind\": \"nobody\"}]}')").await;
     let lease = (claimed.id, claimed.lease_id);
+    // The oldest of a full limit, which belongs to a workflow; the same, with a unique key; a schedule's last job.
+    floor.execute("select set_limit('oldest', 1, on_full => 'cancel_oldest')").await;
+    let member =
+        |more: &str| format!("select create_workflow('{{\"group\": [{{\"kind\": \"nobody\", {more}}}]}}')");
+    let group: uuid::Uuid = floor.scalar(member("\"concurrency_key\": \"oldest:a\"")).await;
+    let oldest = floor.member(group, "1").await;
+    let unique = "\"unique\": {\"key\": \"u\", \"states\": [\"scheduled\", \"available\", \"waiting\"]}";
+    let group: uuid::Uuid = floor.scalar(member(unique)).await;
+    let retrying = floor.member(group, "1").await;
+    floor.execute(format!("update jobs_live set attempt = 1 where id = '{retrying}'")).await;
+    let group: uuid::Uuid = floor.scalar(member("\"tags\": []")).await;
+    let scheduled = floor.member(group, "1").await;
+    floor
+        .execute(format!(
+            "select set_schedule('s', 'nobody', every => '1 hour', overlap => 'cancel');
+             update schedules set unfinished = array['{scheduled}'::uuid]"
+        ))
+        .await;
     floor
         .execute(format!(
             "insert into steps (job_id, name, attempt, spawned_id) values ('{}', 'c', 1, '{child}')",
@@ -136,6 +195,11 @@ async fn who_steers_a_workflow_holds_no_job_while_waiting_for_those_who_tell_its
         ))
         .await;
     let verbs = [
+        (oldest, "select enqueue('k', concurrency_key => '{oldest:a}')".into()),
+        (retrying, format!("select enqueue_many('[{{\"kind\": \"k\", {unique}}}]')")),
+        (scheduled, "select judge_slot(s, now()) from schedules s".into()),
+        (lease.0, format!("select spawn_child('{}', '{}', 's', '{{\"kind\": \"k\"}}')", lease.0, lease.1)),
+        (lease.0, format!("select fork('{}')", lease.0)),
         (id, format!("select cancel('{id}')")),
         (id, format!("select retry('{id}')")),
         (id, "select done from act_on_jobs('cancel', '{}')".to_owned()),
@@ -155,5 +219,8 @@ async fn who_steers_a_workflow_holds_no_job_while_waiting_for_those_who_tell_its
             .expect("nobody holds the job");
         teller.run("commit").await.unwrap();
         rival.await.unwrap().1.unwrap_or_else(|error| panic!("{verb}: {error}"));
+    }
+    for job in [oldest, retrying, scheduled] {
+        assert_eq!(floor.state(job).await, "cancelled");
     }
 }
