@@ -181,14 +181,6 @@ impl SessionData {
         }
         Ok(())
     }
-
-    /// The values that must not be seen.
-    pub fn hidden(&self) -> impl Iterator<Item = &str> {
-        let cookies = self.cookies.iter().map(|cookie| cookie.value.as_str());
-        cookies
-            .chain(self.local_storage.values().map(String::as_str))
-            .chain(self.secrets.values().map(String::as_str))
-    }
 }
 
 #[cfg(test)]

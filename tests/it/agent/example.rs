@@ -35,7 +35,7 @@ async fn the_example_page_shows_a_task_from_its_start_to_its_end() {
         (_, 1) => ("navigate", json!({"url": page})),
         (_, 2) => ("type", json!({"element": turn.element("textbox \"Task\""), "text": "inner"})),
         (_, 3) => ("click", json!({"element": turn.element("button \"Do it\"")})),
-        _ if turn.number < 30 && !turn.page.contains("the inner task is done") => {
+        _ if turn.number < 30 && !turn.page.contains("inner\nthe inner task is done") => {
             ("wait", json!({"seconds": 0.5}))
         }
         _ => ("finish", json!({"success": true, "answer": turn.page})),
