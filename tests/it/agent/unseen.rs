@@ -1,7 +1,9 @@
 //! What nobody sees of a session, and that it changes nothing of what is done.
 
+use reqwest::Method;
 use serde_json::{Value, json};
-use tidemill::vault::Keyring;
+use tidemill::job::agent::KIND;
+use tidemill::vault::{Keyring, Redactor};
 
 use super::model::Model;
 use super::site::{PASSWORD, SESSION, Site};
@@ -144,5 +146,66 @@ async fn a_session_that_began_while_the_task_was_done_is_not_seen_either() {
     mill.stop().await;
     for shown in shown(&stage, &accepted, &model).await {
         assert!(!shown.contains(SESSION) && !shown.contains(PASSWORD), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn of_the_sessions_address_host_and_path_are_shown() {
+    let stage = Stage::new(Keyring::default()).await;
+    stage.store.declare_redacted().await.unwrap();
+    let session = json!({"url": "https://example.com/in?ticket=abc123#behind"});
+    let args = json!({"task_description": "look", "session_data": session});
+    let accepted = stage.execute(args.clone()).await;
+    let job = json!({"kind": KIND, "queue": "agent", "args": args});
+    let other = stage.server.enqueue(job.clone()).await;
+    let schedule = stage.server.request(Method::PUT, "/api/v1/schedules/s");
+    stage.server.send(schedule.json(&json!({"every": "1h", "job": job}))).await.expect(200);
+    // From psql nothing is checked before it runs, but it is shown no more.
+    let written = "https://ann:abc123@example.com/in?ticket=abc123";
+    stage
+        .db
+        .execute(format!("select enqueue('{KIND}', '{{\"session_data\": {{\"url\": \"{written}\"}}}}')"))
+        .await;
+    let mut shown = vec![other.to_string()];
+    for end in ["jobs_now", "job_history"] {
+        for path in ["/api/v1/jobs", "/api/v1/schedules", "/api/v1/schedules/s", "/api/v1/audit"] {
+            shown.push(stage.server.get(path).await.expect(200).to_string());
+        }
+        for id in [&accepted["task_id"], &other["id"]] {
+            let job = stage.server.job(id).await;
+            assert_eq!(job["args"]["session_data"]["url"], "https://example.com/in?[redacted]", "{job}");
+            shown.push(job.to_string());
+        }
+        let rows = stage.db.rows::<(String,)>(format!("select v::text from {end} v")).await;
+        assert_eq!(rows.len(), 3, "{end}");
+        assert!(rows.iter().all(|row| row.0.contains("https://example.com/in?[redacted]")), "{rows:?}");
+        shown.extend(rows.into_iter().map(|row| row.0));
+        stage.db.execute("select cancel(id) from jobs").await;
+    }
+    for shown in shown {
+        assert!(!shown.contains("abc123") && !shown.contains("behind"), "{shown}");
+    }
+    assert_eq!(
+        stage.db.count("jobs where args::text like '%ticket=abc123%'").await,
+        3,
+        "the worker gets it whole"
+    );
+}
+
+#[tokio::test]
+async fn addresses_are_shown_the_same_by_sql() {
+    let stage = Stage::new(Keyring::default()).await;
+    for address in [
+        "https://example.com/a@b/c",
+        "https://ann:p@w@example.com/a?b=c#d",
+        " https:\\\\ann:pw@example.com#t",
+        "https:ann@example.com",
+        "pw@example.com/?a=x@y",
+        " no address",
+    ] {
+        let mut session = json!({"session_data": {"url": address}});
+        let of_sql: Value = stage.db.scalar(format!("select redact($j${session}$j$)")).await;
+        Redactor::default().redact(&mut session);
+        assert_eq!(of_sql, session);
     }
 }
