@@ -144,8 +144,8 @@ impl AgentKind {
 
     async fn attempt(&self, context: &Context) -> Result<Completion, JobError> {
         let bad = |why: String| JobError::permanent(format!("the args are no task: {why}")).class("bad_args");
-        let task = AgentTask::deserialize(context.args()).map_err(|error| bad(error.to_string()))?;
-        task.check().map_err(|error| bad(error.to_string()))?;
+        let args = context.args().as_object().cloned().unwrap_or_default();
+        let task = AgentTask::read(args).map_err(|error| bad(error.to_string()))?;
         let mut veil = Veil::new(&task.session_data.clone().unwrap_or_default());
         let done = self.work(context, &task, &mut veil).await;
         done.map_err(|error| error.reworded(|message| veil.cover(message)))
