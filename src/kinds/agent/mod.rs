@@ -31,6 +31,8 @@ use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 
 const OUTCOME_CHARACTERS: usize = TEXT_CHARACTERS;
+/// What a line of the log shows of it.
+const LINE_CHARACTERS: usize = 200;
 
 /// How tasks are done.
 #[derive(Clone, PartialEq)]
@@ -97,6 +99,16 @@ struct Done {
     seconds: f64,
     /// The browser's session behind it, sealed where args are.
     state: Value,
+}
+
+impl Done {
+    /// The step in a line of the log.
+    fn line(&self) -> String {
+        let about = self.target.as_deref().unwrap_or(&self.arguments);
+        let outcome: String =
+            self.outcome.lines().next().unwrap_or_default().chars().take(LINE_CHARACTERS).collect();
+        format!("step {}: {} {about}: {outcome}", self.step, self.tool)
+    }
 }
 
 impl AgentSpec {
@@ -192,6 +204,7 @@ impl AgentKind {
             let step = Step { number, plan: &plan, gate: &gate, hosts: &self.spec.hosts, context };
             let run = step.run(call, &mut tab, &page, veil);
             let done: Done = context.step(&format!("step-{number}"), || run).await?;
+            context.log(&done.line()).await;
             if let Some(url) = &done.screenshot {
                 context.event("screenshot", json!({"step": number, "url": url, "page": done.url})).await;
             }

@@ -113,6 +113,12 @@ async fn every_tool_does_what_it_says_and_a_password_is_typed_unseen() {
     let events = stage.server.events(&accepted["task_id"]).await;
     let pictures = events.iter().filter(|(kind, _)| kind == "screenshot").count();
     assert_eq!(pictures, 11, "other streams have them as well");
+    let lines = events.iter().filter(|(kind, _)| kind == "log").map(|(_, data)| text(&data["line"]));
+    let lines: Vec<&str> = lines.collect();
+    assert_eq!((lines.len(), lines[3]), (11, "step 4: click button \"Log in\": clicked"), "{lines:?}");
+    assert_eq!(lines[6], "step 7: wait {\"seconds\":0.1}: waited");
+    let refused = steps.iter().filter(|step| step["data"]["refused"] != json!([]));
+    assert_eq!(refused.count(), 0, "the browser itself asks nobody: {steps:?}");
     assert_eq!(stage.server.job(&accepted["task_id"]).await["kind"], KIND);
     mill.stop().await;
 }
