@@ -19,6 +19,8 @@ pub const SECRET_FIELDS: [&str; 4] = ["cookies", "local_storage", "secrets", "se
 
 const TASK_CHARACTERS: usize = 20_000;
 const MOST_COOKIES: usize = 500;
+/// What stands in place of a query where a task is shown, and comes back when somebody sends that again.
+const SHOWN_QUERY: &str = "?[redacted]";
 
 /// A task, and the session in which it is done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -182,6 +184,10 @@ impl SessionData {
             let remedy = "Send an http:// or https:// address without a user name; cookies and secrets have fields of their own.";
             return Err(bad("/session_data/url", "This is no address of a page.", remedy));
         }
+        if self.url.as_deref().is_some_and(|url| url.ends_with(SHOWN_QUERY)) {
+            let what = "This is an address as it is shown, without its query.";
+            return Err(bad("/session_data/url", what, "Send the whole address."));
+        }
         if self.url.is_none() && !self.local_storage.is_empty() {
             return Err(bad("/session_data/url", "Local storage belongs to a page.", "Send its url."));
         }
@@ -238,6 +244,7 @@ mod tests {
         assert_eq!(field(json!({"url": "file:///etc/passwd"})), "/session_data/url");
         assert_eq!(field(json!({"url": "https://ann:pw@example.com"})), "/session_data/url");
         assert_eq!(field(json!({"localStorage": {"a": "b"}})), "/session_data/url");
+        assert_eq!(field(json!({"url": "https://example.com/a?[redacted]"})), "/session_data/url");
         assert_eq!(
             field(json!({"cookies": [{"name": "a", "value": "b"}]})),
             "/session_data/cookies/0/domain"
