@@ -3949,7 +3949,7 @@ begin
   if p_value is null
     or not exists (
       select
-      from unnest(hidden) as h (key)
+      from unnest(hidden || text 'sessiondata') as h (key)
       where strpos(translate(lower(p_value::text), '_-', ''), h.key) > 0)
   then
     return p_value;
@@ -3958,7 +3958,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.redact(p_value jsonb) IS 'The value with "[redacted]" in place of what stands under a key of redacted_keys, at any depth.';
+COMMENT ON FUNCTION tidemill.redact(p_value jsonb) IS 'The value with "[redacted]" in place of what stands under a key of redacted_keys, at any depth, and the url of session_data as shown_address has it.';
 
 CREATE FUNCTION tidemill.redact_within(p_value jsonb, p_hidden text[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
@@ -3971,6 +3971,8 @@ begin
         f.key,
         case
           when translate(lower(f.key), '_-', '') = any(p_hidden) and f.value <> 'null' then '"[redacted]"'
+          when translate(lower(f.key), '_-', '') = 'sessiondata' and jsonb_typeof(f.value -> 'url') = 'string'
+            then redact_within(jsonb_set(f.value, '{url}', to_jsonb(shown_address(f.value ->> 'url'))), p_hidden)
           else redact_within(f.value, p_hidden)
         end), '{}')
       from jsonb_each(p_value) f)
@@ -4733,6 +4735,18 @@ CREATE FUNCTION tidemill.shall_shed() RETURNS boolean
 $$;
 
 COMMENT ON FUNCTION tidemill.shall_shed() IS 'Whether dead rows pile up behind somebody who keeps them: then workers store progress less often.';
+
+CREATE FUNCTION tidemill.shown_address(p_address text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $_$
+  select regexp_replace(
+    regexp_replace(p_address, '[?#].*$', '?[redacted]'),
+    '^\s*([[:alnum:]+.-]*:)?([/\\]*)[^/\\?]*@',
+    '\1\2')
+$_$;
+
+COMMENT ON FUNCTION tidemill.shown_address(p_address text) IS 'An address without user, query and fragment.';
 
 CREATE FUNCTION tidemill.shown_state(p_state tidemill.job_state, p_attempt integer, p_run_at timestamp with time zone, p_due_at timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE

@@ -1,5 +1,17 @@
 -- Redaction: what views show of the JSON of jobs.
 
+create or replace function shown_address(p_address text) returns text
+language sql
+immutable
+set search_path from current
+as $$
+  select regexp_replace(
+    regexp_replace(p_address, '[?#].*$', '?[redacted]'),
+    '^\s*([[:alnum:]+.-]*:)?([/\\]*)[^/\\?]*@',
+    '\1\2')
+$$;
+comment on function shown_address(text) is 'An address without user, query and fragment.';
+
 create or replace function redact(p_value jsonb) returns jsonb
 language plpgsql
 stable
@@ -12,7 +24,7 @@ begin
   if p_value is null
     or not exists (
       select
-      from unnest(hidden) as h (key)
+      from unnest(hidden || text 'sessiondata') as h (key)
       where strpos(translate(lower(p_value::text), '_-', ''), h.key) > 0)
   then
     return p_value;
@@ -20,7 +32,7 @@ begin
   return redact_within(p_value, hidden);
 end
 $$;
-comment on function redact(jsonb) is 'The value with "[redacted]" in place of what stands under a key of redacted_keys, at any depth.';
+comment on function redact(jsonb) is 'The value with "[redacted]" in place of what stands under a key of redacted_keys, at any depth, and the url of session_data as shown_address has it.';
 
 create or replace function redact_within(p_value jsonb, p_hidden text[]) returns jsonb
 language plpgsql
@@ -34,6 +46,8 @@ begin
         f.key,
         case
           when translate(lower(f.key), '_-', '') = any(p_hidden) and f.value <> 'null' then '"[redacted]"'
+          when translate(lower(f.key), '_-', '') = 'sessiondata' and jsonb_typeof(f.value -> 'url') = 'string'
+            then redact_within(jsonb_set(f.value, '{url}', to_jsonb(shown_address(f.value ->> 'url'))), p_hidden)
           else redact_within(f.value, p_hidden)
         end), '{}')
       from jsonb_each(p_value) f)

@@ -78,7 +78,7 @@ pub(super) async fn create_batch(
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Repeatable, Problem> {
-    let mut items = request::read_batch(&body, state.settings.max_args_bytes)?;
+    let mut items = request::read_batch(&body, &state.args)?;
     for item in &mut items {
         if let Ok(job) = item
             && let Err(error) = state.store.keep_args(job).await

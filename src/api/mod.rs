@@ -5,6 +5,7 @@ pub mod access;
 mod after;
 mod alerts;
 mod answer;
+pub mod args;
 mod artifacts;
 mod audit;
 pub mod auth;

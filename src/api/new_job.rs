@@ -45,7 +45,7 @@ pub(super) async fn create(
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Repeatable, Problem> {
-    let mut wish = request::read_one(&body, state.settings.max_args_bytes)?;
+    let mut wish = request::read_one(&body, &state.args)?;
     state.store.keep_args(&mut wish).await?;
     let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
         let enqueued = state.enqueuer.enqueue(wish.clone(), body.len()).await?;

@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::after::{AfterInput, checked_after, checked_run_if};
-use super::problem::{Case, Problem};
+use super::args::ArgsRules;
+use super::problem::Problem;
 use super::unique::{self, UniqueInput};
 use super::{check, json};
 use crate::job::after::RunIf;
@@ -160,9 +161,15 @@ impl JobRequest {
     /// The wish for a job, with every value checked.
     ///
     /// # Errors
-    /// 422 with the first field that is not acceptable; 413 if the args are larger than
-    /// `max_args_bytes`.
-    pub fn into_new_job(self, max_args_bytes: usize) -> Result<NewJob, Problem> {
+    /// 422 with the first field that is not acceptable, and what the rules say of its args.
+    pub fn into_new_job(self, rules: &ArgsRules) -> Result<NewJob, Problem> {
+        let job = self.read()?;
+        rules.check(&job, job.after.iter().any(|after| after.pass_as.is_some()))?;
+        Ok(job)
+    }
+
+    /// The same, but for the rules of its args.
+    pub(super) fn read(self) -> Result<NewJob, Problem> {
         if self.run_at.is_some() && self.delay.is_some() {
             let problem = Problem::invalid("/delay", "The job has both run_at and delay.");
             return Err(problem.remedy("Send one of the two."));
@@ -171,7 +178,6 @@ impl JobRequest {
             let problem = Problem::invalid("/expires_in", "The job has both expires_at and expires_in.");
             return Err(problem.remedy("Send one of the two."));
         }
-        let args = checked_args(self.args, max_args_bytes)?;
         let (soft_timeout, hard_timeout) =
             checked_timeouts(self.soft_timeout.as_ref(), self.hard_timeout.as_ref())?;
         let longest = check::LONGEST_DURATION;
@@ -179,7 +185,7 @@ impl JobRequest {
             sealed: None,
             id: Uuid::now_v7(),
             kind: check::name("/kind", self.kind)?,
-            args,
+            args: self.args.unwrap_or_default(),
             queue: self.queue.map(|queue| check::name("/queue", queue)).transpose()?,
             priority: self.priority.map(|priority| check::priority("/priority", &priority)).transpose()?,
             run_at: self.run_at.map(|time| check::time("/run_at", &time)).transpose()?,
@@ -217,30 +223,20 @@ impl JobRequest {
 ///
 /// # Errors
 /// 400, 413 or 422 with the field and the remedy.
-pub fn read_one(body: &[u8], max_args_bytes: usize) -> Result<NewJob, Problem> {
-    json::parse::<JobRequest>(body)?.into_new_job(max_args_bytes)
+pub fn read_one(body: &[u8], rules: &ArgsRules) -> Result<NewJob, Problem> {
+    json::parse::<JobRequest>(body)?.into_new_job(rules)
 }
 
 /// Reads the body of POST /jobs/batch: each item is a job or its own problem, in order.
 ///
 /// # Errors
 /// 400 or 422 if the body is no array of 1 to 10,000 items.
-pub fn read_batch(body: &[u8], max_args_bytes: usize) -> Result<Vec<Result<NewJob, Problem>>, Problem> {
+pub fn read_batch(body: &[u8], rules: &ArgsRules) -> Result<Vec<Result<NewJob, Problem>>, Problem> {
     let items = json::split(body, MOST_JOBS)?.into_iter().enumerate();
     let read = |(index, item): (usize, &RawValue)| {
-        read_one(item.get().as_bytes(), max_args_bytes).map_err(|problem| problem.under(&format!("/{index}")))
+        read_one(item.get().as_bytes(), rules).map_err(|problem| problem.under(&format!("/{index}")))
     };
     Ok(items.map(read).collect())
-}
-
-fn checked_args(args: Option<Map<String, Value>>, most_bytes: usize) -> Result<Map<String, Value>, Problem> {
-    let args = args.unwrap_or_default();
-    let bytes = check::json_bytes(&args);
-    if bytes > most_bytes {
-        let detail = format!("The args are {bytes} bytes of JSON; the limit is {most_bytes}.");
-        return Err(Problem::new(Case::TooLarge, detail).field("/args").member("limit_bytes", most_bytes));
-    }
-    Ok(args)
 }
 
 fn checked_metadata(metadata: Map<String, Value>) -> Result<Map<String, Value>, Problem> {

@@ -6,8 +6,12 @@ use super::*;
 
 const MAX_ARGS: usize = 1000;
 
+fn rules() -> ArgsRules {
+    ArgsRules::new(MAX_ARGS)
+}
+
 fn read(text: &[u8]) -> Result<NewJob, Problem> {
-    read_one(text, MAX_ARGS)
+    read_one(text, &rules())
 }
 
 fn refusal(text: &[u8]) -> (u16, String) {
@@ -165,7 +169,7 @@ fn hostile_but_valid_text_is_kept_as_it_is() {
 fn each_item_of_a_batch_stands_for_itself() {
     let body =
         br#"[{"kind":"a"}, {"kind":"b","args":{"x":"\ud800"}}, {"kind":"c","colour":1}, 7, {"kind":"e"}]"#;
-    let items = read_batch(body, MAX_ARGS).unwrap();
+    let items = read_batch(body, &rules()).unwrap();
     let told: Vec<_> = items
         .iter()
         .map(|item| match item {
@@ -175,9 +179,9 @@ fn each_item_of_a_batch_stands_for_itself() {
         .collect();
     assert_eq!(told, ["a", "/1/args/x", "/2/colour", "/3", "e"]);
     for bad in [&b"[]"[..], b"{}", b"7", b"[1,", b"", b"null"] {
-        assert!(read_batch(bad, MAX_ARGS).is_err());
+        assert!(read_batch(bad, &rules()).is_err());
     }
     let many = |count: usize| format!("[{}]", vec![r#"{"kind":"a"}"#; count].join(",")).into_bytes();
-    assert_eq!(read_batch(&many(10_000), MAX_ARGS).unwrap().len(), 10_000);
-    assert!(read_batch(&many(10_001), MAX_ARGS).is_err());
+    assert_eq!(read_batch(&many(10_000), &rules()).unwrap().len(), 10_000);
+    assert!(read_batch(&many(10_001), &rules()).is_err());
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::args::ArgsRules;
 use super::check;
 use super::problem::Problem;
 use super::request::{DurationInput, JobRequest};
@@ -129,13 +130,13 @@ impl ScheduleRequest {
     /// The wish for a schedule; what is not said comes from the stored one.
     ///
     /// # Errors
-    /// 422 with the first field that is not acceptable; 413 for too large args.
+    /// 422 with the first field that is not acceptable, and what the rules say of the args.
     pub(super) fn into_schedule(
         self,
         name: &str,
         stored: Option<&ScheduleDocument>,
         now: DateTime<Utc>,
-        max_args_bytes: usize,
+        rules: &ArgsRules,
     ) -> Result<NewSchedule, Problem> {
         let before = stored.map(times_of);
         let timezone = self.timezone.or_else(|| stored.map(|stored| stored.timezone.clone()));
@@ -150,7 +151,7 @@ impl ScheduleRequest {
             Timing::ahead(&times, now).map_err(problem)?;
         }
         let job = match (self.job, stored) {
-            (Some(job), _) => template(job, max_args_bytes)?,
+            (Some(job), _) => template(job, rules)?,
             (None, Some(stored)) => stored.job.clone(),
             (None, None) => return Err(no_job()),
         };
@@ -224,8 +225,8 @@ fn times_of(stored: &ScheduleDocument) -> Times {
     }
 }
 
-fn template(job: JobRequest, max_args_bytes: usize) -> Result<Value, Problem> {
-    let job: NewJob = job.into_new_job(max_args_bytes).map_err(|problem| problem.under("/job"))?;
+fn template(job: JobRequest, rules: &ArgsRules) -> Result<Value, Problem> {
+    let job: NewJob = job.into_new_job(rules).map_err(|problem| problem.under("/job"))?;
     let of_one_job = [
         ("run_at", job.run_at.is_some()),
         ("delay", job.delay.is_some()),

@@ -221,7 +221,7 @@ async fn write(
     stored: Option<&ScheduleDocument>,
 ) -> Result<Json<ScheduleDocument>, Problem> {
     let now = state.store.now().await?;
-    let wish = request.into_schedule(name, stored, now, state.settings.max_args_bytes)?;
+    let wish = request.into_schedule(name, stored, now, &state.args)?;
     // The jobs that it makes have these args as they stand.
     refuse_reserved(&wish.job).map_err(store::Error::from)?;
     state.store.put_schedule(&wish, "api").await?;

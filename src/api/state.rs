@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::args::{ArgsRules, GivenArgs};
 use super::auth::Gate;
 use super::enqueuer::Enqueuer;
 use super::gauges::Gauges;
 use super::hub::Hub;
 use super::keys::StoredKeys;
+use super::problem::Problem;
 use super::running::RunningJobs;
+use super::seeds;
 use super::server::ApiSettings;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -41,6 +44,8 @@ pub struct ApiState {
     pub metrics: Arc<Metrics>,
     /// The levels that `/metrics` shows.
     pub gauges: Arc<Gauges>,
+    /// What args are taken in.
+    pub args: Arc<ArgsRules>,
     /// Limits and times.
     pub settings: Arc<ApiSettings>,
     /// What else must hold for this process to be ready.
@@ -66,6 +71,17 @@ pub struct Surroundings {
 }
 
 impl ApiState {
+    /// Has the args of a kind checked before a job of it is stored, by whichever route.
+    #[must_use]
+    pub fn check_args(
+        mut self,
+        kind: impl Into<String>,
+        check: impl Fn(GivenArgs<'_>) -> Result<(), Problem> + Send + Sync + 'static,
+    ) -> Self {
+        self.args = Arc::new(Arc::unwrap_or_clone(self.args).with(kind, check));
+        self
+    }
+
     /// Starts what the routes need. With `open_without_keys` (on loopback only) everybody may do
     /// everything as long as no API key was made.
     #[must_use]
@@ -82,6 +98,7 @@ impl ApiState {
             running: RunningJobs::new(store.clone()),
             gate: Gate::new(StoredKeys(store.clone()), open_without_keys),
             gauges: Arc::default(),
+            args: Arc::new(seeds::args_rules(&settings)),
             settings: Arc::new(settings),
             readiness: readiness.into(),
             store,

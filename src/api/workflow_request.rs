@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::after::{AfterInput, checked_arg, parts};
+use super::args::ArgsRules;
 use super::check;
 use super::problem::Problem;
 use super::request::{DurationInput, JobRequest};
@@ -77,12 +78,12 @@ impl WorkflowRequest {
     /// The workflow, with every job of it checked.
     ///
     /// # Errors
-    /// 422 with the first field that is not acceptable; 413 for args larger than `max_args_bytes`.
-    pub(super) fn checked(self, max_args_bytes: usize) -> Result<Workflow, Problem> {
-        self.read(max_args_bytes, 0)
+    /// 422 with the first field that is not acceptable, and what the rules say of the args.
+    pub(super) fn checked(self, rules: &ArgsRules) -> Result<Workflow, Problem> {
+        self.read(rules, 0)
     }
 
-    fn read(self, max_args_bytes: usize, depth: usize) -> Result<Workflow, Problem> {
+    fn read(self, rules: &ArgsRules, depth: usize) -> Result<Workflow, Problem> {
         let forms = [("jobs", self.jobs), ("group", self.group), ("chain", self.chain)];
         let mut given = forms.into_iter().filter_map(|(form, nodes)| Some((form, nodes?)));
         let (Some((form, nodes)), None) = (given.next(), given.next()) else {
@@ -92,17 +93,18 @@ impl WorkflowRequest {
         if depth > DEEPEST {
             return Err(Problem::invalid("", "The workflow is nested too deep.").remedy("Make it flatter."));
         }
+        let passes_on = self.pass_as.is_some();
         let mut fields = Map::new();
         if let Some(arg) = checked_arg("", self.pass_as)? {
             fields.insert("as".into(), arg.into());
         }
-        let then = self.then.map(|then| read_then(then, max_args_bytes)).transpose()?;
+        let then = self.then.map(|then| read_then(then, rules)).transpose()?;
         if let Some(OnFailure::Cancel) = self.on_failure {
             fields.insert("on_failure".into(), "cancel".into());
         }
         // Those of a job, checked as those of a job.
         let job = JobRequest::of_workflow(self.execution_id, self.tags, self.metadata, self.retain);
-        let job = job.into_new_job(max_args_bytes)?.wish();
+        let job = job.read()?.wish();
         fields.extend(job.into_iter().filter(|(name, _)| !matches!(name.as_str(), "kind" | "args")));
         let name = self.name.unwrap_or_else(|| "workflow".to_owned());
         Ok(Workflow {
@@ -112,7 +114,8 @@ impl WorkflowRequest {
                 .into_iter()
                 .enumerate()
                 .map(|(index, node)| {
-                    read_member(node, max_args_bytes, depth)
+                    // The first of a chain gets nothing.
+                    read_member(node, rules, depth, passes_on && index > 0)
                         .map_err(|problem| problem.under(&format!("/{form}/{index}")))
                 })
                 .collect::<Result<_, _>>()?,
@@ -122,20 +125,18 @@ impl WorkflowRequest {
     }
 }
 
-fn read_member(mut node: Map<String, Value>, max_args_bytes: usize, depth: usize) -> Result<Member, Problem> {
+fn read_member(
+    mut node: Map<String, Value>,
+    rules: &ArgsRules,
+    depth: usize,
+    is_passed_on: bool,
+) -> Result<Member, Problem> {
     let after: Vec<AfterInput> =
         field(node.remove("after").unwrap_or_else(|| Value::Array(Vec::new())), "/after")?;
     let run_if: Option<RunIf> = node.remove("run_if").map(|run_if| field(run_if, "/run_if")).transpose()?;
     let name: Option<String> = match node.get("name") {
         None => None,
         Some(name) => Some(check::text("/name", field(name.clone(), "/name")?, NAME_CHARACTERS)?),
-    };
-    let node = if node.contains_key("kind") {
-        node.remove("name");
-        Node::Job(Box::new(field::<JobRequest>(Value::Object(node), "")?.into_new_job(max_args_bytes)?))
-    } else {
-        let nested: WorkflowRequest = field(Value::Object(node), "")?;
-        Node::Nested(Box::new(nested.read(max_args_bytes, depth + 1)?))
     };
     let mut edges = Vec::with_capacity(after.len());
     for (index, input) in after.into_iter().enumerate() {
@@ -145,14 +146,25 @@ fn read_member(mut node: Map<String, Value>, max_args_bytes: usize, depth: usize
             Some(arg) => serde_json::json!({ "job": job, "as": arg }),
         });
     }
+    let node = if node.contains_key("kind") {
+        node.remove("name");
+        let job = field::<JobRequest>(Value::Object(node), "")?.read()?;
+        let gets_more = is_passed_on || edges.iter().any(|edge| edge.get("as").is_some());
+        rules.check(&job, gets_more)?;
+        Node::Job(Box::new(job))
+    } else {
+        let nested: WorkflowRequest = field(Value::Object(node), "")?;
+        Node::Nested(Box::new(nested.read(rules, depth + 1)?))
+    };
     Ok(Member { name, node, after: edges, run_if })
 }
 
 /// The job behind a group.
-fn read_then(mut then: Map<String, Value>, max_args_bytes: usize) -> Result<Then, Problem> {
+fn read_then(mut then: Map<String, Value>, rules: &ArgsRules) -> Result<Then, Problem> {
     let arg = then.remove("as").map(|arg| field::<String>(arg, "/then/as")).transpose()?;
     let arg = checked_arg("/then", arg)?;
-    let job = field::<JobRequest>(Value::Object(then), "/then")?.into_new_job(max_args_bytes);
+    let job = field::<JobRequest>(Value::Object(then), "/then")?.read();
+    let job = job.and_then(|job| rules.check(&job, true).map(|()| job));
     Ok(Then { job: Box::new(job.map_err(|problem| problem.under("/then"))?), arg })
 }
 

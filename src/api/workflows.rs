@@ -68,7 +68,7 @@ pub(super) async fn create(
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Repeatable, Problem> {
-    let mut workflow = parse::<WorkflowRequest>(&body)?.checked(state.settings.max_args_bytes)?;
+    let mut workflow = parse::<WorkflowRequest>(&body)?.checked(&state.args)?;
     workflow.each_job(&mut |job| state.store.seal_args(job))?;
     let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
         let mut transaction = state.store.pool().begin().await.map_err(store::Error::from)?;

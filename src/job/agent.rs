@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use serde_path_to_error::Segment;
 use url::Url;
 use utoipa::ToSchema;
 
@@ -18,6 +19,8 @@ pub const SECRET_FIELDS: [&str; 4] = ["cookies", "local_storage", "secrets", "se
 
 const TASK_CHARACTERS: usize = 20_000;
 const MOST_COOKIES: usize = 500;
+/// What stands in place of a query where a task is shown, and comes back when somebody sends that again.
+const SHOWN_QUERY: &str = "?[redacted]";
 
 /// A task, and the session in which it is done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -147,16 +150,37 @@ pub struct BadTask {
     /// Where.
     pub field: String,
     /// What is wrong.
-    pub what: &'static str,
+    pub what: String,
     /// What to do.
-    pub remedy: &'static str,
+    pub remedy: String,
 }
 
-fn bad(field: impl Into<String>, what: &'static str, remedy: &'static str) -> BadTask {
-    BadTask { field: field.into(), what, remedy }
+fn bad(field: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> BadTask {
+    BadTask { field: field.into(), what: what.into(), remedy: remedy.into() }
 }
 
 impl AgentTask {
+    /// The task that stands in the args of a job, checked.
+    ///
+    /// # Errors
+    /// With the first field that is not acceptable; its value, which may be a secret, is not repeated.
+    pub fn read(args: Map<String, Value>) -> Result<Self, BadTask> {
+        let task: Self = serde_path_to_error::deserialize(Value::Object(args)).map_err(|error| {
+            let mut field = String::new();
+            for part in error.path().iter().filter(|part| !matches!(part, Segment::Unknown)) {
+                field.push('/');
+                field.push_str(part.to_string().trim_matches(['[', ']']));
+            }
+            let words = error.inner().to_string();
+            let (what, expected) =
+                words.rsplit_once(", expected ").unwrap_or((&words, "what docs/agent.md says"));
+            let what = if what.starts_with("invalid") { "It is of another type." } else { what };
+            bad(field, what, format!("Send {expected}."))
+        })?;
+        task.check()?;
+        Ok(task)
+    }
+
     /// Checks what the types do not say.
     ///
     /// # Errors
@@ -197,6 +221,10 @@ impl SessionData {
             let remedy = "Send an http:// or https:// address without a user name; cookies and secrets have fields of their own.";
             return Err(bad("/session_data/url", "This is no address of a page.", remedy));
         }
+        if self.url.as_deref().is_some_and(|url| url.ends_with(SHOWN_QUERY)) {
+            let what = "This is an address as it is shown, without its query.";
+            return Err(bad("/session_data/url", what, "Send the whole address."));
+        }
         if self.url.is_none() && !self.local_storage.is_empty() {
             return Err(bad("/session_data/url", "Local storage belongs to a page.", "Send its url."));
         }
@@ -217,14 +245,6 @@ impl SessionData {
             }
         }
         Ok(())
-    }
-
-    /// The values that must not be seen.
-    pub fn hidden(&self) -> impl Iterator<Item = &str> {
-        let cookies = self.cookies.iter().map(|cookie| cookie.value.as_str());
-        cookies
-            .chain(self.local_storage.values().map(String::as_str))
-            .chain(self.secrets.values().map(String::as_str))
     }
 }
 
@@ -296,11 +316,33 @@ mod tests {
         assert_eq!(field(json!({"url": "file:///etc/passwd"})), "/session_data/url");
         assert_eq!(field(json!({"url": "https://ann:pw@example.com"})), "/session_data/url");
         assert_eq!(field(json!({"localStorage": {"a": "b"}})), "/session_data/url");
+        assert_eq!(field(json!({"url": "https://example.com/a?[redacted]"})), "/session_data/url");
         assert_eq!(
             field(json!({"cookies": [{"name": "a", "value": "b"}]})),
             "/session_data/cookies/0/domain"
         );
         let empty = AgentTask { task_description: " ".into(), session_data: None };
         assert_eq!(empty.check().unwrap_err().field, "/task_description");
+    }
+
+    #[test]
+    fn args_that_are_no_task_are_named_without_their_values() {
+        let refused = |args: Value| AgentTask::read(args.as_object().unwrap().clone()).unwrap_err();
+        let session = |session: Value| refused(json!({"task_description": "look", "session_data": session}));
+        assert_eq!(
+            refused(json!({})).to_string(),
+            ": missing field `task_description` Send what docs/agent.md says."
+        );
+        assert_eq!(refused(json!({"task_description": " "})).field, "/task_description");
+        assert_eq!(session(json!({"cookie": 1})).field, "/session_data/cookie");
+        for wrong in [
+            json!({"cookies": "sid=s3cret"}),
+            json!({"cookies": [{"name": "sid", "value": ["s3cret"]}]}),
+            json!({"localStorage": {"token": {"s3cret": 1}}}),
+            json!({"cookies": [{"name": "sid", "value": "a", "httpOnly": "s3cret"}]}),
+        ] {
+            let bad = session(wrong);
+            assert!(bad.field.starts_with("/session_data/") && !bad.to_string().contains("s3cret"), "{bad}");
+        }
     }
 }

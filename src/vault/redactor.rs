@@ -6,6 +6,9 @@ use serde_json::Value;
 /// What stands in place of a hidden value.
 pub const REDACTED: &str = "[redacted]";
 
+/// The name of what a browser is given: its address is shown without what is as often a token as not.
+const SESSION: &str = "sessiondata";
+
 /// The names whose values are hidden.
 #[derive(Debug, Clone, Default)]
 pub struct Redactor(Vec<String>);
@@ -25,15 +28,15 @@ impl Redactor {
 
     /// Hides what is to be hidden, at any depth.
     pub fn redact(&self, value: &mut Value) {
-        if self.0.is_empty() {
-            return;
-        }
         match value {
             Value::Object(fields) => {
                 for (key, field) in fields.iter_mut() {
                     if !field.is_null() && self.hides(key) {
                         *field = REDACTED.into();
                     } else {
+                        if plain(key) == SESSION {
+                            redact_address(field);
+                        }
                         self.redact(field);
                     }
                 }
@@ -49,6 +52,25 @@ impl Redactor {
     }
 }
 
+fn redact_address(session: &mut Value) {
+    if let Some(Value::String(url)) = session.get_mut("url") {
+        *url = shown_address(url);
+    }
+}
+
+/// An address without user, query and fragment. As the SQL function of this name has it.
+fn shown_address(address: &str) -> String {
+    let (place, behind) = address.split_at(address.find(['?', '#']).unwrap_or(address.len()));
+    let place = if place.contains('@') { place.trim_start() } else { place };
+    let is_scheme = |letter: char| letter.is_ascii_alphanumeric() || "+.-".contains(letter);
+    let scheme = place.find(|letter| !is_scheme(letter)).filter(|end| place[*end..].starts_with(':'));
+    let host = place[scheme.map_or(0, |end| end + 1)..].trim_start_matches(['/', '\\']);
+    let (before, host) = place.split_at(place.len() - host.len());
+    let authority = &host[..host.find(['/', '\\']).unwrap_or(host.len())];
+    let host = &host[authority.rfind('@').map_or(0, |at| at + 1)..];
+    format!("{before}{host}{}", if behind.is_empty() { "" } else { "?[redacted]" })
+}
+
 fn plain(key: &str) -> String {
     key.chars().filter(|letter| !matches!(letter, '_' | '-')).flat_map(char::to_lowercase).collect()
 }
@@ -58,6 +80,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_address_of_a_session_is_shown_without_what_may_be_a_token() {
+        for (address, shown) in [
+            ("https://example.com/a@b/c", "https://example.com/a@b/c"),
+            ("https://ann:p@w@example.com/a?b=c#d", "https://example.com/a?[redacted]"),
+            (" https:\\\\ann:pw@example.com#t", "https:\\\\example.com?[redacted]"),
+            ("https:ann@example.com", "https:example.com"),
+            ("pw@example.com/?a=x@y", "example.com/?[redacted]"),
+        ] {
+            assert_eq!(shown_address(address), shown);
+        }
+        let mut value =
+            json!({"url": "https://x/?a", "session_data": {"url": "https://x/?a"}, "sessionData": null});
+        Redactor::default().redact(&mut value);
+        let shown = json!({"url": "https://x/?a", "session_data": {"url": "https://x/?[redacted]"}, "sessionData": null});
+        assert_eq!(value, shown);
+    }
 
     #[test]
     fn names_are_found_at_any_depth_and_in_any_spelling() {

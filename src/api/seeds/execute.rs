@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::answer::Repeatable;
+use crate::api::args::GivenArgs;
 use crate::api::auth::Caller;
 use crate::api::check;
 use crate::api::enqueuer::told;
@@ -20,7 +21,7 @@ use crate::api::patience::Patience;
 use crate::api::problem::{Case, Problem, ProblemDocument};
 use crate::api::request::PriorityInput;
 use crate::api::state::ApiState;
-use crate::job::agent::{AgentTask, KIND, QUEUE, SessionData};
+use crate::job::agent::{AgentTask, BadTask, KIND, QUEUE, SessionData};
 use crate::job::new::NewJob;
 use crate::store::enqueue::{Enqueued, Fate, enqueue_at_once};
 use crate::store::idempotency::Work;
@@ -82,10 +83,7 @@ pub(super) async fn execute(
     RawBody(body): RawBody,
 ) -> Result<Repeatable, Problem> {
     if !state.settings.agent {
-        let problem = Problem::new(Case::Unavailable, "No model is configured, so nobody could do the task.");
-        return Err(problem.remedy(
-            "Set agent.model (and agent.base_url, agent.api_key) in the config of servers and workers.",
-        ));
+        return Err(no_model());
     }
     let mut wish = read(&body, state.settings.max_args_bytes)?;
     state.store.keep_args(&mut wish).await?;
@@ -115,10 +113,32 @@ async fn execute_once(state: &ApiState, wish: &NewJob, mut work: Work) -> Result
     Ok(Repeatable { status: StatusCode::ACCEPTED, body, replayed: false })
 }
 
+fn no_model() -> Problem {
+    Problem::new(Case::Unavailable, "No model is configured, so nobody could do the task.")
+        .remedy("Set agent.model (and agent.base_url, agent.api_key) in the config of servers and workers.")
+}
+
+/// What holds for such a job by whichever route it comes.
+pub(super) fn args_check(has_model: bool) -> impl Fn(GivenArgs<'_>) -> Result<(), Problem> {
+    move |given| {
+        if !has_model {
+            return Err(no_model());
+        }
+        if given.is_whole {
+            AgentTask::read(given.args.clone()).map_err(|bad| unfit(bad).under("/args"))?;
+        }
+        Ok(())
+    }
+}
+
+fn unfit(bad: BadTask) -> Problem {
+    Problem::invalid(bad.field, bad.what).remedy(bad.remedy)
+}
+
 fn read(body: &[u8], max_args_bytes: usize) -> Result<NewJob, Problem> {
     let ExecuteRequest { task_description, session_data, priority, execution_id } = json::parse(body)?;
     let task = AgentTask { task_description, session_data };
-    task.check().map_err(|bad| Problem::invalid(bad.field, bad.what).remedy(bad.remedy))?;
+    task.check().map_err(unfit)?;
     let args = task.args();
     let bytes = check::json_bytes(&args);
     if bytes > max_args_bytes {

@@ -13,7 +13,15 @@ mod status;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::args::ArgsRules;
+use super::server::ApiSettings;
 use super::state::ApiState;
+use crate::job::agent;
+
+/// What args are taken in, with the rules of the kinds whose jobs are taken in here as well.
+pub(super) fn args_rules(settings: &ApiSettings) -> ArgsRules {
+    ArgsRules::new(settings.max_args_bytes).with(agent::KIND, execute::args_check(settings.agent))
+}
 
 /// The routes that answer at once.
 pub(super) fn routes() -> OpenApiRouter<ApiState> {

@@ -122,17 +122,17 @@ pub(super) async fn child(
 ) -> Result<Json<ChildAnswer>, Problem> {
     let request: ChildRequest = parse_storable(&body)?;
     let name = check::text("/name", request.name, NAME_CHARACTERS)?;
-    let most = state.settings.max_args_bytes;
+    let rules = &state.args;
     let (wish, is_workflow) = match (request.job, request.workflow) {
         (Some(job), None) => {
             let job: JobRequest = part(job, "/job")?;
-            let mut job = job.into_new_job(most).map_err(|problem| problem.under("/job"))?;
+            let mut job = job.into_new_job(rules).map_err(|problem| problem.under("/job"))?;
             state.store.seal_args(&mut job)?;
             (Value::Object(job.wish()), false)
         }
         (None, Some(workflow)) => {
             let workflow: WorkflowRequest = part(workflow, "/workflow")?;
-            let mut workflow = workflow.checked(most).map_err(|problem| problem.under("/workflow"))?;
+            let mut workflow = workflow.checked(rules).map_err(|problem| problem.under("/workflow"))?;
             workflow.each_job(&mut |job| state.store.seal_args(job))?;
             (workflow.spec(), true)
         }

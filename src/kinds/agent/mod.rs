@@ -3,19 +3,24 @@
 
 mod chromium;
 mod model;
+mod observation;
 mod page;
+mod reading;
+mod secret;
 mod tools;
 mod veil;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::chromium::Chromium;
-use self::model::{Model, Plan};
+use self::model::{Call, Model, Plan};
+use self::observation::{Observation, TEXT_CHARACTERS};
 use self::page::{Session, Tab};
 use self::tools::Action;
 use self::veil::Veil;
@@ -25,7 +30,9 @@ use crate::kinds::browser::{Gate, find};
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 
-const OUTCOME_CHARACTERS: usize = page::TEXT_CHARACTERS;
+const OUTCOME_CHARACTERS: usize = TEXT_CHARACTERS;
+/// What a line of the log shows of it.
+const LINE_CHARACTERS: usize = 200;
 
 /// How tasks are done.
 #[derive(Clone, PartialEq)]
@@ -94,6 +101,16 @@ struct Done {
     state: Value,
 }
 
+impl Done {
+    /// The step in a line of the log.
+    fn line(&self) -> String {
+        let about = self.target.as_deref().unwrap_or(&self.arguments);
+        let outcome: String =
+            self.outcome.lines().next().unwrap_or_default().chars().take(LINE_CHARACTERS).collect();
+        format!("step {}: {} {about}: {outcome}", self.step, self.tool)
+    }
+}
+
 impl AgentSpec {
     /// Tasks for a model with defaults for everything else.
     #[must_use]
@@ -139,14 +156,19 @@ impl AgentKind {
 
     async fn attempt(&self, context: &Context) -> Result<Completion, JobError> {
         let bad = |why: String| JobError::permanent(format!("the args are no task: {why}")).class("bad_args");
-        let task = AgentTask::deserialize(context.args()).map_err(|error| bad(error.to_string()))?;
-        task.check().map_err(|error| bad(error.to_string()))?;
-        let veil = Veil::new(&task.session_data.clone().unwrap_or_default());
-        let done = self.work(context, &task, &veil).await;
+        let args = context.args().as_object().cloned().unwrap_or_default();
+        let task = AgentTask::read(args).map_err(|error| bad(error.to_string()))?;
+        let mut veil = Veil::new(&task.session_data.clone().unwrap_or_default());
+        let done = self.work(context, &task, &mut veil).await;
         done.map_err(|error| error.reworded(|message| veil.cover(message)))
     }
 
-    async fn work(&self, context: &Context, task: &AgentTask, veil: &Veil) -> Result<Completion, JobError> {
+    async fn work(
+        &self,
+        context: &Context,
+        task: &AgentTask,
+        veil: &mut Veil,
+    ) -> Result<Completion, JobError> {
         let mut past: Vec<Done> = Vec::new();
         while let Some(done) = context.cursor(&format!("step-{}", past.len() + 1)).await? {
             past.push(done);
@@ -158,22 +180,31 @@ impl AgentKind {
         }
         let program = find(self.spec.browser.as_deref(), "agent.browser")?;
         let gate = Gate::open(self.spec.hosts.clone()).await?;
-        let session = match past.last() {
+        let session: Session = match past.last() {
             Some(done) => serde_json::from_value(done.state.clone())?,
             None => Session::of(&task.session_data.clone().unwrap_or_default()),
         };
+        veil.learn(&session.cookies);
         let browser = Chromium::start(&program, self.spec.sandbox, &gate).await?;
         let mut tab = Tab::open(browser, session).await?;
         loop {
             self.check_budget(&past)?;
             let number = past.len() + 1;
-            let page = tab.observe(0).await?;
-            let ask = || self.model.ask(&task.task_description, &past, &page, veil);
+            let page = tab.observe(veil).await?;
+            // What was asked for is done as it is, and stored without secrets.
+            let asked = OnceLock::new();
+            let ask = async || {
+                let (plan, call) = self.model.ask(&task.task_description, &past, &page, veil).await?;
+                let _ = asked.set(call);
+                Ok(plan)
+            };
             let plan: Plan = context.step(&format!("plan-{number}"), ask).await?;
+            let call = asked.into_inner().unwrap_or_else(|| plan.call());
             context.progress(self.percent(number), &format!("step {number}: {}", plan.tool)).await;
-            let step = Step { number, plan: &plan, gate: &gate, hosts: &self.spec.hosts, veil, context };
-            let run = step.run(&mut tab, &page);
+            let step = Step { number, plan: &plan, gate: &gate, hosts: &self.spec.hosts, context };
+            let run = step.run(call, &mut tab, &page, veil);
             let done: Done = context.step(&format!("step-{number}"), || run).await?;
+            context.log(&done.line()).await;
             if let Some(url) = &done.screenshot {
                 context.event("screenshot", json!({"step": number, "url": url, "page": done.url})).await;
             }
@@ -227,26 +258,30 @@ struct Step<'a> {
     plan: &'a Plan,
     gate: &'a Gate,
     hosts: &'a Hosts,
-    veil: &'a Veil,
     context: &'a Context,
 }
 
 impl Step<'_> {
-    async fn run(&self, tab: &mut Tab, before: &page::Observation) -> Result<Done, JobError> {
+    async fn run(
+        &self,
+        call: Call,
+        tab: &mut Tab,
+        before: &Observation,
+        veil: &mut Veil,
+    ) -> Result<Done, JobError> {
         let began = Instant::now();
-        let told = match self.plan.action() {
+        let told = match call {
             Ok(action) => match self.moved(&action, before) {
                 Some(moved) => Err(moved),
-                None => action.perform(tab, self.hosts, self.veil).await?,
+                None => action.perform(tab, self.hosts, veil).await?,
             },
             Err(unreadable) => Err(unreadable),
         };
-        let page = tab.observe(0).await?;
+        let page = tab.observe(veil).await?;
         let screenshot = self.keep_screenshot(tab).await?;
         let (ok, outcome) =
             told.map_or_else(|error| (false, format!("error: {error}")), |outcome| (true, outcome));
-        let cover = |text: &str| self.veil.cover(text);
-        let refused: Vec<String> = self.gate.refusals();
+        let refused: Vec<String> = self.gate.refusals().iter().map(|refusal| veil.cover(refusal)).collect();
         let outcome =
             if refused.is_empty() { outcome } else { format!("{outcome}\nRefused: {}", refused.join("; ")) };
         Ok(Done {
@@ -256,21 +291,20 @@ impl Step<'_> {
             arguments: self.plan.arguments.clone(),
             target: self.plan.target.clone(),
             ok,
-            outcome: cover(&outcome).chars().take(OUTCOME_CHARACTERS).collect(),
+            outcome: veil.cover(&outcome).chars().take(OUTCOME_CHARACTERS).collect(),
             refused,
-            url: cover(&without_query(&page.url)),
-            title: cover(&page.title),
+            url: without_query(&page.url),
+            title: page.title,
             screenshot,
             tokens: self.plan.tokens,
             seconds: self.plan.seconds + began.elapsed().as_secs_f64(),
-            state: self.context.sealed(serde_json::to_value(tab.session().await?)?)?,
+            state: self.context.sealed(serde_json::to_value(&tab.session)?)?,
         })
     }
 
     /// Why the element is not the one that was chosen, if it is not: after a crash the page may be another.
-    fn moved(&self, action: &Action, page: &page::Observation) -> Option<String> {
-        let now =
-            action.element().map(|element| page.target(element).map(|target| self.veil.cover(&target)))?;
+    fn moved(&self, action: &Action, page: &Observation) -> Option<String> {
+        let now = action.element().map(|element| page.target(element))?;
         (now != self.plan.target).then(|| "the page has changed; look at its elements again".to_owned())
     }
 

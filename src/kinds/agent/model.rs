@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::page::Observation;
-use super::tools::{self, Action};
+use super::observation::Observation;
+use super::tools::{self, Action, is_tool};
 use super::veil::Veil;
 use super::{AgentSpec, AgentSpecError, Done};
 use crate::worker::handler::JobError;
@@ -31,23 +31,38 @@ const MESSAGE_CHARACTERS: usize = 500;
 pub(super) struct Plan {
     /// What it said beside it.
     pub(super) thought: Option<String>,
-    /// The call as it came, for the next question.
+    /// The call without secrets, for the next question.
     pub(super) tool: String,
     pub(super) arguments: String,
+    /// Whether the call itself was another one, which is never stored.
+    #[serde(default)]
+    pub(super) covered: bool,
     /// What the element was when it was chosen.
     pub(super) target: Option<String>,
     pub(super) tokens: u64,
     pub(super) seconds: f64,
 }
 
+/// What is to be done; the error is for the model.
+pub(super) type Call = Result<Action, String>;
+
 impl Plan {
-    /// What is to be done; the error is for the model.
-    pub(super) fn action(&self) -> Result<Action, String> {
-        if self.tool.is_empty() {
-            return Err("no tool was called; call one, or finish".to_owned());
+    /// The call as it was stored by an attempt that did not come to it.
+    pub(super) fn call(&self) -> Call {
+        if self.covered {
+            return Err(
+                "what was asked for was not kept, for a secret was in it; ask for it again".to_owned()
+            );
         }
-        Action::read(&self.tool, &self.arguments)
+        call(&self.tool, &self.arguments)
     }
+}
+
+fn call(tool: &str, arguments: &str) -> Call {
+    if tool.is_empty() {
+        return Err("no tool was called; call one, or finish".to_owned());
+    }
+    Action::read(tool, arguments)
 }
 
 /// A model, and how to reach it.
@@ -78,17 +93,17 @@ impl Model {
         Ok(Self { client, name: spec.model.clone(), timeout: spec.model_timeout })
     }
 
-    /// Asks for the next thing to do.
+    /// Asks for the next thing to do: what to store of it, and what to do.
     pub(super) async fn ask(
         &self,
         task: &str,
         past: &[Done],
         page: &Observation,
         veil: &Veil,
-    ) -> Result<Plan, JobError> {
+    ) -> Result<(Plan, Call), JobError> {
         let request = json!({
             "model": self.name,
-            "messages": veil.cover_value(messages(task, past, page, veil)),
+            "messages": messages(task, past, page, veil),
             "tools": tools::described(),
             "tool_choice": "auto",
         });
@@ -96,36 +111,46 @@ impl Model {
         let sent = request.to_string().len();
         let chat = self.client.chat();
         let answer = match timeout(self.timeout, chat.create_byot::<Value, Value>(request)).await {
-            Ok(answer) => answer.map_err(|error| failed(&error))?,
+            Ok(answer) => answer.map_err(|error| failed(&error, veil))?,
             Err(_) => return Err(JobError::retry("the model did not answer in time").class("model")),
         };
         let message = &answer["choices"][0]["message"];
         if !message.is_object() {
             return Err(JobError::retry("the model's server answered without a message").class("model"));
         }
-        let call = &message["tool_calls"][0]["function"];
-        let text = |value: &Value| value.as_str().map(|text| veil.cover(text));
+        let asked = &message["tool_calls"][0]["function"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (tool, arguments) = (text(&asked["name"]), text(&asked["arguments"]));
+        let call = call(&tool, &arguments);
+        let element = call.as_ref().ok().and_then(Action::element);
         let tokens = answer["usage"]["total_tokens"].as_u64();
         let counted =
             || u64::try_from((sent + answer.to_string().len()) / BYTES_OF_A_TOKEN).unwrap_or(u64::MAX);
-        let mut plan = Plan {
-            thought: text(&message["content"]).filter(|thought| !thought.trim().is_empty()),
-            // The names of tools and of their arguments are ours.
-            tool: call["name"].as_str().unwrap_or_default().to_owned(),
-            arguments: call["arguments"].as_str().map(|raw| covered(raw, veil)).unwrap_or_default(),
-            target: None,
+        let shown = shown(&arguments, call.is_ok(), veil);
+        let plan = Plan {
+            thought: Some(veil.cover(&text(&message["content"])))
+                .filter(|thought| !thought.trim().is_empty()),
+            tool: if is_tool(&tool) { tool } else { veil.cover(&tool) },
+            covered: shown.is_some(),
+            arguments: shown.unwrap_or(arguments),
+            target: element.and_then(|element| page.target(element)),
             tokens: tokens.unwrap_or_else(counted),
             seconds: began.elapsed().as_secs_f64(),
         };
-        let element = plan.action().ok().and_then(|action| action.element());
-        plan.target = element.and_then(|element| page.target(element)).map(|target| veil.cover(&target));
-        Ok(plan)
+        Ok((plan, call))
     }
 }
 
-/// The arguments of a call without secrets. Read first, for a secret may be written with escapes.
-fn covered(raw: &str, veil: &Veil) -> String {
-    serde_json::from_str(raw).map_or_else(|_| veil.cover(raw), |value| veil.cover_value(value).to_string())
+/// The arguments of a call without secrets, if there are any in it. The names of arguments that can be read are ours.
+fn shown(arguments: &str, is_read: bool, veil: &Veil) -> Option<String> {
+    let value: Option<Value> = serde_json::from_str(arguments).ok().filter(|_| is_read);
+    match value {
+        Some(value) => {
+            let covered = veil.cover_value(value.clone());
+            (covered != value).then(|| covered.to_string())
+        }
+        None => Some(veil.cover(arguments)).filter(|covered| covered != arguments),
+    }
 }
 
 /// The conversation so far. Only the page as it is now is shown whole.
@@ -138,29 +163,33 @@ fn messages(task: &str, past: &[Done], page: &Observation, veil: &Veil) -> Value
     };
     let mut messages = vec![
         json!({"role": "system", "content": format!("{RULES}{secrets}")}),
-        json!({"role": "user", "content": format!("The task: {task}")}),
+        json!({"role": "user", "content": format!("The task: {}", veil.cover(task))}),
     ];
+    // Again, for what came later was no secret then.
+    let thought = |done: &Done| done.thought.as_deref().map(|thought| veil.cover(thought));
     for done in past {
         let id = format!("call_{}", done.step);
         if done.tool.is_empty() {
-            messages.push(json!({"role": "assistant", "content": done.thought.as_deref().unwrap_or("…")}));
-            messages.push(json!({"role": "user", "content": done.outcome}));
+            messages.push(
+                json!({"role": "assistant", "content": thought(done).unwrap_or_else(|| "…".to_owned())}),
+            );
+            messages.push(json!({"role": "user", "content": veil.cover(&done.outcome)}));
             continue;
         }
         messages.push(json!({
-            "role": "assistant", "content": done.thought,
+            "role": "assistant", "content": thought(done),
             "tool_calls": [{"id": id, "type": "function", "function": {"name": done.tool, "arguments": done.arguments}}],
         }));
         let page = format!("{}\nThe page was then {} ({}).", done.outcome, done.url, done.title);
-        messages.push(json!({"role": "tool", "tool_call_id": id, "content": page}));
+        messages.push(json!({"role": "tool", "tool_call_id": id, "content": veil.cover(&page)}));
     }
     messages.push(json!({"role": "user", "content": format!("The page now:\n{}", page.words())}));
     Value::Array(messages)
 }
 
 /// What went wrong, and whether another attempt helps.
-fn failed(error: &OpenAIError) -> JobError {
-    let message: String = error.to_string().chars().take(MESSAGE_CHARACTERS).collect();
+fn failed(error: &OpenAIError, veil: &Veil) -> JobError {
+    let message: String = veil.cover(&error.to_string()).chars().take(MESSAGE_CHARACTERS).collect();
     let message = format!("the model could not be asked: {message}");
     let is_final = |status: StatusCode| {
         status.is_client_error()
@@ -178,14 +207,42 @@ mod tests {
     use super::*;
     use crate::job::agent::SessionData;
 
-    #[test]
-    fn secrets_are_covered_however_they_are_written_and_names_are_left() {
+    fn veil() -> Veil {
         let mut session = SessionData::default();
         session.secrets.insert("a".into(), "p\"w12345".into());
         session.local_storage.insert("consent".into(), "success".into());
-        let veil = Veil::new(&session);
-        let covered = |raw: &str| serde_json::from_str::<Value>(&covered(raw, &veil)).unwrap();
-        let answered = covered(r#"{"success": true, "answer": "it is p\u0022w12345"}"#);
+        Veil::new(&session)
+    }
+
+    #[test]
+    fn secrets_are_covered_however_they_are_written_and_names_are_left() {
+        let covered = shown(r#"{"success": true, "answer": "it is p\u0022w12345"}"#, true, &veil()).unwrap();
+        let answered: Value = serde_json::from_str(&covered).unwrap();
         assert_eq!(answered, json!({"success": true, "answer": "it is [redacted]"}));
+        assert_eq!(shown(r#"{"text": "p\"w12345"#, false, &veil()).unwrap(), r#"{"text": "[redacted]"#);
+        assert_eq!(shown(r#"{"p\"w12345": 1}"#, false, &veil()).unwrap(), r#"{"[redacted]": 1}"#);
+        assert_eq!(shown(r#"{"text": "a success"}"#, true, &veil()), None);
+    }
+
+    #[test]
+    fn an_error_is_covered_before_it_is_cut() {
+        let far = "x".repeat(MESSAGE_CHARACTERS - 4);
+        let error = failed(&OpenAIError::InvalidArgument(format!("{far}p\"w12345")), &veil());
+        assert!(!error.to_string().contains("p\"w"), "{error}");
+    }
+
+    #[test]
+    fn a_call_that_was_not_kept_is_asked_for_again() {
+        let plan = |covered| Plan {
+            thought: None,
+            tool: "click".into(),
+            arguments: r#"{"element": 3}"#.into(),
+            covered,
+            target: None,
+            tokens: 0,
+            seconds: 0.0,
+        };
+        assert_eq!(plan(false).call(), Ok(Action::Click { element: 3 }));
+        assert!(plan(true).call().unwrap_err().contains("ask for it again"));
     }
 }

@@ -1,12 +1,10 @@
 // What a model is told of a page: its address, its text, and what can be clicked or filled in, numbered in the order of
-// the page. The numbers stay on the elements until the next look.
+// the page. The numbers stay on the elements until the next look. Texts are as they stand on the page, longer than they are
+// shown: what shortens them must have covered their secrets.
 ((limits) => {
   const MARK = "data-tidemill-ref";
   const WANTED = "a[href],button,input,select,textarea,summary,label[for],[role=button],[role=link],[role=checkbox],[role=tab],[role=menuitem],[role=option],[role=textbox],[contenteditable=''],[contenteditable=true],[onclick]";
-  const short = (text, most) => {
-    const plain = (text ?? "").replace(/\s+/g, " ").trim();
-    return plain.length > most ? plain.slice(0, most) + "…" : plain;
-  };
+  const bounded = (text) => (text ?? "").trim().slice(0, limits.line).toWellFormed();
   const isSeen = (element) => {
     const box = element.getBoundingClientRect();
     if (box.width < 1 || box.height < 1) return false;
@@ -14,9 +12,9 @@
     return style.visibility !== "hidden" && style.display !== "none";
   };
   const labelOf = (element) =>
-    short(element.getAttribute("aria-label") || [...(element.labels ?? [])].map((label) => label.innerText).join(" ") ||
+    bounded(element.getAttribute("aria-label") || [...(element.labels ?? [])].map((label) => label.innerText).join(" ") ||
       element.innerText || element.placeholder || element.title || element.name || element.getAttribute("alt") ||
-      (element.type === "submit" || element.type === "button" ? element.value : ""), 100);
+      (element.type === "submit" || element.type === "button" ? element.value : ""));
   const roleOf = (element) => {
     const role = element.getAttribute("role");
     if (role) return role;
@@ -42,16 +40,16 @@
     const seen = { element: number, role: roleOf(element), label: labelOf(element) };
     if (seen.role === "textbox") {
       if (element.type === "password") seen.kind = "password";
-      else seen.value = short(element.value ?? element.innerText, 100);
+      else seen.value = bounded(element.value ?? element.innerText);
     }
     if (seen.role === "select") {
-      seen.value = short(element.selectedOptions?.[0]?.label, 100);
-      seen.options = [...element.options].slice(0, 50).map((option) => short(option.label, 60));
+      seen.value = bounded(element.selectedOptions?.[0]?.label);
+      seen.options = [...element.options].slice(0, limits.options).map((option) => bounded(option.label));
     }
     if (seen.role === "checkbox" || seen.role === "radio") seen.value = element.checked ? "on" : "off";
     if (element.disabled) seen.kind = "disabled";
     elements.push(seen);
   }
-  const text = (document.body?.innerText ?? "").replace(/[ \t]+/g, " ").replace(/\n\s*\n+/g, "\n").trim();
-  return { url: location.href, title: short(document.title, 200), length: text.length, text: text.slice(limits.from, limits.from + limits.text), elements };
+  const text = (document.body?.innerText ?? "").trim().slice(0, limits.text).toWellFormed();
+  return { url: location.href, title: bounded(document.title), text, elements };
 })

@@ -2,7 +2,6 @@
 //! that the page opened: there is none.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::time::Duration;
 
 use chromiumoxide::cdp::browser_protocol::network::{CookieParam, CookieSameSite, TimeSinceEpoch};
@@ -19,12 +18,12 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::chromium::{COMMAND_WITHIN, Chromium};
+use super::observation::{Observation, Seen};
+use super::veil::Veil;
 use crate::job::agent::{Cookie, SessionData};
 use crate::worker::handler::JobError;
 
 const OBSERVE: &str = include_str!("observe.js");
-const MOST_ELEMENTS: usize = 150;
-pub(super) const TEXT_CHARACTERS: usize = 6_000;
 /// Local storage that is larger is not carried over to another attempt.
 const STORAGE_BYTES: usize = 256 * 1024;
 const JPEG_QUALITY: i64 = 60;
@@ -33,35 +32,13 @@ const SETTLE_WITHIN: Duration = Duration::from_secs(10);
 const SETTLE_FIRST: Duration = Duration::from_millis(150);
 const SETTLE_LOOK: Duration = Duration::from_millis(50);
 
-/// What a page shows.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Observation {
-    pub(super) url: String,
-    pub(super) title: String,
-    pub(super) text: String,
-    /// Of all the text.
-    pub(super) length: usize,
-    elements: Vec<Element>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Element {
-    #[serde(rename = "element")]
-    number: u32,
-    role: String,
-    label: String,
-    kind: Option<String>,
-    value: Option<String>,
-    options: Option<Vec<String>>,
-}
-
 /// Where a browser was and as whom, so that another one can go on there.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct Session {
     /// Whole, so never shown: what stands behind the path is as often a token as not.
     #[serde(rename = "session_url")]
     url: Option<String>,
-    cookies: Vec<Cookie>,
+    pub(super) cookies: Vec<Cookie>,
     /// By origin.
     local_storage: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -70,7 +47,8 @@ pub(super) struct Session {
 pub(super) struct Tab {
     chromium: Chromium,
     pub(super) page: Page,
-    session: Session,
+    /// As it was when the page was looked at last.
+    pub(super) session: Session,
     _dialogs: AbortOnDropHandle<()>,
 }
 
@@ -146,14 +124,15 @@ impl Tab {
         }
     }
 
-    /// What it shows, its text from a character on.
-    pub(super) async fn observe(&self, from: usize) -> Result<Observation, JobError> {
-        let limits = json!({ "elements": MOST_ELEMENTS, "text": TEXT_CHARACTERS, "from": from });
-        let look = self.page.evaluate(format!("{OBSERVE}({limits})"));
+    /// What it shows, without secrets, and also without those that it was given since it was looked at last.
+    pub(super) async fn observe(&mut self, veil: &mut Veil) -> Result<Observation, JobError> {
+        self.look_at_session().await?;
+        veil.learn(&self.session.cookies);
+        let look = self.page.evaluate(format!("{OBSERVE}({})", Seen::limits(veil)));
         let seen = timeout(COMMAND_WITHIN, look)
             .await
             .map_err(|_| JobError::retry("the page does not answer").class("browser"))?;
-        Ok(seen?.into_value()?)
+        Ok(seen?.into_value::<Seen>()?.covered(veil))
     }
 
     pub(super) async fn screenshot(&self) -> Result<Vec<u8>, JobError> {
@@ -164,8 +143,7 @@ impl Tab {
             .map_err(|_| JobError::retry("no screenshot in time").class("browser"))??)
     }
 
-    /// The session as it is now.
-    pub(super) async fn session(&mut self) -> Result<Session, JobError> {
+    async fn look_at_session(&mut self) -> Result<(), JobError> {
         let context = Some(self.chromium.context.clone());
         let cookies = self.chromium.browser.execute(GetCookiesParams { browser_context_id: context }).await?;
         self.session.cookies = cookies.result.cookies.into_iter().map(kept_cookie).collect();
@@ -180,7 +158,7 @@ impl Tab {
             }
         }
         self.session.url = here.url.starts_with("http").then_some(here.url);
-        Ok(self.session.clone())
+        Ok(())
     }
 }
 
@@ -228,40 +206,5 @@ fn kept_cookie(cookie: chromiumoxide::cdp::browser_protocol::network::Cookie) ->
         secure: cookie.secure,
         same_site: cookie.same_site.map(|site| site.as_ref().to_owned()),
         ..Cookie::default()
-    }
-}
-
-impl Observation {
-    /// The page in words.
-    pub(super) fn words(&self) -> String {
-        let mut words = format!("URL: {}\nTitle: {}\nElements:\n", self.url, self.title);
-        for element in &self.elements {
-            let _ = writeln!(words, "[{}] {}", element.number, element.words());
-        }
-        let more = if self.length > self.text.chars().count() { " (cut; use read for more)" } else { "" };
-        let _ = write!(words, "Text{more}:\n{}", self.text);
-        words
-    }
-
-    /// What an element is, to recognise it by.
-    pub(super) fn target(&self, number: u32) -> Option<String> {
-        let found = self.elements.iter().find(|element| element.number == number)?;
-        Some(format!("{} {:?}", found.role, found.label))
-    }
-}
-
-impl Element {
-    fn words(&self) -> String {
-        let mut words = format!("{} {:?}", self.role, self.label);
-        if let Some(kind) = &self.kind {
-            let _ = write!(words, " ({kind})");
-        }
-        if let Some(value) = &self.value {
-            let _ = write!(words, " value={value:?}");
-        }
-        if let Some(options) = &self.options {
-            let _ = write!(words, " options={options:?}");
-        }
-        words
     }
 }

@@ -73,6 +73,15 @@ pub(super) enum Direction {
     Down,
 }
 
+/// What the tools are called.
+const NAMES: [&str; 9] =
+    ["navigate", "click", "type", "select", "scroll", "read", "screenshot", "wait", "finish"];
+
+/// Whether a tool is called so: a name that may be shown.
+pub(super) fn is_tool(name: &str) -> bool {
+    NAMES.contains(&name)
+}
+
 /// The tools as the protocol of chat completions has them.
 pub(super) fn described() -> Value {
     let tool = |name: &str, what: &str, properties: Value, required: Value| {
@@ -153,15 +162,16 @@ impl Action {
     /// Does it; answers what to tell the model, well or not.
     pub(super) async fn perform(
         &self,
-        tab: &Tab,
+        tab: &mut Tab,
         hosts: &Hosts,
-        veil: &Veil,
+        veil: &mut Veil,
     ) -> Result<Result<String, String>, JobError> {
         let told = match self {
             Self::Navigate { url } => navigate(tab, hosts, url).await,
             Self::Click { element } => with(tab, *element, async |found| click(&found).await).await,
             Self::Type { element, text, submit } => {
                 let text = veil.fill(text);
+                let tab = &*tab;
                 with(tab, *element, async |found| fill(tab, &found, &text, *submit).await).await
             }
             Self::Select { element, option } => {
@@ -172,7 +182,7 @@ impl Action {
                 tab.page.evaluate(format!("window.scrollBy(0, {sign}0.9 * innerHeight)")).await?;
                 Ok("scrolled".to_owned())
             }
-            Self::Read { from } => Ok(tab.observe(*from).await?.text),
+            Self::Read { from } => Ok(tab.observe(veil).await?.text_from(*from)),
             Self::Screenshot {} => Ok("a picture was kept".to_owned()),
             Self::Wait { seconds } => {
                 sleep(Duration::from_secs_f64(if seconds.is_finite() {
@@ -270,8 +280,9 @@ mod tests {
         ] {
             assert!(Action::read(name, arguments).is_err(), "{name} {arguments}");
         }
-        let named: Vec<String> =
-            described().as_array().unwrap().iter().map(|tool| tool["function"]["name"].to_string()).collect();
-        assert_eq!(named.len(), 9);
+        let described = described();
+        let named =
+            described.as_array().unwrap().iter().map(|tool| tool["function"]["name"].as_str().unwrap());
+        assert_eq!(named.collect::<Vec<_>>(), NAMES);
     }
 }

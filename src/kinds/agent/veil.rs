@@ -2,42 +2,69 @@
 //! errors. Only what is typed into the page goes the other way.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::job::agent::SessionData;
+use super::reading::{Reading, plain};
+use super::secret;
+use crate::job::agent::{Cookie, SessionData};
 
-/// A shorter value is as likely a word of the page as a secret.
-const SHORTEST_SECRET: usize = 6;
 const COVER: &str = "[redacted]";
+/// How much longer a secret may be where it is written with escapes.
+const LONGEST_ESCAPE: usize = 6;
 
 /// The secrets of one task.
 #[derive(Default)]
 pub(super) struct Veil {
-    /// The longest first, so that none is left in part.
+    /// As a reading has them.
     hidden: Vec<String>,
     secrets: BTreeMap<String, String>,
 }
 
 impl Veil {
     pub(super) fn new(session: &SessionData) -> Self {
-        let long = |value: &&str| value.len() >= SHORTEST_SECRET;
-        let values = session.hidden().filter(long).map(str::to_owned);
-        // What was named a secret is one, however short, unless it is no more than a letter or two.
-        let named = session.secrets.values().filter(|value| value.len() > 2).cloned();
-        let mut hidden: Vec<String> =
-            values.chain(named).flat_map(|value| [encoded(&value), value]).collect();
-        hidden.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        hidden.dedup();
-        Self { hidden, secrets: session.secrets.clone() }
+        let mut veil = Self { hidden: Vec::new(), secrets: session.secrets.clone() };
+        veil.hide(&secret::of(session));
+        veil
     }
 
-    /// The text without secrets.
+    /// Hides what the browser was given since.
+    pub(super) fn learn(&mut self, cookies: &[Cookie]) {
+        self.hide(&secret::of_cookies(cookies));
+    }
+
+    fn hide(&mut self, secrets: &[String]) {
+        self.hidden.extend(secrets.iter().map(|secret| plain(secret)).filter(|plain| !plain.is_empty()));
+        self.hidden.sort_unstable();
+        self.hidden.dedup();
+    }
+
+    /// How much of a text must be there behind the place where it is cut, that no part of a secret is left before it.
+    pub(super) fn reach(&self) -> usize {
+        self.hidden.iter().map(|secret| secret.len() * LONGEST_ESCAPE).max().unwrap_or_default()
+    }
+
+    /// The text without secrets. To be asked before a text is cut or quoted: of a part nothing can be recognised.
     pub(super) fn cover(&self, text: &str) -> String {
-        let cover = |text: String, secret: &String| {
-            if text.contains(secret.as_str()) { text.replace(secret.as_str(), COVER) } else { text }
-        };
-        self.hidden.iter().fold(text.to_owned(), cover)
+        if self.hidden.is_empty() {
+            return text.to_owned();
+        }
+        let readings = Reading::all(text);
+        let found =
+            readings.iter().flat_map(|reading| self.hidden.iter().flat_map(|secret| reading.find(secret)));
+        let mut found: Vec<Range<usize>> = found.collect();
+        found.sort_unstable_by_key(|place| place.start);
+        let (mut covered, mut at) = (String::with_capacity(text.len()), 0);
+        for place in found {
+            if place.start >= at {
+                covered.push_str(&text[at..place.start]);
+                covered.push_str(COVER);
+            }
+            at = at.max(place.end);
+        }
+        covered.push_str(&text[at..]);
+        covered
     }
 
     /// The value without secrets.
@@ -66,11 +93,6 @@ impl Veil {
     }
 }
 
-/// As it stands in addresses.
-fn encoded(value: &str) -> String {
-    url::form_urlencoded::byte_serialize(value.as_bytes()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -89,5 +111,17 @@ mod tests {
         assert_eq!(veil.cover("?sid=abc%2Fdef%2B123"), "?sid=[redacted]");
         assert_eq!(veil.cover_value(json!({"a": ["0815", 1]})), json!({"a": ["[redacted]", 1]}));
         assert_eq!(veil.fill("{{pin}}-{{other}}"), "0815-{{other}}");
+    }
+    #[test]
+    fn secrets_that_overlap_and_those_that_came_later_are_covered() {
+        let session: SessionData =
+            serde_json::from_value(json!({"secrets": {"a": "abcdef", "b": "defghi"}})).unwrap();
+        let mut veil = Veil::new(&session);
+        assert_eq!(veil.cover("xabcdefghix ABCDEF"), "x[redacted]x [redacted]");
+        let came = [Cookie { name: "sid".into(), value: "k3j9x2".into(), ..Cookie::default() }];
+        assert_eq!(veil.cover("k3j9x2"), "k3j9x2");
+        veil.learn(&came);
+        assert_eq!(veil.cover("k3j9x2"), "[redacted]");
+        assert_eq!(Veil::default().cover("k3j9x2"), "k3j9x2");
     }
 }

@@ -8,6 +8,7 @@ mod seed_001;
 mod site;
 mod socket;
 mod tasks;
+mod unseen;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tidemill::api::server::ApiSettings;
+use tidemill::job::agent::KIND;
 use tidemill::kinds::agent::{AgentSpec, Hosts};
 use tidemill::vault::Keyring;
 
@@ -132,6 +134,66 @@ async fn what_is_no_task_is_refused_at_once() {
     on_a_server_with(ApiSettings::default(), Vec::new(), |server| async move {
         let problem = server.post("/execute", task("look")).await.problem(503, "unavailable");
         assert!(text(&problem["remedy"]).contains("agent.model"), "{problem}");
+    })
+    .await;
+}
+
+/// A job of the kind as any other job is sent.
+fn job(args: Value) -> Value {
+    json!({"kind": KIND, "queue": "agent", "args": args})
+}
+
+#[tokio::test]
+async fn what_is_no_task_is_refused_by_every_route() {
+    let stage = Stage::new(Keyring::default()).await;
+    let field = async |path: &str, body: Value| {
+        stage.server.post(path, body).await.problem(422, "invalid-request")["field"].clone()
+    };
+    let (good, bad) = (job(task("look")), job(task(" ")));
+    assert_eq!(field("/api/v1/jobs", bad.clone()).await, "/args/task_description");
+    let local = json!({"task_description": "x", "session_data": {"url": "file:///etc/passwd"}});
+    assert_eq!(field("/api/v1/jobs", job(local)).await, "/args/session_data/url");
+    let secret = json!({"task_description": "x", "session_data": {"cookies": "sid=s3cret"}});
+    assert_eq!(field("/api/v1/jobs", job(secret)).await, "/args/session_data/cookies");
+    assert_eq!(field("/api/v1/jobs", job(json!({"task": "x"}))).await, "/args/task");
+    let workflow = json!({"jobs": [{"name": "a", "kind": KIND, "args": {"task_description": ""}}]});
+    assert_eq!(field("/api/v1/workflows", workflow).await, "/jobs/0/args/task_description");
+    let schedule = stage.server.request(Method::PUT, "/api/v1/schedules/s");
+    let schedule =
+        schedule.json(&json!({"every": "1h", "job": {"kind": KIND, "args": {"task_description": ""}}}));
+    let refused = stage.server.send(schedule).await.problem(422, "invalid-request");
+    assert_eq!(refused["field"], "/job/args/task_description");
+    assert_eq!(stage.db.count("jobs").await, 0);
+
+    let batch = stage.server.post("/api/v1/jobs/batch", json!([bad, good])).await.expect(202);
+    let fates = (&batch["results"][0]["status"], &batch["results"][1]["status"]);
+    assert_eq!(fates, (&json!("refused"), &json!("created")), "{batch}");
+    assert_eq!(batch["results"][0]["problem"]["field"], "/0/args/task_description");
+    // What it gets from another job cannot be judged before.
+    let chain = json!({"as": "task_description", "chain": [{"kind": "write-task"}, {"kind": KIND}]});
+    stage.server.post("/api/v1/workflows", chain).await.expect(202);
+    let first = json!({"as": "task_description", "chain": [{"kind": KIND}, {"kind": KIND}]});
+    assert_eq!(field("/api/v1/workflows", first).await, "/chain/0/args");
+    let behind =
+        json!({"kind": KIND, "after": [{"job": batch["results"][1]["job"]["id"], "as": "task_description"}]});
+    stage.server.post("/api/v1/jobs", behind).await.expect(202);
+}
+
+#[tokio::test]
+async fn without_a_model_a_task_is_refused_by_every_route() {
+    on_a_server_with(ApiSettings::default(), Vec::new(), |server| async move {
+        let refused = async |path: &str, body: Value| {
+            let problem = server.post(path, body).await.problem(503, "unavailable");
+            assert!(text(&problem["remedy"]).contains("agent.model"), "{problem}");
+        };
+        refused("/api/v1/jobs", job(task("look"))).await;
+        refused("/api/v1/workflows", json!({"chain": [{"kind": "write-task"}, job(task("look"))]})).await;
+        let batch = json!([job(task("look")), {"kind": "other"}]);
+        let batch = server.post("/api/v1/jobs/batch", batch).await.expect(202);
+        assert_eq!(
+            (&batch["results"][0]["problem"]["status"], &batch["results"][1]["status"]),
+            (&json!(503), &json!("created"))
+        );
     })
     .await;
 }

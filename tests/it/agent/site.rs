@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::extract::{Form, Request, State};
+use axum::extract::{Form, Path, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::middleware::{Next, from_fn_with_state};
@@ -41,6 +41,8 @@ impl Site {
         let app = Router::new()
             .route("/shifting", get(move || async move { shifting(&seen) }))
             .route("/hang", get(move || async move { hang(&tell).await }))
+            .route("/search", get(search))
+            .route("/found/{what}", get(found))
             .route("/login", get(login).post(log_in))
             .route("/balance", get(balance))
             .route("/leaving", get(move || leaving(port)))
@@ -74,6 +76,25 @@ async fn login() -> Html<&'static str> {
         "<title>Log in</title><form method=post action=/login><label>User <input name=user></label>
         <label>Password <input name=password type=password></label><button>Log in</button></form>",
     )
+}
+
+/// Leads to a page whose address says what was looked for.
+async fn search() -> Html<&'static str> {
+    Html(
+        "<title>Search</title><form><label>What <input name=what></label></form><script>
+        document.querySelector('form').onsubmit = (event) => {
+            event.preventDefault(); location.href = '/found/' + encodeURIComponent(event.target.what.value); };</script>",
+    )
+}
+
+/// What was looked for where texts are cut: in the title, in a label, in a value and in the text.
+async fn found(Path(what): Path<String>) -> Html<String> {
+    let what = what.replace('"', "&quot;");
+    let (title, label, text) = ("x".repeat(190), "x".repeat(90), "x".repeat(5_985));
+    Html(format!(
+        "<title>{title} {what}</title><button>{label} {what}</button><input name=again value=\"{label} {what}\">
+        <select><option>{what}</option></select><p style='overflow-wrap: anywhere'>{text}</p><p>{what}</p>"
+    ))
 }
 
 #[derive(Deserialize)]

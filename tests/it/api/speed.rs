@@ -1,13 +1,16 @@
-//! How long POST /jobs takes at 200 requests a second. Ignored by default: it measures, and what it
-//! finds depends on the machine and the build.
+//! How long POST /jobs takes at 200 requests a second, and POST /execute over 8 connections. Ignored by default: they
+//! measure, and what they find depends on the machine and the build.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tidemill::api::server::ApiSettings;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::server::on_a_server;
+use super::server::{on_a_server, on_a_server_with};
 
 const A_SECOND: u32 = 200;
 const SECONDS: u32 = 10;
@@ -28,17 +31,52 @@ async fn post_latency() {
                 due.elapsed()
             });
         }
-        let mut times = requests.join_all().await;
-        times.sort_unstable();
-        let at = |percent: usize| times[(times.len() - 1) * percent / 100];
-        println!(
-            "{} requests at {A_SECOND}/s: p50 {:?}, p90 {:?}, p99 {:?}, most {:?}",
-            times.len(),
-            at(50),
-            at(90),
-            at(99),
-            at(100)
-        );
+        tell(&format!("{A_SECOND}/s"), requests.join_all().await);
     })
     .await;
+}
+
+const TASKS: u32 = 500;
+const CONNECTIONS: u32 = 8;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: cargo test --release --test it execute_latency -- --ignored --nocapture"]
+async fn execute_latency() {
+    let settings = ApiSettings { agent: true, ..ApiSettings::default() };
+    on_a_server_with(settings, Vec::new(), |server| async move {
+        let left = Arc::new(AtomicU32::new(TASKS));
+        let mut connections = JoinSet::new();
+        for _ in 0..CONNECTIONS {
+            let (server, left) = (server.clone(), Arc::clone(&left));
+            connections.spawn(async move {
+                let mut times = Vec::new();
+                while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+                    let task = json!({"task_description": "look", "session_data": {
+                        "url": "https://example.com", "cookies": [{"name": "sid", "value": "k3j9x2", "httpOnly": true}],
+                        "localStorage": {"theme": "dark"},
+                    }});
+                    let began = Instant::now();
+                    server.post("/execute", task).await.expect(202);
+                    times.push(began.elapsed());
+                }
+                times
+            });
+        }
+        let times: Vec<Duration> = connections.join_all().await.concat();
+        tell(&format!("{CONNECTIONS} connections"), times);
+    })
+    .await;
+}
+
+fn tell(how: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    let at = |percent: usize| times[(times.len() - 1) * percent / 100];
+    println!(
+        "{} requests at {how}: p50 {:?}, p90 {:?}, p99 {:?}, most {:?}",
+        times.len(),
+        at(50),
+        at(90),
+        at(99),
+        at(100)
+    );
 }
