@@ -5140,6 +5140,27 @@ $$;
 
 COMMENT ON FUNCTION tidemill.unique_wishes(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_strict boolean, p_options jsonb[]) IS 'Those jobs of one call of insert_jobs that shall be unique and are not refused for another reason, in order, with their terms, their key and, where the terms ask for them, the key of the next period and the fields to replace.';
 
+CREATE FUNCTION tidemill.veil_webhook(p_value jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select case when p_value ->> 'webhook' is null then p_value
+    else p_value || jsonb_build_object('webhook', veiled_address(p_value ->> 'webhook')) end
+$$;
+
+COMMENT ON FUNCTION tidemill.veil_webhook(p_value jsonb) IS 'An alert rule whose webhook is only shown by its scheme and host.';
+
+CREATE FUNCTION tidemill.veiled_address(p_url text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  -- A backslash ends a host as a slash does.
+  select coalesce(substring(p_url from '^https?://'), '') || coalesce(substring(p_url from '^https?://(?:[^/?#\\]*@)?([^/?#\\@]*)'), '') || '/…'
+  where p_url is not null
+$$;
+
+COMMENT ON FUNCTION tidemill.veiled_address(p_url text) IS 'The address without what may be a token: its scheme and host.';
+
 CREATE FUNCTION tidemill.wait_verdict(p_job uuid, p_run_if text) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'tidemill', 'pg_temp'
@@ -5312,6 +5333,29 @@ CREATE VIEW tidemill.alert_log AS
 
 COMMENT ON VIEW tidemill.alert_log IS 'What alert rules found: pending, firing or resolved, and how many were not told of it yet.';
 
+CREATE VIEW tidemill.alert_rule_status AS
+ SELECT r.name,
+    r.condition,
+    r.above,
+    r.kind,
+    r.queue,
+    r.at_least,
+    r.over,
+    r.hold,
+    tidemill.veiled_address(r.webhook) AS webhook,
+    r.email,
+    r.from_config,
+    r.updated_at,
+    ( SELECT count(*) AS count
+           FROM tidemill.alerts a
+          WHERE ((a.rule = r.name) AND (a.fired_at IS NOT NULL) AND (a.resolved_at IS NULL))) AS firing,
+    ( SELECT max(a.fired_at) AS max
+           FROM tidemill.alerts a
+          WHERE (a.rule = r.name)) AS last_fired_at
+   FROM tidemill.alert_rules r;
+
+COMMENT ON VIEW tidemill.alert_rule_status IS 'When somebody is told, and how many alerts of each rule fire. Of a webhook only the host is shown: the rest may be a token.';
+
 CREATE TABLE tidemill.api_keys (
     id text NOT NULL,
     name text NOT NULL,
@@ -5460,8 +5504,14 @@ CREATE VIEW tidemill.audit_trail AS
     audit_log.db_user,
     audit_log.act,
     audit_log.subject,
-    tidemill.redact(audit_log.before) AS before,
-    tidemill.redact(audit_log.after) AS after
+        CASE
+            WHEN (audit_log.subject ~~ 'alert:%'::text) THEN tidemill.veil_webhook(audit_log.before)
+            ELSE tidemill.redact(audit_log.before)
+        END AS before,
+        CASE
+            WHEN (audit_log.subject ~~ 'alert:%'::text) THEN tidemill.veil_webhook(audit_log.after)
+            ELSE tidemill.redact(audit_log.after)
+        END AS after
    FROM tidemill.audit_log;
 
 COMMENT ON VIEW tidemill.audit_trail IS 'What people did to jobs and settings, with who and how it was before.';

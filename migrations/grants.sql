@@ -51,7 +51,7 @@ begin
   -- What the API reads before it redacts.
   execute format('revoke all on job_documents from tidemill_reader, tidemill_admin');
   execute format('grant select on limits, limit_buckets, redacted_keys to tidemill_reader, tidemill_admin');
-  execute format('grant execute on function shown_state(job_state, integer, timestamptz, timestamptz), tokens_of(text, limits), moment(timestamptz), redact(jsonb), redact_within(jsonb, text[]) to tidemill_reader, tidemill_admin');
+  execute format('grant execute on function shown_state(job_state, integer, timestamptz, timestamptz), tokens_of(text, limits), moment(timestamptz), redact(jsonb), redact_within(jsonb, text[]), veiled_address(text), veil_webhook(jsonb) to tidemill_reader, tidemill_admin');
 
   -- Verbs run with the rights of the owner: who may call them writes no table by hand. Temporary tables come
   -- last in their search path, so that nobody can slip one of his own under a verb.
