@@ -12,6 +12,7 @@ mod ledger;
 mod load;
 mod processes;
 mod readers;
+mod workflows;
 
 use std::time::{Duration, Instant};
 
