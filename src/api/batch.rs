@@ -20,6 +20,7 @@ use super::json::RawBody;
 use super::new_job::{brief, refusal};
 use super::problem::{Problem, ProblemDocument};
 use super::request::{self, JobRequest};
+use super::room::FullQueue;
 use super::state::ApiState;
 use crate::job::new::NewJob;
 use crate::store;
@@ -64,19 +65,21 @@ enum BatchStatus {
 /// Enqueue many jobs
 ///
 /// Takes 1 to 10,000 jobs in one transaction. What is acceptable is stored, what is not is refused
-/// with a problem of its own. With an `Idempotency-Key` the whole request may be repeated.
+/// with a problem of its own; `Retry-After` says when a full queue may have room. With an `Idempotency-Key` the whole request may be repeated.
 #[utoipa::path(
     post, path = "/api/v1/jobs/batch", tag = "jobs", request_body = Vec<JobRequest>,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
     responses((status = 202, description = "The fate of every item", body = BatchResults,
-        headers(("Idempotency-Replayed" = bool, description = "True if this answer was given before"))))
+        headers(
+            ("Retry-After" = u64, description = "Seconds until a queue that refused some may have room"),
+            ("Idempotency-Replayed" = bool, description = "True if this answer was given before"))))
 )]
 pub(super) async fn create_batch(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     RawBody(body): RawBody,
-) -> Result<Repeatable, Problem> {
+) -> Result<(Option<Extension<FullQueue>>, Repeatable), Problem> {
     let mut items = request::read_batch(&body, state.settings.max_args_bytes)?;
     for item in &mut items {
         if let Ok(job) = item
@@ -88,18 +91,18 @@ pub(super) async fn create_batch(
     let status = StatusCode::ACCEPTED;
     let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
         let mut transaction = state.store.pool().begin().await.map_err(store::Error::from)?;
-        let (body, created) = store_all(&state, transaction.line(), items).await?;
+        let stored = store_all(&state, transaction.line(), items).await?;
         transaction.commit().await.map_err(store::Error::from)?;
-        told(&state.notifier, &state.metrics, &created);
-        return Ok(Repeatable { status, body, replayed: false });
+        told(&state.notifier, &state.metrics, &stored.created);
+        return Ok((stored.full.map(Extension), Repeatable { status, body: stored.body, replayed: false }));
     };
     match keyed.begin(&state.store).await? {
-        Begun::Replay(body) => Ok(Repeatable { status, body, replayed: true }),
+        Begun::Replay(body) => Ok((None, Repeatable { status, body, replayed: true })),
         Begun::Work(mut work) => {
-            let (body, created) = store_all(&state, work.line(), items).await?;
-            work.answer(&body).await?;
-            told(&state.notifier, &state.metrics, &created);
-            Ok(Repeatable { status, body, replayed: false })
+            let stored = store_all(&state, work.line(), items).await?;
+            work.answer(&stored.body).await?;
+            told(&state.notifier, &state.metrics, &stored.created);
+            Ok((stored.full.map(Extension), Repeatable { status, body: stored.body, replayed: false }))
         }
     }
 }
@@ -109,12 +112,16 @@ type Item = Result<NewJob, Problem>;
 /// What the database did with a wish.
 type Fated = store::Result<Enqueued>;
 
-/// Stores what can be stored; answers the body and the jobs that were created.
-async fn store_all(
-    state: &ApiState,
-    mut line: Line<'_>,
-    items: Vec<Item>,
-) -> Result<(Value, Vec<Enqueued>), Problem> {
+/// What was done with a batch.
+struct Stored {
+    body: Value,
+    created: Vec<Enqueued>,
+    /// A queue that had no room for some of it.
+    full: Option<FullQueue>,
+}
+
+/// Stores what can be stored.
+async fn store_all(state: &ApiState, mut line: Line<'_>, items: Vec<Item>) -> Result<Stored, Problem> {
     let wishes: Vec<NewJob> = items.iter().flatten().cloned().collect();
     let strict = state.settings.strict_kinds;
     let fates =
@@ -135,8 +142,11 @@ async fn store_all(
         });
     }
     let body = serde_json::to_value(BatchResults { results }).map_err(|error| Problem::internal(&error))?;
-    let created = fates.into_iter().flatten().filter(|enqueued| enqueued.fate == Fate::Created);
-    Ok((body, created.collect()))
+    let (created, refused): (Vec<_>, Vec<_>) =
+        fates.into_iter().flatten().partition(|enqueued| enqueued.fate == Fate::Created);
+    let full = refused.into_iter().find(|enqueued| enqueued.fate == Fate::QueueFull);
+    let full = full.map(|enqueued| FullQueue(enqueued.queue));
+    Ok(Stored { body, created, full })
 }
 
 impl BatchResult {

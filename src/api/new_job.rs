@@ -127,10 +127,7 @@ pub(super) fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uu
             let detail = format!("The queue {} drains.", enqueued.queue);
             Problem::new(Case::QueueDraining, detail).field("/queue")
         }
-        Fate::QueueFull => {
-            let detail = format!("The queue {} has as many jobs waiting as may.", enqueued.queue);
-            Problem::new(Case::QueueFull, detail).field("/queue")
-        }
+        Fate::QueueFull => Problem::queue_full(&enqueued.queue).field("/queue"),
         Fate::UnknownKind => {
             let detail = format!("No worker has served the kind {} yet, and strict_kinds is on.", wish.kind);
             Problem::invalid("/kind", detail).remedy("Correct the kind, or start a worker that serves it.")

@@ -9,6 +9,7 @@ use super::enqueuer::Enqueuer;
 use super::gauges::Gauges;
 use super::hub::Hub;
 use super::keys::StoredKeys;
+use super::room::RoomEstimates;
 use super::running::RunningJobs;
 use super::server::ApiSettings;
 use crate::metrics::Metrics;
@@ -31,6 +32,8 @@ pub struct ApiState {
     pub hub: Hub,
     /// Which jobs run, for streams that follow queues and kinds.
     pub running: RunningJobs,
+    /// When full queues may have room.
+    pub room: RoomEstimates,
     /// Where wake-ups are heard.
     pub wakes: Wakes,
     /// Where hints are said.
@@ -80,6 +83,7 @@ impl ApiState {
             ),
             hub: Hub::start(store.clone(), wakes.clone(), shutdown.clone()),
             running: RunningJobs::new(store.clone()),
+            room: RoomEstimates::new(store.clone()),
             gate: Gate::new(StoredKeys(store.clone()), open_without_keys),
             gauges: Arc::default(),
             settings: Arc::new(settings),
