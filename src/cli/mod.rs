@@ -17,6 +17,7 @@ mod failures;
 mod http;
 mod inspect;
 mod jobs;
+mod json_log;
 mod keys;
 mod kinds;
 mod limits;

@@ -79,7 +79,7 @@ pub(super) async fn documents(
                 jobs.push(TakenJob { job, lease_id, lease_expires_at });
             }
             Err(error) => {
-                tracing::error!(%error, job = %id, "the args of a job cannot be read");
+                tracing::error!(%error, task_id = %id, "the args of a job cannot be read");
                 let outcome = if error.is_transient() {
                     Outcome::Snoozed { delay: UNREADABLE_PAUSE }
                 } else {
