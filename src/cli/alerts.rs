@@ -119,10 +119,11 @@ async fn list(open: bool, rule: Option<String>, server: &ServerArgs) -> Result<(
             cell(&alert["message"]),
             relative(&alert["since"]),
             cell(&alert["untold"]),
+            cell(&alert["last_error"]),
         ]
     };
     output::table(
-        &["STATE", "RULE", "SUBJECT", "MESSAGE", "SINCE", "UNTOLD"],
+        &["STATE", "RULE", "SUBJECT", "MESSAGE", "SINCE", "UNTOLD", "LAST ERROR"],
         alerts.iter().map(row).collect(),
     )
 }
