@@ -1,12 +1,12 @@
 # One image for every role: `serve`, `worker`, `migrate`. Python and Cargo are there for the sample kinds; leave them
-# out of an image of your own.
+# out of an image of your own. `--target browser` has Chromium as well, for crawls and tasks in a browser.
 FROM rust:1-trixie AS build
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
     cargo build --locked --profile dist --bin tidemill && cp target/dist/tidemill /tidemill
 
-FROM rust:1-slim-trixie
+FROM rust:1-slim-trixie AS plain
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates curl python3 \
  && rm -rf /var/lib/apt/lists/* \
@@ -18,3 +18,16 @@ WORKDIR /app
 USER tidemill
 ENTRYPOINT ["tidemill"]
 CMD ["serve"]
+
+FROM plain AS browser
+USER root
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends chromium fonts-liberation fonts-noto-core \
+ && rm -rf /var/lib/apt/lists/*
+USER tidemill
+# A container's own seccomp profile forbids what Chromium's sandbox needs; the container is the wall here.
+ENV TIDEMILL_AGENT__SANDBOX=false TIDEMILL_BUGHIVE__SANDBOX=false
+CMD ["worker"]
+
+# The last one is what is built without --target.
+FROM plain

@@ -1357,8 +1357,11 @@ begin
       raise exception 'job % of the call was refused: %', made.ord, made.outcome
         using
           errcode = case made.outcome when 'conflict' then 'unique_violation' when 'queue_full' then '53TM1' else '22TM1' end,
+          detail = format('queue: %s', made.queue),
           hint = case made.outcome
-            when 'queue_full' then format('queue %s has as many jobs waiting as its max_queued allows; try again later', made.queue)
+            when 'queue_full' then format(
+              'queue %s has as many jobs waiting as its max_queued allows; try again in %s s',
+              made.queue, ceil(extract(epoch from room_expected(made.queue))))
             when 'queue_draining' then format('queue %s takes no new jobs; select resume_queue(%L)', made.queue, made.queue)
             when 'conflict' then format('job %s has its unique key; on_conflict = keep answers that one', made.id)
             when 'execution_id_taken' then 'another job has this execution id; find it in task_ids'
@@ -4358,6 +4361,31 @@ $$;
 
 COMMENT ON FUNCTION tidemill.retry_workflow(p_workflow uuid, p_by text) IS 'Runs again what failed or was cancelled of a workflow and of all that is nested in it, and what waited for that; what completed stays. Answers its state.';
 
+CREATE FUNCTION tidemill.room_expected(p_queue text) RETURNS interval
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  since timestamptz := date_trunc('minute', clock_timestamp() - interval '4 minutes');
+  ended bigint;
+  first_seen timestamptz;
+begin
+  if exists (select from queues where name = p_queue and paused_at is not null) then
+    return interval '60 seconds';
+  end if;
+  select sum(jobs) filter (where outcome in ('completed', 'failed', 'cancelled')), min(minute)
+  into ended, first_seen
+  from counters
+  where minute >= since
+    and queue = p_queue;
+  -- Nobody knows of a queue from which nothing went lately.
+  return greatest(interval '1 second', least(interval '60 seconds',
+    coalesce((clock_timestamp() - greatest(since, first_seen)) / nullif(ended, 0), interval '1 second')));
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.room_expected(p_queue text) IS 'About how long until a full queue takes one more job, 1 to 60 s: by how many of its jobs ended in the last minutes; 1 s if none did, 60 s while it is paused.';
+
 CREATE FUNCTION tidemill.run_now(p_job uuid, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
@@ -5558,6 +5586,29 @@ CREATE VIEW tidemill.alert_log AS
 
 COMMENT ON VIEW tidemill.alert_log IS 'What alert rules found: pending, firing or resolved, and how many were not told of it yet.';
 
+CREATE VIEW tidemill.alert_rule_status AS
+ SELECT r.name,
+    r.condition,
+    r.above,
+    r.kind,
+    r.queue,
+    r.at_least,
+    r.over,
+    r.hold,
+    tidemill.veiled_address(r.webhook) AS webhook,
+    r.email,
+    r.from_config,
+    r.updated_at,
+    ( SELECT count(*) AS count
+           FROM tidemill.alerts a
+          WHERE ((a.rule = r.name) AND (a.fired_at IS NOT NULL) AND (a.resolved_at IS NULL))) AS firing,
+    ( SELECT max(a.fired_at) AS max
+           FROM tidemill.alerts a
+          WHERE (a.rule = r.name)) AS last_fired_at
+   FROM tidemill.alert_rules r;
+
+COMMENT ON VIEW tidemill.alert_rule_status IS 'When somebody is told, and how many alerts of each rule fire. Of a webhook only the host is shown: the rest may be a token.';
+
 CREATE TABLE tidemill.api_keys (
     id text NOT NULL,
     name text NOT NULL,
@@ -5720,8 +5771,14 @@ CREATE VIEW tidemill.audit_trail AS
     audit_log.db_user,
     audit_log.act,
     audit_log.subject,
-    tidemill.redact(audit_log.before) AS before,
-    tidemill.redact(audit_log.after) AS after
+        CASE
+            WHEN (audit_log.subject ~~ 'alert:%'::text) THEN tidemill.veil_webhook(audit_log.before)
+            ELSE tidemill.redact(audit_log.before)
+        END AS before,
+        CASE
+            WHEN (audit_log.subject ~~ 'alert:%'::text) THEN tidemill.veil_webhook(audit_log.after)
+            ELSE tidemill.redact(audit_log.after)
+        END AS after
    FROM tidemill.audit_log;
 
 COMMENT ON VIEW tidemill.audit_trail IS 'What people did to jobs and settings, with who and how it was before.';

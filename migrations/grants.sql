@@ -51,7 +51,7 @@ begin
   -- What the API reads before it redacts.
   execute format('revoke all on job_documents from tidemill_reader, tidemill_admin');
   execute format('grant select on limits, limit_buckets, redacted_keys to tidemill_reader, tidemill_admin');
-  execute format('grant execute on function shown_state(job_state, integer, timestamptz, timestamptz), tokens_of(text, limits), moment(timestamptz), redact(jsonb), redact_within(jsonb, text[]), shown_address(text) to tidemill_reader, tidemill_admin');
+  execute format('grant execute on function shown_state(job_state, integer, timestamptz, timestamptz), tokens_of(text, limits), moment(timestamptz), redact(jsonb), redact_within(jsonb, text[]), shown_address(text), veiled_address(text), veil_webhook(jsonb) to tidemill_reader, tidemill_admin');
 
   -- Verbs run with the rights of the owner: who may call them writes no table by hand. Temporary tables come
   -- last in their search path, so that nobody can slip one of his own under a verb.
@@ -60,7 +60,7 @@ begin
     from pg_proc p
     where p.pronamespace = schema::regnamespace
       and p.proname in (
-        'explain', 'expected_start', 'doctor',
+        'explain', 'expected_start', 'doctor', 'room_expected',
         'enqueue', 'enqueue_many', 'create_workflow', 'cancel', 'retry', 'run_now', 'snooze', 'delete_job', 'signal', 'fork',
         'act_on_jobs', 'retry_jobs', 'pause_queue', 'resume_queue', 'drain_queue', 'purge_queue', 'set_slots', 'set_max_queued', 'set_limit', 'drop_limit',
         'set_priority_ageing', 'set_schedule', 'delete_schedule', 'pause_schedule', 'resume_schedule', 'run_schedule', 'reset_breaker',
@@ -74,7 +74,7 @@ begin
     select p.oid::regprocedure::text
     from pg_proc p
     where p.pronamespace = schema::regnamespace
-      and p.proname in ('explain', 'expected_start', 'doctor')
+      and p.proname in ('explain', 'expected_start', 'doctor', 'room_expected')
   loop
     execute format('grant execute on function %s to tidemill_reader', verb);
   end loop;

@@ -268,7 +268,14 @@ left join lateral unnest(s.upcoming) as n (slot) on n.slot > now();
 comment on view schedule_next is 'The next five slots of every schedule; one without a slot shows why.';
 
 create view audit_trail as
-select at, who, db_user, act, subject, redact(before) as before, redact(after) as after
+select
+  at,
+  who,
+  db_user,
+  act,
+  subject,
+  case when subject like 'alert:%' then veil_webhook(before) else redact(before) end as before,
+  case when subject like 'alert:%' then veil_webhook(after) else redact(after) end as after
 from audit_log;
 comment on view audit_trail is 'What people did to jobs and settings, with who and how it was before.';
 
@@ -317,6 +324,25 @@ select
   (select max(n.error) from alert_notices n where n.alert_id = a.id and n.sent_at is null) as last_error
 from alerts a;
 comment on view alert_log is 'What alert rules found: pending, firing or resolved, and how many were not told of it yet.';
+
+create view alert_rule_status as
+select
+  r.name,
+  r.condition,
+  r.above,
+  r.kind,
+  r.queue,
+  r.at_least,
+  r.over,
+  r.hold,
+  veiled_address(r.webhook) as webhook,
+  r.email,
+  r.from_config,
+  r.updated_at,
+  (select count(*) from alerts a where a.rule = r.name and a.fired_at is not null and a.resolved_at is null) as firing,
+  (select max(a.fired_at) from alerts a where a.rule = r.name) as last_fired_at
+from alert_rules r;
+comment on view alert_rule_status is 'When somebody is told, and how many alerts of each rule fire. Of a webhook only the host is shown: the rest may be a token.';
 
 create view session_status as
 select

@@ -326,6 +326,65 @@ async fn queues_are_listed_and_acted_on() {
 }
 
 #[tokio::test]
+async fn queues_are_sized_and_shown() {
+    let shown = json!({"name": "crawl", "draining_at": "2020-01-01T00:00:00Z", "running": 1, "available": 2, "waiting": 0,
+        "max_queued": 100, "rate": 5, "per_seconds": 60.0, "burst": 2, "priority_ageing_seconds": 600.0});
+    let answers = [exact(200, "{}"), exact(200, "{}"), exact(200, &shown.to_string())];
+    let (stub, url) = Stub::start(answers).await;
+    let some =
+        ["queues", "set", "crawl", "--max-queued", "100", "--slots", "none", "--rate", "5", "--per", "1m"];
+    assert_eq!(run(&url, &some).await.out, "queue crawl is set\n");
+    run(&url, &["queues", "set", "crawl", "--priority-ageing", "10m", "--max-running", "0"]).await;
+    let out = run(&url, &["queues", "show", "crawl"]).await.out;
+    for line in [
+        "most queued           100",
+        "rate                  5 in 1m, 2 at one moment",
+        "priority ageing       10m",
+    ] {
+        assert!(out.lines().any(|shown| shown == line), "{line} is not in\n{out}");
+    }
+    assert!(out.contains("draining, "), "{out}");
+    let seen = stub.seen();
+    assert_eq!((seen[0].method.as_str(), seen[0].path.as_str()), ("PATCH", "/api/v1/queues/crawl"));
+    assert_eq!(seen[0].body, json!({"max_queued": 100, "slots": null, "rate": 5, "per": "1m"}));
+    assert_eq!(seen[1].body, json!({"max_running": 0, "priority_ageing": "10m"}));
+    let nothing = run(&url, &["queues", "set", "crawl"]).await;
+    assert_eq!((nothing.code, stub.seen().len()), (2, 3), "{}", nothing.err);
+    assert_eq!(run(&url, &["queues", "set", "crawl", "--slots", "many"]).await.code, 2);
+}
+
+#[tokio::test]
+async fn single_jobs_rules_and_workers_have_their_verbs() {
+    let job = json!({"id": "x", "state": "available", "status": "available"});
+    let rule = json!({"name": "errors", "condition": "error_rate", "above": 0.1, "over_seconds": 900.0, "webhook": "https://a.b/…"});
+    let answers = [
+        exact(200, &job.to_string()),
+        exact(204, ""),
+        exact(200, "{}"),
+        exact(200, &rule.to_string()),
+        exact(200, r#"{"items":[]}"#),
+    ];
+    let (stub, url) = Stub::start(answers).await;
+    assert_eq!(run(&url, &["jobs", "run-now", "x"]).await.out, "job x is available\n");
+    assert_eq!(run(&url, &["jobs", "delete", "x"]).await.out, "job x is gone\n");
+    assert_eq!(run(&url, &["workers", "drain", "w"]).await.out, "worker w drains\n");
+    let out = run(&url, &["alerts", "show", "errors"]).await.out;
+    assert!(out.contains("condition  error_rate") && out.contains("webhook    https://a.b/…"), "{out}");
+    run(&url, &["alerts", "list", "--rule", "errors"]).await;
+    let asked: Vec<_> = stub.seen().iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect();
+    assert_eq!(
+        asked,
+        [
+            "POST /api/v1/jobs/x/run-now",
+            "DELETE /api/v1/jobs/x",
+            "POST /api/v1/workers/w/drain",
+            "GET /api/v1/alert-rules/errors",
+            "GET /api/v1/alerts?open=false&rule=errors",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn a_cut_stream_goes_on_without_loss_or_repeat() {
     let snapshot = |id| frame("snapshot", id, &json!({"status": "running", "seq": 9}));
     let progress = frame("progress", 2, &json!({"seq": 2, "attempt": 1, "percent": 50.0, "step": "half"}));

@@ -275,8 +275,11 @@ begin
       raise exception 'job % of the call was refused: %', made.ord, made.outcome
         using
           errcode = case made.outcome when 'conflict' then 'unique_violation' when 'queue_full' then '53TM1' else '22TM1' end,
+          detail = format('queue: %s', made.queue),
           hint = case made.outcome
-            when 'queue_full' then format('queue %s has as many jobs waiting as its max_queued allows; try again later', made.queue)
+            when 'queue_full' then format(
+              'queue %s has as many jobs waiting as its max_queued allows; try again in %s s',
+              made.queue, ceil(extract(epoch from room_expected(made.queue))))
             when 'queue_draining' then format('queue %s takes no new jobs; select resume_queue(%L)', made.queue, made.queue)
             when 'conflict' then format('job %s has its unique key; on_conflict = keep answers that one', made.id)
             when 'execution_id_taken' then 'another job has this execution id; find it in task_ids'

@@ -34,6 +34,27 @@ end
 $$;
 comment on function redact(jsonb) is 'The value with "[redacted]" in place of what stands under a key of redacted_keys, at any depth, and the url of session_data as shown_address has it.';
 
+create or replace function veiled_address(p_url text) returns text
+language sql
+immutable
+set search_path from current
+as $$
+  -- A backslash ends a host as a slash does.
+  select coalesce(substring(p_url from '^https?://'), '') || coalesce(substring(p_url from '^https?://(?:[^/?#\\]*@)?([^/?#\\@]*)'), '') || '/…'
+  where p_url is not null
+$$;
+comment on function veiled_address(text) is 'The address without what may be a token: its scheme and host.';
+
+create or replace function veil_webhook(p_value jsonb) returns jsonb
+language sql
+immutable
+set search_path from current
+as $$
+  select case when p_value ->> 'webhook' is null then p_value
+    else p_value || jsonb_build_object('webhook', veiled_address(p_value ->> 'webhook')) end
+$$;
+comment on function veil_webhook(jsonb) is 'An alert rule whose webhook is only shown by its scheme and host.';
+
 create or replace function redact_within(p_value jsonb, p_hidden text[]) returns jsonb
 language plpgsql
 immutable

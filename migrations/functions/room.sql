@@ -63,6 +63,31 @@ end
 $$;
 comment on function take_room(text, integer, integer, boolean) is 'Takes room for so many jobs in a queue with a bound, until the transaction ends; answers for how many there was, without p_wait null if somebody else has the room at this moment.';
 
+create or replace function room_expected(p_queue text) returns interval
+language plpgsql
+stable
+set search_path from current
+as $$
+declare
+  since timestamptz := date_trunc('minute', clock_timestamp() - interval '4 minutes');
+  ended bigint;
+  first_seen timestamptz;
+begin
+  if exists (select from queues where name = p_queue and paused_at is not null) then
+    return interval '60 seconds';
+  end if;
+  select sum(jobs) filter (where outcome in ('completed', 'failed', 'cancelled')), min(minute)
+  into ended, first_seen
+  from counters
+  where minute >= since
+    and queue = p_queue;
+  -- Nobody knows of a queue from which nothing went lately.
+  return greatest(interval '1 second', least(interval '60 seconds',
+    coalesce((clock_timestamp() - greatest(since, first_seen)) / nullif(ended, 0), interval '1 second')));
+end
+$$;
+comment on function room_expected(text) is 'About how long until a full queue takes one more job, 1 to 60 s: by how many of its jobs ended in the last minutes; 1 s if none did, 60 s while it is paused.';
+
 create or replace function crowded_out(
   p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb, p_wait boolean,
   out crowded bigint[], out busy bigint[]

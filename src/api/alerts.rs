@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::Page;
+use super::auth::Caller;
 use super::check;
 use super::json::Body;
 use super::json::query::Params;
@@ -118,8 +119,11 @@ pub(super) async fn list(
 /// List alert rules
 #[utoipa::path(get, path = "/api/v1/alert-rules", tag = "alerts",
     responses((status = 200, description = "The rules, by name", body = Page<AlertRuleDocument>)))]
-pub(super) async fn rules(State(state): State<ApiState>) -> Result<Json<Page<AlertRuleDocument>>, Problem> {
-    Ok(Page::whole(state.store.alert_rules(None).await?))
+pub(super) async fn rules(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Page<AlertRuleDocument>>, Problem> {
+    Ok(Page::whole(state.store.alert_rules(None, caller.is_admin).await?))
 }
 
 /// Look at an alert rule
@@ -131,9 +135,11 @@ pub(super) async fn rules(State(state): State<ApiState>) -> Result<Json<Page<Ale
     ))]
 pub(super) async fn show(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     RuleName(name): RuleName,
 ) -> Result<Json<AlertRuleDocument>, Problem> {
-    state.store.alert_rules(Some(&name)).await?.pop().map(Json).ok_or_else(|| unknown(&name))
+    let mut found = state.store.alert_rules(Some(&name), caller.is_admin).await?;
+    found.pop().map(Json).ok_or_else(|| unknown(&name))
 }
 
 /// Set an alert rule
@@ -144,11 +150,12 @@ pub(super) async fn show(
     responses((status = 200, description = "The rule", body = AlertRuleDocument)))]
 pub(super) async fn set(
     State(state): State<ApiState>,
+    caller: Extension<Caller>,
     RuleName(name): RuleName,
     Body(request): Body<RuleRequest>,
 ) -> Result<Json<AlertRuleDocument>, Problem> {
     state.store.set_alert(&name, &request.checked()?, false).await?;
-    show(State(state), RuleName(name)).await
+    show(State(state), caller, RuleName(name)).await
 }
 
 /// Drop an alert rule

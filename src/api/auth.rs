@@ -54,6 +54,8 @@ pub struct Caller {
     pub key_id: Option<String>,
     /// The name of the key, or `anonymous`.
     pub name: String,
+    /// True if everything is open to it; what may be a secret is shown to it alone.
+    pub is_admin: bool,
     /// What the route needed.
     needed: &'static [Scope],
 }
@@ -62,7 +64,7 @@ impl Caller {
     /// Anybody, where the server runs open.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self { key_id: None, name: "anonymous".into(), needed: &[] }
+        Self { key_id: None, name: "anonymous".into(), is_admin: true, needed: &[] }
     }
 }
 
@@ -135,7 +137,8 @@ impl Gate {
             let detail = format!("This needs a key with the scope {}.", names.join(" or "));
             return Err(Problem::new(Case::Forbidden, detail));
         }
-        Ok(Some(Caller { key_id: Some(key.id().to_owned()), name: stored.name, needed }))
+        let is_admin = stored.allows(&[Scope::Admin]);
+        Ok(Some(Caller { key_id: Some(key.id().to_owned()), name: stored.name, is_admin, needed }))
     }
 
     async fn is_open(&self, lasting: bool) -> Result<bool, Problem> {

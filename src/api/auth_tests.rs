@@ -147,14 +147,19 @@ async fn without_keys_only_loopback_is_open() {
 async fn the_first_key_shuts_an_open_server_and_a_revoked_one_ends() {
     let shelf = Arc::new(Shelf::default());
     let (app, keys) = app_over(Arc::new(Gate::believing(Shared(Arc::clone(&shelf)), true, Duration::ZERO)));
-    let anonymous = Caller { key_id: None, name: String::new(), needed: &[Scope::Read] };
+    let anonymous = Caller { needed: &[Scope::Read], ..Caller::anonymous() };
     assert_eq!(status(&app, "GET", "/api/v1/jobs", None).await, StatusCode::OK);
     assert!(keys.still_allows(&anonymous).await.unwrap());
     let key = shelf.add(&[Scope::Read]);
     assert_eq!(status(&app, "GET", "/api/v1/jobs", None).await, StatusCode::UNAUTHORIZED);
     assert!(!keys.still_allows(&anonymous).await.unwrap());
 
-    let caller = Caller { key_id: Some(key.id().into()), name: String::new(), needed: &[Scope::Read] };
+    let caller = Caller {
+        key_id: Some(key.id().into()),
+        is_admin: false,
+        needed: &[Scope::Read],
+        ..Caller::anonymous()
+    };
     assert!(keys.still_allows(&caller).await.unwrap());
     shelf.keys.lock().unwrap().clear();
     assert!(!keys.still_allows(&caller).await.unwrap());

@@ -21,6 +21,7 @@ use super::new_job::{brief, refusal};
 use super::patience::Patience;
 use super::problem::{Problem, ProblemDocument};
 use super::request::{self, JobRequest};
+use super::room::FullQueue;
 use super::state::ApiState;
 use crate::job::new::NewJob;
 use crate::store;
@@ -65,19 +66,21 @@ enum BatchStatus {
 /// Enqueue many jobs
 ///
 /// Takes 1 to 10,000 jobs in one transaction. What is acceptable is stored, what is not is refused
-/// with a problem of its own. With an `Idempotency-Key` the whole request may be repeated.
+/// with a problem of its own; `Retry-After` says when a full queue may have room. With an `Idempotency-Key` the whole request may be repeated.
 #[utoipa::path(
     post, path = "/api/v1/jobs/batch", tag = "jobs", request_body = Vec<JobRequest>,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
     responses((status = 202, description = "The fate of every item", body = BatchResults,
-        headers(("Idempotency-Replayed" = bool, description = "True if this answer was given before"))))
+        headers(
+            ("Retry-After" = u64, description = "Seconds until a queue that refused some may have room"),
+            ("Idempotency-Replayed" = bool, description = "True if this answer was given before"))))
 )]
 pub(super) async fn create_batch(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     RawBody(body): RawBody,
-) -> Result<Repeatable, Problem> {
+) -> Result<(Option<Extension<FullQueue>>, Repeatable), Problem> {
     let mut items = request::read_batch(&body, &state.args)?;
     for item in &mut items {
         if let Ok(job) = item
@@ -103,7 +106,7 @@ pub(super) async fn create_batch(
             return Ok(stored.told(&state));
         };
         let mut work = match keyed.begin(&state.store).await? {
-            Begun::Replay(body) => return Ok(Repeatable { status, body, replayed: true }),
+            Begun::Replay(body) => return Ok((None, Repeatable { status, body, replayed: true })),
             Begun::Work(work) => work,
         };
         let stored = store_all(&state, work.line(), &items).await?;
@@ -123,13 +126,16 @@ struct Stored {
     created: Vec<Enqueued>,
     /// Somebody's open transaction kept some of it out.
     is_busy: bool,
+    /// A queue that had no room for some of it.
+    full: Option<FullQueue>,
 }
 
 impl Stored {
     /// Wakes who waits for the new jobs.
-    fn told(self, state: &ApiState) -> Repeatable {
+    fn told(self, state: &ApiState) -> (Option<Extension<FullQueue>>, Repeatable) {
         told(&state.notifier, &state.metrics, &self.created);
-        Repeatable { status: StatusCode::ACCEPTED, body: self.body, replayed: false }
+        let answer = Repeatable { status: StatusCode::ACCEPTED, body: self.body, replayed: false };
+        (self.full.map(Extension), answer)
     }
 }
 
@@ -161,8 +167,11 @@ async fn store_all(state: &ApiState, mut line: Line<'_>, items: &[Item]) -> Resu
     }
     let body = serde_json::to_value(BatchResults { results }).map_err(|error| Problem::internal(&error))?;
     let is_busy = fates.iter().flatten().any(|enqueued| enqueued.fate == Fate::QueueBusy);
-    let created = fates.into_iter().flatten().filter(|enqueued| enqueued.fate == Fate::Created).collect();
-    Ok(Stored { body, created, is_busy })
+    let (created, refused): (Vec<_>, Vec<_>) =
+        fates.into_iter().flatten().partition(|enqueued| enqueued.fate == Fate::Created);
+    let full = refused.into_iter().find(|enqueued| enqueued.fate == Fate::QueueFull);
+    let full = full.map(|enqueued| FullQueue(enqueued.queue));
+    Ok(Stored { body, created, is_busy, full })
 }
 
 impl BatchResult {

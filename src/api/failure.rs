@@ -12,6 +12,9 @@ impl From<store::Error> for Problem {
             return Problem::invalid("/args", format!("The value cannot be stored: {reason}."))
                 .remedy("Use another name for the key.");
         }
+        if let Some(queue) = error.full_queue() {
+            return Problem::queue_full(queue);
+        }
         if error.is_queue_full() {
             return Problem::new(Case::QueueFull, "A queue has as many jobs waiting as may.");
         }

@@ -50,6 +50,7 @@ pub mod problem;
 mod queues;
 pub mod request;
 pub mod result;
+pub mod room;
 pub mod router;
 pub mod running;
 mod schedule_request;

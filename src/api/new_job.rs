@@ -134,10 +134,7 @@ pub(super) fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uu
             let detail = format!("The queue {} drains.", enqueued.queue);
             Problem::new(Case::QueueDraining, detail).field("/queue")
         }
-        Fate::QueueFull => {
-            let detail = format!("The queue {} has as many jobs waiting as may.", enqueued.queue);
-            Problem::new(Case::QueueFull, detail).field("/queue")
-        }
+        Fate::QueueFull => Problem::queue_full(&enqueued.queue).field("/queue"),
         Fate::QueueBusy => {
             let detail = format!("An open transaction holds the room of the queue {}.", enqueued.queue);
             Problem::new(Case::QueueBusy, detail).field("/queue")

@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::room::FullQueue;
+
 /// The address under which the types of problems are named. Stable: clients compare it.
 pub const TYPE_BASE: &str = "https://tidemill.dev/problems/";
 
@@ -96,6 +98,7 @@ struct Parts {
     field: Option<String>,
     remedy: Option<String>,
     retry_after: Option<Duration>,
+    full_queue: Option<String>,
     members: Map<String, Value>,
 }
 
@@ -136,6 +139,7 @@ impl Problem {
             field: None,
             remedy: None,
             retry_after: None,
+            full_queue: None,
             members: Map::new(),
         }))
     }
@@ -144,6 +148,15 @@ impl Problem {
     #[must_use]
     pub fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::new(Case::InvalidRequest, detail).field(field)
+    }
+
+    /// A queue that takes no more jobs for now (429).
+    #[must_use]
+    pub fn queue_full(queue: &str) -> Self {
+        let detail = format!("The queue {queue} has as many jobs waiting as may.");
+        let mut problem = Self::new(Case::QueueFull, detail);
+        problem.0.full_queue = Some(queue.to_owned());
+        problem
     }
 
     /// A failure of ours (500): `error` goes to the log, the caller gets a reference to it.
@@ -244,6 +257,9 @@ impl IntoResponse for Problem {
                 .then_some(Duration::from_secs(1));
         if let Some(delay) = self.0.retry_after.or(default_delay) {
             headers.insert(RETRY_AFTER, HeaderValue::from(delay.as_secs().max(1)));
+        }
+        if let Some(queue) = self.0.full_queue {
+            response.extensions_mut().insert(FullQueue(queue));
         }
         response
     }

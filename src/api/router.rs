@@ -14,8 +14,8 @@ use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
     alerts, artifacts, audit, batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds,
-    limits, list, metrics, new_job, page, problem, queues, schedules, seeds, sessions, stats, verbs, worker,
-    workers, workflows,
+    limits, list, metrics, new_job, page, problem, queues, room, schedules, seeds, sessions, stats, verbs,
+    worker, workers, workflows,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -109,6 +109,7 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(kinds::reset_breaker))
         .merge(worker::routes())
         .merge(seeds::routes())
+        .layer(from_fn_with_state(state.room.clone(), room::say_when))
         .layer(from_fn_with_state(state.settings.request_timeout, time_limit));
     // These stream or wait, within bounds of their own.
     quick.merge(worker::waiting_routes()).merge(events::routes()).merge(seeds::stream_routes())

@@ -11,6 +11,7 @@ use super::gauges::Gauges;
 use super::hub::Hub;
 use super::keys::StoredKeys;
 use super::problem::Problem;
+use super::room::RoomEstimates;
 use super::running::RunningJobs;
 use super::seeds;
 use super::server::ApiSettings;
@@ -34,6 +35,8 @@ pub struct ApiState {
     pub hub: Hub,
     /// Which jobs run, for streams that follow queues and kinds.
     pub running: RunningJobs,
+    /// When full queues may have room.
+    pub room: RoomEstimates,
     /// Where wake-ups are heard.
     pub wakes: Wakes,
     /// Where hints are said.
@@ -96,6 +99,7 @@ impl ApiState {
             ),
             hub: Hub::start(store.clone(), wakes.clone(), shutdown.clone()),
             running: RunningJobs::new(store.clone()),
+            room: RoomEstimates::new(store.clone()),
             gate: Gate::new(StoredKeys(store.clone()), open_without_keys),
             gauges: Arc::default(),
             args: Arc::new(seeds::args_rules(&settings)),

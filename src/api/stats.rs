@@ -102,6 +102,8 @@ pub(super) struct Summary {
 pub(super) struct HoursQuery {
     /// The last so many hours, by default 24.
     hours: Option<i64>,
+    /// Instead of `hours`: a duration such as `90m`, or a time.
+    since: Option<String>,
 }
 
 /// Which time.
@@ -136,6 +138,8 @@ pub(super) struct ExportQuery {
 pub(super) struct TrendQuery {
     /// The last so many hours, by default 24.
     hours: Option<i64>,
+    /// Instead of `hours`: a duration such as `90m`, or a time.
+    since: Option<String>,
     /// Only jobs of this kind.
     kind: Option<String>,
     /// Only jobs of this queue.
@@ -163,7 +167,8 @@ pub(super) async fn kinds(
     State(state): State<ApiState>,
     Params(query): Params<HoursQuery>,
 ) -> Result<Json<Page<KindCounts>>, Problem> {
-    Ok(Page::whole(state.store.kind_counts(&Window::of(hours(query.hours)?)).await?))
+    let last = hours_or_since(query.hours, query.since.as_deref())?;
+    Ok(Page::whole(state.store.kind_counts(&Window::of(last)).await?))
 }
 
 /// Look at the numbers over time
@@ -175,7 +180,7 @@ pub(super) async fn trends(
     State(state): State<ApiState>,
     Params(query): Params<TrendQuery>,
 ) -> Result<Json<Page<Point>>, Problem> {
-    let last = hours(query.hours)?;
+    let last = hours_or_since(query.hours, query.since.as_deref())?;
     let kind = query.kind.map(|kind| check::name("kind", kind)).transpose()?;
     let queue = query.queue.map(|queue| check::name("queue", queue)).transpose()?;
     let window = Window { last, kind: kind.as_deref(), queue: queue.as_deref() };
@@ -224,9 +229,15 @@ fn unit(last: Duration) -> &'static str {
     if last <= MINUTES_UP_TO { "minute" } else { "hour" }
 }
 
-fn hours(given: Option<i64>) -> Result<Duration, Problem> {
+fn hours_or_since(hours: Option<i64>, given: Option<&str>) -> Result<Duration, Problem> {
+    if given.is_some() && hours.is_some() {
+        return Err(Problem::invalid("hours", "Both hours and since are given.").remedy("Send one of them."));
+    }
+    if given.is_some() {
+        return since(given, DAY);
+    }
     let most = i32::try_from(LONGEST.as_secs() / 3600).unwrap_or(i32::MAX);
-    let hours = check::within("hours", given.unwrap_or(24), 1, most)?;
+    let hours = check::within("hours", hours.unwrap_or(24), 1, most)?;
     Ok(HOUR * hours.unsigned_abs())
 }
 

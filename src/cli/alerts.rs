@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::client::{Client, ServerArgs};
 use super::error::CliError;
-use super::output::{self, cell};
+use super::output::{self, cell, printable};
 use super::time::relative;
 use super::{GlobalArgs, logging};
 
@@ -27,11 +27,21 @@ enum Verb {
         /// Only those that are not resolved
         #[arg(long)]
         open: bool,
+        /// Only those of this rule
+        #[arg(long, value_name = "NAME")]
+        rule: Option<String>,
         #[command(flatten)]
         server: ServerArgs,
     },
     /// List the rules
     Rules(ServerArgs),
+    /// Show one rule
+    Show {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
     /// Set a rule; what was set before is replaced
     Set(Box<SetArgs>),
     /// Drop a rule, and resolve what it fired
@@ -80,9 +90,10 @@ struct SetArgs {
 
 pub(super) async fn run(args: AlertsArgs, global: &GlobalArgs) -> Result<(), CliError> {
     logging::start_quiet(global);
-    match args.verb.unwrap_or(Verb::List { open: false, server: args.server }) {
-        Verb::List { open, server } => list(open, &server).await,
+    match args.verb.unwrap_or(Verb::List { open: false, rule: None, server: args.server }) {
+        Verb::List { open, rule, server } => list(open, rule, &server).await,
         Verb::Rules(server) => rules(&server).await,
+        Verb::Show { name, server } => show(&name, &server).await,
         Verb::Set(set) => change(&set).await,
         Verb::Drop { name, server } => {
             let client = Client::new(&server)?;
@@ -92,8 +103,10 @@ pub(super) async fn run(args: AlertsArgs, global: &GlobalArgs) -> Result<(), Cli
     }
 }
 
-async fn list(open: bool, server: &ServerArgs) -> Result<(), CliError> {
-    let answer = Client::new(server)?.get(&["alerts"], &[("open", open.to_string())]).await?;
+async fn list(open: bool, rule: Option<String>, server: &ServerArgs) -> Result<(), CliError> {
+    let query: Vec<_> =
+        [("open", open.to_string())].into_iter().chain(rule.map(|rule| ("rule", rule))).collect();
+    let answer = Client::new(server)?.get(&["alerts"], &query).await?;
     if server.json {
         return output::line(&answer.text);
     }
@@ -106,10 +119,11 @@ async fn list(open: bool, server: &ServerArgs) -> Result<(), CliError> {
             cell(&alert["message"]),
             relative(&alert["since"]),
             cell(&alert["untold"]),
+            cell(&alert["last_error"]),
         ]
     };
     output::table(
-        &["STATE", "RULE", "SUBJECT", "MESSAGE", "SINCE", "UNTOLD"],
+        &["STATE", "RULE", "SUBJECT", "MESSAGE", "SINCE", "UNTOLD", "LAST ERROR"],
         alerts.iter().map(row).collect(),
     )
 }
@@ -136,6 +150,32 @@ async fn rules(server: &ServerArgs) -> Result<(), CliError> {
         &["NAME", "CONDITION", "ABOVE", "KIND", "QUEUE", "OVER (S)", "HOLD (S)", "WEBHOOK"],
         rules.iter().map(row).collect(),
     )
+}
+
+async fn show(name: &str, server: &ServerArgs) -> Result<(), CliError> {
+    let answer = Client::new(server)?.get(&["alert-rules", name], &[]).await?;
+    if server.json {
+        return output::line(&answer.text);
+    }
+    let rule = &answer.json;
+    let facts = [
+        ("name", cell(&rule["name"])),
+        ("condition", cell(&rule["condition"])),
+        ("above", cell(&rule["above"])),
+        ("kind", cell(&rule["kind"])),
+        ("queue", cell(&rule["queue"])),
+        ("at least", cell(&rule["at_least"])),
+        ("over", format!("{} s", cell(&rule["over_seconds"]))),
+        ("hold", format!("{} s", cell(&rule["hold_seconds"]))),
+        ("webhook", cell(&rule["webhook"])),
+        ("email", cell(&rule["email"])),
+        ("from", if rule["from_config"] == true { "the config".into() } else { String::new() }),
+        ("changed", relative(&rule["updated_at"])),
+    ];
+    for (name, value) in facts.into_iter().filter(|(_, value)| !value.is_empty()) {
+        output::line(&format!("{name:<10} {}", printable(&value)))?;
+    }
+    Ok(())
 }
 
 async fn change(set: &SetArgs) -> Result<(), CliError> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use url::Url;
@@ -135,8 +135,9 @@ impl Client {
         if status.is_success() {
             return Ok(response);
         }
+        let delay = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let body = response.text().await.unwrap_or_default();
-        Err(CliError::Refused(Box::new(Problem::read(status.as_u16(), &body))))
+        Err(CliError::Refused(Box::new(Problem::read(status.as_u16(), &body).retry_after(delay))))
     }
 
     fn parse(&self, text: &str) -> Result<Value, CliError> {

@@ -100,6 +100,8 @@ pub struct Problem {
     detail: Option<String>,
     field: Option<String>,
     remedy: Option<String>,
+    /// When to come back.
+    retry_after_seconds: Option<u64>,
 }
 
 impl Problem {
@@ -114,7 +116,15 @@ impl Problem {
             detail: text("detail"),
             field: text("field"),
             remedy: text("remedy"),
+            retry_after_seconds: None,
         }
+    }
+
+    /// With what the header `Retry-After` said, which a person does not see.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: Option<u64>) -> Self {
+        self.retry_after_seconds = seconds;
+        self
     }
 }
 
@@ -130,6 +140,9 @@ impl std::fmt::Display for Problem {
         if let Some(remedy) = &self.remedy {
             write!(f, "\n{remedy}")?;
         }
+        if let Some(seconds) = self.retry_after_seconds {
+            write!(f, "\nRetry-After: {seconds} s")?;
+        }
         Ok(())
     }
 }
@@ -143,6 +156,8 @@ mod tests {
         let body = r#"{"title":"A value is not acceptable","detail":"kind is empty","field":"/kind","remedy":"Name one."}"#;
         let told = Problem::read(422, body).to_string();
         assert_eq!(told, "A value is not acceptable (/kind)\nkind is empty\nName one.");
+        let told = Problem::read(429, r#"{"title":"Full"}"#).retry_after(Some(25)).to_string();
+        assert_eq!(told, "Full\nRetry-After: 25 s");
         assert_eq!(Problem::read(500, "<html>").to_string(), "the server answered with status 500");
     }
 

@@ -8,7 +8,7 @@ use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::output::{self, cell};
 use super::time::relative;
-use super::{GlobalArgs, logging, workers};
+use super::{GlobalArgs, logging, stats, workers};
 
 /// As many jobs are shown.
 const MOST: &str = "200";
@@ -73,12 +73,11 @@ async fn stats(server: &ServerArgs) -> Result<(), CliError> {
         return output::line(&json!({ "workers": found.json["items"], "stats": numbers.json }).to_string());
     }
     workers::table(&items(&found.json))?;
-    for (title, key) in [("last hour", "last_hour"), ("last day", "last_day")] {
-        let counts = numbers.json[key].as_object().cloned().unwrap_or_default();
-        let words: Vec<_> = counts.iter().map(|(name, value)| format!("{name} {}", cell(value))).collect();
-        output::line(&format!("{title}: {}", words.join(", ")))?;
-    }
-    Ok(())
+    let counts = [("last hour:", "last_hour"), ("last day:", "last_day")];
+    stats::table(
+        "JOBS OF ALL KINDS",
+        counts.map(|(title, key)| stats::row(title, &numbers.json[key])).to_vec(),
+    )
 }
 
 async fn ping(server: &ServerArgs) -> Result<(), CliError> {

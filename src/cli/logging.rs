@@ -4,8 +4,10 @@
 use std::io::{IsTerminal, stderr};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::JsonFields;
 
 use super::GlobalArgs;
+use super::json_log::FlatJson;
 use crate::config::{LogFormat, LogSection};
 
 /// What is never logged in full.
@@ -20,7 +22,7 @@ pub(super) fn start(log: &LogSection) {
     // A second start, as in tests, keeps the first log.
     let _ = match log.format {
         LogFormat::Text => builder.with_ansi(stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Json => builder.fmt_fields(JsonFields::new()).event_format(FlatJson).try_init(),
     };
 }
 

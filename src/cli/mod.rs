@@ -18,6 +18,7 @@ mod failures;
 mod http;
 mod inspect;
 mod jobs;
+mod json_log;
 mod keys;
 mod kinds;
 mod limits;
@@ -100,7 +101,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Look what became of jobs, or write all numbers to a file
     Stats(stats::StatsArgs),
-    /// Look at queues, pause, resume, drain and purge them
+    /// Look at queues, set, pause, resume, drain and purge them
     Queues(queues::QueuesArgs),
     /// Look what the workers do, and whether they live
     Inspect(inspect::InspectArgs),
@@ -112,7 +113,7 @@ enum Command {
     Schedules(schedules::SchedulesArgs),
     /// Look at workflows, start, cancel and retry them
     Workflows(workflows::WorkflowsArgs),
-    /// Look at workers
+    /// Look at workers, drain them
     Workers(workers::WorkersArgs),
 }
 

@@ -44,13 +44,18 @@ pub(super) async fn run(args: StatsArgs, global: &GlobalArgs) -> Result<(), CliE
     let kinds = answer.json["kinds"].as_array().cloned().unwrap_or_default();
     let mut rows: Vec<_> = kinds.iter().map(|kind| row(&cell(&kind["kind"]), kind)).collect();
     rows.push(row("all", &answer.json));
+    table("KIND", rows)
+}
+
+/// Rows of counts, whose first column has a title.
+pub(super) fn table(title: &str, rows: Vec<Vec<String>>) -> Result<(), CliError> {
     output::table(
-        &["KIND", "ENQUEUED", "COMPLETED", "FAILED", "RETRIED", "SUCCESS", "AVERAGE", "SHORTEST", "LONGEST"],
+        &[title, "ENQUEUED", "COMPLETED", "FAILED", "RETRIED", "SUCCESS", "AVERAGE", "SHORTEST", "LONGEST"],
         rows,
     )
 }
 
-fn row(name: &str, counts: &Value) -> Vec<String> {
+pub(super) fn row(name: &str, counts: &Value) -> Vec<String> {
     let share = counts["success_rate"].as_f64().map(|rate| format!("{:.1} %", rate * 100.0));
     let seconds =
         |key: &str| counts[key].as_f64().map(|seconds| format!("{seconds:.3} s")).unwrap_or_default();

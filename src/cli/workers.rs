@@ -1,4 +1,4 @@
-//! `tidemill workers`: who runs jobs.
+//! `tidemill workers`: who runs jobs; lists and drains them.
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -23,12 +23,33 @@ pub(super) struct WorkersArgs {
 enum Verb {
     /// List the workers of the last day (the default)
     List(ServerArgs),
+    /// Let a worker end: it claims nothing more, finishes what it runs, and stops
+    Drain {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
 }
 
 pub(super) async fn run(args: WorkersArgs, global: &GlobalArgs) -> Result<(), CliError> {
     logging::start_quiet(global);
-    let Verb::List(server) = args.verb.unwrap_or(Verb::List(args.server));
-    let answer = Client::new(&server)?.get(&["workers"], &[]).await?;
+    match args.verb.unwrap_or(Verb::List(args.server)) {
+        Verb::List(server) => list(&server).await,
+        Verb::Drain { id, server } => drain(&id, &server).await,
+    }
+}
+
+async fn drain(id: &str, server: &ServerArgs) -> Result<(), CliError> {
+    let answer = Client::new(server)?.post(&["workers", id, "drain"]).await?;
+    if server.json {
+        return output::line(&answer.text);
+    }
+    output::line(&format!("worker {id} drains"))
+}
+
+async fn list(server: &ServerArgs) -> Result<(), CliError> {
+    let answer = Client::new(server)?.get(&["workers"], &[]).await?;
     if server.json {
         return output::line(&answer.text);
     }

@@ -98,10 +98,7 @@ impl std::fmt::Debug for CommandSection {
 impl std::fmt::Debug for UrlSection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let headers: Vec<_> = self.headers.keys().collect();
-        f.debug_struct("UrlSection")
-            .field("url", &self.url)
-            .field("headers", &headers)
-            .finish_non_exhaustive()
+        f.debug_struct("UrlSection").field("headers", &headers).finish_non_exhaustive()
     }
 }
 

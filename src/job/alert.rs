@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 use utoipa::ToSchema;
 
 /// What a rule measures.
@@ -118,18 +119,19 @@ impl AlertRule {
             Some(("kind", "means nothing for this condition"))
         } else if self.queue.is_some() && of_database {
             Some(("queue", "means nothing for this condition"))
-        } else if self
-            .webhook
-            .as_ref()
-            .is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://"))
-        {
-            Some(("webhook", "must begin with http:// or https://"))
+        } else if !self.webhook.as_deref().is_none_or(is_web_address) {
+            Some(("webhook", "must be an address that begins with http:// or https:// and has a host"))
         } else if !self.email.iter().all(is_address) {
             Some(("email", "must hold addresses such as ops@example.org"))
         } else {
             None
         }
     }
+}
+
+/// The database takes no others.
+fn is_web_address(text: &str) -> bool {
+    (text.starts_with("http://") || text.starts_with("https://")) && Url::parse(text).is_ok()
 }
 
 #[cfg(test)]
@@ -151,7 +153,10 @@ mod tests {
             field(AlertRule { condition: Condition::DatabaseSize, queue: Some("q".into()), ..rule() }),
             Some("queue")
         );
-        assert_eq!(field(AlertRule { webhook: Some("ftp://x".into()), ..rule() }), Some("webhook"));
+        for webhook in ["ftp://x", "https://", "https://a b/", "example.org"] {
+            assert_eq!(field(AlertRule { webhook: Some(webhook.into()), ..rule() }), Some("webhook"));
+        }
+        assert_eq!(field(AlertRule { webhook: Some("https://example.org?x".into()), ..rule() }), None);
         assert_eq!(field(AlertRule { email: vec!["a b@c".into()], ..rule() }), Some("email"));
         for (condition, word) in Condition::ALL {
             assert_eq!((condition.word(), Condition::of(word)), (*word, Some(*condition)));

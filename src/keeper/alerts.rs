@@ -88,7 +88,7 @@ async fn tell(notice: &Notice, channels: &Channels) -> std::result::Result<(), S
             channels.mail(&notice.target, notice.id, &title, &letter(notice)).await
         }
         _ if notice.event == "fired" => {
-            tracing::warn!(rule, subject, message, "an alert fires");
+            tracing::warn!(rule, subject, found = message, "an alert fires");
             Ok(())
         }
         _ => {

@@ -10,7 +10,7 @@ pub(super) async fn sweep(store: &Store, notifier: &Notifier) {
             Ok(swept) if swept.is_empty() => return,
             Ok(swept) => {
                 for job in &swept {
-                    tracing::warn!(job = %job.job_id, reason = job.reason, state = job.state, "took a job back");
+                    tracing::warn!(task_id = %job.job_id, reason = job.reason, state = job.state, "took a job back");
                 }
                 notifier.freed();
                 notifier.events(swept.iter().map(|job| (job.job_id, 0)));

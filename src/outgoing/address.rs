@@ -82,6 +82,13 @@ pub(crate) fn refused_literal(url: &Url) -> Option<AddressRefused> {
     (!is_public(address)).then(|| AddressRefused(address.to_string()))
 }
 
+/// An address without what may be a token: its scheme and host.
+pub(crate) fn veiled(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{host}{port}/…", url.scheme())
+}
+
 /// The refusal that made a call fail, if one did.
 pub(crate) fn refusal_behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a AddressRefused> {
     let mut cause = Some(error);
@@ -203,6 +210,18 @@ mod tests {
         }
         assert_eq!(refused_literal(&Url::parse("http://1.1.1.1/").unwrap()), None);
         assert_eq!(refused_literal(&Url::parse("http://localhost/").unwrap()), None, "left to the resolver");
+    }
+
+    #[test]
+    fn a_veiled_address_shows_no_more_than_its_host() {
+        for (text, shown) in [
+            ("https://ann:token@example.org:8443/token?key=token#token", "https://example.org:8443/…"),
+            ("https://example.org\\token", "https://example.org/…"),
+            ("http://[::1]/", "http://[::1]/…"),
+            ("mailto:token@example.org", "mailto:///…"),
+        ] {
+            assert_eq!(veiled(&Url::parse(text).unwrap()), shown);
+        }
     }
 
     #[tokio::test]

@@ -33,7 +33,7 @@ pub struct AlertRuleDocument {
     pub over_seconds: f64,
     /// How long it must hold before it fires, and not before it is resolved.
     pub hold_seconds: f64,
-    /// What is called.
+    /// What is called; to a key without the scope `admin` only its scheme and host, for the rest may be a token.
     pub webhook: Option<String>,
     /// Who is written to.
     pub email: Vec<String>,
@@ -148,11 +148,11 @@ impl Store {
             .await?)
     }
 
-    /// All rules, or the one of that name.
+    /// All rules, or the one of that name; with `whole` their webhooks are shown with what may be a token.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn alert_rules(&self, name: Option<&str>) -> Result<Vec<AlertRuleDocument>> {
+    pub async fn alert_rules(&self, name: Option<&str>, whole: bool) -> Result<Vec<AlertRuleDocument>> {
         Ok(sqlx::query_as!(
             AlertRuleDocument,
             r#"
@@ -165,7 +165,7 @@ impl Store {
               at_least,
               extract(epoch from over)::double precision as "over_seconds!",
               extract(epoch from hold)::double precision as "hold_seconds!",
-              webhook,
+              case when $2 then webhook else veiled_address(webhook) end as webhook,
               email,
               from_config,
               updated_at
@@ -174,7 +174,8 @@ impl Store {
               or name = $1
             order by name
             "#,
-            name
+            name,
+            whole
         )
         .fetch_all(self.pool())
         .await?)

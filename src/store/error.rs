@@ -78,6 +78,14 @@ impl Error {
         matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("53TM1"))
     }
 
+    /// The queue that had no room, if that is what happened.
+    #[must_use]
+    pub fn full_queue(&self) -> Option<&str> {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return None };
+        let postgres = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?;
+        (postgres.code() == "53TM1").then(|| postgres.detail()?.strip_prefix("queue: ")).flatten()
+    }
+
     /// True when a value in the statement is to blame, so that other rows may go through without it.
     #[must_use]
     pub fn blames_a_value(&self) -> bool {

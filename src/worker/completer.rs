@@ -141,7 +141,7 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
 /// Lets leases run out, so that the sweep takes the jobs back: nothing is lost, only time.
 fn give_up(shared: &Shared, error: &Error, held: impl Iterator<Item = (Uuid, Uuid)>) {
     for (job_id, lease_id) in held {
-        tracing::error!(%error, job = %job_id, "an attempt's end could not be stored");
+        tracing::error!(%error, task_id = %job_id, "an attempt's end could not be stored");
         shared.leases.remove(job_id, lease_id);
     }
 }
@@ -150,7 +150,7 @@ fn give_up(shared: &Shared, error: &Error, held: impl Iterator<Item = (Uuid, Uui
 fn over(shared: &Shared, job_id: Uuid, lease_id: Uuid, held: bool) -> bool {
     if !held {
         shared.metrics.leases_lost.inc();
-        tracing::warn!(job = %job_id, "the lease was lost before the attempt ended; its outcome is void");
+        tracing::warn!(task_id = %job_id, "the lease was lost before the attempt ended; its outcome is void");
     }
     shared.leases.remove(job_id, lease_id)
 }

@@ -107,7 +107,7 @@ async fn fence(shared: Arc<Shared>, stop: CancellationToken) {
             () = tokio::time::sleep(every) => {}
         }
         for job_id in shared.leases.fence() {
-            tracing::error!(job = %job_id, "the lease could not be renewed in time; the attempt is ended");
+            tracing::error!(task_id = %job_id, "the lease could not be renewed in time; the attempt is ended");
         }
     }
 }

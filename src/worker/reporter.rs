@@ -104,7 +104,7 @@ async fn extend(shared: &Arc<Shared>, job_id: Uuid, lease_id: Uuid, Extension { 
     match &extended {
         Ok(Some(_)) => shared.notifier.events([(job_id, 0)]),
         Ok(None) => shared.leases.lose(job_id, lease_id),
-        Err(error) => tracing::error!(%error, job = %job_id, "an attempt could not be extended"),
+        Err(error) => tracing::error!(%error, task_id = %job_id, "an attempt could not be extended"),
     }
     // Whoever asked may be gone.
     let _ = granted.send(matches!(extended, Ok(Some(_))));

@@ -95,6 +95,8 @@ async fn no_page_is_crawled_twice_though_the_worker_is_killed() {
     for line in of_crawl {
         assert_eq!((&line["session_id"], &line["task_id"]), (&json!("killed"), &json!(id)), "{line}");
         assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
+        assert!(line["event"].is_string() && line["level"] == "info", "{line}");
+        assert!(line.as_object().unwrap().values().all(|value| !value.is_object()), "{line}");
     }
     assert!(log.contains("going on behind the last stored page"), "{log}");
 }

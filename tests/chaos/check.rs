@@ -13,6 +13,7 @@ use crate::ledger::Ledger;
 use crate::load::Sent;
 use crate::processes::{MOST_OF_A_LINE, MOST_SLOW, PARTS};
 use crate::readers::Follow;
+use crate::workflows;
 
 /// All that is known of a scenario.
 #[derive(Default)]
@@ -32,6 +33,7 @@ pub fn judge(findings: &mut Findings, evidence: &Evidence) {
     limits(findings, &evidence.history);
     executions::judge(findings, &evidence.history, &evidence.ledger, &evidence.kills);
     streams(findings, &evidence.history, &evidence.follows);
+    workflows::judge(findings, &evidence.history, &evidence.sent, &evidence.ledger);
 }
 
 /// A scenario in which too little happened proves nothing.
@@ -43,6 +45,10 @@ pub fn vacuity(findings: &mut Findings, evidence: &Evidence, victim: Victim, pha
         rows(&evidence.history).filter_map(|(_, job)| job.finished).filter(|at| within(*at)).count();
     findings.at_least("acknowledged while processes were killed", 10 * rounds, acknowledged);
     findings.at_least("finished while processes were killed", 5 * rounds, finished);
+    let released =
+        workflows::dependents(&evidence.history).filter_map(|job| evidence.ledger.first_begin(job));
+    let released = released.filter(|at| within(*at)).count();
+    findings.at_least("dependents that began while processes were killed", 2 * rounds, released);
     findings.at_least("kills that hit", rounds, evidence.kills.iter().filter(|kill| kill.hit).count());
     findings.none("programs that ended though nobody killed them", phase.gave_up.clone());
     let kills_workers = matches!(victim, Victim::Worker | Victim::Everything);

@@ -34,10 +34,26 @@ pub struct Attempt {
     pub outcome: String,
 }
 
+/// That a job waited for the end of another.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    pub job: Uuid,
+    pub parent: Uuid,
+    /// The one that waited is the workflow of its parent.
+    pub is_member: bool,
+    /// How the parent ended, as it was noted for the one that waited.
+    pub outcome: Option<String>,
+}
+
 #[derive(Debug, Default)]
 pub struct History {
     /// Each row; a job must have one.
     pub jobs: BTreeMap<Uuid, Vec<Job>>,
+    /// The state of each job that stands for a workflow.
+    pub workflows: BTreeMap<Uuid, Vec<String>>,
+    pub edges: Vec<Edge>,
+    /// Jobs that were still held back when nothing lived any more.
+    pub held: i64,
     pub events: BTreeMap<Uuid, Vec<Event>>,
     pub last_seqs: BTreeMap<Uuid, i64>,
     pub attempts: BTreeMap<Uuid, Vec<Attempt>>,
@@ -62,6 +78,7 @@ impl History {
         history.read_events(&mut connection).await;
         history.read_attempts(&mut connection).await;
         history.read_limits(&mut connection).await;
+        history.read_workflows(&mut connection).await;
         let last_seqs: Vec<(Uuid, i64)> =
             sqlx::query_as("select job_id, last_seq from progress").fetch_all(&mut connection).await.unwrap();
         history.last_seqs = last_seqs.into_iter().collect();
@@ -75,7 +92,8 @@ impl History {
         let rows: Vec<Row> = sqlx::query_as(
             "select id, args ->> 'key', kind, state::text, attempt, finished_at is not null, last_lease_id,
                extract(epoch from finished_at - clock_timestamp())::double precision
-             from jobs",
+             from jobs
+             where kind <> 'tidemill.workflow'",
         )
         .fetch_all(connection)
         .await
@@ -87,6 +105,20 @@ impl History {
             let job = Job { key, kind, state, attempt, is_final, lease, finished };
             self.jobs.entry(id).or_default().push(job);
         }
+    }
+
+    async fn read_workflows(&mut self, connection: &mut PgConnection) {
+        let states = "select id, state::text from jobs where kind = 'tidemill.workflow'";
+        let rows: Vec<(Uuid, String)> = sqlx::query_as(states).fetch_all(&mut *connection).await.unwrap();
+        for (id, state) in rows {
+            self.workflows.entry(id).or_default().push(state);
+        }
+        let edges = "select job_id, parent_id, member, outcome from dependencies";
+        let rows: Vec<(Uuid, Uuid, bool, Option<String>)> =
+            sqlx::query_as(edges).fetch_all(&mut *connection).await.unwrap();
+        let edge = |(job, parent, is_member, outcome)| Edge { job, parent, is_member, outcome };
+        self.edges = rows.into_iter().map(edge).collect();
+        self.held = sqlx::query_scalar("select count(*) from waits").fetch_one(connection).await.unwrap();
     }
 
     async fn read_events(&mut self, connection: &mut PgConnection) {

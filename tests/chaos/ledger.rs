@@ -27,6 +27,11 @@ impl Ledger {
         Self::parse(&fs::read_to_string(path).unwrap())
     }
 
+    /// When the job first ran.
+    pub fn first_begin(&self, job: Uuid) -> Option<f64> {
+        self.runs.get(&job).and_then(|runs| runs.first()).map(|run| run.begin)
+    }
+
     fn parse(text: &str) -> Self {
         let mut ledger = Self::default();
         let mut runs: BTreeMap<(Uuid, &str), Run> = BTreeMap::new();

@@ -13,10 +13,15 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::ledger::uptime;
+use crate::workflows;
 
 const CLIENTS: usize = 10;
+/// Further ones, that enqueue workflows.
+const WORKFLOW_CLIENTS: usize = 2;
 /// Of each client; in all 50 jobs a second.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Of each of those.
+const WORKFLOW_PAUSE: Duration = Duration::from_millis(500);
 /// Every so many-th job of a client is a slow one.
 const SLOW_EVERY: usize = 10;
 /// At most so many jobs of one client.
@@ -30,11 +35,19 @@ pub struct Acknowledged {
     pub at: f64,
 }
 
+/// A workflow, with the keys of the jobs that it must have.
+#[derive(Debug, Clone)]
+pub struct AcknowledgedWorkflow {
+    pub id: Uuid,
+    pub keys: Vec<String>,
+}
+
 /// What clients saw.
 #[derive(Debug, Default, Clone)]
 pub struct Sent {
     pub keys: BTreeSet<String>,
     pub acknowledged: Vec<Acknowledged>,
+    pub workflows: Vec<AcknowledgedWorkflow>,
     /// Answers that left open whether the job is stored: cut connections, time-outs, 5xx.
     pub indeterminate: usize,
     /// Answers that say that they were given before.
@@ -54,14 +67,16 @@ impl Load {
     pub fn start(url: &str, slow_jobs: &UnboundedSender<Uuid>) -> Self {
         let (sent, stop) = (Arc::<Mutex<Sent>>::default(), CancellationToken::new());
         let mut clients = JoinSet::new();
+        let client = || Client {
+            http: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap(),
+            url: format!("{url}/api/v1"),
+            sent: Arc::clone(&sent),
+        };
         for number in 0..CLIENTS {
-            let client = Client {
-                http: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap(),
-                url: format!("{url}/api/v1/jobs"),
-                sent: Arc::clone(&sent),
-                slow_jobs: slow_jobs.clone(),
-            };
-            clients.spawn(client.run(number, stop.clone()));
+            clients.spawn(client().run(number, slow_jobs.clone(), stop.clone()));
+        }
+        for number in 0..WORKFLOW_CLIENTS {
+            clients.spawn(client().run_workflows(number, stop.clone()));
         }
         Self { sent, stop, clients }
     }
@@ -92,11 +107,10 @@ struct Client {
     http: reqwest::Client,
     url: String,
     sent: Arc<Mutex<Sent>>,
-    slow_jobs: UnboundedSender<Uuid>,
 }
 
 impl Client {
-    async fn run(self, number: usize, stop: CancellationToken) {
+    async fn run(self, number: usize, slow_jobs: UnboundedSender<Uuid>, stop: CancellationToken) {
         let mut pace = tokio::time::interval(PAUSE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for nth in 0..MOST {
@@ -112,13 +126,31 @@ impl Client {
                 // Two readers follow some of them.
                 let copies = if nth % 3 == 0 { 2 } else { 1 };
                 for _ in 0..copies {
-                    let _ = self.slow_jobs.send(job);
+                    let _ = slow_jobs.send(job);
                 }
             }
         }
     }
 
-    /// Repeats the request until its answer is definite. Slow jobs and those of a line count for a limit.
+    /// Enqueues chains and fan-ins in turns.
+    async fn run_workflows(self, number: usize, stop: CancellationToken) {
+        let mut pace = tokio::time::interval(WORKFLOW_PAUSE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for nth in 0..MOST {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = pace.tick() => {}
+            }
+            let key = format!("client {number} workflow {nth}");
+            let (body, keys) = if nth % 2 == 0 { workflows::chain(&key) } else { workflows::fan_in(&key) };
+            self.sent.lock().unwrap().keys.extend(keys.iter().cloned());
+            if let Some(id) = self.insist("workflows", &body, &key).await {
+                self.sent.lock().unwrap().workflows.push(AcknowledgedWorkflow { id, keys });
+            }
+        }
+    }
+
+    /// Slow jobs and those of a line count for a limit.
     async fn enqueue(&self, is_slow: bool, line: Option<usize>, key: &str) -> Option<Uuid> {
         let mut body = json!({ "kind": if is_slow { "slow" } else { "quick" }, "args": { "key": key } });
         match line {
@@ -126,18 +158,21 @@ impl Client {
             None if is_slow => body["concurrency_key"] = "slow".into(),
             None => {}
         }
+        let job = self.insist("jobs", &body, key).await?;
+        let acknowledged = Acknowledged { key: key.to_owned(), job, at: uptime() };
+        self.sent.lock().unwrap().acknowledged.push(acknowledged);
+        Some(job)
+    }
+
+    /// Repeats the request until its answer is definite; answers the id of what was made.
+    async fn insist(&self, route: &str, body: &Value, key: &str) -> Option<Uuid> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.ask(&body, key).await {
+            match self.ask(route, body, key).await {
                 Ok((202, replayed, answer)) => {
-                    let job = answer["id"]
-                        .as_str()
-                        .and_then(|id| id.parse().ok())
-                        .expect("an accepted job has an id");
-                    let mut sent = self.sent.lock().unwrap();
-                    sent.replayed += usize::from(replayed);
-                    sent.acknowledged.push(Acknowledged { key: key.to_owned(), job, at: uptime() });
-                    return Some(job);
+                    self.sent.lock().unwrap().replayed += usize::from(replayed);
+                    let id = answer["id"].as_str().and_then(|id| id.parse().ok());
+                    return Some(id.expect("what was accepted has an id"));
                 }
                 Ok((status, _, answer)) if status < 500 => {
                     self.sent.lock().unwrap().refused.push(format!("{key}: {status} {answer}"));
@@ -157,8 +192,9 @@ impl Client {
         }
     }
 
-    async fn ask(&self, body: &Value, key: &str) -> reqwest::Result<(u16, bool, Value)> {
-        let answer = self.http.post(&self.url).header("Idempotency-Key", key).json(body).send().await?;
+    async fn ask(&self, route: &str, body: &Value, key: &str) -> reqwest::Result<(u16, bool, Value)> {
+        let url = format!("{}/{route}", self.url);
+        let answer = self.http.post(url).header("Idempotency-Key", key).json(body).send().await?;
         let (status, replayed) = (answer.status(), answer.headers().contains_key("idempotency-replayed"));
         Ok((status.as_u16(), replayed, answer.json().await?))
     }

@@ -14,6 +14,7 @@ mod ledger;
 mod load;
 mod processes;
 mod readers;
+mod workflows;
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! Roles: each may do what it needs, and nothing else.
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
-use tidemill::{Options, Store};
+use tidemill::{AlertRule, Condition, Options, Store};
 
 use crate::support::{Db, Mill, job, ok, wait_for};
 
@@ -38,7 +38,7 @@ async fn may_not(connection: &mut PgConnection, sql: &str) {
     );
 }
 
-const LOOKS: [&str; 12] = [
+const LOOKS: [&str; 15] = [
     "select * from jobs_now",
     "select * from job_history",
     "select * from queue_stats",
@@ -50,6 +50,9 @@ const LOOKS: [&str; 12] = [
     "select * from worker_status",
     "select * from progress_now",
     "select * from schedule_next",
+    "select * from alert_log",
+    "select * from alert_rule_status",
+    "select * from audit_trail",
     "select * from doctor()",
 ];
 
@@ -72,6 +75,42 @@ async fn readers_look_at_views_and_at_nothing_else() {
         may_not(&mut reader, act).await;
     }
     may_not(&mut reader, &format!("select cancel('{id}')")).await;
+}
+
+#[tokio::test]
+async fn readers_see_of_a_webhook_only_its_host() {
+    let db = Db::new().await;
+    for webhook in [
+        "https://ann:token@example.org/token?key=token",
+        "https://example.org\\token",
+        "https://example.org?token=@token",
+        "https://example.org",
+        "http://token@token@example.org:80#token",
+    ] {
+        let hooked = AlertRule { webhook: Some(webhook.into()), ..AlertRule::new(Condition::NoWorker, 0.0) };
+        db.set_alert("nobody", &hooked, false).await.unwrap();
+        db.evaluate_alerts(None).await.unwrap();
+    }
+    let (mut reader, _) = member(&db, "tidemill_reader").await;
+    let mut shown = Vec::new();
+    for column in [
+        "webhook from alert_rule_status",
+        "after ->> 'webhook' from audit_trail",
+        "before ->> 'webhook' from audit_trail",
+    ] {
+        let sql = AssertSqlSafe(format!("select {column}"));
+        let found: Vec<Option<String>> = sqlx::query_scalar(sql).fetch_all(&mut reader).await.unwrap();
+        shown.extend(found.into_iter().flatten());
+    }
+    assert_eq!(shown.len(), 1 + 5 + 4);
+    for address in &shown {
+        assert!(
+            address.contains("://example.org") && address.ends_with("/…") && !address.contains("token"),
+            "{address}"
+        );
+    }
+    may_not(&mut reader, "select * from alert_rules").await;
+    may_not(&mut reader, "select * from alert_notices").await;
 }
 
 #[tokio::test]

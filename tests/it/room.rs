@@ -127,6 +127,10 @@ async fn sql_says_it_clearly_and_stores_nothing() {
     let error = refusal.as_database_error().unwrap();
     assert_eq!(error.code().as_deref(), Some("53TM1"));
     assert!(error.message().contains("queue_full"), "{error}");
+    let postgres = error.downcast_ref::<sqlx::postgres::PgDatabaseError>();
+    assert!(
+        postgres.hint().unwrap().contains("queue q") && postgres.hint().unwrap().ends_with("again in 1 s")
+    );
     let many = r#"select enqueue_many('[{"kind": "k"}, {"kind": "k", "queue": "q", "priority": "LOW"}]')"#;
     assert!(db.refusal(many).await.contains("queue_full"));
     assert_eq!(db.count("jobs").await, 1, "all or none");
@@ -194,6 +198,48 @@ async fn bound(server: &Server, most: Value) -> Value {
     let request =
         server.request(reqwest::Method::PATCH, "/api/v1/queues/q").json(&json!({"max_queued": most}));
     server.send(request).await.expect(200)
+}
+
+#[tokio::test]
+async fn who_is_refused_hears_when_there_may_be_room() {
+    on_a_server(|server| async move {
+        bound(&server, json!(1)).await;
+        server.enqueue(json!({"kind": "k", "queue": "q"})).await;
+        // Twenty in four to five minutes.
+        let ended = "insert into stats (minute, queue, kind, outcome, jobs)
+            values (date_trunc('minute', clock_timestamp() - interval '4 minutes'), 'q', 'k', 'completed', 15),
+              (date_trunc('minute', clock_timestamp() - interval '1 minute'), 'q', 'k', 'failed', 5),
+              (date_trunc('minute', clock_timestamp() - interval '1 minute'), 'q', 'k', 'retried', 500),
+              (date_trunc('minute', clock_timestamp() - interval '1 minute'), 'other', 'k', 'completed', 500)";
+        server.sql(ended).await;
+        let body = json!({"kind": "k", "queue": "q"});
+        let delay = |answer: &crate::api::server::Answer| -> u64 {
+            answer.headers["retry-after"].to_str().unwrap().parse().unwrap()
+        };
+        let refusals = [
+            server.post("/api/v1/jobs", body.clone()).await,
+            server.keyed("/api/v1/jobs", "key", body.clone()).await,
+            server.post("/api/v1/jobs/batch", json!([{"kind": "k"}, body])).await,
+            server.post("/api/v1/workflows", json!({"group": [body]})).await,
+        ];
+        for refused in &refusals {
+            assert!((12..=15).contains(&delay(refused)), "{:?}", refused.headers);
+        }
+        let [.., workflow] = refusals;
+        let detail = workflow.problem(429, "queue-full")["detail"].clone();
+        assert!(detail.as_str().unwrap().contains("queue q"), "{detail}");
+        let accepted = server.post("/api/v1/jobs/batch", json!([{"kind": "k"}])).await;
+        assert!(!accepted.headers.contains_key("retry-after"));
+        server.sql("select pause_queue('q')").await;
+        until("a paused queue has no room soon", || async {
+            delay(&server.post("/api/v1/jobs", body.clone()).await) == 60
+        })
+        .await;
+        server.sql("select resume_queue('q')").await;
+        server.sql("update stats set jobs = 100000 where queue = 'q'").await;
+        until("a quick one has", || async { delay(&server.post("/api/v1/jobs", body.clone()).await) == 1 }).await;
+    })
+    .await;
 }
 
 #[tokio::test]

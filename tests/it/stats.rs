@@ -139,6 +139,11 @@ async fn the_numbers_are_shown() {
         }
         assert_eq!(server.get("/api/v1/stats/trends?kind=b").await.expect(200)["items"], json!([]));
         server.get("/api/v1/stats/kinds?hours=0").await.problem(422, "invalid-request");
+        for route in ["kinds?since=90m", "trends?since=90m"] {
+            let found = server.get(&format!("/api/v1/stats/{route}")).await.expect(200);
+            assert!(!found["items"].as_array().unwrap().is_empty(), "{route}");
+        }
+        server.get("/api/v1/stats/trends?since=90m&hours=2").await.problem(422, "invalid-request");
     })
     .await;
 }

@@ -182,6 +182,26 @@ fn sql_stands_only_in_the_store_and_in_the_embedded_postgres() {
     assert!(wrong.is_empty(), "SQL outside of src/store:\n{wrong}");
 }
 
+/// One called `message` takes the place of the words that say what happened.
+#[test]
+fn no_field_of_the_log_is_called_message() {
+    let mut wrong = Vec::new();
+    for source in sources("src") {
+        for level in ["error", "warn", "info", "debug", "trace"] {
+            let word = format!("tracing::{level}!(");
+            let macros = source.code().split(&word).skip(1).map(|rest| {
+                let end = rest.find(");").unwrap_or(rest.len());
+                &rest[..end]
+            });
+            let fields = macros.flat_map(|text| text.split('"').step_by(2)).flat_map(|text| text.split(','));
+            let names =
+                fields.map(|field| field.split('=').next().unwrap().trim().trim_start_matches(['%', '?']));
+            wrong.extend(names.filter(|name| *name == "message").map(|_| source.path.clone()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
 #[test]
 fn lints_are_expected_with_a_reason_and_never_allowed() {
     let mut wrong = String::new();

@@ -51,8 +51,15 @@ fn every_recipe_runs_as_printed() {
     let failed = output.lines().next().expect("its id").to_owned();
     let later = psql.id(r#"select enqueue('send-mail', '{"customer": 7}', delay => '1 day');"#);
 
+    psql.run(
+        r#"select set_alert('any', 'no_worker', email => array['ops@example.org']);
+        select start_session('s', 'https://example.com', '{"kind": "k", "args": {}, "delay": "1 day"}');
+        select create_workflow('{"name": "report", "chain": [{"kind": "k", "delay": "1 day"}, {"kind": "k"}]}');"#,
+        &failed,
+    );
+
     let look = recipes(section(&document, "## Look"));
-    assert!(look.len() >= 7, "{look:#?}");
+    assert!(look.len() >= 19, "{look:#?}");
     for recipe in &look {
         let output = psql.run(&recipe.text, &failed);
         let shows = match &recipe.text {
@@ -60,6 +67,10 @@ fn every_recipe_runs_as_printed() {
             text if text.contains("from jobs_now\ngroup") => "scheduled",
             text if text.contains("from failures") => "count-slowly",
             text if text.contains("from kind_stats") => "count-slowly",
+            text if text.contains("from counters") => "count-slowly",
+            text if text.contains("from dependencies") => "report",
+            text if text.contains("from session_status") => "queued",
+            text if text.contains("from alert_rule_status") => "ops@example.org",
             text if text.contains("from worker_status") => "running",
             text if text.contains("'order-42'") => &failed,
             text if text.contains("args @>") => &later,

@@ -103,7 +103,24 @@ fn unfit(message: &str, field: String) -> Problem {
         _ if what.starts_with("unknown field") => {
             problem.remedy(format!("Leave it out, or use {}.", shortened(expected)))
         }
-        _ => problem.remedy(format!("Send {}.", shortened(expected))),
+        _ => problem.remedy(format!("Send {}.", shortened(&in_words(expected)))),
+    }
+}
+
+/// What serde calls by the names of Rust's types, as callers know it.
+fn in_words(expected: &str) -> String {
+    let is_number = |letters: &[char]| {
+        let bits = expected.strip_prefix(letters).unwrap_or_default();
+        bits == "size" || !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    match expected {
+        _ if is_number(&['i', 'u']) => format!("a whole number ({expected})"),
+        _ if is_number(&['f']) => format!("a number ({expected})"),
+        "a boolean" => "true or false".into(),
+        "a map" => "an object".into(),
+        "a sequence" => "an array".into(),
+        _ if expected.starts_with("struct ") => "an object".into(),
+        other => other.into(),
     }
 }
 
@@ -179,6 +196,9 @@ mod tests {
         let (status, field, detail, remedy) = problem(br#"{"name":"a","numbers":[1,"two"]}"#);
         assert_eq!((status, field.as_str()), (422, "/numbers/1"));
         assert!(detail.contains("string \"two\"") && remedy.contains("u8"), "{detail} {remedy}");
+        assert_eq!(remedy, "Send a whole number (u8).");
+        assert_eq!(problem(br#"{"name":"a","numbers":1}"#).3, "Send an array.");
+        assert_eq!(problem(b"1").3, "Send an object.");
         assert_eq!(problem(br#"{"name":"a","numbers":[300]}"#).1, "/numbers/0");
         assert!(problem(b"{}").2.contains("missing field `name`"));
         assert_eq!(problem(b"[]").0, 422);

@@ -131,7 +131,7 @@ impl Unreadable {
             Ok(args) => return Some(args),
             Err(error) => error,
         };
-        tracing::error!(%error, job = %id, "the args of a job cannot be read");
+        tracing::error!(%error, task_id = %id, "the args of a job cannot be read");
         let outcome = if error.is_transient() {
             Outcome::Snoozed { delay: UNREADABLE_PAUSE }
         } else {

@@ -1,11 +1,13 @@
 //! `tidemill jobs`: looks at jobs and acts on them, through the API of a running server.
 
 mod cancel;
+mod delete;
 mod follow;
 mod fork;
 mod list;
 mod redrive;
 mod retry;
+mod run_now;
 mod show;
 mod signal;
 pub(super) mod tail;
@@ -37,6 +39,10 @@ enum Verb {
     Cancel(JobArgs),
     /// Make a finished job live again, or run one at once that waits for its retry
     Retry(JobArgs),
+    /// Make a job due at once that waits for its time
+    RunNow(JobArgs),
+    /// Remove a job that does not run, with its history
+    Delete(JobArgs),
     /// Retry all failed jobs that a filter finds
     Redrive(redrive::RedriveArgs),
     /// Send a job the message that it waits for
@@ -62,6 +68,8 @@ pub(super) async fn run(args: JobsArgs, global: &GlobalArgs) -> Result<(), CliEr
         Verb::Tail(args) => tail::run(args).await,
         Verb::Cancel(args) => cancel::run(args).await,
         Verb::Retry(args) => retry::run(args).await,
+        Verb::RunNow(args) => run_now::run(args).await,
+        Verb::Delete(args) => delete::run(args).await,
         Verb::Redrive(args) => redrive::run(args).await,
         Verb::Signal(args) => signal::run(args).await,
         Verb::Fork(args) => fork::run(args).await,

@@ -111,6 +111,8 @@ fn state(schedule: &Value) -> &'static str {
     match (schedule["paused_at"].is_string(), schedule["problem"].is_string()) {
         (true, _) => "paused",
         (false, true) => "problem",
+        // It had one time, and that is gone.
+        (false, false) if schedule["at"].is_string() && schedule["upcoming"][0].is_null() => "over",
         (false, false) => "on",
     }
 }

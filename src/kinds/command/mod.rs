@@ -139,6 +139,6 @@ async fn run(group: &Group, exited: oneshot::Receiver<()>, stdin: pipe::Sender, 
 async fn feed(mut stdin: pipe::Sender, context: &Context) {
     let args = format!("{}\n", context.args());
     if let Err(error) = stdin.write_all(args.as_bytes()).await {
-        tracing::debug!(job_id = %context.job_id(), %error, "the command did not read all of its args");
+        tracing::debug!(task_id = %context.job_id(), %error, "the command did not read all of its args");
     }
 }

@@ -57,7 +57,7 @@ pub struct UrlSpec {
 #[derive(Debug, thiserror::Error)]
 pub enum UrlSpecError {
     /// Not `http` or `https`, or no host.
-    #[error("`{0}` cannot be called: give an http:// or https:// address with a host")]
+    #[error("`{}` cannot be called: give an http:// or https:// address with a host", address::veiled(.0))]
     Address(Url),
     /// The secret cannot be used.
     #[error("the secret for {host}: {source}")]

@@ -151,7 +151,8 @@ async fn the_rules_of_a_config_go_with_it_and_others_stay() {
     }
     look(&db).await;
     assert_eq!(db.keep_config_alerts(&["kept".into()]).await.unwrap(), ["gone"]);
-    let rules: Vec<_> = db.alert_rules(None).await.unwrap().into_iter().map(|rule| rule.name).collect();
+    let rules: Vec<_> =
+        db.alert_rules(None, false).await.unwrap().into_iter().map(|rule| rule.name).collect();
     assert_eq!(rules, ["kept", "of-people"]);
     assert_eq!(db.count("alert_log where rule = 'gone' and state = 'resolved'").await, 1);
     assert_eq!(db.count("alert_log where state = 'firing'").await, 2);

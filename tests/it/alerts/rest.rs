@@ -3,7 +3,34 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::api::server::on_a_server;
+use tidemill::api::key::Scope;
+
+use crate::api::server::{on_a_server, text, until};
+
+/// A token stands in each part of it that can hold one.
+const HOOK: &str = "https://ann:token@example.org:8443/token?key=token";
+
+#[tokio::test]
+async fn the_whole_address_of_a_webhook_is_for_admins_alone() {
+    on_a_server(|server| async move {
+        let body = json!({"condition": "no_worker", "webhook": HOOK});
+        let put = server.request(Method::PUT, "/api/v1/alert-rules/nobody").json(&body);
+        assert_eq!(server.send(put).await.expect(200)["webhook"], HOOK);
+        let reader = server.make_key("reader", &[Scope::Read]).await;
+        let admin = server.make_key("admin", &[Scope::Admin]).await;
+        until("the end of openness", || async { server.get("/api/v1/alert-rules").await.status == 401 })
+            .await;
+        for (key, shown) in [(&reader, "https://example.org:8443/…"), (&admin, HOOK)] {
+            let get = |path: &str| {
+                let request = server.request(Method::GET, path).bearer_auth(key.reveal());
+                async { server.send(request).await.expect(200) }
+            };
+            assert_eq!(text(&get("/api/v1/alert-rules").await["items"][0]["webhook"]), shown);
+            assert_eq!(text(&get("/api/v1/alert-rules/nobody").await["webhook"]), shown);
+        }
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn rules_are_set_and_dropped_and_what_they_find_is_listed() {

@@ -1,18 +1,21 @@
-//! `tidemill queues`: the lanes; lists, pauses, resumes, drains and purges them.
+//! `tidemill queues`: the lanes; lists, sizes, pauses, resumes, drains and purges them.
+
+mod set;
+mod show;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::client::{Client, ServerArgs};
-use super::error::CliError;
-use super::output::{self, cell};
-use super::time::relative;
-use super::{GlobalArgs, logging, purge};
+use crate::cli::client::{Client, ServerArgs};
+use crate::cli::error::CliError;
+use crate::cli::output::{self, cell};
+use crate::cli::time::relative;
+use crate::cli::{GlobalArgs, logging, purge};
 
 /// What `tidemill queues` takes.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub(super) struct QueuesArgs {
+pub(in crate::cli) struct QueuesArgs {
     #[command(subcommand)]
     verb: Option<Verb>,
     #[command(flatten)]
@@ -23,6 +26,10 @@ pub(super) struct QueuesArgs {
 enum Verb {
     /// List the queues (the default)
     List(ServerArgs),
+    /// Show one queue
+    Show(QueueArgs),
+    /// Change how many jobs of a queue may wait, run and start; what is left out stays, `none` takes a setting away
+    Set(set::SetArgs),
     /// Claim nothing from a queue until it is resumed
     Pause(QueueArgs),
     /// End a pause or a drain
@@ -41,10 +48,12 @@ struct QueueArgs {
     server: ServerArgs,
 }
 
-pub(super) async fn run(args: QueuesArgs, global: &GlobalArgs) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(args: QueuesArgs, global: &GlobalArgs) -> Result<(), CliError> {
     logging::start_quiet(global);
     match args.verb.unwrap_or(Verb::List(args.server)) {
         Verb::List(server) => list(&server).await,
+        Verb::Show(queue) => show::run(&queue).await,
+        Verb::Set(set) => set::run(&set).await,
         Verb::Pause(queue) => act(&queue, "pause", "is paused").await,
         Verb::Resume(queue) => act(&queue, "resume", "is open").await,
         Verb::Drain(queue) => act(&queue, "drain", "takes no new jobs").await,
@@ -68,10 +77,11 @@ async fn list(server: &ServerArgs) -> Result<(), CliError> {
             relative(&queue["oldest_due_at"]),
             cell(&queue["slots"]),
             cell(&queue["max_running"]),
+            cell(&queue["max_queued"]),
         ]
     });
     output::table(
-        &["NAME", "STATE", "RUNNING", "DUE", "WAITING", "OLDEST", "SLOTS", "MOST RUNNING"],
+        &["NAME", "STATE", "RUNNING", "DUE", "WAITING", "OLDEST", "SLOTS", "MOST RUNNING", "MOST QUEUED"],
         rows.collect(),
     )
 }

@@ -1,0 +1,14 @@
+//! `tidemill jobs delete`: a job that does not run goes, with all that is known of it.
+
+use reqwest::Method;
+
+use super::JobArgs;
+use crate::cli::client::Client;
+use crate::cli::error::CliError;
+use crate::cli::output;
+
+pub(super) async fn run(args: JobArgs) -> Result<(), CliError> {
+    let client = Client::new(&args.server)?;
+    client.ask(client.request(Method::DELETE, &["jobs", &args.id])).await?;
+    output::line(&format!("job {} is gone", args.id))
+}

@@ -1,0 +1,73 @@
+//! `tidemill queues set`: how many jobs of a queue may wait, run and start. Changes only what is said.
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::{Map, Value};
+
+use crate::cli::client::{Client, ServerArgs};
+use crate::cli::error::CliError;
+use crate::cli::output;
+
+#[derive(Debug, Args)]
+pub(super) struct SetArgs {
+    /// The queue's name
+    name: String,
+    /// Most of its jobs that wait to run; more are refused
+    #[arg(long, value_name = "N", value_parser = number_or_none)]
+    max_queued: Option<Value>,
+    /// How many of its jobs each worker runs at once
+    #[arg(long, value_name = "N", value_parser = number_or_none)]
+    slots: Option<Value>,
+    /// Most of its jobs that run at once over all workers
+    #[arg(long, value_name = "N", value_parser = number_or_none)]
+    max_running: Option<Value>,
+    /// Most of its jobs that start in each period, over all workers
+    #[arg(long, value_name = "N", value_parser = number_or_none)]
+    rate: Option<Value>,
+    /// The period of the rate, such as 1h [default: 1m]
+    #[arg(long, value_name = "TIME", requires = "rate")]
+    per: Option<String>,
+    /// Most jobs that start at one moment after a quiet time [default: as many as the rate]
+    #[arg(long, value_name = "N", requires = "rate")]
+    burst: Option<u32>,
+    /// A job that is due for this time is claimed as if its priority were one better
+    #[arg(long, value_name = "TIME", value_parser = text_or_none)]
+    priority_ageing: Option<Value>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+fn number_or_none(text: &str) -> Result<Value, String> {
+    match text {
+        "none" => Ok(Value::Null),
+        _ => text.parse::<u32>().map(Value::from).map_err(|_| "give a number, or none".to_owned()),
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap takes parsers that may fail")]
+fn text_or_none(text: &str) -> Result<Value, String> {
+    Ok(if text == "none" { Value::Null } else { text.into() })
+}
+
+pub(super) async fn run(set: &SetArgs) -> Result<(), CliError> {
+    let fields: [(&str, Option<Value>); 7] = [
+        ("max_queued", set.max_queued.clone()),
+        ("slots", set.slots.clone()),
+        ("max_running", set.max_running.clone()),
+        ("rate", set.rate.clone()),
+        ("per", set.per.clone().map(Value::from)),
+        ("burst", set.burst.map(Value::from)),
+        ("priority_ageing", set.priority_ageing.clone()),
+    ];
+    let body: Map<String, Value> =
+        fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    if body.is_empty() {
+        return Err(CliError::Usage("say what to change, such as --max-queued 100".into()));
+    }
+    let client = Client::new(&set.server)?;
+    let answer = client.ask(client.request(Method::PATCH, &["queues", &set.name]).json(&body)).await?;
+    if set.server.json {
+        return output::line(&answer.text);
+    }
+    output::line(&format!("queue {} is set", set.name))
+}
