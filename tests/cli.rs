@@ -292,6 +292,51 @@ async fn queues_are_listed_and_acted_on() {
 }
 
 #[tokio::test]
+async fn explain_says_why_and_when() {
+    let reasons = json!([{"code": "limit_full", "message": "the limit x is full"}, {"code": "expires", "message": "it expires"}]);
+    let known =
+        json!({"reasons": reasons, "expected_start_at": "2020-01-01T00:00:00Z", "based_on": "3 jobs ahead"});
+    let unknown = json!({"reasons": reasons, "expected_start_at": null, "based_on": null});
+    let answers = [
+        exact(200, &known.to_string()),
+        exact(200, &unknown.to_string()),
+        exact(200, "{\"a\": 1}"),
+        problem(404),
+    ];
+    let (stub, url) = Stub::start(answers).await;
+    let ran = run(&url, &["explain", "execution:a/b"]).await;
+    let said = "the limit x is full\nit expires\nit may start at 2020-01-01T00:00:00Z (3 jobs ahead)\n";
+    assert_eq!((ran.code, ran.out.as_str()), (0, said), "{}", ran.err);
+    assert_eq!(stub.seen()[0].path, "/api/v1/jobs/execution:a%2Fb/explain");
+    assert_eq!(run(&url, &["explain", "j"]).await.out, "the limit x is full\nit expires\n");
+    assert_eq!(run(&url, &["explain", "j", "--json"]).await.out, "{\"a\": 1}\n");
+    assert_eq!(run(&url, &["explain", "j"]).await.code, 4);
+}
+
+#[tokio::test]
+async fn doctor_fails_if_anything_is_critical() {
+    let finding =
+        |severity: &str| json!({"check": "c", "severity": severity, "message": "it hurts", "advice": "rest"});
+    let answers = [
+        json!({"items": []}),
+        json!({"items": [finding("warning"), finding("info")]}),
+        json!({"items": [finding("critical"), finding("critical"), finding("warning")]}),
+        json!({"items": [finding("critical")]}),
+    ];
+    let (stub, url) = Stub::start(answers.map(|answer| exact(200, &answer.to_string()))).await;
+    let ran = run(&url, &["doctor"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "nothing is wrong\n"), "{}", ran.err);
+    let ran = run(&url, &["doctor"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "warning: it hurts\n  rest\ninfo: it hurts\n  rest\n"));
+    let ran = run(&url, &["doctor"]).await;
+    assert_eq!((ran.code, ran.err.as_str()), (1, "tidemill: 2 of these are critical\n"));
+    let ran = run(&url, &["doctor", "--json"]).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.starts_with("{\"items\":["), "{}", ran.out);
+    assert!(stub.seen().iter().all(|request| request.path == "/api/v1/doctor"));
+}
+
+#[tokio::test]
 async fn a_cut_stream_goes_on_without_loss_or_repeat() {
     let snapshot = |id| frame("snapshot", id, &json!({"status": "running", "seq": 9}));
     let progress = frame("progress", 2, &json!({"seq": 2, "attempt": 1, "percent": 50.0, "step": "half"}));
