@@ -190,6 +190,30 @@ async fn wrong_settings_stop_the_start() {
 }
 
 #[tokio::test]
+async fn o5_a_schema_whose_name_needs_quotes_is_refused() {
+    for name in ["My Schema", "it's", "Tidemill", "1st", "pg_mine"] {
+        let ran =
+            run_in(&TempDir::new().unwrap(), &["migrate"], &[("TIDEMILL_DATABASE__SCHEMA", name)]).await;
+        assert!(ran.code == 2 && ran.err.contains("database.schema"), "{name}: {}", ran.err);
+    }
+}
+
+#[tokio::test]
+async fn g2_heartbeats_have_bounds() {
+    for (settings, said) in [
+        ("lease_ttl = '10s'", "worker.heartbeat: 5s is more than a third of worker.lease_ttl (10s)"),
+        ("lease_ttl = '500ms'", "worker.lease_ttl: found \"500ms\""),
+        ("lease_ttl = '2h'", "worker.lease_ttl: found \"2h\""),
+        ("heartbeat = '50ms'", "worker.heartbeat: found \"50ms\""),
+    ] {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join("tidemill.toml"), format!("[worker]\n{settings}")).unwrap();
+        let ran = run_in(&folder, &["worker"], &[]).await;
+        assert!(ran.code == 2 && ran.err.contains(said), "{settings}: {}", ran.err);
+    }
+}
+
+#[tokio::test]
 async fn enqueue_sends_what_was_said() {
     let (stub, url) = Stub::start([exact(202, r#"{"id":"0199","status":"available"}"#)]).await;
     let args = ["enqueue", "build", "--args", r#"{"a":1,"v":"x"}"#, "v=1.10", "n:=20", "--queue", "q"];

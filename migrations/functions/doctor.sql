@@ -50,7 +50,7 @@ comment on function schema_shape() is 'Every column, index, constraint, trigger,
 drop function if exists horizon_holders();
 
 create or replace function horizon_holders()
-returns table (what text, who text, since timestamptz, transactions bigint, details jsonb)
+returns table (what text, who text, since timestamptz, transactions bigint, unread boolean, details jsonb)
 language sql
 stable
 set search_path from current
@@ -61,6 +61,7 @@ as $$
       coalesce(a.state, 'what it does is hidden')),
     a.xact_start,
     greatest(age(a.backend_xid), age(a.backend_xmin))::bigint,
+    false,
     jsonb_build_object('pid', a.pid, 'user', a.usename, 'application', a.application_name, 'state', a.state)
   from pg_stat_activity a
   -- One that wrote holds by its own transaction id, one that reads by its snapshot; those of other databases
@@ -74,28 +75,29 @@ as $$
     -- Its standby is below.
     and not exists (select 1 from pg_stat_get_wal_senders() w where w.pid = a.pid)
   union all
-  select 'prepared transaction', format('prepared transaction %s of %s', p.gid, p.owner), p.prepared, age(p.transaction)::bigint,
+  select 'prepared transaction', format('prepared transaction %s of %s', p.gid, p.owner), p.prepared, age(p.transaction)::bigint, false,
     jsonb_build_object('gid', p.gid, 'owner', p.owner)
   from pg_prepared_xacts p
   where p.database = current_database()
   union all
   -- A logical slot has a catalog_xmin alone, which keeps no row of a queue. The rows below belong to no database.
   select 'replication slot', format('replication slot %s (%s)', s.slot_name, case when s.active then 'active' else 'nobody reads it' end), null,
-    age(s.xmin)::bigint, jsonb_build_object('slot', s.slot_name, 'active', s.active)
+    age(s.xmin)::bigint, not s.active, jsonb_build_object('slot', s.slot_name, 'active', s.active)
   from pg_replication_slots s
   where s.xmin is not null
   union all
   select 'standby', format('standby %s', coalesce(nullif(r.application_name, ''), r.client_addr::text, r.pid::text)), null,
-    age(r.backend_xmin)::bigint, jsonb_build_object('application', r.application_name, 'address', r.client_addr)
+    age(r.backend_xmin)::bigint, false, jsonb_build_object('application', r.application_name, 'address', r.client_addr)
   from pg_stat_replication r
   where r.backend_xmin is not null
 $$;
 comment on function horizon_holders()
-  is 'Who may keep vacuum from removing dead rows of this database: open transactions, prepared ones, slots, standbys; since when if that is known, and how many transactions back.';
+  is 'Who may keep vacuum from removing dead rows of this database: open transactions, prepared ones, slots, standbys; since when if that is known, how many transactions back, and whether it is a slot that nobody reads, which stays there.';
 
 create or replace function severity_of(p_check text, p_number double precision, p_beside double precision default 0) returns text
 language sql
 immutable
+set search_path from current
 as $$
   select case p_check
     -- Seconds that somebody holds the horizon, beside the dead rows of the hot tables.
@@ -164,7 +166,7 @@ as $$
       select 1
       from horizon_holders() h
       where case
-        when h.since is null then severity_of('horizon by transactions', h.transactions) is not null
+        when h.since is null then horizon_severity(h.since, h.transactions, 0) is not null or h.unread
         else h.since <= now() - coalesce(nullif(current_setting('tidemill.shed_after', true), '')::interval, '1 minute')
       end)
 $$;
@@ -216,7 +218,7 @@ as $$
   look as materialized (select l.queue, l.milliseconds from slowest_look() l)
   select
     'horizon',
-    horizon_severity(h.since, h.transactions, dead.rows),
+    coalesce(horizon_severity(h.since, h.transactions, dead.rows), 'warning'),
     format('%s keeps what died from being removed %s; %s dead rows are in the hot tables%s', h.who,
       coalesce('since ' || moment(h.since), format('for %s transactions', h.transactions)), dead.rows,
       (select format(', and a claim from the head of queue %s takes %s ms to look past those in its way', look.queue, look.milliseconds)
@@ -232,7 +234,8 @@ as $$
       'look_milliseconds', (select look.milliseconds from look))
   from horizon_holders() h
   cross join dead
-  where horizon_severity(h.since, h.transactions, dead.rows) is not null
+  where h.unread
+    or horizon_severity(h.since, h.transactions, dead.rows) is not null
   union all
   select 'rights', 'warning', format('what %s sessions of this database do is hidden from %s: who keeps dead rows since when, and who listens, is not known', n.hidden, current_user),
     format('grant pg_read_all_stats to %I', current_user), jsonb_build_object('hidden', n.hidden)
@@ -244,6 +247,7 @@ as $$
   from pg_replication_slots s
   where not s.active
     and s.catalog_xmin is not null
+    and s.xmin is null
   union all
   select 'bloat', severity_of('bloat', t.n_dead_tup, t.n_live_tup),
     format('%s has %s dead rows beside %s live ones (%s)', t.relname, t.n_dead_tup, t.n_live_tup, pg_size_pretty(pg_relation_size(t.relid))),
