@@ -12,17 +12,18 @@ CREATE TYPE tidemill.job_state AS ENUM (
 
 COMMENT ON TYPE tidemill.job_state IS 'Stored states of a job; "scheduled" and "retrying" are shown for available ones, never stored.';
 
-CREATE FUNCTION tidemill.act_on_jobs(p_verb text, p_filter jsonb, p_limit integer DEFAULT 500, p_dry_run boolean DEFAULT false, p_queue text DEFAULT NULL::text, p_by text DEFAULT SESSION_USER) RETURNS TABLE(matched integer, done integer, refused integer, sample uuid[])
+CREATE FUNCTION tidemill.act_on_jobs(p_verb text, p_filter jsonb, p_limit integer DEFAULT 500, p_dry_run boolean DEFAULT false, p_queue text DEFAULT NULL::text, p_by text DEFAULT SESSION_USER, p_after uuid DEFAULT NULL::uuid) RETURNS TABLE(matched integer, done integer, refused integer, sample uuid[], last uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
-  found_ids uuid[] := array(select matching_jobs(p_verb, p_filter, p_limit));
+  found_ids uuid[] := array(select matching_jobs(p_verb, p_filter, p_limit, p_after));
   one uuid;
   answer text;
 begin
   matched := cardinality(found_ids);
   sample := found_ids[1:20];
+  last := found_ids[matched];
   done := 0;
   refused := 0;
   if p_dry_run then
@@ -66,7 +67,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.act_on_jobs(p_verb text, p_filter jsonb, p_limit integer, p_dry_run boolean, p_queue text, p_by text) IS 'Does a verb (retry, cancel, run_now, delete) to up to so many jobs that a filter finds, or with p_dry_run only looks. What is retried may go to another queue. Repeat until nothing matches.';
+COMMENT ON FUNCTION tidemill.act_on_jobs(p_verb text, p_filter jsonb, p_limit integer, p_dry_run boolean, p_queue text, p_by text, p_after uuid) IS 'Does a verb (retry, cancel, run_now, delete) to up to so many jobs that a filter finds, or with p_dry_run only looks. What is retried may go to another queue. Answers the last one, behind which the next call goes on: what refused is found again by one that begins anew.';
 
 CREATE FUNCTION tidemill.acting() RETURNS text
     LANGUAGE sql STABLE
@@ -877,7 +878,7 @@ $$;
 COMMENT ON FUNCTION tidemill.delete_schedule(p_name text) IS 'Removes a schedule and its slots; its jobs stay. Answers whether there was one.';
 
 CREATE FUNCTION tidemill.doctor() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select *
@@ -888,33 +889,52 @@ $$;
 COMMENT ON FUNCTION tidemill.doctor() IS 'All that is wrong, the worst first, each with what to do about it; no row if nothing is.';
 
 CREATE FUNCTION tidemill.doctor_database() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
-    LANGUAGE sql STABLE
+    LANGUAGE sql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
+  with dead as materialized (select dead_rows() as rows),
+  look as materialized (select l.queue, l.milliseconds from slowest_look() l)
   select
     'horizon',
-    case when h.since < now() - interval '10 minutes' and dead_rows() > 100000 then 'critical'
-      when h.since < now() - interval '1 minute' or h.what = 'replication slot' then 'warning' else 'info' end,
-    format('%s keeps dead rows from being removed%s; %s are there, and every claim has to pass some of them', h.who,
-      coalesce(' since ' || moment(h.since), ''), dead_rows()),
+    coalesce(horizon_severity(h.since, h.transactions, dead.rows), 'warning'),
+    format('%s keeps what died from being removed %s; %s dead rows are in the hot tables%s', h.who,
+      coalesce('since ' || moment(h.since), format('for %s transactions', h.transactions)), dead.rows,
+      (select format(', and a claim from the head of queue %s takes %s ms to look past those in its way', look.queue, look.milliseconds)
+        from look where look.queue is not null)),
     case h.what
       when 'session' then format('end its transaction, or select pg_terminate_backend(%s)', h.details ->> 'pid')
-      when 'replication slot' then format('let its reader catch up, or select pg_drop_replication_slot(%L)', h.details ->> 'slot')
+      when 'replication slot' then
+        case when (h.details ->> 'active')::boolean then 'end the long query on its standby, or set hot_standby_feedback = off there'
+          else format('let its reader catch up, or select pg_drop_replication_slot(%L)', h.details ->> 'slot') end
       when 'prepared transaction' then format('commit prepared %L, or rollback prepared', h.details ->> 'gid')
       else 'end the long query there, or set hot_standby_feedback = off' end,
-    h.details || jsonb_build_object('what', h.what, 'since', h.since, 'dead_rows', dead_rows())
+    h.details || jsonb_build_object('what', h.what, 'since', h.since, 'transactions', h.transactions, 'dead_rows', dead.rows,
+      'look_milliseconds', (select look.milliseconds from look))
   from horizon_holders() h
-  where h.since < now() - interval '10 seconds'
-    or h.what = 'replication slot'
+  cross join dead
+  where h.unread
+    or horizon_severity(h.since, h.transactions, dead.rows) is not null
   union all
-  select 'bloat', 'warning', format('%s has %s dead rows beside %s live ones (%s)', t.relname, t.n_dead_tup, t.n_live_tup, pg_size_pretty(pg_relation_size(t.relid))),
+  select 'rights', 'warning', format('what %s sessions of this database do is hidden from %s: who keeps dead rows since when, and who listens, is not known', n.hidden, current_user),
+    format('grant pg_read_all_stats to %I', current_user), jsonb_build_object('hidden', n.hidden)
+  from (select hidden_sessions() as hidden) n
+  where n.hidden > 0
+  union all
+  select 'slots', 'info', format('nobody reads the replication slot %s: it keeps WAL, and dead rows of the system''s catalogs (none of a queue)', s.slot_name),
+    format('let its reader come back, or select pg_drop_replication_slot(%L)', s.slot_name), jsonb_build_object('slot', s.slot_name)
+  from pg_replication_slots s
+  where not s.active
+    and s.catalog_xmin is not null
+    and s.xmin is null
+  union all
+  select 'bloat', severity_of('bloat', t.n_dead_tup, t.n_live_tup),
+    format('%s has %s dead rows beside %s live ones (%s)', t.relname, t.n_dead_tup, t.n_live_tup, pg_size_pretty(pg_relation_size(t.relid))),
     format('look who holds the horizon; then vacuum %I', t.relname),
     jsonb_build_object('table', t.relname, 'dead', t.n_dead_tup, 'live', t.n_live_tup, 'bytes', pg_relation_size(t.relid))
   from pg_stat_user_tables t
   where t.schemaname = current_schema()
     and t.relname in ('jobs_live', 'running', 'progress', 'turns', 'workers', 'dependencies')
-    and t.n_dead_tup > 50000
-    and t.n_dead_tup > 5 * t.n_live_tup
+    and severity_of('bloat', t.n_dead_tup, t.n_live_tup) is not null
   union all
   select 'settings', 'critical', format('%s is %s: a crash of the machine may lose jobs that were acknowledged', s.name, s.setting), format('set %s = on', s.name), jsonb_build_object('setting', s.name, 'value', s.setting)
   from pg_settings s
@@ -932,21 +952,29 @@ CREATE FUNCTION tidemill.doctor_database() RETURNS TABLE("check" text, severity 
   from pg_class c
   where c.relnamespace = current_schema()::regnamespace and c.relpersistence = 'u' and c.relkind in ('r', 'p')
   union all
-  select 'connections', case when free.left < 5 then 'critical' else 'warning' end, format('%s connections are left of %s', free.left, current_setting('max_connections')),
+  select 'connections', severity_of('connections', free.left), format('%s connections are left of %s', free.left, current_setting('max_connections')),
     'raise max_connections, or put a pooler in front (database.pgbouncer)', jsonb_build_object('left', free.left)
-  from (select current_setting('max_connections')::integer - count(*) as left from pg_stat_activity where backend_type = 'client backend') free
-  where free.left < 15
+  -- Which kind a session of others is may be hidden; one of a user's takes a connection.
+  from (
+    select current_setting('max_connections')::integer - count(*) as left
+    from pg_stat_activity a
+    where a.backend_type = 'client backend' or a.backend_type is null and a.usesysid is not null
+  ) free
+  where severity_of('connections', free.left) is not null
   union all
-  select 'wraparound', case when age(d.datfrozenxid) > 1800000000 then 'critical' else 'warning' end,
+  select 'wraparound', severity_of('wraparound', age(d.datfrozenxid)),
     format('the oldest transaction id of the database is %s old', age(d.datfrozenxid)), 'vacuum (freeze) the oldest tables', jsonb_build_object('age', age(d.datfrozenxid))
   from pg_database d
-  where d.datname = current_database() and age(d.datfrozenxid) > 1200000000
+  where d.datname = current_database()
+    and severity_of('wraparound', age(d.datfrozenxid)) is not null
   union all
-  select 'wal', 'warning', format('replication slot %s keeps %s of WAL', s.slot_name, pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn))),
-    'let its reader catch up, or drop it', jsonb_build_object('slot', s.slot_name)
-  from pg_replication_slots s
-  where not pg_is_in_recovery()
-    and pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn) > 1073741824
+  select 'wal', severity_of('wal', kept.bytes), format('replication slot %s keeps %s of WAL', kept.slot_name, pg_size_pretty(kept.bytes::bigint)),
+    'let its reader catch up, or drop it', jsonb_build_object('slot', kept.slot_name, 'bytes', kept.bytes)
+  from (
+    select s.slot_name, pg_wal_lsn_diff(case when not pg_is_in_recovery() then pg_current_wal_lsn() end, s.restart_lsn)::double precision as bytes
+    from pg_replication_slots s
+  ) kept
+  where severity_of('wal', kept.bytes) is not null
 $$;
 
 COMMENT ON FUNCTION tidemill.doctor_database() IS 'What the database has that hurts a queue.';
@@ -996,6 +1024,8 @@ begin
   select 'listeners', 'warning', 'workers run, but nobody listens for notifications: everything works by polling, slower', 'set database.listen_url to a direct connection', '{}'
   where exists (select 1 from workers w where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.pid is not null)
     and not exists (select 1 from pg_stat_activity a where a.datname = current_database() and a.query ilike 'listen %')
+    -- Nobody can say, and doctor_database says so.
+    and hidden_sessions() = 0
   union all
   select 'schedules', 'warning', format('schedule %s cannot fire: %s', s.name, s.problem), 'correct it', jsonb_build_object('schedule', s.name)
   from schedules s
@@ -1517,8 +1547,8 @@ declare
   j jobs;
   e record;
   holds_until timestamptz := now();
-  ahead bigint;
-  slots bigint;
+  line record;
+  waits boolean;
   seconds double precision;
 begin
   select * into j from jobs_live where id = p_job and state in ('available', 'waiting');
@@ -1526,37 +1556,37 @@ begin
     return;
   end if;
   for e in select * from explain(p_job) loop
-    if e.code in ('waits_for_jobs', 'waits_for_signal', 'queue_paused', 'no_worker', 'no_worker_in_queue', 'workers_draining', 'no_slots')
-      or e.code = 'limit_full' and (e.details ->> 'max_running')::integer = 0
+    if e.code in (
+      'waits_for_jobs', 'waits_for_signal', 'queue_paused', 'limit_full', 'no_worker', 'no_worker_in_queue', 'workers_draining', 'no_slots')
     then
-      -- Somebody has to do something first.
+      -- Somebody has to do something first, or who holds the limit has to end, and nobody knows when.
       return;
     elsif e.code <> 'expires' then
       holds_until := greatest(holds_until, e.until);
     end if;
   end loop;
-  select coalesce(sum(l.slots), 0) into slots from live_workers(j.kind, j.queue) l where l.serves_queue and l.state <> 'draining';
+  line := line_of(j);
+  waits := line.busy + line.ahead >= line.slots;
   select avg(extract(epoch from f.finished_at - f.started_at)) into seconds
   from (
     select h.finished_at, h.started_at from jobs h
     where h.finished_at > now() - interval '1 day' and h.kind = j.kind and h.state = 'completed'
     limit 200
   ) f;
-  ahead := jobs_ahead(j);
-  if ahead > 0 and seconds is null then
+  if waits and seconds is null then
     return;
   end if;
   at := holds_until + make_interval(secs => case
-    when ahead = 0 and (select count(*) from running r where r.queue = j.queue) < slots then 0
-    else (ahead / slots + 1) * coalesce(seconds, 0)
+    when waits then ((line.busy + line.ahead - line.slots) / nullif(line.slots, 0) + 1) * seconds
+    else 0
   end);
-  based_on := format('%s jobs ahead, %s slots, %s', ahead, slots,
+  based_on := format('%s jobs ahead, %s of %s slots taken, %s', line.ahead, line.busy, line.slots,
     case when seconds is null then 'no run of this kind in the last day'
       else format('%s s a run of this kind on average', round(seconds::numeric, 1)) end);
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.expected_start(p_job uuid, OUT at timestamp with time zone, OUT based_on text) IS 'An estimate of when a job starts, and what it rests on; null if nobody can say or somebody has to act first.';
+COMMENT ON FUNCTION tidemill.expected_start(p_job uuid, OUT at timestamp with time zone, OUT based_on text) IS 'An estimate of when a job starts, and what it rests on: those ahead of it are taken to run as long as those of its own kind did. Null if nobody can say or somebody has to act first.';
 
 CREATE FUNCTION tidemill.expire(p_limit integer DEFAULT 500) RETURNS SETOF uuid
     LANGUAGE plpgsql
@@ -1564,30 +1594,41 @@ CREATE FUNCTION tidemill.expire(p_limit integer DEFAULT 500) RETURNS SETOF uuid
     AS $$
 declare
   j jobs;
+  moved integer := 0;
+  bad uuid[] := '{}';
+  passed integer := 0;
 begin
-  for j in
-    select *
-    from jobs_live
-    where expires_at < clock_timestamp()
-      and started_at is null
-      and state in ('available', 'waiting')
-    order by expires_at
-    limit p_limit
-    for update skip locked
   loop
-    begin
-      j.state := 'cancelled';
-      j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
-      j.error := jsonb_build_object('type', 'expired', 'permanent', true,
-        'message', format('nothing started it before it expired at %s',
-          to_char(j.expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')));
-      perform append_event(j.id, j.attempt, 'expired', jsonb_build_object('expires_at', j.expires_at));
-      perform archive(j);
-      return next j.id;
-    exception when others then
-      -- One bad row never stops the rest.
-      raise warning 'job % expired and could not be cancelled: %', j.id, sqlerrm;
-    end;
+    for j in
+      select *
+      from jobs_live
+      where expires_at < clock_timestamp()
+        and started_at is null
+        and state in ('available', 'waiting')
+        and id <> all(bad)
+      order by expires_at
+      limit p_limit
+      for update skip locked
+    loop
+      begin
+        j.state := 'cancelled';
+        j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
+        j.error := jsonb_build_object('type', 'expired', 'permanent', true,
+          'message', format('nothing started it before it expired at %s',
+            to_char(j.expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')));
+        perform append_event(j.id, j.attempt, 'expired', jsonb_build_object('expires_at', j.expires_at));
+        perform archive(j);
+        return next j.id;
+        moved := moved + 1;
+      exception when others then
+        -- One bad row never stops the rest.
+        raise warning 'job % expired and could not be cancelled: %', j.id, sqlerrm;
+        bad := bad || j.id;
+      end;
+    end loop;
+    -- As the sweep passes over them.
+    exit when cardinality(bad) = passed or moved >= p_limit or cardinality(bad) >= 20 * p_limit;
+    passed := cardinality(bad);
   end loop;
 end
 $$;
@@ -1628,8 +1669,7 @@ begin
   select * into k from kinds where name = j.kind;
   due := nullif(coalesce(j.due_at, j.run_at), 'infinity');
   return query
-  select row_number() over (order by found.place), found.code, found.message, found.until, found.details
-  from (
+  with found as materialized (
     select 1 as place, e.code, e.message, e.until, e.details from explain_waits(j) e
     union all
     select 2, case when j.attempt > 0 then 'retrying' else 'not_due' end,
@@ -1665,17 +1705,21 @@ begin
       ) t
     ) t
     where j.group_id is not null and j.due_at <= now() and t.others > 0
+      -- With room for all of them nobody waits for a turn.
+      and t.others >= (select l.slots - l.busy from line_of(j) l)
     union all
     select 8, 'expires', format('it is cancelled if nothing starts it by %s', moment(j.expires_at)), j.expires_at, jsonb_build_object('expires_at', j.expires_at)
     where j.expires_at is not null and j.started_at is null
+  ),
+  all_found as (
+    select f.place, f.code, f.message, f.until, f.details from found f
     union all
     select 9, 'starting', 'nothing holds it back; it starts at any moment', null, '{}'::jsonb
     where due <= now()
-      and q.paused_at is null
-      and (k.breaker_open_until > now()) is not true
-      and not exists (select from explain_limits(j))
-      and not exists (select from explain_workers(j))
-  ) found;
+      and not exists (select 1 from found f where f.code <> 'expires')
+  )
+  select row_number() over (order by f.place), f.code, f.message, f.until, f.details
+  from all_found f;
 end
 $$;
 
@@ -1763,14 +1807,12 @@ CREATE FUNCTION tidemill.explain_workers(p_job tidemill.jobs) RETURNS TABLE(code
 #variable_conflict use_column
 declare
   w record;
-  busy bigint;
-  ahead bigint;
+  line record;
 begin
   select
     count(*) as all_of_them,
     count(*) filter (where l.state = 'draining') as draining,
     count(*) filter (where l.serves_queue) as here,
-    coalesce(sum(l.slots) filter (where l.serves_queue and l.state <> 'draining'), 0) as slots,
     (array_agg(l.id))[1:5] as ids
   into w
   from live_workers(p_job.kind, p_job.queue) l;
@@ -1786,17 +1828,18 @@ begin
   elsif w.draining = w.all_of_them then
     return query select 'workers_draining', 'all workers that serve it are draining', null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
     return;
-  elsif w.slots = 0 then
+  end if;
+  line := line_of(p_job);
+  if line.slots = 0 then
     return query select 'no_slots', format('its workers have no slots for the queue %s', p_job.queue), null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
     return;
   end if;
-  busy := (select count(*) from running r where r.queue = p_job.queue);
-  ahead := jobs_ahead(p_job);
-  if busy >= w.slots or ahead > 0 then
+  -- Those ahead take the slots that are free.
+  if line.busy + line.ahead >= line.slots then
     return query select 'workers_busy',
-      format('jobs ahead of it: %s; slots taken: %s of %s', case when ahead >= 5000 then '5000 or more' else ahead::text end, busy, w.slots),
+      format('jobs ahead of it: %s; slots taken: %s of %s', case when line.ahead >= 5000 then '5000 or more' else line.ahead::text end, line.busy, line.slots),
       null::timestamptz,
-      jsonb_build_object('ahead', ahead, 'running', busy, 'slots', w.slots, 'priority', p_job.priority);
+      jsonb_build_object('ahead', line.ahead, 'running', line.busy, 'slots', line.slots, 'priority', p_job.priority);
   end if;
 end
 $$;
@@ -2159,6 +2202,20 @@ $$;
 
 COMMENT ON FUNCTION tidemill.held_slots() IS 'The slots that wait for the end of an earlier job, and whether it has ended.';
 
+CREATE FUNCTION tidemill.hidden_sessions() RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select count(*)
+  from pg_stat_activity a
+  where a.datname = current_database()
+    and a.backend_type is null
+    -- Autovacuum's workers are nobody's.
+    and a.usesysid is not null
+$$;
+
+COMMENT ON FUNCTION tidemill.hidden_sessions() IS 'Of how many sessions of this database the caller may not see what they do.';
+
 CREATE FUNCTION tidemill.hold(p_job tidemill.jobs, p_wait jsonb) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -2278,38 +2335,60 @@ $$;
 
 COMMENT ON FUNCTION tidemill.hold_new(p_ids uuid[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_options jsonb[]) IS 'Makes new jobs wait for the others that their options name; a delay counts from then on. insert_jobs calls it.';
 
-CREATE FUNCTION tidemill.horizon_holders() RETURNS TABLE(what text, who text, since timestamp with time zone, details jsonb)
+CREATE FUNCTION tidemill.horizon_holders() RETURNS TABLE(what text, who text, since timestamp with time zone, transactions bigint, unread boolean, details jsonb)
     LANGUAGE sql STABLE
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select
     'session',
-    format('session %s of %s (%s, %s)', a.pid, coalesce(a.usename, '?'), coalesce(nullif(a.application_name, ''), 'no name'), a.state),
+    format('session %s of %s (%s, %s)', a.pid, coalesce(a.usename, '?'), coalesce(nullif(a.application_name, ''), 'no name'),
+      coalesce(a.state, 'what it does is hidden')),
     a.xact_start,
+    greatest(age(a.backend_xid), age(a.backend_xmin))::bigint,
+    false,
     jsonb_build_object('pid', a.pid, 'user', a.usename, 'application', a.application_name, 'state', a.state)
   from pg_stat_activity a
-  where a.backend_xmin is not null
-    and a.xact_start is not null
-    and a.backend_type = 'client backend'
+  -- One that wrote holds by its own transaction id, one that reads by its snapshot; those of other databases
+  -- hold nothing here.
+  where coalesce(a.backend_xid, a.backend_xmin) is not null
+    and a.datname = current_database()
+    and a.leader_pid is null
     and a.pid <> pg_backend_pid()
+    -- Vacuum does not stand in its own way.
+    and not exists (select 1 from pg_stat_progress_vacuum v where v.pid = a.pid)
+    -- Its standby is below.
+    and not exists (select 1 from pg_stat_get_wal_senders() w where w.pid = a.pid)
   union all
-  select 'replication slot', format('replication slot %s (%s)', s.slot_name, case when s.active then 'active' else 'nobody reads it' end), null,
-    jsonb_build_object('slot', s.slot_name, 'active', s.active)
-  from pg_replication_slots s
-  where s.xmin is not null
-    or s.catalog_xmin is not null and s.database = current_database()
-  union all
-  select 'prepared transaction', format('prepared transaction %s of %s', p.gid, p.owner), p.prepared, jsonb_build_object('gid', p.gid, 'owner', p.owner)
+  select 'prepared transaction', format('prepared transaction %s of %s', p.gid, p.owner), p.prepared, age(p.transaction)::bigint, false,
+    jsonb_build_object('gid', p.gid, 'owner', p.owner)
   from pg_prepared_xacts p
   where p.database = current_database()
   union all
-  select 'standby', format('standby %s', coalesce(nullif(r.application_name, ''), r.client_addr::text)), r.backend_start,
-    jsonb_build_object('application', r.application_name, 'address', r.client_addr)
+  -- A logical slot has a catalog_xmin alone, which keeps no row of a queue. The rows below belong to no database.
+  select 'replication slot', format('replication slot %s (%s)', s.slot_name, case when s.active then 'active' else 'nobody reads it' end), null,
+    age(s.xmin)::bigint, not s.active, jsonb_build_object('slot', s.slot_name, 'active', s.active)
+  from pg_replication_slots s
+  where s.xmin is not null
+  union all
+  select 'standby', format('standby %s', coalesce(nullif(r.application_name, ''), r.client_addr::text, r.pid::text)), null,
+    age(r.backend_xmin)::bigint, false, jsonb_build_object('application', r.application_name, 'address', r.client_addr)
   from pg_stat_replication r
   where r.backend_xmin is not null
 $$;
 
-COMMENT ON FUNCTION tidemill.horizon_holders() IS 'Who keeps vacuum from removing dead rows: open transactions, slots, prepared transactions, standbys.';
+COMMENT ON FUNCTION tidemill.horizon_holders() IS 'Who may keep vacuum from removing dead rows of this database: open transactions, prepared ones, slots, standbys; since when if that is known, how many transactions back, and whether it is a slot that nobody reads, which stays there.';
+
+CREATE FUNCTION tidemill.horizon_severity(p_since timestamp with time zone, p_transactions bigint, p_dead bigint) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select case
+    when p_since is null then severity_of('horizon by transactions', p_transactions, p_dead)
+    else severity_of('horizon', extract(epoch from now() - p_since)::double precision, p_dead)
+  end
+$$;
+
+COMMENT ON FUNCTION tidemill.horizon_severity(p_since timestamp with time zone, p_transactions bigint, p_dead bigint) IS 'How bad it is that somebody holds the horizon, by time if its start is known, else by transactions; null if it is nothing yet.';
 
 CREATE FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[] DEFAULT NULL::jsonb[], p_wait boolean DEFAULT true) RETURNS TABLE(ord bigint, id uuid, outcome text, queue text, priority smallint, max_attempts integer, run_at timestamp with time zone, created_at timestamp with time zone, state tidemill.job_state, concurrency_keys text[], fair_key text, expires_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2520,12 +2599,23 @@ $_$;
 COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[], p_wait boolean) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row. Without p_wait a job is refused (queue_busy) if an open transaction of somebody else holds the room of its queue.';
 
 CREATE FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) RETURNS bigint
-    LANGUAGE sql STABLE
+    LANGUAGE sql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
-  select count(*)
-  from (
-    select 1
+  with served as materialized (
+    select array(
+      select distinct k.kind
+      from live_workers(p_job.kind, p_job.queue) l
+      join workers w on w.id = l.id
+      cross join unnest(w.kinds) as k (kind)
+      where l.serves_queue
+        and l.state <> 'draining'
+        and not exists (select 1 from kinds b where b.name = k.kind and b.breaker_open_until > now())
+    ) as kinds,
+    full_keys() as full_now
+  ),
+  due as (
+    select a.kind, a.concurrency_keys
     from jobs_live a
     where a.queue = p_job.queue
       and a.priority <= p_job.priority
@@ -2535,11 +2625,21 @@ CREATE FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) RETURNS bigint
         else a.state = 'waiting' and a.due_at <= now()
       end
       and (a.priority < p_job.priority or coalesce(a.due_at, a.run_at) <= coalesce(p_job.due_at, p_job.run_at))
+      and (a.expires_at is null or a.expires_at > now() or a.started_at is not null)
+    limit 20000
+  )
+  select count(*)
+  from (
+    select 1
+    from due d
+    cross join served s
+    where d.kind = any(s.kinds)
+      and not coalesce(d.concurrency_keys && s.full_now, false)
     limit 5000
   ) ahead
 $$;
 
-COMMENT ON FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) IS 'How many due jobs of its queue are claimed before it; 5000 means that or more.';
+COMMENT ON FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) IS 'How many due jobs of its queue are claimed before it by the workers that serve it; 5000 means that or more. Of at most 20,000 due ones those count whose kind they serve and whose breaker and limits let them start.';
 
 CREATE FUNCTION tidemill.judge_slot(p_schedule tidemill.schedules, p_slot timestamp with time zone) RETURNS text
     LANGUAGE plpgsql
@@ -2994,7 +3094,7 @@ $$;
 
 COMMENT ON FUNCTION tidemill.make_room(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) IS 'Before jobs are inserted: cancels the oldest ones where a full limit says so; answers which of the new ones are to be cancelled themselves.';
 
-CREATE FUNCTION tidemill.matching_jobs(p_verb text, p_filter jsonb, p_limit integer) RETURNS SETOF uuid
+CREATE FUNCTION tidemill.matching_jobs(p_verb text, p_filter jsonb, p_limit integer, p_after uuid DEFAULT NULL::uuid) RETURNS SETOF uuid
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $_$
@@ -3032,17 +3132,18 @@ begin
       and ($1 ->> ''error'' is null or position(lower($1 ->> ''error'') in lower(j.error ->> ''message'')) > 0)
       and ($1 ->> ''fingerprint'' is null or fingerprint(j.kind, j.error) = $1 ->> ''fingerprint'')
       and ($1 ->> ''workflow'' is null or j.workflow_id = ($1 ->> ''workflow'')::uuid)
+      and ($3 is null or j.id > $3)
     order by j.id
     limit $2',
     fits,
     -- Written out, so that other days are not read.
     case when p_filter ? 'finished_after' then format('and j.finished_at >= %L::timestamptz', p_filter ->> 'finished_after') end,
     case when p_filter ? 'finished_before' then format('and j.finished_at < %L::timestamptz', p_filter ->> 'finished_before') end)
-  using p_filter, p_limit;
+  using p_filter, p_limit, p_after;
 end
 $_$;
 
-COMMENT ON FUNCTION tidemill.matching_jobs(p_verb text, p_filter jsonb, p_limit integer) IS 'Jobs on which a verb (retry, cancel, run_now, delete) can act and that a filter finds: {state, queue, kind, tag, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}.';
+COMMENT ON FUNCTION tidemill.matching_jobs(p_verb text, p_filter jsonb, p_limit integer, p_after uuid) IS 'Jobs behind a job, in the order of their ids, on which a verb (retry, cancel, run_now, delete) can act and that a filter finds: {state, queue, kind, tag, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}.';
 
 CREATE FUNCTION tidemill.measure_attempts(p_rule tidemill.alert_rules) RETURNS TABLE(subject text, value double precision, message text)
     LANGUAGE plpgsql STABLE
@@ -4754,15 +4855,45 @@ $$;
 
 COMMENT ON FUNCTION tidemill.settle_attempt(p_job uuid, p_lease uuid, p_outcome text, p_error jsonb, p_delay interval, p_usage jsonb, p_wait jsonb) IS 'Ends an attempt that did not complete: failed, timed_out, crashed, snoozed, released, waits (see hold) or cancelled. Decides between retry and the end; answers the new state, null if the lease is lost.';
 
+CREATE FUNCTION tidemill.severity_of(p_check text, p_number double precision, p_beside double precision DEFAULT 0) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select case p_check
+    -- Seconds that somebody holds the horizon, beside the dead rows of the hot tables.
+    when 'horizon' then
+      case when p_number > 600 and p_beside > 100000 then 'critical' when p_number > 60 then 'warning' when p_number > 10 then 'info' end
+    -- The same in transactions. A standby that feeds back is always some behind.
+    when 'horizon by transactions' then
+      case when p_number > 1000000 and p_beside > 100000 then 'critical' when p_number > 50000 then 'warning' end
+    -- Dead rows of a table, beside its live ones.
+    when 'bloat' then case when p_number > 50000 and p_number > 5 * p_beside then 'warning' end
+    -- Connections that are left.
+    when 'connections' then case when p_number < 5 then 'critical' when p_number < 15 then 'warning' end
+    -- Age of the oldest transaction id; at two billion nothing can be written.
+    when 'wraparound' then case when p_number > 1800000000 then 'critical' when p_number > 1200000000 then 'warning' end
+    -- Bytes that a slot keeps.
+    when 'wal' then case when p_number > 1073741824 then 'warning' end
+  end
+$$;
+
+COMMENT ON FUNCTION tidemill.severity_of(p_check text, p_number double precision, p_beside double precision) IS 'How bad a number is for a check of doctor(); null if it is fine.';
+
 CREATE FUNCTION tidemill.shall_shed() RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   select dead_rows() > 20000
-    and exists (select 1 from horizon_holders() h where h.since < now() - interval '1 minute' or h.what = 'replication slot')
+    and exists (
+      select 1
+      from horizon_holders() h
+      where case
+        when h.since is null then horizon_severity(h.since, h.transactions, 0) is not null or h.unread
+        else h.since <= now() - coalesce(nullif(current_setting('tidemill.shed_after', true), '')::interval, '1 minute')
+      end)
 $$;
 
-COMMENT ON FUNCTION tidemill.shall_shed() IS 'Whether dead rows pile up behind somebody who keeps them: then workers store progress less often.';
+COMMENT ON FUNCTION tidemill.shall_shed() IS 'Whether dead rows pile up behind somebody who keeps them: then workers store progress less often. The setting tidemill.shed_after says after which time; a minute by default.';
 
 CREATE FUNCTION tidemill.shown_address(p_address text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -4827,6 +4958,40 @@ CREATE FUNCTION tidemill.sleep_step(p_job uuid, p_lease uuid, p_name text, p_sec
 $$;
 
 COMMENT ON FUNCTION tidemill.sleep_step(p_job uuid, p_lease uuid, p_name text, p_seconds double precision) IS 'How many seconds a durable sleep still lasts, 0 or less when it is over; null if the lease is lost.';
+
+CREATE FUNCTION tidemill.slowest_look(OUT queue text, OUT milliseconds numeric) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  name text;
+  began timestamptz;
+  took numeric;
+begin
+  for name in select n.name from queue_names n order by n.name limit 20 loop
+    began := clock_timestamp();
+    perform j.id
+    from generate_series(1, 9) as p (priority)
+    cross join lateral (
+      select l.id
+      from jobs_live l
+      where l.queue = name
+        and l.priority = p.priority
+        and l.run_at <= now()
+        and l.state = 'available'
+      order by l.run_at, l.id
+      limit 1
+    ) j;
+    took := round(extract(epoch from clock_timestamp() - began) * 1000, 1);
+    if milliseconds is null or took > milliseconds then
+      queue := name;
+      milliseconds := took;
+    end if;
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.slowest_look(OUT queue text, OUT milliseconds numeric) IS 'What dead rows cost: the queue in which the look of a claim from the head takes longest, and how long it took right now; of the first twenty queues.';
 
 CREATE FUNCTION tidemill.snooze(p_job uuid, p_delay interval, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4970,37 +5135,50 @@ CREATE FUNCTION tidemill.sweep(p_limit integer DEFAULT 500) RETURNS TABLE(job_id
 #variable_conflict use_column
 declare
   taken record;
+  moved integer := 0;
+  bad uuid[] := '{}';
+  passed integer := 0;
+  -- What was taken back by then is kept, however slow the database is: a statement that is cancelled keeps nothing.
+  until timestamptz := clock_timestamp() + coalesce(nullif(current_setting('statement_timeout')::interval, '0') / 3, '10 seconds');
 begin
-  -- Judged and locked in one statement; the job's row first, as every other writer does. A row that
-  -- somebody else holds is passed over and seen by the next sweep.
-  for taken in
-    select r.job_id, r.lease_id, r.worker_id,
-      case when r.lease_expires_at < clock_timestamp() then 'lease_expired' else 'deadline_passed' end as reason
-    from running r
-    join jobs_live j on j.id = r.job_id and j.lease_id = r.lease_id
-    where r.lease_expires_at < clock_timestamp()
-      or r.deadline_at < clock_timestamp()
-    -- As those who take unique keys and line groups up do.
-    order by j.unique_key, j.queue, j.priority, j.group_id
-    limit p_limit
-    for update of j, r skip locked
   loop
-    begin
-      return query
-      select taken.job_id, taken.lease_id,
-        settle_attempt(taken.job_id, taken.lease_id,
-          case taken.reason when 'lease_expired' then 'crashed' else 'timed_out' end,
-          case taken.reason
-            when 'lease_expired' then jsonb_build_object('type', 'lease_expired', 'permanent', false,
-              'message', format('worker %s stopped sending heartbeats; it crashed or lost its connection', taken.worker_id))
-            else jsonb_build_object('type', 'timeout', 'permanent', false,
-              'message', 'the attempt ran past its hard timeout and its worker did not end it')
-          end),
-        taken.reason;
-    exception when others then
-      -- One bad row never stops the rest; it is tried again by the next sweep, and told in the log.
-      raise warning 'sweep could not take back job %: %', taken.job_id, sqlerrm;
-    end;
+    -- Judged and locked in one statement; the job's row first, as every other writer does. A row that
+    -- somebody else holds is passed over and seen by the next sweep.
+    for taken in
+      select r.job_id, r.lease_id, r.worker_id,
+        case when r.lease_expires_at < clock_timestamp() then 'lease_expired' else 'deadline_passed' end as reason
+      from running r
+      join jobs_live j on j.id = r.job_id and j.lease_id = r.lease_id
+      where (r.lease_expires_at < clock_timestamp() or r.deadline_at < clock_timestamp())
+        and r.job_id <> all(bad)
+      -- As those who take unique keys and line groups up do.
+      order by j.unique_key, j.queue, j.priority, j.group_id
+      limit p_limit
+      for update of j, r skip locked
+    loop
+      exit when clock_timestamp() > until;
+      begin
+        return query
+        select taken.job_id, taken.lease_id,
+          settle_attempt(taken.job_id, taken.lease_id,
+            case taken.reason when 'lease_expired' then 'crashed' else 'timed_out' end,
+            case taken.reason
+              when 'lease_expired' then jsonb_build_object('type', 'lease_expired', 'permanent', false,
+                'message', format('worker %s stopped sending heartbeats; it crashed or lost its connection', taken.worker_id))
+              else jsonb_build_object('type', 'timeout', 'permanent', false,
+                'message', 'the attempt ran past its hard timeout and its worker did not end it')
+            end),
+          taken.reason;
+        moved := moved + 1;
+      exception when others then
+        -- One bad row never stops the rest; it is tried again by the next sweep, and told in the log.
+        raise warning 'sweep could not take back job %: %', taken.job_id, sqlerrm;
+        bad := bad || taken.job_id;
+      end;
+    end loop;
+    -- Bad rows may have filled the batch: then whoever lies behind them has his turn.
+    exit when cardinality(bad) = passed or moved >= p_limit or cardinality(bad) >= 20 * p_limit or clock_timestamp() > until;
+    passed := cardinality(bad);
   end loop;
   -- Groups whose line is empty.
   delete from turns where ready_at = 'infinity';

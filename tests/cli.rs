@@ -224,6 +224,30 @@ async fn wrong_settings_stop_the_start() {
 }
 
 #[tokio::test]
+async fn o5_a_schema_whose_name_needs_quotes_is_refused() {
+    for name in ["My Schema", "it's", "Tidemill", "1st", "pg_mine"] {
+        let ran =
+            run_in(&TempDir::new().unwrap(), &["migrate"], &[("TIDEMILL_DATABASE__SCHEMA", name)]).await;
+        assert!(ran.code == 2 && ran.err.contains("database.schema"), "{name}: {}", ran.err);
+    }
+}
+
+#[tokio::test]
+async fn g2_heartbeats_have_bounds() {
+    for (settings, said) in [
+        ("lease_ttl = '10s'", "worker.heartbeat: 5s is more than a third of worker.lease_ttl (10s)"),
+        ("lease_ttl = '500ms'", "worker.lease_ttl: found \"500ms\""),
+        ("lease_ttl = '2h'", "worker.lease_ttl: found \"2h\""),
+        ("heartbeat = '50ms'", "worker.heartbeat: found \"50ms\""),
+    ] {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join("tidemill.toml"), format!("[worker]\n{settings}")).unwrap();
+        let ran = run_in(&folder, &["worker"], &[]).await;
+        assert!(ran.code == 2 && ran.err.contains(said), "{settings}: {}", ran.err);
+    }
+}
+
+#[tokio::test]
 async fn enqueue_sends_what_was_said() {
     let (stub, url) = Stub::start([exact(202, r#"{"id":"0199","status":"available"}"#)]).await;
     let args = ["enqueue", "build", "--args", r#"{"a":1,"v":"x"}"#, "v=1.10", "n:=20", "--queue", "q"];
@@ -382,6 +406,51 @@ async fn single_jobs_rules_and_workers_have_their_verbs() {
             "GET /api/v1/alerts?open=false&rule=errors",
         ]
     );
+}
+
+#[tokio::test]
+async fn explain_says_why_and_when() {
+    let reasons = json!([{"code": "limit_full", "message": "the limit x is full"}, {"code": "expires", "message": "it expires"}]);
+    let known =
+        json!({"reasons": reasons, "expected_start_at": "2020-01-01T00:00:00Z", "based_on": "3 jobs ahead"});
+    let unknown = json!({"reasons": reasons, "expected_start_at": null, "based_on": null});
+    let answers = [
+        exact(200, &known.to_string()),
+        exact(200, &unknown.to_string()),
+        exact(200, "{\"a\": 1}"),
+        problem(404),
+    ];
+    let (stub, url) = Stub::start(answers).await;
+    let ran = run(&url, &["explain", "execution:a/b"]).await;
+    let said = "the limit x is full\nit expires\nit may start at 2020-01-01T00:00:00Z (3 jobs ahead)\n";
+    assert_eq!((ran.code, ran.out.as_str()), (0, said), "{}", ran.err);
+    assert_eq!(stub.seen()[0].path, "/api/v1/jobs/execution:a%2Fb/explain");
+    assert_eq!(run(&url, &["explain", "j"]).await.out, "the limit x is full\nit expires\n");
+    assert_eq!(run(&url, &["explain", "j", "--json"]).await.out, "{\"a\": 1}\n");
+    assert_eq!(run(&url, &["explain", "j"]).await.code, 4);
+}
+
+#[tokio::test]
+async fn doctor_fails_if_anything_is_critical() {
+    let finding =
+        |severity: &str| json!({"check": "c", "severity": severity, "message": "it hurts", "advice": "rest"});
+    let answers = [
+        json!({"items": []}),
+        json!({"items": [finding("warning"), finding("info")]}),
+        json!({"items": [finding("critical"), finding("critical"), finding("warning")]}),
+        json!({"items": [finding("critical")]}),
+    ];
+    let (stub, url) = Stub::start(answers.map(|answer| exact(200, &answer.to_string()))).await;
+    let ran = run(&url, &["doctor"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "nothing is wrong\n"), "{}", ran.err);
+    let ran = run(&url, &["doctor"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "warning: it hurts\n  rest\ninfo: it hurts\n  rest\n"));
+    let ran = run(&url, &["doctor"]).await;
+    assert_eq!((ran.code, ran.err.as_str()), (1, "tidemill: 2 of these are critical\n"));
+    let ran = run(&url, &["doctor", "--json"]).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.starts_with("{\"items\":["), "{}", ran.out);
+    assert!(stub.seen().iter().all(|request| request.path == "/api/v1/doctor"));
 }
 
 #[tokio::test]

@@ -1,6 +1,10 @@
 -- Bulk: one verb for all jobs that a filter finds, so many at a time.
 
-create or replace function matching_jobs(p_verb text, p_filter jsonb, p_limit integer) returns setof uuid
+-- As they were before they could go on behind a job.
+drop function if exists matching_jobs(text, jsonb, integer);
+drop function if exists act_on_jobs(text, jsonb, integer, boolean, text, text);
+
+create or replace function matching_jobs(p_verb text, p_filter jsonb, p_limit integer, p_after uuid default null) returns setof uuid
 language plpgsql
 volatile
 set search_path from current
@@ -39,33 +43,35 @@ begin
       and ($1 ->> ''error'' is null or position(lower($1 ->> ''error'') in lower(j.error ->> ''message'')) > 0)
       and ($1 ->> ''fingerprint'' is null or fingerprint(j.kind, j.error) = $1 ->> ''fingerprint'')
       and ($1 ->> ''workflow'' is null or j.workflow_id = ($1 ->> ''workflow'')::uuid)
+      and ($3 is null or j.id > $3)
     order by j.id
     limit $2',
     fits,
     -- Written out, so that other days are not read.
     case when p_filter ? 'finished_after' then format('and j.finished_at >= %L::timestamptz', p_filter ->> 'finished_after') end,
     case when p_filter ? 'finished_before' then format('and j.finished_at < %L::timestamptz', p_filter ->> 'finished_before') end)
-  using p_filter, p_limit;
+  using p_filter, p_limit, p_after;
 end
 $$;
-comment on function matching_jobs(text, jsonb, integer)
-  is 'Jobs on which a verb (retry, cancel, run_now, delete) can act and that a filter finds: {state, queue, kind, tag, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}.';
+comment on function matching_jobs(text, jsonb, integer, uuid)
+  is 'Jobs behind a job, in the order of their ids, on which a verb (retry, cancel, run_now, delete) can act and that a filter finds: {state, queue, kind, tag, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}.';
 
 create or replace function act_on_jobs(
   p_verb text, p_filter jsonb, p_limit integer default 500, p_dry_run boolean default false,
-  p_queue text default null, p_by text default session_user
+  p_queue text default null, p_by text default session_user, p_after uuid default null
 )
-returns table (matched integer, done integer, refused integer, sample uuid[])
+returns table (matched integer, done integer, refused integer, sample uuid[], last uuid)
 language plpgsql
 set search_path from current
 as $$
 declare
-  found_ids uuid[] := array(select matching_jobs(p_verb, p_filter, p_limit));
+  found_ids uuid[] := array(select matching_jobs(p_verb, p_filter, p_limit, p_after));
   one uuid;
   answer text;
 begin
   matched := cardinality(found_ids);
   sample := found_ids[1:20];
+  last := found_ids[matched];
   done := 0;
   refused := 0;
   if p_dry_run then
@@ -108,8 +114,8 @@ begin
   return next;
 end
 $$;
-comment on function act_on_jobs(text, jsonb, integer, boolean, text, text)
-  is 'Does a verb (retry, cancel, run_now, delete) to up to so many jobs that a filter finds, or with p_dry_run only looks. What is retried may go to another queue. Repeat until nothing matches.';
+comment on function act_on_jobs(text, jsonb, integer, boolean, text, text, uuid)
+  is 'Does a verb (retry, cancel, run_now, delete) to up to so many jobs that a filter finds, or with p_dry_run only looks. What is retried may go to another queue. Answers the last one, behind which the next call goes on: what refused is found again by one that begins anew.';
 
 create or replace function move_job(p_job uuid, p_queue text) returns void
 language plpgsql
@@ -135,7 +141,8 @@ returns table (matched integer, done integer, refused integer, sample uuid[])
 language sql
 set search_path from current
 as $$
-  select * from act_on_jobs('retry', filter, max_jobs, dry_run, to_queue)
+  select a.matched, a.done, a.refused, a.sample
+  from act_on_jobs('retry', filter, max_jobs, dry_run, to_queue) a
 $$;
 comment on function retry_jobs(jsonb, integer, boolean, text)
-  is 'Redrives failed jobs: select * from retry_jobs(''{"kind": "send-mail"}'', dry_run => true). Repeat until nothing matches.';
+  is 'Redrives failed jobs: select * from retry_jobs(''{"kind": "send-mail"}'', dry_run => true). Repeat until nothing is done.';

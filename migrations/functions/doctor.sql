@@ -46,39 +46,103 @@ as $$
 $$;
 comment on function schema_shape() is 'Every column, index, constraint, trigger, function and view of the schema, one line each.';
 
+-- As they were before they said how far back they hold.
+drop function if exists horizon_holders();
+
 create or replace function horizon_holders()
-returns table (what text, who text, since timestamptz, details jsonb)
+returns table (what text, who text, since timestamptz, transactions bigint, unread boolean, details jsonb)
 language sql
 stable
 set search_path from current
 as $$
   select
     'session',
-    format('session %s of %s (%s, %s)', a.pid, coalesce(a.usename, '?'), coalesce(nullif(a.application_name, ''), 'no name'), a.state),
+    format('session %s of %s (%s, %s)', a.pid, coalesce(a.usename, '?'), coalesce(nullif(a.application_name, ''), 'no name'),
+      coalesce(a.state, 'what it does is hidden')),
     a.xact_start,
+    greatest(age(a.backend_xid), age(a.backend_xmin))::bigint,
+    false,
     jsonb_build_object('pid', a.pid, 'user', a.usename, 'application', a.application_name, 'state', a.state)
   from pg_stat_activity a
-  where a.backend_xmin is not null
-    and a.xact_start is not null
-    and a.backend_type = 'client backend'
+  -- One that wrote holds by its own transaction id, one that reads by its snapshot; those of other databases
+  -- hold nothing here.
+  where coalesce(a.backend_xid, a.backend_xmin) is not null
+    and a.datname = current_database()
+    and a.leader_pid is null
     and a.pid <> pg_backend_pid()
+    -- Vacuum does not stand in its own way.
+    and not exists (select 1 from pg_stat_progress_vacuum v where v.pid = a.pid)
+    -- Its standby is below.
+    and not exists (select 1 from pg_stat_get_wal_senders() w where w.pid = a.pid)
   union all
-  select 'replication slot', format('replication slot %s (%s)', s.slot_name, case when s.active then 'active' else 'nobody reads it' end), null,
-    jsonb_build_object('slot', s.slot_name, 'active', s.active)
-  from pg_replication_slots s
-  where s.xmin is not null
-    or s.catalog_xmin is not null and s.database = current_database()
-  union all
-  select 'prepared transaction', format('prepared transaction %s of %s', p.gid, p.owner), p.prepared, jsonb_build_object('gid', p.gid, 'owner', p.owner)
+  select 'prepared transaction', format('prepared transaction %s of %s', p.gid, p.owner), p.prepared, age(p.transaction)::bigint, false,
+    jsonb_build_object('gid', p.gid, 'owner', p.owner)
   from pg_prepared_xacts p
   where p.database = current_database()
   union all
-  select 'standby', format('standby %s', coalesce(nullif(r.application_name, ''), r.client_addr::text)), r.backend_start,
-    jsonb_build_object('application', r.application_name, 'address', r.client_addr)
+  -- A logical slot has a catalog_xmin alone, which keeps no row of a queue. The rows below belong to no database.
+  select 'replication slot', format('replication slot %s (%s)', s.slot_name, case when s.active then 'active' else 'nobody reads it' end), null,
+    age(s.xmin)::bigint, not s.active, jsonb_build_object('slot', s.slot_name, 'active', s.active)
+  from pg_replication_slots s
+  where s.xmin is not null
+  union all
+  select 'standby', format('standby %s', coalesce(nullif(r.application_name, ''), r.client_addr::text, r.pid::text)), null,
+    age(r.backend_xmin)::bigint, false, jsonb_build_object('application', r.application_name, 'address', r.client_addr)
   from pg_stat_replication r
   where r.backend_xmin is not null
 $$;
-comment on function horizon_holders() is 'Who keeps vacuum from removing dead rows: open transactions, slots, prepared transactions, standbys.';
+comment on function horizon_holders()
+  is 'Who may keep vacuum from removing dead rows of this database: open transactions, prepared ones, slots, standbys; since when if that is known, how many transactions back, and whether it is a slot that nobody reads, which stays there.';
+
+create or replace function severity_of(p_check text, p_number double precision, p_beside double precision default 0) returns text
+language sql
+immutable
+set search_path from current
+as $$
+  select case p_check
+    -- Seconds that somebody holds the horizon, beside the dead rows of the hot tables.
+    when 'horizon' then
+      case when p_number > 600 and p_beside > 100000 then 'critical' when p_number > 60 then 'warning' when p_number > 10 then 'info' end
+    -- The same in transactions. A standby that feeds back is always some behind.
+    when 'horizon by transactions' then
+      case when p_number > 1000000 and p_beside > 100000 then 'critical' when p_number > 50000 then 'warning' end
+    -- Dead rows of a table, beside its live ones.
+    when 'bloat' then case when p_number > 50000 and p_number > 5 * p_beside then 'warning' end
+    -- Connections that are left.
+    when 'connections' then case when p_number < 5 then 'critical' when p_number < 15 then 'warning' end
+    -- Age of the oldest transaction id; at two billion nothing can be written.
+    when 'wraparound' then case when p_number > 1800000000 then 'critical' when p_number > 1200000000 then 'warning' end
+    -- Bytes that a slot keeps.
+    when 'wal' then case when p_number > 1073741824 then 'warning' end
+  end
+$$;
+comment on function severity_of(text, double precision, double precision) is 'How bad a number is for a check of doctor(); null if it is fine.';
+
+create or replace function horizon_severity(p_since timestamptz, p_transactions bigint, p_dead bigint) returns text
+language sql
+stable
+set search_path from current
+as $$
+  select case
+    when p_since is null then severity_of('horizon by transactions', p_transactions, p_dead)
+    else severity_of('horizon', extract(epoch from now() - p_since)::double precision, p_dead)
+  end
+$$;
+comment on function horizon_severity(timestamptz, bigint, bigint) is 'How bad it is that somebody holds the horizon, by time if its start is known, else by transactions; null if it is nothing yet.';
+
+create or replace function hidden_sessions() returns bigint
+language sql
+stable
+set search_path from current
+as $$
+  select count(*)
+  from pg_stat_activity a
+  where a.datname = current_database()
+    and a.backend_type is null
+    -- Autovacuum's workers are nobody's.
+    and a.usesysid is not null
+$$;
+comment on function hidden_sessions() is 'Of how many sessions of this database the caller may not see what they do.';
 
 create or replace function dead_rows() returns bigint
 language sql
@@ -98,40 +162,101 @@ stable
 set search_path from current
 as $$
   select dead_rows() > 20000
-    and exists (select 1 from horizon_holders() h where h.since < now() - interval '1 minute' or h.what = 'replication slot')
+    and exists (
+      select 1
+      from horizon_holders() h
+      where case
+        when h.since is null then horizon_severity(h.since, h.transactions, 0) is not null or h.unread
+        else h.since <= now() - coalesce(nullif(current_setting('tidemill.shed_after', true), '')::interval, '1 minute')
+      end)
 $$;
-comment on function shall_shed() is 'Whether dead rows pile up behind somebody who keeps them: then workers store progress less often.';
+comment on function shall_shed()
+  is 'Whether dead rows pile up behind somebody who keeps them: then workers store progress less often. The setting tidemill.shed_after says after which time; a minute by default.';
+
+create or replace function slowest_look(out queue text, out milliseconds numeric)
+language plpgsql
+volatile
+set search_path from current
+as $$
+declare
+  name text;
+  began timestamptz;
+  took numeric;
+begin
+  for name in select n.name from queue_names n order by n.name limit 20 loop
+    began := clock_timestamp();
+    perform j.id
+    from generate_series(1, 9) as p (priority)
+    cross join lateral (
+      select l.id
+      from jobs_live l
+      where l.queue = name
+        and l.priority = p.priority
+        and l.run_at <= now()
+        and l.state = 'available'
+      order by l.run_at, l.id
+      limit 1
+    ) j;
+    took := round(extract(epoch from clock_timestamp() - began) * 1000, 1);
+    if milliseconds is null or took > milliseconds then
+      queue := name;
+      milliseconds := took;
+    end if;
+  end loop;
+end
+$$;
+comment on function slowest_look(out text, out numeric)
+  is 'What dead rows cost: the queue in which the look of a claim from the head takes longest, and how long it took right now; of the first twenty queues.';
 
 create or replace function doctor_database()
 returns table ("check" text, severity text, message text, advice text, details jsonb)
 language sql
-stable
+volatile
 set search_path from current
 as $$
+  with dead as materialized (select dead_rows() as rows),
+  look as materialized (select l.queue, l.milliseconds from slowest_look() l)
   select
     'horizon',
-    case when h.since < now() - interval '10 minutes' and dead_rows() > 100000 then 'critical'
-      when h.since < now() - interval '1 minute' or h.what = 'replication slot' then 'warning' else 'info' end,
-    format('%s keeps dead rows from being removed%s; %s are there, and every claim has to pass some of them', h.who,
-      coalesce(' since ' || moment(h.since), ''), dead_rows()),
+    coalesce(horizon_severity(h.since, h.transactions, dead.rows), 'warning'),
+    format('%s keeps what died from being removed %s; %s dead rows are in the hot tables%s', h.who,
+      coalesce('since ' || moment(h.since), format('for %s transactions', h.transactions)), dead.rows,
+      (select format(', and a claim from the head of queue %s takes %s ms to look past those in its way', look.queue, look.milliseconds)
+        from look where look.queue is not null)),
     case h.what
       when 'session' then format('end its transaction, or select pg_terminate_backend(%s)', h.details ->> 'pid')
-      when 'replication slot' then format('let its reader catch up, or select pg_drop_replication_slot(%L)', h.details ->> 'slot')
+      when 'replication slot' then
+        case when (h.details ->> 'active')::boolean then 'end the long query on its standby, or set hot_standby_feedback = off there'
+          else format('let its reader catch up, or select pg_drop_replication_slot(%L)', h.details ->> 'slot') end
       when 'prepared transaction' then format('commit prepared %L, or rollback prepared', h.details ->> 'gid')
       else 'end the long query there, or set hot_standby_feedback = off' end,
-    h.details || jsonb_build_object('what', h.what, 'since', h.since, 'dead_rows', dead_rows())
+    h.details || jsonb_build_object('what', h.what, 'since', h.since, 'transactions', h.transactions, 'dead_rows', dead.rows,
+      'look_milliseconds', (select look.milliseconds from look))
   from horizon_holders() h
-  where h.since < now() - interval '10 seconds'
-    or h.what = 'replication slot'
+  cross join dead
+  where h.unread
+    or horizon_severity(h.since, h.transactions, dead.rows) is not null
   union all
-  select 'bloat', 'warning', format('%s has %s dead rows beside %s live ones (%s)', t.relname, t.n_dead_tup, t.n_live_tup, pg_size_pretty(pg_relation_size(t.relid))),
+  select 'rights', 'warning', format('what %s sessions of this database do is hidden from %s: who keeps dead rows since when, and who listens, is not known', n.hidden, current_user),
+    format('grant pg_read_all_stats to %I', current_user), jsonb_build_object('hidden', n.hidden)
+  from (select hidden_sessions() as hidden) n
+  where n.hidden > 0
+  union all
+  select 'slots', 'info', format('nobody reads the replication slot %s: it keeps WAL, and dead rows of the system''s catalogs (none of a queue)', s.slot_name),
+    format('let its reader come back, or select pg_drop_replication_slot(%L)', s.slot_name), jsonb_build_object('slot', s.slot_name)
+  from pg_replication_slots s
+  where not s.active
+    and s.catalog_xmin is not null
+    and s.xmin is null
+  union all
+  select 'bloat', severity_of('bloat', t.n_dead_tup, t.n_live_tup),
+    format('%s has %s dead rows beside %s live ones (%s)', t.relname, t.n_dead_tup, t.n_live_tup, pg_size_pretty(pg_relation_size(t.relid))),
     format('look who holds the horizon; then vacuum %I', t.relname),
     jsonb_build_object('table', t.relname, 'dead', t.n_dead_tup, 'live', t.n_live_tup, 'bytes', pg_relation_size(t.relid))
   from pg_stat_user_tables t
   where t.schemaname = current_schema()
     and t.relname in ('jobs_live', 'running', 'progress', 'turns', 'workers', 'dependencies')
-    and t.n_dead_tup > 50000
-    and t.n_dead_tup > 5 * t.n_live_tup
+    and severity_of('bloat', t.n_dead_tup, t.n_live_tup) is not null
   union all
   select 'settings', 'critical', format('%s is %s: a crash of the machine may lose jobs that were acknowledged', s.name, s.setting), format('set %s = on', s.name), jsonb_build_object('setting', s.name, 'value', s.setting)
   from pg_settings s
@@ -149,21 +274,29 @@ as $$
   from pg_class c
   where c.relnamespace = current_schema()::regnamespace and c.relpersistence = 'u' and c.relkind in ('r', 'p')
   union all
-  select 'connections', case when free.left < 5 then 'critical' else 'warning' end, format('%s connections are left of %s', free.left, current_setting('max_connections')),
+  select 'connections', severity_of('connections', free.left), format('%s connections are left of %s', free.left, current_setting('max_connections')),
     'raise max_connections, or put a pooler in front (database.pgbouncer)', jsonb_build_object('left', free.left)
-  from (select current_setting('max_connections')::integer - count(*) as left from pg_stat_activity where backend_type = 'client backend') free
-  where free.left < 15
+  -- Which kind a session of others is may be hidden; one of a user's takes a connection.
+  from (
+    select current_setting('max_connections')::integer - count(*) as left
+    from pg_stat_activity a
+    where a.backend_type = 'client backend' or a.backend_type is null and a.usesysid is not null
+  ) free
+  where severity_of('connections', free.left) is not null
   union all
-  select 'wraparound', case when age(d.datfrozenxid) > 1800000000 then 'critical' else 'warning' end,
+  select 'wraparound', severity_of('wraparound', age(d.datfrozenxid)),
     format('the oldest transaction id of the database is %s old', age(d.datfrozenxid)), 'vacuum (freeze) the oldest tables', jsonb_build_object('age', age(d.datfrozenxid))
   from pg_database d
-  where d.datname = current_database() and age(d.datfrozenxid) > 1200000000
+  where d.datname = current_database()
+    and severity_of('wraparound', age(d.datfrozenxid)) is not null
   union all
-  select 'wal', 'warning', format('replication slot %s keeps %s of WAL', s.slot_name, pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn))),
-    'let its reader catch up, or drop it', jsonb_build_object('slot', s.slot_name)
-  from pg_replication_slots s
-  where not pg_is_in_recovery()
-    and pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn) > 1073741824
+  select 'wal', severity_of('wal', kept.bytes), format('replication slot %s keeps %s of WAL', kept.slot_name, pg_size_pretty(kept.bytes::bigint)),
+    'let its reader catch up, or drop it', jsonb_build_object('slot', kept.slot_name, 'bytes', kept.bytes)
+  from (
+    select s.slot_name, pg_wal_lsn_diff(case when not pg_is_in_recovery() then pg_current_wal_lsn() end, s.restart_lsn)::double precision as bytes
+    from pg_replication_slots s
+  ) kept
+  where severity_of('wal', kept.bytes) is not null
 $$;
 comment on function doctor_database() is 'What the database has that hurts a queue.';
 
@@ -214,6 +347,8 @@ begin
   select 'listeners', 'warning', 'workers run, but nobody listens for notifications: everything works by polling, slower', 'set database.listen_url to a direct connection', '{}'
   where exists (select 1 from workers w where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.pid is not null)
     and not exists (select 1 from pg_stat_activity a where a.datname = current_database() and a.query ilike 'listen %')
+    -- Nobody can say, and doctor_database says so.
+    and hidden_sessions() = 0
   union all
   select 'schedules', 'warning', format('schedule %s cannot fire: %s', s.name, s.problem), 'correct it', jsonb_build_object('schedule', s.name)
   from schedules s
@@ -238,7 +373,7 @@ comment on function doctor_tidemill() is 'What is wrong with the schema, the wor
 create or replace function doctor()
 returns table ("check" text, severity text, message text, advice text, details jsonb)
 language sql
-stable
+volatile
 set search_path from current
 as $$
   select *

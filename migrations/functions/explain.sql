@@ -28,12 +28,23 @@ comment on function live_workers(text, text) is 'The workers with a heartbeat th
 
 create or replace function jobs_ahead(p_job jobs) returns bigint
 language sql
-stable
+volatile
 set search_path from current
 as $$
-  select count(*)
-  from (
-    select 1
+  with served as materialized (
+    select array(
+      select distinct k.kind
+      from live_workers(p_job.kind, p_job.queue) l
+      join workers w on w.id = l.id
+      cross join unnest(w.kinds) as k (kind)
+      where l.serves_queue
+        and l.state <> 'draining'
+        and not exists (select 1 from kinds b where b.name = k.kind and b.breaker_open_until > now())
+    ) as kinds,
+    full_keys() as full_now
+  ),
+  due as (
+    select a.kind, a.concurrency_keys
     from jobs_live a
     where a.queue = p_job.queue
       and a.priority <= p_job.priority
@@ -43,10 +54,40 @@ as $$
         else a.state = 'waiting' and a.due_at <= now()
       end
       and (a.priority < p_job.priority or coalesce(a.due_at, a.run_at) <= coalesce(p_job.due_at, p_job.run_at))
+      and (a.expires_at is null or a.expires_at > now() or a.started_at is not null)
+    limit 20000
+  )
+  select count(*)
+  from (
+    select 1
+    from due d
+    cross join served s
+    where d.kind = any(s.kinds)
+      and not coalesce(d.concurrency_keys && s.full_now, false)
     limit 5000
   ) ahead
 $$;
-comment on function jobs_ahead(jobs) is 'How many due jobs of its queue are claimed before it; 5000 means that or more.';
+comment on function jobs_ahead(jobs)
+  is 'How many due jobs of its queue are claimed before it by the workers that serve it; 5000 means that or more. Of at most 20,000 due ones those count whose kind they serve and whose breaker and limits let them start.';
+
+create or replace function line_of(p_job jobs, out ahead bigint, out busy bigint, out slots bigint)
+language sql
+volatile
+set search_path from current
+as $$
+  with free_workers as materialized (
+    select l.id, l.slots
+    from live_workers(p_job.kind, p_job.queue) l
+    where l.serves_queue
+      and l.state <> 'draining'
+  )
+  select
+    jobs_ahead(p_job),
+    (select count(*) from running r where r.queue = p_job.queue and r.worker_id in (select w.id from free_workers w)),
+    (select coalesce(sum(w.slots), 0) from free_workers w)
+$$;
+comment on function line_of(jobs, out bigint, out bigint, out bigint)
+  is 'The line that a job stands in: how many are ahead of it, and how many slots of the workers that could take it are taken, of how many.';
 
 create or replace function explain_waits(p_job jobs)
 returns table (code text, message text, until timestamptz, details jsonb)
@@ -134,14 +175,12 @@ as $$
 #variable_conflict use_column
 declare
   w record;
-  busy bigint;
-  ahead bigint;
+  line record;
 begin
   select
     count(*) as all_of_them,
     count(*) filter (where l.state = 'draining') as draining,
     count(*) filter (where l.serves_queue) as here,
-    coalesce(sum(l.slots) filter (where l.serves_queue and l.state <> 'draining'), 0) as slots,
     (array_agg(l.id))[1:5] as ids
   into w
   from live_workers(p_job.kind, p_job.queue) l;
@@ -157,17 +196,18 @@ begin
   elsif w.draining = w.all_of_them then
     return query select 'workers_draining', 'all workers that serve it are draining', null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
     return;
-  elsif w.slots = 0 then
+  end if;
+  line := line_of(p_job);
+  if line.slots = 0 then
     return query select 'no_slots', format('its workers have no slots for the queue %s', p_job.queue), null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
     return;
   end if;
-  busy := (select count(*) from running r where r.queue = p_job.queue);
-  ahead := jobs_ahead(p_job);
-  if busy >= w.slots or ahead > 0 then
+  -- Those ahead take the slots that are free.
+  if line.busy + line.ahead >= line.slots then
     return query select 'workers_busy',
-      format('jobs ahead of it: %s; slots taken: %s of %s', case when ahead >= 5000 then '5000 or more' else ahead::text end, busy, w.slots),
+      format('jobs ahead of it: %s; slots taken: %s of %s', case when line.ahead >= 5000 then '5000 or more' else line.ahead::text end, line.busy, line.slots),
       null::timestamptz,
-      jsonb_build_object('ahead', ahead, 'running', busy, 'slots', w.slots, 'priority', p_job.priority);
+      jsonb_build_object('ahead', line.ahead, 'running', line.busy, 'slots', line.slots, 'priority', p_job.priority);
   end if;
 end
 $$;
@@ -209,8 +249,7 @@ begin
   select * into k from kinds where name = j.kind;
   due := nullif(coalesce(j.due_at, j.run_at), 'infinity');
   return query
-  select row_number() over (order by found.place), found.code, found.message, found.until, found.details
-  from (
+  with found as materialized (
     select 1 as place, e.code, e.message, e.until, e.details from explain_waits(j) e
     union all
     select 2, case when j.attempt > 0 then 'retrying' else 'not_due' end,
@@ -246,17 +285,21 @@ begin
       ) t
     ) t
     where j.group_id is not null and j.due_at <= now() and t.others > 0
+      -- With room for all of them nobody waits for a turn.
+      and t.others >= (select l.slots - l.busy from line_of(j) l)
     union all
     select 8, 'expires', format('it is cancelled if nothing starts it by %s', moment(j.expires_at)), j.expires_at, jsonb_build_object('expires_at', j.expires_at)
     where j.expires_at is not null and j.started_at is null
+  ),
+  all_found as (
+    select f.place, f.code, f.message, f.until, f.details from found f
     union all
     select 9, 'starting', 'nothing holds it back; it starts at any moment', null, '{}'::jsonb
     where due <= now()
-      and q.paused_at is null
-      and (k.breaker_open_until > now()) is not true
-      and not exists (select from explain_limits(j))
-      and not exists (select from explain_workers(j))
-  ) found;
+      and not exists (select 1 from found f where f.code <> 'expires')
+  )
+  select row_number() over (order by f.place), f.code, f.message, f.until, f.details
+  from all_found f;
 end
 $$;
 comment on function explain(uuid)
@@ -271,8 +314,8 @@ declare
   j jobs;
   e record;
   holds_until timestamptz := now();
-  ahead bigint;
-  slots bigint;
+  line record;
+  waits boolean;
   seconds double precision;
 begin
   select * into j from jobs_live where id = p_job and state in ('available', 'waiting');
@@ -280,34 +323,34 @@ begin
     return;
   end if;
   for e in select * from explain(p_job) loop
-    if e.code in ('waits_for_jobs', 'waits_for_signal', 'queue_paused', 'no_worker', 'no_worker_in_queue', 'workers_draining', 'no_slots')
-      or e.code = 'limit_full' and (e.details ->> 'max_running')::integer = 0
+    if e.code in (
+      'waits_for_jobs', 'waits_for_signal', 'queue_paused', 'limit_full', 'no_worker', 'no_worker_in_queue', 'workers_draining', 'no_slots')
     then
-      -- Somebody has to do something first.
+      -- Somebody has to do something first, or who holds the limit has to end, and nobody knows when.
       return;
     elsif e.code <> 'expires' then
       holds_until := greatest(holds_until, e.until);
     end if;
   end loop;
-  select coalesce(sum(l.slots), 0) into slots from live_workers(j.kind, j.queue) l where l.serves_queue and l.state <> 'draining';
+  line := line_of(j);
+  waits := line.busy + line.ahead >= line.slots;
   select avg(extract(epoch from f.finished_at - f.started_at)) into seconds
   from (
     select h.finished_at, h.started_at from jobs h
     where h.finished_at > now() - interval '1 day' and h.kind = j.kind and h.state = 'completed'
     limit 200
   ) f;
-  ahead := jobs_ahead(j);
-  if ahead > 0 and seconds is null then
+  if waits and seconds is null then
     return;
   end if;
   at := holds_until + make_interval(secs => case
-    when ahead = 0 and (select count(*) from running r where r.queue = j.queue) < slots then 0
-    else (ahead / slots + 1) * coalesce(seconds, 0)
+    when waits then ((line.busy + line.ahead - line.slots) / nullif(line.slots, 0) + 1) * seconds
+    else 0
   end);
-  based_on := format('%s jobs ahead, %s slots, %s', ahead, slots,
+  based_on := format('%s jobs ahead, %s of %s slots taken, %s', line.ahead, line.busy, line.slots,
     case when seconds is null then 'no run of this kind in the last day'
       else format('%s s a run of this kind on average', round(seconds::numeric, 1)) end);
 end
 $$;
 comment on function expected_start(uuid)
-  is 'An estimate of when a job starts, and what it rests on; null if nobody can say or somebody has to act first.';
+  is 'An estimate of when a job starts, and what it rests on: those ahead of it are taken to run as long as those of its own kind did. Null if nobody can say or somebody has to act first.';

@@ -176,37 +176,50 @@ as $$
 #variable_conflict use_column
 declare
   taken record;
+  moved integer := 0;
+  bad uuid[] := '{}';
+  passed integer := 0;
+  -- What was taken back by then is kept, however slow the database is: a statement that is cancelled keeps nothing.
+  until timestamptz := clock_timestamp() + coalesce(nullif(current_setting('statement_timeout')::interval, '0') / 3, '10 seconds');
 begin
-  -- Judged and locked in one statement; the job's row first, as every other writer does. A row that
-  -- somebody else holds is passed over and seen by the next sweep.
-  for taken in
-    select r.job_id, r.lease_id, r.worker_id,
-      case when r.lease_expires_at < clock_timestamp() then 'lease_expired' else 'deadline_passed' end as reason
-    from running r
-    join jobs_live j on j.id = r.job_id and j.lease_id = r.lease_id
-    where r.lease_expires_at < clock_timestamp()
-      or r.deadline_at < clock_timestamp()
-    -- As those who take unique keys and line groups up do.
-    order by j.unique_key, j.queue, j.priority, j.group_id
-    limit p_limit
-    for update of j, r skip locked
   loop
-    begin
-      return query
-      select taken.job_id, taken.lease_id,
-        settle_attempt(taken.job_id, taken.lease_id,
-          case taken.reason when 'lease_expired' then 'crashed' else 'timed_out' end,
-          case taken.reason
-            when 'lease_expired' then jsonb_build_object('type', 'lease_expired', 'permanent', false,
-              'message', format('worker %s stopped sending heartbeats; it crashed or lost its connection', taken.worker_id))
-            else jsonb_build_object('type', 'timeout', 'permanent', false,
-              'message', 'the attempt ran past its hard timeout and its worker did not end it')
-          end),
-        taken.reason;
-    exception when others then
-      -- One bad row never stops the rest; it is tried again by the next sweep, and told in the log.
-      raise warning 'sweep could not take back job %: %', taken.job_id, sqlerrm;
-    end;
+    -- Judged and locked in one statement; the job's row first, as every other writer does. A row that
+    -- somebody else holds is passed over and seen by the next sweep.
+    for taken in
+      select r.job_id, r.lease_id, r.worker_id,
+        case when r.lease_expires_at < clock_timestamp() then 'lease_expired' else 'deadline_passed' end as reason
+      from running r
+      join jobs_live j on j.id = r.job_id and j.lease_id = r.lease_id
+      where (r.lease_expires_at < clock_timestamp() or r.deadline_at < clock_timestamp())
+        and r.job_id <> all(bad)
+      -- As those who take unique keys and line groups up do.
+      order by j.unique_key, j.queue, j.priority, j.group_id
+      limit p_limit
+      for update of j, r skip locked
+    loop
+      exit when clock_timestamp() > until;
+      begin
+        return query
+        select taken.job_id, taken.lease_id,
+          settle_attempt(taken.job_id, taken.lease_id,
+            case taken.reason when 'lease_expired' then 'crashed' else 'timed_out' end,
+            case taken.reason
+              when 'lease_expired' then jsonb_build_object('type', 'lease_expired', 'permanent', false,
+                'message', format('worker %s stopped sending heartbeats; it crashed or lost its connection', taken.worker_id))
+              else jsonb_build_object('type', 'timeout', 'permanent', false,
+                'message', 'the attempt ran past its hard timeout and its worker did not end it')
+            end),
+          taken.reason;
+        moved := moved + 1;
+      exception when others then
+        -- One bad row never stops the rest; it is tried again by the next sweep, and told in the log.
+        raise warning 'sweep could not take back job %: %', taken.job_id, sqlerrm;
+        bad := bad || taken.job_id;
+      end;
+    end loop;
+    -- Bad rows may have filled the batch: then whoever lies behind them has his turn.
+    exit when cardinality(bad) = passed or moved >= p_limit or cardinality(bad) >= 20 * p_limit or clock_timestamp() > until;
+    passed := cardinality(bad);
   end loop;
   -- Groups whose line is empty.
   delete from turns where ready_at = 'infinity';

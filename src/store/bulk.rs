@@ -43,7 +43,7 @@ impl Store {
     /// # Errors
     /// When the database fails or refuses the filter.
     pub async fn count_jobs_to_act_on(&self, bulk: &Bulk<'_>) -> Result<Done> {
-        self.chunk(bulk, bulk.limit, true).await
+        Ok(self.chunk(bulk, bulk.limit, None, true).await?.0)
     }
 
     /// Does the verb to all jobs that the filter finds, up to the limit.
@@ -52,32 +52,41 @@ impl Store {
     /// When the database fails or refuses the filter; what was done before stays done.
     pub async fn act_on_jobs(&self, bulk: &Bulk<'_>) -> Result<Done> {
         let mut all = Done::default();
+        let mut last = None;
         loop {
             let most = CHUNK.min(bulk.limit - all.matched);
-            let chunk = self.chunk(bulk, most, false).await?;
+            let (chunk, end) = self.chunk(bulk, most, last, false).await?;
+            // Behind those that were refused, which would be found again.
+            last = end;
             all.matched += chunk.matched;
             all.done += chunk.done;
             all.refused += chunk.refused;
             if all.sample.is_empty() {
                 all.sample = chunk.sample;
             }
-            // What is refused is found again.
-            if chunk.matched < most || chunk.done == 0 || all.matched >= bulk.limit {
+            if chunk.matched < most || all.matched >= bulk.limit {
                 return Ok(all);
             }
         }
     }
 
-    async fn chunk(&self, bulk: &Bulk<'_>, most: i32, dry_run: bool) -> Result<Done> {
-        let done = sqlx::query_as!(
-            Done,
+    /// Acts on so many jobs behind `after`; answers the last of them, too.
+    async fn chunk(
+        &self,
+        bulk: &Bulk<'_>,
+        most: i32,
+        after: Option<Uuid>,
+        dry_run: bool,
+    ) -> Result<(Done, Option<Uuid>)> {
+        let chunk = sqlx::query!(
             r#"
             select
               matched as "matched!",
               done as "done!",
               refused as "refused!",
-              sample as "sample!"
-            from act_on_jobs($1, $2, $3, $4, $5, $6)
+              sample as "sample!",
+              last
+            from act_on_jobs($1, $2, $3, $4, $5, $6, $7)
             "#,
             bulk.verb,
             bulk.filter,
@@ -85,9 +94,12 @@ impl Store {
             dry_run,
             bulk.queue,
             bulk.by,
+            after,
         )
         .fetch_one(self.pool())
         .await?;
-        Ok(done)
+        let done =
+            Done { matched: chunk.matched, done: chunk.done, refused: chunk.refused, sample: chunk.sample };
+        Ok((done, chunk.last))
     }
 }

@@ -23,7 +23,7 @@ async fn tidemill(folder: &Path, url: &str, arguments: &[&str]) -> (Option<i32>,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn workers_are_inspected_and_queues_purged() {
+async fn o6_workers_are_inspected_and_queues_purged() {
     let db = Db::new().await;
     let folder = tempfile::tempdir().unwrap();
     let config = format!(

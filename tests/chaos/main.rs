@@ -11,6 +11,7 @@ mod faults;
 mod findings;
 mod history;
 mod ledger;
+mod liveness;
 mod load;
 mod processes;
 mod readers;
@@ -34,7 +35,7 @@ const READERS: usize = 12;
 const DRAIN_PATIENCE: Duration = Duration::from_mins(3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_is_killed() {
+async fn g1_a_worker_is_killed() {
     scenario(Victim::Worker).await;
 }
 

@@ -56,10 +56,17 @@ pub struct Mill {
     seen: BTreeSet<Seen>,
     /// How often a program ended though nobody killed it.
     pub gave_up: Vec<String>,
+    /// A library that workers load before all others.
+    preload: Option<PathBuf>,
 }
 
 impl Mill {
     pub async fn start() -> Self {
+        Self::start_with(|_| None).await
+    }
+
+    /// Starts one whose workers load a library that is made in its folder.
+    pub async fn start_with(library: impl FnOnce(&Path) -> Option<PathBuf>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         let folder = tempfile::Builder::new().prefix("chaos-").permissions(open).tempdir().unwrap();
@@ -67,6 +74,7 @@ impl Mill {
         let postgres = EmbeddedPostgres::start(Settings::new(path.join("data"))).await.unwrap();
         let api = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         write_config(&path);
+        let preload = library(&path);
         let mut mill = Self {
             folder: Some(folder),
             path,
@@ -76,6 +84,7 @@ impl Mill {
             programs: Vec::new(),
             seen: BTreeSet::new(),
             gave_up: Vec::new(),
+            preload,
         };
         for name in ["serve", "worker-1", "worker-2"] {
             let child = mill.spawn(name);
@@ -132,6 +141,12 @@ impl Mill {
         let mut child = self.program(name).child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap().signal() == Some(Signal::SIGKILL as i32)
+    }
+
+    /// Sends a signal that does not end it.
+    pub fn signal(&mut self, name: &str, signal: Signal) {
+        let child = self.program(name).child.as_ref().unwrap();
+        kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
     }
 
     pub fn start_again(&mut self, name: &str) {
@@ -204,6 +219,9 @@ impl Mill {
             "serve" => command.args(["serve", "--listen", &self.api.to_string()]),
             _ => command.arg("worker").env("TIDEMILL_WORKER__NAME", name),
         };
+        if let Some(library) = self.preload.as_ref().filter(|_| name != "serve") {
+            command.env("LD_PRELOAD", library);
+        }
         command
             .current_dir(&self.path)
             .env(MARKER, &self.marker)

@@ -1,7 +1,10 @@
 //! Doctor: what is wrong is found, what is well is not, and workers write less while dead rows pile up.
 
+use std::sync::Arc;
+
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tidemill::embedded::{EmbeddedPostgres, Settings};
+use tidemill::metrics::Metrics;
 use tidemill::store::doctor::Finding;
 use tidemill::store::migrate::migrate;
 use tidemill::{Context, Store};
@@ -24,22 +27,143 @@ async fn a_fresh_installation_is_well_but_for_the_settings_of_tests() {
     assert!(findings.is_empty(), "{findings:?}");
 }
 
+/// Whether a session is said to hold the horizon.
+async fn holds(db: &Db, session: &Session) -> bool {
+    let pid = session.pid;
+    db.scalar(format!("select exists (select from horizon_holders() where details ->> 'pid' = '{pid}')"))
+        .await
+}
+
+/// Leaves so many dead rows in the table of live jobs, and lets the statistics know.
+async fn leave_dead_rows(connection: &mut PgConnection, rows: u32) {
+    for statement in [
+        // Nobody else shall clear them away or count them.
+        "alter table jobs_live set (autovacuum_enabled = off)".to_owned(),
+        format!(
+            "insert into jobs_live (id, kind) select new_job_id(), 'dead' from generate_series(1, {rows})"
+        ),
+        "delete from jobs_live where kind = 'dead'".into(),
+        "select pg_stat_force_next_flush()".into(),
+    ] {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await.unwrap();
+    }
+}
+
 #[tokio::test]
-async fn it_names_the_session_that_holds_the_horizon() {
+async fn it_names_the_sessions_that_hold_the_horizon_and_no_other() {
     let db = Db::new().await;
+    // One that wrote has a transaction id and no snapshot; one that reads at this level has only a snapshot.
+    let mut writer = Session::begin(&db).await;
+    writer.run("insert into queues (name) values ('held')").await.unwrap();
+    let mut reader = Session::begin(&db).await;
+    reader.run("set transaction isolation level repeatable read").await.unwrap();
+    reader.run("select 1 from jobs").await.unwrap();
+    // Its statement is over, and with it its snapshot.
+    let mut idle = Session::begin(&db).await;
+    idle.run("select 1 from jobs").await.unwrap();
+    let another = Db::new().await;
+    let mut elsewhere = Session::begin(&another).await;
+    elsewhere.run("insert into queues (name) values ('held')").await.unwrap();
+    assert!(holds(&db, &writer).await && holds(&db, &reader).await);
+    assert!(!holds(&db, &idle).await && !holds(&db, &elsewhere).await);
+    // And so it is: vacuum leaves what died since, until they have ended.
+    let mut other = db.connect().await;
+    leave_dead_rows(&mut other, 1_000).await;
+    let dead = async || -> i64 {
+        db.execute("vacuum jobs_live").await;
+        db.scalar("select pg_stat_get_dead_tuples('jobs_live'::regclass)").await
+    };
+    assert_eq!(dead().await, 1_000);
+    reader.run("rollback").await.unwrap();
+    assert_eq!(dead().await, 1_000, "the writer holds them alone");
+    writer.run("rollback").await.unwrap();
+    assert!(!holds(&db, &writer).await && !holds(&db, &reader).await);
+    wait_for("what nobody holds goes", || async { (dead().await == 0).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn the_judgement_follows_the_numbers() {
+    let db = Db::new().await;
+    for (check, number, beside, expected) in [
+        ("horizon", 9.0, 1e6, None),
+        ("horizon", 11.0, 1e6, Some("info")),
+        ("horizon", 61.0, 0.0, Some("warning")),
+        ("horizon", 601.0, 100_000.0, Some("warning")),
+        ("horizon", 601.0, 100_001.0, Some("critical")),
+        // A standby that feeds back is always some transactions behind.
+        ("horizon by transactions", 50_000.0, 1e6, None),
+        ("horizon by transactions", 50_001.0, 1e6, Some("warning")),
+        ("horizon by transactions", 1_000_001.0, 100_001.0, Some("critical")),
+        ("bloat", 50_000.0, 0.0, None),
+        ("bloat", 50_001.0, 10_000.0, Some("warning")),
+        ("bloat", 50_001.0, 10_001.0, None),
+        ("connections", 15.0, 0.0, None),
+        ("connections", 14.0, 0.0, Some("warning")),
+        ("connections", 4.0, 0.0, Some("critical")),
+        ("wraparound", 1.2e9, 0.0, None),
+        ("wraparound", 1.3e9, 0.0, Some("warning")),
+        ("wraparound", 1.9e9, 0.0, Some("critical")),
+        ("wal", 1_073_741_824.0, 0.0, None),
+        ("wal", 1_073_741_825.0, 0.0, Some("warning")),
+    ] {
+        let found: Option<String> =
+            db.scalar(format!("select severity_of('{check}', {number:?}, {beside:?})")).await;
+        assert_eq!(found.as_deref(), expected, "{check} {number} {beside}");
+    }
+}
+
+#[tokio::test]
+async fn bloat_and_a_lack_of_listeners_are_told() {
+    let db = Db::new().await;
+    assert!(found(&db, "bloat").await.is_empty());
+    leave_dead_rows(&mut db.connect().await, 60_000).await;
+    let bloat = found(&db, "bloat").await;
+    assert!(bloat.len() == 1 && bloat[0].message.starts_with("jobs_live has 60000 dead rows"), "{bloat:?}");
+    db.execute(
+        "insert into workers (id, name, host, pid, version, lease_ttl) values ('w', 'w', 'h', 1, '1', '1 hour')",
+    )
+    .await;
+    assert_eq!(found(&db, "listeners").await.len(), 1);
+    let mut ear = db.connect().await;
+    sqlx::raw_sql("listen something").execute(&mut ear).await.unwrap();
+    assert!(found(&db, "listeners").await.is_empty());
+}
+
+#[tokio::test]
+async fn an_owner_that_may_not_see_others_says_so() {
+    let db = Db::empty().await;
+    let owner = format!("owner_{}", uuid::Uuid::new_v4().simple());
+    let database: String = db.scalar("select current_database()::text").await;
+    db.execute(format!(
+        "create role {owner} login password 'secret'; grant create on database {database} to {owner}"
+    ))
+    .await;
+    let mut url = url::Url::parse(&db.options().url).unwrap();
+    url.set_username(&owner).unwrap();
+    url.set_password(Some("secret")).unwrap();
+    migrate(&options(url.to_string())).await.unwrap();
+    let store = Store::connect(options(url.into())).unwrap();
+    let found = async |check: &str| -> Vec<Finding> {
+        store.doctor().await.unwrap().into_iter().filter(|finding| finding.check == check).collect()
+    };
+    let known_since = async || -> bool {
+        let since = "select count(since) = 1 from horizon_holders() where what = 'session'";
+        sqlx::query_scalar(since).fetch_one(store.pool()).await.unwrap()
+    };
+    db.execute("insert into tidemill.workers (id, name, host, pid, version, lease_ttl) values ('w', 'w', 'h', 1, '1', '1 hour')")
+        .await;
     let mut old = Session::begin(&db).await;
-    old.run("set transaction isolation level repeatable read").await.unwrap();
-    old.run("select 1 from jobs").await.unwrap();
-    let pid = old.pid;
-    let holds: bool = db
-        .scalar(format!("select exists (select from horizon_holders() where details ->> 'pid' = '{pid}')"))
-        .await;
-    assert!(holds);
-    old.run("rollback").await.unwrap();
-    let holds: bool = db
-        .scalar(format!("select exists (select from horizon_holders() where details ->> 'pid' = '{pid}')"))
-        .await;
-    assert!(!holds);
+    old.run("insert into queues (name) values ('held')").await.unwrap();
+    let rights = found("rights").await;
+    assert_eq!((rights.len(), rights[0].severity.as_str()), (1, "warning"), "{rights:?}");
+    assert_eq!(rights[0].advice, format!("grant pg_read_all_stats to {owner}"));
+    assert!(found("listeners").await.is_empty(), "nobody can know");
+    assert!(!known_since().await);
+    db.execute(format!("grant pg_read_all_stats to {owner}")).await;
+    assert!(found("rights").await.is_empty());
+    assert_eq!(found("listeners").await.len(), 1);
+    assert!(known_since().await);
+    store.close().await;
 }
 
 #[tokio::test]
@@ -111,6 +235,47 @@ async fn delays_breakers_endings_and_schedules_are_told() {
 }
 
 #[tokio::test]
+async fn dead_rows_behind_an_old_transaction_are_shed_for_and_their_price_is_told() {
+    let db = Db::new().await;
+    let mut old = Session::begin(&db).await;
+    old.run("insert into queues (name) values ('held')").await.unwrap();
+    db.enqueue(job("k")).await;
+    leave_dead_rows(&mut db.connect().await, 25_000).await;
+    assert!(!db.shall_shed().await.unwrap(), "a minute may pass");
+    // For the connections that are opened from now on.
+    db.execute("do $$ begin execute format('alter database %I set tidemill.shed_after = ''0 s''', current_database()); end $$")
+        .await;
+    let store = db.another_store();
+    assert!(store.shall_shed().await.unwrap());
+    let metrics = Arc::new(Metrics::new());
+    let mill = Mill::builder(&store).metrics(metrics.clone()).handler("k", |_| async { ok(None) }).start();
+    let sheds = async |expected: i64| {
+        wait_for(&format!("tidemill_shedding is {expected}"), || async {
+            let line = format!("tidemill_shedding {expected}");
+            metrics.text(|_| {}).lines().any(|found| found == line).then_some(())
+        })
+        .await;
+    };
+    sheds(1).await;
+    let horizon = wait_for("it is told", || async {
+        let pid = old.pid;
+        found(&db, "horizon").await.into_iter().find(|finding| finding.details["pid"] == pid)
+    })
+    .await;
+    assert_eq!(horizon.details["dead_rows"].as_i64().map(|rows| rows >= 25_000), Some(true), "{horizon:?}");
+    assert!(horizon.details["look_milliseconds"].as_f64().is_some_and(|cost| cost > 0.0), "{horizon:?}");
+    assert!(horizon.message.contains("a claim from the head of queue default takes"), "{horizon:?}");
+    old.run("rollback").await.unwrap();
+    wait_for("nothing keeps them", || async {
+        db.execute("vacuum jobs_live").await;
+        (db.scalar::<i64>("select dead_rows()").await < 20_000).then_some(())
+    })
+    .await;
+    sheds(0).await;
+    mill.stop().await;
+}
+
+#[tokio::test]
 async fn a_worker_says_its_clock_and_sheds_while_dead_rows_pile_up() {
     let db = Db::new().await;
     // As if the statistics said so, and somebody kept them.
@@ -155,7 +320,7 @@ async fn prepared_transactions_and_slots_that_hold_the_horizon_are_named() {
     let wanted = || Settings { durable: false, ..Settings::new(folder.path().join("data")) };
     let postgres = EmbeddedPostgres::start(wanted()).await.unwrap();
     let mut admin = PgConnection::connect(postgres.url()).await.unwrap();
-    for setting in ["max_prepared_transactions = 5", "wal_level = logical"] {
+    for setting in ["max_prepared_transactions = 5", "wal_level = logical", "max_connections = 20"] {
         sqlx::raw_sql(AssertSqlSafe(format!("alter system set {setting}")))
             .execute(&mut admin)
             .await
@@ -179,11 +344,39 @@ async fn prepared_transactions_and_slots_that_hold_the_horizon_are_named() {
     assert!(found[0].1.contains("commit prepared 'forgotten', or rollback prepared"), "{found:?}");
     run("rollback prepared 'forgotten'").await;
     assert_eq!(horizon().await, []);
+    // A logical slot keeps dead rows of catalogs alone.
     run("select pg_create_logical_replication_slot('lost', 'pgoutput')").await;
-    let found = horizon().await;
-    assert!(found.len() == 1 && found[0].0.contains("replication slot lost (nobody reads it)"), "{found:?}");
-    assert!(found[0].1.contains("pg_drop_replication_slot('lost')"), "{found:?}");
+    assert_eq!(horizon().await, []);
+    let told = async |check: &str| -> Vec<Finding> {
+        store.doctor().await.unwrap().into_iter().filter(|finding| finding.check == check).collect()
+    };
+    let slots = told("slots").await;
+    assert_eq!((slots.len(), slots[0].severity.as_str()), (1, "info"), "{slots:?}");
+    assert!(slots[0].advice.contains("pg_drop_replication_slot('lost')"), "{slots:?}");
+    let mut psql = PgConnection::connect(postgres.url()).await.unwrap();
+    sqlx::raw_sql("set search_path = tidemill; set tidemill.shed_after = '0 s'")
+        .execute(&mut psql)
+        .await
+        .unwrap();
+    leave_dead_rows(&mut psql, 25_000).await;
+    let sheds = async |psql: &mut PgConnection| -> bool {
+        sqlx::query_scalar("select shall_shed()").fetch_one(psql).await.unwrap()
+    };
+    assert!(!sheds(&mut psql).await, "it keeps no row of a queue");
+    run("begin; insert into queues (name) values ('left'); prepare transaction 'forgotten'").await;
+    assert!(sheds(&mut psql).await);
+    run("rollback prepared 'forgotten'").await;
     run("select pg_drop_replication_slot('lost')").await;
+    assert!(told("slots").await.is_empty());
+    // Connections run out.
+    let mut taken = Vec::new();
+    let mut severities = Vec::new();
+    while severities.last().is_none_or(|severity| severity != "critical") {
+        taken.push(PgConnection::connect(postgres.url()).await.unwrap());
+        severities.extend(told("connections").await.into_iter().map(|finding| finding.severity));
+        severities.dedup();
+    }
+    assert_eq!(severities, ["warning", "critical"]);
     store.close().await;
     postgres.stop().await.unwrap();
 }

@@ -106,6 +106,7 @@ async fn a_limit_is_full_and_who_holds_it() {
     let full = reason(&db, id).await;
     assert_eq!((full.code.as_str(), &full.details["limit"]), ("limit_full", &json!("tenant:7")));
     assert_eq!(full.details["held_by"], json!([holder]));
+    assert_eq!(why(&db, id).await.expected_start_at, None, "nobody knows when its holder ends");
     db.execute("select set_limit('queue:default', 1)").await;
     let codes: Vec<_> =
         why(&db, id).await.reasons.into_iter().map(|reason| reason.details["limit"].clone()).collect();
@@ -204,13 +205,13 @@ async fn workers_are_busy_with_those_ahead_and_the_start_is_estimated() {
     let estimate = why(&db, late).await;
     let wait = (estimate.expected_start_at.unwrap() - chrono::Utc::now()).num_seconds();
     assert!((35..=41).contains(&wait), "6 ahead on 2 slots of 10 s: {wait}");
-    assert!(estimate.based_on.unwrap().contains("6 jobs ahead, 2 slots, 10.0 s"));
+    assert!(estimate.based_on.unwrap().contains("6 jobs ahead, 2 of 2 slots taken, 10.0 s"));
 }
 
 #[tokio::test]
 async fn other_groups_take_turns_and_it_expires() {
     let db = Db::new().await;
-    worker(&db, 9).await;
+    worker(&db, 2).await;
     for tenant in ["a", "b"] {
         db.enqueue(NewJob { fair_key: Some(tenant.into()), ..job("k") }).await;
     }
@@ -220,6 +221,52 @@ async fn other_groups_take_turns_and_it_expires() {
     let codes: Vec<_> = reasons.iter().map(|reason| reason.code.as_str()).collect();
     assert_eq!(codes, ["workers_busy", "takes_turns", "expires"]);
     assert_eq!(reasons[1].details["others"], 2);
+    // With slots for all of them nobody waits for a turn.
+    worker(&db, 9).await;
+    let codes: Vec<_> = why(&db, id).await.reasons.into_iter().map(|reason| reason.code).collect();
+    assert_eq!(codes, ["expires", "starting"]);
+}
+
+#[tokio::test]
+async fn what_cannot_start_is_not_ahead_of_it() {
+    let db = Db::new().await;
+    worker(&db, 2).await;
+    db.execute(
+        "update workers set kinds = '{k,loops}';
+         select set_limit('tenant', 1);
+         insert into kinds (name, source, breaker_after, breaker_crashes, breaker_open_until)
+         values ('loops', 'rust', 3, 3, now() + interval '1 hour')",
+    )
+    .await;
+    let limited = || NewJob { concurrency_keys: vec!["tenant".into()], ..job("k") };
+    let holder = db.enqueue(limited()).await;
+    db.execute(format!(
+        "update jobs_live set state = 'running', run_at = now(), attempt = 1, lease_id = gen_random_uuid(), worker_id = 'w', started_at = now() where id = '{holder}';
+         insert into running (job_id, lease_id, worker_id, attempt, queue, kind, concurrency_keys, lease_expires_at, deadline_at)
+         select id, lease_id, 'w', 1, queue, kind, concurrency_keys, now() + interval '1 hour', now() + interval '1 hour' from jobs_live where id = '{holder}'"
+    ))
+    .await;
+    db.enqueue(limited()).await;
+    for _ in 0..3 {
+        db.enqueue(job("of-nobody")).await;
+        db.enqueue(job("loops")).await;
+    }
+    // What a worker runs that does not serve it takes no slot from it.
+    db.execute(
+        "insert into running (job_id, lease_id, worker_id, attempt, queue, kind, lease_expires_at, deadline_at)
+         select gen_random_uuid(), gen_random_uuid(), 'another', 1, 'default', 'x', now() + interval '1 hour', now() + interval '1 hour'
+         from generate_series(1, 5)",
+    )
+    .await;
+    let id = db.enqueue(job("k")).await;
+    assert_eq!(code(&db, id).await, "starting");
+    assert!(why(&db, id).await.expected_start_at.is_some());
+    // One that can start takes the last slot.
+    let first = db.enqueue(NewJob { priority: Some(1), ..job("k") }).await;
+    let busy = reason(&db, id).await;
+    assert_eq!((busy.code.as_str(), &busy.details["ahead"]), ("workers_busy", &json!(1)));
+    assert_eq!(busy.details["running"], 1);
+    assert_eq!(code(&db, first).await, "starting");
 }
 
 #[tokio::test]

@@ -30,6 +30,17 @@ async fn g2_renews_only_the_leases_that_are_named() {
 }
 
 #[tokio::test]
+async fn g2_a_changed_time_counts_from_the_next_beat() {
+    let db = Db::new().await;
+    let claimed = db.running().await;
+    for ttl in [300.0, 5.0, 60.0] {
+        db.heartbeat("w", &[claimed.lease_id], ttl).await.unwrap();
+        let left = expires_in(&db, claimed.id).await;
+        assert!((ttl - 4.0..=ttl).contains(&left), "{ttl}: {left}");
+    }
+}
+
+#[tokio::test]
 async fn a_lease_lives_until_it_is_taken_back_and_then_never_again() {
     let db = Db::new().await;
     let claimed = db.running().await;

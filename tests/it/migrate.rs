@@ -165,6 +165,22 @@ async fn o5_two_schemas_in_one_database_know_nothing_of_each_other() {
 }
 
 #[tokio::test]
+async fn o5_a_schema_whose_name_needs_quotes_works() {
+    let db = Db::empty().await;
+    // A word of SQL; names with other letters are refused by the config.
+    let odd = Options { schema: "order".into(), ..db.options() };
+    migrate(&odd).await.unwrap();
+    migrate(&odd).await.unwrap();
+    let store = Store::connect(odd).unwrap();
+    store.check_schema().await.unwrap();
+    let id = tidemill::enqueue_in(store.pool(), &store.options().schema, &job("k")).await.unwrap();
+    assert_eq!(store.explain(id).await.unwrap().unwrap().reasons[0].code, "no_worker");
+    assert_eq!(store.cancel(id, None, "me").await.unwrap().as_deref(), Some("cancelled"));
+    assert!(store.doctor().await.unwrap().iter().all(|finding| finding.check != "schema"));
+    store.close().await;
+}
+
+#[tokio::test]
 async fn views_of_somebody_else_survive() {
     let db = Db::new().await;
     db.execute(

@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tidemill::{AlertRule, Condition, Options, Store};
 
-use crate::support::{Db, Mill, job, ok, wait_for};
+use crate::support::{Db, Mill, Session, job, ok, wait_for};
 
 /// A connection of a login that is a member of the role.
 pub(crate) async fn member(db: &Db, role: &str) -> (PgConnection, String) {
@@ -178,6 +178,23 @@ async fn a_worker_runs_jobs_as_a_member_of_its_role_and_sees_no_keys() {
     store.resolve().await.unwrap();
     store.ensure_partitions().await.unwrap();
     mill.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_of_its_role_sees_who_keeps_dead_rows() {
+    let db = Db::new().await;
+    let mut old = Session::begin(&db).await;
+    old.run("insert into queues (name) values ('held')").await.unwrap();
+    db.execute(
+        "create or replace function dead_rows() returns bigint language sql set search_path from current as 'select 30000'",
+    )
+    .await;
+    let (mut worker, _) = member(&db, "tidemill_worker").await;
+    worker.execute("set tidemill.shed_after = '0 s'").await.unwrap();
+    let sheds = "select shall_shed()";
+    assert!(sqlx::query_scalar::<_, bool>(sheds).fetch_one(&mut worker).await.unwrap());
+    old.run("rollback").await.unwrap();
+    assert!(!sqlx::query_scalar::<_, bool>(sheds).fetch_one(&mut worker).await.unwrap());
 }
 
 #[tokio::test]

@@ -168,6 +168,63 @@ async fn g4_one_bad_row_does_not_stop_the_rest() {
 }
 
 #[tokio::test]
+async fn g4_full_batches_of_bad_rows_stop_nobody_behind_them() {
+    let db = Db::new().await;
+    let bad: Vec<NewJob> = (0..1_100).map(|_| NewJob { priority: Some(1), ..job("k") }).collect();
+    db.enqueue_all(&bad).await;
+    let good: Vec<NewJob> = (0..3).map(|_| job("k")).collect();
+    db.enqueue_all(&good).await;
+    db.claim_some("default", "k", 1_200).await;
+    db.execute(
+        "update running set lease_expires_at = now() - interval '1 s';
+         create function explode() returns trigger language plpgsql as $$ begin raise 'bad row'; end $$;
+         create trigger explode before update on jobs_live for each row when (old.priority = 1) execute function explode()",
+    )
+    .await;
+    assert_eq!(db.sweep().await.unwrap().len(), 3, "those behind two full batches of 500");
+    assert_eq!(db.count("jobs_live where state = 'running' and priority = 1").await, 1_100);
+    // The same for those that expire.
+    db.execute(
+        "drop trigger explode on jobs_live;
+         create function refuse() returns trigger language plpgsql as $$ begin raise 'bad row'; end $$;
+         create trigger refuse before delete on jobs_live for each row when (old.priority = 1) execute function refuse();
+         update jobs_live set state = 'available', lease_id = null, worker_id = null, started_at = null,
+           expires_at = now() - make_interval(mins => 10 - priority);
+         delete from running",
+    )
+    .await;
+    assert_eq!(db.sweep().await.unwrap().len(), 3);
+    db.execute("drop trigger refuse on jobs_live").await;
+    assert_eq!(db.sweep().await.unwrap().len(), 500);
+}
+
+#[tokio::test]
+async fn g4_a_slow_database_makes_a_sweep_shorter_and_not_void() {
+    let db = Db::new().await;
+    let jobs: Vec<NewJob> = (0..12).map(|_| job("k")).collect();
+    db.enqueue_all(&jobs).await;
+    db.claim_some("default", "k", 12).await;
+    db.execute(
+        "update running set lease_expires_at = now() - interval '1 s';
+         create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.2); return new; end $$;
+         create trigger slow before update on jobs_live for each row execute function slow()",
+    )
+    .await;
+    // All of them take 2.4 s: a sweep that took them in one statement would be cancelled each time.
+    let options =
+        tidemill::Options { statement_timeout: std::time::Duration::from_millis(1_500), ..db.options() };
+    let store = tidemill::Store::connect(options).unwrap();
+    let mut taken = store.sweep().await.unwrap().len();
+    assert!((1..12).contains(&taken), "{taken}");
+    while taken < 12 {
+        let more = store.sweep().await.unwrap().len();
+        assert!(more > 0);
+        taken += more;
+    }
+    db.check_invariants().await;
+}
+
+#[tokio::test]
 async fn g4_a_row_that_somebody_holds_is_passed_over_and_taken_later() {
     let db = Db::new().await;
     let (held, free) = (db.running().await, db.running().await);

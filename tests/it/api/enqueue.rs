@@ -33,7 +33,7 @@ async fn a_job_is_answered_as_it_is_stored() {
 }
 
 #[tokio::test]
-async fn bad_input_is_refused_with_the_field_and_the_remedy() {
+async fn a7_bad_input_is_refused_with_the_field_and_the_remedy() {
     on_a_server(|server| async move {
         let deep = format!(r#"{{"kind":"a","args":{{"a":{}{}}}}}"#, "[".repeat(50_000), "]".repeat(50_000));
         let huge = format!(r#"{{"kind":"a","args":{{"a":"{}"}}}}"#, "x".repeat(3_000_000));

@@ -3,6 +3,7 @@
 mod access;
 mod batch;
 mod enqueue;
+mod explain;
 mod health;
 mod limits;
 mod list;

@@ -125,3 +125,35 @@ async fn f6_of_cancel_and_complete_one_wins() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn f6_of_cancel_and_fail_one_wins() {
+    on_a_server(|server| async move {
+        let mut races = JoinSet::new();
+        for n in 0..20 {
+            server.enqueue(json!({"kind": "race"})).await;
+            let job = server.claim("w", "race", 1).await.remove(0);
+            let server = server.clone();
+            races.spawn(async move {
+                let error = json!({"error": {"message": "no luck"}, "permanent": n % 2 == 0});
+                let (cancel, fail) = tokio::join!(
+                    server.send(server.request(Method::POST, &path(&job, "cancel"))),
+                    server.word(&job, "fail", error),
+                );
+                fail.expect(200);
+                let state = server.job(&job["id"]).await["state"].clone();
+                if cancel.status == 202 || cancel.status == 200 {
+                    // It came before the fail, or to a job that waits for its retry.
+                    assert_eq!(state, "cancelled", "{}", cancel.body);
+                } else {
+                    assert_eq!(cancel.problem(409, "job-finished")["state"], "failed");
+                    assert_eq!((state, n % 2), (json!("failed"), 0));
+                }
+                let ends = server.events(&job["id"]).await;
+                assert_eq!(ends.iter().filter(|(kind, _)| kind == "attempt_failed").count(), 1, "{ends:?}");
+            });
+        }
+        races.join_all().await;
+    })
+    .await;
+}

@@ -59,6 +59,31 @@ async fn o4_a_redrive_does_what_its_dry_run_counted_and_may_move_jobs() {
 }
 
 #[tokio::test]
+async fn o4_one_that_cannot_be_redriven_is_counted_and_stops_no_other() {
+    on_a_server(|server| async move {
+        fill(&server).await;
+        server
+            .sql("create function refuse() returns trigger language plpgsql as $$ begin raise 'conflict'; end $$")
+            .await;
+        server
+            .sql("create trigger refuse before insert on jobs_live for each row when (new.queue = 'default') execute function refuse()")
+            .await;
+        let filter = json!({"kind": "mail", "state": "failed"});
+        let counted = act(&server, "retry", json!({"filter": filter, "limit": 1_000, "dry_run": true})).await;
+        let done = act(&server, "retry", json!({"filter": filter, "limit": 1_000})).await;
+        let refused = done["refused"].as_i64().unwrap();
+        assert_eq!(done["matched"], counted["matched"]);
+        assert!(refused > 500 && done["done"].as_i64().unwrap() == done["matched"].as_i64().unwrap() - refused, "{done}");
+        // What was refused is as it was, and the only thing left.
+        let left = act(&server, "retry", json!({"filter": filter, "limit": 1_000, "dry_run": true})).await;
+        assert_eq!(left["matched"], refused);
+        server.sql("drop trigger refuse on jobs_live").await;
+        assert_eq!(act(&server, "retry", json!({"filter": filter, "limit": 1_000})).await["done"], refused);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn o2_a_bulk_delete_leaves_what_runs_and_asks_for_the_word_all() {
     on_a_server(|server| async move {
         for _ in 0..3 {

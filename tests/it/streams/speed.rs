@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use tidemill::job::event::EventDraft;
 
-use super::mill::{Mill, Seen, Setup, on_a_mill, read_until};
+use super::mill::{Mill, Seen, Setup, numbers, on_a_mill, read_until, until};
 
 const EVENTS: usize = 500;
 
@@ -76,6 +76,33 @@ async fn m5_many_readers_cost_the_database_little_more_than_one() {
         println!("{EVENTS} events: {forty} transactions for forty readers");
         // A write, a hint and a look for each event; asking for each reader would be more than forty.
         assert!(forty < EVENTS as i64 * 8, "{forty} transactions for {EVENTS} events");
+    })
+    .await;
+}
+
+/// What two cores and the open files of one process carry, reader and server both.
+const CROWD: usize = 1_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn m5_a_thousand_readers_of_one_job_miss_nothing() {
+    on_a_mill(Setup::default(), async |mill| {
+        let job = mill.running().await;
+        let path = format!("/api/v1/jobs/{}/events", job.id);
+        let mut readers = tokio::task::JoinSet::new();
+        for _ in 0..CROWD {
+            let mut stream = mill.stream(&path, None).await;
+            readers.spawn(async move { read_until(&mut stream, Seen::is_end).await });
+        }
+        assert_eq!(mill.state.metrics.streams_open.get(), CROWD as i64);
+        for _ in 0..10 {
+            mill.report(&job, [draft()]).await;
+        }
+        mill.complete(&job).await;
+        while let Some(seen) = readers.join_next().await {
+            let seen: Vec<_> = seen.unwrap().into_iter().filter(Seen::is_event).collect();
+            assert_eq!(numbers(&seen), (1..=10).collect::<Vec<i64>>());
+        }
+        until("no stream is open", async || mill.state.metrics.streams_open.get() == 0).await;
     })
     .await;
 }

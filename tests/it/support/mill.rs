@@ -1,9 +1,11 @@
 //! A worker with handlers that tests write as closures, run in the test's own process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tidemill::job::attempt::Usage;
+use tidemill::metrics::Metrics;
 use tidemill::store::Result;
 use tidemill::worker::handler::{Completion, DynHandler, RunFuture};
 use tidemill::worker::{Pulse, Worker, WorkerBuilder};
@@ -78,6 +80,11 @@ impl MillBuilder {
     /// A kind with a handler of its own.
     pub(crate) fn kind(self, kind: &str, settings: KindSettings, handler: impl DynHandler) -> Self {
         Self(self.0.kind(kind, "rust", settings, handler), self.1)
+    }
+
+    /// Counts what it does where the test can read it.
+    pub(crate) fn metrics(self, metrics: Arc<Metrics>) -> Self {
+        Self(self.0.metrics(metrics), self.1)
     }
 
     pub(crate) fn start(self) -> Mill {

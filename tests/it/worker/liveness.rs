@@ -63,6 +63,40 @@ async fn g3_a_healthy_long_job_is_never_taken_back_and_a_limit_of_one_stays_one(
 }
 
 #[tokio::test]
+async fn g2_beats_that_fail_for_a_while_cost_nothing() {
+    let db = Db::new().await;
+    let (witness, door) = (Witness::default(), Arc::new(Semaphore::new(0)));
+    let (seen, gate) = (witness.clone(), door.clone());
+    let mill = Mill::builder(&db)
+        .settings(|settings| settings.heartbeat = Duration::from_millis(200))
+        .handler("k", move |_| {
+            let (seen, gate) = (seen.clone(), gate.clone());
+            async move {
+                let _presence = seen.enter();
+                gate.acquire().await.unwrap().forget();
+                ok(None)
+            }
+        })
+        .start();
+    let id = db.enqueue(job("k")).await;
+    witness.until_begun(1).await;
+    db.execute(
+        "create function refuse() returns trigger language plpgsql as $$ begin raise 'no beat'; end $$;
+         create trigger refuse before update on running for each row execute function refuse()",
+    )
+    .await;
+    let silent = "running where seen_at < clock_timestamp() - interval '2 seconds'";
+    wait_for("no beat gets through", || async { (db.count(silent).await == 1).then_some(()) }).await;
+    db.execute("drop trigger refuse on running").await;
+    let heard = "running where seen_at > clock_timestamp() - interval '1 second'";
+    wait_for("beats get through", || async { (db.count(heard).await == 1).then_some(()) }).await;
+    door.add_permits(1);
+    wait_for("it completes", || async { (db.state(id).await == "completed").then_some(()) }).await;
+    assert_eq!((witness.begun(), db.job(id).await.attempt), (1, 1));
+    mill.stop().await;
+}
+
+#[tokio::test]
 async fn g5_the_job_of_a_worker_whose_row_is_gone_is_taken_back() {
     let db = Db::new().await;
     let claimed = db.running().await;

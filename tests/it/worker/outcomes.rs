@@ -114,6 +114,57 @@ async fn a_snooze_runs_the_job_again_as_the_same_attempt() {
 }
 
 #[tokio::test]
+async fn d1_a_handler_cancels_its_own_job() {
+    let db = Db::new().await;
+    let store = db.store.clone();
+    let mill = Mill::builder(&db)
+        .handler("k", move |context| {
+            let store = store.clone();
+            async move {
+                store.cancel(context.job_id(), Some("nothing to do"), "itself").await.unwrap();
+                assert_eq!(context.stopped().await, StopReason::Cancelled);
+                Err(JobError::retry("it was stopped"))
+            }
+        })
+        .start();
+    let id = db.enqueue(job("k")).await;
+    until_state(&db, id, "cancelled").await;
+    assert_eq!(db.job(id).await.attempt, 1);
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn d1_a_snooze_of_no_time_and_a_short_one_come_back_after_it() {
+    let db = Db::new().await;
+    let mill = Mill::builder(&db)
+        .handler("k", move |context| async move {
+            Err(JobError::snooze(Duration::from_millis(context.args()["n"].as_u64().unwrap())))
+        })
+        .start();
+    for delay in [0, 30] {
+        let id = db.enqueue(numbered("k", delay)).await;
+        wait_for("it comes back again and again", || async {
+            (db.event_types(id).await.iter().filter(|kind| *kind == "snoozed").count() >= 3).then_some(())
+        })
+        .await;
+        // Never before its time.
+        let early: i64 = db
+            .scalar(format!(
+                "select count(*) from (
+                   select at - lag(at) over (order by seq) as after from events where job_id = '{id}' and type = 'snoozed'
+                 ) gaps
+                 where after < interval '{delay} ms'"
+            ))
+            .await;
+        assert_eq!(early, 0);
+        assert_eq!(db.count(&format!("attempts where job_id = '{id}'")).await, 0);
+        db.cancel(id, None, "me").await.unwrap();
+        until_state(&db, id, "cancelled").await;
+    }
+    mill.stop().await;
+}
+
+#[tokio::test]
 async fn d6_what_postgres_cannot_store_never_wedges_a_job() {
     let db = Db::new().await;
     let mill = Mill::builder(&db)
