@@ -110,12 +110,29 @@ async fn what_changes_one_project_takes_turns_and_reading_does_not() {
 async fn requests_are_answered_within_a_tenth_of_a_second() {
     // Nothing is asked of an engine.
     let hub = Builder::new("unix:///nowhere", "").project("quick", &compose(""), "").start().await;
-    let mut taken = Vec::new();
-    for lines in 1..=21 {
-        let began = Instant::now();
-        hub.ask("quick", "logs", Some(json!({ "lines": lines }))).await;
-        taken.push(began.elapsed());
+    let task = hub.ask("quick", "start", None).await;
+    for what in ["start", "stop", "restart", "logs", "status"] {
+        let mut taken = Vec::new();
+        for lines in 1..=21 {
+            let began = Instant::now();
+            match what {
+                "status" => drop(hub.status(&task).await),
+                // No two are the same, so each is a task of its own.
+                "logs" => drop(hub.ask("quick", what, Some(json!({ "lines": lines }))).await),
+                "restart" => {
+                    let service = format!("service{lines}");
+                    drop(hub.ask("quick", what, Some(json!({ "service_name": service }))).await);
+                }
+                _ => drop(hub.ask("quick", what, None).await),
+            }
+            taken.push(began.elapsed());
+        }
+        taken.sort();
+        // The others may have waited for this machine's other work.
+        assert!(
+            taken[10] < Duration::from_millis(100),
+            "{what}: half of them took {:?} or longer",
+            taken[10]
+        );
     }
-    taken.sort();
-    assert!(taken[10] < Duration::from_millis(100), "half of them took {:?} or longer", taken[10]);
 }
