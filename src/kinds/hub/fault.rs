@@ -24,10 +24,20 @@ pub(super) fn failed(doing: &str, error: &Error) -> JobError {
             JobError::retry(format!("{doing}: {told}")).class("engine_failed")
         }
         other => JobError::retry(format!(
-            "{doing}: the Docker engine does not answer: {other}. Look if it runs and if hub.engine names it."
+            "{doing}: the Docker engine does not answer: {}. Look if it runs and if hub.engine names it.",
+            first_cause(other)
         ))
         .class("engine_unreachable"),
     }
+}
+
+/// What the client's layers wrap, such as "Connection refused".
+fn first_cause(error: &Error) -> &dyn std::error::Error {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause
 }
 
 /// What to do about what the engine says, by its words or, where they tell nothing, its status.

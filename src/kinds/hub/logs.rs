@@ -1,6 +1,7 @@
 //! `hub.logs`: the last lines that the containers of one service, or of all, wrote. What is too long for
 //! a result loses its oldest lines, and says so.
 
+use std::fmt::Write as _;
 use std::pin::pin;
 
 use bollard::query_parameters::LogsOptionsBuilder;
@@ -50,6 +51,10 @@ async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
         if bytes.len() > room {
             bytes.drain(..bytes.len() - room);
             cut = true;
+        }
+        if containers.len() > 1 {
+            // As `tail` tells several files apart.
+            let _ = writeln!(all, "==> {service} <==");
         }
         all.push_str(&storable_text(String::from_utf8_lossy(&bytes).into_owned()));
         services.insert(service, json!({ "bytes": bytes.len(), "truncated": cut }));

@@ -95,8 +95,13 @@ impl<'a> Program<'a> {
                 .collect());
         }
         let told = String::from_utf8_lossy(&output.stderr);
+        let remedy = if told.contains("'name' does not match") {
+            "This old version knows no name at the top: take that out, or install version 2"
+        } else {
+            "Correct the file"
+        };
         Err(JobError::permanent(format!(
-            "{}: docker compose refuses it:\n{}\nCorrect the file, then start the project again.",
+            "{}: docker compose refuses it:\n{}\n{remedy}, then start the project again.",
             self.file.display(),
             told.trim()
         ))

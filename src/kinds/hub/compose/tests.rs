@@ -110,6 +110,14 @@ fn a_file_that_is_not_understood_any_more_still_has_its_name() {
 }
 
 #[test]
+fn the_file_of_this_repository_is_for_the_program() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docker-compose.yml");
+    let env = Variables::from([("POSTGRES_PASSWORD".to_owned(), "x".to_owned())]);
+    let fault = load("tidemill", &ProjectSpec { source: ProjectSource::File(file), env }).unwrap_err();
+    assert!(fault.to_string().contains("services.worker.deploy.replicas: is not supported but for 1"), "{fault}");
+}
+
+#[test]
 fn files_of_variables_and_profiles_are_heeded() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.env"), "A=1\nB=2\n").unwrap();
