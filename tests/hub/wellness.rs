@@ -48,7 +48,8 @@ async fn a_service_that_is_restarted_again_and_again_is_no_success() {
 async fn all_services_settle_side_by_side() {
     let Some(engine) = Engine::shared() else { return };
     let one = "    build: { context: app, network: host }\n    network_mode: host\n";
-    let text = format!("services:\n{}", (1..=6).map(|n| format!("  s{n}:\n{one}")).collect::<Vec<_>>().concat());
+    let text =
+        format!("services:\n{}", (1..=6).map(|n| format!("  s{n}:\n{one}")).collect::<Vec<_>>().concat());
     let hub = on(&engine, "settle = '4s'").project("many", &text, &dockerfile("")).start().await;
     let task = hub.ask("many", "start", None).await;
     hub.ends(&task, "SUCCESS").await;

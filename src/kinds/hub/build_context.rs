@@ -28,7 +28,7 @@ pub(super) fn packed(build: &Build) -> impl Stream<Item = Result<Bytes, io::Erro
     stream::unfold(packed, |mut packed| async move { packed.recv().await.map(|chunk| (chunk, packed)) })
 }
 
-/// The first step of its Dockerfile that only BuildKit understands.
+/// The first step of its Dockerfile that only `BuildKit` understands.
 pub(super) fn needs_buildkit(build: &Build) -> Option<String> {
     let text = std::fs::read_to_string(build.context.join(&build.dockerfile)).ok()?;
     text.lines().map(str::trim).find(|line| is_of_buildkit(line)).map(str::to_owned)

@@ -16,7 +16,7 @@ use super::program::{Program, Ran};
 use super::{Work, wait};
 use crate::worker::handler::JobError;
 
-/// What makes the older program build with BuildKit, through the engine's client.
+/// What makes the older program build with `BuildKit`, through the engine's client.
 const BUILDKIT: [(&str, &str); 2] = [("DOCKER_BUILDKIT", "1"), ("COMPOSE_DOCKER_CLI_BUILD", "1")];
 /// How often it is looked which containers are new.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

@@ -94,7 +94,7 @@ fn step_of(line: &str) -> Option<(u32, u32)> {
     Some((at.parse().ok().filter(|at| *at > 0)?, of.parse().ok()?))
 }
 
-/// The numbers and the rest of `#7 [web stage-1 2/5] RUN make`, as BuildKit counts the steps of a stage.
+/// The numbers and the rest of `#7 [web stage-1 2/5] RUN make`, as `BuildKit` counts the steps of a stage.
 fn buildkit_step(line: &str) -> Option<(u32, u32, &str)> {
     let (_, step) = line.strip_prefix('#')?.split_once(' ')?;
     let (inside, instruction) = step.strip_prefix('[')?.split_once("] ")?;

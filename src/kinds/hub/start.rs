@@ -60,8 +60,8 @@ async fn way(work: &Work<'_>) -> Result<Way, JobError> {
     let loaded = compose::load(&work.args.project, work.spec);
     let why = match &loaded {
         Ok(project) => {
-            let builds = project.services.iter().filter_map(|service| service.build.as_ref());
-            let Some(step) = builds.filter_map(needs_buildkit).next() else { return itself(loaded) };
+            let mut builds = project.services.iter().filter_map(|service| service.build.as_ref());
+            let Some(step) = builds.find_map(needs_buildkit) else { return itself(loaded) };
             format!("{step:?} is for BuildKit")
         }
         Err(bad) => bad.to_string(),

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::fault::Fault;
 use super::node::{Node, Table};
 
@@ -140,7 +138,7 @@ fn deploy(node: &Node<'_>, extras: &mut Extras) -> Result<(), Fault> {
     }
     for key in ["labels", "mode", "placement", "update_config", "rollback_config", "endpoint_mode"] {
         let Some(node) = table.take(key) else { continue };
-        if key == "mode" && *node.value != Value::from("replicated") {
+        if key == "mode" && node.value.as_str() != Some("replicated") {
             return Err(node.fault("is not supported but for replicated; remove it"));
         }
         extras.notes.push(passed_over(&node));
@@ -176,7 +174,7 @@ fn nano_cpus(node: &Node<'_>) -> Result<i64, Fault> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
