@@ -122,14 +122,14 @@ async fn the_delay_is_a_minute_by_default_and_the_limits_hours() {
 async fn the_soft_limit_warns_and_the_hard_one_ends() {
     let Some(engine) = Engine::shared() else { return };
     let gate = Gate::open().await;
-    let hub = on(&engine, "soft_timeout = '1s'\nhard_timeout = '3s'\nretry_delay = '50ms'")
+    let hub = on(&engine, "soft_timeout = '3s'\nhard_timeout = '12s'\nretry_delay = '50ms'")
         .project("limits", &compose(""), &dockerfile(&gate.step()))
         .start()
         .await;
     let task = hub.ask("limits", "start", None).await;
     gate.next().await.cut_off().await;
     let failed = hub.ends(&task, "FAILURE").await;
-    assert!(failed["error"].as_str().unwrap().contains("hard timeout of 3s"), "{failed}");
+    assert!(failed["error"].as_str().unwrap().contains("hard timeout of 12s"), "{failed}");
     let (_, attempts) = hub.get(&format!("/api/v1/jobs/{task}/attempts")).await;
     assert_eq!(hub.job(&task).await["attempt"], 1, "{attempts:#}");
     assert_eq!(hub.events(&task, "takes_long").await.len(), 1);
