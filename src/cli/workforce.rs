@@ -7,13 +7,13 @@ use url::Url;
 use super::agent;
 use super::error::CliError;
 use super::process::{Process, failed};
-#[cfg(feature = "docker")]
-use crate::config::ProjectSection;
 use crate::config::{CommandSection, Config, RunSection, UrlSection};
+#[cfg(feature = "docker")]
+use crate::config::{ComposeWay, ProjectSection};
 use crate::job::agent::QUEUE;
 use crate::kinds::command::{CommandSpec, Limits};
 #[cfg(feature = "docker")]
-use crate::kinds::hub::{self, HubSettings, ProjectSource, ProjectSpec};
+use crate::kinds::hub::{self, ComposeBy, HubSettings, ProjectSource, ProjectSpec};
 use crate::kinds::url::{UrlKind, UrlSpec};
 use crate::worker::{Worker, WorkerBuilder, WorkerSettings};
 
@@ -119,6 +119,11 @@ fn hub(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, CliErro
     };
     let settings = HubSettings {
         engine: section.engine.0.clone(),
+        compose: match section.compose {
+            ComposeWay::Auto => ComposeBy::Auto,
+            ComposeWay::Program => ComposeBy::Program,
+            ComposeWay::Builtin => ComposeBy::Builtin,
+        },
         projects: section.projects.0.iter().map(project).collect(),
         queue: section.queue.0.clone(),
         retries: section.retries,
@@ -128,6 +133,7 @@ fn hub(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, CliErro
         heartbeat: section.heartbeat,
         still_building: section.still_building,
         health_timeout: section.health_timeout,
+        settle: section.settle,
         retain: section.retain,
     };
     let add = |builder: WorkerBuilder, (name, rules, handler)| builder.kind(name, "rust", rules, handler);

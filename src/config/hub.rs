@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::section::{Entry, Field, Reader, section};
-use super::types::{EngineAddress, JobArgs, NAME_RULE, QueueName, VariableName, VariableText, is_name};
+use super::types::{
+    ComposeWay, EngineAddress, JobArgs, NAME_RULE, QueueName, VariableName, VariableText, is_name,
+};
 
 section! {
     /// Projects of containers that are built, started, stopped, restarted and read from as jobs; `docs/hub.md`
@@ -14,6 +16,10 @@ section! {
     HubSection {
         /// Where the Docker engine listens.
         engine: EngineAddress = "unix:///var/run/docker.sock";
+        /// Who builds and starts: `builtin` is the hub itself, which understands most of compose; `program` is the program
+        /// `docker compose` on the worker's machine, which understands all; `auto` is the hub where it understands
+        /// everything in a description, else the program.
+        compose: ComposeWay = "auto";
         /// The queue of its jobs.
         queue: QueueName = "hub";
         /// How many of its jobs run at once in one worker, unless the queue has `slots` of its own. Those that change
@@ -35,6 +41,8 @@ section! {
         still_building: Duration where "100ms"..="1d" = "10m";
         /// How long services may take to be up and well.
         health_timeout: Duration where "1s"..="1d" = "5m";
+        /// A container without a health check counts as well when it has run so long without an end.
+        settle: Duration where "0s"..="1h" = "5s";
         /// How long its finished jobs stay. Absent: `keeper.retention`.
         retain: Option<Duration> where "1m"..="36500d" = none;
         /// The projects.

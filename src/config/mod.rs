@@ -43,9 +43,9 @@ pub use settings::{
 };
 pub use source::Flag;
 pub use types::{
-    ByteSize, EngineAddress, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter, LogFormat,
-    MissedWord, NAME_RULE, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, SealingKey, Secret,
-    StorageUrl, Time, VariableName, VariableText, WebOrigin, Words, is_name,
+    ByteSize, ComposeWay, EngineAddress, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter,
+    LogFormat, MissedWord, NAME_RULE, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, SealingKey,
+    Secret, StorageUrl, Time, VariableName, VariableText, WebOrigin, Words, is_name,
 };
 
 pub use vault::{EncryptionSection, RedactionSection, StorageSection};

@@ -426,7 +426,14 @@ fn the_hub_has_its_projects_and_two_slots() {
     assert_eq!(config.slots_of("hub"), 0, "other queues are for other workers");
     let own = load(&format!("{toml}\n[queues.hub]\nslots = 7"), &[]).unwrap();
     assert_eq!(own.slots_of("hub"), 7);
-    assert!(!load("", &[]).unwrap().is_hub());
+    let default = load("", &[]).unwrap();
+    assert!(!default.is_hub());
+    let hub = &default.hub;
+    assert_eq!((hub.soft_timeout, hub.hard_timeout), (Duration::from_hours(1), Duration::from_hours(2)));
+    assert_eq!((hub.heartbeat, hub.stuck_after), (Duration::from_secs(30), Duration::from_mins(5)));
+    assert_eq!((hub.still_building, hub.settle), (Duration::from_mins(10), Duration::from_secs(5)));
+    assert_eq!((hub.retries, hub.retry_delay), (3, Duration::from_mins(1)));
+    assert_eq!((hub.concurrency, hub.compose), (2, ComposeWay::Auto));
 }
 
 #[test]

@@ -269,6 +269,32 @@ impl Setting for LogFormat {
     }
 }
 
+/// Who starts the hub's projects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub enum ComposeWay {
+    /// The hub itself where it understands the whole description, else the program.
+    Auto,
+    /// The program `docker compose`.
+    Program,
+    /// The hub itself.
+    Builtin,
+}
+
+impl Setting for ComposeWay {
+    fn allowed() -> String {
+        "auto, program or builtin".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "program" => Some(Self::Program),
+            "builtin" => Some(Self::Builtin),
+            _ => None,
+        }
+    }
+}
+
 impl Setting for OnFull {
     fn allowed() -> String {
         "queue, cancel_newest or cancel_oldest".into()

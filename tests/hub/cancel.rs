@@ -1,5 +1,7 @@
 //! A cancel ends a build and takes away what it made.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::engine::Engine;
@@ -17,9 +19,11 @@ async fn a_cancelled_build_is_cut_off_and_leaves_nothing() {
     let task = hub.ask("half", "start", None).await;
     let build = gate.next().await;
     assert!(!engine.lines(&["images", "--all", "--quiet"]).is_empty(), "two layers are made");
+    let asked = Instant::now();
     let (code, _) = hub.post(&format!("/api/v1/jobs/{task}/cancel"), None).await;
     assert_eq!(code, 202);
     build.cut_off().await;
+    assert!(asked.elapsed() < Duration::from_secs(1), "it was cut off after {:?}", asked.elapsed());
     let revoked = hub.ends(&task, "REVOKED").await;
     assert_eq!((&revoked["status"], &revoked["result"]), (&json!("Task was cancelled"), &json!(null)));
     // The engine takes the container of the step away by itself, after it was told.

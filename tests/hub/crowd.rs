@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::engine::Engine;
 use crate::gate::Gate;
 use crate::hub::{Builder, compose, dockerfile, on};
+use crate::wait_for;
 
 #[tokio::test]
 async fn two_starts_of_a_project_are_one() {
@@ -110,12 +111,31 @@ async fn what_changes_one_project_takes_turns_and_reading_does_not() {
 async fn requests_are_answered_within_a_tenth_of_a_second() {
     // Nothing is asked of an engine.
     let hub = Builder::new("unix:///nowhere", "").project("quick", &compose(""), "").start().await;
-    let mut taken = Vec::new();
-    for lines in 1..=21 {
-        let began = Instant::now();
-        hub.ask("quick", "logs", Some(json!({ "lines": lines }))).await;
-        taken.push(began.elapsed());
+    let task = hub.ask("quick", "start", None).await;
+    let mut fresh = 0;
+    for what in ["start", "stop", "restart", "logs", "status"] {
+        // What else the machine does is no fault of the hub: one quiet moment is enough.
+        wait_for(&format!("half of 21 times {what} within a tenth of a second"), async || {
+            let mut taken = Vec::new();
+            for _ in 0..21 {
+                // No two are the same, so each is a task of its own.
+                fresh += 1;
+                let body = match what {
+                    "logs" => Some(json!({ "lines": fresh })),
+                    "restart" => Some(json!({ "service_name": format!("service{fresh}") })),
+                    _ => None,
+                };
+                let began = Instant::now();
+                if what == "status" {
+                    hub.status(&task).await;
+                } else {
+                    hub.ask("quick", what, body).await;
+                }
+                taken.push(began.elapsed());
+            }
+            taken.sort();
+            (taken[10] < Duration::from_millis(100)).then_some(())
+        })
+        .await;
     }
-    taken.sort();
-    assert!(taken[10] < Duration::from_millis(100), "half of them took {:?} or longer", taken[10]);
 }

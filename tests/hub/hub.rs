@@ -20,6 +20,7 @@ pub(crate) struct Builder {
     folder: TempDir,
     config: String,
     projects: String,
+    path: Option<String>,
 }
 
 impl Builder {
@@ -27,10 +28,12 @@ impl Builder {
     pub(crate) fn new(engine: &str, settings: &str) -> Self {
         let open = fs::Permissions::from_mode(0o755);
         let folder = tempfile::Builder::new().prefix("tm-hub-").permissions(open).tempdir().unwrap();
+        // What crashes does so at once here, unless a test says otherwise.
+        let settle = if settings.contains("settle") { "" } else { "settle = '500ms'" };
         let config = format!(
-            "[worker]\nlease_ttl = '10s'\nheartbeat = '1s'\n[keeper]\nsweep = '500ms'\n[hub]\nengine = '{engine}'\n{settings}\n"
+            "[worker]\nlease_ttl = '10s'\nheartbeat = '1s'\n[keeper]\nsweep = '500ms'\n[hub]\nengine = '{engine}'\n{settle}\n{settings}\n"
         );
-        Self { folder, config, projects: String::new() }
+        Self { folder, config, projects: String::new(), path: None }
     }
 
     /// A project with a compose file; the folder of its images' context is `NAME/app`.
@@ -50,12 +53,29 @@ impl Builder {
         self
     }
 
+    /// It finds the programs that its database needs, and none of Docker's.
+    pub(crate) fn without_docker(mut self) -> Self {
+        let folder = self.folder.path().join("programs");
+        fs::create_dir(&folder).unwrap();
+        for name in ["true", "ps"] {
+            std::os::unix::fs::symlink(Path::new("/bin").join(name), folder.join(name)).unwrap();
+        }
+        self.path = Some(folder.display().to_string());
+        self
+    }
+
     pub(crate) async fn start(self) -> Hub {
         fs::write(self.folder.path().join("tidemill.toml"), format!("{}{}", self.config, self.projects))
             .unwrap();
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut hub =
-            Hub { folder: self.folder, child: None, url: String::new(), http: reqwest::Client::new() };
+        let mut hub = Hub {
+            folder: self.folder,
+            path: self.path,
+            child: None,
+            url: String::new(),
+            database: String::new(),
+            http: reqwest::Client::new(),
+        };
         hub.run().await;
         hub
     }
@@ -64,8 +84,10 @@ impl Builder {
 /// A hub that runs.
 pub(crate) struct Hub {
     folder: TempDir,
+    path: Option<String>,
     child: Option<Child>,
     url: String,
+    pub(crate) database: String,
     pub(crate) http: reqwest::Client,
 }
 
@@ -80,6 +102,7 @@ impl Hub {
             .arg(self.path("tidemill.toml"))
             .arg("--data-dir")
             .arg(&data)
+            .envs(self.path.iter().map(|path| ("PATH", path)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -93,7 +116,9 @@ impl Hub {
             assert!(ended.is_none(), "{}", fs::read_to_string(folder.join("log")).unwrap());
             serde_json::from_str::<Value>(&fs::read_to_string(data.join("urls.json")).ok()?).ok()
         });
-        self.url = urls.await["http"].as_str().unwrap().to_owned();
+        let urls = urls.await;
+        self.url = urls["http"].as_str().unwrap().to_owned();
+        self.database = urls["database"].as_str().unwrap().to_owned();
     }
 
     pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {

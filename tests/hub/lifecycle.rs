@@ -71,7 +71,7 @@ async fn a_project_is_started_read_restarted_and_stopped() {
     assert_eq!(logs["result"]["result"]["logs"], "hello from nowhere\n");
     let both = hub.ask("shop", "logs", None).await;
     let both = hub.ends(&both, "SUCCESS").await["result"]["result"]["logs"].to_string();
-    assert!(both.contains("hello from nowhere") && both.contains("set up"), "{both}");
+    assert!(both.contains("==> web <==\\nhello from nowhere") && both.contains("==> setup <==\\nset up"), "{both}");
 
     let started = || engine.docker(&["inspect", "--format", "{{.State.StartedAt}}", "shop-web-1"]).unwrap();
     let before = started();
@@ -243,4 +243,44 @@ async fn long_logs_lose_their_oldest_lines() {
     assert_eq!(result["services"]["web"], json!({ "bytes": 128 * 1024, "truncated": true }));
     let text = result["logs"].as_str().unwrap();
     assert!(text.len() == 128 * 1024 && text.ends_with("last\n") && text.starts_with('\u{1b}'));
+}
+
+#[tokio::test]
+async fn a_hundred_lines_are_read_unless_asked_otherwise() {
+    let Some(engine) = Engine::shared() else { return };
+    let command =
+        "    command: [/bin/busybox, sh, -c, '/bin/busybox seq 150; exec /bin/busybox sleep 1000']\n";
+    let hub = on(&engine, "").project("lines", &compose(command), &dockerfile("")).start().await;
+    hub.ends(&hub.ask("lines", "start", None).await, "SUCCESS").await;
+    let read = hub.ends(&hub.ask("lines", "logs", None).await, "SUCCESS").await;
+    let text = read["result"]["result"]["logs"].as_str().unwrap().to_owned();
+    assert_eq!((text.lines().count(), text.lines().next()), (100, Some("51")));
+    // As SQL and Rust ask for it, without the routes' default.
+    let job = json!({ "kind": "hub.logs", "args": { "project": "lines" } });
+    let (_, job) = hub.post("/api/v1/jobs", Some(job)).await;
+    let read = hub.ends(job["id"].as_str().unwrap(), "SUCCESS").await;
+    assert_eq!(read["result"]["result"]["logs"], text);
+}
+
+#[tokio::test]
+async fn a_project_whose_file_is_lost_or_broken_is_read_restarted_and_stopped() {
+    let Some(engine) = Engine::shared() else { return };
+    let text = compose("").replace("services:", "name: lost-${STAGE:-one}\nservices:");
+    let hub = on(&engine, "").project("lost", &text, &dockerfile("")).start().await;
+    let file = hub.path("lost/compose.yaml");
+    for broken in [None, Some("services: [")] {
+        std::fs::write(&file, &text).unwrap();
+        hub.ends(&hub.ask("lost", "start", None).await, "SUCCESS").await;
+        assert_eq!(engine.running("lost-one"), ["web"]);
+        match broken {
+            None => std::fs::remove_file(&file).unwrap(),
+            Some(words) => std::fs::write(&file, words).unwrap(),
+        }
+        hub.ends(&hub.ask("lost", "logs", None).await, "SUCCESS").await;
+        hub.ends(&hub.ask("lost", "restart", None).await, "SUCCESS").await;
+        let stopped = hub.ends(&hub.ask("lost", "stop", None).await, "SUCCESS").await;
+        assert_eq!(stopped["result"]["result"]["project"], "lost-one");
+        assert!(engine.running("lost-one").is_empty());
+        hub.ends(&hub.ask("lost", "start", None).await, "FAILURE").await;
+    }
 }

@@ -10,9 +10,12 @@ mod engine;
 mod gate;
 mod hub;
 mod lifecycle;
+mod polling;
+mod program;
 mod refusals;
 mod retries;
 mod signs;
+mod wellness;
 
 use std::time::{Duration, Instant};
 

@@ -31,8 +31,8 @@ async fn an_unknown_project_is_refused_with_those_that_there_are() {
 #[tokio::test]
 async fn a_bad_compose_file_fails_for_good_and_names_the_key() {
     let Some(engine) = Engine::shared() else { return };
-    let hub = on(&engine, "")
-        .project("bad", &compose("    deploy: { replicas: 3 }\n"), &dockerfile(""))
+    let hub = on(&engine, "compose = 'builtin'")
+        .project("bad", &compose("    secrets: [key]\n"), &dockerfile(""))
         .project("odd", "services: [", &dockerfile(""))
         .project("dock", &compose(""), "FROM scratch\nCOPI busybox /\n")
         .project("copy", &compose(""), "FROM scratch\nCOPY missing /\n")
@@ -40,7 +40,8 @@ async fn a_bad_compose_file_fails_for_good_and_names_the_key() {
         .start()
         .await;
     for (project, named) in [
-        ("bad", "services.web.deploy: is not supported; remove it."),
+        ("bad", "services.web.secrets: is not supported; remove it."),
+        ("bad", "install the program docker compose"),
         ("odd", "odd/compose.yaml: is no YAML"),
         ("dock", "unknown instruction: COPI"),
         ("copy", "Correct the Dockerfile or its context."),
@@ -63,6 +64,10 @@ async fn a_service_that_is_not_there_is_named() {
     for verb in ["restart", "logs"] {
         let task = hub.ask("few", verb, Some(json!({ "service_name": "db" }))).await;
         let failed = hub.ends(&task, "FAILURE").await;
-        assert_eq!(failed["error"], "the project few has no container of \"db\"; it has: web");
+        assert_eq!(
+            failed["error"],
+            "the project few has no container of \"db\"; it has: web. Name one of these, or start the project if its description \
+             has the service by now."
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What may pass is tried again, three times; a time limit is an end.
 
 use serde_json::json;
+use sqlx::Connection as _;
 
 use crate::engine::Engine;
 use crate::gate::Gate;
@@ -37,13 +38,18 @@ async fn after_three_retries_it_fails() {
         )
         .start()
         .await;
-    for (project, told) in [
-        ("never", "returned a non-zero code: 1"),
-        ("ill", "web ended with exit code 3. Its last lines:\nno disk"),
+    for (project, told, remedy) in [
+        ("never", "returned a non-zero code: 1. ", "Look at the build's output in the task's log"),
+        (
+            "ill",
+            "web ended with exit code 3. Its last lines:\nno disk",
+            "\nCorrect its command or what that needs; the container stays",
+        ),
     ] {
         let task = hub.ask(project, "start", None).await;
         let failed = hub.ends(&task, "FAILURE").await;
-        assert!(failed["error"].as_str().unwrap().contains(told), "{failed}");
+        let error = failed["error"].as_str().unwrap();
+        assert!(error.contains(told) && error.contains(remedy), "{error}");
         let job = hub.job(&task).await;
         assert_eq!((&job["attempt"], &job["max_attempts"]), (&json!(4), &json!(4)));
     }
@@ -55,9 +61,43 @@ async fn an_engine_that_is_away_is_waited_for() {
         .project("far", &compose(""), "")
         .start()
         .await;
-    let failed = hub.ends(&hub.ask("far", "start", None).await, "FAILURE").await;
+    let task = hub.ask("far", "start", None).await;
+    let failed = hub.ends(&task, "FAILURE").await;
     let error = failed["error"].as_str().unwrap();
     assert!(error.contains("does not answer") && error.contains("hub.engine"), "{error}");
+    assert_eq!(hub.job(&task).await["attempt"], 2, "the first attempt and one retry");
+}
+
+#[tokio::test]
+async fn an_engine_that_comes_back_is_gone_on_with() {
+    let Some(engine) = Engine::shared() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("engine.sock");
+    let hub = Builder::new(&format!("unix://{}", socket.display()), "retry_delay = '2s'")
+        .project("back", &compose(""), &dockerfile(""))
+        .start()
+        .await;
+    let task = hub.ask("back", "start", None).await;
+    let away = |status: &serde_json::Value| status["status"].as_str().unwrap().contains("does not answer");
+    hub.until(&task, "waiting for the engine", away).await;
+    std::os::unix::fs::symlink(engine.address().trim_start_matches("unix://"), &socket).unwrap();
+    hub.ends(&task, "SUCCESS").await;
+    assert_eq!(hub.job(&task).await["attempt"], 2);
+    assert_eq!(engine.running("back"), ["web"]);
+}
+
+#[tokio::test]
+async fn finished_tasks_stay_as_long_as_the_hub_says() {
+    let hub = Builder::new("unix:///no/such/engine.sock", "retries = 0\nretain = '90m'")
+        .project("kept", &compose(""), "")
+        .start()
+        .await;
+    let task = hub.ask("kept", "start", None).await;
+    hub.ends(&task, "FAILURE").await;
+    let mut database = sqlx::PgConnection::connect(&hub.database).await.unwrap();
+    let query = "select extract(epoch from retain_until - finished_at)::float8 from tidemill.jobs where id = $1::uuid";
+    let kept: f64 = sqlx::query_scalar(query).bind(&task).fetch_one(&mut database).await.unwrap();
+    assert!((5399.0..=5401.0).contains(&kept), "{kept}");
 }
 
 #[tokio::test]
@@ -82,14 +122,14 @@ async fn the_delay_is_a_minute_by_default_and_the_limits_hours() {
 async fn the_soft_limit_warns_and_the_hard_one_ends() {
     let Some(engine) = Engine::shared() else { return };
     let gate = Gate::open().await;
-    let hub = on(&engine, "soft_timeout = '1s'\nhard_timeout = '3s'\nretry_delay = '50ms'")
+    let hub = on(&engine, "soft_timeout = '3s'\nhard_timeout = '12s'\nretry_delay = '50ms'")
         .project("limits", &compose(""), &dockerfile(&gate.step()))
         .start()
         .await;
     let task = hub.ask("limits", "start", None).await;
     gate.next().await.cut_off().await;
     let failed = hub.ends(&task, "FAILURE").await;
-    assert!(failed["error"].as_str().unwrap().contains("hard timeout of 3s"), "{failed}");
+    assert!(failed["error"].as_str().unwrap().contains("hard timeout of 12s"), "{failed}");
     let (_, attempts) = hub.get(&format!("/api/v1/jobs/{task}/attempts")).await;
     assert_eq!(hub.job(&task).await["attempt"], 1, "{attempts:#}");
     assert_eq!(hub.events(&task, "takes_long").await.len(), 1);

@@ -139,7 +139,9 @@ fn underway(job: &JobDocument, rules: &HubRules, now: DateTime<Utc>) -> (&'stati
         let minutes = last_sign(job).map_or(0, |sign| (now - sign).num_minutes());
         status = format!("Possibly stuck, no sign of life for {minutes} min: {status}");
     }
-    let percent = progress.and_then(|progress| progress.percent).unwrap_or(0.0);
+    // A build that said nothing has done nothing; what acts on containers has its builds behind it.
+    let unsaid = if runs { 90.0 } else { 0.0 };
+    let percent = progress.and_then(|progress| progress.percent).unwrap_or(unsaid);
     (state, status, whole(percent))
 }
 
@@ -212,6 +214,9 @@ mod tests {
             updated_at: now,
         });
         assert_eq!(shown(running.clone()), ("RUNNING", "Starting services...".into(), 80, false));
+        let mut unsaid = running.clone();
+        unsaid.progress = unsaid.progress.map(|progress| Progress { percent: None, step: None, ..progress });
+        assert_eq!(shown(unsaid), ("RUNNING", "Running...".into(), 90, false));
         let mut again = running.clone();
         again.started_at = Some(now + Duration::from_mins(1));
         assert_eq!(shown(again), ("BUILDING", "Building...".into(), 0, false), "that was another attempt");

@@ -3,7 +3,7 @@
 use std::env;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -97,6 +97,7 @@ impl Launched {
             .envs(env::vars_os().filter(|(name, _)| name == "PATH" || name == "LANG"))
             .env("HOME", profile.path())
             .current_dir(profile.path())
+            .stdout(Stdio::null())
             .stderr(File::create(&log)?);
         if let Some(name) = options.user_agent {
             command.arg(format!("--user-agent={name}"));

@@ -2,7 +2,7 @@
 //! that ends when the handler lets go of it or the worker is killed. Must never outlive either.
 
 use std::io;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 
 use nix::unistd::Pid;
@@ -21,9 +21,9 @@ pub(in crate::kinds) struct Companion {
 }
 
 impl Companion {
-    /// Starts a program without standard input and output; what it says of errors goes where the command says.
+    /// Starts a program without standard input; what it says goes where the command says.
     pub(in crate::kinds) async fn start(mut command: Command) -> io::Result<Self> {
-        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stdin(Stdio::null());
         kernel::confine(&mut command, Vec::new());
         let (started, starting) = oneshot::channel();
         let (exited_sender, exited) = oneshot::channel();
@@ -32,6 +32,8 @@ impl Companion {
         let live = move || {
             let leader =
                 command.spawn().and_then(|child| i32::try_from(child.id()).map_err(io::Error::other));
+            // Else our ends of its pipes would stay open.
+            drop(command);
             let (group, reaper) = match leader {
                 Ok(leader) => group::of(Pid::from_raw(leader)),
                 Err(error) => return drop(started.send(Err(error))),
@@ -57,9 +59,9 @@ impl Companion {
         self.exited.clone()
     }
 
-    /// Kills it and waits until it is gone.
-    pub(in crate::kinds) async fn end(self) {
+    /// Kills it, if it still runs, and waits until it is gone; answers how it ended.
+    pub(in crate::kinds) async fn end(self) -> Option<ExitStatus> {
         drop(self.group);
-        let _ = self.ended.await;
+        self.ended.await.ok()?.status
     }
 }

@@ -2,7 +2,7 @@
 //! job's log, JSON lines on file descriptor 3. Only what the config names can ever be run, never
 //! through a shell, and nothing that it started outlives the attempt in its process group.
 
-#[cfg(feature = "browser")]
+#[cfg(any(feature = "browser", feature = "docker"))]
 pub(super) mod companion;
 mod environment;
 pub(super) mod group;

@@ -13,8 +13,9 @@ use super::build_context::packed;
 use super::cancel::Undo;
 use super::compose::{Build, Project, Service};
 use super::engine::PROJECT;
-use super::fault::{failed, is_missing};
+use super::fault::{failed, is_missing, sentence};
 use super::output::{BuildSteps, Logged};
+use super::start::NEEDS_PROGRAM;
 use crate::worker::handler::JobError;
 
 /// Where building begins and ends on the way to 100 percent.
@@ -41,13 +42,13 @@ pub(super) async fn images(work: &Work<'_>, project: &Project, undo: &Undo) -> R
 }
 
 /// Which of several images it is.
-struct Share {
-    at: u32,
-    all: u32,
+pub(super) struct Share {
+    pub(super) at: u32,
+    pub(super) all: u32,
 }
 
 impl Share {
-    fn percent(&self, done: f64) -> f64 {
+    pub(super) fn percent(&self, done: f64) -> f64 {
         FROM_PERCENT + (TO_PERCENT - FROM_PERCENT) * (f64::from(self.at) + done) / f64::from(self.all)
     }
 }
@@ -100,25 +101,39 @@ async fn built(
 /// sense never will.
 fn not_built(doing: &str, error: &Error) -> JobError {
     let Error::DockerStreamError { error: told } = error else { return failed(doing, error) };
-    let hopeless = [
+    let message = |remedy: &str| format!("{doing}: {}", sentence(told, remedy));
+    if told.to_lowercase().contains("requires buildkit") {
+        let remedy = format!("Take it out, or {NEEDS_PROGRAM}.");
+        return JobError::permanent(message(&remedy)).class("bad_build");
+    }
+    if is_hopeless(told) {
+        return JobError::permanent(message("Correct the Dockerfile or its context.")).class("bad_build");
+    }
+    JobError::retry(message(
+        "Look at the build's output in the task's log and correct that step; if it was the network, start it again.",
+    ))
+    .class("build_failed")
+}
+
+/// True if a build that ended with these words would at any time.
+pub(super) fn is_hopeless(words: &str) -> bool {
+    const HOPELESS: [&str; 13] = [
         "dockerfile parse error",
         "failed to parse dockerfile",
         "unknown instruction",
         "no build stage in current context",
-        "COPY failed: file not found",
-        "ADD failed: file not found",
+        "copy failed: file not found",
+        "add failed: file not found",
+        "failed to compute cache key",
         "failed to reach build target",
+        "failed to read dockerfile",
+        "cannot locate specified dockerfile",
         "pull access denied",
         "manifest unknown",
         "manifest for ",
     ];
-    let lower = told.to_lowercase();
-    let message = format!("{doing}: {}", told.trim());
-    if hopeless.iter().any(|word| lower.contains(&word.to_lowercase())) {
-        return JobError::permanent(format!("{message}. Correct the Dockerfile or its context."))
-            .class("bad_build");
-    }
-    JobError::retry(message).class("build_failed")
+    let words = words.to_lowercase();
+    HOPELESS.iter().any(|hopeless| words.contains(hopeless))
 }
 
 async fn pulled(work: &Work<'_>, service: &Service, image: &str, share: &Share) -> Result<(), JobError> {

@@ -28,6 +28,22 @@ pub(super) fn packed(build: &Build) -> impl Stream<Item = Result<Bytes, io::Erro
     stream::unfold(packed, |mut packed| async move { packed.recv().await.map(|chunk| (chunk, packed)) })
 }
 
+/// The first step of its Dockerfile that only `BuildKit` understands.
+pub(super) fn needs_buildkit(build: &Build) -> Option<String> {
+    let text = std::fs::read_to_string(build.context.join(&build.dockerfile)).ok()?;
+    text.lines().map(str::trim).find(|line| is_of_buildkit(line)).map(str::to_owned)
+}
+
+fn is_of_buildkit(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let instruction = words.next().unwrap_or_default().to_ascii_uppercase();
+    let flags = ["--mount=", "--network=", "--security=", "--link", "--chmod=", "<<"];
+    ["RUN", "COPY", "ADD"].contains(&instruction.as_str())
+        && words
+            .take_while(|word| word.starts_with("--") || word.starts_with("<<"))
+            .any(|word| flags.iter().any(|flag| word.starts_with(flag)))
+}
+
 struct Pipe(mpsc::Sender<Result<Bytes, io::Error>>);
 
 impl Write for Pipe {
@@ -126,6 +142,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn steps_for_buildkit_are_known() {
+        for line in [
+            "RUN --mount=type=cache,target=/x make",
+            "run --network=none make",
+            "COPY --from=a --link /a /b",
+            "COPY --chmod=755 a /a",
+            "RUN <<EOF",
+            "COPY <<-EOF /a",
+        ] {
+            assert!(is_of_buildkit(line), "{line}");
+        }
+        for line in [
+            "RUN make --mount=x",
+            "COPY --from=a --chown=b /a /b",
+            "RUN cat <<EOF",
+            "FROM a",
+            "",
+            "# RUN --mount=",
+        ] {
+            assert!(!is_of_buildkit(line), "{line}");
+        }
+    }
+
+    #[test]
     fn the_context_is_packed_without_what_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         for path in [
@@ -150,6 +190,7 @@ mod tests {
             args: BTreeMap::new(),
             target: None,
             network: None,
+            notes: Vec::new(),
         };
         let mut bytes = Vec::new();
         pack(&build, &mut bytes).unwrap();

@@ -1,6 +1,8 @@
 //! What an attempt made so far, taken away again when it is cancelled. Touches only what this attempt
-//! made, by its id: another attempt may run already.
+//! made, by its id: another attempt may run already. What the program `docker compose` makes is what was not there
+//! before.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,10 +11,12 @@ use bollard::errors::Error;
 use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveImageOptions};
 use tokio::time::Instant;
 
+use super::engine::{Engine, id_of};
 use super::fault::{is_missing, is_so_already};
 use super::output::BuildSteps;
 use crate::job::attempt::StopReason;
 use crate::worker::context::Context;
+use crate::worker::handler::JobError;
 
 /// How long layers may be held by the container of a step.
 const HELD_AT_MOST: Duration = Duration::from_secs(10);
@@ -24,6 +28,8 @@ struct Made {
     step: Option<String>,
     containers: Vec<String>,
     networks: Vec<String>,
+    /// What the engine calls the project, and the ids of what it had before.
+    before: Option<(String, BTreeSet<String>)>,
 }
 
 /// Takes away what was made unless the attempt comes to its own end.
@@ -54,6 +60,28 @@ impl Undo {
         self.change(|made| made.networks.push(id.to_owned()));
     }
 
+    /// From now on what the project has more than now is what this attempt made.
+    pub(super) async fn watch(&self, project: &str, engine: &Engine) -> Result<(), JobError> {
+        let (containers, networks) = had(engine, project).await?;
+        let before = containers.into_iter().chain(networks).collect();
+        self.change(|made| made.before = Some((project.to_owned(), before)));
+        Ok(())
+    }
+
+    /// Looks what the project has now.
+    pub(super) async fn look(&self, engine: &Engine) -> Result<(), JobError> {
+        let mut project = None;
+        self.change(|made| project = made.before.as_ref().map(|(project, _)| project.clone()));
+        let Some(project) = project else { return Ok(()) };
+        let (containers, networks) = had(engine, &project).await?;
+        self.change(|made| {
+            let Some((_, before)) = &made.before else { return };
+            let fresh = |ids: Vec<String>| ids.into_iter().filter(|id| !before.contains(id)).collect();
+            (made.containers, made.networks) = (fresh(containers), fresh(networks));
+        });
+        Ok(())
+    }
+
     /// Keeps what was made.
     pub(super) fn keep(&self) {
         self.change(|made| *made = Made::default());
@@ -78,7 +106,7 @@ impl Drop for Undo {
     /// is handed on leaves everything for the next.
     fn drop(&mut self) {
         let made = self.take();
-        let Made { layers, step, containers, networks } = &made;
+        let Made { layers, step, containers, networks, .. } = &made;
         let nothing = layers.is_empty() && step.is_none() && containers.is_empty() && networks.is_empty();
         let handed_on =
             matches!(self.context.stop_reason(), Some(StopReason::LeaseLost | StopReason::Shutdown));
@@ -87,6 +115,13 @@ impl Drop for Undo {
             runtime.spawn(async move { undo(&engine, made).await });
         }
     }
+}
+
+/// The ids of a project's containers, the oldest first, and of its networks.
+async fn had(engine: &Engine, project: &str) -> Result<(Vec<String>, Vec<String>), JobError> {
+    let containers = engine.containers(project, None).await?;
+    let networks = engine.networks(project).await?;
+    Ok((containers.iter().rev().map(|container| id_of(container).to_owned()).collect(), networks))
 }
 
 async fn undo(engine: &Docker, made: Made) {

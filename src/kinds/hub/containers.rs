@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, NetworkCreateRequest, NetworkingConfig,
-    PortBinding, RestartPolicy, RestartPolicyNameEnum, VolumeCreateRequest,
+    ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig,
+    NetworkCreateRequest, NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+    VolumeCreateRequest,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectNetworkOptions, RemoveContainerOptionsBuilder,
@@ -17,7 +18,7 @@ use super::Work;
 use super::build::image_of;
 use super::cancel::Undo;
 use super::compose::{Healthcheck, Mount, Project, Service};
-use super::engine::{PROJECT, SERVICE, id_of};
+use super::engine::{FILE, NUMBER, OWN, PROJECT, SERVICE, id_of};
 use super::fault::{failed, is_missing, is_so_already};
 use crate::worker::handler::JobError;
 
@@ -30,7 +31,13 @@ pub(super) fn network_of(project: &Project) -> String {
 
 /// Makes the network and the volumes that are missing.
 pub(super) async fn surroundings(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<(), JobError> {
-    let labels = HashMap::from([(PROJECT.to_owned(), project.name.clone())]);
+    // Without the second, compose would not take as its own what the hub made.
+    let labels = |which: &str, name: &str| {
+        HashMap::from([
+            (PROJECT.to_owned(), project.name.clone()),
+            (format!("com.docker.compose.{which}"), name.to_owned()),
+        ])
+    };
     if project.services.iter().any(|service| service.network_mode.is_none()) {
         let name = network_of(project);
         let doing = format!("making the network {name}");
@@ -39,7 +46,7 @@ pub(super) async fn surroundings(work: &Work<'_>, project: &Project, undo: &Undo
             Err(error) if is_missing(&error) => {
                 let wish = NetworkCreateRequest {
                     name,
-                    labels: Some(labels.clone()),
+                    labels: Some(labels("network", "default")),
                     ..NetworkCreateRequest::default()
                 };
                 let made = work.engine.create_network(wish).await.map_err(|error| failed(&doing, &error))?;
@@ -56,7 +63,7 @@ pub(super) async fn surroundings(work: &Work<'_>, project: &Project, undo: &Undo
             // One that is there is the answer.
             let wish = VolumeCreateRequest {
                 name: Some(volume.name.clone()),
-                labels: Some(labels.clone()),
+                labels: Some(labels("volume", name)),
                 ..VolumeCreateRequest::default()
             };
             let doing = format!("making the volume {name}");
@@ -115,7 +122,8 @@ fn hash_of(service: &Service, image_id: &str) -> String {
 }
 
 fn container(project: &Project, service: &Service, image: &str, hash: &str) -> ContainerCreateBody {
-    let exposed = service.ports.iter().map(|port| port.target.clone()).collect();
+    let exposed = service.ports.iter().map(|port| port.target.clone());
+    let exposed = exposed.chain(service.extras.expose.iter().cloned()).collect();
     let anonymous = service.mounts.iter().filter_map(|mount| match mount {
         Mount::Anonymous(target) => Some(target.clone()),
         Mount::Bind(_) => None,
@@ -132,6 +140,9 @@ fn container(project: &Project, service: &Service, image: &str, hash: &str) -> C
         env: Some(service.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         user: service.user.clone(),
         working_dir: service.working_dir.clone(),
+        hostname: service.extras.hostname.clone(),
+        tty: service.extras.tty,
+        open_stdin: service.extras.stdin_open,
         exposed_ports: Some(exposed),
         volumes: Some(anonymous.collect()),
         labels: Some(labels(project, service, hash)),
@@ -151,14 +162,12 @@ fn labels(project: &Project, service: &Service, hash: &str) -> HashMap<String, S
         (PROJECT, project.name.clone()),
         (SERVICE, service.name.clone()),
         (CONFIG_HASH, hash.to_owned()),
-        ("com.docker.compose.container-number", "1".to_owned()),
+        (NUMBER, "1".to_owned()),
+        (OWN, project.id.clone()),
         ("com.docker.compose.oneoff", "False".to_owned()),
         ("com.docker.compose.project.working_dir", project.folder.display().to_string()),
     ];
-    let file = project
-        .file
-        .iter()
-        .map(|file| ("com.docker.compose.project.config_files", file.display().to_string()));
+    let file = project.file.iter().map(|file| (FILE, file.display().to_string()));
     let own = own.into_iter().chain(file).map(|(name, value)| (name.to_owned(), value));
     service.labels.clone().into_iter().chain(own).collect()
 }
@@ -173,11 +182,28 @@ fn host(project: &Project, service: &Service) -> HostConfig {
         Mount::Bind(bind) => Some(bind.clone()),
         Mount::Anonymous(_) => None,
     });
+    let extras = &service.extras;
     HostConfig {
         binds: Some(binds.collect()),
         network_mode: Some(service.network_mode.clone().unwrap_or_else(|| network_of(project))),
         port_bindings: Some(ports),
         restart_policy: service.restart.as_deref().map(restart),
+        init: extras.init,
+        privileged: extras.privileged,
+        readonly_rootfs: extras.read_only,
+        cap_add: Some(extras.cap_add.clone()),
+        cap_drop: Some(extras.cap_drop.clone()),
+        dns: Some(extras.dns.clone()),
+        extra_hosts: Some(extras.extra_hosts.clone()),
+        group_add: Some(extras.group_add.clone()),
+        security_opt: Some(extras.security_opt.clone()),
+        tmpfs: Some(extras.tmpfs.clone().into_iter().collect()),
+        log_config: extras.logging.as_ref().map(|(driver, options)| HostConfigLogConfig {
+            typ: (!driver.is_empty()).then(|| driver.clone()),
+            config: Some(options.clone().into_iter().collect()),
+        }),
+        memory: extras.memory_bytes,
+        nano_cpus: extras.nano_cpus,
         ..HostConfig::default()
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use bollard::models::ContainerSummary;
-use bollard::query_parameters::ListContainersOptionsBuilder;
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
 use bollard::{API_DEFAULT_VERSION, Docker};
 
 use super::fault::failed;
@@ -14,6 +14,12 @@ use crate::worker::handler::JobError;
 /// The labels by which compose, and so the hub, knows what belongs to a project.
 pub(super) const PROJECT: &str = "com.docker.compose.project";
 pub(super) const SERVICE: &str = "com.docker.compose.service";
+/// Its file, as compose writes it as well.
+pub(super) const FILE: &str = "com.docker.compose.project.config_files";
+/// Which of several containers of a service it is.
+pub(super) const NUMBER: &str = "com.docker.compose.container-number";
+/// What the config calls the project.
+pub(super) const OWN: &str = "tidemill.project";
 
 /// How long the engine may take to begin an answer, which for a build is after it has the whole context.
 const ANSWER_WITHIN_SECONDS: u64 = 10 * 60;
@@ -55,11 +61,25 @@ impl Engine {
         project: &str,
         service: Option<&str>,
     ) -> Result<Vec<ContainerSummary>, JobError> {
-        let mut labels = vec![format!("{PROJECT}={project}")];
-        labels.extend(service.map(|service| format!("{SERVICE}={service}")));
+        let service = service.map(|service| (SERVICE, service));
+        self.labelled(&[(PROJECT, project)].into_iter().chain(service).collect::<Vec<_>>()).await
+    }
+
+    /// All containers with these labels, the newest first.
+    pub(super) async fn labelled(&self, labels: &[(&str, &str)]) -> Result<Vec<ContainerSummary>, JobError> {
+        let labels = labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
         let filters = HashMap::from([("label".to_owned(), labels)]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         self.0.list_containers(Some(options)).await.map_err(|error| failed("listing the containers", &error))
+    }
+
+    /// The ids of a project's networks.
+    pub(super) async fn networks(&self, project: &str) -> Result<Vec<String>, JobError> {
+        let filters = HashMap::from([("label".to_owned(), vec![format!("{PROJECT}={project}")])]);
+        let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+        let found = self.0.list_networks(Some(options)).await;
+        let found = found.map_err(|error| failed("listing the networks", &error))?;
+        Ok(found.into_iter().filter_map(|network| network.id).collect())
     }
 }
 
@@ -68,7 +88,16 @@ pub(super) fn id_of(container: &ContainerSummary) -> &str {
     container.id.as_deref().unwrap_or_default()
 }
 
-/// The service that a container belongs to.
-pub(super) fn service_of(container: &ContainerSummary) -> &str {
-    container.labels.as_ref().and_then(|labels| labels.get(SERVICE)).map_or("", String::as_str)
+/// What a label of a container says.
+pub(super) fn label<'a>(container: &'a ContainerSummary, name: &str) -> Option<&'a str> {
+    container.labels.as_ref().and_then(|labels| labels.get(name)).map(String::as_str)
+}
+
+/// What results call a container: its service, with a number behind it if it is not the first.
+pub(super) fn called(container: &ContainerSummary) -> String {
+    let service = label(container, SERVICE).unwrap_or_default();
+    match label(container, NUMBER) {
+        None | Some("1") => service.to_owned(),
+        Some(number) => format!("{service}-{number}"),
+    }
 }

@@ -9,7 +9,9 @@ use crate::worker::handler::JobError;
 pub(super) fn failed(doing: &str, error: &Error) -> JobError {
     match error {
         Error::DockerResponseServerError { status_code, message } => {
-            let told = format!("{doing}: the Docker engine answered {status_code}: {}", message.trim());
+            let remedy = remedy(*status_code, message);
+            let told =
+                format!("{doing}: the Docker engine answered {status_code}: {}", sentence(message, remedy));
             // What it calls the caller's mistake is the same next time; but for a conflict with something that ends.
             if (400..500).contains(status_code) && ![408, 409, 425, 429].contains(status_code) {
                 JobError::permanent(told).class("engine_refused")
@@ -18,13 +20,84 @@ pub(super) fn failed(doing: &str, error: &Error) -> JobError {
             }
         }
         Error::DockerStreamError { error } => {
-            JobError::retry(format!("{doing}: {}", error.trim())).class("engine_failed")
+            let told = sentence(error, remedy(500, error));
+            JobError::retry(format!("{doing}: {told}")).class("engine_failed")
         }
         other => JobError::retry(format!(
-            "{doing}: the Docker engine does not answer: {other}. Look if it runs and if hub.engine names it."
+            "{doing}: the Docker engine does not answer: {}. Look if it runs and if hub.engine names it.",
+            first_cause(other)
         ))
         .class("engine_unreachable"),
     }
+}
+
+/// What the client's layers wrap, such as "Connection refused".
+fn first_cause(error: &Error) -> &dyn std::error::Error {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause
+}
+
+/// What to do about what the engine says, by its words or, where they tell nothing, its status.
+pub(super) fn remedy(status: u16, message: &str) -> &'static str {
+    const BY_WORDS: [(&[&str], &str); 6] = [
+        (
+            &[
+                "pull access denied",
+                "manifest unknown",
+                "manifest for ",
+                "unauthorized",
+                "denied: ",
+                "invalid reference",
+            ],
+            "Correct the image's name; one of a private registry needs a login of docker compose on the worker's machine \
+             (hub.compose = \"program\"), or must be pulled or loaded into the engine by hand.",
+        ),
+        (&["no space left"], "Make room on the engine's disk, such as with docker system prune."),
+        (
+            &["port is already allocated", "address already in use"],
+            "Publish another port, or stop what uses that one.",
+        ),
+        (
+            &["is already in use by container"],
+            "Remove or rename the container that has the name, or give the service another container_name.",
+        ),
+        (
+            &["mount", "bind source path"],
+            "Look if the folder is there on the engine's machine, and correct volumes.",
+        ),
+        (
+            &["executable file not found", "no such file or directory", "exec format error", "exec:"],
+            "Correct the service's command or entrypoint, or build the program into its image.",
+        ),
+    ];
+    let lower = message.to_lowercase();
+    if let Some((_, remedy)) =
+        BY_WORDS.iter().find(|(words, _)| words.iter().any(|word| lower.contains(word)))
+    {
+        return remedy;
+    }
+    let network =
+        ["lookup ", "no such host", "timeout", "tls", "connection refused", "connection reset", "dial tcp"];
+    if network.iter().any(|word| lower.contains(word)) {
+        return "Look if the engine's machine reaches that address, then start it again.";
+    }
+    match status {
+        401 | 403 => "Allow the worker's account what it asks of the engine that hub.engine names.",
+        404 => "What was asked for is gone; start the project again.",
+        409 => "Something else works on the same; look with docker ps --all, then start it again.",
+        400..500 => "Correct the project's description by these words, then start it again.",
+        _ => "Look at the engine's own log, then start it again.",
+    }
+}
+
+/// Two sentences, the first of which is somebody else's.
+pub(super) fn sentence(told: &str, remedy: &str) -> String {
+    let told = told.trim();
+    let end = if told.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{told}{end} {remedy}")
 }
 
 /// True if the engine says that there is no such thing.
@@ -35,4 +108,41 @@ pub(super) fn is_missing(error: &Error) -> bool {
 /// True if the engine says that it is so already, or is about to be.
 pub(super) fn is_so_already(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: 304 | 409, .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_says_what_to_do() {
+        let answered = |status_code, message: &str| {
+            failed("starting web", &Error::DockerResponseServerError { status_code, message: message.into() })
+        };
+        for (status, message, remedy) in [
+            (404, "pull access denied for shop", "Correct the image's name"),
+            (500, "Bind for 0.0.0.0:80 failed: port is already allocated", "Publish another port"),
+            (500, "write /x: no space left on device", "Make room"),
+            (409, "The name \"/web\" is already in use by container \"ab\"", "another container_name"),
+            (500, "dial tcp: lookup registry: no such host", "reaches that address"),
+            (400, "exec: \"serve\": executable file not found in $PATH", "command or entrypoint"),
+            (400, "odd", "Correct the project's description"),
+            (404, "no such container", "start the project again"),
+            (409, "removal in progress", "docker ps --all"),
+            (403, "no", "hub.engine"),
+            (500, "odd", "the engine's own log"),
+        ] {
+            let told = answered(status, message).to_string();
+            assert!(
+                told.starts_with(&format!("starting web: the Docker engine answered {status}: {message}. ")),
+                "{told}"
+            );
+            assert!(told.contains(remedy), "{told}");
+        }
+        let stream = failed("pulling a", &Error::DockerStreamError { error: "unexpected EOF".into() });
+        assert_eq!(
+            stream.to_string(),
+            "pulling a: unexpected EOF. Look at the engine's own log, then start it again."
+        );
+    }
 }

@@ -1,15 +1,17 @@
 //! `hub.logs`: the last lines that the containers of one service, or of all, wrote. What is too long for
 //! a result loses its oldest lines, and says so.
 
+use std::fmt::Write as _;
 use std::pin::pin;
 
 use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 
-use super::engine::{id_of, service_of};
+use super::engine::{called, id_of};
 use super::fault::failed;
-use super::{Work, containers_of, project_name, stopped};
+use super::found::{self, Found};
+use super::{Work, stopped};
 use crate::job::text::storable_text;
 use crate::worker::handler::JobError;
 
@@ -26,15 +28,14 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
 }
 
 async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
-    let name = project_name(work)?;
     work.signs.running(30.0, "Reading logs...").await;
     let lines = work.args.lines.unwrap_or(LINES);
-    let containers = containers_of(work, &name).await?;
+    let Found { name, containers } = found::some(work).await?;
     let room = MOST_BYTES / containers.len().max(1);
     let mut services = Map::new();
     let mut all = String::new();
     for container in &containers {
-        let service = service_of(container);
+        let service = called(container);
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
         let mut said = pin!(work.engine.logs(id_of(container), Some(options)));
         let mut bytes = Vec::new();
@@ -51,8 +52,12 @@ async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
             bytes.drain(..bytes.len() - room);
             cut = true;
         }
+        if containers.len() > 1 {
+            // As `tail` tells several files apart.
+            let _ = writeln!(all, "==> {service} <==");
+        }
         all.push_str(&storable_text(String::from_utf8_lossy(&bytes).into_owned()));
-        services.insert(service.to_owned(), json!({ "bytes": bytes.len(), "truncated": cut }));
+        services.insert(service, json!({ "bytes": bytes.len(), "truncated": cut }));
     }
     Ok(json!({ "logs": all, "lines": lines, "project": name, "services": services }))
 }

@@ -4,13 +4,16 @@
 
 mod build;
 mod build_context;
+mod by_program;
 mod cancel;
 mod compose;
 mod containers;
 mod engine;
 mod fault;
+mod found;
 mod logs;
 mod output;
+mod program;
 mod restart;
 mod signs;
 mod start;
@@ -22,7 +25,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::models::ContainerSummary;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -38,6 +40,8 @@ use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 pub struct HubSettings {
     /// Where the engine listens: `unix:///…` or `tcp://host:port`.
     pub engine: String,
+    /// Who reads descriptions and starts what they say.
+    pub compose: ComposeBy,
     /// The projects that may be touched.
     pub projects: BTreeMap<String, ProjectSpec>,
     /// The queue of its jobs.
@@ -56,8 +60,21 @@ pub struct HubSettings {
     pub still_building: Duration,
     /// How long services may take to be up and well.
     pub health_timeout: Duration,
+    /// So long a container without a health check must run before it counts as well.
+    pub settle: Duration,
     /// How long finished jobs stay; `None` is the deployment's retention.
     pub retain: Option<Duration>,
+}
+
+/// Who reads a project's description and starts what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComposeBy {
+    /// The hub itself where it understands everything, else the program `docker compose` if there is one.
+    Auto,
+    /// Always the program.
+    Program,
+    /// Always the hub itself.
+    Builtin,
 }
 
 /// One project.
@@ -180,29 +197,6 @@ impl DynHandler for HubKind {
     fn run(&self, context: Context) -> RunFuture<'_> {
         Box::pin(async move { self.attempt(&context).await })
     }
-}
-
-/// What the engine calls the project, also where its description is not understood any more.
-fn project_name(work: &Work<'_>) -> Result<String, JobError> {
-    compose::name_of(&work.args.project, work.spec)
-}
-
-/// The containers that the job is about; there is at least one.
-async fn containers_of(work: &Work<'_>, project: &str) -> Result<Vec<ContainerSummary>, JobError> {
-    let wanted = work.args.service_name.as_deref();
-    let found = work.engine.containers(project, wanted).await?;
-    if !found.is_empty() {
-        return Ok(found);
-    }
-    let all = work.engine.containers(project, None).await?;
-    let names: Vec<&str> = all.iter().map(engine::service_of).collect();
-    let message = match wanted {
-        Some(wanted) if !names.is_empty() => {
-            format!("the project {project} has no container of {wanted:?}; it has: {}", names.join(", "))
-        }
-        _ => format!("the project {project} has no containers; start it first"),
-    };
-    Err(JobError::permanent(message).class("no_container"))
 }
 
 /// A project's name as callers may know it: a number if it is one.

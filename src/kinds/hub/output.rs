@@ -1,4 +1,4 @@
-//! What the engine says, as lines of the job's log and as what they tell of a build: which step it is
+//! What the engine and the program `docker compose` say, as lines of the job's log and as what they tell of a build: which step it is
 //! at, and which layers it made that were not there before.
 
 use crate::kinds::lines::{Ends, Lines};
@@ -69,6 +69,11 @@ impl BuildSteps {
             self.known = instruction.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("from"));
             return true;
         }
+        if let Some((at, of, step)) = buildkit_step(line) {
+            step.clone_into(&mut self.step);
+            self.share = f64::from(at - 1) / f64::from(of.max(1));
+            return true;
+        }
         if let Some(id) = line.strip_prefix(" ---> ") {
             if id == "Using cache" {
                 self.known = true;
@@ -89,6 +94,16 @@ fn step_of(line: &str) -> Option<(u32, u32)> {
     Some((at.parse().ok().filter(|at| *at > 0)?, of.parse().ok()?))
 }
 
+/// The numbers and the rest of `#7 [web stage-1 2/5] RUN make`, as `BuildKit` counts the steps of a stage.
+fn buildkit_step(line: &str) -> Option<(u32, u32, &str)> {
+    let (_, step) = line.strip_prefix('#')?.split_once(' ')?;
+    let (inside, instruction) = step.strip_prefix('[')?.split_once("] ")?;
+    let (at, of) = inside.rsplit(' ').next()?.split_once('/')?;
+    (!instruction.is_empty())
+        .then(|| Some((at.parse().ok().filter(|at| *at > 0)?, of.parse().ok()?, step)))
+        .flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +117,10 @@ mod tests {
         assert!(steps.container.is_none() && !steps.see(" ---> Running in eee5"));
         assert_eq!(steps.container.as_deref(), Some("eee5"));
         assert!((steps.share - 0.75).abs() < 1e-9 && steps.step == "Step 4/4 : RUN sleep");
+        assert!(steps.see("#7 [web stage-1 2/4] RUN make") && (steps.share - 0.25).abs() < 1e-9);
+        assert_eq!(steps.step, "[web stage-1 2/4] RUN make");
+        for other in ["#3 [internal] load .dockerignore", "#7 0.3 [2/4] no", "#7 DONE 0.2s", "# [1/2]"] {
+            assert!(!steps.see(other), "{other}");
+        }
     }
 }

@@ -1,25 +1,37 @@
 //! `hub.start`: reads the description, makes the images, starts the services in their order and waits
-//! until all are well. May run again at any point: what is as it should be stays.
+//! until all are well; by the program `docker compose` where that understands more. May run again at any point: what is as it should be stays.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Work;
 use super::build::images;
+use super::build_context::needs_buildkit;
 use super::cancel::Undo;
 use super::compose::{self, Condition, Project};
-use super::{containers, stopped, wait};
+use super::{ComposeBy, by_program, containers, program, stopped, wait};
 use crate::job::attempt::StopReason;
 use crate::worker::handler::JobError;
 
+/// What helps where the hub itself does not understand something.
+pub(super) const NEEDS_PROGRAM: &str = "install the program docker compose on the worker's machine, which understands all of compose \
+                                        (hub.compose = \"auto\")";
+
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
-    let project = compose::load(&work.args.project, work.spec)?;
     let undo = Undo::new(work.engine, work.context);
+    let start = async {
+        match way(work).await? {
+            Way::Itself(project) => start(work, &project, &undo).await,
+            Way::Program(words) => by_program::start(work, words, &undo).await,
+        }
+    };
     let ended = tokio::select! {
-        ended = start(work, &project, &undo) => ended,
+        ended = start => ended,
         reason = work.context.stopped() => {
             // One that is handed on is gone on with, layer by layer.
             if reason == StopReason::Cancelled {
                 work.context.log("cancelled: taking away what was made").await;
+                // Made by the program while nobody looked. An error is told by the next call.
+                let _ = undo.look(work.engine).await;
                 undo.now().await;
             }
             Err(stopped(reason))
@@ -30,11 +42,56 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
     ended
 }
 
+/// Who builds and starts.
+enum Way {
+    Itself(Box<Project>),
+    Program(&'static [&'static str]),
+}
+
+/// The hub itself where it understands everything that is said, else the program, as far as the config lets it.
+async fn way(work: &Work<'_>) -> Result<Way, JobError> {
+    if work.settings.compose == ComposeBy::Program {
+        let message = "there is no program docker compose on the worker's machine; install it, or set hub.compose = \"auto\"";
+        return program::find()
+            .await
+            .map(Way::Program)
+            .ok_or_else(|| JobError::permanent(message).class("no_program"));
+    }
+    let loaded = compose::load(&work.args.project, work.spec);
+    let why = match &loaded {
+        Ok(project) => {
+            let mut builds = project.services.iter().filter_map(|service| service.build.as_ref());
+            let Some(step) = builds.find_map(needs_buildkit) else { return itself(loaded) };
+            format!("{step:?} is for BuildKit")
+        }
+        Err(bad) => bad.to_string(),
+    };
+    // What cannot be read, or is not even YAML, is nothing for the program.
+    compose::name_of(&work.args.project, work.spec)?;
+    let program = if work.settings.compose == ComposeBy::Auto { program::find().await } else { None };
+    let Some(words) = program else {
+        let hinted = |bad| JobError::permanent(format!("{bad} Or {NEEDS_PROGRAM}.")).class("bad_compose");
+        return itself(loaded.map_err(hinted));
+    };
+    work.context.log(&format!("{why}: {} starts it", words.join(" "))).await;
+    Ok(Way::Program(words))
+}
+
+fn itself(loaded: Result<Project, JobError>) -> Result<Way, JobError> {
+    loaded.map(|project| Way::Itself(Box::new(project)))
+}
+
 async fn start(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<Value, JobError> {
+    for service in &project.services {
+        let of_build = service.build.iter().flat_map(|build| &build.notes);
+        for note in service.extras.notes.iter().chain(of_build) {
+            work.context.log(note).await;
+        }
+    }
     images(work, project, undo).await?;
     work.signs.running(80.0, "Starting services...").await;
     containers::surroundings(work, project, undo).await?;
-    let mut ids: Vec<(&str, String)> = Vec::new();
+    let mut ids: Vec<(String, String)> = Vec::new();
     for service in &project.services {
         for (name, condition) in &service.depends_on {
             let id = ids.iter().find(|(known, _)| known == name).map_or("", |(_, id)| id);
@@ -43,13 +100,9 @@ async fn start(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<Value,
                 wait::until(work, name, id, *condition).await?;
             }
         }
-        ids.push((&service.name, containers::up(work, project, service, undo).await?));
+        ids.push((service.name.clone(), containers::up(work, project, service, undo).await?));
     }
     work.signs.running(90.0, "Waiting until all services are well").await;
-    let mut services = Map::new();
-    for (name, id) in &ids {
-        let how = wait::until(work, name, id, Condition::Started).await?;
-        services.insert((*name).to_owned(), how);
-    }
+    let services = wait::until_all(work, &ids).await?;
     Ok(json!({ "status": "running", "project": project.name, "services": services }))
 }

@@ -1,30 +1,30 @@
 //! `hub.stop`: stops all containers of a project, the last started first. Needs no readable compose
-//! file: what carries the project's label is stopped.
+//! file: what carries the project's labels is stopped.
 
 use bollard::models::ContainerSummaryStateEnum;
 use bollard::query_parameters::StopContainerOptions;
 use serde_json::{Map, Value, json};
 
-use super::engine::{id_of, service_of};
+use super::engine::{called, id_of};
 use super::fault::{failed, is_missing, is_so_already};
-use super::{Work, project_name, stopped};
+use super::found::{self, Found};
+use super::{Work, stopped};
 use crate::worker::handler::JobError;
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
-    let name = project_name(work)?;
     tokio::select! {
-        ended = stop(work, &name) => ended,
+        ended = stop(work) => ended,
         reason = work.context.stopped() => Err(stopped(reason)),
     }
 }
 
-async fn stop(work: &Work<'_>, name: &str) -> Result<Value, JobError> {
+async fn stop(work: &Work<'_>) -> Result<Value, JobError> {
     work.signs.running(30.0, "Looking for containers...").await;
-    let containers = work.engine.containers(name, None).await?;
+    let Found { name, containers } = found::all(work).await?;
     let all = u32::try_from(containers.len()).unwrap_or(u32::MAX);
     let mut services = Map::new();
     for (at, container) in (0_u32..).zip(&containers) {
-        let service = service_of(container);
+        let service = called(container);
         let percent = 80.0 + 20.0 * f64::from(at) / f64::from(all);
         work.signs.running(percent, &format!("Stopping {service}...")).await;
         let was = container.state.unwrap_or(ContainerSummaryStateEnum::EMPTY);
@@ -36,7 +36,7 @@ async fn stop(work: &Work<'_>, name: &str) -> Result<Value, JobError> {
             _ => {}
         }
         let what = json!({ "container_id": id_of(container), "was": was.to_string(), "status": "exited" });
-        services.insert(service.to_owned(), what);
+        services.insert(service, what);
     }
     Ok(json!({ "status": "stopped", "project": name, "services": services }))
 }

@@ -15,10 +15,19 @@ use super::fault::failed;
 use crate::worker::handler::JobError;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// A container without a health check counts as up when it has run so long.
-const SETTLED_AFTER: Duration = Duration::from_secs(1);
 /// So many of its last lines are told of a container that failed.
 const LAST_LINES: &str = "10";
+
+/// Waits until all of these services are well, side by side; answers how each is.
+pub(super) async fn until_all(work: &Work<'_>, all: &[(String, String)]) -> Result<Value, JobError> {
+    let mut waits = Vec::with_capacity(all.len());
+    for (called, id) in all {
+        waits.push(until(work, called, id, Condition::Started));
+    }
+    let hows = futures_util::future::try_join_all(waits).await?;
+    let services = all.iter().map(|(called, _)| called.clone()).zip(hows);
+    Ok(Value::Object(services.collect()))
+}
 
 /// Waits until the container of `service` fulfils the condition; answers how it is.
 pub(super) async fn until(
@@ -31,29 +40,46 @@ pub(super) async fn until(
     let began = Instant::now();
     // Since when it is the same process that runs.
     let mut run = (None, began);
+    // How often the engine had restarted it before this.
+    let mut restarts_before = None;
+    let mut told = 0;
     loop {
         let seen = work.engine.inspect_container(id, None::<InspectContainerOptions>).await;
-        let state = seen.map_err(|error| failed(&doing, &error))?.state.unwrap_or_default();
+        let seen = seen.map_err(|error| failed(&doing, &error))?;
+        let restarts_now = seen.restart_count.unwrap_or_default();
+        let restarts = restarts_now - *restarts_before.get_or_insert(restarts_now);
+        let state = seen.state.unwrap_or_default();
         if run.0 != state.started_at {
             run = (state.started_at.clone(), Instant::now());
         }
-        match judge(&state, condition, run.1.elapsed()) {
-            Verdict::Good => return Ok(document(id, &state)),
-            Verdict::NotYet if began.elapsed() < work.settings.health_timeout => {}
-            Verdict::NotYet => {
-                let limit = humantime::format_duration(work.settings.health_timeout);
-                return Err(
-                    unwell(work, service, id, &format!("is not well after {limit}"), "unhealthy").await
-                );
-            }
-            Verdict::Unhealthy => return Err(unwell(work, service, id, "is unhealthy", "unhealthy").await),
-            Verdict::Ended(code) => {
-                return Err(
-                    unwell(work, service, id, &format!("ended with exit code {code}"), "exited").await
-                );
-            }
+        if restarts > told {
+            told = restarts;
+            let code = state.exit_code.unwrap_or_default();
+            let what =
+                format!("{service} ended with exit code {code} and was restarted, {restarts} times so far");
+            work.context.log(&what).await;
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        let patient = began.elapsed() < work.settings.health_timeout;
+        let (what, class) = match judge(&state, condition, run.1.elapsed(), work.settings.settle) {
+            Verdict::Good => return Ok(document(id, &state)),
+            Verdict::NotYet if patient => {
+                tokio::time::sleep(LOOK_EVERY).await;
+                continue;
+            }
+            Verdict::NotYet => (not_well(work.settings.health_timeout, restarts), "unhealthy"),
+            Verdict::Unhealthy => ("is unhealthy".to_owned(), "unhealthy"),
+            Verdict::Ended(code) => (format!("ended with exit code {code}"), "exited"),
+        };
+        return Err(unwell(work, service, id, &what, class).await);
+    }
+}
+
+/// What is wrong with one that was waited for long enough.
+fn not_well(limit: Duration, restarts: i64) -> String {
+    let limit = humantime::format_duration(limit);
+    match restarts {
+        0 => format!("is not well after {limit}"),
+        _ => format!("is not well after {limit}; it ended and was restarted {restarts} times"),
     }
 }
 
@@ -65,7 +91,9 @@ enum Verdict {
     Ended(i64),
 }
 
-fn judge(state: &ContainerState, condition: Condition, watched: Duration) -> Verdict {
+/// How a container is whose process was watched for so long; one without a health check is well when that is
+/// as long as `settle`.
+fn judge(state: &ContainerState, condition: Condition, watched: Duration, settle: Duration) -> Verdict {
     let code = state.exit_code.unwrap_or_default();
     let ended =
         matches!(state.status, Some(ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::DEAD));
@@ -85,7 +113,7 @@ fn judge(state: &ContainerState, condition: Condition, watched: Duration) -> Ver
         (_, Some(HealthStatusEnum::HEALTHY)) => Verdict::Good,
         (_, Some(HealthStatusEnum::UNHEALTHY)) => Verdict::Unhealthy,
         (_, Some(HealthStatusEnum::STARTING)) => Verdict::NotYet,
-        _ if state.running == Some(true) && state.restarting != Some(true) && watched >= SETTLED_AFTER => {
+        _ if state.running == Some(true) && state.restarting != Some(true) && watched >= settle => {
             Verdict::Good
         }
         _ => Verdict::NotYet,
@@ -118,7 +146,14 @@ async fn unwell(work: &Work<'_>, service: &str, id: &str, what: &str, class: &'s
     let words = words.trim_end();
     let told =
         if words.is_empty() { "It said nothing".to_owned() } else { format!("Its last lines:\n{words}") };
-    JobError::retry(format!("{service} {what}. {told}")).class(class)
+    let remedy = match class {
+        "unhealthy" => {
+            "Correct the service or its healthcheck, or give it longer (start_period, hub.health_timeout)"
+        }
+        _ => "Correct its command or what that needs",
+    };
+    let stays = "; the container stays to be looked at. Then start the project again";
+    JobError::retry(format!("{service} {what}. {told}\n{remedy}{stays}.")).class(class)
 }
 
 #[cfg(test)]
@@ -143,8 +178,8 @@ mod tests {
 
     #[test]
     fn containers_are_judged() {
-        use ContainerStateStatusEnum::{EXITED, RUNNING};
-        let long = Duration::from_secs(5);
+        use ContainerStateStatusEnum::{EXITED, RESTARTING, RUNNING};
+        let (long, settle) = (Duration::from_secs(5), Duration::from_secs(4));
         let cases = [
             (state(RUNNING, 0, None), Condition::Started, Verdict::Good),
             (state(RUNNING, 0, Some(HealthStatusEnum::STARTING)), Condition::Started, Verdict::NotYet),
@@ -156,8 +191,20 @@ mod tests {
             (state(EXITED, 3, None), Condition::Started, Verdict::Ended(3)),
         ];
         for (state, condition, verdict) in cases {
-            assert_eq!(judge(&state, condition, long), verdict, "{state:?} {condition:?}");
+            assert_eq!(judge(&state, condition, long, settle), verdict, "{state:?} {condition:?}");
         }
-        assert_eq!(judge(&state(RUNNING, 0, None), Condition::Started, Duration::ZERO), Verdict::NotYet);
+        let fresh = state(RUNNING, 0, None);
+        assert_eq!(
+            judge(&fresh, Condition::Started, Duration::from_secs(3), settle),
+            Verdict::NotYet,
+            "it may still crash"
+        );
+        let restarting =
+            ContainerState { running: Some(true), restarting: Some(true), ..state(RESTARTING, 3, None) };
+        assert_eq!(judge(&restarting, Condition::Started, long, settle), Verdict::NotYet);
+        assert_eq!(
+            not_well(Duration::from_mins(5), 7),
+            "is not well after 5m; it ended and was restarted 7 times"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! A project as a compose file, or the config itself, describes it: the part of compose that the hub
 //! acts on. Reads only; must refuse what it does not understand, by its key.
 
+mod extras;
 mod fault;
 mod node;
 mod ports;
@@ -28,6 +29,8 @@ use crate::worker::handler::JobError;
 /// What is to be built and started.
 #[derive(Debug, Clone)]
 pub(super) struct Project {
+    /// What the config calls it.
+    pub(super) id: String,
     /// What the engine's names and labels begin with.
     pub(super) name: String,
     /// Where relative paths start.
@@ -108,23 +111,40 @@ fn variables_of(folder: Option<&PathBuf>, env: &Variables) -> Result<Variables, 
     Ok(variables)
 }
 
-fn read(name: &str, mut description: Value, folder: &Path, variables: &Variables) -> Result<Project, Fault> {
+fn read(id: &str, mut description: Value, folder: &Path, variables: &Variables) -> Result<Project, Fault> {
     variables::fill("", &mut description, variables)?;
     let mut table = Node::new("", &description).table()?;
     // Said by old files; means nothing any more.
     table.take("version");
-    let name = table.read("name", Node::text)?.unwrap_or_else(|| name.to_owned());
-    let name = engine_name(&name);
+    let own = table.read("name", Node::text)?;
+    let name = engine_name(own.as_deref().unwrap_or(id));
     let volumes = table.read("volumes", |node| volumes::declared(node, &name))?.unwrap_or_default();
     let services =
         table.take("services").ok_or_else(|| Fault::new("services", "is missing; name at least one"))?;
     table.finish("name, services, volumes")?;
     let read = |(name, node): (String, Node<'_>)| service::read(&name, &node, folder, &volumes);
-    let services: Vec<Service> = services.entries()?.into_iter().map(read).collect::<Result<_, _>>()?;
+    let mut services: Vec<Service> = services.entries()?.into_iter().map(read).collect::<Result<_, _>>()?;
+    // As compose has it, a variable tells which profiles are wanted.
+    let wanted: Vec<_> =
+        variables.get("COMPOSE_PROFILES").map_or("", |names| names).split(',').map(str::trim).collect();
+    services.retain(|service| {
+        service.profiles.is_empty()
+            || service.profiles.iter().any(|name| wanted.contains(&name.as_str()) || wanted == ["*"])
+    });
     if services.is_empty() {
-        return Err(Fault::new("services", "is empty; name at least one"));
+        return Err(Fault::new(
+            "services",
+            "has none to start; name at least one without profiles, or set COMPOSE_PROFILES in the project's env",
+        ));
     }
-    Ok(Project { name, folder: folder.to_owned(), file: None, services: in_order(services)?, volumes })
+    Ok(Project {
+        id: id.to_owned(),
+        name,
+        folder: folder.to_owned(),
+        file: None,
+        services: in_order(services)?,
+        volumes,
+    })
 }
 
 /// A name as the engine takes it: lower case, without what it does not know.

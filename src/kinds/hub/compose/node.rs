@@ -65,6 +65,11 @@ impl<'a> Node<'a> {
         self.items()?.iter().map(Node::text).collect()
     }
 
+    /// Texts: a list, or a single one.
+    pub(super) fn one_or_more(&self) -> Read<Vec<String>> {
+        if self.value.is_array() { self.texts() } else { Ok(vec![self.text()?]) }
+    }
+
     /// Words: a list, or one text that is split as a shell would.
     pub(super) fn words(&self) -> Read<Vec<String>> {
         match self.value {

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::extras::{self, Extras};
 use super::fault::Fault;
 use super::node::Node;
 use super::ports::{self, Port};
 use super::volumes::{self, Mount, Volumes};
 
-const SUPPORTED: &str = "build, command, container_name, depends_on, entrypoint, environment, healthcheck, image, \
-                         labels, network_mode, ports, restart, stop_grace_period, stop_signal, user, volumes, working_dir";
+const SUPPORTED: &str = "build, command, container_name, depends_on, entrypoint, env_file, environment, healthcheck, image, \
+                         labels, network_mode, ports, profiles, restart, stop_grace_period, stop_signal, user, volumes, working_dir";
 
 /// A service.
 #[derive(Debug, Clone)]
@@ -38,6 +39,9 @@ pub(in crate::kinds::hub) struct Service {
     pub(in crate::kinds::hub) stop_grace_period: Option<Duration>,
     pub(in crate::kinds::hub) user: Option<String>,
     pub(in crate::kinds::hub) working_dir: Option<String>,
+    /// It is started only if one of these is wanted; always if there are none.
+    pub(in crate::kinds::hub) profiles: Vec<String>,
+    pub(in crate::kinds::hub) extras: Extras,
     /// As it was described; a container made from other words is made anew.
     pub(in crate::kinds::hub) description: String,
 }
@@ -53,6 +57,8 @@ pub(in crate::kinds::hub) struct Build {
     pub(in crate::kinds::hub) target: Option<String>,
     /// The network of its `RUN` steps.
     pub(in crate::kinds::hub) network: Option<String>,
+    /// What was passed over, for the log.
+    pub(in crate::kinds::hub) notes: Vec<String>,
 }
 
 /// How the engine finds out whether a container is well.
@@ -84,8 +90,9 @@ pub(super) fn read(name: &str, node: &Node<'_>, folder: &Path, volumes: &Volumes
     }
     let mounts = table.take("volumes").map(|node| node.items()).transpose()?.unwrap_or_default();
     let ports = table.take("ports").map(|node| node.items()).transpose()?.unwrap_or_default();
-    let environment =
-        table.read("environment", |node| valued(&node.pairs()?, &node.key))?.unwrap_or_default();
+    let mut environment = table.read("env_file", |node| env_files(node, folder))?.unwrap_or_default();
+    let own = table.read("environment", |node| valued(&node.pairs()?, &node.key))?;
+    environment.extend(own.unwrap_or_default());
     let labels = table.read("labels", Node::pairs)?.unwrap_or_default();
     let service = Service {
         name: name.to_owned(),
@@ -106,10 +113,45 @@ pub(super) fn read(name: &str, node: &Node<'_>, folder: &Path, volumes: &Volumes
         stop_grace_period: table.read("stop_grace_period", Node::duration)?,
         user: table.read("user", Node::text)?,
         working_dir: table.read("working_dir", Node::text)?,
+        profiles: table.read("profiles", Node::texts)?.unwrap_or_default(),
+        extras: extras::read(&mut table)?,
         description: node.value.to_string(),
     };
-    table.finish(SUPPORTED)?;
-    Ok(service)
+    table.finish(&format!("{SUPPORTED}, {}", extras::SUPPORTED))?;
+    // What its files say is part of what it is.
+    let environment = serde_json::to_string(&service.environment).unwrap_or_default();
+    Ok(Service { description: format!("{}{environment}", service.description), ..service })
+}
+
+/// The variables of files, of which later ones win; each a path, or `path` and `required`.
+fn env_files(node: &Node<'_>, folder: &Path) -> Result<BTreeMap<String, String>, Fault> {
+    let files = if node.value.is_array() { node.items()? } else { vec![node.clone()] };
+    let mut variables = BTreeMap::new();
+    for file in files {
+        let (path, required) = if file.value.is_object() {
+            let mut table = file.table()?;
+            let path = table.read("path", Node::text)?.ok_or_else(|| file.fault("has no path"))?;
+            let required = table.read("required", Node::flag)?.unwrap_or(true);
+            table.finish("path, required")?;
+            (path, required)
+        } else {
+            (file.text()?, true)
+        };
+        let path = folder.join(path);
+        if !required && !path.is_file() {
+            continue;
+        }
+        let unreadable = |error: dotenvy::Error| {
+            file.fault(format!(
+                "names {}, which cannot be read ({error}); put it there, or correct it",
+                path.display()
+            ))
+        };
+        for pair in dotenvy::from_path_iter(&path).map_err(unreadable)? {
+            variables.extend([pair.map_err(unreadable)?]);
+        }
+    }
+    Ok(variables)
 }
 
 fn build(node: &Node<'_>, folder: &Path) -> Result<Build, Fault> {
@@ -119,6 +161,7 @@ fn build(node: &Node<'_>, folder: &Path) -> Result<Build, Fault> {
         args: BTreeMap::new(),
         target: None,
         network: None,
+        notes: Vec::new(),
     };
     if let Value::String(context) = node.value {
         return local(node, plain(context.clone()));
@@ -131,6 +174,10 @@ fn build(node: &Node<'_>, folder: &Path) -> Result<Build, Fault> {
     build.args = table.read("args", |node| valued(&node.pairs()?, &node.key))?.unwrap_or_default();
     build.target = table.read("target", Node::text)?;
     build.network = table.read("network", Node::text)?;
+    // Hints for a builder that has not built it yet.
+    for key in ["cache_from", "cache_to"] {
+        build.notes.extend(table.take(key).map(|node| extras::passed_over(&node)));
+    }
     table.finish("context, dockerfile, args, target, network")?;
     local(node, build)
 }

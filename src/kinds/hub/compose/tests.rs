@@ -56,7 +56,7 @@ volumes:
 #[test]
 fn what_is_not_supported_is_refused_by_its_key() {
     let cases = [
-        ("services: { web: { image: a, deploy: { replicas: 2 } } }", "services.web.deploy"),
+        ("services: { web: { image: a, deploy: { replicas: 2 } } }", "services.web.deploy.replicas"),
         ("services: { web: { image: a, networks: [x] } }", "services.web.networks"),
         ("services: { web: { build: { context: src, ssh: [default] } } }", "services.web.build.ssh"),
         ("services: { web: { build: no/such } }", "services.web.build"),
@@ -73,6 +73,8 @@ fn what_is_not_supported_is_refused_by_its_key() {
         ("services: { web: { image: a, restart: often } }", "services.web.restart"),
         ("services: { web: { image: [a] } }", "services.web.image"),
         ("services: { web: { image: a, environment: [UNSET] } }", "services.web.environment.UNSET"),
+        ("services: { web: { image: a, profiles: [x] } }", "services"),
+        ("services: { web: { image: a, env_file: no.env } }", "services.web.env_file"),
         ("services: {}", "services"),
         ("secrets: { s: { file: f } }\nservices: { web: { image: a } }", "secrets"),
         ("volumes: { v: { driver: x } }\nservices: { web: { image: a } }", "volumes.v.driver"),
@@ -98,11 +100,40 @@ fn a_file_that_is_not_understood_any_more_still_has_its_name() {
         source: ProjectSource::File(file.clone()),
         env: Variables::from([("STAGE".to_owned(), "prod".to_owned())]),
     };
-    std::fs::write(&file, "name: shop-${STAGE}\nservices:\n  web: { image: a, privileged: true }\n").unwrap();
+    std::fs::write(&file, "name: shop-${STAGE}\nservices:\n  web: { image: a, pid: host }\n").unwrap();
     assert!(load("shop", &spec).is_err());
     assert_eq!(name_of("shop", &spec).unwrap(), "shop-prod");
     std::fs::write(&file, "services: { web: { image: a } }\n").unwrap();
     assert_eq!(name_of("Shop", &spec).unwrap(), "shop");
     std::fs::write(&file, "services: [").unwrap();
     assert!(name_of("shop", &spec).is_err(), "nothing is stopped by a guess");
+}
+
+#[test]
+fn the_file_of_this_repository_is_for_the_program() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docker-compose.yml");
+    let env = Variables::from([("POSTGRES_PASSWORD".to_owned(), "x".to_owned())]);
+    let fault = load("tidemill", &ProjectSpec { source: ProjectSource::File(file), env }).unwrap_err();
+    assert!(
+        fault.to_string().contains("services.worker.deploy.replicas: is not supported but for 1"),
+        "{fault}"
+    );
+}
+
+#[test]
+fn files_of_variables_and_profiles_are_heeded() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.env"), "A=1\nB=2\n").unwrap();
+    let text = "services:\n  web: { image: a, env_file: [a.env, { path: no.env, required: false }], environment: { B: 3 } }\n  \
+                debug: { image: a, profiles: [debug] }\n";
+    let read_with = |profiles: &str| {
+        let variables = Variables::from([("COMPOSE_PROFILES".to_owned(), profiles.to_owned())]);
+        read("shop", yaml::parse(text).unwrap(), folder.path(), &variables).unwrap().services
+    };
+    let services = read_with("");
+    let [web] = &services[..] else { panic!("{services:?}") };
+    assert_eq!(web.environment, BTreeMap::from([("A".into(), "1".into()), ("B".into(), "3".into())]));
+    assert_eq!(read_with("other, debug").len(), 2);
+    std::fs::write(folder.path().join("a.env"), "A=other\n").unwrap();
+    assert_ne!(read_with("")[0].description, web.description, "another file makes another container");
 }

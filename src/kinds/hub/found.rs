@@ -1,0 +1,84 @@
+//! Which containers a job is about. Needs no readable description: where it is lost or broken, the labels
+//! tell what was started from it. Must never take a container of another project.
+
+use std::collections::BTreeSet;
+
+use bollard::models::ContainerSummary;
+
+use super::compose;
+use super::engine::{FILE, OWN, PROJECT, SERVICE, label};
+use super::{ProjectSource, Work};
+use crate::worker::handler::JobError;
+
+/// Containers of a project, the newest first.
+pub(super) struct Found {
+    /// What the engine calls the project.
+    pub(super) name: String,
+    pub(super) containers: Vec<ContainerSummary>,
+}
+
+/// All that belong to the project.
+pub(super) async fn all(work: &Work<'_>) -> Result<Found, JobError> {
+    let bad = match compose::name_of(&work.args.project, work.spec) {
+        Ok(name) => {
+            let containers = work.engine.containers(&name, None).await?;
+            return Ok(Found { name, containers });
+        }
+        Err(bad) => bad,
+    };
+    let ProjectSource::File(file) = &work.spec.source else { return Err(bad) };
+    let file = file.display().to_string();
+    let mut containers = work.engine.labelled(&[(FILE, &file)]).await?;
+    containers.retain(|container| is_own(work, container));
+    let names: BTreeSet<_> = containers.iter().filter_map(|container| label(container, PROJECT)).collect();
+    let name = match names.iter().collect::<Vec<_>>()[..] {
+        [name] => (*name).to_owned(),
+        [] => return Err(bad),
+        _ => {
+            let names: Vec<_> = names.into_iter().collect();
+            return Err(JobError::permanent(format!(
+                "{bad}; and what was started from it has several names: {}. Put the file right, or act on one of them with \
+                 docker compose --project-name NAME.",
+                names.join(", ")
+            ))
+            .class("bad_compose"));
+        }
+    };
+    work.context.log(&format!("{bad}; going by the labels of what was started from it, as {name}")).await;
+    Ok(Found { name, containers })
+}
+
+/// The file was started from as this project: its label says so, or no other project has the file.
+fn is_own(work: &Work<'_>, container: &ContainerSummary) -> bool {
+    let has_file = |spec: &&super::ProjectSpec| match (&spec.source, &work.spec.source) {
+        (ProjectSource::File(one), ProjectSource::File(other)) => one == other,
+        _ => false,
+    };
+    match label(container, OWN) {
+        Some(id) => id == work.args.project,
+        None => work.settings.projects.values().filter(has_file).count() == 1,
+    }
+}
+
+/// Those that the job names, all if it names no service; there is at least one.
+pub(super) async fn some(work: &Work<'_>) -> Result<Found, JobError> {
+    let Found { name, containers } = all(work).await?;
+    let service = |container: &ContainerSummary| label(container, SERVICE).unwrap_or_default().to_owned();
+    let names: BTreeSet<String> = containers.iter().map(service).collect();
+    if names.is_empty() {
+        let message = format!("the project {name} has no containers; start it first");
+        return Err(JobError::permanent(message).class("no_container"));
+    }
+    let Some(wanted) = &work.args.service_name else { return Ok(Found { name, containers }) };
+    if names.contains(wanted) {
+        let containers = containers.into_iter().filter(|container| service(container) == *wanted).collect();
+        return Ok(Found { name, containers });
+    }
+    let names: Vec<_> = names.into_iter().collect();
+    Err(JobError::permanent(format!(
+        "the project {name} has no container of {wanted:?}; it has: {}. Name one of these, or start the project if its \
+         description has the service by now.",
+        names.join(", ")
+    ))
+    .class("no_container"))
+}
