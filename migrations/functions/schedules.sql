@@ -161,6 +161,7 @@ begin
   end if;
   made := enqueue_scheduled(s, jsonb_build_object('by', p_by), clock_timestamp());
   update schedules set unfinished = unfinished_jobs(s) || made where name = p_name;
+  perform audit('run_schedule', 'schedule:' || p_name, null, jsonb_build_object('job_id', made), p_by);
   return made;
 end
 $$;

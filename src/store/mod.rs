@@ -9,6 +9,7 @@ pub mod attempts;
 pub mod audit;
 pub mod bulk;
 pub mod cancel;
+pub mod change;
 pub mod claim;
 pub mod complete;
 pub mod delete;

@@ -1,0 +1,17 @@
+//! `tidemill jobs delete`: a job that does not run, gone with all its history.
+
+use reqwest::Method;
+
+use super::JobArgs;
+use crate::cli::client::Client;
+use crate::cli::error::CliError;
+use crate::cli::output;
+
+pub(super) async fn run(args: JobArgs) -> Result<(), CliError> {
+    let client = Client::new(&args.server)?;
+    client.ask(client.request(Method::DELETE, &["jobs", &args.id])).await?;
+    if args.server.json {
+        return Ok(());
+    }
+    output::line(&format!("job {} is deleted", args.id))
+}
