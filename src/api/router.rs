@@ -14,8 +14,8 @@ use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
     alerts, artifacts, audit, batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds,
-    limits, list, metrics, new_job, page, problem, queues, schedules, seeds, sessions, stats, terms, verbs, worker,
-    workers, workflows,
+    limits, list, metrics, new_job, page, problem, queues, schedules, seeds, sessions, stats, terms, verbs,
+    worker, workers, workflows,
 };
 
 #[derive(utoipa::OpenApi)]

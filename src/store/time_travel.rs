@@ -19,7 +19,7 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
-    /// In how many seconds the next job, wait or sleep falls due; `None` if nothing does.
+    /// In how many seconds the next job, wait, sleep, token or breaker falls due; `None` if nothing does.
     ///
     /// # Errors
     /// When the database fails.
@@ -31,6 +31,10 @@ impl Store {
               select coalesce(due_at, run_at) as at from jobs_live where state in ('available', 'waiting')
               union all
               select until from waits
+              union all
+              select ready_at from turns
+              union all
+              select k.breaker_open_until from kinds k where exists (select from jobs_live j where j.kind = k.name)
             ) due
             where at > clock_timestamp()
               and at < 'infinity'
@@ -40,7 +44,7 @@ impl Store {
         .await?)
     }
 
-    /// How many jobs run, or are due and of one of these kinds.
+    /// How many jobs run, or may start: due, of one of these kinds, held back by no pause, breaker or rate.
     ///
     /// # Errors
     /// When the database fails.
@@ -48,10 +52,20 @@ impl Store {
         Ok(sqlx::query_scalar!(
             r#"
             select count(*) as "jobs!"
-            from jobs_live
+            from jobs_live j
             where state = 'running'
-              or kind = any($1)
-              and (state = 'available' and run_at <= clock_timestamp() or state = 'waiting' and due_at <= clock_timestamp())
+              or kind = any(closed_kinds($1))
+              and not exists (select from queues q where q.name = j.queue and q.paused_at is not null)
+              and case state
+                when 'available' then run_at <= clock_timestamp()
+                when 'waiting' then due_at <= clock_timestamp() and exists (
+                  select
+                  from turns t
+                  where t.queue = j.queue
+                    and t.priority = j.priority
+                    and t.group_id = j.group_id
+                    and t.ready_at <= clock_timestamp())
+              end
             "#,
             kinds
         )

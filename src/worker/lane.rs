@@ -49,8 +49,14 @@ struct State {
 
 impl Lane {
     pub(super) fn new(queue: String, slots: usize) -> Self {
-        let state =
-            State { waiting: VecDeque::new(), runners: 0, slots, refill_at: 0, started: 0, started_at_last_check: 0 };
+        let state = State {
+            waiting: VecDeque::new(),
+            runners: 0,
+            slots,
+            refill_at: 0,
+            started: 0,
+            started_at_last_check: 0,
+        };
         Self {
             queue,
             configured_slots: slots,
@@ -94,7 +100,9 @@ impl Lane {
         if run >= trip {
             return 0;
         }
-        usize::try_from((slots as u64).saturating_mul(2 * trip / run)).unwrap_or(PREFETCH_LIMIT).min(PREFETCH_LIMIT)
+        usize::try_from((slots as u64).saturating_mul(2 * trip / run))
+            .unwrap_or(PREFETCH_LIMIT)
+            .min(PREFETCH_LIMIT)
     }
 
     /// Takes claimed jobs in and starts runners for the free slots.

@@ -38,7 +38,10 @@ pub(super) async fn signals(args: JobArgs) -> Result<(), CliError> {
     let columns: [Column; 4] = [
         ("SIGNAL", |item| cell(&item["name"])),
         ("SENT", |item| relative(&item["sent_at"])),
-        ("BY", |item| if item["timed_out"] == true { "nobody in time".into() } else { cell(&item["sent_by"]) }),
+        (
+            "BY",
+            |item| if item["timed_out"] == true { "nobody in time".into() } else { cell(&item["sent_by"]) },
+        ),
         ("PAYLOAD", |item| cell(&item["payload"])),
     ];
     show(&args, "signals", &columns).await
