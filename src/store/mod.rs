@@ -36,6 +36,7 @@ pub mod migrate;
 mod migration_driver;
 pub mod notify;
 pub mod partitions;
+pub mod path;
 pub mod ping;
 pub mod pool;
 pub mod queues;

@@ -11,6 +11,7 @@ use crate::job::state::JobState;
 use crate::store::claim::{ClaimRequest, Claimed, Position, claim_in};
 use crate::store::enqueue::enqueue;
 use crate::store::find::find_jobs_in;
+use crate::store::path::{look_in, search_path};
 use crate::store::report::{Reported, report_in};
 use crate::store::settle::{Settled, settle_in};
 use crate::worker::context::{Attempt, Context};
@@ -51,13 +52,10 @@ impl TestMill {
         job: NewJob,
         handler: H,
     ) -> Result<JobDocument, TestError> {
-        let path: String = sqlx::query_scalar("select current_setting('search_path')")
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(crate::store::Error::from)?;
-        go_to(transaction, &format!("\"{}\"", self.schema())).await?;
+        let path = search_path(transaction).await?;
+        look_in(transaction, &format!("\"{}\"", self.schema())).await?;
         let done = self.run_here(transaction, job, &Erased(handler)).await?;
-        go_to(transaction, &path).await?;
+        look_in(transaction, &path).await?;
         Ok(done)
     }
 
@@ -131,13 +129,4 @@ async fn claim(transaction: &mut PgConnection, kind: &str, id: Uuid) -> Result<O
 async fn find(transaction: &mut PgConnection, id: Uuid) -> Result<JobDocument, TestError> {
     let job = find_jobs_in(&mut *transaction, &[id]).await?.pop();
     job.ok_or_else(|| TestError::NotFree(id, "gone".into()))
-}
-
-async fn go_to(transaction: &mut PgConnection, path: &str) -> Result<(), TestError> {
-    sqlx::query("select set_config('search_path', $1, true)")
-        .bind(path)
-        .execute(&mut *transaction)
-        .await
-        .map_err(crate::store::Error::from)?;
-    Ok(())
 }

@@ -145,13 +145,15 @@ async fn measure(server: &Server, rounds: usize) -> Vec<(String, Duration, Durat
         let mut times = Vec::new();
         for _ in 0..rounds {
             let began = Instant::now();
-            server.get(&route).await.expect(200);
+            let answer = server.get(&route).await;
+            assert_eq!(answer.status, 200, "{route}: {}", answer.body);
             times.push(began.elapsed());
         }
         let (median, most) = judged(times);
         found.push((route, median, most));
     }
-    let mut reader = server.store.pool().bare().acquire().await.unwrap();
+    // Of its own: whoever has it next would be a reader, too.
+    let mut reader = server.store.pool().bare().acquire().await.unwrap().detach();
     reader.execute("set role tidemill_reader; set search_path = tidemill").await.unwrap();
     for view in views {
         let mut times = Vec::new();
