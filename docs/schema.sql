@@ -587,6 +587,7 @@ begin
   from steps s
   where s.job_id = p_job
     and s.spawned_id is not null
+    and s.created_at >= j.created_at
   order by s.spawned_id;
   perform archive(j);
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'cancel_requested',
@@ -634,6 +635,50 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.cancel_workflow(p_workflow uuid, p_reason text, p_by text) IS 'Cancels what is live of a workflow and of all that is nested in it; it ends when the last of them has.';
+
+CREATE FUNCTION tidemill.change_job(p_job uuid, p_change jsonb, p_by text DEFAULT SESSION_USER) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  known constant text[] := '{priority,queue,run_at,max_attempts,tags,metadata}';
+  j jobs := lock_job(p_job);
+  before jsonb;
+  wrong text;
+begin
+  select k into wrong from jsonb_object_keys(p_change) as k where k <> all(known) limit 1;
+  if found then
+    raise exception 'a job has no field % that can be changed', wrong
+      using errcode = '22TM1', hint = 'change ' || array_to_string(known, ', ');
+  end if;
+  if j.id is null or j.finished_at is not null or j.state = 'running' then
+    return j.state::text;
+  end if;
+  if j.kind like 'tidemill.%' then
+    raise exception 'job % is a workflow and cannot be changed', p_job
+      using errcode = '22TM1', hint = 'change its jobs';
+  end if;
+  if p_change ? 'run_at' and coalesce(j.due_at, j.run_at) = 'infinity' then
+    raise exception 'job % waits for others and has no time at which it is due', p_job
+      using errcode = '22TM1', hint = 'leave run_at out';
+  end if;
+  if (p_change ->> 'max_attempts')::integer <= j.attempt then
+    raise exception 'job % has had % attempts', p_job, j.attempt
+      using errcode = '22TM1', hint = 'give it more max_attempts, or cancel it';
+  end if;
+  before := jsonb_build_object(
+    'priority', j.priority, 'queue', j.queue, 'run_at', coalesce(j.due_at, j.run_at), 'max_attempts', j.max_attempts,
+    'tags', j.tags, 'metadata', j.metadata);
+  perform replace_fields(p_job, p_change - 'queue', p_by);
+  if p_change ->> 'queue' <> j.queue then
+    perform move_job(p_job, p_change ->> 'queue');
+  end if;
+  perform audit('change', 'job:' || p_job, (select jsonb_object_agg(k, before -> k) from jsonb_object_keys(p_change) as k), p_change, p_by);
+  return j.state::text;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.change_job(p_job uuid, p_change jsonb, p_by text) IS 'Gives a job that does not run other terms: {priority, queue, run_at, max_attempts, tags, metadata}, what is left out stays. Answers its state, null if there is no such job; one that runs or has ended stays as it is.';
 
 CREATE FUNCTION tidemill.check_members(p_path text, p_names text[], p_nodes jsonb[], p_afters jsonb[]) RETURNS void
     LANGUAGE plpgsql
@@ -1059,6 +1104,28 @@ CREATE FUNCTION tidemill.drain_queue(p_queue text, p_by text DEFAULT SESSION_USE
 $$;
 
 COMMENT ON FUNCTION tidemill.drain_queue(p_queue text, p_by text) IS 'The queue takes no new jobs until it is resumed; what is there runs to its end.';
+
+CREATE FUNCTION tidemill.drain_worker(p_worker text, p_by text DEFAULT NULL::text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  w workers;
+begin
+  select * into w from workers where id = p_worker for no key update;
+  if w.id is null then
+    return false;
+  elsif w.drain_requested_at is null then
+    w.drain_requested_at := clock_timestamp();
+    update workers set drain_requested_at = w.drain_requested_at where id = p_worker;
+    perform audit(
+      'drain worker', 'worker:' || p_worker, jsonb_build_object('state', w.state), jsonb_build_object('drain_requested_at', w.drain_requested_at), p_by);
+  end if;
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.drain_worker(p_worker text, p_by text) IS 'Asks a worker to claim no more; it finishes what it has. False if there is no such worker.';
 
 CREATE FUNCTION tidemill.drop_alert(p_name text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1652,8 +1719,8 @@ begin
   if j.id is null then
     return;
   elsif j.finished_at is not null then
-    return query select 1::bigint, 'finished', format('it is %s since %s%s', j.state, moment(j.finished_at), coalesce(': ' || (j.error ->> 'message'), '')),
-      null::timestamptz, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'finished_at', j.finished_at, 'error', j.error));
+    return query select 1::bigint, 'finished', format('it is %s since %s%s', j.state, moment(j.finished_at), coalesce(': ' || (redact(j.error) ->> 'message'), '')),
+      null::timestamptz, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'finished_at', j.finished_at, 'error', redact(j.error)));
     return;
   elsif j.state = 'running' then
     select * into r from running where job_id = p_job;
@@ -1673,7 +1740,7 @@ begin
     select 1 as place, e.code, e.message, e.until, e.details from explain_waits(j) e
     union all
     select 2, case when j.attempt > 0 then 'retrying' else 'not_due' end,
-      case when j.attempt > 0 then format('attempt %s failed (%s); the next is due at %s', j.attempt, coalesce(left(j.error ->> 'message', 200), 'no message'), moment(due))
+      case when j.attempt > 0 then format('attempt %s failed (%s); the next is due at %s', j.attempt, coalesce(left(redact(j.error) ->> 'message', 200), 'no message'), moment(due))
         else format('it is not due until %s', moment(due)) end,
       due, jsonb_build_object('run_at', due, 'attempt', j.attempt)
     where due > now()
@@ -2086,19 +2153,25 @@ begin
       select jsonb_build_object('key', 'fork:' || gen_random_uuid()) from kinds k where k.name = j.kind and k.defaults ? 'unique'));
   perform note_references(forked, j.args);
   perform audit('fork', 'job:' || p_job, null, jsonb_strip_nulls(jsonb_build_object('job_id', forked, 'from_step', p_from_step)), p_by);
-  insert into steps (job_id, name, attempt, output, created_at, updated_at)
-  select forked, name, attempt, output, created_at, updated_at
-  from steps
+  insert into steps (job_id, name, attempt, output, spawned_id, created_at, updated_at)
+  select forked, s.name, s.attempt, s.output, s.spawned_id, s.created_at, s.updated_at
+  from steps s
+  where s.job_id = p_job
+    and (cut is null or s.created_at < cut)
+    -- A child that is kept no more is spawned again.
+    and (s.spawned_id is null or exists (select from jobs c where c.id = s.spawned_id));
+  insert into signals (job_id, name, payload, timed_out, sent_at, sent_by)
+  select forked, name, payload, timed_out, sent_at, sent_by
+  from signals
   where job_id = p_job
-    and spawned_id is null
-    and (cut is null or created_at < cut);
+    and (cut is null or sent_at < cut);
   perform tell(format('e:%s:%s', forked, append_event(forked, 0, 'forked', jsonb_strip_nulls(jsonb_build_object(
     'by', p_by, 'job_id', p_job, 'from_step', p_from_step)))));
   return forked;
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.fork(p_job uuid, p_from_step text, p_by text) IS 'Enqueues the same work again as a new job that keeps the checkpoints before a step and runs from there. Answers its id, null if there is no such job.';
+COMMENT ON FUNCTION tidemill.fork(p_job uuid, p_from_step text, p_by text) IS 'Enqueues the same work again as a new job that keeps what was before a step (checkpoints, children, signals that had come) and runs from there. Answers its id, null if there is no such job.';
 
 CREATE FUNCTION tidemill.full_keys() RETURNS text[]
     LANGUAGE sql
@@ -3048,6 +3121,26 @@ CREATE FUNCTION tidemill.log_tail(p_job uuid, p_attempt integer) RETURNS text
 $$;
 
 COMMENT ON FUNCTION tidemill.log_tail(p_job uuid, p_attempt integer) IS 'The last 20 log lines of an attempt, at most 4 KiB; null if it said nothing.';
+
+CREATE FUNCTION tidemill.make_reader(login text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  setting text;
+begin
+  execute format('grant tidemill_reader to %I', login);
+  -- Settings of a role are no settings of its members. In this database alone: the login may have others.
+  foreach setting in array array[
+    -- Whoever only looks never holds the horizon for long.
+    'statement_timeout = ''30s''', 'idle_in_transaction_session_timeout = ''60s''', 'default_transaction_read_only = on', 'jit = off']
+  loop
+    execute format('alter role %I in database %I set %s', login, current_database(), setting);
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.make_reader(login text) IS 'Lets a login look: makes it a tidemill_reader whose sessions in this database read only and whose statements end after 30 s. For who may alter the login.';
 
 CREATE FUNCTION tidemill.make_room(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) RETURNS uuid[]
     LANGUAGE plpgsql
@@ -4186,14 +4279,20 @@ CREATE FUNCTION tidemill.reset_breaker(p_kind text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
+declare
+  k kinds;
 begin
-  update kinds
-  set breaker_crashes = 0, breaker_openings = 0, breaker_open_until = null, breaker_crashed_at = null
-  where name = p_kind;
+  select * into k from kinds where name = p_kind for no key update;
   if not found then
     return false;
   end if;
-  perform audit('reset_breaker', 'kind:' || p_kind, null, null);
+  update kinds
+  set breaker_crashes = 0, breaker_openings = 0, breaker_open_until = null, breaker_crashed_at = null
+  where name = p_kind;
+  perform audit(
+    'reset_breaker', 'kind:' || p_kind,
+    jsonb_build_object('crashes', k.breaker_crashes, 'openings', k.breaker_openings, 'open_until', k.breaker_open_until),
+    '{"crashes": 0, "openings": 0, "open_until": null}', null);
   perform tell('q:' || queue) from kinds where name = p_kind;
   return true;
 end
@@ -6187,7 +6286,7 @@ CREATE VIEW tidemill.failures AS
  SELECT known.fingerprint,
     max(known.kind) AS kind,
     max(known.type) AS type,
-    (array_agg("left"(known.message, 200) ORDER BY known.last_at DESC))[1] AS message,
+    (tidemill.redact(jsonb_build_object('message', (array_agg("left"(known.message, 200) ORDER BY known.last_at DESC))[1])) ->> 'message'::text) AS message,
     (sum(known.failures))::bigint AS failures,
     min(known.first_at) AS first_at,
     max(known.last_at) AS last_at,
@@ -6234,6 +6333,24 @@ COMMENT ON COLUMN tidemill.idempotency_keys.answer IS 'The first answer.';
 COMMENT ON COLUMN tidemill.idempotency_keys.created_at IS 'When the request came first.';
 
 COMMENT ON COLUMN tidemill.idempotency_keys.expires_at IS 'From then on the key may be forgotten.';
+
+CREATE VIEW tidemill.job_attempts AS
+ SELECT attempts.job_id,
+    attempts.attempt,
+    attempts.outcome,
+    attempts.worker_id,
+    tidemill.redact(attempts.error) AS error,
+    attempts.exit_code,
+    attempts.signal,
+    attempts.out_of_memory,
+    attempts.peak_memory_bytes,
+    attempts.fingerprint,
+    attempts.log_tail,
+    attempts.started_at,
+    attempts.finished_at
+   FROM tidemill.attempts;
+
+COMMENT ON VIEW tidemill.job_attempts IS 'The tries of each job that failed, and of the others those with an exit code or memory; ask with a job_id.';
 
 CREATE TABLE tidemill.progress (
     job_id uuid NOT NULL,
@@ -6308,6 +6425,17 @@ CREATE VIEW tidemill.job_documents AS
 
 COMMENT ON VIEW tidemill.job_documents IS 'Each job with its progress: what the HTTP API shows.';
 
+CREATE VIEW tidemill.job_events AS
+ SELECT events.job_id,
+    events.seq,
+    events.at,
+    events.attempt,
+    events.type,
+    tidemill.redact(events.data) AS data
+   FROM tidemill.events;
+
+COMMENT ON VIEW tidemill.job_events IS 'What happened to each job; ask with a job_id.';
+
 CREATE VIEW tidemill.job_history AS
  SELECT jobs.id,
     jobs.kind,
@@ -6325,11 +6453,119 @@ CREATE VIEW tidemill.job_history AS
     jobs.tags,
     tidemill.redact(jobs.args) AS args,
     tidemill.redact(jobs.result) AS result,
-    jobs.error
+    tidemill.redact(jobs.error) AS error
    FROM tidemill.jobs
   WHERE (jobs.finished_at IS NOT NULL);
 
 COMMENT ON VIEW tidemill.job_history IS 'Finished jobs; ask with a range of finished_at to read only those days.';
+
+CREATE VIEW tidemill.job_links AS
+ SELECT dependencies.job_id,
+    dependencies.parent_id,
+    dependencies.ord,
+    dependencies.name,
+    dependencies.pass_as,
+    dependencies.member,
+    dependencies.run_if,
+    dependencies.outcome,
+    dependencies.resolved_at
+   FROM tidemill.dependencies;
+
+COMMENT ON VIEW tidemill.job_links IS 'Which job waits for which, and how that ended; the members of a workflow are its parents.';
+
+CREATE TABLE tidemill.task_ids (
+    execution_id text NOT NULL,
+    job_id uuid NOT NULL,
+    CONSTRAINT task_ids_are_short CHECK (((length(execution_id) >= 1) AND (length(execution_id) <= 255)))
+);
+
+COMMENT ON TABLE tidemill.task_ids IS 'The callers'' own names for pieces of work.';
+
+COMMENT ON COLUMN tidemill.task_ids.execution_id IS 'The name, as the caller gave it.';
+
+COMMENT ON COLUMN tidemill.task_ids.job_id IS 'The job that it stands for.';
+
+CREATE VIEW tidemill.job_names AS
+ SELECT task_ids.execution_id,
+    task_ids.job_id
+   FROM tidemill.task_ids;
+
+COMMENT ON VIEW tidemill.job_names IS 'The callers'' own names and the jobs that they stand for.';
+
+CREATE TABLE tidemill.signals (
+    job_id uuid NOT NULL,
+    name text NOT NULL,
+    payload jsonb,
+    timed_out boolean DEFAULT false NOT NULL,
+    sent_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    sent_by text,
+    CONSTRAINT signals_are_named CHECK (((name <> ''::text) AND (length(name) <= 200)))
+);
+
+COMMENT ON TABLE tidemill.signals IS 'Messages to jobs, the first of each name; also those that came before the job waited for them.';
+
+COMMENT ON COLUMN tidemill.signals.job_id IS 'The job.';
+
+COMMENT ON COLUMN tidemill.signals.name IS 'The signal.';
+
+COMMENT ON COLUMN tidemill.signals.payload IS 'What it says.';
+
+COMMENT ON COLUMN tidemill.signals.timed_out IS 'True if none came in time; one that comes later changes nothing.';
+
+COMMENT ON COLUMN tidemill.signals.sent_at IS 'When it came, or was given up.';
+
+COMMENT ON COLUMN tidemill.signals.sent_by IS 'Who sent it.';
+
+CREATE VIEW tidemill.job_signals AS
+ SELECT signals.job_id,
+    signals.name,
+    tidemill.redact(signals.payload) AS payload,
+    signals.timed_out,
+    signals.sent_by,
+    signals.sent_at
+   FROM tidemill.signals;
+
+COMMENT ON VIEW tidemill.job_signals IS 'The messages to each job.';
+
+CREATE TABLE tidemill.steps (
+    job_id uuid NOT NULL,
+    name text NOT NULL,
+    attempt integer NOT NULL,
+    output jsonb,
+    spawned_id uuid,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT steps_are_named CHECK (((name <> ''::text) AND (length(name) <= 200)))
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE tidemill.steps IS 'Checkpoints of jobs: a step that is here is not run again.';
+
+COMMENT ON COLUMN tidemill.steps.job_id IS 'The job.';
+
+COMMENT ON COLUMN tidemill.steps.name IS 'The step, unique in the job.';
+
+COMMENT ON COLUMN tidemill.steps.attempt IS 'The try that did it.';
+
+COMMENT ON COLUMN tidemill.steps.output IS 'What it gave back; for a cursor, how far the job is.';
+
+COMMENT ON COLUMN tidemill.steps.spawned_id IS 'The job that the step enqueued.';
+
+COMMENT ON COLUMN tidemill.steps.created_at IS 'When it was first stored; the order of the steps.';
+
+COMMENT ON COLUMN tidemill.steps.updated_at IS 'When it was last stored.';
+
+CREATE VIEW tidemill.job_steps AS
+ SELECT steps.job_id,
+    steps.name,
+    steps.attempt,
+    tidemill.redact(steps.output) AS output,
+    steps.spawned_id,
+    steps.created_at,
+    steps.updated_at
+   FROM tidemill.steps;
+
+COMMENT ON VIEW tidemill.job_steps IS 'The checkpoints of each job, and the jobs that it spawned.';
 
 CREATE TABLE tidemill.jobs_live (
     id uuid NOT NULL,
@@ -6404,7 +6640,7 @@ CREATE VIEW tidemill.jobs_now AS
     jobs_live.execution_id,
     jobs_live.tags,
     tidemill.redact(jobs_live.args) AS args,
-    (jobs_live.error ->> 'message'::text) AS last_error,
+    (tidemill.redact(jobs_live.error) ->> 'message'::text) AS last_error,
     jobs_live.cancel_requested_at,
     jobs_live.concurrency_keys,
     jobs_live.fair_key,
@@ -6809,21 +7045,6 @@ CREATE TABLE tidemill.refinery_schema_history (
     checksum character varying(255)
 );
 
-CREATE VIEW tidemill.schedule_next AS
- SELECT s.name,
-    n.slot AS fires_at,
-    (n.slot - now()) AS fires_in,
-    (s.job ->> 'kind'::text) AS kind,
-    (s.job ->> 'queue'::text) AS queue,
-    COALESCE(s.cron, (s.every)::text, (s.at)::text) AS times,
-    s.timezone,
-    s.paused_at,
-    s.problem
-   FROM (tidemill.schedules s
-     LEFT JOIN LATERAL unnest(s.upcoming) n(slot) ON ((n.slot > now())));
-
-COMMENT ON VIEW tidemill.schedule_next IS 'The next five slots of every schedule; one without a slot shows why.';
-
 CREATE TABLE tidemill.schedule_slots (
     schedule text NOT NULL,
     slot timestamp with time zone NOT NULL,
@@ -6848,6 +7069,32 @@ COMMENT ON COLUMN tidemill.schedule_slots.job_id IS 'The job that it became.';
 COMMENT ON COLUMN tidemill.schedule_slots.reason IS 'Why it became none.';
 
 COMMENT ON COLUMN tidemill.schedule_slots.fired_at IS 'When that was decided.';
+
+CREATE VIEW tidemill.schedule_log AS
+ SELECT schedule_slots.schedule,
+    schedule_slots.slot,
+    schedule_slots.outcome,
+    schedule_slots.job_id,
+    schedule_slots.reason,
+    schedule_slots.fired_at
+   FROM tidemill.schedule_slots;
+
+COMMENT ON VIEW tidemill.schedule_log IS 'What became of the slots of every schedule.';
+
+CREATE VIEW tidemill.schedule_next AS
+ SELECT s.name,
+    n.slot AS fires_at,
+    (n.slot - now()) AS fires_in,
+    (s.job ->> 'kind'::text) AS kind,
+    (s.job ->> 'queue'::text) AS queue,
+    COALESCE(s.cron, (s.every)::text, (s.at)::text) AS times,
+    s.timezone,
+    s.paused_at,
+    s.problem
+   FROM (tidemill.schedules s
+     LEFT JOIN LATERAL unnest(s.upcoming) n(slot) ON ((n.slot > now())));
+
+COMMENT ON VIEW tidemill.schedule_next IS 'The next five slots of every schedule; one without a slot shows why.';
 
 CREATE TABLE tidemill.schema_compatibility (
     only_row boolean DEFAULT true NOT NULL,
@@ -6916,7 +7163,7 @@ CREATE VIEW tidemill.session_status AS
     s.bugs_found,
         CASE
             WHEN (j.state = 'cancelled'::tidemill.job_state) THEN COALESCE(s.error, 'the job was cancelled'::text)
-            WHEN (j.state = 'failed'::tidemill.job_state) THEN COALESCE((j.error ->> 'message'::text), s.error)
+            WHEN (j.state = 'failed'::tidemill.job_state) THEN COALESCE((tidemill.redact(j.error) ->> 'message'::text), s.error)
             ELSE s.error
         END AS error,
     s.created_at,
@@ -6927,58 +7174,6 @@ CREATE VIEW tidemill.session_status AS
   WHERE (s.expires_at > now());
 
 COMMENT ON VIEW tidemill.session_status IS 'Sessions that are not forgotten, each as far as its job is or with what became of it.';
-
-CREATE TABLE tidemill.signals (
-    job_id uuid NOT NULL,
-    name text NOT NULL,
-    payload jsonb,
-    timed_out boolean DEFAULT false NOT NULL,
-    sent_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    sent_by text,
-    CONSTRAINT signals_are_named CHECK (((name <> ''::text) AND (length(name) <= 200)))
-);
-
-COMMENT ON TABLE tidemill.signals IS 'Messages to jobs, the first of each name; also those that came before the job waited for them.';
-
-COMMENT ON COLUMN tidemill.signals.job_id IS 'The job.';
-
-COMMENT ON COLUMN tidemill.signals.name IS 'The signal.';
-
-COMMENT ON COLUMN tidemill.signals.payload IS 'What it says.';
-
-COMMENT ON COLUMN tidemill.signals.timed_out IS 'True if none came in time; one that comes later changes nothing.';
-
-COMMENT ON COLUMN tidemill.signals.sent_at IS 'When it came, or was given up.';
-
-COMMENT ON COLUMN tidemill.signals.sent_by IS 'Who sent it.';
-
-CREATE TABLE tidemill.steps (
-    job_id uuid NOT NULL,
-    name text NOT NULL,
-    attempt integer NOT NULL,
-    output jsonb,
-    spawned_id uuid,
-    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT steps_are_named CHECK (((name <> ''::text) AND (length(name) <= 200)))
-)
-WITH (fillfactor='70');
-
-COMMENT ON TABLE tidemill.steps IS 'Checkpoints of jobs: a step that is here is not run again.';
-
-COMMENT ON COLUMN tidemill.steps.job_id IS 'The job.';
-
-COMMENT ON COLUMN tidemill.steps.name IS 'The step, unique in the job.';
-
-COMMENT ON COLUMN tidemill.steps.attempt IS 'The try that did it.';
-
-COMMENT ON COLUMN tidemill.steps.output IS 'What it gave back; for a cursor, how far the job is.';
-
-COMMENT ON COLUMN tidemill.steps.spawned_id IS 'The job that the step enqueued.';
-
-COMMENT ON COLUMN tidemill.steps.created_at IS 'When it was first stored; the order of the steps.';
-
-COMMENT ON COLUMN tidemill.steps.updated_at IS 'When it was last stored.';
 
 CREATE VIEW tidemill.stuck_jobs AS
  SELECT running.job_id,
@@ -6994,18 +7189,6 @@ CREATE VIEW tidemill.stuck_jobs AS
   WHERE ((running.seen_at < (now() - '00:05:00'::interval)) OR (running.lease_expires_at < now()) OR (running.deadline_at < now()));
 
 COMMENT ON VIEW tidemill.stuck_jobs IS 'Attempts without a sign of life; the sweep takes them back within seconds if it runs.';
-
-CREATE TABLE tidemill.task_ids (
-    execution_id text NOT NULL,
-    job_id uuid NOT NULL,
-    CONSTRAINT task_ids_are_short CHECK (((length(execution_id) >= 1) AND (length(execution_id) <= 255)))
-);
-
-COMMENT ON TABLE tidemill.task_ids IS 'The callers'' own names for pieces of work.';
-
-COMMENT ON COLUMN tidemill.task_ids.execution_id IS 'The name, as the caller gave it.';
-
-COMMENT ON COLUMN tidemill.task_ids.job_id IS 'The job that it stands for.';
 
 CREATE VIEW tidemill.throughput AS
  SELECT counters.minute,
@@ -7058,6 +7241,24 @@ COMMENT ON COLUMN tidemill.unique_keys.job_id IS 'The last job that took it; nul
 COMMENT ON COLUMN tidemill.unique_keys.supersedes IS 'Jobs with this key that still ran when it passed on, and must not come back into the queue.';
 
 COMMENT ON COLUMN tidemill.unique_keys.seen_at IS 'When a job took it, or the keeper last found that its job is kept.';
+
+CREATE VIEW tidemill.unique_holders AS
+ SELECT unique_keys.key,
+    unique_keys.job_id,
+    unique_keys.seen_at
+   FROM tidemill.unique_keys;
+
+COMMENT ON VIEW tidemill.unique_holders IS 'Which job took each unique key last; it holds it as long as the wish of the next job says.';
+
+CREATE VIEW tidemill.waiting_groups AS
+ SELECT turns.queue,
+    turns.priority,
+    turns.group_id,
+    turns.concurrency_keys,
+    NULLIF(turns.ready_at, 'infinity'::timestamp with time zone) AS ready_at
+   FROM tidemill.turns;
+
+COMMENT ON VIEW tidemill.waiting_groups IS 'Whose turn it is: the groups of jobs that wait in each queue, the oldest ready_at first.';
 
 CREATE TABLE tidemill.waits (
     job_id uuid NOT NULL,
@@ -7163,7 +7364,7 @@ CREATE VIEW tidemill.workflow_status AS
     tidemill.shown_state(j.state, j.attempt, j.run_at, j.due_at) AS status,
     w.done,
     w.members,
-    (j.error ->> 'message'::text) AS error,
+    (tidemill.redact(j.error) ->> 'message'::text) AS error,
     w.created_at,
     j.finished_at
    FROM (tidemill.workflows w

@@ -1,5 +1,5 @@
 -- Who may do what. Three roles for the people and processes of every Tidemill of this server; a login becomes
--- one by "grant tidemill_reader to ann". Applied after functions and views, each time that they are replaced.
+-- one by "select make_reader('ann')" or "grant tidemill_admin to ann". Applied after functions and views, each time that they are replaced.
 -- Without the right to make roles everything works, but only for the owner of the schema.
 do $$
 declare
@@ -11,13 +11,6 @@ begin
     if not exists (select from pg_roles where rolname = role) then
       begin
         execute format('create role %I nologin', role);
-        if role = 'tidemill_reader' then
-          -- Whoever only looks never holds the horizon for long.
-          execute format('alter role %I set statement_timeout = ''30s''', role);
-          execute format('alter role %I set idle_in_transaction_session_timeout = ''60s''', role);
-          execute format('alter role %I set default_transaction_read_only = on', role);
-          execute format('alter role %I set jit = off', role);
-        end if;
       exception
         when insufficient_privilege then
           raise notice 'role % is not there and may not be made by %: grants to it are left out', role, current_user;
@@ -61,9 +54,9 @@ begin
     where p.pronamespace = schema::regnamespace
       and p.proname in (
         'explain', 'expected_start', 'doctor', 'room_expected',
-        'enqueue', 'enqueue_many', 'create_workflow', 'cancel', 'retry', 'run_now', 'snooze', 'delete_job', 'signal', 'fork',
+        'enqueue', 'enqueue_many', 'create_workflow', 'cancel', 'retry', 'run_now', 'snooze', 'change_job', 'delete_job', 'signal', 'fork',
         'act_on_jobs', 'retry_jobs', 'pause_queue', 'resume_queue', 'drain_queue', 'purge_queue', 'set_slots', 'set_max_queued', 'set_limit', 'drop_limit',
-        'set_priority_ageing', 'set_schedule', 'delete_schedule', 'pause_schedule', 'resume_schedule', 'run_schedule', 'reset_breaker',
+        'set_priority_ageing', 'set_schedule', 'delete_schedule', 'pause_schedule', 'resume_schedule', 'run_schedule', 'reset_breaker', 'drain_worker',
         'set_alert', 'drop_alert', 'evaluate_alerts', 'start_session', 'clear_sessions', 'sweep', 'resolve', 'ensure_partitions',
         'drop_partition', 'ensure_today', 'shall_shed')
   loop

@@ -16,7 +16,7 @@ select
   execution_id,
   tags,
   redact(args) as args,
-  error ->> 'message' as last_error,
+  redact(error) ->> 'message' as last_error,
   cancel_requested_at,
   concurrency_keys,
   fair_key,
@@ -42,10 +42,82 @@ select
   tags,
   redact(args) as args,
   redact(result) as result,
-  error
+  redact(error) as error
 from jobs
 where finished_at is not null;
 comment on view job_history is 'Finished jobs; ask with a range of finished_at to read only those days.';
+
+create view all_jobs as
+select
+  id,
+  kind,
+  queue,
+  shown_state(state, attempt, run_at, due_at) as status,
+  priority,
+  attempt,
+  max_attempts,
+  nullif(coalesce(nullif(run_at, 'infinity'), due_at), 'infinity') as run_at,
+  created_at,
+  started_at,
+  finished_at,
+  coalesce(worker_id, last_worker_id) as worker_id,
+  execution_id,
+  workflow_id,
+  tags,
+  redact(metadata) as metadata,
+  redact(args) as args,
+  redact(result) as result,
+  redact(error) as error
+from jobs;
+comment on view all_jobs is 'Every job, live or finished, to look it up by its id.';
+
+create view job_names as
+select execution_id, job_id
+from task_ids;
+comment on view job_names is 'The callers'' own names and the jobs that they stand for.';
+
+create view job_events as
+select job_id, seq, at, attempt, type, redact(data) as data
+from events;
+comment on view job_events is 'What happened to each job; ask with a job_id.';
+
+create view job_attempts as
+select
+  job_id,
+  attempt,
+  outcome,
+  worker_id,
+  redact(error) as error,
+  exit_code,
+  signal,
+  out_of_memory,
+  peak_memory_bytes,
+  fingerprint,
+  log_tail,
+  started_at,
+  finished_at
+from attempts;
+comment on view job_attempts is 'The tries of each job that failed, and of the others those with an exit code or memory; ask with a job_id.';
+
+create view job_steps as
+select job_id, name, attempt, redact(output) as output, spawned_id, created_at, updated_at
+from steps;
+comment on view job_steps is 'The checkpoints of each job, and the jobs that it spawned.';
+
+create view job_signals as
+select job_id, name, redact(payload) as payload, timed_out, sent_by, sent_at
+from signals;
+comment on view job_signals is 'The messages to each job.';
+
+create view job_links as
+select job_id, parent_id, ord, name, pass_as, member, run_if, outcome, resolved_at
+from dependencies;
+comment on view job_links is 'Which job waits for which, and how that ended; the members of a workflow are its parents.';
+
+create view unique_holders as
+select key, job_id, seen_at
+from unique_keys;
+comment on view unique_holders is 'Which job took each unique key last; it holds it as long as the wish of the next job says.';
 
 create view progress_now as
 select
@@ -183,6 +255,16 @@ left join lateral (
 ) r on true;
 comment on view limit_stats is 'Each limit and the keys that use it now: how many run, how many may start at this moment.';
 
+create view waiting_groups as
+select
+  queue,
+  priority,
+  group_id,
+  concurrency_keys,
+  nullif(ready_at, 'infinity') as ready_at
+from turns;
+comment on view waiting_groups is 'Whose turn it is: the groups of jobs that wait in each queue, the oldest ready_at first.';
+
 create view counters as
 select minute, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
 from stats
@@ -225,7 +307,7 @@ select
   fingerprint,
   max(kind) as kind,
   max(type) as type,
-  (array_agg(left(message, 200) order by last_at desc))[1] as message,
+  redact(jsonb_build_object('message', (array_agg(left(message, 200) order by last_at desc))[1])) ->> 'message' as message,
   sum(failures)::bigint as failures,
   min(first_at) as first_at,
   max(last_at) as last_at,
@@ -267,6 +349,11 @@ from schedules s
 left join lateral unnest(s.upcoming) as n (slot) on n.slot > now();
 comment on view schedule_next is 'The next five slots of every schedule; one without a slot shows why.';
 
+create view schedule_log as
+select schedule, slot, outcome, job_id, reason, fired_at
+from schedule_slots;
+comment on view schedule_log is 'What became of the slots of every schedule.';
+
 create view audit_trail as
 select
   at,
@@ -286,7 +373,7 @@ select
   shown_state(j.state, j.attempt, j.run_at, j.due_at) as status,
   w.done,
   w.members,
-  j.error ->> 'message' as error,
+  redact(j.error) ->> 'message' as error,
   w.created_at,
   j.finished_at
 from workflows w
@@ -355,7 +442,7 @@ select
   s.bugs_found,
   case
     when j.state = 'cancelled' then coalesce(s.error, 'the job was cancelled')
-    when j.state = 'failed' then coalesce(j.error ->> 'message', s.error)
+    when j.state = 'failed' then coalesce(redact(j.error) ->> 'message', s.error)
     else s.error
   end as error,
   s.created_at,

@@ -318,6 +318,72 @@ async fn a_job_is_found_by_its_execution_id() {
 }
 
 #[tokio::test]
+async fn one_job_is_run_put_off_changed_and_deleted() {
+    let text = r#"{"id":"j","status":"scheduled","queue":"night","priority":3,"run_at":null}"#;
+    let answers = [exact(200, text), exact(200, text), exact(200, text), exact(204, "")];
+    let (stub, url) = Stub::start(answers).await;
+    assert_eq!(run(&url, &["jobs", "run-now", "j"]).await.out, "job j is scheduled\n");
+    assert!(
+        run(&url, &["jobs", "snooze", "j", "2h"]).await.out.starts_with("job j is scheduled, queue night")
+    );
+    let words = [
+        "jobs",
+        "change",
+        "j",
+        "--priority",
+        "high",
+        "--queue",
+        "night",
+        "--max-attempts",
+        "2",
+        "--tag",
+        "x",
+    ];
+    assert_eq!(run(&url, &words).await.code, 0);
+    assert_eq!(run(&url, &["jobs", "delete", "j"]).await.out, "job j is deleted\n");
+    let seen = stub.seen();
+    let asked: Vec<_> = seen.iter().map(|seen| (seen.method.as_str(), seen.path.as_str())).collect();
+    let expected = [
+        ("POST", "/api/v1/jobs/j/run-now"),
+        ("POST", "/api/v1/jobs/j/snooze"),
+        ("PATCH", "/api/v1/jobs/j"),
+        ("DELETE", "/api/v1/jobs/j"),
+    ];
+    assert_eq!(asked, expected);
+    assert_eq!(seen[1].body, json!({"delay": "2h"}));
+    let change = json!({"priority": "high", "queue": "night", "max_attempts": 2, "tags": ["x"]});
+    assert_eq!(seen[2].body, change);
+    for wrong in [&["jobs", "change", "j"][..], &["jobs", "snooze", "j"], &["jobs", "snooze", "j", "soon"]] {
+        assert_eq!(run(&url, wrong).await.code, 2, "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_before_in_a_jobs_life_is_listed() {
+    let answers = [
+        r#"{"items":[{"attempt":1,"outcome":"failed","worker_id":"w","error":{"message":"no disk"}}]}"#,
+        r#"{"items":[{"name":"charge","attempt":1,"output":{"n":7},"spawned_id":null}]}"#,
+        r#"{"items":[{"name":"go","payload":true,"sent_by":"ann","timed_out":false},{"name":"late","timed_out":true}]}"#,
+    ];
+    let (stub, url) = Stub::start(answers.map(|answer| exact(200, answer))).await;
+    for (what, shown) in [
+        ("attempts", &["failed", "no disk"][..]),
+        ("steps", &["charge", "{\"n\":7}"]),
+        ("signals", &["ann", "nobody in time"]),
+    ] {
+        let ran = run(&url, &["jobs", what, "j"]).await;
+        assert!(
+            ran.code == 0 && shown.iter().all(|word| ran.out.contains(word)),
+            "{what}: {} {}",
+            ran.out,
+            ran.err
+        );
+    }
+    let paths: Vec<_> = stub.seen().iter().map(|seen| seen.path.clone()).collect();
+    assert_eq!(paths, ["attempts", "steps", "signals"].map(|what| format!("/api/v1/jobs/j/{what}")));
+}
+
+#[tokio::test]
 async fn the_server_of_a_dev_process_is_found() {
     let (stub, url) = Stub::start([exact(200, r#"{"items":[]}"#), exact(200, r#"{"items":[]}"#)]).await;
     let folder = TempDir::new().unwrap();
@@ -390,7 +456,7 @@ async fn single_jobs_rules_and_workers_have_their_verbs() {
     ];
     let (stub, url) = Stub::start(answers).await;
     assert_eq!(run(&url, &["jobs", "run-now", "x"]).await.out, "job x is available\n");
-    assert_eq!(run(&url, &["jobs", "delete", "x"]).await.out, "job x is gone\n");
+    assert_eq!(run(&url, &["jobs", "delete", "x"]).await.out, "job x is deleted\n");
     assert_eq!(run(&url, &["workers", "drain", "w"]).await.out, "worker w drains\n");
     let out = run(&url, &["alerts", "show", "errors"]).await.out;
     assert!(out.contains("condition  error_rate") && out.contains("webhook    https://a.b/…"), "{out}");

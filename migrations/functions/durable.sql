@@ -155,16 +155,22 @@ begin
       select jsonb_build_object('key', 'fork:' || gen_random_uuid()) from kinds k where k.name = j.kind and k.defaults ? 'unique'));
   perform note_references(forked, j.args);
   perform audit('fork', 'job:' || p_job, null, jsonb_strip_nulls(jsonb_build_object('job_id', forked, 'from_step', p_from_step)), p_by);
-  insert into steps (job_id, name, attempt, output, created_at, updated_at)
-  select forked, name, attempt, output, created_at, updated_at
-  from steps
+  insert into steps (job_id, name, attempt, output, spawned_id, created_at, updated_at)
+  select forked, s.name, s.attempt, s.output, s.spawned_id, s.created_at, s.updated_at
+  from steps s
+  where s.job_id = p_job
+    and (cut is null or s.created_at < cut)
+    -- A child that is kept no more is spawned again.
+    and (s.spawned_id is null or exists (select from jobs c where c.id = s.spawned_id));
+  insert into signals (job_id, name, payload, timed_out, sent_at, sent_by)
+  select forked, name, payload, timed_out, sent_at, sent_by
+  from signals
   where job_id = p_job
-    and spawned_id is null
-    and (cut is null or created_at < cut);
+    and (cut is null or sent_at < cut);
   perform tell(format('e:%s:%s', forked, append_event(forked, 0, 'forked', jsonb_strip_nulls(jsonb_build_object(
     'by', p_by, 'job_id', p_job, 'from_step', p_from_step)))));
   return forked;
 end
 $$;
 comment on function fork(uuid, text, text)
-  is 'Enqueues the same work again as a new job that keeps the checkpoints before a step and runs from there. Answers its id, null if there is no such job.';
+  is 'Enqueues the same work again as a new job that keeps what was before a step (checkpoints, children, signals that had come) and runs from there. Answers its id, null if there is no such job.';

@@ -232,8 +232,8 @@ begin
   if j.id is null then
     return;
   elsif j.finished_at is not null then
-    return query select 1::bigint, 'finished', format('it is %s since %s%s', j.state, moment(j.finished_at), coalesce(': ' || (j.error ->> 'message'), '')),
-      null::timestamptz, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'finished_at', j.finished_at, 'error', j.error));
+    return query select 1::bigint, 'finished', format('it is %s since %s%s', j.state, moment(j.finished_at), coalesce(': ' || (redact(j.error) ->> 'message'), '')),
+      null::timestamptz, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'finished_at', j.finished_at, 'error', redact(j.error)));
     return;
   elsif j.state = 'running' then
     select * into r from running where job_id = p_job;
@@ -253,7 +253,7 @@ begin
     select 1 as place, e.code, e.message, e.until, e.details from explain_waits(j) e
     union all
     select 2, case when j.attempt > 0 then 'retrying' else 'not_due' end,
-      case when j.attempt > 0 then format('attempt %s failed (%s); the next is due at %s', j.attempt, coalesce(left(j.error ->> 'message', 200), 'no message'), moment(due))
+      case when j.attempt > 0 then format('attempt %s failed (%s); the next is due at %s', j.attempt, coalesce(left(redact(j.error) ->> 'message', 200), 'no message'), moment(due))
         else format('it is not due until %s', moment(due)) end,
       due, jsonb_build_object('run_at', due, 'attempt', j.attempt)
     where due > now()

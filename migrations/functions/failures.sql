@@ -74,14 +74,20 @@ create or replace function reset_breaker(p_kind text) returns boolean
 language plpgsql
 set search_path from current
 as $$
+declare
+  k kinds;
 begin
-  update kinds
-  set breaker_crashes = 0, breaker_openings = 0, breaker_open_until = null, breaker_crashed_at = null
-  where name = p_kind;
+  select * into k from kinds where name = p_kind for no key update;
   if not found then
     return false;
   end if;
-  perform audit('reset_breaker', 'kind:' || p_kind, null, null);
+  update kinds
+  set breaker_crashes = 0, breaker_openings = 0, breaker_open_until = null, breaker_crashed_at = null
+  where name = p_kind;
+  perform audit(
+    'reset_breaker', 'kind:' || p_kind,
+    jsonb_build_object('crashes', k.breaker_crashes, 'openings', k.breaker_openings, 'open_until', k.breaker_open_until),
+    '{"crashes": 0, "openings": 0, "open_until": null}', null);
   perform tell('q:' || queue) from kinds where name = p_kind;
   return true;
 end

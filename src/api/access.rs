@@ -83,6 +83,8 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/api/v1/jobs/{id}/cancel", ENQUEUE),
     rule("POST", "/api/v1/jobs/{id}/retry", ENQUEUE),
     rule("POST", "/api/v1/jobs/{id}/run-now", ENQUEUE),
+    rule("POST", "/api/v1/jobs/{id}/snooze", ENQUEUE),
+    rule("PATCH", "/api/v1/jobs/{id}", ENQUEUE),
     rule("DELETE", "/api/v1/jobs/{id}", ADMIN),
     rule("POST", "/api/v1/workflows", ENQUEUE),
     rule("GET", "/api/v1/workflows", READ),

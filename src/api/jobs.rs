@@ -42,9 +42,12 @@ pub(super) async fn attempts(
     State(state): State<ApiState>,
     JobId(job_id): JobId,
 ) -> Result<Json<Page<AttemptRecord>>, Problem> {
-    let attempts = state.store.attempts(job_id).await?;
+    let mut attempts = state.store.attempts(job_id).await?;
     if attempts.is_empty() {
         find(&state, job_id).await?;
+    }
+    for attempt in &mut attempts {
+        state.store.redact(attempt.error.as_mut());
     }
     Ok(Page::whole(attempts))
 }

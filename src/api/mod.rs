@@ -62,6 +62,7 @@ pub mod sse;
 pub mod state;
 mod stats;
 pub mod stream;
+mod terms;
 mod unique;
 mod verbs;
 mod worker;

@@ -18,7 +18,7 @@ use crate::job::after::RunIf;
 use crate::job::new::NewJob;
 
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(30 * 24);
-const MOST_ATTEMPTS: i32 = 1000;
+pub(super) const MOST_ATTEMPTS: i32 = 1000;
 const MOST_TAGS: usize = 20;
 const TAG_CHARACTERS: usize = 64;
 const EXECUTION_ID_CHARACTERS: usize = 255;
@@ -239,7 +239,7 @@ pub fn read_batch(body: &[u8], rules: &ArgsRules) -> Result<Vec<Result<NewJob, P
     Ok(items.map(read).collect())
 }
 
-fn checked_metadata(metadata: Map<String, Value>) -> Result<Map<String, Value>, Problem> {
+pub(super) fn checked_metadata(metadata: Map<String, Value>) -> Result<Map<String, Value>, Problem> {
     let bytes = check::json_bytes(&metadata);
     if bytes > METADATA_BYTES {
         let detail = format!("The metadata is {bytes} bytes of JSON.");
@@ -250,7 +250,7 @@ fn checked_metadata(metadata: Map<String, Value>) -> Result<Map<String, Value>, 
     Ok(metadata)
 }
 
-fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, Problem> {
+pub(super) fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, Problem> {
     if tags.len() > MOST_TAGS {
         let problem = Problem::invalid("/tags", format!("The job has {} tags.", tags.len()));
         return Err(problem.remedy(format!("Send at most {MOST_TAGS}.")));

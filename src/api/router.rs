@@ -14,8 +14,8 @@ use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
     alerts, artifacts, audit, batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds,
-    limits, list, metrics, new_job, page, problem, queues, room, schedules, seeds, sessions, stats, verbs,
-    worker, workers, workflows,
+    limits, list, metrics, new_job, page, problem, queues, room, schedules, seeds, sessions, stats, terms,
+    verbs, worker, workers, workflows,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -62,7 +62,7 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(bulk::run_now))
         .routes(routes!(bulk::delete))
         .routes(routes!(failures::list))
-        .routes(routes!(jobs::show, verbs::delete))
+        .routes(routes!(jobs::show, terms::change, verbs::delete))
         .routes(routes!(jobs::attempts))
         .routes(routes!(artifacts::list))
         .routes(routes!(artifacts::read))
@@ -84,6 +84,7 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(verbs::cancel))
         .routes(routes!(verbs::retry))
         .routes(routes!(verbs::run_now))
+        .routes(routes!(terms::snooze))
         .routes(routes!(queues::list))
         .routes(routes!(queues::show, queues::change))
         .routes(routes!(queues::pause))

@@ -135,10 +135,10 @@ pub(super) async fn delete(
     }
 }
 
-fn running(job_id: Uuid) -> Problem {
+pub(super) fn running(job_id: Uuid) -> Problem {
     Problem::new(Case::JobRunning, format!("The job {job_id} is running."))
 }
 
-fn finished(job_id: Uuid, state: &str) -> Problem {
+pub(super) fn finished(job_id: Uuid, state: &str) -> Problem {
     Problem::new(Case::JobFinished, format!("The job {job_id} is {state}.")).member("state", state)
 }

@@ -179,7 +179,7 @@ fn pair(text: &str) -> Result<(String, Value), CliError> {
     Ok((name.to_owned(), value))
 }
 
-fn read_priority(text: &str) -> Result<Value, String> {
+pub(super) fn read_priority(text: &str) -> Result<Value, String> {
     if priority::named(text).is_some() {
         return Ok(json!(text));
     }
@@ -193,7 +193,7 @@ fn json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))
 }
 
-fn duration(text: &str) -> Result<String, String> {
+pub(super) fn duration(text: &str) -> Result<String, String> {
     match humantime::parse_duration(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err("a duration with its unit, such as 200ms, 30s, 50m or 1h30m".into()),

@@ -138,6 +138,15 @@ impl Store {
                     "where finished_at is null and id in (select job_id from running)"
                 )
             }
+            // Its jobs are few among all that there were; the planner would walk the list to find them.
+            _ if filter.workflow.is_some() => {
+                page!(
+                    self,
+                    filter,
+                    window,
+                    "where id = any(array(select m.parent_id from dependencies m where m.job_id = $14 and m.member))"
+                )
+            }
             _ if filter.is_of_history() => page!(self, filter, window, "where finished_at is not null"),
             None if filter.status.is_none() => page!(self, filter, window, "where true"),
             _ => page!(self, filter, window, "where finished_at is null"),

@@ -36,8 +36,10 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/steer.sql"),
     include_str!("../../migrations/functions/durable.sql"),
     include_str!("../../migrations/functions/bulk.sql"),
+    include_str!("../../migrations/functions/change.sql"),
     include_str!("../../migrations/functions/explain.sql"),
     include_str!("../../migrations/functions/queues.sql"),
+    include_str!("../../migrations/functions/workers.sql"),
     include_str!("../../migrations/functions/stats.sql"),
     include_str!("../../migrations/functions/house.sql"),
     include_str!("../../migrations/functions/artifacts.sql"),
@@ -45,6 +47,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/schedules.sql"),
     include_str!("../../migrations/functions/doctor.sql"),
     include_str!("../../migrations/functions/alerts.sql"),
+    include_str!("../../migrations/functions/logins.sql"),
 ];
 const VIEWS: &str = include_str!("../../migrations/views.sql");
 const GRANTS: &str = include_str!("../../migrations/grants.sql");

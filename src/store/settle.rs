@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::{Result, Store};
@@ -54,21 +55,30 @@ impl Store {
     /// # Errors
     /// When the database fails; then nothing is settled.
     pub async fn settle(&self, batch: &[Settled]) -> Result<Vec<Option<String>>> {
-        let jobs: Vec<Uuid> = batch.iter().map(|item| item.job_id).collect();
-        let leases: Vec<Uuid> = batch.iter().map(|item| item.lease_id).collect();
-        let words: Vec<String> = batch.iter().map(|item| item.word.to_owned()).collect();
-        let errors: Vec<Option<Value>> = batch.iter().map(|item| item.error.clone()).collect();
-        let delays: Vec<Option<f64>> =
-            batch.iter().map(|item| item.delay.map(|delay| delay.as_secs_f64())).collect();
-        let usages: Vec<Option<Value>> = batch
-            .iter()
-            .map(|item| serde_json::to_value(&item.usage).ok().filter(|_| !item.usage.is_empty()))
-            .collect();
-        let waits: Vec<Option<Value>> = batch
-            .iter()
-            .map(|item| item.wait.as_ref().and_then(|wait| serde_json::to_value(wait).ok()))
-            .collect();
-        let states = sqlx::query_scalar!(
+        settle_in(self.writes(), batch).await
+    }
+}
+
+/// Settles on a connection of the caller's, also in its transaction.
+///
+/// # Errors
+/// As [`Store::settle`].
+pub async fn settle_in(executor: impl PgExecutor<'_>, batch: &[Settled]) -> Result<Vec<Option<String>>> {
+    let jobs: Vec<Uuid> = batch.iter().map(|item| item.job_id).collect();
+    let leases: Vec<Uuid> = batch.iter().map(|item| item.lease_id).collect();
+    let words: Vec<String> = batch.iter().map(|item| item.word.to_owned()).collect();
+    let errors: Vec<Option<Value>> = batch.iter().map(|item| item.error.clone()).collect();
+    let delays: Vec<Option<f64>> =
+        batch.iter().map(|item| item.delay.map(|delay| delay.as_secs_f64())).collect();
+    let usages: Vec<Option<Value>> = batch
+        .iter()
+        .map(|item| serde_json::to_value(&item.usage).ok().filter(|_| !item.usage.is_empty()))
+        .collect();
+    let waits: Vec<Option<Value>> = batch
+        .iter()
+        .map(|item| item.wait.as_ref().and_then(|wait| serde_json::to_value(wait).ok()))
+        .collect();
+    let states = sqlx::query_scalar!(
             r#"
             with wished as materialized (
               select i.*
@@ -97,8 +107,7 @@ impl Store {
             &usages as &[Option<Value>],
             &waits as &[Option<Value>],
         )
-        .fetch_all(self.writes())
+        .fetch_all(executor)
         .await?;
-        Ok(states)
-    }
+    Ok(states)
 }

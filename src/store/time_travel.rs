@@ -19,7 +19,7 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
-    /// In how many seconds the next job, wait or sleep falls due; `None` if nothing does.
+    /// In how many seconds the next job, wait, sleep, token or breaker falls due; `None` if nothing does.
     ///
     /// # Errors
     /// When the database fails.
@@ -31,6 +31,15 @@ impl Store {
               select coalesce(due_at, run_at) as at from jobs_live where state in ('available', 'waiting')
               union all
               select until from waits
+              union all
+              select k.breaker_open_until from kinds k where exists (select from jobs_live j where j.kind = k.name)
+              union all
+              select e.until
+              from jobs j
+              cross join lateral explain_limits(j) e
+              where j.finished_at is null
+                and j.state = 'waiting'
+                and j.due_at <= clock_timestamp()
             ) due
             where at > clock_timestamp()
               and at < 'infinity'
@@ -40,7 +49,7 @@ impl Store {
         .await?)
     }
 
-    /// How many jobs run, or are due and of one of these kinds.
+    /// How many jobs run under leases that hold, or may start: due, of one of these kinds, held back by no pause, breaker or limit.
     ///
     /// # Errors
     /// When the database fails.
@@ -48,10 +57,18 @@ impl Store {
         Ok(sqlx::query_scalar!(
             r#"
             select count(*) as "jobs!"
-            from jobs_live
-            where state = 'running'
-              or kind = any($1)
-              and (state = 'available' and run_at <= clock_timestamp() or state = 'waiting' and due_at <= clock_timestamp())
+            from jobs j
+            where finished_at is null
+              and case state
+                when 'running' then not exists (
+                  select from running r where r.job_id = j.id and least(r.lease_expires_at, r.deadline_at) < clock_timestamp())
+                when 'available' then run_at <= clock_timestamp()
+                when 'waiting' then due_at <= clock_timestamp() and not exists (select from explain_limits(j))
+              end
+              and (
+                state = 'running'
+                or kind = any(closed_kinds($1))
+                and not exists (select from queues q where q.name = j.queue and q.paused_at is not null))
             "#,
             kinds
         )
@@ -82,6 +99,14 @@ const PASSING: &[&str] = &[
      set
        breaker_open_until = breaker_open_until - make_interval(secs => $1),
        breaker_crashed_at = breaker_crashed_at - make_interval(secs => $1)",
-    "update schedules set next_at = next_at - make_interval(secs => $1), anchor_at = anchor_at - make_interval(secs => $1)",
+    "update schedules
+     set
+       next_at = next_at - make_interval(secs => $1),
+       anchor_at = anchor_at - make_interval(secs => $1),
+       last_slot_at = last_slot_at - make_interval(secs => $1),
+       upcoming = array(select slot - make_interval(secs => $1) from unnest(upcoming) as u (slot))",
+    // A slot is unique, and so moves in two leaps: no other stands a thousand years away.
+    "update schedule_slots set slot = slot - make_interval(hours => 8760000) - make_interval(secs => $1)",
+    "update schedule_slots set slot = slot + make_interval(hours => 8760000) where $1::double precision is not null",
     "update unique_keys set seen_at = seen_at - make_interval(secs => $1)",
 ];

@@ -131,13 +131,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn drain_worker(&self, id: &str) -> Result<bool> {
-        let done = sqlx::query!(
-            "update workers set drain_requested_at = coalesce(drain_requested_at, now()) where id = $1",
-            id
-        )
-        .execute(self.pool())
-        .await?;
-        Ok(done.rows_affected() > 0)
+        let mut acting = self.acting().await?;
+        let asked = sqlx::query_scalar!(r#"select drain_worker($1) as "asked!""#, id)
+            .fetch_one(acting.line())
+            .await?;
+        acting.commit().await?;
+        Ok(asked)
     }
 
     /// How many jobs of each queue a worker runs now; queues without any are missing.

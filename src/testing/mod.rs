@@ -2,6 +2,7 @@
 //! so and whose time passes when it says so. Runs the real engine on a real Postgres; mocks nothing.
 
 mod drain;
+mod now;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,6 +32,9 @@ pub enum TestError {
     /// The folder of the Postgres could not be made.
     #[error("no folder for the test's Postgres: {0}")]
     Folder(#[from] std::io::Error),
+    /// The job cannot be run now.
+    #[error("the job {0} is {1} and cannot be run now")]
+    NotFree(Uuid, String),
     /// The jobs did not come to rest.
     #[error("jobs still run or are due after {0:?}: {1}")]
     Restless(Duration, String),

@@ -16,6 +16,7 @@ mod identity;
 mod lane;
 mod leases;
 mod look;
+mod one;
 mod pulse;
 mod recycle;
 mod registry;
@@ -207,8 +208,7 @@ impl Worker {
         recycle::finish(&shared, &shutdown).await;
         wind_down(&shared, &shutdown).await;
 
-        // The channels' other ends are held by attempts, of which none is left: the writers finish what
-        // is queued and end. If Postgres is away its leases expire, and nothing is gained by waiting.
+        // No attempt is left: the writers finish what is queued. If Postgres is away, waiting gains nothing: leases expire.
         let farewell = async {
             shared.close().await;
             while writers.join_next().await.is_some() {}

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use super::context::{Attempt, Context, Report};
-use super::handler::{Completion, JobError, Next};
+use super::handler::{Completion, DynHandler, Erased, Handler, JobError, Next};
 use crate::job::attempt::{Outcome, StopReason, Usage};
 use crate::job::event::EventDraft;
 
@@ -108,6 +108,15 @@ impl TestProbe {
     pub fn hold(&self, held: bool) {
         self.held.send_replace(held);
     }
+}
+
+/// Runs an attempt with nothing behind its context: how it ended, and what it reported, in order.
+pub async fn attempted<H: Handler>(handler: H, attempt: Attempt) -> (Outcome, Usage, Vec<EventDraft>) {
+    let (context, probe) = Context::for_test(attempt);
+    let ended = Erased(handler).run(context.clone()).await;
+    context.flush().await;
+    let (outcome, usage) = outcome_of(ended);
+    (outcome, usage, probe.events())
 }
 
 /// What the executor would make of a handler's end, so that a test can look at it.

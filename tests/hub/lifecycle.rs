@@ -71,7 +71,10 @@ async fn a_project_is_started_read_restarted_and_stopped() {
     assert_eq!(logs["result"]["result"]["logs"], "hello from nowhere\n");
     let both = hub.ask("shop", "logs", None).await;
     let both = hub.ends(&both, "SUCCESS").await["result"]["result"]["logs"].to_string();
-    assert!(both.contains("==> web <==\\nhello from nowhere") && both.contains("==> setup <==\\nset up"), "{both}");
+    assert!(
+        both.contains("==> web <==\\nhello from nowhere") && both.contains("==> setup <==\\nset up"),
+        "{both}"
+    );
 
     let started = || engine.docker(&["inspect", "--format", "{{.State.StartedAt}}", "shop-web-1"]).unwrap();
     let before = started();

@@ -23,7 +23,13 @@ async fn every_act_from_psql_is_recorded_in_its_transaction() {
          select set_limit('l', 2); select set_limit('l', 3); select set_limit('l', 3); select drop_limit('l');
          select set_schedule('s', 'k', every => '1 hour'); select pause_schedule('s'); select resume_schedule('s'); select delete_schedule('s');
          insert into kinds (name, source) values ('k', 'rust'); select reset_breaker('k');
-         select act_on_jobs('cancel', '{{\"kind\": \"k\"}}'); select enqueue('k', queue => 'p'); select purge_queue('p');"
+         select act_on_jobs('cancel', '{{\"kind\": \"k\"}}'); select enqueue('k', queue => 'p'); select purge_queue('p');
+         select change_job(enqueue('k', queue => 'p'), '{{\"priority\": 1}}');
+         select set_max_queued('q', 9); select set_max_queued('q', 9);
+         select set_schedule('s', 'k', every => '1 hour'); select run_schedule('s'); select run_schedule('none');
+         select set_alert('slow', 'queue_depth', above => 5); select set_alert('slow', 'queue_depth', above => 6); select drop_alert('slow');
+         insert into workers (id, name, host, version, lease_ttl) values ('w', 'w', 'h', '1', '30 s');
+         select drain_worker('w'); select drain_worker('w'); select drain_worker('nobody');"
     ))
     .await;
     let expected = [
@@ -49,6 +55,14 @@ async fn every_act_from_psql_is_recorded_in_its_transaction() {
         ("reset_breaker", "kind"),
         ("cancel many", "jobs"),
         ("purge", "queue"),
+        ("change", "job"),
+        ("change queue", "queue"),
+        ("make schedule", "schedule"),
+        ("run_schedule", "schedule"),
+        ("make alert", "alert"),
+        ("change alert", "alert"),
+        ("drop alert", "alert"),
+        ("drain worker", "worker"),
     ];
     let found = acts(&db).await;
     let found: Vec<_> = found.iter().map(|(act, subject)| (act.as_str(), subject.as_str())).collect();
@@ -57,6 +71,14 @@ async fn every_act_from_psql_is_recorded_in_its_transaction() {
         db.rows("select before, after, who from audit_log where act = 'change limit'").await.pop().unwrap();
     assert_eq!((&change.0, &change.1), (&json!({"max_running": 2}), &json!({"max_running": 3})));
     assert_eq!(change.2, db.scalar::<String>("select session_user::text").await);
+    let of = async |act: &str| -> (Option<Value>, Option<Value>) {
+        db.rows(format!("select before, after from audit_log where act = '{act}'")).await.pop().unwrap()
+    };
+    assert_eq!(of("change").await, (Some(json!({"priority": 5})), Some(json!({"priority": 1}))));
+    let closed = json!({"crashes": 0, "openings": 0, "open_until": null});
+    assert_eq!(of("reset_breaker").await, (Some(closed.clone()), Some(closed)));
+    assert!(of("run_schedule").await.1.unwrap()["job_id"].is_string());
+    assert_eq!(of("drain worker").await.0, Some(json!({"state": "running"})));
     // What is undone leaves no trace.
     let before = found.len();
     db.execute("begin; select pause_queue('q'); rollback").await;

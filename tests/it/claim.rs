@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::Utc;
-use tidemill::NewJob;
 use tidemill::store::claim::{ClaimRequest, Position};
+use tidemill::store::kinds::KindRow;
+use tidemill::{KindSettings, NewJob};
 use uuid::Uuid;
 
 use crate::support::{Db, job, numbered, wait_for};
@@ -134,24 +135,33 @@ async fn a_look_from_the_head_finds_what_lies_before_the_cursor() {
 #[tokio::test]
 async fn f2_writes_the_lease_with_the_limits_of_job_and_kind() {
     let db = Db::new().await;
-    let made = NewJob { hard_timeout: Some(Duration::from_secs(100)), ..job("k") };
-    db.enqueue(made).await;
-    let claimed = db.claim_one().await;
-    let (expires, deadline): (f64, f64) = {
-        let row: Vec<(f64, f64)> = db
-            .rows(
+    let settings = KindSettings {
+        hard_timeout: Duration::from_secs(500),
+        stop_grace: Duration::from_secs(20),
+        ..KindSettings::default()
+    };
+    db.see_kind(&KindRow { name: "k".into(), source: "rust", settings: Some(settings) }).await.unwrap();
+    let own = NewJob { hard_timeout: Some(Duration::from_secs(100)), ..job("k") };
+    // The hard timeout of the job or else of the kind or else a day, the kind's grace or 10 s, and one lease.
+    let day = 86_400.0;
+    for (wish, hard_timeout, until) in
+        [(own, Some(100.0), 150.0), (job("k"), None, 550.0), (job("unknown"), None, day + 40.0)]
+    {
+        db.enqueue(wish.clone()).await;
+        let claimed = db.claim_some("default", &wish.kind, 1).await.remove(0);
+        let (expires, deadline): (f64, f64) = db
+            .rows(format!(
                 "select extract(epoch from lease_expires_at - started_at)::float8,
                    extract(epoch from deadline_at - started_at)::float8
-                 from running",
-            )
-            .await;
-        row[0]
-    };
-    assert!((29.9..30.5).contains(&expires), "{expires}");
-    // The hard timeout, the default grace, and one lease.
-    assert!((139.9..140.5).contains(&deadline), "{deadline}");
-    assert_eq!(claimed.attempt, 1);
-    assert_eq!(claimed.hard_timeout_seconds, Some(100.0));
+                 from running
+                 where job_id = '{}'",
+                claimed.id
+            ))
+            .await[0];
+        assert!((29.9..30.5).contains(&expires), "{expires}");
+        assert!((until - 0.1..until + 0.5).contains(&deadline), "{deadline} for {until}");
+        assert_eq!((claimed.attempt, claimed.hard_timeout_seconds), (1, hard_timeout));
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor};
 
@@ -56,6 +57,181 @@ async fn o1_what_is_rare_is_found_however_deep_it_lies() {
     .await;
 }
 
+/// Every page of the API that reads the past, and what a reader asks of the views.
+async fn pages(server: &Server) -> (Vec<String>, Vec<String>) {
+    let one = async |condition: &str| -> String {
+        let statement = format!("select id::text from jobs where {condition} limit 1");
+        sqlx::query_scalar(AssertSqlSafe(statement)).fetch_one(server.store.pool().bare()).await.unwrap()
+    };
+    let some = one("kind = 'rare'").await;
+    let failed = one("state = 'failed'").await;
+    let workflow = one("kind = 'tidemill.workflow'").await;
+    let day = |ago| (Utc::now() - TimeDelta::days(ago)).format("%Y-%m-%dT00:00:00Z").to_string();
+    let (from, to) = (day(9), day(8));
+    let routes = [
+        "jobs".to_owned(),
+        format!("jobs/{some}"),
+        format!("jobs/{failed}/attempts"),
+        format!("jobs/{failed}/events"),
+        format!("jobs/{failed}/explain"),
+        "jobs?state=completed".into(),
+        "jobs?state=failed".into(),
+        "jobs?state=scheduled".into(),
+        "jobs?state=retrying".into(),
+        "jobs?state=running".into(),
+        "jobs?state=waiting".into(),
+        "jobs?kind=kind-3".into(),
+        "jobs?queue=queue-2&state=failed".into(),
+        "jobs?kind=rare".into(),
+        "jobs?kind=nothing".into(),
+        "jobs?tag=tagged".into(),
+        "jobs?tag=nothing".into(),
+        "jobs?state=failed&error=host%204".into(),
+        "jobs?error=nothing".into(),
+        format!("jobs?workflow={workflow}"),
+        format!("jobs?finished_after={from}&finished_before={to}"),
+        format!("jobs?finished_after={from}&finished_before={to}&kind=rare"),
+        "workflows".into(),
+        format!("workflows/{workflow}"),
+        "queues".into(),
+        "queues/queue-1".into(),
+        "stats".into(),
+        "stats/kinds".into(),
+        "stats/kinds?hours=168".into(),
+        "stats/trends".into(),
+        "stats/trends?hours=168&kind=kind-3".into(),
+        "stats/summary".into(),
+        "stats/summary?since=7days".into(),
+        "stats/export?kind=kind-3".into(),
+        "failures".into(),
+        "failures?kind=kind-3".into(),
+        "audit".into(),
+        "alerts".into(),
+        "alert-rules".into(),
+        "schedules".into(),
+        "schedules/schedule-7".into(),
+        "kinds".into(),
+        "workers".into(),
+        "doctor".into(),
+    ];
+    let views = [
+        "select * from job_history where finished_at > now() - interval '1 day' order by finished_at desc limit 50".to_owned(),
+        "select * from job_history where state = 'failed' and finished_at > now() - interval '1 hour'".into(),
+        "select * from kind_stats order by hour desc, kind".into(),
+        "select * from throughput order by minute desc, queue".into(),
+        "select * from failures order by last_at desc".into(),
+        "select * from progress_now".into(),
+        "select * from queue_stats".into(),
+        "select * from workflow_status order by created_at desc limit 50".into(),
+        "select * from audit_trail order by at desc limit 20".into(),
+        format!("select * from all_jobs where id = '{some}'"),
+        format!("select * from job_events where job_id = '{failed}'"),
+        format!("select * from job_attempts where job_id = '{failed}'"),
+    ];
+    (routes.map(|route| format!("/api/v1/{route}")).into(), views.into())
+}
+
+/// The median and the 95th percentile of as many rounds.
+fn judged(mut times: Vec<Duration>) -> (Duration, Duration) {
+    times.sort();
+    (times[times.len() / 2], times[(times.len() * 95).div_ceil(100) - 1])
+}
+
+/// Asks for every page so often; answers each with its median and its 95th percentile.
+async fn measure(server: &Server, rounds: usize) -> Vec<(String, Duration, Duration)> {
+    let (routes, views) = pages(server).await;
+    let mut found = Vec::new();
+    for route in routes {
+        let mut times = Vec::new();
+        for _ in 0..rounds {
+            let began = Instant::now();
+            let answer = server.get(&route).await;
+            assert_eq!(answer.status, 200, "{route}: {}", answer.body);
+            times.push(began.elapsed());
+        }
+        let (median, most) = judged(times);
+        found.push((route, median, most));
+    }
+    // Of its own: whoever has it next would be a reader, too.
+    let mut reader = server.store.pool().bare().acquire().await.unwrap().detach();
+    reader.execute("set role tidemill_reader; set search_path = tidemill").await.unwrap();
+    for view in views {
+        let mut times = Vec::new();
+        for _ in 0..rounds {
+            let began = Instant::now();
+            reader
+                .fetch_all(AssertSqlSafe(view.clone()))
+                .await
+                .unwrap_or_else(|error| panic!("{view}: {error}"));
+            times.push(began.elapsed());
+        }
+        let (median, most) = judged(times);
+        found.push((view, median, most));
+    }
+    found
+}
+
+/// The same as below, a hundred times smaller: every page answers, and there is something on it.
+#[tokio::test]
+async fn o1_every_page_answers_beside_a_past_in_which_nothing_is_empty() {
+    let (server, _guard) = past(10_000, 100_000, 33_333).await;
+    for (table, least) in [
+        ("running", 100),
+        ("progress", 10_000),
+        ("events", 30_000),
+        ("attempts", 2_000),
+        ("stats", 10_000),
+        ("stats_deltas", 5_000),
+        ("failure_causes", 2_000),
+        ("workflows", 10),
+        ("turns", 100),
+    ] {
+        let statement = AssertSqlSafe(format!("select count(*) from {table}"));
+        let rows: i64 = sqlx::query_scalar(statement).fetch_one(server.store.pool().bare()).await.unwrap();
+        assert!(rows >= least, "{table} has {rows} rows");
+    }
+    for (page, median, _) in measure(&server, 1).await {
+        assert!(median < Duration::from_secs(5), "{median:?}: {page}");
+    }
+    for route in [
+        "jobs?state=running",
+        "jobs?state=waiting",
+        "jobs?state=retrying",
+        "failures",
+        "workflows",
+        "audit",
+        "alerts",
+    ] {
+        let items =
+            server.get(&format!("/api/v1/{route}")).await.expect(200)["items"].as_array().unwrap().len();
+        assert!(items > 0, "{route}");
+    }
+}
+
+/// A server beside such a past.
+async fn past(live: u64, finished: u64, rare: u64) -> (Server, impl Sized) {
+    let name = format!("history_{}", uuid::Uuid::new_v4().simple());
+    crate::support::server().create(&name, true).await;
+    let gone = Gone(name.clone());
+    let store =
+        tidemill::Store::connect(tidemill::Options::new(crate::support::server().url(&name))).unwrap();
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let guard = shutdown.clone().drop_guard();
+    let settings = tidemill::api::server::ApiSettings::default();
+    let server = crate::api::server::start(store, settings, Vec::new(), shutdown).await;
+    fill(&server, live, finished, 29, rare).await;
+    (server, (guard, gone))
+}
+
+/// Drops a database with the test.
+struct Gone(String);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        crate::support::server().drop_later(&self.0);
+    }
+}
+
 /// `cargo test --release --test it o1_a_million -- --ignored --nocapture`; `LIVE` and `FINISHED` change the sizes.
 #[tokio::test]
 #[ignore = "fills ten million rows, which takes minutes"]
@@ -63,60 +239,13 @@ async fn o1_a_million_live_and_ten_million_finished_jobs_are_shown_in_time() {
     let size =
         |name: &str, default| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     let (live, finished) = (size("LIVE", 1_000_000), size("FINISHED", 10_000_000));
-    let name = format!("history_{}", uuid::Uuid::new_v4().simple());
-    crate::support::server().create(&name, true).await;
-    let store =
-        tidemill::Store::connect(tidemill::Options::new(crate::support::server().url(&name))).unwrap();
-    let shutdown = tokio_util::sync::CancellationToken::new();
-    let _guard = shutdown.clone().drop_guard();
-    let server =
-        crate::api::server::start(store, tidemill::api::server::ApiSettings::default(), Vec::new(), shutdown)
-            .await;
-    fill(&server, live, finished, 29, finished / 3).await;
-    let some: String = sqlx::query_scalar("select id::text from jobs where kind = 'rare' limit 1")
-        .fetch_one(server.store.pool())
-        .await
-        .unwrap();
-    let day = (chrono::Utc::now() - chrono::TimeDelta::days(9)).format("%Y-%m-%dT00:00:00Z").to_string();
-    let next = (chrono::Utc::now() - chrono::TimeDelta::days(8)).format("%Y-%m-%dT00:00:00Z").to_string();
-    let routes = [
-        "/api/v1/jobs".to_owned(),
-        format!("/api/v1/jobs/{some}"),
-        "/api/v1/jobs?state=completed".into(),
-        "/api/v1/jobs?state=failed".into(),
-        "/api/v1/jobs?state=scheduled".into(),
-        "/api/v1/jobs?state=running".into(),
-        "/api/v1/jobs?kind=kind-3".into(),
-        "/api/v1/jobs?queue=queue-2&state=failed".into(),
-        "/api/v1/jobs?kind=rare".into(),
-        "/api/v1/jobs?kind=nothing".into(),
-        "/api/v1/jobs?tag=tagged".into(),
-        "/api/v1/jobs?tag=nothing".into(),
-        "/api/v1/jobs?state=failed&error=host%204".into(),
-        "/api/v1/jobs?error=nothing".into(),
-        format!("/api/v1/jobs?finished_after={day}&finished_before={next}"),
-        format!("/api/v1/jobs?finished_after={day}&finished_before={next}&kind=rare"),
-        "/api/v1/queues".into(),
-        "/api/v1/stats".into(),
-        "/api/v1/stats/kinds".into(),
-        "/api/v1/stats/trends".into(),
-        "/api/v1/failures".into(),
-        "/api/v1/workers".into(),
-    ];
+    let (server, _guard) = past(live, finished, finished / 3).await;
     let mut late = Vec::new();
-    for route in routes {
-        let mut times = Vec::new();
-        for _ in 0..5 {
-            let began = Instant::now();
-            server.get(&route).await.expect(200);
-            times.push(began.elapsed());
-        }
-        times.sort();
-        println!("{:>8.1?} median, {:>8.1?} worst  {route}", times[2], times[4]);
-        if times[2] > BUDGET {
-            late.push(route);
+    for (page, median, most) in measure(&server, 20).await {
+        println!("{median:>8.1?} median, {most:>8.1?} p95  {page}");
+        if median > BUDGET || most > 2 * BUDGET {
+            late.push(page);
         }
     }
-    crate::support::server().drop_later(&name);
-    assert!(late.is_empty(), "slower than {BUDGET:?}: {late:#?}");
+    assert!(late.is_empty(), "slower than {BUDGET:?}, or one of twenty than twice that: {late:#?}");
 }

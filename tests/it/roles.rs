@@ -9,8 +9,12 @@ use crate::support::{Db, Mill, Session, job, ok, wait_for};
 pub(crate) async fn member(db: &Db, role: &str) -> (PgConnection, String) {
     let login = format!("{role}_of_{}", uuid::Uuid::new_v4().simple());
     db.execute(format!("create role {login} login password 'secret'; grant {role} to {login}")).await;
+    connect(db, &login).await
+}
+
+async fn connect(db: &Db, login: &str) -> (PgConnection, String) {
     let mut url = url::Url::parse(&db.options().url).unwrap();
-    url.set_username(&login).unwrap();
+    url.set_username(login).unwrap();
     url.set_password(Some("secret")).unwrap();
     let mut connection = PgConnection::connect(url.as_str()).await.unwrap();
     connection.execute("set search_path = tidemill").await.unwrap();
@@ -38,7 +42,7 @@ async fn may_not(connection: &mut PgConnection, sql: &str) {
     );
 }
 
-const LOOKS: [&str; 15] = [
+const LOOKS: [&str; 25] = [
     "select * from jobs_now",
     "select * from job_history",
     "select * from queue_stats",
@@ -49,6 +53,16 @@ const LOOKS: [&str; 15] = [
     "select * from stuck_jobs",
     "select * from worker_status",
     "select * from progress_now",
+    "select * from all_jobs",
+    "select * from job_names",
+    "select * from job_events",
+    "select * from job_attempts",
+    "select * from job_steps",
+    "select * from job_signals",
+    "select * from job_links",
+    "select * from unique_holders",
+    "select * from waiting_groups",
+    "select * from schedule_log",
     "select * from schedule_next",
     "select * from alert_log",
     "select * from alert_rule_status",
@@ -114,6 +128,35 @@ async fn readers_see_of_a_webhook_only_its_host() {
 }
 
 #[tokio::test]
+async fn a_login_made_a_reader_has_limits_and_a_bare_member_has_none() {
+    let db = Db::new().await;
+    let login = format!("looks_{}", uuid::Uuid::new_v4().simple());
+    db.execute(format!("create role {login} login password 'secret'; select make_reader('{login}')")).await;
+    let (mut bare, _) = member(&db, "tidemill_reader").await;
+    let mut reader = connect(&db, &login).await.0;
+    let mut owner = db.connect().await;
+    for (setting, limited) in [
+        ("statement_timeout", "30s"),
+        ("idle_in_transaction_session_timeout", "1min"),
+        ("default_transaction_read_only", "on"),
+        ("jit", "off"),
+    ] {
+        assert_eq!(shows(&mut reader, setting).await, limited, "{setting}");
+        assert_eq!(shows(&mut bare, setting).await, shows(&mut owner, setting).await, "{setting}");
+    }
+    may(&mut reader, "select * from jobs_now").await;
+    may_not(&mut reader, "create temporary table mine ()").await;
+    // Who may not alter the login cannot make it one.
+    let (mut admin, _) = member(&db, "tidemill_admin").await;
+    may_not(&mut admin, &format!("select make_reader('{login}')")).await;
+    db.execute(format!("drop role {login}")).await;
+}
+
+async fn shows(connection: &mut PgConnection, setting: &str) -> String {
+    sqlx::query_scalar(AssertSqlSafe(format!("show {setting}"))).fetch_one(connection).await.unwrap()
+}
+
+#[tokio::test]
 async fn admins_act_through_functions_and_write_no_table() {
     let db = Db::new().await;
     let id = db.enqueue(job("k")).await;
@@ -127,6 +170,8 @@ async fn admins_act_through_functions_and_write_no_table() {
         "select create_workflow('{\"group\": [{\"kind\": \"k\"}]}')".into(),
         format!("select cancel('{id}')"),
         format!("select snooze('{id}', '1 hour')"),
+        format!("select change_job('{id}', '{{\"priority\": 1}}')"),
+        "select drain_worker('nobody')".into(),
         format!("select signal('{id}', 'go')"),
         format!("select fork('{id}')"),
         format!("select delete_job('{id}')"),

@@ -10,5 +10,8 @@ use crate::cli::output;
 pub(super) async fn run(args: JobArgs) -> Result<(), CliError> {
     let client = Client::new(&args.server)?;
     client.ask(client.request(Method::DELETE, &["jobs", &args.id])).await?;
-    output::line(&format!("job {} is gone", args.id))
+    if args.server.json {
+        return Ok(());
+    }
+    output::line(&format!("job {} is deleted", args.id))
 }

@@ -1,9 +1,11 @@
 //! `tidemill jobs`: looks at jobs and acts on them, through the API of a running server.
 
 mod cancel;
+mod change;
 mod delete;
 mod follow;
 mod fork;
+mod history;
 mod list;
 mod redrive;
 mod retry;
@@ -39,10 +41,20 @@ enum Verb {
     Cancel(JobArgs),
     /// Make a finished job live again, or run one at once that waits for its retry
     Retry(JobArgs),
-    /// Make a job due at once that waits for its time
+    /// Make a job due at once that is not due yet
     RunNow(JobArgs),
-    /// Remove a job that does not run, with its history
+    /// Put off a job that does not run
+    Snooze(change::SnoozeArgs),
+    /// Give a job that does not run another priority, queue, time, number of attempts or tags
+    Change(change::ChangeArgs),
+    /// Remove a job that does not run, with all its history
     Delete(JobArgs),
+    /// List a job's attempts that failed or of which more is known
+    Attempts(JobArgs),
+    /// List a job's checkpoints
+    Steps(JobArgs),
+    /// List the messages that a job got
+    Signals(JobArgs),
     /// Retry all failed jobs that a filter finds
     Redrive(redrive::RedriveArgs),
     /// Send a job the message that it waits for
@@ -69,7 +81,12 @@ pub(super) async fn run(args: JobsArgs, global: &GlobalArgs) -> Result<(), CliEr
         Verb::Cancel(args) => cancel::run(args).await,
         Verb::Retry(args) => retry::run(args).await,
         Verb::RunNow(args) => run_now::run(args).await,
+        Verb::Snooze(args) => change::snooze(args).await,
+        Verb::Change(args) => change::change(args).await,
         Verb::Delete(args) => delete::run(args).await,
+        Verb::Attempts(args) => history::attempts(args).await,
+        Verb::Steps(args) => history::steps(args).await,
+        Verb::Signals(args) => history::signals(args).await,
         Verb::Redrive(args) => redrive::run(args).await,
         Verb::Signal(args) => signal::run(args).await,
         Verb::Fork(args) => fork::run(args).await,

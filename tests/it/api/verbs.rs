@@ -157,3 +157,64 @@ async fn f6_of_cancel_and_fail_one_wins() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn snooze_puts_off_and_a_change_gives_other_terms() {
+    on_a_server(|server| async move {
+        let job = server.enqueue(json!({"kind": "a"})).await;
+        let snoozed = server.post(&path(&job, "snooze"), json!({"delay": "1h"})).await.expect(200);
+        assert_eq!(snoozed["status"], "scheduled");
+        let itself = format!("/api/v1/jobs/{}", text(&job["id"]));
+        let change = async |body: Value| server.send(server.request(Method::PATCH, &itself).json(&body)).await;
+        let terms = json!({
+            "priority": "high", "queue": "night", "run_at": "2030-01-31T08:00:00Z", "max_attempts": 2, "tags": ["x"],
+            "metadata": {"a": 1},
+        });
+        let changed = change(terms).await.expect(200);
+        for (field, value) in [
+            ("priority", json!(3)),
+            ("queue", json!("night")),
+            ("run_at", json!("2030-01-31T08:00:00.000000Z")),
+            ("max_attempts", json!(2)),
+            ("tags", json!(["x"])),
+            ("metadata", json!({"a": 1})),
+        ] {
+            assert_eq!(changed[field], value, "{field}");
+        }
+        let types: Vec<_> = server.events(&job["id"]).await.into_iter().map(|(kind, _)| kind).collect();
+        assert_eq!(types, ["snoozed", "replaced"]);
+        assert_eq!(change(json!({"metadata": null})).await.expect(200)["metadata"], Value::Null);
+        for (wrong, field) in [
+            (json!({}), ""),
+            (json!({"priority": 10}), "/priority"),
+            (json!({"queue": "a b"}), "/queue"),
+            (json!({"max_attempts": 0}), "/max_attempts"),
+            (json!({"tags": [""]}), "/tags/0"),
+        ] {
+            assert_eq!(change(wrong.clone()).await.problem(422, "invalid-request")["field"], field, "{wrong}");
+        }
+        change(json!({"args": {}})).await.problem(422, "invalid-request");
+        server.post(&path(&job, "snooze"), json!({})).await.problem(422, "invalid-request");
+        change(json!({"run_at": "2020-01-01T00:00:00Z"})).await.expect(200);
+        let claim = json!({"worker": "w", "kinds": ["a"], "queues": ["night"], "max": 1, "wait_seconds": 5});
+        let claimed = server.post("/api/v1/worker/claim", claim).await.expect(200)["jobs"][0].clone();
+        for (answer, slug) in [
+            (change(json!({"priority": 1})).await, "job-running"),
+            (server.post(&path(&job, "snooze"), json!({"delay": 1})).await, "job-running"),
+        ] {
+            answer.problem(409, slug);
+        }
+        server.word(&claimed, "fail", json!({"error": {"message": "no"}, "retry_after": "1h"})).await.expect(200);
+        // It had one attempt; so one in all is none more.
+        change(json!({"max_attempts": 1})).await.problem(422, "invalid-request");
+        change(json!({"max_attempts": 5})).await.expect(200);
+        server.act(&path(&job, "cancel")).await.expect(200);
+        change(json!({"priority": 1})).await.problem(409, "job-finished");
+        server.post(&path(&job, "snooze"), json!({"delay": 1})).await.problem(409, "job-finished");
+        let nobody = format!("/api/v1/jobs/{}", Uuid::new_v4());
+        let request = server.request(Method::PATCH, &nobody).json(&json!({"priority": 1}));
+        server.send(request).await.problem(404, "job-not-found");
+        server.post(&format!("{nobody}/snooze"), json!({"delay": 1})).await.problem(404, "job-not-found");
+    })
+    .await;
+}

@@ -5,16 +5,19 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tidemill::{Context, JobError, Store};
+use tokio::sync::Notify;
 
-use crate::support::{Db, Mill, MillBuilder, MortalMill, job, ok, wait_for};
+use crate::support::{Db, Mill, MillBuilder, MortalMill, Session, job, ok, wait_for};
 
 const STEPS: usize = 6;
 
-/// How often each step ran, and where the next crash shall be: before or behind the checkpoint of a step.
+/// How often each step ran, and where the next crash shall be: before a step, between its work and its checkpoint, or behind that.
 #[derive(Default)]
 struct Ledger {
     ran: Mutex<HashMap<String, usize>>,
     crash: Mutex<Option<String>>,
+    /// Lets an attempt go on that stands where the crash was to be.
+    go_on: Notify,
 }
 
 impl Ledger {
@@ -29,8 +32,8 @@ impl Ledger {
             hit
         };
         if hit {
-            // The worker is killed while the handler stands here; see `crash_at`.
-            std::future::pending::<()>().await;
+            // The worker is killed while the handler stands here, unless it shall go on.
+            self.go_on.notified().await;
         }
     }
 }
@@ -45,6 +48,8 @@ async fn handle(ledger: Arc<Ledger>, context: Context) -> Result<Value, JobError
         sum += context
             .step(&step, || async move {
                 *counted.ran.lock().unwrap().entry(name).or_default() += 1;
+                // Done, and not stored yet.
+                counted.boundary(format!("within {n}")).await;
                 Ok(n)
             })
             .await?;
@@ -65,7 +70,7 @@ fn mill(store: &Store, ledger: &Arc<Ledger>) -> MillBuilder {
 async fn l1_no_step_runs_again_after_its_checkpoint_whichever_boundary_crashes() {
     let db = Db::new().await;
     for n in 0..STEPS {
-        for place in [format!("before {n}"), format!("behind {n}")] {
+        for place in [format!("before {n}"), format!("within {n}"), format!("behind {n}")] {
             let ledger = Arc::new(Ledger::default());
             *ledger.crash.lock().unwrap() = Some(place.clone());
             let id = db.enqueue(job("durable")).await;
@@ -81,10 +86,52 @@ async fn l1_no_step_runs_again_after_its_checkpoint_whichever_boundary_crashes()
                 .await;
             assert_eq!(db.job(id).await.result, Some(json!(15)));
             let ran = ledger.ran.lock().unwrap().clone();
-            assert!(ran.len() == STEPS && ran.values().all(|times| *times == 1), "crashed {place}: {ran:?}");
+            // Work that has no checkpoint yet is all that may be done again.
+            let expected = |step: &String| {
+                if *step == format!("step-{n}") && place.starts_with("within") { 2 } else { 1 }
+            };
+            assert!(
+                ran.len() == STEPS && ran.iter().all(|(step, times)| *times == expected(step)),
+                "crashed {place}: {ran:?}"
+            );
             second.stop().await;
         }
     }
+    db.check_invariants().await;
+}
+
+#[tokio::test]
+async fn l1_a_crash_while_a_checkpoint_is_on_its_way_leaves_it_stored_or_undone() {
+    let db = Db::new().await;
+    let ledger = Arc::new(Ledger::default());
+    *ledger.crash.lock().unwrap() = Some("before 3".into());
+    let id = db.enqueue(job("durable")).await;
+    // Stands before step 3; then its checkpoint waits for the job's row, which somebody else holds.
+    let mut holder = Session::begin(&db).await;
+    let first = MortalMill::start(&db, |store| mill(store, &ledger));
+    wait_for("it stands before step 3", || async { ledger.crash.lock().unwrap().is_none().then_some(()) })
+        .await;
+    holder.run(&format!("select 1 from jobs_live where id = '{id}' for update")).await.unwrap();
+    ledger.go_on.notify_one();
+    let saving = "pg_stat_activity where datname = current_database() and state = 'active' and query like '%save_step%'
+        and pid <> pg_backend_pid()";
+    wait_for("the checkpoint waits", || async {
+        (db.count(&format!("{saving} and wait_event_type = 'Lock'")).await == 1).then_some(())
+    })
+    .await;
+    first.kill();
+    holder.run("rollback").await.unwrap();
+    wait_for("the statement is over", || async { (db.count(saving).await == 0).then_some(()) }).await;
+    let stored = db.steps(id).await.unwrap().iter().any(|step| step.name == "step-3");
+    db.expire(id).await;
+    db.sweep().await.unwrap();
+    db.execute("update jobs_live set run_at = now()").await;
+    let second = mill(&db.store, &ledger).start();
+    wait_for("the job completes", || async { (db.state(id).await == "completed").then_some(()) }).await;
+    assert_eq!(db.job(id).await.result, Some(json!(15)));
+    let ran = ledger.ran.lock().unwrap()["step-3"];
+    assert_eq!(ran, if stored { 1 } else { 2 }, "stored: {stored}");
+    second.stop().await;
     db.check_invariants().await;
 }
 

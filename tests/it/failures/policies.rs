@@ -6,7 +6,8 @@ use serde_json::json;
 use tidemill::job::attempt::{Failure, Outcome, Usage};
 use tidemill::store::kinds::KindRow;
 use tidemill::store::settle::Settled;
-use tidemill::{Backoff, Context, JobError, KindSettings};
+use tidemill::{Backoff, Context, JobError, KindSettings, NewJob};
+use uuid::Uuid;
 
 use crate::support::{Db, Mill, job, ok, wait_for};
 
@@ -22,6 +23,12 @@ fn failure(class: &str) -> Failure {
     Failure { message: "no".into(), class: class.into(), ..Failure::default() }
 }
 
+/// The same wish for a job of its own.
+fn fresh(mut wish: NewJob) -> NewJob {
+    wish.id = Uuid::now_v7();
+    wish
+}
+
 async fn with(db: &Db, settings: KindSettings) {
     db.see_kind(&KindRow { name: "k".into(), source: "rust", settings: Some(settings) }).await.unwrap();
 }
@@ -32,7 +39,7 @@ async fn e1_delays_grow_to_their_cap_within_the_jitter_and_an_explicit_one_wins(
     let backoff =
         Backoff { first: Duration::from_secs(60), factor: 2.0, max: Duration::from_secs(200), jitter: 0.1 };
     with(&db, KindSettings { backoff, max_attempts: 10, ..KindSettings::default() }).await;
-    let id = db.enqueue(job("k")).await;
+    db.enqueue(job("k")).await;
     for expected in [60.0, 120.0, 200.0, 200.0] {
         db.execute("update jobs_live set run_at = now()").await;
         let claimed = db.claim_one().await;
@@ -42,7 +49,29 @@ async fn e1_delays_grow_to_their_cap_within_the_jitter_and_an_explicit_one_wins(
         let delay: f64 = db.scalar("select extract(epoch from run_at - now())::float8 from jobs_live").await;
         assert!((expected * 0.9 - 2.0..=expected * 1.1).contains(&delay), "{delay} for {expected}");
     }
-    db.execute("update jobs_live set run_at = now()").await;
+    // Jobs that failed together do not come back together.
+    db.execute("delete from jobs_live; delete from running").await;
+    db.enqueue_all(&vec![job("k"); 60].into_iter().map(fresh).collect::<Vec<_>>()).await;
+    let settled: Vec<_> = db
+        .claim_some("default", "k", 60)
+        .await
+        .iter()
+        .filter_map(|claimed| {
+            let outcome = Outcome::Failed { failure: failure("x") };
+            Settled::of(claimed.id, claimed.lease_id, outcome, Usage::default())
+        })
+        .collect();
+    db.settle(&settled).await.unwrap();
+    let (least, most): (f64, f64) = db
+        .rows(
+            "select min(delay), max(delay)
+             from (select extract(epoch from run_at - now())::float8 as delay from jobs_live) d",
+        )
+        .await[0];
+    assert!(least >= 52.0 && most <= 66.0, "{least} to {most} are within a tenth of 60");
+    assert!(least < 58.0 && most > 62.0, "{least} to {most} use what the jitter allows");
+    db.execute("delete from jobs_live").await;
+    let id = db.enqueue(job("k")).await;
     let claimed = db.claim_one().await;
     let outcome = Outcome::Failed { failure: Failure { retry_after_seconds: Some(7200.0), ..failure("x") } };
     let settled = Settled::of(id, claimed.lease_id, outcome, Usage::default());
@@ -80,6 +109,24 @@ async fn e3_a_retry_by_hand_works_from_each_state() {
     assert_eq!(db.job(later).await.status, "available");
     db.cancel(later, None, "me").await.unwrap();
     assert_eq!(retry(later).await, "available");
+    let fails = |class| Outcome::Failed { failure: failure(class) };
+    let once = db.enqueue(NewJob { max_attempts: Some(1), ..job("fails") }).await;
+    let claimed = db.claim_some("default", "fails", 1).await.remove(0);
+    db.settle(Settled::of(once, claimed.lease_id, fails("x"), Usage::default()).as_slice()).await.unwrap();
+    assert_eq!(db.state(once).await, "failed");
+    assert_eq!(retry(once).await, "available");
+    let again = db.claim_some("default", "fails", 1).await.remove(0);
+    assert_eq!((again.attempt, again.max_attempts), (2, 2), "a failed one has one more attempt");
+    db.settle(Settled::of(once, again.lease_id, fails("x"), Usage::default()).as_slice()).await.unwrap();
+    assert_eq!(db.state(once).await, "failed");
+    let patient = db.enqueue(job("fails")).await;
+    let claimed = db.claim_some("default", "fails", 1).await.remove(0);
+    let slowly = Outcome::Failed { failure: Failure { retry_after_seconds: Some(3600.0), ..failure("x") } };
+    db.settle(Settled::of(patient, claimed.lease_id, slowly, Usage::default()).as_slice()).await.unwrap();
+    assert!(db.claim_some("default", "fails", 1).await.is_empty());
+    assert_eq!(retry(patient).await, "available");
+    let again = db.claim_some("default", "fails", 1).await.remove(0);
+    assert_eq!((again.id, again.attempt), (patient, 2), "one that waits for its retry runs at once");
     assert_eq!(db.retry(uuid::Uuid::now_v7(), "me").await.unwrap(), None);
 }
 

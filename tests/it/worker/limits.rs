@@ -70,10 +70,15 @@ async fn f1_the_hard_timeout_ends_a_handler_that_hears_nothing() {
         hard_timeout: Duration::from_millis(200),
         ..KindSettings::default()
     };
-    let mill = deaf(Mill::builder(&db), settings, &witness);
+    // Its one slot is free then: the next takes it.
+    let mill = deaf(Mill::builder(&db).slots(1), settings, &witness);
     let id = db.enqueue(NewJob { max_attempts: Some(1), ..job("k") }).await;
+    let next = db.enqueue(NewJob { max_attempts: Some(1), ..job("k") }).await;
     until_state(&db, id, "failed").await;
-    assert_eq!((witness.begun(), witness.ended()), (1, 1));
+    until_state(&db, next, "failed").await;
+    assert_eq!((witness.begun(), witness.ended()), (2, 2));
+    let (ended, began) = (db.job(id).await.finished_at.unwrap(), db.job(next).await.started_at.unwrap());
+    assert!(began - ended < chrono::TimeDelta::seconds(5), "{began} after {ended}");
     let error = db.job(id).await.error.unwrap();
     assert!(error["message"].as_str().unwrap().contains("hard timeout of 200ms"), "{error}");
     assert_eq!(db.attempts(id).await.unwrap()[0].outcome, "timed_out");

@@ -1,11 +1,13 @@
 //! Graphs, groups, chains and chords, nested in one another; results on their way through them.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
 use tidemill::store::workflows::create_workflow;
-use tidemill::{After, Workflow};
+use tidemill::{After, Context, Workflow};
 
 use super::{Floor, echo, new, plain};
-use crate::support::wait_for;
+use crate::support::{ok, wait_for};
 
 #[tokio::test]
 async fn k1_a_chain_passes_results_on() {
@@ -69,25 +71,63 @@ async fn k1_empty_groups_and_single_members_go_on_at_once() {
     mill.stop().await;
 }
 
-/// One of each form, around the given jobs.
-fn forms(inner: &Value) -> Vec<(&'static str, Value)> {
+/// One of each form around an inner job, and its result, given that of the inner one. Its own jobs note the numbers from `base` on.
+fn forms(base: i64, (inner, result): &(Value, Value)) -> Vec<(&'static str, (Value, Value))> {
+    let note = |n: i64| json!({"kind": "note", "args": {"n": base + n}});
+    let named = |name: &str, job: &Value| {
+        let mut job = job.clone();
+        job["name"] = json!(name);
+        job
+    };
+    let (first, last) = (json!({ "n": base }), json!({ "n": base + 1 }));
     vec![
-        ("jobs", json!({"jobs": [{"name": "a", "kind": "echo"}, inner]})),
-        ("group", json!({"group": [{"kind": "echo"}, inner]})),
-        ("chain", json!({"chain": [{"kind": "echo"}, inner, {"kind": "echo"}]})),
-        ("chord", json!({"group": [{"kind": "echo"}, inner], "then": {"kind": "count"}})),
+        (
+            "jobs",
+            (json!({"jobs": [named("a", &note(0)), named("b", inner)]}), json!({"a": first, "b": result})),
+        ),
+        ("group", (json!({"group": [note(0), inner]}), json!([first, result]))),
+        ("chain", (json!({"chain": [note(0), inner, note(1)]}), last)),
+        ("chord", (json!({"group": [note(0), inner], "then": {"kind": "count"}}), json!(2))),
     ]
+}
+
+/// Where a number stands among those that were noted.
+fn place(noted: &[i64], number: i64) -> usize {
+    noted.iter().position(|n| *n == number).unwrap_or_else(|| panic!("{number} is not in {noted:?}"))
 }
 
 #[tokio::test]
 async fn k1_every_form_nests_in_every_other() {
     let floor = Floor::new().await;
-    let mill = floor.mill().start();
-    for (inner_form, inner) in forms(&json!({"kind": "echo"})) {
-        for (outer_form, outer) in forms(&inner) {
+    let noted = Arc::new(Mutex::new(Vec::new()));
+    let notes = noted.clone();
+    let mill = floor
+        .mill()
+        .handler("note", move |context: Context| {
+            notes.lock().unwrap().push(context.args()["n"].as_i64().unwrap());
+            async move { ok(context.args().clone()) }
+        })
+        .start();
+    let leaf = (json!({"kind": "note", "args": {"n": 20}}), json!({"n": 20}));
+    for (inner_form, inner) in forms(10, &leaf) {
+        for (outer_form, (outer, result)) in forms(0, &inner) {
+            noted.lock().unwrap().clear();
             let id = create_workflow(floor.pool(), &outer).await.unwrap();
-            let (state, _) = floor.end(id).await;
-            assert_eq!(state, "completed", "{inner_form} in {outer_form}: {}", floor.states(id).await);
+            let ended = floor.end(id).await;
+            let what = format!("{inner_form} in {outer_form}: {}", floor.states(id).await);
+            assert_eq!(ended, ("completed", result), "{what}");
+            let noted = noted.lock().unwrap().clone();
+            let within = [10, 20].iter().chain(if inner_form == "chain" { &[11][..] } else { &[] });
+            for number in within {
+                let at = place(&noted, *number);
+                if outer_form == "chain" {
+                    assert!(place(&noted, 0) < at && at < place(&noted, 1), "{what}: {noted:?}");
+                }
+            }
+            if inner_form == "chain" {
+                let [first, leaf, last] = [10, 20, 11].map(|number| place(&noted, number));
+                assert!(first < leaf && leaf < last, "{what}: {noted:?}");
+            }
         }
     }
     assert_eq!(floor.count("jobs where state <> 'completed'").await, 0);

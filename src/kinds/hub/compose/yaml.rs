@@ -8,8 +8,8 @@ use super::fault::Fault;
 
 /// Reads the one document of a file.
 pub(super) fn parse(text: &str) -> Result<Value, Fault> {
-    let mut documents =
-        YamlLoader::load_from_str(text).map_err(|error| Fault::new("", format!("is no YAML: {error}; correct that place")))?;
+    let mut documents = YamlLoader::load_from_str(text)
+        .map_err(|error| Fault::new("", format!("is no YAML: {error}; correct that place")))?;
     match (documents.pop(), documents.is_empty()) {
         (Some(document), true) => json("", document),
         (None, _) => Err(Fault::new("", "is empty")),
