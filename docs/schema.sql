@@ -582,7 +582,7 @@ begin
   end if;
   j.state := 'cancelled';
   j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
-  -- Its children, if it waits for them.
+  -- Its children, if it waits for them; those that a fork took over are not its own.
   perform cancel_one(s.spawned_id, coalesce(p_reason, 'the job that spawned it is cancelled'), p_by, p_recorded)
   from steps s
   where s.job_id = p_job
@@ -2949,6 +2949,24 @@ $$;
 
 COMMENT ON FUNCTION tidemill.limits_that_cancel(p_kinds text[], p_args jsonb[], p_options jsonb[]) IS 'The limits of new jobs that cancel when they are full, by the jobs'' places and keys.';
 
+CREATE FUNCTION tidemill.line_of(p_job tidemill.jobs, OUT ahead bigint, OUT busy bigint, OUT slots bigint) RETURNS record
+    LANGUAGE sql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  with free_workers as materialized (
+    select l.id, l.slots
+    from live_workers(p_job.kind, p_job.queue) l
+    where l.serves_queue
+      and l.state <> 'draining'
+  )
+  select
+    jobs_ahead(p_job),
+    (select count(*) from running r where r.queue = p_job.queue and r.worker_id in (select w.id from free_workers w)),
+    (select coalesce(sum(w.slots), 0) from free_workers w)
+$$;
+
+COMMENT ON FUNCTION tidemill.line_of(p_job tidemill.jobs, OUT ahead bigint, OUT busy bigint, OUT slots bigint) IS 'The line that a job stands in: how many are ahead of it, and how many slots of the workers that could take it are taken, of how many.';
+
 CREATE FUNCTION tidemill.line_up(p_queue text, p_priority smallint, p_group uuid, p_keys text[], p_due timestamp with time zone) RETURNS void
     LANGUAGE sql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -4460,10 +4478,11 @@ CREATE FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer DEFAULT 500, 
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
-  select * from act_on_jobs('retry', filter, max_jobs, dry_run, to_queue)
+  select a.matched, a.done, a.refused, a.sample
+  from act_on_jobs('retry', filter, max_jobs, dry_run, to_queue) a
 $$;
 
-COMMENT ON FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer, dry_run boolean, to_queue text) IS 'Redrives failed jobs: select * from retry_jobs(''{"kind": "send-mail"}'', dry_run => true). Repeat until nothing matches.';
+COMMENT ON FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer, dry_run boolean, to_queue text) IS 'Redrives failed jobs: select * from retry_jobs(''{"kind": "send-mail"}'', dry_run => true). Repeat until nothing is done.';
 
 CREATE FUNCTION tidemill.retry_one(p_job uuid, p_by text, p_recorded boolean) RETURNS text
     LANGUAGE plpgsql
@@ -5667,6 +5686,27 @@ $$;
 
 COMMENT ON FUNCTION tidemill.unique_wishes(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_strict boolean, p_options jsonb[]) IS 'Those jobs of one call of insert_jobs that shall be unique and are not refused for another reason, in order, with their terms, their key and, where the terms ask for them, the key of the next period and the fields to replace.';
 
+CREATE FUNCTION tidemill.veil_webhook(p_value jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select case when p_value ->> 'webhook' is null then p_value
+    else p_value || jsonb_build_object('webhook', veiled_address(p_value ->> 'webhook')) end
+$$;
+
+COMMENT ON FUNCTION tidemill.veil_webhook(p_value jsonb) IS 'An alert rule whose webhook is only shown by its scheme and host.';
+
+CREATE FUNCTION tidemill.veiled_address(p_url text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  -- A backslash ends a host as a slash does.
+  select coalesce(substring(p_url from '^https?://'), '') || coalesce(substring(p_url from '^https?://(?:[^/?#\\]*@)?([^/?#\\@]*)'), '') || '/…'
+  where p_url is not null
+$$;
+
+COMMENT ON FUNCTION tidemill.veiled_address(p_url text) IS 'The address without what may be a token: its scheme and host.';
+
 CREATE FUNCTION tidemill.wait_again(p_job tidemill.jobs, p_event jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -5885,6 +5925,30 @@ CREATE VIEW tidemill.alert_rule_status AS
    FROM tidemill.alert_rules r;
 
 COMMENT ON VIEW tidemill.alert_rule_status IS 'When somebody is told, and how many alerts of each rule fire. Of a webhook only the host is shown: the rest may be a token.';
+
+CREATE VIEW tidemill.all_jobs AS
+ SELECT jobs.id,
+    jobs.kind,
+    jobs.queue,
+    tidemill.shown_state(jobs.state, jobs.attempt, jobs.run_at, jobs.due_at) AS status,
+    jobs.priority,
+    jobs.attempt,
+    jobs.max_attempts,
+    NULLIF(COALESCE(NULLIF(jobs.run_at, 'infinity'::timestamp with time zone), jobs.due_at), 'infinity'::timestamp with time zone) AS run_at,
+    jobs.created_at,
+    jobs.started_at,
+    jobs.finished_at,
+    COALESCE(jobs.worker_id, jobs.last_worker_id) AS worker_id,
+    jobs.execution_id,
+    jobs.workflow_id,
+    jobs.tags,
+    tidemill.redact(jobs.metadata) AS metadata,
+    tidemill.redact(jobs.args) AS args,
+    tidemill.redact(jobs.result) AS result,
+    tidemill.redact(jobs.error) AS error
+   FROM tidemill.jobs;
+
+COMMENT ON VIEW tidemill.all_jobs IS 'Every job, live or finished, to look it up by its id.';
 
 CREATE TABLE tidemill.api_keys (
     id text NOT NULL,
