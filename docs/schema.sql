@@ -2100,13 +2100,27 @@ begin
       ran = s.ran + excluded.ran,
       ran_least = least(s.ran_least, excluded.ran_least),
       ran_most = greatest(s.ran_most, excluded.ran_most)
+  ),
+  hours as (
+    insert into stats_hours as s (hour, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
+    select date_trunc('hour', t.at), t.queue, t.kind, t.outcome, sum(t.jobs), sum(t.waited), sum(t.ran), min(t.ran_least), max(t.ran_most)
+    from taken t
+    group by 1, 2, 3, 4
+    order by 1, 2, 3, 4
+    on conflict (hour, queue, kind, outcome) do update
+    set
+      jobs = s.jobs + excluded.jobs,
+      waited = s.waited + excluded.waited,
+      ran = s.ran + excluded.ran,
+      ran_least = least(s.ran_least, excluded.ran_least),
+      ran_most = greatest(s.ran_most, excluded.ran_most)
   )
   select count(*) into folded from taken;
   return folded;
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.fold_stats(p_limit integer) IS 'Adds what was counted to its minutes; answers how many rows it folded. Safe to run anywhere, any time; repeat until 0.';
+COMMENT ON FUNCTION tidemill.fold_stats(p_limit integer) IS 'Adds what was counted to its minutes and hours; answers how many rows it folded. Safe to run anywhere, any time; repeat until 0.';
 
 CREATE FUNCTION tidemill.forget(p_jobs uuid[]) RETURNS void
     LANGUAGE sql
@@ -4008,28 +4022,11 @@ CREATE FUNCTION tidemill.prune_stats() RETURNS void
     LANGUAGE sql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
-  with old as (
-    delete from stats
-    where minute < now() - interval '14 days'
-      and minute <> date_trunc('hour', minute)
-    returning *
-  )
-  insert into stats as s (minute, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
-  select date_trunc('hour', o.minute), o.queue, o.kind, o.outcome, sum(o.jobs), sum(o.waited), sum(o.ran), min(o.ran_least), max(o.ran_most)
-  from old o
-  group by 1, 2, 3, 4
-  order by 1, 2, 3, 4
-  on conflict (minute, queue, kind, outcome) do update
-  set
-    jobs = s.jobs + excluded.jobs,
-    waited = s.waited + excluded.waited,
-    ran = s.ran + excluded.ran,
-    ran_least = least(s.ran_least, excluded.ran_least),
-    ran_most = greatest(s.ran_most, excluded.ran_most);
-  delete from stats where minute < now() - interval '2 years';
+  delete from stats where minute < now() - interval '14 days';
+  delete from stats_hours where hour < now() - interval '2 years';
 $$;
 
-COMMENT ON FUNCTION tidemill.prune_stats() IS 'Rolls minutes of more than 14 days ago into their hours, and removes hours of more than two years ago.';
+COMMENT ON FUNCTION tidemill.prune_stats() IS 'Removes minutes of more than 14 days ago, whose hours are kept, and hours of more than two years ago.';
 
 CREATE FUNCTION tidemill.prune_unique_keys(p_limit integer) RETURNS bigint
     LANGUAGE sql
@@ -6137,7 +6134,7 @@ CREATE TABLE tidemill.stats (
 )
 WITH (fillfactor='70');
 
-COMMENT ON TABLE tidemill.stats IS 'Counters a minute, so that no page counts jobs.';
+COMMENT ON TABLE tidemill.stats IS 'Counters a minute of the last 14 days, so that no page counts jobs.';
 
 COMMENT ON COLUMN tidemill.stats.minute IS 'Beginning of the minute.';
 
@@ -6213,7 +6210,7 @@ UNION ALL
     stats_deltas.ran_most
    FROM tidemill.stats_deltas;
 
-COMMENT ON VIEW tidemill.counters IS 'What was counted, a minute a row or several: outcome is enqueued, completed, failed, cancelled or retried.';
+COMMENT ON VIEW tidemill.counters IS 'What was counted in the last 14 days, a minute a row or several: outcome is enqueued, completed, failed, cancelled or retried.';
 
 CREATE TABLE tidemill.dependencies (
     job_id uuid NOT NULL,
@@ -6377,6 +6374,64 @@ CREATE VIEW tidemill.failures AS
   GROUP BY known.fingerprint;
 
 COMMENT ON VIEW tidemill.failures IS 'What attempts failed of: one row a cause, with how often, since when and a job to look at.';
+
+CREATE TABLE tidemill.stats_hours (
+    hour timestamp with time zone NOT NULL,
+    queue text NOT NULL,
+    kind text NOT NULL,
+    outcome text NOT NULL,
+    jobs bigint NOT NULL,
+    waited interval DEFAULT '00:00:00'::interval NOT NULL,
+    ran interval DEFAULT '00:00:00'::interval NOT NULL,
+    ran_least interval,
+    ran_most interval
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE tidemill.stats_hours IS 'Counters an hour: the minutes of stats in sum, and kept for two years.';
+
+COMMENT ON COLUMN tidemill.stats_hours.hour IS 'Beginning of the hour.';
+
+COMMENT ON COLUMN tidemill.stats_hours.queue IS 'The queue.';
+
+COMMENT ON COLUMN tidemill.stats_hours.kind IS 'The kind.';
+
+COMMENT ON COLUMN tidemill.stats_hours.outcome IS 'As in stats_deltas.';
+
+COMMENT ON COLUMN tidemill.stats_hours.jobs IS 'How many.';
+
+COMMENT ON COLUMN tidemill.stats_hours.waited IS 'How long they waited, together.';
+
+COMMENT ON COLUMN tidemill.stats_hours.ran IS 'How long they ran, together.';
+
+COMMENT ON COLUMN tidemill.stats_hours.ran_least IS 'How long the shortest of them ran; null if none did.';
+
+COMMENT ON COLUMN tidemill.stats_hours.ran_most IS 'How long the longest of them ran; null if none did.';
+
+CREATE VIEW tidemill.hourly_counters AS
+ SELECT stats_hours.hour,
+    stats_hours.queue,
+    stats_hours.kind,
+    stats_hours.outcome,
+    stats_hours.jobs,
+    stats_hours.waited,
+    stats_hours.ran,
+    stats_hours.ran_least,
+    stats_hours.ran_most
+   FROM tidemill.stats_hours
+UNION ALL
+ SELECT date_trunc('hour'::text, stats_deltas.at) AS hour,
+    stats_deltas.queue,
+    stats_deltas.kind,
+    stats_deltas.outcome,
+    stats_deltas.jobs,
+    stats_deltas.waited,
+    stats_deltas.ran,
+    stats_deltas.ran_least,
+    stats_deltas.ran_most
+   FROM tidemill.stats_deltas;
+
+COMMENT ON VIEW tidemill.hourly_counters IS 'What was counted in the last two years, an hour a row or several: outcome as in counters.';
 
 CREATE TABLE tidemill.idempotency_keys (
     key text NOT NULL,
@@ -6714,18 +6769,18 @@ CREATE VIEW tidemill.jobs_now AS
 COMMENT ON VIEW tidemill.jobs_now IS 'Live jobs with their shown state.';
 
 CREATE VIEW tidemill.kind_stats AS
- SELECT counters.kind,
-    date_trunc('hour'::text, counters.minute) AS hour,
-    (COALESCE(sum(counters.jobs) FILTER (WHERE (counters.outcome = 'enqueued'::text)), (0)::numeric))::bigint AS enqueued,
-    (COALESCE(sum(counters.jobs) FILTER (WHERE (counters.outcome = 'completed'::text)), (0)::numeric))::bigint AS completed,
-    (COALESCE(sum(counters.jobs) FILTER (WHERE (counters.outcome = 'failed'::text)), (0)::numeric))::bigint AS failed,
-    (COALESCE(sum(counters.jobs) FILTER (WHERE (counters.outcome = 'cancelled'::text)), (0)::numeric))::bigint AS cancelled,
-    (COALESCE(sum(counters.jobs) FILTER (WHERE (counters.outcome = 'retried'::text)), (0)::numeric))::bigint AS retried,
-    (sum(counters.ran) FILTER (WHERE (counters.outcome = 'completed'::text)) / (NULLIF(sum(counters.jobs) FILTER (WHERE (counters.outcome = 'completed'::text)), (0)::numeric))::double precision) AS average_run,
-    (sum(counters.waited) FILTER (WHERE (counters.outcome = 'completed'::text)) / (NULLIF(sum(counters.jobs) FILTER (WHERE (counters.outcome = 'completed'::text)), (0)::numeric))::double precision) AS average_wait
-   FROM tidemill.counters
-  WHERE (counters.minute > (now() - '1 day'::interval))
-  GROUP BY counters.kind, (date_trunc('hour'::text, counters.minute));
+ SELECT hourly_counters.kind,
+    hourly_counters.hour,
+    (COALESCE(sum(hourly_counters.jobs) FILTER (WHERE (hourly_counters.outcome = 'enqueued'::text)), (0)::numeric))::bigint AS enqueued,
+    (COALESCE(sum(hourly_counters.jobs) FILTER (WHERE (hourly_counters.outcome = 'completed'::text)), (0)::numeric))::bigint AS completed,
+    (COALESCE(sum(hourly_counters.jobs) FILTER (WHERE (hourly_counters.outcome = 'failed'::text)), (0)::numeric))::bigint AS failed,
+    (COALESCE(sum(hourly_counters.jobs) FILTER (WHERE (hourly_counters.outcome = 'cancelled'::text)), (0)::numeric))::bigint AS cancelled,
+    (COALESCE(sum(hourly_counters.jobs) FILTER (WHERE (hourly_counters.outcome = 'retried'::text)), (0)::numeric))::bigint AS retried,
+    (sum(hourly_counters.ran) FILTER (WHERE (hourly_counters.outcome = 'completed'::text)) / (NULLIF(sum(hourly_counters.jobs) FILTER (WHERE (hourly_counters.outcome = 'completed'::text)), (0)::numeric))::double precision) AS average_run,
+    (sum(hourly_counters.waited) FILTER (WHERE (hourly_counters.outcome = 'completed'::text)) / (NULLIF(sum(hourly_counters.jobs) FILTER (WHERE (hourly_counters.outcome = 'completed'::text)), (0)::numeric))::double precision) AS average_wait
+   FROM tidemill.hourly_counters
+  WHERE (hourly_counters.hour > (now() - '1 day'::interval))
+  GROUP BY hourly_counters.kind, hourly_counters.hour;
 
 COMMENT ON VIEW tidemill.kind_stats IS 'What became of the jobs of the last day, by kind and hour.';
 
@@ -7522,6 +7577,9 @@ ALTER TABLE ONLY tidemill.sessions
 
 ALTER TABLE ONLY tidemill.signals
     ADD CONSTRAINT signals_pkey PRIMARY KEY (job_id, name);
+
+ALTER TABLE ONLY tidemill.stats_hours
+    ADD CONSTRAINT stats_hours_pkey PRIMARY KEY (hour, queue, kind, outcome);
 
 ALTER TABLE ONLY tidemill.stats
     ADD CONSTRAINT stats_pkey PRIMARY KEY (minute, queue, kind, outcome);

@@ -305,9 +305,9 @@ async fn monitors(manager: &Manager) -> Outcome {
         "and summed up over a window",
         all.executions > 10 && all.most_run_seconds >= all.least_run_seconds,
     )?;
-    let trend = manager.store.trend("minute", &Window { kind: Some("calculation"), ..hour }).await?;
+    let trend = manager.store.trend(&Window { kind: Some("calculation"), ..hour }).await?;
     check("and shown over time", !trend.is_empty())?;
-    let export = serde_json::to_string(&manager.store.export_counts("hour", &hour, 1_000).await?)?;
+    let export = serde_json::to_string(&manager.store.export_counts(&hour, 1_000).await?)?;
     check("and exported", export.contains("\"kind\":\"phase\""))?;
     let workers = manager.store.workers().await?;
     check("the workers are seen", workers.iter().any(|worker| worker.state == "running"))?;

@@ -272,12 +272,20 @@ union all
 -- What is not folded yet.
 select date_trunc('minute', at), queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
 from stats_deltas;
-comment on view counters is 'What was counted, a minute a row or several: outcome is enqueued, completed, failed, cancelled or retried.';
+comment on view counters is 'What was counted in the last 14 days, a minute a row or several: outcome is enqueued, completed, failed, cancelled or retried.';
+
+create view hourly_counters as
+select hour, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
+from stats_hours
+union all
+select date_trunc('hour', at), queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
+from stats_deltas;
+comment on view hourly_counters is 'What was counted in the last two years, an hour a row or several: outcome as in counters.';
 
 create view kind_stats as
 select
   kind,
-  date_trunc('hour', minute) as hour,
+  hour,
   coalesce(sum(jobs) filter (where outcome = 'enqueued'), 0)::bigint as enqueued,
   coalesce(sum(jobs) filter (where outcome = 'completed'), 0)::bigint as completed,
   coalesce(sum(jobs) filter (where outcome = 'failed'), 0)::bigint as failed,
@@ -285,9 +293,9 @@ select
   coalesce(sum(jobs) filter (where outcome = 'retried'), 0)::bigint as retried,
   sum(ran) filter (where outcome = 'completed') / nullif(sum(jobs) filter (where outcome = 'completed'), 0) as average_run,
   sum(waited) filter (where outcome = 'completed') / nullif(sum(jobs) filter (where outcome = 'completed'), 0) as average_wait
-from counters
-where minute > now() - interval '1 day'
-group by kind, date_trunc('hour', minute);
+from hourly_counters
+where hour > now() - interval '1 day'
+group by kind, hour;
 comment on view kind_stats is 'What became of the jobs of the last day, by kind and hour.';
 
 create view throughput as

@@ -1,5 +1,5 @@
 -- Stats: counters a minute, exact: each batch of jobs leaves a few rows in its own transaction, which are
--- folded later. No page counts jobs.
+-- folded later, into minutes and into hours. No page counts jobs.
 
 create or replace function fold_stats(p_limit integer default 20000) returns integer
 language plpgsql
@@ -26,35 +26,32 @@ begin
       ran = s.ran + excluded.ran,
       ran_least = least(s.ran_least, excluded.ran_least),
       ran_most = greatest(s.ran_most, excluded.ran_most)
+  ),
+  hours as (
+    insert into stats_hours as s (hour, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
+    select date_trunc('hour', t.at), t.queue, t.kind, t.outcome, sum(t.jobs), sum(t.waited), sum(t.ran), min(t.ran_least), max(t.ran_most)
+    from taken t
+    group by 1, 2, 3, 4
+    order by 1, 2, 3, 4
+    on conflict (hour, queue, kind, outcome) do update
+    set
+      jobs = s.jobs + excluded.jobs,
+      waited = s.waited + excluded.waited,
+      ran = s.ran + excluded.ran,
+      ran_least = least(s.ran_least, excluded.ran_least),
+      ran_most = greatest(s.ran_most, excluded.ran_most)
   )
   select count(*) into folded from taken;
   return folded;
 end
 $$;
-comment on function fold_stats(integer) is 'Adds what was counted to its minutes; answers how many rows it folded. Safe to run anywhere, any time; repeat until 0.';
+comment on function fold_stats(integer) is 'Adds what was counted to its minutes and hours; answers how many rows it folded. Safe to run anywhere, any time; repeat until 0.';
 
 create or replace function prune_stats() returns void
 language sql
 set search_path from current
 as $$
-  with old as (
-    delete from stats
-    where minute < now() - interval '14 days'
-      and minute <> date_trunc('hour', minute)
-    returning *
-  )
-  insert into stats as s (minute, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
-  select date_trunc('hour', o.minute), o.queue, o.kind, o.outcome, sum(o.jobs), sum(o.waited), sum(o.ran), min(o.ran_least), max(o.ran_most)
-  from old o
-  group by 1, 2, 3, 4
-  order by 1, 2, 3, 4
-  on conflict (minute, queue, kind, outcome) do update
-  set
-    jobs = s.jobs + excluded.jobs,
-    waited = s.waited + excluded.waited,
-    ran = s.ran + excluded.ran,
-    ran_least = least(s.ran_least, excluded.ran_least),
-    ran_most = greatest(s.ran_most, excluded.ran_most);
-  delete from stats where minute < now() - interval '2 years';
+  delete from stats where minute < now() - interval '14 days';
+  delete from stats_hours where hour < now() - interval '2 years';
 $$;
-comment on function prune_stats() is 'Rolls minutes of more than 14 days ago into their hours, and removes hours of more than two years ago.';
+comment on function prune_stats() is 'Removes minutes of more than 14 days ago, whose hours are kept, and hours of more than two years ago.';

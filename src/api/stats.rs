@@ -22,8 +22,6 @@ use crate::store::workers::WorkerDocument;
 const LONGEST: Duration = Duration::from_hours(2 * 366 * 24);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
-/// So long points are minutes; beyond they are hours.
-const MINUTES_UP_TO: Duration = Duration::from_hours(6);
 const MOST_ROWS: i64 = 100_000;
 
 /// How things stand.
@@ -184,7 +182,7 @@ pub(super) async fn trends(
     let kind = query.kind.map(|kind| check::name("kind", kind)).transpose()?;
     let queue = query.queue.map(|queue| check::name("queue", queue)).transpose()?;
     let window = Window { last, kind: kind.as_deref(), queue: queue.as_deref() };
-    Ok(Page::whole(state.store.trend(unit(last), &window).await?))
+    Ok(Page::whole(state.store.trend(&window).await?))
 }
 
 /// Summarise a time
@@ -217,16 +215,12 @@ pub(super) async fn export(
     let kind = query.kind.map(|kind| check::name("kind", kind)).transpose()?;
     let queue = query.queue.map(|queue| check::name("queue", queue)).transpose()?;
     let window = Window { last, kind: kind.as_deref(), queue: queue.as_deref() };
-    let rows = state.store.export_counts(unit(last), &window, MOST_ROWS + 1).await?;
+    let rows = state.store.export_counts(&window, MOST_ROWS + 1).await?;
     if i64::try_from(rows.len()).is_ok_and(|rows| rows > MOST_ROWS) {
         return Err(Problem::invalid("since", "There are more than 100,000 rows.")
             .remedy("Ask for a shorter time, or for one kind or queue."));
     }
     Ok(export::answer(query.format, &rows))
-}
-
-fn unit(last: Duration) -> &'static str {
-    if last <= MINUTES_UP_TO { "minute" } else { "hour" }
 }
 
 fn hours_or_since(hours: Option<i64>, given: Option<&str>) -> Result<Duration, Problem> {

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::choices::ComposeWay;
 use super::section::{Entry, Field, Reader, section};
-use super::types::{
-    ComposeWay, EngineAddress, JobArgs, NAME_RULE, QueueName, VariableName, VariableText, is_name,
-};
+use super::types::{EngineAddress, JobArgs, NAME_RULE, QueueName, VariableName, VariableText, is_name};
 
 section! {
     /// Projects of containers that are built, started, stopped, restarted and read from as jobs; `docs/hub.md`

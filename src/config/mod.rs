@@ -5,6 +5,7 @@ mod agent;
 mod alerts;
 mod bughive;
 mod checks;
+mod choices;
 mod effective;
 mod error;
 mod hub;
@@ -30,6 +31,7 @@ use std::path::{Path, PathBuf};
 pub use agent::{AgentSection, HostPattern};
 pub use alerts::{AlertKeys, AlertingSection};
 pub use bughive::{BugHiveSection, RulesSection};
+pub use choices::{ComposeWay, LogFormat};
 pub use effective::Effective;
 pub use error::{ConfigError, Problem};
 pub use hub::{HubSection, ProjectSection, Projects};
@@ -43,9 +45,9 @@ pub use settings::{
 };
 pub use source::Flag;
 pub use types::{
-    ByteSize, ComposeWay, EngineAddress, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter,
-    LogFormat, MissedWord, NAME_RULE, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, SealingKey,
-    Secret, StorageUrl, Time, VariableName, VariableText, WebOrigin, Words, is_name,
+    ByteSize, EngineAddress, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter, MissedWord,
+    NAME_RULE, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, SealingKey, Secret, StorageUrl,
+    Time, VariableName, VariableText, WebOrigin, Words, is_name,
 };
 
 pub use vault::{EncryptionSection, RedactionSection, StorageSection};

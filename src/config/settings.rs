@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::choices::LogFormat;
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
     ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
-    LogFilter, LogFormat, MissedWord, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret,
-    Time, VariableName, VariableText, WebOrigin, Words,
+    LogFilter, MissedWord, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret, Time,
+    VariableName, VariableText, WebOrigin, Words,
 };
 use crate::job::unique::Unique;
 

@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 use super::{Result, Store};
 use crate::job::document::micros;
 
+/// So long points are minutes; beyond they are hours.
+const MINUTES_UP_TO: Duration = Duration::from_hours(6);
 /// So many rows are folded in one transaction.
 const BATCH: i32 = 20_000;
 
@@ -91,6 +93,12 @@ impl Window<'_> {
     pub fn of(last: Duration) -> Self {
         Self { last, kind: None, queue: None }
     }
+
+    /// What its points stand for: minutes, and hours if it is long.
+    #[must_use]
+    pub fn unit(&self) -> &'static str {
+        if self.last <= MINUTES_UP_TO { "minute" } else { "hour" }
+    }
 }
 
 /// A row of sums, as all queries here have it.
@@ -133,7 +141,8 @@ impl From<&Row> for Counts {
     }
 }
 
-/// Sums of counters of a window; what to group by is the caller's.
+/// Sums of counters of a window; what to group by is the caller's. Of a long one only the first hour is read by minutes, for
+/// it is seldom whole.
 macro_rules! sums {
     ($store:expr, $window:expr, $kind:literal, $queue:literal, $at:literal, $rest:literal $(, $argument:expr)*) => {
         sqlx::query_as!(
@@ -148,14 +157,29 @@ macro_rules! sums {
               extract(epoch from sum(waited) filter (where outcome = 'completed'))::double precision as waited_seconds,
               extract(epoch from min(ran_least) filter (where outcome = 'completed'))::double precision as least_seconds,
               extract(epoch from max(ran_most) filter (where outcome = 'completed'))::double precision as most_seconds
-            from counters
-            where minute > now() - make_interval(secs => $1)
-              and ($2::text is null or kind = $2)
+            from (
+              select minute as at, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
+              from stats
+              where minute > now() - make_interval(secs => $1)
+                and ($4 = 'minute' or minute < date_trunc('hour', now() - make_interval(secs => $1)) + interval '1 hour')
+              union all
+              select hour, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
+              from stats_hours
+              where $4 = 'hour'
+                and hour >= date_trunc('hour', now() - make_interval(secs => $1)) + interval '1 hour'
+              union all
+              -- What is not folded yet.
+              select at, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
+              from stats_deltas
+              where date_trunc('minute', at) > now() - make_interval(secs => $1)
+            ) counters
+            where ($2::text is null or kind = $2)
               and ($3::text is null or queue = $3)
             "# + $rest,
             $window.last.as_secs_f64(),
             $window.kind,
-            $window.queue
+            $window.queue,
+            $window.unit()
             $(, $argument)*
         )
         .fetch_all($store.pool())
@@ -192,37 +216,29 @@ impl Store {
         Ok(kinds.collect())
     }
 
-    /// What became of jobs in each minute or hour (`unit`) of a window.
+    /// What became of jobs in each minute or hour ([`Window::unit`]) of a window.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn trend(&self, unit: &str, window: &Window<'_>) -> Result<Vec<Point>> {
-        let rows = sums!(
-            self,
-            window,
-            "null::text",
-            "null::text",
-            "date_trunc($4, minute)",
-            "group by 3 order by 3",
-            unit
-        )?;
+    pub async fn trend(&self, window: &Window<'_>) -> Result<Vec<Point>> {
+        let rows =
+            sums!(self, window, "null::text", "null::text", "date_trunc($4, at)", "group by 3 order by 3")?;
         let points = rows.iter().filter_map(|row| Some(Point { at: row.at?, counts: Counts::from(row) }));
         Ok(points.collect())
     }
 
-    /// What became of jobs in each minute or hour (`unit`) of a window, by queue and kind; at most `most` rows.
+    /// What became of jobs in each minute or hour ([`Window::unit`]) of a window, by queue and kind; at most `most` rows.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn export_counts(&self, unit: &str, window: &Window<'_>, most: i64) -> Result<Vec<ExportRow>> {
+    pub async fn export_counts(&self, window: &Window<'_>, most: i64) -> Result<Vec<ExportRow>> {
         let rows = sums!(
             self,
             window,
             "kind",
             "queue",
-            "date_trunc($4, minute)",
+            "date_trunc($4, at)",
             "group by 3, 2, 1 order by 3, 2, 1 limit $5",
-            unit,
             most
         )?;
         let rows = rows.iter().filter_map(|row| {

@@ -58,7 +58,7 @@ async fn every_act_from_psql_is_recorded_in_its_transaction() {
         ("change", "job"),
         ("change queue", "queue"),
         ("make schedule", "schedule"),
-        ("run_schedule", "schedule"),
+        ("run", "schedule"),
         ("make alert", "alert"),
         ("change alert", "alert"),
         ("drop alert", "alert"),
@@ -77,7 +77,7 @@ async fn every_act_from_psql_is_recorded_in_its_transaction() {
     assert_eq!(of("change").await, (Some(json!({"priority": 5})), Some(json!({"priority": 1}))));
     let closed = json!({"crashes": 0, "openings": 0, "open_until": null});
     assert_eq!(of("reset_breaker").await, (Some(closed.clone()), Some(closed)));
-    assert!(of("run_schedule").await.1.unwrap()["job_id"].is_string());
+    assert!(of("run").await.1.unwrap()["job_id"].is_string());
     assert_eq!(of("drain worker").await.0, Some(json!({"state": "running"})));
     // What is undone leaves no trace.
     let before = found.len();

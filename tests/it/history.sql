@@ -125,12 +125,12 @@ from generate_series(1, 2000) n;
 insert into failure_deltas (fingerprint, kind, type, message, job_id)
 select md5((n % 100)::text), 'kind-' || n % 20, 'x', 'cause ' || n % 100, gen_random_uuid() from generate_series(1, 1000) n;
 
--- Minutes of the last 14 days, hours of those before, and what is not folded yet.
+-- Minutes of the last 14 days, hours of all, and what is not folded yet.
 insert into stats (minute, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
 select c.minute, c.queue, c.kind, o.outcome, sum(c.jobs), sum(c.jobs) * interval '4 s', sum(c.jobs) * interval '1 s', '1 s', '1 s'
 from (
   select
-    date_trunc(case when finished_at > now() - interval '14 days' then 'minute' else 'hour' end, finished_at) as minute,
+    date_trunc('minute', finished_at) as minute,
     queue, kind, state::text as outcome, count(*) as jobs
   from jobs
   where finished_at is not null
@@ -142,6 +142,11 @@ cross join lateral (
   select 'enqueued'
 ) o (outcome)
 group by 1, 2, 3, 4;
+insert into stats_hours (hour, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
+select date_trunc('hour', minute), queue, kind, outcome, sum(jobs), sum(waited), sum(ran), min(ran_least), max(ran_most)
+from stats
+group by 1, 2, 3, 4;
+select prune_stats();
 insert into stats_deltas (at, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
 select now() - n * interval '1 ms', 'queue-' || n % 7, 'kind-' || n % 20, (array['enqueued', 'completed', 'retried'])[1 + n % 3], 20, '4 s', '1 s', '1 s', '1 s'
 from generate_series(1, 5000) n;

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
+use tidemill::store::stats::Window;
 use tidemill::{Context, JobError, KindSettings};
 
 use crate::api::server::on_a_server;
@@ -89,19 +91,49 @@ async fn counts_are_those_of_the_jobs_though_workers_die() {
 async fn old_minutes_become_hours_and_lose_nothing() {
     let db = Db::new().await;
     db.execute(
-        "insert into stats (minute, queue, kind, outcome, jobs, ran)
-         select date_trunc('minute', now() - interval '20 days') + n * interval '1 minute', 'q', 'k', 'completed', 2, '3 s'
+        "insert into stats_deltas (at, queue, kind, outcome, jobs, ran)
+         select now() - interval '20 days' + n * interval '1 minute', 'q', 'k', 'completed', 2, '3 s'
          from generate_series(0, 299) n;
-         select prune_stats(); select prune_stats();",
+         select fold_stats(); select prune_stats(); select prune_stats();",
     )
     .await;
+    assert_eq!(db.count("stats").await, 0);
     let rows: (i64, i64, f64) = db
-        .rows("select count(*), sum(jobs)::bigint, extract(epoch from sum(ran))::float8 from stats")
+        .rows("select count(*), sum(jobs)::bigint, extract(epoch from sum(ran))::float8 from stats_hours")
         .await
         .pop()
         .unwrap();
     assert!(rows.0 <= 6 && rows.1 == 600, "{rows:?}");
     assert!((rows.2 - 900.0).abs() < 0.001, "{rows:?}");
+}
+
+#[tokio::test]
+async fn a_window_of_any_length_counts_each_job_once() {
+    let db = Db::new().await;
+    // At ages that no window's begin comes near.
+    db.execute(
+        "insert into stats_deltas (at, queue, kind, outcome, jobs)
+         select now() - interval '150 seconds' - n * interval '7 minutes', 'q', 'k', 'completed', 1 from generate_series(0, 700) n",
+    )
+    .await;
+    let as_expected = async || {
+        for hours in [1, 5, 7, 25, 72] {
+            let window = Window::of(Duration::from_hours(hours));
+            let inside = (0..).take_while(|n| n * 420 + 150 < hours * 3600).count();
+            assert_eq!(
+                db.counts(&window).await.unwrap().completed,
+                i64::try_from(inside).unwrap(),
+                "{hours} h"
+            );
+            let trend: i64 =
+                db.trend(&window).await.unwrap().iter().map(|point| point.counts.completed).sum();
+            assert_eq!(trend, i64::try_from(inside).unwrap(), "{hours} h");
+        }
+    };
+    as_expected().await;
+    db.fold_stats().await.unwrap();
+    assert_eq!(db.count("stats_deltas").await, 0);
+    as_expected().await;
 }
 
 #[tokio::test]

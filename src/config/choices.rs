@@ -1,0 +1,66 @@
+//! The settings that are one of a few words. Every word stands here once, and in what is allowed.
+
+use serde::Serialize;
+
+use super::value::Setting;
+use crate::job::limit::OnFull;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Setting for LogFormat {
+    fn allowed() -> String {
+        "text or json".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+/// Who starts the hub's projects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub enum ComposeWay {
+    /// The hub itself where it understands the whole description, else the program.
+    Auto,
+    /// The program `docker compose`.
+    Program,
+    /// The hub itself.
+    Builtin,
+}
+
+impl Setting for ComposeWay {
+    fn allowed() -> String {
+        "auto, program or builtin".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "program" => Some(Self::Program),
+            "builtin" => Some(Self::Builtin),
+            _ => None,
+        }
+    }
+}
+
+impl Setting for OnFull {
+    fn allowed() -> String {
+        "queue, cancel_newest or cancel_oldest".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::of(text)
+    }
+}
