@@ -6453,6 +6453,18 @@ COMMENT ON COLUMN tidemill.idempotency_keys.created_at IS 'When the request came
 
 COMMENT ON COLUMN tidemill.idempotency_keys.expires_at IS 'From then on the key may be forgotten.';
 
+CREATE VIEW tidemill.job_artifacts AS
+ SELECT DISTINCT ON (artifacts.job_id, artifacts.name) artifacts.job_id,
+    artifacts.name,
+    artifacts.content_type,
+    artifacts.bytes,
+    artifacts.created_at
+   FROM tidemill.artifacts
+  WHERE (artifacts.doomed_at IS NULL)
+  ORDER BY artifacts.job_id, artifacts.name, artifacts.created_at DESC;
+
+COMMENT ON VIEW tidemill.job_artifacts IS 'The files of each job in object storage, the newest of each name; ask with a job_id.';
+
 CREATE VIEW tidemill.job_attempts AS
  SELECT attempts.job_id,
     attempts.attempt,

@@ -109,6 +109,13 @@ select job_id, name, redact(payload) as payload, timed_out, sent_by, sent_at
 from signals;
 comment on view job_signals is 'The messages to each job.';
 
+create view job_artifacts as
+select distinct on (job_id, name) job_id, name, content_type, bytes, created_at
+from artifacts
+where doomed_at is null
+order by job_id, name, created_at desc;
+comment on view job_artifacts is 'The files of each job in object storage, the newest of each name; ask with a job_id.';
+
 create view job_links as
 select job_id, parent_id, ord, name, pass_as, member, run_if, outcome, resolved_at
 from dependencies;

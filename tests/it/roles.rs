@@ -42,7 +42,7 @@ async fn may_not(connection: &mut PgConnection, sql: &str) {
     );
 }
 
-const LOOKS: [&str; 25] = [
+const LOOKS: [&str; 26] = [
     "select * from jobs_now",
     "select * from job_history",
     "select * from queue_stats",
@@ -60,6 +60,7 @@ const LOOKS: [&str; 25] = [
     "select * from job_steps",
     "select * from job_signals",
     "select * from job_links",
+    "select * from job_artifacts",
     "select * from unique_holders",
     "select * from waiting_groups",
     "select * from schedule_log",

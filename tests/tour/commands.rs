@@ -17,6 +17,7 @@ fn command_lines() -> Vec<(String, Vec<String>)> {
         lines.extend(
             blocks(&markdown)
                 .iter()
+                .filter(|block| block.language != "toml")
                 .flat_map(|block| block.text.lines().map(str::to_owned).collect::<Vec<_>>()),
         );
         let name = path.strip_prefix(root()).unwrap().display().to_string();

@@ -87,7 +87,7 @@ fn every_recipe_runs_as_printed() {
             text if text.contains("from failures") => "count-slowly",
             text if text.contains("from kind_stats") => "count-slowly",
             text if text.contains("from counters") => "count-slowly",
-            text if text.contains("from dependencies") => "report",
+            text if text.contains("from job_links d") => "report",
             text if text.contains("from session_status") => "queued",
             text if text.contains("from alert_rule_status") => "ops@example.org",
             text if text.contains("from worker_status") => "running",
