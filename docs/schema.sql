@@ -7135,19 +7135,20 @@ CREATE VIEW tidemill.queue_stats AS
     l.rate_period,
     l.burst,
     q.priority_ageing,
-    ( SELECT count(*) AS count
-           FROM tidemill.running r
-          WHERE (r.queue = n.name)) AS running,
+    r.running,
     ( SELECT count(*) AS count
            FROM ( SELECT 1 AS "?column?"
                    FROM tidemill.jobs_live j
                   WHERE ((j.queue = n.name) AND (j.group_id IS NOT NULL) AND (j.state = 'waiting'::tidemill.job_state))
                  LIMIT 10000) waiting) AS waiting_at_most_10000,
-    ( SELECT count(*) AS count
-           FROM ( SELECT 1 AS "?column?"
-                   FROM tidemill.jobs_live j
-                  WHERE ((j.queue = n.name) AND (j.run_at <= now()) AND (j.state = 'available'::tidemill.job_state))
-                 LIMIT 10000) due) AS due_at_most_10000,
+    (( SELECT count(*) AS count
+           FROM ( SELECT
+                   FROM (generate_series(1, 9) p(priority)
+                     CROSS JOIN LATERAL ( SELECT
+                           FROM tidemill.jobs_live j
+                          WHERE ((j.queue = n.name) AND (j.priority = p.priority) AND (j.run_at <= now()))
+                         LIMIT (10000 + r.running)) one)
+                 LIMIT (10000 + r.running)) due) - r.running) AS due_at_most_10000,
     ( SELECT min(due.run_at) AS min
            FROM ( SELECT ( SELECT j.run_at
                            FROM tidemill.jobs_live j
@@ -7155,7 +7156,10 @@ CREATE VIEW tidemill.queue_stats AS
                           ORDER BY j.run_at, j.id
                          LIMIT 1) AS run_at
                    FROM generate_series(1, 9) p(priority)) due) AS oldest_due_at
-   FROM ((tidemill.queue_names n
+   FROM (((tidemill.queue_names n
+     CROSS JOIN LATERAL ( SELECT count(*) AS running
+           FROM tidemill.running
+          WHERE (running.queue = n.name)) r)
      LEFT JOIN tidemill.queues q ON ((q.name = n.name)))
      LEFT JOIN tidemill.limits l ON ((l.name = ('queue:'::text || n.name))));
 

@@ -209,13 +209,24 @@ select
   l.rate_period,
   l.burst,
   q.priority_ageing,
-  (select count(*) from running r where r.queue = n.name) as running,
+  r.running,
   (select count(*) from (
     select 1 from jobs_live j where j.queue = n.name and j.group_id is not null and j.state = 'waiting' limit 10000
   ) waiting) as waiting_at_most_10000,
+  -- By the index alone: of what is due only those that run are not available.
   (select count(*) from (
-    select 1 from jobs_live j where j.queue = n.name and j.run_at <= now() and j.state = 'available' limit 10000
-  ) due) as due_at_most_10000,
+    select
+    from generate_series(1, 9) as p (priority)
+    cross join lateral (
+      select
+      from jobs_live j
+      where j.queue = n.name
+        and j.priority = p.priority
+        and j.run_at <= now()
+      limit 10000 + r.running
+    ) one
+    limit 10000 + r.running
+  ) due) - r.running as due_at_most_10000,
   (select min(due.run_at) from (
     select (select j.run_at from jobs_live j
       where j.queue = n.name and j.priority = p.priority and j.run_at <= now() and j.state = 'available'
@@ -223,6 +234,7 @@ select
     from generate_series(1, 9) as p (priority)
   ) due) as oldest_due_at
 from queue_names n
+cross join lateral (select count(*) as running from running where queue = n.name) r
 left join queues q on q.name = n.name
 left join limits l on l.name = 'queue:' || n.name;
 comment on view queue_stats is 'Each queue: paused or not, its limits, what runs, how much waits for its turn or is due (counted up to 10,000, never more).';

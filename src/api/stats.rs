@@ -148,14 +148,12 @@ pub(super) struct TrendQuery {
 #[utoipa::path(get, path = "/api/v1/stats", tag = "stats",
     responses((status = 200, description = "How things stand", body = StatsDocument)))]
 pub(super) async fn show(State(state): State<ApiState>) -> Result<Json<StatsDocument>, Problem> {
-    let queues = state.store.queues(None).await?;
-    let system = SystemNumbers::of(&queues, &state.store.workers().await?);
-    Ok(Json(StatsDocument {
-        queues,
-        system,
-        last_hour: state.store.counts(&Window::of(HOUR)).await?,
-        last_day: state.store.counts(&Window::of(DAY)).await?,
-    }))
+    let store = &state.store;
+    let (hour, day) = (Window::of(HOUR), Window::of(DAY));
+    let (queues, workers, last_hour, last_day) =
+        tokio::try_join!(store.queues(None), store.workers(), store.counts(&hour), store.counts(&day))?;
+    let system = SystemNumbers::of(&queues, &workers);
+    Ok(Json(StatsDocument { queues, system, last_hour, last_day }))
 }
 
 /// Look at the numbers of each kind
