@@ -189,4 +189,3 @@ select
 from generate_series(1, 60) n;
 
 drop table flows, members;
-analyze;
