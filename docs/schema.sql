@@ -2103,7 +2103,7 @@ begin
   ),
   hours as (
     insert into stats_hours as s (hour, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
-    select date_trunc('hour', t.at), t.queue, t.kind, t.outcome, sum(t.jobs), sum(t.waited), sum(t.ran), min(t.ran_least), max(t.ran_most)
+    select date_trunc('hour', t.at, 'UTC'), t.queue, t.kind, t.outcome, sum(t.jobs), sum(t.waited), sum(t.ran), min(t.ran_least), max(t.ran_most)
     from taken t
     group by 1, 2, 3, 4
     order by 1, 2, 3, 4
@@ -6390,7 +6390,7 @@ WITH (fillfactor='70');
 
 COMMENT ON TABLE tidemill.stats_hours IS 'Counters an hour: the minutes of stats in sum, and kept for two years.';
 
-COMMENT ON COLUMN tidemill.stats_hours.hour IS 'Beginning of the hour.';
+COMMENT ON COLUMN tidemill.stats_hours.hour IS 'Beginning of the hour, of UTC whatever the session''s time zone.';
 
 COMMENT ON COLUMN tidemill.stats_hours.queue IS 'The queue.';
 
@@ -6420,7 +6420,7 @@ CREATE VIEW tidemill.hourly_counters AS
     stats_hours.ran_most
    FROM tidemill.stats_hours
 UNION ALL
- SELECT date_trunc('hour'::text, stats_deltas.at) AS hour,
+ SELECT date_trunc('hour'::text, stats_deltas.at, 'UTC'::text) AS hour,
     stats_deltas.queue,
     stats_deltas.kind,
     stats_deltas.outcome,
@@ -7141,14 +7141,14 @@ CREATE VIEW tidemill.queue_stats AS
                    FROM tidemill.jobs_live j
                   WHERE ((j.queue = n.name) AND (j.group_id IS NOT NULL) AND (j.state = 'waiting'::tidemill.job_state))
                  LIMIT 10000) waiting) AS waiting_at_most_10000,
-    (( SELECT count(*) AS count
+    GREATEST((0)::bigint, (( SELECT count(*) AS count
            FROM ( SELECT
                    FROM (generate_series(1, 9) p(priority)
                      CROSS JOIN LATERAL ( SELECT
                            FROM tidemill.jobs_live j
                           WHERE ((j.queue = n.name) AND (j.priority = p.priority) AND (j.run_at <= now()))
                          LIMIT (10000 + r.running)) one)
-                 LIMIT (10000 + r.running)) due) - r.running) AS due_at_most_10000,
+                 LIMIT (10000 + r.running)) due) - r.running)) AS due_at_most_10000,
     ( SELECT min(due.run_at) AS min
            FROM ( SELECT ( SELECT j.run_at
                            FROM tidemill.jobs_live j

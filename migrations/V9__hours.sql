@@ -13,7 +13,7 @@ create table stats_hours (
   primary key (hour, queue, kind, outcome)
 ) with (fillfactor = 70);
 comment on table stats_hours is 'Counters an hour: the minutes of stats in sum, and kept for two years.';
-comment on column stats_hours.hour is 'Beginning of the hour.';
+comment on column stats_hours.hour is 'Beginning of the hour, of UTC whatever the session''s time zone.';
 comment on column stats_hours.queue is 'The queue.';
 comment on column stats_hours.kind is 'The kind.';
 comment on column stats_hours.outcome is 'As in stats_deltas.';
@@ -32,7 +32,7 @@ begin
   -- Waits for who folds at this moment.
   lock table stats in share row exclusive mode;
   insert into stats_hours (hour, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
-  select date_trunc('hour', minute), queue, kind, outcome, sum(jobs), sum(waited), sum(ran), min(ran_least), max(ran_most)
+  select date_trunc('hour', minute, 'UTC'), queue, kind, outcome, sum(jobs), sum(waited), sum(ran), min(ran_least), max(ran_most)
   from stats
   group by 1, 2, 3, 4;
 end

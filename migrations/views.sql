@@ -214,7 +214,7 @@ select
     select 1 from jobs_live j where j.queue = n.name and j.group_id is not null and j.state = 'waiting' limit 10000
   ) waiting) as waiting_at_most_10000,
   -- By the index alone: of what is due only those that run are not available.
-  (select count(*) from (
+  greatest(0, (select count(*) from (
     select
     from generate_series(1, 9) as p (priority)
     cross join lateral (
@@ -226,7 +226,7 @@ select
       limit 10000 + r.running
     ) one
     limit 10000 + r.running
-  ) due) - r.running as due_at_most_10000,
+  ) due) - r.running) as due_at_most_10000,
   (select min(due.run_at) from (
     select (select j.run_at from jobs_live j
       where j.queue = n.name and j.priority = p.priority and j.run_at <= now() and j.state = 'available'
@@ -297,7 +297,7 @@ create view hourly_counters as
 select hour, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
 from stats_hours
 union all
-select date_trunc('hour', at), queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
+select date_trunc('hour', at, 'UTC'), queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
 from stats_deltas;
 comment on view hourly_counters is 'What was counted in the last two years, an hour a row or several: outcome as in counters.';
 

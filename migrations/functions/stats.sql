@@ -29,7 +29,7 @@ begin
   ),
   hours as (
     insert into stats_hours as s (hour, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
-    select date_trunc('hour', t.at), t.queue, t.kind, t.outcome, sum(t.jobs), sum(t.waited), sum(t.ran), min(t.ran_least), max(t.ran_most)
+    select date_trunc('hour', t.at, 'UTC'), t.queue, t.kind, t.outcome, sum(t.jobs), sum(t.waited), sum(t.ran), min(t.ran_least), max(t.ran_most)
     from taken t
     group by 1, 2, 3, 4
     order by 1, 2, 3, 4

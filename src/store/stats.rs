@@ -161,12 +161,12 @@ macro_rules! sums {
               select minute as at, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
               from stats
               where minute > now() - make_interval(secs => $1)
-                and ($4 = 'minute' or minute < date_trunc('hour', now() - make_interval(secs => $1)) + interval '1 hour')
+                and ($4 = 'minute' or minute < date_trunc('hour', now() - make_interval(secs => $1), 'UTC') + interval '1 hour')
               union all
               select hour, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
               from stats_hours
               where $4 = 'hour'
-                and hour >= date_trunc('hour', now() - make_interval(secs => $1)) + interval '1 hour'
+                and hour >= date_trunc('hour', now() - make_interval(secs => $1), 'UTC') + interval '1 hour'
               union all
               -- What is not folded yet.
               select at, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
@@ -221,8 +221,14 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn trend(&self, window: &Window<'_>) -> Result<Vec<Point>> {
-        let rows =
-            sums!(self, window, "null::text", "null::text", "date_trunc($4, at)", "group by 3 order by 3")?;
+        let rows = sums!(
+            self,
+            window,
+            "null::text",
+            "null::text",
+            "date_trunc($4, at, 'UTC')",
+            "group by 3 order by 3"
+        )?;
         let points = rows.iter().filter_map(|row| Some(Point { at: row.at?, counts: Counts::from(row) }));
         Ok(points.collect())
     }
@@ -237,7 +243,7 @@ impl Store {
             window,
             "kind",
             "queue",
-            "date_trunc($4, at)",
+            "date_trunc($4, at, 'UTC')",
             "group by 3, 2, 1 order by 3, 2, 1 limit $5",
             most
         )?;

@@ -143,7 +143,7 @@ cross join lateral (
 ) o (outcome)
 group by 1, 2, 3, 4;
 insert into stats_hours (hour, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
-select date_trunc('hour', minute), queue, kind, outcome, sum(jobs), sum(waited), sum(ran), min(ran_least), max(ran_most)
+select date_trunc('hour', minute, 'UTC'), queue, kind, outcome, sum(jobs), sum(waited), sum(ran), min(ran_least), max(ran_most)
 from stats
 group by 1, 2, 3, 4;
 select prune_stats();
