@@ -10,11 +10,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=sqlx-data.json");
     println!("cargo::rerun-if-changed=migrations");
     println!("cargo::rerun-if-env-changed=TIDEMILL_SQLX_LIVE");
-    // Cargo leaves a binary out without a word. As somebody's dependency the library is all that is wanted.
-    let is_ours = Path::new(&env::var("OUT_DIR")?).starts_with(env::var("CARGO_MANIFEST_DIR")?);
-    if is_ours && env::var_os("CARGO_FEATURE_CLI").is_none() {
-        println!("cargo::warning=only the library is built; the binary is by --features full");
-    }
     if env::var_os("TIDEMILL_SQLX_LIVE").is_some() {
         return Ok(());
     }
