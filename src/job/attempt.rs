@@ -89,6 +89,21 @@ pub enum Outcome {
     Waits { wait: Wait },
 }
 
+impl Outcome {
+    /// It in a word, for the log.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Completed { .. } => "completed",
+            Self::Failed { .. } => "failed",
+            Self::Snoozed { .. } => "snoozed",
+            Self::Cancelled => "cancelled",
+            Self::Released => "released",
+            Self::Waits { .. } => "waits",
+        }
+    }
+}
+
 /// What a job waits for before it goes on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]

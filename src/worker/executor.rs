@@ -46,6 +46,7 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         }
         return;
     }
+    tracing::debug!(task_id = %job_id, kind = job.kind, attempt = job.attempt, "an attempt begins");
     let mut limits = Limits::of(served, job.soft_timeout_seconds, job.hard_timeout_seconds);
     let attempt = Attempt {
         job_id,
@@ -67,6 +68,9 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         }
         other => other,
     };
+    let (word, seconds) =
+        (outcome.as_ref().map_or("lease_lost", Outcome::word), limits.started.elapsed().as_secs_f64());
+    tracing::debug!(task_id = %job_id, outcome = word, seconds, "an attempt ended");
     if desk.reported.load(std::sync::atomic::Ordering::Relaxed) {
         flush(&shared.reports, (job_id, lease_id)).await;
     }

@@ -7,21 +7,22 @@ mod observation;
 mod page;
 mod reading;
 mod secret;
+mod step;
 mod tools;
 mod veil;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
+use tokio::time::timeout;
 
 use self::chromium::Chromium;
-use self::model::{Call, Model, Plan};
-use self::observation::{Observation, TEXT_CHARACTERS};
+use self::model::{Model, Plan};
 use self::page::{Session, Tab};
+use self::step::{Done, Step};
 use self::tools::Action;
 use self::veil::Veil;
 use crate::job::agent::AgentTask;
@@ -29,10 +30,6 @@ pub use crate::kinds::browser::Hosts;
 use crate::kinds::browser::{Gate, find};
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
-
-const OUTCOME_CHARACTERS: usize = TEXT_CHARACTERS;
-/// What a line of the log shows of it.
-const LINE_CHARACTERS: usize = 200;
 
 /// How tasks are done.
 #[derive(Clone, PartialEq)]
@@ -74,41 +71,6 @@ pub enum AgentSpecError {
 pub struct AgentKind {
     spec: AgentSpec,
     model: Model,
-}
-
-/// A step that is done: what is stored of it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Done {
-    /// From 1.
-    step: usize,
-    thought: Option<String>,
-    /// Empty if the model called none.
-    tool: String,
-    arguments: String,
-    /// The element that it was about.
-    target: Option<String>,
-    ok: bool,
-    outcome: String,
-    /// Hosts that the page was kept from.
-    refused: Vec<String>,
-    url: String,
-    title: String,
-    /// Where the picture is.
-    screenshot: Option<String>,
-    tokens: u64,
-    seconds: f64,
-    /// The browser's session behind it, sealed where args are.
-    state: Value,
-}
-
-impl Done {
-    /// The step in a line of the log.
-    fn line(&self) -> String {
-        let about = self.target.as_deref().unwrap_or(&self.arguments);
-        let outcome: String =
-            self.outcome.lines().next().unwrap_or_default().chars().take(LINE_CHARACTERS).collect();
-        format!("step {}: {} {about}: {outcome}", self.step, self.tool)
-    }
 }
 
 impl AgentSpec {
@@ -188,31 +150,49 @@ impl AgentKind {
         let browser = Chromium::start(&program, self.spec.sandbox, &gate).await?;
         let mut tab = Tab::open(browser, session).await?;
         loop {
-            self.check_budget(&past)?;
-            let number = past.len() + 1;
-            let page = tab.observe(veil).await?;
-            // What was asked for is done as it is, and stored without secrets.
-            let asked = OnceLock::new();
-            let ask = async || {
-                let (plan, call) = self.model.ask(&task.task_description, &past, &page, veil).await?;
-                let _ = asked.set(call);
-                Ok(plan)
-            };
-            let plan: Plan = context.step(&format!("plan-{number}"), ask).await?;
-            let call = asked.into_inner().unwrap_or_else(|| plan.call());
-            context.progress(self.percent(number), &format!("step {number}: {}", plan.tool)).await;
-            let step = Step { number, plan: &plan, gate: &gate, hosts: &self.spec.hosts, context };
-            let run = step.run(call, &mut tab, &page, veil);
-            let done: Done = context.step(&format!("step-{number}"), || run).await?;
-            context.log(&done.line()).await;
-            if let Some(url) = &done.screenshot {
-                context.event("screenshot", json!({"step": number, "url": url, "page": done.url})).await;
-            }
+            let left = self.time_left(&past)?;
+            let round = self.round(context, task, &past, &mut tab, &gate, veil);
+            let done = timeout(left, round).await.map_err(|_| {
+                let seconds = self.spec.max_time.as_secs();
+                over_budget(&format!("within {seconds} s of work (agent.max_time)"))
+            })??;
             past.push(done);
             if let Some(end) = ended(&past) {
                 return end;
             }
         }
+    }
+
+    /// Asks for the next thing to do, and does it.
+    async fn round(
+        &self,
+        context: &Context,
+        task: &AgentTask,
+        past: &[Done],
+        tab: &mut Tab,
+        gate: &Gate,
+        veil: &mut Veil,
+    ) -> Result<Done, JobError> {
+        let number = past.len() + 1;
+        let page = tab.observe(veil).await?;
+        // What was asked for is done as it is, and stored without secrets.
+        let asked = OnceLock::new();
+        let ask = async || {
+            let (plan, call) = self.model.ask(&task.task_description, past, &page, veil).await?;
+            let _ = asked.set(call);
+            Ok(plan)
+        };
+        let plan: Plan = context.step(&format!("plan-{number}"), ask).await?;
+        let call = asked.into_inner().unwrap_or_else(|| plan.call());
+        context.progress(self.percent(number), &format!("step {number}: {}", plan.tool)).await;
+        let step = Step { number, plan: &plan, gate, hosts: &self.spec.hosts, context };
+        let run = step.run(call, tab, &page, veil);
+        let done: Done = context.step(&format!("step-{number}"), || run).await?;
+        context.log(&done.line()).await;
+        if let Some(url) = &done.screenshot {
+            context.event("screenshot", json!({"step": number, "url": url, "page": done.url})).await;
+        }
+        Ok(done)
     }
 
     /// How far it is if it needs all of its steps.
@@ -221,20 +201,26 @@ impl AgentKind {
         (100.0 * f64::from(number) / f64::from(self.spec.max_steps.max(1))).min(99.0)
     }
 
-    fn check_budget(&self, past: &[Done]) -> Result<(), JobError> {
+    /// How long the task may still be worked on.
+    ///
+    /// # Errors
+    /// If its steps, tokens or time are spent.
+    fn time_left(&self, past: &[Done]) -> Result<Duration, JobError> {
         let seconds: f64 = past.iter().map(|done| done.seconds).sum();
         let tokens: u64 = past.iter().map(|done| done.tokens).sum();
-        let spent = if past.len() >= usize::try_from(self.spec.max_steps).unwrap_or(usize::MAX) {
-            format!("after {} steps (agent.max_steps)", past.len())
-        } else if tokens >= self.spec.max_tokens {
-            format!("after {tokens} tokens (agent.max_tokens)")
-        } else if seconds >= self.spec.max_time.as_secs_f64() {
-            format!("after {seconds:.0} s of work (agent.max_time)")
-        } else {
-            return Ok(());
-        };
-        Err(JobError::permanent(format!("the task was not done {spent}")).class("budget"))
+        if past.len() >= usize::try_from(self.spec.max_steps).unwrap_or(usize::MAX) {
+            return Err(over_budget(&format!("after {} steps (agent.max_steps)", past.len())));
+        }
+        if tokens >= self.spec.max_tokens {
+            return Err(over_budget(&format!("after {tokens} tokens (agent.max_tokens)")));
+        }
+        // Within which the next step is ended, too.
+        Ok(Duration::try_from_secs_f64(self.spec.max_time.as_secs_f64() - seconds).unwrap_or_default())
     }
+}
+
+fn over_budget(spent: &str) -> JobError {
+    JobError::permanent(format!("the task was not done {spent}")).class("budget")
 }
 
 impl DynHandler for AgentKind {
@@ -249,71 +235,6 @@ impl DynHandler for AgentKind {
                 }
             }
         })
-    }
-}
-
-/// A step that is about to be done.
-struct Step<'a> {
-    number: usize,
-    plan: &'a Plan,
-    gate: &'a Gate,
-    hosts: &'a Hosts,
-    context: &'a Context,
-}
-
-impl Step<'_> {
-    async fn run(
-        &self,
-        call: Call,
-        tab: &mut Tab,
-        before: &Observation,
-        veil: &mut Veil,
-    ) -> Result<Done, JobError> {
-        let began = Instant::now();
-        let told = match call {
-            Ok(action) => match self.moved(&action, before) {
-                Some(moved) => Err(moved),
-                None => action.perform(tab, self.hosts, veil).await?,
-            },
-            Err(unreadable) => Err(unreadable),
-        };
-        let page = tab.observe(veil).await?;
-        let screenshot = self.keep_screenshot(tab).await?;
-        let (ok, outcome) =
-            told.map_or_else(|error| (false, format!("error: {error}")), |outcome| (true, outcome));
-        let refused: Vec<String> = self.gate.refusals().iter().map(|refusal| veil.cover(refusal)).collect();
-        let outcome =
-            if refused.is_empty() { outcome } else { format!("{outcome}\nRefused: {}", refused.join("; ")) };
-        Ok(Done {
-            step: self.number,
-            thought: self.plan.thought.clone(),
-            tool: self.plan.tool.clone(),
-            arguments: self.plan.arguments.clone(),
-            target: self.plan.target.clone(),
-            ok,
-            outcome: veil.cover(&outcome).chars().take(OUTCOME_CHARACTERS).collect(),
-            refused,
-            url: without_query(&page.url),
-            title: page.title,
-            screenshot,
-            tokens: self.plan.tokens,
-            seconds: self.plan.seconds + began.elapsed().as_secs_f64(),
-            state: self.context.sealed(serde_json::to_value(&tab.session)?)?,
-        })
-    }
-
-    /// Why the element is not the one that was chosen, if it is not: after a crash the page may be another.
-    fn moved(&self, action: &Action, page: &Observation) -> Option<String> {
-        let now = action.element().map(|element| page.target(element))?;
-        (now != self.plan.target).then(|| "the page has changed; look at its elements again".to_owned())
-    }
-
-    async fn keep_screenshot(&self, tab: &Tab) -> Result<Option<String>, JobError> {
-        if !self.context.can_keep() {
-            return Ok(None);
-        }
-        let picture = tab.screenshot().await?;
-        Ok(Some(self.context.keep(&format!("step-{:03}.jpg", self.number), "image/jpeg", picture).await?))
     }
 }
 
@@ -334,9 +255,4 @@ fn ended(past: &[Done]) -> Option<Result<Completion, JobError>> {
         "screenshots": past.iter().filter_map(|done| done.screenshot.as_deref()).collect::<Vec<_>>(),
     });
     Some(Ok(Completion { result: Some(result), ..Completion::default() }))
-}
-
-/// An address as it may be seen: what stands behind the path is as often a token as not.
-fn without_query(url: &str) -> String {
-    url.split(['?', '#']).next().unwrap_or_default().to_owned()
 }

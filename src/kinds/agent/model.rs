@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::observation::Observation;
+use super::step::Done;
 use super::tools::{self, Action, is_tool};
 use super::veil::Veil;
-use super::{AgentSpec, AgentSpecError, Done};
+use super::{AgentSpec, AgentSpecError};
 use crate::worker::handler::JobError;
 
 const RULES: &str = "You do a task for a person in a web browser, one tool call at a time. You see the page as its address, its \

@@ -1,6 +1,8 @@
 //! Tasks in a browser: a real Chromium on a site of this machine, and a model that says what a test wrote down.
 
 mod example;
+mod faces;
+mod interrupted;
 mod model;
 mod refusals;
 mod resume;
@@ -14,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tidemill::api::server::ApiSettings;
 use tidemill::job::agent::{KIND, SECRET_FIELDS};
 use tidemill::kinds::agent::{AgentKind, AgentSpec, Hosts};
@@ -30,7 +33,7 @@ pub(crate) struct Stage {
     pub(crate) db: Db,
     pub(crate) store: Store,
     pub(crate) server: Server,
-    _folder: tempfile::TempDir,
+    _folder: Option<TempDir>,
     _serving: DropGuard,
 }
 
@@ -41,10 +44,20 @@ impl Stage {
 
     /// One that pages of an origin may call.
     pub(crate) async fn open_to(keyring: Keyring, origin: &str) -> Self {
-        let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
+        let folder = tempfile::tempdir().unwrap();
         let depot = Depot::open(&format!("file://{}", folder.path().display()), [], 256 * 1024).unwrap();
+        Self::with(keyring, Some((depot, folder)), origin).await
+    }
+
+    pub(crate) async fn without_storage() -> Self {
+        Self::with(Keyring::default(), None, "https://app.example.com").await
+    }
+
+    async fn with(keyring: Keyring, storage: Option<(Depot, TempDir)>, origin: &str) -> Self {
+        let (depot, folder) = storage.unzip();
+        let db = Db::new().await;
         let redactor = Redactor::new(&SECRET_FIELDS.map(str::to_owned));
-        let vault = Arc::new(Vault { keyring, depot: Some(depot), redactor });
+        let vault = Arc::new(Vault { keyring, depot, redactor });
         let store = Store::connect(Options { vault, ..db.options() }).unwrap();
         let shutdown = CancellationToken::new();
         let settings =

@@ -1,7 +1,9 @@
 //! A server of the protocol of chat completions whose model says what a test wrote down.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Json;
 use axum::Router;
@@ -9,6 +11,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
+
+/// How long a busy server asks for.
+pub(crate) const BUSY: Duration = Duration::from_secs(2);
 
 /// What the model sees when it is asked.
 #[derive(Debug, Clone)]
@@ -42,6 +47,8 @@ pub(crate) struct Model {
     address: SocketAddr,
     /// The bodies of all questions.
     asked: Arc<Mutex<Vec<Value>>>,
+    /// Whether it will not answer the next question.
+    busy: Arc<AtomicBool>,
 }
 
 impl Model {
@@ -57,26 +64,40 @@ impl Model {
     {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked);
+        let busy = Arc::new(AtomicBool::new(false));
+        let is_busy = Arc::clone(&busy);
         let script = Arc::new(script);
         let answer = move |headers: HeaderMap, Json(question): Json<Value>| {
             let (seen, script) = (Arc::clone(&seen), Arc::clone(&script));
-            async move { answer(&headers, question, &seen, &*script).await }
+            let is_busy = is_busy.swap(false, Ordering::SeqCst);
+            async move { if is_busy { refuse() } else { answer(&headers, question, &seen, &*script).await } }
         };
         let app = Router::new().route("/v1/chat/completions", post(answer));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { address, asked }
+        Self { address, asked, busy }
     }
 
     pub(crate) fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
 
-    /// All that it was asked.
+    /// Refuses the next question: too many, ask again in [`BUSY`].
+    pub(crate) fn be_busy(&self) {
+        self.busy.store(true, Ordering::SeqCst);
+    }
+
+    /// All that it was asked, and answered.
     pub(crate) fn asked(&self) -> Vec<Value> {
         self.asked.lock().unwrap().clone()
     }
+}
+
+fn refuse() -> Response {
+    let error = json!({"error": {"message": "Rate limit reached", "type": "requests", "param": null, "code": "rate_limit_exceeded"}});
+    let after = [("retry-after", BUSY.as_secs().to_string())];
+    (StatusCode::TOO_MANY_REQUESTS, after, Json(error)).into_response()
 }
 
 async fn answer<F: Future<Output = Call>>(

@@ -47,6 +47,45 @@ async fn private_addresses_are_refused_unless_they_are_meant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn neither_a_name_nor_the_sessions_own_address_leads_to_this_machine() {
+    let (stage, site) = (Stage::new(Keyring::default()).await, Site::start().await);
+    let by_name = format!("http://localhost:{}/login", site.address.port());
+    let model = Model::start(visit(by_name)).await;
+    let mill = mill(&stage.store, AgentSpec { hosts: Hosts::default(), ..spec(&model) }).start();
+    let session =
+        json!({"url": site.url("/login"), "cookies": [{"name": "sid", "value": "0123456789abcdef"}]});
+    let accepted = stage.execute(json!({"task_description": "look", "session_data": session})).await;
+    let done = stage.end(&accepted).await;
+    assert_eq!(done["state"], "completed", "{done}");
+    let (seen, _) = frames(&stage, &accepted).await;
+    let step = seen.iter().find(|frame| frame["type"] == "step").unwrap();
+    assert!(step["data"]["ok"] == false || step["data"]["refused"] != json!([]), "{step}");
+    assert!(step.to_string().contains("not public"), "{step}");
+    assert_eq!(site.count("GET /login"), 0);
+    mill.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_storage_the_model_is_told_that_no_picture_is_kept() {
+    let stage = Stage::without_storage().await;
+    let model = Model::start(|turn| match turn.number {
+        1 => ("screenshot", json!({})),
+        _ => ("finish", json!({"success": true, "answer": "done"})),
+    })
+    .await;
+    let mill = mill(&stage.store, spec(&model)).start();
+    let accepted = stage.execute(task("look")).await;
+    let done = stage.end(&accepted).await;
+    assert_eq!(done["result"]["screenshots"], json!([]), "{done}");
+    let (seen, _) = frames(&stage, &accepted).await;
+    assert_eq!(types(&seen), ["task_started", "step", "step", "execution_completed"]);
+    assert!(
+        seen[1]["data"]["ok"] == false && text(&seen[1]["data"]["outcome"]).contains("no pictures are kept")
+    );
+    mill.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_reaches_no_other_host_by_any_way() {
     let site = Site::start().await;
     let only = Hosts { allowed: vec!["127.0.0.1".into()], allow_private: true };

@@ -28,6 +28,8 @@ pub(crate) struct Site {
     counts: Counts,
     /// Told when `/hang` is asked, which never answers.
     pub(crate) hung: Arc<Notify>,
+    /// Told when whoever asked for it is gone.
+    pub(crate) gone: Arc<Notify>,
 }
 
 impl Site {
@@ -37,10 +39,11 @@ impl Site {
         let counts = Counts::default();
         let port = address.port();
         let hung = Arc::new(Notify::new());
-        let (tell, seen) = (Arc::clone(&hung), counts.clone());
+        let gone = Arc::new(Notify::new());
+        let (tell, seen, left) = (Arc::clone(&hung), counts.clone(), Arc::clone(&gone));
         let app = Router::new()
             .route("/shifting", get(move || async move { shifting(&seen) }))
-            .route("/hang", get(move || async move { hang(&tell).await }))
+            .route("/hang", get(move || async move { hang(&tell, left).await }))
             .route("/search", get(search))
             .route("/found/{what}", get(found))
             .route("/login", get(login).post(log_in))
@@ -53,7 +56,7 @@ impl Site {
             .route("/stolen", get(|| async { "stolen" }))
             .layer(from_fn_with_state(counts.clone(), count));
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { address, counts, hung }
+        Self { address, counts, hung, gone }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -152,7 +155,14 @@ fn shifting(counts: &Counts) -> Html<&'static str> {
     )
 }
 
-async fn hang(tell: &Notify) {
+async fn hang(tell: &Notify, gone: Arc<Notify>) {
+    struct Asker(Arc<Notify>);
+    impl Drop for Asker {
+        fn drop(&mut self) {
+            self.0.notify_one();
+        }
+    }
+    let _asker = Asker(gone);
     tell.notify_one();
     std::future::pending().await
 }

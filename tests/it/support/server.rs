@@ -92,7 +92,9 @@ async fn serve(
                 let _ = done.send(());
             }
             Order::Drop { name } => {
-                execute(&mut admin, format!("drop database if exists {name} with (force)")).await;
+                let sql = AssertSqlSafe(format!("drop database if exists {name} with (force)"));
+                // At the end of the process the server goes first.
+                let _ = sqlx::query(sql).execute(&mut admin).await;
             }
         }
     }

@@ -1,0 +1,129 @@
+//! One step of a task: what was asked for is done, and what is stored of it. Must never store what the veil has not covered,
+//! but the session, which is sealed.
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::model::{Call, Plan};
+use super::observation::{Observation, TEXT_CHARACTERS};
+use super::page::Tab;
+use super::tools::Action;
+use super::veil::Veil;
+use crate::kinds::browser::{Gate, Hosts};
+use crate::worker::context::Context;
+use crate::worker::handler::JobError;
+
+const OUTCOME_CHARACTERS: usize = TEXT_CHARACTERS;
+/// What a line of the log shows of it.
+const LINE_CHARACTERS: usize = 200;
+
+/// A step that is done: what is stored of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Done {
+    /// From 1.
+    pub(super) step: usize,
+    pub(super) thought: Option<String>,
+    /// Empty if the model called none.
+    pub(super) tool: String,
+    pub(super) arguments: String,
+    /// The element that it was about.
+    pub(super) target: Option<String>,
+    pub(super) ok: bool,
+    pub(super) outcome: String,
+    /// Hosts that the page was kept from.
+    pub(super) refused: Vec<String>,
+    pub(super) url: String,
+    pub(super) title: String,
+    /// Where the picture is.
+    pub(super) screenshot: Option<String>,
+    pub(super) tokens: u64,
+    pub(super) seconds: f64,
+    /// The browser's session behind it, sealed where args are.
+    pub(super) state: Value,
+}
+
+impl Done {
+    /// The step in a line of the log.
+    pub(super) fn line(&self) -> String {
+        let about = self.target.as_deref().unwrap_or(&self.arguments);
+        let outcome: String =
+            self.outcome.lines().next().unwrap_or_default().chars().take(LINE_CHARACTERS).collect();
+        format!("step {}: {} {about}: {outcome}", self.step, self.tool)
+    }
+}
+
+/// A step that is about to be done.
+pub(super) struct Step<'a> {
+    pub(super) number: usize,
+    pub(super) plan: &'a Plan,
+    pub(super) gate: &'a Gate,
+    pub(super) hosts: &'a Hosts,
+    pub(super) context: &'a Context,
+}
+
+impl Step<'_> {
+    /// Does it and looks at what came of it.
+    pub(super) async fn run(
+        &self,
+        call: Call,
+        tab: &mut Tab,
+        before: &Observation,
+        veil: &mut Veil,
+    ) -> Result<Done, JobError> {
+        let began = Instant::now();
+        let told = match call {
+            Ok(action) => match self.moved(&action, before) {
+                Some(moved) => Err(moved),
+                None if action == Action::Screenshot {} && !self.context.can_keep() => {
+                    Err("no pictures are kept here: no object storage is configured".to_owned())
+                }
+                None => action.perform(tab, self.hosts, veil).await?,
+            },
+            Err(unreadable) => Err(unreadable),
+        };
+        let page = tab.observe(veil).await?;
+        let screenshot = self.keep_screenshot(tab).await?;
+        let (ok, outcome) =
+            told.map_or_else(|error| (false, format!("error: {error}")), |outcome| (true, outcome));
+        let refused: Vec<String> = self.gate.refusals().iter().map(|refusal| veil.cover(refusal)).collect();
+        let outcome =
+            if refused.is_empty() { outcome } else { format!("{outcome}\nRefused: {}", refused.join("; ")) };
+        Ok(Done {
+            step: self.number,
+            thought: self.plan.thought.clone(),
+            tool: self.plan.tool.clone(),
+            arguments: self.plan.arguments.clone(),
+            target: self.plan.target.clone(),
+            ok,
+            outcome: veil.cover(&outcome).chars().take(OUTCOME_CHARACTERS).collect(),
+            refused,
+            url: without_query(&page.url),
+            title: page.title,
+            screenshot,
+            tokens: self.plan.tokens,
+            seconds: self.plan.seconds + began.elapsed().as_secs_f64(),
+            state: self.context.sealed(serde_json::to_value(&tab.session)?)?,
+        })
+    }
+
+    /// Why the element is not the one that was chosen, if it is not: after a crash the page may be another.
+    fn moved(&self, action: &Action, page: &Observation) -> Option<String> {
+        let now = action.element().map(|element| page.target(element))?;
+        (now != self.plan.target).then(|| "the page has changed; look at its elements again".to_owned())
+    }
+
+    async fn keep_screenshot(&self, tab: &Tab) -> Result<Option<String>, JobError> {
+        if !self.context.can_keep() {
+            return Ok(None);
+        }
+        let picture = tab.screenshot().await?;
+        Ok(Some(self.context.keep(&format!("step-{:03}.jpg", self.number), "image/jpeg", picture).await?))
+    }
+}
+
+/// An address as it may be seen: what stands behind the path is as often a token as not.
+fn without_query(url: &str) -> String {
+    url.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
