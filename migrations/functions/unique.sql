@@ -176,7 +176,8 @@ begin
     tags = case when p_fields ? 'tags' then array(select jsonb_array_elements_text(p_fields -> 'tags')) else tags end,
     metadata = case when p_fields ? 'metadata' then nullif(p_fields -> 'metadata', 'null') else metadata end,
     run_at = case when state = 'available' then coalesce((p_fields ->> 'run_at')::timestamptz, run_at) else run_at end,
-    due_at = case when group_id is not null then coalesce((p_fields ->> 'run_at')::timestamptz, due_at) end
+    -- One that is held has no time until it is let go.
+    due_at = case when due_at < 'infinity' then coalesce((p_fields ->> 'run_at')::timestamptz, due_at) else due_at end
   where id = (select id from jobs_live where id = p_job and state <> 'running' for update skip locked)
   returning * into j;
   if j.id is null then
@@ -185,7 +186,7 @@ begin
   if p_fields -> 'args' ? '$stored' then
     perform note_references(j.id, j.args);
   end if;
-  if j.group_id is not null then
+  if j.due_at < 'infinity' then
     perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
   perform tell(format('e:%s:%s', j.id, append_event(j.id, j.attempt, 'replaced',
@@ -195,7 +196,7 @@ begin
 end
 $$;
 comment on function replace_fields(uuid, jsonb, text)
-  is 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; false if it runs, is finished or is being taken.';
+  is 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; one that is held keeps its time. False if it runs, is finished or is being taken.';
 
 create or replace function unique_wishes(
   p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[],

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 use tidemill::store::enqueue::Fate;
-use tidemill::{NewJob, Unique, enqueue_in};
+use tidemill::{After, NewJob, Unique, enqueue_in};
 
 use super::{args, created, existing, in_status, put, wish};
-use crate::support::{Db, numbered};
+use crate::support::{Db, job, numbered};
 
 fn replacing(fields: Value) -> Value {
     let states = super::all_but(&[]);
@@ -82,6 +82,27 @@ async fn b4_replacing_run_at_of_a_job_in_a_group_moves_its_due_time_and_its_turn
         .await;
     assert_eq!(row, [("waiting".to_owned(), 4_000_000_050, true)]);
     assert_eq!(db.count("turns where priority = 1 and extract(epoch from ready_at) = 4000000050").await, 1);
+}
+
+#[tokio::test]
+async fn b4_replacing_run_at_of_a_job_that_is_held_does_not_let_it_go() {
+    let db = Db::new().await;
+    let parent = db.enqueue(job("parent")).await;
+    let held = |n: i64| NewJob {
+        concurrency_keys: vec!["limit:a".into()],
+        after: vec![After::job(parent)],
+        ..wish(json!({ "n": n }), replacing(json!(["args", "run_at"])))
+    };
+    let id = created(&db, held(1)).await;
+    assert_eq!(put(&db, held(2)).await.fate, Fate::Replaced);
+    assert_eq!(db.job(id).await.args, json!({"n": 2}));
+    assert_eq!(db.count("turns").await, 0, "no turn before its parent ends");
+    assert_eq!(db.count("jobs_live where due_at = 'infinity'").await, 1);
+    let claimed = db.claim_some("default", "parent", 1).await.remove(0);
+    assert!(db.complete_one(&claimed).await);
+    db.resolve().await.unwrap();
+    assert_eq!(db.count("jobs_live where due_at <= clock_timestamp()").await, 1);
+    assert_eq!(db.count("turns").await, 1);
 }
 
 #[tokio::test]
