@@ -34,12 +34,14 @@ begin
   end if;
   j.state := 'cancelled';
   j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
-  -- Its children, if it waits for them; those that a fork took over are not its own.
+  -- Its children, if it waits for them; those that a fork took over are not its own, and a unique one may be
+  -- the work of others as well, who were answered with it or whose job it was.
   perform cancel_one(s.spawned_id, coalesce(p_reason, 'the job that spawned it is cancelled'), p_by, p_recorded)
   from steps s
   where s.job_id = p_job
     and s.spawned_id is not null
     and s.created_at >= j.created_at
+    and not exists (select from jobs_live c where c.id = s.spawned_id and c.unique_key is not null)
   order by s.spawned_id;
   perform archive(j);
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'cancel_requested',
