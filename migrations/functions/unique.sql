@@ -125,16 +125,18 @@ begin
   if p_terms -> 'states' ? status then
     return j.id;
   end if;
-  if status = 'running' then
-    -- It must not come back into the queue; settle_attempt looks here.
-    update unique_keys
-    set supersedes = array(select r.job_id from running r where r.job_id = any(supersedes || j.id))
-    where key = p_key;
-  elsif status = 'retrying' then
+  if status = 'retrying' then
     perform from jobs_live where id = j.id and state <> 'running' for update skip locked;
     if found then
       perform cancel_one(j.id, format('superseded by %s', p_new), 'unique key', false);
+      return null;
     end if;
+  end if;
+  if status in ('running', 'retrying') then
+    -- It runs, or somebody just takes it, and must not come back into the queue; settle_attempt looks here.
+    update unique_keys
+    set supersedes = array(select l.id from jobs_live l where l.id = any(supersedes || j.id))
+    where key = p_key;
   end if;
   return null;
 end
