@@ -148,6 +148,41 @@ async fn a4_bulk_conflicts_in_order() {
 }
 
 #[tokio::test]
+async fn nobody_is_answered_with_a_job_of_the_same_call_that_is_refused() {
+    let db = Db::new().await;
+    db.set_max_queued("q", Some(1)).await.unwrap();
+    let of = |queue: &str, n: i64, unique: Value| NewJob {
+        queue: Some(queue.into()),
+        ..wish(json!({ "n": n }), unique)
+    };
+    let replace = json!({"on_conflict": "replace", "replace": ["priority"]});
+    let nowhere = NewJob { after: vec![After::job(uuid::Uuid::now_v7())], ..of("default", 2, json!({})) };
+    let jobs = [
+        of("q", 0, json!({})),
+        of("q", 1, json!({})),
+        of("q", 1, json!({})),
+        of("default", 1, replace),
+        of("q", 1, json!({"on_conflict": "reject"})),
+        of("q", 0, json!({})),
+        nowhere,
+        of("default", 2, json!({})),
+    ];
+    let made = db.enqueue_all(&jobs).await;
+    let fates: Vec<_> = made.iter().map(|made| made.fate.clone()).collect();
+    use Fate::{Created, Existing, QueueFull, UnknownParent};
+    assert_eq!(
+        fates,
+        [Created, QueueFull, QueueFull, QueueFull, QueueFull, Existing, UnknownParent, Created]
+    );
+    let own: Vec<_> = made.iter().zip(&jobs).map(|(made, job)| made.id == job.id).collect();
+    assert_eq!(own, [true, true, true, true, true, false, true, true]);
+    assert_eq!(db.count("jobs").await, 2);
+    // The key of one that was refused is free.
+    db.set_max_queued("q", None).await.unwrap();
+    created(&db, NewJob { id: uuid::Uuid::now_v7(), ..jobs[1].clone() }).await;
+}
+
+#[tokio::test]
 async fn sql_and_rust_in_a_transaction_judge_alike() {
     let db = Db::new().await;
     let wished = NewJob { unique: Some(Unique::by_key("a")), ..NewJob::new("k", args(json!({}))) };
