@@ -103,6 +103,9 @@ begin
     perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
   insert into jobs_live select (j).*;
+  if j.unique_key is not null then
+    perform take_key_again(p_job, j.unique_key);
+  end if;
   if j.awaited then
     perform reopen(p_job);
   end if;

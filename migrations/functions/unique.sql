@@ -311,6 +311,26 @@ $$;
 comment on function take_unique_keys(jsonb[], uuid[])
   is 'Judges the wishes of one call of insert_jobs in order: [{ord, unique_key, run_at}] for those that may be, with outcome existing, conflict or replaced and the holder for those that may not; fields are still to be replaced in a holder of the same call.';
 
+create or replace function take_key_again(p_job uuid, p_key text) returns void
+language plpgsql
+set search_path from current
+as $$
+begin
+  insert into unique_keys (key) values (p_key) on conflict do nothing;
+  -- Who holds a job waits for no key: somebody just takes it.
+  perform from unique_keys where key = p_key for update skip locked;
+  if found then
+    update unique_keys u
+    set
+      job_id = case when exists (select from jobs_live l where l.id = u.job_id) then u.job_id else p_job end,
+      supersedes = array_remove(u.supersedes, p_job),
+      seen_at = clock_timestamp()
+    where u.key = p_key;
+  end if;
+end
+$$;
+comment on function take_key_again(uuid, text) is 'Gives its key back to a job that is live again, unless another live one has it by now; then neither gives way.';
+
 create or replace function prune_unique_keys(p_limit integer) returns bigint
 language sql
 set search_path from current
