@@ -198,8 +198,14 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  j jobs := lock_job(p_job);
+  j jobs;
+  known boolean := exists (select from dependencies where job_id = p_job or parent_id = p_job);
 begin
+  -- Before the job, as everybody does who tells others of it.
+  if known then
+    perform lock_workflows();
+  end if;
+  j := lock_job(p_job);
   if j.id is null then
     return null;
   elsif j.state = 'running' or j.finished_at is null and j.kind = 'tidemill.workflow' then
@@ -208,6 +214,10 @@ begin
   if p_recorded then
     perform audit('delete', 'job:' || p_job, jsonb_build_object('kind', j.kind, 'queue', j.queue, 'state', j.state, 'created_at', j.created_at), null);
   end if;
+  -- Who waits for it hears how it ended while that is known.
+  while known and j.finished_at is not null and exists (select from endings where job_id = p_job) loop
+    perform resolve();
+  end loop;
   delete from jobs where id = p_job;
   delete from task_ids where job_id = p_job;
   delete from events where job_id = p_job;
@@ -225,4 +235,4 @@ set search_path from current
 as $$
   select delete_one(p_job, true)
 $$;
-comment on function delete_job(uuid) is 'Removes a job that does not run, with all its history. Answers deleted, running, or null if there is no such job.';
+comment on function delete_job(uuid) is 'Removes a job that does not run, with all its history; for those that wait for a live one it is cancelled. Answers deleted, running, or null if there is no such job.';
