@@ -113,7 +113,7 @@ impl<'a> Program<'a> {
         let (theirs, ours) = io::pipe()?;
         let mut command = self.command(verb);
         command.envs(environment.iter().copied()).stdout(ours.try_clone()?).stderr(ours);
-        let program = Companion::start(command).await?;
+        let program = Companion::start(command, ()).await?;
         Ok(Run {
             program,
             said: pipe::Receiver::from_owned_fd(theirs.into())?,
