@@ -110,6 +110,21 @@ fn a_file_that_is_not_understood_any_more_still_has_its_name() {
 }
 
 #[test]
+fn a_file_of_variables_that_makes_no_sense_hides_no_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("compose.yaml");
+    let spec = ProjectSpec { source: ProjectSource::File(file.clone()), env: Variables::new() };
+    std::fs::write(&file, "name: front\nservices: { web: { image: a } }\n").unwrap();
+    std::fs::write(folder.path().join(".env"), "TAG=1\nPASSWORD=s3cret$word\n").unwrap();
+    let bad = load("shop", &spec).unwrap_err().to_string();
+    assert!(bad.contains("/.env, whose line 2 is not understood") && !bad.contains("word;"), "{bad}");
+    assert!(!bad.contains("s3cret"), "{bad}");
+    assert_eq!(name_of("shop", &spec).unwrap(), "front");
+    std::fs::write(folder.path().join(".env"), "PASSWORD=two words\n").unwrap();
+    assert!(load("shop", &spec).is_ok());
+}
+
+#[test]
 fn the_file_of_this_repository_is_for_the_program() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docker-compose.yml");
     let env = Variables::from([("POSTGRES_PASSWORD".to_owned(), "x".to_owned())]);
