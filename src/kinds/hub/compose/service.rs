@@ -2,7 +2,7 @@
 //! that it does not act on.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -196,11 +196,25 @@ fn valued(pairs: &BTreeMap<String, Option<String>>, key: &str) -> Result<BTreeMa
     pairs.iter().map(value).collect()
 }
 
+/// One whose files are here, and where the engine's own builder finds them.
 fn local(node: &Node<'_>, build: Build) -> Result<Build, Fault> {
-    if build.context.is_dir() {
-        return Ok(build);
+    let (context, dockerfile) = (build.context.display(), Path::new(&build.dockerfile));
+    if !build.context.is_dir() {
+        return Err(node.fault(format!("has the context {context}, which is no folder here")));
     }
-    Err(node.fault(format!("has the context {}, which is no folder here", build.context.display())))
+    if !dockerfile.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Err(node.fault(format!(
+            "has the Dockerfile {}, which is not named from its context on; put it into {context}",
+            dockerfile.display()
+        )));
+    }
+    if !build.context.join(dockerfile).is_file() {
+        return Err(node.fault(format!(
+            "has the Dockerfile {}, which is no file in {context}; put it there, or correct it",
+            dockerfile.display()
+        )));
+    }
+    Ok(build)
 }
 
 fn network_mode(node: &Node<'_>) -> Result<String, Fault> {

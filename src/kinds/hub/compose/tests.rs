@@ -19,7 +19,7 @@ x-env: &env
   FLAG: true
 services:
   web:
-    build: { context: src, dockerfile: D, args: [X=1], target: t, network: host }
+    build: { context: src, dockerfile: ./lib.rs, args: [X=1], target: t, network: host }
     image: web:${TAG}
     command: serve --name "a b"
     environment: *env
@@ -47,7 +47,7 @@ volumes:
     assert_eq!(web.environment, BTreeMap::from([("A".into(), "1".into()), ("FLAG".into(), "true".into())]));
     assert_eq!(web.depends_on["db"], Condition::Healthy);
     let build = web.build.as_ref().unwrap();
-    assert_eq!((build.dockerfile.as_str(), build.args["X"].as_str()), ("D", "1"));
+    assert_eq!((build.dockerfile.as_str(), build.args["X"].as_str()), ("./lib.rs", "1"));
     assert_eq!(db.environment, BTreeMap::from([("P".into(), "q".into())]));
     assert_eq!(db.mounts, [Mount::Bind("shopfront_data:/d".into())]);
     assert_eq!(db.healthcheck.as_ref().unwrap().test, ["CMD-SHELL", "true || false"]);
@@ -59,6 +59,9 @@ fn what_is_not_supported_is_refused_by_its_key() {
         ("services: { web: { image: a, deploy: { replicas: 2 } } }", "services.web.deploy.replicas"),
         ("services: { web: { image: a, networks: [x] } }", "services.web.networks"),
         ("services: { web: { build: { context: src, ssh: [default] } } }", "services.web.build.ssh"),
+        ("services: { web: { build: src } }", "services.web.build"),
+        ("services: { web: { build: { context: src, dockerfile: ../Cargo.toml } } }", "services.web.build"),
+        ("services: { web: { build: { context: src, dockerfile: /etc/hosts } } }", "services.web.build"),
         ("services: { web: { build: no/such } }", "services.web.build"),
         ("services: { web: { } }", "services.web"),
         ("services: { web: { image: a, depends_on: [db] } }", "services.web.depends_on.db"),
