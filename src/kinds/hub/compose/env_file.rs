@@ -59,17 +59,13 @@ fn entry(text: &str) -> Option<(&str, Option<String>, &str)> {
     let Some(value) = rest.trim_start_matches(BLANK).strip_prefix('=') else {
         return Some((name, None, only_comment(rest)?));
     };
-    match value.trim_start_matches(BLANK).split_at_checked(1) {
-        Some((quote @ ("'" | "\""), quoted)) => {
-            let (value, rest) = unquoted(quoted, quote == "\"")?;
-            Some((name, Some(value), only_comment(rest)?))
-        }
-        _ => {
-            let (value, below) = cut(value);
-            let end = value.find(" #").or_else(|| value.find("\t#")).unwrap_or(value.len());
-            Some((name, Some(value[..end].trim().to_owned()), below))
-        }
+    if let Some((quote @ ("'" | "\""), quoted)) = value.trim_start_matches(BLANK).split_at_checked(1) {
+        let (value, rest) = unquoted(quoted, quote == "\"")?;
+        return Some((name, Some(value), only_comment(rest)?));
     }
+    let (value, below) = cut(value);
+    let end = value.find(" #").or_else(|| value.find("\t#")).unwrap_or(value.len());
+    Some((name, Some(value[..end].trim().to_owned()), below))
 }
 
 /// What stands before the closing quote, which may be lines below, and what follows. Only in double quotes variables are
