@@ -166,6 +166,12 @@ impl JobError {
         self.next == Next::Permanent
     }
 
+    /// True if nothing is wrong: the job only runs again later, at no cost of an attempt.
+    #[must_use]
+    pub fn is_pause(&self) -> bool {
+        matches!(self.next, Next::Snooze(_) | Next::Wait(_))
+    }
+
     /// True if it is of this class.
     #[must_use]
     pub fn is_of(&self, class: &str) -> bool {

@@ -9,6 +9,7 @@ mod inspect;
 mod linear;
 mod media;
 mod mill;
+mod outage;
 mod politeness;
 mod private;
 mod recycle;
@@ -16,6 +17,8 @@ mod resume;
 mod sessions;
 mod site;
 mod tickets;
+mod unruly;
+mod wild;
 
 #[expect(dead_code, reason = "these tests need less of a server than those of the API")]
 #[path = "../it/api/server.rs"]

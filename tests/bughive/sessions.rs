@@ -39,6 +39,8 @@ async fn a_crawl_is_started_with_one_request() {
         assert_eq!(jobs["items"].as_array().map(Vec::len), Some(1), "the second was not stored");
         for (bad, field) in [
             (json!({ "base_url": "example.com" }), "/base_url"),
+            (json!({ "base_url": "https://user@example.com" }), "/base_url"),
+            (json!({ "base_url": format!("https://example.com/{}", "x".repeat(2_000)) }), "/base_url"),
             (json!({ "base_url": "https://example.com", "max_pages": 0 }), "/max_pages"),
             (json!({ "base_url": "https://example.com", "max_depth": 1000 }), "/max_depth"),
             (json!({ "base_url": "https://example.com", "delay_seconds": -1 }), "/delay_seconds"),

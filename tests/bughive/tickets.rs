@@ -9,6 +9,7 @@ use crate::linear::{KEY, Linear, Mood};
 use crate::mill::{Kit, Mill, crawl, ended, failure, for_good, job, message, with_files};
 use crate::site::{Plan, SLOW_PAGE_SECONDS, Site};
 use crate::support::{Db, wait_for};
+use crate::wild::{Wild, links, page, status};
 
 fn ticket(args: Value) -> tidemill::NewJob {
     job(TICKET, "tickets", args)
@@ -143,5 +144,66 @@ async fn a_crawl_makes_a_ticket_of_each_cause() {
     let child = db.job(serde_json::from_value(tickets[0].clone()).unwrap()).await;
     assert_eq!((child.state, child.queue.as_str(), child.priority), (JobState::Completed, "tickets", 5));
     assert_eq!(child.args["session_id"], result["session_id"], "for its line in the log");
+    mill.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_cause_on_two_pages_is_one_ticket() {
+    let db = Db::new().await;
+    let site = Wild::start(|_, path| match path {
+        "/" => links(&["/1", "/2", "/3"]),
+        "/1" | "/2" => page("<title>Script</title><script src='/missing.js'></script>"),
+        "/3" => page("<title>Console</title><script>console.error('planted')</script>"),
+        _ => status(404),
+    })
+    .await;
+    let linear = Linear::start([]).await;
+    let mill = Mill::start(&db.store, &kit(&linear, KEY));
+    let args = json!({ "base_url": site.url("/"), "slow_page_seconds": 60, "create_tickets": true });
+    let id = db.enqueue(crawl(args)).await;
+    let crawled = ended(&db, id).await;
+    let result = crawled.result.unwrap_or_else(|| panic!("{:?}", crawled.error));
+    assert_eq!((&result["bugs_found"], result["tickets"].as_array().unwrap().len()), (&json!(3), 2));
+    wait_for("the tickets", || async { (linear.issues().len() == 2).then_some(()) }).await;
+    let issues = linear.issues();
+    let script = issues.iter().find(|issue| issue["title"].as_str().unwrap().contains("missing.js")).unwrap();
+    let description = script["description"].as_str().unwrap();
+    for path in ["/1", "/2"] {
+        assert!(description.contains(&format!("- {}\n", site.url(path))), "{description}");
+    }
+    // A child is named for its cause: where others are found before it, it is the same one still.
+    let named = format!("steps where job_id = '{id}' and name like 'ticket-http_error-%'");
+    assert_eq!(db.count(&named).await, 1);
+    mill.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_queue_is_waited_for_and_fails_no_session() {
+    let db = Db::new().await;
+    let site = Wild::start(|_, path| match path {
+        "/" => page("<p>untitled</p>"),
+        _ => status(404),
+    })
+    .await;
+    let linear = Linear::start([]).await;
+    let mill = Mill::start(&db.store, &kit(&linear, KEY));
+    db.set_max_queued("tickets", Some(1)).await.unwrap();
+    // Of a kind that nobody serves.
+    let first = db.enqueue(job("nobody's", "tickets", json!({}))).await;
+    let args = json!({ "session_id": "patient", "base_url": site.url("/"), "create_tickets": true });
+    let id = db.enqueue(tidemill::NewJob { max_attempts: Some(1), ..crawl(args) }).await;
+    wait_for("a snooze", || async { db.event_types(id).await.contains(&"snoozed".to_owned()).then_some(()) })
+        .await;
+    let session = db.session("patient").await.unwrap().unwrap();
+    assert_ne!(session.status, "failed");
+    assert_eq!((session.error, session.pages_crawled), (None, 1));
+    db.execute(format!("select cancel('{first}')")).await;
+    let crawled = ended(&db, id).await;
+    let result = crawled.result.unwrap_or_else(|| panic!("{:?}", crawled.error));
+    assert_eq!(result["tickets"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        (db.session("patient").await.unwrap().unwrap().status.as_str(), site.count("GET /")),
+        ("completed", 1)
+    );
     mill.stop().await;
 }

@@ -6,7 +6,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use url::Url;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -15,6 +14,7 @@ use super::super::json::Body;
 use super::super::path::SESSION_CHARACTERS;
 use super::super::problem::{Case, Problem, ProblemDocument, quoted};
 use super::super::state::ApiState;
+use crate::job::address::address;
 use crate::job::new::NewJob;
 use crate::job::session::is_id;
 
@@ -117,12 +117,11 @@ pub(in crate::api) async fn start(
 impl CrawlRequest {
     /// The job's args, without what is left to its defaults.
     fn into_args(self, session_id: &str) -> Result<Map<String, Value>, Problem> {
-        let good = Url::parse(&self.base_url).is_ok_and(|url| {
-            matches!(url.scheme(), "http" | "https") && url.has_host() && url.password().is_none()
-        });
-        if !good {
-            return Err(Problem::invalid("/base_url", "The first page has no http:// or https:// address.")
-                .remedy("Send an address such as \"https://example.com\", without a password."));
+        if address(&self.base_url).is_none() {
+            let detail =
+                "The first page has no http:// or https:// address, a too long one, or one with a name.";
+            return Err(Problem::invalid("/base_url", detail)
+                .remedy("Send an address such as \"https://example.com\", without a name and a password."));
         }
         let within = |field, number: Option<i64>, least, most| {
             number.map(|number| check::within(field, number, least, most)).transpose()

@@ -1,17 +1,23 @@
 //! A Chromium of one attempt: started with an empty profile, told what to do over its debugging protocol, gone with the
 //! attempt. Must never connect to an address that the worker may not call.
 
+mod door;
 mod page;
 mod watch;
 
+use std::sync::Arc;
+
 use chromiumoxide::cdp::browser_protocol::browser::{SetDownloadBehaviorBehavior, SetDownloadBehaviorParams};
+use chromiumoxide::cdp::browser_protocol::target::{CloseTargetParams, EventTargetCreated};
 use chromiumoxide::handler::HandlerConfig;
 use chromiumoxide::handler::viewport::Viewport;
+use chromiumoxide::listeners::EventStream;
 use chromiumoxide::{Browser, error::CdpError};
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+pub(super) use door::Judge;
 pub(super) use page::{Content, Opened, Tab};
 #[cfg(test)]
 pub(super) use watch::Failed;
@@ -24,8 +30,9 @@ use crate::worker::handler::JobError;
 /// A browser that runs.
 #[derive(Debug)]
 pub(super) struct Chromium {
-    browser: Browser,
+    browser: Arc<Browser>,
     _events: AbortOnDropHandle<()>,
+    _windows: AbortOnDropHandle<()>,
     deaf: CancellationToken,
     launched: Launched,
     _gate: Option<Gate>,
@@ -61,12 +68,15 @@ impl Chromium {
                 }
             }
         });
-        let browser = Self { browser, _events: AbortOnDropHandle::new(events), deaf, launched, _gate: gate };
-        let nothing =
-            SetDownloadBehaviorParams::builder().behavior(SetDownloadBehaviorBehavior::Deny).build();
-        let nothing = nothing.map_err(|error| JobError::retry(error).class("browser"))?;
-        browser.browser.execute(nothing).await.map_err(crashed)?;
-        Ok(browser)
+        let events = AbortOnDropHandle::new(events);
+        let nothing = SetDownloadBehaviorParams::new(SetDownloadBehaviorBehavior::Deny);
+        browser.execute(nothing).await.map_err(crashed)?;
+        let browser = Arc::new(browser);
+        let windows = AbortOnDropHandle::new(tokio::spawn(close_windows(
+            browser.event_listener().await.map_err(crashed)?,
+            Arc::clone(&browser),
+        )));
+        Ok(Self { browser, _events: events, _windows: windows, deaf, launched, _gate: gate })
     }
 
     /// Waits until it has ended, or is heard no more.
@@ -79,15 +89,25 @@ impl Chromium {
         JobError::retry("the browser died").class("browser")
     }
 
-    /// An empty tab.
-    pub(super) async fn tab(&self) -> Result<Tab, JobError> {
-        Tab::open(self.browser.new_page("about:blank").await.map_err(crashed)?).await
+    /// An empty tab that goes nowhere but where `judge` lets it.
+    pub(super) async fn tab(&self, judge: Judge) -> Result<Tab, JobError> {
+        Tab::open(self.browser.new_page("about:blank").await.map_err(crashed)?, judge).await
     }
 
     /// Ends it and removes its profile.
     pub(super) async fn close(self) {
         drop(self.browser);
         self.launched.end().await;
+    }
+}
+
+/// Closes what a page opens: it would load past every rule and stay.
+async fn close_windows(mut created: EventStream<EventTargetCreated>, browser: Arc<Browser>) {
+    while let Some(created) = created.next().await {
+        let target = &created.target_info;
+        if target.r#type == "page" && target.opener_id.is_some() {
+            let _ = browser.execute(CloseTargetParams::new(target.target_id.clone())).await;
+        }
     }
 }
 
@@ -99,17 +119,16 @@ fn crashed(error: CdpError) -> JobError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
+    use chromiumoxide::cdp::browser_protocol::target::EventTargetDestroyed;
     use tokio::net::TcpListener;
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_page_behind_the_gate_reaches_no_private_address() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let spec = BrowserSpec {
+    fn spec() -> BrowserSpec {
+        BrowserSpec {
             program: None,
             sandbox: !nix::unistd::geteuid().is_root(),
             allow_private: false,
@@ -118,9 +137,20 @@ mod tests {
             page_timeout: Duration::from_secs(20),
             page_delay: Duration::ZERO,
             session_ttl: Duration::from_hours(24),
-        };
+        }
+    }
+
+    fn anywhere() -> Judge {
+        Arc::new(|_| Box::pin(async { true }))
+    }
+
+    #[tokio::test]
+    async fn a_page_behind_the_gate_reaches_no_private_address() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let spec = spec();
         let browser = Chromium::start(&spec).await.unwrap();
-        let mut tab = browser.tab().await.unwrap();
+        let mut tab = browser.tab(anywhere()).await.unwrap();
         for host in ["127.0.0.1", "localhost"] {
             let url = format!("http://{host}:{}/", address.port());
             let opened = tab.go(&url, spec.page_timeout).await.unwrap();
@@ -133,5 +163,21 @@ mod tests {
         browser.close().await;
         let nobody = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
         assert!(nobody.is_err(), "a connection came through");
+    }
+
+    #[tokio::test]
+    async fn windows_that_a_page_opens_are_closed() {
+        let browser = Chromium::start(&spec()).await.unwrap();
+        let mut tab = browser.tab(anywhere()).await.unwrap();
+        let mut gone = browser.browser.event_listener::<EventTargetDestroyed>().await.unwrap();
+        // Past what is there in place of window.open.
+        let page = "data:text/html,<a href='about:blank' target=_blank rel=opener></a><a href='about:blank' target=_blank></a>\
+                    <script>document.querySelectorAll('a').forEach((link) => link.click())</script>";
+        tab.go(page, Duration::from_secs(20)).await.unwrap();
+        for _ in 0..2 {
+            tokio::time::timeout(Duration::from_secs(20), gone.next()).await.expect("a window stays");
+        }
+        tab.close().await;
+        browser.close().await;
     }
 }

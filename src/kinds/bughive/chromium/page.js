@@ -1,5 +1,7 @@
 // Runs in the page when it has loaded; answers what a person would find by looking. Changes nothing.
 (async () => {
+  // It may have gone elsewhere since, and half of a page has neither title nor links.
+  if (document.readyState === "loading") await new Promise((done) => document.addEventListener("DOMContentLoaded", done));
   const most = 1000;
   const list = (items) => [...new Set(items)].slice(0, most);
   const images = [...document.images];

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use chromiumoxide::Page;
 use chromiumoxide::cdp::browser_protocol::page::CaptureScreenshotFormat;
+use chromiumoxide::cdp::browser_protocol::target::CloseTargetParams;
 use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
 use chromiumoxide::error::CdpError;
 use chromiumoxide::page::ScreenshotParams;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::door::{Door, Judge};
 use super::watch::{ABORTED, Seen, Watch};
 use super::{JobError, crashed};
 
@@ -43,8 +45,8 @@ pub(crate) struct Content {
 pub(crate) enum Opened {
     /// It is there.
     Page(Content),
-    /// It is a file to be kept, not a page.
-    Download,
+    /// Nothing is shown: it is a file to be kept, or leads where the page may not go.
+    Nothing,
     /// It was not there in time.
     TooSlow,
     /// The network's error.
@@ -55,12 +57,14 @@ pub(crate) enum Opened {
 pub(crate) struct Tab {
     page: Page,
     watch: Watch,
+    _door: Door,
 }
 
 impl Tab {
-    pub(super) async fn open(page: Page) -> Result<Self, JobError> {
+    pub(super) async fn open(page: Page, judge: Judge) -> Result<Self, JobError> {
         let watch = Watch::over(&page).await.map_err(crashed)?;
-        Ok(Self { page, watch })
+        let door = Door::of(&page, judge).await.map_err(crashed)?;
+        Ok(Self { page, watch, _door: door })
     }
 
     /// Goes to an address and looks.
@@ -71,34 +75,33 @@ impl Tab {
         let gone = loop {
             match self.watch.during(timeout(GIVEN_UP, &mut going)).await {
                 Ok(gone) => break gone,
-                Err(_) if self.watch.is_given_up() => return Ok(Opened::Download),
+                Err(_) if self.watch.is_given_up() => return Ok(Opened::Nothing),
                 Err(_) => {}
             }
         };
         match gone {
             Ok(Ok(_)) => {}
             Ok(Err(CdpError::ChromeMessage(text))) if text == ABORTED => {
-                return Ok(Opened::Download);
+                return Ok(Opened::Nothing);
             }
             Ok(Err(CdpError::ChromeMessage(text))) if text.starts_with("net::") => {
                 return Ok(Opened::Unreachable(text));
             }
+            Ok(Err(CdpError::Chrome(refusal))) => return Ok(Opened::Unreachable(refusal.message)),
             Ok(Err(CdpError::Timeout)) | Err(_) => return Ok(Opened::TooSlow),
             Ok(Err(error)) => return Err(crashed(error)),
         }
         self.settle().await;
-        match timeout(patience, self.look()).await {
-            Ok(content) => content.map(Opened::Page),
-            Err(_) => Ok(Opened::TooSlow),
-        }
+        Ok(timeout(patience, self.look()).await.map_or(Opened::TooSlow, Opened::Page))
     }
 
-    /// A picture of what is to be seen at first.
-    pub(crate) async fn picture(&self) -> Result<Vec<u8>, JobError> {
+    /// A picture of what is to be seen at first, or why there is none: a page may stand still for ever.
+    pub(crate) async fn picture(&mut self) -> Result<Vec<u8>, String> {
         let params = ScreenshotParams::builder().format(CaptureScreenshotFormat::Png).build();
-        match timeout(PICTURE_TIMEOUT, self.page.screenshot(params)).await {
-            Ok(picture) => picture.map_err(crashed),
-            Err(_) => Err(JobError::retry("the browser took no picture in time").class("browser")),
+        let page = self.page.clone();
+        match self.watch.during(timeout(PICTURE_TIMEOUT, page.screenshot(params))).await {
+            Ok(picture) => picture.map_err(|error| error.to_string()),
+            Err(_) => Err("the browser took none in time".to_owned()),
         }
     }
 
@@ -107,9 +110,11 @@ impl Tab {
         self.watch.seen()
     }
 
-    pub(crate) async fn close(self) {
-        // The browser ends with the attempt, whatever becomes of its tab.
-        let _ = timeout(CLOSE_TIMEOUT, self.page.close()).await;
+    pub(crate) async fn close(mut self) {
+        let page = self.page.clone();
+        // The page itself is not asked: it may stand still. The browser ends with the attempt, whatever becomes of its tab.
+        let closing = page.execute(CloseTargetParams::new(page.target_id().clone()));
+        let _ = self.watch.during(timeout(CLOSE_TIMEOUT, closing)).await;
     }
 
     /// Waits until nothing is on its way.
@@ -123,12 +128,25 @@ impl Tab {
         }
     }
 
-    async fn look(&mut self) -> Result<Content, JobError> {
-        let ask =
-            EvaluateParams::builder().expression(SCRIPT).await_promise(true).return_by_value(true).build();
-        let ask = ask.map_err(|error| JobError::retry(error).class("browser"))?;
+    /// Asks until the page answers: one that goes elsewhere takes the question with it.
+    async fn look(&mut self) -> Content {
+        loop {
+            match self.ask().await {
+                Ok(content) => return content,
+                Err(error) => tracing::debug!(%error, "a page did not answer"),
+            }
+            self.watch.during(sleep(QUIET)).await;
+        }
+    }
+
+    async fn ask(&mut self) -> Result<Content, CdpError> {
+        let ask = EvaluateParams {
+            await_promise: Some(true),
+            return_by_value: Some(true),
+            ..EvaluateParams::new(SCRIPT)
+        };
         let page = self.page.clone();
-        let answer = self.watch.during(page.execute(ask)).await.map_err(crashed)?;
+        let answer = self.watch.during(page.execute(ask)).await?;
         let answer = answer.result.result.value.unwrap_or_default();
         let text = answer.as_str().filter(|text| text.len() <= LONGEST_ANSWER_BYTES).unwrap_or_default();
         // A page that bends the functions that the script calls is one without content.

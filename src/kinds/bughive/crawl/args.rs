@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use url::Url;
 
-use super::frontier::address;
+use crate::job::address::address;
 use crate::job::session::is_id;
 use crate::kinds::bughive::BrowserSpec;
 use crate::worker::handler::JobError;

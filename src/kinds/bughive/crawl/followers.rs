@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::args::Plan;
@@ -43,9 +44,9 @@ pub(super) async fn spawn(
         }
     }
     if plan.args.create_tickets {
-        for (number, bugs) in by_cause(bugs).into_values().take(plan.args.max_tickets).enumerate() {
+        for ((_, kind, what), bugs) in by_cause(bugs).into_iter().take(plan.args.max_tickets) {
             let job = follower(TICKET, plan, ticket(plan, reports, &bugs));
-            followers.tickets.push(context.spawn(&format!("ticket-{number}"), &job).await?);
+            followers.tickets.push(context.spawn(&ticket_name(kind, what), &job).await?);
         }
     }
     Ok(followers)
@@ -57,6 +58,12 @@ fn follower(kind: &str, plan: &Plan, args: Value) -> NewJob {
     args.extend([session_id()]);
     let metadata = Map::from_iter([session_id()]);
     NewJob { metadata: Some(metadata), ..NewJob::new(kind, args) }
+}
+
+/// What a ticket is called as a child: by its cause, for another attempt may have found others before it.
+fn ticket_name(kind: BugKind, what: &str) -> String {
+    let hash = Sha256::digest(what);
+    hash.iter().take(16).fold(format!("ticket-{}-", kind.name()), |name, byte| format!("{name}{byte:02x}"))
 }
 
 /// Bugs that are one to whoever mends them; the most urgent first.

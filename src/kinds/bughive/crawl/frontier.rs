@@ -5,8 +5,7 @@ use std::collections::{HashSet, VecDeque};
 
 use url::Url;
 
-/// The longest address that is followed.
-const ADDRESS_BYTES: usize = 2_000;
+use crate::job::address::address;
 
 /// Which addresses belong to the site.
 #[derive(Debug, Clone)]
@@ -41,16 +40,6 @@ impl Site {
 fn bare_host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     host.strip_prefix("www.").unwrap_or(host).to_owned()
-}
-
-/// An address as it is compared and called: http or https, without its fragment.
-pub(super) fn address(text: &str) -> Option<Url> {
-    let mut url = Url::parse(text).ok()?;
-    url.set_fragment(None);
-    let good =
-        matches!(url.scheme(), "http" | "https") && url.has_host() && url.as_str().len() <= ADDRESS_BYTES;
-    // A name and a password in a link are not for us to send.
-    (good && url.username().is_empty() && url.password().is_none()).then_some(url)
 }
 
 /// A page that is to be crawled.
@@ -152,19 +141,5 @@ mod tests {
         assert!(wide.admits(&url("https://x.a.test/")) && !wide.admits(&url("https://ba.test/")));
         let open = Site::of(&url("https://a.test/"), false, false);
         assert!(open.admits(&url("https://b.test/")) && !open.is_home(&url("https://b.test/")));
-    }
-
-    #[test]
-    fn only_plain_pages_are_addresses() {
-        for bad in [
-            "ftp://a.test/",
-            "javascript:0",
-            "http://me:pw@a.test/",
-            "/x",
-            &format!("http://a/{}", "x".repeat(3000)),
-        ] {
-            assert_eq!(address(bad), None, "{bad}");
-        }
-        assert_eq!(url("HTTP://A.test:80/x?y#z").as_str(), "http://a.test/x?y");
     }
 }

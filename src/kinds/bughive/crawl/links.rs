@@ -1,76 +1,143 @@
 //! Links that lead nowhere: to pages that the crawl found missing, and to others that it calls once, a stretch of them a
-//! step. Must never call a link that robots.txt forbids.
+//! step. Must never call a link that robots.txt forbids, nor say that one is broken because nobody could be reached.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
+use reqwest::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use url::Url;
 
 use super::bugs::{Bug, BugKind};
-use super::frontier::{Site, address};
 use super::session::Session;
+use super::web::{MOST_REDIRECTS, REFUSED, onward};
 use super::{Crawling, JobError};
+use crate::job::address::address;
 
-/// Links of one step.
+/// Links of one step, which ends after this time as well.
 const STRETCH: usize = 25;
+const STRETCH_TIME: Duration = Duration::from_mins(1);
 /// The most links that are called for one crawl.
 const MOST: usize = 1_000;
 
+/// Links that were called in one step.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Stretch {
+    called: usize,
+    broken: BTreeMap<String, String>,
+}
+
+/// What is wrong with the links of all pages.
+pub(super) struct Links {
+    pub(super) bugs: Vec<Bug>,
+    /// So many were not looked at.
+    pub(super) left: usize,
+}
+
 impl Crawling<'_> {
     /// The broken links of all pages.
-    pub(super) async fn broken_links(
-        &mut self,
-        site: &Site,
-        session: &Session<'_>,
-    ) -> Result<Vec<Bug>, JobError> {
+    pub(super) async fn links(&mut self, session: &Session<'_>) -> Result<Links, JobError> {
         let mut dead: BTreeMap<String, String> =
             self.reports.iter().filter_map(|report| Some((report.url.clone(), report.dead()?))).collect();
-        let unknown = self.uncrawled(site);
+        let mut unknown = self.uncrawled();
+        let left = unknown.len().saturating_sub(MOST);
+        unknown.truncate(MOST);
         if !unknown.is_empty() {
             session.checking_links().await;
         }
-        for (number, stretch) in unknown.chunks(STRETCH).enumerate() {
-            let name = format!("links-{number}");
-            let found = if let Some(found) = self.context.cursor::<BTreeMap<String, String>>(&name).await? {
-                found
+        let mut first = 0;
+        while first < unknown.len() {
+            let name = format!("links-from-{first}");
+            let stretch = if let Some(stretch) = self.context.cursor::<Stretch>(&name).await? {
+                stretch
             } else {
-                let found = self.call(stretch).await;
-                self.context.step(&name, || async { Ok(found) }).await?
+                let stretch = self.stretch(&unknown[first..]).await?;
+                self.context.step(&name, || async { Ok(stretch) }).await?
             };
-            dead.extend(found);
+            first += stretch.called.max(1);
+            dead.extend(stretch.broken);
         }
         let bugs = self.reports.iter().flat_map(|report| {
             let broken = report.links.iter().filter_map(|link| Some((link, dead.get(link)?)));
             broken.map(|(link, why)| Bug::new(BugKind::BrokenLink, &report.url, Some(link), why.clone()))
         });
-        Ok(bugs.collect())
+        Ok(Links { bugs: bugs.collect(), left })
     }
 
     /// Links to pages that were not opened, in the order in which they were found.
-    fn uncrawled(&self, site: &Site) -> Vec<Url> {
+    fn uncrawled(&self) -> Vec<Url> {
         let mut known: HashSet<&str> = HashSet::new();
         for report in &self.reports {
             known.extend([report.url.as_str(), report.final_url.as_str()]);
         }
         let links = self.reports.iter().flat_map(|report| &report.links);
         let new = links.filter(|link| known.insert(link.as_str())).filter_map(|link| address(link));
-        let wanted = new
-            .filter(|url| self.plan.args.check_external || site.is_home(url))
-            // Whether anything is there is nobody's business.
-            .filter(|url| self.web.may_call(url));
-        wanted.take(MOST).collect()
+        new.filter(|url| self.is_checked(url)).collect()
     }
 
-    async fn call(&mut self, links: &[Url]) -> BTreeMap<String, String> {
-        let mut broken = BTreeMap::new();
-        for link in links {
-            if !self.robots.allows(&self.web, link).await {
-                continue;
+    fn is_checked(&self, url: &Url) -> bool {
+        let is_wanted = self.plan.args.check_external || self.guide.site.is_home(url);
+        // Whether anything is there is nobody's business.
+        is_wanted && self.guide.web.may_call(url)
+    }
+
+    /// Calls some of these links, at least one.
+    async fn stretch(&mut self, links: &[Url]) -> Result<Stretch, JobError> {
+        let until = Instant::now() + STRETCH_TIME;
+        let mut stretch = Stretch::default();
+        for link in links.iter().take(STRETCH) {
+            if stretch.called > 0 && Instant::now() > until {
+                break;
             }
-            self.pace(link).await;
-            if let Some(why) = self.web.broken(link).await {
-                broken.insert(link.to_string(), why);
+            if !self.guide.allows(link).await {
+                self.refuse_unread().await?;
+            } else if let Some(why) = self.broken(link).await? {
+                stretch.broken.insert(link.to_string(), why);
             }
+            stretch.called += 1;
         }
-        broken
+        Ok(stretch)
+    }
+
+    /// Why a link is broken, if it is. What HEAD does not find is asked for with GET: not every server knows both.
+    async fn broken(&mut self, link: &Url) -> Result<Option<String>, JobError> {
+        let mut why = None;
+        let mut is_silent = false;
+        for method in [Method::HEAD, Method::GET] {
+            self.pace(link).await;
+            let answer = self.status(&method, link).await;
+            is_silent = answer.is_err();
+            why = match answer {
+                Ok(Some(status @ (StatusCode::NOT_FOUND | StatusCode::GONE))) => {
+                    Some(format!("it is answered with {}", status.as_u16()))
+                }
+                Ok(Some(
+                    StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED,
+                )) => None,
+                // What is forbidden to us may be open to a person.
+                Ok(_) => return Ok(None),
+                Err(error) if error.is_of(REFUSED) => return Ok(None),
+                Err(error) => Some(error.to_string()),
+            };
+        }
+        if is_silent {
+            self.refuse_outage().await?;
+        }
+        Ok(why)
+    }
+
+    /// What a link is answered with where its redirects lead; nothing if they lead where we may not go, or round and round.
+    async fn status(&self, method: &Method, link: &Url) -> Result<Option<StatusCode>, JobError> {
+        let mut url = link.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let answer = self.guide.web.call(method.clone(), &url).await?;
+            let Some(next) = onward(&answer) else { return Ok(Some(answer.status())) };
+            if !(self.is_checked(&next) && self.guide.allows(&next).await) {
+                return Ok(None);
+            }
+            url = next;
+        }
+        Ok(None)
     }
 }

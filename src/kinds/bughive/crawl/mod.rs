@@ -5,6 +5,7 @@ mod args;
 mod bugs;
 mod followers;
 mod frontier;
+mod guide;
 mod judge;
 mod links;
 mod robots;
@@ -12,19 +13,21 @@ mod session;
 mod visit;
 mod web;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 use tracing::Instrument;
+use url::Url;
 
 pub use self::args::CrawlArgs;
 use self::args::Plan;
 use self::bugs::Bug;
 use self::frontier::{Frontier, Site, Stop};
-use self::robots::Robots;
+use self::guide::Guide;
 use self::session::Session;
-use self::visit::{PageReport, visit};
+use self::visit::{PageReport, Visit};
 use self::web::Web;
 use super::chromium::Chromium;
 use super::{BrowserSpec, CRAWL};
@@ -33,6 +36,9 @@ use crate::worker::handler::{Handler, JobError};
 
 /// As many bugs stand in the result; all stand in the steps.
 const BUGS_IN_RESULT: usize = 200;
+
+/// The links of all pages, which are kept in memory; what is found when they are as many leads nowhere.
+const LINKS_BYTES: usize = 64 * 1024 * 1024;
 
 /// The handler of `crawl.session`.
 #[derive(Debug)]
@@ -45,14 +51,15 @@ struct Crawling<'a> {
     context: &'a Context,
     spec: &'a BrowserSpec,
     plan: &'a Plan,
-    web: Web,
-    robots: Robots,
+    guide: Arc<Guide>,
     frontier: Frontier,
     /// Started for the first page that is to be opened.
     browser: Option<Chromium>,
     /// Nothing is called before.
     next_call: Instant,
     reports: Vec<PageReport>,
+    /// For more links, in bytes.
+    room: usize,
 }
 
 impl Crawl {
@@ -68,6 +75,8 @@ impl Crawl {
         plan: &Plan,
         session: &mut Session<'_>,
     ) -> Result<Value, JobError> {
+        let stored = stored(context).await?;
+        session.has(stored.len(), bugs_of(&stored));
         session.starting().await?;
         let web = Web::new(&self.browser)?;
         web.refuse_private(&plan.base).await?;
@@ -76,21 +85,24 @@ impl Crawl {
             context,
             spec: &self.browser,
             plan,
-            robots: Robots::new(&self.browser.user_agent),
             frontier: Frontier::new(plan.base.clone(), site.clone(), plan.args.max_depth),
-            web,
+            guide: Guide::new(web, site, &self.browser.user_agent),
             browser: None,
             next_call: Instant::now(),
             reports: Vec::new(),
+            room: LINKS_BYTES,
         };
+        for report in stored {
+            crawling.add(report);
+        }
         let crawled = crawling.pages(session).await;
         if let Some(browser) = crawling.browser.take() {
             browser.close().await;
         }
         crawled?;
-        let broken = crawling.broken_links(&site, session).await?;
+        let links = crawling.links(session).await?;
         let mut bugs: Vec<Bug> = crawling.reports.iter().flat_map(|report| report.bugs.clone()).collect();
-        bugs.extend(broken);
+        bugs.extend(links.bugs);
         let children = followers::spawn(context, plan, &crawling.reports, &bugs).await?;
         let pages = crawling.reports.len();
         session.completed(pages, bugs.len()).await?;
@@ -99,6 +111,7 @@ impl Crawl {
             "pages_crawled": pages,
             "bugs_found": bugs.len(),
             "pages_left": crawling.frontier.left(),
+            "links_left": links.left,
             "bugs": bugs.iter().take(BUGS_IN_RESULT).collect::<Vec<_>>(),
             "tickets": children.tickets,
             "uploads": children.uploads,
@@ -137,9 +150,6 @@ impl Crawling<'_> {
     /// Opens page after page until there is none or enough are done.
     async fn pages(&mut self, session: &mut Session<'_>) -> Result<(), JobError> {
         let most = usize::try_from(self.plan.args.max_pages).unwrap_or(usize::MAX);
-        while let Some(report) = self.context.cursor::<PageReport>(&step_name(self.reports.len())).await? {
-            self.add(report);
-        }
         if !self.reports.is_empty() {
             tracing::info!(
                 session_id = self.plan.session_id,
@@ -167,55 +177,121 @@ impl Crawling<'_> {
 
     /// Opens a page and stores what was found, both once.
     async fn page(&mut self, stop: &Stop) -> Result<PageReport, JobError> {
+        let mut report = self.look(stop).await?;
+        // What is away for a moment, or only for us, is not broken.
+        if report.is_silent() {
+            self.refuse_outage().await?;
+            if report.failure.is_some() {
+                report = self.look(stop).await?;
+            }
+        }
+        if let (Some(failure), true) = (&report.failure, self.reports.is_empty()) {
+            return Err(unreachable(&format!("{} cannot be opened: {failure}", stop.url)));
+        }
+        self.refuse_unread().await?;
+        self.context.step(&step_name(self.reports.len()), || async { Ok(report) }).await
+    }
+
+    async fn look(&mut self, stop: &Stop) -> Result<PageReport, JobError> {
         // Before the wait: what its start takes is none between two calls.
         if self.browser.is_none() {
             self.browser = Some(Chromium::start(self.spec).await?);
         }
         self.pace(&stop.url).await;
-        let Some(browser) = &mut self.browser else { unreachable!("it was just started") };
-        let number = self.reports.len();
-        let (context, spec, plan) = (self.context, self.spec, self.plan);
-        let look = || async {
-            tokio::select! {
-                report = visit(browser, context, spec, plan, number, stop) => report,
-                died = browser.died() => Err(died),
-            }
+        let Some(browser) = &self.browser else { unreachable!("it was just started") };
+        let visit = Visit {
+            context: self.context,
+            spec: self.spec,
+            plan: self.plan,
+            guide: &self.guide,
+            number: self.reports.len(),
+            stop,
+            room: self.room,
         };
-        context.step(&step_name(number), look).await
+        tokio::select! {
+            // First: of a dead browser no page has anything to tell.
+            biased;
+            died = browser.died() => Err(died),
+            report = visit.look(browser) => report,
+        }
     }
 
     fn add(&mut self, report: PageReport) {
         self.frontier.done([report.url.as_str(), report.final_url.as_str()], report.depth, &report.links);
+        self.room = self.room.saturating_sub(report.links_bytes());
         self.reports.push(report);
     }
 
     /// Asks robots.txt. The first page must be allowed, else there is nothing to do.
-    async fn is_allowed(&mut self, stop: &Stop) -> Result<bool, JobError> {
-        let allowed = self.robots.allows(&self.web, &stop.url).await;
-        if allowed || stop.depth > 0 {
-            return Ok(allowed);
+    async fn is_allowed(&self, stop: &Stop) -> Result<bool, JobError> {
+        if self.guide.allows(&stop.url).await {
+            return Ok(true);
+        }
+        self.refuse_unread().await?;
+        if stop.depth > 0 {
+            return Ok(false);
         }
         let host = stop.url.host_str().unwrap_or_default();
-        if self.robots.is_unreachable(&stop.url) {
-            return Err(JobError::retry(format!("{host} does not answer")).class("unreachable"));
-        }
         Err(JobError::permanent(format!("robots.txt of {host} does not allow its first page"))
             .class("robots"))
     }
 
+    /// What the site allows is not known as long as its robots.txt cannot be read: another attempt asks again. Hosts of the
+    /// site that never answered are left out by the last one.
+    async fn refuse_unread(&self) -> Result<(), JobError> {
+        let attempt = self.context.attempt();
+        let is_last = attempt.attempt >= attempt.max_attempts;
+        for host in self.guide.unread().await {
+            let is_same = |url: &Url| url.origin() == host.origin();
+            let is_known = is_same(&self.plan.base)
+                || self.reports.is_empty()
+                || self.reports.iter().any(|report| report.landed().is_some_and(|url| is_same(&url)));
+            if is_known || !is_last {
+                return Err(unreachable(&format!("the robots.txt of {host} cannot be read")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Before it is told that something does not answer: perhaps nothing does, and it is we who are cut off.
+    async fn refuse_outage(&self) -> Result<(), JobError> {
+        if self.guide.answers(&self.plan.base).await {
+            return Ok(());
+        }
+        Err(unreachable(&format!("{} does not answer any more", self.plan.base)))
+    }
+
     /// Waits for the time of the next call.
-    async fn pace(&mut self, url: &url::Url) {
+    async fn pace(&mut self, url: &Url) {
         sleep_until(self.next_call).await;
-        self.next_call =
-            Instant::now() + self.robots.delay(url).unwrap_or(Duration::ZERO).max(self.plan.delay);
+        let wished = self.guide.delay(url).await.unwrap_or(Duration::ZERO);
+        self.next_call = Instant::now() + wished.max(self.plan.delay);
     }
 
     async fn tell(&self, session: &mut Session<'_>, most: usize) -> Result<(), JobError> {
         let pages = self.reports.len();
-        let bugs = self.reports.iter().map(|report| report.bugs.len()).sum();
+        let bugs = bugs_of(&self.reports);
         let all = most.min(pages + self.frontier.left()).max(1);
         session.running(pages, bugs, all).await
     }
+}
+
+/// The pages that earlier attempts have stored.
+async fn stored(context: &Context) -> Result<Vec<PageReport>, JobError> {
+    let mut reports = Vec::new();
+    while let Some(report) = context.cursor::<PageReport>(&step_name(reports.len())).await? {
+        reports.push(report);
+    }
+    Ok(reports)
+}
+
+fn bugs_of(reports: &[PageReport]) -> usize {
+    reports.iter().map(|report| report.bugs.len()).sum()
+}
+
+/// Another attempt may reach it.
+fn unreachable(message: &str) -> JobError {
+    JobError::retry(message.to_owned()).class("unreachable")
 }
 
 fn step_name(number: usize) -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use robotxt::{AccessResult, Agent, BYTE_LIMIT, robots_url};
 use url::Url;
 
-use super::web::Web;
+use super::web::{REFUSED, Web};
 
 /// A longer delay is not waited for.
 const LONGEST_DELAY: Duration = Duration::from_mins(1);
@@ -43,9 +43,15 @@ impl Robots {
         allowed
     }
 
-    /// Whether the host of an address did not answer.
-    pub(super) fn is_unreachable(&self, url: &Url) -> bool {
-        self.of(url).is_some_and(|rules| rules.is_unreachable)
+    /// The hosts whose rules could not be read.
+    pub(super) fn unread(&self) -> impl Iterator<Item = Url> {
+        let unread = self.read.iter().filter(|(_, rules)| rules.is_unreachable);
+        unread.filter_map(|(host, _)| Url::parse(host).ok())
+    }
+
+    /// Whether the host of an address answers now, whatever it says.
+    pub(super) async fn answers(&self, web: &Web, url: &Url) -> bool {
+        !self.fetch(web, url).await.is_unreachable
     }
 
     /// How long the host wants us to wait between two calls.
@@ -58,9 +64,13 @@ impl Robots {
     }
 
     async fn fetch(&self, web: &Web, url: &Url) -> Rules {
-        let unreachable = || Rules { rules: robotxt::Robots::disallow_all(), is_unreachable: true };
+        let closed = |is_unreachable| Rules { rules: robotxt::Robots::disallow_all(), is_unreachable };
+        let unreachable = || closed(true);
         let Ok(address) = robots_url(url) else { return unreachable() };
-        let Ok(mut answer) = web.get(&address).await else { return unreachable() };
+        let mut answer = match web.get(&address).await {
+            Ok(answer) => answer,
+            Err(error) => return closed(!error.is_of(REFUSED)),
+        };
         let status = answer.status();
         if status.is_server_error() || status.as_u16() == 429 {
             return unreachable();
@@ -110,7 +120,7 @@ mod tests {
     fn a_host_of_which_nothing_was_read_says_nothing() {
         let (robots, url) = reads("User-agent: *\nCrawl-delay: 2\n");
         let other = Url::parse("http://a.test/x").unwrap();
-        assert_eq!((robots.delay(&other), robots.is_unreachable(&other)), (None, false));
-        assert!(robots.delay(&url).is_some() && !robots.is_unreachable(&url));
+        assert!(robots.delay(&url).is_some() && robots.delay(&other).is_none());
+        assert_eq!(robots.unread().count(), 0);
     }
 }

@@ -25,6 +25,11 @@ impl<'a> Session<'a> {
         Self { context, plan, ttl, pages: 0, bugs: 0 }
     }
 
+    /// So much was found by earlier attempts.
+    pub(super) fn has(&mut self, pages: usize, bugs: usize) {
+        (self.pages, self.bugs) = (pages, bugs);
+    }
+
     pub(super) async fn starting(&self) -> Result<(), JobError> {
         tracing::info!(
             session_id = self.plan.session_id,
@@ -37,7 +42,7 @@ impl<'a> Session<'a> {
 
     /// So many of `all` pages are done.
     pub(super) async fn running(&mut self, pages: usize, bugs: usize, all: usize) -> Result<(), JobError> {
-        (self.pages, self.bugs) = (pages, bugs);
+        self.has(pages, bugs);
         #[expect(clippy::cast_precision_loss, reason = "there are no more than a few thousand pages")]
         let percent = pages as f64 / all as f64 * 100.0;
         let data = json!({ "pages_crawled": pages, "bugs_found": bugs });
@@ -50,7 +55,7 @@ impl<'a> Session<'a> {
     }
 
     pub(super) async fn completed(&mut self, pages: usize, bugs: usize) -> Result<(), JobError> {
-        (self.pages, self.bugs) = (pages, bugs);
+        self.has(pages, bugs);
         let data = json!({ "pages_crawled": pages, "bugs_found": bugs });
         self.context.progress_with(Some(100.0), Some("done"), Some(data)).await;
         tracing::info!(
@@ -63,8 +68,11 @@ impl<'a> Session<'a> {
         self.note(SessionStatus::Completed, None).await
     }
 
-    /// The attempt failed; the session has failed with its last one.
+    /// The attempt failed; the session has failed with its last one. Nothing has where the job only waits.
     pub(super) async fn failed(&self, error: &JobError) -> Result<(), JobError> {
+        if error.is_pause() {
+            return Ok(());
+        }
         tracing::warn!(
             session_id = self.plan.session_id,
             task_id = %self.context.job_id(),

@@ -1,12 +1,17 @@
 //! One page of a crawl: opened, judged, and its picture kept where there is something to show. Gives back all that the
 //! crawl needs to go on without opening it again.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::args::Plan;
 use super::bugs::{Bug, BugKind};
-use super::frontier::{Site, Stop, address};
+use super::frontier::Stop;
+use super::guide::Guide;
 use super::judge;
+use crate::job::address::address;
 use crate::kinds::bughive::BrowserSpec;
 use crate::kinds::bughive::chromium::{Chromium, Content, Opened, Tab};
 use crate::worker::context::Context;
@@ -14,6 +19,8 @@ use crate::worker::handler::JobError;
 
 /// The links of one page, all together; a step has room for 1 MiB.
 const LINKS_BYTES: usize = 256 * 1024;
+/// What JSON adds to a link.
+const QUOTES_BYTES: usize = 3;
 
 /// What is known of a page that was opened.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,6 +39,22 @@ pub(super) struct PageReport {
 }
 
 impl PageReport {
+    /// Whether nothing was heard of it.
+    pub(super) fn is_silent(&self) -> bool {
+        let is_late = || self.bugs.iter().any(|bug| bug.kind == BugKind::SlowPage);
+        self.status.is_none() && (self.failure.is_some() || is_late())
+    }
+
+    /// Where it answered.
+    pub(super) fn landed(&self) -> Option<Url> {
+        self.status.and_then(|_| Url::parse(&self.final_url).ok())
+    }
+
+    /// How much room its links take.
+    pub(super) fn links_bytes(&self) -> usize {
+        self.links.iter().map(|link| link.len() + QUOTES_BYTES).sum()
+    }
+
     /// Why links to it are broken, if they are.
     pub(super) fn dead(&self) -> Option<String> {
         match (self.status, &self.failure) {
@@ -42,90 +65,111 @@ impl PageReport {
     }
 }
 
-/// Opens the page and looks at it.
-pub(super) async fn visit(
-    browser: &Chromium,
-    context: &Context,
-    spec: &BrowserSpec,
-    plan: &Plan,
-    number: usize,
-    stop: &Stop,
-) -> Result<PageReport, JobError> {
-    let mut tab = browser.tab().await?;
-    let opened = tab.go(stop.url.as_str(), spec.page_timeout).await?;
-    let mut report = judged(&tab, plan, stop, opened);
-    if number == 0
-        && let Some(failure) = &report.failure
-    {
-        return Err(JobError::retry(format!("{} cannot be opened: {failure}", stop.url)).class("unreachable"));
-    }
-    if report.bugs.iter().any(|bug| bug.kind.is_of_the_page()) && context.can_keep() {
-        let name = format!("page-{number}.png");
-        context.keep(&name, "image/png", tab.picture().await?).await?;
-        report.screenshot = Some(name);
-    }
-    tab.close().await;
-    tracing::info!(
-        session_id = plan.session_id,
-        task_id = %context.job_id(),
-        url = report.url,
-        status = report.status,
-        bugs = report.bugs.len(),
-        "crawled a page"
-    );
-    Ok(report)
+/// A page that is to be opened.
+pub(super) struct Visit<'a> {
+    pub(super) context: &'a Context,
+    pub(super) spec: &'a BrowserSpec,
+    pub(super) plan: &'a Plan,
+    pub(super) guide: &'a Arc<Guide>,
+    pub(super) number: usize,
+    pub(super) stop: &'a Stop,
+    /// For its links, in bytes.
+    pub(super) room: usize,
 }
 
-fn judged(tab: &Tab, plan: &Plan, stop: &Stop, opened: Opened) -> PageReport {
-    let url = stop.url.as_str();
-    let document = tab.seen().document.as_ref();
-    let mut report = PageReport {
-        url: url.to_owned(),
-        final_url: document.map_or(url, |document| &document.url).to_owned(),
-        depth: stop.depth,
-        status: document.map(|document| document.status),
-        failure: None,
-        links: Vec::new(),
-        bugs: Vec::new(),
-        screenshot: None,
-    };
-    match opened {
-        Opened::Page(content) => looked_at(&mut report, tab, plan, &content),
-        Opened::Download => {}
-        Opened::TooSlow => {
-            report.bugs.push(Bug::new(
-                BugKind::SlowPage,
-                url,
-                None,
-                "it was not there before it was given up",
-            ));
+impl Visit<'_> {
+    /// Opens the page and looks at it.
+    pub(super) async fn look(&self, browser: &Chromium) -> Result<PageReport, JobError> {
+        let mut tab = browser.tab(self.guide.judge()).await?;
+        let opened = tab.go(self.stop.url.as_str(), self.spec.page_timeout).await?;
+        let mut report = self.judged(&tab, opened);
+        if report.bugs.iter().any(|bug| bug.kind.is_of_the_page()) && self.context.can_keep() {
+            report.screenshot = self.picture(&mut tab).await?;
         }
-        Opened::Unreachable(failure) => report.failure = Some(failure),
+        tab.close().await;
+        tracing::info!(
+            session_id = self.plan.session_id,
+            task_id = %self.context.job_id(),
+            url = report.url,
+            status = report.status,
+            bugs = report.bugs.len(),
+            "crawled a page"
+        );
+        Ok(report)
     }
-    if let Some(status) = report.status.filter(|status| *status >= 400) {
-        // A page that is not there is told where the link to it stands; nobody links to the first one.
-        if report.dead().is_none() || stop.depth == 0 {
-            let detail = format!("it is answered with {status}");
-            report.bugs.insert(0, Bug::new(BugKind::HttpError, url, None, detail));
-        }
-    }
-    report
-}
 
-fn looked_at(report: &mut PageReport, tab: &Tab, plan: &Plan, content: &Content) {
-    let site = Site::of(&plan.base, plan.args.same_site, plan.args.include_subdomains);
-    // What a script moved to counts as well.
-    let landed = [&report.final_url, &content.url].into_iter().filter_map(|url| address(url));
-    if !landed.into_iter().all(|url| site.admits(&url)) {
-        return;
-    }
-    let mut room = LINKS_BYTES;
-    for link in content.links.iter().filter_map(|link| address(link)) {
-        let Some(left) = room.checked_sub(link.as_str().len() + 3) else { break };
-        room = left;
-        if !report.links.iter().any(|known| known == link.as_str()) {
-            report.links.push(link.into());
+    /// Keeps a picture of the page, if it lets one be taken: what was found stands without.
+    async fn picture(&self, tab: &mut Tab) -> Result<Option<String>, JobError> {
+        match tab.picture().await {
+            Ok(picture) => {
+                let name = format!("page-{}.png", self.number);
+                self.context.keep(&name, "image/png", picture).await?;
+                Ok(Some(name))
+            }
+            Err(reason) => {
+                tracing::warn!(
+                    session_id = self.plan.session_id,
+                    task_id = %self.context.job_id(),
+                    url = %self.stop.url,
+                    reason,
+                    "a page has no picture"
+                );
+                Ok(None)
+            }
         }
     }
-    report.bugs = judge::bugs(&report.url, content, tab.seen(), plan.slow_page);
+
+    fn judged(&self, tab: &Tab, opened: Opened) -> PageReport {
+        let stop = self.stop;
+        let url = stop.url.as_str();
+        let document = tab.seen().document.as_ref();
+        let mut report = PageReport {
+            url: url.to_owned(),
+            final_url: document.map_or(url, |document| &document.url).to_owned(),
+            depth: stop.depth,
+            status: document.map(|document| document.status),
+            failure: None,
+            links: Vec::new(),
+            bugs: Vec::new(),
+            screenshot: None,
+        };
+        match opened {
+            Opened::Page(content) => self.looked_at(&mut report, tab, &content),
+            Opened::Nothing => {}
+            Opened::TooSlow => {
+                report.bugs.push(Bug::new(
+                    BugKind::SlowPage,
+                    url,
+                    None,
+                    "it was not there before it was given up",
+                ));
+            }
+            Opened::Unreachable(failure) => report.failure = Some(failure),
+        }
+        if let Some(status) = report.status.filter(|status| *status >= 400) {
+            // A page that is not there is told where the link to it stands; nobody links to the first one.
+            if report.dead().is_none() || stop.depth == 0 {
+                let detail = format!("it is answered with {status}");
+                report.bugs.insert(0, Bug::new(BugKind::HttpError, url, None, detail));
+            }
+        }
+        report
+    }
+
+    fn looked_at(&self, report: &mut PageReport, tab: &Tab, content: &Content) {
+        // What a script moved to counts as well.
+        let landed = [&report.final_url, &content.url].into_iter().filter_map(|url| address(url));
+        if !landed.into_iter().all(|url| self.guide.site.admits(&url)) {
+            return;
+        }
+        let mut room = self.room.min(LINKS_BYTES);
+        for link in content.links.iter().filter_map(|link| address(link)) {
+            let Some(left) = room.checked_sub(link.as_str().len() + QUOTES_BYTES) else { break };
+            room = left;
+            if !report.links.iter().any(|known| known == link.as_str()) {
+                report.links.push(link.into());
+            }
+        }
+        report.bugs = judge::bugs(&report.url, content, tab.seen(), self.plan.slow_page);
+    }
 }

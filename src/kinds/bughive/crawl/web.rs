@@ -1,19 +1,23 @@
 //! Calls addresses without the browser: robots.txt, and links that are not crawled. Must never connect to an address that
-//! the worker may not call, also not where a redirect leads.
+//! the worker may not call, nor follow a redirect unasked.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::header::LOCATION;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Client, Method, Response};
 use url::Url;
 
 use super::args::bad;
 use crate::kinds::bughive::BrowserSpec;
-use crate::outgoing::address::{PublicResolver, public_addresses, refused_literal};
+use crate::outgoing::address::{PublicResolver, public_addresses, refusal_behind, refused_literal};
 use crate::worker::handler::JobError;
 
-const MOST_REDIRECTS: usize = 5;
+/// As many redirects are followed, one after another.
+pub(super) const MOST_REDIRECTS: usize = 5;
+/// The class of the error when an address is not called.
+pub(super) const REFUSED: &str = "address_refused";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client for short calls.
@@ -27,26 +31,17 @@ impl Web {
     pub(super) fn new(spec: &BrowserSpec) -> Result<Self, JobError> {
         // An error means that somebody has chosen a provider already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let allow_private = spec.allow_private;
-        let redirects = Policy::custom(move |hop| {
-            if hop.previous().len() > MOST_REDIRECTS
-                || (!allow_private && refused_literal(hop.url()).is_some())
-            {
-                return hop.stop();
-            }
-            hop.follow()
-        });
         let mut builder = Client::builder()
             .user_agent(&spec.user_agent)
-            .redirect(redirects)
+            .redirect(Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(spec.page_timeout)
             .danger_accept_invalid_certs(spec.ignore_certificate_errors);
-        if !allow_private {
+        if !spec.allow_private {
             builder = builder.dns_resolver(Arc::new(PublicResolver));
         }
-        Ok(Self { client: builder.build()?, allow_private })
+        Ok(Self { client: builder.build()?, allow_private: spec.allow_private })
     }
 
     /// Refuses a crawl of an address that may not be called, before anything is started for it.
@@ -69,45 +64,44 @@ impl Web {
             let message = format!(
                 "{host} is not a public address and is not crawled; if it is meant, set bughive.allow_private = true"
             );
-            return Err(JobError::permanent(message).class("address_refused"));
+            return Err(JobError::permanent(message).class(REFUSED));
         }
         Ok(())
     }
 
-    /// Whether an address that is no name may be called; the resolver judges names, and the client redirects.
+    /// Whether an address that is no name may be called; the resolver judges names.
     pub(super) fn may_call(&self, url: &Url) -> bool {
         self.allow_private || refused_literal(url).is_none()
     }
 
+    /// What is there, and where redirects lead; those that lead where nobody may call are the answer themselves.
     pub(super) async fn get(&self, url: &Url) -> Result<Response, JobError> {
-        self.call(Method::GET, url).await
+        let mut answer = self.call(Method::GET, url).await?;
+        for _ in 0..MOST_REDIRECTS {
+            let Some(next) = onward(&answer).filter(|next| self.may_call(next)) else { break };
+            answer = self.call(Method::GET, &next).await?;
+        }
+        Ok(answer)
     }
 
-    /// Why a link is broken, if it is.
-    pub(super) async fn broken(&self, url: &Url) -> Option<String> {
-        let mut answer = self.call(Method::HEAD, url).await;
-        let is_head_unknown = |status: StatusCode| {
-            matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
-        };
-        if answer.as_ref().is_ok_and(|answer| is_head_unknown(answer.status())) {
-            answer = self.get(url).await;
-        }
-        match answer {
-            Ok(answer) if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::GONE) => {
-                Some(format!("it is answered with {}", answer.status().as_u16()))
-            }
-            // What is forbidden to us may be open to a person.
-            Ok(_) => None,
-            Err(error) => Some(error.to_string()),
-        }
-    }
-
-    async fn call(&self, method: Method, url: &Url) -> Result<Response, JobError> {
+    /// What an address answers, be it a redirect.
+    pub(super) async fn call(&self, method: Method, url: &Url) -> Result<Response, JobError> {
+        let refused = || JobError::permanent("its address is not public").class(REFUSED);
         if !self.may_call(url) {
-            return Err(JobError::permanent("its address is not public").class("address_refused"));
+            return Err(refused());
         }
-        Ok(self.client.request(method, url.clone()).send().await.map_err(reqwest::Error::without_url)?)
+        match self.client.request(method, url.clone()).send().await {
+            Err(error) if refusal_behind(&error).is_some() => Err(refused()),
+            answer => Ok(answer.map_err(reqwest::Error::without_url)?),
+        }
     }
+}
+
+/// Where an answer sends us.
+pub(super) fn onward(answer: &Response) -> Option<Url> {
+    let there = answer.headers().get(LOCATION).filter(|_| answer.status().is_redirection())?;
+    let next = answer.url().join(there.to_str().ok()?).ok()?;
+    matches!(next.scheme(), "http" | "https").then_some(next)
 }
 
 #[cfg(test)]
@@ -132,8 +126,10 @@ mod tests {
         };
         let careful = Web::new(&spec(false)).unwrap();
         assert!(!careful.may_call(&url));
-        assert!(careful.get(&url).await.unwrap_err().to_string().contains("not public"));
-        assert!(careful.broken(&url).await.is_some());
+        let by_name = Url::parse(&format!("http://localhost:{}/", url.port().unwrap())).unwrap();
+        for refused in [&url, &by_name] {
+            assert!(careful.get(refused).await.unwrap_err().is_of(REFUSED), "{refused}");
+        }
         let nobody = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
         assert!(nobody.is_err(), "a connection was made");
         assert!(Web::new(&spec(true)).unwrap().may_call(&url));

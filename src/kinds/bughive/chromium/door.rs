@@ -1,0 +1,63 @@
+//! Stands at the door of a tab: judges each document that the page is about to become, be it by a redirect or by a script,
+//! before it is asked for. Must never let one pass that was not judged, nor a window that the page opens.
+
+use std::sync::Arc;
+
+use chromiumoxide::Page;
+use chromiumoxide::cdp::browser_protocol::fetch::{
+    ContinueRequestParams, EnableParams, EventRequestPaused, FailRequestParams, RequestPattern,
+};
+use chromiumoxide::cdp::browser_protocol::network::{ErrorReason, ResourceType};
+use chromiumoxide::cdp::browser_protocol::page::SetPrerenderingAllowedParams;
+use chromiumoxide::error::CdpError;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use tokio_util::task::AbortOnDropHandle;
+use url::Url;
+
+/// Whether a page may go somewhere.
+pub(crate) type Judge = Arc<dyn Fn(Url) -> BoxFuture<'static, bool> + Send + Sync>;
+
+/// Nobody is there to look at another window, or at none.
+const ONE_WINDOW: &str = "window.open = () => null; window.close = () => {};";
+
+/// The door of one tab, kept as long as this lives.
+pub(super) struct Door {
+    _keeper: AbortOnDropHandle<()>,
+}
+
+impl Door {
+    pub(super) async fn of(page: &Page, judge: Judge) -> Result<Self, CdpError> {
+        let main = page.mainframe().await?;
+        let mut wishes = page.event_listener::<EventRequestPaused>().await?;
+        let documents =
+            RequestPattern { resource_type: Some(ResourceType::Document), ..RequestPattern::default() };
+        page.execute(EnableParams { patterns: Some(vec![documents]), ..EnableParams::default() }).await?;
+        // A page that is made ready ahead would come by another door.
+        page.execute(SetPrerenderingAllowedParams::new(false)).await?;
+        page.evaluate_on_new_document(ONE_WINDOW).await?;
+        let page = page.clone();
+        let keeper = tokio::spawn(async move {
+            while let Some(wish) = wishes.next().await {
+                let id = wish.request_id.clone();
+                let is_part = main.as_ref().is_some_and(|main| *main != wish.frame_id);
+                let passes = is_part || passes(&judge, &wish.request.url).await;
+                // The page may be gone meanwhile, and its wish with it.
+                let _ = if passes {
+                    page.execute(ContinueRequestParams::new(id)).await.map(drop)
+                } else {
+                    // Whoever is there stays there.
+                    page.execute(FailRequestParams::new(id, ErrorReason::Aborted)).await.map(drop)
+                };
+            }
+        });
+        Ok(Self { _keeper: AbortOnDropHandle::new(keeper) })
+    }
+}
+
+async fn passes(judge: &Judge, url: &str) -> bool {
+    match Url::parse(url) {
+        Ok(url) => judge(url).await,
+        Err(_) => false,
+    }
+}
