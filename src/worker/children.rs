@@ -46,14 +46,12 @@ impl Context {
     pub async fn wait_for(&self, jobs: &[Uuid]) -> Result<Vec<Ended>, JobError> {
         let ended = self.store()?.ends_of(jobs).await?;
         let ends = jobs.iter().map(|id| ended.iter().find(|end| end.job_id == *id).cloned());
-        match ends.collect::<Option<Vec<_>>>() {
-            Some(ends) => Ok(ends),
-            None => {
-                let is_gone = |id: &&Uuid| ended.iter().any(|end| end.job_id == **id && end.is_gone());
-                let parents = jobs.iter().filter(|id| !is_gone(id)).copied().collect();
-                Err(JobError::wait(Wait::Jobs { parents }))
-            }
+        if let Some(ends) = ends.collect::<Option<Vec<_>>>() {
+            return Ok(ends);
         }
+        let is_gone = |id: &&Uuid| ended.iter().any(|end| end.job_id == **id && end.is_gone());
+        let parents = jobs.iter().filter(|id| !is_gone(id)).copied().collect();
+        Err(JobError::wait(Wait::Jobs { parents }))
     }
 
     async fn spawn_child(&self, name: &str, wish: Value, is_workflow: bool) -> Result<Uuid, JobError> {
