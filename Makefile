@@ -3,6 +3,8 @@
 .PHONY: run test build bench fmt lint setup setup-tests unit web browser docs sqlx-data schema
 
 CARGO ?= cargo
+# The same everywhere: other targets would choose other features of what they depend on, and build all of it anew.
+BUILD = $(CARGO) build --bins --examples
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 run: setup ## Build, start everything on an embedded Postgres, and run a demonstration job
@@ -12,7 +14,7 @@ run: setup ## Build, start everything on an embedded Postgres, and run a demonst
 test: setup-tests lint unit web browser ## Everything that CI asks for
 
 unit:
-	$(CARGO) build --bins --examples
+	$(BUILD)
 	$(CARGO) test --lib --bins --examples --tests
 	$(CARGO) test --doc
 
@@ -21,7 +23,7 @@ web:
 
 browser: ## The page in a real Chromium
 	cd web && npm ci --no-audit --no-fund --silent
-	$(CARGO) build --bins
+	$(BUILD)
 	node --test web/test/browser/*.test.js
 
 lint:

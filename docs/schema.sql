@@ -343,6 +343,8 @@ CREATE FUNCTION tidemill.archive(p_job tidemill.jobs) RETURNS void
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
+  -- One that ends between two attempts neither ran nor waited for this end.
+  ran_now boolean := p_job.lease_id is not null;
   ran interval;
 begin
   perform ensure_today();
@@ -363,10 +365,11 @@ begin
   insert into jobs select (p_job).*;
   -- A workflow is counted by its jobs.
   if p_job.kind <> 'tidemill.workflow' then
-    ran := p_job.finished_at - p_job.started_at;
+    ran := case when ran_now then p_job.finished_at - p_job.started_at end;
     insert into stats_deltas (queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
     values (
-      p_job.queue, p_job.kind, p_job.state::text, 1, coalesce(p_job.started_at - p_job.run_at, '0'), coalesce(ran, '0'), ran, ran);
+      p_job.queue, p_job.kind, p_job.state::text, 1, coalesce(case when ran_now then p_job.started_at - p_job.run_at end, '0'),
+      coalesce(ran, '0'), ran, ran);
   end if;
   delete from waits where job_id = p_job.id;
   if p_job.awaited then
@@ -589,12 +592,14 @@ begin
   end if;
   j.state := 'cancelled';
   j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
-  -- Its children, if it waits for them; those that a fork took over are not its own.
+  -- Its children, if it waits for them; those that a fork took over are not its own, and a unique one may be
+  -- the work of others as well, who were answered with it or whose job it was.
   perform cancel_one(s.spawned_id, coalesce(p_reason, 'the job that spawned it is cancelled'), p_by, p_recorded)
   from steps s
   where s.job_id = p_job
     and s.spawned_id is not null
     and s.created_at >= j.created_at
+    and not exists (select from jobs_live c where c.id = s.spawned_id and c.unique_key is not null)
   order by s.spawned_id;
   perform archive(j);
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'cancel_requested',
@@ -890,15 +895,21 @@ CREATE FUNCTION tidemill.delete_job(p_job uuid) RETURNS text
   select delete_one(p_job, true)
 $$;
 
-COMMENT ON FUNCTION tidemill.delete_job(p_job uuid) IS 'Removes a job that does not run, with all its history. Answers deleted, running, or null if there is no such job.';
+COMMENT ON FUNCTION tidemill.delete_job(p_job uuid) IS 'Removes a job that does not run, with all its history; for those that wait for a live one it is cancelled. Answers deleted, running, or null if there is no such job.';
 
 CREATE FUNCTION tidemill.delete_one(p_job uuid, p_recorded boolean) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
-  j jobs := lock_job(p_job);
+  j jobs;
+  known boolean := exists (select from dependencies where job_id = p_job or parent_id = p_job);
 begin
+  -- Before the job, as everybody does who tells others of it.
+  if known then
+    perform lock_workflows();
+  end if;
+  j := lock_job(p_job);
   if j.id is null then
     return null;
   elsif j.state = 'running' or j.finished_at is null and j.kind = 'tidemill.workflow' then
@@ -907,6 +918,10 @@ begin
   if p_recorded then
     perform audit('delete', 'job:' || p_job, jsonb_build_object('kind', j.kind, 'queue', j.queue, 'state', j.state, 'created_at', j.created_at), null);
   end if;
+  -- Who waits for it hears how it ended while that is known.
+  while known and j.finished_at is not null and exists (select from endings where job_id = p_job) loop
+    perform resolve();
+  end loop;
   delete from jobs where id = p_job;
   delete from task_ids where job_id = p_job;
   delete from events where job_id = p_job;
@@ -1172,6 +1187,39 @@ $$;
 COMMENT ON FUNCTION tidemill.drop_artifact(p_path text) IS 'Forgets a doomed file, after it was removed from the storage.';
 
 CREATE FUNCTION tidemill.drop_day(p_retention interval) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  -- It has the rights of the owner and leaves no record: the least that keeper.retention may be.
+  if p_retention is null or p_retention < interval '1 hour' then
+    raise exception 'history of less than an hour ago is kept'
+      using errcode = '22TM1', hint = 'drop_partition drops any day, on the record';
+  end if;
+  return drop_oldest_day(p_retention);
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.drop_day(p_retention interval) IS 'As drop_partition, by whoever keeps house; not recorded as an act, and never less than an hour after the day.';
+
+CREATE FUNCTION tidemill.drop_limit(p_name text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  delete from limits where name = p_name;
+  if not found then
+    return false;
+  end if;
+  delete from limit_buckets where key = p_name or split_part(key, ':', 1) = p_name;
+  perform limits_changed(p_name);
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.drop_limit(p_name text) IS 'Removes a limit; false if there is none of that name. Its jobs go on without.';
+
+CREATE FUNCTION tidemill.drop_oldest_day(p_retention interval) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     SET lock_timeout TO '500ms'
@@ -1208,31 +1256,14 @@ begin
 end
 $_$;
 
-COMMENT ON FUNCTION tidemill.drop_day(p_retention interval) IS 'As drop_partition, by whoever keeps house; not recorded as an act.';
-
-CREATE FUNCTION tidemill.drop_limit(p_name text) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'tidemill', 'pg_temp'
-    AS $$
-begin
-  delete from limits where name = p_name;
-  if not found then
-    return false;
-  end if;
-  delete from limit_buckets where key = p_name or split_part(key, ':', 1) = p_name;
-  perform limits_changed(p_name);
-  return true;
-end
-$$;
-
-COMMENT ON FUNCTION tidemill.drop_limit(p_name text) IS 'Removes a limit; false if there is none of that name. Its jobs go on without.';
+COMMENT ON FUNCTION tidemill.drop_oldest_day(p_retention interval) IS 'What drop_day and drop_partition have in common.';
 
 CREATE FUNCTION tidemill.drop_partition(p_retention interval) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
-  dropped text := drop_day(p_retention);
+  dropped text := drop_oldest_day(p_retention);
 begin
   if dropped is not null then
     perform audit('drop', 'partition:' || dropped, null, jsonb_build_object('retention', p_retention));
@@ -2178,7 +2209,8 @@ begin
   select forked, s.name, s.attempt, s.output, s.spawned_id, s.created_at, s.updated_at
   from steps s
   where s.job_id = p_job
-    and (cut is null or s.created_at < cut)
+    -- A cursor that went on behind the cut is not what it was there, and begins anew.
+    and (cut is null or s.updated_at < cut)
     -- A child that is kept no more is spawned again.
     and (s.spawned_id is null or exists (select from jobs c where c.id = s.spawned_id));
   insert into signals (job_id, name, payload, timed_out, sent_at, sent_by)
@@ -2276,16 +2308,18 @@ begin
   if p_terms -> 'states' ? status then
     return j.id;
   end if;
-  if status = 'running' then
-    -- It must not come back into the queue; settle_attempt looks here.
-    update unique_keys
-    set supersedes = array(select r.job_id from running r where r.job_id = any(supersedes || j.id))
-    where key = p_key;
-  elsif status = 'retrying' then
+  if status = 'retrying' then
     perform from jobs_live where id = j.id and state <> 'running' for update skip locked;
     if found then
       perform cancel_one(j.id, format('superseded by %s', p_new), 'unique key', false);
+      return null;
     end if;
+  end if;
+  if status in ('running', 'retrying') then
+    -- It runs, or somebody just takes it, and must not come back into the queue; settle_attempt looks here.
+    update unique_keys
+    set supersedes = array(select l.id from jobs_live l where l.id = any(supersedes || j.id))
+    where key = p_key;
   end if;
   return null;
 end
@@ -2518,6 +2552,8 @@ CREATE FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[
     AS $_$
 #variable_conflict use_column
 declare
+  -- What would wait for a job that is not there.
+  in_vain bigint[];
   verdicts jsonb;
   -- For what queues with a bound have no room.
   crowded bigint[];
@@ -2532,19 +2568,41 @@ begin
     perform lock_before_room(p_kinds, p_args, p_options);
   end if;
   -- Only who asks for it pays for it.
+  if exists (select from unnest(p_options) as o (options) where o.options ? 'after') then
+    in_vain := array(
+      select i.ord
+      from unnest(p_options) with ordinality as i (options, ord)
+      where i.options ? 'after'
+        and exists (
+          select
+          from parents_of(i.options -> 'after') p
+          where p.id is null
+            or p.id <> all(p_ids) and not exists (select from jobs x where x.id = p.id)));
+  end if;
   if exists (select from unnest(p_options) as o (options) where o.options ? 'unique')
     or exists (select from kinds k where k.defaults ? 'unique' and k.name = any(p_kinds))
   then
     verdicts := take_unique_keys(
       array(
-        select unique_wishes(
+        select w.wish
+        from unique_wishes(
           p_ids, p_kinds, p_args, p_queues, p_priorities, p_run_ats, p_delay_seconds, p_max_attempts,
-          p_execution_ids, p_tags, p_metadata, p_strict, p_options)),
+          p_execution_ids, p_tags, p_metadata, p_strict, p_options) as w (wish)
+        where ((w.wish ->> 'ord')::bigint = any(in_vain)) is not true
+        order by (w.wish ->> 'ord')::bigint),
       p_ids);
   end if;
   if exists (select from queues q where q.max_queued is not null) then
     select c.crowded, c.busy into crowded, busy
     from crowded_out(p_kinds, p_queues, p_execution_ids, verdicts, p_wait) c;
+    if crowded is not null and verdicts is not null then
+      -- Nobody is answered with a job for which there is no room: who has its key shares its fate.
+      select crowded || array_agg(v.ord), busy || array_agg(v.ord) filter (where h.ord = any(busy))
+      into crowded, busy
+      from jsonb_to_recordset(verdicts) as v (ord bigint, holder uuid)
+      join unnest(p_ids) with ordinality as h (id, ord) on h.id = v.holder
+      where h.ord = any(crowded);
+    end if;
   end if;
   if not limits_cancel then
     null;
@@ -2592,14 +2650,7 @@ begin
   optional as materialized (
     select
       o.*,
-      group_of(o.concurrency_keys, o.fair_key) as group_id,
-      case
-        when o.wished_after is not null then exists (
-          select 1
-          from parents_of(o.wished_after) p
-          where p.id is null
-            or p.id <> all(p_ids) and not exists (select 1 from jobs x where x.id = p.id))
-      end as waits_in_vain
+      group_of(o.concurrency_keys, o.fair_key) as group_id
     from (
       select
         i.ord,
@@ -2608,7 +2659,6 @@ begin
         coalesce(
           (i.options ->> 'expires_at')::timestamptz,
           now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)) as expires_at,
-        i.options -> 'after' as wished_after,
         i.options ? 'after' or i.options ? 'container' as held,
         i.options ? 'container' as container,
         (i.options ->> 'workflow_id')::uuid as workflow_id,
@@ -2630,7 +2680,7 @@ begin
       case
         when i.kind like 'tidemill.%' and o.container is not true then 'reserved_kind'
         when p_strict and i.unknown_kind and o.container is not true then 'unknown_kind'
-        when o.waits_in_vain then 'unknown_parent'
+        when i.ord = any(in_vain) then 'unknown_parent'
         when q.draining_at is not null then 'queue_draining'
         when i.ord = any(busy) then 'queue_busy'
         when i.ord = any(crowded) then 'queue_full'
@@ -2689,7 +2739,7 @@ begin
     set ready_at = least(t.ready_at, excluded.ready_at)
   )
   select
-    j.ord, coalesce(j.holder, j.id),
+    j.ord, case when j.refusal = j.verdict then j.holder else j.id end,
     coalesce(j.refusal, case when n.id is null then 'execution_id_taken' else 'created' end),
     j.queue, j.priority, j.max_attempts, j.run_at, n.created_at,
     case when j.id = any(doomed) then 'cancelled' else n.state end,
@@ -3373,8 +3423,13 @@ CREATE FUNCTION tidemill.measure_attempts(p_rule tidemill.alert_rules) RETURNS T
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 #variable_conflict use_column
+declare
+  opens timestamptz := date_trunc('minute', clock_timestamp() - p_rule.over);
+  -- Of a long window only what is before its first whole hour is read by minutes; of a short one all.
+  by_hours timestamptz := case
+    when p_rule.over > interval '6 hours' then date_trunc('hour', opens, 'UTC') + interval '1 hour' else 'infinity' end;
 begin
-  -- Not of the language SQL: the view is made after the functions.
+  -- Not of the language SQL: the views are made after the functions.
   return query
   select
     'kind:' || c.kind,
@@ -3396,9 +3451,17 @@ begin
           (extract(epoch from sum(ran) filter (where outcome = 'completed'))
             / nullif(sum(jobs) filter (where outcome = 'completed'), 0))::double precision
       end as measured
-    from counters
-    where minute >= date_trunc('minute', clock_timestamp() - p_rule.over)
-      and (p_rule.kind is null or kind = p_rule.kind)
+    from (
+      select kind, queue, outcome, jobs, ran
+      from counters
+      where minute >= opens
+        and minute < by_hours
+      union all
+      select kind, queue, outcome, jobs, ran
+      from hourly_counters
+      where hour >= by_hours
+    ) counted
+    where (p_rule.kind is null or kind = p_rule.kind)
       and (p_rule.queue is null or queue = p_rule.queue)
     group by kind
   ) c
@@ -4073,7 +4136,7 @@ $$;
 COMMENT ON FUNCTION tidemill.priority_of(p_name text) IS 'A priority by its name, in any case, or its number: select enqueue(''k'', priority => priority_of(''HIGH'')).';
 
 CREATE FUNCTION tidemill.prune(p_limit integer DEFAULT 5000) RETURNS bigint
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
@@ -4367,7 +4430,8 @@ begin
     tags = case when p_fields ? 'tags' then array(select jsonb_array_elements_text(p_fields -> 'tags')) else tags end,
     metadata = case when p_fields ? 'metadata' then nullif(p_fields -> 'metadata', 'null') else metadata end,
     run_at = case when state = 'available' then coalesce((p_fields ->> 'run_at')::timestamptz, run_at) else run_at end,
-    due_at = case when group_id is not null then coalesce((p_fields ->> 'run_at')::timestamptz, due_at) end
+    -- One that is held has no time until it is let go.
+    due_at = case when due_at < 'infinity' then coalesce((p_fields ->> 'run_at')::timestamptz, due_at) else due_at end
   where id = (select id from jobs_live where id = p_job and state <> 'running' for update skip locked)
   returning * into j;
   if j.id is null then
@@ -4376,7 +4440,7 @@ begin
   if p_fields -> 'args' ? '$stored' then
     perform note_references(j.id, j.args);
   end if;
-  if j.group_id is not null then
+  if j.due_at < 'infinity' then
     perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
   perform tell(format('e:%s:%s', j.id, append_event(j.id, j.attempt, 'replaced',
@@ -4386,7 +4450,7 @@ begin
 end
 $_$;
 
-COMMENT ON FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text) IS 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; false if it runs, is finished or is being taken.';
+COMMENT ON FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text) IS 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; one that is held keeps its time. False if it runs, is finished or is being taken.';
 
 CREATE FUNCTION tidemill.reset_breaker(p_kind text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4655,6 +4719,9 @@ begin
     perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
   insert into jobs_live select (j).*;
+  if j.unique_key is not null then
+    perform take_key_again(p_job, j.unique_key);
+  end if;
   if j.awaited then
     perform reopen(p_job);
   end if;
@@ -5454,6 +5521,27 @@ $$;
 
 COMMENT ON FUNCTION tidemill.sweep(p_limit integer) IS 'Takes back the jobs whose lease expired or whose deadline passed, and cancels those that nobody started in time; safe to run anywhere, any time.';
 
+CREATE FUNCTION tidemill.take_key_again(p_job uuid, p_key text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  insert into unique_keys (key) values (p_key) on conflict do nothing;
+  -- Who holds a job waits for no key: somebody just takes it.
+  perform from unique_keys where key = p_key for update skip locked;
+  if found then
+    update unique_keys u
+    set
+      job_id = case when exists (select from jobs_live l where l.id = u.job_id) then u.job_id else p_job end,
+      supersedes = array_remove(u.supersedes, p_job),
+      seen_at = clock_timestamp()
+    where u.key = p_key;
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.take_key_again(p_job uuid, p_key text) IS 'Gives its key back to a job that is live again, unless another live one has it by now; then neither gives way.';
+
 CREATE FUNCTION tidemill.take_notices(p_limit integer DEFAULT 20) RETURNS TABLE(id uuid, event text, channel text, target text, attempts integer, alert jsonb)
     LANGUAGE sql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -5464,6 +5552,16 @@ CREATE FUNCTION tidemill.take_notices(p_limit integer DEFAULT 20) RETURNS TABLE(
     where n.sent_at is null
       and n.due_at <= clock_timestamp()
       and n.attempts < 20
+      -- Nobody hears that it is over before that it began: that is still to be told, or is being told.
+      and (n.event = 'fired' or not exists (
+        select
+        from alert_notices f
+        where f.alert_id = n.alert_id
+          and f.event = 'fired'
+          and f.channel = n.channel
+          and f.target = n.target
+          and f.sent_at is null
+          and (f.attempts < 20 or f.due_at > clock_timestamp())))
     order by n.due_at
     limit p_limit
     for update skip locked
@@ -5486,7 +5584,7 @@ CREATE FUNCTION tidemill.take_notices(p_limit integer DEFAULT 20) RETURNS TABLE(
   order by t.id
 $$;
 
-COMMENT ON FUNCTION tidemill.take_notices(p_limit integer) IS 'Takes notices that are due, to send them now: each is whoever takes it for 30 s, and then comes again unless notice_sent says that it was told. After 20 tries it is given up.';
+COMMENT ON FUNCTION tidemill.take_notices(p_limit integer) IS 'Takes notices that are due, to send them now: each is whoever takes it for 30 s, and then comes again unless notice_sent says that it was told. After 20 tries it is given up. That an alert is resolved is for nobody who is still to be told that it fired.';
 
 CREATE FUNCTION tidemill.take_room(p_queue text, p_most integer, p_wished integer, p_wait boolean) RETURNS integer
     LANGUAGE plpgsql

@@ -7,11 +7,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use axum::{Json, Router};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use sha2::Sha256;
 use tidemill::config::{Config, Sources};
 use tidemill::embedded::{EmbeddedPostgres, Settings};
 use tidemill::job::priority;
@@ -32,12 +37,13 @@ use uuid::Uuid;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
+const SECRET: &str = "a secret of both sides";
 const SETTINGS: &str = r#"
 worker: { slots: 4, shutdown_timeout: 1s }
 queues:
   bursts: { slots: 0, max_queued: 2 }
   single: { slots: 1 }
-alerting: { every: 200ms, allow_private: true, secret: "a secret of both sides" }
+alerting: { every: 200ms, allow_private: true }
 alerts:
   errors: { condition: error_rate, kind: unreliable, above: 0.1, over: 15m, hold: 0s }
 "#;
@@ -112,7 +118,6 @@ impl Handler for Phase {
 /// What all steps share.
 struct Manager {
     store: Store,
-    calls: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Manager {
@@ -312,14 +317,13 @@ async fn monitors(manager: &Manager) -> Outcome {
     let workers = manager.store.workers().await?;
     check("the workers are seen", workers.iter().any(|worker| worker.state == "running"))?;
     for _ in 0..1_000 {
-        if !manager.calls.lock().map_err(|_| "a receiver broke")?.is_empty() {
-            break;
+        let alerts = manager.store.alerts(true, Some("errors"), 10).await?;
+        if alerts.iter().any(|alert| alert.state == "firing" && alert.untold == 0) {
+            return check("an alert is told", alerts.len() == 1);
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let calls = manager.calls.lock().map_err(|_| "a receiver broke")?.clone();
-    let said = calls.iter().map(|call| (&call["type"], &call["alert"]["subject"])).collect::<Vec<_>>();
-    check("an alert calls back, once", said == [(&json!("alert.fired"), &json!("kind:unreliable"))])
+    Err("nobody was told of an alert".into())
 }
 
 /// YAML in the working folder, and the environment over it.
@@ -327,6 +331,7 @@ fn configure(folder: &Path, hook: &str) -> Outcome<Config> {
     std::fs::write(folder.join("tidemill.yaml"), SETTINGS)?;
     let environment = vec![
         ("TIDEMILL_ALERTS__ERRORS__WEBHOOK".to_owned(), hook.to_owned()),
+        ("TIDEMILL_ALERTING__SECRET".to_owned(), SECRET.to_owned()),
         ("TIDEMILL_WORKER__NAME".to_owned(), "demo".to_owned()),
     ];
     let sources = Sources { folder: folder.to_owned(), file: None, environment, flags: Vec::new() };
@@ -335,18 +340,35 @@ fn configure(folder: &Path, hook: &str) -> Outcome<Config> {
     Ok(config)
 }
 
-/// Somebody who wants to hear of alerts; answers its address.
+/// Somebody who wants to hear of alerts, from who knows the secret; answers its address.
 async fn receiver(calls: Arc<Mutex<Vec<Value>>>) -> Outcome<String> {
-    async fn keep(State(calls): State<Arc<Mutex<Vec<Value>>>>, Json(call): Json<Value>) {
-        if let Ok(mut calls) = calls.lock() {
-            calls.push(call);
-        }
+    async fn keep(
+        State(calls): State<Arc<Mutex<Vec<Value>>>>,
+        headers: HeaderMap,
+        body: String,
+    ) -> StatusCode {
+        let (true, Ok(call), Ok(mut calls)) =
+            (is_signed(&headers, &body), serde_json::from_str(&body), calls.lock())
+        else {
+            return StatusCode::FORBIDDEN;
+        };
+        calls.push(call);
+        StatusCode::NO_CONTENT
     }
     let app = Router::new().route("/", post(keep)).with_state(calls);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move { axum::serve(listener, app).await });
     Ok(format!("http://{address}/"))
+}
+
+/// Whether a call is signed with the secret, as Standard Webhooks says.
+fn is_signed(headers: &HeaderMap, body: &str) -> bool {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let given = header("webhook-signature").strip_prefix("v1,").and_then(|text| STANDARD.decode(text).ok());
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()) else { return false };
+    mac.update(format!("{}.{}.{body}", header("webhook-id"), header("webhook-timestamp")).as_bytes());
+    given.is_some_and(|given| mac.verify_slice(&given).is_ok())
 }
 
 /// Starts everything on a database, goes through all steps, and shuts down.
@@ -389,7 +411,7 @@ async fn manage(config: &Config, url: &str, calls: Arc<Mutex<Vec<Value>>>) -> Ou
         .build();
     let working = tokio::spawn(worker.run(shutdown.clone()));
 
-    let manager = Manager { store, calls };
+    let manager = Manager { store };
     submits(&manager).await?;
     orders(&manager).await?;
     schedules(&manager).await?;
@@ -400,13 +422,17 @@ async fn manage(config: &Config, url: &str, calls: Arc<Mutex<Vec<Value>>>) -> Ou
     let endless = manager.submit(job("endless", json!({}))).await?;
     manager.until(endless, "running").await?;
     shutdown.graceful.cancel();
-    tokio::time::timeout(Duration::from_secs(10), working).await???;
-    check("the worker ends within its deadline", true)?;
+    let ended = tokio::time::timeout(Duration::from_secs(10), working).await;
+    check("the worker ends within its deadline", ended.is_ok())?;
+    ended???;
     let kept = manager.status(endless).await?;
     check("and what it did not finish waits for the next one", kept == "available" || kept == "retrying")?;
     helpers.cancel();
     keeping.await?;
-    Ok(())
+    // Nobody tells any more.
+    let calls = calls.lock().map_err(|_| "a receiver broke")?.clone();
+    let said = calls.iter().map(|call| (&call["type"], &call["alert"]["subject"])).collect::<Vec<_>>();
+    check("an alert calls back, once", said == [(&json!("alert.fired"), &json!("kind:unreliable"))])
 }
 
 /// Runs the demo.

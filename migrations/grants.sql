@@ -85,12 +85,12 @@ begin
   loop
     execute format('revoke all on function %s from tidemill_worker', verb);
   end loop;
-  -- What workers call that cancels jobs itself has the rights of the owner.
+  -- What workers call that cancels jobs itself, or clears what they may not, has the rights of the owner.
   for verb in
     select p.oid::regprocedure::text
     from pg_proc p
     where p.pronamespace = schema::regnamespace
-      and p.proname in ('insert_jobs', 'fire_schedule', 'release_slot')
+      and p.proname in ('insert_jobs', 'fire_schedule', 'release_slot', 'prune', 'drop_day')
   loop
     execute format('alter function %s security definer', verb);
   end loop;

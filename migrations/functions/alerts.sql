@@ -7,8 +7,13 @@ stable
 set search_path from current
 as $$
 #variable_conflict use_column
+declare
+  opens timestamptz := date_trunc('minute', clock_timestamp() - p_rule.over);
+  -- Of a long window only what is before its first whole hour is read by minutes; of a short one all.
+  by_hours timestamptz := case
+    when p_rule.over > interval '6 hours' then date_trunc('hour', opens, 'UTC') + interval '1 hour' else 'infinity' end;
 begin
-  -- Not of the language SQL: the view is made after the functions.
+  -- Not of the language SQL: the views are made after the functions.
   return query
   select
     'kind:' || c.kind,
@@ -30,9 +35,17 @@ begin
           (extract(epoch from sum(ran) filter (where outcome = 'completed'))
             / nullif(sum(jobs) filter (where outcome = 'completed'), 0))::double precision
       end as measured
-    from counters
-    where minute >= date_trunc('minute', clock_timestamp() - p_rule.over)
-      and (p_rule.kind is null or kind = p_rule.kind)
+    from (
+      select kind, queue, outcome, jobs, ran
+      from counters
+      where minute >= opens
+        and minute < by_hours
+      union all
+      select kind, queue, outcome, jobs, ran
+      from hourly_counters
+      where hour >= by_hours
+    ) counted
+    where (p_rule.kind is null or kind = p_rule.kind)
       and (p_rule.queue is null or queue = p_rule.queue)
     group by kind
   ) c
@@ -209,6 +222,16 @@ as $$
     where n.sent_at is null
       and n.due_at <= clock_timestamp()
       and n.attempts < 20
+      -- Nobody hears that it is over before that it began: that is still to be told, or is being told.
+      and (n.event = 'fired' or not exists (
+        select
+        from alert_notices f
+        where f.alert_id = n.alert_id
+          and f.event = 'fired'
+          and f.channel = n.channel
+          and f.target = n.target
+          and f.sent_at is null
+          and (f.attempts < 20 or f.due_at > clock_timestamp())))
     order by n.due_at
     limit p_limit
     for update skip locked
@@ -230,7 +253,7 @@ as $$
   join alerts a on a.id = t.alert_id
   order by t.id
 $$;
-comment on function take_notices(integer) is 'Takes notices that are due, to send them now: each is whoever takes it for 30 s, and then comes again unless notice_sent says that it was told. After 20 tries it is given up.';
+comment on function take_notices(integer) is 'Takes notices that are due, to send them now: each is whoever takes it for 30 s, and then comes again unless notice_sent says that it was told. After 20 tries it is given up. That an alert is resolved is for nobody who is still to be told that it fired.';
 
 create or replace function notice_sent(p_notice uuid, p_error text) returns void
 language sql

@@ -159,7 +159,8 @@ begin
   select forked, s.name, s.attempt, s.output, s.spawned_id, s.created_at, s.updated_at
   from steps s
   where s.job_id = p_job
-    and (cut is null or s.created_at < cut)
+    -- A cursor that went on behind the cut is not what it was there, and begins anew.
+    and (cut is null or s.updated_at < cut)
     -- A child that is kept no more is spawned again.
     and (s.spawned_id is null or exists (select from jobs c where c.id = s.spawned_id));
   insert into signals (job_id, name, payload, timed_out, sent_at, sent_by)

@@ -21,6 +21,8 @@ set search_path from current
 as $$
 #variable_conflict use_column
 declare
+  -- What would wait for a job that is not there.
+  in_vain bigint[];
   verdicts jsonb;
   -- For what queues with a bound have no room.
   crowded bigint[];
@@ -35,19 +37,41 @@ begin
     perform lock_before_room(p_kinds, p_args, p_options);
   end if;
   -- Only who asks for it pays for it.
+  if exists (select from unnest(p_options) as o (options) where o.options ? 'after') then
+    in_vain := array(
+      select i.ord
+      from unnest(p_options) with ordinality as i (options, ord)
+      where i.options ? 'after'
+        and exists (
+          select
+          from parents_of(i.options -> 'after') p
+          where p.id is null
+            or p.id <> all(p_ids) and not exists (select from jobs x where x.id = p.id)));
+  end if;
   if exists (select from unnest(p_options) as o (options) where o.options ? 'unique')
     or exists (select from kinds k where k.defaults ? 'unique' and k.name = any(p_kinds))
   then
     verdicts := take_unique_keys(
       array(
-        select unique_wishes(
+        select w.wish
+        from unique_wishes(
           p_ids, p_kinds, p_args, p_queues, p_priorities, p_run_ats, p_delay_seconds, p_max_attempts,
-          p_execution_ids, p_tags, p_metadata, p_strict, p_options)),
+          p_execution_ids, p_tags, p_metadata, p_strict, p_options) as w (wish)
+        where ((w.wish ->> 'ord')::bigint = any(in_vain)) is not true
+        order by (w.wish ->> 'ord')::bigint),
       p_ids);
   end if;
   if exists (select from queues q where q.max_queued is not null) then
     select c.crowded, c.busy into crowded, busy
     from crowded_out(p_kinds, p_queues, p_execution_ids, verdicts, p_wait) c;
+    if crowded is not null and verdicts is not null then
+      -- Nobody is answered with a job for which there is no room: who has its key shares its fate.
+      select crowded || array_agg(v.ord), busy || array_agg(v.ord) filter (where h.ord = any(busy))
+      into crowded, busy
+      from jsonb_to_recordset(verdicts) as v (ord bigint, holder uuid)
+      join unnest(p_ids) with ordinality as h (id, ord) on h.id = v.holder
+      where h.ord = any(crowded);
+    end if;
   end if;
   if not limits_cancel then
     null;
@@ -95,14 +119,7 @@ begin
   optional as materialized (
     select
       o.*,
-      group_of(o.concurrency_keys, o.fair_key) as group_id,
-      case
-        when o.wished_after is not null then exists (
-          select 1
-          from parents_of(o.wished_after) p
-          where p.id is null
-            or p.id <> all(p_ids) and not exists (select 1 from jobs x where x.id = p.id))
-      end as waits_in_vain
+      group_of(o.concurrency_keys, o.fair_key) as group_id
     from (
       select
         i.ord,
@@ -111,7 +128,6 @@ begin
         coalesce(
           (i.options ->> 'expires_at')::timestamptz,
           now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)) as expires_at,
-        i.options -> 'after' as wished_after,
         i.options ? 'after' or i.options ? 'container' as held,
         i.options ? 'container' as container,
         (i.options ->> 'workflow_id')::uuid as workflow_id,
@@ -133,7 +149,7 @@ begin
       case
         when i.kind like 'tidemill.%' and o.container is not true then 'reserved_kind'
         when p_strict and i.unknown_kind and o.container is not true then 'unknown_kind'
-        when o.waits_in_vain then 'unknown_parent'
+        when i.ord = any(in_vain) then 'unknown_parent'
         when q.draining_at is not null then 'queue_draining'
         when i.ord = any(busy) then 'queue_busy'
         when i.ord = any(crowded) then 'queue_full'
@@ -192,7 +208,7 @@ begin
     set ready_at = least(t.ready_at, excluded.ready_at)
   )
   select
-    j.ord, coalesce(j.holder, j.id),
+    j.ord, case when j.refusal = j.verdict then j.holder else j.id end,
     coalesce(j.refusal, case when n.id is null then 'execution_id_taken' else 'created' end),
     j.queue, j.priority, j.max_attempts, j.run_at, n.created_at,
     case when j.id = any(doomed) then 'cancelled' else n.state end,

@@ -39,7 +39,7 @@ end
 $$;
 comment on function ensure_partitions(integer) is 'Makes the day partitions of jobs, events and attempts up to the given number of days ahead (UTC days); answers how many were new.';
 
-create or replace function drop_day(p_retention interval) returns text
+create or replace function drop_oldest_day(p_retention interval) returns text
 language plpgsql
 set search_path from current
 set lock_timeout = '500ms'
@@ -75,14 +75,29 @@ begin
   return null;
 end
 $$;
-comment on function drop_day(interval) is 'As drop_partition, by whoever keeps house; not recorded as an act.';
+comment on function drop_oldest_day(interval) is 'What drop_day and drop_partition have in common.';
+
+create or replace function drop_day(p_retention interval) returns text
+language plpgsql
+set search_path from current
+as $$
+begin
+  -- It has the rights of the owner and leaves no record: the least that keeper.retention may be.
+  if p_retention is null or p_retention < interval '1 hour' then
+    raise exception 'history of less than an hour ago is kept'
+      using errcode = '22TM1', hint = 'drop_partition drops any day, on the record';
+  end if;
+  return drop_oldest_day(p_retention);
+end
+$$;
+comment on function drop_day(interval) is 'As drop_partition, by whoever keeps house; not recorded as an act, and never less than an hour after the day.';
 
 create or replace function drop_partition(p_retention interval) returns text
 language plpgsql
 set search_path from current
 as $$
 declare
-  dropped text := drop_day(p_retention);
+  dropped text := drop_oldest_day(p_retention);
 begin
   if dropped is not null then
     perform audit('drop', 'partition:' || dropped, null, jsonb_build_object('retention', p_retention));

@@ -5,6 +5,8 @@ language plpgsql
 set search_path from current
 as $$
 declare
+  -- One that ends between two attempts neither ran nor waited for this end.
+  ran_now boolean := p_job.lease_id is not null;
   ran interval;
 begin
   perform ensure_today();
@@ -25,10 +27,11 @@ begin
   insert into jobs select (p_job).*;
   -- A workflow is counted by its jobs.
   if p_job.kind <> 'tidemill.workflow' then
-    ran := p_job.finished_at - p_job.started_at;
+    ran := case when ran_now then p_job.finished_at - p_job.started_at end;
     insert into stats_deltas (queue, kind, outcome, jobs, waited, ran, ran_least, ran_most)
     values (
-      p_job.queue, p_job.kind, p_job.state::text, 1, coalesce(p_job.started_at - p_job.run_at, '0'), coalesce(ran, '0'), ran, ran);
+      p_job.queue, p_job.kind, p_job.state::text, 1, coalesce(case when ran_now then p_job.started_at - p_job.run_at end, '0'),
+      coalesce(ran, '0'), ran, ran);
   end if;
   delete from waits where job_id = p_job.id;
   if p_job.awaited then

@@ -34,12 +34,14 @@ begin
   end if;
   j.state := 'cancelled';
   j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
-  -- Its children, if it waits for them; those that a fork took over are not its own.
+  -- Its children, if it waits for them; those that a fork took over are not its own, and a unique one may be
+  -- the work of others as well, who were answered with it or whose job it was.
   perform cancel_one(s.spawned_id, coalesce(p_reason, 'the job that spawned it is cancelled'), p_by, p_recorded)
   from steps s
   where s.job_id = p_job
     and s.spawned_id is not null
     and s.created_at >= j.created_at
+    and not exists (select from jobs_live c where c.id = s.spawned_id and c.unique_key is not null)
   order by s.spawned_id;
   perform archive(j);
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'cancel_requested',
@@ -101,6 +103,9 @@ begin
     perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
   insert into jobs_live select (j).*;
+  if j.unique_key is not null then
+    perform take_key_again(p_job, j.unique_key);
+  end if;
   if j.awaited then
     perform reopen(p_job);
   end if;
@@ -193,8 +198,14 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  j jobs := lock_job(p_job);
+  j jobs;
+  known boolean := exists (select from dependencies where job_id = p_job or parent_id = p_job);
 begin
+  -- Before the job, as everybody does who tells others of it.
+  if known then
+    perform lock_workflows();
+  end if;
+  j := lock_job(p_job);
   if j.id is null then
     return null;
   elsif j.state = 'running' or j.finished_at is null and j.kind = 'tidemill.workflow' then
@@ -203,6 +214,10 @@ begin
   if p_recorded then
     perform audit('delete', 'job:' || p_job, jsonb_build_object('kind', j.kind, 'queue', j.queue, 'state', j.state, 'created_at', j.created_at), null);
   end if;
+  -- Who waits for it hears how it ended while that is known.
+  while known and j.finished_at is not null and exists (select from endings where job_id = p_job) loop
+    perform resolve();
+  end loop;
   delete from jobs where id = p_job;
   delete from task_ids where job_id = p_job;
   delete from events where job_id = p_job;
@@ -220,4 +235,4 @@ set search_path from current
 as $$
   select delete_one(p_job, true)
 $$;
-comment on function delete_job(uuid) is 'Removes a job that does not run, with all its history. Answers deleted, running, or null if there is no such job.';
+comment on function delete_job(uuid) is 'Removes a job that does not run, with all its history; for those that wait for a live one it is cancelled. Answers deleted, running, or null if there is no such job.';

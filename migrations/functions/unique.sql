@@ -125,16 +125,18 @@ begin
   if p_terms -> 'states' ? status then
     return j.id;
   end if;
-  if status = 'running' then
-    -- It must not come back into the queue; settle_attempt looks here.
-    update unique_keys
-    set supersedes = array(select r.job_id from running r where r.job_id = any(supersedes || j.id))
-    where key = p_key;
-  elsif status = 'retrying' then
+  if status = 'retrying' then
     perform from jobs_live where id = j.id and state <> 'running' for update skip locked;
     if found then
       perform cancel_one(j.id, format('superseded by %s', p_new), 'unique key', false);
+      return null;
     end if;
+  end if;
+  if status in ('running', 'retrying') then
+    -- It runs, or somebody just takes it, and must not come back into the queue; settle_attempt looks here.
+    update unique_keys
+    set supersedes = array(select l.id from jobs_live l where l.id = any(supersedes || j.id))
+    where key = p_key;
   end if;
   return null;
 end
@@ -176,7 +178,8 @@ begin
     tags = case when p_fields ? 'tags' then array(select jsonb_array_elements_text(p_fields -> 'tags')) else tags end,
     metadata = case when p_fields ? 'metadata' then nullif(p_fields -> 'metadata', 'null') else metadata end,
     run_at = case when state = 'available' then coalesce((p_fields ->> 'run_at')::timestamptz, run_at) else run_at end,
-    due_at = case when group_id is not null then coalesce((p_fields ->> 'run_at')::timestamptz, due_at) end
+    -- One that is held has no time until it is let go.
+    due_at = case when due_at < 'infinity' then coalesce((p_fields ->> 'run_at')::timestamptz, due_at) else due_at end
   where id = (select id from jobs_live where id = p_job and state <> 'running' for update skip locked)
   returning * into j;
   if j.id is null then
@@ -185,7 +188,7 @@ begin
   if p_fields -> 'args' ? '$stored' then
     perform note_references(j.id, j.args);
   end if;
-  if j.group_id is not null then
+  if j.due_at < 'infinity' then
     perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
   perform tell(format('e:%s:%s', j.id, append_event(j.id, j.attempt, 'replaced',
@@ -195,7 +198,7 @@ begin
 end
 $$;
 comment on function replace_fields(uuid, jsonb, text)
-  is 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; false if it runs, is finished or is being taken.';
+  is 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; one that is held keeps its time. False if it runs, is finished or is being taken.';
 
 create or replace function unique_wishes(
   p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[],
@@ -307,6 +310,26 @@ end
 $$;
 comment on function take_unique_keys(jsonb[], uuid[])
   is 'Judges the wishes of one call of insert_jobs in order: [{ord, unique_key, run_at}] for those that may be, with outcome existing, conflict or replaced and the holder for those that may not; fields are still to be replaced in a holder of the same call.';
+
+create or replace function take_key_again(p_job uuid, p_key text) returns void
+language plpgsql
+set search_path from current
+as $$
+begin
+  insert into unique_keys (key) values (p_key) on conflict do nothing;
+  -- Who holds a job waits for no key: somebody just takes it.
+  perform from unique_keys where key = p_key for update skip locked;
+  if found then
+    update unique_keys u
+    set
+      job_id = case when exists (select from jobs_live l where l.id = u.job_id) then u.job_id else p_job end,
+      supersedes = array_remove(u.supersedes, p_job),
+      seen_at = clock_timestamp()
+    where u.key = p_key;
+  end if;
+end
+$$;
+comment on function take_key_again(uuid, text) is 'Gives its key back to a job that is live again, unless another live one has it by now; then neither gives way.';
 
 create or replace function prune_unique_keys(p_limit integer) returns bigint
 language sql

@@ -1,7 +1,7 @@
 //! The duty that measures the alert rules and tells who shall know. Any number of processes may do it: one
 //! at a time measures, and each notice is told by whoever took it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -19,20 +19,33 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What one process knows between two looks.
 pub(super) struct Watch {
     channels: Option<Arc<Channels>>,
-    /// Since when the database does not answer.
-    away_since: Mutex<Option<Instant>>,
+    away: Mutex<Option<Away>>,
+}
+
+/// The database does not answer, or did not, and no row tells of it yet.
+struct Away {
+    since: Instant,
+    /// For how long; `None` while it goes on.
+    lasted: Option<Duration>,
 }
 
 impl Watch {
     pub(super) fn new(channels: Option<Arc<Channels>>) -> Self {
-        Self { channels, away_since: Mutex::default() }
+        Self { channels, away: Mutex::default() }
     }
 
     /// Measures and tells once; a failure is logged and left to the next round.
     pub(super) async fn look(&self, store: &Store) {
         let Some(latency) = self.latency(store).await else { return };
-        if let Err(error) = store.evaluate_alerts(Some(latency)).await {
-            tracing::warn!(%error, "alerts could not be measured; the next round tries again");
+        match store.evaluate_alerts(Some(latency)).await {
+            Ok(true) => *self.away() = None,
+            // Another process measures, which may not know for how long this one was cut off.
+            Ok(false) => {}
+            Err(error) => {
+                // It answers, but cannot be written to.
+                self.away().iter_mut().for_each(|away| away.lasted = None);
+                tracing::warn!(%error, "alerts could not be measured; the next round tries again");
+            }
         }
         let Some(channels) = &self.channels else { return };
         if let Err(error) = tell_all(store, channels).await {
@@ -44,16 +57,21 @@ impl Watch {
     async fn latency(&self, store: &Store) -> Option<Duration> {
         let began = Instant::now();
         let answered = matches!(tokio::time::timeout(PATIENCE, store.ping()).await, Ok(Ok(())));
-        let mut away_since = self.away_since.lock().unwrap_or_else(PoisonError::into_inner);
-        if !answered {
-            if away_since.is_none() {
-                // The one thing that no row can tell.
-                tracing::error!("the database does not answer; alerts are told when it does");
-            }
-            away_since.get_or_insert(began);
-            return None;
+        let mut away = self.away();
+        if answered {
+            let lasted = |away: &mut Away| *away.lasted.get_or_insert_with(|| away.since.elapsed());
+            return Some(away.as_mut().map_or_else(|| began.elapsed(), lasted));
         }
-        Some(away_since.take().unwrap_or(began).elapsed())
+        if away.is_none() {
+            // The one thing that no row can tell.
+            tracing::error!("the database does not answer; alerts are told when it does");
+        }
+        away.get_or_insert(Away { since: began, lasted: None }).lasted = None;
+        None
+    }
+
+    fn away(&self) -> MutexGuard<'_, Option<Away>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,7 +2,7 @@
 //! page, and no page is crawled twice. The real program, with its log in JSON.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -34,6 +34,12 @@ fn browsers_of(ancestor: u32) -> Vec<i32> {
         words.contains("tidemill-chromium-") && parent_of(*pid) == Some(ancestor.cast_signed())
     })
     .collect()
+}
+
+/// The profile of a browser.
+fn profile_of(browser: i32) -> PathBuf {
+    let words = fs::read_to_string(format!("/proc/{browser}/cmdline")).unwrap();
+    words.split('\0').find_map(|word| word.strip_prefix("--user-data-dir=")).unwrap().into()
 }
 
 fn parent_of(pid: i32) -> Option<i32> {
@@ -68,6 +74,7 @@ async fn no_page_is_crawled_twice_though_the_worker_is_killed() {
     assert_eq!((before.status.as_str(), before.pages_crawled), ("running", 4), "the start and three more");
     let browsers = browsers_of(first.id().unwrap());
     assert_eq!(browsers.len(), 1);
+    let left = profile_of(browsers[0]);
 
     first.start_kill().unwrap();
     first.wait().await.unwrap();
@@ -78,6 +85,7 @@ async fn no_page_is_crawled_twice_though_the_worker_is_killed() {
     let job = ended(&db, id).await;
     let result = job.result.unwrap_or_else(|| panic!("{:?}", job.error));
     assert_eq!((&result["pages_crawled"], &result["bugs_found"], job.attempt), (&json!(PAGES), &json!(0), 2));
+    assert!(!left.exists(), "the next browser's start removes what the killed worker left");
     let asked: Vec<usize> = (1..PAGES).map(|number| site.gets(&format!("/{number}"))).collect();
     // Nobody had seen the answer of the page that was held.
     let expected: Vec<usize> = (1..PAGES).map(|number| if number == HELD { 2 } else { 1 }).collect();
@@ -138,10 +146,14 @@ async fn a_cancelled_crawl_ends_with_its_browser() {
     })
     .await;
     let browsers = browsers_of(worker.id().unwrap());
+    let profile = profile_of(browsers[0]);
     db.execute(format!("select cancel('{id}')")).await;
     let job = ended(&db, id).await;
     assert_eq!(job.state.word(), "cancelled");
-    wait_for("the end of the browser", || async { (!is_alive(browsers[0])).then_some(()) }).await;
+    wait_for("the end of the browser and its profile", || async {
+        (!is_alive(browsers[0]) && !profile.exists()).then_some(())
+    })
+    .await;
     let session = db.session("cancelled").await.unwrap().unwrap();
     assert_eq!((session.status.as_str(), session.pages_crawled), ("failed", 4));
     assert!(session.error.is_some_and(|error| error.contains("cancelled")));

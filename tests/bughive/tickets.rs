@@ -21,7 +21,8 @@ fn kit(linear: &Linear, key: &str) -> Kit {
 #[tokio::test]
 async fn a_ticket_is_made_once_whatever_happens() {
     let db = Db::new().await;
-    let linear = Linear::start([Mood::Broken, Mood::Limited, Mood::LosesTheAnswer]).await;
+    let moods = [Mood::Broken, Mood::Limited, Mood::Good, Mood::LosesTheAnswer];
+    let linear = Linear::start(moods).await;
     let mill = Mill::start(&db.store, &kit(&linear, KEY));
     let args =
         json!({ "title": "  It is broken ", "description": "all of it", "priority": 2, "label_ids": ["a"] });
@@ -43,6 +44,36 @@ async fn a_ticket_is_made_once_whatever_happens() {
     assert_eq!(classes, ["http_status", "rate_limited", "http_status"]);
     let took = done.finished_at.unwrap() - done.created_at;
     assert!(took.num_milliseconds() >= 1_000, "{took}");
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_there_is_never_given_up() {
+    let db = Db::new().await;
+    // What is looked for first is found; and where the tracker says of it only that it cannot be made, and cannot be asked
+    // why, the next attempt finds it.
+    for (moods, attempts) in [
+        (vec![Mood::LosesTheAnswer, Mood::Good, Mood::Broken], 2),
+        (vec![Mood::LosesTheAnswer, Mood::Behind, Mood::Good, Mood::Broken], 3),
+    ] {
+        let linear = Linear::start(moods).await;
+        let mill = Mill::start(&db.store, &kit(&linear, KEY));
+        let done = ended(&db, db.enqueue(ticket(json!({ "title": "x" }))).await).await;
+        let result = done.result.unwrap_or_else(|| panic!("{:?}", done.error));
+        assert_eq!((&result["identifier"], done.attempt), (&json!("BUG-1"), attempts));
+        assert_eq!(linear.issues().len(), 1);
+        mill.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_may_only_write_makes_tickets_at_any_attempt() {
+    let db = Db::new().await;
+    let linear = Linear::start([Mood::Broken, Mood::Closed]).await;
+    let mill = Mill::start(&db.store, &kit(&linear, KEY));
+    let done = ended(&db, db.enqueue(ticket(json!({ "title": "x" }))).await).await;
+    assert!(done.result.is_some(), "{:?}", done.error);
+    assert_eq!((done.attempt, linear.asked(), linear.issues().len()), (2, 3, 1));
     mill.stop().await;
 }
 

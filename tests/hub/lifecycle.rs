@@ -287,3 +287,30 @@ async fn a_project_whose_file_is_lost_or_broken_is_read_restarted_and_stopped() 
         hub.ends(&hub.ask("lost", "start", None).await, "FAILURE").await;
     }
 }
+
+#[tokio::test]
+async fn a_service_that_keeps_no_log_hides_no_other() {
+    let Some(engine) = Engine::shared() else { return };
+    let command = "    command: [/bin/busybox, sh, -c, '/bin/busybox echo hello; exec /bin/busybox sleep 1000']\n    stop_grace_period: 0s\n";
+    let mute = compose("    logging: { driver: none }\n").replace("services:\n  web:", "  mute:");
+    let text = compose(command) + &mute;
+    let hub = on(&engine, "").project("mute", &text, &dockerfile("")).start().await;
+    hub.ends(&hub.ask("mute", "start", None).await, "SUCCESS").await;
+    let done = hub.ends(&hub.ask("mute", "logs", None).await, "SUCCESS").await;
+    let logs = done["result"]["result"]["logs"].as_str().unwrap();
+    assert!(logs.contains("==> web <==\nhello\n") && logs.contains("such as json-file"), "{logs}");
+    let task = hub.ask("mute", "logs", Some(json!({ "service_name": "mute" }))).await;
+    let error = hub.ends(&task, "FAILURE").await["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("such as json-file"), "{error}");
+    assert_eq!(hub.job(&task).await["attempt"], 1, "it is not tried again");
+}
+
+#[tokio::test]
+async fn a_dockerfile_is_told_of_the_platform() {
+    let Some(engine) = Engine::shared() else { return };
+    let step = "ARG TARGETPLATFORM TARGETARCH\nRUN [\"/bin/busybox\", \"sh\", \"-c\", \"[ $TARGETPLATFORM = linux/$TARGETARCH ]\"]";
+    let hub =
+        on(&engine, "compose = 'builtin'").project("arch", &compose(""), &dockerfile(step)).start().await;
+    hub.ends(&hub.ask("arch", "start", None).await, "SUCCESS").await;
+    assert_eq!(engine.running("arch"), ["web"]);
+}

@@ -84,6 +84,19 @@ async fn what_the_hub_does_not_understand_is_started_by_docker_compose() {
 }
 
 #[tokio::test]
+async fn a_file_of_variables_that_the_hub_does_not_understand_is_for_the_program() {
+    let Some(engine) = engine() else { return };
+    let hub = on(&engine, "").project("env", &compose(""), &dockerfile("")).start().await;
+    std::fs::write(hub.path("env/.env"), "PASSWORD=s3cret$word\n").unwrap();
+    let task = hub.ask("env", "start", None).await;
+    hub.ends(&task, "SUCCESS").await;
+    assert!(logged(&hub, &task, "/.env, whose line 1 is not understood").await);
+    assert!(!logged(&hub, &task, "s3cret").await);
+    hub.ends(&hub.ask("env", "stop", None).await, "SUCCESS").await;
+    assert!(engine.running("env").is_empty() && engine.containers("env").len() == 1);
+}
+
+#[tokio::test]
 async fn its_builds_show_their_steps_and_are_cancelled() {
     let Some(engine) = engine() else { return };
     let gate = Gate::open().await;

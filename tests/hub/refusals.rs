@@ -36,15 +36,26 @@ async fn a_bad_compose_file_fails_for_good_and_names_the_key() {
         .project("odd", "services: [", &dockerfile(""))
         .project("dock", &compose(""), "FROM scratch\nCOPI busybox /\n")
         .project("copy", &compose(""), "FROM scratch\nCOPY missing /\n")
+        .project("out", &compose(""), "FROM scratch\nCOPY ../compose.yaml /\n")
+        .project("lost", &compose(""), "")
+        .project("glob", &compose(""), &dockerfile(""))
+        .project("secret", &compose(""), &dockerfile(""))
         .configured("gone", "compose = 'gone/compose.yaml'")
         .start()
         .await;
+    std::fs::remove_file(hub.path("lost/app/Dockerfile")).unwrap();
+    std::fs::write(hub.path("glob/app/.dockerignore"), "a[\n").unwrap();
+    std::fs::write(hub.path("secret/.env"), "A=1\nPASSWORD=s3cret$word\n").unwrap();
     for (project, named) in [
         ("bad", "services.web.secrets: is not supported; remove it."),
         ("bad", "install the program docker compose"),
         ("odd", "odd/compose.yaml: is no YAML"),
         ("dock", "unknown instruction: COPI"),
         ("copy", "Correct the Dockerfile or its context."),
+        ("out", "Correct the Dockerfile or its context."),
+        ("lost", "services.web.build: has the Dockerfile Dockerfile, which is no file in"),
+        ("glob", "its context cannot be read: .dockerignore: "),
+        ("secret", "secret/.env, whose line 2 is not understood"),
         ("gone", "correct hub.projects.gone.compose, or put the file there"),
     ] {
         let task = hub.ask(project, "start", None).await;
@@ -52,6 +63,7 @@ async fn a_bad_compose_file_fails_for_good_and_names_the_key() {
         assert_eq!((&failed["status"], &failed["progress"]), (&json!("Task failed"), &json!(0)));
         let error = failed["error"].as_str().unwrap();
         assert!(error.to_lowercase().contains(&named.to_lowercase()), "{project}: {error}");
+        assert!(!error.contains("s3cret"), "{error}");
         assert_eq!(hub.job(&task).await["attempt"], 1, "{project} is not tried again");
     }
 }

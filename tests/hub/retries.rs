@@ -6,6 +6,7 @@ use sqlx::Connection as _;
 use crate::engine::Engine;
 use crate::gate::Gate;
 use crate::hub::{Builder, compose, dockerfile, on};
+use crate::wait_for;
 
 #[tokio::test]
 async fn a_failed_build_is_tried_again() {
@@ -120,17 +121,34 @@ async fn the_delay_is_a_minute_by_default_and_the_limits_hours() {
 
 #[tokio::test]
 async fn the_soft_limit_warns_and_the_hard_one_ends() {
-    let Some(engine) = Engine::shared() else { return };
+    let Some(engine) = Engine::own() else { return };
     let gate = Gate::open().await;
-    let hub = on(&engine, "soft_timeout = '3s'\nhard_timeout = '12s'\nretry_delay = '50ms'")
-        .project("limits", &compose(""), &dockerfile(&gate.step()))
+    let never = "    healthcheck: { test: [CMD, /bin/busybox, 'false'], interval: 1h, start_period: 1h }\n";
+    let steps = format!("RUN [\"/bin/busybox\", \"touch\", \"/half\"]\n{}", gate.step());
+    let hub = on(&engine, "soft_timeout = '3s'\nhard_timeout = '20s'\nretry_delay = '50ms'")
+        .project("limits", &compose(""), &dockerfile(&steps))
+        .project("ill", &compose(never).replace("    network_mode: host\n", ""), &dockerfile(""))
         .start()
         .await;
     let task = hub.ask("limits", "start", None).await;
-    gate.next().await.cut_off().await;
-    let failed = hub.ends(&task, "FAILURE").await;
-    assert!(failed["error"].as_str().unwrap().contains("hard timeout of 12s"), "{failed}");
-    let (_, attempts) = hub.get(&format!("/api/v1/jobs/{task}/attempts")).await;
-    assert_eq!(hub.job(&task).await["attempt"], 1, "{attempts:#}");
-    assert_eq!(hub.events(&task, "takes_long").await.len(), 1);
+    let build = gate.next().await;
+    let ill = hub.ask("ill", "start", None).await;
+    hub.until(&ill, "waiting for its services", |status| status["progress"] == 90).await;
+    let networks = || engine.lines(&["network", "ls", "--quiet", "--filter", "name=ill_default"]);
+    // Those of an image that is not whole.
+    let layers = || engine.lines(&["images", "--all", "--quiet", "--filter", "dangling=true"]);
+    assert_eq!((engine.running("ill").len(), networks().len(), layers().len()), (1, 1, 1));
+    build.cut_off().await;
+    for task in [&task, &ill] {
+        let failed = hub.ends(task, "FAILURE").await;
+        assert!(failed["error"].as_str().unwrap().contains("hard timeout of 20s"), "{failed}");
+        let (_, attempts) = hub.get(&format!("/api/v1/jobs/{task}/attempts")).await;
+        assert_eq!(hub.job(task).await["attempt"], 1, "{attempts:#}");
+        assert_eq!(hub.events(task, "takes_long").await.len(), 1);
+    }
+    wait_for("nothing is left of them", async || {
+        let containers = engine.lines(&["ps", "--all", "--quiet"]);
+        (containers.is_empty() && networks().is_empty() && layers().is_empty()).then_some(())
+    })
+    .await;
 }

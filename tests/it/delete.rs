@@ -1,12 +1,13 @@
-//! Delete: removes a job that does not run with all that is known of it, and never one that runs.
+//! Delete: removes a job that does not run with all that is known of it, and never one that runs; who waits
+//! for it hears how it ended.
 
 use serde_json::json;
-use tidemill::NewJob;
 use tidemill::job::event::EventDraft;
 use tidemill::store::report::Reported;
+use tidemill::{After, NewJob};
 use uuid::Uuid;
 
-use crate::support::{Db, job};
+use crate::support::{Db, Session, blocked_or_done, job};
 
 #[tokio::test]
 async fn removes_a_job_with_its_history_its_name_and_its_events() {
@@ -36,4 +37,47 @@ async fn removes_a_job_with_its_history_its_name_and_its_events() {
     );
     let again = db.enqueue_all(&[NewJob { execution_id: Some("e".into()), ..job("k") }]).await;
     assert_eq!(again[0].fate, tidemill::store::enqueue::Fate::Created, "the name is free again");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_job_that_is_deleted_hears_how_it_ended() {
+    let db = Db::new().await;
+    let parent = db.enqueue(job("k")).await;
+    let waits = |parent| NewJob { after: vec![After::job(parent).pass_as("got")], ..job("child") };
+    let child = db.enqueue(waits(parent)).await;
+    let claimed = db.claim_one().await;
+    assert!(db.complete_one(&claimed).await);
+    db.execute("update jobs set result = '7' where finished_at is not null").await;
+    assert_eq!(db.count("endings").await, 1, "nobody told it yet");
+    assert_eq!(db.delete_job(parent).await.unwrap().as_deref(), Some("deleted"));
+    db.resolve().await.unwrap();
+    let let_go = db.job(child).await;
+    assert_eq!((let_go.state.word(), let_go.args), ("available", json!({"got": 7})));
+    // For one that has not ended there is nothing to wait for.
+    let live = db.enqueue(job("k")).await;
+    let child = db.enqueue(waits(live)).await;
+    assert_eq!(db.delete_job(live).await.unwrap().as_deref(), Some("deleted"));
+    db.resolve().await.unwrap();
+    assert_eq!(db.state(child).await, "cancelled");
+}
+
+#[tokio::test]
+async fn who_deletes_a_job_that_waits_holds_none_while_waiting_for_those_who_tell_its_ends() {
+    let db = Db::new().await;
+    let parent = db.enqueue(job("k")).await;
+    let child = db.enqueue(NewJob { after: vec![After::job(parent)], ..job("child") }).await;
+    // As the one that tells ends: first the lock, then the edge, then the job.
+    let mut teller = Session::begin(&db).await;
+    teller.run("select lock_workflows()").await.unwrap();
+    let rival = Session::open(&db).await;
+    let pid = rival.pid;
+    let rival = rival.run_apart(format!("select delete_job('{child}')"));
+    assert!(blocked_or_done(&db, pid, &rival).await);
+    teller
+        .run(&format!("select 1 from dependencies where job_id = '{child}' for update nowait"))
+        .await
+        .unwrap();
+    teller.run(&format!("select 1 from jobs where id = '{child}' for update nowait")).await.unwrap();
+    teller.run("commit").await.unwrap();
+    assert_eq!(rival.await.unwrap().1.unwrap().as_deref(), Some("deleted"));
 }

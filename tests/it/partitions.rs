@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use crate::support::{Db, Session, job};
 
-const MONTH_SECONDS: f64 = 30.0 * 24.0 * 3600.0;
+pub(crate) const MONTH_SECONDS: f64 = 30.0 * 24.0 * 3600.0;
 
 /// A day of the history in 2020 with a finished job, its name and its progress.
-async fn old_day(db: &Db, day: u32) -> Uuid {
+pub(crate) async fn old_day(db: &Db, day: u32) -> Uuid {
     let id = Uuid::now_v7();
     db.execute(format!(
         "create table jobs_2020_01_{day:02} partition of jobs for values from ('2020-01-{day:02}') to ('2020-01-{:02}');

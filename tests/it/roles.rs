@@ -1,8 +1,9 @@
 //! Roles: each may do what it needs, and nothing else.
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
-use tidemill::{AlertRule, Condition, Options, Store};
+use tidemill::{AlertRule, Condition, NewJob, Options, Store};
 
+use crate::partitions::{MONTH_SECONDS, old_day};
 use crate::support::{Db, Mill, Session, job, ok, wait_for};
 
 /// A connection of a login that is a member of the role.
@@ -224,6 +225,31 @@ async fn a_worker_runs_jobs_as_a_member_of_its_role_and_sees_no_keys() {
     store.resolve().await.unwrap();
     store.ensure_partitions().await.unwrap();
     mill.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_of_its_role_keeps_house_and_drops_no_day_that_is_kept() {
+    let db = Db::new().await;
+    let (mut worker, url) = member(&db, "tidemill_worker").await;
+    let store = Store::connect(Options { max_connections: 2, ..Options::new(url) }).unwrap();
+    let gone = old_day(&db, 1).await;
+    assert_eq!(store.drop_partitions(MONTH_SECONDS).await.unwrap(), ["events_2020_01_01", "jobs_2020_01_01"]);
+    assert!(db.find_job(gone).await.unwrap().is_none());
+    let short = NewJob { retain: Some(std::time::Duration::from_secs(60)), ..job("k") };
+    let done = db.enqueue(short).await;
+    db.cancel(done, None, "me").await.unwrap();
+    db.execute(
+        "update jobs set retain_until = now() - interval '1 s' where finished_at is not null;
+         insert into audit_log (at, who, act, subject) values (now() - interval '2 years', 'me', 'x', 'y')",
+    )
+    .await;
+    assert_eq!(store.prune().await.unwrap(), 1);
+    assert_eq!(db.count("audit_log where act = 'x'").await, 0);
+    for retention in ["'59 minutes'", "'-10 days'", "null"] {
+        let refusal = refused(&mut worker, &format!("select drop_day({retention})")).await;
+        assert!(refusal.is_some_and(|text| text.contains("less than an hour ago")), "{retention}");
+    }
+    may_not(&mut worker, "select drop_oldest_day('-10 days')").await;
 }
 
 #[tokio::test]

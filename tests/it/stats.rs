@@ -88,6 +88,32 @@ async fn counts_are_those_of_the_jobs_though_workers_die() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_cancelled_between_two_attempts_counts_no_time() {
+    let db = Db::new().await;
+    for outcome in ["failed", "snoozed"] {
+        let claimed = db.running().await;
+        db.execute(format!(
+            "select settle_attempt('{}', '{}', '{outcome}', '{{\"message\": \"no\"}}', '2 hours');
+             update jobs_live set started_at = started_at - interval '1 hour'",
+            claimed.id, claimed.lease_id
+        ))
+        .await;
+        db.cancel(claimed.id, None, "me").await.unwrap();
+    }
+    let held = db.running().await;
+    db.execute("update jobs_live set started_at = started_at - interval '1 hour', run_at = run_at - interval '2 hours'").await;
+    db.cancel(held.id, None, "me").await.unwrap();
+    db.execute(format!("select settle_attempt('{}', '{}', 'cancelled')", held.id, held.lease_id)).await;
+    let rows: Vec<(f64, f64, bool)> = db
+        .rows(
+            "select round(extract(epoch from waited) / 3600)::float8, round(extract(epoch from ran) / 3600)::float8, ran_most is null
+             from stats_deltas where outcome = 'cancelled' order by ran",
+        )
+        .await;
+    assert_eq!(rows, [(0.0, 0.0, true), (0.0, 0.0, true), (1.0, 1.0, false)]);
+}
+
+#[tokio::test]
 async fn old_minutes_become_hours_and_lose_nothing() {
     let db = Db::new().await;
     db.execute(

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::gate::Gate;
+use super::profile::Profile;
 use crate::kinds::command::companion::Companion;
 use crate::worker::handler::JobError;
 
@@ -22,10 +22,6 @@ const NAMES: [&str; 6] = [
     "chrome",
     "chrome-headless-shell",
 ];
-/// What a profile's folder is called, before the id of the worker's process.
-const PROFILE: &str = "tidemill-chromium-";
-/// No crawl lasts so long.
-const OLD: Duration = Duration::from_hours(24);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Nothing that a person at a screen would need, and nothing that calls home.
 const FLAGS: &[&str] = &[
@@ -72,11 +68,10 @@ pub(in crate::kinds) struct Options<'a> {
     pub(in crate::kinds) gate: Option<&'a Gate>,
 }
 
-/// A Chromium that listens.
+/// A Chromium that listens. Its profile is removed once it has ended, also if this is dropped.
 #[derive(Debug)]
 pub(in crate::kinds) struct Launched {
     process: Companion,
-    profile: TempDir,
     socket_url: String,
 }
 
@@ -84,19 +79,18 @@ impl Launched {
     /// Starts one; with a gate it connects to nothing but through that.
     pub(in crate::kinds) async fn start(options: &Options<'_>) -> Result<Self, JobError> {
         let program = options.program;
-        remove_leftovers();
-        let prefix = format!("{PROFILE}{}-", std::process::id());
-        let profile = tempfile::Builder::new().prefix(&prefix).tempdir()?;
-        let log = profile.path().join("chromium.log");
+        let profile = tokio::task::spawn_blocking(Profile::make).await??;
+        let folder = profile.folder().to_owned();
+        let log = folder.join("chromium.log");
         let mut command = Command::new(program);
         command
             .args(FLAGS)
-            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg(format!("--user-data-dir={}", folder.display()))
             // The worker's environment has its secrets.
             .env_clear()
             .envs(env::vars_os().filter(|(name, _)| name == "PATH" || name == "LANG"))
-            .env("HOME", profile.path())
-            .current_dir(profile.path())
+            .env("HOME", &folder)
+            .current_dir(&folder)
             .stdout(Stdio::null())
             .stderr(File::create(&log)?);
         if let Some(name) = options.user_agent {
@@ -116,14 +110,14 @@ impl Launched {
             ]);
         }
         command.arg("about:blank");
-        let process = Companion::start(command).await.map_err(|error| {
+        let process = Companion::start(command, profile).await.map_err(|error| {
             JobError::retry(format!("{} could not be started: {error}", program.display())).class("browser")
         })?;
-        let port_file = profile.path().join("DevToolsActivePort");
+        let port_file = folder.join("DevToolsActivePort");
         let until = Instant::now() + PATIENCE;
         loop {
             if let Some(socket_url) = socket_url(&port_file) {
-                return Ok(Self { process, profile, socket_url });
+                return Ok(Self { process, socket_url });
             }
             if process.exited().is_cancelled() || Instant::now() > until {
                 return Err(JobError::retry(did_not_start(program, &log)).class("browser"));
@@ -141,13 +135,9 @@ impl Launched {
         self.process.exited()
     }
 
-    /// Ends it, all of it, and then removes its profile.
+    /// Ends it, all of it; then its profile is gone, too.
     pub(in crate::kinds) async fn end(self) {
         self.process.end().await;
-        let folder = self.profile.path().to_owned();
-        if let Err(error) = self.profile.close() {
-            tracing::warn!(%error, folder = %folder.display(), "a browser's profile could not be removed");
-        }
     }
 }
 
@@ -166,24 +156,6 @@ fn socket_url(file: &Path) -> Option<String> {
     let (port, path) = text.split_once('\n')?;
     let port: u16 = port.parse().ok()?;
     path.starts_with("/devtools/").then(|| format!("ws://127.0.0.1:{port}{}", path.trim_end()))
-}
-
-/// Removes the profiles of workers that were killed.
-fn remove_leftovers() {
-    for entry in std::fs::read_dir(env::temp_dir()).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let owner =
-            name.to_str().and_then(|name| name.strip_prefix(PROFILE)?.split('-').next()?.parse::<u32>().ok());
-        let is_left = owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists());
-        // In a container others may own ids that we do not see.
-        let is_old = entry
-            .metadata()
-            .and_then(|about| about.modified())
-            .is_ok_and(|time| time.elapsed().is_ok_and(|age| age > OLD));
-        if is_left && is_old {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
 }
 
 /// Where the browser is; `setting` names the one that names it.

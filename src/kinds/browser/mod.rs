@@ -4,6 +4,7 @@
 mod gate;
 mod hosts;
 mod launch;
+mod profile;
 
 pub(in crate::kinds) use gate::Gate;
 pub use hosts::Hosts;

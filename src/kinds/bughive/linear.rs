@@ -100,18 +100,26 @@ impl Linear {
         Ok(Self { client, url: url.to_owned() })
     }
 
-    /// Makes the issue; one that is there already under the id is the answer as it is.
-    pub(super) async fn create(&self, issue: &NewIssue) -> Result<Issue, JobError> {
+    /// Makes the issue; one that is there already under the id is the answer as it is. With `again` it is looked for first.
+    pub(super) async fn create(&self, issue: &NewIssue, again: bool) -> Result<Issue, JobError> {
+        if again && let Some(there) = self.find(issue.id).await? {
+            return Ok(there);
+        }
         match self.ask(CREATE, json!({ "input": issue })).await {
             Ok(data) if data["issueCreate"]["success"] == true => read(&data["issueCreate"]["issue"]),
             Ok(_) => Err(JobError::retry("Linear did not make the issue and said no reason").class("linear")),
             // An earlier attempt made it whose answer was lost, or its id is no good: Linear knows.
-            Err(error) if error.is_permanent() && error.is_of(BAD_INPUT) => {
-                match self.ask(FIND, json!({ "id": issue.id })).await {
-                    Ok(data) if data["issue"].is_object() => read(&data["issue"]),
-                    _ => Err(error),
-                }
-            }
+            Err(error) if error.is_of(BAD_INPUT) => self.find(issue.id).await?.ok_or(error),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The issue of that id, if it is there; only an error that may pass is one, for a key may be allowed to write alone.
+    async fn find(&self, id: Uuid) -> Result<Option<Issue>, JobError> {
+        match self.ask(FIND, json!({ "id": id })).await {
+            Ok(data) if data["issue"].is_object() => read(&data["issue"]).map(Some),
+            Ok(_) => Ok(None),
+            Err(error) if error.is_permanent() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -192,18 +200,18 @@ fn refusal(status: StatusCode, headers: &HeaderMap, complaints: &[Complaint]) ->
     }
 }
 
-/// How long to wait: `Retry-After`, or the moment at which a limit is lifted, in milliseconds since 1970.
+/// How long to wait: `Retry-After`, or until the limits that are used up are lifted; if none says so, until all are. The
+/// moments are milliseconds since 1970.
 fn pause(headers: &HeaderMap, now_millis: i64) -> Duration {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
     let told = number("retry-after").and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
     let lifted = || {
-        let resets = [
-            "x-ratelimit-requests-reset",
-            "x-ratelimit-complexity-reset",
-            "x-ratelimit-endpoint-requests-reset",
-        ];
-        let ahead = resets.into_iter().filter_map(|name| u64::try_from(number(name)? - now_millis).ok());
-        ahead.min().map(Duration::from_millis)
+        let limits = ["requests", "complexity", "endpoint-requests"].into_iter().filter_map(|limit| {
+            let ahead = u64::try_from(number(&format!("x-ratelimit-{limit}-reset"))? - now_millis).ok()?;
+            let is_used_up = number(&format!("x-ratelimit-{limit}-remaining")).is_some_and(|left| left <= 0);
+            Some((is_used_up, ahead))
+        });
+        limits.max().map(|(_, ahead)| Duration::from_millis(ahead))
     };
     told.or_else(lifted).unwrap_or(USUAL_PAUSE).clamp(Duration::from_secs(1), LONGEST_PAUSE)
 }
@@ -237,18 +245,39 @@ mod tests {
 
     #[test]
     fn a_limit_s_end_is_waited_for() {
-        let headers = |name: &'static str, value: &'static str| {
-            HeaderMap::from_iter([(
-                reqwest::header::HeaderName::from_static(name),
-                HeaderValue::from_static(value),
-            )])
+        let wait = |text: &[(&'static str, &str)], now_millis: i64| {
+            let headers = text.iter().map(|(name, value)| {
+                (reqwest::header::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+            });
+            pause(&headers.collect(), now_millis)
         };
-        assert_eq!(pause(&headers("retry-after", "7"), 0), Duration::from_secs(7));
+        assert_eq!(wait(&[("retry-after", "7")], 0), Duration::from_secs(7));
+        let reset = ("x-ratelimit-requests-reset", "61500");
+        assert_eq!(wait(&[reset], 60_000), Duration::from_millis(1_500));
+        assert_eq!(wait(&[reset], 90_000), USUAL_PAUSE, "it is over");
+        assert_eq!(wait(&[], 0), USUAL_PAUSE);
+
+        // Each answer has the headers of all limits, also of those that are not used up.
+        let resets = [
+            ("x-ratelimit-requests-reset", "2000"),
+            ("x-ratelimit-complexity-reset", "1200000"),
+            ("x-ratelimit-endpoint-requests-reset", "1500000"),
+        ];
+        let left = |requests, complexity| {
+            let left = [
+                ("x-ratelimit-requests-remaining", requests),
+                ("x-ratelimit-complexity-remaining", complexity),
+                ("x-ratelimit-endpoint-requests-remaining", "3"),
+            ];
+            wait(&[resets, left].concat(), 0)
+        };
+        assert_eq!(left("1000", "0"), Duration::from_mins(20));
+        assert_eq!(left("0", "1000"), Duration::from_secs(2));
+        assert_eq!(left("0", "0"), Duration::from_mins(20));
         assert_eq!(
-            pause(&headers("x-ratelimit-requests-reset", "61500"), 60_000),
-            Duration::from_millis(1_500)
+            left("1000", "70"),
+            Duration::from_mins(25),
+            "it cost more than was left, nobody says of what"
         );
-        assert_eq!(pause(&headers("x-ratelimit-requests-reset", "61500"), 90_000), USUAL_PAUSE, "it is over");
-        assert_eq!(pause(&HeaderMap::new(), 0), USUAL_PAUSE);
     }
 }

@@ -49,7 +49,7 @@ pub struct Media {
 struct Target {
     objects: Box<dyn ObjectStore>,
     prefix: Key,
-    url: String,
+    url: Url,
 }
 
 /// The args of `media.upload`: a job's file, or a path.
@@ -93,7 +93,7 @@ impl Media {
             }
             let (objects, prefix) =
                 parse_url_opts(&url, spec.options.clone()).map_err(|error| error.to_string())?;
-            Ok::<_, String>(Target { objects, prefix, url: text.trim_end_matches('/').to_owned() })
+            Ok::<_, String>(Target { objects, prefix, url })
         };
         Ok(Self { target: spec.url.as_ref().map(open).transpose()?, folder: spec.folder.clone() })
     }
@@ -143,6 +143,21 @@ impl Media {
     }
 }
 
+impl Target {
+    /// Where a key goes, as it is written, and the URL of that place.
+    fn place(&self, key: &str) -> Result<(Key, Url), JobError> {
+        let is_path = (1..=KEY_BYTES).contains(&key.len()) && key.split('/').all(|part| !part.is_empty());
+        let inner = Key::parse(key).ok().filter(|_| is_path);
+        let inner = inner.ok_or_else(|| {
+            bad(format!("the key {key:?} is no path of 1 to {KEY_BYTES} bytes without control characters"))
+        })?;
+        let mut url = self.url.clone();
+        let parts = url.path_segments_mut();
+        parts.map_err(|()| bad("bughive.media_url takes no path"))?.pop_if_empty().extend(key.split('/'));
+        Ok((self.prefix.parts().chain(inner.parts()).collect(), url))
+    }
+}
+
 impl Handler for Media {
     const KIND: &'static str = MEDIA;
     type Args = MediaArgs;
@@ -154,16 +169,12 @@ impl Handler for Media {
         })?;
         let (file, found_type, name) = self.content(&context, &args).await?;
         let key = args.key.unwrap_or(name);
-        if !(1..=KEY_BYTES).contains(&key.len()) || key.split('/').any(|part| matches!(part, "" | "." | ".."))
-        {
-            return Err(bad(format!("the key {key:?} is no path of 1 to {KEY_BYTES} bytes")));
-        }
+        let (path, url) = target.place(&key)?;
         let content_type = args.content_type.unwrap_or(found_type);
-        let path: Key = target.prefix.parts().chain(Key::from(key.as_str()).parts()).collect();
         let bytes = file.len();
         let attributes = Attributes::from_iter([(Attribute::ContentType, content_type.clone())]);
         // A folder has no room for what a file is.
-        let options = if target.url.starts_with("file:") {
+        let options = if url.scheme() == "file" {
             PutOptions::default()
         } else {
             PutOptions { attributes, ..PutOptions::default() }
@@ -176,7 +187,7 @@ impl Handler for Media {
             }
         };
         tracing::info!(session_id = args.session_id, task_id = %context.job_id(), key, bytes, "uploaded a file");
-        Ok(Uploaded { url: format!("{}/{key}", target.url), key, bytes, content_type })
+        Ok(Uploaded { url: url.into(), key, bytes, content_type })
     }
 }
 

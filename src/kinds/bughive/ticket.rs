@@ -98,7 +98,7 @@ impl Handler for Ticket {
             assignee_id: args.assignee_id,
             project_id: args.project_id,
         };
-        let made = linear.create(&issue).await?;
+        let made = linear.create(&issue, context.attempt().attempt > 1).await?;
         tracing::info!(session_id = args.session_id, task_id = %context.job_id(), issue = ?made, "a ticket is there");
         Ok(made)
     }

@@ -21,8 +21,9 @@ pub(in crate::kinds) struct Companion {
 }
 
 impl Companion {
-    /// Starts a program without standard input; what it says goes where the command says.
-    pub(in crate::kinds) async fn start(mut command: Command) -> io::Result<Self> {
+    /// Starts a program without standard input; what it says goes where the command says. What is lent to it is dropped
+    /// when it is gone, on a thread of its own.
+    pub(in crate::kinds) async fn start(mut command: Command, lent: impl Send + 'static) -> io::Result<Self> {
         command.stdin(Stdio::null());
         kernel::confine(&mut command, Vec::new());
         let (started, starting) = oneshot::channel();
@@ -39,7 +40,10 @@ impl Companion {
                 Err(error) => return drop(started.send(Err(error))),
             };
             drop(started.send(Ok(group)));
-            reaper.run(exited_sender, ended_sender);
+            let end = reaper.run(exited_sender);
+            drop(lent);
+            // Nobody waits for it if the attempt was dropped.
+            let _ = ended_sender.send(end);
         };
         thread::Builder::new().name("tidemill-companion".into()).spawn(live)?;
         let group =
@@ -59,9 +63,51 @@ impl Companion {
         self.exited.clone()
     }
 
-    /// Kills it, if it still runs, and waits until it is gone; answers how it ended.
+    /// Kills it, if it still runs, and waits until it and what was lent to it are gone; answers how it ended.
     pub(in crate::kinds) async fn end(self) -> Option<ExitStatus> {
         drop(self.group);
         self.ended.await.ok()?.status
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Tells when it is dropped whether its program was gone by then.
+    struct Lent(std::path::PathBuf, Option<oneshot::Sender<bool>>);
+
+    impl Drop for Lent {
+        fn drop(&mut self) {
+            let pid = std::fs::read_to_string(&self.0).unwrap_or_default();
+            let is_gone = !pid.is_empty() && !Path::new("/proc").join(pid.trim()).exists();
+            let _ = self.1.take().map(|told| told.send(is_gone));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_lent_to_a_program_goes_after_it_also_if_nobody_waits() {
+        for is_dropped in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("pid");
+            let mut command = Command::new("sh");
+            command.args(["-c", "echo $$ > pid.new && mv pid.new pid; exec sleep 1000"]);
+            command.current_dir(folder.path());
+            let (told, gone) = oneshot::channel();
+            let companion = Companion::start(command, Lent(file.clone(), Some(told))).await.unwrap();
+            while !file.exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            if is_dropped {
+                drop(companion);
+                assert!(gone.await.unwrap());
+            } else {
+                companion.end().await;
+                assert_eq!({ gone }.try_recv(), Ok(true), "before its end was told");
+            }
+        }
     }
 }

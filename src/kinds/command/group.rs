@@ -70,15 +70,15 @@ impl Drop for Group {
 impl Reaper {
     /// Tells `exited` when the leader has ended, waits until the group is released, kills what is
     /// left of it and reaps the leader. Blocks.
-    pub(in crate::kinds) fn run(self, exited: oneshot::Sender<()>, ended: oneshot::Sender<Ended>) {
+    pub(in crate::kinds) fn run(self, exited: oneshot::Sender<()>) -> Ended {
         let end_of_leader = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
         while waitid(Id::Pid(self.leader), end_of_leader) == Err(nix::Error::EINTR) {}
-        // Both receivers are gone if the attempt was dropped.
+        // Its receiver is gone if the attempt was dropped.
         let _ = exited.send(());
         let Err(mpsc::RecvError) = self.released.recv();
         signal(self.leader, Signal::SIGKILL);
         guard::forget(self.leader);
-        let _ = ended.send(reap(self.leader));
+        reap(self.leader)
     }
 }
 

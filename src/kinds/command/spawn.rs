@@ -66,7 +66,8 @@ pub(super) async fn spawn(
         };
         // If the attempt is gone already, this drops the group and so kills it.
         drop(started.send(Ok((group, pipes))));
-        reaper.run(exited_sender, ended_sender);
+        // Nobody waits for it if the attempt was dropped.
+        let _ = ended_sender.send(reaper.run(exited_sender));
     };
     thread::Builder::new()
         .name("tidemill-command".into())

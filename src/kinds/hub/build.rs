@@ -1,7 +1,8 @@
 //! The images of a project: built from their context, or pulled if they are not there. What the engine
 //! says is the job's log as it comes, and its steps are the job's progress.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::pin::pin;
 
 use bollard::errors::Error;
@@ -12,8 +13,9 @@ use super::Work;
 use super::build_context::packed;
 use super::cancel::Undo;
 use super::compose::{Build, Project, Service};
+use super::dockerfile;
 use super::engine::PROJECT;
-use super::fault::{failed, is_missing, sentence};
+use super::fault::{failed, is_hopeless, is_missing, sentence};
 use super::output::{BuildSteps, Logged};
 use super::start::NEEDS_PROGRAM;
 use crate::worker::handler::JobError;
@@ -62,8 +64,9 @@ async fn built(
     undo: &Undo,
 ) -> Result<(), JobError> {
     let doing = format!("building {}", service.name);
+    let args = args(work, build, &doing).await?;
     let args: HashMap<&str, &str> =
-        build.args.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        args.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let labels = HashMap::from([(PROJECT, project.name.as_str())]);
     let mut options = BuildImageOptionsBuilder::new()
         .dockerfile(&build.dockerfile)
@@ -78,12 +81,16 @@ async fn built(
     if let Some(network) = &build.network {
         options = options.networkmode(network);
     }
-    let context = bollard::body_try_stream(packed(build));
+    let (context, unpacked) = packed(build);
+    let context = bollard::body_try_stream(context);
     let mut said = pin!(work.engine.build_image(options.build(), None, Some(context)));
     let mut logged = Logged::new(work.context, &service.name);
     let mut steps = BuildSteps::default();
     while let Some(info) = said.next().await {
-        let info = info.map_err(|error| not_built(&doing, &error))?;
+        let info = info.map_err(|error| match unpacked.get() {
+            Some(cause) => not_packed(&doing, cause),
+            None => not_built(&doing, &error),
+        })?;
         for line in logged.take(info.stream.unwrap_or_default().as_bytes()).await {
             if steps.see(&line) {
                 let step = format!("Building {}: {}", service.name, steps.step);
@@ -97,10 +104,41 @@ async fn built(
     Ok(())
 }
 
+/// What its build is told: what the description says, and of the platform what `BuildKit` would say by itself.
+async fn args(work: &Work<'_>, build: &Build, doing: &str) -> Result<BTreeMap<String, String>, JobError> {
+    let mut args = build.args.clone();
+    let asked = dockerfile::platform_args(build);
+    if !asked.is_empty() {
+        let version = work.engine.version().await.map_err(|error| failed(doing, &error))?;
+        let (os, arch) = (version.os.unwrap_or_default(), version.arch.unwrap_or_default());
+        for name in asked {
+            let value = dockerfile::platform(&name, &os, &arch);
+            args.entry(name).or_insert(value);
+        }
+    }
+    Ok(args)
+}
+
+/// A context that cannot be read is the same next time, but for a file that went away meanwhile.
+fn not_packed(doing: &str, cause: &io::Error) -> JobError {
+    let told = format!(
+        "{doing}: its context cannot be read: {}",
+        sentence(&cause.to_string(), "Correct that, or leave it out by .dockerignore.")
+    );
+    if cause.kind() == io::ErrorKind::NotFound {
+        return JobError::retry(told).class("build_failed");
+    }
+    JobError::permanent(told).class("bad_build")
+}
+
 /// A step that failed may succeed with the network or the memory of another time; a Dockerfile that makes no
 /// sense never will.
 fn not_built(doing: &str, error: &Error) -> JobError {
-    let Error::DockerStreamError { error: told } = error else { return failed(doing, error) };
+    let told = match error {
+        Error::DockerStreamError { error } => error,
+        Error::DockerResponseServerError { message, .. } if is_hopeless(message) => message,
+        _ => return failed(doing, error),
+    };
     let message = |remedy: &str| format!("{doing}: {}", sentence(told, remedy));
     if told.to_lowercase().contains("requires buildkit") {
         let remedy = format!("Take it out, or {NEEDS_PROGRAM}.");
@@ -113,27 +151,6 @@ fn not_built(doing: &str, error: &Error) -> JobError {
         "Look at the build's output in the task's log and correct that step; if it was the network, start it again.",
     ))
     .class("build_failed")
-}
-
-/// True if a build that ended with these words would at any time.
-pub(super) fn is_hopeless(words: &str) -> bool {
-    const HOPELESS: [&str; 13] = [
-        "dockerfile parse error",
-        "failed to parse dockerfile",
-        "unknown instruction",
-        "no build stage in current context",
-        "copy failed: file not found",
-        "add failed: file not found",
-        "failed to compute cache key",
-        "failed to reach build target",
-        "failed to read dockerfile",
-        "cannot locate specified dockerfile",
-        "pull access denied",
-        "manifest unknown",
-        "manifest for ",
-    ];
-    let words = words.to_lowercase();
-    HOPELESS.iter().any(|hopeless| words.contains(hopeless))
 }
 
 async fn pulled(work: &Work<'_>, service: &Service, image: &str, share: &Share) -> Result<(), JobError> {

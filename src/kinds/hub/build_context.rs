@@ -3,6 +3,7 @@
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::{Stream, stream};
 use globset::{GlobBuilder, GlobMatcher};
@@ -14,34 +15,29 @@ use super::compose::Build;
 /// How much is sent at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// Packs the context in a thread of its own, which ends when the stream is dropped.
-pub(super) fn packed(build: &Build) -> impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static {
+/// Packs the context in a thread of its own, which ends when the stream is dropped. Beside it, why that could not be
+/// done, if so: whoever sends the stream tells nothing of that.
+pub(super) fn packed(
+    build: &Build,
+) -> (impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static, Arc<OnceLock<io::Error>>) {
     let (chunks, packed) = mpsc::channel(4);
     let build = build.clone();
+    let unpacked = Arc::new(OnceLock::new());
+    let cause = unpacked.clone();
     tokio::task::spawn_blocking(move || {
         let pipe = Pipe(chunks.clone());
-        if let Err(error) = pack(&build, pipe) {
+        match pack(&build, pipe) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let _ = cause.set(error);
+                let _ = chunks.blocking_send(Err(io::ErrorKind::Other.into()));
+            }
             // Whoever reads no more needs no error.
-            let _ = chunks.blocking_send(Err(error));
+            _ => {}
         }
     });
-    stream::unfold(packed, |mut packed| async move { packed.recv().await.map(|chunk| (chunk, packed)) })
-}
-
-/// The first step of its Dockerfile that only `BuildKit` understands.
-pub(super) fn needs_buildkit(build: &Build) -> Option<String> {
-    let text = std::fs::read_to_string(build.context.join(&build.dockerfile)).ok()?;
-    text.lines().map(str::trim).find(|line| is_of_buildkit(line)).map(str::to_owned)
-}
-
-fn is_of_buildkit(line: &str) -> bool {
-    let mut words = line.split_whitespace();
-    let instruction = words.next().unwrap_or_default().to_ascii_uppercase();
-    let flags = ["--mount=", "--network=", "--security=", "--link", "--chmod=", "<<"];
-    ["RUN", "COPY", "ADD"].contains(&instruction.as_str())
-        && words
-            .take_while(|word| word.starts_with("--") || word.starts_with("<<"))
-            .any(|word| flags.iter().any(|flag| word.starts_with(flag)))
+    let stream =
+        stream::unfold(packed, |mut packed| async move { packed.recv().await.map(|chunk| (chunk, packed)) });
+    (stream, unpacked)
 }
 
 struct Pipe(mpsc::Sender<Result<Bytes, io::Error>>);
@@ -71,22 +67,27 @@ fn add(
     below: &Path,
     ignored: &Ignored,
 ) -> io::Result<()> {
-    let mut entries: Vec<_> = std::fs::read_dir(root.join(below))?.collect::<Result<_, _>>()?;
+    let at = |path: &Path| {
+        let path = root.join(path);
+        move |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    };
+    let entries = std::fs::read_dir(root.join(below)).map_err(at(below))?;
+    let mut entries: Vec<_> = entries.collect::<Result<_, _>>().map_err(at(below))?;
     // The same order each time, so that nothing looks changed that is not.
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let path = below.join(entry.file_name());
-        let kind = entry.file_type()?;
+        let kind = entry.file_type().map_err(at(&path))?;
         let skipped = ignored.skips(&path);
         if kind.is_dir() {
             if !skipped {
-                archive.append_dir(&path, entry.path())?;
+                archive.append_dir(&path, entry.path()).map_err(at(&path))?;
             } else if !ignored.may_keep_below {
                 continue;
             }
             add(archive, root, &path, ignored)?;
         } else if !skipped && (kind.is_file() || kind.is_symlink()) {
-            archive.append_path_with_name(entry.path(), &path)?;
+            archive.append_path_with_name(entry.path(), &path).map_err(at(&path))?;
         }
     }
     Ok(())
@@ -106,7 +107,7 @@ impl Ignored {
         let text = match std::fs::read_to_string(build.context.join(".dockerignore")) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(error),
+            Err(error) => return Err(io::Error::new(error.kind(), format!(".dockerignore: {error}"))),
         };
         let needed = [build.dockerfile.trim_start_matches("./").into(), ".dockerignore".into()];
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -139,31 +140,9 @@ mod tests {
     use std::collections::BTreeMap;
     use std::fs;
 
-    use super::*;
+    use futures_util::StreamExt as _;
 
-    #[test]
-    fn steps_for_buildkit_are_known() {
-        for line in [
-            "RUN --mount=type=cache,target=/x make",
-            "run --network=none make",
-            "COPY --from=a --link /a /b",
-            "COPY --chmod=755 a /a",
-            "RUN <<EOF",
-            "COPY <<-EOF /a",
-        ] {
-            assert!(is_of_buildkit(line), "{line}");
-        }
-        for line in [
-            "RUN make --mount=x",
-            "COPY --from=a --chown=b /a /b",
-            "RUN cat <<EOF",
-            "FROM a",
-            "",
-            "# RUN --mount=",
-        ] {
-            assert!(!is_of_buildkit(line), "{line}");
-        }
-    }
+    use super::*;
 
     #[test]
     fn the_context_is_packed_without_what_is_ignored() {
@@ -184,16 +163,8 @@ mod tests {
         }
         let rules = "# rules\nDockerfile\n**/*.log\n!keep.log\n/node_modules/\nout\n!out/keep\n";
         fs::write(folder.path().join(".dockerignore"), rules).unwrap();
-        let build = Build {
-            context: folder.path().to_owned(),
-            dockerfile: "Dockerfile".into(),
-            args: BTreeMap::new(),
-            target: None,
-            network: None,
-            notes: Vec::new(),
-        };
         let mut bytes = Vec::new();
-        pack(&build, &mut bytes).unwrap();
+        pack(&build_of(folder.path()), &mut bytes).unwrap();
         let mut archive = tar::Archive::new(&bytes[..]);
         let paths: Vec<_> = archive
             .entries()
@@ -203,5 +174,29 @@ mod tests {
         let expected =
             [".dockerignore", "Dockerfile", "a.txt", "keep.log", "out/keep", "out/keep/k", "src", "src/deep"];
         assert_eq!(paths.iter().map(|path| path.trim_end_matches('/')).collect::<Vec<_>>(), expected);
+    }
+
+    #[tokio::test]
+    async fn why_a_context_cannot_be_packed_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(".dockerignore"), "a[\n").unwrap();
+        let (stream, unpacked) = packed(&build_of(folder.path()));
+        let pieces: Vec<_> = stream.collect().await;
+        assert!(pieces.last().is_some_and(Result::is_err));
+        assert!(unpacked.get().unwrap().to_string().starts_with(".dockerignore: "), "{unpacked:?}");
+        let (stream, unpacked) = packed(&build_of(&folder.path().join("none")));
+        drop(stream.collect::<Vec<_>>().await);
+        assert!(unpacked.get().unwrap().to_string().contains("/none/: "), "{unpacked:?}");
+    }
+
+    fn build_of(context: &Path) -> Build {
+        Build {
+            context: context.to_owned(),
+            dockerfile: "Dockerfile".into(),
+            args: BTreeMap::new(),
+            target: None,
+            network: None,
+            notes: Vec::new(),
+        }
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::build::{Share, is_hopeless};
+use super::build::Share;
 use super::cancel::Undo;
 use super::compose;
 use super::engine::{SERVICE, called, id_of, label};
-use super::fault::{remedy, sentence};
+use super::fault::{is_hopeless, remedy, sentence};
 use super::output::BuildSteps;
 use super::program::{Program, Ran};
 use super::{Work, wait};
@@ -97,7 +97,7 @@ async fn built(
 fn not_built(service: &str, ran: &Ran) -> JobError {
     let message =
         |remedy| format!("building {service}: docker compose says:\n{}", sentence(&ran.words, remedy));
-    if is_hopeless(&ran.words) {
+    if is_hopeless(ran.error()) {
         return JobError::permanent(message("Correct the Dockerfile or its context.")).class("bad_build");
     }
     JobError::retry(message(
@@ -121,7 +121,8 @@ async fn up(program: &Program<'_>, work: &Work<'_>) -> Result<(), JobError> {
         "starting the services: docker compose says:\n{}",
         sentence(&ran.words, remedy(500, &ran.words))
     );
-    let error = if is_hopeless(&ran.words) { JobError::permanent(message) } else { JobError::retry(message) };
+    let error =
+        if is_hopeless(ran.error()) { JobError::permanent(message) } else { JobError::retry(message) };
     Err(error.class("compose_failed"))
 }
 

@@ -5,6 +5,23 @@ use bollard::errors::Error;
 
 use crate::worker::handler::JobError;
 
+/// What the engine answers to what it cannot do at all.
+const NOT_SUPPORTED: u16 = 501;
+/// Words about a network that failed, which may work another time.
+const NETWORK: [&str; 11] = [
+    "lookup ",
+    "no such host",
+    " timeout",
+    ".timeout",
+    "timed out",
+    "tls: ",
+    "tls handshake",
+    "connection refused",
+    "connection reset",
+    "dial tcp",
+    "read tcp",
+];
+
 /// The end of an attempt in which the engine failed while `doing` something.
 pub(super) fn failed(doing: &str, error: &Error) -> JobError {
     match error {
@@ -13,15 +30,20 @@ pub(super) fn failed(doing: &str, error: &Error) -> JobError {
             let told =
                 format!("{doing}: the Docker engine answered {status_code}: {}", sentence(message, remedy));
             // What it calls the caller's mistake is the same next time; but for a conflict with something that ends.
-            if (400..500).contains(status_code) && ![408, 409, 425, 429].contains(status_code) {
+            let refused = (400..500).contains(status_code) && ![408, 409, 425, 429].contains(status_code);
+            if refused || *status_code == NOT_SUPPORTED || is_hopeless(message) {
                 JobError::permanent(told).class("engine_refused")
             } else {
                 JobError::retry(told).class("engine_failed")
             }
         }
         Error::DockerStreamError { error } => {
-            let told = sentence(error, remedy(500, error));
-            JobError::retry(format!("{doing}: {told}")).class("engine_failed")
+            let told = format!("{doing}: {}", sentence(error, remedy(500, error)));
+            if is_hopeless(error) {
+                JobError::permanent(told).class("engine_refused")
+            } else {
+                JobError::retry(told).class("engine_failed")
+            }
         }
         other => JobError::retry(format!(
             "{doing}: the Docker engine does not answer: {}. Look if it runs and if hub.engine names it.",
@@ -42,7 +64,8 @@ fn first_cause(error: &Error) -> &dyn std::error::Error {
 
 /// What to do about what the engine says, by its words or, where they tell nothing, its status.
 pub(super) fn remedy(status: u16, message: &str) -> &'static str {
-    const BY_WORDS: [(&[&str], &str); 6] = [
+    const BY_WORDS: [(&[&str], &str); 8] = [
+        (&["no matching manifest"], "Name an image that is made for the engine's machine, or build one."),
         (
             &[
                 "pull access denied",
@@ -72,6 +95,10 @@ pub(super) fn remedy(status: u16, message: &str) -> &'static str {
             &["executable file not found", "no such file or directory", "exec format error", "exec:"],
             "Correct the service's command or entrypoint, or build the program into its image.",
         ),
+        (
+            &["does not support reading"],
+            "Give the service a logging driver that can be read, such as json-file.",
+        ),
     ];
     let lower = message.to_lowercase();
     if let Some((_, remedy)) =
@@ -79,9 +106,7 @@ pub(super) fn remedy(status: u16, message: &str) -> &'static str {
     {
         return remedy;
     }
-    let network =
-        ["lookup ", "no such host", "timeout", "tls", "connection refused", "connection reset", "dial tcp"];
-    if network.iter().any(|word| lower.contains(word)) {
+    if NETWORK.iter().any(|word| lower.contains(word)) {
         return "Look if the engine's machine reaches that address, then start it again.";
     }
     match status {
@@ -91,6 +116,30 @@ pub(super) fn remedy(status: u16, message: &str) -> &'static str {
         400..500 => "Correct the project's description by these words, then start it again.",
         _ => "Look at the engine's own log, then start it again.",
     }
+}
+
+/// True if what ended with these words would at any time: a Dockerfile that makes no sense, an image that is not there.
+pub(super) fn is_hopeless(words: &str) -> bool {
+    const HOPELESS: [&str; 13] = [
+        "dockerfile parse error",
+        "failed to parse dockerfile",
+        "unknown instruction",
+        "no build stage in current context",
+        "copy failed: file not found",
+        "add failed: file not found",
+        "forbidden path outside the build context",
+        "failed to reach build target",
+        "failed to read dockerfile",
+        "cannot locate specified dockerfile",
+        "pull access denied",
+        "manifest unknown",
+        "manifest for ",
+    ];
+    let words = words.to_lowercase();
+    let has = |word: &&str| words.contains(*word);
+    // So begins what is missing in the context as well as what could not be fetched.
+    let is_missing = words.contains("failed to compute cache key") && words.contains("not found");
+    (is_missing || HOPELESS.iter().any(has)) && !NETWORK.iter().any(has)
 }
 
 /// Two sentences, the first of which is somebody else's.
@@ -103,6 +152,11 @@ pub(super) fn sentence(told: &str, remedy: &str) -> String {
 /// True if the engine says that there is no such thing.
 pub(super) fn is_missing(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
+}
+
+/// True if the engine says that it cannot do that.
+pub(super) fn is_not_supported(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code: NOT_SUPPORTED, .. })
 }
 
 /// True if the engine says that it is so already, or is about to be.
@@ -130,6 +184,7 @@ mod tests {
             (404, "no such container", "start the project again"),
             (409, "removal in progress", "docker ps --all"),
             (403, "no", "hub.engine"),
+            (501, "configured logging driver does not support reading", "json-file"),
             (500, "odd", "the engine's own log"),
         ] {
             let told = answered(status, message).to_string();
@@ -144,5 +199,31 @@ mod tests {
             stream.to_string(),
             "pulling a: unexpected EOF. Look at the engine's own log, then start it again."
         );
+    }
+
+    #[test]
+    fn what_would_fail_at_any_time_is_known_from_what_may_pass() {
+        for words in [
+            "Cannot locate specified Dockerfile: Dockerfile",
+            "COPY failed: Forbidden path outside the build context: ../x ()",
+            "failed to compute cache key: failed to calculate checksum of ref a::b: \"/missing\": not found",
+            "no matching manifest for linux/arm64/v8 in the manifest list entries",
+            "manifest for shop:1 not found: manifest unknown",
+        ] {
+            assert!(is_hopeless(words), "{words}");
+            let stream = failed("pulling a", &Error::DockerStreamError { error: words.into() });
+            assert!(stream.is_permanent(), "{words}");
+            let server = Error::DockerResponseServerError { status_code: 500, message: words.into() };
+            assert!(failed("building a", &server).is_permanent(), "{words}");
+        }
+        for words in [
+            "failed to compute cache key: failed to copy: read tcp 10.0.0.1:5->10.0.0.2:443: connection timed out",
+            "failed to compute cache key: failed to fetch x: 404 not found: dial tcp: lookup registry: no such host",
+            "The command '/bin/sh -c make' returned a non-zero code: 2",
+        ] {
+            assert!(!is_hopeless(words), "{words}");
+        }
+        let unread = Error::DockerResponseServerError { status_code: 501, message: "no".into() };
+        assert!(failed("reading", &unread).is_permanent() && is_not_supported(&unread));
     }
 }

@@ -4,12 +4,13 @@
 use std::fmt::Write as _;
 use std::pin::pin;
 
+use bollard::errors::Error;
 use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 
 use super::engine::{called, id_of};
-use super::fault::failed;
+use super::fault::{failed, is_not_supported};
 use super::found::{self, Found};
 use super::{Work, stopped};
 use crate::job::text::storable_text;
@@ -36,28 +37,42 @@ async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
     let mut all = String::new();
     for container in &containers {
         let service = called(container);
-        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
-        let mut said = pin!(work.engine.logs(id_of(container), Some(options)));
-        let mut bytes = Vec::new();
-        let mut cut = false;
-        while let Some(piece) = said.next().await {
-            let piece = piece.map_err(|error| failed(&format!("reading the log of {service}"), &error))?;
-            bytes.extend_from_slice(piece.as_ref());
-            if bytes.len() > 2 * room {
-                bytes.drain(..bytes.len() - room);
-                cut = true;
-            }
-        }
-        if bytes.len() > room {
-            bytes.drain(..bytes.len() - room);
-            cut = true;
-        }
+        let read = last_bytes(work, id_of(container), lines, room).await;
+        let told = |error: &Error| failed(&format!("reading the log of {service}"), error);
         if containers.len() > 1 {
             // As `tail` tells several files apart.
             let _ = writeln!(all, "==> {service} <==");
         }
+        let (bytes, truncated) = match read {
+            // One that keeps no log hides nobody else's.
+            Err(error) if containers.len() > 1 && is_not_supported(&error) => {
+                let _ = writeln!(all, "{}", told(&error));
+                (Vec::new(), false)
+            }
+            read => read.map_err(|error| told(&error))?,
+        };
         all.push_str(&storable_text(String::from_utf8_lossy(&bytes).into_owned()));
-        services.insert(service, json!({ "bytes": bytes.len(), "truncated": cut }));
+        services.insert(service, json!({ "bytes": bytes.len(), "truncated": truncated }));
     }
     Ok(json!({ "logs": all, "lines": lines, "project": name, "services": services }))
+}
+
+/// What the last lines of a container say, and whether there was no room for all of it.
+async fn last_bytes(work: &Work<'_>, id: &str, lines: u32, room: usize) -> Result<(Vec<u8>, bool), Error> {
+    let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
+    let mut said = pin!(work.engine.logs(id, Some(options)));
+    let mut bytes = Vec::new();
+    let mut cut = false;
+    while let Some(piece) = said.next().await {
+        bytes.extend_from_slice(piece?.as_ref());
+        if bytes.len() > 2 * room {
+            bytes.drain(..bytes.len() - room);
+            cut = true;
+        }
+    }
+    if bytes.len() > room {
+        bytes.drain(..bytes.len() - room);
+        cut = true;
+    }
+    Ok((bytes, cut))
 }

@@ -8,6 +8,7 @@ mod by_program;
 mod cancel;
 mod compose;
 mod containers;
+mod dockerfile;
 mod engine;
 mod fault;
 mod found;

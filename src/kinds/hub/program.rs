@@ -113,7 +113,7 @@ impl<'a> Program<'a> {
         let (theirs, ours) = io::pipe()?;
         let mut command = self.command(verb);
         command.envs(environment.iter().copied()).stdout(ours.try_clone()?).stderr(ours);
-        let program = Companion::start(command).await?;
+        let program = Companion::start(command, ()).await?;
         Ok(Run {
             program,
             said: pipe::Receiver::from_owned_fd(theirs.into())?,
@@ -179,9 +179,49 @@ impl Run<'_> {
     }
 }
 
+impl Ran {
+    /// The line that tells why it failed: the last that speaks of an error, but for those that only say that there was one.
+    /// What stands before it may be the output of a step.
+    pub(super) fn error(&self) -> &str {
+        let tells = |line: &&str| {
+            let line = line.trim().to_lowercase();
+            let empty = line.starts_with("encountered errors") || line.ends_with(": build failed");
+            (line.contains("error") || line.contains("failed")) && !empty
+        };
+        self.words.lines().rev().find(tells).or_else(|| self.words.lines().last()).unwrap_or_default()
+    }
+}
+
 /// What a short run says.
 async fn output(command: Command) -> io::Result<Output> {
     let mut command = tokio::process::Command::from(command);
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
     tokio::time::timeout(READS_WITHIN, output).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_with_the_error_is_found() {
+        for (words, error) in [
+            (
+                "manifest for x\nERROR: Service 'web' failed to build: it returned 1",
+                "ERROR: Service 'web' failed to build: it returned 1",
+            ),
+            (
+                "ERROR: failed to solve: no\nERROR: Service 'web' failed to build : Build failed",
+                "ERROR: failed to solve: no",
+            ),
+            (
+                "ERROR: for web  no port\nEncountered errors while bringing up the project.",
+                "ERROR: for web  no port",
+            ),
+            ("web Pulling\nodd", "odd"),
+            ("", ""),
+        ] {
+            assert_eq!(Ran { good: false, words: words.into() }.error(), error);
+        }
+    }
 }

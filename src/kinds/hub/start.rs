@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::Work;
 use super::build::images;
-use super::build_context::needs_buildkit;
 use super::cancel::Undo;
 use super::compose::{self, Condition, Project};
+use super::dockerfile::needs_buildkit;
 use super::{ComposeBy, by_program, containers, program, stopped, wait};
 use crate::job::attempt::StopReason;
 use crate::worker::handler::JobError;

@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{channels, keep, keep_in, rule};
-use crate::support::{Db, Mill, Proxy, ok, wait_for};
+use crate::support::{Db, Mill, Proxy, Session, ok, wait_for};
 
 /// What came to a receiver.
 #[derive(Debug, Clone)]
@@ -127,6 +127,59 @@ async fn a_receiver_that_fails_and_a_teller_that_dies_lose_nothing() {
     let calls = receiver.calls();
     assert_eq!(calls.len(), 2);
     assert_eq!(calls[0].id, calls[1].id, "the receiver can tell that it is the same");
+}
+
+#[tokio::test]
+async fn a_receiver_that_was_away_hears_of_the_end_behind_the_beginning() {
+    let db = Db::new().await;
+    let receiver = Receiver { refusals: 1, ..Receiver::default() };
+    let hooked = AlertRule { webhook: Some(receiver.start().await), ..rule(Condition::NoWorker, 0.0) };
+    db.set_alert("nobody", &hooked, false).await.unwrap();
+    let _keeper = keep(&db, &channels(None));
+    wait_for("the receiver refuses", || async {
+        (db.count("alert_notices where channel = 'webhook' and error is not null").await == 1).then_some(())
+    })
+    .await;
+    // It is over before the receiver is tried again.
+    assert!(db.drop_alert("nobody").await.unwrap());
+    wait_for("the log tells that", || async {
+        (db.count("alert_notices where channel = 'log' and sent_at is not null").await == 2).then_some(())
+    })
+    .await;
+    db.execute(
+        "update alert_notices set due_at = clock_timestamp() where event = 'fired' and sent_at is null",
+    )
+    .await;
+    wait_for("all is told", || async {
+        (db.count("alert_notices where sent_at is null").await == 0).then_some(())
+    })
+    .await;
+    let said: Vec<_> = receiver.calls().iter().map(|call| call.body()["type"].clone()).collect();
+    assert_eq!(said, ["alert.fired", "alert.fired", "alert.resolved"]);
+}
+
+#[tokio::test]
+async fn the_end_of_an_alert_waits_until_its_beginning_is_told_or_given_up() {
+    let db = Db::new().await;
+    let mailed = AlertRule { email: vec!["ann@example.org".into()], ..rule(Condition::NoWorker, 0.0) };
+    db.set_alert("nobody", &mailed, false).await.unwrap();
+    db.evaluate_alerts(None).await.unwrap();
+    let begun = db.take_notices(10).await.unwrap();
+    assert!(db.drop_alert("nobody").await.unwrap());
+    let taken = async || {
+        let notices = db.take_notices(10).await.unwrap();
+        notices.into_iter().map(|notice| format!("{} {}", notice.channel, notice.event)).collect::<Vec<_>>()
+    };
+    assert!(taken().await.is_empty(), "who took them tells them at this moment");
+    for notice in begun {
+        let error = (notice.channel == "email").then_some("nobody is there");
+        db.notice_sent(notice.id, error).await.unwrap();
+    }
+    assert_eq!(taken().await, ["log resolved"]);
+    db.execute("update alert_notices set attempts = 20 where event = 'fired' and sent_at is null").await;
+    assert!(taken().await.is_empty(), "the last try may not be over");
+    db.execute("update alert_notices set due_at = clock_timestamp() where event = 'fired'").await;
+    assert_eq!(taken().await, ["email resolved"]);
 }
 
 #[tokio::test]
@@ -246,6 +299,38 @@ async fn an_outage_of_the_database_is_told_when_it_is_over() {
     let alert = &db.alerts(false, Some("away"), 1).await.unwrap()[0];
     let lasted = (alert.fired_at.unwrap() - alert.since).as_seconds_f64();
     assert!(lasted >= outage.as_secs_f64() * 0.9, "{lasted} s: {}", json!(alert));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_is_told_though_another_process_measures_when_it_is_over() {
+    let db = Db::new().await;
+    let outage = std::time::Duration::from_secs(2);
+    db.set_alert("away", &rule(Condition::DatabaseLatency, outage.as_secs_f64() * 0.9), false).await.unwrap();
+    db.set_alert("nobody", &rule(Condition::NoWorker, 0.0), false).await.unwrap();
+    let proxy = Proxy::before(&db.options().url).await;
+    let through = Options { url: proxy.url(&db.options().url), listen_url: None, ..db.options() };
+    let _keeper = keep_in(Store::connect(through).unwrap(), &channels(None));
+    let told = "alert_notices where sent_at is not null";
+    wait_for("it measures and tells", || async { (db.count(told).await == 1).then_some(()) }).await;
+    proxy.down();
+    tokio::time::sleep(outage).await;
+    let mut other = Session::begin(&db).await;
+    other
+        .run("select pg_advisory_xact_lock(hashtext('tidemill alerts'), hashtext(current_schema()))")
+        .await
+        .unwrap();
+    db.execute("update alert_notices set sent_at = null, due_at = clock_timestamp()").await;
+    proxy.heal();
+    // It tells after it tried to measure.
+    wait_for("it tells again", || async { (db.count(told).await == 1).then_some(()) }).await;
+    assert_eq!(db.count("alerts where rule = 'away'").await, 0);
+    other.run("commit").await.unwrap();
+    wait_for("the outage is told", || async {
+        (db.count("alert_log where rule = 'away' and fired_at is not null").await == 1).then_some(())
+    })
+    .await;
+    let alert = &db.alerts(false, Some("away"), 1).await.unwrap()[0];
+    assert!(alert.value >= outage.as_secs_f64() * 0.9, "{}", json!(alert));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -104,6 +104,32 @@ async fn l4_a_fork_behind_an_approval_waits_for_no_other_and_spawns_no_child_aga
 }
 
 #[tokio::test]
+async fn a_fork_begins_a_cursor_anew_that_went_on_behind_the_cut() {
+    let db = Db::new().await;
+    let claimed = db.running().await;
+    for (name, output, replace) in [
+        ("first", 0, false),
+        ("still", 1, true),
+        ("page", 1, true),
+        ("charge", 0, false),
+        ("page", 9, true),
+        ("last", 0, false),
+    ] {
+        db.save_step((claimed.id, claimed.lease_id), name, &json!(output), replace).await.unwrap().unwrap();
+    }
+    let kept = async |from: &str| {
+        let forked = db.fork(claimed.id, Some(from), "me").await.unwrap().unwrap();
+        let steps = db.steps(forked).await.unwrap();
+        let kept = steps.into_iter().map(|step| (step.name, step.output.unwrap()));
+        kept.collect::<Vec<_>>()
+    };
+    let of = |name: &str, output: i64| (name.to_owned(), json!(output));
+    assert_eq!(kept("charge").await, [of("first", 0), of("still", 1)], "pages 2 to 9 are not skipped");
+    let all = [of("first", 0), of("still", 1), of("page", 9), of("charge", 0)];
+    assert_eq!(kept("last").await, all);
+}
+
+#[tokio::test]
 async fn a_cancelled_fork_leaves_the_children_of_the_first_alone() {
     let db = Db::new().await;
     let mill = Mill::builder(&db.store)

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 use tidemill::store::enqueue::Fate;
-use tidemill::{NewJob, Unique, enqueue_in};
+use tidemill::{After, NewJob, Unique, enqueue_in};
 
 use super::{args, created, existing, in_status, put, wish};
-use crate::support::{Db, numbered};
+use crate::support::{Db, job, numbered};
 
 fn replacing(fields: Value) -> Value {
     let states = super::all_but(&[]);
@@ -85,6 +85,27 @@ async fn b4_replacing_run_at_of_a_job_in_a_group_moves_its_due_time_and_its_turn
 }
 
 #[tokio::test]
+async fn b4_replacing_run_at_of_a_job_that_is_held_does_not_let_it_go() {
+    let db = Db::new().await;
+    let parent = db.enqueue(job("parent")).await;
+    let held = |n: i64| NewJob {
+        concurrency_keys: vec!["limit:a".into()],
+        after: vec![After::job(parent)],
+        ..wish(json!({ "n": n }), replacing(json!(["args", "run_at"])))
+    };
+    let id = created(&db, held(1)).await;
+    assert_eq!(put(&db, held(2)).await.fate, Fate::Replaced);
+    assert_eq!(db.job(id).await.args, json!({"n": 2}));
+    assert_eq!(db.count("turns").await, 0, "no turn before its parent ends");
+    assert_eq!(db.count("jobs_live where due_at = 'infinity'").await, 1);
+    let claimed = db.claim_some("default", "parent", 1).await.remove(0);
+    assert!(db.complete_one(&claimed).await);
+    db.resolve().await.unwrap();
+    assert_eq!(db.count("jobs_live where due_at <= clock_timestamp()").await, 1);
+    assert_eq!(db.count("turns").await, 1);
+}
+
+#[tokio::test]
 async fn b5_running_job_with_same_key_new_one_queued_or_refused() {
     let db = Db::new().await;
     let first = in_status(&db, "running", wish(json!({}), json!({}))).await;
@@ -124,6 +145,41 @@ async fn a4_bulk_conflicts_in_order() {
     assert_eq!(ids, [jobs[0].id, old, jobs[0].id, old, jobs[4].id, jobs[5].id, jobs[5].id]);
     assert_eq!(db.job(jobs[5].id).await.priority, 1);
     assert_eq!(db.count("jobs").await, 4);
+}
+
+#[tokio::test]
+async fn nobody_is_answered_with_a_job_of_the_same_call_that_is_refused() {
+    let db = Db::new().await;
+    db.set_max_queued("q", Some(1)).await.unwrap();
+    let of = |queue: &str, n: i64, unique: Value| NewJob {
+        queue: Some(queue.into()),
+        ..wish(json!({ "n": n }), unique)
+    };
+    let replace = json!({"on_conflict": "replace", "replace": ["priority"]});
+    let nowhere = NewJob { after: vec![After::job(uuid::Uuid::now_v7())], ..of("default", 2, json!({})) };
+    let jobs = [
+        of("q", 0, json!({})),
+        of("q", 1, json!({})),
+        of("q", 1, json!({})),
+        of("default", 1, replace),
+        of("q", 1, json!({"on_conflict": "reject"})),
+        of("q", 0, json!({})),
+        nowhere,
+        of("default", 2, json!({})),
+    ];
+    let made = db.enqueue_all(&jobs).await;
+    let fates: Vec<_> = made.iter().map(|made| made.fate.clone()).collect();
+    use Fate::{Created, Existing, QueueFull, UnknownParent};
+    assert_eq!(
+        fates,
+        [Created, QueueFull, QueueFull, QueueFull, QueueFull, Existing, UnknownParent, Created]
+    );
+    let own: Vec<_> = made.iter().zip(&jobs).map(|(made, job)| made.id == job.id).collect();
+    assert_eq!(own, [true, true, true, true, true, false, true, true]);
+    assert_eq!(db.count("jobs").await, 2);
+    // The key of one that was refused is free.
+    db.set_max_queued("q", None).await.unwrap();
+    created(&db, NewJob { id: uuid::Uuid::now_v7(), ..jobs[1].clone() }).await;
 }
 
 #[tokio::test]

@@ -130,6 +130,28 @@ async fn the_kind_s_own_wish_holds_unless_the_job_says_otherwise() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_retried_has_its_key_again_unless_another_live_one_has_it() {
+    let db = Db::new().await;
+    let one = || wish(json!({}), json!({}));
+    let first = in_status(&db, "failed", one()).await;
+    let second = in_status(&db, "completed", one()).await;
+    assert_ne!(first, second);
+    db.retry(first, "me").await.unwrap();
+    assert_eq!(existing(&db, one()).await, first);
+    db.cancel(first, None, "me").await.unwrap();
+    // Also where the keeper has forgotten who had it.
+    db.execute("delete from unique_keys").await;
+    db.retry(first, "me").await.unwrap();
+    assert_eq!(existing(&db, one()).await, first);
+    db.cancel(first, None, "me").await.unwrap();
+
+    let third = created(&db, one()).await;
+    db.retry(first, "me").await.unwrap();
+    assert_eq!([db.state(first).await, db.state(third).await], ["available"; 2]);
+    assert_eq!(existing(&db, one()).await, third);
+}
+
+#[tokio::test]
 async fn a_refused_job_takes_no_key() {
     let db = Db::new().await;
     db.drain_queue("shut", "me").await.unwrap();

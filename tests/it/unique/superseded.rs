@@ -132,6 +132,24 @@ async fn an_open_transaction_with_the_key_holds_up_no_worker_and_the_job_gives_w
 }
 
 #[tokio::test]
+async fn a_retrying_job_that_is_just_taken_gives_way_behind_that_attempt() {
+    let db = Db::new().await;
+    let old = in_status(&db, "retrying", queued()).await;
+    db.execute("update jobs_live set run_at = now()").await;
+    // As a claim that is not committed yet.
+    let mut claimer = Session::begin(&db).await;
+    claimer.run(&format!("select 1 from jobs_live where id = '{old}' for update")).await.unwrap();
+    let new = created(&db, queued()).await;
+    claimer.run("commit").await.unwrap();
+    assert_eq!(db.state(old).await, "available");
+    let claimed = db.claim_some("default", "k", 2).await;
+    let again = claimed.iter().find(|claimed| claimed.id == old).unwrap();
+    assert_eq!(end(&db, again, failure()).await, "cancelled");
+    assert_eq!(reason(&db, old).await, json!(format!("superseded by {new}")));
+    db.check_invariants().await;
+}
+
+#[tokio::test]
 async fn b7_key_is_kept_after_completion_freed_by_cleanup_shared_across_names_and_survives_partition_boundary()
  {
     let db = Db::new().await;

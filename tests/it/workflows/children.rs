@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 use tidemill::job::attempt::{Outcome, Usage, Wait};
 use tidemill::store::settle::Settled;
-use tidemill::{After, Context, JobError, RunIf, Workflow};
+use tidemill::{After, Context, JobError, NewJob, RunIf, Unique, Workflow};
 use tokio::sync::Semaphore;
 
 use super::{Floor, echo, plain};
@@ -96,6 +96,30 @@ async fn cancel_of_a_job_that_waits_for_its_children_cancels_them() {
     assert_eq!(floor.state(parent).await, "waiting");
     assert_eq!(floor.cancel(parent, None, "me").await.unwrap().as_deref(), Some("cancelled"));
     assert_eq!(floor.count("jobs_live").await, 0, "the child is cancelled with it");
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn cancel_of_a_job_that_waits_leaves_a_unique_child_that_others_enqueued() {
+    let floor = Floor::new().await;
+    let unique = || NewJob { unique: Some(Unique::by_key("one")), ..plain("nobody") };
+    let mill = floor
+        .mill()
+        .handler("parent", move |context: Context| async move {
+            let child = context.spawn("child", &unique()).await?;
+            let own = context.spawn("own", &plain("nobody")).await?;
+            context.wait_for(&[child, own]).await?;
+            ok(None)
+        })
+        .start();
+    let theirs = floor.enqueue(unique()).await;
+    let parent = floor.enqueue(plain("parent")).await;
+    wait_for("it waits", || async { (floor.count("waits").await == 1).then_some(()) }).await;
+    let steps = floor.steps(parent).await.unwrap();
+    assert_eq!(steps.iter().filter(|step| step.spawned_id == Some(theirs)).count(), 1);
+    floor.cancel(parent, None, "me").await.unwrap();
+    assert_eq!(floor.state(theirs).await, "available");
+    assert_eq!(floor.count("jobs_live").await, 1, "the other child is cancelled with it");
     mill.stop().await;
 }
 

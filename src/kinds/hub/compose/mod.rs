@@ -1,6 +1,7 @@
 //! A project as a compose file, or the config itself, describes it: the part of compose that the hub
 //! acts on. Reads only; must refuse what it does not understand, by its key.
 
+mod env_file;
 mod extras;
 mod fault;
 mod node;
@@ -46,10 +47,15 @@ pub(super) struct Project {
 /// What the engine calls the project that the config calls `name`, whatever else is wrong with its description.
 pub(super) fn name_of(name: &str, spec: &ProjectSpec) -> Result<String, JobError> {
     let Described { source, file, folder, description } = describe(name, spec)?;
+    let own = description.get("name").and_then(Value::as_str).unwrap_or(name);
+    if !own.contains('$') {
+        // A `.env` that makes no sense stands in nobody's way.
+        return Ok(engine_name(own));
+    }
     let read = || {
-        let mut own = json!({ "name": description.get("name") });
-        variables::fill("", &mut own, &variables_of(file.is_some().then_some(&folder), &spec.env)?)?;
-        Ok(engine_name(own["name"].as_str().unwrap_or(name)))
+        let variables = variables_of(file.is_some().then_some(&folder), &spec.env)?;
+        let own = variables::filled(own, &variables).map_err(|message| Fault::new("name", message))?;
+        Ok(engine_name(&own))
     };
     read().map_err(|fault| bad(&source, &fault))
 }
@@ -102,10 +108,7 @@ pub(super) fn load(name: &str, spec: &ProjectSpec) -> Result<Project, JobError> 
 fn variables_of(folder: Option<&PathBuf>, env: &Variables) -> Result<Variables, Fault> {
     let mut variables = Variables::new();
     if let Some(path) = folder.map(|folder| folder.join(".env")).filter(|path| path.is_file()) {
-        let unreadable = |error: dotenvy::Error| Fault::new("", format!("{}: {error}", path.display()));
-        for pair in dotenvy::from_path_iter(&path).map_err(unreadable)? {
-            variables.extend([pair.map_err(unreadable)?]);
-        }
+        variables = env_file::read(&path, env).map_err(|wrong| Fault::new("", wrong))?;
     }
     variables.extend(env.clone());
     Ok(variables)
@@ -122,7 +125,7 @@ fn read(id: &str, mut description: Value, folder: &Path, variables: &Variables) 
     let services =
         table.take("services").ok_or_else(|| Fault::new("services", "is missing; name at least one"))?;
     table.finish("name, services, volumes")?;
-    let read = |(name, node): (String, Node<'_>)| service::read(&name, &node, folder, &volumes);
+    let read = |(name, node): (String, Node<'_>)| service::read(&name, &node, folder, variables, &volumes);
     let mut services: Vec<Service> = services.entries()?.into_iter().map(read).collect::<Result<_, _>>()?;
     // As compose has it, a variable tells which profiles are wanted.
     let wanted: Vec<_> =

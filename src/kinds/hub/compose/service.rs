@@ -2,15 +2,17 @@
 //! that it does not act on.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::env_file;
 use super::extras::{self, Extras};
 use super::fault::Fault;
 use super::node::Node;
 use super::ports::{self, Port};
+use super::variables::Variables;
 use super::volumes::{self, Mount, Volumes};
 
 const SUPPORTED: &str = "build, command, container_name, depends_on, entrypoint, env_file, environment, healthcheck, image, \
@@ -81,7 +83,13 @@ pub(in crate::kinds::hub) enum Condition {
 }
 
 /// Reads the service at `node`.
-pub(super) fn read(name: &str, node: &Node<'_>, folder: &Path, volumes: &Volumes) -> Result<Service, Fault> {
+pub(super) fn read(
+    name: &str,
+    node: &Node<'_>,
+    folder: &Path,
+    variables: &Variables,
+    volumes: &Volumes,
+) -> Result<Service, Fault> {
     let mut table = node.table()?;
     let build = table.read("build", |node| build(node, folder))?;
     let image = table.read("image", Node::text)?;
@@ -90,7 +98,8 @@ pub(super) fn read(name: &str, node: &Node<'_>, folder: &Path, volumes: &Volumes
     }
     let mounts = table.take("volumes").map(|node| node.items()).transpose()?.unwrap_or_default();
     let ports = table.take("ports").map(|node| node.items()).transpose()?.unwrap_or_default();
-    let mut environment = table.read("env_file", |node| env_files(node, folder))?.unwrap_or_default();
+    let mut environment =
+        table.read("env_file", |node| env_files(node, folder, variables))?.unwrap_or_default();
     let own = table.read("environment", |node| valued(&node.pairs()?, &node.key))?;
     environment.extend(own.unwrap_or_default());
     let labels = table.read("labels", Node::pairs)?.unwrap_or_default();
@@ -124,9 +133,9 @@ pub(super) fn read(name: &str, node: &Node<'_>, folder: &Path, volumes: &Volumes
 }
 
 /// The variables of files, of which later ones win; each a path, or `path` and `required`.
-fn env_files(node: &Node<'_>, folder: &Path) -> Result<BTreeMap<String, String>, Fault> {
+fn env_files(node: &Node<'_>, folder: &Path, variables: &Variables) -> Result<Variables, Fault> {
     let files = if node.value.is_array() { node.items()? } else { vec![node.clone()] };
-    let mut variables = BTreeMap::new();
+    let mut read = Variables::new();
     for file in files {
         let (path, required) = if file.value.is_object() {
             let mut table = file.table()?;
@@ -141,17 +150,10 @@ fn env_files(node: &Node<'_>, folder: &Path) -> Result<BTreeMap<String, String>,
         if !required && !path.is_file() {
             continue;
         }
-        let unreadable = |error: dotenvy::Error| {
-            file.fault(format!(
-                "names {}, which cannot be read ({error}); put it there, or correct it",
-                path.display()
-            ))
-        };
-        for pair in dotenvy::from_path_iter(&path).map_err(unreadable)? {
-            variables.extend([pair.map_err(unreadable)?]);
-        }
+        let said = env_file::read(&path, variables).map_err(|wrong| file.fault(format!("names {wrong}")))?;
+        read.extend(said);
     }
-    Ok(variables)
+    Ok(read)
 }
 
 fn build(node: &Node<'_>, folder: &Path) -> Result<Build, Fault> {
@@ -194,11 +196,25 @@ fn valued(pairs: &BTreeMap<String, Option<String>>, key: &str) -> Result<BTreeMa
     pairs.iter().map(value).collect()
 }
 
+/// One whose files are here, and where the engine's own builder finds them.
 fn local(node: &Node<'_>, build: Build) -> Result<Build, Fault> {
-    if build.context.is_dir() {
-        return Ok(build);
+    let (context, dockerfile) = (build.context.display(), Path::new(&build.dockerfile));
+    if !build.context.is_dir() {
+        return Err(node.fault(format!("has the context {context}, which is no folder here")));
     }
-    Err(node.fault(format!("has the context {}, which is no folder here", build.context.display())))
+    if !dockerfile.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Err(node.fault(format!(
+            "has the Dockerfile {}, which is not named from its context on; put it into {context}",
+            dockerfile.display()
+        )));
+    }
+    if !build.context.join(dockerfile).is_file() {
+        return Err(node.fault(format!(
+            "has the Dockerfile {}, which is no file in {context}; put it there, or correct it",
+            dockerfile.display()
+        )));
+    }
+    Ok(build)
 }
 
 fn network_mode(node: &Node<'_>) -> Result<String, Fault> {

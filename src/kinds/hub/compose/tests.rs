@@ -19,7 +19,7 @@ x-env: &env
   FLAG: true
 services:
   web:
-    build: { context: src, dockerfile: D, args: [X=1], target: t, network: host }
+    build: { context: src, dockerfile: ./lib.rs, args: [X=1], target: t, network: host }
     image: web:${TAG}
     command: serve --name "a b"
     environment: *env
@@ -47,7 +47,7 @@ volumes:
     assert_eq!(web.environment, BTreeMap::from([("A".into(), "1".into()), ("FLAG".into(), "true".into())]));
     assert_eq!(web.depends_on["db"], Condition::Healthy);
     let build = web.build.as_ref().unwrap();
-    assert_eq!((build.dockerfile.as_str(), build.args["X"].as_str()), ("D", "1"));
+    assert_eq!((build.dockerfile.as_str(), build.args["X"].as_str()), ("./lib.rs", "1"));
     assert_eq!(db.environment, BTreeMap::from([("P".into(), "q".into())]));
     assert_eq!(db.mounts, [Mount::Bind("shopfront_data:/d".into())]);
     assert_eq!(db.healthcheck.as_ref().unwrap().test, ["CMD-SHELL", "true || false"]);
@@ -59,6 +59,9 @@ fn what_is_not_supported_is_refused_by_its_key() {
         ("services: { web: { image: a, deploy: { replicas: 2 } } }", "services.web.deploy.replicas"),
         ("services: { web: { image: a, networks: [x] } }", "services.web.networks"),
         ("services: { web: { build: { context: src, ssh: [default] } } }", "services.web.build.ssh"),
+        ("services: { web: { build: src } }", "services.web.build"),
+        ("services: { web: { build: { context: src, dockerfile: ../Cargo.toml } } }", "services.web.build"),
+        ("services: { web: { build: { context: src, dockerfile: /etc/hosts } } }", "services.web.build"),
         ("services: { web: { build: no/such } }", "services.web.build"),
         ("services: { web: { } }", "services.web"),
         ("services: { web: { image: a, depends_on: [db] } }", "services.web.depends_on.db"),
@@ -107,6 +110,21 @@ fn a_file_that_is_not_understood_any_more_still_has_its_name() {
     assert_eq!(name_of("Shop", &spec).unwrap(), "shop");
     std::fs::write(&file, "services: [").unwrap();
     assert!(name_of("shop", &spec).is_err(), "nothing is stopped by a guess");
+}
+
+#[test]
+fn a_file_of_variables_that_makes_no_sense_hides_no_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("compose.yaml");
+    let spec = ProjectSpec { source: ProjectSource::File(file.clone()), env: Variables::new() };
+    std::fs::write(&file, "name: front\nservices: { web: { image: a } }\n").unwrap();
+    std::fs::write(folder.path().join(".env"), "TAG=1\nPASSWORD=s3cret$word\n").unwrap();
+    let bad = load("shop", &spec).unwrap_err().to_string();
+    assert!(bad.contains("/.env, whose line 2 is not understood") && !bad.contains("word;"), "{bad}");
+    assert!(!bad.contains("s3cret"), "{bad}");
+    assert_eq!(name_of("shop", &spec).unwrap(), "front");
+    std::fs::write(folder.path().join(".env"), "PASSWORD=two words\n").unwrap();
+    assert!(load("shop", &spec).is_ok());
 }
 
 #[test]

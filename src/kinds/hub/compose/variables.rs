@@ -29,7 +29,8 @@ pub(super) fn fill(key: &str, value: &mut Value, variables: &Variables) -> Resul
     }
 }
 
-fn filled(text: &str, variables: &Variables) -> Result<String, String> {
+/// The text with its variables filled in; else what is wrong with it.
+pub(super) fn filled(text: &str, variables: &Variables) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -39,7 +40,7 @@ fn filled(text: &str, variables: &Variables) -> Result<String, String> {
             out.push('$');
             rest = after;
         } else if let Some(braced) = rest.strip_prefix('{') {
-            let end = braced.find('}').ok_or("has a ${ without its }")?;
+            let end = closing(braced).ok_or("has a ${ without its }")?;
             out.push_str(&value_of(&braced[..end], variables)?);
             rest = &braced[end + 1..];
         } else {
@@ -55,27 +56,44 @@ fn filled(text: &str, variables: &Variables) -> Result<String, String> {
     Ok(out)
 }
 
+/// Where the brace ends that was opened before: a default may hold variables, and braces, of its own.
+fn closing(text: &str) -> Option<usize> {
+    let mut open = 1;
+    text.find(|c| {
+        open += match c {
+            '{' => 1,
+            '}' => -1,
+            _ => 0,
+        };
+        open == 0
+    })
+}
+
 fn is_name_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// `NAME`, `NAME:-default`, `NAME-default`, `NAME:?message` or `NAME?message`.
+/// `NAME`, `NAME:-default`, `NAME-default`, `NAME:?message` or `NAME?message`. A default is filled in as well, if it is needed.
 fn value_of(expression: &str, variables: &Variables) -> Result<String, String> {
     let end = expression.find(|c: char| !is_name_character(c)).unwrap_or(expression.len());
     let (name, modifier) = expression.split_at(end);
     let set = variables.get(name);
-    let filled = set.filter(|value| !value.is_empty());
+    let full = set.filter(|value| !value.is_empty());
     let (found, otherwise) =
         match modifier.split_at(modifier.find(['-', '?']).map_or(modifier.len(), |at| at + 1)) {
             ("", "") | ("?", _) => (set, None),
-            (":-", default) => (filled, Some(default)),
+            (":-", default) => (full, Some(default)),
             ("-", default) => (set, Some(default)),
-            (":?", _) => (filled, None),
+            (":?", _) => (full, None),
             _ => return Err(format!("has ${{{expression}}}; use ${{NAME}} or ${{NAME:-default}}")),
         };
-    found.map(String::as_str).or(otherwise).map(str::to_owned).ok_or_else(|| {
-        format!("uses the variable {name}, which is not set; set it in the project's env, in .env beside the file, or write ${{{name}:-default}}")
-    })
+    match (found, otherwise) {
+        (Some(value), _) => Ok(value.clone()),
+        (None, Some(default)) => filled(default, variables),
+        (None, None) => Err(format!(
+            "uses the variable {name}, which is not set; set it in the project's env, in .env beside the file, or write ${{{name}:-default}}"
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -83,6 +101,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_default_may_hold_variables_and_braces() {
+        let variables = Variables::from([("TAG".into(), "1.4".into()), ("A".into(), "1".into())]);
+        for (text, value) in [
+            ("web:${TAG:-${DEFAULT}}", "web:1.4"),
+            ("web:${B:-${TAG}}-x", "web:1.4-x"),
+            ("${B:-${C:-c}}/${C-$A}", "c/1"),
+            ("${B:-{\"a\": {}}}", "{\"a\": {}}"),
+            ("${B:-$$A}", "$A"),
+        ] {
+            assert_eq!(filled(text, &variables).as_deref(), Ok(value), "{text}");
+        }
+        for bad in ["${B:-${A}", "${B:-$C}", "${B:-${C}}"] {
+            assert!(filled(bad, &variables).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn variables_are_filled_and_missing_ones_named() {
