@@ -260,6 +260,9 @@ begin
   p_job.expires_at := null;
   p_job.error := null;
   insert into jobs_live select (p_job).*;
+  if p_job.unique_key is not null then
+    perform take_key_again(p_job.id, p_job.unique_key);
+  end if;
   insert into waits (job_id, run_if, run_at, delay) values (p_job.id, edge.run_if, edge.run_at, edge.delay) on conflict do nothing;
   perform tell(format('e:%s:%s', p_job.id, append_event(p_job.id, p_job.attempt, 'retry', p_event)));
 end
