@@ -20,6 +20,7 @@ declare
   found_ids uuid[] := array(select matching_jobs(p_verb, p_filter, p_limit, p_after));
   one uuid;
   answer text;
+  held uuid[] := '{}';
 begin
   matched := cardinality(found_ids);
   sample := found_ids[1:20];
@@ -32,6 +33,7 @@ begin
   end if;
   -- Before any job, as everybody does who tells others of jobs.
   if exists (select from dependencies where parent_id = any(found_ids))
+    or p_verb = 'retry' and exists (select from dependencies where job_id = any(found_ids))
     or exists (select from workflows where id = any(found_ids))
     or exists (select from steps where job_id = any(found_ids) and spawned_id is not null)
   then
@@ -41,13 +43,16 @@ begin
   foreach one in array found_ids loop
     begin
       answer := case p_verb
-        when 'retry' then retry_one(one, p_by, false)
+        when 'retry' then case when retry_held(one, p_by) then 'held' else retry_one(one, p_by, false) end
         when 'cancel' then cancel_one(one, 'cancelled with others', p_by, false)
         when 'run_now' then run_now_one(one, p_by, false)
         when 'delete' then delete_one(one, false)
       end;
       if p_verb = 'retry' and p_queue is not null then
         perform move_job(one, p_queue);
+      end if;
+      if answer = 'held' then
+        held := held || one;
       end if;
       if answer is null or p_verb = 'delete' and answer = 'running' then
         refused := refused + 1;
@@ -60,6 +65,8 @@ begin
       refused := refused + 1;
     end;
   end loop;
+  -- What they wait for may be over, unless it is retried as well.
+  perform judge_apart(h.id) from unnest(held) as h (id);
   if matched > 0 then
     perform audit(p_verb || ' many', 'jobs', p_filter, jsonb_strip_nulls(jsonb_build_object('done', done, 'refused', refused, 'queue', p_queue)), p_by);
   end if;
@@ -2263,6 +2270,16 @@ $$;
 
 COMMENT ON FUNCTION tidemill.group_of(p_concurrency_keys text[], p_fair_key text) IS 'The group of jobs with these keys; null if there are none.';
 
+CREATE FUNCTION tidemill.heals(p_sqlstate text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  -- Want of memory does not: whoever needs too much needs it again.
+  select p_sqlstate ~ '^(08|25|40|53[^2]|55|57)'
+$$;
+
+COMMENT ON FUNCTION tidemill.heals(p_sqlstate text) IS 'Whether what an SQLSTATE says passes by itself, so that the same may succeed a little later.';
+
 CREATE FUNCTION tidemill.held_by(p_key text, p_terms jsonb, p_new uuid, p_batch uuid[]) RETURNS uuid
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -2366,6 +2383,8 @@ begin
   on conflict (job_id) do update
   set run_if = excluded.run_if, signal = excluded.signal, until = excluded.until, run_at = null, delay = null, since = clock_timestamp();
   if parents is not null then
+    -- It waits for these alone; what was open before may be over and just not told.
+    delete from dependencies where job_id = p_job.id and outcome is null;
     perform link_jobs(array[p_job.id], array[parents], array['all_finished']);
   end if;
   -- What it waits for may be there already.
@@ -2413,16 +2432,32 @@ CREATE FUNCTION tidemill.hold_new(p_ids uuid[], p_run_ats timestamp with time zo
     AS $$
 declare
   held uuid[];
+  refused uuid;
+  far uuid;
 begin
-  -- One of a workflow was refused; then its caller refuses all.
-  if exists (
-    select
-    from unnest(p_options) as i (options)
-    cross join parents_of(i.options -> 'after') p
-    where p.id = any(p_ids)
-      and not exists (select from jobs_live j where j.id = p.id))
-  then
-    return;
+  select p.id into refused
+  from unnest(p_options) as i (options)
+  cross join parents_of(i.options -> 'after') p
+  where p.id = any(p_ids)
+    and not exists (select from jobs_live j where j.id = p.id)
+  limit 1;
+  if found then
+    -- The caller of a workflow refuses all, and says why.
+    if exists (select from unnest(p_options) as i (options) where i.options ?| '{workflow_id,container}') then
+      return;
+    end if;
+    raise exception 'job %, for which others of the call wait, is none that was enqueued by it', refused
+      using errcode = '22TM1', hint = 'enqueue it first; its queue may be full, or another job have its execution id or unique key';
+  end if;
+  -- What cannot be stored when they are let go is refused now.
+  select i.id into far
+  from unnest(p_ids, p_run_ats, p_delay_seconds, p_options) as i (id, run_at, delay_seconds, options)
+  where i.options ? 'after'
+    and greatest(i.run_at, clock_timestamp() + make_interval(secs => i.delay_seconds)) >= '10000-01-01 00:00+00'
+  limit 1;
+  if found then
+    raise exception 'job % would run at a time that lies too far ahead', far
+      using errcode = '22TM1', hint = 'name a time before the year 10000';
   end if;
   with held as (
     select i.*
@@ -2777,6 +2812,67 @@ CREATE FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) RETURNS bigint
 $$;
 
 COMMENT ON FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) IS 'How many due jobs of its queue are claimed before it by the workers that serve it; 5000 means that or more. Of at most 20,000 due ones those count whose kind they serve and whose breaker and limits let them start.';
+
+CREATE FUNCTION tidemill.judge(p_jobs uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  perform stop_workflow(w.id)
+  from workflows w
+  where w.id = any(p_jobs)
+    and w.on_failure = 'cancel'
+    and exists (select from dependencies d where d.job_id = w.id and d.member and d.outcome = 'failed');
+  perform resolve_one(j.id)
+  from (select * from jobs_live where id = any(p_jobs) order by queue, priority, group_id, id) j;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.judge(p_jobs uuid[]) IS 'Judges jobs that wait for others, by all that was told so far; stops workflows first that a failure stops.';
+
+CREATE FUNCTION tidemill.judge_apart(p_job uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  j jobs;
+  why text;
+begin
+  begin
+    perform judge(array[p_job]);
+    return;
+  exception when others then
+    if heals(sqlstate) then
+      raise;
+    end if;
+    why := sqlerrm;
+  end;
+  select l.* into j
+  from jobs_live l
+  join waits w on w.job_id = l.id
+  where l.id = p_job
+    and l.state = 'waiting'
+    and w.signal is null
+    and wait_verdict(l.id, w.run_if) <> 'wait'
+  for update of l;
+  if not found then
+    raise warning 'job % could not be told of an end: %', p_job, why;
+    return;
+  end if;
+  j.state := 'failed';
+  j.error := jsonb_build_object('type', 'unresolved', 'permanent', true,
+    'message', format('what it waited for has ended, but it cannot go on: %s', why));
+  perform archive(j);
+  perform tell(format('e:%s:0', p_job));
+exception when others then
+  if heals(sqlstate) then
+    raise;
+  end if;
+  raise warning 'job % could neither be told of an end nor fail: %', p_job, sqlerrm;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.judge_apart(p_job uuid) IS 'As judge for one job, but what stands in the way of it is its own failure and stops nobody else.';
 
 CREATE FUNCTION tidemill.judge_slot(p_schedule tidemill.schedules, p_slot timestamp with time zone) RETURNS text
     LANGUAGE plpgsql
@@ -3277,7 +3373,9 @@ declare
   known constant text[] := '{state,queue,kind,tag,created_after,created_before,finished_after,finished_before,error,fingerprint,workflow}';
   -- What the verb can do something about.
   fits text := case p_verb
-    when 'retry' then 'finished_at is not null and state in (''failed'', ''cancelled'')'
+    -- What others took down with them follows them, and can do nothing without.
+    when 'retry' then 'finished_at is not null and state in (''failed'', ''cancelled'')
+      and (error ->> ''type'' in (''dependency_failed'', ''skipped'')) is not true'
     when 'cancel' then 'finished_at is null and cancel_requested_at is null'
     when 'run_now' then 'finished_at is null and state in (''available'', ''waiting'') and coalesce(nullif(run_at, ''infinity''), due_at) > now()
       and coalesce(nullif(run_at, ''infinity''), due_at) < ''infinity'''
@@ -4057,11 +4155,11 @@ begin
     from jobs j
     where j.finished_at is not null
       and j.retain_until < now()
-      -- Somebody still waits for its result.
+      -- Somebody who waits for its result, or has not read it yet, is live.
       and (j.awaited is not true or not exists (
         select 1
         from dependencies d
-        join waits w on w.job_id = d.job_id
+        join jobs_live l on l.id = d.job_id
         where d.parent_id = j.id))
     limit p_limit
   ),
@@ -4395,7 +4493,15 @@ begin
   end if;
   -- One at a time, and none beside those who cancel or retry whole workflows.
   perform lock_workflows();
-  perform wake_waits(p_limit);
+  begin
+    perform wake_waits(p_limit);
+  exception when others then
+    if heals(sqlstate) then
+      raise;
+    end if;
+    -- Who waits for signals holds up nobody who waits for jobs.
+    raise warning 'the waits whose time is over could not be ended: %', sqlerrm;
+  end;
   with taken as (
     delete from endings
     where job_id in (select job_id from endings order by at limit p_limit for update skip locked)
@@ -4426,13 +4532,16 @@ begin
   perform note_progress(told);
   -- All of them first, in order; each statement from here on sees what others told before.
   children := array(select id from jobs_live where id = any(told) and state = 'waiting' order by id for update);
-  perform stop_workflow(w.id)
-  from workflows w
-  where w.id = any(children)
-    and w.on_failure = 'cancel'
-    and exists (select from dependencies d where d.job_id = w.id and d.member and d.outcome = 'failed');
-  perform resolve_one(j.id)
-  from (select * from jobs_live where id = any(children) order by queue, priority, group_id, id) j;
+  begin
+    perform judge(children);
+  exception when others then
+    if heals(sqlstate) then
+      raise;
+    end if;
+    -- One bad row never stops the rest.
+    perform judge_apart(j.id)
+    from (select * from jobs_live where id = any(children) order by queue, priority, group_id, id) j;
+  end;
   return cardinality(ended);
 end
 $$;
@@ -4535,6 +4644,28 @@ $$;
 
 COMMENT ON FUNCTION tidemill.retry(p_job uuid, p_by text) IS 'Makes a finished job live again with at least one more attempt; a live one that is not due runs now. Answers its state, null if there is no such job.';
 
+CREATE FUNCTION tidemill.retry_held(p_job uuid, p_by text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  j jobs := lock_job(p_job);
+begin
+  if j.finished_at is null
+    or j.started_at is not null
+    or j.kind = 'tidemill.workflow'
+    or not exists (select from dependencies where job_id = p_job)
+  then
+    return false;
+  end if;
+  perform wait_again(j, jsonb_build_object('by', p_by));
+  perform reopen(p_job);
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.retry_held(p_job uuid, p_by text) IS 'Makes a job that ended before it ever ran wait for the others as at first; false, and nothing is done, for any other. The caller has it judged when all are live again that are retried with it.';
+
 CREATE FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer DEFAULT 500, dry_run boolean DEFAULT false, to_queue text DEFAULT NULL::text) RETURNS TABLE(matched integer, done integer, refused integer, sample uuid[])
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
@@ -4607,15 +4738,13 @@ CREATE FUNCTION tidemill.retry_workflow(p_workflow uuid, p_by text DEFAULT SESSI
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
-  m record;
-  j jobs;
+  member uuid;
   held uuid[] := '{}';
 begin
   perform lock_workflows();
   -- Recorded as one act, by whoever calls this.
-  for m in
-    select f.id, f.state = 'cancelled' and f.attempt = 0 and f.kind <> 'tidemill.workflow'
-      and exists (select from dependencies p where p.job_id = f.id) as never_ran
+  for member in
+    select f.id
     from dependencies d
     join jobs f on f.id = d.parent_id
     where d.job_id = p_workflow
@@ -4625,19 +4754,14 @@ begin
       and (f.error ->> 'type' in ('dependency_failed', 'skipped')) is not true
     order by d.ord
   loop
-    if not m.never_ran then
-      perform retry_one(m.id, p_by, false);
-      continue;
+    if retry_held(member, p_by) then
+      held := held || member;
+    else
+      perform retry_one(member, p_by, false);
     end if;
-    -- What was cancelled before it ran waits for the others as at first.
-    j := lock_job(m.id);
-    continue when j.finished_at is null;
-    perform wait_again(j, jsonb_build_object('by', p_by));
-    perform reopen(j.id);
-    held := held || j.id;
   end loop;
   -- What they wait for may be over, and stays so.
-  perform resolve_one(h.id) from unnest(held) as h (id);
+  perform judge_apart(h.id) from unnest(held) as h (id);
   return (select state::text from jobs where id = p_workflow);
 end
 $$;
@@ -5273,22 +5397,43 @@ CREATE FUNCTION tidemill.stop_workflow(p_workflow uuid) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
+declare
+  member uuid;
+  until timestamptz := statement_timestamp() + coalesce(nullif(current_setting('statement_timeout')::interval, '0') / 3, '10 seconds');
 begin
-  perform cancel_one(l.id, 'another job of the workflow failed', 'workflow', false)
-  from (
+  for member in
+    with recursive cleaning (id) as (
+      -- What there is to clean up after a failure runs, and goes on. Of a nested workflow the first jobs wait for what it waits for.
+      select e.job_id
+      from dependencies m
+      join dependencies e on e.parent_id = m.parent_id
+      where m.job_id = p_workflow
+        and m.member
+        and not e.member
+        and e.run_if in ('any_failed', 'all_finished')
+      union
+      select w.job_id
+      from cleaning c
+      join dependencies w on w.parent_id = c.id
+      where w.member
+    )
     select l.id
     from dependencies d
     join jobs_live l on l.id = d.parent_id
     where d.job_id = p_workflow
       and d.member
+      and l.cancel_requested_at is null
+      and l.id not in (select c.id from cleaning c)
     order by l.id
-  ) l
-  -- What is there to clean up after a failure runs.
-  where not exists (select from waits w where w.job_id = l.id and w.run_if in ('any_failed', 'all_finished') and l.id not in (select id from workflows));
+  loop
+    perform cancel_one(member, 'another job of the workflow failed', 'workflow', false);
+    -- The ends of these lead here again.
+    exit when clock_timestamp() > until;
+  end loop;
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.stop_workflow(p_workflow uuid) IS 'Cancels the members of a workflow that are live, but for those that run after failures.';
+COMMENT ON FUNCTION tidemill.stop_workflow(p_workflow uuid) IS 'Cancels the members of a workflow that are live, but for those that run after failures; when it takes long, the rest of them in later calls.';
 
 CREATE FUNCTION tidemill.superseder_of(p_job tidemill.jobs) RETURNS uuid
     LANGUAGE plpgsql
@@ -5817,8 +5962,12 @@ begin
   p_job.finished_at := null;
   p_job.retain_until := null;
   p_job.cancel_requested_at := null;
+  p_job.expires_at := null;
   p_job.error := null;
   insert into jobs_live select (p_job).*;
+  if p_job.unique_key is not null then
+    perform take_key_again(p_job.id, p_job.unique_key);
+  end if;
   insert into waits (job_id, run_if, run_at, delay) values (p_job.id, edge.run_if, edge.run_at, edge.delay) on conflict do nothing;
   perform tell(format('e:%s:%s', p_job.id, append_event(p_job.id, p_job.attempt, 'retry', p_event)));
 end

@@ -13,7 +13,9 @@ declare
   known constant text[] := '{state,queue,kind,tag,created_after,created_before,finished_after,finished_before,error,fingerprint,workflow}';
   -- What the verb can do something about.
   fits text := case p_verb
-    when 'retry' then 'finished_at is not null and state in (''failed'', ''cancelled'')'
+    -- What others took down with them follows them, and can do nothing without.
+    when 'retry' then 'finished_at is not null and state in (''failed'', ''cancelled'')
+      and (error ->> ''type'' in (''dependency_failed'', ''skipped'')) is not true'
     when 'cancel' then 'finished_at is null and cancel_requested_at is null'
     when 'run_now' then 'finished_at is null and state in (''available'', ''waiting'') and coalesce(nullif(run_at, ''infinity''), due_at) > now()
       and coalesce(nullif(run_at, ''infinity''), due_at) < ''infinity'''
@@ -68,6 +70,7 @@ declare
   found_ids uuid[] := array(select matching_jobs(p_verb, p_filter, p_limit, p_after));
   one uuid;
   answer text;
+  held uuid[] := '{}';
 begin
   matched := cardinality(found_ids);
   sample := found_ids[1:20];
@@ -80,6 +83,7 @@ begin
   end if;
   -- Before any job, as everybody does who tells others of jobs.
   if exists (select from dependencies where parent_id = any(found_ids))
+    or p_verb = 'retry' and exists (select from dependencies where job_id = any(found_ids))
     or exists (select from workflows where id = any(found_ids))
     or exists (select from steps where job_id = any(found_ids) and spawned_id is not null)
   then
@@ -89,13 +93,16 @@ begin
   foreach one in array found_ids loop
     begin
       answer := case p_verb
-        when 'retry' then retry_one(one, p_by, false)
+        when 'retry' then case when retry_held(one, p_by) then 'held' else retry_one(one, p_by, false) end
         when 'cancel' then cancel_one(one, 'cancelled with others', p_by, false)
         when 'run_now' then run_now_one(one, p_by, false)
         when 'delete' then delete_one(one, false)
       end;
       if p_verb = 'retry' and p_queue is not null then
         perform move_job(one, p_queue);
+      end if;
+      if answer = 'held' then
+        held := held || one;
       end if;
       if answer is null or p_verb = 'delete' and answer = 'running' then
         refused := refused + 1;
@@ -108,6 +115,8 @@ begin
       refused := refused + 1;
     end;
   end loop;
+  -- What they wait for may be over, unless it is retried as well.
+  perform judge_apart(h.id) from unnest(held) as h (id);
   if matched > 0 then
     perform audit(p_verb || ' many', 'jobs', p_filter, jsonb_strip_nulls(jsonb_build_object('done', done, 'refused', refused, 'queue', p_queue)), p_by);
   end if;

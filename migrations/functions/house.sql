@@ -127,11 +127,11 @@ begin
     from jobs j
     where j.finished_at is not null
       and j.retain_until < now()
-      -- Somebody still waits for its result.
+      -- Somebody who waits for its result, or has not read it yet, is live.
       and (j.awaited is not true or not exists (
         select 1
         from dependencies d
-        join waits w on w.job_id = d.job_id
+        join jobs_live l on l.id = d.job_id
         where d.parent_id = j.id))
     limit p_limit
   ),

@@ -173,21 +173,112 @@ create or replace function stop_workflow(p_workflow uuid) returns void
 language plpgsql
 set search_path from current
 as $$
+declare
+  member uuid;
+  until timestamptz := statement_timestamp() + coalesce(nullif(current_setting('statement_timeout')::interval, '0') / 3, '10 seconds');
 begin
-  perform cancel_one(l.id, 'another job of the workflow failed', 'workflow', false)
-  from (
+  for member in
+    with recursive cleaning (id) as (
+      -- What there is to clean up after a failure runs, and goes on. Of a nested workflow the first jobs wait for what it waits for.
+      select e.job_id
+      from dependencies m
+      join dependencies e on e.parent_id = m.parent_id
+      where m.job_id = p_workflow
+        and m.member
+        and not e.member
+        and e.run_if in ('any_failed', 'all_finished')
+      union
+      select w.job_id
+      from cleaning c
+      join dependencies w on w.parent_id = c.id
+      where w.member
+    )
     select l.id
     from dependencies d
     join jobs_live l on l.id = d.parent_id
     where d.job_id = p_workflow
       and d.member
+      and l.cancel_requested_at is null
+      and l.id not in (select c.id from cleaning c)
     order by l.id
-  ) l
-  -- What is there to clean up after a failure runs.
-  where not exists (select from waits w where w.job_id = l.id and w.run_if in ('any_failed', 'all_finished') and l.id not in (select id from workflows));
+  loop
+    perform cancel_one(member, 'another job of the workflow failed', 'workflow', false);
+    -- The ends of these lead here again.
+    exit when clock_timestamp() > until;
+  end loop;
 end
 $$;
-comment on function stop_workflow(uuid) is 'Cancels the members of a workflow that are live, but for those that run after failures.';
+comment on function stop_workflow(uuid)
+  is 'Cancels the members of a workflow that are live, but for those that run after failures; when it takes long, the rest of them in later calls.';
+
+create or replace function judge(p_jobs uuid[]) returns void
+language plpgsql
+set search_path from current
+as $$
+begin
+  perform stop_workflow(w.id)
+  from workflows w
+  where w.id = any(p_jobs)
+    and w.on_failure = 'cancel'
+    and exists (select from dependencies d where d.job_id = w.id and d.member and d.outcome = 'failed');
+  perform resolve_one(j.id)
+  from (select * from jobs_live where id = any(p_jobs) order by queue, priority, group_id, id) j;
+end
+$$;
+comment on function judge(uuid[]) is 'Judges jobs that wait for others, by all that was told so far; stops workflows first that a failure stops.';
+
+create or replace function heals(p_sqlstate text) returns boolean
+language sql
+immutable
+set search_path from current
+as $$
+  -- Want of memory does not: whoever needs too much needs it again.
+  select p_sqlstate ~ '^(08|25|40|53[^2]|55|57)'
+$$;
+comment on function heals(text) is 'Whether what an SQLSTATE says passes by itself, so that the same may succeed a little later.';
+
+create or replace function judge_apart(p_job uuid) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+  j jobs;
+  why text;
+begin
+  begin
+    perform judge(array[p_job]);
+    return;
+  exception when others then
+    if heals(sqlstate) then
+      raise;
+    end if;
+    why := sqlerrm;
+  end;
+  select l.* into j
+  from jobs_live l
+  join waits w on w.job_id = l.id
+  where l.id = p_job
+    and l.state = 'waiting'
+    and w.signal is null
+    and wait_verdict(l.id, w.run_if) <> 'wait'
+  for update of l;
+  if not found then
+    raise warning 'job % could not be told of an end: %', p_job, why;
+    return;
+  end if;
+  j.state := 'failed';
+  j.error := jsonb_build_object('type', 'unresolved', 'permanent', true,
+    'message', format('what it waited for has ended, but it cannot go on: %s', why));
+  perform archive(j);
+  perform tell(format('e:%s:0', p_job));
+exception when others then
+  if heals(sqlstate) then
+    raise;
+  end if;
+  raise warning 'job % could neither be told of an end nor fail: %', p_job, sqlerrm;
+end
+$$;
+comment on function judge_apart(uuid) is 'As judge for one job, but what stands in the way of it is its own failure and stops nobody else.';
 
 create or replace function resolve(p_limit integer default 500) returns integer
 language plpgsql
@@ -205,7 +296,15 @@ begin
   end if;
   -- One at a time, and none beside those who cancel or retry whole workflows.
   perform lock_workflows();
-  perform wake_waits(p_limit);
+  begin
+    perform wake_waits(p_limit);
+  exception when others then
+    if heals(sqlstate) then
+      raise;
+    end if;
+    -- Who waits for signals holds up nobody who waits for jobs.
+    raise warning 'the waits whose time is over could not be ended: %', sqlerrm;
+  end;
   with taken as (
     delete from endings
     where job_id in (select job_id from endings order by at limit p_limit for update skip locked)
@@ -236,13 +335,16 @@ begin
   perform note_progress(told);
   -- All of them first, in order; each statement from here on sees what others told before.
   children := array(select id from jobs_live where id = any(told) and state = 'waiting' order by id for update);
-  perform stop_workflow(w.id)
-  from workflows w
-  where w.id = any(children)
-    and w.on_failure = 'cancel'
-    and exists (select from dependencies d where d.job_id = w.id and d.member and d.outcome = 'failed');
-  perform resolve_one(j.id)
-  from (select * from jobs_live where id = any(children) order by queue, priority, group_id, id) j;
+  begin
+    perform judge(children);
+  exception when others then
+    if heals(sqlstate) then
+      raise;
+    end if;
+    -- One bad row never stops the rest.
+    perform judge_apart(j.id)
+    from (select * from jobs_live where id = any(children) order by queue, priority, group_id, id) j;
+  end;
   return cardinality(ended);
 end
 $$;

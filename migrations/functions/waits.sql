@@ -97,16 +97,32 @@ set search_path from current
 as $$
 declare
   held uuid[];
+  refused uuid;
+  far uuid;
 begin
-  -- One of a workflow was refused; then its caller refuses all.
-  if exists (
-    select
-    from unnest(p_options) as i (options)
-    cross join parents_of(i.options -> 'after') p
-    where p.id = any(p_ids)
-      and not exists (select from jobs_live j where j.id = p.id))
-  then
-    return;
+  select p.id into refused
+  from unnest(p_options) as i (options)
+  cross join parents_of(i.options -> 'after') p
+  where p.id = any(p_ids)
+    and not exists (select from jobs_live j where j.id = p.id)
+  limit 1;
+  if found then
+    -- The caller of a workflow refuses all, and says why.
+    if exists (select from unnest(p_options) as i (options) where i.options ?| '{workflow_id,container}') then
+      return;
+    end if;
+    raise exception 'job %, for which others of the call wait, is none that was enqueued by it', refused
+      using errcode = '22TM1', hint = 'enqueue it first; its queue may be full, or another job have its execution id or unique key';
+  end if;
+  -- What cannot be stored when they are let go is refused now.
+  select i.id into far
+  from unnest(p_ids, p_run_ats, p_delay_seconds, p_options) as i (id, run_at, delay_seconds, options)
+  where i.options ? 'after'
+    and greatest(i.run_at, clock_timestamp() + make_interval(secs => i.delay_seconds)) >= '10000-01-01 00:00+00'
+  limit 1;
+  if found then
+    raise exception 'job % would run at a time that lies too far ahead', far
+      using errcode = '22TM1', hint = 'name a time before the year 10000';
   end if;
   with held as (
     select i.*
@@ -199,6 +215,8 @@ begin
   on conflict (job_id) do update
   set run_if = excluded.run_if, signal = excluded.signal, until = excluded.until, run_at = null, delay = null, since = clock_timestamp();
   if parents is not null then
+    -- It waits for these alone; what was open before may be over and just not told.
+    delete from dependencies where job_id = p_job.id and outcome is null;
     perform link_jobs(array[p_job.id], array[parents], array['all_finished']);
   end if;
   -- What it waits for may be there already.

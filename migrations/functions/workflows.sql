@@ -257,8 +257,12 @@ begin
   p_job.finished_at := null;
   p_job.retain_until := null;
   p_job.cancel_requested_at := null;
+  p_job.expires_at := null;
   p_job.error := null;
   insert into jobs_live select (p_job).*;
+  if p_job.unique_key is not null then
+    perform take_key_again(p_job.id, p_job.unique_key);
+  end if;
   insert into waits (job_id, run_if, run_at, delay) values (p_job.id, edge.run_if, edge.run_at, edge.delay) on conflict do nothing;
   perform tell(format('e:%s:%s', p_job.id, append_event(p_job.id, p_job.attempt, 'retry', p_event)));
 end
@@ -296,20 +300,40 @@ end
 $$;
 comment on function reopen(uuid) is 'After a job that had not completed became live again: those that it took down with it wait for it once more, and its workflow goes on.';
 
+create or replace function retry_held(p_job uuid, p_by text) returns boolean
+language plpgsql
+set search_path from current
+as $$
+declare
+  j jobs := lock_job(p_job);
+begin
+  if j.finished_at is null
+    or j.started_at is not null
+    or j.kind = 'tidemill.workflow'
+    or not exists (select from dependencies where job_id = p_job)
+  then
+    return false;
+  end if;
+  perform wait_again(j, jsonb_build_object('by', p_by));
+  perform reopen(p_job);
+  return true;
+end
+$$;
+comment on function retry_held(uuid, text)
+  is 'Makes a job that ended before it ever ran wait for the others as at first; false, and nothing is done, for any other. The caller has it judged when all are live again that are retried with it.';
+
 create or replace function retry_workflow(p_workflow uuid, p_by text default session_user) returns text
 language plpgsql
 set search_path from current
 as $$
 declare
-  m record;
-  j jobs;
+  member uuid;
   held uuid[] := '{}';
 begin
   perform lock_workflows();
   -- Recorded as one act, by whoever calls this.
-  for m in
-    select f.id, f.state = 'cancelled' and f.attempt = 0 and f.kind <> 'tidemill.workflow'
-      and exists (select from dependencies p where p.job_id = f.id) as never_ran
+  for member in
+    select f.id
     from dependencies d
     join jobs f on f.id = d.parent_id
     where d.job_id = p_workflow
@@ -319,19 +343,14 @@ begin
       and (f.error ->> 'type' in ('dependency_failed', 'skipped')) is not true
     order by d.ord
   loop
-    if not m.never_ran then
-      perform retry_one(m.id, p_by, false);
-      continue;
+    if retry_held(member, p_by) then
+      held := held || member;
+    else
+      perform retry_one(member, p_by, false);
     end if;
-    -- What was cancelled before it ran waits for the others as at first.
-    j := lock_job(m.id);
-    continue when j.finished_at is null;
-    perform wait_again(j, jsonb_build_object('by', p_by));
-    perform reopen(j.id);
-    held := held || j.id;
   end loop;
   -- What they wait for may be over, and stays so.
-  perform resolve_one(h.id) from unnest(held) as h (id);
+  perform judge_apart(h.id) from unnest(held) as h (id);
   return (select state::text from jobs where id = p_workflow);
 end
 $$;

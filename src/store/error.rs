@@ -57,6 +57,12 @@ impl Error {
         matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
     }
 
+    /// True when the statement ran longer than it may, or was cancelled by hand.
+    #[must_use]
+    pub fn is_statement_timeout(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("57014"))
+    }
+
     /// True when a value cannot be stored as it is (class 22), such as a NUL in text.
     #[must_use]
     pub fn is_bad_data(&self) -> bool {

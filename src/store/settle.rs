@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Result, Store};
 use crate::job::attempt::{Outcome, Usage, Wait};
 
-/// What is put off longer is put off for ever.
+/// What is put off longer, or waits longer, does so for ever.
 const LONGEST_SNOOZE: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// One attempt that ended without completing.
@@ -40,7 +40,10 @@ impl Settled {
             Outcome::Snoozed { delay } => ("snoozed", None, Some(delay.min(LONGEST_SNOOZE))),
             Outcome::Cancelled => ("cancelled", None, None),
             Outcome::Released => ("released", None, None),
-            Outcome::Waits { wait: wish } => {
+            Outcome::Waits { wait: mut wish } => {
+                if let Wait::Signal { timeout_seconds: Some(seconds), .. } = &mut wish {
+                    *seconds = seconds.min(LONGEST_SNOOZE.as_secs_f64());
+                }
                 wait = Some(wish);
                 ("waits", None, None)
             }

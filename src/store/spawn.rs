@@ -20,6 +20,14 @@ pub struct Ended {
     pub error: Option<Value>,
 }
 
+impl Ended {
+    /// Whether it is kept no more, so that nobody knows how it ended.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| error["type"] == "gone")
+    }
+}
+
 impl Store {
     /// Enqueues a child of a running attempt; `None` if the lease is lost. `wish` is a job as `enqueue_many` takes
     /// it, or a workflow as `create_workflow` does.
@@ -45,7 +53,8 @@ impl Store {
         .await?)
     }
 
-    /// How those of the jobs ended that did.
+    /// How those of the jobs ended that did. One that is kept no more counts as cancelled, with an error of the type
+    /// `gone`.
     ///
     /// # Errors
     /// When the database fails.
@@ -53,14 +62,23 @@ impl Store {
         let mut ended = sqlx::query_as!(
             Ended,
             r#"
+            with kept as materialized (
+              select id, state, result, error, finished_at
+              from jobs
+              where id = any($1)
+            )
             select
-              id as "job_id!",
-              state as "state!: JobState",
-              result,
-              error
-            from jobs
-            where id = any($1)
-              and finished_at is not null
+              i.id as "job_id!",
+              coalesce(k.state, 'cancelled') as "state!: JobState",
+              k.result,
+              case
+                when k.id is null then jsonb_build_object('type', 'gone', 'permanent', true, 'message', 'it is kept no more')
+                else k.error
+              end as error
+            from unnest($1::uuid[]) as i (id)
+            left join kept k on k.id = i.id
+            where k.id is null
+              or k.finished_at is not null
             "#,
             jobs
         )

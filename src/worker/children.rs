@@ -38,17 +38,20 @@ impl Context {
     }
 
     /// How these jobs ended, in the order given. As long as one is live the attempt ends with the error, at no cost,
-    /// and the job runs again when all have ended: hand the error on with `?`.
+    /// and the job runs again when all have ended: hand the error on with `?`. One that is kept no more (its `retain` was
+    /// over, or somebody deleted it) counts as cancelled, with an error of the type `gone`.
     ///
     /// # Errors
     /// While one of them is live, and when the database fails.
     pub async fn wait_for(&self, jobs: &[Uuid]) -> Result<Vec<Ended>, JobError> {
         let ended = self.store()?.ends_of(jobs).await?;
         let ends = jobs.iter().map(|id| ended.iter().find(|end| end.job_id == *id).cloned());
-        match ends.collect::<Option<Vec<_>>>() {
-            Some(ends) => Ok(ends),
-            None => Err(JobError::wait(Wait::Jobs { parents: jobs.to_vec() })),
+        if let Some(ends) = ends.collect::<Option<Vec<_>>>() {
+            return Ok(ends);
         }
+        let is_gone = |id: &&Uuid| ended.iter().any(|end| end.job_id == **id && end.is_gone());
+        let parents = jobs.iter().filter(|id| !is_gone(id)).copied().collect();
+        Err(JobError::wait(Wait::Jobs { parents }))
     }
 
     async fn spawn_child(&self, name: &str, wish: Value, is_workflow: bool) -> Result<Uuid, JobError> {

@@ -18,6 +18,8 @@ use crate::store::{Error, Result};
 
 /// The largest batch that is written at once.
 const BATCH_LIMIT: usize = 1_000;
+/// The class of the failure that stands for an end that the database refuses.
+const REFUSED: &str = "bad_end";
 /// One batch is worked on while the one before it waits for the disk.
 const BATCHES_IN_FLIGHT: usize = 2;
 
@@ -134,8 +136,29 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
                 Box::pin(settle(shared, vec![item])).await;
             }
         }
+        // Once: what stands for it is stored, or nothing is.
+        Err(error) if blames_a_row(&error) && batch.iter().all(|item| class(item) != Some(REFUSED)) => {
+            tracing::error!(%error, "the end of an attempt could not be stored; the attempt fails");
+            Box::pin(settle(shared, batch.into_iter().filter_map(|item| refused(item, &error)).collect()))
+                .await;
+        }
         Err(error) => give_up(shared, &error, batch.iter().map(|item| (item.job_id, item.lease_id))),
     }
+}
+
+/// The failure that stands for an end that the database refuses.
+fn refused(item: Settled, error: &Error) -> Option<Settled> {
+    let failure = Failure {
+        message: format!("the attempt's end ({}) cannot be stored: {error}", item.word),
+        class: REFUSED.into(),
+        permanent: item.error.is_some_and(|error| error["permanent"] == true),
+        ..Failure::default()
+    };
+    Settled::of(item.job_id, item.lease_id, Outcome::Failed { failure }, item.usage)
+}
+
+fn class(item: &Settled) -> Option<&str> {
+    item.error.as_ref()?["type"].as_str()
 }
 
 /// Lets leases run out, so that the sweep takes the jobs back: nothing is lost, only time.

@@ -81,6 +81,18 @@ async fn l2_a_time_out_is_for_good() {
 }
 
 #[tokio::test]
+async fn l2_a_time_out_beyond_all_time_is_a_long_wait() {
+    let db = Db::new().await;
+    let mill = waiter(&db, Some(Duration::MAX));
+    let id = db.enqueue(job("waiter")).await;
+    until_it_waits(&db, id).await;
+    assert_eq!(db.count("waits where until > now() + interval '99 years'").await, 1);
+    db.signal(id, "go", Some(&json!(7)), "me").await.unwrap();
+    assert_eq!(result(&db, id).await, json!(7));
+    mill.stop().await;
+}
+
+#[tokio::test]
 async fn l2_a_signal_and_a_time_out_at_the_same_instant_have_one_winner() {
     let db = Db::new().await;
     for signal_first in [true, false] {

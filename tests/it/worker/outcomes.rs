@@ -253,6 +253,33 @@ async fn a_batch_with_one_result_that_cannot_be_stored_completes_the_rest() {
     mill.stop().await;
 }
 
+#[tokio::test]
+async fn an_end_that_the_database_refuses_fails_its_attempt_and_says_why() {
+    let db = Db::new().await;
+    db.execute(
+        "create function refuse() returns trigger language plpgsql as $$ begin raise 'no more waits' using errcode = '22000'; end $$;
+         create trigger refuse before insert on waits for each row execute function refuse()",
+    )
+    .await;
+    let mill = Mill::builder(&db)
+        .handler("waiter", |context| async move {
+            context.signal::<Value>("go", None).await?;
+            ok(None)
+        })
+        .handler("k", |context| async move { ok(context.args()["n"].clone()) })
+        .start();
+    let waiter = db.enqueue(NewJob { max_attempts: Some(2), ..job("waiter") }).await;
+    until_state(&db, waiter, "failed").await;
+    let found = db.job(waiter).await;
+    let error = found.error.unwrap();
+    assert_eq!((found.attempt, &error["type"]), (2, &json!("bad_end")));
+    assert!(error["message"].as_str().unwrap().contains("no more waits"), "{error}");
+    assert_eq!(db.count("attempts where outcome = 'failed'").await, 2, "none is taken for a crash");
+    let well = db.enqueue(numbered("k", 1)).await;
+    until_state(&db, well, "completed").await;
+    mill.stop().await;
+}
+
 struct Typed;
 
 impl Handler for Typed {

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
-use tidemill::{Context, JobError, NewJob, Unique, Workflow};
+use tidemill::job::attempt::{Outcome, Usage, Wait};
+use tidemill::store::settle::Settled;
+use tidemill::{After, Context, JobError, NewJob, RunIf, Unique, Workflow};
+use tokio::sync::Semaphore;
 
 use super::{Floor, echo, plain};
-use crate::support::{ok, wait_for};
+use crate::support::{Db, ok, wait_for};
 
 #[tokio::test]
 async fn k7_children_are_spawned_once_however_often_the_parent_is_tried() {
@@ -130,4 +133,82 @@ async fn a_lease_that_is_lost_spawns_nothing() {
     let child = floor.spawn_child((claimed.id, claimed.lease_id), "late", &wish, false).await.unwrap();
     assert_eq!(child, None);
     assert_eq!(floor.count("jobs where kind = 'echo'").await, 0);
+}
+
+#[tokio::test]
+async fn a_child_is_kept_until_who_waited_for_it_has_run_again() {
+    let db = Db::new().await;
+    let parent = db.running().await;
+    let wish = serde_json::Value::Object(plain("child").wish());
+    let lease = (parent.id, parent.lease_id);
+    let child = db.spawn_child(lease, "child", &wish, false).await.unwrap().unwrap();
+    let wait = Wait::Jobs { parents: vec![child] };
+    let settled = Settled::of(parent.id, parent.lease_id, Outcome::Waits { wait }, Usage::default());
+    assert_eq!(db.settle(settled.as_slice()).await.unwrap(), [Some("waiting".to_owned())]);
+    let claimed = db.claim_some("default", "child", 1).await.remove(0);
+    db.complete_one(&claimed).await;
+    db.resolve().await.unwrap();
+    assert_eq!(db.state(parent.id).await, "available");
+    db.execute("update jobs set retain_until = now() - interval '1 s' where kind = 'child'").await;
+    assert_eq!(db.prune().await.unwrap(), 0, "nobody has read how it ended");
+    let parent = db.claim_one().await;
+    assert_eq!(db.ends_of(&[child]).await.unwrap()[0].state.word(), "completed");
+    db.complete_one(&parent).await;
+    assert_eq!(db.prune().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_child_that_is_kept_no_more_counts_as_cancelled_and_wedges_nobody() {
+    let floor = Floor::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let passing = gate.clone();
+    let mill = floor
+        .mill()
+        .handler("parent", move |context: Context| {
+            let gate = passing.clone();
+            async move {
+                let gone = context.spawn("gone", &plain("nobody")).await?;
+                let there = context.spawn("there", &plain("late")).await?;
+                let _pass = gate.acquire().await.unwrap();
+                let ends = context.wait_for(&[gone, there]).await?;
+                let words: Vec<_> = ends.iter().map(|end| end.state.word()).collect();
+                ok(json!({"words": words, "error": ends[0].error}))
+            }
+        })
+        .start();
+    let parent = floor.enqueue(plain("parent")).await;
+    wait_for("both are there", || async { (floor.count("steps").await == 2).then_some(()) }).await;
+    let gone: uuid::Uuid = floor.scalar("select id from jobs where kind = 'nobody'").await;
+    floor.delete_job(gone).await.unwrap();
+    gate.add_permits(1);
+    wait_for("it waits for the other", || async { (floor.count("waits").await == 1).then_some(()) }).await;
+    let late = floor.claim_some("default", "late", 1).await.remove(0);
+    floor.complete_one(&late).await;
+    let (state, result) = floor.end(parent).await;
+    assert_eq!((state, &result["words"]), ("completed", &json!(["cancelled", "completed"])));
+    assert_eq!(result["error"]["type"], "gone");
+    assert_eq!(floor.job(parent).await.attempt, 1);
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn who_waits_for_its_children_waits_for_no_parent_that_it_did_not_need() {
+    let floor = Floor::new().await;
+    let mill = floor
+        .mill()
+        .handler("parent", |context: Context| async move {
+            let child = context.spawn("child", &echo(1)).await?;
+            let ends = context.wait_for(&[child]).await?;
+            ok(ends[0].result.clone())
+        })
+        .start();
+    let quick = floor.enqueue(plain("echo")).await;
+    let never = floor.enqueue(plain("nobody")).await;
+    let mut parent = plain("parent");
+    parent.after = vec![After::job(quick), After::job(never)];
+    parent.run_if = Some(RunIf::AnyCompleted);
+    let parent = floor.enqueue(parent).await;
+    assert_eq!(floor.end(parent).await, ("completed", json!({"n": 1})));
+    assert_eq!(floor.state(never).await, "available");
+    mill.stop().await;
 }

@@ -1,10 +1,15 @@
 //! What failures do to those that wait: cancelled, carried on, or cleaned up after.
 
-use serde_json::json;
-use tidemill::{RunIf, Workflow};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tidemill::store::enqueue::enqueue;
+use tidemill::{After, Context, JobError, NewJob, RunIf, Workflow};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 use super::{Floor, echo, plain};
-use crate::support::wait_for;
+use crate::support::{MillBuilder, ok, wait_for};
 
 #[tokio::test]
 async fn k2_an_error_in_head_middle_and_tail_cancels_what_follows() {
@@ -144,6 +149,83 @@ async fn a_workflow_that_cancels_on_failure_stops_all_others() {
     mill.stop().await;
 }
 
+/// Serves `gated`: it is done when the gate lets it pass, unless it is stopped before.
+fn gated(floor: &Floor, gate: &Arc<Semaphore>) -> MillBuilder {
+    let gate = gate.clone();
+    floor.mill().handler("gated", move |context: Context| {
+        let gate = gate.clone();
+        async move {
+            tokio::select! {
+                pass = gate.acquire() => pass.unwrap().forget(),
+                reason = context.stopped() => return Err(JobError::retry(reason.to_string())),
+            }
+            if context.args()["fails"] == true { super::fail() } else { ok(None) }
+        }
+    })
+}
+
+#[tokio::test]
+async fn what_cleans_up_goes_on_while_more_jobs_of_a_stopped_workflow_end() {
+    let floor = Floor::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let mill = gated(&floor, &gate).start();
+    let strict = || {
+        let workflow = Workflow::new("strict").job("bad", plain("fail")).job("behind", plain("echo"));
+        workflow.after("bad").cancel_on_failure()
+    };
+    let deep = Workflow::chain("deep", [plain("gated"), plain("gated")]);
+    let workflows = [
+        strict().job("tidy", plain("gated")),
+        strict().nested(
+            "tidy",
+            Workflow::new("outer").nested("deep", deep).job("more", plain("echo")).after("deep"),
+        ),
+    ];
+    for workflow in workflows {
+        let id = floor.start(&workflow.after("bad").run_if(RunIf::AnyFailed)).await;
+        wait_for("the other end is told while it runs", || async {
+            let told = format!("dependencies where job_id = '{id}' and member and outcome = 'cancelled'");
+            (floor.count(&told).await == 1 && floor.count("running").await == 1).then_some(())
+        })
+        .await;
+        assert_eq!(floor.count("jobs_live where cancel_requested_at is not null").await, 0);
+        gate.add_permits(2);
+        assert_eq!(floor.end(id).await.0, "failed");
+        assert_eq!(floor.states(id).await, "bad failed, behind cancelled, tidy completed");
+        gate.forget_permits(2);
+    }
+    mill.stop().await;
+}
+
+#[tokio::test]
+async fn a_failure_stops_members_that_wait_for_a_signal_or_for_children() {
+    let floor = Floor::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let mill = gated(&floor, &gate)
+        .handler("approval", |context: Context| async move {
+            context.signal::<Value>("approved", None).await?;
+            ok(None)
+        })
+        .handler("parent", |context: Context| async move {
+            let child = context.spawn("child", &plain("nobody")).await?;
+            context.wait_for(&[child]).await?;
+            ok(None)
+        })
+        .start();
+    let workflow = Workflow::new("strict")
+        .job("approval", plain("approval"))
+        .job("parent", plain("parent"))
+        .job("bad", NewJob { max_attempts: Some(1), ..super::new("gated", &json!({"fails": true})) })
+        .cancel_on_failure();
+    let id = floor.start(&workflow).await;
+    wait_for("both wait", || async { (floor.count("waits").await == 3).then_some(()) }).await;
+    gate.add_permits(1);
+    assert_eq!(floor.end(id).await.0, "failed");
+    assert_eq!(floor.states(id).await, "approval cancelled, parent cancelled, bad failed");
+    assert_eq!(floor.count("jobs_live").await, 0, "the child is cancelled with its parent");
+    mill.stop().await;
+}
+
 #[tokio::test]
 async fn k5_a_parent_that_is_cancelled_or_gone_cancels_its_children() {
     let floor = Floor::new().await;
@@ -172,4 +254,19 @@ async fn k5_a_conflict_while_it_is_made_rolls_all_back() {
     assert!(error.to_string().contains("execution_id_taken"), "{error}");
     assert_eq!(floor.count("jobs").await, 1);
     assert_eq!(floor.count("workflows").await + floor.count("dependencies").await, 0);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_job_of_its_call_that_is_refused_is_refused_with_it() {
+    let floor = Floor::new().await;
+    let named = || NewJob { id: Uuid::now_v7(), execution_id: Some("taken".into()), ..plain("nobody") };
+    floor.enqueue(named()).await;
+    let refused = named();
+    let behind = NewJob { after: vec![After::job(refused.id)], ..plain("nobody") };
+    let error = enqueue(floor.pool(), &[refused, behind], false).await.unwrap_err();
+    assert!(
+        error.refusal().is_some_and(|(message, _)| message.contains("none that was enqueued")),
+        "{error}"
+    );
+    assert_eq!(floor.count("jobs").await, 1, "nothing waits for what does not come");
 }

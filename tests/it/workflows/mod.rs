@@ -6,6 +6,7 @@ mod children;
 mod errors;
 mod fan_in;
 mod steer;
+mod told;
 
 use std::time::Duration;
 

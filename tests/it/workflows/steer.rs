@@ -163,6 +163,91 @@ async fn k7_a_cancelled_workflow_that_is_retried_keeps_its_order_and_its_delays(
 }
 
 #[tokio::test]
+async fn k7_a_retry_takes_the_expiry_of_what_waits_again_away() {
+    let floor = Floor::new().await;
+    let mended = Arc::new(AtomicBool::new(false));
+    let mill = flaky(&floor, &mended);
+    let mut brief = echo(1);
+    brief.expires_in = Some(Duration::from_secs(3600));
+    let id = floor.start(&Workflow::new("w").job("a", plain("flaky")).job("b", brief).after("a")).await;
+    assert_eq!(floor.end(id).await.0, "failed");
+    floor
+        .execute("update jobs set expires_at = now() - interval '1 hour' where expires_at is not null")
+        .await;
+    mended.store(true, Ordering::SeqCst);
+    floor.retry(id, "me").await.unwrap();
+    assert_eq!(floor.end(id).await.0, "completed", "{}", floor.states(id).await);
+    mill.stop().await;
+}
+
+/// What a redrive of a filter matched and did.
+async fn redrive(floor: &Floor, filter: &serde_json::Value) -> (i32, i32) {
+    floor.rows(format!("select matched, done from retry_jobs('{filter}')")).await.remove(0)
+}
+
+#[tokio::test]
+async fn o4_a_redrive_runs_nothing_without_its_parents_or_that_was_skipped() {
+    let floor = Floor::new().await;
+    let mended = Arc::new(AtomicBool::new(false));
+    let mill = flaky(&floor, &mended);
+    let workflow = Workflow::new("w")
+        .job("well", plain("count"))
+        .job("a", plain("flaky"))
+        .job("b", plain("echo"))
+        .after_as("a", "a")
+        .job("c", plain("echo"))
+        .after_as("b", "b")
+        .job("hook", plain("echo"))
+        .after("well")
+        .run_if(RunIf::AnyFailed);
+    // The ids of one workflow are in no order.
+    let mut ids = Vec::new();
+    for _ in 0..6 {
+        ids.push(floor.start(&workflow).await);
+    }
+    for id in &ids {
+        assert_eq!(floor.end(*id).await.0, "failed");
+    }
+    mended.store(true, Ordering::SeqCst);
+    assert_eq!(redrive(&floor, &json!({"kind": "echo"})).await, (0, 0), "they follow what took them down");
+    for id in &ids {
+        assert_eq!(redrive(&floor, &json!({"workflow": id})).await, (1, 1));
+        let (state, result) = floor.end(*id).await;
+        assert_eq!((state, &result["c"]), ("completed", &json!({"b": {"a": "mended"}})));
+    }
+    assert_eq!(floor.count("jobs where kind = 'echo' and attempt > 0").await, 12, "no hook ran");
+    mill.stop().await;
+    floor.check_invariants().await;
+}
+
+#[tokio::test]
+async fn o4_what_was_cancelled_before_it_ran_waits_again_when_it_is_redriven() {
+    let floor = Floor::new().await;
+    let workflow = Workflow::new("w").job("a", plain("nobody")).job("b", plain("late")).after("a");
+    for _ in 0..6 {
+        let id = floor.start(&workflow).await;
+        floor.cancel(id, None, "me").await.unwrap();
+        assert_eq!(floor.end(id).await.0, "cancelled");
+        assert_eq!(redrive(&floor, &json!({"workflow": id})).await, (2, 2));
+        assert_eq!(floor.states(id).await, "a available, b waiting");
+        // Alone, while its parent lives; and when that is over.
+        let (a, b) = (floor.member(id, "a").await, floor.member(id, "b").await);
+        floor.cancel(b, None, "me").await.unwrap();
+        assert_eq!(redrive(&floor, &json!({"kind": "late"})).await, (1, 1));
+        assert_eq!(floor.state(b).await, "waiting");
+        floor.cancel(b, None, "me").await.unwrap();
+        let claimed = floor.claim_some("default", "nobody", 1).await.remove(0);
+        assert_eq!(claimed.id, a);
+        floor.complete_one(&claimed).await;
+        wait_for("all is told", || async { (floor.state(id).await == "cancelled").then_some(()) }).await;
+        assert_eq!(redrive(&floor, &json!({"kind": "late"})).await, (1, 1));
+        assert_eq!(floor.state(b).await, "available");
+        floor.delete_job(b).await.unwrap();
+    }
+    floor.check_invariants().await;
+}
+
+#[tokio::test]
 async fn who_steers_a_workflow_holds_no_job_while_waiting_for_those_who_tell_its_ends() {
     let floor = Floor::new().await;
     let id = floor.start(&Workflow::group("g", [plain("nobody"), plain("nobody")])).await;
