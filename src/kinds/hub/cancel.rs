@@ -97,7 +97,9 @@ impl Undo {
         wish: ContainerCreateBody,
     ) -> Result<String, Error> {
         let engine = self.engine.clone();
-        let call = async move { engine.create_container(Some(options), wish).await.map(|made| made.id) };
+        // What it holds is large.
+        let call =
+            Box::pin(async move { engine.create_container(Some(options), wish).await.map(|made| made.id) });
         self.whole(call, |made, id| made.containers.push(id)).await
     }
 

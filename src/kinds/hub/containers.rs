@@ -102,7 +102,7 @@ pub(super) async fn up(
         if let Some(binds) = wish.host_config.as_mut().and_then(|host| host.binds.as_mut()) {
             binds.extend(anew::carried(service, &of_image, &old));
         }
-        (undo.container(options, wish).await.map_err(refused)?, is_free)
+        (Box::pin(undo.container(options, wish)).await.map_err(refused)?, is_free)
     };
     // Not before: what cannot be made leaves the old one running.
     for old in &old {
