@@ -81,7 +81,7 @@ begin
     select p.oid::regprocedure::text
     from pg_proc p
     where p.pronamespace = schema::regnamespace
-      and p.proname in ('cancel_one', 'retry_one', 'run_now_one', 'delete_one', 'cancel_workflow', 'retry_workflow', 'stop_workflow')
+      and p.proname in ('cancel_one', 'retry_one', 'retry_held', 'run_now_one', 'delete_one', 'cancel_workflow', 'retry_workflow', 'stop_workflow', 'judge', 'judge_apart')
   loop
     execute format('revoke all on function %s from tidemill_worker', verb);
   end loop;
@@ -92,7 +92,8 @@ begin
     where p.pronamespace = schema::regnamespace
       and p.proname in ('insert_jobs', 'fire_schedule', 'release_slot', 'prune', 'drop_day')
   loop
-    execute format('alter function %s security definer', verb);
+    -- Nobody puts a table of his own, with its triggers, before ours.
+    execute format('alter function %s security definer set search_path = %I, pg_temp', verb, schema);
   end loop;
   execute format('revoke all on api_keys from tidemill_worker');
   execute format('revoke update, delete on audit_log from tidemill_worker');

@@ -83,7 +83,7 @@ begin
   end if;
   -- Before any job, as everybody does who tells others of jobs.
   if exists (select from dependencies where parent_id = any(found_ids))
-    or p_verb = 'retry' and exists (select from dependencies where job_id = any(found_ids))
+    or p_verb in ('retry', 'delete') and exists (select from dependencies where job_id = any(found_ids))
     or exists (select from workflows where id = any(found_ids))
     or exists (select from steps where job_id = any(found_ids) and spawned_id is not null)
   then

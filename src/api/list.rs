@@ -97,6 +97,7 @@ impl ListQuery {
         Ok(Filter {
             state,
             status,
+            unfinished: false,
             queue: name("queue", self.queue)?,
             kind: name("kind", self.kind)?,
             tag: text("tag", self.tag)?,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::choices::ComposeWay;
 use super::section::{Entry, Field, Reader, section};
 use super::types::{EngineAddress, JobArgs, NAME_RULE, QueueName, VariableName, VariableText, is_name};
+use crate::job::project::engine_name;
 
 section! {
     /// Projects of containers that are built, started, stopped, restarted and read from as jobs; `docs/hub.md`
@@ -106,5 +107,16 @@ pub(super) fn check(hub: &HubSection, reader: &mut Reader<'_>) {
             shown(hub.stuck_after)
         );
         reader.report_here("hub.heartbeat", message);
+    }
+    // What a file calls its project is known when a job reads it.
+    let described = hub.projects.0.iter().filter(|(_, project)| project.services.is_some());
+    let mut names = BTreeMap::new();
+    for (id, _) in described {
+        let name = engine_name(id);
+        if let Some(other) = names.get(&name) {
+            let message = format!("is {name:?} to the engine, as is {other}; rename one of them");
+            reader.report_here(&format!("hub.projects.{id}"), message);
+        }
+        names.insert(name, id);
     }
 }

@@ -446,6 +446,10 @@ fn a_hub_that_makes_no_sense_is_refused() {
         ),
         ("[hub.projects.a]\ncompose = 'c'\nbuild = true", "hub.projects.a.build: no such setting"),
         ("[hub.projects.\"a b\"]\ncompose = 'c'", "hub.projects.a b: is no name"),
+        (
+            "[hub.projects.\"a.b\"]\nservices = { w = {} }\n[hub.projects.AB]\nservices = { w = {} }",
+            "hub.projects.a.b: is \"ab\" to the engine, as is AB; rename one of them",
+        ),
         ("[hub]\nengine = '/var/run/docker.sock'", "hub.engine: found"),
         ("[hub]\nsoft_timeout = '2h'", "hub.soft_timeout: 2h is not shorter than hard_timeout (2h)"),
         ("[hub]\nheartbeat = '4m'", "hub.heartbeat: 4m is more than half of stuck_after (5m)"),

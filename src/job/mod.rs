@@ -11,6 +11,7 @@ pub mod event;
 pub mod limit;
 pub mod new;
 pub mod priority;
+pub mod project;
 pub mod schedule;
 pub mod session;
 pub mod settings;

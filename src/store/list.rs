@@ -19,6 +19,8 @@ pub struct Filter {
     pub state: Option<JobState>,
     /// Only this shown state, `scheduled` or `retrying`.
     pub status: Option<String>,
+    /// Only jobs that are not over, looked for in one statement: none is missed because it moves meanwhile.
+    pub unfinished: bool,
     pub queue: Option<String>,
     pub kind: Option<String>,
     pub tag: Option<String>,
@@ -148,7 +150,9 @@ impl Store {
                 )
             }
             _ if filter.is_of_history() => page!(self, filter, window, "where finished_at is not null"),
-            None if filter.status.is_none() => page!(self, filter, window, "where true"),
+            None if filter.status.is_none() && !filter.unfinished => {
+                page!(self, filter, window, "where true")
+            }
             _ => page!(self, filter, window, "where finished_at is null"),
         };
         Ok(rows.into_iter().map(|row| self.shown(row.into())).collect())
@@ -205,7 +209,7 @@ impl Filter {
         let Self { status, queue, kind, tag, priority, created_after, created_before, .. } = self;
         let Self { finished_after, finished_before, error_contains, workflow, state, .. } = self;
         // What runs, and what belongs to a workflow, is looked up by its ids.
-        if workflow.is_some() || *state == Some(JobState::Running) {
+        if workflow.is_some() || *state == Some(JobState::Running) || self.unfinished {
             return true;
         }
         state.is_none()

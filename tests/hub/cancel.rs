@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::engine::Engine;
 use crate::gate::Gate;
-use crate::hub::{compose, dockerfile, on};
+use crate::hub::{Builder, compose, dockerfile, on};
 use crate::wait_for;
 
 #[tokio::test]
@@ -56,15 +56,73 @@ async fn cancelled_while_it_starts_it_takes_its_containers_away() {
 }
 
 #[tokio::test]
+async fn what_it_only_started_is_stopped_by_a_cancel() {
+    // Nobody else builds the same there, which may make another image of it.
+    let engine = Engine::own();
+    let Some(engine) = engine else { return };
+    let well = "    volumes: [./data:/data]\n    stop_grace_period: 0s\n    healthcheck: { test: [CMD, /bin/busybox, test, -e, /data/well], interval: 200ms, start_period: 1h }\n";
+    let hub = on(&engine, "").project("known", &compose(well), &dockerfile("")).start().await;
+    std::fs::create_dir(hub.path("known/data")).unwrap();
+    std::fs::write(hub.path("known/data/well"), "").unwrap();
+    hub.ends(&hub.ask("known", "start", None).await, "SUCCESS").await;
+    hub.ends(&hub.ask("known", "stop", None).await, "SUCCESS").await;
+    let before = engine.containers("known");
+    std::fs::remove_file(hub.path("known/data/well")).unwrap();
+    let task = hub.ask("known", "start", None).await;
+    hub.until(&task, "waiting for its services", |status| status["progress"] == 90).await;
+    assert_eq!(engine.running("known"), ["web"]);
+    hub.post(&format!("/api/v1/jobs/{task}/cancel"), None).await;
+    hub.ends(&task, "REVOKED").await;
+    assert_eq!((engine.containers("known"), engine.running("known").len()), (before, 0));
+}
+
+#[tokio::test]
 async fn a_stop_cancels_a_start_that_is_not_over() {
     let Some(engine) = Engine::shared() else { return };
     let gate = Gate::open().await;
-    let hub = on(&engine, "").project("hasty", &compose(""), &dockerfile(&gate.step())).start().await;
+    let never = "    healthcheck: { test: [CMD, /bin/busybox, 'false'], interval: 1h, start_period: 1h }\n";
+    let hub = on(&engine, "")
+        .project("hasty", &compose(""), &dockerfile(&gate.step()))
+        .project("ready", &compose(never), &dockerfile(""))
+        .start()
+        .await;
     let start = hub.ask("hasty", "start", None).await;
     let build = gate.next().await;
     let stop = hub.ask("hasty", "stop", None).await;
     build.cut_off().await;
     hub.ends(&start, "REVOKED").await;
     hub.ends(&stop, "SUCCESS").await;
-    assert!(engine.containers("hasty").is_empty());
+
+    let start = hub.ask("ready", "start", None).await;
+    hub.until(&start, "waiting for its services", |status| status["progress"] == 90).await;
+    assert_eq!(engine.running("ready"), ["web"]);
+    let stop = hub.ask("ready", "stop", None).await;
+    hub.ends(&start, "REVOKED").await;
+    hub.ends(&stop, "SUCCESS").await;
+    assert!(engine.containers("ready").is_empty());
+}
+
+#[tokio::test]
+async fn the_last_wish_counts_and_no_older_retry() {
+    // Nobody listens there, so that all wait for a minute for their next attempt.
+    let hub =
+        Builder::new("unix:///no/such/engine.sock", "").project("moody", &compose(""), "").start().await;
+    let between = async |task: &str| {
+        let waits = |status: &Value| status["status"].as_str().unwrap().starts_with("Attempt 1 of 4 failed");
+        hub.until(task, "between attempts", waits).await;
+    };
+    let start = hub.ask("moody", "start", None).await;
+    between(&start).await;
+    let restart = hub.ask("moody", "restart?service_name=web", None).await;
+    between(&restart).await;
+    let logs = hub.ask("moody", "logs", None).await;
+    between(&logs).await;
+    let stop = hub.ask("moody", "stop", None).await;
+    hub.ends(&start, "REVOKED").await;
+    hub.ends(&restart, "REVOKED").await;
+    between(&stop).await;
+    let again = hub.ask("moody", "start", None).await;
+    hub.ends(&stop, "REVOKED").await;
+    between(&again).await;
+    between(&logs).await;
 }

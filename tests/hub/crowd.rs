@@ -78,9 +78,15 @@ async fn two_are_built_at_once_by_default_and_others_wait() {
         build.pass().await;
     }
     gate.next().await.pass().await;
-    for task in [one, two, three] {
-        hub.ends(&task, "SUCCESS").await;
+    for task in [&one, &two, &three] {
+        hub.ends(task, "SUCCESS").await;
     }
+    let at = async |task: &str, what: &str| {
+        let job = hub.job(task).await;
+        chrono::DateTime::parse_from_rfc3339(job[what].as_str().unwrap()).unwrap()
+    };
+    let first_end = at(&one, "finished_at").await.min(at(&two, "finished_at").await);
+    assert!(at(&three, "started_at").await >= first_end, "the third ran beside the others");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod lifecycle;
 mod polling;
 mod program;
 mod refusals;
+mod renewal;
 mod retries;
 mod signs;
 mod wellness;

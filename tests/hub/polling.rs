@@ -69,8 +69,12 @@ async fn the_hook_polls_until_a_task_is_over() {
         "{last}"
     );
 
+    std::fs::write(hub.path("card/app/Dockerfile"), dockerfile(&gate.step())).unwrap();
     let again = hub.ask("card", "start", None).await;
+    let build = gate.next().await;
     hub.post(&format!("/api/v1/jobs/{again}/cancel"), None).await;
     let seen = polled(&hub, &again, async |_| {}).await;
-    assert!(seen[seen.len() - 1]["ready"] == true, "{seen:?}");
+    let last = &seen[seen.len() - 1];
+    assert_eq!((&last["state"], &last["ready"]), (&json!("REVOKED"), &json!(true)));
+    build.cut_off().await;
 }

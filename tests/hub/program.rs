@@ -17,11 +17,17 @@ fn says(program: &str, args: &[&str]) -> bool {
 
 /// The engine that tests share, where there is the program as well.
 fn engine() -> Option<std::sync::Arc<Engine>> {
-    if says("docker", &["compose", "version"]) || says("docker-compose", &["version"]) {
-        return Engine::shared();
+    has_program().then(Engine::shared)?
+}
+
+fn has_program() -> bool {
+    let has = says("docker", &["compose", "version"]) || says("docker-compose", &["version"]);
+    if !has {
+        eprintln!(
+            "SKIPPED: this test needs the program docker compose (.ci/setup test installs docker-compose)"
+        );
     }
-    eprintln!("SKIPPED: this test needs the program docker compose (.ci/setup test installs docker-compose)");
-    None
+    has
 }
 
 /// Whether the engine's client can build with BuildKit: version 23 and later need a plugin for that.
@@ -98,7 +104,9 @@ async fn a_file_of_variables_that_the_hub_does_not_understand_is_for_the_program
 
 #[tokio::test]
 async fn its_builds_show_their_steps_and_are_cancelled() {
-    let Some(engine) = engine() else { return };
+    // One that nobody shares: all that is on it is of this test.
+    let engine = has_program().then(Engine::own).flatten();
+    let Some(engine) = engine else { return };
     let gate = Gate::open().await;
     let hub = on(&engine, "compose = 'program'")
         .project("tool", &compose(""), &dockerfile(&gate.step()))
@@ -110,11 +118,16 @@ async fn its_builds_show_their_steps_and_are_cancelled() {
     let at_step = |status: &Value| status["status"].as_str().unwrap().contains("Building web: Step 3/");
     let status = hub.until(&task, "at its third step", at_step).await;
     assert!(status["state"] == "BUILDING" && status["progress"].as_u64() > Some(30), "{status}");
+    assert!(!engine.lines(&["ps", "--all", "--quiet"]).is_empty(), "the container of the step");
+    assert!(!engine.lines(&["images", "--all", "--quiet"]).is_empty(), "the layers before it");
     wait_for("the build's output", async || logged(&hub, &task, "half way").await.then_some(())).await;
     hub.post(&format!("/api/v1/jobs/{task}/cancel"), None).await;
     build.cut_off().await;
     hub.ends(&task, "REVOKED").await;
-    assert!(engine.containers("tool").is_empty());
+    for (what, list) in [("container", ["ps", "--all", "--quiet"]), ("layer", ["images", "--all", "--quiet"])]
+    {
+        wait_for(&format!("no {what} is left"), async || engine.lines(&list).is_empty().then_some(())).await;
+    }
     let next = hub.ask("tool", "start", None).await;
     gate.next().await.pass().await;
     hub.ends(&next, "SUCCESS").await;

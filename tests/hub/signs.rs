@@ -11,7 +11,7 @@ use crate::wait_for;
 async fn a_long_build_lives_and_says_that_it_goes_on() {
     let Some(engine) = Engine::shared() else { return };
     let gate = Gate::open().await;
-    let hub = on(&engine, "heartbeat = '200ms'\nstill_building = '1s'")
+    let hub = on(&engine, "heartbeat = '200ms'\nstill_building = '1s'\nstuck_after = '5s'")
         .project("long", &compose(""), &dockerfile(&gate.step()))
         .start()
         .await;
@@ -21,11 +21,39 @@ async fn a_long_build_lives_and_says_that_it_goes_on() {
     let status = hub.until(&task, "still building", still).await;
     assert_eq!(status["state"], "BUILDING");
     assert!(!hub.events(&task, "still_building").await.is_empty());
-    let sign = async || hub.job(&task).await["progress"]["updated_at"].as_str().map(str::to_owned);
-    let first = sign().await;
-    wait_for("another sign of life, though nothing happens", async || (sign().await != first).then_some(()))
-        .await;
+    let started = hub.job(&task).await["started_at"].as_str().unwrap().to_owned();
+    let at = |text: &str| chrono::DateTime::parse_from_rfc3339(text).unwrap();
+    // Without signs of life it would have been listed by then.
+    wait_for("a sign of life long after the start, though nothing happens", async || {
+        let job = hub.job(&task).await;
+        let age = at(job["progress"]["updated_at"].as_str()?) - at(&started);
+        (age.num_seconds() >= 7).then_some(())
+    })
+    .await;
     assert_eq!(hub.get("/api/orchestration/stuck").await.1["items"], json!([]));
+    build.pass().await;
+    hub.ends(&task, "SUCCESS").await;
+}
+
+#[tokio::test]
+async fn a_long_build_on_an_engine_that_hangs_is_listed() {
+    let engine = Engine::own();
+    let Some(engine) = engine else { return };
+    let gate = Gate::open().await;
+    let hub = on(&engine, "heartbeat = '200ms'\nstill_building = '1s'\nstuck_after = '4s'")
+        .project("hung", &compose(""), &dockerfile(&gate.step()))
+        .start()
+        .await;
+    let task = hub.ask("hung", "start", None).await;
+    let build = gate.next().await;
+    engine.signal("STOP");
+    wait_for("it is listed, though it says again and again that it builds", async || {
+        let (_, stuck) = hub.get("/api/orchestration/stuck").await;
+        stuck["items"].as_array()?.iter().find(|listed| listed["task_id"] == json!(task)).map(drop)
+    })
+    .await;
+    assert!(hub.events(&task, "still_building").await.len() >= 3);
+    engine.signal("CONT");
     build.pass().await;
     hub.ends(&task, "SUCCESS").await;
 }

@@ -25,6 +25,8 @@ use crate::store::enqueue::Fate;
 use crate::store::list::Filter;
 
 const MOST_LINES: i64 = 10_000;
+/// More of one project are not looked through for those that a new task makes void.
+const MOST_UNFINISHED: i64 = 1000;
 /// The jobs of one project are found by its tag.
 const TAG: &str = "hub:";
 
@@ -63,7 +65,7 @@ pub(super) struct LogsRequest {
 /// Start a project
 ///
 /// Builds its images, starts its services and waits until they are well. While a start is not over, another one
-/// answers the same task.
+/// answers the same task. A stop that failed and waits for its next attempt is cancelled: it would stop what was started.
 #[utoipa::path(
     post, path = "/api/orchestration/{project_id}/start", tag = "hub",
     params(("project_id" = String, Path, description = "A project of the config")),
@@ -74,17 +76,25 @@ pub(super) struct LogsRequest {
 )]
 pub(super) async fn start(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     ProjectName(project): ProjectName,
 ) -> Result<Json<TaskResponse>, Problem> {
-    let task_id = enqueue(&state, &wish(&state, "hub.start", &project, Map::new())?).await?;
+    let wish = wish(&state, "hub.start", &project, Map::new())?;
+    for stop in unfinished(&state, &project, &["hub.stop"]).await? {
+        // One that runs, or whose turn is still to come, was asked for before this and is done before it.
+        if stop.attempt > 0 && stop.state != JobState::Running {
+            state.store.cancel(stop.id, Some("the project is started"), &caller.name).await?;
+        }
+    }
+    let task_id = enqueue(&state, &wish).await?;
     let message = format!("Project start initiated. Poll /task-status/{task_id} for progress.");
     Ok(taken(task_id, message))
 }
 
 /// Stop a project
 ///
-/// Stops its containers. A start of the same project that is not over is cancelled first: it would start again
-/// what was stopped.
+/// Stops its containers. Starts and restarts of the same project that are not over are cancelled first: they would
+/// start again what was stopped.
 #[utoipa::path(
     post, path = "/api/orchestration/{project_id}/stop", tag = "hub",
     params(("project_id" = String, Path, description = "A project of the config")),
@@ -99,8 +109,8 @@ pub(super) async fn stop(
     ProjectName(project): ProjectName,
 ) -> Result<Json<TaskResponse>, Problem> {
     let wish = wish(&state, "hub.stop", &project, Map::new())?;
-    for start in unfinished_starts(&state, &project).await? {
-        state.store.cancel(start, Some("the project is stopped"), &caller.name).await?;
+    for start in unfinished(&state, &project, &["hub.start", "hub.restart"]).await? {
+        state.store.cancel(start.id, Some("the project is stopped"), &caller.name).await?;
     }
     let task_id = enqueue(&state, &wish).await?;
     Ok(taken(task_id, "Project stop initiated.".into()))
@@ -245,18 +255,14 @@ pub(super) async fn anew(state: &ApiState, job: &JobDocument) -> Result<Uuid, Pr
     if now.finished_at.is_some() { enqueue(state, &wish).await } else { again(state, &now, wish).await }
 }
 
-/// The starts of a project that are not over.
-async fn unfinished_starts(state: &ApiState, project: &str) -> Result<Vec<Uuid>, Problem> {
-    let mut starts = Vec::new();
-    for stored in [JobState::Running, JobState::Available, JobState::Waiting] {
-        let filter = Filter {
-            state: Some(stored),
-            kind: Some("hub.start".into()),
-            tag: Some(format!("{TAG}{project}")),
-            limit: 10,
-            ..Filter::default()
-        };
-        starts.extend(state.store.list_jobs(&filter).await?.jobs.into_iter().map(|job| job.id));
-    }
-    Ok(starts)
+/// The tasks of a project that are of these kinds and not over.
+async fn unfinished(state: &ApiState, project: &str, kinds: &[&str]) -> Result<Vec<JobDocument>, Problem> {
+    let filter = Filter {
+        unfinished: true,
+        tag: Some(format!("{TAG}{project}")),
+        limit: MOST_UNFINISHED,
+        ..Filter::default()
+    };
+    let jobs = state.store.list_jobs(&filter).await?.jobs.into_iter();
+    Ok(jobs.filter(|job| kinds.contains(&job.kind.as_str())).collect())
 }

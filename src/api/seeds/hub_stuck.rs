@@ -82,7 +82,7 @@ pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<Stuc
 
 /// Cancel a task
 ///
-/// What a start half built is taken away.
+/// What the attempt of a start that runs has made is taken away; what earlier attempts made stays, as between two attempts.
 #[utoipa::path(
     post, path = "/api/orchestration/stuck/{task_id}/cancel", tag = "hub",
     params(("task_id" = String, Path, description = "The task's id")),

@@ -2,7 +2,6 @@
 //! cancelled start made, and waits until all services are well.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -13,13 +12,11 @@ use super::engine::{SERVICE, called, id_of, label};
 use super::fault::{is_hopeless, remedy, sentence};
 use super::output::BuildSteps;
 use super::program::{Program, Ran};
-use super::{Work, wait};
+use super::{Work, found, wait};
 use crate::worker::handler::JobError;
 
 /// What makes the older program build with `BuildKit`, through the engine's client.
 const BUILDKIT: [(&str, &str); 2] = [("DOCKER_BUILDKIT", "1"), ("COMPOSE_DOCKER_CLI_BUILD", "1")];
-/// How often it is looked which containers are new.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) async fn start(
     work: &Work<'_>,
@@ -35,23 +32,20 @@ pub(super) async fn start(
         );
         return Err(JobError::permanent(message).class("bad_compose"));
     }
-    undo.watch(&name, work.engine).await?;
+    found::none_of_another(work, &name).await?;
+    undo.watch(&name).await?;
     work.signs.building(30.0, "Building containers (this may take 20-30 min)...").await;
     let all = u32::try_from(services.len()).unwrap_or(u32::MAX);
     for (at, service) in (0_u32..).zip(&services) {
         built(&program, work, service, &Share { at, all }, undo).await?;
     }
     work.signs.running(80.0, "Starting services...").await;
-    tokio::select! {
-        up = up(&program, work) => up?,
-        never = look(work, undo) => match never? {},
-    }
+    up(&program, work).await?;
     work.signs.running(90.0, "Waiting until all services are well").await;
     let wanted: BTreeSet<&str> = services.iter().map(String::as_str).collect();
     let mut ids: Vec<(String, String)> = Vec::new();
     for container in work.engine.containers(&name, None).await? {
-        let once = label(&container, "com.docker.compose.oneoff") == Some("True");
-        if !once && label(&container, SERVICE).is_some_and(|service| wanted.contains(service)) {
+        if label(&container, SERVICE).is_some_and(|service| wanted.contains(service)) {
             ids.push((called(&container), id_of(&container).to_owned()));
         }
     }
@@ -124,12 +118,4 @@ async fn up(program: &Program<'_>, work: &Work<'_>) -> Result<(), JobError> {
     let error =
         if is_hopeless(ran.error()) { JobError::permanent(message) } else { JobError::retry(message) };
     Err(error.class("compose_failed"))
-}
-
-/// Remembers which containers and networks are made, as long as it is not dropped.
-async fn look(work: &Work<'_>, undo: &Undo) -> Result<std::convert::Infallible, JobError> {
-    loop {
-        undo.look(work.engine).await?;
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
 }

@@ -1,14 +1,23 @@
 //! What an attempt made so far, taken away again when it is cancelled. Touches only what this attempt
-//! made, by its id: another attempt may run already. What the program `docker compose` makes is what was not there
-//! before.
+//! made or started, by its id: another attempt may run already. What the program `docker compose` makes is what was
+//! not there before.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error;
-use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveImageOptions};
+use bollard::models::{
+    ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, NetworkCreateRequest,
+};
+use bollard::query_parameters::{
+    CreateContainerOptions, RemoveContainerOptionsBuilder, RemoveImageOptions, StartContainerOptions,
+    StopContainerOptions,
+};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedMutexGuard, RwLock};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::engine::{Engine, id_of};
@@ -20,6 +29,20 @@ use crate::worker::handler::JobError;
 
 /// How long layers may be held by the container of a step.
 const HELD_AT_MOST: Duration = Duration::from_secs(10);
+/// The engine may still be doing what the program asked for just before its end.
+const LOOKS: usize = 2;
+
+/// Lets one start of a project after another: what takes away the traces of one may outlive its job.
+#[derive(Debug, Default)]
+pub(super) struct Turns(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Turns {
+    /// Waits for the turn of a start of this project.
+    pub(super) async fn next(&self, project: &str) -> OwnedMutexGuard<()> {
+        let turn = locked(&self.0).entry(project.to_owned()).or_default().clone();
+        turn.lock_owned().await
+    }
+}
 
 #[derive(Debug, Default)]
 struct Made {
@@ -28,106 +51,200 @@ struct Made {
     step: Option<String>,
     containers: Vec<String>,
     networks: Vec<String>,
-    /// What the engine calls the project, and the ids of what it had before.
-    before: Option<(String, BTreeSet<String>)>,
+    /// Containers that were there before, and did not run.
+    started: Vec<String>,
+    before: Option<Before>,
 }
 
-/// Takes away what was made unless the attempt comes to its own end.
+/// What a project had before the program began.
+#[derive(Debug, Clone)]
+struct Before {
+    /// What the engine calls it.
+    project: String,
+    ids: BTreeSet<String>,
+    /// Those of its containers that ran.
+    running: BTreeSet<String>,
+}
+
+/// What an attempt made, and how to take it away.
+#[derive(Clone)]
 pub(super) struct Undo {
-    engine: Docker,
-    context: Context,
+    engine: Engine,
     made: Arc<Mutex<Made>>,
+    /// Held while the engine makes something: only its answer tells the id.
+    making: Arc<RwLock<()>>,
+    /// Kept until all is taken away.
+    _turn: Arc<OwnedMutexGuard<()>>,
 }
 
 impl Undo {
-    pub(super) fn new(engine: &Docker, context: &Context) -> Self {
-        Self { engine: engine.clone(), context: context.clone(), made: Arc::default() }
+    pub(super) fn new(engine: &Engine, turn: OwnedMutexGuard<()>) -> Self {
+        let (made, making) = (Arc::default(), Arc::default());
+        Self { engine: engine.clone(), made, making, _turn: Arc::new(turn) }
     }
 
     /// What a build made that is not whole yet; nothing once it is.
     pub(super) fn build(&self, steps: &BuildSteps) {
-        self.change(|made| {
-            steps.layers.clone_into(&mut made.layers);
-            steps.container.clone_into(&mut made.step);
+        let mut made = locked(&self.made);
+        steps.layers.clone_into(&mut made.layers);
+        steps.container.clone_into(&mut made.step);
+    }
+
+    /// Makes a container; answers its id.
+    pub(super) async fn container(
+        &self,
+        options: CreateContainerOptions,
+        wish: ContainerCreateBody,
+    ) -> Result<String, Error> {
+        let engine = self.engine.clone();
+        // What it holds is large.
+        let call =
+            Box::pin(async move { engine.create_container(Some(options), wish).await.map(|made| made.id) });
+        self.whole(call, |made, id| made.containers.push(id)).await
+    }
+
+    /// Makes a network.
+    pub(super) async fn network(&self, wish: NetworkCreateRequest) -> Result<(), Error> {
+        let engine = self.engine.clone();
+        let call = async move { engine.create_network(wish).await.map(|made| made.id) };
+        self.whole(call, |made, id| made.networks.push(id)).await.map(drop)
+    }
+
+    /// Starts a container that was there before.
+    pub(super) async fn start(&self, id: &str) -> Result<(), Error> {
+        let (engine, id) = (self.engine.clone(), id.to_owned());
+        let call =
+            async move { engine.start_container(&id, None::<StartContainerOptions>).await.map(|()| id) };
+        self.whole(call, |made, id| made.started.push(id)).await.map(drop)
+    }
+
+    /// Waits for the engine; one who is cut off meanwhile has its answer noted all the same.
+    async fn whole(
+        &self,
+        call: impl Future<Output = Result<String, Error>> + Send + 'static,
+        note: impl FnOnce(&mut Made, String) + Send + 'static,
+    ) -> Result<String, Error> {
+        let made = self.made.clone();
+        let making = self.making.clone().read_owned().await;
+        let whole = tokio::spawn(async move {
+            let _until_it_is_noted = making;
+            let id = call.await?;
+            note(&mut locked(&made), id.clone());
+            Ok(id)
         });
-    }
-
-    pub(super) fn container(&self, id: &str) {
-        self.change(|made| made.containers.push(id.to_owned()));
-    }
-
-    pub(super) fn network(&self, id: &str) {
-        self.change(|made| made.networks.push(id.to_owned()));
+        whole.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic).into()))
     }
 
     /// From now on what the project has more than now is what this attempt made.
-    pub(super) async fn watch(&self, project: &str, engine: &Engine) -> Result<(), JobError> {
-        let (containers, networks) = had(engine, project).await?;
-        let before = containers.into_iter().chain(networks).collect();
-        self.change(|made| made.before = Some((project.to_owned(), before)));
+    pub(super) async fn watch(&self, project: &str) -> Result<(), JobError> {
+        let (containers, networks) = had(&self.engine, project).await?;
+        let ids = ids(&containers).chain(networks).collect();
+        let running = ids_of_running(&containers).collect();
+        locked(&self.made).before = Some(Before { project: project.to_owned(), ids, running });
         Ok(())
     }
 
-    /// Looks what the project has now.
-    pub(super) async fn look(&self, engine: &Engine) -> Result<(), JobError> {
-        let mut project = None;
-        self.change(|made| project = made.before.as_ref().map(|(project, _)| project.clone()));
-        let Some(project) = project else { return Ok(()) };
-        let (containers, networks) = had(engine, &project).await?;
-        self.change(|made| {
-            let Some((_, before)) = &made.before else { return };
-            let fresh = |ids: Vec<String>| ids.into_iter().filter(|id| !before.contains(id)).collect();
-            (made.containers, made.networks) = (fresh(containers), fresh(networks));
-        });
+    /// Looks what a watched project has now.
+    async fn look(&self) -> Result<(), JobError> {
+        let before = locked(&self.made).before.clone();
+        let Some(before) = before else { return Ok(()) };
+        let (containers, networks) = had(&self.engine, &before.project).await?;
+        let is_fresh = |id: &String| !before.ids.contains(id);
+        let is_started = |id: &String| !is_fresh(id) && !before.running.contains(id);
+        let mut made = locked(&self.made);
+        made.containers = ids(&containers).filter(is_fresh).collect();
+        made.networks = networks.into_iter().filter(is_fresh).collect();
+        made.started = ids_of_running(&containers).filter(is_started).collect();
         Ok(())
     }
 
-    /// Keeps what was made.
-    pub(super) fn keep(&self) {
-        self.change(|made| *made = Made::default());
-    }
-
-    /// Takes away what was made.
+    /// Takes away what was made, or, if whoever waits is cut off, goes on with it.
     pub(super) async fn now(&self) {
-        undo(&self.engine, self.take()).await;
+        if let Some(begun) = self.begin() {
+            let _ = begun.await;
+        }
     }
 
-    fn take(&self) -> Made {
-        std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Made)) {
-        change(&mut self.made.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Begins to take away what was made, in a task that no end of the attempt cuts off.
+    fn begin(&self) -> Option<JoinHandle<()>> {
+        let undo = self.clone();
+        let runtime = Handle::try_current().ok()?;
+        Some(runtime.spawn(async move {
+            let _nothing_more_is_made = undo.making.write().await;
+            for _ in 0..LOOKS {
+                if let Err(error) = undo.look().await {
+                    tracing::warn!(%error, "what a cancelled start made cannot be seen");
+                }
+                let before = locked(&undo.made).before.clone();
+                let made = std::mem::replace(&mut *locked(&undo.made), Made { before, ..Made::default() });
+                take_away(&undo.engine, &made).await;
+            }
+        }))
     }
 }
 
-impl Drop for Undo {
-    /// The attempt was ended from outside: by its hard timeout, or because it did not heed a cancel. One that
-    /// is handed on leaves everything for the next.
+/// Takes away what was made if the attempt is ended from outside: by its hard timeout, or because it did not heed a
+/// cancel.
+pub(super) struct UnlessEnded {
+    undo: Undo,
+    context: Context,
+    ended: bool,
+}
+
+impl UnlessEnded {
+    pub(super) fn new(undo: &Undo, context: &Context) -> Self {
+        Self { undo: undo.clone(), context: context.clone(), ended: false }
+    }
+
+    /// The attempt came to its own end.
+    pub(super) fn ended(mut self) {
+        self.ended = true;
+    }
+}
+
+impl Drop for UnlessEnded {
+    /// One that is handed on leaves everything for the next.
     fn drop(&mut self) {
-        let made = self.take();
-        let Made { layers, step, containers, networks, .. } = &made;
-        let nothing = layers.is_empty() && step.is_none() && containers.is_empty() && networks.is_empty();
         let handed_on =
             matches!(self.context.stop_reason(), Some(StopReason::LeaseLost | StopReason::Shutdown));
-        if let (false, false, Ok(runtime)) = (nothing, handed_on, tokio::runtime::Handle::try_current()) {
-            let engine = self.engine.clone();
-            runtime.spawn(async move { undo(&engine, made).await });
+        if !self.ended && !handed_on {
+            drop(self.undo.begin());
         }
     }
 }
 
-/// The ids of a project's containers, the oldest first, and of its networks.
-async fn had(engine: &Engine, project: &str) -> Result<(Vec<String>, Vec<String>), JobError> {
-    let containers = engine.containers(project, None).await?;
-    let networks = engine.networks(project).await?;
-    Ok((containers.iter().rev().map(|container| id_of(container).to_owned()).collect(), networks))
+/// A project's containers, the oldest first, and the ids of its networks.
+async fn had(engine: &Engine, project: &str) -> Result<(Vec<ContainerSummary>, Vec<String>), JobError> {
+    let mut containers = engine.containers(project, None).await?;
+    containers.reverse();
+    Ok((containers, engine.networks(project).await?))
 }
 
-async fn undo(engine: &Docker, made: Made) {
+fn ids(containers: &[ContainerSummary]) -> impl Iterator<Item = String> {
+    containers.iter().map(|container| id_of(container).to_owned())
+}
+
+fn ids_of_running(containers: &[ContainerSummary]) -> impl Iterator<Item = String> {
+    let running = containers.iter().filter(|container| runs(container));
+    running.map(|container| id_of(container).to_owned())
+}
+
+/// True if it runs, or is between two runs.
+pub(super) fn runs(container: &ContainerSummary) -> bool {
+    use ContainerSummaryStateEnum::{PAUSED, RESTARTING, RUNNING};
+    matches!(container.state, Some(PAUSED | RESTARTING | RUNNING))
+}
+
+async fn take_away(engine: &Docker, made: &Made) {
     for id in made.step.iter().chain(made.containers.iter().rev()) {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         told("container", id, engine.remove_container(id, Some(options)).await);
+    }
+    for id in made.started.iter().rev() {
+        match engine.stop_container(id, None::<StopContainerOptions>).await {
+            Err(error) if is_so_already(&error) => {}
+            stopped => told("container", id, stopped),
+        }
     }
     for id in made.networks.iter().rev() {
         told("network", id, engine.remove_network(id).await);
@@ -150,11 +267,84 @@ async fn without_layer(engine: &Docker, id: &str, until: Instant) -> Result<(), 
     }
 }
 
-fn told<T>(what: &str, id: &str, removed: Result<T, Error>) {
-    match removed {
+fn told<T>(what: &str, id: &str, undone: Result<T, Error>) {
+    match undone {
         Err(error) if !is_missing(&error) => {
             tracing::warn!(what, id, %error, "what a cancelled start made could not be taken away");
         }
         _ => {}
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{Method, Uri};
+    use axum::{Json, Router};
+    use futures_util::FutureExt as _;
+    use serde_json::json;
+    use tokio::net::TcpListener;
+    use tokio::sync::Semaphore;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    use super::*;
+
+    /// An engine that tells what it is asked to change, and answers when it is let.
+    async fn slow() -> (Engine, UnboundedReceiver<String>, Arc<Semaphore>) {
+        let (asked, requests) = unbounded_channel();
+        let answers = Arc::new(Semaphore::new(0));
+        let let_through = answers.clone();
+        let answer = move |method: Method, uri: Uri| {
+            let (asked, answers) = (asked.clone(), let_through.clone());
+            async move {
+                if method != Method::GET {
+                    let what = uri.path().rsplit('/').next().unwrap_or_default();
+                    asked.send(format!("{method} {what}")).unwrap();
+                    answers.acquire().await.unwrap().forget();
+                }
+                Json(json!({ "ApiVersion": "1.41", "Id": "made", "Warnings": [] }))
+            }
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("tcp://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(answer);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (Engine::connect(&address).await.unwrap(), requests, answers)
+    }
+
+    #[tokio::test]
+    async fn what_is_begun_goes_on_when_the_attempt_is_ended() {
+        let (engine, mut requests, answers) = slow().await;
+        let turns = Turns::default();
+        let undo = Undo::new(&engine, turns.next("shop").await);
+        locked(&undo.made).containers = vec!["first".into(), "second".into()];
+        let attempt = tokio::spawn(async move { undo.now().await });
+        assert_eq!(requests.recv().await.unwrap(), "DELETE second");
+        attempt.abort();
+        assert!(attempt.await.is_err());
+        assert!(turns.next("shop").now_or_never().is_none(), "the next start waits");
+        assert!(turns.next("other").now_or_never().is_some());
+        answers.add_permits(2);
+        assert_eq!(requests.recv().await.unwrap(), "DELETE first");
+        turns.next("shop").await;
+    }
+
+    #[tokio::test]
+    async fn what_the_engine_was_just_making_is_taken_away() {
+        let (engine, mut requests, answers) = slow().await;
+        let undo = Undo::new(&engine, Turns::default().next("shop").await);
+        let maker = undo.clone();
+        let wish = ContainerCreateBody::default();
+        let attempt =
+            tokio::spawn(async move { maker.container(CreateContainerOptions::default(), wish).await });
+        assert_eq!(requests.recv().await.unwrap(), "POST create");
+        attempt.abort();
+        assert!(attempt.await.is_err());
+        answers.add_permits(2);
+        undo.now().await;
+        assert_eq!(requests.recv().await.unwrap(), "DELETE made");
     }
 }

@@ -3,22 +3,24 @@
 
 use std::collections::HashMap;
 
+use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig,
     NetworkCreateRequest, NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
     VolumeCreateRequest,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectNetworkOptions, RemoveContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, InspectNetworkOptions, RenameContainerOptionsBuilder,
     StartContainerOptions,
 };
 use sha2::{Digest, Sha256};
 
 use super::Work;
+use super::anew;
 use super::build::image_of;
-use super::cancel::Undo;
+use super::cancel::{Undo, runs};
 use super::compose::{Healthcheck, Mount, Project, Service};
-use super::engine::{FILE, NUMBER, OWN, PROJECT, SERVICE, id_of};
+use super::engine::{FILE, NUMBER, ONCE, OWN, PROJECT, SERVICE, id_of, label};
 use super::fault::{failed, is_missing, is_so_already};
 use crate::worker::handler::JobError;
 
@@ -49,8 +51,7 @@ pub(super) async fn surroundings(work: &Work<'_>, project: &Project, undo: &Undo
                     labels: Some(labels("network", "default")),
                     ..NetworkCreateRequest::default()
                 };
-                let made = work.engine.create_network(wish).await.map_err(|error| failed(&doing, &error))?;
-                undo.network(&made.id);
+                undo.network(wish).await.map_err(|error| failed(&doing, &error))?;
             }
             Err(error) => return Err(failed(&doing, &error)),
         }
@@ -81,44 +82,56 @@ pub(super) async fn up(
     undo: &Undo,
 ) -> Result<String, JobError> {
     let doing = format!("starting {}", service.name);
+    let refused = |error: Error| failed(&doing, &error);
     let image = image_of(project, service);
-    let found = work.engine.inspect_image(&image).await.map_err(|error| failed(&doing, &error))?;
-    let image_id = found.id.unwrap_or_default();
-    let hash = hash_of(service, &image_id);
-    let mut fitting = None;
-    for old in work.engine.containers(&project.name, Some(&service.name)).await? {
-        let is_fitting = old.labels.as_ref().and_then(|labels| labels.get(CONFIG_HASH)) == Some(&hash);
-        if is_fitting && fitting.is_none() {
-            fitting = Some(id_of(&old).to_owned());
-        } else {
-            let options = RemoveContainerOptionsBuilder::new().force(true).build();
-            work.engine
-                .remove_container(id_of(&old), Some(options))
-                .await
-                .map_err(|error| failed(&doing, &error))?;
-        }
-    }
-    let id = if let Some(id) = fitting {
-        id
+    let found = work.engine.inspect_image(&image).await.map_err(refused)?;
+    let hash = hash_of(service, found.id.as_deref().unwrap_or_default());
+    let mut old = work.engine.containers(&project.name, Some(&service.name)).await?;
+    let fitting =
+        old.iter().position(|old| label(old, CONFIG_HASH) == Some(hash.as_str())).map(|at| old.remove(at));
+    let name = service.container_name.clone();
+    let name = name.unwrap_or_else(|| format!("{}-{}-1", project.name, service.name));
+    let is_free = !old.iter().any(|old| anew::has_name(old, &name));
+    let (id, has_name) = if let Some(fitting) = &fitting {
+        (id_of(fitting).to_owned(), anew::has_name(fitting, &name))
     } else {
-        let name = service.container_name.clone();
-        let name = name.unwrap_or_else(|| format!("{}-{}-1", project.name, service.name));
-        let options = CreateContainerOptionsBuilder::new().name(&name).build();
-        let wish = container(project, service, &image, &hash);
-        let made = work.engine.create_container(Some(options), wish).await;
-        let id = made.map_err(|error| failed(&doing, &error))?.id;
-        undo.container(&id);
-        id
+        let first = if is_free { name.clone() } else { format!("{}_{name}", &hash[..12]) };
+        let options = CreateContainerOptionsBuilder::new().name(&first).build();
+        let of_image = found.config.and_then(|config| config.volumes).unwrap_or_default();
+        let mut wish = container(project, service, &image, &hash);
+        if let Some(binds) = wish.host_config.as_mut().and_then(|host| host.binds.as_mut()) {
+            binds.extend(anew::carried(service, &of_image, &old));
+        }
+        (Box::pin(undo.container(options, wish)).await.map_err(refused)?, is_free)
     };
-    match work.engine.start_container(&id, None::<StartContainerOptions>).await {
-        Err(error) if !is_so_already(&error) => Err(failed(&doing, &error)),
+    // Not before: what cannot be made leaves the old one running.
+    for old in &old {
+        anew::retire(work.engine, old).await.map_err(refused)?;
+    }
+    if !has_name {
+        let options = RenameContainerOptionsBuilder::new().name(&name).build();
+        work.engine.rename_container(&id, options).await.map_err(refused)?;
+    }
+    let started = match &fitting {
+        Some(fitting) if !runs(fitting) => undo.start(&id).await,
+        _ => work.engine.start_container(&id, None::<StartContainerOptions>).await,
+    };
+    match started {
+        Err(error) if !is_so_already(&error) => Err(refused(error)),
         _ => Ok(id),
     }
 }
 
+/// Of what the container is made: the service's own words, its image, and what names and paths of others in its mounts mean.
 fn hash_of(service: &Service, image_id: &str) -> String {
-    let digest = Sha256::digest(format!("{}\n{image_id}", service.description));
-    digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+    let mut digest = Sha256::new();
+    digest.update(format!("{}\n{image_id}", service.description));
+    for mount in &service.mounts {
+        if let Mount::Bind(bind) = mount {
+            digest.update(format!("\n{bind}"));
+        }
+    }
+    digest.finalize().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 fn container(project: &Project, service: &Service, image: &str, hash: &str) -> ContainerCreateBody {
@@ -164,7 +177,7 @@ fn labels(project: &Project, service: &Service, hash: &str) -> HashMap<String, S
         (CONFIG_HASH, hash.to_owned()),
         (NUMBER, "1".to_owned()),
         (OWN, project.id.clone()),
-        ("com.docker.compose.oneoff", "False".to_owned()),
+        (ONCE, "False".to_owned()),
         ("com.docker.compose.project.working_dir", project.folder.display().to_string()),
     ];
     let file = project.file.iter().map(|file| (FILE, file.display().to_string()));

@@ -20,6 +20,8 @@ pub(super) const FILE: &str = "com.docker.compose.project.config_files";
 pub(super) const NUMBER: &str = "com.docker.compose.container-number";
 /// What the config calls the project.
 pub(super) const OWN: &str = "tidemill.project";
+/// Whether somebody runs it by hand for once, beside the services.
+pub(super) const ONCE: &str = "com.docker.compose.oneoff";
 
 /// How long the engine may take to begin an answer, which for a build is after it has the whole context.
 const ANSWER_WITHIN_SECONDS: u64 = 10 * 60;
@@ -27,6 +29,7 @@ const ANSWER_WITHIN_SECONDS: u64 = 10 * 60;
 const SIGN_WITHIN: Duration = Duration::from_secs(10);
 
 /// A Docker engine.
+#[derive(Clone)]
 pub(super) struct Engine(Docker);
 
 impl Deref for Engine {
@@ -55,7 +58,7 @@ impl Engine {
         matches!(tokio::time::timeout(SIGN_WITHIN, self.0.ping()).await, Ok(Ok(_)))
     }
 
-    /// The containers of a project, the newest first; only those of a service if one is named.
+    /// The containers of a project's services, the newest first; only those of one service if it is named.
     pub(super) async fn containers(
         &self,
         project: &str,
@@ -65,12 +68,15 @@ impl Engine {
         self.labelled(&[(PROJECT, project)].into_iter().chain(service).collect::<Vec<_>>()).await
     }
 
-    /// All containers with these labels, the newest first.
+    /// All containers of services with these labels, the newest first.
     pub(super) async fn labelled(&self, labels: &[(&str, &str)]) -> Result<Vec<ContainerSummary>, JobError> {
         let labels = labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
         let filters = HashMap::from([("label".to_owned(), labels)]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        self.0.list_containers(Some(options)).await.map_err(|error| failed("listing the containers", &error))
+        let listed = self.0.list_containers(Some(options)).await;
+        let mut containers = listed.map_err(|error| failed("listing the containers", &error))?;
+        containers.retain(|container| label(container, ONCE) != Some("True"));
+        Ok(containers)
     }
 
     /// The ids of a project's networks.

@@ -22,6 +22,7 @@ pub(super) async fn all(work: &Work<'_>) -> Result<Found, JobError> {
     let bad = match compose::name_of(&work.args.project, work.spec) {
         Ok(name) => {
             let containers = work.engine.containers(&name, None).await?;
+            own(work, &name, &containers)?;
             return Ok(Found { name, containers });
         }
         Err(bad) => bad,
@@ -46,6 +47,31 @@ pub(super) async fn all(work: &Work<'_>) -> Result<Found, JobError> {
     };
     work.context.log(&format!("{bad}; going by the labels of what was started from it, as {name}")).await;
     Ok(Found { name, containers })
+}
+
+/// Refuses a name that the engine knows, or will, as that of another project: each would undo the other.
+pub(super) async fn none_of_another(work: &Work<'_>, name: &str) -> Result<(), JobError> {
+    let others = work.settings.projects.iter().filter(|(id, _)| **id != work.args.project);
+    for (id, spec) in others {
+        if compose::name_of(id, spec).is_ok_and(|other| other == name) {
+            return Err(taken(work, name, id));
+        }
+    }
+    own(work, name, &work.engine.containers(name, None).await?)
+}
+
+/// Refuses containers that were started as another project.
+fn own(work: &Work<'_>, name: &str, containers: &[ContainerSummary]) -> Result<(), JobError> {
+    let mut ids = containers.iter().filter_map(|container| label(container, OWN));
+    ids.find(|id| *id != work.args.project).map_or(Ok(()), |other| Err(taken(work, name, other)))
+}
+
+fn taken(work: &Work<'_>, name: &str, other: &str) -> JobError {
+    JobError::permanent(format!(
+        "the engine's project {name} is that of hub.projects.{other}, and so cannot be that of hub.projects.{} as well. Give one          of them another name, at the top of its file or in the config; or, if {other} is gone, take away what is left of it with          docker compose --project-name {name} down.",
+        work.args.project
+    ))
+    .class("name_taken")
 }
 
 /// The file was started from as this project: its label says so, or no other project has the file.

@@ -2,6 +2,7 @@
 //! on a Docker engine. Only projects that the config names can be touched, and only what carries their
 //! label.
 
+mod anew;
 mod build;
 mod build_context;
 mod by_program;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::cancel::Turns;
 use self::engine::Engine;
 use self::signs::Signs;
 use crate::job::attempt::{StopReason, Usage};
@@ -110,6 +112,7 @@ enum Verb {
 pub struct HubKind {
     verb: Verb,
     settings: Arc<HubSettings>,
+    turns: Arc<Turns>,
 }
 
 /// The input of the hub's jobs.
@@ -125,6 +128,7 @@ struct Args {
 struct Work<'a> {
     context: &'a Context,
     settings: &'a HubSettings,
+    turns: &'a Turns,
     signs: &'a Signs,
     engine: &'a Engine,
     args: &'a Args,
@@ -138,21 +142,23 @@ pub fn kinds(settings: HubSettings) -> Vec<(&'static str, KindSettings, HubKind)
         queue: settings.queue.clone(),
         max_attempts: settings.retries.saturating_add(1),
         hard_timeout: settings.hard_timeout,
-        // Long enough to take away what a cancelled attempt made.
+        // Long enough to take away what a cancelled attempt made, if the engine is not slow.
         stop_grace: Duration::from_mins(1),
         backoff: Backoff { first: settings.retry_delay, factor: 1.0, max: settings.retry_delay, jitter: 0.0 },
         retain: settings.retain,
         permanent_errors: vec!["timeout".into()],
         ..KindSettings::default()
     };
-    let settings = Arc::new(settings);
+    let (settings, turns) = (Arc::new(settings), Arc::<Turns>::default());
     let verbs = [
         ("hub.start", Verb::Start),
         ("hub.stop", Verb::Stop),
         ("hub.restart", Verb::Restart),
         ("hub.logs", Verb::Logs),
     ];
-    let kind = |(name, verb)| (name, rules.clone(), HubKind { verb, settings: settings.clone() });
+    let kind = |(name, verb)| {
+        (name, rules.clone(), HubKind { verb, settings: settings.clone(), turns: turns.clone() })
+    };
     verbs.into_iter().map(kind).collect()
 }
 
@@ -166,8 +172,15 @@ impl HubKind {
         let signs = Signs::new(context, &self.settings);
         signs.building(10.0, "Initializing Docker client...").await;
         let engine = Engine::connect(&self.settings.engine).await?;
-        let work =
-            Work { context, settings: &self.settings, signs: &signs, engine: &engine, args: &args, spec };
+        let work = Work {
+            context,
+            settings: &self.settings,
+            turns: &self.turns,
+            signs: &signs,
+            engine: &engine,
+            args: &args,
+            spec,
+        };
         let done = async {
             match self.verb {
                 Verb::Start => start::run(&work).await,

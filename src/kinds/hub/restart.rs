@@ -11,18 +11,15 @@ use super::{Work, stopped, wait};
 use crate::worker::handler::JobError;
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
-    tokio::select! {
-        ended = restart(work) => ended,
-        reason = work.context.stopped() => Err(stopped(reason)),
-    }
-}
-
-async fn restart(work: &Work<'_>) -> Result<Value, JobError> {
     work.signs.running(30.0, "Looking for containers...").await;
     let Found { name, mut containers } = found::some(work).await?;
     // The newest come first; those that others wait for are the oldest.
     containers.reverse();
     for container in &containers {
+        // Never in the middle: the engine goes on with what it began, and would start what a stop has just stopped.
+        if let Some(reason) = work.context.stop_reason() {
+            return Err(stopped(reason));
+        }
         let service = called(container);
         work.signs.running(80.0, &format!("Restarting {service}...")).await;
         let restarted =
@@ -32,6 +29,9 @@ async fn restart(work: &Work<'_>) -> Result<Value, JobError> {
     work.signs.running(90.0, "Waiting until all services are well").await;
     let ids: Vec<_> =
         containers.iter().map(|container| (called(container), id_of(container).to_owned())).collect();
-    let services = wait::until_all(work, &ids).await?;
+    let services = tokio::select! {
+        services = wait::until_all(work, &ids) => services?,
+        reason = work.context.stopped() => return Err(stopped(reason)),
+    };
     Ok(json!({ "status": "running", "project": name, "services": services }))
 }

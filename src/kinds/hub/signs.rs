@@ -84,11 +84,14 @@ impl Signs {
 
     /// The step as it is told: a build that takes long says so.
     fn told(&self, shown: &Shown) -> String {
-        let passed = self.began.elapsed();
-        if shown.phase == Phase::Building && passed >= self.still_building {
-            return format!("Still building ({}): {}", lasting(passed), shown.step);
+        if self.builds_long(shown) {
+            return format!("Still building ({}): {}", lasting(self.began.elapsed()), shown.step);
         }
         shown.step.clone()
+    }
+
+    fn builds_long(&self, shown: &Shown) -> bool {
+        shown.phase == Phase::Building && self.began.elapsed() >= self.still_building
     }
 
     /// Gives signs of life until it is dropped.
@@ -102,8 +105,11 @@ impl Signs {
         loop {
             beats.tick().await;
             if engine.lives().await {
-                let phase = self.shown().phase;
-                self.context.progress_with(None, None, Some(life(phase))).await;
+                let (phase, step) = {
+                    let shown = self.shown();
+                    (shown.phase, self.builds_long(&shown).then(|| self.told(&shown)))
+                };
+                self.context.progress_with(None, step.as_deref(), Some(life(phase))).await;
             } else {
                 self.context.log("the Docker engine does not answer").await;
             }
@@ -114,14 +120,14 @@ impl Signs {
         let mut times = interval_at(self.began + self.still_building, self.still_building);
         loop {
             times.tick().await;
-            let (phase, percent, step) = {
+            let step = {
                 let shown = self.shown();
-                (shown.phase, shown.percent, self.told(&shown))
+                self.builds_long(&shown).then(|| self.told(&shown))
             };
-            if phase == Phase::Building {
+            if let Some(step) = step {
                 let seconds = self.began.elapsed().as_secs();
+                // No progress, which would be a sign of life: that the engine lives is not known here.
                 self.context.event("still_building", json!({ "seconds": seconds, "step": step })).await;
-                self.context.progress_with(Some(percent), Some(&step), None).await;
             }
         }
     }

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::Work;
 use super::build::images;
-use super::cancel::Undo;
+use super::cancel::{Undo, UnlessEnded};
 use super::compose::{self, Condition, Project};
 use super::dockerfile::needs_buildkit;
-use super::{ComposeBy, by_program, containers, program, stopped, wait};
+use super::{ComposeBy, by_program, containers, found, program, stopped, wait};
 use crate::job::attempt::StopReason;
 use crate::worker::handler::JobError;
 
@@ -17,7 +17,12 @@ pub(super) const NEEDS_PROGRAM: &str = "install the program docker compose on th
                                         (hub.compose = \"auto\")";
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
-    let undo = Undo::new(work.engine, work.context);
+    let turn = tokio::select! {
+        turn = work.turns.next(&work.args.project) => turn,
+        reason = work.context.stopped() => return Err(stopped(reason)),
+    };
+    let undo = Undo::new(work.engine, turn);
+    let unless_ended = UnlessEnded::new(&undo, work.context);
     let start = async {
         match way(work).await? {
             Way::Itself(project) => start(work, &project, &undo).await,
@@ -30,15 +35,13 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
             // One that is handed on is gone on with, layer by layer.
             if reason == StopReason::Cancelled {
                 work.context.log("cancelled: taking away what was made").await;
-                // Made by the program while nobody looked. An error is told by the next call.
-                let _ = undo.look(work.engine).await;
                 undo.now().await;
             }
             Err(stopped(reason))
         }
     };
     // What failed stays to be looked at, and for the next attempt.
-    undo.keep();
+    unless_ended.ended();
     ended
 }
 
@@ -82,6 +85,7 @@ fn itself(loaded: Result<Project, JobError>) -> Result<Way, JobError> {
 }
 
 async fn start(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<Value, JobError> {
+    found::none_of_another(work, &project.name).await?;
     for service in &project.services {
         let of_build = service.build.iter().flat_map(|build| &build.notes);
         for note in service.extras.notes.iter().chain(of_build) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use tidemill::{Context, JobError, KindSettings, RunIf, Workflow};
+use tidemill::{After, Context, JobError, KindSettings, NewJob, RunIf, Workflow};
 
 use super::{Floor, echo, plain};
 use crate::support::{Session, blocked_or_done, ok, wait_for};
@@ -49,6 +49,26 @@ async fn f5_cancel_of_a_job_inside_a_workflow_ends_what_waits_for_it() {
     floor.cancel(floor.member(id, "a").await, None, "me").await.unwrap();
     assert_eq!(floor.end(id).await.0, "cancelled");
     assert_eq!(floor.states(id).await, "a cancelled, b cancelled");
+}
+
+#[tokio::test]
+async fn a_job_that_is_retried_by_itself_waits_again_for_what_has_not_ended() {
+    let floor = Floor::new().await;
+    let parent = floor.enqueue(echo(7)).await;
+    let held = NewJob { after: vec![After::job(parent).pass_as("before")], ..plain("echo") };
+    let held = floor.enqueue(held).await;
+    floor.cancel(held, None, "me").await.unwrap();
+    assert_eq!(floor.retry(held, "me").await.unwrap().as_deref(), Some("waiting"));
+    floor.cancel(held, None, "me").await.unwrap();
+    let mill = floor.mill().start();
+    floor.end(parent).await;
+    assert_eq!(floor.retry(held, "me").await.unwrap().as_deref(), Some("available"));
+    assert_eq!(
+        floor.end(held).await,
+        ("completed", json!({"before": {"n": 7}})),
+        "it gets what was passed on"
+    );
+    mill.stop().await;
 }
 
 /// A worker whose kind `flaky` fails until the switch is set.

@@ -25,6 +25,7 @@ pub(super) use self::service::{Build, Condition, Healthcheck, Service};
 use self::variables::Variables;
 pub(super) use self::volumes::{Mount, Volume};
 use super::{ProjectSource, ProjectSpec};
+use crate::job::project::engine_name;
 use crate::worker::handler::JobError;
 
 /// What is to be built and started.
@@ -148,13 +149,6 @@ fn read(id: &str, mut description: Value, folder: &Path, variables: &Variables) 
         services: in_order(services)?,
         volumes,
     })
-}
-
-/// A name as the engine takes it: lower case, without what it does not know.
-pub(super) fn engine_name(name: &str) -> String {
-    let known = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(*c);
-    let kept: String = name.to_ascii_lowercase().chars().filter(known).collect();
-    kept.trim_start_matches(['_', '-']).to_owned()
 }
 
 /// Those first that others wait for.

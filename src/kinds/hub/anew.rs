@@ -1,0 +1,59 @@
+//! What becomes of a container whose service was described anew: it is stopped as it says itself, and the volumes that
+//! have no name of their own go over to the new one, as compose has it.
+
+use std::collections::BTreeSet;
+
+use bollard::errors::Error;
+use bollard::models::ContainerSummary;
+use bollard::query_parameters::{RemoveContainerOptionsBuilder, StopContainerOptions};
+
+use super::compose::{Mount, Service};
+use super::engine::{Engine, id_of};
+use super::fault::{is_missing, is_so_already};
+
+/// The volumes of old containers, the newest first, that the new one shall have, as the engine takes them: those at
+/// places where the service or its image asks for one without a name.
+pub(super) fn carried(service: &Service, of_image: &[String], old: &[ContainerSummary]) -> Vec<String> {
+    let mut places: BTreeSet<&str> = of_image.iter().map(|place| plain(place)).collect();
+    for mount in &service.mounts {
+        match mount {
+            Mount::Anonymous(place) => places.insert(plain(place)),
+            Mount::Bind(bind) => places.remove(plain(bind.split(':').nth(1).unwrap_or_default())),
+        };
+    }
+    for place in service.extras.tmpfs.keys() {
+        places.remove(plain(place));
+    }
+    let mut carried = Vec::new();
+    for mount in old.iter().filter_map(|old| old.mounts.as_ref()).flatten() {
+        let volume = mount.name.as_ref().filter(|_| mount.typ.as_deref() == Some("volume"));
+        if let (Some(volume), Some(place)) = (volume, &mount.destination)
+            && places.remove(plain(place))
+        {
+            carried.push(format!("{volume}:{place}"));
+        }
+    }
+    carried
+}
+
+fn plain(place: &str) -> &str {
+    place.trim_end_matches('/')
+}
+
+/// Stops a container, which has the time that its description gives it, and takes it away. Its volumes stay.
+pub(super) async fn retire(engine: &Engine, old: &ContainerSummary) -> Result<(), Error> {
+    match engine.stop_container(id_of(old), None::<StopContainerOptions>).await {
+        Err(error) if !is_missing(&error) && !is_so_already(&error) => return Err(error),
+        _ => {}
+    }
+    let options = RemoveContainerOptionsBuilder::new().force(true).build();
+    match engine.remove_container(id_of(old), Some(options)).await {
+        Err(error) if !is_missing(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// True if the engine calls it so.
+pub(super) fn has_name(container: &ContainerSummary, name: &str) -> bool {
+    container.names.iter().flatten().any(|known| known.trim_start_matches('/') == name)
+}
