@@ -33,7 +33,7 @@ begin
   end if;
   -- Before any job, as everybody does who tells others of jobs.
   if exists (select from dependencies where parent_id = any(found_ids))
-    or p_verb = 'retry' and exists (select from dependencies where job_id = any(found_ids))
+    or p_verb in ('retry', 'delete') and exists (select from dependencies where job_id = any(found_ids))
     or exists (select from workflows where id = any(found_ids))
     or exists (select from steps where job_id = any(found_ids) and spawned_id is not null)
   then
@@ -4684,7 +4684,7 @@ declare
   j jobs;
 begin
   -- Before the job, as everybody does who tells others of it.
-  if exists (select from dependencies where parent_id = p_job)
+  if exists (select from dependencies where p_job in (job_id, parent_id))
     or exists (select from workflows where id = p_job)
   then
     perform lock_workflows();
@@ -4702,6 +4702,13 @@ begin
   end if;
   if p_recorded then
     perform audit('retry', 'job:' || p_job, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'error', j.error ->> 'message')), null, p_by);
+  end if;
+  -- What never ran waits for others as at first, and gets what they pass on; if they failed, a person wants it to run without.
+  if wait_verdict(p_job, (select d.run_if from dependencies d where d.job_id = p_job limit 1)) in ('wait', 'run')
+    and retry_held(p_job, p_by)
+  then
+    perform judge_apart(p_job);
+    return (select state::text from jobs where id = p_job);
   end if;
   delete from jobs where id = p_job and finished_at = j.finished_at;
   j.state := 'available';
