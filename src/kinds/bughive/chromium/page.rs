@@ -17,6 +17,8 @@ use super::watch::{ABORTED, Seen, Watch};
 use super::{JobError, crashed};
 
 const SCRIPT: &str = include_str!("page.js");
+const HAS_LOADED: &str =
+    "location.protocol.startsWith('http') && performance.getEntriesByType('navigation')[0]?.loadEventEnd > 0";
 /// A page that was given up is waited for so long: a script may have sent the browser elsewhere.
 const GIVEN_UP: Duration = Duration::from_millis(500);
 /// For so long nothing may be on its way.
@@ -74,12 +76,14 @@ impl Tab {
         tokio::pin!(going);
         let gone = loop {
             match self.watch.during(timeout(GIVEN_UP, &mut going)).await {
-                Ok(gone) => break gone,
+                Ok(gone) => break Some(gone),
+                // What it wanted to become was given up, and it stays what it is.
+                Err(_) if self.watch.is_given_up() && self.has_loaded().await => break None,
                 Err(_) if self.watch.is_given_up() => return Ok(Opened::Nothing),
                 Err(_) => {}
             }
         };
-        match gone {
+        match gone.unwrap_or(Ok(Ok(&page))) {
             Ok(Ok(_)) => {}
             Ok(Err(CdpError::ChromeMessage(text))) if text == ABORTED => {
                 return Ok(Opened::Nothing);
@@ -115,6 +119,13 @@ impl Tab {
         // The page itself is not asked: it may stand still. The browser ends with the attempt, whatever becomes of its tab.
         let closing = page.execute(CloseTargetParams::new(page.target_id().clone()));
         let _ = self.watch.during(timeout(CLOSE_TIMEOUT, closing)).await;
+    }
+
+    /// Whether a whole page is there: the parser stops at the script that leaves before.
+    async fn has_loaded(&mut self) -> bool {
+        let page = self.page.clone();
+        let loaded = self.watch.during(timeout(GIVEN_UP, page.evaluate(HAS_LOADED))).await;
+        loaded.is_ok_and(|loaded| loaded.is_ok_and(|loaded| loaded.into_value().unwrap_or_default()))
     }
 
     /// Waits until nothing is on its way.
