@@ -229,7 +229,18 @@ impl Mill {
         path: &str,
         last_event_id: Option<&str>,
     ) -> impl Stream<Item = Seen> + Unpin + use<> {
-        let response = self.open(path, last_event_id).await;
+        let mut refusals = 0;
+        let response = loop {
+            let response = self.open(path, last_event_id).await;
+            // A server on a machine that has no time is asked again, as the page does.
+            let after = response.headers().get("retry-after").filter(|_| response.status() == 503);
+            let Some(after) = after.and_then(|after| after.to_str().ok()?.parse().ok()) else {
+                break response;
+            };
+            refusals += 1;
+            assert!(refusals < 5, "refused again and again");
+            tokio::time::sleep(Duration::from_secs(after)).await;
+        };
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["x-accel-buffering"], "no");
