@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tidemill::job::event::EventDraft;
 
 use super::mill::{Mill, Seen, Setup, numbers, on_a_mill, read_until, until};
@@ -83,8 +84,17 @@ async fn m5_many_readers_cost_the_database_little_more_than_one() {
 /// What two cores and the open files of one process carry, reader and server both.
 const CROWD: usize = 1_000;
 
+/// Both ends of each stream are in this process, and an ordinary user may open so many files only if he asks.
+fn allow_open_files() {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    let wanted = 4 * CROWD as u64;
+    assert!(hard >= wanted, "{CROWD} streams need {wanted} open files, and no more than {hard} are allowed");
+    setrlimit(Resource::RLIMIT_NOFILE, soft.max(wanted), hard).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn m5_a_thousand_readers_of_one_job_miss_nothing() {
+    allow_open_files();
     on_a_mill(Setup::default(), async |mill| {
         let job = mill.running().await;
         let path = format!("/api/v1/jobs/{}/events", job.id);
