@@ -235,7 +235,8 @@ async fn slow_storage_holds_up_no_claim_of_a_limited_queue() {
         server.enqueue(json!({"kind": "k"})).await;
         let jobs =
             server.keyed("/api/v1/worker/claim", "other", body.clone()).await.expect(200)["jobs"].clone();
-        std::fs::write(&path, b"{}").unwrap();
+        // In a thread of its own: it waits until somebody reads.
+        tokio::fs::write(&path, b"{}").await.unwrap();
         jobs
     };
     let both = async { tokio::join!(slow, other) };
