@@ -12,8 +12,20 @@ impl Store {
     /// # Errors
     /// When the database fails; then no time passes.
     pub async fn let_time_pass(&self, by: Duration) -> Result<()> {
+        self.pass(by, &[IDLE, LEASES]).await
+    }
+
+    /// Lets `by` pass for everything that waits, and for no lease: a job that was just taken keeps its own.
+    ///
+    /// # Errors
+    /// When the database fails; then no time passes.
+    pub async fn skip_idle_time(&self, by: Duration) -> Result<()> {
+        self.pass(by, &[IDLE]).await
+    }
+
+    async fn pass(&self, by: Duration, statements: &[&[&'static str]]) -> Result<()> {
         let mut transaction = self.pool().begin().await?;
-        for statement in PASSING {
+        for statement in statements.iter().copied().flatten() {
             sqlx::query(*statement).bind(by.as_secs_f64()).execute(transaction.line()).await?;
         }
         Ok(transaction.commit().await?)
@@ -49,7 +61,7 @@ impl Store {
         .await?)
     }
 
-    /// How many jobs run under leases that hold, or may start: due, of one of these kinds, held back by no pause, breaker or limit.
+    /// How many jobs run, or may start: due, of one of these kinds, held back by no pause, breaker or limit.
     ///
     /// # Errors
     /// When the database fails.
@@ -60,8 +72,7 @@ impl Store {
             from jobs j
             where finished_at is null
               and case state
-                when 'running' then not exists (
-                  select from running r where r.job_id = j.id and least(r.lease_expires_at, r.deadline_at) < clock_timestamp())
+                when 'running' then true
                 when 'available' then run_at <= clock_timestamp()
                 when 'waiting' then due_at <= clock_timestamp() and not exists (select from explain_limits(j))
               end
@@ -77,18 +88,19 @@ impl Store {
     }
 }
 
-const PASSING: &[&str] = &[
+const LEASES: &[&str] = &["update running
+     set
+       seen_at = seen_at - make_interval(secs => $1),
+       lease_expires_at = lease_expires_at - make_interval(secs => $1),
+       deadline_at = deadline_at - make_interval(secs => $1)"];
+
+const IDLE: &[&str] = &[
     "update jobs_live
      set
        run_at = case when run_at < 'infinity' then greatest(run_at - make_interval(secs => $1), '1970-01-01 00:00+00') else run_at end,
        due_at = due_at - make_interval(secs => $1),
        expires_at = expires_at - make_interval(secs => $1)",
     "update jobs set retain_until = retain_until - make_interval(secs => $1) where finished_at is not null and retain_until is not null",
-    "update running
-     set
-       seen_at = seen_at - make_interval(secs => $1),
-       lease_expires_at = lease_expires_at - make_interval(secs => $1),
-       deadline_at = deadline_at - make_interval(secs => $1)",
     "update turns set ready_at = ready_at - make_interval(secs => $1)",
     "update waits set until = until - make_interval(secs => $1), run_at = run_at - make_interval(secs => $1)",
     "update steps

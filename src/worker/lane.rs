@@ -44,7 +44,23 @@ struct State {
     /// With so few waiting, a claim may be worth its round trip; as [`Lane::room`] last found.
     refill_at: usize,
     started: u64,
-    started_at_last_check: u64,
+    standstill: Standstill,
+}
+
+/// Tells when nothing moves: jobs waited at two looks in a row, and none was started between them. One look is not
+/// enough, for what was claimed just before it has had no time to start.
+#[derive(Debug, Default)]
+struct Standstill {
+    /// How many had been started at the last look, if jobs waited then.
+    started: Option<u64>,
+}
+
+impl Standstill {
+    fn look(&mut self, waits: bool, started: u64) -> bool {
+        let stands = waits && self.started == Some(started);
+        self.started = (waits && !stands).then_some(started);
+        stands
+    }
 }
 
 impl Lane {
@@ -148,14 +164,13 @@ impl Lane {
         self.mean_run_nanos.store(mean, Ordering::Relaxed);
     }
 
-    /// Hands prefetched jobs back if none was started since the last call: their slots turned out to
-    /// be busy for long, and another worker may have a free one.
+    /// Hands prefetched jobs back if they waited at the last call already and none was started since: their slots
+    /// turned out to be busy for long, and another worker may have a free one.
     pub(super) async fn hand_back_if_stuck(&self, shared: &Shared) {
         let stuck = {
             let mut state = self.state();
-            let stuck = !state.waiting.is_empty() && state.started == state.started_at_last_check;
-            state.started_at_last_check = state.started;
-            stuck
+            let (waits, started) = (!state.waiting.is_empty(), state.started);
+            state.standstill.look(waits, started)
         };
         if stuck {
             self.mean_run_nanos.store(1_000_000_000, Ordering::Relaxed);
@@ -194,5 +209,22 @@ impl Lanes {
         let lane = Arc::new(Lane::new(queue, slots));
         self.0.write().unwrap_or_else(PoisonError::into_inner).push(lane.clone());
         lane
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Standstill;
+
+    #[test]
+    fn what_was_claimed_just_now_is_no_standstill() {
+        let mut standstill = Standstill::default();
+        assert!(!standstill.look(false, 0));
+        assert!(!standstill.look(true, 0), "it may start yet");
+        assert!(standstill.look(true, 0), "it did not");
+        assert!(!standstill.look(true, 0), "others wait now");
+        assert!(!standstill.look(true, 1), "one was started");
+        assert!(!standstill.look(false, 1));
+        assert!(!standstill.look(true, 1), "it was not there before");
     }
 }

@@ -226,13 +226,13 @@ async fn time_that_is_advanced_passes_for_leases() {
         limit: 1,
         cursor: &[Position::HEAD; 9],
         worker_id: "dies",
-        lease_ttl_seconds: 30.0,
+        lease_ttl_seconds: 3000.0,
         picked: &[],
     };
     assert_eq!(mill.store().claim(&request).await.unwrap().len(), 1);
-    mill.advance(Duration::from_secs(20)).await.unwrap();
+    mill.advance(Duration::from_secs(2000)).await.unwrap();
     assert!(mill.store().sweep().await.unwrap().is_empty());
-    mill.advance(Duration::from_secs(11)).await.unwrap();
+    mill.advance(Duration::from_secs(1001)).await.unwrap();
     let drained = mill.drain_all(|worker| worker.handler(CountDown)).await.unwrap();
     assert_eq!(drained, Drained { completed: 1, ..Drained::default() }, "its lease ran out");
     let types: Vec<_> = mill.events(id).await.unwrap().into_iter().map(|(kind, _)| kind).collect();

@@ -5,33 +5,33 @@ use std::time::{Duration, Instant};
 use super::{claim, claim_as};
 use crate::support::{Db, wait_for};
 
-/// The median time of claims from a queue, one job each: the best of three rounds, for other tests run beside.
-async fn median_claim(db: &Db, queue: &str) -> Duration {
-    let mut medians = Vec::new();
-    for _ in 0..3 {
-        let mut times = Vec::new();
-        for _ in 0..30 {
-            let began = Instant::now();
-            let jobs = claim_as(db, "w", queue, 1).await;
-            times.push(began.elapsed());
-            assert_eq!(jobs.len(), 1);
-        }
-        times.sort();
-        medians.push(times[times.len() / 2]);
+/// The median time of thirty claims, one job each.
+async fn median_claim(db: &Db) -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..30 {
+        let began = Instant::now();
+        let jobs = claim_as(db, "w", "default", 1).await;
+        times.push(began.elapsed());
+        assert_eq!(jobs.len(), 1);
     }
-    medians.into_iter().min().expect("three rounds")
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// A database with a hundred keys that have a job each.
+async fn with_keys() -> Db {
+    let db = Db::new().await;
+    db.execute(
+        "select set_limit('tenant', max_running => 1);
+         select enqueue('k', concurrency_key => array['tenant:' || n], priority => 5) from generate_series(1, 100) n",
+    )
+    .await;
+    db
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_line_behind_one_full_key_and_many_live_keys_do_not_slow_the_others() {
-    let db = Db::new().await;
-    db.execute(
-        "select set_limit('tenant', max_running => 1);
-         select enqueue('k', queue => q, concurrency_key => array['tenant:' || q || n], priority => 5)
-         from generate_series(1, 100) n, (values ('small'), ('default')) as q (q)",
-    )
-    .await;
-    let before = median_claim(&db, "small").await;
+    let (few, db) = (with_keys().await, with_keys().await);
     db.execute("select enqueue('k', concurrency_key => array['tenant:full'])").await;
     while !claim(&db, 1).await.is_empty()
         && db.count("running where 'tenant:full' = any(concurrency_keys)").await == 0
@@ -47,10 +47,13 @@ async fn a_long_line_behind_one_full_key_and_many_live_keys_do_not_slow_the_othe
          where queue = 'default' and state = 'waiting' group by group_id, concurrency_keys",
     )
     .await;
-    // No statistics: the planner must not need them.
-    let after = median_claim(&db, "default").await;
-    eprintln!("claim of one: {before:?} with 100 keys, {after:?} with 10,000 keys and a line of 200,000");
-    assert!(after < before * 3, "{before:?} became {after:?}");
+    // No statistics: the planner must not need them. In turn, for other tests run beside.
+    let mut rounds = Vec::new();
+    for _ in 0..3 {
+        rounds.push((median_claim(&few).await, median_claim(&db).await));
+    }
+    eprintln!("claims of one, with 100 keys and with 10,000 keys and a line of 200,000: {rounds:?}");
+    assert!(rounds.iter().any(|(few, many)| *many < *few * 3), "{rounds:?}");
 }
 
 #[tokio::test]
