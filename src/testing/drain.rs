@@ -99,7 +99,7 @@ impl TestMill {
             match next {
                 // A moment more than needed: clocks are counted in microseconds.
                 Some(seconds) => {
-                    self.store.skip_idle_time(Duration::from_secs_f64(seconds.max(0.0) + 0.001)).await?
+                    self.store.skip_idle_time(Duration::from_secs_f64(seconds.max(0.0) + 0.001)).await?;
                 }
                 // What fell due by itself between two questions was told by neither, and is by the next look.
                 None if is_quiet && rested => return Ok(()),
