@@ -15,7 +15,7 @@ test: setup-tests lint unit web browser ## Everything that CI asks for
 
 unit:
 	$(BUILD)
-	$(CARGO) test --lib --bins --examples --tests
+	$(CARGO) test --no-fail-fast --lib --bins --examples --tests
 	$(CARGO) test --doc
 
 web:

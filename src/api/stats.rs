@@ -48,7 +48,7 @@ pub(super) struct SystemNumbers {
     workers: usize,
     /// How many jobs they may run at once.
     slots: i64,
-    /// The share of these slots that is taken; null without workers.
+    /// The share of these slots that is taken, by the workers' last heartbeats; null without workers.
     utilisation: Option<f64>,
     /// What their processes have in memory, together; remote ones do not say.
     memory_bytes: i64,

@@ -274,13 +274,12 @@ async fn the_system_s_numbers_are_those_of_its_workers() {
         }
         let system = wait_for("all slots are taken", || async {
             let system = server.get("/api/v1/stats").await.expect(200)["system"].clone();
-            (system["active"] == 4 && system["memory_bytes"].as_i64().unwrap() > 0).then_some(system)
+            // The jobs say at once that they run, their worker at its next heartbeat that it is busy.
+            (system["active"] == 4 && system["utilisation"] == 1.0).then_some(system)
         })
         .await;
-        assert_eq!(
-            (&system["queued"], &system["slots"], &system["utilisation"]),
-            (&json!(2), &json!(4), &json!(1.0))
-        );
+        assert_eq!((&system["queued"], &system["slots"]), (&json!(2), &json!(4)));
+        assert!(system["memory_bytes"].as_i64().unwrap() > 0);
         assert!(system["cpu_seconds"].as_f64().unwrap() > 0.0);
         mill.shutdown.immediate.cancel();
         mill.stop().await;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::statvfs::statvfs;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -17,6 +18,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::options;
 
 const TEMPLATE: &str = "it_template";
+/// What the names of data folders begin with; the process follows.
+const PREFIX: &str = "tidemill-it-";
+/// Memory that is free for files, in bytes, from which on the data lies there.
+const ROOM: i128 = 4 << 30;
 
 static SERVER: OnceLock<Server> = OnceLock::new();
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
@@ -41,9 +46,9 @@ pub(crate) fn server() -> &'static Server {
 
 impl Server {
     fn start() -> Self {
-        let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        remove_leftovers(tmp);
-        let folder = tmp.join(format!("it-{}", std::process::id()));
+        let place = place();
+        remove_leftovers(place);
+        let folder = place.join(format!("{PREFIX}{}", std::process::id()));
         FOLDER.set(folder.clone()).expect("the server starts once");
         let (orders, inbox) = mpsc::unbounded_channel();
         let (ready, prefix) = std::sync::mpsc::channel();
@@ -135,11 +140,20 @@ extern "C" fn stop_at_exit() {
     }
 }
 
+/// Where the data lies: in memory if there is room, for a disk's file system is slow to make and remove the thousand
+/// files of each test's database.
+fn place() -> &'static Path {
+    let memory = Path::new("/dev/shm");
+    let has_room = statvfs(memory)
+        .is_ok_and(|found| i128::from(found.blocks_available()) * i128::from(found.fragment_size()) >= ROOM);
+    if has_room { memory } else { Path::new(env!("CARGO_TARGET_TMPDIR")) }
+}
+
 /// Ends the servers and removes the folders of runs that were killed.
-fn remove_leftovers(tmp: &Path) {
-    for entry in std::fs::read_dir(tmp).into_iter().flatten().flatten() {
+fn remove_leftovers(place: &Path) {
+    for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let Some(owner) = name.to_str().and_then(|name| name.strip_prefix("it-")?.parse().ok()) else {
+        let Some(owner) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse().ok()) else {
             continue;
         };
         if kill(Pid::from_raw(owner), None).is_ok() {

@@ -235,8 +235,9 @@ async fn slow_storage_holds_up_no_claim_of_a_limited_queue() {
         server.enqueue(json!({"kind": "k"})).await;
         let jobs =
             server.keyed("/api/v1/worker/claim", "other", body.clone()).await.expect(200)["jobs"].clone();
-        // In a thread of its own: it waits until somebody reads.
-        tokio::fs::write(&path, b"{}").await.unwrap();
+        // In a thread of its own: opening waits for the reader, who may go before there is a word.
+        let pipe = tokio::fs::OpenOptions::new().write(true).open(&path).await.unwrap();
+        drop(pipe);
         jobs
     };
     let both = async { tokio::join!(slow, other) };
