@@ -11,7 +11,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
 use axum::response::Response;
 use futures_util::StreamExt;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use url::Url;
 use uuid::Uuid;
 
@@ -27,6 +27,8 @@ use crate::api::stream::{Reader, Start, frames};
 const PAGE_LIMIT: i64 = 500;
 /// How often the client is pinged, and its key looked at.
 const BEAT: Duration = Duration::from_secs(5);
+/// How long a client may take to say goodbye in its turn.
+const GOODBYE: Duration = Duration::from_secs(5);
 /// The most that a client may say at once; nothing that it says means anything.
 const MOST_BYTES: usize = 4 * 1024;
 
@@ -86,8 +88,16 @@ async fn serve(state: ApiState, caller: Option<Caller>, reader: Reader, mut sock
     let job_id = reader.document.id;
     let closing = followed(&state, caller, reader, &mut socket).await;
     if let Some((code, reason)) = closing {
-        // A client that is gone needs no goodbye.
-        let _ = socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+        // A client that is gone needs no goodbye. Of the others the last words are heard: while one of them is unread the
+        // system resets the connection, and the client loses what is on its way.
+        let goodbye = async {
+            let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+            let mut open = socket.send(close).await.is_ok();
+            while open {
+                open = matches!(socket.recv().await, Some(Ok(_)));
+            }
+        };
+        let _ = timeout(GOODBYE, goodbye).await;
     }
     tracing::debug!(%job_id, ?closing, "a client follows no more");
     state.metrics.streams_open.dec();

@@ -1,9 +1,13 @@
 //! A client of a task's WebSocket, and who may be one.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tidemill::api::key::Scope;
 use tidemill::vault::Keyring;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -75,4 +79,28 @@ async fn a_task_that_is_cancelled_ends_its_socket_with_an_error() {
     assert_eq!(seen.1, 1000, "{seen:?}");
     assert_eq!(types(&seen.0), ["error"]);
     assert_eq!(seen.0[0]["data"]["state"], json!("cancelled"));
+}
+
+#[tokio::test]
+async fn a_client_that_says_goodbye_late_loses_nothing() {
+    let stage = Stage::new(Keyring::default()).await;
+    let accepted = stage.execute(task("wait")).await;
+    stage.server.act(&format!("/api/v1/jobs/{}/cancel", text(&accepted["task_id"]))).await;
+    // Below the protocol, so that nothing is answered by itself.
+    let mut line = TcpStream::connect(stage.server.address.to_string()).await.unwrap();
+    let head = format!(
+        "GET /ws/execution/{} HTTP/1.1\r\nHost: {}\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        text(&accepted["execution_id"]),
+        stage.server.address
+    );
+    line.write_all(head.as_bytes()).await.unwrap();
+    let mut said = Vec::new();
+    while !said.ends_with(b"the task is over") {
+        assert!(line.read_buf(&mut said).await.unwrap() > 0, "{}", String::from_utf8_lossy(&said));
+    }
+    let waits = tokio::time::timeout(Duration::from_millis(300), line.read_buf(&mut said)).await;
+    assert!(waits.is_err(), "it left before the client said goodbye");
+    line.write_all(&[0x8a, 0x80, 1, 2, 3, 4, 0x88, 0x80, 1, 2, 3, 4]).await.unwrap();
+    line.read_to_end(&mut said).await.expect("an orderly end");
 }

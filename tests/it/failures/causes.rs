@@ -14,7 +14,8 @@ async fn causes(db: &Db) -> Vec<(String, i64)> {
 async fn ten_thousand_failures_read_as_three_causes() {
     let db = Db::new().await;
     db.execute(
-        "select enqueue_many(jsonb_agg(jsonb_build_object('kind', 'mail', 'max_attempts', 1))) from generate_series(1, 10000);
+        "set local statement_timeout = 0;
+         select enqueue_many(jsonb_agg(jsonb_build_object('kind', 'mail', 'max_attempts', 1))) from generate_series(1, 10000);
          update jobs_live
          set state = 'running', attempt = 1, lease_id = gen_random_uuid(), worker_id = 'w', started_at = now();
          select settle_attempt(id, lease_id, 'failed', case n % 3
