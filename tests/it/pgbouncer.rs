@@ -92,7 +92,7 @@ async fn pgbouncer_with_four_connections_runs_every_job_once() {
     for chunk in jobs.chunks(100) {
         tidemill::store::enqueue::enqueue(producer.pool(), chunk, false).await.unwrap();
     }
-    wait_at_most(Duration::from_secs(180), "all are done", || async {
+    wait_at_most(Duration::from_secs(60), "all are done", || async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         (db.count("jobs_live").await == 0).then_some(())
     })
@@ -104,7 +104,7 @@ async fn pgbouncer_with_four_connections_runs_every_job_once() {
     assert_eq!(db.count("jobs where state = 'completed' and attempt = 1").await, JOBS);
     assert_eq!(db.count("events").await, JOBS);
     let sessions = "pg_stat_activity where datname = current_database() and client_port >= 0";
-    // One that the pooler has just given up is seen until it has ended.
+    // Asked until it is so: this test's own pool may open or end a connection between the two questions.
     wait_for("no more connections than the pooler may have", || async {
         (db.count(sessions).await <= 4 + i64::from(db.pool().size())).then_some(())
     })
