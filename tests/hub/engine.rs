@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use nix::unistd::{geteuid, getgid};
 use tempfile::TempDir;
 
+/// Where its networks take their addresses: room for thousands, for the bridges that an engine leaves which was killed
+/// stay until the machine is started again, and no engine takes the addresses of another's.
+const ADDRESSES: [&str; 2] = ["base=10.213.0.0/16,size=28", "base=192.168.0.0/16,size=28"];
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 
 static SHARED: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
@@ -61,6 +64,9 @@ impl Engine {
         command.args(["--iptables=false", "--ip6tables=false", "--bridge=none"]);
         command.args(["--data-root", &path("data"), "--exec-root", &path("exec"), "--pidfile", &path("pid")]);
         command.args(["--host", &format!("unix://{}", path("sock")), "--group", &getgid().to_string()]);
+        for addresses in ADDRESSES {
+            command.args(["--default-address-pool", addresses]);
+        }
         if !driver.is_empty() {
             command.args(["--storage-driver", driver]);
         }
@@ -126,6 +132,8 @@ impl Drop for Engine {
         for id in all.lines() {
             let _ = self.docker(&["rm", "--force", id]);
         }
+        // Else their bridges stay in the machine.
+        let _ = self.docker(&["network", "prune", "--force"]);
         self.signal("TERM");
         let began = Instant::now();
         while began.elapsed() < STARTS_WITHIN && self.child.try_wait().is_ok_and(|ended| ended.is_none()) {

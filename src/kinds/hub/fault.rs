@@ -22,6 +22,9 @@ const NETWORK: [&str; 11] = [
     "read tcp",
 ];
 
+/// What the engine says, as a 404, when its networks have used up the addresses that it may give them.
+const NO_ADDRESSES: [&str; 2] = ["address pool among the defaults", "predefined address pools"];
+
 /// The end of an attempt in which the engine failed while `doing` something.
 pub(super) fn failed(doing: &str, error: &Error) -> JobError {
     match error {
@@ -31,7 +34,8 @@ pub(super) fn failed(doing: &str, error: &Error) -> JobError {
                 format!("{doing}: the Docker engine answered {status_code}: {}", sentence(message, remedy));
             // What it calls the caller's mistake is the same next time; but for a conflict with something that ends.
             let refused = (400..500).contains(status_code) && ![408, 409, 425, 429].contains(status_code);
-            if refused || *status_code == NOT_SUPPORTED || is_hopeless(message) {
+            let passes = NO_ADDRESSES.iter().any(|words| message.contains(words));
+            if (refused && !passes) || *status_code == NOT_SUPPORTED || is_hopeless(message) {
                 JobError::permanent(told).class("engine_refused")
             } else {
                 JobError::retry(told).class("engine_failed")
@@ -64,7 +68,12 @@ fn first_cause(error: &Error) -> &dyn std::error::Error {
 
 /// What to do about what the engine says, by its words or, where they tell nothing, its status.
 pub(super) fn remedy(status: u16, message: &str) -> &'static str {
-    const BY_WORDS: [(&[&str], &str); 8] = [
+    const BY_WORDS: [(&[&str], &str); 9] = [
+        (
+            &NO_ADDRESSES,
+            "Take away networks that nothing uses, such as with docker network prune, or give the engine more of \
+             default-address-pools.",
+        ),
         (&["no matching manifest"], "Name an image that is made for the engine's machine, or build one."),
         (
             &[
@@ -184,6 +193,11 @@ mod tests {
             (404, "no such container", "start the project again"),
             (409, "removal in progress", "docker ps --all"),
             (403, "no", "hub.engine"),
+            (
+                404,
+                "could not find an available, non-overlapping IPv4 address pool among the defaults",
+                "prune",
+            ),
             (501, "configured logging driver does not support reading", "json-file"),
             (500, "odd", "the engine's own log"),
         ] {
@@ -223,6 +237,9 @@ mod tests {
         ] {
             assert!(!is_hopeless(words), "{words}");
         }
+        let full = "all predefined address pools have been fully subnetted".to_owned();
+        let full = Error::DockerResponseServerError { status_code: 404, message: full };
+        assert!(!failed("making the network shop", &full).is_permanent());
         let unread = Error::DockerResponseServerError { status_code: 501, message: "no".into() };
         assert!(failed("reading", &unread).is_permanent() && is_not_supported(&unread));
     }
