@@ -381,7 +381,7 @@ $$;
 COMMENT ON FUNCTION tidemill.archive(p_job tidemill.jobs) IS 'Moves a locked live job to the history of today, in the final state that the given row says.';
 
 CREATE FUNCTION tidemill.audit(p_act text, p_subject text, p_before jsonb, p_after jsonb, p_by text DEFAULT NULL::text) RETURNS void
-    LANGUAGE sql
+    LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   insert into audit_log (who, act, subject, before, after)
@@ -558,6 +558,25 @@ $$;
 
 COMMENT ON FUNCTION tidemill.cancel(p_job uuid, p_reason text, p_by text) IS 'Cancels a job: at once if it does not run (cancelled), else by asking its worker (cancel_requested). Answers the state of one that is finished, null for one that does not exist.';
 
+CREATE FUNCTION tidemill.cancel_children(p_job tidemill.jobs, p_reason text, p_by text, p_recorded boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  -- Those that a fork took over are not its own, and a unique one may be the work of others as well, who were
+  -- answered with it or whose job it was.
+  perform cancel_one(s.spawned_id, coalesce(p_reason, 'the job that spawned it is cancelled'), p_by, p_recorded)
+  from steps s
+  where s.job_id = p_job.id
+    and s.spawned_id is not null
+    and s.created_at >= p_job.created_at
+    and not exists (select from jobs_live c where c.id = s.spawned_id and c.unique_key is not null)
+  order by s.spawned_id;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.cancel_children(p_job tidemill.jobs, p_reason text, p_by text, p_recorded boolean) IS 'Cancels what a job spawned that waits for it, or was about to.';
+
 CREATE FUNCTION tidemill.cancel_one(p_job uuid, p_reason text, p_by text, p_recorded boolean) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -576,7 +595,9 @@ begin
     return j.state::text;
   end if;
   if p_recorded then
-    perform audit('cancel', 'job:' || p_job, jsonb_build_object('state', j.state), jsonb_strip_nulls(jsonb_build_object('reason', p_reason)), p_by);
+    perform audit('cancel', 'job:' || p_job, jsonb_build_object('state', j.state), jsonb_strip_nulls(jsonb_build_object(
+      'state', case when j.state = 'running' or j.kind = 'tidemill.workflow' then 'cancel_requested' else 'cancelled' end,
+      'reason', p_reason)), p_by);
   end if;
   if j.kind = 'tidemill.workflow' then
     return cancel_workflow(p_job, p_reason, p_by);
@@ -592,15 +613,7 @@ begin
   end if;
   j.state := 'cancelled';
   j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
-  -- Its children, if it waits for them; those that a fork took over are not its own, and a unique one may be
-  -- the work of others as well, who were answered with it or whose job it was.
-  perform cancel_one(s.spawned_id, coalesce(p_reason, 'the job that spawned it is cancelled'), p_by, p_recorded)
-  from steps s
-  where s.job_id = p_job
-    and s.spawned_id is not null
-    and s.created_at >= j.created_at
-    and not exists (select from jobs_live c where c.id = s.spawned_id and c.unique_key is not null)
-  order by s.spawned_id;
+  perform cancel_children(j, p_reason, p_by, p_recorded);
   perform archive(j);
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'cancel_requested',
     jsonb_strip_nulls(jsonb_build_object('by', p_by, 'reason', p_reason)))));
@@ -714,6 +727,16 @@ begin
   if found then
     perform bad_workflow(p_path, format('%s has not exactly one of kind, jobs, group and chain', wrong), 'send one of them');
   end if;
+  select n.name into wrong
+  from unnest(p_names, p_nodes, p_afters) as n (name, node, after)
+  where n.node ? 'run_if'
+    and (coalesce(jsonb_array_length(n.after), 0) = 0
+      or n.node ->> 'run_if' not in ('all_completed', 'all_finished', 'any_completed', 'any_failed'))
+  limit 1;
+  if found then
+    perform bad_workflow(p_path, format('the run_if of %s is of no use', wrong),
+      'use all_completed, all_finished, any_completed or any_failed, and only where the job waits for others');
+  end if;
   select a.value ->> 'job' into wrong
   from unnest(p_afters) as n (after)
   cross join jsonb_array_elements(n.after) as a (value)
@@ -740,6 +763,52 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.check_members(p_path text, p_names text[], p_nodes jsonb[], p_afters jsonb[]) IS 'Refuses names that are not unique, unknown or wait in a circle.';
+
+CREATE FUNCTION tidemill.check_spec(p_path text, p_spec jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  known constant text[] := '{name,on_failure,jobs,group,chain,as,then,result,after,run_if,queue,execution_id,tags,metadata,retain}';
+  wrong text;
+begin
+  select k into wrong from jsonb_object_keys(p_spec) as k where k <> all(known) limit 1;
+  if found then
+    perform bad_workflow(p_path, format('it has the unknown field %s', wrong), 'use ' || array_to_string(known, ', '));
+  elsif p_spec ->> 'on_failure' not in ('continue', 'cancel') then
+    perform bad_workflow(p_path, format('on_failure is %s', p_spec ->> 'on_failure'), 'use continue or cancel');
+  elsif p_spec ? 'result' and (p_spec ? 'then' or p_spec ->> 'result' not in ('object', 'array', 'last')) then
+    perform bad_workflow(p_path, 'its result cannot be as it says', 'use object, array or last; with then it is the last one''s');
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.check_spec(p_path text, p_spec jsonb) IS 'Refuses what a workflow says of itself that nobody knows.';
+
+CREATE FUNCTION tidemill.check_wishes(p_jobs jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  known constant text[] := '{kind,args,queue,priority,run_at,delay,max_attempts,soft_timeout,hard_timeout,execution_id,tags,metadata,retain,concurrency_key,fair_key,unique,expires_at,expires_in,after,run_if,sealed}';
+  wrong text;
+begin
+  if jsonb_typeof(p_jobs) is distinct from 'array' then
+    raise exception 'enqueue_many takes a JSON array of jobs' using errcode = 'invalid_parameter_value';
+  end if;
+  select k into wrong
+  from jsonb_array_elements(p_jobs) as j (job)
+  cross join jsonb_object_keys(j.job) as k
+  where k <> all(known)
+  limit 1;
+  if found then
+    raise exception 'a job has the unknown field %', wrong
+      using errcode = '22TM1', hint = 'use ' || array_to_string(known[:20], ', ');
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.check_wishes(p_jobs jsonb) IS 'Refuses what is no array of jobs, and fields that nobody knows.';
 
 CREATE FUNCTION tidemill.clear_sessions(p_limit integer DEFAULT 1000) RETURNS integer
     LANGUAGE sql SECURITY DEFINER
@@ -895,7 +964,7 @@ CREATE FUNCTION tidemill.delete_job(p_job uuid) RETURNS text
   select delete_one(p_job, true)
 $$;
 
-COMMENT ON FUNCTION tidemill.delete_job(p_job uuid) IS 'Removes a job that does not run, with all its history; for those that wait for a live one it is cancelled. Answers deleted, running, or null if there is no such job.';
+COMMENT ON FUNCTION tidemill.delete_job(p_job uuid) IS 'Removes a job that does not run, with all its history; for those that wait for a live one, or for the result of one that completed, it is cancelled. Answers deleted, running, or null if there is no such job.';
 
 CREATE FUNCTION tidemill.delete_one(p_job uuid, p_recorded boolean) RETURNS text
     LANGUAGE plpgsql
@@ -903,6 +972,7 @@ CREATE FUNCTION tidemill.delete_one(p_job uuid, p_recorded boolean) RETURNS text
     AS $$
 declare
   j jobs;
+  robbed uuid[];
   known boolean := exists (select from dependencies where job_id = p_job or parent_id = p_job);
 begin
   -- Before the job, as everybody does who tells others of it.
@@ -922,12 +992,28 @@ begin
   while known and j.finished_at is not null and exists (select from endings where job_id = p_job) loop
     perform resolve();
   end loop;
+  -- And who wants its result, and did not run yet, never gets it.
+  with robbed as (
+    update dependencies d
+    set outcome = 'cancelled'
+    from waits w
+    join jobs_live l on l.id = w.job_id
+    where known
+      and d.parent_id = p_job
+      and d.pass_as is not null
+      and d.outcome = 'completed'
+      and w.job_id = d.job_id
+      and l.started_at is null
+    returning d.job_id
+  )
+  select array_agg(job_id) into robbed from robbed;
   delete from jobs where id = p_job;
   delete from task_ids where job_id = p_job;
   delete from events where job_id = p_job;
   delete from attempts where job_id = p_job;
   delete from progress where job_id = p_job;
   perform forget(array[p_job]);
+  perform judge_apart(r.id) from unnest(robbed) as r (id);
   return 'deleted';
 end
 $$;
@@ -1090,7 +1176,13 @@ begin
   union all
   select 'listeners', 'warning', 'workers run, but nobody listens for notifications: everything works by polling, slower', 'set database.listen_url to a direct connection', '{}'
   where exists (select 1 from workers w where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.pid is not null)
-    and not exists (select 1 from pg_stat_activity a where a.datname = current_database() and a.query ilike 'listen %')
+    -- Others of the database listen to what is theirs.
+    and not exists (
+      select 1
+      from pg_stat_activity a
+      where a.datname = current_database()
+        and a.query ilike 'listen %'
+        and btrim(substr(a.query, 8), ' ";') = current_schema())
     -- Nobody can say, and doctor_database says so.
     and hidden_sessions() = 0
   union all
@@ -1274,6 +1366,28 @@ $$;
 
 COMMENT ON FUNCTION tidemill.drop_partition(p_retention interval) IS 'Drops the oldest day of history that the retention has passed and nobody reads; answers its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
 
+CREATE FUNCTION tidemill.due_before(p_job tidemill.jobs) RETURNS TABLE(kind text, concurrency_keys text[])
+    LANGUAGE sql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select a.kind, a.concurrency_keys
+  from jobs_live a
+  where a.queue = p_job.queue
+    and a.priority <= p_job.priority
+    and a.id <> p_job.id
+    and case
+      when a.group_id is null then a.state = 'available' and a.run_at <= now()
+      else a.state = 'waiting' and a.due_at <= now()
+    end
+    and (
+      a.priority < p_job.priority
+      or (coalesce(a.due_at, a.run_at), a.id) < (coalesce(p_job.due_at, p_job.run_at), p_job.id))
+    and (a.expires_at is null or a.expires_at > now() or a.started_at is not null)
+  limit 20000
+$$;
+
+COMMENT ON FUNCTION tidemill.due_before(p_job tidemill.jobs) IS 'The due jobs of its queue that come before a job, at most 20,000.';
+
 CREATE FUNCTION tidemill.end_workflow(p_job tidemill.jobs) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -1447,9 +1561,7 @@ CREATE FUNCTION tidemill.enqueue_wishes(p_jobs jsonb, p_ids uuid[] DEFAULT NULL:
 declare
   made record;
 begin
-  if jsonb_typeof(p_jobs) is distinct from 'array' then
-    raise exception 'enqueue_many takes a JSON array of jobs' using errcode = 'invalid_parameter_value';
-  end if;
+  perform check_wishes(p_jobs);
   for made in
     with wished as (
       select w.*, coalesce(p_ids[item.ord], new_job_id()) as id, item.ord
@@ -1464,7 +1576,7 @@ begin
     from (
       select
         array_agg(id order by ord) as ids, array_agg(kind order by ord) as kinds,
-        array_agg(coalesce(args, '{}') order by ord) as args, array_agg(queue order by ord) as queues,
+        array_agg(coalesce(args, '{}') order by ord) as args, array_agg(queue_name(queue) order by ord) as queues,
         array_agg(priority_of(priority) order by ord) as priorities, array_agg(run_at order by ord) as run_ats,
         array_agg(extract(epoch from delay)::double precision order by ord) as delays,
         array_agg(max_attempts order by ord) as max_attempts,
@@ -1666,6 +1778,12 @@ begin
     then
       -- Somebody has to do something first, or who holds the limit has to end, and nobody knows when.
       return;
+    elsif e.code = 'rate_reached' then
+      -- Those of the limit that come before it have its next starts.
+      holds_until := greatest(holds_until, e.until + make_interval(secs => (e.details ->> 'seconds_each')::double precision * (
+        select count(*)
+        from due_before(j) d
+        where e.details ->> 'limit' = any(d.concurrency_keys || ('queue:' || j.queue)))));
     elsif e.code <> 'expires' then
       holds_until := greatest(holds_until, e.until);
     end if;
@@ -1863,7 +1981,7 @@ CREATE FUNCTION tidemill.explain_limits(p_job tidemill.jobs) RETURNS TABLE(code 
     'rate_reached',
     format('the rate of %s (%s in %s) is reached; the next may start at %s', k.key, (k.rule).rate, (k.rule).rate_period, moment(now() + wait.until)),
     now() + wait.until,
-    jsonb_build_object('limit', k.key, 'rate', (k.rule).rate)
+    jsonb_build_object('limit', k.key, 'rate', (k.rule).rate, 'seconds_each', extract(epoch from (k.rule).rate_period) / (k.rule).rate)
   from keys k
   cross join lateral (select token_after(tokens_of(k.key, k.rule), k.rule) as until) wait
   where (k.rule).rate is not null
@@ -1916,7 +2034,7 @@ declare
 begin
   select
     count(*) as all_of_them,
-    count(*) filter (where l.state = 'draining') as draining,
+    count(*) filter (where l.state = 'draining' and l.serves_queue) as draining,
     count(*) filter (where l.serves_queue) as here,
     (array_agg(l.id))[1:5] as ids
   into w
@@ -1930,7 +2048,7 @@ begin
       format('no worker that serves the kind %s takes jobs from the queue %s', p_job.kind, p_job.queue), null::timestamptz,
       jsonb_build_object('workers', to_jsonb(w.ids));
     return;
-  elsif w.draining = w.all_of_them then
+  elsif w.draining = w.here then
     return query select 'workers_draining', 'all workers that serve it are draining', null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
     return;
   end if;
@@ -2386,6 +2504,14 @@ begin
     -- It waits for these alone; what was open before may be over and just not told.
     delete from dependencies where job_id = p_job.id and outcome is null;
     perform link_jobs(array[p_job.id], array[parents], array['all_finished']);
+    -- One that ended once and is live again has not ended.
+    update dependencies d
+    set outcome = null, resolved_at = null
+    from parents_of(parents) p
+    join jobs_live l on l.id = p.id
+    where d.job_id = p_job.id
+      and d.parent_id = p.id
+      and d.outcome is not null;
   end if;
   -- What it waits for may be there already.
   if (case
@@ -2785,25 +2911,11 @@ CREATE FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) RETURNS bigint
         and not exists (select 1 from kinds b where b.name = k.kind and b.breaker_open_until > now())
     ) as kinds,
     full_keys() as full_now
-  ),
-  due as (
-    select a.kind, a.concurrency_keys
-    from jobs_live a
-    where a.queue = p_job.queue
-      and a.priority <= p_job.priority
-      and a.id <> p_job.id
-      and case
-        when a.group_id is null then a.state = 'available' and a.run_at <= now()
-        else a.state = 'waiting' and a.due_at <= now()
-      end
-      and (a.priority < p_job.priority or coalesce(a.due_at, a.run_at) <= coalesce(p_job.due_at, p_job.run_at))
-      and (a.expires_at is null or a.expires_at > now() or a.started_at is not null)
-    limit 20000
   )
   select count(*)
   from (
     select 1
-    from due d
+    from due_before(p_job) d
     cross join served s
     where d.kind = any(s.kinds)
       and not coalesce(d.concurrency_keys && s.full_now, false)
@@ -3386,10 +3498,26 @@ begin
   if fits is null then
     raise exception 'there is no verb %', p_verb using errcode = '22TM1', hint = 'use retry, cancel, run_now or delete';
   end if;
-  select k into wrong from jsonb_object_keys(p_filter) as k where k <> all(known) limit 1;
+  -- A filter that was forgotten never means everything.
+  if jsonb_typeof(p_filter) is distinct from 'object' or p_filter = '{}' then
+    raise exception 'the filter is empty'
+      using errcode = '22TM1', hint = 'send {"all": true} to act on every job that the verb fits';
+  end if;
+  select k into wrong from jsonb_object_keys(p_filter) as k where k <> all(known) and k <> 'all' limit 1;
   if found then
     raise exception 'the filter has an unknown field %', wrong
       using errcode = '22TM1', hint = 'use ' || array_to_string(known, ', ');
+  end if;
+  select f.key into wrong
+  from jsonb_each(p_filter) as f
+  where case when f.key = 'all' then f.value <> 'true' else jsonb_typeof(f.value) <> 'string' end
+  limit 1;
+  if found then
+    raise exception 'the filter says nothing of use of %', wrong
+      using errcode = '22TM1', hint = 'send a text, or for all true';
+  end if;
+  if p_limit is null then
+    raise exception 'there is no limit' using errcode = '22TM1', hint = 'say how many jobs at most';
   end if;
   return query execute format('
     select j.id
@@ -3416,7 +3544,7 @@ begin
 end
 $_$;
 
-COMMENT ON FUNCTION tidemill.matching_jobs(p_verb text, p_filter jsonb, p_limit integer, p_after uuid) IS 'Jobs behind a job, in the order of their ids, on which a verb (retry, cancel, run_now, delete) can act and that a filter finds: {state, queue, kind, tag, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}.';
+COMMENT ON FUNCTION tidemill.matching_jobs(p_verb text, p_filter jsonb, p_limit integer, p_after uuid) IS 'Jobs behind a job, in the order of their ids, on which a verb (retry, cancel, run_now, delete) can act and that a filter finds: {state, queue, kind, tag, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}, or {"all": true}.';
 
 CREATE FUNCTION tidemill.measure_attempts(p_rule tidemill.alert_rules) RETURNS TABLE(subject text, value double precision, message text)
     LANGUAGE plpgsql STABLE
@@ -3500,6 +3628,9 @@ begin
   if forms <> 1 or jsonb_typeof(p_spec -> form) <> 'array' then
     perform bad_workflow(p_path, 'it has not exactly one of jobs, group and chain', 'send one of them, an array of jobs');
   end if;
+  if exists (select from jsonb_array_elements(p_spec -> form) as e (node) where jsonb_typeof(e.node -> 'after') <> 'array') then
+    perform bad_workflow(p_path, 'the after of one of its jobs is no array', 'send an array of names');
+  end if;
   if form <> 'jobs' and jsonb_path_exists(p_spec -> form, '$[*].after') then
     perform bad_workflow(p_path, format('a job of a %s has after', form), 'write after in jobs; a group has no order, a chain has its own');
   end if;
@@ -3539,6 +3670,11 @@ CREATE FUNCTION tidemill.move_job(p_job uuid, p_queue text) RETURNS void
 declare
   j jobs;
 begin
+  perform queue_name(p_queue);
+  if exists (select from queues where name = p_queue and draining_at is not null) then
+    raise exception 'queue % takes no new jobs', p_queue
+      using errcode = '22TM1', hint = format('select resume_queue(%L)', p_queue);
+  end if;
   update jobs_live set queue = p_queue where id = p_job and state in ('available', 'waiting') returning * into j;
   if j.id is null then
     return;
@@ -3771,7 +3907,7 @@ $$;
 
 COMMENT ON FUNCTION tidemill.parents_of(p_after jsonb) IS 'Reads what a job waits for: an array of job ids or execution:NAME, or of {job, as, name, member}.';
 
-CREATE FUNCTION tidemill.passed_args(p_job uuid) RETURNS jsonb
+CREATE FUNCTION tidemill.passed_args(p_job uuid, p_since timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
@@ -3788,10 +3924,11 @@ CREATE FUNCTION tidemill.passed_args(p_job uuid) RETURNS jsonb
     where d.job_id = p_job
       and d.pass_as is not null
     group by d.pass_as
+    having max(d.resolved_at) >= p_since
   ) p
 $$;
 
-COMMENT ON FUNCTION tidemill.passed_args(p_job uuid) IS 'The results of a job''s parents under the names that it wants them as.';
+COMMENT ON FUNCTION tidemill.passed_args(p_job uuid, p_since timestamp with time zone) IS 'The results of a job''s parents under the names that it wants them as, of those names to which one ended since a time.';
 
 CREATE FUNCTION tidemill.pause_queue(p_queue text, p_by text DEFAULT SESSION_USER) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -4063,6 +4200,7 @@ begin
   if p_depth > 8 then
     perform bad_workflow(p_path, 'it is nested more than 8 deep', 'make it flatter');
   end if;
+  perform check_spec(p_path, p_spec);
   if p_spec ? 'then' then
     -- A group with what follows it is a workflow of the two.
     p_spec := jsonb_build_object(
@@ -4311,6 +4449,20 @@ $$;
 
 COMMENT ON FUNCTION tidemill.queue_again(p_job tidemill.jobs, p_due timestamp with time zone) IS 'Puts a locked live job back into its queue, due at a time; one of a group goes to its line.';
 
+CREATE FUNCTION tidemill.queue_name(p_name text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    AS $_$
+begin
+  if p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then
+    raise exception 'no queue can be called %', p_name
+      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, points, dashes and underscores, a letter or digit first';
+  end if;
+  return p_name;
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.queue_name(p_name text) IS 'The name of a queue as it is, or a refusal.';
+
 CREATE FUNCTION tidemill.redact(p_value jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path TO 'tidemill', 'pg_temp'
@@ -4392,12 +4544,38 @@ declare
   j jobs;
 begin
   delete from endings where job_id = p_job;
-  for child in
-    update dependencies
-    set outcome = null, resolved_at = null
+  -- Who makes a part live again wants the whole to go on, also one that was to end.
+  with recursive around (id) as (
+    select job_id
+    from dependencies
     where parent_id = p_job
-      and outcome in ('failed', 'cancelled', 'skipped')
-    returning job_id, member
+      and member
+    union
+    select d.job_id
+    from around a
+    join dependencies d on d.parent_id = a.id
+    where d.member
+  )
+  update jobs_live l
+  set cancel_requested_at = null
+  from around a
+  where l.id = a.id
+    and l.cancel_requested_at is not null;
+  for child in
+    update dependencies d
+    set outcome = null, resolved_at = null
+    where d.parent_id = p_job
+      and (
+        d.outcome in ('failed', 'cancelled', 'skipped')
+        -- Who still waits for others waits for this one as well, unless it had the result before.
+        or d.outcome = 'completed' and exists (
+          select
+          from waits w
+          join jobs_live l on l.id = w.job_id
+          where w.job_id = d.job_id
+            and w.signal is null
+            and (l.started_at is null or d.resolved_at >= w.since)))
+    returning d.job_id, d.member
   loop
     if child.member then
       update workflows set done = greatest(done - 1, 0) where id = child.job_id;
@@ -4413,7 +4591,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.reopen(p_job uuid) IS 'After a job that had not completed became live again: those that it took down with it wait for it once more, and its workflow goes on.';
+COMMENT ON FUNCTION tidemill.reopen(p_job uuid) IS 'After a finished job became live again: those that it took down with it, and those that wait for others as well, wait for it once more, and its workflow goes on.';
 
 CREATE FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text DEFAULT SESSION_USER) RETURNS boolean
     LANGUAGE plpgsql
@@ -4570,7 +4748,8 @@ begin
   elsif j.kind = 'tidemill.workflow' and verdict = 'run' then
     perform end_workflow(j);
   elsif verdict = 'run' then
-    passed := case when j.attempt = 0 then passed_args(p_job) else '{}' end;
+    -- What ran before has what was passed to it then.
+    passed := passed_args(p_job, case when j.started_at is null then '-infinity' else w.since end);
     if passed <> '{}' then
       update jobs_live set args = args || passed where id = p_job;
       perform note_references(p_job, passed);
@@ -4652,9 +4831,12 @@ declare
   j jobs := lock_job(p_job);
 begin
   if j.finished_at is null
-    or j.started_at is not null
     or j.kind = 'tidemill.workflow'
-    or not exists (select from dependencies where job_id = p_job)
+    or not exists (
+      select
+      from dependencies d
+      where d.job_id = p_job
+        and (j.started_at is null or d.outcome is distinct from 'completed'))
   then
     return false;
   end if;
@@ -4664,7 +4846,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.retry_held(p_job uuid, p_by text) IS 'Makes a job that ended before it ever ran wait for the others as at first; false, and nothing is done, for any other. The caller has it judged when all are live again that are retried with it.';
+COMMENT ON FUNCTION tidemill.retry_held(p_job uuid, p_by text) IS 'Makes a job that ended before it ever ran, or some of whose parents did not complete, wait for the others as at first; false, and nothing is done, for any other. The caller has it judged when all are live again that are retried with it.';
 
 CREATE FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer DEFAULT 500, dry_run boolean DEFAULT false, to_queue text DEFAULT NULL::text) RETURNS TABLE(matched integer, done integer, refused integer, sample uuid[])
     LANGUAGE sql SECURITY DEFINER
@@ -4676,12 +4858,60 @@ $$;
 
 COMMENT ON FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer, dry_run boolean, to_queue text) IS 'Redrives failed jobs: select * from retry_jobs(''{"kind": "send-mail"}'', dry_run => true). Repeat until nothing is done.';
 
+CREATE FUNCTION tidemill.retry_members(p_workflow uuid, p_by text) RETURNS uuid[]
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  member record;
+  j jobs;
+  held uuid[] := '{}';
+begin
+  for member in
+    select f.id, f.kind
+    from dependencies d
+    join jobs f on f.id = d.parent_id
+    where d.job_id = p_workflow
+      and d.member
+      -- A nested one may go on while some of its jobs failed.
+      and (f.state in ('failed', 'cancelled') or f.finished_at is null and f.kind = 'tidemill.workflow')
+      -- What was cancelled because of others follows them.
+      and (f.error ->> 'type' in ('dependency_failed', 'skipped')) is not true
+    order by d.ord
+  loop
+    -- Recorded as one act, by whoever calls this.
+    if member.kind = 'tidemill.workflow' then
+      held := held || retry_members(member.id, p_by);
+    elsif retry_held(member.id, p_by) then
+      held := held || member.id;
+    else
+      perform retry_one(member.id, p_by, false);
+    end if;
+  end loop;
+  j := lock_job(p_workflow);
+  -- Its members completed, and still it did not.
+  if j.finished_at is not null
+    and j.state <> 'completed'
+    and not exists (select from dependencies where job_id = p_workflow and outcome in ('failed', 'cancelled'))
+  then
+    perform wait_again(j, jsonb_build_object('by', p_by));
+    perform reopen(p_workflow);
+    held := held || p_workflow;
+  end if;
+  return held;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.retry_members(p_workflow uuid, p_by text) IS 'Makes live what failed or was cancelled of a workflow and of all that is nested in it. Answers those that wait for others again, which the caller has judged when all are live.';
+
 CREATE FUNCTION tidemill.retry_one(p_job uuid, p_by text, p_recorded boolean) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
   j jobs;
+  before jsonb;
+  answer text;
 begin
   -- Before the job, as everybody does who tells others of it.
   if exists (select from dependencies where p_job in (job_id, parent_id))
@@ -4693,26 +4923,30 @@ begin
   if j.id is null then
     return null;
   elsif j.kind = 'tidemill.workflow' then
+    answer := retry_workflow(p_job, p_by);
     if p_recorded then
-      perform audit('retry', 'job:' || p_job, jsonb_build_object('state', j.state), null, p_by);
+      perform audit('retry', 'job:' || p_job, jsonb_build_object('state', j.state), jsonb_build_object('state', answer), p_by);
     end if;
-    return retry_workflow(p_job, p_by);
+    return answer;
   elsif j.finished_at is null then
     return run_now_one(p_job, p_by, p_recorded);
   end if;
-  if p_recorded then
-    perform audit('retry', 'job:' || p_job, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'error', j.error ->> 'message')), null, p_by);
-  end if;
+  before := jsonb_strip_nulls(jsonb_build_object('state', j.state, 'error', j.error ->> 'message'));
   -- What never ran waits for others as at first, and gets what they pass on; if they failed, a person wants it to run without.
-  if wait_verdict(p_job, (select d.run_if from dependencies d where d.job_id = p_job limit 1)) in ('wait', 'run')
+  if wait_verdict(p_job, terms_of(p_job)) in ('wait', 'run')
     and retry_held(p_job, p_by)
   then
     perform judge_apart(p_job);
-    return (select state::text from jobs where id = p_job);
+    answer := (select state::text from jobs where id = p_job);
+    if p_recorded then
+      perform audit('retry', 'job:' || p_job, before, jsonb_build_object('state', answer), p_by);
+    end if;
+    return answer;
   end if;
   delete from jobs where id = p_job and finished_at = j.finished_at;
   j.state := 'available';
-  j.run_at := clock_timestamp();
+  -- One of many that was never due has its time before it; who names a job wants it now.
+  j.run_at := case when p_recorded or j.started_at is not null then clock_timestamp() else greatest(j.run_at, clock_timestamp()) end;
   j.max_attempts := greatest(j.max_attempts, j.attempt + 1);
   j.finished_at := null;
   j.retain_until := null;
@@ -4734,6 +4968,9 @@ begin
   end if;
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry', jsonb_build_object('by', p_by))));
   perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
+  if p_recorded then
+    perform audit('retry', 'job:' || p_job, before, jsonb_build_object('state', j.state), p_by);
+  end if;
   return j.state::text;
 end
 $$;
@@ -4744,31 +4981,10 @@ CREATE FUNCTION tidemill.retry_workflow(p_workflow uuid, p_by text DEFAULT SESSI
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
-declare
-  member uuid;
-  held uuid[] := '{}';
 begin
   perform lock_workflows();
-  -- Recorded as one act, by whoever calls this.
-  for member in
-    select f.id
-    from dependencies d
-    join jobs f on f.id = d.parent_id
-    where d.job_id = p_workflow
-      and d.member
-      and f.state in ('failed', 'cancelled')
-      -- What was cancelled because of others follows them.
-      and (f.error ->> 'type' in ('dependency_failed', 'skipped')) is not true
-    order by d.ord
-  loop
-    if retry_held(member, p_by) then
-      held := held || member;
-    else
-      perform retry_one(member, p_by, false);
-    end if;
-  end loop;
   -- What they wait for may be over, and stays so.
-  perform judge_apart(h.id) from unnest(held) as h (id);
+  perform judge_apart(h.id) from unnest(retry_members(p_workflow, p_by)) as h (id);
   return (select state::text from jobs where id = p_workflow);
 end
 $$;
@@ -4824,7 +5040,7 @@ begin
     and coalesce(j.due_at, j.run_at) > clock_timestamp() and coalesce(j.due_at, j.run_at) < 'infinity' then
     perform queue_again(j, clock_timestamp());
     if p_recorded then
-      perform audit('run_now', 'job:' || p_job, jsonb_build_object('run_at', coalesce(j.due_at, j.run_at)), null, p_by);
+      perform audit('run_now', 'job:' || p_job, jsonb_build_object('run_at', coalesce(j.due_at, j.run_at)), jsonb_build_object('run_at', clock_timestamp()), p_by);
     end if;
     perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry',
       jsonb_build_object('by', p_by, 'was_due_at', coalesce(j.due_at, j.run_at)))));
@@ -5073,7 +5289,7 @@ $$;
 COMMENT ON FUNCTION tidemill.set_slots(p_queue text, p_slots integer) IS 'How many jobs of the queue each worker runs at once; null gives the choice back to the workers.';
 
 CREATE FUNCTION tidemill.settle_attempt(p_job uuid, p_lease uuid, p_outcome text, p_error jsonb DEFAULT NULL::jsonb, p_delay interval DEFAULT NULL::interval, p_usage jsonb DEFAULT NULL::jsonb, p_wait jsonb DEFAULT NULL::jsonb) RETURNS text
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
@@ -5086,6 +5302,10 @@ declare
   superseder uuid;
   ran interval;
 begin
+  -- Before any job, as everybody does who cancels others with it.
+  if p_outcome = 'waits' and exists (select from jobs_live where id = p_job and cancel_requested_at is not null) then
+    perform lock_workflows();
+  end if;
   -- The fence: whoever lost the lease changes nothing.
   select * into j from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
   if not found then
@@ -5115,6 +5335,10 @@ begin
 
   if p_outcome = 'cancelled' or j.cancel_requested_at is not null then
     j.state := 'cancelled';
+    -- A moment later it would have waited for them, and taken them with it.
+    if p_outcome = 'waits' then
+      perform cancel_children(j, null, 'tidemill', false);
+    end if;
   elsif failed and (permanent or j.attempt >= j.max_attempts) then
     j.state := 'failed';
   else
@@ -5725,6 +5949,18 @@ $$;
 
 COMMENT ON FUNCTION tidemill.tell_of_alerts(p_alerts uuid[], p_event text) IS 'Writes whom to tell that alerts fired or are resolved; each is written once.';
 
+CREATE FUNCTION tidemill.terms_of(p_job uuid) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  -- One that waited for its children as well is past the terms that it had at first.
+  select case when min(run_if) = max(run_if) then min(run_if) else 'all_finished' end
+  from dependencies
+  where job_id = p_job
+$$;
+
+COMMENT ON FUNCTION tidemill.terms_of(p_job uuid) IS 'Which ends of those that it waited for let a finished job run again; null if it waited for none.';
+
 CREATE FUNCTION tidemill.token_after(p_tokens double precision, p_limit tidemill.limits) RETURNS interval
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'tidemill', 'pg_temp'
@@ -5961,7 +6197,11 @@ CREATE FUNCTION tidemill.wait_again(p_job tidemill.jobs, p_event jsonb) RETURNS 
 declare
   edge dependencies;
 begin
-  select * into edge from dependencies where job_id = p_job.id order by member desc limit 1;
+  select * into edge
+  from dependencies
+  where job_id = p_job.id
+  order by run_at is null and delay is null
+  limit 1;
   delete from jobs where id = p_job.id and finished_at = p_job.finished_at;
   p_job.state := 'waiting';
   p_job.run_at := 'infinity';
@@ -5971,11 +6211,15 @@ begin
   p_job.cancel_requested_at := null;
   p_job.expires_at := null;
   p_job.error := null;
+  p_job.result := null;
+  p_job.max_attempts := greatest(p_job.max_attempts, p_job.attempt + 1);
   insert into jobs_live select (p_job).*;
   if p_job.unique_key is not null then
     perform take_key_again(p_job.id, p_job.unique_key);
   end if;
-  insert into waits (job_id, run_if, run_at, delay) values (p_job.id, edge.run_if, edge.run_at, edge.delay) on conflict do nothing;
+  insert into waits (job_id, run_if, run_at, delay)
+  values (p_job.id, terms_of(p_job.id), edge.run_at, edge.delay)
+  on conflict do nothing;
   perform tell(format('e:%s:%s', p_job.id, append_event(p_job.id, p_job.attempt, 'retry', p_event)));
 end
 $$;

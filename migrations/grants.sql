@@ -81,21 +81,21 @@ begin
     select p.oid::regprocedure::text
     from pg_proc p
     where p.pronamespace = schema::regnamespace
-      and p.proname in ('cancel_one', 'retry_one', 'retry_held', 'run_now_one', 'delete_one', 'cancel_workflow', 'retry_workflow', 'stop_workflow', 'judge', 'judge_apart')
+      and p.proname in ('cancel_one', 'cancel_children', 'retry_one', 'retry_held', 'retry_members', 'run_now_one', 'delete_one', 'cancel_workflow', 'retry_workflow', 'stop_workflow', 'judge', 'judge_apart')
   loop
     execute format('revoke all on function %s from tidemill_worker', verb);
   end loop;
-  -- What workers call that cancels jobs itself, or clears what they may not, has the rights of the owner.
+  -- What workers call that cancels jobs itself, clears what they may not or records acts has the rights of the owner.
   for verb in
     select p.oid::regprocedure::text
     from pg_proc p
     where p.pronamespace = schema::regnamespace
-      and p.proname in ('insert_jobs', 'fire_schedule', 'release_slot', 'prune', 'drop_day')
+      and p.proname in ('insert_jobs', 'settle_attempt', 'fire_schedule', 'release_slot', 'prune', 'drop_day', 'audit')
   loop
     -- Nobody puts a table of his own, with its triggers, before ours.
     execute format('alter function %s security definer set search_path = %I, pg_temp', verb, schema);
   end loop;
   execute format('revoke all on api_keys from tidemill_worker');
-  execute format('revoke update, delete on audit_log from tidemill_worker');
+  execute format('revoke insert, update, delete on audit_log from tidemill_worker');
 end
 $$;

@@ -26,10 +26,26 @@ begin
   if fits is null then
     raise exception 'there is no verb %', p_verb using errcode = '22TM1', hint = 'use retry, cancel, run_now or delete';
   end if;
-  select k into wrong from jsonb_object_keys(p_filter) as k where k <> all(known) limit 1;
+  -- A filter that was forgotten never means everything.
+  if jsonb_typeof(p_filter) is distinct from 'object' or p_filter = '{}' then
+    raise exception 'the filter is empty'
+      using errcode = '22TM1', hint = 'send {"all": true} to act on every job that the verb fits';
+  end if;
+  select k into wrong from jsonb_object_keys(p_filter) as k where k <> all(known) and k <> 'all' limit 1;
   if found then
     raise exception 'the filter has an unknown field %', wrong
       using errcode = '22TM1', hint = 'use ' || array_to_string(known, ', ');
+  end if;
+  select f.key into wrong
+  from jsonb_each(p_filter) as f
+  where case when f.key = 'all' then f.value <> 'true' else jsonb_typeof(f.value) <> 'string' end
+  limit 1;
+  if found then
+    raise exception 'the filter says nothing of use of %', wrong
+      using errcode = '22TM1', hint = 'send a text, or for all true';
+  end if;
+  if p_limit is null then
+    raise exception 'there is no limit' using errcode = '22TM1', hint = 'say how many jobs at most';
   end if;
   return query execute format('
     select j.id
@@ -56,7 +72,7 @@ begin
 end
 $$;
 comment on function matching_jobs(text, jsonb, integer, uuid)
-  is 'Jobs behind a job, in the order of their ids, on which a verb (retry, cancel, run_now, delete) can act and that a filter finds: {state, queue, kind, tag, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}.';
+  is 'Jobs behind a job, in the order of their ids, on which a verb (retry, cancel, run_now, delete) can act and that a filter finds: {state, queue, kind, tag, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}, or {"all": true}.';
 
 create or replace function act_on_jobs(
   p_verb text, p_filter jsonb, p_limit integer default 500, p_dry_run boolean default false,
@@ -133,6 +149,11 @@ as $$
 declare
   j jobs;
 begin
+  perform queue_name(p_queue);
+  if exists (select from queues where name = p_queue and draining_at is not null) then
+    raise exception 'queue % takes no new jobs', p_queue
+      using errcode = '22TM1', hint = format('select resume_queue(%L)', p_queue);
+  end if;
   update jobs_live set queue = p_queue where id = p_job and state in ('available', 'waiting') returning * into j;
   if j.id is null then
     return;

@@ -346,7 +346,13 @@ begin
   union all
   select 'listeners', 'warning', 'workers run, but nobody listens for notifications: everything works by polling, slower', 'set database.listen_url to a direct connection', '{}'
   where exists (select 1 from workers w where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.pid is not null)
-    and not exists (select 1 from pg_stat_activity a where a.datname = current_database() and a.query ilike 'listen %')
+    -- Others of the database listen to what is theirs.
+    and not exists (
+      select 1
+      from pg_stat_activity a
+      where a.datname = current_database()
+        and a.query ilike 'listen %'
+        and btrim(substr(a.query, 8), ' ";') = current_schema())
     -- Nobody can say, and doctor_database says so.
     and hidden_sessions() = 0
   union all

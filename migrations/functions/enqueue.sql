@@ -239,6 +239,44 @@ $$;
 comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[], boolean)
   is 'The one way into the jobs table: fills defaults from the kind, refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row. Without p_wait a job is refused (queue_busy) if an open transaction of somebody else holds the room of its queue.';
 
+create or replace function queue_name(p_name text) returns text
+language plpgsql
+immutable
+as $$
+begin
+  if p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then
+    raise exception 'no queue can be called %', p_name
+      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, points, dashes and underscores, a letter or digit first';
+  end if;
+  return p_name;
+end
+$$;
+comment on function queue_name(text) is 'The name of a queue as it is, or a refusal.';
+
+create or replace function check_wishes(p_jobs jsonb) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+  known constant text[] := '{kind,args,queue,priority,run_at,delay,max_attempts,soft_timeout,hard_timeout,execution_id,tags,metadata,retain,concurrency_key,fair_key,unique,expires_at,expires_in,after,run_if,sealed}';
+  wrong text;
+begin
+  if jsonb_typeof(p_jobs) is distinct from 'array' then
+    raise exception 'enqueue_many takes a JSON array of jobs' using errcode = 'invalid_parameter_value';
+  end if;
+  select k into wrong
+  from jsonb_array_elements(p_jobs) as j (job)
+  cross join jsonb_object_keys(j.job) as k
+  where k <> all(known)
+  limit 1;
+  if found then
+    raise exception 'a job has the unknown field %', wrong
+      using errcode = '22TM1', hint = 'use ' || array_to_string(known[:20], ', ');
+  end if;
+end
+$$;
+comment on function check_wishes(jsonb) is 'Refuses what is no array of jobs, and fields that nobody knows.';
+
 create or replace function enqueue_wishes(p_jobs jsonb, p_ids uuid[] default null, p_options jsonb[] default null) returns setof uuid
 language plpgsql
 set search_path from current
@@ -246,9 +284,7 @@ as $$
 declare
   made record;
 begin
-  if jsonb_typeof(p_jobs) is distinct from 'array' then
-    raise exception 'enqueue_many takes a JSON array of jobs' using errcode = 'invalid_parameter_value';
-  end if;
+  perform check_wishes(p_jobs);
   for made in
     with wished as (
       select w.*, coalesce(p_ids[item.ord], new_job_id()) as id, item.ord
@@ -263,7 +299,7 @@ begin
     from (
       select
         array_agg(id order by ord) as ids, array_agg(kind order by ord) as kinds,
-        array_agg(coalesce(args, '{}') order by ord) as args, array_agg(queue order by ord) as queues,
+        array_agg(coalesce(args, '{}') order by ord) as args, array_agg(queue_name(queue) order by ord) as queues,
         array_agg(priority_of(priority) order by ord) as priorities, array_agg(run_at order by ord) as run_ats,
         array_agg(extract(epoch from delay)::double precision order by ord) as delays,
         array_agg(max_attempts order by ord) as max_attempts,

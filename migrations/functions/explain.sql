@@ -26,6 +26,28 @@ as $$
 $$;
 comment on function live_workers(text, text) is 'The workers with a heartbeat that serve a kind, and how many slots each has for a queue.';
 
+create or replace function due_before(p_job jobs) returns table (kind text, concurrency_keys text[])
+language sql
+volatile
+set search_path from current
+as $$
+  select a.kind, a.concurrency_keys
+  from jobs_live a
+  where a.queue = p_job.queue
+    and a.priority <= p_job.priority
+    and a.id <> p_job.id
+    and case
+      when a.group_id is null then a.state = 'available' and a.run_at <= now()
+      else a.state = 'waiting' and a.due_at <= now()
+    end
+    and (
+      a.priority < p_job.priority
+      or (coalesce(a.due_at, a.run_at), a.id) < (coalesce(p_job.due_at, p_job.run_at), p_job.id))
+    and (a.expires_at is null or a.expires_at > now() or a.started_at is not null)
+  limit 20000
+$$;
+comment on function due_before(jobs) is 'The due jobs of its queue that come before a job, at most 20,000.';
+
 create or replace function jobs_ahead(p_job jobs) returns bigint
 language sql
 volatile
@@ -42,25 +64,11 @@ as $$
         and not exists (select 1 from kinds b where b.name = k.kind and b.breaker_open_until > now())
     ) as kinds,
     full_keys() as full_now
-  ),
-  due as (
-    select a.kind, a.concurrency_keys
-    from jobs_live a
-    where a.queue = p_job.queue
-      and a.priority <= p_job.priority
-      and a.id <> p_job.id
-      and case
-        when a.group_id is null then a.state = 'available' and a.run_at <= now()
-        else a.state = 'waiting' and a.due_at <= now()
-      end
-      and (a.priority < p_job.priority or coalesce(a.due_at, a.run_at) <= coalesce(p_job.due_at, p_job.run_at))
-      and (a.expires_at is null or a.expires_at > now() or a.started_at is not null)
-    limit 20000
   )
   select count(*)
   from (
     select 1
-    from due d
+    from due_before(p_job) d
     cross join served s
     where d.kind = any(s.kinds)
       and not coalesce(d.concurrency_keys && s.full_now, false)
@@ -158,7 +166,7 @@ as $$
     'rate_reached',
     format('the rate of %s (%s in %s) is reached; the next may start at %s', k.key, (k.rule).rate, (k.rule).rate_period, moment(now() + wait.until)),
     now() + wait.until,
-    jsonb_build_object('limit', k.key, 'rate', (k.rule).rate)
+    jsonb_build_object('limit', k.key, 'rate', (k.rule).rate, 'seconds_each', extract(epoch from (k.rule).rate_period) / (k.rule).rate)
   from keys k
   cross join lateral (select token_after(tokens_of(k.key, k.rule), k.rule) as until) wait
   where (k.rule).rate is not null
@@ -179,7 +187,7 @@ declare
 begin
   select
     count(*) as all_of_them,
-    count(*) filter (where l.state = 'draining') as draining,
+    count(*) filter (where l.state = 'draining' and l.serves_queue) as draining,
     count(*) filter (where l.serves_queue) as here,
     (array_agg(l.id))[1:5] as ids
   into w
@@ -193,7 +201,7 @@ begin
       format('no worker that serves the kind %s takes jobs from the queue %s', p_job.kind, p_job.queue), null::timestamptz,
       jsonb_build_object('workers', to_jsonb(w.ids));
     return;
-  elsif w.draining = w.all_of_them then
+  elsif w.draining = w.here then
     return query select 'workers_draining', 'all workers that serve it are draining', null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
     return;
   end if;
@@ -328,6 +336,12 @@ begin
     then
       -- Somebody has to do something first, or who holds the limit has to end, and nobody knows when.
       return;
+    elsif e.code = 'rate_reached' then
+      -- Those of the limit that come before it have its next starts.
+      holds_until := greatest(holds_until, e.until + make_interval(secs => (e.details ->> 'seconds_each')::double precision * (
+        select count(*)
+        from due_before(j) d
+        where e.details ->> 'limit' = any(d.concurrency_keys || ('queue:' || j.queue)))));
     elsif e.code <> 'expires' then
       holds_until := greatest(holds_until, e.until);
     end if;

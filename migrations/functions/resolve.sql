@@ -12,7 +12,10 @@ as $$
 $$;
 comment on function outcome_of(jobs) is 'How a job ended, for those that wait for it; null while it is live.';
 
-create or replace function passed_args(p_job uuid) returns jsonb
+-- As it was without a time.
+drop function if exists passed_args(uuid);
+
+create or replace function passed_args(p_job uuid, p_since timestamptz) returns jsonb
 language sql
 stable
 set search_path from current
@@ -30,9 +33,10 @@ as $$
     where d.job_id = p_job
       and d.pass_as is not null
     group by d.pass_as
+    having max(d.resolved_at) >= p_since
   ) p
 $$;
-comment on function passed_args(uuid) is 'The results of a job''s parents under the names that it wants them as.';
+comment on function passed_args(uuid, timestamptz) is 'The results of a job''s parents under the names that it wants them as, of those names to which one ended since a time.';
 
 create or replace function workflow_result(p_workflow uuid) returns jsonb
 language sql
@@ -116,7 +120,8 @@ begin
   elsif j.kind = 'tidemill.workflow' and verdict = 'run' then
     perform end_workflow(j);
   elsif verdict = 'run' then
-    passed := case when j.attempt = 0 then passed_args(p_job) else '{}' end;
+    -- What ran before has what was passed to it then.
+    passed := passed_args(p_job, case when j.started_at is null then '-infinity' else w.since end);
     if passed <> '{}' then
       update jobs_live set args = args || passed where id = p_job;
       perform note_references(p_job, passed);

@@ -90,6 +90,10 @@ declare
   superseder uuid;
   ran interval;
 begin
+  -- Before any job, as everybody does who cancels others with it.
+  if p_outcome = 'waits' and exists (select from jobs_live where id = p_job and cancel_requested_at is not null) then
+    perform lock_workflows();
+  end if;
   -- The fence: whoever lost the lease changes nothing.
   select * into j from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
   if not found then
@@ -119,6 +123,10 @@ begin
 
   if p_outcome = 'cancelled' or j.cancel_requested_at is not null then
     j.state := 'cancelled';
+    -- A moment later it would have waited for them, and taken them with it.
+    if p_outcome = 'waits' then
+      perform cancel_children(j, null, 'tidemill', false);
+    end if;
   elsif failed and (permanent or j.attempt >= j.max_attempts) then
     j.state := 'failed';
   else

@@ -1,5 +1,23 @@
 -- What people do with a job.
 
+create or replace function cancel_children(p_job jobs, p_reason text, p_by text, p_recorded boolean) returns void
+language plpgsql
+set search_path from current
+as $$
+begin
+  -- Those that a fork took over are not its own, and a unique one may be the work of others as well, who were
+  -- answered with it or whose job it was.
+  perform cancel_one(s.spawned_id, coalesce(p_reason, 'the job that spawned it is cancelled'), p_by, p_recorded)
+  from steps s
+  where s.job_id = p_job.id
+    and s.spawned_id is not null
+    and s.created_at >= p_job.created_at
+    and not exists (select from jobs_live c where c.id = s.spawned_id and c.unique_key is not null)
+  order by s.spawned_id;
+end
+$$;
+comment on function cancel_children(jobs, text, text, boolean) is 'Cancels what a job spawned that waits for it, or was about to.';
+
 create or replace function cancel_one(p_job uuid, p_reason text, p_by text, p_recorded boolean) returns text
 language plpgsql
 set search_path from current
@@ -18,7 +36,9 @@ begin
     return j.state::text;
   end if;
   if p_recorded then
-    perform audit('cancel', 'job:' || p_job, jsonb_build_object('state', j.state), jsonb_strip_nulls(jsonb_build_object('reason', p_reason)), p_by);
+    perform audit('cancel', 'job:' || p_job, jsonb_build_object('state', j.state), jsonb_strip_nulls(jsonb_build_object(
+      'state', case when j.state = 'running' or j.kind = 'tidemill.workflow' then 'cancel_requested' else 'cancelled' end,
+      'reason', p_reason)), p_by);
   end if;
   if j.kind = 'tidemill.workflow' then
     return cancel_workflow(p_job, p_reason, p_by);
@@ -34,15 +54,7 @@ begin
   end if;
   j.state := 'cancelled';
   j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
-  -- Its children, if it waits for them; those that a fork took over are not its own, and a unique one may be
-  -- the work of others as well, who were answered with it or whose job it was.
-  perform cancel_one(s.spawned_id, coalesce(p_reason, 'the job that spawned it is cancelled'), p_by, p_recorded)
-  from steps s
-  where s.job_id = p_job
-    and s.spawned_id is not null
-    and s.created_at >= j.created_at
-    and not exists (select from jobs_live c where c.id = s.spawned_id and c.unique_key is not null)
-  order by s.spawned_id;
+  perform cancel_children(j, p_reason, p_by, p_recorded);
   perform archive(j);
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'cancel_requested',
     jsonb_strip_nulls(jsonb_build_object('by', p_by, 'reason', p_reason)))));
@@ -66,6 +78,8 @@ set search_path from current
 as $$
 declare
   j jobs;
+  before jsonb;
+  answer text;
 begin
   -- Before the job, as everybody does who tells others of it.
   if exists (select from dependencies where p_job in (job_id, parent_id))
@@ -77,26 +91,30 @@ begin
   if j.id is null then
     return null;
   elsif j.kind = 'tidemill.workflow' then
+    answer := retry_workflow(p_job, p_by);
     if p_recorded then
-      perform audit('retry', 'job:' || p_job, jsonb_build_object('state', j.state), null, p_by);
+      perform audit('retry', 'job:' || p_job, jsonb_build_object('state', j.state), jsonb_build_object('state', answer), p_by);
     end if;
-    return retry_workflow(p_job, p_by);
+    return answer;
   elsif j.finished_at is null then
     return run_now_one(p_job, p_by, p_recorded);
   end if;
-  if p_recorded then
-    perform audit('retry', 'job:' || p_job, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'error', j.error ->> 'message')), null, p_by);
-  end if;
+  before := jsonb_strip_nulls(jsonb_build_object('state', j.state, 'error', j.error ->> 'message'));
   -- What never ran waits for others as at first, and gets what they pass on; if they failed, a person wants it to run without.
-  if wait_verdict(p_job, (select d.run_if from dependencies d where d.job_id = p_job limit 1)) in ('wait', 'run')
+  if wait_verdict(p_job, terms_of(p_job)) in ('wait', 'run')
     and retry_held(p_job, p_by)
   then
     perform judge_apart(p_job);
-    return (select state::text from jobs where id = p_job);
+    answer := (select state::text from jobs where id = p_job);
+    if p_recorded then
+      perform audit('retry', 'job:' || p_job, before, jsonb_build_object('state', answer), p_by);
+    end if;
+    return answer;
   end if;
   delete from jobs where id = p_job and finished_at = j.finished_at;
   j.state := 'available';
-  j.run_at := clock_timestamp();
+  -- One of many that was never due has its time before it; who names a job wants it now.
+  j.run_at := case when p_recorded or j.started_at is not null then clock_timestamp() else greatest(j.run_at, clock_timestamp()) end;
   j.max_attempts := greatest(j.max_attempts, j.attempt + 1);
   j.finished_at := null;
   j.retain_until := null;
@@ -118,6 +136,9 @@ begin
   end if;
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry', jsonb_build_object('by', p_by))));
   perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
+  if p_recorded then
+    perform audit('retry', 'job:' || p_job, before, jsonb_build_object('state', j.state), p_by);
+  end if;
   return j.state::text;
 end
 $$;
@@ -147,7 +168,7 @@ begin
     and coalesce(j.due_at, j.run_at) > clock_timestamp() and coalesce(j.due_at, j.run_at) < 'infinity' then
     perform queue_again(j, clock_timestamp());
     if p_recorded then
-      perform audit('run_now', 'job:' || p_job, jsonb_build_object('run_at', coalesce(j.due_at, j.run_at)), null, p_by);
+      perform audit('run_now', 'job:' || p_job, jsonb_build_object('run_at', coalesce(j.due_at, j.run_at)), jsonb_build_object('run_at', clock_timestamp()), p_by);
     end if;
     perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry',
       jsonb_build_object('by', p_by, 'was_due_at', coalesce(j.due_at, j.run_at)))));
@@ -206,6 +227,7 @@ set search_path from current
 as $$
 declare
   j jobs;
+  robbed uuid[];
   known boolean := exists (select from dependencies where job_id = p_job or parent_id = p_job);
 begin
   -- Before the job, as everybody does who tells others of it.
@@ -225,12 +247,28 @@ begin
   while known and j.finished_at is not null and exists (select from endings where job_id = p_job) loop
     perform resolve();
   end loop;
+  -- And who wants its result, and did not run yet, never gets it.
+  with robbed as (
+    update dependencies d
+    set outcome = 'cancelled'
+    from waits w
+    join jobs_live l on l.id = w.job_id
+    where known
+      and d.parent_id = p_job
+      and d.pass_as is not null
+      and d.outcome = 'completed'
+      and w.job_id = d.job_id
+      and l.started_at is null
+    returning d.job_id
+  )
+  select array_agg(job_id) into robbed from robbed;
   delete from jobs where id = p_job;
   delete from task_ids where job_id = p_job;
   delete from events where job_id = p_job;
   delete from attempts where job_id = p_job;
   delete from progress where job_id = p_job;
   perform forget(array[p_job]);
+  perform judge_apart(r.id) from unnest(robbed) as r (id);
   return 'deleted';
 end
 $$;
@@ -242,4 +280,4 @@ set search_path from current
 as $$
   select delete_one(p_job, true)
 $$;
-comment on function delete_job(uuid) is 'Removes a job that does not run, with all its history; for those that wait for a live one it is cancelled. Answers deleted, running, or null if there is no such job.';
+comment on function delete_job(uuid) is 'Removes a job that does not run, with all its history; for those that wait for a live one, or for the result of one that completed, it is cancelled. Answers deleted, running, or null if there is no such job.';

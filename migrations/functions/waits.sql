@@ -218,6 +218,14 @@ begin
     -- It waits for these alone; what was open before may be over and just not told.
     delete from dependencies where job_id = p_job.id and outcome is null;
     perform link_jobs(array[p_job.id], array[parents], array['all_finished']);
+    -- One that ended once and is live again has not ended.
+    update dependencies d
+    set outcome = null, resolved_at = null
+    from parents_of(parents) p
+    join jobs_live l on l.id = p.id
+    where d.job_id = p_job.id
+      and d.parent_id = p.id
+      and d.outcome is not null;
   end if;
   -- What it waits for may be there already.
   if (case

@@ -12,6 +12,26 @@ end
 $$;
 comment on function bad_workflow(text, text, text) is 'Refuses a workflow: where, why, and what to do.';
 
+create or replace function check_spec(p_path text, p_spec jsonb) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+  known constant text[] := '{name,on_failure,jobs,group,chain,as,then,result,after,run_if,queue,execution_id,tags,metadata,retain}';
+  wrong text;
+begin
+  select k into wrong from jsonb_object_keys(p_spec) as k where k <> all(known) limit 1;
+  if found then
+    perform bad_workflow(p_path, format('it has the unknown field %s', wrong), 'use ' || array_to_string(known, ', '));
+  elsif p_spec ->> 'on_failure' not in ('continue', 'cancel') then
+    perform bad_workflow(p_path, format('on_failure is %s', p_spec ->> 'on_failure'), 'use continue or cancel');
+  elsif p_spec ? 'result' and (p_spec ? 'then' or p_spec ->> 'result' not in ('object', 'array', 'last')) then
+    perform bad_workflow(p_path, 'its result cannot be as it says', 'use object, array or last; with then it is the last one''s');
+  end if;
+end
+$$;
+comment on function check_spec(text, jsonb) is 'Refuses what a workflow says of itself that nobody knows.';
+
 create or replace function members_of(p_spec jsonb, p_path text) returns table (ord bigint, name text, node jsonb, after jsonb)
 language plpgsql
 set search_path from current
@@ -26,6 +46,9 @@ begin
   where k in ('jobs', 'group', 'chain');
   if forms <> 1 or jsonb_typeof(p_spec -> form) <> 'array' then
     perform bad_workflow(p_path, 'it has not exactly one of jobs, group and chain', 'send one of them, an array of jobs');
+  end if;
+  if exists (select from jsonb_array_elements(p_spec -> form) as e (node) where jsonb_typeof(e.node -> 'after') <> 'array') then
+    perform bad_workflow(p_path, 'the after of one of its jobs is no array', 'send an array of names');
   end if;
   if form <> 'jobs' and jsonb_path_exists(p_spec -> form, '$[*].after') then
     perform bad_workflow(p_path, format('a job of a %s has after', form), 'write after in jobs; a group has no order, a chain has its own');
@@ -74,6 +97,16 @@ begin
   if found then
     perform bad_workflow(p_path, format('%s has not exactly one of kind, jobs, group and chain', wrong), 'send one of them');
   end if;
+  select n.name into wrong
+  from unnest(p_names, p_nodes, p_afters) as n (name, node, after)
+  where n.node ? 'run_if'
+    and (coalesce(jsonb_array_length(n.after), 0) = 0
+      or n.node ->> 'run_if' not in ('all_completed', 'all_finished', 'any_completed', 'any_failed'))
+  limit 1;
+  if found then
+    perform bad_workflow(p_path, format('the run_if of %s is of no use', wrong),
+      'use all_completed, all_finished, any_completed or any_failed, and only where the job waits for others');
+  end if;
   select a.value ->> 'job' into wrong
   from unnest(p_afters) as n (after)
   cross join jsonb_array_elements(n.after) as a (value)
@@ -118,6 +151,7 @@ begin
   if p_depth > 8 then
     perform bad_workflow(p_path, 'it is nested more than 8 deep', 'make it flatter');
   end if;
+  perform check_spec(p_path, p_spec);
   if p_spec ? 'then' then
     -- A group with what follows it is a workflow of the two.
     p_spec := jsonb_build_object(
@@ -241,120 +275,6 @@ begin
 end
 $$;
 comment on function cancel_workflow(uuid, text, text) is 'Cancels what is live of a workflow and of all that is nested in it; it ends when the last of them has.';
-
-create or replace function wait_again(p_job jobs, p_event jsonb) returns void
-language plpgsql
-set search_path from current
-as $$
-declare
-  edge dependencies;
-begin
-  select * into edge from dependencies where job_id = p_job.id order by member desc limit 1;
-  delete from jobs where id = p_job.id and finished_at = p_job.finished_at;
-  p_job.state := 'waiting';
-  p_job.run_at := 'infinity';
-  p_job.due_at := case when p_job.group_id is not null then 'infinity'::timestamptz end;
-  p_job.finished_at := null;
-  p_job.retain_until := null;
-  p_job.cancel_requested_at := null;
-  p_job.expires_at := null;
-  p_job.error := null;
-  insert into jobs_live select (p_job).*;
-  if p_job.unique_key is not null then
-    perform take_key_again(p_job.id, p_job.unique_key);
-  end if;
-  insert into waits (job_id, run_if, run_at, delay) values (p_job.id, edge.run_if, edge.run_at, edge.delay) on conflict do nothing;
-  perform tell(format('e:%s:%s', p_job.id, append_event(p_job.id, p_job.attempt, 'retry', p_event)));
-end
-$$;
-comment on function wait_again(jobs, jsonb) is 'Makes a locked finished job, which waited for others, wait for them once more, by the terms that it had.';
-
-create or replace function reopen(p_job uuid) returns void
-language plpgsql
-set search_path from current
-as $$
-declare
-  child record;
-  j jobs;
-begin
-  delete from endings where job_id = p_job;
-  for child in
-    update dependencies
-    set outcome = null, resolved_at = null
-    where parent_id = p_job
-      and outcome in ('failed', 'cancelled', 'skipped')
-    returning job_id, member
-  loop
-    if child.member then
-      update workflows set done = greatest(done - 1, 0) where id = child.job_id;
-    end if;
-    j := lock_job(child.job_id);
-    continue when j.id is null
-      or j.finished_at is null
-      or j.state = 'completed'
-      or (j.kind = 'tidemill.workflow' or j.error ->> 'type' in ('dependency_failed', 'skipped')) is not true;
-    perform wait_again(j, jsonb_build_object('by', 'tidemill', 'parent_id', p_job));
-    perform reopen(j.id);
-  end loop;
-end
-$$;
-comment on function reopen(uuid) is 'After a job that had not completed became live again: those that it took down with it wait for it once more, and its workflow goes on.';
-
-create or replace function retry_held(p_job uuid, p_by text) returns boolean
-language plpgsql
-set search_path from current
-as $$
-declare
-  j jobs := lock_job(p_job);
-begin
-  if j.finished_at is null
-    or j.started_at is not null
-    or j.kind = 'tidemill.workflow'
-    or not exists (select from dependencies where job_id = p_job)
-  then
-    return false;
-  end if;
-  perform wait_again(j, jsonb_build_object('by', p_by));
-  perform reopen(p_job);
-  return true;
-end
-$$;
-comment on function retry_held(uuid, text)
-  is 'Makes a job that ended before it ever ran wait for the others as at first; false, and nothing is done, for any other. The caller has it judged when all are live again that are retried with it.';
-
-create or replace function retry_workflow(p_workflow uuid, p_by text default session_user) returns text
-language plpgsql
-set search_path from current
-as $$
-declare
-  member uuid;
-  held uuid[] := '{}';
-begin
-  perform lock_workflows();
-  -- Recorded as one act, by whoever calls this.
-  for member in
-    select f.id
-    from dependencies d
-    join jobs f on f.id = d.parent_id
-    where d.job_id = p_workflow
-      and d.member
-      and f.state in ('failed', 'cancelled')
-      -- What was cancelled because of others follows them.
-      and (f.error ->> 'type' in ('dependency_failed', 'skipped')) is not true
-    order by d.ord
-  loop
-    if retry_held(member, p_by) then
-      held := held || member;
-    else
-      perform retry_one(member, p_by, false);
-    end if;
-  end loop;
-  -- What they wait for may be over, and stays so.
-  perform judge_apart(h.id) from unnest(held) as h (id);
-  return (select state::text from jobs where id = p_workflow);
-end
-$$;
-comment on function retry_workflow(uuid, text) is 'Runs again what failed or was cancelled of a workflow and of all that is nested in it, and what waited for that; what completed stays. Answers its state.';
 
 create or replace function spawn_child(p_job uuid, p_lease uuid, p_name text, p_wish jsonb, p_is_workflow boolean default false) returns uuid
 language plpgsql

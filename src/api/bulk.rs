@@ -60,7 +60,7 @@ async fn act(
     verb: &str,
     request: BulkRequest,
 ) -> Result<Json<BulkAnswer>, Problem> {
-    let filter = request.filter.unwrap_or_default();
+    let mut filter = request.filter.unwrap_or_default();
     if filter.is_empty() != request.all {
         let problem = Problem::invalid("/filter", "There is not exactly one of a filter and all.");
         return Err(problem.remedy("Send a filter, or \"all\": true to act on every job that the verb fits."));
@@ -87,6 +87,9 @@ async fn act(
     }
     if verb != "retry" && request.queue.is_some() {
         return Err(Problem::invalid("/queue", "Only retry moves jobs.").remedy("Leave queue out."));
+    }
+    if request.all {
+        filter.insert("all".into(), true.into());
     }
     let queue = request.queue.map(|queue| check::name("/queue", queue)).transpose()?;
     let bulk = Bulk {

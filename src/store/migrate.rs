@@ -33,6 +33,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/expire.sql"),
     include_str!("../../migrations/functions/extend.sql"),
     include_str!("../../migrations/functions/workflows.sql"),
+    include_str!("../../migrations/functions/again.sql"),
     include_str!("../../migrations/functions/steer.sql"),
     include_str!("../../migrations/functions/durable.sql"),
     include_str!("../../migrations/functions/bulk.sql"),

@@ -75,6 +75,9 @@ async fn every_act_from_psql_is_recorded_in_its_transaction() {
         db.rows(format!("select before, after from audit_log where act = '{act}'")).await.pop().unwrap()
     };
     assert_eq!(of("change").await, (Some(json!({"priority": 5})), Some(json!({"priority": 1}))));
+    assert_eq!(of("cancel").await.1, Some(json!({"state": "cancelled"})));
+    assert_eq!(of("retry").await, (Some(json!({"state": "cancelled"})), Some(json!({"state": "available"}))));
+    assert!(of("run_now").await.1.unwrap()["run_at"].is_string());
     let closed = json!({"crashes": 0, "openings": 0, "open_until": null});
     assert_eq!(of("reset_breaker").await, (Some(closed.clone()), Some(closed)));
     assert!(of("run").await.1.unwrap()["job_id"].is_string());

@@ -126,6 +126,8 @@ async fn bloat_and_a_lack_of_listeners_are_told() {
     assert_eq!(found(&db, "listeners").await.len(), 1);
     let mut ear = db.connect().await;
     sqlx::raw_sql("listen something").execute(&mut ear).await.unwrap();
+    assert_eq!(found(&db, "listeners").await.len(), 1, "somebody else's");
+    sqlx::raw_sql("listen tidemill").execute(&mut ear).await.unwrap();
     assert!(found(&db, "listeners").await.is_empty());
 }
 

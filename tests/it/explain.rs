@@ -132,6 +132,14 @@ async fn a_limit_of_none_and_a_rate() {
     assert_eq!(rate.code, "rate_reached");
     let opens = rate.until.unwrap() - chrono::Utc::now();
     assert!((3590..=3600).contains(&opens.num_seconds()), "{opens}");
+    let run = "insert into jobs (id, kind, state, attempt, started_at, finished_at)
+        values (new_job_id(), 'k', 'completed', 1, clock_timestamp(), clock_timestamp())";
+    db.execute(run).await;
+    for hours in 1..=3 {
+        let behind = db.enqueue(NewJob { concurrency_keys: vec!["slow".into()], ..job("k") }).await;
+        let starts = why(&db, behind).await.expected_start_at.unwrap() - rate.until.unwrap();
+        assert_eq!((starts.num_seconds() + 5) / 3600, hours, "those before it start first: {starts}");
+    }
 }
 
 #[tokio::test]
@@ -176,6 +184,12 @@ async fn nobody_serves_it_here_or_all_drain_or_have_no_slots() {
     assert_eq!(code(&db, id).await, "no_slots");
     db.execute("select set_slots('default', null); update workers set drain_requested_at = now()").await;
     assert_eq!(code(&db, id).await, "workers_draining");
+    db.execute(
+        "insert into workers (id, name, host, version, lease_ttl, kinds, queues) values ('o', 'o', 'h', '1', '30 s', '{k}', '{\"other\": 2}')",
+    )
+    .await;
+    assert_eq!(code(&db, id).await, "workers_draining", "who serves another queue does not change that");
+    db.execute("delete from workers where id = 'o'").await;
     db.execute("update workers set drain_requested_at = null, seen_at = now() - interval '1 hour'").await;
     assert_eq!(code(&db, id).await, "no_worker", "a lost one serves nobody");
 }
@@ -190,6 +204,18 @@ async fn workers_are_busy_with_those_ahead_and_the_start_is_estimated() {
     db.claim_some("default", "k", 2).await;
     let late = db.enqueue(NewJob { priority: Some(7), ..job("k") }).await;
     let urgent = db.enqueue(NewJob { priority: Some(1), ..job("k") }).await;
+    let many: Vec<Uuid> =
+        db.rows("select enqueue_many((select jsonb_agg('{\"kind\": \"k\", \"priority\": 9}'::jsonb) from generate_series(1, 3)))")
+            .await
+            .into_iter()
+            .map(|(id,)| id)
+            .collect();
+    let mut places = Vec::new();
+    for id in many {
+        places.push(reason(&db, id).await.details["ahead"].as_i64().unwrap());
+    }
+    places.sort_unstable();
+    assert_eq!(places, [7, 8, 9], "of one call each has its place");
     let busy = reason(&db, late).await;
     assert_eq!(
         (busy.code.as_str(), &busy.details["ahead"], &busy.details["slots"]),

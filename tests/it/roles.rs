@@ -177,7 +177,7 @@ async fn admins_act_through_functions_and_write_no_table() {
         format!("select signal('{id}', 'go')"),
         format!("select fork('{id}')"),
         format!("select delete_job('{id}')"),
-        "select retry_jobs('{}')".into(),
+        "select retry_jobs('{\"all\": true}')".into(),
         "select pause_queue('default')".into(),
         "select purge_queue('default')".into(),
         "select set_limit('tenant', 3)".into(),
@@ -205,6 +205,12 @@ async fn a_worker_runs_jobs_as_a_member_of_its_role_and_sees_no_keys() {
     let (mut worker, url) = member(&db, "tidemill_worker").await;
     may_not(&mut worker, "select * from api_keys").await;
     may_not(&mut worker, "delete from audit_log").await;
+    may_not(
+        &mut worker,
+        "insert into audit_log (who, db_user, act, subject) values ('x', 'x', 'cancel', 'job:x')",
+    )
+    .await;
+    may(&mut worker, "select audit('cancel', 'job:x', null, null, 'x')").await;
     may_not(&mut worker, "create table mine ()").await;
     may_not(&mut worker, "drop table jobs").await;
     let store = Store::connect(Options { max_connections: 4, ..Options::new(url) }).unwrap();
@@ -212,7 +218,10 @@ async fn a_worker_runs_jobs_as_a_member_of_its_role_and_sees_no_keys() {
         .handler("k", |context: tidemill::Context| async move {
             context.progress(50.0, "half").await;
             context.step("one", || async { Ok(1) }).await?;
-            context.spawn("child", &job("k2")).await?;
+            let child = context.spawn("child", &job("k2")).await?;
+            if context.attempt().attempt == 2 {
+                context.wait_for(&[child]).await?;
+            }
             if context.attempt().attempt == 1 {
                 return Err(tidemill::JobError::retry("once more"));
             }
@@ -220,7 +229,9 @@ async fn a_worker_runs_jobs_as_a_member_of_its_role_and_sees_no_keys() {
         })
         .start();
     let id = db.enqueue(job("k")).await;
-    wait_for("it completes", || async { (db.state(id).await == "completed").then_some(()) }).await;
+    wait_for("it waits", || async { (db.count("waits").await == 1).then_some(()) }).await;
+    store.cancel(id, None, "me").await.unwrap();
+    assert_eq!(db.count("jobs where state = 'cancelled'").await, 2, "with its child");
     store.sweep().await.unwrap();
     store.resolve().await.unwrap();
     store.ensure_partitions().await.unwrap();

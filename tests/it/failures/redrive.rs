@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::api::server::{Server, on_a_server};
+use crate::support::{Db, job};
 
 /// Finished jobs of every sort: 7 of a kind, by state, queue and error.
 async fn fill(server: &Server) {
@@ -139,4 +140,32 @@ async fn many_jobs_are_cancelled_and_run_at_once() {
         server.act("/api/v1/kinds/zzz/reset-breaker").await.problem(404, "not-found");
     })
     .await;
+}
+
+#[tokio::test]
+async fn sql_never_takes_a_forgotten_filter_for_all() {
+    let db = Db::new().await;
+    db.enqueue(job("a")).await;
+    for forgotten in ["null", "'{}'", "'[]'", "jsonb_build_object('kind', null)", "'{\"all\": false}'"] {
+        let refusal = db.refusal(format!("select act_on_jobs('delete', {forgotten})")).await;
+        assert!(refusal.contains("the filter"), "{forgotten}: {refusal}");
+    }
+    let endless = db.refusal("select act_on_jobs('delete', '{\"kind\": \"a\"}', null)").await;
+    assert!(endless.contains("there is no limit"), "{endless}");
+    let all: (i32,) = db.rows("select done from act_on_jobs('delete', '{\"all\": true}')").await.remove(0);
+    assert_eq!(all.0, 1);
+}
+
+#[tokio::test]
+async fn a_redrive_moves_nothing_to_a_queue_that_takes_no_jobs() {
+    let db = Db::new().await;
+    let id = db.enqueue(job("a")).await;
+    db.cancel(id, None, "me").await.unwrap();
+    db.execute("select drain_queue('closed')").await;
+    for queue in ["closed", "no such/queue"] {
+        let act =
+            format!("select done, refused from retry_jobs('{{\"kind\": \"a\"}}', to_queue => '{queue}')");
+        let done: (i32, i32) = db.rows(act).await.remove(0);
+        assert_eq!((done, db.state(id).await), ((0, 1), "cancelled"), "{queue}");
+    }
 }

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, ConnectOptions, Decode, FromRow, PgConnection, PgPool, Postgres, Type};
 use tidemill::job::attempt::Usage;
@@ -148,12 +149,13 @@ impl Db {
 
     /// Completes an attempt; true if its lease was held.
     pub(crate) async fn complete_one(&self, claimed: &Claimed) -> bool {
-        let item = Completed {
-            job_id: claimed.id,
-            lease_id: claimed.lease_id,
-            result: None,
-            usage: Usage::default(),
-        };
+        self.complete_with(claimed, None).await
+    }
+
+    /// The same, with a result.
+    pub(crate) async fn complete_with(&self, claimed: &Claimed, result: Option<Value>) -> bool {
+        let item =
+            Completed { job_id: claimed.id, lease_id: claimed.lease_id, result, usage: Usage::default() };
         !self.store.complete(&[item]).await.unwrap().held.is_empty()
     }
 

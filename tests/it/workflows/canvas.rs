@@ -191,6 +191,24 @@ async fn a_graph_that_cannot_be_is_refused_and_leaves_nothing() {
             "deep.1: after names b",
         ),
         (json!({"group": [{"kind": "tidemill.workflow"}]}), "reserved_kind"),
+        (json!({"jobs": [{"kind": "x", "afterr": ["y"]}]}), "a job has the unknown field afterr"),
+        (json!({"jobs": [], "nane": "x"}), "it has the unknown field nane"),
+        (
+            json!({"jobs": [{"name": "deep", "group": [], "runif": "x"}]}),
+            "deep: it has the unknown field runif",
+        ),
+        (json!({"jobs": [], "on_failure": "stop"}), "on_failure is stop"),
+        (json!({"group": [], "result": "last", "then": {"kind": "x"}}), "its result"),
+        (json!({"jobs": [{"name": "a", "kind": "x", "after": "b"}]}), "is no array"),
+        (
+            json!({"jobs": [{"name": "a", "kind": "x", "run_if": "any_failed"}]}),
+            "the run_if of a is of no use",
+        ),
+        (
+            json!({"jobs": [{"name": "a", "kind": "x"}, {"name": "b", "kind": "x", "after": ["a"], "run_if": "never"}]}),
+            "the run_if of b is of no use",
+        ),
+        (json!({"group": [{"kind": "x", "queue": "no such/queue"}]}), "no queue can be called"),
         (json!({"group": [{"kind": "x", "run_at": "infinity"}]}), "run_at"),
     ];
     for (spec, words) in cases {

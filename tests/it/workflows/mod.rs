@@ -1,6 +1,7 @@
 //! Jobs that wait for others: graphs, groups, chains, what failures do to them, and children that jobs
 //! spawn. Each test runs a real worker and a real keeper.
 
+mod again;
 mod canvas;
 mod children;
 mod errors;

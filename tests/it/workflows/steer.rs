@@ -307,7 +307,7 @@ async fn who_steers_a_workflow_holds_no_job_while_waiting_for_those_who_tell_its
         (lease.0, format!("select fork('{}')", lease.0)),
         (id, format!("select cancel('{id}')")),
         (id, format!("select retry('{id}')")),
-        (id, "select done from act_on_jobs('cancel', '{}')".to_owned()),
+        (id, "select done from act_on_jobs('cancel', '{\"all\": true}')".to_owned()),
         (lease.0, format!("select cancel('{}')", lease.0)),
     ];
     for (job, verb) in verbs {

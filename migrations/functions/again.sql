@@ -1,0 +1,190 @@
+-- Again: what was over is live once more, and waits for others by the terms that it had. One retry is judged
+-- only when all are live that are retried with it.
+
+create or replace function terms_of(p_job uuid) returns text
+language sql
+stable
+set search_path from current
+as $$
+  -- One that waited for its children as well is past the terms that it had at first.
+  select case when min(run_if) = max(run_if) then min(run_if) else 'all_finished' end
+  from dependencies
+  where job_id = p_job
+$$;
+comment on function terms_of(uuid) is 'Which ends of those that it waited for let a finished job run again; null if it waited for none.';
+
+create or replace function wait_again(p_job jobs, p_event jsonb) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+  edge dependencies;
+begin
+  select * into edge
+  from dependencies
+  where job_id = p_job.id
+  order by run_at is null and delay is null
+  limit 1;
+  delete from jobs where id = p_job.id and finished_at = p_job.finished_at;
+  p_job.state := 'waiting';
+  p_job.run_at := 'infinity';
+  p_job.due_at := case when p_job.group_id is not null then 'infinity'::timestamptz end;
+  p_job.finished_at := null;
+  p_job.retain_until := null;
+  p_job.cancel_requested_at := null;
+  p_job.expires_at := null;
+  p_job.error := null;
+  p_job.result := null;
+  p_job.max_attempts := greatest(p_job.max_attempts, p_job.attempt + 1);
+  insert into jobs_live select (p_job).*;
+  if p_job.unique_key is not null then
+    perform take_key_again(p_job.id, p_job.unique_key);
+  end if;
+  insert into waits (job_id, run_if, run_at, delay)
+  values (p_job.id, terms_of(p_job.id), edge.run_at, edge.delay)
+  on conflict do nothing;
+  perform tell(format('e:%s:%s', p_job.id, append_event(p_job.id, p_job.attempt, 'retry', p_event)));
+end
+$$;
+comment on function wait_again(jobs, jsonb) is 'Makes a locked finished job, which waited for others, wait for them once more, by the terms that it had.';
+
+create or replace function reopen(p_job uuid) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+  child record;
+  j jobs;
+begin
+  delete from endings where job_id = p_job;
+  -- Who makes a part live again wants the whole to go on, also one that was to end.
+  with recursive around (id) as (
+    select job_id
+    from dependencies
+    where parent_id = p_job
+      and member
+    union
+    select d.job_id
+    from around a
+    join dependencies d on d.parent_id = a.id
+    where d.member
+  )
+  update jobs_live l
+  set cancel_requested_at = null
+  from around a
+  where l.id = a.id
+    and l.cancel_requested_at is not null;
+  for child in
+    update dependencies d
+    set outcome = null, resolved_at = null
+    where d.parent_id = p_job
+      and (
+        d.outcome in ('failed', 'cancelled', 'skipped')
+        -- Who still waits for others waits for this one as well, unless it had the result before.
+        or d.outcome = 'completed' and exists (
+          select
+          from waits w
+          join jobs_live l on l.id = w.job_id
+          where w.job_id = d.job_id
+            and w.signal is null
+            and (l.started_at is null or d.resolved_at >= w.since)))
+    returning d.job_id, d.member
+  loop
+    if child.member then
+      update workflows set done = greatest(done - 1, 0) where id = child.job_id;
+    end if;
+    j := lock_job(child.job_id);
+    continue when j.id is null
+      or j.finished_at is null
+      or j.state = 'completed'
+      or (j.kind = 'tidemill.workflow' or j.error ->> 'type' in ('dependency_failed', 'skipped')) is not true;
+    perform wait_again(j, jsonb_build_object('by', 'tidemill', 'parent_id', p_job));
+    perform reopen(j.id);
+  end loop;
+end
+$$;
+comment on function reopen(uuid) is 'After a finished job became live again: those that it took down with it, and those that wait for others as well, wait for it once more, and its workflow goes on.';
+
+create or replace function retry_held(p_job uuid, p_by text) returns boolean
+language plpgsql
+set search_path from current
+as $$
+declare
+  j jobs := lock_job(p_job);
+begin
+  if j.finished_at is null
+    or j.kind = 'tidemill.workflow'
+    or not exists (
+      select
+      from dependencies d
+      where d.job_id = p_job
+        and (j.started_at is null or d.outcome is distinct from 'completed'))
+  then
+    return false;
+  end if;
+  perform wait_again(j, jsonb_build_object('by', p_by));
+  perform reopen(p_job);
+  return true;
+end
+$$;
+comment on function retry_held(uuid, text)
+  is 'Makes a job that ended before it ever ran, or some of whose parents did not complete, wait for the others as at first; false, and nothing is done, for any other. The caller has it judged when all are live again that are retried with it.';
+
+create or replace function retry_members(p_workflow uuid, p_by text) returns uuid[]
+language plpgsql
+set search_path from current
+as $$
+declare
+  member record;
+  j jobs;
+  held uuid[] := '{}';
+begin
+  for member in
+    select f.id, f.kind
+    from dependencies d
+    join jobs f on f.id = d.parent_id
+    where d.job_id = p_workflow
+      and d.member
+      -- A nested one may go on while some of its jobs failed.
+      and (f.state in ('failed', 'cancelled') or f.finished_at is null and f.kind = 'tidemill.workflow')
+      -- What was cancelled because of others follows them.
+      and (f.error ->> 'type' in ('dependency_failed', 'skipped')) is not true
+    order by d.ord
+  loop
+    -- Recorded as one act, by whoever calls this.
+    if member.kind = 'tidemill.workflow' then
+      held := held || retry_members(member.id, p_by);
+    elsif retry_held(member.id, p_by) then
+      held := held || member.id;
+    else
+      perform retry_one(member.id, p_by, false);
+    end if;
+  end loop;
+  j := lock_job(p_workflow);
+  -- Its members completed, and still it did not.
+  if j.finished_at is not null
+    and j.state <> 'completed'
+    and not exists (select from dependencies where job_id = p_workflow and outcome in ('failed', 'cancelled'))
+  then
+    perform wait_again(j, jsonb_build_object('by', p_by));
+    perform reopen(p_workflow);
+    held := held || p_workflow;
+  end if;
+  return held;
+end
+$$;
+comment on function retry_members(uuid, text)
+  is 'Makes live what failed or was cancelled of a workflow and of all that is nested in it. Answers those that wait for others again, which the caller has judged when all are live.';
+
+create or replace function retry_workflow(p_workflow uuid, p_by text default session_user) returns text
+language plpgsql
+set search_path from current
+as $$
+begin
+  perform lock_workflows();
+  -- What they wait for may be over, and stays so.
+  perform judge_apart(h.id) from unnest(retry_members(p_workflow, p_by)) as h (id);
+  return (select state::text from jobs where id = p_workflow);
+end
+$$;
+comment on function retry_workflow(uuid, text) is 'Runs again what failed or was cancelled of a workflow and of all that is nested in it, and what waited for that; what completed stays. Answers its state.';
