@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::Value;
 
 use super::client::{Client, ServerArgs};
@@ -11,12 +11,12 @@ use super::{GlobalArgs, logging, output};
 
 /// What `tidemill purge` and `tidemill queues purge` take.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").args(["name", "all"]).required(true)))]
 pub(super) struct PurgeArgs {
     /// The queue's name
-    #[arg(required_unless_present = "all")]
     name: Option<String>,
     /// All queues that there are now
-    #[arg(long, conflicts_with = "name")]
+    #[arg(long)]
     all: bool,
     /// Do not ask first
     #[arg(long)]
@@ -39,6 +39,10 @@ pub(super) async fn empty(purge: &PurgeArgs) -> Result<(), CliError> {
     confirm(&names, purge.yes)?;
     for name in names {
         let answer = client.post(&["queues", &name, "purge"]).await?;
+        if purge.name.is_some() && answer.json["purged"] == 0 {
+            // Refused if there is no such queue, whose name may be misspelt.
+            client.get(&["queues", &name], &[]).await?;
+        }
         if purge.server.json {
             output::line(&answer.text)?;
         } else {

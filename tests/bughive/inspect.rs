@@ -88,7 +88,9 @@ async fn o6_workers_are_inspected_and_queues_purged() {
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("one, tickets, two"), "it names them: {said}");
     let (code, said) = ask(&["purge"]).await;
-    assert_eq!(code, Some(2), "neither a name nor --all: {said}");
+    assert!(code == Some(2) && said.contains("<NAME|--all>"), "neither a name nor --all: {said}");
+    let (code, said) = ask(&["purge", "nosuch", "--yes"]).await;
+    assert_eq!(code, Some(4), "{said}");
     let (code, said) = ask(&["purge", "--all", "--yes"]).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(

@@ -15,8 +15,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 async fn f3_queue_wait_apart_from_run_timeout_extend_while_running() {
     let db = Db::new().await;
     let quick = KindSettings {
-        soft_timeout: Some(Duration::from_millis(300)),
-        hard_timeout: Duration::from_millis(600),
+        soft_timeout: Some(Duration::from_secs(1)),
+        hard_timeout: Duration::from_secs(2),
         ..KindSettings::default()
     };
     let store = db.store.clone();
@@ -26,7 +26,7 @@ async fn f3_queue_wait_apart_from_run_timeout_extend_while_running() {
             async move {
                 assert!(context.extend(MINUTE).await, "the lease holds");
                 // Past both timeouts that it had at first.
-                tokio::time::sleep(Duration::from_millis(900)).await;
+                tokio::time::sleep(Duration::from_millis(2500)).await;
                 assert_eq!(context.stop_reason(), None);
                 let lease = context.attempt().lease_id;
                 assert!(!extended_with(&store, context.job_id(), Uuid::new_v4()).await);
