@@ -7,6 +7,7 @@ mod binary;
 mod crawl;
 mod inspect;
 mod linear;
+mod many;
 mod media;
 mod mill;
 mod outage;

@@ -3,6 +3,7 @@
 
 mod door;
 mod page;
+mod traffic;
 mod watch;
 
 use std::sync::Arc;

@@ -1,7 +1,6 @@
 //! What a tab says while a page loads: answers, failures, console errors, exceptions. Gathers a bounded number of them
 //! and judges none.
 
-use std::collections::HashMap;
 use std::pin::Pin;
 
 use chromiumoxide::Page;
@@ -20,6 +19,8 @@ use chromiumoxide::error::CdpError;
 use chromiumoxide::listeners::EventStream;
 use futures_util::stream::{Stream, StreamExt, select_all};
 use serde_json::Value;
+
+use super::traffic::{End, Request, Traffic};
 
 /// As much as is kept of each sort.
 const MOST: usize = 200;
@@ -71,10 +72,11 @@ pub(super) struct Watch {
     page: Page,
     frame: Option<FrameId>,
     said: Pin<Box<dyn Stream<Item = Said> + Send + Sync>>,
-    /// The addresses of what is on its way.
-    open: HashMap<String, String>,
-    /// The browser gave up the page, as it does with a file that is not for show.
-    given_up: bool,
+    traffic: Traffic,
+    /// The request for what the tab is to show, the last of them.
+    page_request: Option<String>,
+    /// Such a request that the browser gave up, as it does with a file that is not for show.
+    given_up: Option<String>,
     seen: Seen,
 }
 
@@ -96,8 +98,9 @@ impl Watch {
             page: page.clone(),
             frame,
             said,
-            open: HashMap::new(),
-            given_up: false,
+            traffic: Traffic::default(),
+            page_request: None,
+            given_up: None,
             seen: Seen::default(),
         })
     }
@@ -115,12 +118,12 @@ impl Watch {
 
     /// Whether the page was given up, and nothing else is on its way in its place.
     pub(super) fn is_given_up(&self) -> bool {
-        self.given_up && self.open.is_empty()
+        self.given_up.is_some() && self.given_up == self.page_request && self.traffic.is_empty()
     }
 
     /// Whether something is still on its way.
     pub(super) fn is_busy(&self) -> bool {
-        !self.open.is_empty()
+        !self.traffic.is_empty()
     }
 
     pub(super) fn seen(&self) -> &Seen {
@@ -129,14 +132,14 @@ impl Watch {
 
     fn take(&mut self, said: Said) {
         match said {
-            Said::Asked(asked) => {
-                if self.open.len() < MOST {
-                    self.open.insert(asked.request_id.inner().clone(), asked.request.url.clone());
-                }
-            }
+            Said::Asked(asked) => self.asked(&asked),
             Said::Answered(answer) => self.answered(&answer),
-            Said::Failed(failure) => self.failed(&failure),
-            Said::Finished(finished) => drop(self.open.remove(finished.request_id.inner())),
+            Said::Failed(failure) => {
+                let id = failure.request_id.clone();
+                let ended = self.traffic.ended(id.inner(), Some(failure));
+                self.ended(ended);
+            }
+            Said::Finished(finished) => drop(self.traffic.ended(finished.request_id.inner(), None)),
             Said::Console(call) if call.r#type == ConsoleApiCalledType::Error => {
                 let words: Vec<_> = call.args.iter().map(shown).collect();
                 keep(&mut self.seen.console_errors, words.join(" "));
@@ -165,6 +168,16 @@ impl Watch {
         }
     }
 
+    fn asked(&mut self, asked: &EventRequestWillBeSent) {
+        let id = asked.request_id.inner();
+        let is_page = asked.r#type == Some(ResourceType::Document) && asked.frame_id == self.frame;
+        if is_page {
+            self.page_request = Some(id.clone());
+        }
+        let ended = self.traffic.asked(id, Request { url: asked.request.url.clone(), is_page });
+        self.ended(ended);
+    }
+
     fn answered(&mut self, answer: &EventResponseReceived) {
         let response = &answer.response;
         let is_page = answer.r#type == ResourceType::Document && answer.frame_id == self.frame;
@@ -180,17 +193,19 @@ impl Watch {
         }
     }
 
-    fn failed(&mut self, failure: &EventLoadingFailed) {
-        let Some(url) = self.open.remove(failure.request_id.inner()) else { return };
+    fn ended(&mut self, ended: Option<(Request, End)>) {
+        let Some((request, Some(failure))) = ended else { return };
         let is_mixed = failure.blocked_reason == Some(BlockedReason::MixedContent);
         // The content policy of the page is told on its console.
         let is_wanted = failure.canceled == Some(true)
             || failure.blocked_reason == Some(BlockedReason::Csp)
             || failure.error_text == ABORTED;
         let is_page = failure.r#type == ResourceType::Document && self.seen.document.is_none();
-        self.given_up |= failure.r#type == ResourceType::Document && failure.error_text == ABORTED;
+        if request.is_page && failure.error_text == ABORTED {
+            self.given_up = Some(failure.request_id.inner().clone());
+        }
         if is_mixed || !(is_wanted || is_page) {
-            self.missing(&url, &failure.r#type, is_mixed, failure.error_text.clone());
+            self.missing(&request.url, &failure.r#type, is_mixed, failure.error_text.clone());
         }
     }
 
