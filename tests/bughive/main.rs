@@ -6,6 +6,7 @@
 mod binary;
 mod crawl;
 mod inspect;
+mod late;
 mod linear;
 mod many;
 mod media;

@@ -144,20 +144,13 @@ impl Watch {
                 let words: Vec<_> = call.args.iter().map(shown).collect();
                 keep(&mut self.seen.console_errors, words.join(" "));
             }
-            Said::Console(_) => {}
             Said::Thrown(thrown) => {
                 let details = &thrown.exception_details;
                 let cause = details.exception.as_ref().map(shown);
                 keep(&mut self.seen.exceptions, cause.unwrap_or_else(|| details.text.clone()));
             }
-            Said::Logged(logged) => {
-                let entry = &logged.entry;
-                // What the network refused is told by its own events.
-                let is_told = entry.source == LogEntrySource::Network || is_of_mixed_content(&entry.text);
-                if entry.level == LogEntryLevel::Error && !is_told {
-                    keep(&mut self.seen.console_errors, entry.text.clone());
-                }
-            }
+            Said::Logged(logged) => self.logged(&logged),
+            Said::Console(_) => {}
             Said::Dialog => {
                 // Nobody is there to answer, and the page stands still until somebody does.
                 let page = self.page.clone();
@@ -165,6 +158,25 @@ impl Watch {
                     let _ = page.execute(HandleJavaScriptDialogParams::new(false)).await;
                 });
             }
+        }
+    }
+
+    fn logged(&mut self, logged: &EventEntryAdded) {
+        let entry = &logged.entry;
+        // What the network refused is told by its own events.
+        let is_told = entry.source == LogEntrySource::Network || is_of_mixed_content(&entry.text);
+        if entry.level != LogEntryLevel::Error || is_told {
+            return;
+        }
+        // Of a worker all is told here, also what it did not catch.
+        let uncaught =
+            entry.text.strip_prefix("Uncaught ").filter(|_| entry.source == LogEntrySource::Worker);
+        match uncaught {
+            Some(text) => {
+                let text = text.strip_prefix("(in promise) ").unwrap_or(text);
+                keep(&mut self.seen.exceptions, text.lines().next().unwrap_or_default().to_owned());
+            }
+            None => keep(&mut self.seen.console_errors, entry.text.clone()),
         }
     }
 

@@ -1,0 +1,56 @@
+//! Pages of which something comes late, or never: they are told by what is there, and nothing is invented for the rest.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::mill::{Kit, Mill, crawl, ended};
+use crate::support::Db;
+use crate::wild::{Wild, page, status};
+
+/// The result of a crawl by a worker with this patience for a page.
+async fn crawled(site: &Wild, patience: Duration) -> Value {
+    let db = Db::new().await;
+    let mut kit = Kit::default();
+    kit.browser.page_timeout = patience;
+    let mill = Mill::start(&db.store, &kit);
+    let args = json!({ "base_url": site.url("/"), "slow_page_seconds": 60, "max_pages": 50 });
+    let job = ended(&db, db.enqueue(crawl(args)).await).await;
+    mill.stop().await;
+    job.result.unwrap_or_else(|| panic!("{:?}", job.error))
+}
+
+/// The bugs of a result as kind, path of the page, and what it is about.
+fn found<'a>(result: &'a Value, site: &Wild) -> BTreeSet<(&'a str, String, String)> {
+    let home = site.url("");
+    let path = |value: &Value| value.as_str().unwrap_or_default().replace(&home, "");
+    let bugs = result["bugs"].as_array().unwrap().iter();
+    let what =
+        |bug: &Value| if bug["resource"].is_string() { path(&bug["resource"]) } else { path(&bug["detail"]) };
+    bugs.map(|bug| (bug["kind"].as_str().unwrap(), path(&bug["page"]), what(bug))).collect()
+}
+
+fn bug<'a>(kind: &'a str, page: &str, what: &str) -> (&'a str, String, String) {
+    (kind, page.to_owned(), what.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exception_in_a_worker_of_a_page_is_one() {
+    let site = Wild::start(|_, path| match path {
+        "/" => page(
+            "<title>Worker</title><script>
+             const code = \"console.error('said'); Promise.reject(new Error('rejected')); setTimeout(() => { throw new Error('thrown') })\";
+             new Worker(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })))</script>",
+        ),
+        _ => status(404),
+    })
+    .await;
+    let result = crawled(&site, Duration::from_secs(30)).await;
+    let expected = [
+        bug("console_error", "/", "said"),
+        bug("uncaught_exception", "/", "Error: rejected"),
+        bug("uncaught_exception", "/", "Error: thrown"),
+    ];
+    assert_eq!(found(&result, &site), BTreeSet::from(expected));
+}
