@@ -4,6 +4,9 @@
 use std::pin::Pin;
 
 use chromiumoxide::Page;
+use chromiumoxide::cdp::browser_protocol::audits::{
+    EnableParams as EnableAudits, EventIssueAdded, MixedContentResourceType,
+};
 use chromiumoxide::cdp::browser_protocol::log::{EventEntryAdded, LogEntryLevel, LogEntrySource};
 use chromiumoxide::cdp::browser_protocol::network::{
     BlockedReason, EventLoadingFailed, EventLoadingFinished, EventRequestWillBeSent, EventResponseReceived,
@@ -38,6 +41,7 @@ enum Said {
     Console(std::sync::Arc<EventConsoleApiCalled>),
     Thrown(std::sync::Arc<EventExceptionThrown>),
     Logged(std::sync::Arc<EventEntryAdded>),
+    Warned(std::sync::Arc<EventIssueAdded>),
     Dialog,
 }
 
@@ -65,6 +69,8 @@ pub(crate) struct Seen {
     pub(crate) failed: Vec<Failed>,
     pub(crate) console_errors: Vec<String>,
     pub(crate) exceptions: Vec<String>,
+    /// What was asked for over http by a page over https.
+    pub(crate) mixed: Vec<String>,
 }
 
 /// Listens to one tab.
@@ -90,8 +96,10 @@ impl Watch {
             boxed(page.event_listener().await?, Said::Console),
             boxed(page.event_listener().await?, Said::Thrown),
             boxed(page.event_listener().await?, Said::Logged),
+            boxed(page.event_listener().await?, Said::Warned),
             boxed(page.event_listener::<EventJavascriptDialogOpening>().await?, |_| Said::Dialog),
         ];
+        page.execute(EnableAudits::default()).await?;
         let frame = page.mainframe().await?;
         let said = Box::pin(select_all(streams));
         Ok(Self {
@@ -150,6 +158,7 @@ impl Watch {
                 keep(&mut self.seen.exceptions, cause.unwrap_or_else(|| details.text.clone()));
             }
             Said::Logged(logged) => self.logged(&logged),
+            Said::Warned(warned) => self.warned(&warned),
             Said::Console(_) => {}
             Said::Dialog => {
                 // Nobody is there to answer, and the page stands still until somebody does.
@@ -177,6 +186,14 @@ impl Watch {
                 keep(&mut self.seen.exceptions, text.lines().next().unwrap_or_default().to_owned());
             }
             None => keep(&mut self.seen.console_errors, entry.text.clone()),
+        }
+    }
+
+    fn warned(&mut self, warned: &EventIssueAdded) {
+        let Some(mixed) = &warned.issue.details.mixed_content_issue_details else { return };
+        // Where a form goes is nothing that the page loads.
+        if mixed.resource_type != Some(MixedContentResourceType::Form) {
+            keep(&mut self.seen.mixed, mixed.insecure_url.clone());
         }
     }
 

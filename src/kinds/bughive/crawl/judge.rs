@@ -25,12 +25,13 @@ pub(super) fn bugs(page: &str, content: &Content, seen: &Seen, slow_page: Durati
         };
         add(kind, Some(&failed.url), failed.why.clone());
     }
-    let is_told = |url: &&String| seen.failed.iter().all(|failed| failed.url != **url);
-    for url in content.broken_images.iter().filter(is_told) {
+    let is_new =
+        |url: &&String| !seen.mixed.contains(*url) && seen.failed.iter().all(|failed| failed.url != **url);
+    for url in content.broken_images.iter().filter(is_new) {
         add(BugKind::BrokenImage, Some(url), "it is no image that can be shown".into());
     }
     let blocked = seen.failed.iter().filter(|failed| failed.is_mixed_content).map(|failed| &failed.url);
-    for url in content.insecure.iter().chain(blocked) {
+    for url in content.insecure.iter().chain(&seen.mixed).chain(blocked) {
         add(BugKind::MixedContent, Some(url), "a page over https loads it over http".into());
     }
     for text in &seen.console_errors {
