@@ -36,6 +36,22 @@ fn bug<'a>(kind: &'a str, page: &str, what: &str) -> (&'a str, String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_that_is_not_loaded_yet_makes_no_page_slow() {
+    let site = Wild::start(|_, path| match path {
+        "/" => page(
+            "<title>Frames</title><a href='/next'>next</a><script>console.error('planted')</script>
+             <div style='height: 20000px'></div><iframe loading='lazy' src='/frame'></iframe>",
+        ),
+        "/next" | "/frame" => page("<title>Good</title>"),
+        _ => status(404),
+    })
+    .await;
+    let result = crawled(&site, Duration::from_secs(10)).await;
+    assert_eq!(found(&result, &site), BTreeSet::from([bug("console_error", "/", "planted")]));
+    assert_eq!(result["pages_crawled"], 2, "its links are followed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_exception_in_a_worker_of_a_page_is_one() {
     let site = Wild::start(|_, path| match path {
         "/" => page(

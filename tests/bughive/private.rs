@@ -109,6 +109,20 @@ async fn mixed_content_is_found_wherever_a_page_names_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_that_is_blocked_as_mixed_content_is_told_and_holds_nothing_up() {
+    let there = "http://192.0.2.2/frame";
+    let page = format!(
+        "<title>Frame</title><script>onload = () => console.error('planted')</script><iframe src='{there}'></iframe>"
+    );
+    let router = Router::new().route("/", get(async move || html(&page)));
+    let base = format!("https://{}/", over_https(router).await);
+    let found = over_any_certificate(&base, Duration::from_secs(10)).await;
+    let expected =
+        [("console_error".to_owned(), String::new()), ("mixed_content".to_owned(), there.to_owned())];
+    assert_eq!(found, BTreeSet::from(expected));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mixed_content_is_found_on_a_page_over_https() {
     let db = Db::new().await;
     let page =

@@ -77,6 +77,8 @@ impl Tab {
         let gone = loop {
             match self.watch.during(timeout(GIVEN_UP, &mut going)).await {
                 Ok(gone) => break Some(gone),
+                // Frames that are not to be seen yet, or are blocked, hold up the browser's own answer for ever.
+                Err(_) if self.watch.has_loaded() => break None,
                 // What it wanted to become was given up, and it stays what it is.
                 Err(_) if self.watch.is_given_up() && self.has_loaded().await => break None,
                 Err(_) if self.watch.is_given_up() => return Ok(Opened::Nothing),

@@ -13,7 +13,7 @@ use chromiumoxide::cdp::browser_protocol::network::{
     ResourceType,
 };
 use chromiumoxide::cdp::browser_protocol::page::{
-    EventJavascriptDialogOpening, FrameId, HandleJavaScriptDialogParams,
+    EventJavascriptDialogOpening, EventLifecycleEvent, FrameId, HandleJavaScriptDialogParams,
 };
 use chromiumoxide::cdp::js_protocol::runtime::{
     ConsoleApiCalledType, EventConsoleApiCalled, EventExceptionThrown, RemoteObject,
@@ -42,6 +42,7 @@ enum Said {
     Thrown(std::sync::Arc<EventExceptionThrown>),
     Logged(std::sync::Arc<EventEntryAdded>),
     Warned(std::sync::Arc<EventIssueAdded>),
+    Lived(std::sync::Arc<EventLifecycleEvent>),
     Dialog,
 }
 
@@ -81,6 +82,8 @@ pub(super) struct Watch {
     traffic: Traffic,
     /// The request for what the tab is to show, the last of them.
     page_request: Option<String>,
+    /// Such a request whose page has loaded, whatever its frames do.
+    loaded: Option<String>,
     /// Such a request that the browser gave up, as it does with a file that is not for show.
     given_up: Option<String>,
     seen: Seen,
@@ -97,6 +100,7 @@ impl Watch {
             boxed(page.event_listener().await?, Said::Thrown),
             boxed(page.event_listener().await?, Said::Logged),
             boxed(page.event_listener().await?, Said::Warned),
+            boxed(page.event_listener().await?, Said::Lived),
             boxed(page.event_listener::<EventJavascriptDialogOpening>().await?, |_| Said::Dialog),
         ];
         page.execute(EnableAudits::default()).await?;
@@ -108,6 +112,7 @@ impl Watch {
             said,
             traffic: Traffic::default(),
             page_request: None,
+            loaded: None,
             given_up: None,
             seen: Seen::default(),
         })
@@ -127,6 +132,11 @@ impl Watch {
     /// Whether the page was given up, and nothing else is on its way in its place.
     pub(super) fn is_given_up(&self) -> bool {
         self.given_up.is_some() && self.given_up == self.page_request && self.traffic.is_empty()
+    }
+
+    /// Whether the page itself has loaded.
+    pub(super) fn has_loaded(&self) -> bool {
+        self.seen.document.is_some() && self.loaded.is_some() && self.loaded == self.page_request
     }
 
     /// Whether something is still on its way.
@@ -159,7 +169,11 @@ impl Watch {
             }
             Said::Logged(logged) => self.logged(&logged),
             Said::Warned(warned) => self.warned(&warned),
-            Said::Console(_) => {}
+            // What a page loads has the id of its request.
+            Said::Lived(lived) if lived.name == "load" && Some(&lived.frame_id) == self.frame.as_ref() => {
+                self.loaded = Some(lived.loader_id.inner().clone());
+            }
+            Said::Console(_) | Said::Lived(_) => {}
             Said::Dialog => {
                 // Nobody is there to answer, and the page stands still until somebody does.
                 let page = self.page.clone();
