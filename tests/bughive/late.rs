@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::mill::{Kit, Mill, crawl, ended};
 use crate::support::Db;
-use crate::wild::{Wild, page, status};
+use crate::wild::{Wild, links, page, status};
 
 /// The result of a crawl by a worker with this patience for a page.
 async fn crawled(site: &Wild, patience: Duration) -> Value {
@@ -49,6 +50,33 @@ async fn a_frame_that_is_not_loaded_yet_makes_no_page_slow() {
     let result = crawled(&site, Duration::from_secs(10)).await;
     assert_eq!(found(&result, &site), BTreeSet::from([bug("console_error", "/", "planted")]));
     assert_eq!(result["pages_crawled"], 2, "its links are followed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_with_a_part_that_never_comes_is_slow_and_looked_at() {
+    // Takes each call, and says nothing.
+    let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let never = format!("http://{}/never", mute.local_addr().unwrap());
+    let site = Wild::start(move |_, path| match path {
+        "/" => links(&["/image", "/script"]),
+        "/image" => page(&format!(
+            "<title>Image</title><script>console.error('planted')</script><img src='{never}' alt=''><a href='/one'>1</a>"
+        )),
+        // What stands behind it is never read, and not missed.
+        "/script" => page(&format!("<a href='/two'>2</a><script src='{never}'></script><title>Script</title>")),
+        "/one" | "/two" => page("<title>Good</title>"),
+        _ => status(404),
+    })
+    .await;
+    let result = crawled(&site, Duration::from_secs(5)).await;
+    let late = "it was not there before it was given up";
+    let expected = [
+        bug("console_error", "/image", "planted"),
+        bug("slow_page", "/image", late),
+        bug("slow_page", "/script", late),
+    ];
+    assert_eq!(found(&result, &site), BTreeSet::from(expected));
+    assert_eq!(result["pages_crawled"], 5, "their links are followed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

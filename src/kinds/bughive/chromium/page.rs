@@ -21,6 +21,8 @@ const HAS_LOADED: &str =
     "location.protocol.startsWith('http') && performance.getEntriesByType('navigation')[0]?.loadEventEnd > 0";
 /// A page that was given up is waited for so long: a script may have sent the browser elsewhere.
 const GIVEN_UP: Duration = Duration::from_millis(500);
+/// A page that is late answers so soon, or stands still.
+const LATE: Duration = Duration::from_secs(5);
 /// For so long nothing may be on its way.
 const QUIET: Duration = Duration::from_millis(250);
 /// A page that is never quiet is taken as it is then.
@@ -33,6 +35,8 @@ const LONGEST_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Content {
     pub(crate) url: String,
+    /// Whether all of its text has come.
+    pub(crate) is_whole: bool,
     pub(crate) is_html: bool,
     pub(crate) title: String,
     pub(crate) links: Vec<String>,
@@ -47,9 +51,11 @@ pub(crate) struct Content {
 pub(crate) enum Opened {
     /// It is there.
     Page(Content),
+    /// It was answered, but was not there in time; so much of it is.
+    Late(Content),
     /// Nothing is shown: it is a file to be kept, or leads where the page may not go.
     Nothing,
-    /// It was not there in time.
+    /// It was not there in time, or stands still.
     TooSlow,
     /// The network's error.
     Unreachable(String),
@@ -94,11 +100,19 @@ impl Tab {
                 return Ok(Opened::Unreachable(text));
             }
             Ok(Err(CdpError::Chrome(refusal))) => return Ok(Opened::Unreachable(refusal.message)),
-            Ok(Err(CdpError::Timeout)) | Err(_) => return Ok(Opened::TooSlow),
+            Ok(Err(CdpError::Timeout)) | Err(_) => return Ok(self.late().await),
             Ok(Err(error)) => return Err(crashed(error)),
         }
         self.settle().await;
-        Ok(timeout(patience, self.look()).await.map_or(Opened::TooSlow, Opened::Page))
+        Ok(timeout(patience, self.look(false)).await.map_or(Opened::TooSlow, Opened::Page))
+    }
+
+    /// Looks at a page whose time is over, if anything of it came.
+    async fn late(&mut self) -> Opened {
+        if self.seen().document.is_none() {
+            return Opened::TooSlow;
+        }
+        timeout(LATE, self.look(true)).await.map_or(Opened::TooSlow, Opened::Late)
     }
 
     /// A picture of what is to be seen at first, or why there is none: a page may stand still for ever.
@@ -142,9 +156,9 @@ impl Tab {
     }
 
     /// Asks until the page answers: one that goes elsewhere takes the question with it.
-    async fn look(&mut self) -> Content {
+    async fn look(&mut self, is_late: bool) -> Content {
         loop {
-            match self.ask().await {
+            match self.ask(is_late).await {
                 Ok(content) => return content,
                 Err(error) => tracing::debug!(%error, "a page did not answer"),
             }
@@ -152,11 +166,11 @@ impl Tab {
         }
     }
 
-    async fn ask(&mut self) -> Result<Content, CdpError> {
+    async fn ask(&mut self, is_late: bool) -> Result<Content, CdpError> {
         let ask = EvaluateParams {
             await_promise: Some(true),
             return_by_value: Some(true),
-            ..EvaluateParams::new(SCRIPT)
+            ..EvaluateParams::new(format!("({SCRIPT})({is_late})"))
         };
         let page = self.page.clone();
         let answer = self.watch.during(page.execute(ask)).await?;

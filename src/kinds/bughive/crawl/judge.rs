@@ -43,7 +43,7 @@ pub(super) fn bugs(page: &str, content: &Content, seen: &Seen, slow_page: Durati
     // An error page is judged by its status alone.
     let is_good = seen.document.as_ref().is_none_or(|document| document.status < 400);
     if content.is_html && is_good {
-        if content.title.trim().is_empty() {
+        if content.is_whole && content.title.trim().is_empty() {
             add(BugKind::MissingTitle, None, "the page has no title".into());
         }
         for url in &content.images_without_alt {
@@ -62,7 +62,7 @@ mod tests {
     use crate::kinds::bughive::chromium::Failed;
 
     fn page() -> Content {
-        Content { is_html: true, title: "Shop".into(), ..Content::default() }
+        Content { is_html: true, is_whole: true, title: "Shop".into(), ..Content::default() }
     }
 
     fn found(content: &Content, seen: &Seen) -> Vec<(BugKind, Option<String>)> {

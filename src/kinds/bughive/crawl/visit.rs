@@ -135,15 +135,13 @@ impl Visit<'_> {
         };
         match opened {
             Opened::Page(content) => self.looked_at(&mut report, tab, &content),
-            Opened::Nothing => {}
-            Opened::TooSlow => {
-                report.bugs.push(Bug::new(
-                    BugKind::SlowPage,
-                    url,
-                    None,
-                    "it was not there before it was given up",
-                ));
+            Opened::Late(content) => {
+                self.looked_at(&mut report, tab, &content);
+                report.bugs.retain(|bug| bug.kind != BugKind::SlowPage);
+                report.bugs.push(given_up(url));
             }
+            Opened::Nothing => {}
+            Opened::TooSlow => report.bugs.push(given_up(url)),
             Opened::Unreachable(failure) => report.failure = Some(failure),
         }
         if let Some(status) = report.status.filter(|status| *status >= 400) {
@@ -172,4 +170,8 @@ impl Visit<'_> {
         }
         report.bugs = judge::bugs(&report.url, content, tab.seen(), self.plan.slow_page);
     }
+}
+
+fn given_up(url: &str) -> Bug {
+    Bug::new(BugKind::SlowPage, url, None, "it was not there before it was given up")
 }
