@@ -80,6 +80,22 @@ async fn a_page_with_a_part_that_never_comes_is_slow_and_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_that_is_loaded_when_it_is_seen_is_looked_at_too() {
+    let site = Wild::start(|_, path| match path {
+        "/" => page(
+            "<title>Images</title><div style='height: 20000px'></div>
+             <img loading='lazy' src='/gone.png' alt='gone'><img loading='lazy' src='/page' alt='no image'>",
+        ),
+        "/page" => page("<title>Good</title>"),
+        _ => status(404),
+    })
+    .await;
+    let result = crawled(&site, Duration::from_secs(30)).await;
+    let expected = [bug("broken_image", "/", "/gone.png"), bug("broken_image", "/", "/page")];
+    assert_eq!(found(&result, &site), BTreeSet::from(expected));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_exception_in_a_worker_of_a_page_is_one() {
     let site = Wild::start(|_, path| match path {
         "/" => page(

@@ -21,6 +21,8 @@ const HAS_LOADED: &str =
     "location.protocol.startsWith('http') && performance.getEntriesByType('navigation')[0]?.loadEventEnd > 0";
 /// A page that was given up is waited for so long: a script may have sent the browser elsewhere.
 const GIVEN_UP: Duration = Duration::from_millis(500);
+/// What is only loaded when it is seen is asked for: nobody scrolls.
+const WAKE: &str = "[...document.images].filter((image) => image.loading === 'lazy').forEach((image) => image.loading = 'eager')";
 /// A page that is late answers so soon, or stands still.
 const LATE: Duration = Duration::from_secs(5);
 /// For so long nothing may be on its way.
@@ -103,6 +105,7 @@ impl Tab {
             Ok(Err(CdpError::Timeout)) | Err(_) => return Ok(self.late().await),
             Ok(Err(error)) => return Err(crashed(error)),
         }
+        self.wake().await;
         self.settle().await;
         Ok(timeout(patience, self.look(false)).await.map_or(Opened::TooSlow, Opened::Page))
     }
@@ -142,6 +145,12 @@ impl Tab {
         let page = self.page.clone();
         let loaded = self.watch.during(timeout(GIVEN_UP, page.evaluate(HAS_LOADED))).await;
         loaded.is_ok_and(|loaded| loaded.is_ok_and(|loaded| loaded.into_value().unwrap_or_default()))
+    }
+
+    /// Has all images loaded. One that stands still is found to do so afterwards.
+    async fn wake(&mut self) {
+        let page = self.page.clone();
+        let _ = self.watch.during(timeout(GIVEN_UP, page.execute(EvaluateParams::new(WAKE)))).await;
     }
 
     /// Waits until nothing is on its way.
