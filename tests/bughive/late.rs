@@ -96,6 +96,23 @@ async fn an_image_that_is_loaded_when_it_is_seen_is_looked_at_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_script_does_soon_after_the_load_counts() {
+    let site = Wild::start(|_, path| match path {
+        "/" => links(&["/title", "/late-title", "/throws"]),
+        "/title" => page("<script>onload = () => setTimeout(() => document.title = 'Late', 500)</script>"),
+        "/late-title" => page("<script>onload = () => setTimeout(() => document.title = 'Later', 2000)</script>"),
+        "/throws" => page(
+            "<title>Throws</title><script>onload = () => setTimeout(() => { throw new Error('planted') }, 1000)</script>",
+        ),
+        _ => status(404),
+    })
+    .await;
+    let result = crawled(&site, Duration::from_secs(30)).await;
+    let expected = [bug("uncaught_exception", "/throws", "Error: planted")];
+    assert_eq!(found(&result, &site), BTreeSet::from(expected));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_exception_in_a_worker_of_a_page_is_one() {
     let site = Wild::start(|_, path| match path {
         "/" => page(

@@ -21,6 +21,10 @@ const HAS_LOADED: &str =
     "location.protocol.startsWith('http') && performance.getEntriesByType('navigation')[0]?.loadEventEnd > 0";
 /// A page that was given up is waited for so long: a script may have sent the browser elsewhere.
 const GIVEN_UP: Duration = Duration::from_millis(500);
+/// A page that has loaded is left alone for so long: its scripts may only begin then.
+const AFTER_LOAD: Duration = Duration::from_secs(1);
+/// A page without a title is looked at again for so long.
+const UNTITLED: Duration = Duration::from_secs(2);
 /// What is only loaded when it is seen is asked for: nobody scrolls.
 const WAKE: &str = "[...document.images].filter((image) => image.loading === 'lazy').forEach((image) => image.loading = 'eager')";
 /// A page that is late answers so soon, or stands still.
@@ -105,9 +109,24 @@ impl Tab {
             Ok(Err(CdpError::Timeout)) | Err(_) => return Ok(self.late().await),
             Ok(Err(error)) => return Err(crashed(error)),
         }
+        self.watch.during(sleep(AFTER_LOAD)).await;
         self.wake().await;
         self.settle().await;
-        Ok(timeout(patience, self.look(false)).await.map_or(Opened::TooSlow, Opened::Page))
+        let until = Instant::now() + UNTITLED;
+        loop {
+            match timeout(patience, self.look(false)).await {
+                Ok(content) if self.lacks_title(&content) && Instant::now() < until => {
+                    self.watch.during(sleep(QUIET)).await;
+                }
+                Ok(content) => return Ok(Opened::Page(content)),
+                Err(_) => return Ok(Opened::TooSlow),
+            }
+        }
+    }
+
+    fn lacks_title(&self, content: &Content) -> bool {
+        let is_good = self.seen().document.as_ref().is_none_or(|document| document.status < 400);
+        content.is_html && is_good && content.title.trim().is_empty()
     }
 
     /// Looks at a page whose time is over, if anything of it came.
