@@ -11,6 +11,7 @@ mod linear;
 mod many;
 mod media;
 mod mill;
+mod moved;
 mod outage;
 mod politeness;
 mod private;

@@ -206,6 +206,7 @@ impl Crawling<'_> {
             guide: &self.guide,
             number: self.reports.len(),
             stop,
+            earlier: &self.reports,
             room: self.room,
         };
         tokio::select! {

@@ -45,6 +45,11 @@ impl PageReport {
         self.status.is_none() && (self.failure.is_some() || is_late())
     }
 
+    /// The address under which its bugs are told: where redirects led, if anything answered there.
+    pub(super) fn address(&self) -> &str {
+        if self.status.is_some() { &self.final_url } else { &self.url }
+    }
+
     /// Where it answered.
     pub(super) fn landed(&self) -> Option<Url> {
         self.status.and_then(|_| Url::parse(&self.final_url).ok())
@@ -73,6 +78,8 @@ pub(super) struct Visit<'a> {
     pub(super) guide: &'a Arc<Guide>,
     pub(super) number: usize,
     pub(super) stop: &'a Stop,
+    /// The pages before.
+    pub(super) earlier: &'a [PageReport],
     /// For its links, in bytes.
     pub(super) room: usize,
 }
@@ -133,25 +140,35 @@ impl Visit<'_> {
             bugs: Vec::new(),
             screenshot: None,
         };
+        if self.is_known(&report) {
+            return report;
+        }
         match opened {
             Opened::Page(content) => self.looked_at(&mut report, tab, &content),
             Opened::Late(content) => {
                 self.looked_at(&mut report, tab, &content);
                 report.bugs.retain(|bug| bug.kind != BugKind::SlowPage);
-                report.bugs.push(given_up(url));
+                report.bugs.push(given_up(report.address()));
             }
             Opened::Nothing => {}
-            Opened::TooSlow => report.bugs.push(given_up(url)),
+            Opened::TooSlow => report.bugs.push(given_up(report.address())),
             Opened::Unreachable(failure) => report.failure = Some(failure),
         }
         if let Some(status) = report.status.filter(|status| *status >= 400) {
             // A page that is not there is told where the link to it stands; nobody links to the first one.
             if report.dead().is_none() || stop.depth == 0 {
                 let detail = format!("it is answered with {status}");
-                report.bugs.insert(0, Bug::new(BugKind::HttpError, url, None, detail));
+                report.bugs.insert(0, Bug::new(BugKind::HttpError, report.address(), None, detail));
             }
         }
         report
+    }
+
+    /// Whether a redirect led to a page that was looked at before.
+    fn is_known(&self, report: &PageReport) -> bool {
+        let is_same =
+            |earlier: &PageReport| earlier.status == report.status && earlier.final_url == report.final_url;
+        report.status.is_some() && self.earlier.iter().any(is_same)
     }
 
     fn looked_at(&self, report: &mut PageReport, tab: &Tab, content: &Content) {
@@ -168,10 +185,29 @@ impl Visit<'_> {
                 report.links.push(link.into());
             }
         }
-        report.bugs = judge::bugs(&report.url, content, tab.seen(), self.plan.slow_page);
+        report.bugs = judge::bugs(report.address(), content, tab.seen(), self.plan.slow_page);
     }
 }
 
 fn given_up(url: &str) -> Bug {
     Bug::new(BugKind::SlowPage, url, None, "it was not there before it was given up")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_page_that_an_older_binary_stored_is_read() {
+        let stored = json!({
+            "url": "http://a.test/old", "final_url": "http://a.test/new", "depth": 1, "status": 200, "failure": null,
+            "links": [], "bugs": [], "screenshot": null,
+        });
+        let report: PageReport = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!(report.address(), "http://a.test/new");
+        let told = serde_json::to_value(&report).unwrap();
+        assert_eq!(told, stored, "nor does it store what only the next one is to know");
+    }
 }
