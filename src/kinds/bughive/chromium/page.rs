@@ -11,6 +11,7 @@ use chromiumoxide::error::CdpError;
 use chromiumoxide::page::ScreenshotParams;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout};
+use url::Url;
 
 use super::door::{Door, Judge};
 use super::watch::{ABORTED, Seen, Watch};
@@ -71,14 +72,14 @@ pub(crate) enum Opened {
 pub(crate) struct Tab {
     page: Page,
     watch: Watch,
-    _door: Door,
+    door: Door,
 }
 
 impl Tab {
     pub(super) async fn open(page: Page, judge: Judge) -> Result<Self, JobError> {
         let watch = Watch::over(&page).await.map_err(crashed)?;
         let door = Door::of(&page, judge).await.map_err(crashed)?;
-        Ok(Self { page, watch, _door: door })
+        Ok(Self { page, watch, door })
     }
 
     /// Goes to an address and looks.
@@ -150,6 +151,11 @@ impl Tab {
     /// What it said so far.
     pub(crate) fn seen(&self) -> &Seen {
         self.watch.seen()
+    }
+
+    /// Where it wanted to go first and was not let.
+    pub(crate) fn refused(&self) -> Option<&Url> {
+        self.door.refused()
     }
 
     pub(crate) async fn close(mut self) {

@@ -22,7 +22,7 @@ use tracing::Instrument;
 use url::Url;
 
 pub use self::args::CrawlArgs;
-use self::args::Plan;
+use self::args::{Plan, bad};
 use self::bugs::Bug;
 use self::frontier::{Frontier, Site, Stop};
 use self::guide::Guide;
@@ -189,6 +189,9 @@ impl Crawling<'_> {
             return Err(unreachable(&format!("{} cannot be opened: {failure}", stop.url)));
         }
         self.refuse_unread().await?;
+        if self.reports.is_empty() {
+            self.refuse_start(&report)?;
+        }
         self.context.step(&step_name(self.reports.len()), || async { Ok(report) }).await
     }
 
@@ -235,6 +238,18 @@ impl Crawling<'_> {
         let host = stop.url.host_str().unwrap_or_default();
         Err(JobError::permanent(format!("robots.txt of {host} does not allow its first page"))
             .class("robots"))
+    }
+
+    /// A first page that is elsewhere is no crawl.
+    fn refuse_start(&self, first: &PageReport) -> Result<(), JobError> {
+        let Some(there) = &first.leads_to else { return Ok(()) };
+        if self.guide.site.admits(there) {
+            let message = format!("{} leads to {there}, which robots.txt does not allow", first.url);
+            return Err(JobError::permanent(message).class("robots"));
+        }
+        let here = &first.url;
+        let hint = "which is another site; give that as base_url, or same_site = false";
+        Err(bad(format!("{here} leads to {there}, {hint}")))
     }
 
     /// What the site allows is not known as long as its robots.txt cannot be read: another attempt asks again. Hosts of the

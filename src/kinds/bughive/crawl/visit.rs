@@ -36,6 +36,9 @@ pub(super) struct PageReport {
     pub(super) bugs: Vec<Bug>,
     /// The job's file with its picture.
     pub(super) screenshot: Option<String>,
+    /// It shows nothing, since it leads where the crawl may not go. Known only to who has just opened it.
+    #[serde(skip)]
+    pub(super) leads_to: Option<Url>,
 }
 
 impl PageReport {
@@ -139,6 +142,7 @@ impl Visit<'_> {
             links: Vec::new(),
             bugs: Vec::new(),
             screenshot: None,
+            leads_to: None,
         };
         if self.is_known(&report) {
             return report;
@@ -150,7 +154,7 @@ impl Visit<'_> {
                 report.bugs.retain(|bug| bug.kind != BugKind::SlowPage);
                 report.bugs.push(given_up(report.address()));
             }
-            Opened::Nothing => {}
+            Opened::Nothing => report.leads_to = tab.refused().cloned(),
             Opened::TooSlow => report.bugs.push(given_up(report.address())),
             Opened::Unreachable(failure) => report.failure = Some(failure),
         }
