@@ -7,6 +7,7 @@ mod binary;
 mod crawl;
 mod inspect;
 mod late;
+mod limited;
 mod linear;
 mod many;
 mod media;

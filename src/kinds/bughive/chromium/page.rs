@@ -20,6 +20,8 @@ use super::{JobError, crashed};
 const SCRIPT: &str = include_str!("page.js");
 const HAS_LOADED: &str =
     "location.protocol.startsWith('http') && performance.getEntriesByType('navigation')[0]?.loadEventEnd > 0";
+/// The error of an answer that is a status and nothing else.
+const STATUS_ALONE: &str = "net::ERR_HTTP_RESPONSE_CODE_FAILURE";
 /// A page that was given up is waited for so long: a script may have sent the browser elsewhere.
 const GIVEN_UP: Duration = Duration::from_millis(500);
 /// A page that has loaded is left alone for so long: its scripts may only begin then.
@@ -101,6 +103,11 @@ impl Tab {
         match gone.unwrap_or(Ok(Ok(&page))) {
             Ok(Ok(_)) => {}
             Ok(Err(CdpError::ChromeMessage(text))) if text == ABORTED => {
+                return Ok(Opened::Nothing);
+            }
+            Ok(Err(CdpError::ChromeMessage(text))) if text == STATUS_ALONE => {
+                // The status may still be on its way to us.
+                self.settle().await;
                 return Ok(Opened::Nothing);
             }
             Ok(Err(CdpError::ChromeMessage(text))) if text.starts_with("net::") => {

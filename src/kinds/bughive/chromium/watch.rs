@@ -51,6 +51,8 @@ enum Said {
 pub(crate) struct Document {
     pub(crate) url: String,
     pub(crate) status: i64,
+    /// What `Retry-After` says.
+    pub(crate) retry_after: Option<String>,
 }
 
 /// Something that the page wanted and did not get.
@@ -225,7 +227,13 @@ impl Watch {
         let response = &answer.response;
         let is_page = answer.r#type == ResourceType::Document && answer.frame_id == self.frame;
         if is_page {
-            self.seen.document = Some(Document { url: response.url.clone(), status: response.status });
+            let headers = response.headers.inner().as_object().into_iter().flatten();
+            let mut wait = headers.filter(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
+            self.seen.document = Some(Document {
+                url: response.url.clone(),
+                status: response.status,
+                retry_after: wait.next().and_then(|(_, value)| value.as_str()).map(str::to_owned),
+            });
         } else if response.status >= 400 {
             self.missing(
                 &response.url,

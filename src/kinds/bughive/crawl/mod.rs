@@ -37,6 +37,11 @@ use crate::worker::handler::{Handler, JobError};
 /// As many bugs stand in the result; all stand in the steps.
 const BUGS_IN_RESULT: usize = 200;
 
+/// A site that wants to be left alone for longer than this is asked again nevertheless.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// The same for a whole attempt.
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+
 /// The links of all pages, which are kept in memory; what is found when they are as many leads nowhere.
 const LINKS_BYTES: usize = 64 * 1024 * 1024;
 
@@ -110,6 +115,7 @@ impl Crawl {
             "session_id": plan.session_id,
             "pages_crawled": pages,
             "bugs_found": bugs.len(),
+            "pages_refused": crawling.reports.iter().filter(|report| report.is_refused()).count(),
             "pages_left": crawling.frontier.left(),
             "links_left": links.left,
             "bugs": bugs.iter().take(BUGS_IN_RESULT).collect::<Vec<_>>(),
@@ -178,6 +184,9 @@ impl Crawling<'_> {
     /// Opens a page and stores what was found, both once.
     async fn page(&mut self, stop: &Stop) -> Result<PageReport, JobError> {
         let mut report = self.look(stop).await?;
+        if report.wait.is_some() {
+            report = self.look(stop).await?;
+        }
         // What is away for a moment, or only for us, is not broken.
         if report.is_silent() {
             self.refuse_outage().await?;
@@ -212,12 +221,16 @@ impl Crawling<'_> {
             earlier: &self.reports,
             room: self.room,
         };
-        tokio::select! {
+        let report = tokio::select! {
             // First: of a dead browser no page has anything to tell.
             biased;
-            died = browser.died() => Err(died),
-            report = visit.look(browser) => report,
+            died = browser.died() => return Err(died),
+            report = visit.look(browser) => report?,
+        };
+        if let Some(wait) = report.wait {
+            self.next_call = self.next_call.max(Instant::now() + wait.min(LONGEST_WAIT));
         }
+        Ok(report)
     }
 
     fn add(&mut self, report: PageReport) {
@@ -240,8 +253,16 @@ impl Crawling<'_> {
             .class("robots"))
     }
 
-    /// A first page that is elsewhere is no crawl.
+    /// A first page that nothing can be found behind is no crawl, be it that it is elsewhere or that we ask too often.
     fn refuse_start(&self, first: &PageReport) -> Result<(), JobError> {
+        if first.is_refused() {
+            let message = format!("{} is answered with 429: too much was asked", first.url);
+            let error = match first.wait {
+                Some(wait) if wait > LONGEST_WAIT => JobError::retry_after(wait.min(LONGEST_PAUSE), message),
+                _ => JobError::retry(message),
+            };
+            return Err(error.class("rate_limited"));
+        }
         let Some(there) = &first.leads_to else { return Ok(()) };
         if self.guide.site.admits(there) {
             let message = format!("{} leads to {there}, which robots.txt does not allow", first.url);

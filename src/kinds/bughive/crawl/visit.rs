@@ -2,7 +2,9 @@
 //! crawl needs to go on without opening it again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -13,7 +15,8 @@ use super::guide::Guide;
 use super::judge;
 use crate::job::address::address;
 use crate::kinds::bughive::BrowserSpec;
-use crate::kinds::bughive::chromium::{Chromium, Content, Opened, Tab};
+use crate::kinds::bughive::chromium::{Chromium, Content, Document, Opened, Tab};
+use crate::kinds::url::delay_of;
 use crate::worker::context::Context;
 use crate::worker::handler::JobError;
 
@@ -21,6 +24,11 @@ use crate::worker::handler::JobError;
 const LINKS_BYTES: usize = 256 * 1024;
 /// What JSON adds to a link.
 const QUOTES_BYTES: usize = 3;
+
+const TOO_MANY_REQUESTS: i64 = 429;
+const UNAVAILABLE: i64 = 503;
+/// After 429 without `Retry-After`.
+const USUAL_WAIT: Duration = Duration::from_secs(5);
 
 /// What is known of a page that was opened.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,7 +44,10 @@ pub(super) struct PageReport {
     pub(super) bugs: Vec<Bug>,
     /// The job's file with its picture.
     pub(super) screenshot: Option<String>,
-    /// It shows nothing, since it leads where the crawl may not go. Known only to who has just opened it.
+    /// For so long nothing is to be called. Known only to who has just opened it, as the next.
+    #[serde(skip)]
+    pub(super) wait: Option<Duration>,
+    /// It shows nothing, since it leads where the crawl may not go.
     #[serde(skip)]
     pub(super) leads_to: Option<Url>,
 }
@@ -51,6 +62,11 @@ impl PageReport {
     /// The address under which its bugs are told: where redirects led, if anything answered there.
     pub(super) fn address(&self) -> &str {
         if self.status.is_some() { &self.final_url } else { &self.url }
+    }
+
+    /// Whether the site refused it because too much was asked.
+    pub(super) fn is_refused(&self) -> bool {
+        self.status == Some(TOO_MANY_REQUESTS)
     }
 
     /// Where it answered.
@@ -142,6 +158,7 @@ impl Visit<'_> {
             links: Vec::new(),
             bugs: Vec::new(),
             screenshot: None,
+            wait: document.and_then(wait),
             leads_to: None,
         };
         if self.is_known(&report) {
@@ -158,7 +175,10 @@ impl Visit<'_> {
             Opened::TooSlow => report.bugs.push(given_up(report.address())),
             Opened::Unreachable(failure) => report.failure = Some(failure),
         }
-        if let Some(status) = report.status.filter(|status| *status >= 400) {
+        if report.is_refused() {
+            // What is shown in its place is not the page.
+            (report.links, report.bugs) = (Vec::new(), Vec::new());
+        } else if let Some(status) = report.status.filter(|status| *status >= 400) {
             // A page that is not there is told where the link to it stands; nobody links to the first one.
             if report.dead().is_none() || stop.depth == 0 {
                 let detail = format!("it is answered with {status}");
@@ -190,6 +210,16 @@ impl Visit<'_> {
             }
         }
         report.bugs = judge::bugs(report.address(), content, tab.seen(), self.plan.slow_page);
+    }
+}
+
+/// How long a site wants us to wait.
+fn wait(document: &Document) -> Option<Duration> {
+    let told = || delay_of(document.retry_after.as_ref()?, Utc::now());
+    match document.status {
+        TOO_MANY_REQUESTS => Some(told().unwrap_or(USUAL_WAIT)),
+        UNAVAILABLE => told(),
+        _ => None,
     }
 }
 
