@@ -1,20 +1,22 @@
 //! From what was seen of a page to its bugs. Names only what somebody who opens the page could see as well.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::bugs::{Bug, BugKind};
 use crate::kinds::bughive::chromium::{Content, Seen};
 
-/// As much as is told of one page.
-const MOST_OF_A_PAGE: usize = 80;
+/// As many bugs of one kind are told of one page.
+const MOST_OF_A_KIND: usize = 20;
 
-/// The bugs of a page that was opened.
-pub(super) fn bugs(page: &str, content: &Content, seen: &Seen, slow_page: Duration) -> Vec<Bug> {
-    let mut bugs = Vec::new();
+/// The bugs of a page that was opened, and how many more there are.
+pub(super) fn bugs(page: &str, content: &Content, seen: &Seen, slow_page: Duration) -> (Vec<Bug>, usize) {
+    let mut all = Vec::new();
+    let mut known = HashSet::new();
     let mut add = |kind, resource: Option<&str>, detail: String| {
         let bug = Bug::new(kind, page, resource, detail);
-        if bugs.len() < MOST_OF_A_PAGE && !bugs.contains(&bug) {
-            bugs.push(bug);
+        if known.insert(bug.clone()) {
+            all.push(bug);
         }
     };
     for failed in &seen.failed {
@@ -53,7 +55,15 @@ pub(super) fn bugs(page: &str, content: &Content, seen: &Seen, slow_page: Durati
     if content.load_seconds > slow_page.as_secs_f64() {
         add(BugKind::SlowPage, None, format!("it took {:.1} s to load", content.load_seconds));
     }
-    bugs
+    let found = all.len();
+    let mut told = HashMap::<BugKind, usize>::new();
+    all.retain(|bug| {
+        let of_its_kind = told.entry(bug.kind).or_default();
+        *of_its_kind += 1;
+        *of_its_kind <= MOST_OF_A_KIND
+    });
+    let left = found - all.len();
+    (all, left)
 }
 
 #[cfg(test)]
@@ -66,7 +76,7 @@ mod tests {
     }
 
     fn found(content: &Content, seen: &Seen) -> Vec<(BugKind, Option<String>)> {
-        let all = bugs("http://a.test/", content, seen, Duration::from_secs(3));
+        let (all, _) = bugs("http://a.test/", content, seen, Duration::from_secs(3));
         all.into_iter().map(|bug| (bug.kind, bug.resource)).collect()
     }
 
@@ -103,5 +113,14 @@ mod tests {
             (BugKind::SlowPage, None),
         ];
         assert_eq!(found(&content, &seen), expected);
+    }
+
+    #[test]
+    fn a_page_full_of_one_kind_has_room_for_the_others() {
+        let images = (0..100).map(|number| format!("http://a.test/{number}.png")).collect();
+        let content = Content { images_without_alt: images, load_seconds: 3.5, ..page() };
+        let (told, left) = bugs("http://a.test/", &content, &Seen::default(), Duration::from_secs(3));
+        assert_eq!((told.len(), left), (MOST_OF_A_KIND + 1, 100 - MOST_OF_A_KIND));
+        assert_eq!(told.last().map(|bug| bug.kind), Some(BugKind::SlowPage));
     }
 }

@@ -23,7 +23,7 @@ use url::Url;
 
 pub use self::args::CrawlArgs;
 use self::args::{Plan, bad};
-use self::bugs::Bug;
+use self::bugs::{Bug, excerpt};
 use self::frontier::{Frontier, Site, Stop};
 use self::guide::Guide;
 use self::session::Session;
@@ -34,7 +34,7 @@ use super::{BrowserSpec, CRAWL};
 use crate::worker::context::Context;
 use crate::worker::handler::{Handler, JobError};
 
-/// As many bugs stand in the result; all stand in the steps.
+/// As many bugs stand in the result.
 const BUGS_IN_RESULT: usize = 200;
 
 /// A site that wants to be left alone for longer than this is asked again nevertheless.
@@ -110,15 +110,18 @@ impl Crawl {
         bugs.extend(links.bugs);
         let children = followers::spawn(context, plan, &crawling.reports, &bugs).await?;
         let pages = crawling.reports.len();
-        session.completed(pages, bugs.len()).await?;
+        let found = bugs.len() + crawling.reports.iter().map(|report| report.bugs_left).sum::<usize>();
+        let shown = excerpt(&bugs, BUGS_IN_RESULT);
+        session.completed(pages, found).await?;
         Ok(json!({
             "session_id": plan.session_id,
             "pages_crawled": pages,
-            "bugs_found": bugs.len(),
+            "bugs_found": found,
+            "bugs_left": found - shown.len(),
             "pages_refused": crawling.reports.iter().filter(|report| report.is_refused()).count(),
             "pages_left": crawling.frontier.left(),
             "links_left": links.left,
-            "bugs": bugs.iter().take(BUGS_IN_RESULT).collect::<Vec<_>>(),
+            "bugs": shown,
             "tickets": children.tickets,
             "uploads": children.uploads,
         }))
@@ -323,7 +326,7 @@ async fn stored(context: &Context) -> Result<Vec<PageReport>, JobError> {
 }
 
 fn bugs_of(reports: &[PageReport]) -> usize {
-    reports.iter().map(|report| report.bugs.len()).sum()
+    reports.iter().map(|report| report.bugs.len() + report.bugs_left).sum()
 }
 
 /// Another attempt may reach it.

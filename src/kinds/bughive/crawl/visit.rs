@@ -42,6 +42,9 @@ pub(super) struct PageReport {
     pub(super) failure: Option<String>,
     pub(super) links: Vec<String>,
     pub(super) bugs: Vec<Bug>,
+    /// So many more of a kind were found than are told.
+    #[serde(default)]
+    pub(super) bugs_left: usize,
     /// The job's file with its picture.
     pub(super) screenshot: Option<String>,
     /// For so long nothing is to be called. Known only to who has just opened it, as the next.
@@ -157,6 +160,7 @@ impl Visit<'_> {
             failure: None,
             links: Vec::new(),
             bugs: Vec::new(),
+            bugs_left: 0,
             screenshot: None,
             wait: document.and_then(wait),
             leads_to: None,
@@ -177,7 +181,7 @@ impl Visit<'_> {
         }
         if report.is_refused() {
             // What is shown in its place is not the page.
-            (report.links, report.bugs) = (Vec::new(), Vec::new());
+            (report.links, report.bugs, report.bugs_left) = (Vec::new(), Vec::new(), 0);
         } else if let Some(status) = report.status.filter(|status| *status >= 400) {
             // A page that is not there is told where the link to it stands; nobody links to the first one.
             if report.dead().is_none() || stop.depth == 0 {
@@ -209,7 +213,8 @@ impl Visit<'_> {
                 report.links.push(link.into());
             }
         }
-        report.bugs = judge::bugs(report.address(), content, tab.seen(), self.plan.slow_page);
+        (report.bugs, report.bugs_left) =
+            judge::bugs(report.address(), content, tab.seen(), self.plan.slow_page);
     }
 }
 
@@ -240,8 +245,9 @@ mod tests {
             "links": [], "bugs": [], "screenshot": null,
         });
         let report: PageReport = serde_json::from_value(stored.clone()).unwrap();
-        assert_eq!(report.address(), "http://a.test/new");
-        let told = serde_json::to_value(&report).unwrap();
+        assert_eq!((report.address(), report.bugs_left), ("http://a.test/new", 0));
+        let mut told = serde_json::to_value(&report).unwrap();
+        assert_eq!(told.as_object_mut().unwrap().remove("bugs_left"), Some(json!(0)));
         assert_eq!(told, stored, "nor does it store what only the next one is to know");
     }
 }
