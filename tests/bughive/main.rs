@@ -6,9 +6,13 @@
 mod binary;
 mod crawl;
 mod inspect;
+mod late;
+mod limited;
 mod linear;
+mod many;
 mod media;
 mod mill;
+mod moved;
 mod outage;
 mod politeness;
 mod private;

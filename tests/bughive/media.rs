@@ -166,6 +166,39 @@ async fn the_same_key_is_the_same_file_and_a_storage_that_fails_is_tried_again()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_can_never_be_a_file_is_not_tried_again() {
+    let db = Db::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let target = home.path().join("target");
+    fs::create_dir_all(target.join("folder")).unwrap();
+    fs::write(home.path().join("a.txt"), "a text").unwrap();
+    let media = MediaSpec {
+        url: Some(format!("file://{}", target.display())),
+        options: BTreeMap::new(),
+        folder: Some(home.path().into()),
+    };
+    let mill = Mill::start(&db.store, &Kit { media, ..Kit::default() });
+    let tried = async |key: &str| {
+        let args = json!({ "path": "a.txt", "key": key });
+        ended(&db, db.enqueue(upload(args)).await).await
+    };
+    assert!(tried("a.txt").await.result.is_some());
+    for (key, why) in [
+        ("../../x", "`.` or `..`"),
+        ("x/./y", "`.` or `..`"),
+        ("x//y", "no part of it is empty"),
+        ("a#1", "`#`"),
+        ("folder", "is a folder"),
+    ] {
+        let job = tried(key).await;
+        assert_eq!(failure(&job), for_good("bad_args"), "{key}: {}", message(&job));
+        assert!(message(&job).contains(why), "{key}: {}", message(&job));
+    }
+    assert_eq!(fs::read_dir(&target).unwrap().count(), 2, "nothing else was made");
+    mill.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_is_where_its_key_and_its_url_say() {
     let db = Db::new().await;
     let home = tempfile::tempdir().unwrap();

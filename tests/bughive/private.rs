@@ -67,6 +67,61 @@ async fn private_addresses_are_not_crawled() {
     mill.stop().await;
 }
 
+/// The kinds and resources of all bugs of a crawl that trusts any certificate.
+async fn over_any_certificate(base: &str, page_timeout: Duration) -> BTreeSet<(String, String)> {
+    let db = Db::new().await;
+    let mill = Mill::start(
+        &db.store,
+        &kit(|browser| {
+            browser.ignore_certificate_errors = true;
+            browser.page_timeout = page_timeout;
+        }),
+    );
+    let job = ended(&db, db.enqueue(crawl(json!({ "base_url": base, "slow_page_seconds": 60 }))).await).await;
+    mill.stop().await;
+    let result = job.result.unwrap_or_else(|| panic!("{:?}", job.error));
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let bugs = result["bugs"].as_array().unwrap();
+    let found: BTreeSet<_> = bugs.iter().map(|bug| (text(&bug["kind"]), text(&bug["resource"]))).collect();
+    assert_eq!(found.len(), bugs.len(), "no bug is told twice: {bugs:#?}");
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mixed_content_is_found_wherever_a_page_names_it() {
+    // The browser leaves an address as it is, where it asks for a name over https instead.
+    let there = "http://192.0.2.2";
+    let page = format!(
+        "<title>Mixed</title><link rel='stylesheet' href='{there}/link.css'>
+         <style>@import url({there}/import.css); @font-face {{ font-family: F; src: url({there}/font.woff) }}
+         p {{ font-family: F; background: url({there}/background.png) }}</style><p>text</p>
+         <img alt='' src='{there}/image.png'><img alt='' src='/dot.png' srcset='{there}/set.png 1x'>
+         <picture><source srcset='{there}/source.png'><img alt='' src='/dot.png'></picture>
+         <video poster='{there}/poster.png'></video><input type='image' alt='' src='{there}/input.png'>
+         <script>fetch('{there}/fetch').catch(() => 0)</script>"
+    );
+    let router = Router::new().route("/", get(async move || html(&page)));
+    let base = format!("https://{}/", over_https(router).await);
+    let all = "link.css import.css font.woff background.png image.png set.png source.png poster.png input.png fetch";
+    let expected =
+        all.split(' ').map(|name| ("mixed_content".to_owned(), format!("{there}/{name}"))).collect();
+    assert_eq!(over_any_certificate(&base, Duration::from_secs(30)).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_that_is_blocked_as_mixed_content_is_told_and_holds_nothing_up() {
+    let there = "http://192.0.2.2/frame";
+    let page = format!(
+        "<title>Frame</title><script>onload = () => console.error('planted')</script><iframe src='{there}'></iframe>"
+    );
+    let router = Router::new().route("/", get(async move || html(&page)));
+    let base = format!("https://{}/", over_https(router).await);
+    let found = over_any_certificate(&base, Duration::from_secs(10)).await;
+    let expected =
+        [("console_error".to_owned(), String::new()), ("mixed_content".to_owned(), there.to_owned())];
+    assert_eq!(found, BTreeSet::from(expected));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mixed_content_is_found_on_a_page_over_https() {
     let db = Db::new().await;

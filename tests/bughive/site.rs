@@ -16,7 +16,8 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-const DOT: &str =
+/// A picture.
+pub(crate) const DOT: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 /// The page that is slow takes so long, and is so if it takes longer than [`SLOW_PAGE_SECONDS`].
 const SLOW: Duration = Duration::from_secs(7);

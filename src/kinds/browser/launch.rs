@@ -57,6 +57,9 @@ const FLAGS: &[&str] = &[
     "--remote-debugging-port=0",
 ];
 
+/// The longest folder for what Chromium makes for a while: below it comes a socket, whose path has at most 107 bytes.
+const LONGEST_FOLDER: usize = 60;
+
 /// How one is started.
 #[derive(Debug)]
 pub(in crate::kinds) struct Options<'a> {
@@ -93,6 +96,10 @@ impl Launched {
             .current_dir(&folder)
             .stdout(Stdio::null())
             .stderr(File::create(&log)?);
+        // Else it leaves a folder in the system's own each time.
+        if folder.as_os_str().len() <= LONGEST_FOLDER {
+            command.env("TMPDIR", &folder);
+        }
         if let Some(name) = options.user_agent {
             command.arg(format!("--user-agent={name}"));
         }
@@ -174,4 +181,28 @@ pub(in crate::kinds) fn find(named: Option<&Path>, setting: &str) -> Result<Path
         ))
         .class("no_browser")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_it_makes_for_a_while_lies_in_its_profile() {
+        let program = find(None, "bughive.browser").unwrap();
+        let sandbox = !nix::unistd::geteuid().is_root();
+        let options = Options { program: &program, sandbox, user_agent: None, gate: None };
+        let launched = Launched::start(&options).await.unwrap();
+        // Others run at the same time: its own profile names its socket.
+        let folders = std::fs::read_dir(env::temp_dir()).unwrap().map(|entry| entry.unwrap().path());
+        let mut own = folders.filter(|folder| {
+            socket_url(&folder.join("DevToolsActivePort")).is_some_and(|url| url == launched.socket_url())
+        });
+        let profile = own.next().unwrap();
+        let inner = std::fs::read_dir(&profile).unwrap().map(|entry| entry.unwrap().file_name());
+        let made: Vec<_> = inner.filter(|name| name.to_string_lossy().starts_with("org.chromium.")).collect();
+        assert_eq!(made.len(), 1, "{made:?}");
+        launched.end().await;
+        assert!(!profile.exists());
+    }
 }

@@ -146,14 +146,23 @@ impl Media {
 impl Target {
     /// Where a key goes, as it is written, and the URL of that place.
     fn place(&self, key: &str) -> Result<(Key, Url), JobError> {
-        let is_path = (1..=KEY_BYTES).contains(&key.len()) && key.split('/').all(|part| !part.is_empty());
-        let inner = Key::parse(key).ok().filter(|_| is_path);
-        let inner = inner.ok_or_else(|| {
-            bad(format!("the key {key:?} is no path of 1 to {KEY_BYTES} bytes without control characters"))
-        })?;
+        let parts: Vec<&str> = key.split('/').collect();
+        if !(1..=KEY_BYTES).contains(&key.len()) || parts.contains(&"") {
+            return Err(bad(format!(
+                "the key {key:?} is no path of 1 to {KEY_BYTES} bytes; no part of it is empty"
+            )));
+        }
+        if parts.iter().any(|part| [".", ".."].contains(part)) {
+            return Err(bad(format!("the key {key:?} has a part `.` or `..`, which is no name of a file")));
+        }
+        let inner =
+            Key::parse(key).map_err(|error| bad(format!("the key {key:?} cannot be used: {error}")))?;
         let mut url = self.url.clone();
-        let parts = url.path_segments_mut();
-        parts.map_err(|()| bad("bughive.media_url takes no path"))?.pop_if_empty().extend(key.split('/'));
+        let segments = url.path_segments_mut();
+        segments.map_err(|()| bad("bughive.media_url takes no path"))?.pop_if_empty().extend(parts);
+        if let Ok(file) = url.to_file_path() {
+            refuse_no_file(key, &file)?;
+        }
         Ok((self.prefix.parts().chain(inner.parts()).collect(), url))
     }
 }
@@ -189,6 +198,20 @@ impl Handler for Media {
         tracing::info!(session_id = args.session_id, task_id = %context.job_id(), key, bytes, "uploaded a file");
         Ok(Uploaded { url: url.into(), key, bytes, content_type })
     }
+}
+
+/// What can never be a file of a folder, whose store keeps `name#1` for itself.
+fn refuse_no_file(key: &str, file: &Path) -> Result<(), JobError> {
+    let numbered = key.rsplit('/').next().and_then(|name| name.split_once('#'));
+    if numbered.is_some_and(|(_, end)| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Err(bad(format!(
+            "the key {key:?} ends with `#` and a number, which no file in a folder can"
+        )));
+    }
+    if file.is_dir() {
+        return Err(bad(format!("the key {key:?} is a folder")));
+    }
+    Ok(())
 }
 
 fn bad(message: impl Into<std::borrow::Cow<'static, str>>) -> JobError {

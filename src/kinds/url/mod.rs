@@ -14,6 +14,8 @@ use serde_json::json;
 use url::Url;
 
 use self::answer::Answer;
+#[cfg(feature = "browser")]
+pub(in crate::kinds) use self::answer::delay_of;
 use crate::outgoing;
 pub use crate::outgoing::KeyError;
 use crate::outgoing::address::{self, AddressRefused};

@@ -1,7 +1,7 @@
 //! Stands at the door of a tab: judges each document that the page is about to become, be it by a redirect or by a script,
 //! before it is asked for. Must never let one pass that was not judged, nor a window that the page opens.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chromiumoxide::Page;
 use chromiumoxide::cdp::browser_protocol::fetch::{
@@ -23,6 +23,7 @@ const ONE_WINDOW: &str = "window.open = () => null; window.close = () => {};";
 
 /// The door of one tab, kept as long as this lives.
 pub(super) struct Door {
+    refused: Arc<OnceLock<Url>>,
     _keeper: AbortOnDropHandle<()>,
 }
 
@@ -37,11 +38,18 @@ impl Door {
         page.execute(SetPrerenderingAllowedParams::new(false)).await?;
         page.evaluate_on_new_document(ONE_WINDOW).await?;
         let page = page.clone();
+        let refused = Arc::new(OnceLock::new());
+        let told = Arc::clone(&refused);
         let keeper = tokio::spawn(async move {
             while let Some(wish) = wishes.next().await {
                 let id = wish.request_id.clone();
                 let is_part = main.as_ref().is_some_and(|main| *main != wish.frame_id);
-                let passes = is_part || passes(&judge, &wish.request.url).await;
+                let url = Url::parse(&wish.request.url).ok();
+                let passes = is_part || passes(&judge, url.as_ref()).await;
+                if let (false, Some(url)) = (passes, url) {
+                    // The first one counts.
+                    let _ = told.set(url);
+                }
                 // The page may be gone meanwhile, and its wish with it.
                 let _ = if passes {
                     page.execute(ContinueRequestParams::new(id)).await.map(drop)
@@ -51,13 +59,18 @@ impl Door {
                 };
             }
         });
-        Ok(Self { _keeper: AbortOnDropHandle::new(keeper) })
+        Ok(Self { refused, _keeper: AbortOnDropHandle::new(keeper) })
+    }
+
+    /// The first document that was not let pass.
+    pub(super) fn refused(&self) -> Option<&Url> {
+        self.refused.get()
     }
 }
 
-async fn passes(judge: &Judge, url: &str) -> bool {
-    match Url::parse(url) {
-        Ok(url) => judge(url).await,
-        Err(_) => false,
+async fn passes(judge: &Judge, url: Option<&Url>) -> bool {
+    match url {
+        Some(url) => judge(url.clone()).await,
+        None => false,
     }
 }

@@ -3,6 +3,7 @@
 
 mod door;
 mod page;
+mod traffic;
 mod watch;
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ pub(super) use door::Judge;
 pub(super) use page::{Content, Opened, Tab};
 #[cfg(test)]
 pub(super) use watch::Failed;
-pub(super) use watch::Seen;
+pub(super) use watch::{Document, Seen};
 
 use super::BrowserSpec;
 use crate::kinds::browser::{Gate, Hosts, Launched, Options, find};

@@ -1,7 +1,7 @@
-// Runs in the page when it has loaded; answers what a person would find by looking. Changes nothing.
-(async () => {
+// Runs in the page when it has loaded, or is late; answers what a person would find by looking. Changes nothing.
+(async (isLate) => {
   // It may have gone elsewhere since, and half of a page has neither title nor links.
-  if (document.readyState === "loading") await new Promise((done) => document.addEventListener("DOMContentLoaded", done));
+  if (!isLate && document.readyState === "loading") await new Promise((done) => document.addEventListener("DOMContentLoaded", done));
   const most = 1000;
   const list = (items) => [...new Set(items)].slice(0, most);
   const images = [...document.images];
@@ -23,6 +23,7 @@
   const timing = performance.getEntriesByType("navigation")[0];
   return JSON.stringify({
     url: location.href,
+    is_whole: document.readyState !== "loading",
     is_html: document.contentType === "text/html" || document.contentType === "application/xhtml+xml",
     title: document.title.slice(0, most),
     links: list([...document.querySelectorAll("a[href], area[href]")].map((link) => link.href).filter((href) => typeof href === "string")),
@@ -31,4 +32,4 @@
     insecure: list(mixed.filter(Boolean)),
     load_seconds: timing ? (timing.loadEventEnd || performance.now()) / 1000 : 0,
   });
-})()
+})

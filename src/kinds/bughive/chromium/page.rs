@@ -11,6 +11,7 @@ use chromiumoxide::error::CdpError;
 use chromiumoxide::page::ScreenshotParams;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout};
+use url::Url;
 
 use super::door::{Door, Judge};
 use super::watch::{ABORTED, Seen, Watch};
@@ -19,8 +20,18 @@ use super::{JobError, crashed};
 const SCRIPT: &str = include_str!("page.js");
 const HAS_LOADED: &str =
     "location.protocol.startsWith('http') && performance.getEntriesByType('navigation')[0]?.loadEventEnd > 0";
+/// The error of an answer that is a status and nothing else.
+const STATUS_ALONE: &str = "net::ERR_HTTP_RESPONSE_CODE_FAILURE";
 /// A page that was given up is waited for so long: a script may have sent the browser elsewhere.
 const GIVEN_UP: Duration = Duration::from_millis(500);
+/// A page that has loaded is left alone for so long: its scripts may only begin then.
+const AFTER_LOAD: Duration = Duration::from_secs(1);
+/// A page without a title is looked at again for so long.
+const UNTITLED: Duration = Duration::from_secs(2);
+/// What is only loaded when it is seen is asked for: nobody scrolls.
+const WAKE: &str = "[...document.images].filter((image) => image.loading === 'lazy').forEach((image) => image.loading = 'eager')";
+/// A page that is late answers so soon, or stands still.
+const LATE: Duration = Duration::from_secs(5);
 /// For so long nothing may be on its way.
 const QUIET: Duration = Duration::from_millis(250);
 /// A page that is never quiet is taken as it is then.
@@ -33,6 +44,8 @@ const LONGEST_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Content {
     pub(crate) url: String,
+    /// Whether all of its text has come.
+    pub(crate) is_whole: bool,
     pub(crate) is_html: bool,
     pub(crate) title: String,
     pub(crate) links: Vec<String>,
@@ -47,9 +60,11 @@ pub(crate) struct Content {
 pub(crate) enum Opened {
     /// It is there.
     Page(Content),
+    /// It was answered, but was not there in time; so much of it is.
+    Late(Content),
     /// Nothing is shown: it is a file to be kept, or leads where the page may not go.
     Nothing,
-    /// It was not there in time.
+    /// It was not there in time, or stands still.
     TooSlow,
     /// The network's error.
     Unreachable(String),
@@ -59,14 +74,14 @@ pub(crate) enum Opened {
 pub(crate) struct Tab {
     page: Page,
     watch: Watch,
-    _door: Door,
+    door: Door,
 }
 
 impl Tab {
     pub(super) async fn open(page: Page, judge: Judge) -> Result<Self, JobError> {
         let watch = Watch::over(&page).await.map_err(crashed)?;
         let door = Door::of(&page, judge).await.map_err(crashed)?;
-        Ok(Self { page, watch, _door: door })
+        Ok(Self { page, watch, door })
     }
 
     /// Goes to an address and looks.
@@ -77,6 +92,8 @@ impl Tab {
         let gone = loop {
             match self.watch.during(timeout(GIVEN_UP, &mut going)).await {
                 Ok(gone) => break Some(gone),
+                // Frames that are not to be seen yet, or are blocked, hold up the browser's own answer for ever.
+                Err(_) if self.watch.has_loaded() => break None,
                 // What it wanted to become was given up, and it stays what it is.
                 Err(_) if self.watch.is_given_up() && self.has_loaded().await => break None,
                 Err(_) if self.watch.is_given_up() => return Ok(Opened::Nothing),
@@ -88,15 +105,44 @@ impl Tab {
             Ok(Err(CdpError::ChromeMessage(text))) if text == ABORTED => {
                 return Ok(Opened::Nothing);
             }
+            Ok(Err(CdpError::ChromeMessage(text))) if text == STATUS_ALONE => {
+                // The status may still be on its way to us.
+                self.settle().await;
+                return Ok(Opened::Nothing);
+            }
             Ok(Err(CdpError::ChromeMessage(text))) if text.starts_with("net::") => {
                 return Ok(Opened::Unreachable(text));
             }
             Ok(Err(CdpError::Chrome(refusal))) => return Ok(Opened::Unreachable(refusal.message)),
-            Ok(Err(CdpError::Timeout)) | Err(_) => return Ok(Opened::TooSlow),
+            Ok(Err(CdpError::Timeout)) | Err(_) => return Ok(self.late().await),
             Ok(Err(error)) => return Err(crashed(error)),
         }
+        self.watch.during(sleep(AFTER_LOAD)).await;
+        self.wake().await;
         self.settle().await;
-        Ok(timeout(patience, self.look()).await.map_or(Opened::TooSlow, Opened::Page))
+        let until = Instant::now() + UNTITLED;
+        loop {
+            match timeout(patience, self.look(false)).await {
+                Ok(content) if self.lacks_title(&content) && Instant::now() < until => {
+                    self.watch.during(sleep(QUIET)).await;
+                }
+                Ok(content) => return Ok(Opened::Page(content)),
+                Err(_) => return Ok(Opened::TooSlow),
+            }
+        }
+    }
+
+    fn lacks_title(&self, content: &Content) -> bool {
+        let is_good = self.seen().document.as_ref().is_none_or(|document| document.status < 400);
+        content.is_html && is_good && content.title.trim().is_empty()
+    }
+
+    /// Looks at a page whose time is over, if anything of it came.
+    async fn late(&mut self) -> Opened {
+        if self.seen().document.is_none() {
+            return Opened::TooSlow;
+        }
+        timeout(LATE, self.look(true)).await.map_or(Opened::TooSlow, Opened::Late)
     }
 
     /// A picture of what is to be seen at first, or why there is none: a page may stand still for ever.
@@ -114,6 +160,11 @@ impl Tab {
         self.watch.seen()
     }
 
+    /// Where it wanted to go first and was not let.
+    pub(crate) fn refused(&self) -> Option<&Url> {
+        self.door.refused()
+    }
+
     pub(crate) async fn close(mut self) {
         let page = self.page.clone();
         // The page itself is not asked: it may stand still. The browser ends with the attempt, whatever becomes of its tab.
@@ -128,6 +179,12 @@ impl Tab {
         loaded.is_ok_and(|loaded| loaded.is_ok_and(|loaded| loaded.into_value().unwrap_or_default()))
     }
 
+    /// Has all images loaded. One that stands still is found to do so afterwards.
+    async fn wake(&mut self) {
+        let page = self.page.clone();
+        let _ = self.watch.during(timeout(GIVEN_UP, page.execute(EvaluateParams::new(WAKE)))).await;
+    }
+
     /// Waits until nothing is on its way.
     async fn settle(&mut self) {
         let until = Instant::now() + RESTLESS;
@@ -140,9 +197,9 @@ impl Tab {
     }
 
     /// Asks until the page answers: one that goes elsewhere takes the question with it.
-    async fn look(&mut self) -> Content {
+    async fn look(&mut self, is_late: bool) -> Content {
         loop {
-            match self.ask().await {
+            match self.ask(is_late).await {
                 Ok(content) => return content,
                 Err(error) => tracing::debug!(%error, "a page did not answer"),
             }
@@ -150,11 +207,11 @@ impl Tab {
         }
     }
 
-    async fn ask(&mut self) -> Result<Content, CdpError> {
+    async fn ask(&mut self, is_late: bool) -> Result<Content, CdpError> {
         let ask = EvaluateParams {
             await_promise: Some(true),
             return_by_value: Some(true),
-            ..EvaluateParams::new(SCRIPT)
+            ..EvaluateParams::new(format!("({SCRIPT})({is_late})"))
         };
         let page = self.page.clone();
         let answer = self.watch.during(page.execute(ask)).await?;

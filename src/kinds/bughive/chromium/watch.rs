@@ -1,17 +1,19 @@
 //! What a tab says while a page loads: answers, failures, console errors, exceptions. Gathers a bounded number of them
 //! and judges none.
 
-use std::collections::HashMap;
 use std::pin::Pin;
 
 use chromiumoxide::Page;
+use chromiumoxide::cdp::browser_protocol::audits::{
+    EnableParams as EnableAudits, EventIssueAdded, MixedContentResourceType,
+};
 use chromiumoxide::cdp::browser_protocol::log::{EventEntryAdded, LogEntryLevel, LogEntrySource};
 use chromiumoxide::cdp::browser_protocol::network::{
     BlockedReason, EventLoadingFailed, EventLoadingFinished, EventRequestWillBeSent, EventResponseReceived,
     ResourceType,
 };
 use chromiumoxide::cdp::browser_protocol::page::{
-    EventJavascriptDialogOpening, FrameId, HandleJavaScriptDialogParams,
+    EventJavascriptDialogOpening, EventLifecycleEvent, FrameId, HandleJavaScriptDialogParams,
 };
 use chromiumoxide::cdp::js_protocol::runtime::{
     ConsoleApiCalledType, EventConsoleApiCalled, EventExceptionThrown, RemoteObject,
@@ -20,6 +22,8 @@ use chromiumoxide::error::CdpError;
 use chromiumoxide::listeners::EventStream;
 use futures_util::stream::{Stream, StreamExt, select_all};
 use serde_json::Value;
+
+use super::traffic::{End, Request, Traffic};
 
 /// As much as is kept of each sort.
 const MOST: usize = 200;
@@ -37,6 +41,8 @@ enum Said {
     Console(std::sync::Arc<EventConsoleApiCalled>),
     Thrown(std::sync::Arc<EventExceptionThrown>),
     Logged(std::sync::Arc<EventEntryAdded>),
+    Warned(std::sync::Arc<EventIssueAdded>),
+    Lived(std::sync::Arc<EventLifecycleEvent>),
     Dialog,
 }
 
@@ -45,6 +51,8 @@ enum Said {
 pub(crate) struct Document {
     pub(crate) url: String,
     pub(crate) status: i64,
+    /// What `Retry-After` says.
+    pub(crate) retry_after: Option<String>,
 }
 
 /// Something that the page wanted and did not get.
@@ -64,6 +72,8 @@ pub(crate) struct Seen {
     pub(crate) failed: Vec<Failed>,
     pub(crate) console_errors: Vec<String>,
     pub(crate) exceptions: Vec<String>,
+    /// What was asked for over http by a page over https.
+    pub(crate) mixed: Vec<String>,
 }
 
 /// Listens to one tab.
@@ -71,10 +81,13 @@ pub(super) struct Watch {
     page: Page,
     frame: Option<FrameId>,
     said: Pin<Box<dyn Stream<Item = Said> + Send + Sync>>,
-    /// The addresses of what is on its way.
-    open: HashMap<String, String>,
-    /// The browser gave up the page, as it does with a file that is not for show.
-    given_up: bool,
+    traffic: Traffic,
+    /// The request for what the tab is to show, the last of them.
+    page_request: Option<String>,
+    /// Such a request whose page has loaded, whatever its frames do.
+    loaded: Option<String>,
+    /// Such a request that the browser gave up, as it does with a file that is not for show.
+    given_up: Option<String>,
     seen: Seen,
 }
 
@@ -88,16 +101,21 @@ impl Watch {
             boxed(page.event_listener().await?, Said::Console),
             boxed(page.event_listener().await?, Said::Thrown),
             boxed(page.event_listener().await?, Said::Logged),
+            boxed(page.event_listener().await?, Said::Warned),
+            boxed(page.event_listener().await?, Said::Lived),
             boxed(page.event_listener::<EventJavascriptDialogOpening>().await?, |_| Said::Dialog),
         ];
+        page.execute(EnableAudits::default()).await?;
         let frame = page.mainframe().await?;
         let said = Box::pin(select_all(streams));
         Ok(Self {
             page: page.clone(),
             frame,
             said,
-            open: HashMap::new(),
-            given_up: false,
+            traffic: Traffic::default(),
+            page_request: None,
+            loaded: None,
+            given_up: None,
             seen: Seen::default(),
         })
     }
@@ -115,12 +133,17 @@ impl Watch {
 
     /// Whether the page was given up, and nothing else is on its way in its place.
     pub(super) fn is_given_up(&self) -> bool {
-        self.given_up && self.open.is_empty()
+        self.given_up.is_some() && self.given_up == self.page_request && self.traffic.is_empty()
+    }
+
+    /// Whether the page itself has loaded.
+    pub(super) fn has_loaded(&self) -> bool {
+        self.seen.document.is_some() && self.loaded.is_some() && self.loaded == self.page_request
     }
 
     /// Whether something is still on its way.
     pub(super) fn is_busy(&self) -> bool {
-        !self.open.is_empty()
+        !self.traffic.is_empty()
     }
 
     pub(super) fn seen(&self) -> &Seen {
@@ -129,32 +152,30 @@ impl Watch {
 
     fn take(&mut self, said: Said) {
         match said {
-            Said::Asked(asked) => {
-                if self.open.len() < MOST {
-                    self.open.insert(asked.request_id.inner().clone(), asked.request.url.clone());
-                }
-            }
+            Said::Asked(asked) => self.asked(&asked),
             Said::Answered(answer) => self.answered(&answer),
-            Said::Failed(failure) => self.failed(&failure),
-            Said::Finished(finished) => drop(self.open.remove(finished.request_id.inner())),
+            Said::Failed(failure) => {
+                let id = failure.request_id.clone();
+                let ended = self.traffic.ended(id.inner(), Some(failure));
+                self.ended(ended);
+            }
+            Said::Finished(finished) => drop(self.traffic.ended(finished.request_id.inner(), None)),
             Said::Console(call) if call.r#type == ConsoleApiCalledType::Error => {
                 let words: Vec<_> = call.args.iter().map(shown).collect();
                 keep(&mut self.seen.console_errors, words.join(" "));
             }
-            Said::Console(_) => {}
             Said::Thrown(thrown) => {
                 let details = &thrown.exception_details;
                 let cause = details.exception.as_ref().map(shown);
                 keep(&mut self.seen.exceptions, cause.unwrap_or_else(|| details.text.clone()));
             }
-            Said::Logged(logged) => {
-                let entry = &logged.entry;
-                // What the network refused is told by its own events.
-                let is_told = entry.source == LogEntrySource::Network || is_of_mixed_content(&entry.text);
-                if entry.level == LogEntryLevel::Error && !is_told {
-                    keep(&mut self.seen.console_errors, entry.text.clone());
-                }
+            Said::Logged(logged) => self.logged(&logged),
+            Said::Warned(warned) => self.warned(&warned),
+            // What a page loads has the id of its request.
+            Said::Lived(lived) if lived.name == "load" && Some(&lived.frame_id) == self.frame.as_ref() => {
+                self.loaded = Some(lived.loader_id.inner().clone());
             }
+            Said::Console(_) | Said::Lived(_) => {}
             Said::Dialog => {
                 // Nobody is there to answer, and the page stands still until somebody does.
                 let page = self.page.clone();
@@ -165,11 +186,54 @@ impl Watch {
         }
     }
 
+    fn logged(&mut self, logged: &EventEntryAdded) {
+        let entry = &logged.entry;
+        // What the network refused is told by its own events.
+        let is_told = entry.source == LogEntrySource::Network || is_of_mixed_content(&entry.text);
+        if entry.level != LogEntryLevel::Error || is_told {
+            return;
+        }
+        // Of a worker all is told here, also what it did not catch.
+        let uncaught =
+            entry.text.strip_prefix("Uncaught ").filter(|_| entry.source == LogEntrySource::Worker);
+        match uncaught {
+            Some(text) => {
+                let text = text.strip_prefix("(in promise) ").unwrap_or(text);
+                keep(&mut self.seen.exceptions, text.lines().next().unwrap_or_default().to_owned());
+            }
+            None => keep(&mut self.seen.console_errors, entry.text.clone()),
+        }
+    }
+
+    fn warned(&mut self, warned: &EventIssueAdded) {
+        let Some(mixed) = &warned.issue.details.mixed_content_issue_details else { return };
+        // Where a form goes is nothing that the page loads.
+        if mixed.resource_type != Some(MixedContentResourceType::Form) {
+            keep(&mut self.seen.mixed, mixed.insecure_url.clone());
+        }
+    }
+
+    fn asked(&mut self, asked: &EventRequestWillBeSent) {
+        let id = asked.request_id.inner();
+        let is_page = asked.r#type == Some(ResourceType::Document) && asked.frame_id == self.frame;
+        if is_page {
+            self.page_request = Some(id.clone());
+        }
+        let ended = self.traffic.asked(id, Request { url: asked.request.url.clone(), is_page });
+        self.ended(ended);
+    }
+
     fn answered(&mut self, answer: &EventResponseReceived) {
         let response = &answer.response;
         let is_page = answer.r#type == ResourceType::Document && answer.frame_id == self.frame;
         if is_page {
-            self.seen.document = Some(Document { url: response.url.clone(), status: response.status });
+            let headers = response.headers.inner().as_object().into_iter().flatten();
+            let mut wait = headers.filter(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
+            self.seen.document = Some(Document {
+                url: response.url.clone(),
+                status: response.status,
+                retry_after: wait.next().and_then(|(_, value)| value.as_str()).map(str::to_owned),
+            });
         } else if response.status >= 400 {
             self.missing(
                 &response.url,
@@ -180,17 +244,19 @@ impl Watch {
         }
     }
 
-    fn failed(&mut self, failure: &EventLoadingFailed) {
-        let Some(url) = self.open.remove(failure.request_id.inner()) else { return };
+    fn ended(&mut self, ended: Option<(Request, End)>) {
+        let Some((request, Some(failure))) = ended else { return };
         let is_mixed = failure.blocked_reason == Some(BlockedReason::MixedContent);
         // The content policy of the page is told on its console.
         let is_wanted = failure.canceled == Some(true)
             || failure.blocked_reason == Some(BlockedReason::Csp)
             || failure.error_text == ABORTED;
         let is_page = failure.r#type == ResourceType::Document && self.seen.document.is_none();
-        self.given_up |= failure.r#type == ResourceType::Document && failure.error_text == ABORTED;
+        if request.is_page && failure.error_text == ABORTED {
+            self.given_up = Some(failure.request_id.inner().clone());
+        }
         if is_mixed || !(is_wanted || is_page) {
-            self.missing(&url, &failure.r#type, is_mixed, failure.error_text.clone());
+            self.missing(&request.url, &failure.r#type, is_mixed, failure.error_text.clone());
         }
     }
 

@@ -1,5 +1,7 @@
 //! What is wrong with a page, as it is stored, shown and told to a tracker. Judges nothing by itself.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::job::text::truncated;
@@ -92,5 +94,46 @@ impl Bug {
             (_, Some(resource)) => (self.kind, resource),
             (_, None) => (self.kind, &self.page),
         }
+    }
+}
+
+/// So many of them, the most urgent first. Each kind gets its share: a long list of one leaves room for the others.
+pub(super) fn excerpt(bugs: &[Bug], most: usize) -> Vec<&Bug> {
+    let mut counts = HashMap::<BugKind, usize>::new();
+    let mut ranked: Vec<_> = bugs
+        .iter()
+        .map(|bug| {
+            let of_its_kind = counts.entry(bug.kind).or_default();
+            *of_its_kind += 1;
+            (*of_its_kind, bug)
+        })
+        .collect();
+    let urgency = |bug: &Bug| (bug.kind.ticket_priority(), bug.kind);
+    ranked.sort_by_key(|(rank, bug)| (*rank, urgency(bug)));
+    ranked.truncate(most);
+    ranked.sort_by_key(|(rank, bug)| (urgency(bug), *rank));
+    ranked.into_iter().map(|(_, bug)| bug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_has_the_most_urgent_first_and_some_of_each_kind() {
+        let many = |kind, count: usize| {
+            (0..count).map(move |n| Bug::new(kind, "http://a.test/", None, n.to_string()))
+        };
+        let bugs: Vec<Bug> = many(BugKind::MissingAlt, 50)
+            .chain(many(BugKind::ConsoleError, 50))
+            .chain(many(BugKind::BrokenLink, 2))
+            .collect();
+        let shown = excerpt(&bugs, 10);
+        let kinds: Vec<_> = shown.iter().map(|bug| bug.kind).collect();
+        let expected = [(BugKind::BrokenLink, 2), (BugKind::ConsoleError, 4), (BugKind::MissingAlt, 4)];
+        let expected: Vec<_> = expected.iter().flat_map(|(kind, count)| vec![*kind; *count]).collect();
+        assert_eq!(kinds, expected);
+        assert_eq!(shown[2].detail, "0", "in the order in which they were found");
+        assert_eq!(excerpt(&bugs, 1_000).len(), 102);
     }
 }

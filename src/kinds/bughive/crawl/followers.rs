@@ -82,8 +82,11 @@ fn ticket(plan: &Plan, reports: &[PageReport], bugs: &[&Bug]) -> Value {
     let pages: Vec<String> = bugs.iter().take(PAGES_IN_TICKET).map(|bug| format!("- {}", bug.page)).collect();
     let more = bugs.len().saturating_sub(PAGES_IN_TICKET);
     let more = if more > 0 { format!("\n- and {more} more") } else { String::new() };
-    let picture = reports.iter().find(|report| report.url == bug.page && bug.kind.is_of_the_page());
-    let picture = picture.and_then(|report| report.screenshot.as_ref());
+    // An older binary stored the bugs of a page under the redirect that led to it.
+    let of_it = |report: &&PageReport| {
+        bug.kind.is_of_the_page() && (report.address() == bug.page || report.url == bug.page)
+    };
+    let picture = reports.iter().filter(of_it).find_map(|report| report.screenshot.as_ref());
     let description = format!(
         "{}\n\nFound on:\n{}{more}\n\nCrawl session: {}{}",
         bug.detail,

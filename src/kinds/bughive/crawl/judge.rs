@@ -1,20 +1,22 @@
 //! From what was seen of a page to its bugs. Names only what somebody who opens the page could see as well.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::bugs::{Bug, BugKind};
 use crate::kinds::bughive::chromium::{Content, Seen};
 
-/// As much as is told of one page.
-const MOST_OF_A_PAGE: usize = 80;
+/// As many bugs of one kind are told of one page.
+const MOST_OF_A_KIND: usize = 20;
 
-/// The bugs of a page that was opened.
-pub(super) fn bugs(page: &str, content: &Content, seen: &Seen, slow_page: Duration) -> Vec<Bug> {
-    let mut bugs = Vec::new();
+/// The bugs of a page that was opened, and how many more there are.
+pub(super) fn bugs(page: &str, content: &Content, seen: &Seen, slow_page: Duration) -> (Vec<Bug>, usize) {
+    let mut all = Vec::new();
+    let mut known = HashSet::new();
     let mut add = |kind, resource: Option<&str>, detail: String| {
         let bug = Bug::new(kind, page, resource, detail);
-        if bugs.len() < MOST_OF_A_PAGE && !bugs.contains(&bug) {
-            bugs.push(bug);
+        if known.insert(bug.clone()) {
+            all.push(bug);
         }
     };
     for failed in &seen.failed {
@@ -25,12 +27,13 @@ pub(super) fn bugs(page: &str, content: &Content, seen: &Seen, slow_page: Durati
         };
         add(kind, Some(&failed.url), failed.why.clone());
     }
-    let is_told = |url: &&String| seen.failed.iter().all(|failed| failed.url != **url);
-    for url in content.broken_images.iter().filter(is_told) {
+    let is_new =
+        |url: &&String| !seen.mixed.contains(*url) && seen.failed.iter().all(|failed| failed.url != **url);
+    for url in content.broken_images.iter().filter(is_new) {
         add(BugKind::BrokenImage, Some(url), "it is no image that can be shown".into());
     }
     let blocked = seen.failed.iter().filter(|failed| failed.is_mixed_content).map(|failed| &failed.url);
-    for url in content.insecure.iter().chain(blocked) {
+    for url in content.insecure.iter().chain(&seen.mixed).chain(blocked) {
         add(BugKind::MixedContent, Some(url), "a page over https loads it over http".into());
     }
     for text in &seen.console_errors {
@@ -42,7 +45,7 @@ pub(super) fn bugs(page: &str, content: &Content, seen: &Seen, slow_page: Durati
     // An error page is judged by its status alone.
     let is_good = seen.document.as_ref().is_none_or(|document| document.status < 400);
     if content.is_html && is_good {
-        if content.title.trim().is_empty() {
+        if content.is_whole && content.title.trim().is_empty() {
             add(BugKind::MissingTitle, None, "the page has no title".into());
         }
         for url in &content.images_without_alt {
@@ -52,7 +55,15 @@ pub(super) fn bugs(page: &str, content: &Content, seen: &Seen, slow_page: Durati
     if content.load_seconds > slow_page.as_secs_f64() {
         add(BugKind::SlowPage, None, format!("it took {:.1} s to load", content.load_seconds));
     }
-    bugs
+    let found = all.len();
+    let mut told = HashMap::<BugKind, usize>::new();
+    all.retain(|bug| {
+        let of_its_kind = told.entry(bug.kind).or_default();
+        *of_its_kind += 1;
+        *of_its_kind <= MOST_OF_A_KIND
+    });
+    let left = found - all.len();
+    (all, left)
 }
 
 #[cfg(test)]
@@ -61,11 +72,11 @@ mod tests {
     use crate::kinds::bughive::chromium::Failed;
 
     fn page() -> Content {
-        Content { is_html: true, title: "Shop".into(), ..Content::default() }
+        Content { is_html: true, is_whole: true, title: "Shop".into(), ..Content::default() }
     }
 
     fn found(content: &Content, seen: &Seen) -> Vec<(BugKind, Option<String>)> {
-        let all = bugs("http://a.test/", content, seen, Duration::from_secs(3));
+        let (all, _) = bugs("http://a.test/", content, seen, Duration::from_secs(3));
         all.into_iter().map(|bug| (bug.kind, bug.resource)).collect()
     }
 
@@ -102,5 +113,14 @@ mod tests {
             (BugKind::SlowPage, None),
         ];
         assert_eq!(found(&content, &seen), expected);
+    }
+
+    #[test]
+    fn a_page_full_of_one_kind_has_room_for_the_others() {
+        let images = (0..100).map(|number| format!("http://a.test/{number}.png")).collect();
+        let content = Content { images_without_alt: images, load_seconds: 3.5, ..page() };
+        let (told, left) = bugs("http://a.test/", &content, &Seen::default(), Duration::from_secs(3));
+        assert_eq!((told.len(), left), (MOST_OF_A_KIND + 1, 100 - MOST_OF_A_KIND));
+        assert_eq!(told.last().map(|bug| bug.kind), Some(BugKind::SlowPage));
     }
 }

@@ -60,7 +60,7 @@ impl Crawling<'_> {
         }
         let bugs = self.reports.iter().flat_map(|report| {
             let broken = report.links.iter().filter_map(|link| Some((link, dead.get(link)?)));
-            broken.map(|(link, why)| Bug::new(BugKind::BrokenLink, &report.url, Some(link), why.clone()))
+            broken.map(|(link, why)| Bug::new(BugKind::BrokenLink, report.address(), Some(link), why.clone()))
         });
         Ok(Links { bugs: bugs.collect(), left })
     }

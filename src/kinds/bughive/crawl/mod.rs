@@ -22,8 +22,8 @@ use tracing::Instrument;
 use url::Url;
 
 pub use self::args::CrawlArgs;
-use self::args::Plan;
-use self::bugs::Bug;
+use self::args::{Plan, bad};
+use self::bugs::{Bug, excerpt};
 use self::frontier::{Frontier, Site, Stop};
 use self::guide::Guide;
 use self::session::Session;
@@ -34,8 +34,13 @@ use super::{BrowserSpec, CRAWL};
 use crate::worker::context::Context;
 use crate::worker::handler::{Handler, JobError};
 
-/// As many bugs stand in the result; all stand in the steps.
+/// As many bugs stand in the result.
 const BUGS_IN_RESULT: usize = 200;
+
+/// A site that wants to be left alone for longer than this is asked again nevertheless.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// The same for a whole attempt.
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
 /// The links of all pages, which are kept in memory; what is found when they are as many leads nowhere.
 const LINKS_BYTES: usize = 64 * 1024 * 1024;
@@ -105,14 +110,18 @@ impl Crawl {
         bugs.extend(links.bugs);
         let children = followers::spawn(context, plan, &crawling.reports, &bugs).await?;
         let pages = crawling.reports.len();
-        session.completed(pages, bugs.len()).await?;
+        let found = bugs.len() + crawling.reports.iter().map(|report| report.bugs_left).sum::<usize>();
+        let shown = excerpt(&bugs, BUGS_IN_RESULT);
+        session.completed(pages, found).await?;
         Ok(json!({
             "session_id": plan.session_id,
             "pages_crawled": pages,
-            "bugs_found": bugs.len(),
+            "bugs_found": found,
+            "bugs_left": found - shown.len(),
+            "pages_refused": crawling.reports.iter().filter(|report| report.is_refused()).count(),
             "pages_left": crawling.frontier.left(),
             "links_left": links.left,
-            "bugs": bugs.iter().take(BUGS_IN_RESULT).collect::<Vec<_>>(),
+            "bugs": shown,
             "tickets": children.tickets,
             "uploads": children.uploads,
         }))
@@ -178,6 +187,9 @@ impl Crawling<'_> {
     /// Opens a page and stores what was found, both once.
     async fn page(&mut self, stop: &Stop) -> Result<PageReport, JobError> {
         let mut report = self.look(stop).await?;
+        if report.wait.is_some() {
+            report = self.look(stop).await?;
+        }
         // What is away for a moment, or only for us, is not broken.
         if report.is_silent() {
             self.refuse_outage().await?;
@@ -189,6 +201,9 @@ impl Crawling<'_> {
             return Err(unreachable(&format!("{} cannot be opened: {failure}", stop.url)));
         }
         self.refuse_unread().await?;
+        if self.reports.is_empty() {
+            self.refuse_start(&report)?;
+        }
         self.context.step(&step_name(self.reports.len()), || async { Ok(report) }).await
     }
 
@@ -206,14 +221,19 @@ impl Crawling<'_> {
             guide: &self.guide,
             number: self.reports.len(),
             stop,
+            earlier: &self.reports,
             room: self.room,
         };
-        tokio::select! {
+        let report = tokio::select! {
             // First: of a dead browser no page has anything to tell.
             biased;
-            died = browser.died() => Err(died),
-            report = visit.look(browser) => report,
+            died = browser.died() => return Err(died),
+            report = visit.look(browser) => report?,
+        };
+        if let Some(wait) = report.wait {
+            self.next_call = self.next_call.max(Instant::now() + wait.min(LONGEST_WAIT));
         }
+        Ok(report)
     }
 
     fn add(&mut self, report: PageReport) {
@@ -234,6 +254,26 @@ impl Crawling<'_> {
         let host = stop.url.host_str().unwrap_or_default();
         Err(JobError::permanent(format!("robots.txt of {host} does not allow its first page"))
             .class("robots"))
+    }
+
+    /// A first page that nothing can be found behind is no crawl, be it that it is elsewhere or that we ask too often.
+    fn refuse_start(&self, first: &PageReport) -> Result<(), JobError> {
+        if first.is_refused() {
+            let message = format!("{} is answered with 429: too much was asked", first.url);
+            let error = match first.wait {
+                Some(wait) if wait > LONGEST_WAIT => JobError::retry_after(wait.min(LONGEST_PAUSE), message),
+                _ => JobError::retry(message),
+            };
+            return Err(error.class("rate_limited"));
+        }
+        let Some(there) = &first.leads_to else { return Ok(()) };
+        if self.guide.site.admits(there) {
+            let message = format!("{} leads to {there}, which robots.txt does not allow", first.url);
+            return Err(JobError::permanent(message).class("robots"));
+        }
+        let here = &first.url;
+        let hint = "which is another site; give that as base_url, or same_site = false";
+        Err(bad(format!("{here} leads to {there}, {hint}")))
     }
 
     /// What the site allows is not known as long as its robots.txt cannot be read: another attempt asks again. Hosts of the
@@ -286,7 +326,7 @@ async fn stored(context: &Context) -> Result<Vec<PageReport>, JobError> {
 }
 
 fn bugs_of(reports: &[PageReport]) -> usize {
-    reports.iter().map(|report| report.bugs.len()).sum()
+    reports.iter().map(|report| report.bugs.len() + report.bugs_left).sum()
 }
 
 /// Another attempt may reach it.

@@ -2,7 +2,9 @@
 //! crawl needs to go on without opening it again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -13,7 +15,8 @@ use super::guide::Guide;
 use super::judge;
 use crate::job::address::address;
 use crate::kinds::bughive::BrowserSpec;
-use crate::kinds::bughive::chromium::{Chromium, Content, Opened, Tab};
+use crate::kinds::bughive::chromium::{Chromium, Content, Document, Opened, Tab};
+use crate::kinds::url::delay_of;
 use crate::worker::context::Context;
 use crate::worker::handler::JobError;
 
@@ -21,6 +24,11 @@ use crate::worker::handler::JobError;
 const LINKS_BYTES: usize = 256 * 1024;
 /// What JSON adds to a link.
 const QUOTES_BYTES: usize = 3;
+
+const TOO_MANY_REQUESTS: i64 = 429;
+const UNAVAILABLE: i64 = 503;
+/// After 429 without `Retry-After`.
+const USUAL_WAIT: Duration = Duration::from_secs(5);
 
 /// What is known of a page that was opened.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,8 +42,17 @@ pub(super) struct PageReport {
     pub(super) failure: Option<String>,
     pub(super) links: Vec<String>,
     pub(super) bugs: Vec<Bug>,
+    /// So many more of a kind were found than are told.
+    #[serde(default)]
+    pub(super) bugs_left: usize,
     /// The job's file with its picture.
     pub(super) screenshot: Option<String>,
+    /// For so long nothing is to be called. Known only to who has just opened it, as the next.
+    #[serde(skip)]
+    pub(super) wait: Option<Duration>,
+    /// It shows nothing, since it leads where the crawl may not go.
+    #[serde(skip)]
+    pub(super) leads_to: Option<Url>,
 }
 
 impl PageReport {
@@ -43,6 +60,16 @@ impl PageReport {
     pub(super) fn is_silent(&self) -> bool {
         let is_late = || self.bugs.iter().any(|bug| bug.kind == BugKind::SlowPage);
         self.status.is_none() && (self.failure.is_some() || is_late())
+    }
+
+    /// The address under which its bugs are told: where redirects led, if anything answered there.
+    pub(super) fn address(&self) -> &str {
+        if self.status.is_some() { &self.final_url } else { &self.url }
+    }
+
+    /// Whether the site refused it because too much was asked.
+    pub(super) fn is_refused(&self) -> bool {
+        self.status == Some(TOO_MANY_REQUESTS)
     }
 
     /// Where it answered.
@@ -73,6 +100,8 @@ pub(super) struct Visit<'a> {
     pub(super) guide: &'a Arc<Guide>,
     pub(super) number: usize,
     pub(super) stop: &'a Stop,
+    /// The pages before.
+    pub(super) earlier: &'a [PageReport],
     /// For its links, in bytes.
     pub(super) room: usize,
 }
@@ -131,29 +160,43 @@ impl Visit<'_> {
             failure: None,
             links: Vec::new(),
             bugs: Vec::new(),
+            bugs_left: 0,
             screenshot: None,
+            wait: document.and_then(wait),
+            leads_to: None,
         };
+        if self.is_known(&report) {
+            return report;
+        }
         match opened {
             Opened::Page(content) => self.looked_at(&mut report, tab, &content),
-            Opened::Nothing => {}
-            Opened::TooSlow => {
-                report.bugs.push(Bug::new(
-                    BugKind::SlowPage,
-                    url,
-                    None,
-                    "it was not there before it was given up",
-                ));
+            Opened::Late(content) => {
+                self.looked_at(&mut report, tab, &content);
+                report.bugs.retain(|bug| bug.kind != BugKind::SlowPage);
+                report.bugs.push(given_up(report.address()));
             }
+            Opened::Nothing => report.leads_to = tab.refused().cloned(),
+            Opened::TooSlow => report.bugs.push(given_up(report.address())),
             Opened::Unreachable(failure) => report.failure = Some(failure),
         }
-        if let Some(status) = report.status.filter(|status| *status >= 400) {
+        if report.is_refused() {
+            // What is shown in its place is not the page.
+            (report.links, report.bugs, report.bugs_left) = (Vec::new(), Vec::new(), 0);
+        } else if let Some(status) = report.status.filter(|status| *status >= 400) {
             // A page that is not there is told where the link to it stands; nobody links to the first one.
             if report.dead().is_none() || stop.depth == 0 {
                 let detail = format!("it is answered with {status}");
-                report.bugs.insert(0, Bug::new(BugKind::HttpError, url, None, detail));
+                report.bugs.insert(0, Bug::new(BugKind::HttpError, report.address(), None, detail));
             }
         }
         report
+    }
+
+    /// Whether a redirect led to a page that was looked at before.
+    fn is_known(&self, report: &PageReport) -> bool {
+        let is_same =
+            |earlier: &PageReport| earlier.status == report.status && earlier.final_url == report.final_url;
+        report.status.is_some() && self.earlier.iter().any(is_same)
     }
 
     fn looked_at(&self, report: &mut PageReport, tab: &Tab, content: &Content) {
@@ -170,6 +213,41 @@ impl Visit<'_> {
                 report.links.push(link.into());
             }
         }
-        report.bugs = judge::bugs(&report.url, content, tab.seen(), self.plan.slow_page);
+        (report.bugs, report.bugs_left) =
+            judge::bugs(report.address(), content, tab.seen(), self.plan.slow_page);
+    }
+}
+
+/// How long a site wants us to wait.
+fn wait(document: &Document) -> Option<Duration> {
+    let told = || delay_of(document.retry_after.as_ref()?, Utc::now());
+    match document.status {
+        TOO_MANY_REQUESTS => Some(told().unwrap_or(USUAL_WAIT)),
+        UNAVAILABLE => told(),
+        _ => None,
+    }
+}
+
+fn given_up(url: &str) -> Bug {
+    Bug::new(BugKind::SlowPage, url, None, "it was not there before it was given up")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_page_that_an_older_binary_stored_is_read() {
+        let stored = json!({
+            "url": "http://a.test/old", "final_url": "http://a.test/new", "depth": 1, "status": 200, "failure": null,
+            "links": [], "bugs": [], "screenshot": null,
+        });
+        let report: PageReport = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!((report.address(), report.bugs_left), ("http://a.test/new", 0));
+        let mut told = serde_json::to_value(&report).unwrap();
+        assert_eq!(told.as_object_mut().unwrap().remove("bugs_left"), Some(json!(0)));
+        assert_eq!(told, stored, "nor does it store what only the next one is to know");
     }
 }

@@ -1,0 +1,89 @@
+//! What is on its way in a tab. The beginning and the end of a request are told by different sorts of events, which overtake each
+//! other: an end that is heard first waits for its beginning, a bounded number of them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use chromiumoxide::cdp::browser_protocol::network::EventLoadingFailed;
+
+/// As many requests are known at once, and as many ends wait.
+const MOST: usize = 200;
+
+/// Something that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) url: String,
+    /// Whether it is what the tab shows, and no part of it.
+    pub(super) is_page: bool,
+}
+
+/// How a request ended: why it failed, or nothing.
+pub(super) type End = Option<Arc<EventLoadingFailed>>;
+
+/// The requests of one tab.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    open: HashMap<String, Request>,
+    early: VecDeque<(String, End)>,
+}
+
+impl Traffic {
+    /// A request begins; how it ended if that was heard before.
+    pub(super) fn asked(&mut self, id: &str, request: Request) -> Option<(Request, End)> {
+        if let Some(place) = self.early.iter().position(|(early, _)| early == id) {
+            let (_, end) = self.early.remove(place)?;
+            return Some((request, end));
+        }
+        if self.open.len() < MOST || self.open.contains_key(id) {
+            self.open.insert(id.to_owned(), request);
+        }
+        None
+    }
+
+    /// A request ends; which it was, if its beginning was heard.
+    pub(super) fn ended(&mut self, id: &str, end: End) -> Option<(Request, End)> {
+        if let Some(request) = self.open.remove(id) {
+            return Some((request, end));
+        }
+        if self.early.len() == MOST {
+            self.early.pop_front();
+        }
+        self.early.push_back((id.to_owned(), end));
+        None
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(url: &str) -> Request {
+        Request { url: url.into(), is_page: false }
+    }
+
+    #[test]
+    fn an_end_is_that_of_its_request_whichever_is_heard_first() {
+        let mut traffic = Traffic::default();
+        assert!(traffic.asked("1", request("a")).is_none());
+        assert!(traffic.ended("2", None).is_none(), "it has not begun");
+        assert!(!traffic.is_empty());
+        assert_eq!(traffic.ended("1", None).map(|(request, _)| request), Some(request("a")));
+        assert_eq!(traffic.asked("2", request("b")).map(|(request, _)| request), Some(request("b")));
+        assert!(traffic.is_empty(), "nothing stays open");
+    }
+
+    #[test]
+    fn ends_without_a_beginning_are_forgotten_at_last() {
+        let mut traffic = Traffic::default();
+        for number in 0..=MOST {
+            traffic.ended(&number.to_string(), None);
+        }
+        assert_eq!(traffic.early.len(), MOST);
+        assert!(traffic.asked("0", request("a")).is_none(), "the oldest is gone");
+        assert!(traffic.asked(&MOST.to_string(), request("b")).is_some());
+    }
+}
