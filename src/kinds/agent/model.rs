@@ -71,6 +71,8 @@ pub(super) struct Model {
     client: Client<OpenAIConfig>,
     name: String,
     timeout: Duration,
+    /// The key, to be hidden.
+    key: String,
 }
 
 impl Model {
@@ -87,11 +89,11 @@ impl Model {
         // Nothing comes from the environment but through the config.
         let config = OpenAIConfig::new()
             .with_api_base(spec.base_url.trim_end_matches('/'))
-            .with_api_key(key)
+            .with_api_key(key.clone())
             .with_org_id("")
             .with_project_id("");
         let client = Client::with_config(config).with_http_client(http);
-        Ok(Self { client, name: spec.model.clone(), timeout: spec.model_timeout })
+        Ok(Self { client, name: spec.model.clone(), timeout: spec.model_timeout, key })
     }
 
     /// Asks for the next thing to do: what to store of it, and what to do.
@@ -112,7 +114,7 @@ impl Model {
         let sent = request.to_string().len();
         let chat = self.client.chat();
         let answer = match timeout(self.timeout, chat.create_byot::<Value, Value>(request)).await {
-            Ok(answer) => answer.map_err(|error| failed(&error, veil))?,
+            Ok(answer) => answer.map_err(|error| failed(&error, &veil.and(&self.key)))?,
             Err(_) => return Err(JobError::retry("the model did not answer in time").class("model")),
         };
         let message = &answer["choices"][0]["message"];
@@ -188,7 +190,7 @@ fn messages(task: &str, past: &[Done], page: &Observation, veil: &Veil) -> Value
     Value::Array(messages)
 }
 
-/// What went wrong, and whether another attempt helps.
+/// What went wrong, and whether another attempt helps. A server may show how it was asked: the veil hides the key, too.
 fn failed(error: &OpenAIError, veil: &Veil) -> JobError {
     let message: String = veil.cover(&error.to_string()).chars().take(MESSAGE_CHARACTERS).collect();
     let message = format!("the model could not be asked: {message}");
@@ -230,6 +232,23 @@ mod tests {
         let far = "x".repeat(MESSAGE_CHARACTERS - 4);
         let error = failed(&OpenAIError::InvalidArgument(format!("{far}p\"w12345")), &veil());
         assert!(!error.to_string().contains("p\"w"), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_the_server_shows_is_covered_before_it_is_cut() {
+        let shown = |far: usize, key: &str| {
+            let answer = format!("{} Bearer {key} p\"w12345", "x".repeat(far));
+            failed(&OpenAIError::InvalidArgument(answer), &veil().and(key)).to_string()
+        };
+        assert!(
+            shown(0, "sk-Ab/c+1").ends_with(" Bearer [redacted] [redacted]"),
+            "{}",
+            shown(0, "sk-Ab/c+1")
+        );
+        for far in MESSAGE_CHARACTERS - 60..MESSAGE_CHARACTERS {
+            assert!(!shown(far, "sk-Ab/c+1").contains("sk-"), "{far}");
+        }
+        assert!(shown(0, "").contains("Bearer  [redacted]"), "no key hides nothing");
     }
 
     #[test]

@@ -15,7 +15,7 @@ const COVER: &str = "[redacted]";
 const LONGEST_ESCAPE: usize = 6;
 
 /// The secrets of one task.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Veil {
     /// As a reading has them.
     hidden: Vec<String>,
@@ -32,6 +32,13 @@ impl Veil {
     /// Hides what the browser was given since.
     pub(super) fn learn(&mut self, cookies: &[Cookie]) {
         self.hide(&secret::of_cookies(cookies));
+    }
+
+    /// The same that hides another secret, too.
+    pub(super) fn and(&self, secret: &str) -> Self {
+        let mut veil = self.clone();
+        veil.hide(&[secret.to_owned()]);
+        veil
     }
 
     fn hide(&mut self, secrets: &[String]) {
