@@ -95,7 +95,7 @@ impl Tab {
         let cookies: Vec<_> = session.cookies.iter().map(cookie_param).collect();
         if !cookies.is_empty() {
             let params = SetCookiesParams { browser_context_id: context, ..SetCookiesParams::new(cookies) };
-            within(patience, chromium.browser.execute(params)).await.map_err(crashed)?;
+            within(patience, chromium.browser.execute(params)).await.map_err(refused)?;
         }
         let tab =
             Self { chromium, page, session, was_stopped: false, _dialogs: AbortOnDropHandle::new(dialogs) };
@@ -210,17 +210,30 @@ fn script(session: &Session) -> String {
     )
 }
 
+/// What is checked before is not all that a browser may have against a cookie; it says no more of it.
+fn refused(error: CdpError) -> JobError {
+    match error {
+        CdpError::Chrome(refusal) => {
+            let words = format!("the browser does not take the session's cookies: {}", refusal.message);
+            JobError::permanent(words).class("bad_args")
+        }
+        error => crashed(error),
+    }
+}
+
 fn cookie_param(cookie: &Cookie) -> CookieParam {
     let mut param = CookieParam::new(cookie.name.clone(), cookie.value.clone());
     param.domain.clone_from(&cookie.domain);
-    param.path = Some(cookie.path.clone().unwrap_or_else(|| "/".to_owned()));
+    param.path = cookie.path.clone().filter(|path| !path.is_empty()).or_else(|| Some("/".to_owned()));
     param.secure = Some(cookie.secure);
     param.http_only = Some(cookie.http_only);
     param.expires = cookie.expires.filter(|until| *until > 0.0).map(TimeSinceEpoch::new);
     param.same_site = match cookie.same_site.as_deref().map(str::to_ascii_lowercase).as_deref() {
         Some("strict") => Some(CookieSameSite::Strict),
         Some("lax") => Some(CookieSameSite::Lax),
-        Some("none" | "no_restriction") => Some(CookieSameSite::None),
+        Some("none") => Some(CookieSameSite::None),
+        // Firefox says so of every cookie that has none.
+        Some("no_restriction") if cookie.secure => Some(CookieSameSite::None),
         _ => None,
     };
     param
@@ -237,5 +250,21 @@ fn kept_cookie(cookie: chromiumoxide::cdp::browser_protocol::network::Cookie) ->
         secure: cookie.secure,
         same_site: cookie.same_site.map(|site| site.as_ref().to_owned()),
         ..Cookie::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chromiumoxide::types;
+
+    use super::*;
+
+    #[test]
+    fn cookies_that_the_browser_refuses_are_refused_by_any_other_too() {
+        let message = "Invalid cookie fields".to_owned();
+        let refusal = refused(CdpError::Chrome(types::Error { code: -32602, message }));
+        assert!(refusal.is_permanent() && refusal.is_of("bad_args"), "{refusal:?}");
+        let late = refused(CdpError::Timeout);
+        assert!(!late.is_permanent() && late.is_of("browser"), "{late:?}");
     }
 }
