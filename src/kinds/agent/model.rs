@@ -1,8 +1,6 @@
 //! Asks the model what to do next, over the protocol of `OpenAI`'s chat completions. Must never be told a secret, nor let one
 //! of its own (the key) into an error.
 
-use std::time::Duration;
-
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
@@ -10,7 +8,6 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::observation::Observation;
 use super::step::Done;
@@ -70,7 +67,6 @@ fn call(tool: &str, arguments: &str) -> Call {
 pub(super) struct Model {
     client: Client<OpenAIConfig>,
     name: String,
-    timeout: Duration,
     /// The key, to be hidden.
     key: String,
 }
@@ -83,6 +79,7 @@ impl Model {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
+            // Of each question by itself: the client asks again, after a pause that the server may have named.
             .timeout(spec.model_timeout)
             .build()
             .map_err(AgentSpecError::Client)?;
@@ -93,7 +90,7 @@ impl Model {
             .with_org_id("")
             .with_project_id("");
         let client = Client::with_config(config).with_http_client(http);
-        Ok(Self { client, name: spec.model.clone(), timeout: spec.model_timeout, key })
+        Ok(Self { client, name: spec.model.clone(), key })
     }
 
     /// Asks for the next thing to do: what to store of it, and what to do.
@@ -112,11 +109,8 @@ impl Model {
         });
         let began = tokio::time::Instant::now();
         let sent = request.to_string().len();
-        let chat = self.client.chat();
-        let answer = match timeout(self.timeout, chat.create_byot::<Value, Value>(request)).await {
-            Ok(answer) => answer.map_err(|error| failed(&error, &veil.and(&self.key)))?,
-            Err(_) => return Err(JobError::retry("the model did not answer in time").class("model")),
-        };
+        let answer: Result<Value, _> = self.client.chat().create_byot(request).await;
+        let answer = answer.map_err(|error| failed(&error, &veil.and(&self.key)))?;
         let message = &answer["choices"][0]["message"];
         if !message.is_object() {
             return Err(JobError::retry("the model's server answered without a message").class("model"));
@@ -199,6 +193,9 @@ fn failed(error: &OpenAIError, veil: &Veil) -> JobError {
             && ![StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
     };
     match error {
+        OpenAIError::Reqwest(error) if error.is_timeout() => {
+            JobError::retry("the model did not answer in time")
+        }
         OpenAIError::ApiError(answer) if is_final(answer.status_code) => JobError::permanent(message),
         _ => JobError::retry(message),
     }
