@@ -77,13 +77,14 @@ impl Model {
         HeaderValue::try_from(&key).map_err(|_| AgentSpecError::Key)?;
         // An error means that somebody has chosen a provider already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        // The system's proxy is used: behind one there is no other way to a model.
         let http = reqwest::Client::builder()
             .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
             // Of each question by itself: the client asks again, after a pause that the server may have named.
             .timeout(spec.model_timeout)
             .build()
             .map_err(AgentSpecError::Client)?;
-        // Nothing comes from the environment but through the config.
+        // Nothing else comes from the environment but through the config.
         let config = OpenAIConfig::new()
             .with_api_base(spec.base_url.trim_end_matches('/'))
             .with_api_key(key.clone())

@@ -133,3 +133,14 @@ async fn a_key_that_the_models_server_shows_is_seen_nowhere_whatever_is_logged()
     assert!(log.contains(text(&accepted["task_id"])), "{log}");
     assert_eq!(log.lines().find(|line| line.contains("key-of-the-model")), None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_behind_the_systems_proxy_is_reached() {
+    let stage = Stage::new(Keyring::default()).await;
+    let model = Model::start(|_| ("finish", json!({"success": true, "answer": "done"}))).await;
+    let proxy = [("HTTP_PROXY", format!("http://{}", model.authority()))];
+    let worker = Worker::start(&stage, "http://model.invalid/v1", "", &[], &proxy);
+    let accepted = stage.execute(task("look")).await;
+    let done = stage.end(&accepted).await;
+    assert_eq!(done["result"]["answer"], "done", "{done}: {}", worker.log());
+}
