@@ -3,32 +3,43 @@
 
 use std::io::{IsTerminal, stderr};
 
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::JsonFields;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::GlobalArgs;
 use super::json_log::FlatJson;
 use crate::config::{LogFormat, LogSection};
 
-/// What is never logged in full.
-const SILENCED: [&str; 2] = ["chromiumoxide=error", "tungstenite=info"];
+/// What is never logged in full: what is sent to a browser has the secrets of sessions in it, and what a model's server
+/// answers to a wrong question may have the key.
+const SILENCED: [(&str, LevelFilter); 3] = [
+    ("chromiumoxide", LevelFilter::ERROR),
+    ("tungstenite", LevelFilter::INFO),
+    ("async_openai", LevelFilter::OFF),
+];
 
 /// Starts the log of a server as the config says.
 pub(super) fn start(log: &LogSection) {
     // The config was checked; a filter that still fails logs everything from info on.
     let filter = EnvFilter::try_new(&log.filter.0).unwrap_or_else(|_| EnvFilter::new("info"));
-    let filter = silenced(filter);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     // A second start, as in tests, keeps the first log.
     let _ = match log.format {
-        LogFormat::Text => builder.with_ansi(stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.fmt_fields(JsonFields::new()).event_format(FlatJson).try_init(),
+        LogFormat::Text => silenced(builder.with_ansi(stderr().is_terminal()).finish()).try_init(),
+        LogFormat::Json => {
+            silenced(builder.fmt_fields(JsonFields::new()).event_format(FlatJson).finish()).try_init()
+        }
     };
 }
 
-/// Without what would show all that is sent to a browser, and with it the secrets of sessions.
-fn silenced(filter: EnvFilter) -> EnvFilter {
-    SILENCED.iter().filter_map(|directive| directive.parse().ok()).fold(filter, EnvFilter::add_directive)
+/// The log without that, whatever its filter says: there a rule for a module goes before one for all of a library.
+fn silenced(log: impl Subscriber + Send + Sync) -> impl Subscriber + Send + Sync {
+    log.with(Targets::new().with_default(LevelFilter::TRACE).with_targets(SILENCED))
 }
 
 /// Starts the log of a command that only asks a server: warnings, or what -v says.
@@ -49,12 +60,42 @@ pub(super) fn verbose_filter(verbose: u8) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
 
+    /// Where a log goes that a test reads.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
     #[test]
-    fn what_would_show_sessions_is_silenced_whatever_the_filter_says() {
-        let filter = silenced(EnvFilter::new("trace,chromiumoxide=trace,tungstenite=trace")).to_string();
-        assert!(filter.contains("chromiumoxide=error") && filter.contains("tungstenite=info"), "{filter}");
-        assert!(!filter.contains("chromiumoxide=trace") && !filter.contains("tungstenite=trace"), "{filter}");
+    fn what_would_show_secrets_is_silenced_whatever_the_filter_says() {
+        let written = Written::default();
+        let writer = written.clone();
+        let filter = EnvFilter::new(
+            "trace,chromiumoxide=trace,chromiumoxide::conn=trace,tungstenite::protocol=trace,async_openai::client=trace,[job]=trace",
+        );
+        let log =
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(silenced(log), || {
+            let _job = tracing::info_span!("job").entered();
+            tracing::trace!(target: "chromiumoxide::conn", "s3cret");
+            tracing::trace!(target: "tungstenite::protocol", "s3cret");
+            tracing::warn!(target: "async_openai::client", "s3cret");
+            tracing::error!(target: "async_openai::error", "s3cret");
+            tracing::trace!("mine");
+        });
+        let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        assert!(log.contains("mine") && !log.contains("s3cret"), "{log}");
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
-use url::Url;
+use url::{Host, Url};
 use utoipa::ToSchema;
 
 /// The kind of these jobs.
@@ -19,6 +19,9 @@ pub const SECRET_FIELDS: [&str; 4] = ["cookies", "local_storage", "secrets", "se
 
 const TASK_CHARACTERS: usize = 20_000;
 const MOST_COOKIES: usize = 500;
+/// Of its name and value, and of its path: browsers take no longer ones.
+const COOKIE_BYTES: usize = 4_096;
+const COOKIE_PATH_BYTES: usize = 1_024;
 /// What stands in place of a query where a task is shown, and comes back when somebody sends that again.
 const SHOWN_QUERY: &str = "?[redacted]";
 
@@ -233,8 +236,8 @@ impl SessionData {
         }
         for (index, cookie) in self.cookies.iter().enumerate() {
             let field = |name: &str| format!("/session_data/cookies/{index}/{name}");
-            if cookie.name.is_empty() {
-                return Err(bad(field("name"), "The cookie has no name.", "Send its name."));
+            if let Some((name, what, remedy)) = cookie.fault() {
+                return Err(bad(field(name), what, remedy));
             }
             if cookie.domain.as_deref().is_none_or(str::is_empty) && self.url.is_none() {
                 return Err(bad(
@@ -245,6 +248,51 @@ impl SessionData {
             }
         }
         Ok(())
+    }
+}
+
+impl Cookie {
+    /// Why a browser would not take it: the field, what is wrong, and what to do.
+    fn fault(&self) -> Option<(&'static str, &'static str, &'static str)> {
+        let is_plain = |text: &str| {
+            text.trim() == text && !text.contains(|letter: char| letter == ';' || letter.is_ascii_control())
+        };
+        let domain = self.domain.as_deref().unwrap_or_default();
+        let path = self.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
+        let prefix = self.name.to_ascii_lowercase();
+        let starts = |with: &str| prefix.starts_with(with);
+        let is_host = |domain: &str| {
+            let host = domain.strip_prefix('.').unwrap_or(domain);
+            !host.starts_with('.') && !host.contains('*') && Host::parse(host).is_ok()
+        };
+        let is_none = self.same_site.as_deref().is_some_and(|site| site.eq_ignore_ascii_case("none"));
+        Some(if self.name.is_empty() {
+            ("name", "The cookie has no name.", "Send its name.")
+        } else if !is_plain(&self.name) || self.name.contains('=') {
+            ("name", "This is no name of a cookie.", "Send it without \"=\", \";\" and control characters.")
+        } else if !is_plain(&self.value) {
+            let remedy =
+                "Send it as the browser stores it: without \";\", control characters and blanks around it.";
+            ("value", "No cookie has such a value.", remedy)
+        } else if self.name.len() + self.value.len() > COOKIE_BYTES {
+            ("value", "The cookie is too long.", "Send at most 4096 bytes as name and value.")
+        } else if !domain.is_empty() && !is_host(domain) {
+            ("domain", "This is no host.", "Send a host alone, such as \"example.com\" or \".example.com\".")
+        } else if !path.starts_with('/') || !is_plain(path) || path.len() > COOKIE_PATH_BYTES {
+            ("path", "This is no path of a cookie.", "Send one that begins with \"/\", or leave it out.")
+        } else if (starts("__secure-") || starts("__host-") || starts("__http-")) && !self.secure {
+            ("secure", "A cookie whose name begins so is secure.", "Send true.")
+        } else if starts("__host-") && domain.starts_with('.') {
+            ("domain", "A __Host- cookie is for one host.", "Send the host without the dot before it.")
+        } else if starts("__host-") && path != "/" {
+            ("path", "A __Host- cookie is for all paths.", "Send \"/\", or leave it out.")
+        } else if (starts("__http-") || starts("__host-http-")) && !self.http_only {
+            ("httpOnly", "A cookie whose name begins so is hidden from scripts.", "Send true.")
+        } else if is_none && !self.secure {
+            ("sameSite", "A cookie for all sites is secure.", "Send secure: true, or leave sameSite out.")
+        } else {
+            return None;
+        })
     }
 }
 
@@ -308,6 +356,63 @@ mod tests {
             "what is not used is not stored"
         );
         assert!(serde_json::from_value::<Cookie>(json!({"name": "a", "valeu": "1"})).is_err());
+    }
+
+    #[test]
+    fn cookies_that_no_browser_takes_are_named() {
+        let checked = |changed: Value| {
+            let mut cookie = json!({"name": "a", "value": "b", "domain": "example.com"});
+            cookie.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
+            read(&json!({ "cookies": [cookie] })).check().map_err(|bad| bad.field)
+        };
+        for (field, bad) in [
+            ("name", json!({"name": "a=b"})),
+            ("name", json!({"name": "a;b"})),
+            ("name", json!({"name": " a"})),
+            ("value", json!({"value": "a; b"})),
+            ("value", json!({"value": "a\nb"})),
+            ("value", json!({"value": "a\u{7f}"})),
+            ("value", json!({"value": "a "})),
+            ("value", json!({"value": "x".repeat(4_096)})),
+            ("domain", json!({"domain": "https://example.com"})),
+            ("domain", json!({"domain": "example.com:8080"})),
+            ("domain", json!({"domain": "example.com/a"})),
+            ("domain", json!({"domain": "*.example.com"})),
+            ("domain", json!({"domain": "..example.com"})),
+            ("domain", json!({"domain": "."})),
+            ("domain", json!({"domain": "exa mple.com"})),
+            ("domain", json!({"domain": "a@example.com"})),
+            ("domain", json!({"domain": "::1"})),
+            ("path", json!({"path": "a"})),
+            ("path", json!({"path": "/a;b"})),
+            ("path", json!({"path": format!("/{}", "a".repeat(1_024))})),
+            ("secure", json!({"name": "__Secure-a"})),
+            ("secure", json!({"name": "__host-a"})),
+            ("domain", json!({"name": "__Host-a", "secure": true, "domain": ".example.com"})),
+            ("path", json!({"name": "__Host-a", "secure": true, "path": "/a"})),
+            ("httpOnly", json!({"name": "__Http-a", "secure": true})),
+            ("httpOnly", json!({"name": "__Host-Http-a", "secure": true})),
+            ("sameSite", json!({"sameSite": "None"})),
+        ] {
+            assert_eq!(checked(bad.clone()), Err(format!("/session_data/cookies/0/{field}")), "{bad}");
+        }
+        for good in [
+            json!({"name": "a[b] c", "value": "\"a, b=c\" \u{e4}"}),
+            json!({"value": ""}),
+            json!({"value": "x".repeat(4_095)}),
+            json!({"domain": ".example.com", "path": "/a b"}),
+            json!({"domain": "b\u{fc}cher.de", "path": ""}),
+            json!({"domain": "127.0.0.1"}),
+            json!({"domain": "[::1]"}),
+            json!({"domain": "localhost"}),
+            json!({"name": "__Secure-a", "secure": true}),
+            json!({"name": "__Host-a", "secure": true}),
+            json!({"name": "__Host-Http-a", "secure": true, "httpOnly": true}),
+            json!({"sameSite": "None", "secure": true}),
+            json!({"sameSite": "no_restriction"}),
+        ] {
+            assert_eq!(checked(good.clone()), Ok(()), "{good}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::api::idempotent::{Begun, Keyed};
 use crate::api::json::{self, RawBody};
 use crate::api::new_job::refusal_now;
 use crate::api::patience::Patience;
-use crate::api::problem::{Case, Problem, ProblemDocument};
+use crate::api::problem::{Case, Problem, ProblemDocument, quoted};
 use crate::api::request::PriorityInput;
 use crate::api::state::ApiState;
 use crate::job::agent::{AgentTask, BadTask, KIND, QUEUE, SessionData};
@@ -146,6 +146,7 @@ fn read(body: &[u8], max_args_bytes: usize) -> Result<NewJob, Problem> {
         return Err(Problem::new(Case::TooLarge, detail).member("limit_bytes", max_args_bytes));
     }
     let execution_id = match execution_id {
+        Some(id) if id == "." || id == ".." => return Err(no_part_of_a_path(&id)),
         Some(id) => check::text("/execution_id", id, EXECUTION_ID_CHARACTERS)?,
         None => Uuid::new_v4().to_string(),
     };
@@ -155,6 +156,12 @@ fn read(body: &[u8], max_args_bytes: usize) -> Result<NewJob, Problem> {
         execution_id: Some(execution_id),
         ..NewJob::new(KIND, args)
     })
+}
+
+/// A client takes such a part out of an address, also where it is percent-encoded: nobody could ask how the task is.
+fn no_part_of_a_path(id: &str) -> Problem {
+    Problem::invalid("/execution_id", format!("{} cannot stand in an address.", quoted(id)))
+        .remedy("Use another name than \".\" and \"..\", or leave it out.")
 }
 
 async fn accepted(state: &ApiState, wish: &NewJob, enqueued: &Enqueued) -> Result<Value, Problem> {

@@ -11,44 +11,52 @@ use chromiumoxide::cdp::browser_protocol::browser::{
 use chromiumoxide::cdp::browser_protocol::target::CreateBrowserContextParams;
 use chromiumoxide::handler::HandlerConfig;
 use chromiumoxide::handler::viewport::Viewport;
-use futures_util::StreamExt;
-use tokio_util::task::AbortOnDropHandle;
 
-use crate::kinds::browser::{Gate, Launched, Options};
+use crate::kinds::browser::{Gate, Launched, Line, Options, crashed, within};
 use crate::worker::handler::JobError;
 
 const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 800;
-/// No command to the browser takes longer.
-pub(super) const COMMAND_WITHIN: Duration = Duration::from_secs(30);
 
 /// A browser that runs.
 pub(super) struct Chromium {
     pub(super) browser: Browser,
     /// Kept in memory alone, so that no session is ever on a disk.
     pub(super) context: BrowserContextId,
+    /// No command to it takes longer.
+    pub(super) patience: Duration,
     /// Dropped after the connection, before the browser.
-    _events: AbortOnDropHandle<()>,
+    line: Line,
     _launched: Launched,
 }
 
 impl Chromium {
     /// One that connects to nothing but through the gate.
-    pub(super) async fn start(program: &Path, sandbox: bool, gate: &Gate) -> Result<Self, JobError> {
+    pub(super) async fn start(
+        program: &Path,
+        sandbox: bool,
+        gate: &Gate,
+        patience: Duration,
+    ) -> Result<Self, JobError> {
         let options = Options { program, sandbox, user_agent: None, gate: Some(gate) };
         let launched = Launched::start(&options).await?;
         let config = HandlerConfig {
             ignore_https_errors: false,
             viewport: Some(Viewport { width: WIDTH, height: HEIGHT, ..Viewport::default() }),
-            request_timeout: COMMAND_WITHIN,
+            request_timeout: patience,
             ..HandlerConfig::default()
         };
-        let (browser, mut events) = Browser::connect_with_config(launched.socket_url(), config).await?;
-        let events = tokio::spawn(async move { while events.next().await.is_some() {} });
-        let context = browser.execute(CreateBrowserContextParams::default()).await?.result.browser_context_id;
+        let (browser, line) = Line::open(&launched, config).await?;
+        let created = within(patience, browser.execute(CreateBrowserContextParams::default())).await;
+        let context = created.map_err(crashed)?.result.browser_context_id;
         let mut behavior = SetDownloadBehaviorParams::new(SetDownloadBehaviorBehavior::Deny);
         behavior.browser_context_id = Some(context.clone());
-        browser.execute(behavior).await?;
-        Ok(Self { browser, context, _events: AbortOnDropHandle::new(events), _launched: launched })
+        within(patience, browser.execute(behavior)).await.map_err(crashed)?;
+        Ok(Self { browser, context, patience, line, _launched: launched })
+    }
+
+    /// Waits until it has ended, or is heard no more.
+    pub(super) fn died(&self) -> impl Future<Output = JobError> + use<> {
+        self.line.died()
     }
 }

@@ -50,6 +50,8 @@ pub struct AgentSpec {
     pub max_tokens: u64,
     /// How long a task may be worked on.
     pub max_time: Duration,
+    /// No command to the browser takes longer.
+    pub command_timeout: Duration,
     /// The browser's program; searched if `None`.
     pub browser: Option<PathBuf>,
     /// Whether the browser locks its pages in.
@@ -86,6 +88,7 @@ impl AgentSpec {
             max_steps: 30,
             max_tokens: 500_000,
             max_time: Duration::from_mins(15),
+            command_timeout: Duration::from_secs(30),
             browser: None,
             sandbox: true,
         }
@@ -147,19 +150,28 @@ impl AgentKind {
             None => Session::of(&task.session_data.clone().unwrap_or_default()),
         };
         veil.learn(&session.cookies);
-        let browser = Chromium::start(&program, self.spec.sandbox, &gate).await?;
-        let mut tab = Tab::open(browser, session).await?;
-        loop {
-            let left = self.time_left(&past)?;
-            let round = self.round(context, task, &past, &mut tab, &gate, veil);
-            let done = timeout(left, round).await.map_err(|_| {
-                let seconds = self.spec.max_time.as_secs();
-                over_budget(&format!("within {seconds} s of work (agent.max_time)"))
-            })??;
-            past.push(done);
-            if let Some(end) = ended(&past) {
-                return end;
+        let browser = Chromium::start(&program, self.spec.sandbox, &gate, self.spec.command_timeout).await?;
+        let died = browser.died();
+        let rounds = async {
+            let mut tab = Tab::open(browser, session).await?;
+            loop {
+                let left = self.time_left(&past)?;
+                let round = self.round(context, task, &past, &mut tab, &gate, veil);
+                let done = timeout(left, round).await.map_err(|_| {
+                    let seconds = self.spec.max_time.as_secs();
+                    over_budget(&format!("within {seconds} s of work (agent.max_time)"))
+                })??;
+                past.push(done);
+                if let Some(end) = ended(&past) {
+                    return end;
+                }
             }
+        };
+        tokio::select! {
+            // First: of a dead browser no page has anything to tell.
+            biased;
+            died = died => Err(died),
+            ended = rounds => ended,
         }
     }
 
@@ -186,7 +198,8 @@ impl AgentKind {
         let call = asked.into_inner().unwrap_or_else(|| plan.call());
         context.progress(self.percent(number), &format!("step {number}: {}", plan.tool)).await;
         let step = Step { number, plan: &plan, gate, hosts: &self.spec.hosts, context };
-        let run = step.run(call, tab, &page, veil);
+        // Boxed: it holds every command to the browser.
+        let run = Box::pin(step.run(call, tab, &page, veil));
         let done: Done = context.step(&format!("step-{number}"), || run).await?;
         context.log(&done.line()).await;
         if let Some(url) = &done.screenshot {

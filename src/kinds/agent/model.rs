@@ -1,8 +1,6 @@
 //! Asks the model what to do next, over the protocol of `OpenAI`'s chat completions. Must never be told a secret, nor let one
 //! of its own (the key) into an error.
 
-use std::time::Duration;
-
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
@@ -10,7 +8,6 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::observation::Observation;
 use super::step::Done;
@@ -70,7 +67,8 @@ fn call(tool: &str, arguments: &str) -> Call {
 pub(super) struct Model {
     client: Client<OpenAIConfig>,
     name: String,
-    timeout: Duration,
+    /// The key, to be hidden.
+    key: String,
 }
 
 impl Model {
@@ -79,19 +77,21 @@ impl Model {
         HeaderValue::try_from(&key).map_err(|_| AgentSpecError::Key)?;
         // An error means that somebody has chosen a provider already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        // The system's proxy is used: behind one there is no other way to a model.
         let http = reqwest::Client::builder()
             .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
+            // Of each question by itself: the client asks again, after a pause that the server may have named.
             .timeout(spec.model_timeout)
             .build()
             .map_err(AgentSpecError::Client)?;
-        // Nothing comes from the environment but through the config.
+        // Nothing else comes from the environment but through the config.
         let config = OpenAIConfig::new()
             .with_api_base(spec.base_url.trim_end_matches('/'))
-            .with_api_key(key)
+            .with_api_key(key.clone())
             .with_org_id("")
             .with_project_id("");
         let client = Client::with_config(config).with_http_client(http);
-        Ok(Self { client, name: spec.model.clone(), timeout: spec.model_timeout })
+        Ok(Self { client, name: spec.model.clone(), key })
     }
 
     /// Asks for the next thing to do: what to store of it, and what to do.
@@ -110,11 +110,8 @@ impl Model {
         });
         let began = tokio::time::Instant::now();
         let sent = request.to_string().len();
-        let chat = self.client.chat();
-        let answer = match timeout(self.timeout, chat.create_byot::<Value, Value>(request)).await {
-            Ok(answer) => answer.map_err(|error| failed(&error, veil))?,
-            Err(_) => return Err(JobError::retry("the model did not answer in time").class("model")),
-        };
+        let answer: Result<Value, _> = self.client.chat().create_byot(request).await;
+        let answer = answer.map_err(|error| failed(&error, &veil.and(&self.key)))?;
         let message = &answer["choices"][0]["message"];
         if !message.is_object() {
             return Err(JobError::retry("the model's server answered without a message").class("model"));
@@ -188,7 +185,7 @@ fn messages(task: &str, past: &[Done], page: &Observation, veil: &Veil) -> Value
     Value::Array(messages)
 }
 
-/// What went wrong, and whether another attempt helps.
+/// What went wrong, and whether another attempt helps. A server may show how it was asked: the veil hides the key, too.
 fn failed(error: &OpenAIError, veil: &Veil) -> JobError {
     let message: String = veil.cover(&error.to_string()).chars().take(MESSAGE_CHARACTERS).collect();
     let message = format!("the model could not be asked: {message}");
@@ -197,6 +194,9 @@ fn failed(error: &OpenAIError, veil: &Veil) -> JobError {
             && ![StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
     };
     match error {
+        OpenAIError::Reqwest(error) if error.is_timeout() => {
+            JobError::retry("the model did not answer in time")
+        }
         OpenAIError::ApiError(answer) if is_final(answer.status_code) => JobError::permanent(message),
         _ => JobError::retry(message),
     }
@@ -230,6 +230,23 @@ mod tests {
         let far = "x".repeat(MESSAGE_CHARACTERS - 4);
         let error = failed(&OpenAIError::InvalidArgument(format!("{far}p\"w12345")), &veil());
         assert!(!error.to_string().contains("p\"w"), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_the_server_shows_is_covered_before_it_is_cut() {
+        let shown = |far: usize, key: &str| {
+            let answer = format!("{} Bearer {key} p\"w12345", "x".repeat(far));
+            failed(&OpenAIError::InvalidArgument(answer), &veil().and(key)).to_string()
+        };
+        assert!(
+            shown(0, "sk-Ab/c+1").ends_with(" Bearer [redacted] [redacted]"),
+            "{}",
+            shown(0, "sk-Ab/c+1")
+        );
+        for far in MESSAGE_CHARACTERS - 60..MESSAGE_CHARACTERS {
+            assert!(!shown(far, "sk-Ab/c+1").contains("sk-"), "{far}");
+        }
+        assert!(shown(0, "").contains("Bearer  [redacted]"), "no key hides nothing");
     }
 
     #[test]

@@ -10,17 +10,20 @@ use chromiumoxide::cdp::browser_protocol::page::{
 };
 use chromiumoxide::cdp::browser_protocol::storage::{GetCookiesParams, SetCookiesParams};
 use chromiumoxide::cdp::browser_protocol::target::CreateTargetParams;
+use chromiumoxide::cdp::js_protocol::runtime::TerminateExecutionParams;
+use chromiumoxide::error::CdpError;
 use chromiumoxide::page::{Page, ScreenshotParams};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::chromium::{COMMAND_WITHIN, Chromium};
+use super::chromium::Chromium;
 use super::observation::{Observation, Seen};
 use super::veil::Veil;
 use crate::job::agent::{Cookie, SessionData};
+use crate::kinds::browser::{crashed, within};
 use crate::worker::handler::JobError;
 
 const OBSERVE: &str = include_str!("observe.js");
@@ -49,6 +52,7 @@ pub(super) struct Tab {
     pub(super) page: Page,
     /// As it was when the page was looked at last.
     pub(super) session: Session,
+    was_stopped: bool,
     _dialogs: AbortOnDropHandle<()>,
 }
 
@@ -77,22 +81,24 @@ impl Tab {
             browser_context_id: context.clone(),
             ..CreateTargetParams::new("about:blank")
         };
-        let page = chromium.browser.new_page(target).await?;
-        let mut dialogs = page.event_listener::<EventJavascriptDialogOpening>().await?;
+        let patience = chromium.patience;
+        let page = within(patience, chromium.browser.new_page(target)).await.map_err(crashed)?;
+        let mut dialogs = page.event_listener::<EventJavascriptDialogOpening>().await.map_err(crashed)?;
         let answering = page.clone();
         // A dialog that nobody answers would stop the page for ever.
         let dialogs = tokio::spawn(async move {
             while dialogs.next().await.is_some() {
-                let _ = answering.execute(HandleJavaScriptDialogParams::new(true)).await;
+                let _ = within(patience, answering.execute(HandleJavaScriptDialogParams::new(true))).await;
             }
         });
-        page.evaluate_on_new_document(script(&session)).await?;
+        within(patience, page.evaluate_on_new_document(script(&session))).await.map_err(crashed)?;
         let cookies: Vec<_> = session.cookies.iter().map(cookie_param).collect();
         if !cookies.is_empty() {
             let params = SetCookiesParams { browser_context_id: context, ..SetCookiesParams::new(cookies) };
-            chromium.browser.execute(params).await?;
+            within(patience, chromium.browser.execute(params)).await.map_err(refused)?;
         }
-        let tab = Self { chromium, page, session, _dialogs: AbortOnDropHandle::new(dialogs) };
+        let tab =
+            Self { chromium, page, session, was_stopped: false, _dialogs: AbortOnDropHandle::new(dialogs) };
         if let Some(url) = tab.session.url.clone() {
             // What does not load is shown to the model as it is.
             let _ = tab.go(&url).await;
@@ -100,9 +106,14 @@ impl Tab {
         Ok(tab)
     }
 
+    /// No command to it takes longer.
+    pub(super) fn patience(&self) -> Duration {
+        self.chromium.patience
+    }
+
     /// Opens an address; the error is what the browser says of it.
     pub(super) async fn go(&self, url: &str) -> Result<(), String> {
-        match timeout(COMMAND_WITHIN, self.page.goto(url)).await {
+        match timeout(self.patience(), self.page.goto(url)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("it did not load in time".to_owned()),
@@ -111,11 +122,11 @@ impl Tab {
 
     /// Waits until a page has loaded, if one does.
     pub(super) async fn settle(&self) {
-        let until = Instant::now() + SETTLE_WITHIN;
+        let until = Instant::now() + SETTLE_WITHIN.min(self.patience());
         sleep(SETTLE_FIRST).await;
         while Instant::now() < until {
             // While one page leaves for another there is nothing to ask.
-            let asked = timeout(SETTLE_WITHIN, self.page.evaluate("document.readyState")).await;
+            let asked = timeout_at(until, self.page.evaluate("document.readyState")).await;
             let state = asked.ok().and_then(Result::ok).and_then(|state| state.into_value::<String>().ok());
             if state.as_deref() == Some("complete") {
                 return;
@@ -126,29 +137,49 @@ impl Tab {
 
     /// What it shows, without secrets, and also without those that it was given since it was looked at last.
     pub(super) async fn observe(&mut self, veil: &mut Veil) -> Result<Observation, JobError> {
+        let mut looked = self.look(veil).await;
+        if matches!(looked, Err(CdpError::Timeout)) {
+            // As a person would: a script that never ends is stopped, and the page is there again.
+            self.was_stopped = true;
+            let patience = self.patience();
+            looked = within(patience, async {
+                self.page.execute(TerminateExecutionParams::default()).await?;
+                self.look(veil).await
+            })
+            .await;
+        }
+        looked.map_err(crashed)
+    }
+
+    /// Whether a script of the page had to be stopped since this was asked last.
+    pub(super) fn was_stopped(&mut self) -> bool {
+        std::mem::take(&mut self.was_stopped)
+    }
+
+    /// A picture of the page, if there is one in time: a script may hold it up.
+    pub(super) async fn screenshot(&self) -> Result<Option<Vec<u8>>, JobError> {
+        let params =
+            ScreenshotParams::builder().format(CaptureScreenshotFormat::Jpeg).quality(JPEG_QUALITY).build();
+        match within(self.patience(), self.page.screenshot(params)).await {
+            Ok(picture) => Ok(Some(picture)),
+            Err(CdpError::Timeout) => Ok(None),
+            Err(error) => Err(crashed(error)),
+        }
+    }
+
+    async fn look(&mut self, veil: &mut Veil) -> Result<Observation, CdpError> {
         self.look_at_session().await?;
         veil.learn(&self.session.cookies);
         let look = self.page.evaluate(format!("{OBSERVE}({})", Seen::limits(veil)));
-        let seen = timeout(COMMAND_WITHIN, look)
-            .await
-            .map_err(|_| JobError::retry("the page does not answer").class("browser"))?;
-        Ok(seen?.into_value::<Seen>()?.covered(veil))
+        Ok(within(self.patience(), look).await?.into_value::<Seen>()?.covered(veil))
     }
 
-    pub(super) async fn screenshot(&self) -> Result<Vec<u8>, JobError> {
-        let params =
-            ScreenshotParams::builder().format(CaptureScreenshotFormat::Jpeg).quality(JPEG_QUALITY).build();
-        Ok(timeout(COMMAND_WITHIN, self.page.screenshot(params))
-            .await
-            .map_err(|_| JobError::retry("no screenshot in time").class("browser"))??)
-    }
-
-    async fn look_at_session(&mut self) -> Result<(), JobError> {
-        let context = Some(self.chromium.context.clone());
-        let cookies = self.chromium.browser.execute(GetCookiesParams { browser_context_id: context }).await?;
+    async fn look_at_session(&mut self) -> Result<(), CdpError> {
+        let params = GetCookiesParams { browser_context_id: Some(self.chromium.context.clone()) };
+        let cookies = within(self.patience(), self.chromium.browser.execute(params)).await?;
         self.session.cookies = cookies.result.cookies.into_iter().map(kept_cookie).collect();
         let look = "({url: location.href, origin: location.origin, items: (() => { try { return {...localStorage} } catch { return null } })()})";
-        let here: Here = self.page.evaluate(look).await?.into_value()?;
+        let here: Here = within(self.patience(), self.page.evaluate(look)).await?.into_value()?;
         if let Some(items) = here.items {
             let bytes: usize = items.iter().map(|(name, value)| name.len() + value.len()).sum();
             if bytes <= STORAGE_BYTES {
@@ -179,17 +210,30 @@ fn script(session: &Session) -> String {
     )
 }
 
+/// What is checked before is not all that a browser may have against a cookie; it says no more of it.
+fn refused(error: CdpError) -> JobError {
+    match error {
+        CdpError::Chrome(refusal) => {
+            let words = format!("the browser does not take the session's cookies: {}", refusal.message);
+            JobError::permanent(words).class("bad_args")
+        }
+        error => crashed(error),
+    }
+}
+
 fn cookie_param(cookie: &Cookie) -> CookieParam {
     let mut param = CookieParam::new(cookie.name.clone(), cookie.value.clone());
     param.domain.clone_from(&cookie.domain);
-    param.path = Some(cookie.path.clone().unwrap_or_else(|| "/".to_owned()));
+    param.path = cookie.path.clone().filter(|path| !path.is_empty()).or_else(|| Some("/".to_owned()));
     param.secure = Some(cookie.secure);
     param.http_only = Some(cookie.http_only);
     param.expires = cookie.expires.filter(|until| *until > 0.0).map(TimeSinceEpoch::new);
     param.same_site = match cookie.same_site.as_deref().map(str::to_ascii_lowercase).as_deref() {
         Some("strict") => Some(CookieSameSite::Strict),
         Some("lax") => Some(CookieSameSite::Lax),
-        Some("none" | "no_restriction") => Some(CookieSameSite::None),
+        Some("none") => Some(CookieSameSite::None),
+        // Firefox says so of every cookie that has none.
+        Some("no_restriction") if cookie.secure => Some(CookieSameSite::None),
         _ => None,
     };
     param
@@ -206,5 +250,21 @@ fn kept_cookie(cookie: chromiumoxide::cdp::browser_protocol::network::Cookie) ->
         secure: cookie.secure,
         same_site: cookie.same_site.map(|site| site.as_ref().to_owned()),
         ..Cookie::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chromiumoxide::types;
+
+    use super::*;
+
+    #[test]
+    fn cookies_that_the_browser_refuses_are_refused_by_any_other_too() {
+        let message = "Invalid cookie fields".to_owned();
+        let refusal = refused(CdpError::Chrome(types::Error { code: -32602, message }));
+        assert!(refusal.is_permanent() && refusal.is_of("bad_args"), "{refusal:?}");
+        let late = refused(CdpError::Timeout);
+        assert!(!late.is_permanent() && late.is_of("browser"), "{late:?}");
     }
 }

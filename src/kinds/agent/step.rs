@@ -84,12 +84,22 @@ impl Step<'_> {
             Err(unreadable) => Err(unreadable),
         };
         let page = tab.observe(veil).await?;
-        let screenshot = self.keep_screenshot(tab).await?;
+        let picture = if self.context.can_keep() { tab.screenshot().await? } else { None };
+        let mut notes = Vec::new();
+        if tab.was_stopped() {
+            notes.push("The page did not answer in time, so its script was stopped.".to_owned());
+        }
+        if picture.is_none() && self.context.can_keep() {
+            notes.push("No picture of it could be taken in time.".to_owned());
+        }
         let (ok, outcome) =
             told.map_or_else(|error| (false, format!("error: {error}")), |outcome| (true, outcome));
         let refused: Vec<String> = self.gate.refusals().iter().map(|refusal| veil.cover(refusal)).collect();
-        let outcome =
-            if refused.is_empty() { outcome } else { format!("{outcome}\nRefused: {}", refused.join("; ")) };
+        if !refused.is_empty() {
+            notes.push(format!("Refused: {}", refused.join("; ")));
+        }
+        let outcome: String = veil.cover(&outcome).chars().take(OUTCOME_CHARACTERS).collect();
+        let outcome = std::iter::once(outcome).chain(notes).collect::<Vec<_>>().join("\n");
         Ok(Done {
             step: self.number,
             thought: self.plan.thought.clone(),
@@ -97,11 +107,11 @@ impl Step<'_> {
             arguments: self.plan.arguments.clone(),
             target: self.plan.target.clone(),
             ok,
-            outcome: veil.cover(&outcome).chars().take(OUTCOME_CHARACTERS).collect(),
+            outcome,
             refused,
             url: without_query(&page.url),
             title: page.title,
-            screenshot,
+            screenshot: self.keep(picture).await?,
             tokens: self.plan.tokens,
             seconds: self.plan.seconds + began.elapsed().as_secs_f64(),
             state: self.context.sealed(serde_json::to_value(&tab.session)?)?,
@@ -114,11 +124,8 @@ impl Step<'_> {
         (now != self.plan.target).then(|| "the page has changed; look at its elements again".to_owned())
     }
 
-    async fn keep_screenshot(&self, tab: &Tab) -> Result<Option<String>, JobError> {
-        if !self.context.can_keep() {
-            return Ok(None);
-        }
-        let picture = tab.screenshot().await?;
+    async fn keep(&self, picture: Option<Vec<u8>>) -> Result<Option<String>, JobError> {
+        let Some(picture) = picture else { return Ok(None) };
         Ok(Some(self.context.keep(&format!("step-{:03}.jpg", self.number), "image/jpeg", picture).await?))
     }
 }

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use chromiumoxide::cdp::browser_protocol::input::InsertTextParams;
 use chromiumoxide::element::Element;
+use chromiumoxide::error::CdpError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use url::Url;
 
-use super::chromium::COMMAND_WITHIN;
 use super::page::Tab;
 use super::veil::Veil;
-use crate::kinds::browser::Hosts;
+use crate::kinds::browser::{Hosts, within};
 use crate::worker::handler::JobError;
 
 const LONGEST_WAIT_SECONDS: f64 = 30.0;
+const TOO_SLOW: &str = "the page did not react in time";
 /// Chooses the option that is called so, or has that value.
 const SELECT: &str = "function(wanted) {
     const plain = (text) => text.replace(/\\s+/g, ' ').trim();
@@ -177,11 +178,7 @@ impl Action {
             Self::Select { element, option } => {
                 with(tab, *element, async |found| select(&found, option).await).await
             }
-            Self::Scroll { direction } => {
-                let sign = if *direction == Direction::Down { "" } else { "-" };
-                tab.page.evaluate(format!("window.scrollBy(0, {sign}0.9 * innerHeight)")).await?;
-                Ok("scrolled".to_owned())
-            }
+            Self::Scroll { direction } => scroll(tab, *direction).await,
             Self::Read { from } => Ok(tab.observe(veil).await?.text_from(*from)),
             Self::Screenshot {} => Ok("a picture was kept".to_owned()),
             Self::Wait { seconds } => {
@@ -207,6 +204,16 @@ async fn navigate(tab: &Tab, hosts: &Hosts, url: &str) -> Result<String, String>
     Ok("opened".to_owned())
 }
 
+async fn scroll(tab: &Tab, direction: Direction) -> Result<String, String> {
+    let sign = if direction == Direction::Down { "" } else { "-" };
+    let scroll = tab.page.evaluate(format!("window.scrollBy(0, {sign}0.9 * innerHeight)"));
+    match within(tab.patience(), scroll).await {
+        Ok(_) => Ok("scrolled".to_owned()),
+        Err(CdpError::Timeout) => Err(TOO_SLOW.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Does something with an element, within a time.
 async fn with(
     tab: &Tab,
@@ -222,7 +229,7 @@ async fn with(
             .map_err(|_| format!("there is no element {number} on the page now"))?;
         run(found).await
     };
-    timeout(COMMAND_WITHIN, work).await.unwrap_or_else(|_| Err("the page did not react in time".to_owned()))
+    timeout(tab.patience(), work).await.unwrap_or_else(|_| Err(TOO_SLOW.to_owned()))
 }
 
 async fn click(element: &Element) -> Result<String, String> {
@@ -246,7 +253,7 @@ async fn fill(tab: &Tab, element: &Element, text: &str, submit: bool) -> Result<
         if submit {
             element.press_key("Enter").await?;
         }
-        Ok::<_, chromiumoxide::error::CdpError>(())
+        Ok::<_, CdpError>(())
     };
     typed.await.map_err(|error| error.to_string())?;
     Ok(if submit { "typed, and Enter pressed" } else { "typed" }.to_owned())

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use super::reading::{Reading, plain};
@@ -13,9 +15,11 @@ use crate::job::agent::{Cookie, SessionData};
 const COVER: &str = "[redacted]";
 /// How much longer a secret may be where it is written with escapes.
 const LONGEST_ESCAPE: usize = 6;
+/// In Base64 a shorter one is as likely a part of a word.
+const SHORTEST_ENCODED: usize = 6;
 
 /// The secrets of one task.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Veil {
     /// As a reading has them.
     hidden: Vec<String>,
@@ -34,8 +38,23 @@ impl Veil {
         self.hide(&secret::of_cookies(cookies));
     }
 
+    /// The same that hides another secret, too.
+    pub(super) fn and(&self, secret: &str) -> Self {
+        let mut veil = self.clone();
+        veil.hide(&[secret.to_owned()]);
+        veil
+    }
+
     fn hide(&mut self, secrets: &[String]) {
-        self.hidden.extend(secrets.iter().map(|secret| plain(secret)).filter(|plain| !plain.is_empty()));
+        for secret in secrets {
+            self.hidden.push(plain(secret));
+            if secret.len() >= SHORTEST_ENCODED {
+                // Each encoding without its padding, which tells nothing, stands in that with it, too.
+                let encoded = [STANDARD_NO_PAD.encode(secret), URL_SAFE_NO_PAD.encode(secret)];
+                self.hidden.extend(encoded.iter().map(|encoded| plain(encoded)));
+            }
+        }
+        self.hidden.retain(|plain| !plain.is_empty());
         self.hidden.sort_unstable();
         self.hidden.dedup();
     }
@@ -95,6 +114,7 @@ impl Veil {
 
 #[cfg(test)]
 mod tests {
+    use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
     use serde_json::json;
 
     use super::*;
@@ -112,6 +132,25 @@ mod tests {
         assert_eq!(veil.cover_value(json!({"a": ["0815", 1]})), json!({"a": ["[redacted]", 1]}));
         assert_eq!(veil.fill("{{pin}}-{{other}}"), "0815-{{other}}");
     }
+
+    #[test]
+    fn a_secret_that_was_encoded_as_a_whole_is_covered() {
+        let secret = "??>~~?ab";
+        let session = serde_json::from_value(json!({"secrets": {"a": secret, "b": "0815"}})).unwrap();
+        let veil = Veil::new(&session);
+        for (encoded, rest) in [
+            (BASE64_STANDARD.encode(secret), "="),
+            (BASE64_URL_SAFE.encode(secret), "="),
+            (STANDARD_NO_PAD.encode(secret), ""),
+            (URL_SAFE_NO_PAD.encode(secret), ""),
+        ] {
+            let covered = veil.cover(&format!("<{encoded}> ?a={}", encoded.replace('/', "%2F")));
+            assert_eq!(covered, format!("<[redacted]{rest}> ?a=[redacted]{rest}"), "{encoded}");
+        }
+        // Too short to be told from a word.
+        assert_eq!(veil.cover("MDgxNQ"), "MDgxNQ");
+    }
+
     #[test]
     fn secrets_that_overlap_and_those_that_came_later_are_covered() {
         let session: SessionData =

@@ -4,8 +4,10 @@
 mod gate;
 mod hosts;
 mod launch;
+mod line;
 mod profile;
 
 pub(in crate::kinds) use gate::Gate;
 pub use hosts::Hosts;
 pub(in crate::kinds) use launch::{Launched, Options, find};
+pub(in crate::kinds) use line::{Line, crashed, within};

@@ -3,14 +3,15 @@
 use std::process::Stdio;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tidemill::job::agent::KIND;
 use tidemill::vault::Keyring;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use super::model::Model;
 use super::site::{SESSION, Site};
 use super::tasks::{read_the_balance, with_session};
-use super::{Stage, mill, spec, task};
+use super::{Stage, first_error, mill, spec, task};
 use crate::api::server::text;
 
 /// Runs the binary against the stage's API; answers its output.
@@ -58,37 +59,88 @@ async fn a_priority_is_the_jobs() {
     assert_eq!(stage.server.job(&accepted["task_id"]).await["priority"], 5);
 }
 
+/// A worker as a process, with a config of its own, that ends when it is dropped.
+struct Worker {
+    folder: TempDir,
+    _process: Child,
+}
+
+impl Worker {
+    /// `more` is added to the config.
+    fn start(
+        stage: &Stage,
+        base_url: &str,
+        more: &str,
+        flags: &[&str],
+        variables: &[(&str, String)],
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!(
+            "[database]\nurl = '{}'\n[worker]\nlisten = '127.0.0.1:0'\n[agent]\nmodel = 'scripted'\nbase_url = '{base_url}'\n\
+            api_key = 'key-of-the-model'\nallow_private = true\nsandbox = false\n{more}",
+            stage.store.options().url,
+        );
+        std::fs::write(folder.path().join("tidemill.toml"), config).unwrap();
+        let process = Command::new(crate::binary::tidemill())
+            .arg("worker")
+            .args(flags)
+            .current_dir(folder.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(folder.path().join("log")).unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self { folder, _process: process }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_logs_no_secret_however_much_it_logs() {
     let stage = Stage::new(Keyring::default()).await;
     let (site, model) = (Site::start().await, Model::start(read_the_balance).await);
-    let folder = tempfile::tempdir().unwrap();
-    let config = format!(
-        "[database]\nurl = '{}'\n[worker]\nlisten = '127.0.0.1:0'\n[agent]\nmodel = 'scripted'\nbase_url = '{}'\n\
-        api_key = 'key-of-the-model'\nallow_private = true\nsandbox = false\n",
-        stage.store.options().url,
-        model.base_url()
-    );
-    std::fs::write(folder.path().join("tidemill.toml"), config).unwrap();
-    let path = folder.path().join("log");
-    let _worker = Command::new(crate::binary::tidemill())
-        .args(["worker", "-vv"])
-        .current_dir(folder.path())
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        .stdout(Stdio::null())
-        .stderr(std::fs::File::create(&path).unwrap())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
+    let worker = Worker::start(&stage, &model.base_url(), "", &["-vv"], &[]);
     let accepted = stage.execute(with_session(&site)).await;
     let done = stage.end(&accepted).await;
-    assert_eq!(done["state"], "completed", "{}: {}", done, std::fs::read_to_string(&path).unwrap());
-    let log = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(done["state"], "completed", "{}: {}", done, worker.log());
+    let log = worker.log();
     let is_open = log.contains("DEBUG sqlx") && log.contains("DEBUG hyper_util");
     assert!(is_open && log.contains(text(&accepted["task_id"])), "{log}");
     for secret in [SESSION, "Ann-of-the-storage", "key-of-the-model"] {
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_the_models_server_shows_is_seen_nowhere_whatever_is_logged() {
+    let stage = Stage::new(Keyring::default()).await;
+    let model = Model::start(|_| ("finish", json!({"success": true, "answer": "done"}))).await;
+    model.be_broken();
+    let filter = "[log]\nfilter = 'info,tidemill=debug,async_openai::client=trace,async_openai=trace'\n";
+    let worker = Worker::start(&stage, &model.base_url(), filter, &[], &[]);
+    let accepted = stage.execute(task("look")).await;
+    let error = first_error(&stage, &accepted).await;
+    let message = text(&error["message"]);
+    assert!(message.contains("502 Bad Gateway") && message.contains("Bearer [redacted]"), "{error}");
+    let log = worker.log();
+    assert!(log.contains(text(&accepted["task_id"])), "{log}");
+    assert_eq!(log.lines().find(|line| line.contains("key-of-the-model")), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_behind_the_systems_proxy_is_reached() {
+    let stage = Stage::new(Keyring::default()).await;
+    let model = Model::start(|_| ("finish", json!({"success": true, "answer": "done"}))).await;
+    let proxy = [("HTTP_PROXY", format!("http://{}", model.authority()))];
+    let worker = Worker::start(&stage, "http://model.invalid/v1", "", &[], &proxy);
+    let accepted = stage.execute(task("look")).await;
+    let done = stage.end(&accepted).await;
+    assert_eq!(done["result"]["answer"], "done", "{done}: {}", worker.log());
 }

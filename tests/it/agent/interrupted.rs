@@ -1,5 +1,6 @@
 //! Tasks that are ended from outside, or held up: by a person, by the clock, by a model that has no time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -9,7 +10,7 @@ use tidemill::vault::Keyring;
 use super::model::{BUSY, Model};
 use super::site::Site;
 use super::socket::{frames, types};
-use super::{Stage, mill, spec, task};
+use super::{Stage, first_error, mill, spec, task};
 use crate::api::server::text;
 use crate::support::DEADLINE;
 
@@ -58,12 +59,41 @@ async fn a_model_that_has_no_time_is_asked_again_when_it_says() {
     let stage = Stage::new(Keyring::default()).await;
     let model = Model::start(|_| ("finish", json!({"success": true, "answer": "done"}))).await;
     model.be_busy();
-    let mill = mill(&stage.store, spec(&model)).start();
+    // Less than the pause: each question has its own time.
+    let impatient = AgentSpec { model_timeout: BUSY / 2, ..spec(&model) };
+    let mill = mill(&stage.store, impatient).start();
     let began = Instant::now();
     let accepted = stage.execute(task("look")).await;
     let done = stage.end(&accepted).await;
     assert_eq!((&done["result"]["answer"], &done["job"]["attempt"]), (&json!("done"), &json!(1)), "{done}");
     assert!(began.elapsed() >= BUSY, "{:?}", began.elapsed());
     assert_eq!(model.asked().len(), 1);
+    mill.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_does_not_answer_is_asked_by_another_attempt() {
+    let stage = Stage::new(Keyring::default()).await;
+    let first = AtomicBool::new(true);
+    let model = Model::start_async(move |_| {
+        let hangs = first.swap(false, Ordering::SeqCst);
+        async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            ("finish", json!({"success": true, "answer": "done"}))
+        }
+    })
+    .await;
+    let impatient = AgentSpec { model_timeout: Duration::from_secs(2), ..spec(&model) };
+    let mill = mill(&stage.store, impatient).start();
+    let accepted = stage.execute(task("look")).await;
+    let done = stage.end(&accepted).await;
+    assert_eq!((&done["result"]["answer"], &done["job"]["attempt"]), (&json!("done"), &json!(2)), "{done}");
+    let error = first_error(&stage, &accepted).await;
+    assert_eq!(
+        (&error["type"], text(&error["message"])),
+        (&json!("model"), "the model did not answer in time")
+    );
     mill.stop().await;
 }

@@ -1,5 +1,6 @@
 //! Tasks in a browser: a real Chromium on a site of this machine, and a model that says what a test wrote down.
 
+mod dead;
 mod example;
 mod faces;
 mod interrupted;
@@ -114,4 +115,15 @@ pub(crate) async fn until_status(stage: &Stage, accepted: &Value, wanted: &str) 
 /// A task without a session.
 pub(crate) fn task(description: &str) -> Value {
     json!({"task_description": description, "session_data": null})
+}
+
+/// Why a task's first attempt failed, once it has.
+pub(crate) async fn first_error(stage: &Stage, accepted: &Value) -> Value {
+    let path = format!("/api/v1/jobs/{}/attempts", text(&accepted["task_id"]));
+    wait_for("an error", async || {
+        let attempts = stage.server.get(&path).await.expect(200);
+        let mut errors = attempts["items"].as_array().unwrap().iter().map(|attempt| &attempt["error"]);
+        errors.find(|error| !error.is_null()).cloned()
+    })
+    .await
 }

@@ -49,6 +49,8 @@ pub(crate) struct Model {
     asked: Arc<Mutex<Vec<Value>>>,
     /// Whether it will not answer the next question.
     busy: Arc<AtomicBool>,
+    /// Whether it answers nothing but an error that shows how it was asked.
+    broken: Arc<AtomicBool>,
 }
 
 impl Model {
@@ -65,18 +67,28 @@ impl Model {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked);
         let busy = Arc::new(AtomicBool::new(false));
-        let is_busy = Arc::clone(&busy);
+        let broken = Arc::new(AtomicBool::new(false));
+        let (is_busy, is_broken) = (Arc::clone(&busy), Arc::clone(&broken));
         let script = Arc::new(script);
         let answer = move |headers: HeaderMap, Json(question): Json<Value>| {
             let (seen, script) = (Arc::clone(&seen), Arc::clone(&script));
             let is_busy = is_busy.swap(false, Ordering::SeqCst);
-            async move { if is_busy { refuse() } else { answer(&headers, question, &seen, &*script).await } }
+            let is_broken = is_broken.load(Ordering::SeqCst);
+            async move {
+                match (is_busy, is_broken) {
+                    (true, _) => refuse(),
+                    (_, true) => {
+                        (StatusCode::BAD_GATEWAY, format!("<p>bad gateway {headers:?}")).into_response()
+                    }
+                    _ => answer(&headers, question, &seen, &*script).await,
+                }
+            }
         };
         let app = Router::new().route("/v1/chat/completions", post(answer));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { address, asked, busy }
+        Self { address, asked, busy, broken }
     }
 
     pub(crate) fn base_url(&self) -> String {
@@ -86,6 +98,15 @@ impl Model {
     /// Refuses the next question: too many, ask again in [`BUSY`].
     pub(crate) fn be_busy(&self) {
         self.busy.store(true, Ordering::SeqCst);
+    }
+
+    /// Answers each question with an error that shows how it was asked, as the error pages of proxies do.
+    pub(crate) fn be_broken(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn authority(&self) -> String {
+        self.address.to_string()
     }
 
     /// All that it was asked, and answered.
@@ -107,7 +128,10 @@ async fn answer<F: Future<Output = Call>>(
     script: &impl Fn(Turn) -> F,
 ) -> Response {
     if headers.get("authorization").is_none_or(|key| key != "Bearer key-of-the-model") {
-        let error = json!({"error": {"message": "Incorrect API key", "type": "invalid_request_error", "param": null, "code": "invalid_api_key"}});
+        let key =
+            headers.get("authorization").map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
+        let message = format!("Incorrect API key provided: {key:?}");
+        let error = json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": "invalid_api_key"}});
         return (StatusCode::UNAUTHORIZED, Json(error)).into_response();
     }
     let messages = question["messages"].as_array().unwrap().clone();

@@ -168,7 +168,17 @@ async fn what_is_no_task_is_refused_at_once() {
         refused(json!({"task_description": "x", "session_data": {"cookie": []}})).await,
         "/session_data/cookie"
     );
+    assert_eq!(
+        refused(json!({"task_description": "x", "session_data": {
+            "url": "https://example.com", "cookies": [{"name": "a", "value": "b"}, {"name": "sid", "value": "a;b"}]}}))
+        .await,
+        "/session_data/cookies/1/value"
+    );
     assert_eq!(refused(json!({"task_description": "x", "priority": 12})).await, "/priority");
+    for dots in [".", ".."] {
+        let named = json!({"task_description": "x", "execution_id": dots});
+        assert_eq!(refused(named).await, "/execution_id", "no client asks for /api/tasks/{dots}/status");
+    }
     assert_eq!(stage.db.count("jobs").await, 0);
     on_a_server_with(ApiSettings::default(), Vec::new(), |server| async move {
         let problem = server.post("/execute", task("look")).await.problem(503, "unavailable");

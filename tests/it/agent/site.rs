@@ -44,6 +44,7 @@ impl Site {
         let app = Router::new()
             .route("/shifting", get(move || async move { shifting(&seen) }))
             .route("/hang", get(move || async move { hang(&tell, left).await }))
+            .route("/loop", get(looping))
             .route("/search", get(search))
             .route("/found/{what}", get(found))
             .route("/login", get(login).post(log_in))
@@ -152,6 +153,13 @@ fn shifting(counts: &Counts) -> Html<&'static str> {
     Html(
         "<title>First</title><button>Pay</button><script>document.querySelector('button').onclick = () => {
             const request = new XMLHttpRequest(); request.open('GET', '/hang', false); request.send(); };</script>",
+    )
+}
+
+/// A page whose script runs for ever once its button is clicked.
+async fn looping() -> Html<&'static str> {
+    Html(
+        "<title>Loop</title><button onclick='setTimeout(() => { for (;;) {} }, 10)'>Go</button><p>Still here</p>",
     )
 }
 

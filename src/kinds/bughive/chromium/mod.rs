@@ -8,14 +8,13 @@ mod watch;
 
 use std::sync::Arc;
 
+use chromiumoxide::browser::Browser;
 use chromiumoxide::cdp::browser_protocol::browser::{SetDownloadBehaviorBehavior, SetDownloadBehaviorParams};
 use chromiumoxide::cdp::browser_protocol::target::{CloseTargetParams, EventTargetCreated};
 use chromiumoxide::handler::HandlerConfig;
 use chromiumoxide::handler::viewport::Viewport;
 use chromiumoxide::listeners::EventStream;
-use chromiumoxide::{Browser, error::CdpError};
 use futures_util::StreamExt;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 pub(super) use door::Judge;
@@ -25,16 +24,15 @@ pub(super) use watch::Failed;
 pub(super) use watch::{Document, Seen};
 
 use super::BrowserSpec;
-use crate::kinds::browser::{Gate, Hosts, Launched, Options, find};
+use crate::kinds::browser::{Gate, Hosts, Launched, Line, Options, crashed, find};
 use crate::worker::handler::JobError;
 
 /// A browser that runs.
 #[derive(Debug)]
 pub(super) struct Chromium {
     browser: Arc<Browser>,
-    _events: AbortOnDropHandle<()>,
     _windows: AbortOnDropHandle<()>,
-    deaf: CancellationToken,
+    line: Line,
     launched: Launched,
     _gate: Option<Gate>,
 }
@@ -56,20 +54,7 @@ impl Chromium {
             request_timeout: spec.page_timeout,
             ..HandlerConfig::default()
         };
-        let connected = Browser::connect_with_config(launched.socket_url(), config).await;
-        let (browser, mut handler) = connected.map_err(crashed)?;
-        let deaf = CancellationToken::new();
-        let told = deaf.clone().drop_guard();
-        let events = tokio::spawn(async move {
-            let _told = told;
-            // An event that this version of the protocol does not know is no reason to stop; a broken line is.
-            while let Some(heard) = handler.next().await {
-                if matches!(heard, Err(CdpError::Ws(_) | CdpError::Io(_))) {
-                    break;
-                }
-            }
-        });
-        let events = AbortOnDropHandle::new(events);
+        let (browser, line) = Line::open(&launched, config).await?;
         let nothing = SetDownloadBehaviorParams::new(SetDownloadBehaviorBehavior::Deny);
         browser.execute(nothing).await.map_err(crashed)?;
         let browser = Arc::new(browser);
@@ -77,17 +62,12 @@ impl Chromium {
             browser.event_listener().await.map_err(crashed)?,
             Arc::clone(&browser),
         )));
-        Ok(Self { browser, _events: events, _windows: windows, deaf, launched, _gate: gate })
+        Ok(Self { browser, _windows: windows, line, launched, _gate: gate })
     }
 
     /// Waits until it has ended, or is heard no more.
     pub(super) async fn died(&self) -> JobError {
-        let exited = self.launched.exited();
-        tokio::select! {
-            () = exited.cancelled() => {}
-            () = self.deaf.cancelled() => {}
-        }
-        JobError::retry("the browser died").class("browser")
+        self.line.died().await
     }
 
     /// An empty tab that goes nowhere but where `judge` lets it.
@@ -110,12 +90,6 @@ async fn close_windows(mut created: EventStream<EventTargetCreated>, browser: Ar
             let _ = browser.execute(CloseTargetParams::new(target.target_id.clone())).await;
         }
     }
-}
-
-/// The browser did not do what it was told: another attempt starts another one.
-fn crashed(error: CdpError) -> JobError {
-    let cause = JobError::from(error);
-    JobError::retry(format!("the browser failed: {cause}")).class("browser")
 }
 
 #[cfg(test)]

@@ -1,0 +1,75 @@
+//! The line to a browser that runs, over the protocol of its developer tools. Must never go dead unnoticed: whoever waits
+//! for an answer then would wait for ever.
+
+use std::time::Duration;
+
+use chromiumoxide::browser::Browser;
+use chromiumoxide::error::CdpError;
+use chromiumoxide::handler::HandlerConfig;
+use futures_util::StreamExt;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::launch::Launched;
+use crate::worker::handler::JobError;
+
+const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+
+/// Listens as long as this lives.
+#[derive(Debug)]
+pub(in crate::kinds) struct Line {
+    _events: AbortOnDropHandle<()>,
+    deaf: CancellationToken,
+    exited: CancellationToken,
+}
+
+impl Line {
+    /// Connects to a browser.
+    pub(in crate::kinds) async fn open(
+        launched: &Launched,
+        config: HandlerConfig,
+    ) -> Result<(Browser, Self), JobError> {
+        let connecting = Browser::connect_with_config(launched.socket_url(), config);
+        let (browser, mut handler) = within(CONNECT_WITHIN, connecting).await.map_err(crashed)?;
+        let deaf = CancellationToken::new();
+        let told = deaf.clone().drop_guard();
+        let events = tokio::spawn(async move {
+            let _told = told;
+            // An event that this version of the protocol does not know is no reason to stop; a broken line is.
+            while let Some(heard) = handler.next().await {
+                if matches!(heard, Err(CdpError::Ws(_) | CdpError::Io(_))) {
+                    break;
+                }
+            }
+        });
+        Ok((browser, Self { _events: AbortOnDropHandle::new(events), deaf, exited: launched.exited() }))
+    }
+
+    /// Waits until the browser has ended, or is heard no more.
+    pub(in crate::kinds) fn died(&self) -> impl Future<Output = JobError> + use<> {
+        let (exited, deaf) = (self.exited.clone(), self.deaf.clone());
+        async move {
+            tokio::select! {
+                () = exited.cancelled() => {}
+                () = deaf.cancelled() => {}
+            }
+            JobError::retry("the browser died").class("browser")
+        }
+    }
+}
+
+/// Waits for what the browser was told to do, no longer than `patience`: its own time limit is looked at only while it says
+/// something.
+pub(in crate::kinds) async fn within<T>(
+    patience: Duration,
+    told: impl Future<Output = Result<T, CdpError>>,
+) -> Result<T, CdpError> {
+    timeout(patience, told).await.unwrap_or(Err(CdpError::Timeout))
+}
+
+/// The browser did not do what it was told: another attempt starts another one.
+pub(in crate::kinds) fn crashed(error: CdpError) -> JobError {
+    let cause = JobError::from(error);
+    JobError::retry(format!("the browser failed: {cause}")).class("browser")
+}
