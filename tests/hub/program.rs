@@ -16,7 +16,7 @@ fn says(program: &str, args: &[&str]) -> bool {
 }
 
 /// The engine that tests share, where there is the program as well.
-fn engine() -> Option<std::sync::Arc<Engine>> {
+pub(crate) fn engine() -> Option<std::sync::Arc<Engine>> {
     has_program().then(Engine::shared)?
 }
 
