@@ -102,6 +102,31 @@ async fn a_start_by_the_program_that_renewed_a_service_is_cut_off_and_keeps_it()
 }
 
 #[tokio::test]
+async fn services_that_the_file_has_no_more_are_told() {
+    let Some(engine) = Engine::shared() else { return };
+    let image = "    build: { context: app, network: host }\n    network_mode: host\n";
+    let rest = format!("  old:\n{image}{QUICK}  odd:\n{image}{QUICK}    profiles: [odd]\n");
+    let hub = on(&engine, "").project("less", &compose(&format!("{QUICK}{rest}")), &dockerfile(""));
+    let hub = hub.configured("less.env", "COMPOSE_PROFILES = 'odd'").start().await;
+    let told = async |task: &str| {
+        let lines = hub.build_lines(task).await;
+        lines.into_iter().filter(|line| line.contains("no longer describes")).collect::<Vec<_>>()
+    };
+    let task = hub.ask("less", "start", None).await;
+    hub.ends(&task, "SUCCESS").await;
+    assert_eq!(told(&task).await, [""; 0]);
+    // A service that only is not wanted is described all the same.
+    let rest = rest.replace(&format!("  old:\n{image}{QUICK}"), "").replace("[odd]", "[other]");
+    std::fs::write(hub.path("less/compose.yaml"), compose(&format!("{QUICK}{rest}"))).unwrap();
+    let task = hub.ask("less", "start", None).await;
+    hub.ends(&task, "SUCCESS").await;
+    let lines = told(&task).await;
+    assert!(lines.len() == 1 && lines[0].contains("docker rm --force less-old-1"), "{lines:?}");
+    assert!(!lines[0].contains("less-odd-1"), "{lines:?}");
+    assert_eq!(engine.running("less"), ["odd", "old", "web"]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_made_anew_goes_on_as_it_was() {
     let Some(engine) = Engine::shared() else { return };
     let hub = on(&engine, "retries = 0").project("stays", &compose(QUICK), &dockerfile("")).start().await;
