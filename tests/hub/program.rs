@@ -176,10 +176,16 @@ async fn what_it_refuses_fails_for_good_and_what_fails_is_tried_again() {
                 .replace("services:", "networks: { x: {} }\nservices:"),
             &dockerfile("RUN [\"/bin/busybox\", \"false\"]"),
         )
+        .project("upper", "services: { web: { image: Shop/Web, ulimits: { nproc: 9 } } }", "")
+        .project("name", "services: { web: { image: 'shop:', ulimits: { nproc: 9 } } }", "")
         .start()
         .await;
-    for (project, told, attempts) in [("wrong", "enviroment", 1), ("step", "returned a non-zero code: 1", 2)]
-    {
+    for (project, told, attempts) in [
+        ("wrong", "enviroment", 1),
+        ("step", "returned a non-zero code: 1", 2),
+        ("upper", "Correct the image's name", 1),
+        ("name", "Correct the image's name", 1),
+    ] {
         let task = hub.ask(project, "start", None).await;
         let error = hub.ends(&task, "FAILURE").await["error"].as_str().unwrap().to_owned();
         assert!(error.contains(told) && error.contains("docker compose"), "{project}: {error}");
