@@ -143,6 +143,26 @@ async fn progress_is_what_really_happens() {
 }
 
 #[tokio::test]
+async fn what_runs_is_at_eighty_percent_or_more() {
+    let Some(engine) = Engine::shared() else { return };
+    let quick = compose("    stop_grace_period: 0s\n");
+    let hub = on(&engine, "").project("eighty", &quick, &dockerfile("")).start().await;
+    for verb in ["start", "restart", "logs", "stop"] {
+        let task = hub.ask("eighty", verb, None).await;
+        hub.ends(&task, "SUCCESS").await;
+        let mut ran = false;
+        for event in hub.events(&task, "progress").await {
+            let told = event.get("data").filter(|data| data.get("percent").is_some()).unwrap_or(&event);
+            if told.to_string().contains("\"RUNNING\"") {
+                ran = true;
+                assert!(told["percent"].as_f64().is_none_or(|percent| percent >= 80.0), "{verb}: {event}");
+            }
+        }
+        assert!(ran, "{verb}");
+    }
+}
+
+#[tokio::test]
 async fn a_project_may_stand_in_the_config() {
     let Some(engine) = Engine::shared() else { return };
     let services = "services.only = { build = { context = 'base/app', network = 'host' }, network_mode = 'host', command = ['/bin/busybox', 'sleep', '${FOR}'] }\nenv = { FOR = '1000' }";
