@@ -107,7 +107,7 @@ async fn what_is_asked_for_after_a_stop_is_done_after_it() {
     let Some(engine) = Engine::shared() else { return };
     let gate = Gate::open().await;
     let hub = on(&engine, "concurrency = 4")
-        .project("order", &compose("    stop_grace_period: 0s\n"), &dockerfile(&gate.step()))
+        .project("order", &compose(""), &dockerfile(&gate.step()))
         .start()
         .await;
     let first = hub.ask("order", "start", None).await;

@@ -117,7 +117,7 @@ async fn what_changes_one_project_takes_turns_and_reading_does_not() {
 async fn stops_and_logs_do_not_wait_for_builds() {
     let Some(engine) = Engine::shared() else { return };
     let gate = Gate::open().await;
-    let mut builder = on(&engine, "").project("up", &compose("    stop_grace_period: 0s\n"), &dockerfile(""));
+    let mut builder = on(&engine, "").project("up", &compose(""), &dockerfile(""));
     for name in ["slow1", "slow2", "slow3"] {
         let steps = format!("ENV NAME={name}\n{}", gate.step());
         builder = builder.project(name, &compose(""), &dockerfile(&steps));

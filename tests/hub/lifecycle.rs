@@ -16,6 +16,7 @@ services:
     build: { context: app, network: host }
     network_mode: host
     environment: { GREETING: "hello from ${PLACE:-nowhere}" }
+    stop_grace_period: 0s
     command: ["/bin/busybox", "sh", "-c", "/bin/busybox echo $$GREETING; exec /bin/busybox sleep 1000"]
     depends_on:
       store: { condition: service_healthy }
@@ -145,8 +146,7 @@ async fn progress_is_what_really_happens() {
 #[tokio::test]
 async fn what_runs_is_at_eighty_percent_or_more() {
     let Some(engine) = Engine::shared() else { return };
-    let quick = compose("    stop_grace_period: 0s\n");
-    let hub = on(&engine, "").project("eighty", &quick, &dockerfile("")).start().await;
+    let hub = on(&engine, "").project("eighty", &compose(""), &dockerfile("")).start().await;
     for verb in ["start", "restart", "logs", "stop"] {
         let task = hub.ask("eighty", verb, None).await;
         hub.ends(&task, "SUCCESS").await;
