@@ -11,7 +11,7 @@ pub const HUB_PROJECT: &str = "hub.project";
 pub struct HubRules {
     /// The projects that jobs may be made for.
     pub projects: Vec<String>,
-    /// The queue of its jobs.
+    /// The queue of its starts and restarts; stops and logs have one beside it.
     pub queue: String,
     /// How many attempts follow a failed one.
     pub retries: i32,

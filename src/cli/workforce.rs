@@ -53,12 +53,13 @@ pub(super) fn worker(config: &Config, process: &Process) -> Result<Worker, CliEr
 
 /// The queues that have a section or a kind, and `default`, with their slots.
 fn queues(config: &Config) -> Vec<(String, usize)> {
+    let of_hub = config.queues_of_hub();
     let names: BTreeSet<&str> = config
         .queues
         .keys()
         .map(String::as_str)
         .chain(config.kinds.values().map(|kind| kind.settings.queue.as_str()))
-        .chain(config.is_hub().then_some(config.hub.queue.0.as_str()))
+        .chain(of_hub.iter().map(String::as_str))
         .chain(["default"])
         .chain(config.agent.model.is_some().then_some(QUEUE))
         .collect();

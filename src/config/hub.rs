@@ -20,10 +20,11 @@ section! {
         /// `docker compose` on the worker's machine, which understands all; `auto` is the hub where it understands
         /// everything in a description, else the program.
         compose: ComposeWay = "auto";
-        /// The queue of its jobs.
+        /// The queue of its starts and restarts. Stops and logs have one beside it, with `-quick` behind its name; workers
+        /// that serve the first serve both.
         queue: QueueName = "hub";
-        /// How many of its jobs run at once in one worker, unless the queue has `slots` of its own. Those that change
-        /// one project run one after the other all the same.
+        /// How many starts and restarts run at once in one worker, unless the queue has `slots` of its own. Stops and
+        /// logs do not wait for them, but what changes one project runs one after the other all the same.
         concurrency: u32 where "1"..="1000" = "2";
         /// How many attempts follow one in which the engine failed.
         retries: i32 where "0"..="100" = "3";

@@ -53,8 +53,12 @@ pub use types::{
 pub use vault::{EncryptionSection, RedactionSection, StorageSection};
 
 use crate::job::alert::AlertRule;
+use crate::job::project::quick_queue;
 use places::PLACES;
 use section::{Reader, Table};
+
+/// So many stops and logs of the hub run at once in one worker: they wait for the engine and do little else.
+const QUICK_SLOTS: u32 = 8;
 
 /// All settings of a process.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,8 +156,28 @@ impl Config {
     #[must_use]
     pub fn slots_of(&self, queue: &str) -> u32 {
         let own = self.queues.get(queue).and_then(|queue| queue.slots);
-        let of_hub = (self.is_hub() && queue == self.hub.queue.0).then_some(self.hub.concurrency);
-        own.or(of_hub).unwrap_or_else(|| self.default_slots())
+        own.or_else(|| self.slots_of_hub(queue)).unwrap_or_else(|| self.default_slots())
+    }
+
+    /// How many jobs of one of the hub's queues run at once in this process; `None` for other queues.
+    fn slots_of_hub(&self, queue: &str) -> Option<u32> {
+        let of_hub = &self.hub.queue.0;
+        match queue {
+            _ if !self.is_hub() => None,
+            queue if queue == of_hub => Some(self.hub.concurrency),
+            // Whoever builds also stops: workers that were told of one queue only serve the other as well.
+            queue if queue == quick_queue(of_hub) => {
+                Some(if self.slots_of(of_hub) > 0 { QUICK_SLOTS } else { 0 })
+            }
+            _ => None,
+        }
+    }
+
+    /// The queues of the hub, if there are projects for it.
+    #[must_use]
+    pub fn queues_of_hub(&self) -> Vec<String> {
+        let queue = &self.hub.queue.0;
+        if self.is_hub() { vec![queue.clone(), quick_queue(queue)] } else { Vec::new() }
     }
 
     /// Whether there are projects for the hub.

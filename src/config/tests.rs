@@ -422,8 +422,18 @@ fn the_hub_has_its_projects_and_two_slots() {
     assert_eq!((config.slots_of("hub"), config.hub.heartbeat), (2, Duration::from_secs(5)));
     let services = config.hub.projects.0["1"].services.as_ref().unwrap();
     assert_eq!(services.0["web"]["ports"][0], 80);
+    assert_eq!(
+        (config.queues_of_hub(), config.slots_of("hub-quick")),
+        (vec!["hub".into(), "hub-quick".into()], 8)
+    );
+    let mut builder = config.clone();
+    builder.serve_only(&[("hub".into(), 2)]);
+    assert_eq!((builder.slots_of("hub"), builder.slots_of("hub-quick")), (2, 8), "it stops what it starts");
+    builder.serve_only(&[("hub-quick".into(), 1)]);
+    assert_eq!((builder.slots_of("hub"), builder.slots_of("hub-quick")), (0, 1));
     config.serve_only(&[("crawl".into(), 1)]);
-    assert_eq!(config.slots_of("hub"), 0, "other queues are for other workers");
+    let slots = (config.slots_of("hub"), config.slots_of("hub-quick"));
+    assert_eq!(slots, (0, 0), "other queues are for other workers");
     let own = load(&format!("{toml}\n[queues.hub]\nslots = 7"), &[]).unwrap();
     assert_eq!(own.slots_of("hub"), 7);
     let default = load("", &[]).unwrap();

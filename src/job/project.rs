@@ -1,4 +1,5 @@
-//! What an engine calls a project of the hub. Two projects of one engine may not be called the same.
+//! What an engine calls a project of the hub, and the queues of its jobs. Two projects of one engine may not be called
+//! the same.
 
 /// A name as the engine takes it: lower case, without what it does not know.
 #[must_use]
@@ -6,4 +7,37 @@ pub fn engine_name(name: &str) -> String {
     let known = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(*c);
     let kept: String = name.to_ascii_lowercase().chars().filter(known).collect();
     kept.trim_start_matches(['_', '-']).to_owned()
+}
+
+/// The queue of the jobs of a kind. Those that neither build nor start wait for nobody who does.
+#[must_use]
+pub fn queue_of(kind: &str, queue: &str) -> String {
+    match kind {
+        "hub.stop" | "hub.logs" => quick_queue(queue),
+        _ => queue.to_owned(),
+    }
+}
+
+/// The queue of short jobs beside `queue`.
+#[must_use]
+pub fn quick_queue(queue: &str) -> String {
+    const ENDING: &str = "-quick";
+    /// Longer names are none.
+    const LONGEST: usize = 63;
+    let kept = queue.get(..LONGEST - ENDING.len()).unwrap_or(queue);
+    format!("{kept}{ENDING}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quick_queue_has_a_name_that_may_be() {
+        assert_eq!(quick_queue("hub"), "hub-quick");
+        for length in 56..=63 {
+            let name = quick_queue(&"q".repeat(length));
+            assert!(name.len() <= 63 && name.ends_with("q-quick"), "{name}");
+        }
+    }
 }

@@ -103,6 +103,34 @@ async fn a_stop_cancels_a_start_that_is_not_over() {
 }
 
 #[tokio::test]
+async fn what_is_asked_for_after_a_stop_is_done_after_it() {
+    let Some(engine) = Engine::shared() else { return };
+    let gate = Gate::open().await;
+    let hub = on(&engine, "concurrency = 4")
+        .project("order", &compose(""), &dockerfile(&gate.step()))
+        .start()
+        .await;
+    let first = hub.ask("order", "start", None).await;
+    let build = gate.next().await;
+    let stop = hub.ask("order", "stop", None).await;
+    let (start, restart) = (hub.ask("order", "start", None).await, hub.ask("order", "restart", None).await);
+    assert_ne!(start, first);
+    build.cut_off().await;
+    hub.ends(&first, "REVOKED").await;
+    gate.next().await.pass().await;
+    for task in [&stop, &start, &restart] {
+        hub.ends(task, "SUCCESS").await;
+    }
+    assert_eq!(engine.running("order"), ["web"]);
+    let at = async |task: &str, what: &str| {
+        let job = hub.job(task).await;
+        chrono::DateTime::parse_from_rfc3339(job[what].as_str().unwrap()).unwrap()
+    };
+    let stopped = at(&stop, "finished_at").await;
+    assert!(at(&start, "started_at").await >= stopped && at(&restart, "started_at").await >= stopped);
+}
+
+#[tokio::test]
 async fn the_last_wish_counts_and_no_older_retry() {
     // Nobody listens there, so that all wait for a minute for their next attempt.
     let hub =

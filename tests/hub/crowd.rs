@@ -114,6 +114,39 @@ async fn what_changes_one_project_takes_turns_and_reading_does_not() {
 }
 
 #[tokio::test]
+async fn stops_and_logs_do_not_wait_for_builds() {
+    let Some(engine) = Engine::shared() else { return };
+    let gate = Gate::open().await;
+    let mut builder = on(&engine, "").project("up", &compose(""), &dockerfile(""));
+    for name in ["slow1", "slow2", "slow3"] {
+        let steps = format!("ENV NAME={name}\n{}", gate.step());
+        builder = builder.project(name, &compose(""), &dockerfile(&steps));
+    }
+    let hub = builder.start().await;
+    hub.ends(&hub.ask("up", "start", None).await, "SUCCESS").await;
+    let slow = [hub.ask("slow1", "start", None).await, hub.ask("slow2", "start", None).await];
+    let builds = [gate.next().await, gate.next().await];
+    // As older versions of the hub stored it.
+    let older = json!({ "kind": "hub.logs", "queue": "hub", "args": { "project": "up" } });
+    let (_, older) = hub.post("/api/v1/jobs", Some(older)).await;
+    let waits = [hub.ask("up", "restart", None).await, hub.ask("slow3", "start", None).await];
+    hub.ends(&hub.ask("up", "logs", None).await, "SUCCESS").await;
+    // It cancels the restart.
+    hub.ends(&hub.ask("up", "stop", None).await, "SUCCESS").await;
+    assert!(engine.running("up").is_empty());
+    hub.ends(&waits[0], "REVOKED").await;
+    assert_eq!(hub.status(&waits[1]).await["state"], "PENDING", "builds are as many as they may be");
+    assert!(!gate.somebody_comes().await);
+    for build in builds {
+        build.pass().await;
+    }
+    gate.next().await.pass().await;
+    for task in [slow[0].as_str(), &slow[1], &waits[1], older["id"].as_str().unwrap()] {
+        hub.ends(task, "SUCCESS").await;
+    }
+}
+
+#[tokio::test]
 async fn requests_are_answered_within_a_tenth_of_a_second() {
     // Nothing is asked of an engine.
     let hub = Builder::new("unix:///nowhere", "").project("quick", &compose(""), "").start().await;

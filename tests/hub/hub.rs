@@ -222,7 +222,11 @@ async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
 
 /// A file with one service `web` that is built from `app`, and further lines of it.
 pub(crate) fn compose(more: &str) -> String {
-    format!("services:\n  web:\n    build: {{ context: app, network: host }}\n    network_mode: host\n{more}")
+    // What runs `sleep` heeds no signal: it ends at once here, unless a test says how it is stopped.
+    let stop = if more.contains("stop_") { "" } else { "    stop_grace_period: 0s\n" };
+    format!(
+        "services:\n  web:\n    build: {{ context: app, network: host }}\n    network_mode: host\n{stop}{more}"
+    )
 }
 
 /// A file that makes an image with busybox, after these steps, which runs `sleep`.

@@ -16,6 +16,7 @@ services:
     build: { context: app, network: host }
     network_mode: host
     environment: { GREETING: "hello from ${PLACE:-nowhere}" }
+    stop_grace_period: 0s
     command: ["/bin/busybox", "sh", "-c", "/bin/busybox echo $$GREETING; exec /bin/busybox sleep 1000"]
     depends_on:
       store: { condition: service_healthy }
@@ -139,6 +140,25 @@ async fn progress_is_what_really_happens() {
         (80.0, "Starting services..."),
     ] {
         assert!(told.contains(&(percent, step.to_owned())), "{percent} {step}: {told:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_runs_is_at_eighty_percent_or_more() {
+    let Some(engine) = Engine::shared() else { return };
+    let hub = on(&engine, "").project("eighty", &compose(""), &dockerfile("")).start().await;
+    for verb in ["start", "restart", "logs", "stop"] {
+        let task = hub.ask("eighty", verb, None).await;
+        hub.ends(&task, "SUCCESS").await;
+        let mut ran = false;
+        for event in hub.events(&task, "progress").await {
+            let told = event.get("data").filter(|data| data.get("percent").is_some()).unwrap_or(&event);
+            if told.to_string().contains("\"RUNNING\"") {
+                ran = true;
+                assert!(told["percent"].as_f64().is_none_or(|percent| percent >= 80.0), "{verb}: {event}");
+            }
+        }
+        assert!(ran, "{verb}");
     }
 }
 

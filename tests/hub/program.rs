@@ -16,7 +16,7 @@ fn says(program: &str, args: &[&str]) -> bool {
 }
 
 /// The engine that tests share, where there is the program as well.
-fn engine() -> Option<std::sync::Arc<Engine>> {
+pub(crate) fn engine() -> Option<std::sync::Arc<Engine>> {
     has_program().then(Engine::shared)?
 }
 
@@ -103,6 +103,28 @@ async fn a_file_of_variables_that_the_hub_does_not_understand_is_for_the_program
 }
 
 #[tokio::test]
+async fn a_project_of_the_config_knows_no_variables_of_tidemill() {
+    let Some(engine) = engine() else { return };
+    let words = "build = { context = 'base/app', network = 'host' }, network_mode = 'host', \
+                 command = ['/bin/busybox', 'echo', '${OWN}', '${SECRET:-hidden}']";
+    let mut builder = on(&engine, "").project("base", &compose(""), &dockerfile(""));
+    for (name, way) in [("itself", ""), ("not-itself", ", ulimits = { nproc = 999 }")] {
+        let settings = format!("services.web = {{ {words}{way} }}\nenv = {{ OWN = 'known' }}");
+        builder = builder.configured(name, &settings);
+    }
+    let hub = builder.start().await;
+    // Where Tidemill's own stands.
+    std::fs::write(hub.path(".env"), "SECRET=s3cret\n").unwrap();
+    for project in ["itself", "not-itself"] {
+        let task = hub.ask(project, "start", None).await;
+        hub.ends(&task, "SUCCESS").await;
+        assert_eq!(logged(&hub, &task, "starts it").await, project == "not-itself");
+        let read = hub.ends(&hub.ask(project, "logs", None).await, "SUCCESS").await;
+        assert_eq!(read["result"]["result"]["logs"], "known hidden\n", "{project}");
+    }
+}
+
+#[tokio::test]
 async fn its_builds_show_their_steps_and_are_cancelled() {
     // One that nobody shares: all that is on it is of this test.
     let engine = has_program().then(Engine::own).flatten();
@@ -176,10 +198,16 @@ async fn what_it_refuses_fails_for_good_and_what_fails_is_tried_again() {
                 .replace("services:", "networks: { x: {} }\nservices:"),
             &dockerfile("RUN [\"/bin/busybox\", \"false\"]"),
         )
+        .project("upper", "services: { web: { image: Shop/Web, ulimits: { nproc: 9 } } }", "")
+        .project("name", "services: { web: { image: 'shop:', ulimits: { nproc: 9 } } }", "")
         .start()
         .await;
-    for (project, told, attempts) in [("wrong", "enviroment", 1), ("step", "returned a non-zero code: 1", 2)]
-    {
+    for (project, told, attempts) in [
+        ("wrong", "enviroment", 1),
+        ("step", "returned a non-zero code: 1", 2),
+        ("upper", "Correct the image's name", 1),
+        ("name", "Correct the image's name", 1),
+    ] {
         let task = hub.ask(project, "start", None).await;
         let error = hub.ends(&task, "FAILURE").await["error"].as_str().unwrap().to_owned();
         assert!(error.contains(told) && error.contains("docker compose"), "{project}: {error}");

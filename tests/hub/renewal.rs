@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::hub::{Hub, compose, dockerfile, on};
+use crate::program;
 
 /// Says in a folder of the machine how it was stopped, and counts its runs in a volume without a name.
 const POLITE: &str = r#"    volumes: [./said:/said, /kept]
@@ -47,6 +48,82 @@ async fn a_changed_service_is_stopped_as_it_says_and_keeps_its_volumes() {
     assert_eq!(std::fs::read_to_string(hub.path("polite/said/how")).unwrap(), "stopped\nstopped\n");
     let last = engine.containers("polite");
     assert!(last.len() == 1 && last != first);
+}
+
+/// Cuts off, in one way and in the other, a start that made a container anew.
+async fn cut_off_when_renewed(engine: &Engine, project: &str, settings: &str) {
+    let well = "    volumes: [./well:/well, /kept]\n    stop_grace_period: 0s\n    healthcheck: { test: [CMD, /bin/busybox, test, -e, /well/yes], interval: 200ms, start_period: 1h }\n";
+    let hub = on(engine, settings).project(project, &compose(well), &dockerfile("")).start().await;
+    let (folder, yes) = (hub.path(project).join("well"), hub.path(project).join("well/yes"));
+    std::fs::create_dir(folder).unwrap();
+    let volumes = || {
+        let names = "{{range .Mounts}}{{println .Name}}{{end}}";
+        let containers = engine.containers(project);
+        let args = ["inspect", "--format", names].into_iter().chain(containers.iter().map(String::as_str));
+        engine.lines(&args.collect::<Vec<_>>())
+    };
+    std::fs::write(&yes, "").unwrap();
+    started(&hub, project).await;
+    let kept = volumes();
+    for verb in ["cancel", "stop"] {
+        std::fs::remove_file(&yes).unwrap();
+        let more = format!("{well}    environment: {{ A: {verb} }}\n");
+        std::fs::write(hub.path(project).join("compose.yaml"), compose(&more)).unwrap();
+        let before = engine.containers(project);
+        let task = hub.ask(project, "start", None).await;
+        hub.until(&task, "waiting for its services", |status| status["progress"] == 90).await;
+        if verb == "cancel" {
+            hub.post(&format!("/api/v1/jobs/{task}/cancel"), None).await;
+        } else {
+            let stop = hub.ask(project, "stop", None).await;
+            let stopped = hub.ends(&stop, "SUCCESS").await;
+            assert_eq!(stopped["result"]["result"]["services"].as_object().unwrap().len(), 1, "{stopped}");
+        }
+        hub.ends(&task, "REVOKED").await;
+        let after = engine.containers(project);
+        assert!(after.len() == 1 && after != before, "{verb}: {before:?} {after:?}");
+        assert!(engine.running(project).is_empty(), "{verb}");
+        std::fs::write(&yes, "").unwrap();
+        started(&hub, project).await;
+        assert_eq!(volumes(), kept, "the next start finds its volume, after {verb}");
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_renewed_a_service_is_cut_off_and_keeps_it() {
+    let Some(engine) = Engine::shared() else { return };
+    cut_off_when_renewed(&engine, "anew", "").await;
+}
+
+#[tokio::test]
+async fn a_start_by_the_program_that_renewed_a_service_is_cut_off_and_keeps_it() {
+    let Some(engine) = program::engine() else { return };
+    cut_off_when_renewed(&engine, "anew-too", "compose = 'program'").await;
+}
+
+#[tokio::test]
+async fn services_that_the_file_has_no_more_are_told() {
+    let Some(engine) = Engine::shared() else { return };
+    let image = "    build: { context: app, network: host }\n    network_mode: host\n";
+    let rest = format!("  old:\n{image}{QUICK}  odd:\n{image}{QUICK}    profiles: [odd]\n");
+    let hub = on(&engine, "").project("less", &compose(&format!("{QUICK}{rest}")), &dockerfile(""));
+    let hub = hub.configured("less.env", "COMPOSE_PROFILES = 'odd'").start().await;
+    let told = async |task: &str| {
+        let lines = hub.build_lines(task).await;
+        lines.into_iter().filter(|line| line.contains("no longer describes")).collect::<Vec<_>>()
+    };
+    let task = hub.ask("less", "start", None).await;
+    hub.ends(&task, "SUCCESS").await;
+    assert_eq!(told(&task).await, [""; 0]);
+    // A service that only is not wanted is described all the same.
+    let rest = rest.replace(&format!("  old:\n{image}{QUICK}"), "").replace("[odd]", "[other]");
+    std::fs::write(hub.path("less/compose.yaml"), compose(&format!("{QUICK}{rest}"))).unwrap();
+    let task = hub.ask("less", "start", None).await;
+    hub.ends(&task, "SUCCESS").await;
+    let lines = told(&task).await;
+    assert!(lines.len() == 1 && lines[0].contains("docker rm --force less-old-1"), "{lines:?}");
+    assert!(!lines[0].contains("less-odd-1"), "{lines:?}");
+    assert_eq!(engine.running("less"), ["odd", "old", "web"]);
 }
 
 #[tokio::test]

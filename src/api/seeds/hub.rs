@@ -17,8 +17,10 @@ use crate::api::path::ProjectName;
 use crate::api::problem::{Case, Problem, ProblemDocument, quoted};
 use crate::api::server::HUB_PROJECT;
 use crate::api::state::ApiState;
+use crate::job::after::{After, RunIf};
 use crate::job::document::JobDocument;
 use crate::job::new::NewJob;
+use crate::job::project::queue_of;
 use crate::job::state::JobState;
 use crate::job::unique::Unique;
 use crate::store::enqueue::Fate;
@@ -81,12 +83,11 @@ pub(super) async fn start(
 ) -> Result<Json<TaskResponse>, Problem> {
     let wish = wish(&state, "hub.start", &project, Map::new())?;
     for stop in unfinished(&state, &project, &["hub.stop"]).await? {
-        // One that runs, or whose turn is still to come, was asked for before this and is done before it.
-        if stop.attempt > 0 && stop.state != JobState::Running {
+        if is_between_attempts(&stop) {
             state.store.cancel(stop.id, Some("the project is started"), &caller.name).await?;
         }
     }
-    let task_id = enqueue(&state, &wish).await?;
+    let task_id = enqueue(&state, &behind_stops(&state, &project, wish).await?).await?;
     let message = format!("Project start initiated. Poll /task-status/{task_id} for progress.");
     Ok(taken(task_id, message))
 }
@@ -139,7 +140,8 @@ pub(super) async fn restart(
 ) -> Result<Json<TaskResponse>, Problem> {
     let service = body.and_then(|body| body.service_name).or(query.service_name);
     let args = service_args(service)?;
-    let task_id = enqueue(&state, &wish(&state, "hub.restart", &project, args)?).await?;
+    let wish = wish(&state, "hub.restart", &project, args)?;
+    let task_id = enqueue(&state, &behind_stops(&state, &project, wish).await?).await?;
     Ok(taken(task_id, "Service restart initiated.".into()))
 }
 
@@ -194,7 +196,7 @@ fn wish(state: &ApiState, kind: &str, project: &str, more: Map<String, Value>) -
     }
     let args = Map::from_iter([("project".to_owned(), project.into())]).into_iter().chain(more).collect();
     Ok(NewJob {
-        queue: Some(hub.queue.clone()),
+        queue: Some(queue_of(kind, &hub.queue)),
         max_attempts: Some(hub.retries.saturating_add(1)),
         hard_timeout: Some(hub.hard_timeout),
         retain: hub.retain,
@@ -215,6 +217,21 @@ fn unknown(known: &[String], project: &str) -> Problem {
     Problem::new(Case::ProjectNotFound, format!("There is no project {}. {there_are}", quoted(project)))
         .field("project_id")
         .member("projects", json!(known))
+}
+
+/// Lets it begin when the stops that were asked for before have ended: they are in another queue, which keeps no order
+/// with its own.
+async fn behind_stops(state: &ApiState, project: &str, wish: NewJob) -> Result<NewJob, Problem> {
+    let stops = unfinished(state, project, &["hub.stop"]).await?;
+    let after: Vec<_> =
+        stops.iter().filter(|stop| !is_between_attempts(stop)).map(|stop| After::job(stop.id)).collect();
+    let run_if = (!after.is_empty()).then_some(RunIf::AllFinished);
+    Ok(NewJob { after, run_if, ..wish })
+}
+
+/// True if it failed and waits for its next attempt.
+fn is_between_attempts(job: &JobDocument) -> bool {
+    job.attempt > 0 && job.state != JobState::Running
 }
 
 /// Stores the task, or finds the one that is the same and not over; answers its id.

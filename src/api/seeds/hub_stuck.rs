@@ -17,6 +17,7 @@ use crate::api::jobs::find;
 use crate::api::problem::{Case, Problem, ProblemDocument};
 use crate::api::state::ApiState;
 use crate::job::document::{JobDocument, micros};
+use crate::job::project::quick_queue;
 use crate::job::state::JobState;
 use crate::store::list::Filter;
 
@@ -66,15 +67,19 @@ pub(super) struct RestartedTask {
 #[utoipa::path(get, path = "/api/orchestration/stuck", tag = "hub",
     responses((status = 200, description = "The tasks, the longest silent first", body = Page<StuckTask>)))]
 pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<StuckTask>>, Problem> {
-    let filter = Filter {
-        state: Some(JobState::Running),
-        queue: Some(state.settings.hub.queue.clone()),
-        limit: MOST_TASKS,
-        ..Filter::default()
-    };
     let now = Utc::now();
-    let running = state.store.list_jobs(&filter).await?.jobs.into_iter();
-    let stuck = running.filter(|job| is_of_hub(job) && is_stuck(job, &state.settings.hub, now));
+    let queue = &state.settings.hub.queue;
+    let mut running = Vec::new();
+    for queue in [queue.clone(), quick_queue(queue)] {
+        let filter = Filter {
+            state: Some(JobState::Running),
+            queue: Some(queue),
+            limit: MOST_TASKS,
+            ..Filter::default()
+        };
+        running.extend(state.store.list_jobs(&filter).await?.jobs);
+    }
+    let stuck = running.into_iter().filter(|job| is_of_hub(job) && is_stuck(job, &state.settings.hub, now));
     let mut tasks: Vec<_> = stuck.filter_map(|job| task(job, now)).collect();
     tasks.sort_by_key(|task| task.last_sign_of_life_at);
     Ok(Page::whole(tasks))

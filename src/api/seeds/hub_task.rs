@@ -119,8 +119,8 @@ pub(super) fn describe(job: JobDocument, rules: &HubRules, now: DateTime<Utc>) -
         status,
         progress,
         result: job.result,
-        // An earlier attempt's error is no end of the task.
-        error: error.filter(|_| ready && state != "SUCCESS"),
+        // An earlier attempt's error is no end of the task, nor why it was cancelled.
+        error: error.filter(|_| state == "FAILURE"),
     }
 }
 
@@ -234,6 +234,8 @@ mod tests {
         failed.error = Some(json!({ "message": "no disk" }));
         assert_eq!(describe(failed.clone(), &HubRules::default(), now).error.as_deref(), Some("no disk"));
         assert_eq!(shown(failed.clone()), ("FAILURE", "Task failed".into(), 0, true));
+        let cancelled = JobDocument { state: JobState::Cancelled, ..failed.clone() };
+        assert_eq!(describe(cancelled, &HubRules::default(), now).error, None, "of an attempt before");
         failed.state = JobState::Available;
         failed.finished_at = None;
         let retrying = describe(failed, &HubRules::default(), now);

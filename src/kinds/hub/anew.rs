@@ -7,6 +7,7 @@ use bollard::errors::Error;
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::{RemoveContainerOptionsBuilder, StopContainerOptions};
 
+use super::cancel::Undo;
 use super::compose::{Mount, Service};
 use super::engine::{Engine, id_of};
 use super::fault::{is_missing, is_so_already};
@@ -40,14 +41,25 @@ fn plain(place: &str) -> &str {
     place.trim_end_matches('/')
 }
 
-/// Stops a container, which has the time that its description gives it, and takes it away. Its volumes stay.
-pub(super) async fn retire(engine: &Engine, old: &ContainerSummary) -> Result<(), Error> {
+/// Stops the old container of a service, which has the time that its description gives it, and takes it away: `new` has
+/// its place.
+pub(super) async fn retire(
+    engine: &Engine,
+    undo: &Undo,
+    old: &ContainerSummary,
+    new: &str,
+) -> Result<(), Error> {
     match engine.stop_container(id_of(old), None::<StopContainerOptions>).await {
         Err(error) if !is_missing(&error) && !is_so_already(&error) => return Err(error),
         _ => {}
     }
+    undo.replace(id_of(old), new).await
+}
+
+/// Takes a container away. Its volumes stay.
+pub(super) async fn take_away(engine: &Engine, id: &str) -> Result<(), Error> {
     let options = RemoveContainerOptionsBuilder::new().force(true).build();
-    match engine.remove_container(id_of(old), Some(options)).await {
+    match engine.remove_container(id, Some(options)).await {
         Err(error) if !is_missing(&error) => Err(error),
         _ => Ok(()),
     }

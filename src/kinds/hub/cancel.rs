@@ -20,7 +20,8 @@ use tokio::sync::{OwnedMutexGuard, RwLock};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::engine::{Engine, id_of};
+use super::anew;
+use super::engine::{Engine, called, id_of};
 use super::fault::{is_missing, is_so_already};
 use super::output::BuildSteps;
 use crate::job::attempt::StopReason;
@@ -51,9 +52,20 @@ struct Made {
     step: Option<String>,
     containers: Vec<String>,
     networks: Vec<String>,
-    /// Containers that were there before, and did not run.
+    /// Containers that are only to be stopped: those that were there before and did not run, and those that took the place
+    /// of others, whose volumes they have.
     started: Vec<String>,
     before: Option<Before>,
+}
+
+impl Made {
+    /// A container that is not taken away any more, if this attempt made it.
+    fn keep(&mut self, id: String) {
+        if let Some(at) = self.containers.iter().position(|made| *made == id) {
+            self.containers.remove(at);
+            self.started.push(id);
+        }
+    }
 }
 
 /// What a project had before the program began.
@@ -62,6 +74,8 @@ struct Before {
     /// What the engine calls it.
     project: String,
     ids: BTreeSet<String>,
+    /// Its containers, as results call them.
+    called: BTreeSet<String>,
     /// Those of its containers that ran.
     running: BTreeSet<String>,
 }
@@ -118,6 +132,13 @@ impl Undo {
         self.whole(call, |made, id| made.started.push(id)).await.map(drop)
     }
 
+    /// Takes away the old container of a service, which is stopped. From then on the new one is all that there is of it.
+    pub(super) async fn replace(&self, old: &str, new: &str) -> Result<(), Error> {
+        let (engine, old, new) = (self.engine.clone(), old.to_owned(), new.to_owned());
+        let call = async move { anew::take_away(&engine, &old).await.map(|()| new) };
+        self.whole(call, Made::keep).await.map(drop)
+    }
+
     /// Waits for the engine; one who is cut off meanwhile has its answer noted all the same.
     async fn whole(
         &self,
@@ -140,7 +161,8 @@ impl Undo {
         let (containers, networks) = had(&self.engine, project).await?;
         let ids = ids(&containers).chain(networks).collect();
         let running = ids_of_running(&containers).collect();
-        locked(&self.made).before = Some(Before { project: project.to_owned(), ids, running });
+        let called = containers.iter().map(called).collect();
+        locked(&self.made).before = Some(Before { project: project.to_owned(), ids, called, running });
         Ok(())
     }
 
@@ -150,11 +172,13 @@ impl Undo {
         let Some(before) = before else { return Ok(()) };
         let (containers, networks) = had(&self.engine, &before.project).await?;
         let is_fresh = |id: &String| !before.ids.contains(id);
-        let is_started = |id: &String| !is_fresh(id) && !before.running.contains(id);
+        // The old one may be gone, or about to be: the program takes it away at the end.
+        let is_kept = |container: &ContainerSummary| before.called.contains(&called(container));
+        let (kept, others): (Vec<_>, Vec<_>) = containers.into_iter().partition(is_kept);
         let mut made = locked(&self.made);
-        made.containers = ids(&containers).filter(is_fresh).collect();
+        made.containers = ids(&others).filter(is_fresh).collect();
         made.networks = networks.into_iter().filter(is_fresh).collect();
-        made.started = ids_of_running(&containers).filter(is_started).collect();
+        made.started = ids_of_running(&kept).filter(|id| !before.running.contains(id)).collect();
         Ok(())
     }
 
@@ -346,5 +370,21 @@ mod tests {
         answers.add_permits(2);
         undo.now().await;
         assert_eq!(requests.recv().await.unwrap(), "DELETE made");
+    }
+
+    #[tokio::test]
+    async fn what_took_the_place_of_another_is_only_stopped() {
+        let (engine, mut requests, answers) = slow().await;
+        let undo = Undo::new(&engine, Turns::default().next("shop").await);
+        locked(&undo.made).containers = vec!["first".into(), "new".into()];
+        let renewing = undo.clone();
+        let attempt = tokio::spawn(async move { renewing.replace("old", "new").await });
+        assert_eq!(requests.recv().await.unwrap(), "DELETE old");
+        attempt.abort();
+        assert!(attempt.await.is_err());
+        answers.add_permits(3);
+        undo.now().await;
+        assert_eq!(requests.recv().await.unwrap(), "DELETE first");
+        assert_eq!(requests.recv().await.unwrap(), "POST stop");
     }
 }

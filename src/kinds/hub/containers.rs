@@ -106,7 +106,7 @@ pub(super) async fn up(
     };
     // Not before: what cannot be made leaves the old one running.
     for old in &old {
-        anew::retire(work.engine, old).await.map_err(refused)?;
+        anew::retire(work.engine, undo, old, &id).await.map_err(refused)?;
     }
     if !has_name {
         let options = RenameContainerOptionsBuilder::new().name(&name).build();

@@ -83,6 +83,7 @@ pub(super) fn remedy(status: u16, message: &str) -> &'static str {
                 "unauthorized",
                 "denied: ",
                 "invalid reference",
+                "must be lowercase",
             ],
             "Correct the image's name; one of a private registry needs a login of docker compose on the worker's machine \
              (hub.compose = \"program\"), or must be pulled or loaded into the engine by hand.",
@@ -129,7 +130,7 @@ pub(super) fn remedy(status: u16, message: &str) -> &'static str {
 
 /// True if what ended with these words would at any time: a Dockerfile that makes no sense, an image that is not there.
 pub(super) fn is_hopeless(words: &str) -> bool {
-    const HOPELESS: [&str; 13] = [
+    const HOPELESS: [&str; 15] = [
         "dockerfile parse error",
         "failed to parse dockerfile",
         "unknown instruction",
@@ -143,6 +144,8 @@ pub(super) fn is_hopeless(words: &str) -> bool {
         "pull access denied",
         "manifest unknown",
         "manifest for ",
+        "invalid reference format",
+        "repository name must be lowercase",
     ];
     let words = words.to_lowercase();
     let has = |word: &&str| words.contains(*word);
@@ -223,6 +226,9 @@ mod tests {
             "failed to compute cache key: failed to calculate checksum of ref a::b: \"/missing\": not found",
             "no matching manifest for linux/arm64/v8 in the manifest list entries",
             "manifest for shop:1 not found: manifest unknown",
+            "invalid reference format",
+            "invalid reference format: repository name must be lowercase",
+            "repository name must be lowercase",
         ] {
             assert!(is_hopeless(words), "{words}");
             let stream = failed("pulling a", &Error::DockerStreamError { error: words.into() });

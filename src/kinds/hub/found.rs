@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use bollard::models::ContainerSummary;
 
-use super::compose;
-use super::engine::{FILE, OWN, PROJECT, SERVICE, label};
+use super::compose::{self, Project};
+use super::engine::{FILE, OWN, PROJECT, SERVICE, id_of, label};
 use super::{ProjectSource, Work};
 use crate::worker::handler::JobError;
 
@@ -58,6 +58,29 @@ pub(super) async fn none_of_another(work: &Work<'_>, name: &str) -> Result<(), J
         }
     }
     own(work, name, &work.engine.containers(name, None).await?)
+}
+
+/// A line about containers of services that the project no longer has: a start touches only those that it has.
+pub(super) async fn left(work: &Work<'_>, project: &Project) -> Result<Option<String>, JobError> {
+    let containers = work.engine.containers(&project.name, None).await?;
+    let is_left = |container: &&ContainerSummary| {
+        label(container, SERVICE).is_some_and(|service| !project.described.contains(service))
+    };
+    let name = |container: &ContainerSummary| {
+        let name =
+            container.names.iter().flatten().next().map(|name| name.trim_start_matches('/').to_owned());
+        name.unwrap_or_else(|| id_of(container).to_owned())
+    };
+    let names: Vec<_> = containers.iter().filter(is_left).map(name).collect();
+    Ok((!names.is_empty()).then(|| {
+        format!(
+            "the project {} no longer describes the services of these containers, which stay as they are: {}. Take them away with \
+             docker rm --force {}, or describe their services again.",
+            project.name,
+            names.join(", "),
+            names.join(" ")
+        )
+    }))
 }
 
 /// Refuses containers that were started as another project.

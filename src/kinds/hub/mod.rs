@@ -34,6 +34,7 @@ use self::cancel::Turns;
 use self::engine::Engine;
 use self::signs::Signs;
 use crate::job::attempt::{StopReason, Usage};
+use crate::job::project::queue_of;
 use crate::job::settings::{Backoff, KindSettings};
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
@@ -47,7 +48,7 @@ pub struct HubSettings {
     pub compose: ComposeBy,
     /// The projects that may be touched.
     pub projects: BTreeMap<String, ProjectSpec>,
-    /// The queue of its jobs.
+    /// The queue of its starts and restarts; stops and logs have one beside it.
     pub queue: String,
     /// How many attempts follow a failed one.
     pub retries: i32,
@@ -139,7 +140,6 @@ struct Work<'a> {
 #[must_use]
 pub fn kinds(settings: HubSettings) -> Vec<(&'static str, KindSettings, HubKind)> {
     let rules = KindSettings {
-        queue: settings.queue.clone(),
         max_attempts: settings.retries.saturating_add(1),
         hard_timeout: settings.hard_timeout,
         // Long enough to take away what a cancelled attempt made, if the engine is not slow.
@@ -150,6 +150,7 @@ pub fn kinds(settings: HubSettings) -> Vec<(&'static str, KindSettings, HubKind)
         ..KindSettings::default()
     };
     let (settings, turns) = (Arc::new(settings), Arc::<Turns>::default());
+    let rules = |kind| KindSettings { queue: queue_of(kind, &settings.queue), ..rules.clone() };
     let verbs = [
         ("hub.start", Verb::Start),
         ("hub.stop", Verb::Stop),
@@ -157,7 +158,7 @@ pub fn kinds(settings: HubSettings) -> Vec<(&'static str, KindSettings, HubKind)
         ("hub.logs", Verb::Logs),
     ];
     let kind = |(name, verb)| {
-        (name, rules.clone(), HubKind { verb, settings: settings.clone(), turns: turns.clone() })
+        (name, rules(name), HubKind { verb, settings: settings.clone(), turns: turns.clone() })
     };
     verbs.into_iter().map(kind).collect()
 }

@@ -35,8 +35,8 @@ pub(super) struct Program<'a> {
     file: PathBuf,
     folder: PathBuf,
     name: String,
-    /// The file, where the config itself describes the project.
-    _written: Option<NamedTempFile>,
+    /// The file and one without variables, where the config itself describes the project.
+    written: Option<[NamedTempFile; 2]>,
 }
 
 /// A run of the program. Dropped it is killed.
@@ -76,10 +76,10 @@ impl<'a> Program<'a> {
             ProjectSource::Services(services, folder) => {
                 let mut written = tempfile::Builder::new().suffix(".json").tempfile()?;
                 written.write_all(json!({ "services": services }).to_string().as_bytes())?;
-                (written.path().to_owned(), folder.clone(), Some(written))
+                (written.path().to_owned(), folder.clone(), Some([written, NamedTempFile::new()?]))
             }
         };
-        Ok(Self { work, words, file, folder, name: name.to_owned(), _written: written })
+        Ok(Self { work, words, file, folder, name: name.to_owned(), written })
     }
 
     /// The names of the services, which it reads from the whole description; else what it says is wrong.
@@ -130,7 +130,12 @@ impl<'a> Program<'a> {
             .arg(&self.file)
             .arg("--project-directory")
             .arg(&self.folder)
-            .args(["--project-name", &self.name])
+            .args(["--project-name", &self.name]);
+        if let Some([_, no_variables]) = &self.written {
+            // Else it reads the `.env` beside the config, in which Tidemill's own secrets may stand.
+            command.arg("--env-file").arg(no_variables.path());
+        }
+        command
             .args(verb)
             .current_dir(&self.folder)
             .env_clear()

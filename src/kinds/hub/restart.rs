@@ -11,7 +11,7 @@ use super::{Work, stopped, wait};
 use crate::worker::handler::JobError;
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
-    work.signs.running(30.0, "Looking for containers...").await;
+    work.signs.running(80.0, "Looking for containers...").await;
     let Found { name, mut containers } = found::some(work).await?;
     // The newest come first; those that others wait for are the oldest.
     containers.reverse();

@@ -92,6 +92,9 @@ async fn start(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<Value,
             work.context.log(note).await;
         }
     }
+    if let Some(left) = found::left(work, project).await? {
+        work.context.log(&left).await;
+    }
     images(work, project, undo).await?;
     work.signs.running(80.0, "Starting services...").await;
     containers::surroundings(work, project, undo).await?;

@@ -19,7 +19,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
 }
 
 async fn stop(work: &Work<'_>) -> Result<Value, JobError> {
-    work.signs.running(30.0, "Looking for containers...").await;
+    work.signs.running(80.0, "Looking for containers...").await;
     let Found { name, containers } = found::all(work).await?;
     let all = u32::try_from(containers.len()).unwrap_or(u32::MAX);
     let mut services = Map::new();

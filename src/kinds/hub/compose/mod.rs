@@ -41,6 +41,8 @@ pub(super) struct Project {
     pub(super) file: Option<PathBuf>,
     /// In the order in which they start.
     pub(super) services: Vec<Service>,
+    /// The names of all, also of those whose profiles are not wanted.
+    pub(super) described: BTreeSet<String>,
     /// By the names that the file gives them.
     pub(super) volumes: BTreeMap<String, Volume>,
 }
@@ -128,6 +130,7 @@ fn read(id: &str, mut description: Value, folder: &Path, variables: &Variables) 
     table.finish("name, services, volumes")?;
     let read = |(name, node): (String, Node<'_>)| service::read(&name, &node, folder, variables, &volumes);
     let mut services: Vec<Service> = services.entries()?.into_iter().map(read).collect::<Result<_, _>>()?;
+    let described = services.iter().map(|service| service.name.clone()).collect();
     // As compose has it, a variable tells which profiles are wanted.
     let wanted: Vec<_> =
         variables.get("COMPOSE_PROFILES").map_or("", |names| names).split(',').map(str::trim).collect();
@@ -147,6 +150,7 @@ fn read(id: &str, mut description: Value, folder: &Path, variables: &Variables) 
         folder: folder.to_owned(),
         file: None,
         services: in_order(services)?,
+        described,
         volumes,
     })
 }
