@@ -87,8 +87,8 @@ fn every_command_line_in_the_documents_is_taken_and_told() {
 
 /// The arguments of the program that the unit and the compose file start.
 fn started() -> Vec<Vec<String>> {
-    let unit = read(&root().join("deploy/tidemill-worker.service"));
-    let compose = read(&root().join("docker-compose.yml"));
+    let unit = read(root().join("deploy/tidemill-worker.service"));
+    let compose = read(root().join("docker-compose.yml"));
     let unit =
         unit.lines().filter_map(|line| line.strip_prefix("ExecStart=")).map(|line| words(line).unwrap());
     let commands = compose.lines().filter_map(|line| line.trim().strip_prefix("command: "));
@@ -106,7 +106,7 @@ fn what_the_unit_and_the_compose_file_start_is_taken() {
     }
     let count = |command: &str| found.iter().filter(|words| words[0] == command).count();
     assert!(count("worker") >= 2 && count("serve") == 1 && count("migrate") == 1, "{found:?}");
-    let unit = read(&root().join("deploy/tidemill-worker.service"));
+    let unit = read(root().join("deploy/tidemill-worker.service"));
     for setting in ["Restart=always", "User=", "WorkingDirectory=", "MemoryMax="] {
         assert!(unit.lines().any(|line| line.starts_with(setting)), "the unit says nothing of {setting}");
     }
