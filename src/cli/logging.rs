@@ -16,9 +16,11 @@ use super::json_log::FlatJson;
 use crate::config::{LogFormat, LogSection};
 
 /// What is never logged in full: what is sent to a browser has the secrets of sessions in it, and what a model's server
-/// answers to a wrong question may have the key.
-const SILENCED: [(&str, LevelFilter); 3] = [
+/// answers to a wrong question may have the key. And the end of every browser is an error to the one who talks to it; where
+/// it is one, the attempt says so.
+const SILENCED: [(&str, LevelFilter); 4] = [
     ("chromiumoxide", LevelFilter::ERROR),
+    ("chromiumoxide::handler", LevelFilter::OFF),
     ("tungstenite", LevelFilter::INFO),
     ("async_openai", LevelFilter::OFF),
 ];
@@ -90,6 +92,7 @@ mod tests {
         tracing::subscriber::with_default(silenced(log), || {
             let _job = tracing::info_span!("job").entered();
             tracing::trace!(target: "chromiumoxide::conn", "s3cret");
+            tracing::error!(target: "chromiumoxide::handler", "s3cret");
             tracing::trace!(target: "tungstenite::protocol", "s3cret");
             tracing::warn!(target: "async_openai::client", "s3cret");
             tracing::error!(target: "async_openai::error", "s3cret");
