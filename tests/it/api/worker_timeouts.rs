@@ -9,6 +9,7 @@ use tidemill::store::notify::Notifier;
 use tokio_util::sync::CancellationToken;
 
 use super::server::{Server, on_a_server, text, until};
+use crate::support::wait_at_most;
 
 async fn beat(server: &Server, lease: &Value) -> Value {
     server.post("/api/v1/worker/heartbeat", json!({"worker": "w", "leases": [lease]})).await.expect(200)
@@ -84,17 +85,16 @@ async fn f1_the_server_ends_an_attempt_at_its_hard_timeout_and_grace() {
         server.sql("update kinds set stop_grace = '1 s'").await;
         let id =
             server.enqueue(json!({"kind": "k", "hard_timeout": "2s", "max_attempts": 1})).await["id"].clone();
-        let job = server.claim("w", "k", 1).await.remove(0);
         let began = Instant::now();
-        until("it is ended", || async {
+        let job = server.claim("w", "k", 1).await.remove(0);
+        wait_at_most(Duration::from_secs(20), "it is ended", || async {
             beat(&server, &job["lease_id"]).await;
-            server.job(&id).await["state"] == "failed"
+            (server.job(&id).await["state"] == "failed").then_some(())
         })
         .await;
         let took = began.elapsed();
-        assert!(took > Duration::from_millis(2_900), "{took:?}");
-        // With leases of 30 s and a sweep every 5 s; far below what a lease on top would be.
-        assert!(took < Duration::from_secs(15), "{took:?}");
+        // Far below what a lease of 30 s on top would be.
+        assert!(took >= Duration::from_secs(3), "{took:?}");
         println!("a hard timeout of 2 s and a grace of 1 s: ended after {took:?}");
         assert_eq!(server.job(&id).await["error"]["type"], "timeout");
         server.word(&job, "complete", json!({})).await.problem(409, "lease-lost");
