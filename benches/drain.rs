@@ -13,7 +13,7 @@ use serde_json::{Map, json};
 use sqlx::AssertSqlSafe;
 use tidemill::embedded::{EmbeddedPostgres, Settings};
 use tidemill::job::attempt::Usage;
-use tidemill::store::claim::{ClaimRequest, Position};
+use tidemill::store::claim::{ClaimRequest, Position, Terms};
 use tidemill::store::complete::Completed;
 use tidemill::store::enqueue::enqueue;
 use tidemill::store::migrate::migrate;
@@ -175,6 +175,7 @@ async fn bare_loop(store: &Store, jobs: usize) -> Result<Duration, AnyError> {
                 worker_id: "bare",
                 lease_ttl_seconds: 30.0,
                 picked: &[],
+                terms: Terms::default(),
             })
             .await?;
         claimed += batch.len();

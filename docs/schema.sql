@@ -518,9 +518,10 @@ begin
         and d.depth > p_rule.above;
     when p_rule.condition = 'no_worker' then
       select count(*) into measured
-      from worker_status w
-      where w.state = 'running'
-        and (p_rule.queue is null or w.queues ? p_rule.queue);
+      from worker_status s
+      join workers w on w.id = s.id
+      where s.state = 'running'
+        and (p_rule.queue is null or w.queues ? p_rule.queue or w.other_queue_slots > 0);
       if measured <= p_rule.above then
         return query select
           coalesce('queue:' || p_rule.queue, 'workers'), measured,
@@ -1164,6 +1165,12 @@ begin
   select 'workers', 'warning', format('worker %s on %s is lost: its last heartbeat was at %s', w.id, w.host, moment(w.seen_at)), 'look at its log; its jobs went to others', jsonb_build_object('worker', w.id)
   from workers w
   where w.state <> 'stopped' and w.seen_at < now() - w.lease_ttl
+  union all
+  select 'queues', 'warning',
+    format('worker %s claims from as many queues as it can, and jobs of %s further ones are due: they take turns', w.id, w.queues_left_out),
+    'start more workers, or name in the settings of each which queues it serves', jsonb_build_object('worker', w.id, 'left_out', w.queues_left_out)
+  from workers w
+  where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.queues_left_out > 0
   union all
   select 'clocks', 'warning', format('the clock of worker %s is off by %s', w.id, w.clock_skew), 'let it keep time by NTP; leases do not depend on it, its log''s times do', jsonb_build_object('worker', w.id, 'seconds', extract(epoch from w.clock_skew))
   from workers w
@@ -2080,10 +2087,11 @@ begin
   -- The fence: whoever lost the lease changes nothing.
   update jobs_live l
   set
-    hard_timeout = least(coalesce(l.hard_timeout, k.hard_timeout, '24 hours') + p_by, '100 years'),
-    soft_timeout = least(coalesce(l.soft_timeout, k.soft_timeout) + p_by, '100 years')
+    -- As the worker that claimed it knows them.
+    hard_timeout = least(coalesce(l.hard_timeout, r.hard_at - r.started_at, '24 hours') + p_by, '100 years'),
+    soft_timeout = least(coalesce(l.soft_timeout, r.soft_at - r.started_at) + p_by, '100 years')
   from (select) as one
-  left join kinds k on k.name = (select kind from jobs_live where id = p_job)
+  left join running r on r.job_id = p_job and r.lease_id = p_lease
   where l.id = p_job
     and l.lease_id = p_lease
     and l.state = 'running'
@@ -2092,7 +2100,10 @@ begin
     return null;
   end if;
   update running
-  set deadline_at = deadline_at + p_by
+  set
+    deadline_at = deadline_at + p_by,
+    soft_at = soft_at + p_by,
+    hard_at = hard_at + p_by
   where job_id = p_job
     and lease_id = p_lease
   returning deadline_at into due;
@@ -3302,8 +3313,8 @@ CREATE FUNCTION tidemill.live_workers(p_kind text, p_queue text) RETURNS TABLE(i
   select
     w.id,
     case when w.drain_requested_at is not null then 'draining' else w.state end,
-    w.queues ? p_queue,
-    coalesce(q.slots, (w.queues ->> p_queue)::integer, 0)
+    w.queues ? p_queue or w.other_queue_slots > 0,
+    coalesce(q.slots, (w.queues ->> p_queue)::integer, w.other_queue_slots)
   from workers w
   left join queues q on q.name = p_queue
   where w.state <> 'stopped'
@@ -3844,6 +3855,45 @@ $$;
 
 COMMENT ON FUNCTION tidemill.note_session(p_job uuid, p_lease uuid, p_session text, p_base_url text, p_status text, p_pages integer, p_bugs integer, p_error text, p_ttl interval) IS 'What a running attempt says of its session; false if the lease is lost.';
 
+CREATE FUNCTION tidemill.note_sweep(p_every interval DEFAULT NULL::interval) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  s sweep_times;
+  at timestamptz;
+  overdue_from timestamptz;
+begin
+  -- Nobody waits here: whoever holds the row notes the same.
+  select * into s from sweep_times for update skip locked;
+  at := clock_timestamp();
+  if not found then
+    insert into sweep_times (swept_at, every, every_at, server_started_at)
+    values (at, coalesce(p_every, '1 hour'), at, pg_postmaster_start_time())
+    on conflict do nothing;
+    return;
+  end if;
+  overdue_from := open_pause();
+  if overdue_from < at then
+    insert into sweep_pauses (since, until) values (overdue_from, at) on conflict do nothing;
+    delete from sweep_pauses where until < at - interval '1 day';
+  elsif at < s.swept_at then
+    -- The clock went back: no pause lasts into the future, or leases would not expire until then.
+    delete from sweep_pauses where since >= at;
+    update sweep_pauses set until = at where until > at;
+  end if;
+  -- The shortest time counts, until nobody has swept so often for a while.
+  if p_every <= s.every or at not between s.every_at and s.every_at + 3 * s.every then
+    s.every := coalesce(p_every, greatest(at - s.swept_at, s.every));
+    s.every_at := at;
+  end if;
+  update sweep_times
+  set swept_at = at, every = s.every, every_at = s.every_at, server_started_at = pg_postmaster_start_time();
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.note_sweep(p_every interval) IS 'Notes that a process sweeps now, and will again after p_every. A sweep that comes far later than that, or on another start of the server, ends a pause, which is kept in sweep_pauses.';
+
 CREATE FUNCTION tidemill.notice_sent(p_notice uuid, p_error text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -3854,6 +3904,22 @@ CREATE FUNCTION tidemill.notice_sent(p_notice uuid, p_error text) RETURNS void
 $$;
 
 COMMENT ON FUNCTION tidemill.notice_sent(p_notice uuid, p_error text) IS 'Ticks a notice off, or notes why it could not be sent.';
+
+CREATE FUNCTION tidemill.open_pause() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select case
+    when s.swept_at > clock_timestamp() then null
+    -- Restarted, or a standby took over: since when it was away is not known.
+    when s.server_started_at <> pg_postmaster_start_time() then s.swept_at
+    -- Late by more than the chance of timers and a moment's load.
+    when s.swept_at + 1.5 * s.every + interval '500 ms' < clock_timestamp() then s.swept_at + s.every
+  end
+  from sweep_times s
+$$;
+
+COMMENT ON FUNCTION tidemill.open_pause() IS 'From when on a sweep is overdue that nobody made; null if none is.';
 
 CREATE FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval, p_after jsonb, p_run_if text, p_sealed jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -5314,7 +5380,8 @@ begin
   select * into k from kinds where name = j.kind;
 
   if failed then
-    permanent := permanent or coalesce(p_error ->> 'type' = any(k.permanent_errors), false);
+    -- A worker that says when to try again has judged by its own rules for the kind.
+    permanent := permanent or p_delay is null and coalesce(p_error ->> 'type' = any(k.permanent_errors), false);
     cause := fingerprint(j.kind, p_error);
     perform ensure_today();
     insert into attempts (
@@ -5698,16 +5765,32 @@ declare
   passed integer := 0;
   -- What was taken back by then is kept, however slow the database is: a statement that is cancelled keeps nothing.
   until timestamptz := clock_timestamp() + coalesce(nullif(current_setting('statement_timeout')::interval, '0') / 3, '10 seconds');
+  open_since timestamptz := open_pause();
+  paused boolean;
 begin
+  -- Nobody swept for long: called by hand, or before whoever keeps house noted it.
+  if open_since is not null then
+    perform note_sweep();
+    open_since := open_pause();
+  end if;
+  paused := open_since is not null or exists (select from sweep_pauses);
   loop
     -- Judged and locked in one statement; the job's row first, as every other writer does. A row that
     -- somebody else holds is passed over and seen by the next sweep.
     for taken in
       select r.job_id, r.lease_id, r.worker_id,
-        case when r.lease_expires_at < clock_timestamp() then 'lease_expired' else 'deadline_passed' end as reason
+        case
+          when r.lease_expires_at + case when paused then time_off(r.seen_at, open_since) else '0' end < clock_timestamp() then 'lease_expired'
+          else 'deadline_passed'
+        end as reason
       from running r
       join jobs_live j on j.id = r.job_id and j.lease_id = r.lease_id
-      where (r.lease_expires_at < clock_timestamp() or r.deadline_at < clock_timestamp())
+      -- Time in which nobody could sweep, and no worker renew, is added.
+      where (
+          r.lease_expires_at < clock_timestamp()
+            and (not paused or r.lease_expires_at + time_off(r.seen_at, open_since) < clock_timestamp())
+          or r.deadline_at < clock_timestamp()
+            and (not paused or r.deadline_at + time_off(r.started_at, open_since) < clock_timestamp()))
         and r.job_id <> all(bad)
       -- As those who take unique keys and line groups up do.
       order by j.unique_key, j.queue, j.priority, j.group_id
@@ -5750,7 +5833,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.sweep(p_limit integer) IS 'Takes back the jobs whose lease expired or whose deadline passed, and cancels those that nobody started in time; safe to run anywhere, any time.';
+COMMENT ON FUNCTION tidemill.sweep(p_limit integer) IS 'Takes back the jobs whose lease expired or whose deadline passed (time in which nobody could sweep does not count), and cancels those that nobody started in time; safe to run anywhere, any time.';
 
 CREATE FUNCTION tidemill.take_key_again(p_job uuid, p_key text) RETURNS void
     LANGUAGE plpgsql
@@ -5960,6 +6043,24 @@ CREATE FUNCTION tidemill.terms_of(p_job uuid) RETURNS text
 $$;
 
 COMMENT ON FUNCTION tidemill.terms_of(p_job uuid) IS 'Which ends of those that it waited for let a finished job run again; null if it waited for none.';
+
+CREATE FUNCTION tidemill.time_off(p_from timestamp with time zone, p_open timestamp with time zone) RETURNS interval
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select coalesce(sum(p.until - greatest(p.since, p_from)), '0')
+  from (
+    select since, until
+    from sweep_pauses
+    where until > p_from
+    union all
+    select p_open, clock_timestamp()
+    where p_open is not null
+  ) p
+  where p.until > p_from
+$$;
+
+COMMENT ON FUNCTION tidemill.time_off(p_from timestamp with time zone, p_open timestamp with time zone) IS 'How much of the time since p_from does not count, for nobody could sweep; p_open is what open_pause() says.';
 
 CREATE FUNCTION tidemill.token_after(p_tokens double precision, p_limit tidemill.limits) RETURNS interval
     LANGUAGE sql IMMUTABLE
@@ -7399,7 +7500,9 @@ CREATE TABLE tidemill.running (
     seen_at timestamp with time zone DEFAULT now() NOT NULL,
     lease_expires_at timestamp with time zone NOT NULL,
     deadline_at timestamp with time zone NOT NULL,
-    concurrency_keys text[]
+    concurrency_keys text[],
+    soft_at timestamp with time zone,
+    hard_at timestamp with time zone
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_cost_delay='0');
 
@@ -7426,6 +7529,10 @@ COMMENT ON COLUMN tidemill.running.lease_expires_at IS 'From then on the sweep m
 COMMENT ON COLUMN tidemill.running.deadline_at IS 'From then on the sweep takes the job back even from a worker that is alive.';
 
 COMMENT ON COLUMN tidemill.running.concurrency_keys IS 'The limits that it counts for, as in jobs.';
+
+COMMENT ON COLUMN tidemill.running.soft_at IS 'When its soft timeout passes, as the worker that claimed it knows it; null if it has none.';
+
+COMMENT ON COLUMN tidemill.running.hard_at IS 'When its hard timeout passes, as the worker that claimed it knows it.';
 
 CREATE VIEW tidemill.limit_stats AS
  SELECT l.name,
@@ -7532,6 +7639,8 @@ CREATE TABLE tidemill.workers (
     shedding boolean DEFAULT false NOT NULL,
     memory_bytes bigint,
     cpu_seconds double precision,
+    other_queue_slots integer DEFAULT 0 NOT NULL,
+    queues_left_out integer DEFAULT 0 NOT NULL,
     CONSTRAINT workers_state_is_known CHECK ((state = ANY (ARRAY['running'::text, 'draining'::text, 'stopped'::text])))
 )
 WITH (fillfactor='50');
@@ -7571,6 +7680,10 @@ COMMENT ON COLUMN tidemill.workers.shedding IS 'Whether it stores less progress,
 COMMENT ON COLUMN tidemill.workers.memory_bytes IS 'What its process had in memory at its last heartbeat; null if unknown.';
 
 COMMENT ON COLUMN tidemill.workers.cpu_seconds IS 'Processor time of its process since its start; null if unknown.';
+
+COMMENT ON COLUMN tidemill.workers.other_queue_slots IS 'How many jobs of each queue that queues does not name it runs at once, as they come; 0: it takes none.';
+
+COMMENT ON COLUMN tidemill.workers.queues_left_out IS 'In how many further queues jobs were due for it at its last look, while it followed as many as it can.';
 
 CREATE VIEW tidemill.queue_names AS
  WITH RECURSIVE seen AS (
@@ -7822,6 +7935,40 @@ CREATE VIEW tidemill.stuck_jobs AS
   WHERE ((running.seen_at < (now() - '00:05:00'::interval)) OR (running.lease_expires_at < now()) OR (running.deadline_at < now()));
 
 COMMENT ON VIEW tidemill.stuck_jobs IS 'Attempts without a sign of life; the sweep takes them back within seconds if it runs.';
+
+CREATE TABLE tidemill.sweep_pauses (
+    until timestamp with time zone NOT NULL,
+    since timestamp with time zone NOT NULL,
+    CONSTRAINT sweep_pauses_have_a_length CHECK ((since < until))
+);
+
+COMMENT ON TABLE tidemill.sweep_pauses IS 'Times of the last day in which no process swept: the database was away, or all who sweep were. They count against no lease and no deadline.';
+
+COMMENT ON COLUMN tidemill.sweep_pauses.until IS 'When the first sweep after it began.';
+
+COMMENT ON COLUMN tidemill.sweep_pauses.since IS 'From when on no sweep came, though one was due.';
+
+CREATE TABLE tidemill.sweep_times (
+    is_only boolean DEFAULT true NOT NULL,
+    swept_at timestamp with time zone NOT NULL,
+    every interval NOT NULL,
+    every_at timestamp with time zone NOT NULL,
+    server_started_at timestamp with time zone NOT NULL,
+    CONSTRAINT sweep_times_has_one_row CHECK (is_only)
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE tidemill.sweep_times IS 'When a process last swept: one row. Whether the database was away since is judged by it.';
+
+COMMENT ON COLUMN tidemill.sweep_times.is_only IS 'Always true.';
+
+COMMENT ON COLUMN tidemill.sweep_times.swept_at IS 'When a process last looked for leases that expired.';
+
+COMMENT ON COLUMN tidemill.sweep_times.every IS 'The shortest time from sweep to sweep of one process.';
+
+COMMENT ON COLUMN tidemill.sweep_times.every_at IS 'When a process that sweeps so often last did.';
+
+COMMENT ON COLUMN tidemill.sweep_times.server_started_at IS 'When the server started on which that was: another time says that it was restarted, or that a standby took its place.';
 
 CREATE VIEW tidemill.throughput AS
  SELECT counters.minute,
@@ -8100,6 +8247,12 @@ ALTER TABLE ONLY tidemill.stats
 
 ALTER TABLE ONLY tidemill.steps
     ADD CONSTRAINT steps_pkey PRIMARY KEY (job_id, name);
+
+ALTER TABLE ONLY tidemill.sweep_pauses
+    ADD CONSTRAINT sweep_pauses_pkey PRIMARY KEY (until);
+
+ALTER TABLE ONLY tidemill.sweep_times
+    ADD CONSTRAINT sweep_times_pkey PRIMARY KEY (is_only);
 
 ALTER TABLE ONLY tidemill.task_ids
     ADD CONSTRAINT task_ids_pkey PRIMARY KEY (execution_id);

@@ -36,7 +36,7 @@ pub use job::after::{After, RunIf};
 pub use job::alert::{AlertRule, Condition};
 pub use job::attempt::StopReason;
 pub use job::new::NewJob;
-pub use job::settings::{Backoff, Breaker, JobDefaults, KindSettings};
+pub use job::settings::{Backoff, Breaker, JobDefaults, KindSettings, OnLostContact};
 pub use job::unique::{OnConflict, Unique};
 pub use job::workflow::Workflow;
 pub use store::enqueue::enqueue_in;

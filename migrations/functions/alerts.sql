@@ -89,9 +89,10 @@ begin
         and d.depth > p_rule.above;
     when p_rule.condition = 'no_worker' then
       select count(*) into measured
-      from worker_status w
-      where w.state = 'running'
-        and (p_rule.queue is null or w.queues ? p_rule.queue);
+      from worker_status s
+      join workers w on w.id = s.id
+      where s.state = 'running'
+        and (p_rule.queue is null or w.queues ? p_rule.queue or w.other_queue_slots > 0);
       if measured <= p_rule.above then
         return query select
           coalesce('queue:' || p_rule.queue, 'workers'), measured,

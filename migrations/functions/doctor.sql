@@ -335,6 +335,12 @@ begin
   from workers w
   where w.state <> 'stopped' and w.seen_at < now() - w.lease_ttl
   union all
+  select 'queues', 'warning',
+    format('worker %s claims from as many queues as it can, and jobs of %s further ones are due: they take turns', w.id, w.queues_left_out),
+    'start more workers, or name in the settings of each which queues it serves', jsonb_build_object('worker', w.id, 'left_out', w.queues_left_out)
+  from workers w
+  where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.queues_left_out > 0
+  union all
   select 'clocks', 'warning', format('the clock of worker %s is off by %s', w.id, w.clock_skew), 'let it keep time by NTP; leases do not depend on it, its log''s times do', jsonb_build_object('worker', w.id, 'seconds', extract(epoch from w.clock_skew))
   from workers w
   where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and abs(extract(epoch from w.clock_skew)) > 5

@@ -16,8 +16,8 @@ as $$
   select
     w.id,
     case when w.drain_requested_at is not null then 'draining' else w.state end,
-    w.queues ? p_queue,
-    coalesce(q.slots, (w.queues ->> p_queue)::integer, 0)
+    w.queues ? p_queue or w.other_queue_slots > 0,
+    coalesce(q.slots, (w.queues ->> p_queue)::integer, w.other_queue_slots)
   from workers w
   left join queues q on q.name = p_queue
   where w.state <> 'stopped'

@@ -11,10 +11,11 @@ begin
   -- The fence: whoever lost the lease changes nothing.
   update jobs_live l
   set
-    hard_timeout = least(coalesce(l.hard_timeout, k.hard_timeout, '24 hours') + p_by, '100 years'),
-    soft_timeout = least(coalesce(l.soft_timeout, k.soft_timeout) + p_by, '100 years')
+    -- As the worker that claimed it knows them.
+    hard_timeout = least(coalesce(l.hard_timeout, r.hard_at - r.started_at, '24 hours') + p_by, '100 years'),
+    soft_timeout = least(coalesce(l.soft_timeout, r.soft_at - r.started_at) + p_by, '100 years')
   from (select) as one
-  left join kinds k on k.name = (select kind from jobs_live where id = p_job)
+  left join running r on r.job_id = p_job and r.lease_id = p_lease
   where l.id = p_job
     and l.lease_id = p_lease
     and l.state = 'running'
@@ -23,7 +24,10 @@ begin
     return null;
   end if;
   update running
-  set deadline_at = deadline_at + p_by
+  set
+    deadline_at = deadline_at + p_by,
+    soft_at = soft_at + p_by,
+    hard_at = hard_at + p_by
   where job_id = p_job
     and lease_id = p_lease
   returning deadline_at into due;

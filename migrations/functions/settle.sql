@@ -102,7 +102,8 @@ begin
   select * into k from kinds where name = j.kind;
 
   if failed then
-    permanent := permanent or coalesce(p_error ->> 'type' = any(k.permanent_errors), false);
+    -- A worker that says when to try again has judged by its own rules for the kind.
+    permanent := permanent or p_delay is null and coalesce(p_error ->> 'type' = any(k.permanent_errors), false);
     cause := fingerprint(j.kind, p_error);
     perform ensure_today();
     insert into attempts (
@@ -180,6 +181,79 @@ $$;
 comment on function settle_attempt(uuid, uuid, text, jsonb, interval, jsonb, jsonb)
   is 'Ends an attempt that did not complete: failed, timed_out, crashed, snoozed, released, waits (see hold) or cancelled. Decides between retry and the end; answers the new state, null if the lease is lost.';
 
+create or replace function open_pause() returns timestamptz
+language sql
+stable
+set search_path from current
+as $$
+  select case
+    when s.swept_at > clock_timestamp() then null
+    -- Restarted, or a standby took over: since when it was away is not known.
+    when s.server_started_at <> pg_postmaster_start_time() then s.swept_at
+    -- Late by more than the chance of timers and a moment's load.
+    when s.swept_at + 1.5 * s.every + interval '500 ms' < clock_timestamp() then s.swept_at + s.every
+  end
+  from sweep_times s
+$$;
+comment on function open_pause() is 'From when on a sweep is overdue that nobody made; null if none is.';
+
+create or replace function note_sweep(p_every interval default null) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+  s sweep_times;
+  at timestamptz;
+  overdue_from timestamptz;
+begin
+  -- Nobody waits here: whoever holds the row notes the same.
+  select * into s from sweep_times for update skip locked;
+  at := clock_timestamp();
+  if not found then
+    insert into sweep_times (swept_at, every, every_at, server_started_at)
+    values (at, coalesce(p_every, '1 hour'), at, pg_postmaster_start_time())
+    on conflict do nothing;
+    return;
+  end if;
+  overdue_from := open_pause();
+  if overdue_from < at then
+    insert into sweep_pauses (since, until) values (overdue_from, at) on conflict do nothing;
+    delete from sweep_pauses where until < at - interval '1 day';
+  elsif at < s.swept_at then
+    -- The clock went back: no pause lasts into the future, or leases would not expire until then.
+    delete from sweep_pauses where since >= at;
+    update sweep_pauses set until = at where until > at;
+  end if;
+  -- The shortest time counts, until nobody has swept so often for a while.
+  if p_every <= s.every or at not between s.every_at and s.every_at + 3 * s.every then
+    s.every := coalesce(p_every, greatest(at - s.swept_at, s.every));
+    s.every_at := at;
+  end if;
+  update sweep_times
+  set swept_at = at, every = s.every, every_at = s.every_at, server_started_at = pg_postmaster_start_time();
+end
+$$;
+comment on function note_sweep(interval)
+  is 'Notes that a process sweeps now, and will again after p_every. A sweep that comes far later than that, or on another start of the server, ends a pause, which is kept in sweep_pauses.';
+
+create or replace function time_off(p_from timestamptz, p_open timestamptz) returns interval
+language sql
+stable
+set search_path from current
+as $$
+  select coalesce(sum(p.until - greatest(p.since, p_from)), '0')
+  from (
+    select since, until
+    from sweep_pauses
+    where until > p_from
+    union all
+    select p_open, clock_timestamp()
+    where p_open is not null
+  ) p
+  where p.until > p_from
+$$;
+comment on function time_off(timestamptz, timestamptz) is 'How much of the time since p_from does not count, for nobody could sweep; p_open is what open_pause() says.';
+
 create or replace function sweep(p_limit integer default 500) returns table (job_id uuid, lease_id uuid, state text, reason text)
 language plpgsql
 set search_path from current
@@ -192,16 +266,32 @@ declare
   passed integer := 0;
   -- What was taken back by then is kept, however slow the database is: a statement that is cancelled keeps nothing.
   until timestamptz := clock_timestamp() + coalesce(nullif(current_setting('statement_timeout')::interval, '0') / 3, '10 seconds');
+  open_since timestamptz := open_pause();
+  paused boolean;
 begin
+  -- Nobody swept for long: called by hand, or before whoever keeps house noted it.
+  if open_since is not null then
+    perform note_sweep();
+    open_since := open_pause();
+  end if;
+  paused := open_since is not null or exists (select from sweep_pauses);
   loop
     -- Judged and locked in one statement; the job's row first, as every other writer does. A row that
     -- somebody else holds is passed over and seen by the next sweep.
     for taken in
       select r.job_id, r.lease_id, r.worker_id,
-        case when r.lease_expires_at < clock_timestamp() then 'lease_expired' else 'deadline_passed' end as reason
+        case
+          when r.lease_expires_at + case when paused then time_off(r.seen_at, open_since) else '0' end < clock_timestamp() then 'lease_expired'
+          else 'deadline_passed'
+        end as reason
       from running r
       join jobs_live j on j.id = r.job_id and j.lease_id = r.lease_id
-      where (r.lease_expires_at < clock_timestamp() or r.deadline_at < clock_timestamp())
+      -- Time in which nobody could sweep, and no worker renew, is added.
+      where (
+          r.lease_expires_at < clock_timestamp()
+            and (not paused or r.lease_expires_at + time_off(r.seen_at, open_since) < clock_timestamp())
+          or r.deadline_at < clock_timestamp()
+            and (not paused or r.deadline_at + time_off(r.started_at, open_since) < clock_timestamp()))
         and r.job_id <> all(bad)
       -- As those who take unique keys and line groups up do.
       order by j.unique_key, j.queue, j.priority, j.group_id
@@ -243,4 +333,4 @@ begin
   from expire(p_limit) as e (id);
 end
 $$;
-comment on function sweep(integer) is 'Takes back the jobs whose lease expired or whose deadline passed, and cancels those that nobody started in time; safe to run anywhere, any time.';
+comment on function sweep(integer) is 'Takes back the jobs whose lease expired or whose deadline passed (time in which nobody could sweep does not count), and cancels those that nobody started in time; safe to run anywhere, any time.';

@@ -290,7 +290,11 @@ fn checked_key(field: &str, key: Value) -> Result<String, Problem> {
 
 type Timeouts = (Option<Duration>, Option<Duration>);
 
-fn checked_timeouts(soft: Option<&Value>, hard: Option<&Value>) -> Result<Timeouts, Problem> {
+/// Both timeouts of an attempt, each longer than nothing, the soft one shorter.
+///
+/// # Errors
+/// 422 for anything else.
+pub(super) fn checked_timeouts(soft: Option<&Value>, hard: Option<&Value>) -> Result<Timeouts, Problem> {
     let read = |field, value| check::positive_duration(field, value, LONGEST_TIMEOUT);
     let soft = soft.map(|value| read("/soft_timeout", value)).transpose()?;
     let hard = hard.map(|value| read("/hard_timeout", value)).transpose()?;

@@ -64,6 +64,9 @@ pub(super) struct Process {
     tasks: Vec<JoinHandle<()>>,
 }
 
+/// How often to look for attempts of remote workers past their hard timeout.
+const OVERDUE_EVERY: Duration = Duration::from_secs(1);
+
 impl Process {
     /// Connects, checks the schema, and starts to speak and listen.
     pub(super) async fn open(options: Options) -> Result<Self, CliError> {
@@ -93,7 +96,9 @@ impl Process {
     /// Starts to keep house; without channels others tell of alerts.
     pub(super) fn keep(&mut self, config: &Config, channels: Option<Channels>) {
         let settings = KeeperSettings {
-            sweep: config.keeper.sweep,
+            sweep: config.keeper.sweep.min(config.worker.lease_ttl / 6),
+            // Those who tell of alerts answer remote workers, too.
+            overdue: channels.is_some().then_some(OVERDUE_EVERY),
             retention: config.keeper.retention,
             alerts: config.alerting.every,
             channels: channels.map(Arc::new),

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::value::Setting;
 use crate::job::limit::OnFull;
+use crate::job::settings::OnLostContact;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize)]
@@ -62,5 +63,19 @@ impl Setting for OnFull {
 
     fn parse(text: &str) -> Option<Self> {
         Self::of(text)
+    }
+}
+
+impl Setting for OnLostContact {
+    fn allowed() -> String {
+        "stop or continue".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "stop" => Some(Self::Stop),
+            "continue" => Some(Self::Continue),
+            _ => None,
+        }
     }
 }

@@ -164,6 +164,7 @@ fn settings(keys: &KindKeys) -> KindSettings {
             fair_key: keys.fair_key.as_ref().map(|key| key.0.clone()),
             expires_in: keys.expires_in,
         },
+        on_lost_contact: keys.on_lost_contact,
     }
 }
 

@@ -13,6 +13,7 @@ use super::types::{
     LogFilter, MissedWord, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret, Time,
     VariableName, VariableText, WebOrigin, Words,
 };
+use crate::job::settings::OnLostContact;
 use crate::job::unique::Unique;
 
 section! {
@@ -93,7 +94,7 @@ section! {
 section! {
     /// What keeps the tables in order, in `dev` and `serve`.
     KeeperSection {
-        /// How often jobs of dead workers and overdue jobs are taken back.
+        /// How often jobs of dead workers and overdue jobs are taken back; at least six times within `worker.lease_ttl`.
         sweep: Duration where "100ms"..="10m" = "5s";
         /// How long finished jobs and their events stay.
         retention: Duration where "1h"..="36500d" = "30d";
@@ -157,6 +158,9 @@ section! {
         hard_timeout: Duration where "10ms"..="366d" = "1d";
         /// How long a handler that was asked to stop may take before it is ended.
         stop_grace: Duration where "0s"..="1h" = "10s";
+        /// What its attempts do while the worker cannot reach the database: `stop` ends them before their leases end, and
+        /// hands them back at no cost of an attempt; `continue` lets them go on until the lease is known to be another's.
+        on_lost_contact: OnLostContact = "stop";
         /// The delays between attempts.
         backoff: BackoffSection = {};
         /// Classes of errors (their `type`) after which another attempt is useless, such as `bad_args`.

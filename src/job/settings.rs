@@ -21,6 +21,19 @@ pub struct Backoff {
     pub jitter: f64,
 }
 
+impl Backoff {
+    /// The delay after this attempt failed, as the SQL function `backoff` has it.
+    #[must_use]
+    pub fn after(&self, attempt: i32) -> Duration {
+        if self.first.is_zero() {
+            return Duration::ZERO;
+        }
+        let grown = self.first.as_secs_f64() * self.factor.powf(f64::from(attempt.max(1) - 1));
+        let chance = 1.0 + self.jitter * rand::random_range(-1.0..=1.0);
+        Duration::try_from_secs_f64(grown.min(self.max.as_secs_f64()) * chance).unwrap_or(self.max)
+    }
+}
+
 impl Default for Backoff {
     fn default() -> Self {
         Self { first: Duration::from_secs(5), factor: 2.0, max: Duration::from_hours(1), jitter: 0.2 }
@@ -52,6 +65,21 @@ pub struct KindSettings {
     pub breaker: Option<Breaker>,
     /// What most jobs do not have.
     pub defaults: JobDefaults,
+    /// What its attempts do while their worker cannot reach the database.
+    pub on_lost_contact: OnLostContact,
+}
+
+/// What an attempt does while its worker cannot reach the database, and so cannot renew its lease. Whatever it writes is
+/// fenced by the lease in either case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd)]
+pub enum OnLostContact {
+    /// It is ended before its lease is, so that it never runs beside the next attempt; the job is handed back at no
+    /// cost of an attempt as soon as the database answers.
+    #[default]
+    Stop,
+    /// It goes on until the database says that the lease is another's. If only this worker was cut off, it may run
+    /// beside the next attempt for a while.
+    Continue,
 }
 
 /// When the jobs of a kind that crash in a loop are not started for a while. A crash is a worker that died, or a command
@@ -114,6 +142,24 @@ impl Default for KindSettings {
             permanent_errors: Vec::new(),
             breaker: None,
             defaults: JobDefaults::default(),
+            on_lost_contact: OnLostContact::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_up_to_the_longest_and_vary_by_their_share() {
+        let backoff = Backoff { jitter: 0.0, ..Backoff::default() };
+        let delays = [1, 2, 3, 100_000].map(|attempt| backoff.after(attempt).as_secs());
+        assert_eq!(delays, [5, 10, 20, 3_600]);
+        assert_eq!(Backoff { first: Duration::ZERO, ..backoff }.after(i32::MAX), Duration::ZERO);
+        for _ in 0..100 {
+            let delay = Backoff { jitter: 0.2, ..backoff }.after(1).as_secs_f64();
+            assert!((4.0..=6.0).contains(&delay), "{delay}");
         }
     }
 }

@@ -24,8 +24,11 @@ use crate::store::notify::Notifier;
 /// When the duties run.
 #[derive(Debug, Clone)]
 pub struct KeeperSettings {
-    /// How often expired leases are taken back.
+    /// How often expired leases are taken back; at most a sixth of the shortest lease, so that an outage of the database
+    /// is told from the death of a worker.
     pub sweep: Duration,
+    /// How often to look for attempts of remote workers past their hard timeout; `None`: only with the sweep.
+    pub overdue: Option<Duration>,
     /// How long finished jobs stay, unless their kind says less.
     pub retention: Duration,
     /// How often alert rules are measured.
@@ -38,6 +41,7 @@ impl Default for KeeperSettings {
     fn default() -> Self {
         Self {
             sweep: Duration::from_secs(5),
+            overdue: None,
             retention: Duration::from_hours(30 * 24),
             alerts: Duration::from_secs(15),
             channels: None,
@@ -56,7 +60,12 @@ pub async fn run(
     let watch = alerts::Watch::new(settings.channels.clone());
     tokio::join!(
         every(settings.alerts, &stop, || watch.look(&store)),
-        every(settings.sweep, &stop, || sweep::sweep(&store, &notifier)),
+        every(settings.sweep, &stop, || sweep::sweep(&store, &notifier, settings.sweep)),
+        async {
+            if let Some(overdue) = settings.overdue {
+                every(overdue, &stop, || sweep::end_overdue(&store, &notifier, settings.sweep)).await;
+            }
+        },
         every(Duration::from_mins(10), &stop, || partitions::keep(&store, settings.retention)),
         every(Duration::from_secs(30), &stop, || causes::count(&store)),
         every(Duration::from_mins(1), &stop, || artifacts::clear(&store)),

@@ -46,6 +46,30 @@ pub struct ClaimRequest<'a> {
     pub lease_ttl_seconds: f64,
     /// These jobs as well, which the transaction locked and counted; see [`super::admit`].
     pub picked: &'a [Uuid],
+    /// How long attempts may take.
+    pub terms: Terms<'a>,
+}
+
+/// How long attempts may take, as the worker that claims them knows it. What the job says itself comes first.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms<'a> {
+    /// For each of the kinds, in their order; empty where the worker has no rules of its own: then those that are
+    /// stored for the kind count.
+    pub own: &'a [KindTerms],
+    /// The sweep ends an attempt at its hard timeout and its grace, for its worker may not do it by itself. Else it
+    /// comes one lease later.
+    pub enforced: bool,
+}
+
+/// How long attempts of one kind may take; `None` is what is stored for the kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct KindTerms {
+    /// After so many seconds it is asked to stop; infinite: never.
+    pub soft_seconds: Option<f64>,
+    /// After so many it is ended.
+    pub hard_seconds: Option<f64>,
+    /// So long it may take to stop.
+    pub grace_seconds: Option<f64>,
 }
 
 /// A job that was claimed, with all that its attempt needs.
@@ -67,6 +91,18 @@ pub struct Claimed {
     pub soft_timeout_seconds: Option<f64>,
     pub hard_timeout_seconds: Option<f64>,
     pub lease_expires_at: DateTime<Utc>,
+}
+
+impl Terms<'_> {
+    /// Soft and hard timeouts and graces, by kind.
+    fn columns(&self) -> [Vec<Option<f64>>; 3] {
+        let column = |of: fn(&KindTerms) -> Option<f64>| self.own.iter().map(of).collect();
+        [
+            column(|terms| terms.soft_seconds),
+            column(|terms| terms.hard_seconds),
+            column(|terms| terms.grace_seconds),
+        ]
+    }
 }
 
 impl Store {
@@ -91,6 +127,17 @@ impl Store {
         Ok(held.fetch_all(self.pool()).await?.into_iter().collect())
     }
 
+    /// What a worker has claimed and not ended: jobs with their leases, also those of which it never heard.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claimed_by(&self, worker_id: &str) -> Result<Vec<(Uuid, Uuid)>> {
+        let rows = sqlx::query!("select job_id, lease_id from running where worker_id = $1", worker_id)
+            .fetch_all(self.pool())
+            .await?;
+        Ok(rows.into_iter().map(|row| (row.job_id, row.lease_id)).collect())
+    }
+
     /// A transaction on one of the connections that claims are made on; others wait for it, so end it soon.
     ///
     /// # Errors
@@ -98,6 +145,38 @@ impl Store {
     pub async fn claiming(&self) -> Result<Transaction<'static>> {
         Ok(self.claims().begin().await?)
     }
+}
+
+/// How long a running attempt may take, as it was claimed and extended.
+#[derive(Debug, Clone)]
+pub struct Allowed {
+    pub job_id: Uuid,
+    /// From its start; `None` if it is never asked to stop.
+    pub soft_timeout_seconds: Option<f64>,
+    pub hard_timeout_seconds: f64,
+    /// From then on the sweep takes the job back.
+    pub deadline_at: DateTime<Utc>,
+}
+
+/// What the attempts of these jobs are allowed that run now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn allowed_in(executor: impl PgExecutor<'_>, jobs: &[Uuid]) -> Result<Vec<Allowed>> {
+    let allowed = sqlx::query_as!(
+        Allowed,
+        r#"
+        select
+          job_id,
+          extract(epoch from soft_at - started_at)::double precision as soft_timeout_seconds,
+          extract(epoch from coalesce(hard_at, deadline_at) - started_at)::double precision as "hard_timeout_seconds!",
+          deadline_at
+        from running
+        where job_id = any($1)
+        "#,
+        jobs
+    );
+    Ok(allowed.fetch_all(executor).await?)
 }
 
 /// Claims on a connection of the caller's, also in its transaction.
@@ -109,6 +188,7 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
     let priorities: Vec<i16> = (1..=9).collect();
     let run_ats: Vec<DateTime<Utc>> = request.cursor.iter().map(|position| position.run_at).collect();
     let ids: Vec<Uuid> = request.cursor.iter().map(|position| position.id).collect();
+    let [softs, hards, graces] = request.terms.columns();
     let claimed = sqlx::query_as!(
         Claimed,
         r#"
@@ -166,15 +246,38 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
         ),
         registered as (
           insert into running (
-            job_id, lease_id, worker_id, attempt, queue, kind, started_at, concurrency_keys, lease_expires_at, deadline_at)
+            job_id, lease_id, worker_id, attempt, queue, kind, started_at, concurrency_keys, lease_expires_at,
+            soft_at, hard_at, deadline_at)
           select
             t.id, t.lease_id, t.worker_id, t.attempt, t.queue, t.kind, t.started_at, t.concurrency_keys,
-            clock_timestamp() + make_interval(secs => $8),
-            -- The worker ends the attempt at its hard timeout; the sweep only if that failed.
-            clock_timestamp() + coalesce(t.hard_timeout, k.hard_timeout, '24 hours')
-              + coalesce(k.stop_grace, '10 seconds') + make_interval(secs => $8)
+            clock_timestamp() + make_interval(secs => $8), l.soft_at, l.hard_at, l.hard_at + l.grace
           from taken t
-          left join kinds k on k.name = t.kind
+          cross join lateral (
+            select array_position($2::text[], t.kind) as at
+            offset 0
+          ) own
+          cross join lateral (
+            select
+              t.started_at + case
+                when t.soft_timeout is not null then t.soft_timeout
+                when ($10::double precision[])[own.at] = 'infinity' then null
+                else coalesce(
+                  make_interval(secs => ($10::double precision[])[own.at]),
+                  (select k.soft_timeout from kinds k where k.name = t.kind))
+              end as soft_at,
+              t.started_at + coalesce(
+                t.hard_timeout,
+                make_interval(secs => ($11::double precision[])[own.at]),
+                (select k.hard_timeout from kinds k where k.name = t.kind),
+                '24 hours') as hard_at,
+              coalesce(
+                make_interval(secs => ($12::double precision[])[own.at]),
+                (select k.stop_grace from kinds k where k.name = t.kind),
+                '10 seconds')
+                -- A worker that ends its attempts itself does so before; the sweep comes only if that failed.
+                + make_interval(secs => case when $13 then 0 else $8::double precision end) as grace
+            offset 0
+          ) l
           returning job_id, lease_expires_at
         )
         select
@@ -204,6 +307,10 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
         request.worker_id,
         request.lease_ttl_seconds,
         request.picked,
+        &softs as &[Option<f64>],
+        &hards as &[Option<f64>],
+        &graces as &[Option<f64>],
+        request.terms.enforced,
     )
     .fetch_all(executor)
     .await?;

@@ -12,6 +12,8 @@ pub struct Held {
     pub lease_id: Uuid,
     /// True when the job shall be cancelled.
     pub cancel: bool,
+    /// True when its soft timeout has passed.
+    pub overdue: bool,
     /// False when somebody was just writing the lease's end: then it was left as it was.
     pub renewed: bool,
 }
@@ -31,7 +33,7 @@ impl Store {
             Held,
             r#"
             with named as materialized (
-              select job_id, lease_id
+              select job_id, lease_id, soft_at
               from running
               where worker_id = $1
                 -- Written so that it is looked up in a hash, however many there are.
@@ -58,6 +60,7 @@ impl Store {
               n.job_id as "job_id!",
               n.lease_id as "lease_id!",
               j.cancel_requested_at is not null as "cancel!",
+              coalesce(n.soft_at < clock_timestamp(), false) as "overdue!",
               n.job_id in (select job_id from renewed) as "renewed!"
             from named n
             join jobs_live j on j.id = n.job_id and j.lease_id = n.lease_id

@@ -51,7 +51,7 @@ pub struct KindDocument {
 }
 
 impl Store {
-    /// All kinds that a worker ever served, by name, at most 1,000.
+    /// The kinds that workers serve or once served, by name; at most the 1,000 that were seen last.
     ///
     /// # Errors
     /// When the database fails.
@@ -73,9 +73,8 @@ impl Store {
                 as "breaker_crashes!",
               case when breaker_open_until > now() then breaker_open_until end as breaker_open_until,
               last_seen_at
-            from kinds
+            from (select * from kinds order by last_seen_at desc, name limit 1000) seen_last
             order by name
-            limit 1000
             "#
         )
         .fetch_all(self.pool())

@@ -22,7 +22,7 @@ pub struct RemoteWorker<'a> {
 
 impl Store {
     /// Registers a remote worker or renews its row; answers true when somebody wants it to drain. One
-    /// that was silent for longer than its leases last counts as started anew.
+    /// that was silent for longer than its leases last, while the database was there, counts as started anew.
     ///
     /// # Errors
     /// When the database fails.
@@ -36,9 +36,9 @@ impl Store {
               host = excluded.host,
               queues = excluded.queues,
               kinds = excluded.kinds,
-              state = case when w.seen_at >= now() - w.lease_ttl and w.drain_requested_at is not null then 'draining' else 'running' end,
-              started_at = case when w.seen_at >= now() - w.lease_ttl then w.started_at else now() end,
-              drain_requested_at = case when w.seen_at >= now() - w.lease_ttl then w.drain_requested_at end,
+              state = case when w.seen_at + w.lease_ttl + time_off(w.seen_at, open_pause()) >= now() and w.drain_requested_at is not null then 'draining' else 'running' end,
+              started_at = case when w.seen_at + w.lease_ttl + time_off(w.seen_at, open_pause()) >= now() then w.started_at else now() end,
+              drain_requested_at = case when w.seen_at + w.lease_ttl + time_off(w.seen_at, open_pause()) >= now() then w.drain_requested_at end,
               seen_at = clock_timestamp()
             returning drain_requested_at is not null as "drain!"
             "#,

@@ -27,6 +27,10 @@ pub struct WorkerRow {
     pub running: i32,
     pub shedding: bool,
     pub lease_ttl_seconds: f64,
+    /// How many jobs of each queue that is not named in `queues` it runs at once, as they come.
+    pub other_queue_slots: i32,
+    /// In how many further queues jobs were due, while it followed as many as it can.
+    pub queues_left_out: i32,
     /// What its process has in memory, if known.
     pub memory_bytes: Option<i64>,
     /// Processor time of its process, if known.
@@ -77,9 +81,11 @@ impl Store {
         Ok(sqlx::query_scalar!(
             r#"
             insert into workers as w (
-              id, name, host, pid, version, state, queues, kinds, running, lease_ttl, clock_skew, shedding, memory_bytes, cpu_seconds)
+              id, name, host, pid, version, state, queues, kinds, running, lease_ttl, clock_skew, shedding, memory_bytes, cpu_seconds,
+              other_queue_slots, queues_left_out)
             values (
-              $1, $2, $3, $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11::timestamptz - clock_timestamp(), $12, $13, $14)
+              $1, $2, $3, $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11::timestamptz - clock_timestamp(), $12, $13, $14,
+              $15, $16)
             on conflict (id) do update
             set
               state = excluded.state,
@@ -90,6 +96,8 @@ impl Store {
               shedding = excluded.shedding,
               memory_bytes = excluded.memory_bytes,
               cpu_seconds = excluded.cpu_seconds,
+              other_queue_slots = excluded.other_queue_slots,
+              queues_left_out = excluded.queues_left_out,
               seen_at = clock_timestamp()
             returning drain_requested_at is not null as "drain!"
             "#,
@@ -107,6 +115,8 @@ impl Store {
             worker.shedding,
             worker.memory_bytes,
             worker.cpu_seconds,
+            worker.other_queue_slots,
+            worker.queues_left_out,
         )
         .fetch_one(self.pool())
         .await?)
@@ -160,7 +170,7 @@ impl Store {
         Ok(rows.into_iter().map(|row| (row.queue, row.running)).collect())
     }
 
-    /// Workers, newest first; those gone for a day are forgotten.
+    /// Workers, newest first, at most 500 and first of all those that live; those gone for a day are forgotten.
     ///
     /// # Errors
     /// When the database fails.
@@ -183,10 +193,15 @@ impl Store {
               w.cpu_seconds,
               w.started_at,
               w.seen_at
-            from workers w
+            from (
+              -- However many ended since, those that live are among them.
+              select *
+              from workers
+              order by (state <> 'stopped' and seen_at > now() - lease_ttl) desc, started_at desc
+              limit 500
+            ) w
             join worker_status s on s.id = w.id
             order by w.started_at desc
-            limit 500
             "#
         )
         .fetch_all(self.pool())

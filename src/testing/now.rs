@@ -8,7 +8,7 @@ use crate::job::attempt::Outcome;
 use crate::job::document::JobDocument;
 use crate::job::new::NewJob;
 use crate::job::state::JobState;
-use crate::store::claim::{ClaimRequest, Claimed, Position, claim_in};
+use crate::store::claim::{ClaimRequest, Claimed, Position, Terms, claim_in};
 use crate::store::enqueue::enqueue;
 use crate::store::find::find_jobs_in;
 use crate::store::path::{look_in, search_path};
@@ -119,6 +119,7 @@ async fn claim(transaction: &mut PgConnection, kind: &str, id: Uuid) -> Result<O
         worker_id: WORKER,
         lease_ttl_seconds: 3600.0,
         picked: &[id],
+        terms: Terms::default(),
     };
     Ok(claim_in(&mut *transaction, &request).await?.pop())
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::contact::Contact;
 use super::handler::{DynHandler, Erased, Handler};
 use super::identity::worker_id;
 use super::lane::Lanes;
@@ -124,9 +125,11 @@ impl WorkerBuilder {
             registry,
             notifier: notifier.unwrap_or_default(),
             lanes,
+            left_out: std::sync::atomic::AtomicUsize::new(0),
             reports,
             endings,
             pulse: Pulse::new(),
+            contact: Contact::new(),
             metrics: metrics.unwrap_or_default(),
             freed: tokio::sync::Notify::new(),
             shedding: std::sync::atomic::AtomicBool::new(false),

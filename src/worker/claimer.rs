@@ -10,45 +10,59 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use super::follow::{Followed, Queues};
 use super::lane::{Lane, Waiting};
-use super::leases::boot_time;
+use super::leases::{Traits, boot_time};
 use super::look::{Counted, Look};
 use super::retry::{answered_within, jittered};
-use crate::store::claim::ClaimRequest;
+use crate::store::claim::{ClaimRequest, KindTerms, Terms};
 use crate::store::listen::{Wake, Wakes};
 use crate::store::{Error, Result};
 
 /// However long a poll takes, the next one comes after this: readiness rests on it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A worker follows no more queues than this; the rest is for workers that name them.
-const LANE_LIMIT: usize = 200;
+/// How long a claim that hung may take until it is carried out, or is not any more.
+const UNHEARD_AFTER: Duration = Duration::from_secs(2);
 
 pub(super) struct Claimer {
     shared: Arc<Shared>,
     hints: Receiver<Wake>,
     wakes: Wakes,
     kinds: Vec<String>,
-    looks: Vec<(Arc<Lane>, Look)>,
+    terms: Vec<KindTerms>,
+    queues: Queues,
     /// Smoothed time of a claim.
     round_trip: Duration,
     poll_at: Instant,
     /// No poll before this, wake or not: it walks over dead rows and takes a tenth of the time.
     poll_allowed_at: Instant,
     trouble: Option<Duration>,
+    unheard: Unheard,
+}
+
+/// Whether the answer of a claim may have been lost: then jobs are ours of which we never heard.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Unheard {
+    Nothing,
+    /// Something failed since the database last answered.
+    Perhaps,
+    /// It answers again; to be looked for from then on.
+    LookAt(Instant),
 }
 
 impl Claimer {
     pub(super) fn new(shared: Arc<Shared>, wakes: &Wakes) -> Self {
-        let looks = shared.lanes.all().into_iter().map(|lane| (lane, Look::new())).collect();
         Self {
             kinds: shared.registry.kinds(),
+            terms: shared.registry.terms(),
             hints: wakes.subscribe(),
             wakes: wakes.clone(),
-            looks,
+            queues: Queues::new(shared.lanes.all()),
             round_trip: Duration::from_millis(1),
             poll_at: Instant::now(),
             poll_allowed_at: Instant::now(),
             trouble: None,
+            unheard: Unheard::Nothing,
             shared,
         }
     }
@@ -84,7 +98,7 @@ impl Claimer {
             self.poll().await?;
         }
         let mut claimed = false;
-        for at in 0..self.looks.len() {
+        for at in 0..self.queues.all.len() {
             claimed |= self.claim(at).await?;
         }
         Ok(claimed)
@@ -92,22 +106,25 @@ impl Claimer {
 
     /// Asks all queues at once what they have, what their slots are, and when something falls due.
     async fn poll(&mut self) -> Result<()> {
-        let queues: Vec<String> = self.looks.iter().map(|(lane, _)| lane.queue.clone()).collect();
-        let other_slots = self.shared.settings.other_queue_slots;
-        let discover = other_slots > 0 && queues.len() < LANE_LIMIT;
+        let queues = self.queues.names();
+        let discover = self.shared.settings.other_queue_slots > 0;
         let limit = self.shared.settings.lease_ttl;
         let began = Instant::now();
-        let dues = answered_within(limit, self.shared.store.due(&queues, &self.kinds, discover)).await?;
-        for found in dues.iter().filter(|due| (due.now || due.turn) && !queues.contains(&due.queue)) {
-            self.looks.push((self.shared.lanes.add(found.queue.clone(), other_slots), Look::new()));
-        }
+        let dues = answered_within(
+            &self.shared.contact,
+            limit,
+            self.shared.store.due(&queues, &self.kinds, discover),
+        )
+        .await?;
+        self.look_for_unheard().await?;
+        self.queues.settle(&self.shared, &dues).await;
         self.shared.pulse.beat();
         let now = Instant::now();
         self.poll_allowed_at = now + ((now - began) * 10).min(LONGEST_PAUSE);
         // While hints are heard a look is only for those that were lost on the way.
         let every = self.shared.settings.poll * if self.wakes.is_healthy() { 2 } else { 1 };
         self.poll_at = self.poll_allowed_at.max(now + jittered(every));
-        for (lane, look) in &mut self.looks {
+        for Followed { lane, look, .. } in &mut self.queues.all {
             lane.hand_back_if_stuck(&self.shared).await;
             let Some(due) = dues.iter().find(|due| due.queue == lane.queue) else { continue };
             lane.set_slots(due.slots);
@@ -126,9 +143,31 @@ impl Claimer {
         Ok(())
     }
 
+    /// Hands back what was claimed in a claim whose answer was lost, instead of leaving it to the end of its lease, which
+    /// would cost an attempt. No claim is on its way here.
+    async fn look_for_unheard(&mut self) -> Result<()> {
+        match self.unheard {
+            // What hung on its way may be carried out only now.
+            Unheard::Perhaps => self.unheard = Unheard::LookAt(Instant::now() + UNHEARD_AFTER),
+            Unheard::LookAt(at) if Instant::now() >= at => {
+                let shared = &self.shared;
+                let limit = shared.settings.lease_ttl;
+                let claimed =
+                    answered_within(&shared.contact, limit, shared.store.claimed_by(&shared.id)).await?;
+                let jobs = shared.leases.owe_unknown(&claimed);
+                if jobs > 0 {
+                    tracing::warn!(jobs, "the answer of a claim was lost: its jobs are handed back");
+                }
+                self.unheard = Unheard::Nothing;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Claims for one lane if it has room and hope; true if something was claimed.
     async fn claim(&mut self, at: usize) -> Result<bool> {
-        let (lane, look) = &mut self.looks[at];
+        let Followed { lane, look, .. } = &mut self.queues.all[at];
         look.tick();
         let Some(counted) = look.wants() else { return Ok(false) };
         let room = lane.room(self.round_trip);
@@ -146,16 +185,18 @@ impl Claimer {
             worker_id: &self.shared.id,
             lease_ttl_seconds: self.shared.settings.lease_ttl.as_secs_f64(),
             picked: &[],
+            terms: Terms { own: &self.terms, enforced: false },
         };
         // An answer that comes later brings leases that are over already.
         let limit = self.shared.settings.lease_ttl;
-        let store = &self.shared.store;
+        let (store, contact) = (&self.shared.store, &self.shared.contact);
         let jobs = if counted == Counted::Yes {
-            let admitted = answered_within(limit, store.claim_counted(&request, look.share(room))).await?;
+            let admitted =
+                answered_within(contact, limit, store.claim_counted(&request, look.share(room))).await?;
             look.end_counted(&admitted, room, from_head, began.elapsed());
             admitted.jobs
         } else {
-            let jobs = answered_within(limit, store.claim(&request)).await?;
+            let jobs = answered_within(contact, limit, store.claim(&request)).await?;
             look.end(&jobs, room, from_head, began.elapsed());
             jobs
         };
@@ -171,7 +212,9 @@ impl Claimer {
         let leases = &self.shared.leases;
         let limited = look.limited;
         let waiting = jobs.into_iter().map(|job| {
-            let orders = leases.add(job.id, job.lease_id, asked_at, limited || job.grouped);
+            let continues = self.shared.registry.continues(&job.kind);
+            let traits = Traits { counted: limited || job.grouped, continues };
+            let orders = leases.add(job.id, job.lease_id, asked_at, traits);
             Waiting { job, orders }
         });
         lane.admit(&self.shared, waiting);
@@ -184,10 +227,11 @@ impl Claimer {
         let has_room = |lane: &Lane, trip| lane.room(trip) > 0;
         let trip = self.round_trip;
         let again = self
-            .looks
+            .queues
+            .all
             .iter()
-            .filter(|(lane, _)| has_room(lane, trip))
-            .filter_map(|(_, look)| look.again_at())
+            .filter(|followed| has_room(&followed.lane, trip))
+            .filter_map(|followed| followed.look.again_at())
             .min()
             .map_or(self.poll_at, |again| again.min(self.poll_at));
         // A lane with hope but no room waits for a slot; one with room waits for a wake.
@@ -209,10 +253,10 @@ impl Claimer {
         match hint {
             Ok(Wake::Queue(queue)) => self.hear_of(&queue, Look::stir),
             Ok(Wake::Turns(queue)) => self.hear_of(&queue, Look::stir_turns),
-            Ok(Wake::Freed) => self.looks.iter_mut().for_each(|(_, look)| look.hear_freed()),
+            Ok(Wake::Freed) => self.queues.all.iter_mut().for_each(|followed| followed.look.hear_freed()),
             Ok(Wake::Settings) => self.poll_at = Instant::now(),
             Ok(Wake::Missed) | Err(RecvError::Lagged(_)) => {
-                self.looks.iter_mut().for_each(|(_, look)| {
+                self.queues.all.iter_mut().for_each(|Followed { look, .. }| {
                     look.stir();
                     look.hear_freed();
                 });
@@ -223,12 +267,12 @@ impl Claimer {
 
     /// A queue has work: stirs its look, and polls soon if the queue or a job for later may be new.
     fn hear_of(&mut self, queue: &str, stir: fn(&mut Look)) {
-        let known = self.looks.iter_mut().find(|(lane, _)| lane.queue == queue);
-        if known.as_ref().is_none_or(|(_, look)| look.due_at.is_none()) {
+        let known = self.queues.find(queue);
+        if known.as_ref().is_none_or(|look| look.due_at.is_none()) {
             let soon = Instant::now() + Duration::from_millis(50);
             self.poll_at = self.poll_at.min(soon.max(self.poll_allowed_at));
         }
-        if let Some((_, look)) = known {
+        if let Some(look) = known {
             stir(look);
         }
     }
@@ -237,11 +281,12 @@ impl Claimer {
         let delay =
             self.trouble.map_or(Duration::from_millis(100), |delay| (delay * 2).min(Duration::from_secs(5)));
         self.trouble = Some(delay);
+        self.unheard = Unheard::Perhaps;
         tracing::warn!(%error, retry_in = ?delay, "claiming failed");
-        self.looks.iter_mut().for_each(|(_, look)| look.stir());
+        self.queues.all.iter_mut().for_each(|followed| followed.look.stir());
         tokio::select! {
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(jittered(delay)) => {}
+            () = self.shared.contact.pause(jittered(delay)) => {}
         }
     }
 }

@@ -69,7 +69,7 @@ async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {
     // Every process locks rows in the same order.
     batch.sort_unstable_by_key(|item| item.job_id);
     let began = Instant::now();
-    match until_answered("complete", || completed(shared, &batch)).await {
+    match until_answered(&shared.contact, "complete", || completed(shared, &batch)).await {
         Ok(held) => {
             shared.metrics.jobs_completed.inc_by(held.len() as u64);
             shared.metrics.batch("complete", batch.len(), began.elapsed());
@@ -111,7 +111,7 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
         return;
     }
     batch.sort_unstable_by_key(|item| item.job_id);
-    match until_answered("settle", || shared.store.settle(&batch)).await {
+    match until_answered(&shared.contact, "settle", || shared.store.settle(&batch)).await {
         Ok(states) => {
             let mut freed = false;
             for (item, state) in batch.iter().zip(&states) {

@@ -16,6 +16,7 @@ use super::handler::{Completion, JobError, Next};
 use super::lane::Waiting;
 use super::leases::Orders;
 use super::registry::Served;
+use super::rules::ruled;
 use crate::job::attempt::{Failure, Outcome, StopReason, Usage};
 use crate::job::event::EventDraft;
 use crate::job::text::storable_json;
@@ -47,6 +48,7 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         return;
     }
     tracing::debug!(task_id = %job_id, kind = job.kind, attempt = job.attempt, "an attempt begins");
+    let tried = job.attempt;
     let mut limits = Limits::of(served, job.soft_timeout_seconds, job.hard_timeout_seconds);
     let attempt = Attempt {
         job_id,
@@ -75,10 +77,11 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         flush(&shared.reports, (job_id, lease_id)).await;
     }
     if let Some(ending) = outcome.and_then(|outcome| ending(job_id, lease_id, outcome, usage)) {
-        let _ = shared.endings.send(ending).await;
+        shared.leases.settles(job_id, lease_id);
+        let _ = shared.endings.send(ruled(ending, &served.settings, tried)).await;
     } else {
         shared.metrics.leases_lost.inc();
-        shared.leases.remove(job_id, lease_id);
+        shared.leases.drop_attempt(job_id, lease_id);
     }
 }
 

@@ -15,10 +15,11 @@ use super::identity::host_name;
 use super::leases::boot_time;
 use super::retry::jittered;
 use super::{Shared, usage};
-use crate::job::attempt::StopReason;
+use crate::job::attempt::{Outcome, StopReason, Usage};
 use crate::store::Result;
 use crate::store::heartbeat::Held;
 use crate::store::listen::{Wake, Wakes};
+use crate::store::settle::Settled;
 use crate::store::workers::WorkerRow;
 
 /// How often to ask for cancels while no hints are heard: they shall arrive within a second.
@@ -47,6 +48,7 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
             },
             // Deaf from now on, or hearing again: either way cancels may have been missed.
             Ok(()) = health.changed() => next = Instant::now(),
+            () = shared.leases.owing() => next = Instant::now(),
             () = sleep_until(next) => {
                 let every = shared.settings.heartbeat;
                 // A connection may hang for ever. But one that is only slow to open must not be given up and begun
@@ -56,19 +58,27 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
                     beaten = tokio::time::timeout(patience, beat(&shared)) => beaten,
                     () = stop.cancelled() => break,
                 };
-                if matches!(beaten, Ok(Ok(()))) && Instant::now() >= look_at {
-                    look_at = Instant::now() + LOOK_EVERY;
-                    look_at_dead_rows(&shared).await;
-                }
                 let pause = match beaten {
-                    Ok(Ok(())) if wakes.is_healthy() => every,
-                    // Nobody tells of cancels, so ask more often.
-                    Ok(Ok(())) => every.min(DEAF_BEAT),
+                    Ok(Ok(())) => {
+                        if Instant::now() >= look_at {
+                            look_at = Instant::now() + LOOK_EVERY;
+                            look_at_dead_rows(&shared).await;
+                        }
+                        // While nobody tells of cancels it asks more often.
+                        if wakes.is_healthy() { every } else { every.min(DEAF_BEAT) }
+                    }
                     Ok(Err(error)) => {
+                        if error.is_transient() {
+                            shared.contact.lose();
+                        }
                         tracing::warn!(%error, "a heartbeat failed");
                         every.min(Duration::from_millis(500))
                     }
-                    Err(_) => Duration::ZERO,
+                    Err(_) => {
+                        shared.contact.lose();
+                        tracing::warn!(waited = ?patience, "a heartbeat was not answered");
+                        Duration::ZERO
+                    }
                 };
                 next = Instant::now() + jittered(pause);
             }
@@ -107,7 +117,10 @@ async fn fence(shared: Arc<Shared>, stop: CancellationToken) {
             () = tokio::time::sleep(every) => {}
         }
         for job_id in shared.leases.fence() {
-            tracing::error!(task_id = %job_id, "the lease could not be renewed in time; the attempt is ended");
+            tracing::error!(
+                task_id = %job_id,
+                "Postgres did not answer in time to renew the lease: the attempt is ended, and the job handed back once it does"
+            );
         }
     }
 }
@@ -134,10 +147,47 @@ async fn beat(shared: &Shared) -> Result<()> {
                 None => shared.leases.lose(job_id, lease_id),
             }
         }
+        in_contact(shared);
     }
+    hand_back(shared).await?;
     if introduce(shared, "running").await? {
         shared.drain.cancel();
     }
+    in_contact(shared);
+    Ok(())
+}
+
+/// The database answered: whoever waits for it goes on.
+fn in_contact(shared: &Shared) {
+    if shared.contact.keep() {
+        tracing::info!(running = shared.leases.len(), "Postgres answers again");
+    }
+}
+
+/// Hands back the jobs whose attempts were ended for want of contact, at no cost of an attempt; those that are another's
+/// by now stay with it.
+pub(super) async fn hand_back(shared: &Shared) -> Result<()> {
+    let debts = shared.leases.debts();
+    if debts.is_empty() {
+        return Ok(());
+    }
+    let released =
+        |(job, lease): &(Uuid, Uuid)| Settled::of(*job, *lease, Outcome::Released, Usage::default());
+    let batch: Vec<Settled> = debts.iter().filter_map(released).collect();
+    let settled = shared.store.settle(&batch).await;
+    // What the database refuses is left to the sweep.
+    if settled.as_ref().err().is_none_or(|error| !error.is_transient()) {
+        shared.leases.paid(&debts);
+    }
+    let states = settled?;
+    let jobs = states.iter().filter(|state| state.is_some()).count();
+    tracing::info!(jobs, "handed back the jobs whose attempts were ended while Postgres did not answer");
+    let lanes = shared.lanes.all();
+    let queues = || lanes.iter().map(|lane| lane.queue.as_str());
+    shared.notifier.queues(queues());
+    shared.notifier.turns(queues());
+    shared.notifier.freed();
+    shared.notifier.events(debts.iter().map(|(job_id, _)| (*job_id, 0)));
     Ok(())
 }
 
@@ -159,6 +209,8 @@ pub(super) async fn introduce(shared: &Shared, state: &'static str) -> Result<bo
             running: i32::try_from(shared.leases.len()).unwrap_or(i32::MAX),
             shedding: shared.shedding.load(Ordering::Relaxed),
             lease_ttl_seconds: shared.settings.lease_ttl.as_secs_f64(),
+            other_queue_slots: i32::try_from(shared.settings.other_queue_slots).unwrap_or(i32::MAX),
+            queues_left_out: i32::try_from(shared.left_out.load(Ordering::Relaxed)).unwrap_or(i32::MAX),
             memory_bytes: usage::memory_bytes(),
             cpu_seconds: usage::cpu_seconds(),
         })

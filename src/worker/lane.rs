@@ -1,7 +1,7 @@
 //! A queue as one worker sees it: its slots and the jobs that wait in memory for one. Decides how many
 //! jobs to ask for; asks nobody.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub(super) struct Waiting {
 pub(super) struct Lane {
     pub(super) queue: String,
     configured_slots: usize,
+    /// Found while the worker ran, so that it may be left again.
+    found: bool,
     state: Mutex<State>,
     /// Mean run of its jobs, in nanoseconds; starts long, so that nothing is prefetched on a guess.
     mean_run_nanos: AtomicU64,
@@ -64,11 +66,12 @@ impl Standstill {
 }
 
 impl Lane {
-    pub(super) fn new(queue: String, slots: usize) -> Self {
+    pub(super) fn new(queue: String, slots: usize, found: bool) -> Self {
         let state = State { slots, ..State::default() };
         Self {
             queue,
             configured_slots: slots,
+            found,
             state: Mutex::new(state),
             mean_run_nanos: AtomicU64::new(1_000_000_000),
         }
@@ -81,6 +84,12 @@ impl Lane {
     /// Slots now, as the worker or the queue's row says.
     pub(super) fn slots(&self) -> usize {
         self.state().slots
+    }
+
+    /// Whether nothing of it runs or waits in memory.
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.state();
+        state.runners == 0 && state.waiting.is_empty()
     }
 
     /// Takes the slots that somebody set for the queue, or the worker's own again.
@@ -189,25 +198,53 @@ impl Lane {
     }
 }
 
-/// The lanes of a worker; some are found while it runs.
+/// The lanes of a worker; some are found while it runs, and left again.
 #[derive(Debug)]
-pub(super) struct Lanes(RwLock<Vec<Arc<Lane>>>);
+pub(super) struct Lanes {
+    all: RwLock<Vec<Arc<Lane>>>,
+    /// Nothing is claimed from them any more, but something of them may still run.
+    left: Mutex<Vec<Arc<Lane>>>,
+}
 
 impl Lanes {
     pub(super) fn new(queues: &[(String, usize)]) -> Self {
-        Self(RwLock::new(
-            queues.iter().map(|(name, slots)| Arc::new(Lane::new(name.clone(), *slots))).collect(),
-        ))
+        let lane = |(name, slots): &(String, usize)| Arc::new(Lane::new(name.clone(), *slots, false));
+        Self { all: RwLock::new(queues.iter().map(lane).collect()), left: Mutex::default() }
+    }
+
+    fn left(&self) -> MutexGuard<'_, Vec<Arc<Lane>>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Lane>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.all.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The queues of all lanes, also of those that were left and still run something.
+    pub(super) fn names(&self) -> HashSet<String> {
+        self.all().iter().chain(self.left().iter()).map(|lane| lane.queue.clone()).collect()
+    }
+
+    /// How many lanes were found and not left, or not ended yet.
+    pub(super) fn found(&self) -> usize {
+        self.all().iter().filter(|lane| lane.found).count() + self.left().len()
+    }
+
+    /// No more is claimed from a lane; what it has runs on.
+    pub(super) fn leave(&self, lane: &Arc<Lane>) {
+        self.all.write().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, lane));
+        self.left().push(lane.clone());
+    }
+
+    /// Forgets the lanes that were left and of which nothing runs any more.
+    pub(super) fn forget_ended(&self) {
+        self.left().retain(|lane| !lane.is_idle());
     }
 
     /// Adds a lane for a queue that was found.
     pub(super) fn add(&self, queue: String, slots: usize) -> Arc<Lane> {
-        let lane = Arc::new(Lane::new(queue, slots));
-        self.0.write().unwrap_or_else(PoisonError::into_inner).push(lane.clone());
+        let lane = Arc::new(Lane::new(queue, slots, true));
+        self.all.write().unwrap_or_else(PoisonError::into_inner).push(lane.clone());
         lane
     }
 }

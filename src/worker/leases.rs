@@ -20,8 +20,20 @@ struct Entry {
     kill: CancellationToken,
     /// When the claim or the last renewal that succeeded was asked for.
     asked_at: Duration,
+    traits: Traits,
+    /// Its end is on its way to the database: there is nothing left to stop.
+    settling: bool,
+    /// This worker ended it for want of contact; the lease may still be its own.
+    doubted: bool,
+}
+
+/// What is particular about a held lease.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Traits {
     /// It counts for some limit.
-    counted: bool,
+    pub(super) counted: bool,
+    /// It goes on while the database cannot be reached.
+    pub(super) continues: bool,
 }
 
 /// What an attempt hears.
@@ -37,6 +49,9 @@ pub(super) struct Orders {
 pub(super) struct Leases {
     held: Mutex<HashMap<Uuid, Entry>>,
     emptied: Notify,
+    /// Jobs, with their leases, whose attempts this worker ended for want of contact: they are to be handed back.
+    owed: Mutex<Vec<(Uuid, Uuid)>>,
+    owes: Notify,
     trust: Duration,
 }
 
@@ -48,7 +63,13 @@ pub(super) fn boot_time() -> Duration {
 impl Leases {
     pub(super) fn new(lease_ttl: Duration) -> Self {
         // The margin covers the time until an ended attempt's processes are gone.
-        Self { held: Mutex::default(), emptied: Notify::new(), trust: lease_ttl * 4 / 5 }
+        Self {
+            held: Mutex::default(),
+            emptied: Notify::new(),
+            owed: Mutex::default(),
+            owes: Notify::new(),
+            trust: lease_ttl * 4 / 5,
+        }
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<Uuid, Entry>> {
@@ -56,11 +77,12 @@ impl Leases {
     }
 
     /// Notes a claimed job; `asked_at` is the boot time at which the claim was sent.
-    pub(super) fn add(&self, job_id: Uuid, lease_id: Uuid, asked_at: Duration, counted: bool) -> Orders {
+    pub(super) fn add(&self, job_id: Uuid, lease_id: Uuid, asked_at: Duration, traits: Traits) -> Orders {
         let (stop, stop_receiver) = watch::channel(None);
         let kill = CancellationToken::new();
         let orders = Orders { stop: stop_receiver, kill: kill.clone() };
-        if let Some(older) = self.held().insert(job_id, Entry { lease_id, stop, kill, asked_at, counted }) {
+        let entry = Entry { lease_id, stop, kill, asked_at, traits, settling: false, doubted: false };
+        if let Some(older) = self.held().insert(job_id, entry) {
             // The job was taken back and came to us again before we heard of it.
             older.end();
         }
@@ -72,7 +94,7 @@ impl Leases {
         let mut held = self.held();
         let mut counted = false;
         if held.get(&job_id).is_some_and(|entry| entry.lease_id == lease_id) {
-            counted = held.remove(&job_id).is_some_and(|entry| entry.counted);
+            counted = held.remove(&job_id).is_some_and(|entry| entry.traits.counted);
         }
         if held.is_empty() {
             self.emptied.notify_waiters();
@@ -80,9 +102,68 @@ impl Leases {
         counted
     }
 
-    /// All held leases with their jobs.
+    /// The leases that are to be renewed, with their jobs: all but those whose attempts this worker ended itself.
     pub(super) fn snapshot(&self) -> Vec<(Uuid, Uuid)> {
-        self.held().iter().map(|(job_id, entry)| (*job_id, entry.lease_id)).collect()
+        let held = self.held();
+        let kept = held.iter().filter(|(_, entry)| !entry.doubted);
+        kept.map(|(job_id, entry)| (*job_id, entry.lease_id)).collect()
+    }
+
+    /// The attempt has ended, and its end is on its way to the database: the lease is renewed until it is there.
+    pub(super) fn settles(&self, job_id: Uuid, lease_id: Uuid) {
+        if let Some(entry) = self.held().get_mut(&job_id).filter(|entry| entry.lease_id == lease_id) {
+            (entry.settling, entry.doubted) = (true, false);
+        }
+    }
+
+    /// The attempt has ended, and nothing of it counts. If only the contact was lost, and not the lease, the job is owed
+    /// to the others.
+    pub(super) fn drop_attempt(&self, job_id: Uuid, lease_id: Uuid) {
+        let doubted =
+            self.held().get(&job_id).is_some_and(|entry| entry.lease_id == lease_id && entry.doubted);
+        if doubted {
+            self.owed().push((job_id, lease_id));
+            self.owes.notify_one();
+        }
+        self.remove(job_id, lease_id);
+    }
+
+    /// Of these leases of this worker, those that it does not know are to be handed back: it never heard of them.
+    pub(super) fn owe_unknown(&self, claimed: &[(Uuid, Uuid)]) -> usize {
+        let held = self.held();
+        let unknown = claimed
+            .iter()
+            .filter(|(job_id, lease_id)| held.get(job_id).is_none_or(|entry| entry.lease_id != *lease_id));
+        let mut owed = self.owed();
+        let before = owed.len();
+        for debt in unknown {
+            if !owed.contains(debt) {
+                owed.push(*debt);
+            }
+        }
+        if owed.len() > before {
+            self.owes.notify_one();
+        }
+        owed.len() - before
+    }
+
+    /// The jobs that are to be handed back, with their leases.
+    pub(super) fn debts(&self) -> Vec<(Uuid, Uuid)> {
+        self.owed().clone()
+    }
+
+    /// These were handed back, or are another's by now.
+    pub(super) fn paid(&self, debts: &[(Uuid, Uuid)]) {
+        self.owed().retain(|debt| !debts.contains(debt));
+    }
+
+    /// Waits until there is something to hand back.
+    pub(super) async fn owing(&self) {
+        self.owes.notified().await;
+    }
+
+    fn owed(&self) -> MutexGuard<'_, Vec<(Uuid, Uuid)>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The renewal that was asked for at `asked_at` succeeded for this lease.
@@ -101,23 +182,26 @@ impl Leases {
 
     /// The lease is gone: the attempt ends now and may not write any more.
     pub(super) fn lose(&self, job_id: Uuid, lease_id: Uuid) {
-        if let Some(entry) = self.held().get(&job_id).filter(|entry| entry.lease_id == lease_id) {
+        if let Some(entry) = self.held().get_mut(&job_id).filter(|entry| entry.lease_id == lease_id) {
+            entry.doubted = false;
             entry.end();
         }
     }
 
-    /// Ends the attempts whose lease cannot be trusted any more; answers their jobs.
+    /// Ends the attempts whose lease cannot be trusted any more, but for those that go on without contact; answers their
+    /// jobs.
     pub(super) fn fence(&self) -> Vec<Uuid> {
         let now = boot_time();
-        let held = self.held();
-        let expired: Vec<_> = held
-            .iter()
-            .filter(|(_, entry)| now > entry.asked_at + self.trust && !entry.kill.is_cancelled())
-            .collect();
-        for (_, entry) in &expired {
-            entry.end();
+        let mut ended = Vec::new();
+        for (job_id, entry) in self.held().iter_mut() {
+            let runs = !entry.settling && !entry.kill.is_cancelled();
+            if runs && !entry.traits.continues && now > entry.asked_at + self.trust {
+                entry.doubted = true;
+                entry.end();
+                ended.push(*job_id);
+            }
         }
-        expired.into_iter().map(|(job_id, _)| *job_id).collect()
+        ended
     }
 
     pub(super) fn stop_all(&self, reason: StopReason) {
@@ -184,12 +268,35 @@ mod tests {
     fn a_job_that_is_claimed_again_ends_its_earlier_attempt() {
         let leases = Leases::new(Duration::from_secs(30));
         let (job, first, second) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
-        let earlier = leases.add(job, first, boot_time(), false);
-        let later = leases.add(job, second, boot_time(), false);
+        let earlier = leases.add(job, first, boot_time(), Traits::default());
+        let later = leases.add(job, second, boot_time(), Traits::default());
         assert!(earlier.kill.is_cancelled() && !later.kill.is_cancelled());
         assert_eq!(*earlier.stop.borrow(), Some(StopReason::LeaseLost));
         // The earlier attempt's end does not take the later one's lease along.
         leases.remove(job, first);
         assert_eq!(leases.snapshot(), [(job, second)]);
+    }
+
+    #[test]
+    fn what_cannot_be_renewed_ends_and_is_owed_unless_it_goes_on_or_has_ended() {
+        let leases = Leases::new(Duration::ZERO);
+        let [stops, goes_on, done] = [1, 2, 3].map(Uuid::from_u128);
+        let lease = Uuid::from_u128(9);
+        let orders = leases.add(stops, lease, Duration::ZERO, Traits::default());
+        leases.add(goes_on, lease, Duration::ZERO, Traits { continues: true, ..Traits::default() });
+        leases.add(done, lease, Duration::ZERO, Traits::default());
+        leases.settles(done, lease);
+        assert_eq!(leases.fence(), [stops]);
+        assert!(orders.kill.is_cancelled() && leases.fence().is_empty());
+        let mut renewed: Vec<Uuid> = leases.snapshot().into_iter().map(|(job, _)| job).collect();
+        renewed.sort();
+        assert_eq!(renewed, [goes_on, done], "the lease of an attempt that was ended is not renewed");
+        leases.drop_attempt(stops, lease);
+        assert_eq!(leases.debts(), [(stops, lease)]);
+        leases.lose(goes_on, lease);
+        leases.drop_attempt(goes_on, lease);
+        assert_eq!(leases.debts(), [(stops, lease)], "what is another's is not handed back");
+        leases.paid(&[(stops, lease)]);
+        assert!(leases.debts().is_empty());
     }
 }

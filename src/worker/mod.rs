@@ -6,10 +6,12 @@ mod builder;
 mod children;
 mod claimer;
 mod completer;
+mod contact;
 pub mod context;
 mod dependents;
 mod executor;
 mod files;
+mod follow;
 pub mod handler;
 mod heart;
 mod identity;
@@ -22,6 +24,7 @@ mod recycle;
 mod registry;
 mod reporter;
 mod retry;
+mod rules;
 mod session;
 mod shedding;
 mod steps;
@@ -131,9 +134,12 @@ struct Shared {
     notifier: Notifier,
     leases: Leases,
     lanes: Lanes,
+    /// In how many further queues jobs were due at the last look.
+    left_out: std::sync::atomic::AtomicUsize,
     reports: tokio::sync::mpsc::Sender<Report>,
     endings: tokio::sync::mpsc::Sender<completer::Ending>,
     pulse: Pulse,
+    contact: contact::Contact,
     metrics: Arc<Metrics>,
     /// A slot or room in a lane became free.
     freed: tokio::sync::Notify,
@@ -184,7 +190,7 @@ impl Worker {
     pub async fn run(self, shutdown: Shutdown) -> Result<()> {
         let Self { shared, wakes, own_ear: _own_ear, own_notifier, reports, endings } = self;
         tokio::select! {
-            met = until_answered("introduce", || meet(&shared)) => met?,
+            met = until_answered(&shared.contact, "introduce", || meet(&shared)) => met?,
             () = shutdown.graceful.cancelled() => return Ok(()),
         }
         let stop_helpers = CancellationToken::new();
@@ -221,6 +227,7 @@ impl Worker {
         stop_helpers.cancel();
         let _ = tokio::join!(heart, dependents, watched);
         let goodbye = async {
+            let _ = heart::hand_back(&shared).await;
             // After the last heartbeat, which would say otherwise.
             let _ = shared.store.worker_stopped(&shared.id).await;
             if let Some(notifier) = notifier {

@@ -5,10 +5,10 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::lane::Waiting;
-use super::leases::boot_time;
+use super::leases::{Traits, boot_time};
 use super::{Worker, completer, executor, meet, reporter};
 use crate::store::Result;
-use crate::store::claim::{ClaimRequest, Position, claim_in};
+use crate::store::claim::{ClaimRequest, Position, Terms, claim_in};
 
 impl Worker {
     /// Claims this job, due or not, and runs one attempt of it to its end; false if it is none that could be claimed.
@@ -27,12 +27,14 @@ impl Worker {
             worker_id: &shared.id,
             lease_ttl_seconds: shared.settings.lease_ttl.as_secs_f64(),
             picked: &[job_id],
+            terms: Terms { own: &shared.registry.terms(), enforced: false },
         };
         let Some(job) = claim_in(shared.store.pool(), &request).await?.pop() else { return Ok(false) };
         let mut writers = JoinSet::new();
         writers.spawn(reporter::run(shared.clone(), reports));
         writers.spawn(completer::run(shared.clone(), endings));
-        let orders = shared.leases.add(job.id, job.lease_id, asked_at, job.grouped);
+        let traits = Traits { counted: job.grouped, ..Traits::default() };
+        let orders = shared.leases.add(job.id, job.lease_id, asked_at, traits);
         executor::run(&shared, Waiting { job, orders }).await;
         shared.close().await;
         writers.join_all().await;

@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::handler::DynHandler;
-use crate::job::settings::KindSettings;
+use crate::job::settings::{KindSettings, OnLostContact};
+use crate::store::claim::KindTerms;
 use crate::store::kinds::KindRow;
 
 /// One served kind.
@@ -34,6 +35,21 @@ impl Registry {
 
     pub(super) fn kinds(&self) -> Vec<String> {
         self.kinds.keys().cloned().collect()
+    }
+
+    /// How long attempts of each kind may take, in the order of [`Registry::kinds`].
+    pub(super) fn terms(&self) -> Vec<KindTerms> {
+        let terms = |served: &Served| KindTerms {
+            soft_seconds: Some(served.settings.soft_timeout.map_or(f64::INFINITY, |soft| soft.as_secs_f64())),
+            hard_seconds: Some(served.settings.hard_timeout.as_secs_f64()),
+            grace_seconds: Some(served.settings.stop_grace.as_secs_f64()),
+        };
+        self.kinds.values().map(terms).collect()
+    }
+
+    /// Whether attempts of a kind go on while the database cannot be reached.
+    pub(super) fn continues(&self, kind: &str) -> bool {
+        self.get(kind).is_some_and(|served| served.settings.on_lost_contact == OnLostContact::Continue)
     }
 
     pub(super) fn rows(&self) -> Vec<KindRow> {

@@ -80,7 +80,7 @@ async fn write(shared: &Arc<Shared>, batch: Vec<Reported>) {
     let began = Instant::now();
     // The same for each try, so that one whose answer was cut off is stored once.
     let report_id = Uuid::new_v4();
-    match until_answered("report", || shared.store.report(report_id, &batch)).await {
+    match until_answered(&shared.contact, "report", || shared.store.report(report_id, &batch)).await {
         Ok(marks) => {
             for item in batch.iter().filter(|item| !marks.contains_key(&item.job_id)) {
                 shared.leases.lose(item.job_id, item.lease_id);
@@ -100,7 +100,8 @@ async fn write(shared: &Arc<Shared>, batch: Vec<Reported>) {
 }
 
 async fn extend(shared: &Arc<Shared>, job_id: Uuid, lease_id: Uuid, Extension { by, granted }: Extension) {
-    let extended = until_answered("extend", || shared.store.extend(job_id, lease_id, by)).await;
+    let extended =
+        until_answered(&shared.contact, "extend", || shared.store.extend(job_id, lease_id, by)).await;
     match &extended {
         Ok(Some(_)) => shared.notifier.events([(job_id, 0)]),
         Ok(None) => shared.leases.lose(job_id, lease_id),

@@ -3,32 +3,43 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use super::contact::Contact;
 use crate::store::{Error, Result};
 
 /// Longer than Postgres lets a statement run: who has not answered by then is not there any more.
 const ANSWER_WITHIN: Duration = Duration::from_secs(35);
 
-/// An answer within `limit`, or an error: a dead network says nothing, for as long as TCP hopes.
+/// An answer within `limit`, or an error: a dead network says nothing, for as long as TCP hopes. Sooner if the database
+/// was away and others are answered again.
 pub(super) async fn answered_within<T>(
+    contact: &Contact,
     limit: Duration,
     asking: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    timeout(limit, asking).await.unwrap_or(Err(Error::NoAnswer { waited: limit }))
+    let began = Instant::now();
+    tokio::select! {
+        answered = timeout(limit, asking) => answered.unwrap_or(Err(Error::NoAnswer { waited: limit })),
+        () = contact.overtaken() => Err(Error::NoAnswer { waited: began.elapsed() }),
+    }
 }
 
 /// Calls `attempt` until it succeeds or fails for a reason that time does not heal.
-pub(super) async fn until_answered<T, F>(what: &'static str, mut attempt: impl FnMut() -> F) -> Result<T>
+pub(super) async fn until_answered<T, F>(
+    contact: &Contact,
+    what: &'static str,
+    mut attempt: impl FnMut() -> F,
+) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
     let mut delay = Duration::from_millis(50);
     loop {
-        match answered_within(ANSWER_WITHIN, attempt()).await {
+        match answered_within(contact, ANSWER_WITHIN, attempt()).await {
             Err(error) if error.is_transient() => {
                 tracing::warn!(%error, what, "Postgres did not answer; trying again");
-                tokio::time::sleep(jittered(delay)).await;
+                contact.pause(jittered(delay)).await;
                 delay = (delay * 2).min(Duration::from_secs(5));
             }
             other => return other,

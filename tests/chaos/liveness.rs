@@ -13,7 +13,7 @@ use crate::processes::Mill;
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Asks until there is an answer.
-async fn until<T>(what: &str, mut fact: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until<T>(what: &str, mut fact: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = fact().await {
@@ -24,7 +24,7 @@ async fn until<T>(what: &str, mut fact: impl AsyncFnMut() -> Option<T>) -> T {
     }
 }
 
-async fn get(mill: &Mill, path: &str) -> Value {
+pub async fn get(mill: &Mill, path: &str) -> Value {
     reqwest::get(format!("{}/api/v1/{path}", mill.api_url())).await.unwrap().json().await.unwrap()
 }
 
@@ -40,12 +40,12 @@ async fn slow_job(mill: &Mill) -> Value {
     .await
 }
 
-fn path(job: &Value) -> String {
+pub fn path(job: &Value) -> String {
     format!("jobs/{}", job["id"].as_str().unwrap())
 }
 
 /// Which of the two runs it.
-fn runner(job: &Value) -> &'static str {
+pub fn runner(job: &Value) -> &'static str {
     let worker = job["worker_id"].as_str().unwrap();
     if worker.starts_with("worker-1") { "worker-1" } else { "worker-2" }
 }

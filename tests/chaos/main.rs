@@ -13,6 +13,7 @@ mod history;
 mod ledger;
 mod liveness;
 mod load;
+mod outage;
 mod processes;
 mod readers;
 mod workflows;

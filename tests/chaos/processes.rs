@@ -67,13 +67,22 @@ impl Mill {
 
     /// Starts one whose workers load a library that is made in its folder.
     pub async fn start_with(library: impl FnOnce(&Path) -> Option<PathBuf>) -> Self {
+        Self::start_as(library, "2s").await
+    }
+
+    /// Starts one whose leases last so long.
+    pub async fn start_with_leases(lease: &str) -> Self {
+        Self::start_as(|_| None, lease).await
+    }
+
+    async fn start_as(library: impl FnOnce(&Path) -> Option<PathBuf>, lease: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         let folder = tempfile::Builder::new().prefix("chaos-").permissions(open).tempdir().unwrap();
         let path = folder.path().canonicalize().unwrap();
         let postgres = EmbeddedPostgres::start(Settings::new(path.join("data"))).await.unwrap();
         let api = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        write_config(&path);
+        write_config(&path, lease);
         let preload = library(&path);
         let mut mill = Self {
             folder: Some(folder),
@@ -170,6 +179,21 @@ impl Mill {
             assert!(Instant::now() < deadline, "Postgres does not die");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+    }
+
+    /// Stops, or lets go on, the postmaster and all its children.
+    pub fn freeze_postgres(&self, freeze: bool) {
+        let cluster = self.path.join("data/postgres").canonicalize().unwrap();
+        let signal = if freeze { Signal::SIGSTOP } else { Signal::SIGCONT };
+        for pid in working_in(&cluster) {
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+
+    /// Ends Postgres as `pg_ctl -m immediate` does.
+    pub async fn end_postgres_at_once(&mut self) {
+        kill(Pid::from_raw(self.postgres().postmaster_pid()), Signal::SIGQUIT).unwrap();
+        self.postgres.as_mut().unwrap().ended().await;
     }
 
     pub async fn restart_postgres(&mut self) {
@@ -282,7 +306,7 @@ impl Drop for Mill {
     }
 }
 
-fn write_config(path: &Path) {
+fn write_config(path: &Path, lease: &str) {
     let ledger = path.join("ledger");
     File::create(&ledger).unwrap();
     let quick = format!("{NOTE}note begin\nnote end\n");
@@ -297,6 +321,8 @@ done
 note end
 "#
     );
+    let build = format!("{NOTE}note begin\nwhile [ ! -e finish ]; do sleep 0.05; done\nnote end\n");
+    fs::write(path.join("build.sh"), build).unwrap();
     fs::write(path.join("quick.sh"), quick).unwrap();
     fs::write(path.join("slow.sh"), slow).unwrap();
     let kind = |kind: &str| {
@@ -308,11 +334,20 @@ note end
     };
     let limits =
         format!("[limits.line]\nmax_running = {MOST_OF_A_LINE}\n[limits.slow]\nmax_running = {MOST_SLOW}\n");
+    let build = |kind: &str, then: &str| {
+        format!(
+            "[kinds.{kind}]\ncommand = [\"sh\", \"build.sh\"]\nqueue = \"{kind}\"\nmax_attempts = 1\n\
+             on_lost_contact = \"{then}\"\nenv = {{ LEDGER = \"{}\" }}\n[queues.{kind}]\nslots = 1\n",
+            ledger.display()
+        )
+    };
     let config = format!(
-        "[worker]\nlease_ttl = \"2s\"\nheartbeat = \"500ms\"\n[keeper]\nsweep = \"500ms\"\n\
-         [queues.quick]\nslots = 3\n[queues.slow]\nslots = 6\n{limits}{}{}",
+        "[worker]\nlease_ttl = \"{lease}\"\nheartbeat = \"500ms\"\n[keeper]\nsweep = \"500ms\"\n\
+         [queues.quick]\nslots = 3\n[queues.slow]\nslots = 6\n{limits}{}{}{}{}",
         kind("quick"),
-        kind("slow")
+        kind("slow"),
+        build("goes-on", "continue"),
+        build("stops", "stop")
     );
     fs::write(path.join("tidemill.toml"), config).unwrap();
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::Utc;
-use tidemill::store::claim::{ClaimRequest, Position};
+use tidemill::store::claim::{ClaimRequest, KindTerms, Position, Terms};
 use tidemill::store::kinds::KindRow;
 use tidemill::{KindSettings, NewJob};
 use uuid::Uuid;
@@ -34,6 +34,7 @@ async fn c2_sixteen_claimers_never_take_the_same_job() {
                     worker_id: &worker,
                     lease_ttl_seconds: 60.0,
                     picked: &[],
+                    terms: Terms::default(),
                 };
                 let jobs = store.claim(&request).await.unwrap();
                 assert!(jobs.len() <= usize::try_from(request.limit).unwrap());
@@ -161,6 +162,61 @@ async fn f2_writes_the_lease_with_the_limits_of_job_and_kind() {
         assert!((29.9..30.5).contains(&expires), "{expires}");
         assert!((until - 0.1..until + 0.5).contains(&deadline), "{deadline} for {until}");
         assert_eq!((claimed.attempt, claimed.hard_timeout_seconds), (1, hard_timeout));
+    }
+}
+
+#[tokio::test]
+async fn the_worker_that_claims_says_how_long_an_attempt_may_take() {
+    let db = Db::new().await;
+    // Another worker started later and says otherwise.
+    let theirs = KindSettings {
+        soft_timeout: Some(Duration::from_secs(1)),
+        hard_timeout: Duration::from_secs(3),
+        stop_grace: Duration::from_secs(1),
+        ..KindSettings::default()
+    };
+    db.see_kind(&KindRow { name: "k".into(), source: "rust", settings: Some(theirs) }).await.unwrap();
+    let ours = [KindTerms {
+        soft_seconds: Some(f64::INFINITY),
+        hard_seconds: Some(3600.0),
+        grace_seconds: Some(20.0),
+    }];
+    let own = NewJob { hard_timeout: Some(Duration::from_secs(100)), ..job("k") };
+    for (wish, enforced, until) in [(job("k"), false, 3650.0), (own, false, 150.0), (job("k"), true, 3620.0)]
+    {
+        db.enqueue(wish).await;
+        let request = ClaimRequest {
+            queue: "default",
+            kinds: &["k".into()],
+            limit: 1,
+            cursor: &[Position::HEAD; 9],
+            worker_id: "w",
+            lease_ttl_seconds: 30.0,
+            picked: &[],
+            terms: Terms { own: &ours, enforced },
+        };
+        let claimed = db.claim(&request).await.unwrap().remove(0);
+        let (deadline, soft): (f64, bool) = db
+            .rows(format!(
+                "select extract(epoch from deadline_at - started_at)::float8, soft_at is not null
+                 from running
+                 where job_id = '{}'",
+                claimed.id
+            ))
+            .await[0];
+        assert!((until - 0.1..until + 0.5).contains(&deadline), "{deadline} for {until}");
+        assert!(!soft, "it is never asked to stop");
+        // More time is added to what its worker allows, also for later attempts.
+        db.extend(claimed.id, claimed.lease_id, Duration::from_secs(60)).await.unwrap();
+        let hard: f64 = db
+            .scalar(format!(
+                "select extract(epoch from hard_timeout)::float8 from jobs where id = '{}'",
+                claimed.id
+            ))
+            .await;
+        let allowed = claimed.hard_timeout_seconds.unwrap_or(3600.0) + 60.0;
+        assert!((hard - allowed).abs() < 0.01, "{hard} for {allowed}");
+        assert!(db.complete_one(&claimed).await);
     }
 }
 

@@ -26,6 +26,8 @@ async fn worker(db: &Db, slots: i32) {
         running: 0,
         shedding: false,
         lease_ttl_seconds: 30.0,
+        other_queue_slots: 0,
+        queues_left_out: 0,
         memory_bytes: None,
         cpu_seconds: None,
     };

@@ -46,6 +46,7 @@ mod stats;
 mod streams;
 mod support;
 mod sweep;
+mod sweep_pauses;
 mod testing;
 mod tidy;
 mod unique;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidemill::store::claim::{ClaimRequest, Position};
+use tidemill::store::claim::{ClaimRequest, Position, Terms};
 use tidemill::testing::{Drained, TestMill};
 use tidemill::{After, Backoff, Breaker, Context, Handler, JobError, KindSettings, NewJob};
 
@@ -228,6 +228,7 @@ async fn time_that_is_advanced_passes_for_leases() {
         worker_id: "dies",
         lease_ttl_seconds: 3000.0,
         picked: &[],
+        terms: Terms::default(),
     };
     assert_eq!(mill.store().claim(&request).await.unwrap().len(), 1);
     mill.advance(Duration::from_secs(2000)).await.unwrap();

@@ -23,10 +23,11 @@ use super::super::check;
 use super::super::idempotent::{Begun, Keyed};
 use super::super::json::{self, RawBody};
 use super::super::problem::Problem;
+use super::super::request::{DurationInput, checked_timeouts};
 use super::super::state::ApiState;
 use super::taken::{Taken, TakenJob, claim_from, documents, opened, opened_answer};
 use crate::store;
-use crate::store::claim::Claimed;
+use crate::store::claim::{Claimed, KindTerms};
 use crate::store::listen::Wake;
 use crate::store::remote_worker::RemoteWorker;
 
@@ -58,6 +59,13 @@ pub(super) struct ClaimRequest {
     /// How long to wait for the first job, 0 to 60 seconds; by default 0.
     #[schema(minimum = 0, maximum = 60)]
     wait_seconds: Option<f64>,
+    /// After so long it asks its attempts to stop, where the job says nothing; by default what is known of the kind.
+    #[schema(value_type = Option<DurationInput>)]
+    soft_timeout: Option<Value>,
+    /// After so long an attempt has to be over, where the job says nothing; by default what is known of the kind, and
+    /// else a day.
+    #[schema(value_type = Option<DurationInput>)]
+    hard_timeout: Option<Value>,
 }
 
 /// What a claim took.
@@ -77,6 +85,8 @@ pub(super) struct Wanted {
     pub(super) queues: Vec<String>,
     pub(super) max: i32,
     pub(super) wait: Duration,
+    /// How long it lets attempts of each kind take.
+    pub(super) terms: Vec<KindTerms>,
 }
 
 /// Claim jobs
@@ -146,9 +156,17 @@ impl ClaimRequest {
             let problem = Problem::invalid("/wait_seconds", format!("{wait_seconds} is out of bounds."));
             return Err(problem.remedy(format!("Use 0 to {LONGEST_WAIT_SECONDS}.")));
         }
+        let (soft, hard) = checked_timeouts(self.soft_timeout.as_ref(), self.hard_timeout.as_ref())?;
+        let terms = KindTerms {
+            soft_seconds: soft.map(|soft| soft.as_secs_f64()),
+            hard_seconds: hard.map(|hard| hard.as_secs_f64()),
+            grace_seconds: None,
+        };
+        let kinds: Vec<String> = names("/kinds", self.kinds)?;
         Ok(Wanted {
             worker: check::name("/worker", self.worker)?,
-            kinds: names("/kinds", self.kinds)?,
+            terms: vec![terms; kinds.len()],
+            kinds,
             queues: names("/queues", self.queues.unwrap_or_else(|| vec!["default".into()]))?,
             max: check::within("/max", self.max.unwrap_or(1), 1, MOST_JOBS)?,
             wait: Duration::from_secs_f64(wait_seconds),
@@ -230,7 +248,7 @@ async fn take_now(state: &ApiState, wanted: &Wanted, queues: &[(String, i64)]) -
         }
     }
     let taken = Taken::of(&claimed);
-    let jobs = match documents(state.store.pool(), claimed).await {
+    let jobs = match documents_now(state, claimed).await {
         Ok(jobs) => opened(&state.store, jobs).await,
         Err(error) => {
             taken.hand_back(state).await;
@@ -240,6 +258,13 @@ async fn take_now(state: &ApiState, wanted: &Wanted, queues: &[(String, i64)]) -
     state.metrics.jobs_claimed.inc_by(jobs.len() as u64);
     let answer = if jobs.is_empty() { None } else { Some(answer(jobs, false)?) };
     Ok((answer, taken))
+}
+
+async fn documents_now(state: &ApiState, claimed: Vec<Claimed>) -> store::Result<Vec<TakenJob>> {
+    if claimed.is_empty() {
+        return Ok(Vec::new());
+    }
+    documents(state.store.pool().acquire().await?.line(), claimed).await
 }
 
 /// A transaction for each queue: the limits of two are never locked at once.

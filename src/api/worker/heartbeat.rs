@@ -1,5 +1,5 @@
-//! The heartbeat of a remote worker: keeps its leases alive and tells it which it lost and which jobs
-//! somebody wants cancelled. Judged by the database's clock alone.
+//! The heartbeat of a remote worker: keeps its leases alive and answers which it lost, which jobs somebody
+//! wants cancelled, and which attempts are past their soft timeout. Judged by the database's clock alone.
 
 use std::collections::HashSet;
 
@@ -35,6 +35,8 @@ pub(super) struct HeartbeatAnswer {
     held: Vec<Uuid>,
     /// Those of the held ones whose job shall be cancelled: stop the attempt and call `fail`.
     cancel: Vec<Uuid>,
+    /// Those of the held ones whose soft timeout has passed: stop the attempt and call `fail`, or `complete` if it is done.
+    soft_timeout: Vec<Uuid>,
     /// Not held any more: stop the attempt, its outcome is void.
     lost: Vec<Uuid>,
     /// True if somebody wants this worker to claim no more.
@@ -62,6 +64,8 @@ pub(super) async fn heartbeat(
     let held: HashSet<Uuid> = renewed.iter().map(|lease| lease.lease_id).collect();
     let cancelled: HashSet<Uuid> =
         renewed.iter().filter(|lease| lease.cancel).map(|lease| lease.lease_id).collect();
+    let overdue: HashSet<Uuid> =
+        renewed.iter().filter(|lease| lease.overdue).map(|lease| lease.lease_id).collect();
     let drain =
         state.store.remote_worker_lives(&worker, i32::try_from(held.len()).unwrap_or(i32::MAX)).await?;
     // In the caller's order, each as often as it was sent.
@@ -69,6 +73,7 @@ pub(super) async fn heartbeat(
     Ok(Json(HeartbeatAnswer {
         held: of(&|lease| held.contains(lease)),
         cancel: of(&|lease| cancelled.contains(lease)),
+        soft_timeout: of(&|lease| overdue.contains(lease)),
         lost: of(&|lease| !held.contains(lease)),
         drain,
     }))

@@ -7,7 +7,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::PgExecutor;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -16,7 +15,7 @@ use super::claim::Wanted;
 use crate::job::attempt::{Failure, Outcome, Usage};
 use crate::job::document::{JobDocument, micros};
 use crate::store::admit::{Share, claim_counted_apart};
-use crate::store::claim::{ClaimRequest, Claimed, Position};
+use crate::store::claim::{Allowed, ClaimRequest, Claimed, Position, Terms, allowed_in};
 use crate::store::find::find_jobs_in;
 use crate::store::line::Line;
 use crate::store::settle::Settled;
@@ -32,6 +31,15 @@ pub(super) struct TakenJob {
     /// Until then, unless a heartbeat renews it.
     #[serde(serialize_with = "micros")]
     lease_expires_at: DateTime<Utc>,
+    /// So many seconds after `started_at` the attempt is asked to stop: heartbeats then name its lease in
+    /// `soft_timeout`. Null: never.
+    soft_timeout_seconds: Option<f64>,
+    /// After so many the attempt should have ended.
+    hard_timeout_seconds: f64,
+    /// From then on the job is taken back even if its lease is renewed: its hard timeout, and the time that its kind
+    /// allows to stop.
+    #[serde(serialize_with = "micros")]
+    deadline_at: DateTime<Utc>,
 }
 
 /// The leases of what was claimed.
@@ -54,25 +62,35 @@ pub(super) async fn claim_from(
         worker_id: &wanted.worker,
         lease_ttl_seconds: state.settings.remote_lease_ttl.as_secs_f64(),
         picked: &[],
+        // Nobody but the sweep ends what a remote worker does not.
+        terms: Terms { own: &wanted.terms, enforced: true },
     };
     Ok(claim_counted_apart(line, &request, Share::WHOLE).await?.jobs)
 }
 
 /// The claimed jobs as they are stored, neither opened nor read from storage: fit for a transaction.
-pub(super) async fn documents(
-    executor: impl PgExecutor<'_>,
-    claimed: Vec<Claimed>,
-) -> store::Result<Vec<TakenJob>> {
+pub(super) async fn documents(mut line: Line<'_>, claimed: Vec<Claimed>) -> store::Result<Vec<TakenJob>> {
     if claimed.is_empty() {
         return Ok(Vec::new());
     }
     let ids: Vec<Uuid> = claimed.iter().map(|job| job.id).collect();
-    let documents = find_jobs_in(executor, &ids).await?;
+    let documents = find_jobs_in(line.again(), &ids).await?;
+    let allowed = allowed_in(line, &ids).await?;
+    let mut allowed: HashMap<Uuid, Allowed> =
+        allowed.into_iter().map(|allowed| (allowed.job_id, allowed)).collect();
     let mut documents: HashMap<Uuid, JobDocument> =
         documents.into_iter().map(|document| (document.id, document)).collect();
     let taken = claimed.into_iter().filter_map(|Claimed { id, lease_id, lease_expires_at, .. }| {
         let job = documents.remove(&id)?;
-        Some(TakenJob { job, lease_id, lease_expires_at })
+        let Allowed { soft_timeout_seconds, hard_timeout_seconds, deadline_at, .. } = allowed.remove(&id)?;
+        Some(TakenJob {
+            job,
+            lease_id,
+            lease_expires_at,
+            soft_timeout_seconds,
+            hard_timeout_seconds,
+            deadline_at,
+        })
     });
     Ok(taken.collect())
 }

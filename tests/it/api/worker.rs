@@ -30,7 +30,10 @@ async fn a_job_lives_its_whole_life_over_http() {
         let stranger = Uuid::new_v4().to_string();
         let beat = json!({"worker": "w1", "leases": [lease, stranger]});
         let answer = server.post("/api/v1/worker/heartbeat", beat).await.expect(200);
-        assert_eq!(answer, json!({"held": [lease], "cancel": [], "lost": [stranger], "drain": false}));
+        assert_eq!(
+            answer,
+            json!({"held": [lease], "cancel": [], "soft_timeout": [], "lost": [stranger], "drain": false})
+        );
         let report = json!({"percent": 50, "step": "half", "data": {"rows": 7}});
         assert_eq!(server.word(taken, "progress", report).await.expect(200), json!({"state": "running"}));
         server.word(taken, "log", json!({"lines": ["one", "two"], "stream": "stderr"})).await.expect(200);

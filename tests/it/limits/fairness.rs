@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tidemill::NewJob;
 use tidemill::store::admit::Share;
-use tidemill::store::claim::{ClaimRequest, Position};
+use tidemill::store::claim::{ClaimRequest, Position, Terms};
 
 use super::{claim, fair, keyed};
 use crate::support::{Db, job};
@@ -130,6 +130,7 @@ async fn jobs_with_and_without_a_group_share_the_room() {
         worker_id: "w",
         lease_ttl_seconds: 30.0,
         picked: &[],
+        terms: Terms::default(),
     };
     let share = Share { worst_priority: 5, room_at_worst: 2 };
     let taken = db.claim_counted(&request, share).await.unwrap();

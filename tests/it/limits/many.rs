@@ -89,6 +89,7 @@ async fn c8_turns_are_found_by_index_with_stale_statistics() {
             worker_id: "w",
             lease_ttl_seconds: 30.0,
             picked: &[],
+            terms: tidemill::store::claim::Terms::default(),
         };
         taken +=
             claimer.claim_counted(&request, tidemill::store::admit::Share::WHOLE).await.unwrap().jobs.len();

@@ -12,7 +12,7 @@ mod workers;
 
 use tidemill::NewJob;
 use tidemill::store::admit::Share;
-use tidemill::store::claim::{ClaimRequest, Claimed, Position};
+use tidemill::store::claim::{ClaimRequest, Claimed, Position, Terms};
 
 use crate::support::{Db, job};
 
@@ -36,6 +36,7 @@ async fn claim_as(db: &Db, worker: &str, queue: &str, limit: i64) -> Vec<Claimed
         worker_id: worker,
         lease_ttl_seconds: 30.0,
         picked: &[],
+        terms: Terms::default(),
     };
     db.claim_counted(&request, Share::WHOLE).await.unwrap().jobs
 }

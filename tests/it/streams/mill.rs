@@ -17,7 +17,7 @@ use tidemill::job::attempt::Usage;
 use tidemill::job::event::EventDraft;
 use tidemill::job::new::NewJob;
 use tidemill::metrics::Metrics;
-use tidemill::store::claim::{ClaimRequest, Claimed, Position};
+use tidemill::store::claim::{ClaimRequest, Claimed, Position, Terms};
 use tidemill::store::complete::Completed;
 use tidemill::store::enqueue::enqueue;
 use tidemill::store::notify::Notifier;
@@ -164,6 +164,7 @@ impl Mill {
             worker_id: "test",
             lease_ttl_seconds: 600.0,
             picked: &[],
+            terms: Terms::default(),
         };
         self.store.claim(&request).await.unwrap()
     }

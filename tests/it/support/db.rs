@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, ConnectOptions, Decode, FromRow, PgConnection, PgPool, Postgres, Type};
 use tidemill::job::attempt::Usage;
 use tidemill::job::document::JobDocument;
-use tidemill::store::claim::{ClaimRequest, Claimed, Cursor, Position};
+use tidemill::store::claim::{ClaimRequest, Claimed, Cursor, Position, Terms};
 use tidemill::store::complete::Completed;
 use tidemill::store::enqueue::{Enqueued, enqueue};
 use tidemill::{NewJob, Options, Store};
@@ -132,6 +132,7 @@ impl Db {
             worker_id: "w",
             lease_ttl_seconds: 30.0,
             picked: &[],
+            terms: Terms::default(),
         };
         self.store.claim(&request).await.unwrap()
     }

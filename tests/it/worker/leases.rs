@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidemill::{Options, StopReason, Store};
+use tidemill::store::claim::{ClaimRequest, Position, Terms};
+use tidemill::{NewJob, Options, StopReason, Store};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -159,6 +160,41 @@ async fn g7_a_worker_claims_again_when_old_connections_stay_dead_and_new_ones_wo
     let done = || async { (db.state(second).await == "completed").then_some(()) };
     wait_at_most(Duration::from_secs(60), "the job runs over new connections", done).await;
     mill.shutdown.immediate.cancel();
+    mill.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_claimed_in_a_claim_whose_answer_was_lost_costs_no_attempt() {
+    let db = Db::new().await;
+    let proxy = Proxy::before(&db.options().url).await;
+    let store = Store::connect(Options { url: proxy.url(&db.options().url), ..db.options() }).unwrap();
+    let mill =
+        Mill::builder(&store).handler("k", |context| async move { ok(json!(context.attempt().attempt)) });
+    let mill = mill.start();
+    let first = db.enqueue(job("k")).await;
+    until_state(&db, first, "completed").await;
+    proxy.down();
+    // The claim was carried out, and its worker never heard of it.
+    let id = db.enqueue(NewJob { max_attempts: Some(1), ..job("k") }).await;
+    let request = ClaimRequest {
+        queue: "default",
+        kinds: &["k".into()],
+        limit: 1,
+        cursor: &[Position::HEAD; 9],
+        worker_id: &mill.id,
+        lease_ttl_seconds: 300.0,
+        picked: &[],
+        terms: Terms::default(),
+    };
+    assert_eq!(db.claim(&request).await.unwrap()[0].id, id);
+    wait_for("the worker notices", || async { (mill.pulse.age() > Duration::from_secs(3)).then_some(()) })
+        .await;
+    proxy.heal();
+    until_state(&db, id, "completed").await;
+    assert_eq!(
+        (db.job(id).await.result, db.event_types(id).await),
+        (Some(json!(1)), vec!["released".to_owned()])
+    );
     mill.stop().await;
 }
 

@@ -8,6 +8,7 @@ mod liveness;
 mod load;
 mod outage;
 mod outcomes;
+mod queues;
 mod shutdown;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

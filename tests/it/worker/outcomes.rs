@@ -311,3 +311,23 @@ async fn d6_args_that_do_not_fit_the_handlers_type_fail_for_good() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rules_are_those_of_the_worker_that_ran_the_attempt() {
+    let db = Db::new().await;
+    let mut ours = KindSettings { permanent_errors: vec!["ours".into()], ..KindSettings::default() };
+    ours.backoff.first = Duration::from_millis(20);
+    let mill = Mill::builder(&db).handler_with("k", ours, |context| async move {
+        let class = if context.attempt().attempt < 3 { "theirs" } else { "ours" };
+        Err(JobError::retry("no").class(class))
+    });
+    let mill = mill.start();
+    let first = db.enqueue(job("k")).await;
+    until_state(&db, first, "failed").await;
+    // A worker that starts later has others for the same kind.
+    db.execute("update kinds set backoff_first = '1 hour', permanent_errors = '{theirs}'").await;
+    let second = db.enqueue(job("k")).await;
+    until_state(&db, second, "failed").await;
+    assert_eq!(db.job(second).await.attempt, 3);
+    mill.stop().await;
+}

@@ -1,0 +1,156 @@
+//! Which queues a worker claims from: those of its settings, always, and of all others those that have work, up to a bound.
+//! A queue without work is left, so that the bound counts what is there and not what was ever seen; where more have work
+//! they take turns. Must never leave jobs that wait in memory behind.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Shared;
+use super::lane::Lane;
+use super::look::Look;
+use crate::store::due::Due;
+
+/// A worker claims from no more queues than this at once, besides those of its settings.
+const MOST: usize = 200;
+/// A queue without work is followed so long, for more may come.
+const IDLE_FOR: Duration = Duration::from_secs(10);
+/// While others wait for a place a queue is followed so long.
+const TURN: Duration = Duration::from_secs(10);
+/// How often it is said that there are too many.
+const SAID_EVERY: Duration = Duration::from_mins(1);
+
+/// A queue from which jobs are claimed.
+pub(super) struct Followed {
+    pub(super) lane: Arc<Lane>,
+    pub(super) look: Look,
+    /// Since when, if it was found; one of the settings stays.
+    found_at: Option<Instant>,
+    /// When it last had work.
+    busy_at: Instant,
+    /// It has nothing that is due.
+    idle: bool,
+}
+
+/// All of them.
+pub(super) struct Queues {
+    pub(super) all: Vec<Followed>,
+    /// Those that have work and no place, each since when.
+    waiting: HashMap<String, Instant>,
+    said_at: Option<Instant>,
+}
+
+impl Followed {
+    fn new(lane: Arc<Lane>, found_at: Option<Instant>) -> Self {
+        Self { lane, look: Look::new(), found_at, busy_at: Instant::now(), idle: false }
+    }
+
+    /// Learns whether it has work.
+    fn see(&mut self, due: Option<&Due>, now: Instant) {
+        self.idle = !due.is_some_and(has_work) && self.lane.is_idle();
+        if !self.idle {
+            self.busy_at = now;
+        }
+    }
+}
+
+impl Queues {
+    /// Those of the settings.
+    pub(super) fn new(lanes: Vec<Arc<Lane>>) -> Self {
+        let all = lanes.into_iter().map(|lane| Followed::new(lane, None)).collect();
+        Self { all, waiting: HashMap::new(), said_at: None }
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.all.iter().map(|followed| followed.lane.queue.clone()).collect()
+    }
+
+    pub(super) fn find(&mut self, queue: &str) -> Option<&mut Look> {
+        self.all.iter_mut().find(|followed| followed.lane.queue == queue).map(|followed| &mut followed.look)
+    }
+
+    /// Leaves queues that have no work any more, and follows those that have and are not followed yet, as far as there
+    /// are places.
+    pub(super) async fn settle(&mut self, shared: &Shared, dues: &[Due]) {
+        let now = Instant::now();
+        for followed in &mut self.all {
+            let due = dues.iter().find(|due| due.queue == followed.lane.queue);
+            followed.see(due, now);
+        }
+        shared.lanes.forget_ended();
+        let slots = shared.settings.other_queue_slots;
+        let known = shared.lanes.names();
+        let mut news: Vec<&Due> =
+            dues.iter().filter(|due| slots > 0 && has_work(due) && !known.contains(&due.queue)).collect();
+        let waited = std::mem::take(&mut self.waiting);
+        let since = |queue: &String| waited.get(queue).copied().unwrap_or(now);
+        news.sort_by_key(|due| since(&due.queue));
+        let later = |queue: &str| dues.iter().any(|due| due.queue == queue && due.next_in_seconds.is_some());
+        // What falls due later stays while there is room, so that it starts on time.
+        self.leave(shared, |followed| {
+            followed.idle && now > followed.busy_at + IDLE_FOR && !later(&followed.lane.queue)
+        });
+        if news.len() > MOST.saturating_sub(shared.lanes.found()) {
+            self.leave(shared, |followed| followed.idle);
+        }
+        let free = MOST.saturating_sub(shared.lanes.found());
+        let (taken, left_out) = news.split_at(free.min(news.len()));
+        self.waiting = left_out.iter().map(|due| (due.queue.clone(), since(&due.queue))).collect();
+        for due in taken {
+            let lane = shared.lanes.add(due.queue.clone(), slots);
+            self.all.push(Followed::new(lane, Some(now)));
+        }
+        self.say(shared, left_out.len(), now);
+        if !left_out.is_empty() {
+            self.give_way(shared, left_out.len(), now).await;
+        }
+    }
+
+    /// Stops to claim from found queues of which this is true.
+    fn leave(&mut self, shared: &Shared, ends: impl Fn(&Followed) -> bool) {
+        self.all.retain(|followed| {
+            let leaves = followed.found_at.is_some() && ends(followed);
+            if leaves {
+                shared.lanes.leave(&followed.lane);
+            }
+            !leaves
+        });
+        shared.lanes.forget_ended();
+    }
+
+    /// Those that were followed longest make room for so many others; what they run goes on.
+    async fn give_way(&mut self, shared: &Shared, others: usize, now: Instant) {
+        let had_their_turn = |followed: &&Followed| followed.found_at.is_some_and(|at| now > at + TURN);
+        let mut leaving: Vec<&Followed> = self.all.iter().filter(had_their_turn).collect();
+        leaving.sort_by_key(|followed| followed.found_at);
+        let lanes: Vec<Arc<Lane>> =
+            leaving.into_iter().take(others).map(|followed| followed.lane.clone()).collect();
+        self.leave(shared, |followed| lanes.iter().any(|lane| Arc::ptr_eq(lane, &followed.lane)));
+        for lane in lanes {
+            lane.hand_back(shared).await;
+        }
+    }
+
+    /// Says that there are too many, now and then.
+    fn say(&mut self, shared: &Shared, left_out: usize, now: Instant) {
+        shared.left_out.store(left_out, Ordering::Relaxed);
+        if left_out == 0 || self.said_at.is_some_and(|at| now < at + SAID_EVERY) {
+            return;
+        }
+        self.said_at = Some(now);
+        tracing::warn!(
+            most = MOST,
+            left_out,
+            "more queues have jobs than this worker claims from at once: they take turns; start more workers, or name \
+             the queues of each in its settings"
+        );
+    }
+}
+
+/// Whether a queue has something to claim.
+fn has_work(due: &Due) -> bool {
+    (due.now || due.turn) && !due.paused
+}
