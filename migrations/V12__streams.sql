@@ -1,8 +1,9 @@
 -- Which transaction wrote a row, so that a stream of a kind, of a queue or of all jobs finds what committed
 -- since its last look, whatever runs now.
 
--- As a number and not as xid8, for which BRIN has no operators.
-alter table jobs add column written_in bigint not null default (pg_current_xact_id()::text)::bigint;
+-- As a number and not as xid8, for which BRIN has no operators. That of jobs has no alignment: with one of eight bytes behind
+-- the args, a claim would log them again (88 bytes of WAL more, and all args; so 8).
+alter table jobs add column written_in numeric not null default (pg_current_xact_id()::text)::numeric;
 comment on column jobs.written_in
   is 'The transaction that put the row where it is: enqueued the job, made it live again, or finished it. No claim changes it.';
 alter table running add column written_in bigint not null default (pg_current_xact_id()::text)::bigint;

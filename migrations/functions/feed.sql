@@ -34,9 +34,9 @@ stable
 set search_path from current
 as $$
   select least(
-    (select min(written_in) from jobs where finished_at >= p_since),
+    (select min(written_in)::bigint from jobs where finished_at >= p_since),
     (select min(written_in) from events where at >= p_since),
-    (select min(written_in) from jobs_live where finished_at is null and created_at >= p_since),
+    (select min(written_in)::bigint from jobs_live where finished_at is null and created_at >= p_since),
     pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
 $$;
 comment on function written_since(timestamptz) is 'The first transaction that wrote anything since a time, or the next one.';
@@ -67,22 +67,22 @@ begin
   end if;
   return query
   with ended as materialized (
-    select j.id, j.kind, j.queue, j.attempt, j.finished_at, j.written_in
+    select j.id, j.kind, j.queue, j.attempt, j.finished_at, j.written_in::bigint as written_in
     from jobs j
     where j.finished_at >= p_floor
       and j.finished_at < ceiling
-      and (j.written_in >= p_behind or j.written_in = any(p_open))
+      and (j.written_in >= p_behind or j.written_in = any(p_open::numeric[]))
       and j.written_in < p_before
-      and j.written_in <> all(p_hidden)
+      and j.written_in <> all(p_hidden::numeric[])
     limit p_most + 1
   ),
   queued as materialized (
-    select j.id, j.kind, j.queue, j.attempt, j.created_at, j.written_in
+    select j.id, j.kind, j.queue, j.attempt, j.created_at, j.written_in::bigint as written_in
     from jobs_live j
     where j.finished_at is null
-      and (j.written_in >= p_behind or j.written_in = any(p_open))
+      and (j.written_in >= p_behind or j.written_in = any(p_open::numeric[]))
       and j.written_in < p_before
-      and j.written_in <> all(p_hidden)
+      and j.written_in <> all(p_hidden::numeric[])
     limit p_most + 1
   ),
   told as materialized (
