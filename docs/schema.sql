@@ -250,6 +250,7 @@ CREATE TABLE tidemill.jobs (
     unique_key text,
     workflow_id uuid,
     awaited boolean,
+    written_in numeric DEFAULT ((pg_current_xact_id())::text)::numeric NOT NULL,
     CONSTRAINT jobs_args_is_an_object CHECK ((jsonb_typeof(args) = 'object'::text)),
     CONSTRAINT jobs_attempts_count_up CHECK (((attempt >= 0) AND (max_attempts >= 1))),
     CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::tidemill.job_state, 'failed'::tidemill.job_state, 'cancelled'::tidemill.job_state])))),
@@ -338,6 +339,8 @@ COMMENT ON COLUMN tidemill.jobs.workflow_id IS 'The workflow that it belongs to,
 
 COMMENT ON COLUMN tidemill.jobs.awaited IS 'True if its end is to be told to jobs that wait for it.';
 
+COMMENT ON COLUMN tidemill.jobs.written_in IS 'The transaction that put the row where it is: enqueued the job, made it live again, or finished it. No claim changes it.';
+
 CREATE FUNCTION tidemill.archive(p_job tidemill.jobs) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -362,6 +365,7 @@ begin
   -- and gets no error.
   delete from running where job_id = p_job.id;
   delete from jobs_live where id = p_job.id;
+  p_job.written_in := (pg_current_xact_id()::text)::numeric;
   insert into jobs select (p_job).*;
   -- A workflow is counted by its jobs.
   if p_job.kind <> 'tidemill.workflow' then
@@ -704,6 +708,105 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.change_job(p_job uuid, p_change jsonb, p_by text) IS 'Gives a job that does not run other terms: {priority, queue, run_at, max_attempts, tags, metadata}, what is left out stays. Answers its state, null if there is no such job; one that runs or has ended stays as it is.';
+
+CREATE FUNCTION tidemill.changes(p_behind bigint, p_open bigint[], p_before bigint, p_hidden bigint[], p_floor timestamp with time zone, p_kinds text[], p_queues text[], p_all boolean, p_most integer, p_seen text) RETURNS TABLE(what text, job_id uuid, seq bigint, attempt integer, at timestamp with time zone, written_in bigint, note text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'on'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+#variable_conflict use_column
+declare
+  -- A constant to the planner, so that the days made ahead cost nothing.
+  ceiling timestamptz := statement_timestamp() + interval '1 hour';
+begin
+  if pg_current_snapshot()::text = p_seen then
+    return query
+    select 'look', null::uuid, 0::bigint, 0, statement_timestamp(), null::bigint, p_seen || ' ' || era();
+    return;
+  end if;
+  return query
+  with ended as materialized (
+    select j.id, j.kind, j.queue, j.attempt, j.finished_at, j.written_in::bigint as written_in
+    from jobs j
+    where j.finished_at >= p_floor
+      and j.finished_at < ceiling
+      and (j.written_in >= p_behind or j.written_in = any(p_open::numeric[]))
+      and j.written_in < p_before
+      and j.written_in <> all(p_hidden::numeric[])
+    limit p_most + 1
+  ),
+  queued as materialized (
+    select j.id, j.kind, j.queue, j.attempt, j.created_at, j.written_in::bigint as written_in
+    from jobs_live j
+    where j.finished_at is null
+      and (j.written_in >= p_behind or j.written_in = any(p_open::numeric[]))
+      and j.written_in < p_before
+      and j.written_in <> all(p_hidden::numeric[])
+    limit p_most + 1
+  ),
+  told as materialized (
+    select e.job_id, e.seq, e.attempt, e.at, e.written_in
+    from events e
+    where e.at >= p_floor
+      and e.at < ceiling
+      and (e.written_in >= p_behind or e.written_in = any(p_open))
+      and e.written_in < p_before
+      and e.written_in <> all(p_hidden)
+    limit p_most + 1
+  ),
+  of_jobs as materialized (
+    select t.job_id
+    from (select distinct job_id from told) t
+    where p_all
+      or exists (
+        select
+        from jobs_live l
+        where l.id = t.job_id
+          and (l.kind = any(p_kinds) or l.queue = any(p_queues)))
+      -- Of a finished job the caller finds out itself: here each day of history would be looked through.
+      or not exists (select from jobs_live l where l.id = t.job_id)
+  )
+  select
+    'look', null::uuid,
+    (select greatest((select count(*) from ended), (select count(*) from queued), (select count(*) from told))),
+    0, statement_timestamp(),
+    greatest((select max(written_in) from ended), (select max(written_in) from queued), (select max(written_in) from told)),
+    pg_current_snapshot()::text || ' ' || era()
+  union all
+  select 'ended', e.id, coalesce(p.last_seq, 0), e.attempt, e.finished_at, e.written_in, null
+  from ended e
+  left join progress p on p.job_id = e.id
+  where p_all
+    or e.kind = any(p_kinds)
+    or e.queue = any(p_queues)
+  union all
+  select 'queued', q.id, 0, q.attempt, q.created_at, q.written_in, null
+  from queued q
+  where p_all
+    or q.kind = any(p_kinds)
+    or q.queue = any(p_queues)
+  union all
+  select 'started', r.job_id, 0, r.attempt, r.started_at, r.written_in, null
+  from (
+    select r.*
+    from running r
+    where (r.written_in >= p_behind or r.written_in = any(p_open))
+      and r.written_in < p_before
+      and r.written_in <> all(p_hidden)
+      and (p_all or r.kind = any(p_kinds) or r.queue = any(p_queues))
+    limit p_most
+  ) r
+  union all
+  select 'event', t.job_id, t.seq, t.attempt, t.at, t.written_in, null
+  from told t
+  join of_jobs o on o.job_id = t.job_id;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.changes(p_behind bigint, p_open bigint[], p_before bigint, p_hidden bigint[], p_floor timestamp with time zone, p_kinds text[], p_queues text[], p_all boolean, p_most integer, p_seen text) IS 'What transactions wrote that were not there at an earlier look: numbers from p_behind on and those of p_open, below p_before and without p_hidden; none before p_floor. The first row is the look itself, with its snapshot; the only one if that is p_seen.';
 
 CREATE FUNCTION tidemill.check_members(p_path text, p_names text[], p_nodes jsonb[], p_afters jsonb[]) RETURNS void
     LANGUAGE plpgsql
@@ -1658,6 +1761,9 @@ begin
         execute format('create index on %I (retain_until) where retain_until is not null', part);
         execute format('create index on %I using gin (tags) where tags <> ''{}''', part);
       end if;
+      if parent in ('jobs', 'events') then
+        execute format('create index on %I using brin (written_in) with (pages_per_range = 32, autosummarize = on)', part);
+      end if;
       execute format('alter table %I attach partition %I for values from (%L) to (%L)',
         parent, part, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
       made := made + 1;
@@ -1681,6 +1787,21 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.ensure_today() IS 'Makes the partitions of today if no keeper made them ahead.';
+
+CREATE FUNCTION tidemill.era() RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  -- The timeline grows by one at every promotion and every restore to a point in time.
+  return format('%s/%s', (select system_identifier from pg_control_system()), left(pg_walfile_name(pg_current_wal_lsn()), 8));
+exception when others then
+  -- Some managed databases show neither.
+  return '';
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.era() IS 'Which course of history the database is on: changes when a standby takes over or the database is restored.';
 
 CREATE FUNCTION tidemill.evaluate_alert(p_rule tidemill.alert_rules, p_latency_seconds double precision) RETURNS void
     LANGUAGE plpgsql
@@ -3855,6 +3976,19 @@ $$;
 
 COMMENT ON FUNCTION tidemill.notice_sent(p_notice uuid, p_error text) IS 'Ticks a notice off, or notes why it could not be sent.';
 
+CREATE FUNCTION tidemill.oldest_day() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $_$
+  select min(to_date(right(c.relname, 10), 'YYYY_MM_DD'))::timestamp at time zone 'UTC'
+  from pg_inherits i
+  join pg_class c on c.oid = i.inhrelid
+  where i.inhparent in ('jobs'::regclass, 'events'::regclass)
+    and c.relname ~ '_\d{4}_\d{2}_\d{2}$'
+$_$;
+
+COMMENT ON FUNCTION tidemill.oldest_day() IS 'When the oldest day of history that is still there begins.';
+
 CREATE FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval, p_after jsonb, p_run_if text, p_sealed jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -4959,6 +5093,7 @@ begin
     j.run_at := 'infinity';
     perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
+  j.written_in := (pg_current_xact_id()::text)::numeric;
   insert into jobs_live select (j).*;
   if j.unique_key is not null then
     perform take_key_again(p_job, j.unique_key);
@@ -6213,6 +6348,7 @@ begin
   p_job.error := null;
   p_job.result := null;
   p_job.max_attempts := greatest(p_job.max_attempts, p_job.attempt + 1);
+  p_job.written_in := (pg_current_xact_id()::text)::numeric;
   insert into jobs_live select (p_job).*;
   if p_job.unique_key is not null then
     perform take_key_again(p_job.id, p_job.unique_key);
@@ -6302,6 +6438,19 @@ CREATE FUNCTION tidemill.workflow_result(p_workflow uuid) RETURNS jsonb
 $$;
 
 COMMENT ON FUNCTION tidemill.workflow_result(p_workflow uuid) IS 'What a workflow brought: the results of its members.';
+
+CREATE FUNCTION tidemill.written_since(p_since timestamp with time zone) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select least(
+    (select min(written_in)::bigint from jobs where finished_at >= p_since),
+    (select min(written_in) from events where at >= p_since),
+    (select min(written_in)::bigint from jobs_live where finished_at is null and created_at >= p_since),
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
+$$;
+
+COMMENT ON FUNCTION tidemill.written_since(p_since timestamp with time zone) IS 'The first transaction that wrote anything since a time, or the next one.';
 
 CREATE TABLE tidemill.alert_notices (
     id uuid NOT NULL,
@@ -6769,7 +6918,8 @@ CREATE TABLE tidemill.events (
     attempt integer NOT NULL,
     type text NOT NULL,
     data jsonb NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    written_in bigint DEFAULT ((pg_current_xact_id())::text)::bigint NOT NULL
 )
 PARTITION BY RANGE (at);
 
@@ -6786,6 +6936,8 @@ COMMENT ON COLUMN tidemill.events.type IS 'What happened: progress, log, attempt
 COMMENT ON COLUMN tidemill.events.data IS 'The type''s own fields.';
 
 COMMENT ON COLUMN tidemill.events.at IS 'When it was written.';
+
+COMMENT ON COLUMN tidemill.events.written_in IS 'The transaction that wrote the event.';
 
 CREATE TABLE tidemill.failure_causes (
     fingerprint text NOT NULL,
@@ -7043,6 +7195,7 @@ CREATE VIEW tidemill.job_documents AS
     j.unique_key,
     j.workflow_id,
     j.awaited,
+    j.written_in,
     tidemill.shown_state(j.state, j.attempt, j.run_at, j.due_at) AS status,
     p.percent,
     p.step,
@@ -7231,6 +7384,7 @@ CREATE TABLE tidemill.jobs_live (
     unique_key text,
     workflow_id uuid,
     awaited boolean,
+    written_in numeric DEFAULT ((pg_current_xact_id())::text)::numeric NOT NULL,
     CONSTRAINT jobs_args_is_an_object CHECK ((jsonb_typeof(args) = 'object'::text)),
     CONSTRAINT jobs_attempts_count_up CHECK (((attempt >= 0) AND (max_attempts >= 1))),
     CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::tidemill.job_state, 'failed'::tidemill.job_state, 'cancelled'::tidemill.job_state])))),
@@ -7399,7 +7553,8 @@ CREATE TABLE tidemill.running (
     seen_at timestamp with time zone DEFAULT now() NOT NULL,
     lease_expires_at timestamp with time zone NOT NULL,
     deadline_at timestamp with time zone NOT NULL,
-    concurrency_keys text[]
+    concurrency_keys text[],
+    written_in bigint DEFAULT ((pg_current_xact_id())::text)::bigint NOT NULL
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_cost_delay='0');
 
@@ -7426,6 +7581,8 @@ COMMENT ON COLUMN tidemill.running.lease_expires_at IS 'From then on the sweep m
 COMMENT ON COLUMN tidemill.running.deadline_at IS 'From then on the sweep takes the job back even from a worker that is alive.';
 
 COMMENT ON COLUMN tidemill.running.concurrency_keys IS 'The limits that it counts for, as in jobs.';
+
+COMMENT ON COLUMN tidemill.running.written_in IS 'The transaction that claimed the job.';
 
 CREATE VIEW tidemill.limit_stats AS
  SELECT l.name,
@@ -8162,6 +8319,10 @@ COMMENT ON INDEX tidemill.jobs_live_groups IS 'The line of each group, in the or
 CREATE INDEX jobs_live_tags ON tidemill.jobs_live USING gin (tags) WHERE (tags <> '{}'::text[]);
 
 COMMENT ON INDEX tidemill.jobs_live_tags IS 'Finds live jobs by tag; untagged ones cost nothing.';
+
+CREATE INDEX jobs_live_written ON tidemill.jobs_live USING brin (written_in) WITH (pages_per_range='16', autosummarize='on');
+
+COMMENT ON INDEX tidemill.jobs_live_written IS 'Finds what was enqueued since a transaction; costs next to nothing to keep.';
 
 CREATE UNIQUE INDEX schedule_slots_held ON tidemill.schedule_slots USING btree (schedule) WHERE (outcome = 'held'::text);
 

@@ -10,8 +10,10 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _};
 use tokio::time::timeout;
 
-/// How long nothing is thought of no answer.
-const QUIET: Duration = Duration::from_secs(2);
+/// How long nothing is thought of no answer; less than anybody waits who gives up by himself.
+const QUIET: Duration = Duration::from_secs(1);
+/// How long an answer may be on its way that the server has given.
+const ON_ITS_WAY: Duration = Duration::from_millis(300);
 /// How long the server may take to answer on a new connection.
 const PROBE_WITHIN: Duration = Duration::from_secs(2);
 /// How long an answer of it is good for others who wait as well.
@@ -19,7 +21,7 @@ const FRESH: Duration = Duration::from_millis(500);
 /// How much later than the server the client ends a statement.
 const MARGIN: Duration = Duration::from_secs(5);
 /// How long a connection that lay idle may take to show that it lives.
-const PONG_WITHIN: Duration = Duration::from_secs(2);
+const PONG_WITHIN: Duration = Duration::from_secs(1);
 /// How long a connection may lie idle and still be used untested.
 const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 
@@ -56,11 +58,17 @@ impl Sentry {
             if let Ok(answer) = timeout(QUIET, &mut asking).await {
                 return answer;
             }
-            let no_more = tokio::select! {
+            let dead = tokio::select! {
                 answer = &mut asking => return answer,
                 dead = self.is_dead() => dead,
             };
-            if no_more || began.elapsed() > self.0.longest {
+            if dead || began.elapsed() > self.0.longest {
+                if let Ok(answer) = timeout(ON_ITS_WAY, &mut asking).await {
+                    return answer;
+                }
+                if dead {
+                    self.distrust(began);
+                }
                 return Err(silent(began.elapsed()));
             }
         }
@@ -108,7 +116,9 @@ impl Sentry {
             return pong.map(|()| true);
         }
         // The others of its time need not be tried one by one.
-        self.is_dead().await;
+        if self.is_dead().await {
+            self.distrust(Instant::now());
+        }
         Ok(false)
     }
 
@@ -120,19 +130,23 @@ impl Sentry {
         {
             return dead;
         }
-        let began = Instant::now();
         let dead = matches!(timeout(PROBE_WITHIN, self.works_on_nothing()).await, Ok(Ok(true)));
-        if dead {
-            tracing::warn!("connections to Postgres went silent while new ones work; all from before are dropped");
-            *self.0.dead_before.lock().unwrap_or_else(PoisonError::into_inner) = Some(began);
-        }
         *asked = Some((Instant::now(), dead));
         dead
     }
 
+    /// From now on no connection from before that moment is used.
+    fn distrust(&self, moment: Instant) {
+        let mut dead_before = self.0.dead_before.lock().unwrap_or_else(PoisonError::into_inner);
+        if dead_before.is_none_or(|known| known < moment) {
+            tracing::warn!("connections to Postgres went silent while new ones work; all from before are dropped");
+            *dead_before = Some(moment);
+        }
+    }
+
     async fn works_on_nothing(&self) -> sqlx::Result<bool> {
         let mut connection = self.0.connect.connect().await?;
-        // Whatever name the sessions go by behind a pooler; a little less than the shortest time that anybody has waited.
+        // Whatever name the sessions go by behind a pooler; less than the shortest time that anybody has waited.
         let statement = sqlx::raw_sql(
             "select count(*)
              from pg_stat_activity
@@ -140,7 +154,7 @@ impl Sentry {
                and datname = current_database()
                and pid <> pg_backend_pid()
                and state = 'active'
-               and query_start < clock_timestamp() - interval '1500 milliseconds'",
+               and query_start < clock_timestamp() - interval '300 milliseconds'",
         );
         let busy: i64 = connection.fetch_one(statement).await?.try_get(0)?;
         connection.close().await?;
