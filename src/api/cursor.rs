@@ -186,7 +186,8 @@ mod tests {
             *place = Place { seq: i64::try_from(index * index * 1000).unwrap(), ended: index % 3 == 0 };
         }
         cursor.named[0].1.seq = i64::MAX >> 1;
-        let horizon = |below: i64| Horizon { below, open: (1..300).map(|index| below - 3000 + index * 7).collect() };
+        let horizon =
+            |below: i64| Horizon { below, open: (1..300).map(|index| below - 3000 + index * 7).collect() };
         let key = (1_700_000_000_000_000, Uuid::now_v7(), -2);
         let between = feed::Place {
             era: u64::MAX - 7,

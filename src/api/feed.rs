@@ -150,7 +150,8 @@ impl Feed {
 
     async fn look(&self, selection: &Selection, place: &Place, seen: Option<&str>) -> Result<Page> {
         let behind = &place.horizon;
-        let hidden = place.within.as_ref().map_or_else(Default::default, |(target, _)| target.open.as_slice());
+        let hidden =
+            place.within.as_ref().map_or_else(Default::default, |(target, _)| target.open.as_slice());
         let (mut step, mut most, mut widened) = (STEP, MOST, 0);
         let mut before = behind.below.saturating_add(step);
         if let Some((target, _)) = &place.within {

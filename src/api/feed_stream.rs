@@ -16,10 +16,10 @@ use super::feed::{Item, Key, Page, Place};
 use super::frame::{Frame, Gap};
 use super::state::ApiState;
 use crate::job::document::JobDocument;
+use crate::store::Result;
 use crate::store::events::Event;
 use crate::store::feed::{Change, Selection, What};
 use crate::store::listen::Wake;
-use crate::store::Result;
 
 /// How often it is looked while nothing is heard.
 const POLL: Duration = Duration::from_secs(1);

@@ -35,8 +35,15 @@ pub(super) async fn run(
     heard: Receiver<Wake>,
     shutdown: CancellationToken,
 ) {
-    let mut lookout =
-        Lookout { shared, wakes, heard, hears: true, due: HashSet::new(), last_poll: Instant::now(), era: None };
+    let mut lookout = Lookout {
+        shared,
+        wakes,
+        heard,
+        hears: true,
+        due: HashSet::new(),
+        last_poll: Instant::now(),
+        era: None,
+    };
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = lookout.keep_looking() => {}

@@ -73,7 +73,8 @@ impl News {
     /// Behind which event to fetch what [`Self::rewind`] compares; `None` if nothing was seen.
     #[must_use]
     pub fn wants_proof(&self) -> Option<i64> {
-        (self.looked && self.last_seq > 0).then(|| self.recent.front().map_or(self.last_seq, |frame| frame.seq) - 1)
+        (self.looked && self.last_seq > 0)
+            .then(|| self.recent.front().map_or(self.last_seq, |frame| frame.seq) - 1)
     }
 
     /// Compares what was seen with what the database has now. What is the same to the last event stays; else it is forgotten
@@ -248,7 +249,9 @@ mod tests {
         let mut news = News::default();
         news.absorb(Look { mark: mark(5, JobState::Running), frames: frames(5..=5), end: None });
         news.absorb(Look { mark: mark(9, JobState::Running), frames: frames(6..=9), end: None });
-        assert!(news.is_ahead_of(&mark(8, JobState::Running)) && !news.is_ahead_of(&mark(9, JobState::Running)));
+        assert!(
+            news.is_ahead_of(&mark(8, JobState::Running)) && !news.is_ahead_of(&mark(9, JobState::Running))
+        );
         assert_eq!(news.wants_proof(), Some(4));
         news.rewind(&frames(5..=9));
         assert_eq!((news.rewinds(), news.view(9, 0).common), (0, None), "it is as it was");

@@ -16,8 +16,8 @@ use super::check;
 use super::job_id::{JobId, failed, unknown};
 use super::json::Params;
 use super::problem::{Problem, ProblemDocument};
-use super::state::ApiState;
 use super::sse::LONGEST_SILENCE;
+use super::state::ApiState;
 use crate::job::document::JobDocument;
 use crate::job::state::JobState;
 

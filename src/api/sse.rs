@@ -70,9 +70,7 @@ pub fn bad_position(field: &'static str, text: &str) -> Problem {
 /// 400 for anything else.
 pub fn position_or_end(field: &'static str, text: &str) -> Result<(i64, bool), Problem> {
     match text.strip_suffix(ENDED) {
-        Some(number) => {
-            position(field, number).map(|seq| (seq, true)).map_err(|_| bad_position(field, text))
-        }
+        Some(number) => position(field, number).map(|seq| (seq, true)).map_err(|_| bad_position(field, text)),
         None => position(field, text).map(|seq| (seq, false)),
     }
 }

@@ -94,11 +94,7 @@ pub struct Held {
 }
 
 impl Held {
-    pub(super) fn new(
-        connection: PoolConnection<Postgres>,
-        opening: Option<SqlStr>,
-        sentry: Sentry,
-    ) -> Self {
+    pub(super) fn new(connection: PoolConnection<Postgres>, opening: Option<SqlStr>, sentry: Sentry) -> Self {
         Self { connection, opening, sentry }
     }
 

@@ -75,7 +75,10 @@ impl Sentry {
     }
 
     /// The same, for a future that outlives the borrow.
-    pub(super) async fn watch_whole<T>(self, asking: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    pub(super) async fn watch_whole<T>(
+        self,
+        asking: impl Future<Output = sqlx::Result<T>>,
+    ) -> sqlx::Result<T> {
         self.watch(asking).await
     }
 
@@ -139,7 +142,9 @@ impl Sentry {
     fn distrust(&self, moment: Instant) {
         let mut dead_before = self.0.dead_before.lock().unwrap_or_else(PoisonError::into_inner);
         if dead_before.is_none_or(|known| known < moment) {
-            tracing::warn!("connections to Postgres went silent while new ones work; all from before are dropped");
+            tracing::warn!(
+                "connections to Postgres went silent while new ones work; all from before are dropped"
+            );
             *dead_before = Some(moment);
         }
     }

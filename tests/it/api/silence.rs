@@ -31,7 +31,8 @@ async fn the_api_and_its_viewers_go_on_within_seconds() {
     let job: Uuid =
         text(&server.post("/api/v1/jobs", json!({"kind": "k"})).await.expect(202)["id"]).parse().unwrap();
     let url = format!("/api/v1/jobs/{job}/events");
-    let viewer = server.request(Method::GET, &url).header("Accept", "text/event-stream").send().await.unwrap();
+    let viewer =
+        server.request(Method::GET, &url).header("Accept", "text/event-stream").send().await.unwrap();
     let mut frames = viewer.bytes_stream();
     let mut seen = String::new();
     while !seen.contains("event: snapshot") {

@@ -101,7 +101,10 @@ async fn a_job_is_shown_when_it_is_enqueued_when_it_starts_and_at_its_end() {
         let waiting = mill.enqueue("echo", "default", None).await;
         mill.store.cancel(waiting, None, "somebody").await.unwrap();
         let shown = read_until(&mut stream, Seen::is_end).await;
-        assert_eq!((shown.last().unwrap().job(), shown.last().unwrap().kind.as_str()), (waiting, "cancelled"));
+        assert_eq!(
+            (shown.last().unwrap().job(), shown.last().unwrap().kind.as_str()),
+            (waiting, "cancelled")
+        );
     })
     .await;
 }
@@ -239,7 +242,8 @@ async fn a_database_that_went_back_is_told_and_what_happens_then_is_shown() {
         run(&mill, "echo", 1).await;
         let mut later = mill.stream(url, Some(&last.id)).await;
         for stream in [&mut open, &mut later] {
-            let frames = read_until(stream, |frame| frame.is_end() && frame.data["job_id"] == json!(after)).await;
+            let frames =
+                read_until(stream, |frame| frame.is_end() && frame.data["job_id"] == json!(after)).await;
             let reset = frames.iter().find(|frame| frame.kind == "reset").expect("a reset");
             assert!(reset.data["reason"].as_str().unwrap().contains("earlier state"), "{reset:?}");
         }
