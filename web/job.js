@@ -126,7 +126,8 @@ class JobPage {
   /** Takes one event, each number once; true when it was the last. */
   #hear({ type, data }) {
     const numbered = !["snapshot", ...FINAL].includes(type) && data.seq > 0;
-    if (numbered && data.seq <= this.#highest) return false;
+    // A reset may lie before what was seen: the database went on from an earlier state.
+    if (numbered && type !== "reset" && data.seq <= this.#highest) return false;
     if (numbered) this.#highest = data.seq;
     this.#job = afterEvent(this.#job, { type, data });
     if (type === "log") this.#view.log.add(data);

@@ -15,7 +15,7 @@ const HIDDEN_REST = 60_000; // milliseconds out of sight until the connection is
  */
 export function follow(address, { onFrame, onState = () => {}, lastId = null }) {
   const stop = new AbortController();
-  const reader = { address, onFrame, onState, lastId, pauseAfter: null, failures: 0 };
+  const reader = { address, onFrame, onState, lastId, failures: 0 };
   keepFollowing(reader, stop.signal).catch((error) => {
     if (!stop.signal.aborted) onState("refused", error);
   });
@@ -36,7 +36,8 @@ async function keepFollowing(reader, signal) {
     if (outcome.problem && !outcome.problem.passing) return reader.onState("refused", outcome.problem);
     reader.failures = outcome.gotFrames ? 0 : reader.failures + 1;
     reader.onState("reconnecting", outcome.problem);
-    await pause(outcome.gotFrames && reader.pauseAfter !== null ? reader.pauseAfter : backoff(reader.failures), signal);
+    // The server's `retry:` is for browsers that give up at a refusal; this reader does not.
+    await pause(backoff(reader.failures), signal);
   }
 }
 
@@ -52,6 +53,7 @@ async function readOnce(reader, signal) {
     if (reader.lastId !== null) headers["Last-Event-ID"] = reader.lastId;
     const response = await open(reader.address, { headers, signal: broken.signal });
     if (!response.ok) outcome.problem = await problemOf(response);
+    else if (response.status === 204) outcome.over = true; // the reader has seen the end
     else await readBody(response.body, reader, outcome, broken);
   } catch (error) {
     outcome.problem = error instanceof Problem ? error : null;
@@ -66,7 +68,6 @@ async function readOnce(reader, signal) {
 async function readBody(body, reader, outcome, broken) {
   const parser = new EventParser({
     onFrame: (frame) => !outcome.over && !broken.signal.aborted && take(frame, reader, outcome),
-    onRetry: (milliseconds) => (reader.pauseAfter = Math.min(milliseconds, 30_000)),
   });
   const chunks = body.getReader();
   const decoder = new TextDecoder();

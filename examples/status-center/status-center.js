@@ -73,7 +73,8 @@ async function follow(executionId, key, onFrame) {
       socket.onmessage = (message) => ++number > seen && ((seen = number), onFrame(JSON.parse(message.data)));
       socket.onclose = (close) => resolve(close.code);
     });
-    if (code === 1000) return;
+    // Over, gone, or not for this key any more: coming again changes nothing.
+    if ([1000, 1001, 1008].includes(code)) return;
     await new Promise((resolve) => setTimeout(resolve, wait));
   }
 }

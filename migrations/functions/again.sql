@@ -36,6 +36,7 @@ begin
   p_job.error := null;
   p_job.result := null;
   p_job.max_attempts := greatest(p_job.max_attempts, p_job.attempt + 1);
+  p_job.written_in := (pg_current_xact_id()::text)::numeric;
   insert into jobs_live select (p_job).*;
   if p_job.unique_key is not null then
     perform take_key_again(p_job.id, p_job.unique_key);

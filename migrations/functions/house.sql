@@ -29,6 +29,9 @@ begin
         execute format('create index on %I (retain_until) where retain_until is not null', part);
         execute format('create index on %I using gin (tags) where tags <> ''{}''', part);
       end if;
+      if parent in ('jobs', 'events') then
+        execute format('create index on %I using brin (written_in) with (pages_per_range = 32, autosummarize = on)', part);
+      end if;
       execute format('alter table %I attach partition %I for values from (%L) to (%L)',
         parent, part, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
       made := made + 1;

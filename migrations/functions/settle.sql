@@ -24,6 +24,7 @@ begin
   -- and gets no error.
   delete from running where job_id = p_job.id;
   delete from jobs_live where id = p_job.id;
+  p_job.written_in := (pg_current_xact_id()::text)::numeric;
   insert into jobs select (p_job).*;
   -- A workflow is counted by its jobs.
   if p_job.kind <> 'tidemill.workflow' then

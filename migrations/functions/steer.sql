@@ -127,6 +127,7 @@ begin
     j.run_at := 'infinity';
     perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
+  j.written_in := (pg_current_xact_id()::text)::numeric;
   insert into jobs_live select (j).*;
   if j.unique_key is not null then
     perform take_key_again(p_job, j.unique_key);

@@ -1,17 +1,23 @@
 //! How far a reader of many jobs is, as the `id:` of its frames: opaque to the reader, and checked
 //! when it comes back. Must never be trusted for more than a position.
 
-use std::collections::BTreeMap;
-
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chrono::DateTime;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-const VERSION: u8 = 1;
+use super::feed;
+use crate::store::feed::Horizon;
+
+const VERSION: u8 = 2;
 const CHECK_BYTES: usize = 4;
 /// Longer than any cursor of ours, in characters.
-const MOST_CHARACTERS: usize = 6 * 1024;
+const MOST_CHARACTERS: usize = 12 * 1024;
+/// What stands behind the places of the named jobs.
+const NO_FEED: u64 = 0;
+const BETWEEN_PAGES: u64 = 1;
+const WITHIN_A_PAGE: u64 = 2;
 
 /// How far the reader is in one job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,15 +33,15 @@ pub struct Place {
 pub struct Cursor {
     /// In the jobs that the request names, in its order.
     pub named: Vec<(Uuid, Place)>,
-    /// In the jobs that a queue or kind brought and that are not over.
-    pub followed: BTreeMap<Uuid, i64>,
+    /// In what commits, if the request follows queues, kinds or all jobs.
+    pub feed: Option<feed::Place>,
 }
 
 impl Cursor {
     /// The beginning of every named job.
     #[must_use]
     pub fn start(named: &[Uuid]) -> Self {
-        Self { named: named.iter().map(|id| (*id, Place::default())).collect(), followed: BTreeMap::new() }
+        Self { named: named.iter().map(|id| (*id, Place::default())).collect(), feed: None }
     }
 
     /// The text for the reader to come back with.
@@ -46,10 +52,7 @@ impl Cursor {
         for (_, place) in &self.named {
             put(&mut bytes, place.seq.unsigned_abs() << 1 | u64::from(place.ended));
         }
-        for (job_id, seq) in &self.followed {
-            bytes.extend_from_slice(job_id.as_bytes());
-            put(&mut bytes, seq.unsigned_abs());
-        }
+        put_feed(&mut bytes, self.feed.as_ref());
         let check = check(&bytes, self.named.iter().map(|(id, _)| id));
         bytes.extend_from_slice(&check);
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
@@ -73,14 +76,72 @@ impl Cursor {
             let place = Place { seq: i64::try_from(value >> 1).ok()?, ended: value & 1 == 1 };
             cursor.named.push((*job_id, place));
         }
-        while !rest.is_empty() {
-            let (job_id, behind) = rest.split_at_checked(16)?;
-            rest = behind;
-            let seq = i64::try_from(take(&mut rest)?).ok()?;
-            cursor.followed.insert(Uuid::from_slice(job_id).ok()?, seq);
-        }
-        Some(cursor)
+        cursor.feed = take_feed(&mut rest)?;
+        rest.is_empty().then_some(cursor)
     }
+}
+
+fn put_feed(bytes: &mut Vec<u8>, place: Option<&feed::Place>) {
+    let Some(place) = place else { return put(bytes, NO_FEED) };
+    put(bytes, if place.within.is_some() { WITHIN_A_PAGE } else { BETWEEN_PAGES });
+    bytes.extend_from_slice(&place.era.to_le_bytes());
+    put(bytes, place.at.timestamp_micros().unsigned_abs());
+    put_horizon(bytes, &place.horizon);
+    if let Some((target, (at, job_id, rank))) = &place.within {
+        put_horizon(bytes, target);
+        put(bytes, at.unsigned_abs());
+        bytes.extend_from_slice(job_id.as_bytes());
+        bytes.extend_from_slice(&rank.to_le_bytes());
+    }
+}
+
+fn take_feed(rest: &mut &[u8]) -> Option<Option<feed::Place>> {
+    let sort = take(rest)?;
+    if sort == NO_FEED {
+        return Some(None);
+    }
+    let era = u64::from_le_bytes(take_bytes(rest)?);
+    let at = DateTime::from_timestamp_micros(take_number(rest)?)?;
+    let horizon = take_horizon(rest)?;
+    let within = match sort {
+        BETWEEN_PAGES => None,
+        WITHIN_A_PAGE => {
+            let target = take_horizon(rest)?;
+            let at = take_number(rest)?;
+            let job_id = Uuid::from_bytes(take_bytes(rest)?);
+            Some((target, (at, job_id, i64::from_le_bytes(take_bytes(rest)?))))
+        }
+        _ => return None,
+    };
+    Some(Some(feed::Place { era, at, horizon, within }))
+}
+
+/// The open ones lie close below, so their distances are short.
+fn put_horizon(bytes: &mut Vec<u8>, horizon: &Horizon) {
+    put(bytes, horizon.below.unsigned_abs());
+    put(bytes, horizon.open.len() as u64);
+    for open in &horizon.open {
+        put(bytes, horizon.below.abs_diff(*open));
+    }
+}
+
+fn take_horizon(rest: &mut &[u8]) -> Option<Horizon> {
+    let below = take_number(rest)?;
+    let mut open = Vec::new();
+    for _ in 0..take(rest)? {
+        open.push(below.checked_sub(take_number(rest)?)?);
+    }
+    Some(Horizon { below, open })
+}
+
+fn take_number(rest: &mut &[u8]) -> Option<i64> {
+    i64::try_from(take(rest)?).ok()
+}
+
+fn take_bytes<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (bytes, behind) = rest.split_first_chunk()?;
+    *rest = behind;
+    Some(*bytes)
 }
 
 /// Finds slips (a cursor of another request, a cut one); it is no secret.
@@ -125,10 +186,22 @@ mod tests {
             *place = Place { seq: i64::try_from(index * index * 1000).unwrap(), ended: index % 3 == 0 };
         }
         cursor.named[0].1.seq = i64::MAX >> 1;
-        cursor.followed = (0..100).map(|index| (Uuid::now_v7(), index * 1_000_000)).collect();
-        let text = cursor.encode();
-        assert!(text.len() < 4096, "{}", text.len());
-        assert_eq!(Cursor::decode(&text, &named), Some(cursor));
+        let horizon =
+            |below: i64| Horizon { below, open: (1..300).map(|index| below - 3000 + index * 7).collect() };
+        let key = (1_700_000_000_000_000, Uuid::now_v7(), -2);
+        let between = feed::Place {
+            era: u64::MAX - 7,
+            at: DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap(),
+            horizon: horizon(1 << 40),
+            within: None,
+        };
+        let within = feed::Place { within: Some((horizon((1 << 40) + 9), key)), ..between.clone() };
+        for feed in [None, Some(between), Some(within)] {
+            cursor.feed = feed;
+            let text = cursor.encode();
+            assert!(text.len() < 4096, "{}", text.len());
+            assert_eq!(Cursor::decode(&text, &named).as_ref(), Some(&cursor));
+        }
     }
 
     #[test]

@@ -24,10 +24,10 @@ use super::json::Params;
 use super::multi_stream::{Many, many_frames, watch_all};
 use super::path::JobName;
 use super::problem::{Problem, ProblemDocument};
-use super::running::Filter;
 use super::state::ApiState;
-use super::stream::{Reader, Start, frames};
+use super::stream::{Reader, frames};
 use super::{check, result, sse};
+use crate::store::feed::Selection;
 
 /// How many events a stream reads at once for a reader that is behind.
 const PAGE_LIMIT: i64 = 500;
@@ -55,7 +55,7 @@ struct EventsQuery {
     #[param(example = "progress,log")]
     types: Option<String>,
     /// Begin behind this event; `Last-Event-ID` goes before it.
-    #[param(value_type = Option<i64>)]
+    #[param(example = "5")]
     after: Option<String>,
     /// List only: `next_cursor` of the page before.
     cursor: Option<String>,
@@ -78,18 +78,20 @@ pub struct EventList {
 ///
 /// With `Accept: text/event-stream` this is a stream: first `snapshot` (the job), then the events behind
 /// `Last-Event-ID`, then live ones; the last frame is `completed`, `failed` or `cancelled`. `id` is the
-/// position to come back with, `event` the type, `data` JSON with `job_id`, `seq`, `attempt`, `at` and the
-/// type's own fields. A frame `reset` says that events before its position are gone.
+/// position to come back with (opaque: that of the end is no number), `event` the type, `data` JSON with `job_id`, `seq`, `attempt`, `at` and the
+/// type's own fields. A frame `reset` says that events before its position are gone, or that those behind it did not happen. A
+/// reader that comes back with the `id` of the end gets 204 and need not come again.
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/events", tag = "events",
     params(
         ("id" = String, Path, description = "A job's id, or `execution:<execution_id>`"),
-        ("Last-Event-ID" = Option<i64>, Header, description = "The id of the last frame that the reader got"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last frame that the reader got"),
         EventsQuery,
     ),
     responses(
         (status = 200, description = "A page of events, or the stream", content(
             (EventList = "application/json"), (String = "text/event-stream"))),
+        (status = 204, description = "Stream only: the reader has seen the end of the job"),
         (status = 400, description = "Last-Event-ID is none", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
     )
@@ -105,16 +107,20 @@ async fn get_events(
     if !sse::wants_stream(&headers) {
         return list(&state, job_id, &types, &query).await;
     }
-    let after = match sse::last_event_id(&headers, query.after.as_deref())? {
-        Some((text, field)) => sse::position(field, text)?,
-        None => 0,
+    let (after, saw_end) = match sse::last_event_id(&headers, query.after.as_deref())? {
+        Some((text, field)) => sse::position_or_end(field, text)?,
+        None => (0, false),
     };
     // Watched before it is read, so that nothing in between is missed.
     let watch = state.hub.watch(job_id);
     let document = state.store.find_job(job_id).await.map_err(|error| failed(&error))?;
     let document = document.ok_or_else(|| unknown(job_id))?;
-    let reader = Reader { watch, document, start: Start::After(after), types, page_limit: PAGE_LIMIT };
-    let events = frames(state.hub.clone(), reader).map(|frame| frame.sse(&frame.seq.to_string()));
+    // One that was made live again has further events, and another end.
+    if saw_end && document.state.is_final() && document.last_seq == after {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let reader = Reader { watch, document, after, types, page_limit: PAGE_LIMIT };
+    let events = frames(state.hub.clone(), reader).map(|frame| frame.sse(&frame.id()));
     Ok(sse::respond(&state, caller.map(|Extension(caller)| caller), events))
 }
 
@@ -128,12 +134,12 @@ async fn list(
     let limit = i64::from(check::within("limit", limit, 1, i32::try_from(MOST_LISTED).unwrap_or(i32::MAX))?);
     let after = match (&query.cursor, &query.after) {
         (Some(cursor), _) => sse::position("cursor", cursor)?,
-        (None, Some(after)) => sse::position("after", after)?,
+        (None, Some(after)) => sse::position_or_end("after", after)?.0,
         (None, None) => 0,
     };
     let mut events =
         state.store.events_after(job_id, after, types, limit + 1).await.map_err(|error| failed(&error))?;
-    if events.is_empty() && state.store.marks(&[job_id]).await.map_err(|error| failed(&error))?.is_empty() {
+    if events.is_empty() && state.store.marks(&[job_id]).await.map_err(|error| failed(&error))?.1.is_empty() {
         return Err(unknown(job_id));
     }
     let is_page = usize::try_from(limit).is_ok_and(|limit| events.len() > limit);
@@ -151,10 +157,12 @@ async fn list(
 struct ManyQuery {
     /// Jobs by id or as `execution:<execution_id>`; at most 200, repeated for each.
     job: Vec<String>,
-    /// Besides, the jobs of these queues as they start.
+    /// Besides, every job of these queues.
     queue: Vec<String>,
-    /// Besides, the jobs of these kinds as they start.
+    /// Besides, every job of these kinds.
     kind: Vec<String>,
+    /// `true`: every job.
+    all: bool,
     /// Only events of these types, separated by commas.
     types: Option<String>,
     /// Begin behind the frame with this id; `Last-Event-ID` goes before it.
@@ -163,10 +171,13 @@ struct ManyQuery {
 
 /// One live stream of many jobs
 ///
-/// The streams of all the jobs in one, each with its own `snapshot` and its own end. `id` is an opaque cursor
-/// over all of them. Ends when all named jobs are over; with `queue` or `kind` it stays open until its
-/// lifetime ends. Jobs of queues and kinds are picked up within about a second, at most 100 at once: name a
-/// job to miss nothing of a short one. A reader that comes back when everything is over gets 204.
+/// The streams of all the jobs in one, each with its own `snapshot` and its own end. `id` is an opaque cursor over all of
+/// them: a reader that comes back with it misses nothing and gets nothing twice. Ends when all named jobs are over; with `queue`,
+/// `kind` or `all` it stays open until its lifetime ends, and carries every job of them from its enqueue to its end, however short
+/// it is: a `snapshot` when it is enqueued and when an attempt starts, its events, its end. It begins with those that run. A frame
+/// `reset` says that the stream is not whole from `since` on (retention dropped it, or the database went on from an earlier
+/// state), `lagged` that one transaction changed more than it carries; list the jobs then. A reader that comes back when
+/// every named job is over gets 204.
 #[utoipa::path(
     get, path = "/api/v1/events", tag = "events",
     params(ManyQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last frame that the reader got")),
@@ -185,35 +196,38 @@ async fn get_many_events(
     Params(query): Params<ManyQuery>,
 ) -> Result<Response, Problem> {
     let types = checked_types(query.types.as_deref())?;
-    let filter =
-        Filter { queues: checked_names("queue", query.queue)?, kinds: checked_names("kind", query.kind)? };
+    let selection = Selection {
+        queues: checked_names("queue", query.queue)?,
+        kinds: checked_names("kind", query.kind)?,
+        all: query.all,
+    };
+    let follows = selection != Selection::default();
     let named = checked_jobs(&state, &query.job).await?;
-    if named.is_empty() && filter.is_empty() {
+    if named.is_empty() && !follows {
         let problem = Problem::invalid("job", "The request names no job, queue or kind.");
-        return Err(problem.remedy("Send job=<id>, queue=<name> or kind=<name>, each as often as needed."));
+        return Err(problem.remedy(
+            "Send job=<id>, queue=<name> or kind=<name>, each as often as needed, or all=true for every job.",
+        ));
     }
     let position = sse::last_event_id(&headers, query.after.as_deref())?;
     let mut cursor = match position {
         Some((text, field)) => Cursor::decode(text, &named).ok_or_else(|| sse::bad_position(field, text))?,
         None => Cursor::start(&named),
     };
-    let named = cursor.named.iter().filter(|(_, place)| !place.ended).map(|(id, _)| *id);
-    let wanted: Vec<Uuid> = named.chain(cursor.followed.keys().copied()).collect();
-    let found = watch_all(&state, &wanted).await.map_err(|error| failed(&error))?;
+    let found = watch_all(&state, &named).await.map_err(|error| failed(&error))?;
     for (job_id, place) in &mut cursor.named {
-        if !place.ended && !found.iter().any(|(watch, _)| watch.job_id() == *job_id) {
-            if position.is_none() {
-                return Err(unknown(*job_id).field("job"));
-            }
+        match found.iter().find(|(watch, _)| watch.job_id() == *job_id) {
+            // One that was made live again goes on.
+            Some((_, document)) => place.ended &= document.state.is_final() && document.last_seq == place.seq,
+            None if position.is_none() => return Err(unknown(*job_id).field("job")),
             // It was deleted while the reader was away.
-            place.ended = true;
+            None => place.ended = true,
         }
     }
-    cursor.followed.retain(|job_id, _| found.iter().any(|(watch, _)| watch.job_id() == *job_id));
-    if filter.is_empty() && found.is_empty() {
+    if !follows && cursor.named.iter().all(|(_, place)| place.ended) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let many = Many { cursor, filter, types, resumes: position.is_some() };
+    let many = Many { cursor, selection: follows.then_some(selection), types };
     let events = many_frames(state.clone(), many, found).map(|(cursor, frame)| frame.sse(&cursor));
     Ok(sse::respond(&state, caller.map(|Extension(caller)| caller), events))
 }

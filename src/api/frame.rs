@@ -13,6 +13,9 @@ use crate::store::events::Event;
 /// The longest type of an event that is sent, in characters.
 const KIND_CHARACTERS: usize = 100;
 
+/// What the id of the end has behind its number.
+pub const ENDED: &str = "-end";
+
 /// Why a reader has to forget the position that it had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reset {
@@ -20,6 +23,19 @@ pub enum Reset {
     Dropped,
     /// The reader has seen more than there is: the database was restored to an earlier time.
     Ahead,
+    /// The database went on from an earlier state, in which later events are others.
+    WentBack,
+}
+
+/// Why a stream of many jobs is not whole at this place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gap {
+    /// Retention dropped what the reader has not seen.
+    Dropped,
+    /// The database went on from an earlier state: a standby took over that had not got everything, or it was restored.
+    WentBack,
+    /// One transaction changed more jobs than a stream carries.
+    Lagged,
 }
 
 /// One frame.
@@ -62,10 +78,31 @@ impl Frame {
         let reason = match reason {
             Reset::Dropped => "events up to this number were dropped by retention",
             Reset::Ahead => "the reader has seen more events than there are",
+            Reset::WentBack => "the database went on from an earlier state: later events did not happen",
         };
         let own =
             Map::from_iter([("reason".to_owned(), json!(reason)), ("after".to_owned(), json!(thought))]);
         Self::of(job_id, position, "reset", own, envelope(job_id, position, attempt, Utc::now()))
+    }
+
+    /// Tells that a stream of many jobs is not whole: what it lacks, or what did not happen, begins at `since`.
+    #[must_use]
+    pub fn gap(gap: Gap, since: DateTime<Utc>) -> Self {
+        let (kind, reason) = match gap {
+            Gap::Dropped => ("reset", "what happened since then was dropped by retention in part"),
+            Gap::WentBack => (
+                "reset",
+                "the database went on from an earlier state: what this stream showed since then may not have happened, and \
+                 what did is shown now",
+            ),
+            Gap::Lagged => (
+                "lagged",
+                "one transaction changed more jobs than a stream carries: list them by GET /api/v1/jobs and go on here",
+            ),
+        };
+        let time = |at: DateTime<Utc>| json!(at.to_rfc3339_opts(SecondsFormat::Micros, true));
+        let data = json!({"reason": reason, "since": time(since), "at": time(Utc::now())}).to_string();
+        Self { data, kind: kind.to_owned(), ..Self::position(Uuid::nil(), 0) }
     }
 
     /// The end of a finished job.
@@ -86,6 +123,13 @@ impl Frame {
     #[must_use]
     pub fn position(job_id: Uuid, seq: i64) -> Self {
         Self { job_id, seq, kind: String::new(), data: String::new(), last: false }
+    }
+
+    /// The position that a reader of this job alone comes back with. That of the end is another than that of the last event: who
+    /// got it needs nothing more.
+    #[must_use]
+    pub fn id(&self) -> String {
+        if self.last { format!("{}{ENDED}", self.seq) } else { self.seq.to_string() }
     }
 
     /// The frame as it is sent; `id` is the position that a reader comes back with.

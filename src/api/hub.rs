@@ -49,6 +49,8 @@ struct Watched {
 pub struct Watch {
     job_id: Uuid,
     news: watch::Receiver<News>,
+    /// How often the reader heard that the database went on from an earlier state.
+    rewinds: usize,
     shared: Arc<Shared>,
 }
 
@@ -81,7 +83,8 @@ impl Hub {
         board.fresh.insert(job_id);
         drop(board);
         self.0.arrival.notify_one();
-        Watch { job_id, news, shared: Arc::clone(&self.0) }
+        let rewinds = news.borrow().rewinds();
+        Watch { job_id, news, rewinds, shared: Arc::clone(&self.0) }
     }
 
     /// How many jobs are watched now.
@@ -112,7 +115,10 @@ impl Watch {
 
     /// What a reader has to do that has seen everything up to `position`.
     pub fn view(&mut self, position: i64) -> View {
-        self.news.borrow_and_update().view(position)
+        let news = self.news.borrow_and_update();
+        let view = news.view(position, self.rewinds);
+        self.rewinds = news.rewinds();
+        view
     }
 
     /// Waits until there is something that no `view` has shown yet; false if the hub ended.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::frame::Frame;
 use super::hub::Shared;
-use super::news::{Look, RECENT_FRAMES};
+use super::news::{Look, News, RECENT_FRAMES};
 use crate::job::document::JobDocument;
 use crate::store::Result;
 use crate::store::events::Mark;
@@ -35,8 +35,15 @@ pub(super) async fn run(
     heard: Receiver<Wake>,
     shutdown: CancellationToken,
 ) {
-    let mut lookout =
-        Lookout { shared, wakes, heard, hears: true, due: HashSet::new(), last_poll: Instant::now() };
+    let mut lookout = Lookout {
+        shared,
+        wakes,
+        heard,
+        hears: true,
+        due: HashSet::new(),
+        last_poll: Instant::now(),
+        era: None,
+    };
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = lookout.keep_looking() => {}
@@ -51,6 +58,8 @@ struct Lookout {
     hears: bool,
     due: HashSet<Uuid>,
     last_poll: Instant,
+    /// The course of history that the database was on at the last look.
+    era: Option<String>,
 }
 
 impl Lookout {
@@ -127,7 +136,18 @@ impl Lookout {
     async fn look(&mut self) -> Result<()> {
         while !self.due.is_empty() {
             let jobs: Vec<Uuid> = self.due.iter().copied().take(JOBS_AT_ONCE).collect();
-            look_at(&self.shared, &jobs).await?;
+            let (era, marks) = self.shared.store.marks(&jobs).await?;
+            if let Some(era) = era
+                && self.era.as_ref() != Some(&era)
+            {
+                if self.era.is_some() {
+                    tracing::warn!(%era, "the database went on elsewhere; what was seen of watched jobs is compared");
+                    compare(&self.shared, self.shared.all()).await?;
+                    self.look_at_all();
+                }
+                self.era = Some(era);
+            }
+            look_at(&self.shared, &jobs, marks).await?;
             for job_id in &jobs {
                 self.due.remove(job_id);
             }
@@ -138,8 +158,9 @@ impl Lookout {
 
 /// Three statements at most, in this order: how far the jobs are, their new events, the ends of those
 /// that ended. So an end never goes without an event that was committed before it.
-async fn look_at(shared: &Shared, jobs: &[Uuid]) -> Result<()> {
-    let marks = shared.store.marks(jobs).await?;
+async fn look_at(shared: &Shared, jobs: &[Uuid], marks: Vec<Mark>) -> Result<()> {
+    let is_behind = |mark: &&Mark| shared.ask(mark.job_id, |news| news.is_ahead_of(mark)).unwrap_or(false);
+    compare(shared, marks.iter().filter(is_behind).map(|mark| mark.job_id).collect()).await?;
     let behind: Vec<(Uuid, i64)> = marks
         .iter()
         .filter_map(|mark| Some((mark.job_id, shared.ask(mark.job_id, |news| news.wants_events(mark))??)))
@@ -154,7 +175,28 @@ async fn look_at(shared: &Shared, jobs: &[Uuid]) -> Result<()> {
         shared.tell(mark.job_id, |news| news.absorb(Look { mark, frames, end }));
     }
     for job_id in missing {
-        shared.tell(job_id, super::news::News::lose);
+        shared.tell(job_id, News::lose);
+    }
+    Ok(())
+}
+
+/// Compares what was seen of jobs with what the database has of them: after a failover it may be something else under the
+/// same numbers.
+async fn compare(shared: &Shared, jobs: Vec<Uuid>) -> Result<()> {
+    for jobs in jobs.chunks(JOBS_AT_ONCE) {
+        let seen: Vec<(Uuid, i64)> = jobs
+            .iter()
+            .filter_map(|job_id| Some((*job_id, shared.ask(*job_id, News::wants_proof)??)))
+            .collect();
+        let mut now = new_frames(shared, &seen).await?;
+        for (job_id, _) in seen {
+            let now = now.remove(&job_id).unwrap_or_default();
+            shared.tell(job_id, |news| {
+                let before = news.rewinds();
+                news.rewind(&now);
+                news.rewinds() > before
+            });
+        }
     }
     Ok(())
 }

@@ -1,33 +1,30 @@
-//! The frames of many jobs for one reader, merged: jobs that it named, and jobs of queues and kinds
-//! as they start. Each frame comes with the cursor behind it; must never lose the place of a job
-//! that is not over.
+//! The frames of many jobs for one reader, merged: jobs that it named, and those of queues, kinds or all. Each frame comes with
+//! the cursor behind it; must never lose the place of a job that is not over, nor show a named one twice.
 
 use std::collections::HashMap;
-use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use async_stream::stream;
-use futures_util::stream::{SelectAll, Stream, StreamExt, once, select_all};
-use tokio::time::{MissedTickBehavior, interval};
+use futures_util::stream::{SelectAll, Stream, StreamExt, select_all};
 use uuid::Uuid;
 
 use super::cursor::{Cursor, Place};
+use super::feed;
+use super::feed_stream::{Follower, feed_frames};
 use super::frame::Frame;
 use super::hub::Watch;
-use super::running::{ASK_EVERY, Filter, MOST_JOBS};
 use super::state::ApiState;
-use super::stream::{Reader, Start, frames};
+use super::stream::{Reader, frames};
 use crate::job::document::JobDocument;
 use crate::store::Result;
+use crate::store::feed::Selection;
 
 /// How many events of one job are read at once when the reader is behind.
 const PAGE_LIMIT: i64 = 50;
-/// How many followed jobs that are over are remembered, so that one made live again goes on.
-const REMEMBERED: usize = 1000;
 
-/// What one of the merged streams yields; `None` when it is at its end.
-type Item = (Uuid, Option<Arc<Frame>>);
+/// What one of the merged streams yields; the place of what is followed comes with its frames.
+type Item = (Option<feed::Place>, Arc<Frame>);
 type Frames = Pin<Box<dyn Stream<Item = Item> + Send>>;
 
 /// What a reader of many jobs wants.
@@ -35,11 +32,9 @@ pub struct Many {
     /// How far it is, and so which jobs it named.
     pub cursor: Cursor,
     /// What to follow besides.
-    pub filter: Filter,
+    pub selection: Option<Selection>,
     /// Types of stored events that it wants; empty means all.
     pub types: Arc<[String]>,
-    /// True if the cursor came from the reader.
-    pub resumes: bool,
 }
 
 /// Ears for jobs and the jobs, in one statement. Jobs that do not exist are missing.
@@ -53,117 +48,47 @@ pub async fn watch_all(state: &ApiState, jobs: &[Uuid]) -> Result<Vec<(Watch, Jo
     Ok(documents.into_iter().filter_map(pair).collect())
 }
 
-/// The frames with their cursors, until all named jobs are over; with a filter it never ends.
-/// `found` are the jobs of the cursor that are not over.
+/// The frames with their cursors, until all named jobs are over; what follows others never ends. `found` are the named jobs.
 pub fn many_frames(
     state: ApiState,
     many: Many,
     found: Vec<(Watch, JobDocument)>,
 ) -> impl Stream<Item = (String, Arc<Frame>)> + Send {
-    let mut merge = Merge { state, many, merged: select_all([]), over: HashMap::new() };
+    let Many { mut cursor, selection, types } = many;
+    let mut merged: SelectAll<Frames> = select_all([]);
+    for (watch, document) in found {
+        let place = cursor.named.iter().find(|(named, place)| *named == document.id && !place.ended);
+        let Some((_, place)) = place else { continue };
+        let types = Arc::clone(&types);
+        let reader = Reader { watch, document, after: place.seq, types, page_limit: PAGE_LIMIT };
+        merged.push(Box::pin(frames(state.hub.clone(), reader).map(|frame| (None, frame))));
+    }
+    if let Some(selection) = selection {
+        let follower = Follower { state, selection, types, place: cursor.feed.clone() };
+        merged.push(Box::pin(feed_frames(follower).map(|(place, frame)| (Some(place), frame))));
+    }
     stream! {
-        for (watch, document) in found {
-            let start = merge.start_of(document.id);
-            merge.add(watch, document, start);
-        }
-        let follows = !merge.many.filter.is_empty();
-        let mut ask = interval(ASK_EVERY);
-        ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut begins = !merge.many.resumes;
-        loop {
-            let item = tokio::select! {
-                Some(item) = merge.merged.next() => Some(item),
-                _ = ask.tick(), if follows => None,
-                else => return,
-            };
-            match item {
-                Some((_, Some(frame))) => {
-                    merge.pass(&frame);
-                    yield (merge.many.cursor.encode(), frame);
-                }
-                // Over, deleted, or not to be read: it is no longer followed.
-                Some((job_id, None)) => drop(merge.many.cursor.followed.remove(&job_id)),
-                None => {
-                    if let Err(error) = merge.pick_up(begins).await {
-                        tracing::debug!(%error, "running jobs cannot be seen; asking again");
-                        continue;
-                    }
-                    begins = false;
-                }
+        while let Some((place, frame)) = merged.next().await {
+            let is_news = place.is_none() || is_news(&cursor, &frame);
+            pass(&mut cursor, place, &frame);
+            if is_news {
+                yield (cursor.encode(), frame);
             }
         }
     }
 }
 
-struct Merge {
-    state: ApiState,
-    many: Many,
-    merged: SelectAll<Frames>,
-    /// The followed jobs that are over.
-    over: HashMap<Uuid, i64>,
+/// Whether a frame of what is followed shows something that the stream of a named job did not.
+fn is_news(cursor: &Cursor, frame: &Frame) -> bool {
+    let named = cursor.named.iter().find(|(named, _)| *named == frame.job_id);
+    named.is_none_or(|(_, place)| place.ended && frame.seq > place.seq)
 }
 
-impl Merge {
-    /// Adds the running jobs that are not here yet. Those that run when the stream begins are shown as
-    /// they are; whatever starts later is shown from its first event.
-    async fn pick_up(&mut self, begins: bool) -> Result<()> {
-        let running = self.state.running.of(&self.many.filter).await?;
-        let cursor = &self.many.cursor;
-        let room = MOST_JOBS.saturating_sub(cursor.followed.len());
-        let is_here = |id: &Uuid| match cursor.named.iter().find(|(named, _)| named == id) {
-            Some((_, place)) => !place.ended,
-            None => cursor.followed.contains_key(id),
-        };
-        let new: Vec<Uuid> = running.iter().filter(|id| !is_here(id)).copied().take(room).collect();
-        for (watch, document) in watch_all(&self.state, &new).await? {
-            // The answer may be a second old: what the reader saw end is not shown again.
-            if document.state.is_final() && self.saw_end_of(&document) {
-                continue;
-            }
-            let start = if begins { Start::Now } else { self.start_of(document.id) };
-            self.add(watch, document, start);
-        }
-        Ok(())
-    }
-
-    fn saw_end_of(&self, document: &JobDocument) -> bool {
-        let named = |(named, place): &(Uuid, Place)| *named == document.id && place.ended;
-        self.over.contains_key(&document.id) || self.many.cursor.named.iter().any(named)
-    }
-
-    fn start_of(&self, job_id: Uuid) -> Start {
-        let cursor = &self.many.cursor;
-        let named = cursor.named.iter().find(|(named, _)| *named == job_id).map(|(_, place)| place.seq);
-        let seen = named.or_else(|| cursor.followed.get(&job_id).or_else(|| self.over.get(&job_id)).copied());
-        Start::After(seen.unwrap_or(0))
-    }
-
-    fn add(&mut self, watch: Watch, document: JobDocument, start: Start) {
-        let job_id = document.id;
-        let types = Arc::clone(&self.many.types);
-        let reader = Reader { watch, document, start, types, page_limit: PAGE_LIMIT };
-        let frames = frames(self.state.hub.clone(), reader).map(move |frame| (job_id, Some(frame)));
-        self.merged.push(Box::pin(frames.chain(once(ready((job_id, None))))));
-        if let Some((_, place)) = self.many.cursor.named.iter_mut().find(|(named, _)| *named == job_id) {
-            place.ended = false;
-        } else {
-            self.many.cursor.followed.entry(job_id).or_insert(0);
-        }
-    }
-
-    /// Moves the cursor behind a frame.
-    fn pass(&mut self, frame: &Frame) {
-        let cursor = &mut self.many.cursor;
-        if let Some((_, place)) = cursor.named.iter_mut().find(|(named, _)| *named == frame.job_id) {
-            *place = Place { seq: frame.seq, ended: frame.last };
-        } else if frame.last {
-            cursor.followed.remove(&frame.job_id);
-            if self.over.len() >= REMEMBERED {
-                self.over.clear();
-            }
-            self.over.insert(frame.job_id, frame.seq);
-        } else {
-            cursor.followed.insert(frame.job_id, frame.seq);
-        }
+/// Moves the cursor behind a frame.
+fn pass(cursor: &mut Cursor, place: Option<feed::Place>, frame: &Frame) {
+    if let Some(place) = place {
+        cursor.feed = Some(place);
+    } else if let Some((_, place)) = cursor.named.iter_mut().find(|(named, _)| *named == frame.job_id) {
+        *place = Place { seq: frame.seq, ended: frame.last };
     }
 }

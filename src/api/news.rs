@@ -24,6 +24,8 @@ pub struct News {
     recent: VecDeque<Arc<Frame>>,
     recent_bytes: usize,
     end: Option<Arc<JobDocument>>,
+    /// Each time that the database went on from an earlier state: the last event that is still the same.
+    rewound: Vec<i64>,
 }
 
 /// What a look at one job found.
@@ -48,14 +50,51 @@ pub struct View {
     pub end: Option<Arc<JobDocument>>,
     /// True if the job was deleted.
     pub gone: bool,
+    /// Events behind this number did not happen, if the database went on from an earlier state.
+    pub common: Option<i64>,
 }
 
 impl News {
-    /// Behind which event the next look shall fetch; `None` if there is nothing new, or too much.
+    /// Behind which event the next look fetches; `None` if there is nothing new. At the first look, and where there is too much,
+    /// only the last one, by which it is known later whether the database is still the same.
     #[must_use]
     pub fn wants_events(&self, mark: &Mark) -> Option<i64> {
-        let new = mark.last_seq - self.last_seq;
-        (self.looked && (1..=RECENT_FRAMES).contains(&new)).then_some(self.last_seq)
+        let is_near = self.looked && mark.last_seq - self.last_seq <= RECENT_FRAMES;
+        let known = if is_near { self.last_seq } else { mark.last_seq - 1 };
+        (mark.last_seq > known && known >= 0).then_some(known)
+    }
+
+    /// True if the database has fewer events than were seen.
+    #[must_use]
+    pub fn is_ahead_of(&self, mark: &Mark) -> bool {
+        self.looked && mark.last_seq < self.last_seq
+    }
+
+    /// Behind which event to fetch what [`Self::rewind`] compares; `None` if nothing was seen.
+    #[must_use]
+    pub fn wants_proof(&self) -> Option<i64> {
+        (self.looked && self.last_seq > 0)
+            .then(|| self.recent.front().map_or(self.last_seq, |frame| frame.seq) - 1)
+    }
+
+    /// Compares what was seen with what the database has now. What is the same to the last event stays; else it is forgotten
+    /// behind the last one that is.
+    pub fn rewind(&mut self, now: &[Arc<Frame>]) {
+        let is_there = |frame: &&Arc<Frame>| now.iter().any(|other| other == *frame);
+        let common = self.recent.iter().rev().find(is_there).map_or(0, |frame| frame.seq);
+        if common == self.last_seq {
+            return;
+        }
+        self.forget();
+        self.last_seq = common;
+        self.end = None;
+        self.rewound.push(common);
+    }
+
+    /// How often the database went on from an earlier state.
+    #[must_use]
+    pub fn rewinds(&self) -> usize {
+        self.rewound.len()
     }
 
     /// True if the job ended and its final document is not here yet.
@@ -68,6 +107,10 @@ impl News {
     pub fn absorb(&mut self, look: Look) -> bool {
         let before = self.last_seq;
         let keeps_end = look.mark.state.is_final() && self.has_end_of(&look.mark);
+        if let Some(first) = look.frames.first().filter(|first| first.seq > self.last_seq + 1) {
+            self.forget();
+            self.last_seq = first.seq - 1;
+        }
         for frame in look.frames {
             if frame.seq == self.last_seq + 1 {
                 self.push(frame);
@@ -76,8 +119,7 @@ impl News {
         // Either nobody fetched what is new, or the database was restored to an earlier time. (More
         // frames than the mark says are fine: they were committed after it was read.)
         if look.mark.last_seq > self.last_seq || look.mark.last_seq < before {
-            self.recent.clear();
-            self.recent_bytes = 0;
+            self.forget();
             self.last_seq = look.mark.last_seq;
         }
         let had_end = self.end.is_some();
@@ -97,15 +139,16 @@ impl News {
         news
     }
 
-    /// What a reader does that has seen everything up to `position`.
+    /// What a reader does that has seen everything up to `position`, and so many rewinds.
     #[must_use]
-    pub fn view(&self, position: i64) -> View {
+    pub fn view(&self, position: i64, rewinds: usize) -> View {
         let target = self.end.as_ref().map_or(self.last_seq, |document| document.last_seq);
         let first = self.recent.front().map_or(i64::MAX, |frame| frame.seq);
         let covered = position >= target || (first <= position + 1 && target <= self.last_seq);
         let wanted = |frame: &&Arc<Frame>| (position + 1..=target).contains(&frame.seq);
         let frames = covered.then(|| self.recent.iter().filter(wanted).cloned().collect());
-        View { target, frames, end: self.end.clone(), gone: self.gone }
+        let common = self.rewound.iter().skip(rewinds).min().copied();
+        View { target, frames, end: self.end.clone(), gone: self.gone, common }
     }
 
     /// The finished job.
@@ -123,6 +166,11 @@ impl News {
     fn has_end_of(&self, mark: &Mark) -> bool {
         // Whoever makes a finished job live again records an event, so the number tells ends apart.
         self.end.as_ref().is_some_and(|document| document.last_seq == mark.last_seq)
+    }
+
+    fn forget(&mut self) {
+        self.recent.clear();
+        self.recent_bytes = 0;
     }
 
     fn push(&mut self, frame: Arc<Frame>) {
@@ -156,13 +204,14 @@ mod tests {
     }
 
     fn seen(news: &News, position: i64) -> Option<Vec<i64>> {
-        news.view(position).frames.map(|frames| frames.iter().map(|frame| frame.seq).collect())
+        news.view(position, 0).frames.map(|frames| frames.iter().map(|frame| frame.seq).collect())
     }
 
     #[test]
     fn readers_near_the_head_share_frames_and_others_read_pages() {
         let mut news = News::default();
-        assert_eq!(news.wants_events(&mark(5, JobState::Running)), None);
+        assert_eq!(news.wants_events(&mark(0, JobState::Running)), None);
+        assert_eq!(news.wants_events(&mark(5, JobState::Running)), Some(4), "the last, to know it again");
         assert!(news.absorb(Look { mark: mark(5, JobState::Running), frames: vec![], end: None }));
         assert_eq!((seen(&news, 5), seen(&news, 4)), (Some(vec![]), None));
         assert_eq!(news.wants_events(&mark(7, JobState::Running)), Some(5));
@@ -180,7 +229,7 @@ mod tests {
         news.absorb(Look { mark: mark(4, JobState::Running), frames: frames(4..=4), end: None });
         // More than is fetched at once: readers go to the database.
         let far = mark(4 + RECENT_FRAMES + 1, JobState::Running);
-        assert_eq!(news.wants_events(&far), None);
+        assert_eq!(news.wants_events(&far), Some(far.last_seq - 1), "only the last, to know it again");
         news.absorb(Look { mark: far, frames: vec![], end: None });
         assert_eq!((seen(&news, 3), seen(&news, far.last_seq)), (None, Some(vec![])));
         // Retention dropped 262 and 263 before they could be fetched.
@@ -192,7 +241,27 @@ mod tests {
         assert_eq!(seen(&news, far.last_seq), None);
         // A restored database.
         assert!(news.absorb(Look { mark: mark(2, JobState::Running), frames: vec![], end: None }));
-        assert_eq!(news.view(0).target, 2);
+        assert_eq!(news.view(0, 0).target, 2);
+    }
+
+    #[test]
+    fn what_a_failover_undid_is_forgotten() {
+        let mut news = News::default();
+        news.absorb(Look { mark: mark(5, JobState::Running), frames: frames(5..=5), end: None });
+        news.absorb(Look { mark: mark(9, JobState::Running), frames: frames(6..=9), end: None });
+        assert!(
+            news.is_ahead_of(&mark(8, JobState::Running)) && !news.is_ahead_of(&mark(9, JobState::Running))
+        );
+        assert_eq!(news.wants_proof(), Some(4));
+        news.rewind(&frames(5..=9));
+        assert_eq!((news.rewinds(), news.view(9, 0).common), (0, None), "it is as it was");
+        let other = |seq| Arc::new(Frame { data: "other".into(), ..Frame::position(Uuid::nil(), seq) });
+        let now: Vec<Arc<Frame>> = frames(5..=7).into_iter().chain([other(8), other(9), other(10)]).collect();
+        news.rewind(&now);
+        assert_eq!((news.view(9, 0).common, news.view(9, 1).common), (Some(7), None));
+        assert_eq!(news.wants_events(&mark(10, JobState::Running)), Some(7));
+        news.rewind(&[]);
+        assert_eq!(news.view(9, 1).common, Some(0), "nothing of what was seen is there");
     }
 
     #[test]
@@ -216,6 +285,6 @@ mod tests {
     #[test]
     fn a_lost_job_is_told_once() {
         let mut news = News::default();
-        assert!(news.lose() && !news.lose() && news.view(0).gone);
+        assert!(news.lose() && !news.lose() && news.view(0, 0).gone);
     }
 }

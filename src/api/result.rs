@@ -16,17 +16,20 @@ use super::check;
 use super::job_id::{JobId, failed, unknown};
 use super::json::Params;
 use super::problem::{Problem, ProblemDocument};
+use super::sse::LONGEST_SILENCE;
 use super::state::ApiState;
 use crate::job::document::JobDocument;
 use crate::job::state::JobState;
 
+/// The most that may be asked for.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WaitQuery {
-    /// How long to wait for the end, such as `30s`; at most `60s`. Without it the answer comes at once.
+    /// How long to wait for the end, such as `30s`; at most `60s`, of which the server waits 45 s: proxies cut a request that is
+    /// silent for longer. Without it the answer comes at once.
     wait: Option<String>,
 }
 
@@ -60,7 +63,7 @@ pub(super) async fn get_result(
     Params(query): Params<WaitQuery>,
 ) -> Result<Response, Problem> {
     let wait = match query.wait {
-        Some(text) => check::query_duration("wait", &text, LONGEST_WAIT)?,
+        Some(text) => check::query_duration("wait", &text, LONGEST_WAIT)?.min(LONGEST_SILENCE),
         None => Duration::ZERO,
     };
     // Watched before it is read, so that an end in between is heard.

@@ -14,10 +14,14 @@ use futures_util::{Stream, StreamExt};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::auth::Caller;
+use super::frame::ENDED;
 use super::problem::{Case, Problem, quoted};
 use super::state::ApiState;
 use crate::metrics::Metrics;
 
+/// How long a request is left without an answer: less than proxies take for dead, 50 s in HAProxy as Debian sets it up and 60 s
+/// in nginx.
+pub const LONGEST_SILENCE: Duration = Duration::from_secs(45);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How often the key behind a stream is checked.
 const RECHECK: Duration = Duration::from_secs(5);
@@ -60,6 +64,17 @@ pub fn bad_position(field: &'static str, text: &str) -> Problem {
         .remedy("Send the id of the last frame that you got, unchanged, or nothing to begin at the start.")
 }
 
+/// A position in the events of one job, and whether its end was seen there.
+///
+/// # Errors
+/// 400 for anything else.
+pub fn position_or_end(field: &'static str, text: &str) -> Result<(i64, bool), Problem> {
+    match text.strip_suffix(ENDED) {
+        Some(number) => position(field, number).map(|seq| (seq, true)).map_err(|_| bad_position(field, text)),
+        None => position(field, text).map(|seq| (seq, false)),
+    }
+}
+
 /// A position in the events of one job: digits and nothing else.
 ///
 /// # Errors
@@ -81,7 +96,7 @@ pub fn respond(
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive"))
         .into_response();
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
     headers.insert(VARY, HeaderValue::from_static("accept"));
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     response
@@ -101,7 +116,8 @@ fn bounded(
         let mut recheck = interval(RECHECK);
         recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
         recheck.reset();
-        yield Event::default().comment(format!("this stream ends after {} s; come back then", lifetime.as_secs()));
+        let ends = format!("this stream ends after {} s; come back then", lifetime.as_secs());
+        yield Event::default().comment(ends).retry(pause());
         loop {
             let (event, ends) = tokio::select! {
                 event = events.next() => (event, false),
@@ -127,9 +143,14 @@ async fn still_allowed(state: &ApiState, caller: &Caller) -> bool {
     state.gate.still_allows(caller).await.unwrap_or(true)
 }
 
-/// Spread over some seconds, so that not all readers come back at once.
+/// When a reader comes back whose stream ends or breaks: spread over some seconds, so that not all do at once, and late
+/// enough for a server that starts again. Firefox gives up at the first refusal where the page is of another origin.
+fn pause() -> Duration {
+    Duration::from_millis(rand::random_range(5_000..10_000))
+}
+
 fn come_back(why: &str) -> Event {
-    Event::default().comment(why).retry(Duration::from_millis(rand::random_range(500..3_000)))
+    Event::default().comment(why).retry(pause())
 }
 
 /// Counts a stream while it is open.

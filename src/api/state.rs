@@ -7,12 +7,12 @@ use tokio_util::sync::CancellationToken;
 use super::args::{ArgsRules, GivenArgs};
 use super::auth::Gate;
 use super::enqueuer::Enqueuer;
+use super::feed::Feed;
 use super::gauges::Gauges;
 use super::hub::Hub;
 use super::keys::StoredKeys;
 use super::problem::Problem;
 use super::room::RoomEstimates;
-use super::running::RunningJobs;
 use super::seeds;
 use super::server::ApiSettings;
 use crate::metrics::Metrics;
@@ -33,8 +33,8 @@ pub struct ApiState {
     pub enqueuer: Enqueuer,
     /// Who watches which job.
     pub hub: Hub,
-    /// Which jobs run, for streams that follow queues and kinds.
-    pub running: RunningJobs,
+    /// What commits, for streams that follow queues, kinds or all jobs.
+    pub feed: Feed,
     /// When full queues may have room.
     pub room: RoomEstimates,
     /// Where wake-ups are heard.
@@ -98,7 +98,7 @@ impl ApiState {
                 settings.strict_kinds,
             ),
             hub: Hub::start(store.clone(), wakes.clone(), shutdown.clone()),
-            running: RunningJobs::new(store.clone()),
+            feed: Feed::new(store.clone()),
             room: RoomEstimates::new(store.clone()),
             gate: Gate::new(StoredKeys(store.clone()), open_without_keys),
             gauges: Arc::default(),

@@ -19,15 +19,6 @@ use crate::store::Result;
 /// How long to wait after the database failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Where a reader begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    /// Behind this event; 0 is the beginning.
-    After(i64),
-    /// With what comes next.
-    Now,
-}
-
 /// What a reader of one job wants.
 #[derive(Debug)]
 pub struct Reader {
@@ -35,8 +26,8 @@ pub struct Reader {
     pub watch: Watch,
     /// The job.
     pub document: JobDocument,
-    /// Where it begins.
-    pub start: Start,
+    /// Behind which event it begins; 0 is the beginning.
+    pub after: i64,
     /// Types of stored events that it wants; empty means all.
     pub types: Arc<[String]>,
     /// How many events it reads at once when it is behind.
@@ -46,21 +37,21 @@ pub struct Reader {
 /// The frames for a reader, until the job is over. The stream also ends if the job is deleted or
 /// cannot be read; then no frame is marked as the last.
 pub fn frames(hub: Hub, reader: Reader) -> impl Stream<Item = Arc<Frame>> + Send {
-    let Reader { mut watch, document, start, types, page_limit } = reader;
+    let Reader { mut watch, document, after, types, page_limit } = reader;
     stream! {
-        let (position, ahead) = match start {
-            Start::Now => (document.last_seq, None),
-            Start::After(seen) if seen > document.last_seq => (document.last_seq, Some(seen)),
-            Start::After(seen) => (seen, None),
-        };
+        let position = after.min(document.last_seq);
         yield Arc::new(Frame::snapshot(&document, position));
-        if let Some(seen) = ahead {
-            yield Arc::new(Frame::reset(document.id, position, document.attempt, Reset::Ahead, seen));
+        if after > position {
+            yield Arc::new(Frame::reset(document.id, position, document.attempt, Reset::Ahead, after));
         }
         let mut pager = Pager { hub, position, types, page_limit, checked: false, attempt: document.attempt };
         drop(document);
         loop {
             let view = watch.view(pager.position);
+            if let Some(common) = view.common.filter(|common| *common < pager.position) {
+                yield pager.go_back(watch.job_id(), common);
+                continue;
+            }
             while pager.position < view.target {
                 let page = match pager.next(&watch, &view).await {
                     Ok(page) => page,
@@ -107,6 +98,12 @@ impl Pager {
         let mut page = shared.iter().filter(is_next).cloned().collect();
         self.move_to(view.target, watch.job_id(), &mut page);
         Ok(page)
+    }
+
+    /// Forgets the events behind `common`, which the database does not have any more.
+    fn go_back(&mut self, job_id: Uuid, common: i64) -> Arc<Frame> {
+        let thought = std::mem::replace(&mut self.position, common);
+        Arc::new(Frame::reset(job_id, common, self.attempt, Reset::WentBack, thought))
     }
 
     /// The next frames from the database.

@@ -126,7 +126,13 @@ impl Client {
         if let Some(after) = after {
             request = request.header("Last-Event-ID", after);
         }
-        self.checked(request).await
+        // The server answers a stream at once, with a comment; what keeps that back keeps everything back.
+        self.checked(request).await.map_err(|error| match error {
+            CliError::Unreachable { url, silent: true, .. } => {
+                CliError::HeldBack { url, seconds: SILENCE_TIMEOUT.as_secs() }
+            }
+            other => other,
+        })
     }
 
     async fn checked(&self, request: RequestBuilder) -> Result<Response, CliError> {
@@ -151,6 +157,7 @@ impl Client {
         CliError::Unreachable {
             url: self.base.to_string(),
             found_by: self.found_by.clone(),
+            silent: error.is_timeout() && !error.is_connect(),
             cause: deepest(error),
         }
     }

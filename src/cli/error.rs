@@ -38,6 +38,21 @@ pub enum CliError {
         found_by: String,
         /// What the network said.
         cause: String,
+        /// It took the request, and then said nothing for long.
+        silent: bool,
+    },
+    /// Something takes requests there, but no event stream begins.
+    #[error(
+        "the event stream from {url} did not begin in {seconds} s, though the request was taken: a proxy on the way keeps answers \
+         back until they are whole\n\
+         Turn its buffering off for /api/v1 (lighttpd: server.stream-response-body = 2; nginx: proxy_buffering off), or name the \
+         server itself with --url. `tidemill jobs show` and `/result?wait=30s` work through it."
+    )]
+    HeldBack {
+        /// Where it was asked for.
+        url: String,
+        /// How long it was waited for.
+        seconds: u64,
     },
     /// The server answered with a problem.
     #[error("{0}")]
@@ -61,7 +76,7 @@ impl CliError {
             Self::OutputClosed => 0,
             Self::JobEnded(_) | Self::Failed(_) => 1,
             Self::Config(_) | Self::Usage(_) => 2,
-            Self::Unreachable { .. } => 3,
+            Self::Unreachable { .. } | Self::HeldBack { .. } => 3,
             Self::Refused(problem) => match problem.status {
                 401 | 403 => 5,
                 404 | 410 => 4,
@@ -75,7 +90,7 @@ impl CliError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable { .. } => true,
+            Self::Unreachable { .. } | Self::HeldBack { .. } => true,
             Self::Refused(problem) => problem.status == 429 || problem.status >= 500,
             _ => false,
         }

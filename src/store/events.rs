@@ -112,26 +112,27 @@ impl Store {
         Ok(self.redacted(events))
     }
 
-    fn redacted(&self, mut events: Vec<Event>) -> Vec<Event> {
+    pub(super) fn redacted(&self, mut events: Vec<Event>) -> Vec<Event> {
         for event in &mut events {
             self.redact(Some(&mut event.data));
         }
         events
     }
 
-    /// Where the given jobs stand; those that do not exist are missing.
+    /// Where the given jobs stand; those that do not exist are missing. Also which course of history the database is on, if
+    /// that can be seen.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn marks(&self, jobs: &[Uuid]) -> Result<Vec<Mark>> {
-        Ok(sqlx::query_as!(
-            Mark,
+    pub async fn marks(&self, jobs: &[Uuid]) -> Result<(Option<String>, Vec<Mark>)> {
+        let rows = sqlx::query!(
             r#"
             select
               j.id as "job_id!",
               coalesce(p.last_seq, 0) as "last_seq!",
               j.state as "state!: JobState",
-              j.attempt as "attempt!"
+              j.attempt as "attempt!",
+              (select era()) as era
             from jobs j
             left join progress p on p.job_id = j.id
             where j.id = any($1)
@@ -139,29 +140,14 @@ impl Store {
             jobs,
         )
         .fetch_all(self.pool())
-        .await?)
-    }
-
-    /// The live jobs and the just finished ones of a queue or a kind, newest first: what a stream of
-    /// many jobs follows.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn watched_jobs(&self, queues: &[String], kinds: &[String], limit: i64) -> Result<Vec<Uuid>> {
-        Ok(sqlx::query_scalar!(
-            r#"
-            select job_id
-            from running
-            where queue = any($1)
-              or kind = any($2)
-            order by started_at desc
-            limit $3
-            "#,
-            queues,
-            kinds,
-            limit,
-        )
-        .fetch_all(self.pool())
-        .await?)
+        .await?;
+        let era = rows.first().and_then(|row| row.era.clone()).filter(|era| !era.is_empty());
+        let marks = rows.into_iter().map(|row| Mark {
+            job_id: row.job_id,
+            last_seq: row.last_seq,
+            state: row.state,
+            attempt: row.attempt,
+        });
+        Ok((era, marks.collect()))
     }
 }

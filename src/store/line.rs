@@ -11,11 +11,14 @@ use sqlx::{
     SqlSafeStr as _, SqlStr,
 };
 
+use super::silence::Sentry;
+
 /// A connection on which statements run.
 #[derive(Debug)]
 pub struct Line<'c> {
     connection: &'c mut PgConnection,
     manner: Manner,
+    sentry: Sentry,
 }
 
 /// How statements run.
@@ -32,7 +35,7 @@ enum Manner {
 impl Line<'_> {
     /// The same connection for one more statement.
     pub fn again(&mut self) -> Line<'_> {
-        Line { connection: self.connection, manner: self.manner.clone() }
+        Line { connection: self.connection, manner: self.manner.clone(), sentry: self.sentry.clone() }
     }
 
     /// A savepoint of the transaction that is open.
@@ -41,7 +44,8 @@ impl Line<'_> {
     /// When the database fails.
     pub(super) async fn savepoint(&mut self) -> sqlx::Result<Transaction<'_>> {
         let unnamed = !matches!(self.manner, Manner::Plain);
-        Ok(Transaction::new(self.connection.begin().await?, unnamed))
+        let begun = self.sentry.watch(self.connection.begin()).await?;
+        Ok(Transaction::new(begun, unnamed, self.sentry.clone()))
     }
 }
 
@@ -50,17 +54,18 @@ impl Line<'_> {
 pub struct Transaction<'c> {
     inner: sqlx::Transaction<'c, Postgres>,
     unnamed: bool,
+    sentry: Sentry,
 }
 
 impl<'c> Transaction<'c> {
-    pub(super) fn new(inner: sqlx::Transaction<'c, Postgres>, unnamed: bool) -> Self {
-        Self { inner, unnamed }
+    pub(super) fn new(inner: sqlx::Transaction<'c, Postgres>, unnamed: bool, sentry: Sentry) -> Self {
+        Self { inner, unnamed, sentry }
     }
 
     /// Where its statements run.
     pub fn line(&mut self) -> Line<'_> {
         let manner = if self.unnamed { Manner::Unnamed } else { Manner::Plain };
-        Line { connection: &mut self.inner, manner }
+        Line { connection: &mut self.inner, manner, sentry: self.sentry.clone() }
     }
 
     /// Makes it so.
@@ -68,7 +73,7 @@ impl<'c> Transaction<'c> {
     /// # Errors
     /// When the database fails.
     pub async fn commit(self) -> sqlx::Result<()> {
-        self.inner.commit().await
+        self.sentry.watch(self.inner.commit()).await
     }
 
     /// Undoes it.
@@ -76,7 +81,7 @@ impl<'c> Transaction<'c> {
     /// # Errors
     /// When the database fails.
     pub async fn rollback(self) -> sqlx::Result<()> {
-        self.inner.rollback().await
+        self.sentry.watch(self.inner.rollback()).await
     }
 }
 
@@ -85,17 +90,18 @@ impl<'c> Transaction<'c> {
 pub struct Held {
     connection: PoolConnection<Postgres>,
     opening: Option<SqlStr>,
+    sentry: Sentry,
 }
 
 impl Held {
-    pub(super) fn new(connection: PoolConnection<Postgres>, opening: Option<SqlStr>) -> Self {
-        Self { connection, opening }
+    pub(super) fn new(connection: PoolConnection<Postgres>, opening: Option<SqlStr>, sentry: Sentry) -> Self {
+        Self { connection, opening, sentry }
     }
 
     /// Where statements run, each by itself.
     pub fn line(&mut self) -> Line<'_> {
         let manner = self.opening.clone().map_or(Manner::Plain, Manner::Apart);
-        Line { connection: &mut self.connection, manner }
+        Line { connection: &mut self.connection, manner, sentry: self.sentry.clone() }
     }
 }
 
@@ -129,16 +135,16 @@ impl<'c> Executor<'c> for Line<'c> {
         E: 'q + Execute<'q, Postgres>,
     {
         match self.manner {
-            Manner::Plain => self.connection.fetch_many(query),
-            Manner::Unnamed => self.connection.fetch_many(Unnamed(query)),
+            Manner::Plain => self.sentry.watch_rows(self.connection.fetch_many(query)),
+            Manner::Unnamed => self.sentry.watch_rows(self.connection.fetch_many(Unnamed(query))),
             Manner::Apart(opening) => {
                 // Nobody may see a row before the commit.
-                let rows = async move {
+                let rows = self.sentry.watch_whole(async move {
                     let mut transaction = self.connection.begin_with(opening).await?;
                     let rows: Vec<_> = transaction.fetch_many(Unnamed(query)).try_collect().await?;
                     transaction.commit().await?;
                     Ok::<_, sqlx::Error>(stream::iter(rows.into_iter().map(Ok)))
-                };
+                });
                 stream::once(rows).try_flatten().boxed()
             }
         }
@@ -149,15 +155,16 @@ impl<'c> Executor<'c> for Line<'c> {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        match self.manner {
-            Manner::Plain => self.connection.fetch_optional(query),
-            Manner::Unnamed => self.connection.fetch_optional(Unnamed(query)),
-            Manner::Apart(opening) => Box::pin(async move {
-                let mut transaction = self.connection.begin_with(opening).await?;
+        let Self { connection, manner, sentry } = self;
+        match manner {
+            Manner::Plain => Box::pin(sentry.watch_whole(connection.fetch_optional(query))),
+            Manner::Unnamed => Box::pin(sentry.watch_whole(connection.fetch_optional(Unnamed(query)))),
+            Manner::Apart(opening) => Box::pin(sentry.watch_whole(async move {
+                let mut transaction = connection.begin_with(opening).await?;
                 let row = transaction.fetch_optional(Unnamed(query)).await?;
                 transaction.commit().await?;
                 Ok(row)
-            }),
+            })),
         }
     }
 

@@ -19,6 +19,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/common.sql"),
     include_str!("../../migrations/functions/redact.sql"),
     include_str!("../../migrations/functions/events.sql"),
+    include_str!("../../migrations/functions/feed.sql"),
     include_str!("../../migrations/functions/audit.sql"),
     include_str!("../../migrations/functions/unique.sql"),
     include_str!("../../migrations/functions/limits.sql"),

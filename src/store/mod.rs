@@ -22,6 +22,7 @@ pub mod events;
 pub mod explain;
 pub mod extend;
 pub mod failures;
+pub mod feed;
 pub mod find;
 pub mod fire;
 pub mod heartbeat;
@@ -53,6 +54,7 @@ pub mod sessions;
 pub mod settle;
 pub mod settled_by;
 pub mod signals;
+mod silence;
 pub mod spawn;
 pub mod stats;
 pub mod steps;
@@ -133,10 +135,16 @@ impl Store {
         let safe = ("synchronous_commit", "on");
         // A claim that is lost in a crash costs only a lease, so it need not wait for the disk.
         let quick = ("synchronous_commit", "off");
+        let probe = if options.pgbouncer {
+            session::pooled(&options)?
+        } else {
+            session::direct(&options, &options.url, &[])?
+        };
+        let sentry = silence::Sentry::new(probe, options.statement_timeout);
         Ok(Self {
-            pool: Pool::new(&options, options.max_connections, &[safe])?,
-            claims: Pool::new(&options, 2, &[&[quick], BY_INDEX].concat())?,
-            writes: Pool::new(&options, 4, &[&[safe], BY_INDEX].concat())?,
+            pool: Pool::new(&options, options.max_connections, &[safe], &sentry)?,
+            claims: Pool::new(&options, 2, &[&[quick], BY_INDEX].concat(), &sentry)?,
+            writes: Pool::new(&options, 4, &[&[safe], BY_INDEX].concat(), &sentry)?,
             options: Arc::new(options),
         })
     }

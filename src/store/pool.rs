@@ -12,12 +12,11 @@ use tokio::time::timeout;
 
 use super::line::{Held, Transaction, learn_types};
 use super::session::{self, Settings};
+use super::silence::Sentry;
 use super::{Options, Result};
 
 /// How long a connection that comes back to its pool may take to show that it lives.
 const PONG_WITHIN: Duration = Duration::from_secs(5);
-/// How long a connection may lie idle and still be used untested.
-const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 
 /// Connections of one sort. Cheap to clone; its reference runs statements.
 #[derive(Debug, Clone)]
@@ -25,23 +24,26 @@ pub struct Pool {
     connections: PgPool,
     /// What a transaction begins with behind a pooler.
     opening: Option<SqlStr>,
+    sentry: Sentry,
 }
 
 impl Pool {
     /// Prepares connections; the first is opened when it is needed.
-    pub(super) fn new(options: &Options, size: u32, settings: Settings<'_>) -> Result<Self> {
+    pub(super) fn new(options: &Options, size: u32, settings: Settings<'_>, sentry: &Sentry) -> Result<Self> {
+        let sized = sized(size, sentry);
+        let sentry = sentry.clone();
         if !options.pgbouncer {
             let connect = session::direct(options, &options.url, settings)?;
-            return Ok(Self { connections: sized(size).connect_lazy_with(connect), opening: None });
+            return Ok(Self { connections: sized.connect_lazy_with(connect), opening: None, sentry });
         }
         let opening = session::opening(options, settings);
         let begins = opening.clone();
-        let sized = sized(size).after_connect(move |connection, _| {
+        let sized = sized.after_connect(move |connection, _| {
             let opening = begins.clone();
             Box::pin(async move { learn_types(connection, opening).await })
         });
         let connections = sized.connect_lazy_with(session::pooled(options)?);
-        Ok(Self { connections, opening: Some(opening) })
+        Ok(Self { connections, opening: Some(opening), sentry })
     }
 
     /// Begins a transaction.
@@ -49,10 +51,11 @@ impl Pool {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static>> {
-        match &self.opening {
-            None => Ok(Transaction::new(self.connections.begin().await?, false)),
-            Some(opening) => Ok(Transaction::new(self.connections.begin_with(opening.clone()).await?, true)),
-        }
+        let begun = match &self.opening {
+            None => self.sentry.watch(self.connections.begin()).await?,
+            Some(opening) => self.sentry.watch(self.connections.begin_with(opening.clone())).await?,
+        };
+        Ok(Transaction::new(begun, self.opening.is_some(), self.sentry.clone()))
     }
 
     /// Takes one connection out, for several statements in a row.
@@ -60,7 +63,7 @@ impl Pool {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn acquire(&self) -> sqlx::Result<Held> {
-        Ok(Held::new(self.connections.acquire().await?, self.opening.clone()))
+        Ok(Held::new(self.connections.acquire().await?, self.opening.clone(), self.sentry.clone()))
     }
 
     /// The bare connections. Behind a pooler in transaction mode only simple statements are safe on them, and find
@@ -84,10 +87,17 @@ impl<'p> Executor<'p> for &'_ Pool {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        if self.opening.is_none() {
-            return self.connections.fetch_many(query);
-        }
         let pool = self.clone();
+        if self.opening.is_none() {
+            let rows = async_stream::try_stream! {
+                let mut connection = pool.connections.acquire().await?;
+                let mut rows = pool.sentry.clone().watch_rows(connection.fetch_many(query));
+                while let Some(row) = rows.try_next().await? {
+                    yield row;
+                }
+            };
+            return rows.boxed();
+        }
         let rows = async move {
             let mut held = pool.acquire().await?;
             let rows: Vec<_> = held.line().fetch_many(query).try_collect().await?;
@@ -101,9 +111,6 @@ impl<'p> Executor<'p> for &'_ Pool {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        if self.opening.is_none() {
-            return self.connections.fetch_optional(query);
-        }
         let pool = self.clone();
         Box::pin(async move { pool.acquire().await?.line().fetch_optional(query).await })
     }
@@ -127,25 +134,25 @@ impl<'p> Executor<'p> for &'_ Pool {
     }
 }
 
-fn sized(max_connections: u32) -> PgPoolOptions {
+fn sized(max_connections: u32, sentry: &Sentry) -> PgPoolOptions {
+    let (taking, giving) = (sentry.clone(), sentry.clone());
     PgPoolOptions::new()
         .max_connections(max_connections)
-        .acquire_timeout(Duration::from_secs(10))
+        // Also how long a connection may take to be made: one to a server that is gone is tried again soon.
+        .acquire_timeout(Duration::from_secs(5))
         .idle_timeout(Duration::from_mins(5))
         // One that was in use just now is trusted: if it is dead it shows at once, and every verb may be tried
         // again. Those that lay idle are tested, so that a restart of Postgres does not fail a verb for each.
         .test_before_acquire(false)
-        .after_release(|connection, _| {
+        .after_release(move |connection, of| {
+            let sentry = giving.clone();
             Box::pin(async move {
-                Ok(timeout(PONG_WITHIN, connection.ping()).await.is_ok_and(|pong| pong.is_ok()))
+                Ok(sentry.trusts(of.age)
+                    && timeout(PONG_WITHIN, connection.ping()).await.is_ok_and(|pong| pong.is_ok()))
             })
         })
-        .before_acquire(|connection, use_before| {
-            Box::pin(async move {
-                if use_before.idle_for > TRUSTED_IDLE {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
+        .before_acquire(move |connection, of| {
+            let sentry = taking.clone();
+            Box::pin(async move { sentry.lives(connection, of.age, of.idle_for).await })
         })
 }

@@ -21,7 +21,7 @@ use crate::api::auth::{Caller, SUBPROTOCOL};
 use crate::api::job_id::unknown;
 use crate::api::problem::{Case, Problem, ProblemDocument};
 use crate::api::state::ApiState;
-use crate::api::stream::{Reader, Start, frames};
+use crate::api::stream::{Reader, frames};
 
 /// How many events are read at once for a client that is behind.
 const PAGE_LIMIT: i64 = 500;
@@ -62,7 +62,7 @@ pub(super) async fn follow(
     // Watched before it is read, so that nothing in between is missed.
     let watch = state.hub.watch(job_id);
     let document = state.store.find_job(job_id).await?.ok_or_else(|| unknown(job_id))?;
-    let reader = Reader { watch, document, start: Start::After(0), types: [].into(), page_limit: PAGE_LIMIT };
+    let reader = Reader { watch, document, after: 0, types: [].into(), page_limit: PAGE_LIMIT };
     let caller = caller.map(|Extension(caller)| caller);
     let upgrade = upgrade.max_message_size(MOST_BYTES).max_frame_size(MOST_BYTES).protocols([SUBPROTOCOL]);
     Ok(upgrade.on_upgrade(move |socket| serve(state, caller, reader, socket)))

@@ -24,6 +24,7 @@ use super::super::idempotent::{Begun, Keyed};
 use super::super::json::{self, RawBody};
 use super::super::problem::Problem;
 use super::super::request::{DurationInput, checked_timeouts};
+use super::super::sse::LONGEST_SILENCE;
 use super::super::state::ApiState;
 use super::taken::{Taken, TakenJob, claim_from, documents, opened, opened_answer};
 use crate::store;
@@ -56,7 +57,8 @@ pub(super) struct ClaimRequest {
     /// How many jobs it takes at most, 1 to 100; by default 1.
     #[schema(minimum = 1, maximum = 100)]
     max: Option<i64>,
-    /// How long to wait for the first job, 0 to 60 seconds; by default 0.
+    /// How long to wait for the first job, 0 to 60 seconds, of which the server waits 45: proxies cut a request that is silent for
+    /// longer. By default 0.
     #[schema(minimum = 0, maximum = 60)]
     wait_seconds: Option<f64>,
     /// After so long it asks its attempts to stop, where the job says nothing; by default what is known of the kind.
@@ -169,7 +171,7 @@ impl ClaimRequest {
             kinds,
             queues: names("/queues", self.queues.unwrap_or_else(|| vec!["default".into()]))?,
             max: check::within("/max", self.max.unwrap_or(1), 1, MOST_JOBS)?,
-            wait: Duration::from_secs_f64(wait_seconds),
+            wait: Duration::from_secs_f64(wait_seconds).min(LONGEST_SILENCE),
         })
     }
 }

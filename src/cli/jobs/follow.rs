@@ -72,9 +72,6 @@ impl<'a> Follower<'a> {
         // An error is a cut: what was not received whole comes again on the next connection.
         while let Some(Ok(event)) = events.next().await {
             self.last_seen = Instant::now();
-            if let Some(delay) = event.retry {
-                self.pause = delay.min(LONGEST_PAUSE);
-            }
             if let Some(end) = self.take(&event)? {
                 return Ok(Some(end));
             }
@@ -94,6 +91,17 @@ impl<'a> Follower<'a> {
                 self.view.end(state, &data)?;
                 let error = data["error"]["message"].as_str().map(str::to_owned);
                 return Ok(Some(End { state: state.to_owned(), error }));
+            }
+            "reset" => {
+                let seen = self.position.unwrap_or(0);
+                let number = data["seq"].as_u64().unwrap_or(seen);
+                if number > seen {
+                    self.view.gap(seen + 1, number);
+                } else {
+                    // The database went on from an earlier state.
+                    self.view.event("reset", number, &data)?;
+                }
+                self.position = Some(number);
             }
             kind => {
                 let seen = self.position.unwrap_or(0);

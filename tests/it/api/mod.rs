@@ -10,6 +10,7 @@ mod list;
 mod queues;
 mod schedules;
 pub(crate) mod server;
+mod silence;
 mod speed;
 mod verbs;
 mod worker;

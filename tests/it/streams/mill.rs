@@ -78,7 +78,7 @@ impl Seen {
     }
 
     pub(super) fn is_event(&self) -> bool {
-        !self.is_end() && self.kind != "snapshot" && self.kind != "reset"
+        !self.is_end() && !["snapshot", "reset", "lagged"].contains(&self.kind.as_str())
     }
 
     pub(super) fn job(&self) -> Uuid {
@@ -245,7 +245,7 @@ impl Mill {
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["x-accel-buffering"], "no");
-        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert_eq!(response.headers()["cache-control"], "no-store, no-transform");
         let frames =
             response.bytes_stream().eventsource().take_while(|frame| std::future::ready(frame.is_ok()));
         Box::pin(frames.map(|frame| frame.unwrap()).filter_map(async |frame| {

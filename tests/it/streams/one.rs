@@ -26,7 +26,7 @@ fn assert_whole(frames: &[Seen], first: i64, last: i64) {
     assert_eq!(numbers(frames), (first..=last).collect::<Vec<_>>());
     let end = frames.last().unwrap();
     assert!(end.is_end(), "{end:?}");
-    assert_eq!((end.seq(), end.id.as_str()), (last, last.to_string().as_str()));
+    assert_eq!((end.seq(), end.id.as_str()), (last, format!("{last}-end").as_str()));
 }
 
 /// Reads a job to its end, cutting the connection again and again after a few frames.
@@ -242,7 +242,7 @@ async fn m2_what_retention_dropped_is_told() {
         mill.execute("delete from events").await;
         let frames = mill.whole(&path(job.id), Some("7")).await;
         let kinds: Vec<_> = frames.iter().map(|frame| (frame.kind.as_str(), frame.id.as_str())).collect();
-        assert_eq!(kinds, [("snapshot", "7"), ("reset", "20"), ("completed", "20")]);
+        assert_eq!(kinds, [("snapshot", "7"), ("reset", "20"), ("completed", "20-end")]);
     })
     .await;
 }
@@ -255,8 +255,19 @@ async fn a_retry_by_hand_is_shown_to_the_next_reader() {
         mill.complete(&job).await;
         let frames = mill.whole(&path(job.id), None).await;
         assert_whole(&frames, 1, 2);
+        // Who saw the end need not come again; who saw the last event only gets the end.
+        assert_eq!(mill.open(&path(job.id), Some("2-end")).await.status(), 204);
+        assert_eq!(mill.open(&format!("{}?after=2-end", path(job.id)), None).await.status(), 204);
+        assert_whole(&mill.whole(&path(job.id), Some("2")).await, 3, 2);
+        assert_eq!(mill.open(&path(job.id), Some("2-ended")).await.status(), 400);
+        let many = format!("/api/v1/events?job={}", job.id);
+        let last = mill.whole(&many, None).await.pop().unwrap().id;
+        assert_eq!(mill.open(&many, Some(&last)).await.status(), 204);
         mill.store.retry(job.id, "somebody").await.unwrap();
-        let mut stream = mill.stream(&path(job.id), Some("2")).await;
+        let mut stream = mill.stream(&many, Some(&last)).await;
+        let frames = read_until(&mut stream, |frame| frame.kind == "retry").await;
+        assert_eq!(frames[1].seq(), 3, "what a retry by hand adds is shown to who saw the end before");
+        let mut stream = mill.stream(&path(job.id), Some("2-end")).await;
         let frames = read_until(&mut stream, |frame| frame.kind == "retry").await;
         assert_eq!((frames[0].data["state"].as_str(), frames[1].seq()), (Some("available"), 3));
         let again = mill.claim("test", "default").await.pop().unwrap();
