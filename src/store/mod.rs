@@ -24,7 +24,9 @@ pub mod extend;
 pub mod failures;
 pub mod find;
 pub mod fire;
+mod ground;
 pub mod heartbeat;
+mod hosts;
 pub mod idempotency;
 pub mod keys;
 pub mod kinds;
@@ -46,6 +48,7 @@ pub mod remote_worker;
 pub mod report;
 pub mod resolve;
 pub mod retry;
+mod rights;
 pub mod room;
 pub mod schedules;
 mod session;
@@ -88,7 +91,8 @@ pub struct Options {
     pub listen_url: Option<String>,
     /// The schema that holds the tables.
     pub schema: String,
-    /// How many connections this process opens at most.
+    /// How many connections this process opens at most, the one for LISTEN among them; five are the least that it
+    /// works with, and are taken for less.
     pub max_connections: u32,
     /// No statement runs longer.
     pub statement_timeout: Duration,
@@ -107,11 +111,28 @@ impl Options {
             url: url.into(),
             listen_url: None,
             schema: "tidemill".into(),
-            max_connections: 10,
+            max_connections: 16,
             statement_timeout: Duration::from_secs(30),
             pgbouncer: false,
             vault: Arc::default(),
         }
+    }
+}
+
+/// How the connections of a process are shared out. The ear has one.
+#[derive(Debug, PartialEq, Eq)]
+struct Shares {
+    pool: u32,
+    claims: u32,
+    writes: u32,
+}
+
+impl Shares {
+    fn of(connections: u32, listens: bool) -> Self {
+        let all = connections.max(5) - u32::from(listens);
+        let claims = if all < 8 { 1 } else { 2 };
+        let writes = (all / 4).clamp(1, 4);
+        Self { pool: all - claims - writes, claims, writes }
     }
 }
 
@@ -133,10 +154,11 @@ impl Store {
         let safe = ("synchronous_commit", "on");
         // A claim that is lost in a crash costs only a lease, so it need not wait for the disk.
         let quick = ("synchronous_commit", "off");
+        let shares = Shares::of(options.max_connections, options.direct_url().is_some());
         Ok(Self {
-            pool: Pool::new(&options, options.max_connections, &[safe])?,
-            claims: Pool::new(&options, 2, &[&[quick], BY_INDEX].concat())?,
-            writes: Pool::new(&options, 4, &[&[safe], BY_INDEX].concat())?,
+            pool: Pool::new(&options, shares.pool, &[safe])?,
+            claims: Pool::new(&options, shares.claims, &[&[quick], BY_INDEX].concat())?,
+            writes: Pool::new(&options, shares.writes, &[&[safe], BY_INDEX].concat())?,
             options: Arc::new(options),
         })
     }
@@ -159,8 +181,8 @@ impl Store {
         &self.options.vault
     }
 
-    /// Two connections that nothing else can use up, for claims, heartbeats and wake-ups; their commits
-    /// do not wait for the disk.
+    /// Connections that nothing else can use up, for claims, heartbeats and wake-ups; their commits do not wait for
+    /// the disk.
     pub(crate) fn claims(&self) -> &Pool {
         &self.claims
     }
@@ -181,5 +203,24 @@ impl Store {
         self.claims.close().await;
         self.writes.close().await;
         self.pool.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Shares;
+
+    #[test]
+    fn a_process_takes_what_it_was_given() {
+        for connections in 5..=100 {
+            for listens in [true, false] {
+                let shares = Shares::of(connections, listens);
+                let sum = shares.pool + shares.claims + shares.writes + u32::from(listens);
+                assert_eq!(sum, connections, "{shares:?}");
+                assert!(shares.pool >= 2 && shares.claims >= 1 && shares.writes >= 1, "{shares:?}");
+            }
+        }
+        assert_eq!(Shares::of(16, true), Shares { pool: 10, claims: 2, writes: 3 });
+        assert_eq!(Shares::of(1, true), Shares { pool: 2, claims: 1, writes: 1 });
     }
 }

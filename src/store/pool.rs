@@ -10,6 +10,7 @@ use sqlx::postgres::{PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInf
 use sqlx::{Connection, Describe, Either, Execute, Executor, PgPool, Postgres, SqlStr};
 use tokio::time::timeout;
 
+use super::hosts::Hosts;
 use super::line::{Held, Transaction, learn_types};
 use super::session::{self, Settings};
 use super::{Options, Result};
@@ -25,23 +26,50 @@ pub struct Pool {
     connections: PgPool,
     /// What a transaction begins with behind a pooler.
     opening: Option<SqlStr>,
+    /// Where they lead.
+    hosts: Hosts,
 }
 
 impl Pool {
     /// Prepares connections; the first is opened when it is needed.
     pub(super) fn new(options: &Options, size: u32, settings: Settings<'_>) -> Result<Self> {
         if !options.pgbouncer {
-            let connect = session::direct(options, &options.url, settings)?;
-            return Ok(Self { connections: sized(size).connect_lazy_with(connect), opening: None });
+            let hosts = Hosts::direct(options, &options.url, settings)?;
+            let wanted = hosts.clone();
+            let sized = sized(size).after_connect(move |connection, _| {
+                let hosts = wanted.clone();
+                Box::pin(async move {
+                    session::pin(connection).await?;
+                    hosts.check(connection).await
+                })
+            });
+            return Ok(Self { connections: sized.connect_lazy_with(hosts.first()), opening: None, hosts });
         }
+        let hosts = Hosts::pooled(options)?;
         let opening = session::opening(options, settings);
-        let begins = opening.clone();
+        let (begins, wanted) = (opening.clone(), hosts.clone());
         let sized = sized(size).after_connect(move |connection, _| {
-            let opening = begins.clone();
-            Box::pin(async move { learn_types(connection, opening).await })
+            let (opening, hosts) = (begins.clone(), wanted.clone());
+            Box::pin(async move {
+                hosts.check(connection).await?;
+                learn_types(connection, opening).await
+            })
         });
-        let connections = sized.connect_lazy_with(session::pooled(options)?);
-        Ok(Self { connections, opening: Some(opening) })
+        let connections = sized.connect_lazy_with(hosts.first());
+        Ok(Self { connections, opening: Some(opening), hosts })
+    }
+
+    /// Where a connection has to be made, it is made to the server that is to be used now.
+    async fn aim(&self) -> sqlx::Result<()> {
+        if !self.hosts.is_sure() && self.connections.num_idle() == 0 {
+            self.connections.set_connect_options(self.hosts.find().await?);
+        }
+        Ok(())
+    }
+
+    /// Whether a statement runs on a connection as it is, without a look at where that leads.
+    fn is_plain(&self) -> bool {
+        self.opening.is_none() && self.hosts.is_sure()
     }
 
     /// Begins a transaction.
@@ -49,6 +77,7 @@ impl Pool {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static>> {
+        self.aim().await?;
         match &self.opening {
             None => Ok(Transaction::new(self.connections.begin().await?, false)),
             Some(opening) => Ok(Transaction::new(self.connections.begin_with(opening.clone()).await?, true)),
@@ -60,6 +89,7 @@ impl Pool {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn acquire(&self) -> sqlx::Result<Held> {
+        self.aim().await?;
         Ok(Held::new(self.connections.acquire().await?, self.opening.clone()))
     }
 
@@ -84,7 +114,7 @@ impl<'p> Executor<'p> for &'_ Pool {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        if self.opening.is_none() {
+        if self.is_plain() {
             return self.connections.fetch_many(query);
         }
         let pool = self.clone();
@@ -101,7 +131,7 @@ impl<'p> Executor<'p> for &'_ Pool {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        if self.opening.is_none() {
+        if self.is_plain() {
             return self.connections.fetch_optional(query);
         }
         let pool = self.clone();
