@@ -54,34 +54,36 @@ pub fn parse(text: &str) -> Result<Parsed, String> {
     let (query, attrs) = parameters(tail)?;
     let path = tail.split(['?', '#']).next().unwrap_or_default();
     let listed = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-    let mut servers: Vec<(String, Option<String>)> = if let Some(hosts) = listed("host").filter(|_| hosts.is_empty()) {
-        let ports = listed("port").unwrap_or_default();
-        let ports: Vec<_> = ports.split(',').map(|port| Some(port.to_owned()).filter(|port| !port.is_empty())).collect();
-        let hosts: Vec<_> = hosts.split(',').map(str::to_owned).collect();
-        if ports.len() > 1 && ports.len() != hosts.len() {
-            return Err(format!("it names {} hosts and {} ports", hosts.len(), ports.len()));
-        }
-        hosts.into_iter().enumerate().map(|(at, host)| (host, ports.get(at).or(ports.first()).cloned().flatten())).collect()
-    } else {
-        hosts.split(',').map(|host| (host.to_owned(), None)).collect()
-    };
+    let mut servers: Vec<(String, Option<String>)> =
+        if let Some(hosts) = listed("host").filter(|_| hosts.is_empty()) {
+            let ports = listed("port").unwrap_or_default();
+            let ports: Vec<_> =
+                ports.split(',').map(|port| Some(port.to_owned()).filter(|port| !port.is_empty())).collect();
+            let hosts: Vec<_> = hosts.split(',').map(str::to_owned).collect();
+            if ports.len() > 1 && ports.len() != hosts.len() {
+                return Err(format!("it names {} hosts and {} ports", hosts.len(), ports.len()));
+            }
+            hosts
+                .into_iter()
+                .enumerate()
+                .map(|(at, host)| (host, ports.get(at).or(ports.first()).cloned().flatten()))
+                .collect()
+        } else {
+            hosts.split(',').map(|host| (host.to_owned(), None)).collect()
+        };
     if servers.len() > 1 && servers.iter().any(|(host, _)| host.is_empty()) {
         return Err("one of its hosts is empty".into());
     }
     let several = servers.len() > 1;
     let from_query = hosts.is_empty() && listed("host").is_some();
+    let pairs: Vec<_> = query
+        .iter()
+        .filter(|(key, _)| !from_query || !["host", "port"].contains(&key.as_str()))
+        .cloned()
+        .collect();
     let urls = servers.drain(..).map(|(host, port)| {
-        let mut pairs: Vec<(String, String)> = query
-            .iter()
-            .filter(|(key, _)| !from_query || !["host", "port"].contains(&key.as_str()))
-            .cloned()
-            .collect();
-        if from_query {
-            pairs.push(("host".into(), host.clone()));
-            pairs.extend(port.map(|port| ("port".into(), port)));
-        }
-        let at = if from_query { "" } else { host.as_str() };
-        one(scheme, &login, at, path, &pairs)
+        let host = if from_query { in_authority(&host, port.as_deref()) } else { host };
+        one(scheme, &login, &host, path, &pairs)
     });
     let servers = urls.collect::<Result<Vec<_>, _>>()?;
     Ok(Parsed { servers, primary: attrs.unwrap_or(several) })
@@ -97,7 +99,9 @@ fn parameters(tail: &str) -> Result<(Vec<(String, String)>, Option<bool>), Strin
             ("target_session_attrs", "read-write" | "primary") => primary = Some(true),
             ("target_session_attrs", "any") => primary = Some(false),
             ("target_session_attrs", _) => {
-                return Err("its target_session_attrs is none of read-write, primary and any; Tidemill writes".into());
+                return Err(
+                    "its target_session_attrs is none of read-write, primary and any; Tidemill writes".into(),
+                );
             }
             (key, value) if KNOWN.contains(&key) || key.starts_with("options[") => {
                 pairs.push((key.to_owned(), value.to_owned()));
@@ -109,7 +113,31 @@ fn parameters(tail: &str) -> Result<(Vec<(String, String)>, Option<bool>), Strin
     Ok((pairs, primary))
 }
 
-fn one(scheme: &str, login: &str, host: &str, path: &str, pairs: &[(String, String)]) -> Result<String, String> {
+/// A host that stood in a parameter, as it stands before the path: an address, or the folder of a socket.
+fn in_authority(host: &str, port: Option<&str>) -> String {
+    let host = if host.starts_with('/') {
+        host.bytes().fold(String::new(), |text, byte| {
+            if byte.is_ascii_alphanumeric() {
+                format!("{text}{}", char::from(byte))
+            } else {
+                format!("{text}%{byte:02X}")
+            }
+        })
+    } else if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    };
+    port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"))
+}
+
+fn one(
+    scheme: &str,
+    login: &str,
+    host: &str,
+    path: &str,
+    pairs: &[(String, String)],
+) -> Result<String, String> {
     let text = format!("{scheme}://{login}{host}{path}");
     let mut url = Url::parse(&text).map_err(|error| match error {
         url::ParseError::InvalidPort => {
@@ -145,7 +173,9 @@ mod tests {
 
     #[test]
     fn several_servers_are_told_apart_and_the_primary_is_meant() {
-        let parsed = parse("postgres://u:p@h1:1,h2:2,[::1]:3/d?target_session_attrs=read-write&sslmode=disable").unwrap();
+        let parsed =
+            parse("postgres://u:p@h1:1,h2:2,[::1]:3/d?target_session_attrs=read-write&sslmode=disable")
+                .unwrap();
         let with = |host: &str| format!("postgres://u:p@{host}/d?sslmode=disable");
         assert_eq!(parsed.servers, [with("h1:1"), with("h2:2"), with("[::1]:3")]);
         assert!(parsed.primary);
@@ -153,7 +183,7 @@ mod tests {
         assert!(!parse("postgres://h1,h2/d?target_session_attrs=any").unwrap().primary);
         assert!(parse("postgres://h/d?target_session_attrs=primary").unwrap().primary);
         let listed = parse("postgres://u@/d?host=h1,h2&port=1,2").unwrap();
-        assert_eq!(listed.servers, ["postgres://u@/d?host=h1&port=1", "postgres://u@/d?host=h2&port=2"]);
+        assert_eq!(listed.servers, ["postgres://u@h1:1/d", "postgres://u@h2:2/d"]);
     }
 
     #[test]

@@ -79,10 +79,11 @@ impl Admin {
 
     /// The server's version as its programs have it, such as `15.18`.
     pub(super) async fn version(&mut self) -> Result<String, EmbeddedError> {
-        let version: String = sqlx::query_scalar("select split_part(current_setting('server_version'), ' ', 1)")
-            .fetch_one(&mut self.connection)
-            .await
-            .map_err(self.failed("asking its version"))?;
+        let version: String =
+            sqlx::query_scalar("select split_part(current_setting('server_version'), ' ', 1)")
+                .fetch_one(&mut self.connection)
+                .await
+                .map_err(self.failed("asking its version"))?;
         Ok(version)
     }
 

@@ -101,7 +101,8 @@ impl Server {
     /// Whether it is of the version that its programs have now. They may have been upgraded while nobody watched.
     async fn is_of_programs(&mut self, admin: &mut Admin, site: &Site) -> bool {
         let major = cluster::major(&site.home).ok().flatten();
-        let Ok(programs) = programs::find(&site.home, site.settings.programs_dir.as_deref(), major).await else {
+        let Ok(programs) = programs::find(&site.home, site.settings.programs_dir.as_deref(), major).await
+        else {
             // It runs, and nothing else could.
             return true;
         };

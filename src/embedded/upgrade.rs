@@ -27,7 +27,11 @@ pub(super) struct Watch {
 impl Watch {
     /// Remembers them as they are; to be called before they are run.
     pub(super) fn new(programs: &Programs) -> Self {
-        Self { stamp: stamp(&programs.dir), programs: programs.clone(), next_look: Instant::now() + LOOK_EVERY }
+        Self {
+            stamp: stamp(&programs.dir),
+            programs: programs.clone(),
+            next_look: Instant::now() + LOOK_EVERY,
+        }
     }
 
     /// Why the server on `port` has to be started again; nothing if it has not. Looks now and then only.

@@ -124,7 +124,8 @@ pub(crate) fn words(error: &sqlx::Error) -> String {
     let Some(postgres) = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() else {
         return database.message().to_owned();
     };
-    let more = [postgres.detail(), postgres.hint()].into_iter().flatten().filter(|_| postgres.code() != "22TM1");
+    let more =
+        [postgres.detail(), postgres.hint()].into_iter().flatten().filter(|_| postgres.code() != "22TM1");
     more.fold(postgres.message().to_owned(), |text, more| format!("{text}; {more}"))
 }
 

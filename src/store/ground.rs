@@ -7,7 +7,12 @@ use super::session::quoted;
 use super::{Error, Result};
 
 /// Waits for other migrations, and leaves a session, or a transaction of it, that works in the schema.
-pub(super) async fn prepare(connection: &mut PgConnection, schema: &str, local: bool, lock: i64) -> Result<()> {
+pub(super) async fn prepare(
+    connection: &mut PgConnection,
+    schema: &str,
+    local: bool,
+    lock: i64,
+) -> Result<()> {
     let (set, kept) = if local { ("set local", "_xact") } else { ("set", "") };
     let path = quoted(schema);
     let calm = format!(

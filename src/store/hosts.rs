@@ -76,16 +76,20 @@ impl Hosts {
             match timeout(ANSWER_WITHIN, self.ask(at)).await {
                 Ok(Ok(())) => {
                     if found.is_some_and(|(_, before)| before != at) {
-                        tracing::info!(host = self.servers[at].get_host(), port = self.servers[at].get_port(), "the database moved here");
+                        tracing::info!(
+                            host = self.servers[at].get_host(),
+                            port = self.servers[at].get_port(),
+                            "the database moved here"
+                        );
                     }
                     *found = Some((Instant::now(), at));
                     return Ok(self.servers[at].clone());
                 }
                 Ok(Err(error)) => refusal = worse(refusal, error),
-                Err(_) => refusal = worse(refusal, sqlx::Error::PoolTimedOut),
+                Err(_) => refusal = worse(refusal, silent()),
             }
         }
-        Err(refusal.unwrap_or(sqlx::Error::PoolTimedOut))
+        Err(refusal.unwrap_or_else(silent))
     }
 
     async fn ask(&self, at: usize) -> sqlx::Result<()> {
@@ -101,6 +105,10 @@ impl Hosts {
     pub(super) async fn check(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         if self.primary { takes_writes(connection).await } else { Ok(()) }
     }
+}
+
+fn silent() -> sqlx::Error {
+    sqlx::Error::Protocol(format!("the server did not answer within {} s", ANSWER_WITHIN.as_secs()))
 }
 
 /// What says more: a refusal of a login outweighs that a host is down, which passes.

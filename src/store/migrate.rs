@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use super::error::words;
 use super::migration_driver::Driver;
-use super::session::{opening, quoted};
+use super::session::{opening, pin, quoted};
 use super::hosts::Hosts;
 use super::{Error, Options, Result, Store, ground, rights};
 
@@ -90,6 +90,7 @@ pub async fn migrate(options: &Options) -> Result<()> {
 
 /// Each migration in a transaction of its own.
 async fn in_session(connection: &mut PgConnection, schema: &str) -> Result<()> {
+    pin(connection).await?;
     ground::prepare(connection, schema, false, LOCK).await?;
     run(connection, schema).await
 }

@@ -91,7 +91,7 @@ pub struct Options {
     pub listen_url: Option<String>,
     /// The schema that holds the tables.
     pub schema: String,
-    /// How many connections this process opens at most, the one for LISTEN among them; five are the least that it
+    /// How many connections this process opens at most, the one for LISTEN among them; four are the least that it
     /// works with, and are taken for less.
     pub max_connections: u32,
     /// No statement runs longer.
@@ -129,7 +129,7 @@ struct Shares {
 
 impl Shares {
     fn of(connections: u32, listens: bool) -> Self {
-        let all = connections.max(5) - u32::from(listens);
+        let all = connections.max(4) - u32::from(listens);
         let claims = if all < 8 { 1 } else { 2 };
         let writes = (all / 4).clamp(1, 4);
         Self { pool: all - claims - writes, claims, writes }
@@ -212,15 +212,15 @@ mod tests {
 
     #[test]
     fn a_process_takes_what_it_was_given() {
-        for connections in 5..=100 {
+        for connections in 4..=100 {
             for listens in [true, false] {
                 let shares = Shares::of(connections, listens);
                 let sum = shares.pool + shares.claims + shares.writes + u32::from(listens);
                 assert_eq!(sum, connections, "{shares:?}");
-                assert!(shares.pool >= 2 && shares.claims >= 1 && shares.writes >= 1, "{shares:?}");
+                assert!(shares.pool >= 1 && shares.claims >= 1 && shares.writes >= 1, "{shares:?}");
             }
         }
         assert_eq!(Shares::of(16, true), Shares { pool: 10, claims: 2, writes: 3 });
-        assert_eq!(Shares::of(1, true), Shares { pool: 2, claims: 1, writes: 1 });
+        assert_eq!(Shares::of(1, true), Shares { pool: 1, claims: 1, writes: 1 });
     }
 }

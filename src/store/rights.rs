@@ -10,7 +10,8 @@ use super::{Error, Result, Store};
 /// Makes the grants that are missing, if the login owns the schema; says which roles are not there.
 pub(super) async fn settle(connection: &mut PgConnection, schema: &str) -> Result<()> {
     // A newer binary's schema may lack what is asked here.
-    let known = connection.fetch_one(sqlx::raw_sql("select to_regprocedure('lacks_grants()') is not null")).await?;
+    let known =
+        connection.fetch_one(sqlx::raw_sql("select to_regprocedure('lacks_grants()') is not null")).await?;
     if !known.get::<bool, _>(0) {
         return Ok(());
     }
@@ -32,7 +33,11 @@ pub(super) async fn settle(connection: &mut PgConnection, schema: &str) -> Resul
         let asked = "select string_agg(r.name, ', ') from missing_roles() r (name)";
         missing = connection.fetch_one(sqlx::raw_sql(asked)).await?.get(0);
     } else if lacks {
-        tracing::warn!(schema, login, "grants are missing, and this login does not own the schema; its owner runs `tidemill migrate`");
+        tracing::warn!(
+            schema,
+            login,
+            "grants are missing, and this login does not own the schema; its owner runs `tidemill migrate`"
+        );
     }
     if let Some(missing) = missing {
         tracing::warn!(

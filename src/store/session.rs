@@ -156,7 +156,10 @@ mod tests {
     fn a_transaction_brings_its_settings_and_quotes_them() {
         let options = Options { schema: "it's".into(), pgbouncer: true, ..Options::new("postgres://h/d") };
         let text = opening(&options, &[("synchronous_commit", "on")]).as_str().to_owned();
-        assert!(text.starts_with("begin isolation level read committed read write; select set_config("), "{text}");
+        assert!(
+            text.starts_with("begin isolation level read committed read write; select set_config("),
+            "{text}"
+        );
         for part in [
             "('search_path', 'it''s')",
             "('statement_timeout', '30000')",

@@ -88,17 +88,30 @@ async fn a_dump_is_restored_on_a_server_without_the_roles() {
     shell.set("BASE", base);
     shell.run(&programs(), block("pg_dump --format"));
     // Grants to roles that are not there are errors, which pg_restore counts at its end.
-    shell.run(&programs(), &block("pg_restore --no-owner").replace("\"$BASE.dump\"", "\"$BASE.dump\" || true"));
+    shell.run(
+        &programs(),
+        &block("pg_restore --no-owner").replace("\"$BASE.dump\"", "\"$BASE.dump\" || true"),
+    );
     let restored = options(other.url("restored"));
     let (migration, check) = block("tidemill migrate").split_once('\n').unwrap();
     assert_eq!(migration, "tidemill migrate --database-url \"$RESTORED_URL\"");
     let store = Store::connect(restored.clone()).unwrap();
-    assert!(store.doctor().await.unwrap().iter().any(|found| found.check == "rights" && found.severity == "critical"));
+    assert!(
+        store
+            .doctor()
+            .await
+            .unwrap()
+            .iter()
+            .any(|found| found.check == "rights" && found.severity == "critical")
+    );
     migrate(&restored).await.unwrap();
     shell.run(&programs(), check);
     schema_is_well(&store).await;
     assert!(store.find_job(id).await.unwrap().is_some());
-    assert_eq!(psql(&other.url("restored"), &["select count(*) from pg_roles where rolname like 'tidemill\\_%'"]), "3");
+    assert_eq!(
+        psql(&other.url("restored"), &["select count(*) from pg_roles where rolname like 'tidemill\\_%'"]),
+        "3"
+    );
 }
 
 #[tokio::test]
@@ -134,7 +147,8 @@ async fn a_server_comes_back_as_it_was_at_a_moment() {
     shell.set("PORT", format!("{} -k {sockets} -c listen_addresses=127.0.0.1 -c fsync=off", one.port));
     shell.run(&programs(), block("recovery.signal"));
     let copy = Store::connect(options(one.url("jobs"))).unwrap();
-    let promoted = || async { (psql(&one.url("jobs"), &["select pg_is_in_recovery()"]) == "f").then_some(()) };
+    let promoted =
+        || async { (psql(&one.url("jobs"), &["select pg_is_in_recovery()"]) == "f").then_some(()) };
     wait_for("it takes writes", promoted).await;
     for (id, there) in [(kept, true), (behind, true), (lost, false)] {
         assert_eq!(copy.find_job(id).await.unwrap().is_some(), there);
@@ -164,11 +178,14 @@ async fn a_newer_major_version_finds_the_same_schema() {
     let data = shell.path("data");
     shell.set("NEW_DATA", data);
     before.stop();
-    shell.run(&new, block("pg_upgrade --old"));
+    shell.run(&new, block("--old-bindir"));
     let sockets = shell.folder.path().display().to_string();
     shell.run(
         &new,
-        &format!("pg_ctl -D \"$NEW_DATA\" -l log -w -o '-p {} -k {sockets} -c listen_addresses=127.0.0.1' start", before.port),
+        &format!(
+            "pg_ctl -D \"$NEW_DATA\" -l log -w -o '-p {} -k {sockets} -c listen_addresses=127.0.0.1' start",
+            before.port
+        ),
     );
     let after = Store::connect(options(before.url("jobs"))).unwrap();
     schema_is_well(&after).await;
@@ -188,12 +205,14 @@ async fn the_history_follows_into_a_replica() {
     psql(&one.url("jobs"), &[&with_path(&format!("select cancel('{id}')"))]);
     psql(&one.url("jobs"), &[block("create publication history")]);
     psql(&other.url("postgres"), &["create database reports"]);
-    let shell =
-        Shell::new(vec![("DATABASE_URL", one.url("jobs")), ("REPLICA_URL", other.url("reports"))]);
+    let shell = Shell::new(vec![("DATABASE_URL", one.url("jobs")), ("REPLICA_URL", other.url("reports"))]);
     shell.run(&programs(), block("create subscription"));
     let rows = |count: &'static str| {
         let url = other.url("reports");
-        async move { (psql(&url, &["select count(*) from tidemill.jobs where state = 'cancelled'"]) == count).then_some(()) }
+        async move {
+            (psql(&url, &["select count(*) from tidemill.jobs where state = 'cancelled'"]) == count)
+                .then_some(())
+        }
     };
     wait_for("what ended before", || rows("1")).await;
     // What lives goes on there, and a second end is a second row.
@@ -201,10 +220,16 @@ async fn the_history_follows_into_a_replica() {
     psql(&one.url("jobs"), &[&with_path(&format!("select cancel('{id}')"))]);
     wait_for("what ended since", || rows("2")).await;
     psql(&one.url("jobs"), &[&with_path(&format!("select delete_job('{id}')"))]);
-    let events = psql(&other.url("reports"), &[&format!("select count(*) from tidemill.events where job_id = '{id}'")]);
+    let events = psql(
+        &other.url("reports"),
+        &[&format!("select count(*) from tidemill.events where job_id = '{id}'")],
+    );
     assert!(events.parse::<i64>().unwrap() > 0);
     store.close().await;
-    psql(&other.url("reports"), &["alter subscription history disable", "alter subscription history set (slot_name = none)"]);
+    psql(
+        &other.url("reports"),
+        &["alter subscription history disable", "alter subscription history set (slot_name = none)"],
+    );
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use tidemill::Store;
 use tidemill::store::migrate::migrate;
-use tidemill::{Options, Store};
 
 use crate::support::cluster::{Cluster, programs, psql};
 use crate::support::{Mill, job, ok, options, wait_for};
@@ -16,7 +16,7 @@ async fn a_url_of_several_servers_leads_to_the_primary_and_follows_it() {
     // One that nobody listens at comes first, then the standby.
     let hosts = format!("127.0.0.1:9,127.0.0.1:{},127.0.0.1:{}", standby.port, primary.port);
     let url = format!("postgres://tidemill@{hosts}/d?target_session_attrs=read-write");
-    let all = || Options { ..options(url.clone()) };
+    let all = || options(url.clone());
     migrate(&all()).await.unwrap();
     let store = Store::connect(all()).unwrap();
     store.check_schema().await.unwrap();
@@ -29,7 +29,7 @@ async fn a_url_of_several_servers_leads_to_the_primary_and_follows_it() {
         .await;
         wait_for("it completes", || async {
             let found = store.find_job(id).await.ok().flatten()?;
-            (found.state.as_str() == "completed").then_some(())
+            (found.status == "completed").then_some(())
         })
         .await;
     };

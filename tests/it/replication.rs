@@ -27,17 +27,22 @@ async fn everything_goes_on_under_a_publication_of_all_tables() {
         .iter()
         .map(|enqueued| enqueued.id)
         .collect();
-    let count = |sql: &str| psql(&server.url("jobs"), &[&format!("set search_path = tidemill; select count(*) from {sql}")]);
+    let count = |sql: &str| {
+        psql(&server.url("jobs"), &[&format!("set search_path = tidemill; select count(*) from {sql}")])
+    };
     let ended = || async { (count("jobs where finished_at is not null") == "3").then_some(()) };
     wait_for("all end", ended).await;
     mill.stop().await;
-    for verb in ["select retry($$ID$$, 'me')", "select cancel($$ID$$)", "select delete_job($$ID$$)"] {
+    for verb in ["select retry($$ID$$)", "select cancel($$ID$$)", "select delete_job($$ID$$)"] {
         psql(&server.url("jobs"), &["set search_path = tidemill", &verb.replace("ID", &ids[0].to_string())]);
     }
     store.fold_stats().await.unwrap();
     store.fold_failures().await.unwrap();
     assert_eq!((count("stats_deltas").as_str(), count("failure_deltas").as_str()), ("0", "0"));
-    psql(&server.url("jobs"), &["update tidemill.jobs set retain_until = now() - interval '1 s' where finished_at is not null"]);
+    psql(
+        &server.url("jobs"),
+        &["update tidemill.jobs set retain_until = now() - interval '1 s' where finished_at is not null"],
+    );
     assert!(store.prune().await.unwrap() >= 1);
     store.close().await;
 }

@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use tidemill::Store;
 use tidemill::store::doctor::Finding;
 use tidemill::store::migrate::migrate;
-use tidemill::{Options, Store};
 
 use crate::support::cluster::{Cluster, done, program, programs, psql, system_programs};
 use crate::support::{Db, job, options};
@@ -76,7 +76,9 @@ async fn a_restore_without_privileges_is_critical_until_the_next_migration() {
     assert!(told(&copy).await.is_empty());
     let (worker, _) = crate::roles::member(&copy, "tidemill_worker").await;
     drop(worker);
-    assert!(copy.scalar::<bool>("select has_table_privilege('tidemill_worker', 'jobs_live', 'update')").await);
+    assert!(
+        copy.scalar::<bool>("select has_table_privilege('tidemill_worker', 'jobs_live', 'update')").await
+    );
 }
 
 #[tokio::test]
@@ -86,21 +88,29 @@ async fn roles_that_come_later_get_their_grants() {
         &server.url("postgres"),
         &["create role app1 login", "create database d", "create role w1 login", "create role ann login"],
     );
-    psql(&server.url("d"), &["create schema tidemill authorization app1", "revoke create on database d from public"]);
+    psql(
+        &server.url("d"),
+        &["create schema tidemill authorization app1", "revoke create on database d from public"],
+    );
     let login = |name: &str| options(server.url("d").replace("tidemill@", &format!("{name}@")));
     // It may make neither schemas nor roles, and needs to make none.
     migrate(&login("app1")).await.unwrap();
     let owner = Store::connect(login("app1")).unwrap();
     let found = told(&owner).await;
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].message.contains("role tidemill_admin, role tidemill_reader, role tidemill_worker are missing"));
+    assert!(
+        found[0]
+            .message
+            .contains("role tidemill_admin, role tidemill_reader, role tidemill_worker are missing")
+    );
     let open = "select count(*) from pg_proc where pronamespace = 'tidemill'::regnamespace and has_function_privilege('public', oid, 'execute')";
     assert_eq!(psql(&server.url("d"), &[open]), "0");
     // Who may not use the schema is told so, and not that there is none.
     let worker = Store::connect(login("w1")).unwrap();
     let refusal = worker.check_schema().await.unwrap_err().to_string();
     assert!(refusal.contains("w1") && refusal.contains("may not use schema tidemill"), "{refusal}");
-    let make = ["tidemill_admin", "tidemill_worker", "tidemill_reader"].map(|role| format!("create role {role} nologin"));
+    let make = ["tidemill_admin", "tidemill_worker", "tidemill_reader"]
+        .map(|role| format!("create role {role} nologin"));
     psql(&server.url("d"), &make.each_ref().map(String::as_str));
     psql(&server.url("d"), &["grant tidemill_worker to w1"]);
     assert!(told(&owner).await[0].message.contains("grants to the roles are missing"));
@@ -109,7 +119,10 @@ async fn roles_that_come_later_get_their_grants() {
     worker.check_schema().await.unwrap();
     // Its owner may not hand on a role that another made; it is told, and who may do it does.
     let owner_url = server.url("d").replace("tidemill@", "app1@");
-    let asked = Command::new("psql").args(["-qX", &owner_url, "-c", "select tidemill.make_reader('ann')"]).output().unwrap();
+    let asked = Command::new("psql")
+        .args(["-qX", &owner_url, "-c", "select tidemill.make_reader('ann')"])
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&asked.stderr).into_owned();
     assert!(said.contains("permission denied") && said.contains("grant tidemill_reader to ann"), "{said}");
     psql(&server.url("d"), &["grant tidemill_reader to ann", "select tidemill.make_reader('ann')"]);
@@ -121,12 +134,16 @@ async fn a_database_of_another_encoding_is_refused_before_anything_is_made() {
     let db = Db::new().await;
     for encoding in ["LATIN1", "SQL_ASCII"] {
         let name = format!("odd_{}_{}", encoding.to_lowercase(), uuid::Uuid::new_v4().simple());
-        db.execute(format!("create database {name} encoding '{encoding}' template template0 locale 'C'")).await;
+        db.execute(format!("create database {name} encoding '{encoding}' template template0 locale 'C'"))
+            .await;
         let url = url::Url::parse(&db.options().url).unwrap().join(&name).unwrap();
-        let odd = Options { ..options(url.to_string()) };
+        let odd = options(url.to_string());
         let refusal = migrate(&odd).await.unwrap_err().to_string();
         assert!(refusal.contains(encoding) && refusal.contains("UTF8 is needed"), "{refusal}");
-        assert_eq!(psql(url.as_str(), &["select count(*) from pg_namespace where nspname = 'tidemill'"]), "0");
+        assert_eq!(
+            psql(url.as_str(), &["select count(*) from pg_namespace where nspname = 'tidemill'"]),
+            "0"
+        );
         db.execute(format!("drop database {name} with (force)")).await;
     }
 }

@@ -90,7 +90,13 @@ impl Cluster {
     pub(crate) fn standby(&self) -> Self {
         let standby = Self { programs: self.programs.clone(), folder: folder(), port: free_port() };
         let mut copy = program(&self.programs, "pg_basebackup");
-        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--dbname", &self.url("postgres")]);
+        copy.args([
+            "--write-recovery-conf",
+            "--checkpoint=fast",
+            "--no-sync",
+            "--dbname",
+            &self.url("postgres"),
+        ]);
         done(copy.arg("--pgdata").arg(standby.data()));
         standby.run(&[]);
         standby
@@ -106,7 +112,8 @@ impl Cluster {
 
     /// Starts it, with settings as `name=value`.
     pub(crate) fn run(&self, settings: &[&str]) {
-        let mut options = format!("-p {} -c listen_addresses=127.0.0.1 -k {}", self.port, self.folder.path().display());
+        let mut options =
+            format!("-p {} -c listen_addresses=127.0.0.1 -k {}", self.port, self.folder.path().display());
         options += " -c fsync=off -c shared_buffers=16MB";
         for setting in settings {
             options = format!("{options} -c {setting}");
@@ -127,7 +134,12 @@ impl Cluster {
 
     /// Ends it as a crash would.
     pub(crate) fn crash(&self) {
-        done(program(&self.programs, "pg_ctl").arg("-D").arg(self.data()).args(["-m", "immediate", "-w", "stop"]));
+        done(program(&self.programs, "pg_ctl").arg("-D").arg(self.data()).args([
+            "-m",
+            "immediate",
+            "-w",
+            "stop",
+        ]));
     }
 
     /// Runs statements one after the other, as psql would with these settings.
