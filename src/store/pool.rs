@@ -17,6 +17,8 @@ use super::{Options, Result};
 
 /// How long a connection that comes back to its pool may take to show that it lives.
 const PONG_WITHIN: Duration = Duration::from_secs(5);
+/// How long a connection is waited for before another look at which server is the one to use.
+const AIM_AGAIN: Duration = Duration::from_millis(500);
 /// How long a connection may lie idle and still be used untested.
 const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 
@@ -59,12 +61,26 @@ impl Pool {
         Ok(Self { connections, opening: Some(opening), hosts })
     }
 
-    /// Where a connection has to be made, it is made to the server that is to be used now.
-    async fn aim(&self) -> sqlx::Result<()> {
-        if !self.hosts.is_sure() && self.connections.num_idle() == 0 {
+    /// Waits for a connection; where one has to be made, it is made to the server that is to be used now.
+    async fn aimed<T>(&self, waiting: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+        if self.hosts.is_sure() {
+            return waiting.await;
+        }
+        if self.connections.num_idle() == 0 {
             self.connections.set_connect_options(self.hosts.find().await?);
         }
-        Ok(())
+        tokio::pin!(waiting);
+        loop {
+            match timeout(AIM_AGAIN, &mut waiting).await {
+                Ok(connection) => return connection,
+                // Those that lay idle may have been dead: the pool tries the server that they led to.
+                Err(_) => {
+                    if let Ok(server) = self.hosts.find().await {
+                        self.connections.set_connect_options(server);
+                    }
+                }
+            }
+        }
     }
 
     /// Whether a statement runs on a connection as it is, without a look at where that leads.
@@ -77,10 +93,12 @@ impl Pool {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static>> {
-        self.aim().await?;
         match &self.opening {
-            None => Ok(Transaction::new(self.connections.begin().await?, false)),
-            Some(opening) => Ok(Transaction::new(self.connections.begin_with(opening.clone()).await?, true)),
+            None => Ok(Transaction::new(self.aimed(self.connections.begin()).await?, false)),
+            Some(opening) => {
+                let begun = self.aimed(self.connections.begin_with(opening.clone())).await?;
+                Ok(Transaction::new(begun, true))
+            }
         }
     }
 
@@ -89,8 +107,7 @@ impl Pool {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn acquire(&self) -> sqlx::Result<Held> {
-        self.aim().await?;
-        Ok(Held::new(self.connections.acquire().await?, self.opening.clone()))
+        Ok(Held::new(self.aimed(self.connections.acquire()).await?, self.opening.clone()))
     }
 
     /// The bare connections. Behind a pooler in transaction mode only simple statements are safe on them, and find
