@@ -5,11 +5,11 @@ use url::Url;
 
 /// What a URL says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parsed {
+pub(crate) struct Parsed {
     /// A URL for each server, in their order, without what is of the next field.
-    pub servers: Vec<String>,
+    pub(crate) servers: Vec<String>,
     /// Whether the server that is used must take writes.
-    pub primary: bool,
+    pub(crate) primary: bool,
 }
 
 /// Parameters that the driver knows. Others are left out of what it gets, for it would log their values.
@@ -38,7 +38,7 @@ const KNOWN: [&str; 18] = [
 ///
 /// # Errors
 /// When it is no URL of a Postgres, or names servers that cannot be.
-pub fn parse(text: &str) -> Result<Parsed, String> {
+pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err("it has no scheme; it begins with postgres://".into());
     };

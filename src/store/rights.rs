@@ -1,11 +1,11 @@
 //! Rights: makes the grants that are missing, judged by what is there, and says what a login may not do. Must never
 //! stop a start because of somebody else's rights.
 
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row};
 
 use super::migrate::GRANTS;
 use super::session::quoted;
-use super::{Error, Result, Store};
+use super::{Error, Result};
 
 /// Makes the grants that are missing, if the login owns the schema; says which roles are not there.
 pub(super) async fn settle(connection: &mut PgConnection, schema: &str) -> Result<()> {
@@ -62,7 +62,10 @@ pub(super) fn refused(error: sqlx::Error, schema: &str) -> Error {
 }
 
 /// Whether the login may use the schema; one that is not there may be used.
-pub(super) async fn may_use(store: &Store, schema: &str) -> Result<()> {
+pub(super) async fn may_use<'e>(
+    database: impl Executor<'e, Database = Postgres>,
+    schema: &str,
+) -> Result<()> {
     let literal = schema.replace('\'', "''");
     let asked = format!(
         "select current_user::text
@@ -70,7 +73,7 @@ pub(super) async fn may_use(store: &Store, schema: &str) -> Result<()> {
          where nspname = '{literal}'
            and not has_schema_privilege(oid, 'usage')"
     );
-    let row = sqlx::raw_sql(AssertSqlSafe(asked)).fetch_optional(store.pool()).await?;
+    let row = sqlx::raw_sql(AssertSqlSafe(asked)).fetch_optional(database).await?;
     row.map_or(Ok(()), |row| {
         Err(Error::Forbidden {
             login: row.get(0),
