@@ -1,11 +1,17 @@
 -- Who may do what. Three roles for the people and processes of every Tidemill of this server; a login becomes
--- one by "select make_reader('ann')" or "grant tidemill_admin to ann". Applied after functions and views, each time that they are replaced.
--- Without the right to make roles everything works, but only for the owner of the schema.
+-- one by "select make_reader('ann')" or "grant tidemill_admin to ann". Applied after functions and views, each time that
+-- they are replaced or a grant is missing. Without the right to make roles everything works, but only for the owner of
+-- the schema; the roles that are there get what is theirs.
 do $$
 declare
   schema text := current_schema();
   role text;
   verb text;
+  -- Who looks, who acts, who works: a list of those that are there; null if there is none.
+  lookers text;
+  actors text;
+  workers text;
+  all_of_them text;
 begin
   foreach role in array array['tidemill_admin', 'tidemill_worker', 'tidemill_reader'] loop
     if not exists (select from pg_roles where rolname = role) then
@@ -20,13 +26,17 @@ begin
       end;
     end if;
   end loop;
-  if (select count(*) from pg_roles where rolname in ('tidemill_admin', 'tidemill_worker', 'tidemill_reader')) < 3 then
-    return;
-  end if;
+  select
+    string_agg(rolname, ', ') filter (where rolname in ('tidemill_reader', 'tidemill_admin')),
+    string_agg(rolname, ', ') filter (where rolname = 'tidemill_admin'),
+    string_agg(rolname, ', ') filter (where rolname = 'tidemill_worker'),
+    string_agg(rolname, ', ')
+  into lookers, actors, workers, all_of_them
+  from pg_roles
+  where rolname in ('tidemill_admin', 'tidemill_worker', 'tidemill_reader');
 
+  -- Whatever roles there are: nobody else calls a function, and none depends on what its caller has set.
   execute format('revoke all on all functions in schema %I from public', schema);
-  execute format('grant usage on schema %I to tidemill_admin, tidemill_worker, tidemill_reader', schema);
-
   -- Temporary tables come last for every function, also those that a verb calls with the rights of the owner.
   for verb in
     select p.oid::regprocedure::text
@@ -36,18 +46,18 @@ begin
   loop
     execute format('alter function %s set search_path = %I, pg_temp', verb, schema);
   end loop;
-
-  -- Readers see views, and nothing of the tables but what the views compute limits from.
-  for verb in select format('%I.%I', v.schemaname, v.viewname) from pg_views v where v.schemaname = schema loop
-    execute format('grant select on %s to tidemill_reader, tidemill_admin, tidemill_worker', verb);
+  -- A literal with a backslash is read when the function runs.
+  for verb in
+    select p.oid::regprocedure::text
+    from pg_proc p
+    where p.pronamespace = schema::regnamespace
+      and p.proconfig is not null
+      and position(chr(92) in p.prosrc) > 0
+  loop
+    execute format('alter function %s set standard_conforming_strings = on', verb);
   end loop;
-  -- What the API reads before it redacts.
-  execute format('revoke all on job_documents from tidemill_reader, tidemill_admin');
-  execute format('grant select on limits, limit_buckets, redacted_keys to tidemill_reader, tidemill_admin');
-  execute format('grant execute on function shown_state(job_state, integer, timestamptz, timestamptz), tokens_of(text, limits), moment(timestamptz), redact(jsonb), redact_within(jsonb, text[]), shown_address(text), veiled_address(text), veil_webhook(jsonb) to tidemill_reader, tidemill_admin');
-
   -- Verbs run with the rights of the owner: who may call them writes no table by hand. Temporary tables come
-  -- last in their search path, so that nobody can slip one of his own under a verb.
+  -- last in their search path, so that nobody can slip one of his own under a verb. What they call finds the same set.
   for verb in
     select p.oid::regprocedure::text
     from pg_proc p
@@ -60,30 +70,11 @@ begin
         'set_alert', 'drop_alert', 'evaluate_alerts', 'start_session', 'clear_sessions', 'sweep', 'resolve', 'ensure_partitions',
         'drop_partition', 'ensure_today', 'shall_shed')
   loop
-    execute format('alter function %s security definer set search_path = %I, pg_temp', verb, schema);
-    execute format('grant execute on function %s to tidemill_admin', verb);
-  end loop;
-  for verb in
-    select p.oid::regprocedure::text
-    from pg_proc p
-    where p.pronamespace = schema::regnamespace
-      and p.proname in ('explain', 'expected_start', 'doctor', 'room_expected')
-  loop
-    execute format('grant execute on function %s to tidemill_reader', verb);
-  end loop;
-
-  -- Workers and the API write tables by their own statements; they make no tables and see no keys.
-  execute format('grant select, insert, update, delete on all tables in schema %I to tidemill_worker', schema);
-  execute format('grant usage on all sequences in schema %I to tidemill_worker', schema);
-  execute format('grant execute on all functions in schema %I to tidemill_worker', schema);
-  -- But no verb past its record.
-  for verb in
-    select p.oid::regprocedure::text
-    from pg_proc p
-    where p.pronamespace = schema::regnamespace
-      and p.proname in ('cancel_one', 'cancel_children', 'retry_one', 'retry_held', 'retry_members', 'run_now_one', 'delete_one', 'cancel_workflow', 'retry_workflow', 'stop_workflow', 'judge', 'judge_apart')
-  loop
-    execute format('revoke all on function %s from tidemill_worker', verb);
+    execute format('alter function %s security definer set search_path = %I, pg_temp set timezone = %L set datestyle = %L, %L', verb, schema, 'UTC', 'ISO', 'MDY')
+      || ' set intervalstyle = postgres set extra_float_digits = 1 set standard_conforming_strings = on';
+    if actors is not null then
+      execute format('grant execute on function %s to %s', verb, actors);
+    end if;
   end loop;
   -- What workers call that cancels jobs itself, clears what they may not or records acts has the rights of the owner.
   for verb in
@@ -95,7 +86,45 @@ begin
     -- Nobody puts a table of his own, with its triggers, before ours.
     execute format('alter function %s security definer set search_path = %I, pg_temp', verb, schema);
   end loop;
-  execute format('revoke all on api_keys from tidemill_worker');
-  execute format('revoke insert, update, delete on audit_log from tidemill_worker');
+
+  if all_of_them is not null then
+    execute format('grant usage on schema %I to %s', schema, all_of_them);
+    -- Readers see views, and nothing of the tables but what the views compute limits from.
+    for verb in select format('%I.%I', v.schemaname, v.viewname) from pg_views v where v.schemaname = schema loop
+      execute format('grant select on %s to %s', verb, all_of_them);
+    end loop;
+  end if;
+  if lookers is not null then
+    -- What the API reads before it redacts.
+    execute format('revoke all on job_documents from %s', lookers);
+    execute format('grant select on limits, limit_buckets, redacted_keys to %s', lookers);
+    execute format('grant execute on function shown_state(job_state, integer, timestamptz, timestamptz), tokens_of(text, limits), moment(timestamptz), redact(jsonb), redact_within(jsonb, text[]), shown_address(text), veiled_address(text), veil_webhook(jsonb) to %s', lookers);
+    for verb in
+      select p.oid::regprocedure::text
+      from pg_proc p
+      where p.pronamespace = schema::regnamespace
+        and p.proname in ('explain', 'expected_start', 'doctor', 'room_expected')
+    loop
+      execute format('grant execute on function %s to %s', verb, lookers);
+    end loop;
+  end if;
+  if workers is not null then
+    -- Workers and the API write tables by their own statements; they make no tables and see no keys.
+    execute format('grant select, insert, update, delete on all tables in schema %I to %s', schema, workers);
+    execute format('grant usage on all sequences in schema %I to %s', schema, workers);
+    execute format('grant execute on all functions in schema %I to %s', schema, workers);
+    -- But no verb past its record.
+    for verb in
+      select p.oid::regprocedure::text
+      from pg_proc p
+      where p.pronamespace = schema::regnamespace
+        and p.proname in ('cancel_one', 'cancel_children', 'retry_one', 'retry_held', 'retry_members', 'run_now_one', 'delete_one', 'cancel_workflow', 'retry_workflow', 'stop_workflow', 'judge', 'judge_apart')
+    loop
+      execute format('revoke all on function %s from %s', verb, workers);
+    end loop;
+    execute format('revoke all on api_keys from %s', workers);
+    execute format('revoke insert, update, delete on audit_log from %s', workers);
+  end if;
+  update schema_compatibility set rights = rights_now();
 end
 $$;

@@ -21,6 +21,7 @@ pub mod api;
 #[doc(hidden)]
 pub mod cli;
 pub mod config;
+mod database_url;
 pub mod embedded;
 pub mod job;
 pub mod keeper;

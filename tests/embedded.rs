@@ -37,7 +37,7 @@ impl Folder {
     }
 
     fn settings(&self) -> Settings {
-        Settings { durable: false, ..Settings::new(&self.path) }
+        Settings { durable: false, programs_dir: programs_dir(), ..Settings::new(&self.path) }
     }
 
     async fn start(&self) -> EmbeddedPostgres {
@@ -64,6 +64,11 @@ impl Drop for Folder {
             let _ = kill(Pid::from_raw(pid), Signal::SIGQUIT);
         }
     }
+}
+
+/// The programs that the tests are told to use; any if they are not.
+fn programs_dir() -> Option<PathBuf> {
+    std::env::var_os("TIDEMILL_TEST_POSTGRES").map(PathBuf::from)
 }
 
 /// Live Postgres processes that work in the cluster.
@@ -151,7 +156,7 @@ async fn holder() {
     let Some(path) = std::env::var_os("TIDEMILL_TEST_FOLDER") else {
         return;
     };
-    let settings = Settings { durable: false, ..Settings::new(path) };
+    let settings = Settings { durable: false, programs_dir: programs_dir(), ..Settings::new(path) };
     let _postgres = EmbeddedPostgres::start(settings).await.unwrap();
     println!("the holder is ready");
     std::future::pending::<()>().await;

@@ -1,51 +1,5 @@
 -- Doctor: what is wrong with this installation, or soon will be, and what to do about it.
 
-create or replace function schema_shape() returns text[]
-language sql
-stable
-set search_path from current
-as $$
-  select array_agg(line order by line)
-  from (
-    select format('column %s.%s %s%s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), case when a.attnotnull then ' not null' else '' end) as line
-    from pg_class c
-    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    where c.relnamespace = current_schema()::regnamespace
-      and c.relkind in ('r', 'p')
-      and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
-    union all
-    select format('index %s %s', i.relname, regexp_replace(pg_get_indexdef(i.oid), '^.* USING ', ''))
-    from pg_index x
-    join pg_class i on i.oid = x.indexrelid
-    join pg_class c on c.oid = x.indrelid
-    where c.relnamespace = current_schema()::regnamespace
-      and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
-    union all
-    select format('constraint %s.%s %s', c.relname, o.conname, pg_get_constraintdef(o.oid))
-    from pg_constraint o
-    join pg_class c on c.oid = o.conrelid
-    where c.relnamespace = current_schema()::regnamespace
-      and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
-    union all
-    select format('trigger %s.%s', c.relname, t.tgname)
-    from pg_trigger t
-    join pg_class c on c.oid = t.tgrelid
-    where c.relnamespace = current_schema()::regnamespace
-      and not t.tgisinternal
-      and t.tgenabled <> 'D'
-      and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
-    union all
-    select format('function %s(%s) %s', p.proname, pg_get_function_identity_arguments(p.oid), md5(p.prosrc))
-    from pg_proc p
-    where p.pronamespace = current_schema()::regnamespace
-    union all
-    select format('view %s %s', v.viewname, md5(v.definition))
-    from pg_views v
-    where v.schemaname = current_schema()
-  ) shape
-$$;
-comment on function schema_shape() is 'Every column, index, constraint, trigger, function and view of the schema, one line each.';
-
 -- As they were before they said how far back they hold.
 drop function if exists horizon_holders();
 
@@ -319,18 +273,6 @@ begin
   ) p
   where to_regclass(format('%I.%I', current_schema(), p.parent || to_char(p.day, '_YYYY_MM_DD'))) is null
   union all
-  select 'schema', 'warning', case when d.now_there then 'not made by a migration: ' else 'missing or changed: ' end || d.line,
-    case when d.now_there then 'drop it, or leave it if it is yours' else 'put it back; docs/schema.sql has it' end, jsonb_build_object('line', d.line)
-  from (
-    select coalesce(then_there.line, now_there.line) as line, then_there.line is null as now_there
-    from (select s.line from schema_compatibility c cross join unnest(c.shape) as s (line)) then_there
-    full join (
-      select s.line from schema_compatibility c cross join unnest(schema_shape()) as s (line) where c.shape is not null
-    ) now_there on now_there.line = then_there.line
-    where then_there.line is null and now_there.line !~ '^(function|view) '
-      or now_there.line is null
-  ) d
-  union all
   select 'workers', 'warning', format('worker %s on %s is lost: its last heartbeat was at %s', w.id, w.host, moment(w.seen_at)), 'look at its log; its jobs went to others', jsonb_build_object('worker', w.id)
   from workers w
   where w.state <> 'stopped' and w.seen_at < now() - w.lease_ttl
@@ -389,7 +331,13 @@ volatile
 set search_path from current
 as $$
   select *
-  from (select * from doctor_database() union all select * from doctor_tidemill()) found
+  from (
+    select * from doctor_database()
+    union all select * from doctor_rights()
+    union all select * from doctor_replication()
+    union all select * from doctor_schema()
+    union all select * from doctor_tidemill()
+  ) found
   order by array_position(array['critical', 'warning', 'info'], found.severity), found."check", found.message
 $$;
 comment on function doctor() is 'All that is wrong, the worst first, each with what to do about it; no row if nothing is.';

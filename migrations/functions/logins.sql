@@ -7,13 +7,44 @@ as $$
 declare
   setting text;
 begin
-  execute format('grant tidemill_reader to %I', login);
+  if not exists (select from pg_roles where rolname = 'tidemill_reader') then
+    raise exception 'there is no role tidemill_reader on this server' using
+      errcode = 'undefined_object',
+      hint = 'As a role that may make roles: create role tidemill_reader nologin; then run tidemill migrate, and this again.';
+  end if;
+  if not exists (select from pg_roles where rolname = login) then
+    raise exception 'there is no login %', login using
+      errcode = 'undefined_object', hint = format('create role %I login; then this again.', login);
+  end if;
+  -- Somebody who may grant it may have done so already.
+  if not exists (
+    select
+    from pg_auth_members m
+    where m.roleid = 'tidemill_reader'::regrole
+      and m.member = (select r.oid from pg_roles r where r.rolname = login))
+  then
+    begin
+      execute format('grant tidemill_reader to %I', login);
+    exception
+      when insufficient_privilege then
+        raise exception 'permission denied: % may not grant tidemill_reader, which another role made', current_user using
+          errcode = 'insufficient_privilege',
+          hint = format('As a superuser or who made it: grant tidemill_reader to %I; then this again. Or once and for all: grant tidemill_reader to %I with admin option.', login, current_user);
+    end;
+  end if;
   -- Settings of a role are no settings of its members. In this database alone: the login may have others.
   foreach setting in array array[
     -- Whoever only looks never holds the horizon for long.
     'statement_timeout = ''30s''', 'idle_in_transaction_session_timeout = ''60s''', 'default_transaction_read_only = on', 'jit = off']
   loop
-    execute format('alter role %I in database %I set %s', login, current_database(), setting);
+    begin
+      execute format('alter role %I in database %I set %s', login, current_database(), setting);
+    exception
+      when insufficient_privilege then
+        raise exception 'permission denied: % may not alter the login %', current_user, login using
+          errcode = 'insufficient_privilege',
+          hint = format('Call this as a superuser or as who made the login. Or once and for all, on 16 and later: grant %I to %I with admin option.', login, current_user);
+    end;
   end loop;
 end
 $$;

@@ -66,7 +66,7 @@ pub(super) async fn run(args: DevArgs, global: &GlobalArgs) -> Result<(), CliErr
         loop {
             tokio::select! {
                 served = &mut roles => break served,
-                // Somebody killed the database; the roles wait for it and go on.
+                // Somebody killed or upgraded the database; the roles wait for it and go on.
                 () = postgres.ended() => {
                     tracing::warn!("the embedded Postgres is gone; starting it again");
                     if let Err(error) = postgres.restart().await {

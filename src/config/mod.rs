@@ -13,6 +13,7 @@ mod json;
 mod kind;
 mod limits;
 mod places;
+mod postgres_url;
 mod reference;
 mod schedule;
 mod section;
@@ -37,6 +38,7 @@ pub use error::{ConfigError, Problem};
 pub use hub::{HubSection, ProjectSection, Projects};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
 pub use limits::{LimitSection, QueueSection};
+pub use postgres_url::PostgresUrl;
 pub use reference::reference;
 pub use schedule::ScheduleSection;
 pub use settings::{
@@ -46,7 +48,7 @@ pub use settings::{
 pub use source::Flag;
 pub use types::{
     ByteSize, EngineAddress, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter, MissedWord,
-    NAME_RULE, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, SealingKey, Secret, StorageUrl,
+    NAME_RULE, OverlapWord, Priority, QueueName, SchemaName, SealingKey, Secret, StorageUrl,
     Time, VariableName, VariableText, WebOrigin, Words, is_name,
 };
 

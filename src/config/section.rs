@@ -68,7 +68,8 @@ impl<T: Setting> Entry for T {
         let within = |read: &T| bounds.as_ref().is_none_or(|bounds| bounds.contains(read));
         let Some(value) = reader.table.remove(field.key) else { return default_of(field) };
         T::from_value(&value.kind).filter(within).unwrap_or_else(|| {
-            let found = if T::SECRET { "a hidden value".into() } else { shown(&value.kind) };
+            let fault = T::fault(&value.kind).map_or_else(String::new, |fault| format!(" ({fault})"));
+            let found = if T::SECRET { format!("a hidden value{fault}") } else { shown(&value.kind) };
             reader.report(&value, field.key, format!("found {found}; allowed: {}", field.allowed_text()));
             default_of(field)
         })

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::LogFormat;
+use super::postgres_url::PostgresUrl;
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
     ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
-    LogFilter, MissedWord, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret, Time,
+    LogFilter, MissedWord, OverlapWord, Priority, QueueName, SchemaName, Secret, Time,
     VariableName, VariableText, WebOrigin, Words,
 };
 use crate::job::settings::OnLostContact;
@@ -19,12 +20,14 @@ use crate::job::unique::Unique;
 section! {
     /// Where the jobs are kept.
     DatabaseSection {
-        /// The Postgres that holds the jobs. Absent: `dev` runs an embedded one; the other commands need it.
+        /// The Postgres that holds the jobs. Absent: `dev` runs an embedded one; the other commands need it. Several
+        /// servers are named as `postgres://user@host1:5432,host2:5432/database`: the primary among them is used.
         url: Option<PostgresUrl> = none;
         /// The schema of all tables, so that several Tidemills share one database.
         schema: SchemaName = "tidemill";
-        /// Connections of one process, at most.
-        max_connections: u32 where "2"..="1000" = "10";
+        /// Connections of one process, at most, the one for LISTEN among them. Claims, what workers write and
+        /// everything else have shares of their own.
+        max_connections: u32 where "5"..="1000" = "16";
         /// A direct connection for LISTEN and migrations, past `PgBouncer`. Absent: `url`.
         listen_url: Option<PostgresUrl> = none;
         /// Whether `url` leads through `PgBouncer` in transaction mode: each statement then brings its settings along,

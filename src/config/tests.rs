@@ -184,7 +184,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[database]\nurl = 'mysql://root:hunter2@h/d'",
-        "tidemill.toml: database.url: found a hidden value; allowed: a URL such as postgres://…",
+        "tidemill.toml: database.url: found a hidden value (its scheme is not postgres; it begins with postgres://); allowed: a URL such as postgres://…",
     ),
     (
         "[database]\nschema = 'pg_mine'",
@@ -192,7 +192,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[database]\nmax_connections = 1",
-        "tidemill.toml: database.max_connections: found 1; allowed: a whole number, from 2 to 1000",
+        "tidemill.toml: database.max_connections: found 1; allowed: a whole number, from 5 to 1000",
     ),
     (
         "[worker]\nlease_ttl = 30",

@@ -81,12 +81,6 @@ text_type!(
     }
 );
 text_type!(
-    /** Where a Postgres is; may hold its password. */
-    secret PostgresUrl,
-    "a URL such as postgres://user:password@host:5432/database",
-    |text| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"))
-);
-text_type!(
     /** The address of a handler that is called over HTTP. */
     HttpUrl,
     "an http:// or https:// URL with a host",
@@ -393,12 +387,6 @@ mod tests {
         for bad in ["*", "https://app.example.com/", "app.example.com", "https://a.example/x"] {
             assert!(WebOrigin::parse(bad).is_none(), "{bad}");
         }
-    }
-
-    #[test]
-    fn secrets_hide_themselves() {
-        let url = PostgresUrl::parse("postgres://u:hunter2@h/d").unwrap();
-        assert_eq!(format!("{url:?}"), "(hidden)");
     }
 
     #[test]

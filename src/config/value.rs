@@ -33,10 +33,19 @@ pub(super) trait Setting: Sized + PartialOrd {
     fn absent() -> Option<Self> {
         None
     }
+
+    /// What is wrong with a value that must not be shown, in words that hold nothing of it.
+    fn fault(_value: &ValueKind) -> Option<String> {
+        None
+    }
 }
 
 impl<T: Setting> Setting for Option<T> {
     const SECRET: bool = T::SECRET;
+
+    fn fault(value: &ValueKind) -> Option<String> {
+        T::fault(value)
+    }
 
     fn allowed() -> String {
         T::allowed()

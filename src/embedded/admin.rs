@@ -77,6 +77,25 @@ impl Admin {
         Ok(())
     }
 
+    /// The server's version as its programs have it, such as `15.18`.
+    pub(super) async fn version(&mut self) -> Result<String, EmbeddedError> {
+        let version: String =
+            sqlx::query_scalar("select split_part(current_setting('server_version'), ' ', 1)")
+                .fetch_one(&mut self.connection)
+                .await
+                .map_err(self.failed("asking its version"))?;
+        Ok(version)
+    }
+
+    /// Whether this session can run a function; the error is what the server says.
+    pub(super) async fn runs_plpgsql(&mut self) -> Result<(), String> {
+        match sqlx::raw_sql("do $$ begin end $$").execute(&mut self.connection).await {
+            Err(sqlx::Error::Database(error)) => Err(error.message().to_owned()),
+            // The connection broke: that says nothing about libraries.
+            _ => Ok(()),
+        }
+    }
+
     pub(super) async fn close(self) {
         if let Err(error) = self.connection.close().await {
             tracing::debug!(%error, "closing the admin connection");

@@ -98,11 +98,19 @@ pub enum EmbeddedError {
     #[error("Postgres did not start ({reason}); the last lines of {}:\n{tail}", .log.display())]
     StartFailed { reason: String, log: PathBuf, tail: String },
 
-    #[error("the embedded Postgres on port {port} runs, but {action} failed: {source}")]
+    #[error("the embedded Postgres on port {port} runs, but {action} failed: {}", said(.source))]
     Database { port: u16, action: &'static str, source: sqlx::Error },
 
     #[error("the Postgres process {pid} does not end, not even on SIGKILL; look at it with `ps -fp {pid}`")]
     DoesNotStop { pid: i32 },
+}
+
+/// What the server said, without the line of Postgres' own source that the driver puts behind it.
+fn said(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(database) => database.message().to_owned(),
+        other => other.to_string(),
+    }
 }
 
 impl EmbeddedError {

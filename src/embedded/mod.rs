@@ -27,6 +27,7 @@ mod programs;
 mod remains;
 mod secret;
 mod server;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -139,9 +140,17 @@ impl EmbeddedPostgres {
         self.server.pid
     }
 
-    /// Waits until the server has ended without [`stop`](Self::stop), for instance because somebody killed it.
+    /// Waits until the server has ended without [`stop`](Self::stop), for instance because somebody killed it; or ends
+    /// it when its programs were upgraded under it, for then no new session would work.
     pub async fn ended(&mut self) {
         while self.server.ended().is_none() {
+            if let Some(reason) = self.server.wants_restart(&self.site).await {
+                tracing::warn!("restarting the embedded Postgres: {reason}");
+                if let Err(error) = self.server.stop().await {
+                    tracing::error!(%error, "it could not be stopped");
+                }
+                return;
+            }
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
     }

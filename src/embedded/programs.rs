@@ -94,7 +94,7 @@ async fn fetch_and_probe(
 
 /// `initdb --show` checks that a `postgres` of its own version stands beside it and tells where the shared files
 /// should be; so one harmless run answers whether the folder is a complete installation that this account can use.
-async fn probe(dir: &Path, owner: &Owner) -> Result<Programs, String> {
+pub(super) async fn probe(dir: &Path, owner: &Owner) -> Result<Programs, String> {
     let initdb = dir.join("initdb");
     if !initdb.exists() || !dir.join("postgres").exists() {
         return Err("initdb and postgres are not both there".to_owned());

@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use super::admin::Admin;
 use super::pid_file::PidFile;
 use super::programs::{self, Programs};
+use super::upgrade::Watch;
 use super::{EmbeddedError, Site, cluster, configuration, log, processes, remains};
 
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -33,6 +34,8 @@ pub(super) struct Server {
     pub(super) pid: i32,
     pub(super) port: u16,
     pub(super) socket_dir: PathBuf,
+    /// None if an earlier tidemill started it from programs that are not there any more.
+    watch: Option<Watch>,
 }
 
 enum Outcome {
@@ -62,7 +65,8 @@ impl Server {
         let Some(file) = remains::settle(&directory).await? else {
             return Ok(None);
         };
-        let mut server = Self { child: None, pid: file.pid, port: file.port, socket_dir: file.socket_dir };
+        let mut server =
+            Self { child: None, pid: file.pid, port: file.port, socket_dir: file.socket_dir, watch: None };
         let fits = match server.wait_until_ready(site).await? {
             Outcome::Ready => server.is_fit(site).await,
             Outcome::Stopping | Outcome::Ended(_) => false,
@@ -84,13 +88,30 @@ impl Server {
         Ok(None)
     }
 
-    async fn is_fit(&self, site: &Site) -> bool {
+    async fn is_fit(&mut self, site: &Site) -> bool {
         let Ok(mut admin) = Admin::connect(self.port, &site.password).await else {
             return false;
         };
-        let fits = admin.serves(&site.home.cluster(), site.settings.durable).await;
+        let fits = admin.serves(&site.home.cluster(), site.settings.durable).await.unwrap_or(false)
+            && self.is_of_programs(&mut admin, site).await;
         admin.close().await;
-        fits.unwrap_or(false)
+        fits
+    }
+
+    /// Whether it is of the version that its programs have now. They may have been upgraded while nobody watched.
+    async fn is_of_programs(&mut self, admin: &mut Admin, site: &Site) -> bool {
+        let major = cluster::major(&site.home).ok().flatten();
+        let Ok(programs) = programs::find(&site.home, site.settings.programs_dir.as_deref(), major).await
+        else {
+            // It runs, and nothing else could.
+            return true;
+        };
+        self.watch = Some(Watch::new(&programs));
+        if let Err(refusal) = admin.runs_plpgsql().await {
+            tracing::warn!(refusal, "the Postgres that was left running cannot load its libraries");
+            return false;
+        }
+        admin.version().await.is_ok_and(|version| version == programs.version)
     }
 
     async fn start_anew(site: &Site, programs: &Programs) -> Result<Self, EmbeddedError> {
@@ -132,6 +153,7 @@ impl Server {
         configuration::write(&home.configuration(), port, &socket_dir)?;
         let (log, log_begins_at) = log::open(&home.log())?;
         let log_too = log.try_clone().map_err(EmbeddedError::io("open", &home.log()))?;
+        let watch = Watch::new(programs);
         let program = programs.dir.join("postgres");
         let mut command = home.owner.command(&program, &home.root);
         command.arg("-D").arg(home.cluster());
@@ -143,7 +165,7 @@ impl Server {
         command.stdout(log).stderr(log_too).process_group(0);
         let child = command.spawn().map_err(EmbeddedError::io("run", &program))?;
         let pid = i32::try_from(child.id()).expect("process ids fit an i32 on every Unix");
-        Ok((Self { child: Some(child), pid, port, socket_dir }, log_begins_at))
+        Ok((Self { child: Some(child), pid, port, socket_dir, watch: Some(watch) }, log_begins_at))
     }
 
     async fn wait_until_ready(&mut self, site: &Site) -> Result<Outcome, EmbeddedError> {
@@ -191,6 +213,11 @@ impl Server {
             },
             None => (!processes::is_alive(self.pid)).then(|| "it ended".to_owned()),
         }
+    }
+
+    /// Why it has to be started again though it runs; see [`Watch`].
+    pub(super) async fn wants_restart(&mut self, site: &Site) -> Option<String> {
+        self.watch.as_mut()?.wants_restart(site, self.port).await
     }
 
     /// Fast shutdown: clients are cut off, everything is written, then it ends. Harder means only if that hangs.

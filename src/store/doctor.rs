@@ -1,10 +1,10 @@
 //! Doctor: what is wrong with this installation. The checks are the SQL function `doctor`.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{Result, Store};
+use super::{Error, Result, Store};
 
 /// Something that is wrong, or soon will be.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -28,6 +28,16 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn doctor(&self) -> Result<Vec<Finding>> {
+        match self.findings().await {
+            // The checks are functions themselves.
+            Err(Error::Database(sqlx::Error::Database(error))) if !self.runs_functions().await => {
+                Ok(vec![no_functions(error.message())])
+            }
+            other => other,
+        }
+    }
+
+    async fn findings(&self) -> Result<Vec<Finding>> {
         Ok(sqlx::query_as!(
             Finding,
             r#"
@@ -45,11 +55,29 @@ impl Store {
         .await?)
     }
 
+    /// Whether the server can run the language of most functions; true if it does not answer.
+    async fn runs_functions(&self) -> bool {
+        let nothing = sqlx::raw_sql("do $$ begin end $$").execute(self.pool()).await;
+        !matches!(nothing, Err(sqlx::Error::Database(_)))
+    }
+
     /// Whether dead rows pile up behind somebody who keeps them, so that workers should write less.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn shall_shed(&self) -> Result<bool> {
         Ok(sqlx::query_scalar!(r#"select shall_shed() as "shed!""#).fetch_one(self.pool()).await?)
+    }
+}
+
+fn no_functions(said: &str) -> Finding {
+    Finding {
+        check: "server".into(),
+        severity: "critical".into(),
+        message: format!("the server cannot run functions in PL/pgSQL, so nothing works: {said}"),
+        advice: "restart Postgres; its programs were probably upgraded while it ran, and new sessions find libraries of \
+                 the other version"
+            .into(),
+        details: json!({ "said": said }),
     }
 }

@@ -8,14 +8,17 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The URL of the database cannot be read.
-    #[error("the database URL cannot be read: {source}; write postgres://user:password@host:port/database")]
-    BadUrl {
-        #[source]
-        source: sqlx::Error,
-    },
+    #[error("the database URL cannot be read: {reason}; write postgres://user:password@host:port/database")]
+    BadUrl { reason: String },
     /// The database answered with an error or not at all.
-    #[error("the database failed: {0}")]
+    #[error("the database failed: {}", words(.0))]
     Database(#[from] sqlx::Error),
+    /// The login lacks a right.
+    #[error("the login {login} may not {act}: {advice}")]
+    Forbidden { login: String, act: String, advice: String },
+    /// The database is one in which nothing can be made.
+    #[error("nothing was made: {0}")]
+    UnfitDatabase(String),
     /// Nothing was heard of a statement; it may have been carried out or not.
     #[error("the database did not answer within {} s; the network or the server may be gone", .waited.as_secs())]
     NoAnswer { waited: std::time::Duration },
@@ -108,14 +111,28 @@ impl Error {
     /// True when a finished job's day has no partition yet.
     #[must_use]
     pub fn is_missing_partition(&self) -> bool {
+        // Where no partition fits, no constraint is named; the server's words may be of any language.
         matches!(self, Self::Database(sqlx::Error::Database(error))
             if error.code().as_deref() == Some("23514")
-                && (error.constraint() == Some("jobs_live_is_unfinished") || error.message().contains("partition")))
+                && error.constraint().is_none_or(|name| name == "jobs_live_is_unfinished"))
     }
 }
 
+/// What the database said, without the line of Postgres' own source that the driver puts behind it.
+pub(crate) fn words(error: &sqlx::Error) -> String {
+    let sqlx::Error::Database(database) = error else { return error.to_string() };
+    let Some(postgres) = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() else {
+        return database.message().to_owned();
+    };
+    let more =
+        [postgres.detail(), postgres.hint()].into_iter().flatten().filter(|_| postgres.code() != "22TM1");
+    more.fold(postgres.message().to_owned(), |text, more| format!("{text}; {more}"))
+}
+
 /// Whether what this SQLSTATE says passes by itself: connection, transaction state (a primary that became
-/// a standby), resources, operator intervention, serialization and deadlock, lock and object state, cached plans after a migration.
+/// a standby), resources, operator intervention, serialization and deadlock, a lock or an object in use, cached plans
+/// after a migration. Of class 55 the others are states that somebody has to change, such as a missing replica identity.
 pub(super) fn heals(code: &str) -> bool {
-    ["08", "25", "53", "57", "40", "55"].iter().any(|class| code.starts_with(class)) || code == "0A000"
+    ["08", "25", "53", "57", "40"].iter().any(|class| code.starts_with(class))
+        || ["0A000", "55006", "55P03"].contains(&code)
 }

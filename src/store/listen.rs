@@ -9,7 +9,8 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::session::direct;
+use super::hosts::Hosts;
+use super::session;
 use super::{Error, Result, Store};
 
 /// How often the ear is tested.
@@ -126,8 +127,9 @@ async fn try_listen(
     sender: &broadcast::Sender<Wake>,
     healthy: &watch::Sender<bool>,
 ) -> Result<Never> {
-    let connect = direct(store.options(), url, &[])?;
+    let connect = Hosts::direct(store.options(), url, &[])?.find().await?;
     let pool = PgPoolOptions::new()
+        .after_connect(|connection, _| Box::pin(session::pin(connection)))
         .max_connections(1)
         .acquire_timeout(Duration::from_secs(5))
         .max_lifetime(None)

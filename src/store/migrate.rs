@@ -6,9 +6,11 @@ use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
+use super::error::words;
+use super::hosts::Hosts;
 use super::migration_driver::Driver;
-use super::session::{direct, opening, pooled};
-use super::{Error, Options, Result, Store};
+use super::session::{opening, pin, quoted};
+use super::{Error, Options, Result, Store, ground, rights};
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -47,12 +49,14 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/artifacts.sql"),
     include_str!("../../migrations/functions/sessions.sql"),
     include_str!("../../migrations/functions/schedules.sql"),
+    include_str!("../../migrations/functions/shape.sql"),
+    include_str!("../../migrations/functions/rights.sql"),
     include_str!("../../migrations/functions/doctor.sql"),
     include_str!("../../migrations/functions/alerts.sql"),
     include_str!("../../migrations/functions/logins.sql"),
 ];
 const VIEWS: &str = include_str!("../../migrations/views.sql");
-const GRANTS: &str = include_str!("../../migrations/grants.sql");
+pub(super) const GRANTS: &str = include_str!("../../migrations/grants.sql");
 /// Any number, the same in every binary: "tide".
 const LOCK: i64 = 0x7469_6465;
 
@@ -69,12 +73,16 @@ pub fn known_version() -> i32 {
 /// # Errors
 /// When the database fails, or the schema is newer than this binary can use.
 pub async fn migrate(options: &Options) -> Result<()> {
-    let url = options.direct_url();
-    let connect = url.map_or_else(|| pooled(options), |url| direct(options, url, &[]))?;
-    let mut connection = PgConnection::connect_with(&connect.application_name("tidemill migrate")).await?;
-    let outcome = match url {
-        Some(_) => in_session(&mut connection, &options.schema).await,
-        None => in_transaction(&mut connection, options).await,
+    let hosts = match options.direct_url() {
+        Some(url) => Hosts::direct(options, url, &[("synchronous_commit", "on")])?,
+        None => Hosts::pooled(options)?,
+    };
+    let connect = hosts.find().await?.application_name("tidemill migrate");
+    let mut connection = PgConnection::connect_with(&connect).await?;
+    let outcome = if options.direct_url().is_some() {
+        in_session(&mut connection, &options.schema).await
+    } else {
+        in_transaction(&mut connection, options).await
     };
     // Ending the session releases the advisory lock.
     let _ = connection.close().await;
@@ -83,42 +91,21 @@ pub async fn migrate(options: &Options) -> Result<()> {
 
 /// Each migration in a transaction of its own.
 async fn in_session(connection: &mut PgConnection, schema: &str) -> Result<()> {
-    let quoted = quoted(schema);
-    let prepare = format!(
-        "set client_min_messages = warning;
-         set statement_timeout = 0;
-         set idle_in_transaction_session_timeout = 0;
-         select pg_advisory_lock({LOCK});
-         create schema if not exists {quoted};
-         set search_path = {quoted};"
-    );
-    connection.execute(sqlx::raw_sql(AssertSqlSafe(prepare))).await?;
+    pin(connection).await?;
+    ground::prepare(connection, schema, false, LOCK).await?;
     run(connection, schema).await
 }
 
 /// All in one transaction: behind a pooler a lock or a setting of a session would stay with a stranger.
 async fn in_transaction(connection: &mut PgConnection, options: &Options) -> Result<()> {
-    let quoted = quoted(&options.schema);
-    let prepare = format!(
-        "set local client_min_messages = warning;
-         set local statement_timeout = 0;
-         set local idle_in_transaction_session_timeout = 0;
-         select pg_advisory_xact_lock({LOCK});
-         create schema if not exists {quoted};
-         set local search_path = {quoted};"
-    );
     let mut transaction = connection.begin_with(opening(options, &[("synchronous_commit", "on")])).await?;
-    transaction.execute(sqlx::raw_sql(AssertSqlSafe(prepare))).await?;
+    ground::prepare(&mut transaction, &options.schema, true, LOCK).await?;
     run(&mut transaction, &options.schema).await?;
     Ok(transaction.commit().await?)
 }
 
-fn quoted(schema: &str) -> String {
-    format!("\"{}\"", schema.replace('"', "\"\""))
-}
-
 async fn run(connection: &mut PgConnection, schema: &str) -> Result<()> {
-    let found = found_version(connection).await?;
+    let found = found_version(connection, schema).await?;
     let known = known_version();
     if found > known {
         // Newer than this binary; the store's own check says whether it can be used as it is.
@@ -131,7 +118,8 @@ async fn run(connection: &mut PgConnection, schema: &str) -> Result<()> {
             .await
             .map_err(|error| Error::Migration(chain(&error)))?;
     }
-    replace_verbs(connection).await?;
+    replace_verbs(connection, found < known).await?;
+    rights::settle(connection, schema).await?;
     match make_partitions(connection).await {
         Err(error) if found > 0 && error.is_lock_timeout() => {
             tracing::warn!(
@@ -149,18 +137,20 @@ async fn make_partitions(connection: &mut PgConnection) -> Result<()> {
     Ok(transaction.commit().await?)
 }
 
-async fn found_version(connection: &mut PgConnection) -> Result<i32> {
+async fn found_version(connection: &mut PgConnection, schema: &str) -> Result<i32> {
     let exists = connection.fetch_one("select to_regclass('refinery_schema_history') is not null").await?;
     if !exists.get::<bool, _>(0) {
+        // What one may not see looks as if it were not there.
+        rights::may_use(&mut *connection, schema).await?;
         return Ok(0);
     }
-    let version =
-        connection.fetch_one("select coalesce(max(version), 0) from refinery_schema_history").await?;
-    Ok(version.get(0))
+    let asked = "select coalesce(max(version), 0) from refinery_schema_history";
+    let version = connection.fetch_one(asked).await;
+    Ok(version.map_err(|error| rights::refused(error, schema))?.get(0))
 }
 
 /// Replaces functions and views whole, in one transaction, unless they are this binary's or a newer one's.
-async fn replace_verbs(connection: &mut PgConnection) -> Result<()> {
+async fn replace_verbs(connection: &mut PgConnection, migrated: bool) -> Result<()> {
     let digest = BASE64_STANDARD.encode(Sha256::digest(format!("{}{VIEWS}{GRANTS}", FUNCTIONS.concat())));
     let verbs = format!("{} {digest}", env!("CARGO_PKG_VERSION"));
     let mut transaction = connection.begin().await?;
@@ -174,7 +164,9 @@ async fn replace_verbs(connection: &mut PgConnection) -> Result<()> {
     for statements in [DROP_VIEWS].iter().chain(FUNCTIONS).chain(&[VIEWS, GRANTS]) {
         transaction.execute(sqlx::raw_sql(*statements)).await?;
     }
-    sqlx::query("update schema_compatibility set verbs_digest = $1, shape = schema_shape()")
+    let keep = format!("select keep_shape({migrated})");
+    transaction.execute(sqlx::raw_sql(AssertSqlSafe(keep))).await?;
+    sqlx::query("update schema_compatibility set verbs_digest = $1")
         .bind(verbs)
         .persistent(false)
         .execute(&mut *transaction)
@@ -235,20 +227,30 @@ impl Store {
             known,
             advice,
         };
+        let schema = &self.options().schema;
         let found: Option<i32> = match sqlx::query_scalar("select max(version) from refinery_schema_history")
             .fetch_one(self.pool())
             .await
         {
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => None,
-            other => other?,
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => {
+                // What one may not see looks as if it were not there.
+                rights::may_use(self.pool(), schema).await?;
+                None
+            }
+            other => other.map_err(|error| rights::refused(error, schema))?,
         };
         let found = found.unwrap_or(0);
         if found < known {
             return Err(refuse(found, "run `tidemill migrate` first"));
         }
-        let oldest: i32 = sqlx::query_scalar!("select oldest_binary from schema_compatibility")
+        let row = sqlx::query!("select oldest_binary, verbs_digest from schema_compatibility")
             .fetch_one(self.pool())
-            .await?;
+            .await
+            .map_err(|error| rights::refused(error, schema))?;
+        if row.verbs_digest.is_none() {
+            return Err(refuse(found, "its functions are missing; run `tidemill migrate` again"));
+        }
+        let oldest = row.oldest_binary;
         if oldest > known {
             return Err(refuse(found, "use the version of tidemill that migrated it, or a newer one"));
         }
@@ -261,6 +263,11 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
+        if let Some(database) = error.downcast_ref::<sqlx::Error>() {
+            // What Postgres said is the last of the causes; it may stand in the text before it already.
+            let (raw, said) = (database.to_string(), words(database));
+            return if text.contains(&raw) { text.replace(&raw, &said) } else { format!("{text}: {said}") };
+        }
         text = format!("{text}: {error}");
         cause = error.source();
     }

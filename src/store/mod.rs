@@ -25,7 +25,9 @@ pub mod failures;
 pub mod feed;
 pub mod find;
 pub mod fire;
+mod ground;
 pub mod heartbeat;
+mod hosts;
 pub mod idempotency;
 pub mod keys;
 pub mod kinds;
@@ -47,6 +49,7 @@ pub mod remote_worker;
 pub mod report;
 pub mod resolve;
 pub mod retry;
+mod rights;
 pub mod room;
 pub mod schedules;
 mod session;
@@ -90,7 +93,8 @@ pub struct Options {
     pub listen_url: Option<String>,
     /// The schema that holds the tables.
     pub schema: String,
-    /// How many connections this process opens at most.
+    /// How many connections this process opens at most, the one for LISTEN among them; four are the least that it
+    /// works with, and are taken for less.
     pub max_connections: u32,
     /// No statement runs longer.
     pub statement_timeout: Duration,
@@ -109,11 +113,28 @@ impl Options {
             url: url.into(),
             listen_url: None,
             schema: "tidemill".into(),
-            max_connections: 10,
+            max_connections: 16,
             statement_timeout: Duration::from_secs(30),
             pgbouncer: false,
             vault: Arc::default(),
         }
+    }
+}
+
+/// How the connections of a process are shared out. The ear has one.
+#[derive(Debug, PartialEq, Eq)]
+struct Shares {
+    pool: u32,
+    claims: u32,
+    writes: u32,
+}
+
+impl Shares {
+    fn of(connections: u32, listens: bool) -> Self {
+        let all = connections.max(4) - u32::from(listens);
+        let claims = if all < 8 { 1 } else { 2 };
+        let writes = (all / 4).clamp(1, 4);
+        Self { pool: all - claims - writes, claims, writes }
     }
 }
 
@@ -135,16 +156,13 @@ impl Store {
         let safe = ("synchronous_commit", "on");
         // A claim that is lost in a crash costs only a lease, so it need not wait for the disk.
         let quick = ("synchronous_commit", "off");
-        let probe = if options.pgbouncer {
-            session::pooled(&options)?
-        } else {
-            session::direct(&options, &options.url, &[])?
-        };
+        let probe = if options.pgbouncer { Hosts::pooled(&options)? } else { Hosts::direct(&options, &options.url, &[])? };
         let sentry = silence::Sentry::new(probe, options.statement_timeout);
+        let shares = Shares::of(options.max_connections, options.direct_url().is_some());
         Ok(Self {
-            pool: Pool::new(&options, options.max_connections, &[safe], &sentry)?,
-            claims: Pool::new(&options, 2, &[&[quick], BY_INDEX].concat(), &sentry)?,
-            writes: Pool::new(&options, 4, &[&[safe], BY_INDEX].concat(), &sentry)?,
+            pool: Pool::new(&options, shares.pool, &[safe], &sentry)?,
+            claims: Pool::new(&options, shares.claims, &[&[quick], BY_INDEX].concat(), &sentry)?,
+            writes: Pool::new(&options, shares.writes, &[&[safe], BY_INDEX].concat(), &sentry)?,
             options: Arc::new(options),
         })
     }
@@ -167,8 +185,8 @@ impl Store {
         &self.options.vault
     }
 
-    /// Two connections that nothing else can use up, for claims, heartbeats and wake-ups; their commits
-    /// do not wait for the disk.
+    /// Connections that nothing else can use up, for claims, heartbeats and wake-ups; their commits do not wait for
+    /// the disk.
     pub(crate) fn claims(&self) -> &Pool {
         &self.claims
     }
@@ -189,5 +207,24 @@ impl Store {
         self.claims.close().await;
         self.writes.close().await;
         self.pool.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Shares;
+
+    #[test]
+    fn a_process_takes_what_it_was_given() {
+        for connections in 4..=100 {
+            for listens in [true, false] {
+                let shares = Shares::of(connections, listens);
+                let sum = shares.pool + shares.claims + shares.writes + u32::from(listens);
+                assert_eq!(sum, connections, "{shares:?}");
+                assert!(shares.pool >= 1 && shares.claims >= 1 && shares.writes >= 1, "{shares:?}");
+            }
+        }
+        assert_eq!(Shares::of(16, true), Shares { pool: 10, claims: 2, writes: 3 });
+        assert_eq!(Shares::of(1, true), Shares { pool: 1, claims: 1, writes: 1 });
     }
 }

@@ -10,6 +10,7 @@ use sqlx::postgres::{PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInf
 use sqlx::{Connection, Describe, Either, Execute, Executor, PgPool, Postgres, SqlStr};
 use tokio::time::timeout;
 
+use super::hosts::Hosts;
 use super::line::{Held, Transaction, learn_types};
 use super::session::{self, Settings};
 use super::silence::Sentry;
@@ -17,6 +18,8 @@ use super::{Options, Result};
 
 /// How long a connection that comes back to its pool may take to show that it lives.
 const PONG_WITHIN: Duration = Duration::from_secs(5);
+/// How long a connection is waited for before another look at which server is the one to use.
+const AIM_AGAIN: Duration = Duration::from_millis(500);
 
 /// Connections of one sort. Cheap to clone; its reference runs statements.
 #[derive(Debug, Clone)]
@@ -24,6 +27,8 @@ pub struct Pool {
     connections: PgPool,
     /// What a transaction begins with behind a pooler.
     opening: Option<SqlStr>,
+    /// Where they lead.
+    hosts: Hosts,
     sentry: Sentry,
 }
 
@@ -33,17 +38,51 @@ impl Pool {
         let sized = sized(size, sentry);
         let sentry = sentry.clone();
         if !options.pgbouncer {
-            let connect = session::direct(options, &options.url, settings)?;
-            return Ok(Self { connections: sized.connect_lazy_with(connect), opening: None, sentry });
+            let hosts = Hosts::direct(options, &options.url, settings)?;
+            let wanted = hosts.clone();
+            let sized = sized.after_connect(move |connection, _| {
+                let hosts = wanted.clone();
+                Box::pin(async move {
+                    session::pin(connection).await?;
+                    hosts.check(connection).await
+                })
+            });
+            return Ok(Self { connections: sized.connect_lazy_with(hosts.first()), opening: None, hosts, sentry });
         }
+        let hosts = Hosts::pooled(options)?;
         let opening = session::opening(options, settings);
-        let begins = opening.clone();
+        let (begins, wanted) = (opening.clone(), hosts.clone());
         let sized = sized.after_connect(move |connection, _| {
-            let opening = begins.clone();
-            Box::pin(async move { learn_types(connection, opening).await })
+            let (opening, hosts) = (begins.clone(), wanted.clone());
+            Box::pin(async move {
+                hosts.check(connection).await?;
+                learn_types(connection, opening).await
+            })
         });
-        let connections = sized.connect_lazy_with(session::pooled(options)?);
-        Ok(Self { connections, opening: Some(opening), sentry })
+        let connections = sized.connect_lazy_with(hosts.first());
+        Ok(Self { connections, opening: Some(opening), hosts, sentry })
+    }
+
+    /// Waits for a connection; where one has to be made, it is made to the server that is to be used now.
+    async fn aimed<T>(&self, waiting: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+        if self.hosts.is_sure() {
+            return waiting.await;
+        }
+        if self.connections.num_idle() == 0 {
+            self.connections.set_connect_options(self.hosts.find().await?);
+        }
+        tokio::pin!(waiting);
+        loop {
+            match timeout(AIM_AGAIN, &mut waiting).await {
+                Ok(connection) => return connection,
+                // Those that lay idle may have been dead: the pool tries the server that they led to.
+                Err(_) => {
+                    if let Ok(server) = self.hosts.find().await {
+                        self.connections.set_connect_options(server);
+                    }
+                }
+            }
+        }
     }
 
     /// Begins a transaction.
@@ -52,8 +91,10 @@ impl Pool {
     /// When the database cannot be reached.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static>> {
         let begun = match &self.opening {
-            None => self.sentry.watch(self.connections.begin()).await?,
-            Some(opening) => self.sentry.watch(self.connections.begin_with(opening.clone())).await?,
+            None => self.sentry.watch(self.aimed(self.connections.begin())).await?,
+            Some(opening) => {
+                self.sentry.watch(self.aimed(self.connections.begin_with(opening.clone()))).await?
+            }
         };
         Ok(Transaction::new(begun, self.opening.is_some(), self.sentry.clone()))
     }
@@ -63,7 +104,7 @@ impl Pool {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn acquire(&self) -> sqlx::Result<Held> {
-        Ok(Held::new(self.connections.acquire().await?, self.opening.clone(), self.sentry.clone()))
+        Ok(Held::new(self.aimed(self.connections.acquire()).await?, self.opening.clone(), self.sentry.clone()))
     }
 
     /// The bare connections. Behind a pooler in transaction mode only simple statements are safe on them, and find
@@ -90,7 +131,7 @@ impl<'p> Executor<'p> for &'_ Pool {
         let pool = self.clone();
         if self.opening.is_none() {
             let rows = async_stream::try_stream! {
-                let mut connection = pool.connections.acquire().await?;
+                let mut connection = pool.aimed(pool.connections.acquire()).await?;
                 let mut rows = pool.sentry.clone().watch_rows(connection.fetch_many(query));
                 while let Some(row) = rows.try_next().await? {
                     yield row;

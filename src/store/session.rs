@@ -2,11 +2,13 @@
 //! or, behind a pooler in transaction mode, anew in each transaction. Nothing else may rest on a session.
 
 use std::str::FromStr;
+use std::sync::Once;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection, SqlSafeStr as _, SqlStr};
 
 use super::{Error, Options, Result};
+use crate::database_url;
 
 /// Names of settings, and their values.
 pub(super) type Settings<'a> = &'a [(&'a str, &'a str)];
@@ -18,43 +20,131 @@ impl Options {
     }
 }
 
+/// Whatever the role, the database or the server has set: each statement means the same, and none is cut short or kept
+/// from writing by what was meant for others.
+const PINNED: &[(&str, &str)] = &[
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_read_only", "off"),
+    ("default_transaction_deferrable", "off"),
+    ("idle_session_timeout", "0"),
+    ("lock_timeout", "0"),
+    ("client_min_messages", "notice"),
+    ("exit_on_error", "off"),
+    ("TimeZone", "UTC"),
+    ("IntervalStyle", "postgres"),
+    ("bytea_output", "hex"),
+    ("xmloption", "content"),
+    ("array_nulls", "on"),
+    ("transform_null_equals", "off"),
+    ("standard_conforming_strings", "on"),
+    ("quote_all_identifiers", "off"),
+    ("check_function_bodies", "on"),
+    ("row_security", "on"),
+    ("plan_cache_mode", "auto"),
+    ("constraint_exclusion", "partition"),
+    ("from_collapse_limit", "8"),
+    ("join_collapse_limit", "8"),
+    ("gin_fuzzy_search_limit", "0"),
+    ("enable_indexscan", "on"),
+    ("enable_indexonlyscan", "on"),
+    ("enable_bitmapscan", "on"),
+    ("enable_seqscan", "on"),
+    ("enable_nestloop", "on"),
+    ("enable_hashjoin", "on"),
+    ("enable_mergejoin", "on"),
+    ("enable_hashagg", "on"),
+    ("enable_sort", "on"),
+    ("enable_material", "on"),
+    ("enable_partition_pruning", "on"),
+    ("jit", "off"),
+];
+
+/// The same, where not every server knows the name or lets everybody set it: set only if it is another.
+const PINNED_IF_KNOWN: &str = "
+    select set_config(pinned.name, pinned.value, false)
+    from (values ('transaction_timeout', '0'), ('restrict_nonsystem_relation_kind', ''), ('session_replication_role', 'origin')) as pinned (name, value)
+    where current_setting(pinned.name, true) <> pinned.value";
+
+/// Each server that a URL names, and whether the one to use must take writes.
+pub(super) fn servers(url: &str) -> Result<(Vec<PgConnectOptions>, bool)> {
+    let parsed = database_url::parse(url).map_err(|reason| Error::BadUrl { reason })?;
+    let read = |url: &String| {
+        // What the driver says may repeat a part of it.
+        let read = PgConnectOptions::from_str(url);
+        let wrong = "one of its parameters has a value that is not understood";
+        Ok(read.map_err(|_| Error::BadUrl { reason: wrong.into() })?.application_name("tidemill"))
+    };
+    Ok((parsed.servers.iter().map(read).collect::<Result<_>>()?, parsed.primary))
+}
+
 /// A connection of our own, which keeps its settings.
-pub(super) fn direct(options: &Options, url: &str, more: Settings<'_>) -> Result<PgConnectOptions> {
-    Ok(read(url)?
-        .options([("default_transaction_isolation", "read committed"), ("TimeZone", "UTC")])
-        .options(settings(options))
-        .options(more.iter().copied()))
+pub(super) fn direct(server: PgConnectOptions, options: &Options, more: Settings<'_>) -> PgConnectOptions {
+    server.options(PINNED.iter().copied()).options(settings(options)).options(more.iter().copied())
+}
+
+/// What [`direct`] cannot ask for when it connects.
+pub(super) async fn pin(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let pinned = connection.execute(sqlx::raw_sql(PINNED_IF_KNOWN)).await;
+    match pinned {
+        // Only a superuser may change back what a superuser set on the role.
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42501") => {
+            static SAID: Once = Once::new();
+            SAID.call_once(|| {
+                tracing::warn!(
+                    "session_replication_role is not origin for this login, so triggers do not run and jobs that wait for \
+                     others are not told; alter role … reset session_replication_role"
+                );
+            });
+            Ok(())
+        }
+        other => other.map(|_| ()),
+    }
 }
 
 /// A connection through a pooler. It asks for nothing that a pooler would have to know.
-pub(super) fn pooled(options: &Options) -> Result<PgConnectOptions> {
-    Ok(read(&options.url)?.extra_float_digits(None))
+pub(super) fn pooled(server: PgConnectOptions) -> PgConnectOptions {
+    server.extra_float_digits(None)
+}
+
+/// A name as SQL writes it.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The statement that begins a transaction with its settings.
 pub(super) fn opening(options: &Options, more: Settings<'_>) -> SqlStr {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
-    let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
-    let set: Vec<String> = settings(options)
-        .into_iter()
-        .chain(more)
-        .map(|(name, value)| format!("set_config({}, {}, true)", quoted(name), quoted(&value)))
+    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let pinned = PINNED.iter().chain([&("extra_float_digits", "1"), &("DateStyle", "ISO, MDY")]);
+    let given: Vec<(&str, String)> = pinned
+        .filter(|(name, _)| !name.starts_with("default_transaction_") && *name != "idle_session_timeout")
+        .map(|(name, value)| (*name, (*value).to_owned()))
+        .chain(settings(options))
+        .chain(more.iter().map(|(name, value)| (*name, (*value).to_owned())))
         .collect();
-    AssertSqlSafe(format!("begin isolation level read committed; select {}", set.join(", "))).into_sql_str()
+    // What comes last wins.
+    let last = |at: usize, name: &str| given[at + 1..].iter().all(|(later, _)| *later != name);
+    let set: Vec<String> = given
+        .iter()
+        .enumerate()
+        .filter(|(at, (name, _))| last(*at, name))
+        .map(|(_, (name, value))| format!("({}, {})", literal(name), literal(value)))
+        .collect();
+    // Most are what they should be, and then cost next to nothing.
+    AssertSqlSafe(format!(
+        "begin isolation level read committed read write; \
+         select set_config(pinned.name, pinned.value, true) from (values {}) as pinned (name, value) \
+         where current_setting(pinned.name) <> pinned.value",
+        set.join(", ")
+    ))
+    .into_sql_str()
 }
 
-fn read(url: &str) -> Result<PgConnectOptions> {
-    let connect = PgConnectOptions::from_str(url).map_err(|source| Error::BadUrl { source })?;
-    Ok(connect.application_name("tidemill"))
-}
-
-fn settings(options: &Options) -> [(&'static str, String); 4] {
+fn settings(options: &Options) -> [(&'static str, String); 3] {
     let timeout = options.statement_timeout.as_millis().to_string();
     [
         ("search_path", options.schema.clone()),
         ("statement_timeout", timeout.clone()),
         ("idle_in_transaction_session_timeout", timeout),
-        ("jit", "off".to_owned()),
     ]
 }
 
@@ -66,11 +156,15 @@ mod tests {
     fn a_transaction_brings_its_settings_and_quotes_them() {
         let options = Options { schema: "it's".into(), pgbouncer: true, ..Options::new("postgres://h/d") };
         let text = opening(&options, &[("synchronous_commit", "on")]).as_str().to_owned();
-        assert!(text.starts_with("begin isolation level read committed; select set_config("), "{text}");
+        assert!(
+            text.starts_with("begin isolation level read committed read write; select set_config("),
+            "{text}"
+        );
         for part in [
-            "'search_path', 'it''s', true",
-            "'statement_timeout', '30000', true",
-            "'synchronous_commit', 'on', true",
+            "('search_path', 'it''s')",
+            "('statement_timeout', '30000')",
+            "('synchronous_commit', 'on')",
+            "('lock_timeout', '0')",
         ] {
             assert!(text.contains(part), "{part} is not in {text}");
         }

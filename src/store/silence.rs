@@ -10,6 +10,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _};
 use tokio::time::timeout;
 
+use super::hosts::Hosts;
+
 /// How long nothing is thought of no answer; less than anybody waits who gives up by himself.
 const QUIET: Duration = Duration::from_secs(1);
 /// How long an answer may be on its way that the server has given.
@@ -31,7 +33,7 @@ pub(super) struct Sentry(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    connect: PgConnectOptions,
+    hosts: Hosts,
     longest: Duration,
     /// When the server was asked last, and whether it knew of nothing that it works on.
     asked: tokio::sync::Mutex<Option<(Instant, bool)>>,
@@ -40,10 +42,10 @@ struct Shared {
 }
 
 impl Sentry {
-    /// Asks by `connect`; statements run no longer than `statement_timeout`.
-    pub(super) fn new(connect: PgConnectOptions, statement_timeout: Duration) -> Self {
+    /// Asks the server of `hosts` that is used now; statements run no longer than `statement_timeout`.
+    pub(super) fn new(hosts: Hosts, statement_timeout: Duration) -> Self {
         Self(Arc::new(Shared {
-            connect,
+            hosts,
             longest: statement_timeout + MARGIN,
             asked: tokio::sync::Mutex::default(),
             dead_before: Mutex::default(),
@@ -133,7 +135,10 @@ impl Sentry {
         {
             return dead;
         }
-        let dead = matches!(timeout(PROBE_WITHIN, self.works_on_nothing()).await, Ok(Ok(true)));
+        let dead = match self.0.hosts.find().await {
+            Ok(server) => matches!(timeout(PROBE_WITHIN, works_on_nothing(server)).await, Ok(Ok(true))),
+            Err(_) => false,
+        };
         *asked = Some((Instant::now(), dead));
         dead
     }
@@ -148,23 +153,23 @@ impl Sentry {
             *dead_before = Some(moment);
         }
     }
+}
 
-    async fn works_on_nothing(&self) -> sqlx::Result<bool> {
-        let mut connection = self.0.connect.connect().await?;
-        // Whatever name the sessions go by behind a pooler; less than the shortest time that anybody has waited.
-        let statement = sqlx::raw_sql(
-            "select count(*)
-             from pg_stat_activity
-             where usename = current_user
-               and datname = current_database()
-               and pid <> pg_backend_pid()
-               and state = 'active'
-               and query_start < clock_timestamp() - interval '300 milliseconds'",
-        );
-        let busy: i64 = connection.fetch_one(statement).await?.try_get(0)?;
-        connection.close().await?;
-        Ok(busy == 0)
-    }
+async fn works_on_nothing(server: PgConnectOptions) -> sqlx::Result<bool> {
+    let mut connection = server.connect().await?;
+    // Whatever name the sessions go by behind a pooler; less than the shortest time that anybody has waited.
+    let statement = sqlx::raw_sql(
+        "select count(*)
+         from pg_stat_activity
+         where usename = current_user
+           and datname = current_database()
+           and pid <> pg_backend_pid()
+           and state = 'active'
+           and query_start < clock_timestamp() - interval '300 milliseconds'",
+    );
+    let busy: i64 = connection.fetch_one(statement).await?.try_get(0)?;
+    connection.close().await?;
+    Ok(busy == 0)
 }
 
 fn silent(waited: Duration) -> sqlx::Error {

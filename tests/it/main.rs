@@ -5,6 +5,7 @@ mod agent;
 mod alerts;
 mod api;
 mod audit;
+mod backup;
 #[cfg(feature = "browser")]
 #[path = "../shared/binary.rs"]
 mod binary;
@@ -21,8 +22,10 @@ mod expiry;
 mod explain;
 mod extend;
 mod failures;
+mod foreign_settings;
 mod heartbeat;
 mod history;
+mod hosts;
 mod idempotency;
 mod interleavings;
 mod limits;
@@ -33,7 +36,9 @@ mod partitions;
 mod pgbouncer;
 mod producers;
 mod queues;
+mod replication;
 mod report;
+mod restore;
 mod retry;
 mod roles;
 mod room;

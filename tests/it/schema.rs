@@ -1,10 +1,10 @@
 //! The schema: every table, column, function and view says what it is for, and `docs/schema.sql` is
 //! what a fresh migration makes. `make schema` writes that file anew.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use crate::support::Db;
+use crate::support::cluster::programs;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema.sql");
 
@@ -46,17 +46,35 @@ async fn functions_that_read_tables_work_from_any_search_path() {
              union all
              select proname::text from pg_proc
              where pronamespace = 'tidemill'::regnamespace and proconfig is null
-               and proname not in ('tell', 'backoff', 'new_job_id', 'fill_key', 'group_of', 'options_of', 'shown_state', 'outcome_of', 'fingerprint', 'bad_workflow', 'moment', 'acting', 'unique_terms', 'next_period', 'priority_of', 'queue_name')",
+               and proname not in ('tell', 'backoff', 'new_job_id', 'fill_key', 'group_of', 'options_of', 'shown_state', 'outcome_of', 'fingerprint', 'bad_workflow', 'moment', 'acting', 'unique_terms', 'next_period', 'priority_of', 'queue_name', 'bare')",
         )
         .await;
     assert!(loose.is_empty(), "no search_path of their own: {loose:?}");
 }
 
 #[tokio::test]
+async fn every_table_has_a_replica_identity() {
+    let db = Db::new().await;
+    db.execute("select ensure_partitions(30)").await;
+    let without: Vec<(String,)> = db
+        .rows(
+            "select c.relname::text
+             from pg_class c
+             where c.relnamespace = 'tidemill'::regnamespace and c.relkind = 'r'
+               and case c.relreplident
+                 when 'd' then not exists (select from pg_index x where x.indrelid = c.oid and x.indisprimary)
+                 when 'i' then not exists (select from pg_index x where x.indrelid = c.oid and x.indisreplident)
+                 else c.relreplident = 'n' end",
+        )
+        .await;
+    assert!(without.is_empty(), "{without:?}");
+}
+
+#[tokio::test]
 async fn the_committed_schema_is_what_a_migration_makes() {
     let db = Db::new().await;
     let major: i32 = db.scalar("select current_setting('server_version_num')::integer / 10000").await;
-    let output = Command::new(pg_dump())
+    let output = Command::new(programs().join("pg_dump"))
         .args(["--schema-only", "--no-owner", "--no-privileges", "--schema=tidemill"])
         // The days differ from day to day.
         .arg("--exclude-table=*_[0-9][0-9][0-9][0-9]_[0-9][0-9]_[0-9][0-9]")
@@ -101,11 +119,4 @@ fn normalised(dump: &str) -> String {
         text.push('\n');
     }
     format!("{}\n", text.trim())
-}
-
-/// The newest `pg_dump` of the usual folders, else that of the PATH.
-fn pg_dump() -> PathBuf {
-    let folders = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let installed = folders.map(|entry| entry.path().join("bin/pg_dump")).filter(|path| path.exists());
-    installed.max().unwrap_or_else(|| "pg_dump".into())
 }

@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 /// Which modules of the library each may name.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("job", &[]),
+    ("database_url", &[]),
     ("metrics", &[]),
     ("vault", &[]),
     ("outgoing", &[]),
-    ("store", &["job", "vault"]),
+    ("store", &["job", "vault", "database_url"]),
     ("worker", &["store", "job", "metrics", "vault"]),
     ("keeper", &["store", "job", "metrics", "outgoing"]),
     ("api", &["store", "job", "metrics", "vault"]),
     ("kinds", &["worker", "job", "outgoing"]),
     ("embedded", &[]),
-    ("config", &["job", "kinds", "vault"]),
+    ("config", &["job", "kinds", "vault", "database_url"]),
     ("testing", &["embedded", "worker", "store", "job"]),
 ];
 const FILE_LINES: usize = 400;

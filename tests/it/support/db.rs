@@ -61,6 +61,11 @@ impl Db {
         self.store.pool().bare()
     }
 
+    /// The name of the database.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(crate) fn options(&self) -> Options {
         self.store.options().clone()
     }

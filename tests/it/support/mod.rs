@@ -2,6 +2,7 @@
 //! Nothing here may wait for a fixed time as proof of anything.
 
 mod bouncer;
+pub(crate) mod cluster;
 mod db;
 mod locks;
 mod mill;
@@ -20,7 +21,7 @@ pub(crate) use db::Db;
 pub(crate) use locks::{Session, blocked_or_done};
 pub(crate) use mill::{Mill, MillBuilder, MortalMill, ok};
 pub(crate) use proxy::Proxy;
-pub(crate) use server::server;
+pub(crate) use server::{server, settings};
 pub(crate) use statement::statement;
 
 /// Everything on these machines happens within this time, or never.
@@ -28,7 +29,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// How a test reaches a database.
 pub(crate) fn options(url: String) -> Options {
-    Options { max_connections: 8, ..Options::new(url) }
+    Options { max_connections: 15, ..Options::new(url) }
 }
 
 /// Asks again and again until `fact` answers something.

@@ -80,7 +80,7 @@ async fn serve(
     mut inbox: mpsc::UnboundedReceiver<Order>,
     ready: std::sync::mpsc::Sender<String>,
 ) {
-    let settings = Settings { durable: false, ..Settings::new(&folder) };
+    let settings = settings(&folder);
     let postgres = EmbeddedPostgres::start(settings).await.unwrap();
     POSTMASTER.store(postgres.postmaster_pid(), Ordering::SeqCst);
     call_at_exit(stop_at_exit);
@@ -105,6 +105,12 @@ async fn serve(
             }
         }
     }
+}
+
+/// A server for tests, of the programs that TIDEMILL_TEST_POSTGRES names, or any.
+pub(crate) fn settings(folder: &Path) -> Settings {
+    let programs_dir = std::env::var_os("TIDEMILL_TEST_POSTGRES").map(PathBuf::from);
+    Settings { durable: false, programs_dir, ..Settings::new(folder) }
 }
 
 async fn execute(admin: &mut PgConnection, sql: String) {

@@ -1,0 +1,93 @@
+//! Upgrade: notices that the programs on disk are no longer those that the server was started from. A package manager
+//! replaces them under a server that runs, and every session from then on fails to load their libraries. It must never
+//! end a server for programs that are half unpacked, or that cannot serve its data.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::Site;
+use super::admin::Admin;
+use super::programs::{self, Programs};
+
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// What tells one file from another of its name: device, inode, length, change in seconds and below.
+type Stamp = Vec<Option<(u64, u64, u64, i64, i64)>>;
+
+/// The programs that a server was started from, as they were then.
+#[derive(Debug)]
+pub(super) struct Watch {
+    programs: Programs,
+    stamp: Stamp,
+    next_look: Instant,
+}
+
+impl Watch {
+    /// Remembers them as they are; to be called before they are run.
+    pub(super) fn new(programs: &Programs) -> Self {
+        Self {
+            stamp: stamp(&programs.dir),
+            programs: programs.clone(),
+            next_look: Instant::now() + LOOK_EVERY,
+        }
+    }
+
+    /// Why the server on `port` has to be started again; nothing if it has not. Looks now and then only.
+    pub(super) async fn wants_restart(&mut self, site: &Site, port: u16) -> Option<String> {
+        if Instant::now() < self.next_look {
+            return None;
+        }
+        self.next_look = Instant::now() + LOOK_EVERY;
+        let there = stamp(&self.programs.dir);
+        if there == self.stamp {
+            return None;
+        }
+        // Half unpacked they do not fit one another; the next look sees more.
+        let found = programs::probe(&self.programs.dir, &site.home.owner).await.ok()?;
+        if stamp(&self.programs.dir) != there {
+            return None;
+        }
+        self.stamp = there;
+        let (dir, before) = (self.programs.dir.display(), &self.programs.version);
+        if found.major != self.programs.major {
+            tracing::warn!(
+                "{dir} now has Postgres {}, and this server runs {before}: install {} again, or bring the data over with pg_upgrade, before the next start",
+                found.version,
+                self.programs.major
+            );
+            return None;
+        }
+        if found.version != *before {
+            return Some(format!("its programs in {dir} were upgraded from {before} to {}", found.version));
+        }
+        // The same version in new files: what matters is whether a new session can use them.
+        let refusal = loads_libraries(site, port).await.err()?;
+        Some(format!("its programs in {dir} were replaced, and it cannot load their libraries: {refusal}"))
+    }
+}
+
+/// Whether a new session can load what functions are run by.
+async fn loads_libraries(site: &Site, port: u16) -> Result<(), String> {
+    // Who cannot log in at all learns nothing about libraries.
+    let Ok(mut admin) = Admin::connect(port, &site.password).await else { return Ok(()) };
+    let loads = admin.runs_plpgsql().await;
+    admin.close().await;
+    loads
+}
+
+fn stamp(dir: &Path) -> Stamp {
+    let library = |folder: &str| dir.parent().unwrap_or(dir).join(folder);
+    let files: [PathBuf; 4] = [
+        dir.join("postgres"),
+        dir.join("initdb"),
+        library("lib/plpgsql.so"),
+        library("lib/postgresql/plpgsql.so"),
+    ];
+    let of = |file: &PathBuf| {
+        let found = fs::metadata(file).ok()?;
+        Some((found.dev(), found.ino(), found.len(), found.mtime(), found.mtime_nsec()))
+    };
+    files.iter().map(of).collect()
+}
