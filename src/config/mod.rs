@@ -12,6 +12,7 @@ mod hub;
 mod json;
 mod kind;
 mod limits;
+mod network;
 mod places;
 mod reference;
 mod schedule;
@@ -37,6 +38,7 @@ pub use error::{ConfigError, Problem};
 pub use hub::{HubSection, ProjectSection, Projects};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
 pub use limits::{LimitSection, QueueSection};
+pub use network::{Network, network};
 pub use reference::reference;
 pub use schedule::ScheduleSection;
 pub use settings::{
