@@ -14,7 +14,7 @@ pub enum Error {
         source: sqlx::Error,
     },
     /// The database answered with an error or not at all.
-    #[error("the database failed: {0}")]
+    #[error("the database failed: {said}{advice}", said = .0, advice = super::trouble::advice(.0))]
     Database(#[from] sqlx::Error),
     /// Nothing was heard of a statement; it may have been carried out or not.
     #[error("the database did not answer within {} s; the network or the server may be gone", .waited.as_secs())]
