@@ -2,6 +2,7 @@
 
 mod access;
 mod batch;
+mod bounds;
 mod enqueue;
 mod explain;
 mod health;
@@ -11,6 +12,7 @@ mod queues;
 mod schedules;
 pub(crate) mod server;
 mod speed;
+mod trouble;
 mod verbs;
 mod worker;
 mod worker_batch;
