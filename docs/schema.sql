@@ -764,6 +764,31 @@ $$;
 
 COMMENT ON FUNCTION tidemill.check_members(p_path text, p_names text[], p_nodes jsonb[], p_afters jsonb[]) IS 'Refuses names that are not unique, unknown or wait in a circle.';
 
+CREATE FUNCTION tidemill.check_sealed(p_args jsonb[], p_options jsonb[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $_$
+declare
+  open bigint;
+begin
+  select i.ord into open
+  from unnest(p_args, p_options) with ordinality as i (args, options, ord)
+  where coalesce(i.options -> 'sealed', i.args, '{}') <> '{}'
+    and not coalesce(i.options -> 'sealed', i.args) ?| '{$sealed,$stored}'
+    -- It stands for a workflow, and nothing runs it.
+    and not coalesce(i.options, '{}') ? 'container'
+  limit 1;
+  if found then
+    raise exception 'the args of job % of the call are not sealed, and encryption.require is on', open
+      using
+        errcode = '22TM1',
+        hint = 'enqueue over REST, by the command line or by the Rust library, whose processes have the keys; from SQL only jobs without args';
+  end if;
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.check_sealed(p_args jsonb[], p_options jsonb[]) IS 'Refuses jobs whose args would lie open where the config wants all sealed; insert_jobs calls it then.';
+
 CREATE FUNCTION tidemill.check_spec(p_path text, p_spec jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -2154,7 +2179,7 @@ $_$;
 
 COMMENT ON FUNCTION tidemill.fingerprint(p_kind text, p_error jsonb) IS 'Hash of the cause of a failure: its kind, class, message without what differs from case to case, and first line of its backtrace.';
 
-CREATE FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text DEFAULT NULL::text, p_sealed jsonb DEFAULT NULL::jsonb) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
@@ -2164,7 +2189,7 @@ begin
   if p_next_at <= p_slot then
     raise exception 'the slot after % cannot be %', p_slot, p_next_at using errcode = 'invalid_parameter_value';
   end if;
-  perform release_slot(p_name);
+  perform release_slot(p_name, p_sealed);
   -- Whoever has the row locked fires it; waiting would keep this scheduler from the others.
   select * into s
   from schedules
@@ -2190,11 +2215,11 @@ begin
     insert into schedule_slots (schedule, slot, outcome, reason) values (p_name, p_slot, 'missed', p_missed);
     return 'missed';
   end if;
-  return judge_slot(s, p_slot);
+  return judge_slot(with_sealed(s, p_sealed), p_slot);
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text) IS 'Fires a slot that is due and moves the schedule on to the next, or records it as missed for the given reason. Answers what became of it, repeated if it fired before, null if it is not its turn.';
+COMMENT ON FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text, p_sealed jsonb) IS 'Fires a slot that is due and moves the schedule on to the next, or records it as missed for the given reason; p_sealed as with_sealed takes it. Answers what became of it, repeated if it fired before, null if it is not its turn.';
 
 CREATE FUNCTION tidemill.fold_failures(p_limit integer DEFAULT 5000) RETURNS integer
     LANGUAGE plpgsql
@@ -2690,6 +2715,9 @@ declare
   -- Nothing to do, and nothing to pay, unless some limit cancels.
   limits_cancel boolean := exists (select from limits where on_full <> 'queue');
 begin
+  if exists (select from sealing where required) then
+    perform check_sealed(p_args, p_options);
+  end if;
   if limits_cancel then
     perform lock_before_room(p_kinds, p_args, p_options);
   end if;
@@ -4511,7 +4539,7 @@ $$;
 
 COMMENT ON FUNCTION tidemill.redact_within(p_value jsonb, p_hidden text[]) IS 'What redact does, for these keys.';
 
-CREATE FUNCTION tidemill.release_slot(p_name text) RETURNS text
+CREATE FUNCTION tidemill.release_slot(p_name text, p_sealed jsonb DEFAULT NULL::jsonb) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
@@ -4529,11 +4557,11 @@ begin
   end if;
   delete from schedule_slots where schedule = p_name and slot = held and outcome = 'held';
   -- Somebody else may have released it before the row was ours.
-  return case when found then judge_slot(s, held) end;
+  return case when found then judge_slot(with_sealed(s, p_sealed), held) end;
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.release_slot(p_name text) IS 'Enqueues the slot that a schedule holds, if the job before it has ended. Answers what became of it, null if it is not its turn.';
+COMMENT ON FUNCTION tidemill.release_slot(p_name text, p_sealed jsonb) IS 'Enqueues the slot that a schedule holds, if the job before it has ended; p_sealed as with_sealed takes it. Answers what became of it, null if it is not its turn.';
 
 CREATE FUNCTION tidemill.reopen(p_job uuid) RETURNS void
     LANGUAGE plpgsql
@@ -5052,7 +5080,7 @@ $$;
 
 COMMENT ON FUNCTION tidemill.run_now_one(p_job uuid, p_by text, p_recorded boolean) IS 'As run_now; whether it is recorded as an act says the caller.';
 
-CREATE FUNCTION tidemill.run_schedule(p_name text, p_by text DEFAULT SESSION_USER) RETURNS uuid
+CREATE FUNCTION tidemill.run_schedule(p_name text, p_by text DEFAULT SESSION_USER, p_sealed jsonb DEFAULT NULL::jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
@@ -5064,14 +5092,14 @@ begin
   if not found then
     return null;
   end if;
-  made := enqueue_scheduled(s, jsonb_build_object('by', p_by), clock_timestamp());
+  made := enqueue_scheduled(with_sealed(s, p_sealed), jsonb_build_object('by', p_by), clock_timestamp());
   update schedules set unfinished = unfinished_jobs(s) || made where name = p_name;
   perform audit('run', 'schedule:' || p_name, null, jsonb_build_object('job_id', made), p_by);
   return made;
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.run_schedule(p_name text, p_by text) IS 'Enqueues a schedule''s job now, outside of its slots, paused or not. Answers the job''s id, null if there is no such schedule.';
+COMMENT ON FUNCTION tidemill.run_schedule(p_name text, p_by text, p_sealed jsonb) IS 'Enqueues a schedule''s job now, outside of its slots, paused or not; p_sealed as with_sealed takes it. Answers the job''s id, null if there is no such schedule.';
 
 CREATE FUNCTION tidemill.save_step(p_job uuid, p_lease uuid, p_name text, p_output jsonb, p_replace boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql
@@ -6284,6 +6312,24 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.wake_waits(p_limit integer) IS 'Lets jobs go on without the signal that did not come in time; answers how many. resolve() calls it.';
+
+CREATE FUNCTION tidemill.with_sealed(p_schedule tidemill.schedules, p_sealed jsonb) RETURNS tidemill.schedules
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  if p_sealed is null then
+    return p_schedule;
+  end if;
+  if p_sealed ->> 'of' is distinct from md5((p_schedule.job -> 'args')::text) then
+    raise exception 'the args of schedule % were changed meanwhile', p_schedule.name using errcode = 'serialization_failure';
+  end if;
+  p_schedule.job := p_schedule.job || jsonb_build_object('sealed', p_sealed -> 'as');
+  return p_schedule;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.with_sealed(p_schedule tidemill.schedules, p_sealed jsonb) IS 'The schedule with its job''s args as a scheduler sealed them ({of: md5 of the args, as: what is stored}), for this firing alone.';
 
 CREATE FUNCTION tidemill.workflow_result(p_workflow uuid) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -7747,6 +7793,18 @@ COMMENT ON COLUMN tidemill.schema_compatibility.verbs_digest IS 'Release of the 
 
 COMMENT ON COLUMN tidemill.schema_compatibility.shape IS 'schema_shape() behind the last migration, to see what was changed by hand since.';
 
+CREATE TABLE tidemill.sealing (
+    required boolean NOT NULL,
+    is_only_row boolean DEFAULT true NOT NULL,
+    CONSTRAINT sealing_is_only_row_check CHECK (is_only_row)
+);
+
+COMMENT ON TABLE tidemill.sealing IS 'Whether jobs are refused whose args lie open; no row means that they are not. Written by the processes from their config.';
+
+COMMENT ON COLUMN tidemill.sealing.required IS 'True if insert_jobs refuses args that are neither sealed nor empty.';
+
+COMMENT ON COLUMN tidemill.sealing.is_only_row IS 'There is one row at most.';
+
 CREATE TABLE tidemill.sessions (
     id text NOT NULL,
     job_id uuid NOT NULL,
@@ -8085,6 +8143,9 @@ ALTER TABLE ONLY tidemill.schedules
 
 ALTER TABLE ONLY tidemill.schema_compatibility
     ADD CONSTRAINT schema_compatibility_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY tidemill.sealing
+    ADD CONSTRAINT sealing_pkey PRIMARY KEY (is_only_row);
 
 ALTER TABLE ONLY tidemill.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
