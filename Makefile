@@ -1,6 +1,6 @@
 # `make run` shows Tidemill at work, `make test` proves it. Both set up what they need.
 
-.PHONY: run test build bench fmt lint setup setup-tests unit waiting web browser docs sqlx-data schema postgres-18
+.PHONY: run test build bench fmt lint setup setup-tests unit waiting web proxies browser docs sqlx-data schema postgres-18
 
 CARGO ?= cargo
 # The same everywhere: other targets would choose other features of what they depend on, and build all of it anew.
@@ -11,7 +11,7 @@ run: setup ## Build, start everything on an embedded Postgres, and run a demonst
 	$(CARGO) build --release
 	target/release/tidemill dev --enqueue build-crate --enqueue count-slowly
 
-test: setup-tests lint unit postgres-18 waiting web browser ## Everything that CI asks for
+test: setup-tests lint unit postgres-18 waiting web proxies browser ## Everything that CI asks for
 
 # These wait for browsers and for a Docker engine more than they work.
 WAITING = bughive hub
@@ -36,6 +36,10 @@ waiting:
 
 web:
 	node --test web/test/*.test.js
+
+proxies: ## Real nginx, HAProxy, Apache, lighttpd and Caddy before a real Tidemill
+	$(BUILD)
+	node --test tests/proxies/*.test.js
 
 browser: ## The page in a real Chromium
 	cd web && npm ci --no-audit --no-fund --silent

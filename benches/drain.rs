@@ -135,7 +135,7 @@ async fn timed(
     let batch = 5_000;
     for _ in 0..jobs / batch {
         let batch: Vec<NewJob> = (0..batch).map(|_| NewJob::new("noop", args.clone())).collect();
-        enqueue(store.pool(), &batch, false).await?;
+        enqueue(store.pool(), &store.prepare_each(&batch)?, false).await?;
     }
     sqlx::query(AssertSqlSafe("vacuum analyze jobs_live".to_owned())).execute(store.pool()).await?;
     sqlx::query("checkpoint").execute(store.pool()).await?;

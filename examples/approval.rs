@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let args = serde_json::json!({ "amount": 99.5 }).as_object().cloned().unwrap_or_default();
     let job = NewJob { execution_id: Some("invoice-42".into()), ..NewJob::new("pay-invoice", args) };
-    let id = tidemill::enqueue_in(store.pool(), "tidemill", &job).await?;
+    let id = tidemill::enqueue_in(store.pool(), &store, &job).await?;
     println!("job {id} asks; answer it");
     if std::env::var("APPROVE").is_ok() {
         store.signal(id, "approved", Some(&true.into()), "the example").await?;

@@ -5,12 +5,15 @@
 use serde_json::json;
 use sqlx::PgPool;
 use tidemill::store::migrate::migrate;
-use tidemill::{NewJob, Options, enqueue_in};
+use tidemill::{NewJob, Options, Store, enqueue_in};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::var("DATABASE_URL")?;
-    migrate(&Options::new(&url)).await?;
+    let options = Options::new(&url);
+    migrate(&options).await?;
+    // It says where the tables are, and seals args where that is configured; its connections stay unused here.
+    let store = Store::connect(options)?;
     let pool = PgPool::connect(&url).await?;
     sqlx::query("create table if not exists public.guests (name text not null)").execute(&pool).await?;
 
@@ -20,7 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .execute(&mut *transaction)
         .await?;
     let args = json!({ "name": "Ada" }).as_object().cloned().unwrap_or_default();
-    let job_id = enqueue_in(&mut *transaction, "tidemill", &NewJob::new("greet", args)).await?;
+    let job_id = enqueue_in(&mut *transaction, &store, &NewJob::new("greet", args)).await?;
     // Until here nobody can see either of them; a rollback would leave neither.
     transaction.commit().await?;
     println!("enqueued {job_id}");

@@ -122,7 +122,7 @@ struct Manager {
 
 impl Manager {
     async fn submit(&self, job: NewJob) -> Outcome<Uuid> {
-        Ok(enqueue_in(self.store.pool(), &self.store.options().schema, &job).await?)
+        Ok(enqueue_in(self.store.pool(), &self.store, &job).await?)
     }
 
     async fn status(&self, id: Uuid) -> Outcome<String> {
@@ -257,7 +257,8 @@ async fn schedules(manager: &Manager) -> Outcome {
 /// A queue that takes two.
 async fn bounds(manager: &Manager) -> Outcome {
     let burst = || NewJob { queue: Some("bursts".into()), ..job("calculation", json!({"x": 0, "y": 0})) };
-    let made = enqueue(manager.store.pool(), &[burst(), burst(), burst()], false).await?;
+    let jobs = manager.store.prepare_each(&[burst(), burst(), burst()])?;
+    let made = enqueue(manager.store.pool(), &jobs, false).await?;
     let fates: Vec<_> = made.iter().map(|made| made.fate.clone()).collect();
     check(
         "a bounded queue refuses what is too much",

@@ -28,6 +28,7 @@ pub mod keeper;
 pub mod kinds;
 pub mod metrics;
 pub mod outgoing;
+pub mod secrecy;
 pub mod store;
 pub mod testing;
 pub mod vault;

@@ -33,6 +33,9 @@ declare
   -- Nothing to do, and nothing to pay, unless some limit cancels.
   limits_cancel boolean := exists (select from limits where on_full <> 'queue');
 begin
+  if exists (select from sealing where required) then
+    perform check_sealed(p_args, p_options);
+  end if;
   if limits_cancel then
     perform lock_before_room(p_kinds, p_args, p_options);
   end if;

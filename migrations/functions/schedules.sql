@@ -147,7 +147,12 @@ as $$
 $$;
 comment on function enqueue_scheduled(schedules, jsonb, timestamptz) is 'Enqueues a schedule''s job, marked with the schedule; answers its id.';
 
-create or replace function run_schedule(p_name text, p_by text default session_user) returns uuid
+-- As they were before schedulers sealed.
+drop function if exists run_schedule(text, text);
+drop function if exists release_slot(text);
+drop function if exists fire_schedule(text, timestamptz, timestamptz, timestamptz[], text);
+
+create or replace function run_schedule(p_name text, p_by text default session_user, p_sealed jsonb default null) returns uuid
 language plpgsql
 set search_path from current
 as $$
@@ -159,13 +164,13 @@ begin
   if not found then
     return null;
   end if;
-  made := enqueue_scheduled(s, jsonb_build_object('by', p_by), clock_timestamp());
+  made := enqueue_scheduled(with_sealed(s, p_sealed), jsonb_build_object('by', p_by), clock_timestamp());
   update schedules set unfinished = unfinished_jobs(s) || made where name = p_name;
   perform audit('run', 'schedule:' || p_name, null, jsonb_build_object('job_id', made), p_by);
   return made;
 end
 $$;
-comment on function run_schedule(text, text) is 'Enqueues a schedule''s job now, outside of its slots, paused or not. Answers the job''s id, null if there is no such schedule.';
+comment on function run_schedule(text, text, jsonb) is 'Enqueues a schedule''s job now, outside of its slots, paused or not; p_sealed as with_sealed takes it. Answers the job''s id, null if there is no such schedule.';
 
 create or replace function unfinished_jobs(p_schedule schedules) returns uuid[]
 language sql
@@ -245,7 +250,7 @@ as $$
 $$;
 comment on function held_slots() is 'The slots that wait for the end of an earlier job, and whether it has ended.';
 
-create or replace function release_slot(p_name text) returns text
+create or replace function release_slot(p_name text, p_sealed jsonb default null) returns text
 language plpgsql
 set search_path from current
 as $$
@@ -263,13 +268,14 @@ begin
   end if;
   delete from schedule_slots where schedule = p_name and slot = held and outcome = 'held';
   -- Somebody else may have released it before the row was ours.
-  return case when found then judge_slot(s, held) end;
+  return case when found then judge_slot(with_sealed(s, p_sealed), held) end;
 end
 $$;
-comment on function release_slot(text) is 'Enqueues the slot that a schedule holds, if the job before it has ended. Answers what became of it, null if it is not its turn.';
+comment on function release_slot(text, jsonb) is 'Enqueues the slot that a schedule holds, if the job before it has ended; p_sealed as with_sealed takes it. Answers what became of it, null if it is not its turn.';
 
 create or replace function fire_schedule(
-  p_name text, p_slot timestamptz, p_next_at timestamptz, p_upcoming timestamptz[], p_missed text default null
+  p_name text, p_slot timestamptz, p_next_at timestamptz, p_upcoming timestamptz[], p_missed text default null,
+  p_sealed jsonb default null
 )
 returns text
 language plpgsql
@@ -281,7 +287,7 @@ begin
   if p_next_at <= p_slot then
     raise exception 'the slot after % cannot be %', p_slot, p_next_at using errcode = 'invalid_parameter_value';
   end if;
-  perform release_slot(p_name);
+  perform release_slot(p_name, p_sealed);
   -- Whoever has the row locked fires it; waiting would keep this scheduler from the others.
   select * into s
   from schedules
@@ -307,11 +313,11 @@ begin
     insert into schedule_slots (schedule, slot, outcome, reason) values (p_name, p_slot, 'missed', p_missed);
     return 'missed';
   end if;
-  return judge_slot(s, p_slot);
+  return judge_slot(with_sealed(s, p_sealed), p_slot);
 end
 $$;
-comment on function fire_schedule(text, timestamptz, timestamptz, timestamptz[], text)
-  is 'Fires a slot that is due and moves the schedule on to the next, or records it as missed for the given reason. Answers what became of it, repeated if it fired before, null if it is not its turn.';
+comment on function fire_schedule(text, timestamptz, timestamptz, timestamptz[], text, jsonb)
+  is 'Fires a slot that is due and moves the schedule on to the next, or records it as missed for the given reason; p_sealed as with_sealed takes it. Answers what became of it, repeated if it fired before, null if it is not its turn.';
 
 create or replace function keep_config_schedules(p_names text[]) returns setof text
 language sql

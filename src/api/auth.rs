@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,12 +14,15 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
+use ipnet::IpNet;
 use tokio::time::timeout;
 use url::form_urlencoded;
 
 use super::access::{Verdict, outlasts_the_database, verdict};
+use super::client::client_of;
 use super::key::{ApiKey, Scope, StoredKey};
 use super::problem::{Case, Problem, wrong_method};
+use super::refusals::Refusals;
 use crate::store::actor::acting_as;
 
 /// The subprotocol of our sockets for browsers; a browser offers its API key beside it, for it cannot send a header.
@@ -32,6 +36,8 @@ const LONG_BELIEF: Duration = Duration::from_hours(1);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many keys are remembered.
 const REMEMBERED_KEYS: usize = 1024;
+/// How many ids are remembered that no key has; no longer than an answer of the store is believed.
+const REMEMBERED_UNKNOWN: usize = 10_000;
 /// Compared with when a key is unknown, so that it takes as long as when it is known.
 const NO_HASH: [u8; 32] = [0; 32];
 
@@ -74,12 +80,15 @@ pub struct Gate {
     open_without_keys: bool,
     belief: Duration,
     memory: Mutex<Memory>,
+    proxies: Vec<IpNet>,
+    refusals: Refusals,
 }
 
 #[derive(Default)]
 struct Memory {
     any: Option<(Instant, bool)>,
     keys: HashMap<String, (Instant, StoredKey)>,
+    unknown: HashMap<String, Instant>,
 }
 
 impl Gate {
@@ -90,8 +99,28 @@ impl Gate {
         Arc::new(Self::believing(keys, open_without_keys, BELIEF))
     }
 
+    /// As [`Gate::new`], where these proxies are believed about the address of a client, and no refusal is held up longer
+    /// than `slowest`.
+    #[must_use]
+    pub fn guarded(
+        keys: impl KeyLookup,
+        open_without_keys: bool,
+        proxies: Vec<IpNet>,
+        slowest: Duration,
+    ) -> Arc<Self> {
+        let gate = Self::believing(keys, open_without_keys, BELIEF);
+        Arc::new(Self { proxies, refusals: Refusals::new(slowest), ..gate })
+    }
+
     fn believing(keys: impl KeyLookup, open_without_keys: bool, belief: Duration) -> Self {
-        Self { keys: Box::new(keys), open_without_keys, belief, memory: Mutex::default() }
+        Self {
+            keys: Box::new(keys),
+            open_without_keys,
+            belief,
+            memory: Mutex::default(),
+            proxies: Vec::new(),
+            refusals: Refusals::new(Duration::ZERO),
+        }
     }
 
     /// True while the caller's key still allows what it was let through for; a stream asks now and
@@ -114,6 +143,7 @@ impl Gate {
         header: Option<&HeaderValue>,
         needed: &'static [Scope],
         lasting: bool,
+        client: Option<IpAddr>,
     ) -> Result<Option<Caller>, Problem> {
         if needed.is_empty() {
             return Ok(None);
@@ -122,16 +152,21 @@ impl Gate {
             return Ok(Some(Caller { needed, ..Caller::anonymous() }));
         }
         let header = header.ok_or_else(|| Problem::new(Case::Unauthorized, "The request has no API key."))?;
-        let refused = || Problem::new(Case::Unauthorized, "The API key is unknown, revoked or expired.");
-        let key = bearer(header).ok_or_else(|| {
-            Problem::new(
-                Case::Unauthorized,
-                "The Authorization header does not hold 'Bearer tm_<id>_<secret>'.",
-            )
-        })?;
+        let began = tokio::time::Instant::now();
+        let Some(key) = bearer(header) else {
+            self.refusals.refused(client, began).await;
+            let detail = "The Authorization header does not hold 'Bearer tm_<id>_<secret>'.";
+            return Err(Problem::new(Case::Unauthorized, detail));
+        };
+        if !self.is_known_good(&key) {
+            self.refusals.hold_up(client).await?;
+        }
         let stored = self.stored(key.id(), lasting).await?;
         let matches = key.matches(stored.as_ref().map_or(&NO_HASH[..], |stored| &stored.hash));
-        let stored = stored.filter(|stored| matches && !stored.is_expired(Utc::now())).ok_or_else(refused)?;
+        let Some(stored) = stored.filter(|stored| matches && !stored.is_expired(Utc::now())) else {
+            self.refusals.refused(client, began).await;
+            return Err(Problem::new(Case::Unauthorized, "The API key is unknown, revoked or expired."));
+        };
         if !stored.allows(needed) {
             let names: Vec<_> = needed.iter().map(|scope| scope.name()).collect();
             let detail = format!("This needs a key with the scope {}.", names.join(" or "));
@@ -166,12 +201,23 @@ impl Gate {
         if let Some((_, key)) = remembered.clone().filter(|(at, _)| at.elapsed() < self.belief) {
             return Ok(key);
         }
+        if self.memory().unknown.get(key_id).is_some_and(|at| at.elapsed() < self.belief) {
+            return Ok(None);
+        }
+        // Those that nobody knows must not take the connections of all others.
+        let _turn = if remembered.is_none() { self.refusals.lookup().await } else { None };
         let found = match asked(self.keys.lookup(key_id), remembered.filter(|_| lasting)).await? {
             Answer::Fresh(found) => found,
             Answer::Remembered(key) => return Ok(key),
         };
         let mut memory = self.memory();
         memory.keys.remove(key_id);
+        if found.is_none() {
+            if memory.unknown.len() >= REMEMBERED_UNKNOWN {
+                memory.unknown.clear();
+            }
+            memory.unknown.insert(key_id.to_owned(), Instant::now());
+        }
         if let Some(key) = &found {
             if memory.keys.len() >= REMEMBERED_KEYS {
                 memory.keys.clear();
@@ -179,6 +225,11 @@ impl Gate {
             memory.keys.insert(key_id.to_owned(), (Instant::now(), key.clone()));
         }
         Ok(found)
+    }
+
+    /// Whether it was let through before, whatever became of it since.
+    fn is_known_good(&self, key: &ApiKey) -> bool {
+        self.memory().keys.get(key.id()).is_some_and(|(_, stored)| key.matches(&stored.hash))
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
@@ -223,7 +274,8 @@ pub async fn gate(State(gate): State<Arc<Gate>>, mut request: Request, next: Nex
     let lasting = outlasts_the_database(path.as_str());
     let offered = offered_key(request.headers());
     let header = request.headers().get(AUTHORIZATION).or(offered.as_ref());
-    match gate.admit(header, needed, lasting).await {
+    let client = client_of(&request, &gate.proxies);
+    match gate.admit(header, needed, lasting, client).await {
         Ok(Some(caller)) => {
             let name = caller.name.clone();
             request.extensions_mut().insert(caller);

@@ -232,3 +232,33 @@ async fn a_route_without_a_rule_answers_nobody() {
     assert_eq!(status(&app, "PUT", "/api/v1/jobs", None).await, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(status(&app, "TRACE", "/api/v1/jobs", None).await, StatusCode::METHOD_NOT_ALLOWED);
 }
+
+#[tokio::test]
+async fn an_id_that_no_key_has_is_remembered() {
+    let shelf = Arc::new(Shelf::default());
+    let good = bearer_of(&shelf.add(&[Scope::Read]));
+    let (app, _) = app(&shelf, false);
+    let unknown = bearer_of(&ApiKey::generate());
+    for _ in 0..50 {
+        assert_eq!(status(&app, "GET", "/api/v1/jobs", Some(&unknown)).await, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(shelf.looked_up.load(Ordering::Relaxed), 1, "the store is asked once for all of them");
+    assert_eq!(status(&app, "GET", "/api/v1/jobs", Some(&good)).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn no_refusal_is_answered_sooner_than_another() {
+    let shelf = Arc::new(Shelf::default());
+    let key = shelf.add(&[Scope::Read]);
+    let slowest = Duration::from_millis(500);
+    let (app, _) = app_over(Gate::guarded(Shared(Arc::clone(&shelf)), false, Vec::new(), slowest));
+    let good = bearer_of(&key);
+    assert_eq!(status(&app, "GET", "/api/v1/jobs", Some(&good)).await, StatusCode::OK);
+    let wrong_secret = format!("Bearer {}{}", &key.reveal()[..16], &ApiKey::generate().reveal()[16..]);
+    let unknown = bearer_of(&ApiKey::generate());
+    for header in [&wrong_secret, &unknown, &unknown, &wrong_secret, "Bearer x"] {
+        let began = Instant::now();
+        assert_eq!(status(&app, "GET", "/api/v1/jobs", Some(header)).await, StatusCode::UNAUTHORIZED);
+        assert!(began.elapsed() >= Duration::from_millis(50), "{header}: {:?}", began.elapsed());
+    }
+}

@@ -23,12 +23,12 @@ use super::problem::{Problem, ProblemDocument};
 use super::request::{self, JobRequest};
 use super::room::FullQueue;
 use super::state::ApiState;
-use crate::job::new::NewJob;
 use crate::store;
 use crate::store::Store;
 use crate::store::enqueue::{Enqueued, Fate, enqueue_apart};
 use crate::store::find::job_ids_of;
 use crate::store::line::Line;
+use crate::store::prepared::PreparedJob;
 
 const ROUTE: &str = "POST /jobs/batch";
 
@@ -81,13 +81,12 @@ pub(super) async fn create_batch(
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<(Option<Extension<FullQueue>>, Repeatable), Problem> {
-    let mut items = request::read_batch(&body, &state.args)?;
-    for item in &mut items {
-        if let Ok(job) = item
-            && let Err(error) = state.store.keep_args(job).await
-        {
-            *item = Err(error.into());
-        }
+    let mut items = Vec::new();
+    for item in request::read_batch(&body, &state.args)? {
+        items.push(match item {
+            Ok(job) => state.store.prepare(job).await.map_err(Problem::from),
+            Err(problem) => Err(problem),
+        });
     }
     let status = StatusCode::ACCEPTED;
     let keyed = Keyed::of(&headers, &caller, ROUTE, &body)?;
@@ -140,13 +139,13 @@ impl Stored {
 }
 
 /// An item as it was sent: a wish, or why it is none.
-type Item = Result<NewJob, Problem>;
+type Item = Result<PreparedJob, Problem>;
 /// What the database did with a wish.
 type Fated = store::Result<Enqueued>;
 
 /// Stores what can be stored.
 async fn store_all(state: &ApiState, mut line: Line<'_>, items: &[Item]) -> Result<Stored, Problem> {
-    let wishes: Vec<NewJob> = items.iter().flatten().cloned().collect();
+    let wishes: Vec<PreparedJob> = items.iter().flatten().cloned().collect();
     let strict = state.settings.strict_kinds;
     let fates =
         if wishes.is_empty() { Vec::new() } else { enqueue_apart(line.again(), &wishes, strict).await? };
@@ -178,7 +177,7 @@ impl BatchResult {
     /// What became of an acceptable item; `owners` are the jobs that have execution ids.
     fn of(
         store: &Store,
-        wish: NewJob,
+        wish: PreparedJob,
         fate: &Fated,
         owners: &HashMap<String, Uuid>,
         index: usize,
@@ -191,7 +190,7 @@ impl BatchResult {
         let owner = wish.execution_id.as_ref().and_then(|name| owners.get(name)).copied();
         match (&enqueued.fate, owner) {
             (Fate::Created, _) => {
-                let job = serde_json::to_value(store.shown_new(enqueued.document(wish)));
+                let job = serde_json::to_value(store.shown_new(enqueued.document(wish.into_job())));
                 let job = job.map_err(|error| Problem::internal(&error))?;
                 Ok(Self { status: BatchStatus::Created, job: Some(job), problem: None })
             }

@@ -11,11 +11,11 @@ use tokio::time::sleep;
 
 use super::patience::{PAUSE, Patience};
 use super::problem::{Case, Problem};
-use crate::job::new::NewJob;
 use crate::job::state::JobState;
 use crate::metrics::Metrics;
 use crate::store::enqueue::{Enqueued, Fate, enqueue_at_once};
 use crate::store::notify::Notifier;
+use crate::store::prepared::PreparedJob;
 use crate::store::{Error, Store};
 
 /// The most jobs of one statement.
@@ -28,7 +28,7 @@ const WAITING_CALLERS: usize = 2_000;
 type Answer = Result<Enqueued, Problem>;
 
 struct Wish {
-    job: NewJob,
+    job: PreparedJob,
     caller: Caller,
 }
 
@@ -62,7 +62,7 @@ impl Enqueuer {
     ///
     /// # Errors
     /// 503 if too many wait already or the database is away, 422 for a value that it cannot store.
-    pub async fn enqueue(&self, job: NewJob, bytes: usize) -> Answer {
+    pub async fn enqueue(&self, job: PreparedJob, bytes: usize) -> Answer {
         let (answer, answered) = oneshot::channel();
         self.wishes.try_send(Wish { job, caller: Caller { bytes, answer, patience: None } }).map_err(
             |error| match error {
@@ -142,7 +142,7 @@ impl Writer {
         busy
     }
 
-    async fn write(&self, jobs: Vec<NewJob>, callers: Vec<Caller>) -> Vec<Wish> {
+    async fn write(&self, jobs: Vec<PreparedJob>, callers: Vec<Caller>) -> Vec<Wish> {
         let enqueued = match self.store_all(&jobs).await {
             Ok(enqueued) => enqueued.into_iter().map(Ok).collect::<Vec<_>>(),
             Err(error) if jobs.len() > 1 && error.blames_a_value() => {
@@ -167,7 +167,7 @@ impl Writer {
         busy
     }
 
-    async fn store_all(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>, Error> {
+    async fn store_all(&self, jobs: &[PreparedJob]) -> Result<Vec<Enqueued>, Error> {
         let began = Instant::now();
         let enqueued = enqueue_at_once(self.store.pool(), jobs, self.strict_kinds).await?;
         self.metrics.batch("enqueue", jobs.len(), began.elapsed());

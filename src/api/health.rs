@@ -36,8 +36,8 @@ pub(super) async fn alive() -> Json<Health> {
 
 /// Is the process ready?
 ///
-/// The database answers, its schema is one that this binary knows, and a worker of this process that
-/// should claim does.
+/// The database answers, its schema is one that this binary knows, what was written last was stored, and a worker of
+/// this process that should claim does.
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses(
         (status = 200, description = "It is", body = Health),
@@ -48,6 +48,11 @@ pub(super) async fn ready(State(state): State<ApiState>) -> Result<Json<Health>,
     if let Err(reason) = database(&state).await {
         failing.push(json!({ "name": "database", "reason": reason }));
     }
+    if failing.is_empty()
+        && let Err(reason) = writes(&state).await
+    {
+        failing.push(json!({ "name": "writes", "reason": reason }));
+    }
     for probe in state.readiness.iter() {
         if let Err(reason) = probe() {
             failing.push(json!({ "name": "process", "reason": reason }));
@@ -57,7 +62,7 @@ pub(super) async fn ready(State(state): State<ApiState>) -> Result<Json<Health>,
         return Ok(Json(Health { status: "ready" }));
     }
     let reasons: Vec<_> = failing.iter().filter_map(|check| check["reason"].as_str()).collect();
-    let detail = format!("Not ready: {}.", reasons.join("; "));
+    let detail = format!("Not ready: {}.", reasons.join("; ").trim_end_matches('.'));
     Err(Problem::new(Case::Unavailable, detail).member("checks", failing))
 }
 
@@ -71,7 +76,25 @@ async fn database(state: &ApiState) -> Result<(), String> {
         Ok(Err(error @ Error::UnknownSchema { .. })) => Err(error.to_string()),
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready: the database failed");
-            Err("the database failed; the server's log says why".into())
+            Err(error
+                .trouble()
+                .map_or("the database failed; the server's log says why", |trouble| trouble.what)
+                .into())
+        }
+        Err(_) => Err(format!("the database did not answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+async fn writes(state: &ApiState) -> Result<(), String> {
+    match timeout(PATIENCE, state.writes.check(&state.store)).await {
+        Ok(Ok(None)) => Ok(()),
+        Ok(Ok(Some(trouble))) => Err(format!("writes fail: {} {}", trouble.what, trouble.remedy)),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not ready: the database failed");
+            Err(error
+                .trouble()
+                .map_or("the database failed; the server's log says why", |trouble| trouble.what)
+                .into())
         }
         Err(_) => Err(format!("the database did not answer within {} s", PATIENCE.as_secs())),
     }
@@ -91,6 +114,13 @@ pub(super) async fn show_metrics(State(state): State<ApiState>) -> Response {
     };
     metrics::page(&state.metrics, |levels| {
         let up = f64::from(u8::from(look.is_some()));
+        let stored = f64::from(u8::from(state.writes.trouble().is_none()));
+        levels.set(
+            "tidemill_writes_stored",
+            "1 unless the last writes failed for a full disk or a read-only database",
+            &[],
+            stored,
+        );
         levels.set("tidemill_database_up", "1 if the database answered this scrape", &[], up);
         let hears = f64::from(u8::from(state.wakes.is_healthy()));
         levels.set("tidemill_listening", "1 while wake-ups are heard; else everything is polled", &[], hears);

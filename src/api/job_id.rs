@@ -47,6 +47,9 @@ pub fn unknown(job_id: Uuid) -> Problem {
 /// The problem of a store that failed.
 #[must_use]
 pub fn failed(error: &store::Error) -> Problem {
+    if let Some(trouble) = error.trouble() {
+        return Problem::troubled(trouble, error);
+    }
     if error.is_transient() {
         return Problem::unavailable("The database cannot be reached now.", error);
     }

@@ -2,9 +2,8 @@
 //! Must never listen where others can reach it without a key having been made.
 
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,8 +14,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
@@ -24,10 +23,17 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::host::is_loopback;
+use super::places::{Seat, Seats};
+use super::stream_places::ShortOnly;
 
 /// The largest head of a request, in bytes, and the most headers in it.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
+/// How long a peer with a place that is kept for short requests may take to send the head of one.
+const SHORT_HEAD: Duration = Duration::from_secs(2);
+/// What is said to a peer without a place.
+const NO_PLACE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 /// How long to wait when the system has no room for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -65,8 +71,10 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// How long a connection may not take what is written to it.
     pub write_timeout: Duration,
-    /// How many connections there may be; more wait to be accepted.
+    /// How many connections there may be, beside those that are kept for short requests; more are refused.
     pub connections: usize,
+    /// Behind whom many peers are.
+    pub proxies: Vec<IpNet>,
     /// How long requests may go on after the shutdown began.
     pub drain: Duration,
 }
@@ -77,6 +85,7 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_mins(1),
             connections: 10_000,
+            proxies: Vec::new(),
             drain: Duration::from_secs(10),
         }
     }
@@ -127,22 +136,28 @@ impl Listener {
     /// Serves `app` until `shutdown`, and then until the last request is answered or the drain
     /// time is over. Streams must watch `shutdown` themselves and end.
     pub async fn serve(self, app: Router, limits: Limits, shutdown: CancellationToken) {
-        let places = Arc::new(Semaphore::new(limits.connections));
+        let seats = Seats::new(limits.connections, limits.proxies.clone());
         let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
         loop {
             let accepted = tokio::select! {
                 () = shutdown.cancelled() => break,
-                accepted = accept(&self.socket, &places) => accepted,
+                accepted = accept(&self.socket) => accepted,
             };
-            let Some((stream, peer, place)) = accepted else { continue };
-            let connection = serve_one(stream, peer, app.clone(), limits.clone(), shutdown.clone());
+            let Some((stream, peer)) = accepted else { continue };
+            let Some(seat) = seats.seat(peer.ip()) else {
+                refuse(stream);
+                continue;
+            };
+            let short_only = matches!(seat, Seat::Kept(_));
+            let connection =
+                serve_one((stream, peer), app.clone(), limits.clone(), short_only, shutdown.clone());
             let cut = cut.clone();
             connections.spawn(async move {
                 tokio::select! {
                     () = connection => {}
                     () = cut.cancelled() => {}
                 }
-                drop(place);
+                drop(seat);
             });
         }
         drop(self.socket);
@@ -155,12 +170,9 @@ impl Listener {
     }
 }
 
-type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
-
-async fn accept(socket: &TcpListener, places: &Arc<Semaphore>) -> Option<Accepted> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+async fn accept(socket: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
     match socket.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, place)),
+        Ok(accepted) => Some(accepted),
         Err(error) => {
             tracing::warn!(%error, "a connection could not be accepted");
             sleep(ACCEPT_PAUSE).await;
@@ -169,11 +181,18 @@ async fn accept(socket: &TcpListener, places: &Arc<Semaphore>) -> Option<Accepte
     }
 }
 
+/// Says that there is no place, as far as that goes without waiting for the peer, and hangs up.
+fn refuse(stream: TcpStream) {
+    if let Ok(mut stream) = stream.into_std() {
+        let _ = stream.write_all(NO_PLACE);
+    }
+}
+
 async fn serve_one(
-    stream: TcpStream,
-    peer: SocketAddr,
+    (stream, peer): (TcpStream, SocketAddr),
     app: Router,
     limits: Limits,
+    short_only: bool,
     shutdown: CancellationToken,
 ) {
     // An event must leave at once; if that cannot be had it leaves a little later.
@@ -183,12 +202,20 @@ async fn serve_one(
     let service = service_fn(move |mut request: Request<Incoming>| {
         let app = app.clone();
         request.extensions_mut().insert(ConnectInfo(peer));
+        if short_only {
+            request.extensions_mut().insert(ShortOnly);
+        }
         async move { Ok::<_, Infallible>(answer(app, request.map(Body::new)).await) }
     });
     // hyper-util's own builder waits without end for a peer's first byte, so hyper's is used.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
+        .header_read_timeout(if short_only {
+            limits.head_timeout.min(SHORT_HEAD)
+        } else {
+            limits.head_timeout
+        })
+        .keep_alive(!short_only)
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(Box::pin(stream)), service)

@@ -111,8 +111,20 @@ async fn silent_and_slow_peers_are_dropped() {
 async fn a_peer_that_takes_nothing_gives_its_place_back() {
     let server = Server::start(Limits { connections: 1, ..brief() }).await;
     let deaf = server.get("/endless").await;
-    // The only place is taken until the server gives the deaf peer up.
+    // Meanwhile others get a place that is kept for one short request.
     assert!(until_end(&mut server.get("/").await).await.ends_with("hello"));
+    // The only ordinary place is taken until the server gives the deaf peer up.
+    let began = Instant::now();
+    loop {
+        let mut next = server.connect().await;
+        next.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let answer = until_end(&mut next).await;
+        assert!(answer.ends_with("hello"));
+        if !answer.contains("connection: close") {
+            break;
+        }
+        assert!(began.elapsed() < PATIENCE, "the place never comes back");
+    }
     drop(deaf);
     server.stop().await;
 }

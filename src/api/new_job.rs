@@ -22,6 +22,7 @@ use crate::job::new::NewJob;
 use crate::store::enqueue::{Enqueued, Fate, enqueue_at_once};
 use crate::store::find::job_ids_of;
 use crate::store::idempotency::Work;
+use crate::store::prepared::PreparedJob;
 
 const ROUTE: &str = "POST /jobs";
 
@@ -45,8 +46,7 @@ pub(super) async fn create(
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Repeatable, Problem> {
-    let mut wish = request::read_one(&body, &state.args)?;
-    state.store.keep_args(&mut wish).await?;
+    let wish = state.store.prepare(request::read_one(&body, &state.args)?).await?;
     let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
         let enqueued = state.enqueuer.enqueue(wish.clone(), body.len()).await?;
         return match enqueued.fate {
@@ -69,7 +69,7 @@ pub(super) async fn create(
     }
 }
 
-async fn create_once(state: &ApiState, wish: NewJob, mut work: Work) -> Result<Repeatable, Problem> {
+async fn create_once(state: &ApiState, wish: PreparedJob, mut work: Work) -> Result<Repeatable, Problem> {
     let strict = state.settings.strict_kinds;
     let enqueued = enqueue_at_once(work.line(), std::slice::from_ref(&wish), strict).await?.remove(0);
     let answer = match enqueued.fate {
@@ -87,8 +87,8 @@ async fn create_once(state: &ApiState, wish: NewJob, mut work: Work) -> Result<R
     Ok(answer)
 }
 
-fn taken(state: &ApiState, enqueued: &Enqueued, wish: NewJob) -> Result<Repeatable, Problem> {
-    let body = serde_json::to_value(state.store.shown_new(enqueued.document(wish)))
+fn taken(state: &ApiState, enqueued: &Enqueued, wish: PreparedJob) -> Result<Repeatable, Problem> {
+    let body = serde_json::to_value(state.store.shown_new(enqueued.document(wish.into_job())))
         .map_err(|error| Problem::internal(&error))?;
     Ok(answered(body, false))
 }

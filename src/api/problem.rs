@@ -14,6 +14,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::room::FullQueue;
+use super::write_health::Failed;
+use crate::store::trouble::Trouble;
 
 /// The address under which the types of problems are named. Stable: clients compare it.
 pub const TYPE_BASE: &str = "https://tidemill.dev/problems/";
@@ -99,6 +101,7 @@ struct Parts {
     remedy: Option<String>,
     retry_after: Option<Duration>,
     full_queue: Option<String>,
+    trouble: Option<&'static Trouble>,
     members: Map<String, Value>,
 }
 
@@ -140,6 +143,7 @@ impl Problem {
             remedy: None,
             retry_after: None,
             full_queue: None,
+            trouble: None,
             members: Map::new(),
         }))
     }
@@ -176,6 +180,14 @@ impl Problem {
     pub fn unavailable(what: &str, error: &dyn Display) -> Self {
         tracing::warn!(%error, "{what}");
         Self::new(Case::Unavailable, what)
+    }
+
+    /// A state of the database in which it cannot do this (503); `error` goes to the log.
+    #[must_use]
+    pub fn troubled(trouble: &'static Trouble, error: &dyn Display) -> Self {
+        let mut problem = Self::unavailable(trouble.what, error).remedy(trouble.remedy);
+        problem.0.trouble = Some(trouble);
+        problem.member("reason", trouble.name)
     }
 
     /// Names the field: a JSON pointer, a query parameter or a header.
@@ -260,6 +272,9 @@ impl IntoResponse for Problem {
         }
         if let Some(queue) = self.0.full_queue {
             response.extensions_mut().insert(FullQueue(queue));
+        }
+        if let Some(trouble) = self.0.trouble {
+            response.extensions_mut().insert(Failed(trouble));
         }
         response
     }

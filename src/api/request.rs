@@ -182,7 +182,6 @@ impl JobRequest {
             checked_timeouts(self.soft_timeout.as_ref(), self.hard_timeout.as_ref())?;
         let longest = check::LONGEST_DURATION;
         Ok(NewJob {
-            sealed: None,
             id: Uuid::now_v7(),
             kind: check::name("/kind", self.kind)?,
             args: self.args.unwrap_or_default(),

@@ -14,8 +14,8 @@ use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
     alerts, artifacts, audit, batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds,
-    limits, list, metrics, new_job, page, problem, queues, room, schedules, seeds, sessions, stats, terms,
-    verbs, worker, workers, workflows,
+    limits, list, metrics, new_job, page, problem, queues, room, schedules, seeds, sessions, stats,
+    stream_places, terms, verbs, worker, workers, workflows, write_health,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -113,7 +113,9 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .layer(from_fn_with_state(state.room.clone(), room::say_when))
         .layer(from_fn_with_state(state.settings.request_timeout, time_limit));
     // These stream or wait, within bounds of their own.
-    quick.merge(worker::waiting_routes()).merge(events::routes()).merge(seeds::stream_routes())
+    let lasting = worker::waiting_routes().merge(events::routes()).merge(seeds::stream_routes());
+    let all = quick.merge(lasting.layer(from_fn_with_state(state.streams.clone(), stream_places::bounded)));
+    all.layer(from_fn_with_state(state.writes.clone(), write_health::watched))
 }
 
 /// The description of all routes.

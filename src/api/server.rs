@@ -3,6 +3,10 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use super::stream_places::StreamLimits;
+
 /// The limit by which jobs that change one project of the hub take turns.
 pub const HUB_PROJECT: &str = "hub.project";
 
@@ -36,6 +40,16 @@ pub struct ApiSettings {
     pub max_args_bytes: usize,
     /// The largest body of a request, in bytes.
     pub max_body_bytes: usize,
+    /// How many connections there may be, beside those that are kept for short requests.
+    pub max_connections: usize,
+    /// How many event streams and waiting requests one address may have open.
+    pub max_streams_per_address: usize,
+    /// How many one API key may.
+    pub max_streams_per_key: usize,
+    /// Whose word on the address that they ask for is believed, in `X-Forwarded-For`.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long a refused API key is held up at most, once many came from its address; zero for never.
+    pub slowest_refusal: Duration,
     /// How long a request may take; streams and long polls have their own bounds.
     pub request_timeout: Duration,
     /// After this a stream ends itself and asks the reader to come back.
@@ -50,6 +64,19 @@ pub struct ApiSettings {
     pub agent: bool,
     /// The hub, without projects if there is none.
     pub hub: HubRules,
+}
+
+impl ApiSettings {
+    /// How many streams there may be: a tenth of all connections is left to others.
+    #[must_use]
+    pub fn streams(&self) -> StreamLimits {
+        StreamLimits {
+            all: (self.max_connections * 9 / 10).max(1),
+            of_address: self.max_streams_per_address,
+            of_key: self.max_streams_per_key,
+            proxies: self.trusted_proxies.clone(),
+        }
+    }
 }
 
 impl Default for HubRules {
@@ -73,6 +100,11 @@ impl Default for ApiSettings {
             cors_origins: Vec::new(),
             max_args_bytes: 1024 * 1024,
             max_body_bytes: 16 * 1024 * 1024,
+            max_connections: 10_000,
+            max_streams_per_address: 5_000,
+            max_streams_per_key: 5_000,
+            trusted_proxies: Vec::new(),
+            slowest_refusal: Duration::from_millis(500),
             request_timeout: Duration::from_secs(30),
             stream_lifetime: Duration::from_hours(1),
             remote_lease_ttl: Duration::from_secs(30),

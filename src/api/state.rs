@@ -15,6 +15,8 @@ use super::problem::Problem;
 use super::room::RoomEstimates;
 use super::seeds;
 use super::server::ApiSettings;
+use super::stream_places::StreamPlaces;
+use super::write_health::WriteHealth;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::listen::Wakes;
@@ -49,6 +51,10 @@ pub struct ApiState {
     pub gauges: Arc<Gauges>,
     /// What args are taken in.
     pub args: Arc<ArgsRules>,
+    /// Which streams are open.
+    pub streams: Arc<StreamPlaces>,
+    /// Whether what is written is stored.
+    pub writes: Arc<WriteHealth>,
     /// Limits and times.
     pub settings: Arc<ApiSettings>,
     /// What else must hold for this process to be ready.
@@ -100,9 +106,16 @@ impl ApiState {
             hub: Hub::start(store.clone(), wakes.clone(), shutdown.clone()),
             feed: Feed::new(store.clone()),
             room: RoomEstimates::new(store.clone()),
-            gate: Gate::new(StoredKeys(store.clone()), open_without_keys),
+            gate: Gate::guarded(
+                StoredKeys(store.clone()),
+                open_without_keys,
+                settings.trusted_proxies.clone(),
+                settings.slowest_refusal,
+            ),
             gauges: Arc::default(),
             args: Arc::new(seeds::args_rules(&settings)),
+            writes: Arc::default(),
+            streams: StreamPlaces::new(settings.streams()),
             settings: Arc::new(settings),
             readiness: readiness.into(),
             store,

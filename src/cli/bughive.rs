@@ -70,7 +70,8 @@ fn media(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, CliEr
     };
     let (url, options) = own.or_else(below).unzip();
     let said = options.into_iter().flatten().map(|(name, value)| (name.0.to_lowercase(), value.0.clone()));
-    let options: std::collections::BTreeMap<_, _> = super::vault::cloud_variables().chain(said).collect();
+    let options: std::collections::BTreeMap<_, _> =
+        super::vault::cloud_variables(url.as_deref().unwrap_or("file:")).chain(said).collect();
     let media = Media::new(&MediaSpec { url, options, folder: section.media_folder.clone() });
     let media = media.map_err(|why| unusable("media_url", &why))?;
     Ok(builder.handler_with(media, rules(bughive::MEDIA, &section.media)))

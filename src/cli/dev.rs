@@ -113,8 +113,7 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     write_urls(&args.data_dir, &page, &url)?;
     let mut banner = Vec::new();
     for kind in &args.enqueue {
-        let mut job = NewJob::new(kind, Map::new());
-        process.store.keep_args(&mut job).await.map_err(failed)?;
+        let job = process.store.prepare(NewJob::new(kind, Map::new())).await.map_err(failed)?;
         enqueue(process.store.pool(), std::slice::from_ref(&job), false).await.map_err(failed)?;
         banner.push(format!("{kind:>14}  {page}/jobs/{}", job.id));
     }

@@ -14,7 +14,7 @@ use crate::api::listen::{Limits, Listener};
 use crate::api::router;
 use crate::api::server::{ApiSettings, HubRules};
 use crate::api::state::{ApiState, Probe, Surroundings};
-use crate::config::Config;
+use crate::config::{Config, network};
 use crate::worker::Pulse;
 
 /// A server that answers until it is stopped.
@@ -62,13 +62,18 @@ pub(super) async fn serve(
         readiness,
         shutdown: stop.clone(),
     };
+    let limits = Limits {
+        connections: settings.max_connections,
+        proxies: settings.trusted_proxies.clone(),
+        ..Limits::default()
+    };
     let state = ApiState::start(around, settings, listener.is_loopback());
     let app = match routes {
         Routes::All => router::router(&state, address),
         Routes::Health => router::health_router(&state, address),
     };
     let app = app.map_err(failed)?;
-    let task = tokio::spawn(listener.serve(app, Limits::default(), stop.clone()));
+    let task = tokio::spawn(listener.serve(app, limits, stop.clone()));
     Ok((address, Serving { stop, task }))
 }
 
@@ -92,6 +97,10 @@ fn settings(config: &Config, listen: SocketAddr) -> ApiSettings {
         cors_origins: api.cors_origins.iter().map(|origin| origin.0.clone()).collect(),
         max_args_bytes: bytes(api.max_args_bytes.0),
         max_body_bytes: bytes(api.max_body_bytes.0),
+        max_connections: count(api.max_connections),
+        max_streams_per_address: count(api.max_streams_per_address),
+        max_streams_per_key: count(api.max_streams_per_key),
+        trusted_proxies: api.trusted_proxies.iter().filter_map(|proxy| network(&proxy.0)).collect(),
         request_timeout: api.request_timeout,
         stream_lifetime: api.stream_lifetime,
         strict_kinds: api.strict_kinds,
@@ -107,6 +116,10 @@ fn settings(config: &Config, listen: SocketAddr) -> ApiSettings {
         session_ttl: config.bughive.session_ttl,
         ..ApiSettings::default()
     }
+}
+
+fn count(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 fn bytes(size: u64) -> usize {

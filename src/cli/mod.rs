@@ -47,6 +47,7 @@ use clap::{Args, Parser, Subcommand};
 pub use error::CliError;
 
 use crate::config::LogFormat;
+use crate::secrecy;
 
 /// Durable background jobs on Postgres alone.
 #[derive(Debug, Parser)]
@@ -122,6 +123,7 @@ enum Command {
 /// # Errors
 /// What went wrong, for [`CliError::exit_code`] and standard error.
 pub async fn run(cli: Cli) -> Result<(), CliError> {
+    secrecy::conceal();
     let global = &cli.global;
     match cli.command {
         Command::Dev(args) => dev::run(args, global).await,

@@ -90,6 +90,9 @@ impl Process {
     /// Writes what the config declares for all workers.
     pub(super) async fn declare(&self, config: &Config) -> Result<(), CliError> {
         self.store.declare_redacted().await.map_err(failed)?;
+        if let Some(required) = config.encryption.require {
+            self.store.declare_sealing(required).await.map_err(failed)?;
+        }
         declare::limits(&self.store, config).await
     }
 

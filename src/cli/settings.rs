@@ -8,6 +8,7 @@ use clap::Args;
 use super::error::CliError;
 use super::{GlobalArgs, logging};
 use crate::config::{Config, Flag, LogFormat, Sources};
+use crate::secrecy;
 
 /// What the commands take that work on a database.
 #[derive(Debug, Args)]
@@ -45,6 +46,8 @@ pub(super) fn load(
         flags.push(Flag::new("--verbose", &["log", "filter"], filter));
     }
     let config = Config::load(&Sources::of_process(file, flags)?)?;
+    // They are read; what this process runs shall not find them.
+    secrecy::forget_variables();
     logging::start(&config.log);
     Ok(config)
 }

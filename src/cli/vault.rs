@@ -9,10 +9,13 @@ use super::error::CliError;
 use super::process::failed;
 use crate::config::{ByteSize, Config, StorageUrl};
 use crate::job::agent::SECRET_FIELDS;
+use crate::secrecy;
 use crate::vault::{Depot, Keyring, Redactor, Vault};
 
 /// Where the environment has what a cloud's own tools read.
 const CLOUD_VARIABLES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
+/// What the names of those have in common that hold credentials, or say where they are.
+const CREDENTIALS: [&str; 7] = ["KEY", "SECRET", "TOKEN", "CREDENTIAL", "SAS", "PASSWORD", "SERVICE_ACCOUNT"];
 
 /// The vault that a config describes.
 pub(super) fn vault(config: &Config) -> Result<Arc<Vault>, CliError> {
@@ -46,15 +49,22 @@ fn keys(config: &Config) -> Result<Vec<String>, CliError> {
 fn depot(config: &Config, url: &str) -> Result<Depot, CliError> {
     let said = config.storage.options.iter().map(|(name, value)| (name.0.to_lowercase(), value.0.clone()));
     let ByteSize(inline) = config.storage.inline_bytes;
-    Depot::open(url, cloud_variables().chain(said), usize::try_from(inline).unwrap_or(usize::MAX))
+    Depot::open(url, cloud_variables(url).chain(said), usize::try_from(inline).unwrap_or(usize::MAX))
         .map_err(failed)
 }
 
-/// What the environment says of clouds.
-pub(super) fn cloud_variables() -> impl Iterator<Item = (String, String)> {
-    std::env::vars()
-        .filter(|(name, _)| CLOUD_VARIABLES.iter().any(|cloud| name.starts_with(cloud)))
-        .map(|(name, value)| (name.to_lowercase(), value))
+/// What the environment says of clouds, for the storage at `url`. The credentials of a cloud are this process's own
+/// from then on: no command inherits them.
+pub(super) fn cloud_variables(url: &str) -> impl Iterator<Item = (String, String)> {
+    let is_cloud = !url.starts_with("file:");
+    std::env::vars().filter(|(name, _)| CLOUD_VARIABLES.iter().any(|cloud| name.starts_with(cloud))).map(
+        move |(name, value)| {
+            if is_cloud && CREDENTIALS.iter().any(|word| name.contains(word)) {
+                secrecy::withhold(&name);
+            }
+            (name.to_lowercase(), value)
+        },
+    )
 }
 
 /// The address of a folder.

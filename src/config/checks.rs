@@ -19,6 +19,10 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     if config.api.max_args_bytes > config.api.max_body_bytes {
         reader.report_here("api.max_args_bytes", "is larger than api.max_body_bytes".into());
     }
+    let encryption = &config.encryption;
+    if encryption.require == Some(true) && encryption.keys.is_empty() && encryption.keys_file.is_none() {
+        reader.report_here("encryption.require", "needs encryption.keys or encryption.keys_file".into());
+    }
     for (name, queue) in &config.queues {
         if queue.burst.is_some() && queue.rate.is_none() {
             reader.report_here(&format!("queues.{name}.burst"), "needs a rate".into());

@@ -12,6 +12,7 @@ mod hub;
 mod json;
 mod kind;
 mod limits;
+mod network;
 mod places;
 mod postgres_url;
 mod reference;
@@ -39,6 +40,7 @@ pub use hub::{HubSection, ProjectSection, Projects};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
 pub use limits::{LimitSection, QueueSection};
 pub use postgres_url::PostgresUrl;
+pub use network::{Network, network};
 pub use reference::reference;
 pub use schedule::ScheduleSection;
 pub use settings::{

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::choices::LogFormat;
 use super::postgres_url::PostgresUrl;
+use super::network::Network;
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
     ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
@@ -59,6 +60,16 @@ section! {
         max_args_bytes: ByteSize where "1KiB"..="256MiB" = "1MiB";
         /// The largest request, such as a batch of jobs.
         max_body_bytes: ByteSize where "1KiB"..="1GiB" = "16MiB";
+        /// Connections at once. 256 more are kept for short requests such as those for health and metrics; what is beyond is refused
+        /// with 503. One address gets three quarters of each at most.
+        max_connections: u32 where "16"..="1000000" = "10000";
+        /// Event streams, WebSockets and waiting requests of one address (of IPv6 of one /64 network) at once; more are refused with 429.
+        /// All together may have nine tenths of `max_connections`.
+        max_streams_per_address: u32 where "1"..="1000000" = "5000";
+        /// The same, of one API key.
+        max_streams_per_key: u32 where "1"..="1000000" = "5000";
+        /// Proxies whose `X-Forwarded-For` is believed: their clients are counted, not they.
+        trusted_proxies: Vec<Network> = "[]";
         /// A request other than a stream or a long poll is given up after this.
         request_timeout: Duration where "100ms"..="10m" = "30s";
         /// An event stream ends itself after this, and its reader connects again.

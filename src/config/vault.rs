@@ -29,6 +29,9 @@ section! {
         keys: Vec<SealingKey> = "[]";
         /// A file with such keys, one a line, before those of `keys`.
         keys_file: Option<PathBuf> = none;
+        /// Whether jobs whose args are not sealed are refused, also when SQL enqueues them (without args it still may). The database
+        /// remembers it, so `false` must be said to end it. Absent: as it was.
+        require: Option<bool> = none;
     }
 }
 

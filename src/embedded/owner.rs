@@ -11,6 +11,7 @@ use std::process::{Command, Output, Stdio};
 use nix::unistd::{Uid, User, geteuid};
 
 use super::EmbeddedError;
+use crate::secrecy::is_secret;
 
 /// Who owns the cluster and runs the server.
 #[derive(Clone, Debug)]
@@ -61,12 +62,13 @@ impl Owner {
         }
     }
 
-    /// A command that runs as this account, in `dir`, untouched by our terminal, our locale and any `PG…` variable.
+    /// A command that runs as this account, in `dir`, untouched by our terminal and our locale, and without the variables
+    /// that are ours alone: others of the account can read what it has.
     pub(super) fn command(&self, program: &Path, dir: &Path) -> Command {
         let mut command = Command::new(program);
         command.current_dir(dir).stdin(Stdio::null()).env("LC_ALL", "C");
         for (name, _) in std::env::vars_os() {
-            if name.as_encoded_bytes().starts_with(b"PG") {
+            if is_secret(&name) {
                 command.env_remove(name);
             }
         }

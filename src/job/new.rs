@@ -55,8 +55,6 @@ pub struct NewJob {
     pub after: Vec<After>,
     /// Which ends of those let it run; all must complete if `None`.
     pub run_if: Option<RunIf>,
-    /// The args as they are stored, if they are sealed or lie in object storage; made by the store.
-    pub sealed: Option<Value>,
 }
 
 impl NewJob {
@@ -85,7 +83,6 @@ impl NewJob {
             unique: None,
             after: Vec::new(),
             run_if: None,
-            sealed: None,
         }
     }
 
@@ -113,9 +110,6 @@ impl NewJob {
         }
         if let Some(run_if) = self.run_if {
             options.insert("run_if".into(), run_if.word().into());
-        }
-        if let Some(sealed) = &self.sealed {
-            options.insert("sealed".into(), sealed.clone());
         }
         (!options.is_empty()).then_some(Value::Object(options))
     }
@@ -157,7 +151,6 @@ impl NewJob {
             ("fair_key", self.fair_key.clone().map(Value::from)),
             ("expires_in", seconds(self.expires_in)),
             ("unique", self.unique.as_ref().map(Unique::wish)),
-            ("sealed", self.sealed.clone()),
         ];
         let said = optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         let always =

@@ -1,6 +1,8 @@
 //! A workflow that is about to be enqueued: jobs that wait for one another by name. Only describes; the
 //! database checks the graph and stores it whole or not at all.
 
+use std::convert::Infallible;
+
 use serde_json::{Map, Value, json};
 
 use super::after::RunIf;
@@ -154,45 +156,38 @@ impl Workflow {
         self
     }
 
-    /// Does something to each of its jobs, and those of nested ones.
-    ///
-    /// # Errors
-    /// The first of `act`.
-    pub fn each_job<E>(&mut self, act: &mut impl FnMut(&mut NewJob) -> Result<(), E>) -> Result<(), E> {
-        for member in &mut self.members {
-            match &mut member.node {
-                Node::Job(job) => act(job)?,
-                Node::Nested(workflow) => workflow.each_job(act)?,
-            }
-        }
-        match &mut self.then {
-            Some(then) => act(&mut then.job),
-            None => Ok(()),
-        }
-    }
-
     /// As the SQL function `create_workflow` takes it.
     #[must_use]
     pub fn spec(&self) -> Value {
+        let Ok(spec) = self.spec_of(&mut |job| Ok::<_, Infallible>(job.wish()));
+        spec
+    }
+
+    /// As [`Workflow::spec`], with each job as `write` says it.
+    pub(crate) fn spec_of<E>(&self, write: Write<'_, E>) -> Result<Value, E> {
         let mut spec = self.fields.clone();
         spec.insert("name".into(), self.name.clone().into());
         if let Some(then) = &self.then {
-            let mut job = then.job.wish();
+            let mut job = write(&then.job)?;
             if let Some(arg) = &then.arg {
                 job.insert("as".into(), arg.clone().into());
             }
             spec.insert("then".into(), Value::Object(job));
         }
-        spec.insert(self.form.into(), self.members.iter().map(Member::spec).collect());
-        Value::Object(spec)
+        let members = self.members.iter().map(|member| member.spec(write)).collect::<Result<_, E>>()?;
+        spec.insert(self.form.into(), members);
+        Ok(Value::Object(spec))
     }
 }
 
+/// How one job of a workflow is written.
+type Write<'w, E> = &'w mut dyn FnMut(&NewJob) -> Result<Map<String, Value>, E>;
+
 impl Member {
-    fn spec(&self) -> Value {
+    fn spec<E>(&self, write: Write<'_, E>) -> Result<Value, E> {
         let mut spec = match &self.node {
-            Node::Job(job) => job.wish(),
-            Node::Nested(workflow) => match workflow.spec() {
+            Node::Job(job) => write(job)?,
+            Node::Nested(workflow) => match workflow.spec_of(write)? {
                 Value::Object(spec) => spec,
                 _ => Map::new(),
             },
@@ -206,7 +201,7 @@ impl Member {
         if let Some(run_if) = self.run_if {
             spec.insert("run_if".into(), run_if.word().into());
         }
-        Value::Object(spec)
+        Ok(Value::Object(spec))
     }
 }
 

@@ -6,8 +6,9 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgExecutor};
 use uuid::Uuid;
 
-use super::Result;
 use super::line::Line;
+use super::prepared::PreparedJob;
+use super::{Result, Store};
 use crate::job::document::{JobDocument, Links};
 use crate::job::new::NewJob;
 use crate::job::state::JobState;
@@ -131,7 +132,7 @@ impl Enqueued {
 /// When the database fails; then none of them is stored.
 pub async fn enqueue(
     executor: impl PgExecutor<'_>,
-    jobs: &[NewJob],
+    jobs: &[PreparedJob],
     strict_kinds: bool,
 ) -> Result<Vec<Enqueued>> {
     insert(executor, jobs, strict_kinds, true).await
@@ -143,7 +144,7 @@ pub async fn enqueue(
 /// As [`enqueue`].
 pub async fn enqueue_at_once(
     executor: impl PgExecutor<'_>,
-    jobs: &[NewJob],
+    jobs: &[PreparedJob],
     strict_kinds: bool,
 ) -> Result<Vec<Enqueued>> {
     insert(executor, jobs, strict_kinds, false).await
@@ -151,11 +152,11 @@ pub async fn enqueue_at_once(
 
 async fn insert(
     executor: impl PgExecutor<'_>,
-    jobs: &[NewJob],
+    jobs: &[PreparedJob],
     strict_kinds: bool,
     wait: bool,
 ) -> Result<Vec<Enqueued>> {
-    fn column<T>(jobs: &[NewJob], field: impl Fn(&NewJob) -> T) -> Vec<T> {
+    fn column<T>(jobs: &[PreparedJob], field: impl Fn(&PreparedJob) -> T) -> Vec<T> {
         jobs.iter().map(field).collect()
     }
     let rows = sqlx::query!(
@@ -191,7 +192,7 @@ async fn insert(
         &column(jobs, |job| job.metadata.clone().map(Value::Object)) as &[Option<Value>],
         &column(jobs, |job| job.retain.map(|retain| retain.as_secs_f64())) as &[Option<f64>],
         strict_kinds,
-        &column(jobs, NewJob::options) as &[Option<Value>],
+        &column(jobs, PreparedJob::options) as &[Option<Value>],
         wait,
     )
     .fetch_all(executor)
@@ -221,7 +222,7 @@ async fn insert(
 /// When the database fails; then the transaction is void.
 pub async fn enqueue_apart(
     mut line: Line<'_>,
-    jobs: &[NewJob],
+    jobs: &[PreparedJob],
     strict_kinds: bool,
 ) -> Result<Vec<Result<Enqueued>>> {
     let mut savepoint = line.savepoint().await?;
@@ -246,14 +247,26 @@ pub async fn enqueue_apart(
 }
 
 /// Enqueues one job through any executor, also `&mut *transaction`: it commits or vanishes with it,
-/// and workers are woken when it commits. `schema` is where Tidemill's tables are. Answers its id, or
-/// that of the job that has its unique key.
+/// and workers are woken when it commits. `store` says where Tidemill's tables are, and seals the args where args are
+/// sealed; none of its connections is used. Answers the job's id, or that of the job that has its unique key.
 ///
 /// # Errors
 /// When the database fails or refuses the job (a draining or full queue, a taken execution id, a unique key that
 /// another job has and `OnConflict::Reject`).
-pub async fn enqueue_in(executor: impl PgExecutor<'_>, schema: &str, job: &NewJob) -> Result<Uuid> {
-    let schema = schema.replace('"', "\"\"");
+pub async fn enqueue_in(executor: impl PgExecutor<'_>, store: &Store, job: &NewJob) -> Result<Uuid> {
+    enqueue_prepared_in(executor, store, &store.prepare_inline(job.clone())?).await
+}
+
+/// As [`enqueue_in`], for a job that was prepared before: its args may lie in the storage.
+///
+/// # Errors
+/// As [`enqueue_in`].
+pub async fn enqueue_prepared_in(
+    executor: impl PgExecutor<'_>,
+    store: &Store,
+    job: &PreparedJob,
+) -> Result<Uuid> {
+    let schema = store.options().schema.replace('"', "\"\"");
     let statement = AssertSqlSafe(format!("select id from \"{schema}\".enqueue_many($1) as id"));
     Ok(sqlx::query_scalar(statement).bind(serde_json::json!([job.wish()])).fetch_one(executor).await?)
 }

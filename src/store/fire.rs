@@ -2,6 +2,7 @@
 //! is due, and that it fires once, is judged by the database on the schedule's locked row.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
 
 use super::{Result, Store};
 use crate::job::schedule::{Missed, Plan, Times, Timing};
@@ -177,7 +178,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn release_slot(&self, schedule: &str) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar!("select release_slot($1)", schedule).fetch_one(self.pool()).await?)
+        let sealed = self.sealed_for(schedule).await?;
+        Ok(sqlx::query_scalar!("select release_slot($1, $2)", schedule, sealed as Option<Value>)
+            .fetch_one(self.pool())
+            .await?)
     }
 
     async fn plan_schedule(
@@ -231,14 +235,40 @@ impl Store {
         let mut upcoming: Vec<_> = next.into_iter().collect();
         upcoming.extend(next.iter().flat_map(|next| timing.upcoming(*next, UPCOMING - 1)));
         Ok(sqlx::query_scalar!(
-            "select fire_schedule($1, $2, $3, $4, $5)",
+            "select fire_schedule($1, $2, $3, $4, $5, $6)",
             name,
             slot,
             next as Option<DateTime<Utc>>,
             &upcoming,
             missed as Option<String>,
+            self.sealed_for(name).await? as Option<Value>,
         )
         .fetch_one(self.pool())
         .await?)
+    }
+
+    /// The args of a schedule's job as they are stored with the job, where args are sealed; the schedule keeps them open,
+    /// for keys are made of them at each firing.
+    pub(super) async fn sealed_for(&self, schedule: &str) -> Result<Option<Value>> {
+        if self.vault().keyring.is_empty() {
+            return Ok(None);
+        }
+        let found = sqlx::query!(
+            r#"
+            select
+              job -> 'args' as "args!: super::readable::Readable",
+              md5((job -> 'args')::text) as "hash!"
+            from schedules
+            where name = $1
+              and jsonb_typeof(job -> 'args') = 'object'
+              and not job ? 'sealed'
+            "#,
+            schedule
+        )
+        .fetch_optional(self.pool())
+        .await?;
+        let Some(found) = found else { return Ok(None) };
+        let Value::Object(args) = Value::from(found.args) else { return Ok(None) };
+        Ok(self.seal_args(&args)?.map(|sealed| json!({ "of": found.hash, "as": sealed })))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::enqueue::enqueue_in;
+use super::enqueue::enqueue_prepared_in;
 use super::{Result, Store};
 use crate::job::new::NewJob;
 
@@ -35,11 +35,10 @@ impl Store {
 /// # Errors
 /// When the database fails or refuses the job for another reason.
 pub async fn enqueue_when_room(store: &Store, job: &NewJob) -> Result<Uuid> {
-    let mut job = job.clone();
-    store.keep_args(&mut job).await?;
+    let job = store.prepare(job.clone()).await?;
     let mut pause = PAUSES.0;
     loop {
-        match enqueue_in(store.pool(), &store.options().schema, &job).await {
+        match enqueue_prepared_in(store.pool(), store, &job).await {
             Err(error) if error.is_queue_full() => {
                 tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
                 pause = (pause * 2).min(PAUSES.1);

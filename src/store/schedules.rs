@@ -258,7 +258,10 @@ impl Store {
     /// # Errors
     /// When the database fails or refuses the job.
     pub async fn run_schedule(&self, name: &str, by: &str) -> Result<Ran> {
-        let ran = sqlx::query_scalar!("select run_schedule($1, $2)", name, by).fetch_one(self.pool()).await;
+        let sealed = self.sealed_for(name).await?;
+        let ran = sqlx::query_scalar!("select run_schedule($1, $2, $3)", name, by, sealed as Option<Value>)
+            .fetch_one(self.pool())
+            .await;
         match ran.map_err(Error::from) {
             Ok(Some(job_id)) => Ok(Ran::Job(job_id)),
             Ok(None) => Ok(Ran::Unknown),

@@ -56,9 +56,7 @@ impl Store {
         job: &NewJob,
         ttl: Duration,
     ) -> Result<Uuid> {
-        let mut job = job.clone();
-        self.seal_args(&mut job)?;
-        let wish = serde_json::Value::Object(job.wish());
+        let wish = serde_json::Value::Object(self.prepare_inline(job.clone())?.wish());
         Ok(sqlx::query_scalar!(
             r#"select start_session($1, $2, $3, $4) as "job!""#,
             session_id,

@@ -4,6 +4,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::prepared::Child;
 use super::{Result, Store};
 use crate::job::state::JobState;
 
@@ -29,8 +30,7 @@ impl Ended {
 }
 
 impl Store {
-    /// Enqueues a child of a running attempt; `None` if the lease is lost. `wish` is a job as `enqueue_many` takes
-    /// it, or a workflow as `create_workflow` does.
+    /// Enqueues a child of a running attempt; `None` if the lease is lost.
     ///
     /// # Errors
     /// When the database fails or refuses the job.
@@ -38,16 +38,15 @@ impl Store {
         &self,
         (job_id, lease_id): (Uuid, Uuid),
         name: &str,
-        wish: &Value,
-        is_workflow: bool,
+        child: &Child,
     ) -> Result<Option<Uuid>> {
         Ok(sqlx::query_scalar!(
             "select spawn_child($1, $2, $3, $4, $5)",
             job_id,
             lease_id,
             name,
-            wish,
-            is_workflow
+            child.wish(),
+            child.is_workflow()
         )
         .fetch_one(self.pool())
         .await?)

@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::artifacts::NewArtifact;
 use super::{Result, Store};
 use crate::job::document::JobDocument;
-use crate::job::new::NewJob;
 use crate::vault::{self, Field, STORED, VaultError, names};
 
 const JSON: &str = "application/json";
@@ -16,33 +15,23 @@ const ARGS: &str = "args.json";
 const RESULT: &str = "result.json";
 
 impl Store {
-    /// Seals the args of a job that is about to be enqueued, where args are sealed, and puts large ones into the
-    /// storage, where there is one. To be done outside of transactions.
-    ///
-    /// # Errors
-    /// When the storage fails, and for args that could be taken for stored ones.
-    pub async fn keep_args(&self, job: &mut NewJob) -> Result<()> {
-        self.seal_args(job)?;
-        let Some(depot) = &self.vault().depot else { return Ok(()) };
-        let text = job.sealed.as_ref().map_or_else(|| json_text(&job.args), ToString::to_string);
-        if text.len() > depot.inline_bytes() {
-            job.sealed = Some(self.keep_outside(job.id, None, ARGS, text).await?);
+    /// The args as they are stored, where args are sealed.
+    pub(super) fn seal_args(&self, args: &Map<String, Value>) -> Result<Option<Value>> {
+        vault::refuse_reserved_in(args)?;
+        let keyring = &self.vault().keyring;
+        if keyring.is_empty() {
+            return Ok(None);
         }
-        Ok(())
+        Ok(Some(keyring.seal(Field::Args, rand::random(), &Value::Object(args.clone()))?))
     }
 
-    /// Seals the args of a job that is about to be enqueued, where args are sealed.
-    ///
-    /// # Errors
-    /// For args that could be taken for stored ones.
-    pub fn seal_args(&self, job: &mut NewJob) -> Result<()> {
-        vault::refuse_reserved_in(&job.args)?;
-        let vault = self.vault();
-        if !vault.keyring.is_empty() {
-            let args = Value::Object(job.args.clone());
-            job.sealed = Some(vault.keyring.seal(Field::Args, rand::random(), &args)?);
+    /// Puts args that are too large for a row into the storage, where there is one; answers what stands for them.
+    pub(super) async fn keep_large_args(&self, job_id: Uuid, args: String) -> Result<Option<Value>> {
+        let Some(depot) = &self.vault().depot else { return Ok(None) };
+        if args.len() <= depot.inline_bytes() {
+            return Ok(None);
         }
-        Ok(())
+        self.keep_outside(job_id, None, ARGS, args).await.map(Some)
     }
 
     /// The result as it is stored: equal for the same result and lease, so that one that is said again is recognised. Whether
@@ -190,8 +179,4 @@ impl Store {
         self.show(&mut job);
         job
     }
-}
-
-fn json_text(args: &Map<String, Value>) -> String {
-    serde_json::to_string(args).unwrap_or_default()
 }

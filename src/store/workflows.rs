@@ -3,12 +3,12 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgExecutor};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::line::Line;
+use super::prepared::PreparedWorkflow;
 use super::{Result, Store};
 use crate::job::document::{micros, micros_or_null};
 use crate::job::workflow::Workflow;
@@ -61,7 +61,7 @@ impl Store {
     /// # Errors
     /// When the database fails or refuses the graph; then nothing of it is stored.
     pub async fn create_workflow(&self, workflow: &Workflow) -> Result<Uuid> {
-        create_workflow(self.pool(), &workflow.spec()).await
+        create_workflow(self.pool(), &self.prepare_workflow(workflow)?).await
     }
 
     /// Workflows that are no part of others, newest first, with ids below `before`.
@@ -155,30 +155,34 @@ impl Store {
 ///
 /// # Errors
 /// As [`Store::create_workflow`].
-pub async fn create_workflow(executor: impl PgExecutor<'_>, spec: &Value) -> Result<Uuid> {
-    Ok(sqlx::query_scalar!(r#"select create_workflow($1) as "id!""#, spec).fetch_one(executor).await?)
+pub async fn create_workflow(executor: impl PgExecutor<'_>, workflow: &PreparedWorkflow) -> Result<Uuid> {
+    Ok(sqlx::query_scalar!(r#"select create_workflow($1) as "id!""#, workflow.spec())
+        .fetch_one(executor)
+        .await?)
 }
 
 /// As [`create_workflow`], in a transaction, but nobody's open transaction is waited for any longer than two seconds.
 ///
 /// # Errors
 /// As [`Store::create_workflow`].
-pub async fn create_workflow_soon(mut line: Line<'_>, spec: &Value) -> Result<Uuid> {
+pub async fn create_workflow_soon(mut line: Line<'_>, workflow: &PreparedWorkflow) -> Result<Uuid> {
     sqlx::query!("set local lock_timeout = '2s'").execute(line.again()).await?;
-    create_workflow(line, spec).await
+    create_workflow(line, workflow).await
 }
 
 /// Enqueues a workflow through any executor, also `&mut *transaction`: it commits or vanishes with it.
-/// `schema` is where Tidemill's tables are. Answers the id of the job that stands for it.
+/// `store` says where Tidemill's tables are, and seals the args where args are sealed. Answers the id of the job that
+/// stands for it.
 ///
 /// # Errors
 /// As [`Store::create_workflow`].
 pub async fn create_workflow_in(
     executor: impl PgExecutor<'_>,
-    schema: &str,
+    store: &Store,
     workflow: &Workflow,
 ) -> Result<Uuid> {
-    let schema = schema.replace('"', "\"\"");
+    let workflow = store.prepare_workflow(workflow)?;
+    let schema = store.options().schema.replace('"', "\"\"");
     let statement = AssertSqlSafe(format!("select \"{schema}\".create_workflow($1)"));
     Ok(sqlx::query_scalar(statement).bind(workflow.spec()).fetch_one(executor).await?)
 }

@@ -118,8 +118,8 @@ impl TestMill {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn enqueue(&self, mut job: NewJob) -> Result<Uuid, TestError> {
-        self.store.keep_args(&mut job).await?;
+    pub async fn enqueue(&self, job: NewJob) -> Result<Uuid, TestError> {
+        let job = self.store.prepare(job).await?;
         let enqueued = enqueue(self.store.pool(), std::slice::from_ref(&job), false).await?;
         Ok(enqueued.first().map_or(job.id, |enqueued| enqueued.id))
     }

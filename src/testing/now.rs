@@ -65,6 +65,7 @@ impl TestMill {
         job: NewJob,
         handler: H,
     ) -> Result<JobDocument, TestError> {
+        let job = self.store.prepare_inline(job)?;
         let id = enqueue(&mut *transaction, std::slice::from_ref(&job), false).await?[0].id;
         must_be_free(&find(transaction, id).await?)?;
         let Some(claimed) = claim(transaction, &job.kind, id).await? else {

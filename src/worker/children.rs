@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::context::Context;
@@ -11,6 +10,7 @@ use super::handler::JobError;
 use crate::job::attempt::Wait;
 use crate::job::new::NewJob;
 use crate::job::workflow::Workflow;
+use crate::store::prepared::Child;
 use crate::store::spawn::Ended;
 
 /// How long a job is put off whose child a full queue did not take.
@@ -22,9 +22,8 @@ impl Context {
     /// # Errors
     /// When the database fails or refuses the job, its queue is full (a snooze), or the lease is lost: end the attempt with it.
     pub async fn spawn(&self, name: &str, job: &NewJob) -> Result<Uuid, JobError> {
-        let mut job = job.clone();
-        self.store()?.seal_args(&mut job)?;
-        self.spawn_child(name, Value::Object(job.wish()), false).await
+        let job = self.store()?.prepare_inline(job.clone())?;
+        self.spawn_child(name, &Child::Job(Box::new(job))).await
     }
 
     /// Enqueues a workflow of this job's. The same name gives the same one, also in a later attempt.
@@ -32,9 +31,8 @@ impl Context {
     /// # Errors
     /// As [`Context::spawn`].
     pub async fn spawn_workflow(&self, name: &str, workflow: &Workflow) -> Result<Uuid, JobError> {
-        let mut workflow = workflow.clone();
-        workflow.each_job(&mut |job| self.store()?.seal_args(job).map_err(JobError::from))?;
-        self.spawn_child(name, workflow.spec(), true).await
+        let workflow = self.store()?.prepare_workflow(workflow)?;
+        self.spawn_child(name, &Child::Workflow(workflow)).await
     }
 
     /// How these jobs ended, in the order given. As long as one is live the attempt ends with the error, at no cost,
@@ -54,8 +52,8 @@ impl Context {
         Err(JobError::wait(Wait::Jobs { parents }))
     }
 
-    async fn spawn_child(&self, name: &str, wish: Value, is_workflow: bool) -> Result<Uuid, JobError> {
-        match self.store()?.spawn_child(self.lease(), name, &wish, is_workflow).await {
+    async fn spawn_child(&self, name: &str, child: &Child) -> Result<Uuid, JobError> {
+        match self.store()?.spawn_child(self.lease(), name, child).await {
             // It waits for room without a slot, and goes on where it was.
             Err(error) if error.is_queue_full() => Err(JobError::snooze(FULL_FOR)),
             child => child?.ok_or_else(JobError::lost),

@@ -70,9 +70,10 @@ async fn in_the_callers_transaction_commits_or_vanishes_with_it() {
         let mut transaction = db.pool().begin().await.unwrap();
         sqlx::query("insert into orders values ($1)").bind(n).execute(&mut *transaction).await.unwrap();
         let id = if n % 4 < 2 {
-            enqueue_in(&mut *transaction, "tidemill", &numbered("k", n.into())).await.unwrap()
+            enqueue_in(&mut *transaction, &db.store, &numbered("k", n.into())).await.unwrap()
         } else {
-            let made = enqueue(&mut *transaction, &[numbered("k", n.into())], false).await.unwrap();
+            let jobs = db.prepare_each(&[numbered("k", n.into())]).unwrap();
+            let made = enqueue(&mut *transaction, &jobs, false).await.unwrap();
             made[0].id
         };
         assert!(db.find_job(id).await.unwrap().is_none(), "seen before the commit");
@@ -107,7 +108,7 @@ async fn through_enqueue_in_keeps_everything_that_was_said() {
         retain: Some(Duration::from_secs(6)),
         ..numbered("k", 1)
     };
-    let id = enqueue_in(db.pool(), "tidemill", &said).await.unwrap();
+    let id = enqueue_in(db.pool(), &db.store, &said).await.unwrap();
     let kept: String = db
         .scalar(format!(
             "select concat_ws(' ', kind, queue, priority, run_at - created_at, max_attempts, soft_timeout, hard_timeout,
@@ -177,7 +178,7 @@ async fn an_execution_id_stands_for_one_job_however_many_race_for_it() {
         let store = db.store.clone();
         racers.spawn(async move {
             let wish = NewJob { execution_id: Some("one".into()), ..job("k") };
-            enqueue(store.pool(), &[wish], false).await.unwrap().remove(0)
+            enqueue(store.pool(), &store.prepare_each(&[wish]).unwrap(), false).await.unwrap().remove(0)
         });
     }
     let made = racers.join_all().await;
@@ -211,7 +212,8 @@ async fn a_draining_queue_takes_nothing_and_the_rest_of_the_batch_is_stored() {
 async fn strict_kinds_refuses_what_nothing_serves() {
     let db = Db::new().await;
     db.see_kind(&KindRow { name: "known".into(), source: "remote", settings: None }).await.unwrap();
-    let made = enqueue(db.pool(), &[job("known"), job("unknown")], true).await.unwrap();
+    let jobs = db.prepare_each(&[job("known"), job("unknown")]).unwrap();
+    let made = enqueue(db.pool(), &jobs, true).await.unwrap();
     assert_eq!([&made[0].fate, &made[1].fate], [&Fate::Created, &Fate::UnknownKind]);
 }
 

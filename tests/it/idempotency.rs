@@ -16,7 +16,8 @@ async fn of_fifty_that_race_with_one_key_one_works_and_all_get_its_answer() {
             let mut transaction = store.pool().begin().await.unwrap();
             match take_key(transaction.line(), "key", b"hash").await.unwrap() {
                 Known::New => {
-                    let made = enqueue(transaction.line(), &[job("k")], false).await.unwrap();
+                    let jobs = store.prepare_each(&[job("k")]).unwrap();
+                    let made = enqueue(transaction.line(), &jobs, false).await.unwrap();
                     let answer = json!({ "id": made[0].id });
                     store_answer(transaction.line(), "key", &answer).await.unwrap();
                     transaction.commit().await.unwrap();

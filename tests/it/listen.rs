@@ -37,7 +37,7 @@ async fn verbs_called_from_sql_wake_whoever_listens() {
     let mut heard = wakes.subscribe();
     healthy(&wakes).await;
     let mut transaction = db.pool().begin().await.unwrap();
-    let id = tidemill::enqueue_in(&mut *transaction, "tidemill", &job("k")).await.unwrap();
+    let id = tidemill::enqueue_in(&mut *transaction, &db.store, &job("k")).await.unwrap();
     transaction.commit().await.unwrap();
     hear(&mut heard, Wake::Queue("default".into())).await;
     db.claim_one().await;
@@ -59,7 +59,7 @@ async fn a_rolled_back_enqueue_wakes_nobody() {
     for (queue, commit) in [("rolled-back", false), ("committed", true)] {
         let mut transaction = db.pool().begin().await.unwrap();
         let wish = tidemill::NewJob { queue: Some(queue.into()), ..job("k") };
-        tidemill::enqueue_in(&mut *transaction, "tidemill", &wish).await.unwrap();
+        tidemill::enqueue_in(&mut *transaction, &db.store, &wish).await.unwrap();
         if commit { transaction.commit().await } else { transaction.rollback().await }.unwrap();
     }
     let first = async {

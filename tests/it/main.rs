@@ -45,6 +45,7 @@ mod room;
 mod scenarios;
 mod schedules;
 mod schema;
+mod secrecy;
 mod settle;
 mod shutdown;
 mod stats;

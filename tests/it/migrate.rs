@@ -157,7 +157,7 @@ async fn o5_two_schemas_in_one_database_know_nothing_of_each_other() {
     migrate(&tenant).await.unwrap();
     let tenant = Store::connect(tenant).unwrap();
     tenant.check_schema().await.unwrap();
-    let id = tidemill::enqueue_in(tenant.pool(), "tenant_a", &job("k")).await.unwrap();
+    let id = tidemill::enqueue_in(tenant.pool(), &tenant, &job("k")).await.unwrap();
     assert!(db.find_job(id).await.unwrap().is_none());
     assert!(tenant.find_job(id).await.unwrap().is_some());
     assert_eq!(tenant.cancel(id, None, "me").await.unwrap().as_deref(), Some("cancelled"));
@@ -173,7 +173,7 @@ async fn o5_a_schema_whose_name_needs_quotes_works() {
     migrate(&odd).await.unwrap();
     let store = Store::connect(odd).unwrap();
     store.check_schema().await.unwrap();
-    let id = tidemill::enqueue_in(store.pool(), &store.options().schema, &job("k")).await.unwrap();
+    let id = tidemill::enqueue_in(store.pool(), &store, &job("k")).await.unwrap();
     assert_eq!(store.explain(id).await.unwrap().unwrap().reasons[0].code, "no_worker");
     assert_eq!(store.cancel(id, None, "me").await.unwrap().as_deref(), Some("cancelled"));
     assert!(store.doctor().await.unwrap().iter().all(|finding| finding.check != "schema"));

@@ -39,7 +39,7 @@ async fn a1_minimal_args_get_the_documented_defaults_and_every_explicit_field_ro
         ..numbered("k", 1)
     };
     let direct = db.enqueue(full("a")).await;
-    let through_sql = enqueue_in(db.pool(), "tidemill", &full("b")).await.unwrap();
+    let through_sql = enqueue_in(db.pool(), &db.store, &full("b")).await.unwrap();
     for (id, name) in [(direct, "a"), (through_sql, "b")] {
         let stored: String = db.scalar(format!("select {columns} from jobs where id = '{id}'")).await;
         let expected = format!(
@@ -59,11 +59,11 @@ async fn a2_rollback_and_nested_savepoint_leave_nothing() {
         |key: &str| NewJob { unique: Some(Unique::by_key(key)), execution_id: Some(key.into()), ..job("k") };
     let mut connection = db.connect().await;
     let mut transaction = connection.begin().await.unwrap();
-    let kept = enqueue_in(&mut *transaction, "tidemill", &unique("kept")).await.unwrap();
+    let kept = enqueue_in(&mut *transaction, &db.store, &unique("kept")).await.unwrap();
     let mut savepoint = transaction.begin().await.unwrap();
-    let gone = enqueue_in(&mut *savepoint, "tidemill", &unique("gone")).await.unwrap();
+    let gone = enqueue_in(&mut *savepoint, &db.store, &unique("gone")).await.unwrap();
     let mut nested = savepoint.begin().await.unwrap();
-    enqueue_in(&mut *nested, "tidemill", &unique("nested")).await.unwrap();
+    enqueue_in(&mut *nested, &db.store, &unique("nested")).await.unwrap();
     nested.commit().await.unwrap();
     savepoint.rollback().await.unwrap();
     transaction.commit().await.unwrap();
@@ -72,7 +72,7 @@ async fn a2_rollback_and_nested_savepoint_leave_nothing() {
         db.rows("select j.id, t.execution_id, u.key from jobs j, task_ids t, unique_keys u").await;
     assert_eq!(left, [(kept, "kept".to_owned(), "key:kept".to_owned())]);
     let mut transaction = connection.begin().await.unwrap();
-    enqueue_in(&mut *transaction, "tidemill", &unique("other")).await.unwrap();
+    enqueue_in(&mut *transaction, &db.store, &unique("other")).await.unwrap();
     transaction.rollback().await.unwrap();
     assert_eq!(
         (db.count("jobs").await, db.count("task_ids").await, db.count("unique_keys").await),
@@ -133,13 +133,14 @@ async fn a9_concurrent_producers_from_many_tasks_and_processes_lose_and_double_n
     for process in 0..4_i64 {
         let store = db.another_store();
         for task in 0..8_i64 {
-            let pool = store.pool().clone();
+            let store = store.clone();
             producers.spawn(async move {
                 for n in 0..25_i64 {
                     let number = (process * 8 + task) * 25 + n;
                     let shared =
                         NewJob { unique: Some(Unique::by_key(format!("{n}"))), ..numbered("shared", n) };
-                    let made = enqueue(&pool, &[numbered("k", number), shared], false).await.unwrap();
+                    let jobs = store.prepare_each(&[numbered("k", number), shared]).unwrap();
+                    let made = enqueue(store.pool(), &jobs, false).await.unwrap();
                     assert_eq!(made[0].fate, Fate::Created);
                 }
             });

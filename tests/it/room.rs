@@ -39,7 +39,7 @@ async fn racing_enqueues_never_exceed_the_bound_and_fill_it() {
             let store = db.another_store();
             racers.spawn(async move {
                 let jobs: Vec<_> = (0..=n).map(|_| into("q")).collect();
-                let made = enqueue(store.pool(), &jobs, false).await.unwrap();
+                let made = enqueue(store.pool(), &store.prepare_each(&jobs).unwrap(), false).await.unwrap();
                 made.iter().filter(|made| made.fate == Fate::Created).count()
             });
         }

@@ -1,6 +1,7 @@
 //! The source itself: who may import whom, how long a file and a function may be, and where SQL may
 //! stand.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -11,12 +12,13 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("vault", &[]),
     ("outgoing", &[]),
+    ("secrecy", &[]),
     ("store", &["job", "vault", "database_url"]),
     ("worker", &["store", "job", "metrics", "vault"]),
     ("keeper", &["store", "job", "metrics", "outgoing"]),
     ("api", &["store", "job", "metrics", "vault"]),
-    ("kinds", &["worker", "job", "outgoing"]),
-    ("embedded", &[]),
+    ("kinds", &["worker", "job", "outgoing", "secrecy"]),
+    ("embedded", &["secrecy"]),
     ("config", &["job", "kinds", "vault", "database_url"]),
     ("testing", &["embedded", "worker", "store", "job"]),
 ];
@@ -147,6 +149,33 @@ fn functions_are_short() {
         }
     }
     assert!(wrong.is_empty(), "functions longer than {FUNCTION_LINES} lines:\n{wrong}");
+}
+
+#[test]
+fn jobs_are_made_only_where_their_args_are_sealed() {
+    let makers = [
+        "insert_jobs(",
+        "enqueue_many(",
+        "select enqueue(",
+        "create_workflow($",
+        "spawn_child($",
+        "start_session($",
+        "fire_schedule(",
+        "release_slot($",
+        "run_schedule($",
+        "select fork(",
+        "into jobs_live",
+    ];
+    // Each takes prepared jobs, prepares them itself, or copies what is sealed already.
+    let known = ["enqueue", "workflows", "spawn", "sessions", "fire", "schedules", "steps", "ping"];
+    let mut found = BTreeSet::new();
+    for source in sources("src").iter().filter(|source| !source.is_test()) {
+        let lines = source.code().lines().filter(|line| !line.trim_start().starts_with("//"));
+        if lines.into_iter().any(|line| makers.iter().any(|maker| line.contains(maker))) {
+            found.insert(source.path.clone());
+        }
+    }
+    assert_eq!(found, known.iter().map(|name| format!("src/store/{name}.rs")).collect());
 }
 
 #[test]

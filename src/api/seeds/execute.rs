@@ -25,6 +25,7 @@ use crate::job::agent::{AgentTask, BadTask, KIND, QUEUE, SessionData};
 use crate::job::new::NewJob;
 use crate::store::enqueue::{Enqueued, Fate, enqueue_at_once};
 use crate::store::idempotency::Work;
+use crate::store::prepared::PreparedJob;
 
 const ROUTE: &str = "POST /execute";
 const EXECUTION_ID_CHARACTERS: usize = 255;
@@ -85,8 +86,7 @@ pub(super) async fn execute(
     if !state.settings.agent {
         return Err(no_model());
     }
-    let mut wish = read(&body, state.settings.max_args_bytes)?;
-    state.store.keep_args(&mut wish).await?;
+    let wish = state.store.prepare(read(&body, state.settings.max_args_bytes)?).await?;
     let status = StatusCode::ACCEPTED;
     let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
         let enqueued = state.enqueuer.enqueue(wish.clone(), body.len()).await?;
@@ -104,7 +104,7 @@ pub(super) async fn execute(
     }
 }
 
-async fn execute_once(state: &ApiState, wish: &NewJob, mut work: Work) -> Result<Repeatable, Problem> {
+async fn execute_once(state: &ApiState, wish: &PreparedJob, mut work: Work) -> Result<Repeatable, Problem> {
     let strict = state.settings.strict_kinds;
     let enqueued = enqueue_at_once(work.line(), std::slice::from_ref(wish), strict).await?.remove(0);
     let body = accepted(state, wish, &enqueued).await?;

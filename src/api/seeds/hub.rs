@@ -23,7 +23,7 @@ use crate::job::new::NewJob;
 use crate::job::project::queue_of;
 use crate::job::state::JobState;
 use crate::job::unique::Unique;
-use crate::store::enqueue::Fate;
+use crate::store::enqueue::{Enqueued, Fate};
 use crate::store::list::Filter;
 
 const MOST_LINES: i64 = 10_000;
@@ -236,13 +236,13 @@ fn is_between_attempts(job: &JobDocument) -> bool {
 
 /// Stores the task, or finds the one that is the same and not over; answers its id.
 async fn enqueue(state: &ApiState, wish: &NewJob) -> Result<Uuid, Problem> {
-    let enqueued = state.enqueuer.enqueue(wish.clone(), check::json_bytes(&wish.args)).await?;
+    let enqueued = store(state, wish).await?;
     match enqueued.fate {
         Fate::Created => Ok(enqueued.id),
         Fate::Existing | Fate::Replaced => {
             let existing = state.store.find_job(enqueued.id).await?;
             match existing.filter(|job| job.cancel_requested_at.is_some()) {
-                Some(leaving) => again(state, &leaving, wish.clone()).await,
+                Some(_) => again(state, wish.clone()).await,
                 None => Ok(enqueued.id),
             }
         }
@@ -250,12 +250,17 @@ async fn enqueue(state: &ApiState, wish: &NewJob) -> Result<Uuid, Problem> {
     }
 }
 
+async fn store(state: &ApiState, wish: &NewJob) -> Result<Enqueued, Problem> {
+    let bytes = check::json_bytes(&wish.args);
+    state.enqueuer.enqueue(state.store.prepare(wish.clone()).await?, bytes).await
+}
+
 /// Stores a task while the same one is on its way out.
-async fn again(state: &ApiState, leaving: &JobDocument, wish: NewJob) -> Result<Uuid, Problem> {
+async fn again(state: &ApiState, wish: NewJob) -> Result<Uuid, Problem> {
     let states = ["scheduled", "available", "waiting", "retrying"].map(str::to_owned).to_vec();
     let unique = Unique { states, ..Unique::by_args() };
     let wish = NewJob { unique: Some(unique), ..wish };
-    let enqueued = state.enqueuer.enqueue(wish.clone(), check::json_bytes(&leaving.args)).await?;
+    let enqueued = store(state, &wish).await?;
     match enqueued.fate {
         Fate::Created | Fate::Existing | Fate::Replaced => Ok(enqueued.id),
         _ => Err(refusal(&wish, &enqueued, None)),
@@ -269,7 +274,7 @@ pub(super) async fn anew(state: &ApiState, job: &JobDocument) -> Result<Uuid, Pr
     args.remove("project");
     let wish = wish(state, &job.kind, project, args)?;
     let now = find(state, job.id).await?;
-    if now.finished_at.is_some() { enqueue(state, &wish).await } else { again(state, &now, wish).await }
+    if now.finished_at.is_some() { enqueue(state, &wish).await } else { again(state, wish).await }
 }
 
 /// The tasks of a project that are of these kinds and not over.

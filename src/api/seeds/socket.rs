@@ -22,6 +22,7 @@ use crate::api::job_id::unknown;
 use crate::api::problem::{Case, Problem, ProblemDocument};
 use crate::api::state::ApiState;
 use crate::api::stream::{Reader, frames};
+use crate::api::stream_places::StreamPlace;
 
 /// How many events are read at once for a client that is behind.
 const PAGE_LIMIT: i64 = 500;
@@ -50,6 +51,7 @@ pub(super) async fn follow(
     State(state): State<ApiState>,
     Execution { job_id, .. }: Execution,
     caller: Option<Extension<Caller>>,
+    place: Option<Extension<StreamPlace>>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
@@ -65,7 +67,10 @@ pub(super) async fn follow(
     let reader = Reader { watch, document, after: 0, types: [].into(), page_limit: PAGE_LIMIT };
     let caller = caller.map(|Extension(caller)| caller);
     let upgrade = upgrade.max_message_size(MOST_BYTES).max_frame_size(MOST_BYTES).protocols([SUBPROTOCOL]);
-    Ok(upgrade.on_upgrade(move |socket| serve(state, caller, reader, socket)))
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let _place = place;
+        serve(state, caller, reader, socket).await;
+    }))
 }
 
 /// No browser keeps a page from opening a WebSocket to anywhere, so the server looks whose page it is.

@@ -19,6 +19,7 @@ use super::super::state::ApiState;
 use super::super::workflow_request::WorkflowRequest;
 use super::{JobStands, lease_lost};
 use crate::job::attempt::{Outcome, Usage, Wait};
+use crate::store::prepared::Child;
 use crate::store::settle::Settled;
 
 const NAME_CHARACTERS: usize = 200;
@@ -123,25 +124,23 @@ pub(super) async fn child(
     let request: ChildRequest = parse_storable(&body)?;
     let name = check::text("/name", request.name, NAME_CHARACTERS)?;
     let rules = &state.args;
-    let (wish, is_workflow) = match (request.job, request.workflow) {
+    let child = match (request.job, request.workflow) {
         (Some(job), None) => {
             let job: JobRequest = part(job, "/job")?;
-            let mut job = job.into_new_job(rules).map_err(|problem| problem.under("/job"))?;
-            state.store.seal_args(&mut job)?;
-            (Value::Object(job.wish()), false)
+            let job = job.into_new_job(rules).map_err(|problem| problem.under("/job"))?;
+            Child::Job(Box::new(state.store.prepare_inline(job)?))
         }
         (None, Some(workflow)) => {
             let workflow: WorkflowRequest = part(workflow, "/workflow")?;
-            let mut workflow = workflow.checked(rules).map_err(|problem| problem.under("/workflow"))?;
-            workflow.each_job(&mut |job| state.store.seal_args(job))?;
-            (workflow.spec(), true)
+            let workflow = workflow.checked(rules).map_err(|problem| problem.under("/workflow"))?;
+            Child::Workflow(state.store.prepare_workflow(&workflow)?)
         }
         _ => {
             let problem = Problem::invalid("/job", "There is not exactly one of job and workflow.");
             return Err(problem.remedy("Send one of them."));
         }
     };
-    let child = state.store.spawn_child((job_id, request.lease_id), &name, &wish, is_workflow).await?;
+    let child = state.store.spawn_child((job_id, request.lease_id), &name, &child).await?;
     let job_id = child.ok_or_else(|| lease_lost(job_id, request.lease_id))?;
     Ok(Json(ChildAnswer { job_id }))
 }

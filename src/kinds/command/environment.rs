@@ -1,11 +1,12 @@
 //! The environment of a command: the worker's own without its secrets, and which job it runs.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 use serde_json::Value;
 
 use super::CommandSpec;
+use crate::secrecy::is_secret;
 use crate::worker::context::{Attempt, Context};
 use crate::worker::handler::JobError;
 
@@ -61,14 +62,10 @@ fn variables_from(
     inherited.chain(configured).chain(job).collect()
 }
 
-/// Names under which the worker is told how to reach its database and its own settings.
-fn is_secret(name: &OsStr) -> bool {
-    let name = name.as_encoded_bytes();
-    name.starts_with(b"TIDEMILL_") || name.starts_with(b"PG") || name == b"DATABASE_URL"
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use serde_json::json;
 
     use super::*;

@@ -104,7 +104,8 @@ async fn a_batch_has_bounds() {
 async fn what_only_the_database_refuses_takes_nothing_with_it() {
     on_a_server(|server| async move {
         let job = |text: &str| NewJob::new("a", [("t".to_owned(), text.into())].into_iter().collect());
-        let jobs: Vec<_> = ["\0", "b", "c", "d\0", "e", "f\0"].into_iter().map(job).collect();
+        let jobs = ["\0", "b", "c", "d\0", "e", "f\0"].map(job);
+        let jobs = server.store.prepare_each(&jobs).unwrap();
         let mut transaction = server.store.pool().begin().await.unwrap();
         let fates = enqueue_apart(transaction.line(), &jobs, false).await.unwrap();
         transaction.commit().await.unwrap();

@@ -190,7 +190,10 @@ async fn many_at_once_share_statements_and_each_gets_its_own_answer() {
 #[tokio::test]
 async fn only_the_guilty_job_of_a_statement_is_refused() {
     on_a_server(|server| async move {
-        let job = |text: &str| NewJob::new("echo", Map::from_iter([("a".to_owned(), Value::from(text))]));
+        let job = |text: &str| {
+            let job = NewJob::new("echo", Map::from_iter([("a".to_owned(), Value::from(text))]));
+            server.store.prepare_inline(job).unwrap()
+        };
         // Past the checks of the API, so that the database has to refuse.
         let texts = ["ok", "nul \0", "fine", "\0", "good"];
         let enqueuer = &server.state.enqueuer;

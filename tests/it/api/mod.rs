@@ -2,6 +2,7 @@
 
 mod access;
 mod batch;
+mod bounds;
 mod enqueue;
 mod explain;
 mod health;
@@ -12,6 +13,7 @@ mod schedules;
 pub(crate) mod server;
 mod silence;
 mod speed;
+mod trouble;
 mod verbs;
 mod worker;
 mod worker_batch;

@@ -217,9 +217,12 @@ pub(crate) async fn start(
     };
     let listener = Listener::bind("127.0.0.1:0", false).await.unwrap();
     let address = listener.address();
+    // Tests try many wrong keys.
+    let settings = ApiSettings { slowest_refusal: std::time::Duration::ZERO, ..settings };
+    let limits = Limits { connections: settings.max_connections, ..Limits::default() };
     let state = ApiState::start(around, settings, listener.is_loopback());
     let app = router(&state, address).unwrap();
-    tokio::spawn(listener.serve(app, Limits::default(), shutdown));
+    tokio::spawn(listener.serve(app, limits, shutdown));
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     Server { store, state, address, http }
 }

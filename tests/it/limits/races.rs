@@ -60,7 +60,9 @@ async fn enqueues_that_race_with_claims_are_never_forgotten() {
     let enqueuer = tokio::spawn(async move {
         for n in 0..500 {
             let job = keyed(&[&format!("free:{}", n % 7)]);
-            tidemill::store::enqueue::enqueue(store.pool(), &[job], false).await.unwrap();
+            tidemill::store::enqueue::enqueue(store.pool(), &store.prepare_each(&[job]).unwrap(), false)
+                .await
+                .unwrap();
         }
     });
     let mut taken = 0;

@@ -150,7 +150,7 @@ impl Mill {
         let mut job = NewJob::new(kind, Map::new());
         job.queue = Some(queue.into());
         job.execution_id = execution_id.map(Into::into);
-        enqueue(self.store.pool(), &[job], false).await.unwrap()[0].id
+        enqueue(self.store.pool(), &self.store.prepare_each(&[job]).unwrap(), false).await.unwrap()[0].id
     }
 
     /// Claims everything that is due on `queue`.

@@ -110,7 +110,7 @@ impl Db {
     }
 
     pub(crate) async fn enqueue_all(&self, jobs: &[NewJob]) -> Vec<Enqueued> {
-        enqueue(self.pool(), jobs, false).await.unwrap()
+        enqueue(self.pool(), &self.store.prepare_each(jobs).unwrap(), false).await.unwrap()
     }
 
     pub(crate) async fn enqueue(&self, job: NewJob) -> Uuid {

@@ -186,8 +186,8 @@ async fn nobody_is_answered_with_a_job_of_the_same_call_that_is_refused() {
 async fn sql_and_rust_in_a_transaction_judge_alike() {
     let db = Db::new().await;
     let wished = NewJob { unique: Some(Unique::by_key("a")), ..NewJob::new("k", args(json!({}))) };
-    let first = enqueue_in(db.pool(), "tidemill", &wished).await.unwrap();
-    assert_eq!(enqueue_in(db.pool(), "tidemill", &wished).await.unwrap(), first);
+    let first = enqueue_in(db.pool(), &db.store, &wished).await.unwrap();
+    assert_eq!(enqueue_in(db.pool(), &db.store, &wished).await.unwrap(), first);
     let by_sql: uuid::Uuid = db.scalar(r#"select enqueue('other', unique_by => '{"key": "a"}')"#).await;
     assert_eq!(by_sql, first);
     let refusal = sqlx::query(r#"select enqueue('k', unique_by => '{"key": "a", "on_conflict": "reject"}')"#)

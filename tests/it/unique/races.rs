@@ -15,8 +15,9 @@ async fn b2_two_processes_insert_at_once_one_wins() {
     let stores = [db.another_store(), db.another_store()];
     for round in 0..1_000 {
         let rival = |store: &tidemill::Store| {
-            let (pool, job) = (store.pool().clone(), wish(json!({ "key": round / 2 }), json!({})));
-            async move { enqueue(&pool, &[job], false).await.unwrap().remove(0) }
+            let jobs = store.prepare_each(&[wish(json!({ "key": round / 2 }), json!({}))]).unwrap();
+            let pool = store.pool().clone();
+            async move { enqueue(&pool, &jobs, false).await.unwrap().remove(0) }
         };
         let (one, other) = tokio::join!(rival(&stores[0]), rival(&stores[1]));
         let fates = [&one.fate, &other.fate];
@@ -53,12 +54,13 @@ async fn batches_with_the_same_keys_in_any_order_never_wait_for_one_another_in_a
     let db = Db::new().await;
     let mut rivals = JoinSet::new();
     for rival in 0..8_i64 {
-        let pool = db.another_store().pool().clone();
+        let store = db.another_store();
         rivals.spawn(async move {
             for round in 0..20_i64 {
                 let job = |n: i64| wish(json!({"n": (n * (2 * rival + 1)) % 64, "round": round}), json!({}));
                 let jobs: Vec<_> = (0..64).map(job).collect();
-                let made = enqueue(&pool, &jobs, false).await.unwrap();
+                let jobs = store.prepare_each(&jobs).unwrap();
+                let made = enqueue(store.pool(), &jobs, false).await.unwrap();
                 assert!(made.iter().all(|made| matches!(made.fate, Fate::Created | Fate::Existing)));
             }
         });

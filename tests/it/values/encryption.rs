@@ -66,8 +66,7 @@ async fn uniqueness_and_replacement_see_through_the_seal() {
 async fn keys_are_changed_while_jobs_wait() {
     let db = Db::new().await;
     let (old, new) = (with(&db, keys(&["old"]), None), with(&db, keys(&["new", "old"]), None));
-    let mut wish = job("k", json!({"n": 1}));
-    old.keep_args(&mut wish).await.unwrap();
+    let wish = old.prepare(job("k", json!({"n": 1}))).await.unwrap();
     let id = enqueue(old.pool(), &[wish], false).await.unwrap()[0].id;
     let mill = Mill::builder(&new).handler("k", |context| async move { ok(context.args().clone()) }).start();
     let done = wait_for("the job's end", || async {
@@ -85,8 +84,7 @@ async fn keys_are_changed_while_jobs_wait() {
 async fn a_worker_without_the_key_puts_jobs_off_and_fails_none() {
     let db = Db::new().await;
     let (sealing, blind) = (with(&db, keys(&["a"]), None), db.another_store());
-    let mut wish = job("k", json!({"n": 1}));
-    sealing.keep_args(&mut wish).await.unwrap();
+    let wish = sealing.prepare(job("k", json!({"n": 1}))).await.unwrap();
     let id = enqueue(sealing.pool(), &[wish], false).await.unwrap()[0].id;
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = runs.clone();

@@ -2,6 +2,7 @@
 
 mod encryption;
 mod redaction;
+mod routes;
 mod storage;
 
 use std::sync::Arc;

@@ -2,9 +2,10 @@
 
 use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
+use tidemill::Store;
 use tidemill::job::text::storable_json;
+use tidemill::store::enqueue::enqueue_prepared_in;
 use tidemill::vault::Keyring;
-use tidemill::{Store, enqueue_in};
 
 use super::{api, depot, job, keys, with};
 use crate::api::server::{Server, text};
@@ -186,9 +187,8 @@ async fn args_and_results_stay_as_long_as_a_job_refers_to_them() {
     let wish = |kib: usize| json!({"kind": "replaced", "args": {"text": large(kib)}, "unique": {"key": "u", "on_conflict": "replace", "replace": ["args"]}});
     let first = server.enqueue(wish(5)).await;
     server.post("/api/v1/jobs", wish(6)).await.expect(200);
-    let mut own = job("own", args.clone());
-    store.keep_args(&mut own).await.unwrap();
-    let own = enqueue_in(store.pool(), &store.options().schema, &own).await.unwrap();
+    let own = store.prepare(job("own", args.clone())).await.unwrap();
+    let own = enqueue_prepared_in(store.pool(), &store, &own).await.unwrap();
     assert_eq!(cleared(&db, &store).await, 0);
     assert_eq!(text(&server.claim("w", "replaced", 1).await[0]["args"]["text"]).len(), 6 * 1024);
     assert_eq!(server.claim("w", "own", 1).await[0]["args"], args);

@@ -121,7 +121,8 @@ async fn g8_a_primary_that_becomes_read_only_is_waited_for() {
     db.execute(cut).await;
     let reader = db.another_store();
     wait_for("writes are refused", || async {
-        let refused = enqueue(reader.pool(), &[job("k")], false).await.err()?;
+        let refused =
+            enqueue(reader.pool(), &reader.prepare_each(&[job("k")]).unwrap(), false).await.err()?;
         assert!(refused.is_transient(), "{refused}");
         Some(())
     })
@@ -132,7 +133,7 @@ async fn g8_a_primary_that_becomes_read_only_is_waited_for() {
     }
     let fresh = db.another_store();
     let after = wait_for("writes are taken again", || async {
-        Some(enqueue(fresh.pool(), &[job("k")], false).await.ok()?[0].id)
+        Some(enqueue(fresh.pool(), &fresh.prepare_each(&[job("k")]).unwrap(), false).await.ok()?[0].id)
     })
     .await;
     wait_for("the worker goes on", || async {
@@ -152,6 +153,7 @@ async fn h2_stop_while_inserts_continue_leaves_none_running() {
         let mut made = 0_i64;
         while !stopped.load(Ordering::SeqCst) {
             let jobs: Vec<_> = (0..20).map(|n| numbered("k", n)).collect();
+            let jobs = store.prepare_each(&jobs).unwrap();
             made += i64::try_from(enqueue(store.pool(), &jobs, false).await.unwrap().len()).unwrap();
         }
         made

@@ -22,7 +22,7 @@ fn produce(store: Store, stop: Arc<AtomicBool>) -> JoinHandle<Vec<Uuid>> {
         let mut acknowledged = Vec::new();
         while !stop.load(Ordering::SeqCst) {
             let jobs: Vec<_> = (0..5).map(|n| numbered("k", n)).collect();
-            if let Ok(made) = enqueue(store.pool(), &jobs, false).await {
+            if let Ok(made) = enqueue(store.pool(), &store.prepare_each(&jobs).unwrap(), false).await {
                 acknowledged.extend(made.iter().map(|made| made.id));
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

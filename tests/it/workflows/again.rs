@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 use tidemill::job::attempt::{Outcome, Usage, Wait};
 use tidemill::store::claim::Claimed;
+use tidemill::store::prepared::Child;
 use tidemill::store::settle::Settled;
 use tidemill::{After, Context, KindSettings, NewJob, RunIf, Workflow};
 use uuid::Uuid;
@@ -164,8 +165,8 @@ async fn k7_a_retry_reaches_what_failed_in_a_group_that_goes_on() {
 /// A running job that spawned a child.
 async fn with_child(db: &Db) -> (Claimed, Uuid) {
     let parent = db.running().await;
-    let wish = Value::Object(plain("child").wish());
-    let child = db.spawn_child((parent.id, parent.lease_id), "child", &wish, false).await.unwrap().unwrap();
+    let child = Child::Job(Box::new(db.prepare_inline(plain("child")).unwrap()));
+    let child = db.spawn_child((parent.id, parent.lease_id), "child", &child).await.unwrap().unwrap();
     (parent, child)
 }
 

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use tidemill::store::workflows::create_workflow;
 use tidemill::{After, Context, Workflow};
 
 use super::{Floor, echo, new, plain};
@@ -112,7 +111,7 @@ async fn k1_every_form_nests_in_every_other() {
     for (inner_form, inner) in forms(10, &leaf) {
         for (outer_form, (outer, result)) in forms(0, &inner) {
             noted.lock().unwrap().clear();
-            let id = create_workflow(floor.pool(), &outer).await.unwrap();
+            let id = create(&floor, &outer).await.unwrap();
             let ended = floor.end(id).await;
             let what = format!("{inner_form} in {outer_form}: {}", floor.states(id).await);
             assert_eq!(ended, ("completed", result), "{what}");
@@ -212,7 +211,7 @@ async fn a_graph_that_cannot_be_is_refused_and_leaves_nothing() {
         (json!({"group": [{"kind": "x", "run_at": "infinity"}]}), "run_at"),
     ];
     for (spec, words) in cases {
-        let error = create_workflow(floor.pool(), &spec).await.unwrap_err().to_string();
+        let error = create(&floor, &spec).await.unwrap_err().to_string();
         assert!(error.contains(words), "{spec}: {error}");
     }
     for table in ["jobs", "workflows", "dependencies", "waits", "task_ids"] {
@@ -231,4 +230,9 @@ async fn the_progress_of_a_workflow_is_seen_as_that_of_a_job() {
     let percents: Vec<Option<f64>> = events.iter().map(|event| event.data["percent"].as_f64()).collect();
     assert_eq!(percents, [Some(25.0), Some(50.0), Some(75.0), Some(100.0)]);
     wait_for("the endings are told", || async { (floor.count("endings").await == 0).then_some(()) }).await;
+}
+
+/// As SQL makes one.
+async fn create(floor: &Floor, spec: &Value) -> sqlx::Result<uuid::Uuid> {
+    sqlx::query_scalar("select create_workflow($1)").bind(spec).fetch_one(floor.pool()).await
 }

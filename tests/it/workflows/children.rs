@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 use tidemill::job::attempt::{Outcome, Usage, Wait};
+use tidemill::store::prepared::Child;
 use tidemill::store::settle::Settled;
 use tidemill::{After, Context, JobError, NewJob, RunIf, Unique, Workflow};
 use tokio::sync::Semaphore;
@@ -129,8 +130,8 @@ async fn a_lease_that_is_lost_spawns_nothing() {
     let claimed = floor.running().await;
     floor.expire(claimed.id).await;
     floor.sweep().await.unwrap();
-    let wish = serde_json::Value::Object(echo(1).wish());
-    let child = floor.spawn_child((claimed.id, claimed.lease_id), "late", &wish, false).await.unwrap();
+    let late = Child::Job(Box::new(floor.prepare_inline(echo(1)).unwrap()));
+    let child = floor.spawn_child((claimed.id, claimed.lease_id), "late", &late).await.unwrap();
     assert_eq!(child, None);
     assert_eq!(floor.count("jobs where kind = 'echo'").await, 0);
 }
@@ -139,9 +140,9 @@ async fn a_lease_that_is_lost_spawns_nothing() {
 async fn a_child_is_kept_until_who_waited_for_it_has_run_again() {
     let db = Db::new().await;
     let parent = db.running().await;
-    let wish = serde_json::Value::Object(plain("child").wish());
+    let child = Child::Job(Box::new(db.prepare_inline(plain("child")).unwrap()));
     let lease = (parent.id, parent.lease_id);
-    let child = db.spawn_child(lease, "child", &wish, false).await.unwrap().unwrap();
+    let child = db.spawn_child(lease, "child", &child).await.unwrap().unwrap();
     let wait = Wait::Jobs { parents: vec![child] };
     let settled = Settled::of(parent.id, parent.lease_id, Outcome::Waits { wait }, Usage::default());
     assert_eq!(db.settle(settled.as_slice()).await.unwrap(), [Some("waiting".to_owned())]);

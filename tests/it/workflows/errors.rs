@@ -263,7 +263,8 @@ async fn who_waits_for_a_job_of_its_call_that_is_refused_is_refused_with_it() {
     floor.enqueue(named()).await;
     let refused = named();
     let behind = NewJob { after: vec![After::job(refused.id)], ..plain("nobody") };
-    let error = enqueue(floor.pool(), &[refused, behind], false).await.unwrap_err();
+    let jobs = floor.prepare_each(&[refused, behind]).unwrap();
+    let error = enqueue(floor.pool(), &jobs, false).await.unwrap_err();
     assert!(
         error.refusal().is_some_and(|(message, _)| message.contains("none that was enqueued")),
         "{error}"

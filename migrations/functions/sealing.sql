@@ -1,0 +1,42 @@
+-- Sealing: what the database itself knows of it. The keys are with the processes alone.
+
+create or replace function check_sealed(p_args jsonb[], p_options jsonb[]) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+  open bigint;
+begin
+  select i.ord into open
+  from unnest(p_args, p_options) with ordinality as i (args, options, ord)
+  where coalesce(i.options -> 'sealed', i.args, '{}') <> '{}'
+    and not coalesce(i.options -> 'sealed', i.args) ?| '{$sealed,$stored}'
+    -- It stands for a workflow, and nothing runs it.
+    and not coalesce(i.options, '{}') ? 'container'
+  limit 1;
+  if found then
+    raise exception 'the args of job % of the call are not sealed, and encryption.require is on', open
+      using
+        errcode = '22TM1',
+        hint = 'enqueue over REST, by the command line or by the Rust library, whose processes have the keys; from SQL only jobs without args';
+  end if;
+end
+$$;
+comment on function check_sealed(jsonb[], jsonb[]) is 'Refuses jobs whose args would lie open where the config wants all sealed; insert_jobs calls it then.';
+
+create or replace function with_sealed(p_schedule schedules, p_sealed jsonb) returns schedules
+language plpgsql
+set search_path from current
+as $$
+begin
+  if p_sealed is null then
+    return p_schedule;
+  end if;
+  if p_sealed ->> 'of' is distinct from md5((p_schedule.job -> 'args')::text) then
+    raise exception 'the args of schedule % were changed meanwhile', p_schedule.name using errcode = 'serialization_failure';
+  end if;
+  p_schedule.job := p_schedule.job || jsonb_build_object('sealed', p_sealed -> 'as');
+  return p_schedule;
+end
+$$;
+comment on function with_sealed(schedules, jsonb) is 'The schedule with its job''s args as a scheduler sealed them ({of: md5 of the args, as: what is stored}), for this firing alone.';

@@ -1,0 +1,22 @@
+//! The type of settings that name networks.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::types::text_type;
+use super::value::Setting;
+
+/// The network that a setting names; an address is a network of one.
+#[must_use]
+pub fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| Some(IpNet::from(text.parse::<IpAddr>().ok()?)))
+}
+
+text_type!(
+    /** An address, or a network of addresses. */
+    Network,
+    "an IP address or a network of them, such as 10.0.0.7 or 10.0.0.0/8",
+    |text| network(text).is_some()
+);
