@@ -1,6 +1,7 @@
 //! Settled by: whether a lease that holds no more ended its attempt with this very word before, so that
 //! a repeated request gets the first answer again. Only looks; changes nothing.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,6 +14,8 @@ use super::{Result, Store};
 pub enum Word<'a> {
     /// With this result.
     Completed(Option<&'a Value>),
+    /// Without a result: completed, or cancelled where a cancel was asked for.
+    Stopped,
     /// With this error.
     Failed(&'a Value),
     /// To go on after this delay.
@@ -27,6 +30,10 @@ impl Store {
     pub async fn settled_by(&self, job_id: Uuid, lease_id: Uuid, word: &Word<'_>) -> Result<Option<String>> {
         match word {
             Word::Completed(result) => self.completed_by(job_id, lease_id, *result).await,
+            Word::Stopped => match self.completed_by(job_id, lease_id, None).await? {
+                None => self.cancelled_by(job_id, lease_id).await,
+                completed => Ok(completed),
+            },
             Word::Failed(error) => self.failed_by(job_id, lease_id, error).await,
             Word::Snoozed(delay) => self.snoozed_by(job_id, lease_id, *delay).await,
         }
@@ -48,6 +55,52 @@ impl Store {
         )
         .fetch_optional(self.pool())
         .await?)
+    }
+
+    /// An attempt that stopped leaves no trace but the end of its job.
+    async fn cancelled_by(&self, job: Uuid, lease: Uuid) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar!(
+            r#"
+            select 'cancelled' as "state!"
+            from jobs j
+            where j.id = $1
+              and j.last_lease_id = $2
+              and j.state = 'cancelled'
+              and not exists (select 1 from attempts a where a.job_id = $1 and a.lease_id = $2)
+              and not exists (
+                select 1
+                from events e
+                where e.job_id = $1
+                  and e.type in ('snoozed', 'released')
+                  and e.data ->> 'lease_id' = $2::uuid::text)
+            "#,
+            job,
+            lease,
+        )
+        .fetch_optional(self.pool())
+        .await?)
+    }
+
+    /// The leases among these whose job shall be cancelled.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn shall_stop(&self, jobs: &[Uuid], leases: &[Uuid]) -> Result<HashSet<Uuid>> {
+        let leases = sqlx::query_scalar!(
+            r#"
+            select lease_id as "lease_id!"
+            from jobs_live
+            where id = any($1)
+              and lease_id = any($2)
+              and state = 'running'
+              and cancel_requested_at is not null
+            "#,
+            jobs,
+            leases,
+        )
+        .fetch_all(self.pool())
+        .await?;
+        Ok(leases.into_iter().collect())
     }
 
     async fn failed_by(&self, job: Uuid, lease: Uuid, error: &Value) -> Result<Option<String>> {

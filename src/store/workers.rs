@@ -26,6 +26,8 @@ pub struct WorkerRow {
     pub kinds: Vec<String>,
     pub running: i32,
     pub shedding: bool,
+    /// What ends processes that its commands leave behind, if it runs commands.
+    pub containment: Option<String>,
     pub lease_ttl_seconds: f64,
     /// What its process has in memory, if known.
     pub memory_bytes: Option<i64>,
@@ -56,6 +58,9 @@ pub struct WorkerDocument {
     pub running: i64,
     /// Whether it stores less progress, because an old transaction keeps dead rows in the database; `doctor` tells which.
     pub shedding: bool,
+    /// What ends processes that its commands leave in sessions of their own: `cgroup`, `reaper`, or `group` for nothing; null
+    /// of remote workers.
+    pub containment: Option<String>,
     /// What its process had in memory at its last heartbeat; null of remote workers.
     pub memory_bytes: Option<i64>,
     /// Processor time that its process used since its start; null of remote workers.
@@ -77,9 +82,11 @@ impl Store {
         Ok(sqlx::query_scalar!(
             r#"
             insert into workers as w (
-              id, name, host, pid, version, state, queues, kinds, running, lease_ttl, clock_skew, shedding, memory_bytes, cpu_seconds)
+              id, name, host, pid, version, state, queues, kinds, running, lease_ttl, clock_skew, shedding, memory_bytes, cpu_seconds,
+              containment)
             values (
-              $1, $2, $3, $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11::timestamptz - clock_timestamp(), $12, $13, $14)
+              $1, $2, $3, $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11::timestamptz - clock_timestamp(), $12, $13, $14,
+              $15)
             on conflict (id) do update
             set
               state = excluded.state,
@@ -90,6 +97,7 @@ impl Store {
               shedding = excluded.shedding,
               memory_bytes = excluded.memory_bytes,
               cpu_seconds = excluded.cpu_seconds,
+              containment = excluded.containment,
               seen_at = clock_timestamp()
             returning drain_requested_at is not null as "drain!"
             "#,
@@ -107,6 +115,7 @@ impl Store {
             worker.shedding,
             worker.memory_bytes,
             worker.cpu_seconds,
+            worker.containment,
         )
         .fetch_one(self.pool())
         .await?)
@@ -179,6 +188,7 @@ impl Store {
               w.kinds,
               (select count(*) from running r where r.worker_id = w.id) as "running!",
               w.shedding,
+              w.containment,
               w.memory_bytes,
               w.cpu_seconds,
               w.started_at,

@@ -158,6 +158,7 @@ pub(super) async fn introduce(shared: &Shared, state: &'static str) -> Result<bo
             kinds: shared.registry.kinds(),
             running: i32::try_from(shared.leases.len()).unwrap_or(i32::MAX),
             shedding: shared.shedding.load(Ordering::Relaxed),
+            containment: shared.settings.containment.clone(),
             lease_ttl_seconds: shared.settings.lease_ttl.as_secs_f64(),
             memory_bytes: usage::memory_bytes(),
             cpu_seconds: usage::cpu_seconds(),

@@ -44,6 +44,7 @@ mod settle;
 mod shutdown;
 mod stats;
 mod streams;
+mod supervised;
 mod support;
 mod sweep;
 mod testing;

@@ -15,4 +15,5 @@ mod verbs;
 mod worker;
 mod worker_batch;
 mod worker_repeats;
+mod worker_stops;
 mod workflows;
