@@ -279,7 +279,11 @@ async fn a_stop_drops_the_request() {
 
 #[tokio::test]
 async fn what_a_stream_said_before_a_stop_counts() {
-    let lines = [("{\"result\":7}\n", Some(json!(7))), ("{\"result\":null}\n", None), ("{\"log\":\"on it\"}\n", None)];
+    let lines = [
+        ("{\"result\":7}\n", Some(json!(7))),
+        ("{\"result\":null}\n", None),
+        ("{\"log\":\"on it\"}\n", None),
+    ];
     for (line, result) in lines {
         let handler = async move || {
             let said = format!("{{\"log\":\"ready\"}}\n{line}{{\"log\":\"said\"}}\n");

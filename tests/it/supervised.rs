@@ -1,6 +1,7 @@
 //! The worker as a process that others start, signal, stop and kill: what becomes of its jobs, of the processes that its
 //! commands left, and of the dead. The real program; what needs root or a cgroup says why it was passed over.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -70,8 +71,8 @@ impl Worker {
 
     /// Waits for its end, which must be a good one.
     async fn ends_well(&mut self) {
-        let ended = wait_for("the worker's end", || async { self.child.try_wait().unwrap() });
-        let status = ended.await;
+        let child = RefCell::new(&mut self.child);
+        let status = wait_for("the worker's end", || async { child.borrow_mut().try_wait().unwrap() }).await;
         assert!(status.success(), "{status}: {}", self.log());
     }
 
@@ -147,7 +148,8 @@ async fn signals_that_mean_nothing_or_are_ignored_end_nothing() {
     for signal in [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGPIPE] {
         worker.signal(signal);
     }
-    wait_for("the word of it", || async { worker.log().contains("SIGUSR2 says nothing here").then_some(()) }).await;
+    wait_for("the word of it", || async { worker.log().contains("SIGUSR2 says nothing here").then_some(()) })
+        .await;
     assert_eq!(db.state(id).await, "running");
     assert!(runs(command));
     worker.signal(Signal::SIGTERM);
@@ -163,7 +165,13 @@ async fn sigterm_to_all_processes_of_a_service_costs_no_attempt() {
         let mut worker = Worker::start(&db, "", &script, &[]);
         let id = db.enqueue(job("k")).await;
         let command = worker.noted("command").await;
-        assert!(Command::new("kill").args(["-TERM", &command.to_string(), &worker.pid().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &command.to_string(), &worker.pid().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
         worker.ends_well().await;
         let found = db.job(id).await;
         assert_eq!((found.state.word(), found.attempt), ("available", 0), "polite: {polite}");
@@ -182,11 +190,13 @@ const LEAVES: &str = r#"
 async fn contained(db: &Db, containment: &str) -> Option<Worker> {
     let mut worker = Worker::start(db, &format!("containment = '{containment}'"), LEAVES, &[]);
     let seen = format!("workers where state = 'running' and containment = '{containment}'");
+    let child = RefCell::new(&mut worker.child);
     let started = wait_for("the worker's start", || async {
-        let ended = worker.child.try_wait().unwrap();
+        let ended = child.borrow_mut().try_wait().unwrap();
         if ended.is_some() || db.count(&seen).await == 1 { Some(ended.is_none()) } else { None }
-    });
-    if started.await {
+    })
+    .await;
+    if started {
         return Some(worker);
     }
     println!("passed over: no {containment} here: {}", worker.log());
@@ -299,7 +309,12 @@ async fn the_first_process_of_a_container_leaves_no_zombies() {
     })
     .await;
     assert!(Path::new(&format!("/proc/{first}")).exists());
-    let dead = || processes().into_iter().filter(|pid| field(*pid, 1) == Some(first) && state(*pid) == Some('Z')).count();
+    let dead = || {
+        processes()
+            .into_iter()
+            .filter(|pid| field(*pid, 1) == Some(first) && state(*pid) == Some('Z'))
+            .count()
+    };
     wait_for("that all dead are reaped", || async { (dead() == 0).then_some(()) }).await;
     assert!(runs(first), "{}", worker.log());
 }

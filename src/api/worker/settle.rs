@@ -1,7 +1,7 @@
 //! How a remote worker ends its attempt: complete, fail, snooze. Said again by the same lease it gets
 //! the same answer, said otherwise or by another lease it is refused.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::Json;
@@ -17,7 +17,7 @@ use super::super::json::{RawBody, parse_storable};
 use super::super::problem::{Case, Problem, ProblemDocument};
 use super::super::state::ApiState;
 use super::{JobStands, lease_lost};
-use crate::job::attempt::{Failure, Outcome, Usage};
+use crate::job::attempt::{Failure, Outcome, StopReason, Usage};
 use crate::job::state::JobState;
 use crate::job::text::truncated;
 use crate::store::complete::Completed;
@@ -34,8 +34,9 @@ const BACKTRACE_BYTES: usize = 64 * 1024;
 pub(super) struct CompleteRequest {
     /// The lease that the claim answered.
     lease_id: Uuid,
-    /// What it brought, at most 1 MiB of JSON; with object storage more. After a cancel was asked for, an attempt that ends
-    /// without is cancelled; one that is done in spite of it sends a result, and null is one.
+    /// What it brought, at most 1 MiB of JSON; with object storage more. An attempt that ends without is cancelled if a
+    /// cancel was asked for, and timed out after its soft timeout; one that is done in spite of it sends a result, and null
+    /// is one.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Object>)]
     result: Option<Value>,
@@ -95,12 +96,13 @@ pub(super) struct SnoozeRequest {
 
 /// Complete a job
 ///
-/// An attempt that ends without a result after a cancel was asked for has stopped: its job is cancelled.
+/// An attempt that ends without a result after a cancel was asked for, or after its soft timeout, has stopped: its job is
+/// cancelled, or the attempt has timed out.
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/complete", tag = "remote workers", request_body = CompleteRequest,
     params(("id" = String, Path, description = "The job's id")),
     responses(
-        (status = 200, description = "It is completed, or cancelled", body = JobStands),
+        (status = 200, description = "It is completed; or what follows of a stop", body = JobStands),
         (status = 409, description = "The lease is lost", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
@@ -144,8 +146,17 @@ pub(super) async fn checked_result(
     Ok(Said { completed, with_result })
 }
 
-/// Ends attempts that are called done, in order: a stop is no success, so those without a result whose job shall be
-/// cancelled are cancelled; the rest is completed in one statement. Answers how each job stands.
+/// How an attempt ends that brings nothing after its soft timeout; the same each time, so that it can be repeated.
+fn timed_out() -> Failure {
+    Failure {
+        message: "timed out: it ended without a result after its soft timeout".into(),
+        class: "timeout".into(),
+        ..Failure::default()
+    }
+}
+
+/// Ends attempts that are called done, in order: a stop is no success, so those without a result that were to stop are
+/// cancelled or timed out; the rest is completed in one statement. Answers how each job stands.
 ///
 /// # Errors
 /// When the database fails.
@@ -157,19 +168,26 @@ pub(super) async fn complete_many(
     let leases: Vec<Uuid> = bare().map(|item| item.lease_id).collect();
     let jobs: Vec<Uuid> = bare().map(|item| item.job_id).collect();
     let shall_stop =
-        if leases.is_empty() { HashSet::new() } else { state.store.shall_stop(&jobs, &leases).await? };
+        if leases.is_empty() { HashMap::new() } else { state.store.shall_stop(&jobs, &leases).await? };
+    let timeout = timed_out();
+    let timeout_json = serde_json::to_value(&timeout).map_err(|error| Problem::internal(&error))?;
     let mut stands: Vec<Option<Result<JobStands, Problem>>> = batch.iter().map(|_| None).collect();
     let (mut places, mut done) = (Vec::new(), Vec::new());
     for (place, Said { completed, with_result }) in batch.into_iter().enumerate() {
         let Completed { job_id, lease_id, .. } = completed;
-        if !with_result && shall_stop.contains(&lease_id) {
-            stands[place] = Some(end(state, job_id, lease_id, Outcome::Cancelled, &Word::Stopped).await);
+        let stop = shall_stop.get(&lease_id).filter(|_| !with_result);
+        if let Some(reason) = stop {
+            let outcome = match reason {
+                StopReason::SoftTimeout => Outcome::Failed { failure: timeout.clone() },
+                _ => Outcome::Cancelled,
+            };
+            stands[place] = Some(end(state, job_id, lease_id, outcome, &Word::Stopped(&timeout_json)).await);
         } else {
             places.push((place, with_result));
             done.push(completed);
         }
     }
-    for ((place, _), said) in places.iter().zip(complete_all(state, done, &places).await?) {
+    for ((place, _), said) in places.iter().zip(complete_all(state, done, &places, &timeout_json).await?) {
         stands[*place] = Some(said);
     }
     Ok(stands.into_iter().flatten().collect())
@@ -179,6 +197,7 @@ async fn complete_all(
     state: &ApiState,
     batch: Vec<Completed>,
     with_result: &[(usize, bool)],
+    timeout: &Value,
 ) -> Result<Vec<Result<JobStands, Problem>>, Problem> {
     if batch.is_empty() {
         return Ok(Vec::new());
@@ -196,7 +215,7 @@ async fn complete_all(
             ended.push((job_id, 0));
             Ok(JobStands { state: "completed".into() })
         } else {
-            let word = if *with_result { Word::Completed(result.as_ref()) } else { Word::Stopped };
+            let word = if *with_result { Word::Completed(result.as_ref()) } else { Word::Stopped(timeout) };
             said_before(state, job_id, lease_id, &word).await
         });
     }
@@ -290,7 +309,7 @@ async fn end(
     match (stands.as_str(), word) {
         ("cancelled", _) => state.metrics.jobs_cancelled.inc(),
         ("failed", _) => state.metrics.jobs_failed.inc(),
-        (_, Word::Failed(_)) => state.metrics.jobs_retried.inc(),
+        (_, Word::Failed(_) | Word::Stopped(_)) => state.metrics.jobs_retried.inc(),
         _ => state.metrics.jobs_snoozed.inc(),
     }
     state.notifier.events([(job_id, 0)]);

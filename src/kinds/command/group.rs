@@ -74,6 +74,11 @@ pub(in crate::kinds) fn start(
 }
 
 impl Group {
+    /// Whether the leader has a handler for SIGTERM now.
+    pub(super) fn handles_stop(&self) -> bool {
+        stop::handles_stop(self.leader.as_raw())
+    }
+
     /// Asks every process of the group to end.
     pub(super) fn terminate(&self) {
         signal(self.leader, Signal::SIGTERM);

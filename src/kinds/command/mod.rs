@@ -31,6 +31,7 @@ use self::group::{Ended, Group};
 pub use self::limits::Limits;
 use self::memory::OomKills;
 use self::output::{Follower, Said};
+use self::stop::Ran;
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 
@@ -91,21 +92,19 @@ impl CommandSpec {
             let _ = drained.send(());
             Said { verdict, last_stderr }
         };
-        let started = Instant::now();
         let oversee = async {
-            let asked = run(&process.group, process.exited, process.stdin, context).await;
-            let ran = started.elapsed();
+            let ran = run(&process.group, process.exited, process.stdin, context).await;
             // An error of either kind means that somebody still holds the pipes.
             let _ = tokio::time::timeout(AFTERMATH, drained_seen).await;
             drop(process.group);
             last_call.send_replace(true);
-            (process.ended.await.unwrap_or_else(|_| Ended::unknown()), asked, ran)
+            (process.ended.await.unwrap_or_else(|_| Ended::unknown()), ran)
         };
-        let (said, (ended, asked, ran)) = tokio::select! {
+        let (said, (ended, ran)) = tokio::select! {
             both = async { tokio::join!(listen, oversee) } => both,
             () = guard::keep_alive() => unreachable!("it never ends"),
         };
-        let stop = stop::stop_of(context, asked, &ended, &said, (started, ran)).await;
+        let stop = stop::stop_of(context, &ran, &ended, &said).await;
         usage::judge(self, &ended, said, oom_kills.rose(), stop)
     }
 }
@@ -132,21 +131,31 @@ impl DynHandler for CommandSpec {
     }
 }
 
-/// Feeds the command and passes a stop on to it, until it ends by itself; answers whether it was asked to stop.
-async fn run(group: &Group, exited: oneshot::Receiver<()>, stdin: pipe::Sender, context: &Context) -> bool {
-    let asked = AtomicBool::new(false);
+/// Feeds the command and passes a stop on to it, until it ends by itself.
+async fn run(group: &Group, exited: oneshot::Receiver<()>, stdin: pipe::Sender, context: &Context) -> Ran {
+    let started = Instant::now();
+    let (asked, handles_stop) = (AtomicBool::new(false), AtomicBool::new(false));
     let stop = async {
         context.stopped().await;
         asked.store(true, Ordering::Relaxed);
         group.terminate();
     };
+    let look = async {
+        stop::until_handled(group, context).await;
+        handles_stop.store(true, Ordering::Relaxed);
+    };
     tokio::select! {
         // An error means that its reaper is gone, and so is the command.
         _ = exited => {}
         // Neither of them decides the end.
-        () = async { tokio::join!(feed(stdin, context), stop); std::future::pending().await } => {}
+        () = async { tokio::join!(feed(stdin, context), stop, look); std::future::pending().await } => {}
     }
-    asked.into_inner()
+    Ran {
+        asked: asked.into_inner(),
+        handles_stop: handles_stop.into_inner(),
+        started,
+        lasted: started.elapsed(),
+    }
 }
 
 /// Writes the args and closes the pipe. A command need not read them: then it has closed its end,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::group::Ended;
+use super::group::{Ended, Group};
 use super::guard;
 use super::output::Said;
 use crate::worker::context::Context;
@@ -16,6 +16,9 @@ use crate::worker::context::Context;
 const APART: Duration = Duration::from_secs(1);
 /// The same for an end that may as well be its own: it costs a tenth of the time that the command ran, at most so much.
 const APART_IF_IN_DOUBT: Duration = Duration::from_millis(100);
+/// How soon, and how often later, a command is looked at for whether it handles SIGTERM.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+const LAST_LOOK: Duration = Duration::from_secs(2);
 /// With these whoever stops a service stops its processes.
 const SIGNALS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
 /// What shells and many runtimes answer for a signal, beside its number.
@@ -34,16 +37,34 @@ pub(super) enum Stop {
     WatchShell,
 }
 
-/// Who stopped a command that was started then, ran for so long and ended like this.
-pub(super) async fn stop_of(
-    context: &Context,
-    asked: bool,
-    ended: &Ended,
-    said: &Said,
-    (started, ran): (Instant, Duration),
-) -> Stop {
-    let Some(status) = ended.status.filter(|_| !asked) else {
-        return if asked { Stop::Asked } else { Stop::No };
+/// What is known of a command's run.
+#[derive(Debug)]
+pub(super) struct Ran {
+    /// Its worker asked it to stop.
+    pub(super) asked: bool,
+    /// It was seen with a handler for SIGTERM.
+    pub(super) handles_stop: bool,
+    pub(super) started: Instant,
+    pub(super) lasted: Duration,
+}
+
+/// Waits until the leader of a group has a handler for SIGTERM. Looks while it lives: some runtimes take their handlers away
+/// before they end.
+pub(super) async fn until_handled(group: &Group, context: &Context) {
+    let (mut pause, mut leaves) = (FIRST_LOOK, false);
+    while !group.handles_stop() {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_LOOK),
+            // From then on it may get one at any moment.
+            Some(_) = context.leaves_within(Duration::from_hours(24)), if !leaves => leaves = true,
+        }
+    }
+}
+
+/// Who stopped a command that ran and ended like this.
+pub(super) async fn stop_of(context: &Context, ran: &Ran, ended: &Ended, said: &Said) -> Stop {
+    let Some(status) = ended.status.filter(|_| !ran.asked) else {
+        return if ran.asked { Stop::Asked } else { Stop::No };
     };
     if is_by_signal(status) {
         return match context.leaves_within(APART).await {
@@ -52,13 +73,13 @@ pub(super) async fn stop_of(
         };
     }
     if status.signal() == Some(libc::SIGKILL) {
-        return if struck(started).await { Stop::WatchShell } else { Stop::No };
+        return if struck(ran.started).await { Stop::WatchShell } else { Stop::No };
     }
     // Its own words count, and without a handler a signal would have ended it.
-    if said.verdict.is_some() || !ended.handles_stop {
+    if said.verdict.is_some() || !(ran.handles_stop || ended.handles_stop) {
         return Stop::No;
     }
-    match context.leaves_within((ran / 10).min(APART_IF_IN_DOUBT)).await {
+    match context.leaves_within((ran.lasted / 10).min(APART_IF_IN_DOUBT)).await {
         // Within the time that it may take to stop nobody can say whether it did: then it runs once more.
         Some(since) if since.elapsed() <= context.stop_grace() => Stop::WithItsWorker,
         _ => Stop::No,

@@ -107,8 +107,9 @@ fn is_to_end(stray: Seen, ending: i32, mark: &str, leaders: &BTreeMap<i32, Leade
         let lives = |leader: &Leader| leader.mark.as_deref() == Some(&of_stray);
         return of_stray == mark || !leaders.values().any(lives);
     }
-    // It shows no origin: it goes when all are gone that were there at its birth.
-    !leaders.iter().any(|(pid, leader)| *pid != ending && leader.born <= stray.born)
+    // It shows no origin: it goes when all are gone that were there at its birth. To the first process of a container fall
+    // those of others as well, such as of who looks around in it.
+    getpid().as_raw() != 1 && !leaders.iter().any(|(pid, leader)| *pid != ending && leader.born <= stray.born)
 }
 
 fn mark_of(pid: i32) -> Option<String> {

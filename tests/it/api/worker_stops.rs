@@ -33,6 +33,26 @@ async fn an_attempt_that_ends_without_a_result_after_a_cancel_is_cancelled() {
 }
 
 #[tokio::test]
+async fn an_attempt_that_ends_without_a_result_after_its_soft_timeout_is_timed_out() {
+    on_a_server(|server| async move {
+        for (body, state) in [(json!({}), "failed"), (json!({"result": null}), "completed")] {
+            let job = json!({"kind": "k", "soft_timeout": "1h", "max_attempts": 1});
+            let job = server.enqueue(job).await;
+            let taken = server.claim("w", "k", 1).await.remove(0);
+            server.sql("update jobs_live set started_at = now() - interval '2 hours'").await;
+            let answer = server.word(&taken, "complete", body.clone()).await.expect(200);
+            assert_eq!(answer, json!({"state": state}), "{body}");
+            assert_eq!(server.word(&taken, "complete", body.clone()).await.expect(200), answer, "{body}");
+            let stands = server.job(&job["id"]).await;
+            assert_eq!(stands["state"], state);
+            let class = if state == "failed" { json!("timeout") } else { Value::Null };
+            assert_eq!(stands["error"]["type"], class, "{body}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_same_holds_for_many_ends_at_once() {
     on_a_server(|server| async move {
         let mut ids = Vec::new();
@@ -56,7 +76,8 @@ async fn the_same_holds_for_many_ends_at_once() {
         ]});
         for _ in 0..2 {
             let answer = server.post("/api/v1/worker/settle", ends.clone()).await.expect(200);
-            let states: Vec<_> = answer["results"].as_array().unwrap().iter().map(|end| end["state"].clone()).collect();
+            let states: Vec<_> =
+                answer["results"].as_array().unwrap().iter().map(|end| end["state"].clone()).collect();
             assert_eq!(states, ["cancelled", "completed", "cancelled", "completed"]);
         }
         assert_eq!(ids.len(), 4);

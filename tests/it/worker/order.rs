@@ -13,11 +13,13 @@ const ROUNDS: usize = 25;
 
 /// What is stored of a job, in order, each in a word.
 async fn stored(db: &Db, id: Uuid) -> Vec<String> {
-    db.rows(format!(
-        "select type || ' ' || coalesce(data ->> 'name', data ->> 'line', data ->> 'percent', data ->> 'n', '')
-         from events where job_id = '{id}' order by seq"
-    ))
-    .await
+    let stored: Vec<(String,)> = db
+        .rows(format!(
+            "select type || ' ' || coalesce(data ->> 'name', data ->> 'line', data ->> 'percent', data ->> 'n', '')
+             from events where job_id = '{id}' order by seq"
+        ))
+        .await;
+    stored.into_iter().map(|(word,)| word.trim_end_matches(".0").to_owned()).collect()
 }
 
 /// What is said in the rounds, without those of `left_out`.

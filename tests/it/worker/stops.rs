@@ -66,7 +66,9 @@ const READY: &str = r#"echo "{\"event\":{\"type\":\"ready\",\"data\":$$}}" >&3"#
 /// The number of the command's process, once it is ready.
 async fn ready(db: &Db, id: Uuid) -> Pid {
     let pid = wait_for("the command is ready", || async {
-        let of_job = format!("select max((data #>> '{{}}')::integer) from events where job_id = '{id}' and type = 'ready'");
+        let of_job = format!(
+            "select max((data ->> 'value')::integer) from events where job_id = '{id}' and type = 'ready'"
+        );
         db.scalar::<Option<i32>>(of_job).await
     })
     .await;
@@ -106,8 +108,13 @@ async fn a_command_that_only_stops_when_asked_is_not_completed() {
 async fn a_command_that_says_its_result_is_completed_whatever_asked_it_to_stop() {
     let db = Db::new().await;
     for stop in STOPS {
-        for (end, result) in [("exit 0", json!(7)), ("exit 0", Value::Null), ("exit 143", json!({ "rows": 1 }))] {
-            let answer = format!("echo \"{}\" >&3; {end}", json!({ "result": result }).to_string().replace('"', "\\\""));
+        for (end, result) in
+            [("exit 0", json!(7)), ("exit 0", Value::Null), ("exit 143", json!({ "rows": 1 }))]
+        {
+            let answer = format!(
+                "echo \"{}\" >&3; {end}",
+                json!({ "result": result }).to_string().replace('"', "\\\"")
+            );
             let builder = Mill::builder(&db).kind("k", KindSettings::default(), at_sigterm(&answer));
             let expected = Stands::completed(result);
             assert_eq!(stopped(&db, builder, stop).await, expected, "{stop:?}, {answer}");
@@ -129,7 +136,8 @@ async fn what_a_stopped_command_remembered_is_there_when_it_goes_on() {
     let builder = Mill::builder(&db).kind("k", KindSettings::default(), spec.clone());
     assert_eq!(stopped(&db, builder, Stop::Shutdown).await, Stands::stopped(Stop::Shutdown));
     let mill = Mill::builder(&db).kind("k", KindSettings::default(), spec).start();
-    wait_for("its end", || async { (db.count("jobs where state = 'completed'").await == 1).then_some(()) }).await;
+    wait_for("its end", || async { (db.count("jobs where state = 'completed'").await == 1).then_some(()) })
+        .await;
     let result: Value = db.scalar("select result from jobs").await;
     assert_eq!(result, json!({ "half": 1 }));
     mill.stop().await;
@@ -151,17 +159,22 @@ fn heeds(builder: MillBuilder, result: Value) -> MillBuilder {
 async fn a_rust_handler_that_heard_of_a_stop_and_brings_nothing_has_stopped() {
     let db = Db::new().await;
     for stop in STOPS {
-        assert_eq!(stopped(&db, heeds(Mill::builder(&db), Value::Null), stop).await, Stands::stopped(stop), "{stop:?}");
+        assert_eq!(
+            stopped(&db, heeds(Mill::builder(&db), Value::Null), stop).await,
+            Stands::stopped(stop),
+            "{stop:?}"
+        );
         db.execute("delete from jobs").await;
         let brings = heeds(Mill::builder(&db), json!("all"));
         assert_eq!(stopped(&db, brings, stop).await, Stands::completed(json!("all")), "{stop:?}");
         db.execute("delete from jobs").await;
         // It never asked, so nothing can have stopped it.
-        let deaf = Mill::builder(&db).handler_with("k", KindSettings::default(), |context: Context| async move {
-            context.event("ready", json!(0)).await;
-            tokio::time::sleep(SOFT + Duration::from_millis(500)).await;
-            ok(None)
-        });
+        let deaf =
+            Mill::builder(&db).handler_with("k", KindSettings::default(), |context: Context| async move {
+                context.event("ready", json!(0)).await;
+                tokio::time::sleep(SOFT + Duration::from_millis(500)).await;
+                ok(None)
+            });
         assert_eq!(stopped(&db, deaf, stop).await, Stands::completed(Value::Null), "{stop:?}");
         db.execute("delete from jobs").await;
     }
@@ -183,6 +196,12 @@ async fn a_handler_that_completed_its_job_itself_is_done_after_a_stop() {
     assert_eq!(stopped(&db, builder, Stop::Shutdown).await, Stands::completed(Value::Null));
 }
 
+const PYTHON: &str = r#"
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+os.write(3, b'{"event":{"type":"ready","data":%d}}\n' % os.getpid())
+while True: time.sleep(0.02)"#;
+
 /// A job of kind `k` that runs, with the number of its process.
 async fn running(db: &Db, spec: CommandSpec) -> (Mill, Uuid, Pid) {
     let mill = Mill::builder(db).kind("k", KindSettings::default(), spec).start();
@@ -195,12 +214,15 @@ async fn running(db: &Db, spec: CommandSpec) -> (Mill, Uuid, Pid) {
 async fn a_signal_to_worker_and_command_together_costs_no_attempt() {
     let db = Db::new().await;
     let plain = CommandSpec::new(["sh", "-c", &format!("{READY}; while :; do sleep 0.02; done")]);
+    // It takes its handler away before it ends.
+    let python = CommandSpec::new(["python3", "-c", PYTHON]);
     for (spec, signal) in [
         (plain.clone(), Signal::SIGTERM),
         (plain.clone(), Signal::SIGINT),
         (at_sigterm("exit 0"), Signal::SIGTERM),
         (at_sigterm("exit 1"), Signal::SIGTERM),
         (at_sigterm("exit 143"), Signal::SIGTERM),
+        (python, Signal::SIGTERM),
     ] {
         for command_first in [true, false] {
             let (mill, id, pid) = running(&db, spec.clone()).await;
