@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::LogFormat;
-use crate::kinds::command::containment::Wish;
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
     ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
@@ -15,6 +14,7 @@ use super::types::{
     VariableName, VariableText, WebOrigin, Words,
 };
 use crate::job::unique::Unique;
+use crate::kinds::command::containment::Wish;
 
 section! {
     /// Where the jobs are kept.

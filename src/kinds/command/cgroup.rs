@@ -103,7 +103,10 @@ impl Cgroup {
             .stderr(Stdio::null())
             .status()?;
         if !entered.success() {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "no process may enter a cgroup made here"));
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "no process may enter a cgroup made here",
+            ));
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 use super::containment;
 
 /// Each line names all that lives, groups by their number and cgroups by their name; the last one counts when the pipe is
-/// closed or silent. Shells without a time-out of their own are ended by that of the socket.
+/// closed or silent. One that has nothing to watch may go at any time. Shells without a time-out of their own are ended by that of the socket.
 const SCRIPT: &str = r#"trap '' TERM INT HUP QUIT USR1 USR2
 base=$1 mark=$2 seconds=$3
 (read -r -t 1 line) </dev/null >/dev/null 2>&1
@@ -30,10 +30,9 @@ for one in $all; do
     *) kill -s KILL -- "-$one" ;;
   esac
 done
-[ -n "$mark" ] || exit
+[ -n "$mark" ] && [ -n "$all" ] || exit
 for round in 1 2 3; do
-  for environ in /proc/[0-9]*/environ; do
-    grep -q "$mark" "$environ" || continue
+  for environ in $(grep -ls "$mark" /proc/[0-9]*/environ); do
     process=${environ%/environ}
     kill -s KILL "${process#/proc/}"
   done
@@ -46,8 +45,13 @@ const WORDS: u32 = 8;
 /// A shell that dies at once is not replaced faster than this.
 const PAUSE: Duration = Duration::from_secs(1);
 
-static GUARD: Mutex<Guard> =
-    Mutex::new(Guard { live: BTreeMap::new(), silence: SILENCE, spoke_at: None, shell: None, struck_at: None });
+static GUARD: Mutex<Guard> = Mutex::new(Guard {
+    live: BTreeMap::new(),
+    silence: SILENCE,
+    spoke_at: None,
+    shell: None,
+    struck_at: None,
+});
 
 struct Guard {
     /// The leaders, each with its cgroup.
@@ -71,6 +75,10 @@ fn guard() -> MutexGuard<'static, Guard> {
 /// From now on the group, and its cgroup, end with this worker, or after its silence.
 pub(super) fn watch(leader: Pid, cgroup: Option<String>, silence: Option<Duration>) {
     let mut guard = guard();
+    // One that had nothing to watch may be about to go.
+    if guard.live.is_empty() && guard.spoke_at.is_some_and(|at| at.elapsed() > guard.silence / 2) {
+        guard.end_shell();
+    }
     guard.live.insert(leader.as_raw(), cgroup);
     if let Some(silence) = silence.filter(|silence| *silence < guard.silence) {
         guard.silence = silence;
@@ -114,6 +122,9 @@ impl Guard {
     }
 
     fn tell(&mut self) -> io::Result<()> {
+        if self.live.is_empty() && self.shell.is_none() {
+            return Ok(());
+        }
         let mut words = Vec::new();
         for (leader, cgroup) in &self.live {
             words.push(leader.to_string());
@@ -141,10 +152,15 @@ impl Guard {
     }
 
     /// The shell with this number has ended, and is reaped.
-    fn is_gone(&mut self, pid: Pid) {
-        if self.shell.as_ref().is_some_and(|shell| shell.pid == pid) {
-            self.shell = None;
-            self.speak();
+    fn is_gone(&mut self, pid: Pid, by_itself: bool) {
+        if self.shell.as_ref().is_none_or(|shell| shell.pid != pid) {
+            return;
+        }
+        self.shell = None;
+        // We never close the line while it lives: it has struck, if there was anything.
+        if by_itself && !self.live.is_empty() {
+            tracing::warn!("this process did not run for too long: what its commands started was ended");
+            self.struck_at = Some(Instant::now());
         }
     }
 }
@@ -169,13 +185,10 @@ fn start(silence: Duration) -> io::Result<Shell> {
     // Whoever kills it, or wakes us after a long stop, finds another at once.
     thread::Builder::new().name("tidemill-guard".into()).spawn(move || {
         let began = Instant::now();
-        // We never close the line while it lives, so one that ends by itself has struck.
-        if child.wait().is_ok_and(|status| status.code().is_some()) {
-            tracing::warn!("this process did not run for too long: what its commands started was ended");
-            guard().struck_at = Some(Instant::now());
-        }
+        let by_itself = child.wait().is_ok_and(|status| status.code().is_some());
+        guard().is_gone(pid, by_itself);
         thread::sleep(PAUSE.saturating_sub(began.elapsed()));
-        guard().is_gone(pid);
+        guard().speak();
     })?;
     Ok(Shell { pid, line })
 }

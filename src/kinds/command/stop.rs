@@ -117,7 +117,9 @@ mod tests {
 
     #[test]
     fn a_stop_shows_in_the_signal_or_the_code() {
-        for (raw, expected) in [(15, true), (2, true), (9, false), (11, false), (143 << 8, true), (130 << 8, true)] {
+        for (raw, expected) in
+            [(15, true), (2, true), (9, false), (11, false), (143 << 8, true), (130 << 8, true)]
+        {
             assert_eq!(is_by_signal(ExitStatus::from_raw(raw)), expected, "{raw}");
         }
         assert!(!is_by_signal(ExitStatus::from_raw(0)) && !is_by_signal(ExitStatus::from_raw(1 << 8)));

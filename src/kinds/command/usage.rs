@@ -37,7 +37,8 @@ pub(super) fn judge(
         peak_memory_bytes: ended.peak_memory_bytes,
     };
     // The signal that it was sent is no failure of what it had done by then.
-    let is_done = stop != Stop::No && is_by_signal(status) && matches!(said.verdict, Some(Verdict::Result(_)));
+    let is_done =
+        stop != Stop::No && is_by_signal(status) && matches!(said.verdict, Some(Verdict::Result(_)));
     let handed_back = match stop {
         Stop::WithItsWorker if !is_done => Some("the command was stopped together with its worker"),
         Stop::WatchShell => Some("the command was ended because its worker did not run for too long"),

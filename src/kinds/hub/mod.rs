@@ -214,7 +214,8 @@ impl DynHandler for HubKind {
         Box::pin(async move {
             let ended = self.attempt(&context).await;
             // By the program docker compose, which is a process of ours; the engine is not.
-            let by_program = |_: &JobError| self.verb == Verb::Start && self.settings.compose != ComposeBy::Builtin;
+            let by_program =
+                |_: &JobError| self.verb == Verb::Start && self.settings.compose != ComposeBy::Builtin;
             unless_stopped(&context, ended, by_program).await
         })
     }
