@@ -8,7 +8,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
 
 FROM rust:1-slim-trixie AS plain
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates curl python3 \
+ && apt-get install -y --no-install-recommends ca-certificates curl python3 tini \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --create-home --uid 10001 tidemill
 COPY --from=build /tidemill /usr/local/bin/tidemill
@@ -16,7 +16,8 @@ COPY --chown=tidemill examples /app/examples
 COPY --chown=tidemill tidemill.toml /app/tidemill.toml
 WORKDIR /app
 USER tidemill
-ENTRYPOINT ["tidemill"]
+# An init of its own: it reaps what commands and health checks leave, and hands signals on.
+ENTRYPOINT ["tini", "--", "tidemill"]
 CMD ["serve"]
 
 FROM plain AS browser

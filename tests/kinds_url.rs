@@ -278,6 +278,32 @@ async fn a_stop_drops_the_request() {
 }
 
 #[tokio::test]
+async fn what_a_stream_said_before_a_stop_counts() {
+    let lines = [
+        ("{\"result\":7}\n", Some(json!(7))),
+        ("{\"result\":null}\n", None),
+        ("{\"log\":\"on it\"}\n", None),
+    ];
+    for (line, result) in lines {
+        let handler = async move || {
+            let said = format!("{{\"log\":\"ready\"}}\n{line}{{\"log\":\"said\"}}\n");
+            let more = futures_util::stream::once(async { Ok::<_, std::io::Error>(said) });
+            let more = futures_util::StreamExt::chain(more, futures_util::stream::pending());
+            ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(more))
+        };
+        let kind = UrlKind::new(spec(serve(Router::new().route("/", post(handler))).await)).unwrap();
+        let (context, mut probe) = Context::for_test(Attempt::for_test("resize", json!({})));
+        let attempt = tokio::spawn(async move { kind.run(context).await });
+        in_time(probe.wait_for(|event| event.data["line"] == "said")).await;
+        probe.stop(StopReason::Shutdown);
+        match in_time(attempt).await.unwrap() {
+            Ok(done) => assert_eq!((done.said_done, done.result), (true, result), "{line}"),
+            Err(error) => assert!(error.is_of("stopped") && line.contains("log"), "{line}: {error}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_bad_spec_is_refused_with_what_is_wrong() {
     let url = Url::parse("http://example.org/").unwrap();
     let refused = |spec| UrlKind::new(spec).map(|_| ()).unwrap_err();

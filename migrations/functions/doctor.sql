@@ -292,6 +292,20 @@ begin
   where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl
   having count(distinct w.version) > 1
   union all
+  select 'containment', case when w.containment = 'group' then 'warning' else 'info' end,
+    case w.containment
+      when 'cgroup' then format('worker %s ends all that its commands start: each attempt has a cgroup', w.id)
+      when 'reaper' then format('worker %s ends what its commands leave behind as their sub-reaper', w.id)
+      else format('worker %s ends only what stays in the process group of its command', w.id)
+    end,
+    case w.containment
+      when 'group' then 'set worker.containment = "auto", or let no command start a process in a session of its own'
+      else 'nothing is to be done'
+    end,
+    jsonb_build_object('worker', w.id, 'containment', w.containment)
+  from workers w
+  where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.containment is not null
+  union all
   select 'listeners', 'warning', 'workers run, but nobody listens for notifications: everything works by polling, slower', 'set database.listen_url to a direct connection', '{}'
   where exists (select 1 from workers w where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.pid is not null)
     -- Others of the database listen to what is theirs.

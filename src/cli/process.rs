@@ -15,6 +15,7 @@ use super::signals;
 use super::vault::vault;
 use crate::config::Config;
 use crate::keeper::{self, KeeperSettings};
+use crate::kinds::command::strays::reap_if_first;
 use crate::metrics::Metrics;
 use crate::outgoing::Channels;
 use crate::store::listen::Wakes;
@@ -73,6 +74,7 @@ impl Process {
         let store = Store::connect(options).map_err(failed)?;
         once_it_answers(|| store.check_schema()).await?;
         let notifier = Notifier::default();
+        reap_if_first();
         let helpers = CancellationToken::new();
         let voice = tokio::spawn(notifier.clone().run(store.clone(), helpers.clone()));
         let wakes = store.listen(helpers.clone());

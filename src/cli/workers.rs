@@ -68,10 +68,11 @@ pub(super) fn table(workers: &[Value]) -> Result<(), CliError> {
             relative(&worker["seen_at"]),
             relative(&worker["started_at"]),
             cell(&worker["version"]),
+            cell(&worker["containment"]),
         ]
     });
     output::table(
-        &["ID", "STATE", "RUNNING", "QUEUES", "KINDS", "SEEN", "STARTED", "VERSION"],
+        &["ID", "STATE", "RUNNING", "QUEUES", "KINDS", "SEEN", "STARTED", "VERSION", "CONTAINMENT"],
         rows.collect(),
     )
 }

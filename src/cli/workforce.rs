@@ -11,7 +11,7 @@ use crate::config::{CommandSection, Config, RunSection, UrlSection};
 #[cfg(feature = "docker")]
 use crate::config::{ComposeWay, ProjectSection};
 use crate::job::agent::QUEUE;
-use crate::kinds::command::{CommandSpec, Limits};
+use crate::kinds::command::{CommandSpec, Limits, containment};
 #[cfg(feature = "docker")]
 use crate::kinds::hub::{self, ComposeBy, HubSettings, ProjectSource, ProjectSpec};
 use crate::kinds::url::{UrlKind, UrlSpec};
@@ -19,7 +19,13 @@ use crate::worker::{Worker, WorkerBuilder, WorkerSettings};
 
 /// The worker that a config describes.
 pub(super) fn worker(config: &Config, process: &Process) -> Result<Worker, CliError> {
+    let wish = config.worker.containment;
+    let containment = containment::choose(wish).map_err(|error| {
+        CliError::Failed(format!("worker.containment: what commands leave cannot be ended as set: {error}"))
+    })?;
+    tracing::info!(%containment, "what ends processes that a command leaves behind");
     let settings = WorkerSettings {
+        containment: Some(containment.to_string()),
         name: config.worker.name.clone().unwrap_or_default(),
         queues: queues(config),
         other_queue_slots: usize_of(config.default_slots()),

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::value::Setting;
 use crate::job::limit::OnFull;
 use crate::job::settings::OnLostContact;
+use crate::kinds::command::containment::Wish;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize)]
@@ -25,6 +26,22 @@ impl Setting for LogFormat {
         match text {
             "text" => Some(Self::Text),
             "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+impl Setting for Wish {
+    fn allowed() -> String {
+        "auto, cgroup, reaper or group".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "cgroup" => Some(Self::Cgroup),
+            "reaper" => Some(Self::Reaper),
+            "group" => Some(Self::Group),
             _ => None,
         }
     }

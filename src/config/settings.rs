@@ -17,6 +17,7 @@ use super::types::{
 };
 use crate::job::settings::OnLostContact;
 use crate::job::unique::Unique;
+use crate::kinds::command::containment::Wish;
 
 section! {
     /// Where the jobs are kept.
@@ -95,6 +96,9 @@ section! {
         poll: Duration where "50ms"..="5m" = "1s";
         /// How long running jobs may take to end at shutdown before they are handed back.
         shutdown_timeout: Duration where "0s"..="1d" = "30s";
+        /// What ends processes that a command left in a session of their own: a `cgroup` for each attempt, the worker as
+        /// sub-`reaper`, or nothing beyond the process `group`. `auto`: a cgroup where one can be made, else the reaper.
+        containment: Wish = "auto";
         /// After so many attempts `tidemill worker` claims no more, lets those that run finish, and ends with exit code 0,
         /// for whoever watches it to start it anew. Absent: never.
         max_runs: Option<u64> where "1"..="1000000000" = none;
@@ -166,11 +170,12 @@ section! {
         priority: Priority = "5";
         /// How often a job is tried in all.
         max_attempts: i32 where "1"..="1000" = "5";
-        /// After this a command gets SIGTERM, a call is given up. Absent: never before `hard_timeout`.
+        /// After this a command gets SIGTERM, a call is given up; what still runs has until `hard_timeout`. Absent: never
+        /// before that.
         soft_timeout: Option<Duration> where "10ms"..="365d" = none;
         /// After this the attempt is ended, a command with SIGKILL to its whole process group.
         hard_timeout: Duration where "10ms"..="366d" = "1d";
-        /// How long a handler that was asked to stop may take before it is ended.
+        /// How long what was asked to stop by a cancel or at shutdown may take before it is ended, a command with SIGKILL.
         stop_grace: Duration where "0s"..="1h" = "10s";
         /// What its attempts do while the worker cannot reach the database: `stop` ends them before their leases end, and
         /// hands them back at no cost of an attempt; `continue` lets them go on until the lease is known to be another's.

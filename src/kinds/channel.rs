@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::lines::Line;
 use crate::job::text::{storable_json, storable_text, truncated};
 use crate::worker::context::Context;
-use crate::worker::handler::JobError;
+use crate::worker::handler::{Completion, JobError};
 
 /// Room for `{"result":…}` around a result of the largest allowed size.
 pub(super) const ENVELOPE_BYTES: usize = 64;
@@ -30,10 +30,10 @@ pub(super) enum Verdict {
 
 impl Verdict {
     /// What the attempt ends with if nothing else speaks against it.
-    pub(super) fn conclude(verdict: Option<Self>) -> Result<Option<Value>, JobError> {
+    pub(super) fn conclude(verdict: Option<Self>) -> Result<Completion, JobError> {
         match verdict {
-            None => Ok(None),
-            Some(Self::Result(value)) => Ok((!value.is_null()).then_some(value)),
+            None => Ok(Completion::default()),
+            Some(Self::Result(value)) => Ok(Completion::done(value)),
             Some(Self::Error(error) | Self::Wait(error)) => Err(error),
             Some(Self::Snooze(delay)) => Err(JobError::snooze(delay)),
         }
@@ -296,7 +296,7 @@ mod tests {
     async fn the_last_verdict_wins() {
         let lines = [r#"{"error":{"message":"no"}}"#, r#"{"result":1}"#, r#"{"result":{"a":"\u0000"}}"#];
         let (_, verdict) = read(&lines).await;
-        assert_eq!(Verdict::conclude(verdict), Ok(Some(json!({"a": "\\u0000"}))));
+        assert_eq!(Verdict::conclude(verdict), Ok(Completion::done(json!({"a": "\\u0000"}))));
         let (_, verdict) = read(&[r#"{"result":1}"#, r#"{"snooze":"30s"}"#]).await;
         assert_eq!(Verdict::conclude(verdict), Err(JobError::snooze(Duration::from_secs(30))));
         let (_, verdict) =

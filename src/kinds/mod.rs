@@ -12,3 +12,5 @@ pub mod url;
 
 mod channel;
 mod lines;
+#[cfg(any(feature = "browser", feature = "docker"))]
+mod together;

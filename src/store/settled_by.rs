@@ -1,18 +1,22 @@
 //! Settled by: whether a lease that holds no more ended its attempt with this very word before, so that
 //! a repeated request gets the first answer again. Only looks; changes nothing.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Result, Store};
+use crate::job::attempt::StopReason;
 
 /// How a worker says that it ended its attempt.
 #[derive(Debug)]
 pub enum Word<'a> {
     /// With this result.
     Completed(Option<&'a Value>),
+    /// Without a result: completed; or cancelled where a cancel was asked for, or failed like this after the soft timeout.
+    Stopped(&'a Value),
     /// With this error.
     Failed(&'a Value),
     /// To go on after this delay.
@@ -27,6 +31,15 @@ impl Store {
     pub async fn settled_by(&self, job_id: Uuid, lease_id: Uuid, word: &Word<'_>) -> Result<Option<String>> {
         match word {
             Word::Completed(result) => self.completed_by(job_id, lease_id, *result).await,
+            Word::Stopped(timeout) => {
+                if let Some(completed) = self.completed_by(job_id, lease_id, None).await? {
+                    return Ok(Some(completed));
+                }
+                match self.cancelled_by(job_id, lease_id).await? {
+                    None => self.failed_by(job_id, lease_id, timeout).await,
+                    cancelled => Ok(cancelled),
+                }
+            }
             Word::Failed(error) => self.failed_by(job_id, lease_id, error).await,
             Word::Snoozed(delay) => self.snoozed_by(job_id, lease_id, *delay).await,
         }
@@ -48,6 +61,58 @@ impl Store {
         )
         .fetch_optional(self.pool())
         .await?)
+    }
+
+    /// An attempt that stopped leaves no trace but the end of its job.
+    async fn cancelled_by(&self, job: Uuid, lease: Uuid) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar!(
+            r#"
+            select 'cancelled' as "state!"
+            from jobs j
+            where j.id = $1
+              and j.last_lease_id = $2
+              and j.state = 'cancelled'
+              and not exists (select 1 from attempts a where a.job_id = $1 and a.lease_id = $2)
+              and not exists (
+                select 1
+                from events e
+                where e.job_id = $1
+                  and e.type in ('snoozed', 'released')
+                  and e.data ->> 'lease_id' = $2::uuid::text)
+            "#,
+            job,
+            lease,
+        )
+        .fetch_optional(self.pool())
+        .await?)
+    }
+
+    /// The leases among these whose attempt shall stop, each with the reason.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn shall_stop(&self, jobs: &[Uuid], leases: &[Uuid]) -> Result<HashMap<Uuid, StopReason>> {
+        let rows = sqlx::query!(
+            r#"
+            select
+              j.lease_id as "lease_id!",
+              j.cancel_requested_at is not null as "cancelled!"
+            from jobs_live j
+            left join kinds k on k.name = j.kind
+            where j.id = any($1)
+              and j.lease_id = any($2)
+              and j.state = 'running'
+              and (
+                j.cancel_requested_at is not null
+                or j.started_at + coalesce(j.soft_timeout, k.soft_timeout) < clock_timestamp())
+            "#,
+            jobs,
+            leases,
+        )
+        .fetch_all(self.pool())
+        .await?;
+        let reason = |cancelled| if cancelled { StopReason::Cancelled } else { StopReason::SoftTimeout };
+        Ok(rows.into_iter().map(|row| (row.lease_id, reason(row.cancelled))).collect())
     }
 
     async fn failed_by(&self, job: Uuid, lease: Uuid, error: &Value) -> Result<Option<String>> {

@@ -26,6 +26,8 @@ pub struct WorkerRow {
     pub kinds: Vec<String>,
     pub running: i32,
     pub shedding: bool,
+    /// What ends processes that its commands leave behind, if it runs commands.
+    pub containment: Option<String>,
     pub lease_ttl_seconds: f64,
     /// How many jobs of each queue that is not named in `queues` it runs at once, as they come.
     pub other_queue_slots: i32,
@@ -60,6 +62,9 @@ pub struct WorkerDocument {
     pub running: i64,
     /// Whether it stores less progress, because an old transaction keeps dead rows in the database; `doctor` tells which.
     pub shedding: bool,
+    /// What ends processes that its commands leave in sessions of their own: `cgroup`, `reaper`, or `group` for nothing; null
+    /// of remote workers.
+    pub containment: Option<String>,
     /// What its process had in memory at its last heartbeat; null of remote workers.
     pub memory_bytes: Option<i64>,
     /// Processor time that its process used since its start; null of remote workers.
@@ -82,10 +87,11 @@ impl Store {
             r#"
             insert into workers as w (
               id, name, host, pid, version, state, queues, kinds, running, lease_ttl, clock_skew, shedding, memory_bytes, cpu_seconds,
-              other_queue_slots, queues_left_out)
+              other_queue_slots, queues_left_out,
+              containment)
             values (
               $1, $2, $3, $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11::timestamptz - clock_timestamp(), $12, $13, $14,
-              $15, $16)
+              $15, $16, $17)
             on conflict (id) do update
             set
               state = excluded.state,
@@ -98,6 +104,7 @@ impl Store {
               cpu_seconds = excluded.cpu_seconds,
               other_queue_slots = excluded.other_queue_slots,
               queues_left_out = excluded.queues_left_out,
+              containment = excluded.containment,
               seen_at = clock_timestamp()
             returning drain_requested_at is not null as "drain!"
             "#,
@@ -117,6 +124,7 @@ impl Store {
             worker.cpu_seconds,
             worker.other_queue_slots,
             worker.queues_left_out,
+            worker.containment,
         )
         .fetch_one(self.pool())
         .await?)
@@ -189,6 +197,7 @@ impl Store {
               w.kinds,
               (select count(*) from running r where r.worker_id = w.id) as "running!",
               w.shedding,
+              w.containment,
               w.memory_bytes,
               w.cpu_seconds,
               w.started_at,

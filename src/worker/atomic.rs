@@ -38,6 +38,10 @@ impl Context {
         let result =
             if result.is_null() { None } else { Some(store.keep_result(self.lease(), result).await?) };
         let completed = store.complete_in(executor, self.lease(), result.as_ref()).await?;
-        if completed { Ok(()) } else { Err(JobError::lost()) }
+        if !completed {
+            return Err(JobError::lost());
+        }
+        self.has_completed();
+        Ok(())
     }
 }

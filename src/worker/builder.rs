@@ -136,6 +136,7 @@ impl WorkerBuilder {
             awaited: tokio::sync::Notify::new(),
             drain: CancellationToken::new(),
             wear: Wear::default(),
+            leaving: tokio::sync::watch::Sender::default(),
         };
         Worker {
             shared: Arc::new(shared),

@@ -53,6 +53,8 @@ impl Context {
     }
 
     async fn spawn_child(&self, name: &str, child: &Child) -> Result<Uuid, JobError> {
+        // Its event comes behind what was reported before.
+        self.flush().await;
         match self.store()?.spawn_child(self.lease(), name, child).await {
             // It waits for room without a slot, and goes on where it was.
             Err(error) if error.is_queue_full() => Err(JobError::snooze(FULL_FOR)),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::handler::JobError;
@@ -73,6 +74,30 @@ pub(super) struct Extension {
     pub(super) granted: oneshot::Sender<bool>,
 }
 
+/// What an attempt knows of the worker around it.
+#[derive(Debug)]
+pub(super) struct Around {
+    /// A context of a test has none.
+    pub(super) store: Option<Arc<Store>>,
+    /// Since when the worker shall end, if it shall.
+    pub(super) leaving: watch::Receiver<Option<Instant>>,
+    /// How long a handler of this kind may take to stop.
+    pub(super) stop_grace: Duration,
+    /// When the worker gives no sign of life for so long, what it runs must end.
+    pub(super) longest_silence: Duration,
+}
+
+impl Default for Around {
+    fn default() -> Self {
+        Self {
+            store: None,
+            leaving: watch::channel(None).1,
+            stop_grace: Duration::from_secs(10),
+            longest_silence: Duration::from_secs(20),
+        }
+    }
+}
+
 /// A handler's view of its attempt. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -87,11 +112,23 @@ pub(super) struct Desk {
     attempt: Attempt,
     /// Set once something was reported.
     pub(super) reported: AtomicBool,
+    /// Something was reported and is not known to be stored.
+    unstored: AtomicBool,
+    /// The handler heard that it shall stop.
+    heard_stop: AtomicBool,
+    /// The handler completed the job itself.
+    pub(super) completed: AtomicBool,
     /// By how much the attempt was extended in all, as it grows.
     pub(super) extended: watch::Sender<Duration>,
-    /// A context of a test has none.
-    store: Option<Arc<Store>>,
+    around: Around,
     steps: Steps,
+}
+
+impl Desk {
+    /// The handler knows of a stop, and has not said that it is done all the same.
+    pub(super) fn heeds_stop(&self) -> bool {
+        self.heard_stop.load(Ordering::Relaxed) && !self.completed.load(Ordering::Relaxed)
+    }
 }
 
 impl Context {
@@ -99,13 +136,16 @@ impl Context {
         attempt: Attempt,
         reports: mpsc::Sender<Report>,
         stop: watch::Receiver<Option<StopReason>>,
-        store: Option<Arc<Store>>,
+        around: Around,
     ) -> Self {
         let desk = Desk {
             attempt,
             reported: AtomicBool::new(false),
+            unstored: AtomicBool::new(false),
+            heard_stop: AtomicBool::new(false),
+            completed: AtomicBool::new(false),
             extended: watch::Sender::new(Duration::ZERO),
-            store,
+            around,
             steps: Steps::default(),
         };
         Self { desk: Arc::new(desk), reports, stop }
@@ -123,7 +163,7 @@ impl Context {
 
     /// The same, if there is one.
     pub(super) fn stored(&self) -> Option<&Store> {
-        self.desk.store.as_deref()
+        self.desk.around.store.as_deref()
     }
 
     pub(super) fn steps(&self) -> &Steps {
@@ -196,7 +236,11 @@ impl Context {
     /// Why the attempt shall stop, if it shall.
     #[must_use]
     pub fn stop_reason(&self) -> Option<StopReason> {
-        *self.stop.borrow()
+        let reason = *self.stop.borrow();
+        if reason.is_some() {
+            self.desk.heard_stop.store(true, Ordering::Relaxed);
+        }
+        reason
     }
 
     /// Waits until the attempt shall stop; for ever if it never has to.
@@ -204,15 +248,44 @@ impl Context {
         let mut stop = self.stop.clone();
         let reason = stop.wait_for(Option::is_some).await.map(|reason| *reason);
         match reason {
-            Ok(Some(reason)) => reason,
+            Ok(Some(reason)) => {
+                self.desk.heard_stop.store(true, Ordering::Relaxed);
+                reason
+            }
             // The sender lives as long as the attempt: if it is gone nobody will ask any more.
             _ => std::future::pending().await,
         }
     }
 
-    /// Waits until all that was reported is stored: events commit before the end of their attempt.
+    /// Since when the worker around it shall end, if it shall or is asked to within `wait`.
+    pub async fn leaves_within(&self, wait: Duration) -> Option<Instant> {
+        let mut leaving = self.desk.around.leaving.clone();
+        match tokio::time::timeout(wait, leaving.wait_for(Option::is_some)).await {
+            Ok(Ok(since)) => *since,
+            Ok(Err(_)) | Err(_) => None,
+        }
+    }
+
+    /// How long a handler of this kind may take to stop.
+    #[must_use]
+    pub fn stop_grace(&self) -> Duration {
+        self.desk.around.stop_grace
+    }
+
+    /// When the worker gives no sign of life for so long, what it runs must end.
+    #[must_use]
+    pub fn longest_silence(&self) -> Duration {
+        self.desk.around.longest_silence
+    }
+
+    /// The attempt completed its job itself.
+    pub(super) fn has_completed(&self) {
+        self.desk.completed.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until all that was reported is stored: what is written past the reporter comes behind it.
     pub(super) async fn flush(&self) {
-        if self.desk.reported.load(Ordering::Relaxed) {
+        if self.desk.unstored.swap(false, Ordering::Relaxed) {
             flush(&self.reports, self.lease()).await;
         }
     }
@@ -232,5 +305,7 @@ impl Context {
         self.desk.reported.store(true, Ordering::Relaxed);
         // A closed channel means that the worker is gone; its lease is handed on by the sweep.
         let _ = self.reports.send(report).await;
+        // Not before: another view's flush would miss this report, and nobody would wait for it.
+        self.desk.unstored.store(true, Ordering::Relaxed);
     }
 }

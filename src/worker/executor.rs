@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Shared;
 use super::completer::ending;
-use super::context::{Attempt, Context, Report, flush};
+use super::context::{Around, Attempt, Context, Report, flush};
 use super::handler::{Completion, JobError, Next};
 use super::lane::Waiting;
 use super::leases::Orders;
@@ -60,8 +60,13 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         args,
         execution_id: job.execution_id,
     };
-    let context =
-        Context::new(attempt, shared.reports.clone(), orders.stop.clone(), Some(shared.store.clone()));
+    let around = Around {
+        store: Some(shared.store.clone()),
+        leaving: shared.leaving.subscribe(),
+        stop_grace: limits.grace,
+        longest_silence: shared.settings.longest_silence(),
+    };
+    let context = Context::new(attempt, shared.reports.clone(), orders.stop.clone(), around);
     let desk = context.desk();
     let (outcome, usage) = attempt_outcome(shared, served, context, orders, &mut limits).await;
     let outcome = match outcome {
@@ -124,7 +129,8 @@ async fn attempt_outcome(
     limits: &mut Limits,
 ) -> (Option<Outcome>, Usage) {
     let job_id = context.job_id();
-    let mut extensions = context.desk().extended.subscribe();
+    let desk = context.desk();
+    let mut extensions = desk.extended.subscribe();
     // While it waited for a slot its lease may have been lost, or the job cancelled.
     if let Some(reason) = *orders.stop.borrow() {
         return (ended_by(Some(reason), limits), Usage::default());
@@ -140,7 +146,7 @@ async fn attempt_outcome(
             done = &mut run => {
                 let reason = *orders.stop.borrow();
                 return match done {
-                    Ok(result) => judge(result, reason, limits),
+                    Ok(result) => judge(result, reason, desk.heeds_stop(), limits),
                     Err(panic) => (Some(Outcome::Failed { failure: panicked(&*panic) }), Usage::default()),
                 };
             }
@@ -195,9 +201,14 @@ fn ended_by(reason: Option<StopReason>, limits: &Limits) -> Option<Outcome> {
 fn judge(
     result: Result<Completion, JobError>,
     reason: Option<StopReason>,
+    heeds_stop: bool,
     limits: &Limits,
 ) -> (Option<Outcome>, Usage) {
     let error = match result {
+        // A stop is no success: who knows of it and brings nothing has stopped.
+        Ok(completion) if reason.is_some() && heeds_stop && !completion.is_done() => {
+            JobError::stopped().usage(completion.usage)
+        }
         Ok(completion) => return (Some(Outcome::Completed { result: completion.result }), completion.usage),
         Err(error) => error,
     };
@@ -207,7 +218,7 @@ fn judge(
         (_, Some(StopReason::Cancelled)) => Some(Outcome::Cancelled),
         (Next::Snooze(delay), _) => Some(Outcome::Snoozed { delay }),
         (Next::Wait(wait), _) => Some(Outcome::Waits { wait: *wait }),
-        (_, Some(StopReason::Shutdown)) => Some(Outcome::Released),
+        (_, Some(StopReason::Shutdown)) | (Next::Release, _) => Some(Outcome::Released),
         (Next::Retry | Next::RetryAfter(_), Some(StopReason::SoftTimeout)) => {
             let soft = limits.soft.unwrap_or(limits.hard);
             let message = format!(

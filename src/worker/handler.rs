@@ -42,6 +42,10 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Runs one attempt. The future is dropped when the attempt must end at once (hard timeout,
     /// lost lease, a cancel that was not followed in time).
+    ///
+    /// A stop is no success: one that heard that it shall stop ([`Context::stopped`], [`Context::stop_reason`]) and answers
+    /// `Ok` with nothing (`()`, `None`) has stopped, so its job is handed back, cancelled or timed out. To say that all
+    /// is done in spite of the stop, answer something. One that never asked is done.
     fn run(
         &self,
         context: Context,
@@ -56,9 +60,26 @@ pub struct Completion {
     pub result: Option<Value>,
     /// What the process behind it used, if there was one.
     pub usage: Usage,
+    /// True if the handler says that all is done, also without a result. Else an end without a result, after a stop that
+    /// it heard of, is the stop's.
+    pub said_done: bool,
+}
+
+impl Completion {
+    /// Done, with this result; null is one as well.
+    #[must_use]
+    pub fn done(result: Value) -> Self {
+        Self { result: (!result.is_null()).then_some(result), usage: Usage::default(), said_done: true }
+    }
+
+    /// Whether it stands after a stop, too.
+    pub(super) fn is_done(&self) -> bool {
+        self.said_done || self.result.is_some()
+    }
 }
 
 const LOST: &str = "lease_lost";
+const STOPPED: &str = "stopped";
 /// What is put off longer is put off for ever.
 const LONGEST_DELAY: Duration = Duration::from_hours(100 * 365 * 24);
 
@@ -86,7 +107,7 @@ impl<H: Handler> DynHandler for Erased<H> {
                 JobError::permanent(format!("the result cannot be written as JSON: {error}"))
                     .class("bad_result")
             })?;
-            Ok(Completion { result: (!result.is_null()).then_some(result), usage: Usage::default() })
+            Ok(Completion { result: (!result.is_null()).then_some(result), ..Completion::default() })
         })
     }
 }
@@ -111,6 +132,8 @@ pub(super) enum Next {
     Permanent,
     Snooze(Duration),
     Wait(Box<Wait>),
+    /// Another worker goes on with it.
+    Release,
 }
 
 impl JobError {
@@ -141,6 +164,16 @@ impl JobError {
         Self::new(Next::Wait(Box::new(wait)), "waiting")
     }
 
+    /// Something ended the attempt because its worker ends: the job is handed back, at no cost of an attempt.
+    pub fn handed_back(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Next::Release, message).class(STOPPED)
+    }
+
+    /// The attempt ended because it was asked to.
+    pub(super) fn stopped() -> Self {
+        Self::retry("it ended without a result after it was asked to stop").class(STOPPED)
+    }
+
     /// The attempt has lost its lease: whatever it does is void, and another one may run already.
     pub(super) fn lost() -> Self {
         Self::retry("the lease was lost").class(LOST)
@@ -169,7 +202,7 @@ impl JobError {
     /// True if nothing is wrong: the job only runs again later, at no cost of an attempt.
     #[must_use]
     pub fn is_pause(&self) -> bool {
-        matches!(self.next, Next::Snooze(_) | Next::Wait(_))
+        matches!(self.next, Next::Snooze(_) | Next::Wait(_) | Next::Release)
     }
 
     /// True if it is of this class.

@@ -208,6 +208,7 @@ pub(super) async fn introduce(shared: &Shared, state: &'static str) -> Result<bo
             kinds: shared.registry.kinds(),
             running: i32::try_from(shared.leases.len()).unwrap_or(i32::MAX),
             shedding: shared.shedding.load(Ordering::Relaxed),
+            containment: shared.settings.containment.clone(),
             lease_ttl_seconds: shared.settings.lease_ttl.as_secs_f64(),
             other_queue_slots: i32::try_from(shared.settings.other_queue_slots).unwrap_or(i32::MAX),
             queues_left_out: i32::try_from(shared.left_out.load(Ordering::Relaxed)).unwrap_or(i32::MAX),

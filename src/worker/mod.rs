@@ -34,7 +34,7 @@ mod usage;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::metrics::Metrics;
@@ -68,10 +68,21 @@ pub struct WorkerSettings {
     pub poll: Duration,
     /// How long running jobs may finish at shutdown before they are handed back.
     pub shutdown_timeout: Duration,
+    /// What ends processes that commands leave behind, for people to look at.
+    pub containment: Option<String>,
     /// After so many attempts it claims no more and ends when those that run have ended.
     pub max_runs: Option<u64>,
     /// The same once its process has so much in memory.
     pub max_memory_bytes: Option<u64>,
+}
+
+impl WorkerSettings {
+    /// When its process gives no sign of life for so long, what it runs must end: a little less than what is left of a
+    /// lease that was renewed just before the last heartbeat.
+    fn longest_silence(&self) -> Duration {
+        let left = (self.lease_ttl * 9 / 10).saturating_sub(self.heartbeat * 5 / 4);
+        left.clamp(self.lease_ttl / 4, self.lease_ttl * 4 / 5)
+    }
 }
 
 impl Default for WorkerSettings {
@@ -84,6 +95,7 @@ impl Default for WorkerSettings {
             heartbeat: Duration::from_secs(5),
             poll: Duration::from_secs(1),
             shutdown_timeout: Duration::from_secs(30),
+            containment: None,
             max_runs: None,
             max_memory_bytes: None,
         }
@@ -150,6 +162,8 @@ struct Shared {
     /// Somebody asked the worker to claim no more.
     drain: CancellationToken,
     wear: Wear,
+    /// Since when it shall end, if it shall.
+    leaving: tokio::sync::watch::Sender<Option<Instant>>,
 }
 
 impl Worker {
@@ -203,6 +217,7 @@ impl Worker {
         let dependents = tokio::spawn(dependents::run(shared.clone(), stop_helpers.clone()));
         let heart = tokio::spawn(heart::run(shared.clone(), wakes.clone(), stop_helpers.clone()));
         let watched = tokio::spawn(recycle::watch_memory(shared.clone(), stop_helpers.clone()));
+        tokio::spawn(leave(shared.clone(), shutdown.clone(), stop_helpers.clone()));
         tracing::info!(worker = shared.id, kinds = ?shared.registry.kinds(), "claiming");
 
         tokio::select! {
@@ -239,6 +254,14 @@ impl Worker {
     }
 }
 
+/// Lets attempts know when the worker was asked to end.
+async fn leave(shared: Arc<Shared>, shutdown: Shutdown, stop: CancellationToken) {
+    tokio::select! {
+        () = shutdown.graceful.cancelled() => drop(shared.leaving.send_replace(Some(Instant::now()))),
+        () = stop.cancelled() => {}
+    }
+}
+
 /// Says which kinds are served, and by whom.
 async fn meet(shared: &Shared) -> Result<()> {
     for kind in shared.registry.rows() {
@@ -266,11 +289,11 @@ async fn wind_down(shared: &Arc<Shared>, shutdown: &Shutdown) {
         () = shutdown.immediate.cancelled() => {}
     }
     shared.leases.stop_all(crate::job::attempt::StopReason::Shutdown);
-    let grace =
-        if shutdown.immediate.is_cancelled() { Duration::from_millis(500) } else { Duration::from_secs(5) };
     tokio::select! {
         () = shared.leases.empty() => return,
-        () = tokio::time::sleep(grace) => {}
+        // Each attempt ends after the grace of its kind; this is for one that cannot.
+        () = tokio::time::sleep(shared.registry.longest_stop_grace() + Duration::from_secs(1)) => {}
+        () = shutdown.overdue(Duration::from_millis(500)) => {}
     }
     shared.leases.kill_all();
     // Dropped handlers are handed back by the completer; if Postgres is away their leases expire.

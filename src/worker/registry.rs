@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::handler::DynHandler;
 use crate::job::settings::{KindSettings, OnLostContact};
@@ -31,6 +32,11 @@ impl Registry {
 
     pub(super) fn get(&self, kind: &str) -> Option<&Served> {
         self.kinds.get(kind)
+    }
+
+    /// How long the slowest kind may take to stop.
+    pub(super) fn longest_stop_grace(&self) -> Duration {
+        self.kinds.values().map(|served| served.settings.stop_grace).max().unwrap_or_default()
     }
 
     pub(super) fn kinds(&self) -> Vec<String> {

@@ -43,7 +43,8 @@ pub(super) async fn run(shared: Arc<Shared>, mut reports: mpsc::Receiver<Report>
         let mut flushed = Vec::new();
         for report in gathered.drain(..) {
             open &= !report.job_id.is_nil();
-            if report.stored.is_some() {
+            // An extension is an event as well, so nothing may be held back behind it.
+            if report.stored.is_some() || report.extension.is_some() {
                 flushed.push(report.job_id);
             }
             waiters.extend(report.stored);

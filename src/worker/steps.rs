@@ -108,6 +108,7 @@ impl Context {
     pub async fn sleep(&self, name: &str, duration: Duration) -> Result<(), JobError> {
         let left = match self.stored() {
             Some(store) => {
+                self.flush().await;
                 let left = store.sleep_step(self.lease(), name, duration.as_secs_f64()).await?;
                 left.ok_or_else(JobError::lost)?
             }
@@ -176,6 +177,8 @@ impl Context {
         let kept = match self.stored() {
             None => output,
             Some(store) => {
+                // Its event comes behind what was reported before.
+                self.flush().await;
                 let kept = store.save_step(self.lease(), name, &output, replace).await?;
                 kept.ok_or_else(JobError::lost)?
             }

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::context::{Attempt, Context, Report};
+use super::context::{Around, Attempt, Context, Report};
 use super::handler::{Completion, DynHandler, Erased, Handler, JobError, Next};
 use crate::job::attempt::{Outcome, StopReason, Usage};
 use crate::job::event::EventDraft;
@@ -56,8 +57,10 @@ impl Context {
         let (count, counted) = watch::channel(0);
         let events = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(collect(inbox, held_seen, Arc::clone(&events), count));
-        let context = Self::new(attempt, reports, stop_seen, None);
-        (context, TestProbe { events, counted, stop, held })
+        let (leaving, leaving_seen) = watch::channel(None);
+        let around = Around { leaving: leaving_seen, ..Around::default() };
+        let context = Self::new(attempt, reports, stop_seen, around);
+        (context, TestProbe { events, counted, stop, held, leaving })
     }
 }
 
@@ -68,6 +71,7 @@ pub struct TestProbe {
     counted: watch::Receiver<usize>,
     stop: watch::Sender<Option<StopReason>>,
     held: watch::Sender<bool>,
+    leaving: watch::Sender<Option<Instant>>,
 }
 
 impl TestProbe {
@@ -104,6 +108,11 @@ impl TestProbe {
         self.stop.send_replace(Some(reason));
     }
 
+    /// The worker around it was asked to end, and lets it go on for now.
+    pub fn leave(&self) {
+        self.leaving.send_replace(Some(Instant::now()));
+    }
+
     /// Takes no more events (`true`), as if the database were behind, until called with `false`.
     pub fn hold(&self, held: bool) {
         self.held.send_replace(held);
@@ -129,6 +138,7 @@ pub fn outcome_of(ended: Result<Completion, JobError>) -> (Outcome, Usage) {
             let outcome = match error.next.clone() {
                 Next::Snooze(delay) => Outcome::Snoozed { delay },
                 Next::Wait(wait) => Outcome::Waits { wait: *wait },
+                Next::Release => Outcome::Released,
                 Next::Retry | Next::RetryAfter(_) | Next::Permanent => {
                     Outcome::Failed { failure: error.into_failure() }
                 }

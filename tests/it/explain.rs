@@ -25,6 +25,7 @@ async fn worker(db: &Db, slots: i32) {
         kinds: vec!["k".into()],
         running: 0,
         shedding: false,
+        containment: None,
         lease_ttl_seconds: 30.0,
         other_queue_slots: 0,
         queues_left_out: 0,

@@ -50,6 +50,7 @@ mod settle;
 mod shutdown;
 mod stats;
 mod streams;
+mod supervised;
 mod support;
 mod sweep;
 mod sweep_pauses;

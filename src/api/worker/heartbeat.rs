@@ -33,7 +33,7 @@ pub(super) struct HeartbeatRequest {
 pub(super) struct HeartbeatAnswer {
     /// Still held, and renewed.
     held: Vec<Uuid>,
-    /// Those of the held ones whose job shall be cancelled: stop the attempt and call `fail`.
+    /// Those of the held ones whose job shall be cancelled: stop the attempt and call `fail`, or `complete` without a result.
     cancel: Vec<Uuid>,
     /// Those of the held ones whose soft timeout has passed: stop the attempt and call `fail`, or `complete` if it is done.
     soft_timeout: Vec<Uuid>,

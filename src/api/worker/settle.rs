@@ -1,11 +1,12 @@
 //! How a remote worker ends its attempt: complete, fail, snooze. Said again by the same lease it gets
 //! the same answer, said otherwise or by another lease it is refused.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -16,7 +17,7 @@ use super::super::json::{RawBody, parse_storable};
 use super::super::problem::{Case, Problem, ProblemDocument};
 use super::super::state::ApiState;
 use super::{JobStands, lease_lost};
-use crate::job::attempt::{Failure, Outcome, Usage};
+use crate::job::attempt::{Failure, Outcome, StopReason, Usage};
 use crate::job::state::JobState;
 use crate::job::text::truncated;
 use crate::store::complete::Completed;
@@ -33,9 +34,25 @@ const BACKTRACE_BYTES: usize = 64 * 1024;
 pub(super) struct CompleteRequest {
     /// The lease that the claim answered.
     lease_id: Uuid,
-    /// What it brought, at most 1 MiB of JSON; with object storage more.
+    /// What it brought, at most 1 MiB of JSON; with object storage more. An attempt that ends without is cancelled if a
+    /// cancel was asked for, and timed out after its soft timeout; one that is done in spite of it sends a result, and null
+    /// is one.
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Object>)]
     result: Option<Value>,
+}
+
+/// What is there, also if it is null.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// An attempt that its worker calls done.
+#[derive(Debug)]
+pub(super) struct Said {
+    completed: Completed,
+    /// With a result, if only null: then it is done whatever was asked for.
+    with_result: bool,
 }
 
 /// The attempt failed.
@@ -78,11 +95,14 @@ pub(super) struct SnoozeRequest {
 }
 
 /// Complete a job
+///
+/// An attempt that ends without a result after a cancel was asked for, or after its soft timeout, has stopped: its job is
+/// cancelled, or the attempt has timed out.
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/complete", tag = "remote workers", request_body = CompleteRequest,
     params(("id" = String, Path, description = "The job's id")),
     responses(
-        (status = 200, description = "It is completed", body = JobStands),
+        (status = 200, description = "It is completed; or what follows of a stop", body = JobStands),
         (status = 409, description = "The lease is lost", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
@@ -107,8 +127,10 @@ pub(super) async fn checked_result(
     state: &ApiState,
     job_id: Uuid,
     request: CompleteRequest,
-) -> Result<Completed, Problem> {
+) -> Result<Said, Problem> {
     let CompleteRequest { lease_id, result } = request;
+    let with_result = result.is_some();
+    let result = result.filter(|result| !result.is_null());
     let bytes = result.as_ref().map_or(0, check::json_bytes);
     let limit = state.store.result_limit_bytes();
     if bytes > limit {
@@ -120,17 +142,66 @@ pub(super) async fn checked_result(
         Some(result) => Some(state.store.keep_result((job_id, lease_id), result).await?),
         None => None,
     };
-    Ok(Completed { job_id, lease_id, result, usage: Usage::default() })
+    let completed = Completed { job_id, lease_id, result, usage: Usage::default() };
+    Ok(Said { completed, with_result })
 }
 
-/// Completes attempts in one statement; answers how each job stands, in order.
+/// How an attempt ends that brings nothing after its soft timeout; the same each time, so that it can be repeated.
+fn timed_out() -> Failure {
+    Failure {
+        message: "timed out: it ended without a result after its soft timeout".into(),
+        class: "timeout".into(),
+        ..Failure::default()
+    }
+}
+
+/// Ends attempts that are called done, in order: a stop is no success, so those without a result that were to stop are
+/// cancelled or timed out; the rest is completed in one statement. Answers how each job stands.
 ///
 /// # Errors
 /// When the database fails.
 pub(super) async fn complete_many(
     state: &ApiState,
-    batch: Vec<Completed>,
+    batch: Vec<Said>,
 ) -> Result<Vec<Result<JobStands, Problem>>, Problem> {
+    let bare = || batch.iter().filter(|said| !said.with_result).map(|said| &said.completed);
+    let leases: Vec<Uuid> = bare().map(|item| item.lease_id).collect();
+    let jobs: Vec<Uuid> = bare().map(|item| item.job_id).collect();
+    let shall_stop =
+        if leases.is_empty() { HashMap::new() } else { state.store.shall_stop(&jobs, &leases).await? };
+    let timeout = timed_out();
+    let timeout_json = serde_json::to_value(&timeout).map_err(|error| Problem::internal(&error))?;
+    let mut stands: Vec<Option<Result<JobStands, Problem>>> = batch.iter().map(|_| None).collect();
+    let (mut places, mut done) = (Vec::new(), Vec::new());
+    for (place, Said { completed, with_result }) in batch.into_iter().enumerate() {
+        let Completed { job_id, lease_id, .. } = completed;
+        let stop = shall_stop.get(&lease_id).filter(|_| !with_result);
+        if let Some(reason) = stop {
+            let outcome = match reason {
+                StopReason::SoftTimeout => Outcome::Failed { failure: timeout.clone() },
+                _ => Outcome::Cancelled,
+            };
+            stands[place] = Some(end(state, job_id, lease_id, outcome, &Word::Stopped(&timeout_json)).await);
+        } else {
+            places.push((place, with_result));
+            done.push(completed);
+        }
+    }
+    for ((place, _), said) in places.iter().zip(complete_all(state, done, &places, &timeout_json).await?) {
+        stands[*place] = Some(said);
+    }
+    Ok(stands.into_iter().flatten().collect())
+}
+
+async fn complete_all(
+    state: &ApiState,
+    batch: Vec<Completed>,
+    with_result: &[(usize, bool)],
+    timeout: &Value,
+) -> Result<Vec<Result<JobStands, Problem>>, Problem> {
+    if batch.is_empty() {
+        return Ok(Vec::new());
+    }
     let completed = state.store.complete(&batch).await?;
     if completed.awaited {
         let store = state.store.clone();
@@ -139,12 +210,13 @@ pub(super) async fn complete_many(
     }
     let mut stands = Vec::with_capacity(batch.len());
     let mut ended = Vec::with_capacity(batch.len());
-    for Completed { job_id, lease_id, result, .. } in batch {
+    for (Completed { job_id, lease_id, result, .. }, (_, with_result)) in batch.into_iter().zip(with_result) {
         stands.push(if completed.held.contains(&(job_id, lease_id)) {
             ended.push((job_id, 0));
             Ok(JobStands { state: "completed".into() })
         } else {
-            said_before(state, job_id, lease_id, &Word::Completed(result.as_ref())).await
+            let word = if *with_result { Word::Completed(result.as_ref()) } else { Word::Stopped(timeout) };
+            said_before(state, job_id, lease_id, &word).await
         });
     }
     if !ended.is_empty() {
@@ -237,7 +309,7 @@ async fn end(
     match (stands.as_str(), word) {
         ("cancelled", _) => state.metrics.jobs_cancelled.inc(),
         ("failed", _) => state.metrics.jobs_failed.inc(),
-        (_, Word::Failed(_)) => state.metrics.jobs_retried.inc(),
+        (_, Word::Failed(_) | Word::Stopped(_)) => state.metrics.jobs_retried.inc(),
         _ => state.metrics.jobs_snoozed.inc(),
     }
     state.notifier.events([(job_id, 0)]);

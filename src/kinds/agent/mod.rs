@@ -28,6 +28,7 @@ use self::veil::Veil;
 use crate::job::agent::AgentTask;
 pub use crate::kinds::browser::Hosts;
 use crate::kinds::browser::{Gate, find};
+use crate::kinds::together::unless_stopped;
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 
@@ -241,7 +242,9 @@ impl DynHandler for AgentKind {
         Box::pin(async move {
             tokio::select! {
                 biased;
-                ended = self.attempt(&context) => ended,
+                ended = self.attempt(&context) => {
+                    unless_stopped(&context, ended, |error| error.is_of("browser")).await
+                }
                 // Dropping the attempt ends its browser.
                 reason = context.stopped() => {
                     Err(JobError::retry(format!("the task was interrupted: {reason}")).class("stopped"))

@@ -5,12 +5,11 @@ use std::io;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 
-use nix::unistd::Pid;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::group::{self, Ended, Group};
-use super::kernel;
+use super::{guard, kernel};
 
 /// A program that runs. Dropping it kills its whole process group.
 #[derive(Debug)]
@@ -31,14 +30,14 @@ impl Companion {
         let (ended_sender, ended) = oneshot::channel();
         // On a thread that stays, as that of a command does.
         let live = move || {
-            let leader =
-                command.spawn().and_then(|child| i32::try_from(child.id()).map_err(io::Error::other));
+            let leader = group::start(&mut command, None);
             // Else our ends of its pipes would stay open.
             drop(command);
-            let (group, reaper) = match leader {
-                Ok(leader) => group::of(Pid::from_raw(leader)),
+            let (child, group, reaper) = match leader {
+                Ok(all) => all,
                 Err(error) => return drop(started.send(Err(error))),
             };
+            drop(child);
             drop(started.send(Ok(group)));
             let end = reaper.run(exited_sender);
             drop(lent);
@@ -52,7 +51,10 @@ impl Companion {
         let told = gone.clone();
         tokio::spawn(async move {
             // An error means that its reaper is gone, and so is the program.
-            let _ = exited.await;
+            tokio::select! {
+                _ = exited => {}
+                () = guard::keep_alive() => {}
+            }
             told.cancel();
         });
         Ok(Self { group, exited: gone, ended })

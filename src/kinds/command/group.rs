@@ -1,23 +1,28 @@
-//! A command's process group and its end. The group may be signalled only while its leader is
+//! A command's process group and its end, with all that left the group. The group may be signalled only while its leader is
 //! not yet reaped, because the kernel may give the number to another process after that.
 
 use std::convert::Infallible;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
-use std::sync::mpsc;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use tokio::sync::oneshot;
 
-use super::{guard, kernel};
+use super::cgroup::Cgroup;
+use super::containment::Enclosure;
+use super::{guard, kernel, stop, strays};
 
 /// The right to signal a command's process group. While it exists the leader is not reaped; when
 /// it is dropped the whole group is killed.
 #[derive(Debug)]
 pub(in crate::kinds) struct Group {
     leader: Pid,
+    enclosure: Arc<Enclosure>,
     /// Its end lets the reaper go on; nothing is ever sent.
     _unreaped: mpsc::Sender<Infallible>,
 }
@@ -26,6 +31,7 @@ pub(in crate::kinds) struct Group {
 #[derive(Debug)]
 pub(in crate::kinds) struct Reaper {
     leader: Pid,
+    enclosure: Arc<Enclosure>,
     released: mpsc::Receiver<Infallible>,
 }
 
@@ -37,22 +43,42 @@ pub(in crate::kinds) struct Ended {
     /// Largest resident memory of the command or one of its waited-for children; never less than
     /// what the worker itself held, because the kernel counts the command's life before its exec.
     pub(super) peak_memory_bytes: Option<i64>,
+    /// It has a handler for SIGTERM, so it may have ended by that.
+    pub(super) handles_stop: bool,
 }
 
 impl Ended {
     pub(super) fn unknown() -> Self {
-        Self { status: None, peak_memory_bytes: None }
+        Self { status: None, peak_memory_bytes: None, handles_stop: false }
     }
 }
 
-/// Takes charge of the group that `leader` leads.
-pub(in crate::kinds) fn of(leader: Pid) -> (Group, Reaper) {
+/// Starts a command as the leader of a group, which must have been confined, and takes charge of all that comes of it. After
+/// `silence` of this process the watch-shell ends it.
+pub(in crate::kinds) fn start(
+    command: &mut Command,
+    silence: Option<Duration>,
+) -> io::Result<(Child, Group, Reaper)> {
+    let enclosure = Arc::new(Enclosure::around(command)?);
+    let (child, leader) = match strays::start(command, enclosure.mark.as_deref()) {
+        Ok(started) => started,
+        Err(error) => {
+            enclosure.cgroup.iter().for_each(Cgroup::end);
+            return Err(error);
+        }
+    };
     let (unreaped, released) = mpsc::channel();
-    guard::watch(leader);
-    (Group { leader, _unreaped: unreaped }, Reaper { leader, released })
+    guard::watch(leader, enclosure.cgroup.as_ref().map(Cgroup::name), silence);
+    let group = Group { leader, enclosure: enclosure.clone(), _unreaped: unreaped };
+    Ok((child, group, Reaper { leader, enclosure, released }))
 }
 
 impl Group {
+    /// Whether the leader has a handler for SIGTERM now.
+    pub(super) fn handles_stop(&self) -> bool {
+        stop::handles_stop(self.leader.as_raw())
+    }
+
     /// Asks every process of the group to end.
     pub(super) fn terminate(&self) {
         signal(self.leader, Signal::SIGTERM);
@@ -64,21 +90,25 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         signal(self.leader, Signal::SIGKILL);
+        self.enclosure.kill();
     }
 }
 
 impl Reaper {
     /// Tells `exited` when the leader has ended, waits until the group is released, kills what is
-    /// left of it and reaps the leader. Blocks.
+    /// left of it and of what left it, and reaps the leader. Blocks.
     pub(in crate::kinds) fn run(self, exited: oneshot::Sender<()>) -> Ended {
         let end_of_leader = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
         while waitid(Id::Pid(self.leader), end_of_leader) == Err(nix::Error::EINTR) {}
+        let handles_stop = stop::handles_stop(self.leader.as_raw());
         // Its receiver is gone if the attempt was dropped.
         let _ = exited.send(());
         let Err(mpsc::RecvError) = self.released.recv();
         signal(self.leader, Signal::SIGKILL);
+        self.enclosure.end(self.leader);
         guard::forget(self.leader);
-        reap(self.leader)
+        strays::forget(self.leader);
+        Ended { handles_stop, ..reap(self.leader) }
     }
 }
 
@@ -88,6 +118,7 @@ fn reap(leader: Pid) -> Ended {
             status: Some(ExitStatus::from_raw(status)),
             // The kernel counts in KiB.
             peak_memory_bytes: Some(usage.ru_maxrss.saturating_mul(1024)),
+            handles_stop: false,
         },
         Err(error) => {
             tracing::warn!(pid = leader.as_raw(), %error, "a command's exit status could not be read");

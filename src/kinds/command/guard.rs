@@ -1,74 +1,194 @@
-//! Kills the process groups of running commands when this worker itself is killed. The kernel's
-//! parent-death signal ends only the command, not what the command started; a small shell that
-//! notices our end by a closed pipe ends the rest. Must never outlive the worker for longer.
+//! Kills what running commands started when this worker is killed, or stopped for so long that its leases may be another's.
+//! The kernel's parent-death signal ends only the command, not what the command started; a small shell that notices our end
+//! by a closed pipe, and our silence by a time-out, ends the rest. Must never outlive the worker for longer.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Each line names all groups that live; the last one counts when the pipe is closed.
-const SCRIPT: &str = "trap '' TERM INT HUP
-while read -r line; do groups=$line; done
-for group in $groups; do kill -s KILL -- \"-$group\"; done";
+use super::containment;
 
-static GUARD: Mutex<Guard> = Mutex::new(Guard { groups: BTreeSet::new(), shell: None });
+/// Each line names all that lives, groups by their number and cgroups by their name; the last one counts when the pipe is
+/// closed or silent. One that has nothing to watch may go at any time. Shells without a time-out of their own are ended by that of the socket.
+const SCRIPT: &str = r#"trap '' TERM INT HUP QUIT USR1 USR2
+base=$1 mark=$2 seconds=$3
+(read -r -t 1 line) </dev/null >/dev/null 2>&1
+if [ $? -eq 1 ]; then hear() { read -r -t "$seconds" line; }; else hear() { read -r line; }; fi
+while hear; do all=$line; done
+for one in $all; do
+  case $one in
+    *[!0-9]*) echo 1 > "$base/$one/cgroup.kill" ;;
+    *) kill -s KILL -- "-$one" ;;
+  esac
+done
+[ -n "$mark" ] && [ -n "$all" ] || exit
+for round in 1 2 3; do
+  for environ in $(grep -ls "$mark" /proc/[0-9]*/environ); do
+    process=${environ%/environ}
+    kill -s KILL "${process#/proc/}"
+  done
+done"#;
+
+/// How long the worker may be silent where nothing says otherwise.
+const SILENCE: Duration = Duration::from_secs(20);
+/// How often it speaks, in parts of that.
+const WORDS: u32 = 8;
+/// A shell that dies at once is not replaced faster than this.
+const PAUSE: Duration = Duration::from_secs(1);
+
+static GUARD: Mutex<Guard> = Mutex::new(Guard {
+    live: BTreeMap::new(),
+    silence: SILENCE,
+    spoke_at: None,
+    shell: None,
+    struck_at: None,
+});
 
 struct Guard {
-    groups: BTreeSet<i32>,
-    shell: Option<Child>,
+    /// The leaders, each with its cgroup.
+    live: BTreeMap<i32, Option<String>>,
+    silence: Duration,
+    spoke_at: Option<Instant>,
+    shell: Option<Shell>,
+    /// When a shell last ended all for our silence, as we learned of it.
+    struck_at: Option<Instant>,
 }
 
-/// From now on the group ends with this worker.
-pub(super) fn watch(leader: Pid) {
-    change(|groups| groups.insert(leader.as_raw()));
+struct Shell {
+    pid: Pid,
+    line: UnixStream,
+}
+
+fn guard() -> MutexGuard<'static, Guard> {
+    GUARD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on the group, and its cgroup, end with this worker, or after its silence.
+pub(super) fn watch(leader: Pid, cgroup: Option<String>, silence: Option<Duration>) {
+    let mut guard = guard();
+    // One that had nothing to watch may be about to go.
+    if guard.live.is_empty() && guard.spoke_at.is_some_and(|at| at.elapsed() > guard.silence / 2) {
+        guard.end_shell();
+    }
+    guard.live.insert(leader.as_raw(), cgroup);
+    if let Some(silence) = silence.filter(|silence| *silence < guard.silence) {
+        guard.silence = silence;
+        // Another one, with the shorter time.
+        guard.end_shell();
+    }
+    guard.speak();
 }
 
 /// The group is dead; to be called before its leader is reaped.
 pub(super) fn forget(leader: Pid) {
-    change(|groups| groups.remove(&leader.as_raw()));
+    let mut guard = guard();
+    guard.live.remove(&leader.as_raw());
+    guard.speak();
 }
 
-fn change(change: impl FnOnce(&mut BTreeSet<i32>) -> bool) {
-    let mut guard = GUARD.lock().unwrap_or_else(PoisonError::into_inner);
-    change(&mut guard.groups);
-    // A guard that somebody killed is replaced once.
-    if let Err(error) = guard.tell().or_else(|_| guard.tell()) {
-        tracing::warn!(%error, "if this worker is killed, what its commands started may live on");
-    }
-}
-
-impl Guard {
-    fn tell(&mut self) -> io::Result<()> {
-        let line = self.groups.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ") + "\n";
-        let shell = match &mut self.shell {
-            Some(shell) => shell,
-            none => none.insert(start()?),
-        };
-        let pipe = shell.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        pipe.write_all(line.as_bytes()).inspect_err(|_| self.replace())
-    }
-
-    fn replace(&mut self) {
-        if let Some(mut shell) = self.shell.take() {
-            let _ = shell.kill();
-            let _ = shell.wait();
+/// Says for as long as it is waited for that this worker lives. From the runtime that runs the attempts: should that
+/// stand still, they end as well.
+pub(super) async fn keep_alive() {
+    loop {
+        let every = guard().silence / WORDS;
+        tokio::time::sleep(every).await;
+        let mut guard = guard();
+        if guard.spoke_at.is_none_or(|at| at.elapsed() > every / 2) {
+            guard.speak();
         }
     }
 }
 
-fn start() -> io::Result<Child> {
-    Command::new("/bin/sh")
-        .args(["-c", SCRIPT, "tidemill-guard"])
+/// Whether the watch-shell has ended all since then, because this process did not run for too long.
+pub(super) fn struck_since(then: Instant) -> bool {
+    guard().struck_at.is_some_and(|at| at > then)
+}
+
+impl Guard {
+    fn speak(&mut self) {
+        // One that somebody killed is replaced once.
+        if let Err(error) = self.tell().or_else(|_| self.tell()) {
+            tracing::warn!(%error, "if this worker is killed, what its commands started may live on");
+        }
+    }
+
+    fn tell(&mut self) -> io::Result<()> {
+        if self.live.is_empty() && self.shell.is_none() {
+            return Ok(());
+        }
+        let mut words = Vec::new();
+        for (leader, cgroup) in &self.live {
+            words.push(leader.to_string());
+            words.extend(cgroup.clone());
+        }
+        let line = words.join(" ") + "\n";
+        let shell = match &mut self.shell {
+            Some(shell) => shell,
+            none => none.insert(start(self.silence)?),
+        };
+        // One that takes nothing is stopped, or hangs.
+        let told = shell.line.write_all(line.as_bytes());
+        if told.is_err() {
+            self.end_shell();
+        }
+        self.spoke_at = Some(Instant::now());
+        told
+    }
+
+    /// Ends the shell before it can take the closed pipe for our end.
+    fn end_shell(&mut self) {
+        if let Some(shell) = self.shell.take() {
+            let _ = kill(shell.pid, Signal::SIGKILL);
+        }
+    }
+
+    /// The shell with this number has ended, and is reaped.
+    fn is_gone(&mut self, pid: Pid, by_itself: bool) {
+        if self.shell.as_ref().is_none_or(|shell| shell.pid != pid) {
+            return;
+        }
+        self.shell = None;
+        // We never close the line while it lives: it has struck, if there was anything.
+        if by_itself && !self.live.is_empty() {
+            tracing::warn!("this process did not run for too long: what its commands started was ended");
+            self.struck_at = Some(Instant::now());
+        }
+    }
+}
+
+fn start(silence: Duration) -> io::Result<Shell> {
+    let (line, theirs) = UnixStream::pair()?;
+    theirs.set_read_timeout(Some(silence))?;
+    line.set_nonblocking(true)?;
+    let (base, mark) = containment::of_all();
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", SCRIPT, "tidemill-guard", &base, &mark, &silence.as_secs().max(1).to_string()])
         .env_clear()
+        .env("PATH", "/usr/bin:/bin")
         .current_dir("/")
         // A signal to the worker's group must not take it along.
         .process_group(0)
-        .stdin(Stdio::piped())
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
+        .spawn()?;
+    let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
+    // Whoever kills it, or wakes us after a long stop, finds another at once.
+    thread::Builder::new().name("tidemill-guard".into()).spawn(move || {
+        let began = Instant::now();
+        let by_itself = child.wait().is_ok_and(|status| status.code().is_some());
+        guard().is_gone(pid, by_itself);
+        thread::sleep(PAUSE.saturating_sub(began.elapsed()));
+        guard().speak();
+    })?;
+    Ok(Shell { pid, line })
 }

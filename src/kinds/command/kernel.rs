@@ -5,6 +5,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -28,6 +29,14 @@ pub(super) fn confine(command: &mut Command, limits: Vec<Rlimit>) {
     // are plain numbers.
     unsafe {
         command.pre_exec(move || confine_self(worker, &limits));
+    }
+}
+
+/// Makes the child enter a cgroup by its `door` before anything else of it runs.
+pub(super) fn start_in(command: &mut Command, door: OwnedFd) {
+    // SAFETY: as in `confine`: one system call on a descriptor that was opened before the fork.
+    unsafe {
+        command.pre_exec(move || Ok(nix::unistd::write(&door, b"0").map(|_| ())?));
     }
 }
 

@@ -1,9 +1,11 @@
 //! Jobs that are run by a program on this machine: args on its standard input, its output as the
 //! job's log, JSON lines on file descriptor 3. Only what the config names can ever be run, never
-//! through a shell, and nothing that it started outlives the attempt in its process group.
+//! through a shell, and nothing that it started outlives the attempt.
 
+mod cgroup;
 #[cfg(any(feature = "browser", feature = "docker"))]
 pub(super) mod companion;
+pub mod containment;
 mod environment;
 pub(super) mod group;
 mod guard;
@@ -12,11 +14,14 @@ mod limits;
 mod memory;
 mod output;
 mod spawn;
+mod stop;
+pub mod strays;
 mod usage;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
@@ -26,6 +31,7 @@ use self::group::{Ended, Group};
 pub use self::limits::Limits;
 use self::memory::OomKills;
 use self::output::{Follower, Said};
+use self::stop::Ran;
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 
@@ -37,8 +43,8 @@ const AFTERMATH: Duration = Duration::from_secs(1);
 ///
 /// The attempt completes when the command exits with 0, fails for good with a code of
 /// `permanent_exit_codes` and is retried with any other end. On a stop it gets SIGTERM as a whole
-/// process group (it is the leader of its own session); when the attempt's future is dropped the
-/// group gets SIGKILL. A process that leaves the group by `setsid` is beyond reach. The recorded
+/// process group (it is the leader of its own session); then only a result that it said completes
+/// it. When the attempt's future is dropped the group gets SIGKILL. The recorded
 /// peak memory is that of the largest single process, and at least what the worker itself held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandSpec {
@@ -71,7 +77,8 @@ impl CommandSpec {
     async fn attempt(&self, context: &Context) -> Result<Completion, JobError> {
         let oom_kills = OomKills::so_far();
         let remembered = environment::remembered(context).await?;
-        let process = spawn::spawn(self, context.attempt(), remembered).await?;
+        let silence = context.longest_silence();
+        let process = spawn::spawn(self, context.attempt(), remembered, silence).await?;
         let (last_call, last_call_seen) = watch::channel(false);
         let (drained, drained_seen) = oneshot::channel();
         let follower = Follower::new(self, context, last_call_seen);
@@ -86,15 +93,19 @@ impl CommandSpec {
             Said { verdict, last_stderr }
         };
         let oversee = async {
-            run(&process.group, process.exited, process.stdin, context).await;
+            let ran = run(&process.group, process.exited, process.stdin, context).await;
             // An error of either kind means that somebody still holds the pipes.
             let _ = tokio::time::timeout(AFTERMATH, drained_seen).await;
             drop(process.group);
             last_call.send_replace(true);
-            process.ended.await.unwrap_or_else(|_| Ended::unknown())
+            (process.ended.await.unwrap_or_else(|_| Ended::unknown()), ran)
         };
-        let (said, ended) = tokio::join!(listen, oversee);
-        usage::judge(self, &ended, said, oom_kills.rose())
+        let (said, (ended, ran)) = tokio::select! {
+            both = async { tokio::join!(listen, oversee) } => both,
+            () = guard::keep_alive() => unreachable!("it never ends"),
+        };
+        let stop = stop::stop_of(context, &ran, &ended, &said).await;
+        usage::judge(self, &ended, said, oom_kills.rose(), stop)
     }
 }
 
@@ -121,16 +132,29 @@ impl DynHandler for CommandSpec {
 }
 
 /// Feeds the command and passes a stop on to it, until it ends by itself.
-async fn run(group: &Group, exited: oneshot::Receiver<()>, stdin: pipe::Sender, context: &Context) {
+async fn run(group: &Group, exited: oneshot::Receiver<()>, stdin: pipe::Sender, context: &Context) -> Ran {
+    let started = Instant::now();
+    let (asked, handles_stop) = (AtomicBool::new(false), AtomicBool::new(false));
     let stop = async {
         context.stopped().await;
+        asked.store(true, Ordering::Relaxed);
         group.terminate();
+    };
+    let look = async {
+        stop::until_handled(group, context).await;
+        handles_stop.store(true, Ordering::Relaxed);
     };
     tokio::select! {
         // An error means that its reaper is gone, and so is the command.
         _ = exited => {}
         // Neither of them decides the end.
-        () = async { tokio::join!(feed(stdin, context), stop); std::future::pending().await } => {}
+        () = async { tokio::join!(feed(stdin, context), stop, look); std::future::pending().await } => {}
+    }
+    Ran {
+        asked: asked.into_inner(),
+        handles_stop: handles_stop.into_inner(),
+        started,
+        lasted: started.elapsed(),
     }
 }
 

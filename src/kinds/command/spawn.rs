@@ -6,20 +6,20 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
-use nix::unistd::Pid;
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
 use super::environment::Remembered;
-use super::group::{self, Ended, Group};
+use super::group::{self, Ended, Group, Reaper};
 use super::{CommandSpec, environment, kernel};
 use crate::worker::context::Attempt;
 use crate::worker::handler::JobError;
 
 /// Where a command finds its channel for progress and result.
-const CHANNEL_DESCRIPTOR: i32 = 3;
+pub(super) const CHANNEL_DESCRIPTOR: i32 = 3;
 /// Enough for fork, exec and waiting.
 const STACK_BYTES: usize = 256 * 1024;
 
@@ -50,6 +50,7 @@ pub(super) async fn spawn(
     spec: &CommandSpec,
     attempt: &Attempt,
     remembered: Remembered,
+    silence: Duration,
 ) -> Result<Process, JobError> {
     let failed = |error: io::Error| JobError::retry(explain(spec, attempt, &error)).class("spawn");
     let (command, channel) = prepare(spec, attempt, remembered).map_err(failed)?;
@@ -57,11 +58,8 @@ pub(super) async fn spawn(
     let (exited_sender, exited) = oneshot::channel();
     let (ended_sender, ended) = oneshot::channel();
     let live = move || {
-        let (group, pipes, reaper) = match start(command, channel) {
-            Ok((leader, pipes)) => {
-                let (group, reaper) = group::of(leader);
-                (group, pipes, reaper)
-            }
+        let (group, pipes, reaper) = match start(command, channel, silence) {
+            Ok(all) => all,
             Err(error) => return drop(started.send(Err(error))),
         };
         // If the attempt is gone already, this drops the group and so kills it.
@@ -108,14 +106,13 @@ fn prepare(spec: &CommandSpec, attempt: &Attempt, remembered: Remembered) -> io:
 }
 
 /// Takes the command, so that its ends of the pipes are closed here when it runs.
-fn start(mut command: Command, channel: OwnedFd) -> io::Result<(Pid, Pipes)> {
-    let child = command.spawn()?;
-    let id = i32::try_from(child.id()).map_err(io::Error::other)?;
+fn start(mut command: Command, channel: OwnedFd, silence: Duration) -> io::Result<(Group, Pipes, Reaper)> {
+    let (child, group, reaper) = group::start(&mut command, Some(silence))?;
     let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin, child.stdout, child.stderr) else {
         unreachable!("all three were asked for as pipes");
     };
     let pipes = Pipes { stdin: stdin.into(), stdout: stdout.into(), stderr: stderr.into(), channel };
-    Ok((Pid::from_raw(id), pipes))
+    Ok((group, pipes, reaper))
 }
 
 impl Pipes {

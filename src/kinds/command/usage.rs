@@ -8,17 +8,19 @@ use nix::sys::signal::Signal;
 
 use super::group::Ended;
 use super::output::Said;
+use super::stop::{Stop, is_by_signal};
 use super::{CommandSpec, memory};
 use crate::job::attempt::Usage;
 use crate::kinds::channel::Verdict;
 use crate::worker::handler::{Completion, JobError};
 
-/// `oom_kills_rose` is `None` if the kernel's count cannot be read.
+/// `oom_kills_rose` is `None` if the kernel's count cannot be read. After a stop only a result that it said is a success.
 pub(super) fn judge(
     spec: &CommandSpec,
     ended: &Ended,
     said: Said,
     oom_kills_rose: Option<bool>,
+    stop: Stop,
 ) -> Result<Completion, JobError> {
     let Some(status) = ended.status else {
         return Err(JobError::retry(
@@ -34,9 +36,20 @@ pub(super) fn judge(
         out_of_memory: memory::ran_out(status, limited, &said.last_stderr, oom_kills_rose),
         peak_memory_bytes: ended.peak_memory_bytes,
     };
-    if status.success() {
+    // The signal that it was sent is no failure of what it had done by then.
+    let is_done =
+        stop != Stop::No && is_by_signal(status) && matches!(said.verdict, Some(Verdict::Result(_)));
+    let handed_back = match stop {
+        Stop::WithItsWorker if !is_done => Some("the command was stopped together with its worker"),
+        Stop::WatchShell => Some("the command was ended because its worker did not run for too long"),
+        _ => None,
+    };
+    if let Some(message) = handed_back {
+        return Err(JobError::handed_back(message).usage(usage));
+    }
+    if status.success() || is_done {
         return match Verdict::conclude(said.verdict) {
-            Ok(result) => Ok(Completion { result, usage }),
+            Ok(completion) => Ok(Completion { usage, ..completion }),
             Err(error) => Err(error.usage(usage)),
         };
     }

@@ -33,9 +33,10 @@ use serde_json::{Value, json};
 use self::cancel::Turns;
 use self::engine::Engine;
 use self::signs::Signs;
-use crate::job::attempt::{StopReason, Usage};
+use crate::job::attempt::StopReason;
 use crate::job::project::queue_of;
 use crate::job::settings::{Backoff, KindSettings};
+use crate::kinds::together::unless_stopped;
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 
@@ -195,7 +196,7 @@ impl HubKind {
             never = signs.keep(&engine) => match never {},
         };
         let result = json!({ "success": true, "project_id": project_id(&args.project), "result": result });
-        Ok(Completion { result: Some(result), usage: Usage::default() })
+        Ok(Completion::done(result))
     }
 
     fn unknown(&self, project: &str) -> JobError {
@@ -210,7 +211,13 @@ impl HubKind {
 
 impl DynHandler for HubKind {
     fn run(&self, context: Context) -> RunFuture<'_> {
-        Box::pin(async move { self.attempt(&context).await })
+        Box::pin(async move {
+            let ended = self.attempt(&context).await;
+            // By the program docker compose, which is a process of ours; the engine is not.
+            let by_program =
+                |_: &JobError| self.verb == Verb::Start && self.settings.compose != ComposeBy::Builtin;
+            unless_stopped(&context, ended, by_program).await
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
 use super::UrlSpec;
-use crate::job::attempt::Usage;
+use crate::job::attempt::StopReason;
 use crate::job::text::{storable_json, storable_text, truncated};
 use crate::kinds::channel::{Channel, Verdict, result_too_large};
 use crate::kinds::lines::{Ends, Lines};
@@ -31,6 +31,11 @@ pub(super) struct Answer<'a> {
     response: Response,
 }
 
+/// The error of a call that was ended because the attempt shall stop.
+pub(super) fn given_up(reason: StopReason) -> JobError {
+    JobError::retry(format!("the call was given up: {reason}")).class("stopped")
+}
+
 /// The error of a call that is silent for longer than its kind allows.
 pub(super) fn silence(spec: &UrlSpec) -> JobError {
     let host = spec.url.host_str().unwrap_or_default();
@@ -50,18 +55,30 @@ impl<'a> Answer<'a> {
         }
         let content_type = self.header(CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
         let media_type = content_type.split(';').next().unwrap_or_default().trim().to_owned();
-        let result = match media_type.as_str() {
-            "application/x-ndjson" | "application/jsonl" => self.follow().await?,
-            media_type => self.result(media_type.ends_with("/json") || media_type.ends_with("+json")).await?,
-        };
-        Ok(Completion { result, usage: Usage::default() })
+        match media_type.as_str() {
+            "application/x-ndjson" | "application/jsonl" => self.follow().await,
+            media_type => {
+                let is_json = media_type.ends_with("/json") || media_type.ends_with("+json");
+                Ok(Completion::done(self.result(is_json).await?.unwrap_or_default()))
+            }
+        }
     }
 
-    /// Obeys the lines of a stream as they come.
-    async fn follow(mut self) -> Result<Option<Value>, JobError> {
+    /// Obeys the lines of a stream as they come. A stop ends it; what it has said by then counts.
+    async fn follow(mut self) -> Result<Completion, JobError> {
         let mut channel = Channel::new(self.context, "url", MAX_LINE_BYTES, self.spec.max_result_bytes);
         let mut lines = Lines::new(Ends::LineFeed, channel.limit_bytes());
-        while let Some(bytes) = self.chunk().await? {
+        loop {
+            let context = self.context;
+            let bytes = tokio::select! {
+                biased;
+                bytes = self.chunk() => bytes?,
+                reason = context.stopped() => {
+                    let said = channel.into_verdict();
+                    return if said.is_some() { Verdict::conclude(said) } else { Err(given_up(reason)) };
+                }
+            };
+            let Some(bytes) = bytes else { break };
             for line in lines.push(&bytes) {
                 channel.line(line).await;
             }

@@ -181,9 +181,7 @@ impl DynHandler for UrlKind {
                 biased;
                 ended = self.attempt(&context) => ended,
                 // Dropping the request closes its connection; the other side can see that.
-                reason = context.stopped() => {
-                    Err(JobError::retry(format!("the call was given up: {reason}")).class("stopped"))
-                }
+                reason = context.stopped() => Err(answer::given_up(reason)),
             }
         })
     }

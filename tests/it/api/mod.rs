@@ -19,4 +19,5 @@ mod worker;
 mod worker_batch;
 mod worker_repeats;
 mod worker_timeouts;
+mod worker_stops;
 mod workflows;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tidemill::job::attempt::Usage;
 use tidemill::metrics::Metrics;
 use tidemill::store::Result;
 use tidemill::worker::handler::{Completion, DynHandler, RunFuture};
@@ -31,7 +30,7 @@ where
 /// What a handler that is done answers.
 #[expect(clippy::unnecessary_wraps, reason = "it is what handlers return")]
 pub(crate) fn ok(result: impl Into<Option<Value>>) -> std::result::Result<Completion, JobError> {
-    Ok(Completion { result: result.into(), usage: Usage::default() })
+    Ok(Completion { result: result.into(), ..Completion::default() })
 }
 
 /// Assembles a [`Mill`]: quick heartbeats, one queue `default` with four slots.

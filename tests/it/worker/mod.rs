@@ -6,10 +6,12 @@ mod leases;
 mod limits;
 mod liveness;
 mod load;
+mod order;
 mod outage;
 mod outcomes;
 mod queues;
 mod shutdown;
+mod stops;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -31,6 +31,7 @@ use self::visit::{PageReport, Visit};
 use self::web::Web;
 use super::chromium::Chromium;
 use super::{BrowserSpec, CRAWL};
+use crate::kinds::together::unless_stopped;
 use crate::worker::context::Context;
 use crate::worker::handler::{Handler, JobError};
 
@@ -140,7 +141,9 @@ impl Handler for Crawl {
         let ended = async {
             tokio::select! {
                 biased;
-                ended = self.attempt(&context, &plan, &mut session) => ended,
+                ended = self.attempt(&context, &plan, &mut session) => {
+                    unless_stopped(&context, ended, |error| error.is_of("browser")).await
+                }
                 // Dropping the crawl ends its browser.
                 reason = context.stopped() => {
                     Err(JobError::retry(format!("the crawl was stopped: {reason}")).class("stopped"))

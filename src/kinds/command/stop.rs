@@ -1,0 +1,127 @@
+//! Whether a command ended because it was to stop, and not by itself: its worker asked it to, or somebody stopped
+//! both together. Must never take a stop for a success.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use super::group::{Ended, Group};
+use super::guard;
+use super::output::Said;
+use crate::worker::context::Context;
+
+/// How long a command's end may be seen before its worker hears the signal that was meant for both.
+const APART: Duration = Duration::from_secs(1);
+/// The same for an end that may as well be its own: it costs a tenth of the time that the command ran, at most so much.
+const APART_IF_IN_DOUBT: Duration = Duration::from_millis(100);
+/// How soon, and how often later, a command is looked at for whether it handles SIGTERM.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+const LAST_LOOK: Duration = Duration::from_secs(2);
+/// With these whoever stops a service stops its processes.
+const SIGNALS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
+/// What shells and many runtimes answer for a signal, beside its number.
+const CODE_OF_SIGNALS: i32 = 128;
+
+/// Who stopped a command, if anybody did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Nobody: its end is its own.
+    No,
+    /// Its worker, with SIGTERM.
+    Asked,
+    /// Somebody who stops the worker as well.
+    WithItsWorker,
+    /// The watch-shell, for the worker did not run for too long.
+    WatchShell,
+}
+
+/// What is known of a command's run.
+#[derive(Debug)]
+pub(super) struct Ran {
+    /// Its worker asked it to stop.
+    pub(super) asked: bool,
+    /// It was seen with a handler for SIGTERM.
+    pub(super) handles_stop: bool,
+    pub(super) started: Instant,
+    pub(super) lasted: Duration,
+}
+
+/// Waits until the leader of a group has a handler for SIGTERM. Looks while it lives: some runtimes take their handlers away
+/// before they end.
+pub(super) async fn until_handled(group: &Group, context: &Context) {
+    let (mut pause, mut leaves) = (FIRST_LOOK, false);
+    while !group.handles_stop() {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_LOOK),
+            // From then on it may get one at any moment.
+            Some(_) = context.leaves_within(Duration::from_hours(24)), if !leaves => leaves = true,
+        }
+    }
+}
+
+/// Who stopped a command that ran and ended like this.
+pub(super) async fn stop_of(context: &Context, ran: &Ran, ended: &Ended, said: &Said) -> Stop {
+    let Some(status) = ended.status.filter(|_| !ran.asked) else {
+        return if ran.asked { Stop::Asked } else { Stop::No };
+    };
+    if is_by_signal(status) {
+        return match context.leaves_within(APART).await {
+            Some(_) => Stop::WithItsWorker,
+            None => Stop::No,
+        };
+    }
+    if status.signal() == Some(libc::SIGKILL) {
+        return if struck(ran.started).await { Stop::WatchShell } else { Stop::No };
+    }
+    // Its own words count, and without a handler a signal would have ended it.
+    if said.verdict.is_some() || !(ran.handles_stop || ended.handles_stop) {
+        return Stop::No;
+    }
+    match context.leaves_within((ran.lasted / 10).min(APART_IF_IN_DOUBT)).await {
+        // Within the time that it may take to stop nobody can say whether it did: then it runs once more.
+        Some(since) if since.elapsed() <= context.stop_grace() => Stop::WithItsWorker,
+        _ => Stop::No,
+    }
+}
+
+/// Whether the watch-shell ended it, as far as is known within a moment.
+async fn struck(started: Instant) -> bool {
+    for _ in 0..10 {
+        if guard::struck_since(started) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
+/// Whether a signal ended it that asks to stop, or it says so by its exit code.
+pub(super) fn is_by_signal(status: ExitStatus) -> bool {
+    let number = status.signal().or_else(|| Some(status.code()? - CODE_OF_SIGNALS));
+    SIGNALS.iter().any(|signal| Some(*signal as i32) == number)
+}
+
+/// Whether a process has a handler for SIGTERM, by the kernel's table of it; also of one that ended and is not reaped.
+pub(super) fn handles_stop(process: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    caught >> (libc::SIGTERM - 1) & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_shows_in_the_signal_or_the_code() {
+        for (raw, expected) in
+            [(15, true), (2, true), (9, false), (11, false), (143 << 8, true), (130 << 8, true)]
+        {
+            assert_eq!(is_by_signal(ExitStatus::from_raw(raw)), expected, "{raw}");
+        }
+        assert!(!is_by_signal(ExitStatus::from_raw(0)) && !is_by_signal(ExitStatus::from_raw(1 << 8)));
+    }
+}
