@@ -15,6 +15,11 @@ COMMENT ON TYPE tidemill.job_state IS 'Stored states of a job; "scheduled" and "
 CREATE FUNCTION tidemill.act_on_jobs(p_verb text, p_filter jsonb, p_limit integer DEFAULT 500, p_dry_run boolean DEFAULT false, p_queue text DEFAULT NULL::text, p_by text DEFAULT SESSION_USER, p_after uuid DEFAULT NULL::uuid) RETURNS TABLE(matched integer, done integer, refused integer, sample uuid[], last uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   found_ids uuid[] := array(select matching_jobs(p_verb, p_filter, p_limit, p_after));
@@ -448,6 +453,15 @@ $$;
 
 COMMENT ON FUNCTION tidemill.bad_workflow(p_path text, p_message text, p_hint text) IS 'Refuses a workflow: where, why, and what to do.';
 
+CREATE FUNCTION tidemill.bare(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  -- A condition that went through a dump has other brackets, though it means the same.
+  select translate(p_text, '()', '')
+$$;
+
+COMMENT ON FUNCTION tidemill.bare(p_text text) IS 'A condition as Postgres prints it, without brackets.';
+
 CREATE TABLE tidemill.alert_rules (
     name text NOT NULL,
     condition text NOT NULL,
@@ -552,6 +566,11 @@ COMMENT ON FUNCTION tidemill.breaches(p_rule tidemill.alert_rules, p_latency_sec
 CREATE FUNCTION tidemill.cancel(p_job uuid, p_reason text DEFAULT NULL::text, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   select cancel_one(p_job, p_reason, p_by, true)
 $$;
@@ -664,6 +683,11 @@ COMMENT ON FUNCTION tidemill.cancel_workflow(p_workflow uuid, p_reason text, p_b
 CREATE FUNCTION tidemill.change_job(p_job uuid, p_change jsonb, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   known constant text[] := '{priority,queue,run_at,max_attempts,tags,metadata}';
@@ -813,6 +837,11 @@ COMMENT ON FUNCTION tidemill.check_wishes(p_jobs jsonb) IS 'Refuses what is no a
 CREATE FUNCTION tidemill.clear_sessions(p_limit integer DEFAULT 1000) RETURNS integer
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   with old as (
     select id
@@ -886,6 +915,11 @@ COMMENT ON FUNCTION tidemill.count_queued(p_queue text, p_most integer) IS 'How 
 CREATE FUNCTION tidemill.create_workflow(p_spec jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   workflow uuid := new_job_id();
@@ -960,6 +994,11 @@ COMMENT ON FUNCTION tidemill.dead_rows() IS 'Dead rows of the hot tables, as the
 CREATE FUNCTION tidemill.delete_job(p_job uuid) RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   select delete_one(p_job, true)
 $$;
@@ -1023,6 +1062,11 @@ COMMENT ON FUNCTION tidemill.delete_one(p_job uuid, p_recorded boolean) IS 'As d
 CREATE FUNCTION tidemill.delete_schedule(p_name text) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   with gone as (delete from schedules where name = p_name returning name)
   select exists (select from gone)
@@ -1033,9 +1077,20 @@ COMMENT ON FUNCTION tidemill.delete_schedule(p_name text) IS 'Removes a schedule
 CREATE FUNCTION tidemill.doctor() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   select *
-  from (select * from doctor_database() union all select * from doctor_tidemill()) found
+  from (
+    select * from doctor_database()
+    union all select * from doctor_rights()
+    union all select * from doctor_replication()
+    union all select * from doctor_schema()
+    union all select * from doctor_tidemill()
+  ) found
   order by array_position(array['critical', 'warning', 'info'], found.severity), found."check", found.message
 $$;
 
@@ -1132,6 +1187,88 @@ $$;
 
 COMMENT ON FUNCTION tidemill.doctor_database() IS 'What the database has that hurts a queue.';
 
+CREATE FUNCTION tidemill.doctor_replication() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select 'replication', 'critical',
+    format('publication %s sends changes of table %s, which has no replica identity: deletes and updates of its rows fail', p.pubname, c.relname),
+    format('alter table %I.%I replica identity full', current_schema(), c.relname), jsonb_build_object('publication', p.pubname, 'table', c.relname)
+  from pg_publication_tables t
+  join pg_publication p on p.pubname = t.pubname
+  -- A partitioned table has none, its partitions do.
+  join lateral pg_partition_tree(format('%I.%I', t.schemaname, t.tablename)::regclass) leaf on leaf.isleaf
+  join pg_class c on c.oid = leaf.relid
+  where t.schemaname = current_schema()
+    and (p.pubupdate or p.pubdelete)
+    and case c.relreplident
+      when 'd' then not exists (select from pg_index x where x.indrelid = c.oid and x.indisprimary)
+      when 'i' then not exists (select from pg_index x where x.indrelid = c.oid and x.indisreplident)
+      else c.relreplident = 'n'
+    end
+$$;
+
+COMMENT ON FUNCTION tidemill.doctor_replication() IS 'Tables whose changes a publication sends without knowing their rows.';
+
+CREATE FUNCTION tidemill.doctor_rights() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  with open as materialized (
+    select count(*) as functions, count(*) filter (where p.prosecdef) as definers
+    from open_functions() f (name)
+    join pg_proc p on p.oid = f.name::regprocedure
+  )
+  select 'rights', 'critical',
+    format('everybody who may use the schema may call %s of its functions, %s of them with the rights of the owner', open.functions, open.definers),
+    'run tidemill migrate, which takes that back', jsonb_build_object('functions', open.functions, 'security_definer', open.definers)
+  from open
+  where open.functions > 0
+  union all
+  select 'rights', 'warning', format('%s %s missing on this server: who is to look, work or act has no right to',
+      string_agg('role ' || m.name, ', ' order by m.name), case when count(*) = 1 then 'is' else 'are' end),
+    'as a role that may make roles: ' || string_agg(format('create role %I', m.name), '; ' order by m.name) || '; then run tidemill migrate',
+    jsonb_build_object('roles', jsonb_agg(m.name))
+  from missing_roles() m (name)
+  having count(*) > 0
+  union all
+  select 'rights', 'warning', format('%s grants to the roles are missing, such as: %s', count(*), min(g.line)), 'run tidemill migrate',
+    jsonb_build_object('count', count(*))
+  from missing_grants() g (line)
+  -- They cannot be made before the role is, which stands above.
+  where not exists (select from missing_roles() m (name) where g.line like '% to ' || m.name)
+  having count(*) > 0
+$$;
+
+COMMENT ON FUNCTION tidemill.doctor_rights() IS 'What somebody may do who should not, and what the roles may not do who should.';
+
+CREATE FUNCTION tidemill.doctor_schema() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  with drift as materialized (
+    select d.*, row_number() over (order by d.what) as number, count(*) over () as of_all,
+      case when d.was is null then 'not made by a migration: ' when d.is_now is null then 'missing: ' else 'changed: ' end || d.what
+        || case when d.was is not null and d.is_now is not null and d.what ~ '^(column|index|constraint) ' then format(' is now "%s", was "%s"', d.is_now, d.was)
+          when d.what ~ '^(column|index|constraint) ' then ' ' || coalesce(d.is_now, d.was) else '' end as words
+    from schema_drift() d
+  )
+  select 'schema', 'warning', d.words,
+    case when d.was is null then 'drop it, or leave it if it is yours'
+      else 'put it back; docs/schema.sql has it' end,
+    jsonb_build_object('what', d.what, 'was', d.was, 'now', d.is_now)
+  from drift d
+  where d.number <= 20
+  union all
+  -- So that they hide nothing that is worse.
+  select 'schema', 'warning', format('%s more parts of the schema are not as a migration made them', d.of_all - 20),
+    'select * from schema_drift() lists them', jsonb_build_object('count', d.of_all - 20)
+  from drift d
+  where d.number = 21
+$$;
+
+COMMENT ON FUNCTION tidemill.doctor_schema() IS 'What of the schema is not as a migration made it; at most 21 rows.';
+
 CREATE FUNCTION tidemill.doctor_tidemill() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'tidemill', 'pg_temp'
@@ -1148,18 +1285,6 @@ begin
     cross join generate_series(0, 1) as ahead
   ) p
   where to_regclass(format('%I.%I', current_schema(), p.parent || to_char(p.day, '_YYYY_MM_DD'))) is null
-  union all
-  select 'schema', 'warning', case when d.now_there then 'not made by a migration: ' else 'missing or changed: ' end || d.line,
-    case when d.now_there then 'drop it, or leave it if it is yours' else 'put it back; docs/schema.sql has it' end, jsonb_build_object('line', d.line)
-  from (
-    select coalesce(then_there.line, now_there.line) as line, then_there.line is null as now_there
-    from (select s.line from schema_compatibility c cross join unnest(c.shape) as s (line)) then_there
-    full join (
-      select s.line from schema_compatibility c cross join unnest(schema_shape()) as s (line) where c.shape is not null
-    ) now_there on now_there.line = then_there.line
-    where then_there.line is null and now_there.line !~ '^(function|view) '
-      or now_there.line is null
-  ) d
   union all
   select 'workers', 'warning', format('worker %s on %s is lost: its last heartbeat was at %s', w.id, w.host, moment(w.seen_at)), 'look at its log; its jobs went to others', jsonb_build_object('worker', w.id)
   from workers w
@@ -1210,6 +1335,11 @@ COMMENT ON FUNCTION tidemill.doctor_tidemill() IS 'What is wrong with the schema
 CREATE FUNCTION tidemill.drain_queue(p_queue text, p_by text DEFAULT SESSION_USER) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   insert into queues (name, draining_at, draining_by)
   values (p_queue, now(), p_by)
@@ -1222,6 +1352,11 @@ COMMENT ON FUNCTION tidemill.drain_queue(p_queue text, p_by text) IS 'The queue 
 CREATE FUNCTION tidemill.drain_worker(p_worker text, p_by text DEFAULT NULL::text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   w workers;
@@ -1244,6 +1379,11 @@ COMMENT ON FUNCTION tidemill.drain_worker(p_worker text, p_by text) IS 'Asks a w
 CREATE FUNCTION tidemill.drop_alert(p_name text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   closed uuid[];
@@ -1297,6 +1437,11 @@ COMMENT ON FUNCTION tidemill.drop_day(p_retention interval) IS 'As drop_partitio
 CREATE FUNCTION tidemill.drop_limit(p_name text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 begin
   delete from limits where name = p_name;
@@ -1315,6 +1460,7 @@ CREATE FUNCTION tidemill.drop_oldest_day(p_retention interval) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     SET lock_timeout TO '500ms'
+    SET standard_conforming_strings TO 'on'
     AS $_$
 declare
   old record;
@@ -1353,6 +1499,11 @@ COMMENT ON FUNCTION tidemill.drop_oldest_day(p_retention interval) IS 'What drop
 CREATE FUNCTION tidemill.drop_partition(p_retention interval) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   dropped text := drop_oldest_day(p_retention);
@@ -1434,6 +1585,11 @@ COMMENT ON FUNCTION tidemill.end_workflow(p_job tidemill.jobs) IS 'Ends a locked
 CREATE FUNCTION tidemill.enqueue(kind text, args jsonb DEFAULT '{}'::jsonb, queue text DEFAULT NULL::text, priority integer DEFAULT NULL::integer, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, max_attempts integer DEFAULT NULL::integer, soft_timeout interval DEFAULT NULL::interval, hard_timeout interval DEFAULT NULL::interval, execution_id text DEFAULT NULL::text, tags text[] DEFAULT NULL::text[], metadata jsonb DEFAULT NULL::jsonb, retain interval DEFAULT NULL::interval, concurrency_key text[] DEFAULT NULL::text[], fair_key text DEFAULT NULL::text, unique_by jsonb DEFAULT NULL::jsonb, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_in interval DEFAULT NULL::interval, after uuid[] DEFAULT NULL::uuid[], run_if text DEFAULT NULL::text) RETURNS uuid
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   select enqueue_many(jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
     'kind', kind, 'queue', queue, 'priority', priority, 'run_at', run_at, 'delay', delay,
@@ -1452,6 +1608,11 @@ COMMENT ON FUNCTION tidemill.enqueue(kind text, args jsonb, queue text, priority
 CREATE FUNCTION tidemill.enqueue_many(p_jobs jsonb) RETURNS SETOF uuid
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   select enqueue_wishes(p_jobs)
 $$;
@@ -1633,10 +1794,17 @@ CREATE FUNCTION tidemill.ensure_partitions(p_days_ahead integer DEFAULT 14) RETU
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     SET lock_timeout TO '500ms'
+    SET default_table_access_method TO 'heap'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   parent text;
   part text;
+  key text;
   first_day date := (now() at time zone 'UTC')::date;
   day date;
   made integer := 0;
@@ -1653,7 +1821,10 @@ begin
       if parent = 'jobs' then
         execute format('alter table %I add constraint %I check (finished_at is not null and finished_at >= %L and finished_at < %L)',
           part, part || '_day', day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
-        execute format('create unique index on %I (id)', part);
+        key := part || '_id_idx';
+        execute format('create unique index %I on %I (id)', key, part);
+        -- Else nothing of the day could be deleted once a publication sends its changes.
+        execute format('alter table %I replica identity using index %I', part, key);
         execute format('create index on %I using brin (finished_at)', part);
         execute format('create index on %I (retain_until) where retain_until is not null', part);
         execute format('create index on %I using gin (tags) where tags <> ''{}''', part);
@@ -1672,6 +1843,11 @@ COMMENT ON FUNCTION tidemill.ensure_partitions(p_days_ahead integer) IS 'Makes t
 CREATE FUNCTION tidemill.ensure_today() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 begin
   if to_regclass(to_char(clock_timestamp() at time zone 'UTC', '"events_"YYYY_MM_DD')) is null then
@@ -1734,6 +1910,11 @@ COMMENT ON FUNCTION tidemill.evaluate_alert(p_rule tidemill.alert_rules, p_laten
 CREATE FUNCTION tidemill.evaluate_alerts(p_latency_seconds double precision DEFAULT NULL::double precision) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   r alert_rules;
@@ -1759,6 +1940,11 @@ COMMENT ON FUNCTION tidemill.evaluate_alerts(p_latency_seconds double precision)
 CREATE FUNCTION tidemill.expected_start(p_job uuid, OUT at timestamp with time zone, OUT based_on text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   j jobs;
@@ -1861,6 +2047,11 @@ COMMENT ON FUNCTION tidemill.expire(p_limit integer) IS 'Cancels jobs that were 
 CREATE FUNCTION tidemill.explain(p_job uuid) RETURNS TABLE(ord bigint, code text, message text, until timestamp with time zone, details jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 #variable_conflict use_column
 declare
@@ -2294,6 +2485,11 @@ COMMENT ON FUNCTION tidemill.forget(p_jobs uuid[]) IS 'Removes what is known of 
 CREATE FUNCTION tidemill.fork(p_job uuid, p_from_step text DEFAULT NULL::text, p_by text DEFAULT SESSION_USER) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   j jobs;
@@ -3078,6 +3274,43 @@ $$;
 
 COMMENT ON FUNCTION tidemill.keep_config_schedules(p_names text[]) IS 'Removes the schedules that came from a config and are not among these; answers their names.';
 
+CREATE FUNCTION tidemill.keep_shape(p_all boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  -- Where no table was to be changed, those that somebody else changed stay what they were.
+  update schema_compatibility c
+  set shape = case
+    when p_all or not coalesce(exists (select from unnest(c.shape) as s (line) where s.line like 'text of view %'), false) then schema_shape()
+    else (
+      select array_agg(l.line order by l.line collate "C")
+      from (
+        select s.line from unnest(c.shape) as s (line) where s.line !~ '^(function|view|text of view) '
+        union all
+        select s.line from unnest(schema_shape()) as s (line) where s.line ~ '^(function|view|text of view) '
+      ) l)
+    end;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.keep_shape(p_all boolean) IS 'Remembers the shape of the schema: all of it behind a migration, else that of functions and views.';
+
+CREATE FUNCTION tidemill.lacks_grants() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select exists (select from open_functions())
+    -- A role that is gone cannot get them.
+    or exists (
+      select
+      from missing_grants() g (line)
+      where not exists (select from missing_roles() m (name) where g.line like '% to ' || m.name))
+    or exists (select from missing_roles()) and (select r.rolcreaterole or r.rolsuper from pg_roles r where r.rolname = current_user)
+$$;
+
+COMMENT ON FUNCTION tidemill.lacks_grants() IS 'Whether grants are to be made now: some were never made or are gone, everybody may call a function, or a role is missing that the caller may make.';
+
 CREATE FUNCTION tidemill.left_artifacts(p_limit integer) RETURNS SETOF text
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -3396,6 +3629,7 @@ COMMENT ON FUNCTION tidemill.lock_workflows_of(p_jobs uuid[]) IS 'As lock_workfl
 CREATE FUNCTION tidemill.log_tail(p_job uuid, p_attempt integer) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'tidemill', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
     AS $$
   select right(string_agg(line, e'\n' order by seq), 4096)
   from (
@@ -3419,13 +3653,44 @@ CREATE FUNCTION tidemill.make_reader(login text) RETURNS void
 declare
   setting text;
 begin
-  execute format('grant tidemill_reader to %I', login);
+  if not exists (select from pg_roles where rolname = 'tidemill_reader') then
+    raise exception 'there is no role tidemill_reader on this server' using
+      errcode = 'undefined_object',
+      hint = 'As a role that may make roles: create role tidemill_reader nologin; then run tidemill migrate, and this again.';
+  end if;
+  if not exists (select from pg_roles where rolname = login) then
+    raise exception 'there is no login %', login using
+      errcode = 'undefined_object', hint = format('create role %I login; then this again.', login);
+  end if;
+  -- Somebody who may grant it may have done so already.
+  if not exists (
+    select
+    from pg_auth_members m
+    where m.roleid = 'tidemill_reader'::regrole
+      and m.member = (select r.oid from pg_roles r where r.rolname = login))
+  then
+    begin
+      execute format('grant tidemill_reader to %I', login);
+    exception
+      when insufficient_privilege then
+        raise exception 'permission denied: % may not grant tidemill_reader, which another role made', current_user using
+          errcode = 'insufficient_privilege',
+          hint = format('As a superuser or who made it: grant tidemill_reader to %I; then this again. Or once and for all: grant tidemill_reader to %I with admin option.', login, current_user);
+    end;
+  end if;
   -- Settings of a role are no settings of its members. In this database alone: the login may have others.
   foreach setting in array array[
     -- Whoever only looks never holds the horizon for long.
     'statement_timeout = ''30s''', 'idle_in_transaction_session_timeout = ''60s''', 'default_transaction_read_only = on', 'jit = off']
   loop
-    execute format('alter role %I in database %I set %s', login, current_database(), setting);
+    begin
+      execute format('alter role %I in database %I set %s', login, current_database(), setting);
+    exception
+      when insufficient_privilege then
+        raise exception 'permission denied: % may not alter the login %', current_user, login using
+          errcode = 'insufficient_privilege',
+          hint = format('Call this as a superuser or as who made the login. Or once and for all, on 16 and later: grant %I to %I with admin option.', login, current_user);
+    end;
   end loop;
 end
 $$;
@@ -3657,6 +3922,40 @@ $_$;
 
 COMMENT ON FUNCTION tidemill.members_of(p_spec jsonb, p_path text) IS 'The jobs of one workflow, group or chain, each with its name and the names of those that it waits for.';
 
+CREATE FUNCTION tidemill.missing_grants() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  with now_there as materialized (select unnest(rights_now()) as line)
+  select r.line
+  from schema_compatibility c
+  cross join unnest(c.rights) as r (line)
+  where r.line not in (select n.line from now_there n)
+  union all
+  -- It came when the grants had been made.
+  select format('usage schema %s to %s', current_schema(), r.rolname)
+  from pg_roles r
+  where r.rolname in ('tidemill_admin', 'tidemill_worker', 'tidemill_reader')
+    and not exists (
+      select
+      from schema_compatibility c
+      cross join unnest(c.rights) as g (line)
+      where g.line = format('usage schema %s to %s', current_schema(), r.rolname))
+$$;
+
+COMMENT ON FUNCTION tidemill.missing_grants() IS 'What the roles that are there were granted, or are to be, and may not do now.';
+
+CREATE FUNCTION tidemill.missing_roles() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select wanted.name
+  from unnest(array['tidemill_admin', 'tidemill_worker', 'tidemill_reader']) as wanted (name)
+  where not exists (select from pg_roles r where r.rolname = wanted.name)
+$$;
+
+COMMENT ON FUNCTION tidemill.missing_roles() IS 'Those of the three roles that this server does not have.';
+
 CREATE FUNCTION tidemill.moment(p_at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE
     AS $$ select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') $$;
@@ -3855,6 +4154,21 @@ $$;
 
 COMMENT ON FUNCTION tidemill.notice_sent(p_notice uuid, p_error text) IS 'Ticks a notice off, or notes why it could not be sent.';
 
+CREATE FUNCTION tidemill.open_functions() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select p.oid::regprocedure::text
+  from pg_proc p
+  where p.pronamespace = current_schema()::regnamespace
+    and exists (
+      select
+      from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+      where a.grantee = 0 and a.privilege_type = 'EXECUTE')
+$$;
+
+COMMENT ON FUNCTION tidemill.open_functions() IS 'Functions that everybody may call who may use the schema.';
+
 CREATE FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval, p_after jsonb, p_run_if text, p_sealed jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -3933,6 +4247,11 @@ COMMENT ON FUNCTION tidemill.passed_args(p_job uuid, p_since timestamp with time
 CREATE FUNCTION tidemill.pause_queue(p_queue text, p_by text DEFAULT SESSION_USER) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   insert into queues (name, paused_at, paused_by)
   values (p_queue, now(), p_by)
@@ -3945,6 +4264,11 @@ COMMENT ON FUNCTION tidemill.pause_queue(p_queue text, p_by text) IS 'Nothing is
 CREATE FUNCTION tidemill.pause_schedule(p_name text, p_by text DEFAULT SESSION_USER) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   with paused as (
     update schedules
@@ -4362,6 +4686,11 @@ COMMENT ON FUNCTION tidemill.prune_unique_keys(p_limit integer) IS 'Looks at the
 CREATE FUNCTION tidemill.purge_queue(p_queue text, p_limit integer DEFAULT 10000, p_by text DEFAULT SESSION_USER) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   purged bigint;
@@ -4535,6 +4864,20 @@ $$;
 
 COMMENT ON FUNCTION tidemill.release_slot(p_name text) IS 'Enqueues the slot that a schedule holds, if the job before it has ended. Answers what became of it, null if it is not its turn.';
 
+CREATE FUNCTION tidemill.renew_shape() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  update schema_compatibility c
+  set shape = schema_shape()
+  where c.shape is distinct from schema_shape()
+    and not exists (select from schema_drift());
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.renew_shape() IS 'Remembers the shape as this version of Postgres prints it, if nothing but the printing is another.';
+
 CREATE FUNCTION tidemill.reopen(p_job uuid) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -4633,6 +4976,11 @@ COMMENT ON FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by tex
 CREATE FUNCTION tidemill.reset_breaker(p_kind text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   k kinds;
@@ -4658,6 +5006,11 @@ COMMENT ON FUNCTION tidemill.reset_breaker(p_kind text) IS 'Lets the jobs of a k
 CREATE FUNCTION tidemill.resolve(p_limit integer DEFAULT 500) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   ended uuid[];
@@ -4783,6 +5136,11 @@ COMMENT ON FUNCTION tidemill.resolve_one(p_job uuid) IS 'Judges one job that wai
 CREATE FUNCTION tidemill.resume_queue(p_queue text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   insert into queues (name)
   values (p_queue)
@@ -4796,6 +5154,11 @@ COMMENT ON FUNCTION tidemill.resume_queue(p_queue text) IS 'Ends a pause or a dr
 CREATE FUNCTION tidemill.resume_schedule(p_name text) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   with resumed as (
     update schedules
@@ -4817,6 +5180,11 @@ COMMENT ON FUNCTION tidemill.resume_schedule(p_name text) IS 'Ends a pause; slot
 CREATE FUNCTION tidemill.retry(p_job uuid, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   select retry_one(p_job, p_by, true)
 $$;
@@ -4851,6 +5219,11 @@ COMMENT ON FUNCTION tidemill.retry_held(p_job uuid, p_by text) IS 'Makes a job t
 CREATE FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer DEFAULT 500, dry_run boolean DEFAULT false, to_queue text DEFAULT NULL::text) RETURNS TABLE(matched integer, done integer, refused integer, sample uuid[])
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   select a.matched, a.done, a.refused, a.sample
   from act_on_jobs('retry', filter, max_jobs, dry_run, to_queue) a
@@ -4991,9 +5364,47 @@ $$;
 
 COMMENT ON FUNCTION tidemill.retry_workflow(p_workflow uuid, p_by text) IS 'Runs again what failed or was cancelled of a workflow and of all that is nested in it, and what waited for that; what completed stays. Answers its state.';
 
+CREATE FUNCTION tidemill.rights_now() RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    AS $_$
+  select coalesce(array_agg(granted.line order by granted.line collate "C"), '{}')
+  from (
+    select format('%s %s to %s', lower(a.privilege_type), o.what, r.rolname) as line
+    from (
+      select format('schema %s', n.nspname) as what, n.nspacl as acl
+      from pg_namespace n
+      where n.nspname = current_schema()
+      union all
+      select format('table %s', c.relname), c.relacl
+      from pg_class c
+      where c.relnamespace = current_schema()::regnamespace
+        and c.relkind in ('r', 'p', 'v', 'S')
+        -- Days come and go; who reads them reads the whole.
+        and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
+      union all
+      select format('function %s(%s)', p.proname, pg_get_function_identity_arguments(p.oid)), p.proacl
+      from pg_proc p
+      where p.pronamespace = current_schema()::regnamespace
+    ) o
+    cross join lateral aclexplode(o.acl) a
+    join pg_roles r on r.oid = a.grantee
+    where r.rolname in ('tidemill_admin', 'tidemill_worker', 'tidemill_reader')
+  ) granted
+$_$;
+
+COMMENT ON FUNCTION tidemill.rights_now() IS 'What the three roles may do in this schema, one line each.';
+
 CREATE FUNCTION tidemill.room_expected(p_queue text) RETURNS interval
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   since timestamptz := date_trunc('minute', clock_timestamp() - interval '4 minutes');
@@ -5019,6 +5430,11 @@ COMMENT ON FUNCTION tidemill.room_expected(p_queue text) IS 'About how long unti
 CREATE FUNCTION tidemill.run_now(p_job uuid, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   select run_now_one(p_job, p_by, true)
 $$;
@@ -5055,6 +5471,11 @@ COMMENT ON FUNCTION tidemill.run_now_one(p_job uuid, p_by text, p_recorded boole
 CREATE FUNCTION tidemill.run_schedule(p_name text, p_by text DEFAULT SESSION_USER) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   s schedules;
@@ -5072,6 +5493,17 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.run_schedule(p_name text, p_by text) IS 'Enqueues a schedule''s job now, outside of its slots, paused or not. Answers the job''s id, null if there is no such schedule.';
+
+CREATE FUNCTION tidemill.runs_functions() RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.runs_functions() IS 'Answers whether functions run at all: a server whose programs were upgraded under it cannot load their language.';
 
 CREATE FUNCTION tidemill.save_step(p_job uuid, p_lease uuid, p_name text, p_output jsonb, p_replace boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql
@@ -5132,55 +5564,119 @@ $$;
 
 COMMENT ON FUNCTION tidemill.schedule_written() IS 'Trigger: checks a schedule''s job, and has its slots computed anew when its times were changed.';
 
+CREATE FUNCTION tidemill.schema_drift() RETURNS TABLE(what text, was text, is_now text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    AS $$
+  with lines as (
+    select split_part(l.line, ': ', 1) as what, nullif(substr(l.line, length(split_part(l.line, ': ', 1)) + 3), '') as how, l.kept
+    from (
+      select k.line, true as kept
+      from schema_compatibility c
+      cross join unnest(c.shape) as k (line)
+      union all
+      select n.line, false
+      from schema_compatibility c
+      cross join unnest(schema_shape()) as n (line)
+      where c.shape is not null
+    ) l
+  ),
+  pairs as (
+    select what, max(how) filter (where kept) as was, max(how) filter (where not kept) as is_now, bool_or(kept) as kept, bool_or(not kept) as there
+    from lines
+    group by what
+  )
+  select p.what, case when p.kept then coalesce(p.was, '') end, case when p.there then coalesce(p.is_now, '') end
+  from pairs p
+  where (p.kept, p.was) is distinct from (p.there, p.is_now)
+    -- Functions and views of somebody's own do no harm, and a text tells nothing beside that of another version.
+    and case
+      when p.what ~ '^(function|view) ' then p.kept
+      when p.what ~ '^text of view ' then p.kept and p.there and split_part(p.was, ' ', 2) = split_part(p.is_now, ' ', 2)
+      else true
+    end
+$$;
+
+COMMENT ON FUNCTION tidemill.schema_drift() IS 'What of the schema is not as the last migration left it: how it was then, and is now; null where it was not there.';
+
 CREATE FUNCTION tidemill.schema_shape() RETURNS text[]
     LANGUAGE sql STABLE
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET bytea_output TO 'hex'
+    SET extra_float_digits TO '1'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
     AS $_$
-  select array_agg(line order by line)
-  from (
-    select format('column %s.%s %s%s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), case when a.attnotnull then ' not null' else '' end) as line
+  with tables as materialized (
+    select c.oid, c.relname
     from pg_class c
-    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     where c.relnamespace = current_schema()::regnamespace
       and c.relkind in ('r', 'p')
       and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
+  )
+  select array_agg(line order by line collate "C")
+  from (
+    select format('column %s.%s: %s%s', t.relname, a.attname, format_type(a.atttypid, a.atttypmod), case when a.attnotnull then ' not null' else '' end) as line
+    from tables t
+    join pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
     union all
-    select format('index %s %s', i.relname, regexp_replace(pg_get_indexdef(i.oid), '^.* USING ', ''))
-    from pg_index x
+    select format('index %s: %s%s', i.relname, case when x.indisunique then 'unique ' else '' end,
+      bare(regexp_replace(pg_get_indexdef(i.oid), '^.* USING ', '')))
+    from tables t
+    join pg_index x on x.indrelid = t.oid
     join pg_class i on i.oid = x.indexrelid
-    join pg_class c on c.oid = x.indrelid
-    where c.relnamespace = current_schema()::regnamespace
-      and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
     union all
-    select format('constraint %s.%s %s', c.relname, o.conname, pg_get_constraintdef(o.oid))
-    from pg_constraint o
-    join pg_class c on c.oid = o.conrelid
-    where c.relnamespace = current_schema()::regnamespace
-      and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
+    select format('constraint %s.%s: %s', t.relname, o.conname, bare(pg_get_constraintdef(o.oid)))
+    from tables t
+    join pg_constraint o on o.conrelid = t.oid
+    -- From 18 on "not null" is one too; the columns above have it.
+    where o.contype <> 'n'
     union all
-    select format('trigger %s.%s', c.relname, t.tgname)
-    from pg_trigger t
-    join pg_class c on c.oid = t.tgrelid
-    where c.relnamespace = current_schema()::regnamespace
-      and not t.tgisinternal
-      and t.tgenabled <> 'D'
-      and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
+    select format('trigger %s.%s', t.relname, g.tgname)
+    from tables t
+    join pg_trigger g on g.tgrelid = t.oid
+    where not g.tgisinternal
+      and g.tgenabled <> 'D'
     union all
-    select format('function %s(%s) %s', p.proname, pg_get_function_identity_arguments(p.oid), md5(p.prosrc))
+    select format('function %s(%s): %s', p.proname, pg_get_function_identity_arguments(p.oid), md5(p.prosrc))
     from pg_proc p
     where p.pronamespace = current_schema()::regnamespace
     union all
-    select format('view %s %s', v.viewname, md5(v.definition))
+    -- The columns of a view, and all columns that it reads.
+    select format('view %s: %s', v.relname, md5(
+      (select string_agg(format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' order by a.attnum) from pg_attribute a where a.attrelid = v.oid and a.attnum > 0)
+      || coalesce((
+        select string_agg(distinct format('%s.%s', c.relname, a.attname) collate "C", ', ' order by format('%s.%s', c.relname, a.attname) collate "C")
+        from pg_rewrite r
+        join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass
+        join pg_class c on c.oid = d.refobjid
+        join pg_attribute a on a.attrelid = c.oid and a.attnum = d.refobjsubid
+        where r.ev_class = v.oid
+          and c.oid <> v.oid), '')))
+    from pg_class v
+    where v.relnamespace = current_schema()::regnamespace and v.relkind = 'v'
+    union all
+    -- Each version of Postgres prints it in words of its own.
+    select format('text of view %s: on %s %s', v.viewname, current_setting('server_version_num')::integer / 10000, md5(bare(v.definition)))
     from pg_views v
     where v.schemaname = current_schema()
   ) shape
 $_$;
 
-COMMENT ON FUNCTION tidemill.schema_shape() IS 'Every column, index, constraint, trigger, function and view of the schema, one line each.';
+COMMENT ON FUNCTION tidemill.schema_shape() IS 'Every column, index, constraint, trigger, function and view of the schema, one line each: what it is, and how it is made.';
 
 CREATE FUNCTION tidemill.set_alert(name text, condition text, above double precision DEFAULT 0, kind text DEFAULT NULL::text, queue text DEFAULT NULL::text, at_least integer DEFAULT 1, over interval DEFAULT '00:15:00'::interval, hold interval DEFAULT '00:01:00'::interval, webhook text DEFAULT NULL::text, email text[] DEFAULT '{}'::text[], from_config boolean DEFAULT false) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $_$
   insert into alert_rules as r (name, condition, above, kind, queue, at_least, over, hold, webhook, email, from_config)
   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, '{}'), $11)
@@ -5197,6 +5693,11 @@ COMMENT ON FUNCTION tidemill.set_alert(name text, condition text, above double p
 CREATE FUNCTION tidemill.set_limit(name text, max_running integer DEFAULT NULL::integer, rate integer DEFAULT NULL::integer, per interval DEFAULT '00:01:00'::interval, burst integer DEFAULT NULL::integer, on_full text DEFAULT 'queue'::text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $_$
 #variable_conflict use_column
 begin
@@ -5223,6 +5724,11 @@ COMMENT ON FUNCTION tidemill.set_limit(name text, max_running integer, rate inte
 CREATE FUNCTION tidemill.set_max_queued(p_queue text, p_most integer) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   insert into queues (name, max_queued)
   values (p_queue, p_most)
@@ -5243,6 +5749,11 @@ COMMENT ON FUNCTION tidemill.set_max_queued(p_queue text, p_most integer) IS 'Bo
 CREATE FUNCTION tidemill.set_priority_ageing(p_queue text, p_ageing interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 begin
   insert into queues (name, priority_ageing)
@@ -5261,6 +5772,11 @@ COMMENT ON FUNCTION tidemill.set_priority_ageing(p_queue text, p_ageing interval
 CREATE FUNCTION tidemill.set_schedule(name text, kind text, args jsonb DEFAULT '{}'::jsonb, cron text DEFAULT NULL::text, every interval DEFAULT NULL::interval, at timestamp with time zone DEFAULT NULL::timestamp with time zone, timezone text DEFAULT 'UTC'::text, queue text DEFAULT NULL::text, priority integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, soft_timeout interval DEFAULT NULL::interval, hard_timeout interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[], metadata jsonb DEFAULT NULL::jsonb, retain interval DEFAULT NULL::interval, missed text DEFAULT 'one'::text, missed_limit integer DEFAULT 10, overlap text DEFAULT 'skip'::text, jitter interval DEFAULT '00:00:00'::interval) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   select put_schedule(
     name, cron, every, at, timezone,
@@ -5278,6 +5794,11 @@ COMMENT ON FUNCTION tidemill.set_schedule(name text, kind text, args jsonb, cron
 CREATE FUNCTION tidemill.set_slots(p_queue text, p_slots integer) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   insert into queues (name, slots)
   values (p_queue, p_slots)
@@ -5419,6 +5940,11 @@ COMMENT ON FUNCTION tidemill.severity_of(p_check text, p_number double precision
 CREATE FUNCTION tidemill.shall_shed() RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
   select dead_rows() > 20000
     and exists (
@@ -5435,6 +5961,7 @@ COMMENT ON FUNCTION tidemill.shall_shed() IS 'Whether dead rows pile up behind s
 CREATE FUNCTION tidemill.shown_address(p_address text) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'tidemill', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
     AS $_$
   select regexp_replace(
     regexp_replace(p_address, '[?#].*$', '?[redacted]'),
@@ -5460,6 +5987,11 @@ COMMENT ON FUNCTION tidemill.shown_state(p_state tidemill.job_state, p_attempt i
 CREATE FUNCTION tidemill.signal(p_job uuid, p_name text, p_payload jsonb DEFAULT NULL::jsonb, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   j jobs := lock_job(p_job);
@@ -5533,6 +6065,11 @@ COMMENT ON FUNCTION tidemill.slowest_look(OUT queue text, OUT milliseconds numer
 CREATE FUNCTION tidemill.snooze(p_job uuid, p_delay interval, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   j jobs := lock_job(p_job);
@@ -5595,6 +6132,11 @@ COMMENT ON FUNCTION tidemill.spend(p_key text, p_limit tidemill.limits, p_count 
 CREATE FUNCTION tidemill.start_session(p_session text, p_base_url text, p_wish jsonb, p_ttl interval DEFAULT '24:00:00'::interval) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 declare
   job uuid := (select enqueue_many(jsonb_build_array(p_wish)));
@@ -5689,6 +6231,11 @@ COMMENT ON FUNCTION tidemill.superseder_of(p_job tidemill.jobs) IS 'The job that
 CREATE FUNCTION tidemill.sweep(p_limit integer DEFAULT 500) RETURNS TABLE(job_id uuid, lease_id uuid, state text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
     AS $$
 #variable_conflict use_column
 declare
@@ -6182,6 +6729,7 @@ COMMENT ON FUNCTION tidemill.veil_webhook(p_value jsonb) IS 'An alert rule whose
 CREATE FUNCTION tidemill.veiled_address(p_url text) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'tidemill', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
     AS $$
   -- A backslash ends a host as a slash does.
   select coalesce(substring(p_url from '^https?://'), '') || coalesce(substring(p_url from '^https?://(?:[^/?#\\]*@)?([^/?#\\@]*)'), '') || '/…'
@@ -6665,6 +7213,8 @@ CREATE TABLE tidemill.stats_deltas (
 )
 WITH (autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='1000');
 
+ALTER TABLE ONLY tidemill.stats_deltas REPLICA IDENTITY FULL;
+
 COMMENT ON TABLE tidemill.stats_deltas IS 'What was counted and is not in stats yet: a few rows for each batch of jobs, in the transaction of the batch. Folded by the keeper.';
 
 COMMENT ON COLUMN tidemill.stats_deltas.at IS 'When it happened.';
@@ -6826,6 +7376,8 @@ CREATE TABLE tidemill.failure_deltas (
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 )
 WITH (autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='1000');
+
+ALTER TABLE ONLY tidemill.failure_deltas REPLICA IDENTITY FULL;
 
 COMMENT ON TABLE tidemill.failure_deltas IS 'Failures that are not counted in failure_causes yet, each written in the transaction of its attempt''s end.';
 
@@ -7671,13 +8223,6 @@ COMMENT ON TABLE tidemill.redacted_keys IS 'Names of keys whose values no view a
 
 COMMENT ON COLUMN tidemill.redacted_keys.key IS 'Lower case, without underscores and hyphens.';
 
-CREATE TABLE tidemill.refinery_schema_history (
-    version integer NOT NULL,
-    name character varying(255),
-    applied_on character varying(255),
-    checksum character varying(255)
-);
-
 CREATE TABLE tidemill.schedule_slots (
     schedule text NOT NULL,
     slot timestamp with time zone NOT NULL,
@@ -7734,6 +8279,7 @@ CREATE TABLE tidemill.schema_compatibility (
     oldest_binary integer NOT NULL,
     verbs_digest text,
     shape text[],
+    rights text[],
     CONSTRAINT schema_compatibility_only_row_check CHECK (only_row)
 );
 
@@ -7746,6 +8292,8 @@ COMMENT ON COLUMN tidemill.schema_compatibility.oldest_binary IS 'A binary that 
 COMMENT ON COLUMN tidemill.schema_compatibility.verbs_digest IS 'Release of the binary that installed the functions and views, and their SHA-256; an older one leaves them alone.';
 
 COMMENT ON COLUMN tidemill.schema_compatibility.shape IS 'schema_shape() behind the last migration, to see what was changed by hand since.';
+
+COMMENT ON COLUMN tidemill.schema_compatibility.rights IS 'rights_now() behind the last grants, to see which of them are missing since; null if none were made.';
 
 CREATE TABLE tidemill.sessions (
     id text NOT NULL,
@@ -8070,9 +8618,6 @@ ALTER TABLE ONLY tidemill.queues
 
 ALTER TABLE ONLY tidemill.redacted_keys
     ADD CONSTRAINT redacted_keys_pkey PRIMARY KEY (key);
-
-ALTER TABLE ONLY tidemill.refinery_schema_history
-    ADD CONSTRAINT refinery_schema_history_pkey PRIMARY KEY (version);
 
 ALTER TABLE ONLY tidemill.running
     ADD CONSTRAINT running_pkey PRIMARY KEY (job_id);
