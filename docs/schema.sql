@@ -20,6 +20,7 @@ CREATE FUNCTION tidemill.act_on_jobs(p_verb text, p_filter jsonb, p_limit intege
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   found_ids uuid[] := array(select matching_jobs(p_verb, p_filter, p_limit, p_after));
@@ -571,6 +572,7 @@ CREATE FUNCTION tidemill.cancel(p_job uuid, p_reason text DEFAULT NULL::text, p_
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select cancel_one(p_job, p_reason, p_by, true)
 $$;
@@ -688,6 +690,7 @@ CREATE FUNCTION tidemill.change_job(p_job uuid, p_change jsonb, p_by text DEFAUL
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   known constant text[] := '{priority,queue,run_at,max_attempts,tags,metadata}';
@@ -842,6 +845,7 @@ CREATE FUNCTION tidemill.clear_sessions(p_limit integer DEFAULT 1000) RETURNS in
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   with old as (
     select id
@@ -920,6 +924,7 @@ CREATE FUNCTION tidemill.create_workflow(p_spec jsonb) RETURNS uuid
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   workflow uuid := new_job_id();
@@ -999,6 +1004,7 @@ CREATE FUNCTION tidemill.delete_job(p_job uuid) RETURNS text
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select delete_one(p_job, true)
 $$;
@@ -1067,6 +1073,7 @@ CREATE FUNCTION tidemill.delete_schedule(p_name text) RETURNS boolean
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   with gone as (delete from schedules where name = p_name returning name)
   select exists (select from gone)
@@ -1082,6 +1089,7 @@ CREATE FUNCTION tidemill.doctor() RETURNS TABLE("check" text, severity text, mes
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select *
   from (
@@ -1196,9 +1204,10 @@ CREATE FUNCTION tidemill.doctor_replication() RETURNS TABLE("check" text, severi
     format('alter table %I.%I replica identity full', current_schema(), c.relname), jsonb_build_object('publication', p.pubname, 'table', c.relname)
   from pg_publication_tables t
   join pg_publication p on p.pubname = t.pubname
-  -- A partitioned table has none, its partitions do.
-  join lateral pg_partition_tree(format('%I.%I', t.schemaname, t.tablename)::regclass) leaf on leaf.isleaf
-  join pg_class c on c.oid = leaf.relid
+  -- A partitioned table needs none, its partitions do; a plain table is in no tree.
+  cross join lateral (select format('%I.%I', t.schemaname, t.tablename)::regclass as oid) named
+  left join lateral pg_partition_tree(named.oid) leaf on true
+  join pg_class c on c.oid = coalesce(leaf.relid, named.oid) and c.relkind = 'r'
   where t.schemaname = current_schema()
     and (p.pubupdate or p.pubdelete)
     and case c.relreplident
@@ -1340,6 +1349,7 @@ CREATE FUNCTION tidemill.drain_queue(p_queue text, p_by text DEFAULT SESSION_USE
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   insert into queues (name, draining_at, draining_by)
   values (p_queue, now(), p_by)
@@ -1357,6 +1367,7 @@ CREATE FUNCTION tidemill.drain_worker(p_worker text, p_by text DEFAULT NULL::tex
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   w workers;
@@ -1384,6 +1395,7 @@ CREATE FUNCTION tidemill.drop_alert(p_name text) RETURNS boolean
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   closed uuid[];
@@ -1442,6 +1454,7 @@ CREATE FUNCTION tidemill.drop_limit(p_name text) RETURNS boolean
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 begin
   delete from limits where name = p_name;
@@ -1504,6 +1517,7 @@ CREATE FUNCTION tidemill.drop_partition(p_retention interval) RETURNS text
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   dropped text := drop_oldest_day(p_retention);
@@ -1590,6 +1604,7 @@ CREATE FUNCTION tidemill.enqueue(kind text, args jsonb DEFAULT '{}'::jsonb, queu
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select enqueue_many(jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
     'kind', kind, 'queue', queue, 'priority', priority, 'run_at', run_at, 'delay', delay,
@@ -1613,6 +1628,7 @@ CREATE FUNCTION tidemill.enqueue_many(p_jobs jsonb) RETURNS SETOF uuid
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select enqueue_wishes(p_jobs)
 $$;
@@ -1800,6 +1816,7 @@ CREATE FUNCTION tidemill.ensure_partitions(p_days_ahead integer DEFAULT 14) RETU
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   parent text;
@@ -1848,6 +1865,7 @@ CREATE FUNCTION tidemill.ensure_today() RETURNS void
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 begin
   if to_regclass(to_char(clock_timestamp() at time zone 'UTC', '"events_"YYYY_MM_DD')) is null then
@@ -1915,6 +1933,7 @@ CREATE FUNCTION tidemill.evaluate_alerts(p_latency_seconds double precision DEFA
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   r alert_rules;
@@ -1945,6 +1964,7 @@ CREATE FUNCTION tidemill.expected_start(p_job uuid, OUT at timestamp with time z
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   j jobs;
@@ -2052,6 +2072,7 @@ CREATE FUNCTION tidemill.explain(p_job uuid) RETURNS TABLE(ord bigint, code text
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 #variable_conflict use_column
 declare
@@ -2490,6 +2511,7 @@ CREATE FUNCTION tidemill.fork(p_job uuid, p_from_step text DEFAULT NULL::text, p
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   j jobs;
@@ -4252,6 +4274,7 @@ CREATE FUNCTION tidemill.pause_queue(p_queue text, p_by text DEFAULT SESSION_USE
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   insert into queues (name, paused_at, paused_by)
   values (p_queue, now(), p_by)
@@ -4269,6 +4292,7 @@ CREATE FUNCTION tidemill.pause_schedule(p_name text, p_by text DEFAULT SESSION_U
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   with paused as (
     update schedules
@@ -4691,6 +4715,7 @@ CREATE FUNCTION tidemill.purge_queue(p_queue text, p_limit integer DEFAULT 10000
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   purged bigint;
@@ -4981,6 +5006,7 @@ CREATE FUNCTION tidemill.reset_breaker(p_kind text) RETURNS boolean
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   k kinds;
@@ -5011,6 +5037,7 @@ CREATE FUNCTION tidemill.resolve(p_limit integer DEFAULT 500) RETURNS integer
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   ended uuid[];
@@ -5141,6 +5168,7 @@ CREATE FUNCTION tidemill.resume_queue(p_queue text) RETURNS void
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   insert into queues (name)
   values (p_queue)
@@ -5159,6 +5187,7 @@ CREATE FUNCTION tidemill.resume_schedule(p_name text) RETURNS boolean
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   with resumed as (
     update schedules
@@ -5185,6 +5214,7 @@ CREATE FUNCTION tidemill.retry(p_job uuid, p_by text DEFAULT SESSION_USER) RETUR
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select retry_one(p_job, p_by, true)
 $$;
@@ -5224,6 +5254,7 @@ CREATE FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer DEFAULT 500, 
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select a.matched, a.done, a.refused, a.sample
   from act_on_jobs('retry', filter, max_jobs, dry_run, to_queue) a
@@ -5405,6 +5436,7 @@ CREATE FUNCTION tidemill.room_expected(p_queue text) RETURNS interval
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   since timestamptz := date_trunc('minute', clock_timestamp() - interval '4 minutes');
@@ -5435,6 +5467,7 @@ CREATE FUNCTION tidemill.run_now(p_job uuid, p_by text DEFAULT SESSION_USER) RET
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select run_now_one(p_job, p_by, true)
 $$;
@@ -5476,6 +5509,7 @@ CREATE FUNCTION tidemill.run_schedule(p_name text, p_by text DEFAULT SESSION_USE
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   s schedules;
@@ -5677,6 +5711,7 @@ CREATE FUNCTION tidemill.set_alert(name text, condition text, above double preci
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $_$
   insert into alert_rules as r (name, condition, above, kind, queue, at_least, over, hold, webhook, email, from_config)
   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, '{}'), $11)
@@ -5698,6 +5733,7 @@ CREATE FUNCTION tidemill.set_limit(name text, max_running integer DEFAULT NULL::
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $_$
 #variable_conflict use_column
 begin
@@ -5729,6 +5765,7 @@ CREATE FUNCTION tidemill.set_max_queued(p_queue text, p_most integer) RETURNS vo
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   insert into queues (name, max_queued)
   values (p_queue, p_most)
@@ -5754,6 +5791,7 @@ CREATE FUNCTION tidemill.set_priority_ageing(p_queue text, p_ageing interval) RE
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 begin
   insert into queues (name, priority_ageing)
@@ -5777,6 +5815,7 @@ CREATE FUNCTION tidemill.set_schedule(name text, kind text, args jsonb DEFAULT '
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select put_schedule(
     name, cron, every, at, timezone,
@@ -5799,6 +5838,7 @@ CREATE FUNCTION tidemill.set_slots(p_queue text, p_slots integer) RETURNS void
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   insert into queues (name, slots)
   values (p_queue, p_slots)
@@ -5945,6 +5985,7 @@ CREATE FUNCTION tidemill.shall_shed() RETURNS boolean
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select dead_rows() > 20000
     and exists (
@@ -5992,6 +6033,7 @@ CREATE FUNCTION tidemill.signal(p_job uuid, p_name text, p_payload jsonb DEFAULT
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   j jobs := lock_job(p_job);
@@ -6070,6 +6112,7 @@ CREATE FUNCTION tidemill.snooze(p_job uuid, p_delay interval, p_by text DEFAULT 
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   j jobs := lock_job(p_job);
@@ -6137,6 +6180,7 @@ CREATE FUNCTION tidemill.start_session(p_session text, p_base_url text, p_wish j
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   job uuid := (select enqueue_many(jsonb_build_array(p_wish)));
@@ -6236,6 +6280,7 @@ CREATE FUNCTION tidemill.sweep(p_limit integer DEFAULT 500) RETURNS TABLE(job_id
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
     SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 #variable_conflict use_column
 declare
@@ -8223,6 +8268,13 @@ COMMENT ON TABLE tidemill.redacted_keys IS 'Names of keys whose values no view a
 
 COMMENT ON COLUMN tidemill.redacted_keys.key IS 'Lower case, without underscores and hyphens.';
 
+CREATE TABLE tidemill.refinery_schema_history (
+    version integer NOT NULL,
+    name character varying(255),
+    applied_on character varying(255),
+    checksum character varying(255)
+);
+
 CREATE TABLE tidemill.schedule_slots (
     schedule text NOT NULL,
     slot timestamp with time zone NOT NULL,
@@ -8618,6 +8670,9 @@ ALTER TABLE ONLY tidemill.queues
 
 ALTER TABLE ONLY tidemill.redacted_keys
     ADD CONSTRAINT redacted_keys_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY tidemill.refinery_schema_history
+    ADD CONSTRAINT refinery_schema_history_pkey PRIMARY KEY (version);
 
 ALTER TABLE ONLY tidemill.running
     ADD CONSTRAINT running_pkey PRIMARY KEY (job_id);
