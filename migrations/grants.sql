@@ -71,7 +71,7 @@ begin
         'drop_partition', 'ensure_today', 'shall_shed')
   loop
     execute format('alter function %s security definer set search_path = %I, pg_temp set timezone = %L set datestyle = %L, %L', verb, schema, 'UTC', 'ISO', 'MDY')
-      || ' set intervalstyle = postgres set extra_float_digits = 1 set standard_conforming_strings = on';
+      || ' set intervalstyle = postgres set extra_float_digits = 1 set standard_conforming_strings = on set jit = off';
     if actors is not null then
       execute format('grant execute on function %s to %s', verb, actors);
     end if;

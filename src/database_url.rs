@@ -34,6 +34,9 @@ const KNOWN: [&str; 18] = [
     "options",
 ];
 
+/// What goes to the driver, and whether a primary is asked for.
+type Parameters = (Vec<(String, String)>, Option<bool>);
+
 /// Takes a URL apart; the error is what is wrong with it.
 ///
 /// # Errors
@@ -90,7 +93,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
 }
 
 /// The parameters that go to the driver, and whether a primary is asked for.
-fn parameters(tail: &str) -> Result<(Vec<(String, String)>, Option<bool>), String> {
+fn parameters(tail: &str) -> Result<Parameters, String> {
     let query = tail.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or_default());
     let mut primary = None;
     let mut pairs = Vec::new();

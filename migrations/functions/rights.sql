@@ -141,9 +141,10 @@ as $$
     format('alter table %I.%I replica identity full', current_schema(), c.relname), jsonb_build_object('publication', p.pubname, 'table', c.relname)
   from pg_publication_tables t
   join pg_publication p on p.pubname = t.pubname
-  -- A partitioned table has none, its partitions do.
-  join lateral pg_partition_tree(format('%I.%I', t.schemaname, t.tablename)::regclass) leaf on leaf.isleaf
-  join pg_class c on c.oid = leaf.relid
+  -- A partitioned table needs none, its partitions do; a plain table is in no tree.
+  cross join lateral (select format('%I.%I', t.schemaname, t.tablename)::regclass as oid) named
+  left join lateral pg_partition_tree(named.oid) leaf on true
+  join pg_class c on c.oid = coalesce(leaf.relid, named.oid) and c.relkind = 'r'
   where t.schemaname = current_schema()
     and (p.pubupdate or p.pubdelete)
     and case c.relreplident

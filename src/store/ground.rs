@@ -59,15 +59,15 @@ async fn make_schema(connection: &mut PgConnection, schema: &str) -> Result<()> 
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42501") => {
             let who = "select current_user::text, current_database()::text";
             let row = connection.fetch_one(sqlx::raw_sql(who)).await;
-            let (login, database) =
+            let (login, database): (String, String) =
                 row.map_or_else(|_| ("of the URL".into(), "it names".into()), |row| (row.get(0), row.get(1)));
-            Err(made_by_owner(login, database, schema))
+            Err(made_by_owner(login, &database, schema))
         }
         other => Ok(other.map(|_| ())?),
     }
 }
 
-fn made_by_owner(login: String, database: String, schema: &str) -> Error {
+fn made_by_owner(login: String, database: &str, schema: &str) -> Error {
     Error::Forbidden {
         act: format!("make the schema {schema} in the database {database}"),
         advice: format!("as its owner: create schema {} authorization {}", quoted(schema), quoted(&login)),

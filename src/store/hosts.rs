@@ -85,8 +85,8 @@ impl Hosts {
                     *found = Some((Instant::now(), at));
                     return Ok(self.servers[at].clone());
                 }
-                Ok(Err(error)) => refusal = worse(refusal, error),
-                Err(_) => refusal = worse(refusal, silent()),
+                Ok(Err(error)) => refusal = Some(worse(refusal, error)),
+                Err(_) => refusal = Some(worse(refusal, silent())),
             }
         }
         Err(refusal.unwrap_or_else(silent))
@@ -112,10 +112,10 @@ fn silent() -> sqlx::Error {
 }
 
 /// What says more: a refusal of a login outweighs that a host is down, which passes.
-fn worse(before: Option<sqlx::Error>, now: sqlx::Error) -> Option<sqlx::Error> {
+fn worse(before: Option<sqlx::Error>, now: sqlx::Error) -> sqlx::Error {
     match before {
-        Some(error @ sqlx::Error::Database(_)) if !matches!(now, sqlx::Error::Database(_)) => Some(error),
-        _ => Some(now),
+        Some(error @ sqlx::Error::Database(_)) if !matches!(now, sqlx::Error::Database(_)) => error,
+        _ => now,
     }
 }
 

@@ -69,18 +69,16 @@ impl Pool {
             return waiting.await;
         }
         if self.connections.num_idle() == 0 {
-            self.connections.set_connect_options(self.hosts.find().await?);
+            self.connections.set_connect_options(Box::pin(self.hosts.find()).await?);
         }
         tokio::pin!(waiting);
         loop {
-            match timeout(AIM_AGAIN, &mut waiting).await {
-                Ok(connection) => return connection,
-                // Those that lay idle may have been dead: the pool tries the server that they led to.
-                Err(_) => {
-                    if let Ok(server) = self.hosts.find().await {
-                        self.connections.set_connect_options(server);
-                    }
-                }
+            if let Ok(connection) = timeout(AIM_AGAIN, &mut waiting).await {
+                return connection;
+            }
+            // Those that lay idle may have been dead: the pool tries the server that they led to.
+            if let Ok(server) = Box::pin(self.hosts.find()).await {
+                self.connections.set_connect_options(server);
             }
         }
     }

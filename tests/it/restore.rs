@@ -23,7 +23,10 @@ fn restore(from: (&Path, &str), to: (&Path, &str), more: &[&str]) -> bool {
 /// What doctor says of the schema and of rights.
 async fn told(store: &Store) -> Vec<Finding> {
     let findings = store.doctor().await.unwrap();
-    findings.into_iter().filter(|finding| ["schema", "rights"].contains(&finding.check.as_str())).collect()
+    let ours = |found: &Finding| {
+        ["schema", "rights"].contains(&found.check.as_str()) && !found.message.contains("is hidden from")
+    };
+    findings.into_iter().filter(ours).collect()
 }
 
 #[tokio::test]
@@ -36,7 +39,8 @@ async fn a_restored_schema_is_whole_and_one_that_changed_is_not() {
     migrate(&copy.options()).await.unwrap();
     assert!(told(&copy).await.is_empty(), "{:?}", told(&copy).await);
     assert_eq!(copy.state(id).await, "available");
-    copy.execute("drop index jobs_live_tags; alter table limits alter column slots drop not null").await;
+    copy.execute("drop index jobs_live_tags; alter table limits drop constraint limits_limit_something")
+        .await;
     let found = told(&copy).await;
     let messages: Vec<_> = found.iter().map(|finding| finding.message.as_str()).collect();
     assert!(messages.iter().any(|text| text.starts_with("missing: index jobs_live_tags")), "{messages:?}");
