@@ -23,7 +23,7 @@ enum Outage {
 
 async fn enqueue(mill: &Mill, kind: &str) -> Value {
     let url = format!("{}/api/v1/jobs", mill.api_url());
-    let request = reqwest::Client::new().post(url).json(&json!({ "kind": kind }));
+    let request = reqwest::Client::new().post(url).json(&json!({ "kind": kind, "max_attempts": 1 }));
     request.send().await.unwrap().json().await.unwrap()
 }
 
