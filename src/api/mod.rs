@@ -14,6 +14,7 @@ mod bulk;
 mod change;
 pub mod check;
 pub mod cursor;
+pub mod description;
 pub mod docs;
 mod durable;
 pub mod enqueuer;

@@ -2,6 +2,8 @@
 
 mod access;
 mod batch;
+mod contract;
+mod description;
 mod enqueue;
 mod explain;
 mod health;

@@ -1,0 +1,44 @@
+//! What holds for every schema: an object of which nothing is said may have any members. Without that, generators make
+//! types of it that take nothing at all.
+
+use serde_json::{Value, json};
+
+/// Members of a schema that hold data and no schemas.
+const DATA: [&str; 5] = ["example", "examples", "default", "enum", "const"];
+
+/// Schemas of answers that have members of their own besides those that are named.
+const OPEN: [&str; 2] = ["Problem", "JobEvent"];
+
+/// Says of every bare object, and of what has members of its own, that it is open.
+pub fn open(document: &mut Value) {
+    open_objects(document);
+    let schemas = super::components(document, "schemas").into_iter().flatten();
+    for (_, schema) in schemas.filter(|(name, _)| OPEN.contains(&name.as_str())) {
+        schema["additionalProperties"] = json!(true);
+    }
+}
+
+/// Says of every bare object that it is open.
+fn open_objects(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            for (_, inner) in members.iter_mut().filter(|(name, _)| !DATA.contains(&name.as_str())) {
+                open_objects(inner);
+            }
+            let said = ["properties", "additionalProperties", "allOf", "oneOf", "anyOf", "$ref"];
+            if is_object(members.get("type")) && !said.iter().any(|word| members.contains_key(*word)) {
+                members.insert("additionalProperties".into(), json!(true));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(open_objects),
+        _ => {}
+    }
+}
+
+fn is_object(kind: Option<&Value>) -> bool {
+    match kind {
+        Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "object"),
+        Some(kind) => kind == "object",
+        None => false,
+    }
+}
