@@ -138,7 +138,8 @@ def clients(server: Server) -> None:
         if not any(language in PROGRAMS for language, _ in blocks):
             continue
         folder.mkdir()
-        (folder / "tsconfig.json").write_text((HERE / "tsconfig.json").read_text())
+        for checker in ["tsconfig.json", "pyrightconfig.json"]:
+            shutil.copy(HERE / checker, folder)
         for language, block in blocks:
             if language == "sh":
                 # What they install is pinned here, and there already.
@@ -155,7 +156,7 @@ def check_and_run(language: str, folder: Path) -> None:
         run("esbuild", "example.ts", "--bundle", "--platform=node", "--format=esm", "--outfile=example.mjs", "--log-level=warning", cwd=folder)
         run("node", "example.mjs", cwd=folder, timeout=60)
     else:
-        run("pyright", "--pythonpath", VENV / "bin/python", ".", cwd=folder)
+        run("pyright", "--pythonpath", VENV / "bin/python", cwd=folder)
         run("python", "example.py", cwd=folder, timeout=60)
 
 
@@ -163,7 +164,7 @@ def requests(server: Server) -> None:
     """Requests by the thousand, made from the description; each answer is held against it."""
     seconds = os.environ.get("TIDEMILL_REQUESTS_SECONDS", "150")
     run(
-        "schemathesis", "run", f"{server.url}/api/v1/openapi.json", "--seed", "1", "--workers", "2",
+        "schemathesis", "--config-file", HERE / "schemathesis.toml", "run", f"{server.url}/api/v1/openapi.json", "--seed", "1", "--workers", "2",
         "--max-examples", "8", "--max-time", seconds, "--request-timeout", "10", "--no-shrink",
         "--header", f"Authorization: Bearer {server.key}",
         # Streams end when their jobs do, and a WebSocket speaks no HTTP.

@@ -55,6 +55,11 @@ pub fn share(document: &mut Value) {
     schemas.extend(values().into_iter().map(|(component, value)| (component.to_owned(), value)));
     schemas.remove("PriorityName");
     limit_words(schemas);
+    for (schema, member) in LEFT_OUT {
+        if let Some(member) = member_of(schemas, schema, member) {
+            member["type"] = json!("object");
+        }
+    }
     let mut seen = 0;
     while let Some(name) = asked.get(seen).cloned() {
         seen += 1;
@@ -127,12 +132,16 @@ const WORDS: [(&str, &str, &[&str]); 4] = [
     ("Unique", "on_conflict", &["keep", "reject", "replace", "next_period"]),
 ];
 
+/// Objects that are left out rather than null; of a choice with null generators make types with numbers for names.
+const LEFT_OUT: [(&str, &str); 3] = [("JobRequest", "args"), ("JobRequest", "metadata"), ("WorkflowRequest", "metadata")];
+
+fn member_of<'a>(schemas: &'a mut Map<String, Value>, schema: &str, member: &str) -> Option<&'a mut Value> {
+    schemas.get_mut(schema)?.pointer_mut(&format!("/properties/{member}"))
+}
+
 fn limit_words(schemas: &mut Map<String, Value>) {
     for (schema, member, words) in WORDS {
-        let Some(member) = schemas.get_mut(schema).and_then(|schema| schema.pointer_mut(&format!("/properties/{member}")))
-        else {
-            continue;
-        };
+        let Some(member) = member_of(schemas, schema, member) else { continue };
         let (target, may_be_null) = if member.get("items").is_some() {
             (&mut member["items"], false)
         } else {
@@ -224,7 +233,8 @@ fn never_null(schema: &mut Value) {
     if let Some(types) = schema["type"].as_array_mut() {
         types.retain(|kind| kind != "null");
         if let [only] = types.as_slice() {
-            schema["type"] = only.clone();
+            let only = only.clone();
+            schema["type"] = only;
         }
     }
     for part in ["oneOf", "anyOf"] {

@@ -12,9 +12,14 @@ const OPEN: [&str; 2] = ["Problem", "JobEvent"];
 /// Says of every bare object, and of what has members of its own, that it is open.
 pub fn open(document: &mut Value) {
     open_objects(document);
-    let schemas = super::components(document, "schemas").into_iter().flatten();
-    for (_, schema) in schemas.filter(|(name, _)| OPEN.contains(&name.as_str())) {
-        schema["additionalProperties"] = json!(true);
+    for (name, schema) in super::components(document, "schemas").into_iter().flatten() {
+        if OPEN.contains(&name.as_str()) {
+            schema["additionalProperties"] = json!(true);
+        }
+        // What a page holds is a type that clients know by its name.
+        if let Some(item) = name.strip_prefix("Page_") {
+            schema["properties"]["items"]["items"] = json!({ "$ref": format!("#/components/schemas/{item}") });
+        }
     }
 }
 

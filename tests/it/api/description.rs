@@ -219,10 +219,26 @@ fn schemas_of(source: &str) -> Vec<String> {
         }
         let head: String = rest.lines().take_while(|line| !line.ends_with(['{', ';'])).collect();
         let line = rest.lines().find(|line| line.contains("struct ") || line.contains("enum ")).unwrap_or_default();
-        let own = line.split(["struct ", "enum "]).nth(1).unwrap_or_default();
+        let own = line.split_once("struct ").or_else(|| line.split_once("enum ")).unwrap_or_default().1;
         let renamed = head.split("schema(as = ").nth(1);
         let name = renamed.unwrap_or(own).split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
         found.push(name.to_owned());
     }
     found
+}
+
+#[tokio::test]
+async fn the_stream_of_a_job_has_an_address_of_its_own() {
+    on_a_server(|server| async move {
+        let job = server.enqueue(json!({"kind": "a"})).await;
+        let path = format!("/api/v1/jobs/{}", text(&job["id"]));
+        server.act(&format!("{path}/cancel")).await.expect(200);
+        let stream = server.get(&format!("{path}/events/stream")).await;
+        assert_eq!(stream.headers["content-type"], "text/event-stream");
+        let frames = stream.expect(200);
+        assert!(text(&frames).contains("event: snapshot") && text(&frames).contains("event: cancelled"), "{frames}");
+        server.get("/api/v1/jobs/execution:nobody/events/stream").await.problem(404, "job-not-found");
+        server.get(&format!("{path}/events/stream?limit=3")).await.problem(422, "invalid-request");
+    })
+    .await;
 }
