@@ -15,9 +15,9 @@ use super::guard::{Guard, GuardError, time_limit};
 use super::problem::ProblemDocument;
 use super::state::ApiState;
 use super::{
-    alerts, artifacts, audit, batch, bulk, description, docs, durable, events, explain, failures, health, jobs, kinds,
-    limits, list, metrics, new_job, page, problem, queues, room, schedules, seeds, sessions, stats, terms,
-    verbs, worker, workers, workflows,
+    alerts, artifacts, audit, batch, bulk, description, docs, durable, events, explain, failures, health,
+    jobs, kinds, limits, list, metrics, new_job, page, problem, queues, room, schedules, seeds, sessions,
+    stats, terms, verbs, worker, workers, workflows,
 };
 
 #[derive(utoipa::OpenApi)]

@@ -10,7 +10,7 @@ use crate::api::key::Scope;
 const SCHEME: &str = "api_key";
 
 /// The scopes that a route needs, of which one is enough; none means everybody.
-pub fn scopes(method: &str, path: &str) -> &'static [Scope] {
+pub(super) fn scopes(method: &str, path: &str) -> &'static [Scope] {
     let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
     match verdict(&method, path) {
         Verdict::Needs(scopes) => scopes,
@@ -20,7 +20,7 @@ pub fn scopes(method: &str, path: &str) -> &'static [Scope] {
 }
 
 /// Names the scopes of one operation, for tools and for readers.
-pub fn secure(method: &str, path: &str, operation: &mut Map<String, Value>) {
+pub(super) fn secure(method: &str, path: &str, operation: &mut Map<String, Value>) {
     let scopes = scopes(method, path);
     let requirements: Vec<Value> = scopes.iter().map(|scope| json!({ SCHEME: [scope.name()] })).collect();
     operation.insert("security".into(), requirements.into());
@@ -30,12 +30,13 @@ pub fn secure(method: &str, path: &str, operation: &mut Map<String, Value>) {
     let names: Vec<_> = scopes.iter().map(|scope| format!("`{}`", scope.name())).collect();
     let needs = format!("Needs a key with the scope {}.", names.join(" or "));
     let told = operation.get("description").and_then(Value::as_str).unwrap_or_default();
-    let description = [told, &needs].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
+    let description =
+        [told, &needs].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
     operation.insert("description".into(), description.into());
 }
 
 /// Says what a key is and what each scope allows.
-pub fn share(document: &mut Value) {
+pub(super) fn share(document: &mut Value) {
     let scopes = [
         (Scope::Enqueue, "enqueue jobs; look at single jobs, cancel, retry and change them"),
         (Scope::Read, "look at everything"),

@@ -39,7 +39,7 @@ const NEEDS_NO_TARGET: &[(&str, &str)] = &[
 ];
 
 /// Adds the answer of routes whose time is bounded; said before they are merged with those that stream or wait.
-pub fn bounded_in_time(description: &mut OpenApi) {
+pub(in crate::api) fn bounded_in_time(description: &mut OpenApi) {
     let late = || ResponseBuilder::new().description("").build();
     for PathItem { get, post, patch, put, delete, .. } in description.paths.paths.values_mut() {
         for operation in [get, post, patch, put, delete].into_iter().flatten() {
@@ -49,9 +49,11 @@ pub fn bounded_in_time(description: &mut OpenApi) {
 }
 
 /// Adds what can come besides the operation's own answers, and gives every refusal the form of a problem.
-pub fn complete(method: &str, path: &str, operation: &mut Map<String, Value>) {
+pub(super) fn complete(method: &str, path: &str, operation: &mut Map<String, Value>) {
     let statuses = statuses(method, path, operation);
-    let Some(answers) = operation.entry("responses").or_insert_with(|| json!({})).as_object_mut() else { return };
+    let Some(answers) = operation.entry("responses").or_insert_with(|| json!({})).as_object_mut() else {
+        return;
+    };
     for status in statuses {
         answers.entry(status.to_string()).or_insert_with(|| json!({ "description": "" }));
     }
@@ -70,7 +72,8 @@ pub fn complete(method: &str, path: &str, operation: &mut Map<String, Value>) {
 fn statuses(method: &str, path: &str, operation: &Map<String, Value>) -> Vec<u16> {
     let parameters = operation.get("parameters").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let has_body = operation.contains_key("requestBody");
-    let is_keyed = parameters.iter().any(|parameter| parameter["$ref"] == "#/components/parameters/IdempotencyKey");
+    let is_keyed =
+        parameters.iter().any(|parameter| parameter["$ref"] == "#/components/parameters/IdempotencyKey");
     let makes = method == "PUT" || NEEDS_NO_TARGET.contains(&(method, path));
     let mut statuses = vec![400, 421, 500];
     let mut add = |holds: bool, more: &[u16]| statuses.extend(more.iter().copied().filter(|_| holds));
@@ -92,7 +95,7 @@ fn problem() -> Value {
 }
 
 /// Writes the shared answers, each with the types of problems that it can hold.
-pub fn share(document: &mut Value) {
+pub(super) fn share(document: &mut Value) {
     let Some(responses) = components(document, "responses") else { return };
     for (status, name, says) in SHARED {
         let cases = Case::ALL.iter().filter(|case| case.status().as_u16() == *status);

@@ -20,9 +20,16 @@ fn shared() -> Vec<(&'static str, &'static str, &'static str, &'static str, Valu
     let text = |most: u32| json!({ "type": "string", "minLength": 1, "maxLength": most, "pattern": TEXT });
     let job = json!({ "type": "string", "maxLength": 265, "pattern": JOB });
     let limit = json!({ "type": "string", "maxLength": 69, "pattern": NAME.replacen('^', "^(queue:)?", 1) });
-    let key = json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$" });
+    let key =
+        json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$" });
     vec![
-        ("JobName", "path", "id", "A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`.", job.clone()),
+        (
+            "JobName",
+            "path",
+            "id",
+            "A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`.",
+            job.clone(),
+        ),
         ("TaskId", "path", "task_id", "The task's id.", job),
         ("QueueName", "path", "queue", "The queue's name.", name.clone()),
         ("KindName", "path", "kind", "The kind's name.", name.clone()),
@@ -31,19 +38,36 @@ fn shared() -> Vec<(&'static str, &'static str, &'static str, &'static str, Valu
         ("LimitName", "path", "limit", "The limit's name; `queue:<name>` for the one of a queue.", limit),
         ("WorkerId", "path", "worker", "The worker's id.", text(255)),
         ("SessionId", "path", "session_id", "The session's name.", text(100)),
-        ("ExecutionId", "path", "execution_id", "Your own name for the work, as it was enqueued or answered.", text(255)),
+        (
+            "ExecutionId",
+            "path",
+            "execution_id",
+            "Your own name for the work, as it was enqueued or answered.",
+            text(255),
+        ),
         ("PartName", "path", "name", "The name of the job's signal or file.", text(200)),
-        ("ProjectId", "path", "project_id", "A project of the config.", json!({ "type": "string", "minLength": 1 })),
-        ("IdempotencyKey", "header", IDEMPOTENCY_KEY, "1 to 255 printable characters, new for each piece of work; a request that is repeated with it gets its first answer.", key),
+        (
+            "ProjectId",
+            "path",
+            "project_id",
+            "A project of the config.",
+            json!({ "type": "string", "minLength": 1 }),
+        ),
+        (
+            "IdempotencyKey",
+            "header",
+            IDEMPOTENCY_KEY,
+            "1 to 255 printable characters, new for each piece of work; a request that is repeated with it gets its first answer.",
+            key,
+        ),
     ]
 }
 
 /// Writes the shared parameters, and the rules of names into the schemas of requests.
-pub fn share(document: &mut Value) {
+pub(super) fn share(document: &mut Value) {
     if let Some(parameters) = components(document, "parameters") {
         for (component, place, name, says, schema) in shared() {
-            let parameter =
-                json!({ "name": name, "in": place, "required": place == "path", "description": says, "schema": schema });
+            let parameter = json!({ "name": name, "in": place, "required": place == "path", "description": says, "schema": schema });
             parameters.insert(component.into(), parameter);
         }
     }
@@ -74,7 +98,10 @@ pub fn share(document: &mut Value) {
 fn references(part: &Value, found: &mut Vec<String>) {
     match part {
         Value::Object(members) => {
-            let name = members.get("$ref").and_then(Value::as_str).and_then(|to| to.strip_prefix("#/components/schemas/"));
+            let name = members
+                .get("$ref")
+                .and_then(Value::as_str)
+                .and_then(|to| to.strip_prefix("#/components/schemas/"));
             if let Some(name) = name.filter(|name| !found.iter().any(|found| found == name)) {
                 found.push(name.to_owned());
             }
@@ -116,7 +143,9 @@ fn rule(name: &str) -> Option<Value> {
             Some(json!({ "minLength": 1, "maxLength": 63, "pattern": NAME }))
         }
         "tag" | "tags" => Some(json!({ "minLength": 1, "maxLength": 64, "pattern": TEXT })),
-        "execution_id" | "fair_key" | "service_name" | "session_id" | "team_id" => Some(json!({ "pattern": TEXT })),
+        "execution_id" | "fair_key" | "service_name" | "session_id" | "team_id" => {
+            Some(json!({ "pattern": TEXT }))
+        }
         "created_after" | "created_before" | "finished_after" | "finished_before" => {
             Some(json!({ "format": "date-time" }))
         }
@@ -133,7 +162,8 @@ const WORDS: [(&str, &str, &[&str]); 4] = [
 ];
 
 /// Objects that are left out rather than null; of a choice with null generators make types with numbers for names.
-const LEFT_OUT: [(&str, &str); 3] = [("JobRequest", "args"), ("JobRequest", "metadata"), ("WorkflowRequest", "metadata")];
+const LEFT_OUT: [(&str, &str); 3] =
+    [("JobRequest", "args"), ("JobRequest", "metadata"), ("WorkflowRequest", "metadata")];
 
 fn member_of<'a>(schemas: &'a mut Map<String, Value>, schema: &str, member: &str) -> Option<&'a mut Value> {
     schemas.get_mut(schema)?.pointer_mut(&format!("/properties/{member}"))
@@ -160,36 +190,48 @@ fn values() -> Vec<(&'static str, Value)> {
     let key = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}(:[^\\u0000-\\u001f\\u007f-\\u009f]*)?$";
     let key = json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": key });
     vec![
-        ("Duration", json!({
-            "description": "A duration as text such as `30s`, `1h30m`, `2days`, or as a number of seconds.",
-            "oneOf": [
-                { "type": "string", "maxLength": 100, "pattern": duration },
-                { "type": "number", "minimum": 0, "maximum": 315_360_000 },
-            ],
-        })),
-        ("Priority", json!({
-            "description": "1 (first) to 9 (last), or its name: 1, 3, 5, 7.",
-            "oneOf": [
-                { "type": "integer", "minimum": 1, "maximum": 9 },
-                { "type": "string", "enum": ["critical", "high", "normal", "low"] },
-            ],
-        })),
-        ("After", json!({
-            "description": "A job to wait for; with `as` its result is passed on.",
-            "oneOf": [
-                { "type": "string", "pattern": JOB },
-                { "$ref": "#/components/schemas/AfterPassing" },
-            ],
-        })),
-        ("ConcurrencyKey", json!({
-            "description": "One concurrency key such as `tenant:42`, or 1 to 4 of them.",
-            "oneOf": [key.clone(), { "type": "array", "minItems": 1, "maxItems": 4, "items": key }],
-        })),
+        (
+            "Duration",
+            json!({
+                "description": "A duration as text such as `30s`, `1h30m`, `2days`, or as a number of seconds.",
+                "oneOf": [
+                    { "type": "string", "maxLength": 100, "pattern": duration },
+                    { "type": "number", "minimum": 0, "maximum": 315_360_000 },
+                ],
+            }),
+        ),
+        (
+            "Priority",
+            json!({
+                "description": "1 (first) to 9 (last), or its name: 1, 3, 5, 7.",
+                "oneOf": [
+                    { "type": "integer", "minimum": 1, "maximum": 9 },
+                    { "type": "string", "enum": ["critical", "high", "normal", "low"] },
+                ],
+            }),
+        ),
+        (
+            "After",
+            json!({
+                "description": "A job to wait for; with `as` its result is passed on.",
+                "oneOf": [
+                    { "type": "string", "pattern": JOB },
+                    { "$ref": "#/components/schemas/AfterPassing" },
+                ],
+            }),
+        ),
+        (
+            "ConcurrencyKey",
+            json!({
+                "description": "One concurrency key such as `tenant:42`, or 1 to 4 of them.",
+                "oneOf": [key.clone(), { "type": "array", "minItems": 1, "maxItems": 4, "items": key }],
+            }),
+        ),
     ]
 }
 
 /// Completes the parameters of an operation, and its body.
-pub fn refine(path: &str, operation: &mut Map<String, Value>) {
+pub(super) fn refine(path: &str, operation: &mut Map<String, Value>) {
     let mut parameters = Vec::new();
     for (component, place, name, ..) in shared() {
         if place == "path" && path.contains(&format!("{{{name}}}")) {

@@ -21,7 +21,8 @@ const METHODS: [&str; 5] = ["get", "post", "patch", "put", "delete"];
 /// If the routes' own description cannot be written as JSON.
 pub fn finished(routes: &OpenApi, server: &str) -> Result<Value, serde_json::Error> {
     let mut document = serde_json::to_value(routes)?;
-    document["servers"] = json!([{ "url": server, "description": "The server that this description is of." }]);
+    document["servers"] =
+        json!([{ "url": server, "description": "The server that this description is of." }]);
     schemas::open(&mut document);
     for operation in operations(&mut document) {
         names::name(operation.members);

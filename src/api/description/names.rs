@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 /// Puts the tag before the operation's own name: `jobs_list`, `queues_list`.
-pub fn name(operation: &mut Map<String, Value>) {
+pub(super) fn name(operation: &mut Map<String, Value>) {
     let tag = operation.get("tags").and_then(|tags| tags[0].as_str()).unwrap_or("api");
     // The verbs of remote workers, in one word.
     let tag = if tag == "remote workers" { "worker" } else { tag };

@@ -10,7 +10,7 @@ const DATA: [&str; 5] = ["example", "examples", "default", "enum", "const"];
 const OPEN: [&str; 2] = ["Problem", "JobEvent"];
 
 /// Says of every bare object, and of what has members of its own, that it is open.
-pub fn open(document: &mut Value) {
+pub(super) fn open(document: &mut Value) {
     open_objects(document);
     for (name, schema) in super::components(document, "schemas").into_iter().flatten() {
         if OPEN.contains(&name.as_str()) {
@@ -18,7 +18,8 @@ pub fn open(document: &mut Value) {
         }
         // What a page holds is a type that clients know by its name.
         if let Some(item) = name.strip_prefix("Page_") {
-            schema["properties"]["items"]["items"] = json!({ "$ref": format!("#/components/schemas/{item}") });
+            schema["properties"]["items"]["items"] =
+                json!({ "$ref": format!("#/components/schemas/{item}") });
         }
     }
 }

@@ -39,10 +39,19 @@ impl Contract {
         let described = content.get(essence);
         assert!(described.is_some(), "{route} answered {status} as {essence:?}; described is {content:?}");
         let is_json = essence == "application/json" || essence.ends_with("+json");
-        if let Some(schema) = described.map(|content| &content["schema"]).filter(|schema| is_json && !schema.is_null()) {
+        if let Some(schema) =
+            described.map(|content| &content["schema"]).filter(|schema| is_json && !schema.is_null())
+        {
             let key = format!("{route} {status} {essence}");
-            let errors: Vec<_> = self.check(key, schema).iter_errors(body).map(|error| format!("{}: {error}", error.instance_path())).collect();
-            assert!(errors.is_empty(), "{route} answered {status} with what does not fit: {errors:#?}\n{body}");
+            let errors: Vec<_> = self
+                .check(key, schema)
+                .iter_errors(body)
+                .map(|error| format!("{}: {error}", error.instance_path()))
+                .collect();
+            assert!(
+                errors.is_empty(),
+                "{route} answered {status} with what does not fit: {errors:#?}\n{body}"
+            );
         }
     }
 

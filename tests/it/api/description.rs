@@ -29,7 +29,9 @@ async fn described(check: impl FnOnce(&Value)) {
 fn operations(document: &Value) -> Vec<(String, &Value)> {
     let paths = document["paths"].as_object().unwrap().iter();
     let all = paths.flat_map(|(path, item)| {
-        METHODS.iter().filter_map(move |method| Some((format!("{} {path}", method.to_uppercase()), item.get(method)?)))
+        METHODS
+            .iter()
+            .filter_map(move |method| Some((format!("{} {path}", method.to_uppercase()), item.get(method)?)))
     });
     all.collect()
 }
@@ -57,7 +59,10 @@ async fn what_it_refers_to_is_there_and_what_is_there_is_referred_to() {
         });
         for part in ["schemas", "responses", "parameters"] {
             for name in document["components"][part].as_object().unwrap().keys() {
-                assert!(found.contains(&format!("#/components/{part}/{name}")), "nothing refers to {part}/{name}");
+                assert!(
+                    found.contains(&format!("#/components/{part}/{name}")),
+                    "nothing refers to {part}/{name}"
+                );
             }
         }
     })
@@ -82,7 +87,10 @@ async fn every_operation_has_a_name_of_its_own() {
         for (route, operation) in operations(document) {
             let name = text(&operation["operationId"]);
             assert!(name.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase()), "{name}");
-            assert!(name.starts_with(&text(&operation["tags"][0]).replace("remote workers", "worker")), "{name}");
+            assert!(
+                name.starts_with(&text(&operation["tags"][0]).replace("remote workers", "worker")),
+                "{name}"
+            );
             if let Some(other) = names.insert(name.to_owned(), route.clone()) {
                 panic!("{route} and {other} are both called {name}");
             }
@@ -97,7 +105,8 @@ async fn every_operation_names_the_key_and_the_statuses_that_can_come() {
     described(|document| {
         for rule in RULES.iter().filter(|rule| !PAGES.contains(&rule.path)) {
             let operation = &document["paths"][rule.path][rule.method.to_lowercase()];
-            let scopes: Vec<Value> = rule.scopes.iter().map(|scope| json!({ "api_key": [scope.name()] })).collect();
+            let scopes: Vec<Value> =
+                rule.scopes.iter().map(|scope| json!({ "api_key": [scope.name()] })).collect();
             let route = format!("{} {}", rule.method, rule.path);
             assert_eq!(operation["security"], Value::from(scopes), "{route}");
             let mut needed = vec![400, 421, 500];
@@ -114,7 +123,10 @@ async fn every_operation_names_the_key_and_the_statuses_that_can_come() {
                 needed.push(404);
             }
             for status in needed {
-                assert!(operation["responses"].get(status.to_string()).is_some(), "{route} names no {status}");
+                assert!(
+                    operation["responses"].get(status.to_string()).is_some(),
+                    "{route} names no {status}"
+                );
             }
         }
     })
@@ -128,7 +140,10 @@ async fn every_refusal_is_a_problem() {
             for (status, answer) in operation["responses"].as_object().unwrap() {
                 let to = answer["$ref"].as_str().and_then(|to| document.pointer(to.strip_prefix('#')?));
                 let answer = to.unwrap_or(answer);
-                assert!(answer["description"].as_str().is_some_and(|says| !says.is_empty()), "{route} {status}");
+                assert!(
+                    answer["description"].as_str().is_some_and(|says| !says.is_empty()),
+                    "{route} {status}"
+                );
                 if status.starts_with(['4', '5']) {
                     let schema = &answer["content"]["application/problem+json"]["schema"]["$ref"];
                     assert_eq!(schema, "#/components/schemas/Problem", "{route} {status}");
@@ -151,12 +166,17 @@ async fn bodies_and_parameters_are_never_null_and_bare_objects_are_open() {
             }
         }
         let job = &document["components"]["schemas"]["JobRequest"]["properties"];
-        assert_eq!((&job["args"]["additionalProperties"], &job["metadata"]["additionalProperties"]), (&json!(true), &json!(true)));
+        assert_eq!(
+            (&job["args"]["additionalProperties"], &job["metadata"]["additionalProperties"]),
+            (&json!(true), &json!(true))
+        );
         let result = &document["components"]["schemas"]["CompleteRequest"]["properties"]["result"];
         assert!(result.get("type").is_none(), "a result is any JSON: {result}");
         walk(&document["components"]["schemas"], &mut |schema| {
             let is_bare = schema.get("type").is_some_and(|kind| kind == "object")
-                && ["properties", "additionalProperties", "allOf", "oneOf", "anyOf"].iter().all(|word| schema.get(word).is_none());
+                && ["properties", "additionalProperties", "allOf", "oneOf", "anyOf"]
+                    .iter()
+                    .all(|word| schema.get(word).is_none());
             assert!(!is_bare, "{schema}");
         });
     })
@@ -201,7 +221,9 @@ fn no_two_schemas_share_a_name() {
             let file = entry.display().to_string();
             for name in schemas_of(&fs::read_to_string(&entry).unwrap()) {
                 if let Some(other) = names.insert(name.clone(), file.clone()) {
-                    panic!("{name} is a schema of {file} and of {other}; give one another name by #[schema(as = …)]");
+                    panic!(
+                        "{name} is a schema of {file} and of {other}; give one another name by #[schema(as = …)]"
+                    );
                 }
             }
         }
@@ -218,10 +240,12 @@ fn schemas_of(source: &str) -> Vec<String> {
             continue;
         }
         let head: String = rest.lines().take_while(|line| !line.ends_with(['{', ';'])).collect();
-        let line = rest.lines().find(|line| line.contains("struct ") || line.contains("enum ")).unwrap_or_default();
+        let line =
+            rest.lines().find(|line| line.contains("struct ") || line.contains("enum ")).unwrap_or_default();
         let own = line.split_once("struct ").or_else(|| line.split_once("enum ")).unwrap_or_default().1;
         let renamed = head.split("schema(as = ").nth(1);
-        let name = renamed.unwrap_or(own).split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
+        let name =
+            renamed.unwrap_or(own).split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
         found.push(name.to_owned());
     }
     found
@@ -236,7 +260,10 @@ async fn the_stream_of_a_job_has_an_address_of_its_own() {
         let stream = server.get(&format!("{path}/events/stream")).await;
         assert_eq!(stream.headers["content-type"], "text/event-stream");
         let frames = stream.expect(200);
-        assert!(text(&frames).contains("event: snapshot") && text(&frames).contains("event: cancelled"), "{frames}");
+        assert!(
+            text(&frames).contains("event: snapshot") && text(&frames).contains("event: cancelled"),
+            "{frames}"
+        );
         server.get("/api/v1/jobs/execution:nobody/events/stream").await.problem(404, "job-not-found");
         server.get(&format!("{path}/events/stream?limit=3")).await.problem(422, "invalid-request");
     })
