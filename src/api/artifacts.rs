@@ -9,6 +9,7 @@ use axum::http::header::{
 };
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::answer::Page;
 use super::job_id::{JobId, resolve};
@@ -23,6 +24,12 @@ use crate::vault::VaultError;
 const JSON: &str = "application/json";
 /// What a browser only shows.
 const HARMLESS: [&str; 6] = ["image/png", "image/jpeg", "image/webp", "image/gif", "text/plain", JSON];
+
+/// The bytes of a file.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it is only described")]
+struct FileContent(Vec<u8>);
 
 /// List a job's files
 #[utoipa::path(
@@ -49,7 +56,10 @@ pub(super) async fn list(
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/artifacts/{name}", tag = "jobs", operation_id = "read_artifact",
     responses(
-        (status = 200, description = "The file", content_type = "application/octet-stream"),
+        (status = 200, description = "The file: as what it was kept where that is harmless, else as plain bytes", content(
+            (FileContent = "application/octet-stream"), (Value = "application/json"), (FileContent = "image/gif"),
+            (FileContent = "image/jpeg"), (FileContent = "image/png"), (FileContent = "image/webp"),
+            (String = "text/plain"))),
     )
 )]
 pub(super) async fn read(

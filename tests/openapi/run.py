@@ -162,7 +162,7 @@ def check_and_run(language: str, folder: Path) -> None:
 
 def requests(server: Server) -> None:
     """Requests by the thousand, made from the description; each answer is held against it."""
-    seconds = os.environ.get("TIDEMILL_REQUESTS_SECONDS", "150")
+    seconds = os.environ.get("TIDEMILL_REQUESTS_SECONDS", "100")
     run(
         "schemathesis", "--config-file", HERE / "schemathesis.toml", "run", f"{server.url}/api/v1/openapi.json", "--seed", "1", "--workers", "2",
         "--max-examples", "8", "--max-time", seconds, "--request-timeout", "10", "--no-shrink",
