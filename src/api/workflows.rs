@@ -155,6 +155,7 @@ pub(super) async fn cancel(
     post, path = "/api/v1/workflows/{id}/retry", tag = "workflows",
     responses(
         (status = 200, description = "The job that stands for it", body = JobDocument),
+        (status = 409, description = "It is running"),
     )
 )]
 pub(super) async fn retry(

@@ -5,6 +5,7 @@ mod access;
 mod answers;
 mod inputs;
 mod names;
+mod parameters;
 mod schemas;
 
 use serde_json::{Map, Value, json};
@@ -26,10 +27,11 @@ pub fn finished(routes: &OpenApi, server: &str) -> Result<Value, serde_json::Err
     schemas::open(&mut document);
     for operation in operations(&mut document) {
         names::name(operation.members);
-        inputs::refine(operation.path, operation.members);
+        parameters::refine(operation.path, operation.members);
         access::secure(&operation.method, operation.path, operation.members);
         answers::complete(&operation.method, operation.path, operation.members);
     }
+    parameters::share(&mut document);
     inputs::share(&mut document);
     access::share(&mut document);
     answers::share(&mut document);

@@ -72,6 +72,7 @@ pub(super) struct LogsRequest {
     post, path = "/api/orchestration/{project_id}/start", tag = "hub",
     responses(
         (status = 200, description = "The task", body = TaskResponse),
+        (status = 409, description = "The queue drains"),
     )
 )]
 pub(super) async fn start(
@@ -98,6 +99,7 @@ pub(super) async fn start(
     post, path = "/api/orchestration/{project_id}/stop", tag = "hub",
     responses(
         (status = 200, description = "The task", body = TaskResponse),
+        (status = 409, description = "The queue drains"),
     )
 )]
 pub(super) async fn stop(
@@ -124,6 +126,7 @@ pub(super) async fn stop(
     ),
     responses(
         (status = 200, description = "The task", body = TaskResponse),
+        (status = 409, description = "The queue drains"),
     )
 )]
 pub(super) async fn restart(
@@ -151,6 +154,7 @@ pub(super) async fn restart(
     ),
     responses(
         (status = 200, description = "The task", body = TaskResponse),
+        (status = 409, description = "The queue drains"),
     )
 )]
 pub(super) async fn logs(
