@@ -26,7 +26,11 @@ impl Contract {
     /// Fails if the description does not have such an answer.
     #[track_caller]
     pub(crate) fn hold(&self, method: &str, path: &str, status: u16, media_type: &str, body: &Value) {
-        let Some((template, operation)) = self.operation(method, path) else { return };
+        // The list of a job's events answers the stream as well, which is described at its own address.
+        let is_stream = media_type.starts_with("text/event-stream") && path.starts_with("/api/v1/jobs/");
+        let described_at =
+            if is_stream && path.ends_with("/events") { format!("{path}/stream") } else { path.to_owned() };
+        let Some((template, operation)) = self.operation(method, &described_at) else { return };
         let route = format!("{method} {template}");
         let answer = &operation["responses"][status.to_string()];
         assert!(!answer.is_null(), "{route} answered {status}, which its description does not name: {body}");
