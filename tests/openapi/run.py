@@ -45,6 +45,8 @@ def main() -> None:
             print(f"== {part}: {time.monotonic() - began:.0f} s", flush=True)
     except subprocess.CalledProcessError as error:
         sys.exit(f"{' '.join(map(str, error.cmd))}: exit {error.returncode}")
+    except subprocess.TimeoutExpired as error:
+        sys.exit(f"{' '.join(map(str, error.cmd))}: no end within {error.timeout} s")
     finally:
         server.stop()
 
