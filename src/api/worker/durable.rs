@@ -47,7 +47,7 @@ pub(super) struct StepRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct StepAnswer {
     /// Of the step that was stored first, or of the cursor.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     output: Value,
 }
 
