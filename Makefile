@@ -1,6 +1,6 @@
 # `make run` shows Tidemill at work, `make test` proves it. Both set up what they need.
 
-.PHONY: run test build bench fmt lint setup setup-tests unit waiting web proxies browser docs sqlx-data schema postgres-18
+.PHONY: run test build bench fmt lint setup setup-tests unit waiting web proxies browser api-clients docs sqlx-data schema postgres-18
 
 CARGO ?= cargo
 # The same everywhere: other targets would choose other features of what they depend on, and build all of it anew.
@@ -11,7 +11,7 @@ run: setup ## Build, start everything on an embedded Postgres, and run a demonst
 	$(CARGO) build --release
 	target/release/tidemill dev --enqueue build-crate --enqueue count-slowly
 
-test: setup-tests lint unit postgres-18 waiting web proxies browser ## Everything that CI asks for
+test: setup-tests lint unit postgres-18 waiting web proxies browser api-clients ## Everything that CI asks for
 
 # These wait for browsers and for a Docker engine more than they work.
 WAITING = bughive hub
@@ -45,6 +45,10 @@ browser: ## The page in a real Chromium
 	cd web && npm ci --no-audit --no-fund --silent
 	$(BUILD)
 	node --test web/test/browser/*.test.js
+
+api-clients: ## What other tools make of the API's description: clients that run, and requests by the thousand
+	$(BUILD)
+	tests/openapi/run.py
 
 lint:
 	$(CARGO) fmt --check

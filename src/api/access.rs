@@ -59,6 +59,7 @@ pub const RULES: &[Rule] = &[
     rule("GET", "/api/v1/failures", READ),
     rule("GET", "/api/v1/jobs/{id}", FOLLOW),
     rule("GET", "/api/v1/jobs/{id}/events", FOLLOW),
+    rule("GET", "/api/v1/jobs/{id}/events/stream", FOLLOW),
     rule("GET", "/api/v1/jobs/{id}/result", FOLLOW),
     rule("GET", "/api/v1/jobs/{id}/attempts", FOLLOW),
     rule("GET", "/api/v1/jobs/{id}/artifacts", FOLLOW),

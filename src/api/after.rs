@@ -29,9 +29,11 @@ pub(super) enum AfterInput {
 #[serde(deny_unknown_fields)]
 pub(super) struct PassingInput {
     /// Its id, or `execution:NAME`.
+    #[schema(min_length = 1, max_length = 265)]
     job: String,
     /// The arg under which the result is passed on.
     #[serde(rename = "as")]
+    #[schema(min_length = 1, max_length = 255, pattern = "^[^$]")]
     pass_as: Option<String>,
 }
 

@@ -16,7 +16,7 @@ use super::check;
 use super::json::Body;
 use super::json::query::Params;
 use super::path::RuleName;
-use super::problem::{Case, Problem, ProblemDocument};
+use super::problem::{Case, Problem};
 use super::request::DurationInput;
 use super::state::ApiState;
 use crate::job::alert::{AlertRule, Condition};
@@ -39,6 +39,7 @@ pub(super) struct AlertsQuery {
     /// Only those of this rule.
     rule: Option<String>,
     /// How many at most, 1 to 1,000; by default 100.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
 }
 
@@ -117,7 +118,7 @@ pub(super) async fn list(
 }
 
 /// List alert rules
-#[utoipa::path(get, path = "/api/v1/alert-rules", tag = "alerts",
+#[utoipa::path(get, path = "/api/v1/alert-rules", tag = "alerts", operation_id = "list_rules",
     responses((status = 200, description = "The rules, by name", body = Page<AlertRuleDocument>)))]
 pub(super) async fn rules(
     State(state): State<ApiState>,
@@ -127,11 +128,9 @@ pub(super) async fn rules(
 }
 
 /// Look at an alert rule
-#[utoipa::path(get, path = "/api/v1/alert-rules/{rule}", tag = "alerts",
-    params(("rule" = String, Path, description = "Its name")),
+#[utoipa::path(get, path = "/api/v1/alert-rules/{rule}", tag = "alerts", operation_id = "show_rule",
     responses(
         (status = 200, description = "The rule", body = AlertRuleDocument),
-        (status = 404, description = "There is none of that name", body = ProblemDocument, content_type = "application/problem+json"),
     ))]
 pub(super) async fn show(
     State(state): State<ApiState>,
@@ -145,8 +144,7 @@ pub(super) async fn show(
 /// Set an alert rule
 ///
 /// What was set before is replaced.
-#[utoipa::path(put, path = "/api/v1/alert-rules/{rule}", tag = "alerts", request_body = RuleRequest,
-    params(("rule" = String, Path, description = "Its name")),
+#[utoipa::path(put, path = "/api/v1/alert-rules/{rule}", tag = "alerts", operation_id = "set_rule", request_body = RuleRequest,
     responses((status = 200, description = "The rule", body = AlertRuleDocument)))]
 pub(super) async fn set(
     State(state): State<ApiState>,
@@ -161,11 +159,9 @@ pub(super) async fn set(
 /// Drop an alert rule
 ///
 /// What it fired is resolved, and who was told of it is told of that.
-#[utoipa::path(delete, path = "/api/v1/alert-rules/{rule}", tag = "alerts",
-    params(("rule" = String, Path, description = "Its name")),
+#[utoipa::path(delete, path = "/api/v1/alert-rules/{rule}", tag = "alerts", operation_id = "delete_rule",
     responses(
         (status = 204, description = "It is gone"),
-        (status = 404, description = "There is none of that name", body = ProblemDocument, content_type = "application/problem+json"),
     ))]
 pub(super) async fn drop_rule(
     State(state): State<ApiState>,

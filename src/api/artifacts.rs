@@ -9,12 +9,13 @@ use axum::http::header::{
 };
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::answer::Page;
 use super::job_id::{JobId, resolve};
 use super::jobs::find;
 use super::path::ArtifactName;
-use super::problem::{Case, Problem, ProblemDocument};
+use super::problem::{Case, Problem};
 use super::state::ApiState;
 use crate::store::Error;
 use crate::store::artifacts::Artifact;
@@ -24,13 +25,17 @@ const JSON: &str = "application/json";
 /// What a browser only shows.
 const HARMLESS: [&str; 6] = ["image/png", "image/jpeg", "image/webp", "image/gif", "text/plain", JSON];
 
+/// The bytes of a file.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it is only described")]
+struct FileContent(Vec<u8>);
+
 /// List a job's files
 #[utoipa::path(
-    get, path = "/api/v1/jobs/{id}/artifacts", tag = "jobs",
-    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
+    get, path = "/api/v1/jobs/{id}/artifacts", tag = "jobs", operation_id = "list_artifacts",
     responses(
         (status = 200, description = "The files, in the order in which they were kept", body = Page<Artifact>),
-        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list(
@@ -49,14 +54,12 @@ pub(super) async fn list(
 /// `args.json` and `result.json` are args and results that are too large for the job's own document, which then has
 /// `{"$stored": {"href": …}}` in their place.
 #[utoipa::path(
-    get, path = "/api/v1/jobs/{id}/artifacts/{name}", tag = "jobs",
-    params(
-        ("id" = String, Path, description = "A job's id, or `execution:<execution_id>`"),
-        ("name" = String, Path, description = "The file's name"),
-    ),
+    get, path = "/api/v1/jobs/{id}/artifacts/{name}", tag = "jobs", operation_id = "read_artifact",
     responses(
-        (status = 200, description = "The file", content_type = "application/octet-stream"),
-        (status = 404, description = "There is no such file", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The file: as what it was kept where that is harmless, else as plain bytes", content(
+            (FileContent = "application/octet-stream"), (Value = "application/json"), (FileContent = "image/gif"),
+            (FileContent = "image/jpeg"), (FileContent = "image/png"), (FileContent = "image/webp"),
+            (String = "text/plain"))),
     )
 )]
 pub(super) async fn read(

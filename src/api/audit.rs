@@ -26,13 +26,14 @@ pub(super) struct AuditQuery {
     /// The `next_cursor` of the page before.
     cursor: Option<i64>,
     /// How many at most, 1 to 200; by default 50.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
 /// List what people did
 ///
 /// Cancels, retries, pauses, limits, keys and so on, with who did it and how it was before. Newest first.
-#[utoipa::path(get, path = "/api/v1/audit", tag = "health", params(AuditQuery),
+#[utoipa::path(get, path = "/api/v1/audit", tag = "health", operation_id = "list_acts", params(AuditQuery),
     responses((status = 200, description = "A page of acts", body = Page<Act>)))]
 pub(super) async fn list(
     State(state): State<ApiState>,

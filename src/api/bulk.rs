@@ -3,6 +3,7 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -11,8 +12,9 @@ use uuid::Uuid;
 use super::auth::Caller;
 use super::check;
 use super::json::Body;
-use super::problem::{Problem, ProblemDocument};
+use super::problem::Problem;
 use super::state::ApiState;
+use crate::job::state::JobState;
 use crate::store::bulk::{Bulk, Done};
 
 const MOST_JOBS: i32 = 100_000;
@@ -24,7 +26,7 @@ const MOST_JOBS: i32 = 100_000;
 pub(super) struct BulkRequest {
     /// All must fit: `state`, `queue`, `kind`, `tag`, `created_after`, `created_before`, `finished_after`, `finished_before`,
     /// `error` (text in the message), `fingerprint` (a cause of GET /failures), `workflow`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BulkFilter>)]
     filter: Option<Map<String, Value>>,
     /// True to act on all jobs on which the verb can act; only without a filter.
     #[serde(default)]
@@ -37,6 +39,39 @@ pub(super) struct BulkRequest {
     dry_run: bool,
     /// Retry: the queue that the jobs go to, instead of the one that they were in.
     queue: Option<String>,
+}
+
+/// Which jobs: all that is given must fit.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it is only described; the database reads it")]
+struct BulkFilter {
+    /// The stored state.
+    #[schema(required = false)]
+    state: JobState,
+    #[schema(required = false)]
+    queue: String,
+    #[schema(required = false)]
+    kind: String,
+    #[schema(required = false)]
+    tag: String,
+    #[schema(required = false)]
+    created_after: DateTime<Utc>,
+    #[schema(required = false)]
+    created_before: DateTime<Utc>,
+    #[schema(required = false)]
+    finished_after: DateTime<Utc>,
+    #[schema(required = false)]
+    finished_before: DateTime<Utc>,
+    /// Text in the message of the last error.
+    #[schema(required = false)]
+    error: String,
+    /// A cause of GET /failures.
+    #[schema(required = false)]
+    fingerprint: String,
+    /// The id of a workflow.
+    #[schema(required = false)]
+    workflow: Uuid,
 }
 
 /// What was done, or would be.
@@ -111,10 +146,9 @@ async fn act(
 ///
 /// Redrives what failed or was cancelled: each has at least one more attempt. Count first with `dry_run`.
 #[utoipa::path(
-    post, path = "/api/v1/jobs/retry", tag = "jobs", request_body = BulkRequest,
+    post, path = "/api/v1/jobs/retry", tag = "jobs", operation_id = "retry_many", request_body = BulkRequest,
     responses(
         (status = 200, description = "What was done", body = BulkAnswer),
-        (status = 422, description = "The filter is not acceptable", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn retry(
@@ -129,7 +163,7 @@ pub(super) async fn retry(
 ///
 /// What does not run is cancelled at once, what runs is asked to stop.
 #[utoipa::path(
-    post, path = "/api/v1/jobs/cancel", tag = "jobs", request_body = BulkRequest,
+    post, path = "/api/v1/jobs/cancel", tag = "jobs", operation_id = "cancel_many", request_body = BulkRequest,
     responses((status = 200, description = "What was done", body = BulkAnswer))
 )]
 pub(super) async fn cancel(
@@ -144,7 +178,7 @@ pub(super) async fn cancel(
 ///
 /// Makes scheduled and retrying jobs due at once.
 #[utoipa::path(
-    post, path = "/api/v1/jobs/run-now", tag = "jobs", request_body = BulkRequest,
+    post, path = "/api/v1/jobs/run-now", tag = "jobs", operation_id = "run_now_many", request_body = BulkRequest,
     responses((status = 200, description = "What was done", body = BulkAnswer))
 )]
 pub(super) async fn run_now(
@@ -159,7 +193,7 @@ pub(super) async fn run_now(
 ///
 /// With their events and attempts; those that run are left alone.
 #[utoipa::path(
-    post, path = "/api/v1/jobs/delete", tag = "jobs", request_body = BulkRequest,
+    post, path = "/api/v1/jobs/delete", tag = "jobs", operation_id = "delete_many", request_body = BulkRequest,
     responses((status = 200, description = "What was done", body = BulkAnswer))
 )]
 pub(super) async fn delete(

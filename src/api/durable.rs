@@ -15,7 +15,7 @@ use super::job_id::{JobId, resolve, unknown};
 use super::jobs::find;
 use super::json::OptionalBody;
 use super::path::SignalName;
-use super::problem::{Case, Problem, ProblemDocument};
+use super::problem::{Case, Problem};
 use super::state::ApiState;
 use crate::job::document::JobDocument;
 use crate::store::signals::SignalRecord;
@@ -28,11 +28,9 @@ const PAYLOAD_BYTES: usize = 64 * 1024;
 ///
 /// In their order. A step that is here is not run again.
 #[utoipa::path(
-    get, path = "/api/v1/jobs/{id}/steps", tag = "jobs",
-    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
+    get, path = "/api/v1/jobs/{id}/steps", tag = "jobs", operation_id = "list_steps",
     responses(
         (status = 200, description = "The checkpoints", body = Page<StepRecord>),
-        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn steps(
@@ -51,11 +49,9 @@ pub(super) async fn steps(
 
 /// Look at a job's signals
 #[utoipa::path(
-    get, path = "/api/v1/jobs/{id}/signals", tag = "jobs",
-    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
+    get, path = "/api/v1/jobs/{id}/signals", tag = "jobs", operation_id = "list_signals",
     responses(
         (status = 200, description = "The signals, oldest first", body = Page<SignalRecord>),
-        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn signals(
@@ -77,7 +73,7 @@ pub(super) async fn signals(
 #[serde(deny_unknown_fields)]
 pub(super) struct SignalRequest {
     /// Any JSON, at most 64 KiB.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     payload: Option<Value>,
 }
 
@@ -93,14 +89,9 @@ pub(super) struct SignalAnswer {
 /// A named message to a job, which waits for it now or later. The first of a name counts.
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/signals/{name}", tag = "jobs", request_body = Option<SignalRequest>,
-    params(
-        ("id" = String, Path, description = "A job's id, or `execution:<execution_id>`"),
-        ("name" = String, Path, description = "The signal's name, 1 to 200 characters"),
-    ),
     responses(
         (status = 200, description = "What became of it", body = SignalAnswer),
-        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "The job has ended", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The job has ended"),
     )
 )]
 pub(super) async fn signal(
@@ -141,10 +132,8 @@ pub(super) struct ForkRequest {
 /// Enqueues the same work as a new job, which keeps the checkpoints before a step and runs again from there.
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/fork", tag = "jobs", request_body = Option<ForkRequest>,
-    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
     responses(
         (status = 202, description = "The new job", body = JobDocument),
-        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn fork(

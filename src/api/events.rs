@@ -23,7 +23,7 @@ use super::job_id::{JobId, failed, resolve, unknown};
 use super::json::Params;
 use super::multi_stream::{Many, many_frames, watch_all};
 use super::path::JobName;
-use super::problem::{Problem, ProblemDocument};
+use super::problem::Problem;
 use super::state::ApiState;
 use super::stream::{Reader, frames};
 use super::{check, result, sse};
@@ -42,6 +42,7 @@ const TYPE_CHARACTERS: usize = 100;
 pub fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(get_events))
+        .routes(routes!(stream_events))
         .routes(routes!(get_many_events))
         .routes(routes!(result::get_result))
 }
@@ -50,51 +51,85 @@ pub fn routes() -> OpenApiRouter<ApiState> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct EventsQuery {
-    /// Only events of these types, separated by commas. A stream still begins with `snapshot` and ends
+    /// Only events of these types, separated by commas.
+    #[param(example = "progress,log")]
+    types: Option<String>,
+    /// Begin behind this event; `Last-Event-ID` goes before it.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    after: Option<String>,
+    /// `next_cursor` of the page before.
+    #[param(pattern = "^[0-9]{1,18}$")]
+    cursor: Option<String>,
+    /// How many, 1 to 1000.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<i64>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct StreamQuery {
+    /// Only events of these types, separated by commas. The stream still begins with `snapshot` and ends
     /// with `completed`, `failed` or `cancelled`.
     #[param(example = "progress,log")]
     types: Option<String>,
     /// Begin behind this event; `Last-Event-ID` goes before it.
     #[param(example = "5")]
     after: Option<String>,
-    /// List only: `next_cursor` of the page before.
-    cursor: Option<String>,
-    /// List only: how many, 1 to 1000.
-    #[param(value_type = Option<i64>, default = 100)]
-    limit: Option<i64>,
+}
+
+/// What happened to a job: these fields, and those of its type.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is only described; `frame` writes it")]
+pub struct JobEvent {
+    /// The job.
+    job_id: Uuid,
+    /// The number of the event in its job, from 1; in a `snapshot` the position that it stands for.
+    #[schema(minimum = 0)]
+    seq: i64,
+    /// The attempt in which it happened; 0 before the first.
+    #[schema(minimum = 0)]
+    attempt: i32,
+    /// When it happened.
+    at: chrono::DateTime<chrono::Utc>,
+    /// Its type; in a stream it is the name of the frame instead.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+/// The frames of a stream as text, of which the `data` of each is an event. Clients that know streams hand out the events.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum EventStream {
+    /// The data of one frame.
+    Event(JobEvent),
+    /// All of it.
+    Text(String),
 }
 
 /// Events of one job in their order.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventList {
     /// Each as the `data` of its frame, with its `type`.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<JobEvent>)]
     items: Vec<Value>,
     /// Where to go on; null at the present end.
     next_cursor: Option<String>,
 }
 
-/// The events of a job, or its live stream
+/// The events of a job
 ///
-/// With `Accept: text/event-stream` this is a stream: first `snapshot` (the job), then the events behind
-/// `Last-Event-ID`, then live ones; the last frame is `completed`, `failed` or `cancelled`. `id` is the
-/// position to come back with (opaque: that of the end is no number), `event` the type, `data` JSON with `job_id`, `seq`, `attempt`, `at` and the
-/// type's own fields. A frame `reset` says that events before its position are gone, or that those behind it did not happen. A
-/// reader that comes back with the `id` of the end gets 204 and need not come again.
+/// Page by page. With `Accept: text/event-stream` the same address answers the live stream, as
+/// `/jobs/{id}/events/stream` does.
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/events", tag = "events",
     params(
-        ("id" = String, Path, description = "A job's id, or `execution:<execution_id>`"),
-        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last frame that the reader got"),
         EventsQuery,
     ),
     responses(
-        (status = 200, description = "A page of events, or the stream", content(
-            (EventList = "application/json"), (String = "text/event-stream"))),
-        (status = 204, description = "Stream only: the reader has seen the end of the job"),
-        (status = 400, description = "Last-Event-ID is none", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
-    )
+        (status = 200, description = "A page of events", body = EventList),
+    ),
+    operation_id = "list",
 )]
 async fn get_events(
     State(state): State<ApiState>,
@@ -107,7 +142,48 @@ async fn get_events(
     if !sse::wants_stream(&headers) {
         return list(&state, job_id, &types, &query).await;
     }
-    let (after, saw_end) = match sse::last_event_id(&headers, query.after.as_deref())? {
+    stream(&state, job_id, caller, &headers, (types, query.after.as_deref())).await
+}
+
+/// The live stream of a job
+///
+/// First `snapshot` (the job), then the events behind `Last-Event-ID`, then live ones; the last frame is `completed`,
+/// `failed` or `cancelled`. `id` is the position to come back with (opaque: that of the end is no number), `event` the type,
+/// `data` JSON with `job_id`, `seq`, `attempt`, `at` and the type's own fields. A frame `reset` says that events before its
+/// position are gone, or that those behind it did not happen. A reader that comes back with the `id` of the end gets 204 and
+/// need not come again.
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}/events/stream", tag = "events", operation_id = "stream",
+    params(
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last frame that the reader got"),
+        StreamQuery,
+    ),
+    responses(
+        (status = 200, description = "The stream", body = EventStream, content_type = "text/event-stream"),
+        (status = 204, description = "The reader has seen the end of the job"),
+        (status = 400, description = "Last-Event-ID is none"),
+    ),
+)]
+async fn stream_events(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+    caller: Option<Extension<Caller>>,
+    headers: HeaderMap,
+    Params(query): Params<StreamQuery>,
+) -> Result<Response, Problem> {
+    let types = checked_types(query.types.as_deref())?;
+    stream(&state, job_id, caller, &headers, (types, query.after.as_deref())).await
+}
+
+/// The stream of one job: the types of events that are wanted, and where the query begins.
+async fn stream(
+    state: &ApiState,
+    job_id: Uuid,
+    caller: Option<Extension<Caller>>,
+    headers: &HeaderMap,
+    (types, after): (Arc<[String]>, Option<&str>),
+) -> Result<Response, Problem> {
+    let (after, saw_end) = match sse::last_event_id(headers, after)? {
         Some((text, field)) => sse::position_or_end(field, text)?,
         None => (0, false),
     };
@@ -121,7 +197,7 @@ async fn get_events(
     }
     let reader = Reader { watch, document, after, types, page_limit: PAGE_LIMIT };
     let events = frames(state.hub.clone(), reader).map(|frame| frame.sse(&frame.id()));
-    Ok(sse::respond(&state, caller.map(|Extension(caller)| caller), events))
+    Ok(sse::respond(state, caller.map(|Extension(caller)| caller), events))
 }
 
 async fn list(
@@ -179,14 +255,13 @@ struct ManyQuery {
 /// state), `lagged` that one transaction changed more than it carries; list the jobs then. A reader that comes back when
 /// every named job is over gets 204.
 #[utoipa::path(
-    get, path = "/api/v1/events", tag = "events",
+    get, path = "/api/v1/events", tag = "events", operation_id = "stream_many",
     params(ManyQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last frame that the reader got")),
     responses(
-        (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "The stream", body = EventStream, content_type = "text/event-stream"),
         (status = 204, description = "The reader has seen the end of every named job"),
-        (status = 400, description = "Last-Event-ID is none of this request", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "A named job does not exist", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "Nothing or too much is named", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 400, description = "Last-Event-ID is none of this request"),
+        (status = 404, description = "A named job does not exist"),
     )
 )]
 async fn get_many_events(

@@ -5,7 +5,7 @@ use axum::extract::State;
 
 use super::answer::Page;
 use super::job_id::{JobId, unknown};
-use super::problem::{Problem, ProblemDocument};
+use super::problem::Problem;
 use super::state::ApiState;
 use crate::store::doctor::Finding;
 use crate::store::explain::Explanation;
@@ -15,10 +15,8 @@ use crate::store::explain::Explanation;
 /// Why it does not run: the reasons in the order in which to see to them, and an estimate of its start.
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/explain", tag = "jobs",
-    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
     responses(
         (status = 200, description = "The reasons", body = Explanation),
-        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn explain(

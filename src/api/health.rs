@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::metrics;
-use super::problem::{Case, Problem, ProblemDocument};
+use super::problem::{Case, Problem};
 use super::state::ApiState;
 use crate::store::Error;
 
@@ -41,7 +41,7 @@ pub(super) async fn alive() -> Json<Health> {
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses(
         (status = 200, description = "It is", body = Health),
-        (status = 503, description = "It is not; `checks` names what fails", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "It is not; `checks` names what fails"),
     ))]
 pub(super) async fn ready(State(state): State<ApiState>) -> Result<Json<Health>, Problem> {
     let mut failing = Vec::new();
@@ -101,7 +101,7 @@ async fn writes(state: &ApiState) -> Result<(), String> {
 }
 
 /// Metrics for Prometheus
-#[utoipa::path(get, path = "/metrics", tag = "health",
+#[utoipa::path(get, path = "/metrics", tag = "health", operation_id = "metrics",
     responses((status = 200, description = "Counters of this process, and the levels of queues and workers", body = String, content_type = "text/plain")))]
 pub(super) async fn show_metrics(State(state): State<ApiState>) -> Response {
     let look = match timeout(PATIENCE, state.gauges.look(&state.store)).await {

@@ -5,7 +5,7 @@ use axum::extract::State;
 
 use super::answer::Page;
 use super::job_id::{JobId, unknown};
-use super::problem::{Problem, ProblemDocument};
+use super::problem::Problem;
 use super::state::ApiState;
 use crate::job::document::JobDocument;
 use crate::store::attempts::AttemptRecord;
@@ -13,10 +13,8 @@ use crate::store::attempts::AttemptRecord;
 /// Look at a job
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}", tag = "jobs",
-    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
     responses(
         (status = 200, description = "The job", body = JobDocument),
-        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn show(
@@ -31,11 +29,9 @@ pub(super) async fn show(
 /// Those that failed, and completed ones of which an exit code or the use of memory is known; oldest
 /// first.
 #[utoipa::path(
-    get, path = "/api/v1/jobs/{id}/attempts", tag = "jobs",
-    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
+    get, path = "/api/v1/jobs/{id}/attempts", tag = "jobs", operation_id = "list_attempts",
     responses(
         (status = 200, description = "The attempts", body = Page<AttemptRecord>),
-        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn attempts(

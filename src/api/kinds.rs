@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 
 use super::answer::Page;
 use super::path::KindName;
-use super::problem::{Case, Problem, ProblemDocument};
+use super::problem::{Case, Problem};
 use super::state::ApiState;
 use crate::store::kinds::KindDocument;
 
@@ -24,10 +24,8 @@ pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<Kind
 /// Lets its jobs start again, and forgets their crashes.
 #[utoipa::path(
     post, path = "/api/v1/kinds/{kind}/reset-breaker", tag = "kinds",
-    params(("kind" = String, Path, description = "The kind")),
     responses(
         (status = 204, description = "Its jobs start"),
-        (status = 404, description = "There is no such kind", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn reset_breaker(

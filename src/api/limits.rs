@@ -15,7 +15,7 @@ use super::check;
 use super::json::Body;
 use super::json::query::Params;
 use super::path::LimitName;
-use super::problem::{Case, Problem, ProblemDocument};
+use super::problem::{Case, Problem};
 
 use super::request::DurationInput;
 use super::state::ApiState;
@@ -98,6 +98,7 @@ pub(super) struct LimitsQuery {
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
     /// How many at most, 1 to 1,000; by default 100.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
 }
 
@@ -121,10 +122,8 @@ pub(super) async fn list(
 
 /// Look at a limit
 #[utoipa::path(get, path = "/api/v1/limits/{limit}", tag = "limits",
-    params(("limit" = String, Path, description = "Its name")),
     responses(
         (status = 200, description = "The limit", body = LimitDocument),
-        (status = 404, description = "There is none of that name", body = ProblemDocument, content_type = "application/problem+json"),
     ))]
 pub(super) async fn show(
     State(state): State<ApiState>,
@@ -138,7 +137,6 @@ pub(super) async fn show(
 /// It counts for all jobs whose concurrency key is this name, or this name, a colon and a key of their
 /// own; each key is counted apart. `queue:NAME` limits a queue. What was set before is replaced.
 #[utoipa::path(put, path = "/api/v1/limits/{limit}", tag = "limits", request_body = LimitRequest,
-    params(("limit" = String, Path, description = "Its name")),
     responses((status = 200, description = "The limit", body = LimitDocument)))]
 pub(super) async fn set(
     State(state): State<ApiState>,
@@ -155,11 +153,9 @@ pub(super) async fn set(
 }
 
 /// Drop a limit
-#[utoipa::path(delete, path = "/api/v1/limits/{limit}", tag = "limits",
-    params(("limit" = String, Path, description = "Its name")),
+#[utoipa::path(delete, path = "/api/v1/limits/{limit}", tag = "limits", operation_id = "delete",
     responses(
         (status = 204, description = "It is gone"),
-        (status = 404, description = "There is none of that name", body = ProblemDocument, content_type = "application/problem+json"),
     ))]
 pub(super) async fn drop_limit(
     State(state): State<ApiState>,

@@ -56,10 +56,12 @@ pub(super) struct ListQuery {
     /// Text in the message of the last error, in any case.
     error: Option<String>,
     /// Only jobs of this workflow, by its id.
+    #[param(value_type = Option<Uuid>)]
     workflow: Option<String>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
     /// How many jobs a page has: 1 to 200, by default 50.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 

@@ -15,6 +15,7 @@ mod change;
 pub mod check;
 mod client;
 pub mod cursor;
+pub mod description;
 pub mod docs;
 mod durable;
 pub mod enqueuer;

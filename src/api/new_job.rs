@@ -13,7 +13,7 @@ use super::idempotent::{Begun, Keyed};
 use super::job_id::unknown;
 use super::json::RawBody;
 use super::patience::Patience;
-use super::problem::{Case, Problem, ProblemDocument, quoted};
+use super::problem::{Case, Problem, quoted};
 use super::request::{self, JobRequest};
 use super::state::ApiState;
 use super::unique::{ExistingJob, existing, is_existing};
@@ -37,7 +37,7 @@ const ROUTE: &str = "POST /jobs";
         (status = 202, description = "The job", body = JobDocument,
             headers(("Location" = String, description = "The job's address"), ("Idempotency-Replayed" = bool, description = "True if this answer was given before"))),
         (status = 200, description = "The job that has its unique key; no new one was stored", body = ExistingJob),
-        (status = 409, description = "The unique key, the execution id or the Idempotency-Key is taken, or the queue drains", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The unique key, the execution id or the Idempotency-Key is taken, or the queue drains"),
     )
 )]
 pub(super) async fn create(

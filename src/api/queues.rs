@@ -16,7 +16,7 @@ use super::check;
 use super::json::Body;
 use super::limits::{MOST_RUNNING, checked_rate};
 use super::path::QueueName;
-use super::problem::{Case, Problem, ProblemDocument};
+use super::problem::{Case, Problem};
 use super::request::DurationInput;
 use super::state::ApiState;
 use crate::job::limit::LimitSettings;
@@ -77,10 +77,8 @@ pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<Queu
 
 /// Look at a queue
 #[utoipa::path(get, path = "/api/v1/queues/{queue}", tag = "queues",
-    params(("queue" = String, Path, description = "Its name")),
     responses(
         (status = 200, description = "The queue", body = QueueDocument),
-        (status = 404, description = "Nothing is known of it", body = ProblemDocument, content_type = "application/problem+json"),
     ))]
 pub(super) async fn show(
     State(state): State<ApiState>,
@@ -97,7 +95,6 @@ pub(super) async fn show(
 ///
 /// Nothing is claimed from it until it is resumed; what runs goes on.
 #[utoipa::path(post, path = "/api/v1/queues/{queue}/pause", tag = "queues",
-    params(("queue" = String, Path, description = "Its name")),
     responses((status = 200, description = "The queue", body = QueueDocument)))]
 pub(super) async fn pause(
     State(state): State<ApiState>,
@@ -112,7 +109,6 @@ pub(super) async fn pause(
 ///
 /// Ends a pause or a drain.
 #[utoipa::path(post, path = "/api/v1/queues/{queue}/resume", tag = "queues",
-    params(("queue" = String, Path, description = "Its name")),
     responses((status = 200, description = "The queue", body = QueueDocument)))]
 pub(super) async fn resume(
     State(state): State<ApiState>,
@@ -126,7 +122,6 @@ pub(super) async fn resume(
 ///
 /// It takes no new jobs until it is resumed; what is there runs to its end.
 #[utoipa::path(post, path = "/api/v1/queues/{queue}/drain", tag = "queues",
-    params(("queue" = String, Path, description = "Its name")),
     responses((status = 200, description = "The queue", body = QueueDocument)))]
 pub(super) async fn drain(
     State(state): State<ApiState>,
@@ -141,7 +136,6 @@ pub(super) async fn drain(
 ///
 /// Cancels all its jobs that do not run.
 #[utoipa::path(post, path = "/api/v1/queues/{queue}/purge", tag = "queues",
-    params(("queue" = String, Path, description = "Its name")),
     responses((status = 200, description = "How many it were", body = Purged)))]
 pub(super) async fn purge(
     State(state): State<ApiState>,
@@ -154,7 +148,6 @@ pub(super) async fn purge(
 
 /// Change a queue's limits
 #[utoipa::path(patch, path = "/api/v1/queues/{queue}", tag = "queues", request_body = QueueChange,
-    params(("queue" = String, Path, description = "Its name")),
     responses((status = 200, description = "The queue", body = QueueDocument)))]
 pub(super) async fn change(
     State(state): State<ApiState>,

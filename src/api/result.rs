@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::check;
 use super::job_id::{JobId, failed, unknown};
 use super::json::Params;
-use super::problem::{Problem, ProblemDocument};
+use super::problem::Problem;
 use super::sse::LONGEST_SILENCE;
 use super::state::ApiState;
 use crate::job::document::JobDocument;
@@ -50,11 +50,10 @@ pub struct JobResult {
 ///
 /// Answers as soon as the job is completed, failed or cancelled, or else when `wait` is over.
 #[utoipa::path(
-    get, path = "/api/v1/jobs/{id}/result", tag = "jobs", params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`"), WaitQuery),
+    get, path = "/api/v1/jobs/{id}/result", tag = "jobs", params(WaitQuery),
     responses(
         (status = 200, description = "The job is over", body = JobResult),
         (status = 202, description = "It is not; ask again", body = JobResult, headers(("Retry-After" = u64, description = "Seconds until it makes sense to ask again"))),
-        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn get_result(

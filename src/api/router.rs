@@ -5,21 +5,24 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use serde_json::Value;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::guard::{Guard, GuardError, time_limit};
+use super::problem::ProblemDocument;
 use super::state::ApiState;
 use super::{
-    alerts, artifacts, audit, batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds,
-    limits, list, metrics, new_job, page, problem, queues, room, schedules, seeds, sessions, stats,
-    stream_places, terms, verbs, worker, workers, workflows, write_health,
+    alerts, artifacts, audit, batch, bulk, description, docs, durable, events, explain, failures, health,
+    jobs, kinds, limits, list, metrics, new_job, page, problem, queues, room, schedules, seeds, sessions,
+    stats, stream_places, terms, verbs, worker, workers, workflows, write_health,
 };
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
+    components(schemas(ProblemDocument)),
     info(title = "Tidemill", description = "Durable background jobs on Postgres alone."),
     tags(
         (name = "jobs", description = "Enqueue work, look at it, and act on it."),
@@ -54,7 +57,7 @@ pub enum RouterError {
 
 /// All described routes.
 fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
-    let quick = watched()
+    let mut quick = watched()
         .routes(routes!(new_job::create, list::list))
         .routes(routes!(batch::create_batch))
         .routes(routes!(bulk::retry))
@@ -112,6 +115,7 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(seeds::routes())
         .layer(from_fn_with_state(state.room.clone(), room::say_when))
         .layer(from_fn_with_state(state.settings.request_timeout, time_limit));
+    description::bounded_in_time(quick.get_openapi_mut());
     // These stream or wait, within bounds of their own.
     let lasting = worker::waiting_routes().merge(events::routes()).merge(seeds::stream_routes());
     let all = quick.merge(lasting.layer(from_fn_with_state(state.streams.clone(), stream_places::bounded)));
@@ -139,8 +143,16 @@ fn watched() -> OpenApiRouter<ApiState> {
 pub fn router(state: &ApiState, listening: SocketAddr) -> Result<Router, RouterError> {
     let (routes, description) = api(state).split_for_parts();
     let routes =
-        routes.with_state(state.clone()).merge(docs::routes(describe(description))?).merge(page::router());
+        routes.with_state(state.clone()).merge(docs::routes(&describe(description))?).merge(page::router());
     layered(routes, state, listening)
+}
+
+/// The description of all routes, as it is served.
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub fn description(state: &ApiState) -> Result<Value, RouterError> {
+    Ok(description::finished(&describe(api(state).split_for_parts().1), docs::SERVER)?)
 }
 
 /// Only the routes by which a process is watched, with all layers: for workers.

@@ -16,7 +16,7 @@ use super::check;
 use super::json::{Body, Params};
 use super::new_job::brief;
 use super::path::ScheduleName;
-use super::problem::{Case, Problem, ProblemDocument, quoted};
+use super::problem::{Case, Problem, quoted};
 use super::schedule_request::{PreviewRequest, ScheduleRequest};
 use super::state::ApiState;
 use crate::job::document::micros_each;
@@ -35,6 +35,7 @@ pub(super) struct SchedulesQuery {
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
     /// How many schedules a page has: 1 to 200, by default 50.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
@@ -81,10 +82,8 @@ pub(super) async fn list(
 
 /// Look at a schedule
 #[utoipa::path(get, path = "/api/v1/schedules/{schedule}", tag = "schedules",
-    params(("schedule" = String, Path, description = "Its name")),
     responses(
         (status = 200, description = "The schedule and its last slots", body = ScheduleDetail),
-        (status = 404, description = "There is none", body = ProblemDocument, content_type = "application/problem+json"),
     ))]
 pub(super) async fn show(
     State(state): State<ApiState>,
@@ -100,10 +99,8 @@ pub(super) async fn show(
 ///
 /// One that is there keeps its pause, and its slots if its times stay.
 #[utoipa::path(put, path = "/api/v1/schedules/{schedule}", tag = "schedules", request_body = ScheduleRequest,
-    params(("schedule" = String, Path, description = "Its name")),
     responses(
         (status = 200, description = "The schedule", body = ScheduleDocument),
-        (status = 422, description = "It would never fall due, or a value is wrong", body = ProblemDocument, content_type = "application/problem+json"),
     ))]
 pub(super) async fn put(
     State(state): State<ApiState>,
@@ -118,10 +115,8 @@ pub(super) async fn put(
 ///
 /// What is not sent stays. Sending one of `cron`, `every` and `at` replaces whichever it has.
 #[utoipa::path(patch, path = "/api/v1/schedules/{schedule}", tag = "schedules", request_body = ScheduleRequest,
-    params(("schedule" = String, Path, description = "Its name")),
     responses(
         (status = 200, description = "The schedule", body = ScheduleDocument),
-        (status = 404, description = "There is none", body = ProblemDocument, content_type = "application/problem+json"),
     ))]
 pub(super) async fn change(
     State(state): State<ApiState>,
@@ -136,7 +131,6 @@ pub(super) async fn change(
 ///
 /// Its jobs stay.
 #[utoipa::path(delete, path = "/api/v1/schedules/{schedule}", tag = "schedules",
-    params(("schedule" = String, Path, description = "Its name")),
     responses((status = 204, description = "It is gone")))]
 pub(super) async fn delete(
     State(state): State<ApiState>,
@@ -150,7 +144,6 @@ pub(super) async fn delete(
 ///
 /// It does not fire until it is resumed.
 #[utoipa::path(post, path = "/api/v1/schedules/{schedule}/pause", tag = "schedules",
-    params(("schedule" = String, Path, description = "Its name")),
     responses((status = 200, description = "The schedule", body = ScheduleDocument)))]
 pub(super) async fn pause(
     State(state): State<ApiState>,
@@ -165,7 +158,6 @@ pub(super) async fn pause(
 ///
 /// Slots that passed during the pause do not fire.
 #[utoipa::path(post, path = "/api/v1/schedules/{schedule}/resume", tag = "schedules",
-    params(("schedule" = String, Path, description = "Its name")),
     responses((status = 200, description = "The schedule", body = ScheduleDocument)))]
 pub(super) async fn resume(
     State(state): State<ApiState>,
@@ -179,10 +171,9 @@ pub(super) async fn resume(
 ///
 /// Outside of its slots, which stay as they are; also while it is paused.
 #[utoipa::path(post, path = "/api/v1/schedules/{schedule}/run", tag = "schedules",
-    params(("schedule" = String, Path, description = "Its name")),
     responses(
         (status = 202, description = "The new job's id and links", body = serde_json::Value),
-        (status = 409, description = "The queue drains", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The queue drains"),
     ))]
 pub(super) async fn run(
     State(state): State<ApiState>,
@@ -204,7 +195,6 @@ pub(super) async fn run(
 #[utoipa::path(post, path = "/api/v1/schedules/preview", tag = "schedules", request_body = PreviewRequest,
     responses(
         (status = 200, description = "The next slots", body = Preview),
-        (status = 422, description = "What is wrong with them", body = ProblemDocument, content_type = "application/problem+json"),
     ))]
 pub(super) async fn preview(
     State(state): State<ApiState>,

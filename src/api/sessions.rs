@@ -5,17 +5,15 @@ use axum::Json;
 use axum::extract::State;
 
 use super::path::SessionName;
-use super::problem::{Case, Problem, ProblemDocument, quoted};
+use super::problem::{Case, Problem, quoted};
 use super::state::ApiState;
 use crate::store::sessions::SessionDocument;
 
 /// Look at a session
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session_id}", tag = "sessions",
-    params(("session_id" = String, Path, description = "The session's name")),
     responses(
         (status = 200, description = "The session", body = SessionDocument),
-        (status = 404, description = "There is no such session, or none any more", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn show(

@@ -99,6 +99,7 @@ pub(super) struct Summary {
 #[into_params(parameter_in = Query)]
 pub(super) struct HoursQuery {
     /// The last so many hours, by default 24.
+    #[param(minimum = 1, maximum = 17_568)]
     hours: Option<i64>,
     /// Instead of `hours`: a duration such as `90m`, or a time.
     since: Option<String>,
@@ -122,6 +123,7 @@ pub(super) struct ExportQuery {
     since: Option<String>,
     /// `json` (the default) or `csv`.
     #[serde(default)]
+    #[param(inline)]
     format: Format,
     /// Only jobs of this kind.
     kind: Option<String>,
@@ -135,6 +137,7 @@ pub(super) struct ExportQuery {
 #[into_params(parameter_in = Query)]
 pub(super) struct TrendQuery {
     /// The last so many hours, by default 24.
+    #[param(minimum = 1, maximum = 17_568)]
     hours: Option<i64>,
     /// Instead of `hours`: a duration such as `90m`, or a time.
     since: Option<String>,

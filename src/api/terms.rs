@@ -14,7 +14,7 @@ use super::check;
 use super::job_id::{JobId, unknown};
 use super::jobs::find;
 use super::json::Body;
-use super::problem::{Problem, ProblemDocument};
+use super::problem::Problem;
 use super::request::{DurationInput, MOST_ATTEMPTS, PriorityInput, checked_metadata, checked_tags};
 use super::state::ApiState;
 use super::verbs::{finished, running};
@@ -34,11 +34,9 @@ pub(super) struct SnoozeRequest {
 /// Puts off a job that does not run. One that waits for others or for a signal stays as it is.
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/snooze", tag = "jobs", request_body = SnoozeRequest,
-    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
     responses(
         (status = 200, description = "The job, due later", body = JobDocument),
-        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "It is running or finished", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "It is running or finished"),
     )
 )]
 pub(super) async fn snooze(
@@ -116,12 +114,9 @@ impl JobChange {
 /// Gives a job that does not run other terms.
 #[utoipa::path(
     patch, path = "/api/v1/jobs/{id}", tag = "jobs", request_body = JobChange,
-    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
     responses(
         (status = 200, description = "The job as it is now", body = JobDocument),
-        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "It is running or finished", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "What cannot be changed", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "It is running or finished"),
     )
 )]
 pub(super) async fn change(

@@ -13,7 +13,7 @@ use super::check;
 use super::job_id::{JobId, unknown};
 use super::jobs::find;
 use super::json::OptionalBody;
-use super::problem::{Case, Problem, ProblemDocument};
+use super::problem::{Case, Problem};
 use super::state::ApiState;
 use crate::job::document::JobDocument;
 
@@ -33,12 +33,10 @@ pub(super) struct CancelRequest {
 /// One that does not run is cancelled at once; the handler of one that runs is asked to stop.
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/cancel", tag = "jobs", request_body = Option<CancelRequest>,
-    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
     responses(
         (status = 200, description = "The job is cancelled", body = JobDocument),
         (status = 202, description = "Its handler is asked to stop", body = JobDocument),
-        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "It is completed or failed", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "It is completed or failed"),
     )
 )]
 pub(super) async fn cancel(
@@ -65,11 +63,9 @@ pub(super) async fn cancel(
 /// runs now.
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/retry", tag = "jobs",
-    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
     responses(
         (status = 200, description = "The job, live", body = JobDocument),
-        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "It is running", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "It is running"),
     )
 )]
 pub(super) async fn retry(
@@ -89,11 +85,9 @@ pub(super) async fn retry(
 /// Makes a scheduled or retrying job due at once.
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/run-now", tag = "jobs",
-    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
     responses(
         (status = 200, description = "The job, due or running", body = JobDocument),
-        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "It is finished", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "It is finished"),
     )
 )]
 pub(super) async fn run_now(
@@ -113,11 +107,9 @@ pub(super) async fn run_now(
 /// Removes a job that does not run, with its events and attempts.
 #[utoipa::path(
     delete, path = "/api/v1/jobs/{id}", tag = "jobs",
-    params(("id" = String, Path, description = "A job's id, or `execution:<execution_id>`")),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 404, description = "There is no such job", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "It is running", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "It is running"),
     )
 )]
 pub(super) async fn delete(

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::answer::Page;
 use super::path::WorkerName;
-use super::problem::{Case, Problem, ProblemDocument, quoted};
+use super::problem::{Case, Problem, quoted};
 use super::state::ApiState;
 use crate::store::workers::WorkerDocument;
 
@@ -33,10 +33,8 @@ pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<Work
 ///
 /// It claims no more and finishes what it has.
 #[utoipa::path(post, path = "/api/v1/workers/{worker}/drain", tag = "workers",
-    params(("worker" = String, Path, description = "Its id")),
     responses(
         (status = 200, description = "It was asked", body = Draining),
-        (status = 404, description = "There is no such worker", body = ProblemDocument, content_type = "application/problem+json"),
     ))]
 pub(super) async fn drain(
     State(state): State<ApiState>,

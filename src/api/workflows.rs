@@ -17,7 +17,7 @@ use super::jobs::find;
 use super::json::query::Params;
 use super::json::{OptionalBody, RawBody, parse};
 use super::list::{read_cursor, write_cursor};
-use super::problem::{Problem, ProblemDocument};
+use super::problem::Problem;
 use super::state::ApiState;
 use super::verbs::{self, CancelRequest};
 use super::workflow_request::WorkflowRequest;
@@ -46,6 +46,7 @@ pub(super) struct WorkflowsQuery {
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
     /// How many at most, 1 to 200; by default 50.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
@@ -59,7 +60,6 @@ pub(super) struct WorkflowsQuery {
     responses(
         (status = 202, description = "The job that stands for it", body = JobDocument,
             headers(("Location" = String, description = "The job's address"), ("Idempotency-Replayed" = bool, description = "True if this answer was given before"))),
-        (status = 422, description = "A job or the graph is not acceptable", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn create(
@@ -116,10 +116,8 @@ pub(super) async fn list(
 /// Look at a workflow
 #[utoipa::path(
     get, path = "/api/v1/workflows/{id}", tag = "workflows",
-    params(("id" = String, Path, description = "Its id, or `execution:<execution_id>`")),
     responses(
         (status = 200, description = "The workflow with its jobs", body = WorkflowDocument),
-        (status = 404, description = "There is no such workflow", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn show(
@@ -135,11 +133,9 @@ pub(super) async fn show(
 /// Cancels all of its jobs that have not ended; it ends when the last of them has.
 #[utoipa::path(
     post, path = "/api/v1/workflows/{id}/cancel", tag = "workflows", request_body = Option<CancelRequest>,
-    params(("id" = String, Path, description = "Its id, or `execution:<execution_id>`")),
     responses(
         (status = 202, description = "It is being cancelled", body = JobDocument),
-        (status = 404, description = "There is no such workflow", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "It is completed or failed", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "It is completed or failed"),
     )
 )]
 pub(super) async fn cancel(
@@ -157,10 +153,9 @@ pub(super) async fn cancel(
 /// Runs again what failed or was cancelled, and what waited for that; what completed stays.
 #[utoipa::path(
     post, path = "/api/v1/workflows/{id}/retry", tag = "workflows",
-    params(("id" = String, Path, description = "Its id, or `execution:<execution_id>`")),
     responses(
         (status = 200, description = "The job that stands for it", body = JobDocument),
-        (status = 404, description = "There is no such workflow", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "It is running"),
     )
 )]
 pub(super) async fn retry(

@@ -25,10 +25,12 @@ pub struct JobDocument {
     /// 1 (first) to 9 (last).
     pub priority: i16,
     /// The input.
+    #[schema(value_type = Object)]
     pub args: Value,
     /// What the handler gave back.
     pub result: Option<Value>,
     /// The last failure: message, type, permanent, backtrace.
+    #[schema(value_type = Option<Object>)]
     pub error: Option<Value>,
     /// Ordinal of the present or last try.
     pub attempt: i32,
@@ -51,6 +53,7 @@ pub struct JobDocument {
     /// Words to find it by.
     pub tags: Vec<String>,
     /// Data of the caller.
+    #[schema(value_type = Option<Object>)]
     pub metadata: Option<Value>,
     /// How far it is; null if it never said.
     pub progress: Option<Progress>,

@@ -17,8 +17,7 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub advice: String,
-    /// Fields of the check's own.
-    #[schema(value_type = Object)]
+    /// What the check found, in a form of its own.
     pub details: Value,
 }
 

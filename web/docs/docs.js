@@ -119,7 +119,7 @@ function exampleOf(schema, depth = 0) {
 const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 function curl(method, path, operation) {
-  const parameters = operation.parameters ?? [];
+  const parameters = (operation.parameters ?? []).map(resolved);
   const filled = path.replace(/\{(\w+)\}/g, (_, name) => {
     const parameter = parameters.find((one) => one.in === "path" && one.name === name);
     return encodeURIComponent(parameter?.example ?? `<${name}>`).replaceAll("%3C", "<").replaceAll("%3E", ">").replaceAll("%3A", ":");
@@ -155,7 +155,7 @@ function answer(status, response) {
 }
 
 function inside(method, path, operation) {
-  const parameters = operation.parameters ?? [];
+  const parameters = (operation.parameters ?? []).map(resolved);
   const body = operation.requestBody?.content?.["application/json"];
   const answers = Object.entries(operation.responses ?? {});
   return element("div", { class: "inside" },
@@ -164,7 +164,7 @@ function inside(method, path, operation) {
       parameters.map((one) => field(`${one.name}`, one.schema, one.required, [one.in !== "query" && `In the ${one.in}.`, one.description].filter(Boolean).join(" "))))] : [],
     body ? [element("h3", {}, "Body"), schemaView(body.schema)] : [],
     element("h3", {}, "Example"), copied(curl(method, path, operation)),
-    answers.length ? [element("h3", {}, "Answers"), element("dl", { class: "fields" }, answers.map(([status, response]) => answer(status, response)))] : []);
+    answers.length ? [element("h3", {}, "Answers"), element("dl", { class: "fields" }, answers.map(([status, response]) => answer(status, resolved(response))))] : []);
 }
 
 function scopesOf(operation) {

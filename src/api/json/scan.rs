@@ -318,7 +318,7 @@ mod tests {
             b"{not json",
             b"\"unterminated \\",
             b"\"\\u00",
-            b"]]}},,::",
+            b"]]}},::",
             b"",
         ];
         for text in texts {

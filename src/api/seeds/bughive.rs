@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::super::check;
 use super::super::json::Body;
 use super::super::path::SESSION_CHARACTERS;
-use super::super::problem::{Case, Problem, ProblemDocument, quoted};
+use super::super::problem::{Case, Problem, quoted};
 use super::super::state::ApiState;
 use crate::job::address::address;
 use crate::job::new::NewJob;
@@ -81,7 +81,6 @@ pub(in crate::api) struct CrawlStarted {
     post, path = "/api/crawl/start", tag = "sessions", request_body = CrawlRequest,
     responses(
         (status = 202, description = "It is in the queue", body = CrawlStarted),
-        (status = 422, description = "A value is not acceptable, or the session is another job's", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::api) async fn start(

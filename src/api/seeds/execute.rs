@@ -18,7 +18,7 @@ use crate::api::idempotent::{Begun, Keyed};
 use crate::api::json::{self, RawBody};
 use crate::api::new_job::refusal_now;
 use crate::api::patience::Patience;
-use crate::api::problem::{Case, Problem, ProblemDocument, quoted};
+use crate::api::problem::{Case, Problem, quoted};
 use crate::api::request::PriorityInput;
 use crate::api::state::ApiState;
 use crate::job::agent::{AgentTask, BadTask, KIND, QUEUE, SessionData};
@@ -72,9 +72,8 @@ pub(super) struct Accepted {
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
     responses(
         (status = 202, description = "It is queued", body = Accepted),
-        (status = 409, description = "The execution id or the Idempotency-Key is taken, or the queue drains", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "A field is not acceptable", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "No model is configured", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The execution id or the Idempotency-Key is taken, or the queue drains"),
+        (status = 503, description = "No model is configured"),
     )
 )]
 pub(super) async fn execute(

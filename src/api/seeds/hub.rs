@@ -14,7 +14,7 @@ use crate::api::jobs::find;
 use crate::api::json::{OptionalBody, Params};
 use crate::api::new_job::refusal;
 use crate::api::path::ProjectName;
-use crate::api::problem::{Case, Problem, ProblemDocument, quoted};
+use crate::api::problem::{Case, Problem, quoted};
 use crate::api::server::HUB_PROJECT;
 use crate::api::state::ApiState;
 use crate::job::after::{After, RunIf};
@@ -70,10 +70,9 @@ pub(super) struct LogsRequest {
 /// answers the same task. A stop that failed and waits for its next attempt is cancelled: it would stop what was started.
 #[utoipa::path(
     post, path = "/api/orchestration/{project_id}/start", tag = "hub",
-    params(("project_id" = String, Path, description = "A project of the config")),
     responses(
         (status = 200, description = "The task", body = TaskResponse),
-        (status = 404, description = "There is no such project", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The queue drains"),
     )
 )]
 pub(super) async fn start(
@@ -98,10 +97,9 @@ pub(super) async fn start(
 /// start again what was stopped.
 #[utoipa::path(
     post, path = "/api/orchestration/{project_id}/stop", tag = "hub",
-    params(("project_id" = String, Path, description = "A project of the config")),
     responses(
         (status = 200, description = "The task", body = TaskResponse),
-        (status = 404, description = "There is no such project", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The queue drains"),
     )
 )]
 pub(super) async fn stop(
@@ -124,12 +122,11 @@ pub(super) async fn stop(
 #[utoipa::path(
     post, path = "/api/orchestration/{project_id}/restart", tag = "hub", request_body = Option<ServiceRequest>,
     params(
-        ("project_id" = String, Path, description = "A project of the config"),
         ("service_name" = Option<String>, Query, description = "Instead of the body's"),
     ),
     responses(
         (status = 200, description = "The task", body = TaskResponse),
-        (status = 404, description = "There is no such project", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The queue drains"),
     )
 )]
 pub(super) async fn restart(
@@ -152,13 +149,12 @@ pub(super) async fn restart(
 #[utoipa::path(
     post, path = "/api/orchestration/{project_id}/logs", tag = "hub", request_body = Option<LogsRequest>,
     params(
-        ("project_id" = String, Path, description = "A project of the config"),
         ("service_name" = Option<String>, Query, description = "Instead of the body's"),
         ("lines" = Option<i64>, Query, description = "Instead of the body's", minimum = 1, maximum = 10000),
     ),
     responses(
         (status = 200, description = "The task", body = TaskResponse),
-        (status = 404, description = "There is no such project", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The queue drains"),
     )
 )]
 pub(super) async fn logs(

@@ -14,7 +14,7 @@ use crate::api::answer::Page;
 use crate::api::auth::Caller;
 use crate::api::job_id::{JobId, unknown};
 use crate::api::jobs::find;
-use crate::api::problem::{Case, Problem, ProblemDocument};
+use crate::api::problem::{Case, Problem};
 use crate::api::state::ApiState;
 use crate::job::document::{JobDocument, micros};
 use crate::job::project::quick_queue;
@@ -64,7 +64,7 @@ pub(super) struct RestartedTask {
 ///
 /// Those that run and did not show that they and the engine live for `hub.stuck_after`. A task whose worker died is
 /// not among them: it runs again by itself.
-#[utoipa::path(get, path = "/api/orchestration/stuck", tag = "hub",
+#[utoipa::path(get, path = "/api/orchestration/stuck", tag = "hub", operation_id = "list_stuck",
     responses((status = 200, description = "The tasks, the longest silent first", body = Page<StuckTask>)))]
 pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<StuckTask>>, Problem> {
     let now = Utc::now();
@@ -89,12 +89,10 @@ pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<Stuc
 ///
 /// What the attempt of a start that runs has made is taken away; what earlier attempts made stays, as between two attempts.
 #[utoipa::path(
-    post, path = "/api/orchestration/stuck/{task_id}/cancel", tag = "hub",
-    params(("task_id" = String, Path, description = "The task's id")),
+    post, path = "/api/orchestration/stuck/{task_id}/cancel", tag = "hub", operation_id = "cancel_stuck",
     responses(
         (status = 200, description = "It is cancelled, or about to be", body = TaskStatusResponse),
-        (status = 404, description = "There is no such task", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "It is over", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "It is over"),
     )
 )]
 pub(super) async fn cancel(
@@ -111,12 +109,10 @@ pub(super) async fn cancel(
 ///
 /// Cancels it and makes a new one for the same, which runs when the old one has ended.
 #[utoipa::path(
-    post, path = "/api/orchestration/stuck/{task_id}/restart", tag = "hub",
-    params(("task_id" = String, Path, description = "The task's id")),
+    post, path = "/api/orchestration/stuck/{task_id}/restart", tag = "hub", operation_id = "restart_stuck",
     responses(
         (status = 200, description = "The new task", body = RestartedTask),
-        (status = 404, description = "There is no such task", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "It is over", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "It is over"),
     )
 )]
 pub(super) async fn restart(

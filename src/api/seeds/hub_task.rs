@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::api::job_id::JobId;
 use crate::api::jobs::find;
-use crate::api::problem::{Problem, ProblemDocument};
+use crate::api::problem::Problem;
 use crate::api::server::HubRules;
 use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
@@ -39,11 +39,9 @@ pub(super) struct TaskStatusResponse {
 ///
 /// Its events can also be had as a stream: GET /api/v1/jobs/{id}/events.
 #[utoipa::path(
-    get, path = "/api/orchestration/task-status/{task_id}", tag = "hub",
-    params(("task_id" = String, Path, description = "The task's id")),
+    get, path = "/api/orchestration/task-status/{task_id}", tag = "hub", operation_id = "task_status",
     responses(
         (status = 200, description = "How it stands", body = TaskStatusResponse),
-        (status = 404, description = "There is no such task", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn status(
@@ -62,11 +60,9 @@ pub(super) async fn status(
 
 /// Look how a task stands, at its short address
 #[utoipa::path(
-    get, path = "/task-status/{task_id}", tag = "hub",
-    params(("task_id" = String, Path, description = "The task's id")),
+    get, path = "/task-status/{task_id}", tag = "hub", operation_id = "task_status_short",
     responses(
         (status = 200, description = "How it stands", body = TaskStatusResponse),
-        (status = 404, description = "There is no such task", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn status_too(

@@ -19,7 +19,7 @@ use super::frames::Translator;
 use super::status::Execution;
 use crate::api::auth::{Caller, SUBPROTOCOL};
 use crate::api::job_id::unknown;
-use crate::api::problem::{Case, Problem, ProblemDocument};
+use crate::api::problem::{Case, Problem};
 use crate::api::state::ApiState;
 use crate::api::stream::{Reader, frames};
 use crate::api::stream_places::StreamPlace;
@@ -40,11 +40,9 @@ const MOST_BYTES: usize = 4 * 1024;
 /// `error`. A browser, which cannot send an Authorization header, offers the subprotocols `tidemill.v1` and its API key.
 #[utoipa::path(
     get, path = "/ws/execution/{execution_id}", tag = "tasks",
-    params(("execution_id" = String, Path, description = "As POST /execute answered it")),
     responses(
         (status = 101, description = "The messages follow"),
-        (status = 400, description = "The request is no WebSocket's", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such task", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 400, description = "The request is no WebSocket's"),
     )
 )]
 pub(super) async fn follow(

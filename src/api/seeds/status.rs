@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::api::job_id::resolve;
 use crate::api::jobs::find;
 use crate::api::path::{JobName, execution_id};
-use crate::api::problem::{Problem, ProblemDocument};
+use crate::api::problem::Problem;
 use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
 use crate::job::state::JobState;
@@ -53,11 +53,9 @@ impl FromRequestParts<ApiState> for Execution {
 
 /// Ask how a task is
 #[utoipa::path(
-    get, path = "/api/tasks/{execution_id}/status", tag = "tasks",
-    params(("execution_id" = String, Path, description = "As POST /execute answered it")),
+    get, path = "/api/tasks/{execution_id}/status", tag = "tasks", operation_id = "status",
     responses(
         (status = 200, description = "How it is", body = TaskStatus),
-        (status = 404, description = "There is no such task", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn show(

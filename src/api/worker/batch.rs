@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use super::super::json::{RawBody, parse_storable, unfit_part};
 use super::super::problem::{Problem, ProblemDocument};
+use super::super::request::DurationInput;
 use super::super::state::ApiState;
 use super::JobStands;
-use super::settle::{checked_result, complete_many, fail_one};
+use super::settle::{FailError, checked_result, complete_many, fail_one};
 
 const MOST_ENDS: usize = 1_000;
 
@@ -32,8 +33,25 @@ struct End {
     job_id: Uuid,
     /// The fields of `complete` or `fail`.
     #[serde(flatten)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = EndFields)]
     fields: Map<String, Value>,
+}
+
+/// The fields of `complete` or `fail`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is only described; each end is read as one of the two")]
+struct EndFields {
+    /// The lease that the claim answered.
+    lease_id: Uuid,
+    /// What it brought, at most 1 MiB of JSON; with object storage more.
+    #[schema(value_type = Option<Value>)]
+    result: Option<Value>,
+    /// Why it failed.
+    error: Option<FailError>,
+    /// With `error`: true when no further attempt can help.
+    permanent: Option<bool>,
+    /// With `error`: the next attempt comes after so long, instead of the delay of the kind's backoff.
+    retry_after: Option<DurationInput>,
 }
 
 /// What follows of each, in order.
@@ -45,9 +63,12 @@ pub(super) struct SettleAnswer {
 /// What follows of one: how its job stands, or why nothing was changed.
 #[derive(Debug, Serialize, ToSchema)]
 struct EndResult {
+    /// The job.
     job_id: Uuid,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    stands: Option<JobStands>,
+    /// How it stands, as in the answer of `complete` or `fail`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    /// Why nothing was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<ProblemDocument>)]
     problem: Option<Value>,
@@ -97,10 +118,10 @@ pub(super) async fn settle(
     }
     let result =
         |(index, (job_id, stands)): (usize, (Uuid, Option<Result<JobStands, Problem>>))| match stands? {
-            Ok(stands) => Some(EndResult { job_id, stands: Some(stands), problem: None }),
+            Ok(stands) => Some(EndResult { job_id, state: Some(stands.state), problem: None }),
             Err(problem) => {
                 let problem = json!(problem.under(&format!("/ends/{index}")).document());
-                Some(EndResult { job_id, stands: None, problem: Some(problem) })
+                Some(EndResult { job_id, state: None, problem: Some(problem) })
             }
         };
     let results = jobs.into_iter().zip(results).enumerate().filter_map(result).collect();

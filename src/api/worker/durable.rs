@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::super::check;
 use super::super::job_id::JobId;
 use super::super::json::{RawBody, parse_storable, unfit_part};
-use super::super::problem::{Case, Problem, ProblemDocument};
+use super::super::problem::{Case, Problem};
 use super::super::request::{DurationInput, JobRequest};
 use super::super::state::ApiState;
 use super::super::workflow_request::WorkflowRequest;
@@ -33,10 +33,11 @@ pub(super) struct StepRequest {
     /// The lease that the claim answered.
     lease_id: Uuid,
     /// The step's name, unique in the job: 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
     name: String,
     /// What it brought, at most 1 MiB of JSON.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     output: Value,
     /// True for a cursor, whose last value counts; otherwise the first output does.
     #[serde(default)]
@@ -47,7 +48,7 @@ pub(super) struct StepRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct StepAnswer {
     /// Of the step that was stored first, or of the cursor.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     output: Value,
 }
 
@@ -57,10 +58,9 @@ pub(super) struct StepAnswer {
 /// lease.
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/step", tag = "remote workers", request_body = StepRequest,
-    params(("id" = String, Path, description = "The job's id")),
     responses(
         (status = 200, description = "The output that counts", body = StepAnswer),
-        (status = 409, description = "The lease is lost", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The lease is lost"),
     )
 )]
 pub(super) async fn step(
@@ -89,12 +89,13 @@ pub(super) struct ChildRequest {
     /// The lease that the claim answered.
     lease_id: Uuid,
     /// Its name, unique in the job: 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
     name: String,
     /// A job as POST /jobs takes it.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<JobRequest>)]
     job: Option<Map<String, Value>>,
     /// Or a workflow as POST /workflows takes it.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<WorkflowRequest>)]
     workflow: Option<Map<String, Value>>,
 }
 
@@ -110,10 +111,9 @@ pub(super) struct ChildAnswer {
 /// Once for each name, however often the job is tried.
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/children", tag = "remote workers", request_body = ChildRequest,
-    params(("id" = String, Path, description = "The job's id")),
     responses(
         (status = 200, description = "The child", body = ChildAnswer),
-        (status = 409, description = "The lease is lost", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The lease is lost"),
     )
 )]
 pub(super) async fn child(
@@ -156,11 +156,13 @@ pub(super) struct WaitRequest {
     /// The lease that the claim answered.
     lease_id: Uuid,
     /// The name of a signal.
+    #[schema(min_length = 1, max_length = 200)]
     signal: Option<String>,
     /// After so long it goes on without.
     #[schema(value_type = Option<DurationInput>)]
     timeout: Option<Value>,
     /// Or the ids of 1 to 1,000 jobs, to go on when all have ended.
+    #[schema(min_items = 1, max_items = 1000)]
     jobs: Option<Vec<Uuid>>,
 }
 
@@ -169,10 +171,9 @@ pub(super) struct WaitRequest {
 /// Ends the attempt, at no cost; the job runs again when the signal has come, or the jobs have ended.
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/wait", tag = "remote workers", request_body = WaitRequest,
-    params(("id" = String, Path, description = "The job's id")),
     responses(
         (status = 200, description = "waiting, or available if what it waits for is there", body = JobStands),
-        (status = 409, description = "The lease is lost", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The lease is lost"),
     )
 )]
 pub(super) async fn wait(

@@ -16,7 +16,7 @@ use super::super::check;
 use super::super::idempotent::{Begun, Keyed};
 use super::super::job_id::JobId;
 use super::super::json::{RawBody, parse_storable};
-use super::super::problem::{Problem, ProblemDocument};
+use super::super::problem::Problem;
 use super::super::request::DurationInput;
 use super::super::state::ApiState;
 use super::lease_lost;
@@ -50,12 +50,11 @@ pub(super) struct Extended {
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/extend", tag = "remote workers", request_body = ExtendRequest,
     params(
-        ("id" = String, Path, description = "The job's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each extension"),
     ),
     responses(
         (status = 200, description = "It has more time", body = Extended),
-        (status = 409, description = "The lease is lost", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The lease is lost"),
     )
 )]
 pub(super) async fn extend(

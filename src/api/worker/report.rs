@@ -17,7 +17,7 @@ use super::super::check;
 use super::super::idempotent::{Begun, Keyed};
 use super::super::job_id::JobId;
 use super::super::json::{RawBody, parse_storable};
-use super::super::problem::{Case, Problem, ProblemDocument};
+use super::super::problem::{Case, Problem};
 use super::super::state::ApiState;
 use super::{JobStands, lease_lost};
 use crate::job::event::EventDraft;
@@ -42,7 +42,7 @@ pub(super) struct ProgressRequest {
     /// What the job does now.
     step: Option<String>,
     /// Data of your own, at most 64 KiB of JSON.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     data: Option<Value>,
 }
 
@@ -63,12 +63,11 @@ pub(super) struct LogRequest {
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/progress", tag = "remote workers", request_body = ProgressRequest,
     params(
-        ("id" = String, Path, description = "The job's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each report"),
     ),
     responses(
         (status = 200, description = "It is stored", body = JobStands),
-        (status = 409, description = "The lease is lost", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The lease is lost"),
     )
 )]
 pub(super) async fn progress(
@@ -99,12 +98,11 @@ pub(super) async fn progress(
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/log", tag = "remote workers", request_body = LogRequest,
     params(
-        ("id" = String, Path, description = "The job's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each report"),
     ),
     responses(
         (status = 200, description = "They are stored", body = JobStands),
-        (status = 409, description = "The lease is lost", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The lease is lost"),
     )
 )]
 pub(super) async fn log(

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::super::check;
 use super::super::job_id::JobId;
 use super::super::json::{RawBody, parse_storable};
-use super::super::problem::{Case, Problem, ProblemDocument};
+use super::super::problem::{Case, Problem};
 use super::super::state::ApiState;
 use super::{JobStands, lease_lost};
 use crate::job::attempt::{Failure, Outcome, StopReason, Usage};
@@ -38,7 +38,7 @@ pub(super) struct CompleteRequest {
     /// cancel was asked for, and timed out after its soft timeout; one that is done in spite of it sends a result, and null
     /// is one.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     result: Option<Value>,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct FailRequest {
 /// Why an attempt failed; what is very long is cut and marked.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct FailError {
+pub(super) struct FailError {
     /// For a person.
     message: String,
     /// A stable class, such as the exception's name; by default `error`.
@@ -86,6 +86,7 @@ struct FailError {
 /// The attempt goes on later.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SnoozeAttemptRequest)]
 pub(super) struct SnoozeRequest {
     /// The lease that the claim answered.
     lease_id: Uuid,
@@ -100,10 +101,9 @@ pub(super) struct SnoozeRequest {
 /// cancelled, or the attempt has timed out.
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/complete", tag = "remote workers", request_body = CompleteRequest,
-    params(("id" = String, Path, description = "The job's id")),
     responses(
         (status = 200, description = "It is completed; or what follows of a stop", body = JobStands),
-        (status = 409, description = "The lease is lost", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The lease is lost"),
     )
 )]
 pub(super) async fn complete(
@@ -233,10 +233,9 @@ async fn complete_all(
 /// used up. One that shall be cancelled is cancelled.
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/fail", tag = "remote workers", request_body = FailRequest,
-    params(("id" = String, Path, description = "The job's id")),
     responses(
         (status = 200, description = "What follows", body = JobStands),
-        (status = 409, description = "The lease is lost", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The lease is lost"),
     )
 )]
 pub(super) async fn fail(
@@ -275,10 +274,9 @@ pub(super) async fn fail_one(
 /// Puts the job off, at no cost of an attempt.
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/snooze", tag = "remote workers", request_body = SnoozeRequest,
-    params(("id" = String, Path, description = "The job's id")),
     responses(
         (status = 200, description = "What follows", body = JobStands),
-        (status = 409, description = "The lease is lost", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The lease is lost"),
     )
 )]
 pub(super) async fn snooze(

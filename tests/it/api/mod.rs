@@ -3,6 +3,8 @@
 mod access;
 mod batch;
 mod bounds;
+mod contract;
+mod description;
 mod enqueue;
 mod explain;
 mod health;

@@ -22,6 +22,7 @@ use tidemill::store::{Options, Store};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::contract::Contract;
 use crate::support::server;
 
 /// A server that answers.
@@ -72,11 +73,15 @@ impl Server {
     }
 
     pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
-        let response = request.send().await.expect("the server answers");
+        let request = request.build().unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = self.http.execute(request).await.expect("the server answers");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await.expect("the whole body comes");
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+        let media_type = headers.get("content-type").map_or("", |value| value.to_str().unwrap());
+        Contract::of(&self.state).hold(method.as_str(), &path, status, media_type, &body);
         Answer { status, headers, body }
     }
 

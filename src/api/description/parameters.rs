@@ -1,0 +1,134 @@
+//! The parameters of operations, where routes share them: the parts of paths by their names, the key of a request that
+//! may be repeated. Must never leave a part of a path undescribed, nor say that a parameter or a body may be null.
+
+use serde_json::{Map, Value, json};
+
+use super::components;
+use super::inputs::{JOB, NAME, TEXT, refine_value};
+use crate::job::unique::STATUSES;
+
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+/// The parameters that routes share: the component, where it stands, the name, what it says, and its schema.
+fn shared() -> Vec<(&'static str, &'static str, &'static str, &'static str, Value)> {
+    let name = json!({ "type": "string", "minLength": 1, "maxLength": 63, "pattern": NAME });
+    let text = |most: u32| json!({ "type": "string", "minLength": 1, "maxLength": most, "pattern": TEXT });
+    let job = json!({ "type": "string", "maxLength": 265, "pattern": JOB });
+    let limit = json!({ "type": "string", "maxLength": 69, "pattern": NAME.replacen('^', "^(queue:)?", 1) });
+    let key =
+        json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$" });
+    vec![
+        (
+            "JobName",
+            "path",
+            "id",
+            "A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`.",
+            job.clone(),
+        ),
+        ("TaskId", "path", "task_id", "The task's id.", job),
+        ("QueueName", "path", "queue", "The queue's name.", name.clone()),
+        ("KindName", "path", "kind", "The kind's name.", name.clone()),
+        ("ScheduleName", "path", "schedule", "The schedule's name.", name.clone()),
+        ("RuleName", "path", "rule", "The rule's name.", name),
+        ("LimitName", "path", "limit", "The limit's name; `queue:<name>` for the one of a queue.", limit),
+        ("WorkerId", "path", "worker", "The worker's id.", text(255)),
+        ("SessionId", "path", "session_id", "The session's name.", text(100)),
+        (
+            "ExecutionId",
+            "path",
+            "execution_id",
+            "Your own name for the work, as it was enqueued or answered.",
+            text(255),
+        ),
+        ("PartName", "path", "name", "The name of the job's signal or file.", text(200)),
+        (
+            "ProjectId",
+            "path",
+            "project_id",
+            "A project of the config.",
+            json!({ "type": "string", "minLength": 1 }),
+        ),
+        (
+            "IdempotencyKey",
+            "header",
+            IDEMPOTENCY_KEY,
+            "1 to 255 printable characters, new for each piece of work; a request that is repeated with it gets its first answer.",
+            key,
+        ),
+    ]
+}
+
+/// Writes the shared parameters.
+pub(super) fn share(document: &mut Value) {
+    let Some(parameters) = components(document, "parameters") else { return };
+    for (component, place, name, says, schema) in shared() {
+        let is_needed = place == "path";
+        let parameter = json!({ "name": name, "in": place, "required": is_needed, "description": says, "schema": schema });
+        parameters.insert(component.into(), parameter);
+    }
+}
+
+/// Completes the parameters of an operation, and its body.
+pub(super) fn refine(path: &str, operation: &mut Map<String, Value>) {
+    let mut parameters = Vec::new();
+    for (component, place, name, ..) in shared() {
+        if place == "path" && path.contains(&format!("{{{name}}}")) {
+            parameters.push(json!({ "$ref": format!("#/components/parameters/{component}") }));
+        }
+    }
+    let own = operation.remove("parameters");
+    for mut parameter in own.as_ref().and_then(Value::as_array).into_iter().flatten().cloned() {
+        if parameter["in"] == "path" {
+            continue;
+        }
+        if parameter["name"] == IDEMPOTENCY_KEY {
+            parameter = json!({ "$ref": "#/components/parameters/IdempotencyKey" });
+        } else {
+            let name = parameter["name"].as_str().unwrap_or_default().to_owned();
+            never_null(&mut parameter["schema"]);
+            refine_value(&name, &mut parameter["schema"]);
+            if name == "state" {
+                parameter["schema"]["enum"] = json!(STATUSES);
+            }
+        }
+        parameters.push(parameter);
+    }
+    if !parameters.is_empty() {
+        operation.insert("parameters".into(), parameters.into());
+    }
+    if let Some(body) = operation.get_mut("requestBody") {
+        refine_body(body);
+    }
+}
+
+/// A body that may be left out is left out, and never null.
+fn refine_body(body: &mut Value) {
+    for (_, content) in body["content"].as_object_mut().into_iter().flatten() {
+        never_null(&mut content["schema"]);
+    }
+}
+
+/// Takes away that something may be null; what remains of a choice of one is that one.
+fn never_null(schema: &mut Value) {
+    if let Some(types) = schema["type"].as_array_mut() {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema["type"] = only;
+        }
+    }
+    for part in ["oneOf", "anyOf"] {
+        let Some(choices) = schema.get_mut(part).and_then(Value::as_array_mut) else { continue };
+        choices.retain(|choice| choice["type"] != "null");
+        if let [only] = choices.as_slice() {
+            let only = only.clone();
+            if let Some(members) = schema.as_object_mut() {
+                members.remove(part);
+                members.extend(only.as_object().cloned().unwrap_or_default());
+            }
+        }
+    }
+    if let Some(members) = schema.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+    }
+}
