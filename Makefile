@@ -1,6 +1,6 @@
 # `make run` shows Tidemill at work, `make test` proves it. Both set up what they need.
 
-.PHONY: run test build bench fmt lint setup setup-tests unit waiting web browser docs sqlx-data schema
+.PHONY: run test build bench fmt lint setup setup-tests unit host waiting web browser docs sqlx-data schema
 
 CARGO ?= cargo
 # The same everywhere: other targets would choose other features of what they depend on, and build all of it anew.
@@ -11,7 +11,7 @@ run: setup ## Build, start everything on an embedded Postgres, and run a demonst
 	$(CARGO) build --release
 	target/release/tidemill dev --enqueue build-crate --enqueue count-slowly
 
-test: setup-tests lint unit waiting web browser ## Everything that CI asks for
+test: setup-tests lint unit host waiting web browser ## Everything that CI asks for
 
 # These wait for browsers and for a Docker engine more than they work.
 WAITING = bughive hub
@@ -21,6 +21,9 @@ unit:
 	$(BUILD)
 	$(CARGO) test --no-fail-fast --lib --bins --examples $(addprefix --test ,$(SUITES))
 	$(CARGO) test --doc
+
+host: ## The library in a program of somebody else, which has it with its default features
+	$(CARGO) test --package tidemill-host
 
 waiting:
 	$(BUILD)

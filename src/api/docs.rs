@@ -13,6 +13,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{Components, OpenApi};
 
 use super::access::{Verdict, verdict};
+use super::base_path::led;
 use super::problem::{Case, Problem, quoted};
 
 const PAGE: &str = include_str!("../../web/docs/index.html");
@@ -24,13 +25,14 @@ const SCHEME: &str = "api_key";
 ///
 /// # Errors
 /// If the description cannot be written as JSON.
-pub fn routes(mut description: OpenApi) -> Result<Router, serde_json::Error> {
+pub fn routes(mut description: OpenApi, base: &str) -> Result<Router, serde_json::Error> {
     tell_access(&mut description);
     let text = Bytes::from(serde_json::to_vec(&description)?);
+    let page = Bytes::from(led(PAGE, base));
     let json = move || async move { file("application/json", text) };
     Ok(Router::new()
         .route("/api/v1/openapi.json", get(json))
-        .route("/docs", get(|| async { file("text/html; charset=utf-8", PAGE) }))
+        .route("/docs", get(move || async move { file("text/html; charset=utf-8", page) }))
         .route("/docs/{file}", get(asset)))
 }
 
@@ -68,7 +70,7 @@ async fn asset(Path(name): Path<String>) -> Response {
     match name.as_str() {
         "docs.css" => file("text/css; charset=utf-8", STYLE),
         "docs.js" => file("text/javascript; charset=utf-8", SCRIPT),
-        "" => Redirect::permanent("/docs").into_response(),
+        "" => Redirect::permanent("../docs").into_response(),
         other => {
             Problem::new(Case::NotFound, format!("/docs has no file {}.", quoted(other))).into_response()
         }

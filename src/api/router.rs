@@ -6,17 +6,18 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use utoipa::OpenApi as _;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::{OpenApi, Server};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::guard::{Guard, GuardError, time_limit};
 use super::state::ApiState;
 use super::{
-    alerts, artifacts, audit, batch, bulk, docs, durable, events, explain, failures, health, jobs, kinds,
-    limits, list, metrics, new_job, page, problem, queues, room, schedules, seeds, sessions, stats, terms,
-    verbs, worker, workers, workflows,
+    alerts, artifacts, audit, base_path, batch, bulk, docs, durable, events, explain, failures, health, jobs,
+    kinds, limits, list, metrics, new_job, page, problem, queues, room, schedules, seeds, sessions, stats,
+    terms, verbs, worker, workers, workflows,
 };
+use crate::job::document::lead_under;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -117,7 +118,10 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
 }
 
 /// The description of all routes.
-fn describe(mut description: OpenApi) -> OpenApi {
+fn describe(mut description: OpenApi, base: &str) -> OpenApi {
+    if !base.is_empty() {
+        description.servers = Some(vec![Server::new(base)]);
+    }
     env!("CARGO_PKG_VERSION").clone_into(&mut description.info.version);
     description
 }
@@ -136,9 +140,13 @@ fn watched() -> OpenApiRouter<ApiState> {
 /// If a setting makes no sense.
 pub fn router(state: &ApiState, listening: SocketAddr) -> Result<Router, RouterError> {
     let (routes, description) = api(state).split_for_parts();
-    let routes =
-        routes.with_state(state.clone()).merge(docs::routes(describe(description))?).merge(page::router());
-    layered(routes, state, listening)
+    let base = state.settings.base_path.as_str();
+    lead_under(base);
+    let routes = routes
+        .with_state(state.clone())
+        .merge(docs::routes(describe(description, base), base)?)
+        .merge(page::router(base));
+    Ok(base_path::around(layered(routes, state, listening)?, base))
 }
 
 /// Only the routes by which a process is watched, with all layers: for workers.

@@ -68,8 +68,11 @@ impl<T: Setting> Entry for T {
         let within = |read: &T| bounds.as_ref().is_none_or(|bounds| bounds.contains(read));
         let Some(value) = reader.table.remove(field.key) else { return default_of(field) };
         T::from_value(&value.kind).filter(within).unwrap_or_else(|| {
-            let found = if T::SECRET { "a hidden value".into() } else { shown(&value.kind) };
-            reader.report(&value, field.key, format!("found {found}; allowed: {}", field.allowed_text()));
+            let found = shown(&value.kind);
+            let part =
+                T::wrong_part(&value.kind).map_or_else(String::new, |part| format!(" ({part} is wrong)"));
+            let message = format!("found {found}{part}; allowed: {}", field.allowed_text());
+            reader.report(&value, field.key, message);
             default_of(field)
         })
     }
@@ -185,21 +188,18 @@ pub(super) fn nearest<'n>(key: &str, known: &[&'n str]) -> Option<&'n str> {
     (distance(best) <= 2.max(best.len() / 3).min(4) || starts).then_some(best)
 }
 
-/// A value as a person would write it, cut where it is long.
-fn shown(value: &ValueKind) -> String {
-    let text = match value {
-        ValueKind::Nil => return "nothing".into(),
-        ValueKind::Table(_) => return "a table".into(),
-        ValueKind::String(text) => format!("{text:?}"),
-        ValueKind::Array(items) => {
-            let items: Vec<_> = items.iter().map(|item| shown(&item.kind)).collect();
-            format!("[{}]", items.join(", "))
-        }
-        other => other.to_string(),
-    };
-    match text.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+/// What sort of value was found. Never the value: whoever mistook the key may have written a secret there.
+fn shown(value: &ValueKind) -> &'static str {
+    match value {
+        ValueKind::Nil => "nothing",
+        ValueKind::Table(_) => "a table",
+        ValueKind::String(text) if text.is_empty() => "empty text",
+        ValueKind::String(text) if text.trim() != text => "text with blanks around it",
+        ValueKind::String(_) => "other text",
+        ValueKind::Array(_) => "a list",
+        ValueKind::Boolean(_) => "true or false",
+        ValueKind::I64(_) | ValueKind::U64(_) | ValueKind::I128(_) | ValueKind::U128(_) => "a number",
+        ValueKind::Float(_) => "a number with a point",
     }
 }
 

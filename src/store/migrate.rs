@@ -18,6 +18,7 @@ mod embedded {
 const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/common.sql"),
     include_str!("../../migrations/functions/redact.sql"),
+    include_str!("../../migrations/functions/deployments.sql"),
     include_str!("../../migrations/functions/events.sql"),
     include_str!("../../migrations/functions/audit.sql"),
     include_str!("../../migrations/functions/unique.sql"),

@@ -42,6 +42,7 @@ mod schedules;
 mod schema;
 mod settle;
 mod shutdown;
+mod start;
 mod stats;
 mod streams;
 mod support;
