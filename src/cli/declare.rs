@@ -29,7 +29,17 @@ impl Declaring {
         let writes = store.declare_deployment(&deployment, revision).await.map_err(failed)?;
         let declaring = Self { deployment, writes, removes: writes && (alone || revision.is_some()) };
         if writes {
-            declaring.compare(config, &store.declared().await.map_err(failed)?);
+            for row in store.declared().await.map_err(failed)? {
+                if row.owner != declaring.deployment && has(config, &row) {
+                    let Declared { section, name, owner } = &row;
+                    tracing::warn!(
+                        section,
+                        name,
+                        owner,
+                        "two deployments declare this; the one that starts last wins"
+                    );
+                }
+            }
         } else {
             tracing::warn!(
                 deployment = declaring.deployment,
@@ -40,32 +50,32 @@ impl Declaring {
         Ok(declaring)
     }
 
-    /// Says what this start takes over from another deployment, and what it leaves although the config lacks it.
-    fn compare(&self, config: &Config, declared: &[Declared]) {
-        let has = |row: &&Declared| match row.section.as_str() {
-            "schedules" => config.schedules.contains_key(&row.name),
-            _ => config.alerts.contains_key(&row.name),
-        };
-        for row in declared.iter().filter(has).filter(|row| row.owner != self.deployment) {
-            let (section, name, owner) = (&row.section, &row.name, &row.owner);
-            tracing::warn!(
-                section,
-                name,
-                owner,
-                "two deployments declare this; the one that starts last wins"
-            );
+    /// Says what stays although the config lacks it, where nothing is removed.
+    pub(super) async fn name_left(&self, store: &Store, config: &Config) -> Result<(), CliError> {
+        if self.removes || !self.writes {
+            return Ok(());
         }
-        let lacks = |row: &&Declared| row.owner == self.deployment && !has(row);
+        let declared = store.declared().await.map_err(failed)?;
+        let lacks = |row: &&Declared| row.owner == self.deployment && !has(config, row);
         let left: Vec<_> =
             declared.iter().filter(lacks).map(|row| format!("{}.{}", row.section, row.name)).collect();
-        if !self.removes && !left.is_empty() {
+        if !left.is_empty() {
             tracing::info!(
                 deployment = self.deployment,
                 left = left.join(", "),
                 "these came from a config and are not in this one; they stay. Delete them with `tidemill schedules delete` \
-                 or `tidemill alerts delete`, or set deployment.revision"
+                 or `tidemill alerts drop`, or set deployment.revision"
             );
         }
+        Ok(())
+    }
+}
+
+/// Whether the config declares it as well.
+fn has(config: &Config, row: &Declared) -> bool {
+    match row.section.as_str() {
+        "schedules" => config.schedules.contains_key(&row.name),
+        _ => config.alerts.contains_key(&row.name),
     }
 }
 

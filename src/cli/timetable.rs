@@ -11,6 +11,7 @@ use crate::store::schedules::NewSchedule;
 /// asked for.
 pub(super) async fn write(config: &Config, process: &Process, declaring: &Declaring) -> Result<(), CliError> {
     add(config, process, declaring).await?;
+    declaring.name_left(&process.store, config).await?;
     if !declaring.removes {
         return Ok(());
     }

@@ -148,8 +148,7 @@ impl<'a> Answer<'a> {
 
 /// True if calling again cannot help.
 fn is_final(status: StatusCode) -> bool {
-    const PASSING: [StatusCode; 4] =
-        [
+    const PASSING: [StatusCode; 4] = [
         StatusCode::REQUEST_TIMEOUT,
         StatusCode::TOO_EARLY,
         StatusCode::TOO_MANY_REQUESTS,
