@@ -20,7 +20,8 @@ const CLIENT_ROUTES: [&str; 4] = ["/", "/enqueue", "/jobs", "/jobs/{id}"];
 #[exclude = "*/*"]
 struct Files;
 
-/// The page and its files as routes, for a browser that finds them below `base`. Every other address is left to whoever this is merged into.
+/// The page and its files as routes, for a browser that finds them below `base`. Every other address is left to
+/// whoever this is merged into.
 pub fn router<S>(base: &str) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,

@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::routes::ProxyChoice;
 use super::section::section;
-use super::types::{HttpUrl, ProxyChoice, Secret, text_type};
+use super::types::{HttpUrl, Secret, text_type};
 use super::value::Setting;
 
 text_type!(

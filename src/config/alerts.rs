@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use super::routes::ProxyChoice;
 use super::section::{Reader, section};
-use super::types::{ProxyChoice, QueueName, Secret};
+use super::types::{QueueName, Secret};
 use super::value::Setting;
 use crate::job::alert::{AlertRule, Condition};
 

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::routes::ProxyChoice;
 use super::section::Reader;
 use super::settings::{COMMAND_KEYS, KindKeys, URL_KEYS};
-use super::types::{ByteSize, ProxyChoice};
+use super::types::ByteSize;
 use crate::job::settings::{Backoff, Breaker, JobDefaults, KindSettings};
 
 /// One `[kinds.NAME]`.

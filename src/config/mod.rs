@@ -15,6 +15,7 @@ mod kind;
 mod limits;
 mod places;
 mod reference;
+mod routes;
 mod schedule;
 mod section;
 mod settings;
@@ -39,6 +40,7 @@ pub use hub::{HubSection, ProjectSection, Projects};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
 pub use limits::{LimitSection, QueueSection};
 pub use reference::reference;
+pub use routes::{BasePath, ProxyChoice, ProxyUrl};
 pub use schedule::ScheduleSection;
 pub use settings::{
     ApiSection, BackoffSection, BreakerSection, DatabaseSection, DeploymentSection, EmbeddedSection,
@@ -46,9 +48,9 @@ pub use settings::{
 };
 pub use source::Flag;
 pub use types::{
-    BasePath, ByteSize, EngineAddress, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter,
-    MissedWord, NAME_RULE, OverlapWord, PostgresUrl, Priority, ProxyChoice, ProxyUrl, QueueName, SchemaName,
-    SealingKey, Secret, StorageUrl, Time, VariableName, VariableText, WebOrigin, Words, is_name,
+    ByteSize, EngineAddress, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter, MissedWord,
+    NAME_RULE, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, SealingKey, Secret, StorageUrl,
+    Time, VariableName, VariableText, WebOrigin, Words, is_name,
 };
 
 pub use vault::{EncryptionSection, RedactionSection, StorageSection};

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::LogFormat;
+use super::routes::{BasePath, ProxyChoice, ProxyUrl};
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
-    BasePath, ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs,
-    LimitKey, LogFilter, MissedWord, OverlapWord, PostgresUrl, Priority, ProxyChoice, ProxyUrl, QueueName,
-    SchemaName, Secret, Time, VariableName, VariableText, WebOrigin, Words,
+    ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
+    LogFilter, MissedWord, OverlapWord, PostgresUrl, Priority, QueueName, SchemaName, Secret, Time,
+    VariableName, VariableText, WebOrigin, Words,
 };
 use crate::job::unique::Unique;
 

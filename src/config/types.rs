@@ -92,31 +92,6 @@ text_type!(
     |text| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 );
 text_type!(
-    /** A proxy for outgoing calls, which may hold its password. */
-    secret ProxyUrl,
-    "a URL such as http://proxy:3128 or http://user:password@proxy:3128",
-    is_proxy
-);
-text_type!(
-    /** A proxy of its own for some of the outgoing calls, or none. */
-    secret ProxyChoice,
-    "a URL such as http://proxy:3128, or none to call directly",
-    |text| text == "none" || is_proxy(text)
-);
-
-fn is_proxy(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-}
-
-impl ProxyChoice {
-    /// Whether calls are made directly.
-    #[must_use]
-    pub fn is_none(&self) -> bool {
-        self.0 == "none"
-    }
-}
-
-text_type!(
     /** Where a Docker engine listens. */
     EngineAddress,
     "unix:///path/to/its/socket, or tcp://host:port",
@@ -138,15 +113,6 @@ text_type!(
     HostName,
     "a host name or IP address, without scheme, port or path",
     |text| url::Host::parse(text).is_ok()
-);
-text_type!(
-    /** A part of a site. */
-    BasePath,
-    "a path such as /jobs-ui, of letters, digits, dots, underscores and hyphens, without a slash at its end",
-    |text| {
-        text.len() <= 200
-            && text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| is_name(part) && part != ".."))
-    }
 );
 text_type!(
     /** The key of a limit for which jobs count. */
@@ -436,16 +402,6 @@ mod tests {
         assert!(WebOrigin::parse("http://localhost:3000").is_some());
         for bad in ["*", "https://app.example.com/", "app.example.com", "https://a.example/x"] {
             assert!(WebOrigin::parse(bad).is_none(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn base_paths_are_plain() {
-        for good in ["/a", "/jobs-ui", "/team_1/jobs.v2"] {
-            assert!(BasePath::parse(good).is_some(), "{good}");
-        }
-        for bad in ["", "/", "a", "/a/", "//a", "/a//b", "/a/../b", "/a b", "/a?b", "/\"x", "https://h/a"] {
-            assert!(BasePath::parse(bad).is_none(), "{bad}");
         }
     }
 

@@ -116,7 +116,8 @@ pub(crate) async fn refused(url: &Url, proxied: bool) -> Option<AddressRefused> 
     let name = url.domain().filter(|_| proxied)?;
     let plain = name.trim_end_matches('.');
     let is_local = plain == "localhost" || plain.ends_with(".localhost");
-    let found = if is_local { Vec::new() } else { tokio::net::lookup_host((name, 0)).await.ok()?.collect() };
+    let found: Vec<SocketAddr> =
+        if is_local { Vec::new() } else { tokio::net::lookup_host((name, 0)).await.ok()?.collect() };
     let is_refused = is_local || (!found.is_empty() && !found.iter().any(|one| is_public(one.ip())));
     is_refused.then(|| AddressRefused(name.to_owned()))
 }
