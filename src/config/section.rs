@@ -67,14 +67,17 @@ impl<T: Setting> Entry for T {
         let bounds = field.bounds.map(|(low, high)| bound::<T>(low)..=bound::<T>(high));
         let within = |read: &T| bounds.as_ref().is_none_or(|bounds| bounds.contains(read));
         let Some(value) = reader.table.remove(field.key) else { return default_of(field) };
-        T::from_value(&value.kind).filter(within).unwrap_or_else(|| {
-            let found = shown(&value.kind);
-            let part =
-                T::wrong_part(&value.kind).map_or_else(String::new, |part| format!(" ({part} is wrong)"));
-            let message = format!("found {found}{part}; allowed: {}", field.allowed_text());
-            reader.report(&value, field.key, message);
-            default_of(field)
-        })
+        let allowed = field.allowed_text();
+        let message = match T::from_value(&value.kind) {
+            Some(read) if within(&read) => return read,
+            Some(_) => format!("is out of bounds; allowed: {allowed}"),
+            None => {
+                let part = T::wrong_part(&value.kind).map(|part| format!(" ({part} is wrong)"));
+                format!("found {}{}; allowed: {allowed}", shown(&value.kind), part.unwrap_or_default())
+            }
+        };
+        reader.report(&value, field.key, message);
+        default_of(field)
     }
 }
 

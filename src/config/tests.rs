@@ -172,7 +172,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[api]\nmax_args_bytes = '2GiB'",
-        "tidemill.toml: api.max_args_bytes: found other text; allowed: a size such as 64KiB, 512MiB or 2GiB, or a number of bytes, from 1KiB to 256MiB",
+        "tidemill.toml: api.max_args_bytes: is out of bounds; allowed: a size such as 64KiB, 512MiB or 2GiB, or a number of bytes, from 1KiB to 256MiB",
     ),
     (
         "[api]\nmax_args_bytes = '32MiB'",
@@ -192,7 +192,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[database]\nmax_connections = 1",
-        "tidemill.toml: database.max_connections: found a number; allowed: a whole number, from 2 to 1000",
+        "tidemill.toml: database.max_connections: is out of bounds; allowed: a whole number, from 2 to 1000",
     ),
     (
         "[worker]\nlease_ttl = 30",
@@ -255,7 +255,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[kinds.a]\ncommand = ['x']\nbackoff = { jitter = 2 }",
-        "tidemill.toml: kinds.a.backoff.jitter: found a number; allowed: a number, from 0 to 1",
+        "tidemill.toml: kinds.a.backoff.jitter: is out of bounds; allowed: a number, from 0 to 1",
     ),
     (
         "[kinds.a]\ncommand = ['x']\npriority = 0",
