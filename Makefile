@@ -1,6 +1,6 @@
 # `make run` shows Tidemill at work, `make test` proves it. Both set up what they need.
 
-.PHONY: run test build bench fmt lint setup setup-tests unit waiting web proxies browser api-clients docs sqlx-data schema postgres-18
+.PHONY: run test build bench fmt lint setup setup-tests unit host waiting web proxies browser api-clients docs sqlx-data schema postgres-18
 
 CARGO ?= cargo
 # The same everywhere: other targets would choose other features of what they depend on, and build all of it anew.
@@ -11,7 +11,7 @@ run: setup ## Build, start everything on an embedded Postgres, and run a demonst
 	$(CARGO) build --release
 	target/release/tidemill dev --enqueue build-crate --enqueue count-slowly
 
-test: setup-tests lint unit postgres-18 waiting web proxies browser api-clients ## Everything that CI asks for
+test: setup-tests lint unit host postgres-18 waiting web proxies browser api-clients ## Everything that CI asks for
 
 # These wait for browsers and for a Docker engine more than they work.
 WAITING = bughive hub
@@ -29,6 +29,9 @@ CORE = claim:: claim_plan:: complete:: sweep:: enqueue:: streams:: limits:: work
 postgres-18: ## The suite's core on Postgres 18, and dumps and upgrades from the machine's version to it
 	programs=$$(.ci/postgres-18) && TIDEMILL_TEST_POSTGRES=$$programs $(CARGO) test --no-fail-fast --test it -- $(CORE)
 	programs=$$(.ci/postgres-18) && TIDEMILL_TEST_POSTGRES=$$programs $(CARGO) test --no-fail-fast --test embedded --test embedded_upgrade
+
+host: ## The library in a program of somebody else, which has it with its default features
+	$(CARGO) test --package tidemill-host
 
 waiting:
 	$(BUILD)

@@ -234,7 +234,7 @@ async fn schedules(manager: &Manager) -> Outcome {
         jitter_seconds: 0.0,
         paused_by: None,
     };
-    manager.store.put_schedule(&often, "api").await?;
+    manager.store.put_schedule(&often, "api", None).await?;
     check("and runs then", manager.until(once, "completed").await? == Some(json!(15.0)))?;
     let fired = |slots: &[tidemill::store::schedules::SlotDocument]| {
         slots.iter().filter_map(|slot| slot.job_id).collect::<Vec<_>>()
@@ -381,7 +381,7 @@ async fn manage(config: &Config, url: &str, calls: Arc<Mutex<Vec<Value>>>) -> Ou
         store.set_max_queued(name, queue.max_queued.map(u32::cast_signed)).await?;
     }
     for (name, rule) in &config.alerts {
-        store.set_alert(name, rule, true).await?;
+        store.set_alert(name, rule, Some("task-manager")).await?;
     }
     let helpers = CancellationToken::new();
     let channels = Channels::new(&ChannelSettings {

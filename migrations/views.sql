@@ -232,7 +232,14 @@ select
       where j.queue = n.name and j.priority = p.priority and j.run_at <= now() and j.state = 'available'
       order by j.run_at, j.id limit 1) as run_at
     from generate_series(1, 9) as p (priority)
-  ) due) as oldest_due_at
+  ) due) as oldest_due_at,
+  (
+    select sum(coalesce(q.slots, (w.queues ->> n.name)::integer))
+    from workers w
+    where w.queues ? n.name
+      and w.state <> 'stopped'
+      and w.seen_at > now() - w.lease_ttl
+  ) as worker_slots
 from queue_names n
 cross join lateral (select count(*) as running from running where queue = n.name) r
 left join queues q on q.name = n.name

@@ -236,9 +236,9 @@ async fn o5_a_schema_whose_name_needs_quotes_is_refused() {
 async fn g2_heartbeats_have_bounds() {
     for (settings, said) in [
         ("lease_ttl = '10s'", "worker.heartbeat: 5s is more than a third of worker.lease_ttl (10s)"),
-        ("lease_ttl = '500ms'", "worker.lease_ttl: found \"500ms\""),
-        ("lease_ttl = '2h'", "worker.lease_ttl: found \"2h\""),
-        ("heartbeat = '50ms'", "worker.heartbeat: found \"50ms\""),
+        ("lease_ttl = '500ms'", "worker.lease_ttl: is out of bounds; allowed: a duration"),
+        ("lease_ttl = '2h'", "worker.lease_ttl: is out of bounds; allowed: a duration"),
+        ("heartbeat = '50ms'", "worker.heartbeat: is out of bounds; allowed: a duration"),
     ] {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("tidemill.toml"), format!("[worker]\n{settings}")).unwrap();
@@ -400,8 +400,8 @@ async fn the_server_of_a_dev_process_is_found() {
 #[tokio::test]
 async fn queues_are_listed_and_acted_on() {
     let items = json!({"items": [
-        {"name": "crawl", "paused_at": "2020-01-01T00:00:00Z", "running": 1, "available": 10_000, "slots": null},
-        {"name": "builds", "paused_at": null, "draining_at": null, "running": 0, "available": 3, "slots": 2},
+        {"name": "crawl", "paused_at": "2020-01-01T00:00:00Z", "running": 1, "available": 10_000, "worker_slots": null},
+        {"name": "builds", "paused_at": null, "draining_at": null, "running": 0, "available": 3, "slots": 1, "worker_slots": 2},
     ]});
     let answers = [exact(200, &items.to_string()), exact(200, "{}"), exact(200, r#"{"purged":7}"#)];
     let (stub, url) = Stub::start(answers).await;

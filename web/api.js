@@ -1,9 +1,10 @@
 // Speaks to the API: JSON in and out, problems as errors, the API key where the server asks for one.
 
+import { at } from "./base.js";
 import { learnServerTime } from "./clock.js";
 import { parseJson } from "./json.js";
 
-const BASE = "/api/v1";
+const BASE = at("/api/v1");
 const KEY = "tidemill-key";
 const PATIENCE = 20_000; // milliseconds until a call counts as failed
 

@@ -1,6 +1,7 @@
 // Starts the page: leads addresses to pages, and keeps the header.
 
 import { askAgain, forgetKey, onKeyNeeded, storedKey } from "./api.js";
+import { at, within } from "./base.js";
 import { showConnection } from "./connection.js";
 import { askForKey } from "./dialogs.js";
 import { element } from "./dom.js";
@@ -14,7 +15,7 @@ let leave = () => {};
 
 function show() {
   leave();
-  const page = pageAt(location.pathname);
+  const page = pageAt(within(location.pathname));
   leave = page() ?? (() => {});
   for (const link of document.querySelectorAll("nav a[data-route]")) {
     link.toggleAttribute("data-here", link.pathname === location.pathname);
@@ -45,7 +46,7 @@ function showNothing() {
 
 /** Goes to another page of the app; `carried` is handed over to it. */
 function go(address, carried = null) {
-  history.pushState(carried, "", address);
+  history.pushState(carried, "", at(address));
   show();
   scrollTo(0, 0);
   main.querySelector("h1")?.focus({ preventScroll: true });
@@ -56,7 +57,7 @@ document.addEventListener("click", (event) => {
   const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
   if (!link || !plain || event.defaultPrevented) return;
   event.preventDefault();
-  go(link.pathname + link.search);
+  go(within(link.pathname) + link.search);
 });
 addEventListener("popstate", show);
 

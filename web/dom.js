@@ -1,5 +1,7 @@
 // Builds elements. Text only ever becomes a text node, so nothing that a job says can become markup.
 
+import { at } from "./base.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** An element; a function value listens to its event, true and false set and leave out, children may be text. */
@@ -13,7 +15,9 @@ export function drawing(tag, attributes = {}, ...children) {
 }
 
 function furnish(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) {
+  const isRoute = "data-route" in attributes;
+  for (const [name, given] of Object.entries(attributes)) {
+    const value = isRoute && name === "href" ? at(given) : given;
     if (typeof value === "function") node.addEventListener(name, value);
     else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : String(value));
   }

@@ -1,6 +1,7 @@
 // What the job list says when it has no rows: each reason has its own words.
 
 import { storedKey } from "./api.js";
+import { here } from "./base.js";
 import { enqueueLine } from "./curl.js";
 import { element } from "./dom.js";
 import { copyButton } from "./parts.js";
@@ -12,7 +13,7 @@ export function loadingRows() {
 
 /** Nothing was ever enqueued. */
 export function nothingYet() {
-  const line = enqueueLine(location.origin, { kind: "hello", args: { name: "world" } }, storedKey() !== null);
+  const line = enqueueLine(here(), { kind: "hello", args: { name: "world" } }, storedKey() !== null);
   return element("div", { class: "empty" },
     element("h3", {}, "No jobs yet"),
     element("p", {}, "Enqueue one from the form, or with a line like this:"),

@@ -1,6 +1,7 @@
 // The form that enqueues a job, and the same as a line to copy.
 
 import { get, path, post, storedKey } from "./api.js";
+import { here } from "./base.js";
 import { showConnection } from "./connection.js";
 import { enqueueLine } from "./curl.js";
 import { element, setAttribute, setText } from "./dom.js";
@@ -33,7 +34,7 @@ export function showEnqueue(main, go) {
   function check() {
     const { job, wrong } = read();
     for (const [name, field] of Object.entries(fields)) field.complain(field.touched() ? wrong[name] : null);
-    setText(line, enqueueLine(location.origin, job, storedKey() !== null));
+    setText(line, enqueueLine(here(), job, storedKey() !== null));
   }
   function sendByKeys(event) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();

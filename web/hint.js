@@ -12,7 +12,7 @@ export function whyNotRunning(job, queues, workers) {
   const serving = workers.filter((worker) => serves(namesOf(worker.queues), job.queue));
   if (serving.length === 0) return `No connected worker serves queue ${job.queue}. Start one with “tidemill worker --queue ${job.queue}=1”.`;
   if (!serving.some((worker) => serves(namesOf(worker.kinds), job.kind))) return `No connected worker of queue ${job.queue} knows kind ${job.kind}.`;
-  if (queue && queue.slots > 0 && queue.running >= queue.slots) return `All ${queue.slots} slots of queue ${job.queue} are busy.`;
+  if (queue && queue.worker_slots > 0 && queue.running >= queue.worker_slots) return `All ${queue.worker_slots} slots of queue ${job.queue} are busy.`;
   if (queue && queue.max_running !== null && queue.running >= queue.max_running) return `Queue ${job.queue} runs ${queue.max_running} jobs over all workers, as many as its limit lets it.`;
   return takesTurns ? `It waits for its turn, or for room in the limits of ${[...(job.concurrency_keys ?? [])].join(" and ") || "its queue"}.` : null;
 }

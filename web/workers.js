@@ -3,8 +3,7 @@
 import { now, ticking } from "./clock.js";
 import { element } from "./dom.js";
 import { namesOf } from "./hint.js";
-
-const LATE = 15_000; // milliseconds without a heartbeat (one comes every 5 s) until we say so
+import { workerState } from "./state.js";
 
 /** The panel; `update(workers)` draws it anew if something changed. */
 export function workerPanel() {
@@ -14,10 +13,10 @@ export function workerPanel() {
     element("h2", { id: "workers-title" }, "Workers"), banner, list);
   let shown = "";
   panel.update = (workers) => {
-    const text = JSON.stringify(workers) + workers.map(late);
+    const text = JSON.stringify(workers) + workers.map(stateOf);
     if (text === shown) return;
     shown = text;
-    const shedding = workers.filter((worker) => worker.shedding && !late(worker) && worker.state !== "stopped");
+    const shedding = workers.filter((worker) => worker.shedding && !["late", "stopped"].includes(stateOf(worker)));
     banner.hidden = shedding.length === 0;
     banner.replaceChildren(...(shedding.length ? sheds() : []));
     list.replaceChildren(...(workers.length ? workers.map(workerRow) : [nobody()]));
@@ -26,7 +25,7 @@ export function workerPanel() {
 }
 
 function workerRow(worker) {
-  const state = late(worker) ? "late" : worker.state;
+  const state = stateOf(worker);
   return element("li", { class: "strip-row" },
     element("div", { class: "row" },
       element("span", { class: "dot", "data-state": state, "aria-hidden": "true" }),
@@ -46,9 +45,7 @@ function count(running) {
   return Array.isArray(running) ? running.length : (running ?? 0);
 }
 
-function late(worker) {
-  return now() - new Date(worker.seen_at) > LATE;
-}
+const stateOf = (worker) => workerState(worker, now());
 
 function nobody() {
   return element("li", { class: "muted" }, "No worker is connected: jobs wait. Start one with ", element("code", {}, "tidemill worker"), ".");

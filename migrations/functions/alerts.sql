@@ -269,22 +269,23 @@ comment on function notice_sent(uuid, text) is 'Ticks a notice off, or notes why
 create or replace function set_alert(
   name text, condition text, above double precision default 0, kind text default null, queue text default null,
   at_least integer default 1, over interval default '15 minutes', hold interval default '1 minute',
-  webhook text default null, email text[] default '{}', from_config boolean default false
+  webhook text default null, email text[] default '{}', from_config boolean default false,
+  owner text default null
 )
 returns void
 language sql
 set search_path from current
 as $$
-  insert into alert_rules as r (name, condition, above, kind, queue, at_least, over, hold, webhook, email, from_config)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, '{}'), $11)
+  insert into alert_rules as r (name, condition, above, kind, queue, at_least, over, hold, webhook, email, from_config, owner)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, '{}'), $11, case when $11 then coalesce($12, 'default') end)
   on conflict (name) do update
   set
     condition = excluded.condition, above = excluded.above, kind = excluded.kind, queue = excluded.queue,
     at_least = excluded.at_least, over = excluded.over, hold = excluded.hold, webhook = excluded.webhook,
-    email = excluded.email, from_config = excluded.from_config, updated_at = now()
+    email = excluded.email, from_config = excluded.from_config, owner = excluded.owner, updated_at = now()
   where to_jsonb(r) - 'updated_at' <> to_jsonb(excluded) - 'updated_at'
 $$;
-comment on function set_alert(text, text, double precision, text, text, integer, interval, interval, text, text[], boolean)
+comment on function set_alert(text, text, double precision, text, text, integer, interval, interval, text, text[], boolean, text)
   is 'Makes or replaces an alert rule: select set_alert(''errors'', ''error_rate'', above => 0.1, over => ''1 hour'', email => array[''ops@example.org'']).';
 
 create or replace function drop_alert(p_name text) returns boolean
@@ -308,16 +309,20 @@ end
 $$;
 comment on function drop_alert(text) is 'Removes an alert rule and resolves what it fired; false if there is none of that name.';
 
-create or replace function keep_config_alerts(p_names text[]) returns setof text
+create or replace function keep_config_alerts(p_names text[], p_owner text default null) returns setof text
 language sql
 set search_path from current
 as $$
   with gone as materialized (
-    select r.name from alert_rules r where r.from_config and r.name <> all(p_names)
+    select r.name
+    from alert_rules r
+    where r.from_config
+      and r.owner = p_owner
+      and r.name <> all(p_names)
   )
   select g.name from gone g where drop_alert(g.name)
 $$;
-comment on function keep_config_alerts(text[]) is 'Removes the rules of the config that it no longer has; answers their names.';
+comment on function keep_config_alerts(text[], text) is 'Removes the rules of a config of the deployment that it no longer has; answers their names. Without a deployment none.';
 
 create or replace trigger alert_rules_audited after insert or update or delete on alert_rules
 for each row execute function audit_change('alert', 'name', 'updated_at');

@@ -18,7 +18,7 @@ stable
 set search_path from current
 as $$
 declare
-  hidden text[] := array(select key from redacted_keys);
+  hidden text[] := array(select distinct key from redacted_keys);
 begin
   -- Most values have no such key anywhere: one look at the text spares the walk.
   if p_value is null

@@ -35,17 +35,18 @@ for each row execute function schedule_written();
 create or replace function put_schedule(
   p_name text, p_cron text, p_every interval, p_at timestamptz, p_timezone text, p_job jsonb,
   p_missed text, p_missed_limit integer, p_overlap text, p_jitter interval, p_source text,
-  p_paused_by text default null
+  p_paused_by text default null, p_owner text default null
 )
 returns void
 language sql
 set search_path from current
 as $$
   insert into schedules as s (
-    name, cron, every, at, timezone, job, missed, missed_limit, overlap, jitter, source, paused_by, paused_at)
+    name, cron, every, at, timezone, job, missed, missed_limit, overlap, jitter, source, paused_by, paused_at, owner)
   values (
     p_name, p_cron, p_every, p_at, p_timezone, p_job, p_missed, p_missed_limit, p_overlap, p_jitter, p_source,
-    p_paused_by, case when p_paused_by is not null then now() end)
+    p_paused_by, case when p_paused_by is not null then now() end,
+    case when p_source = 'config' then coalesce(p_owner, 'default') end)
   on conflict (name) do update
   set
     cron = excluded.cron,
@@ -58,14 +59,15 @@ as $$
     overlap = excluded.overlap,
     jitter = excluded.jitter,
     source = excluded.source,
+    owner = excluded.owner,
     updated_at = now()
-  where (s.cron, s.every, s.at, s.timezone, s.job, s.missed, s.missed_limit, s.overlap, s.jitter, s.source)
+  where (s.cron, s.every, s.at, s.timezone, s.job, s.missed, s.missed_limit, s.overlap, s.jitter, s.source, s.owner)
     is distinct from (
       excluded.cron, excluded.every, excluded.at, excluded.timezone, excluded.job, excluded.missed,
-      excluded.missed_limit, excluded.overlap, excluded.jitter, excluded.source)
+      excluded.missed_limit, excluded.overlap, excluded.jitter, excluded.source, excluded.owner)
 $$;
-comment on function put_schedule(text, text, interval, timestamptz, text, jsonb, text, integer, text, interval, text, text)
-  is 'Writes a schedule whole, for every face. A new one is paused if somebody is named for that; one that is there keeps its pause or none, and its slots if its times stay.';
+comment on function put_schedule(text, text, interval, timestamptz, text, jsonb, text, integer, text, interval, text, text, text)
+  is 'Writes a schedule whole, for every face; one of a config belongs to the deployment that is named last. A new one is paused if somebody is named for that; one that is there keeps its pause or none, and its slots if its times stay.';
 
 create or replace function set_schedule(
   name text, kind text, args jsonb default '{}', cron text default null, every interval default null,
@@ -319,10 +321,14 @@ $$;
 comment on function fire_schedule(text, timestamptz, timestamptz, timestamptz[], text, jsonb)
   is 'Fires a slot that is due and moves the schedule on to the next, or records it as missed for the given reason; p_sealed as with_sealed takes it. Answers what became of it, repeated if it fired before, null if it is not its turn.';
 
-create or replace function keep_config_schedules(p_names text[]) returns setof text
+create or replace function keep_config_schedules(p_names text[], p_owner text default null) returns setof text
 language sql
 set search_path from current
 as $$
-  delete from schedules where source = 'config' and name <> all (p_names) returning name
+  delete from schedules
+  where source = 'config'
+    and owner = p_owner
+    and name <> all (p_names)
+  returning name
 $$;
-comment on function keep_config_schedules(text[]) is 'Removes the schedules that came from a config and are not among these; answers their names.';
+comment on function keep_config_schedules(text[], text) is 'Removes the schedules that came from a config of the deployment and are not among these; answers their names. Without a deployment none.';

@@ -152,7 +152,7 @@ pub(super) async fn set(
     RuleName(name): RuleName,
     Body(request): Body<RuleRequest>,
 ) -> Result<Json<AlertRuleDocument>, Problem> {
-    state.store.set_alert(&name, &request.checked()?, false).await?;
+    state.store.set_alert(&name, &request.checked()?, None).await?;
     show(State(state), caller, RuleName(name)).await
 }
 

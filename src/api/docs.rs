@@ -9,25 +9,30 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use utoipa::openapi::OpenApi;
 
+use super::base_path::led;
 use super::description;
 use super::problem::{Case, Problem, quoted};
 
 const PAGE: &str = include_str!("../../web/docs/index.html");
 const STYLE: &str = include_str!("../../web/docs/docs.css");
 const SCRIPT: &str = include_str!("../../web/docs/docs.js");
+
 /// Where the routes begin, as seen from the description.
-pub(super) const SERVER: &str = "/";
+pub(super) fn server(base: &str) -> &str {
+    if base.is_empty() { "/" } else { base }
+}
 
 /// The routes of the description.
 ///
 /// # Errors
 /// If the description cannot be written as JSON.
-pub fn routes(routes: &OpenApi) -> Result<Router, serde_json::Error> {
-    let text = Bytes::from(serde_json::to_vec(&description::finished(routes, SERVER)?)?);
+pub fn routes(routes: &OpenApi, base: &str) -> Result<Router, serde_json::Error> {
+    let text = Bytes::from(serde_json::to_vec(&description::finished(routes, server(base))?)?);
+    let page = Bytes::from(led(PAGE, base));
     let json = move || async move { file("application/json", text) };
     Ok(Router::new()
         .route("/api/v1/openapi.json", get(json))
-        .route("/docs", get(|| async { file("text/html; charset=utf-8", PAGE) }))
+        .route("/docs", get(move || async move { file("text/html; charset=utf-8", page) }))
         .route("/docs/{file}", get(asset)))
 }
 
@@ -35,7 +40,7 @@ async fn asset(Path(name): Path<String>) -> Response {
     match name.as_str() {
         "docs.css" => file("text/css; charset=utf-8", STYLE),
         "docs.js" => file("text/javascript; charset=utf-8", SCRIPT),
-        "" => Redirect::permanent("/docs").into_response(),
+        "" => Redirect::permanent("../docs").into_response(),
         other => {
             Problem::new(Case::NotFound, format!("/docs has no file {}.", quoted(other))).into_response()
         }

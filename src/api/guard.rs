@@ -156,7 +156,10 @@ async fn known_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Nex
     for name in of_target.into_iter().chain([of_header]) {
         if !hosts.allow(&name) {
             let detail = format!("This server does not answer for {}.", quoted(&name));
-            return Problem::new(Case::MisdirectedHost, detail).field("Host").into_response();
+            return Problem::new(Case::MisdirectedHost, detail)
+                .field("Host")
+                .remedy(hosts.remedy(&name))
+                .into_response();
         }
     }
     next.run(request).await

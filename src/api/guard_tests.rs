@@ -161,6 +161,37 @@ async fn pages_of_strangers_change_nothing() {
 }
 
 #[tokio::test]
+async fn a_local_name_passes_with_any_port_and_pages_of_others_still_change_nothing() {
+    let app = app(&[]);
+    let cases: &[(&str, &[(HeaderName, &str)], u16)] = &[
+        // Through `ssh -L 9000:…` or a development server that keeps the Host.
+        ("localhost:9000", &[], 200),
+        ("localhost:9000", &[(ORIGIN, "http://localhost:9000")], 200),
+        ("127.0.0.1:3000", &[(FETCH_SITE, "same-origin"), (ORIGIN, "http://127.0.0.1:3000")], 200),
+        // Another page of this machine, and a stranger's.
+        ("localhost:9000", &[(ORIGIN, "http://localhost:8080")], 403),
+        ("localhost:9000", &[(ORIGIN, "http://localhost:3000")], 403),
+        ("localhost:9000", &[(FETCH_SITE, "same-site"), (ORIGIN, "http://localhost:3000")], 403),
+        ("localhost:9000", &[(ORIGIN, "http://evil.test:9000")], 403),
+        ("localhost:9000", &[(FETCH_SITE, "cross-site")], 403),
+        // A stranger's name that was pointed at this machine.
+        ("evil.test:8080", &[(ORIGIN, "http://evil.test:8080")], 421),
+        ("localhost.evil.test:8080", &[], 421),
+    ];
+    for (host, headers, status) in cases {
+        let headers: Vec<_> = headers.iter().cloned().chain([JSON, (HOST, *host)]).collect();
+        let (answer, problem) = send(&app, request("POST", "/api/v1/jobs", &headers, "{}")).await;
+        assert_eq!(answer.status().as_u16(), *status, "{headers:?} {problem}");
+        if *status == 421 {
+            let remedy = problem["remedy"].as_str().unwrap();
+            let name = host.split(':').next().unwrap();
+            assert!(remedy.contains("with whatever port") && remedy.contains(HERE), "{remedy}");
+            assert!(remedy.contains(&format!("add \"{name}\" to api.hosts")), "{remedy}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn only_configured_origins_may_read() {
     let app = app(&["https://jobs.example.org"]);
     let preflight = |origin| {

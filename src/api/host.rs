@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::http::uri::Authority;
 
+use super::problem::quoted;
+
 /// True for 127.0.0.0/8 and `::1`, also written as IPv6.
 #[must_use]
 pub fn is_loopback(address: IpAddr) -> bool {
@@ -25,6 +27,19 @@ impl Hosts {
         Self { listening, configured: configured.iter().map(|host| host.to_ascii_lowercase()).collect() }
     }
 
+    /// What to do about a host that is not answered for.
+    #[must_use]
+    pub fn remedy(&self, host: &str) -> String {
+        let named = host.parse::<Authority>().ok().filter(|_| !host.contains('@'));
+        let name = named.map_or_else(|| "NAME".to_owned(), |authority| authority.host().to_owned());
+        format!(
+            "Call it as localhost, with whatever port leads here, or as {}; or add {} to api.hosts, without a port, and \
+             start it again.",
+            self.listening,
+            quoted(&name)
+        )
+    }
+
     /// True if a request for `host` (with its port, if it has one) may be answered.
     #[must_use]
     pub fn allow(&self, host: &str) -> bool {
@@ -39,12 +54,13 @@ impl Hosts {
         let name = authority.host();
         let address = name.trim_matches(['[', ']']).parse::<IpAddr>().ok();
         let is_local = name == "localhost" || address.is_some_and(is_loopback);
-        if is_loopback(self.listening.ip()) {
-            let port = if authority.port().is_some() { authority.port_u16() } else { Some(80) };
-            return is_local && port == Some(self.listening.port());
+        // A stranger can point a name of its own here, never a local one: so the port says nothing. It is another one
+        // behind `ssh -L` and behind a proxy that keeps the Host.
+        if is_local {
+            return authority.port().is_none() || authority.port_u16().is_some();
         }
         // Elsewhere a key is needed, and an address as host cannot have been a stranger's name.
-        is_local || address.is_some()
+        !is_loopback(self.listening.ip()) && address.is_some()
     }
 }
 
@@ -58,20 +74,29 @@ mod tests {
     }
 
     #[test]
-    fn on_loopback_only_its_names_with_its_port() {
+    fn on_loopback_only_its_names_with_any_port() {
         let hosts = hosts("127.0.0.1:8080", &["mill.test", "other.test:81"]);
-        for good in
-            ["localhost:8080", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080", "mill.test", "Mill.Test:443"]
-        {
+        for good in [
+            "localhost:8080",
+            "LOCALHOST:8080",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "mill.test",
+            "Mill.Test:443",
+            "localhost",
+            "localhost:9000",
+            "127.0.0.1",
+            "127.0.0.1:1",
+        ] {
             assert!(hosts.allow(good), "{good}");
         }
         assert!(hosts.allow("other.test:81") && !hosts.allow("other.test") && !hosts.allow("other.test:82"));
         for bad in [
             "",
-            "localhost",
-            "localhost:8081",
-            "127.0.0.1",
+            "evil.test",
             "evil.test:8080",
+            "localhost.:8080",
+            "127.0.0.1.evil.test:8080",
             "localhost.evil.test:8080",
             "10.0.0.1:8080",
             "evil@localhost:8080",

@@ -9,6 +9,7 @@ pub mod args;
 mod artifacts;
 mod audit;
 pub mod auth;
+mod base_path;
 mod batch;
 mod bulk;
 mod change;

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use super::base_path::led;
+
 /// Addresses that the page itself leads to its parts.
 const CLIENT_ROUTES: [&str; 4] = ["/", "/enqueue", "/jobs", "/jobs/{id}"];
 
@@ -18,14 +20,16 @@ const CLIENT_ROUTES: [&str; 4] = ["/", "/enqueue", "/jobs", "/jobs/{id}"];
 #[exclude = "*/*"]
 struct Files;
 
-/// The page and its files as routes. Every other address is left to whoever this is merged into.
-pub fn router<S>() -> Router<S>
+/// The page and its files as routes, for a browser that finds them below `base`. Every other address is left to
+/// whoever this is merged into.
+pub fn router<S>(base: &str) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
     let asset = |Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) };
     CLIENT_ROUTES.iter().fold(Router::new().route("/page/{file}", get(asset)), |router, route| {
-        router.route(route, get(|headers: HeaderMap| async move { file("index.html", &headers) }))
+        let base = base.to_owned();
+        router.route(route, get(move |headers: HeaderMap| async move { index(&base, &headers) }))
     })
 }
 
@@ -48,17 +52,30 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
     let (Some(file), Some(media_type)) = (Files::get(path), media_type(path)) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let tag = tag(&file);
-    let common = [(ETAG, tag.as_str()), (CACHE_CONTROL, "no-cache")];
-    if holds(headers, &tag) {
-        return (StatusCode::NOT_MODIFIED, common).into_response();
-    }
-    (common, [(CONTENT_TYPE, media_type)], file.data).into_response()
+    let tag = tag(&file, "");
+    answer(&tag, media_type, headers, file.data)
 }
 
-fn tag(file: &EmbeddedFile) -> String {
+/// The page itself, which names the addresses of its files.
+fn index(base: &str, headers: &HeaderMap) -> Response {
+    let (Some(file), Some(media_type)) = (Files::get("index.html"), media_type("index.html")) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let tag = tag(&file, base);
+    answer(&tag, media_type, headers, led(&String::from_utf8_lossy(&file.data), base))
+}
+
+fn answer(tag: &str, media_type: &'static str, headers: &HeaderMap, content: impl IntoResponse) -> Response {
+    let common = [(ETAG, tag), (CACHE_CONTROL, "no-cache")];
+    if holds(headers, tag) {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    (common, [(CONTENT_TYPE, media_type)], content).into_response()
+}
+
+fn tag(file: &EmbeddedFile, base: &str) -> String {
     let start: [u8; 16] = file.metadata.sha256_hash()[..16].try_into().expect("a SHA-256 hash has 32 bytes");
-    format!("\"{:032x}\"", u128::from_be_bytes(start))
+    format!("\"{:032x}{base}\"", u128::from_be_bytes(start))
 }
 
 /// Whether the browser named this tag, alone or among others, also as a weak one.
@@ -80,7 +97,7 @@ mod tests {
         if let Some(tag) = tag {
             request = request.header(IF_NONE_MATCH, tag);
         }
-        let answer = router::<()>().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let answer = router::<()>("").oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = to_bytes(body, 1 << 20).await.unwrap();
         (parts.status, parts.headers, String::from_utf8(bytes.to_vec()).unwrap())

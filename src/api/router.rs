@@ -15,10 +15,11 @@ use super::guard::{Guard, GuardError, time_limit};
 use super::problem::ProblemDocument;
 use super::state::ApiState;
 use super::{
-    alerts, artifacts, audit, batch, bulk, description, docs, durable, events, explain, failures, health,
-    jobs, kinds, limits, list, metrics, new_job, page, problem, queues, room, schedules, seeds, sessions,
-    stats, stream_places, terms, verbs, worker, workers, workflows, write_health,
+    alerts, artifacts, audit, base_path, batch, bulk, description, docs, durable, events, explain, failures,
+    health, jobs, kinds, limits, list, metrics, new_job, page, problem, queues, room, schedules, seeds,
+    sessions, stats, stream_places, terms, verbs, worker, workers, workflows, write_health,
 };
+use crate::job::document::lead_under;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -142,9 +143,13 @@ fn watched() -> OpenApiRouter<ApiState> {
 /// If a setting makes no sense.
 pub fn router(state: &ApiState, listening: SocketAddr) -> Result<Router, RouterError> {
     let (routes, description) = api(state).split_for_parts();
-    let routes =
-        routes.with_state(state.clone()).merge(docs::routes(&describe(description))?).merge(page::router());
-    layered(routes, state, listening)
+    let base = state.settings.base_path.as_str();
+    lead_under(base);
+    let routes = routes
+        .with_state(state.clone())
+        .merge(docs::routes(&describe(description), base)?)
+        .merge(page::router(base));
+    Ok(base_path::around(layered(routes, state, listening)?, base))
 }
 
 /// The description of all routes, as it is served.
@@ -152,7 +157,8 @@ pub fn router(state: &ApiState, listening: SocketAddr) -> Result<Router, RouterE
 /// # Errors
 /// If it cannot be written as JSON.
 pub fn description(state: &ApiState) -> Result<Value, RouterError> {
-    Ok(description::finished(&describe(api(state).split_for_parts().1), docs::SERVER)?)
+    let server = docs::server(state.settings.base_path.as_str());
+    Ok(description::finished(&describe(api(state).split_for_parts().1), server)?)
 }
 
 /// Only the routes by which a process is watched, with all layers: for workers.

@@ -214,7 +214,7 @@ async fn write(
     let wish = request.into_schedule(name, stored, now, &state.args)?;
     // The jobs that it makes have these args as they stand.
     refuse_reserved(&wish.job).map_err(store::Error::from)?;
-    state.store.put_schedule(&wish, "api").await?;
+    state.store.put_schedule(&wish, "api", None).await?;
     answer(state, name).await
 }
 

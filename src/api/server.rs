@@ -34,6 +34,8 @@ pub struct ApiSettings {
     pub listen: String,
     /// Further names under which the server answers, with or without a port.
     pub hosts: Vec<String>,
+    /// What the addresses of the page and the API begin with behind a proxy, such as `/jobs-ui`; empty: nothing.
+    pub base_path: String,
     /// Origins whose pages may call the API, such as `https://jobs.example.org`.
     pub cors_origins: Vec<String>,
     /// The largest args of one job, in bytes of JSON.
@@ -97,6 +99,7 @@ impl Default for ApiSettings {
         Self {
             listen: "127.0.0.1:8080".into(),
             hosts: Vec::new(),
+            base_path: String::new(),
             cors_origins: Vec::new(),
             max_args_bytes: 1024 * 1024,
             max_body_bytes: 16 * 1024 * 1024,

@@ -21,8 +21,12 @@ pub(super) fn add(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuild
 
     let agent = &config.agent;
     let Some(model) = &agent.model else { return Ok(builder) };
+    let mut proxy = super::outbound::proxy(config, agent.proxy.as_ref());
+    // Behind one there is often no other way to a model.
+    proxy.from_environment = agent.proxy.is_none();
     let spec = AgentSpec {
         api_key: agent.api_key.as_ref().map(|key| key.0.clone()),
+        proxy,
         model_timeout: agent.model_timeout,
         hosts: Hosts {
             allowed: agent.allowed_hosts.iter().map(|host| host.0.clone()).collect(),

@@ -169,7 +169,14 @@ async fn show(name: &str, server: &ServerArgs) -> Result<(), CliError> {
         ("hold", format!("{} s", cell(&rule["hold_seconds"]))),
         ("webhook", cell(&rule["webhook"])),
         ("email", cell(&rule["email"])),
-        ("from", if rule["from_config"] == true { "the config".into() } else { String::new() }),
+        (
+            "from",
+            if rule["from_config"] == true {
+                format!("the config of {}", super::output::cell(&rule["owner"]))
+            } else {
+                String::new()
+            },
+        ),
         ("changed", relative(&rule["updated_at"])),
     ];
     for (name, value) in facts.into_iter().filter(|(_, value)| !value.is_empty()) {

@@ -20,6 +20,7 @@ pub(super) fn serve(builder: WorkerBuilder, config: &Config) -> Result<WorkerBui
         url: section.linear_url.0.clone(),
         api_key: section.linear_api_key.as_ref().map(|key| key.0.clone()),
         team_id: section.linear_team.clone(),
+        proxy: super::outbound::proxy(config, None),
     };
     let ticket = Ticket::new(&ticket).map_err(|why| unusable("linear_api_key", &why))?;
     let builder = builder

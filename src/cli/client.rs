@@ -23,7 +23,7 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
     /// The server [default: that of .tidemill/urls.json, else port 8080 of this machine]
-    #[arg(long, env = "TIDEMILL_URL", value_name = "URL")]
+    #[arg(long, env = "TIDEMILL_URL", hide_env_values = true, value_name = "URL")]
     url: Option<String>,
     /// The API key; better in the environment, since others see a command line
     #[arg(long, env = "TIDEMILL_KEY", hide_env_values = true, value_name = "KEY")]
@@ -56,7 +56,9 @@ impl Client {
             .parse()
             .ok()
             .filter(|url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host())
-            .ok_or_else(|| CliError::Usage(format!("{url:?} ({found_by}) is no http:// or https:// URL")))?;
+            .ok_or_else(|| {
+                CliError::Usage(format!("the server's address ({found_by}) is no http:// or https:// URL"))
+            })?;
         let mut headers = HeaderMap::new();
         if let Some(key) = args.key.as_deref().filter(|key| !key.is_empty()) {
             let mut value = HeaderValue::try_from(format!("Bearer {key}"))
@@ -148,14 +150,14 @@ impl Client {
 
     fn parse(&self, text: &str) -> Result<Value, CliError> {
         serde_json::from_str(text).map_err(|_| {
-            let (url, found_by) = (&self.base, &self.found_by);
+            let (url, found_by) = (shown(&self.base), &self.found_by);
             CliError::Failed(format!("{url} ({found_by}) answers, but not as a Tidemill does"))
         })
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> CliError {
         CliError::Unreachable {
-            url: self.base.to_string(),
+            url: shown(&self.base),
             found_by: self.found_by.clone(),
             silent: error.is_timeout() && !error.is_connect(),
             cause: deepest(error),
@@ -184,6 +186,15 @@ fn url_in(path: &Path, text: &str) -> Result<String, CliError> {
     url.ok_or_else(|| {
         CliError::Usage(format!("{}: has no \"http\"; start `tidemill dev` anew", path.display()))
     })
+}
+
+/// An address without what may be a secret in it.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    let _ = (url.set_username(""), url.set_password(None));
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -24,15 +24,24 @@ pub(super) struct ConfigArgs {
 
 pub(super) fn run(args: ConfigArgs, global: &GlobalArgs) -> Result<(), CliError> {
     logging::start_quiet(global);
-    let mut settings = Config::effective(&Sources::of_process(args.config, Vec::new())?)?;
+    let sources = Sources::of_process(args.config, Vec::new())?;
+    let ignored = Config::load(&sources)?.ignored;
+    let mut settings = Config::effective(&sources)?;
     settings.retain(|setting| !args.changed || !setting.is_default());
     if args.json {
         let text = serde_json::to_string(&settings).map_err(super::process::failed)?;
-        return output::line(&text);
+        output::line(&text)?;
+        if !ignored.is_empty() {
+            eprintln!("tidemill: {}", super::settings::of_others(&ignored));
+        }
+        return Ok(());
     }
     for setting in settings {
         let value = output::printable(setting.value.as_deref().unwrap_or("–")).replace('\n', " ");
         output::line(&format!("{} = {value}  # {}", setting.key, setting.source))?;
+    }
+    if !ignored.is_empty() {
+        output::line(&format!("# {}", super::settings::of_others(&ignored)))?;
     }
     Ok(())
 }

@@ -43,6 +43,7 @@ pub(super) struct DevArgs {
 pub(super) async fn run(args: DevArgs, global: &GlobalArgs) -> Result<(), CliError> {
     let flags = settings::listen_flag(args.listen, &["api", "listen"]);
     let mut config = settings::load(args.config.clone(), global, flags)?;
+    settings::name_ignored(&config);
     // With its worker everything would end.
     (config.worker.max_runs, config.worker.max_memory) = (None, None);
     fs::create_dir_all(&args.data_dir).map_err(|error| {
@@ -92,9 +93,10 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     let options = store_options(config, url.clone())?;
     once_it_answers(|| migrate(&options)).await?;
     let mut process = Process::open(options).await?;
-    process.declare(config).await?;
-    timetable::write(config, &process).await?;
-    let channels = alerting::declare(config, &process).await?;
+    // What was made for this folder has no other config.
+    let declaring = process.declare(config, config.database.url.is_none()).await?;
+    timetable::write(config, &process, &declaring).await?;
+    let channels = alerting::declare(config, &process, &declaring).await?;
     let worker = workforce::worker(config, &process)?;
     let pulse = worker.pulse();
     let served =

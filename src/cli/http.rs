@@ -94,6 +94,7 @@ fn settings(config: &Config, listen: SocketAddr) -> ApiSettings {
     ApiSettings {
         listen: listen.to_string(),
         hosts: api.hosts.iter().map(|host| host.0.clone()).collect(),
+        base_path: api.base_path.as_ref().map(|path| path.0.clone()).unwrap_or_default(),
         cors_origins: api.cors_origins.iter().map(|origin| origin.0.clone()).collect(),
         max_args_bytes: bytes(api.max_args_bytes.0),
         max_body_bytes: bytes(api.max_body_bytes.0),

@@ -24,6 +24,7 @@ mod kinds;
 mod limits;
 mod logging;
 mod migrate;
+mod outbound;
 mod output;
 mod patience;
 mod process;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::declare;
+use super::declare::{self, Declaring};
 use super::error::CliError;
 use super::patience::once_it_answers;
 use super::signals;
@@ -89,13 +89,19 @@ impl Process {
         })
     }
 
-    /// Writes what the config declares for all workers.
-    pub(super) async fn declare(&self, config: &Config) -> Result<(), CliError> {
-        self.store.declare_redacted().await.map_err(failed)?;
+    /// Writes what the config declares for all processes. `alone`: the database has no other config.
+    pub(super) async fn declare(&self, config: &Config, alone: bool) -> Result<Declaring, CliError> {
+        let declaring = Declaring::begin(&self.store, config, alone).await?;
+        let (deployment, removes) = (&declaring.deployment, declaring.removes);
+        // Also by an earlier release: it hides more, and never less.
+        self.store.declare_redacted(deployment, removes).await.map_err(failed)?;
         if let Some(required) = config.encryption.require {
             self.store.declare_sealing(required).await.map_err(failed)?;
         }
-        declare::limits(&self.store, config).await
+        if declaring.writes {
+            declare::limits(&self.store, config).await?;
+        }
+        Ok(declaring)
     }
 
     /// Starts to keep house; without channels others tell of alerts.

@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::http::{self, Routes};
 use super::patience::once_it_answers;
 use super::process::{Process, database_url, page_url, store_options};
-use super::settings::{DatabaseArgs, listen_flag};
+use super::settings::{DatabaseArgs, listen_flag, name_ignored};
 use super::{GlobalArgs, alerting, timetable};
 use crate::store::migrate::migrate;
 
@@ -24,12 +24,13 @@ pub(super) struct ServeArgs {
 
 pub(super) async fn run(args: ServeArgs, global: &GlobalArgs) -> Result<(), CliError> {
     let config = args.database.load(global, listen_flag(args.listen, &["api", "listen"]))?;
+    name_ignored(&config);
     let options = store_options(&config, database_url(&config)?)?;
     once_it_answers(|| migrate(&options)).await?;
     let mut process = Process::open(options).await?;
-    process.declare(&config).await?;
-    timetable::write(&config, &process).await?;
-    let channels = alerting::declare(&config, &process).await?;
+    let declaring = process.declare(&config, false).await?;
+    timetable::write(&config, &process, &declaring).await?;
+    let channels = alerting::declare(&config, &process, &declaring).await?;
     let (address, serving) =
         http::serve(&process, &config, config.api.listen, Routes::All, Vec::new()).await?;
     process.keep(&config, Some(channels));

@@ -9,6 +9,7 @@ use super::error::CliError;
 use super::{GlobalArgs, logging};
 use crate::config::{Config, Flag, LogFormat, Sources};
 use crate::secrecy;
+use crate::job::document::lead_under;
 
 /// What the commands take that work on a database.
 #[derive(Debug, Args)]
@@ -49,10 +50,26 @@ pub(super) fn load(
     // They are read; what this process runs shall not find them.
     secrecy::forget_variables();
     logging::start(&config.log);
+    if let Some(base) = &config.api.base_path {
+        lead_under(&base.0);
+    }
     Ok(config)
 }
 
 /// The flag `--listen` for the setting under `key`.
 pub(super) fn listen_flag(listen: Option<SocketAddr>, key: &[&str]) -> Vec<Flag> {
     listen.map(|address| Flag::new("--listen", key, address.to_string())).into_iter().collect()
+}
+
+/// Says once which variables of other systems mean nothing here; never what they hold.
+pub(super) fn name_ignored(config: &Config) {
+    if !config.ignored.is_empty() {
+        tracing::info!("{}", of_others(&config.ignored));
+    }
+}
+
+/// What is said of the variables `ignored`.
+pub(super) fn of_others(ignored: &[String]) -> String {
+    let names = super::output::printable(&ignored.join(", "));
+    format!("ignored, for they are no settings of tidemill (docs/configuration.md has those): {names}")
 }

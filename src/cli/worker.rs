@@ -7,7 +7,7 @@ use clap::Args;
 use super::error::CliError;
 use super::http::{self, Routes};
 use super::process::{Process, database_url, joined, page_url, store_options};
-use super::settings::{DatabaseArgs, listen_flag};
+use super::settings::{DatabaseArgs, listen_flag, name_ignored};
 use super::{GlobalArgs, timetable, workforce};
 use crate::config::{NAME_RULE, is_name};
 
@@ -29,9 +29,10 @@ pub(super) async fn run(args: WorkerArgs, global: &GlobalArgs) -> Result<(), Cli
     if !args.queues.is_empty() {
         config.serve_only(&args.queues);
     }
+    name_ignored(&config);
     let mut process = Process::open(store_options(&config, database_url(&config)?)?).await?;
-    process.declare(&config).await?;
-    timetable::add(&config, &process).await?;
+    let declaring = process.declare(&config, false).await?;
+    timetable::add(&config, &process, &declaring).await?;
     process.keep(&config, None);
     let worker = workforce::worker(&config, &process)?;
     let serving = match config.worker.listen {

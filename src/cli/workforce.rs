@@ -6,6 +6,7 @@ use url::Url;
 
 use super::agent;
 use super::error::CliError;
+use super::outbound::proxy;
 use super::process::{Process, failed};
 use crate::config::{CommandSection, Config, RunSection, UrlSection};
 #[cfg(feature = "docker")]
@@ -46,8 +47,8 @@ pub(super) fn worker(config: &Config, process: &Process) -> Result<Worker, CliEr
         builder = match &kind.run {
             RunSection::Command(section) => builder.kind(name, "command", rules, command(section)),
             RunSection::Url(section) => {
-                let handler =
-                    url(section).map_err(|problem| CliError::Usage(format!("kinds.{name}: {problem}")))?;
+                let handler = url(section, config)
+                    .map_err(|problem| CliError::Usage(format!("kinds.{name}: {problem}")))?;
                 builder.kind(name, "url", rules, handler)
             }
         };
@@ -91,12 +92,13 @@ fn command(section: &CommandSection) -> CommandSpec {
     }
 }
 
-fn url(section: &UrlSection) -> Result<UrlKind, CliError> {
+fn url(section: &UrlSection, config: &Config) -> Result<UrlKind, CliError> {
     let address = Url::parse(&section.url).map_err(failed)?;
     UrlKind::new(UrlSpec {
         url: address,
         secret: section.secret.clone(),
         allow_private: section.allow_private,
+        proxy: proxy(config, section.proxy.as_ref()),
         connect_timeout: section.connect_timeout,
         idle_timeout: section.idle_timeout,
         headers: section.headers.clone(),

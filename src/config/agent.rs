@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::routes::ProxyChoice;
 use super::section::section;
 use super::types::{HttpUrl, Secret, text_type};
 use super::value::Setting;
@@ -23,6 +24,9 @@ section! {
         base_url: HttpUrl = "https://api.openai.com/v1";
         /// The key for it.
         api_key: Option<Secret> = none;
+        /// A proxy of its own for calls of the model, or `none`. Absent: `outbound.proxy`, else that of
+        /// the environment. The browser uses none.
+        proxy: Option<ProxyChoice> = none;
         /// No answer of the model takes longer.
         model_timeout: Duration where "1s"..="1h" = "2m";
         /// Hosts that the browser may reach: `example.com` is one, `*.example.com` are all below it. Empty: every public one.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::routes::ProxyChoice;
 use super::section::{Reader, section};
 use super::types::{QueueName, Secret};
 use super::value::Setting;
@@ -17,6 +18,8 @@ section! {
         secret: Option<Secret> = none;
         /// Whether webhooks may go to private and loopback addresses.
         allow_private: bool = "false";
+        /// A proxy of its own for webhooks, or `none`. Absent: `outbound.proxy`.
+        proxy: Option<ProxyChoice> = none;
         /// The mail server: `smtps://user:password@host` (TLS), `smtp://host:587?tls=required` (STARTTLS) or `smtp://host` (plain).
         /// Absent: no mail is sent, and rules that ask for some say so.
         smtp_url: Option<Secret> = none;
@@ -26,7 +29,8 @@ section! {
 }
 
 section! {
-    /// An alert rule. `dev` and `serve` write their rules when they start, and remove those that the config no longer has.
+    /// An alert rule. `dev` and `serve` write their rules when they start; `deployment.revision` says when those are
+    /// removed that the config no longer has.
     /// `docs/alerts.md` says more.
     AlertKeys {
         /// What is measured. Needed.

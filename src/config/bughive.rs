@@ -125,7 +125,7 @@ pub(super) fn complete(
     let times =
         Times { cron: Some(section.cleanup.clone()), every: None, at: None, timezone: "UTC".to_owned() };
     if let Err(unfit) = Timing::ahead(&times, DateTime::<Utc>::UNIX_EPOCH) {
-        reader.report_here("bughive.cleanup", unfit.to_string());
+        reader.report_here("bughive.cleanup", super::schedule::what_is_wrong(&unfit));
         return;
     }
     let job = NewJob::new(CLEANUP, serde_json::Map::new());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::routes::ProxyChoice;
 use super::section::Reader;
 use super::settings::{COMMAND_KEYS, KindKeys, URL_KEYS};
 use super::types::ByteSize;
@@ -73,6 +74,8 @@ pub struct UrlSection {
     pub secret: Option<String>,
     /// Whether private and loopback addresses may be called.
     pub allow_private: bool,
+    /// A proxy of its own, or none.
+    pub proxy: Option<ProxyChoice>,
     /// How long connecting may take.
     pub connect_timeout: Duration,
     /// How long the answer may be silent.
@@ -102,8 +105,38 @@ impl std::fmt::Debug for UrlSection {
     }
 }
 
+/// The kinds that come with the binary. Their names are theirs whether they are enabled or not: routes, schedules and
+/// sessions of the applications lead to them.
+pub(super) const BUILT_IN: &[&str] = &[
+    "agent.execute",
+    "crawl.session",
+    "hub.logs",
+    "hub.restart",
+    "hub.start",
+    "hub.stop",
+    "media.upload",
+    "sessions.cleanup",
+    "ticket.create",
+];
+
+/// Reports a kind that has the name of one of ours.
+fn refuse_built_in(reader: &mut Reader<'_>, name: &str) {
+    let message = if BUILT_IN.contains(&name) {
+        format!(
+            "is the name of a kind that comes with tidemill, which would run instead of this one; \
+             choose another name, such as my.{name}, and enqueue its jobs by POST /api/v1/jobs"
+        )
+    } else if name.starts_with("tidemill.") {
+        "begins with `tidemill.`, as only kinds of tidemill itself do; choose another name".to_owned()
+    } else {
+        return;
+    };
+    reader.report_here(name, message);
+}
+
 /// Reads the kind under `name`; `None` where the reason was reported.
 pub(super) fn read(reader: &mut Reader<'_>, name: &str, folder: &Path) -> Option<KindSection> {
+    refuse_built_in(reader, name);
     let given = reader.keys_of(name);
     let keys: KindKeys = reader.section(name);
     let run = match (&keys.command, &keys.url) {
@@ -199,6 +232,7 @@ fn url(keys: &KindKeys) -> UrlSection {
         url: keys.url.clone().map(|url| url.0).unwrap_or_default(),
         secret: keys.secret.clone().map(|secret| secret.0),
         allow_private: keys.allow_private,
+        proxy: keys.proxy.clone(),
         connect_timeout: keys.connect_timeout,
         idle_timeout: keys.idle_timeout,
         headers: headers.collect(),

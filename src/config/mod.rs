@@ -6,6 +6,7 @@ mod alerts;
 mod bughive;
 mod checks;
 mod choices;
+mod dot_env;
 mod effective;
 mod error;
 mod hub;
@@ -16,6 +17,7 @@ mod network;
 mod places;
 mod postgres_url;
 mod reference;
+mod routes;
 mod schedule;
 mod section;
 mod settings;
@@ -42,10 +44,11 @@ pub use limits::{LimitSection, QueueSection};
 pub use postgres_url::PostgresUrl;
 pub use network::{Network, network};
 pub use reference::reference;
+pub use routes::{BasePath, ProxyChoice, ProxyUrl};
 pub use schedule::ScheduleSection;
 pub use settings::{
-    ApiSection, BackoffSection, BreakerSection, DatabaseSection, EmbeddedSection, KeeperSection, KindKeys,
-    LogSection, ScheduleKeys, WorkerSection,
+    ApiSection, BackoffSection, BreakerSection, DatabaseSection, DeploymentSection, EmbeddedSection,
+    KeeperSection, KindKeys, LogSection, OutboundSection, ScheduleKeys, WorkerSection,
 };
 pub use source::Flag;
 pub use types::{
@@ -60,6 +63,7 @@ use crate::job::alert::AlertRule;
 use crate::job::project::quick_queue;
 use places::PLACES;
 use section::{Reader, Table};
+use source::Variable;
 
 /// So many stops and logs of the hub run at once in one worker: they wait for the engine and do little else.
 const QUICK_SLOTS: u32 = 8;
@@ -69,6 +73,7 @@ const QUICK_SLOTS: u32 = 8;
 #[expect(missing_docs, reason = "each section says what it is")]
 pub struct Config {
     pub database: DatabaseSection,
+    pub deployment: DeploymentSection,
     pub embedded: EmbeddedSection,
     pub api: ApiSection,
     pub worker: WorkerSection,
@@ -79,6 +84,7 @@ pub struct Config {
     pub agent: AgentSection,
     pub bughive: BugHiveSection,
     pub log: LogSection,
+    pub outbound: OutboundSection,
     pub queues: BTreeMap<String, QueueSection>,
     pub limits: BTreeMap<String, LimitSection>,
     pub kinds: BTreeMap<String, KindSection>,
@@ -86,6 +92,9 @@ pub struct Config {
     pub hub: HubSection,
     pub alerting: AlertingSection,
     pub alerts: BTreeMap<String, AlertRule>,
+    /// Variables of systems whose place Tidemill takes, such as `CELERY_…`, with where they stand: they mean
+    /// nothing here.
+    pub ignored: Vec<String>,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
     /// Where relative paths start: the file's folder, or the working folder.
@@ -93,7 +102,7 @@ pub struct Config {
 }
 
 /// Where to look for settings.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Sources {
     /// The working folder, absolute; `.env` and an unnamed config file are looked for here.
     pub folder: PathBuf,
@@ -103,6 +112,15 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// What the command line says.
     pub flags: Vec<Flag>,
+}
+
+impl std::fmt::Debug for Sources {
+    /// Without the environment, which has everybody's secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Sources");
+        shown.field("folder", &self.folder).field("file", &self.file).field("flags", &self.flags);
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl Sources {
@@ -126,10 +144,11 @@ impl Config {
     /// The first file that cannot be read, else every setting that is wrong.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
-        let Gathered { tree, file, label } = Gathered::from(sources, &mut problems)?;
+        let Gathered { tree, file, label, ignored } = Gathered::from(sources, &mut problems)?;
         let folder = file.as_deref().and_then(Path::parent).unwrap_or(&sources.folder).to_owned();
         let mut reader = Reader::new(tree, &label, &mut problems);
-        let config = Self::read(&mut reader, file, folder);
+        let mut config = Self::read(&mut reader, file, folder);
+        config.ignored = ignored;
         if problems.is_empty() { Ok(config) } else { Err(ConfigError::Settings(problems)) }
     }
 
@@ -200,6 +219,7 @@ impl Config {
     fn read(reader: &mut Reader<'_>, file: Option<PathBuf>, folder: PathBuf) -> Self {
         let mut config = Self {
             database: reader.section("database"),
+            deployment: reader.section("deployment"),
             embedded: reader.section("embedded"),
             api: reader.section("api"),
             worker: reader.section("worker"),
@@ -210,6 +230,7 @@ impl Config {
             agent: reader.section("agent"),
             bughive: reader.section("bughive"),
             log: reader.section("log"),
+            outbound: reader.section("outbound"),
             queues: named(reader, "queues", |reader, name| Some(reader.section(name))),
             limits: named(reader, "limits", |reader, name| Some(reader.section(name))),
             kinds: named(reader, "kinds", |reader, name| kind::read(reader, name, &folder)),
@@ -217,6 +238,7 @@ impl Config {
             hub: reader.section("hub"),
             alerting: reader.section("alerting"),
             alerts: named(reader, "alerts", alerts::read),
+            ignored: Vec::new(),
             file,
             folder,
         };
@@ -243,6 +265,7 @@ struct Gathered {
     file: Option<PathBuf>,
     /// What the file is called, as values of it do not name it.
     label: String,
+    ignored: Vec<String>,
 }
 
 impl Gathered {
@@ -252,15 +275,23 @@ impl Gathered {
             None => source::find(&sources.folder)?,
         };
         let mut tree = file.as_deref().map_or_else(|| Ok(Table::new()), source::read_file)?;
-        let dot_env = source::read_dot_env(&sources.folder)?;
-        source::add_variables(&mut tree, ".env", &dot_env, problems);
-        source::add_variables(&mut tree, "environment", &sources.environment, problems);
+        let outer = |wanted: &str| {
+            let found = sources.environment.iter().find(|(name, _)| name == wanted);
+            found.map(|(_, value)| value.clone())
+        };
+        let dot_env = dot_env::read(&sources.folder, &outer)?;
+        source::add_variables(&mut tree, &dot_env, problems);
+        let environment = sources.environment.iter();
+        let environment: Vec<_> =
+            environment.map(|(name, value)| Variable::of_environment(name, value)).collect();
+        source::add_variables(&mut tree, &environment, problems);
         source::add_flags(&mut tree, &sources.flags);
         let label = file.as_ref().map_or_else(
             || "settings".to_owned(),
             |file| file.strip_prefix(&sources.folder).unwrap_or(file).display().to_string(),
         );
-        Ok(Self { tree, file, label })
+        let ignored = [source::foreign(&dot_env), source::foreign(&environment)].concat();
+        Ok(Self { tree, file, label, ignored })
     }
 }
 

@@ -7,8 +7,8 @@ use super::hub::{HubSection, ProjectSection};
 use super::limits::{LimitSection, QueueSection};
 use super::section::{Field, Section};
 use super::settings::{
-    ApiSection, DatabaseSection, EmbeddedSection, KeeperSection, KindKeys, LogSection, ScheduleKeys,
-    WorkerSection,
+    ApiSection, DatabaseSection, DeploymentSection, EmbeddedSection, KeeperSection, KindKeys, LogSection,
+    OutboundSection, ScheduleKeys, WorkerSection,
 };
 use super::vault::{EncryptionSection, RedactionSection, StorageSection};
 
@@ -29,6 +29,7 @@ const fn place<T: Section>(key: &'static str, named: bool) -> Place {
 /// All sections, in the order of the manual.
 pub(super) const PLACES: &[Place] = &[
     place::<DatabaseSection>("database", false),
+    place::<DeploymentSection>("deployment", false),
     place::<EmbeddedSection>("embedded", false),
     place::<ApiSection>("api", false),
     place::<WorkerSection>("worker", false),
@@ -38,6 +39,7 @@ pub(super) const PLACES: &[Place] = &[
     place::<RedactionSection>("redaction", false),
     place::<AgentSection>("agent", false),
     place::<LogSection>("log", false),
+    place::<OutboundSection>("outbound", false),
     place::<QueueSection>("queues", true),
     place::<LimitSection>("limits", true),
     place::<KindKeys>("kinds", true),
@@ -63,6 +65,7 @@ mod tests {
     #[test]
     fn every_default_and_bound_can_be_read() {
         defaults::<DatabaseSection>();
+        defaults::<DeploymentSection>();
         defaults::<EmbeddedSection>();
         defaults::<ApiSection>();
         defaults::<WorkerSection>();
@@ -72,6 +75,7 @@ mod tests {
         defaults::<RedactionSection>();
         defaults::<AgentSection>();
         defaults::<LogSection>();
+        defaults::<OutboundSection>();
         defaults::<QueueSection>();
         defaults::<LimitSection>();
         defaults::<KindKeys>();

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::section::Reader;
 use super::settings::ScheduleKeys;
 use crate::job::new::NewJob;
-use crate::job::schedule::{Times, Timing};
+use crate::job::schedule::{Times, Timing, Unfit};
 
 /// One `[schedules.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +28,12 @@ pub struct ScheduleSection {
     pub paused: bool,
 }
 
+/// What is wrong with the times, without what stands there.
+pub(super) fn what_is_wrong(unfit: &Unfit) -> String {
+    let what = unfit.what.rsplit_once("\" ").map_or(unfit.what.as_str(), |(_, what)| what);
+    format!("{what}; {}", unfit.remedy)
+}
+
 /// Reads the section of the schedule `name`.
 pub(super) fn read(reader: &mut Reader<'_>, name: &str) -> Option<ScheduleSection> {
     let keys: ScheduleKeys = reader.section(name);
@@ -46,7 +52,7 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &str) -> Option<ScheduleSectio
     };
     // A one-time schedule may stay in the config when it is over, so any time is ahead of this one.
     if let Err(unfit) = Timing::ahead(&times, DateTime::<Utc>::UNIX_EPOCH) {
-        reader.report_here(&format!("{name}.{}", unfit.field), unfit.to_string());
+        reader.report_here(&format!("{name}.{}", unfit.field), what_is_wrong(&unfit));
         return None;
     }
     let job = NewJob {

@@ -67,12 +67,19 @@ impl<T: Setting> Entry for T {
         let bounds = field.bounds.map(|(low, high)| bound::<T>(low)..=bound::<T>(high));
         let within = |read: &T| bounds.as_ref().is_none_or(|bounds| bounds.contains(read));
         let Some(value) = reader.table.remove(field.key) else { return default_of(field) };
-        T::from_value(&value.kind).filter(within).unwrap_or_else(|| {
-            let fault = T::fault(&value.kind).map_or_else(String::new, |fault| format!(" ({fault})"));
-            let found = if T::SECRET { format!("a hidden value{fault}") } else { shown(&value.kind) };
-            reader.report(&value, field.key, format!("found {found}; allowed: {}", field.allowed_text()));
-            default_of(field)
-        })
+        let allowed = field.allowed_text();
+        let message = match T::from_value(&value.kind) {
+            Some(read) if within(&read) => return read,
+            Some(_) => format!("is out of bounds; allowed: {allowed}"),
+            None => {
+                let fault = T::fault(&value.kind);
+                let part = fault.or_else(|| T::wrong_part(&value.kind).map(|part| format!("{part} is wrong")));
+                let part = part.map(|part| format!(" ({part})"));
+                format!("found {}{}; allowed: {allowed}", shown(&value.kind), part.unwrap_or_default())
+            }
+        };
+        reader.report(&value, field.key, message);
+        default_of(field)
     }
 }
 
@@ -186,21 +193,18 @@ pub(super) fn nearest<'n>(key: &str, known: &[&'n str]) -> Option<&'n str> {
     (distance(best) <= 2.max(best.len() / 3).min(4) || starts).then_some(best)
 }
 
-/// A value as a person would write it, cut where it is long.
-fn shown(value: &ValueKind) -> String {
-    let text = match value {
-        ValueKind::Nil => return "nothing".into(),
-        ValueKind::Table(_) => return "a table".into(),
-        ValueKind::String(text) => format!("{text:?}"),
-        ValueKind::Array(items) => {
-            let items: Vec<_> = items.iter().map(|item| shown(&item.kind)).collect();
-            format!("[{}]", items.join(", "))
-        }
-        other => other.to_string(),
-    };
-    match text.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+/// What sort of value was found. Never the value: whoever mistook the key may have written a secret there.
+fn shown(value: &ValueKind) -> &'static str {
+    match value {
+        ValueKind::Nil => "nothing",
+        ValueKind::Table(_) => "a table",
+        ValueKind::String(text) if text.is_empty() => "empty text",
+        ValueKind::String(text) if text.trim() != text => "text with blanks around it",
+        ValueKind::String(_) => "other text",
+        ValueKind::Array(_) => "a list",
+        ValueKind::Boolean(_) => "true or false",
+        ValueKind::I64(_) | ValueKind::U64(_) | ValueKind::I128(_) | ValueKind::U128(_) => "a number",
+        ValueKind::Float(_) => "a number with a point",
     }
 }
 

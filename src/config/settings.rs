@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::choices::LogFormat;
 use super::postgres_url::PostgresUrl;
 use super::network::Network;
+use super::routes::{BasePath, ProxyChoice, ProxyUrl};
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
     ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
@@ -41,6 +42,21 @@ section! {
 }
 
 section! {
+    /// Whose config this is, where several share a schema or releases of it follow one another
+    /// (`docs/operations.md`).
+    DeploymentSection {
+        /// The name that schedules and alert rules of this config belong to. Services with configs of their own have
+        /// names of their own.
+        name: QueueName = "default";
+        /// The number of this release, larger at every deploy and also when an earlier release comes back, such as
+        /// Helm's `.Release.Revision` or the number of a build. With it a start of `dev` or `serve` removes the schedules
+        /// and alert rules that an earlier release wrote and this one no longer has, and a process of an earlier release
+        /// that starts once more changes nothing. Absent: nothing is removed.
+        revision: Option<u64> where "0"..="9000000000000000000" = none;
+    }
+}
+
+section! {
     /// The Postgres that `tidemill dev` runs itself.
     EmbeddedSection {
         /// The folder with `initdb` and `postgres`. Absent: searched on the PATH and in the usual folders, else fetched.
@@ -53,9 +69,13 @@ section! {
     ApiSection {
         /// Where it listens; port 0 picks a free one. Any address but loopback needs an API key first.
         listen: SocketAddr = "127.0.0.1:8080";
-        /// Names under which it may be called, besides localhost and the listening address.
+        /// Names under which it may be called, whatever the port, besides localhost, loopback addresses and the
+        /// listening address.
         hosts: Vec<HostName> = "[]";
-        /// Web pages of other origins that may call it.
+        /// What its addresses begin with behind a proxy that gives it a part of a site, such as `/jobs-ui`; the proxy
+        /// may take it away or not (`docs/operations.md`). Absent: nothing.
+        base_path: Option<BasePath> = none;
+        /// Web pages of other origins that may call it. `ALLOWED_ORIGINS` says the same.
         cors_origins: Vec<WebOrigin> = "[]";
         /// The largest args of one job.
         max_args_bytes: ByteSize where "1KiB"..="256MiB" = "1MiB";
@@ -126,6 +146,20 @@ section! {
         format: LogFormat = "text";
         /// Which lines are written.
         filter: LogFilter = "info,refinery_core=warn";
+    }
+}
+
+section! {
+    /// How calls leave: those of kinds with a URL, of alerts' webhooks, to the agent's model and to Linear. Browsers, mail
+    /// and object storage do not come here (the last has `proxy_url` among its options). `docs/operations.md` says what the
+    /// rules about private addresses can promise behind a proxy.
+    OutboundSection {
+        /// The proxy for them. Absent: they are made directly.
+        proxy: Option<ProxyUrl> = none;
+        /// Where `proxy` is absent: take `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` of the environment.
+        from_environment: bool = "false";
+        /// What is called directly all the same: hosts, domains with all below them, addresses and networks.
+        direct: Vec<String> = "localhost,127.0.0.0/8,::1";
     }
 }
 
@@ -227,6 +261,8 @@ section! {
         secret: Option<Secret> = none;
         /// URL: whether private and loopback addresses may be called.
         allow_private: bool = "false";
+        /// URL: a proxy of its own, or `none`. Absent: `outbound.proxy`.
+        proxy: Option<ProxyChoice> = none;
         /// URL: how long connecting may take.
         connect_timeout: Duration where "10ms"..="10m" = "10s";
         /// URL: how long the answer may be silent; then the attempt is retried.
@@ -237,8 +273,9 @@ section! {
 }
 
 section! {
-    /// A schedule: exactly one of `cron`, `every` and `at`, and the job that it makes. `dev` and `serve` write
-    /// their schedules when they start, and remove those that the config no longer has. `docs/schedules.md` says more.
+    /// A schedule: exactly one of `cron`, `every` and `at`, and the job that it makes. `dev`, `serve` and
+    /// `worker` write their schedules when they start; `deployment.revision` says when those are removed that the config
+    /// no longer has. `docs/schedules.md` says more.
     ScheduleKeys {
         /// Minute, hour, day of month, month, day of week; with seconds before them if there are six fields.
         cron: Option<String> = none;
@@ -290,7 +327,7 @@ pub(super) const COMMAND_KEYS: &[&str] = &[
 
 /// The keys of a kind that mean something for a URL alone.
 pub(super) const URL_KEYS: &[&str] =
-    &["secret", "allow_private", "connect_timeout", "idle_timeout", "headers"];
+    &["secret", "allow_private", "proxy", "connect_timeout", "idle_timeout", "headers"];
 
 /// Lets a section stand within another one.
 macro_rules! inner_section {

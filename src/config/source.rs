@@ -1,6 +1,7 @@
 //! Where settings come from: the file, `.env`, the environment, flags; later ones win. Lays them
 //! over one another and remembers who said what; must never judge a value.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use config::{FileFormat, Source, Value, ValueKind};
@@ -14,9 +15,41 @@ const NAMES: &[&str] = &["tidemill.toml", "tidemill.yaml", "tidemill.yml"];
 const PREFIX: &str = "TIDEMILL_";
 /// A variable without our prefix that other services of a deployment read as well; it means `api.cors_origins`.
 const ALLOWED_ORIGINS: &str = "ALLOWED_ORIGINS";
+/// What the variables of systems begin with whose place Tidemill takes; they mean nothing here.
+const FOREIGN: [&str; 3] = ["CELERY_", "BG_", "TASK_"];
+
+/// A variable of the environment or of `.env`. Never shown whole: its value may be a secret.
+#[derive(Clone, PartialEq)]
+pub(super) struct Variable {
+    pub(super) name: String,
+    pub(super) value: String,
+    /// `environment`, or `.env` with the line.
+    pub(super) origin: String,
+    /// Why the value cannot be what was meant.
+    pub(super) fault: Option<String>,
+    /// Quotes in it are part of it, as they did not enclose it.
+    pub(super) raw: bool,
+}
+
+impl Variable {
+    /// A variable of the environment.
+    pub(super) fn of_environment(name: &str, value: &str) -> Self {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        Self { name, value, origin: "environment".to_owned(), fault: None, raw: false }
+    }
+}
+
+impl fmt::Debug for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Variable")
+            .field("name", &self.name)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
+    }
+}
 
 /// A setting given on the command line.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Flag {
     /// The flag as it was typed, such as `--listen`.
     pub flag: String,
@@ -31,6 +64,13 @@ impl Flag {
     pub fn new(flag: &str, key: &[&str], value: impl Into<String>) -> Self {
         let key = key.iter().map(|&part| part.to_owned()).collect();
         Self { flag: flag.to_owned(), key, value: value.into() }
+    }
+}
+
+impl fmt::Debug for Flag {
+    /// Without the value, which may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flag").field("flag", &self.flag).field("key", &self.key).finish_non_exhaustive()
     }
 }
 
@@ -59,51 +99,69 @@ pub(super) fn read_file(path: &Path) -> Result<Table, ConfigError> {
             config::ConfigError::FileParse { cause, .. } => cause.to_string(),
             other => other.to_string(),
         };
-        ConfigError::Syntax { path: path.into(), message: message.trim_end().to_owned() }
+        ConfigError::Syntax { path: path.into(), message: without_excerpt(&message) }
     })?;
     Ok(table.into_iter().collect())
 }
 
-/// Reads the `.env` of `folder`, if there is one.
-pub(super) fn read_dot_env(folder: &Path) -> Result<Vec<(String, String)>, ConfigError> {
-    let path = folder.join(".env");
-    let lines = match dotenvy::from_path_iter(&path) {
-        Ok(lines) => lines,
-        Err(dotenvy::Error::Io(cause)) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
-        Err(error) => return Err(ConfigError::Syntax { path, message: error.to_string() }),
+/// What a parser says, without the line of the file that it shows: a password may stand there.
+fn without_excerpt(message: &str) -> String {
+    let is_excerpt = |line: &str| {
+        let margin = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit());
+        margin.trim_start().starts_with('|')
     };
-    lines.collect::<Result<_, _>>().map_err(|error| ConfigError::Syntax { path, message: error.to_string() })
+    let kept: Vec<_> = message.lines().filter(|line| !is_excerpt(line)).map(str::trim_end).collect();
+    kept.join("\n").trim_end().to_owned()
 }
 
-/// Lays variables such as `TIDEMILL_API__LISTEN` over `tree`. An empty one counts as not set.
-pub(super) fn add_variables(
-    tree: &mut Table,
-    source: &str,
-    variables: &[(String, String)],
-    problems: &mut Vec<Problem>,
-) {
-    let said = || variables.iter().filter(|(_, value)| !value.is_empty());
+/// Lays variables such as `TIDEMILL_API__LISTEN` over `tree`. An empty one counts as not set, and one that is
+/// not ours is not judged.
+pub(super) fn add_variables(tree: &mut Table, variables: &[Variable], problems: &mut Vec<Problem>) {
+    let said = || variables.iter().filter(|variable| !variable.value.is_empty() || variable.fault.is_some());
     // Before the others, so that the proper name of the setting wins.
-    if let Some((_, origins)) = said().find(|(name, _)| name == ALLOWED_ORIGINS) {
+    if let Some(origins) = said().find(|variable| variable.name == ALLOWED_ORIGINS) {
         let key = ["api", "cors_origins"].map(str::to_owned);
-        set(tree, &key, Value::new(Some(&format!("{source} {ALLOWED_ORIGINS}")), origins_of(origins)));
+        if origins.raw || is_sound(origins, problems) {
+            let origin = format!("{} {ALLOWED_ORIGINS}", origins.origin);
+            set(tree, &key, Value::new(Some(&origin), origins_of(&origins.value)));
+        }
     }
-    for (name, value) in said() {
-        let Some(rest) = name.strip_prefix(PREFIX) else { continue };
-        let origin = format!("{source} {name}");
+    for variable in said() {
+        let Some(rest) = variable.name.strip_prefix(PREFIX) else { continue };
+        let origin = format!("{} {}", variable.origin, variable.name);
         if rest.contains("__") {
-            set(tree, &key_of(tree, rest), Value::new(Some(&origin), value.as_str()));
+            if is_sound(variable, problems) {
+                set(tree, &key_of(tree, rest), Value::new(Some(&origin), variable.value.as_str()));
+            }
         } else if let Some(meant) = meant_by(rest) {
             let message = format!("no such setting; did you mean {meant}?");
-            problems.push(Problem { origin: source.to_owned(), key: name.clone(), message });
+            problems.push(Problem { origin: variable.origin.clone(), key: variable.name.clone(), message });
         }
     }
 }
 
-/// A list of origins as it is written in such variables: with commas, or as JSON.
+/// Reports what is wrong with a variable of ours.
+fn is_sound(variable: &Variable, problems: &mut Vec<Problem>) -> bool {
+    let Some(fault) = &variable.fault else { return true };
+    let (origin, key) = (variable.origin.clone(), variable.name.clone());
+    problems.push(Problem { origin, key, message: fault.clone() });
+    false
+}
+
+/// The variables of other systems that somebody may take for settings of ours, with where they stand.
+pub(super) fn foreign(variables: &[Variable]) -> Vec<String> {
+    let is_foreign = |variable: &&Variable| FOREIGN.iter().any(|prefix| variable.name.starts_with(prefix));
+    variables.iter().filter(is_foreign).map(|one| format!("{} ({})", one.name, one.origin)).collect()
+}
+
+/// A list of origins as it is written in such variables: with commas, or as JSON, each with quotes or without.
 fn origins_of(text: &str) -> Vec<String> {
-    let listed = serde_json::from_str(text);
-    listed.unwrap_or_else(|_| text.split(',').map(|origin| origin.trim().to_owned()).collect())
+    if let Ok(listed) = serde_json::from_str(text) {
+        return listed;
+    }
+    let inner = text.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let origins = inner.split(',').map(|origin| origin.trim().trim_matches(['"', '\'']).trim());
+    origins.filter(|origin| !origin.is_empty()).map(str::to_owned).collect()
 }
 
 /// Lays flags over `tree`.

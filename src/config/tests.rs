@@ -68,7 +68,7 @@ fn what_holds_is_listed_with_its_source_and_without_secrets() {
     };
     assert_eq!(said("worker.poll"), ("3s", "tidemill.toml"));
     assert_eq!(said("worker.slots"), ("3", "environment TIDEMILL_WORKER__SLOTS"));
-    assert_eq!(said("log.filter"), ("warn", ".env TIDEMILL_LOG__FILTER"));
+    assert_eq!(said("log.filter"), ("warn", ".env:1 TIDEMILL_LOG__FILTER"));
     assert_eq!(said("api.listen"), ("127.0.0.1:4", "--listen"));
     assert_eq!(said("worker.heartbeat"), ("5s", "default"));
     assert_eq!(said("worker.name"), ("–", "default"));
@@ -76,7 +76,7 @@ fn what_holds_is_listed_with_its_source_and_without_secrets() {
     assert_eq!(said("kinds.build.backoff.first"), ("7s", "tidemill.toml"));
     assert_eq!(said("kinds.build.env"), ("TOKEN: (hidden)", "tidemill.toml"));
     assert_eq!(said("kinds.call.url"), ("https://me:hidden@service.test/", "tidemill.toml"));
-    assert_eq!(said("agent.api_key"), ("(hidden)", ".env TIDEMILL_AGENT__API_KEY"));
+    assert_eq!(said("agent.api_key"), ("(hidden)", ".env:2 TIDEMILL_AGENT__API_KEY"));
     assert!(all.iter().all(|setting| !format!("{setting:?}").contains("s3cret")), "{all:#?}");
     // Every row of the manual that has no name in it.
     let manual =
@@ -165,14 +165,14 @@ const WRONG: &[(&str, &str)] = &[
     ("[api]\nlistn = 'x'", "tidemill.toml: api.listn: no such setting; did you mean listen?"),
     ("[apy]\nlisten = 'x'", "tidemill.toml: apy: no such setting; did you mean api?"),
     ("[zzz]", "tidemill.toml: zzz: no such setting; there are: database, embedded, api, …"),
-    ("api = 3", "tidemill.toml: api: found 3; allowed: a table of settings"),
+    ("api = 3", "tidemill.toml: api: found a number; allowed: a table of settings"),
     (
         "[api]\nlisten = 'localhost'",
-        "tidemill.toml: api.listen: found \"localhost\"; allowed: an IP address with a port, …",
+        "tidemill.toml: api.listen: found other text; allowed: an IP address with a port, …",
     ),
     (
         "[api]\nmax_args_bytes = '2GiB'",
-        "tidemill.toml: api.max_args_bytes: found \"2GiB\"; allowed: a size such as 64KiB, 512MiB or 2GiB, or a number of bytes, from 1KiB to 256MiB",
+        "tidemill.toml: api.max_args_bytes: is out of bounds; allowed: a size such as 64KiB, 512MiB or 2GiB, or a number of bytes, from 1KiB to 256MiB",
     ),
     (
         "[api]\nmax_args_bytes = '32MiB'",
@@ -180,23 +180,23 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[api]\ncors_origins = ['*']",
-        "tidemill.toml: api.cors_origins: found [\"*\"]; allowed: a list, each an origin without a path, …",
+        "tidemill.toml: api.cors_origins: found a list (entry 1 is wrong); allowed: a list, each an origin without a path, …",
     ),
     (
         "[database]\nurl = 'mysql://root:hunter2@h/d'",
-        "tidemill.toml: database.url: found a hidden value (its scheme is not postgres; it begins with postgres://); allowed: a URL such as postgres://…",
+        "tidemill.toml: database.url: found other text (its scheme is not postgres; it begins with postgres://); allowed: a URL such as postgres://…",
     ),
     (
         "[database]\nschema = 'pg_mine'",
-        "tidemill.toml: database.schema: found \"pg_mine\"; allowed: lower-case letters…",
+        "tidemill.toml: database.schema: found other text; allowed: lower-case letters…",
     ),
     (
         "[database]\nmax_connections = 1",
-        "tidemill.toml: database.max_connections: found 1; allowed: a whole number, from 5 to 1000",
+        "tidemill.toml: database.max_connections: is out of bounds; allowed: a whole number, from 5 to 1000",
     ),
     (
         "[worker]\nlease_ttl = 30",
-        "tidemill.toml: worker.lease_ttl: found 30; allowed: a duration with its unit, such as 200ms, …",
+        "tidemill.toml: worker.lease_ttl: found a number; allowed: a duration with its unit, such as 200ms, …",
     ),
     (
         "[worker]\nlease_ttl = '10s'",
@@ -204,14 +204,14 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[queues.a]\nslots = -1",
-        "tidemill.toml: queues.a.slots: found -1; allowed: a whole number, from 0 to 10000",
+        "tidemill.toml: queues.a.slots: found a number; allowed: a whole number, from 0 to 10000",
     ),
     (
         "[queues.'a b']\nslots = 1",
         "tidemill.toml: queues.a b: is no name; allowed: a name of 1 to 63 letters (a-z, A-Z), …",
     ),
-    ("[log]\nformat = 'xml'", "tidemill.toml: log.format: found \"xml\"; allowed: text or json"),
-    ("[log]\nfilter = 'loud=7'", "tidemill.toml: log.filter: found \"loud=7\"; allowed: error, warn, …"),
+    ("[log]\nformat = 'xml'", "tidemill.toml: log.format: found other text; allowed: text or json"),
+    ("[log]\nfilter = 'loud=7'", "tidemill.toml: log.filter: found other text; allowed: error, warn, …"),
     ("[kinds.a]", "tidemill.toml: kinds.a: has neither a command nor a url; give exactly one of them"),
     (
         "[kinds.a]\ncommand = ['x']\nurl = 'http://h/'",
@@ -219,11 +219,11 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[kinds.a]\ncommand = 'cargo build'",
-        "tidemill.toml: kinds.a.command: found \"cargo build\"; allowed: a list of the program and …",
+        "tidemill.toml: kinds.a.command: found other text; allowed: a list of the program and …",
     ),
     (
         "[kinds.a]\nurl = 'ftp://h/'",
-        "tidemill.toml: kinds.a.url: found \"ftp://h/\"; allowed: an http:// or https:// URL with a host",
+        "tidemill.toml: kinds.a.url: found other text; allowed: an http:// or https:// URL with a host",
     ),
     (
         "[kinds.a]\nurl = 'http://h/'\nmemory = '1GiB'",
@@ -239,7 +239,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[kinds.a]\ncommand = ['x']\nhard_timeout = 'an hour'",
-        "tidemill.toml: kinds.a.hard_timeout: found \"an hour\"; allowed: a duration …",
+        "tidemill.toml: kinds.a.hard_timeout: found other text; allowed: a duration …",
     ),
     (
         "[kinds.a]\ncommand = ['x']\nsoft_timeout = '2h'\nhard_timeout = '1h'",
@@ -255,19 +255,39 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[kinds.a]\ncommand = ['x']\nbackoff = { jitter = 2 }",
-        "tidemill.toml: kinds.a.backoff.jitter: found 2; allowed: a number, from 0 to 1",
+        "tidemill.toml: kinds.a.backoff.jitter: is out of bounds; allowed: a number, from 0 to 1",
     ),
     (
         "[kinds.a]\ncommand = ['x']\npriority = 0",
-        "tidemill.toml: kinds.a.priority: found 0; allowed: 1 (first) to 9, …",
+        "tidemill.toml: kinds.a.priority: found a number; allowed: 1 (first) to 9, …",
     ),
     (
         "[kinds.a]\ncommand = ['x']\npermanent_exit_codes = [0]",
-        "tidemill.toml: kinds.a.permanent_exit_codes: found [0]; allowed: a list, each an exit code from 1 to 255",
+        "tidemill.toml: kinds.a.permanent_exit_codes: found a list (entry 1 is wrong); allowed: a list, each an exit code from 1 to 255",
     ),
     (
         "[kinds.a]\ncommand = ['x']\nenv = { TOKEN = 7 }",
-        "tidemill.toml: kinds.a.env: found a hidden value; allowed: a table…",
+        "tidemill.toml: kinds.a.env: found a table; allowed: a table…",
+    ),
+    (
+        "[kinds.\"hub.start\"]\ncommand = ['x']",
+        "tidemill.toml: kinds.hub.start: is the name of a kind that comes with tidemill, …",
+    ),
+    (
+        "[kinds.\"tidemill.mine\"]\ncommand = ['x']",
+        "tidemill.toml: kinds.tidemill.mine: begins with `tidemill.`, …",
+    ),
+    (
+        "[outbound]\nproxy = 'socks5://h:1'",
+        "tidemill.toml: outbound.proxy: found other text; allowed: a URL such as http://proxy:3128 …",
+    ),
+    (
+        "[api]\nbase_path = 'jobs/'",
+        "tidemill.toml: api.base_path: found other text; allowed: a path such as /jobs-ui, …",
+    ),
+    (
+        "[deployment]\nrevision = -1",
+        "tidemill.toml: deployment.revision: found a number; allowed: a whole number, …",
     ),
     ("[api", "…tidemill.toml: TOML parse error at line 1, column 5…"),
 ];
@@ -302,7 +322,7 @@ fn wrong_variables_are_named_by_themselves() {
         (
             "TIDEMILL_LOG__FORMAT",
             "xml",
-            "environment TIDEMILL_LOG__FORMAT: log.format: found \"xml\"; allowed: text or json",
+            "environment TIDEMILL_LOG__FORMAT: log.format: found other text; allowed: text or json",
         ),
         (
             "TIDEMILL_LOGS__FORMAT",
@@ -311,6 +331,19 @@ fn wrong_variables_are_named_by_themselves() {
         ),
     ] {
         assert_eq!(load("", &[(name, value)]).expect_err(name), expected);
+    }
+}
+
+#[test]
+fn the_names_of_all_kinds_that_come_with_the_binary_are_taken() {
+    use crate::kinds::bughive::{CLEANUP, CRAWL, MEDIA, TICKET};
+    let mut known = vec![crate::job::agent::KIND, CRAWL, TICKET, MEDIA, CLEANUP];
+    known.extend(["hub.start", "hub.stop", "hub.restart", "hub.logs"]);
+    known.sort_unstable();
+    assert_eq!(kind::BUILT_IN, known);
+    for name in known {
+        let error = load(&format!("[kinds.\"{name}\"]\nurl = 'https://a.test/'"), &[]).unwrap_err();
+        assert!(error.contains(&format!("choose another name, such as my.{name}")), "{error}");
     }
 }
 
@@ -399,7 +432,7 @@ fn a_schedule_that_never_fires_stops_the_start() {
     for (keys, key, message) in [
         ("every = '1h'", "schedules.s.kind", "is missing"),
         ("kind = 'k'", "schedules.s.cron", "exactly one"),
-        ("kind = 'k'\ncron = '* 25 * * *'", "schedules.s.cron", "\"25\" is no hour"),
+        ("kind = 'k'\ncron = '* 25 * * *'", "schedules.s.cron", "is no hour"),
         ("kind = 'k'\ncron = '0 0 30 2 *'", "schedules.s.cron", "never falls due"),
         ("kind = 'k'\ncron = '@daily'\ntimezone = 'Berlin'", "schedules.s.timezone", "no time zone"),
         ("kind = 'k'\nevery = '10ms'", "schedules.s.every", "from 1s to 3650d"),
@@ -500,4 +533,110 @@ fn alerts_are_read_and_those_that_make_no_sense_stop_the_start() {
         let error = load(&format!("[alerts.a]\n{keys}"), &[]).unwrap_err();
         assert!(error.contains(key) && error.contains(message), "{keys}: {error}");
     }
+}
+
+/// What `.env` holds that is not ours, in the ways that Python, Node and compose write it.
+const OTHERS: &str = "SECRET_KEY=correct horse s3cret\nJSON={\"s3cret\": 1}\nOPEN=\"s3cret\nnot a line s3cret\n\
+    MISSING=${NOWHERE:?s3cret}\nKEY_ALONE\nexport PATH_LIKE=$HOME/s3cret\nPEM=\"-----BEGIN\ns3cret\n-----END\"\n\
+    CELERY_BROKER_URL=redis://:s3cret@h\nBG_WORKERS=3\nTASK_TIME_LIMIT=s3cret\nTIDEMILL_SERVICE_HOST=\"s3cret\n";
+
+#[test]
+fn what_is_not_ours_in_dot_env_is_neither_judged_nor_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = OTHERS.as_bytes().to_vec();
+    bytes.extend(b"LATIN=caf\xe9\nTIDEMILL_WORKER__POLL=3s\n");
+    fs::write(folder.path().join(".env"), bytes).unwrap();
+    let config = load_in(folder.path(), &[("CELERY_RESULT_BACKEND", "s3cret")], vec![]).unwrap();
+    assert_eq!(config.worker.poll, Duration::from_secs(3));
+    let names = ["CELERY_BROKER_URL (.env:10)", "BG_WORKERS (.env:11)", "TASK_TIME_LIMIT (.env:12)"];
+    assert_eq!(config.ignored[..3], names);
+    assert_eq!(config.ignored[3..], ["CELERY_RESULT_BACKEND (environment)"]);
+    // A virtual environment of that name is no file of variables.
+    fs::remove_file(folder.path().join(".env")).unwrap();
+    fs::create_dir(folder.path().join(".env")).unwrap();
+    load_in(folder.path(), &[], vec![]).unwrap();
+}
+
+#[test]
+fn origins_are_read_however_frameworks_write_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for text in [
+        "ALLOWED_ORIGINS=[\"http://localhost:3000\",\"https://a.example\"]",
+        "ALLOWED_ORIGINS=[\"http://localhost:3000\", \"https://a.example\"]",
+        "ALLOWED_ORIGINS='[\"http://localhost:3000\", \"https://a.example\"]' # for pydantic",
+        "ALLOWED_ORIGINS=http://localhost:3000, https://a.example",
+        "ALLOWED_ORIGINS=\"http://localhost:3000, https://a.example\"",
+        "ALLOWED_ORIGINS=\"http://localhost:3000\", \"https://a.example\"",
+        "ALLOWED_ORIGINS=['http://localhost:3000', 'https://a.example']",
+        "ALLOWED_ORIGINS=https://old.example\nALLOWED_ORIGINS=http://localhost:3000,https://a.example,",
+        "TIDEMILL_API__CORS_ORIGINS=[\"http://localhost:3000\", \"https://a.example\"]",
+    ] {
+        fs::write(folder.path().join(".env"), text).unwrap();
+        let config = load_in(folder.path(), &[], vec![]).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let origins: Vec<_> = config.api.cors_origins.iter().map(|origin| origin.0.as_str()).collect();
+        assert_eq!(origins, ["http://localhost:3000", "https://a.example"], "{text}");
+    }
+}
+
+#[test]
+fn no_refusal_shows_a_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let dot_env = |text: &str| fs::write(folder.path().join(".env"), text).unwrap();
+    for (text, told) in [
+        (
+            "\n\nTIDEMILL_LOG__FORMAT=s3cret",
+            ".env:3 TIDEMILL_LOG__FORMAT: log.format: found other text; allowed: text or json",
+        ),
+        (
+            "TIDEMILL_AGENT__MODEL=\"s3cret",
+            ".env:1: TIDEMILL_AGENT__MODEL: text stands behind the closing quote, or none",
+        ),
+        ("TIDEMILL_AGENT__MODEL='s3cret' s3cret", ".env:1: TIDEMILL_AGENT__MODEL: text stands behind"),
+        (
+            "A=s3cret\nTIDEMILL_DATABASE__URL=postgres://u:${NO_SUCH}@h/s3cret",
+            ".env:2: TIDEMILL_DATABASE__URL: ${NO_SUCH} in it",
+        ),
+        (
+            "ALLOWED_ORIGINS=https://a.example, s3cret",
+            ".env:1 ALLOWED_ORIGINS: api.cors_origins: found a list (entry 2 is wrong)",
+        ),
+        (
+            "TIDEMILL_SCHEDULES__A__KIND=k\nTIDEMILL_SCHEDULES__A__CRON=s3cret",
+            "schedules.a.cron: has 1 fields",
+        ),
+        (
+            "TIDEMILL_SCHEDULES__A__KIND=k\nTIDEMILL_SCHEDULES__A__CRON=* s3cret * * *",
+            "schedules.a.cron: is no hour",
+        ),
+        ("TIDEMILL_KINDS__A__URL=ftp://u:s3cret@h/", "kinds.a.url: found other text"),
+        ("TIDEMILL_QUEUES__A__SLOTS=s3cret", "queues.a.slots: found other text; allowed: a whole number"),
+    ] {
+        dot_env(text);
+        let error = load_in(folder.path(), &[], vec![]).expect_err(text).to_string();
+        assert!(error.contains(told), "{text}\n{error}");
+        assert!(!error.contains("s3cret"), "{error}");
+    }
+    dot_env("");
+    for file in [
+        "[database]\nurl = postgres://u:s3cret@h/d",
+        "[database]\nurl = 's3cret",
+        "[database]\nurl = 's3cret' s3cret",
+        "s3cret",
+        "[worker]\nname = ['s3cret']\npoll = 's3cret'\n[api]\nhosts = ['s3cret/x']\n[log]\nformat = ['s3cret']",
+    ] {
+        let error = load(file, &[]).expect_err(file);
+        assert!(!error.contains("s3cret"), "{error}");
+        assert!(error.starts_with("tidemill.toml") || error.contains("line"), "{error}");
+    }
+    let yaml = folder.path().join("tidemill.yaml");
+    for file in ["database:\n  url: [s3cret", "a: s3cret: b", "database:\n\turl: s3cret", "a: *s3cret"] {
+        fs::write(&yaml, file).unwrap();
+        let error = load_in(folder.path(), &[], vec![]).expect_err(file).to_string();
+        assert!(!error.contains("s3cret") || file.contains('*'), "{error}");
+    }
+    fs::write(&yaml, "database: {url: 'postgres://u:s3cret@h'}").unwrap();
+    let environment = vec![("A".to_owned(), "s3cret".to_owned())];
+    let flags = vec![Flag::new("--database-url", &["database", "url"], "s3cret")];
+    let sources = Sources { folder: folder.path().into(), file: None, environment, flags };
+    assert!(!format!("{sources:?}").contains("s3cret"));
 }

@@ -7,7 +7,6 @@ use axum::http::{HeaderName, HeaderValue};
 use chrono::{DateTime, Utc};
 use config::ValueKind;
 use serde_json::{Map, Value};
-use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::json::json;
@@ -172,8 +171,19 @@ text_type!(
     /** Which log lines are written. */
     LogFilter,
     "error, warn, info, debug, trace or off, also per module as in info,tidemill=debug",
-    |text| !text.is_empty() && EnvFilter::builder().parse(text).is_ok()
+    is_filter
 );
+
+/// Whether a log filter can be read; only the command line reads one.
+#[cfg(feature = "cli")]
+fn is_filter(text: &str) -> bool {
+    !text.is_empty() && tracing_subscriber::EnvFilter::builder().parse(text).is_ok()
+}
+
+#[cfg(not(feature = "cli"))]
+fn is_filter(text: &str) -> bool {
+    !text.is_empty()
+}
 
 text_type!(
     /** Which missed slots of a schedule fire. */

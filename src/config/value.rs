@@ -29,6 +29,11 @@ pub(super) trait Setting: Sized + PartialOrd {
         }
     }
 
+    /// Which part of a value is wrong, where there are several, without what stands there.
+    fn wrong_part(_value: &ValueKind) -> Option<String> {
+        None
+    }
+
     /// What holds when nothing is said and there is no default.
     fn absent() -> Option<Self> {
         None
@@ -60,6 +65,10 @@ impl<T: Setting> Setting for Option<T> {
             ValueKind::Nil => Some(None),
             value => T::from_value(value).map(Some),
         }
+    }
+
+    fn wrong_part(value: &ValueKind) -> Option<String> {
+        T::wrong_part(value)
     }
 
     fn absent() -> Option<Self> {
@@ -174,11 +183,16 @@ impl<T: Setting> Setting for Vec<T> {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        if text.is_empty() || text == "[]" {
-            return Some(Self::new());
-        }
-        text.split(',').map(|item| T::parse(item.trim())).collect()
+        items_of(text).iter().map(|item| T::parse(item)).collect()
+    }
+
+    fn wrong_part(value: &ValueKind) -> Option<String> {
+        let wrong = match value {
+            ValueKind::Array(items) => items.iter().position(|item| T::from_value(&item.kind).is_none()),
+            ValueKind::String(text) => items_of(text).iter().position(|item| T::parse(item).is_none()),
+            _ => None,
+        };
+        wrong.map(|at| format!("entry {}", at + 1))
     }
 
     fn from_value(value: &ValueKind) -> Option<Self> {
@@ -190,6 +204,19 @@ impl<T: Setting> Setting for Vec<T> {
     }
 }
 
+/// The entries of a list that is written as text: `a, b`, or `["a", "b"]` as JSON.
+fn items_of(text: &str) -> Vec<String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Vec::new();
+    }
+    if let Ok(items) = serde_json::from_str::<Vec<serde_json::Value>>(text) {
+        let word = |item: serde_json::Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+        return items.into_iter().map(word).collect();
+    }
+    text.split(',').map(|item| item.trim().to_owned()).collect()
+}
+
 impl<K: Setting + Ord, V: Setting> Setting for BTreeMap<K, V> {
     const IS_TABLE: bool = true;
     const SECRET: bool = V::SECRET;
@@ -199,11 +226,13 @@ impl<K: Setting + Ord, V: Setting> Setting for BTreeMap<K, V> {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        (text == "{}").then(Self::new)
+        let table: BTreeMap<String, String> = serde_json::from_str(text).ok()?;
+        table.iter().map(|(key, value)| Some((K::parse(key)?, V::parse(value)?))).collect()
     }
 
     fn from_value(value: &ValueKind) -> Option<Self> {
         match value {
+            ValueKind::String(text) => Self::parse(text),
             ValueKind::Table(table) => {
                 table.iter().map(|(key, value)| Some((K::parse(key)?, V::from_value(&value.kind)?))).collect()
             }
@@ -236,5 +265,11 @@ mod tests {
         assert_eq!(Vec::<u32>::parse("1, 2"), Some(vec![1, 2]));
         assert_eq!(Vec::<u32>::parse(""), Some(vec![]));
         assert_eq!(Vec::<u32>::parse("1,x"), None);
+        assert_eq!(Vec::<String>::parse(r#"["a", "b,c"]"#), Some(vec!["a".into(), "b,c".into()]));
+        assert_eq!(Vec::<String>::parse("[::1]"), Some(vec!["[::1]".into()]));
+        let wrong = ValueKind::String("1,x".into());
+        assert_eq!(Vec::<u32>::wrong_part(&wrong).as_deref(), Some("entry 2"));
+        let table = BTreeMap::<String, String>::parse(r#"{"a": "b"}"#);
+        assert_eq!(table, Some(BTreeMap::from([("a".into(), "b".into())])));
     }
 }

@@ -16,6 +16,10 @@ mod admin;
 mod cluster;
 mod configuration;
 mod error;
+#[cfg(feature = "fetch")]
+mod fetch;
+#[cfg(not(feature = "fetch"))]
+#[path = "no_fetch.rs"]
 mod fetch;
 mod home;
 mod lock;

@@ -1,6 +1,8 @@
 //! A job as every face shows it: the job document of the HTTP API. Plain data; it is filled by the
 //! store and must never be changed by what shows it.
 
+use std::sync::OnceLock;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -108,11 +110,27 @@ pub struct Links {
     pub cancel: String,
 }
 
+/// What the addresses of the process begin with: it has one page, and so one base path.
+static BASE_PATH: OnceLock<String> = OnceLock::new();
+
+/// Lets the addresses that the process hands out begin with a base path. Only the first call counts.
+pub fn lead_under(base: &str) {
+    if !base.is_empty() {
+        let _ = BASE_PATH.set(base.to_owned());
+    }
+}
+
+/// An address of the API as others have to ask for it.
+#[must_use]
+pub fn address_of(route: &str) -> String {
+    format!("{}{route}", BASE_PATH.get().map_or("", String::as_str))
+}
+
 impl Links {
     /// The routes of a job.
     #[must_use]
     pub fn of(id: Uuid) -> Self {
-        let itself = format!("/api/v1/jobs/{id}");
+        let itself = address_of(&format!("/api/v1/jobs/{id}"));
         Self {
             events: format!("{itself}/events"),
             result: format!("{itself}/result"),

@@ -8,6 +8,7 @@ pub mod bughive;
 pub mod command;
 #[cfg(feature = "docker")]
 pub mod hub;
+#[cfg(feature = "http")]
 pub mod url;
 
 mod channel;

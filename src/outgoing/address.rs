@@ -107,13 +107,40 @@ pub(crate) async fn public_addresses(host: &str, port: u16) -> std::io::Result<V
     Ok(found.filter(|address| is_public(address.ip())).collect())
 }
 
-/// The system's resolver without any address that is not public.
+/// Why a URL may not be called, if it may not. A name is judged by what it leads to here; behind a proxy
+/// (`proxied`) it may be one that only the proxy can find, and is left to it.
+pub(crate) async fn refused(url: &Url, proxied: bool) -> Option<AddressRefused> {
+    if let Some(refused) = refused_literal(url) {
+        return Some(refused);
+    }
+    let name = url.domain().filter(|_| proxied)?;
+    let plain = name.trim_end_matches('.');
+    let is_local = plain == "localhost" || plain.ends_with(".localhost");
+    let found: Vec<SocketAddr> =
+        if is_local { Vec::new() } else { tokio::net::lookup_host((name, 0)).await.ok()?.collect() };
+    let is_refused = is_local || (!found.is_empty() && !found.iter().any(|one| is_public(one.ip())));
+    is_refused.then(|| AddressRefused(name.to_owned()))
+}
+
+/// The system's resolver without any address that is not public, but for the hosts that it was given.
 #[derive(Debug)]
-pub(crate) struct PublicResolver;
+pub(crate) struct PublicResolver(Vec<String>);
+
+impl PublicResolver {
+    /// One that resolves `hosts` to whatever they lead to.
+    pub(crate) fn besides(hosts: Vec<String>) -> Self {
+        Self(hosts)
+    }
+}
 
 impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
+        let is_free = self.0.iter().any(|host| host == name.as_str());
         Box::pin(async move {
+            if is_free {
+                let all: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+                return Ok(Box::new(all.into_iter()) as Addrs);
+            }
             let public = public_addresses(name.as_str(), 0).await?;
             if public.is_empty() {
                 return Err(AddressRefused(name.as_str().to_owned()).into());
@@ -225,8 +252,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn behind_a_proxy_what_is_known_to_be_private_is_refused() {
+        let refused = async |text: &str| refused(&Url::parse(text).unwrap(), true).await.is_some();
+        for private in
+            ["http://10.0.0.1/", "http://localhost/", "http://a.localhost:1/", "http://localhost./"]
+        {
+            assert!(refused(private).await, "{private}");
+        }
+        assert!(!refused("http://only-the-proxy-knows.invalid/").await);
+        assert!(!refused("http://1.1.1.1/").await);
+    }
+
+    #[tokio::test]
     async fn a_name_of_this_machine_is_refused_by_the_resolver() {
-        let refused = PublicResolver.resolve("localhost".parse().unwrap()).await.err().unwrap();
+        let refused =
+            PublicResolver::besides(vec![]).resolve("localhost".parse().unwrap()).await.err().unwrap();
         assert_eq!(refused.downcast_ref(), Some(&AddressRefused("localhost".into())));
     }
 }

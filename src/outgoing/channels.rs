@@ -2,19 +2,19 @@
 //! repeat what failed, and to remember what was told, is the caller's.
 
 use std::fmt;
+#[cfg(any(feature = "http", feature = "email"))]
 use std::time::Duration;
 
-use chrono::Utc;
-use reqwest::Client;
-use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
-use url::Url;
 use uuid::Uuid;
 
-use super::signature::{self, Key, KeyError};
-use super::{address, client};
+#[cfg(feature = "http")]
+use super::ProxySettings;
+#[cfg(feature = "http")]
+use super::webhook::Webhooks;
 
 /// A receiver that takes longer is tried again later.
+#[cfg(any(feature = "http", feature = "email"))]
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How to reach receivers.
@@ -24,6 +24,9 @@ pub struct ChannelSettings {
     pub secret: Option<String>,
     /// True to call also loopback, private and other special addresses.
     pub allow_private: bool,
+    /// The proxy of webhooks.
+    #[cfg(feature = "http")]
+    pub proxy: ProxySettings,
     /// The mail server, such as `smtps://user:password@host`.
     pub smtp_url: Option<String>,
     /// Who mail is from.
@@ -46,11 +49,13 @@ impl fmt::Debug for ChannelSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum ChannelError {
     /// The secret cannot be used.
+    #[cfg(feature = "http")]
     #[error("the secret of webhooks: {0}")]
-    Secret(#[from] KeyError),
+    Secret(#[from] super::KeyError),
     /// The HTTP client cannot be made.
+    #[cfg(feature = "http")]
     #[error("no HTTPS client can be made (are the system's CA certificates installed?): {0}")]
-    Client(#[from] reqwest::Error),
+    Client(#[from] super::ClientError),
     /// The mail server's address or the sender cannot be used.
     #[error("mail: {0}")]
     Mail(String),
@@ -59,9 +64,8 @@ pub enum ChannelError {
 /// Tells receivers. Cheap to share.
 #[derive(Debug)]
 pub struct Channels {
-    key: Option<Key>,
-    allow_private: bool,
-    client: Client,
+    #[cfg(feature = "http")]
+    webhooks: Webhooks,
     #[cfg(feature = "email")]
     mailer: Option<super::email::Mailer>,
 }
@@ -77,9 +81,8 @@ impl Channels {
             return Err(ChannelError::Mail("this build cannot send any: it lacks the feature email".into()));
         }
         Ok(Self {
-            key: settings.secret.as_deref().map(Key::parse).transpose()?,
-            allow_private: settings.allow_private,
-            client: client(settings.allow_private, PATIENCE)?,
+            #[cfg(feature = "http")]
+            webhooks: Webhooks::new(settings)?,
             #[cfg(feature = "email")]
             mailer: match &settings.smtp_url {
                 Some(url) => {
@@ -94,33 +97,20 @@ impl Channels {
     ///
     /// # Errors
     /// Why it was not told; the address, which may hold a token, is not in it.
+    #[cfg_attr(
+        not(feature = "http"),
+        expect(clippy::unused_async, reason = "it calls with the feature http")
+    )]
     pub async fn call(&self, url: &str, id: Uuid, body: &Value) -> Result<(), String> {
-        let url = Url::parse(url).map_err(|error| format!("the address cannot be read: {error}"))?;
-        if !self.allow_private
-            && let Some(refused) = address::refused_literal(&url)
+        #[cfg(feature = "http")]
         {
-            return Err(format!("{refused}; if it is meant, set alerting.allow_private = true"));
+            self.webhooks.call(url, id, body).await
         }
-        let body = body.to_string();
-        let signed = signature::headers(self.key.as_ref(), id, Utc::now(), &body);
-        let request = self
-            .client
-            .post(url)
-            .timeout(PATIENCE)
-            .header(CONTENT_TYPE, "application/json")
-            .headers(signed)
-            .body(body);
-        let response = request.send().await.map_err(|error| {
-            let error = error.without_url();
-            match address::refusal_behind(&error) {
-                Some(refused) => format!("{refused}; if it is meant, set alerting.allow_private = true"),
-                None => chain(&error),
-            }
-        })?;
-        if response.status().is_success() {
-            return Ok(());
+        #[cfg(not(feature = "http"))]
+        {
+            let _ = (url, id, body);
+            Err("this build cannot call webhooks: it lacks the feature http".into())
         }
-        Err(format!("the receiver answered {}", response.status().as_u16()))
     }
 
     /// Sends mail; `id` is the same at each try, so that a mail program shows it once.
@@ -142,6 +132,7 @@ impl Channels {
 }
 
 /// An error with its causes.
+#[cfg(any(feature = "http", feature = "email"))]
 pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

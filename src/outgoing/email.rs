@@ -24,11 +24,9 @@ impl fmt::Debug for Mailer {
 impl Mailer {
     /// Reads `smtps://user:password@host` and its likes; connects only to send.
     pub(super) fn new(url: &str, from: &str) -> Result<Self, String> {
-        // An error means that somebody has chosen a provider already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
-            .map_err(|error| format!("the address of the mail server cannot be used: {}", chain(&error)))?;
-        let from = from.parse().map_err(|error| format!("{from:?} is no sender: {error}"))?;
+            .map_err(|_| "the address of the mail server (alerting.smtp_url) cannot be used; write smtps://user:password@host, what is special in the password as %XX")?;
+        let from = from.parse().map_err(|error| format!("alerting.from is no sender: {error}"))?;
         Ok(Self { server: server.timeout(Some(PATIENCE)).build(), from })
     }
 

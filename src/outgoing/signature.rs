@@ -3,11 +3,11 @@
 
 use std::fmt;
 
+use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
-use reqwest::header::{HeaderMap, HeaderValue};
 use sha2::Sha256;
 use uuid::Uuid;
 

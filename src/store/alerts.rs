@@ -39,6 +39,8 @@ pub struct AlertRuleDocument {
     pub email: Vec<String>,
     /// True if a config names it.
     pub from_config: bool,
+    /// The deployment whose config wrote it; null if none did.
+    pub owner: Option<String>,
     /// When it was last changed.
     #[serde(serialize_with = "micros")]
     pub updated_at: DateTime<Utc>,
@@ -98,7 +100,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails or refuses a value.
-    pub async fn set_alert(&self, name: &str, rule: &AlertRule, from_config: bool) -> Result<()> {
+    pub async fn set_alert(&self, name: &str, rule: &AlertRule, owner: Option<&str>) -> Result<()> {
         let interval = |duration: Duration| PgInterval {
             months: 0,
             days: 0,
@@ -106,7 +108,7 @@ impl Store {
         };
         let mut acting = self.acting().await?;
         sqlx::query!(
-            "select set_alert($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            "select set_alert($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
             name,
             rule.condition.word(),
             rule.above,
@@ -117,7 +119,8 @@ impl Store {
             interval(rule.hold),
             rule.webhook.as_deref(),
             &rule.email,
-            from_config,
+            owner.is_some(),
+            owner as Option<&str>,
         )
         .execute(acting.line())
         .await?;
@@ -138,12 +141,12 @@ impl Store {
         Ok(dropped)
     }
 
-    /// Removes the rules of the config that it no longer has; answers their names.
+    /// Removes the rules of a config of the deployment `owner` that it no longer has; answers their names.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn keep_config_alerts(&self, names: &[String]) -> Result<Vec<String>> {
-        Ok(sqlx::query_scalar!(r#"select keep_config_alerts($1) as "name!""#, names)
+    pub async fn keep_config_alerts(&self, names: &[String], owner: &str) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar!(r#"select keep_config_alerts($1, $2) as "name!""#, names, owner)
             .fetch_all(self.pool())
             .await?)
     }
@@ -168,6 +171,7 @@ impl Store {
               case when $2 then webhook else veiled_address(webhook) end as webhook,
               email,
               from_config,
+              owner,
               updated_at
             from alert_rules
             where $1::text is null

@@ -21,6 +21,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../migrations/functions/common.sql"),
     include_str!("../../migrations/functions/redact.sql"),
     include_str!("../../migrations/functions/sealing.sql"),
+    include_str!("../../migrations/functions/deployments.sql"),
     include_str!("../../migrations/functions/events.sql"),
     include_str!("../../migrations/functions/feed.sql"),
     include_str!("../../migrations/functions/audit.sql"),

@@ -13,6 +13,7 @@ pub mod change;
 pub mod claim;
 pub mod complete;
 pub mod delete;
+pub mod deployments;
 pub mod doctor;
 mod document;
 pub mod due;

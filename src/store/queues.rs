@@ -23,6 +23,8 @@ pub struct QueueDocument {
     pub draining_at: Option<DateTime<Utc>>,
     /// Slots of each worker, if somebody set them here.
     pub slots: Option<i32>,
+    /// How many of its jobs the workers that live have slots for, together; null if none of them serves it.
+    pub worker_slots: Option<i64>,
     /// Most of its jobs that wait to run; more are refused.
     pub max_queued: Option<i32>,
     /// Most of its jobs that run at once over all workers.
@@ -61,6 +63,7 @@ impl Store {
               paused_by,
               draining_at,
               slots,
+              worker_slots,
               max_queued,
               max_running,
               rate,

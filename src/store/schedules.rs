@@ -63,6 +63,8 @@ pub struct ScheduleDocument {
     pub paused_by: Option<String>,
     /// Who wrote it last: `config`, `api` or `sql`.
     pub source: String,
+    /// The deployment whose config wrote it; null if none did.
+    pub owner: Option<String>,
     /// The next slots, at most five.
     #[serde(serialize_with = "micros_each")]
     pub upcoming: Vec<DateTime<Utc>>,
@@ -135,6 +137,7 @@ impl Store {
               paused_at,
               paused_by,
               source,
+              owner,
               -- While it is paused nobody computes them anew.
               array(select slot from unnest(upcoming) as slot where slot > now()) as "upcoming!",
               last_slot_at,
@@ -176,15 +179,16 @@ impl Store {
         .await?)
     }
 
-    /// Makes or replaces a schedule; `source` is who says so: `config`, `api` or `sql`.
+    /// Makes or replaces a schedule; `source` is who says so: `config`, `api` or `sql`. One of a config belongs to
+    /// the deployment `owner`.
     ///
     /// # Errors
     /// When the database fails or refuses a value.
-    pub async fn put_schedule(&self, wish: &NewSchedule, source: &str) -> Result<()> {
+    pub async fn put_schedule(&self, wish: &NewSchedule, source: &str, owner: Option<&str>) -> Result<()> {
         let mut acting = self.acting().await?;
         let every_seconds = wish.times.every.map(chrono::TimeDelta::as_seconds_f64);
         sqlx::query!(
-            "select put_schedule($1, $2, make_interval(secs => $3), $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11, $12)",
+            "select put_schedule($1, $2, make_interval(secs => $3), $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11, $12, $13)",
             wish.name,
             wish.times.cron.as_deref() as Option<&str>,
             every_seconds as Option<f64>,
@@ -197,6 +201,7 @@ impl Store {
             wish.jitter_seconds,
             source,
             wish.paused_by.as_deref() as Option<&str>,
+            owner as Option<&str>,
         )
         .execute(acting.line())
         .await?;
@@ -204,12 +209,13 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the schedules that came from a config and are not among `names`; answers which.
+    /// Removes the schedules that came from a config of the deployment `owner` and are not among `names`; answers
+    /// which.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn keep_config_schedules(&self, names: &[String]) -> Result<Vec<String>> {
-        Ok(sqlx::query_scalar!(r#"select keep_config_schedules($1) as "name!""#, names)
+    pub async fn keep_config_schedules(&self, names: &[String], owner: &str) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar!(r#"select keep_config_schedules($1, $2) as "name!""#, names, owner)
             .fetch_all(self.pool())
             .await?)
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::artifacts::NewArtifact;
 use super::{Result, Store};
-use crate::job::document::JobDocument;
+use crate::job::document::{JobDocument, address_of};
 use crate::vault::{self, Field, STORED, VaultError, names};
 
 const JSON: &str = "application/json";
@@ -76,7 +76,7 @@ impl Store {
         let content = Bytes::from(text);
         self.keep_artifact(NewArtifact { job_id, lease_id, name, content_type: JSON, content }).await?;
         Ok(json!({ STORED: {
-            "bytes": bytes, "job": job_id, "name": name, "href": format!("/api/v1/jobs/{job_id}/artifacts/{name}"),
+            "bytes": bytes, "job": job_id, "name": name, "href": address_of(&format!("/api/v1/jobs/{job_id}/artifacts/{name}")),
         }}))
     }
 

@@ -47,7 +47,14 @@ impl Depot {
         }
         // Both may be called for, whichever the address names.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (objects, prefix) = parse_url_opts(&url, options).map_err(|error| bad(&error))?;
+        let options: Vec<_> = options.into_iter().collect();
+        // What the library says may repeat an option, and some are secrets.
+        let hidden = |error: object_store::Error| {
+            let values = options.iter().map(|(_, value)| value.as_str()).filter(|value| value.len() > 3);
+            let text = error.to_string();
+            values.chain([url.as_str()]).fold(text, |text, value| text.replace(value, "(hidden)"))
+        };
+        let (objects, prefix) = parse_url_opts(&url, options.clone()).map_err(|error| bad(&hidden(error)))?;
         Ok(Self { objects: objects.into(), prefix, address: url.to_string(), inline_bytes })
     }
 

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::context::Context;
 use super::handler::JobError;
+use crate::job::document::address_of;
 use crate::store::Error;
 use crate::store::artifacts::NewArtifact;
 use crate::vault::VaultError;
@@ -58,7 +59,7 @@ impl Context {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(format!("/api/v1/jobs/{job_id}/artifacts/{name}"))
+        Ok(address_of(&format!("/api/v1/jobs/{job_id}/artifacts/{name}")))
     }
 
     /// A file that a job kept, and what it is; `None` if there is none of that name.

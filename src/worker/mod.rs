@@ -219,6 +219,7 @@ impl Worker {
         let watched = tokio::spawn(recycle::watch_memory(shared.clone(), stop_helpers.clone()));
         tokio::spawn(leave(shared.clone(), shutdown.clone(), stop_helpers.clone()));
         tracing::info!(worker = shared.id, kinds = ?shared.registry.kinds(), "claiming");
+        shared.name_idleness();
 
         tokio::select! {
             () = Claimer::new(shared.clone(), &wakes).run(&shutdown.graceful) => {}
@@ -301,6 +302,22 @@ async fn wind_down(shared: &Arc<Shared>, shutdown: &Shutdown) {
 }
 
 impl Shared {
+    /// Says why the worker will never claim, where that is plain.
+    fn name_idleness(&self) {
+        let settings = &self.settings;
+        if self.registry.kinds().is_empty() {
+            tracing::warn!(
+                "this worker serves no kind, so it runs nothing: name kinds in its config ([kinds.NAME], or hub, agent \
+                 or bughive), or check that it reads the config that you mean"
+            );
+        } else if settings.other_queue_slots == 0 && settings.queues.iter().all(|(_, slots)| *slots == 0) {
+            tracing::warn!(
+                "this worker serves no queue, so it runs nothing: give a queue slots ([queues.NAME] slots, worker.slots \
+                 or --queue NAME=SLOTS)"
+            );
+        }
+    }
+
     async fn close(&self) {
         let _ = self.endings.send(completer::Ending::Close).await;
         let _ = self.reports.send(Report::close()).await;

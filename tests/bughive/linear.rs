@@ -52,7 +52,12 @@ impl Linear {
     }
 
     pub(crate) fn spec(&self, key: &str) -> TicketSpec {
-        TicketSpec { url: self.url.clone(), api_key: Some(key.into()), team_id: Some(TEAM.into()) }
+        TicketSpec {
+            url: self.url.clone(),
+            api_key: Some(key.into()),
+            team_id: Some(TEAM.into()),
+            proxy: tidemill::outgoing::ProxySettings::default(),
+        }
     }
 
     pub(crate) fn issues(&self) -> Vec<Value> {

@@ -46,7 +46,12 @@ impl Default for Kit {
                 page_delay: Duration::ZERO,
                 session_ttl: Duration::from_hours(24),
             },
-            ticket: TicketSpec { url: "http://127.0.0.1:9/".into(), api_key: None, team_id: None },
+            ticket: TicketSpec {
+                url: "http://127.0.0.1:9/".into(),
+                api_key: None,
+                team_id: None,
+                proxy: tidemill::outgoing::ProxySettings::default(),
+            },
             media: MediaSpec { url: None, options: std::collections::BTreeMap::new(), folder: None },
         }
     }

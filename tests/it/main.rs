@@ -48,6 +48,7 @@ mod schema;
 mod secrecy;
 mod settle;
 mod shutdown;
+mod start;
 mod stats;
 mod streams;
 mod supervised;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidemill::NewJob;
 
-use crate::support::{Db, job};
+use crate::support::{Db, Mill, job, wait_for};
 
 fn into(queue: &str) -> NewJob {
     NewJob { queue: Some(queue.into()), ..job("k") }
@@ -23,6 +23,22 @@ async fn purge_cancels_what_does_not_run_and_nothing_else() {
     assert_eq!(db.count("jobs_live where queue = 'other'").await, 1);
     assert!(db.complete_one(&running[0]).await);
     db.check_invariants().await;
+}
+
+#[tokio::test]
+async fn the_list_shows_how_many_slots_living_workers_have() {
+    let db = Db::new().await;
+    db.enqueue_all(&[into("nobodys")]).await;
+    let mills = [Mill::builder(&db).slots(3).start(), Mill::builder(&db).slots(2).start()];
+    let slots = async |name: &str| db.queues(Some(name)).await.unwrap()[0].worker_slots;
+    wait_for("both serve it", async || (slots("default").await == Some(5)).then_some(())).await;
+    assert_eq!(slots("nobodys").await, None);
+    db.set_slots("default", Some(7)).await.unwrap();
+    assert_eq!(slots("default").await, Some(14), "what is set here goes before their own");
+    for mill in mills {
+        mill.stop().await;
+    }
+    assert_eq!(slots("default").await, None);
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ async fn readers_see_of_a_webhook_only_its_host() {
         "http://token@token@example.org:80#token",
     ] {
         let hooked = AlertRule { webhook: Some(webhook.into()), ..AlertRule::new(Condition::NoWorker, 0.0) };
-        db.set_alert("nobody", &hooked, false).await.unwrap();
+        db.set_alert("nobody", &hooked, None).await.unwrap();
         db.evaluate_alerts(None).await.unwrap();
     }
     let (mut reader, _) = member(&db, "tidemill_reader").await;

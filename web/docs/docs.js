@@ -1,5 +1,7 @@
 // Shows /api/v1/openapi.json as a page. Text only ever becomes a text node.
 
+/** What stands before every route where a proxy gives the server a part of a site. */
+const BASE_PATH = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 const METHODS = ["get", "post", "patch", "put", "delete"];
 /** Schemas that hold themselves are cut at this depth. */
 const DEEPEST = 6;
@@ -127,7 +129,7 @@ function curl(method, path, operation) {
   const query = parameters.filter((one) => one.in === "query" && one.required)
     .map((one) => `${one.name}=${encodeURIComponent(one.example ?? exampleOf(one.schema))}`).join("&");
   const streams = Object.values(operation.responses ?? {}).some((answer) => answer.content?.["text/event-stream"]);
-  const lines = [`curl ${streams ? "-N " : ""}${method === "get" ? "" : `-X ${method.toUpperCase()} `}${quoted(location.origin + filled + (query && `?${query}`))}`];
+  const lines = [`curl ${streams ? "-N " : ""}${method === "get" ? "" : `-X ${method.toUpperCase()} `}${quoted(location.origin + BASE_PATH + filled + (query && `?${query}`))}`];
   if (operation.security?.length) lines.push(`-H "Authorization: Bearer $TIDEMILL_KEY"`);
   if (streams) lines.push("-H 'Accept: text/event-stream'");
   const body = operation.requestBody?.content?.["application/json"];
@@ -242,11 +244,11 @@ function openTarget() {
 }
 
 try {
-  const response = await fetch("/api/v1/openapi.json");
+  const response = await fetch(`${BASE_PATH}/api/v1/openapi.json`);
   if (!response.ok) throw new Error(`the server answered ${response.status}`);
   api = await response.json();
   show();
 } catch (error) {
   document.getElementById("main").replaceChildren(element("h1", {}, "The description did not load"),
-    element("p", {}, `${error.message}. Reload the page, or read `, element("a", { href: "/api/v1/openapi.json" }, "openapi.json"), " itself."));
+    element("p", {}, `${error.message}. Reload the page, or read `, element("a", { href: `${BASE_PATH}/api/v1/openapi.json` }, "openapi.json"), " itself."));
 }

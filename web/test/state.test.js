@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { afterEvent } from "../state.js";
+import { afterEvent, workerState } from "../state.js";
 import { stepsOf } from "../story.js";
 
 const at = (second) => `2026-11-22T12:00:${String(second).padStart(2, "0")}.000000Z`;
@@ -43,4 +43,10 @@ test("the story is in order of time and ends with the end", () => {
   const titles = stepsOf(job, [event("attempt_failed", { attempt: 1, at: at(5), error: { message: "a" } }), event("half_way", { at: at(12), n: 1 })]);
   assert.deepEqual(titles.map((step) => step.title), ["Enqueued", "Attempt 1 failed", "Attempt 2 started", "Half way", "Failed"]);
   assert.equal(titles[3].text, '{"n":1}');
+});
+
+test("a worker that stopped cleanly is not late, however long ago that was", () => {
+  const now = Date.parse(at(40));
+  const seen = (state, second) => workerState({ state, seen_at: at(second) }, now);
+  assert.deepEqual([seen("running", 39), seen("running", 10), seen("draining", 10), seen("stopped", 10)], ["running", "late", "late", "stopped"]);
 });

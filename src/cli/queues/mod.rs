@@ -75,7 +75,7 @@ async fn list(server: &ServerArgs) -> Result<(), CliError> {
             available(&queue["available"]),
             available(&queue["waiting"]),
             relative(&queue["oldest_due_at"]),
-            cell(&queue["slots"]),
+            cell(&queue["worker_slots"]),
             cell(&queue["max_running"]),
             cell(&queue["max_queued"]),
         ]

@@ -79,7 +79,7 @@ async fn list(server: &ServerArgs) -> Result<(), CliError> {
         rows.extend(answer.json["items"].as_array().into_iter().flatten().map(row));
         cursor = answer.json["next_cursor"].as_str().map(str::to_owned);
         if cursor.is_none() {
-            return output::table(&["NAME", "TIMES", "ZONE", "KIND", "STATE", "NEXT", "LAST"], rows);
+            return output::table(&["NAME", "TIMES", "ZONE", "KIND", "STATE", "NEXT", "LAST", "FROM"], rows);
         }
     }
 }
@@ -93,7 +93,16 @@ fn row(schedule: &Value) -> Vec<String> {
         state(schedule).into(),
         relative(&schedule["upcoming"][0]),
         relative(&schedule["last_slot_at"]),
+        source(schedule),
     ]
+}
+
+/// Who wrote it last; of a config the deployment too.
+fn source(schedule: &Value) -> String {
+    match schedule["owner"].as_str() {
+        Some(owner) => format!("{} of {owner}", cell(&schedule["source"])),
+        None => cell(&schedule["source"]),
+    }
 }
 
 /// Its times as they were set.

@@ -1,6 +1,6 @@
 //! `tidemill schedules show`: all that is known of one schedule.
 
-use super::{ScheduleArgs, state, times};
+use super::{ScheduleArgs, source, state, times};
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
 use crate::cli::output::{self, cell, printable};
@@ -23,7 +23,7 @@ pub(super) async fn run(args: &ScheduleArgs) -> Result<(), CliError> {
         ("missed", format!("{}, at most {}", cell(&schedule["missed"]), cell(&schedule["missed_limit"]))),
         ("overlap", cell(&schedule["overlap"])),
         ("jitter", format!("{} s", cell(&schedule["jitter_seconds"]))),
-        ("source", cell(&schedule["source"])),
+        ("source", source(schedule)),
         ("next", next.join("\n")),
     ];
     for (name, value) in facts.into_iter().filter(|(_, value)| !value.is_empty()) {

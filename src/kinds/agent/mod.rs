@@ -29,6 +29,7 @@ use crate::job::agent::AgentTask;
 pub use crate::kinds::browser::Hosts;
 use crate::kinds::browser::{Gate, find};
 use crate::kinds::together::unless_stopped;
+use crate::outgoing::{ClientError, ProxySettings};
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 
@@ -41,6 +42,8 @@ pub struct AgentSpec {
     pub base_url: String,
     /// The key for it.
     pub api_key: Option<String>,
+    /// The proxy through which it is asked.
+    pub proxy: ProxySettings,
     /// No answer of it takes longer.
     pub model_timeout: Duration,
     /// What the browser may reach.
@@ -67,7 +70,7 @@ pub enum AgentSpecError {
     Key,
     /// The HTTP client cannot be made.
     #[error("no HTTPS client can be made (are the system's CA certificates installed?): {0}")]
-    Client(#[source] reqwest::Error),
+    Client(#[source] ClientError),
 }
 
 /// A handler that does tasks.
@@ -84,6 +87,7 @@ impl AgentSpec {
             model: model.into(),
             base_url: base_url.into(),
             api_key: None,
+            proxy: ProxySettings::default(),
             model_timeout: Duration::from_mins(2),
             hosts: Hosts::default(),
             max_steps: 30,

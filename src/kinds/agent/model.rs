@@ -14,6 +14,7 @@ use super::step::Done;
 use super::tools::{self, Action, is_tool};
 use super::veil::Veil;
 use super::{AgentSpec, AgentSpecError};
+use crate::outgoing::client::builder;
 use crate::worker::handler::JobError;
 
 const RULES: &str = "You do a task for a person in a web browser, one tool call at a time. You see the page as its address, its \
@@ -75,15 +76,12 @@ impl Model {
     pub(super) fn new(spec: &AgentSpec) -> Result<Self, AgentSpecError> {
         let key = spec.api_key.clone().unwrap_or_default();
         HeaderValue::try_from(&key).map_err(|_| AgentSpecError::Key)?;
-        // An error means that somebody has chosen a provider already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        // The system's proxy is used: behind one there is no other way to a model.
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
+        let http = builder(&spec.proxy)
+            .map_err(AgentSpecError::Client)?
             // Of each question by itself: the client asks again, after a pause that the server may have named.
             .timeout(spec.model_timeout)
             .build()
-            .map_err(AgentSpecError::Client)?;
+            .map_err(|error| AgentSpecError::Client(error.into()))?;
         // Nothing else comes from the environment but through the config.
         let config = OpenAIConfig::new()
             .with_api_base(spec.base_url.trim_end_matches('/'))

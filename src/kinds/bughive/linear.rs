@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::job::text::truncated;
+use crate::outgoing::ProxySettings;
+use crate::outgoing::client::builder;
 use crate::worker::handler::JobError;
 
 const CREATE: &str = "mutation($input: IssueCreateInput!) { issueCreate(input: $input) { success issue { id identifier url } } }";
@@ -84,14 +86,12 @@ impl fmt::Debug for Linear {
 }
 
 impl Linear {
-    pub(super) fn new(url: &str, key: &str) -> Result<Self, String> {
-        // An error means that somebody has chosen a provider already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+    pub(super) fn new(url: &str, key: &str, proxy: &ProxySettings) -> Result<Self, String> {
         let mut value =
             HeaderValue::try_from(key).map_err(|_| "it has characters that no key has".to_owned())?;
         value.set_sensitive(true);
-        let client = Client::builder()
-            .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
+        let client = builder(proxy)
+            .map_err(|error| error.to_string())?
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, value)]))
             .redirect(reqwest::redirect::Policy::none())
             .timeout(TIMEOUT)

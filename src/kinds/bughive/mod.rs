@@ -6,10 +6,12 @@ mod chromium;
 pub mod cleanup;
 #[cfg(feature = "browser")]
 pub mod crawl;
+#[cfg(feature = "http")]
 mod linear;
 #[cfg(feature = "storage")]
 pub mod media;
 mod rules;
+#[cfg(feature = "http")]
 pub mod ticket;
 
 use std::path::PathBuf;

@@ -7,6 +7,7 @@ use uuid::{Builder, Uuid};
 
 use super::TICKET;
 use super::linear::{Issue, Linear, NewIssue};
+use crate::outgoing::ProxySettings;
 use crate::worker::context::Context;
 use crate::worker::handler::{Handler, JobError};
 
@@ -21,6 +22,8 @@ pub struct TicketSpec {
     pub api_key: Option<String>,
     /// The team of tickets whose args name none.
     pub team_id: Option<String>,
+    /// The proxy through which it is called.
+    pub proxy: ProxySettings,
 }
 
 impl std::fmt::Debug for TicketSpec {
@@ -62,7 +65,7 @@ impl Ticket {
     /// # Errors
     /// If the key cannot be sent.
     pub fn new(spec: &TicketSpec) -> Result<Self, String> {
-        let linear = spec.api_key.as_ref().map(|key| Linear::new(&spec.url, key)).transpose()?;
+        let linear = spec.api_key.as_ref().map(|key| Linear::new(&spec.url, key, &spec.proxy)).transpose()?;
         Ok(Self { linear, team_id: spec.team_id.clone() })
     }
 }

@@ -165,8 +165,13 @@ impl<'a> Answer<'a> {
 
 /// True if calling again cannot help.
 fn is_final(status: StatusCode) -> bool {
-    const PASSING: [StatusCode; 3] =
-        [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+    const PASSING: [StatusCode; 4] = [
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::TOO_EARLY,
+        StatusCode::TOO_MANY_REQUESTS,
+        // A proxy says so, not the URL.
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+    ];
     status.is_client_error() && !PASSING.contains(&status)
 }
 
@@ -196,7 +201,7 @@ mod tests {
     #[test]
     fn most_refusals_are_final() {
         for (code, expected) in
-            [(400, true), (404, true), (408, false), (425, false), (429, false), (500, false)]
+            [(400, true), (404, true), (407, false), (408, false), (425, false), (429, false), (500, false)]
         {
             assert_eq!(is_final(StatusCode::from_u16(code).unwrap()), expected, "{code}");
         }

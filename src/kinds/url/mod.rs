@@ -16,10 +16,11 @@ use url::Url;
 use self::answer::Answer;
 #[cfg(feature = "browser")]
 pub(in crate::kinds) use self::answer::delay_of;
-use crate::outgoing;
 pub use crate::outgoing::KeyError;
 use crate::outgoing::address::{self, AddressRefused};
+use crate::outgoing::client::client;
 use crate::outgoing::signature::{self, Key};
+use crate::outgoing::{ClientError, ProxySettings};
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 
@@ -35,7 +36,7 @@ use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 /// | 2xx, `application/x-ndjson` | goes on while lines come: the same as on a command's channel |
 /// | 3xx | fails for good |
 /// | 429 or 503 with `Retry-After` | is snoozed so long, 1 s to 1 h, at no cost of an attempt |
-/// | 408, 425, 429, 5xx, no answer | is retried |
+/// | 407, 408, 425, 429, 5xx, no answer | is retried |
 /// | other 4xx | fails for good |
 #[derive(Clone, PartialEq, Eq)]
 pub struct UrlSpec {
@@ -45,6 +46,8 @@ pub struct UrlSpec {
     pub secret: Option<String>,
     /// True to call also loopback, private and other special addresses.
     pub allow_private: bool,
+    /// The proxy through which it is called.
+    pub proxy: ProxySettings,
     /// The connection, with TLS, must stand within this time.
     pub connect_timeout: Duration,
     /// Longest silence, before the answer and within it; then the attempt is retried.
@@ -74,7 +77,7 @@ pub enum UrlSpecError {
     Header(String),
     /// The HTTP client cannot be made.
     #[error("no HTTPS client can be made (are the system's CA certificates installed?): {0}")]
-    Client(#[source] reqwest::Error),
+    Client(#[source] ClientError),
 }
 
 /// A handler that calls a URL.
@@ -94,6 +97,7 @@ impl UrlSpec {
             url,
             secret: None,
             allow_private: false,
+            proxy: ProxySettings::default(),
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(1),
             headers: BTreeMap::new(),
@@ -109,6 +113,7 @@ impl fmt::Debug for UrlSpec {
             .field("host", &self.url.host_str())
             .field("signed", &self.secret.is_some())
             .field("allow_private", &self.allow_private)
+            .field("proxy", &self.proxy)
             .field("connect_timeout", &self.connect_timeout)
             .field("idle_timeout", &self.idle_timeout)
             .field("headers", &self.headers.keys())
@@ -132,14 +137,14 @@ impl UrlKind {
         let key = spec.secret.as_deref().map(Key::parse).transpose();
         let key = key.map_err(|source| UrlSpecError::Secret { host: host(), source })?;
         let headers = headers(&spec.headers)?;
-        let client =
-            outgoing::client(spec.allow_private, spec.connect_timeout).map_err(UrlSpecError::Client)?;
+        let client = client(spec.allow_private, spec.connect_timeout, &spec.proxy);
+        let client = client.map_err(UrlSpecError::Client)?;
         Ok(Self { spec, key, headers, client })
     }
 
     async fn attempt(&self, context: &Context) -> Result<Completion, JobError> {
         if !self.spec.allow_private
-            && let Some(refused) = address::refused_literal(&self.spec.url)
+            && let Some(refused) = address::refused(&self.spec.url, !self.spec.proxy.hosts().is_empty()).await
         {
             return Err(refused_address(&refused, context));
         }

@@ -152,7 +152,7 @@ async fn a_session_that_began_while_the_task_was_done_is_not_seen_either() {
 #[tokio::test]
 async fn of_the_sessions_address_host_and_path_are_shown() {
     let stage = Stage::new(Keyring::default()).await;
-    stage.store.declare_redacted().await.unwrap();
+    stage.store.declare_redacted("default", true).await.unwrap();
     let session = json!({"url": "https://example.com/in?ticket=abc123#behind"});
     let args = json!({"task_description": "look", "session_data": session});
     let accepted = stage.execute(args.clone()).await;

@@ -14,7 +14,7 @@ async fn look(db: &Db) {
 #[tokio::test]
 async fn an_error_rate_fires_once_for_each_kind_and_is_resolved_once() {
     let db = Db::new().await;
-    db.set_alert("errors", &AlertRule { at_least: 10, ..rule(Condition::ErrorRate, 0.2) }, false)
+    db.set_alert("errors", &AlertRule { at_least: 10, ..rule(Condition::ErrorRate, 0.2) }, None)
         .await
         .unwrap();
     for (kind, completed, failed) in [("good", 90, 10), ("bad", 70, 30), ("rare", 1, 8)] {
@@ -47,7 +47,7 @@ async fn an_error_rate_fires_once_for_each_kind_and_is_resolved_once() {
 async fn a_window_of_days_is_read_by_hours_and_is_as_exact() {
     let db = Db::new().await;
     let days = AlertRule { over: Duration::from_hours(72), at_least: 300, ..rule(Condition::ErrorRate, 0.2) };
-    db.set_alert("errors", &days, false).await.unwrap();
+    db.set_alert("errors", &days, None).await.unwrap();
     for (ago, outcome, jobs) in [
         ("72 hours 2 minutes", "failed", 1000),
         ("71 hours 58 minutes", "failed", 100),
@@ -77,7 +77,7 @@ async fn a_window_of_days_is_read_by_hours_and_is_as_exact() {
 async fn what_does_not_last_neither_fires_nor_is_resolved() {
     let db = Db::new().await;
     let depth = AlertRule { hold: Duration::from_secs(60), ..rule(Condition::QueueDepth, 1.0) };
-    db.set_alert("deep", &depth, false).await.unwrap();
+    db.set_alert("deep", &depth, None).await.unwrap();
     let later = |seconds: i32| {
         format!(
             "update alerts set since = since - interval '{seconds} s', clear_since = clear_since - interval '{seconds} s'"
@@ -129,7 +129,7 @@ async fn every_condition_is_measured() {
         // Longer than what the others here do.
         ("horizon", Condition::DatabaseHorizon, 2.0),
     ] {
-        db.set_alert(name, &rule(condition, above), false).await.unwrap();
+        db.set_alert(name, &rule(condition, above), None).await.unwrap();
     }
     attempts(&db, "k", "completed", 4, "10 s").await;
     let stuck = db.running().await;
@@ -165,8 +165,8 @@ async fn every_condition_is_measured() {
 #[tokio::test]
 async fn one_rule_that_cannot_be_measured_never_stops_the_rest() {
     let db = Db::new().await;
-    db.set_alert("a", &rule(Condition::StuckJobs, 0.0), false).await.unwrap();
-    db.set_alert("b", &rule(Condition::NoWorker, 0.0), false).await.unwrap();
+    db.set_alert("a", &rule(Condition::StuckJobs, 0.0), None).await.unwrap();
+    db.set_alert("b", &rule(Condition::NoWorker, 0.0), None).await.unwrap();
     db.execute("drop view stuck_jobs").await;
     look(&db).await;
     assert_eq!(found(&db).await, [("workers".into(), "firing".into())]);
@@ -175,12 +175,13 @@ async fn one_rule_that_cannot_be_measured_never_stops_the_rest() {
 #[tokio::test]
 async fn the_rules_of_a_config_go_with_it_and_others_stay() {
     let db = Db::new().await;
-    db.set_alert("of-people", &rule(Condition::NoWorker, 0.0), false).await.unwrap();
+    db.set_alert("of-people", &rule(Condition::NoWorker, 0.0), None).await.unwrap();
     for name in ["kept", "gone"] {
-        db.set_alert(name, &rule(Condition::NoWorker, 0.0), true).await.unwrap();
+        db.set_alert(name, &rule(Condition::NoWorker, 0.0), Some("one")).await.unwrap();
     }
     look(&db).await;
-    assert_eq!(db.keep_config_alerts(&["kept".into()]).await.unwrap(), ["gone"]);
+    assert_eq!(db.keep_config_alerts(&[], "other").await.unwrap(), [""; 0]);
+    assert_eq!(db.keep_config_alerts(&["kept".into()], "one").await.unwrap(), ["gone"]);
     let rules: Vec<_> =
         db.alert_rules(None, false).await.unwrap().into_iter().map(|rule| rule.name).collect();
     assert_eq!(rules, ["kept", "of-people"]);

@@ -79,7 +79,7 @@ async fn a_webhook_is_called_once_when_it_fires_and_once_when_it_is_resolved() {
     let db = Db::new().await;
     let receiver = Receiver::default();
     let hooked = AlertRule { webhook: Some(receiver.start().await), ..rule(Condition::NoWorker, 0.0) };
-    db.set_alert("nobody", &hooked, false).await.unwrap();
+    db.set_alert("nobody", &hooked, None).await.unwrap();
     // Three processes, of which each looks twenty times a second.
     let keepers = [keep(&db, &channels(None)), keep(&db, &channels(None)), keep(&db, &channels(None))];
     wait_for("it fires", || async { (!receiver.calls().is_empty()).then_some(()) }).await;
@@ -108,7 +108,7 @@ async fn a_receiver_that_fails_and_a_teller_that_dies_lose_nothing() {
     let db = Db::new().await;
     let receiver = Receiver { refusals: 1, ..Receiver::default() };
     let hooked = AlertRule { webhook: Some(receiver.start().await), ..rule(Condition::NoWorker, 0.0) };
-    db.set_alert("nobody", &hooked, false).await.unwrap();
+    db.set_alert("nobody", &hooked, None).await.unwrap();
     db.evaluate_alerts(None).await.unwrap();
     // Somebody takes the notices and dies.
     assert_eq!(db.take_notices(10).await.unwrap().len(), 2);
@@ -134,7 +134,7 @@ async fn a_receiver_that_was_away_hears_of_the_end_behind_the_beginning() {
     let db = Db::new().await;
     let receiver = Receiver { refusals: 1, ..Receiver::default() };
     let hooked = AlertRule { webhook: Some(receiver.start().await), ..rule(Condition::NoWorker, 0.0) };
-    db.set_alert("nobody", &hooked, false).await.unwrap();
+    db.set_alert("nobody", &hooked, None).await.unwrap();
     let _keeper = keep(&db, &channels(None));
     wait_for("the receiver refuses", || async {
         (db.count("alert_notices where channel = 'webhook' and error is not null").await == 1).then_some(())
@@ -162,7 +162,7 @@ async fn a_receiver_that_was_away_hears_of_the_end_behind_the_beginning() {
 async fn the_end_of_an_alert_waits_until_its_beginning_is_told_or_given_up() {
     let db = Db::new().await;
     let mailed = AlertRule { email: vec!["ann@example.org".into()], ..rule(Condition::NoWorker, 0.0) };
-    db.set_alert("nobody", &mailed, false).await.unwrap();
+    db.set_alert("nobody", &mailed, None).await.unwrap();
     db.evaluate_alerts(None).await.unwrap();
     let begun = db.take_notices(10).await.unwrap();
     assert!(db.drop_alert("nobody").await.unwrap());
@@ -189,7 +189,7 @@ async fn private_addresses_are_only_called_if_the_config_says_so() {
     let address = receiver.start().await;
     for (name, host) in [("literal", address.clone()), ("name", address.replace("127.0.0.1", "localhost"))] {
         let hooked = AlertRule { webhook: Some(host), ..rule(Condition::NoWorker, 0.0) };
-        db.set_alert(name, &hooked, false).await.unwrap();
+        db.set_alert(name, &hooked, None).await.unwrap();
     }
     let careful = tidemill::outgoing::ChannelSettings { allow_private: false, ..channels(None) };
     let _keeper = keep(&db, &careful);
@@ -245,7 +245,7 @@ async fn mail_is_sent_to_each_address() {
     let db = Db::new().await;
     let mails = Arc::new(Mutex::new(Vec::new()));
     let email = vec!["ann@example.org".to_owned(), "bob@example.org".to_owned()];
-    db.set_alert("nobody", &AlertRule { email, ..rule(Condition::NoWorker, 0.0) }, false).await.unwrap();
+    db.set_alert("nobody", &AlertRule { email, ..rule(Condition::NoWorker, 0.0) }, None).await.unwrap();
     let _keeper = keep(&db, &channels(Some(mail_server(mails.clone()).await)));
     wait_for("both are written to", || async {
         (db.count("alert_log where untold = 0").await == 1).then_some(())
@@ -280,11 +280,11 @@ async fn an_outage_of_the_database_is_told_when_it_is_over() {
         webhook: Some(receiver.start().await),
         ..rule(Condition::DatabaseLatency, 0.5)
     };
-    db.set_alert("away", &slow, false).await.unwrap();
+    db.set_alert("away", &slow, None).await.unwrap();
     let proxy = Proxy::before(&db.options().url).await;
     let through = Options { url: proxy.url(&db.options().url), listen_url: None, ..db.options() };
     let _keeper = keep_in(Store::connect(through).unwrap(), &channels(None));
-    db.set_alert("nobody", &rule(Condition::NoWorker, 0.0), false).await.unwrap();
+    db.set_alert("nobody", &rule(Condition::NoWorker, 0.0), None).await.unwrap();
     wait_for("it measures", || async {
         (db.count("alert_log where rule = 'nobody'").await == 1).then_some(())
     })
@@ -305,8 +305,8 @@ async fn an_outage_of_the_database_is_told_when_it_is_over() {
 async fn an_outage_is_told_though_another_process_measures_when_it_is_over() {
     let db = Db::new().await;
     let outage = std::time::Duration::from_secs(2);
-    db.set_alert("away", &rule(Condition::DatabaseLatency, outage.as_secs_f64() * 0.9), false).await.unwrap();
-    db.set_alert("nobody", &rule(Condition::NoWorker, 0.0), false).await.unwrap();
+    db.set_alert("away", &rule(Condition::DatabaseLatency, outage.as_secs_f64() * 0.9), None).await.unwrap();
+    db.set_alert("nobody", &rule(Condition::NoWorker, 0.0), None).await.unwrap();
     let proxy = Proxy::before(&db.options().url).await;
     let through = Options { url: proxy.url(&db.options().url), listen_url: None, ..db.options() };
     let _keeper = keep_in(Store::connect(through).unwrap(), &channels(None));

@@ -113,11 +113,11 @@ async fn n3_a_config_rules_what_it_names_and_nothing_else() {
         paused_by: None,
     };
     for name in ["a", "b"] {
-        db.put_schedule(&wish(name), "config").await.unwrap();
+        db.put_schedule(&wish(name), "config", Some("one")).await.unwrap();
     }
-    db.put_schedule(&wish("c"), "api").await.unwrap();
+    db.put_schedule(&wish("c"), "api", None).await.unwrap();
     let asleep = NewSchedule { paused_by: Some("config".into()), ..wish("d") };
-    db.put_schedule(&asleep, "config").await.unwrap();
+    db.put_schedule(&asleep, "config", Some("one")).await.unwrap();
     look(&db).await;
     let slots =
         "select string_agg(concat_ws(' ', name, next_at, paused_by), ', ' order by name) from schedules";
@@ -128,11 +128,15 @@ async fn n3_a_config_rules_what_it_names_and_nothing_else() {
     assert!(before.contains("me"), "{before}");
     // The next start with the same config changes nothing, neither a pause nor its end.
     for wish in [wish("a"), wish("b"), asleep] {
-        db.put_schedule(&wish, "config").await.unwrap();
+        db.put_schedule(&wish, "config", Some("one")).await.unwrap();
     }
-    assert!(db.keep_config_schedules(&["a", "b", "d"].map(str::to_owned)).await.unwrap().is_empty());
+    assert!(db.keep_config_schedules(&["a", "b", "d"].map(str::to_owned), "one").await.unwrap().is_empty());
     look(&db).await;
     assert_eq!(db.scalar::<String>(slots).await, before);
-    assert_eq!(db.keep_config_schedules(&["a".into(), "d".into()]).await.unwrap(), ["b"]);
+    // Nothing of another deployment's.
+    db.put_schedule(&wish("e"), "config", Some("other")).await.unwrap();
+    assert_eq!(db.keep_config_schedules(&["a".into(), "d".into()], "one").await.unwrap(), ["b"]);
+    assert_eq!(db.keep_config_schedules(&["e".into()], "other").await.unwrap(), [""; 0]);
+    db.execute("delete from schedules where name = 'e'").await;
     assert_eq!(db.count("schedules").await, 3);
 }

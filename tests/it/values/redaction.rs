@@ -12,7 +12,7 @@ use crate::support::{Db, Mill, ok};
 async fn secrets_are_hidden_by_name_in_every_face() {
     let db = Db::new().await;
     let store = with(&db, Keyring::default(), None);
-    store.declare_redacted().await.unwrap();
+    store.declare_redacted("default", true).await.unwrap();
     let (server, _guard) = api(&store).await;
     let mill = Mill::builder(&store)
         .handler("k", |context| async move {
@@ -90,7 +90,7 @@ async fn told_a_secret(db: &Db) -> Uuid {
 #[tokio::test]
 async fn readers_see_no_table_and_no_view_with_secrets() {
     let db = Db::new().await;
-    with(&db, Keyring::default(), None).declare_redacted().await.unwrap();
+    with(&db, Keyring::default(), None).declare_redacted("default", true).await.unwrap();
     db.execute(
         r#"select enqueue('k', '{"password": "hunter2"}');
            select enqueue('retries', metadata => '{"password": "hunter2"}')"#,
@@ -131,7 +131,7 @@ async fn readers_see_no_table_and_no_view_with_secrets() {
         }
     }
     // A message of an error is a text; it is hidden where its own name is.
-    db.execute("insert into redacted_keys values ('message')").await;
+    db.execute("insert into redacted_keys (key) values ('message')").await;
     for shown in ["message from failures", "last_error from jobs_now where kind = 'retries'"] {
         assert_eq!(db.scalar::<String>(format!("select {shown}")).await, "[redacted]");
     }

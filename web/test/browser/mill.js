@@ -40,11 +40,11 @@ command = ["sh", "-c", "echo it began; sleep 600"]
 stop_grace = "1s"
 `;
 
-/** Starts it; answers `{url, enqueue, stop}`. */
-export async function startMill() {
+/** Starts it, with `more` in its config; answers `{url, enqueue, stop}`. */
+export async function startMill(more = "") {
   const folder = await mkdtemp(join(tmpdir(), "tidemill-browser-"));
   await chmod(folder, 0o755); // as root, Postgres runs as somebody else
-  for (const [name, text] of [["tidemill.toml", CONFIG], ["steps.py", STEPS], ["broken.py", BROKEN]]) await writeFile(join(folder, name), text);
+  for (const [name, text] of [["tidemill.toml", CONFIG + more], ["steps.py", STEPS], ["broken.py", BROKEN]]) await writeFile(join(folder, name), text);
   const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TIDEMILL_")));
   const dev = spawn(BINARY, ["dev", "--listen", "127.0.0.1:0"], { cwd: folder, env: environment, stdio: ["ignore", "ignore", "pipe"] });
   let log = "";

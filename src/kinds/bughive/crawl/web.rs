@@ -39,7 +39,7 @@ impl Web {
             .timeout(spec.page_timeout)
             .danger_accept_invalid_certs(spec.ignore_certificate_errors);
         if !spec.allow_private {
-            builder = builder.dns_resolver(Arc::new(PublicResolver));
+            builder = builder.dns_resolver(Arc::new(PublicResolver::besides(Vec::new())));
         }
         Ok(Self { client: builder.build()?, allow_private: spec.allow_private })
     }

@@ -1,0 +1,10 @@
+//! Stands in for the fetching of the server's programs in a build without the feature `fetch`: says so, and must
+//! never reach for the network.
+
+use std::path::{Path, PathBuf};
+
+/// Refuses.
+#[expect(clippy::unused_async, reason = "the same face as with the feature")]
+pub(super) async fn fetch(_: &Path, _: Option<u32>) -> Result<PathBuf, String> {
+    Err("this build fetches none: it lacks the feature fetch".to_owned())
+}

@@ -1,0 +1,55 @@
+//! The HTTP client of outgoing calls. Must never change what is the whole process's: it brings its own cryptography instead of choosing one for everybody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder};
+use rustls::ClientConfig;
+use rustls::crypto::ring;
+use rustls_platform_verifier::BuilderVerifierExt;
+
+use super::address::PublicResolver;
+use super::proxy::ProxySettings;
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The certificates of the system cannot be read.
+    #[error("the system's CA certificates: {0}")]
+    Tls(#[from] rustls::Error),
+    /// A proxy, or the rest, cannot be used.
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+}
+
+/// What every client of ours begins with.
+pub(crate) fn builder(proxy: &ProxySettings) -> Result<ClientBuilder, ClientError> {
+    let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_platform_verifier()?
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let builder = Client::builder()
+        .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
+        .tls_backend_preconfigured(tls)
+        // Those of the environment, unless they are asked for.
+        .no_proxy();
+    Ok(proxy.proxies()?.into_iter().fold(builder, ClientBuilder::proxy))
+}
+
+/// A client that, unless `allow_private`, connects to public addresses and to the proxy alone. What a proxy connects
+/// to is the proxy's: `address::refused` judges that before the call, as far as can be known here.
+pub(crate) fn client(
+    allow_private: bool,
+    connect_timeout: Duration,
+    proxy: &ProxySettings,
+) -> Result<Client, ClientError> {
+    let client = builder(proxy)?.redirect(Policy::none()).connect_timeout(connect_timeout);
+    let client = if allow_private {
+        client
+    } else {
+        client.dns_resolver(Arc::new(PublicResolver::besides(proxy.hosts())))
+    };
+    Ok(client.build()?)
+}
