@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use super::migration_driver::Driver;
+use super::proof::commits_alone;
 use super::session::{direct, opening, pooled};
 use super::{Error, Options, Result, Store};
 
@@ -72,7 +73,10 @@ pub async fn migrate(options: &Options) -> Result<()> {
     let connect = url.map_or_else(|| pooled(options), |url| direct(options, url, &[]))?;
     let mut connection = PgConnection::connect_with(&connect.application_name("tidemill migrate")).await?;
     let outcome = match url {
-        Some(_) => in_session(&mut connection, &options.schema).await,
+        Some(_) => {
+            commits_alone(&mut connection).await?;
+            in_session(&mut connection, &options.schema).await
+        }
         None => in_transaction(&mut connection, options).await,
     };
     // Ending the session releases the advisory lock.

@@ -39,6 +39,7 @@ pub mod partitions;
 pub mod path;
 pub mod ping;
 pub mod pool;
+mod proof;
 pub mod queues;
 mod readable;
 pub mod redaction;

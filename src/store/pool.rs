@@ -2,6 +2,8 @@
 //! transaction mode, unnamed and in a transaction of its own, for there the next round trip may reach another
 //! session. A statement must never go to such a connection in any other way.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -11,6 +13,7 @@ use sqlx::{Connection, Describe, Either, Execute, Executor, PgPool, Postgres, Sq
 use tokio::time::timeout;
 
 use super::line::{Held, Transaction, learn_types};
+use super::proof;
 use super::session::{self, Settings};
 use super::{Options, Result};
 
@@ -23,6 +26,8 @@ const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub struct Pool {
     connections: PgPool,
+    /// Whether it is known that a statement commits which is sent alone.
+    proved: Arc<AtomicBool>,
     /// What a transaction begins with behind a pooler.
     opening: Option<SqlStr>,
 }
@@ -32,7 +37,8 @@ impl Pool {
     pub(super) fn new(options: &Options, size: u32, settings: Settings<'_>) -> Result<Self> {
         if !options.pgbouncer {
             let connect = session::direct(options, &options.url, settings)?;
-            return Ok(Self { connections: sized(size).connect_lazy_with(connect), opening: None });
+            let connections = sized(size).connect_lazy_with(connect);
+            return Ok(Self { connections, proved: Arc::default(), opening: None });
         }
         let opening = session::opening(options, settings);
         let begins = opening.clone();
@@ -41,7 +47,8 @@ impl Pool {
             Box::pin(async move { learn_types(connection, opening).await })
         });
         let connections = sized.connect_lazy_with(session::pooled(options)?);
-        Ok(Self { connections, opening: Some(opening) })
+        // There every statement brings its transaction, and the commit of it.
+        Ok(Self { connections, proved: Arc::new(AtomicBool::new(true)), opening: Some(opening) })
     }
 
     /// Begins a transaction.
@@ -49,6 +56,7 @@ impl Pool {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static>> {
+        self.prove().await?;
         match &self.opening {
             None => Ok(Transaction::new(self.connections.begin().await?, false)),
             Some(opening) => Ok(Transaction::new(self.connections.begin_with(opening.clone()).await?, true)),
@@ -60,6 +68,7 @@ impl Pool {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn acquire(&self) -> sqlx::Result<Held> {
+        self.prove().await?;
         Ok(Held::new(self.connections.acquire().await?, self.opening.clone()))
     }
 
@@ -68,6 +77,24 @@ impl Pool {
     #[must_use]
     pub fn bare(&self) -> &PgPool {
         &self.connections
+    }
+
+    /// Makes sure, once, that what is stored through it lasts.
+    async fn prove(&self) -> sqlx::Result<()> {
+        if self.is_proved() {
+            return Ok(());
+        }
+        let mut connection = self.connections.acquire().await?;
+        if let Err(error) = proof::commits_alone(&mut connection).await {
+            let _ = connection.close().await;
+            return Err(error);
+        }
+        self.proved.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn is_proved(&self) -> bool {
+        self.proved.load(Ordering::Relaxed)
     }
 
     /// Closes all connections.
@@ -84,7 +111,7 @@ impl<'p> Executor<'p> for &'_ Pool {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        if self.opening.is_none() {
+        if self.opening.is_none() && self.is_proved() {
             return self.connections.fetch_many(query);
         }
         let pool = self.clone();
@@ -101,7 +128,7 @@ impl<'p> Executor<'p> for &'_ Pool {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        if self.opening.is_none() {
+        if self.opening.is_none() && self.is_proved() {
             return self.connections.fetch_optional(query);
         }
         let pool = self.clone();
