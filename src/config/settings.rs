@@ -53,7 +53,7 @@ section! {
         cors_origins: Vec<WebOrigin> = "[]";
         /// The largest args of one job.
         max_args_bytes: ByteSize where "1KiB"..="256MiB" = "1MiB";
-        /// The largest request, such as a batch of jobs.
+        /// The largest request, such as a batch of jobs. One has at most 100,000 values, a batch so many for each of its jobs, and 64 levels, whatever its size.
         max_body_bytes: ByteSize where "1KiB"..="1GiB" = "16MiB";
         /// A request other than a stream or a long poll is given up after this.
         request_timeout: Duration where "100ms"..="10m" = "30s";

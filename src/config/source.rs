@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use config::{FileFormat, Source, Value, ValueKind};
 
+use super::digits::lost;
 use super::error::{ConfigError, Problem};
 use super::places::PLACES;
 use super::section::{Field, Table};
@@ -61,7 +62,12 @@ pub(super) fn read_file(path: &Path) -> Result<Table, ConfigError> {
         };
         ConfigError::Syntax { path: path.into(), message: message.trim_end().to_owned() }
     })?;
-    Ok(table.into_iter().collect())
+    let table = table.into_iter().collect();
+    if let Some(line) = lost(&text, &table) {
+        let message = format!("line {line}: a number cannot be kept as it is; put it into quotes");
+        return Err(ConfigError::Syntax { path: path.into(), message });
+    }
+    Ok(table)
 }
 
 /// Reads the `.env` of `folder`, if there is one.

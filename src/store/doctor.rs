@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::readable::Details;
 use super::{Result, Store};
 
 /// Something that is wrong, or soon will be.
@@ -36,7 +37,7 @@ impl Store {
               severity as "severity!",
               message as "message!",
               coalesce(advice, '') as "advice!",
-              coalesce(details, '{}') as "details!"
+              coalesce(details, '{}') as "details!: Details"
             from doctor()
             limit 200
             "#
