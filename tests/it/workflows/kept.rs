@@ -143,14 +143,15 @@ async fn a_child_is_kept_before_who_spawned_it_asks_how_it_ended() {
 async fn a_result_that_hands_took_away_is_never_passed_on_as_null() {
     let db = Db::new().await;
     let (id, _) = waiting_workflow(&db).await;
-    // A job without a workflow, and one that only waits.
-    let a = db.enqueue(plain("a")).await;
-    let gets = NewJob { after: vec![After::job(a).pass_as("a"), After::job(id)], ..plain("b") };
+    // And a job without a workflow.
+    let (a, x) = (db.enqueue(plain("a")).await, db.enqueue(plain("x")).await);
+    let gets = NewJob { after: vec![After::job(a).pass_as("a"), After::job(x)], ..plain("b") };
     let gets = db.enqueue(gets).await;
     complete(&db, "a", &json!(1)).await;
     long_ago(&db, &[a]).await;
     db.execute("alter table jobs detach partition jobs_2020_01_01").await;
     complete(&db, "approve", &json!(true)).await;
+    complete(&db, "x", &json!(1)).await;
     let publish = member(&db, id, "publish").await;
     for job in [publish, id, gets] {
         let job = db.job(job).await;
