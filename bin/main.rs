@@ -2,6 +2,7 @@
 
 #![warn(clippy::pedantic)]
 
+use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -14,7 +15,8 @@ async fn main() -> ExitCode {
         Err(error) => {
             let code = error.exit_code();
             if code != 0 {
-                eprintln!("tidemill: {error}");
+                // The code says it as well where nobody can read this.
+                let _ = writeln!(stderr(), "tidemill: {error}");
             }
             ExitCode::from(code)
         }

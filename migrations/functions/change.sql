@@ -30,6 +30,7 @@ begin
     raise exception 'job % has had % attempts', p_job, j.attempt
       using errcode = '22TM1', hint = 'give it more max_attempts, or cancel it';
   end if;
+  perform check_json(p_change -> 'metadata', 'metadata');
   before := jsonb_build_object(
     'priority', j.priority, 'queue', j.queue, 'run_at', coalesce(j.due_at, j.run_at), 'max_attempts', j.max_attempts,
     'tags', j.tags, 'metadata', j.metadata);

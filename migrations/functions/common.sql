@@ -114,6 +114,7 @@ as $$
   select array_agg(distinct key order by key)
   from jsonb_array_elements_text(p_templates) as t (template)
   cross join lateral fill_key(t.template, p_args) as f (key)
+  where key is not null
 $$;
 comment on function fill_keys(jsonb, jsonb) is 'All keys of an array, filled from the args, each once and in order; null if there are none.';
 
@@ -183,3 +184,107 @@ as $$
   end
 $$;
 comment on function priority_of(text) is 'A priority by its name, in any case, or its number: select enqueue(''k'', priority => priority_of(''HIGH'')).';
+
+create or replace function is_kept(p_number numeric) returns boolean
+language sql
+immutable
+set search_path from current
+-- A double as it is told by all of its digits.
+set extra_float_digits = 1
+as $$
+  select case
+    when p_number = trunc(p_number) and p_number between -9223372036854775808 and 18446744073709551615 then true
+    when p_number <> 0 and abs(p_number) not between 5e-324 and 1.7976931348623157e308 then false
+    else p_number::double precision::text::numeric = p_number
+  end
+$$;
+comment on function is_kept(numeric) is 'Whether a worker reads the number as it is: an integer of 64 bits, or what a double holds exactly as it is written.';
+
+create or replace function json_flaw(p_value jsonb) returns text
+language plpgsql
+immutable
+set search_path from current
+as $$
+declare
+  written text := p_value::text;
+  lost numeric;
+begin
+  if length(written) > 128 and p_value @? 'strict $.**{64}' then
+    return 'it is nested deeper than 64 levels';
+  end if;
+  -- Shorter ones are kept.
+  if written ~ '[0-9.]{17}' then
+    select n.value::numeric into lost
+    from jsonb_path_query(p_value, 'strict $.** ? (@.type() == "number")') as n (value)
+    where not is_kept(n.value::numeric)
+    limit 1;
+    if found then
+      return format('the number %s cannot be kept as it is', left(lost::text, 60));
+    end if;
+  end if;
+  return null;
+end
+$$;
+comment on function json_flaw(jsonb) is 'Why no worker could read this JSON as it is; null if each can.';
+
+create or replace function check_json(p_value jsonb, p_what text) returns void
+language plpgsql
+immutable
+set search_path from current
+as $$
+declare
+  flaw text := json_flaw(p_value);
+begin
+  if flaw is not null then
+    raise exception '% cannot be used: %', p_what, flaw
+      using errcode = '22TM1', hint = 'store long numbers as texts, in quotes, and flatten what is deep';
+  end if;
+end
+$$;
+comment on function check_json(jsonb, text) is 'Refuses JSON that no worker could read as it is.';
+
+create or replace function kind_name(p_name text) returns text
+language plpgsql
+immutable
+as $$
+begin
+  if p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then
+    raise exception 'no kind can be called %', to_jsonb(p_name)
+      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, points, dashes and underscores, a letter or digit first';
+  end if;
+  return p_name;
+end
+$$;
+comment on function kind_name(text) is 'The name of a kind as it is, or a refusal.';
+
+create or replace function queue_name(p_name text) returns text
+language plpgsql
+immutable
+as $$
+begin
+  if p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then
+    raise exception 'no queue can be called %', p_name
+      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, points, dashes and underscores, a letter or digit first';
+  end if;
+  return p_name;
+end
+$$;
+comment on function queue_name(text) is 'The name of a queue as it is, or a refusal.';
+
+create or replace function with_plain_numbers(p_value jsonb) returns jsonb
+language sql
+immutable
+set search_path from current
+as $$
+  select case jsonb_typeof(p_value)
+    when 'number' then to_jsonb(trim_scale(p_value::numeric))
+    when 'array' then (
+      select coalesce(jsonb_agg(with_plain_numbers(a.value) order by a.ord), '[]')
+      from jsonb_array_elements(p_value) with ordinality as a (value, ord))
+    when 'object' then (
+      select coalesce(jsonb_object_agg(o.key, with_plain_numbers(o.value)), '{}')
+      from jsonb_each(p_value) o)
+    else p_value
+  end
+$$;
+comment on function with_plain_numbers(jsonb) is 'The same JSON with its numbers without zeros behind the last digit, so that equal ones are written alike.';

@@ -77,6 +77,7 @@ begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
+  perform check_json(p_payload, 'the payload');
   insert into signals (job_id, name, payload, sent_by)
   values (p_job, p_name, p_payload, p_by)
   on conflict do nothing;

@@ -36,6 +36,7 @@ begin
   if exists (select from sealing where required) then
     perform check_sealed(p_args, p_options);
   end if;
+  perform kind_name(k.kind) from unnest(p_kinds) as k (kind) where k.kind !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$';
   if limits_cancel then
     perform lock_before_room(p_kinds, p_args, p_options);
   end if;
@@ -102,7 +103,7 @@ begin
       make_interval(secs => i.soft_timeout_seconds) as soft_timeout,
       make_interval(secs => i.hard_timeout_seconds) as hard_timeout,
       coalesce(make_interval(secs => i.retain_seconds), k.retain) as retain,
-      case when i.tags is null then '{}'::text[] else array(select jsonb_array_elements_text(i.tags)) end as tags,
+      case when i.tags is null then '{}'::text[] else array_remove(array(select jsonb_array_elements_text(i.tags)), null) end as tags,
       k.name is null as unknown_kind,
       v.unique_key,
       v.outcome as verdict,
@@ -128,9 +129,14 @@ begin
         i.ord,
         fill_keys(i.options -> 'concurrency_keys', i.args) as concurrency_keys,
         fill_key(i.options ->> 'fair_key', i.args) as fair_key,
-        coalesce(
-          (i.options ->> 'expires_at')::timestamptz,
-          now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)) as expires_at,
+        -- One that lies beyond every calendar never comes.
+        nullif(
+          least(
+            coalesce(
+              (i.options ->> 'expires_at')::timestamptz,
+              now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)),
+            '10000-01-01 00:00+00'),
+          '10000-01-01 00:00+00') as expires_at,
         i.options ? 'after' or i.options ? 'container' as held,
         i.options ? 'container' as container,
         (i.options ->> 'workflow_id')::uuid as workflow_id,
@@ -242,20 +248,6 @@ $$;
 comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[], boolean)
   is 'The one way into the jobs table: fills defaults from the kind, refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row. Without p_wait a job is refused (queue_busy) if an open transaction of somebody else holds the room of its queue.';
 
-create or replace function queue_name(p_name text) returns text
-language plpgsql
-immutable
-as $$
-begin
-  if p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then
-    raise exception 'no queue can be called %', p_name
-      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, points, dashes and underscores, a letter or digit first';
-  end if;
-  return p_name;
-end
-$$;
-comment on function queue_name(text) is 'The name of a queue as it is, or a refusal.';
-
 create or replace function check_wishes(p_jobs jsonb) returns void
 language plpgsql
 set search_path from current
@@ -276,9 +268,14 @@ begin
     raise exception 'a job has the unknown field %', wrong
       using errcode = '22TM1', hint = 'use ' || array_to_string(known[:20], ', ');
   end if;
+  -- One look at all of them; only where there is a flaw, whose it is.
+  if json_flaw(p_jobs) is not null then
+    perform check_json(j.job -> 'args', 'args'), check_json(j.job -> 'metadata', 'metadata')
+    from jsonb_array_elements(p_jobs) as j (job);
+  end if;
 end
 $$;
-comment on function check_wishes(jsonb) is 'Refuses what is no array of jobs, and fields that nobody knows.';
+comment on function check_wishes(jsonb) is 'Refuses what is no array of jobs, fields that nobody knows, and args that no worker could read.';
 
 create or replace function enqueue_wishes(p_jobs jsonb, p_ids uuid[] default null, p_options jsonb[] default null) returns setof uuid
 language plpgsql

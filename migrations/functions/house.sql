@@ -58,6 +58,99 @@ end
 $$;
 comment on function ensure_partitions(integer) is 'Makes the day partitions of jobs, events and attempts up to the given number of days ahead (UTC days); answers how many were new.';
 
+create or replace function wanted(p_jobs uuid[], p_since timestamptz default null) returns setof uuid
+language sql
+stable
+set search_path from current
+as $$
+  with recursive above (id, job_id, member) as (
+    select d.parent_id, d.job_id, d.member
+    from unnest(p_jobs) as i (id)
+    join dependencies d on d.parent_id = i.id
+    union
+    -- What belongs to a nested workflow belongs to the one around it as well.
+    select a.id, d.job_id, true
+    from above a
+    join dependencies d on d.parent_id = a.job_id
+    where a.member
+      and d.member
+  ),
+  around as materialized (select distinct job_id from above where member),
+  readers as (
+    select l.id
+    from above a
+    join jobs_live l on l.id = a.job_id
+    union
+    select r.job_id
+    from around r
+    where exists (select from jobs j where j.id = r.job_id and j.finished_at >= p_since)
+  )
+  select a.id
+  from above a
+  join readers r on r.id = a.job_id
+  union
+  -- Who spawned it has not asked yet how it ended.
+  select s.spawned_id
+  from unnest(p_jobs) as i (id)
+  join steps s on s.spawned_id = i.id
+  join jobs_live l on l.id = s.job_id
+$$;
+comment on function wanted(uuid[], timestamptz)
+  is 'Those of the given finished jobs that others still need: a live one waits for them, spawned them or is their workflow, or with p_since their workflow ended since then.';
+
+create or replace function thin_out_day(p_part text, p_since timestamptz) returns text
+language plpgsql
+set search_path from current
+set lock_timeout = '500ms'
+as $$
+declare
+  needed uuid[];
+  stays bigint;
+  every bigint;
+begin
+  execute format('
+    select array(
+      select wanted(array(
+        select j.id from %I j where j.awaited or exists (select from steps s where s.spawned_id = j.id)), $1))', p_part)
+  into needed
+  using p_since;
+  if needed = '{}' then
+    return 'drop';
+  end if;
+  -- Who would change one of them meanwhile waits; readers go on until the copy is made.
+  execute format('lock table %I in share row exclusive mode', p_part);
+  execute format('create unlogged table %I as select j.* from %I j join unnest($1) as n (id) on n.id = j.id', p_part || '_kept', p_part)
+  using needed;
+  execute format('select (select count(*) from %I), (select count(*) from %I)', p_part || '_kept', p_part) into stays, every;
+  if stays = every then
+    execute format('drop table %I', p_part || '_kept');
+    return 'keep';
+  end if;
+  execute format('select forget_names(array(select j.id from %I j where not exists (select from unnest($1) as n (id) where n.id = j.id)))', p_part)
+  using needed;
+  execute format('truncate %I', p_part);
+  execute format('insert into %I select * from %I', p_part, p_part || '_kept');
+  execute format('drop table %I', p_part || '_kept');
+  return 'thinned';
+end
+$$;
+comment on function thin_out_day(text, timestamptz)
+  is 'Takes out of a day of jobs what nobody needs, if others need some of it: thinned. keep: they need all of it; drop: nobody needs any, and nothing was done.';
+
+create or replace function forget_names(p_jobs uuid[]) returns void
+language sql
+set search_path from current
+as $$
+  delete from task_ids t
+  where t.job_id = any(p_jobs)
+    and not exists (select from jobs_live l where l.id = t.job_id);
+  select forget(array(select i.id from unnest(p_jobs) as i (id) where not exists (select from jobs_live l where l.id = i.id)));
+  delete from progress p
+  where p.job_id = any(p_jobs)
+    and not exists (select from jobs_live l where l.id = p.job_id);
+$$;
+comment on function forget_names(uuid[]) is 'Removes what is known of jobs whose day of history goes, but for those that live again.';
+
 create or replace function drop_oldest_day(p_retention interval) returns text
 language plpgsql
 set search_path from current
@@ -65,6 +158,7 @@ set lock_timeout = '500ms'
 as $$
 declare
   old record;
+  fate text;
 begin
   for old in
     select p.relname as parent, c.relname as part
@@ -78,9 +172,12 @@ begin
   loop
     begin
       if old.parent = 'jobs' then
-        execute format('delete from task_ids t using %I j where t.job_id = j.id and not exists (select 1 from jobs_live l where l.id = j.id)', old.part);
-        execute format('select forget(array(select j.id from %I j where not exists (select 1 from jobs_live l where l.id = j.id)))', old.part);
-        execute format('delete from progress p using %I j where p.job_id = j.id and not exists (select 1 from jobs_live l where l.id = j.id)', old.part);
+        fate := thin_out_day(old.part, now() - p_retention);
+        continue when fate = 'keep';
+        if fate = 'thinned' then
+          return old.part;
+        end if;
+        execute format('select forget_names(array(select j.id from %I j))', old.part);
       end if;
       -- From here to the commit enqueue and claim wait: nothing slow may follow.
       execute format('alter table %I detach partition %I', old.parent, old.part);
@@ -94,7 +191,7 @@ begin
   return null;
 end
 $$;
-comment on function drop_oldest_day(interval) is 'What drop_day and drop_partition have in common.';
+comment on function drop_oldest_day(interval) is 'What drop_day and drop_partition have in common. Of a day of jobs those stay that others still need.';
 
 create or replace function drop_day(p_retention interval) returns text
 language plpgsql
@@ -124,7 +221,7 @@ begin
   return dropped;
 end
 $$;
-comment on function drop_partition(interval) is 'Drops the oldest day of history that the retention has passed and nobody reads; answers its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
+comment on function drop_partition(interval) is 'Drops the oldest day of history that the retention has passed and nobody reads, but for jobs that others still need; answers its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
 
 create or replace function prune(p_limit integer default 5000) returns bigint
 language plpgsql
@@ -147,11 +244,9 @@ begin
     where j.finished_at is not null
       and j.retain_until < now()
       -- Somebody who waits for its result, or has not read it yet, is live.
-      and (j.awaited is not true or not exists (
-        select 1
-        from dependencies d
-        join jobs_live l on l.id = d.job_id
-        where d.parent_id = j.id))
+      and (
+        (j.awaited or exists (select from steps s where s.spawned_id = j.id)) is not true
+        or not exists (select from wanted(array[j.id])))
     limit p_limit
   ),
   -- A job that somebody retries meanwhile is not gone, and keeps all that is known of it.

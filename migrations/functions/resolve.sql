@@ -38,6 +38,37 @@ as $$
 $$;
 comment on function passed_args(uuid, timestamptz) is 'The results of a job''s parents under the names that it wants them as, of those names to which one ended since a time.';
 
+create or replace function require_results(p_job uuid, p_since timestamptz default '-infinity') returns void
+language plpgsql
+stable
+set search_path from current
+as $$
+declare
+  lost text;
+begin
+  select coalesce(d.name, d.parent_id::text) into lost
+  from dependencies d
+  where d.job_id = p_job
+    and d.outcome = 'completed'
+    and (d.member or d.pass_as is not null)
+    and not exists (select from jobs j where j.id = d.parent_id)
+    and (p_since = '-infinity' or exists (
+      select
+      from dependencies o
+      where o.job_id = p_job
+        and o.pass_as = d.pass_as
+        and o.resolved_at >= p_since))
+  order by d.ord
+  limit 1;
+  if found then
+    raise exception 'job % completed, but is kept no more, and its result with it', lost
+      using errcode = '22TM1', hint = 'enqueue it again, with those that wait for it';
+  end if;
+end
+$$;
+comment on function require_results(uuid, timestamptz)
+  is 'Raises an error if a result that a job is to get now, as passed_args or workflow_result gives it, is gone: nothing is not what its parent brought.';
+
 create or replace function workflow_result(p_workflow uuid) returns jsonb
 language sql
 stable
@@ -89,6 +120,7 @@ begin
     p_job.state := 'cancelled';
     p_job.error := jsonb_build_object('type', 'skipped', 'permanent', true, 'message', 'none of its jobs was needed');
   else
+    perform require_results(p_job.id);
     p_job.state := 'completed';
     p_job.result := workflow_result(p_job.id);
     perform note_references(p_job.id, p_job.result);
@@ -107,6 +139,7 @@ declare
   w waits;
   verdict text;
   passed jsonb;
+  since timestamptz;
   bad record;
 begin
   select * into j from jobs_live where id = p_job and state = 'waiting' for update;
@@ -121,7 +154,9 @@ begin
     perform end_workflow(j);
   elsif verdict = 'run' then
     -- What ran before has what was passed to it then.
-    passed := passed_args(p_job, case when j.started_at is null then '-infinity' else w.since end);
+    since := case when j.started_at is null then '-infinity' else w.since end;
+    perform require_results(p_job, since);
+    passed := passed_args(p_job, since);
     if passed <> '{}' then
       update jobs_live set args = args || passed where id = p_job;
       perform note_references(p_job, passed);

@@ -41,6 +41,8 @@ returns void
 language sql
 set search_path from current
 as $$
+  select check_json(p_job -> 'args', 'args');
+  select check_json(p_job -> 'metadata', 'metadata');
   insert into schedules as s (
     name, cron, every, at, timezone, job, missed, missed_limit, overlap, jitter, source, paused_by, paused_at, owner)
   values (

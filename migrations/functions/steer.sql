@@ -248,7 +248,7 @@ begin
   while known and j.finished_at is not null and exists (select from endings where job_id = p_job) loop
     perform resolve();
   end loop;
-  -- And who wants its result, and did not run yet, never gets it.
+  -- And who wants its result, and did not run yet, never gets it; nor does its workflow.
   with robbed as (
     update dependencies d
     set outcome = 'cancelled'
@@ -256,7 +256,7 @@ begin
     join jobs_live l on l.id = w.job_id
     where known
       and d.parent_id = p_job
-      and d.pass_as is not null
+      and (d.member or d.pass_as is not null)
       and d.outcome = 'completed'
       and w.job_id = d.job_id
       and l.started_at is null

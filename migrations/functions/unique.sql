@@ -78,6 +78,10 @@ begin
       from jsonb_each(p_args) a
       where p_terms -> 'args' ? a.key;
     end if;
+    -- 1.0 is 1, whoever wrote it.
+    if chosen::text ~ '\.[0-9]*0([^0-9]|$)' then
+      chosen := with_plain_numbers(chosen);
+    end if;
     key := 'sha256:' || encode(sha256(convert_to(jsonb_build_array(
       p_kind,
       case when p_terms -> 'by' ? 'queue' then p_queue end,

@@ -17,6 +17,7 @@ use super::jobs::find;
 use super::path::ArtifactName;
 use super::problem::{Case, Problem};
 use super::state::ApiState;
+use crate::job::number::with_lost_as_text;
 use crate::store::Error;
 use crate::store::artifacts::Artifact;
 use crate::vault::VaultError;
@@ -75,7 +76,8 @@ pub(super) async fn read(
         other => other?,
     };
     if artifact.content_type == JSON
-        && let Ok(mut value) = serde_json::from_slice::<Value>(&content)
+        && let Ok(text) = std::str::from_utf8(&content)
+        && let Ok(mut value) = serde_json::from_str::<Value>(&with_lost_as_text(text))
     {
         state.store.vault().show(&mut value);
         content = value.to_string().into();

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use super::auth::{Gate, gate};
 use super::host::Hosts;
-use super::json::BodyLimit;
+use super::json::{BodyLimit, BodyPlaces, hold_places};
 use super::problem::{Case, Problem, quoted};
 use super::server::ApiSettings;
 
@@ -73,6 +73,7 @@ pub struct Guard {
     origins: CsrfLayer<CrossSite>,
     cors: Option<CorsLayer>,
     body_limit: BodyLimit,
+    body_places: BodyPlaces,
 }
 
 impl Guard {
@@ -98,6 +99,7 @@ impl Guard {
             origins: origins.with_rejection_response(cross_site as CrossSite),
             cors: cors(allowed),
             body_limit: BodyLimit(settings.max_body_bytes),
+            body_places: BodyPlaces::new(settings.max_body_bytes),
         })
     }
 
@@ -106,6 +108,7 @@ impl Guard {
         // The last layer is the outermost.
         routes
             .layer(Extension(self.body_limit))
+            .layer(from_fn_with_state(self.body_places.clone(), hold_places))
             .layer(from_fn_with_state(keys, gate))
             .layer(self.origins.clone())
             .layer(option_layer(self.cors.clone()))

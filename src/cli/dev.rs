@@ -16,7 +16,7 @@ use super::http::{self, Routes};
 use super::patience::once_it_answers;
 use super::process::{Process, failed, joined, page_url, store_options};
 use super::vault::folder_url;
-use super::{GlobalArgs, alerting, settings, timetable, workforce};
+use super::{GlobalArgs, alerting, output, settings, timetable, workforce};
 use crate::config::Config;
 use crate::embedded::{self, EmbeddedPostgres};
 use crate::job::new::NewJob;
@@ -123,7 +123,10 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     banner.push(format!("{:>14}  psql '{url}'", "database"));
     banner.push(format!("{:>14}  Ctrl-C", "end"));
     // At once, so that no log line stands in between.
-    println!("\n{}\n", banner.join("\n"));
+    if let Err(error) = output::line(&format!("\n{}\n", banner.join("\n"))) {
+        // The same stands in urls.json, and the log names the page.
+        tracing::warn!(%error, page, "where it can be reached could not be written to standard output");
+    }
 
     let outcome = joined(working).await;
     serving.stop().await;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::jobs::tail;
-use super::{GlobalArgs, logging, output};
+use super::{GlobalArgs, json, logging, output};
 use crate::job::priority;
 
 /// What `tidemill enqueue` takes.
@@ -56,7 +56,7 @@ pub(super) struct EnqueueArgs {
     #[arg(long, value_name = "KEY")]
     fair_key: Option<String>,
     /// Not stored while another job holds its key, as JSON; {} for the same kind and args
-    #[arg(long, value_name = "JSON", value_parser = json)]
+    #[arg(long, value_name = "JSON", value_parser = json::read)]
     unique: Option<Value>,
     /// Cancelled if nothing starts it within this time
     #[arg(long, value_parser = duration)]
@@ -99,7 +99,7 @@ pub(super) async fn run(args: EnqueueArgs, global: &GlobalArgs) -> Result<(), Cl
         return tail::follow_job(&client, id, args.server.json).await;
     }
     if !args.server.json && output::is_terminal() && stderr().is_terminal() {
-        eprintln!("Follow it with: tidemill jobs tail {id}");
+        output::note(&format!("Follow it with: tidemill jobs tail {id}"));
     }
     Ok(())
 }
@@ -155,10 +155,10 @@ fn job_args(args: &EnqueueArgs) -> Result<Map<String, Value>, CliError> {
 }
 
 fn object(source: &str, text: &str) -> Result<Map<String, Value>, CliError> {
-    match serde_json::from_str(text) {
+    match json::read(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(CliError::Usage(format!("{source}: the args are a JSON object, such as {{\"n\": 20}}"))),
-        Err(error) => Err(CliError::Usage(format!("{source}: is no JSON: {error}"))),
+        Err(error) => Err(CliError::Usage(format!("{source}: {error}"))),
     }
 }
 
@@ -168,7 +168,8 @@ fn pair(text: &str) -> Result<(String, Value), CliError> {
     let (name, value) = text.split_once('=').ok_or_else(|| wrong("write name=text or name:=JSON"))?;
     let (name, value) = match name.strip_suffix(':') {
         Some(name) => {
-            let value = serde_json::from_str(value).map_err(|_| wrong("what stands behind := is no JSON"))?;
+            let value =
+                json::read(value).map_err(|error| wrong(&format!("what stands behind :=: {error}")))?;
             (name, value)
         }
         None => (name, json!(value)),
@@ -189,10 +190,6 @@ pub(super) fn read_priority(text: &str) -> Result<Value, String> {
     }
 }
 
-fn json(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))
-}
-
 pub(super) fn duration(text: &str) -> Result<String, String> {
     match humantime::parse_duration(text) {
         Ok(_) => Ok(text.to_owned()),
@@ -209,7 +206,7 @@ mod tests {
         assert_eq!(pair("version=1.10").unwrap(), ("version".into(), json!("1.10")));
         assert_eq!(pair("n:=20").unwrap(), ("n".into(), json!(20)));
         assert_eq!(pair("q=a=b:=c").unwrap(), ("q".into(), json!("a=b:=c")));
-        for bad in ["n", "=1", ":=1", "n:=x"] {
+        for bad in ["n", "=1", ":=1", "n:=x", "wei:=25000000000000000001"] {
             assert!(matches!(pair(bad), Err(CliError::Usage(_))), "{bad}");
         }
     }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::GlobalArgs;
 use super::error::CliError;
+use super::output;
 use super::process::{database_url, failed, store_options};
 use super::settings::DatabaseArgs;
 use crate::api::key::ApiKey;
@@ -82,13 +83,11 @@ pub(super) async fn run(args: KeysArgs, global: &GlobalArgs) -> Result<(), CliEr
                 .await
                 .map_err(failed)?;
             if json {
-                println!(
-                    "{}",
-                    json!({ "id": key.id(), "key": key.reveal(), "scopes": scopes, "name": name })
-                );
+                let made = json!({ "id": key.id(), "key": key.reveal(), "scopes": scopes, "name": name });
+                output::line(&made.to_string())?;
             } else {
-                eprintln!("This key is shown only now; from now on every request needs one:");
-                println!("{}", key.reveal());
+                output::note("This key is shown only now; from now on every request needs one:");
+                output::line(key.reveal())?;
             }
         }
         Verb::List { database, json } => list(&open(database, global).await?, json).await?,
@@ -99,7 +98,7 @@ pub(super) async fn run(args: KeysArgs, global: &GlobalArgs) -> Result<(), CliEr
                     "no API key has the id {id:?}; `tidemill keys list` shows all"
                 )));
             }
-            println!("revoked {id}");
+            output::line(&format!("revoked {id}"))?;
         }
     }
     Ok(())
@@ -126,12 +125,12 @@ async fn list(store: &Store, json: bool) -> Result<(), CliError> {
                 })
             })
             .collect();
-        println!("{}", json!({ "items": keys }));
+        output::line(&json!({ "items": keys }).to_string())?;
         return Ok(());
     }
     for key in keys {
         let state = if key.usable { "usable" } else { "ended" };
-        println!("{}  {state:<6}  {:<24}  {}", key.id, key.scopes.join(","), key.name);
+        output::line(&format!("{}  {state:<6}  {:<24}  {}", key.id, key.scopes.join(","), key.name))?;
     }
     Ok(())
 }

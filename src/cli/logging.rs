@@ -1,18 +1,22 @@
 //! Starts the log, to standard error. What a command answers goes to standard output and must never
-//! be mixed with it.
+//! be mixed with it. A line that cannot be written is lost and ends nothing.
 
-use std::io::{IsTerminal, stderr};
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, IsTerminal, Stderr, Write, stderr};
+use std::panic;
 
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::JsonFields;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::GlobalArgs;
 use super::json_log::FlatJson;
+use super::log_lines::{self, Line};
 use crate::config::{LogFormat, LogSection};
 
 /// What is never logged in full: what is sent to a browser has the secrets of sessions in it, and what a model's server
@@ -27,16 +31,47 @@ const SILENCED: [(&str, LevelFilter); 4] = [
 
 /// Starts the log of a server as the config says.
 pub(super) fn start(log: &LogSection) {
+    log_lines::start();
+    if begin(log, BoxMakeWriter::new(|| Line)) {
+        // What breaks is told where everything else is, and by nothing that waits for a reader.
+        panic::set_hook(Box::new(|broken| {
+            let trace = Backtrace::capture();
+            match trace.status() {
+                BacktraceStatus::Captured => tracing::error!(%broken, %trace, "a task panicked"),
+                _ => tracing::error!(%broken, "a task panicked"),
+            }
+        }));
+    }
+}
+
+/// Whether it is the first log of the process; a second start, as in tests, keeps that.
+fn begin(log: &LogSection, writer: BoxMakeWriter) -> bool {
     // The config was checked; a filter that still fails logs everything from info on.
     let filter = EnvFilter::try_new(&log.filter.0).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
-    // A second start, as in tests, keeps the first log.
-    let _ = match log.format {
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    // Its own complaints would go to the standard error that just failed, by a macro that panics then.
+    let builder = builder.log_internal_errors(false);
+    let begun = match log.format {
         LogFormat::Text => silenced(builder.with_ansi(stderr().is_terminal()).finish()).try_init(),
         LogFormat::Json => {
             silenced(builder.fmt_fields(JsonFields::new()).event_format(FlatJson).finish()).try_init()
         }
     };
+    begun.is_ok()
+}
+
+/// Standard error, which never fails whoever logs.
+struct Quiet(Stderr);
+
+impl Write for Quiet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self.0.write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The log without that, whatever its filter says: there a rule for a module goes before one for all of a library.
@@ -48,7 +83,8 @@ fn silenced(log: impl Subscriber + Send + Sync) -> impl Subscriber + Send + Sync
 pub(super) fn start_quiet(global: &GlobalArgs) {
     let filter = verbose_filter(global.verbose).unwrap_or("warn").to_owned();
     let format = global.log_format.unwrap_or(LogFormat::Text);
-    start(&LogSection { format, filter: crate::config::LogFilter(filter) });
+    let log = LogSection { format, filter: crate::config::LogFilter(filter) };
+    begin(&log, BoxMakeWriter::new(|| Quiet(stderr())));
 }
 
 /// The filter that -v asks for.

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::GlobalArgs;
 use super::error::CliError;
+use super::output;
 use super::process;
 use super::settings::DatabaseArgs;
 use crate::store;
@@ -19,6 +20,5 @@ pub(super) async fn run(args: MigrateArgs, global: &GlobalArgs) -> Result<(), Cl
     let config = args.database.load(global, vec![])?;
     let options = process::store_options(&config, process::database_url(&config)?)?;
     store::migrate::migrate(&options).await.map_err(process::failed)?;
-    println!("schema {} is up to date", options.schema);
-    Ok(())
+    output::line(&format!("schema {} is up to date", options.schema))
 }

@@ -18,10 +18,12 @@ mod failures;
 mod http;
 mod inspect;
 mod jobs;
+mod json;
 mod json_log;
 mod keys;
 mod kinds;
 mod limits;
+mod log_lines;
 mod logging;
 mod migrate;
 mod outbound;
@@ -125,6 +127,12 @@ enum Command {
 /// What went wrong, for [`CliError::exit_code`] and standard error.
 pub async fn run(cli: Cli) -> Result<(), CliError> {
     secrecy::conceal();
+    let outcome = carry_out(cli).await;
+    log_lines::flush();
+    outcome
+}
+
+async fn carry_out(cli: Cli) -> Result<(), CliError> {
     let global = &cli.global;
     match cli.command {
         Command::Dev(args) => dev::run(args, global).await,

@@ -1,7 +1,7 @@
 //! What a command answers, on standard output: tables for people, the API's own JSON for scripts.
 //! Text of jobs must never reach a terminal as control codes.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 
 use comfy_table::{Table, presets};
 use serde_json::Value;
@@ -17,6 +17,11 @@ pub(super) fn line(text: &str) -> Result<(), CliError> {
     out.write_all(text.as_bytes())?;
     out.write_all(b"\n")?;
     Ok(out.flush()?)
+}
+
+/// Says something beside the output, on standard error; where nobody can read it, it is left out.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(stderr(), "{text}");
 }
 
 /// Whether a person looks at the output.

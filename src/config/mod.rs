@@ -6,6 +6,7 @@ mod alerts;
 mod bughive;
 mod checks;
 mod choices;
+mod digits;
 mod dot_env;
 mod effective;
 mod error;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use config::{FileFormat, Source, Value, ValueKind};
 
+use super::digits::lost;
 use super::error::{ConfigError, Problem};
 use super::places::PLACES;
 use super::section::{Field, Table};
@@ -101,7 +102,12 @@ pub(super) fn read_file(path: &Path) -> Result<Table, ConfigError> {
         };
         ConfigError::Syntax { path: path.into(), message: without_excerpt(&message) }
     })?;
-    Ok(table.into_iter().collect())
+    let table = table.into_iter().collect();
+    if let Some(line) = lost(&text, &table) {
+        let message = format!("line {line}: a number cannot be kept as it is; put it into quotes");
+        return Err(ConfigError::Syntax { path: path.into(), message });
+    }
+    Ok(table)
 }
 
 /// What a parser says, without the line of the file that it shows: a password may stand there.

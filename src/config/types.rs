@@ -11,6 +11,7 @@ use url::Url;
 
 use super::json::json;
 use super::value::Setting;
+use crate::job::number::Carried;
 use crate::job::priority;
 use crate::vault::Keyring;
 
@@ -232,7 +233,10 @@ impl Setting for JobArgs {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok().map(Self)
+        match serde_json::from_str::<Carried>(text).ok()?.kept().ok()? {
+            Value::Object(object) => Some(Self(object)),
+            _ => None,
+        }
     }
 
     fn from_value(value: &ValueKind) -> Option<Self> {

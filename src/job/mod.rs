@@ -10,6 +10,7 @@ pub mod document;
 pub mod event;
 pub mod limit;
 pub mod new;
+pub mod number;
 pub mod priority;
 pub mod project;
 pub mod schedule;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::lines::Line;
+use crate::job::number::{Carried, LosesDigits};
 use crate::job::text::{storable_json, storable_text, truncated};
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, JobError};
@@ -49,6 +50,15 @@ pub(super) fn result_too_large(limit_bytes: usize) -> JobError {
     .class("result_too_large")
 }
 
+/// The error for a result in which a number would lose digits; another attempt would make the same one.
+pub(super) fn result_unkept(error: &LosesDigits) -> JobError {
+    JobError::permanent(format!("in the result {error}")).class("bad_result")
+}
+
+fn step_unkept(name: &str, error: &LosesDigits) -> JobError {
+    JobError::permanent(format!("step {name}: in its output {error}")).class("bad_step")
+}
+
 /// Reads the lines of one attempt.
 #[derive(Debug)]
 pub(super) struct Channel<'a> {
@@ -64,7 +74,7 @@ pub(super) struct Channel<'a> {
 #[serde(rename_all = "snake_case")]
 enum Message {
     Progress(Progress),
-    Result(Value),
+    Result(Carried),
     Log(String),
     Event(Event),
     Error(Failure),
@@ -80,7 +90,7 @@ enum Message {
 struct Step {
     name: String,
     #[serde(default)]
-    output: Value,
+    output: Carried,
 }
 
 #[derive(Deserialize)]
@@ -95,7 +105,7 @@ struct Wait {
 struct Progress {
     percent: Option<f64>,
     step: Option<String>,
-    data: Option<Value>,
+    data: Option<Carried>,
 }
 
 #[derive(Deserialize)]
@@ -103,7 +113,7 @@ struct Progress {
 struct Event {
     r#type: String,
     #[serde(default)]
-    data: Value,
+    data: Carried,
 }
 
 #[derive(Deserialize)]
@@ -159,14 +169,21 @@ impl<'a> Channel<'a> {
         match serde_json::from_str(&line.text).map_err(|error| error.to_string())? {
             Message::Progress(Progress { percent, step, data }) => {
                 let step = step.map(storable_text);
+                let data = data.map(Carried::kept).transpose().map_err(|error| error.to_string())?;
                 self.context.progress_with(percent, step.as_deref(), data.map(storable_json)).await;
             }
             Message::Log(line) => self.context.log(&storable_text(line)).await,
             Message::Event(event) => {
                 check_event_type(&event.r#type)?;
-                self.context.event(&event.r#type, storable_json(event.data)).await;
+                let data = event.data.kept().map_err(|error| error.to_string())?;
+                self.context.event(&event.r#type, storable_json(data)).await;
             }
-            Message::Result(value) => self.verdict = Some(Verdict::Result(storable_json(value))),
+            Message::Result(value) => {
+                self.verdict = Some(match value.kept() {
+                    Ok(value) => Verdict::Result(storable_json(value)),
+                    Err(error) => Verdict::Error(result_unkept(&error)),
+                });
+            }
             Message::Error(failure) => self.verdict = Some(Verdict::Error(failure.into_error()?)),
             Message::Extend(by) => {
                 // One that lost its lease is being ended; there is nobody to tell.
@@ -174,11 +191,21 @@ impl<'a> Channel<'a> {
             }
             Message::Snooze(delay) => self.verdict = Some(Verdict::Snooze(delay_of(&delay)?)),
             Message::Step(Step { name, output }) => {
-                let stored = self.context.step(&name, || async { Ok(storable_json(output)) }).await;
+                let output = output.kept().map_err(|error| step_unkept(&name, &error));
+                let stored = match output {
+                    Ok(output) => {
+                        self.context.step(&name, || async { Ok(storable_json(output)) }).await.map(drop)
+                    }
+                    Err(error) => Err(error),
+                };
                 self.broken_by(stored.err());
             }
             Message::Cursor(Step { name, output }) => {
-                let stored = self.context.save_cursor(&name, &storable_json(output)).await;
+                let output = output.kept().map_err(|error| step_unkept(&name, &error));
+                let stored = match output {
+                    Ok(output) => self.context.save_cursor(&name, &storable_json(output)).await,
+                    Err(error) => Err(error),
+                };
                 self.broken_by(stored.err());
             }
             Message::Wait(Wait { signal, timeout }) => {
@@ -327,6 +354,25 @@ mod tests {
             assert!(data["line"].as_str().is_some_and(|line| line.starts_with("line not understood")));
         }
         assert!(events[1].1["line"].as_str().is_some_and(|line| line.contains("progress")));
+    }
+
+    #[tokio::test]
+    async fn numbers_that_would_lose_digits_are_refused() {
+        let (events, verdict) = read(&[
+            r#"{"progress":{"percent":33.33333333333333333333,"data":{"n":0.1}}}"#,
+            r#"{"progress":{"data":{"wei":25000000000000000001}}}"#,
+            r#"{"event":{"type":"paid","data":{"amount":12345678901234567.89}}}"#,
+            r#"{"result":{"wei":25000000000000000001}}"#,
+        ])
+        .await;
+        assert_eq!(events[0].1["data"], json!({"n": 0.1}));
+        for (_, data) in &events[1..] {
+            assert!(data["line"].as_str().unwrap().contains("cannot be kept as it is"), "{data}");
+        }
+        let error = Verdict::conclude(verdict).unwrap_err().to_string();
+        assert!(error.contains("25000000000000000001"), "{error}");
+        let (_, verdict) = read(&[r#"{"step":{"name":"s","output":[1e400]}}"#]).await;
+        assert!(Verdict::conclude(verdict).unwrap_err().to_string().contains("1e400"));
     }
 
     #[tokio::test]

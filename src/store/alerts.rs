@@ -10,6 +10,7 @@ use sqlx::postgres::types::PgInterval;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::readable::Details;
 use super::{Result, Store};
 use crate::job::alert::AlertRule;
 use crate::job::document::{micros, micros_or_null};
@@ -264,7 +265,7 @@ impl Store {
               channel as "channel!",
               target as "target!",
               attempts as "attempts!",
-              alert as "alert!"
+              alert as "alert!: Details"
             from take_notices($1)
             "#,
             limit

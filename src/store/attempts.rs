@@ -6,6 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::readable::Readable;
 use super::{Result, Store};
 use crate::job::document::{micros, micros_or_null};
 
@@ -53,7 +54,7 @@ impl Store {
               attempt,
               worker_id,
               outcome,
-              error,
+              coalesce(error, 'null') as "error!: Readable",
               exit_code,
               signal,
               out_of_memory,

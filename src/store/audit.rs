@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::readable::Readable;
 use super::{Result, Store};
 use crate::job::document::micros;
 
@@ -52,8 +53,8 @@ impl Store {
               db_user,
               act,
               subject,
-              before,
-              after
+              coalesce(before, 'null') as "before!: Readable",
+              coalesce(after, 'null') as "after!: Readable"
             from audit_log
             where ($1::text is null or subject = $1)
               and ($2::text is null or who = $2)

@@ -9,7 +9,7 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::line::Transaction;
-use super::readable::Readable;
+use super::readable::Given;
 use super::{Result, Store};
 
 /// Behind which row of one priority the next claim begins.
@@ -288,7 +288,7 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
           t.priority as "priority!",
           t.attempt as "attempt!",
           t.max_attempts as "max_attempts!",
-          t.args as "args!: Readable",
+          t.args as "args!: Given",
           t.execution_id,
           t.run_at as "run_at!",
           t.group_id is not null as "grouped!",

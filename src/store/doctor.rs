@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::readable::Details;
 use super::{Error, Result, Store};
 
 /// Something that is wrong, or soon will be.
@@ -45,7 +46,7 @@ impl Store {
               severity as "severity!",
               message as "message!",
               coalesce(advice, '') as "advice!",
-              coalesce(details, '{}') as "details!"
+              coalesce(details, '{}') as "details!: Details"
             from doctor()
             limit 200
             "#

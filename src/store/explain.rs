@@ -6,6 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::readable::Details;
 use super::{Result, Store};
 use crate::job::document::micros_or_null;
 
@@ -51,7 +52,7 @@ impl Store {
               code as "code!",
               message as "message!",
               until,
-              coalesce(details, '{}') as "details!"
+              coalesce(details, '{}') as "details!: Details"
             from explain($1)
             order by ord
             "#,

@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use super::error::words;
 use super::hosts::Hosts;
 use super::migration_driver::Driver;
+use super::proof::commits_alone;
 use super::session::{opening, pin, quoted};
 use super::{Error, Options, Result, Store, ground, rights};
 
@@ -82,6 +83,7 @@ pub async fn migrate(options: &Options) -> Result<()> {
     let connect = hosts.find().await?.application_name("tidemill migrate");
     let mut connection = PgConnection::connect_with(&connect).await?;
     let outcome = if options.direct_url().is_some() {
+        commits_alone(&mut connection).await?;
         in_session(&mut connection, &options.schema).await
     } else {
         in_transaction(&mut connection, options).await

@@ -44,6 +44,7 @@ pub mod path;
 pub mod ping;
 pub mod pool;
 pub mod prepared;
+mod proof;
 pub mod queues;
 mod readable;
 pub mod redaction;

@@ -2,6 +2,8 @@
 //! transaction mode, unnamed and in a transaction of its own, for there the next round trip may reach another
 //! session. A statement must never go to such a connection in any other way.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -12,6 +14,7 @@ use tokio::time::timeout;
 
 use super::hosts::Hosts;
 use super::line::{Held, Transaction, learn_types};
+use super::proof;
 use super::session::{self, Settings};
 use super::silence::Sentry;
 use super::{Options, Result};
@@ -25,6 +28,8 @@ const AIM_AGAIN: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub struct Pool {
     connections: PgPool,
+    /// Whether it is known that a statement commits which is sent alone.
+    proved: Arc<AtomicBool>,
     /// What a transaction begins with behind a pooler.
     opening: Option<SqlStr>,
     /// Where they lead.
@@ -47,7 +52,8 @@ impl Pool {
                     hosts.check(connection).await
                 })
             });
-            return Ok(Self { connections: sized.connect_lazy_with(hosts.first()), opening: None, hosts, sentry });
+            let connections = sized.connect_lazy_with(hosts.first());
+            return Ok(Self { connections, proved: Arc::default(), opening: None, hosts, sentry });
         }
         let hosts = Hosts::pooled(options)?;
         let opening = session::opening(options, settings);
@@ -60,7 +66,8 @@ impl Pool {
             })
         });
         let connections = sized.connect_lazy_with(hosts.first());
-        Ok(Self { connections, opening: Some(opening), hosts, sentry })
+        // There every statement brings its transaction, and the commit of it.
+        Ok(Self { connections, proved: Arc::new(AtomicBool::new(true)), opening: Some(opening), hosts, sentry })
     }
 
     /// Waits for a connection; where one has to be made, it is made to the server that is to be used now.
@@ -88,6 +95,7 @@ impl Pool {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static>> {
+        self.prove().await?;
         let begun = match &self.opening {
             None => self.sentry.watch(self.aimed(self.connections.begin())).await?,
             Some(opening) => {
@@ -102,6 +110,7 @@ impl Pool {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn acquire(&self) -> sqlx::Result<Held> {
+        self.prove().await?;
         Ok(Held::new(self.aimed(self.connections.acquire()).await?, self.opening.clone(), self.sentry.clone()))
     }
 
@@ -110,6 +119,24 @@ impl Pool {
     #[must_use]
     pub fn bare(&self) -> &PgPool {
         &self.connections
+    }
+
+    /// Makes sure, once, that what is stored through it lasts.
+    async fn prove(&self) -> sqlx::Result<()> {
+        if self.is_proved() {
+            return Ok(());
+        }
+        let mut connection = self.aimed(self.connections.acquire()).await?;
+        if let Err(error) = proof::commits_alone(&mut connection).await {
+            let _ = connection.close().await;
+            return Err(error);
+        }
+        self.proved.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn is_proved(&self) -> bool {
+        self.proved.load(Ordering::Relaxed)
     }
 
     /// Closes all connections.
@@ -129,6 +156,7 @@ impl<'p> Executor<'p> for &'_ Pool {
         let pool = self.clone();
         if self.opening.is_none() {
             let rows = async_stream::try_stream! {
+                pool.prove().await?;
                 let mut connection = pool.aimed(pool.connections.acquire()).await?;
                 let mut rows = pool.sentry.clone().watch_rows(connection.fetch_many(query));
                 while let Some(row) = rows.try_next().await? {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::readable::Readable;
 use super::{Error, Result, Store};
 use crate::job::document::{micros, micros_each, micros_or_null};
 use crate::job::schedule::Times;
@@ -129,7 +130,7 @@ impl Store {
               extract(epoch from every)::double precision as every_seconds,
               at,
               timezone,
-              job,
+              job as "job!: Readable",
               missed,
               missed_limit,
               overlap,

@@ -7,6 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::readable::Readable;
 use super::{Result, Store};
 use crate::job::document::micros;
 
@@ -54,7 +55,7 @@ impl Store {
             r#"
             select
               name,
-              payload,
+              coalesce(payload, 'null') as "payload!: Readable",
               timed_out,
               sent_at,
               sent_by

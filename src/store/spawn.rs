@@ -5,6 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::prepared::Child;
+use super::readable::Given;
 use super::{Result, Store};
 use crate::job::state::JobState;
 
@@ -58,8 +59,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn ends_of(&self, jobs: &[Uuid]) -> Result<Vec<Ended>> {
-        let mut ended = sqlx::query_as!(
-            Ended,
+        let rows = sqlx::query!(
             r#"
             with kept as materialized (
               select id, state, result, error, finished_at
@@ -69,7 +69,7 @@ impl Store {
             select
               i.id as "job_id!",
               coalesce(k.state, 'cancelled') as "state!: JobState",
-              k.result,
+              k.result as "result: Given",
               case
                 when k.id is null then jsonb_build_object('type', 'gone', 'permanent', true, 'message', 'it is kept no more')
                 else k.error
@@ -83,11 +83,13 @@ impl Store {
         )
         .fetch_all(self.pool())
         .await?;
-        for end in &mut ended {
-            end.result = match end.result.take() {
-                Some(result) => Some(self.open_value(result).await?),
+        let mut ended = Vec::with_capacity(rows.len());
+        for row in rows {
+            let result = match row.result {
+                Some(result) => Some(self.open_value(result.read()?).await?),
                 None => None,
             };
+            ended.push(Ended { job_id: row.job_id, state: row.state, result, error: row.error });
         }
         Ok(ended)
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::readable::{Given, Readable};
 use super::{Result, Store};
 use crate::job::document::micros;
 
@@ -44,7 +45,7 @@ impl Store {
             select
               name,
               attempt,
-              output,
+              coalesce(output, 'null') as "output!: Readable",
               spawned_id,
               created_at,
               updated_at
@@ -71,8 +72,8 @@ impl Store {
         output: &Value,
         replace: bool,
     ) -> Result<Option<Value>> {
-        let saved: Option<Value> = sqlx::query_scalar!(
-            "select save_step($1, $2, $3, $4, $5)",
+        let saved = sqlx::query_scalar!(
+            r#"select save_step($1, $2, $3, $4, $5) as "saved: Given""#,
             job_id,
             lease_id,
             name,
@@ -81,7 +82,7 @@ impl Store {
         )
         .fetch_one(self.pool())
         .await?;
-        Ok(saved.map(|mut saved| saved["output"].take()))
+        saved.map(|saved| saved.read().map(|mut kept| kept["output"].take())).transpose()
     }
 
     /// How many seconds a durable sleep still lasts, 0 or less when it is over; `None` if the lease is lost.

@@ -19,11 +19,13 @@ use super::registry::Served;
 use super::rules::ruled;
 use crate::job::attempt::{Failure, Outcome, StopReason, Usage};
 use crate::job::event::EventDraft;
-use crate::job::text::storable_json;
+use crate::job::text::{storable_json, truncated};
 use crate::store::Error;
 
 /// How long a job waits whose args could not be read, for want of a key or of the storage.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(30);
+/// How much of args that are no object is repeated in the error.
+const TOLD_BYTES: usize = 1024;
 
 /// Runs one claimed job to its end.
 pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
@@ -40,7 +42,8 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         Err(error) => return put_off(shared, job_id, lease_id, &error).await,
     };
     if !args.is_object() {
-        let error = JobError::permanent("the args are no JSON object, or cannot be read").class("bad_args");
+        let told = truncated(args.to_string(), TOLD_BYTES);
+        let error = JobError::permanent(format!("the args are no JSON object: {told}")).class("bad_args");
         let outcome = Outcome::Failed { failure: storable(error.into_failure()) };
         if let Some(ending) = ending(job_id, lease_id, outcome, Usage::default()) {
             let _ = shared.endings.send(ending).await;

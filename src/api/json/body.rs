@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use axum::body::{Bytes, to_bytes};
+use axum::body::{Bytes, HttpBody as _, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::parse;
+use super::places::Held;
 use crate::api::problem::{Case, Problem, quoted};
 
 /// How long a body may take to arrive.
@@ -78,6 +79,12 @@ async fn read(request: Request) -> Result<Bytes, Problem> {
     if declared.is_some_and(|length: u64| usize::try_from(length).map_or(true, |length| length > limit)) {
         return Err(too_large(limit));
     }
+    if let Some(held) = request.extensions().get::<Held>().cloned() {
+        // One that does not say how long it is may be as long as any.
+        let longest = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(limit);
+        let nothing_follows = declared.is_none() && request.body().is_end_stream();
+        held.take(if nothing_follows { 0 } else { longest }).await?;
+    }
     match timeout(BODY_TIMEOUT, to_bytes(request.into_body(), limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if error.source().is_some_and(<dyn Error>::is::<http_body_util::LengthLimitError>) => {
@@ -110,11 +117,22 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
         return refuse("The request has no Content-Type.".into());
     };
     let value = text_of(value);
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
-        return Ok(());
+    let mut parts = value.split(';');
+    let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence != "application/json" && !(essence.starts_with("application/") && essence.ends_with("+json")) {
+        return refuse(format!("The body is sent as {}.", quoted(&value)));
     }
-    refuse(format!("The body is sent as {}.", quoted(&value)))
+    match parts.find_map(charset).as_deref() {
+        None | Some("utf-8" | "utf8" | "us-ascii") => Ok(()),
+        Some(other) => refuse(format!("The body is sent in the charset {}; JSON is UTF-8.", quoted(other))),
+    }
+}
+
+/// What a parameter of a media type says of the charset.
+fn charset(parameter: &str) -> Option<String> {
+    let (name, value) = parameter.split_once('=')?;
+    let is_charset = name.trim().eq_ignore_ascii_case("charset");
+    is_charset.then(|| value.trim().trim_matches('"').to_ascii_lowercase())
 }
 
 fn text_of(value: &HeaderValue) -> String {

@@ -2,6 +2,7 @@
 //! never build a value from bytes that `scan` has not seen.
 
 pub mod body;
+mod places;
 pub mod query;
 mod scan;
 mod storable;
@@ -13,6 +14,7 @@ use serde_path_to_error::{Path, Segment};
 
 use super::problem::{Case, Problem};
 pub use body::{Body, BodyLimit, OptionalBody, RawBody};
+pub use places::{BodyPlaces, hold_places};
 pub use query::Params;
 pub use storable::parse_storable;
 

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write;
 
+use crate::job::number::is_kept;
+
 /// The deepest nesting of arrays and objects.
 pub(super) const MAX_DEPTH: usize = 64;
 /// The most values in one text.
@@ -23,7 +25,7 @@ pub(super) enum Flaw {
     LoneSurrogate,
     DuplicateKey,
     NumberTooLarge,
-    IntegerTooLarge,
+    LosesDigits,
 }
 
 impl Flaw {
@@ -47,9 +49,10 @@ impl Flaw {
             ),
             Self::DuplicateKey => ("is a key that its object has twice", "Send every key once."),
             Self::NumberTooLarge => ("is a number too large to be stored", "Send it as a string."),
-            Self::IntegerTooLarge => {
-                ("is an integer of more than 64 bits, which would lose digits", "Send it as a string.")
-            }
+            Self::LosesDigits => (
+                "is a number with more digits than a 64-bit integer or a double keeps",
+                "Send it as a string.",
+            ),
         }
     }
 }
@@ -184,16 +187,19 @@ impl<'a> Scanner<'a> {
             .position(|byte| !matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'))
             .unwrap_or(rest.len());
         self.at += length;
-        if length <= 18 && !rest[..length].iter().any(|byte| matches!(byte, b'e' | b'E')) {
+        if length <= 16 && !rest[..length].iter().any(|byte| matches!(byte, b'e' | b'E')) {
             return Ok(());
         }
         let text = std::str::from_utf8(&rest[..length]).unwrap_or_default();
-        if text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
-            let infinite = text.parse::<f64>().is_ok_and(f64::is_infinite);
-            return if infinite { Err(Flaw::NumberTooLarge) } else { Ok(()) };
+        if text.parse::<f64>().is_ok_and(f64::is_infinite) {
+            return Err(Flaw::NumberTooLarge);
         }
-        let fits = text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok();
-        if fits { Ok(()) } else { Err(Flaw::IntegerTooLarge) }
+        // What is no number at all is the parser's to tell.
+        if is_kept(text) || serde_json::from_str::<f64>(text).is_err() {
+            Ok(())
+        } else {
+            Err(Flaw::LosesDigits)
+        }
     }
 
     fn word(&mut self) -> Result<(), Flaw> {
@@ -288,7 +294,10 @@ mod tests {
             (br#"{"a":"\ud800\ud800"}"#, Flaw::LoneSurrogate, "/a"),
             (br#"{"a":"\ud800x"}"#, Flaw::LoneSurrogate, "/a"),
             (br#"{"x":1,"y":[0,{"a/b~c":1e400}]}"#, Flaw::NumberTooLarge, "/y/1/a~1b~0c"),
-            (br#"{"n":123456789012345678901234}"#, Flaw::IntegerTooLarge, "/n"),
+            (br#"{"n":123456789012345678901234}"#, Flaw::LosesDigits, "/n"),
+            (br#"{"n":[0.1,12345678901234567.89]}"#, Flaw::LosesDigits, "/n/1"),
+            (br#"{"n":12345678901234.567}"#, Flaw::LosesDigits, "/n"),
+            (br#"{"n":1e-400}"#, Flaw::LosesDigits, "/n"),
             (br#"{"a":1,"\u0061":2}"#, Flaw::DuplicateKey, "/a"),
             (b"{\"a\":{\"b\":\"\xff\"}}", Flaw::InvalidUtf8, "/a/b"),
             (b"{\"a\":1,\"b\xff\":1}", Flaw::InvalidUtf8, "/b"),

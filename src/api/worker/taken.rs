@@ -80,8 +80,9 @@ pub(super) async fn documents(mut line: Line<'_>, claimed: Vec<Claimed>) -> stor
         allowed.into_iter().map(|allowed| (allowed.job_id, allowed)).collect();
     let mut documents: HashMap<Uuid, JobDocument> =
         documents.into_iter().map(|document| (document.id, document)).collect();
-    let taken = claimed.into_iter().filter_map(|Claimed { id, lease_id, lease_expires_at, .. }| {
-        let job = documents.remove(&id)?;
+    let taken = claimed.into_iter().filter_map(|Claimed { id, lease_id, lease_expires_at, args, .. }| {
+        // Those of the document are for people.
+        let job = JobDocument { args, ..documents.remove(&id)? };
         let Allowed { soft_timeout_seconds, hard_timeout_seconds, deadline_at, .. } = allowed.remove(&id)?;
         Some(TakenJob {
             job,
@@ -145,12 +146,13 @@ struct Unreadable(Vec<(Uuid, Uuid, Outcome)>);
 impl Unreadable {
     /// A job's args as its worker gets them; one whose args cannot be read is noted.
     async fn open(&mut self, store: &Store, id: Uuid, lease_id: Uuid, args: Value) -> Option<Value> {
-        let error = match store.open_value(args).await {
-            Ok(args) => return Some(args),
-            Err(error) => error,
+        let (error, is_transient) = match store.open_value(args).await {
+            Ok(args) if args.is_object() => return Some(args),
+            Ok(told) => (told.to_string(), false),
+            Err(error) => (error.to_string(), error.is_transient()),
         };
-        tracing::error!(%error, task_id = %id, "the args of a job cannot be read");
-        let outcome = if error.is_transient() {
+        tracing::error!(error, task_id = %id, "the args of a job cannot be read");
+        let outcome = if is_transient {
             Outcome::Snoozed { delay: UNREADABLE_PAUSE }
         } else {
             let message = format!("the args cannot be read: {error}");

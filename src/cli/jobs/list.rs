@@ -49,7 +49,7 @@ pub(super) async fn run(args: ListArgs) -> Result<(), CliError> {
     }
     let jobs = answer.json["items"].as_array().cloned().unwrap_or_default();
     if jobs.is_empty() {
-        eprintln!("There are no such jobs.");
+        output::note("There are no such jobs.");
         return Ok(());
     }
     output::table(
@@ -57,7 +57,7 @@ pub(super) async fn run(args: ListArgs) -> Result<(), CliError> {
         jobs.iter().map(row).collect(),
     )?;
     if let Some(cursor) = answer.json["next_cursor"].as_str() {
-        eprintln!("More with: --cursor {cursor}");
+        output::note(&format!("More with: --cursor {cursor}"));
     }
     Ok(())
 }

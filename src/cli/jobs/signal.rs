@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::client::{Client, ServerArgs};
 use crate::cli::error::CliError;
+use crate::cli::json::read;
 use crate::cli::output::{self, cell};
 
 /// What `tidemill jobs signal` takes.
@@ -25,10 +26,7 @@ pub(super) async fn run(args: SignalArgs) -> Result<(), CliError> {
     let payload: Option<Value> = args
         .payload
         .as_deref()
-        .map(|text| {
-            serde_json::from_str(text)
-                .map_err(|error| CliError::Usage(format!("{text:?} is no JSON: {error}")))
-        })
+        .map(|text| read(text).map_err(|error| CliError::Usage(format!("{text:?}: {error}"))))
         .transpose()?;
     let client = Client::new(&args.server)?;
     let request = client.request(Method::POST, &["jobs", &args.id, "signals", &args.name]);

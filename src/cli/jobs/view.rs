@@ -58,7 +58,7 @@ impl View {
         let text = format!("(events {first} to {last} are no longer kept)");
         match self {
             Self::Terminal(bar) => bar.println(text),
-            Self::Plain | Self::Json => eprintln!("{text}"),
+            Self::Plain | Self::Json => output::note(&text),
         }
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::client::{Client, ServerArgs};
 use crate::cli::error::CliError;
+use crate::cli::json::read;
 use crate::cli::output::{self, cell};
 use crate::cli::time::relative;
 
@@ -146,8 +147,9 @@ fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Va
 }
 
 fn job_args(text: &str) -> Result<Value, CliError> {
-    match serde_json::from_str(text) {
+    match read(text) {
         Ok(value @ Value::Object(_)) => Ok(value),
-        _ => Err(CliError::Usage("--args: the args are a JSON object, such as {\"n\": 20}".into())),
+        Err(error) => Err(CliError::Usage(format!("--args: {error}"))),
+        Ok(_) => Err(CliError::Usage("--args: the args are a JSON object, such as {\"n\": 20}".into())),
     }
 }

@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use super::UrlSpec;
 use crate::job::attempt::StopReason;
+use crate::job::number::Carried;
 use crate::job::text::{storable_json, storable_text, truncated};
-use crate::kinds::channel::{Channel, Verdict, result_too_large};
+use crate::kinds::channel::{Channel, Verdict, result_too_large, result_unkept};
 use crate::kinds::lines::{Ends, Lines};
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, JobError};
@@ -105,9 +106,10 @@ impl<'a> Answer<'a> {
         if !is_json {
             return Ok(Some(Value::String(storable_text(String::from_utf8_lossy(&body).into_owned()))));
         }
-        let value: Value = serde_json::from_slice(&body).map_err(|error| {
+        let carried: Carried = serde_json::from_slice(&body).map_err(|error| {
             JobError::retry(format!("the answer is called JSON but is not: {error}")).class("bad_result")
         })?;
+        let value = carried.kept().map_err(|error| result_unkept(&error))?;
         Ok((!value.is_null()).then(|| storable_json(value)))
     }
 

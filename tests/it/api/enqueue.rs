@@ -67,6 +67,13 @@ async fn a7_bad_input_is_refused_with_the_field_and_the_remedy() {
         }
         let plain = server.request(Method::POST, "/api/v1/jobs").body("{}");
         server.send(plain).await.problem(415, "unsupported-media-type");
+        for (charset, status) in [("utf-8", 422), ("\"UTF-8\"", 422), ("iso-8859-1", 415), ("utf-16", 415)] {
+            let request = server
+                .request(Method::POST, "/api/v1/jobs")
+                .header("Content-Type", format!("application/json; charset={charset}"))
+                .body("{}");
+            assert_eq!(server.send(request).await.status, status, "{charset}");
+        }
         let vast = server.raw("/api/v1/jobs", vec![b' '; 17 * 1024 * 1024]).await;
         vast.problem(413, "too-large");
         assert_eq!(server.get("/api/v1/jobs").await.expect(200)["items"], json!([]));

@@ -28,6 +28,15 @@ pub(crate) struct Bouncer {
 impl Bouncer {
     /// Starts one that shares `server_connections` to the database of `url` among all clients.
     pub(crate) fn before(url: &str, server_connections: u32) -> Self {
+        Self::in_mode(url, "transaction", server_connections)
+    }
+
+    /// As [`Bouncer::before`], but a client keeps its connection.
+    pub(crate) fn in_session_mode(url: &str, server_connections: u32) -> Self {
+        Self::in_mode(url, "session", server_connections)
+    }
+
+    fn in_mode(url: &str, mode: &str, server_connections: u32) -> Self {
         let url: Url = url.parse().unwrap();
         // Not in the target folder: the account that it runs as may have no way there.
         let folder = tempfile::Builder::new().prefix("bouncer-").tempdir().unwrap();
@@ -37,7 +46,7 @@ impl Bouncer {
         // Somebody else may take a port between our look and its start.
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let settings = settings(&url, folder.path(), port, server_connections);
+            let settings = settings(&url, folder.path(), mode, port, server_connections);
             std::fs::write(folder.path().join("pgbouncer.ini"), settings).unwrap();
             let mut process = start(folder.path());
             if accepts(&mut process, port) {
@@ -66,7 +75,7 @@ impl Drop for Bouncer {
     }
 }
 
-fn settings(url: &Url, folder: &Path, port: u16, server_connections: u32) -> String {
+fn settings(url: &Url, folder: &Path, mode: &str, port: u16, server_connections: u32) -> String {
     format!(
         "[databases]
 * = host={} port={}
@@ -76,7 +85,7 @@ listen_port = {port}
 unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = {}
-pool_mode = transaction
+pool_mode = {mode}
 default_pool_size = {server_connections}
 max_client_conn = 500
 ",

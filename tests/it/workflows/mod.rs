@@ -6,6 +6,7 @@ mod canvas;
 mod children;
 mod errors;
 mod fan_in;
+mod kept;
 mod steer;
 mod told;
 
