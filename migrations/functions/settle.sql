@@ -207,7 +207,7 @@ declare
   at timestamptz;
   overdue_from timestamptz;
 begin
-  -- Nobody waits here: whoever holds the row notes the same.
+  -- Nobody waits here: who holds the row notes the same.
   select * into s from sweep_times for update skip locked;
   at := clock_timestamp();
   if not found then
@@ -270,7 +270,7 @@ declare
   open_since timestamptz := open_pause();
   paused boolean;
 begin
-  -- Nobody swept for long: called by hand, or before whoever keeps house noted it.
+  -- Nobody swept for long: called by hand, or before the keeper noted it.
   if open_since is not null then
     perform note_sweep();
     open_since := open_pause();

@@ -25,7 +25,7 @@ use crate::store::notify::Notifier;
 #[derive(Debug, Clone)]
 pub struct KeeperSettings {
     /// How often expired leases are taken back; at most a sixth of the shortest lease, so that an outage of the database
-    /// is told from the death of a worker.
+    /// is not taken for the death of a worker.
     pub sweep: Duration,
     /// How often to look for attempts of remote workers past their hard timeout; `None`: only with the sweep.
     pub overdue: Option<Duration>,

@@ -64,11 +64,11 @@ pub struct Terms<'a> {
 /// How long attempts of one kind may take; `None` is what is stored for the kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct KindTerms {
-    /// After so many seconds it is asked to stop; infinite: never.
+    /// Seconds until it is asked to stop; infinite: never.
     pub soft_seconds: Option<f64>,
-    /// After so many it is ended.
+    /// Seconds until it is ended.
     pub hard_seconds: Option<f64>,
-    /// So long it may take to stop.
+    /// Seconds that it may take to stop.
     pub grace_seconds: Option<f64>,
 }
 
@@ -145,38 +145,6 @@ impl Store {
     pub async fn claiming(&self) -> Result<Transaction<'static>> {
         Ok(self.claims().begin().await?)
     }
-}
-
-/// How long a running attempt may take, as it was claimed and extended.
-#[derive(Debug, Clone)]
-pub struct Allowed {
-    pub job_id: Uuid,
-    /// From its start; `None` if it is never asked to stop.
-    pub soft_timeout_seconds: Option<f64>,
-    pub hard_timeout_seconds: f64,
-    /// From then on the sweep takes the job back.
-    pub deadline_at: DateTime<Utc>,
-}
-
-/// What the attempts of these jobs are allowed that run now.
-///
-/// # Errors
-/// When the database fails.
-pub async fn allowed_in(executor: impl PgExecutor<'_>, jobs: &[Uuid]) -> Result<Vec<Allowed>> {
-    let allowed = sqlx::query_as!(
-        Allowed,
-        r#"
-        select
-          job_id,
-          extract(epoch from soft_at - started_at)::double precision as soft_timeout_seconds,
-          extract(epoch from coalesce(hard_at, deadline_at) - started_at)::double precision as "hard_timeout_seconds!",
-          deadline_at
-        from running
-        where job_id = any($1)
-        "#,
-        jobs
-    );
-    Ok(allowed.fetch_all(executor).await?)
 }
 
 /// Claims on a connection of the caller's, also in its transaction.
@@ -315,4 +283,36 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
     .fetch_all(executor)
     .await?;
     Ok(claimed)
+}
+
+/// How long a running attempt may take, as it was claimed and extended.
+#[derive(Debug, Clone)]
+pub struct Allowed {
+    pub job_id: Uuid,
+    /// From its start; `None` if it is never asked to stop.
+    pub soft_timeout_seconds: Option<f64>,
+    pub hard_timeout_seconds: f64,
+    /// From then on the sweep takes the job back.
+    pub deadline_at: DateTime<Utc>,
+}
+
+/// What the attempts of these jobs are allowed that run now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn allowed_in(executor: impl PgExecutor<'_>, jobs: &[Uuid]) -> Result<Vec<Allowed>> {
+    let allowed = sqlx::query_as!(
+        Allowed,
+        r#"
+        select
+          job_id,
+          extract(epoch from soft_at - started_at)::double precision as soft_timeout_seconds,
+          extract(epoch from coalesce(hard_at, deadline_at) - started_at)::double precision as "hard_timeout_seconds!",
+          deadline_at
+        from running
+        where job_id = any($1)
+        "#,
+        jobs
+    );
+    Ok(allowed.fetch_all(executor).await?)
 }

@@ -22,7 +22,7 @@ pub struct RemoteWorker<'a> {
 
 impl Store {
     /// Registers a remote worker or renews its row; answers true when somebody wants it to drain. One
-    /// that was silent for longer than its leases last, while the database was there, counts as started anew.
+    /// that was silent for longer than its leases last, while the database was there, counts as a new one.
     ///
     /// # Errors
     /// When the database fails.

@@ -18,8 +18,8 @@ pub struct Swept {
 }
 
 impl Store {
-    /// Notes that this process sweeps, and will again after `every`, so that a time in which nobody could is told from
-    /// the silence of a worker.
+    /// Notes that this process sweeps, and will again after `every`, so that a time in which nobody could is not taken
+    /// for the silence of a worker.
     ///
     /// # Errors
     /// When the database fails.

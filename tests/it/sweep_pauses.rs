@@ -1,5 +1,5 @@
-//! Sweep: time in which nobody could sweep, for the database was away, counts against no lease; whoever died meanwhile
-//! loses his jobs after it.
+//! Sweep: time in which nobody could sweep, for the database was away, counts against no lease; a worker that died
+//! meanwhile loses its jobs after it.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ async fn g7_a_silence_of_all_counts_against_no_lease() {
 }
 
 #[tokio::test]
-async fn whoever_died_meanwhile_loses_the_rest_of_the_lease_and_not_more() {
+async fn who_died_meanwhile_loses_the_rest_of_the_lease_and_not_more() {
     let db = Db::new().await;
     db.note_sweep(EVERY).await.unwrap();
     let claimed = db.running().await;

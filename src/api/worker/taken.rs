@@ -31,10 +31,10 @@ pub(super) struct TakenJob {
     /// Until then, unless a heartbeat renews it.
     #[serde(serialize_with = "micros")]
     lease_expires_at: DateTime<Utc>,
-    /// So many seconds after `started_at` the attempt is asked to stop: heartbeats then name its lease in
+    /// Seconds from `started_at` until the attempt is asked to stop: from then on heartbeats name its lease in
     /// `soft_timeout`. Null: never.
     soft_timeout_seconds: Option<f64>,
-    /// After so many the attempt should have ended.
+    /// Seconds from `started_at` until the attempt has to be over.
     hard_timeout_seconds: f64,
     /// From then on the job is taken back even if its lease is renewed: its hard timeout, and the time that its kind
     /// allows to stop.
