@@ -691,6 +691,7 @@ begin
     raise exception 'job % has had % attempts', p_job, j.attempt
       using errcode = '22TM1', hint = 'give it more max_attempts, or cancel it';
   end if;
+  perform check_json(p_change -> 'metadata', 'metadata');
   before := jsonb_build_object(
     'priority', j.priority, 'queue', j.queue, 'run_at', coalesce(j.due_at, j.run_at), 'max_attempts', j.max_attempts,
     'tags', j.tags, 'metadata', j.metadata);
@@ -704,6 +705,22 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.change_job(p_job uuid, p_change jsonb, p_by text) IS 'Gives a job that does not run other terms: {priority, queue, run_at, max_attempts, tags, metadata}, what is left out stays. Answers its state, null if there is no such job; one that runs or has ended stays as it is.';
+
+CREATE FUNCTION tidemill.check_json(p_value jsonb, p_what text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  flaw text := json_flaw(p_value);
+begin
+  if flaw is not null then
+    raise exception '% cannot be used: %', p_what, flaw
+      using errcode = '22TM1', hint = 'store long numbers as texts, in quotes, and flatten what is deep';
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.check_json(p_value jsonb, p_what text) IS 'Refuses JSON that no worker could read as it is.';
 
 CREATE FUNCTION tidemill.check_members(p_path text, p_names text[], p_nodes jsonb[], p_afters jsonb[]) RETURNS void
     LANGUAGE plpgsql
@@ -805,10 +822,15 @@ begin
     raise exception 'a job has the unknown field %', wrong
       using errcode = '22TM1', hint = 'use ' || array_to_string(known[:20], ', ');
   end if;
+  -- One look at all of them; only where there is a flaw, whose it is.
+  if json_flaw(p_jobs) is not null then
+    perform check_json(j.job -> 'args', 'args'), check_json(j.job -> 'metadata', 'metadata')
+    from jsonb_array_elements(p_jobs) as j (job);
+  end if;
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.check_wishes(p_jobs jsonb) IS 'Refuses what is no array of jobs, and fields that nobody knows.';
+COMMENT ON FUNCTION tidemill.check_wishes(p_jobs jsonb) IS 'Refuses what is no array of jobs, fields that nobody knows, and args that no worker could read.';
 
 CREATE FUNCTION tidemill.clear_sessions(p_limit integer DEFAULT 1000) RETURNS integer
     LANGUAGE sql SECURITY DEFINER
@@ -992,7 +1014,7 @@ begin
   while known and j.finished_at is not null and exists (select from endings where job_id = p_job) loop
     perform resolve();
   end loop;
-  -- And who wants its result, and did not run yet, never gets it.
+  -- And who wants its result, and did not run yet, never gets it; nor does its workflow.
   with robbed as (
     update dependencies d
     set outcome = 'cancelled'
@@ -1000,7 +1022,7 @@ begin
     join jobs_live l on l.id = w.job_id
     where known
       and d.parent_id = p_job
-      and d.pass_as is not null
+      and (d.member or d.pass_as is not null)
       and d.outcome = 'completed'
       and w.job_id = d.job_id
       and l.started_at is null
@@ -1318,6 +1340,7 @@ CREATE FUNCTION tidemill.drop_oldest_day(p_retention interval) RETURNS text
     AS $_$
 declare
   old record;
+  fate text;
 begin
   for old in
     select p.relname as parent, c.relname as part
@@ -1331,9 +1354,12 @@ begin
   loop
     begin
       if old.parent = 'jobs' then
-        execute format('delete from task_ids t using %I j where t.job_id = j.id and not exists (select 1 from jobs_live l where l.id = j.id)', old.part);
-        execute format('select forget(array(select j.id from %I j where not exists (select 1 from jobs_live l where l.id = j.id)))', old.part);
-        execute format('delete from progress p using %I j where p.job_id = j.id and not exists (select 1 from jobs_live l where l.id = j.id)', old.part);
+        fate := thin_out_day(old.part, now() - p_retention);
+        continue when fate = 'keep';
+        if fate = 'thinned' then
+          return old.part;
+        end if;
+        execute format('select forget_names(array(select j.id from %I j))', old.part);
       end if;
       -- From here to the commit enqueue and claim wait: nothing slow may follow.
       execute format('alter table %I detach partition %I', old.parent, old.part);
@@ -1348,7 +1374,7 @@ begin
 end
 $_$;
 
-COMMENT ON FUNCTION tidemill.drop_oldest_day(p_retention interval) IS 'What drop_day and drop_partition have in common.';
+COMMENT ON FUNCTION tidemill.drop_oldest_day(p_retention interval) IS 'What drop_day and drop_partition have in common. Of a day of jobs those stay that others still need.';
 
 CREATE FUNCTION tidemill.drop_partition(p_retention interval) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1364,7 +1390,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.drop_partition(p_retention interval) IS 'Drops the oldest day of history that the retention has passed and nobody reads; answers its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
+COMMENT ON FUNCTION tidemill.drop_partition(p_retention interval) IS 'Drops the oldest day of history that the retention has passed and nobody reads, but for jobs that others still need; answers its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
 
 CREATE FUNCTION tidemill.due_before(p_job tidemill.jobs) RETURNS TABLE(kind text, concurrency_keys text[])
     LANGUAGE sql
@@ -1421,6 +1447,7 @@ begin
     p_job.state := 'cancelled';
     p_job.error := jsonb_build_object('type', 'skipped', 'permanent', true, 'message', 'none of its jobs was needed');
   else
+    perform require_results(p_job.id);
     p_job.state := 'completed';
     p_job.result := workflow_result(p_job.id);
     perform note_references(p_job.id, p_job.result);
@@ -2131,6 +2158,7 @@ CREATE FUNCTION tidemill.fill_keys(p_templates jsonb, p_args jsonb) RETURNS text
   select array_agg(distinct key order by key)
   from jsonb_array_elements_text(p_templates) as t (template)
   cross join lateral fill_key(t.template, p_args) as f (key)
+  where key is not null
 $$;
 
 COMMENT ON FUNCTION tidemill.fill_keys(p_templates jsonb, p_args jsonb) IS 'All keys of an array, filled from the args, each once and in order; null if there are none.';
@@ -2290,6 +2318,21 @@ CREATE FUNCTION tidemill.forget(p_jobs uuid[]) RETURNS void
 $$;
 
 COMMENT ON FUNCTION tidemill.forget(p_jobs uuid[]) IS 'Removes what is known of jobs that are gone, beside their history.';
+
+CREATE FUNCTION tidemill.forget_names(p_jobs uuid[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  delete from task_ids t
+  where t.job_id = any(p_jobs)
+    and not exists (select from jobs_live l where l.id = t.job_id);
+  select forget(array(select i.id from unnest(p_jobs) as i (id) where not exists (select from jobs_live l where l.id = i.id)));
+  delete from progress p
+  where p.job_id = any(p_jobs)
+    and not exists (select from jobs_live l where l.id = p.job_id);
+$$;
+
+COMMENT ON FUNCTION tidemill.forget_names(p_jobs uuid[]) IS 'Removes what is known of jobs whose day of history goes, but for those that live again.';
 
 CREATE FUNCTION tidemill.fork(p_job uuid, p_from_step text DEFAULT NULL::text, p_by text DEFAULT SESSION_USER) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2690,6 +2733,7 @@ declare
   -- Nothing to do, and nothing to pay, unless some limit cancels.
   limits_cancel boolean := exists (select from limits where on_full <> 'queue');
 begin
+  perform kind_name(k.kind) from unnest(p_kinds) as k (kind) where k.kind !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$';
   if limits_cancel then
     perform lock_before_room(p_kinds, p_args, p_options);
   end if;
@@ -2756,7 +2800,7 @@ begin
       make_interval(secs => i.soft_timeout_seconds) as soft_timeout,
       make_interval(secs => i.hard_timeout_seconds) as hard_timeout,
       coalesce(make_interval(secs => i.retain_seconds), k.retain) as retain,
-      case when i.tags is null then '{}'::text[] else array(select jsonb_array_elements_text(i.tags)) end as tags,
+      case when i.tags is null then '{}'::text[] else array_remove(array(select jsonb_array_elements_text(i.tags)), null) end as tags,
       k.name is null as unknown_kind,
       v.unique_key,
       v.outcome as verdict,
@@ -2782,9 +2826,14 @@ begin
         i.ord,
         fill_keys(i.options -> 'concurrency_keys', i.args) as concurrency_keys,
         fill_key(i.options ->> 'fair_key', i.args) as fair_key,
-        coalesce(
-          (i.options ->> 'expires_at')::timestamptz,
-          now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)) as expires_at,
+        -- One that lies beyond every calendar never comes.
+        nullif(
+          least(
+            coalesce(
+              (i.options ->> 'expires_at')::timestamptz,
+              now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)),
+            '10000-01-01 00:00+00'),
+          '10000-01-01 00:00+00') as expires_at,
         i.options ? 'after' or i.options ? 'container' as held,
         i.options ? 'container' as container,
         (i.options ->> 'workflow_id')::uuid as workflow_id,
@@ -2896,6 +2945,20 @@ $_$;
 
 COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[], p_wait boolean) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row. Without p_wait a job is refused (queue_busy) if an open transaction of somebody else holds the room of its queue.';
 
+CREATE FUNCTION tidemill.is_kept(p_number numeric) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    SET extra_float_digits TO '1'
+    AS $$
+  select case
+    when p_number = trunc(p_number) and p_number between -9223372036854775808 and 18446744073709551615 then true
+    when p_number <> 0 and abs(p_number) not between 5e-324 and 1.7976931348623157e308 then false
+    else p_number::double precision::text::numeric = p_number
+  end
+$$;
+
+COMMENT ON FUNCTION tidemill.is_kept(p_number numeric) IS 'Whether a worker reads the number as it is: an integer of 64 bits, or what a double holds exactly as it is written.';
+
 CREATE FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -2924,6 +2987,33 @@ CREATE FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) RETURNS bigint
 $$;
 
 COMMENT ON FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) IS 'How many due jobs of its queue are claimed before it by the workers that serve it; 5000 means that or more. Of at most 20,000 due ones those count whose kind they serve and whose breaker and limits let them start.';
+
+CREATE FUNCTION tidemill.json_flaw(p_value jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $_$
+declare
+  written text := p_value::text;
+  lost numeric;
+begin
+  if length(written) > 128 and p_value @? 'strict $.**{64}' then
+    return 'it is nested deeper than 64 levels';
+  end if;
+  -- Shorter ones are kept.
+  if written ~ '[0-9.]{17}' then
+    select n.value::numeric into lost
+    from jsonb_path_query(p_value, 'strict $.** ? (@.type() == "number")') as n (value)
+    where not is_kept(n.value::numeric)
+    limit 1;
+    if found then
+      return format('the number %s cannot be kept as it is', left(lost::text, 60));
+    end if;
+  end if;
+  return null;
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.json_flaw(p_value jsonb) IS 'Why no worker could read this JSON as it is; null if each can.';
 
 CREATE FUNCTION tidemill.judge(p_jobs uuid[]) RETURNS void
     LANGUAGE plpgsql
@@ -3077,6 +3167,21 @@ CREATE FUNCTION tidemill.keep_config_schedules(p_names text[]) RETURNS SETOF tex
 $$;
 
 COMMENT ON FUNCTION tidemill.keep_config_schedules(p_names text[]) IS 'Removes the schedules that came from a config and are not among these; answers their names.';
+
+CREATE FUNCTION tidemill.kind_name(p_name text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $_$
+begin
+  if p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then
+    raise exception 'no kind can be called %', to_jsonb(p_name)
+      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, points, dashes and underscores, a letter or digit first';
+  end if;
+  return p_name;
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.kind_name(p_name text) IS 'The name of a kind as it is, or a refusal.';
 
 CREATE FUNCTION tidemill.left_artifacts(p_limit integer) RETURNS SETOF text
     LANGUAGE plpgsql
@@ -4294,11 +4399,9 @@ begin
     where j.finished_at is not null
       and j.retain_until < now()
       -- Somebody who waits for its result, or has not read it yet, is live.
-      and (j.awaited is not true or not exists (
-        select 1
-        from dependencies d
-        join jobs_live l on l.id = d.job_id
-        where d.parent_id = j.id))
+      and (
+        (j.awaited or exists (select from steps s where s.spawned_id = j.id)) is not true
+        or not exists (select from wanted(array[j.id])))
     limit p_limit
   ),
   -- A job that somebody retries meanwhile is not gone, and keeps all that is known of it.
@@ -4394,6 +4497,8 @@ CREATE FUNCTION tidemill.put_schedule(p_name text, p_cron text, p_every interval
     LANGUAGE sql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
+  select check_json(p_job -> 'args', 'args');
+  select check_json(p_job -> 'metadata', 'metadata');
   insert into schedules as s (
     name, cron, every, at, timezone, job, missed, missed_limit, overlap, jitter, source, paused_by, paused_at)
   values (
@@ -4630,6 +4735,36 @@ $_$;
 
 COMMENT ON FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text) IS 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; one that is held keeps its time. False if it runs, is finished or is being taken.';
 
+CREATE FUNCTION tidemill.require_results(p_job uuid, p_since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  lost text;
+begin
+  select coalesce(d.name, d.parent_id::text) into lost
+  from dependencies d
+  where d.job_id = p_job
+    and d.outcome = 'completed'
+    and (d.member or d.pass_as is not null)
+    and not exists (select from jobs j where j.id = d.parent_id)
+    and (p_since = '-infinity' or exists (
+      select
+      from dependencies o
+      where o.job_id = p_job
+        and o.pass_as = d.pass_as
+        and o.resolved_at >= p_since))
+  order by d.ord
+  limit 1;
+  if found then
+    raise exception 'job % completed, but is kept no more, and its result with it', lost
+      using errcode = '22TM1', hint = 'enqueue it again, with those that wait for it';
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.require_results(p_job uuid, p_since timestamp with time zone) IS 'Raises an error if a result that a job is to get now, as passed_args or workflow_result gives it, is gone: nothing is not what its parent brought.';
+
 CREATE FUNCTION tidemill.reset_breaker(p_kind text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
@@ -4735,6 +4870,7 @@ declare
   w waits;
   verdict text;
   passed jsonb;
+  since timestamptz;
   bad record;
 begin
   select * into j from jobs_live where id = p_job and state = 'waiting' for update;
@@ -4749,7 +4885,9 @@ begin
     perform end_workflow(j);
   elsif verdict = 'run' then
     -- What ran before has what was passed to it then.
-    passed := passed_args(p_job, case when j.started_at is null then '-infinity' else w.since end);
+    since := case when j.started_at is null then '-infinity' else w.since end;
+    perform require_results(p_job, since);
+    passed := passed_args(p_job, since);
     if passed <> '{}' then
       update jobs_live set args = args || passed where id = p_job;
       perform note_references(p_job, passed);
@@ -5467,6 +5605,7 @@ begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
+  perform check_json(p_payload, 'the payload');
   insert into signals (job_id, name, payload, sent_by)
   values (p_job, p_name, p_payload, p_by)
   on conflict do nothing;
@@ -5961,6 +6100,45 @@ $$;
 
 COMMENT ON FUNCTION tidemill.terms_of(p_job uuid) IS 'Which ends of those that it waited for let a finished job run again; null if it waited for none.';
 
+CREATE FUNCTION tidemill.thin_out_day(p_part text, p_since timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    SET lock_timeout TO '500ms'
+    AS $_$
+declare
+  needed uuid[];
+  stays bigint;
+  every bigint;
+begin
+  execute format('
+    select array(
+      select wanted(array(
+        select j.id from %I j where j.awaited or exists (select from steps s where s.spawned_id = j.id)), $1))', p_part)
+  into needed
+  using p_since;
+  if needed = '{}' then
+    return 'drop';
+  end if;
+  -- Who would change one of them meanwhile waits; readers go on until the copy is made.
+  execute format('lock table %I in share row exclusive mode', p_part);
+  execute format('create unlogged table %I as select j.* from %I j join unnest($1) as n (id) on n.id = j.id', p_part || '_kept', p_part)
+  using needed;
+  execute format('select (select count(*) from %I), (select count(*) from %I)', p_part || '_kept', p_part) into stays, every;
+  if stays = every then
+    execute format('drop table %I', p_part || '_kept');
+    return 'keep';
+  end if;
+  execute format('select forget_names(array(select j.id from %I j where not exists (select from unnest($1) as n (id) where n.id = j.id)))', p_part)
+  using needed;
+  execute format('truncate %I', p_part);
+  execute format('insert into %I select * from %I', p_part, p_part || '_kept');
+  execute format('drop table %I', p_part || '_kept');
+  return 'thinned';
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.thin_out_day(p_part text, p_since timestamp with time zone) IS 'Takes out of a day of jobs what nobody needs, if others need some of it: thinned. keep: they need all of it; drop: nobody needs any, and nothing was done.';
+
 CREATE FUNCTION tidemill.token_after(p_tokens double precision, p_limit tidemill.limits) RETURNS interval
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'tidemill', 'pg_temp'
@@ -6046,7 +6224,7 @@ COMMENT ON FUNCTION tidemill.unfinished_of(p_key text) IS 'Jobs of a concurrency
 CREATE FUNCTION tidemill.unique_key(p_terms jsonb, p_kind text, p_queue text, p_args jsonb, p_run_at timestamp with time zone) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'tidemill', 'pg_temp'
-    AS $$
+    AS $_$
 declare
   chosen jsonb := p_args;
   key text;
@@ -6061,6 +6239,10 @@ begin
       from jsonb_each(p_args) a
       where p_terms -> 'args' ? a.key;
     end if;
+    -- 1.0 is 1, whoever wrote it.
+    if chosen::text ~ '\.[0-9]*0([^0-9]|$)' then
+      chosen := with_plain_numbers(chosen);
+    end if;
     key := 'sha256:' || encode(sha256(convert_to(jsonb_build_array(
       p_kind,
       case when p_terms -> 'by' ? 'queue' then p_queue end,
@@ -6068,7 +6250,7 @@ begin
   end if;
   return key || coalesce('@' || trim_scale(floor(extract(epoch from p_run_at) / period) * period) || '/' || trim_scale(period), '');
 end
-$$;
+$_$;
 
 COMMENT ON FUNCTION tidemill.unique_key(p_terms jsonb, p_kind text, p_queue text, p_args jsonb, p_run_at timestamp with time zone) IS 'The key of a job under the given terms: its own text with {name} filled in, or a hash of its kind and what the terms name; with a period its start and length stand behind it.';
 
@@ -6284,6 +6466,63 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.wake_waits(p_limit integer) IS 'Lets jobs go on without the signal that did not come in time; answers how many. resolve() calls it.';
+
+CREATE FUNCTION tidemill.wanted(p_jobs uuid[], p_since timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  with recursive above (id, job_id, member) as (
+    select d.parent_id, d.job_id, d.member
+    from unnest(p_jobs) as i (id)
+    join dependencies d on d.parent_id = i.id
+    union
+    -- What belongs to a nested workflow belongs to the one around it as well.
+    select a.id, d.job_id, true
+    from above a
+    join dependencies d on d.parent_id = a.job_id
+    where a.member
+      and d.member
+  ),
+  around as materialized (select distinct job_id from above where member),
+  readers as (
+    select l.id
+    from above a
+    join jobs_live l on l.id = a.job_id
+    union
+    select r.job_id
+    from around r
+    where exists (select from jobs j where j.id = r.job_id and j.finished_at >= p_since)
+  )
+  select a.id
+  from above a
+  join readers r on r.id = a.job_id
+  union
+  -- Who spawned it has not asked yet how it ended.
+  select s.spawned_id
+  from unnest(p_jobs) as i (id)
+  join steps s on s.spawned_id = i.id
+  join jobs_live l on l.id = s.job_id
+$$;
+
+COMMENT ON FUNCTION tidemill.wanted(p_jobs uuid[], p_since timestamp with time zone) IS 'Those of the given finished jobs that others still need: a live one waits for them, spawned them or is their workflow, or with p_since their workflow ended since then.';
+
+CREATE FUNCTION tidemill.with_plain_numbers(p_value jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select case jsonb_typeof(p_value)
+    when 'number' then to_jsonb(trim_scale(p_value::numeric))
+    when 'array' then (
+      select coalesce(jsonb_agg(with_plain_numbers(a.value) order by a.ord), '[]')
+      from jsonb_array_elements(p_value) with ordinality as a (value, ord))
+    when 'object' then (
+      select coalesce(jsonb_object_agg(o.key, with_plain_numbers(o.value)), '{}')
+      from jsonb_each(p_value) o)
+    else p_value
+  end
+$$;
+
+COMMENT ON FUNCTION tidemill.with_plain_numbers(p_value jsonb) IS 'The same JSON with its numbers without zeros behind the last digit, so that equal ones are written alike.';
 
 CREATE FUNCTION tidemill.workflow_result(p_workflow uuid) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -8174,6 +8413,8 @@ COMMENT ON INDEX tidemill.schedules_due IS 'Which schedule is due next, without 
 CREATE INDEX sessions_expires ON tidemill.sessions USING btree (expires_at);
 
 CREATE INDEX sessions_job ON tidemill.sessions USING btree (job_id);
+
+CREATE INDEX steps_spawned ON tidemill.steps USING btree (spawned_id) WHERE (spawned_id IS NOT NULL);
 
 CREATE INDEX task_ids_job ON tidemill.task_ids USING btree (job_id);
 
