@@ -246,6 +246,7 @@ comment on function check_json(jsonb, text) is 'Refuses JSON that no worker coul
 create or replace function kind_name(p_name text) returns text
 language plpgsql
 immutable
+set search_path from current
 as $$
 begin
   if p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then

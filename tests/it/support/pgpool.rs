@@ -78,6 +78,7 @@ fn settings(url: &Url, folder: &Path, mode: &str, port: u16, control: u16) -> St
 port = {port}
 pcp_port = {control}
 unix_socket_directories = '{folder}'
+socket_dir = '{folder}'
 pcp_socket_dir = '{folder}'
 pid_file_name = '{folder}/pid'
 logdir = '{folder}'
