@@ -11,8 +11,8 @@ use super::postgres_url::PostgresUrl;
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
     ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
-    LogFilter, MissedWord, OverlapWord, Priority, QueueName, SchemaName, Secret, Time,
-    VariableName, VariableText, WebOrigin, Words,
+    LogFilter, MissedWord, OverlapWord, Priority, QueueName, SchemaName, Secret, Time, VariableName,
+    VariableText, WebOrigin, Words,
 };
 use crate::job::unique::Unique;
 
