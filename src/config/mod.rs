@@ -54,8 +54,8 @@ pub use settings::{
 pub use source::Flag;
 pub use types::{
     ByteSize, EngineAddress, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter, MissedWord,
-    NAME_RULE, OverlapWord, Priority, QueueName, SchemaName, SealingKey, Secret, StorageUrl,
-    Time, VariableName, VariableText, WebOrigin, Words, is_name,
+    NAME_RULE, OverlapWord, Priority, QueueName, SchemaName, SealingKey, Secret, StorageUrl, Time,
+    VariableName, VariableText, WebOrigin, Words, is_name,
 };
 
 pub use vault::{EncryptionSection, RedactionSection, StorageSection};

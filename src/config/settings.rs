@@ -13,8 +13,8 @@ use super::routes::{BasePath, ProxyChoice, ProxyUrl};
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
     ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
-    LogFilter, MissedWord, OverlapWord, Priority, QueueName, SchemaName, Secret, Time,
-    VariableName, VariableText, WebOrigin, Words,
+    LogFilter, MissedWord, OverlapWord, Priority, QueueName, SchemaName, Secret, Time, VariableName,
+    VariableText, WebOrigin, Words,
 };
 use crate::job::settings::OnLostContact;
 use crate::job::unique::Unique;
