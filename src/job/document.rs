@@ -54,8 +54,7 @@ pub struct JobDocument {
     pub execution_id: Option<String>,
     /// Words to find it by.
     pub tags: Vec<String>,
-    /// Data of the caller.
-    #[schema(value_type = Option<Object>)]
+    /// Data of the caller; any JSON, for SQL takes that.
     pub metadata: Option<Value>,
     /// How far it is; null if it never said.
     pub progress: Option<Progress>,

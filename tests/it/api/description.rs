@@ -184,9 +184,10 @@ async fn bodies_and_parameters_are_never_null_and_bare_objects_are_open() {
 }
 
 fn may_be_null(schema: &Value) -> bool {
-    let types = schema["type"].as_array().into_iter().flatten().chain(schema.get("type"));
-    let choices = ["oneOf", "anyOf"].iter().flat_map(|word| schema[*word].as_array().into_iter().flatten());
-    types.into_iter().any(|kind| kind == "null") || choices.into_iter().any(may_be_null)
+    let mut types = schema["type"].as_array().into_iter().flatten().chain(schema.get("type"));
+    let mut choices =
+        ["oneOf", "anyOf"].iter().flat_map(|word| schema[*word].as_array().into_iter().flatten());
+    types.any(|kind| kind == "null") || choices.any(may_be_null)
 }
 
 #[tokio::test]
