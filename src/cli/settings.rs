@@ -8,8 +8,8 @@ use clap::Args;
 use super::error::CliError;
 use super::{GlobalArgs, logging};
 use crate::config::{Config, Flag, LogFormat, Sources};
-use crate::secrecy;
 use crate::job::document::lead_under;
+use crate::secrecy;
 
 /// What the commands take that work on a database.
 #[derive(Debug, Args)]

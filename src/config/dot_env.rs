@@ -133,7 +133,7 @@ impl<'t> Value<'t> {
                     Some(known) => value.push_str(&known),
                     None => {
                         fault =
-                            Some(format!("${{{name}}} in it is set neither in the environment nor above it"))
+                            Some(format!("${{{name}}} in it is set neither in the environment nor above it"));
                     }
                 }
                 rest = behind;

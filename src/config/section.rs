@@ -73,7 +73,8 @@ impl<T: Setting> Entry for T {
             Some(_) => format!("is out of bounds; allowed: {allowed}"),
             None => {
                 let fault = T::fault(&value.kind);
-                let part = fault.or_else(|| T::wrong_part(&value.kind).map(|part| format!("{part} is wrong")));
+                let part =
+                    fault.or_else(|| T::wrong_part(&value.kind).map(|part| format!("{part} is wrong")));
                 let part = part.map(|part| format!(" ({part})"));
                 format!("found {}{}; allowed: {allowed}", shown(&value.kind), part.unwrap_or_default())
             }

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::LogFormat;
-use super::postgres_url::PostgresUrl;
 use super::network::Network;
+use super::postgres_url::PostgresUrl;
 use super::routes::{BasePath, ProxyChoice, ProxyUrl};
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{

@@ -41,7 +41,7 @@ impl fmt::Debug for ChannelSettings {
             .field("allow_private", &self.allow_private)
             .field("mails", &self.smtp_url.is_some())
             .field("from", &self.from)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

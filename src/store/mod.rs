@@ -78,6 +78,7 @@ use std::time::Duration;
 pub use error::{Error, Result};
 pub use pool::Pool;
 
+use self::hosts::Hosts;
 use crate::vault::Vault;
 
 /// The statements of the hot path know by which index they go; with the rest off, stale statistics
@@ -161,7 +162,11 @@ impl Store {
         let safe = ("synchronous_commit", "on");
         // A claim that is lost in a crash costs only a lease, so it need not wait for the disk.
         let quick = ("synchronous_commit", "off");
-        let probe = if options.pgbouncer { Hosts::pooled(&options)? } else { Hosts::direct(&options, &options.url, &[])? };
+        let probe = if options.pgbouncer {
+            Hosts::pooled(&options)?
+        } else {
+            Hosts::direct(&options, &options.url, &[])?
+        };
         let sentry = silence::Sentry::new(probe, options.statement_timeout);
         let shares = Shares::of(options.max_connections, options.direct_url().is_some());
         Ok(Self {

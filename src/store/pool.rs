@@ -67,7 +67,13 @@ impl Pool {
         });
         let connections = sized.connect_lazy_with(hosts.first());
         // There every statement brings its transaction, and the commit of it.
-        Ok(Self { connections, proved: Arc::new(AtomicBool::new(true)), opening: Some(opening), hosts, sentry })
+        Ok(Self {
+            connections,
+            proved: Arc::new(AtomicBool::new(true)),
+            opening: Some(opening),
+            hosts,
+            sentry,
+        })
     }
 
     /// Waits for a connection; where one has to be made, it is made to the server that is to be used now.
@@ -111,7 +117,11 @@ impl Pool {
     /// When the database cannot be reached.
     pub async fn acquire(&self) -> sqlx::Result<Held> {
         self.prove().await?;
-        Ok(Held::new(self.aimed(self.connections.acquire()).await?, self.opening.clone(), self.sentry.clone()))
+        Ok(Held::new(
+            self.aimed(self.connections.acquire()).await?,
+            self.opening.clone(),
+            self.sentry.clone(),
+        ))
     }
 
     /// The bare connections. Behind a pooler in transaction mode only simple statements are safe on them, and find

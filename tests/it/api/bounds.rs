@@ -60,6 +60,7 @@ async fn a_key_has_fewer_of_its_own() {
         let id = text(&server.enqueue(json!({"kind": "k"})).await["id"]).to_owned();
         let (one, other) =
             (server.make_key("one", &[Scope::Read]).await, server.make_key("other", &[Scope::Read]).await);
+        until("the end of openness", || async { server.get("/api/v1/queues").await.status == 401 }).await;
         let mut open = Vec::new();
         for _ in 0..3 {
             open.push(stream(&server, &id, Some(one.reveal())).await);

@@ -20,6 +20,6 @@ mod verbs;
 mod worker;
 mod worker_batch;
 mod worker_repeats;
-mod worker_timeouts;
 mod worker_stops;
+mod worker_timeouts;
 mod workflows;
