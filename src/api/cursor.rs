@@ -76,7 +76,10 @@ impl Cursor {
             let place = Place { seq: i64::try_from(value >> 1).ok()?, ended: value & 1 == 1 };
             cursor.named.push((*job_id, place));
         }
-        cursor.feed = take_feed(&mut rest)?;
+        let sort = take(&mut rest)?;
+        if sort != NO_FEED {
+            cursor.feed = Some(take_feed(sort, &mut rest)?);
+        }
         rest.is_empty().then_some(cursor)
     }
 }
@@ -95,11 +98,7 @@ fn put_feed(bytes: &mut Vec<u8>, place: Option<&feed::Place>) {
     }
 }
 
-fn take_feed(rest: &mut &[u8]) -> Option<Option<feed::Place>> {
-    let sort = take(rest)?;
-    if sort == NO_FEED {
-        return Some(None);
-    }
+fn take_feed(sort: u64, rest: &mut &[u8]) -> Option<feed::Place> {
     let era = u64::from_le_bytes(take_bytes(rest)?);
     let at = DateTime::from_timestamp_micros(take_number(rest)?)?;
     let horizon = take_horizon(rest)?;
@@ -113,7 +112,7 @@ fn take_feed(rest: &mut &[u8]) -> Option<Option<feed::Place>> {
         }
         _ => return None,
     };
-    Some(Some(feed::Place { era, at, horizon, within }))
+    Some(feed::Place { era, at, horizon, within })
 }
 
 /// The open ones lie close below, so their distances are short.

@@ -244,9 +244,9 @@ impl Teller {
             {
                 told.push(snapshot(document, position_of(document, &items[index..])));
             }
-            let knows = known.is_some() || !told.is_empty();
+            let is_shown = known.is_some() || !told.is_empty();
             match (change.what, events.get(&(job_id, change.seq)), document) {
-                (What::Event, Some(event), _) if knows && self.wants(&event.kind) => {
+                (What::Event, Some(event), _) if is_shown && self.wants(&event.kind) => {
                     let attempt = told.last().map_or(known, |told: &Told| told.attempt);
                     told.push(Told { frame: Frame::event(event), attempt });
                 }

@@ -46,11 +46,14 @@ pub struct StreamPlaces {
     keys: Counts<String>,
 }
 
+/// What counts for the address and for the key.
+type OfBoth = (Option<Place<IpAddr>>, Option<Place<String>>);
+
 /// A place that is held as long as a clone of it is.
 #[derive(Debug, Clone)]
 pub struct StreamPlace {
     #[expect(dead_code, reason = "held until the last clone is dropped")]
-    of: Arc<(Option<Place<IpAddr>>, Option<Place<String>>)>,
+    of: Arc<OfBoth>,
 }
 
 impl StreamPlaces {

@@ -36,9 +36,10 @@ pub(super) fn start(log: &LogSection) {
         // What breaks is told where everything else is, and by nothing that waits for a reader.
         panic::set_hook(Box::new(|broken| {
             let trace = Backtrace::capture();
-            match trace.status() {
-                BacktraceStatus::Captured => tracing::error!(%broken, %trace, "a task panicked"),
-                _ => tracing::error!(%broken, "a task panicked"),
+            if trace.status() == BacktraceStatus::Captured {
+                tracing::error!(%broken, %trace, "a task panicked");
+            } else {
+                tracing::error!(%broken, "a task panicked");
             }
         }));
     }

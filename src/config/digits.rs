@@ -9,7 +9,9 @@ use crate::job::number::is_kept;
 /// The first line of a file with such a number.
 pub(super) fn lost(text: &str, table: &Table) -> Option<usize> {
     let mut doubles = Vec::new();
-    table.values().for_each(|value| collect(&value.kind, &mut doubles));
+    for value in table.values() {
+        collect(&value.kind, &mut doubles);
+    }
     if doubles.is_empty() {
         return None;
     }

@@ -78,9 +78,10 @@ impl Pool {
 
     /// Waits for a connection; where one has to be made, it is made to the server that is to be used now.
     async fn aimed<T>(&self, waiting: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-        if self.hosts.is_sure() {
-            return waiting.await;
-        }
+        if self.hosts.is_sure() { waiting.await } else { Box::pin(self.aimed_among(waiting)).await }
+    }
+
+    async fn aimed_among<T>(&self, waiting: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
         if self.connections.num_idle() == 0 {
             self.connections.set_connect_options(Box::pin(self.hosts.find()).await?);
         }
@@ -103,9 +104,10 @@ impl Pool {
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static>> {
         self.prove().await?;
         let begun = match &self.opening {
-            None => self.sentry.watch(self.aimed(self.connections.begin())).await?,
+            None => Box::pin(self.sentry.watch(self.aimed(self.connections.begin()))).await?,
             Some(opening) => {
-                self.sentry.watch(self.aimed(self.connections.begin_with(opening.clone()))).await?
+                let begin = self.connections.begin_with(opening.clone());
+                Box::pin(self.sentry.watch(self.aimed(begin))).await?
             }
         };
         Ok(Transaction::new(begun, self.opening.is_some(), self.sentry.clone()))
@@ -133,9 +135,10 @@ impl Pool {
 
     /// Makes sure, once, that what is stored through it lasts.
     async fn prove(&self) -> sqlx::Result<()> {
-        if self.is_proved() {
-            return Ok(());
-        }
+        if self.is_proved() { Ok(()) } else { Box::pin(self.prove_now()).await }
+    }
+
+    async fn prove_now(&self) -> sqlx::Result<()> {
         let mut connection = self.aimed(self.connections.acquire()).await?;
         if let Err(error) = proof::commits_alone(&mut connection).await {
             let _ = connection.close().await;

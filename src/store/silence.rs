@@ -62,7 +62,7 @@ impl Sentry {
             }
             let dead = tokio::select! {
                 answer = &mut asking => return answer,
-                dead = self.is_dead() => dead,
+                dead = Box::pin(self.is_dead()) => dead,
             };
             if dead || began.elapsed() > self.0.longest {
                 if let Ok(answer) = timeout(ON_ITS_WAY, &mut asking).await {
@@ -121,7 +121,7 @@ impl Sentry {
             return pong.map(|()| true);
         }
         // The others of its time need not be tried one by one.
-        if self.is_dead().await {
+        if Box::pin(self.is_dead()).await {
             self.distrust(Instant::now());
         }
         Ok(false)

@@ -183,14 +183,11 @@ fn children() -> Vec<Seen> {
             read => Some(read.unwrap_or_default()),
         })
         .collect();
-    let pids: Vec<i32> = match lists {
-        Some(lists) => {
-            lists.iter().flat_map(|list| list.split_whitespace()).filter_map(|pid| pid.parse().ok()).collect()
-        }
-        None => {
-            let all = fs::read_dir("/proc").into_iter().flatten().flatten();
-            all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
-        }
+    let pids: Vec<i32> = if let Some(lists) = lists {
+        lists.iter().flat_map(|list| list.split_whitespace()).filter_map(|pid| pid.parse().ok()).collect()
+    } else {
+        let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+        all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
     };
     pids.into_iter().filter_map(seen).filter(|seen| seen.parent == us).collect()
 }
