@@ -24,9 +24,9 @@ mod tickets;
 mod unruly;
 mod wild;
 
-#[expect(dead_code, reason = "these tests need less of a server than those of the API")]
 #[path = "../it/api/contract.rs"]
 mod contract;
+#[expect(dead_code, reason = "these tests need less of a server than those of the API")]
 #[path = "../it/api/server.rs"]
 mod server;
 #[expect(dead_code, unused_imports, reason = "these tests need less than the other integration tests")]

@@ -65,7 +65,10 @@ async fn filled(cluster: &Cluster) -> (Store, uuid::Uuid) {
 }
 
 async fn enqueue(store: &Store) -> uuid::Uuid {
-    tidemill::store::enqueue::enqueue(store.pool(), &[job("k")], false).await.unwrap()[0].id
+    tidemill::store::enqueue::enqueue(store.pool(), &store.prepare_each(&[job("k")]).unwrap(), false)
+        .await
+        .unwrap()[0]
+        .id
 }
 
 async fn schema_is_well(store: &Store) {

@@ -23,7 +23,8 @@ async fn a_url_of_several_servers_leads_to_the_primary_and_follows_it() {
     let mill = Mill::builder(&store).handler("k", |_| async { ok(None) }).start();
     let runs = async |store: &Store| {
         let id = wait_for("it is taken", || async {
-            let enqueued = tidemill::store::enqueue::enqueue(store.pool(), &[job("k")], false).await;
+            let jobs = store.prepare_each(&[job("k")]).unwrap();
+            let enqueued = tidemill::store::enqueue::enqueue(store.pool(), &jobs, false).await;
             enqueued.ok().map(|jobs| jobs[0].id)
         })
         .await;

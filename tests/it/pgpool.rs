@@ -25,7 +25,7 @@ async fn pgpool_in_raw_mode_is_refused_by_whatever_would_write() {
     let store = Store::connect(options).unwrap();
     refused(store.check_schema().await.unwrap_err());
     for _ in 0..3 {
-        let jobs = [numbered("k", 1)];
+        let jobs = store.prepare_each(&[numbered("k", 1)]).unwrap();
         refused(tidemill::store::enqueue::enqueue(store.pool(), &jobs, false).await.unwrap_err());
     }
     refused(store.pool().begin().await.unwrap_err().into());

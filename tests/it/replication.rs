@@ -20,7 +20,7 @@ async fn everything_goes_on_under_a_publication_of_all_tables() {
         .handler("k", |_| async { ok(None) })
         .start();
     let short = NewJob { retain: Some(Duration::from_secs(1)), ..job("k") };
-    let jobs = [job("fails"), job("k"), short];
+    let jobs = store.prepare_each(&[job("fails"), job("k"), short]).unwrap();
     let ids: Vec<_> = tidemill::store::enqueue::enqueue(store.pool(), &jobs, false)
         .await
         .unwrap()

@@ -26,6 +26,7 @@ fn channels(smtp_url: Option<String>) -> ChannelSettings {
     ChannelSettings {
         secret: Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into()),
         allow_private: true,
+        proxy: tidemill::outgoing::ProxySettings::default(),
         smtp_url,
         from: "Tidemill <tidemill@example.org>".into(),
     }

@@ -2,6 +2,7 @@
 //! job goes, and what is gone all the same is never passed on as if it were the result.
 
 use serde_json::{Value, json};
+use tidemill::store::prepared::Child;
 use tidemill::{After, NewJob, Workflow};
 use uuid::Uuid;
 
@@ -125,9 +126,9 @@ async fn own_retention_keeps_what_a_live_workflow_around_it_needs() {
 async fn a_child_is_kept_before_who_spawned_it_asks_how_it_ended() {
     let db = Db::new().await;
     let parent = db.running().await;
-    let wish = Value::Object(plain("child").wish());
+    let child = Child::Job(Box::new(db.prepare_inline(plain("child")).unwrap()));
     let lease = (parent.id, parent.lease_id);
-    let child = db.spawn_child(lease, "child", &wish, false).await.unwrap().unwrap();
+    let child = db.spawn_child(lease, "child", &child).await.unwrap().unwrap();
     complete(&db, "child", &json!({"n": 1})).await;
     long_ago(&db, &[child]).await;
     db.execute("update jobs set retain_until = now() - interval '1 s' where kind = 'child'").await;
