@@ -15,6 +15,12 @@ COMMENT ON TYPE tidemill.job_state IS 'Stored states of a job; "scheduled" and "
 CREATE FUNCTION tidemill.act_on_jobs(p_verb text, p_filter jsonb, p_limit integer DEFAULT 500, p_dry_run boolean DEFAULT false, p_queue text DEFAULT NULL::text, p_by text DEFAULT SESSION_USER, p_after uuid DEFAULT NULL::uuid) RETURNS TABLE(matched integer, done integer, refused integer, sample uuid[], last uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   found_ids uuid[] := array(select matching_jobs(p_verb, p_filter, p_limit, p_after));
@@ -250,6 +256,7 @@ CREATE TABLE tidemill.jobs (
     unique_key text,
     workflow_id uuid,
     awaited boolean,
+    written_in numeric DEFAULT ((pg_current_xact_id())::text)::numeric NOT NULL,
     CONSTRAINT jobs_args_is_an_object CHECK ((jsonb_typeof(args) = 'object'::text)),
     CONSTRAINT jobs_attempts_count_up CHECK (((attempt >= 0) AND (max_attempts >= 1))),
     CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::tidemill.job_state, 'failed'::tidemill.job_state, 'cancelled'::tidemill.job_state])))),
@@ -338,6 +345,8 @@ COMMENT ON COLUMN tidemill.jobs.workflow_id IS 'The workflow that it belongs to,
 
 COMMENT ON COLUMN tidemill.jobs.awaited IS 'True if its end is to be told to jobs that wait for it.';
 
+COMMENT ON COLUMN tidemill.jobs.written_in IS 'The transaction that put the row where it is: enqueued the job, made it live again, or finished it. No claim changes it.';
+
 CREATE FUNCTION tidemill.archive(p_job tidemill.jobs) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -362,6 +371,7 @@ begin
   -- and gets no error.
   delete from running where job_id = p_job.id;
   delete from jobs_live where id = p_job.id;
+  p_job.written_in := (pg_current_xact_id()::text)::numeric;
   insert into jobs select (p_job).*;
   -- A workflow is counted by its jobs.
   if p_job.kind <> 'tidemill.workflow' then
@@ -448,6 +458,15 @@ $$;
 
 COMMENT ON FUNCTION tidemill.bad_workflow(p_path text, p_message text, p_hint text) IS 'Refuses a workflow: where, why, and what to do.';
 
+CREATE FUNCTION tidemill.bare(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  -- A condition that went through a dump has other brackets, though it means the same.
+  select translate(p_text, '()', '')
+$$;
+
+COMMENT ON FUNCTION tidemill.bare(p_text text) IS 'A condition as Postgres prints it, without brackets.';
+
 CREATE TABLE tidemill.alert_rules (
     name text NOT NULL,
     condition text NOT NULL,
@@ -461,6 +480,7 @@ CREATE TABLE tidemill.alert_rules (
     email text[] DEFAULT '{}'::text[] NOT NULL,
     from_config boolean DEFAULT false NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    owner text,
     CONSTRAINT alert_rules_above_is_not_negative CHECK (((above >= (0)::double precision) AND (above < 'Infinity'::double precision))),
     CONSTRAINT alert_rules_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
     CONSTRAINT alert_rules_at_least_is_positive CHECK ((at_least >= 1)),
@@ -494,9 +514,11 @@ COMMENT ON COLUMN tidemill.alert_rules.webhook IS 'Called when it fires and when
 
 COMMENT ON COLUMN tidemill.alert_rules.email IS 'Who is written to then.';
 
-COMMENT ON COLUMN tidemill.alert_rules.from_config IS 'True if a config names it; it goes when no config does.';
+COMMENT ON COLUMN tidemill.alert_rules.from_config IS 'True if a config names it.';
 
 COMMENT ON COLUMN tidemill.alert_rules.updated_at IS 'When it was last changed.';
+
+COMMENT ON COLUMN tidemill.alert_rules.owner IS 'The deployment whose config wrote it; null if none did.';
 
 CREATE FUNCTION tidemill.breaches(p_rule tidemill.alert_rules, p_latency_seconds double precision) RETURNS TABLE(subject text, value double precision, message text)
     LANGUAGE plpgsql
@@ -553,6 +575,12 @@ COMMENT ON FUNCTION tidemill.breaches(p_rule tidemill.alert_rules, p_latency_sec
 CREATE FUNCTION tidemill.cancel(p_job uuid, p_reason text DEFAULT NULL::text, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select cancel_one(p_job, p_reason, p_by, true)
 $$;
@@ -665,6 +693,12 @@ COMMENT ON FUNCTION tidemill.cancel_workflow(p_workflow uuid, p_reason text, p_b
 CREATE FUNCTION tidemill.change_job(p_job uuid, p_change jsonb, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   known constant text[] := '{priority,queue,run_at,max_attempts,tags,metadata}';
@@ -692,6 +726,7 @@ begin
     raise exception 'job % has had % attempts', p_job, j.attempt
       using errcode = '22TM1', hint = 'give it more max_attempts, or cancel it';
   end if;
+  perform check_json(p_change -> 'metadata', 'metadata');
   before := jsonb_build_object(
     'priority', j.priority, 'queue', j.queue, 'run_at', coalesce(j.due_at, j.run_at), 'max_attempts', j.max_attempts,
     'tags', j.tags, 'metadata', j.metadata);
@@ -705,6 +740,121 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.change_job(p_job uuid, p_change jsonb, p_by text) IS 'Gives a job that does not run other terms: {priority, queue, run_at, max_attempts, tags, metadata}, what is left out stays. Answers its state, null if there is no such job; one that runs or has ended stays as it is.';
+
+CREATE FUNCTION tidemill.changes(p_behind bigint, p_open bigint[], p_before bigint, p_hidden bigint[], p_floor timestamp with time zone, p_kinds text[], p_queues text[], p_all boolean, p_most integer, p_seen text) RETURNS TABLE(what text, job_id uuid, seq bigint, attempt integer, at timestamp with time zone, written_in bigint, note text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'on'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+#variable_conflict use_column
+declare
+  -- A constant to the planner, so that the days made ahead cost nothing.
+  ceiling timestamptz := statement_timestamp() + interval '1 hour';
+begin
+  if pg_current_snapshot()::text = p_seen then
+    return query
+    select 'look', null::uuid, 0::bigint, 0, statement_timestamp(), null::bigint, p_seen || ' ' || era();
+    return;
+  end if;
+  return query
+  with ended as materialized (
+    select j.id, j.kind, j.queue, j.attempt, j.finished_at, j.written_in::bigint as written_in
+    from jobs j
+    where j.finished_at >= p_floor
+      and j.finished_at < ceiling
+      and (j.written_in >= p_behind or j.written_in = any(p_open::numeric[]))
+      and j.written_in < p_before
+      and j.written_in <> all(p_hidden::numeric[])
+    limit p_most + 1
+  ),
+  queued as materialized (
+    select j.id, j.kind, j.queue, j.attempt, j.created_at, j.written_in::bigint as written_in
+    from jobs_live j
+    where j.finished_at is null
+      and (j.written_in >= p_behind or j.written_in = any(p_open::numeric[]))
+      and j.written_in < p_before
+      and j.written_in <> all(p_hidden::numeric[])
+    limit p_most + 1
+  ),
+  told as materialized (
+    select e.job_id, e.seq, e.attempt, e.at, e.written_in
+    from events e
+    where e.at >= p_floor
+      and e.at < ceiling
+      and (e.written_in >= p_behind or e.written_in = any(p_open))
+      and e.written_in < p_before
+      and e.written_in <> all(p_hidden)
+    limit p_most + 1
+  ),
+  of_jobs as materialized (
+    select t.job_id
+    from (select distinct job_id from told) t
+    where p_all
+      or exists (
+        select
+        from jobs_live l
+        where l.id = t.job_id
+          and (l.kind = any(p_kinds) or l.queue = any(p_queues)))
+      -- Of a finished job the caller finds out itself: here each day of history would be looked through.
+      or not exists (select from jobs_live l where l.id = t.job_id)
+  )
+  select
+    'look', null::uuid,
+    (select greatest((select count(*) from ended), (select count(*) from queued), (select count(*) from told))),
+    0, statement_timestamp(),
+    greatest((select max(written_in) from ended), (select max(written_in) from queued), (select max(written_in) from told)),
+    pg_current_snapshot()::text || ' ' || era()
+  union all
+  select 'ended', e.id, coalesce(p.last_seq, 0), e.attempt, e.finished_at, e.written_in, null
+  from ended e
+  left join progress p on p.job_id = e.id
+  where p_all
+    or e.kind = any(p_kinds)
+    or e.queue = any(p_queues)
+  union all
+  select 'queued', q.id, 0, q.attempt, q.created_at, q.written_in, null
+  from queued q
+  where p_all
+    or q.kind = any(p_kinds)
+    or q.queue = any(p_queues)
+  union all
+  select 'started', r.job_id, 0, r.attempt, r.started_at, r.written_in, null
+  from (
+    select r.*
+    from running r
+    where (r.written_in >= p_behind or r.written_in = any(p_open))
+      and r.written_in < p_before
+      and r.written_in <> all(p_hidden)
+      and (p_all or r.kind = any(p_kinds) or r.queue = any(p_queues))
+    limit p_most
+  ) r
+  union all
+  select 'event', t.job_id, t.seq, t.attempt, t.at, t.written_in, null
+  from told t
+  join of_jobs o on o.job_id = t.job_id;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.changes(p_behind bigint, p_open bigint[], p_before bigint, p_hidden bigint[], p_floor timestamp with time zone, p_kinds text[], p_queues text[], p_all boolean, p_most integer, p_seen text) IS 'What transactions wrote that were not there at an earlier look: numbers from p_behind on and those of p_open, below p_before and without p_hidden; none before p_floor. The first row is the look itself, with its snapshot; the only one if that is p_seen.';
+
+CREATE FUNCTION tidemill.check_json(p_value jsonb, p_what text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  flaw text := json_flaw(p_value);
+begin
+  if flaw is not null then
+    raise exception '% cannot be used: %', p_what, flaw
+      using errcode = '22TM1', hint = 'store long numbers as texts, in quotes, and flatten what is deep';
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.check_json(p_value jsonb, p_what text) IS 'Refuses JSON that no worker could read as it is.';
 
 CREATE FUNCTION tidemill.check_members(p_path text, p_names text[], p_nodes jsonb[], p_afters jsonb[]) RETURNS void
     LANGUAGE plpgsql
@@ -765,6 +915,31 @@ $$;
 
 COMMENT ON FUNCTION tidemill.check_members(p_path text, p_names text[], p_nodes jsonb[], p_afters jsonb[]) IS 'Refuses names that are not unique, unknown or wait in a circle.';
 
+CREATE FUNCTION tidemill.check_sealed(p_args jsonb[], p_options jsonb[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $_$
+declare
+  open bigint;
+begin
+  select i.ord into open
+  from unnest(p_args, p_options) with ordinality as i (args, options, ord)
+  where coalesce(i.options -> 'sealed', i.args, '{}') <> '{}'
+    and not coalesce(i.options -> 'sealed', i.args) ?| '{$sealed,$stored}'
+    -- It stands for a workflow, and nothing runs it.
+    and not coalesce(i.options, '{}') ? 'container'
+  limit 1;
+  if found then
+    raise exception 'the args of job % of the call are not sealed, and encryption.require is on', open
+      using
+        errcode = '22TM1',
+        hint = 'enqueue over REST, by the command line or by the Rust library, whose processes have the keys; from SQL only jobs without args';
+  end if;
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.check_sealed(p_args jsonb[], p_options jsonb[]) IS 'Refuses jobs whose args would lie open where the config wants all sealed; insert_jobs calls it then.';
+
 CREATE FUNCTION tidemill.check_spec(p_path text, p_spec jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -806,14 +981,25 @@ begin
     raise exception 'a job has the unknown field %', wrong
       using errcode = '22TM1', hint = 'use ' || array_to_string(known[:20], ', ');
   end if;
+  -- One look at all of them; only where there is a flaw, whose it is.
+  if json_flaw(p_jobs) is not null then
+    perform check_json(j.job -> 'args', 'args'), check_json(j.job -> 'metadata', 'metadata')
+    from jsonb_array_elements(p_jobs) as j (job);
+  end if;
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.check_wishes(p_jobs jsonb) IS 'Refuses what is no array of jobs, and fields that nobody knows.';
+COMMENT ON FUNCTION tidemill.check_wishes(p_jobs jsonb) IS 'Refuses what is no array of jobs, fields that nobody knows, and args that no worker could read.';
 
 CREATE FUNCTION tidemill.clear_sessions(p_limit integer DEFAULT 1000) RETURNS integer
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   with old as (
     select id
@@ -887,6 +1073,12 @@ COMMENT ON FUNCTION tidemill.count_queued(p_queue text, p_most integer) IS 'How 
 CREATE FUNCTION tidemill.create_workflow(p_spec jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   workflow uuid := new_job_id();
@@ -958,9 +1150,28 @@ $$;
 
 COMMENT ON FUNCTION tidemill.dead_rows() IS 'Dead rows of the hot tables, as the statistics have it.';
 
+CREATE FUNCTION tidemill.declare_deployment(p_name text, p_revision bigint) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  insert into deployments as d (name, revision)
+  values (p_name, p_revision)
+  on conflict (name) do update
+  set revision = greatest(d.revision, excluded.revision), declared_at = now()
+  returning revision is not distinct from p_revision
+$$;
+
+COMMENT ON FUNCTION tidemill.declare_deployment(p_name text, p_revision bigint) IS 'A process of the deployment starts. Answers whether its config may be written: false if a later revision was seen, or one at all and this has none.';
+
 CREATE FUNCTION tidemill.delete_job(p_job uuid) RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select delete_one(p_job, true)
 $$;
@@ -993,7 +1204,7 @@ begin
   while known and j.finished_at is not null and exists (select from endings where job_id = p_job) loop
     perform resolve();
   end loop;
-  -- And who wants its result, and did not run yet, never gets it.
+  -- And who wants its result, and did not run yet, never gets it; nor does its workflow.
   with robbed as (
     update dependencies d
     set outcome = 'cancelled'
@@ -1001,7 +1212,7 @@ begin
     join jobs_live l on l.id = w.job_id
     where known
       and d.parent_id = p_job
-      and d.pass_as is not null
+      and (d.member or d.pass_as is not null)
       and d.outcome = 'completed'
       and w.job_id = d.job_id
       and l.started_at is null
@@ -1024,6 +1235,12 @@ COMMENT ON FUNCTION tidemill.delete_one(p_job uuid, p_recorded boolean) IS 'As d
 CREATE FUNCTION tidemill.delete_schedule(p_name text) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   with gone as (delete from schedules where name = p_name returning name)
   select exists (select from gone)
@@ -1034,9 +1251,21 @@ COMMENT ON FUNCTION tidemill.delete_schedule(p_name text) IS 'Removes a schedule
 CREATE FUNCTION tidemill.doctor() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select *
-  from (select * from doctor_database() union all select * from doctor_tidemill()) found
+  from (
+    select * from doctor_database()
+    union all select * from doctor_rights()
+    union all select * from doctor_replication()
+    union all select * from doctor_schema()
+    union all select * from doctor_tidemill()
+  ) found
   order by array_position(array['critical', 'warning', 'info'], found.severity), found."check", found.message
 $$;
 
@@ -1133,6 +1362,89 @@ $$;
 
 COMMENT ON FUNCTION tidemill.doctor_database() IS 'What the database has that hurts a queue.';
 
+CREATE FUNCTION tidemill.doctor_replication() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select 'replication', 'critical',
+    format('publication %s sends changes of table %s, which has no replica identity: deletes and updates of its rows fail', p.pubname, c.relname),
+    format('alter table %I.%I replica identity full', current_schema(), c.relname), jsonb_build_object('publication', p.pubname, 'table', c.relname)
+  from pg_publication_tables t
+  join pg_publication p on p.pubname = t.pubname
+  -- A partitioned table needs none, its partitions do; a plain table is in no tree.
+  cross join lateral (select format('%I.%I', t.schemaname, t.tablename)::regclass as oid) named
+  left join lateral pg_partition_tree(named.oid) leaf on true
+  join pg_class c on c.oid = coalesce(leaf.relid, named.oid) and c.relkind = 'r'
+  where t.schemaname = current_schema()
+    and (p.pubupdate or p.pubdelete)
+    and case c.relreplident
+      when 'd' then not exists (select from pg_index x where x.indrelid = c.oid and x.indisprimary)
+      when 'i' then not exists (select from pg_index x where x.indrelid = c.oid and x.indisreplident)
+      else c.relreplident = 'n'
+    end
+$$;
+
+COMMENT ON FUNCTION tidemill.doctor_replication() IS 'Tables whose changes a publication sends without knowing their rows.';
+
+CREATE FUNCTION tidemill.doctor_rights() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  with open as materialized (
+    select count(*) as functions, count(*) filter (where p.prosecdef) as definers
+    from open_functions() f (name)
+    join pg_proc p on p.oid = f.name::regprocedure
+  )
+  select 'rights', 'critical',
+    format('everybody who may use the schema may call %s of its functions, %s of them with the rights of the owner', open.functions, open.definers),
+    'run tidemill migrate, which takes that back', jsonb_build_object('functions', open.functions, 'security_definer', open.definers)
+  from open
+  where open.functions > 0
+  union all
+  select 'rights', 'warning', format('%s %s missing on this server: who is to look, work or act has no right to',
+      string_agg('role ' || m.name, ', ' order by m.name), case when count(*) = 1 then 'is' else 'are' end),
+    'as a role that may make roles: ' || string_agg(format('create role %I', m.name), '; ' order by m.name) || '; then run tidemill migrate',
+    jsonb_build_object('roles', jsonb_agg(m.name))
+  from missing_roles() m (name)
+  having count(*) > 0
+  union all
+  select 'rights', 'warning', format('%s grants to the roles are missing, such as: %s', count(*), min(g.line)), 'run tidemill migrate',
+    jsonb_build_object('count', count(*))
+  from missing_grants() g (line)
+  -- They cannot be made before the role is, which stands above.
+  where not exists (select from missing_roles() m (name) where g.line like '% to ' || m.name)
+  having count(*) > 0
+$$;
+
+COMMENT ON FUNCTION tidemill.doctor_rights() IS 'What somebody may do who should not, and what the roles may not do who should.';
+
+CREATE FUNCTION tidemill.doctor_schema() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  with drift as materialized (
+    select d.*, row_number() over (order by d.what) as number, count(*) over () as of_all,
+      case when d.was is null then 'not made by a migration: ' when d.is_now is null then 'missing: ' else 'changed: ' end || d.what
+        || case when d.was is not null and d.is_now is not null and d.what ~ '^(column|index|constraint) ' then format(' is now "%s", was "%s"', d.is_now, d.was)
+          when d.what ~ '^(column|index|constraint) ' then ' ' || coalesce(d.is_now, d.was) else '' end as words
+    from schema_drift() d
+  )
+  select 'schema', 'warning', d.words,
+    case when d.was is null then 'drop it, or leave it if it is yours'
+      else 'put it back; docs/schema.sql has it' end,
+    jsonb_build_object('what', d.what, 'was', d.was, 'now', d.is_now)
+  from drift d
+  where d.number <= 20
+  union all
+  -- So that they hide nothing that is worse.
+  select 'schema', 'warning', format('%s more parts of the schema are not as a migration made them', d.of_all - 20),
+    'select * from schema_drift() lists them', jsonb_build_object('count', d.of_all - 20)
+  from drift d
+  where d.number = 21
+$$;
+
+COMMENT ON FUNCTION tidemill.doctor_schema() IS 'What of the schema is not as a migration made it; at most 21 rows.';
+
 CREATE FUNCTION tidemill.doctor_tidemill() RETURNS TABLE("check" text, severity text, message text, advice text, details jsonb)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'tidemill', 'pg_temp'
@@ -1149,18 +1461,6 @@ begin
     cross join generate_series(0, 1) as ahead
   ) p
   where to_regclass(format('%I.%I', current_schema(), p.parent || to_char(p.day, '_YYYY_MM_DD'))) is null
-  union all
-  select 'schema', 'warning', case when d.now_there then 'not made by a migration: ' else 'missing or changed: ' end || d.line,
-    case when d.now_there then 'drop it, or leave it if it is yours' else 'put it back; docs/schema.sql has it' end, jsonb_build_object('line', d.line)
-  from (
-    select coalesce(then_there.line, now_there.line) as line, then_there.line is null as now_there
-    from (select s.line from schema_compatibility c cross join unnest(c.shape) as s (line)) then_there
-    full join (
-      select s.line from schema_compatibility c cross join unnest(schema_shape()) as s (line) where c.shape is not null
-    ) now_there on now_there.line = then_there.line
-    where then_there.line is null and now_there.line !~ '^(function|view) '
-      or now_there.line is null
-  ) d
   union all
   select 'workers', 'warning', format('worker %s on %s is lost: its last heartbeat was at %s', w.id, w.host, moment(w.seen_at)), 'look at its log; its jobs went to others', jsonb_build_object('worker', w.id)
   from workers w
@@ -1180,6 +1480,20 @@ begin
   from workers w
   where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl
   having count(distinct w.version) > 1
+  union all
+  select 'containment', case when w.containment = 'group' then 'warning' else 'info' end,
+    case w.containment
+      when 'cgroup' then format('worker %s ends all that its commands start: each attempt has a cgroup', w.id)
+      when 'reaper' then format('worker %s ends what its commands leave behind as their sub-reaper', w.id)
+      else format('worker %s ends only what stays in the process group of its command', w.id)
+    end,
+    case w.containment
+      when 'group' then 'set worker.containment = "auto", or let no command start a process in a session of its own'
+      else 'nothing is to be done'
+    end,
+    jsonb_build_object('worker', w.id, 'containment', w.containment)
+  from workers w
+  where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.containment is not null
   union all
   select 'listeners', 'warning', 'workers run, but nobody listens for notifications: everything works by polling, slower', 'set database.listen_url to a direct connection', '{}'
   where exists (select 1 from workers w where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.pid is not null)
@@ -1217,6 +1531,12 @@ COMMENT ON FUNCTION tidemill.doctor_tidemill() IS 'What is wrong with the schema
 CREATE FUNCTION tidemill.drain_queue(p_queue text, p_by text DEFAULT SESSION_USER) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   insert into queues (name, draining_at, draining_by)
   values (p_queue, now(), p_by)
@@ -1229,6 +1549,12 @@ COMMENT ON FUNCTION tidemill.drain_queue(p_queue text, p_by text) IS 'The queue 
 CREATE FUNCTION tidemill.drain_worker(p_worker text, p_by text DEFAULT NULL::text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   w workers;
@@ -1251,6 +1577,12 @@ COMMENT ON FUNCTION tidemill.drain_worker(p_worker text, p_by text) IS 'Asks a w
 CREATE FUNCTION tidemill.drop_alert(p_name text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   closed uuid[];
@@ -1304,6 +1636,12 @@ COMMENT ON FUNCTION tidemill.drop_day(p_retention interval) IS 'As drop_partitio
 CREATE FUNCTION tidemill.drop_limit(p_name text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 begin
   delete from limits where name = p_name;
@@ -1322,9 +1660,11 @@ CREATE FUNCTION tidemill.drop_oldest_day(p_retention interval) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'tidemill', 'pg_temp'
     SET lock_timeout TO '500ms'
+    SET standard_conforming_strings TO 'on'
     AS $_$
 declare
   old record;
+  fate text;
 begin
   for old in
     select p.relname as parent, c.relname as part
@@ -1338,9 +1678,12 @@ begin
   loop
     begin
       if old.parent = 'jobs' then
-        execute format('delete from task_ids t using %I j where t.job_id = j.id and not exists (select 1 from jobs_live l where l.id = j.id)', old.part);
-        execute format('select forget(array(select j.id from %I j where not exists (select 1 from jobs_live l where l.id = j.id)))', old.part);
-        execute format('delete from progress p using %I j where p.job_id = j.id and not exists (select 1 from jobs_live l where l.id = j.id)', old.part);
+        fate := thin_out_day(old.part, now() - p_retention);
+        continue when fate = 'keep';
+        if fate = 'thinned' then
+          return old.part;
+        end if;
+        execute format('select forget_names(array(select j.id from %I j))', old.part);
       end if;
       -- From here to the commit enqueue and claim wait: nothing slow may follow.
       execute format('alter table %I detach partition %I', old.parent, old.part);
@@ -1355,11 +1698,17 @@ begin
 end
 $_$;
 
-COMMENT ON FUNCTION tidemill.drop_oldest_day(p_retention interval) IS 'What drop_day and drop_partition have in common.';
+COMMENT ON FUNCTION tidemill.drop_oldest_day(p_retention interval) IS 'What drop_day and drop_partition have in common. Of a day of jobs those stay that others still need.';
 
 CREATE FUNCTION tidemill.drop_partition(p_retention interval) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   dropped text := drop_oldest_day(p_retention);
@@ -1371,7 +1720,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.drop_partition(p_retention interval) IS 'Drops the oldest day of history that the retention has passed and nobody reads; answers its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
+COMMENT ON FUNCTION tidemill.drop_partition(p_retention interval) IS 'Drops the oldest day of history that the retention has passed and nobody reads, but for jobs that others still need; answers its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
 
 CREATE FUNCTION tidemill.due_before(p_job tidemill.jobs) RETURNS TABLE(kind text, concurrency_keys text[])
     LANGUAGE sql
@@ -1428,6 +1777,7 @@ begin
     p_job.state := 'cancelled';
     p_job.error := jsonb_build_object('type', 'skipped', 'permanent', true, 'message', 'none of its jobs was needed');
   else
+    perform require_results(p_job.id);
     p_job.state := 'completed';
     p_job.result := workflow_result(p_job.id);
     perform note_references(p_job.id, p_job.result);
@@ -1441,6 +1791,12 @@ COMMENT ON FUNCTION tidemill.end_workflow(p_job tidemill.jobs) IS 'Ends a locked
 CREATE FUNCTION tidemill.enqueue(kind text, args jsonb DEFAULT '{}'::jsonb, queue text DEFAULT NULL::text, priority integer DEFAULT NULL::integer, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, max_attempts integer DEFAULT NULL::integer, soft_timeout interval DEFAULT NULL::interval, hard_timeout interval DEFAULT NULL::interval, execution_id text DEFAULT NULL::text, tags text[] DEFAULT NULL::text[], metadata jsonb DEFAULT NULL::jsonb, retain interval DEFAULT NULL::interval, concurrency_key text[] DEFAULT NULL::text[], fair_key text DEFAULT NULL::text, unique_by jsonb DEFAULT NULL::jsonb, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_in interval DEFAULT NULL::interval, after uuid[] DEFAULT NULL::uuid[], run_if text DEFAULT NULL::text) RETURNS uuid
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select enqueue_many(jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
     'kind', kind, 'queue', queue, 'priority', priority, 'run_at', run_at, 'delay', delay,
@@ -1459,6 +1815,12 @@ COMMENT ON FUNCTION tidemill.enqueue(kind text, args jsonb, queue text, priority
 CREATE FUNCTION tidemill.enqueue_many(p_jobs jsonb) RETURNS SETOF uuid
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select enqueue_wishes(p_jobs)
 $$;
@@ -1487,6 +1849,7 @@ CREATE TABLE tidemill.schedules (
     problem text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    owner text,
     CONSTRAINT schedules_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
     CONSTRAINT schedules_at_is_in_reach CHECK (((at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (at < '2200-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT schedules_cron_is_short CHECK (((length(cron) >= 1) AND (length(cron) <= 255))),
@@ -1546,6 +1909,8 @@ COMMENT ON COLUMN tidemill.schedules.problem IS 'Why it cannot be computed, or w
 COMMENT ON COLUMN tidemill.schedules.created_at IS 'When it was made.';
 
 COMMENT ON COLUMN tidemill.schedules.updated_at IS 'When somebody last changed it.';
+
+COMMENT ON COLUMN tidemill.schedules.owner IS 'The deployment whose config wrote it; null if none did.';
 
 CREATE FUNCTION tidemill.enqueue_scheduled(p_schedule tidemill.schedules, p_metadata jsonb, p_run_at timestamp with time zone) RETURNS uuid
     LANGUAGE sql
@@ -1640,10 +2005,18 @@ CREATE FUNCTION tidemill.ensure_partitions(p_days_ahead integer DEFAULT 14) RETU
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     SET lock_timeout TO '500ms'
+    SET default_table_access_method TO 'heap'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   parent text;
   part text;
+  key text;
   first_day date := (now() at time zone 'UTC')::date;
   day date;
   made integer := 0;
@@ -1660,10 +2033,16 @@ begin
       if parent = 'jobs' then
         execute format('alter table %I add constraint %I check (finished_at is not null and finished_at >= %L and finished_at < %L)',
           part, part || '_day', day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
-        execute format('create unique index on %I (id)', part);
+        key := part || '_id_idx';
+        execute format('create unique index %I on %I (id)', key, part);
+        -- Else nothing of the day could be deleted once a publication sends its changes.
+        execute format('alter table %I replica identity using index %I', part, key);
         execute format('create index on %I using brin (finished_at)', part);
         execute format('create index on %I (retain_until) where retain_until is not null', part);
         execute format('create index on %I using gin (tags) where tags <> ''{}''', part);
+      end if;
+      if parent in ('jobs', 'events') then
+        execute format('create index on %I using brin (written_in) with (pages_per_range = 32, autosummarize = on)', part);
       end if;
       execute format('alter table %I attach partition %I for values from (%L) to (%L)',
         parent, part, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
@@ -1679,6 +2058,12 @@ COMMENT ON FUNCTION tidemill.ensure_partitions(p_days_ahead integer) IS 'Makes t
 CREATE FUNCTION tidemill.ensure_today() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 begin
   if to_regclass(to_char(clock_timestamp() at time zone 'UTC', '"events_"YYYY_MM_DD')) is null then
@@ -1688,6 +2073,21 @@ end
 $$;
 
 COMMENT ON FUNCTION tidemill.ensure_today() IS 'Makes the partitions of today if no keeper made them ahead.';
+
+CREATE FUNCTION tidemill.era() RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  -- The timeline grows by one at every promotion and every restore to a point in time.
+  return format('%s/%s', (select system_identifier from pg_control_system()), left(pg_walfile_name(pg_current_wal_lsn()), 8));
+exception when others then
+  -- Some managed databases show neither.
+  return '';
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.era() IS 'Which course of history the database is on: changes when a standby takes over or the database is restored.';
 
 CREATE FUNCTION tidemill.evaluate_alert(p_rule tidemill.alert_rules, p_latency_seconds double precision) RETURNS void
     LANGUAGE plpgsql
@@ -1741,6 +2141,12 @@ COMMENT ON FUNCTION tidemill.evaluate_alert(p_rule tidemill.alert_rules, p_laten
 CREATE FUNCTION tidemill.evaluate_alerts(p_latency_seconds double precision DEFAULT NULL::double precision) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   r alert_rules;
@@ -1766,6 +2172,12 @@ COMMENT ON FUNCTION tidemill.evaluate_alerts(p_latency_seconds double precision)
 CREATE FUNCTION tidemill.expected_start(p_job uuid, OUT at timestamp with time zone, OUT based_on text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   j jobs;
@@ -1868,6 +2280,12 @@ COMMENT ON FUNCTION tidemill.expire(p_limit integer) IS 'Cancels jobs that were 
 CREATE FUNCTION tidemill.explain(p_job uuid) RETURNS TABLE(ord bigint, code text, message text, until timestamp with time zone, details jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 #variable_conflict use_column
 declare
@@ -2142,6 +2560,7 @@ CREATE FUNCTION tidemill.fill_keys(p_templates jsonb, p_args jsonb) RETURNS text
   select array_agg(distinct key order by key)
   from jsonb_array_elements_text(p_templates) as t (template)
   cross join lateral fill_key(t.template, p_args) as f (key)
+  where key is not null
 $$;
 
 COMMENT ON FUNCTION tidemill.fill_keys(p_templates jsonb, p_args jsonb) IS 'All keys of an array, filled from the args, each once and in order; null if there are none.';
@@ -2165,7 +2584,7 @@ $_$;
 
 COMMENT ON FUNCTION tidemill.fingerprint(p_kind text, p_error jsonb) IS 'Hash of the cause of a failure: its kind, class, message without what differs from case to case, and first line of its backtrace.';
 
-CREATE FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text DEFAULT NULL::text, p_sealed jsonb DEFAULT NULL::jsonb) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
@@ -2175,7 +2594,7 @@ begin
   if p_next_at <= p_slot then
     raise exception 'the slot after % cannot be %', p_slot, p_next_at using errcode = 'invalid_parameter_value';
   end if;
-  perform release_slot(p_name);
+  perform release_slot(p_name, p_sealed);
   -- Whoever has the row locked fires it; waiting would keep this scheduler from the others.
   select * into s
   from schedules
@@ -2201,11 +2620,11 @@ begin
     insert into schedule_slots (schedule, slot, outcome, reason) values (p_name, p_slot, 'missed', p_missed);
     return 'missed';
   end if;
-  return judge_slot(s, p_slot);
+  return judge_slot(with_sealed(s, p_sealed), p_slot);
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text) IS 'Fires a slot that is due and moves the schedule on to the next, or records it as missed for the given reason. Answers what became of it, repeated if it fired before, null if it is not its turn.';
+COMMENT ON FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text, p_sealed jsonb) IS 'Fires a slot that is due and moves the schedule on to the next, or records it as missed for the given reason; p_sealed as with_sealed takes it. Answers what became of it, repeated if it fired before, null if it is not its turn.';
 
 CREATE FUNCTION tidemill.fold_failures(p_limit integer DEFAULT 5000) RETURNS integer
     LANGUAGE plpgsql
@@ -2302,9 +2721,30 @@ $$;
 
 COMMENT ON FUNCTION tidemill.forget(p_jobs uuid[]) IS 'Removes what is known of jobs that are gone, beside their history.';
 
+CREATE FUNCTION tidemill.forget_names(p_jobs uuid[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  delete from task_ids t
+  where t.job_id = any(p_jobs)
+    and not exists (select from jobs_live l where l.id = t.job_id);
+  select forget(array(select i.id from unnest(p_jobs) as i (id) where not exists (select from jobs_live l where l.id = i.id)));
+  delete from progress p
+  where p.job_id = any(p_jobs)
+    and not exists (select from jobs_live l where l.id = p.job_id);
+$$;
+
+COMMENT ON FUNCTION tidemill.forget_names(p_jobs uuid[]) IS 'Removes what is known of jobs whose day of history goes, but for those that live again.';
+
 CREATE FUNCTION tidemill.fork(p_job uuid, p_from_step text DEFAULT NULL::text, p_by text DEFAULT SESSION_USER) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   j jobs;
@@ -2701,6 +3141,10 @@ declare
   -- Nothing to do, and nothing to pay, unless some limit cancels.
   limits_cancel boolean := exists (select from limits where on_full <> 'queue');
 begin
+  if exists (select from sealing where required) then
+    perform check_sealed(p_args, p_options);
+  end if;
+  perform kind_name(k.kind) from unnest(p_kinds) as k (kind) where k.kind !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$';
   if limits_cancel then
     perform lock_before_room(p_kinds, p_args, p_options);
   end if;
@@ -2767,7 +3211,7 @@ begin
       make_interval(secs => i.soft_timeout_seconds) as soft_timeout,
       make_interval(secs => i.hard_timeout_seconds) as hard_timeout,
       coalesce(make_interval(secs => i.retain_seconds), k.retain) as retain,
-      case when i.tags is null then '{}'::text[] else array(select jsonb_array_elements_text(i.tags)) end as tags,
+      case when i.tags is null then '{}'::text[] else array_remove(array(select jsonb_array_elements_text(i.tags)), null) end as tags,
       k.name is null as unknown_kind,
       v.unique_key,
       v.outcome as verdict,
@@ -2793,9 +3237,14 @@ begin
         i.ord,
         fill_keys(i.options -> 'concurrency_keys', i.args) as concurrency_keys,
         fill_key(i.options ->> 'fair_key', i.args) as fair_key,
-        coalesce(
-          (i.options ->> 'expires_at')::timestamptz,
-          now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)) as expires_at,
+        -- One that lies beyond every calendar never comes.
+        nullif(
+          least(
+            coalesce(
+              (i.options ->> 'expires_at')::timestamptz,
+              now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)),
+            '10000-01-01 00:00+00'),
+          '10000-01-01 00:00+00') as expires_at,
         i.options ? 'after' or i.options ? 'container' as held,
         i.options ? 'container' as container,
         (i.options ->> 'workflow_id')::uuid as workflow_id,
@@ -2907,6 +3356,20 @@ $_$;
 
 COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[], p_wait boolean) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row. Without p_wait a job is refused (queue_busy) if an open transaction of somebody else holds the room of its queue.';
 
+CREATE FUNCTION tidemill.is_kept(p_number numeric) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    SET extra_float_digits TO '1'
+    AS $$
+  select case
+    when p_number = trunc(p_number) and p_number between -9223372036854775808 and 18446744073709551615 then true
+    when p_number <> 0 and abs(p_number) not between 5e-324 and 1.7976931348623157e308 then false
+    else p_number::double precision::text::numeric = p_number
+  end
+$$;
+
+COMMENT ON FUNCTION tidemill.is_kept(p_number numeric) IS 'Whether a worker reads the number as it is: an integer of 64 bits, or what a double holds exactly as it is written.';
+
 CREATE FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'tidemill', 'pg_temp'
@@ -2935,6 +3398,33 @@ CREATE FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) RETURNS bigint
 $$;
 
 COMMENT ON FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) IS 'How many due jobs of its queue are claimed before it by the workers that serve it; 5000 means that or more. Of at most 20,000 due ones those count whose kind they serve and whose breaker and limits let them start.';
+
+CREATE FUNCTION tidemill.json_flaw(p_value jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $_$
+declare
+  written text := p_value::text;
+  lost numeric;
+begin
+  if length(written) > 128 and p_value @? 'strict $.**{64}' then
+    return 'it is nested deeper than 64 levels';
+  end if;
+  -- Shorter ones are kept.
+  if written ~ '[0-9.]{17}' then
+    select n.value::numeric into lost
+    from jsonb_path_query(p_value, 'strict $.** ? (@.type() == "number")') as n (value)
+    where not is_kept(n.value::numeric)
+    limit 1;
+    if found then
+      return format('the number %s cannot be kept as it is', left(lost::text, 60));
+    end if;
+  end if;
+  return null;
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.json_flaw(p_value jsonb) IS 'Why no worker could read this JSON as it is; null if each can.';
 
 CREATE FUNCTION tidemill.judge(p_jobs uuid[]) RETURNS void
     LANGUAGE plpgsql
@@ -3068,26 +3558,86 @@ $$;
 
 COMMENT ON FUNCTION tidemill.keep_artifact(p_path text, p_job uuid, p_lease uuid, p_name text, p_content_type text, p_bytes bigint) IS 'Notes a file before it is written, so that none is ever forgotten in the storage; false if the lease is lost. Without a lease it is one of a job that is about to be enqueued.';
 
-CREATE FUNCTION tidemill.keep_config_alerts(p_names text[]) RETURNS SETOF text
+CREATE FUNCTION tidemill.keep_config_alerts(p_names text[], p_owner text DEFAULT NULL::text) RETURNS SETOF text
     LANGUAGE sql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
   with gone as materialized (
-    select r.name from alert_rules r where r.from_config and r.name <> all(p_names)
+    select r.name
+    from alert_rules r
+    where r.from_config
+      and r.owner = p_owner
+      and r.name <> all(p_names)
   )
   select g.name from gone g where drop_alert(g.name)
 $$;
 
-COMMENT ON FUNCTION tidemill.keep_config_alerts(p_names text[]) IS 'Removes the rules of the config that it no longer has; answers their names.';
+COMMENT ON FUNCTION tidemill.keep_config_alerts(p_names text[], p_owner text) IS 'Removes the rules of a config of the deployment that it no longer has; answers their names. Without a deployment none.';
 
-CREATE FUNCTION tidemill.keep_config_schedules(p_names text[]) RETURNS SETOF text
+CREATE FUNCTION tidemill.keep_config_schedules(p_names text[], p_owner text DEFAULT NULL::text) RETURNS SETOF text
     LANGUAGE sql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
-  delete from schedules where source = 'config' and name <> all (p_names) returning name
+  delete from schedules
+  where source = 'config'
+    and owner = p_owner
+    and name <> all (p_names)
+  returning name
 $$;
 
-COMMENT ON FUNCTION tidemill.keep_config_schedules(p_names text[]) IS 'Removes the schedules that came from a config and are not among these; answers their names.';
+COMMENT ON FUNCTION tidemill.keep_config_schedules(p_names text[], p_owner text) IS 'Removes the schedules that came from a config of the deployment and are not among these; answers their names. Without a deployment none.';
+
+CREATE FUNCTION tidemill.keep_shape(p_all boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  -- Where no table was to be changed, those that somebody else changed stay what they were.
+  update schema_compatibility c
+  set shape = case
+    when p_all or not coalesce(exists (select from unnest(c.shape) as s (line) where s.line like 'text of view %'), false) then schema_shape()
+    else (
+      select array_agg(l.line order by l.line collate "C")
+      from (
+        select s.line from unnest(c.shape) as s (line) where s.line !~ '^(function|view|text of view) '
+        union all
+        select s.line from unnest(schema_shape()) as s (line) where s.line ~ '^(function|view|text of view) '
+      ) l)
+    end;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.keep_shape(p_all boolean) IS 'Remembers the shape of the schema: all of it behind a migration, else that of functions and views.';
+
+CREATE FUNCTION tidemill.kind_name(p_name text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $_$
+begin
+  if p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then
+    raise exception 'no kind can be called %', to_jsonb(p_name)
+      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, points, dashes and underscores, a letter or digit first';
+  end if;
+  return p_name;
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.kind_name(p_name text) IS 'The name of a kind as it is, or a refusal.';
+
+CREATE FUNCTION tidemill.lacks_grants() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select exists (select from open_functions())
+    -- A role that is gone cannot get them.
+    or exists (
+      select
+      from missing_grants() g (line)
+      where not exists (select from missing_roles() m (name) where g.line like '% to ' || m.name))
+    or exists (select from missing_roles()) and (select r.rolcreaterole or r.rolsuper from pg_roles r where r.rolname = current_user)
+$$;
+
+COMMENT ON FUNCTION tidemill.lacks_grants() IS 'Whether grants are to be made now: some were never made or are gone, everybody may call a function, or a role is missing that the caller may make.';
 
 CREATE FUNCTION tidemill.left_artifacts(p_limit integer) RETURNS SETOF text
     LANGUAGE plpgsql
@@ -3407,6 +3957,7 @@ COMMENT ON FUNCTION tidemill.lock_workflows_of(p_jobs uuid[]) IS 'As lock_workfl
 CREATE FUNCTION tidemill.log_tail(p_job uuid, p_attempt integer) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'tidemill', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
     AS $$
   select right(string_agg(line, e'\n' order by seq), 4096)
   from (
@@ -3430,13 +3981,44 @@ CREATE FUNCTION tidemill.make_reader(login text) RETURNS void
 declare
   setting text;
 begin
-  execute format('grant tidemill_reader to %I', login);
+  if not exists (select from pg_roles where rolname = 'tidemill_reader') then
+    raise exception 'there is no role tidemill_reader on this server' using
+      errcode = 'undefined_object',
+      hint = 'As a role that may make roles: create role tidemill_reader nologin; then run tidemill migrate, and this again.';
+  end if;
+  if not exists (select from pg_roles where rolname = login) then
+    raise exception 'there is no login %', login using
+      errcode = 'undefined_object', hint = format('create role %I login; then this again.', login);
+  end if;
+  -- Somebody who may grant it may have done so already.
+  if not exists (
+    select
+    from pg_auth_members m
+    where m.roleid = 'tidemill_reader'::regrole
+      and m.member = (select r.oid from pg_roles r where r.rolname = login))
+  then
+    begin
+      execute format('grant tidemill_reader to %I', login);
+    exception
+      when insufficient_privilege then
+        raise exception 'permission denied: % may not grant tidemill_reader, which another role made', current_user using
+          errcode = 'insufficient_privilege',
+          hint = format('As a superuser or who made it: grant tidemill_reader to %I; then this again. Or once and for all: grant tidemill_reader to %I with admin option.', login, current_user);
+    end;
+  end if;
   -- Settings of a role are no settings of its members. In this database alone: the login may have others.
   foreach setting in array array[
     -- Whoever only looks never holds the horizon for long.
     'statement_timeout = ''30s''', 'idle_in_transaction_session_timeout = ''60s''', 'default_transaction_read_only = on', 'jit = off']
   loop
-    execute format('alter role %I in database %I set %s', login, current_database(), setting);
+    begin
+      execute format('alter role %I in database %I set %s', login, current_database(), setting);
+    exception
+      when insufficient_privilege then
+        raise exception 'permission denied: % may not alter the login %', current_user, login using
+          errcode = 'insufficient_privilege',
+          hint = format('Call this as a superuser or as who made the login. Or once and for all, on 16 and later: grant %I to %I with admin option.', login, current_user);
+    end;
   end loop;
 end
 $$;
@@ -3667,6 +4249,40 @@ end
 $_$;
 
 COMMENT ON FUNCTION tidemill.members_of(p_spec jsonb, p_path text) IS 'The jobs of one workflow, group or chain, each with its name and the names of those that it waits for.';
+
+CREATE FUNCTION tidemill.missing_grants() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  with now_there as materialized (select unnest(rights_now()) as line)
+  select r.line
+  from schema_compatibility c
+  cross join unnest(c.rights) as r (line)
+  where r.line not in (select n.line from now_there n)
+  union all
+  -- It came when the grants had been made.
+  select format('usage schema %s to %s', current_schema(), r.rolname)
+  from pg_roles r
+  where r.rolname in ('tidemill_admin', 'tidemill_worker', 'tidemill_reader')
+    and not exists (
+      select
+      from schema_compatibility c
+      cross join unnest(c.rights) as g (line)
+      where g.line = format('usage schema %s to %s', current_schema(), r.rolname))
+$$;
+
+COMMENT ON FUNCTION tidemill.missing_grants() IS 'What the roles that are there were granted, or are to be, and may not do now.';
+
+CREATE FUNCTION tidemill.missing_roles() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select wanted.name
+  from unnest(array['tidemill_admin', 'tidemill_worker', 'tidemill_reader']) as wanted (name)
+  where not exists (select from pg_roles r where r.rolname = wanted.name)
+$$;
+
+COMMENT ON FUNCTION tidemill.missing_roles() IS 'Those of the three roles that this server does not have.';
 
 CREATE FUNCTION tidemill.moment(p_at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -3905,6 +4521,35 @@ $$;
 
 COMMENT ON FUNCTION tidemill.notice_sent(p_notice uuid, p_error text) IS 'Ticks a notice off, or notes why it could not be sent.';
 
+CREATE FUNCTION tidemill.oldest_day() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    AS $_$
+  select min(to_date(right(c.relname, 10), 'YYYY_MM_DD'))::timestamp at time zone 'UTC'
+  from pg_inherits i
+  join pg_class c on c.oid = i.inhrelid
+  where i.inhparent in ('jobs'::regclass, 'events'::regclass)
+    and c.relname ~ '_\d{4}_\d{2}_\d{2}$'
+$_$;
+
+COMMENT ON FUNCTION tidemill.oldest_day() IS 'When the oldest day of history that is still there begins.';
+
+CREATE FUNCTION tidemill.open_functions() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select p.oid::regprocedure::text
+  from pg_proc p
+  where p.pronamespace = current_schema()::regnamespace
+    and exists (
+      select
+      from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+      where a.grantee = 0 and a.privilege_type = 'EXECUTE')
+$$;
+
+COMMENT ON FUNCTION tidemill.open_functions() IS 'Functions that everybody may call who may use the schema.';
+
 CREATE FUNCTION tidemill.open_pause() RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'tidemill', 'pg_temp'
@@ -3999,6 +4644,12 @@ COMMENT ON FUNCTION tidemill.passed_args(p_job uuid, p_since timestamp with time
 CREATE FUNCTION tidemill.pause_queue(p_queue text, p_by text DEFAULT SESSION_USER) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   insert into queues (name, paused_at, paused_by)
   values (p_queue, now(), p_by)
@@ -4011,6 +4662,12 @@ COMMENT ON FUNCTION tidemill.pause_queue(p_queue text, p_by text) IS 'Nothing is
 CREATE FUNCTION tidemill.pause_schedule(p_name text, p_by text DEFAULT SESSION_USER) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   with paused as (
     update schedules
@@ -4360,11 +5017,9 @@ begin
     where j.finished_at is not null
       and j.retain_until < now()
       -- Somebody who waits for its result, or has not read it yet, is live.
-      and (j.awaited is not true or not exists (
-        select 1
-        from dependencies d
-        join jobs_live l on l.id = d.job_id
-        where d.parent_id = j.id))
+      and (
+        (j.awaited or exists (select from steps s where s.spawned_id = j.id)) is not true
+        or not exists (select from wanted(array[j.id])))
     limit p_limit
   ),
   -- A job that somebody retries meanwhile is not gone, and keeps all that is known of it.
@@ -4428,6 +5083,12 @@ COMMENT ON FUNCTION tidemill.prune_unique_keys(p_limit integer) IS 'Looks at the
 CREATE FUNCTION tidemill.purge_queue(p_queue text, p_limit integer DEFAULT 10000, p_by text DEFAULT SESSION_USER) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   purged bigint;
@@ -4456,15 +5117,18 @@ $$;
 
 COMMENT ON FUNCTION tidemill.purge_queue(p_queue text, p_limit integer, p_by text) IS 'Cancels up to the given number of jobs of the queue that do not run; answers how many. Repeat until 0.';
 
-CREATE FUNCTION tidemill.put_schedule(p_name text, p_cron text, p_every interval, p_at timestamp with time zone, p_timezone text, p_job jsonb, p_missed text, p_missed_limit integer, p_overlap text, p_jitter interval, p_source text, p_paused_by text DEFAULT NULL::text) RETURNS void
+CREATE FUNCTION tidemill.put_schedule(p_name text, p_cron text, p_every interval, p_at timestamp with time zone, p_timezone text, p_job jsonb, p_missed text, p_missed_limit integer, p_overlap text, p_jitter interval, p_source text, p_paused_by text DEFAULT NULL::text, p_owner text DEFAULT NULL::text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
+  select check_json(p_job -> 'args', 'args');
+  select check_json(p_job -> 'metadata', 'metadata');
   insert into schedules as s (
-    name, cron, every, at, timezone, job, missed, missed_limit, overlap, jitter, source, paused_by, paused_at)
+    name, cron, every, at, timezone, job, missed, missed_limit, overlap, jitter, source, paused_by, paused_at, owner)
   values (
     p_name, p_cron, p_every, p_at, p_timezone, p_job, p_missed, p_missed_limit, p_overlap, p_jitter, p_source,
-    p_paused_by, case when p_paused_by is not null then now() end)
+    p_paused_by, case when p_paused_by is not null then now() end,
+    case when p_source = 'config' then coalesce(p_owner, 'default') end)
   on conflict (name) do update
   set
     cron = excluded.cron,
@@ -4477,14 +5141,15 @@ CREATE FUNCTION tidemill.put_schedule(p_name text, p_cron text, p_every interval
     overlap = excluded.overlap,
     jitter = excluded.jitter,
     source = excluded.source,
+    owner = excluded.owner,
     updated_at = now()
-  where (s.cron, s.every, s.at, s.timezone, s.job, s.missed, s.missed_limit, s.overlap, s.jitter, s.source)
+  where (s.cron, s.every, s.at, s.timezone, s.job, s.missed, s.missed_limit, s.overlap, s.jitter, s.source, s.owner)
     is distinct from (
       excluded.cron, excluded.every, excluded.at, excluded.timezone, excluded.job, excluded.missed,
-      excluded.missed_limit, excluded.overlap, excluded.jitter, excluded.source)
+      excluded.missed_limit, excluded.overlap, excluded.jitter, excluded.source, excluded.owner)
 $$;
 
-COMMENT ON FUNCTION tidemill.put_schedule(p_name text, p_cron text, p_every interval, p_at timestamp with time zone, p_timezone text, p_job jsonb, p_missed text, p_missed_limit integer, p_overlap text, p_jitter interval, p_source text, p_paused_by text) IS 'Writes a schedule whole, for every face. A new one is paused if somebody is named for that; one that is there keeps its pause or none, and its slots if its times stay.';
+COMMENT ON FUNCTION tidemill.put_schedule(p_name text, p_cron text, p_every interval, p_at timestamp with time zone, p_timezone text, p_job jsonb, p_missed text, p_missed_limit integer, p_overlap text, p_jitter interval, p_source text, p_paused_by text, p_owner text) IS 'Writes a schedule whole, for every face; one of a config belongs to the deployment that is named last. A new one is paused if somebody is named for that; one that is there keeps its pause or none, and its slots if its times stay.';
 
 CREATE FUNCTION tidemill.queue_again(p_job tidemill.jobs, p_due timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -4534,7 +5199,7 @@ CREATE FUNCTION tidemill.redact(p_value jsonb) RETURNS jsonb
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
 declare
-  hidden text[] := array(select key from redacted_keys);
+  hidden text[] := array(select distinct key from redacted_keys);
 begin
   -- Most values have no such key anywhere: one look at the text spares the walk.
   if p_value is null
@@ -4577,7 +5242,7 @@ $$;
 
 COMMENT ON FUNCTION tidemill.redact_within(p_value jsonb, p_hidden text[]) IS 'What redact does, for these keys.';
 
-CREATE FUNCTION tidemill.release_slot(p_name text) RETURNS text
+CREATE FUNCTION tidemill.release_slot(p_name text, p_sealed jsonb DEFAULT NULL::jsonb) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
     AS $$
@@ -4595,11 +5260,25 @@ begin
   end if;
   delete from schedule_slots where schedule = p_name and slot = held and outcome = 'held';
   -- Somebody else may have released it before the row was ours.
-  return case when found then judge_slot(s, held) end;
+  return case when found then judge_slot(with_sealed(s, p_sealed), held) end;
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.release_slot(p_name text) IS 'Enqueues the slot that a schedule holds, if the job before it has ended. Answers what became of it, null if it is not its turn.';
+COMMENT ON FUNCTION tidemill.release_slot(p_name text, p_sealed jsonb) IS 'Enqueues the slot that a schedule holds, if the job before it has ended; p_sealed as with_sealed takes it. Answers what became of it, null if it is not its turn.';
+
+CREATE FUNCTION tidemill.renew_shape() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  update schema_compatibility c
+  set shape = schema_shape()
+  where c.shape is distinct from schema_shape()
+    and not exists (select from schema_drift());
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.renew_shape() IS 'Remembers the shape as this version of Postgres prints it, if nothing but the printing is another.';
 
 CREATE FUNCTION tidemill.reopen(p_job uuid) RETURNS void
     LANGUAGE plpgsql
@@ -4696,9 +5375,45 @@ $_$;
 
 COMMENT ON FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text) IS 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; one that is held keeps its time. False if it runs, is finished or is being taken.';
 
+CREATE FUNCTION tidemill.require_results(p_job uuid, p_since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+declare
+  lost text;
+begin
+  select coalesce(d.name, d.parent_id::text) into lost
+  from dependencies d
+  where d.job_id = p_job
+    and d.outcome = 'completed'
+    and (d.member or d.pass_as is not null)
+    and not exists (select from jobs j where j.id = d.parent_id)
+    and (p_since = '-infinity' or exists (
+      select
+      from dependencies o
+      where o.job_id = p_job
+        and o.pass_as = d.pass_as
+        and o.resolved_at >= p_since))
+  order by d.ord
+  limit 1;
+  if found then
+    raise exception 'job % completed, but is kept no more, and its result with it', lost
+      using errcode = '22TM1', hint = 'enqueue it again, with those that wait for it';
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.require_results(p_job uuid, p_since timestamp with time zone) IS 'Raises an error if a result that a job is to get now, as passed_args or workflow_result gives it, is gone: nothing is not what its parent brought.';
+
 CREATE FUNCTION tidemill.reset_breaker(p_kind text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   k kinds;
@@ -4724,6 +5439,12 @@ COMMENT ON FUNCTION tidemill.reset_breaker(p_kind text) IS 'Lets the jobs of a k
 CREATE FUNCTION tidemill.resolve(p_limit integer DEFAULT 500) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   ended uuid[];
@@ -4801,6 +5522,7 @@ declare
   w waits;
   verdict text;
   passed jsonb;
+  since timestamptz;
   bad record;
 begin
   select * into j from jobs_live where id = p_job and state = 'waiting' for update;
@@ -4815,7 +5537,9 @@ begin
     perform end_workflow(j);
   elsif verdict = 'run' then
     -- What ran before has what was passed to it then.
-    passed := passed_args(p_job, case when j.started_at is null then '-infinity' else w.since end);
+    since := case when j.started_at is null then '-infinity' else w.since end;
+    perform require_results(p_job, since);
+    passed := passed_args(p_job, since);
     if passed <> '{}' then
       update jobs_live set args = args || passed where id = p_job;
       perform note_references(p_job, passed);
@@ -4849,6 +5573,12 @@ COMMENT ON FUNCTION tidemill.resolve_one(p_job uuid) IS 'Judges one job that wai
 CREATE FUNCTION tidemill.resume_queue(p_queue text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   insert into queues (name)
   values (p_queue)
@@ -4862,6 +5592,12 @@ COMMENT ON FUNCTION tidemill.resume_queue(p_queue text) IS 'Ends a pause or a dr
 CREATE FUNCTION tidemill.resume_schedule(p_name text) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   with resumed as (
     update schedules
@@ -4883,6 +5619,12 @@ COMMENT ON FUNCTION tidemill.resume_schedule(p_name text) IS 'Ends a pause; slot
 CREATE FUNCTION tidemill.retry(p_job uuid, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select retry_one(p_job, p_by, true)
 $$;
@@ -4917,6 +5659,12 @@ COMMENT ON FUNCTION tidemill.retry_held(p_job uuid, p_by text) IS 'Makes a job t
 CREATE FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer DEFAULT 500, dry_run boolean DEFAULT false, to_queue text DEFAULT NULL::text) RETURNS TABLE(matched integer, done integer, refused integer, sample uuid[])
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select a.matched, a.done, a.refused, a.sample
   from act_on_jobs('retry', filter, max_jobs, dry_run, to_queue) a
@@ -5025,6 +5773,7 @@ begin
     j.run_at := 'infinity';
     perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
+  j.written_in := (pg_current_xact_id()::text)::numeric;
   insert into jobs_live select (j).*;
   if j.unique_key is not null then
     perform take_key_again(p_job, j.unique_key);
@@ -5057,9 +5806,48 @@ $$;
 
 COMMENT ON FUNCTION tidemill.retry_workflow(p_workflow uuid, p_by text) IS 'Runs again what failed or was cancelled of a workflow and of all that is nested in it, and what waited for that; what completed stays. Answers its state.';
 
+CREATE FUNCTION tidemill.rights_now() RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    AS $_$
+  select coalesce(array_agg(granted.line order by granted.line collate "C"), '{}')
+  from (
+    select format('%s %s to %s', lower(a.privilege_type), o.what, r.rolname) as line
+    from (
+      select format('schema %s', n.nspname) as what, n.nspacl as acl
+      from pg_namespace n
+      where n.nspname = current_schema()
+      union all
+      select format('table %s', c.relname), c.relacl
+      from pg_class c
+      where c.relnamespace = current_schema()::regnamespace
+        and c.relkind in ('r', 'p', 'v', 'S')
+        -- Days come and go; who reads them reads the whole.
+        and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
+      union all
+      select format('function %s(%s)', p.proname, pg_get_function_identity_arguments(p.oid)), p.proacl
+      from pg_proc p
+      where p.pronamespace = current_schema()::regnamespace
+    ) o
+    cross join lateral aclexplode(o.acl) a
+    join pg_roles r on r.oid = a.grantee
+    where r.rolname in ('tidemill_admin', 'tidemill_worker', 'tidemill_reader')
+  ) granted
+$_$;
+
+COMMENT ON FUNCTION tidemill.rights_now() IS 'What the three roles may do in this schema, one line each.';
+
 CREATE FUNCTION tidemill.room_expected(p_queue text) RETURNS interval
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   since timestamptz := date_trunc('minute', clock_timestamp() - interval '4 minutes');
@@ -5085,6 +5873,12 @@ COMMENT ON FUNCTION tidemill.room_expected(p_queue text) IS 'About how long unti
 CREATE FUNCTION tidemill.run_now(p_job uuid, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select run_now_one(p_job, p_by, true)
 $$;
@@ -5118,9 +5912,15 @@ $$;
 
 COMMENT ON FUNCTION tidemill.run_now_one(p_job uuid, p_by text, p_recorded boolean) IS 'As run_now; whether it is recorded as an act says the caller.';
 
-CREATE FUNCTION tidemill.run_schedule(p_name text, p_by text DEFAULT SESSION_USER) RETURNS uuid
+CREATE FUNCTION tidemill.run_schedule(p_name text, p_by text DEFAULT SESSION_USER, p_sealed jsonb DEFAULT NULL::jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   s schedules;
@@ -5130,14 +5930,25 @@ begin
   if not found then
     return null;
   end if;
-  made := enqueue_scheduled(s, jsonb_build_object('by', p_by), clock_timestamp());
+  made := enqueue_scheduled(with_sealed(s, p_sealed), jsonb_build_object('by', p_by), clock_timestamp());
   update schedules set unfinished = unfinished_jobs(s) || made where name = p_name;
   perform audit('run', 'schedule:' || p_name, null, jsonb_build_object('job_id', made), p_by);
   return made;
 end
 $$;
 
-COMMENT ON FUNCTION tidemill.run_schedule(p_name text, p_by text) IS 'Enqueues a schedule''s job now, outside of its slots, paused or not. Answers the job''s id, null if there is no such schedule.';
+COMMENT ON FUNCTION tidemill.run_schedule(p_name text, p_by text, p_sealed jsonb) IS 'Enqueues a schedule''s job now, outside of its slots, paused or not; p_sealed as with_sealed takes it. Answers the job''s id, null if there is no such schedule.';
+
+CREATE FUNCTION tidemill.runs_functions() RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.runs_functions() IS 'Answers whether functions run at all: a server whose programs were upgraded under it cannot load their language.';
 
 CREATE FUNCTION tidemill.save_step(p_job uuid, p_lease uuid, p_name text, p_output jsonb, p_replace boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql
@@ -5198,71 +6009,142 @@ $$;
 
 COMMENT ON FUNCTION tidemill.schedule_written() IS 'Trigger: checks a schedule''s job, and has its slots computed anew when its times were changed.';
 
+CREATE FUNCTION tidemill.schema_drift() RETURNS TABLE(what text, was text, is_now text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    AS $$
+  with lines as (
+    select split_part(l.line, ': ', 1) as what, nullif(substr(l.line, length(split_part(l.line, ': ', 1)) + 3), '') as how, l.kept
+    from (
+      select k.line, true as kept
+      from schema_compatibility c
+      cross join unnest(c.shape) as k (line)
+      union all
+      select n.line, false
+      from schema_compatibility c
+      cross join unnest(schema_shape()) as n (line)
+      where c.shape is not null
+    ) l
+  ),
+  pairs as (
+    select what, max(how) filter (where kept) as was, max(how) filter (where not kept) as is_now, bool_or(kept) as kept, bool_or(not kept) as there
+    from lines
+    group by what
+  )
+  select p.what, case when p.kept then coalesce(p.was, '') end, case when p.there then coalesce(p.is_now, '') end
+  from pairs p
+  where (p.kept, p.was) is distinct from (p.there, p.is_now)
+    -- Functions and views of somebody's own do no harm, and a text tells nothing beside that of another version.
+    and case
+      when p.what ~ '^(function|view) ' then p.kept
+      when p.what ~ '^text of view ' then p.kept and p.there and split_part(p.was, ' ', 2) = split_part(p.is_now, ' ', 2)
+      else true
+    end
+$$;
+
+COMMENT ON FUNCTION tidemill.schema_drift() IS 'What of the schema is not as the last migration left it: how it was then, and is now; null where it was not there.';
+
 CREATE FUNCTION tidemill.schema_shape() RETURNS text[]
     LANGUAGE sql STABLE
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET bytea_output TO 'hex'
+    SET extra_float_digits TO '1'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
     AS $_$
-  select array_agg(line order by line)
-  from (
-    select format('column %s.%s %s%s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), case when a.attnotnull then ' not null' else '' end) as line
+  with tables as materialized (
+    select c.oid, c.relname
     from pg_class c
-    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     where c.relnamespace = current_schema()::regnamespace
       and c.relkind in ('r', 'p')
       and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
+  )
+  select array_agg(line order by line collate "C")
+  from (
+    select format('column %s.%s: %s%s', t.relname, a.attname, format_type(a.atttypid, a.atttypmod), case when a.attnotnull then ' not null' else '' end) as line
+    from tables t
+    join pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
     union all
-    select format('index %s %s', i.relname, regexp_replace(pg_get_indexdef(i.oid), '^.* USING ', ''))
-    from pg_index x
+    select format('index %s: %s%s', i.relname, case when x.indisunique then 'unique ' else '' end,
+      bare(regexp_replace(pg_get_indexdef(i.oid), '^.* USING ', '')))
+    from tables t
+    join pg_index x on x.indrelid = t.oid
     join pg_class i on i.oid = x.indexrelid
-    join pg_class c on c.oid = x.indrelid
-    where c.relnamespace = current_schema()::regnamespace
-      and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
     union all
-    select format('constraint %s.%s %s', c.relname, o.conname, pg_get_constraintdef(o.oid))
-    from pg_constraint o
-    join pg_class c on c.oid = o.conrelid
-    where c.relnamespace = current_schema()::regnamespace
-      and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
+    select format('constraint %s.%s: %s', t.relname, o.conname, bare(pg_get_constraintdef(o.oid)))
+    from tables t
+    join pg_constraint o on o.conrelid = t.oid
+    -- From 18 on "not null" is one too; the columns above have it.
+    where o.contype <> 'n'
     union all
-    select format('trigger %s.%s', c.relname, t.tgname)
-    from pg_trigger t
-    join pg_class c on c.oid = t.tgrelid
-    where c.relnamespace = current_schema()::regnamespace
-      and not t.tgisinternal
-      and t.tgenabled <> 'D'
-      and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
+    select format('trigger %s.%s', t.relname, g.tgname)
+    from tables t
+    join pg_trigger g on g.tgrelid = t.oid
+    where not g.tgisinternal
+      and g.tgenabled <> 'D'
     union all
-    select format('function %s(%s) %s', p.proname, pg_get_function_identity_arguments(p.oid), md5(p.prosrc))
+    select format('function %s(%s): %s', p.proname, pg_get_function_identity_arguments(p.oid), md5(p.prosrc))
     from pg_proc p
     where p.pronamespace = current_schema()::regnamespace
     union all
-    select format('view %s %s', v.viewname, md5(v.definition))
+    -- The columns of a view, and all columns that it reads.
+    select format('view %s: %s', v.relname, md5(
+      (select string_agg(format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' order by a.attnum) from pg_attribute a where a.attrelid = v.oid and a.attnum > 0)
+      || coalesce((
+        select string_agg(distinct format('%s.%s', c.relname, a.attname) collate "C", ', ' order by format('%s.%s', c.relname, a.attname) collate "C")
+        from pg_rewrite r
+        join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass
+        join pg_class c on c.oid = d.refobjid
+        join pg_attribute a on a.attrelid = c.oid and a.attnum = d.refobjsubid
+        where r.ev_class = v.oid
+          and c.oid <> v.oid), '')))
+    from pg_class v
+    where v.relnamespace = current_schema()::regnamespace and v.relkind = 'v'
+    union all
+    -- Each version of Postgres prints it in words of its own.
+    select format('text of view %s: on %s %s', v.viewname, current_setting('server_version_num')::integer / 10000, md5(bare(v.definition)))
     from pg_views v
     where v.schemaname = current_schema()
   ) shape
 $_$;
 
-COMMENT ON FUNCTION tidemill.schema_shape() IS 'Every column, index, constraint, trigger, function and view of the schema, one line each.';
+COMMENT ON FUNCTION tidemill.schema_shape() IS 'Every column, index, constraint, trigger, function and view of the schema, one line each: what it is, and how it is made.';
 
-CREATE FUNCTION tidemill.set_alert(name text, condition text, above double precision DEFAULT 0, kind text DEFAULT NULL::text, queue text DEFAULT NULL::text, at_least integer DEFAULT 1, over interval DEFAULT '00:15:00'::interval, hold interval DEFAULT '00:01:00'::interval, webhook text DEFAULT NULL::text, email text[] DEFAULT '{}'::text[], from_config boolean DEFAULT false) RETURNS void
+CREATE FUNCTION tidemill.set_alert(name text, condition text, above double precision DEFAULT 0, kind text DEFAULT NULL::text, queue text DEFAULT NULL::text, at_least integer DEFAULT 1, over interval DEFAULT '00:15:00'::interval, hold interval DEFAULT '00:01:00'::interval, webhook text DEFAULT NULL::text, email text[] DEFAULT '{}'::text[], from_config boolean DEFAULT false, owner text DEFAULT NULL::text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $_$
-  insert into alert_rules as r (name, condition, above, kind, queue, at_least, over, hold, webhook, email, from_config)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, '{}'), $11)
+  insert into alert_rules as r (name, condition, above, kind, queue, at_least, over, hold, webhook, email, from_config, owner)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, '{}'), $11, case when $11 then coalesce($12, 'default') end)
   on conflict (name) do update
   set
     condition = excluded.condition, above = excluded.above, kind = excluded.kind, queue = excluded.queue,
     at_least = excluded.at_least, over = excluded.over, hold = excluded.hold, webhook = excluded.webhook,
-    email = excluded.email, from_config = excluded.from_config, updated_at = now()
+    email = excluded.email, from_config = excluded.from_config, owner = excluded.owner, updated_at = now()
   where to_jsonb(r) - 'updated_at' <> to_jsonb(excluded) - 'updated_at'
 $_$;
 
-COMMENT ON FUNCTION tidemill.set_alert(name text, condition text, above double precision, kind text, queue text, at_least integer, over interval, hold interval, webhook text, email text[], from_config boolean) IS 'Makes or replaces an alert rule: select set_alert(''errors'', ''error_rate'', above => 0.1, over => ''1 hour'', email => array[''ops@example.org'']).';
+COMMENT ON FUNCTION tidemill.set_alert(name text, condition text, above double precision, kind text, queue text, at_least integer, over interval, hold interval, webhook text, email text[], from_config boolean, owner text) IS 'Makes or replaces an alert rule: select set_alert(''errors'', ''error_rate'', above => 0.1, over => ''1 hour'', email => array[''ops@example.org'']).';
 
 CREATE FUNCTION tidemill.set_limit(name text, max_running integer DEFAULT NULL::integer, rate integer DEFAULT NULL::integer, per interval DEFAULT '00:01:00'::interval, burst integer DEFAULT NULL::integer, on_full text DEFAULT 'queue'::text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $_$
 #variable_conflict use_column
 begin
@@ -5289,6 +6171,12 @@ COMMENT ON FUNCTION tidemill.set_limit(name text, max_running integer, rate inte
 CREATE FUNCTION tidemill.set_max_queued(p_queue text, p_most integer) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   insert into queues (name, max_queued)
   values (p_queue, p_most)
@@ -5309,6 +6197,12 @@ COMMENT ON FUNCTION tidemill.set_max_queued(p_queue text, p_most integer) IS 'Bo
 CREATE FUNCTION tidemill.set_priority_ageing(p_queue text, p_ageing interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 begin
   insert into queues (name, priority_ageing)
@@ -5327,6 +6221,12 @@ COMMENT ON FUNCTION tidemill.set_priority_ageing(p_queue text, p_ageing interval
 CREATE FUNCTION tidemill.set_schedule(name text, kind text, args jsonb DEFAULT '{}'::jsonb, cron text DEFAULT NULL::text, every interval DEFAULT NULL::interval, at timestamp with time zone DEFAULT NULL::timestamp with time zone, timezone text DEFAULT 'UTC'::text, queue text DEFAULT NULL::text, priority integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, soft_timeout interval DEFAULT NULL::interval, hard_timeout interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[], metadata jsonb DEFAULT NULL::jsonb, retain interval DEFAULT NULL::interval, missed text DEFAULT 'one'::text, missed_limit integer DEFAULT 10, overlap text DEFAULT 'skip'::text, jitter interval DEFAULT '00:00:00'::interval) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select put_schedule(
     name, cron, every, at, timezone,
@@ -5344,6 +6244,12 @@ COMMENT ON FUNCTION tidemill.set_schedule(name text, kind text, args jsonb, cron
 CREATE FUNCTION tidemill.set_slots(p_queue text, p_slots integer) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   insert into queues (name, slots)
   values (p_queue, p_slots)
@@ -5486,6 +6392,12 @@ COMMENT ON FUNCTION tidemill.severity_of(p_check text, p_number double precision
 CREATE FUNCTION tidemill.shall_shed() RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
   select dead_rows() > 20000
     and exists (
@@ -5502,6 +6414,7 @@ COMMENT ON FUNCTION tidemill.shall_shed() IS 'Whether dead rows pile up behind s
 CREATE FUNCTION tidemill.shown_address(p_address text) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'tidemill', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
     AS $_$
   select regexp_replace(
     regexp_replace(p_address, '[?#].*$', '?[redacted]'),
@@ -5527,6 +6440,12 @@ COMMENT ON FUNCTION tidemill.shown_state(p_state tidemill.job_state, p_attempt i
 CREATE FUNCTION tidemill.signal(p_job uuid, p_name text, p_payload jsonb DEFAULT NULL::jsonb, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   j jobs := lock_job(p_job);
@@ -5534,6 +6453,7 @@ begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
+  perform check_json(p_payload, 'the payload');
   insert into signals (job_id, name, payload, sent_by)
   values (p_job, p_name, p_payload, p_by)
   on conflict do nothing;
@@ -5600,6 +6520,12 @@ COMMENT ON FUNCTION tidemill.slowest_look(OUT queue text, OUT milliseconds numer
 CREATE FUNCTION tidemill.snooze(p_job uuid, p_delay interval, p_by text DEFAULT SESSION_USER) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   j jobs := lock_job(p_job);
@@ -5662,6 +6588,12 @@ COMMENT ON FUNCTION tidemill.spend(p_key text, p_limit tidemill.limits, p_count 
 CREATE FUNCTION tidemill.start_session(p_session text, p_base_url text, p_wish jsonb, p_ttl interval DEFAULT '24:00:00'::interval) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 declare
   job uuid := (select enqueue_many(jsonb_build_array(p_wish)));
@@ -5756,6 +6688,12 @@ COMMENT ON FUNCTION tidemill.superseder_of(p_job tidemill.jobs) IS 'The job that
 CREATE FUNCTION tidemill.sweep(p_limit integer DEFAULT 500) RETURNS TABLE(job_id uuid, lease_id uuid, state text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'tidemill', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET standard_conforming_strings TO 'on'
+    SET jit TO 'off'
     AS $$
 #variable_conflict use_column
 declare
@@ -6044,6 +6982,45 @@ $$;
 
 COMMENT ON FUNCTION tidemill.terms_of(p_job uuid) IS 'Which ends of those that it waited for let a finished job run again; null if it waited for none.';
 
+CREATE FUNCTION tidemill.thin_out_day(p_part text, p_since timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    SET lock_timeout TO '500ms'
+    AS $_$
+declare
+  needed uuid[];
+  stays bigint;
+  every bigint;
+begin
+  execute format('
+    select array(
+      select wanted(array(
+        select j.id from %I j where j.awaited or exists (select from steps s where s.spawned_id = j.id)), $1))', p_part)
+  into needed
+  using p_since;
+  if needed = '{}' then
+    return 'drop';
+  end if;
+  -- Who would change one of them meanwhile waits; readers go on until the copy is made.
+  execute format('lock table %I in share row exclusive mode', p_part);
+  execute format('create unlogged table %I as select j.* from %I j join unnest($1) as n (id) on n.id = j.id', p_part || '_kept', p_part)
+  using needed;
+  execute format('select (select count(*) from %I), (select count(*) from %I)', p_part || '_kept', p_part) into stays, every;
+  if stays = every then
+    execute format('drop table %I', p_part || '_kept');
+    return 'keep';
+  end if;
+  execute format('select forget_names(array(select j.id from %I j where not exists (select from unnest($1) as n (id) where n.id = j.id)))', p_part)
+  using needed;
+  execute format('truncate %I', p_part);
+  execute format('insert into %I select * from %I', p_part, p_part || '_kept');
+  execute format('drop table %I', p_part || '_kept');
+  return 'thinned';
+end
+$_$;
+
+COMMENT ON FUNCTION tidemill.thin_out_day(p_part text, p_since timestamp with time zone) IS 'Takes out of a day of jobs what nobody needs, if others need some of it: thinned. keep: they need all of it; drop: nobody needs any, and nothing was done.';
+
 CREATE FUNCTION tidemill.time_off(p_from timestamp with time zone, p_open timestamp with time zone) RETURNS interval
     LANGUAGE sql STABLE
     SET search_path TO 'tidemill', 'pg_temp'
@@ -6147,7 +7124,8 @@ COMMENT ON FUNCTION tidemill.unfinished_of(p_key text) IS 'Jobs of a concurrency
 CREATE FUNCTION tidemill.unique_key(p_terms jsonb, p_kind text, p_queue text, p_args jsonb, p_run_at timestamp with time zone) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'tidemill', 'pg_temp'
-    AS $$
+    SET standard_conforming_strings TO 'on'
+    AS $_$
 declare
   chosen jsonb := p_args;
   key text;
@@ -6162,6 +7140,10 @@ begin
       from jsonb_each(p_args) a
       where p_terms -> 'args' ? a.key;
     end if;
+    -- 1.0 is 1, whoever wrote it.
+    if chosen::text ~ '\.[0-9]*0([^0-9]|$)' then
+      chosen := with_plain_numbers(chosen);
+    end if;
     key := 'sha256:' || encode(sha256(convert_to(jsonb_build_array(
       p_kind,
       case when p_terms -> 'by' ? 'queue' then p_queue end,
@@ -6169,7 +7151,7 @@ begin
   end if;
   return key || coalesce('@' || trim_scale(floor(extract(epoch from p_run_at) / period) * period) || '/' || trim_scale(period), '');
 end
-$$;
+$_$;
 
 COMMENT ON FUNCTION tidemill.unique_key(p_terms jsonb, p_kind text, p_queue text, p_args jsonb, p_run_at timestamp with time zone) IS 'The key of a job under the given terms: its own text with {name} filled in, or a hash of its kind and what the terms name; with a period its start and length stand behind it.';
 
@@ -6283,6 +7265,7 @@ COMMENT ON FUNCTION tidemill.veil_webhook(p_value jsonb) IS 'An alert rule whose
 CREATE FUNCTION tidemill.veiled_address(p_url text) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'tidemill', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
     AS $$
   -- A backslash ends a host as a slash does.
   select coalesce(substring(p_url from '^https?://'), '') || coalesce(substring(p_url from '^https?://(?:[^/?#\\]*@)?([^/?#\\@]*)'), '') || '/…'
@@ -6314,6 +7297,7 @@ begin
   p_job.error := null;
   p_job.result := null;
   p_job.max_attempts := greatest(p_job.max_attempts, p_job.attempt + 1);
+  p_job.written_in := (pg_current_xact_id()::text)::numeric;
   insert into jobs_live select (p_job).*;
   if p_job.unique_key is not null then
     perform take_key_again(p_job.id, p_job.unique_key);
@@ -6386,6 +7370,81 @@ $$;
 
 COMMENT ON FUNCTION tidemill.wake_waits(p_limit integer) IS 'Lets jobs go on without the signal that did not come in time; answers how many. resolve() calls it.';
 
+CREATE FUNCTION tidemill.wanted(p_jobs uuid[], p_since timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  with recursive above (id, job_id, member) as (
+    select d.parent_id, d.job_id, d.member
+    from unnest(p_jobs) as i (id)
+    join dependencies d on d.parent_id = i.id
+    union
+    -- What belongs to a nested workflow belongs to the one around it as well.
+    select a.id, d.job_id, true
+    from above a
+    join dependencies d on d.parent_id = a.job_id
+    where a.member
+      and d.member
+  ),
+  around as materialized (select distinct job_id from above where member),
+  readers as (
+    select l.id
+    from above a
+    join jobs_live l on l.id = a.job_id
+    union
+    select r.job_id
+    from around r
+    where exists (select from jobs j where j.id = r.job_id and j.finished_at >= p_since)
+  )
+  select a.id
+  from above a
+  join readers r on r.id = a.job_id
+  union
+  -- Who spawned it has not asked yet how it ended.
+  select s.spawned_id
+  from unnest(p_jobs) as i (id)
+  join steps s on s.spawned_id = i.id
+  join jobs_live l on l.id = s.job_id
+$$;
+
+COMMENT ON FUNCTION tidemill.wanted(p_jobs uuid[], p_since timestamp with time zone) IS 'Those of the given finished jobs that others still need: a live one waits for them, spawned them or is their workflow, or with p_since their workflow ended since then.';
+
+CREATE FUNCTION tidemill.with_plain_numbers(p_value jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select case jsonb_typeof(p_value)
+    when 'number' then to_jsonb(trim_scale(p_value::numeric))
+    when 'array' then (
+      select coalesce(jsonb_agg(with_plain_numbers(a.value) order by a.ord), '[]')
+      from jsonb_array_elements(p_value) with ordinality as a (value, ord))
+    when 'object' then (
+      select coalesce(jsonb_object_agg(o.key, with_plain_numbers(o.value)), '{}')
+      from jsonb_each(p_value) o)
+    else p_value
+  end
+$$;
+
+COMMENT ON FUNCTION tidemill.with_plain_numbers(p_value jsonb) IS 'The same JSON with its numbers without zeros behind the last digit, so that equal ones are written alike.';
+
+CREATE FUNCTION tidemill.with_sealed(p_schedule tidemill.schedules, p_sealed jsonb) RETURNS tidemill.schedules
+    LANGUAGE plpgsql
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+begin
+  if p_sealed is null then
+    return p_schedule;
+  end if;
+  if p_sealed ->> 'of' is distinct from md5((p_schedule.job -> 'args')::text) then
+    raise exception 'the args of schedule % were changed meanwhile', p_schedule.name using errcode = 'serialization_failure';
+  end if;
+  p_schedule.job := p_schedule.job || jsonb_build_object('sealed', p_sealed -> 'as');
+  return p_schedule;
+end
+$$;
+
+COMMENT ON FUNCTION tidemill.with_sealed(p_schedule tidemill.schedules, p_sealed jsonb) IS 'The schedule with its job''s args as a scheduler sealed them ({of: md5 of the args, as: what is stored}), for this firing alone.';
+
 CREATE FUNCTION tidemill.workflow_result(p_workflow uuid) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'tidemill', 'pg_temp'
@@ -6403,6 +7462,19 @@ CREATE FUNCTION tidemill.workflow_result(p_workflow uuid) RETURNS jsonb
 $$;
 
 COMMENT ON FUNCTION tidemill.workflow_result(p_workflow uuid) IS 'What a workflow brought: the results of its members.';
+
+CREATE FUNCTION tidemill.written_since(p_since timestamp with time zone) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'tidemill', 'pg_temp'
+    AS $$
+  select least(
+    (select min(written_in)::bigint from jobs where finished_at >= p_since),
+    (select min(written_in) from events where at >= p_since),
+    (select min(written_in)::bigint from jobs_live where finished_at is null and created_at >= p_since),
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
+$$;
+
+COMMENT ON FUNCTION tidemill.written_since(p_since timestamp with time zone) IS 'The first transaction that wrote anything since a time, or the next one.';
 
 CREATE TABLE tidemill.alert_notices (
     id uuid NOT NULL,
@@ -6766,6 +7838,8 @@ CREATE TABLE tidemill.stats_deltas (
 )
 WITH (autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='1000');
 
+ALTER TABLE ONLY tidemill.stats_deltas REPLICA IDENTITY FULL;
+
 COMMENT ON TABLE tidemill.stats_deltas IS 'What was counted and is not in stats yet: a few rows for each batch of jobs, in the transaction of the batch. Folded by the keeper.';
 
 COMMENT ON COLUMN tidemill.stats_deltas.at IS 'When it happened.';
@@ -6853,6 +7927,22 @@ COMMENT ON COLUMN tidemill.dependencies.run_at IS 'As in waits; what is retried 
 
 COMMENT ON COLUMN tidemill.dependencies.delay IS 'As in waits; what is retried waits by it again.';
 
+CREATE TABLE tidemill.deployments (
+    name text NOT NULL,
+    revision bigint,
+    declared_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT deployments_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT deployments_revision_is_not_negative CHECK ((revision >= 0))
+);
+
+COMMENT ON TABLE tidemill.deployments IS 'The deployments whose processes wrote what their configs declare: schedules, alert rules, limits, redacted keys.';
+
+COMMENT ON COLUMN tidemill.deployments.name IS 'deployment.name of their configs.';
+
+COMMENT ON COLUMN tidemill.deployments.revision IS 'The largest deployment.revision that was seen; a process with a smaller one changes nothing. Null: none has one.';
+
+COMMENT ON COLUMN tidemill.deployments.declared_at IS 'When a process of it last started.';
+
 CREATE TABLE tidemill.endings (
     job_id uuid NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
@@ -6870,7 +7960,8 @@ CREATE TABLE tidemill.events (
     attempt integer NOT NULL,
     type text NOT NULL,
     data jsonb NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    written_in bigint DEFAULT ((pg_current_xact_id())::text)::bigint NOT NULL
 )
 PARTITION BY RANGE (at);
 
@@ -6887,6 +7978,8 @@ COMMENT ON COLUMN tidemill.events.type IS 'What happened: progress, log, attempt
 COMMENT ON COLUMN tidemill.events.data IS 'The type''s own fields.';
 
 COMMENT ON COLUMN tidemill.events.at IS 'When it was written.';
+
+COMMENT ON COLUMN tidemill.events.written_in IS 'The transaction that wrote the event.';
 
 CREATE TABLE tidemill.failure_causes (
     fingerprint text NOT NULL,
@@ -6927,6 +8020,8 @@ CREATE TABLE tidemill.failure_deltas (
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 )
 WITH (autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='1000');
+
+ALTER TABLE ONLY tidemill.failure_deltas REPLICA IDENTITY FULL;
 
 COMMENT ON TABLE tidemill.failure_deltas IS 'Failures that are not counted in failure_causes yet, each written in the transaction of its attempt''s end.';
 
@@ -7144,6 +8239,7 @@ CREATE VIEW tidemill.job_documents AS
     j.unique_key,
     j.workflow_id,
     j.awaited,
+    j.written_in,
     tidemill.shown_state(j.state, j.attempt, j.run_at, j.due_at) AS status,
     p.percent,
     p.step,
@@ -7332,6 +8428,7 @@ CREATE TABLE tidemill.jobs_live (
     unique_key text,
     workflow_id uuid,
     awaited boolean,
+    written_in numeric DEFAULT ((pg_current_xact_id())::text)::numeric NOT NULL,
     CONSTRAINT jobs_args_is_an_object CHECK ((jsonb_typeof(args) = 'object'::text)),
     CONSTRAINT jobs_attempts_count_up CHECK (((attempt >= 0) AND (max_attempts >= 1))),
     CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::tidemill.job_state, 'failed'::tidemill.job_state, 'cancelled'::tidemill.job_state])))),
@@ -7502,7 +8599,8 @@ CREATE TABLE tidemill.running (
     deadline_at timestamp with time zone NOT NULL,
     concurrency_keys text[],
     soft_at timestamp with time zone,
-    hard_at timestamp with time zone
+    hard_at timestamp with time zone,
+    written_in bigint DEFAULT ((pg_current_xact_id())::text)::bigint NOT NULL
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_cost_delay='0');
 
@@ -7533,6 +8631,8 @@ COMMENT ON COLUMN tidemill.running.concurrency_keys IS 'The limits that it count
 COMMENT ON COLUMN tidemill.running.soft_at IS 'When its soft timeout passes, as the worker that claimed it knows it; null if it has none.';
 
 COMMENT ON COLUMN tidemill.running.hard_at IS 'When its hard timeout passes, as the worker that claimed it knows it.';
+
+COMMENT ON COLUMN tidemill.running.written_in IS 'The transaction that claimed the job.';
 
 CREATE VIEW tidemill.limit_stats AS
  SELECT l.name,
@@ -7639,8 +8739,10 @@ CREATE TABLE tidemill.workers (
     shedding boolean DEFAULT false NOT NULL,
     memory_bytes bigint,
     cpu_seconds double precision,
+    containment text,
     other_queue_slots integer DEFAULT 0 NOT NULL,
     queues_left_out integer DEFAULT 0 NOT NULL,
+    CONSTRAINT workers_containment_check CHECK ((containment = ANY (ARRAY['cgroup'::text, 'reaper'::text, 'group'::text]))),
     CONSTRAINT workers_state_is_known CHECK ((state = ANY (ARRAY['running'::text, 'draining'::text, 'stopped'::text])))
 )
 WITH (fillfactor='50');
@@ -7680,6 +8782,8 @@ COMMENT ON COLUMN tidemill.workers.shedding IS 'Whether it stores less progress,
 COMMENT ON COLUMN tidemill.workers.memory_bytes IS 'What its process had in memory at its last heartbeat; null if unknown.';
 
 COMMENT ON COLUMN tidemill.workers.cpu_seconds IS 'Processor time of its process since its start; null if unknown.';
+
+COMMENT ON COLUMN tidemill.workers.containment IS 'What ends processes that its commands leave in sessions of their own: cgroup, reaper (it is their sub-reaper), or group for nothing; null of remote workers and of a program that holds Tidemill as a library.';
 
 COMMENT ON COLUMN tidemill.workers.other_queue_slots IS 'How many jobs of each queue that queues does not name it runs at once, as they come; 0: it takes none.';
 
@@ -7766,7 +8870,10 @@ CREATE VIEW tidemill.queue_stats AS
                           WHERE ((j.queue = n.name) AND (j.priority = p.priority) AND (j.run_at <= now()) AND (j.state = 'available'::tidemill.job_state))
                           ORDER BY j.run_at, j.id
                          LIMIT 1) AS run_at
-                   FROM generate_series(1, 9) p(priority)) due) AS oldest_due_at
+                   FROM generate_series(1, 9) p(priority)) due) AS oldest_due_at,
+    ( SELECT sum(COALESCE(q.slots, ((w.queues ->> n.name))::integer)) AS sum
+           FROM tidemill.workers w
+          WHERE ((w.queues ? n.name) AND (w.state <> 'stopped'::text) AND (w.seen_at > (now() - w.lease_ttl)))) AS worker_slots
    FROM (((tidemill.queue_names n
      CROSS JOIN LATERAL ( SELECT count(*) AS running
            FROM tidemill.running
@@ -7777,12 +8884,15 @@ CREATE VIEW tidemill.queue_stats AS
 COMMENT ON VIEW tidemill.queue_stats IS 'Each queue: paused or not, its limits, what runs, how much waits for its turn or is due (counted up to 10,000, never more).';
 
 CREATE TABLE tidemill.redacted_keys (
-    key text NOT NULL
+    key text NOT NULL,
+    deployment text DEFAULT 'default'::text NOT NULL
 );
 
 COMMENT ON TABLE tidemill.redacted_keys IS 'Names of keys whose values no view and no answer shows; written by the processes from their config.';
 
 COMMENT ON COLUMN tidemill.redacted_keys.key IS 'Lower case, without underscores and hyphens.';
+
+COMMENT ON COLUMN tidemill.redacted_keys.deployment IS 'The deployment whose config names the key; what one of them hides is hidden.';
 
 CREATE TABLE tidemill.refinery_schema_history (
     version integer NOT NULL,
@@ -7847,6 +8957,7 @@ CREATE TABLE tidemill.schema_compatibility (
     oldest_binary integer NOT NULL,
     verbs_digest text,
     shape text[],
+    rights text[],
     CONSTRAINT schema_compatibility_only_row_check CHECK (only_row)
 );
 
@@ -7859,6 +8970,20 @@ COMMENT ON COLUMN tidemill.schema_compatibility.oldest_binary IS 'A binary that 
 COMMENT ON COLUMN tidemill.schema_compatibility.verbs_digest IS 'Release of the binary that installed the functions and views, and their SHA-256; an older one leaves them alone.';
 
 COMMENT ON COLUMN tidemill.schema_compatibility.shape IS 'schema_shape() behind the last migration, to see what was changed by hand since.';
+
+COMMENT ON COLUMN tidemill.schema_compatibility.rights IS 'rights_now() behind the last grants, to see which of them are missing since; null if none were made.';
+
+CREATE TABLE tidemill.sealing (
+    required boolean NOT NULL,
+    is_only_row boolean DEFAULT true NOT NULL,
+    CONSTRAINT sealing_is_only_row_check CHECK (is_only_row)
+);
+
+COMMENT ON TABLE tidemill.sealing IS 'Whether jobs are refused whose args lie open; no row means that they are not. Written by the processes from their config.';
+
+COMMENT ON COLUMN tidemill.sealing.required IS 'True if insert_jobs refuses args that are neither sealed nor empty.';
+
+COMMENT ON COLUMN tidemill.sealing.is_only_row IS 'There is one row at most.';
 
 CREATE TABLE tidemill.sessions (
     id text NOT NULL,
@@ -8182,6 +9307,9 @@ ALTER TABLE ONLY tidemill.audit_log
 ALTER TABLE ONLY tidemill.dependencies
     ADD CONSTRAINT dependencies_pkey PRIMARY KEY (job_id, parent_id);
 
+ALTER TABLE ONLY tidemill.deployments
+    ADD CONSTRAINT deployments_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY tidemill.endings
     ADD CONSTRAINT endings_pkey PRIMARY KEY (job_id);
 
@@ -8216,7 +9344,7 @@ ALTER TABLE ONLY tidemill.queues
     ADD CONSTRAINT queues_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY tidemill.redacted_keys
-    ADD CONSTRAINT redacted_keys_pkey PRIMARY KEY (key);
+    ADD CONSTRAINT redacted_keys_pkey PRIMARY KEY (deployment, key);
 
 ALTER TABLE ONLY tidemill.refinery_schema_history
     ADD CONSTRAINT refinery_schema_history_pkey PRIMARY KEY (version);
@@ -8232,6 +9360,9 @@ ALTER TABLE ONLY tidemill.schedules
 
 ALTER TABLE ONLY tidemill.schema_compatibility
     ADD CONSTRAINT schema_compatibility_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY tidemill.sealing
+    ADD CONSTRAINT sealing_pkey PRIMARY KEY (is_only_row);
 
 ALTER TABLE ONLY tidemill.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
@@ -8316,6 +9447,10 @@ CREATE INDEX jobs_live_tags ON tidemill.jobs_live USING gin (tags) WHERE (tags <
 
 COMMENT ON INDEX tidemill.jobs_live_tags IS 'Finds live jobs by tag; untagged ones cost nothing.';
 
+CREATE INDEX jobs_live_written ON tidemill.jobs_live USING brin (written_in) WITH (pages_per_range='16', autosummarize='on');
+
+COMMENT ON INDEX tidemill.jobs_live_written IS 'Finds what was enqueued since a transaction; costs next to nothing to keep.';
+
 CREATE UNIQUE INDEX schedule_slots_held ON tidemill.schedule_slots USING btree (schedule) WHERE (outcome = 'held'::text);
 
 COMMENT ON INDEX tidemill.schedule_slots_held IS 'At most one slot of a schedule is held.';
@@ -8327,6 +9462,8 @@ COMMENT ON INDEX tidemill.schedules_due IS 'Which schedule is due next, without 
 CREATE INDEX sessions_expires ON tidemill.sessions USING btree (expires_at);
 
 CREATE INDEX sessions_job ON tidemill.sessions USING btree (job_id);
+
+CREATE INDEX steps_spawned ON tidemill.steps USING btree (spawned_id) WHERE (spawned_id IS NOT NULL);
 
 CREATE INDEX task_ids_job ON tidemill.task_ids USING btree (job_id);
 
