@@ -95,6 +95,6 @@ mod tests {
         assert_eq!(fields.keys().collect::<Vec<_>>(), columns);
         let text = csv(&[row]);
         let line = text.lines().nth(1).unwrap();
-        assert_eq!(line, "1970-01-01T00:00:00.000000Z,q,\"a,\"\"b\"\"\",0,2,0,0,0,0,0.5,,,");
+        assert_eq!(line, "1970-01-01T00:00:00.000000Z,q,\"a,\"\"b\"\"\",0,2,0,0,0,0,0.5,,,,,");
     }
 }

@@ -57,7 +57,7 @@ impl Hosts {
         // A stranger can point a name of its own here, never a local one: so the port says nothing. It is another one
         // behind `ssh -L` and behind a proxy that keeps the Host.
         if is_local {
-            return authority.port().is_none() || authority.port_u16().is_some();
+            return authority.as_str() == name || authority.port_u16().is_some();
         }
         // Elsewhere a key is needed, and an address as host cannot have been a stranger's name.
         !is_loopback(self.listening.ip()) && address.is_some()

@@ -164,7 +164,7 @@ fn only_named_queues_are_served() {
 const WRONG: &[(&str, &str)] = &[
     ("[api]\nlistn = 'x'", "tidemill.toml: api.listn: no such setting; did you mean listen?"),
     ("[apy]\nlisten = 'x'", "tidemill.toml: apy: no such setting; did you mean api?"),
-    ("[zzz]", "tidemill.toml: zzz: no such setting; there are: database, embedded, api, …"),
+    ("[zzz]", "tidemill.toml: zzz: no such setting; there are: database, deployment, embedded, …"),
     ("api = 3", "tidemill.toml: api: found a number; allowed: a table of settings"),
     (
         "[api]\nlisten = 'localhost'",
@@ -548,7 +548,7 @@ fn what_is_not_ours_in_dot_env_is_neither_judged_nor_shown() {
     fs::write(folder.path().join(".env"), bytes).unwrap();
     let config = load_in(folder.path(), &[("CELERY_RESULT_BACKEND", "s3cret")], vec![]).unwrap();
     assert_eq!(config.worker.poll, Duration::from_secs(3));
-    let names = ["CELERY_BROKER_URL (.env:10)", "BG_WORKERS (.env:11)", "TASK_TIME_LIMIT (.env:12)"];
+    let names = ["CELERY_BROKER_URL (.env:11)", "BG_WORKERS (.env:12)", "TASK_TIME_LIMIT (.env:13)"];
     assert_eq!(config.ignored[..3], names);
     assert_eq!(config.ignored[3..], ["CELERY_RESULT_BACKEND (environment)"]);
     // A virtual environment of that name is no file of variables.
