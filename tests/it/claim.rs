@@ -241,9 +241,13 @@ async fn skips_what_another_session_holds_and_finds_it_later() {
 async fn args_that_cannot_be_read_do_not_stand_in_the_way_of_others() {
     let db = Db::new().await;
     db.execute(
-        "select enqueue('k', ('{\"deep\": ' || repeat('[', 500) || repeat(']', 500) || '}')::jsonb);
-         select enqueue('k', '{\"large\": 1e400}');
-         select enqueue('k', '{\"plain\": 1}', metadata => '{\"large\": -1e999}')",
+        "select enqueue('k', '{\"n\": 1}');
+         select enqueue('k', '{\"n\": 2}');
+         select enqueue('k', '{\"n\": 3}');
+         -- Past the checks of every verb.
+         update jobs_live set args = ('{\"deep\": ' || repeat('[', 500) || repeat(']', 500) || '}')::jsonb where args ->> 'n' = '1';
+         update jobs_live set args = '{\"large\": 1e400}' where args ->> 'n' = '2';
+         update jobs_live set metadata = '{\"large\": -1e999}' where args ->> 'n' = '3'",
     )
     .await;
     let claimed = db.claim_some("default", "k", 10).await;

@@ -34,7 +34,7 @@ async fn cancel_ends_a_waiting_job_and_asks_a_running_one() {
             assert!(answer["cancel_requested_at"].is_string() && answer["state"] == "running");
         }
         assert_eq!(server.events(&running["id"]).await.len(), 1);
-        server.word(&running, "complete", json!({})).await.expect(200);
+        server.word(&running, "complete", json!({"result": null})).await.expect(200);
         let problem = server.act(&path(&running, "cancel")).await.problem(409, "job-finished");
         assert_eq!(problem["state"], "completed");
         server.post(&path(&waiting, "cancel"), json!({"reason": 1})).await.problem(422, "invalid-request");
