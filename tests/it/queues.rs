@@ -30,7 +30,8 @@ async fn the_list_shows_how_many_slots_living_workers_have() {
     let db = Db::new().await;
     db.enqueue_all(&[into("nobodys")]).await;
     let mills = [Mill::builder(&db).slots(3).start(), Mill::builder(&db).slots(2).start()];
-    let slots = async |name: &str| db.queues(Some(name)).await.unwrap()[0].worker_slots;
+    let slots =
+        async |name: &str| db.queues(Some(name)).await.unwrap().first().and_then(|queue| queue.worker_slots);
     wait_for("both serve it", async || (slots("default").await == Some(5)).then_some(())).await;
     assert_eq!(slots("nobodys").await, None);
     db.set_slots("default", Some(7)).await.unwrap();
