@@ -128,10 +128,12 @@ impl Feed {
         };
         let mut seen = None;
         if let Some(found) = kept.iter().find(|kept| is_it(kept)) {
-            if !found.page.items.is_empty() || found.at.elapsed() < FRESH {
+            // A page of starts alone leaves the place where it is: more may be behind the same place later.
+            let is_whole = found.page.next.horizon != place.horizon;
+            if is_whole || found.at.elapsed() < FRESH {
                 return Ok(Arc::clone(&found.page));
             }
-            seen = Some(found.page.snapshot.clone());
+            seen = found.page.items.is_empty().then(|| found.page.snapshot.clone());
         }
         let page = Arc::new(self.look(selection, place, seen.as_deref()).await?);
         kept.retain(|kept| !is_it(kept));

@@ -107,14 +107,16 @@ pub fn feed_frames(follower: Follower) -> impl Stream<Item = (Place, Arc<Frame>)
 
 /// Asks until the database answers.
 async fn until_done<T, F: Future<Output = Result<T>>>(mut ask: impl FnMut() -> F) -> T {
+    let mut fails = false;
     loop {
         match ask().await {
             Ok(answer) => return answer,
-            Err(error) => {
-                tracing::debug!(%error, "a feed cannot be read; trying again");
-                sleep(RETRY).await;
+            Err(error) if std::mem::replace(&mut fails, true) => {
+                tracing::debug!(%error, "event feed: read failed again");
             }
+            Err(error) => tracing::warn!(%error, "event feed: read failed; retrying until it works"),
         }
+        sleep(RETRY).await;
     }
 }
 
@@ -259,7 +261,11 @@ impl Teller {
             if let Some(last) = told.last() {
                 shown.insert(job_id, last.attempt);
             }
-            frames.extend(told.into_iter().map(|told| (*key, told)));
+            // Only the last frame takes its reader behind the change: one that is cut before it gets the change again.
+            let last = told.len().saturating_sub(1);
+            let before = (key.0, key.1, key.2 - 1);
+            let keyed = told.into_iter().enumerate();
+            frames.extend(keyed.map(|(at, told)| (if at < last { before } else { *key }, told)));
         }
         frames
     }

@@ -2,8 +2,8 @@
 //! any depth. One value that cannot be read must never take the rows beside it along, and no number may be rounded in
 //! silence.
 
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgTypeInfo, PgValueRef};
 use sqlx::types::Json;
@@ -12,8 +12,8 @@ use sqlx::{Decode, Postgres, Type};
 use super::Result;
 use crate::job::number::{Carried, with_lost_as_text};
 
-/// A JSON value for people: a number that would lose digits is a text of them, and a value that cannot be read at all a
-/// text that says why.
+/// A JSON value for people: a number that would lose digits is a text of them, and a value that cannot be read at all an
+/// object with the reason under `unreadable`, for most fields promise an object.
 #[derive(Debug)]
 pub(super) struct Readable(Value);
 
@@ -41,7 +41,7 @@ impl From<Readable> for Option<Value> {
 /// One that cannot be read is a text that says why.
 impl From<Given> for Value {
     fn from(given: Given) -> Self {
-        given.0.unwrap_or_else(unreadable)
+        given.0.unwrap_or_else(|error| Value::String(format!("[cannot be read: {error}]")))
     }
 }
 
@@ -79,7 +79,7 @@ impl Details {
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Value {
-    Value::String(format!("[cannot be read: {error}]"))
+    json!({ "unreadable": error.to_string() })
 }
 
 fn text_of(value: PgValueRef<'_>) -> std::result::Result<&RawValue, BoxDynError> {
@@ -111,8 +111,6 @@ json_of_postgres!(Readable, Given, Details);
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -125,8 +123,9 @@ mod tests {
         let told = Value::from(Given::of(long));
         assert!(told.as_str().unwrap().contains("25000000000000000001"), "{told}");
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
-        for told in [Readable::of(&deep).0, Given::of(&deep).into()] {
-            assert!(told.as_str().unwrap().starts_with("[cannot be read: recursion"), "{told}");
-        }
+        let shown = Readable::of(&deep).0;
+        assert!(shown["unreadable"].as_str().unwrap().starts_with("recursion"), "{shown}");
+        let told = Value::from(Given::of(&deep));
+        assert!(told.as_str().unwrap().starts_with("[cannot be read: recursion"), "{told}");
     }
 }

@@ -20,11 +20,10 @@ impl Options {
     }
 }
 
-/// Whatever the role, the database or the server has set: each statement means the same, and none is cut short or kept
-/// from writing by what was meant for others.
+/// Whatever the role, the database or the server has set: each statement means the same, and none is cut short by what was
+/// meant for others. `default_transaction_read_only` is left alone: operators and providers set it to protect a full disk.
 const PINNED: &[(&str, &str)] = &[
     ("default_transaction_isolation", "read committed"),
-    ("default_transaction_read_only", "off"),
     ("default_transaction_deferrable", "off"),
     ("idle_session_timeout", "0"),
     ("lock_timeout", "0"),

@@ -84,11 +84,6 @@ async fn login(db: &Db) -> (Options, String) {
 async fn a_whole_life_under_forty_settings_of_others() {
     let db = Db::empty().await;
     let (theirs, owner) = login(&db).await;
-    // Each on its own sets what none other does.
-    sqlx::raw_sql(AssertSqlSafe(format!("alter role {owner} set default_transaction_read_only = on")))
-        .execute(&mut PgConnection::connect(&db.options().url).await.unwrap())
-        .await
-        .unwrap();
     let mut racers = tokio::task::JoinSet::new();
     for _ in 0..3 {
         let options = theirs.clone();
@@ -112,11 +107,10 @@ async fn a_whole_life_under_forty_settings_of_others() {
     let _ = sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut admin).await;
 }
 
-/// The verbs from a session that finds all of it set; it alone chose to write.
+/// The verbs from a session that finds all of it set.
 fn by_psql(theirs: &Options) {
     let ask = |sql: &str| {
         let mut command = Command::new("psql");
-        command.env("PGOPTIONS", "-c default_transaction_read_only=off");
         command.args(["-qXAt", "-v", "ON_ERROR_STOP=1", &theirs.url, "-c", sql]);
         String::from_utf8(done(&mut command).stdout).unwrap().trim().to_owned()
     };

@@ -37,7 +37,7 @@ impl Worker {
     fn start(db: &Db, settings: &str, script: &str, before: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
-            "[database]\nurl = {:?}\nmax_connections = 4\n[worker]\nname = 'supervised'\nlease_ttl = '4s'\nheartbeat = '500ms'\n{settings}\n\
+            "[database]\nurl = {:?}\nmax_connections = 5\n[worker]\nname = 'supervised'\nlease_ttl = '4s'\nheartbeat = '500ms'\n{settings}\n\
              [keeper]\nsweep = '500ms'\n[kinds.k]\ncommand = ['sh', '-c', {}]\nmax_attempts = 1\n",
             db.options().url,
             json!(script),

@@ -88,7 +88,7 @@ impl Model {
             .with_api_key(key.clone())
             .with_org_id("")
             .with_project_id("");
-        let client = Client::with_config(config).with_http_client(http);
+        let client = Client::build(http, config);
         Ok(Self { client, name: spec.model.clone(), key })
     }
 

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use self::group::{Ended, Group};
 pub use self::limits::Limits;
@@ -81,7 +81,8 @@ impl CommandSpec {
         let process = spawn::spawn(self, context.attempt(), remembered, silence).await?;
         let (last_call, last_call_seen) = watch::channel(false);
         let (drained, drained_seen) = oneshot::channel();
-        let follower = Follower::new(self, context, last_call_seen);
+        let spoke = Notify::new();
+        let follower = Follower::new(self, context, last_call_seen, &spoke);
         let listen = async {
             let (_, last_stderr, verdict) = tokio::join!(
                 follower.log("stdout", process.stdout),
@@ -93,7 +94,7 @@ impl CommandSpec {
             Said { verdict, last_stderr }
         };
         let oversee = async {
-            let ran = run(&process.group, process.exited, process.stdin, context).await;
+            let ran = run(&process.group, process.exited, process.stdin, context, &spoke).await;
             // An error of either kind means that somebody still holds the pipes.
             let _ = tokio::time::timeout(AFTERMATH, drained_seen).await;
             drop(process.group);
@@ -132,7 +133,13 @@ impl DynHandler for CommandSpec {
 }
 
 /// Feeds the command and passes a stop on to it, until it ends by itself.
-async fn run(group: &Group, exited: oneshot::Receiver<()>, stdin: pipe::Sender, context: &Context) -> Ran {
+async fn run(
+    group: &Group,
+    exited: oneshot::Receiver<()>,
+    stdin: pipe::Sender,
+    context: &Context,
+    spoke: &Notify,
+) -> Ran {
     let started = Instant::now();
     let (asked, handles_stop) = (AtomicBool::new(false), AtomicBool::new(false));
     let stop = async {
@@ -141,7 +148,7 @@ async fn run(group: &Group, exited: oneshot::Receiver<()>, stdin: pipe::Sender, 
         group.terminate();
     };
     let look = async {
-        stop::until_handled(group, context).await;
+        stop::until_handled(group, context, spoke).await;
         handles_stop.store(true, Ordering::Relaxed);
     };
     tokio::select! {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::CommandSpec;
 use crate::kinds::channel::{Channel, Verdict};
@@ -35,11 +35,18 @@ pub(super) struct Follower<'a> {
     spec: &'a CommandSpec,
     context: &'a Context,
     last_call: watch::Receiver<bool>,
+    spoke: &'a Notify,
 }
 
 impl<'a> Follower<'a> {
-    pub(super) fn new(spec: &'a CommandSpec, context: &'a Context, last_call: watch::Receiver<bool>) -> Self {
-        Self { spec, context, last_call }
+    /// `spoke` is notified of each message on file descriptor 3.
+    pub(super) fn new(
+        spec: &'a CommandSpec,
+        context: &'a Context,
+        last_call: watch::Receiver<bool>,
+        spoke: &'a Notify,
+    ) -> Self {
+        Self { spec, context, last_call, spoke }
     }
 
     /// Logs every line of `pipe` as `stream`, and gives the last of them.
@@ -67,6 +74,7 @@ impl<'a> Follower<'a> {
         let mut channel = Channel::new(self.context, "fd3", max_line_bytes, max_result_bytes);
         let mut lines = Lines::new(Ends::LineFeed, channel.limit_bytes());
         while let Some(bytes) = source.read().await {
+            self.spoke.notify_one();
             for line in lines.push(bytes) {
                 channel.line(line).await;
             }

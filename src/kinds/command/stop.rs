@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use tokio::sync::Notify;
 
 use super::group::{Ended, Group};
 use super::guard;
@@ -16,9 +17,11 @@ use crate::worker::context::Context;
 const APART: Duration = Duration::from_secs(1);
 /// The same for an end that may as well be its own: it costs a tenth of the time that the command ran, at most so much.
 const APART_IF_IN_DOUBT: Duration = Duration::from_millis(100);
-/// How soon, and how often later, a command is looked at for whether it handles SIGTERM.
+/// How soon, and how often later, a command is looked at for whether it handles SIGTERM; also when it says something, for most
+/// are set up by then.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 const LAST_LOOK: Duration = Duration::from_secs(2);
+const LOOKS_AT_MESSAGES: usize = 100;
 /// With these whoever stops a service stops its processes.
 const SIGNALS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
 /// What shells and many runtimes answer for a signal, beside its number.
@@ -50,11 +53,13 @@ pub(super) struct Ran {
 
 /// Waits until the leader of a group has a handler for SIGTERM. Looks while it lives: some runtimes take their handlers away
 /// before they end.
-pub(super) async fn until_handled(group: &Group, context: &Context) {
+pub(super) async fn until_handled(group: &Group, context: &Context, spoke: &Notify) {
     let (mut pause, mut leaves) = (FIRST_LOOK, false);
+    let mut messages = 0;
     while !group.handles_stop() {
         tokio::select! {
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_LOOK),
+            () = spoke.notified(), if messages < LOOKS_AT_MESSAGES => messages += 1,
             // From then on it may get one at any moment.
             Some(_) = context.leaves_within(Duration::from_hours(24)), if !leaves => leaves = true,
         }

@@ -178,7 +178,7 @@ async fn m2_a_reader_may_resume_anywhere() {
         // Ahead of what exists: the database was restored.
         let frames = mill.whole(&path(job.id), Some("31")).await;
         let kinds: Vec<_> = frames.iter().map(|frame| (frame.kind.as_str(), frame.id.as_str())).collect();
-        assert_eq!(kinds, [("snapshot", "30"), ("reset", "30"), ("completed", "30")]);
+        assert_eq!(kinds, [("snapshot", "30"), ("reset", "30"), ("completed", "30-end")]);
         for bad in ["x", "-1", "1.0", "", "1 2", "99999999999999999999", "0x1"] {
             let response = mill.open(&path(job.id), Some(bad)).await;
             assert_eq!(response.status(), 400, "{bad}");
@@ -210,7 +210,7 @@ async fn only_the_wanted_types_come_and_the_position_moves_on() {
         frames.extend(read_until(&mut stream, Seen::is_end).await);
         let even: Vec<i64> = (1..=50).filter(|seq| seq % 2 == 0).chain([52]).collect();
         assert_eq!(numbers(&frames), even);
-        assert_eq!((frames.last().unwrap().seq(), frames.last().unwrap().id.as_str()), (53, "53"));
+        assert_eq!((frames.last().unwrap().seq(), frames.last().unwrap().id.as_str()), (53, "53-end"));
         let all = mill.whole(&path(job.id), None).await;
         assert_whole(&all, 1, 53);
         assert!(all.iter().any(|frame| frame.kind == "no__data: te"));
