@@ -24,6 +24,7 @@ use super::json::Params;
 use super::multi_stream::{Many, many_frames, watch_all};
 use super::path::JobName;
 use super::problem::Problem;
+use super::sse::QueryPosition;
 use super::state::ApiState;
 use super::stream::{Reader, frames};
 use super::{check, result, sse};
@@ -63,6 +64,10 @@ struct EventsQuery {
     /// How many, 1 to 1000.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
+    /// Of a stream: as `Last-Event-ID`, which goes before it; for clients that cannot send that header.
+    #[serde(rename = "lastEventId")]
+    #[param(ignore)]
+    last_event_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -76,6 +81,10 @@ struct StreamQuery {
     /// Begin behind this event; `Last-Event-ID` goes before it.
     #[param(example = "5")]
     after: Option<String>,
+    /// As `Last-Event-ID`, which goes before it; for clients that cannot send that header.
+    #[serde(rename = "lastEventId")]
+    #[param(ignore)]
+    last_event_id: Option<String>,
 }
 
 /// What happened to a job: these fields, and those of its type.
@@ -142,7 +151,9 @@ async fn get_events(
     if !sse::wants_stream(&headers) {
         return list(&state, job_id, &types, &query).await;
     }
-    stream(&state, job_id, caller, &headers, (types, query.after.as_deref())).await
+    let place =
+        QueryPosition { last_event_id: query.last_event_id.as_deref(), after: query.after.as_deref() };
+    stream(&state, job_id, caller, &headers, (types, place)).await
 }
 
 /// The live stream of a job
@@ -172,7 +183,9 @@ async fn stream_events(
     Params(query): Params<StreamQuery>,
 ) -> Result<Response, Problem> {
     let types = checked_types(query.types.as_deref())?;
-    stream(&state, job_id, caller, &headers, (types, query.after.as_deref())).await
+    let place =
+        QueryPosition { last_event_id: query.last_event_id.as_deref(), after: query.after.as_deref() };
+    stream(&state, job_id, caller, &headers, (types, place)).await
 }
 
 /// The stream of one job: the types of events that are wanted, and where the query begins.
@@ -181,9 +194,9 @@ async fn stream(
     job_id: Uuid,
     caller: Option<Extension<Caller>>,
     headers: &HeaderMap,
-    (types, after): (Arc<[String]>, Option<&str>),
+    (types, place): (Arc<[String]>, QueryPosition<'_>),
 ) -> Result<Response, Problem> {
-    let (after, saw_end) = match sse::last_event_id(headers, after)? {
+    let (after, saw_end) = match sse::last_event_id(headers, place)? {
         Some((text, field)) => sse::position_or_end(field, text)?,
         None => (0, false),
     };
@@ -243,6 +256,10 @@ struct ManyQuery {
     types: Option<String>,
     /// Begin behind the frame with this id; `Last-Event-ID` goes before it.
     after: Option<String>,
+    /// As `Last-Event-ID`, which goes before it; for clients that cannot send that header.
+    #[serde(rename = "lastEventId")]
+    #[param(ignore)]
+    last_event_id: Option<String>,
 }
 
 /// One live stream of many jobs
@@ -284,7 +301,9 @@ async fn get_many_events(
             "Send job=<id>, queue=<name> or kind=<name>, each as often as needed, or all=true for every job.",
         ));
     }
-    let position = sse::last_event_id(&headers, query.after.as_deref())?;
+    let place =
+        QueryPosition { last_event_id: query.last_event_id.as_deref(), after: query.after.as_deref() };
+    let position = sse::last_event_id(&headers, place)?;
     let mut cursor = match position {
         Some((text, field)) => Cursor::decode(text, &named).ok_or_else(|| sse::bad_position(field, text))?,
         None => Cursor::start(&named),

@@ -38,20 +38,31 @@ pub fn wants_stream(headers: &HeaderMap) -> bool {
     headers.get_all(ACCEPT).iter().any(accepts)
 }
 
-/// What the reader says it has seen: its header, or else `after` of the query (a reader that comes back
-/// by itself repeats its first query).
+/// Where a query begins.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct QueryPosition<'a> {
+    /// `lastEventId`: what stands-in for `EventSource` add when they come back, where they cannot send the header.
+    pub last_event_id: Option<&'a str>,
+    /// `after`: a reader that comes back by itself repeats it unchanged.
+    pub after: Option<&'a str>,
+}
+
+/// What the reader says it has seen: its header, or else its query.
 ///
 /// # Errors
 /// 400 if the header comes several times or is no text.
 pub fn last_event_id<'a>(
     headers: &'a HeaderMap,
-    after: Option<&'a str>,
+    query: QueryPosition<'a>,
 ) -> Result<Option<(&'a str, &'static str)>, Problem> {
     let mut found = headers.get_all(LAST_EVENT_ID).iter();
     let (first, None) = (found.next(), found.next()) else {
         return Err(bad_position("Last-Event-ID", "several"));
     };
-    let Some(value) = first else { return Ok(after.map(|after| (after, "after"))) };
+    let Some(value) = first else {
+        let again = query.last_event_id.filter(|text| !text.is_empty());
+        return Ok(again.map(|text| (text, "lastEventId")).or(query.after.map(|after| (after, "after"))));
+    };
     let text = value.to_str().map_err(|_| bad_position("Last-Event-ID", "bytes that are no ASCII"))?;
     Ok(Some((text, "Last-Event-ID")))
 }
@@ -198,11 +209,16 @@ mod tests {
     #[test]
     fn the_header_goes_before_the_query() {
         let mut headers = HeaderMap::new();
-        assert_eq!(last_event_id(&headers, None).unwrap(), None);
-        assert_eq!(last_event_id(&headers, Some("3")).unwrap(), Some(("3", "after")));
+        let query = |last_event_id, after| QueryPosition { last_event_id, after };
+        assert_eq!(last_event_id(&headers, query(None, None)).unwrap(), None);
+        assert_eq!(last_event_id(&headers, query(Some(""), Some("3"))).unwrap(), Some(("3", "after")));
+        assert_eq!(last_event_id(&headers, query(Some("5"), Some("3"))).unwrap(), Some(("5", "lastEventId")));
         headers.append(LAST_EVENT_ID, HeaderValue::from_static("7"));
-        assert_eq!(last_event_id(&headers, Some("3")).unwrap(), Some(("7", "Last-Event-ID")));
+        assert_eq!(
+            last_event_id(&headers, query(Some("5"), Some("3"))).unwrap(),
+            Some(("7", "Last-Event-ID"))
+        );
         headers.append(LAST_EVENT_ID, HeaderValue::from_static("8"));
-        assert!(last_event_id(&headers, None).is_err());
+        assert!(last_event_id(&headers, query(None, None)).is_err());
     }
 }

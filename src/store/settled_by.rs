@@ -98,13 +98,13 @@ impl Store {
               j.lease_id as "lease_id!",
               j.cancel_requested_at is not null as "cancelled!"
             from jobs_live j
-            left join kinds k on k.name = j.kind
+            left join running r on r.job_id = j.id
             where j.id = any($1)
               and j.lease_id = any($2)
               and j.state = 'running'
               and (
                 j.cancel_requested_at is not null
-                or j.started_at + coalesce(j.soft_timeout, k.soft_timeout) < clock_timestamp())
+                or r.soft_at < clock_timestamp())
             "#,
             jobs,
             leases,

@@ -92,14 +92,21 @@ impl Follow {
     fn note(&mut self, frame: &eventsource_stream::Event) {
         let position = self.events.last().map_or(0, |(seq, _)| *seq);
         // An end's id says that nothing follows it.
-        let (number, is_end) = frame.id.strip_suffix("-end").map_or((&*frame.id, false), |number| (number, true));
+        let (number, is_end) =
+            frame.id.strip_suffix("-end").map_or((&*frame.id, false), |number| (number, true));
         let id: i64 = number.parse().unwrap_or(-1);
         let seq = serde_json::from_str::<Value>(&frame.data).ok().and_then(|data| data["seq"].as_i64());
         match frame.event.as_str() {
             "snapshot" if id == position && !is_end => {}
-            "completed" | "failed" | "cancelled" if id == position && is_end => self.end = Some(frame.event.clone()),
+            "completed" | "failed" | "cancelled" if id == position && is_end => {
+                self.end = Some(frame.event.clone())
+            }
             "snapshot" | "reset" | "completed" | "failed" | "cancelled" => {
-                self.wrong.push(format!("{} with id {id} behind event {position}", frame.event, id = frame.id));
+                self.wrong.push(format!(
+                    "{} with id {id} behind event {position}",
+                    frame.event,
+                    id = frame.id
+                ));
                 // Believed, so that a reader that was led astray does not read for ever.
                 if frame.event != "snapshot" && frame.event != "reset" {
                     self.end = Some(frame.event.clone());
