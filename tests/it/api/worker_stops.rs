@@ -39,7 +39,7 @@ async fn an_attempt_that_ends_without_a_result_after_its_soft_timeout_is_timed_o
             let job = json!({"kind": "k", "soft_timeout": "1h", "max_attempts": 1});
             let job = server.enqueue(job).await;
             let taken = server.claim("w", "k", 1).await.remove(0);
-            server.sql("update jobs_live set started_at = now() - interval '2 hours'").await;
+            server.sql("update running set soft_at = now() - interval '1 hour'").await;
             let answer = server.word(&taken, "complete", body.clone()).await.expect(200);
             assert_eq!(answer, json!({"state": state}), "{body}");
             assert_eq!(server.word(&taken, "complete", body.clone()).await.expect(200), answer, "{body}");
