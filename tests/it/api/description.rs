@@ -259,7 +259,7 @@ async fn the_stream_of_a_job_has_an_address_of_its_own() {
         let path = format!("/api/v1/jobs/{}", text(&job["id"]));
         server.act(&format!("{path}/cancel")).await.expect(200);
         let stream = server.get(&format!("{path}/events/stream")).await;
-        assert_eq!(stream.headers["content-type"], "text/event-stream");
+        assert_eq!(stream.headers["content-type"], "text/event-stream; charset=utf-8");
         let frames = stream.expect(200);
         assert!(
             text(&frames).contains("event: snapshot") && text(&frames).contains("event: cancelled"),
