@@ -243,7 +243,7 @@ impl Mill {
             tokio::time::sleep(Duration::from_secs(after)).await;
         };
         assert_eq!(response.status(), 200);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
         assert_eq!(response.headers()["x-accel-buffering"], "no");
         assert_eq!(response.headers()["cache-control"], "no-store, no-transform");
         let frames =
