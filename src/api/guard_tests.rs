@@ -160,10 +160,12 @@ async fn pages_of_strangers_change_nothing() {
     }
 }
 
+/// A host, other headers, and the status that answers them.
+type Case<'a> = (&'a str, &'a [(HeaderName, &'a str)], u16);
+
 #[tokio::test]
 async fn a_local_name_passes_with_any_port_and_pages_of_others_still_change_nothing() {
     let app = app(&[]);
-    type Case<'a> = (&'a str, &'a [(HeaderName, &'a str)], u16);
     let cases: &[Case<'_>] = &[
         // Through `ssh -L 9000:…` or a development server that keeps the Host.
         ("localhost:9000", &[], 200),
