@@ -10,7 +10,9 @@ const QUIET = 12_000; // milliseconds; the server's `retry:` is at most 10 s
 let mill, browser;
 
 before(async () => {
-  [mill, browser] = await Promise.all([startMill(), launch()]);
+  [mill, browser] = await Promise.all([startMill(`[kinds.echo]
+command = ["true"]
+`), launch()]);
 });
 after(async () => {
   await browser?.close();
