@@ -134,7 +134,7 @@ fn a_worker_changes_nothing_of_the_process() {
         let mut ids = Vec::new();
         for job in [NewJob::new("add", args(1)), unlucky] {
             ids.push(job.id);
-            enqueue(store.pool(), &[job], false).await.unwrap();
+            enqueue(store.pool(), &store.prepare_each(&[job]).unwrap(), false).await.unwrap();
         }
         let ended = async {
             for id in ids {
