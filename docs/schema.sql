@@ -2366,7 +2366,10 @@ begin
     where due <= now()
       and not exists (select 1 from found f where f.code <> 'expires')
   )
-  select row_number() over (order by f.place, f.details ->> 'limit' like 'queue:%', f.details ->> 'limit'), f.code, f.message, f.until, f.details
+  select
+    -- Of several full limits the job's own come before that of its queue.
+    row_number() over (order by f.place, f.details ->> 'limit' like 'queue:%', f.details ->> 'limit'),
+    f.code, f.message, f.until, f.details
   from all_found f;
 end
 $$;
@@ -7140,7 +7143,7 @@ begin
       from jsonb_each(p_args) a
       where p_terms -> 'args' ? a.key;
     end if;
-    -- 1.0 is 1, whoever wrote it.
+    -- 1.0 is 1, however it is written.
     if chosen::text ~ '\.[0-9]*0([^0-9]|$)' then
       chosen := with_plain_numbers(chosen);
     end if;

@@ -306,7 +306,10 @@ begin
     where due <= now()
       and not exists (select 1 from found f where f.code <> 'expires')
   )
-  select row_number() over (order by f.place, f.details ->> 'limit' like 'queue:%', f.details ->> 'limit'), f.code, f.message, f.until, f.details
+  select
+    -- Of several full limits the job's own come before that of its queue.
+    row_number() over (order by f.place, f.details ->> 'limit' like 'queue:%', f.details ->> 'limit'),
+    f.code, f.message, f.until, f.details
   from all_found f;
 end
 $$;

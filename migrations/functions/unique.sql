@@ -78,7 +78,7 @@ begin
       from jsonb_each(p_args) a
       where p_terms -> 'args' ? a.key;
     end if;
-    -- 1.0 is 1, whoever wrote it.
+    -- 1.0 is 1, however it is written.
     if chosen::text ~ '\.[0-9]*0([^0-9]|$)' then
       chosen := with_plain_numbers(chosen);
     end if;

@@ -151,8 +151,7 @@ async fn get_events(
     if !sse::wants_stream(&headers) {
         return list(&state, job_id, &types, &query).await;
     }
-    let place =
-        QueryPosition { last_event_id: query.last_event_id.as_deref(), after: query.after.as_deref() };
+    let place = QueryPosition::of(query.last_event_id.as_ref(), query.after.as_ref());
     stream(&state, job_id, caller, &headers, (types, place)).await
 }
 
@@ -183,8 +182,7 @@ async fn stream_events(
     Params(query): Params<StreamQuery>,
 ) -> Result<Response, Problem> {
     let types = checked_types(query.types.as_deref())?;
-    let place =
-        QueryPosition { last_event_id: query.last_event_id.as_deref(), after: query.after.as_deref() };
+    let place = QueryPosition::of(query.last_event_id.as_ref(), query.after.as_ref());
     stream(&state, job_id, caller, &headers, (types, place)).await
 }
 
@@ -301,8 +299,7 @@ async fn get_many_events(
             "Send job=<id>, queue=<name> or kind=<name>, each as often as needed, or all=true for every job.",
         ));
     }
-    let place =
-        QueryPosition { last_event_id: query.last_event_id.as_deref(), after: query.after.as_deref() };
+    let place = QueryPosition::of(query.last_event_id.as_ref(), query.after.as_ref());
     let position = sse::last_event_id(&headers, place)?;
     let mut cursor = match position {
         Some((text, field)) => Cursor::decode(text, &named).ok_or_else(|| sse::bad_position(field, text))?,

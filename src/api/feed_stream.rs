@@ -107,16 +107,14 @@ pub fn feed_frames(follower: Follower) -> impl Stream<Item = (Place, Arc<Frame>)
 
 /// Asks until the database answers.
 async fn until_done<T, F: Future<Output = Result<T>>>(mut ask: impl FnMut() -> F) -> T {
-    let mut fails = false;
     loop {
         match ask().await {
             Ok(answer) => return answer,
-            Err(error) if std::mem::replace(&mut fails, true) => {
-                tracing::debug!(%error, "event feed: read failed again");
+            Err(error) => {
+                tracing::debug!(%error, "event feed: read failed; retrying");
+                sleep(RETRY).await;
             }
-            Err(error) => tracing::warn!(%error, "event feed: read failed; retrying until it works"),
         }
-        sleep(RETRY).await;
     }
 }
 

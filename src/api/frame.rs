@@ -162,17 +162,10 @@ impl Frame {
 /// JSON without what some readers take for the end of a line: `str.splitlines` of Python, on which httpx reads lines, knows
 /// three more than JSON escapes.
 fn one_line_json(value: &Value) -> String {
+    let escaped =
+        |text: String, letter: &char| text.replace(*letter, &format!("\\u{:04x}", u32::from(*letter)));
     let text = value.to_string();
-    if !text.contains(MORE_LINE_BREAKS) {
-        return text;
-    }
-    let escaped = text.chars().map(|letter| match letter {
-        '\u{85}' => "\\u0085".to_owned(),
-        '\u{2028}' => "\\u2028".to_owned(),
-        '\u{2029}' => "\\u2029".to_owned(),
-        other => other.to_string(),
-    });
-    escaped.collect()
+    if text.contains(MORE_LINE_BREAKS) { MORE_LINE_BREAKS.iter().fold(text, escaped) } else { text }
 }
 
 /// An event as an item of a list: as its frame, and its type.

@@ -47,6 +47,14 @@ pub struct QueryPosition<'a> {
     pub after: Option<&'a str>,
 }
 
+impl<'a> QueryPosition<'a> {
+    /// From the two parameters.
+    #[must_use]
+    pub fn of(last_event_id: Option<&'a String>, after: Option<&'a String>) -> Self {
+        Self { last_event_id: last_event_id.map(String::as_str), after: after.map(String::as_str) }
+    }
+}
+
 /// What the reader says it has seen: its header, or else its query.
 ///
 /// # Errors

@@ -79,7 +79,7 @@ section! {
         cors_origins: Vec<WebOrigin> = "[]";
         /// The largest args of one job.
         max_args_bytes: ByteSize where "1KiB"..="256MiB" = "1MiB";
-        /// The largest request, such as a batch of jobs. One has at most 100,000 values, a batch so many for each of its jobs, and 64 levels, whatever its size.
+        /// The largest request, such as a batch of jobs. One has at most 100,000 values, a batch that many for each of its jobs, and 64 levels, whatever its size.
         max_body_bytes: ByteSize where "1KiB"..="1GiB" = "16MiB";
         /// Connections at once. 256 more are kept for short requests such as those for health and metrics; what is beyond is refused
         /// with 503. One address gets three quarters of each at most.

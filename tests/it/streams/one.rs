@@ -173,8 +173,14 @@ async fn m2_a_reader_may_resume_anywhere() {
             assert_whole(&frames, after + 1, 30);
             assert_eq!(frames.last().unwrap().data["result"], json!({"done": true}));
         }
-        let frames = mill.whole(&format!("{}?after=12", path(job.id)), None).await;
-        assert_whole(&frames, 13, 30);
+        for query in ["after=12", "lastEventId=12", "after=3&lastEventId=12", "after=12&lastEventId="] {
+            let frames = mill.whole(&format!("{}?{query}", path(job.id)), None).await;
+            assert_whole(&frames, 13, 30);
+        }
+        let many = format!("/api/v1/events?job={}", job.id);
+        let place = mill.whole(&many, None).await[12].id.clone();
+        let frames = mill.whole(&format!("{many}&lastEventId={place}"), None).await;
+        assert_eq!(numbers(&frames), (13..=30).collect::<Vec<_>>());
         // Ahead of what exists: the database was restored.
         let frames = mill.whole(&path(job.id), Some("31")).await;
         let kinds: Vec<_> = frames.iter().map(|frame| (frame.kind.as_str(), frame.id.as_str())).collect();

@@ -10,9 +10,7 @@ const QUIET = 12_000; // milliseconds; the server's `retry:` is at most 10 s
 let mill, browser;
 
 before(async () => {
-  [mill, browser] = await Promise.all([startMill(`[kinds.echo]
-command = ["true"]
-`), launch()]);
+  [mill, browser] = await Promise.all([startMill('[kinds.echo]\ncommand = ["true"]\n'), launch()]);
 });
 after(async () => {
   await browser?.close();
