@@ -165,7 +165,7 @@ async fn holder() {
 #[tokio::test]
 async fn a_fresh_folder_gets_a_durable_server_that_stops_without_a_trace() {
     let folder = Folder::new();
-    let postgres = EmbeddedPostgres::start(Settings::new(&folder.path)).await.unwrap();
+    let postgres = EmbeddedPostgres::start(Settings { durable: true, ..folder.settings() }).await.unwrap();
     let mut connection = connect(postgres.url()).await;
     for (statement, value) in [
         ("select current_database()::text", "tidemill"),
@@ -175,7 +175,7 @@ async fn a_fresh_folder_gets_a_durable_server_that_stops_without_a_trace() {
         ("show data_checksums", "on"),
         ("show listen_addresses", "127.0.0.1"),
         ("show server_encoding", "UTF8"),
-        ("show lc_collate", "C"),
+        ("select datcollate::text from pg_database where datname = current_database()", "C"),
     ] {
         assert_eq!(text(&mut connection, statement).await, value, "{statement}");
     }
@@ -336,7 +336,7 @@ async fn a_dropped_server_is_adopted_unless_its_durability_is_not_what_is_asked(
     assert_eq!(second.postmaster_pid(), pid);
     drop(second);
 
-    let durable = EmbeddedPostgres::start(Settings::new(&folder.path)).await.unwrap();
+    let durable = EmbeddedPostgres::start(Settings { durable: true, ..folder.settings() }).await.unwrap();
     assert_ne!(durable.postmaster_pid(), pid);
     assert_eq!(text(&mut connect(durable.url()).await, "show fsync").await, "on");
     durable.stop().await.unwrap();
@@ -349,7 +349,7 @@ async fn durability_cannot_be_switched_off_unseen() {
     let mut connection = connect(first.url()).await;
     sqlx::query("alter system set fsync = off").execute(&mut connection).await.unwrap();
     first.stop().await.unwrap();
-    let durable = EmbeddedPostgres::start(Settings::new(&folder.path)).await.unwrap();
+    let durable = EmbeddedPostgres::start(Settings { durable: true, ..folder.settings() }).await.unwrap();
     assert_eq!(text(&mut connect(durable.url()).await, "show fsync").await, "on");
     durable.stop().await.unwrap();
 }

@@ -55,7 +55,7 @@ async fn the_config_makes_queues_kinds_and_the_schedule() {
         "[database]\nurl = '{}'\n[bughive]\nenabled = true\nticket = {{ max_attempts = 9 }}\n",
         db.options().url
     );
-    fs::write(folder.path().join("tidemill.toml"), config).unwrap();
+    fs::write(folder.path().join("tidemill.toml"), &config).unwrap();
     let worker = program(folder.path(), &["worker"], "worker.log");
     let queues: Value = wait_at_most(PATIENCE, "the worker", || async {
         db.rows::<(Value,)>("select queues from workers where state = 'running'")
@@ -100,7 +100,8 @@ async fn the_config_makes_queues_kinds_and_the_schedule() {
         .await;
     assert_eq!(db.count("schedules").await, 2);
     drop(second);
-    // A server has the whole config.
+    // A server has the whole config, and one with a revision removes what that no longer has.
+    fs::write(folder.path().join("tidemill.toml"), format!("{config}[deployment]\nrevision = 1\n")).unwrap();
     let server = program(folder.path(), &["serve", "--listen", "127.0.0.1:0"], "serve.log");
     wait_at_most(PATIENCE, "the server", || async { (db.count("schedules").await == 1).then_some(()) }).await;
     drop(server);

@@ -189,7 +189,7 @@ async fn a_full_queue_is_waited_for_and_fails_no_session() {
     let mill = Mill::start(&db.store, &kit(&linear, KEY));
     db.set_max_queued("tickets", Some(1)).await.unwrap();
     // Of a kind that nobody serves.
-    let first = db.enqueue(job("nobody's", "tickets", json!({}))).await;
+    let first = db.enqueue(job("unserved", "tickets", json!({}))).await;
     let args = json!({ "session_id": "patient", "base_url": site.url("/"), "create_tickets": true });
     let id = db.enqueue(tidemill::NewJob { max_attempts: Some(1), ..crawl(args) }).await;
     wait_for("a snooze", || async { db.event_types(id).await.contains(&"snoozed".to_owned()).then_some(()) })
