@@ -108,6 +108,14 @@ async fn act(
             check::time(&format!("/filter/{name}"), time)?;
         }
     }
+    for name in ["kind", "queue"] {
+        if let Some(Value::String(text)) = filter.get(name) {
+            check::name(&format!("/filter/{name}"), text.clone())?;
+        }
+    }
+    if let Some(Value::String(tag)) = filter.get("tag") {
+        check::tag("/filter/tag", tag.clone())?;
+    }
     if let Some(Value::String(id)) = filter.get("workflow")
         && Uuid::try_parse(id).is_err()
     {

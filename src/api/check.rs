@@ -12,10 +12,14 @@ use crate::job::priority;
 
 /// The longest name of a kind or queue, in bytes.
 const NAME_LIMIT: usize = 63;
+/// The longest tag, in characters.
+const TAG_CHARACTERS: usize = 64;
 /// The longest duration that is taken anywhere.
 pub const LONGEST_DURATION: Duration = Duration::from_hours(3650 * 24);
 /// The most by which an attempt is extended at once.
 pub const LONGEST_EXTENSION: Duration = Duration::from_hours(366 * 24);
+/// The longest text of a duration, in bytes.
+const DURATION_LIMIT: usize = 100;
 const DURATION_RULE: &str = "Send text such as \"30s\", \"1h30m\" or \"2days\", or a number of seconds.";
 
 /// A name of a kind, queue or worker.
@@ -54,13 +58,21 @@ pub fn text(field: &str, text: String, most: usize) -> Result<String, Problem> {
         .remedy(format!("Use 1 to {most} characters, none of them control characters.")))
 }
 
+/// A tag: 1 to 64 characters without control characters.
+///
+/// # Errors
+/// 422 for anything else.
+pub fn tag(field: &str, text: String) -> Result<String, Problem> {
+    self::text(field, text, TAG_CHARACTERS)
+}
+
 /// A duration as text or as a number of seconds, at most `most`.
 ///
 /// # Errors
 /// 422 for anything else.
 pub fn duration(field: &str, value: &Value, most: Duration) -> Result<Duration, Problem> {
     let parsed = match value {
-        Value::String(text) => humantime::parse_duration(text).ok(),
+        Value::String(text) if text.len() <= DURATION_LIMIT => humantime::parse_duration(text).ok(),
         Value::Number(number) => {
             number.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         }

@@ -64,7 +64,7 @@ struct EventsQuery {
     /// How many, 1 to 1000.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
-    /// Of a stream: as `Last-Event-ID`, which goes before it; for clients that cannot send that header.
+    /// As `Last-Event-ID`, which goes before it; for clients that cannot send that header.
     #[serde(rename = "lastEventId")]
     #[param(ignore)]
     last_event_id: Option<String>,
@@ -148,10 +148,11 @@ async fn get_events(
     Params(query): Params<EventsQuery>,
 ) -> Result<Response, Problem> {
     let types = checked_types(query.types.as_deref())?;
-    if !sse::wants_stream(&headers) {
-        return list(&state, job_id, &types, &query).await;
-    }
     let place = QueryPosition::of(query.last_event_id.as_ref(), query.after.as_ref());
+    if !sse::wants_stream(&headers) {
+        let after = position(&headers, place)?.0;
+        return list(&state, job_id, &types, after, &query).await;
+    }
     stream(&state, job_id, caller, &headers, (types, place)).await
 }
 
@@ -194,10 +195,7 @@ async fn stream(
     headers: &HeaderMap,
     (types, place): (Arc<[String]>, QueryPosition<'_>),
 ) -> Result<Response, Problem> {
-    let (after, saw_end) = match sse::last_event_id(headers, place)? {
-        Some((text, field)) => sse::position_or_end(field, text)?,
-        None => (0, false),
-    };
+    let (after, saw_end) = position(headers, place)?;
     // Watched before it is read, so that nothing in between is missed.
     let watch = state.hub.watch(job_id);
     let document = state.store.find_job(job_id).await.map_err(|error| failed(&error))?;
@@ -211,19 +209,22 @@ async fn stream(
     Ok(sse::respond(state, caller.map(|Extension(caller)| caller), events))
 }
 
+/// The last event that the reader has seen, and whether it saw the end.
+fn position(headers: &HeaderMap, place: QueryPosition<'_>) -> Result<(i64, bool), Problem> {
+    let said = sse::last_event_id(headers, place)?;
+    said.map_or(Ok((0, false)), |(text, field)| sse::position_or_end(field, text))
+}
+
 async fn list(
     state: &ApiState,
     job_id: Uuid,
     types: &[String],
+    after: i64,
     query: &EventsQuery,
 ) -> Result<Response, Problem> {
     let limit = query.limit.unwrap_or(DEFAULT_LISTED);
     let limit = i64::from(check::within("limit", limit, 1, i32::try_from(MOST_LISTED).unwrap_or(i32::MAX))?);
-    let after = match (&query.cursor, &query.after) {
-        (Some(cursor), _) => sse::position("cursor", cursor)?,
-        (None, Some(after)) => sse::position_or_end("after", after)?.0,
-        (None, None) => 0,
-    };
+    let after = query.cursor.as_ref().map_or(Ok(after), |cursor| sse::position("cursor", cursor))?;
     let mut events =
         state.store.events_after(job_id, after, types, limit + 1).await.map_err(|error| failed(&error))?;
     if events.is_empty() && state.store.marks(&[job_id]).await.map_err(|error| failed(&error))?.1.is_empty() {

@@ -102,7 +102,7 @@ impl ListQuery {
             unfinished: false,
             queue: name("queue", self.queue)?,
             kind: name("kind", self.kind)?,
-            tag: text("tag", self.tag)?,
+            tag: self.tag.map(|tag| check::tag("tag", tag)).transpose()?,
             priority: self.priority.map(|priority| read_priority(&priority)).transpose()?,
             created_after: time("created_after", self.created_after)?,
             created_before: time("created_before", self.created_before)?,

@@ -20,7 +20,6 @@ use crate::job::new::NewJob;
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(30 * 24);
 pub(super) const MOST_ATTEMPTS: i32 = 1000;
 const MOST_TAGS: usize = 20;
-const TAG_CHARACTERS: usize = 64;
 const EXECUTION_ID_CHARACTERS: usize = 255;
 const METADATA_BYTES: usize = 16 * 1024;
 const MOST_KEYS: usize = 4;
@@ -254,10 +253,7 @@ pub(super) fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, Problem> {
         let problem = Problem::invalid("/tags", format!("The job has {} tags.", tags.len()));
         return Err(problem.remedy(format!("Send at most {MOST_TAGS}.")));
     }
-    tags.into_iter()
-        .enumerate()
-        .map(|(index, tag)| check::text(&format!("/tags/{index}"), tag, TAG_CHARACTERS))
-        .collect()
+    tags.into_iter().enumerate().map(|(index, tag)| check::tag(&format!("/tags/{index}"), tag)).collect()
 }
 
 /// One concurrency key or a list of them.

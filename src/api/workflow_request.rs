@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::after::{AfterInput, checked_arg, parts};
 use super::args::ArgsRules;
 use super::check;
+use super::json::part;
 use super::problem::Problem;
 use super::request::{DurationInput, JobRequest};
 use crate::job::after::RunIf;
@@ -132,11 +133,11 @@ fn read_member(
     is_passed_on: bool,
 ) -> Result<Member, Problem> {
     let after: Vec<AfterInput> =
-        field(node.remove("after").unwrap_or_else(|| Value::Array(Vec::new())), "/after")?;
-    let run_if: Option<RunIf> = node.remove("run_if").map(|run_if| field(run_if, "/run_if")).transpose()?;
+        part(node.remove("after").unwrap_or_else(|| Value::Array(Vec::new())), "/after")?;
+    let run_if: Option<RunIf> = node.remove("run_if").map(|run_if| part(run_if, "/run_if")).transpose()?;
     let name: Option<String> = match node.get("name") {
         None => None,
-        Some(name) => Some(check::text("/name", field(name.clone(), "/name")?, NAME_CHARACTERS)?),
+        Some(name) => Some(check::text("/name", part(name.clone(), "/name")?, NAME_CHARACTERS)?),
     };
     let mut edges = Vec::with_capacity(after.len());
     for (index, input) in after.into_iter().enumerate() {
@@ -148,12 +149,12 @@ fn read_member(
     }
     let node = if node.contains_key("kind") {
         node.remove("name");
-        let job = field::<JobRequest>(Value::Object(node), "")?.read()?;
+        let job = part::<JobRequest>(Value::Object(node), "")?.read()?;
         let gets_more = is_passed_on || edges.iter().any(|edge| edge.get("as").is_some());
         rules.check(&job, gets_more)?;
         Node::Job(Box::new(job))
     } else {
-        let nested: WorkflowRequest = field(Value::Object(node), "")?;
+        let nested: WorkflowRequest = part(Value::Object(node), "")?;
         Node::Nested(Box::new(nested.read(rules, depth + 1)?))
     };
     Ok(Member { name, node, after: edges, run_if })
@@ -161,14 +162,9 @@ fn read_member(
 
 /// The job behind a group.
 fn read_then(mut then: Map<String, Value>, rules: &ArgsRules) -> Result<Then, Problem> {
-    let arg = then.remove("as").map(|arg| field::<String>(arg, "/then/as")).transpose()?;
+    let arg = then.remove("as").map(|arg| part::<String>(arg, "/then/as")).transpose()?;
     let arg = checked_arg("/then", arg)?;
-    let job = field::<JobRequest>(Value::Object(then), "/then")?.read();
+    let job = part::<JobRequest>(Value::Object(then), "/then")?.read();
     let job = job.and_then(|job| rules.check(&job, true).map(|()| job));
     Ok(Then { job: Box::new(job.map_err(|problem| problem.under("/then"))?), arg })
-}
-
-/// A part of the body as what it must be.
-fn field<T: for<'de> Deserialize<'de>>(value: Value, place: &str) -> Result<T, Problem> {
-    serde_path_to_error::deserialize(value).map_err(|error| super::json::unfit_part(&error, place))
 }

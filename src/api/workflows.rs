@@ -134,6 +134,7 @@ pub(super) async fn show(
 #[utoipa::path(
     post, path = "/api/v1/workflows/{id}/cancel", tag = "workflows", request_body = Option<CancelRequest>,
     responses(
+        (status = 200, description = "It is cancelled", body = JobDocument),
         (status = 202, description = "It is being cancelled", body = JobDocument),
         (status = 409, description = "It is completed or failed"),
     )

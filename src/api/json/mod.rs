@@ -2,18 +2,21 @@
 //! never build a value from bytes that `scan` has not seen.
 
 pub mod body;
+mod objects;
 mod places;
 pub mod query;
 mod scan;
 mod storable;
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 use serde_path_to_error::{Path, Segment};
 
 use super::problem::{Case, Problem};
 pub use body::{Body, BodyLimit, OptionalBody, RawBody};
+use objects::Objects;
 pub use places::{BodyPlaces, hold_places};
 pub use query::Params;
 pub use storable::parse_storable;
@@ -33,7 +36,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         Problem::invalid(finding.pointer.clone(), format!("{place} {what}.")).remedy(remedy)
     })?;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Objects(&mut deserializer)).map_err(|error| {
         let pointer = pointer(error.path());
         refused(error.inner(), pointer)
     })?;
@@ -87,12 +90,15 @@ fn refused(error: &serde_json::Error, pointer: String) -> Problem {
     }
 }
 
-/// The problem of a part of a body, which stands at `place`, that is not what it must be.
-pub(in crate::api) fn unfit_part(
-    error: &serde_path_to_error::Error<serde_json::Error>,
-    place: &str,
-) -> Problem {
-    unfit(&error.inner().to_string(), format!("{place}{}", pointer(error.path())))
+/// Reads a part of a body, which stands at `place`.
+///
+/// # Errors
+/// 422 naming the field if it is not what it must be.
+pub(in crate::api) fn part<T: DeserializeOwned>(value: Value, place: &str) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(Objects(value)).map_err(|error| {
+        let field = format!("{place}{}", pointer(error.path()));
+        unfit(&error.into_inner().to_string(), field)
+    })
 }
 
 /// Turns serde's message into a problem: what stands behind "expected" is the remedy.
@@ -163,6 +169,20 @@ mod tests {
         name: String,
         #[expect(dead_code, reason = "only its type matters")]
         numbers: Option<Vec<u8>>,
+    }
+
+    #[test]
+    fn a_struct_is_read_from_an_object_alone() {
+        #[derive(Debug, Deserialize)]
+        struct Outer {
+            #[expect(dead_code, reason = "only its type matters")]
+            inner: Option<Vec<Shape>>,
+        }
+        assert_eq!(parse::<Shape>(br#"["a",[1]]"#).unwrap_err().document().status, 422);
+        assert!(parse::<Outer>(br#"{"inner":[{"name":"a"}]}"#).is_ok());
+        let document = parse::<Outer>(br#"{"inner":[{"name":"a"},["b",null]]}"#).unwrap_err().document();
+        assert_eq!((document.status, document.field.as_deref()), (422, Some("/inner/1")));
+        assert_eq!(document.remedy, "Send an object.");
     }
 
     fn problem(text: &[u8]) -> (u16, String, String, String) {

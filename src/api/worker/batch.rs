@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::super::json::{RawBody, parse_storable, unfit_part};
+use super::super::json::{RawBody, parse_storable, part};
 use super::super::problem::{Problem, ProblemDocument};
 use super::super::request::DurationInput;
 use super::super::state::ApiState;
@@ -95,13 +95,13 @@ pub(super) async fn settle(
     let (mut places, mut completed) = (Vec::new(), Vec::new());
     for (index, End { job_id, fields }) in request.ends.into_iter().enumerate() {
         if fields.contains_key("error") {
-            results[index] = Some(match part(fields) {
+            results[index] = Some(match part(Value::Object(fields), "") {
                 Ok(request) => fail_one(&state, job_id, request).await,
                 Err(problem) => Err(problem),
             });
             continue;
         }
-        let checked = match part(fields) {
+        let checked = match part(Value::Object(fields), "") {
             Ok(request) => checked_result(&state, job_id, request).await,
             Err(problem) => Err(problem),
         };
@@ -126,8 +126,4 @@ pub(super) async fn settle(
         };
     let results = jobs.into_iter().zip(results).enumerate().filter_map(result).collect();
     Ok(Json(SettleAnswer { results }))
-}
-
-fn part<T: for<'de> Deserialize<'de>>(fields: Map<String, Value>) -> Result<T, Problem> {
-    serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| unfit_part(&error, ""))
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::super::check;
 use super::super::job_id::JobId;
-use super::super::json::{RawBody, parse_storable, unfit_part};
+use super::super::json::{RawBody, parse_storable, part};
 use super::super::problem::{Case, Problem};
 use super::super::request::{DurationInput, JobRequest};
 use super::super::state::ApiState;
@@ -126,12 +126,12 @@ pub(super) async fn child(
     let rules = &state.args;
     let child = match (request.job, request.workflow) {
         (Some(job), None) => {
-            let job: JobRequest = part(job, "/job")?;
+            let job: JobRequest = part(Value::Object(job), "/job")?;
             let job = job.into_new_job(rules).map_err(|problem| problem.under("/job"))?;
             Child::Job(Box::new(state.store.prepare_inline(job)?))
         }
         (None, Some(workflow)) => {
-            let workflow: WorkflowRequest = part(workflow, "/workflow")?;
+            let workflow: WorkflowRequest = part(Value::Object(workflow), "/workflow")?;
             let workflow = workflow.checked(rules).map_err(|problem| problem.under("/workflow"))?;
             Child::Workflow(state.store.prepare_workflow(&workflow)?)
         }
@@ -143,10 +143,6 @@ pub(super) async fn child(
     let child = state.store.spawn_child((job_id, request.lease_id), &name, &child).await?;
     let job_id = child.ok_or_else(|| lease_lost(job_id, request.lease_id))?;
     Ok(Json(ChildAnswer { job_id }))
-}
-
-fn part<T: for<'de> Deserialize<'de>>(fields: Map<String, Value>, place: &str) -> Result<T, Problem> {
-    serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| unfit_part(&error, place))
 }
 
 /// What the job waits for: a signal, or other jobs.
