@@ -12,6 +12,9 @@ use url::form_urlencoded;
 use super::shortened;
 use crate::api::problem::Problem;
 
+/// What may stand without a value: clients that cannot send the header `Last-Event-ID` begin with an empty one.
+const MAY_BE_EMPTY: &str = "lastEventId";
+
 /// The query of a request.
 #[derive(Debug, Clone)]
 pub struct Params<T>(pub T);
@@ -31,6 +34,12 @@ fn read<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
             let detail = "The query holds NUL or bytes that are not UTF-8.";
             return Err(
                 Problem::invalid(shortened(&name), detail).remedy("Send percent-encoded UTF-8 without NUL.")
+            );
+        }
+        if value.is_empty() && name != MAY_BE_EMPTY {
+            let detail = format!("The query parameter {} is empty.", shortened(&name));
+            return Err(
+                Problem::invalid(shortened(&name), detail).remedy("Give it a value, or leave it out.")
             );
         }
     }
@@ -83,7 +92,13 @@ mod tests {
     fn a_bad_query_names_the_parameter() {
         let cases =
             [("limit=x", "limit"), ("limit=-1", "limit"), ("limit=70000", "limit"), ("lmit=1", "lmit")];
-        let more = [("limit=1&limit=2", "limit"), ("job=%00", "job"), ("job=%ff", "job")];
+        let more = [
+            ("limit=1&limit=2", "limit"),
+            ("job=%00", "job"),
+            ("job=%ff", "job"),
+            ("limit=", "limit"),
+            ("job", "job"),
+        ];
         for (query, name) in cases.into_iter().chain(more) {
             let document = read::<Filter>(query).unwrap_err().document();
             assert_eq!(
