@@ -354,6 +354,24 @@ async fn durability_cannot_be_switched_off_unseen() {
     durable.stop().await.unwrap();
 }
 
+/// A child that a killed process was about to start has its files for a moment longer.
+#[tokio::test]
+async fn a_lock_that_outlives_its_holder_is_waited_for() {
+    let folder = Folder::new();
+    folder.start().await.stop().await.unwrap();
+    let mut dead = Command::new("true").spawn().unwrap();
+    dead.wait().unwrap();
+    let path = folder.cluster().canonicalize().unwrap().parent().unwrap().join("tidemill.lock");
+    fs::write(&path, format!("{}\n", dead.id())).unwrap();
+    let lock = fs::File::open(&path).unwrap();
+    lock.lock().unwrap();
+    let start = tokio::spawn(EmbeddedPostgres::start(folder.settings()));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!start.is_finished(), "it waits");
+    lock.unlock().unwrap();
+    start.await.unwrap().unwrap().stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_folder_in_use_is_refused_and_its_holder_named() {
     let folder = Folder::new();

@@ -3,21 +3,29 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
-use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 use super::EmbeddedError;
 use super::home::Home;
+use super::processes::is_alive;
 
-/// Held for as long as this value lives. Child processes do not inherit it: the standard library opens files
-/// close-on-exec.
+/// How long a lock may outlive the process that held it: a child that was about to start its program when its parent was
+/// killed has the parent's files until then.
+const LINGERS: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(20);
+
+/// Held for as long as this value lives. Programs that the process starts do not inherit it: the standard library opens
+/// files close-on-exec.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock at once or says who has it.
-    pub(super) fn take(home: &Home) -> Result<Self, EmbeddedError> {
+    /// Takes the lock, or says who has it. A holder that is dead is about to release it, so that is waited for.
+    pub(super) async fn take(home: &Home) -> Result<Self, EmbeddedError> {
         let path = home.root.join("tidemill.lock");
         let mut file = OpenOptions::new()
             .create(true)
@@ -25,13 +33,24 @@ impl Lock {
             .write(true)
             .open(&path)
             .map_err(EmbeddedError::io("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(EmbeddedError::InUse { data_dir: home.data_dir.clone(), holder: holder(&path) });
-            }
-            Err(TryLockError::Error(source)) => {
-                return Err(EmbeddedError::io("lock", &path)(source));
+        let began = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => {
+                    let holder = fs::read_to_string(&path).unwrap_or_default();
+                    let is_dead = holder.trim().parse().is_ok_and(|pid| !is_alive(pid));
+                    if !is_dead || began.elapsed() > LINGERS {
+                        return Err(EmbeddedError::InUse {
+                            data_dir: home.data_dir.clone(),
+                            holder: named(&holder),
+                        });
+                    }
+                    sleep(POLL).await;
+                }
+                Err(TryLockError::Error(source)) => {
+                    return Err(EmbeddedError::io("lock", &path)(source));
+                }
             }
         }
         file.set_len(0)
@@ -41,8 +60,9 @@ impl Lock {
     }
 }
 
-fn holder(path: &Path) -> String {
-    match fs::read_to_string(path).unwrap_or_default().trim() {
+/// The holder in words, by what the file says.
+fn named(holder: &str) -> String {
+    match holder.trim() {
         "" => "it has just begun".to_owned(),
         pid => format!("process {pid}"),
     }

@@ -96,7 +96,7 @@ impl EmbeddedPostgres {
     /// started or logged in to. Each error says what to do about it.
     pub async fn start(settings: Settings) -> Result<Self, EmbeddedError> {
         let home = Home::find(&settings.data_dir).await?;
-        let lock = Lock::take(&home)?;
+        let lock = Lock::take(&home).await?;
         let exists = cluster::major(&home)?.is_some();
         let password = secret::load_or_create(&home.password(), exists)?;
         let site = Site { settings, home, password };
