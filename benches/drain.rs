@@ -13,10 +13,10 @@ use serde_json::{Map, json};
 use sqlx::AssertSqlSafe;
 use tidemill::embedded::{EmbeddedPostgres, Settings};
 use tidemill::job::attempt::Usage;
-use tidemill::store::claim::{ClaimRequest, Position, Terms};
-use tidemill::store::complete::Completed;
-use tidemill::store::enqueue::enqueue;
-use tidemill::store::migrate::migrate;
+use tidemill::store::attempts::claim::{ClaimRequest, Position, Terms};
+use tidemill::store::attempts::complete::Completed;
+use tidemill::store::db::migrate::migrate;
+use tidemill::store::jobs::enqueue::enqueue;
 use tidemill::{Context, Handler, JobError, NewJob, Options, Shutdown, Store, Worker};
 
 struct Noop;

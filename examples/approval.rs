@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use tidemill::store::migrate::migrate;
+use tidemill::store::db::migrate::migrate;
 use tidemill::{Context, Handler, JobError, NewJob, Options, Shutdown, Store, Worker};
 
 #[derive(Deserialize)]

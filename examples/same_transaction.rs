@@ -4,7 +4,7 @@
 
 use serde_json::json;
 use sqlx::PgPool;
-use tidemill::store::migrate::migrate;
+use tidemill::store::db::migrate::migrate;
 use tidemill::{NewJob, Options, Store, enqueue_in};
 
 #[tokio::main]

@@ -21,11 +21,12 @@ use tidemill::config::{Config, Sources};
 use tidemill::embedded::{EmbeddedPostgres, Settings};
 use tidemill::job::priority;
 use tidemill::job::schedule::Times;
-use tidemill::keeper::{self, KeeperSettings};
-use tidemill::outgoing::{ChannelSettings, Channels};
-use tidemill::store::enqueue::{Fate, enqueue};
-use tidemill::store::migrate::migrate;
-use tidemill::store::notify::Notifier;
+use tidemill::maintenance;
+use tidemill::maintenance::KeeperSettings;
+use tidemill::outbound::{ChannelSettings, Channels};
+use tidemill::store::db::migrate::migrate;
+use tidemill::store::db::notifier::Notifier;
+use tidemill::store::jobs::enqueue::{Fate, enqueue};
 use tidemill::store::schedules::NewSchedule;
 use tidemill::store::stats::Window;
 use tidemill::{
@@ -395,7 +396,7 @@ async fn manage(config: &Config, url: &str, calls: Arc<Mutex<Vec<Value>>>) -> Ou
         ..KeeperSettings::default()
     };
     let wakes = store.listen(helpers.clone());
-    let keeping = keeper::run(store.clone(), Notifier::default(), wakes, duties, helpers.clone());
+    let keeping = maintenance::run(store.clone(), Notifier::default(), wakes, duties, helpers.clone());
     let keeping = tokio::spawn(keeping);
     let shutdown = Shutdown::default();
     let worker = Worker::builder(store.clone())

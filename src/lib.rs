@@ -2,13 +2,13 @@
 //!
 //! The life of one job, top to bottom:
 //!
-//! 1. `api/jobs.rs` checks a request, `store/enqueue.rs` commits the row, `store/notify.rs` tells of it.
-//! 2. `store/listen.rs` hears, `worker/claimer.rs` asks, `store/claim.rs` takes the job under a lease.
+//! 1. `api/jobs/show.rs` checks a request, `store/jobs/enqueue.rs` commits the row, `store/db/notifier.rs` tells of it.
+//! 2. `store/db/listener.rs` hears, `worker/claimer.rs` asks, `store/attempts/claim.rs` takes the job under a lease.
 //! 3. `worker/executor.rs` runs its handler; what it says goes through `worker/reporter.rs` to
-//!    `store/report.rs`; `worker/heart.rs` renews the lease.
-//! 4. `worker/completer.rs` hands the end to `store/complete.rs` (done) or `store/settle.rs` (all else).
-//! 5. `api/hub.rs` hears of each of these, `api/stream.rs` shows them in order.
-//! 6. If the worker died, `keeper/sweep.rs` gives the job to another.
+//!    `store/attempts/report.rs`; `worker/heartbeat.rs` renews the lease.
+//! 4. `worker/completer.rs` hands the end to `store/attempts/complete.rs` (done) or `store/attempts/settle.rs` (all else).
+//! 5. `api/events/watchers.rs` hears of each of these, `api/events/job_stream.rs` shows them in order.
+//! 6. If the worker died, `maintenance/sweep.rs` gives the job to another.
 //!
 //! As a library: [`enqueue_in`] puts a job into your own transaction, [`Handler`] is the code for a
 //! kind, and [`Worker`] runs it.
@@ -24,10 +24,10 @@ pub mod config;
 mod database_url;
 pub mod embedded;
 pub mod job;
-pub mod keeper;
 pub mod kinds;
+pub mod maintenance;
 pub mod metrics;
-pub mod outgoing;
+pub mod outbound;
 pub mod secrecy;
 pub mod store;
 pub mod testing;
@@ -41,9 +41,9 @@ pub use job::new::NewJob;
 pub use job::settings::{Backoff, Breaker, JobDefaults, KindSettings, OnLostContact};
 pub use job::unique::{OnConflict, Unique};
 pub use job::workflow::Workflow;
-pub use store::enqueue::enqueue_in;
-pub use store::room::enqueue_when_room;
-pub use store::spawn::Ended;
+pub use store::attempts::children::Ended;
+pub use store::jobs::bounded_queues::enqueue_when_room;
+pub use store::jobs::enqueue::enqueue_in;
 pub use store::workflows::create_workflow_in;
 pub use store::{Options, Store};
 pub use worker::context::Context;

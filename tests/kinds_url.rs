@@ -20,7 +20,7 @@ use sha2::Sha256;
 use tidemill::Context;
 use tidemill::job::attempt::{Failure, Outcome, StopReason};
 use tidemill::kinds::url::{UrlKind, UrlSpec, UrlSpecError};
-use tidemill::outgoing::ProxySettings;
+use tidemill::outbound::ProxySettings;
 use tidemill::worker::context::Attempt;
 use tidemill::worker::handler::DynHandler;
 use tidemill::worker::testing::{TestProbe, outcome_of};

@@ -10,14 +10,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::answer::Page;
-use super::auth::Caller;
-use super::check;
-use super::json::Body;
-use super::json::query::Params;
-use super::path::RuleName;
-use super::problem::{Case, Problem};
-use super::request::DurationInput;
+use super::jobs::create_request::DurationInput;
+use super::page_response::Page;
+use super::server::auth::Caller;
+use super::server::json::Body;
+use super::server::json::query::Params;
+use super::server::path_params::RuleName;
+use super::server::problem::{Case, Problem};
+use super::server::validate;
 use super::state::ApiState;
 use crate::job::alert::{AlertRule, Condition};
 use crate::store::alerts::{AlertDocument, AlertRuleDocument};
@@ -77,7 +77,7 @@ pub(super) struct RuleRequest {
 impl RuleRequest {
     fn checked(self) -> Result<AlertRule, Problem> {
         let usual = AlertRule::new(self.condition, self.above);
-        let over = self.over.map(|over| check::duration("/over", &over, LONGEST_WINDOW)).transpose()?;
+        let over = self.over.map(|over| validate::duration("/over", &over, LONGEST_WINDOW)).transpose()?;
         if over.is_some_and(|over| over < SHORTEST_WINDOW) {
             return Err(Problem::invalid("/over", "The window is shorter than a minute.")
                 .remedy("Attempts are counted by the minute: use at least 1m."));
@@ -86,12 +86,14 @@ impl RuleRequest {
             return Err(Problem::invalid("/email", "Those are more than 50 addresses."));
         }
         let rule = AlertRule {
-            kind: self.kind.map(|kind| check::name("/kind", kind)).transpose()?,
-            queue: self.queue.map(|queue| check::name("/queue", queue)).transpose()?,
-            at_least: check::within("/at_least", self.at_least.unwrap_or(1), 1, 1_000_000_000)?,
+            kind: self.kind.map(|kind| validate::name("/kind", kind)).transpose()?,
+            queue: self.queue.map(|queue| validate::name("/queue", queue)).transpose()?,
+            at_least: validate::within("/at_least", self.at_least.unwrap_or(1), 1, 1_000_000_000)?,
             over: over.unwrap_or(usual.over),
-            hold: self.hold.map_or(Ok(usual.hold), |hold| check::duration("/hold", &hold, LONGEST_HOLD))?,
-            webhook: self.webhook.map(|url| check::text("/webhook", url, TEXT_CHARACTERS)).transpose()?,
+            hold: self
+                .hold
+                .map_or(Ok(usual.hold), |hold| validate::duration("/hold", &hold, LONGEST_HOLD))?,
+            webhook: self.webhook.map(|url| validate::text("/webhook", url, TEXT_CHARACTERS)).transpose()?,
             email: self.email,
             ..usual
         };
@@ -111,8 +113,8 @@ pub(super) async fn list(
     State(state): State<ApiState>,
     Params(query): Params<AlertsQuery>,
 ) -> Result<Json<Page<AlertDocument>>, Problem> {
-    let limit = check::within("limit", query.limit.unwrap_or(100), 1, MOST_ITEMS)?;
-    let rule = query.rule.map(|rule| check::name("rule", rule)).transpose()?;
+    let limit = validate::within("limit", query.limit.unwrap_or(100), 1, MOST_ITEMS)?;
+    let rule = query.rule.map(|rule| validate::name("rule", rule)).transpose()?;
     let open = query.open.unwrap_or(false);
     Ok(Page::whole(state.store.alerts(open, rule.as_deref(), i64::from(limit)).await?))
 }

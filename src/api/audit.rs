@@ -5,10 +5,10 @@ use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::answer::Page;
-use super::check;
-use super::json::query::Params;
-use super::problem::Problem;
+use super::page_response::Page;
+use super::server::json::query::Params;
+use super::server::problem::Problem;
+use super::server::validate;
 use super::state::ApiState;
 use crate::store::audit::Act;
 
@@ -39,10 +39,11 @@ pub(super) async fn list(
     State(state): State<ApiState>,
     Params(query): Params<AuditQuery>,
 ) -> Result<Json<Page<Act>>, Problem> {
-    let text =
-        |field, text: Option<String>| text.map(|text| check::text(field, text, TEXT_CHARACTERS)).transpose();
+    let text = |field, text: Option<String>| {
+        text.map(|text| validate::text(field, text, TEXT_CHARACTERS)).transpose()
+    };
     let (subject, who) = (text("subject", query.subject)?, text("who", query.who)?);
-    let limit = check::within("limit", query.limit.unwrap_or(50), 1, MOST_ITEMS)?;
+    let limit = validate::within("limit", query.limit.unwrap_or(50), 1, MOST_ITEMS)?;
     // One more than is shown, to know if there is another page.
     let most = i64::from(limit) + 1;
     let mut items = state.store.audit(subject.as_deref(), who.as_deref(), query.cursor, most).await?;

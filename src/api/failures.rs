@@ -5,12 +5,12 @@ use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::answer::Page;
-use super::check;
-use super::json::query::Params;
-use super::problem::Problem;
+use super::page_response::Page;
+use super::server::json::query::Params;
+use super::server::problem::Problem;
+use super::server::validate;
 use super::state::ApiState;
-use crate::store::failures::Cause;
+use crate::store::jobs::failures::Cause;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -34,8 +34,8 @@ pub(super) async fn list(
     State(state): State<ApiState>,
     Params(query): Params<FailuresQuery>,
 ) -> Result<Json<Page<Cause>>, Problem> {
-    let kind = query.kind.map(|kind| check::name("kind", kind)).transpose()?;
-    let since = query.since.map(|time| check::time("since", &time)).transpose()?;
-    let limit = check::within("limit", query.limit.unwrap_or(100), 1, 1000)?;
+    let kind = query.kind.map(|kind| validate::name("kind", kind)).transpose()?;
+    let since = query.since.map(|time| validate::time("since", &time)).transpose()?;
+    let limit = validate::within("limit", query.limit.unwrap_or(100), 1, 1000)?;
     Ok(Page::whole(state.store.failures(kind.as_deref(), since, i64::from(limit)).await?))
 }

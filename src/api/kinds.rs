@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::answer::Page;
-use super::path::KindName;
-use super::problem::{Case, Problem};
+use super::page_response::Page;
+use super::server::path_params::KindName;
+use super::server::problem::{Case, Problem};
 use super::state::ApiState;
 use crate::store::kinds::KindDocument;
 

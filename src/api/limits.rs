@@ -10,14 +10,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::answer::Page;
-use super::check;
-use super::json::Body;
-use super::json::query::Params;
-use super::path::LimitName;
-use super::problem::{Case, Problem};
+use super::page_response::Page;
+use super::server::json::Body;
+use super::server::json::query::Params;
+use super::server::path_params::LimitName;
+use super::server::problem::{Case, Problem};
+use super::server::validate;
 
-use super::request::DurationInput;
+use super::jobs::create_request::DurationInput;
 use super::state::ApiState;
 use crate::job::limit::{LimitSettings, OnFull, Rate};
 use crate::store::limits::LimitDocument;
@@ -51,8 +51,10 @@ pub(super) struct LimitRequest {
 impl LimitRequest {
     fn checked(self) -> Result<LimitSettings, Problem> {
         let rate = checked_rate(self.rate, self.per.as_ref(), self.burst)?;
-        let max_running =
-            self.max_running.map(|most| check::within("/max_running", most, 0, MOST_RUNNING)).transpose()?;
+        let max_running = self
+            .max_running
+            .map(|most| validate::within("/max_running", most, 0, MOST_RUNNING))
+            .transpose()?;
         if max_running.is_none() && rate.is_none() {
             let problem = Problem::invalid("/max_running", "The limit limits nothing.");
             return Err(problem.remedy("Send max_running, rate or both; DELETE drops a limit."));
@@ -82,11 +84,11 @@ pub(super) fn checked_rate(
                 .remedy("Send rate as well: how many jobs may start in each period.")),
         };
     };
-    let period = per.map(|per| check::positive_duration("/per", per, LONGEST_PERIOD)).transpose()?;
+    let period = per.map(|per| validate::positive_duration("/per", per, LONGEST_PERIOD)).transpose()?;
     Ok(Some(Rate {
-        count: check::within("/rate", rate, 1, MOST_RUNNING)?,
+        count: validate::within("/rate", rate, 1, MOST_RUNNING)?,
         period: period.unwrap_or(Duration::from_mins(1)),
-        burst: burst.map(|burst| check::within("/burst", burst, 1, MOST_RUNNING)).transpose()?,
+        burst: burst.map(|burst| validate::within("/burst", burst, 1, MOST_RUNNING)).transpose()?,
     }))
 }
 
@@ -111,7 +113,7 @@ pub(super) async fn list(
     State(state): State<ApiState>,
     Params(query): Params<LimitsQuery>,
 ) -> Result<Json<Page<LimitDocument>>, Problem> {
-    let most = query.limit.map_or(Ok(100), |most| check::within("limit", most, 1, 1000).map(i64::from))?;
+    let most = query.limit.map_or(Ok(100), |most| validate::within("limit", most, 1, 1000).map(i64::from))?;
     let behind = query.cursor.unwrap_or_default();
     let mut items = state.store.limits(&behind, most.min(MOST_LIMITS) + 1).await?;
     let more = items.len() > usize::try_from(most).unwrap_or(usize::MAX);

@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::answer::Page;
-use super::auth::Caller;
-use super::change::Change;
-use super::check;
-use super::json::Body;
+use super::jobs::create_request::DurationInput;
+use super::jobs::patch::Change;
 use super::limits::{MOST_RUNNING, checked_rate};
-use super::path::QueueName;
-use super::problem::{Case, Problem};
-use super::request::DurationInput;
+use super::page_response::Page;
+use super::server::auth::Caller;
+use super::server::json::Body;
+use super::server::path_params::QueueName;
+use super::server::problem::{Case, Problem};
+use super::server::validate;
 use super::state::ApiState;
 use crate::job::limit::LimitSettings;
 use crate::store::limits::LimitDocument;
@@ -161,12 +161,12 @@ pub(super) async fn change(
         return Err(problem
             .remedy("Send slots, max_queued, max_running, rate or priority_ageing; null takes one away."));
     }
-    let slots = change.slots.checked(|slots| check::within("/slots", slots, 0, MOST_SLOTS))?;
-    let queued = change.max_queued.checked(|most| check::within("/max_queued", most, 0, MOST_QUEUED))?;
-    let most = change.max_running.checked(|most| check::within("/max_running", most, 0, MOST_RUNNING))?;
+    let slots = change.slots.checked(|slots| validate::within("/slots", slots, 0, MOST_SLOTS))?;
+    let queued = change.max_queued.checked(|most| validate::within("/max_queued", most, 0, MOST_QUEUED))?;
+    let most = change.max_running.checked(|most| validate::within("/max_running", most, 0, MOST_RUNNING))?;
     let ageing = change
         .priority_ageing
-        .checked(|ageing| check::positive_duration("/priority_ageing", &ageing, LONGEST_AGEING))?;
+        .checked(|ageing| validate::positive_duration("/priority_ageing", &ageing, LONGEST_AGEING))?;
     let (per, burst) = (change.per, change.burst);
     let rate = match change.rate {
         Change::Set(rate) => {

@@ -11,13 +11,17 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::guard::{Guard, GuardError, time_limit};
-use super::problem::ProblemDocument;
+use super::description::docs;
+use super::events::stream_limits;
+use super::jobs::{
+    actions, artifacts, bulk, create, create_batch, explain, list, retry_after, show, steps, update,
+};
+use super::server::guard::{Guard, GuardError, time_limit};
+use super::server::problem::ProblemDocument;
+use super::server::{base_path, dashboard, health, problem, request_metrics, write_health};
 use super::state::ApiState;
 use super::{
-    alerts, artifacts, audit, base_path, batch, bulk, description, docs, durable, events, explain, failures,
-    health, jobs, kinds, limits, list, metrics, new_job, page, problem, queues, room, schedules, seeds,
-    sessions, stats, stream_places, terms, verbs, worker, workers, workflows, write_health,
+    alerts, audit, description, failures, kinds, limits, queues, remote_worker, seeds, sessions, workers,
 };
 use crate::job::document::lead_under;
 
@@ -59,15 +63,15 @@ pub enum RouterError {
 /// All described routes.
 fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
     let mut quick = watched()
-        .routes(routes!(new_job::create, list::list))
-        .routes(routes!(batch::create_batch))
+        .routes(routes!(create::create, list::list))
+        .routes(routes!(create_batch::create_batch))
         .routes(routes!(bulk::retry))
         .routes(routes!(bulk::cancel))
         .routes(routes!(bulk::run_now))
         .routes(routes!(bulk::delete))
         .routes(routes!(failures::list))
-        .routes(routes!(jobs::show, terms::change, verbs::delete))
-        .routes(routes!(jobs::attempts))
+        .routes(routes!(show::show, update::change, actions::delete))
+        .routes(routes!(show::attempts))
         .routes(routes!(artifacts::list))
         .routes(routes!(artifacts::read))
         .routes(routes!(explain::explain))
@@ -76,19 +80,19 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::rules))
         .routes(routes!(alerts::show, alerts::set, alerts::drop_rule))
-        .routes(routes!(stats::show))
-        .routes(routes!(stats::kinds))
-        .routes(routes!(stats::trends))
-        .routes(routes!(stats::summary))
-        .routes(routes!(stats::export))
-        .routes(routes!(durable::steps))
-        .routes(routes!(durable::signals))
-        .routes(routes!(durable::signal))
-        .routes(routes!(durable::fork))
-        .routes(routes!(verbs::cancel))
-        .routes(routes!(verbs::retry))
-        .routes(routes!(verbs::run_now))
-        .routes(routes!(terms::snooze))
+        .routes(routes!(super::stats::routes::show))
+        .routes(routes!(super::stats::routes::kinds))
+        .routes(routes!(super::stats::routes::trends))
+        .routes(routes!(super::stats::routes::summary))
+        .routes(routes!(super::stats::routes::export))
+        .routes(routes!(steps::steps))
+        .routes(routes!(steps::signals))
+        .routes(routes!(steps::signal))
+        .routes(routes!(steps::fork))
+        .routes(routes!(actions::cancel))
+        .routes(routes!(actions::retry))
+        .routes(routes!(actions::run_now))
+        .routes(routes!(update::snooze))
         .routes(routes!(queues::list))
         .routes(routes!(queues::show, queues::change))
         .routes(routes!(queues::pause))
@@ -97,29 +101,35 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(queues::purge))
         .routes(routes!(limits::list))
         .routes(routes!(limits::show, limits::set, limits::drop_limit))
-        .routes(routes!(schedules::list))
-        .routes(routes!(schedules::preview))
-        .routes(routes!(schedules::show, schedules::put, schedules::change, schedules::delete))
-        .routes(routes!(schedules::pause))
-        .routes(routes!(schedules::resume))
-        .routes(routes!(schedules::run))
-        .routes(routes!(workflows::create, workflows::list))
-        .routes(routes!(workflows::show))
-        .routes(routes!(workflows::cancel))
-        .routes(routes!(workflows::retry))
+        .routes(routes!(super::schedules::routes::list))
+        .routes(routes!(super::schedules::routes::preview))
+        .routes(routes!(
+            super::schedules::routes::show,
+            super::schedules::routes::put,
+            super::schedules::routes::change,
+            super::schedules::routes::delete
+        ))
+        .routes(routes!(super::schedules::routes::pause))
+        .routes(routes!(super::schedules::routes::resume))
+        .routes(routes!(super::schedules::routes::run))
+        .routes(routes!(super::workflows::routes::create, super::workflows::routes::list))
+        .routes(routes!(super::workflows::routes::show))
+        .routes(routes!(super::workflows::routes::cancel))
+        .routes(routes!(super::workflows::routes::retry))
         .routes(routes!(sessions::show))
         .routes(routes!(workers::list))
         .routes(routes!(workers::drain))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::reset_breaker))
-        .merge(worker::routes())
+        .merge(remote_worker::routes())
         .merge(seeds::routes())
-        .layer(from_fn_with_state(state.room.clone(), room::say_when))
+        .layer(from_fn_with_state(state.room.clone(), retry_after::say_when))
         .layer(from_fn_with_state(state.settings.request_timeout, time_limit));
     description::bounded_in_time(quick.get_openapi_mut());
     // These stream or wait, within bounds of their own.
-    let lasting = worker::waiting_routes().merge(events::routes()).merge(seeds::stream_routes());
-    let all = quick.merge(lasting.layer(from_fn_with_state(state.streams.clone(), stream_places::bounded)));
+    let lasting =
+        remote_worker::waiting_routes().merge(super::events::routes::routes()).merge(seeds::stream_routes());
+    let all = quick.merge(lasting.layer(from_fn_with_state(state.streams.clone(), stream_limits::bounded)));
     all.layer(from_fn_with_state(state.writes.clone(), write_health::watched))
 }
 
@@ -148,7 +158,7 @@ pub fn router(state: &ApiState, listening: SocketAddr) -> Result<Router, RouterE
     let routes = routes
         .with_state(state.clone())
         .merge(docs::routes(&describe(description), base)?)
-        .merge(page::router(base));
+        .merge(dashboard::router(base));
     Ok(base_path::around(layered(routes, state, listening)?, base))
 }
 
@@ -171,7 +181,7 @@ pub fn health_router(state: &ApiState, listening: SocketAddr) -> Result<Router, 
 
 fn layered(routes: Router, state: &ApiState, listening: SocketAddr) -> Result<Router, RouterError> {
     let guard = Guard::new(&state.settings, listening)?;
-    let counted = from_fn_with_state(state.metrics.clone(), metrics::track);
+    let counted = from_fn_with_state(state.metrics.clone(), request_metrics::track);
     let routes = routes.fallback(problem::unknown_route);
     Ok(guard.around(routes, state.gate.clone()).layer(counted))
 }

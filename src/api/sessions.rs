@@ -4,8 +4,8 @@
 use axum::Json;
 use axum::extract::State;
 
-use super::path::SessionName;
-use super::problem::{Case, Problem, quoted};
+use super::server::path_params::SessionName;
+use super::server::problem::{Case, Problem, quoted};
 use super::state::ApiState;
 use crate::store::sessions::SessionDocument;
 

@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::args::{ArgsRules, GivenArgs};
-use super::auth::Gate;
-use super::enqueuer::Enqueuer;
-use super::feed::Feed;
-use super::gauges::Gauges;
-use super::hub::Hub;
-use super::keys::StoredKeys;
-use super::problem::Problem;
-use super::room::RoomEstimates;
+use super::events::feed::Feed;
+use super::events::stream_limits::StreamPlaces;
+use super::events::watchers::Hub;
+use super::jobs::args_rules::{ArgsRules, GivenArgs};
+use super::jobs::batch_writer::Enqueuer;
+use super::jobs::retry_after::RoomEstimates;
 use super::seeds;
-use super::server::ApiSettings;
-use super::stream_places::StreamPlaces;
-use super::write_health::WriteHealth;
+use super::server::auth::Gate;
+use super::server::gauges::Gauges;
+use super::server::problem::Problem;
+use super::server::settings::ApiSettings;
+use super::server::stored_keys::StoredKeys;
+use super::server::write_health::WriteHealth;
 use crate::metrics::Metrics;
 use crate::store::Store;
-use crate::store::listen::Wakes;
-use crate::store::notify::Notifier;
+use crate::store::db::listener::Wakes;
+use crate::store::db::notifier::Notifier;
 
 /// A condition of this process for `/readyz`: says why it is not ready, such as "the worker did not
 /// claim for 12 s".

@@ -5,11 +5,11 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answer::Page;
-use super::path::WorkerName;
-use super::problem::{Case, Problem, quoted};
+use super::page_response::Page;
+use super::server::path_params::WorkerName;
+use super::server::problem::{Case, Problem, quoted};
 use super::state::ApiState;
-use crate::store::workers::WorkerDocument;
+use crate::store::attempts::workers::WorkerDocument;
 
 /// A worker that was asked to drain.
 #[derive(Debug, Serialize, ToSchema)]

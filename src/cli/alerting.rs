@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::outbound::proxy;
 use super::process::{Process, failed};
 use crate::config::Config;
-use crate::outgoing::{ChannelSettings, Channels};
+use crate::outbound::{ChannelSettings, Channels};
 
 /// Writes the rules of the config, removes those of the same deployment that it no longer has where that is asked
 /// for, and answers the channels.

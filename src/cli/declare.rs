@@ -4,7 +4,7 @@
 
 use super::error::CliError;
 use super::process::failed;
-use crate::api::server::HUB_PROJECT;
+use crate::api::server::settings::HUB_PROJECT;
 use crate::config::Config;
 use crate::job::limit::{LimitSettings, OnFull};
 use crate::store::Store;

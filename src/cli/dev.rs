@@ -20,8 +20,8 @@ use super::{GlobalArgs, alerting, output, settings, timetable, workforce};
 use crate::config::Config;
 use crate::embedded::{self, EmbeddedPostgres};
 use crate::job::new::NewJob;
-use crate::store::enqueue::enqueue;
-use crate::store::migrate::migrate;
+use crate::store::db::migrate::migrate;
+use crate::store::jobs::enqueue::enqueue;
 
 /// What `tidemill dev` takes.
 #[derive(Debug, Args)]

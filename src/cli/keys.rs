@@ -11,9 +11,9 @@ use super::error::CliError;
 use super::output;
 use super::process::{database_url, failed, store_options};
 use super::settings::DatabaseArgs;
-use crate::api::key::ApiKey;
+use crate::api::server::api_key::ApiKey;
 use crate::store::Store;
-use crate::store::migrate::migrate;
+use crate::store::db::migrate::migrate;
 
 /// What `tidemill keys` takes.
 #[derive(Debug, Args)]

@@ -19,6 +19,6 @@ pub(super) struct MigrateArgs {
 pub(super) async fn run(args: MigrateArgs, global: &GlobalArgs) -> Result<(), CliError> {
     let config = args.database.load(global, vec![])?;
     let options = process::store_options(&config, process::database_url(&config)?)?;
-    store::migrate::migrate(&options).await.map_err(process::failed)?;
+    store::db::migrate::migrate(&options).await.map_err(process::failed)?;
     output::line(&format!("schema {} is up to date", options.schema))
 }

@@ -1,7 +1,7 @@
 //! From the config to the proxy of outgoing calls. Says nothing of what may be called.
 
 use crate::config::{Config, ProxyChoice};
-use crate::outgoing::ProxySettings;
+use crate::outbound::ProxySettings;
 
 /// The proxy that `own` names, else that of all calls.
 pub(super) fn proxy(config: &Config, own: Option<&ProxyChoice>) -> ProxySettings {

@@ -14,12 +14,13 @@ use super::patience::once_it_answers;
 use super::signals;
 use super::vault::vault;
 use crate::config::Config;
-use crate::keeper::{self, KeeperSettings};
 use crate::kinds::command::strays::reap_if_first;
+use crate::maintenance;
+use crate::maintenance::KeeperSettings;
 use crate::metrics::Metrics;
-use crate::outgoing::Channels;
-use crate::store::listen::Wakes;
-use crate::store::notify::Notifier;
+use crate::outbound::Channels;
+use crate::store::db::listener::Wakes;
+use crate::store::db::notifier::Notifier;
 use crate::store::{Options, Store};
 use crate::worker::{Shutdown, Worker};
 
@@ -114,7 +115,7 @@ impl Process {
             alerts: config.alerting.every,
             channels: channels.map(Arc::new),
         };
-        let duties = keeper::run(
+        let duties = maintenance::run(
             self.store.clone(),
             self.notifier.clone(),
             self.wakes.clone(),

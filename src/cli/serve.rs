@@ -10,7 +10,7 @@ use super::patience::once_it_answers;
 use super::process::{Process, database_url, page_url, store_options};
 use super::settings::{DatabaseArgs, listen_flag, name_ignored};
 use super::{GlobalArgs, alerting, timetable};
-use crate::store::migrate::migrate;
+use crate::store::db::migrate::migrate;
 
 /// What `tidemill serve` takes.
 #[derive(Debug, Args)]

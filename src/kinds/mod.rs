@@ -11,7 +11,7 @@ pub mod hub;
 #[cfg(feature = "http")]
 pub mod url;
 
-mod channel;
-mod lines;
+mod line_reader;
+mod protocol;
 #[cfg(any(feature = "browser", feature = "docker"))]
 mod together;

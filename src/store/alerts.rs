@@ -10,7 +10,7 @@ use sqlx::postgres::types::PgInterval;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::readable::Details;
+use super::db::lossy_json::Details;
 use super::{Result, Store};
 use crate::job::alert::AlertRule;
 use crate::job::document::{micros, micros_or_null};

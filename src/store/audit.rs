@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::readable::Readable;
+use super::db::lossy_json::Readable;
 use super::{Result, Store};
 use crate::job::document::micros;
 

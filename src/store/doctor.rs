@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::readable::Details;
+use super::db::lossy_json::Details;
 use super::{Error, Result, Store};
 
 /// Something that is wrong, or soon will be.

@@ -1,84 +1,35 @@
 //! The only SQL: one verb a file, each one statement or one transaction. Every write of a worker
 //! carries its lease, and what the database answers is the truth; nothing here may cache it.
 
-pub mod actor;
-pub mod admit;
 pub mod alerts;
-pub mod artifacts;
 pub mod attempts;
 pub mod audit;
-pub mod bulk;
-pub mod cancel;
-pub mod change;
-pub mod claim;
-pub mod complete;
-pub mod delete;
+pub mod audit_actor;
+pub mod db;
 pub mod deployments;
 pub mod doctor;
-mod document;
-pub mod due;
-pub mod enqueue;
-pub mod error;
-pub mod events;
-pub mod explain;
-pub mod extend;
-pub mod failures;
-pub mod feed;
-pub mod find;
-pub mod fire;
-mod ground;
-pub mod heartbeat;
-mod hosts;
-pub mod idempotency;
+pub mod jobs;
 pub mod keys;
 pub mod kinds;
 pub mod limits;
-pub mod line;
-pub mod list;
-pub mod listen;
-pub mod migrate;
-mod migration_driver;
-pub mod notify;
 pub mod partitions;
-pub mod path;
-pub mod ping;
-pub mod pool;
-pub mod prepared;
-mod proof;
 pub mod queues;
-mod readable;
-pub mod redaction;
-pub mod remote_worker;
-pub mod report;
 pub mod resolve;
-pub mod retry;
 mod rights;
-pub mod room;
+pub mod schedule_slots;
 pub mod schedules;
-pub mod sealing;
-mod session;
 pub mod sessions;
-pub mod settle;
-pub mod settled_by;
-pub mod signals;
-mod silence;
-pub mod spawn;
 pub mod stats;
-pub mod steps;
-pub mod sweep;
-pub mod time_travel;
-pub mod trouble;
-pub mod values;
-pub mod workers;
+pub mod test_clock;
 pub mod workflows;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use error::{Error, Result};
-pub use pool::Pool;
+pub use self::db::error::{Error, Result};
+pub use self::db::pool::Pool;
 
-use self::hosts::Hosts;
+use self::db::hosts::Hosts;
 use crate::vault::Vault;
 
 /// The statements of the hot path know by which index they go; with the rest off, stale statistics
@@ -167,7 +118,7 @@ impl Store {
         } else {
             Hosts::direct(&options, &options.url, &[])?
         };
-        let sentry = silence::Sentry::new(probe, options.statement_timeout);
+        let sentry = db::silence::Sentry::new(probe, options.statement_timeout);
         let shares = Shares::of(options.max_connections, options.direct_url().is_some());
         Ok(Self {
             pool: Pool::new(&options, shares.pool, &[safe], &sentry)?,

@@ -3,8 +3,8 @@
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row};
 
-use super::migrate::GRANTS;
-use super::session::quoted;
+use super::db::migrate::GRANTS;
+use super::db::session_settings::quoted;
 use super::{Error, Result};
 
 /// Makes the grants that are missing, if the login owns the schema; says which roles are not there.

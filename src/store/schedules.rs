@@ -7,7 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::readable::Readable;
+use super::db::lossy_json::Readable;
 use super::{Error, Result, Store};
 use crate::job::document::{micros, micros_each, micros_or_null};
 use crate::job::schedule::Times;

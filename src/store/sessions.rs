@@ -9,7 +9,7 @@ use sqlx::postgres::types::PgInterval;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::steps::Held;
+use super::attempts::steps::Held;
 use super::{Result, Store};
 use crate::job::document::micros;
 use crate::job::new::NewJob;

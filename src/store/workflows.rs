@@ -7,8 +7,8 @@ use sqlx::{AssertSqlSafe, PgExecutor};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::line::Line;
-use super::prepared::PreparedWorkflow;
+use super::db::connection::Line;
+use super::jobs::prepared::PreparedWorkflow;
 use super::{Result, Store};
 use crate::job::document::{micros, micros_or_null};
 use crate::job::workflow::Workflow;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{TestError, TestMill};
 use crate::job::document::JobDocument;
 use crate::job::state::JobState;
-use crate::store::list::Filter;
+use crate::store::jobs::list::Filter;
 use crate::worker::{Shutdown, Worker, WorkerBuilder, WorkerSettings};
 
 /// Jobs that do not come to rest within this time are an error.

@@ -15,9 +15,9 @@ pub use drain::Drained;
 use crate::embedded::{EmbeddedError, EmbeddedPostgres, Settings};
 use crate::job::document::JobDocument;
 use crate::job::new::NewJob;
-use crate::store::enqueue::enqueue;
-use crate::store::list::Filter;
-use crate::store::migrate::migrate;
+use crate::store::db::migrate::migrate;
+use crate::store::jobs::enqueue::enqueue;
+use crate::store::jobs::list::Filter;
 use crate::store::{self, Options, Store};
 
 /// Why a test cannot go on.

@@ -2,14 +2,14 @@
 //! where it is too large for a row, redacted before it is shown. Knows no SQL; must never show a key or what it seals.
 
 #[cfg(feature = "storage")]
-mod depot;
+mod blob_store;
 #[cfg(not(feature = "storage"))]
-#[path = "no_depot.rs"]
-mod depot;
+#[path = "blob_store.rs"]
+mod blob_store;
 mod keyring;
 mod redactor;
 
-pub use depot::Depot;
+pub use self::blob_store::Depot;
 pub use keyring::{Field, Keyring};
 pub use redactor::{REDACTED, Redactor};
 use serde_json::{Map, Value};

@@ -6,19 +6,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::contact::Contact;
 use super::handler::{DynHandler, Erased, Handler};
-use super::identity::worker_id;
-use super::lane::Lanes;
 use super::leases::Leases;
-use super::pulse::Pulse;
-use super::recycle::Wear;
+use super::liveness::Pulse;
+use super::max_runs::Wear;
+use super::queue_slots::Lanes;
 use super::registry::Registry;
+use super::worker_id::worker_id;
 use super::{Shared, Worker, WorkerSettings};
 use crate::job::settings::KindSettings;
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::store::db::listener::Wakes;
+use crate::store::db::notifier::Notifier;
 use crate::store::kinds::KindRow;
-use crate::store::listen::Wakes;
-use crate::store::notify::Notifier;
 
 /// Assembles a [`Worker`].
 #[derive(Debug)]

@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::follow::{Followed, Queues};
-use super::lane::{Lane, Waiting};
 use super::leases::{Traits, boot_time};
-use super::look::{Counted, Look};
+use super::queue_cursor::{Counted, Look};
+use super::queue_slots::{Lane, Waiting};
 use super::retry::{answered_within, jittered};
-use crate::store::claim::{ClaimRequest, KindTerms, Terms};
-use crate::store::listen::{Wake, Wakes};
+use crate::store::attempts::claim::{ClaimRequest, KindTerms, Terms};
+use crate::store::db::listener::{Wake, Wakes};
 use crate::store::{Error, Result};
 
 /// However long a poll takes, the next one comes after this: readiness rests on it.

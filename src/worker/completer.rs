@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::Shared;
 use super::retry::{blames_a_row, until_answered};
 use crate::job::attempt::{Failure, Outcome, Usage};
-use crate::store::complete::Completed;
-use crate::store::settle::Settled;
+use crate::store::attempts::complete::Completed;
+use crate::store::attempts::settle::Settled;
 use crate::store::{Error, Result};
 
 /// The largest batch that is written at once.

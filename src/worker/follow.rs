@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Shared;
-use super::lane::Lane;
-use super::look::Look;
-use crate::store::due::Due;
+use super::queue_cursor::Look;
+use super::queue_slots::Lane;
+use crate::store::attempts::due::Due;
 
 /// A worker claims from no more queues than this at once, besides those of its settings.
 const MOST: usize = 200;

@@ -1,35 +1,31 @@
 //! Runs jobs: one claimer a process takes what is due, runners run it in slots, one reporter and one
 //! completer write what comes of it. Meets the rest of Tidemill only in Postgres.
 
-mod atomic;
 mod builder;
-mod children;
 mod claimer;
+mod complete_with;
 mod completer;
 mod contact;
 pub mod context;
-mod dependents;
 mod executor;
-mod files;
 mod follow;
 pub mod handler;
-mod heart;
-mod identity;
-mod lane;
+mod heartbeat;
 mod leases;
-mod look;
-mod one;
-mod pulse;
-mod recycle;
+mod liveness;
+mod max_runs;
+mod progress_throttle;
+mod queue_cursor;
+mod queue_slots;
 mod registry;
 mod reporter;
+mod resolve_dependents;
 mod retry;
 mod rules;
-mod session;
-mod shedding;
-mod steps;
+mod run_one;
 pub mod testing;
 mod usage;
+mod worker_id;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,17 +33,17 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use self::liveness::Pulse;
+use self::max_runs::Wear;
+use self::queue_slots::Lanes;
 use crate::metrics::Metrics;
-use crate::store::listen::Wakes;
-use crate::store::notify::Notifier;
+use crate::store::db::listener::Wakes;
+use crate::store::db::notifier::Notifier;
 use crate::store::{Result, Store};
 pub use builder::WorkerBuilder;
 use claimer::Claimer;
 use context::Report;
-use lane::Lanes;
 use leases::Leases;
-pub use pulse::Pulse;
-use recycle::Wear;
 use registry::Registry;
 use retry::until_answered;
 
@@ -214,9 +210,9 @@ impl Worker {
         let mut writers = tokio::task::JoinSet::new();
         writers.spawn(reporter::run(shared.clone(), reports));
         writers.spawn(completer::run(shared.clone(), endings));
-        let dependents = tokio::spawn(dependents::run(shared.clone(), stop_helpers.clone()));
-        let heart = tokio::spawn(heart::run(shared.clone(), wakes.clone(), stop_helpers.clone()));
-        let watched = tokio::spawn(recycle::watch_memory(shared.clone(), stop_helpers.clone()));
+        let dependents = tokio::spawn(resolve_dependents::run(shared.clone(), stop_helpers.clone()));
+        let heart = tokio::spawn(heartbeat::run(shared.clone(), wakes.clone(), stop_helpers.clone()));
+        let watched = tokio::spawn(max_runs::watch_memory(shared.clone(), stop_helpers.clone()));
         tokio::spawn(leave(shared.clone(), shutdown.clone(), stop_helpers.clone()));
         tracing::info!(worker = shared.id, kinds = ?shared.registry.kinds(), "claiming");
         shared.name_idleness();
@@ -227,7 +223,7 @@ impl Worker {
             // Without it no attempt can end, however long its lease is kept.
             Some(_) = writers.join_next() => tracing::error!("a writer broke; jobs run again when leases expire"),
         }
-        recycle::finish(&shared, &shutdown).await;
+        max_runs::finish(&shared, &shutdown).await;
         wind_down(&shared, &shutdown).await;
 
         // No attempt is left: the writers finish what is queued. If Postgres is away, waiting gains nothing: leases expire.
@@ -243,7 +239,7 @@ impl Worker {
         stop_helpers.cancel();
         let _ = tokio::join!(heart, dependents, watched);
         let goodbye = async {
-            let _ = heart::hand_back(&shared).await;
+            let _ = heartbeat::hand_back(&shared).await;
             // After the last heartbeat, which would say otherwise.
             let _ = shared.store.worker_stopped(&shared.id).await;
             if let Some(notifier) = notifier {
@@ -268,7 +264,7 @@ async fn meet(shared: &Shared) -> Result<()> {
     for kind in shared.registry.rows() {
         shared.store.see_kind(&kind).await?;
     }
-    heart::introduce(shared, "running").await?;
+    heartbeat::introduce(shared, "running").await?;
     Ok(())
 }
 

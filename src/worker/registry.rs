@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::handler::DynHandler;
 use crate::job::settings::{KindSettings, OnLostContact};
-use crate::store::claim::KindTerms;
+use crate::store::attempts::claim::KindTerms;
 use crate::store::kinds::KindRow;
 
 /// One served kind.

@@ -14,11 +14,11 @@ use uuid::Uuid;
 
 use super::Shared;
 use super::context::{Extension, Report};
+use super::progress_throttle::Shedder;
 use super::retry::{blames_a_row, until_answered};
-use super::shedding::Shedder;
 use crate::job::event::EventDraft;
 use crate::job::text::{storable_json, storable_text, truncated};
-use crate::store::report::Reported;
+use crate::store::attempts::report::Reported;
 
 /// The largest batch that is written at once.
 const BATCH_LIMIT: usize = 1_000;

@@ -56,7 +56,7 @@ impl Linear {
             url: self.url.clone(),
             api_key: Some(key.into()),
             team_id: Some(TEAM.into()),
-            proxy: tidemill::outgoing::ProxySettings::default(),
+            proxy: tidemill::outbound::ProxySettings::default(),
         }
     }
 

@@ -50,7 +50,7 @@ impl Default for Kit {
                 url: "http://127.0.0.1:9/".into(),
                 api_key: None,
                 team_id: None,
-                proxy: tidemill::outgoing::ProxySettings::default(),
+                proxy: tidemill::outbound::ProxySettings::default(),
             },
             media: MediaSpec { url: None, options: std::collections::BTreeMap::new(), folder: None },
         }

@@ -4,7 +4,7 @@
 use std::fs;
 
 use serde_json::Value;
-use tidemill::store::migrate::migrate;
+use tidemill::store::db::migrate::migrate;
 
 use crate::mill::{PATIENCE, job, nothing, program};
 use crate::support::{Db, wait_at_most};

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tidemill::embedded::{EmbeddedPostgres, Settings};
-use tidemill::store::enqueue::enqueue;
-use tidemill::store::migrate::migrate;
+use tidemill::store::db::migrate::migrate;
+use tidemill::store::jobs::enqueue::enqueue;
 use tidemill::{Context, Handler, JobError, NewJob, Options, Shutdown, Store, Worker};
 
 /// Features that change what a program does that never asked for them.

@@ -111,9 +111,9 @@ async fn requests_are_recorded_by_the_name_of_their_key() {
             .make_key(
                 "ann",
                 &[
-                    tidemill::api::key::Scope::Admin,
-                    tidemill::api::key::Scope::Enqueue,
-                    tidemill::api::key::Scope::Read,
+                    tidemill::api::server::api_key::Scope::Admin,
+                    tidemill::api::server::api_key::Scope::Enqueue,
+                    tidemill::api::server::api_key::Scope::Read,
                 ],
             )
             .await;

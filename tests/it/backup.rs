@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use tidemill::Store;
-use tidemill::store::migrate::migrate;
+use tidemill::store::db::migrate::migrate;
 
 use crate::support::cluster::{Cluster, as_account, done, folder, programs, psql, system_programs};
 use crate::support::{job, options, wait_for};
@@ -65,7 +65,7 @@ async fn filled(cluster: &Cluster) -> (Store, uuid::Uuid) {
 }
 
 async fn enqueue(store: &Store) -> uuid::Uuid {
-    tidemill::store::enqueue::enqueue(store.pool(), &store.prepare_each(&[job("k")]).unwrap(), false)
+    tidemill::store::jobs::enqueue::enqueue(store.pool(), &store.prepare_each(&[job("k")]).unwrap(), false)
         .await
         .unwrap()[0]
         .id

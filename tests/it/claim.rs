@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use serde_json::Value;
-use tidemill::store::claim::{ClaimRequest, KindTerms, Position, Terms};
+use tidemill::store::attempts::claim::{ClaimRequest, KindTerms, Position, Terms};
 use tidemill::store::kinds::KindRow;
 use tidemill::{KindSettings, NewJob};
 use uuid::Uuid;

@@ -91,7 +91,7 @@ async fn c8_a_claim_reads_few_pages_with_a_large_backlog_and_stale_statistics() 
 }
 
 async fn claim_all(store: &tidemill::Store, batch: i64, times: usize) {
-    use tidemill::store::claim::{ClaimRequest, Position, Terms};
+    use tidemill::store::attempts::claim::{ClaimRequest, Position, Terms};
     for _ in 0..times {
         let request = ClaimRequest {
             queue: "default",

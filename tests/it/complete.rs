@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use tidemill::job::attempt::Usage;
-use tidemill::store::claim::Claimed;
-use tidemill::store::complete::Completed;
+use tidemill::store::attempts::claim::Claimed;
+use tidemill::store::attempts::complete::Completed;
 use uuid::Uuid;
 
 use crate::support::{Db, job, numbered};
@@ -145,7 +145,7 @@ pub(crate) async fn drop_todays_partitions(db: &Db) {
 #[tokio::test]
 async fn every_ending_makes_the_missing_partitions() {
     use tidemill::job::attempt::{Failure, Outcome};
-    use tidemill::store::settle::Settled;
+    use tidemill::store::attempts::settle::Settled;
     let db = Db::new().await;
     let failing = db.running().await;
     let crashing = db.running().await;

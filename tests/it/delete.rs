@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use tidemill::job::event::EventDraft;
-use tidemill::store::report::Reported;
+use tidemill::store::attempts::report::Reported;
 use tidemill::{After, NewJob};
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ async fn removes_a_job_with_its_history_its_name_and_its_events() {
         "a live one that does not run"
     );
     let again = db.enqueue_all(&[NewJob { execution_id: Some("e".into()), ..job("k") }]).await;
-    assert_eq!(again[0].fate, tidemill::store::enqueue::Fate::Created, "the name is free again");
+    assert_eq!(again[0].fate, tidemill::store::jobs::enqueue::Fate::Created, "the name is free again");
 }
 
 #[tokio::test]

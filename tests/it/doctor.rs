@@ -5,8 +5,8 @@ use std::sync::Arc;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tidemill::embedded::EmbeddedPostgres;
 use tidemill::metrics::Metrics;
+use tidemill::store::db::migrate::migrate;
 use tidemill::store::doctor::Finding;
-use tidemill::store::migrate::migrate;
 use tidemill::{Context, Store};
 
 use crate::support::{Db, Mill, Session, job, ok, options, settings, wait_for};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sqlx::types::Uuid;
-use tidemill::store::enqueue::{Fate, enqueue};
+use tidemill::store::jobs::enqueue::{Fate, enqueue};
 use tidemill::store::kinds::KindRow;
 use tidemill::{KindSettings, NewJob, enqueue_in};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidemill::NewJob;
 use tidemill::job::attempt::{Outcome, Usage};
-use tidemill::store::settle::Settled;
+use tidemill::store::attempts::settle::Settled;
 
 use crate::support::{Db, Session, job};
 

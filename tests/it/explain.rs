@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidemill::job::attempt::{Failure, Outcome, Usage, Wait};
-use tidemill::store::explain::{Explanation, Reason};
-use tidemill::store::settle::Settled;
-use tidemill::store::workers::WorkerRow;
+use tidemill::store::attempts::settle::Settled;
+use tidemill::store::attempts::workers::WorkerRow;
+use tidemill::store::jobs::explain::{Explanation, Reason};
 use tidemill::{After, NewJob};
 use uuid::Uuid;
 

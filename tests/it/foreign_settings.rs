@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use tidemill::store::migrate::migrate;
+use tidemill::store::db::migrate::migrate;
 use tidemill::{Options, Store};
 
 use crate::support::cluster::done;

@@ -219,7 +219,7 @@ async fn past(live: u64, finished: u64, rare: u64) -> (Server, impl Sized) {
         tidemill::Store::connect(tidemill::Options::new(crate::support::server().url(&name))).unwrap();
     let shutdown = tokio_util::sync::CancellationToken::new();
     let guard = shutdown.clone().drop_guard();
-    let settings = tidemill::api::server::ApiSettings::default();
+    let settings = tidemill::api::server::settings::ApiSettings::default();
     let server = crate::api::server::start(store, settings, Vec::new(), shutdown).await;
     fill(&server, live, finished, 29, rare).await;
     (server, (guard, gone))

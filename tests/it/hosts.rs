@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidemill::Store;
-use tidemill::store::migrate::migrate;
+use tidemill::store::db::migrate::migrate;
 
 use crate::support::cluster::{Cluster, programs, psql};
 use crate::support::{Mill, job, ok, options, wait_for};
@@ -24,7 +24,7 @@ async fn a_url_of_several_servers_leads_to_the_primary_and_follows_it() {
     let runs = async |store: &Store| {
         let id = wait_for("it is taken", || async {
             let jobs = store.prepare_each(&[job("k")]).unwrap();
-            let enqueued = tidemill::store::enqueue::enqueue(store.pool(), &jobs, false).await;
+            let enqueued = tidemill::store::jobs::enqueue::enqueue(store.pool(), &jobs, false).await;
             enqueued.ok().map(|jobs| jobs[0].id)
         })
         .await;

@@ -1,8 +1,8 @@
 //! Idempotency: promise 10 — one key and one body have one answer, however many ask at once.
 
 use serde_json::json;
-use tidemill::store::enqueue::enqueue;
-use tidemill::store::idempotency::{Known, store_answer, take_key};
+use tidemill::store::jobs::enqueue::enqueue;
+use tidemill::store::jobs::idempotency::{Known, store_answer, take_key};
 
 use crate::support::{Db, job};
 

@@ -44,18 +44,19 @@ impl Verb {
         };
         match self {
             Self::Complete => statement(
-                include_str!("../../src/store/complete.rs"),
+                include_str!("../../src/store/attempts/complete.rs"),
                 &[&jobs, &leases, "array[null]::jsonb[]", "array[null]::jsonb[]"],
             ),
             Self::Report => statement(
-                include_str!("../../src/store/report.rs"),
+                include_str!("../../src/store/attempts/report.rs"),
                 &[&jobs, &leases, "array['log']::text[]", "array['{}']::jsonb[]", "gen_random_uuid()"],
             ),
-            Self::Heartbeat => {
-                statement(include_str!("../../src/store/heartbeat.rs"), &["'w'", &leases, "30.0::float8"])
-            }
+            Self::Heartbeat => statement(
+                include_str!("../../src/store/attempts/heartbeat.rs"),
+                &["'w'", &leases, "30.0::float8"],
+            ),
             Self::Claim => statement(
-                include_str!("../../src/store/claim.rs"),
+                include_str!("../../src/store/attempts/claim.rs"),
                 &[
                     "'default'",
                     "array['k']",

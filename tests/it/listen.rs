@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use tidemill::store::listen::{Wake, Wakes};
-use tidemill::store::notify::Notifier;
+use tidemill::store::db::listener::{Wake, Wakes};
+use tidemill::store::db::notifier::Notifier;
 use tidemill::{Options, Store};
 use tokio::sync::broadcast::Receiver;
 use tokio_util::sync::CancellationToken;

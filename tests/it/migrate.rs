@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tidemill::store::Error;
-use tidemill::store::migrate::{known_version, migrate};
+use tidemill::store::db::migrate::{known_version, migrate};
 use tidemill::{Options, Store};
 
 use crate::support::{DEADLINE, Db, job};

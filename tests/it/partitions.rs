@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tidemill::NewJob;
-use tidemill::store::enqueue::Fate;
+use tidemill::store::jobs::enqueue::Fate;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -136,7 +136,7 @@ async fn migrating_does_not_fail_for_a_reader_in_the_way_of_a_new_day() {
     .await;
     let mut reader = Session::begin(&db).await;
     reader.run("select count(*)::text from jobs").await.unwrap();
-    tidemill::store::migrate::migrate(&db.options()).await.unwrap();
+    tidemill::store::db::migrate::migrate(&db.options()).await.unwrap();
     reader.run("commit").await.unwrap();
     assert_eq!(db.ensure_partitions().await.unwrap(), 1);
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, ConnectOptions};
-use tidemill::store::migrate::migrate;
+use tidemill::store::db::migrate::migrate;
 use tidemill::{Options, Store};
 use tokio_util::sync::CancellationToken;
 
@@ -90,9 +90,13 @@ async fn pgbouncer_with_four_connections_runs_every_job_once() {
     let producer = Store::connect(through(&bouncer, &db)).unwrap();
     let jobs: Vec<_> = (0..JOBS).map(|n| numbered("k", n)).collect();
     for chunk in jobs.chunks(100) {
-        tidemill::store::enqueue::enqueue(producer.pool(), &producer.prepare_each(chunk).unwrap(), false)
-            .await
-            .unwrap();
+        tidemill::store::jobs::enqueue::enqueue(
+            producer.pool(),
+            &producer.prepare_each(chunk).unwrap(),
+            false,
+        )
+        .await
+        .unwrap();
     }
     wait_at_most(Duration::from_secs(60), "all are done", || async {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -135,7 +139,7 @@ async fn pgbouncer_sessions_bring_nothing_and_keep_nothing() {
     assert_eq!(setting("statement_timeout").await, "30s");
     let wakes = store.listen(CancellationToken::new());
     let jobs = store.prepare_each(&[numbered("k", 1)]).unwrap();
-    let id = tidemill::store::enqueue::enqueue(store.pool(), &jobs, false).await.unwrap()[0].id;
+    let id = tidemill::store::jobs::enqueue::enqueue(store.pool(), &jobs, false).await.unwrap()[0].id;
     let document = store.find_job(id).await.unwrap().expect("the enqueue committed");
     assert_eq!(document.state.word(), "available");
     sqlx::query("select 1 / 0").execute(store.pool()).await.unwrap_err();

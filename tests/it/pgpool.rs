@@ -1,7 +1,7 @@
 //! A proxy that never commits what it answers as done is refused before anything is stored through it: a real pgpool-II
 //! in raw mode is one, and in its usual mode it is none.
 
-use tidemill::store::migrate::migrate;
+use tidemill::store::db::migrate::migrate;
 use tidemill::{Options, Store};
 
 use crate::support::{Bouncer, Db, Pgpool, numbered};
@@ -26,7 +26,7 @@ async fn pgpool_in_raw_mode_is_refused_by_whatever_would_write() {
     refused(store.check_schema().await.unwrap_err());
     for _ in 0..3 {
         let jobs = store.prepare_each(&[numbered("k", 1)]).unwrap();
-        refused(tidemill::store::enqueue::enqueue(store.pool(), &jobs, false).await.unwrap_err());
+        refused(tidemill::store::jobs::enqueue::enqueue(store.pool(), &jobs, false).await.unwrap_err());
     }
     refused(store.pool().begin().await.unwrap_err().into());
     store.close().await;

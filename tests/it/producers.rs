@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sqlx::Connection;
-use tidemill::store::enqueue::{Fate, enqueue};
+use tidemill::store::jobs::enqueue::{Fate, enqueue};
 use tidemill::{NewJob, Unique, enqueue_in};
 use tokio::task::JoinSet;
 

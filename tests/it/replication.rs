@@ -12,7 +12,7 @@ async fn everything_goes_on_under_a_publication_of_all_tables() {
     let server = Cluster::start(programs(), &["wal_level=logical"]);
     psql(&server.url("postgres"), &["create database jobs"]);
     let options = options(server.url("jobs"));
-    tidemill::store::migrate::migrate(&options).await.unwrap();
+    tidemill::store::db::migrate::migrate(&options).await.unwrap();
     psql(&server.url("jobs"), &["create publication cdc for all tables"]);
     let store = tidemill::Store::connect(options).unwrap();
     let mill = Mill::builder(&store)
@@ -21,7 +21,7 @@ async fn everything_goes_on_under_a_publication_of_all_tables() {
         .start();
     let short = NewJob { retain: Some(Duration::from_secs(1)), ..job("k") };
     let jobs = store.prepare_each(&[job("fails"), job("k"), short]).unwrap();
-    let ids: Vec<_> = tidemill::store::enqueue::enqueue(store.pool(), &jobs, false)
+    let ids: Vec<_> = tidemill::store::jobs::enqueue::enqueue(store.pool(), &jobs, false)
         .await
         .unwrap()
         .iter()

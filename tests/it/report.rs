@@ -3,8 +3,8 @@
 
 use serde_json::json;
 use tidemill::job::event::EventDraft;
-use tidemill::store::claim::Claimed;
-use tidemill::store::report::Reported;
+use tidemill::store::attempts::claim::Claimed;
+use tidemill::store::attempts::report::Reported;
 use uuid::Uuid;
 
 use crate::support::{Db, Session, blocked_or_done, job, wait_for};

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tidemill::Store;
+use tidemill::store::db::migrate::migrate;
 use tidemill::store::doctor::Finding;
-use tidemill::store::migrate::migrate;
 
 use crate::support::cluster::{Cluster, done, program, programs, psql, system_programs};
 use crate::support::{Db, job, options};

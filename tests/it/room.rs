@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
-use tidemill::store::enqueue::{Fate, enqueue};
+use tidemill::store::jobs::enqueue::{Fate, enqueue};
 use tidemill::{KindSettings, NewJob, enqueue_when_room};
 use tokio::task::JoinSet;
 

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use tidemill::job::attempt::{Failure, Outcome, Usage};
-use tidemill::store::claim::Claimed;
+use tidemill::store::attempts::claim::Claimed;
+use tidemill::store::attempts::settle::Settled;
 use tidemill::store::kinds::KindRow;
-use tidemill::store::settle::Settled;
 use tidemill::{Backoff, KindSettings};
 
 use crate::support::Db;

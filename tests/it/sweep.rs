@@ -120,7 +120,7 @@ async fn d2_a_completion_behind_a_sweep_changes_nothing() {
     sweep.run("select state from sweep()").await.unwrap();
     let (store, late) = (db.store.clone(), claimed.clone());
     let rival = tokio::spawn(async move {
-        let item = tidemill::store::complete::Completed {
+        let item = tidemill::store::attempts::complete::Completed {
             job_id: late.id,
             lease_id: late.lease_id,
             result: None,

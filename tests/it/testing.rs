@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidemill::store::claim::{ClaimRequest, Position, Terms};
+use tidemill::store::attempts::claim::{ClaimRequest, Position, Terms};
 use tidemill::testing::{Drained, TestMill};
 use tidemill::{After, Backoff, Breaker, Context, Handler, JobError, KindSettings, NewJob};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use eventsource_stream::Eventsource;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use tidemill::api::server::ApiSettings;
+use tidemill::api::server::settings::ApiSettings;
 use tidemill::{JobError, Options, Store};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

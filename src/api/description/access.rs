@@ -4,8 +4,8 @@ use axum::http::Method;
 use serde_json::{Map, Value, json};
 
 use super::components;
-use crate::api::access::{Verdict, verdict};
-use crate::api::key::Scope;
+use crate::api::server::access::{Verdict, verdict};
+use crate::api::server::api_key::Scope;
 
 const SCHEME: &str = "api_key";
 

@@ -7,7 +7,7 @@ use utoipa::openapi::{OpenApi, ResponseBuilder};
 
 use super::access::scopes;
 use super::components;
-use crate::api::problem::{Case, TYPE_BASE};
+use crate::api::server::problem::{Case, TYPE_BASE};
 
 const PROBLEM: &str = "application/problem+json";
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod answers;
+pub mod docs;
 mod inputs;
 mod names;
 mod parameters;

@@ -9,11 +9,11 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::super::check;
-use super::super::json::Body;
-use super::super::path::SESSION_CHARACTERS;
-use super::super::problem::{Case, Problem, quoted};
 use super::super::state::ApiState;
+use crate::api::server::json::Body;
+use crate::api::server::path_params::SESSION_CHARACTERS;
+use crate::api::server::problem::{Case, Problem, quoted};
+use crate::api::server::validate;
 use crate::job::address::address;
 use crate::job::new::NewJob;
 use crate::job::session::is_id;
@@ -123,7 +123,7 @@ impl CrawlRequest {
                 .remedy("Send an address such as \"https://example.com\", without a name and a password."));
         }
         let within = |field, number: Option<i64>, least, most| {
-            number.map(|number| check::within(field, number, least, most)).transpose()
+            number.map(|number| validate::within(field, number, least, most)).transpose()
         };
         let seconds = |field: &str, seconds: Option<f64>| match seconds {
             Some(seconds) if !(0.0..=LONGEST_SECONDS).contains(&seconds) => {
@@ -144,7 +144,7 @@ impl CrawlRequest {
             "slow_page_seconds": seconds("/slow_page_seconds", self.slow_page_seconds)?,
             "upload": self.upload,
             "create_tickets": self.create_tickets,
-            "team_id": self.team_id.map(|team| check::text("/team_id", team, SESSION_CHARACTERS)).transpose()?,
+            "team_id": self.team_id.map(|team| validate::text("/team_id", team, SESSION_CHARACTERS)).transpose()?,
             "max_tickets": within("/max_tickets", self.max_tickets, 0, MOST_TICKETS)?,
         });
         let Value::Object(args) = args else { unreachable!("args are written as an object") };

@@ -9,23 +9,24 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::answer::Repeatable;
-use crate::api::args::GivenArgs;
-use crate::api::auth::Caller;
-use crate::api::check;
-use crate::api::enqueuer::told;
-use crate::api::idempotent::{Begun, Keyed};
-use crate::api::json::{self, RawBody};
-use crate::api::new_job::refusal_now;
-use crate::api::patience::Patience;
-use crate::api::problem::{Case, Problem, quoted};
-use crate::api::request::PriorityInput;
+use crate::api::jobs::args_rules::GivenArgs;
+use crate::api::jobs::batch_writer::told;
+use crate::api::jobs::create::refusal_now;
+use crate::api::jobs::create_request::PriorityInput;
+use crate::api::jobs::queue_busy_retry::Patience;
+use crate::api::page_response::Repeatable;
+use crate::api::server::auth::Caller;
+use crate::api::server::idempotency::{Begun, Keyed};
+use crate::api::server::json;
+use crate::api::server::json::RawBody;
+use crate::api::server::problem::{Case, Problem, quoted};
+use crate::api::server::validate;
 use crate::api::state::ApiState;
 use crate::job::agent::{AgentTask, BadTask, KIND, QUEUE, SessionData};
 use crate::job::new::NewJob;
-use crate::store::enqueue::{Enqueued, Fate, enqueue_at_once};
-use crate::store::idempotency::Work;
-use crate::store::prepared::PreparedJob;
+use crate::store::jobs::enqueue::{Enqueued, Fate, enqueue_at_once};
+use crate::store::jobs::idempotency::Work;
+use crate::store::jobs::prepared::PreparedJob;
 
 const ROUTE: &str = "POST /execute";
 const EXECUTION_ID_CHARACTERS: usize = 255;
@@ -139,19 +140,19 @@ fn read(body: &[u8], max_args_bytes: usize) -> Result<NewJob, Problem> {
     let task = AgentTask { task_description, session_data };
     task.check().map_err(unfit)?;
     let args = task.args();
-    let bytes = check::json_bytes(&args);
+    let bytes = validate::json_bytes(&args);
     if bytes > max_args_bytes {
         let detail = format!("The task is {bytes} bytes of JSON; the limit is {max_args_bytes}.");
         return Err(Problem::new(Case::TooLarge, detail).member("limit_bytes", max_args_bytes));
     }
     let execution_id = match execution_id {
         Some(id) if id == "." || id == ".." => return Err(no_part_of_a_path(&id)),
-        Some(id) => check::text("/execution_id", id, EXECUTION_ID_CHARACTERS)?,
+        Some(id) => validate::text("/execution_id", id, EXECUTION_ID_CHARACTERS)?,
         None => Uuid::new_v4().to_string(),
     };
     Ok(NewJob {
         queue: Some(QUEUE.to_owned()),
-        priority: priority.map(|priority| check::priority("/priority", &priority)).transpose()?,
+        priority: priority.map(|priority| validate::priority("/priority", &priority)).transpose()?,
         execution_id: Some(execution_id),
         ..NewJob::new(KIND, args)
     })

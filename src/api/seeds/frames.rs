@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::api::frame::Frame;
+use crate::api::events::frame::Frame;
 use crate::store::{Result, Store};
 
 /// Turns frames of one job into those of its WebSocket.

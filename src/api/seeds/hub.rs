@@ -8,14 +8,14 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::auth::Caller;
-use crate::api::check;
-use crate::api::jobs::find;
-use crate::api::json::{OptionalBody, Params};
-use crate::api::new_job::refusal;
-use crate::api::path::ProjectName;
-use crate::api::problem::{Case, Problem, quoted};
-use crate::api::server::HUB_PROJECT;
+use crate::api::jobs::create::refusal;
+use crate::api::jobs::show::find;
+use crate::api::server::auth::Caller;
+use crate::api::server::json::{OptionalBody, Params};
+use crate::api::server::path_params::ProjectName;
+use crate::api::server::problem::{Case, Problem, quoted};
+use crate::api::server::settings::HUB_PROJECT;
+use crate::api::server::validate;
 use crate::api::state::ApiState;
 use crate::job::after::{After, RunIf};
 use crate::job::document::JobDocument;
@@ -23,8 +23,8 @@ use crate::job::new::NewJob;
 use crate::job::project::queue_of;
 use crate::job::state::JobState;
 use crate::job::unique::Unique;
-use crate::store::enqueue::{Enqueued, Fate};
-use crate::store::list::Filter;
+use crate::store::jobs::enqueue::{Enqueued, Fate};
+use crate::store::jobs::list::Filter;
 
 const MOST_LINES: i64 = 10_000;
 /// More of one project are not looked through for those that a new task makes void.
@@ -180,7 +180,7 @@ fn taken(task_id: Uuid, message: String) -> Json<TaskResponse> {
 }
 
 fn service_args(service: Option<String>) -> Result<Map<String, Value>, Problem> {
-    let service = service.map(|service| check::text("/service_name", service, 255)).transpose()?;
+    let service = service.map(|service| validate::text("/service_name", service, 255)).transpose()?;
     Ok(service.map(|service| ("service_name".to_owned(), service.into())).into_iter().collect())
 }
 
@@ -247,7 +247,7 @@ async fn enqueue(state: &ApiState, wish: &NewJob) -> Result<Uuid, Problem> {
 }
 
 async fn store(state: &ApiState, wish: &NewJob) -> Result<Enqueued, Problem> {
-    let bytes = check::json_bytes(&wish.args);
+    let bytes = validate::json_bytes(&wish.args);
     state.enqueuer.enqueue(state.store.prepare(wish.clone()).await?, bytes).await
 }
 

@@ -10,16 +10,16 @@ use uuid::Uuid;
 
 use super::hub::anew;
 use super::hub_task::{TaskStatusResponse, describe, is_stuck, last_sign};
-use crate::api::answer::Page;
-use crate::api::auth::Caller;
-use crate::api::job_id::{JobId, unknown};
-use crate::api::jobs::find;
-use crate::api::problem::{Case, Problem};
+use crate::api::jobs::job_id::{JobId, unknown};
+use crate::api::jobs::show::find;
+use crate::api::page_response::Page;
+use crate::api::server::auth::Caller;
+use crate::api::server::problem::{Case, Problem};
 use crate::api::state::ApiState;
 use crate::job::document::{JobDocument, micros};
 use crate::job::project::quick_queue;
 use crate::job::state::JobState;
-use crate::store::list::Filter;
+use crate::store::jobs::list::Filter;
 
 const MOST_TASKS: i64 = 1000;
 

@@ -8,10 +8,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::job_id::JobId;
-use crate::api::jobs::find;
-use crate::api::problem::Problem;
-use crate::api::server::HubRules;
+use crate::api::jobs::job_id::JobId;
+use crate::api::jobs::show::find;
+use crate::api::server::problem::Problem;
+use crate::api::server::settings::HubRules;
 use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
 use crate::job::state::JobState;

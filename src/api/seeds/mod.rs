@@ -13,8 +13,8 @@ mod status;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::args::ArgsRules;
-use super::server::ApiSettings;
+use super::jobs::args_rules::ArgsRules;
+use super::server::settings::ApiSettings;
 use super::state::ApiState;
 use crate::job::agent;
 

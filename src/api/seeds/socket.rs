@@ -17,12 +17,12 @@ use uuid::Uuid;
 
 use super::frames::Translator;
 use super::status::Execution;
-use crate::api::auth::{Caller, SUBPROTOCOL};
-use crate::api::job_id::unknown;
-use crate::api::problem::{Case, Problem};
+use crate::api::events::job_stream::{Reader, frames};
+use crate::api::events::stream_limits::StreamPlace;
+use crate::api::jobs::job_id::unknown;
+use crate::api::server::auth::{Caller, SUBPROTOCOL};
+use crate::api::server::problem::{Case, Problem};
 use crate::api::state::ApiState;
-use crate::api::stream::{Reader, frames};
-use crate::api::stream_places::StreamPlace;
 
 /// How many events are read at once for a client that is behind.
 const PAGE_LIMIT: i64 = 500;

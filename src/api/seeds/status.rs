@@ -7,10 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::job_id::resolve;
-use crate::api::jobs::find;
-use crate::api::path::{JobName, execution_id};
-use crate::api::problem::Problem;
+use crate::api::jobs::job_id::resolve;
+use crate::api::jobs::show::find;
+use crate::api::server::path_params::{JobName, execution_id};
+use crate::api::server::problem::Problem;
 use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
 use crate::job::state::JobState;

@@ -29,7 +29,7 @@ use crate::job::agent::AgentTask;
 pub use crate::kinds::browser::Hosts;
 use crate::kinds::browser::{Gate, find};
 use crate::kinds::together::unless_stopped;
-use crate::outgoing::{ClientError, ProxySettings};
+use crate::outbound::{ClientError, ProxySettings};
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 

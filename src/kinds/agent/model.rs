@@ -14,7 +14,7 @@ use super::step::Done;
 use super::tools::{self, Action, is_tool};
 use super::veil::Veil;
 use super::{AgentSpec, AgentSpecError};
-use crate::outgoing::client::builder;
+use crate::outbound::client::builder;
 use crate::worker::handler::JobError;
 
 const RULES: &str = "You do a task for a person in a web browser, one tool call at a time. You see the page as its address, its \

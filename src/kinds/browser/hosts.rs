@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::net::{TcpStream, lookup_host};
 use url::Url;
 
-use crate::outgoing::address::is_public;
+use crate::outbound::address::is_public;
 
 /// The hosts that may be reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

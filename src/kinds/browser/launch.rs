@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::gate::Gate;
 use super::profile::Profile;
-use crate::kinds::command::companion::Companion;
+use crate::kinds::command::child_program::Companion;
 use crate::worker::handler::JobError;
 
 const NAMES: [&str; 6] = [

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::job::text::truncated;
-use crate::outgoing::ProxySettings;
-use crate::outgoing::client::builder;
+use crate::outbound::ProxySettings;
+use crate::outbound::client::builder;
 use crate::worker::handler::JobError;
 
 const CREATE: &str = "mutation($input: IssueCreateInput!) { issueCreate(input: $input) { success issue { id identifier url } } }";

@@ -7,7 +7,7 @@ use uuid::{Builder, Uuid};
 
 use super::TICKET;
 use super::linear::{Issue, Linear, NewIssue};
-use crate::outgoing::ProxySettings;
+use crate::outbound::ProxySettings;
 use crate::worker::context::Context;
 use crate::worker::handler::{Handler, JobError};
 

@@ -149,7 +149,7 @@ mod tests {
         let cgroup = parent.make(u64::MAX).unwrap();
         let mut command = Command::new("setsid");
         command.args(["sleep", "1000"]);
-        super::super::kernel::start_in(&mut command, cgroup.door().unwrap());
+        crate::kinds::command::fork_exec::start_in(&mut command, cgroup.door().unwrap());
         let mut child = command.spawn().unwrap();
         let inside = fs::read_to_string(cgroup.0.join("cgroup.procs")).unwrap();
         assert!(inside.lines().any(|line| line == child.id().to_string()), "{inside:?}");

@@ -11,7 +11,7 @@ use nix::sys::prctl;
 use nix::unistd::Pid;
 
 use super::cgroup::{Cgroup, Parent};
-use super::{kernel, strays};
+use super::{fork_exec, strays};
 
 /// The variable by which a process is known that left its attempt's process group.
 pub(super) const MARK: &str = "TIDEMILL_ENCLOSURE";
@@ -129,7 +129,7 @@ impl Enclosure {
         match means() {
             Means::Cgroup(parent) => {
                 let cgroup = parent.make(number)?;
-                kernel::start_in(command, cgroup.door()?);
+                fork_exec::start_in(command, cgroup.door()?);
                 Ok(Self { cgroup: Some(cgroup), mark: None })
             }
             Means::Reaper => {

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::cgroup::Cgroup;
 use super::containment::Enclosure;
-use super::{guard, kernel, stop, strays};
+use super::{fork_exec, orphan_killer, stop, strays};
 
 /// The right to signal a command's process group. While it exists the leader is not reaped; when
 /// it is dropped the whole group is killed.
@@ -68,7 +68,7 @@ pub(in crate::kinds) fn start(
         }
     };
     let (unreaped, released) = mpsc::channel();
-    guard::watch(leader, enclosure.cgroup.as_ref().map(Cgroup::name), silence);
+    orphan_killer::watch(leader, enclosure.cgroup.as_ref().map(Cgroup::name), silence);
     let group = Group { leader, enclosure: enclosure.clone(), _unreaped: unreaped };
     Ok((child, group, Reaper { leader, enclosure, released }))
 }
@@ -106,14 +106,14 @@ impl Reaper {
         let Err(mpsc::RecvError) = self.released.recv();
         signal(self.leader, Signal::SIGKILL);
         self.enclosure.end(self.leader);
-        guard::forget(self.leader);
+        orphan_killer::forget(self.leader);
         strays::forget(self.leader);
         Ended { handles_stop, ..reap(self.leader) }
     }
 }
 
 fn reap(leader: Pid) -> Ended {
-    match kernel::wait_with_usage(leader) {
+    match fork_exec::wait_with_usage(leader) {
         Ok((status, usage)) => Ended {
             status: Some(ExitStatus::from_raw(status)),
             // The kernel counts in KiB.

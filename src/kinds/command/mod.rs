@@ -4,19 +4,19 @@
 
 mod cgroup;
 #[cfg(any(feature = "browser", feature = "docker"))]
-pub(super) mod companion;
+pub(super) mod child_program;
 pub mod containment;
 mod environment;
+mod exit_status;
+mod fork_exec;
 pub(super) mod group;
-mod guard;
-mod kernel;
 mod limits;
 mod memory;
-mod output;
+mod orphan_killer;
+mod pipes;
 mod spawn;
 mod stop;
 pub mod strays;
-mod usage;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use self::group::{Ended, Group};
 pub use self::limits::Limits;
 use self::memory::OomKills;
-use self::output::{Follower, Said};
+use self::pipes::{Follower, Said};
 use self::stop::Ran;
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
@@ -103,10 +103,10 @@ impl CommandSpec {
         };
         let (said, (ended, ran)) = tokio::select! {
             both = async { tokio::join!(listen, oversee) } => both,
-            () = guard::keep_alive() => unreachable!("it never ends"),
+            () = orphan_killer::keep_alive() => unreachable!("it never ends"),
         };
         let stop = stop::stop_of(context, &ran, &ended, &said).await;
-        usage::judge(self, &ended, said, oom_kills.rose(), stop)
+        exit_status::judge(self, &ended, said, oom_kills.rose(), stop)
     }
 }
 

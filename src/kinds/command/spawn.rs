@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::environment::Remembered;
 use super::group::{self, Ended, Group, Reaper};
-use super::{CommandSpec, environment, kernel};
+use super::{CommandSpec, environment, fork_exec};
 use crate::worker::context::Attempt;
 use crate::worker::handler::JobError;
 
@@ -101,7 +101,7 @@ fn prepare(spec: &CommandSpec, attempt: &Attempt, remembered: Remembered) -> io:
     command
         .fd_mappings(vec![FdMapping { parent_fd: theirs.into(), child_fd: CHANNEL_DESCRIPTOR }])
         .map_err(io::Error::other)?;
-    kernel::confine(&mut command, spec.limits.rlimits()?);
+    fork_exec::confine(&mut command, spec.limits.rlimits()?);
     Ok((command, channel.into()))
 }
 

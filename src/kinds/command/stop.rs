@@ -9,8 +9,8 @@ use nix::sys::signal::Signal;
 use tokio::sync::Notify;
 
 use super::group::{Ended, Group};
-use super::guard;
-use super::output::Said;
+use super::orphan_killer;
+use super::pipes::Said;
 use crate::worker::context::Context;
 
 /// How long a command's end may be seen before its worker hears the signal that was meant for both.
@@ -94,7 +94,7 @@ pub(super) async fn stop_of(context: &Context, ran: &Ran, ended: &Ended, said: &
 /// Whether the watch-shell ended it, as far as is known within a moment.
 async fn struck(started: Instant) -> bool {
     for _ in 0..10 {
-        if guard::struck_since(started) {
+        if orphan_killer::struck_since(started) {
             return true;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -1,7 +1,7 @@
 //! What the engine and the program `docker compose` say, as lines of the job's log and as what they tell of a build: which step it is
 //! at, and which layers it made that were not there before.
 
-use crate::kinds::lines::{Ends, Lines};
+use crate::kinds::line_reader::{Ends, Lines};
 use crate::worker::context::Context;
 
 /// Longer lines are cut.

@@ -14,7 +14,7 @@ use tokio::net::unix::pipe;
 
 use super::output::Logged;
 use super::{ProjectSource, Work};
-use crate::kinds::command::companion::Companion;
+use crate::kinds::command::child_program::Companion;
 use crate::worker::handler::JobError;
 
 /// Version 2, a plugin of the engine's client, before the older one that stands alone.

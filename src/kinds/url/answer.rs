@@ -12,8 +12,8 @@ use super::UrlSpec;
 use crate::job::attempt::StopReason;
 use crate::job::number::Carried;
 use crate::job::text::{storable_json, storable_text, truncated};
-use crate::kinds::channel::{Channel, Verdict, result_too_large, result_unkept};
-use crate::kinds::lines::{Ends, Lines};
+use crate::kinds::line_reader::{Ends, Lines};
+use crate::kinds::protocol::{Channel, Verdict, result_too_large, result_unkept};
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, JobError};
 

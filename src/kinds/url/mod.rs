@@ -16,11 +16,13 @@ use url::Url;
 use self::answer::Answer;
 #[cfg(feature = "browser")]
 pub(in crate::kinds) use self::answer::delay_of;
-pub use crate::outgoing::KeyError;
-use crate::outgoing::address::{self, AddressRefused};
-use crate::outgoing::client::client;
-use crate::outgoing::signature::{self, Key};
-use crate::outgoing::{ClientError, ProxySettings};
+pub use crate::outbound::KeyError;
+use crate::outbound::address;
+use crate::outbound::address::AddressRefused;
+use crate::outbound::client::client;
+use crate::outbound::signature;
+use crate::outbound::signature::Key;
+use crate::outbound::{ClientError, ProxySettings};
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 

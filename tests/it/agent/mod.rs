@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidemill::api::server::ApiSettings;
+use tidemill::api::server::settings::ApiSettings;
 use tidemill::job::agent::{KIND, SECRET_FIELDS};
 use tidemill::kinds::agent::{AgentKind, AgentSpec, Hosts};
 use tidemill::vault::{Depot, Keyring, Redactor, Vault};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tidemill::api::server::ApiSettings;
+use tidemill::api::server::settings::ApiSettings;
 use tidemill::job::agent::KIND;
 use tidemill::kinds::agent::{AgentSpec, Hosts};
 use tidemill::vault::Keyring;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use tidemill::api::key::Scope;
+use tidemill::api::server::api_key::Scope;
 use tidemill::vault::Keyring;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -66,7 +66,7 @@ async fn pages_of_strangers_and_callers_without_a_key_stay_outside() {
     let offer = |key: &str| ("sec-websocket-protocol", format!("tidemill.v1, {key}"));
     assert_eq!(knock(&stage, &path, &[]).await, 401);
     assert_eq!(knock(&stage, &path, &[offer(key.reveal())]).await, 101);
-    let stranger = tidemill::api::key::ApiKey::generate();
+    let stranger = tidemill::api::server::api_key::ApiKey::generate();
     assert_eq!(knock(&stage, &path, &[offer(stranger.reveal())]).await, 401);
 }
 

@@ -8,9 +8,10 @@ mod told;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidemill::keeper::{self, KeeperSettings};
-use tidemill::outgoing::{ChannelSettings, Channels};
-use tidemill::store::notify::Notifier;
+use tidemill::maintenance;
+use tidemill::maintenance::KeeperSettings;
+use tidemill::outbound::{ChannelSettings, Channels};
+use tidemill::store::db::notifier::Notifier;
 use tidemill::{AlertRule, Condition, Store};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -26,7 +27,7 @@ fn channels(smtp_url: Option<String>) -> ChannelSettings {
     ChannelSettings {
         secret: Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into()),
         allow_private: true,
-        proxy: tidemill::outgoing::ProxySettings::default(),
+        proxy: tidemill::outbound::ProxySettings::default(),
         smtp_url,
         from: "Tidemill <tidemill@example.org>".into(),
     }
@@ -45,7 +46,7 @@ fn keep_in(store: Store, settings: &ChannelSettings) -> DropGuard {
         ..KeeperSettings::default()
     };
     let wakes = store.listen(stop.clone());
-    tokio::spawn(keeper::run(store, Notifier::default(), wakes, settings, stop.clone()));
+    tokio::spawn(maintenance::run(store, Notifier::default(), wakes, settings, stop.clone()));
     stop.drop_guard()
 }
 

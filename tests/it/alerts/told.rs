@@ -191,7 +191,7 @@ async fn private_addresses_are_only_called_if_the_config_says_so() {
         let hooked = AlertRule { webhook: Some(host), ..rule(Condition::NoWorker, 0.0) };
         db.set_alert(name, &hooked, None).await.unwrap();
     }
-    let careful = tidemill::outgoing::ChannelSettings { allow_private: false, ..channels(None) };
+    let careful = tidemill::outbound::ChannelSettings { allow_private: false, ..channels(None) };
     let _keeper = keep(&db, &careful);
     wait_for("both are refused", || async {
         (db.count("alert_log where last_error like '%not a public address%alerting.allow_private%'").await

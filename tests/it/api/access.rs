@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::json;
-use tidemill::api::access::{RULES, Rule};
-use tidemill::api::key::{ApiKey, Scope};
-use tidemill::api::server::ApiSettings;
+use tidemill::api::server::access::{RULES, Rule};
+use tidemill::api::server::api_key::{ApiKey, Scope};
+use tidemill::api::server::settings::ApiSettings;
 
 use super::server::{Server, on_a_server, on_a_server_with, text, until};
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tidemill::NewJob;
-use tidemill::store::enqueue::enqueue_apart;
+use tidemill::store::jobs::enqueue::enqueue_apart;
 
 use super::server::{on_a_server, text};
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, RETRY_AFTER};
 use serde_json::json;
-use tidemill::api::key::Scope;
-use tidemill::api::server::ApiSettings;
+use tidemill::api::server::api_key::Scope;
+use tidemill::api::server::settings::ApiSettings;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 

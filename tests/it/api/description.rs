@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tidemill::api::access::RULES;
+use tidemill::api::server::access::RULES;
 
 use super::contract::Contract;
 use super::server::{on_a_server, text};

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tidemill::NewJob;
-use tidemill::api::server::ApiSettings;
+use tidemill::api::server::settings::ApiSettings;
 use tokio::task::JoinSet;
 
 use super::server::{on_a_server, on_a_server_with, text};

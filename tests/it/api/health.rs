@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
-use tidemill::api::key::Scope;
-use tidemill::api::server::ApiSettings;
+use tidemill::api::server::api_key::Scope;
+use tidemill::api::server::settings::ApiSettings;
 use tidemill::api::state::Probe;
 use tidemill::{Options, Store};
 use tokio_util::sync::CancellationToken;

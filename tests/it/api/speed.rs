@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tidemill::api::server::ApiSettings;
+use tidemill::api::server::settings::ApiSettings;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 

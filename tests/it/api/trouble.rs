@@ -5,7 +5,7 @@ use std::process::Command;
 
 use nix::unistd::{User, geteuid};
 use serde_json::{Value, json};
-use tidemill::store::trouble::TROUBLES;
+use tidemill::store::db::trouble::TROUBLES;
 
 use super::server::{Server, on_a_server, text, until};
 
@@ -69,7 +69,7 @@ async fn other_states_have_words_of_their_own_and_leave_it_ready() {
     on_a_server(|server| async move {
         for code in ["53200", "53300", "57P01", "57P03", "40001", "55000", "42501", "42883"] {
             let trouble = TROUBLES.iter().find(|trouble| {
-                tidemill::store::trouble::Trouble::of_code(code)
+                tidemill::store::db::trouble::Trouble::of_code(code)
                     .is_some_and(|of_code| of_code.name == trouble.name)
             });
             refuse_inserts(&server, code).await;

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use tidemill::keeper::{self, KeeperSettings};
-use tidemill::store::notify::Notifier;
+use tidemill::maintenance;
+use tidemill::maintenance::KeeperSettings;
+use tidemill::store::db::notifier::Notifier;
 use tokio_util::sync::CancellationToken;
 
 use super::server::{Server, on_a_server, text, until};
@@ -78,7 +79,8 @@ async fn f1_the_server_ends_an_attempt_at_its_hard_timeout_and_grace() {
         let stop = CancellationToken::new();
         let settings = KeeperSettings { overdue: Some(Duration::from_secs(1)), ..KeeperSettings::default() };
         let wakes = server.store.listen(stop.clone());
-        let duties = keeper::run(server.store.clone(), Notifier::default(), wakes, settings, stop.clone());
+        let duties =
+            maintenance::run(server.store.clone(), Notifier::default(), wakes, settings, stop.clone());
         let duties = tokio::spawn(duties);
         // The kind is known by its first claim.
         server.claim("w", "k", 1).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidemill::job::attempt::{Outcome, Usage, Wait};
-use tidemill::store::settle::Settled;
+use tidemill::store::attempts::settle::Settled;
 use tidemill::{Context, NewJob};
 
 use crate::support::{Db, Mill, Session, blocked_or_done, job, ok, wait_for};

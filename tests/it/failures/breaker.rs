@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tidemill::job::attempt::{Failure, Outcome, Usage};
+use tidemill::store::attempts::settle::Settled;
 use tidemill::store::kinds::{KindDocument, KindRow};
-use tidemill::store::settle::Settled;
 use tidemill::{Breaker, KindSettings};
 
 use crate::support::{Db, job};

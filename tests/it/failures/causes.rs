@@ -1,6 +1,6 @@
 //! Causes: many failures read as few.
 
-use tidemill::store::failures::Cause;
+use tidemill::store::jobs::failures::Cause;
 
 use crate::support::Db;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tidemill::job::attempt::{Failure, Outcome, Usage};
+use tidemill::store::attempts::settle::Settled;
 use tidemill::store::kinds::KindRow;
-use tidemill::store::settle::Settled;
 use tidemill::{Backoff, Context, JobError, KindSettings, NewJob};
 use uuid::Uuid;
 
@@ -142,7 +142,8 @@ async fn e4_a_retry_keeps_what_the_job_has() {
     let before = db.job(id).await;
     let claimed = db.claim_one().await;
     let draft = tidemill::job::event::EventDraft::progress(Some(30.0), Some("a third"), None);
-    let report = tidemill::store::report::Reported { job_id: id, lease_id: claimed.lease_id, draft };
+    let report =
+        tidemill::store::attempts::report::Reported { job_id: id, lease_id: claimed.lease_id, draft };
     db.report(uuid::Uuid::new_v4(), &[report]).await.unwrap();
     let outcome = Outcome::Failed { failure: failure("x") };
     db.settle(Settled::of(id, claimed.lease_id, outcome, Usage::default()).as_slice()).await.unwrap();

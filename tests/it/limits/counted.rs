@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tidemill::NewJob;
 use tidemill::job::attempt::{Failure, Outcome, Usage};
-use tidemill::store::claim::Claimed;
-use tidemill::store::settle::Settled;
+use tidemill::store::attempts::claim::Claimed;
+use tidemill::store::attempts::settle::Settled;
 use uuid::Uuid;
 
 use super::{claim, claim_as, keyed};

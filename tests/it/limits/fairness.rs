@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use tidemill::NewJob;
-use tidemill::store::admit::Share;
-use tidemill::store::claim::{ClaimRequest, Position, Terms};
+use tidemill::store::attempts::claim::{ClaimRequest, Position, Terms};
+use tidemill::store::attempts::claim_limited::Share;
 
 use super::{claim, fair, keyed};
 use crate::support::{Db, job};

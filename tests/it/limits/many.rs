@@ -81,18 +81,22 @@ async fn c8_turns_are_found_by_index_with_stale_statistics() {
     let claimer = db.another_store();
     let mut taken = 0;
     for _ in 0..20 {
-        let request = tidemill::store::claim::ClaimRequest {
+        let request = tidemill::store::attempts::claim::ClaimRequest {
             queue: "default",
             kinds: &["k".to_owned()],
             limit: 10,
-            cursor: &[tidemill::store::claim::Position::HEAD; 9],
+            cursor: &[tidemill::store::attempts::claim::Position::HEAD; 9],
             worker_id: "w",
             lease_ttl_seconds: 30.0,
             picked: &[],
-            terms: tidemill::store::claim::Terms::default(),
+            terms: tidemill::store::attempts::claim::Terms::default(),
         };
-        taken +=
-            claimer.claim_counted(&request, tidemill::store::admit::Share::WHOLE).await.unwrap().jobs.len();
+        taken += claimer
+            .claim_counted(&request, tidemill::store::attempts::claim_limited::Share::WHOLE)
+            .await
+            .unwrap()
+            .jobs
+            .len();
     }
     // Sessions report what they did when they end.
     claimer.close().await;

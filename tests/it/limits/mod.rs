@@ -11,8 +11,8 @@ mod rates;
 mod workers;
 
 use tidemill::NewJob;
-use tidemill::store::admit::Share;
-use tidemill::store::claim::{ClaimRequest, Claimed, Position, Terms};
+use tidemill::store::attempts::claim::{ClaimRequest, Claimed, Position, Terms};
+use tidemill::store::attempts::claim_limited::Share;
 
 use crate::support::{Db, job};
 

@@ -60,9 +60,13 @@ async fn enqueues_that_race_with_claims_are_never_forgotten() {
     let enqueuer = tokio::spawn(async move {
         for n in 0..500 {
             let job = keyed(&[&format!("free:{}", n % 7)]);
-            tidemill::store::enqueue::enqueue(store.pool(), &store.prepare_each(&[job]).unwrap(), false)
-                .await
-                .unwrap();
+            tidemill::store::jobs::enqueue::enqueue(
+                store.pool(),
+                &store.prepare_each(&[job]).unwrap(),
+                false,
+            )
+            .await
+            .unwrap();
         }
     });
     let mut taken = 0;

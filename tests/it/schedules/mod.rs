@@ -7,7 +7,7 @@ mod sql;
 mod steer;
 
 use tidemill::Store;
-use tidemill::store::fire::Fired;
+use tidemill::store::schedule_slots::Fired;
 
 use crate::support::Db;
 

@@ -1,6 +1,6 @@
 //! What becomes of a slot while an earlier job of its schedule is not finished.
 
-use tidemill::store::claim::Claimed;
+use tidemill::store::attempts::claim::Claimed;
 use uuid::Uuid;
 
 use super::{due, hourly, jobs, outcomes, release};

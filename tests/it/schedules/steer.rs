@@ -6,8 +6,9 @@ use chrono::TimeDelta;
 use serde_json::json;
 use tidemill::Store;
 use tidemill::job::schedule::Times;
-use tidemill::keeper::{self, KeeperSettings};
-use tidemill::store::notify::Notifier;
+use tidemill::maintenance;
+use tidemill::maintenance::KeeperSettings;
+use tidemill::store::db::notifier::Notifier;
 use tidemill::store::schedules::{NewSchedule, Ran};
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +18,7 @@ use crate::support::{Db, wait_at_most, wait_for};
 /// Starts a scheduler as a server does.
 fn start(store: Store, stop: &CancellationToken) {
     let wakes = store.listen(stop.clone());
-    let duties = keeper::run(store, Notifier::default(), wakes, KeeperSettings::default(), stop.clone());
+    let duties = maintenance::run(store, Notifier::default(), wakes, KeeperSettings::default(), stop.clone());
     tokio::spawn(duties);
 }
 

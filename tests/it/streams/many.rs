@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use futures_util::StreamExt;
 use serde_json::json;
 use tidemill::job::event::EventDraft;
-use tidemill::store::claim::Claimed;
+use tidemill::store::attempts::claim::Claimed;
 use uuid::Uuid;
 
 use super::mill::{Mill, Seen, Setup, on_a_mill, read_until, until};

@@ -10,18 +10,18 @@ use eventsource_stream::Eventsource;
 use futures_util::{FutureExt, Stream, StreamExt};
 use serde_json::{Map, Value, json};
 use sqlx::AssertSqlSafe;
-use tidemill::api::events;
-use tidemill::api::server::ApiSettings;
+use tidemill::api::events::routes;
+use tidemill::api::server::settings::ApiSettings;
 use tidemill::api::state::{ApiState, Surroundings};
 use tidemill::job::attempt::Usage;
 use tidemill::job::event::EventDraft;
 use tidemill::job::new::NewJob;
 use tidemill::metrics::Metrics;
-use tidemill::store::claim::{ClaimRequest, Claimed, Position, Terms};
-use tidemill::store::complete::Completed;
-use tidemill::store::enqueue::enqueue;
-use tidemill::store::notify::Notifier;
-use tidemill::store::report::Reported;
+use tidemill::store::attempts::claim::{ClaimRequest, Claimed, Position, Terms};
+use tidemill::store::attempts::complete::Completed;
+use tidemill::store::attempts::report::Reported;
+use tidemill::store::db::notifier::Notifier;
+use tidemill::store::jobs::enqueue::enqueue;
 use tidemill::store::{Options, Store};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -132,7 +132,7 @@ impl Mill {
             shutdown: shutdown.clone(),
         };
         let state = ApiState::start(around, settings, true);
-        let (router, _) = events::routes().with_state(state.clone()).split_for_parts();
+        let (router, _) = routes::routes().with_state(state.clone()).split_for_parts();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {

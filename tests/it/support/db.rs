@@ -8,9 +8,9 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, ConnectOptions, Decode, FromRow, PgConnection, PgPool, Postgres, Type};
 use tidemill::job::attempt::Usage;
 use tidemill::job::document::JobDocument;
-use tidemill::store::claim::{ClaimRequest, Claimed, Cursor, Position, Terms};
-use tidemill::store::complete::Completed;
-use tidemill::store::enqueue::{Enqueued, enqueue};
+use tidemill::store::attempts::claim::{ClaimRequest, Claimed, Cursor, Position, Terms};
+use tidemill::store::attempts::complete::Completed;
+use tidemill::store::jobs::enqueue::{Enqueued, enqueue};
 use tidemill::{NewJob, Options, Store};
 use uuid::Uuid;
 

@@ -12,7 +12,7 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tidemill::embedded::{EmbeddedPostgres, Settings};
-use tidemill::store::migrate::migrate;
+use tidemill::store::db::migrate::migrate;
 use tokio::sync::{mpsc, oneshot};
 
 use super::options;

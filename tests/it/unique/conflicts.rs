@@ -1,7 +1,7 @@
 //! What becomes of a job that would be the second: kept, refused, replacing.
 
 use serde_json::{Value, json};
-use tidemill::store::enqueue::Fate;
+use tidemill::store::jobs::enqueue::Fate;
 use tidemill::{After, NewJob, Unique, enqueue_in};
 
 use super::{args, created, existing, in_status, put, wish};

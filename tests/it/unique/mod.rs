@@ -10,9 +10,9 @@ mod superseded;
 
 use serde_json::{Map, Value, json};
 use tidemill::job::attempt::{Failure, Outcome, Usage};
-use tidemill::store::claim::Claimed;
-use tidemill::store::enqueue::{Enqueued, Fate};
-use tidemill::store::settle::Settled;
+use tidemill::store::attempts::claim::Claimed;
+use tidemill::store::attempts::settle::Settled;
+use tidemill::store::jobs::enqueue::{Enqueued, Fate};
 use tidemill::{NewJob, Unique};
 
 use crate::support::Db;

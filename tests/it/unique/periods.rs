@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tidemill::NewJob;
-use tidemill::store::enqueue::Fate;
+use tidemill::store::jobs::enqueue::Fate;
 
 use super::{created, existing, in_status, put, wish};
 use crate::support::Db;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidemill::store::enqueue::{Fate, enqueue};
+use tidemill::store::jobs::enqueue::{Fate, enqueue};
 use tokio::task::JoinSet;
 
 use super::wish;

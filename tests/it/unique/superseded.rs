@@ -39,7 +39,8 @@ async fn b6_retryable_job_whose_slot_was_taken_while_it_ran_is_cancelled_when_it
         let lease: uuid::Uuid = db.scalar("select lease_id from running").await;
         let new = created(&db, queued()).await;
         assert_eq!(db.state(old).await, "running");
-        let claimed = tidemill::store::settle::Settled::of(old, lease, outcome, Default::default()).unwrap();
+        let claimed =
+            tidemill::store::attempts::settle::Settled::of(old, lease, outcome, Default::default()).unwrap();
         assert_eq!(db.settle(&[claimed]).await.unwrap()[0].as_deref(), Some("cancelled"));
         assert_eq!(reason(&db, old).await, json!(format!("superseded by {new}")));
         db.check_invariants().await;
@@ -62,7 +63,8 @@ async fn one_that_was_not_superseded_comes_back() {
     let claimed = db.rows::<(uuid::Uuid, uuid::Uuid)>("select job_id, lease_id from running").await[0];
     let new = created(&db, window()).await;
     let settled =
-        tidemill::store::settle::Settled::of(claimed.0, claimed.1, failure(), Default::default()).unwrap();
+        tidemill::store::attempts::settle::Settled::of(claimed.0, claimed.1, failure(), Default::default())
+            .unwrap();
     assert_eq!(db.settle(&[settled]).await.unwrap()[0].as_deref(), Some("available"));
     assert_eq!(db.state(new).await, "available");
     // One that completes is completed.
@@ -121,8 +123,10 @@ async fn an_open_transaction_with_the_key_holds_up_no_worker_and_the_job_gives_w
         r#"select enqueue('k', unique_by => '{"states": ["scheduled", "available", "waiting"]}')::text"#;
     inserter.run(sql).await.unwrap();
     let (old, lease) = db.rows::<(uuid::Uuid, uuid::Uuid)>("select job_id, lease_id from running").await[0];
-    let released =
-        || tidemill::store::settle::Settled::of(old, lease, Outcome::Released, Usage::default()).unwrap();
+    let released = || {
+        tidemill::store::attempts::settle::Settled::of(old, lease, Outcome::Released, Usage::default())
+            .unwrap()
+    };
     assert_eq!(db.settle(&[released()]).await.unwrap()[0].as_deref(), Some("available"));
     inserter.run("commit").await.unwrap();
     let again = db.claim_one().await;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidemill::store::enqueue::enqueue;
+use tidemill::store::jobs::enqueue::enqueue;
 use tidemill::vault::Keyring;
 use tidemill::{Options, Store, Workflow};
 

@@ -42,8 +42,12 @@ pub(crate) fn with(db: &Db, keyring: Keyring, depot: Option<Depot>) -> Store {
 /// An API on such a store.
 pub(crate) async fn api(store: &Store) -> (Server, tokio_util::sync::DropGuard) {
     let shutdown = CancellationToken::new();
-    let server =
-        start(store.clone(), tidemill::api::server::ApiSettings::default(), Vec::new(), shutdown.clone());
+    let server = start(
+        store.clone(),
+        tidemill::api::server::settings::ApiSettings::default(),
+        Vec::new(),
+        shutdown.clone(),
+    );
     (server.await, shutdown.drop_guard())
 }
 

@@ -2,7 +2,7 @@
 //! and from handlers. A row that holds one all the same, or that cannot be read, takes no other row along.
 
 use serde_json::{Value, json};
-use tidemill::store::claim::Claimed;
+use tidemill::store::attempts::claim::Claimed;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::server::{Server, start};
@@ -22,7 +22,7 @@ const LOST: [&str; 6] = [
 
 async fn api(db: &Db) -> (Server, tokio_util::sync::DropGuard) {
     let shutdown = CancellationToken::new();
-    let settings = tidemill::api::server::ApiSettings::default();
+    let settings = tidemill::api::server::settings::ApiSettings::default();
     let server = start(db.another_store(), settings, Vec::new(), shutdown.clone()).await;
     (server, shutdown.drop_guard())
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tidemill::api::access::RULES;
-use tidemill::api::server::{ApiSettings, HubRules};
+use tidemill::api::server::access::RULES;
+use tidemill::api::server::settings::{ApiSettings, HubRules};
 use tidemill::vault::{Redactor, Vault};
 use tidemill::{NewJob, Options, Store, Workflow, create_workflow_in, enqueue_in, enqueue_when_room};
 use tokio_util::sync::CancellationToken;

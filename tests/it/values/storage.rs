@@ -4,7 +4,7 @@ use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 use tidemill::Store;
 use tidemill::job::text::storable_json;
-use tidemill::store::enqueue::enqueue_prepared_in;
+use tidemill::store::jobs::enqueue::enqueue_prepared_in;
 use tidemill::vault::Keyring;
 
 use super::{api, depot, job, keys, with};

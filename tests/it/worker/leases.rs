@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidemill::store::claim::{ClaimRequest, Position, Terms};
+use tidemill::store::attempts::claim::{ClaimRequest, Position, Terms};
 use tidemill::{NewJob, Options, StopReason, Store};
 use tokio::sync::Semaphore;
 use uuid::Uuid;

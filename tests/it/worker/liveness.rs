@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use tidemill::store::enqueue::enqueue;
+use tidemill::store::jobs::enqueue::enqueue;
 use tidemill::{Context, Store};
 use tokio::sync::Semaphore;
 

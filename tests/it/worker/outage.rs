@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tidemill::embedded::{EmbeddedPostgres, Settings};
-use tidemill::store::enqueue::enqueue;
-use tidemill::store::migrate::migrate;
+use tidemill::store::db::migrate::migrate;
+use tidemill::store::jobs::enqueue::enqueue;
 use tidemill::{KindSettings, Store};
 use tokio::task::JoinHandle;
 use uuid::Uuid;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 use tidemill::job::attempt::{Outcome, Usage, Wait};
-use tidemill::store::claim::Claimed;
-use tidemill::store::prepared::Child;
-use tidemill::store::settle::Settled;
+use tidemill::store::attempts::claim::Claimed;
+use tidemill::store::attempts::settle::Settled;
+use tidemill::store::jobs::prepared::Child;
 use tidemill::{After, Context, KindSettings, NewJob, RunIf, Workflow};
 use uuid::Uuid;
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 use tidemill::job::attempt::{Outcome, Usage, Wait};
-use tidemill::store::prepared::Child;
-use tidemill::store::settle::Settled;
+use tidemill::store::attempts::settle::Settled;
+use tidemill::store::jobs::prepared::Child;
 use tidemill::{After, Context, JobError, NewJob, RunIf, Unique, Workflow};
 use tokio::sync::Semaphore;
 

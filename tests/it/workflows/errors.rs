@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tidemill::store::enqueue::enqueue;
+use tidemill::store::jobs::enqueue::enqueue;
 use tidemill::{After, Context, JobError, NewJob, RunIf, Workflow};
 use tokio::sync::Semaphore;
 use uuid::Uuid;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tidemill::job::attempt::Usage;
-use tidemill::store::complete::Completed;
+use tidemill::store::attempts::complete::Completed;
 use tidemill::{After, NewJob, Workflow};
 
 use super::{Floor, echo, mill, plain};

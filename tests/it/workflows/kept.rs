@@ -2,7 +2,7 @@
 //! job goes, and what is gone all the same is never passed on as if it were the result.
 
 use serde_json::{Value, json};
-use tidemill::store::prepared::Child;
+use tidemill::store::jobs::prepared::Child;
 use tidemill::{After, NewJob, Workflow};
 use uuid::Uuid;
 

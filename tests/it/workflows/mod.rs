@@ -13,8 +13,9 @@ mod told;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use tidemill::keeper::{self, KeeperSettings};
-use tidemill::store::notify::Notifier;
+use tidemill::maintenance;
+use tidemill::maintenance::KeeperSettings;
+use tidemill::store::db::notifier::Notifier;
 use tidemill::worker::handler::Completion;
 use tidemill::{Context, JobError, KindSettings, NewJob, Store, Workflow};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -42,7 +43,7 @@ impl Floor {
         let stop = CancellationToken::new();
         let wakes = db.listen(stop.clone());
         let settings = KeeperSettings { sweep: Duration::from_millis(300), ..KeeperSettings::default() };
-        tokio::spawn(keeper::run(db.store.clone(), Notifier::default(), wakes, settings, stop.clone()));
+        tokio::spawn(maintenance::run(db.store.clone(), Notifier::default(), wakes, settings, stop.clone()));
         Self { db, _keeper: stop.drop_guard() }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tidemill::job::attempt::{Failure, Outcome, Usage};
-use tidemill::store::settle::Settled;
+use tidemill::store::attempts::settle::Settled;
 use tidemill::{After, NewJob, Options, RunIf, Store, Workflow};
 use uuid::Uuid;
 

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::args::bad;
 use crate::kinds::bughive::BrowserSpec;
-use crate::outgoing::address::{PublicResolver, public_addresses, refusal_behind, refused_literal};
+use crate::outbound::address::{PublicResolver, public_addresses, refusal_behind, refused_literal};
 use crate::worker::handler::JobError;
 
 /// As many redirects are followed, one after another.

@@ -1,0 +1,323 @@
+//! Pages of what committed behind a place, for streams that follow queues, kinds or all jobs. Whoever stands at the same
+//! place shares one page. Must never hold more of them than a bounded number, nor move a place past what is not in a page.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::store::jobs::feed::{Change, Found, Horizon, Range, Selection, What};
+use crate::store::{Result, Store};
+
+/// How long an answer that there is nothing new is good.
+const FRESH: Duration = Duration::from_millis(150);
+/// How many transactions one page spans at most.
+const STEP: i64 = 20_000;
+/// How many changes of a sort a page holds, unless one transaction has more.
+const MOST: i32 = 5_000;
+/// How many changes of a sort one transaction may have.
+const MOST_OF_ONE: i32 = 200_000;
+/// How many pages are kept for those who come a little later.
+const KEPT_PAGES: usize = 32;
+/// How often a page is widened for events that belong before its own.
+const WIDENINGS: usize = 8;
+/// How far a reader goes back when the database did.
+const OVERLAP: TimeDelta = TimeDelta::minutes(1);
+
+/// The order within a page: by time, and of one job as it happened.
+pub type Key = (i64, Uuid, i64);
+
+/// Where a reader is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// A hash of the database's course of history.
+    pub era: u64,
+    /// When it looked.
+    pub at: DateTime<Utc>,
+    /// What it has seen.
+    pub horizon: Horizon,
+    /// If it stands within a page: what the page holds, and behind which change.
+    pub within: Option<(Horizon, Key)>,
+}
+
+/// One change in its place.
+#[derive(Debug, Clone, Copy)]
+pub struct Item {
+    pub key: Key,
+    pub change: Change,
+}
+
+/// What committed behind a place.
+#[derive(Debug)]
+pub struct Page {
+    /// In order.
+    pub items: Vec<Item>,
+    /// The place behind it.
+    pub next: Place,
+    /// What it holds.
+    pub target: Horizon,
+    /// The database went on from an earlier state than the place is of; there are no items then.
+    pub went_back: bool,
+    /// One transaction changed more jobs than a page takes; they are not among the items.
+    pub lagged: bool,
+    /// More follows at once.
+    pub more: bool,
+    snapshot: String,
+}
+
+#[derive(Debug)]
+struct Kept {
+    selection: Selection,
+    horizon: Horizon,
+    era: u64,
+    at: Instant,
+    page: Arc<Page>,
+}
+
+/// The shared pages; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    store: Store,
+    kept: Arc<Mutex<VecDeque<Kept>>>,
+}
+
+impl Feed {
+    /// Nothing is asked before somebody wants to know.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { store, kept: Arc::default() }
+    }
+
+    /// Where a reader begins who wants what comes next.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn begin(&self) -> Result<Place> {
+        let found = self.store.horizon().await?;
+        Ok(Place { era: hash(&found.era), at: found.at, horizon: found.over, within: None })
+    }
+
+    /// The place from which a reader goes on that has seen what the database does not know any more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn back_from(&self, place: &Place) -> Result<Place> {
+        let now = self.begin().await?;
+        let since = place.at.min(now.at) - OVERLAP;
+        let below = self.store.written_since(since).await?.min(now.horizon.below);
+        Ok(Place { at: since, horizon: now.horizon.cut(below), ..now })
+    }
+
+    /// What committed behind a place.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn page(&self, selection: &Selection, place: &Place) -> Result<Arc<Page>> {
+        if place.within.is_some() {
+            return Ok(Arc::new(self.look(selection, place, None).await?));
+        }
+        // Held while asking: who comes meanwhile waits for the same answer.
+        let mut kept = self.kept.lock().await;
+        let is_it = |kept: &Kept| {
+            kept.era == place.era && kept.horizon == place.horizon && kept.selection == *selection
+        };
+        let mut seen = None;
+        if let Some(found) = kept.iter().find(|kept| is_it(kept)) {
+            // A page of starts alone leaves the place where it is: more may be behind the same place later.
+            let is_whole = found.page.next.horizon != place.horizon;
+            if is_whole || found.at.elapsed() < FRESH {
+                return Ok(Arc::clone(&found.page));
+            }
+            seen = found.page.items.is_empty().then(|| found.page.snapshot.clone());
+        }
+        let page = Arc::new(self.look(selection, place, seen.as_deref()).await?);
+        kept.retain(|kept| !is_it(kept));
+        while kept.len() >= KEPT_PAGES {
+            kept.pop_front();
+        }
+        kept.push_back(Kept {
+            selection: selection.clone(),
+            horizon: place.horizon.clone(),
+            era: place.era,
+            at: Instant::now(),
+            page: Arc::clone(&page),
+        });
+        Ok(page)
+    }
+
+    async fn look(&self, selection: &Selection, place: &Place, seen: Option<&str>) -> Result<Page> {
+        let behind = &place.horizon;
+        let hidden =
+            place.within.as_ref().map_or_else(Default::default, |(target, _)| target.open.as_slice());
+        let (mut step, mut most, mut widened) = (STEP, MOST, 0);
+        let mut before = behind.below.saturating_add(step);
+        if let Some((target, _)) = &place.within {
+            (before, most) = (target.below, MOST_OF_ONE);
+        }
+        loop {
+            let range = Range { behind, before, hidden, since: place.at, most, seen };
+            let found = self.store.changes(selection, &range).await?;
+            if hash(&found.era) != place.era || found.over.below < behind.below {
+                return Ok(Page::empty(place, &found, true, false));
+            }
+            if found.too_many && step > 1 {
+                step = (step / 4).max(1);
+                before = behind.below.saturating_add(step);
+                continue;
+            }
+            if found.too_many && most < MOST_OF_ONE {
+                most = MOST_OF_ONE;
+                continue;
+            }
+            if found.too_many {
+                let mut page = Page::empty(place, &found, false, true);
+                page.next.horizon = found.over.cut(before.min(found.over.below));
+                return Ok(page);
+            }
+            let is_cut = found.over.below > before && place.within.is_none();
+            if is_cut && widened < WIDENINGS {
+                // A transaction that began later may have written the earlier events of a job.
+                let missing = predecessors(&found.changes);
+                if let Some(writer) = self.store.newest_writer(&missing).await?
+                    && writer >= before
+                {
+                    (before, most, widened) = (writer + 1, MOST_OF_ONE, widened + 1);
+                    continue;
+                }
+            }
+            return Ok(Page::of(place, &found, is_cut.then_some(before)));
+        }
+    }
+}
+
+impl Page {
+    fn empty(place: &Place, found: &Found, went_back: bool, lagged: bool) -> Self {
+        let next = Place { at: found.at, within: None, ..place.clone() };
+        Self {
+            items: Vec::new(),
+            target: next.horizon.clone(),
+            next,
+            went_back,
+            lagged,
+            more: lagged,
+            snapshot: String::new(),
+        }
+    }
+
+    fn of(place: &Place, found: &Found, cut_at: Option<i64>) -> Self {
+        let target = match (&place.within, cut_at) {
+            (Some((target, _)), _) => target.clone(),
+            (None, Some(before)) => found.over.cut(before),
+            (None, None) => found.over.clone(),
+        };
+        // No further than a commit that is known to be on disk: that of rows which were found. What is claimed commits without
+        // waiting for the disk; a crash may undo it and give its number to another transaction.
+        let behind_newest = found.newest.map_or(0, |newest| newest + 1).max(place.horizon.below);
+        let horizon = target.cut(cut_at.unwrap_or(behind_newest));
+        let mut items = in_order(&found.changes);
+        if let Some((_, key)) = &place.within {
+            items.retain(|item| item.key > *key);
+        }
+        let more = cut_at.is_some() || place.within.is_some();
+        // Within a page the time of the look is not known any more; that of the place before it is earlier.
+        let at = if place.within.is_some() { place.at } else { found.at };
+        let next = Place { era: place.era, at, horizon, within: None };
+        Self { items, next, target, went_back: false, lagged: false, more, snapshot: found.snapshot.clone() }
+    }
+
+    /// The place behind one of its items, for a reader that began it at `place`.
+    #[must_use]
+    pub fn place_behind(&self, place: &Place, key: Key) -> Place {
+        Place { within: Some((self.target.clone(), key)), ..place.clone() }
+    }
+}
+
+/// Events that belong before those of the page and are not among them.
+fn predecessors(changes: &[Change]) -> Vec<(Uuid, i64)> {
+    let numbered = |change: &&Change| matches!(change.what, What::Event);
+    let here: HashSet<(Uuid, i64)> =
+        changes.iter().filter(numbered).map(|change| (change.job_id, change.seq)).collect();
+    let before = changes.iter().filter_map(|change| match change.what {
+        What::Event => Some((change.job_id, change.seq - 1)),
+        What::Ended => Some((change.job_id, change.seq)),
+        What::Queued | What::Started => None,
+    });
+    before.filter(|event| event.1 > 0 && !here.contains(event)).collect()
+}
+
+fn in_order(changes: &[Change]) -> Vec<Item> {
+    let rank = |change: &Change| match change.what {
+        What::Queued => -2,
+        What::Started => -1,
+        What::Event => change.seq,
+        What::Ended => i64::MAX,
+    };
+    let mut changes: Vec<&Change> = changes.iter().collect();
+    changes.sort_unstable_by_key(|change| (change.job_id, rank(change)));
+    let mut latest: HashMap<Uuid, i64> = HashMap::new();
+    let keyed = changes.into_iter().map(|change| {
+        let mut at = change.at.timestamp_micros();
+        // Clocks step; what was numbered later comes later.
+        if matches!(change.what, What::Event | What::Ended) {
+            let latest = latest.entry(change.job_id).or_insert(at);
+            at = at.max(*latest);
+            *latest = at;
+        }
+        Item { key: (at, change.job_id, rank(change)), change: *change }
+    });
+    let mut items: Vec<Item> = keyed.collect();
+    items.sort_unstable_by_key(|item| item.key);
+    items
+}
+
+fn hash(era: &str) -> u64 {
+    let digest = Sha256::digest(era.as_bytes());
+    u64::from_le_bytes(std::array::from_fn(|index| digest[index]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(what: What, job: u128, seq: i64, at: i64) -> Change {
+        let at = DateTime::from_timestamp_micros(at).unwrap();
+        Change { what, job_id: Uuid::from_u128(job), seq, attempt: 1, at, written_in: 7 }
+    }
+
+    #[test]
+    fn a_job_keeps_its_order_whatever_its_clocks_say() {
+        let changes = [
+            change(What::Ended, 1, 2, 50),
+            change(What::Event, 1, 2, 60),
+            change(What::Event, 1, 1, 70),
+            change(What::Event, 2, 1, 65),
+            change(What::Queued, 1, 0, 10),
+        ];
+        let order: Vec<(u128, What, i64)> = in_order(&changes)
+            .iter()
+            .map(|item| (item.change.job_id.as_u128(), item.change.what, item.change.seq))
+            .collect();
+        let told = [
+            (1, What::Queued, 0),
+            (2, What::Event, 1),
+            (1, What::Event, 1),
+            (1, What::Event, 2),
+            (1, What::Ended, 2),
+        ];
+        assert_eq!(order, told);
+    }
+
+    #[test]
+    fn what_is_missing_before_a_page_is_found() {
+        let changes =
+            [change(What::Event, 1, 5, 1), change(What::Event, 1, 6, 1), change(What::Ended, 2, 3, 1)];
+        let missing = predecessors(&changes);
+        assert_eq!(missing, [(Uuid::from_u128(1), 4), (Uuid::from_u128(2), 3)]);
+        assert!(predecessors(&[change(What::Ended, 2, 0, 1), change(What::Event, 1, 1, 1)]).is_empty());
+    }
+}

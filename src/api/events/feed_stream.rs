@@ -1,0 +1,313 @@
+//! The frames of a queue, a kind or all jobs for one reader: every job from its start to its end. A job's first frame is its
+//! snapshot; another one follows when an attempt starts. Pulled on demand, so a slow reader costs no more than one page.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_stream::stream;
+use futures_util::Stream;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use uuid::Uuid;
+
+use super::feed::{Item, Key, Page, Place};
+use super::frame::{Frame, Gap};
+use crate::api::state::ApiState;
+use crate::job::document::JobDocument;
+use crate::store::Result;
+use crate::store::db::listener::Wake;
+use crate::store::jobs::events::Event;
+use crate::store::jobs::feed::{Change, Selection, What};
+
+/// How often it is looked while nothing is heard.
+const POLL: Duration = Duration::from_secs(1);
+/// The least time between two looks that found nothing more to come.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long to wait after the database failed.
+const RETRY: Duration = Duration::from_millis(500);
+/// How many changes are turned into frames at once.
+const AT_ONCE: usize = 50;
+/// The most running jobs that are shown when a stream begins, the latest starts first.
+const MOST_RUNNING: i64 = 100;
+/// How many jobs are remembered as shown; the snapshot of one that is forgotten comes once more.
+const REMEMBERED: usize = 50_000;
+/// After so long without a frame the reader still learns its place.
+const PLACE_EVERY: Duration = Duration::from_secs(10);
+/// The same if nothing happened anywhere, so that no place grows older than the history.
+const STILL_EVERY: Duration = Duration::from_mins(5);
+
+/// What a reader wants.
+pub struct Follower {
+    pub state: ApiState,
+    pub selection: Selection,
+    /// Types of stored events that it wants; empty means all.
+    pub types: Arc<[String]>,
+    /// The place that it comes back with.
+    pub place: Option<Place>,
+}
+
+/// Frames, each with the place behind it; never ends while the database can be read.
+pub fn feed_frames(follower: Follower) -> impl Stream<Item = (Place, Arc<Frame>)> + Send {
+    let Follower { state, selection, types, place } = follower;
+    // Before the first look, so that nothing in between is missed.
+    let heard = state.wakes.subscribe();
+    let mut teller = Teller { state, selection, types, shown: HashMap::new() };
+    let mut ear = Ear { heard, hears: true, looked: Instant::now() };
+    stream! {
+        let resumes = place.is_some();
+        let mut place = match place {
+            Some(place) => place,
+            None => until_done(|| teller.state.feed.begin()).await,
+        };
+        let opening = if resumes {
+            until_done(|| teller.gap_before(&place)).await
+        } else {
+            until_done(|| teller.running()).await
+        };
+        for frame in opening {
+            teller.note(&frame);
+            yield (place.clone(), Arc::new(frame.into_frame()));
+        }
+        let mut said = Instant::now();
+        loop {
+            ear.looked = Instant::now();
+            let page = until_done(|| teller.page(&place)).await;
+            if page.went_back {
+                let back = until_done(|| teller.state.feed.back_from(&place)).await;
+                teller.shown.clear();
+                yield (back.clone(), Arc::new(Frame::gap(Gap::WentBack, back.at)));
+                place = back;
+                continue;
+            }
+            if page.lagged {
+                yield (page.next.clone(), Arc::new(Frame::gap(Gap::Lagged, place.at)));
+            }
+            for items in page.items.chunks(AT_ONCE) {
+                let frames = until_done(|| teller.frames(items)).await;
+                for (key, frame) in frames {
+                    teller.note(&frame);
+                    said = Instant::now();
+                    yield (page.place_behind(&place, key), Arc::new(frame.into_frame()));
+                }
+            }
+            let moved = place.horizon != page.next.horizon;
+            place = page.next.clone();
+            if said.elapsed() > if moved { PLACE_EVERY } else { STILL_EVERY } {
+                said = Instant::now();
+                yield (place.clone(), Arc::new(Frame::position(Uuid::nil(), 0)));
+            }
+            if !page.more {
+                ear.wait().await;
+            }
+        }
+    }
+}
+
+/// Asks until the database answers.
+async fn until_done<T, F: Future<Output = Result<T>>>(mut ask: impl FnMut() -> F) -> T {
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(error) => {
+                tracing::debug!(%error, "event feed: read failed; retrying");
+                sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+/// Waits for a hint that something happened, or for the time to look anyway.
+struct Ear {
+    heard: Receiver<Wake>,
+    hears: bool,
+    looked: Instant,
+}
+
+impl Ear {
+    async fn wait(&mut self) {
+        let latest = self.looked + POLL.mul_f64(rand::random_range(0.9..1.1));
+        while self.hears {
+            match timeout_at(latest, self.heard.recv()).await {
+                Ok(Ok(Wake::Cancel(_) | Wake::Settings)) => {}
+                Ok(Err(RecvError::Closed)) => self.hears = false,
+                Ok(_) | Err(_) => break,
+            }
+        }
+        let earliest = self.looked + PAUSE;
+        sleep_until(if self.hears { earliest } else { latest.max(earliest) }).await;
+        // What was said meanwhile is answered by the same look.
+        while self.hears && self.heard.try_recv().is_ok() {}
+    }
+}
+
+/// A frame, and what the reader knows of its job behind it.
+struct Told {
+    frame: Frame,
+    /// The attempt that was shown; `None` if nothing is known of the job any more.
+    attempt: Option<i32>,
+}
+
+impl Told {
+    fn into_frame(self) -> Frame {
+        self.frame
+    }
+}
+
+struct Teller {
+    state: ApiState,
+    selection: Selection,
+    types: Arc<[String]>,
+    /// The attempt in which each job that is not over was shown last.
+    shown: HashMap<Uuid, i32>,
+}
+
+impl Teller {
+    fn note(&mut self, told: &Told) {
+        let Some(attempt) = told.attempt else {
+            self.shown.remove(&told.frame.job_id);
+            return;
+        };
+        if self.shown.len() >= REMEMBERED {
+            self.shown.clear();
+        }
+        self.shown.insert(told.frame.job_id, attempt);
+    }
+
+    async fn page(&self, place: &Place) -> Result<Arc<Page>> {
+        self.state.feed.page(&self.selection, place).await
+    }
+
+    /// The jobs that run when a stream begins, as they are.
+    async fn running(&self) -> Result<Vec<Told>> {
+        let running = self.state.store.running_jobs(&self.selection, MOST_RUNNING).await?;
+        let documents = self.documents(&running.into_iter().collect()).await?;
+        let live = documents.values().filter(|document| !document.state.is_final());
+        Ok(live.map(|document| snapshot(document, document.last_seq)).collect())
+    }
+
+    /// Says that retention dropped what the reader has not seen.
+    async fn gap_before(&self, place: &Place) -> Result<Vec<Told>> {
+        let oldest = self.state.store.oldest_day().await?;
+        let dropped = oldest.filter(|oldest| *oldest > place.at);
+        Ok(dropped
+            .map(|_| Told { frame: Frame::gap(Gap::Dropped, place.at), attempt: None })
+            .into_iter()
+            .collect())
+    }
+
+    async fn frames(&self, items: &[Item]) -> Result<Vec<(Key, Told)>> {
+        let mut wanted = HashSet::new();
+        let mut numbers = Vec::new();
+        for Item { change, .. } in items {
+            let shown = self.shown.get(&change.job_id);
+            let is_news = match change.what {
+                What::Queued => shown.is_none(),
+                What::Started => shown.is_none_or(|attempt| *attempt < change.attempt),
+                What::Event => {
+                    numbers.push((change.job_id, change.seq));
+                    shown.is_none()
+                }
+                What::Ended => true,
+            };
+            if is_news {
+                wanted.insert(change.job_id);
+            }
+        }
+        let documents = self.documents(&wanted).await?;
+        let events: HashMap<(Uuid, i64), Event> = if numbers.is_empty() {
+            HashMap::new()
+        } else {
+            let found = self.state.store.events_numbered(&numbers).await?;
+            found.into_iter().map(|event| ((event.job_id, event.seq), event)).collect()
+        };
+        Ok(self.tell(items, &documents, &events))
+    }
+
+    fn tell(
+        &self,
+        items: &[Item],
+        documents: &HashMap<Uuid, JobDocument>,
+        events: &HashMap<(Uuid, i64), Event>,
+    ) -> Vec<(Key, Told)> {
+        // What is told here counts for the next items already.
+        let mut shown: HashMap<Uuid, Option<i32>> = HashMap::new();
+        let mut frames = Vec::new();
+        for (index, Item { key, change }) in items.iter().enumerate() {
+            let job_id = change.job_id;
+            let known = shown.get(&job_id).copied().unwrap_or_else(|| self.shown.get(&job_id).copied());
+            let document = documents.get(&job_id).filter(|document| self.is_of_ours(document));
+            let mut told = Vec::new();
+            if introduces(change, known)
+                && let Some(document) = document
+            {
+                told.push(snapshot(document, position_of(document, &items[index..])));
+            }
+            let is_shown = known.is_some() || !told.is_empty();
+            match (change.what, events.get(&(job_id, change.seq)), document) {
+                (What::Event, Some(event), _) if is_shown && self.wants(&event.kind) => {
+                    let attempt = told.last().map_or(known, |told: &Told| told.attempt);
+                    told.push(Told { frame: Frame::event(event), attempt });
+                }
+                // One that was made live again meanwhile has another end.
+                (What::Ended, _, Some(document)) if is_end_of(document, change) => {
+                    told.push(Told { frame: Frame::end(document), attempt: None });
+                }
+                _ => {}
+            }
+            if let Some(last) = told.last() {
+                shown.insert(job_id, last.attempt);
+            }
+            // Only the last frame takes its reader behind the change: one that is cut before it gets the change again.
+            let last = told.len().saturating_sub(1);
+            let before = (key.0, key.1, key.2 - 1);
+            let keyed = told.into_iter().enumerate();
+            frames.extend(keyed.map(|(at, told)| (if at < last { before } else { *key }, told)));
+        }
+        frames
+    }
+
+    fn wants(&self, kind: &str) -> bool {
+        self.types.is_empty() || self.types.iter().any(|wanted| wanted == kind)
+    }
+
+    fn is_of_ours(&self, document: &JobDocument) -> bool {
+        let Selection { queues, kinds, all } = &self.selection;
+        *all || kinds.contains(&document.kind) || queues.contains(&document.queue)
+    }
+
+    async fn documents(&self, jobs: &HashSet<Uuid>) -> Result<HashMap<Uuid, JobDocument>> {
+        if jobs.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let hub = self.state.hub.clone();
+        let _permit = hub.read_permit().await;
+        let jobs: Vec<Uuid> = jobs.iter().copied().collect();
+        let documents = self.state.store.find_jobs(&jobs).await?;
+        Ok(documents.into_iter().map(|document| (document.id, document)).collect())
+    }
+}
+
+fn snapshot(document: &JobDocument, position: i64) -> Told {
+    Told { frame: Frame::snapshot(document, position), attempt: Some(document.attempt) }
+}
+
+/// Whether the job is shown as it is before a change, to a reader that knows of the given attempt.
+fn introduces(change: &Change, known: Option<i32>) -> bool {
+    match change.what {
+        What::Started => known.is_none_or(|attempt| attempt < change.attempt),
+        What::Queued | What::Event | What::Ended => known.is_none(),
+    }
+}
+
+/// Behind which event the reader is when it sees the first of these changes: never ahead of what it has seen.
+fn position_of(document: &JobDocument, items: &[Item]) -> i64 {
+    let is_next = |change: &&Change| change.job_id == document.id && change.what == What::Event;
+    let next = items.iter().map(|item| &item.change).find(is_next);
+    next.map_or(document.last_seq, |change| change.seq - 1)
+}
+
+fn is_end_of(document: &JobDocument, change: &Change) -> bool {
+    document.state.is_final() && document.finished_at == Some(change.at)
+}

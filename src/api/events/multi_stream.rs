@@ -1,0 +1,94 @@
+//! The frames of many jobs for one reader, merged: jobs that it named, and those of queues, kinds or all. Each frame comes with
+//! the cursor behind it; must never lose the place of a job that is not over, nor show a named one twice.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_stream::stream;
+use futures_util::stream::{SelectAll, Stream, StreamExt, select_all};
+use uuid::Uuid;
+
+use super::cursor::{Cursor, Place};
+use super::feed;
+use super::feed_stream::{Follower, feed_frames};
+use super::frame::Frame;
+use super::job_stream::{Reader, frames};
+use super::watchers::Watch;
+use crate::api::state::ApiState;
+use crate::job::document::JobDocument;
+use crate::store::Result;
+use crate::store::jobs::feed::Selection;
+
+/// How many events of one job are read at once when the reader is behind.
+const PAGE_LIMIT: i64 = 50;
+
+/// What one of the merged streams yields; the place of what is followed comes with its frames.
+type Item = (Option<feed::Place>, Arc<Frame>);
+type Frames = Pin<Box<dyn Stream<Item = Item> + Send>>;
+
+/// What a reader of many jobs wants.
+pub struct Many {
+    /// How far it is, and so which jobs it named.
+    pub cursor: Cursor,
+    /// What to follow besides.
+    pub selection: Option<Selection>,
+    /// Types of stored events that it wants; empty means all.
+    pub types: Arc<[String]>,
+}
+
+/// Ears for jobs and the jobs, in one statement. Jobs that do not exist are missing.
+///
+/// # Errors
+/// When the database fails.
+pub async fn watch_all(state: &ApiState, jobs: &[Uuid]) -> Result<Vec<(Watch, JobDocument)>> {
+    let mut watches: HashMap<Uuid, Watch> = jobs.iter().map(|id| (*id, state.hub.watch(*id))).collect();
+    let documents = if jobs.is_empty() { Vec::new() } else { state.store.find_jobs(jobs).await? };
+    let pair = |document: JobDocument| watches.remove(&document.id).map(|watch| (watch, document));
+    Ok(documents.into_iter().filter_map(pair).collect())
+}
+
+/// The frames with their cursors, until all named jobs are over; what follows others never ends. `found` are the named jobs.
+pub fn many_frames(
+    state: ApiState,
+    many: Many,
+    found: Vec<(Watch, JobDocument)>,
+) -> impl Stream<Item = (String, Arc<Frame>)> + Send {
+    let Many { mut cursor, selection, types } = many;
+    let mut merged: SelectAll<Frames> = select_all([]);
+    for (watch, document) in found {
+        let place = cursor.named.iter().find(|(named, place)| *named == document.id && !place.ended);
+        let Some((_, place)) = place else { continue };
+        let types = Arc::clone(&types);
+        let reader = Reader { watch, document, after: place.seq, types, page_limit: PAGE_LIMIT };
+        merged.push(Box::pin(frames(state.hub.clone(), reader).map(|frame| (None, frame))));
+    }
+    if let Some(selection) = selection {
+        let follower = Follower { state, selection, types, place: cursor.feed.clone() };
+        merged.push(Box::pin(feed_frames(follower).map(|(place, frame)| (Some(place), frame))));
+    }
+    stream! {
+        while let Some((place, frame)) = merged.next().await {
+            let is_news = place.is_none() || is_news(&cursor, &frame);
+            pass(&mut cursor, place, &frame);
+            if is_news {
+                yield (cursor.encode(), frame);
+            }
+        }
+    }
+}
+
+/// Whether a frame of what is followed shows something that the stream of a named job did not.
+fn is_news(cursor: &Cursor, frame: &Frame) -> bool {
+    let named = cursor.named.iter().find(|(named, _)| *named == frame.job_id);
+    named.is_none_or(|(_, place)| place.ended && frame.seq > place.seq)
+}
+
+/// Moves the cursor behind a frame.
+fn pass(cursor: &mut Cursor, place: Option<feed::Place>, frame: &Frame) {
+    if let Some(place) = place {
+        cursor.feed = Some(place);
+    } else if let Some((_, place)) = cursor.named.iter_mut().find(|(named, _)| *named == frame.job_id) {
+        *place = Place { seq: frame.seq, ended: frame.last };
+    }
+}

@@ -1,0 +1,226 @@
+//! The one task that asks the database about all watched jobs: when it hears a wake-up, when a
+//! reader arrives, and now and then in case wake-ups are lost. What gathers while it looks is looked
+//! at together; must never ask for one job at a time.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::frame::Frame;
+use super::job_feed::{Look, News, RECENT_FRAMES};
+use super::watchers::Shared;
+use crate::job::document::JobDocument;
+use crate::store::Result;
+use crate::store::db::listener::{Wake, Wakes};
+use crate::store::jobs::events::Mark;
+
+/// How often all watched jobs are looked at while wake-ups are not heard; varied by a tenth.
+const DEAF_POLL: Duration = Duration::from_secs(1);
+/// How often while they are heard.
+const POLL: Duration = Duration::from_secs(5);
+/// How long to wait after the database failed.
+const PAUSE: Duration = Duration::from_millis(250);
+/// How many jobs are asked for in one statement.
+const JOBS_AT_ONCE: usize = 256;
+
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    wakes: Wakes,
+    heard: Receiver<Wake>,
+    shutdown: CancellationToken,
+) {
+    let mut lookout = Lookout {
+        shared,
+        wakes,
+        heard,
+        hears: true,
+        due: HashSet::new(),
+        last_poll: Instant::now(),
+        era: None,
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = lookout.keep_looking() => {}
+    }
+}
+
+struct Lookout {
+    shared: Arc<Shared>,
+    wakes: Wakes,
+    heard: Receiver<Wake>,
+    /// False once nothing will ever be heard again.
+    hears: bool,
+    due: HashSet<Uuid>,
+    last_poll: Instant,
+    /// The course of history that the database was on at the last look.
+    era: Option<String>,
+}
+
+impl Lookout {
+    async fn keep_looking(&mut self) {
+        let mut next_tick = Instant::now() + jittered(DEAF_POLL);
+        let mut fails = false;
+        loop {
+            tokio::select! {
+                () = self.shared.arrival.notified() => {}
+                wake = self.heard.recv(), if self.hears => self.note(&wake),
+                () = sleep_until(next_tick), if self.shared.is_watching() => {
+                    next_tick = Instant::now() + jittered(DEAF_POLL);
+                    self.poll_if_due();
+                }
+            }
+            self.gather();
+            while let Err(error) = self.look().await {
+                if !std::mem::replace(&mut fails, true) {
+                    tracing::warn!(%error, "watched jobs cannot be looked at; trying again until it works");
+                }
+                sleep(jittered(PAUSE)).await;
+                self.gather();
+            }
+            fails = false;
+        }
+    }
+
+    fn poll_if_due(&mut self) {
+        if self.wakes.is_healthy() && self.last_poll.elapsed() < POLL {
+            return;
+        }
+        self.look_at_all();
+    }
+
+    fn look_at_all(&mut self) {
+        self.last_poll = Instant::now();
+        self.due.extend(self.shared.all());
+    }
+
+    /// Takes in all that waits, so that one look serves it.
+    fn gather(&mut self) {
+        self.due.extend(self.shared.take_fresh());
+        loop {
+            match self.heard.try_recv() {
+                Ok(wake) => self.note(&Ok(wake)),
+                Err(TryRecvError::Lagged(missed)) => self.note(&Err(RecvError::Lagged(missed))),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn note(&mut self, wake: &std::result::Result<Wake, RecvError>) {
+        match wake {
+            // The number is only a hint, and an end may hide behind it.
+            Ok(Wake::Event(job_id, _)) => {
+                if self.shared.is_watched(*job_id) {
+                    self.due.insert(*job_id);
+                }
+            }
+            Ok(Wake::AllEvents | Wake::Missed) | Err(RecvError::Lagged(_)) => self.look_at_all(),
+            Ok(
+                Wake::Queue(_)
+                | Wake::Turns(_)
+                | Wake::Freed
+                | Wake::Cancel(_)
+                | Wake::Dependents
+                | Wake::Settings,
+            ) => {}
+            Err(RecvError::Closed) => self.hears = false,
+        }
+    }
+
+    /// Looks at what is due; what could not be looked at stays due.
+    async fn look(&mut self) -> Result<()> {
+        while !self.due.is_empty() {
+            let jobs: Vec<Uuid> = self.due.iter().copied().take(JOBS_AT_ONCE).collect();
+            let (era, marks) = self.shared.store.marks(&jobs).await?;
+            if let Some(era) = era
+                && self.era.as_ref() != Some(&era)
+            {
+                if self.era.is_some() {
+                    tracing::warn!(%era, "the database went on elsewhere; what was seen of watched jobs is compared");
+                    compare(&self.shared, self.shared.all()).await?;
+                    self.look_at_all();
+                }
+                self.era = Some(era);
+            }
+            look_at(&self.shared, &jobs, marks).await?;
+            for job_id in &jobs {
+                self.due.remove(job_id);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Three statements at most, in this order: how far the jobs are, their new events, the ends of those
+/// that ended. So an end never goes without an event that was committed before it.
+async fn look_at(shared: &Shared, jobs: &[Uuid], marks: Vec<Mark>) -> Result<()> {
+    let is_behind = |mark: &&Mark| shared.ask(mark.job_id, |news| news.is_ahead_of(mark)).unwrap_or(false);
+    compare(shared, marks.iter().filter(is_behind).map(|mark| mark.job_id).collect()).await?;
+    let behind: Vec<(Uuid, i64)> = marks
+        .iter()
+        .filter_map(|mark| Some((mark.job_id, shared.ask(mark.job_id, |news| news.wants_events(mark))??)))
+        .collect();
+    let mut frames = new_frames(shared, &behind).await?;
+    let mut ends = new_ends(shared, &marks).await?;
+    let mut missing: HashSet<Uuid> = jobs.iter().copied().collect();
+    for mark in marks {
+        missing.remove(&mark.job_id);
+        let frames = frames.remove(&mark.job_id).unwrap_or_default();
+        let end = ends.remove(&mark.job_id);
+        shared.tell(mark.job_id, |news| news.absorb(Look { mark, frames, end }));
+    }
+    for job_id in missing {
+        shared.tell(job_id, News::lose);
+    }
+    Ok(())
+}
+
+/// Compares what was seen of jobs with what the database has of them: after a failover it may be something else under the
+/// same numbers.
+async fn compare(shared: &Shared, jobs: Vec<Uuid>) -> Result<()> {
+    for jobs in jobs.chunks(JOBS_AT_ONCE) {
+        let seen: Vec<(Uuid, i64)> = jobs
+            .iter()
+            .filter_map(|job_id| Some((*job_id, shared.ask(*job_id, News::wants_proof)??)))
+            .collect();
+        let mut now = new_frames(shared, &seen).await?;
+        for (job_id, _) in seen {
+            let now = now.remove(&job_id).unwrap_or_default();
+            shared.tell(job_id, |news| {
+                let before = news.rewinds();
+                news.rewind(&now);
+                news.rewinds() > before
+            });
+        }
+    }
+    Ok(())
+}
+
+async fn new_frames(shared: &Shared, behind: &[(Uuid, i64)]) -> Result<HashMap<Uuid, Vec<Arc<Frame>>>> {
+    let mut frames: HashMap<Uuid, Vec<Arc<Frame>>> = HashMap::new();
+    if !behind.is_empty() {
+        for event in shared.store.events_behind(behind, RECENT_FRAMES).await? {
+            frames.entry(event.job_id).or_default().push(Arc::new(Frame::event(&event)));
+        }
+    }
+    Ok(frames)
+}
+
+async fn new_ends(shared: &Shared, marks: &[Mark]) -> Result<HashMap<Uuid, Arc<JobDocument>>> {
+    let wants_end = |mark: &&Mark| shared.ask(mark.job_id, |news| news.wants_end(mark)).unwrap_or(false);
+    let ended: Vec<Uuid> = marks.iter().filter(wants_end).map(|mark| mark.job_id).collect();
+    if ended.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let documents = shared.store.find_jobs(&ended).await?;
+    Ok(documents.into_iter().map(|document| (document.id, Arc::new(document))).collect())
+}
+
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::random_range(0.9..1.1))
+}

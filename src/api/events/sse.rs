@@ -1,0 +1,234 @@
+//! Sends frames as server-sent events: headers, keep-alive, and the bounds of every stream (its
+//! lifetime, the shutdown, a key that was revoked). Must never buffer more than what is being sent.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_stream::stream;
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, VARY};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, StreamExt};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::frame::ENDED;
+use crate::api::server::auth::Caller;
+use crate::api::server::problem::{Case, Problem, quoted};
+use crate::api::state::ApiState;
+use crate::metrics::Metrics;
+
+/// How long a request is left without an answer: less than proxies take for dead, 50 s in HAProxy as Debian sets it up and 60 s
+/// in nginx.
+pub const LONGEST_SILENCE: Duration = Duration::from_secs(45);
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often the key behind a stream is checked.
+const RECHECK: Duration = Duration::from_secs(5);
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// The header with which a reader comes back.
+pub const LAST_EVENT_ID: &str = "last-event-id";
+
+/// True if the caller asks for server-sent events.
+#[must_use]
+pub fn wants_stream(headers: &HeaderMap) -> bool {
+    let accepts = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("text/event-stream"))
+    };
+    headers.get_all(ACCEPT).iter().any(accepts)
+}
+
+/// Where a query begins.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct QueryPosition<'a> {
+    /// `lastEventId`: what stands-in for `EventSource` add when they come back, where they cannot send the header.
+    pub last_event_id: Option<&'a str>,
+    /// `after`: a reader that comes back by itself repeats it unchanged.
+    pub after: Option<&'a str>,
+}
+
+impl<'a> QueryPosition<'a> {
+    /// From the two parameters.
+    #[must_use]
+    pub fn of(last_event_id: Option<&'a String>, after: Option<&'a String>) -> Self {
+        Self { last_event_id: last_event_id.map(String::as_str), after: after.map(String::as_str) }
+    }
+}
+
+/// What the reader says it has seen: its header, or else its query.
+///
+/// # Errors
+/// 400 if the header comes several times or is no text.
+pub fn last_event_id<'a>(
+    headers: &'a HeaderMap,
+    query: QueryPosition<'a>,
+) -> Result<Option<(&'a str, &'static str)>, Problem> {
+    let mut found = headers.get_all(LAST_EVENT_ID).iter();
+    let (first, None) = (found.next(), found.next()) else {
+        return Err(bad_position("Last-Event-ID", "several"));
+    };
+    let Some(value) = first else {
+        let again = query.last_event_id.filter(|text| !text.is_empty());
+        return Ok(again.map(|text| (text, "lastEventId")).or(query.after.map(|after| (after, "after"))));
+    };
+    let text = value.to_str().map_err(|_| bad_position("Last-Event-ID", "bytes that are no ASCII"))?;
+    Ok(Some((text, "Last-Event-ID")))
+}
+
+/// The problem of a position that is none.
+#[must_use]
+pub fn bad_position(field: &'static str, text: &str) -> Problem {
+    Problem::new(Case::BadRequest, format!("{} is no position in this stream.", quoted(text)))
+        .field(field)
+        .remedy("Send the id of the last frame that you got, unchanged, or nothing to begin at the start.")
+}
+
+/// A position in the events of one job, and whether its end was seen there.
+///
+/// # Errors
+/// 400 for anything else.
+pub fn position_or_end(field: &'static str, text: &str) -> Result<(i64, bool), Problem> {
+    match text.strip_suffix(ENDED) {
+        Some(number) => position(field, number).map(|seq| (seq, true)).map_err(|_| bad_position(field, text)),
+        None => position(field, text).map(|seq| (seq, false)),
+    }
+}
+
+/// A position in the events of one job: digits and nothing else.
+///
+/// # Errors
+/// 400 for anything else.
+pub fn position(field: &'static str, text: &str) -> Result<i64, Problem> {
+    let is_number = (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let parsed = is_number.then(|| text.parse().ok()).flatten();
+    parsed.ok_or_else(|| bad_position(field, text))
+}
+
+/// The answer that sends `events` until they end or the stream has to.
+pub fn respond(
+    state: &ApiState,
+    caller: Option<Caller>,
+    events: impl Stream<Item = Event> + Send + 'static,
+) -> Response {
+    let bounded = bounded(state.clone(), caller, events).map(Ok::<_, Infallible>);
+    let mut response = Sse::new(bounded)
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive"))
+        .into_response();
+    let headers = response.headers_mut();
+    // Always UTF-8, but some readers ask for it to be said.
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    headers.insert(VARY, HeaderValue::from_static("accept"));
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    response
+}
+
+fn bounded(
+    state: ApiState,
+    caller: Option<Caller>,
+    events: impl Stream<Item = Event> + Send + 'static,
+) -> impl Stream<Item = Event> + Send {
+    let open = Open::new(Arc::clone(&state.metrics));
+    stream! {
+        tokio::pin!(events);
+        let lifetime = state.settings.stream_lifetime;
+        let over = sleep(lifetime);
+        tokio::pin!(over);
+        let mut recheck = interval(RECHECK);
+        recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        recheck.reset();
+        let ends = format!("this stream ends after {} s; come back then", lifetime.as_secs());
+        yield Event::default().comment(ends).retry(pause());
+        loop {
+            let (event, ends) = tokio::select! {
+                event = events.next() => (event, false),
+                () = &mut over => (Some(come_back("the lifetime of the stream is over")), true),
+                () = state.shutdown.cancelled() => (Some(come_back("the server shuts down")), true),
+                _ = recheck.tick() => match &caller {
+                    Some(caller) if !still_allowed(&state, caller).await => return,
+                    _ => continue,
+                },
+            };
+            let Some(event) = event else { return };
+            open.0.stream_events.inc();
+            yield event;
+            if ends {
+                return;
+            }
+        }
+    }
+}
+
+/// A database that cannot be asked ends no stream.
+async fn still_allowed(state: &ApiState, caller: &Caller) -> bool {
+    state.gate.still_allows(caller).await.unwrap_or(true)
+}
+
+/// When a reader comes back whose stream ends or breaks: spread over some seconds, so that not all do at once, and late
+/// enough for a server that starts again. Firefox gives up at the first refusal where the page is of another origin.
+fn pause() -> Duration {
+    Duration::from_millis(rand::random_range(5_000..10_000))
+}
+
+fn come_back(why: &str) -> Event {
+    Event::default().comment(why).retry(pause())
+}
+
+/// Counts a stream while it is open.
+struct Open(Arc<Metrics>);
+
+impl Open {
+    fn new(metrics: Arc<Metrics>) -> Self {
+        metrics.streams_open.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.streams_open.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_a_number_and_nothing_else() {
+        assert_eq!(position("after", "0").unwrap(), 0);
+        assert_eq!(position("after", "9223372036854775807").unwrap(), i64::MAX);
+        for bad in [
+            "",
+            " 1",
+            "+1",
+            "-1",
+            "1.0",
+            "1e3",
+            "９",
+            "9223372036854775808",
+            "99999999999999999999",
+            "0x1",
+            "1\r\n",
+        ] {
+            let document = position("Last-Event-ID", bad).unwrap_err().document();
+            assert_eq!((document.status, document.field.as_deref()), (400, Some("Last-Event-ID")), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_header_goes_before_the_query() {
+        let mut headers = HeaderMap::new();
+        let query = |last_event_id, after| QueryPosition { last_event_id, after };
+        assert_eq!(last_event_id(&headers, query(None, None)).unwrap(), None);
+        assert_eq!(last_event_id(&headers, query(Some(""), Some("3"))).unwrap(), Some(("3", "after")));
+        assert_eq!(last_event_id(&headers, query(Some("5"), Some("3"))).unwrap(), Some(("5", "lastEventId")));
+        headers.append(LAST_EVENT_ID, HeaderValue::from_static("7"));
+        assert_eq!(
+            last_event_id(&headers, query(Some("5"), Some("3"))).unwrap(),
+            Some(("7", "Last-Event-ID"))
+        );
+        headers.append(LAST_EVENT_ID, HeaderValue::from_static("8"));
+        assert!(last_event_id(&headers, query(None, None)).is_err());
+    }
+}

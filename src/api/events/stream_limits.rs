@@ -1,0 +1,124 @@
+//! Bounds on what holds a connection for long: event streams, WebSockets and requests that wait. One address and one key
+//! have only so many, and all together leave connections to short requests. Must never count a request that has ended.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
+use ipnet::IpNet;
+
+use crate::api::server::auth::Caller;
+use crate::api::server::client::client_of;
+use crate::api::server::connection_limits::{Counts, Full, Place, peer_of};
+use crate::api::server::problem::{Case, Problem};
+
+/// When to come back.
+const LATER: Duration = Duration::from_secs(5);
+
+/// The connection has a place that is kept for short requests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ShortOnly;
+
+/// What one may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// All together.
+    pub all: usize,
+    /// One address.
+    pub of_address: usize,
+    /// One API key.
+    pub of_key: usize,
+    /// Who is believed about the address that it asks for.
+    pub proxies: Vec<IpNet>,
+}
+
+/// The streams that are open.
+#[derive(Debug)]
+pub struct StreamPlaces {
+    limits: StreamLimits,
+    addresses: Counts<IpAddr>,
+    keys: Counts<String>,
+}
+
+/// What counts for the address and for the key.
+type OfBoth = (Option<Place<IpAddr>>, Option<Place<String>>);
+
+/// A place that is held as long as a clone of it is.
+#[derive(Debug, Clone)]
+pub struct StreamPlace {
+    #[expect(dead_code, reason = "held until the last clone is dropped")]
+    of: Arc<OfBoth>,
+}
+
+impl StreamPlaces {
+    /// None is open yet.
+    #[must_use]
+    pub fn new(limits: StreamLimits) -> Arc<Self> {
+        Arc::new(Self { limits, addresses: Counts::default(), keys: Counts::default() })
+    }
+
+    fn take(&self, client: Option<IpAddr>, key: Option<&str>) -> Result<StreamPlace, Problem> {
+        let limits = &self.limits;
+        let address =
+            client.map(|client| self.addresses.take(peer_of(client), limits.all, limits.of_address));
+        let address = address.transpose().map_err(|full| match full {
+            Full::All => no_place(),
+            Full::One => too_many("address", limits.of_address, "api.max_streams_per_address"),
+        })?;
+        let key = key.map(|key| self.keys.take(key.to_owned(), limits.all, limits.of_key));
+        let key = key.transpose().map_err(|full| match full {
+            Full::All => no_place(),
+            Full::One => too_many("API key", limits.of_key, "api.max_streams_per_key"),
+        })?;
+        Ok(StreamPlace { of: Arc::new((address, key)) })
+    }
+}
+
+fn no_place() -> Problem {
+    let detail = "The server has as many event streams and waiting requests open as it may.";
+    Problem::new(Case::Unavailable, detail).retry_after(LATER)
+}
+
+fn too_many(of: &str, most: usize, setting: &str) -> Problem {
+    let detail = format!("This {of} has {most} event streams and waiting requests open, which is the most.");
+    let remedy = format!(
+        "Close some, follow several jobs in one stream (/api/v1/events?job=…&job=…), or raise {setting}; behind a proxy set api.trusted_proxies."
+    );
+    Problem::new(Case::TooManyRequests, detail).remedy(remedy).retry_after(LATER)
+}
+
+/// Lets a request through that has a place, and holds that until its answer has ended.
+pub(crate) async fn bounded(
+    State(places): State<Arc<StreamPlaces>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if request.extensions().get::<ShortOnly>().is_some() {
+        return no_place().into_response();
+    }
+    let client = client_of(&request, &places.limits.proxies);
+    let key = request.extensions().get::<Caller>().and_then(|caller| caller.key_id.as_deref());
+    let place = match places.take(client, key) {
+        Ok(place) => place,
+        Err(problem) => return problem.into_response(),
+    };
+    // For a WebSocket, whose answer ends before it begins.
+    request.extensions_mut().insert(place.clone());
+    let response = next.run(request).await;
+    let content = response.headers().get(CONTENT_TYPE);
+    if content.is_none_or(|content| !content.as_bytes().starts_with(b"text/event-stream")) {
+        return response;
+    }
+    response.map(|body| {
+        Body::from_stream(body.into_data_stream().map(move |piece| {
+            let _held = &place;
+            piece
+        }))
+    })
+}

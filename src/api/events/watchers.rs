@@ -1,0 +1,181 @@
+//! Which jobs are being watched in this process, and the channel on which each one's readers hear of
+//! it. However many readers there are, the database is asked once for all of them (see `lookout`).
+//! Must never hold a connection for a reader, nor remember a job that nobody watches.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::job_feed::{News, View};
+use super::poller;
+use crate::job::document::JobDocument;
+use crate::store::Store;
+use crate::store::db::listener::Wakes;
+
+/// How many readers may read from the database at once, so that a crowd that comes back after a
+/// restart leaves connections to the rest of the process.
+const READS_AT_ONCE: usize = 4;
+
+/// A handle on the one hub of a process; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Hub(Arc<Shared>);
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) arrival: Notify,
+    board: Mutex<Board>,
+    reads: Semaphore,
+}
+
+#[derive(Debug, Default)]
+struct Board {
+    watched: HashMap<Uuid, Watched>,
+    /// Watched by a new reader, who needs to know how the job stands now.
+    fresh: HashSet<Uuid>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    news: watch::Sender<News>,
+    readers: usize,
+}
+
+/// One reader's ear for one job; the job is watched until the last of them is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    job_id: Uuid,
+    news: watch::Receiver<News>,
+    /// How often the reader heard that the database went on from an earlier state.
+    rewinds: usize,
+    shared: Arc<Shared>,
+}
+
+impl Hub {
+    /// Starts the hub; it runs until `shutdown`.
+    #[must_use]
+    pub fn start(store: Store, wakes: Wakes, shutdown: CancellationToken) -> Self {
+        let shared = Arc::new(Shared {
+            store,
+            arrival: Notify::new(),
+            board: Mutex::default(),
+            reads: Semaphore::new(READS_AT_ONCE),
+        });
+        // Subscribed before anybody can watch, so that no wake-up falls between the two.
+        let heard = wakes.subscribe();
+        tokio::spawn(poller::run(Arc::clone(&shared), wakes, heard, shutdown));
+        Self(shared)
+    }
+
+    /// Watches a job. Watch first and read the job then: what happens in between is heard.
+    #[must_use]
+    pub fn watch(&self, job_id: Uuid) -> Watch {
+        let mut board = self.0.board();
+        let entry = board
+            .watched
+            .entry(job_id)
+            .or_insert_with(|| Watched { news: watch::Sender::default(), readers: 0 });
+        entry.readers += 1;
+        let news = entry.news.subscribe();
+        board.fresh.insert(job_id);
+        drop(board);
+        self.0.arrival.notify_one();
+        let rewinds = news.borrow().rewinds();
+        Watch { job_id, news, rewinds, shared: Arc::clone(&self.0) }
+    }
+
+    /// How many jobs are watched now.
+    #[must_use]
+    pub fn watched(&self) -> usize {
+        self.0.board().watched.len()
+    }
+
+    /// The right to read a page of events from the database.
+    ///
+    /// # Panics
+    /// Never: the semaphore is not closed while the hub lives.
+    pub(crate) async fn read_permit(&self) -> SemaphorePermit<'_> {
+        self.0.reads.acquire().await.expect("the semaphore is never closed")
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+}
+
+impl Watch {
+    /// The job.
+    #[must_use]
+    pub fn job_id(&self) -> Uuid {
+        self.job_id
+    }
+
+    /// What a reader has to do that has seen everything up to `position`.
+    pub fn view(&mut self, position: i64) -> View {
+        let news = self.news.borrow_and_update();
+        let view = news.view(position, self.rewinds);
+        self.rewinds = news.rewinds();
+        view
+    }
+
+    /// Waits until there is something that no `view` has shown yet; false if the hub ended.
+    pub async fn changed(&mut self) -> bool {
+        self.news.changed().await.is_ok()
+    }
+
+    /// Waits for the end of the job; `None` if it was deleted or the hub ended.
+    pub async fn end(&mut self) -> Option<Arc<JobDocument>> {
+        let news = self.news.wait_for(|news| news.end().is_some() || news.is_gone()).await.ok()?;
+        news.end().cloned()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut board = self.shared.board();
+        if let Some(entry) = board.watched.get_mut(&self.job_id) {
+            entry.readers -= 1;
+            if entry.readers == 0 {
+                board.watched.remove(&self.job_id);
+                board.fresh.remove(&self.job_id);
+            }
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn is_watching(&self) -> bool {
+        !self.board().watched.is_empty()
+    }
+
+    pub(crate) fn is_watched(&self, job_id: Uuid) -> bool {
+        self.board().watched.contains_key(&job_id)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Uuid> {
+        self.board().watched.keys().copied().collect()
+    }
+
+    pub(crate) fn take_fresh(&self) -> HashSet<Uuid> {
+        std::mem::take(&mut self.board().fresh)
+    }
+
+    /// What is known of a job; `None` if nobody watches it any more.
+    pub(crate) fn ask<T>(&self, job_id: Uuid, question: impl FnOnce(&News) -> T) -> Option<T> {
+        self.board().watched.get(&job_id).map(|watched| question(&watched.news.borrow()))
+    }
+
+    /// Changes what is known of a job; its readers hear of it if `change` answers true.
+    pub(crate) fn tell(&self, job_id: Uuid, change: impl FnOnce(&mut News) -> bool) {
+        if let Some(watched) = self.board().watched.get(&job_id) {
+            watched.news.send_if_modified(change);
+        }
+    }
+
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,98 @@
+//! The files of jobs: what their handlers kept, and args and results that are too large for a row. What a page of ours
+//! could be made to run must never be shown as one.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::job_id::{JobId, resolve};
+use super::show::find;
+use crate::api::page_response::Page;
+use crate::api::server::path_params::ArtifactName;
+use crate::api::server::problem::{Case, Problem};
+use crate::api::state::ApiState;
+use crate::job::number::with_lost_as_text;
+use crate::store::Error;
+use crate::store::attempts::artifacts::Artifact;
+use crate::vault::VaultError;
+
+const JSON: &str = "application/json";
+/// What a browser only shows.
+const HARMLESS: [&str; 6] = ["image/png", "image/jpeg", "image/webp", "image/gif", "text/plain", JSON];
+
+/// The bytes of a file.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it is only described")]
+struct FileContent(Vec<u8>);
+
+/// List a job's files
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}/artifacts", tag = "jobs", operation_id = "list_artifacts",
+    responses(
+        (status = 200, description = "The files, in the order in which they were kept", body = Page<Artifact>),
+    )
+)]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+) -> Result<Json<Page<Artifact>>, Problem> {
+    let artifacts = state.store.artifacts(job_id).await?;
+    if artifacts.is_empty() {
+        find(&state, job_id).await?;
+    }
+    Ok(Page::whole(artifacts))
+}
+
+/// Read a job's file
+///
+/// `args.json` and `result.json` are args and results that are too large for the job's own document, which then has
+/// `{"$stored": {"href": …}}` in their place.
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}/artifacts/{name}", tag = "jobs", operation_id = "read_artifact",
+    responses(
+        (status = 200, description = "The file: as what it was kept where that is harmless, else as plain bytes", content(
+            (FileContent = "application/octet-stream"), (Value = "application/json"), (FileContent = "image/gif"),
+            (FileContent = "image/jpeg"), (FileContent = "image/png"), (FileContent = "image/webp"),
+            (String = "text/plain"))),
+    )
+)]
+pub(crate) async fn read(
+    State(state): State<ApiState>,
+    ArtifactName { job, name }: ArtifactName,
+) -> Result<Response, Problem> {
+    let job_id = resolve(&state.store, job).await?;
+    let (artifact, mut content) = match state.store.read_artifact(job_id, &name).await {
+        Err(Error::Vault(VaultError::Missing(_))) => {
+            let detail = format!("The job {job_id} has no file {name:?}.");
+            return Err(Problem::new(Case::NotFound, detail).field("name"));
+        }
+        other => other?,
+    };
+    if artifact.content_type == JSON
+        && let Ok(text) = std::str::from_utf8(&content)
+        && let Ok(mut value) = serde_json::from_str::<Value>(&with_lost_as_text(text))
+    {
+        state.store.vault().show(&mut value);
+        content = value.to_string().into();
+    }
+    let is_harmless = HARMLESS.contains(&artifact.content_type.as_str());
+    let shown = if is_harmless { artifact.content_type.as_str() } else { "application/octet-stream" };
+    let disposition =
+        if is_harmless { "inline".to_owned() } else { format!("attachment; filename=\"{name}\"") };
+    let header = |text: &str| HeaderValue::try_from(text).map_err(|error| Problem::internal(&error));
+    let headers = [
+        (CONTENT_TYPE, header(shown)?),
+        (CONTENT_DISPOSITION, header(&disposition)?),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),
+        (CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
+    ];
+    Ok((headers, content).into_response())
+}

@@ -1,0 +1,195 @@
+//! The one writer of single jobs in a process: everything that arrives while its last statement is in
+//! flight goes into the next. Answers a caller only after the commit; a job that the database refuses
+//! never fails another caller's, and one for whose queue somebody holds the room never holds up another's.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+
+use super::queue_busy_retry::{PAUSE, Patience};
+use crate::api::server::problem::{Case, Problem};
+use crate::job::state::JobState;
+use crate::metrics::Metrics;
+use crate::store::db::notifier::Notifier;
+use crate::store::jobs::enqueue::{Enqueued, Fate, enqueue_at_once};
+use crate::store::jobs::prepared::PreparedJob;
+use crate::store::{Error, Store};
+
+/// The most jobs of one statement.
+const BATCH_JOBS: usize = 1_000;
+/// The most bytes of one statement, as they were sent.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// How many callers may wait; one more is told to come back.
+const WAITING_CALLERS: usize = 2_000;
+
+type Answer = Result<Enqueued, Problem>;
+
+struct Wish {
+    job: PreparedJob,
+    caller: Caller,
+}
+
+struct Caller {
+    /// Of the request.
+    bytes: usize,
+    answer: oneshot::Sender<Answer>,
+    /// Begun when somebody held the room of the job's queue.
+    patience: Option<Patience>,
+}
+
+/// A handle on the writer, which ends with the last of them; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Enqueuer {
+    wishes: mpsc::Sender<Wish>,
+}
+
+impl Enqueuer {
+    /// Starts the writer.
+    #[must_use]
+    pub fn start(store: Store, notifier: Notifier, metrics: Arc<Metrics>, strict_kinds: bool) -> Self {
+        let (wishes, waiting) = mpsc::channel(WAITING_CALLERS);
+        let (busy, patient) = mpsc::channel(WAITING_CALLERS);
+        let writer = Writer { store, notifier, metrics, strict_kinds };
+        tokio::spawn(writer.clone().persist(patient));
+        tokio::spawn(writer.run(waiting, busy));
+        Self { wishes }
+    }
+
+    /// Stores a job whose request had so many bytes; answers after the commit.
+    ///
+    /// # Errors
+    /// 503 if too many wait already or the database is away, 422 for a value that it cannot store.
+    pub async fn enqueue(&self, job: PreparedJob, bytes: usize) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        self.wishes.try_send(Wish { job, caller: Caller { bytes, answer, patience: None } }).map_err(
+            |error| match error {
+                TrySendError::Full(_) => Problem::new(Case::Unavailable, "Too many jobs wait to be stored."),
+                TrySendError::Closed(_) => shutting_down(),
+            },
+        )?;
+        answered.await.unwrap_or_else(|_| Err(shutting_down()))
+    }
+}
+
+fn held_room() -> Problem {
+    Problem::new(Case::QueueBusy, "An open transaction holds the room of the job's queue.").field("/queue")
+}
+
+fn shutting_down() -> Problem {
+    Problem::new(Case::Unavailable, "The server shuts down.")
+}
+
+#[derive(Clone)]
+struct Writer {
+    store: Store,
+    notifier: Notifier,
+    metrics: Arc<Metrics>,
+    strict_kinds: bool,
+}
+
+impl Writer {
+    async fn run(self, mut waiting: mpsc::Receiver<Wish>, busy: mpsc::Sender<Wish>) {
+        let mut gathered = Vec::with_capacity(BATCH_JOBS);
+        while waiting.recv_many(&mut gathered, BATCH_JOBS).await > 0 {
+            for wish in self.write_all(gathered.drain(..)).await {
+                let caller = Caller { patience: Some(Patience::begin()), ..wish.caller };
+                let wish = Wish { caller, ..wish };
+                if let Err(TrySendError::Full(wish) | TrySendError::Closed(wish)) = busy.try_send(wish) {
+                    let _ = wish.caller.answer.send(Err(held_room()));
+                }
+            }
+        }
+    }
+
+    /// Tries those again for whose queue somebody holds the room, all in one statement, as long as they may wait.
+    async fn persist(self, mut busy: mpsc::Receiver<Wish>) {
+        let mut waiting = Vec::new();
+        while !waiting.is_empty() || busy.recv_many(&mut waiting, BATCH_JOBS).await > 0 {
+            sleep(PAUSE).await;
+            while let Ok(wish) = busy.try_recv() {
+                waiting.push(wish);
+            }
+            let still = self.write_all(waiting.drain(..)).await;
+            for wish in still {
+                if wish.caller.patience.as_ref().is_none_or(Patience::is_over) {
+                    let _ = wish.caller.answer.send(Err(held_room()));
+                } else {
+                    waiting.push(wish);
+                }
+            }
+        }
+    }
+
+    /// Writes in as few statements as their bounds allow; answers those for whose queue somebody holds the room.
+    async fn write_all(&self, wishes: impl Iterator<Item = Wish>) -> Vec<Wish> {
+        let mut rest = wishes.peekable();
+        let mut busy = Vec::new();
+        while rest.peek().is_some() {
+            let mut bytes = 0;
+            let (mut jobs, mut callers) = (Vec::new(), Vec::new());
+            while let Some(wish) = rest.next_if(|wish| {
+                jobs.is_empty() || jobs.len() < BATCH_JOBS && bytes + wish.caller.bytes <= BATCH_BYTES
+            }) {
+                bytes += wish.caller.bytes;
+                jobs.push(wish.job);
+                callers.push(wish.caller);
+            }
+            busy.extend(self.write(jobs, callers).await);
+        }
+        busy
+    }
+
+    async fn write(&self, jobs: Vec<PreparedJob>, callers: Vec<Caller>) -> Vec<Wish> {
+        let enqueued = match self.store_all(&jobs).await {
+            Ok(enqueued) => enqueued.into_iter().map(Ok).collect::<Vec<_>>(),
+            Err(error) if jobs.len() > 1 && error.blames_a_value() => {
+                let mut apart = Vec::with_capacity(jobs.len());
+                for job in &jobs {
+                    let one = self.store_all(std::slice::from_ref(job)).await;
+                    apart.push(one.map(|mut enqueued| enqueued.remove(0)).map_err(Problem::from));
+                }
+                apart
+            }
+            Err(error) => vec![Err(Problem::from(error)); jobs.len()],
+        };
+        let mut busy = Vec::new();
+        for ((job, caller), enqueued) in jobs.into_iter().zip(callers).zip(enqueued) {
+            if enqueued.as_ref().is_ok_and(|enqueued| enqueued.fate == Fate::QueueBusy) {
+                busy.push(Wish { job, caller });
+            } else {
+                // A caller that hung up needs no answer; its job is stored all the same.
+                let _ = caller.answer.send(enqueued);
+            }
+        }
+        busy
+    }
+
+    async fn store_all(&self, jobs: &[PreparedJob]) -> Result<Vec<Enqueued>, Error> {
+        let began = Instant::now();
+        let enqueued = enqueue_at_once(self.store.pool(), jobs, self.strict_kinds).await?;
+        self.metrics.batch("enqueue", jobs.len(), began.elapsed());
+        told(&self.notifier, &self.metrics, &enqueued);
+        Ok(enqueued)
+    }
+}
+
+/// Wakes the queues of the jobs that were created, and counts those.
+pub fn told<'a>(
+    notifier: &Notifier,
+    metrics: &Metrics,
+    enqueued: impl IntoIterator<Item = &'a Enqueued> + Clone,
+) {
+    let created = enqueued.into_iter().filter(|enqueued| enqueued.fate == Fate::Created);
+    let (plain, grouped): (Vec<_>, Vec<_>) =
+        created.partition(|enqueued| enqueued.state == JobState::Available);
+    metrics.jobs_enqueued.inc_by((plain.len() + grouped.len()) as u64);
+    if !plain.is_empty() {
+        notifier.queues(plain.iter().map(|enqueued| enqueued.queue.as_str()));
+    }
+    if !grouped.is_empty() {
+        notifier.turns(grouped.iter().map(|enqueued| enqueued.queue.as_str()));
+    }
+}

@@ -1,0 +1,159 @@
+//! Enqueues one job: POST /jobs. Without an Idempotency-Key the job goes through the process's one
+//! writer; with one it has a transaction of its own. Must never answer 2xx before the commit.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::Value;
+
+use super::batch_writer::told;
+use super::create_request;
+use super::create_request::JobRequest;
+use super::job_id::unknown;
+use super::queue_busy_retry::Patience;
+use super::unique_request::{ExistingJob, existing, is_existing};
+use crate::api::page_response::Repeatable;
+use crate::api::server::auth::Caller;
+use crate::api::server::idempotency::{Begun, Keyed};
+use crate::api::server::json::RawBody;
+use crate::api::server::problem::{Case, Problem, quoted};
+use crate::api::state::ApiState;
+use crate::job::document::{JobDocument, Links};
+use crate::job::new::NewJob;
+use crate::store::jobs::enqueue::{Enqueued, Fate, enqueue_at_once};
+use crate::store::jobs::find::job_ids_of;
+use crate::store::jobs::idempotency::Work;
+use crate::store::jobs::prepared::PreparedJob;
+
+const ROUTE: &str = "POST /jobs";
+
+/// Enqueue a job
+///
+/// The job is stored durably when the answer comes. With an `Idempotency-Key` the request may be
+/// repeated: the first answer comes again and nothing happens twice, for 24 hours.
+#[utoipa::path(
+    post, path = "/api/v1/jobs", tag = "jobs", request_body = JobRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
+    responses(
+        (status = 202, description = "The job", body = JobDocument,
+            headers(("Location" = String, description = "The job's address"), ("Idempotency-Replayed" = bool, description = "True if this answer was given before"))),
+        (status = 200, description = "The job that has its unique key; no new one was stored", body = ExistingJob),
+        (status = 409, description = "The unique key, the execution id or the Idempotency-Key is taken, or the queue drains"),
+    )
+)]
+pub(crate) async fn create(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    RawBody(body): RawBody,
+) -> Result<Repeatable, Problem> {
+    let wish = state.store.prepare(create_request::read_one(&body, &state.args)?).await?;
+    let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
+        let enqueued = state.enqueuer.enqueue(wish.clone(), body.len()).await?;
+        return match enqueued.fate {
+            Fate::Created => taken(&state, &enqueued, wish),
+            Fate::Existing | Fate::Replaced => {
+                Ok(answered(existing(&state.store, state.store.pool(), enqueued.id).await?, false))
+            }
+            _ => Err(refusal_now(&state, &wish, &enqueued).await?),
+        };
+    };
+    let patience = Patience::begin();
+    loop {
+        let answer = match keyed.begin(&state.store).await? {
+            Begun::Replay(body) => Ok(answered(body, true)),
+            Begun::Work(work) => create_once(&state, wish.clone(), work).await,
+        };
+        if !patience.again(&answer).await {
+            return answer;
+        }
+    }
+}
+
+async fn create_once(state: &ApiState, wish: PreparedJob, mut work: Work) -> Result<Repeatable, Problem> {
+    let strict = state.settings.strict_kinds;
+    let enqueued = enqueue_at_once(work.line(), std::slice::from_ref(&wish), strict).await?.remove(0);
+    let answer = match enqueued.fate {
+        Fate::Created => taken(state, &enqueued, wish)?,
+        Fate::Existing | Fate::Replaced => {
+            answered(existing(&state.store, work.line(), enqueued.id).await?, false)
+        }
+        _ => {
+            drop(work);
+            return Err(refusal_now(state, &wish, &enqueued).await?);
+        }
+    };
+    work.answer(&answer.body).await?;
+    told(&state.notifier, &state.metrics, [&enqueued]);
+    Ok(answer)
+}
+
+fn taken(state: &ApiState, enqueued: &Enqueued, wish: PreparedJob) -> Result<Repeatable, Problem> {
+    let body = serde_json::to_value(state.store.shown_new(enqueued.document(wish.into_job())))
+        .map_err(|error| Problem::internal(&error))?;
+    Ok(answered(body, false))
+}
+
+/// The answer with this body: 200 if it is a job that was there already.
+fn answered(body: Value, replayed: bool) -> Repeatable {
+    let status = if is_existing(&body) { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Repeatable { status, body, replayed }
+}
+
+pub(crate) async fn refusal_now(
+    state: &ApiState,
+    wish: &NewJob,
+    enqueued: &Enqueued,
+) -> Result<Problem, Problem> {
+    let mut owner = None;
+    if let (Fate::ExecutionIdTaken, Some(name)) = (&enqueued.fate, &wish.execution_id) {
+        owner = job_ids_of(state.store.pool(), std::slice::from_ref(name)).await?.remove(name);
+    }
+    Ok(refusal(wish, enqueued, owner))
+}
+
+/// Why a job was not created; `owner` is the job that has its execution id.
+pub(crate) fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uuid>) -> Problem {
+    match enqueued.fate {
+        // Not asked for: these are no refusals.
+        Fate::Created | Fate::Existing | Fate::Replaced => unknown(enqueued.id),
+        Fate::Conflict => {
+            let detail = format!("The job {} has its unique key.", enqueued.id);
+            Problem::new(Case::NotUnique, detail).field("/unique").member("job", brief(enqueued.id))
+        }
+        Fate::ExecutionIdTaken => {
+            let name = quoted(wish.execution_id.as_deref().unwrap_or_default());
+            let problem =
+                Problem::new(Case::ExecutionIdTaken, format!("Another job has the execution id {name}."));
+            let problem = problem.field("/execution_id");
+            match owner {
+                Some(owner) => problem.member("job", brief(owner)),
+                None => problem,
+            }
+        }
+        Fate::QueueDraining => {
+            let detail = format!("The queue {} drains.", enqueued.queue);
+            Problem::new(Case::QueueDraining, detail).field("/queue")
+        }
+        Fate::QueueFull => Problem::queue_full(&enqueued.queue).field("/queue"),
+        Fate::QueueBusy => {
+            let detail = format!("An open transaction holds the room of the queue {}.", enqueued.queue);
+            Problem::new(Case::QueueBusy, detail).field("/queue")
+        }
+        Fate::UnknownKind => {
+            let detail = format!("No worker has served the kind {} yet, and strict_kinds is on.", wish.kind);
+            Problem::invalid("/kind", detail).remedy("Correct the kind, or start a worker that serves it.")
+        }
+        Fate::ReservedKind => {
+            Problem::invalid("/kind", "Kinds that begin with tidemill. are Tidemill's own.".to_owned())
+                .remedy("Use another name; POST /api/v1/workflows makes workflows.")
+        }
+        Fate::UnknownParent => Problem::invalid("/after", "One of the jobs that it waits for is not there.")
+            .remedy("Name jobs that are kept, by id or as execution:NAME."),
+    }
+}
+
+/// A job as its id and where it is found.
+pub(crate) fn brief(id: uuid::Uuid) -> Value {
+    serde_json::json!({ "id": id, "links": Links::of(id) })
+}

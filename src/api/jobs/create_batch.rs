@@ -1,0 +1,211 @@
+//! Enqueues many jobs in one transaction: POST /jobs/batch. Must answer every item in its place, and
+//! never let one that is refused take others with it.
+
+use std::collections::HashMap;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::batch_writer::told;
+use super::create::{brief, refusal};
+use super::create_request;
+use super::create_request::JobRequest;
+use super::queue_busy_retry::Patience;
+use super::retry_after::FullQueue;
+use crate::api::page_response::Repeatable;
+use crate::api::server::auth::Caller;
+use crate::api::server::idempotency::{Begun, Keyed};
+use crate::api::server::json::RawBody;
+use crate::api::server::problem::{Problem, ProblemDocument};
+use crate::api::server::store_errors::refused_value;
+use crate::api::state::ApiState;
+use crate::store;
+use crate::store::Store;
+use crate::store::db::connection::Line;
+use crate::store::jobs::enqueue::{Enqueued, Fate, enqueue_apart};
+use crate::store::jobs::find::job_ids_of;
+use crate::store::jobs::prepared::PreparedJob;
+
+const ROUTE: &str = "POST /jobs/batch";
+
+/// What became of the items of a batch, in their order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BatchResults {
+    results: Vec<BatchResult>,
+}
+
+/// What became of one item.
+#[derive(Debug, Serialize, ToSchema)]
+struct BatchResult {
+    status: BatchStatus,
+    /// The new job; of an existing one its id and links.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    job: Option<Value>,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<ProblemDocument>,
+}
+
+/// The fate of one item.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum BatchStatus {
+    /// A new job.
+    Created,
+    /// Its execution id or its unique key belongs to a job that was there before.
+    Existing,
+    /// No job; see `problem`.
+    Refused,
+}
+
+/// Enqueue many jobs
+///
+/// Takes 1 to 10,000 jobs in one transaction. What is acceptable is stored, what is not is refused
+/// with a problem of its own; `Retry-After` says when a full queue may have room. With an `Idempotency-Key` the whole request may be repeated.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/batch", tag = "jobs", request_body = Vec<JobRequest>,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
+    responses((status = 202, description = "The fate of every item", body = BatchResults,
+        headers(
+            ("Retry-After" = u64, description = "Seconds until a queue that refused some may have room"),
+            ("Idempotency-Replayed" = bool, description = "True if this answer was given before"))))
+)]
+pub(crate) async fn create_batch(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    RawBody(body): RawBody,
+) -> Result<(Option<Extension<FullQueue>>, Repeatable), Problem> {
+    let mut items = Vec::new();
+    for item in create_request::read_batch(&body, &state.args)? {
+        items.push(match item {
+            Ok(job) => state.store.prepare(job).await.map_err(Problem::from),
+            Err(problem) => Err(problem),
+        });
+    }
+    let status = StatusCode::ACCEPTED;
+    let keyed = Keyed::of(&headers, &caller, ROUTE, &body)?;
+    let patience = Patience::begin();
+    loop {
+        // Undone and begun again, as long as there is a hope to store all.
+        let Some(keyed) = &keyed else {
+            let mut transaction = state.store.pool().begin().await.map_err(store::Error::from)?;
+            let stored = store_all(&state, transaction.line(), &items).await?;
+            if stored.is_busy && !patience.is_over() {
+                drop(transaction);
+                patience.wait().await;
+                continue;
+            }
+            transaction.commit().await.map_err(store::Error::from)?;
+            return Ok(stored.told(&state));
+        };
+        let mut work = match keyed.begin(&state.store).await? {
+            Begun::Replay(body) => return Ok((None, Repeatable { status, body, replayed: true })),
+            Begun::Work(work) => work,
+        };
+        let stored = store_all(&state, work.line(), &items).await?;
+        if stored.is_busy && !patience.is_over() {
+            drop(work);
+            patience.wait().await;
+            continue;
+        }
+        work.answer(&stored.body).await?;
+        return Ok(stored.told(&state));
+    }
+}
+
+/// A batch that is stored, and committed next.
+struct Stored {
+    body: Value,
+    created: Vec<Enqueued>,
+    /// Somebody's open transaction kept some of it out.
+    is_busy: bool,
+    /// A queue that had no room for some of it.
+    full: Option<FullQueue>,
+}
+
+impl Stored {
+    /// Wakes who waits for the new jobs.
+    fn told(self, state: &ApiState) -> (Option<Extension<FullQueue>>, Repeatable) {
+        told(&state.notifier, &state.metrics, &self.created);
+        let answer = Repeatable { status: StatusCode::ACCEPTED, body: self.body, replayed: false };
+        (self.full.map(Extension), answer)
+    }
+}
+
+/// An item as it was sent: a wish, or why it is none.
+type Item = Result<PreparedJob, Problem>;
+/// What the database did with a wish.
+type Fated = store::Result<Enqueued>;
+
+/// Stores what can be stored.
+async fn store_all(state: &ApiState, mut line: Line<'_>, items: &[Item]) -> Result<Stored, Problem> {
+    let wishes: Vec<PreparedJob> = items.iter().flatten().cloned().collect();
+    let strict = state.settings.strict_kinds;
+    let fates =
+        if wishes.is_empty() { Vec::new() } else { enqueue_apart(line.again(), &wishes, strict).await? };
+    let is_taken = |fate: &Fated| matches!(fate, Ok(Enqueued { fate: Fate::ExecutionIdTaken, .. }));
+    let taken = wishes.iter().zip(&fates).filter(|(_, fate)| is_taken(fate));
+    let names: Vec<String> = taken.filter_map(|(wish, _)| wish.execution_id.clone()).collect();
+    let owners = if names.is_empty() { HashMap::new() } else { job_ids_of(line, &names).await? };
+    let mut stored = wishes.into_iter().zip(&fates);
+    let mut results = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        results.push(match item {
+            Err(problem) => BatchResult::refused(problem),
+            Ok(_) => match stored.next() {
+                Some((wish, fate)) => BatchResult::of(&state.store, wish, fate, &owners, index)?,
+                None => return Err(Problem::internal(&"an item of a batch has no fate")),
+            },
+        });
+    }
+    let body = serde_json::to_value(BatchResults { results }).map_err(|error| Problem::internal(&error))?;
+    let is_busy = fates.iter().flatten().any(|enqueued| enqueued.fate == Fate::QueueBusy);
+    let (created, refused): (Vec<_>, Vec<_>) =
+        fates.into_iter().flatten().partition(|enqueued| enqueued.fate == Fate::Created);
+    let full = refused.into_iter().find(|enqueued| enqueued.fate == Fate::QueueFull);
+    let full = full.map(|enqueued| FullQueue(enqueued.queue));
+    Ok(Stored { body, created, is_busy, full })
+}
+
+impl BatchResult {
+    /// What became of an acceptable item; `owners` are the jobs that have execution ids.
+    fn of(
+        store: &Store,
+        wish: PreparedJob,
+        fate: &Fated,
+        owners: &HashMap<String, Uuid>,
+        index: usize,
+    ) -> Result<Self, Problem> {
+        let place = format!("/{index}");
+        let enqueued = match fate {
+            Ok(enqueued) => enqueued,
+            Err(error) => return Ok(Self::refused(&refused_value(error).under(&place))),
+        };
+        let owner = wish.execution_id.as_ref().and_then(|name| owners.get(name)).copied();
+        match (&enqueued.fate, owner) {
+            (Fate::Created, _) => {
+                let job = serde_json::to_value(store.shown_new(enqueued.document(wish.into_job())));
+                let job = job.map_err(|error| Problem::internal(&error))?;
+                Ok(Self { status: BatchStatus::Created, job: Some(job), problem: None })
+            }
+            (Fate::Existing | Fate::Replaced, _) => {
+                Ok(Self { status: BatchStatus::Existing, job: Some(brief(enqueued.id)), problem: None })
+            }
+            (Fate::ExecutionIdTaken, Some(owner)) => {
+                Ok(Self { status: BatchStatus::Existing, job: Some(brief(owner)), problem: None })
+            }
+            _ => Ok(Self::refused(&refusal(&wish, enqueued, owner).under(&place))),
+        }
+    }
+
+    fn refused(problem: &Problem) -> Self {
+        Self { status: BatchStatus::Refused, job: None, problem: Some(problem.document()) }
+    }
+}

@@ -1,0 +1,38 @@
+//! Why a job does not run, and what is wrong with the installation. Only looks.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::job_id::{JobId, unknown};
+use crate::api::page_response::Page;
+use crate::api::server::problem::Problem;
+use crate::api::state::ApiState;
+use crate::store::doctor::Finding;
+use crate::store::jobs::explain::Explanation;
+
+/// Explain a job
+///
+/// Why it does not run: the reasons in the order in which to see to them, and an estimate of its start.
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}/explain", tag = "jobs",
+    responses(
+        (status = 200, description = "The reasons", body = Explanation),
+    )
+)]
+pub(crate) async fn explain(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+) -> Result<Json<Explanation>, Problem> {
+    let explanation = state.store.explain(job_id).await?;
+    explanation.map(Json).ok_or_else(|| unknown(job_id))
+}
+
+/// Look what is wrong
+///
+/// What hurts the queue or soon will: who keeps dead rows, unsafe settings, missing partitions, a changed schema, lost
+/// workers and more, the worst first, each with what to do.
+#[utoipa::path(get, path = "/api/v1/doctor", tag = "health",
+    responses((status = 200, description = "The findings; none if all is well", body = Page<Finding>)))]
+pub(crate) async fn doctor(State(state): State<ApiState>) -> Result<Json<Page<Finding>>, Problem> {
+    Ok(Page::whole(state.store.doctor().await?))
+}

@@ -1,0 +1,46 @@
+//! How long a request waits for the room of a bounded queue that somebody's open transaction holds: here and
+//! never in the database, so that whoever waits holds no connection and no lock.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::api::server::problem::{Case, Problem};
+
+/// How long at most.
+pub(crate) const LONGEST: Duration = Duration::from_secs(2);
+/// The pause between two tries.
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+
+/// The patience of one request.
+#[derive(Debug)]
+pub(crate) struct Patience(Instant);
+
+impl Patience {
+    /// From now on.
+    pub(crate) fn begin() -> Self {
+        Self(Instant::now() + LONGEST)
+    }
+
+    /// Pauses; false when the time is over.
+    pub(crate) async fn wait(&self) -> bool {
+        if self.is_over() {
+            return false;
+        }
+        sleep(PAUSE).await;
+        true
+    }
+
+    /// Whether the time is over.
+    pub(crate) fn is_over(&self) -> bool {
+        Instant::now() >= self.0
+    }
+
+    /// As [`Self::wait`], if the answer is that somebody holds the room; else false.
+    pub(crate) async fn again<T>(&self, answer: &Result<T, Problem>) -> bool {
+        match answer {
+            Err(problem) if problem.case() == Case::QueueBusy => self.wait().await,
+            _ => false,
+        }
+    }
+}

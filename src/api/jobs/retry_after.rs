@@ -1,0 +1,78 @@
+//! When a full queue may have room again: the `Retry-After` of what it refuses. Asked only once something was refused, and
+//! must never hold up any other answer.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::RETRY_AFTER;
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::store::Store;
+
+/// So long an estimate is told again: whoever is refused may come back often.
+const BELIEF: Duration = Duration::from_secs(1);
+/// Of so many queues.
+const REMEMBERED_QUEUES: usize = 1000;
+/// What is told if nobody can know.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// In the extensions of a refusal: the queue that was full.
+#[derive(Debug, Clone)]
+pub(crate) struct FullQueue(pub(crate) String);
+
+/// Estimates of when full queues have room. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct RoomEstimates {
+    store: Store,
+    memory: Arc<Mutex<HashMap<String, (Instant, Duration)>>>,
+}
+
+impl RoomEstimates {
+    /// Without any memory yet.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { store, memory: Arc::default() }
+    }
+
+    /// About how long until the queue takes one more job.
+    pub(crate) async fn of(&self, queue: &str) -> Duration {
+        let known = self.memory().get(queue).copied();
+        if let Some((_, estimate)) = known.filter(|(at, _)| at.elapsed() < BELIEF) {
+            return estimate;
+        }
+        let estimate = self.store.room_expected(queue).await.unwrap_or(SHORTEST);
+        let mut memory = self.memory();
+        if memory.len() >= REMEMBERED_QUEUES {
+            memory.clear();
+        }
+        memory.insert(queue.to_owned(), (Instant::now(), estimate));
+        estimate
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Instant, Duration)>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The middleware: says in a refusal when to come back.
+pub(crate) async fn say_when(
+    State(estimates): State<RoomEstimates>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    if let Some(FullQueue(queue)) = response.extensions_mut().remove() {
+        let seconds = whole_seconds(estimates.of(&queue).await);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Rounded up: a moment too early is refused again.
+pub(crate) fn whole_seconds(estimate: Duration) -> u64 {
+    estimate.as_secs() + u64::from(estimate.subsec_nanos() > 0)
+}

@@ -1,0 +1,150 @@
+//! What people see and do of durable jobs: their checkpoints, signals to them, and the same work again from
+//! a step on.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::job_id::{JobId, resolve, unknown};
+use super::show::find;
+use crate::api::page_response::Page;
+use crate::api::server::auth::Caller;
+use crate::api::server::json::OptionalBody;
+use crate::api::server::path_params::SignalName;
+use crate::api::server::problem::{Case, Problem};
+use crate::api::server::validate;
+use crate::api::state::ApiState;
+use crate::job::document::JobDocument;
+use crate::store::attempts::signals::SignalRecord;
+use crate::store::attempts::steps::StepRecord;
+
+const NAME_CHARACTERS: usize = 200;
+const PAYLOAD_BYTES: usize = 64 * 1024;
+
+/// Look at a job's checkpoints
+///
+/// In their order. A step that is here is not run again.
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}/steps", tag = "jobs", operation_id = "list_steps",
+    responses(
+        (status = 200, description = "The checkpoints", body = Page<StepRecord>),
+    )
+)]
+pub(crate) async fn steps(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+) -> Result<Json<Page<StepRecord>>, Problem> {
+    let mut steps = state.store.steps(job_id).await?;
+    if steps.is_empty() {
+        find(&state, job_id).await?;
+    }
+    for step in &mut steps {
+        state.store.redact(step.output.as_mut());
+    }
+    Ok(Page::whole(steps))
+}
+
+/// Look at a job's signals
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}/signals", tag = "jobs", operation_id = "list_signals",
+    responses(
+        (status = 200, description = "The signals, oldest first", body = Page<SignalRecord>),
+    )
+)]
+pub(crate) async fn signals(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+) -> Result<Json<Page<SignalRecord>>, Problem> {
+    let mut signals = state.store.signals(job_id).await?;
+    if signals.is_empty() {
+        find(&state, job_id).await?;
+    }
+    for signal in &mut signals {
+        state.store.redact(signal.payload.as_mut());
+    }
+    Ok(Page::whole(signals))
+}
+
+/// What a signal says.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignalRequest {
+    /// Any JSON, at most 64 KiB.
+    #[schema(value_type = Option<Value>)]
+    payload: Option<Value>,
+}
+
+/// What became of a signal.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SignalAnswer {
+    /// `delivered`, or `ignored` because one of that name came, or was given up, before.
+    outcome: String,
+}
+
+/// Send a signal
+///
+/// A named message to a job, which waits for it now or later. The first of a name counts.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/signals/{name}", tag = "jobs", request_body = Option<SignalRequest>,
+    responses(
+        (status = 200, description = "What became of it", body = SignalAnswer),
+        (status = 409, description = "The job has ended"),
+    )
+)]
+pub(crate) async fn signal(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    SignalName { job, name }: SignalName,
+    OptionalBody(body): OptionalBody<SignalRequest>,
+) -> Result<Json<SignalAnswer>, Problem> {
+    let job_id = resolve(&state.store, job).await?;
+    let payload = body.and_then(|body| body.payload);
+    let bytes = payload.as_ref().map_or(0, validate::json_bytes);
+    if bytes > PAYLOAD_BYTES {
+        let detail = format!("The payload is {bytes} bytes of JSON; the limit is {PAYLOAD_BYTES}.");
+        return Err(Problem::new(Case::TooLarge, detail)
+            .field("/payload")
+            .member("limit_bytes", PAYLOAD_BYTES));
+    }
+    match state.store.signal(job_id, &name, payload.as_ref(), &caller.name).await?.as_deref() {
+        None => Err(unknown(job_id)),
+        Some(outcome @ ("delivered" | "ignored")) => Ok(Json(SignalAnswer { outcome: outcome.to_owned() })),
+        Some(ended) => {
+            let problem = Problem::new(Case::JobFinished, format!("The job {job_id} is {ended}."));
+            Err(problem.member("state", ended.to_owned()))
+        }
+    }
+}
+
+/// From where a job's work is done again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ForkRequest {
+    /// The first step that runs again; by default all checkpoints are kept.
+    from_step: Option<String>,
+}
+
+/// Fork a job
+///
+/// Enqueues the same work as a new job, which keeps the checkpoints before a step and runs again from there.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/fork", tag = "jobs", request_body = Option<ForkRequest>,
+    responses(
+        (status = 202, description = "The new job", body = JobDocument),
+    )
+)]
+pub(crate) async fn fork(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    JobId(job_id): JobId,
+    OptionalBody(body): OptionalBody<ForkRequest>,
+) -> Result<(StatusCode, Json<JobDocument>), Problem> {
+    let from_step = body.and_then(|body| body.from_step);
+    let from_step = from_step.map(|name| validate::text("/from_step", name, NAME_CHARACTERS)).transpose()?;
+    let forked = state.store.fork(job_id, from_step.as_deref(), &caller.name).await?;
+    let forked = forked.ok_or_else(|| unknown(job_id))?;
+    Ok((StatusCode::ACCEPTED, Json(find(&state, forked).await?)))
+}

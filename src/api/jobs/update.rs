@@ -1,0 +1,140 @@
+//! Other terms for one job that does not run: later, elsewhere, sooner than others. The database's functions do it
+//! and say who did.
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::actions::{finished, running};
+use super::create_request::{DurationInput, MOST_ATTEMPTS, PriorityInput, checked_metadata, checked_tags};
+use super::job_id::{JobId, unknown};
+use super::patch::Change;
+use super::show::find;
+use crate::api::server::auth::Caller;
+use crate::api::server::json::Body;
+use crate::api::server::problem::Problem;
+use crate::api::server::validate;
+use crate::api::state::ApiState;
+use crate::job::document::JobDocument;
+
+/// How long a job is put off.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SnoozeRequest {
+    /// It is due so long from now.
+    #[schema(value_type = DurationInput)]
+    delay: Value,
+}
+
+/// Snooze a job
+///
+/// Puts off a job that does not run. One that waits for others or for a signal stays as it is.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/snooze", tag = "jobs", request_body = SnoozeRequest,
+    responses(
+        (status = 200, description = "The job, due later", body = JobDocument),
+        (status = 409, description = "It is running or finished"),
+    )
+)]
+pub(crate) async fn snooze(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    JobId(job_id): JobId,
+    Body(request): Body<SnoozeRequest>,
+) -> Result<Json<JobDocument>, Problem> {
+    let delay = validate::duration("/delay", &request.delay, validate::LONGEST_DURATION)?;
+    let word = state.store.snooze(job_id, delay, &caller.name).await?;
+    answer(&state, job_id, word.as_deref()).await
+}
+
+/// What to change of a job: a field that is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"priority": "high", "queue": "night"}))]
+pub(crate) struct JobChange {
+    /// 1 (first) to 9 (last), or `critical` (1), `high` (3), `normal` (5), `low` (7).
+    #[schema(value_type = Option<PriorityInput>)]
+    priority: Option<Value>,
+    /// The lane.
+    #[schema(min_length = 1, max_length = 63, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+    queue: Option<String>,
+    /// Not before this time: RFC 3339 with an offset.
+    #[schema(format = DateTime)]
+    run_at: Option<String>,
+    /// How many attempts it has, more than it had already.
+    #[schema(minimum = 1, maximum = 1000)]
+    max_attempts: Option<i64>,
+    /// Words to find it by, instead of those that it has.
+    #[schema(max_items = 20)]
+    tags: Option<Vec<String>>,
+    /// Data of yours, instead of what it has; null takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: Change<Map<String, Value>>,
+}
+
+impl JobChange {
+    /// The fields that are there, as `change_job` takes them.
+    fn checked(self) -> Result<Value, Problem> {
+        let mut fields = Map::new();
+        if let Some(priority) = self.priority {
+            fields.insert("priority".into(), json!(validate::priority("/priority", &priority)?));
+        }
+        if let Some(queue) = self.queue {
+            fields.insert("queue".into(), json!(validate::name("/queue", queue)?));
+        }
+        if let Some(time) = self.run_at {
+            fields.insert("run_at".into(), json!(validate::time("/run_at", &time)?));
+        }
+        if let Some(attempts) = self.max_attempts {
+            let attempts = validate::within("/max_attempts", attempts, 1, MOST_ATTEMPTS)?;
+            fields.insert("max_attempts".into(), json!(attempts));
+        }
+        if let Some(tags) = self.tags {
+            fields.insert("tags".into(), json!(checked_tags(tags)?));
+        }
+        match self.metadata.checked(checked_metadata)? {
+            Change::Keep => {}
+            Change::Clear => _ = fields.insert("metadata".into(), Value::Null),
+            Change::Set(metadata) => _ = fields.insert("metadata".into(), metadata.into()),
+        }
+        if fields.is_empty() {
+            return Err(Problem::invalid("", "The change has no field.")
+                .remedy("Send priority, queue, run_at, max_attempts, tags or metadata."));
+        }
+        Ok(fields.into())
+    }
+}
+
+/// Change a job
+///
+/// Gives a job that does not run other terms.
+#[utoipa::path(
+    patch, path = "/api/v1/jobs/{id}", tag = "jobs", request_body = JobChange,
+    responses(
+        (status = 200, description = "The job as it is now", body = JobDocument),
+        (status = 409, description = "It is running or finished"),
+    )
+)]
+pub(crate) async fn change(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    JobId(job_id): JobId,
+    Body(request): Body<JobChange>,
+) -> Result<Json<JobDocument>, Problem> {
+    let word = state.store.change_job(job_id, &request.checked()?, &caller.name).await?;
+    answer(&state, job_id, word.as_deref()).await
+}
+
+/// The job, if it was one that does not run.
+async fn answer(state: &ApiState, job_id: Uuid, word: Option<&str>) -> Result<Json<JobDocument>, Problem> {
+    match word {
+        None => Err(unknown(job_id)),
+        Some("running") => Err(running(job_id)),
+        Some(word @ ("completed" | "failed" | "cancelled")) => Err(finished(job_id, word)),
+        Some(_) => Ok(Json(find(state, job_id).await?)),
+    }
+}

@@ -1,0 +1,129 @@
+//! Many ends of attempts in one request, for remote workers that run many short jobs: each is judged by itself, and
+//! a lost lease never stops the rest.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::super::state::ApiState;
+use super::JobStands;
+use super::settle::{FailError, checked_result, complete_many, fail_one};
+use crate::api::jobs::create_request::DurationInput;
+use crate::api::server::json::{RawBody, parse_storable, part};
+use crate::api::server::problem::{Problem, ProblemDocument};
+
+const MOST_ENDS: usize = 1_000;
+
+/// How attempts ended.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SettleRequest {
+    /// 1 to 1,000 of them.
+    #[schema(min_items = 1, max_items = 1000)]
+    ends: Vec<End>,
+}
+
+/// How one attempt ended: with `error` as in `fail`, else as in `complete`.
+#[derive(Debug, Deserialize, ToSchema)]
+struct End {
+    /// The job.
+    job_id: Uuid,
+    /// The fields of `complete` or `fail`.
+    #[serde(flatten)]
+    #[schema(value_type = EndFields)]
+    fields: Map<String, Value>,
+}
+
+/// The fields of `complete` or `fail`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is only described; each end is read as one of the two")]
+struct EndFields {
+    /// The lease that the claim answered.
+    lease_id: Uuid,
+    /// What it brought, at most 1 MiB of JSON; with object storage more.
+    #[schema(value_type = Option<Value>)]
+    result: Option<Value>,
+    /// Why it failed.
+    error: Option<FailError>,
+    /// With `error`: true when no further attempt can help.
+    permanent: Option<bool>,
+    /// With `error`: the next attempt comes after so long, instead of the delay of the kind's backoff.
+    retry_after: Option<DurationInput>,
+}
+
+/// What follows of each, in order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SettleAnswer {
+    results: Vec<EndResult>,
+}
+
+/// What follows of one: how its job stands, or why nothing was changed.
+#[derive(Debug, Serialize, ToSchema)]
+struct EndResult {
+    /// The job.
+    job_id: Uuid,
+    /// How it stands, as in the answer of `complete` or `fail`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    /// Why nothing was changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ProblemDocument>)]
+    problem: Option<Value>,
+}
+
+/// End many attempts
+///
+/// Completed ones and failed ones together. Each may be repeated, as alone.
+#[utoipa::path(
+    post, path = "/api/v1/worker/settle", tag = "remote workers", request_body = SettleRequest,
+    responses((status = 200, description = "What follows of each, in order", body = SettleAnswer))
+)]
+pub(crate) async fn settle(
+    State(state): State<ApiState>,
+    RawBody(body): RawBody,
+) -> Result<Json<SettleAnswer>, Problem> {
+    let request: SettleRequest = parse_storable(&body)?;
+    if !(1..=MOST_ENDS).contains(&request.ends.len()) {
+        let problem = Problem::invalid("/ends", format!("There are {} ends.", request.ends.len()));
+        return Err(problem.remedy(format!("Send 1 to {MOST_ENDS}.")));
+    }
+    let mut results: Vec<Option<Result<JobStands, Problem>>> = request.ends.iter().map(|_| None).collect();
+    let jobs: Vec<Uuid> = request.ends.iter().map(|end| end.job_id).collect();
+    let (mut places, mut completed) = (Vec::new(), Vec::new());
+    for (index, End { job_id, fields }) in request.ends.into_iter().enumerate() {
+        if fields.contains_key("error") {
+            results[index] = Some(match part(Value::Object(fields), "") {
+                Ok(request) => fail_one(&state, job_id, request).await,
+                Err(problem) => Err(problem),
+            });
+            continue;
+        }
+        let checked = match part(Value::Object(fields), "") {
+            Ok(request) => checked_result(&state, job_id, request).await,
+            Err(problem) => Err(problem),
+        };
+        match checked {
+            Ok(attempt) => {
+                places.push(index);
+                completed.push(attempt);
+            }
+            Err(problem) => results[index] = Some(Err(problem)),
+        }
+    }
+    for (index, stands) in places.into_iter().zip(complete_many(&state, completed).await?) {
+        results[index] = Some(stands);
+    }
+    let result =
+        |(index, (job_id, stands)): (usize, (Uuid, Option<Result<JobStands, Problem>>))| match stands? {
+            Ok(stands) => Some(EndResult { job_id, state: Some(stands.state), problem: None }),
+            Err(problem) => {
+                let problem = json!(problem.under(&format!("/ends/{index}")).document());
+                Some(EndResult { job_id, state: None, problem: Some(problem) })
+            }
+        };
+    let results = jobs.into_iter().zip(results).enumerate().filter_map(result).collect();
+    Ok(Json(SettleAnswer { results }))
+}

@@ -1,0 +1,340 @@
+//! Claims jobs for a remote worker: a long poll. Takes jobs only right before it answers; what a caller
+//! that hung up did not hear of is handed back at no cost of an attempt.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout_at};
+use utoipa::ToSchema;
+
+use super::super::state::ApiState;
+use super::handout::{Taken, TakenJob, claim_from, documents, opened, opened_answer};
+use crate::api::events::sse::LONGEST_SILENCE;
+use crate::api::jobs::create_request::{DurationInput, checked_timeouts};
+use crate::api::page_response::Repeatable;
+use crate::api::server::auth::Caller;
+use crate::api::server::idempotency::{Begun, Keyed};
+use crate::api::server::json;
+use crate::api::server::json::RawBody;
+use crate::api::server::problem::Problem;
+use crate::api::server::validate;
+use crate::store;
+use crate::store::attempts::claim::{Claimed, KindTerms};
+use crate::store::attempts::remote_worker::RemoteWorker;
+use crate::store::db::listener::Wake;
+
+const ROUTE: &str = "POST /worker/claim";
+const MOST_JOBS: i32 = 100;
+const MOST_NAMES: usize = 100;
+const LONGEST_WAIT_SECONDS: f64 = 60.0;
+/// How often a waiting claim looks even if it hears nothing.
+const POLL: Duration = Duration::from_secs(1);
+/// How often a waiting claim renews its worker's row.
+const SEE_EVERY: Duration = Duration::from_secs(10);
+
+/// A remote worker's wish for jobs.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClaimRequest {
+    /// The worker's own name, the same in all its requests.
+    #[schema(min_length = 1, max_length = 63)]
+    worker: String,
+    /// The kinds that it serves, 1 to 100.
+    #[schema(min_items = 1, max_items = 100)]
+    kinds: Vec<String>,
+    /// The queues that it looks at, in this order; by default `default`.
+    #[schema(max_items = 100)]
+    queues: Option<Vec<String>>,
+    /// How many jobs it takes at most, 1 to 100; by default 1.
+    #[schema(minimum = 1, maximum = 100)]
+    max: Option<i64>,
+    /// How long to wait for the first job, 0 to 60 seconds, of which the server waits 45: proxies cut a request that is silent for
+    /// longer. By default 0.
+    #[schema(minimum = 0, maximum = 60)]
+    wait_seconds: Option<f64>,
+    /// After so long it asks its attempts to stop, where the job says nothing; by default what is known of the kind.
+    #[schema(value_type = Option<DurationInput>)]
+    soft_timeout: Option<Value>,
+    /// After so long an attempt has to be over, where the job says nothing; by default what is known of the kind, and
+    /// else a day.
+    #[schema(value_type = Option<DurationInput>)]
+    hard_timeout: Option<Value>,
+}
+
+/// What a claim took.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ClaimAnswer {
+    /// The jobs, first priorities first within each queue.
+    jobs: Vec<TakenJob>,
+    /// True if somebody wants this worker to claim no more.
+    drain: bool,
+}
+
+/// A claim after its values were checked.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) worker: String,
+    pub(crate) kinds: Vec<String>,
+    pub(crate) queues: Vec<String>,
+    pub(crate) max: i32,
+    pub(crate) wait: Duration,
+    /// How long it lets attempts of each kind take.
+    pub(crate) terms: Vec<KindTerms>,
+}
+
+/// Claim jobs
+///
+/// Waits until there is a job, at most `wait_seconds`. Each job comes with its `lease_id`, which every
+/// later request about it carries, and which heartbeats keep alive. With an `Idempotency-Key` an answer
+/// that was lost on its way comes again.
+#[utoipa::path(
+    post, path = "/api/v1/worker/claim", tag = "remote workers", request_body = ClaimRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each claim")),
+    responses((status = 200, description = "The jobs, or none", body = ClaimAnswer))
+)]
+pub(crate) async fn claim(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    headers: HeaderMap,
+    RawBody(body): RawBody,
+) -> Result<Repeatable, Problem> {
+    let wanted = Arc::new(json::parse::<ClaimRequest>(&body)?.checked()?);
+    let keyed = Keyed::of(&headers, &caller, ROUTE, &body)?;
+    let host = peer.map_or_else(String::new, |Extension(ConnectInfo(peer))| peer.ip().to_string());
+    // Heard from before the first look, so that nothing falls between a look and the wait.
+    let mut hints = state.wakes.subscribe();
+    let deadline = Instant::now() + wanted.wait;
+    state.store.see_remote_kinds(&wanted.kinds).await?;
+    let mut drain = see(&state, &wanted, &host).await?;
+    let mut seen_at = Instant::now();
+    loop {
+        let (queues, next_due) = if drain { Default::default() } else { look(&state, &wanted).await? };
+        if (keyed.is_some() || !queues.is_empty())
+            && let Some(answer) = take(&state, &wanted, queues, keyed.clone()).await?
+        {
+            return Ok(answer);
+        }
+        if drain {
+            // Who does not mind the word shall at least not ask without a pause.
+            sleep(wanted.wait.min(POLL)).await;
+        }
+        if drain || Instant::now() >= deadline || state.shutdown.is_cancelled() {
+            return answer(Vec::new(), drain);
+        }
+        let until = deadline.min(Instant::now() + next_due.unwrap_or(POLL).min(POLL));
+        tokio::select! {
+            () = hint(&mut hints, &wanted.queues, until) => {}
+            () = state.shutdown.cancelled() => {}
+        }
+        if seen_at.elapsed() >= SEE_EVERY {
+            drain = see(&state, &wanted, &host).await?;
+            seen_at = Instant::now();
+        }
+    }
+}
+
+impl ClaimRequest {
+    fn checked(self) -> Result<Wanted, Problem> {
+        let names = |field: &str, names: Vec<String>| {
+            if !(1..=MOST_NAMES).contains(&names.len()) {
+                let problem = Problem::invalid(field, format!("There are {} names.", names.len()));
+                return Err(problem.remedy(format!("Send 1 to {MOST_NAMES}.")));
+            }
+            let each = names.into_iter().enumerate();
+            each.map(|(index, name)| validate::name(&format!("{field}/{index}"), name)).collect()
+        };
+        let wait_seconds = self.wait_seconds.unwrap_or(0.0);
+        if !(0.0..=LONGEST_WAIT_SECONDS).contains(&wait_seconds) {
+            let problem = Problem::invalid("/wait_seconds", format!("{wait_seconds} is out of bounds."));
+            return Err(problem.remedy(format!("Use 0 to {LONGEST_WAIT_SECONDS}.")));
+        }
+        let (soft, hard) = checked_timeouts(self.soft_timeout.as_ref(), self.hard_timeout.as_ref())?;
+        let terms = KindTerms {
+            soft_seconds: soft.map(|soft| soft.as_secs_f64()),
+            hard_seconds: hard.map(|hard| hard.as_secs_f64()),
+            grace_seconds: None,
+        };
+        let kinds: Vec<String> = names("/kinds", self.kinds)?;
+        Ok(Wanted {
+            worker: validate::name("/worker", self.worker)?,
+            terms: vec![terms; kinds.len()],
+            kinds,
+            queues: names("/queues", self.queues.unwrap_or_else(|| vec!["default".into()]))?,
+            max: validate::within("/max", self.max.unwrap_or(1), 1, MOST_JOBS)?,
+            wait: Duration::from_secs_f64(wait_seconds).min(LONGEST_SILENCE),
+        })
+    }
+}
+
+async fn see(state: &ApiState, wanted: &Wanted, host: &str) -> Result<bool, Problem> {
+    let queues: Value = wanted.queues.iter().map(|queue| (queue.clone(), json!(wanted.max))).collect();
+    let worker = RemoteWorker {
+        name: &wanted.worker,
+        host,
+        queues: &queues,
+        kinds: &wanted.kinds,
+        lease_ttl_seconds: state.settings.remote_lease_ttl.as_secs_f64(),
+    };
+    Ok(state.store.see_remote_worker(&worker).await?)
+}
+
+/// The queues that have work for the worker, each with how many jobs it may take there, and when the
+/// next job falls due.
+async fn look(state: &ApiState, wanted: &Wanted) -> Result<(Vec<(String, i64)>, Option<Duration>), Problem> {
+    let due = state.store.due(&wanted.queues, &wanted.kinds, false).await?;
+    let next = due.iter().filter_map(|queue| queue.next_in_seconds).reduce(f64::min);
+    let next = next.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.001, LONGEST_WAIT_SECONDS)));
+    let mut ready: Vec<_> =
+        due.into_iter().filter(|queue| (queue.now || queue.turn) && !queue.paused).collect();
+    ready.sort_by_key(|queue| wanted.queues.iter().position(|name| *name == queue.queue));
+    ready.dedup_by(|a, b| a.queue == b.queue);
+    let mut running = HashMap::new();
+    if ready.iter().any(|queue| queue.slots.is_some()) {
+        running = state.store.running_of(&wanted.worker).await?;
+    }
+    let room = ready.into_iter().map(|queue| {
+        let used = running.get(&queue.queue).copied().unwrap_or(0);
+        let room = queue.slots.map_or(i64::from(MOST_JOBS), |slots| i64::from(slots) - used);
+        (queue.queue, room)
+    });
+    Ok((room.filter(|(_, room)| *room > 0).collect(), next))
+}
+
+/// Takes jobs in a task of its own, so that a caller that hangs up cannot cut it in the middle.
+async fn take(
+    state: &ApiState,
+    wanted: &Arc<Wanted>,
+    queues: Vec<(String, i64)>,
+    keyed: Option<Keyed>,
+) -> Result<Option<Repeatable>, Problem> {
+    let (sender, taken) = oneshot::channel();
+    let (state, wanted) = (state.clone(), Arc::clone(wanted));
+    tokio::spawn(async move {
+        let taken = match keyed {
+            Some(keyed) => take_once(&state, &wanted, &queues, &keyed).await,
+            None => take_now(&state, &wanted, &queues).await,
+        };
+        if let Err(Ok((_, taken))) = sender.send(taken) {
+            taken.hand_back(&state).await;
+        }
+    });
+    let (answer, _) = taken.await.map_err(|_| Problem::internal(&"a claim broke off"))??;
+    Ok(answer)
+}
+
+type Claim = (Option<Repeatable>, Taken);
+
+async fn take_now(state: &ApiState, wanted: &Wanted, queues: &[(String, i64)]) -> Result<Claim, Problem> {
+    let mut claimed: Vec<Claimed> = Vec::new();
+    for (queue, room) in queues {
+        let left = i64::from(wanted.max) - i64::try_from(claimed.len()).unwrap_or(i64::MAX);
+        if left <= 0 {
+            break;
+        }
+        match take_from_one(state, wanted, queue, left.min(*room)).await {
+            Ok(jobs) => claimed.extend(jobs),
+            Err(error) => {
+                Taken::of(&claimed).hand_back(state).await;
+                return Err(error.into());
+            }
+        }
+    }
+    let taken = Taken::of(&claimed);
+    let jobs = match documents_now(state, claimed).await {
+        Ok(jobs) => opened(&state.store, jobs).await,
+        Err(error) => {
+            taken.hand_back(state).await;
+            return Err(error.into());
+        }
+    };
+    state.metrics.jobs_claimed.inc_by(jobs.len() as u64);
+    let answer = if jobs.is_empty() { None } else { Some(answer(jobs, false)?) };
+    Ok((answer, taken))
+}
+
+async fn documents_now(state: &ApiState, claimed: Vec<Claimed>) -> store::Result<Vec<TakenJob>> {
+    if claimed.is_empty() {
+        return Ok(Vec::new());
+    }
+    documents(state.store.pool().acquire().await?.line(), claimed).await
+}
+
+/// A transaction for each queue: the limits of two are never locked at once.
+async fn take_from_one(
+    state: &ApiState,
+    wanted: &Wanted,
+    queue: &str,
+    most: i64,
+) -> store::Result<Vec<Claimed>> {
+    let mut transaction = state.store.claiming().await?;
+    let jobs = claim_from(state, transaction.line(), wanted, queue, most).await?;
+    transaction.commit().await?;
+    Ok(jobs)
+}
+
+/// As [`take_now`], in one transaction with the key: what was claimed comes again with it, so it is
+/// never handed back. The answer is kept as the jobs are stored, and opened each time that it is given.
+async fn take_once(
+    state: &ApiState,
+    wanted: &Wanted,
+    queues: &[(String, i64)],
+    keyed: &Keyed,
+) -> Result<Claim, Problem> {
+    let mut work = match keyed.begin(&state.store).await? {
+        Begun::Replay(mut body) => {
+            opened_answer(&state.store, &mut body).await?;
+            let answer = Repeatable { status: StatusCode::OK, body, replayed: true };
+            return Ok((Some(answer), Taken::default()));
+        }
+        Begun::Work(work) => work,
+    };
+    let mut claimed = Vec::new();
+    for (queue, room) in queues {
+        // From the first queue that has some: its limits stay locked to the end of the transaction.
+        claimed = claim_from(state, work.line(), wanted, queue, i64::from(wanted.max).min(*room)).await?;
+        if !claimed.is_empty() {
+            break;
+        }
+    }
+    if claimed.is_empty() {
+        return Ok((None, Taken::default()));
+    }
+    let mut answer = answer(documents(work.line(), claimed).await?, false)?;
+    work.answer(&answer.body).await?;
+    let given = opened_answer(&state.store, &mut answer.body).await?;
+    state.metrics.jobs_claimed.inc_by(given as u64);
+    Ok((Some(answer), Taken::default()))
+}
+
+fn answer(jobs: Vec<TakenJob>, drain: bool) -> Result<Repeatable, Problem> {
+    let body =
+        serde_json::to_value(ClaimAnswer { jobs, drain }).map_err(|error| Problem::internal(&error))?;
+    Ok(Repeatable { status: StatusCode::OK, body, replayed: false })
+}
+
+/// Waits for a reason to look again, at most until `until`.
+async fn hint(hints: &mut Receiver<Wake>, queues: &[String], until: Instant) {
+    let heard = async {
+        loop {
+            match hints.recv().await {
+                Ok(Wake::Queue(queue) | Wake::Turns(queue)) if queues.contains(&queue) => return,
+                Ok(Wake::Missed | Wake::Freed) | Err(RecvError::Lagged(_)) => return,
+                Ok(_) => {}
+                Err(RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    };
+    // Nothing heard in time is a reason as well.
+    let _ = timeout_at(until, heard).await;
+}

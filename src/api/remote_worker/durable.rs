@@ -1,0 +1,207 @@
+//! How a remote worker makes its code durable: checkpoints, children, and waiting for signals or for other
+//! jobs. Only the holder of the lease is heard, and every word may be repeated.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::super::state::ApiState;
+use super::{JobStands, lease_lost};
+use crate::api::jobs::create_request::{DurationInput, JobRequest};
+use crate::api::jobs::job_id::JobId;
+use crate::api::server::json::{RawBody, parse_storable, part};
+use crate::api::server::problem::{Case, Problem};
+use crate::api::server::validate;
+use crate::api::workflows::request::WorkflowRequest;
+use crate::job::attempt::{Outcome, Usage, Wait};
+use crate::store::attempts::settle::Settled;
+use crate::store::jobs::prepared::Child;
+
+const NAME_CHARACTERS: usize = 200;
+const OUTPUT_BYTES: usize = 1024 * 1024;
+const MOST_JOBS: usize = 1000;
+
+/// A checkpoint.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StepRequest {
+    /// The lease that the claim answered.
+    lease_id: Uuid,
+    /// The step's name, unique in the job: 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    /// What it brought, at most 1 MiB of JSON.
+    #[serde(default)]
+    #[schema(value_type = Option<Value>)]
+    output: Value,
+    /// True for a cursor, whose last value counts; otherwise the first output does.
+    #[serde(default)]
+    replace: bool,
+}
+
+/// The output that counts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StepAnswer {
+    /// Of the step that was stored first, or of the cursor.
+    #[schema(value_type = Option<Value>)]
+    output: Value,
+}
+
+/// Store a checkpoint
+///
+/// What is stored needs not be done again when the job is tried again; GET /jobs/{id}/steps shows it. It renews the
+/// lease.
+#[utoipa::path(
+    post, path = "/api/v1/worker/jobs/{id}/step", tag = "remote workers", request_body = StepRequest,
+    responses(
+        (status = 200, description = "The output that counts", body = StepAnswer),
+        (status = 409, description = "The lease is lost"),
+    )
+)]
+pub(crate) async fn step(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+    RawBody(body): RawBody,
+) -> Result<Json<StepAnswer>, Problem> {
+    let StepRequest { lease_id, name, output, replace } = parse_storable(&body)?;
+    let name = validate::text("/name", name, NAME_CHARACTERS)?;
+    let bytes = validate::json_bytes(&output);
+    if bytes > OUTPUT_BYTES {
+        let detail = format!("The output is {bytes} bytes of JSON; the limit is {OUTPUT_BYTES}.");
+        return Err(Problem::new(Case::TooLarge, detail)
+            .field("/output")
+            .member("limit_bytes", OUTPUT_BYTES));
+    }
+    let kept = state.store.save_step((job_id, lease_id), &name, &output, replace).await?;
+    let output = kept.ok_or_else(|| lease_lost(job_id, lease_id))?;
+    Ok(Json(StepAnswer { output }))
+}
+
+/// A job or a workflow of the job's.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChildRequest {
+    /// The lease that the claim answered.
+    lease_id: Uuid,
+    /// Its name, unique in the job: 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    /// A job as POST /jobs takes it.
+    #[schema(value_type = Option<JobRequest>)]
+    job: Option<Map<String, Value>>,
+    /// Or a workflow as POST /workflows takes it.
+    #[schema(value_type = Option<WorkflowRequest>)]
+    workflow: Option<Map<String, Value>>,
+}
+
+/// The child.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChildAnswer {
+    /// Its id; the same for the same name.
+    job_id: Uuid,
+}
+
+/// Enqueue a child
+///
+/// Once for each name, however often the job is tried.
+#[utoipa::path(
+    post, path = "/api/v1/worker/jobs/{id}/children", tag = "remote workers", request_body = ChildRequest,
+    responses(
+        (status = 200, description = "The child", body = ChildAnswer),
+        (status = 409, description = "The lease is lost"),
+    )
+)]
+pub(crate) async fn child(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+    RawBody(body): RawBody,
+) -> Result<Json<ChildAnswer>, Problem> {
+    let request: ChildRequest = parse_storable(&body)?;
+    let name = validate::text("/name", request.name, NAME_CHARACTERS)?;
+    let rules = &state.args;
+    let child = match (request.job, request.workflow) {
+        (Some(job), None) => {
+            let job: JobRequest = part(Value::Object(job), "/job")?;
+            let job = job.into_new_job(rules).map_err(|problem| problem.under("/job"))?;
+            Child::Job(Box::new(state.store.prepare_inline(job)?))
+        }
+        (None, Some(workflow)) => {
+            let workflow: WorkflowRequest = part(Value::Object(workflow), "/workflow")?;
+            let workflow = workflow.checked(rules).map_err(|problem| problem.under("/workflow"))?;
+            Child::Workflow(state.store.prepare_workflow(&workflow)?)
+        }
+        _ => {
+            let problem = Problem::invalid("/job", "There is not exactly one of job and workflow.");
+            return Err(problem.remedy("Send one of them."));
+        }
+    };
+    let child = state.store.spawn_child((job_id, request.lease_id), &name, &child).await?;
+    let job_id = child.ok_or_else(|| lease_lost(job_id, request.lease_id))?;
+    Ok(Json(ChildAnswer { job_id }))
+}
+
+/// What the job waits for: a signal, or other jobs.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WaitRequest {
+    /// The lease that the claim answered.
+    lease_id: Uuid,
+    /// The name of a signal.
+    #[schema(min_length = 1, max_length = 200)]
+    signal: Option<String>,
+    /// After so long it goes on without.
+    #[schema(value_type = Option<DurationInput>)]
+    timeout: Option<Value>,
+    /// Or the ids of 1 to 1,000 jobs, to go on when all have ended.
+    #[schema(min_items = 1, max_items = 1000)]
+    jobs: Option<Vec<Uuid>>,
+}
+
+/// Let a job wait
+///
+/// Ends the attempt, at no cost; the job runs again when the signal has come, or the jobs have ended.
+#[utoipa::path(
+    post, path = "/api/v1/worker/jobs/{id}/wait", tag = "remote workers", request_body = WaitRequest,
+    responses(
+        (status = 200, description = "waiting, or available if what it waits for is there", body = JobStands),
+        (status = 409, description = "The lease is lost"),
+    )
+)]
+pub(crate) async fn wait(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+    RawBody(body): RawBody,
+) -> Result<Json<JobStands>, Problem> {
+    let WaitRequest { lease_id, signal, timeout, jobs } = parse_storable(&body)?;
+    let longest = validate::LONGEST_DURATION;
+    let timeout = timeout.map(|timeout| validate::duration("/timeout", &timeout, longest)).transpose()?;
+    let wait = match (signal, jobs) {
+        (Some(signal), None) => Wait::Signal {
+            signal: validate::text("/signal", signal, NAME_CHARACTERS)?,
+            timeout_seconds: timeout.as_ref().map(Duration::as_secs_f64),
+        },
+        (None, Some(parents)) if (1..=MOST_JOBS).contains(&parents.len()) && timeout.is_none() => {
+            Wait::Jobs { parents }
+        }
+        _ => {
+            let problem = Problem::invalid("/signal", "There is not exactly one of signal and jobs.");
+            return Err(problem.remedy("Send a signal, with a timeout if you like, or 1 to 1,000 jobs."));
+        }
+    };
+    let settled = Settled::of(job_id, lease_id, Outcome::Waits { wait }, Usage::default());
+    let stands = state.store.settle(settled.as_slice()).await?.into_iter().next().flatten();
+    let Some(stands) = stands else {
+        return state.store.waited_by(job_id, lease_id).await?.map_or_else(
+            || Err(lease_lost(job_id, lease_id)),
+            |stands| Ok(Json(JobStands { state: stands })),
+        );
+    };
+    state.notifier.events([(job_id, 0)]);
+    state.notifier.freed();
+    Ok(Json(JobStands { state: stands }))
+}

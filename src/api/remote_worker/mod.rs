@@ -1,0 +1,54 @@
+//! Remote workers, in any language: they claim, report and settle over HTTP. Every verb carries its
+//! lease and may be repeated; who lost the lease changes nothing and is told so.
+
+mod batch;
+mod claim;
+mod durable;
+mod extend;
+mod handout;
+mod heartbeat;
+mod report;
+mod settle;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::server::problem::{Case, Problem};
+use super::state::ApiState;
+
+/// The routes that answer at once.
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(heartbeat::heartbeat))
+        .routes(routes!(report::progress))
+        .routes(routes!(report::log))
+        .routes(routes!(extend::extend))
+        .routes(routes!(batch::settle))
+        .routes(routes!(settle::complete))
+        .routes(routes!(settle::fail))
+        .routes(routes!(settle::snooze))
+        .routes(routes!(durable::step))
+        .routes(routes!(durable::child))
+        .routes(routes!(durable::wait))
+}
+
+/// The route that may wait.
+pub(super) fn waiting_routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(claim::claim))
+}
+
+/// How the job stands after a worker's word; the same each time that the word is repeated.
+#[derive(Debug, Serialize, ToSchema)]
+struct JobStands {
+    /// Its stored state: `running` after a report; after an end `completed`, `failed`, `cancelled`, or
+    /// `available` if it will be tried again.
+    state: String,
+}
+
+fn lease_lost(job_id: Uuid, lease_id: Uuid) -> Problem {
+    Problem::new(Case::LeaseLost, format!("The lease {lease_id} does not hold the job {job_id}."))
+        .field("/lease_id")
+}

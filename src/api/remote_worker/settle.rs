@@ -1,0 +1,337 @@
+//! How a remote worker ends its attempt: complete, fail, snooze. Said again by the same lease it gets
+//! the same answer, said otherwise or by another lease it is refused.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::super::state::ApiState;
+use super::{JobStands, lease_lost};
+use crate::api::jobs::job_id::JobId;
+use crate::api::server::json::{RawBody, parse_storable};
+use crate::api::server::problem::{Case, Problem};
+use crate::api::server::validate;
+use crate::job::attempt::{Failure, Outcome, StopReason, Usage};
+use crate::job::state::JobState;
+use crate::job::text::truncated;
+use crate::store::attempts::complete::Completed;
+use crate::store::attempts::replayed_outcome::Word;
+use crate::store::attempts::settle::Settled;
+
+const MESSAGE_BYTES: usize = 16 * 1024;
+const CLASS_BYTES: usize = 200;
+const BACKTRACE_BYTES: usize = 64 * 1024;
+
+/// The attempt is done.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CompleteRequest {
+    /// The lease that the claim answered.
+    lease_id: Uuid,
+    /// What it brought, at most 1 MiB of JSON; with object storage more. An attempt that ends without is cancelled if a
+    /// cancel was asked for, and timed out after its soft timeout; one that is done in spite of it sends a result, and null
+    /// is one.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Value>)]
+    result: Option<Value>,
+}
+
+/// What is there, also if it is null.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// An attempt that its worker calls done.
+#[derive(Debug)]
+pub(crate) struct Said {
+    completed: Completed,
+    /// With a result, if only null: then it is done whatever was asked for.
+    with_result: bool,
+}
+
+/// The attempt failed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FailRequest {
+    /// The lease that the claim answered.
+    lease_id: Uuid,
+    /// Why.
+    error: FailError,
+    /// True when no further attempt can help.
+    permanent: Option<bool>,
+    /// The next attempt comes after so long, instead of the delay of the kind's backoff.
+    #[schema(value_type = Option<crate::api::jobs::create_request::DurationInput>)]
+    retry_after: Option<Value>,
+}
+
+/// Why an attempt failed; what is very long is cut and marked.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FailError {
+    /// For a person.
+    message: String,
+    /// A stable class, such as the exception's name; by default `error`.
+    #[serde(rename = "type")]
+    class: Option<String>,
+    /// A stack trace.
+    backtrace: Option<String>,
+}
+
+/// The attempt goes on later.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SnoozeAttemptRequest)]
+pub(crate) struct SnoozeRequest {
+    /// The lease that the claim answered.
+    lease_id: Uuid,
+    /// After how long: text such as `30s`, or a number of seconds.
+    #[schema(value_type = crate::api::jobs::create_request::DurationInput)]
+    delay: Value,
+}
+
+/// Complete a job
+///
+/// An attempt that ends without a result after a cancel was asked for, or after its soft timeout, has stopped: its job is
+/// cancelled, or the attempt has timed out.
+#[utoipa::path(
+    post, path = "/api/v1/worker/jobs/{id}/complete", tag = "remote workers", request_body = CompleteRequest,
+    responses(
+        (status = 200, description = "It is completed; or what follows of a stop", body = JobStands),
+        (status = 409, description = "The lease is lost"),
+    )
+)]
+pub(crate) async fn complete(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+    RawBody(body): RawBody,
+) -> Result<Json<JobStands>, Problem> {
+    let attempt = checked_result(&state, job_id, parse_storable(&body)?).await?;
+    complete_many(&state, vec![attempt])
+        .await?
+        .pop()
+        .unwrap_or_else(|| Err(lease_lost(job_id, job_id)))
+        .map(Json)
+}
+
+/// An attempt's end as it is stored.
+///
+/// # Errors
+/// 413 for a result that is too large.
+pub(crate) async fn checked_result(
+    state: &ApiState,
+    job_id: Uuid,
+    request: CompleteRequest,
+) -> Result<Said, Problem> {
+    let CompleteRequest { lease_id, result } = request;
+    let with_result = result.is_some();
+    let result = result.filter(|result| !result.is_null());
+    let bytes = result.as_ref().map_or(0, validate::json_bytes);
+    let limit = state.store.result_limit_bytes();
+    if bytes > limit {
+        let detail = format!("The result is {bytes} bytes of JSON; the limit is {limit}.");
+        let problem = Problem::new(Case::TooLarge, detail).field("/result").member("limit_bytes", limit);
+        return Err(problem.remedy("Configure [storage] for large results, or send an address."));
+    }
+    let result = match result {
+        Some(result) => Some(state.store.keep_result((job_id, lease_id), result).await?),
+        None => None,
+    };
+    let completed = Completed { job_id, lease_id, result, usage: Usage::default() };
+    Ok(Said { completed, with_result })
+}
+
+/// How an attempt ends that brings nothing after its soft timeout; the same each time, so that it can be repeated.
+fn timed_out() -> Failure {
+    Failure {
+        message: "timed out: it ended without a result after its soft timeout".into(),
+        class: "timeout".into(),
+        ..Failure::default()
+    }
+}
+
+/// Ends attempts that are called done, in order: a stop is no success, so those without a result that were to stop are
+/// cancelled or timed out; the rest is completed in one statement. Answers how each job stands.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn complete_many(
+    state: &ApiState,
+    batch: Vec<Said>,
+) -> Result<Vec<Result<JobStands, Problem>>, Problem> {
+    let bare = || batch.iter().filter(|said| !said.with_result).map(|said| &said.completed);
+    let leases: Vec<Uuid> = bare().map(|item| item.lease_id).collect();
+    let jobs: Vec<Uuid> = bare().map(|item| item.job_id).collect();
+    let shall_stop =
+        if leases.is_empty() { HashMap::new() } else { state.store.shall_stop(&jobs, &leases).await? };
+    let timeout = timed_out();
+    let timeout_json = serde_json::to_value(&timeout).map_err(|error| Problem::internal(&error))?;
+    let mut stands: Vec<Option<Result<JobStands, Problem>>> = batch.iter().map(|_| None).collect();
+    let (mut places, mut done) = (Vec::new(), Vec::new());
+    for (place, Said { completed, with_result }) in batch.into_iter().enumerate() {
+        let Completed { job_id, lease_id, .. } = completed;
+        let stop = shall_stop.get(&lease_id).filter(|_| !with_result);
+        if let Some(reason) = stop {
+            let outcome = match reason {
+                StopReason::SoftTimeout => Outcome::Failed { failure: timeout.clone() },
+                _ => Outcome::Cancelled,
+            };
+            stands[place] = Some(end(state, job_id, lease_id, outcome, &Word::Stopped(&timeout_json)).await);
+        } else {
+            places.push((place, with_result));
+            done.push(completed);
+        }
+    }
+    for ((place, _), said) in places.iter().zip(complete_all(state, done, &places, &timeout_json).await?) {
+        stands[*place] = Some(said);
+    }
+    Ok(stands.into_iter().flatten().collect())
+}
+
+async fn complete_all(
+    state: &ApiState,
+    batch: Vec<Completed>,
+    with_result: &[(usize, bool)],
+    timeout: &Value,
+) -> Result<Vec<Result<JobStands, Problem>>, Problem> {
+    if batch.is_empty() {
+        return Ok(Vec::new());
+    }
+    let completed = state.store.complete(&batch).await?;
+    if completed.awaited {
+        let store = state.store.clone();
+        // What it cannot tell, a keeper tells.
+        tokio::spawn(async move { store.resolve().await });
+    }
+    let mut stands = Vec::with_capacity(batch.len());
+    let mut ended = Vec::with_capacity(batch.len());
+    for (Completed { job_id, lease_id, result, .. }, (_, with_result)) in batch.into_iter().zip(with_result) {
+        stands.push(if completed.held.contains(&(job_id, lease_id)) {
+            ended.push((job_id, 0));
+            Ok(JobStands { state: "completed".into() })
+        } else {
+            let word = if *with_result { Word::Completed(result.as_ref()) } else { Word::Stopped(timeout) };
+            said_before(state, job_id, lease_id, &word).await
+        });
+    }
+    if !ended.is_empty() {
+        state.metrics.jobs_completed.inc_by(ended.len() as u64);
+        state.notifier.events(ended);
+        state.notifier.freed();
+    }
+    Ok(stands)
+}
+
+/// Fail an attempt
+///
+/// The job is tried again by the rules of its kind, unless the failure is permanent or its attempts are
+/// used up. One that shall be cancelled is cancelled.
+#[utoipa::path(
+    post, path = "/api/v1/worker/jobs/{id}/fail", tag = "remote workers", request_body = FailRequest,
+    responses(
+        (status = 200, description = "What follows", body = JobStands),
+        (status = 409, description = "The lease is lost"),
+    )
+)]
+pub(crate) async fn fail(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+    RawBody(body): RawBody,
+) -> Result<Json<JobStands>, Problem> {
+    fail_one(&state, job_id, parse_storable(&body)?).await.map(Json)
+}
+
+/// Ends an attempt that failed.
+///
+/// # Errors
+/// 409 for a lost lease, 422 for a delay that is none.
+pub(crate) async fn fail_one(
+    state: &ApiState,
+    job_id: Uuid,
+    request: FailRequest,
+) -> Result<JobStands, Problem> {
+    let longest = validate::LONGEST_DURATION;
+    let retry_after =
+        request.retry_after.map(|delay| validate::duration("/retry_after", &delay, longest)).transpose()?;
+    let failure = Failure {
+        retry_after_seconds: retry_after.map(|delay| delay.as_secs_f64()),
+        message: truncated(request.error.message, MESSAGE_BYTES),
+        class: truncated(request.error.class.unwrap_or_else(|| "error".into()), CLASS_BYTES),
+        permanent: request.permanent.unwrap_or(false),
+        backtrace: request.error.backtrace.map(|backtrace| truncated(backtrace, BACKTRACE_BYTES)),
+    };
+    let error = serde_json::to_value(&failure).map_err(|error| Problem::internal(&error))?;
+    end(state, job_id, request.lease_id, Outcome::Failed { failure }, &Word::Failed(&error)).await
+}
+
+/// Snooze a job
+///
+/// Puts the job off, at no cost of an attempt.
+#[utoipa::path(
+    post, path = "/api/v1/worker/jobs/{id}/snooze", tag = "remote workers", request_body = SnoozeRequest,
+    responses(
+        (status = 200, description = "What follows", body = JobStands),
+        (status = 409, description = "The lease is lost"),
+    )
+)]
+pub(crate) async fn snooze(
+    State(state): State<ApiState>,
+    JobId(job_id): JobId,
+    RawBody(body): RawBody,
+) -> Result<Json<JobStands>, Problem> {
+    let request: SnoozeRequest = parse_storable(&body)?;
+    let delay = validate::duration("/delay", &request.delay, validate::LONGEST_DURATION)?;
+    // The database counts microseconds.
+    let delay = Duration::from_micros(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
+    end(&state, job_id, request.lease_id, Outcome::Snoozed { delay }, &Word::Snoozed(delay)).await.map(Json)
+}
+
+/// Ends an attempt that did not complete.
+async fn end(
+    state: &ApiState,
+    job_id: Uuid,
+    lease_id: Uuid,
+    outcome: Outcome,
+    word: &Word<'_>,
+) -> Result<JobStands, Problem> {
+    let settled = Settled::of(job_id, lease_id, outcome, Usage::default());
+    let states = state.store.settle(settled.as_slice()).await?;
+    let Some(stands) = states.into_iter().next().flatten() else {
+        return said_before(state, job_id, lease_id, word).await;
+    };
+    match (stands.as_str(), word) {
+        ("cancelled", _) => state.metrics.jobs_cancelled.inc(),
+        ("failed", _) => state.metrics.jobs_failed.inc(),
+        (_, Word::Failed(_) | Word::Stopped(_)) => state.metrics.jobs_retried.inc(),
+        _ => state.metrics.jobs_snoozed.inc(),
+    }
+    state.notifier.events([(job_id, 0)]);
+    state.notifier.freed();
+    if matches!(stands.as_str(), "available" | "waiting")
+        && let Some(job) = state.store.find_job(job_id).await?
+    {
+        // Who waits for the queue shall learn when the job falls due.
+        match job.state {
+            JobState::Waiting => state.notifier.turns([job.queue.as_str()]),
+            _ => state.notifier.queues([job.queue.as_str()]),
+        }
+    }
+    Ok(JobStands { state: stands })
+}
+
+async fn said_before(
+    state: &ApiState,
+    job_id: Uuid,
+    lease_id: Uuid,
+    word: &Word<'_>,
+) -> Result<JobStands, Problem> {
+    match state.store.settled_by(job_id, lease_id, word).await? {
+        Some(stands) => Ok(JobStands { state: stands }),
+        None => Err(lease_lost(job_id, lease_id)),
+    }
+}

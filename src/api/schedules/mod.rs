@@ -1,0 +1,4 @@
+//! Routes of schedules.
+
+pub(crate) mod request;
+pub(crate) mod routes;

@@ -1,0 +1,131 @@
+//! Whether this process is alive and ready, and its metrics. Each answers within seconds, whatever the
+//! database does.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::json;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+use super::problem::{Case, Problem};
+use super::request_metrics;
+use crate::api::state::ApiState;
+use crate::store::Error;
+
+/// How long the database may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// All is well.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `alive` or `ready`.
+    #[schema(value_type = String)]
+    status: &'static str,
+}
+
+/// Is the process alive?
+#[utoipa::path(get, path = "/healthz", tag = "health",
+    responses((status = 200, description = "It is", body = Health)))]
+pub(crate) async fn alive() -> Json<Health> {
+    Json(Health { status: "alive" })
+}
+
+/// Is the process ready?
+///
+/// The database answers, its schema is one that this binary knows, what was written last was stored, and a worker of
+/// this process that should claim does.
+#[utoipa::path(get, path = "/readyz", tag = "health",
+    responses(
+        (status = 200, description = "It is", body = Health),
+        (status = 503, description = "It is not; `checks` names what fails"),
+    ))]
+pub(crate) async fn ready(State(state): State<ApiState>) -> Result<Json<Health>, Problem> {
+    let mut failing = Vec::new();
+    if let Err(reason) = database(&state).await {
+        failing.push(json!({ "name": "database", "reason": reason }));
+    }
+    if failing.is_empty()
+        && let Err(reason) = writes(&state).await
+    {
+        failing.push(json!({ "name": "writes", "reason": reason }));
+    }
+    for probe in state.readiness.iter() {
+        if let Err(reason) = probe() {
+            failing.push(json!({ "name": "process", "reason": reason }));
+        }
+    }
+    if failing.is_empty() {
+        return Ok(Json(Health { status: "ready" }));
+    }
+    let reasons: Vec<_> = failing.iter().filter_map(|check| check["reason"].as_str()).collect();
+    let detail = format!("Not ready: {}.", reasons.join("; ").trim_end_matches('.'));
+    Err(Problem::new(Case::Unavailable, detail).member("checks", failing))
+}
+
+async fn database(state: &ApiState) -> Result<(), String> {
+    let asked = async {
+        state.store.ping().await?;
+        state.store.check_schema().await
+    };
+    match timeout(PATIENCE, asked).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error @ Error::UnknownSchema { .. })) => Err(error.to_string()),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not ready: the database failed");
+            Err(error
+                .trouble()
+                .map_or("the database failed; the server's log says why", |trouble| trouble.what)
+                .into())
+        }
+        Err(_) => Err(format!("the database did not answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+async fn writes(state: &ApiState) -> Result<(), String> {
+    match timeout(PATIENCE, state.writes.check(&state.store)).await {
+        Ok(Ok(None)) => Ok(()),
+        Ok(Ok(Some(trouble))) => Err(format!("writes fail: {} {}", trouble.what, trouble.remedy)),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not ready: the database failed");
+            Err(error
+                .trouble()
+                .map_or("the database failed; the server's log says why", |trouble| trouble.what)
+                .into())
+        }
+        Err(_) => Err(format!("the database did not answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+/// Metrics for Prometheus
+#[utoipa::path(get, path = "/metrics", tag = "health", operation_id = "metrics",
+    responses((status = 200, description = "Counters of this process, and the levels of queues and workers", body = String, content_type = "text/plain")))]
+pub(crate) async fn show_metrics(State(state): State<ApiState>) -> Response {
+    let look = match timeout(PATIENCE, state.gauges.look(&state.store)).await {
+        Ok(Ok(look)) => Some(look),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "metrics without levels: the database failed");
+            None
+        }
+        Err(_) => None,
+    };
+    request_metrics::page(&state.metrics, |levels| {
+        let up = f64::from(u8::from(look.is_some()));
+        let stored = f64::from(u8::from(state.writes.trouble().is_none()));
+        levels.set(
+            "tidemill_writes_stored",
+            "1 unless the last writes failed for a full disk or a read-only database",
+            &[],
+            stored,
+        );
+        levels.set("tidemill_database_up", "1 if the database answered this scrape", &[], up);
+        let hears = f64::from(u8::from(state.wakes.is_healthy()));
+        levels.set("tidemill_listening", "1 while wake-ups are heard; else everything is polled", &[], hears);
+        if let Some(look) = look {
+            look.fill(levels);
+        }
+    })
+}

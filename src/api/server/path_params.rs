@@ -1,0 +1,230 @@
+//! Reads the parts of a path: a job by its id or by the caller's own name, and names of queues and schedules.
+//! Must answer with a problem where axum would answer with plain text.
+
+use axum::extract::FromRequestParts;
+use axum::extract::rejection::PathRejection;
+use axum::http::request::Parts;
+use uuid::Uuid;
+
+use super::problem::{Problem, quoted};
+use super::validate;
+use crate::job::session::ID_CHARACTERS;
+
+/// The longest execution id, in characters.
+const EXECUTION_ID_CHARACTERS: usize = 255;
+const SIGNAL_CHARACTERS: usize = 200;
+/// The longest name of a session, in characters.
+pub const SESSION_CHARACTERS: usize = ID_CHARACTERS;
+
+/// How a path names a job: `{id}` or `execution:{execution_id}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobName {
+    /// By the id that enqueueing answered.
+    Id(Uuid),
+    /// By the caller's own name for the work.
+    Execution(String),
+}
+
+impl JobName {
+    /// Reads a job's name, also from a query.
+    ///
+    /// # Errors
+    /// 422 for what is neither.
+    pub fn parse(field: &str, text: &str) -> Result<Self, Problem> {
+        if let Some(execution_id) = text.strip_prefix("execution:") {
+            let id = validate::text(field, execution_id.to_owned(), EXECUTION_ID_CHARACTERS)?;
+            return Ok(Self::Execution(id));
+        }
+        Uuid::try_parse(text).map(Self::Id).map_err(|_| {
+            Problem::invalid(field, format!("{} names no job.", quoted(text)))
+                .remedy("Use the id that enqueueing answered, or execution:<execution_id> (percent-encoded).")
+        })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for JobName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Self::parse("id", &only_part(parts, state, "id").await?)
+    }
+}
+
+/// The name of a queue in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for QueueName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = only_part(parts, state, "queue").await?;
+        validate::name("queue", text).map(Self)
+    }
+}
+
+/// The name of a limit in a path: `NAME`, or `queue:NAME`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for LimitName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = only_part(parts, state, "limit").await?;
+        let queue = text.strip_prefix("queue:");
+        validate::name("limit", queue.unwrap_or(&text).to_owned())?;
+        Ok(Self(text))
+    }
+}
+
+/// The name of a schedule in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for ScheduleName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = only_part(parts, state, "schedule").await?;
+        validate::name("schedule", text).map(Self)
+    }
+}
+
+/// The name of an alert rule in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for RuleName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = only_part(parts, state, "rule").await?;
+        validate::name("rule", text).map(Self)
+    }
+}
+
+/// The name of a kind in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KindName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for KindName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = only_part(parts, state, "kind").await?;
+        validate::name("kind", text).map(Self)
+    }
+}
+
+/// The name of a project of the hub in a path; need not be one that there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for ProjectName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        only_part(parts, state, "project_id").await.map(Self)
+    }
+}
+
+/// A job and the name of a signal to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignalName {
+    /// The job.
+    pub job: JobName,
+    /// The signal.
+    pub name: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SignalName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read: Result<axum::extract::Path<(String, String)>, PathRejection> =
+            axum::extract::Path::from_request_parts(parts, state).await;
+        let axum::extract::Path((job, name)) = read.map_err(|rejection| unreadable("name", &rejection))?;
+        Ok(Self { job: JobName::parse("id", &job)?, name: validate::text("name", name, SIGNAL_CHARACTERS)? })
+    }
+}
+
+/// A job and the name of one of its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArtifactName {
+    /// The job.
+    pub job: JobName,
+    /// The file.
+    pub name: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ArtifactName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let SignalName { job, name } = SignalName::from_request_parts(parts, state).await?;
+        Ok(Self { job, name })
+    }
+}
+
+/// The caller's name of a session in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for SessionName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = only_part(parts, state, "session_id").await?;
+        validate::text("session_id", text, SESSION_CHARACTERS).map(Self)
+    }
+}
+
+/// The id of a worker in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerName(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for WorkerName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = only_part(parts, state, "worker").await?;
+        validate::text("worker", text, EXECUTION_ID_CHARACTERS).map(Self)
+    }
+}
+
+/// The execution id in a path.
+///
+/// # Errors
+/// 422 for what can be none.
+pub async fn execution_id<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Problem> {
+    let text = only_part(parts, state, "execution_id").await?;
+    validate::text("execution_id", text, EXECUTION_ID_CHARACTERS)
+}
+
+async fn only_part<S: Send + Sync>(parts: &mut Parts, state: &S, field: &str) -> Result<String, Problem> {
+    let read: Result<axum::extract::Path<String>, PathRejection> =
+        axum::extract::Path::from_request_parts(parts, state).await;
+    Ok(read.map_err(|rejection| unreadable(field, &rejection))?.0)
+}
+
+fn unreadable(field: &str, rejection: &PathRejection) -> Problem {
+    Problem::invalid(field, format!("The path cannot be read: {}", quoted(&rejection.body_text())))
+        .remedy("Send percent-encoded UTF-8.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_named_by_id_or_by_execution_id() {
+        let id = Uuid::now_v7();
+        assert_eq!(JobName::parse("id", &id.to_string()).unwrap(), JobName::Id(id));
+        let name = JobName::parse("id", "execution:order/42 x").unwrap();
+        assert_eq!(name, JobName::Execution("order/42 x".into()));
+        for bad in ["", "not-an-id", "execution:", "execution:a\r\nb", "execution:\0", "12345"] {
+            assert!(JobName::parse("id", bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What the HTTP face can be told: addresses, limits and times. Only `cli` fills it from the
+//! config; nothing here reads a file or the environment.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::api::events::stream_limits::StreamLimits;
+
+/// The limit by which jobs that change one project of the hub take turns.
+pub const HUB_PROJECT: &str = "hub.project";
+
+/// What the API knows of the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubRules {
+    /// The projects that jobs may be made for.
+    pub projects: Vec<String>,
+    /// The queue of its starts and restarts; stops and logs have one beside it.
+    pub queue: String,
+    /// How many attempts follow a failed one.
+    pub retries: i32,
+    /// After this an attempt is ended.
+    pub hard_timeout: Duration,
+    /// A running job without a sign of life for so long is possibly stuck.
+    pub stuck_after: Duration,
+    /// How long finished jobs stay; `None` is the deployment's retention.
+    pub retain: Option<Duration>,
+}
+
+/// Settings of the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// Address and port to listen on; port 0 picks a free one.
+    pub listen: String,
+    /// Further names under which the server answers, with or without a port.
+    pub hosts: Vec<String>,
+    /// What the addresses of the page and the API begin with behind a proxy, such as `/jobs-ui`; empty: nothing.
+    pub base_path: String,
+    /// Origins whose pages may call the API, such as `https://jobs.example.org`.
+    pub cors_origins: Vec<String>,
+    /// The largest args of one job, in bytes of JSON.
+    pub max_args_bytes: usize,
+    /// The largest body of a request, in bytes.
+    pub max_body_bytes: usize,
+    /// How many connections there may be, beside those that are kept for short requests.
+    pub max_connections: usize,
+    /// How many event streams and waiting requests one address may have open.
+    pub max_streams_per_address: usize,
+    /// How many one API key may.
+    pub max_streams_per_key: usize,
+    /// Whose word on the address that they ask for is believed, in `X-Forwarded-For`.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long a refused API key is held up at most, once many came from its address; zero for never.
+    pub slowest_refusal: Duration,
+    /// How long a request may take; streams and long polls have their own bounds.
+    pub request_timeout: Duration,
+    /// After this a stream ends itself and asks the reader to come back.
+    pub stream_lifetime: Duration,
+    /// How long a remote worker's lease lasts after its claim and each heartbeat.
+    pub remote_lease_ttl: Duration,
+    /// Refuse jobs of kinds that no worker has served yet.
+    pub strict_kinds: bool,
+    /// How long the session of a crawl is kept that nobody has begun.
+    pub session_ttl: Duration,
+    /// Whether tasks for a browser are taken in: there is a model to do them.
+    pub agent: bool,
+    /// The hub, without projects if there is none.
+    pub hub: HubRules,
+}
+
+impl ApiSettings {
+    /// How many streams there may be: a tenth of all connections is left to others.
+    #[must_use]
+    pub fn streams(&self) -> StreamLimits {
+        StreamLimits {
+            all: (self.max_connections * 9 / 10).max(1),
+            of_address: self.max_streams_per_address,
+            of_key: self.max_streams_per_key,
+            proxies: self.trusted_proxies.clone(),
+        }
+    }
+}
+
+impl Default for HubRules {
+    fn default() -> Self {
+        Self {
+            projects: Vec::new(),
+            queue: "hub".into(),
+            retries: 3,
+            hard_timeout: Duration::from_hours(2),
+            stuck_after: Duration::from_mins(5),
+            retain: None,
+        }
+    }
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            hosts: Vec::new(),
+            base_path: String::new(),
+            cors_origins: Vec::new(),
+            max_args_bytes: 1024 * 1024,
+            max_body_bytes: 16 * 1024 * 1024,
+            max_connections: 10_000,
+            max_streams_per_address: 5_000,
+            max_streams_per_key: 5_000,
+            trusted_proxies: Vec::new(),
+            slowest_refusal: Duration::from_millis(500),
+            request_timeout: Duration::from_secs(30),
+            stream_lifetime: Duration::from_hours(1),
+            remote_lease_ttl: Duration::from_secs(30),
+            strict_kinds: false,
+            session_ttl: Duration::from_hours(24),
+            agent: false,
+            hub: HubRules::default(),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Looks API keys up in the database for the gate. Must never decide anything itself.
+
+use super::api_key::StoredKey;
+use super::auth::{KeyLookup, Lookup};
+use super::problem::Problem;
+use crate::store::Store;
+
+/// The keys of a database.
+#[derive(Debug, Clone)]
+pub struct StoredKeys(pub Store);
+
+impl KeyLookup for StoredKeys {
+    fn lookup<'a>(&'a self, key_id: &'a str) -> Lookup<'a, Option<StoredKey>> {
+        Box::pin(async move {
+            let Some(row) = self.0.api_key(key_id).await?.filter(|row| row.usable) else { return Ok(None) };
+            // When it was last used is for people to look at; the request goes on without it.
+            if let Err(error) = self.0.touch_api_key(key_id).await {
+                tracing::debug!(%error, "the use of a key was not noted");
+            }
+            let scopes: Result<Vec<_>, _> = row.scopes.iter().map(|scope| scope.parse()).collect();
+            Ok(Some(StoredKey {
+                hash: row.secret_hash,
+                scopes: scopes.map_err(|error| Problem::internal(&error))?,
+                name: row.name,
+                expires_at: row.expires_at,
+            }))
+        })
+    }
+
+    fn any(&self) -> Lookup<'_, bool> {
+        Box::pin(async move { Ok(self.0.any_api_key().await?) })
+    }
+}

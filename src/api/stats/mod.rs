@@ -1,0 +1,4 @@
+//! Routes of statistics, and their export.
+
+pub(crate) mod export;
+pub(crate) mod routes;

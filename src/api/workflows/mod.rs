@@ -1,0 +1,4 @@
+//! Routes of workflows.
+
+pub(crate) mod request;
+pub(crate) mod routes;

@@ -1,0 +1,386 @@
+//! The JSON lines by which a process or a URL speaks about its job: progress, log, events, and a
+//! verdict. A line that is not understood becomes a line of the log and never fails the job.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::line_reader::Line;
+use crate::job::number::{Carried, LosesDigits};
+use crate::job::text::{storable_json, storable_text, truncated};
+use crate::worker::context::Context;
+use crate::worker::handler::{Completion, JobError};
+
+/// Room for `{"result":…}` around a result of the largest allowed size.
+pub(super) const ENVELOPE_BYTES: usize = 64;
+const EXCERPT_BYTES: usize = 200;
+const CLASS_BYTES: usize = 128;
+const EVENT_TYPE_BYTES: usize = 64;
+const LONGEST_SNOOZE: Duration = Duration::from_hours(365 * 24);
+
+/// What the last word on the attempt is; a later one replaces an earlier one.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    Result(Value),
+    Error(JobError),
+    Snooze(Duration),
+    /// Goes on when a signal has come.
+    Wait(JobError),
+}
+
+impl Verdict {
+    /// What the attempt ends with if nothing else speaks against it.
+    pub(super) fn conclude(verdict: Option<Self>) -> Result<Completion, JobError> {
+        match verdict {
+            None => Ok(Completion::default()),
+            Some(Self::Result(value)) => Ok(Completion::done(value)),
+            Some(Self::Error(error) | Self::Wait(error)) => Err(error),
+            Some(Self::Snooze(delay)) => Err(JobError::snooze(delay)),
+        }
+    }
+}
+
+/// The error for a result above the limit; another attempt would make the same one.
+pub(super) fn result_too_large(limit_bytes: usize) -> JobError {
+    JobError::permanent(format!(
+        "the result is larger than {limit_bytes} bytes, the most that is stored with a job; \
+         store it elsewhere and give its address as the result, or raise max_result_bytes"
+    ))
+    .class("result_too_large")
+}
+
+/// The error for a result in which a number would lose digits; another attempt would make the same one.
+pub(super) fn result_unkept(error: &LosesDigits) -> JobError {
+    JobError::permanent(format!("in the result {error}")).class("bad_result")
+}
+
+fn step_unkept(name: &str, error: &LosesDigits) -> JobError {
+    JobError::permanent(format!("step {name}: in its output {error}")).class("bad_step")
+}
+
+/// Reads the lines of one attempt.
+#[derive(Debug)]
+pub(super) struct Channel<'a> {
+    context: &'a Context,
+    /// Name of the log stream on which it says what it did not understand.
+    stream: &'static str,
+    max_line_bytes: usize,
+    max_result_bytes: usize,
+    verdict: Option<Verdict>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Message {
+    Progress(Progress),
+    Result(Carried),
+    Log(String),
+    Event(Event),
+    Error(Failure),
+    Snooze(Value),
+    Extend(Value),
+    Step(Step),
+    Cursor(Step),
+    Wait(Wait),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    name: String,
+    #[serde(default)]
+    output: Carried,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wait {
+    signal: String,
+    timeout: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Progress {
+    percent: Option<f64>,
+    step: Option<String>,
+    data: Option<Carried>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Event {
+    r#type: String,
+    #[serde(default)]
+    data: Carried,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Failure {
+    message: String,
+    r#type: Option<String>,
+    #[serde(default)]
+    permanent: bool,
+    backtrace: Option<String>,
+    retry_after: Option<Value>,
+}
+
+impl<'a> Channel<'a> {
+    pub(super) fn new(
+        context: &'a Context,
+        stream: &'static str,
+        max_line_bytes: usize,
+        max_result_bytes: usize,
+    ) -> Self {
+        Self { context, stream, max_line_bytes, max_result_bytes, verdict: None }
+    }
+
+    /// The longest line that can be meant: one with a result.
+    pub(super) fn limit_bytes(&self) -> usize {
+        self.max_line_bytes.max(self.max_result_bytes + ENVELOPE_BYTES)
+    }
+
+    /// Takes one line and does what it says.
+    pub(super) async fn line(&mut self, line: Line) {
+        if line.text.trim().is_empty() {
+            return;
+        }
+        if let Err(reason) = self.obey(&line).await {
+            let excerpt = truncated(line.text, EXCERPT_BYTES);
+            self.context.log_to(self.stream, &format!("line not understood: {reason}: {excerpt}")).await;
+        }
+    }
+
+    pub(super) fn into_verdict(self) -> Option<Verdict> {
+        self.verdict
+    }
+
+    async fn obey(&mut self, line: &Line) -> Result<(), String> {
+        if names_result(&line.text) && (line.cut || line.text.len() > self.max_result_bytes + ENVELOPE_BYTES)
+        {
+            self.verdict = Some(Verdict::Error(result_too_large(self.max_result_bytes)));
+            return Ok(());
+        }
+        if !names_result(&line.text) && (line.cut || line.text.len() > self.max_line_bytes) {
+            return Err(format!("it is longer than {} bytes", self.max_line_bytes));
+        }
+        match serde_json::from_str(&line.text).map_err(|error| error.to_string())? {
+            Message::Progress(Progress { percent, step, data }) => {
+                let step = step.map(storable_text);
+                let data = data.map(Carried::kept).transpose().map_err(|error| error.to_string())?;
+                self.context.progress_with(percent, step.as_deref(), data.map(storable_json)).await;
+            }
+            Message::Log(line) => self.context.log(&storable_text(line)).await,
+            Message::Event(event) => {
+                check_event_type(&event.r#type)?;
+                let data = event.data.kept().map_err(|error| error.to_string())?;
+                self.context.event(&event.r#type, storable_json(data)).await;
+            }
+            Message::Result(value) => {
+                self.verdict = Some(match value.kept() {
+                    Ok(value) => Verdict::Result(storable_json(value)),
+                    Err(error) => Verdict::Error(result_unkept(&error)),
+                });
+            }
+            Message::Error(failure) => self.verdict = Some(Verdict::Error(failure.into_error()?)),
+            Message::Extend(by) => {
+                // One that lost its lease is being ended; there is nobody to tell.
+                self.context.extend(delay_of(&by)?).await;
+            }
+            Message::Snooze(delay) => self.verdict = Some(Verdict::Snooze(delay_of(&delay)?)),
+            Message::Step(Step { name, output }) => {
+                let output = output.kept().map_err(|error| step_unkept(&name, &error));
+                let stored = match output {
+                    Ok(output) => {
+                        self.context.step(&name, || async { Ok(storable_json(output)) }).await.map(drop)
+                    }
+                    Err(error) => Err(error),
+                };
+                self.broken_by(stored.err());
+            }
+            Message::Cursor(Step { name, output }) => {
+                let output = output.kept().map_err(|error| step_unkept(&name, &error));
+                let stored = match output {
+                    Ok(output) => self.context.save_cursor(&name, &storable_json(output)).await,
+                    Err(error) => Err(error),
+                };
+                self.broken_by(stored.err());
+            }
+            Message::Wait(Wait { signal, timeout }) => {
+                let timeout = timeout.as_ref().map(delay_of).transpose()?;
+                self.verdict = Some(match self.context.signal::<Value>(&signal, timeout).await {
+                    // It has come meanwhile.
+                    Ok(_) => Verdict::Snooze(Duration::ZERO),
+                    Err(wait) => Verdict::Wait(wait),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Channel<'_> {
+    /// What could not be stored ends the attempt: it would be done again for want of the checkpoint.
+    fn broken_by(&mut self, error: Option<JobError>) {
+        if let Some(error) = error {
+            self.verdict = Some(Verdict::Error(error));
+        }
+    }
+}
+
+impl Failure {
+    fn into_error(self) -> Result<JobError, String> {
+        let message = storable_text(self.message);
+        let error = match self.retry_after {
+            _ if self.permanent => JobError::permanent(message),
+            Some(delay) => JobError::retry_after(delay_of(&delay)?, message),
+            None => JobError::retry(message),
+        };
+        let error = match self.r#type {
+            Some(class) => error.class(truncated(storable_text(class), CLASS_BYTES)),
+            None => error,
+        };
+        Ok(match self.backtrace {
+            Some(backtrace) => error.backtrace(storable_text(backtrace)),
+            None => error,
+        })
+    }
+}
+
+/// True if the line is a result by its first key, also when it is too long to be parsed.
+fn names_result(text: &str) -> bool {
+    text.trim_start().strip_prefix('{').is_some_and(|fields| fields.trim_start().starts_with("\"result\""))
+}
+
+/// An event's type stands in streams and pages as it is.
+fn check_event_type(name: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if (1..=EVENT_TYPE_BYTES).contains(&name.len()) && name.chars().all(fits) {
+        return Ok(());
+    }
+    Err(format!("an event's type is 1 to {EVENT_TYPE_BYTES} letters, digits, `_`, `-` or `.`"))
+}
+
+/// A delay is a text such as `30s`, or a number of seconds.
+fn delay_of(value: &Value) -> Result<Duration, String> {
+    let delay = match value {
+        Value::String(text) => humantime::parse_duration(text).map_err(|error| error.to_string())?,
+        Value::Number(seconds) => {
+            let seconds = seconds.as_f64().unwrap_or(f64::NAN);
+            Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?
+        }
+        _ => return Err("snooze wants a text such as \"30s\" or a number of seconds".into()),
+    };
+    Ok(delay.min(LONGEST_SNOOZE))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::worker::context::Attempt;
+    use crate::worker::testing::outcome_of;
+
+    async fn read(lines: &[&str]) -> (Vec<(String, Value)>, Option<Verdict>) {
+        let (context, mut probe) = Context::for_test(Attempt::for_test("test", json!({})));
+        let mut channel = Channel::new(&context, "fd3", 200, 300);
+        for line in lines {
+            channel.line(Line { text: (*line).to_owned(), cut: false }).await;
+        }
+        let verdict = channel.into_verdict();
+        context.log("end").await;
+        probe.wait_for(|event| event.data["line"] == "end").await;
+        let mut events: Vec<_> = probe.events().into_iter().map(|event| (event.kind, event.data)).collect();
+        events.pop();
+        (events, verdict)
+    }
+
+    #[tokio::test]
+    async fn lines_become_events() {
+        let (events, verdict) = read(&[
+            r#"{"progress":{"percent":30,"step":"half","data":{"n":1}}}"#,
+            r#"{"log":"hello"}"#,
+            "  ",
+            r#"{"event":{"type":"stored","data":{"bytes":5}}}"#,
+            r#"{"extend":"10m"}"#,
+        ])
+        .await;
+        assert!(verdict.is_none());
+        assert_eq!(
+            events[0],
+            ("progress".into(), json!({"percent": 30.0, "step": "half", "data": {"n": 1}}))
+        );
+        assert_eq!(events[1], ("log".into(), json!({"stream": "log", "line": "hello"})));
+        assert_eq!(events[2], ("stored".into(), json!({"bytes": 5})));
+        assert_eq!(events[3], ("extended".into(), json!({"by_seconds": 600.0})));
+        assert_eq!(events.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn the_last_verdict_wins() {
+        let lines = [r#"{"error":{"message":"no"}}"#, r#"{"result":1}"#, r#"{"result":{"a":"\u0000"}}"#];
+        let (_, verdict) = read(&lines).await;
+        assert_eq!(Verdict::conclude(verdict), Ok(Completion::done(json!({"a": "\\u0000"}))));
+        let (_, verdict) = read(&[r#"{"result":1}"#, r#"{"snooze":"30s"}"#]).await;
+        assert_eq!(Verdict::conclude(verdict), Err(JobError::snooze(Duration::from_secs(30))));
+        let (_, verdict) =
+            read(&[r#"{"error":{"message":"no such customer","type":"missing","permanent":true}}"#]).await;
+        let expected = JobError::permanent("no such customer").class("missing");
+        assert_eq!(Verdict::conclude(verdict), Err(expected));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_understood_is_said() {
+        let long = format!(r#"{{"log":"{}"}}"#, "x".repeat(300));
+        let lines = [
+            "hello",
+            r#"{"progres":{}}"#,
+            r#"{"progress":{"percent":"x"}}"#,
+            r#"{"log":"\ud800"}"#,
+            r#"{"event":{"type":"a b"}}"#,
+            r#"{"snooze":"soon"}"#,
+            r#"{"snooze":-1}"#,
+            &"[".repeat(190),
+            &long,
+        ];
+        let (events, verdict) = read(&lines).await;
+        assert!(verdict.is_none());
+        assert_eq!(events.len(), lines.len());
+        for (kind, data) in &events {
+            assert_eq!((kind.as_str(), &data["stream"]), ("log", &json!("fd3")));
+            assert!(data["line"].as_str().is_some_and(|line| line.starts_with("line not understood")));
+        }
+        assert!(events[1].1["line"].as_str().is_some_and(|line| line.contains("progress")));
+    }
+
+    #[tokio::test]
+    async fn numbers_that_would_lose_digits_are_refused() {
+        let (events, verdict) = read(&[
+            r#"{"progress":{"percent":33.33333333333333333333,"data":{"n":0.1}}}"#,
+            r#"{"progress":{"data":{"wei":25000000000000000001}}}"#,
+            r#"{"event":{"type":"paid","data":{"amount":12345678901234567.89}}}"#,
+            r#"{"result":{"wei":25000000000000000001}}"#,
+        ])
+        .await;
+        assert_eq!(events[0].1["data"], json!({"n": 0.1}));
+        for (_, data) in &events[1..] {
+            assert!(data["line"].as_str().unwrap().contains("cannot be kept as it is"), "{data}");
+        }
+        let error = Verdict::conclude(verdict).unwrap_err().to_string();
+        assert!(error.contains("25000000000000000001"), "{error}");
+        let (_, verdict) = read(&[r#"{"step":{"name":"s","output":[1e400]}}"#]).await;
+        assert!(Verdict::conclude(verdict).unwrap_err().to_string().contains("1e400"));
+    }
+
+    #[tokio::test]
+    async fn a_result_that_is_too_large_fails_for_good() {
+        let large = format!(r#"{{ "result": "{}"}}"#, "x".repeat(400));
+        let (_, verdict) = read(&[&large]).await;
+        let (outcome, _) = outcome_of(Verdict::conclude(verdict).map(|_| unreachable!("it is too large")));
+        let crate::job::attempt::Outcome::Failed { failure } = outcome else { panic!("{outcome:?}") };
+        assert_eq!((failure.class.as_str(), failure.permanent), ("result_too_large", true));
+    }
+}

@@ -1,0 +1,135 @@
+//! The duty that measures the alert rules and tells who shall know. Any number of processes may do it: one
+//! at a time measures, and each notice is told by whoever took it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::outbound::Channels;
+use crate::store::alerts::Notice;
+use crate::store::{Result, Store};
+
+/// So many are told at once.
+const AT_ONCE: i32 = 20;
+/// A database that takes longer to answer counts as away.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What one process knows between two looks.
+pub(crate) struct Watch {
+    channels: Option<Arc<Channels>>,
+    away: Mutex<Option<Away>>,
+}
+
+/// The database does not answer, or did not, and no row tells of it yet.
+struct Away {
+    since: Instant,
+    /// For how long; `None` while it goes on.
+    lasted: Option<Duration>,
+}
+
+impl Watch {
+    pub(crate) fn new(channels: Option<Arc<Channels>>) -> Self {
+        Self { channels, away: Mutex::default() }
+    }
+
+    /// Measures and tells once; a failure is logged and left to the next round.
+    pub(crate) async fn look(&self, store: &Store) {
+        let Some(latency) = self.latency(store).await else { return };
+        match store.evaluate_alerts(Some(latency)).await {
+            Ok(true) => *self.away() = None,
+            // Another process measures, which may not know for how long this one was cut off.
+            Ok(false) => {}
+            Err(error) => {
+                // It answers, but cannot be written to.
+                self.away().iter_mut().for_each(|away| away.lasted = None);
+                tracing::warn!(%error, "alerts could not be measured; the next round tries again");
+            }
+        }
+        let Some(channels) = &self.channels else { return };
+        if let Err(error) = tell_all(store, channels).await {
+            tracing::warn!(%error, "alerts could not be told; the next round tries again");
+        }
+    }
+
+    /// How long the database took to answer, or was away before; `None` while it is.
+    async fn latency(&self, store: &Store) -> Option<Duration> {
+        let began = Instant::now();
+        let answered = matches!(tokio::time::timeout(PATIENCE, store.ping()).await, Ok(Ok(())));
+        let mut away = self.away();
+        if answered {
+            let lasted = |away: &mut Away| *away.lasted.get_or_insert_with(|| away.since.elapsed());
+            return Some(away.as_mut().map_or_else(|| began.elapsed(), lasted));
+        }
+        if away.is_none() {
+            // The one thing that no row can tell.
+            tracing::error!("the database does not answer; alerts are told when it does");
+        }
+        away.get_or_insert(Away { since: began, lasted: None }).lasted = None;
+        None
+    }
+
+    fn away(&self) -> MutexGuard<'_, Option<Away>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells what is due, until nothing is.
+async fn tell_all(store: &Store, channels: &Channels) -> Result<()> {
+    loop {
+        let notices = store.take_notices(AT_ONCE).await?;
+        if notices.is_empty() {
+            return Ok(());
+        }
+        join_all(notices.iter().map(|notice| async {
+            let told = tell(notice, channels).await;
+            if let Err(error) = &told {
+                let (channel, tries) = (&notice.channel, notice.attempts);
+                tracing::warn!(channel, tries, error, "somebody could not be told of an alert");
+            }
+            if let Err(error) = store.notice_sent(notice.id, told.err().as_deref()).await {
+                tracing::warn!(%error, "a notice could not be ticked off; it may be told once more");
+            }
+        }))
+        .await;
+    }
+}
+
+async fn tell(notice: &Notice, channels: &Channels) -> std::result::Result<(), String> {
+    let word = |key: &str| notice.alert[key].as_str().unwrap_or_default();
+    let (rule, subject, message) = (word("rule"), word("subject"), word("message"));
+    match notice.channel.as_str() {
+        "webhook" => channels.call(&notice.target, notice.id, &body(notice)).await,
+        "email" => {
+            let title = format!("[tidemill] {rule} {}: {subject}", notice.event);
+            channels.mail(&notice.target, notice.id, &title, &letter(notice)).await
+        }
+        _ if notice.event == "fired" => {
+            tracing::warn!(rule, subject, found = message, "an alert fires");
+            Ok(())
+        }
+        _ => {
+            tracing::info!(rule, subject, "an alert is resolved");
+            Ok(())
+        }
+    }
+}
+
+/// What a webhook gets.
+fn body(notice: &Notice) -> Value {
+    json!({ "type": format!("alert.{}", notice.event), "alert": notice.alert })
+}
+
+/// What a mail says.
+fn letter(notice: &Notice) -> String {
+    let line = |key: &str| match &notice.alert[key] {
+        Value::Null => String::new(),
+        Value::String(text) => format!("{key}: {text}\n"),
+        other => format!("{key}: {other}\n"),
+    };
+    let message = notice.alert["message"].as_str().unwrap_or_default();
+    let rest: String =
+        ["rule", "subject", "value", "above", "since", "fired_at", "resolved_at"].map(line).concat();
+    format!("{message}.\n\n{rest}")
+}

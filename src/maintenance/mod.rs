@@ -1,0 +1,94 @@
+//! Keeps house: one duty a file, each on its own timer, each safe to run in any number of processes at
+//! once. Needs no leader, for every duty is idempotent and judged by the database.
+
+mod alerts;
+mod artifacts;
+mod failure_causes;
+mod partitions;
+mod resolve;
+mod scheduler;
+mod stats;
+mod sweep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::outbound::Channels;
+use crate::store::Store;
+use crate::store::db::listener::Wakes;
+use crate::store::db::notifier::Notifier;
+
+/// When the duties run.
+#[derive(Debug, Clone)]
+pub struct KeeperSettings {
+    /// How often expired leases are taken back; at most a sixth of the shortest lease, so that an outage of the database
+    /// is not taken for the death of a worker.
+    pub sweep: Duration,
+    /// How often to look for attempts of remote workers past their hard timeout; `None`: only with the sweep.
+    pub overdue: Option<Duration>,
+    /// How long finished jobs stay, unless their kind says less.
+    pub retention: Duration,
+    /// How often alert rules are measured.
+    pub alerts: Duration,
+    /// How those are told who shall know of alerts. Without, this process only measures, and others tell.
+    pub channels: Option<Arc<Channels>>,
+}
+
+impl Default for KeeperSettings {
+    fn default() -> Self {
+        Self {
+            sweep: Duration::from_secs(5),
+            overdue: None,
+            retention: Duration::from_hours(30 * 24),
+            alerts: Duration::from_secs(15),
+            channels: None,
+        }
+    }
+}
+
+/// Does all duties until the token is cancelled.
+pub async fn run(
+    store: Store,
+    notifier: Notifier,
+    wakes: Wakes,
+    settings: KeeperSettings,
+    stop: CancellationToken,
+) {
+    let watch = alerts::Watch::new(settings.channels.clone());
+    tokio::join!(
+        every(settings.alerts, &stop, || watch.look(&store)),
+        every(settings.sweep, &stop, || sweep::sweep(&store, &notifier, settings.sweep)),
+        async {
+            if let Some(overdue) = settings.overdue {
+                every(overdue, &stop, || sweep::end_overdue(&store, &notifier, settings.sweep)).await;
+            }
+        },
+        every(Duration::from_mins(10), &stop, || partitions::keep(&store, settings.retention)),
+        every(Duration::from_secs(30), &stop, || failure_causes::count(&store)),
+        every(Duration::from_mins(1), &stop, || artifacts::clear(&store)),
+        every(Duration::from_secs(10), &stop, || stats::fold(&store)),
+        scheduler::run(&store, &wakes, &stop),
+        resolve::run(&store, &wakes, &stop),
+    );
+}
+
+/// Runs a duty on a timer with jitter, so that many processes do not do it at the same instant.
+async fn every<F: Future<Output = ()>>(
+    period: Duration,
+    stop: &CancellationToken,
+    mut duty: impl FnMut() -> F,
+) {
+    // Soon after the start: what a crash left behind shall not wait a whole period.
+    let mut next = Instant::now() + Duration::from_millis(rand::random_range(200..1_000));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep_until(next) => {}
+        }
+        duty().await;
+        next = Instant::now() + period.mul_f64(rand::random_range(0.8..1.2));
+    }
+}

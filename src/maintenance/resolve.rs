@@ -1,0 +1,40 @@
+//! The duty that tells jobs of the ends that they wait for: at once where a hint is heard, and on a timer.
+
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::Store;
+use crate::store::db::listener::{Wake, Wakes};
+
+/// How often it looks without a hint while hints are heard, and while they are not.
+const POLL: Duration = Duration::from_secs(5);
+const DEAF_POLL: Duration = Duration::from_secs(1);
+
+/// Resolves until the token is cancelled.
+pub(crate) async fn run(store: &Store, wakes: &Wakes, stop: &CancellationToken) {
+    let mut hints = wakes.subscribe();
+    let mut hears = true;
+    let mut next = Instant::now();
+    loop {
+        if Instant::now() >= next {
+            if let Err(error) = store.resolve().await {
+                tracing::warn!(%error, "jobs could not be told what they wait for; the next round tries again");
+            }
+            let poll = if wakes.is_healthy() { POLL } else { DEAF_POLL };
+            next = Instant::now() + poll.mul_f64(rand::random_range(0.8..1.2));
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep_until(next) => {}
+            wake = hints.recv(), if hears => match wake {
+                Ok(Wake::Dependents | Wake::Missed) | Err(RecvError::Lagged(_)) => next = Instant::now(),
+                Ok(_) => {}
+                // Nobody listens any more; the timer goes on.
+                Err(RecvError::Closed) => hears = false,
+            },
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The duty that fires schedules. Sleeps until the database says that one is due, and looks again at
+//! least every few seconds; any number of processes may do it. Must never let one schedule stop another.
+
+use std::time::Duration;
+
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::db::listener::{Wake, Wakes};
+use crate::store::schedule_slots::Fired;
+use crate::store::{Error, Result, Store};
+
+/// How long it sleeps at most, and after a failure to look.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long it sleeps after a schedule could not fire.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long it sleeps at least, so that what cannot be done now is not tried without pause.
+const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(50);
+
+/// Fires what falls due until the token is cancelled.
+pub(crate) async fn run(store: &Store, wakes: &Wakes, stop: &CancellationToken) {
+    let mut wakes = wakes.subscribe();
+    loop {
+        let delay = look(store).await.clamp(LOOK_AT_MOST_EVERY, LOOK_EVERY);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(delay) => {}
+            () = changed(&mut wakes) => {}
+        }
+    }
+}
+
+/// Waits until somebody changed a schedule, or may have.
+async fn changed(wakes: &mut Receiver<Wake>) {
+    loop {
+        match wakes.recv().await {
+            Ok(Wake::Settings | Wake::Missed) | Err(RecvError::Lagged(_)) => return,
+            Ok(_) => {}
+            // Nobody listens any more; the timer goes on.
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+/// Fires what is due; answers how long nothing will be.
+async fn look(store: &Store) -> Duration {
+    for _ in 0..2 {
+        match store.schedule_due_in().await {
+            Ok(None) => return LOOK_EVERY,
+            // A little late rather than a little early.
+            Ok(Some(seconds)) if seconds > 0.0 => {
+                return Duration::from_secs_f64(seconds.min(LOOK_EVERY.as_secs_f64()))
+                    + Duration::from_millis(1);
+            }
+            Ok(Some(_)) => {}
+            Err(error) => return put_off(&error),
+        }
+        match fire(store).await {
+            Ok(0) => {}
+            Ok(_) => return RETRY_AFTER,
+            Err(error) => return put_off(&error),
+        }
+    }
+    Duration::ZERO
+}
+
+/// Looks at everything that is due, once; answers how many schedules failed.
+async fn fire(store: &Store) -> Result<usize> {
+    let mut failed = 0;
+    for name in store.releasable_schedules().await? {
+        match store.release_slot(&name).await {
+            Ok(outcome) => tracing::debug!(schedule = name, outcome, "a held slot was looked at"),
+            Err(error) => failed += complain(&name, &error),
+        }
+    }
+    for schedule in store.pending_schedules().await? {
+        match store.advance_schedule(&schedule).await {
+            Ok(fired) => {
+                for Fired { slot, outcome } in fired {
+                    tracing::debug!(schedule = schedule.name, %slot, outcome, "a schedule fell due");
+                }
+            }
+            Err(error) => failed += complain(&schedule.name, &error),
+        }
+    }
+    Ok(failed)
+}
+
+/// Notes that one schedule failed, as a number to count.
+fn complain(schedule: &str, error: &Error) -> usize {
+    tracing::warn!(schedule, %error, "a schedule could not fire; the next look tries again");
+    1
+}
+
+fn put_off(error: &Error) -> Duration {
+    tracing::warn!(%error, "schedules could not be looked at; trying again");
+    LOOK_EVERY
+}

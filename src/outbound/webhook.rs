@@ -1,0 +1,64 @@
+//! Signed webhooks by which alerts are told. Must never show an address whole, for it may hold a token.
+
+use chrono::Utc;
+use reqwest::Client;
+use reqwest::header::CONTENT_TYPE;
+use serde_json::Value;
+use url::Url;
+use uuid::Uuid;
+
+use super::channels::{ChannelError, ChannelSettings, PATIENCE, chain};
+use super::client::client;
+use super::signature::{self, Key};
+use super::{ProxySettings, address};
+
+/// Calls receivers.
+#[derive(Debug)]
+pub(crate) struct Webhooks {
+    key: Option<Key>,
+    allow_private: bool,
+    proxy: ProxySettings,
+    client: Client,
+}
+
+impl Webhooks {
+    /// Checks the settings; opens no connection.
+    pub(crate) fn new(settings: &ChannelSettings) -> Result<Self, ChannelError> {
+        Ok(Self {
+            key: settings.secret.as_deref().map(Key::parse).transpose()?,
+            allow_private: settings.allow_private,
+            client: client(settings.allow_private, PATIENCE, &settings.proxy)?,
+            proxy: settings.proxy.clone(),
+        })
+    }
+
+    /// Calls one once.
+    pub(crate) async fn call(&self, url: &str, id: Uuid, body: &Value) -> Result<(), String> {
+        let url = Url::parse(url).map_err(|error| format!("the address cannot be read: {error}"))?;
+        if !self.allow_private
+            && let Some(refused) = address::refused(&url, !self.proxy.hosts().is_empty()).await
+        {
+            return Err(format!("{refused}; if it is meant, set alerting.allow_private = true"));
+        }
+        let body = body.to_string();
+        let signed = signature::headers(self.key.as_ref(), id, Utc::now(), &body);
+        let request = self
+            .client
+            .post(url)
+            .timeout(PATIENCE)
+            .header(CONTENT_TYPE, "application/json")
+            .headers(signed)
+            .body(body);
+        let response = request.send().await.map_err(|error| {
+            let error = error.without_url();
+            match address::refusal_behind(&error) {
+                Some(refused) => format!("{refused}; if it is meant, set alerting.allow_private = true"),
+                None => chain(&error),
+            }
+        })?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        Err(format!("the receiver answered {}", response.status().as_u16()))
+    }
+}

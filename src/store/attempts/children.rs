@@ -1,0 +1,96 @@
+//! Spawn: jobs that a running attempt enqueues, once for each name however often the attempt is repeated;
+//! and how those ended that it waits for. Every write is fenced by the attempt's lease.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::job::state::JobState;
+use crate::store::db::lossy_json::Given;
+use crate::store::jobs::prepared::Child;
+use crate::store::{Result, Store};
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// The job.
+    pub job_id: Uuid,
+    /// completed, failed or cancelled.
+    pub state: JobState,
+    /// What it brought.
+    pub result: Option<Value>,
+    /// Its last error.
+    pub error: Option<Value>,
+}
+
+impl Ended {
+    /// Whether it is kept no more, so that nobody knows how it ended.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| error["type"] == "gone")
+    }
+}
+
+impl Store {
+    /// Enqueues a child of a running attempt; `None` if the lease is lost.
+    ///
+    /// # Errors
+    /// When the database fails or refuses the job.
+    pub async fn spawn_child(
+        &self,
+        (job_id, lease_id): (Uuid, Uuid),
+        name: &str,
+        child: &Child,
+    ) -> Result<Option<Uuid>> {
+        Ok(sqlx::query_scalar!(
+            "select spawn_child($1, $2, $3, $4, $5)",
+            job_id,
+            lease_id,
+            name,
+            child.wish(),
+            child.is_workflow()
+        )
+        .fetch_one(self.pool())
+        .await?)
+    }
+
+    /// How those of the jobs ended that did. One that is kept no more counts as cancelled, with an error of the type
+    /// `gone`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ends_of(&self, jobs: &[Uuid]) -> Result<Vec<Ended>> {
+        let rows = sqlx::query!(
+            r#"
+            with kept as materialized (
+              select id, state, result, error, finished_at
+              from jobs
+              where id = any($1)
+            )
+            select
+              i.id as "job_id!",
+              coalesce(k.state, 'cancelled') as "state!: JobState",
+              k.result as "result: Given",
+              case
+                when k.id is null then jsonb_build_object('type', 'gone', 'permanent', true, 'message', 'it is kept no more')
+                else k.error
+              end as error
+            from unnest($1::uuid[]) as i (id)
+            left join kept k on k.id = i.id
+            where k.id is null
+              or k.finished_at is not null
+            "#,
+            jobs
+        )
+        .fetch_all(self.pool())
+        .await?;
+        let mut ended = Vec::with_capacity(rows.len());
+        for row in rows {
+            let result = match row.result {
+                Some(result) => Some(self.open_value(result.read()?).await?),
+                None => None,
+            };
+            ended.push(Ended { job_id: row.job_id, state: row.state, result, error: row.error });
+        }
+        Ok(ended)
+    }
+}

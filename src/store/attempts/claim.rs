@@ -1,0 +1,318 @@
+//! Claim: takes due jobs of one queue under new leases. One statement; the cursor spares it the dead
+//! rows at the head of the index, and a job that another claimer holds is passed over.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use crate::store::db::connection::Transaction;
+use crate::store::db::lossy_json::Given;
+use crate::store::{Result, Store};
+
+/// Behind which row of one priority the next claim begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// `run_at` of the last row that was claimed.
+    pub run_at: DateTime<Utc>,
+    /// Its id.
+    pub id: Uuid,
+}
+
+impl Position {
+    /// Before every row.
+    pub const HEAD: Self = Self { run_at: DateTime::UNIX_EPOCH, id: Uuid::nil() };
+}
+
+/// A position for each priority from 1 to 9.
+pub type Cursor = [Position; 9];
+
+/// What to claim.
+#[derive(Debug)]
+pub struct ClaimRequest<'a> {
+    /// From this queue.
+    pub queue: &'a str,
+    /// Only these kinds.
+    pub kinds: &'a [String],
+    /// At most so many.
+    pub limit: i64,
+    /// Behind these rows.
+    pub cursor: &'a Cursor,
+    /// For this worker.
+    pub worker_id: &'a str,
+    /// Leases last so long unless they are renewed.
+    pub lease_ttl_seconds: f64,
+    /// These jobs as well, which the transaction locked and counted; see [`super::claim_limited`].
+    pub picked: &'a [Uuid],
+    /// How long attempts may take.
+    pub terms: Terms<'a>,
+}
+
+/// How long attempts may take, as the worker that claims them knows it. What the job says itself comes first.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms<'a> {
+    /// For each of the kinds, in their order; empty where the worker has no rules of its own: then those that are
+    /// stored for the kind count.
+    pub own: &'a [KindTerms],
+    /// The sweep ends an attempt at its hard timeout and its grace, for its worker may not do it by itself. Else it
+    /// comes one lease later.
+    pub enforced: bool,
+}
+
+/// How long attempts of one kind may take; `None` is what is stored for the kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct KindTerms {
+    /// Seconds until it is asked to stop; infinite: never.
+    pub soft_seconds: Option<f64>,
+    /// Seconds until it is ended.
+    pub hard_seconds: Option<f64>,
+    /// Seconds that it may take to stop.
+    pub grace_seconds: Option<f64>,
+}
+
+/// A job that was claimed, with all that its attempt needs.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    pub id: Uuid,
+    pub lease_id: Uuid,
+    pub kind: String,
+    pub queue: String,
+    pub priority: i16,
+    pub attempt: i32,
+    pub max_attempts: i32,
+    /// An object, unless it cannot be read; then a text that says why.
+    pub args: Value,
+    pub execution_id: Option<String>,
+    pub run_at: DateTime<Utc>,
+    /// It took its turn in a group, and counts for limits.
+    pub grouped: bool,
+    pub soft_timeout_seconds: Option<f64>,
+    pub hard_timeout_seconds: Option<f64>,
+    pub lease_expires_at: DateTime<Utc>,
+}
+
+impl Terms<'_> {
+    /// Soft and hard timeouts and graces, by kind.
+    fn columns(&self) -> [Vec<Option<f64>>; 3] {
+        let column = |of: fn(&KindTerms) -> Option<f64>| self.own.iter().map(of).collect();
+        [
+            column(|terms| terms.soft_seconds),
+            column(|terms| terms.hard_seconds),
+            column(|terms| terms.grace_seconds),
+        ]
+    }
+}
+
+impl Store {
+    /// Claims due jobs, first priorities first, each oldest first.
+    ///
+    /// # Errors
+    /// When the database fails. A claim whose answer is lost comes back when its leases expire.
+    pub async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Vec<Claimed>> {
+        claim_in(self.claims(), request).await
+    }
+
+    /// Those of these leases under which a job still runs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn held(&self, jobs: &[Uuid], leases: &[Uuid]) -> Result<HashSet<Uuid>> {
+        let held = sqlx::query_scalar!(
+            "select lease_id from running where job_id = any($1) and lease_id = any($2)",
+            jobs,
+            leases
+        );
+        Ok(held.fetch_all(self.pool()).await?.into_iter().collect())
+    }
+
+    /// What a worker has claimed and not ended: jobs with their leases, also those of which it never heard.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claimed_by(&self, worker_id: &str) -> Result<Vec<(Uuid, Uuid)>> {
+        let rows = sqlx::query!("select job_id, lease_id from running where worker_id = $1", worker_id)
+            .fetch_all(self.pool())
+            .await?;
+        Ok(rows.into_iter().map(|row| (row.job_id, row.lease_id)).collect())
+    }
+
+    /// A transaction on one of the connections that claims are made on; others wait for it, so end it soon.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn claiming(&self) -> Result<Transaction<'static>> {
+        Ok(self.claims().begin().await?)
+    }
+}
+
+/// Claims on a connection of the caller's, also in its transaction.
+///
+/// # Errors
+/// As [`Store::claim`].
+#[expect(clippy::too_many_lines, reason = "one statement, which is best read in one piece")]
+pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>) -> Result<Vec<Claimed>> {
+    let priorities: Vec<i16> = (1..=9).collect();
+    let run_ats: Vec<DateTime<Utc>> = request.cursor.iter().map(|position| position.run_at).collect();
+    let ids: Vec<Uuid> = request.cursor.iter().map(|position| position.id).collect();
+    let [softs, hards, graces] = request.terms.columns();
+    let claimed = sqlx::query_as!(
+        Claimed,
+        r#"
+        with served as materialized (
+          -- As closed_kinds has it, without the price of a call.
+          select array(
+            select s.kind
+            from unnest($2::text[]) as s (kind)
+            where not exists (
+              select 1
+              from kinds b
+              where b.name = s.kind
+                and b.breaker_open_until > statement_timestamp())
+          ) as kinds
+        ),
+        due as materialized (
+          select d.id
+          from unnest($3::smallint[], $4::timestamptz[], $5::uuid[]) as c (priority, run_at, id)
+          cross join lateral (
+            select j.id
+            from jobs_live j
+            where j.queue = $1
+              and j.priority = c.priority
+              and (j.run_at, j.id) > (c.run_at, c.id)
+              and j.run_at <= statement_timestamp()
+              and j.state = 'available'
+              and j.kind = any((select s.kinds from served s)::text[])
+              and (j.expires_at is null or j.expires_at > statement_timestamp() or j.started_at is not null)
+            order by j.run_at, j.id
+            limit $6
+            for update skip locked
+          ) d
+          -- What is limited must be counted before it is claimed.
+          where not exists (select 1 from queues q where q.name = $1 and (q.paused_at is not null or q.limited))
+          limit $6
+        ),
+        all_due as materialized (
+          select id from due
+          union all
+          select unnest($9::uuid[])
+        ),
+        taken as (
+          update jobs_live j
+          set
+            state = 'running',
+            attempt = j.attempt + 1,
+            lease_id = gen_random_uuid(),
+            worker_id = $7,
+            started_at = clock_timestamp(),
+            -- Unchanged but for a job that waited for its turn.
+            run_at = case when j.state = 'waiting' then j.due_at else j.run_at end
+          from all_due due
+          where j.id = due.id
+          returning j.*
+        ),
+        registered as (
+          insert into running (
+            job_id, lease_id, worker_id, attempt, queue, kind, started_at, concurrency_keys, lease_expires_at,
+            soft_at, hard_at, deadline_at)
+          select
+            t.id, t.lease_id, t.worker_id, t.attempt, t.queue, t.kind, t.started_at, t.concurrency_keys,
+            clock_timestamp() + make_interval(secs => $8), l.soft_at, l.hard_at, l.hard_at + l.grace
+          from taken t
+          cross join lateral (
+            select array_position($2::text[], t.kind) as at
+            offset 0
+          ) own
+          cross join lateral (
+            select
+              t.started_at + case
+                when t.soft_timeout is not null then t.soft_timeout
+                when ($10::double precision[])[own.at] = 'infinity' then null
+                else coalesce(
+                  make_interval(secs => ($10::double precision[])[own.at]),
+                  (select k.soft_timeout from kinds k where k.name = t.kind))
+              end as soft_at,
+              t.started_at + coalesce(
+                t.hard_timeout,
+                make_interval(secs => ($11::double precision[])[own.at]),
+                (select k.hard_timeout from kinds k where k.name = t.kind),
+                '24 hours') as hard_at,
+              coalesce(
+                make_interval(secs => ($12::double precision[])[own.at]),
+                (select k.stop_grace from kinds k where k.name = t.kind),
+                '10 seconds')
+                -- A worker that ends its attempts itself does so before; the sweep comes only if that failed.
+                + make_interval(secs => case when $13 then 0 else $8::double precision end) as grace
+            offset 0
+          ) l
+          returning job_id, lease_expires_at
+        )
+        select
+          t.id as "id!",
+          t.lease_id as "lease_id!",
+          t.kind as "kind!",
+          t.queue as "queue!",
+          t.priority as "priority!",
+          t.attempt as "attempt!",
+          t.max_attempts as "max_attempts!",
+          t.args as "args!: Given",
+          t.execution_id,
+          t.run_at as "run_at!",
+          t.group_id is not null as "grouped!",
+          extract(epoch from t.soft_timeout)::double precision as soft_timeout_seconds,
+          extract(epoch from t.hard_timeout)::double precision as hard_timeout_seconds,
+          statement_timestamp() + make_interval(secs => $8) as "lease_expires_at!"
+        from taken t
+        order by t.priority, t.run_at, t.id
+        "#,
+        request.queue,
+        request.kinds,
+        &priorities,
+        &run_ats,
+        &ids,
+        request.limit,
+        request.worker_id,
+        request.lease_ttl_seconds,
+        request.picked,
+        &softs as &[Option<f64>],
+        &hards as &[Option<f64>],
+        &graces as &[Option<f64>],
+        request.terms.enforced,
+    )
+    .fetch_all(executor)
+    .await?;
+    Ok(claimed)
+}
+
+/// How long a running attempt may take, as it was claimed and extended.
+#[derive(Debug, Clone)]
+pub struct Allowed {
+    pub job_id: Uuid,
+    /// From its start; `None` if it is never asked to stop.
+    pub soft_timeout_seconds: Option<f64>,
+    pub hard_timeout_seconds: f64,
+    /// From then on the sweep takes the job back.
+    pub deadline_at: DateTime<Utc>,
+}
+
+/// What the attempts of these jobs are allowed that run now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn allowed_in(executor: impl PgExecutor<'_>, jobs: &[Uuid]) -> Result<Vec<Allowed>> {
+    let allowed = sqlx::query_as!(
+        Allowed,
+        r#"
+        select
+          job_id,
+          extract(epoch from soft_at - started_at)::double precision as soft_timeout_seconds,
+          extract(epoch from coalesce(hard_at, deadline_at) - started_at)::double precision as "hard_timeout_seconds!",
+          deadline_at
+        from running
+        where job_id = any($1)
+        "#,
+        jobs
+    );
+    Ok(allowed.fetch_all(executor).await?)
+}

@@ -1,0 +1,112 @@
+//! Admit: claims from a queue where claims are counted, because jobs of groups wait there or the queue
+//! has limits of its own. Counts and claims in one transaction; no limit rests on anything else.
+
+use chrono::{DateTime, Utc};
+
+use super::claim::{ClaimRequest, Claimed, claim_in};
+use crate::store::db::connection::Line;
+use crate::store::{Result, Store};
+
+/// What a counted claim may take of jobs that wait in groups, so that those of no group are not starved.
+#[derive(Debug, Clone, Copy)]
+pub struct Share {
+    /// No group of a later priority: plain jobs of this one are due.
+    pub worst_priority: i16,
+    /// At most so many of that priority.
+    pub room_at_worst: i64,
+}
+
+impl Share {
+    /// All that there is room for.
+    pub const WHOLE: Self = Self { worst_priority: 9, room_at_worst: i64::MAX };
+}
+
+/// What a counted claim brought.
+#[derive(Debug, Default)]
+pub struct Admitted {
+    /// The jobs.
+    pub jobs: Vec<Claimed>,
+    /// How many without a group were asked for, and could have come.
+    pub plain_asked: usize,
+    /// After so long a rate lets the next one start.
+    pub again_in_seconds: Option<f64>,
+}
+
+impl Store {
+    /// Claims as [`Store::claim`] does, under the limits of the queue and of the jobs' keys.
+    ///
+    /// # Errors
+    /// As [`Store::claim`].
+    pub async fn claim_counted(&self, request: &ClaimRequest<'_>, share: Share) -> Result<Admitted> {
+        let mut transaction = self.claiming().await?;
+        let admitted = claim_counted_in(transaction.line(), request, share).await?;
+        transaction.commit().await?;
+        Ok(admitted)
+    }
+}
+
+/// Claims in a transaction of the caller's: what is counted is claimed before it ends, or not at all.
+///
+/// # Errors
+/// As [`Store::claim`].
+pub async fn claim_counted_in(
+    mut line: Line<'_>,
+    request: &ClaimRequest<'_>,
+    share: Share,
+) -> Result<Admitted> {
+    let priorities: Vec<i16> = (1..=9).collect();
+    let run_ats: Vec<DateTime<Utc>> = request.cursor.iter().map(|position| position.run_at).collect();
+    let ids: Vec<uuid::Uuid> = request.cursor.iter().map(|position| position.id).collect();
+    let room = i32::try_from(request.limit).unwrap_or(i32::MAX);
+    let door = sqlx::query!(
+        r#"
+        select
+          picked as "picked!",
+          plain_room as "plain_room!",
+          again_in_seconds
+        from admit($1, $2, $3, $4, $5, $6, $7, $8)
+        "#,
+        request.queue,
+        request.kinds,
+        room,
+        share.worst_priority,
+        i32::try_from(share.room_at_worst).unwrap_or(i32::MAX),
+        &priorities,
+        &run_ats,
+        &ids,
+    )
+    .fetch_one(line.again())
+    .await?;
+    let mut admitted = Admitted { again_in_seconds: door.again_in_seconds, ..Admitted::default() };
+    if !door.picked.is_empty() || door.plain_room > 0 {
+        let request = ClaimRequest {
+            limit: i64::from(door.plain_room),
+            picked: &door.picked,
+            cursor: request.cursor,
+            ..*request
+        };
+        admitted.jobs = claim_in(line, &request).await?;
+        admitted.plain_asked = usize::try_from(door.plain_room).unwrap_or(0);
+    }
+    Ok(admitted)
+}
+
+/// As [`claim_counted_in`], but undone if nothing comes of it, so that its locks go at once: for
+/// transactions that claim from several queues until one has something.
+///
+/// # Errors
+/// As [`Store::claim`].
+pub async fn claim_counted_apart(
+    mut line: Line<'_>,
+    request: &ClaimRequest<'_>,
+    share: Share,
+) -> Result<Admitted> {
+    let mut savepoint = line.savepoint().await?;
+    let admitted = claim_counted_in(savepoint.line(), request, share).await?;
+    if admitted.jobs.is_empty() {
+        savepoint.rollback().await?;
+    } else {
+        savepoint.commit().await?;
+    }
+    Ok(admitted)
+}

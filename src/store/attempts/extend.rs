@@ -1,0 +1,41 @@
+//! Extend: gives a running attempt more time. Only the holder of its lease is heard; the judgement is in
+//! the SQL function `extend_attempt`.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use crate::store::{Result, Store};
+
+impl Store {
+    /// Puts off the soft and the hard timeout of an attempt; answers from when on the sweep would end it,
+    /// `None` if the lease is lost.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing is put off.
+    pub async fn extend(&self, job_id: Uuid, lease_id: Uuid, by: Duration) -> Result<Option<DateTime<Utc>>> {
+        extend_in(self.writes(), job_id, lease_id, by).await
+    }
+}
+
+/// As [`Store::extend`], on a connection of the caller's, also in its transaction.
+///
+/// # Errors
+/// As [`Store::extend`].
+pub async fn extend_in(
+    executor: impl PgExecutor<'_>,
+    job_id: Uuid,
+    lease_id: Uuid,
+    by: Duration,
+) -> Result<Option<DateTime<Utc>>> {
+    Ok(sqlx::query_scalar!(
+        "select extend_attempt($1, $2, make_interval(secs => $3))",
+        job_id,
+        lease_id,
+        by.as_secs_f64(),
+    )
+    .fetch_one(executor)
+    .await?)
+}

@@ -1,0 +1,20 @@
+//! The verbs of workers: claim, heartbeat, report, end. Every write carries the lease, and one without
+//! it changes nothing.
+
+pub mod artifacts;
+pub mod children;
+pub mod claim;
+pub mod claim_limited;
+pub mod complete;
+pub mod due;
+pub mod extend;
+pub mod heartbeat;
+pub mod list;
+pub mod remote_worker;
+pub mod replayed_outcome;
+pub mod report;
+pub mod settle;
+pub mod signals;
+pub mod steps;
+pub mod sweep;
+pub mod workers;

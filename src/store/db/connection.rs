@@ -1,0 +1,207 @@
+//! Line: one connection as the verbs use it, in a transaction of the caller's or alone. Behind a pooler in
+//! transaction mode its statements are unnamed, since a name is known to one session only, and never
+//! outside of a transaction, since what is parsed in one may be run in another.
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{
+    AssertSqlSafe, Connection, Describe, Either, Execute, Executor, PgConnection, Postgres, Row,
+    SqlSafeStr as _, SqlStr,
+};
+
+use super::silence::Sentry;
+
+/// A connection on which statements run.
+#[derive(Debug)]
+pub struct Line<'c> {
+    connection: &'c mut PgConnection,
+    manner: Manner,
+    sentry: Sentry,
+}
+
+/// How statements run.
+#[derive(Debug, Clone)]
+enum Manner {
+    /// As they are: the session is ours.
+    Plain,
+    /// Unnamed, in the transaction that is open.
+    Unnamed,
+    /// Unnamed, each in a transaction that begins so.
+    Apart(SqlStr),
+}
+
+impl Line<'_> {
+    /// The same connection for one more statement.
+    pub fn again(&mut self) -> Line<'_> {
+        Line { connection: self.connection, manner: self.manner.clone(), sentry: self.sentry.clone() }
+    }
+
+    /// A savepoint of the transaction that is open.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn savepoint(&mut self) -> sqlx::Result<Transaction<'_>> {
+        let unnamed = !matches!(self.manner, Manner::Plain);
+        let begun = self.sentry.watch(self.connection.begin()).await?;
+        Ok(Transaction::new(begun, unnamed, self.sentry.clone()))
+    }
+}
+
+/// A transaction, or a savepoint in one. Dropped, nothing of it happened.
+#[derive(Debug)]
+pub struct Transaction<'c> {
+    inner: sqlx::Transaction<'c, Postgres>,
+    unnamed: bool,
+    sentry: Sentry,
+}
+
+impl<'c> Transaction<'c> {
+    pub(crate) fn new(inner: sqlx::Transaction<'c, Postgres>, unnamed: bool, sentry: Sentry) -> Self {
+        Self { inner, unnamed, sentry }
+    }
+
+    /// Where its statements run.
+    pub fn line(&mut self) -> Line<'_> {
+        let manner = if self.unnamed { Manner::Unnamed } else { Manner::Plain };
+        Line { connection: &mut self.inner, manner, sentry: self.sentry.clone() }
+    }
+
+    /// Makes it so.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn commit(self) -> sqlx::Result<()> {
+        self.sentry.watch(self.inner.commit()).await
+    }
+
+    /// Undoes it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rollback(self) -> sqlx::Result<()> {
+        self.sentry.watch(self.inner.rollback()).await
+    }
+}
+
+/// A connection taken out of its pool; dropped, it goes back.
+#[derive(Debug)]
+pub struct Held {
+    connection: PoolConnection<Postgres>,
+    opening: Option<SqlStr>,
+    sentry: Sentry,
+}
+
+impl Held {
+    pub(crate) fn new(connection: PoolConnection<Postgres>, opening: Option<SqlStr>, sentry: Sentry) -> Self {
+        Self { connection, opening, sentry }
+    }
+
+    /// Where statements run, each by itself.
+    pub fn line(&mut self) -> Line<'_> {
+        let manner = self.opening.clone().map_or(Manner::Plain, Manner::Apart);
+        Line { connection: &mut self.connection, manner, sentry: self.sentry.clone() }
+    }
+}
+
+/// A statement that leaves nothing behind in its session.
+struct Unnamed<E>(E);
+
+impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Unnamed<E> {
+    fn sql(self) -> SqlStr {
+        self.0.sql()
+    }
+
+    fn statement(&self) -> Option<&PgStatement> {
+        self.0.statement()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<PgArguments>, sqlx::error::BoxDynError> {
+        self.0.take_arguments()
+    }
+
+    fn persistent(&self) -> bool {
+        false
+    }
+}
+
+impl<'c> Executor<'c> for Line<'c> {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, sqlx::Result<Either<PgQueryResult, PgRow>>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        match self.manner {
+            Manner::Plain => self.sentry.watch_rows(self.connection.fetch_many(query)),
+            Manner::Unnamed => self.sentry.watch_rows(self.connection.fetch_many(Unnamed(query))),
+            Manner::Apart(opening) => {
+                // Nobody may see a row before the commit.
+                let rows = self.sentry.watch_whole(async move {
+                    let mut transaction = self.connection.begin_with(opening).await?;
+                    let rows: Vec<_> = transaction.fetch_many(Unnamed(query)).try_collect().await?;
+                    transaction.commit().await?;
+                    Ok::<_, sqlx::Error>(stream::iter(rows.into_iter().map(Ok)))
+                });
+                stream::once(rows).try_flatten().boxed()
+            }
+        }
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Option<PgRow>>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let Self { connection, manner, sentry } = self;
+        match manner {
+            Manner::Plain => Box::pin(sentry.watch_whole(connection.fetch_optional(query))),
+            Manner::Unnamed => Box::pin(sentry.watch_whole(connection.fetch_optional(Unnamed(query)))),
+            Manner::Apart(opening) => Box::pin(sentry.watch_whole(async move {
+                let mut transaction = connection.begin_with(opening).await?;
+                let row = transaction.fetch_optional(Unnamed(query)).await?;
+                transaction.commit().await?;
+                Ok(row)
+            })),
+        }
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, sqlx::Result<PgStatement>>
+    where
+        'c: 'e,
+    {
+        self.connection.prepare_with(sql, parameters)
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<Describe<Postgres>>>
+    where
+        'c: 'e,
+    {
+        self.connection.describe(sql)
+    }
+}
+
+/// Teaches a connection the schema's types. It would else ask for each when a statement answers it for the
+/// first time, between parsing and running that statement, and so lose one without a name.
+pub(crate) async fn learn_types(connection: &mut PgConnection, opening: SqlStr) -> sqlx::Result<()> {
+    let mut transaction = connection.begin_with(opening).await?;
+    let types = sqlx::raw_sql(
+        "select string_agg(format('null::%I', typname), ', ')
+         from pg_type
+         where typnamespace = to_regnamespace(current_schema())
+           and typtype in ('d', 'e')",
+    );
+    if let Some(nulls) = transaction.fetch_one(types).await?.get::<Option<String>, _>(0) {
+        // By name, for this one must outlast the questions; within the transaction, so that it is closed again
+        // in the session that knows it.
+        transaction.prepare(AssertSqlSafe(format!("select {nulls}")).into_sql_str()).await?;
+        transaction.clear_cached_statements().await?;
+    }
+    transaction.commit().await
+}

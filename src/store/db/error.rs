@@ -1,0 +1,138 @@
+//! What can go wrong between this process and its database, told apart by what the caller can do
+//! about it. Must never leak a driver's text to an HTTP client.
+
+/// Result of a store verb.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The URL of the database cannot be read.
+    #[error("the database URL cannot be read: {reason}; write postgres://user:password@host:port/database")]
+    BadUrl { reason: String },
+    /// The database answered with an error or not at all.
+    #[error("the database failed: {said}{advice}", said = words(.0), advice = super::trouble::advice(.0))]
+    Database(#[from] sqlx::Error),
+    /// The login lacks a right.
+    #[error("the login {login} may not {act}: {advice}")]
+    Forbidden { login: String, act: String, advice: String },
+    /// The database is one in which nothing can be made.
+    #[error("nothing was made: {0}")]
+    UnfitDatabase(String),
+    /// Nothing was heard of a statement; it may have been carried out or not.
+    #[error("the database did not answer within {} s; the network or the server may be gone", .waited.as_secs())]
+    NoAnswer { waited: std::time::Duration },
+    /// A migration failed.
+    #[error("the database could not be migrated: {0}")]
+    Migration(String),
+    /// The schema is not one that this binary can use.
+    #[error("schema {schema} is at migration {found}, this binary knows {known} and cannot use it: {advice}")]
+    UnknownSchema { schema: String, found: i32, known: i32, advice: &'static str },
+    /// A value could not be sealed, opened, or kept outside of its row.
+    #[error(transparent)]
+    Vault(#[from] crate::vault::VaultError),
+}
+
+impl Error {
+    /// True when the same call may succeed a little later: the connection broke, the server restarts,
+    /// a deadlock or timeout was resolved against us.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        let error = match self {
+            Self::Database(error) => error,
+            Self::Vault(error) => return error.is_transient(),
+            other => return matches!(other, Self::NoAnswer { .. }),
+        };
+        match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(database) => database.code().is_some_and(|code| heals(&code)),
+            _ => false,
+        }
+    }
+
+    /// True when a lock could not be had in the time that was allowed for it.
+    #[must_use]
+    pub fn is_lock_timeout(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
+    }
+
+    /// True when the statement ran longer than it may, or was cancelled by hand.
+    #[must_use]
+    pub fn is_statement_timeout(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("57014"))
+    }
+
+    /// True when a value cannot be stored as it is (class 22), such as a NUL in text.
+    #[must_use]
+    pub fn is_bad_data(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error))
+            if error.code().is_some_and(|code| code.starts_with("22") || code == "54000" || code == "54001"))
+    }
+
+    /// The words in which one of Tidemill's own SQL functions refused what was asked, and its advice.
+    #[must_use]
+    pub fn refusal(&self) -> Option<(&str, Option<&str>)> {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return None };
+        let postgres = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?;
+        (postgres.code() == "22TM1").then(|| (postgres.message(), postgres.hint()))
+    }
+
+    /// True when a queue has as many jobs waiting as may; see [`crate::store::jobs::bounded_queues::enqueue_when_room`].
+    #[must_use]
+    pub fn is_queue_full(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("53TM1"))
+    }
+
+    /// The queue that had no room, if that is what happened.
+    #[must_use]
+    pub fn full_queue(&self) -> Option<&str> {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return None };
+        let postgres = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?;
+        (postgres.code() == "53TM1").then(|| postgres.detail()?.strip_prefix("queue: ")).flatten()
+    }
+
+    /// True when a value in the statement is to blame, so that other rows may go through without it.
+    #[must_use]
+    pub fn blames_a_value(&self) -> bool {
+        self.is_bad_data() || self.constraint().is_some()
+    }
+
+    /// The name of the violated constraint, if that is what happened.
+    #[must_use]
+    pub fn constraint(&self) -> Option<&str> {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return None };
+        error.constraint()
+    }
+
+    /// True when a finished job's day has no partition yet.
+    #[must_use]
+    pub fn is_missing_partition(&self) -> bool {
+        // Where no partition fits, no constraint is named; the server's words may be of any language.
+        matches!(self, Self::Database(sqlx::Error::Database(error))
+            if error.code().as_deref() == Some("23514")
+                && error.constraint().is_none_or(|name| name == "jobs_live_is_unfinished"))
+    }
+}
+
+/// What the database said, without the line of Postgres' own source that the driver puts behind it.
+pub(crate) fn words(error: &sqlx::Error) -> String {
+    let sqlx::Error::Database(database) = error else { return error.to_string() };
+    let Some(postgres) = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() else {
+        return database.message().to_owned();
+    };
+    let more =
+        [postgres.detail(), postgres.hint()].into_iter().flatten().filter(|_| postgres.code() != "22TM1");
+    more.fold(postgres.message().to_owned(), |text, more| format!("{text}; {more}"))
+}
+
+/// Whether what this SQLSTATE says passes by itself: connection, transaction state (a primary that became
+/// a standby), resources, operator intervention, serialization and deadlock, a lock or an object in use, cached plans
+/// after a migration. Of class 55 the others are states that somebody has to change, such as a missing replica identity.
+pub(crate) fn heals(code: &str) -> bool {
+    ["08", "25", "53", "57", "40"].iter().any(|class| code.starts_with(class))
+        || ["0A000", "55006", "55P03"].contains(&code)
+}

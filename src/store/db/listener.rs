@@ -1,0 +1,196 @@
+//! Listen: the one ear of a process. Holds a LISTEN connection, probes that it really hears, and
+//! hands wake-ups to whoever subscribed. After every reconnect it says so, for hints were missed.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::hosts::Hosts;
+use super::session_settings;
+use crate::store::{Error, Result, Store};
+
+/// How often the ear is tested.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// How long the echo of a probe may take.
+const ECHO_WITHIN: Duration = Duration::from_secs(3);
+
+/// A hint that something may have happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wake {
+    /// A queue has work.
+    Queue(String),
+    /// A queue has work of groups, which take turns.
+    Turns(String),
+    /// A job that counted for a limit ended.
+    Freed,
+    /// A job has events up to this number, or ended (0).
+    Event(Uuid, i64),
+    /// Too many jobs to name have events.
+    AllEvents,
+    /// A running job shall be cancelled.
+    Cancel(Uuid),
+    /// A job ended for which others wait.
+    Dependents,
+    /// Somebody changed slots or keys.
+    Settings,
+    /// Hints may have been missed: look at everything.
+    Missed,
+}
+
+/// Where wake-ups are heard.
+#[derive(Debug, Clone)]
+pub struct Wakes {
+    sender: broadcast::Sender<Wake>,
+    healthy: watch::Receiver<bool>,
+}
+
+impl Wakes {
+    /// Hears all wake-ups from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Wake> {
+        self.sender.subscribe()
+    }
+
+    /// True while the connection is known to hear.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        *self.healthy.borrow()
+    }
+
+    /// Follows whether the connection is known to hear.
+    pub(crate) fn health(&self) -> watch::Receiver<bool> {
+        self.healthy.clone()
+    }
+}
+
+impl Store {
+    /// Starts listening until the token is cancelled; reconnects by itself. Without a direct connection nothing is ever
+    /// heard, and whoever waits polls.
+    #[must_use]
+    pub fn listen(&self, shutdown: CancellationToken) -> Wakes {
+        let (sender, _) = broadcast::channel(4096);
+        let (healthy, healthy_receiver) = watch::channel(false);
+        let wakes = Wakes { sender: sender.clone(), healthy: healthy_receiver };
+        // Behind a pooler a session that listens would be somebody else's the next moment.
+        let Some(url) = self.options().direct_url().map(str::to_owned) else {
+            tracing::info!("no direct connection to listen on (database.listen_url): polling");
+            return wakes;
+        };
+        let store = self.clone();
+        tokio::spawn(async move {
+            let mut delay = Duration::from_millis(100);
+            loop {
+                tokio::select! {
+                    () = shutdown.cancelled() => break,
+                    ended = listen_once(&store, &url, &sender, &healthy) => {
+                        if *healthy.borrow() {
+                            delay = Duration::from_millis(100);
+                        }
+                        healthy.send_replace(false);
+                        tracing::warn!(reason = %ended, "not listening for wake-ups; polling until it works again");
+                    }
+                }
+                tokio::select! {
+                    () = shutdown.cancelled() => break,
+                    () = tokio::time::sleep(delay) => {}
+                }
+                delay = (delay * 2).min(Duration::from_secs(5));
+            }
+            healthy.send_replace(false);
+        });
+        wakes
+    }
+}
+
+/// Listens until the connection fails; answers why.
+async fn listen_once(
+    store: &Store,
+    url: &str,
+    sender: &broadcast::Sender<Wake>,
+    healthy: &watch::Sender<bool>,
+) -> Error {
+    match try_listen(store, url, sender, healthy).await {
+        Ok(never) => match never {},
+        Err(error) => error,
+    }
+}
+
+enum Never {}
+
+async fn try_listen(
+    store: &Store,
+    url: &str,
+    sender: &broadcast::Sender<Wake>,
+    healthy: &watch::Sender<bool>,
+) -> Result<Never> {
+    let connect = Hosts::direct(store.options(), url, &[])?.find().await?;
+    let pool = PgPoolOptions::new()
+        .after_connect(|connection, _| Box::pin(session_settings::pin(connection)))
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(5))
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .connect_with(connect)
+        .await?;
+    let mut listener = PgListener::connect_with(&pool).await?;
+    listener.ignore_pool_close_event(true);
+    listener.listen(store.channel()).await?;
+    let _ = sender.send(Wake::Missed);
+    let probe = format!("p:{}", Uuid::new_v4());
+    let mut next_probe = Instant::now();
+    let mut echo_due: Option<Instant> = None;
+    loop {
+        let until = echo_due.unwrap_or(next_probe);
+        match timeout(until.saturating_duration_since(Instant::now()), listener.try_recv()).await {
+            Ok(Ok(Some(notification))) => {
+                let payload = notification.payload();
+                if payload == probe {
+                    echo_due = None;
+                    healthy.send_if_modified(|healthy| !std::mem::replace(healthy, true));
+                    continue;
+                }
+                for wake in payload.lines().filter_map(parse) {
+                    let _ = sender.send(wake);
+                }
+            }
+            Ok(Ok(None)) => return Err(lost("the connection was closed")),
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) if echo_due.is_some() => return Err(lost("a probe was not heard")),
+            Err(_) => {
+                // Through the ordinary pool, so that the whole way from a NOTIFY to this ear is tested.
+                let sending = sqlx::query!("select pg_notify($1, $2)", store.channel(), probe);
+                match timeout(ECHO_WITHIN, sending.execute(store.claims())).await {
+                    Ok(sent) => sent?,
+                    Err(_) => return Err(lost("a probe could not be sent")),
+                };
+                next_probe = Instant::now() + PROBE_EVERY;
+                echo_due = Some(Instant::now() + ECHO_WITHIN);
+            }
+        }
+    }
+}
+
+fn lost(why: &str) -> Error {
+    Error::Database(sqlx::Error::Protocol(why.to_owned()))
+}
+
+fn parse(line: &str) -> Option<Wake> {
+    match line.split_once(':')? {
+        ("q", queue) => Some(Wake::Queue(queue.to_owned())),
+        ("g", queue) => Some(Wake::Turns(queue.to_owned())),
+        ("f", _) => Some(Wake::Freed),
+        ("c", job_id) => job_id.parse().ok().map(Wake::Cancel),
+        ("e", "*") => Some(Wake::AllEvents),
+        ("e", mark) => {
+            let (job_id, seq) = mark.split_once(':')?;
+            Some(Wake::Event(job_id.parse().ok()?, seq.parse().ok()?))
+        }
+        ("d", _) => Some(Wake::Dependents),
+        ("w", _) => Some(Wake::Settings),
+        _ => None,
+    }
+}

@@ -1,0 +1,293 @@
+//! Migrate: brings the schema to what this binary knows, under an advisory lock, over a short-lived
+//! connection of its own. Never touches a schema that is newer than the binary.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest, Sha256};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+
+use super::commit_probe::commits_alone;
+use super::database;
+use super::error::words;
+use super::hosts::Hosts;
+use super::migration_driver::Driver;
+use super::session_settings::{opening, pin, quoted};
+use crate::store::{Error, Options, Result, Store, rights};
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+/// In this order: those of the language SQL call only what stands before them.
+const FUNCTIONS: &[&str] = &[
+    include_str!("../../../migrations/functions/common.sql"),
+    include_str!("../../../migrations/functions/redact.sql"),
+    include_str!("../../../migrations/functions/sealing.sql"),
+    include_str!("../../../migrations/functions/deployments.sql"),
+    include_str!("../../../migrations/functions/events.sql"),
+    include_str!("../../../migrations/functions/feed.sql"),
+    include_str!("../../../migrations/functions/audit.sql"),
+    include_str!("../../../migrations/functions/unique.sql"),
+    include_str!("../../../migrations/functions/limits.sql"),
+    include_str!("../../../migrations/functions/room.sql"),
+    include_str!("../../../migrations/functions/failures.sql"),
+    include_str!("../../../migrations/functions/turns.sql"),
+    include_str!("../../../migrations/functions/enqueue.sql"),
+    include_str!("../../../migrations/functions/settle.sql"),
+    include_str!("../../../migrations/functions/complete.sql"),
+    include_str!("../../../migrations/functions/waits.sql"),
+    include_str!("../../../migrations/functions/resolve.sql"),
+    include_str!("../../../migrations/functions/expire.sql"),
+    include_str!("../../../migrations/functions/extend.sql"),
+    include_str!("../../../migrations/functions/workflows.sql"),
+    include_str!("../../../migrations/functions/again.sql"),
+    include_str!("../../../migrations/functions/steer.sql"),
+    include_str!("../../../migrations/functions/durable.sql"),
+    include_str!("../../../migrations/functions/bulk.sql"),
+    include_str!("../../../migrations/functions/change.sql"),
+    include_str!("../../../migrations/functions/explain.sql"),
+    include_str!("../../../migrations/functions/queues.sql"),
+    include_str!("../../../migrations/functions/workers.sql"),
+    include_str!("../../../migrations/functions/stats.sql"),
+    include_str!("../../../migrations/functions/house.sql"),
+    include_str!("../../../migrations/functions/artifacts.sql"),
+    include_str!("../../../migrations/functions/sessions.sql"),
+    include_str!("../../../migrations/functions/schedules.sql"),
+    include_str!("../../../migrations/functions/shape.sql"),
+    include_str!("../../../migrations/functions/rights.sql"),
+    include_str!("../../../migrations/functions/doctor.sql"),
+    include_str!("../../../migrations/functions/alerts.sql"),
+    include_str!("../../../migrations/functions/logins.sql"),
+];
+const VIEWS: &str = include_str!("../../../migrations/views.sql");
+pub(crate) const GRANTS: &str = include_str!("../../../migrations/grants.sql");
+/// Any number, the same in every binary: "tide".
+const LOCK: i64 = 0x7469_6465;
+
+/// The latest migration that this binary knows.
+#[must_use]
+pub fn known_version() -> i32 {
+    let runner = embedded::migrations::runner();
+    runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0)
+}
+
+/// Creates the schema if needed, runs what is missing of the migrations, replaces functions and views,
+/// and makes the day partitions. Safe to run from several processes at once and again at any time.
+///
+/// # Errors
+/// When the database fails, or the schema is newer than this binary can use.
+pub async fn migrate(options: &Options) -> Result<()> {
+    let hosts = match options.direct_url() {
+        Some(url) => Hosts::direct(options, url, &[("synchronous_commit", "on")])?,
+        None => Hosts::pooled(options)?,
+    };
+    let connect = hosts.find().await?.application_name("tidemill migrate");
+    let mut connection = PgConnection::connect_with(&connect).await?;
+    let outcome = if options.direct_url().is_some() {
+        commits_alone(&mut connection).await?;
+        in_session(&mut connection, &options.schema).await
+    } else {
+        in_transaction(&mut connection, options).await
+    };
+    // Ending the session releases the advisory lock.
+    let _ = connection.close().await;
+    outcome
+}
+
+/// Each migration in a transaction of its own.
+async fn in_session(connection: &mut PgConnection, schema: &str) -> Result<()> {
+    pin(connection).await?;
+    database::prepare(connection, schema, false, LOCK).await?;
+    run(connection, schema).await
+}
+
+/// All in one transaction: behind a pooler a lock or a setting of a session would stay with a stranger.
+async fn in_transaction(connection: &mut PgConnection, options: &Options) -> Result<()> {
+    let mut transaction = connection.begin_with(opening(options, &[("synchronous_commit", "on")])).await?;
+    database::prepare(&mut transaction, &options.schema, true, LOCK).await?;
+    run(&mut transaction, &options.schema).await?;
+    Ok(transaction.commit().await?)
+}
+
+async fn run(connection: &mut PgConnection, schema: &str) -> Result<()> {
+    let found = found_version(connection, schema).await?;
+    let known = known_version();
+    if found > known {
+        // Newer than this binary; the store's own check says whether it can be used as it is.
+        return Ok(());
+    }
+    if found < known {
+        tracing::info!(schema, from = found, to = known, "migrating");
+        embedded::migrations::runner()
+            .run_async(&mut Driver(connection))
+            .await
+            .map_err(|error| Error::Migration(chain(&error)))?;
+    }
+    replace_verbs(connection, found < known).await?;
+    rights::settle(connection, schema).await?;
+    match make_partitions(connection).await {
+        Err(error) if found > 0 && error.is_lock_timeout() => {
+            tracing::warn!(
+                "partitions for the days ahead wait for whoever reads the jobs; the keeper makes them"
+            );
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+async fn make_partitions(connection: &mut PgConnection) -> Result<()> {
+    let mut transaction = connection.begin().await?;
+    transaction.execute("select ensure_partitions()").await?;
+    Ok(transaction.commit().await?)
+}
+
+async fn found_version(connection: &mut PgConnection, schema: &str) -> Result<i32> {
+    let exists = connection.fetch_one("select to_regclass('refinery_schema_history') is not null").await?;
+    if !exists.get::<bool, _>(0) {
+        // What one may not see looks as if it were not there.
+        rights::may_use(&mut *connection, schema).await?;
+        return Ok(0);
+    }
+    let asked = "select coalesce(max(version), 0) from refinery_schema_history";
+    let version = connection.fetch_one(asked).await;
+    Ok(version.map_err(|error| rights::refused(error, schema))?.get(0))
+}
+
+/// Replaces functions and views whole, in one transaction, unless they are this binary's or a newer one's.
+async fn replace_verbs(connection: &mut PgConnection, migrated: bool) -> Result<()> {
+    let digest = BASE64_STANDARD.encode(Sha256::digest(format!("{}{VIEWS}{GRANTS}", FUNCTIONS.concat())));
+    let verbs = format!("{} {digest}", env!("CARGO_PKG_VERSION"));
+    let mut transaction = connection.begin().await?;
+    let installed = transaction.fetch_one("select verbs_digest from schema_compatibility").await?;
+    if let Some(installed) = installed.get::<Option<String>, _>(0) {
+        // Those of a newer binary serve this one too; to put ours back would break that one.
+        if installed == verbs || release(&installed) > release(&verbs) {
+            return Ok(());
+        }
+    }
+    for statements in [DROP_VIEWS].iter().chain(FUNCTIONS).chain(&[VIEWS, GRANTS]) {
+        transaction.execute(sqlx::raw_sql(*statements)).await?;
+    }
+    let keep = format!("select keep_shape({migrated})");
+    transaction.execute(sqlx::raw_sql(AssertSqlSafe(keep))).await?;
+    sqlx::query("update schema_compatibility set verbs_digest = $1")
+        .bind(verbs)
+        .persistent(false)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// The release that functions and views came with, such as `[0, 1, 0]`.
+fn release(verbs: &str) -> Vec<u32> {
+    let version = verbs.split_once(' ').map_or("", |(version, _)| version);
+    version.split(['.', '-']).map_while(|part| part.parse().ok()).take(3).collect()
+}
+
+/// Drops all views of the schema, one after the other, those on which no other view rests first.
+const DROP_VIEWS: &str = "
+do $$
+declare
+  old text;
+begin
+  loop
+    select v.viewname into old
+    from pg_views v
+    where v.schemaname = current_schema()
+      and not exists (
+        select 1
+        from pg_depend d
+        join pg_rewrite r on r.oid = d.objid
+        where d.refobjid = format('%I.%I', v.schemaname, v.viewname)::regclass
+          and r.ev_class <> d.refobjid)
+    limit 1;
+    exit when not found;
+    execute format('drop view %I', old);
+  end loop;
+end $$";
+
+impl Store {
+    /// Drops the schema with everything in it: for tests alone.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn drop_schema(&self) -> Result<()> {
+        let statement = format!("drop schema {} cascade", quoted(&self.options().schema));
+        sqlx::query(AssertSqlSafe(statement)).execute(self.pool()).await?;
+        Ok(())
+    }
+
+    /// Refuses a schema that this binary cannot use: missing, older, or newer without saying that it
+    /// still serves this binary.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSchema`], or when the database fails.
+    pub async fn check_schema(&self) -> Result<()> {
+        let known = known_version();
+        let refuse = |found, advice| Error::UnknownSchema {
+            schema: self.options().schema.clone(),
+            found,
+            known,
+            advice,
+        };
+        let schema = &self.options().schema;
+        let found: Option<i32> = match sqlx::query_scalar("select max(version) from refinery_schema_history")
+            .fetch_one(self.pool())
+            .await
+        {
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => {
+                // What one may not see looks as if it were not there.
+                rights::may_use(self.pool(), schema).await?;
+                None
+            }
+            other => other.map_err(|error| rights::refused(error, schema))?,
+        };
+        let found = found.unwrap_or(0);
+        if found < known {
+            return Err(refuse(found, "run `tidemill migrate` first"));
+        }
+        let row = sqlx::query!("select oldest_binary, verbs_digest from schema_compatibility")
+            .fetch_one(self.pool())
+            .await
+            .map_err(|error| rights::refused(error, schema))?;
+        if row.verbs_digest.is_none() {
+            return Err(refuse(found, "its functions are missing; run `tidemill migrate` again"));
+        }
+        let oldest = row.oldest_binary;
+        if oldest > known {
+            return Err(refuse(found, "use the version of tidemill that migrated it, or a newer one"));
+        }
+        Ok(())
+    }
+}
+
+/// An error with its causes: refinery's own text only says which migration failed.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(database) = error.downcast_ref::<sqlx::Error>() {
+            // What Postgres said is the last of the causes; it may stand in the text before it already.
+            let (raw, said) = (database.to_string(), words(database));
+            return if text.contains(&raw) { text.replace(&raw, &said) } else { format!("{text}: {said}") };
+        }
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::release;
+
+    #[test]
+    fn releases_are_compared_as_numbers() {
+        assert!(release("0.10.0 x") > release("0.9.12 y"));
+        assert!(release("1.0.0-rc.1 x") > release("0.9.0 y"));
+        assert!(release("0.1.0 x") > release("a digest of before"));
+        assert_eq!(release("0.1.0 x"), release("0.1.0 y"));
+    }
+}

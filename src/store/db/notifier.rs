@@ -1,0 +1,155 @@
+//! Notify: the one voice of a process. Gathers wake-up hints while its last NOTIFY is in flight and
+//! sends them in a transaction of their own, after the writes they speak of have committed. Hints may
+//! be lost; nothing rests on them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::store::Store;
+
+/// Postgres refuses payloads of 8,000 bytes.
+const PAYLOAD_LIMIT_BYTES: usize = 7_800;
+/// Above so many jobs in one go, "look at all that you watch" is cheaper to say.
+const EVENT_LIMIT: usize = 400;
+
+#[derive(Debug, Default)]
+struct Pending {
+    queues: BTreeSet<String>,
+    turns: BTreeSet<String>,
+    freed: bool,
+    events: HashMap<Uuid, i64>,
+    all_events: bool,
+}
+
+/// A handle to say things; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Notifier {
+    pending: Arc<Mutex<Pending>>,
+    wake: Arc<Notify>,
+}
+
+impl Notifier {
+    /// There is work in these queues.
+    pub fn queues<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        self.change(|pending| {
+            for name in names {
+                if !pending.queues.contains(name) {
+                    pending.queues.insert(name.to_owned());
+                }
+            }
+        });
+    }
+
+    /// There are jobs of groups in these queues, which take turns.
+    pub fn turns<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        self.change(|pending| pending.turns.extend(names.into_iter().map(ToOwned::to_owned)));
+    }
+
+    /// A job that counted for a limit ended.
+    pub fn freed(&self) {
+        self.change(|pending| pending.freed = true);
+    }
+
+    /// These jobs have events up to these numbers, or reached their end (number 0).
+    pub fn events(&self, marks: impl IntoIterator<Item = (Uuid, i64)>) {
+        self.change(|pending| {
+            for (job_id, seq) in marks {
+                if pending.all_events {
+                    return;
+                }
+                let known = pending.events.entry(job_id).or_default();
+                *known = seq.max(*known);
+                if pending.events.len() > EVENT_LIMIT {
+                    pending.events.clear();
+                    pending.all_events = true;
+                }
+            }
+        });
+    }
+
+    /// Sends what gathers, until the token is cancelled; then once more.
+    pub async fn run(self, store: Store, shutdown: CancellationToken) {
+        loop {
+            let ending = tokio::select! {
+                () = self.wake.notified() => false,
+                () = shutdown.cancelled() => true,
+            };
+            let pending = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+            for payload in payloads(&pending) {
+                if let Err(error) = send(&store, &payload).await {
+                    tracing::warn!(%error, "a wake-up was lost; whoever waits polls");
+                }
+            }
+            if ending {
+                return;
+            }
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Pending)) {
+        change(&mut self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        self.wake.notify_one();
+    }
+}
+
+fn payloads(pending: &Pending) -> Vec<String> {
+    let mut lines: Vec<String> = pending.queues.iter().map(|queue| format!("q:{queue}")).collect();
+    lines.extend(pending.turns.iter().map(|queue| format!("g:{queue}")));
+    if pending.freed {
+        lines.push("f:".to_owned());
+    }
+    if pending.all_events {
+        lines.push("e:*".to_owned());
+    }
+    lines.extend(pending.events.iter().map(|(job_id, seq)| format!("e:{job_id}:{seq}")));
+    let mut payloads = Vec::new();
+    let mut payload = String::new();
+    for line in lines {
+        if !payload.is_empty() && payload.len() + line.len() + 1 > PAYLOAD_LIMIT_BYTES {
+            payloads.push(std::mem::take(&mut payload));
+        }
+        let separator = if payload.is_empty() { "" } else { "\n" };
+        // Writing to a String cannot fail.
+        let _ = write!(payload, "{separator}{line}");
+    }
+    if !payload.is_empty() {
+        payloads.push(payload);
+    }
+    payloads
+}
+
+async fn send(store: &Store, payload: &str) -> crate::store::Result<()> {
+    sqlx::query!("select pg_notify($1, $2)", store.channel(), payload).execute(store.claims()).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_stay_below_the_limit_and_lose_nothing() {
+        let pending = Pending {
+            queues: ["a".to_owned(), "b".to_owned()].into(),
+            events: (0..EVENT_LIMIT).map(|_| (Uuid::new_v4(), 7)).collect(),
+            ..Pending::default()
+        };
+        let payloads = payloads(&pending);
+        assert!(payloads.len() > 1);
+        assert!(payloads.iter().all(|payload| payload.len() <= PAYLOAD_LIMIT_BYTES));
+        assert_eq!(payloads.iter().flat_map(|payload| payload.lines()).count(), EVENT_LIMIT + 2);
+    }
+
+    #[test]
+    fn a_flood_of_events_becomes_one_hint() {
+        let notifier = Notifier::default();
+        notifier.events((0..5_000).map(|_| (Uuid::new_v4(), 1)));
+        let pending = notifier.pending.lock().unwrap();
+        assert_eq!(payloads(&pending), ["e:*"]);
+    }
+}

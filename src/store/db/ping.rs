@@ -1,0 +1,47 @@
+//! Ping: asks the database whether it answers at all, whether it can run what the verbs are made of, and whether it takes
+//! writes.
+
+use crate::store::{Result, Store};
+
+impl Store {
+    /// Makes one round trip, through a function of ours: a server whose programs were upgraded under it still answers
+    /// `select 1`, and runs no function.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query!(r#"select runs_functions() as "runs!""#).fetch_one(self.pool()).await?;
+        Ok(())
+    }
+
+    /// Whether it says by itself that it takes no writes: a standby, or read-only by a setting.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn refuses_writes(&self) -> Result<bool> {
+        Ok(sqlx::query_scalar!(r#"select current_setting('transaction_read_only')::boolean as "refuses!""#)
+            .fetch_one(self.pool())
+            .await?)
+    }
+
+    /// Writes a job of some size and takes it back before anybody sees it, to find out if the database stores anything.
+    ///
+    /// # Errors
+    /// What keeps it from that.
+    pub async fn probe_write(&self) -> Result<()> {
+        let mut transaction = self.pool().begin().await?;
+        sqlx::query!(
+            r#"
+            insert into jobs_live (id, kind, queue, state, priority, max_attempts, run_at, args)
+            select
+              gen_random_uuid(), 'tidemill.probe', 'default', 'waiting', 5, 1, 'infinity',
+              jsonb_build_object('probe', string_agg(md5(random()::text), ''))
+            from generate_series(1, 1000)
+            "#
+        )
+        .execute(transaction.line())
+        .await?;
+        transaction.rollback().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,24 @@
+//! The search path of a caller's own connection: where to look while the store's statements run on it, and back.
+
+use sqlx::PgConnection;
+
+use crate::store::Result;
+
+/// The search path as it is.
+///
+/// # Errors
+/// When the database fails.
+pub async fn search_path(connection: &mut PgConnection) -> Result<String> {
+    Ok(sqlx::query_scalar!(r#"select current_setting('search_path') as "path!""#)
+        .fetch_one(connection)
+        .await?)
+}
+
+/// Looks there until the transaction ends.
+///
+/// # Errors
+/// When the database fails.
+pub async fn look_in(connection: &mut PgConnection, path: &str) -> Result<()> {
+    sqlx::query_scalar!("select set_config('search_path', $1, true)", path).fetch_one(connection).await?;
+    Ok(())
+}

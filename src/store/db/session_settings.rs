@@ -1,0 +1,181 @@
+//! Session: what every statement finds set, and how it comes to be set: for as long as a connection lives,
+//! or, behind a pooler in transaction mode, anew in each transaction. Nothing else may rest on a session.
+
+use std::str::FromStr;
+use std::sync::Once;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection, SqlSafeStr as _, SqlStr};
+
+use crate::database_url;
+use crate::store::{Error, Options, Result};
+
+/// Names of settings, and their values.
+pub(crate) type Settings<'a> = &'a [(&'a str, &'a str)];
+
+impl Options {
+    /// Where a connection is to be had that nobody else uses; `None` where all lead through a pooler.
+    pub(crate) fn direct_url(&self) -> Option<&str> {
+        self.listen_url.as_deref().or_else(|| (!self.pgbouncer).then_some(self.url.as_str()))
+    }
+}
+
+/// Whatever the role, the database or the server has set: each statement means the same, and none is cut short by what was
+/// meant for others. `default_transaction_read_only` is left alone: operators and providers set it to protect a full disk.
+const PINNED: &[(&str, &str)] = &[
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_deferrable", "off"),
+    ("idle_session_timeout", "0"),
+    ("lock_timeout", "0"),
+    ("client_min_messages", "notice"),
+    ("exit_on_error", "off"),
+    ("TimeZone", "UTC"),
+    ("IntervalStyle", "postgres"),
+    ("bytea_output", "hex"),
+    ("xmloption", "content"),
+    ("array_nulls", "on"),
+    ("transform_null_equals", "off"),
+    ("standard_conforming_strings", "on"),
+    ("quote_all_identifiers", "off"),
+    ("check_function_bodies", "on"),
+    ("row_security", "on"),
+    ("plan_cache_mode", "auto"),
+    ("constraint_exclusion", "partition"),
+    ("from_collapse_limit", "8"),
+    ("join_collapse_limit", "8"),
+    ("gin_fuzzy_search_limit", "0"),
+    ("enable_indexscan", "on"),
+    ("enable_indexonlyscan", "on"),
+    ("enable_bitmapscan", "on"),
+    ("enable_seqscan", "on"),
+    ("enable_nestloop", "on"),
+    ("enable_hashjoin", "on"),
+    ("enable_mergejoin", "on"),
+    ("enable_hashagg", "on"),
+    ("enable_sort", "on"),
+    ("enable_material", "on"),
+    ("enable_partition_pruning", "on"),
+    ("jit", "off"),
+];
+
+/// The same, where not every server knows the name or lets everybody set it: set only if it is another.
+const PINNED_IF_KNOWN: &str = "
+    select set_config(pinned.name, pinned.value, false)
+    from (values ('transaction_timeout', '0'), ('restrict_nonsystem_relation_kind', ''), ('session_replication_role', 'origin')) as pinned (name, value)
+    where current_setting(pinned.name, true) <> pinned.value";
+
+/// Each server that a URL names, and whether the one to use must take writes.
+pub(crate) fn servers(url: &str) -> Result<(Vec<PgConnectOptions>, bool)> {
+    let parsed = database_url::parse(url).map_err(|reason| Error::BadUrl { reason })?;
+    let read = |url: &String| {
+        // What the driver says may repeat a part of it.
+        let read = PgConnectOptions::from_str(url);
+        let wrong = "one of its parameters has a value that is not understood";
+        Ok(read.map_err(|_| Error::BadUrl { reason: wrong.into() })?.application_name("tidemill"))
+    };
+    Ok((parsed.servers.iter().map(read).collect::<Result<_>>()?, parsed.primary))
+}
+
+/// A connection of our own, which keeps its settings.
+pub(crate) fn direct(server: PgConnectOptions, options: &Options, more: Settings<'_>) -> PgConnectOptions {
+    server.options(PINNED.iter().copied()).options(settings(options)).options(more.iter().copied())
+}
+
+/// What [`direct`] cannot ask for when it connects.
+pub(crate) async fn pin(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let pinned = connection.execute(sqlx::raw_sql(PINNED_IF_KNOWN)).await;
+    match pinned {
+        // Only a superuser may change back what a superuser set on the role.
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42501") => {
+            static SAID: Once = Once::new();
+            SAID.call_once(|| {
+                tracing::warn!(
+                    "session_replication_role is not origin for this login, so triggers do not run and jobs that wait for \
+                     others are not told; alter role … reset session_replication_role"
+                );
+            });
+            Ok(())
+        }
+        other => other.map(|_| ()),
+    }
+}
+
+/// A connection through a pooler. It asks for nothing that a pooler would have to know.
+pub(crate) fn pooled(server: PgConnectOptions) -> PgConnectOptions {
+    server.extra_float_digits(None)
+}
+
+/// A name as SQL writes it.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The statement that begins a transaction with its settings.
+pub(crate) fn opening(options: &Options, more: Settings<'_>) -> SqlStr {
+    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let pinned = PINNED.iter().chain([&("extra_float_digits", "1"), &("DateStyle", "ISO, MDY")]);
+    let given: Vec<(&str, String)> = pinned
+        .filter(|(name, _)| !name.starts_with("default_transaction_") && *name != "idle_session_timeout")
+        .map(|(name, value)| (*name, (*value).to_owned()))
+        .chain(settings(options))
+        .chain(more.iter().map(|(name, value)| (*name, (*value).to_owned())))
+        .collect();
+    // What comes last wins.
+    let last = |at: usize, name: &str| given[at + 1..].iter().all(|(later, _)| *later != name);
+    let set: Vec<String> = given
+        .iter()
+        .enumerate()
+        .filter(|(at, (name, _))| last(*at, name))
+        .map(|(_, (name, value))| format!("({}, {})", literal(name), literal(value)))
+        .collect();
+    // Most are what they should be, and then cost next to nothing.
+    AssertSqlSafe(format!(
+        "begin isolation level read committed read write; \
+         select set_config(pinned.name, pinned.value, true) from (values {}) as pinned (name, value) \
+         where current_setting(pinned.name) <> pinned.value",
+        set.join(", ")
+    ))
+    .into_sql_str()
+}
+
+fn settings(options: &Options) -> [(&'static str, String); 3] {
+    let timeout = options.statement_timeout.as_millis().to_string();
+    [
+        ("search_path", options.schema.clone()),
+        ("statement_timeout", timeout.clone()),
+        ("idle_in_transaction_session_timeout", timeout),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_brings_its_settings_and_quotes_them() {
+        let options = Options { schema: "it's".into(), pgbouncer: true, ..Options::new("postgres://h/d") };
+        let text = opening(&options, &[("synchronous_commit", "on")]).as_str().to_owned();
+        assert!(
+            text.starts_with("begin isolation level read committed read write; select set_config("),
+            "{text}"
+        );
+        for part in [
+            "('search_path', 'it''s')",
+            "('statement_timeout', '30000')",
+            "('synchronous_commit', 'on')",
+            "('lock_timeout', '0')",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+    }
+
+    #[test]
+    fn behind_a_pooler_only_a_listen_url_is_direct() {
+        let plain = Options::new("postgres://h/d");
+        assert_eq!(plain.direct_url(), Some("postgres://h/d"));
+        let pooled = Options { pgbouncer: true, ..plain };
+        assert_eq!(pooled.direct_url(), None);
+        let both = Options { listen_url: Some("postgres://h:1/d".into()), ..pooled };
+        assert_eq!(both.direct_url(), Some("postgres://h:1/d"));
+    }
+}

@@ -1,0 +1,182 @@
+//! Silence: tells a statement that takes long from a connection that died without a word, as after a failover whose old
+//! primary is cut off: the server is asked on a new connection. Must never end a statement that the server still works on.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{BoxStream, Stream, StreamExt};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _};
+use tokio::time::timeout;
+
+use super::hosts::Hosts;
+
+/// How long nothing is thought of no answer; less than anybody waits who gives up by himself.
+const QUIET: Duration = Duration::from_secs(1);
+/// How long an answer may be on its way that the server has given.
+const ON_ITS_WAY: Duration = Duration::from_millis(300);
+/// How long the server may take to answer on a new connection.
+const PROBE_WITHIN: Duration = Duration::from_secs(2);
+/// How long an answer of it is good for others who wait as well.
+const FRESH: Duration = Duration::from_millis(500);
+/// How much later than the server the client ends a statement.
+const MARGIN: Duration = Duration::from_secs(5);
+/// How long a connection that lay idle may take to show that it lives.
+const PONG_WITHIN: Duration = Duration::from_secs(1);
+/// How long a connection may lie idle and still be used untested.
+const TRUSTED_IDLE: Duration = Duration::from_millis(500);
+
+/// Watches over the connections of one process; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Sentry(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    hosts: Hosts,
+    longest: Duration,
+    /// When the server was asked last, and whether it knew of nothing that it works on.
+    asked: tokio::sync::Mutex<Option<(Instant, bool)>>,
+    /// Connections from before are not to be trusted.
+    dead_before: Mutex<Option<Instant>>,
+}
+
+impl Sentry {
+    /// Asks the server of `hosts` that is used now; statements run no longer than `statement_timeout`.
+    pub(crate) fn new(hosts: Hosts, statement_timeout: Duration) -> Self {
+        Self(Arc::new(Shared {
+            hosts,
+            longest: statement_timeout + MARGIN,
+            asked: tokio::sync::Mutex::default(),
+            dead_before: Mutex::default(),
+        }))
+    }
+
+    /// The answer to a statement, or an error once it is known that none comes.
+    pub(crate) async fn watch<T>(&self, asking: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+        let began = Instant::now();
+        tokio::pin!(asking);
+        loop {
+            if let Ok(answer) = timeout(QUIET, &mut asking).await {
+                return answer;
+            }
+            let dead = tokio::select! {
+                answer = &mut asking => return answer,
+                dead = Box::pin(self.is_dead()) => dead,
+            };
+            if dead || began.elapsed() > self.0.longest {
+                if let Ok(answer) = timeout(ON_ITS_WAY, &mut asking).await {
+                    return answer;
+                }
+                if dead {
+                    self.distrust(began);
+                }
+                return Err(silent(began.elapsed()));
+            }
+        }
+    }
+
+    /// The same, for a future that outlives the borrow.
+    pub(crate) async fn watch_whole<T>(
+        self,
+        asking: impl Future<Output = sqlx::Result<T>>,
+    ) -> sqlx::Result<T> {
+        self.watch(asking).await
+    }
+
+    /// The same for the rows of a statement, each of which is an answer.
+    pub(crate) fn watch_rows<'e, T: Send + 'e>(
+        self,
+        rows: impl Stream<Item = sqlx::Result<T>> + Send + 'e,
+    ) -> BoxStream<'e, sqlx::Result<T>> {
+        async_stream::try_stream! {
+            tokio::pin!(rows);
+            while let Some(row) = self.watch(async { rows.next().await.transpose() }).await? {
+                yield row;
+            }
+        }
+        .boxed()
+    }
+
+    /// Whether a connection of this age may be used.
+    pub(crate) fn trusts(&self, age: Duration) -> bool {
+        let dead_before = *self.0.dead_before.lock().unwrap_or_else(PoisonError::into_inner);
+        dead_before.is_none_or(|moment| Instant::now().checked_sub(age).is_some_and(|born| born > moment))
+    }
+
+    /// Whether a connection that lay idle lives.
+    pub(crate) async fn lives(
+        &self,
+        connection: &mut PgConnection,
+        age: Duration,
+        idle: Duration,
+    ) -> sqlx::Result<bool> {
+        if !self.trusts(age) {
+            return Ok(false);
+        }
+        if idle <= TRUSTED_IDLE {
+            return Ok(true);
+        }
+        if let Ok(pong) = timeout(PONG_WITHIN, connection.ping()).await {
+            return pong.map(|()| true);
+        }
+        // The others of its time need not be tried one by one.
+        if Box::pin(self.is_dead()).await {
+            self.distrust(Instant::now());
+        }
+        Ok(false)
+    }
+
+    /// Whether the server answers others and works on nothing of ours: then the answer to what was asked before does not come.
+    async fn is_dead(&self) -> bool {
+        let mut asked = self.0.asked.lock().await;
+        if let Some((at, dead)) = *asked
+            && at.elapsed() < FRESH
+        {
+            return dead;
+        }
+        let dead = match self.0.hosts.find().await {
+            Ok(server) => matches!(timeout(PROBE_WITHIN, works_on_nothing(server)).await, Ok(Ok(true))),
+            Err(_) => false,
+        };
+        *asked = Some((Instant::now(), dead));
+        dead
+    }
+
+    /// From now on no connection from before that moment is used.
+    fn distrust(&self, moment: Instant) {
+        let mut dead_before = self.0.dead_before.lock().unwrap_or_else(PoisonError::into_inner);
+        if dead_before.is_none_or(|known| known < moment) {
+            tracing::warn!(
+                "connections to Postgres went silent while new ones work; all from before are dropped"
+            );
+            *dead_before = Some(moment);
+        }
+    }
+}
+
+async fn works_on_nothing(server: PgConnectOptions) -> sqlx::Result<bool> {
+    let mut connection = server.connect().await?;
+    // Whatever name the sessions go by behind a pooler; less than the shortest time that anybody has waited.
+    let statement = sqlx::raw_sql(
+        "select count(*)
+         from pg_stat_activity
+         where usename = current_user
+           and datname = current_database()
+           and pid <> pg_backend_pid()
+           and state = 'active'
+           and query_start < clock_timestamp() - interval '300 milliseconds'",
+    );
+    let busy: i64 = connection.fetch_one(statement).await?.try_get(0)?;
+    connection.close().await?;
+    Ok(busy == 0)
+}
+
+fn silent(waited: Duration) -> sqlx::Error {
+    let text = format!(
+        "nothing was heard for {} s on a connection, and the server works on nothing of ours: the network or a failover cut \
+         it off",
+        waited.as_secs()
+    );
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, text))
+}

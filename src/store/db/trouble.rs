@@ -1,0 +1,112 @@
+//! What keeps a database that answers from doing its work, in words by SQLSTATE: what is the matter, and what an operator
+//! does about it. Must never hold the database's own text, which names tables and values.
+
+use crate::store::Error;
+
+/// A state of the database that a statement came across.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Its stable name.
+    pub name: &'static str,
+    /// What is the matter: a sentence.
+    pub what: &'static str,
+    /// What to do next: a sentence.
+    pub remedy: &'static str,
+    /// True if nothing at all can be stored while it lasts.
+    pub stops_writes: bool,
+    /// What Postgres calls it: whole codes, or their first characters.
+    codes: &'static [&'static str],
+}
+
+macro_rules! troubles {
+    ($($name:literal $stops:literal [$($code:literal),+] $what:literal $remedy:literal;)*) => {
+        /// All that are known, the closest code first.
+        pub const TROUBLES: &[Trouble] = &[$(Trouble {
+            name: $name, what: $what, remedy: $remedy, stops_writes: $stops, codes: &[$($code),+],
+        },)*];
+    };
+}
+
+troubles! {
+    "disk_full" true ["53100"] "The disk of the database is full."
+        "Free space on the disk of Postgres, or enlarge it; what was acknowledged is kept, and requests succeed again without a restart.";
+    "read_only" true ["25006"] "The database takes no writes: it is a standby, or default_transaction_read_only is on."
+        "Let database.url lead to the primary, or switch the read-only mode off; requests succeed again without a restart.";
+    "out_of_memory" false ["53200"] "The database is out of memory."
+        "Give its machine more memory, or lower work_mem, shared_buffers or max_connections of Postgres; then repeat the request.";
+    "too_many_connections" false ["53300"] "The database takes no more connections."
+        "Raise max_connections of Postgres, lower database.max_connections of the processes, or put PgBouncer between them; then repeat the request.";
+    "configured_limit" false ["53400"] "A limit that is configured in Postgres is reached."
+        "Raise the limit that the server's log names, such as temp_file_limit; then repeat the request.";
+    "starting" false ["57P03"] "The database starts, or recovers from a crash."
+        "Repeat the request after the time in Retry-After.";
+    "shutting_down" false ["57P01", "57P02"] "The database shuts down or restarts."
+        "Repeat the request after the time in Retry-After.";
+    "cancelled" false ["57014"] "A statement ran longer than database.statement_timeout, or was cancelled by hand."
+        "Repeat the request; if it is slow again, look for locks with 'tidemill doctor', or raise database.statement_timeout.";
+    "collision" false ["40001", "40P01"] "The database undid the request, for it collided with another one."
+        "Repeat the request.";
+    "locked" false ["55P03"] "An open transaction of somebody else holds what this needs."
+        "Repeat the request after the time in Retry-After; 'tidemill doctor' names open transactions.";
+    "not_as_set_up" false ["55000"] "The database refuses this change as it is set up now."
+        "Look at the server's log for the reason, such as a publication of a table without replica identity; 'tidemill doctor' looks for such things.";
+    "no_right" false ["42501"] "The database login of this process lacks a right."
+        "Run 'tidemill migrate' as the owner of the schema, and grant the login one of its roles (docs/operations.md, \"Who may do what\"); the server's log names the right.";
+    "no_login" false ["28"] "The database refuses the login of this process."
+        "Correct user and password in database.url, or what pg_hba.conf says of them.";
+    "no_database" false ["3D000", "57P04"] "The database that database.url names does not exist."
+        "Create it, or correct database.url.";
+    "schema" false ["42P01", "42883", "42703", "3F000", "42704"] "The tables or functions in the database are not those of this version."
+        "Run 'tidemill migrate', then 'tidemill doctor', which names what is missing.";
+    "file_trouble" true ["58"] "The database cannot read or write its files."
+        "Look at the log of Postgres and at its disk before anything else.";
+    "damaged" false ["XX001", "XX002"] "The database says that its data is damaged."
+        "Stop writing, copy its data folder, and look at the log of Postgres; then restore a backup or rebuild the index that it names.";
+}
+
+impl Trouble {
+    /// What a SQLSTATE means, if it is one of these.
+    #[must_use]
+    pub fn of_code(code: &str) -> Option<&'static Self> {
+        TROUBLES.iter().find(|trouble| trouble.codes.iter().any(|known| code.starts_with(known)))
+    }
+}
+
+impl Error {
+    /// The state of the database that this came from, if it is a known one.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&'static Trouble> {
+        match self {
+            Self::Database(error) => of(error),
+            _ => None,
+        }
+    }
+}
+
+fn of(error: &sqlx::Error) -> Option<&'static Trouble> {
+    let sqlx::Error::Database(database) = error else { return None };
+    Trouble::of_code(&database.code()?)
+}
+
+/// What to do about it, to stand behind the database's own words in a log or at a terminal.
+pub(crate) fn advice(error: &sqlx::Error) -> String {
+    of(error).map_or_else(String::new, |trouble| format!(" ({} {})", trouble.what, trouble.remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_trouble_says_what_it_is_and_what_to_do() {
+        for trouble in TROUBLES {
+            assert!(trouble.what.ends_with('.') && trouble.remedy.ends_with('.'), "{}", trouble.name);
+        }
+        let name = |code| Trouble::of_code(code).map(|trouble| trouble.name);
+        assert_eq!(
+            (name("53100"), name("28P01"), name("58030")),
+            (Some("disk_full"), Some("no_login"), Some("file_trouble"))
+        );
+        assert_eq!((name("23505"), name("22TM1"), name("53TM1")), (None, None, None));
+    }
+}

@@ -1,0 +1,49 @@
+//! Room: enqueues into a queue with a bound as soon as that takes the job, and tells when it may. Waits here and never in the
+//! database: whoever waits holds no connection and no lock.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::enqueue::enqueue_prepared_in;
+use crate::job::new::NewJob;
+use crate::store::{Result, Store};
+
+/// The first and the longest pause between two tries.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+impl Store {
+    /// About how long until the queue takes one more job, 1 s to 60 s; the shortest if nobody can know.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn room_expected(&self, queue: &str) -> Result<Duration> {
+        let seconds = sqlx::query_scalar!(
+            r#"select extract(epoch from room_expected($1))::double precision as "seconds!""#,
+            queue
+        )
+        .fetch_one(self.pool())
+        .await?;
+        Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(1)))
+    }
+}
+
+/// Enqueues a job, and waits for room as long as its queue has as many jobs waiting as its `max_queued`
+/// allows. Answers its id, or that of the job that has its unique key. Give up by dropping the future:
+/// then nothing is enqueued, unless the statement was under way.
+///
+/// # Errors
+/// When the database fails or refuses the job for another reason.
+pub async fn enqueue_when_room(store: &Store, job: &NewJob) -> Result<Uuid> {
+    let job = store.prepare(job.clone()).await?;
+    let mut pause = PAUSES.0;
+    loop {
+        match enqueue_prepared_in(store.pool(), store, &job).await {
+            Err(error) if error.is_queue_full() => {
+                tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
+                pause = (pause * 2).min(PAUSES.1);
+            }
+            other => return other,
+        }
+    }
+}

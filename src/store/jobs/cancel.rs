@@ -1,0 +1,37 @@
+//! Cancel: ends a job that does not run at once, and asks the worker of one that does. A row, so it
+//! holds with no worker up.
+
+use uuid::Uuid;
+
+use crate::store::{Result, Store};
+
+impl Store {
+    /// Cancels a job; answers `cancelled`, `cancel_requested`, or the state of one that is finished;
+    /// `None` if there is no such job.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn cancel(&self, job_id: Uuid, reason: Option<&str>, by: &str) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar!("select cancel($1, $2, $3)", job_id, reason, by)
+            .fetch_one(self.pool())
+            .await?)
+    }
+
+    /// Which of the given jobs somebody wants cancelled; for workers that hear no notifications.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn cancel_requests(&self, jobs: &[Uuid]) -> Result<Vec<Uuid>> {
+        Ok(sqlx::query_scalar!(
+            r#"
+            select id
+            from jobs_live
+            where id = any($1)
+              and cancel_requested_at is not null
+            "#,
+            jobs
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+}

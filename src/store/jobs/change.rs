@@ -1,0 +1,36 @@
+//! Change and snooze: other terms for a job that does not run. Both record who did it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::store::{Result, Store};
+
+impl Store {
+    /// Puts off a job that does not run: it is due so long from now. Answers its state, `None` if there is no such job.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn snooze(&self, job_id: Uuid, delay: Duration, by: &str) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar!(
+            "select snooze($1, make_interval(secs => $2), $3)",
+            job_id,
+            delay.as_secs_f64(),
+            by
+        )
+        .fetch_one(self.pool())
+        .await?)
+    }
+
+    /// Gives a job that does not run other terms: those of `priority`, `queue`, `run_at`, `max_attempts`, `tags` and `metadata`
+    /// that `change` has. Answers its state, `None` if there is no such job; one that runs or has ended stays as it is.
+    ///
+    /// # Errors
+    /// When the database fails, or refuses the change.
+    pub async fn change_job(&self, job_id: Uuid, change: &Value, by: &str) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar!("select change_job($1, $2, $3)", job_id, change, by)
+            .fetch_one(self.pool())
+            .await?)
+    }
+}

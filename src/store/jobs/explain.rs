@@ -1,0 +1,71 @@
+//! Explain: why a job does not run, and when it may start. The reasons are the SQL function `explain`.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::job::document::micros_or_null;
+use crate::store::db::lossy_json::Details;
+use crate::store::{Result, Store};
+
+/// One reason why a job does not run.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Reason {
+    /// What it is, for programs: `not_due`, `queue_paused`, `limit_full` and so on.
+    pub code: String,
+    /// The same for a person.
+    pub message: String,
+    /// Until when it holds, if that is known.
+    #[serde(serialize_with = "micros_or_null")]
+    pub until: Option<DateTime<Utc>>,
+    /// Fields of the code's own.
+    #[schema(value_type = Object)]
+    pub details: Value,
+}
+
+/// Why a job does not run, and when it may.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Explanation {
+    /// The job.
+    pub job_id: Uuid,
+    /// The reasons, in the order in which to see to them.
+    pub reasons: Vec<Reason>,
+    /// An estimate of its start; null if nobody can say, or somebody has to do something first.
+    #[serde(serialize_with = "micros_or_null")]
+    pub expected_start_at: Option<DateTime<Utc>>,
+    /// What the estimate rests on.
+    pub based_on: Option<String>,
+}
+
+impl Store {
+    /// Why a job does not run; `None` if there is no such job.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn explain(&self, job_id: Uuid) -> Result<Option<Explanation>> {
+        let reasons = sqlx::query_as!(
+            Reason,
+            r#"
+            select
+              code as "code!",
+              message as "message!",
+              until,
+              coalesce(details, '{}') as "details!: Details"
+            from explain($1)
+            order by ord
+            "#,
+            job_id,
+        )
+        .fetch_all(self.pool())
+        .await?;
+        if reasons.is_empty() && self.find_job(job_id).await?.is_none() {
+            return Ok(None);
+        }
+        let start = sqlx::query!("select at, based_on from expected_start($1)", job_id)
+            .fetch_one(self.pool())
+            .await?;
+        Ok(Some(Explanation { job_id, reasons, expected_start_at: start.at, based_on: start.based_on }))
+    }
+}

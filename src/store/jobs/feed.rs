@@ -1,0 +1,304 @@
+//! Feed: what committed since an earlier look, of a queue, a kind or all jobs. A position is a snapshot of Postgres: which
+//! transactions were over when the reader looked. Must never place a position behind a transaction that a crash could undo,
+//! for its number is given out again then.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::events::Event;
+use crate::store::db::lossy_json::Readable;
+use crate::store::{Error, Result, Store};
+
+/// How long before a look what it did not see may have been written: a transaction that stays open for longer is not shown
+/// when it commits at last.
+const LONGEST_TRANSACTION: TimeDelta = TimeDelta::days(1);
+
+/// Which jobs a feed is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Selection {
+    /// Jobs of these queues,
+    pub queues: Vec<String>,
+    /// and jobs of these kinds,
+    pub kinds: Vec<String>,
+    /// or all jobs.
+    pub all: bool,
+}
+
+/// Transactions below `below` but for those of `open` are seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Horizon {
+    /// The first number that is not seen.
+    pub below: i64,
+    /// Those below it that were not over, in order.
+    pub open: Vec<i64>,
+}
+
+/// What happened to a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    /// It is there, and waits to be run.
+    Queued,
+    /// An attempt began.
+    Started,
+    /// A numbered event of its log.
+    Event,
+    /// It is over.
+    Ended,
+}
+
+/// One change.
+#[derive(Debug, Clone, Copy)]
+pub struct Change {
+    pub what: What,
+    pub job_id: Uuid,
+    /// The number of the event, or of the last one before the end.
+    pub seq: i64,
+    pub attempt: i32,
+    pub at: DateTime<Utc>,
+    pub written_in: i64,
+}
+
+/// What one look found.
+#[derive(Debug)]
+pub struct Found {
+    /// All changes, in no order.
+    pub changes: Vec<Change>,
+    /// Which transactions are over now.
+    pub over: Horizon,
+    /// The newest transaction whose rows were found, also those of other jobs.
+    pub newest: Option<i64>,
+    /// There is more than was asked for, and so `changes` are not all.
+    pub too_many: bool,
+    /// The database's clock.
+    pub at: DateTime<Utc>,
+    /// Which course of history it is on.
+    pub era: String,
+    /// The look as a text; a look that finds the same has no news.
+    pub snapshot: String,
+}
+
+/// Where to look.
+#[derive(Debug)]
+pub struct Range<'a> {
+    /// Behind what is seen,
+    pub behind: &'a Horizon,
+    /// below this number,
+    pub before: i64,
+    /// without these.
+    pub hidden: &'a [i64],
+    /// When `behind` was a look's.
+    pub since: DateTime<Utc>,
+    /// At most so many rows of each table.
+    pub most: i32,
+    /// What the last look saw.
+    pub seen: Option<&'a str>,
+}
+
+impl Horizon {
+    /// Reads the text of a `pg_snapshot`.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse(text: &str) -> Result<Self> {
+        let bad = || Error::Database(sqlx::Error::Protocol(format!("{text} is no snapshot")));
+        let mut parts = text.split(':');
+        let (Some(_), Some(below), Some(open)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(bad());
+        };
+        let below = below.parse().map_err(|_| bad())?;
+        let open = open.split(',').filter(|number| !number.is_empty());
+        let open = open.map(|number| number.parse().map_err(|_| bad())).collect::<Result<_>>()?;
+        Ok(Self { below, open })
+    }
+
+    /// The same, for what lies below a number.
+    #[must_use]
+    pub fn cut(&self, below: i64) -> Self {
+        Self { below, open: self.open.iter().copied().filter(|number| *number < below).collect() }
+    }
+}
+
+impl Store {
+    /// Where a feed begins: all that is over now is seen, and no crash can undo it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn horizon(&self) -> Result<Found> {
+        let range = Range {
+            behind: &Horizon { below: i64::MAX, open: Vec::new() },
+            before: i64::MAX,
+            hidden: &[],
+            since: Utc::now(),
+            most: 1,
+            seen: None,
+        };
+        let found = self.changes(&Selection::default(), &range).await?;
+        // A commit that waits for this server's disk, and so for the log of all that was over before. It waits for no standby.
+        let durable = sqlx::query!(
+            r#"
+            select
+              set_config('synchronous_commit', 'local', true) as "set",
+              pg_logical_emit_message(true, 'tidemill', '')::text as "at"
+            "#
+        );
+        durable.fetch_one(self.pool()).await?;
+        Ok(found)
+    }
+
+    /// What was written in a range.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn changes(&self, selection: &Selection, range: &Range<'_>) -> Result<Found> {
+        let rows = sqlx::query!(
+            r#"
+            select
+              what as "what!",
+              job_id,
+              seq as "seq!",
+              attempt as "attempt!",
+              at as "at!",
+              written_in,
+              note
+            from changes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+            "#,
+            range.behind.below,
+            &range.behind.open,
+            range.before,
+            range.hidden,
+            range.since - LONGEST_TRANSACTION,
+            &selection.kinds,
+            &selection.queues,
+            selection.all,
+            range.most,
+            range.seen,
+        )
+        .fetch_all(self.pool())
+        .await?;
+        let look = rows.iter().find(|row| row.what == "look");
+        let look = look.ok_or_else(|| Error::Database(sqlx::Error::RowNotFound))?;
+        let (snapshot, era) = look.note.as_deref().unwrap_or_default().split_once(' ').unwrap_or_default();
+        let changes = rows.iter().filter_map(|row| {
+            let what = match row.what.as_str() {
+                "queued" => What::Queued,
+                "started" => What::Started,
+                "event" => What::Event,
+                "ended" => What::Ended,
+                _ => return None,
+            };
+            let (job_id, written_in) = (row.job_id?, row.written_in?);
+            Some(Change { what, job_id, seq: row.seq, attempt: row.attempt, at: row.at, written_in })
+        });
+        Ok(Found {
+            changes: changes.collect(),
+            over: Horizon::parse(snapshot)?,
+            newest: look.written_in,
+            too_many: look.seq > i64::from(range.most),
+            at: look.at,
+            era: era.to_owned(),
+            snapshot: snapshot.to_owned(),
+        })
+    }
+
+    /// The first transaction that wrote anything since a time.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn written_since(&self, since: DateTime<Utc>) -> Result<i64> {
+        let first = sqlx::query_scalar!(r#"select written_since($1) as "first!""#, since);
+        Ok(first.fetch_one(self.pool()).await?)
+    }
+
+    /// When the oldest day of history that is still there begins.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn oldest_day(&self) -> Result<Option<DateTime<Utc>>> {
+        Ok(sqlx::query_scalar!("select oldest_day()").fetch_one(self.pool()).await?)
+    }
+
+    /// The newest transaction that wrote one of these events of jobs; those that are not there do not count.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn newest_writer(&self, events: &[(Uuid, i64)]) -> Result<Option<i64>> {
+        let (jobs, numbers): (Vec<Uuid>, Vec<i64>) = events.iter().copied().unzip();
+        let newest = sqlx::query_scalar!(
+            r#"
+            select max(e.written_in)
+            from unnest($1::uuid[], $2::bigint[]) as w (job_id, seq)
+            join events e on e.job_id = w.job_id
+              and e.seq = w.seq
+            "#,
+            &jobs,
+            &numbers,
+        );
+        Ok(newest.fetch_one(self.pool()).await?)
+    }
+
+    /// These events of jobs; those that are not there are missing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn events_numbered(&self, events: &[(Uuid, i64)]) -> Result<Vec<Event>> {
+        let (jobs, numbers): (Vec<Uuid>, Vec<i64>) = events.iter().copied().unzip();
+        let events = sqlx::query_as!(
+            Event,
+            r#"
+            select
+              e.job_id,
+              e.seq,
+              e.attempt,
+              e.type as kind,
+              e.data as "data!: Readable",
+              e.at
+            from unnest($1::uuid[], $2::bigint[]) as w (job_id, seq)
+            join events e on e.job_id = w.job_id
+              and e.seq = w.seq
+            "#,
+            &jobs,
+            &numbers,
+        )
+        .fetch_all(self.pool())
+        .await?;
+        Ok(self.redacted(events))
+    }
+
+    /// What runs now, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn running_jobs(&self, selection: &Selection, limit: i64) -> Result<Vec<Uuid>> {
+        Ok(sqlx::query_scalar!(
+            r#"
+            select job_id
+            from running
+            where $1
+              or queue = any($2)
+              or kind = any($3)
+            order by started_at desc
+            limit $4
+            "#,
+            selection.all,
+            &selection.queues,
+            &selection.kinds,
+            limit,
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_read_and_cut() {
+        let horizon = Horizon::parse("10:20:10,15,19").unwrap();
+        assert_eq!(horizon, Horizon { below: 20, open: vec![10, 15, 19] });
+        assert_eq!(horizon.cut(15), Horizon { below: 15, open: vec![10] });
+        assert_eq!(Horizon::parse("10:10:").unwrap(), Horizon { below: 10, open: vec![] });
+        assert!(Horizon::parse("").is_err() && Horizon::parse("1:x:").is_err());
+    }
+}

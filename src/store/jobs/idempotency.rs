@@ -1,0 +1,115 @@
+//! Idempotency: the stored first answers to requests that may be repeated. The key, the work and the
+//! answer commit together, so a key without its work cannot exist.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::store::db::connection::{Line, Transaction};
+use crate::store::{Result, Store};
+use crate::vault::{Field, Vault};
+
+/// What is known of a key.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Known {
+    /// Nothing: the work is ours to do, in this transaction.
+    New,
+    /// The same request came before; this was its answer.
+    Answered(Value),
+    /// Another request used the key.
+    OtherRequest,
+}
+
+/// Takes a key for this transaction, or finds what came of it. Waits for a rival that is at work on it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take_key(mut line: Line<'_>, key: &str, request_hash: &[u8]) -> Result<Known> {
+    let taken = sqlx::query_scalar!(
+        r#"
+        insert into idempotency_keys as k (key, request_hash)
+        values ($1, $2)
+        on conflict (key) do update
+        set request_hash = excluded.request_hash, answer = null, created_at = now(), expires_at = now() + interval '24 hours'
+        where k.expires_at < now()
+        returning true
+        "#,
+        key,
+        request_hash
+    )
+    .fetch_optional(line.again())
+    .await?;
+    if taken.is_some() {
+        return Ok(Known::New);
+    }
+    // A second statement, for only its new snapshot sees what the rival committed.
+    let known = sqlx::query!("select request_hash, answer from idempotency_keys where key = $1", key)
+        .fetch_one(line)
+        .await?;
+    Ok(match known.answer {
+        Some(answer) if known.request_hash == request_hash => Known::Answered(answer),
+        _ => Known::OtherRequest,
+    })
+}
+
+/// Stores the answer under a key that was taken in this transaction.
+///
+/// # Errors
+/// When the database fails.
+pub async fn store_answer(line: Line<'_>, key: &str, answer: &Value) -> Result<()> {
+    sqlx::query!("update idempotency_keys set answer = $2 where key = $1", key, answer).execute(line).await?;
+    Ok(())
+}
+
+/// Whose turn it is with a request that may be repeated.
+#[derive(Debug)]
+pub enum Turn {
+    /// Ours, in this transaction.
+    Ours(Work),
+    /// The same request came before; this was its answer.
+    Answered(Value),
+    /// Another request used the key.
+    OtherRequest,
+}
+
+/// Work under a key. What is done on its line commits together with the answer; dropped, nothing
+/// of it happened and the key is free.
+#[derive(Debug)]
+pub struct Work {
+    transaction: Transaction<'static>,
+    key: String,
+    vault: Arc<Vault>,
+}
+
+impl Work {
+    /// Where the work is done.
+    pub fn line(&mut self) -> Line<'_> {
+        self.transaction.line()
+    }
+
+    /// Stores the answer and commits.
+    ///
+    /// # Errors
+    /// When the database fails; then the work is undone.
+    pub async fn answer(mut self, answer: &Value) -> Result<()> {
+        // It shows args, so it is sealed where they are.
+        let answer = self.vault.keyring.seal(Field::Answer, rand::random(), answer)?;
+        store_answer(self.transaction.line(), &self.key, &answer).await?;
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+impl Store {
+    /// Takes a key in a transaction of its own. Waits for a rival that is at work on it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_turn(&self, key: &str, request_hash: &[u8]) -> Result<Turn> {
+        let mut transaction = self.pool().begin().await?;
+        Ok(match take_key(transaction.line(), key, request_hash).await? {
+            Known::New => Turn::Ours(Work { transaction, key: key.to_owned(), vault: self.vault().clone() }),
+            Known::Answered(answer) => Turn::Answered(self.vault().open(answer)?),
+            Known::OtherRequest => Turn::OtherRequest,
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! List: pages of jobs, newest first, by filter and keyset. Each kind of list reads only the part of
+//! the table that can hold its rows; none counts, and none searches for long: a page that finds little says how
+//! far it came.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::document::{DocumentRow, documents};
+use crate::job::document::JobDocument;
+use crate::job::state::JobState;
+use crate::store::db::lossy_json::Readable;
+use crate::store::{Result, Store};
+
+/// Which jobs to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only this stored state.
+    pub state: Option<JobState>,
+    /// Only this shown state, `scheduled` or `retrying`.
+    pub status: Option<String>,
+    /// Only jobs that are not over, looked for in one statement: none is missed because it moves meanwhile.
+    pub unfinished: bool,
+    pub queue: Option<String>,
+    pub kind: Option<String>,
+    pub tag: Option<String>,
+    pub priority: Option<i16>,
+    pub created_after: Option<DateTime<Utc>>,
+    pub created_before: Option<DateTime<Utc>>,
+    pub finished_after: Option<DateTime<Utc>>,
+    pub finished_before: Option<DateTime<Utc>>,
+    /// Text in the message of the last error.
+    pub error_contains: Option<String>,
+    /// Only the jobs of this workflow.
+    pub workflow: Option<Uuid>,
+    /// Only jobs with smaller ids: the last one of the page before.
+    pub before: Option<Uuid>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// A page of one part of the table: the common filters behind the part's own condition.
+macro_rules! page {
+    ($store:expr, $filter:expr, $window:expr, $part:literal) => {
+        documents!(
+            $part
+                + r#"
+              and ($1::job_state is null or state = $1)
+              and ($2::text is null or status = $2)
+              and ($3::text is null or queue = $3)
+              and ($4::text is null or kind = $4)
+              and ($5::text is null or tags @> array[$5])
+              and ($6::smallint is null or priority = $6)
+              and ($7::timestamptz is null or created_at >= $7)
+              and ($8::timestamptz is null or created_at < $8)
+              and ($9::timestamptz is null or finished_at >= $9)
+              and ($10::timestamptz is null or finished_at < $10)
+              and ($11::text is null or position(lower($11) in lower(error ->> 'message')) > 0)
+              and ($12::uuid is null or id < $12)
+              and ($14::uuid is null or id in (select d.parent_id from dependencies d where d.job_id = $14 and d.member))
+              and ($15::uuid is null or id >= $15)
+            order by id desc
+            limit $13
+            "#,
+            $filter.state as Option<JobState>,
+            $filter.status,
+            $filter.queue,
+            $filter.kind,
+            $filter.tag,
+            $filter.priority,
+            $filter.created_after,
+            $filter.created_before,
+            $filter.finished_after,
+            $filter.finished_before,
+            $filter.error_contains,
+            $window.before,
+            $window.limit,
+            $filter.workflow,
+            $window.from,
+        )
+        .fetch_all($store.pool())
+        .await?
+    };
+}
+
+/// The ids of a stretch of the list.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    from: Option<Uuid>,
+    before: Option<Uuid>,
+    limit: i64,
+}
+
+/// A page, and how far was searched for it.
+#[derive(Debug)]
+pub struct Listed {
+    /// The jobs.
+    pub jobs: Vec<JobDocument>,
+    /// The search ended here for want of time: the next page goes on before this id.
+    pub searched_to: Option<Uuid>,
+}
+
+impl Store {
+    /// One page of jobs, newest first. Reads stretches of the list, longer and longer ones, until the page is full
+    /// or the time for it is over.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list_jobs(&self, filter: &Filter) -> Result<Listed> {
+        let began = Instant::now();
+        let oldest = filter.created_after.map(|time| first_id(time - SLACK));
+        let newest = filter.created_before.map(|time| first_id(time + SLACK));
+        let mut before = filter.before.into_iter().chain(newest).min();
+        let mut rows = FIRST_WINDOW;
+        let mut jobs = Vec::new();
+        loop {
+            let limit = filter.limit - i64::try_from(jobs.len()).unwrap_or(filter.limit);
+            let floor = if filter.is_plain() { None } else { self.floor(filter, before, rows).await? };
+            let last = floor.is_none_or(|floor| oldest.is_some_and(|oldest| floor <= oldest));
+            jobs.extend(self.window(filter, Window { from: floor, before, limit }).await?);
+            let full = i64::try_from(jobs.len()).is_ok_and(|found| found >= filter.limit);
+            if full || last {
+                return Ok(Listed { jobs, searched_to: None });
+            }
+            if began.elapsed() > PATIENCE {
+                return Ok(Listed { jobs, searched_to: floor });
+            }
+            before = floor;
+            rows = (rows * 4).min(LARGEST_WINDOW);
+        }
+    }
+
+    async fn window(&self, filter: &Filter, window: Window) -> Result<Vec<JobDocument>> {
+        let rows = match filter.state {
+            Some(JobState::Running) => {
+                page!(
+                    self,
+                    filter,
+                    window,
+                    "where finished_at is null and id in (select job_id from running)"
+                )
+            }
+            // Its jobs are few among all that there were; the planner would walk the list to find them.
+            _ if filter.workflow.is_some() => {
+                page!(
+                    self,
+                    filter,
+                    window,
+                    "where id = any(array(select m.parent_id from dependencies m where m.job_id = $14 and m.member))"
+                )
+            }
+            _ if filter.is_of_history() => page!(self, filter, window, "where finished_at is not null"),
+            None if filter.status.is_none() && !filter.unfinished => {
+                page!(self, filter, window, "where true")
+            }
+            _ => page!(self, filter, window, "where finished_at is null"),
+        };
+        Ok(rows.into_iter().map(|row| self.shown(row.into())).collect())
+    }
+
+    /// The id with which a stretch of so many rows of the part ends; `None` if it has fewer.
+    async fn floor(&self, filter: &Filter, before: Option<Uuid>, rows: i64) -> Result<Option<Uuid>> {
+        let floor = if filter.is_of_history() {
+            sqlx::query_scalar!(
+                r#"
+                select id as "id!"
+                from jobs
+                where finished_at is not null
+                  and ($1::uuid is null or id < $1)
+                  and ($2::timestamptz is null or finished_at >= $2)
+                  and ($3::timestamptz is null or finished_at < $3)
+                order by id desc
+                offset $4
+                limit 1
+                "#,
+                before,
+                filter.finished_after,
+                filter.finished_before,
+                rows
+            )
+            .fetch_optional(self.pool())
+            .await?
+        } else {
+            let live = filter.state.is_some() || filter.status.is_some();
+            sqlx::query_scalar!(
+                r#"
+                select id as "id!"
+                from jobs
+                where ($1::uuid is null or id < $1)
+                  and (not $2 or finished_at is null)
+                order by id desc
+                offset $3
+                limit 1
+                "#,
+                before,
+                live,
+                rows
+            )
+            .fetch_optional(self.pool())
+            .await?
+        };
+        Ok(floor)
+    }
+}
+
+impl Filter {
+    /// True if every job of the part fits, or those that may are few.
+    fn is_plain(&self) -> bool {
+        let Self { status, queue, kind, tag, priority, created_after, created_before, .. } = self;
+        let Self { finished_after, finished_before, error_contains, workflow, state, .. } = self;
+        // What runs, and what belongs to a workflow, is looked up by its ids.
+        if workflow.is_some() || *state == Some(JobState::Running) || self.unfinished {
+            return true;
+        }
+        state.is_none()
+            && [status, queue, kind, tag, error_contains].into_iter().all(Option::is_none)
+            && [created_after, created_before, finished_after, finished_before]
+                .into_iter()
+                .all(Option::is_none)
+            && priority.is_none()
+    }
+
+    /// True if only finished jobs can fit.
+    fn is_of_history(&self) -> bool {
+        self.state.is_some_and(JobState::is_final)
+            || self.finished_after.is_some()
+            || self.finished_before.is_some()
+    }
+}
+
+/// Ids begin with the milliseconds of the clock that made them (RFC 9562, version 7), give or take [`SLACK`].
+fn first_id(time: DateTime<Utc>) -> Uuid {
+    let milliseconds = u128::try_from(time.timestamp_millis()).unwrap_or(0);
+    Uuid::from_u128(milliseconds << 80)
+}
+
+/// How wrong the clocks of those who enqueue may be for a filter by time to find their jobs.
+const SLACK: TimeDelta = TimeDelta::days(1);
+/// How long a page may be searched for, about.
+const PATIENCE: Duration = Duration::from_millis(120);
+const FIRST_WINDOW: i64 = 2_000;
+const LARGEST_WINDOW: i64 = 32_000;

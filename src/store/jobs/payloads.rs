@@ -1,0 +1,182 @@
+//! The args and results of jobs on their way into their rows and out again: sealed, or in object storage where they are
+//! too large for a row. What people see of them goes through here as well, and is redacted.
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::job::document::{JobDocument, address_of};
+use crate::store::attempts::artifacts::NewArtifact;
+use crate::store::{Result, Store};
+use crate::vault::{self, Field, STORED, VaultError, names};
+
+const JSON: &str = "application/json";
+const ARGS: &str = "args.json";
+const RESULT: &str = "result.json";
+
+impl Store {
+    /// The args as they are stored, where args are sealed.
+    pub(crate) fn seal_args(&self, args: &Map<String, Value>) -> Result<Option<Value>> {
+        vault::refuse_reserved_in(args)?;
+        let keyring = &self.vault().keyring;
+        if keyring.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(keyring.seal(Field::Args, rand::random(), &Value::Object(args.clone()))?))
+    }
+
+    /// Puts args that are too large for a row into the storage, where there is one; answers what stands for them.
+    pub(crate) async fn keep_large_args(&self, job_id: Uuid, args: String) -> Result<Option<Value>> {
+        let Some(depot) = &self.vault().depot else { return Ok(None) };
+        if args.len() <= depot.inline_bytes() {
+            return Ok(None);
+        }
+        self.keep_outside(job_id, None, ARGS, args).await.map(Some)
+    }
+
+    /// The result as it is stored: equal for the same result and lease, so that one that is said again is recognised. Whether
+    /// the lease is held tells whoever stores it.
+    ///
+    /// # Errors
+    /// When the storage fails, and for a result that could be taken for a stored one.
+    pub async fn keep_result(&self, (job_id, lease_id): (Uuid, Uuid), result: Value) -> Result<Value> {
+        vault::refuse_reserved(&result)?;
+        let vault = self.vault();
+        if vault.is_idle() {
+            return Ok(result);
+        }
+        let [_, _, _, _, nonce @ ..] = lease_id.into_bytes();
+        let sealed = vault.keyring.seal(Field::Result, nonce, &result)?;
+        match &vault.depot {
+            Some(depot) => {
+                let text = sealed.to_string();
+                if text.len() <= depot.inline_bytes() {
+                    return Ok(sealed);
+                }
+                self.keep_outside(job_id, Some(lease_id), RESULT, text).await
+            }
+            None => Ok(sealed),
+        }
+    }
+
+    /// The largest result in bytes of JSON: what a row holds, or what one process should, where large ones go to storage.
+    #[must_use]
+    pub fn result_limit_bytes(&self) -> usize {
+        if self.vault().depot.is_some() { 256 * 1024 * 1024 } else { 1024 * 1024 }
+    }
+
+    async fn keep_outside(
+        &self,
+        job_id: Uuid,
+        lease_id: Option<Uuid>,
+        name: &str,
+        text: String,
+    ) -> Result<Value> {
+        let bytes = text.len();
+        let content = Bytes::from(text);
+        self.keep_artifact(NewArtifact { job_id, lease_id, name, content_type: JSON, content }).await?;
+        Ok(json!({ STORED: {
+            "bytes": bytes, "job": job_id, "name": name, "href": address_of(&format!("/api/v1/jobs/{job_id}/artifacts/{name}")),
+        }}))
+    }
+
+    /// The value as its handler gets it: all that is sealed opened, all that lies in storage read.
+    ///
+    /// # Errors
+    /// Without its key, for what was changed, and when the database or the storage fails.
+    pub async fn open_value(&self, value: Value) -> Result<Value> {
+        // Before anything is opened: what was sealed refers to nothing, whatever it says.
+        let mut value = value;
+        if names(&value, STORED) {
+            self.fetch_within(&mut value).await?;
+        }
+        Ok(self.vault().open(value)?)
+    }
+
+    async fn fetch_within(&self, value: &mut Value) -> Result<()> {
+        match value {
+            Value::Object(fields) => {
+                if let Some(reference) = fields.remove(STORED) {
+                    let mut fetched = self.fetch(&reference).await?;
+                    let others = std::mem::take(fields);
+                    match &mut fetched {
+                        Value::Object(opened) => opened.extend(others),
+                        _ if others.is_empty() => {}
+                        _ => return Err(VaultError::Reserved(STORED).into()),
+                    }
+                    *value = fetched;
+                    // What came beside it may be another.
+                    return Box::pin(self.fetch_beside(value)).await;
+                }
+                self.fetch_each(fields).await
+            }
+            Value::Array(items) => {
+                for item in items {
+                    Box::pin(self.fetch_within(item)).await?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn fetch_beside(&self, value: &mut Value) -> Result<()> {
+        match value.as_object_mut() {
+            Some(fields) => self.fetch_each(fields).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn fetch_each(&self, fields: &mut Map<String, Value>) -> Result<()> {
+        for field in fields.values_mut() {
+            Box::pin(self.fetch_within(field)).await?;
+        }
+        Ok(())
+    }
+
+    async fn fetch(&self, reference: &Value) -> Result<Value> {
+        let job_id = reference["job"].as_str().and_then(|id| id.parse().ok());
+        let (Some(job_id), Some(name)) = (job_id, reference["name"].as_str()) else {
+            return Err(VaultError::Missing(reference.to_string()).into());
+        };
+        let (_, content) = self.read_artifact(job_id, name).await?;
+        let stored =
+            serde_json::from_slice(&content).map_err(|error| VaultError::Storage(error.to_string()))?;
+        Ok(stored)
+    }
+
+    /// Opens and redacts what people see of a job.
+    pub fn show(&self, job: &mut JobDocument) {
+        let vault = self.vault();
+        vault.show(&mut job.args);
+        if let Some(result) = &mut job.result {
+            vault.show(result);
+        }
+        // Never sealed, so nothing in them is opened: what looks sealed there was put there to be.
+        self.redact(job.error.as_mut());
+        self.redact(job.metadata.as_mut());
+        self.redact(job.progress.as_mut().and_then(|progress| progress.data.as_mut()));
+    }
+
+    /// A job as its caller just described it: redacted, and nothing in it is opened.
+    #[must_use]
+    pub fn shown_new(&self, mut job: JobDocument) -> JobDocument {
+        self.redact(Some(&mut job.args));
+        self.redact(job.metadata.as_mut());
+        job
+    }
+
+    /// Redacts what people see.
+    pub fn redact(&self, value: Option<&mut Value>) {
+        if let Some(value) = value {
+            self.vault().redactor.redact(value);
+        }
+    }
+
+    /// As [`Store::show`], by value.
+    #[must_use]
+    pub fn shown(&self, mut job: JobDocument) -> JobDocument {
+        self.show(&mut job);
+        job
+    }
+}

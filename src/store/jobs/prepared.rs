@@ -1,0 +1,134 @@
+//! Jobs that may be stored: their args are sealed, or lie in object storage, as this process's vault says. Whatever
+//! enqueues takes these and nothing else, and only a store makes them, so no caller can forget it.
+
+use std::ops::Deref;
+
+use serde_json::{Map, Value};
+
+use crate::job::new::NewJob;
+use crate::job::workflow::Workflow;
+use crate::store::{Result, Store};
+
+/// A job whose args may be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreparedJob {
+    job: NewJob,
+    /// The args as they are stored, if not as they are.
+    sealed: Option<Value>,
+}
+
+/// A workflow whose jobs' args may be stored, as the SQL function `create_workflow` takes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreparedWorkflow(Value);
+
+/// What a running attempt enqueues.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Child {
+    /// One job.
+    Job(Box<PreparedJob>),
+    /// A whole workflow.
+    Workflow(PreparedWorkflow),
+}
+
+impl Deref for PreparedJob {
+    type Target = NewJob;
+
+    fn deref(&self) -> &NewJob {
+        &self.job
+    }
+}
+
+impl PreparedJob {
+    /// The job as its caller described it.
+    #[must_use]
+    pub fn into_job(self) -> NewJob {
+        self.job
+    }
+
+    /// As [`NewJob::options`].
+    pub(crate) fn options(&self) -> Option<Value> {
+        let Some(sealed) = &self.sealed else { return self.job.options() };
+        let mut options = match self.job.options() {
+            Some(Value::Object(options)) => options,
+            _ => Map::new(),
+        };
+        options.insert("sealed".into(), sealed.clone());
+        Some(Value::Object(options))
+    }
+
+    /// As [`NewJob::wish`].
+    pub(crate) fn wish(&self) -> Map<String, Value> {
+        let mut wish = self.job.wish();
+        if let Some(sealed) = &self.sealed {
+            wish.insert("sealed".into(), sealed.clone());
+        }
+        wish
+    }
+}
+
+impl PreparedWorkflow {
+    pub(crate) fn spec(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl Child {
+    pub(crate) fn wish(&self) -> Value {
+        match self {
+            Self::Job(job) => Value::Object(job.wish()),
+            Self::Workflow(workflow) => workflow.0.clone(),
+        }
+    }
+
+    pub(crate) fn is_workflow(&self) -> bool {
+        matches!(self, Self::Workflow(_))
+    }
+}
+
+impl Store {
+    /// Seals the args of a job, where args are sealed, and puts large ones into the storage, where there is one. To be
+    /// done outside of transactions.
+    ///
+    /// # Errors
+    /// When the storage fails, and for args that could be taken for stored ones.
+    pub async fn prepare(&self, job: NewJob) -> Result<PreparedJob> {
+        let mut prepared = self.prepare_inline(job)?;
+        let args =
+            prepared.sealed.as_ref().map_or_else(|| json_text(&prepared.job.args), ToString::to_string);
+        if let Some(stored) = self.keep_large_args(prepared.job.id, args).await? {
+            prepared.sealed = Some(stored);
+        }
+        Ok(prepared)
+    }
+
+    /// As [`Store::prepare`], but large args stay in the row: for jobs that are enqueued in a transaction of the caller's.
+    ///
+    /// # Errors
+    /// For args that could be taken for stored ones.
+    pub fn prepare_inline(&self, job: NewJob) -> Result<PreparedJob> {
+        let sealed = self.seal_args(&job.args)?;
+        Ok(PreparedJob { job, sealed })
+    }
+
+    /// As [`Store::prepare_inline`], for each of these.
+    ///
+    /// # Errors
+    /// As [`Store::prepare_inline`].
+    pub fn prepare_each(&self, jobs: &[NewJob]) -> Result<Vec<PreparedJob>> {
+        jobs.iter().map(|job| self.prepare_inline(job.clone())).collect()
+    }
+
+    /// As [`Store::prepare_inline`], for each job of a workflow and of those in it.
+    ///
+    /// # Errors
+    /// As [`Store::prepare_inline`].
+    pub fn prepare_workflow(&self, workflow: &Workflow) -> Result<PreparedWorkflow> {
+        let mut prepare =
+            |job: &NewJob| -> Result<Map<String, Value>> { Ok(self.prepare_inline(job.clone())?.wish()) };
+        workflow.spec_of(&mut prepare).map(PreparedWorkflow)
+    }
+}
+
+fn json_text(args: &Map<String, Value>) -> String {
+    serde_json::to_string(args).unwrap_or_default()
+}

@@ -1,0 +1,33 @@
+//! Redaction in SQL: the names of the keys that views hide, as this process has them in its config.
+
+use crate::store::{Result, Store};
+
+impl Store {
+    /// Writes the names that the views hide for a deployment; `removes`: in place of those that it wrote before. What
+    /// another deployment hides stays hidden.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn declare_redacted(&self, deployment: &str, removes: bool) -> Result<()> {
+        sqlx::query!(
+            r#"
+            with gone as (
+              delete from redacted_keys
+              where $3
+                and deployment = $2
+                and key <> all($1::text[])
+            )
+            insert into redacted_keys (deployment, key)
+            select distinct $2, key
+            from unnest($1::text[]) as w (key)
+            on conflict do nothing
+            "#,
+            self.vault().redactor.keys(),
+            deployment,
+            removes
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+}

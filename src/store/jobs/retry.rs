@@ -1,0 +1,24 @@
+//! Retry and run-now: the manual verbs that make a job due again. Each records who did it.
+
+use uuid::Uuid;
+
+use crate::store::{Result, Store};
+
+impl Store {
+    /// Makes a finished job live again, or a live one due now; answers its state, `None` if there is
+    /// no such job.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn retry(&self, job_id: Uuid, by: &str) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar!("select retry($1, $2)", job_id, by).fetch_one(self.pool()).await?)
+    }
+
+    /// Makes a scheduled or retrying job due now; answers its state, `None` if there is no such job.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn run_now(&self, job_id: Uuid, by: &str) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar!("select run_now($1, $2)", job_id, by).fetch_one(self.pool()).await?)
+    }
+}

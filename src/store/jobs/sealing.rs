@@ -1,0 +1,25 @@
+//! Sealing in SQL: whether the database refuses jobs whose args lie open, as this process has it in its config.
+
+use crate::store::{Result, Store};
+
+impl Store {
+    /// Writes whether args must be sealed, whoever enqueues.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn declare_sealing(&self, required: bool) -> Result<()> {
+        sqlx::query!(
+            r#"
+            insert into sealing as s (required)
+            values ($1)
+            on conflict (is_only_row) do update
+            set required = excluded.required
+            where s.required <> excluded.required
+            "#,
+            required
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! What a handler may do with other jobs: enqueue children, once for each name however often the attempt
+//! is repeated, and wait for their ends without holding a slot.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::Context;
+use crate::job::attempt::Wait;
+use crate::job::new::NewJob;
+use crate::job::workflow::Workflow;
+use crate::store::attempts::children::Ended;
+use crate::store::jobs::prepared::Child;
+use crate::worker::handler::JobError;
+
+/// How long a job is put off whose child a full queue did not take.
+const FULL_FOR: Duration = Duration::from_secs(1);
+
+impl Context {
+    /// Enqueues a job of this job's. The same name gives the same job, also in a later attempt.
+    ///
+    /// # Errors
+    /// When the database fails or refuses the job, its queue is full (a snooze), or the lease is lost: end the attempt with it.
+    pub async fn spawn(&self, name: &str, job: &NewJob) -> Result<Uuid, JobError> {
+        let job = self.store()?.prepare_inline(job.clone())?;
+        self.spawn_child(name, &Child::Job(Box::new(job))).await
+    }
+
+    /// Enqueues a workflow of this job's. The same name gives the same one, also in a later attempt.
+    ///
+    /// # Errors
+    /// As [`Context::spawn`].
+    pub async fn spawn_workflow(&self, name: &str, workflow: &Workflow) -> Result<Uuid, JobError> {
+        let workflow = self.store()?.prepare_workflow(workflow)?;
+        self.spawn_child(name, &Child::Workflow(workflow)).await
+    }
+
+    /// How these jobs ended, in the order given. As long as one is live the attempt ends with the error, at no cost,
+    /// and the job runs again when all have ended: hand the error on with `?`. One that is kept no more (its `retain` was
+    /// over, or somebody deleted it) counts as cancelled, with an error of the type `gone`.
+    ///
+    /// # Errors
+    /// While one of them is live, and when the database fails.
+    pub async fn wait_for(&self, jobs: &[Uuid]) -> Result<Vec<Ended>, JobError> {
+        let ended = self.store()?.ends_of(jobs).await?;
+        let ends = jobs.iter().map(|id| ended.iter().find(|end| end.job_id == *id).cloned());
+        if let Some(ends) = ends.collect::<Option<Vec<_>>>() {
+            return Ok(ends);
+        }
+        let is_gone = |id: &&Uuid| ended.iter().any(|end| end.job_id == **id && end.is_gone());
+        let parents = jobs.iter().filter(|id| !is_gone(id)).copied().collect();
+        Err(JobError::wait(Wait::Jobs { parents }))
+    }
+
+    async fn spawn_child(&self, name: &str, child: &Child) -> Result<Uuid, JobError> {
+        // Its event comes behind what was reported before.
+        self.flush().await;
+        match self.store()?.spawn_child(self.lease(), name, child).await {
+            // It waits for room without a slot, and goes on where it was.
+            Err(error) if error.is_queue_full() => Err(JobError::snooze(FULL_FOR)),
+            child => child?.ok_or_else(JobError::lost),
+        }
+    }
+}

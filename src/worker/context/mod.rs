@@ -1,0 +1,316 @@
+//! What a running handler sees of its job and may do for it: read its args, report progress, log,
+//! and learn that it must stop. Events go to the reporter; what must be durable before the handler goes on
+//! is written at once, fenced by the lease.
+
+pub(crate) mod children;
+pub(crate) mod files;
+pub(crate) mod session;
+pub(crate) mod steps;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use self::steps::Steps;
+use super::handler::JobError;
+use crate::job::attempt::StopReason;
+use crate::job::event::EventDraft;
+use crate::store::Store;
+
+/// The job of one attempt, as it was claimed.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The job's id.
+    pub job_id: Uuid,
+    /// The right to run this attempt; fences every write.
+    pub lease_id: Uuid,
+    /// Ordinal of this try, from 1.
+    pub attempt: i32,
+    /// The last ordinal that will be tried.
+    pub max_attempts: i32,
+    /// Which handler runs it.
+    pub kind: String,
+    /// The lane that it came from.
+    pub queue: String,
+    /// The job's input, a JSON object.
+    pub args: Value,
+    /// The caller's own name for the work.
+    pub execution_id: Option<String>,
+}
+
+/// The most by which an attempt is extended at once.
+pub(super) const LONGEST_EXTENSION: Duration = Duration::from_hours(366 * 24);
+
+/// One thing that a handler reports; `None` as draft asks to be told when all before it is stored.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) job_id: Uuid,
+    pub(super) lease_id: Uuid,
+    pub(super) draft: Option<EventDraft>,
+    pub(super) stored: Option<oneshot::Sender<()>>,
+    pub(super) extension: Option<Extension>,
+}
+
+impl Report {
+    /// Nothing, which says that no more will come.
+    pub(super) fn close() -> Self {
+        Self { job_id: Uuid::nil(), lease_id: Uuid::nil(), draft: None, stored: None, extension: None }
+    }
+}
+
+/// Waits until all that was reported of an attempt is stored.
+pub(super) async fn flush(reports: &mpsc::Sender<Report>, (job_id, lease_id): (Uuid, Uuid)) {
+    let (stored, told) = oneshot::channel();
+    let last = Report { job_id, lease_id, draft: None, stored: Some(stored), extension: None };
+    if reports.send(last).await.is_ok() {
+        let _ = told.await;
+    }
+}
+
+/// More time that a handler asks for; told whether it has it.
+#[derive(Debug)]
+pub(super) struct Extension {
+    pub(super) by: Duration,
+    pub(super) granted: oneshot::Sender<bool>,
+}
+
+/// What an attempt knows of the worker around it.
+#[derive(Debug)]
+pub(super) struct Around {
+    /// A context of a test has none.
+    pub(super) store: Option<Arc<Store>>,
+    /// Since when the worker shall end, if it shall.
+    pub(super) leaving: watch::Receiver<Option<Instant>>,
+    /// How long a handler of this kind may take to stop.
+    pub(super) stop_grace: Duration,
+    /// When the worker gives no sign of life for so long, what it runs must end.
+    pub(super) longest_silence: Duration,
+}
+
+impl Default for Around {
+    fn default() -> Self {
+        Self {
+            store: None,
+            leaving: watch::channel(None).1,
+            stop_grace: Duration::from_secs(10),
+            longest_silence: Duration::from_secs(20),
+        }
+    }
+}
+
+/// A handler's view of its attempt. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Context {
+    desk: Arc<Desk>,
+    reports: mpsc::Sender<Report>,
+    stop: watch::Receiver<Option<StopReason>>,
+}
+
+/// What all views of one attempt share: one allocation, since there is one for every attempt.
+#[derive(Debug)]
+pub(super) struct Desk {
+    attempt: Attempt,
+    /// Set once something was reported.
+    pub(super) reported: AtomicBool,
+    /// Something was reported and is not known to be stored.
+    unstored: AtomicBool,
+    /// The handler heard that it shall stop.
+    heard_stop: AtomicBool,
+    /// The handler completed the job itself.
+    pub(super) completed: AtomicBool,
+    /// By how much the attempt was extended in all, as it grows.
+    pub(super) extended: watch::Sender<Duration>,
+    around: Around,
+    steps: Steps,
+}
+
+impl Desk {
+    /// The handler knows of a stop, and has not said that it is done all the same.
+    pub(super) fn heeds_stop(&self) -> bool {
+        self.heard_stop.load(Ordering::Relaxed) && !self.completed.load(Ordering::Relaxed)
+    }
+}
+
+impl Context {
+    pub(super) fn new(
+        attempt: Attempt,
+        reports: mpsc::Sender<Report>,
+        stop: watch::Receiver<Option<StopReason>>,
+        around: Around,
+    ) -> Self {
+        let desk = Desk {
+            attempt,
+            reported: AtomicBool::new(false),
+            unstored: AtomicBool::new(false),
+            heard_stop: AtomicBool::new(false),
+            completed: AtomicBool::new(false),
+            extended: watch::Sender::new(Duration::ZERO),
+            around,
+            steps: Steps::default(),
+        };
+        Self { desk: Arc::new(desk), reports, stop }
+    }
+
+    /// What outlives the handler's views.
+    pub(super) fn desk(&self) -> Arc<Desk> {
+        self.desk.clone()
+    }
+
+    /// The database, for what must be durable before the handler goes on.
+    pub(super) fn store(&self) -> Result<&Store, JobError> {
+        self.stored().ok_or_else(|| JobError::permanent("there is no database behind this context"))
+    }
+
+    /// The same, if there is one.
+    pub(super) fn stored(&self) -> Option<&Store> {
+        self.desk.around.store.as_deref()
+    }
+
+    pub(super) fn steps(&self) -> &Steps {
+        &self.desk.steps
+    }
+
+    /// The job and the lease that fences its writes.
+    pub(super) fn lease(&self) -> (Uuid, Uuid) {
+        (self.desk.attempt.job_id, self.desk.attempt.lease_id)
+    }
+
+    /// The job of this attempt.
+    #[must_use]
+    pub fn attempt(&self) -> &Attempt {
+        &self.desk.attempt
+    }
+
+    /// The job's id.
+    #[must_use]
+    pub fn job_id(&self) -> Uuid {
+        self.desk.attempt.job_id
+    }
+
+    /// The job's input.
+    #[must_use]
+    pub fn args(&self) -> &Value {
+        &self.desk.attempt.args
+    }
+
+    /// Reports how far the job is: `percent` from 0 to 100 and what it does now. Waits only when
+    /// the database is behind; whoever watches the job sees it within a tenth of a second.
+    pub async fn progress(&self, percent: f64, step: &str) {
+        self.report(EventDraft::progress(Some(percent), Some(step), None)).await;
+    }
+
+    /// Reports progress with data of the handler's own; what is `None` keeps its last value.
+    pub async fn progress_with(&self, percent: Option<f64>, step: Option<&str>, data: Option<Value>) {
+        self.report(EventDraft::progress(percent, step, data)).await;
+    }
+
+    /// Adds a line to the job's log.
+    pub async fn log(&self, line: &str) {
+        self.log_to("log", line).await;
+    }
+
+    /// Adds a line to one stream (`stdout`, `stderr`, …) of the job's log.
+    pub async fn log_to(&self, stream: &str, line: &str) {
+        self.report(EventDraft::new("log", json!({ "stream": stream, "line": line }))).await;
+    }
+
+    /// Adds an event of a type that the handler names. The names of Tidemill's own types are
+    /// stored with `custom_` before them.
+    pub async fn event(&self, name: &str, data: Value) {
+        self.report(EventDraft::custom(name, data)).await;
+    }
+
+    /// Asks for more time: the soft and the hard timeout come so much later (at most a year at once), for
+    /// the job's later attempts, too. False if the attempt has lost its lease; a stop that was asked for stands.
+    pub async fn extend(&self, by: Duration) -> bool {
+        let by = by.min(LONGEST_EXTENSION);
+        let (granted, told) = oneshot::channel();
+        self.send(None, Some(Extension { by, granted })).await;
+        let granted = told.await.unwrap_or(false);
+        if granted {
+            self.desk.extended.send_modify(|total| *total += by);
+        }
+        granted
+    }
+
+    /// Why the attempt shall stop, if it shall.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        let reason = *self.stop.borrow();
+        if reason.is_some() {
+            self.desk.heard_stop.store(true, Ordering::Relaxed);
+        }
+        reason
+    }
+
+    /// Waits until the attempt shall stop; for ever if it never has to.
+    pub async fn stopped(&self) -> StopReason {
+        let mut stop = self.stop.clone();
+        let reason = stop.wait_for(Option::is_some).await.map(|reason| *reason);
+        match reason {
+            Ok(Some(reason)) => {
+                self.desk.heard_stop.store(true, Ordering::Relaxed);
+                reason
+            }
+            // The sender lives as long as the attempt: if it is gone nobody will ask any more.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Since when the worker around it shall end, if it shall or is asked to within `wait`.
+    pub async fn leaves_within(&self, wait: Duration) -> Option<Instant> {
+        let mut leaving = self.desk.around.leaving.clone();
+        match tokio::time::timeout(wait, leaving.wait_for(Option::is_some)).await {
+            Ok(Ok(since)) => *since,
+            Ok(Err(_)) | Err(_) => None,
+        }
+    }
+
+    /// How long a handler of this kind may take to stop.
+    #[must_use]
+    pub fn stop_grace(&self) -> Duration {
+        self.desk.around.stop_grace
+    }
+
+    /// When the worker gives no sign of life for so long, what it runs must end.
+    #[must_use]
+    pub fn longest_silence(&self) -> Duration {
+        self.desk.around.longest_silence
+    }
+
+    /// The attempt completed its job itself.
+    pub(super) fn has_completed(&self) {
+        self.desk.completed.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until all that was reported is stored: what is written past the reporter comes behind it.
+    pub(super) async fn flush(&self) {
+        if self.desk.unstored.swap(false, Ordering::Relaxed) {
+            flush(&self.reports, self.lease()).await;
+        }
+    }
+
+    async fn report(&self, draft: EventDraft) {
+        self.send(Some(draft), None).await;
+    }
+
+    async fn send(&self, draft: Option<EventDraft>, extension: Option<Extension>) {
+        let report = Report {
+            job_id: self.desk.attempt.job_id,
+            lease_id: self.desk.attempt.lease_id,
+            draft,
+            stored: None,
+            extension,
+        };
+        self.desk.reported.store(true, Ordering::Relaxed);
+        // A closed channel means that the worker is gone; its lease is handed on by the sweep.
+        let _ = self.reports.send(report).await;
+        // Not before: another view's flush would miss this report, and nobody would wait for it.
+        self.desk.unstored.store(true, Ordering::Relaxed);
+    }
+}

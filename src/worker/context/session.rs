@@ -1,0 +1,46 @@
+//! The session of a handler's work: what it tells of itself under a name of its caller's, for as long as that is wished.
+//! Fenced by the lease as all that an attempt writes.
+
+use super::Context;
+use crate::job::session::SessionNote;
+use crate::job::text::storable_text;
+use crate::worker::handler::JobError;
+
+/// As many are removed at once.
+const A_ROUND: i32 = 1_000;
+
+impl Context {
+    /// Says how far a session is, such as that of a crawl: anybody reads it at `/api/v1/sessions/{session_id}` or in the
+    /// view `session_status`.
+    ///
+    /// # Errors
+    /// When the database fails or the lease is lost; a session of another job's fails for good.
+    pub async fn note_session(&self, session_id: &str, note: &SessionNote) -> Result<(), JobError> {
+        let Some(store) = self.stored() else { return Ok(()) };
+        let note = SessionNote { error: note.error.clone().map(storable_text), ..note.clone() };
+        match store.note_session(self.lease(), session_id, &note).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(JobError::lost()),
+            Err(error) => match error.refusal() {
+                Some((message, _)) => Err(JobError::permanent(message.to_owned()).class("bad_args")),
+                None => Err(error.into()),
+            },
+        }
+    }
+
+    /// Removes all sessions that are over their time; answers how many there were.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn clear_sessions(&self) -> Result<i64, JobError> {
+        let store = self.store()?;
+        let mut all = 0;
+        loop {
+            let gone = store.clear_sessions(A_ROUND).await?;
+            all += i64::from(gone);
+            if gone < A_ROUND {
+                return Ok(all);
+            }
+        }
+    }
+}

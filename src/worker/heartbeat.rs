@@ -1,0 +1,219 @@
+//! The heartbeat: renews the leases, learns of cancels and lost leases, and ends attempts whose lease
+//! cannot be trusted any more because Postgres did not answer in time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::leases::boot_time;
+use super::retry::jittered;
+use super::worker_id::host_name;
+use super::{Shared, usage};
+use crate::job::attempt::{Outcome, StopReason, Usage};
+use crate::store::Result;
+use crate::store::attempts::heartbeat::Held;
+use crate::store::attempts::settle::Settled;
+use crate::store::attempts::workers::WorkerRow;
+use crate::store::db::listener::{Wake, Wakes};
+
+/// How often to ask for cancels while no hints are heard: they shall arrive within a second.
+const DEAF_BEAT: Duration = Duration::from_millis(600);
+
+/// How often to look whether dead rows pile up.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Beats until the token is cancelled.
+pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationToken) {
+    let fence = tokio::spawn(fence(shared.clone(), stop.clone()));
+    let mut hints = wakes.subscribe();
+    let mut health = wakes.health();
+    let mut hears = true;
+    let mut next = Instant::now() + jittered(shared.settings.heartbeat);
+    let mut look_at = Instant::now();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            hint = hints.recv(), if hears => match hint {
+                Ok(Wake::Cancel(job_id)) => shared.leases.stop(job_id, StopReason::Cancelled),
+                // Cancels may have been missed; the heartbeat knows them all.
+                Ok(Wake::Missed) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => next = Instant::now(),
+                Ok(_) => {}
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => hears = false,
+            },
+            // Deaf from now on, or hearing again: either way cancels may have been missed.
+            Ok(()) = health.changed() => next = Instant::now(),
+            () = shared.leases.owing() => next = Instant::now(),
+            () = sleep_until(next) => {
+                let every = shared.settings.heartbeat;
+                // A connection may hang for ever. But one that is only slow to open must not be given up and begun
+                // anew at every beat: then a starved machine would never get through.
+                let patience = shared.settings.lease_ttl / 3;
+                let beaten = tokio::select! {
+                    beaten = tokio::time::timeout(patience, beat(&shared)) => beaten,
+                    () = stop.cancelled() => break,
+                };
+                let pause = match beaten {
+                    Ok(Ok(())) => {
+                        if Instant::now() >= look_at {
+                            look_at = Instant::now() + LOOK_EVERY;
+                            look_at_dead_rows(&shared).await;
+                        }
+                        // While nobody tells of cancels it asks more often.
+                        if wakes.is_healthy() { every } else { every.min(DEAF_BEAT) }
+                    }
+                    Ok(Err(error)) => {
+                        if error.is_transient() {
+                            shared.contact.lose();
+                        }
+                        tracing::warn!(%error, "a heartbeat failed");
+                        every.min(Duration::from_millis(500))
+                    }
+                    Err(_) => {
+                        shared.contact.lose();
+                        tracing::warn!(waited = ?patience, "a heartbeat was not answered");
+                        Duration::ZERO
+                    }
+                };
+                next = Instant::now() + jittered(pause);
+            }
+        }
+    }
+    let _ = fence.await;
+}
+
+/// Learns whether dead rows pile up, so that less is written as long as they do.
+async fn look_at_dead_rows(shared: &Shared) {
+    let patience = shared.settings.lease_ttl / 10;
+    let Ok(Ok(shed)) = tokio::time::timeout(patience, shared.store.shall_shed()).await else {
+        // It stays as it is.
+        return;
+    };
+    shared.metrics.shedding.set(i64::from(shed));
+    if shared.shedding.swap(shed, Ordering::Relaxed) == shed {
+        return;
+    }
+    if shed {
+        tracing::warn!(
+            "an old transaction keeps dead rows in the database: progress is stored at most every 5 s; see tidemill doctor"
+        );
+    } else {
+        tracing::info!("dead rows can be removed again: progress is stored as it comes");
+    }
+}
+
+/// Ends attempts before the sweep may hand their jobs on.
+async fn fence(shared: Arc<Shared>, stop: CancellationToken) {
+    // Trust ends a fifth of the TTL before the lease does; a quarter of that may pass unseen.
+    let every = (shared.settings.lease_ttl / 20).min(Duration::from_millis(500));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(every) => {}
+        }
+        for job_id in shared.leases.fence() {
+            tracing::error!(
+                task_id = %job_id,
+                "Postgres did not answer in time to renew the lease: the attempt is ended, and the job handed back once it does"
+            );
+        }
+    }
+}
+
+async fn beat(shared: &Shared) -> Result<()> {
+    let asked_at = boot_time();
+    let held = shared.leases.snapshot();
+    if !held.is_empty() {
+        let leases: Vec<Uuid> = held.iter().map(|(_, lease_id)| *lease_id).collect();
+        let ttl_seconds = shared.settings.lease_ttl.as_secs_f64();
+        let answer = shared.store.heartbeat(&shared.id, &leases, ttl_seconds).await?;
+        let answers: HashMap<Uuid, Held> = answer.into_iter().map(|held| (held.lease_id, held)).collect();
+        for (job_id, lease_id) in held {
+            match answers.get(&lease_id) {
+                Some(answer) => {
+                    if answer.renewed {
+                        shared.leases.renewed(job_id, lease_id, asked_at);
+                    }
+                    if answer.cancel {
+                        shared.leases.stop(job_id, StopReason::Cancelled);
+                    }
+                }
+                // Either taken back, or just completed: then nobody is left to hear this.
+                None => shared.leases.lose(job_id, lease_id),
+            }
+        }
+        in_contact(shared);
+    }
+    hand_back(shared).await?;
+    if introduce(shared, "running").await? {
+        shared.drain.cancel();
+    }
+    in_contact(shared);
+    Ok(())
+}
+
+/// The database answered: whoever waits for it goes on.
+fn in_contact(shared: &Shared) {
+    if shared.contact.keep() {
+        tracing::info!(running = shared.leases.len(), "Postgres answers again");
+    }
+}
+
+/// Hands back the jobs whose attempts were ended for want of contact, at no cost of an attempt; those that are another's
+/// by now stay with it.
+pub(super) async fn hand_back(shared: &Shared) -> Result<()> {
+    let debts = shared.leases.debts();
+    if debts.is_empty() {
+        return Ok(());
+    }
+    let released =
+        |(job, lease): &(Uuid, Uuid)| Settled::of(*job, *lease, Outcome::Released, Usage::default());
+    let batch: Vec<Settled> = debts.iter().filter_map(released).collect();
+    let settled = shared.store.settle(&batch).await;
+    // What the database refuses is left to the sweep.
+    if settled.as_ref().err().is_none_or(|error| !error.is_transient()) {
+        shared.leases.paid(&debts);
+    }
+    let states = settled?;
+    let jobs = states.iter().filter(|state| state.is_some()).count();
+    tracing::info!(jobs, "handed back the jobs whose attempts were ended while Postgres did not answer");
+    let lanes = shared.lanes.all();
+    let queues = || lanes.iter().map(|lane| lane.queue.as_str());
+    shared.notifier.queues(queues());
+    shared.notifier.turns(queues());
+    shared.notifier.freed();
+    shared.notifier.events(debts.iter().map(|(job_id, _)| (*job_id, 0)));
+    Ok(())
+}
+
+/// Writes the worker's row; answers true when somebody wants it to drain.
+pub(super) async fn introduce(shared: &Shared, state: &'static str) -> Result<bool> {
+    let state = if shared.drain.is_cancelled() { "draining" } else { state };
+    let queues = shared.lanes.all().iter().map(|lane| (lane.queue.clone(), json!(lane.slots()))).collect();
+    shared
+        .store
+        .see_worker(&WorkerRow {
+            id: shared.id.clone(),
+            name: if shared.settings.name.is_empty() { host_name() } else { shared.settings.name.clone() },
+            host: host_name(),
+            pid: i32::try_from(std::process::id()).ok(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            state,
+            queues: serde_json::Value::Object(queues),
+            kinds: shared.registry.kinds(),
+            running: i32::try_from(shared.leases.len()).unwrap_or(i32::MAX),
+            shedding: shared.shedding.load(Ordering::Relaxed),
+            containment: shared.settings.containment.clone(),
+            lease_ttl_seconds: shared.settings.lease_ttl.as_secs_f64(),
+            other_queue_slots: i32::try_from(shared.settings.other_queue_slots).unwrap_or(i32::MAX),
+            queues_left_out: i32::try_from(shared.left_out.load(Ordering::Relaxed)).unwrap_or(i32::MAX),
+            memory_bytes: usage::memory_bytes(),
+            cpu_seconds: usage::cpu_seconds(),
+        })
+        .await
+}

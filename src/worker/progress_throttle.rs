@@ -1,0 +1,134 @@
+//! What a worker sheds while dead rows pile up in the database: progress of a job is stored at most every few
+//! seconds. Keeps the order of each job's events; the last progress is never lost, and nothing else is held back.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::store::attempts::report::Reported;
+
+/// How often the progress of a job is stored while shedding.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// What is held back.
+#[derive(Debug, Default)]
+pub(super) struct Shedder {
+    /// The last progress of each job that was not stored yet.
+    held: HashMap<Uuid, Reported>,
+    /// When progress of each job was last stored.
+    stored_at: HashMap<Uuid, Instant>,
+}
+
+impl Shedder {
+    /// Takes a batch and answers what is to be stored now: what was held back of a job comes before its other events, and
+    /// before it is `flushed`.
+    pub(super) fn thin(
+        &mut self,
+        on: bool,
+        now: Instant,
+        batch: Vec<Reported>,
+        flushed: &[Uuid],
+    ) -> Vec<Reported> {
+        if !on && self.held.is_empty() {
+            self.stored_at.clear();
+            return batch;
+        }
+        let mut kept = Vec::with_capacity(batch.len());
+        for mut item in batch {
+            let job_id = item.job_id;
+            let is_progress = item.draft.kind == "progress";
+            match self.held.remove(&job_id) {
+                Some(old) if is_progress => merge(&mut item, old),
+                Some(old) => {
+                    self.stored_at.insert(job_id, now);
+                    kept.push(old);
+                }
+                None => {}
+            }
+            let recent = self.stored_at.get(&job_id).is_some_and(|at| now < *at + EVERY);
+            if is_progress && on && recent {
+                self.held.insert(job_id, item);
+            } else {
+                if is_progress {
+                    self.stored_at.insert(job_id, now);
+                }
+                kept.push(item);
+            }
+        }
+        for job_id in flushed {
+            kept.extend(self.held.remove(job_id));
+            self.stored_at.remove(job_id);
+        }
+        kept
+    }
+
+    /// When the next one is to be stored that is held back.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        self.held.keys().filter_map(|job_id| Some(*self.stored_at.get(job_id)? + EVERY)).min()
+    }
+
+    /// What is to be stored by now.
+    pub(super) fn overdue(&mut self, now: Instant) -> Vec<Reported> {
+        let due = |job_id: &Uuid| self.stored_at.get(job_id).is_none_or(|at| *at + EVERY <= now);
+        let due: Vec<Uuid> = self.held.keys().copied().filter(due).collect();
+        for job_id in &due {
+            self.stored_at.insert(*job_id, now);
+        }
+        due.iter().filter_map(|job_id| self.held.remove(job_id)).collect()
+    }
+}
+
+/// What the newer progress does not say stays as the older one said.
+fn merge(newer: &mut Reported, older: Reported) {
+    if let (Some(new), Value::Object(old)) = (newer.draft.data.as_object_mut(), older.draft.data) {
+        for (field, value) in old {
+            new.entry(field).or_insert(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::job::event::EventDraft;
+
+    fn progress(job: u128, percent: f64) -> Reported {
+        let draft = EventDraft::progress(Some(percent), None, None);
+        Reported { job_id: Uuid::from_u128(job), lease_id: Uuid::nil(), draft }
+    }
+
+    fn percents(items: &[Reported]) -> Vec<f64> {
+        items.iter().map(|item| item.draft.data["percent"].as_f64().unwrap_or(-1.0)).collect()
+    }
+
+    #[test]
+    fn progress_is_stored_every_few_seconds_and_the_last_always() {
+        let mut shedder = Shedder::default();
+        let now = Instant::now();
+        let one = Uuid::from_u128(1);
+        assert_eq!(
+            percents(&shedder.thin(true, now, vec![progress(1, 1.0), progress(2, 9.0)], &[])),
+            [1.0, 9.0]
+        );
+        assert!(shedder.thin(true, now, vec![progress(1, 2.0), progress(1, 3.0)], &[]).is_empty());
+        assert!(shedder.overdue(now).is_empty() && shedder.due_at().is_some());
+        // A log line pulls it along, in order.
+        let log = Reported { draft: EventDraft::new("log", json!({})), ..progress(1, 0.0) };
+        assert_eq!(percents(&shedder.thin(true, now, vec![log, progress(1, 4.0)], &[])), [3.0, -1.0]);
+        let now = now + EVERY;
+        assert_eq!(percents(&shedder.overdue(now)), [4.0]);
+        assert!(shedder.thin(true, now, vec![progress(1, 5.0)], &[]).is_empty());
+        // The end of the attempt waits for all of it.
+        assert_eq!(percents(&shedder.thin(true, now, Vec::new(), &[one])), [5.0]);
+        // Switched off, what was held back is stored with the next.
+        shedder.thin(true, now, vec![progress(3, 1.0)], &[]);
+        shedder.thin(true, now, vec![progress(3, 2.0)], &[]);
+        assert_eq!(percents(&shedder.thin(false, now, vec![progress(3, 3.0)], &[])), [3.0]);
+        assert!(shedder.due_at().is_none());
+    }
+}

@@ -1,0 +1,241 @@
+//! From where a worker claims next in one queue, when it may look from the head again, and whether its
+//! claims must be counted. Learns from what claims brought; asks nobody.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::store::attempts::claim::{Claimed, Cursor, Position};
+use crate::store::attempts::claim_limited::{Admitted, Share};
+
+/// However dear a look in vain was, the next one may come after this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Whether a claim goes through the count of limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counted {
+    Yes,
+    No,
+}
+
+/// From where a lane claims next, and when it may look from the head again.
+#[derive(Debug)]
+pub(super) struct Look {
+    cursor: Cursor,
+    /// Where the cursor was before the last look from the head.
+    reached: Cursor,
+    /// Something may be claimable.
+    pub(super) hopeful: bool,
+    /// Something may lie before the cursor.
+    pub(super) head_wanted: bool,
+    head_allowed_at: Instant,
+    /// When the next scheduled job falls due.
+    pub(super) due_at: Option<Instant>,
+    /// All claims of the queue are counted.
+    pub(super) limited: bool,
+    turns: Turns,
+    /// Priority of the last job without a group, if more of its sort are likely due.
+    backlog: Option<i16>,
+}
+
+/// The jobs of the queue that wait in groups.
+#[derive(Debug)]
+struct Turns {
+    /// There were some at some time.
+    known: bool,
+    /// Some may have its turn now.
+    hopeful: bool,
+    /// A look in vain has its price: no other one before.
+    allowed_at: Instant,
+    /// When a rate lets the next one start.
+    due_at: Option<Instant>,
+}
+
+impl Look {
+    pub(super) fn new() -> Self {
+        Self {
+            cursor: [Position::HEAD; 9],
+            reached: [Position::HEAD; 9],
+            hopeful: true,
+            head_wanted: true,
+            head_allowed_at: Instant::now(),
+            due_at: None,
+            limited: false,
+            turns: Turns { known: false, hopeful: false, allowed_at: Instant::now(), due_at: None },
+            backlog: None,
+        }
+    }
+
+    /// There may be new work anywhere.
+    pub(super) fn stir(&mut self) {
+        self.hopeful = true;
+        self.head_wanted = true;
+    }
+
+    /// There may be work of groups.
+    pub(super) fn stir_turns(&mut self) {
+        self.turns.known = true;
+        self.turns.hopeful = true;
+    }
+
+    /// A job that counted for some limit ended.
+    pub(super) fn hear_freed(&mut self) {
+        if self.limited {
+            self.stir();
+        }
+        self.turns.hopeful |= self.turns.known;
+    }
+
+    /// Time passed: what falls due by now?
+    pub(super) fn tick(&mut self) {
+        let now = Instant::now();
+        if self.due_at.is_some_and(|due| now >= due) {
+            self.due_at = None;
+            self.stir();
+            self.turns.hopeful |= self.turns.known;
+        }
+        if self.turns.due_at.is_some_and(|due| now >= due) {
+            self.turns.due_at = None;
+            self.hear_freed();
+        }
+    }
+
+    /// Whether the next claim must be counted, or `None` if there is no hope for any claim.
+    pub(super) fn wants(&self) -> Option<Counted> {
+        let wanted = self.turns.hopeful || self.limited && self.hopeful;
+        if wanted && Instant::now() >= self.turns.allowed_at {
+            Some(Counted::Yes)
+        } else {
+            (self.hopeful && !self.limited).then_some(Counted::No)
+        }
+    }
+
+    /// How much of the room groups may have: half of it where others of the same priority wait.
+    pub(super) fn share(&self, room: usize) -> Share {
+        let Some(worst_priority) = self.backlog else { return Share::WHOLE };
+        let half = usize::midpoint(room, usize::from(rand::random::<bool>()));
+        Share { worst_priority, room_at_worst: i64::try_from(half).unwrap_or(i64::MAX) }
+    }
+
+    /// Learns from a counted claim; where it asked for `room` jobs.
+    pub(super) fn end_counted(&mut self, admitted: &Admitted, room: usize, from_head: bool, took: Duration) {
+        let grouped = admitted.jobs.iter().filter(|job| job.grouped).count();
+        let now = Instant::now();
+        if grouped == 0 || self.limited && admitted.jobs.len() < room {
+            self.turns.hopeful = false;
+        }
+        if grouped == 0 && !self.limited || admitted.jobs.is_empty() {
+            self.turns.allowed_at = now + (took * 10).min(LONGEST_PAUSE);
+        }
+        self.turns.due_at = admitted
+            .again_in_seconds
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
+            .and_then(|ahead| now.checked_add(ahead));
+        let asked = if self.limited { room - grouped.min(room) } else { admitted.plain_asked };
+        self.end(&admitted.jobs, asked, from_head, took);
+    }
+
+    /// The cursor for the next claim, and whether it begins at the head.
+    pub(super) fn begin(&mut self) -> (Cursor, bool) {
+        let from_head = self.head_wanted && Instant::now() >= self.head_allowed_at;
+        if from_head {
+            self.head_wanted = false;
+            self.reached = std::mem::replace(&mut self.cursor, [Position::HEAD; 9]);
+        }
+        (self.cursor, from_head)
+    }
+
+    /// Learns from a claim: where it ended, whether there may be more, what a look from the head costs.
+    pub(super) fn end(&mut self, claimed: &[Claimed], asked: usize, from_head: bool, took: Duration) {
+        let plain = claimed.iter().filter(|job| !job.grouped);
+        let found = plain.clone().count();
+        self.backlog = plain.clone().next_back().filter(|_| found >= asked).map(|job| job.priority);
+        for job in plain {
+            if let Some(position) =
+                usize::try_from(job.priority - 1).ok().and_then(|at| self.cursor.get_mut(at))
+            {
+                *position = Position { run_at: job.run_at, id: job.id };
+            }
+        }
+        if from_head {
+            // At most a tenth of the time goes into walking over dead rows at the head.
+            self.head_allowed_at = Instant::now() + took * 10;
+        }
+        if found < asked {
+            if from_head {
+                self.hopeful = false;
+                // All before was looked at; the next wake need not walk over its dead rows again. Where a limit may
+                // have cut the look short it must.
+                for (position, reached) in self.cursor.iter_mut().zip(self.reached).filter(|_| !self.limited)
+                {
+                    *position = reached.max(*position);
+                }
+            } else {
+                self.head_wanted = true;
+            }
+        }
+    }
+
+    /// When this lane wants to be looked at again without being woken; `None` if only a wake can help.
+    pub(super) fn again_at(&self) -> Option<Instant> {
+        let head = (self.hopeful && self.head_wanted).then_some(self.head_allowed_at);
+        let turns = (self.turns.hopeful || self.limited && self.hopeful).then_some(self.turns.allowed_at);
+        [head, turns, self.turns.due_at, self.due_at].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn claimed(second: i64) -> Claimed {
+        let run_at = DateTime::from_timestamp(second, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        Claimed {
+            id: Uuid::from_u128(1),
+            lease_id: Uuid::nil(),
+            kind: "k".into(),
+            queue: "q".into(),
+            priority: 5,
+            attempt: 1,
+            max_attempts: 1,
+            args: serde_json::json!({}),
+            execution_id: None,
+            run_at,
+            grouped: false,
+            soft_timeout_seconds: None,
+            hard_timeout_seconds: None,
+            lease_expires_at: run_at,
+        }
+    }
+
+    #[test]
+    fn an_empty_look_from_the_head_does_not_forget_how_far_the_claims_came() {
+        let mut look = Look::new();
+        assert!(look.begin().1, "the first look is from the head");
+        look.end(&[claimed(100)], 1, true, Duration::ZERO);
+        let reached = look.begin().0[4];
+        assert_eq!(reached.run_at.timestamp(), 100);
+        look.stir();
+        assert_eq!(look.begin(), ([Position::HEAD; 9], true), "something may lie before the cursor");
+        look.end(&[], 1, true, Duration::from_mins(1));
+        assert!(!look.hopeful);
+        look.stir();
+        let (cursor, from_head) = look.begin();
+        assert!(!from_head, "the last look from the head was dear");
+        assert_eq!(cursor[4], reached);
+    }
+
+    #[test]
+    fn a_full_look_from_the_head_goes_on_where_it_ended() {
+        let mut look = Look::new();
+        look.begin();
+        look.end(&[claimed(100)], 1, true, Duration::ZERO);
+        look.stir();
+        look.begin();
+        look.end(&[claimed(50)], 1, true, Duration::ZERO);
+        assert_eq!(look.begin().0[4].run_at.timestamp(), 50, "there may be more behind it");
+    }
+}

@@ -1,0 +1,267 @@
+//! A queue as one worker sees it: its slots and the jobs that wait in memory for one. Decides how many
+//! jobs to ask for; asks nobody.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::completer::Ending;
+use super::leases::Orders;
+use super::{Shared, executor};
+use crate::job::attempt::{Outcome, Usage};
+use crate::store::attempts::claim::Claimed;
+use crate::store::attempts::settle::Settled;
+
+/// The largest batch that is claimed at once.
+const BATCH_LIMIT: usize = 1_000;
+/// As many jobs wait in memory at most: one batch is claimed while the slots work on another.
+const PREFETCH_LIMIT: usize = 2 * BATCH_LIMIT;
+
+/// A claimed job that waits for a slot.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) job: Claimed,
+    pub(super) orders: Orders,
+}
+
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) queue: String,
+    configured_slots: usize,
+    /// Found while the worker ran, so that it may be left again.
+    found: bool,
+    state: Mutex<State>,
+    /// Mean run of its jobs, in nanoseconds; starts long, so that nothing is prefetched on a guess.
+    mean_run_nanos: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Waiting>,
+    runners: usize,
+    slots: usize,
+    /// With so few waiting, a claim may be worth its round trip; as [`Lane::room`] last found.
+    refill_at: usize,
+    started: u64,
+    standstill: Standstill,
+}
+
+/// Tells when nothing moves: jobs waited at two looks in a row, and none was started between them. One look is not
+/// enough, for what was claimed just before it has had no time to start.
+#[derive(Debug, Default)]
+struct Standstill {
+    /// How many had been started at the last look, if jobs waited then.
+    started: Option<u64>,
+}
+
+impl Standstill {
+    fn look(&mut self, waits: bool, started: u64) -> bool {
+        let stands = waits && self.started == Some(started);
+        self.started = (waits && !stands).then_some(started);
+        stands
+    }
+}
+
+impl Lane {
+    pub(super) fn new(queue: String, slots: usize, found: bool) -> Self {
+        let state = State { slots, ..State::default() };
+        Self {
+            queue,
+            configured_slots: slots,
+            found,
+            state: Mutex::new(state),
+            mean_run_nanos: AtomicU64::new(1_000_000_000),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Slots now, as the worker or the queue's row says.
+    pub(super) fn slots(&self) -> usize {
+        self.state().slots
+    }
+
+    /// Whether nothing of it runs or waits in memory.
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.state();
+        state.runners == 0 && state.waiting.is_empty()
+    }
+
+    /// Takes the slots that somebody set for the queue, or the worker's own again.
+    pub(super) fn set_slots(&self, slots: Option<i32>) {
+        self.state().slots = slots.map_or(self.configured_slots, |slots| usize::try_from(slots).unwrap_or(0));
+    }
+
+    /// How many jobs to claim now; 0 while there is no room worth a round trip.
+    pub(super) fn room(&self, round_trip: Duration) -> usize {
+        let mut state = self.state();
+        let free = state.slots.saturating_sub(state.runners + state.waiting.len());
+        let prefetch = self.prefetch(state.slots, round_trip);
+        state.refill_at = prefetch / 2;
+        if prefetch == 0 {
+            return free.min(BATCH_LIMIT);
+        }
+        let wanted = (state.slots + prefetch).saturating_sub(state.runners + state.waiting.len());
+        // Refilled when half of it is used: fewer and larger claims.
+        if free > 0 || wanted * 2 >= prefetch { wanted.min(BATCH_LIMIT) } else { 0 }
+    }
+
+    /// As many jobs as the slots finish during two round trips, if a run is shorter than one.
+    fn prefetch(&self, slots: usize, round_trip: Duration) -> usize {
+        let run = self.mean_run_nanos.load(Ordering::Relaxed).max(1);
+        let trip = u64::try_from(round_trip.as_nanos()).unwrap_or(u64::MAX);
+        if run >= trip {
+            return 0;
+        }
+        usize::try_from((slots as u64).saturating_mul(2 * trip / run))
+            .unwrap_or(PREFETCH_LIMIT)
+            .min(PREFETCH_LIMIT)
+    }
+
+    /// Takes claimed jobs in and starts runners for the free slots.
+    pub(super) fn admit(self: &Arc<Self>, shared: &Arc<Shared>, jobs: impl Iterator<Item = Waiting>) {
+        let mut state = self.state();
+        state.waiting.extend(jobs);
+        let start = state.slots.saturating_sub(state.runners).min(state.waiting.len());
+        state.runners += start;
+        drop(state);
+        for _ in 0..start {
+            tokio::spawn(self.clone().runner(shared.clone()));
+        }
+    }
+
+    /// Runs one waiting job after the other; a slot is a runner.
+    async fn runner(self: Arc<Self>, shared: Arc<Shared>) {
+        loop {
+            let next = {
+                let mut state = self.state();
+                let next = if state.runners > state.slots { None } else { state.waiting.pop_front() };
+                if let Some(next) = next {
+                    state.started += 1;
+                    next
+                } else {
+                    state.runners -= 1;
+                    break;
+                }
+            };
+            let began = Instant::now();
+            executor::run(&shared, next).await;
+            self.learn(began.elapsed());
+            let due = {
+                let state = self.state();
+                state.waiting.len() <= state.refill_at
+            };
+            if due {
+                shared.freed.notify_one();
+            }
+            // A handler that never waits would hold its thread; the engine's own tasks come first.
+            tokio::task::coop::consume_budget().await;
+        }
+        shared.freed.notify_one();
+    }
+
+    fn learn(&self, run: Duration) {
+        let run = u64::try_from(run.as_nanos()).unwrap_or(u64::MAX);
+        let mean = self.mean_run_nanos.load(Ordering::Relaxed);
+        // One long run ends prefetching at once; many short ones bring it back.
+        let mean = if run > mean.saturating_mul(100) { run } else { mean - mean / 8 + run / 8 };
+        self.mean_run_nanos.store(mean, Ordering::Relaxed);
+    }
+
+    /// Hands prefetched jobs back if they waited at the last call already and none was started since: their slots
+    /// turned out to be busy for long, and another worker may have a free one.
+    pub(super) async fn hand_back_if_stuck(&self, shared: &Shared) {
+        let stuck = {
+            let mut state = self.state();
+            let (waits, started) = (!state.waiting.is_empty(), state.started);
+            state.standstill.look(waits, started)
+        };
+        if stuck {
+            self.mean_run_nanos.store(1_000_000_000, Ordering::Relaxed);
+            self.hand_back(shared).await;
+        }
+    }
+
+    /// Hands back what waits in memory.
+    pub(super) async fn hand_back(&self, shared: &Shared) {
+        let waiting = std::mem::take(&mut self.state().waiting);
+        for Waiting { job, .. } in waiting {
+            if let Some(settled) = Settled::of(job.id, job.lease_id, Outcome::Released, Usage::default()) {
+                let _ = shared.endings.send(Ending::Settled(settled)).await;
+            }
+        }
+    }
+}
+
+/// The lanes of a worker; some are found while it runs, and left again.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    all: RwLock<Vec<Arc<Lane>>>,
+    /// Nothing is claimed from them any more, but something of them may still run.
+    left: Mutex<Vec<Arc<Lane>>>,
+}
+
+impl Lanes {
+    pub(super) fn new(queues: &[(String, usize)]) -> Self {
+        let lane = |(name, slots): &(String, usize)| Arc::new(Lane::new(name.clone(), *slots, false));
+        Self { all: RwLock::new(queues.iter().map(lane).collect()), left: Mutex::default() }
+    }
+
+    fn left(&self) -> MutexGuard<'_, Vec<Arc<Lane>>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Lane>> {
+        self.all.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The queues of all lanes, also of those that were left and still run something.
+    pub(super) fn names(&self) -> HashSet<String> {
+        self.all().iter().chain(self.left().iter()).map(|lane| lane.queue.clone()).collect()
+    }
+
+    /// How many lanes were found and not left, or not ended yet.
+    pub(super) fn found(&self) -> usize {
+        self.all().iter().filter(|lane| lane.found).count() + self.left().len()
+    }
+
+    /// No more is claimed from a lane; what it has runs on.
+    pub(super) fn leave(&self, lane: &Arc<Lane>) {
+        self.all.write().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, lane));
+        self.left().push(lane.clone());
+    }
+
+    /// Forgets the lanes that were left and of which nothing runs any more.
+    pub(super) fn forget_ended(&self) {
+        self.left().retain(|lane| !lane.is_idle());
+    }
+
+    /// Adds a lane for a queue that was found.
+    pub(super) fn add(&self, queue: String, slots: usize) -> Arc<Lane> {
+        let lane = Arc::new(Lane::new(queue, slots, true));
+        self.all.write().unwrap_or_else(PoisonError::into_inner).push(lane.clone());
+        lane
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Standstill;
+
+    #[test]
+    fn what_was_claimed_just_now_is_no_standstill() {
+        let mut standstill = Standstill::default();
+        assert!(!standstill.look(false, 0));
+        assert!(!standstill.look(true, 0), "it may start yet");
+        assert!(standstill.look(true, 0), "it did not");
+        assert!(!standstill.look(true, 0), "others wait now");
+        assert!(!standstill.look(true, 1), "one was started");
+        assert!(!standstill.look(false, 1));
+        assert!(!standstill.look(true, 1), "it was not there before");
+    }
+}

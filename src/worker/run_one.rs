@@ -1,0 +1,44 @@
+//! Runs one job and no other, with all that a worker does for it: for tests. Claims nothing but that job, keeps no heartbeat,
+//! and is over with the job's attempt.
+
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::leases::{Traits, boot_time};
+use super::queue_slots::Waiting;
+use super::{Worker, completer, executor, meet, reporter};
+use crate::store::Result;
+use crate::store::attempts::claim::{ClaimRequest, Position, Terms, claim_in};
+
+impl Worker {
+    /// Claims this job, due or not, and runs one attempt of it to its end; false if it is none that could be claimed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn run_one(self, job_id: Uuid) -> Result<bool> {
+        let Self { shared, reports, endings, .. } = self;
+        meet(&shared).await?;
+        let asked_at = boot_time();
+        let request = ClaimRequest {
+            queue: "",
+            kinds: &shared.registry.kinds(),
+            limit: 0,
+            cursor: &[Position::HEAD; 9],
+            worker_id: &shared.id,
+            lease_ttl_seconds: shared.settings.lease_ttl.as_secs_f64(),
+            picked: &[job_id],
+            terms: Terms { own: &shared.registry.terms(), enforced: false },
+        };
+        let Some(job) = claim_in(shared.store.pool(), &request).await?.pop() else { return Ok(false) };
+        let mut writers = JoinSet::new();
+        writers.spawn(reporter::run(shared.clone(), reports));
+        writers.spawn(completer::run(shared.clone(), endings));
+        let traits = Traits { counted: job.grouped, ..Traits::default() };
+        let orders = shared.leases.add(job.id, job.lease_id, asked_at, traits);
+        executor::run(&shared, Waiting { job, orders }).await;
+        shared.close().await;
+        writers.join_all().await;
+        shared.store.worker_stopped(&shared.id).await?;
+        Ok(true)
+    }
+}
