@@ -17,7 +17,6 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
-use tidemill::config::{Config, Sources};
 use tidemill::embedded::{EmbeddedPostgres, Settings};
 use tidemill::job::priority;
 use tidemill::job::schedule::Times;
@@ -33,6 +32,7 @@ use tidemill::{
     Context, Handler, JobError, NewJob, Options, Shutdown, Store, Worker, WorkerSettings, Workflow,
     enqueue_in, enqueue_when_room,
 };
+use tidemill_bin::config::{Config, Sources};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 

@@ -5,11 +5,11 @@ use url::Url;
 
 /// What a URL says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Parsed {
+pub struct Parsed {
     /// A URL for each server, in their order, without what is of the next field.
-    pub(crate) servers: Vec<String>,
+    pub servers: Vec<String>,
     /// Whether the server that is used must take writes.
-    pub(crate) primary: bool,
+    pub primary: bool,
 }
 
 /// Parameters that the driver knows. Others are left out of what it gets, for it would log their values.
@@ -41,7 +41,7 @@ type Parameters = (Vec<(String, String)>, Option<bool>);
 ///
 /// # Errors
 /// When it is no URL of a Postgres, or names servers that cannot be.
-pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
+pub fn parse(text: &str) -> Result<Parsed, String> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err("it has no scheme; it begins with postgres://".into());
     };

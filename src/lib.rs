@@ -17,11 +17,7 @@
 #![warn(clippy::pedantic, unreachable_pub)]
 
 pub mod api;
-#[cfg(feature = "cli")]
-#[doc(hidden)]
-pub mod cli;
-pub mod config;
-mod database_url;
+pub mod database_url;
 pub mod embedded;
 pub mod job;
 pub mod kinds;

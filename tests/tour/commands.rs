@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use clap::CommandFactory;
-use tidemill::cli::Cli;
+use tidemill_bin::cli::Cli;
 
 use crate::document::{all, blocks, read, root, spans};
 

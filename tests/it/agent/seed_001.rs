@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
-use tidemill::config::{Config, Sources};
 use tidemill::job::agent::KIND;
 use tidemill::vault::Keyring;
+use tidemill_bin::config::{Config, Sources};
 
 use super::model::Model;
 use super::{Stage, mill, spec, task, until_status};

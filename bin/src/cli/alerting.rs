@@ -1,0 +1,44 @@
+//! From the config to the stored alert rules and the channels by which they are told, once when a server
+//! starts. Must leave alone what people set and the config does not name.
+
+use super::declare::Declaring;
+use super::error::CliError;
+use super::outbound::proxy;
+use super::process::{Process, failed};
+use crate::config::Config;
+use tidemill::outbound::{ChannelSettings, Channels};
+
+/// Writes the rules of the config, removes those of the same deployment that it no longer has where that is asked
+/// for, and answers the channels.
+pub(super) async fn declare(
+    config: &Config,
+    process: &Process,
+    declaring: &Declaring,
+) -> Result<Channels, CliError> {
+    let alerting = &config.alerting;
+    let channels = Channels::new(&ChannelSettings {
+        secret: alerting.secret.as_ref().map(|secret| secret.0.clone()),
+        allow_private: alerting.allow_private,
+        proxy: proxy(config, alerting.proxy.as_ref()),
+        smtp_url: alerting.smtp_url.as_ref().map(|url| url.0.clone()),
+        from: alerting.from.clone(),
+    })
+    .map_err(|error| CliError::Usage(format!("alerting: {error}")))?;
+    for (name, rule) in &config.alerts {
+        if !rule.email.is_empty() && alerting.smtp_url.is_none() {
+            let message = format!("alerts.{name}.email needs a mail server: set alerting.smtp_url");
+            return Err(CliError::Usage(message));
+        }
+        if declaring.writes {
+            process.store.set_alert(name, rule, Some(&declaring.deployment)).await.map_err(failed)?;
+        }
+    }
+    if !declaring.removes {
+        return Ok(channels);
+    }
+    let names: Vec<String> = config.alerts.keys().cloned().collect();
+    for name in process.store.keep_config_alerts(&names, &declaring.deployment).await.map_err(failed)? {
+        tracing::info!(name, "removed an alert rule that the config no longer has");
+    }
+    Ok(channels)
+}

@@ -1,0 +1,106 @@
+//! Writes what a config declares for all processes into the database: limits, hidden keys, schedules, alert rules.
+//! Changes nothing that is as the config says. Must remove nothing that another deployment wrote, and nothing at all
+//! unless the config says which of its releases is the latest.
+
+use super::error::CliError;
+use super::process::failed;
+use crate::config::Config;
+use tidemill::api::server::settings::HUB_PROJECT;
+use tidemill::job::limit::{LimitSettings, OnFull};
+use tidemill::store::Store;
+use tidemill::store::deployments::Declared;
+
+/// What a process may write of its config.
+#[derive(Debug, Clone)]
+pub(super) struct Declaring {
+    /// The deployment that its rows belong to.
+    pub(super) deployment: String,
+    /// Whether it may write at all: no later release was seen.
+    pub(super) writes: bool,
+    /// Whether what the config no longer has is removed.
+    pub(super) removes: bool,
+}
+
+impl Declaring {
+    /// Asks the database. `alone`: nobody else has a config for it, so that no release need be named.
+    pub(super) async fn begin(store: &Store, config: &Config, alone: bool) -> Result<Self, CliError> {
+        let deployment = config.deployment.name.0.clone();
+        let revision = config.deployment.revision.map(u64::cast_signed);
+        let writes = store.declare_deployment(&deployment, revision).await.map_err(failed)?;
+        let declaring = Self { deployment, writes, removes: writes && (alone || revision.is_some()) };
+        if writes {
+            for row in store.declared().await.map_err(failed)? {
+                if row.owner != declaring.deployment && has(config, &row) {
+                    let Declared { section, name, owner } = &row;
+                    tracing::warn!(
+                        section,
+                        name,
+                        owner,
+                        "two deployments declare this; the one that starts last wins"
+                    );
+                }
+            }
+        } else {
+            tracing::warn!(
+                deployment = declaring.deployment,
+                "a later deployment.revision was seen, so the schedules, alert rules and limits of this config are not \
+                 written; to go back to this release deploy it with a larger revision"
+            );
+        }
+        Ok(declaring)
+    }
+
+    /// Says what stays although the config lacks it, where nothing is removed.
+    pub(super) async fn name_left(&self, store: &Store, config: &Config) -> Result<(), CliError> {
+        if self.removes || !self.writes {
+            return Ok(());
+        }
+        let declared = store.declared().await.map_err(failed)?;
+        let lacks = |row: &&Declared| row.owner == self.deployment && !has(config, row);
+        let left: Vec<_> =
+            declared.iter().filter(lacks).map(|row| format!("{}.{}", row.section, row.name)).collect();
+        if !left.is_empty() {
+            tracing::info!(
+                deployment = self.deployment,
+                left = left.join(", "),
+                "these came from a config and are not in this one; they stay. Delete them with `tidemill schedules delete` \
+                 or `tidemill alerts drop`, or set deployment.revision"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Whether the config declares it as well.
+fn has(config: &Config, row: &Declared) -> bool {
+    match row.section.as_str() {
+        "schedules" => config.schedules.contains_key(&row.name),
+        _ => config.alerts.contains_key(&row.name),
+    }
+}
+
+/// Sets the limits that a config names.
+pub(super) async fn limits(store: &Store, config: &Config) -> Result<(), CliError> {
+    for (name, queue) in &config.queues {
+        if let Some(limit) = queue.limit() {
+            store.set_limit(&format!("queue:{name}"), &limit).await.map_err(failed)?;
+        }
+        if let Some(most) = queue.max_queued.and_then(|most| i32::try_from(most).ok()) {
+            store.set_max_queued(name, Some(most)).await.map_err(failed)?;
+        }
+        if queue.priority_ageing.is_some() {
+            store.set_priority_ageing(name, queue.priority_ageing).await.map_err(failed)?;
+        }
+    }
+    if config.is_hub() {
+        // Starts and stops of one project take turns; different projects do not wait for one another.
+        let one = LimitSettings { max_running: Some(1), rate: None, on_full: Some(OnFull::Queue) };
+        store.set_limit(HUB_PROJECT, &one).await.map_err(failed)?;
+    }
+    for (name, limit) in &config.limits {
+        if let Some(limit) = limit.limit() {
+            store.set_limit(name, &limit).await.map_err(failed)?;
+        }
+    }
+    Ok(())
+}

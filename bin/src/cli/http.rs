@@ -1,0 +1,128 @@
+//! The HTTP role of a process: from the config to a server that listens, and its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::error::CliError;
+use super::patience::once_it_answers;
+use super::process::{Process, failed};
+use crate::config::{Config, network};
+use tidemill::api::router;
+use tidemill::api::server::listener::{Limits, Listener};
+use tidemill::api::server::settings::{ApiSettings, HubRules};
+use tidemill::api::state::{ApiState, Probe, Surroundings};
+use tidemill::worker::Pulse;
+
+/// A server that answers until it is stopped.
+#[derive(Debug)]
+pub(super) struct Serving {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Serving {
+    /// Ends streams, lets requests finish within a deadline, and closes the socket.
+    pub(super) async fn stop(self) {
+        self.stop.cancel();
+        let _ = self.task.await;
+    }
+}
+
+/// Which routes a server has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Routes {
+    /// The API, the page, and the health of the process.
+    All,
+    /// Only the health of the process: for workers.
+    Health,
+}
+
+/// Listens and serves; answers the address with the real port.
+pub(super) async fn serve(
+    process: &Process,
+    config: &Config,
+    listen: SocketAddr,
+    routes: Routes,
+    readiness: Vec<Probe>,
+) -> Result<(SocketAddr, Serving), CliError> {
+    let any_key = once_it_answers(|| process.store.any_api_key()).await?;
+    let listener = Listener::bind(&listen.to_string(), any_key).await.map_err(failed)?;
+    let address = listener.address();
+    let settings = settings(config, listen);
+    let stop = CancellationToken::new();
+    let around = Surroundings {
+        store: process.store.clone(),
+        wakes: process.wakes.clone(),
+        notifier: process.notifier.clone(),
+        metrics: process.metrics.clone(),
+        readiness,
+        shutdown: stop.clone(),
+    };
+    let limits = Limits {
+        connections: settings.max_connections,
+        proxies: settings.trusted_proxies.clone(),
+        ..Limits::default()
+    };
+    let state = ApiState::start(around, settings, listener.is_loopback());
+    let app = match routes {
+        Routes::All => router::router(&state, address),
+        Routes::Health => router::health_router(&state, address),
+    };
+    let app = app.map_err(failed)?;
+    let task = tokio::spawn(listener.serve(app, limits, stop.clone()));
+    Ok((address, Serving { stop, task }))
+}
+
+/// Ready only while the worker of this process is answered when it asks for work.
+pub(super) fn claims(pulse: Pulse, config: &Config) -> Probe {
+    let patience = config.worker.poll * 5 + Duration::from_secs(10);
+    Arc::new(move || {
+        let age = pulse.age();
+        if age <= patience {
+            return Ok(());
+        }
+        Err(format!("the worker of this process has not been able to claim for {} s", age.as_secs()))
+    })
+}
+
+fn settings(config: &Config, listen: SocketAddr) -> ApiSettings {
+    let (api, hub) = (&config.api, &config.hub);
+    ApiSettings {
+        listen: listen.to_string(),
+        hosts: api.hosts.iter().map(|host| host.0.clone()).collect(),
+        base_path: api.base_path.as_ref().map(|path| path.0.clone()).unwrap_or_default(),
+        cors_origins: api.cors_origins.iter().map(|origin| origin.0.clone()).collect(),
+        max_args_bytes: bytes(api.max_args_bytes.0),
+        max_body_bytes: bytes(api.max_body_bytes.0),
+        max_connections: count(api.max_connections),
+        max_streams_per_address: count(api.max_streams_per_address),
+        max_streams_per_key: count(api.max_streams_per_key),
+        trusted_proxies: api.trusted_proxies.iter().filter_map(|proxy| network(&proxy.0)).collect(),
+        request_timeout: api.request_timeout,
+        stream_lifetime: api.stream_lifetime,
+        strict_kinds: api.strict_kinds,
+        agent: config.agent.model.is_some(),
+        hub: HubRules {
+            projects: hub.projects.0.keys().cloned().collect(),
+            queue: hub.queue.0.clone(),
+            retries: hub.retries,
+            hard_timeout: hub.hard_timeout,
+            stuck_after: hub.stuck_after,
+            retain: hub.retain,
+        },
+        session_ttl: config.bughive.session_ttl,
+        ..ApiSettings::default()
+    }
+}
+
+fn count(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn bytes(size: u64) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}

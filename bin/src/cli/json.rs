@@ -1,0 +1,32 @@
+//! JSON that is typed on the command line or stands in a file, as it is sent on: exactly, or not at all.
+
+use serde_json::Value;
+
+use tidemill::job::number::Carried;
+
+/// Reads a JSON text; the error says why it cannot be sent on.
+pub(super) fn read(text: &str) -> Result<Value, String> {
+    let carried: Carried = serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"))?;
+    carried.kept().map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_number_is_exact_or_refused() {
+        assert_eq!(read(r#"{"id": 18446744073709551615, "n": 0.1}"#), Ok(json!({"id": u64::MAX, "n": 0.1})));
+        for (text, why) in [
+            ("25000000000000000001", "cannot be kept"),
+            (r#"{"a":[12345678901234567.89]}"#, "12345678901234567.89"),
+            ("1e400", "cannot be kept"),
+            ("{", "no JSON"),
+        ] {
+            let told = read(text).unwrap_err();
+            assert!(told.contains(why), "{text}: {told}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! `tidemill keys`: makes, lists and revokes API keys, in the database itself, so that the first key
+//! needs no other. A key must be shown once, when it is made, and never again.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+
+use super::GlobalArgs;
+use super::error::CliError;
+use super::output;
+use super::process::{database_url, failed, store_options};
+use super::settings::DatabaseArgs;
+use tidemill::api::server::api_key::ApiKey;
+use tidemill::store::Store;
+use tidemill::store::db::migrate::migrate;
+
+/// What `tidemill keys` takes.
+#[derive(Debug, Args)]
+pub(super) struct KeysArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make a key and show it, this once
+    Create {
+        #[command(flatten)]
+        database: DatabaseArgs,
+        /// What it may do; repeatable, or several with commas
+        #[arg(long = "scope", value_enum, value_delimiter = ',', required = true)]
+        scopes: Vec<Scope>,
+        /// What people call it
+        #[arg(long, default_value = "")]
+        name: String,
+        /// It ends after this, such as 90d [default: never]
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        expires_in: Option<Duration>,
+        /// Answer JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the keys; what they are is not kept
+    List {
+        #[command(flatten)]
+        database: DatabaseArgs,
+        /// Answer JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a key at once
+    Revoke {
+        #[command(flatten)]
+        database: DatabaseArgs,
+        /// The key's id, as `keys list` shows it
+        id: String,
+    },
+}
+
+/// What a key allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Scope {
+    /// Put jobs into queues
+    Enqueue,
+    /// Look at everything
+    Read,
+    /// Claim and run jobs as a remote worker
+    Work,
+    /// Everything
+    Admin,
+}
+
+pub(super) async fn run(args: KeysArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    match args.verb {
+        Verb::Create { database, scopes, name, expires_in, json } => {
+            let store = open(database, global).await?;
+            let key = ApiKey::generate();
+            let scopes: Vec<String> = scopes.iter().map(|scope| scope.word().to_owned()).collect();
+            let expires_in_seconds = expires_in.map(|duration| duration.as_secs_f64());
+            store
+                .create_api_key(key.id(), &name, &scopes, &key.hash(), expires_in_seconds)
+                .await
+                .map_err(failed)?;
+            if json {
+                let made = json!({ "id": key.id(), "key": key.reveal(), "scopes": scopes, "name": name });
+                output::line(&made.to_string())?;
+            } else {
+                output::note("This key is shown only now; from now on every request needs one:");
+                output::line(key.reveal())?;
+            }
+        }
+        Verb::List { database, json } => list(&open(database, global).await?, json).await?,
+        Verb::Revoke { database, id } => {
+            let store = open(database, global).await?;
+            if !store.revoke_api_key(&id).await.map_err(failed)? {
+                return Err(CliError::Failed(format!(
+                    "no API key has the id {id:?}; `tidemill keys list` shows all"
+                )));
+            }
+            output::line(&format!("revoked {id}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The store, migrated: the first key is often made before the first start.
+async fn open(database: DatabaseArgs, global: &GlobalArgs) -> Result<Store, CliError> {
+    let config = database.load(global, vec![])?;
+    let options = store_options(&config, database_url(&config)?)?;
+    migrate(&options).await.map_err(failed)?;
+    Store::connect(options).map_err(failed)
+}
+
+async fn list(store: &Store, json: bool) -> Result<(), CliError> {
+    let keys = store.api_keys().await.map_err(failed)?;
+    if json {
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|key| {
+                json!({
+                    "id": key.id, "name": key.name, "scopes": key.scopes, "usable": key.usable,
+                    "created_at": key.created_at, "expires_at": key.expires_at, "revoked_at": key.revoked_at,
+                    "last_used_at": key.last_used_at,
+                })
+            })
+            .collect();
+        output::line(&json!({ "items": keys }).to_string())?;
+        return Ok(());
+    }
+    for key in keys {
+        let state = if key.usable { "usable" } else { "ended" };
+        output::line(&format!("{}  {state:<6}  {:<24}  {}", key.id, key.scopes.join(","), key.name))?;
+    }
+    Ok(())
+}
+
+impl Scope {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Enqueue => "enqueue",
+            Self::Read => "read",
+            Self::Work => "work",
+            Self::Admin => "admin",
+        }
+    }
+}

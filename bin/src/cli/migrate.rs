@@ -1,0 +1,24 @@
+//! `tidemill migrate`: brings the database's tables up to date.
+
+use clap::Args;
+
+use super::GlobalArgs;
+use super::error::CliError;
+use super::output;
+use super::process;
+use super::settings::DatabaseArgs;
+use tidemill::store;
+
+/// What `tidemill migrate` takes.
+#[derive(Debug, Args)]
+pub(super) struct MigrateArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+pub(super) async fn run(args: MigrateArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    let config = args.database.load(global, vec![])?;
+    let options = process::store_options(&config, process::database_url(&config)?)?;
+    store::db::migrate::migrate(&options).await.map_err(process::failed)?;
+    output::line(&format!("schema {} is up to date", options.schema))
+}

@@ -1,0 +1,15 @@
+//! From the config to the proxy of outgoing calls. Says nothing of what may be called.
+
+use crate::config::{Config, ProxyChoice};
+use tidemill::outbound::ProxySettings;
+
+/// The proxy that `own` names, else that of all calls.
+pub(super) fn proxy(config: &Config, own: Option<&ProxyChoice>) -> ProxySettings {
+    let outbound = &config.outbound;
+    let url = match own {
+        Some(choice) if choice.is_none() => return ProxySettings::default(),
+        Some(choice) => Some(choice.0.clone()),
+        None => outbound.proxy.as_ref().map(|url| url.0.clone()),
+    };
+    ProxySettings { url, from_environment: outbound.from_environment, direct: outbound.direct.clone() }
+}

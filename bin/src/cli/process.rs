@@ -1,0 +1,165 @@
+//! A server process: its store, its one voice and its one ear, and the roles that run on them until a
+//! signal. Starts roles in order and ends them in the opposite one.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::declare::{self, Declaring};
+use super::error::CliError;
+use super::patience::once_it_answers;
+use super::signals;
+use super::vault::vault;
+use crate::config::Config;
+use tidemill::kinds::command::strays::reap_if_first;
+use tidemill::maintenance;
+use tidemill::maintenance::KeeperSettings;
+use tidemill::metrics::Metrics;
+use tidemill::outbound::Channels;
+use tidemill::store::db::listener::Wakes;
+use tidemill::store::db::notifier::Notifier;
+use tidemill::store::{Options, Store};
+use tidemill::worker::{Shutdown, Worker};
+
+/// How long the helpers and the connections may take to end.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+
+/// How to reach the database that a config names, or the given one.
+pub(super) fn store_options(config: &Config, url: String) -> Result<Options, CliError> {
+    let database = &config.database;
+    Ok(Options {
+        url,
+        listen_url: database.listen_url.as_ref().map(|url| url.0.clone()),
+        schema: database.schema.0.clone(),
+        max_connections: database.max_connections,
+        statement_timeout: database.statement_timeout,
+        pgbouncer: database.pgbouncer,
+        vault: vault(config)?,
+    })
+}
+
+/// The database URL of the config; the commands other than `dev` need one.
+pub(super) fn database_url(config: &Config) -> Result<String, CliError> {
+    let url = config.database.url.as_ref().map(|url| url.0.clone());
+    url.ok_or_else(|| {
+        CliError::Usage(
+            "no database is configured: set database.url in the config, TIDEMILL_DATABASE__URL, or --database-url; \
+             `tidemill dev` needs none"
+                .into(),
+        )
+    })
+}
+
+/// What all roles of a process share.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) store: Store,
+    pub(super) notifier: Notifier,
+    pub(super) wakes: Wakes,
+    pub(super) metrics: Arc<Metrics>,
+    /// How the roles are asked to end.
+    pub(super) shutdown: Shutdown,
+    helpers: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// How often to look for attempts of remote workers past their hard timeout.
+const OVERDUE_EVERY: Duration = Duration::from_secs(1);
+
+impl Process {
+    /// Connects, checks the schema, and starts to speak and listen.
+    pub(super) async fn open(options: Options) -> Result<Self, CliError> {
+        let store = Store::connect(options).map_err(failed)?;
+        once_it_answers(|| store.check_schema()).await?;
+        let notifier = Notifier::default();
+        reap_if_first();
+        let helpers = CancellationToken::new();
+        let voice = tokio::spawn(notifier.clone().run(store.clone(), helpers.clone()));
+        let wakes = store.listen(helpers.clone());
+        Ok(Self {
+            store,
+            notifier,
+            wakes,
+            metrics: Arc::default(),
+            shutdown: signals::shutdown(),
+            helpers,
+            tasks: vec![voice],
+        })
+    }
+
+    /// Writes what the config declares for all processes. `alone`: the database has no other config.
+    pub(super) async fn declare(&self, config: &Config, alone: bool) -> Result<Declaring, CliError> {
+        let declaring = Declaring::begin(&self.store, config, alone).await?;
+        let (deployment, removes) = (&declaring.deployment, declaring.removes);
+        // Also by an earlier release: it hides more, and never less.
+        self.store.declare_redacted(deployment, removes).await.map_err(failed)?;
+        if let Some(required) = config.encryption.require {
+            self.store.declare_sealing(required).await.map_err(failed)?;
+        }
+        if declaring.writes {
+            declare::limits(&self.store, config).await?;
+        }
+        Ok(declaring)
+    }
+
+    /// Starts to keep house; without channels others tell of alerts.
+    pub(super) fn keep(&mut self, config: &Config, channels: Option<Channels>) {
+        let settings = KeeperSettings {
+            sweep: config.keeper.sweep.min(config.worker.lease_ttl / 6),
+            // Those who tell of alerts answer remote workers, too.
+            overdue: channels.is_some().then_some(OVERDUE_EVERY),
+            retention: config.keeper.retention,
+            alerts: config.alerting.every,
+            channels: channels.map(Arc::new),
+        };
+        let duties = maintenance::run(
+            self.store.clone(),
+            self.notifier.clone(),
+            self.wakes.clone(),
+            settings,
+            self.helpers.clone(),
+        );
+        self.tasks.push(tokio::spawn(duties));
+    }
+
+    /// Runs the worker until the shutdown is over.
+    pub(super) fn work(&self, worker: Worker) -> JoinHandle<Result<(), CliError>> {
+        let shutdown = self.shutdown.clone();
+        tokio::spawn(async move { worker.run(shutdown).await.map_err(failed) })
+    }
+
+    /// Ends what `open` and `keep` started, and closes the connections.
+    pub(super) async fn close(self) {
+        self.helpers.cancel();
+        let ended = async {
+            for task in self.tasks {
+                let _ = task.await;
+            }
+            self.store.close().await;
+        };
+        if tokio::time::timeout(CLOSE_WITHIN, ended).await.is_err() {
+            tracing::warn!("Postgres does not answer; its connections are left as they are");
+        }
+    }
+}
+
+/// Joins a role whose failure ends the process.
+pub(super) async fn joined(role: JoinHandle<Result<(), CliError>>) -> Result<(), CliError> {
+    role.await.map_err(|error| CliError::Failed(format!("a role of the server broke: {error}")))?
+}
+
+/// Any error, as the end of a command.
+pub(super) fn failed(error: impl std::error::Error) -> CliError {
+    CliError::Failed(error.to_string())
+}
+
+/// The address of a page that a browser on this machine can open.
+pub(super) fn page_url(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        return format!("http://localhost:{}", address.port());
+    }
+    format!("http://{address}")
+}

@@ -1,0 +1,42 @@
+//! `tidemill serve`: the API, the dashboard and what keeps the tables in order.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use super::error::CliError;
+use super::http::{self, Routes};
+use super::patience::once_it_answers;
+use super::process::{Process, database_url, page_url, store_options};
+use super::settings::{DatabaseArgs, listen_flag, name_ignored};
+use super::{GlobalArgs, alerting, timetable};
+use tidemill::store::db::migrate::migrate;
+
+/// What `tidemill serve` takes.
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// Where the API and the dashboard listen; port 0 picks a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+pub(super) async fn run(args: ServeArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    let config = args.database.load(global, listen_flag(args.listen, &["api", "listen"]))?;
+    name_ignored(&config);
+    let options = store_options(&config, database_url(&config)?)?;
+    once_it_answers(|| migrate(&options)).await?;
+    let mut process = Process::open(options).await?;
+    let declaring = process.declare(&config, false).await?;
+    timetable::write(&config, &process, &declaring).await?;
+    let channels = alerting::declare(&config, &process, &declaring).await?;
+    let (address, serving) =
+        http::serve(&process, &config, config.api.listen, Routes::All, Vec::new()).await?;
+    process.keep(&config, Some(channels));
+    tracing::info!("serving at {}", page_url(address));
+    process.shutdown.graceful.cancelled().await;
+    serving.stop().await;
+    process.close().await;
+    Ok(())
+}

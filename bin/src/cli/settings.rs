@@ -1,0 +1,75 @@
+//! From the command line to the config of a server: which file, and the flags that win over it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::error::CliError;
+use super::{GlobalArgs, logging};
+use crate::config::{Config, Flag, LogFormat, Sources};
+use tidemill::job::document::lead_under;
+use tidemill::secrecy;
+
+/// What the commands take that work on a database.
+#[derive(Debug, Args)]
+pub(super) struct DatabaseArgs {
+    /// The config file [default: tidemill.toml, .yaml or .yml in the working folder]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The Postgres that holds the jobs; better in `TIDEMILL_DATABASE__URL`, since others see a command
+    /// line
+    #[arg(long, value_name = "URL")]
+    pub(super) database_url: Option<String>,
+}
+
+impl DatabaseArgs {
+    /// Loads the config with these flags and `more`, and starts the log.
+    pub(super) fn load(self, global: &GlobalArgs, mut more: Vec<Flag>) -> Result<Config, CliError> {
+        if let Some(url) = self.database_url {
+            more.push(Flag::new("--database-url", &["database", "url"], url));
+        }
+        load(self.config, global, more)
+    }
+}
+
+/// Loads the config and starts the log.
+pub(super) fn load(
+    file: Option<PathBuf>,
+    global: &GlobalArgs,
+    mut flags: Vec<Flag>,
+) -> Result<Config, CliError> {
+    if let Some(format) = global.log_format {
+        let format = if format == LogFormat::Json { "json" } else { "text" };
+        flags.push(Flag::new("--log-format", &["log", "format"], format));
+    }
+    if let Some(filter) = logging::verbose_filter(global.verbose) {
+        flags.push(Flag::new("--verbose", &["log", "filter"], filter));
+    }
+    let config = Config::load(&Sources::of_process(file, flags)?)?;
+    // They are read; what this process runs shall not find them.
+    secrecy::forget_variables();
+    logging::start(&config.log);
+    if let Some(base) = &config.api.base_path {
+        lead_under(&base.0);
+    }
+    Ok(config)
+}
+
+/// The flag `--listen` for the setting under `key`.
+pub(super) fn listen_flag(listen: Option<SocketAddr>, key: &[&str]) -> Vec<Flag> {
+    listen.map(|address| Flag::new("--listen", key, address.to_string())).into_iter().collect()
+}
+
+/// Says once which variables of other systems mean nothing here; never what they hold.
+pub(super) fn name_ignored(config: &Config) {
+    if !config.ignored.is_empty() {
+        tracing::info!("{}", of_others(&config.ignored));
+    }
+}
+
+/// What is said of the variables `ignored`.
+pub(super) fn of_others(ignored: &[String]) -> String {
+    let names = super::output::printable(&ignored.join(", "));
+    format!("ignored, for they are no settings of tidemill (docs/configuration.md has those): {names}")
+}

@@ -1,0 +1,91 @@
+//! The signals that supervisors and terminals send. To those that ask for an end the first asks for a graceful one, the
+//! second for one at once, the third ends the process where it stands; no other may end it by accident.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use tidemill::worker::Shutdown;
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    /// An end.
+    End,
+    /// The same, unless whoever started the process had it ignored, as `nohup` does.
+    EndUnlessIgnored,
+    /// Something of other programs, such as to open a log again. By default it would kill.
+    Nothing,
+}
+
+/// All that would end the process; those of its own faults are not among them.
+const SIGNALS: [(&str, libc::c_int, Wish); 6] = [
+    ("SIGTERM", libc::SIGTERM, Wish::End),
+    ("SIGINT", libc::SIGINT, Wish::End),
+    ("SIGHUP", libc::SIGHUP, Wish::EndUnlessIgnored),
+    ("SIGQUIT", libc::SIGQUIT, Wish::EndUnlessIgnored),
+    ("SIGUSR1", libc::SIGUSR1, Wish::Nothing),
+    ("SIGUSR2", libc::SIGUSR2, Wish::Nothing),
+];
+
+/// Starts to listen to signals; the answer is cancelled step by step as they come.
+pub(super) fn shutdown() -> Shutdown {
+    let shutdown = Shutdown::default();
+    let (heard, hearing) = mpsc::channel(1);
+    for (name, number, wish) in SIGNALS {
+        if wish == Wish::EndUnlessIgnored && is_ignored(number) {
+            continue;
+        }
+        match signal(SignalKind::from_raw(number)) {
+            Ok(signals) if wish == Wish::Nothing => drop(tokio::spawn(pass_over(signals, name))),
+            Ok(signals) => drop(tokio::spawn(hear(signals, name, heard.clone()))),
+            Err(error) => tracing::error!(%error, name, "a signal cannot be heard"),
+        }
+    }
+    tokio::spawn(end(shutdown.clone(), hearing));
+    shutdown
+}
+
+async fn hear(mut signals: Signal, name: &'static str, heard: mpsc::Sender<&'static str>) {
+    while signals.recv().await.is_some() && heard.send(name).await.is_ok() {}
+}
+
+async fn pass_over(mut signals: Signal, name: &'static str) {
+    while signals.recv().await.is_some() {
+        tracing::info!("{name} says nothing here; to end use SIGTERM");
+    }
+}
+
+async fn end(told: Shutdown, mut heard: mpsc::Receiver<&'static str>) {
+    for signals in 1.. {
+        let Some(name) = heard.recv().await else { return };
+        match signals {
+            1 => {
+                tracing::info!(signal = name, "shutting down; signal again to stop running jobs at once");
+                told.graceful.cancel();
+            }
+            2 => {
+                tracing::warn!(signal = name, "stopping running jobs and handing them back");
+                told.immediate.cancel();
+            }
+            _ => std::process::exit(130),
+        }
+    }
+}
+
+/// Whether a signal was ignored when the process started.
+fn is_ignored(number: libc::c_int) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    ignored >> (number - 1) & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_ignored;
+
+    #[test]
+    fn the_standard_library_ignores_one_signal() {
+        assert!(is_ignored(libc::SIGPIPE) && !is_ignored(libc::SIGTERM));
+    }
+}

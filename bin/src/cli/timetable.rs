@@ -1,0 +1,44 @@
+//! From the config to the stored schedules, once when a process starts. Must leave alone what came from
+//! elsewhere and is not named here.
+
+use super::declare::Declaring;
+use super::error::CliError;
+use super::process::{Process, failed};
+use crate::config::Config;
+use tidemill::store::schedules::NewSchedule;
+
+/// Writes the schedules of the config, and removes those of the same deployment that it no longer has where that is
+/// asked for.
+pub(super) async fn write(config: &Config, process: &Process, declaring: &Declaring) -> Result<(), CliError> {
+    add(config, process, declaring).await?;
+    declaring.name_left(&process.store, config).await?;
+    if !declaring.removes {
+        return Ok(());
+    }
+    let names: Vec<String> = config.schedules.keys().cloned().collect();
+    for name in process.store.keep_config_schedules(&names, &declaring.deployment).await.map_err(failed)? {
+        tracing::info!(name, "removed a schedule that the config no longer has");
+    }
+    Ok(())
+}
+
+/// Writes the schedules of the config; a worker's may name a few of many, so the others stay.
+pub(super) async fn add(config: &Config, process: &Process, declaring: &Declaring) -> Result<(), CliError> {
+    if !declaring.writes {
+        return Ok(());
+    }
+    for (name, section) in &config.schedules {
+        let wish = NewSchedule {
+            name: name.clone(),
+            times: section.times.clone(),
+            job: section.job.clone(),
+            missed: section.missed.clone(),
+            missed_limit: section.missed_limit,
+            overlap: section.overlap.clone(),
+            jitter_seconds: section.jitter.as_secs_f64(),
+            paused_by: section.paused.then(|| "config".to_owned()),
+        };
+        process.store.put_schedule(&wish, "config", Some(&declaring.deployment)).await.map_err(failed)?;
+    }
+    Ok(())
+}

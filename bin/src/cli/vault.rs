@@ -1,0 +1,76 @@
+//! From the config to what seals, stores and redacts the JSON of jobs. Must never show a key.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use url::Url;
+
+use super::error::CliError;
+use super::process::failed;
+use crate::config::{ByteSize, Config, StorageUrl};
+use tidemill::job::agent::SECRET_FIELDS;
+use tidemill::secrecy;
+use tidemill::vault::{Depot, Keyring, Redactor, Vault};
+
+/// Where the environment has what a cloud's own tools read.
+const CLOUD_VARIABLES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
+/// What the names of those have in common that hold credentials, or say where they are.
+const CREDENTIALS: [&str; 7] = ["KEY", "SECRET", "TOKEN", "CREDENTIAL", "SAS", "PASSWORD", "SERVICE_ACCOUNT"];
+
+/// The vault that a config describes.
+pub(super) fn vault(config: &Config) -> Result<Arc<Vault>, CliError> {
+    let keyring = Keyring::read(&keys(config)?).map_err(failed)?;
+    let depot = match &config.storage.url {
+        Some(StorageUrl(url)) => Some(depot(config, url)?),
+        None => None,
+    };
+    let mut hidden = config.redaction.keys.clone();
+    hidden.extend(SECRET_FIELDS.map(str::to_owned));
+    Ok(Arc::new(Vault { keyring, depot, redactor: Redactor::new(&hidden) }))
+}
+
+fn keys(config: &Config) -> Result<Vec<String>, CliError> {
+    let encryption = &config.encryption;
+    let mut keys = Vec::new();
+    if let Some(file) = &encryption.keys_file {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            CliError::Failed(format!(
+                "encryption.keys_file {} cannot be read: {error}; make it, one name:base64 a line, or take the setting away",
+                file.display()
+            ))
+        })?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        keys.extend(lines.map(str::to_owned));
+    }
+    keys.extend(encryption.keys.iter().map(|key| key.0.clone()));
+    Ok(keys)
+}
+
+fn depot(config: &Config, url: &str) -> Result<Depot, CliError> {
+    let said = config.storage.options.iter().map(|(name, value)| (name.0.to_lowercase(), value.0.clone()));
+    let ByteSize(inline) = config.storage.inline_bytes;
+    Depot::open(url, cloud_variables(url).chain(said), usize::try_from(inline).unwrap_or(usize::MAX))
+        .map_err(failed)
+}
+
+/// What the environment says of clouds, for the storage at `url`. The credentials of a cloud are this process's own
+/// from then on: no command inherits them.
+pub(super) fn cloud_variables(url: &str) -> impl Iterator<Item = (String, String)> {
+    let is_cloud = !url.starts_with("file:");
+    std::env::vars().filter(|(name, _)| CLOUD_VARIABLES.iter().any(|cloud| name.starts_with(cloud))).map(
+        move |(name, value)| {
+            if is_cloud && CREDENTIALS.iter().any(|word| name.contains(word)) {
+                secrecy::withhold(&name);
+            }
+            (name.to_lowercase(), value)
+        },
+    )
+}
+
+/// The address of a folder.
+pub(super) fn folder_url(folder: &Path) -> Result<StorageUrl, CliError> {
+    let absolute = std::path::absolute(folder).map_err(failed)?;
+    let url = Url::from_directory_path(&absolute)
+        .map_err(|()| CliError::Failed(format!("{} is no folder for files", absolute.display())))?;
+    Ok(StorageUrl(url.to_string()))
+}

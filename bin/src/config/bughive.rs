@@ -1,0 +1,141 @@
+//! The kinds of a quality agent for web sites as the config describes them, and what follows from that: queues with slots
+//! of their own, and a schedule. Must leave alone what the config says of those itself.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::limits::QueueSection;
+use super::schedule::ScheduleSection;
+use super::section::{Entry, Field, Reader, Section, section};
+use super::types::{HttpUrl, Priority, Secret, StorageUrl, VariableName, VariableText};
+use tidemill::job::new::NewJob;
+use tidemill::job::schedule::{Times, Timing};
+use tidemill::job::settings::KindSettings;
+use tidemill::kinds::bughive::{CLEANUP, QUEUES};
+
+/// The schedule that removes old sessions, unless the config has one of that name.
+const SCHEDULE: &str = "bughive.sessions-cleanup";
+
+section! {
+    /// How the jobs of one of these kinds are treated; what is absent is as docs/crawling.md says.
+    RulesSection {
+        /// The priority of its jobs.
+        priority: Option<Priority> = none;
+        /// How often a job is tried in all.
+        max_attempts: Option<i32> where "1"..="1000" = none;
+        /// After this an attempt is asked to stop.
+        soft_timeout: Option<Duration> where "10ms"..="365d" = none;
+        /// After this an attempt is ended.
+        hard_timeout: Option<Duration> where "10ms"..="366d" = none;
+        /// The delay before the second attempt.
+        backoff_first: Option<Duration> where "0s"..="30d" = none;
+    }
+}
+
+section! {
+    /// The kinds `crawl.session`, `ticket.create`, `media.upload` and `sessions.cleanup`, as docs/crawling.md describes them. Their
+    /// queues crawl, tickets, media and default have 2, 4, 8 and 2 slots where `[queues.NAME]` says nothing else.
+    BugHiveSection {
+        /// Whether they are served here, and the schedule is made.
+        enabled: bool = "false";
+        /// The Chromium that crawls. Absent: searched on the PATH.
+        browser: Option<PathBuf> = none;
+        /// Whether it confines its pages. Absent: yes, but for root, for whom it cannot.
+        sandbox: Option<bool> = none;
+        /// Whether sites at private and loopback addresses may be crawled.
+        allow_private: bool = "false";
+        /// Whether sites may be crawled whose certificates are not to be trusted.
+        ignore_certificate_errors: bool = "false";
+        /// What the crawler calls itself; `robots.txt` is read for the part before the slash.
+        user_agent: String = "tidemill-crawler/1.0";
+        /// A page that is not there by then is given up.
+        page_timeout: Duration where "1s"..="10m" = "30s";
+        /// The least time between two calls of one crawl.
+        page_delay: Duration where "0s"..="10m" = "500ms";
+        /// How long the state of a session is kept after its last change.
+        session_ttl: Duration where "1m"..="365d" = "24h";
+        /// Linear's GraphQL.
+        linear_url: HttpUrl = "https://api.linear.app/graphql";
+        /// The key for it. Absent: no tickets can be made.
+        linear_api_key: Option<Secret> = none;
+        /// The id of the team of tickets that name none.
+        linear_team: Option<String> = none;
+        /// Where uploads go, as `storage.url`. Absent: below `media` in that.
+        media_url: Option<StorageUrl> = none;
+        /// Options of that storage, as `storage.options`.
+        media_options: BTreeMap<VariableName, VariableText> = "{}";
+        /// Files below it may be uploaded by their path. Absent: only the files of jobs.
+        media_folder: Option<PathBuf> = none;
+        /// When old sessions are removed: a cron text, in UTC.
+        cleanup: String = "0 3 * * *";
+        /// The rules of `crawl.session`.
+        crawl: RulesSection = {};
+        /// The rules of `ticket.create`.
+        ticket: RulesSection = {};
+        /// The rules of `media.upload`.
+        media: RulesSection = {};
+        /// The rules of `sessions.cleanup`.
+        sessions: RulesSection = {};
+    }
+}
+
+impl Entry for RulesSection {
+    const FIELDS: &'static [Field] = <Self as Section>::FIELDS;
+
+    fn allowed() -> String {
+        "a table".into()
+    }
+
+    fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self {
+        reader.section(field.key)
+    }
+}
+
+impl RulesSection {
+    /// The rules with what is said here in their place.
+    #[must_use]
+    pub fn over(&self, mut rules: KindSettings) -> KindSettings {
+        rules.priority = self.priority.map_or(rules.priority, |priority| priority.0);
+        rules.max_attempts = self.max_attempts.unwrap_or(rules.max_attempts);
+        rules.soft_timeout = self.soft_timeout.or(rules.soft_timeout);
+        rules.hard_timeout = self.hard_timeout.unwrap_or(rules.hard_timeout);
+        rules.backoff.first = self.backoff_first.unwrap_or(rules.backoff.first);
+        rules.backoff.max = rules.backoff.max.max(rules.backoff.first);
+        rules
+    }
+}
+
+/// Adds the queues and the schedule.
+pub(super) fn complete(
+    section: &BugHiveSection,
+    queues: &mut BTreeMap<String, QueueSection>,
+    schedules: &mut BTreeMap<String, ScheduleSection>,
+    reader: &mut Reader<'_>,
+) {
+    if !section.enabled {
+        return;
+    }
+    for (name, slots) in QUEUES {
+        queues.entry(name.into()).or_insert_with(QueueSection::unset).slots.get_or_insert(slots);
+    }
+    let times =
+        Times { cron: Some(section.cleanup.clone()), every: None, at: None, timezone: "UTC".to_owned() };
+    if let Err(unfit) = Timing::ahead(&times, DateTime::<Utc>::UNIX_EPOCH) {
+        reader.report_here("bughive.cleanup", super::schedule::what_is_wrong(&unfit));
+        return;
+    }
+    let job = NewJob::new(CLEANUP, serde_json::Map::new());
+    schedules.entry(SCHEDULE.into()).or_insert(ScheduleSection {
+        times,
+        job: Value::Object(job.template()),
+        missed: "one".into(),
+        missed_limit: 1,
+        overlap: "skip".into(),
+        jitter: Duration::ZERO,
+        paused: false,
+    });
+}

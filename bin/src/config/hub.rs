@@ -1,0 +1,123 @@
+//! The hub's settings and its projects, as `settings` has the others. Must refuse a project that is
+//! described nowhere or twice; what its description says is read when a job runs.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::choices::ComposeWay;
+use super::section::{Entry, Field, Reader, section};
+use super::types::{EngineAddress, JobArgs, NAME_RULE, QueueName, VariableName, VariableText, is_name};
+use tidemill::job::project::engine_name;
+
+section! {
+    /// Projects of containers that are built, started, stopped, restarted and read from as jobs; `docs/hub.md`
+    /// says how. There is a hub where there is a project.
+    HubSection {
+        /// Where the Docker engine listens.
+        engine: EngineAddress = "unix:///var/run/docker.sock";
+        /// Who builds and starts: `builtin` is the hub itself, which understands most of compose; `program` is the program
+        /// `docker compose` on the worker's machine, which understands all; `auto` is the hub where it understands
+        /// everything in a description, else the program.
+        compose: ComposeWay = "auto";
+        /// The queue of its starts and restarts. Stops and logs have one beside it, with `-quick` behind its name; workers
+        /// that serve the first serve both.
+        queue: QueueName = "hub";
+        /// How many starts and restarts run at once in one worker, unless the queue has `slots` of its own. Stops and
+        /// logs do not wait for them, but what changes one project runs one after the other all the same.
+        concurrency: u32 where "1"..="1000" = "2";
+        /// How many attempts follow one in which the engine failed.
+        retries: i32 where "0"..="100" = "3";
+        /// The delay before each of them.
+        retry_delay: Duration where "0s"..="1d" = "1m";
+        /// After this a job says that it takes long.
+        soft_timeout: Duration where "1s"..="30d" = "1h";
+        /// After this it is ended, and fails.
+        hard_timeout: Duration where "1s"..="30d" = "2h";
+        /// How often a job shows that it and the engine live.
+        heartbeat: Duration where "100ms"..="1h" = "30s";
+        /// A running job that did not show that for so long is listed as possibly stuck.
+        stuck_after: Duration where "200ms"..="1d" = "5m";
+        /// After this, and as long again each time, a build says that it goes on.
+        still_building: Duration where "100ms"..="1d" = "10m";
+        /// How long services may take to be up and well.
+        health_timeout: Duration where "1s"..="1d" = "5m";
+        /// A container without a health check counts as well when it has run so long without an end.
+        settle: Duration where "0s"..="1h" = "5s";
+        /// How long its finished jobs stay. Absent: `keeper.retention`.
+        retain: Option<Duration> where "1m"..="36500d" = none;
+        /// The projects.
+        projects: Projects = {};
+    }
+}
+
+section! {
+    /// A project of the hub: exactly one of `compose` and `services`.
+    ProjectSection {
+        /// Its compose file.
+        compose: Option<PathBuf> = none;
+        /// What would stand under `services` of a compose file.
+        services: Option<JobArgs> = none;
+        /// Variables for `${NAME}` in its description; they win over a `.env` beside the compose file.
+        env: BTreeMap<VariableName, VariableText> = "{}";
+    }
+}
+
+/// All of `[hub.projects.NAME]`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Projects(pub BTreeMap<String, ProjectSection>);
+
+impl Entry for Projects {
+    fn allowed() -> String {
+        "a table of projects; each as below".into()
+    }
+
+    fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self {
+        let mut projects = BTreeMap::new();
+        let mut inner = reader.descend(field.key);
+        for name in inner.keys() {
+            if !is_name(&name) {
+                inner.report_here(&name, format!("is no name; allowed: {NAME_RULE}"));
+            }
+            let section: ProjectSection = inner.section(&name);
+            if section.compose.is_some() == section.services.is_some() {
+                let message = "needs exactly one of compose and services".to_owned();
+                inner.report_here(&name, message);
+            }
+            projects.insert(name, section);
+        }
+        Self(projects)
+    }
+}
+
+/// What must hold between the hub's settings.
+pub(super) fn check(hub: &HubSection, reader: &mut Reader<'_>) {
+    let shown = |lasting| humantime::format_duration(lasting).to_string();
+    if hub.soft_timeout >= hub.hard_timeout {
+        let message = format!(
+            "{} is not shorter than hard_timeout ({})",
+            shown(hub.soft_timeout),
+            shown(hub.hard_timeout)
+        );
+        reader.report_here("hub.soft_timeout", message);
+    }
+    if hub.heartbeat * 2 > hub.stuck_after {
+        let message = format!(
+            "{} is more than half of stuck_after ({}): one late heartbeat would look stuck",
+            shown(hub.heartbeat),
+            shown(hub.stuck_after)
+        );
+        reader.report_here("hub.heartbeat", message);
+    }
+    // What a file calls its project is known when a job reads it.
+    let described = hub.projects.0.iter().filter(|(_, project)| project.services.is_some());
+    let mut names = BTreeMap::new();
+    for (id, _) in described {
+        let name = engine_name(id);
+        if let Some(other) = names.get(&name) {
+            let message = format!("is {name:?} to the engine, as is {other}; rename one of them");
+            reader.report_here(&format!("hub.projects.{id}"), message);
+        }
+        names.insert(name, id);
+    }
+}

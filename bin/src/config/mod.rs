@@ -1,0 +1,316 @@
+//! The config: loaded once, when a process starts, from a file, `.env`, the environment and flags.
+//! Must never let a process start with a setting that it does not know or understand.
+
+mod agent;
+mod alerts;
+mod bughive;
+mod checks;
+mod choices;
+mod digits;
+mod dot_env;
+mod effective;
+mod error;
+mod hub;
+mod json;
+mod kind;
+mod limits;
+mod network;
+mod places;
+mod postgres_url;
+mod reference;
+mod routes;
+mod schedule;
+mod section;
+mod settings;
+mod source;
+mod types;
+mod value;
+mod vault;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub use agent::{AgentSection, HostPattern};
+pub use alerts::{AlertKeys, AlertingSection};
+pub use bughive::{BugHiveSection, RulesSection};
+pub use choices::{ComposeWay, LogFormat};
+pub use effective::Effective;
+pub use error::{ConfigError, Problem};
+pub use hub::{HubSection, ProjectSection, Projects};
+pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
+pub use limits::{LimitSection, QueueSection};
+pub use network::{Network, network};
+pub use postgres_url::PostgresUrl;
+pub use reference::reference;
+pub use routes::{BasePath, ProxyChoice, ProxyUrl};
+pub use schedule::ScheduleSection;
+pub use settings::{
+    ApiSection, BackoffSection, BreakerSection, DatabaseSection, DeploymentSection, EmbeddedSection,
+    KeeperSection, KindKeys, LogSection, OutboundSection, ScheduleKeys, WorkerSection,
+};
+pub use source::Flag;
+pub use types::{
+    ByteSize, EngineAddress, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter, MissedWord,
+    NAME_RULE, OverlapWord, Priority, QueueName, SchemaName, SealingKey, Secret, StorageUrl, Time,
+    VariableName, VariableText, WebOrigin, Words, is_name,
+};
+
+pub use vault::{EncryptionSection, RedactionSection, StorageSection};
+
+use places::PLACES;
+use section::{Reader, Table};
+use source::Variable;
+use tidemill::job::alert::AlertRule;
+use tidemill::job::project::quick_queue;
+
+/// So many stops and logs of the hub run at once in one worker: they wait for the engine and do little else.
+const QUICK_SLOTS: u32 = 8;
+
+/// All settings of a process.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "each section says what it is")]
+pub struct Config {
+    pub database: DatabaseSection,
+    pub deployment: DeploymentSection,
+    pub embedded: EmbeddedSection,
+    pub api: ApiSection,
+    pub worker: WorkerSection,
+    pub keeper: KeeperSection,
+    pub storage: StorageSection,
+    pub encryption: EncryptionSection,
+    pub redaction: RedactionSection,
+    pub agent: AgentSection,
+    pub bughive: BugHiveSection,
+    pub log: LogSection,
+    pub outbound: OutboundSection,
+    pub queues: BTreeMap<String, QueueSection>,
+    pub limits: BTreeMap<String, LimitSection>,
+    pub kinds: BTreeMap<String, KindSection>,
+    pub schedules: BTreeMap<String, ScheduleSection>,
+    pub hub: HubSection,
+    pub alerting: AlertingSection,
+    pub alerts: BTreeMap<String, AlertRule>,
+    /// Variables of systems whose place Tidemill takes, such as `CELERY_…`, with where they stand: they mean
+    /// nothing here.
+    pub ignored: Vec<String>,
+    /// The file that was read, if there was one.
+    pub file: Option<PathBuf>,
+    /// Where relative paths start: the file's folder, or the working folder.
+    pub folder: PathBuf,
+}
+
+/// Where to look for settings.
+#[derive(Clone)]
+pub struct Sources {
+    /// The working folder, absolute; `.env` and an unnamed config file are looked for here.
+    pub folder: PathBuf,
+    /// The config file, if one was named.
+    pub file: Option<PathBuf>,
+    /// The environment; only what starts with `TIDEMILL_` is looked at.
+    pub environment: Vec<(String, String)>,
+    /// What the command line says.
+    pub flags: Vec<Flag>,
+}
+
+impl std::fmt::Debug for Sources {
+    /// Without the environment, which has everybody's secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Sources");
+        shown.field("folder", &self.folder).field("file", &self.file).field("flags", &self.flags);
+        shown.finish_non_exhaustive()
+    }
+}
+
+impl Sources {
+    /// The sources of this process.
+    ///
+    /// # Errors
+    /// When the working folder is gone.
+    pub fn of_process(file: Option<PathBuf>, flags: Vec<Flag>) -> std::io::Result<Self> {
+        // Values that are no text cannot be ours.
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Ok(Self { folder: std::env::current_dir()?, file, environment, flags })
+    }
+}
+
+impl Config {
+    /// Loads the config: file < `.env` < environment < flags.
+    ///
+    /// # Errors
+    /// The first file that cannot be read, else every setting that is wrong.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        let Gathered { tree, file, label, ignored } = Gathered::from(sources, &mut problems)?;
+        let folder = file.as_deref().and_then(Path::parent).unwrap_or(&sources.folder).to_owned();
+        let mut reader = Reader::new(tree, &label, &mut problems);
+        let mut config = Self::read(&mut reader, file, folder);
+        config.ignored = ignored;
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError::Settings(problems)) }
+    }
+
+    /// Every setting that holds, with its source; of kinds, queues and other named sections those that somebody wrote.
+    ///
+    /// # Errors
+    /// As [`Self::load`]: what would stop a start.
+    pub fn effective(sources: &Sources) -> Result<Vec<Effective>, ConfigError> {
+        Self::load(sources)?;
+        let Gathered { tree, label, .. } = Gathered::from(sources, &mut Vec::new())?;
+        Ok(effective::all(&tree, &label))
+    }
+
+    /// Leaves only these queues to this worker, with so many slots each.
+    pub fn serve_only(&mut self, queues: &[(String, u32)]) {
+        self.worker.slots = Some(0);
+        self.hub.concurrency = 0;
+        let mut all = std::mem::take(&mut self.queues);
+        let named = |(name, slots): &(String, u32)| {
+            let mut section = all.remove(name).unwrap_or_else(QueueSection::unset);
+            section.slots = Some(*slots);
+            (name.clone(), section)
+        };
+        self.queues = queues.iter().map(named).collect();
+    }
+
+    /// How many jobs of `queue` run at once in this process.
+    #[must_use]
+    pub fn slots_of(&self, queue: &str) -> u32 {
+        let own = self.queues.get(queue).and_then(|queue| queue.slots);
+        own.or_else(|| self.slots_of_hub(queue)).unwrap_or_else(|| self.default_slots())
+    }
+
+    /// How many jobs of one of the hub's queues run at once in this process; `None` for other queues.
+    fn slots_of_hub(&self, queue: &str) -> Option<u32> {
+        let of_hub = &self.hub.queue.0;
+        match queue {
+            _ if !self.is_hub() => None,
+            queue if queue == of_hub => Some(self.hub.concurrency),
+            // Whoever builds also stops: workers that were told of one queue only serve the other as well.
+            queue if queue == quick_queue(of_hub) => {
+                Some(if self.slots_of(of_hub) > 0 { QUICK_SLOTS } else { 0 })
+            }
+            _ => None,
+        }
+    }
+
+    /// The queues of the hub, if there are projects for it.
+    #[must_use]
+    pub fn queues_of_hub(&self) -> Vec<String> {
+        let queue = &self.hub.queue.0;
+        if self.is_hub() { vec![queue.clone(), quick_queue(queue)] } else { Vec::new() }
+    }
+
+    /// Whether there are projects for the hub.
+    #[must_use]
+    pub fn is_hub(&self) -> bool {
+        !self.hub.projects.0.is_empty()
+    }
+
+    /// How many jobs of a queue without a section run at once in this process.
+    #[must_use]
+    pub fn default_slots(&self) -> u32 {
+        let cores = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
+        self.worker.slots.unwrap_or_else(|| u32::try_from(cores).unwrap_or(4).max(4))
+    }
+
+    fn read(reader: &mut Reader<'_>, file: Option<PathBuf>, folder: PathBuf) -> Self {
+        let mut config = Self {
+            database: reader.section("database"),
+            deployment: reader.section("deployment"),
+            embedded: reader.section("embedded"),
+            api: reader.section("api"),
+            worker: reader.section("worker"),
+            keeper: reader.section("keeper"),
+            storage: reader.section("storage"),
+            encryption: reader.section("encryption"),
+            redaction: reader.section("redaction"),
+            agent: reader.section("agent"),
+            bughive: reader.section("bughive"),
+            log: reader.section("log"),
+            outbound: reader.section("outbound"),
+            queues: named(reader, "queues", |reader, name| Some(reader.section(name))),
+            limits: named(reader, "limits", |reader, name| Some(reader.section(name))),
+            kinds: named(reader, "kinds", |reader, name| kind::read(reader, name, &folder)),
+            schedules: named(reader, "schedules", schedule::read),
+            hub: reader.section("hub"),
+            alerting: reader.section("alerting"),
+            alerts: named(reader, "alerts", alerts::read),
+            ignored: Vec::new(),
+            file,
+            folder,
+        };
+        let programs_dir = config.embedded.programs_dir.take();
+        config.embedded.programs_dir = programs_dir.map(|dir| config.folder.join(dir));
+        let keys_file = config.encryption.keys_file.take();
+        config.encryption.keys_file = keys_file.map(|file| config.folder.join(file));
+        let browser = config.agent.browser.take();
+        config.agent.browser = browser.map(|program| config.folder.join(program));
+        let media_folder = config.bughive.media_folder.take();
+        config.bughive.media_folder = media_folder.map(|folder| config.folder.join(folder));
+        bughive::complete(&config.bughive, &mut config.queues, &mut config.schedules, reader);
+        checks::check(&config, reader);
+        let whole = PLACES.iter().map(|place| place.key).filter(|key| !key.contains('.'));
+        let keys: Vec<_> = whole.collect();
+        reader.refuse_rest(&keys);
+        config
+    }
+}
+
+/// What all sources say.
+struct Gathered {
+    tree: Table,
+    file: Option<PathBuf>,
+    /// What the file is called, as values of it do not name it.
+    label: String,
+    ignored: Vec<String>,
+}
+
+impl Gathered {
+    fn from(sources: &Sources, problems: &mut Vec<Problem>) -> Result<Self, ConfigError> {
+        let file = match &sources.file {
+            Some(file) => Some(sources.folder.join(file)),
+            None => source::find(&sources.folder)?,
+        };
+        let mut tree = file.as_deref().map_or_else(|| Ok(Table::new()), source::read_file)?;
+        let outer = |wanted: &str| {
+            let found = sources.environment.iter().find(|(name, _)| name == wanted);
+            found.map(|(_, value)| value.clone())
+        };
+        let dot_env = dot_env::read(&sources.folder, &outer)?;
+        source::add_variables(&mut tree, &dot_env, problems);
+        let environment = sources.environment.iter();
+        let environment: Vec<_> =
+            environment.map(|(name, value)| Variable::of_environment(name, value)).collect();
+        source::add_variables(&mut tree, &environment, problems);
+        source::add_flags(&mut tree, &sources.flags);
+        let label = file.as_ref().map_or_else(
+            || "settings".to_owned(),
+            |file| file.strip_prefix(&sources.folder).unwrap_or(file).display().to_string(),
+        );
+        let ignored = [source::foreign(&dot_env), source::foreign(&environment)].concat();
+        Ok(Self { tree, file, label, ignored })
+    }
+}
+
+/// Reads every `[key.NAME]`.
+fn named<T>(
+    reader: &mut Reader<'_>,
+    key: &str,
+    mut read: impl FnMut(&mut Reader<'_>, &str) -> Option<T>,
+) -> BTreeMap<String, T> {
+    let mut sections = BTreeMap::new();
+    let mut inner = reader.descend(key);
+    for name in inner.keys() {
+        if !is_name(&name) {
+            inner.report_here(&name, format!("is no name; allowed: {NAME_RULE}"));
+        }
+        if let Some(section) = read(&mut inner, &name) {
+            sections.insert(name, section);
+        }
+    }
+    sections
+}

@@ -1,0 +1,52 @@
+//! The setting that holds a database's URL. What is wrong with one is named; the URL never is, for it may hold a
+//! password.
+
+use std::fmt;
+
+use config::ValueKind;
+
+use super::value::Setting;
+use tidemill::database_url;
+
+/// Where a Postgres is; may hold its password.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PostgresUrl(pub String);
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+impl Setting for PostgresUrl {
+    const SECRET: bool = true;
+
+    fn allowed() -> String {
+        "a URL such as postgres://user:password@host:5432/database; of several servers postgres://…@host1,host2/database".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        database_url::parse(text).is_ok().then(|| Self(text.to_owned()))
+    }
+
+    fn fault(value: &ValueKind) -> Option<String> {
+        match value {
+            ValueKind::String(text) => database_url::parse(text).err(),
+            _ => Some("it is no text".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_hides_itself_and_its_fault_is_named() {
+        let url = PostgresUrl::parse("postgres://u:hunter2@h/d").unwrap();
+        assert_eq!(format!("{url:?}"), "(hidden)");
+        assert!(PostgresUrl::parse("postgres://u:hunter2@h1,h2/d").is_some());
+        let fault = PostgresUrl::fault(&ValueKind::String("h:hunter2/d".into())).unwrap();
+        assert!(fault.contains("no scheme") && !fault.contains("hunter2"), "{fault}");
+    }
+}

@@ -1,0 +1,100 @@
+//! Writes the manual of all settings from their declarations. Must hold no fact of its own about a
+//! setting.
+
+use std::fmt::Write;
+
+use super::places::PLACES;
+use super::section::Field;
+
+const PROLOGUE: &str = "\
+# Configuration
+
+<!-- Written from src/config/settings.rs; `TIDEMILL_BLESS=1 cargo test --lib config` writes it anew. -->
+
+Every setting has a default: Tidemill runs without a config file. Settings come from, later ones winning,
+
+1. `tidemill.toml`, `tidemill.yaml` or `tidemill.yml` in the working folder, or the file named with `--config`;
+2. the variables of `.env` in the working folder, [see below](#env);
+3. the environment: `TIDEMILL_`, then the key with two underscores for each dot, as in
+   `TIDEMILL_DATABASE__URL` or `TIDEMILL_KINDS__BUILD_CRATE__HARD_TIMEOUT`. A kind's, queue's or schedule's name is found whatever
+   its case, and an underscore stands for a hyphen or a dot. A list is written `a, b` or as JSON
+   (`[\"a\", \"b\"]`), a table and a command as JSON (`[\"python3\",\"job.py\"]`). An empty variable counts as not set;
+4. flags.
+
+`tidemill config` lists what holds and who says so, secrets hidden; what follows from a setting, such as the queues of
+`bughive.enabled`, is not among it.
+
+An unknown key or a bad value stops the start and is named with its source, its full key and what is allowed. The value
+itself is never shown, for it may be a secret in the wrong place.
+Durations are written with their unit (`200ms`, `30s`, `50m`, `1h30m`, `30d`), sizes too (`64KiB`, `512MiB`). Relative
+paths start at the config file's folder, without one at the working folder. `${VARIABLES}` are not filled in,
+but in `.env`.
+
+## `.env`
+
+It may be the file of a whole project: only variables that begin with `TIDEMILL_`, and `ALLOWED_ORIGINS`, are read, and
+nothing else in it is judged. It is read as python-dotenv, docker compose and Node's dotenv do:
+
+- `NAME=value`, `export NAME=value` or `NAME: value`; of a name that stands there twice the last counts; a `NAME` alone
+  and a line that makes no sense are passed over;
+- a value without quotes goes to the end of the line, with blanks and quotes within it (`[\"http://localhost:3000\"]`);
+  a `#` after a blank begins a comment;
+- in `'single quotes'` and backquotes nothing has a meaning; in `\"double quotes\"` `\\n`, `\\r`, `\\t`, `\\\"`, `\\\\` and
+  `\\$` have theirs; both may go over several lines;
+- `${NAME}` and `${NAME:-default}` are filled in without quotes and in double ones, from the environment, else from above
+  in the file. `$NAME` and a lone `$` stay, as passwords have them. In a variable of Tidemill's, one that is set nowhere is
+  an error;
+- a byte order mark, CRLF and UTF-16 are fine; what is not UTF-8 matters only in variables of Tidemill's.
+
+`ALLOWED_ORIGINS` stands for `api.cors_origins`, which wins: `http://a.example, http://b.example` or
+`[\"http://a.example\", \"http://b.example\"]`.
+
+Variables that begin with `CELERY_`, `BG_` or `TASK_`, here or in the environment, belong to systems whose place Tidemill
+takes and mean nothing to it: `dev`, `serve`, `worker` and `tidemill config` name them once.
+";
+
+/// The manual as Markdown, which stands in `docs/configuration.md`.
+#[must_use]
+pub fn reference() -> String {
+    let mut text = PROLOGUE.to_owned();
+    for place in PLACES {
+        let name = if place.named { ".NAME" } else { "" };
+        let _ = write!(text, "\n## `[{}{name}]`\n\n{}\n\n", place.key, flat(place.about));
+        text.push_str("| setting | value | default | meaning |\n| --- | --- | --- | --- |\n");
+        rows(&mut text, "", place.fields);
+    }
+    text
+}
+
+fn rows(text: &mut String, prefix: &str, fields: &[Field]) {
+    for field in fields {
+        let key = format!("{prefix}{}", field.key);
+        if !field.fields.is_empty() {
+            rows(text, &format!("{key}."), field.fields);
+            continue;
+        }
+        let default = field.default.map_or_else(|| "–".to_owned(), |default| format!("`{default}`"));
+        let allowed = field.allowed_text().replace('|', "\\|");
+        let _ = writeln!(text, "| `{key}` | {allowed} | {default} | {} |", flat(field.meaning));
+    }
+}
+
+/// A doc comment on one line.
+fn flat(doc: &str) -> String {
+    doc.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reference;
+
+    #[test]
+    fn the_manual_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+        if std::env::var_os("TIDEMILL_BLESS").is_some() {
+            std::fs::write(path, reference()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == reference(), "run TIDEMILL_BLESS=1 cargo test --lib config");
+    }
+}

@@ -1,0 +1,74 @@
+//! A schedule as the config describes it: when it falls due and the job that it makes. Must refuse
+//! what could never be computed, so that the start says it and not the log of a night.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+
+use super::section::Reader;
+use super::settings::ScheduleKeys;
+use tidemill::job::new::NewJob;
+use tidemill::job::schedule::{Times, Timing, Unfit};
+
+/// One `[schedules.NAME]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScheduleSection {
+    /// When it falls due.
+    pub times: Times,
+    /// The job that it makes, as `enqueue_many` takes it.
+    pub job: Value,
+    /// `skip`, `one` or `all`.
+    pub missed: String,
+    /// How many missed slots fire at most, where all do.
+    pub missed_limit: i32,
+    /// `skip`, `queue`, `allow` or `cancel`.
+    pub overlap: String,
+    /// By up to so much later a job may start.
+    pub jitter: std::time::Duration,
+    /// Whether it is paused when it is made; whoever resumes it later is not overruled.
+    pub paused: bool,
+}
+
+/// What is wrong with the times, without what stands there.
+pub(super) fn what_is_wrong(unfit: &Unfit) -> String {
+    let what = unfit.what.rsplit_once("\" ").map_or(unfit.what.as_str(), |(_, what)| what);
+    format!("{what}; {}", unfit.remedy)
+}
+
+/// Reads the section of the schedule `name`.
+pub(super) fn read(reader: &mut Reader<'_>, name: &str) -> Option<ScheduleSection> {
+    let keys: ScheduleKeys = reader.section(name);
+    let Some(kind) = &keys.kind else {
+        reader.report_here(
+            &format!("{name}.kind"),
+            "is missing; name the kind of the jobs that it makes".into(),
+        );
+        return None;
+    };
+    let times = Times {
+        cron: keys.cron.clone(),
+        every: keys.every.and_then(|every| TimeDelta::from_std(every).ok()),
+        at: keys.at.map(|at| at.0),
+        timezone: keys.timezone.clone(),
+    };
+    // A one-time schedule may stay in the config when it is over, so any time is ahead of this one.
+    if let Err(unfit) = Timing::ahead(&times, DateTime::<Utc>::UNIX_EPOCH) {
+        reader.report_here(&format!("{name}.{}", unfit.field), what_is_wrong(&unfit));
+        return None;
+    }
+    let job = NewJob {
+        queue: keys.queue.as_ref().map(|queue| queue.0.clone()),
+        priority: keys.priority.map(|priority| priority.0),
+        max_attempts: keys.max_attempts,
+        tags: keys.tags.clone(),
+        ..NewJob::new(kind.0.clone(), keys.args.0.clone())
+    };
+    Some(ScheduleSection {
+        times,
+        job: Value::Object(job.template()),
+        missed: keys.missed.0,
+        missed_limit: keys.missed_limit,
+        overlap: keys.overlap.0,
+        jitter: keys.jitter,
+        paused: keys.paused,
+    })
+}

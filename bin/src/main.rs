@@ -1,0 +1,24 @@
+//! The binary: reads the command line, runs it, and ends with its exit code.
+
+#![warn(clippy::pedantic)]
+
+use std::io::{Write, stderr};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tidemill_bin::cli::{self, Cli};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match cli::run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let code = error.exit_code();
+            if code != 0 {
+                // The code says it as well where nobody can read this.
+                let _ = writeln!(stderr(), "tidemill: {error}");
+            }
+            ExitCode::from(code)
+        }
+    }
+}
