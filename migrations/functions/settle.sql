@@ -214,6 +214,14 @@ begin
     insert into sweep_times (swept_at, every, every_at, server_started_at)
     values (at, coalesce(p_every, '1 hour'), at, pg_postmaster_start_time())
     on conflict do nothing;
+    if found then
+      -- Nobody swept before, so all the time of the attempts that run may have been an outage.
+      insert into sweep_pauses (since, until)
+      select min(started_at), at
+      from running
+      having min(started_at) < at
+      on conflict do nothing;
+    end if;
     return;
   end if;
   overdue_from := open_pause();

@@ -38,6 +38,19 @@ async fn g7_a_silence_of_all_counts_against_no_lease() {
     assert!(db.complete_one(&claimed).await);
 }
 
+/// The database went away before a process of a new one had swept at all.
+#[tokio::test]
+async fn an_outage_before_the_first_sweep_counts_against_no_lease() {
+    let db = Db::new().await;
+    assert_eq!(db.count("sweep_times").await, 0);
+    let claimed = db.running().await;
+    silence(&db).await;
+    db.note_sweep(EVERY).await.unwrap();
+    assert!(db.sweep().await.unwrap().is_empty());
+    assert_eq!(db.heartbeat("w", &[claimed.lease_id], 30.0).await.unwrap().len(), 1);
+    assert!(db.complete_one(&claimed).await);
+}
+
 #[tokio::test]
 async fn who_died_meanwhile_loses_the_rest_of_the_lease_and_not_more() {
     let db = Db::new().await;

@@ -9,7 +9,7 @@ use super::section::Field;
 const PROLOGUE: &str = "\
 # Configuration
 
-<!-- Written from src/config/settings.rs; `TIDEMILL_BLESS=1 cargo test --lib config` writes it anew. -->
+<!-- Written from bin/src/config/settings.rs; `make docs` writes it again. -->
 
 Every setting has a default: Tidemill runs without a config file. Settings come from, later ones winning,
 
