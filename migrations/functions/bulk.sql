@@ -1,9 +1,5 @@
 -- Bulk: one verb for all jobs that a filter finds, so many at a time.
 
--- As they were before they could go on behind a job.
-drop function if exists matching_jobs(text, jsonb, integer);
-drop function if exists act_on_jobs(text, jsonb, integer, boolean, text, text);
-
 create or replace function matching_jobs(p_verb text, p_filter jsonb, p_limit integer, p_after uuid default null) returns setof uuid
 language plpgsql
 volatile

@@ -130,10 +130,6 @@ as $$
 $$;
 comment on function group_of(text[], text) is 'The group of jobs with these keys; null if there are none.';
 
--- As it was without jobs to wait for.
-drop function if exists options_of(jsonb, text, jsonb, timestamptz, interval);
-drop function if exists options_of(jsonb, text, jsonb, timestamptz, interval, jsonb, text);
-
 create or replace function options_of(
   p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamptz, p_expires_in interval,
   p_after jsonb, p_run_if text, p_sealed jsonb

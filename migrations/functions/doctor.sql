@@ -1,8 +1,5 @@
 -- Doctor: what is wrong with this installation, or soon will be, and what to do about it.
 
--- As they were before they said how far back they hold.
-drop function if exists horizon_holders();
-
 create or replace function horizon_holders()
 returns table (what text, who text, since timestamptz, transactions bigint, unread boolean, details jsonb)
 language sql

@@ -1,11 +1,5 @@
 -- Enqueue: the one way into the jobs table, for every face.
 
--- As it was before p_options; a call without them finds the one below.
-drop function if exists insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean);
-
--- As it was before p_wait.
-drop function if exists insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[]);
-
 create or replace function insert_jobs(
   p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[],
   p_run_ats timestamptz[], p_delay_seconds double precision[], p_max_attempts integer[],
@@ -360,11 +354,6 @@ as $$
 $$;
 comment on function enqueue_many(jsonb)
   is 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in, after, run_if} in your transaction, all or none; answers their ids in order, for one that is not unique that of the existing job.';
-
--- As it was with fewer options; a call finds the one below.
-drop function if exists enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval);
-drop function if exists enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval, text[], text);
-drop function if exists enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval, text[], text, jsonb, timestamptz, interval);
 
 create or replace function enqueue(
   kind text, args jsonb default '{}', queue text default null, priority integer default null,

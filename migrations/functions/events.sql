@@ -12,9 +12,6 @@ end
 $$;
 comment on function ensure_today() is 'Makes the partitions of today if no keeper made them ahead.';
 
--- As it was before p_report; a call without it finds the one below.
-drop function if exists append_events(uuid[], integer[], text[], jsonb[]);
-
 create or replace function append_events(
   p_jobs uuid[], p_attempts integer[], p_types text[], p_data jsonb[], p_report uuid default null
 )

@@ -12,9 +12,6 @@ as $$
 $$;
 comment on function outcome_of(jobs) is 'How a job ended, for those that wait for it; null while it is live.';
 
--- As it was without a time.
-drop function if exists passed_args(uuid);
-
 create or replace function passed_args(p_job uuid, p_since timestamptz) returns jsonb
 language sql
 stable

@@ -19,10 +19,6 @@ as $$
 $$;
 comment on function count_queued(text, integer) is 'How many jobs of the queue do not run, counted up to a number.';
 
--- As they were without p_wait.
-drop function if exists take_room(text, integer, integer);
-drop function if exists crowded_out(text[], text[], text[], jsonb);
-
 create or replace function take_room(p_queue text, p_most integer, p_wished integer, p_wait boolean) returns integer
 language plpgsql
 set search_path from current

@@ -151,11 +151,6 @@ as $$
 $$;
 comment on function enqueue_scheduled(schedules, jsonb, timestamptz) is 'Enqueues a schedule''s job, marked with the schedule; answers its id.';
 
--- As they were before schedulers sealed.
-drop function if exists run_schedule(text, text);
-drop function if exists release_slot(text);
-drop function if exists fire_schedule(text, timestamptz, timestamptz, timestamptz[], text);
-
 create or replace function run_schedule(p_name text, p_by text default session_user, p_sealed jsonb default null) returns uuid
 language plpgsql
 set search_path from current

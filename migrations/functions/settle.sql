@@ -70,9 +70,6 @@ end
 $$;
 comment on function queue_again(jobs, timestamptz) is 'Puts a locked live job back into its queue, due at a time; one of a group goes to its line.';
 
--- As it was before p_wait; a call without it finds the one below.
-drop function if exists settle_attempt(uuid, uuid, text, jsonb, interval, jsonb);
-
 create or replace function settle_attempt(
   p_job uuid, p_lease uuid, p_outcome text, p_error jsonb default null, p_delay interval default null, p_usage jsonb default null,
   p_wait jsonb default null

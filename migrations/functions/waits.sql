@@ -41,9 +41,6 @@ as $$
 $$;
 comment on function parents_of(jsonb) is 'Reads what a job waits for: an array of job ids or execution:NAME, or of {job, as, name, member}.';
 
--- As it was without times.
-drop function if exists link_jobs(uuid[], jsonb[], text[]);
-
 create or replace function link_jobs(
   p_jobs uuid[], p_afters jsonb[], p_run_ifs text[], p_run_ats timestamptz[] default null, p_delays interval[] default null
 )
