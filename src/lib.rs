@@ -18,17 +18,18 @@
 
 pub mod api;
 pub mod database_url;
-pub mod embedded;
 pub mod job;
 pub mod kinds;
 pub mod maintenance;
 pub mod metrics;
 pub mod outbound;
-pub mod secrecy;
 pub mod store;
 pub mod testing;
 pub mod vault;
 pub mod worker;
+
+pub use tidemill_embedded_postgres as embedded;
+pub use tidemill_secrecy as secrecy;
 
 pub use job::after::{After, RunIf};
 pub use job::alert::{AlertRule, Condition};

@@ -1,6 +1,8 @@
 //! Keeps what this process knows from the programs that it runs: they have its login, and the kernel shows them its
 //! variables, its command line and its memory unless it is asked not to. Must never show a value itself.
 
+#![warn(clippy::pedantic, unreachable_pub)]
+
 mod erase;
 
 use std::collections::BTreeSet;

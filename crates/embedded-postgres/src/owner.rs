@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use nix::unistd::{Uid, User, geteuid};
 
 use super::EmbeddedError;
-use crate::secrecy::is_secret;
+use tidemill_secrecy::is_secret;
 
 /// Who owns the cluster and runs the server.
 #[derive(Clone, Debug)]

@@ -3,14 +3,17 @@
 //! that are not its own, and never lose what was acknowledged.
 //!
 //! ```no_run
-//! # async fn example() -> Result<(), tidemill::embedded::EmbeddedError> {
-//! use tidemill::embedded::{EmbeddedPostgres, Settings};
+//! # async fn example() -> Result<(), tidemill_embedded_postgres::EmbeddedError> {
+//! use tidemill_embedded_postgres::{EmbeddedPostgres, Settings};
 //!
 //! let postgres = EmbeddedPostgres::start(Settings::new(".tidemill")).await?;
 //! println!("psql '{}'", postgres.url());
 //! postgres.stop().await
 //! # }
 //! ```
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+#![warn(clippy::pedantic, unreachable_pub)]
 
 mod admin;
 mod cluster;
