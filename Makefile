@@ -1,6 +1,6 @@
 # `make run` shows Tidemill at work, `make test` proves it. Both set up what they need.
 
-.PHONY: run test build bench fmt lint setup setup-tests unit host waiting web proxies browser api-clients docs sqlx-data schema postgres-18
+.PHONY: run test check build bench fmt lint setup setup-tests unit host waiting web proxies browser api-clients docs sqlx-data schema postgres-18
 
 CARGO ?= cargo
 # The same everywhere: other targets would choose other features of what they depend on, and build all of it anew.
@@ -10,6 +10,9 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 run: setup ## Build, start everything on an embedded Postgres, and run a demonstration job
 	$(CARGO) build --release
 	target/release/tidemill dev --enqueue build-crate --enqueue count-slowly
+
+check: ## Compile everything, as fast as can be
+	$(CARGO) check --all-targets
 
 test: setup-tests lint unit host postgres-18 waiting web proxies browser api-clients ## Everything that CI asks for
 
