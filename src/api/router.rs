@@ -12,14 +12,17 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::description::docs;
-use super::events::stream_limits;
+use super::events::{routes as events, stream_limits};
 use super::jobs::{
     actions, artifacts, bulk, create, create_batch, explain, list, retry_after, show, steps, update,
 };
+use super::schedules::routes as schedules;
 use super::server::guard::{Guard, GuardError, time_limit};
 use super::server::problem::ProblemDocument;
 use super::server::{base_path, dashboard, health, problem, request_metrics, write_health};
 use super::state::ApiState;
+use super::stats::routes as stats;
+use super::workflows::routes as workflows;
 use super::{
     alerts, audit, description, failures, kinds, limits, queues, remote_worker, seeds, sessions, workers,
 };
@@ -80,11 +83,11 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::rules))
         .routes(routes!(alerts::show, alerts::set, alerts::drop_rule))
-        .routes(routes!(super::stats::routes::show))
-        .routes(routes!(super::stats::routes::kinds))
-        .routes(routes!(super::stats::routes::trends))
-        .routes(routes!(super::stats::routes::summary))
-        .routes(routes!(super::stats::routes::export))
+        .routes(routes!(stats::show))
+        .routes(routes!(stats::kinds))
+        .routes(routes!(stats::trends))
+        .routes(routes!(stats::summary))
+        .routes(routes!(stats::export))
         .routes(routes!(steps::steps))
         .routes(routes!(steps::signals))
         .routes(routes!(steps::signal))
@@ -101,21 +104,16 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(queues::purge))
         .routes(routes!(limits::list))
         .routes(routes!(limits::show, limits::set, limits::drop_limit))
-        .routes(routes!(super::schedules::routes::list))
-        .routes(routes!(super::schedules::routes::preview))
-        .routes(routes!(
-            super::schedules::routes::show,
-            super::schedules::routes::put,
-            super::schedules::routes::change,
-            super::schedules::routes::delete
-        ))
-        .routes(routes!(super::schedules::routes::pause))
-        .routes(routes!(super::schedules::routes::resume))
-        .routes(routes!(super::schedules::routes::run))
-        .routes(routes!(super::workflows::routes::create, super::workflows::routes::list))
-        .routes(routes!(super::workflows::routes::show))
-        .routes(routes!(super::workflows::routes::cancel))
-        .routes(routes!(super::workflows::routes::retry))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::preview))
+        .routes(routes!(schedules::show, schedules::put, schedules::change, schedules::delete))
+        .routes(routes!(schedules::pause))
+        .routes(routes!(schedules::resume))
+        .routes(routes!(schedules::run))
+        .routes(routes!(workflows::create, workflows::list))
+        .routes(routes!(workflows::show))
+        .routes(routes!(workflows::cancel))
+        .routes(routes!(workflows::retry))
         .routes(routes!(sessions::show))
         .routes(routes!(workers::list))
         .routes(routes!(workers::drain))
@@ -127,8 +125,7 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .layer(from_fn_with_state(state.settings.request_timeout, time_limit));
     description::bounded_in_time(quick.get_openapi_mut());
     // These stream or wait, within bounds of their own.
-    let lasting =
-        remote_worker::waiting_routes().merge(super::events::routes::routes()).merge(seeds::stream_routes());
+    let lasting = remote_worker::waiting_routes().merge(events::routes()).merge(seeds::stream_routes());
     let all = quick.merge(lasting.layer(from_fn_with_state(state.streams.clone(), stream_limits::bounded)));
     all.layer(from_fn_with_state(state.writes.clone(), write_health::watched))
 }

@@ -101,7 +101,7 @@ fn the_table_names_every_test_of_a_scenario() {
 fn tests() -> BTreeMap<String, Vec<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = BTreeMap::<String, Vec<String>>::new();
-    let mut left = vec![root.join("tests"), root.join("src")];
+    let mut left = ["tests", "src", "bin/src", "crates"].map(|folder| root.join(folder)).to_vec();
     while let Some(path) = left.pop() {
         if path.is_dir() {
             left.extend(std::fs::read_dir(&path).unwrap().flatten().map(|entry| entry.path()));

@@ -2,10 +2,10 @@
 //! and learn that it must stop. Events go to the reporter; what must be durable before the handler goes on
 //! is written at once, fenced by the lease.
 
-pub(crate) mod children;
-pub(crate) mod files;
-pub(crate) mod session;
-pub(crate) mod steps;
+pub(super) mod children;
+pub(super) mod files;
+pub(super) mod session;
+pub(super) mod steps;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
