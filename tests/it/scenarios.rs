@@ -176,7 +176,12 @@ fn judge(cell: &str, tests: &BTreeMap<String, Vec<String>>) -> (usize, Vec<Strin
             }
             _ if word.matches('_').count() >= 3 => match place.as_str() {
                 "" => tests.contains_key(word),
-                "lib" => stands_in(word, "") && tests[word].iter().any(|file| file.starts_with("src/")),
+                "lib" => {
+                    stands_in(word, "")
+                        && tests[word]
+                            .iter()
+                            .any(|file| file.starts_with("src/") || file.starts_with("bin/src/"))
+                }
                 place => stands_in(word, place),
             },
             // A word of the language, unless it is set as code.
