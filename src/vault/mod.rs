@@ -4,7 +4,7 @@
 #[cfg(feature = "storage")]
 mod blob_store;
 #[cfg(not(feature = "storage"))]
-#[path = "blob_store.rs"]
+#[path = "no_blob_store.rs"]
 mod blob_store;
 mod keyring;
 mod redactor;

@@ -8,7 +8,7 @@ use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::output::{self, cell, printable};
 use super::time::relative;
-use super::{GlobalArgs, logging};
+use super::{GlobalArgs, log};
 
 /// What `tidemill alerts` takes.
 #[derive(Debug, Args)]
@@ -89,7 +89,7 @@ struct SetArgs {
 }
 
 pub(super) async fn run(args: AlertsArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
+    log::start_quiet(global);
     match args.verb.unwrap_or(Verb::List { open: false, rule: None, server: args.server }) {
         Verb::List { open, rule, server } => list(open, rule, &server).await,
         Verb::Rules(server) => rules(&server).await,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::output::{self, cell};
-use super::{GlobalArgs, logging};
+use super::{GlobalArgs, log};
 
 /// What `tidemill audit` takes.
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ pub(super) struct AuditArgs {
 }
 
 pub(super) async fn run(args: AuditArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
+    log::start_quiet(global);
     let filters = [("subject", args.subject), ("who", args.who)];
     let query: Vec<_> = filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let answer = Client::new(&args.server)?.get(&["audit"], &query).await?;

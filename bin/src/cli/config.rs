@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::error::CliError;
-use super::{GlobalArgs, logging, output};
+use super::{GlobalArgs, log, output};
 use crate::config::{Config, Sources};
 
 /// What `tidemill config` takes.
@@ -23,7 +23,7 @@ pub(super) struct ConfigArgs {
 }
 
 pub(super) fn run(args: ConfigArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
+    log::start_quiet(global);
     let sources = Sources::of_process(args.config, Vec::new())?;
     let ignored = Config::load(&sources)?.ignored;
     let mut settings = Config::effective(&sources)?;

@@ -12,11 +12,13 @@ use clap::Args;
 use serde_json::{Map, json};
 
 use super::error::CliError;
-use super::http::{self, Routes};
-use super::patience::once_it_answers;
+use super::process::http;
+use super::process::http::Routes;
+use super::process::vault::folder_url;
+use super::process::wait_for_database::once_it_answers;
 use super::process::{Process, failed, joined, page_url, store_options};
-use super::vault::folder_url;
-use super::{GlobalArgs, alerting, output, settings, timetable, workforce};
+use super::process::{alert_rules, schedules, worker};
+use super::{GlobalArgs, output, settings};
 use crate::config::Config;
 use tidemill::embedded::{self, EmbeddedPostgres};
 use tidemill::job::new::NewJob;
@@ -95,9 +97,9 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     let mut process = Process::open(options).await?;
     // What was made for this folder has no other config.
     let declaring = process.declare(config, config.database.url.is_none()).await?;
-    timetable::write(config, &process, &declaring).await?;
-    let channels = alerting::declare(config, &process, &declaring).await?;
-    let worker = workforce::worker(config, &process)?;
+    schedules::write(config, &process, &declaring).await?;
+    let channels = alert_rules::declare(config, &process, &declaring).await?;
+    let worker = worker::worker(config, &process)?;
     let pulse = worker.pulse();
     let served =
         http::serve(&process, config, config.api.listen, Routes::All, vec![http::claims(pulse, config)])

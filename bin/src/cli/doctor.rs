@@ -5,7 +5,7 @@ use clap::Args;
 use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::output::{self, cell};
-use super::{GlobalArgs, logging};
+use super::{GlobalArgs, log};
 
 /// What `tidemill doctor` takes.
 #[derive(Debug, Args)]
@@ -15,7 +15,7 @@ pub(super) struct DoctorArgs {
 }
 
 pub(super) async fn run(args: DoctorArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
+    log::start_quiet(global);
     let answer = Client::new(&args.server)?.get(&["doctor"], &[]).await?;
     let findings = answer.json["items"].as_array().cloned().unwrap_or_default();
     if args.server.json {

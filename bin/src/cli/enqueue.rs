@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::jobs::tail;
-use super::{GlobalArgs, json, logging, output};
+use super::{GlobalArgs, json, log, output};
 use tidemill::job::priority;
 
 /// What `tidemill enqueue` takes.
@@ -78,7 +78,7 @@ pub(super) struct EnqueueArgs {
 }
 
 pub(super) async fn run(args: EnqueueArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
+    log::start_quiet(global);
     let body = body(&args)?;
     let client = Client::new(&args.server)?;
     let mut request = client.request(Method::POST, &["jobs"]).json(&body);

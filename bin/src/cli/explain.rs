@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::output::{self, cell};
-use super::{GlobalArgs, logging};
+use super::{GlobalArgs, log};
 
 /// What `tidemill explain` takes.
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ pub(super) struct ExplainArgs {
 }
 
 pub(super) async fn run(args: ExplainArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
+    log::start_quiet(global);
     let answer = Client::new(&args.server)?.get(&["jobs", &args.id, "explain"], &[]).await?;
     if args.server.json {
         return output::line(&answer.text);

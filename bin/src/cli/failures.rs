@@ -7,7 +7,7 @@ use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::output::{self, cell};
 use super::time::relative;
-use super::{GlobalArgs, logging};
+use super::{GlobalArgs, log};
 
 /// What `tidemill failures` takes.
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub(super) struct FailuresArgs {
 }
 
 pub(super) async fn run(args: FailuresArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
+    log::start_quiet(global);
     let filters = [("kind", args.kind), ("since", args.since)];
     let query: Vec<_> = filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let answer = Client::new(&args.server)?.get(&["failures"], &query).await?;

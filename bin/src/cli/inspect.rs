@@ -8,7 +8,7 @@ use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::output::{self, cell};
 use super::time::relative;
-use super::{GlobalArgs, logging, stats, workers};
+use super::{GlobalArgs, log, stats, workers};
 
 /// As many jobs are shown.
 const MOST: &str = "200";
@@ -35,7 +35,7 @@ enum What {
 }
 
 pub(super) async fn run(args: InspectArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
+    log::start_quiet(global);
     match args.what {
         What::Active(server) => {
             let columns = [("worker_id", "WORKER"), ("started_at", "STARTED")];

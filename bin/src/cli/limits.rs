@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::output::{self, cell};
-use super::{GlobalArgs, logging};
+use super::{GlobalArgs, log};
 
 /// What `tidemill limits` takes.
 #[derive(Debug, Args)]
@@ -58,7 +58,7 @@ struct SetArgs {
 }
 
 pub(super) async fn run(args: LimitsArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
+    log::start_quiet(global);
     match args.verb.unwrap_or(Verb::List(args.server)) {
         Verb::List(server) => list(&server).await,
         Verb::Set(set) => change(&set).await,

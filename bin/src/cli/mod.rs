@@ -1,49 +1,36 @@
 //! The command line: what may be typed, and one file a subcommand that carries it out. Alone with
 //! `main` it reads the config; it must hold no rule of the queue itself.
 
-mod agent;
-mod alerting;
 mod alerts;
 mod audit;
-mod bughive;
 mod client;
 mod config;
-mod declare;
 mod dev;
 mod doctor;
 mod enqueue;
 mod error;
 mod explain;
 mod failures;
-mod http;
 mod inspect;
 mod jobs;
 mod json;
-mod json_log;
 mod keys;
 mod kinds;
 mod limits;
-mod log_lines;
-mod logging;
+mod log;
 mod migrate;
-mod outbound;
 mod output;
-mod patience;
 mod process;
 mod purge;
 mod queues;
 mod schedules;
 mod serve;
 mod settings;
-mod signals;
 mod stats;
 mod time;
-mod timetable;
-mod vault;
 mod worker;
 mod workers;
 mod workflows;
-mod workforce;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -128,7 +115,7 @@ enum Command {
 pub async fn run(cli: Cli) -> Result<(), CliError> {
     secrecy::conceal();
     let outcome = carry_out(cli).await;
-    log_lines::flush();
+    log::lines::flush();
     outcome
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::client::{Client, ServerArgs};
 use super::error::CliError;
-use super::{GlobalArgs, logging, output};
+use super::{GlobalArgs, log, output};
 
 /// What `tidemill purge` and `tidemill queues purge` take.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub(super) struct PurgeArgs {
 }
 
 pub(super) async fn run(args: PurgeArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
+    log::start_quiet(global);
     empty(&args).await
 }
 

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
+use super::GlobalArgs;
 use super::error::CliError;
-use super::http::{self, Routes};
-use super::patience::once_it_answers;
+use super::process::http;
+use super::process::http::Routes;
+use super::process::wait_for_database::once_it_answers;
 use super::process::{Process, database_url, page_url, store_options};
+use super::process::{alert_rules, schedules};
 use super::settings::{DatabaseArgs, listen_flag, name_ignored};
-use super::{GlobalArgs, alerting, timetable};
 use tidemill::store::db::migrate::migrate;
 
 /// What `tidemill serve` takes.
@@ -29,8 +31,8 @@ pub(super) async fn run(args: ServeArgs, global: &GlobalArgs) -> Result<(), CliE
     once_it_answers(|| migrate(&options)).await?;
     let mut process = Process::open(options).await?;
     let declaring = process.declare(&config, false).await?;
-    timetable::write(&config, &process, &declaring).await?;
-    let channels = alerting::declare(&config, &process, &declaring).await?;
+    schedules::write(&config, &process, &declaring).await?;
+    let channels = alert_rules::declare(&config, &process, &declaring).await?;
     let (address, serving) =
         http::serve(&process, &config, config.api.listen, Routes::All, Vec::new()).await?;
     process.keep(&config, Some(channels));

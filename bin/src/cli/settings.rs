@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::error::CliError;
-use super::{GlobalArgs, logging};
+use super::{GlobalArgs, log};
 use crate::config::{Config, Flag, LogFormat, Sources};
 use tidemill::job::document::lead_under;
 use tidemill::secrecy;
@@ -43,13 +43,13 @@ pub(super) fn load(
         let format = if format == LogFormat::Json { "json" } else { "text" };
         flags.push(Flag::new("--log-format", &["log", "format"], format));
     }
-    if let Some(filter) = logging::verbose_filter(global.verbose) {
+    if let Some(filter) = log::verbose_filter(global.verbose) {
         flags.push(Flag::new("--verbose", &["log", "filter"], filter));
     }
     let config = Config::load(&Sources::of_process(file, flags)?)?;
     // They are read; what this process runs shall not find them.
     secrecy::forget_variables();
-    logging::start(&config.log);
+    log::start(&config.log);
     if let Some(base) = &config.api.base_path {
         lead_under(&base.0);
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::output::{self, cell};
-use super::{GlobalArgs, logging};
+use super::{GlobalArgs, log};
 
 /// What `tidemill stats` takes.
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ pub(super) struct StatsArgs {
 }
 
 pub(super) async fn run(args: StatsArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
+    log::start_quiet(global);
     let client = Client::new(&args.server)?;
     let is_export = args.export.is_some();
     let filters =

@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
+use super::GlobalArgs;
 use super::error::CliError;
-use super::http::{self, Routes};
+use super::process::http;
+use super::process::http::Routes;
 use super::process::{Process, database_url, joined, page_url, store_options};
+use super::process::{schedules, worker};
 use super::settings::{DatabaseArgs, listen_flag, name_ignored};
-use super::{GlobalArgs, timetable, workforce};
 use crate::config::{NAME_RULE, is_name};
 
 /// What `tidemill worker` takes.
@@ -32,9 +34,9 @@ pub(super) async fn run(args: WorkerArgs, global: &GlobalArgs) -> Result<(), Cli
     name_ignored(&config);
     let mut process = Process::open(store_options(&config, database_url(&config)?)?).await?;
     let declaring = process.declare(&config, false).await?;
-    timetable::add(&config, &process, &declaring).await?;
+    schedules::add(&config, &process, &declaring).await?;
     process.keep(&config, None);
-    let worker = workforce::worker(&config, &process)?;
+    let worker = worker::worker(&config, &process)?;
     let serving = match config.worker.listen {
         Some(listen) => {
             let claims = http::claims(worker.pulse(), &config);

@@ -7,7 +7,7 @@ use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::output::{self, cell};
 use super::time::relative;
-use super::{GlobalArgs, logging};
+use super::{GlobalArgs, log};
 
 /// What `tidemill workers` takes.
 #[derive(Debug, Args)]
@@ -33,7 +33,7 @@ enum Verb {
 }
 
 pub(super) async fn run(args: WorkersArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
+    log::start_quiet(global);
     match args.verb.unwrap_or(Verb::List(args.server)) {
         Verb::List(server) => list(&server).await,
         Verb::Drain { id, server } => drain(&id, &server).await,

@@ -10,7 +10,7 @@ use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::output::{self, cell};
 use super::time::relative;
-use super::{GlobalArgs, logging};
+use super::{GlobalArgs, log};
 
 /// What `tidemill workflows` takes.
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ struct WorkflowArgs {
 }
 
 pub(super) async fn run(args: WorkflowsArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
+    log::start_quiet(global);
     match args.verb.unwrap_or(Verb::List(args.server)) {
         Verb::List(server) => list(&server).await,
         Verb::Start { file, server } => start(&file, &server).await,

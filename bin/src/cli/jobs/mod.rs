@@ -20,7 +20,7 @@ use clap::{Args, Subcommand};
 use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::output::{self, cell};
-use super::{GlobalArgs, logging};
+use super::{GlobalArgs, log};
 
 /// What `tidemill jobs` takes.
 #[derive(Debug, Args)]
@@ -73,7 +73,7 @@ struct JobArgs {
 }
 
 pub(super) async fn run(args: JobsArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
+    log::start_quiet(global);
     match args.verb {
         Verb::List(args) => list::run(args).await,
         Verb::Show(args) => show::run(args).await,

@@ -6,11 +6,12 @@ mod show;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+use super::log;
 use crate::cli::client::{Client, ServerArgs};
 use crate::cli::error::CliError;
 use crate::cli::output::{self, cell};
 use crate::cli::time::relative;
-use crate::cli::{GlobalArgs, logging, purge};
+use crate::cli::{GlobalArgs, purge};
 
 /// What `tidemill queues` takes.
 #[derive(Debug, Args)]
@@ -49,7 +50,7 @@ struct QueueArgs {
 }
 
 pub(in crate::cli) async fn run(args: QueuesArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
+    log::start_quiet(global);
     match args.verb.unwrap_or(Verb::List(args.server)) {
         Verb::List(server) => list(&server).await,
         Verb::Show(queue) => show::run(&queue).await,

@@ -12,7 +12,7 @@ use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::output::{self, cell};
 use super::time::relative;
-use super::{GlobalArgs, logging};
+use super::{GlobalArgs, log};
 
 /// What `tidemill schedules` takes.
 #[derive(Debug, Args)]
@@ -53,7 +53,7 @@ struct ScheduleArgs {
 }
 
 pub(super) async fn run(args: SchedulesArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    logging::start_quiet(global);
+    log::start_quiet(global);
     match args.verb.unwrap_or(Verb::List(args.server)) {
         Verb::List(server) => list(&server).await,
         Verb::Show(schedule) => show::run(&schedule).await,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::error::CliError;
-use super::process::failed;
+use super::failed;
+use crate::cli::error::CliError;
 use crate::config::{ByteSize, Config, StorageUrl};
 use tidemill::job::agent::SECRET_FIELDS;
 use tidemill::secrecy;
@@ -18,7 +18,7 @@ const CLOUD_VARIABLES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
 const CREDENTIALS: [&str; 7] = ["KEY", "SECRET", "TOKEN", "CREDENTIAL", "SAS", "PASSWORD", "SERVICE_ACCOUNT"];
 
 /// The vault that a config describes.
-pub(super) fn vault(config: &Config) -> Result<Arc<Vault>, CliError> {
+pub(crate) fn vault(config: &Config) -> Result<Arc<Vault>, CliError> {
     let keyring = Keyring::read(&keys(config)?).map_err(failed)?;
     let depot = match &config.storage.url {
         Some(StorageUrl(url)) => Some(depot(config, url)?),
@@ -55,7 +55,7 @@ fn depot(config: &Config, url: &str) -> Result<Depot, CliError> {
 
 /// What the environment says of clouds, for the storage at `url`. The credentials of a cloud are this process's own
 /// from then on: no command inherits them.
-pub(super) fn cloud_variables(url: &str) -> impl Iterator<Item = (String, String)> {
+pub(crate) fn cloud_variables(url: &str) -> impl Iterator<Item = (String, String)> {
     let is_cloud = !url.starts_with("file:");
     std::env::vars().filter(|(name, _)| CLOUD_VARIABLES.iter().any(|cloud| name.starts_with(cloud))).map(
         move |(name, value)| {
@@ -68,7 +68,7 @@ pub(super) fn cloud_variables(url: &str) -> impl Iterator<Item = (String, String
 }
 
 /// The address of a folder.
-pub(super) fn folder_url(folder: &Path) -> Result<StorageUrl, CliError> {
+pub(crate) fn folder_url(folder: &Path) -> Result<StorageUrl, CliError> {
     let absolute = std::path::absolute(folder).map_err(failed)?;
     let url = Url::from_directory_path(&absolute)
         .map_err(|()| CliError::Failed(format!("{} is no folder for files", absolute.display())))?;

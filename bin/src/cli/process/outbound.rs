@@ -4,7 +4,7 @@ use crate::config::{Config, ProxyChoice};
 use tidemill::outbound::ProxySettings;
 
 /// The proxy that `own` names, else that of all calls.
-pub(super) fn proxy(config: &Config, own: Option<&ProxyChoice>) -> ProxySettings {
+pub(crate) fn proxy(config: &Config, own: Option<&ProxyChoice>) -> ProxySettings {
     let outbound = &config.outbound;
     let url = match own {
         Some(choice) if choice.is_none() => return ProxySettings::default(),

@@ -1,6 +1,9 @@
 //! Starts the log, to standard error. What a command answers goes to standard output and must never
 //! be mixed with it. A line that cannot be written is lost and ends nothing.
 
+pub(crate) mod flat_json;
+pub(crate) mod lines;
+
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal, Stderr, Write, stderr};
 use std::panic;
@@ -14,9 +17,10 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use self::flat_json::FlatJson;
+use self::lines;
+use self::lines::Line;
 use super::GlobalArgs;
-use super::json_log::FlatJson;
-use super::log_lines::{self, Line};
 use crate::config::{LogFormat, LogSection};
 
 /// What is never logged in full: what is sent to a browser has the secrets of sessions in it, and what a model's server
@@ -31,7 +35,7 @@ const SILENCED: [(&str, LevelFilter); 4] = [
 
 /// Starts the log of a server as the config says.
 pub(super) fn start(log: &LogSection) {
-    log_lines::start();
+    lines::start();
     if begin(log, BoxMakeWriter::new(|| Line)) {
         // What breaks is told where everything else is, and by nothing that waits for a reader.
         panic::set_hook(Box::new(|broken| {

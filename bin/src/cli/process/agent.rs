@@ -3,7 +3,7 @@
 #[cfg(feature = "browser")]
 use std::time::Duration;
 
-use super::error::CliError;
+use crate::cli::error::CliError;
 use crate::config::Config;
 use tidemill::worker::WorkerBuilder;
 
@@ -13,8 +13,8 @@ const LAST_STEP: Duration = Duration::from_mins(5);
 
 /// Adds the kind to a worker.
 #[cfg(feature = "browser")]
-pub(super) fn add(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, CliError> {
-    use super::process::failed;
+pub(crate) fn add(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, CliError> {
+    use super::failed;
     use tidemill::job::agent::{KIND, QUEUE};
     use tidemill::job::settings::KindSettings;
     use tidemill::kinds::agent::{AgentKind, AgentSpec, Hosts};
@@ -50,7 +50,7 @@ pub(super) fn add(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuild
 
 /// This build has no browser: a model that is configured would wait for nothing.
 #[cfg(not(feature = "browser"))]
-pub(super) fn add(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, CliError> {
+pub(crate) fn add(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, CliError> {
     if config.agent.model.is_none() {
         return Ok(builder);
     }

@@ -28,7 +28,7 @@ const SIGNALS: [(&str, libc::c_int, Wish); 6] = [
 ];
 
 /// Starts to listen to signals; the answer is cancelled step by step as they come.
-pub(super) fn shutdown() -> Shutdown {
+pub(crate) fn shutdown() -> Shutdown {
     let shutdown = Shutdown::default();
     let (heard, hearing) = mpsc::channel(1);
     for (name, number, wish) in SIGNALS {

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use url::Url;
 
 use super::agent;
-use super::error::CliError;
 use super::outbound::proxy;
-use super::process::{Process, failed};
+use super::{Process, failed};
+use crate::cli::error::CliError;
 use crate::config::{CommandSection, Config, RunSection, UrlSection};
 #[cfg(feature = "docker")]
 use crate::config::{ComposeWay, ProjectSection};
@@ -19,7 +19,7 @@ use tidemill::kinds::url::{UrlKind, UrlSpec};
 use tidemill::worker::{Worker, WorkerBuilder, WorkerSettings};
 
 /// The worker that a config describes.
-pub(super) fn worker(config: &Config, process: &Process) -> Result<Worker, CliError> {
+pub(crate) fn worker(config: &Config, process: &Process) -> Result<Worker, CliError> {
     let wish = config.worker.containment;
     let containment = containment::choose(wish).map_err(|error| {
         CliError::Failed(format!("worker.containment: what commands leave cannot be ended as set: {error}"))

@@ -1,6 +1,6 @@
 //! From the config to the kinds of a quality agent for web sites. Serves none that this build cannot run, and says so.
 
-use super::error::CliError;
+use crate::cli::error::CliError;
 use crate::config::{BugHiveSection, Config, RulesSection};
 use tidemill::job::settings::KindSettings;
 use tidemill::kinds::bughive::cleanup::Cleanup;
@@ -11,7 +11,7 @@ use tidemill::kinds::bughive::{self, CLEANUP, TICKET};
 use tidemill::worker::WorkerBuilder;
 
 /// Adds the kinds that the config asks for.
-pub(super) fn serve(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, CliError> {
+pub(crate) fn serve(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, CliError> {
     let section = &config.bughive;
     if !section.enabled {
         return Ok(builder);

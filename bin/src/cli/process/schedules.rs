@@ -1,15 +1,15 @@
 //! From the config to the stored schedules, once when a process starts. Must leave alone what came from
 //! elsewhere and is not named here.
 
-use super::declare::Declaring;
-use super::error::CliError;
-use super::process::{Process, failed};
+use super::limits::Declaring;
+use super::{Process, failed};
+use crate::cli::error::CliError;
 use crate::config::Config;
 use tidemill::store::schedules::NewSchedule;
 
 /// Writes the schedules of the config, and removes those of the same deployment that it no longer has where that is
 /// asked for.
-pub(super) async fn write(config: &Config, process: &Process, declaring: &Declaring) -> Result<(), CliError> {
+pub(crate) async fn write(config: &Config, process: &Process, declaring: &Declaring) -> Result<(), CliError> {
     add(config, process, declaring).await?;
     declaring.name_left(&process.store, config).await?;
     if !declaring.removes {
@@ -23,7 +23,7 @@ pub(super) async fn write(config: &Config, process: &Process, declaring: &Declar
 }
 
 /// Writes the schedules of the config; a worker's may name a few of many, so the others stay.
-pub(super) async fn add(config: &Config, process: &Process, declaring: &Declaring) -> Result<(), CliError> {
+pub(crate) async fn add(config: &Config, process: &Process, declaring: &Declaring) -> Result<(), CliError> {
     if !declaring.writes {
         return Ok(());
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::error::CliError;
-use super::patience::once_it_answers;
-use super::process::{Process, failed};
+use super::wait_for_database::once_it_answers;
+use super::{Process, failed};
+use crate::cli::error::CliError;
 use crate::config::{Config, network};
 use tidemill::api::router;
 use tidemill::api::server::listener::{Limits, Listener};
@@ -19,14 +19,14 @@ use tidemill::worker::Pulse;
 
 /// A server that answers until it is stopped.
 #[derive(Debug)]
-pub(super) struct Serving {
+pub(crate) struct Serving {
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Serving {
     /// Ends streams, lets requests finish within a deadline, and closes the socket.
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.cancel();
         let _ = self.task.await;
     }
@@ -34,7 +34,7 @@ impl Serving {
 
 /// Which routes a server has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Routes {
+pub(crate) enum Routes {
     /// The API, the page, and the health of the process.
     All,
     /// Only the health of the process: for workers.
@@ -42,7 +42,7 @@ pub(super) enum Routes {
 }
 
 /// Listens and serves; answers the address with the real port.
-pub(super) async fn serve(
+pub(crate) async fn serve(
     process: &Process,
     config: &Config,
     listen: SocketAddr,
@@ -78,7 +78,7 @@ pub(super) async fn serve(
 }
 
 /// Ready only while the worker of this process is answered when it asks for work.
-pub(super) fn claims(pulse: Pulse, config: &Config) -> Probe {
+pub(crate) fn claims(pulse: Pulse, config: &Config) -> Probe {
     let patience = config.worker.poll * 5 + Duration::from_secs(10);
     Arc::new(move || {
         let age = pulse.age();

@@ -2,8 +2,8 @@
 //! Changes nothing that is as the config says. Must remove nothing that another deployment wrote, and nothing at all
 //! unless the config says which of its releases is the latest.
 
-use super::error::CliError;
-use super::process::failed;
+use super::failed;
+use crate::cli::error::CliError;
 use crate::config::Config;
 use tidemill::api::server::settings::HUB_PROJECT;
 use tidemill::job::limit::{LimitSettings, OnFull};
@@ -12,18 +12,18 @@ use tidemill::store::deployments::Declared;
 
 /// What a process may write of its config.
 #[derive(Debug, Clone)]
-pub(super) struct Declaring {
+pub(crate) struct Declaring {
     /// The deployment that its rows belong to.
-    pub(super) deployment: String,
+    pub(crate) deployment: String,
     /// Whether it may write at all: no later release was seen.
-    pub(super) writes: bool,
+    pub(crate) writes: bool,
     /// Whether what the config no longer has is removed.
-    pub(super) removes: bool,
+    pub(crate) removes: bool,
 }
 
 impl Declaring {
     /// Asks the database. `alone`: nobody else has a config for it, so that no release need be named.
-    pub(super) async fn begin(store: &Store, config: &Config, alone: bool) -> Result<Self, CliError> {
+    pub(crate) async fn begin(store: &Store, config: &Config, alone: bool) -> Result<Self, CliError> {
         let deployment = config.deployment.name.0.clone();
         let revision = config.deployment.revision.map(u64::cast_signed);
         let writes = store.declare_deployment(&deployment, revision).await.map_err(failed)?;
@@ -51,7 +51,7 @@ impl Declaring {
     }
 
     /// Says what stays although the config lacks it, where nothing is removed.
-    pub(super) async fn name_left(&self, store: &Store, config: &Config) -> Result<(), CliError> {
+    pub(crate) async fn name_left(&self, store: &Store, config: &Config) -> Result<(), CliError> {
         if self.removes || !self.writes {
             return Ok(());
         }
@@ -80,7 +80,7 @@ fn has(config: &Config, row: &Declared) -> bool {
 }
 
 /// Sets the limits that a config names.
-pub(super) async fn limits(store: &Store, config: &Config) -> Result<(), CliError> {
+pub(crate) async fn limits(store: &Store, config: &Config) -> Result<(), CliError> {
     for (name, queue) in &config.queues {
         if let Some(limit) = queue.limit() {
             store.set_limit(&format!("queue:{name}"), &limit).await.map_err(failed)?;

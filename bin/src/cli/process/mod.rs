@@ -1,6 +1,18 @@
 //! A server process: its store, its one voice and its one ear, and the roles that run on them until a
 //! signal. Starts roles in order and ends them in the opposite one.
 
+pub(crate) mod agent;
+pub(crate) mod alert_rules;
+pub(crate) mod bughive;
+pub(crate) mod http;
+pub(crate) mod limits;
+pub(crate) mod outbound;
+pub(crate) mod schedules;
+pub(crate) mod signals;
+pub(crate) mod vault;
+pub(crate) mod wait_for_database;
+pub(crate) mod worker;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +20,10 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::declare::{self, Declaring};
+use self::limits::Declaring;
+use self::vault::vault;
+use self::wait_for_database::once_it_answers;
 use super::error::CliError;
-use super::patience::once_it_answers;
-use super::signals;
-use super::vault::vault;
 use crate::config::Config;
 use tidemill::kinds::command::strays::reap_if_first;
 use tidemill::maintenance;
@@ -100,7 +111,7 @@ impl Process {
             self.store.declare_sealing(required).await.map_err(failed)?;
         }
         if declaring.writes {
-            declare::limits(&self.store, config).await?;
+            limits::limits(&self.store, config).await?;
         }
         Ok(declaring)
     }

@@ -27,7 +27,7 @@ enum Message {
 
 /// What `tracing` writes one line to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Line;
+pub(crate) struct Line;
 
 impl Write for Line {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -46,7 +46,7 @@ impl Write for Line {
 }
 
 /// Starts the thread; without it, or without a standard error, every line is lost.
-pub(super) fn start() {
+pub(crate) fn start() {
     // A handle of its own: who holds the lock of the shared one while nobody reads would stop a panic's message.
     let Ok(end) = stderr().as_fd().try_clone_to_owned() else { return };
     let (queue, lines) = sync_channel(MOST_WAITING);
@@ -56,7 +56,7 @@ pub(super) fn start() {
 }
 
 /// Waits a moment for what was logged to be written.
-pub(super) fn flush() {
+pub(crate) fn flush() {
     let Some(queue) = QUEUE.get() else { return };
     let until = Instant::now() + FLUSH_WITHIN;
     let (written, heard) = sync_channel(1);

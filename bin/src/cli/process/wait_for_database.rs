@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::error::CliError;
-use super::process::failed;
+use super::failed;
+use crate::cli::error::CliError;
 use tidemill::store::Result;
 
 /// A server that recovers after a crash may take minutes.
@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 const WORD_EVERY: Duration = Duration::from_secs(5);
 
 /// Repeats `call` until the database answers it.
-pub(super) async fn once_it_answers<T, F>(mut call: impl FnMut() -> F) -> std::result::Result<T, CliError>
+pub(crate) async fn once_it_answers<T, F>(mut call: impl FnMut() -> F) -> std::result::Result<T, CliError>
 where
     F: Future<Output = Result<T>>,
 {

@@ -1,16 +1,16 @@
 //! From the config to the stored alert rules and the channels by which they are told, once when a server
 //! starts. Must leave alone what people set and the config does not name.
 
-use super::declare::Declaring;
-use super::error::CliError;
+use super::limits::Declaring;
 use super::outbound::proxy;
-use super::process::{Process, failed};
+use super::{Process, failed};
+use crate::cli::error::CliError;
 use crate::config::Config;
 use tidemill::outbound::{ChannelSettings, Channels};
 
 /// Writes the rules of the config, removes those of the same deployment that it no longer has where that is asked
 /// for, and answers the channels.
-pub(super) async fn declare(
+pub(crate) async fn declare(
     config: &Config,
     process: &Process,
     declaring: &Declaring,
