@@ -1,4 +1,4 @@
--- Change: other terms for a job that does not run.
+-- Changes options of a job that does not run.
 
 create or replace function change_job(p_job uuid, p_change jsonb, p_by text default session_user) returns text
 language plpgsql
@@ -43,4 +43,4 @@ begin
 end
 $$;
 comment on function change_job(uuid, jsonb, text)
-  is 'Gives a job that does not run other terms: {priority, queue, run_at, max_attempts, tags, metadata}, what is left out stays. Answers its state, null if there is no such job; one that runs or has ended stays as it is.';
+  is 'Changes options of a job that does not run: {priority, queue, run_at, max_attempts, tags, metadata}; absent fields stay the same. Returns its state, null if there is no such job; a running or finished job is not changed.';
