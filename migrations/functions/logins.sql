@@ -1,4 +1,4 @@
--- Logins: what a role cannot hand on to its members.
+-- Logins: settings that a role cannot pass on to its members.
 
 create or replace function make_reader(login text) returns void
 language plpgsql
@@ -16,7 +16,7 @@ begin
     raise exception 'there is no login %', login using
       errcode = 'undefined_object', hint = format('create role %I login; then this again.', login);
   end if;
-  -- Somebody who may grant it may have done so already.
+  -- A login that can grant the role can have done so already.
   if not exists (
     select
     from pg_auth_members m
@@ -32,9 +32,10 @@ begin
           hint = format('As a superuser or who made it: grant tidemill_reader to %I; then this again. Or once and for all: grant tidemill_reader to %I with admin option.', login, current_user);
     end;
   end if;
-  -- Settings of a role are no settings of its members. In this database alone: the login may have others.
+  -- Members of a role do not inherit its settings. Set in this database alone: the login can have
+  -- others elsewhere.
   foreach setting in array array[
-    -- Whoever only looks never holds the horizon for long.
+    -- A reader never holds the horizon for long.
     'statement_timeout = ''30s''', 'idle_in_transaction_session_timeout = ''60s''', 'default_transaction_read_only = on', 'jit = off']
   loop
     begin
@@ -49,4 +50,4 @@ begin
 end
 $$;
 comment on function make_reader(text)
-  is 'Lets a login look: makes it a tidemill_reader whose sessions in this database read only and whose statements end after 30 s. For who may alter the login.';
+  is 'Gives a login read access: makes it a tidemill_reader whose sessions in this database are read-only and whose statements end after 30 s. Needs the right to alter the login.';
