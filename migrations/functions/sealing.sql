@@ -1,4 +1,4 @@
--- Sealing: what the database itself knows of it. The keys are with the processes alone.
+-- Sealing: the database's part of encryption. Only the processes have the keys.
 
 create or replace function check_sealed(p_args jsonb[], p_options jsonb[]) returns void
 language plpgsql
@@ -11,7 +11,7 @@ begin
   from unnest(p_args, p_options) with ordinality as i (args, options, ord)
   where coalesce(i.options -> 'sealed', i.args, '{}') <> '{}'
     and not coalesce(i.options -> 'sealed', i.args) ?| '{$sealed,$stored}'
-    -- It stands for a workflow, and nothing runs it.
+    -- It represents a workflow, and no worker runs it.
     and not coalesce(i.options, '{}') ? 'container'
   limit 1;
   if found then
@@ -22,7 +22,7 @@ begin
   end if;
 end
 $$;
-comment on function check_sealed(jsonb[], jsonb[]) is 'Refuses jobs whose args would lie open where the config wants all sealed; insert_jobs calls it then.';
+comment on function check_sealed(jsonb[], jsonb[]) is 'Refuses jobs whose args are not encrypted if the config requires encryption; insert_jobs calls it then.';
 
 create or replace function with_sealed(p_schedule schedules, p_sealed jsonb) returns schedules
 language plpgsql
@@ -39,4 +39,4 @@ begin
   return p_schedule;
 end
 $$;
-comment on function with_sealed(schedules, jsonb) is 'The schedule with its job''s args as a scheduler sealed them ({of: md5 of the args, as: what is stored}), for this firing alone.';
+comment on function with_sealed(schedules, jsonb) is 'The schedule with its job''s args as a scheduler encrypted them ({of: md5 of the args, as: the stored form}), for this firing alone.';
