@@ -20,12 +20,12 @@ declare
   wrong text;
 begin
   if fits is null then
-    raise exception 'there is no verb %', p_verb using errcode = '22TM1', hint = 'use retry, cancel, run_now or delete';
+    raise exception 'there is no action %', p_verb using errcode = '22TM1', hint = 'use retry, cancel, run_now or delete';
   end if;
   -- An empty filter, perhaps forgotten, never means all jobs.
   if jsonb_typeof(p_filter) is distinct from 'object' or p_filter = '{}' then
     raise exception 'the filter is empty'
-      using errcode = '22TM1', hint = 'send {"all": true} to act on every job that the verb fits';
+      using errcode = '22TM1', hint = 'send {"all": true} to act on every job on which the action can act';
   end if;
   select k into wrong from jsonb_object_keys(p_filter) as k where k <> all(known) and k <> 'all' limit 1;
   if found then
@@ -37,11 +37,11 @@ begin
   where case when f.key = 'all' then f.value <> 'true' else jsonb_typeof(f.value) <> 'string' end
   limit 1;
   if found then
-    raise exception 'the filter says nothing of use of %', wrong
-      using errcode = '22TM1', hint = 'send a text, or for all true';
+    raise exception 'the filter field % needs a non-empty text', wrong
+      using errcode = '22TM1', hint = 'send a non-empty text; the field all needs the value true';
   end if;
   if p_limit is null then
-    raise exception 'there is no limit' using errcode = '22TM1', hint = 'say how many jobs at most';
+    raise exception 'the maximum number of jobs is missing' using errcode = '22TM1', hint = 'give the maximum number of jobs';
   end if;
   return query execute format('
     select j.id
@@ -147,7 +147,7 @@ declare
 begin
   perform queue_name(p_queue);
   if exists (select from queues where name = p_queue and draining_at is not null) then
-    raise exception 'queue % takes no new jobs', p_queue
+    raise exception 'queue % is draining and takes no new jobs', p_queue
       using errcode = '22TM1', hint = format('select resume_queue(%L)', p_queue);
   end if;
   update jobs_live set queue = p_queue where id = p_job and state in ('available', 'waiting') returning * into j;

@@ -12,7 +12,7 @@ declare
 begin
   select k into wrong from jsonb_object_keys(p_change) as k where k <> all(known) limit 1;
   if found then
-    raise exception 'a job has no field % that can be changed', wrong
+    raise exception 'the field % of a job cannot be changed', wrong
       using errcode = '22TM1', hint = 'change ' || array_to_string(known, ', ');
   end if;
   if j.id is null or j.finished_at is not null or j.state = 'running' then
@@ -23,11 +23,11 @@ begin
       using errcode = '22TM1', hint = 'change its jobs';
   end if;
   if p_change ? 'run_at' and coalesce(j.due_at, j.run_at) = 'infinity' then
-    raise exception 'job % waits for others and has no time at which it is due', p_job
+    raise exception 'job % waits for other jobs or a signal and has no due time', p_job
       using errcode = '22TM1', hint = 'leave run_at out';
   end if;
   if (p_change ->> 'max_attempts')::integer <= j.attempt then
-    raise exception 'job % has had % attempts', p_job, j.attempt
+    raise exception 'job % has already had % attempts', p_job, j.attempt
       using errcode = '22TM1', hint = 'give it more max_attempts, or cancel it';
   end if;
   perform check_json(p_change -> 'metadata', 'metadata');

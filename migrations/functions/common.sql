@@ -233,7 +233,7 @@ declare
 begin
   if flaw is not null then
     raise exception '% cannot be used: %', p_what, flaw
-      using errcode = '22TM1', hint = 'store long numbers as texts, in quotes, and flatten what is deep';
+      using errcode = '22TM1', hint = 'store long numbers as texts, in quotes, and flatten deeply nested values';
   end if;
 end
 $$;
@@ -246,8 +246,8 @@ set search_path from current
 as $$
 begin
   if p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then
-    raise exception 'no kind can be called %', to_jsonb(p_name)
-      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, points, dashes and underscores, a letter or digit first';
+    raise exception '% is not a valid kind', to_jsonb(p_name)
+      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, dots, dashes and underscores, with a letter or digit first';
   end if;
   return p_name;
 end
@@ -260,8 +260,8 @@ immutable
 as $$
 begin
   if p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then
-    raise exception 'no queue can be called %', p_name
-      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, points, dashes and underscores, a letter or digit first';
+    raise exception '% is not a valid queue', p_name
+      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, dots, dashes and underscores, with a letter or digit first';
   end if;
   return p_name;
 end

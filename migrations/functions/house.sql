@@ -203,8 +203,8 @@ begin
   -- It has the rights of the owner and makes no audit entry: the least value that keeper.retention
   -- can have.
   if p_retention is null or p_retention < interval '1 hour' then
-    raise exception 'history of less than an hour ago is kept'
-      using errcode = '22TM1', hint = 'drop_partition drops any day, on the record';
+    raise exception 'history of less than an hour ago cannot be dropped here'
+      using errcode = '22TM1', hint = 'use drop_partition, which drops any day and writes an audit entry';
   end if;
   return drop_oldest_day(p_retention);
 end

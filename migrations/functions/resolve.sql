@@ -59,8 +59,8 @@ begin
   order by d.ord
   limit 1;
   if found then
-    raise exception 'job % completed, but is kept no more, and its result with it', lost
-      using errcode = '22TM1', hint = 'enqueue it again, with those that wait for it';
+    raise exception 'job % completed, but it and its result are no longer stored', lost
+      using errcode = '22TM1', hint = 'enqueue it again, with the jobs that wait for it';
   end if;
 end
 $$;

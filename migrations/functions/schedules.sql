@@ -285,7 +285,7 @@ declare
   s schedules;
 begin
   if p_next_at <= p_slot then
-    raise exception 'the slot after % cannot be %', p_slot, p_next_at using errcode = 'invalid_parameter_value';
+    raise exception 'the next slot must be later than %, not %', p_slot, p_next_at using errcode = 'invalid_parameter_value';
   end if;
   perform release_slot(p_name, p_sealed);
   -- The process that has locked the row fires it; waiting would keep this scheduler from other

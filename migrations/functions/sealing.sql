@@ -15,10 +15,10 @@ begin
     and not coalesce(i.options, '{}') ? 'container'
   limit 1;
   if found then
-    raise exception 'the args of job % of the call are not sealed, and encryption.require is on', open
+    raise exception 'the args of job % of the call are not encrypted, and encryption.require is on', open
       using
         errcode = '22TM1',
-        hint = 'enqueue over REST, by the command line or by the Rust library, whose processes have the keys; from SQL only jobs without args';
+        hint = 'enqueue over REST, the command line or the Rust library, whose processes have the keys; SQL can enqueue only jobs without args';
   end if;
 end
 $$;
@@ -33,7 +33,7 @@ begin
     return p_schedule;
   end if;
   if p_sealed ->> 'of' is distinct from md5((p_schedule.job -> 'args')::text) then
-    raise exception 'the args of schedule % were changed meanwhile', p_schedule.name using errcode = 'serialization_failure';
+    raise exception 'the args of schedule % have changed meanwhile', p_schedule.name using errcode = 'serialization_failure';
   end if;
   p_schedule.job := p_schedule.job || jsonb_build_object('sealed', p_sealed -> 'as');
   return p_schedule;

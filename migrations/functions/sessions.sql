@@ -24,7 +24,7 @@ begin
   -- The name of an expired session is free again.
   where s.expires_at <= clock_timestamp();
   if not found then
-    raise exception 'the session % is another job''s', p_session
+    raise exception 'the session % belongs to another job', p_session
       using errcode = '22TM1', hint = 'use another session_id, or leave it out';
   end if;
   return job;
@@ -60,7 +60,7 @@ begin
   where s.job_id = p_job
     or s.expires_at <= clock_timestamp();
   if not found then
-    raise exception 'the session % is another job''s', p_session
+    raise exception 'the session % belongs to another job', p_session
       using errcode = '22TM1', hint = 'use another session_id, or leave it out';
   end if;
   return true;

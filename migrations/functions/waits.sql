@@ -108,8 +108,8 @@ begin
     if exists (select from unnest(p_options) as i (options) where i.options ?| '{workflow_id,container}') then
       return;
     end if;
-    raise exception 'job %, for which others of the call wait, is none that was enqueued by it', refused
-      using errcode = '22TM1', hint = 'enqueue it first; its queue may be full, or another job have its execution id or unique key';
+    raise exception 'job % is a dependency in this call but was not enqueued by it', refused
+      using errcode = '22TM1', hint = 'enqueue it first; its queue can be full, or another job can have its execution id or unique key';
   end if;
   -- A time that could not be stored at the release is refused now.
   select i.id into far
@@ -118,7 +118,7 @@ begin
     and greatest(i.run_at, clock_timestamp() + make_interval(secs => i.delay_seconds)) >= '10000-01-01 00:00+00'
   limit 1;
   if found then
-    raise exception 'job % would run at a time that lies too far ahead', far
+    raise exception 'job % would run too far ahead in time', far
       using errcode = '22TM1', hint = 'name a time before the year 10000';
   end if;
   with held as (
