@@ -1,4 +1,5 @@
--- The views: for people and dashboards to look. Dropped and made anew after the versioned migrations.
+-- The views: read access for people and dashboards. Dropped and made again after the versioned
+-- migrations.
 
 create view jobs_now as
 select
@@ -45,7 +46,7 @@ select
   redact(error) as error
 from jobs
 where finished_at is not null;
-comment on view job_history is 'Finished jobs; ask with a range of finished_at to read only those days.';
+comment on view job_history is 'Finished jobs; restrict finished_at to a range to read only those days.';
 
 create view all_jobs as
 select
@@ -69,17 +70,17 @@ select
   redact(result) as result,
   redact(error) as error
 from jobs;
-comment on view all_jobs is 'Every job, live or finished, to look it up by its id.';
+comment on view all_jobs is 'Every job, live or finished, to find one by its id.';
 
 create view job_names as
 select execution_id, job_id
 from task_ids;
-comment on view job_names is 'The callers'' own names and the jobs that they stand for.';
+comment on view job_names is 'The callers'' own names for jobs.';
 
 create view job_events as
 select job_id, seq, at, attempt, type, redact(data) as data
 from events;
-comment on view job_events is 'What happened to each job; ask with a job_id.';
+comment on view job_events is 'The events of each job; restrict job_id.';
 
 create view job_attempts as
 select
@@ -97,7 +98,7 @@ select
   started_at,
   finished_at
 from attempts;
-comment on view job_attempts is 'The tries of each job that failed, and of the others those with an exit code or memory; ask with a job_id.';
+comment on view job_attempts is 'The failed attempts of each job, and other attempts with an exit code or known memory use; restrict job_id.';
 
 create view job_steps as
 select job_id, name, attempt, redact(output) as output, spawned_id, created_at, updated_at
@@ -107,24 +108,24 @@ comment on view job_steps is 'The checkpoints of each job, and the jobs that it 
 create view job_signals as
 select job_id, name, redact(payload) as payload, timed_out, sent_by, sent_at
 from signals;
-comment on view job_signals is 'The messages to each job.';
+comment on view job_signals is 'The signals to each job.';
 
 create view job_artifacts as
 select distinct on (job_id, name) job_id, name, content_type, bytes, created_at
 from artifacts
 where doomed_at is null
 order by job_id, name, created_at desc;
-comment on view job_artifacts is 'The files of each job in object storage, the newest of each name; ask with a job_id.';
+comment on view job_artifacts is 'The files of each job in object storage, the newest of each name; restrict job_id.';
 
 create view job_links as
 select job_id, parent_id, ord, name, pass_as, member, run_if, outcome, resolved_at
 from dependencies;
-comment on view job_links is 'Which job waits for which, and how that ended; the members of a workflow are its parents.';
+comment on view job_links is 'Which job waits for which, and the outcome; the members of a workflow are its parents.';
 
 create view unique_holders as
 select key, job_id, seen_at
 from unique_keys;
-comment on view unique_holders is 'Which job took each unique key last; it holds it as long as the wish of the next job says.';
+comment on view unique_holders is 'The job that last took each unique key; the terms of the next job decide whether it still counts.';
 
 create view progress_now as
 select
@@ -140,7 +141,7 @@ select
 from running r
 left join progress p on p.job_id = r.job_id
 order by r.started_at;
-comment on view progress_now is 'What runs now and how far it is.';
+comment on view progress_now is 'The running jobs and their progress.';
 
 create view worker_status as
 select
@@ -176,7 +177,7 @@ from running
 where seen_at < now() - interval '5 minutes'
   or lease_expires_at < now()
   or deadline_at < now();
-comment on view stuck_jobs is 'Attempts without a sign of life; the sweep takes them back within seconds if it runs.';
+comment on view stuck_jobs is 'Attempts without a sign of life; if the sweep runs, it takes them back within seconds.';
 
 create view queue_names as
 with recursive seen as (
@@ -213,7 +214,7 @@ select
   (select count(*) from (
     select 1 from jobs_live j where j.queue = n.name and j.group_id is not null and j.state = 'waiting' limit 10000
   ) waiting) as waiting_at_most_10000,
-  -- By the index alone: of what is due only those that run are not available.
+  -- By the index alone: of the due jobs only the running ones are not available.
   greatest(0, (select count(*) from (
     select
     from generate_series(1, 9) as p (priority)
@@ -244,7 +245,7 @@ from queue_names n
 cross join lateral (select count(*) as running from running where queue = n.name) r
 left join queues q on q.name = n.name
 left join limits l on l.name = 'queue:' || n.name;
-comment on view queue_stats is 'Each queue: paused or not, its limits, what runs, how much waits for its turn or is due (counted up to 10,000, never more).';
+comment on view queue_stats is 'Each queue: whether it is paused, its limits, the number of running jobs, and of jobs that wait for their turn or are due (counted up to 10,000).';
 
 create view limit_stats as
 select
@@ -279,7 +280,7 @@ left join lateral (
   where k.key = any(r.concurrency_keys)
     or k.key = 'queue:' || r.queue
 ) r on true;
-comment on view limit_stats is 'Each limit and the keys that use it now: how many run, how many may start at this moment.';
+comment on view limit_stats is 'Each limit and the keys that use it now: how many jobs run, and how many can start at this moment.';
 
 create view waiting_groups as
 select
@@ -289,16 +290,16 @@ select
   concurrency_keys,
   nullif(ready_at, 'infinity') as ready_at
 from turns;
-comment on view waiting_groups is 'Whose turn it is: the groups of jobs that wait in each queue, the oldest ready_at first.';
+comment on view waiting_groups is 'The groups that take turns: the groups of waiting jobs in each queue, the oldest ready_at first.';
 
 create view counters as
 select minute, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
 from stats
 union all
--- What is not folded yet.
+-- Counts that are not added to stats yet.
 select date_trunc('minute', at), queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
 from stats_deltas;
-comment on view counters is 'What was counted in the last 14 days, a minute a row or several: outcome is enqueued, completed, failed, cancelled or retried.';
+comment on view counters is 'The counts of the last 14 days, one or more rows for each minute: outcome is enqueued, completed, failed, cancelled or retried.';
 
 create view hourly_counters as
 select hour, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
@@ -306,7 +307,7 @@ from stats_hours
 union all
 select date_trunc('hour', at, 'UTC'), queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
 from stats_deltas;
-comment on view hourly_counters is 'What was counted in the last two years, an hour a row or several: outcome as in counters.';
+comment on view hourly_counters is 'The counts of the last two years, one or more rows for each hour: outcome as in counters.';
 
 create view kind_stats as
 select
@@ -322,7 +323,7 @@ select
 from hourly_counters
 where hour > now() - interval '1 day'
 group by kind, hour;
-comment on view kind_stats is 'What became of the jobs of the last day, by kind and hour.';
+comment on view kind_stats is 'The outcomes of the jobs of the last day, by kind and hour.';
 
 create view throughput as
 select
@@ -349,11 +350,11 @@ select
 from (
   select fingerprint, kind, type, message, failures, first_at, last_at, last_job_id from failure_causes
   union all
-  -- What is not counted yet.
+  -- Failures that are not counted yet.
   select fingerprint, kind, type, message, 1, at, at, job_id from failure_deltas
 ) known
 group by fingerprint;
-comment on view failures is 'What attempts failed of: one row a cause, with how often, since when and a job to look at.';
+comment on view failures is 'The causes of failed attempts: one row for each cause, with its count, its first and last time, and an example job.';
 
 create view job_documents as
 select
@@ -366,7 +367,7 @@ select
   p.updated_at as progress_at
 from jobs j
 left join progress p on p.job_id = j.id;
-comment on view job_documents is 'Each job with its progress: what the HTTP API shows.';
+comment on view job_documents is 'Each job with its progress, as the HTTP API shows it.';
 
 create view schedule_next as
 select
@@ -381,12 +382,12 @@ select
   s.problem
 from schedules s
 left join lateral unnest(s.upcoming) as n (slot) on n.slot > now();
-comment on view schedule_next is 'The next five slots of every schedule; one without a slot shows why.';
+comment on view schedule_next is 'The next five slots of every schedule; a schedule without slots shows the reason.';
 
 create view schedule_log as
 select schedule, slot, outcome, job_id, reason, fired_at
 from schedule_slots;
-comment on view schedule_log is 'What became of the slots of every schedule.';
+comment on view schedule_log is 'The outcome of the slots of every schedule.';
 
 create view audit_trail as
 select
@@ -398,7 +399,7 @@ select
   case when subject like 'alert:%' then veil_webhook(before) else redact(before) end as before,
   case when subject like 'alert:%' then veil_webhook(after) else redact(after) end as after
 from audit_log;
-comment on view audit_trail is 'What people did to jobs and settings, with who and how it was before.';
+comment on view audit_trail is 'Actions of people on jobs and settings, with the actor and the values before and after.';
 
 create view workflow_status as
 select
@@ -413,7 +414,7 @@ select
 from workflows w
 join jobs j on j.id = w.id
 where j.workflow_id is null;
-comment on view workflow_status is 'Workflows that are no part of others, and how many of their jobs have ended.';
+comment on view workflow_status is 'Workflows that are not nested in others, and how many of their jobs have ended.';
 
 create view waiting_jobs as
 select
@@ -427,7 +428,7 @@ select
   now() - w.since as waits_for
 from waits w
 join jobs_live j on j.id = w.job_id;
-comment on view waiting_jobs is 'Jobs that are held back, each with the signal or the number of jobs that it waits for.';
+comment on view waiting_jobs is 'Blocked jobs, each with the signal or the number of jobs that it waits for.';
 
 create view alert_log as
 select
@@ -444,7 +445,7 @@ select
   (select count(*) from alert_notices n where n.alert_id = a.id and n.sent_at is null) as untold,
   (select max(n.error) from alert_notices n where n.alert_id = a.id and n.sent_at is null) as last_error
 from alerts a;
-comment on view alert_log is 'What alert rules found: pending, firing or resolved, and how many were not told of it yet.';
+comment on view alert_log is 'The alerts of the rules: pending, firing or resolved, and the number of notices that are not delivered yet.';
 
 create view alert_rule_status as
 select
@@ -463,14 +464,14 @@ select
   (select count(*) from alerts a where a.rule = r.name and a.fired_at is not null and a.resolved_at is null) as firing,
   (select max(a.fired_at) from alerts a where a.rule = r.name) as last_fired_at
 from alert_rules r;
-comment on view alert_rule_status is 'When somebody is told, and how many alerts of each rule fire. Of a webhook only the host is shown: the rest may be a token.';
+comment on view alert_rule_status is 'The alert rules, and how many alerts of each rule fire. Only the host of a webhook is shown, because the rest can be a token.';
 
 create view session_status as
 select
   s.id,
   s.job_id,
   s.base_url,
-  -- A worker that died says nothing any more; the job knows.
+  -- A worker that died reports nothing more; the job has the state.
   case when j.state in ('failed', 'cancelled') then 'failed' else s.status end as status,
   s.pages_crawled,
   s.bugs_found,
@@ -485,4 +486,4 @@ select
 from sessions s
 left join jobs j on j.id = s.job_id
 where s.expires_at > now();
-comment on view session_status is 'Sessions that are not forgotten, each as far as its job is or with what became of it.';
+comment on view session_status is 'Sessions that have not expired, each with the state of its job or its outcome.';

@@ -1,17 +1,17 @@
--- Again: what was over is live once more, and waits for others by the terms that it had. One retry is judged
--- only when all are live that are retried with it.
+-- Retry of jobs that depend on others: a finished job becomes live again and waits for the same
+-- jobs by the same terms. All jobs of one retry become live before any of them is checked.
 
 create or replace function terms_of(p_job uuid) returns text
 language sql
 stable
 set search_path from current
 as $$
-  -- One that waited for its children as well is past the terms that it had at first.
+  -- A job that waited for its children as well no longer has its first terms.
   select case when min(run_if) = max(run_if) then min(run_if) else 'all_finished' end
   from dependencies
   where job_id = p_job
 $$;
-comment on function terms_of(uuid) is 'Which ends of those that it waited for let a finished job run again; null if it waited for none.';
+comment on function terms_of(uuid) is 'The run_if terms by which a finished job waited for other jobs; null if it waited for none.';
 
 create or replace function wait_again(p_job jobs, p_event jsonb) returns void
 language plpgsql
@@ -47,7 +47,7 @@ begin
   perform tell(format('e:%s:%s', p_job.id, append_event(p_job.id, p_job.attempt, 'retry', p_event)));
 end
 $$;
-comment on function wait_again(jobs, jsonb) is 'Makes a locked finished job, which waited for others, wait for them once more, by the terms that it had.';
+comment on function wait_again(jobs, jsonb) is 'Makes a locked finished job, which had waited for other jobs, wait for them again by the same terms.';
 
 create or replace function reopen(p_job uuid) returns void
 language plpgsql
@@ -58,7 +58,7 @@ declare
   j jobs;
 begin
   delete from endings where job_id = p_job;
-  -- Who makes a part live again wants the whole to go on, also one that was to end.
+  -- A retry of a member means that the whole workflow continues, even if it was about to end.
   with recursive around (id) as (
     select job_id
     from dependencies
@@ -81,7 +81,8 @@ begin
     where d.parent_id = p_job
       and (
         d.outcome in ('failed', 'cancelled', 'skipped')
-        -- Who still waits for others waits for this one as well, unless it had the result before.
+        -- A job that still waits for others also waits for this one, unless it already had the
+        -- result.
         or d.outcome = 'completed' and exists (
           select
           from waits w
@@ -104,7 +105,7 @@ begin
   end loop;
 end
 $$;
-comment on function reopen(uuid) is 'After a finished job became live again: those that it took down with it, and those that wait for others as well, wait for it once more, and its workflow goes on.';
+comment on function reopen(uuid) is 'Called after a finished job became live again: jobs that failed or were cancelled because of it, and jobs that still wait for others, wait for it again, and its workflow continues.';
 
 create or replace function retry_held(p_job uuid, p_by text) returns boolean
 language plpgsql
@@ -129,7 +130,7 @@ begin
 end
 $$;
 comment on function retry_held(uuid, text)
-  is 'Makes a job that ended before it ever ran, or some of whose parents did not complete, wait for the others as at first; false, and nothing is done, for any other. The caller has it judged when all are live again that are retried with it.';
+  is 'Makes a job wait again as at first if it ended before its first start or if some of its parents did not complete; otherwise does nothing and returns false. The caller checks the job when all jobs of the retry are live.';
 
 create or replace function retry_members(p_workflow uuid, p_by text) returns uuid[]
 language plpgsql
@@ -146,13 +147,13 @@ begin
     join jobs f on f.id = d.parent_id
     where d.job_id = p_workflow
       and d.member
-      -- A nested one may go on while some of its jobs failed.
+      -- A nested workflow can continue although some of its jobs failed.
       and (f.state in ('failed', 'cancelled') or f.finished_at is null and f.kind = 'tidemill.workflow')
-      -- What was cancelled because of others follows them.
+      -- Jobs that were cancelled because of others follow those.
       and (f.error ->> 'type' in ('dependency_failed', 'skipped')) is not true
     order by d.ord
   loop
-    -- Recorded as one act, by whoever calls this.
+    -- The caller records it as one action.
     if member.kind = 'tidemill.workflow' then
       held := held || retry_members(member.id, p_by);
     elsif retry_held(member.id, p_by) then
@@ -162,7 +163,7 @@ begin
     end if;
   end loop;
   j := lock_job(p_workflow);
-  -- Its members completed, and still it did not.
+  -- Its members completed, but the workflow did not.
   if j.finished_at is not null
     and j.state <> 'completed'
     and not exists (select from dependencies where job_id = p_workflow and outcome in ('failed', 'cancelled'))
@@ -175,7 +176,7 @@ begin
 end
 $$;
 comment on function retry_members(uuid, text)
-  is 'Makes live what failed or was cancelled of a workflow and of all that is nested in it. Answers those that wait for others again, which the caller has judged when all are live.';
+  is 'Makes the failed and cancelled members of a workflow live again, also nested ones. Returns the members that wait for others again; the caller checks them when all are live.';
 
 create or replace function retry_workflow(p_workflow uuid, p_by text default session_user) returns text
 language plpgsql
@@ -183,9 +184,9 @@ set search_path from current
 as $$
 begin
   perform lock_workflows();
-  -- What they wait for may be over, and stays so.
+  -- The jobs that they wait for can be finished, and remain so.
   perform judge_apart(h.id) from unnest(retry_members(p_workflow, p_by)) as h (id);
   return (select state::text from jobs where id = p_workflow);
 end
 $$;
-comment on function retry_workflow(uuid, text) is 'Runs again what failed or was cancelled of a workflow and of all that is nested in it, and what waited for that; what completed stays. Answers its state.';
+comment on function retry_workflow(uuid, text) is 'Runs the failed and cancelled members of a workflow again, also nested ones, and the members that waited for them; completed members stay completed. Returns the workflow''s state.';

@@ -1,5 +1,5 @@
--- Alerts: rules are measured by whoever keeps house, one process at a time. An alert fires once and is resolved
--- once; whom to tell is written in the same transaction, so that a crash loses nothing.
+-- Alerts: the maintenance of one process at a time measures the rules. An alert fires once and is
+-- resolved once. Its notices are written in the same transaction, so that a crash loses none.
 
 create or replace function measure_attempts(p_rule alert_rules) returns table (subject text, value double precision, message text)
 language plpgsql
@@ -9,11 +9,12 @@ as $$
 #variable_conflict use_column
 declare
   opens timestamptz := date_trunc('minute', clock_timestamp() - p_rule.over);
-  -- Of a long window only what is before its first whole hour is read by minutes; of a short one all.
+  -- A long window reads minutes only before its first whole hour; a short window reads minutes
+  -- only.
   by_hours timestamptz := case
     when p_rule.over > interval '6 hours' then date_trunc('hour', opens, 'UTC') + interval '1 hour' else 'infinity' end;
 begin
-  -- Not of the language SQL: the views are made after the functions.
+  -- Not in the language SQL, because the views are made after the functions.
   return query
   select
     'kind:' || c.kind,
@@ -53,7 +54,7 @@ begin
     and c.measured > p_rule.above;
 end
 $$;
-comment on function measure_attempts(alert_rules) is 'Which kinds fail too often or run too long on average, by the counters of the rule''s window.';
+comment on function measure_attempts(alert_rules) is 'The kinds that fail too often or run too long on average, by the counters of the rule''s window.';
 
 create or replace function measure_database(p_condition text, p_latency_seconds double precision) returns double precision
 language sql
@@ -118,7 +119,7 @@ begin
   end case;
 end
 $$;
-comment on function breaches(alert_rules, double precision) is 'What is too much by a rule at this moment: what it is about, what was measured, and that in words.';
+comment on function breaches(alert_rules, double precision) is 'The subjects that exceed a rule at this moment: the subject, the measured value, and a message.';
 
 create or replace function tell_of_alerts(p_alerts uuid[], p_event text) returns void
 language sql
@@ -138,7 +139,7 @@ as $$
   where a.id = any(p_alerts)
   on conflict do nothing
 $$;
-comment on function tell_of_alerts(uuid[], text) is 'Writes whom to tell that alerts fired or are resolved; each is written once.';
+comment on function tell_of_alerts(uuid[], text) is 'Writes the notices of alerts that fired or are resolved; each notice is written once.';
 
 create or replace function evaluate_alert(p_rule alert_rules, p_latency_seconds double precision) returns void
 language plpgsql
@@ -155,14 +156,14 @@ begin
   seen as (
     insert into alerts (id, rule, subject, value, above, message, since)
     select new_job_id(), p_rule.name, f.subject, f.value, p_rule.above, f.message,
-      -- Who waited so long for the database knows since when it is slow.
+      -- A process that waited for the database for that time knows when the slowness began.
       moment - case when p_rule.condition = 'database_latency' then make_interval(secs => f.value) else '0' end
     from found f
     on conflict (rule, subject) where resolved_at is null do update
     set value = excluded.value, above = excluded.above, message = excluded.message, clear_since = null
   )
   select coalesce(array_agg(f.subject), '{}') into found_subjects from found f;
-  -- What passed before it fired was nothing.
+  -- An alert that ends before it fires is dropped.
   delete from alerts
   where rule = p_rule.name and fired_at is null and subject <> all(found_subjects);
   update alerts
@@ -186,7 +187,7 @@ begin
   perform tell_of_alerts(changed, 'resolved');
 end
 $$;
-comment on function evaluate_alert(alert_rules, double precision) is 'Measures a rule: opens, fires and resolves its alerts, each only when it held for so long as the rule says.';
+comment on function evaluate_alert(alert_rules, double precision) is 'Measures a rule: opens, fires and resolves its alerts, each only after the time that the rule''s hold sets.';
 
 create or replace function evaluate_alerts(p_latency_seconds double precision default null) returns boolean
 language plpgsql
@@ -202,7 +203,7 @@ begin
     begin
       perform evaluate_alert(r, p_latency_seconds);
     exception when others then
-      -- One rule that cannot be measured never stops the rest.
+      -- A rule that cannot be measured does not block the others.
       raise warning 'alert rule % could not be measured: %', r.name, sqlerrm;
     end;
   end loop;
@@ -210,7 +211,7 @@ begin
   return true;
 end
 $$;
-comment on function evaluate_alerts(double precision) is 'Measures all rules; false if another process does so at this moment. Takes how long the database took to answer the caller, in seconds.';
+comment on function evaluate_alerts(double precision) is 'Measures all rules; false if another process is doing so. The argument is the time in seconds that the database took to answer the caller.';
 
 create or replace function take_notices(p_limit integer default 20)
 returns table (id uuid, event text, channel text, target text, attempts integer, alert jsonb)
@@ -223,7 +224,7 @@ as $$
     where n.sent_at is null
       and n.due_at <= clock_timestamp()
       and n.attempts < 20
-      -- Nobody hears that it is over before that it began: that is still to be told, or is being told.
+      -- A notice that an alert is resolved waits until the notice that it fired is delivered.
       and (n.event = 'fired' or not exists (
         select
         from alert_notices f
@@ -239,7 +240,8 @@ as $$
   ),
   taken as (
     update alert_notices n
-    -- Nobody else takes it while it is being sent; if the sender dies, or the receiver is away, it comes again.
+    -- No other process takes it while it is being sent; if the sender dies, or the receiver is
+    -- away, it is sent again.
     set due_at = clock_timestamp() + least(interval '30 seconds' * (2 ^ n.attempts), interval '1 hour'), attempts = n.attempts + 1
     from due d
     where n.id = d.id
@@ -254,7 +256,7 @@ as $$
   join alerts a on a.id = t.alert_id
   order by t.id
 $$;
-comment on function take_notices(integer) is 'Takes notices that are due, to send them now: each is whoever takes it for 30 s, and then comes again unless notice_sent says that it was told. After 20 tries it is given up. That an alert is resolved is for nobody who is still to be told that it fired.';
+comment on function take_notices(integer) is 'Takes due notices for sending. A notice belongs to the caller for 30 s, then it is due again unless notice_sent reports it as delivered. After 20 tries it is given up. A notice that an alert is resolved waits until its receiver got the notice that it fired.';
 
 create or replace function notice_sent(p_notice uuid, p_error text) returns void
 language sql
@@ -264,7 +266,7 @@ as $$
   set sent_at = case when p_error is null then clock_timestamp() end, error = p_error
   where id = p_notice
 $$;
-comment on function notice_sent(uuid, text) is 'Ticks a notice off, or notes why it could not be sent.';
+comment on function notice_sent(uuid, text) is 'Marks a notice as delivered, or records why it could not be sent.';
 
 create or replace function set_alert(
   name text, condition text, above double precision default 0, kind text default null, queue text default null,
@@ -295,7 +297,7 @@ as $$
 declare
   closed uuid[];
 begin
-  -- Nobody measures it meanwhile, or opens another alert of it.
+  -- No other process measures the rule meanwhile, or opens another alert of it.
   perform pg_advisory_xact_lock(hashtext('tidemill alerts'), hashtext(current_schema()));
   delete from alerts where rule = p_name and fired_at is null;
   with resolved as (
@@ -307,7 +309,7 @@ begin
   return found;
 end
 $$;
-comment on function drop_alert(text) is 'Removes an alert rule and resolves what it fired; false if there is none of that name.';
+comment on function drop_alert(text) is 'Removes an alert rule and resolves the alerts that it fired; false if there is no rule of that name.';
 
 create or replace function keep_config_alerts(p_names text[], p_owner text default null) returns setof text
 language sql
@@ -322,8 +324,8 @@ as $$
   )
   select g.name from gone g where drop_alert(g.name)
 $$;
-comment on function keep_config_alerts(text[], text) is 'Removes the rules of a config of the deployment that it no longer has; answers their names. Without a deployment none.';
+comment on function keep_config_alerts(text[], text) is 'Removes the rules of a deployment that its config no longer has; returns their names. Without a deployment it removes none.';
 
 create or replace trigger alert_rules_audited after insert or update or delete on alert_rules
 for each row execute function audit_change('alert', 'name', 'updated_at');
-comment on trigger alert_rules_audited on alert_rules is 'Rules are made and dropped by people.';
+comment on trigger alert_rules_audited on alert_rules is 'People make and drop rules, so changes are audited.';

@@ -22,7 +22,7 @@ begin
 end
 $$;
 comment on function keep_artifact(text, uuid, uuid, text, text, bigint)
-  is 'Notes a file before it is written, so that none is ever forgotten in the storage; false if the lease is lost. Without a lease it is one of a job that is about to be enqueued.';
+  is 'Records a file before it is written, so that no file in the storage is ever lost from the record; false if the lease is lost. Without a lease the file belongs to a job that is about to be enqueued.';
 
 create or replace function note_references(p_job uuid, p_value jsonb) returns void
 language plpgsql
@@ -31,7 +31,7 @@ as $$
 declare
   owners uuid[];
 begin
-  -- Until the commit nobody dooms them; from then on the row says that they are needed.
+  -- Until the commit no other transaction dooms them; after it the row shows that they are needed.
   select array_agg(a.job_id) into owners
   from (
     select a.job_id
@@ -53,7 +53,7 @@ begin
 end
 $$;
 comment on function note_references(uuid, jsonb)
-  is 'Notes that a job refers to what others keep in the storage, so that it stays as long as the job. For whoever gives it args or a result that may be those of others, in the same transaction.';
+  is 'Records that a job refers to files of other jobs in the storage, so that these are kept as long as the job. Call it in the transaction that gives the job such args or such a result.';
 
 create or replace function left_artifacts(p_limit integer) returns setof text
 language plpgsql
@@ -69,7 +69,7 @@ begin
     where checked_at < now() - interval '1 hour'
     order by checked_at
     limit p_limit
-    -- Who just refers to it holds it, and is seen the next time.
+    -- A job that refers to it at this moment has it locked, and is seen the next time.
     for update skip locked
   loop
     delete from artifact_referrers r
@@ -78,7 +78,7 @@ begin
     needed := a.doomed_at is null and (
       exists (select from jobs j where j.id = a.job_id)
       or a.name in ('args.json', 'result.json') and exists (select from artifact_referrers r where r.owner_id = a.job_id)
-      -- Its job may be on its way still, in an open transaction or waiting for room.
+      -- Its job can still be on its way, in an open transaction or waiting for space in its queue.
       or a.name = 'args.json' and a.created_at > now() - interval '31 days');
     update artifacts
     set checked_at = clock_timestamp(), doomed_at = case when not needed then coalesce(doomed_at, clock_timestamp()) end
@@ -89,7 +89,7 @@ begin
   end loop;
 end
 $$;
-comment on function left_artifacts(integer) is 'Files that nobody needs any more, among those that were not looked at for an hour: their job is gone, and of args and results all jobs that refer to them as well. They are doomed from then on, and come again until drop_artifact; the others are marked as looked at.';
+comment on function left_artifacts(integer) is 'Files that are no longer needed, among those that were not checked for an hour: their job is gone, and for args and results all jobs that refer to them too. These files are doomed from then on and are returned again until drop_artifact; the others are marked as checked.';
 
 create or replace function drop_artifact(p_path text) returns void
 language sql
@@ -103,4 +103,4 @@ as $$
   where r.owner_id = g.job_id
     and not exists (select from artifacts a where a.job_id = g.job_id and a.path <> g.path)
 $$;
-comment on function drop_artifact(text) is 'Forgets a doomed file, after it was removed from the storage.';
+comment on function drop_artifact(text) is 'Removes the record of a doomed file, after the file was removed from the storage.';

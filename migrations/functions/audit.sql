@@ -1,13 +1,13 @@
--- Audit: who did what to jobs and settings, written in the transaction of the act. The engine's own acts are
--- no acts of people and are not here: they, and what is part of an act that is recorded as a whole, call the
--- variants of the verbs whose names end in _one, which nobody but the owner may. No setting and no name turns a
--- record off.
+-- Audit: who did what to jobs and settings, written in the transaction of the action. The engine's
+-- own actions are not recorded here. They, and the parts of an action that is recorded as a whole,
+-- call the functions whose names end in _one, which only the owner may call. No setting and no name
+-- turns the record off.
 
 create or replace function acting() returns text
 language sql
 stable
 as $$ select coalesce(nullif(current_setting('tidemill.by', true), ''), session_user) $$;
-comment on function acting() is 'Who acts in this transaction: what the setting tidemill.by says, else the database user.';
+comment on function acting() is 'The actor in this transaction: the setting tidemill.by, else the database user.';
 
 create or replace function audit(p_act text, p_subject text, p_before jsonb, p_after jsonb, p_by text default null) returns void
 language sql
@@ -16,7 +16,7 @@ as $$
   insert into audit_log (who, act, subject, before, after)
   values (coalesce(p_by, acting()), p_act, p_subject, p_before, p_after)
 $$;
-comment on function audit(text, text, jsonb, jsonb, text) is 'Records an act of a person.';
+comment on function audit(text, text, jsonb, jsonb, text) is 'Records an action of a person.';
 
 create or replace function audit_change() returns trigger
 language plpgsql
@@ -49,20 +49,20 @@ begin
   return null;
 end
 $$;
-comment on function audit_change() is 'Records what was changed of a row of settings. Arguments: what the row is, its naming column, and columns that do not count.';
+comment on function audit_change() is 'Trigger: records the changed columns of a row of settings. Arguments: the type of the row, its naming column, and columns that are ignored.';
 
 create or replace trigger queues_audited after insert or update or delete on queues
 for each row execute function audit_change('queue', 'name', 'updated_at,limited');
-comment on trigger queues_audited on queues is 'Pauses, drains, slots and ageing are acts of people.';
+comment on trigger queues_audited on queues is 'Pauses, drains, slots and ageing are set by people, so changes are audited.';
 
 create or replace trigger limits_audited after insert or update or delete on limits
 for each row execute function audit_change('limit', 'name', 'updated_at');
-comment on trigger limits_audited on limits is 'Limits are set by people.';
+comment on trigger limits_audited on limits is 'Limits are set by people, so changes are audited.';
 
 create or replace trigger api_keys_audited after insert or update or delete on api_keys
 for each row execute function audit_change('key', 'id', 'secret_hash,last_used_at');
-comment on trigger api_keys_audited on api_keys is 'Keys are made and revoked by people.';
+comment on trigger api_keys_audited on api_keys is 'Keys are made and revoked by people, so changes are audited.';
 
 create or replace trigger schedules_audited after insert or delete or update of cron, every, at, timezone, job, missed, missed_limit, overlap, jitter, paused_at on schedules
 for each row execute function audit_change('schedule', 'name', 'anchor_at,next_at,upcoming,last_slot_at,unfinished,problem,updated_at');
-comment on trigger schedules_audited on schedules is 'Schedules are made, changed and paused by people.';
+comment on trigger schedules_audited on schedules is 'Schedules are made, changed and paused by people, so changes are audited.';

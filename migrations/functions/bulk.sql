@@ -1,4 +1,4 @@
--- Bulk: one verb for all jobs that a filter finds, so many at a time.
+-- Bulk actions: one action on all jobs that match a filter, a bounded number at a time.
 
 create or replace function matching_jobs(p_verb text, p_filter jsonb, p_limit integer, p_after uuid default null) returns setof uuid
 language plpgsql
@@ -7,9 +7,9 @@ set search_path from current
 as $$
 declare
   known constant text[] := '{state,queue,kind,tag,created_after,created_before,finished_after,finished_before,error,fingerprint,workflow}';
-  -- What the verb can do something about.
+  -- The jobs on which the action can act.
   fits text := case p_verb
-    -- What others took down with them follows them, and can do nothing without.
+    -- Jobs that ended because of another job follow that job, and can do nothing without it.
     when 'retry' then 'finished_at is not null and state in (''failed'', ''cancelled'')
       and (error ->> ''type'' in (''dependency_failed'', ''skipped'')) is not true'
     when 'cancel' then 'finished_at is null and cancel_requested_at is null'
@@ -20,12 +20,12 @@ declare
   wrong text;
 begin
   if fits is null then
-    raise exception 'there is no verb %', p_verb using errcode = '22TM1', hint = 'use retry, cancel, run_now or delete';
+    raise exception 'there is no action %', p_verb using errcode = '22TM1', hint = 'use retry, cancel, run_now or delete';
   end if;
-  -- A filter that was forgotten never means everything.
+  -- An empty filter, perhaps forgotten, never means all jobs.
   if jsonb_typeof(p_filter) is distinct from 'object' or p_filter = '{}' then
     raise exception 'the filter is empty'
-      using errcode = '22TM1', hint = 'send {"all": true} to act on every job that the verb fits';
+      using errcode = '22TM1', hint = 'send {"all": true} to act on every job on which the action can act';
   end if;
   select k into wrong from jsonb_object_keys(p_filter) as k where k <> all(known) and k <> 'all' limit 1;
   if found then
@@ -37,11 +37,11 @@ begin
   where case when f.key = 'all' then f.value <> 'true' else jsonb_typeof(f.value) <> 'string' end
   limit 1;
   if found then
-    raise exception 'the filter says nothing of use of %', wrong
-      using errcode = '22TM1', hint = 'send a text, or for all true';
+    raise exception 'the filter field % needs a non-empty text', wrong
+      using errcode = '22TM1', hint = 'send a non-empty text; the field all needs the value true';
   end if;
   if p_limit is null then
-    raise exception 'there is no limit' using errcode = '22TM1', hint = 'say how many jobs at most';
+    raise exception 'the maximum number of jobs is missing' using errcode = '22TM1', hint = 'give the maximum number of jobs';
   end if;
   return query execute format('
     select j.id
@@ -68,7 +68,7 @@ begin
 end
 $$;
 comment on function matching_jobs(text, jsonb, integer, uuid)
-  is 'Jobs behind a job, in the order of their ids, on which a verb (retry, cancel, run_now, delete) can act and that a filter finds: {state, queue, kind, tag, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}, or {"all": true}.';
+  is 'Jobs after a given job, in the order of their ids, that match a filter and on which an action (retry, cancel, run_now, delete) can act. The filter is {state, queue, kind, tag, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}, or {"all": true}.';
 
 create or replace function act_on_jobs(
   p_verb text, p_filter jsonb, p_limit integer default 500, p_dry_run boolean default false,
@@ -93,7 +93,7 @@ begin
     return next;
     return;
   end if;
-  -- Before any job, as everybody does who tells others of jobs.
+  -- Before any job, as in every transaction that resolves dependencies.
   if exists (select from dependencies where parent_id = any(found_ids))
     or p_verb in ('retry', 'delete') and exists (select from dependencies where job_id = any(found_ids))
     or exists (select from workflows where id = any(found_ids))
@@ -101,7 +101,7 @@ begin
   then
     perform lock_workflows();
   end if;
-  -- Recorded as one act.
+  -- Recorded as one action.
   foreach one in array found_ids loop
     begin
       answer := case p_verb
@@ -122,12 +122,12 @@ begin
         done := done + 1;
       end if;
     exception when others then
-      -- One that cannot be done never stops the rest.
+      -- A job on which the action fails does not block the others.
       raise notice 'job %: %', one, sqlerrm;
       refused := refused + 1;
     end;
   end loop;
-  -- What they wait for may be over, unless it is retried as well.
+  -- The jobs that they wait for can be finished, unless they are retried as well.
   perform judge_apart(h.id) from unnest(held) as h (id);
   if matched > 0 then
     perform audit(p_verb || ' many', 'jobs', p_filter, jsonb_strip_nulls(jsonb_build_object('done', done, 'refused', refused, 'queue', p_queue)), p_by);
@@ -136,7 +136,7 @@ begin
 end
 $$;
 comment on function act_on_jobs(text, jsonb, integer, boolean, text, text, uuid)
-  is 'Does a verb (retry, cancel, run_now, delete) to up to so many jobs that a filter finds, or with p_dry_run only looks. What is retried may go to another queue. Answers the last one, behind which the next call goes on: what refused is found again by one that begins anew.';
+  is 'Applies an action (retry, cancel, run_now, delete) to at most the given number of jobs that match a filter; with p_dry_run it only counts them. Retried jobs can go to another queue. Returns the last job, after which the next call continues: a call that starts over finds the refused jobs again.';
 
 create or replace function move_job(p_job uuid, p_queue text) returns void
 language plpgsql
@@ -147,7 +147,7 @@ declare
 begin
   perform queue_name(p_queue);
   if exists (select from queues where name = p_queue and draining_at is not null) then
-    raise exception 'queue % takes no new jobs', p_queue
+    raise exception 'queue % is draining and takes no new jobs', p_queue
       using errcode = '22TM1', hint = format('select resume_queue(%L)', p_queue);
   end if;
   update jobs_live set queue = p_queue where id = p_job and state in ('available', 'waiting') returning * into j;
@@ -160,7 +160,7 @@ begin
   perform tell(case when j.group_id is null then 'q:' else 'g:' end || p_queue);
 end
 $$;
-comment on function move_job(uuid, text) is 'Puts a job that does not run into another queue.';
+comment on function move_job(uuid, text) is 'Moves a job that does not run into another queue.';
 
 create or replace function retry_jobs(filter jsonb, max_jobs integer default 500, dry_run boolean default false, to_queue text default null)
 returns table (matched integer, done integer, refused integer, sample uuid[])
@@ -171,4 +171,4 @@ as $$
   from act_on_jobs('retry', filter, max_jobs, dry_run, to_queue) a
 $$;
 comment on function retry_jobs(jsonb, integer, boolean, text)
-  is 'Redrives failed jobs: select * from retry_jobs(''{"kind": "send-mail"}'', dry_run => true). Repeat until nothing is done.';
+  is 'Redrives failed jobs: select * from retry_jobs(''{"kind": "send-mail"}'', dry_run => true). Repeat until it retries none.';

@@ -1,4 +1,4 @@
--- Change: other terms for a job that does not run.
+-- Changes options of a job that does not run.
 
 create or replace function change_job(p_job uuid, p_change jsonb, p_by text default session_user) returns text
 language plpgsql
@@ -12,7 +12,7 @@ declare
 begin
   select k into wrong from jsonb_object_keys(p_change) as k where k <> all(known) limit 1;
   if found then
-    raise exception 'a job has no field % that can be changed', wrong
+    raise exception 'the field % of a job cannot be changed', wrong
       using errcode = '22TM1', hint = 'change ' || array_to_string(known, ', ');
   end if;
   if j.id is null or j.finished_at is not null or j.state = 'running' then
@@ -23,11 +23,11 @@ begin
       using errcode = '22TM1', hint = 'change its jobs';
   end if;
   if p_change ? 'run_at' and coalesce(j.due_at, j.run_at) = 'infinity' then
-    raise exception 'job % waits for others and has no time at which it is due', p_job
+    raise exception 'job % waits for other jobs or a signal and has no due time', p_job
       using errcode = '22TM1', hint = 'leave run_at out';
   end if;
   if (p_change ->> 'max_attempts')::integer <= j.attempt then
-    raise exception 'job % has had % attempts', p_job, j.attempt
+    raise exception 'job % has already had % attempts', p_job, j.attempt
       using errcode = '22TM1', hint = 'give it more max_attempts, or cancel it';
   end if;
   perform check_json(p_change -> 'metadata', 'metadata');
@@ -43,4 +43,4 @@ begin
 end
 $$;
 comment on function change_job(uuid, jsonb, text)
-  is 'Gives a job that does not run other terms: {priority, queue, run_at, max_attempts, tags, metadata}, what is left out stays. Answers its state, null if there is no such job; one that runs or has ended stays as it is.';
+  is 'Changes options of a job that does not run: {priority, queue, run_at, max_attempts, tags, metadata}; absent fields stay the same. Returns its state, null if there is no such job; a running or finished job is not changed.';

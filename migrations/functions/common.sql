@@ -1,14 +1,14 @@
--- Small tools that the verbs share. The verbs of all files here are replaced whole after the versioned
--- migrations; every face (REST, Rust, psql) calls them. Each function pins the search_path of the schema
--- that it was made in, so that it works from any session.
+-- Helpers that the other functions share. All functions are replaced as a whole after the versioned
+-- migrations; every interface (REST, Rust, psql) calls them. Each function pins the search_path of
+-- the schema in which it was made, so that it works from any session.
 
 comment on column schema_compatibility.verbs_digest
-  is 'Release of the binary that installed the functions and views, and their SHA-256; an older one leaves them alone.';
+  is 'Release of the binary that installed the functions and views, and their SHA-256; an older release does not replace them.';
 
 create or replace function tell(p_message text) returns void
 language sql
 as $$ select pg_notify(current_schema(), p_message) $$;
-comment on function tell(text) is 'Sends a wake-up hint to all processes of this Tidemill: q:<queue>, g:<queue> (a job that takes turns), f: (a limit has room), c:<job to cancel>, e:<job>:<seq>, d: (a job ended for which others wait), w: (settings changed).';
+comment on function tell(text) is 'Sends a hint to all processes of this Tidemill: q:<queue>, g:<queue> (a job with a group), f: (a limit has free capacity), c:<job to cancel>, e:<job>:<seq>, d: (a job ended that others wait for), w: (settings changed).';
 
 create or replace function backoff(p_attempt integer, p_first interval, p_factor double precision, p_max interval, p_jitter double precision)
 returns interval
@@ -22,7 +22,7 @@ as $$
     extract(epoch from p_max)::double precision)) * (1 + p_jitter * (2 * random() - 1))
 $$;
 comment on function backoff(integer, interval, double precision, interval, double precision)
-  is 'Delay after the given attempt failed: first * factor^(attempt - 1), at most max, varied by the share jitter.';
+  is 'The delay after the given attempt failed: first * factor^(attempt - 1), at most max, varied by the share jitter.';
 
 create or replace function new_job_id() returns uuid
 language sql
@@ -51,13 +51,13 @@ begin
     exit when found;
     select * into j from jobs where id = p_job and finished_at is not null for update;
     exit when found;
-    -- It may have moved from the one to the other between the two looks.
+    -- The job can have moved from one table to the other between the two reads.
     exit when not exists (select from jobs where id = p_job);
   end loop;
   return j;
 end
 $$;
-comment on function lock_job(uuid) is 'The job, live or finished, locked so that it stays where it is; all null if there is none.';
+comment on function lock_job(uuid) is 'Returns a job, live or finished, locked so that it does not move; all null if there is none.';
 
 create or replace function lock_workflows() returns void
 language sql
@@ -65,7 +65,7 @@ set search_path from current
 as $$
   select pg_advisory_xact_lock(hashtext('tidemill workflows ' || current_schema()), 0)
 $$;
-comment on function lock_workflows() is 'Until the end of the transaction nobody else tells jobs of ends, or cancels or retries what others wait for.';
+comment on function lock_workflows() is 'Takes the dependency lock for this transaction: no other transaction resolves dependencies, or cancels or retries jobs that others wait for.';
 
 create or replace function lock_workflows_of(p_jobs uuid[]) returns void
 language plpgsql
@@ -86,7 +86,7 @@ begin
   end if;
 end
 $$;
-comment on function lock_workflows_of(uuid[]) is 'As lock_workflows, if others know of one of these jobs: they wait for it, or it for them. Before any job, for whoever cancels several, or one with other locks held.';
+comment on function lock_workflows_of(uuid[]) is 'Takes the lock of lock_workflows if one of these jobs has dependents or waits for others. Call it before locking any job if you cancel several jobs, or one job with other locks held.';
 
 create or replace function fill_key(p_template text, p_args jsonb) returns text
 language plpgsql
@@ -122,7 +122,7 @@ create or replace function group_of(p_concurrency_keys text[], p_fair_key text) 
 language sql
 immutable
 as $$
-  -- The separators cannot stand in keys.
+  -- Keys cannot contain the separators.
   select case
     when p_concurrency_keys is not null or p_fair_key is not null
       then md5(concat(p_fair_key, e'\x1e', array_to_string(p_concurrency_keys, e'\x1f')))::uuid
@@ -152,7 +152,7 @@ as $$
       'sealed', p_sealed)),
     '{}')
 $$;
-comment on function options_of(jsonb, text, jsonb, timestamptz, interval, jsonb, text, jsonb) is 'What most jobs do not have, as insert_jobs takes it.';
+comment on function options_of(jsonb, text, jsonb, timestamptz, interval, jsonb, text, jsonb) is 'The rarely used options of a job, in the form that insert_jobs takes.';
 
 create or replace function shown_state(p_state job_state, p_attempt integer, p_run_at timestamptz, p_due_at timestamptz) returns text
 language sql
@@ -165,7 +165,7 @@ as $$
     else p_state::text
   end
 $$;
-comment on function shown_state(job_state, integer, timestamptz, timestamptz) is 'The state as people see it: available and waiting jobs that are not due are scheduled, or retrying after a first attempt.';
+comment on function shown_state(job_state, integer, timestamptz, timestamptz) is 'The state that people see: available and waiting jobs that are not due are scheduled, or retrying after a first attempt.';
 
 create or replace function priority_of(p_name text) returns smallint
 language sql
@@ -185,7 +185,7 @@ create or replace function is_kept(p_number numeric) returns boolean
 language sql
 immutable
 set search_path from current
--- A double as it is told by all of its digits.
+-- A double, written with all of its digits.
 set extra_float_digits = 1
 as $$
   select case
@@ -194,7 +194,7 @@ as $$
     else p_number::double precision::text::numeric = p_number
   end
 $$;
-comment on function is_kept(numeric) is 'Whether a worker reads the number as it is: an integer of 64 bits, or what a double holds exactly as it is written.';
+comment on function is_kept(numeric) is 'Whether a worker reads the number exactly: an integer of 64 bits, or a number that a double represents exactly as written.';
 
 create or replace function json_flaw(p_value jsonb) returns text
 language plpgsql
@@ -208,7 +208,7 @@ begin
   if length(written) > 128 and p_value @? 'strict $.**{64}' then
     return 'it is nested deeper than 64 levels';
   end if;
-  -- Shorter ones are kept.
+  -- Shorter numbers are kept.
   if written ~ '[0-9.]{17}' then
     select n.value::numeric into lost
     from jsonb_path_query(p_value, 'strict $.** ? (@.type() == "number")') as n (value)
@@ -221,7 +221,7 @@ begin
   return null;
 end
 $$;
-comment on function json_flaw(jsonb) is 'Why no worker could read this JSON as it is; null if each can.';
+comment on function json_flaw(jsonb) is 'Why no worker could read this JSON exactly; null if every worker can.';
 
 create or replace function check_json(p_value jsonb, p_what text) returns void
 language plpgsql
@@ -233,11 +233,11 @@ declare
 begin
   if flaw is not null then
     raise exception '% cannot be used: %', p_what, flaw
-      using errcode = '22TM1', hint = 'store long numbers as texts, in quotes, and flatten what is deep';
+      using errcode = '22TM1', hint = 'store long numbers as texts, in quotes, and flatten deeply nested values';
   end if;
 end
 $$;
-comment on function check_json(jsonb, text) is 'Refuses JSON that no worker could read as it is.';
+comment on function check_json(jsonb, text) is 'Refuses JSON that no worker could read exactly.';
 
 create or replace function kind_name(p_name text) returns text
 language plpgsql
@@ -246,13 +246,13 @@ set search_path from current
 as $$
 begin
   if p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then
-    raise exception 'no kind can be called %', to_jsonb(p_name)
-      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, points, dashes and underscores, a letter or digit first';
+    raise exception '% is not a valid kind', to_jsonb(p_name)
+      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, dots, dashes and underscores, with a letter or digit first';
   end if;
   return p_name;
 end
 $$;
-comment on function kind_name(text) is 'The name of a kind as it is, or a refusal.';
+comment on function kind_name(text) is 'Returns the name of a kind unchanged, or refuses it.';
 
 create or replace function queue_name(p_name text) returns text
 language plpgsql
@@ -260,13 +260,13 @@ immutable
 as $$
 begin
   if p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then
-    raise exception 'no queue can be called %', p_name
-      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, points, dashes and underscores, a letter or digit first';
+    raise exception '% is not a valid queue', p_name
+      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, dots, dashes and underscores, with a letter or digit first';
   end if;
   return p_name;
 end
 $$;
-comment on function queue_name(text) is 'The name of a queue as it is, or a refusal.';
+comment on function queue_name(text) is 'Returns the name of a queue unchanged, or refuses it.';
 
 create or replace function with_plain_numbers(p_value jsonb) returns jsonb
 language sql
@@ -284,4 +284,4 @@ as $$
     else p_value
   end
 $$;
-comment on function with_plain_numbers(jsonb) is 'The same JSON with its numbers without zeros behind the last digit, so that equal ones are written alike.';
+comment on function with_plain_numbers(jsonb) is 'The same JSON without trailing zeros in its numbers, so that equal numbers are written the same way.';

@@ -1,4 +1,4 @@
--- Complete within a transaction of the caller's own.
+-- Completes an attempt within the caller's own transaction.
 
 create or replace function complete(p_job uuid, p_lease uuid, p_result jsonb default null) returns boolean
 language plpgsql
@@ -20,4 +20,4 @@ begin
 end
 $$;
 comment on function complete(uuid, uuid, jsonb)
-  is 'Completes an attempt in your transaction: its end and what you write commit or vanish together. False if the lease is lost: roll back then.';
+  is 'Completes an attempt in your transaction: its end and your writes commit or roll back together. False if the lease is lost: roll back then.';

@@ -1,4 +1,4 @@
--- Deployments: whose config may write what all share.
+-- Deployments: which config may write the rows that all processes share.
 
 create or replace function declare_deployment(p_name text, p_revision bigint) returns boolean
 language sql
@@ -11,4 +11,4 @@ as $$
   returning revision is not distinct from p_revision
 $$;
 comment on function declare_deployment(text, bigint)
-  is 'A process of the deployment starts. Answers whether its config may be written: false if a later revision was seen, or one at all and this has none.';
+  is 'Called when a process of the deployment starts. Returns whether its config may be written: false if a later revision was seen, or if any revision was seen and this process has none.';

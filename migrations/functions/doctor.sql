@@ -1,4 +1,4 @@
--- Doctor: what is wrong with this installation, or soon will be, and what to do about it.
+-- Doctor: problems of this installation, present or soon, each with a remedy.
 
 create or replace function horizon_holders()
 returns table (what text, who text, since timestamptz, transactions bigint, unread boolean, details jsonb)
@@ -15,15 +15,15 @@ as $$
     false,
     jsonb_build_object('pid', a.pid, 'user', a.usename, 'application', a.application_name, 'state', a.state)
   from pg_stat_activity a
-  -- One that wrote holds by its own transaction id, one that reads by its snapshot; those of other databases
-  -- hold nothing here.
+  -- A transaction that wrote holds rows by its own transaction id, one that reads by its snapshot;
+  -- those of other databases hold nothing here.
   where coalesce(a.backend_xid, a.backend_xmin) is not null
     and a.datname = current_database()
     and a.leader_pid is null
     and a.pid <> pg_backend_pid()
-    -- Vacuum does not stand in its own way.
+    -- Vacuum does not block itself.
     and not exists (select 1 from pg_stat_progress_vacuum v where v.pid = a.pid)
-    -- Its standby is below.
+    -- Its standby is listed below.
     and not exists (select 1 from pg_stat_get_wal_senders() w where w.pid = a.pid)
   union all
   select 'prepared transaction', format('prepared transaction %s of %s', p.gid, p.owner), p.prepared, age(p.transaction)::bigint, false,
@@ -31,7 +31,8 @@ as $$
   from pg_prepared_xacts p
   where p.database = current_database()
   union all
-  -- A logical slot has a catalog_xmin alone, which keeps no row of a queue. The rows below belong to no database.
+  -- A logical slot has only a catalog_xmin, which keeps no row of a queue. The rows below belong to
+  -- no database.
   select 'replication slot', format('replication slot %s (%s)', s.slot_name, case when s.active then 'active' else 'nobody reads it' end), null,
     age(s.xmin)::bigint, not s.active, jsonb_build_object('slot', s.slot_name, 'active', s.active)
   from pg_replication_slots s
@@ -43,7 +44,7 @@ as $$
   where r.backend_xmin is not null
 $$;
 comment on function horizon_holders()
-  is 'Who may keep vacuum from removing dead rows of this database: open transactions, prepared ones, slots, standbys; since when if that is known, how many transactions back, and whether it is a slot that nobody reads, which stays there.';
+  is 'Sessions that can keep vacuum from removing dead rows of this database: open transactions, prepared ones, slots, standbys; with their start if it is known, their age in transactions, and whether it is a slot without a reader, which never advances.';
 
 create or replace function severity_of(p_check text, p_number double precision, p_beside double precision default 0) returns text
 language sql
@@ -51,17 +52,17 @@ immutable
 set search_path from current
 as $$
   select case p_check
-    -- Seconds that somebody holds the horizon, beside the dead rows of the hot tables.
+    -- Seconds that a session has held the horizon, in addition to the dead rows of the hot tables.
     when 'horizon' then
       case when p_number > 600 and p_beside > 100000 then 'critical' when p_number > 60 then 'warning' when p_number > 10 then 'info' end
-    -- The same in transactions. A standby that feeds back is always some behind.
+    -- The same in transactions. A standby with feedback always lags a little.
     when 'horizon by transactions' then
       case when p_number > 1000000 and p_beside > 100000 then 'critical' when p_number > 50000 then 'warning' end
-    -- Dead rows of a table, beside its live ones.
+    -- Dead rows of a table, compared with its live ones.
     when 'bloat' then case when p_number > 50000 and p_number > 5 * p_beside then 'warning' end
     -- Connections that are left.
     when 'connections' then case when p_number < 5 then 'critical' when p_number < 15 then 'warning' end
-    -- Age of the oldest transaction id; at two billion nothing can be written.
+    -- Age of the oldest transaction id; at two billion the database accepts no writes.
     when 'wraparound' then case when p_number > 1800000000 then 'critical' when p_number > 1200000000 then 'warning' end
     -- Bytes that a slot keeps.
     when 'wal' then case when p_number > 1073741824 then 'warning' end
@@ -79,7 +80,7 @@ as $$
     else severity_of('horizon', extract(epoch from now() - p_since)::double precision, p_dead)
   end
 $$;
-comment on function horizon_severity(timestamptz, bigint, bigint) is 'How bad it is that somebody holds the horizon, by time if its start is known, else by transactions; null if it is nothing yet.';
+comment on function horizon_severity(timestamptz, bigint, bigint) is 'How bad it is that a session holds the horizon: by time if its start is known, else by transactions; null if it is not bad yet.';
 
 create or replace function hidden_sessions() returns bigint
 language sql
@@ -90,10 +91,10 @@ as $$
   from pg_stat_activity a
   where a.datname = current_database()
     and a.backend_type is null
-    -- Autovacuum's workers are nobody's.
+    -- Autovacuum's workers belong to no user.
     and a.usesysid is not null
 $$;
-comment on function hidden_sessions() is 'Of how many sessions of this database the caller may not see what they do.';
+comment on function hidden_sessions() is 'The number of sessions of this database whose activity the caller cannot see.';
 
 create or replace function dead_rows() returns bigint
 language sql
@@ -105,7 +106,7 @@ as $$
   where schemaname = current_schema()
     and relname in ('jobs_live', 'running', 'progress', 'turns')
 $$;
-comment on function dead_rows() is 'Dead rows of the hot tables, as the statistics have it.';
+comment on function dead_rows() is 'Dead rows of the hot tables, according to the statistics.';
 
 create or replace function shall_shed() returns boolean
 language sql
@@ -122,7 +123,7 @@ as $$
       end)
 $$;
 comment on function shall_shed()
-  is 'Whether dead rows pile up behind somebody who keeps them: then workers store progress less often. The setting tidemill.shed_after says after which time; a minute by default.';
+  is 'Whether dead rows pile up because of a session that holds them: then workers store progress less often. The setting tidemill.shed_after sets the time after which this applies; a minute by default.';
 
 create or replace function slowest_look(out queue text, out milliseconds numeric)
 language plpgsql
@@ -157,7 +158,7 @@ begin
 end
 $$;
 comment on function slowest_look(out text, out numeric)
-  is 'What dead rows cost: the queue in which the look of a claim from the head takes longest, and how long it took right now; of the first twenty queues.';
+  is 'The cost of dead rows: of the first twenty queues, the one in which a claim from the oldest job takes longest, and how long it took now.';
 
 create or replace function doctor_database()
 returns table ("check" text, severity text, message text, advice text, details jsonb)
@@ -227,7 +228,7 @@ as $$
   union all
   select 'connections', severity_of('connections', free.left), format('%s connections are left of %s', free.left, current_setting('max_connections')),
     'raise max_connections, or put a pooler in front (database.pgbouncer)', jsonb_build_object('left', free.left)
-  -- Which kind a session of others is may be hidden; one of a user's takes a connection.
+  -- The type of another user's session can be hidden; a user's session takes a connection.
   from (
     select current_setting('max_connections')::integer - count(*) as left
     from pg_stat_activity a
@@ -249,7 +250,7 @@ as $$
   ) kept
   where severity_of('wal', kept.bytes) is not null
 $$;
-comment on function doctor_database() is 'What the database has that hurts a queue.';
+comment on function doctor_database() is 'Problems of the database that harm a queue.';
 
 create or replace function doctor_tidemill()
 returns table ("check" text, severity text, message text, advice text, details jsonb)
@@ -305,14 +306,14 @@ begin
   union all
   select 'listeners', 'warning', 'workers run, but nobody listens for notifications: everything works by polling, slower', 'set database.listen_url to a direct connection', '{}'
   where exists (select 1 from workers w where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.pid is not null)
-    -- Others of the database listen to what is theirs.
+    -- Other programs in the database listen on their own channels.
     and not exists (
       select 1
       from pg_stat_activity a
       where a.datname = current_database()
         and a.query ilike 'listen %'
         and btrim(substr(a.query, 8), ' ";') = current_schema())
-    -- Nobody can say, and doctor_database says so.
+    -- This cannot be known, and doctor_database reports that.
     and hidden_sessions() = 0
   union all
   select 'schedules', 'warning', format('schedule %s cannot fire: %s', s.name, s.problem), 'correct it', jsonb_build_object('schedule', s.name)
@@ -333,7 +334,7 @@ begin
   having count(*) > 0;
 end
 $$;
-comment on function doctor_tidemill() is 'What is wrong with the schema, the workers and the queues.';
+comment on function doctor_tidemill() is 'Problems of the schema, the workers and the queues.';
 
 create or replace function doctor()
 returns table ("check" text, severity text, message text, advice text, details jsonb)
@@ -351,4 +352,4 @@ as $$
   ) found
   order by array_position(array['critical', 'warning', 'info'], found.severity), found."check", found.message
 $$;
-comment on function doctor() is 'All that is wrong, the worst first, each with what to do about it; no row if nothing is.';
+comment on function doctor() is 'All problems, the worst first, each with a remedy; no row if there is none.';

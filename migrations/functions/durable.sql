@@ -1,5 +1,5 @@
--- Durable code: checkpoints of running jobs, sleeps, signals, and jobs that begin again at a step. Whatever
--- a worker writes here is fenced by its lease on the locked row.
+-- Durable code: checkpoints of running jobs, sleeps, signals, and forks. Every write of a worker
+-- here is fenced by its lease on the locked row.
 
 create or replace function hold_lease(p_job uuid, p_lease uuid) returns integer
 language plpgsql
@@ -24,7 +24,7 @@ begin
   return tried;
 end
 $$;
-comment on function hold_lease(uuid, uuid) is 'Locks a running job for its worker and renews the lease; answers the ordinal of the attempt, null if the lease is lost.';
+comment on function hold_lease(uuid, uuid) is 'Locks a running job for its worker and renews the lease; returns the number of the attempt, null if the lease is lost.';
 
 create or replace function save_step(p_job uuid, p_lease uuid, p_name text, p_output jsonb, p_replace boolean default false) returns jsonb
 language plpgsql
@@ -42,7 +42,7 @@ begin
   values (p_job, p_name, tried, p_output)
   on conflict (job_id, name) do update
   set
-    -- The first word counts, but for a cursor.
+    -- The first output counts, except for a cursor.
     output = case when p_replace then excluded.output else s.output end,
     attempt = case when p_replace then excluded.attempt else s.attempt end,
     updated_at = case when p_replace then clock_timestamp() else s.updated_at end
@@ -54,7 +54,7 @@ begin
 end
 $$;
 comment on function save_step(uuid, uuid, text, jsonb, boolean)
-  is 'Stores the output of a step of a running attempt; answers {output}: the one that was stored first, or with p_replace the new one. Null if the lease is lost.';
+  is 'Stores the output of a step of a running attempt; returns {output}: the one that was stored first, or with p_replace the new one. Null if the lease is lost.';
 
 create or replace function sleep_step(p_job uuid, p_lease uuid, p_name text, p_seconds double precision) returns double precision
 language sql
@@ -65,7 +65,7 @@ as $$
   from save_step(p_job, p_lease, p_name, jsonb_build_object('sleep_until', clock_timestamp() + make_interval(secs => p_seconds))) as s
 $$;
 comment on function sleep_step(uuid, uuid, text, double precision)
-  is 'How many seconds a durable sleep still lasts, 0 or less when it is over; null if the lease is lost.';
+  is 'The seconds that a durable sleep still lasts, 0 or less when it has ended; null if the lease is lost.';
 
 create or replace function signal(p_job uuid, p_name text, p_payload jsonb default null, p_by text default session_user) returns text
 language plpgsql
@@ -94,7 +94,7 @@ begin
 end
 $$;
 comment on function signal(uuid, text, jsonb, text)
-  is 'Sends a message to a job, which may wait for it now or later: delivered; ignored if one of the name came, or was given up, before; the state of a job that has ended; null if there is none.';
+  is 'Sends a message to a job, which can wait for it now or later. Returns delivered; ignored if a signal of that name came, or timed out, before; the state of a job that has ended; null if there is none.';
 
 create or replace function wake_waits(p_limit integer default 500) returns integer
 language plpgsql
@@ -122,7 +122,7 @@ begin
   return woken;
 end
 $$;
-comment on function wake_waits(integer) is 'Lets jobs go on without the signal that did not come in time; answers how many. resolve() calls it.';
+comment on function wake_waits(integer) is 'Releases jobs whose signal did not come in time; returns how many. resolve() calls it.';
 
 create or replace function fork(p_job uuid, p_from_step text default null, p_by text default session_user) returns uuid
 language plpgsql
@@ -151,7 +151,7 @@ begin
     j.kind, j.args, j.queue, j.priority::integer, max_attempts => j.max_attempts, soft_timeout => j.soft_timeout,
     hard_timeout => j.hard_timeout, tags => j.tags, metadata => coalesce(j.metadata, '{}') || jsonb_build_object('forked_from', p_job),
     retain => j.retain, concurrency_key => j.concurrency_keys, fair_key => j.fair_key,
-    -- Where the kind wants its jobs unique this one is all the same.
+    -- Even if the kind makes its jobs unique, this one is enqueued.
     unique_by => (
       select jsonb_build_object('key', 'fork:' || gen_random_uuid()) from kinds k where k.name = j.kind and k.defaults ? 'unique'));
   perform note_references(forked, j.args);
@@ -160,9 +160,9 @@ begin
   select forked, s.name, s.attempt, s.output, s.spawned_id, s.created_at, s.updated_at
   from steps s
   where s.job_id = p_job
-    -- A cursor that went on behind the cut is not what it was there, and begins anew.
+    -- A cursor that advanced after the cut has another value than at the cut, and starts over.
     and (cut is null or s.updated_at < cut)
-    -- A child that is kept no more is spawned again.
+    -- A child that retention has removed is spawned again.
     and (s.spawned_id is null or exists (select from jobs c where c.id = s.spawned_id));
   insert into signals (job_id, name, payload, timed_out, sent_at, sent_by)
   select forked, name, payload, timed_out, sent_at, sent_by
@@ -175,4 +175,4 @@ begin
 end
 $$;
 comment on function fork(uuid, text, text)
-  is 'Enqueues the same work again as a new job that keeps what was before a step (checkpoints, children, signals that had come) and runs from there. Answers its id, null if there is no such job.';
+  is 'Enqueues the same work again as a new job that keeps the state from before a step (checkpoints, children, received signals) and runs from there. Returns its id, null if there is no such job.';

@@ -1,4 +1,4 @@
--- Enqueue: the one way into the jobs table, for every face.
+-- Enqueue: the only way into the jobs table, for every interface.
 
 create or replace function insert_jobs(
   p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[],
@@ -15,16 +15,16 @@ set search_path from current
 as $$
 #variable_conflict use_column
 declare
-  -- What would wait for a job that is not there.
+  -- Jobs that would wait for a missing job.
   in_vain bigint[];
   verdicts jsonb;
-  -- For what queues with a bound have no room.
+  -- Jobs that do not fit into bounded queues.
   crowded bigint[];
-  -- Those of them of whose room nothing is known.
+  -- Those of them whose queue has a locked capacity.
   busy bigint[];
-  -- What a full limit does not let in.
+  -- Jobs that a full limit does not admit.
   doomed uuid[] := '{}';
-  -- Nothing to do, and nothing to pay, unless some limit cancels.
+  -- There is nothing to do, at no cost, unless some limit cancels.
   limits_cancel boolean := exists (select from limits where on_full <> 'queue');
 begin
   if exists (select from sealing where required) then
@@ -34,7 +34,7 @@ begin
   if limits_cancel then
     perform lock_before_room(p_kinds, p_args, p_options);
   end if;
-  -- Only who asks for it pays for it.
+  -- Only jobs with unique pay for it.
   if exists (select from unnest(p_options) as o (options) where o.options ? 'after') then
     in_vain := array(
       select i.ord
@@ -63,7 +63,7 @@ begin
     select c.crowded, c.busy into crowded, busy
     from crowded_out(p_kinds, p_queues, p_execution_ids, verdicts, p_wait) c;
     if crowded is not null and verdicts is not null then
-      -- Nobody is answered with a job for which there is no room: who has its key shares its fate.
+      -- A caller never gets a job that does not fit: jobs with the same key are refused with it.
       select crowded || array_agg(v.ord), busy || array_agg(v.ord) filter (where h.ord = any(busy))
       into crowded, busy
       from jsonb_to_recordset(verdicts) as v (ord bigint, holder uuid)
@@ -76,7 +76,7 @@ begin
   elsif verdicts is null and crowded is null then
     doomed := make_room(p_ids, p_kinds, p_args, p_options);
   else
-    -- A job that will not be needs no room.
+    -- A job that is not stored needs no space.
     select make_room(
       array_agg(i.id order by i.ord), array_agg(i.kind order by i.ord), array_agg(i.args order by i.ord),
       array_agg(i.options order by i.ord))
@@ -113,7 +113,7 @@ begin
     left join jsonb_to_recordset(verdicts) as v (ord bigint, unique_key text, run_at timestamptz, outcome text, holder uuid)
       on v.ord = i.ord
   ),
-  -- What most jobs do not have.
+  -- The rarely used options.
   optional as materialized (
     select
       o.*,
@@ -123,7 +123,7 @@ begin
         i.ord,
         fill_keys(i.options -> 'concurrency_keys', i.args) as concurrency_keys,
         fill_key(i.options ->> 'fair_key', i.args) as fair_key,
-        -- One that lies beyond every calendar never comes.
+        -- A time beyond every calendar never comes.
         nullif(
           least(
             coalesce(
@@ -219,7 +219,8 @@ begin
   from judged j
   left join inserted n on n.id = j.id
   order by j.ord;
-  -- Only who waits for others pays for it, or whose args lie in the storage, perhaps under another id.
+  -- Only jobs that wait for others pay for it, or jobs whose args are in the storage, perhaps under
+  -- another id.
   if exists (select from unnest(p_options) as o (options) where o.options ?| '{after,container,sealed}') then
     if exists (select from unnest(p_options) as o (options) where o.options ?| '{after,container}') then
       perform hold_new(p_ids, p_run_ats, p_delay_seconds, p_options);
@@ -230,7 +231,7 @@ begin
       and i.options #>> '{sealed,$stored,job}' <> i.id::text
       and exists (select from jobs_live j where j.id = i.id);
   end if;
-  -- What replaces fields of jobs that came in the same call.
+  -- Jobs that replace fields of jobs of the same call.
   perform replace_fields(v.holder, v.fields)
   from jsonb_to_recordset(verdicts) as v (ord bigint, holder uuid, fields jsonb)
   where v.fields is not null
@@ -240,7 +241,7 @@ begin
 end
 $$;
 comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[], boolean)
-  is 'The one way into the jobs table: fills defaults from the kind, refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row. Without p_wait a job is refused (queue_busy) if an open transaction of somebody else holds the room of its queue.';
+  is 'The only way into the jobs table: fills defaults from the kind; refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); sends no hint. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args in stored form, if they must not be readable in the row. Without p_wait a job is refused (queue_busy) if another open transaction has locked the capacity of its queue.';
 
 create or replace function check_wishes(p_jobs jsonb) returns void
 language plpgsql
@@ -262,14 +263,14 @@ begin
     raise exception 'a job has the unknown field %', wrong
       using errcode = '22TM1', hint = 'use ' || array_to_string(known[:20], ', ');
   end if;
-  -- One look at all of them; only where there is a flaw, whose it is.
+  -- One check of all jobs; only if there is a flaw, find the job that has it.
   if json_flaw(p_jobs) is not null then
     perform check_json(j.job -> 'args', 'args'), check_json(j.job -> 'metadata', 'metadata')
     from jsonb_array_elements(p_jobs) as j (job);
   end if;
 end
 $$;
-comment on function check_wishes(jsonb) is 'Refuses what is no array of jobs, fields that nobody knows, and args that no worker could read.';
+comment on function check_wishes(jsonb) is 'Refuses input that is not an array of jobs, unknown fields, and args that no worker could read exactly.';
 
 create or replace function enqueue_wishes(p_jobs jsonb, p_ids uuid[] default null, p_options jsonb[] default null) returns setof uuid
 language plpgsql
@@ -344,7 +345,7 @@ begin
 end
 $$;
 comment on function enqueue_wishes(jsonb, uuid[], jsonb[])
-  is 'What enqueue_many and create_workflow have in common: with p_ids and p_options the jobs have these ids and wait for one another.';
+  is 'The shared part of enqueue_many and create_workflow: with p_ids and p_options the jobs have these ids and wait for one another.';
 
 create or replace function enqueue_many(p_jobs jsonb) returns setof uuid
 language sql
@@ -353,7 +354,7 @@ as $$
   select enqueue_wishes(p_jobs)
 $$;
 comment on function enqueue_many(jsonb)
-  is 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in, after, run_if} in your transaction, all or none; answers their ids in order, for one that is not unique that of the existing job.';
+  is 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in, after, run_if} in your transaction, all or none; returns their ids in order, and for a job that is not unique the id of the existing job.';
 
 create or replace function enqueue(
   kind text, args jsonb default '{}', queue text default null, priority integer default null,
@@ -375,9 +376,9 @@ as $$
     'concurrency_key', to_jsonb(concurrency_key), 'fair_key', fair_key,
     'unique', unique_by, 'expires_at', expires_at, 'expires_in', expires_in,
     'after', to_jsonb(after), 'run_if', run_if))
-    -- Outside of the stripping: nulls inside args and metadata are the caller's.
+    -- Outside of the stripping: nulls inside args and metadata belong to the caller.
     || jsonb_build_object('args', args)
     || case when metadata is null then '{}'::jsonb else jsonb_build_object('metadata', metadata) end))
 $$;
 comment on function enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval, text[], text, jsonb, timestamptz, interval, uuid[], text)
-  is 'Enqueues one job in your transaction: it commits or vanishes with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';
+  is 'Enqueues one job in your transaction: it commits or rolls back with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';

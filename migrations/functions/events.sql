@@ -1,4 +1,4 @@
--- Events and progress: numbered per job under the lock of its progress row.
+-- Events and progress: each job's events are numbered under the lock of its progress row.
 
 create or replace function ensure_today() returns void
 language plpgsql
@@ -10,7 +10,7 @@ begin
   end if;
 end
 $$;
-comment on function ensure_today() is 'Makes the partitions of today if no keeper made them ahead.';
+comment on function ensure_today() is 'Makes the partitions of today if maintenance has not made them ahead.';
 
 create or replace function append_events(
   p_jobs uuid[], p_attempts integer[], p_types text[], p_data jsonb[], p_report uuid default null
@@ -42,7 +42,8 @@ begin
     from input i
     group by i.job_id
   ),
-  -- The lock on the progress row is held to the commit: numbers have no gaps and follow commit order.
+  -- The lock on the progress row lasts until the commit: numbers have no gaps and follow the order
+  -- of commits.
   numbered as (
     insert into progress as p (job_id, last_seq, percent, step, data, updated_at, last_report)
     select l.job_id, l.added, l.percent, l.step, l.data, case when l.progressed then clock_timestamp() end, p_report
@@ -56,7 +57,7 @@ begin
       data = coalesce(excluded.data, p.data),
       updated_at = coalesce(excluded.updated_at, p.updated_at),
       last_report = coalesce(excluded.last_report, p.last_report)
-    -- Judged on the locked row, so also when the first call has just committed.
+    -- Checked on the locked row, so that this also holds if the first call has just committed.
     where p_report is null
       or p.last_report is distinct from p_report
     returning p.job_id, p.last_seq
@@ -76,10 +77,10 @@ begin
 end
 $$;
 comment on function append_events(uuid[], integer[], text[], jsonb[], uuid)
-  is 'Writes events in the given order, numbers them per job and keeps each job''s progress; answers the last number of each job. Those of a report that the job had last are stored already.';
+  is 'Writes events in the given order, numbers them per job and updates each job''s progress; returns the last number of each job. If a report repeats the last one, its events are already stored and not written again.';
 
 create or replace function append_event(p_job uuid, p_attempt integer, p_type text, p_data jsonb) returns bigint
 language sql
 set search_path from current
 as $$ select last_seq from append_events(array[p_job], array[p_attempt], array[p_type], array[p_data]) $$;
-comment on function append_event(uuid, integer, text, jsonb) is 'Writes one event and answers its number.';
+comment on function append_event(uuid, integer, text, jsonb) is 'Writes one event and returns its number.';

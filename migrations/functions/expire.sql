@@ -1,4 +1,5 @@
--- Expiry: jobs that nobody started in time. The claim passes them over by itself; this tells.
+-- Expiry: jobs that did not start in time. The claim skips them by itself; this function cancels
+-- them.
 
 create or replace function expire(p_limit integer default 500) returns setof uuid
 language plpgsql
@@ -33,15 +34,15 @@ begin
         return next j.id;
         moved := moved + 1;
       exception when others then
-        -- One bad row never stops the rest.
+        -- A row that fails does not block the others.
         raise warning 'job % expired and could not be cancelled: %', j.id, sqlerrm;
         bad := bad || j.id;
       end;
     end loop;
-    -- As the sweep passes over them.
+    -- They are skipped, as in the sweep.
     exit when cardinality(bad) = passed or moved >= p_limit or cardinality(bad) >= 20 * p_limit;
     passed := cardinality(bad);
   end loop;
 end
 $$;
-comment on function expire(integer) is 'Cancels jobs that were not started before they expired; one that was started once goes on. Answers which; sweep() calls it.';
+comment on function expire(integer) is 'Cancels jobs that did not start before they expired; a job that has started once does not expire. Returns their ids; sweep() calls it.';

@@ -1,11 +1,11 @@
--- Explain: why a job does not run, in the order in which it is to be seen to, and when it may start. Reads
--- only what is bounded: no backlog is counted beyond some thousand rows.
+-- Explain: why a job does not run, with the reasons in the order in which to resolve them, and when
+-- it can start. All reads are bounded: no backlog is counted beyond some thousand rows.
 
 create or replace function moment(p_at timestamptz) returns text
 language sql
 immutable
 as $$ select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') $$;
-comment on function moment(timestamptz) is 'A time as it stands in messages: UTC, to the second.';
+comment on function moment(timestamptz) is 'A time as messages show it: UTC, to the second.';
 
 create or replace function live_workers(p_kind text, p_queue text)
 returns table (id text, state text, serves_queue boolean, slots integer)
@@ -24,7 +24,7 @@ as $$
     and w.seen_at > now() - w.lease_ttl
     and p_kind = any(w.kinds)
 $$;
-comment on function live_workers(text, text) is 'The workers with a heartbeat that serve a kind, and how many slots each has for a queue.';
+comment on function live_workers(text, text) is 'The workers with a heartbeat that serve a kind, and the number of slots that each has for a queue.';
 
 create or replace function due_before(p_job jobs) returns table (kind text, concurrency_keys text[])
 language sql
@@ -76,7 +76,7 @@ as $$
   ) ahead
 $$;
 comment on function jobs_ahead(jobs)
-  is 'How many due jobs of its queue are claimed before it by the workers that serve it; 5000 means that or more. Of at most 20,000 due ones those count whose kind they serve and whose breaker and limits let them start.';
+  is 'The number of due jobs of its queue that are claimed before it by the workers that serve it; 5000 means that number or more. Of at most 20,000 due jobs, those count whose kind these workers serve and whose breaker and limits let them start.';
 
 create or replace function line_of(p_job jobs, out ahead bigint, out busy bigint, out slots bigint)
 language sql
@@ -95,7 +95,7 @@ as $$
     (select coalesce(sum(w.slots), 0) from free_workers w)
 $$;
 comment on function line_of(jobs, out bigint, out bigint, out bigint)
-  is 'The line that a job stands in: how many are ahead of it, and how many slots of the workers that could take it are taken, of how many.';
+  is 'The place of a job in its queue: the number of jobs ahead of it, and the taken and total slots of the workers that could take it.';
 
 create or replace function explain_waits(p_job jobs)
 returns table (code text, message text, until timestamptz, details jsonb)
@@ -129,7 +129,7 @@ begin
     jsonb_build_object('open', parents.open, 'run_if', w.run_if, 'jobs', to_jsonb(parents.ids));
 end
 $$;
-comment on function explain_waits(jobs) is 'What a job that is held back waits for.';
+comment on function explain_waits(jobs) is 'What a blocked job waits for.';
 
 create or replace function explain_limits(p_job jobs)
 returns table (code text, message text, until timestamptz, details jsonb)
@@ -172,7 +172,7 @@ as $$
   where (k.rule).rate is not null
     and wait.until > '0'
 $$;
-comment on function explain_limits(jobs) is 'The limits that keep a job from starting now, and who holds them.';
+comment on function explain_limits(jobs) is 'The limits that keep a job from starting now, and the jobs that use them.';
 
 create or replace function explain_workers(p_job jobs)
 returns table (code text, message text, until timestamptz, details jsonb)
@@ -210,7 +210,7 @@ begin
     return query select 'no_slots', format('its workers have no slots for the queue %s', p_job.queue), null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
     return;
   end if;
-  -- Those ahead take the slots that are free.
+  -- The jobs ahead take the free slots.
   if line.busy + line.ahead >= line.slots then
     return query select 'workers_busy',
       format('jobs ahead of it: %s; slots taken: %s of %s', case when line.ahead >= 5000 then '5000 or more' else line.ahead::text end, line.busy, line.slots),
@@ -219,7 +219,7 @@ begin
   end if;
 end
 $$;
-comment on function explain_workers(jobs) is 'Who could run a job, and what they do instead.';
+comment on function explain_workers(jobs) is 'The workers that could run a job, and why they do not.';
 
 create or replace function explain(p_job uuid)
 returns table (ord bigint, code text, message text, until timestamptz, details jsonb)
@@ -277,7 +277,7 @@ begin
     select 5, e.code, e.message, e.until, e.details from explain_limits(j) e
     union all
     select 6, e.code, e.message, e.until, e.details from explain_workers(j) e
-    -- Who is not due yet stands in no line.
+    -- A job that is not due yet is in no queue of due jobs.
     where j.kind <> 'tidemill.workflow' and (e.code <> 'workers_busy' or due <= now())
     union all
     select 7, 'takes_turns', format('%s other groups of the queue wait for their turn', t.others), null, jsonb_build_object('others', t.others, 'fair_key', j.fair_key)
@@ -293,7 +293,7 @@ begin
       ) t
     ) t
     where j.group_id is not null and j.due_at <= now() and t.others > 0
-      -- With room for all of them nobody waits for a turn.
+      -- With free slots for all of them no job waits for its turn.
       and t.others >= (select l.slots - l.busy from line_of(j) l)
     union all
     select 8, 'expires', format('it is cancelled if nothing starts it by %s', moment(j.expires_at)), j.expires_at, jsonb_build_object('expires_at', j.expires_at)
@@ -307,14 +307,14 @@ begin
       and not exists (select 1 from found f where f.code <> 'expires')
   )
   select
-    -- Of several full limits the job's own come before that of its queue.
+    -- Of several full limits, those of the job come before that of its queue.
     row_number() over (order by f.place, f.details ->> 'limit' like 'queue:%', f.details ->> 'limit'),
     f.code, f.message, f.until, f.details
   from all_found f;
 end
 $$;
 comment on function explain(uuid)
-  is 'Why a job does not run: the reasons in the order in which to see to them, each with a code, a message, until when it holds if that is known, and details. No row if there is no such job.';
+  is 'Why a job does not run: the reasons in the order in which to resolve them, each with a code, a message, its end if that is known, and details. No row if there is no such job.';
 
 create or replace function expected_start(p_job uuid, out at timestamptz, out based_on text)
 language plpgsql
@@ -337,10 +337,10 @@ begin
     if e.code in (
       'waits_for_jobs', 'waits_for_signal', 'queue_paused', 'limit_full', 'no_worker', 'no_worker_in_queue', 'workers_draining', 'no_slots')
     then
-      -- Somebody has to do something first, or who holds the limit has to end, and nobody knows when.
+      -- Someone must act first, or a job that uses the limit must end, at an unknown time.
       return;
     elsif e.code = 'rate_reached' then
-      -- Those of the limit that come before it have its next starts.
+      -- The next starts of the limit go to the jobs that come before it.
       holds_until := greatest(holds_until, e.until + make_interval(secs => (e.details ->> 'seconds_each')::double precision * (
         select count(*)
         from due_before(j) d
@@ -370,4 +370,4 @@ begin
 end
 $$;
 comment on function expected_start(uuid)
-  is 'An estimate of when a job starts, and what it rests on: those ahead of it are taken to run as long as those of its own kind did. Null if nobody can say or somebody has to act first.';
+  is 'An estimate of when a job starts, and its basis: the jobs ahead are assumed to run as long as jobs of its own kind did. Null if it is unknown or someone must act first.';

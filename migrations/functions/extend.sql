@@ -8,10 +8,10 @@ declare
   j jobs;
   due timestamptz;
 begin
-  -- The fence: whoever lost the lease changes nothing.
+  -- The fence: an attempt that lost its lease changes nothing.
   update jobs_live l
   set
-    -- As the worker that claimed it knows them.
+    -- The timeouts as the claiming worker knows them.
     hard_timeout = least(coalesce(l.hard_timeout, r.hard_at - r.started_at, '24 hours') + p_by, '100 years'),
     soft_timeout = least(coalesce(l.soft_timeout, r.soft_at - r.started_at) + p_by, '100 years')
   from (select) as one
@@ -39,4 +39,4 @@ begin
 end
 $$;
 comment on function extend_attempt(uuid, uuid, interval)
-  is 'Gives a running attempt that much more time before its soft and its hard timeout; answers from when on the sweep would end it, null if the lease is lost.';
+  is 'Adds time before the soft and the hard timeout of a running attempt; returns the time from which the sweep would end it, null if the lease is lost.';

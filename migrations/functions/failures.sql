@@ -1,10 +1,10 @@
--- Failures: what many of them have in common, and when a kind is not started for a while.
+-- Failures: the common causes of failures, and breakers that stop a kind for a time.
 
 create or replace function fingerprint(p_kind text, p_error jsonb) returns text
 language sql
 immutable
 as $$
-  -- What differs from case to case counts as one: quoted texts, ids, addresses, times, numbers.
+  -- Parts that differ from case to case are replaced: quoted texts, ids, addresses, times, numbers.
   select left(md5(concat_ws(e'\x1f',
     p_kind,
     p_error ->> 'type',
@@ -17,7 +17,7 @@ as $$
       '[0-9]+([.,:/_T-][0-9]+)*', '<n>', 'g'),
     (regexp_match(p_error ->> 'backtrace', '^\s*(\S.*)$', 'n'))[1])), 16)
 $$;
-comment on function fingerprint(text, jsonb) is 'Hash of the cause of a failure: its kind, class, message without what differs from case to case, and first line of its backtrace.';
+comment on function fingerprint(text, jsonb) is 'Hash of the cause of a failure: its kind, class, message without the parts that differ from case to case, and first line of its backtrace.';
 
 create or replace function log_tail(p_job uuid, p_attempt integer) returns text
 language sql
@@ -36,7 +36,7 @@ as $$
     limit 20
   ) last_lines
 $$;
-comment on function log_tail(uuid, integer) is 'The last 20 log lines of an attempt, at most 4 KiB; null if it said nothing.';
+comment on function log_tail(uuid, integer) is 'The last 20 log lines of an attempt, at most 4 KiB; null if there are none.';
 
 create or replace function note_crash(p_kind text) returns void
 language plpgsql
@@ -53,7 +53,7 @@ begin
   quiet := coalesce(greatest(k.breaker_crashed_at, k.breaker_open_until) < clock_timestamp() - k.breaker_window, true);
   k.breaker_crashes := case when quiet then 1 else k.breaker_crashes + 1 end;
   k.breaker_openings := case when quiet then 0 else k.breaker_openings end;
-  -- What still ran when it opened does not open it again.
+  -- Jobs that were running when it opened do not open it again.
   if k.breaker_crashes >= k.breaker_after and coalesce(k.breaker_open_until < clock_timestamp(), true) then
     k.breaker_open_until := clock_timestamp() + least(k.breaker_pause * (2 ^ least(k.breaker_openings, 20)), '1 day');
     k.breaker_openings := k.breaker_openings + 1;
@@ -68,7 +68,7 @@ begin
   where name = p_kind;
 end
 $$;
-comment on function note_crash(text) is 'Counts a crash of a kind''s job. Opens its breaker when there are too many; half open later, one more opens it for twice as long, until a quiet window closes it.';
+comment on function note_crash(text) is 'Counts a crash of a kind''s job. Opens its breaker when there are too many; when the breaker is half open, one more crash opens it for twice as long, until a window without a crash closes it.';
 
 create or replace function reset_breaker(p_kind text) returns boolean
 language plpgsql
@@ -92,7 +92,7 @@ begin
   return true;
 end
 $$;
-comment on function reset_breaker(text) is 'Lets the jobs of a kind start again, and forgets its crashes. False if there is no such kind.';
+comment on function reset_breaker(text) is 'Closes the breaker of a kind, so that its jobs start again, and resets its crashes. False if there is no such kind.';
 
 create or replace function closed_kinds(p_kinds text[]) returns text[]
 language sql
@@ -103,7 +103,7 @@ as $$
   from unnest(p_kinds) as k (name)
   where not exists (select 1 from kinds b where b.name = k.name and b.breaker_open_until > clock_timestamp())
 $$;
-comment on function closed_kinds(text[]) is 'Those of the kinds whose jobs may start: their breakers are not open.';
+comment on function closed_kinds(text[]) is 'Those of the kinds whose jobs can start: their breakers are not open.';
 
 create or replace function fold_failures(p_limit integer default 5000) returns integer
 language plpgsql
@@ -137,4 +137,4 @@ begin
   return folded;
 end
 $$;
-comment on function fold_failures(integer) is 'Counts failures into their causes; answers how many. Safe to run anywhere, any time; repeat until 0.';
+comment on function fold_failures(integer) is 'Counts failures into their causes; returns how many. Safe to run anywhere, any time; repeat until 0.';

@@ -1,4 +1,5 @@
--- What committed since a look: the truth behind the streams of kinds, of queues and of all jobs.
+-- Changes committed since an earlier poll: the source of the streams of kinds, of queues and of all
+-- jobs.
 
 create or replace function era() returns text
 language plpgsql
@@ -13,7 +14,7 @@ exception when others then
   return '';
 end
 $$;
-comment on function era() is 'Which course of history the database is on: changes when a standby takes over or the database is restored.';
+comment on function era() is 'An identifier of the database''s history: it changes when a standby takes over or the database is restored.';
 
 create or replace function oldest_day() returns timestamptz
 language sql
@@ -26,7 +27,7 @@ as $$
   where i.inhparent in ('jobs'::regclass, 'events'::regclass)
     and c.relname ~ '_\d{4}_\d{2}_\d{2}$'
 $$;
-comment on function oldest_day() is 'When the oldest day of history that is still there begins.';
+comment on function oldest_day() is 'The beginning of the oldest day of history that is still stored.';
 
 create or replace function written_since(p_since timestamptz) returns bigint
 language sql
@@ -41,7 +42,8 @@ as $$
 $$;
 comment on function written_since(timestamptz) is 'The first transaction that wrote anything since a time, or the next one.';
 
--- Finds by transaction whatever the statistics say; days out of reach are left out when the plan is made.
+-- Finds rows by transaction, whatever the statistics say; days out of range are left out when the
+-- plan is made.
 create or replace function changes(
   p_behind bigint, p_open bigint[], p_before bigint, p_hidden bigint[], p_floor timestamptz,
   p_kinds text[], p_queues text[], p_all boolean, p_most integer, p_seen text
@@ -57,7 +59,7 @@ set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare
-  -- A constant to the planner, so that the days made ahead cost nothing.
+  -- A constant to the planner, so that the partitions made ahead cost nothing.
   ceiling timestamptz := statement_timestamp() + interval '1 hour';
 begin
   if pg_current_snapshot()::text = p_seen then
@@ -104,7 +106,8 @@ begin
         from jobs_live l
         where l.id = t.job_id
           and (l.kind = any(p_kinds) or l.queue = any(p_queues)))
-      -- Of a finished job the caller finds out itself: here each day of history would be looked through.
+      -- The caller checks itself whether a job has finished: a check here would read each day of
+      -- history.
       or not exists (select from jobs_live l where l.id = t.job_id)
   )
   select
@@ -144,4 +147,4 @@ begin
 end
 $$;
 comment on function changes(bigint, bigint[], bigint, bigint[], timestamptz, text[], text[], boolean, integer, text)
-  is 'What transactions wrote that were not there at an earlier look: numbers from p_behind on and those of p_open, below p_before and without p_hidden; none before p_floor. The first row is the look itself, with its snapshot; the only one if that is p_seen.';
+  is 'The rows that were written by transactions not visible at an earlier poll: transaction numbers from p_behind on and those of p_open, below p_before and without p_hidden; none before p_floor. The first row is the poll itself, with its snapshot; it is the only row if the snapshot equals p_seen.';

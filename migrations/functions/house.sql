@@ -1,4 +1,4 @@
--- Keeps house: days of history made ahead and dropped, leftovers removed.
+-- Maintenance of history: partitions are made ahead and dropped, leftovers are removed.
 
 create or replace function runs_functions() returns boolean
 language plpgsql
@@ -9,7 +9,7 @@ begin
   return true;
 end
 $$;
-comment on function runs_functions() is 'Answers whether functions run at all: a server whose programs were upgraded under it cannot load their language.';
+comment on function runs_functions() is 'Returns whether functions run at all: a server whose programs were upgraded while it ran cannot load their language.';
 
 create or replace function ensure_partitions(p_days_ahead integer default 14) returns integer
 language plpgsql
@@ -30,8 +30,8 @@ begin
     for day in select generate_series(first_day - 1, first_day + p_days_ahead, interval '1 day')::date loop
       part := format('%s_%s', parent, to_char(day, 'YYYY_MM_DD'));
       continue when to_regclass(part) is not null;
-      -- Made apart and then attached: that locks jobs_live only for a moment, since its CHECK spares it
-      -- a scan.
+      -- The partition is made separately and then attached: that locks jobs_live only for a moment,
+      -- since its CHECK avoids a scan.
       execute format('create table %I (like %I including defaults including constraints including comments)', part, parent);
       execute format('alter table %I set (autovacuum_vacuum_insert_scale_factor = 0.5)', part);
       if parent = 'jobs' then
@@ -39,7 +39,7 @@ begin
           part, part || '_day', day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
         key := part || '_id_idx';
         execute format('create unique index %I on %I (id)', key, part);
-        -- Else nothing of the day could be deleted once a publication sends its changes.
+        -- Otherwise no row of the day could be deleted once a publication sends its changes.
         execute format('alter table %I replica identity using index %I', part, key);
         execute format('create index on %I using brin (finished_at)', part);
         execute format('create index on %I (retain_until) where retain_until is not null', part);
@@ -56,7 +56,7 @@ begin
   return made;
 end
 $$;
-comment on function ensure_partitions(integer) is 'Makes the day partitions of jobs, events and attempts up to the given number of days ahead (UTC days); answers how many were new.';
+comment on function ensure_partitions(integer) is 'Makes the daily partitions of jobs, events and attempts up to the given number of days ahead (UTC days); returns the number of new ones.';
 
 create or replace function wanted(p_jobs uuid[], p_since timestamptz default null) returns setof uuid
 language sql
@@ -68,7 +68,7 @@ as $$
     from unnest(p_jobs) as i (id)
     join dependencies d on d.parent_id = i.id
     union
-    -- What belongs to a nested workflow belongs to the one around it as well.
+    -- Members of a nested workflow also belong to the workflow around it.
     select a.id, d.job_id, true
     from above a
     join dependencies d on d.parent_id = a.job_id
@@ -89,14 +89,14 @@ as $$
   from above a
   join readers r on r.id = a.job_id
   union
-  -- Who spawned it has not asked yet how it ended.
+  -- The job that spawned it has not yet asked how it ended.
   select s.spawned_id
   from unnest(p_jobs) as i (id)
   join steps s on s.spawned_id = i.id
   join jobs_live l on l.id = s.job_id
 $$;
 comment on function wanted(uuid[], timestamptz)
-  is 'Those of the given finished jobs that others still need: a live one waits for them, spawned them or is their workflow, or with p_since their workflow ended since then.';
+  is 'Those of the given finished jobs that others still need: a live job waits for them, spawned them or is their workflow, or with p_since their workflow ended since then.';
 
 create or replace function thin_out_day(p_part text, p_since timestamptz) returns text
 language plpgsql
@@ -117,7 +117,8 @@ begin
   if needed = '{}' then
     return 'drop';
   end if;
-  -- Who would change one of them meanwhile waits; readers go on until the copy is made.
+  -- A transaction that would change one of them waits meanwhile; readers continue until the copy is
+  -- made.
   execute format('lock table %I in share row exclusive mode', p_part);
   execute format('create unlogged table %I as select j.* from %I j join unnest($1) as n (id) on n.id = j.id', p_part || '_kept', p_part)
   using needed;
@@ -135,7 +136,7 @@ begin
 end
 $$;
 comment on function thin_out_day(text, timestamptz)
-  is 'Takes out of a day of jobs what nobody needs, if others need some of it: thinned. keep: they need all of it; drop: nobody needs any, and nothing was done.';
+  is 'Removes from a day of jobs the rows that are not needed, if others need some rows of it: thinned. keep: all rows are needed; drop: none is needed, and nothing was done.';
 
 create or replace function forget_names(p_jobs uuid[]) returns void
 language sql
@@ -149,7 +150,7 @@ as $$
   where p.job_id = any(p_jobs)
     and not exists (select from jobs_live l where l.id = p.job_id);
 $$;
-comment on function forget_names(uuid[]) is 'Removes what is known of jobs whose day of history goes, but for those that live again.';
+comment on function forget_names(uuid[]) is 'Removes names and keys of jobs whose day of history is dropped, except for jobs that are live again.';
 
 create or replace function drop_oldest_day(p_retention interval) returns text
 language plpgsql
@@ -179,34 +180,36 @@ begin
         end if;
         execute format('select forget_names(array(select j.id from %I j))', old.part);
       end if;
-      -- From here to the commit enqueue and claim wait: nothing slow may follow.
+      -- From here to the commit, enqueue and claim wait: nothing slow may follow.
       execute format('alter table %I detach partition %I', old.parent, old.part);
       execute format('drop table %I', old.part);
       return old.part;
     exception when lock_not_available then
-      -- Somebody reads it; enqueue and claim must not queue up behind us. The next round tries again.
+      -- Another session reads the table; enqueue and claim must not wait behind this lock. The next
+      -- round tries again.
       raise notice 'partition % is in use, left for the next round', old.part;
     end;
   end loop;
   return null;
 end
 $$;
-comment on function drop_oldest_day(interval) is 'What drop_day and drop_partition have in common. Of a day of jobs those stay that others still need.';
+comment on function drop_oldest_day(interval) is 'The shared part of drop_day and drop_partition. Jobs of the day that others still need are kept.';
 
 create or replace function drop_day(p_retention interval) returns text
 language plpgsql
 set search_path from current
 as $$
 begin
-  -- It has the rights of the owner and leaves no record: the least that keeper.retention may be.
+  -- It has the rights of the owner and makes no audit entry: the least value that keeper.retention
+  -- can have.
   if p_retention is null or p_retention < interval '1 hour' then
-    raise exception 'history of less than an hour ago is kept'
-      using errcode = '22TM1', hint = 'drop_partition drops any day, on the record';
+    raise exception 'history of less than an hour ago cannot be dropped here'
+      using errcode = '22TM1', hint = 'use drop_partition, which drops any day and writes an audit entry';
   end if;
   return drop_oldest_day(p_retention);
 end
 $$;
-comment on function drop_day(interval) is 'As drop_partition, by whoever keeps house; not recorded as an act, and never less than an hour after the day.';
+comment on function drop_day(interval) is 'Like drop_partition, for maintenance; not audited, and never less than an hour after the day.';
 
 create or replace function drop_partition(p_retention interval) returns text
 language plpgsql
@@ -221,7 +224,7 @@ begin
   return dropped;
 end
 $$;
-comment on function drop_partition(interval) is 'Drops the oldest day of history that the retention has passed and nobody reads, but for jobs that others still need; answers its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
+comment on function drop_partition(interval) is 'Drops the oldest day of history whose retention has ended and that no session reads, except for jobs that others still need; returns its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
 
 create or replace function prune(p_limit integer default 5000) returns bigint
 language plpgsql
@@ -243,13 +246,13 @@ begin
     from jobs j
     where j.finished_at is not null
       and j.retain_until < now()
-      -- Somebody who waits for its result, or has not read it yet, is live.
+      -- A job that waits for its result, or has not read it yet, is live.
       and (
         (j.awaited or exists (select from steps s where s.spawned_id = j.id)) is not true
         or not exists (select from wanted(array[j.id])))
     limit p_limit
   ),
-  -- A job that somebody retries meanwhile is not gone, and keeps all that is known of it.
+  -- A job that is retried meanwhile is not gone, and keeps its records.
   gone as materialized (
     delete from jobs j using old where j.id = old.id and j.finished_at is not null returning j.id
   ),
@@ -262,4 +265,4 @@ begin
   return coalesce(cardinality(pruned), 0);
 end
 $$;
-comment on function prune(integer) is 'Removes finished jobs whose own retention ended, old idempotency keys, unique keys of jobs that are gone, and workers gone for a day; answers how many jobs. Repeat until 0.';
+comment on function prune(integer) is 'Removes finished jobs whose own retention ended, old idempotency keys, unique keys of jobs that are gone, and workers gone for a day; returns the number of jobs. Repeat until 0.';

@@ -1,5 +1,5 @@
--- Limits: how many jobs may run or start, counted over all workers; what a full one does to a new job, and
--- what people do with them.
+-- Limits: how many jobs can run or start, counted over all workers; the effect of a full limit on a
+-- new job; and the functions by which people set limits.
 
 create or replace function limit_of(p_key text) returns limits
 language sql
@@ -13,14 +13,15 @@ as $$
   order by l.name = p_key desc
   limit 1
 $$;
-comment on function limit_of(text) is 'The limit that a concurrency key counts for; all null if there is none.';
+comment on function limit_of(text) is 'The limit that applies to a concurrency key; all null if there is none.';
 
 create or replace function tokens_of(p_key text, p_limit limits) returns double precision
 language sql
 volatile
 set search_path from current
 as $$
-  -- A token bucket: it fills evenly, and never above its burst. A clock that steps back fills nothing.
+  -- A token bucket: it fills evenly, and never above its burst. A clock that steps back fills
+  -- nothing.
   select least(
     p_limit.burst,
     coalesce(
@@ -31,7 +32,7 @@ as $$
         where b.key = p_key),
       p_limit.burst))
 $$;
-comment on function tokens_of(text, limits) is 'How many jobs of the key may start at this moment; a fraction is a token that is still filling.';
+comment on function tokens_of(text, limits) is 'How many jobs of the key can start at this moment; a fraction is a token that is still filling.';
 
 create or replace function token_after(p_tokens double precision, p_limit limits) returns interval
 language sql
@@ -40,7 +41,7 @@ set search_path from current
 as $$
   select make_interval(secs => greatest(1 - p_tokens, 0) * extract(epoch from p_limit.rate_period)::double precision / p_limit.rate)
 $$;
-comment on function token_after(double precision, limits) is 'How long it takes until so many tokens are a whole one.';
+comment on function token_after(double precision, limits) is 'The time until that many tokens are a whole one.';
 
 create or replace function spend(p_key text, p_limit limits, p_count bigint) returns void
 language sql
@@ -97,7 +98,7 @@ as $$
     cross join lateral unfinished_of(k.key) u))
 $$;
 comment on function lock_before_room(text[], jsonb[], jsonb[])
-  is 'Before anything else is locked: keeps those off who tell jobs of others, if make_room may cancel one of whom others know.';
+  is 'Call before taking any other lock: takes the dependency lock if make_room can cancel a job that has dependents.';
 
 create or replace function lock_before_enqueue(p_wish jsonb) returns void
 language plpgsql
@@ -113,7 +114,7 @@ begin
 end
 $$;
 comment on function lock_before_enqueue(jsonb)
-  is 'As lock_before_room, for whoever locks a job and enqueues another one: before that, and for anything that the new one could cancel.';
+  is 'Like lock_before_room, for a transaction that locks a job and enqueues another one: call it before that lock. Covers any job that the new one could cancel.';
 
 create or replace function make_room(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) returns uuid[]
 language plpgsql
@@ -158,7 +159,7 @@ begin
 end
 $$;
 comment on function make_room(uuid[], text[], jsonb[], jsonb[])
-  is 'Before jobs are inserted: cancels the oldest ones where a full limit says so; answers which of the new ones are to be cancelled themselves.';
+  is 'Called before jobs are inserted: cancels the oldest jobs if a full limit requires that; returns those of the new jobs that must be cancelled themselves.';
 
 create or replace function set_limit(
   name text, max_running integer default null, rate integer default null, per interval default '1 minute',
@@ -188,7 +189,7 @@ begin
 end
 $$;
 comment on function set_limit(text, integer, integer, interval, integer, text)
-  is 'Limits the jobs of a queue (queue:NAME) or of each concurrency key that begins with the name: select set_limit(''tenant'', max_running => 2, rate => 100, per => ''1 hour''). Replaces what was set before.';
+  is 'Limits the jobs of a queue (queue:NAME) or of each concurrency key that begins with the name: select set_limit(''tenant'', max_running => 2, rate => 100, per => ''1 hour''). Replaces the earlier setting.';
 
 create or replace function drop_limit(p_name text) returns boolean
 language plpgsql
@@ -204,7 +205,7 @@ begin
   return true;
 end
 $$;
-comment on function drop_limit(text) is 'Removes a limit; false if there is none of that name. Its jobs go on without.';
+comment on function drop_limit(text) is 'Removes a limit; false if there is no limit of that name. Its jobs continue without it.';
 
 create or replace function set_priority_ageing(p_queue text, p_ageing interval) returns void
 language plpgsql
@@ -221,7 +222,7 @@ begin
   end if;
 end
 $$;
-comment on function set_priority_ageing(text, interval) is 'A job of the queue that is due this long is claimed as if its priority were one better, and so on; null: never.';
+comment on function set_priority_ageing(text, interval) is 'A job of the queue that has been due for this time is claimed as if its priority were one better, and so on; null: never.';
 
 create or replace function limits_changed(p_name text) returns void
 language plpgsql
@@ -236,7 +237,7 @@ begin
     set limited = q.priority_ageing is not null or exists (select 1 from limits l where l.name = p_name)
     where q.name = queue_name;
   else
-    -- Groups that were put off by the old limit look again.
+    -- Groups that the old limit delayed are checked again.
     update turns t
     set ready_at = clock_timestamp()
     where t.ready_at > clock_timestamp()
@@ -245,4 +246,4 @@ begin
   perform tell('w:');
 end
 $$;
-comment on function limits_changed(text) is 'After a limit was set or dropped: claims begin or end to count, and workers look again.';
+comment on function limits_changed(text) is 'Called after a limit was set or dropped: claims begin or stop counting, and workers claim again.';

@@ -1,4 +1,4 @@
--- Logins: what a role cannot hand on to its members.
+-- Logins: settings that a role cannot pass on to its members.
 
 create or replace function make_reader(login text) returns void
 language plpgsql
@@ -10,13 +10,13 @@ begin
   if not exists (select from pg_roles where rolname = 'tidemill_reader') then
     raise exception 'there is no role tidemill_reader on this server' using
       errcode = 'undefined_object',
-      hint = 'As a role that may make roles: create role tidemill_reader nologin; then run tidemill migrate, and this again.';
+      hint = 'As a role that can make roles: create role tidemill_reader nologin; then run tidemill migrate, and call this again.';
   end if;
   if not exists (select from pg_roles where rolname = login) then
     raise exception 'there is no login %', login using
-      errcode = 'undefined_object', hint = format('create role %I login; then this again.', login);
+      errcode = 'undefined_object', hint = format('create role %I login; then call this again.', login);
   end if;
-  -- Somebody who may grant it may have done so already.
+  -- A login that can grant the role can have done so already.
   if not exists (
     select
     from pg_auth_members m
@@ -27,26 +27,27 @@ begin
       execute format('grant tidemill_reader to %I', login);
     exception
       when insufficient_privilege then
-        raise exception 'permission denied: % may not grant tidemill_reader, which another role made', current_user using
+        raise exception 'permission denied: % cannot grant tidemill_reader, which another role made', current_user using
           errcode = 'insufficient_privilege',
-          hint = format('As a superuser or who made it: grant tidemill_reader to %I; then this again. Or once and for all: grant tidemill_reader to %I with admin option.', login, current_user);
+          hint = format('As a superuser or as the role that made it: grant tidemill_reader to %I; then call this again. Or once and for all: grant tidemill_reader to %I with admin option.', login, current_user);
     end;
   end if;
-  -- Settings of a role are no settings of its members. In this database alone: the login may have others.
+  -- Members of a role do not inherit its settings. Set in this database alone: the login can have
+  -- others elsewhere.
   foreach setting in array array[
-    -- Whoever only looks never holds the horizon for long.
+    -- A reader never holds the horizon for long.
     'statement_timeout = ''30s''', 'idle_in_transaction_session_timeout = ''60s''', 'default_transaction_read_only = on', 'jit = off']
   loop
     begin
       execute format('alter role %I in database %I set %s', login, current_database(), setting);
     exception
       when insufficient_privilege then
-        raise exception 'permission denied: % may not alter the login %', current_user, login using
+        raise exception 'permission denied: % cannot alter the login %', current_user, login using
           errcode = 'insufficient_privilege',
-          hint = format('Call this as a superuser or as who made the login. Or once and for all, on 16 and later: grant %I to %I with admin option.', login, current_user);
+          hint = format('Call this as a superuser or as the role that made the login. Or once and for all, on 16 and later: grant %I to %I with admin option.', login, current_user);
     end;
   end loop;
 end
 $$;
 comment on function make_reader(text)
-  is 'Lets a login look: makes it a tidemill_reader whose sessions in this database read only and whose statements end after 30 s. For who may alter the login.';
+  is 'Gives a login read access: makes it a tidemill_reader whose sessions in this database are read-only and whose statements end after 30 s. Needs the right to alter the login.';

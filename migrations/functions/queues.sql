@@ -1,4 +1,4 @@
--- What people do with a queue.
+-- Functions by which people control a queue.
 
 create or replace function pause_queue(p_queue text, p_by text default session_user) returns void
 language sql
@@ -9,7 +9,7 @@ as $$
   on conflict (name) do update
   set paused_at = coalesce(queues.paused_at, now()), paused_by = coalesce(queues.paused_by, excluded.paused_by), updated_at = now()
 $$;
-comment on function pause_queue(text, text) is 'Nothing is claimed from the queue until it is resumed; what runs goes on.';
+comment on function pause_queue(text, text) is 'No job is claimed from the queue until it is resumed; running jobs continue.';
 
 create or replace function resume_queue(p_queue text) returns void
 language sql
@@ -32,7 +32,7 @@ as $$
   on conflict (name) do update
   set draining_at = coalesce(queues.draining_at, now()), draining_by = coalesce(queues.draining_by, excluded.draining_by), updated_at = now()
 $$;
-comment on function drain_queue(text, text) is 'The queue takes no new jobs until it is resumed; what is there runs to its end.';
+comment on function drain_queue(text, text) is 'The queue refuses new jobs until it is resumed; its present jobs run to their end.';
 
 create or replace function set_slots(p_queue text, p_slots integer) returns void
 language sql
@@ -44,7 +44,7 @@ as $$
   set slots = excluded.slots, updated_at = now();
   select tell('w:');
 $$;
-comment on function set_slots(text, integer) is 'How many jobs of the queue each worker runs at once; null gives the choice back to the workers.';
+comment on function set_slots(text, integer) is 'Sets how many jobs of the queue each worker runs at once; with null each worker''s own setting applies again.';
 
 create or replace function purge_queue(p_queue text, p_limit integer default 10000, p_by text default session_user) returns bigint
 language plpgsql
@@ -53,9 +53,9 @@ as $$
 declare
   purged bigint;
 begin
-  -- Before any job, as everybody does who tells others of jobs.
+  -- Before any job, as in every transaction that resolves dependencies.
   perform lock_workflows();
-  -- Recorded as one act.
+  -- Recorded as one action.
   with victims as materialized (
     select id
     from jobs_live
@@ -74,4 +74,4 @@ begin
   return purged;
 end
 $$;
-comment on function purge_queue(text, integer, text) is 'Cancels up to the given number of jobs of the queue that do not run; answers how many. Repeat until 0.';
+comment on function purge_queue(text, integer, text) is 'Cancels up to the given number of jobs of the queue that do not run; returns how many. Repeat until 0.';

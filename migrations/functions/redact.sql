@@ -20,7 +20,7 @@ as $$
 declare
   hidden text[] := array(select distinct key from redacted_keys);
 begin
-  -- Most values have no such key anywhere: one look at the text spares the walk.
+  -- Most values have no such key anywhere: one search of the text avoids the walk.
   if p_value is null
     or not exists (
       select
@@ -32,18 +32,18 @@ begin
   return redact_within(p_value, hidden);
 end
 $$;
-comment on function redact(jsonb) is 'The value with "[redacted]" in place of what stands under a key of redacted_keys, at any depth, and the url of session_data as shown_address has it.';
+comment on function redact(jsonb) is 'The value with "[redacted]" instead of the values of redacted_keys, at any depth, and with the url of session_data as shown_address returns it.';
 
 create or replace function veiled_address(p_url text) returns text
 language sql
 immutable
 set search_path from current
 as $$
-  -- A backslash ends a host as a slash does.
+  -- A backslash ends a host like a slash.
   select coalesce(substring(p_url from '^https?://'), '') || coalesce(substring(p_url from '^https?://(?:[^/?#\\]*@)?([^/?#\\@]*)'), '') || '/…'
   where p_url is not null
 $$;
-comment on function veiled_address(text) is 'The address without what may be a token: its scheme and host.';
+comment on function veiled_address(text) is 'The address without parts that can be a token: its scheme and host.';
 
 create or replace function veil_webhook(p_value jsonb) returns jsonb
 language sql
@@ -53,7 +53,7 @@ as $$
   select case when p_value ->> 'webhook' is null then p_value
     else p_value || jsonb_build_object('webhook', veiled_address(p_value ->> 'webhook')) end
 $$;
-comment on function veil_webhook(jsonb) is 'An alert rule whose webhook is only shown by its scheme and host.';
+comment on function veil_webhook(jsonb) is 'An alert rule that shows only the scheme and host of its webhook.';
 
 create or replace function redact_within(p_value jsonb, p_hidden text[]) returns jsonb
 language plpgsql
@@ -79,4 +79,4 @@ begin
   end;
 end
 $$;
-comment on function redact_within(jsonb, text[]) is 'What redact does, for these keys.';
+comment on function redact_within(jsonb, text[]) is 'Like redact, for the given keys.';

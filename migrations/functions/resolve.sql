@@ -1,5 +1,6 @@
--- Resolve: tells the jobs that wait of the ends of others. Exactly once for each end: an ending is taken
--- with its row, and each waiting job is judged anew while it is locked, by all that was told so far.
+-- Resolve: applies the ends of jobs to the jobs that wait for them, exactly once for each end. An
+-- ending is taken with its row, and each waiting job is checked again while it is locked, by all
+-- ends recorded so far.
 
 create or replace function outcome_of(p_job jobs) returns text
 language sql
@@ -10,7 +11,7 @@ as $$
     when p_job.finished_at is not null then p_job.state::text
   end
 $$;
-comment on function outcome_of(jobs) is 'How a job ended, for those that wait for it; null while it is live.';
+comment on function outcome_of(jobs) is 'How a job ended, for the jobs that wait for it; null while it is live.';
 
 create or replace function passed_args(p_job uuid, p_since timestamptz) returns jsonb
 language sql
@@ -33,7 +34,7 @@ as $$
     having max(d.resolved_at) >= p_since
   ) p
 $$;
-comment on function passed_args(uuid, timestamptz) is 'The results of a job''s parents under the names that it wants them as, of those names to which one ended since a time.';
+comment on function passed_args(uuid, timestamptz) is 'The results of a job''s parents under their arg names, limited to the names of which a parent ended since a time.';
 
 create or replace function require_results(p_job uuid, p_since timestamptz default '-infinity') returns void
 language plpgsql
@@ -58,13 +59,13 @@ begin
   order by d.ord
   limit 1;
   if found then
-    raise exception 'job % completed, but is kept no more, and its result with it', lost
-      using errcode = '22TM1', hint = 'enqueue it again, with those that wait for it';
+    raise exception 'job % completed, but it and its result are no longer stored', lost
+      using errcode = '22TM1', hint = 'enqueue it again, with the jobs that wait for it';
   end if;
 end
 $$;
 comment on function require_results(uuid, timestamptz)
-  is 'Raises an error if a result that a job is to get now, as passed_args or workflow_result gives it, is gone: nothing is not what its parent brought.';
+  is 'Raises an error if a result that a job must get now, as passed_args or workflow_result returns it, is no longer stored: a missing result is never passed as null.';
 
 create or replace function workflow_result(p_workflow uuid) returns jsonb
 language sql
@@ -82,7 +83,7 @@ as $$
   where w.id = p_workflow
   group by w.result_is
 $$;
-comment on function workflow_result(uuid) is 'What a workflow brought: the results of its members.';
+comment on function workflow_result(uuid) is 'The result of a workflow: the results of its members.';
 
 create or replace function end_workflow(p_job jobs) returns void
 language plpgsql
@@ -125,7 +126,7 @@ begin
   perform archive(p_job);
 end
 $$;
-comment on function end_workflow(jobs) is 'Ends a locked workflow whose members have all ended: with their results, or with those that did not complete.';
+comment on function end_workflow(jobs) is 'Ends a locked workflow whose members have all ended: with their results, or with the members that did not complete.';
 
 create or replace function resolve_one(p_job uuid) returns void
 language plpgsql
@@ -150,7 +151,7 @@ begin
   elsif j.kind = 'tidemill.workflow' and verdict = 'run' then
     perform end_workflow(j);
   elsif verdict = 'run' then
-    -- What ran before has what was passed to it then.
+    -- A job that ran before already has the results that were passed to it then.
     since := case when j.started_at is null then '-infinity' else w.since end;
     perform require_results(p_job, since);
     passed := passed_args(p_job, since);
@@ -181,7 +182,7 @@ begin
   perform tell(format('e:%s:0', p_job));
 end
 $$;
-comment on function resolve_one(uuid) is 'Judges one job that waits for others, by all that was told so far: goes on waiting, is let go, or ends.';
+comment on function resolve_one(uuid) is 'Checks one job that waits for others, by all ends recorded so far: it continues to wait, is released, or ends.';
 
 create or replace function note_progress(p_told uuid[]) returns void
 language plpgsql
@@ -204,7 +205,7 @@ begin
   end loop;
 end
 $$;
-comment on function note_progress(uuid[]) is 'Counts members that ended for their workflows: each element of the array is the workflow of one.';
+comment on function note_progress(uuid[]) is 'Counts ended members for their workflows: each element of the array is the workflow of one member.';
 
 create or replace function stop_workflow(p_workflow uuid) returns void
 language plpgsql
@@ -216,7 +217,8 @@ declare
 begin
   for member in
     with recursive cleaning (id) as (
-      -- What there is to clean up after a failure runs, and goes on. Of a nested workflow the first jobs wait for what it waits for.
+      -- Jobs that clean up after a failure run, and continue. The first jobs of a nested workflow
+      -- wait for the same jobs as the workflow.
       select e.job_id
       from dependencies m
       join dependencies e on e.parent_id = m.parent_id
@@ -240,13 +242,13 @@ begin
     order by l.id
   loop
     perform cancel_one(member, 'another job of the workflow failed', 'workflow', false);
-    -- The ends of these lead here again.
+    -- The ends of these jobs lead here again.
     exit when clock_timestamp() > until;
   end loop;
 end
 $$;
 comment on function stop_workflow(uuid)
-  is 'Cancels the members of a workflow that are live, but for those that run after failures; when it takes long, the rest of them in later calls.';
+  is 'Cancels the live members of a workflow, except those that run after failures; if it takes long, later calls cancel the rest.';
 
 create or replace function judge(p_jobs uuid[]) returns void
 language plpgsql
@@ -262,17 +264,17 @@ begin
   from (select * from jobs_live where id = any(p_jobs) order by queue, priority, group_id, id) j;
 end
 $$;
-comment on function judge(uuid[]) is 'Judges jobs that wait for others, by all that was told so far; stops workflows first that a failure stops.';
+comment on function judge(uuid[]) is 'Checks jobs that wait for others, by all ends recorded so far; first stops workflows whose on_failure is cancel and that have a failure.';
 
 create or replace function heals(p_sqlstate text) returns boolean
 language sql
 immutable
 set search_path from current
 as $$
-  -- Want of memory does not: whoever needs too much needs it again.
+  -- Lack of memory does not: a transaction that needs too much needs it again.
   select p_sqlstate ~ '^(08|25|40|53[^2]|55|57)'
 $$;
-comment on function heals(text) is 'Whether what an SQLSTATE says passes by itself, so that the same may succeed a little later.';
+comment on function heals(text) is 'Whether the error of an SQLSTATE is temporary, so that the same statement can succeed a little later.';
 
 create or replace function judge_apart(p_job uuid) returns void
 language plpgsql
@@ -315,7 +317,7 @@ exception when others then
   raise warning 'job % could neither be told of an end nor fail: %', p_job, sqlerrm;
 end
 $$;
-comment on function judge_apart(uuid) is 'As judge for one job, but what stands in the way of it is its own failure and stops nobody else.';
+comment on function judge_apart(uuid) is 'Like judge for one job, but an error becomes the job''s own failure and does not block other jobs.';
 
 create or replace function resolve(p_limit integer default 500) returns integer
 language plpgsql
@@ -331,7 +333,8 @@ begin
     perform wake_waits(p_limit);
     return 0;
   end if;
-  -- One at a time, and none beside those who cancel or retry whole workflows.
+  -- One transaction at a time, and none together with a transaction that cancels or retries whole
+  -- workflows.
   perform lock_workflows();
   begin
     perform wake_waits(p_limit);
@@ -339,7 +342,7 @@ begin
     if heals(sqlstate) then
       raise;
     end if;
-    -- Who waits for signals holds up nobody who waits for jobs.
+    -- Jobs that wait for signals do not delay jobs that wait for other jobs.
     raise warning 'the waits whose time is over could not be ended: %', sqlerrm;
   end;
   with taken as (
@@ -351,7 +354,7 @@ begin
   if ended is null then
     return 0;
   end if;
-  -- One that was retried meanwhile is live again and tells of its end later.
+  -- A job that was retried meanwhile is live again and has its end later.
   with parents as materialized (
     select j.id, outcome_of(j) as outcome
     from jobs j
@@ -370,7 +373,8 @@ begin
   )
   select array_agg(job_id) into told from noted;
   perform note_progress(told);
-  -- All of them first, in order; each statement from here on sees what others told before.
+  -- All of them first, in order; each later statement sees the ends that other transactions
+  -- recorded before.
   children := array(select id from jobs_live where id = any(told) and state = 'waiting' order by id for update);
   begin
     perform judge(children);
@@ -378,7 +382,7 @@ begin
     if heals(sqlstate) then
       raise;
     end if;
-    -- One bad row never stops the rest.
+    -- A row that fails does not block the others.
     perform judge_apart(j.id)
     from (select * from jobs_live where id = any(children) order by queue, priority, group_id, id) j;
   end;
@@ -386,4 +390,4 @@ begin
 end
 $$;
 comment on function resolve(integer)
-  is 'Tells the jobs that wait of the ends of up to so many others: lets them go, or ends them where what they need did not come. Answers how many ends it told; safe to run anywhere, any time. Repeat until 0.';
+  is 'Applies the ends of up to the given number of jobs to the jobs that wait for them: releases those, or ends them if a required job did not complete. Returns the number of ends; safe to run anywhere, any time. Repeat until 0.';

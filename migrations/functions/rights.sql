@@ -1,5 +1,6 @@
--- Rights: which roles there are, what they were granted, and what of it is missing. Judged by what is there: a role
--- may come later than the schema, and a dump may be restored without roles or without privileges.
+-- Rights: which roles exist, what they were granted, and which grants are missing, by the current
+-- state of the database. A role can be made later than the schema, and a dump can be restored
+-- without roles or without privileges.
 
 create or replace function missing_roles() returns setof text
 language sql
@@ -30,7 +31,7 @@ as $$
       from pg_class c
       where c.relnamespace = current_schema()::regnamespace
         and c.relkind in ('r', 'p', 'v', 'S')
-        -- Days come and go; who reads them reads the whole.
+        -- Partitions come and go; readers read the whole table.
         and c.relname !~ '_\d{4}_\d{2}_\d{2}$'
       union all
       select format('function %s(%s)', p.proname, pg_get_function_identity_arguments(p.oid)), p.proacl
@@ -42,7 +43,7 @@ as $$
     where r.rolname in ('tidemill_admin', 'tidemill_worker', 'tidemill_reader')
   ) granted
 $$;
-comment on function rights_now() is 'What the three roles may do in this schema, one line each.';
+comment on function rights_now() is 'The rights of the three roles in this schema, one line each.';
 
 create or replace function open_functions() returns setof text
 language sql
@@ -57,7 +58,7 @@ as $$
       from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
       where a.grantee = 0 and a.privilege_type = 'EXECUTE')
 $$;
-comment on function open_functions() is 'Functions that everybody may call who may use the schema.';
+comment on function open_functions() is 'Functions that every login with access to the schema can call.';
 
 create or replace function missing_grants() returns setof text
 language sql
@@ -70,7 +71,7 @@ as $$
   cross join unnest(c.rights) as r (line)
   where r.line not in (select n.line from now_there n)
   union all
-  -- It came when the grants had been made.
+  -- It was made after the grants.
   select format('usage schema %s to %s', current_schema(), r.rolname)
   from pg_roles r
   where r.rolname in ('tidemill_admin', 'tidemill_worker', 'tidemill_reader')
@@ -80,7 +81,7 @@ as $$
       cross join unnest(c.rights) as g (line)
       where g.line = format('usage schema %s to %s', current_schema(), r.rolname))
 $$;
-comment on function missing_grants() is 'What the roles that are there were granted, or are to be, and may not do now.';
+comment on function missing_grants() is 'The grants of the existing roles that are missing now.';
 
 create or replace function lacks_grants() returns boolean
 language sql
@@ -95,7 +96,7 @@ as $$
       where not exists (select from missing_roles() m (name) where g.line like '% to ' || m.name))
     or exists (select from missing_roles()) and (select r.rolcreaterole or r.rolsuper from pg_roles r where r.rolname = current_user)
 $$;
-comment on function lacks_grants() is 'Whether grants are to be made now: some were never made or are gone, everybody may call a function, or a role is missing that the caller may make.';
+comment on function lacks_grants() is 'Whether grants must be made now: some were never made or are gone, every login can call a function, or a role is missing that the caller can make.';
 
 create or replace function doctor_rights()
 returns table ("check" text, severity text, message text, advice text, details jsonb)
@@ -124,11 +125,11 @@ as $$
   select 'rights', 'warning', format('%s grants to the roles are missing, such as: %s', count(*), min(g.line)), 'run tidemill migrate',
     jsonb_build_object('count', count(*))
   from missing_grants() g (line)
-  -- They cannot be made before the role is, which stands above.
+  -- They cannot be granted before the role exists, which is reported above.
   where not exists (select from missing_roles() m (name) where g.line like '% to ' || m.name)
   having count(*) > 0
 $$;
-comment on function doctor_rights() is 'What somebody may do who should not, and what the roles may not do who should.';
+comment on function doctor_rights() is 'Rights that a role has but should not have, and rights that it should have but lacks.';
 
 create or replace function doctor_replication()
 returns table ("check" text, severity text, message text, advice text, details jsonb)
@@ -153,4 +154,4 @@ as $$
       else c.relreplident = 'n'
     end
 $$;
-comment on function doctor_replication() is 'Tables whose changes a publication sends without knowing their rows.';
+comment on function doctor_replication() is 'Published tables without a replica identity.';

@@ -1,6 +1,7 @@
--- Bounded queues: a queue with max_queued takes no more jobs than that. Nobody counts what is enqueued, claimed
--- or ended: whoever enqueues takes from what room the last count left, and counts anew when that is used up. So
--- jobs of other queues cost nothing, and no end of a job can be forgotten.
+-- Bounded queues: a queue with max_queued accepts no more jobs than that. Enqueues, claims and ends
+-- are not counted one by one: an enqueue takes from the free capacity of the last count, and counts
+-- again when that is used up. So jobs of other queues cost nothing, and no end of a job can be
+-- missed.
 
 create or replace function count_queued(p_queue text, p_most integer) returns integer
 language sql
@@ -17,7 +18,7 @@ as $$
     limit p_most
   ) waiting
 $$;
-comment on function count_queued(text, integer) is 'How many jobs of the queue do not run, counted up to a number.';
+comment on function count_queued(text, integer) is 'The number of jobs of the queue that do not run, counted up to a maximum.';
 
 create or replace function take_room(p_queue text, p_most integer, p_wished integer, p_wait boolean) returns integer
 language plpgsql
@@ -28,11 +29,12 @@ declare
   began timestamptz;
   taken integer;
 begin
-  -- Its row comes with its bound, unless that was set by hand.
+  -- The row is made with the bound, unless the bound was set by hand.
   if not exists (select from queue_room where queue = p_queue) then
     insert into queue_room (queue) values (p_queue) on conflict do nothing;
   end if;
-  -- Held until the commit: what others took and have not committed yet is waited for, so that no count misses it.
+  -- Locked until the commit: other enqueues that are not committed yet are waited for, so that no
+  -- count misses them.
   if p_wait then
     select * into r from queue_room where queue = p_queue for update;
   else
@@ -43,7 +45,7 @@ begin
   end if;
   began := clock_timestamp();
   if (r.room < p_wished or r.counted_at < began - interval '10 seconds')
-    -- A full queue is asked for room again and again: counting many jobs takes at most a tenth of the time.
+    -- A full queue is asked again and again: counting many jobs takes at most a tenth of the time.
     and (r.count_took < interval '2 ms' or r.counted_at < began - 10 * r.count_took)
   then
     r.room := p_most - count_queued(p_queue, p_most);
@@ -57,7 +59,7 @@ begin
   return taken;
 end
 $$;
-comment on function take_room(text, integer, integer, boolean) is 'Takes room for so many jobs in a queue with a bound, until the transaction ends; answers for how many there was, without p_wait null if somebody else has the room at this moment.';
+comment on function take_room(text, integer, integer, boolean) is 'Reserves space for a number of jobs in a bounded queue, until the transaction ends; returns how many fit; without p_wait null if another transaction has locked the capacity at this moment.';
 
 create or replace function room_expected(p_queue text) returns interval
 language plpgsql
@@ -77,12 +79,12 @@ begin
   from counters
   where minute >= since
     and queue = p_queue;
-  -- Nobody knows of a queue from which nothing went lately.
+  -- Unknown for a queue from which no job went lately.
   return greatest(interval '1 second', least(interval '60 seconds',
     coalesce((clock_timestamp() - greatest(since, first_seen)) / nullif(ended, 0), interval '1 second')));
 end
 $$;
-comment on function room_expected(text) is 'About how long until a full queue takes one more job, 1 to 60 s: by how many of its jobs ended in the last minutes; 1 s if none did, 60 s while it is paused.';
+comment on function room_expected(text) is 'The estimated time until a full queue accepts one more job, 1 to 60 s: by the number of its jobs that ended in the last minutes; 1 s if none did, 60 s while it is paused.';
 
 create or replace function crowded_out(
   p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb, p_wait boolean,
@@ -95,7 +97,7 @@ declare
   wish record;
   taken integer;
 begin
-  -- In order, so that no two transactions wait for each other's rooms.
+  -- In order, so that no two transactions wait for each other's capacity rows.
   for wish in
     select q.name, q.max_queued, array_agg(i.ord order by i.ord) as ords
     from unnest(p_kinds, p_queues, p_execution_ids) with ordinality as i (kind, queue, execution_id, ord)
@@ -105,7 +107,7 @@ begin
     where q.max_queued is not null
       and q.draining_at is null
       and i.kind not like 'tidemill.%'
-      -- Those are answered with the job that is there.
+      -- Those return the existing job.
       and v.outcome is null
       and not exists (select from task_ids t where t.execution_id = i.execution_id)
     group by q.name, q.max_queued
@@ -117,7 +119,7 @@ begin
   end loop;
 end
 $$;
-comment on function crowded_out(text[], text[], text[], jsonb, boolean) is 'Those jobs of one call of insert_jobs, by their places, for which their queues have no room, and which of them because somebody else has the room at this moment.';
+comment on function crowded_out(text[], text[], text[], jsonb, boolean) is 'The jobs of one call of insert_jobs, by their places, that do not fit into their queues, and those of them that were refused because another transaction has locked the capacity at this moment.';
 
 create or replace function set_max_queued(p_queue text, p_most integer) returns void
 language sql
@@ -128,13 +130,13 @@ as $$
   on conflict (name) do update
   set max_queued = excluded.max_queued, updated_at = now()
   where queues.max_queued is distinct from excluded.max_queued;
-  -- Here, so that nobody waits for whoever enqueues first.
+  -- Here, so that no transaction waits for the first enqueue.
   insert into queue_room (queue)
   select p_queue
   where p_most is not null
   on conflict do nothing;
-  -- Counted anew by whoever comes next; the row stays, for others may wait for it.
+  -- The next enqueue counts again; the row stays, because other transactions can wait for it.
   update queue_room set counted_at = '-infinity', count_took = '0', room = 0 where queue = p_queue;
 $$;
 comment on function set_max_queued(text, integer)
-  is 'Bounds how many jobs of the queue may wait to run; more are refused (SQLSTATE 53TM1). What is retried or put off comes back all the same. Null: any number.';
+  is 'Bounds the number of jobs of the queue that can wait to run; more are refused (SQLSTATE 53TM1). Jobs that are retried or snoozed return all the same. Null: any number.';

@@ -1,5 +1,6 @@
--- Schedules: what people do with them, and how a slot fires. When a schedule falls due is computed by
--- the scheduler; whether it is due is judged here, by the database's clock.
+-- Schedules: the functions by which people control them, and the firing of slots. The scheduler
+-- computes the next due time; the functions here decide by the database's clock whether it has
+-- come.
 
 create or replace function schedule_written() returns trigger
 language plpgsql
@@ -7,7 +8,7 @@ set search_path from current
 as $$
 begin
   if tg_op = 'INSERT' or new.job is distinct from old.job then
-    -- Refuses what no job could be made from, when it is written and not when it falls due.
+    -- Refuses a job that could not be enqueued when the schedule is written, not when it is due.
     perform j.kind
     from jsonb_to_record(new.job) as j (
       kind text, args jsonb, queue text, priority smallint, max_attempts integer,
@@ -27,7 +28,7 @@ begin
   return new;
 end
 $$;
-comment on function schedule_written() is 'Trigger: checks a schedule''s job, and has its slots computed anew when its times were changed.';
+comment on function schedule_written() is 'Trigger: checks a schedule''s job, and has its slots computed again when its times change.';
 
 create or replace trigger schedule_written before insert or update on schedules
 for each row execute function schedule_written();
@@ -69,7 +70,7 @@ as $$
       excluded.missed_limit, excluded.overlap, excluded.jitter, excluded.source, excluded.owner)
 $$;
 comment on function put_schedule(text, text, interval, timestamptz, text, jsonb, text, integer, text, interval, text, text, text)
-  is 'Writes a schedule whole, for every face; one of a config belongs to the deployment that is named last. A new one is paused if somebody is named for that; one that is there keeps its pause or none, and its slots if its times stay.';
+  is 'Writes a whole schedule, for every interface; a schedule from a config belongs to the deployment that is the last argument. A new schedule is paused if p_paused_by is set; an existing one keeps its pause state, and keeps its slots if its times do not change.';
 
 create or replace function set_schedule(
   name text, kind text, args jsonb default '{}', cron text default null, every interval default null,
@@ -87,7 +88,7 @@ as $$
     jsonb_strip_nulls(jsonb_build_object(
       'kind', kind, 'queue', queue, 'priority', priority, 'max_attempts', max_attempts, 'soft_timeout', soft_timeout,
       'hard_timeout', hard_timeout, 'tags', to_jsonb(tags), 'retain', retain))
-    -- Outside of the stripping: nulls inside args and metadata are the caller's.
+    -- Outside of the stripping: nulls inside args and metadata belong to the caller.
     || jsonb_build_object('args', args)
     || case when metadata is null then '{}'::jsonb else jsonb_build_object('metadata', metadata) end,
     missed, missed_limit, overlap, jitter, 'sql')
@@ -102,7 +103,7 @@ as $$
   with gone as (delete from schedules where name = p_name returning name)
   select exists (select from gone)
 $$;
-comment on function delete_schedule(text) is 'Removes a schedule and its slots; its jobs stay. Answers whether there was one.';
+comment on function delete_schedule(text) is 'Removes a schedule and its slots; its jobs are kept. Returns whether it existed.';
 
 create or replace function pause_schedule(p_name text, p_by text default session_user) returns boolean
 language sql
@@ -116,7 +117,7 @@ as $$
   )
   select exists (select from paused)
 $$;
-comment on function pause_schedule(text, text) is 'The schedule does not fire until it is resumed. Answers whether there is one.';
+comment on function pause_schedule(text, text) is 'The schedule does not fire until it is resumed. Returns whether it exists.';
 
 create or replace function resume_schedule(p_name text) returns boolean
 language sql
@@ -124,7 +125,7 @@ set search_path from current
 as $$
   with resumed as (
     update schedules
-    -- What fell due during the pause was not missed, it was not wanted.
+    -- Slots during the pause do not count as missed.
     set
       paused_at = null,
       paused_by = null,
@@ -136,7 +137,7 @@ as $$
   )
   select exists (select from resumed) or exists (select from schedules where name = p_name)
 $$;
-comment on function resume_schedule(text) is 'Ends a pause; slots that passed during it do not fire. Answers whether there is such a schedule.';
+comment on function resume_schedule(text) is 'Ends a pause; slots that passed during it do not fire. Returns whether there is such a schedule.';
 
 create or replace function enqueue_scheduled(p_schedule schedules, p_metadata jsonb, p_run_at timestamptz) returns uuid
 language sql
@@ -149,7 +150,7 @@ as $$
       'metadata', coalesce(p_schedule.job -> 'metadata', '{}') || jsonb_build_object('schedule', p_schedule.name) || p_metadata,
       'run_at', p_run_at))) as id
 $$;
-comment on function enqueue_scheduled(schedules, jsonb, timestamptz) is 'Enqueues a schedule''s job, marked with the schedule; answers its id.';
+comment on function enqueue_scheduled(schedules, jsonb, timestamptz) is 'Enqueues a schedule''s job, marked with the schedule; returns its id.';
 
 create or replace function run_schedule(p_name text, p_by text default session_user, p_sealed jsonb default null) returns uuid
 language plpgsql
@@ -169,7 +170,7 @@ begin
   return made;
 end
 $$;
-comment on function run_schedule(text, text, jsonb) is 'Enqueues a schedule''s job now, outside of its slots, paused or not; p_sealed as with_sealed takes it. Answers the job''s id, null if there is no such schedule.';
+comment on function run_schedule(text, text, jsonb) is 'Enqueues a schedule''s job now, outside of its slots, paused or not; p_sealed is in the form that with_sealed takes. Returns the job''s id, null if there is no such schedule.';
 
 create or replace function unfinished_jobs(p_schedule schedules) returns uuid[]
 language sql
@@ -185,7 +186,7 @@ as $$
     limit 999
   ) latest
 $$;
-comment on function unfinished_jobs(schedules) is 'The latest jobs of a schedule that are not finished, at most 999.';
+comment on function unfinished_jobs(schedules) is 'The latest unfinished jobs of a schedule, at most 999.';
 
 create or replace function judge_slot(p_schedule schedules, p_slot timestamptz) returns text
 language plpgsql
@@ -211,7 +212,7 @@ begin
   else
     begin
       if p_schedule.overlap = 'cancel' then
-        -- Before any job, as everybody does who tells others of jobs.
+        -- Before any job, as in every transaction that resolves dependencies.
         perform lock_workflows_of(open);
         perform cancel_one(u.id, format('schedule %s is due again', p_schedule.name), 'schedule ' || p_schedule.name, false)
         from unnest(open) as u (id);
@@ -219,7 +220,7 @@ begin
       made := enqueue_scheduled(p_schedule, jsonb_build_object('slot', p_slot), p_slot + p_schedule.jitter * share);
       open := open || made;
     exception when others then
-      -- What passes by itself must not cost the slot: it is tried again.
+      -- A temporary error must not lose the slot: it is tried again.
       if left(sqlstate, 2) in ('08', '25', '40', '53', '55', '57', '58') then
         raise;
       end if;
@@ -227,14 +228,14 @@ begin
       failure := sqlerrm;
     end;
   end if;
-  -- If the slot is there already, this fails and takes the job with it.
+  -- If the slot exists already, this fails and rolls the job back.
   insert into schedule_slots (schedule, slot, outcome, job_id, reason)
   values (p_schedule.name, p_slot, verdict, made, case when verdict <> 'enqueued' then coalesce(failure, busy) end);
   update schedules set unfinished = open, problem = failure where name = p_schedule.name;
   return verdict;
 end
 $$;
-comment on function judge_slot(schedules, timestamptz) is 'Decides by the overlap policy what becomes of a slot that is due, does it and records it. For a schedule whose row the caller has locked.';
+comment on function judge_slot(schedules, timestamptz) is 'Applies the overlap policy to a due slot and records the outcome. For a schedule whose row the caller has locked.';
 
 create or replace function held_slots() returns table (schedule text, slot timestamptz, is_ready boolean)
 language sql
@@ -266,11 +267,11 @@ begin
     return null;
   end if;
   delete from schedule_slots where schedule = p_name and slot = held and outcome = 'held';
-  -- Somebody else may have released it before the row was ours.
+  -- Another process can have released it before this one locked the row.
   return case when found then judge_slot(with_sealed(s, p_sealed), held) end;
 end
 $$;
-comment on function release_slot(text, jsonb) is 'Enqueues the slot that a schedule holds, if the job before it has ended; p_sealed as with_sealed takes it. Answers what became of it, null if it is not its turn.';
+comment on function release_slot(text, jsonb) is 'Enqueues the waiting slot of a schedule if the job before it has ended; p_sealed is in the form that with_sealed takes. Returns the outcome, null if the slot cannot be released yet.';
 
 create or replace function fire_schedule(
   p_name text, p_slot timestamptz, p_next_at timestamptz, p_upcoming timestamptz[], p_missed text default null,
@@ -284,10 +285,11 @@ declare
   s schedules;
 begin
   if p_next_at <= p_slot then
-    raise exception 'the slot after % cannot be %', p_slot, p_next_at using errcode = 'invalid_parameter_value';
+    raise exception 'the next slot must be later than %, not %', p_slot, p_next_at using errcode = 'invalid_parameter_value';
   end if;
   perform release_slot(p_name, p_sealed);
-  -- Whoever has the row locked fires it; waiting would keep this scheduler from the others.
+  -- The process that has locked the row fires it; waiting would keep this scheduler from other
+  -- schedules.
   select * into s
   from schedules
   where name = p_name
@@ -316,7 +318,7 @@ begin
 end
 $$;
 comment on function fire_schedule(text, timestamptz, timestamptz, timestamptz[], text, jsonb)
-  is 'Fires a slot that is due and moves the schedule on to the next, or records it as missed for the given reason; p_sealed as with_sealed takes it. Answers what became of it, repeated if it fired before, null if it is not its turn.';
+  is 'Fires a due slot and moves the schedule to the next one, or records the slot as missed with the given reason; p_sealed is in the form that with_sealed takes. Returns the outcome, repeated if it fired before, null if it is not due.';
 
 create or replace function keep_config_schedules(p_names text[], p_owner text default null) returns setof text
 language sql
@@ -328,4 +330,4 @@ as $$
     and name <> all (p_names)
   returning name
 $$;
-comment on function keep_config_schedules(text[], text) is 'Removes the schedules that came from a config of the deployment and are not among these; answers their names. Without a deployment none.';
+comment on function keep_config_schedules(text[], text) is 'Removes the schedules of a deployment''s config that are not among these; returns their names. Without a deployment it removes none.';

@@ -1,4 +1,5 @@
--- Sessions: the state of long work under a name of its caller's, fenced by the lease of its job.
+-- Sessions: the state of long work under a name that its caller chose, fenced by the lease of its
+-- job.
 
 create or replace function start_session(p_session text, p_base_url text, p_wish jsonb, p_ttl interval default '24 hours') returns uuid
 language plpgsql
@@ -20,17 +21,17 @@ begin
     created_at = clock_timestamp(),
     updated_at = clock_timestamp(),
     expires_at = excluded.expires_at
-  -- One that is forgotten leaves its name to others.
+  -- The name of an expired session is free again.
   where s.expires_at <= clock_timestamp();
   if not found then
-    raise exception 'the session % is another job''s', p_session
+    raise exception 'the session % belongs to another job', p_session
       using errcode = '22TM1', hint = 'use another session_id, or leave it out';
   end if;
   return job;
 end
 $$;
 comment on function start_session(text, text, jsonb, interval)
-  is 'Enqueues a job, as enqueue_many takes it, and begins its session, both or none; answers the job''s id.';
+  is 'Enqueues a job, in the form that enqueue_many takes, and starts its session, both or none; returns the job''s id.';
 
 create or replace function note_session(
   p_job uuid, p_lease uuid, p_session text, p_base_url text, p_status text, p_pages integer, p_bugs integer, p_error text, p_ttl interval
@@ -59,14 +60,14 @@ begin
   where s.job_id = p_job
     or s.expires_at <= clock_timestamp();
   if not found then
-    raise exception 'the session % is another job''s', p_session
+    raise exception 'the session % belongs to another job', p_session
       using errcode = '22TM1', hint = 'use another session_id, or leave it out';
   end if;
   return true;
 end
 $$;
 comment on function note_session(uuid, uuid, text, text, text, integer, integer, text, interval)
-  is 'What a running attempt says of its session; false if the lease is lost.';
+  is 'Stores the state that a running attempt reports for its session; false if the lease is lost.';
 
 create or replace function clear_sessions(p_limit integer default 1000) returns integer
 language sql
@@ -88,4 +89,4 @@ as $$
   )
   select count(*)::integer from gone
 $$;
-comment on function clear_sessions(integer) is 'Removes sessions that are over their time, a bounded number; answers how many.';
+comment on function clear_sessions(integer) is 'Removes a bounded number of expired sessions; returns how many.';

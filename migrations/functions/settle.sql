@@ -1,11 +1,11 @@
--- How attempts end that did not complete, and how the jobs of dead workers are taken back.
+-- Ends of attempts that did not complete, and the sweep that takes back the jobs of dead workers.
 
 create or replace function archive(p_job jobs) returns void
 language plpgsql
 set search_path from current
 as $$
 declare
-  -- One that ends between two attempts neither ran nor waited for this end.
+  -- A job that ends between two attempts neither ran nor waited for this end.
   ran_now boolean := p_job.lease_id is not null;
   ran interval;
 begin
@@ -20,8 +20,8 @@ begin
   if p_job.run_at = 'infinity' then
     p_job.run_at := coalesce(p_job.due_at, p_job.finished_at);
   end if;
-  -- Delete and insert, not an update that moves the row: whoever waits for it then sees it gone
-  -- and gets no error.
+  -- Delete and insert, not an update that moves the row: a statement that waits for the row then
+  -- sees it gone and gets no error.
   delete from running where job_id = p_job.id;
   delete from jobs_live where id = p_job.id;
   p_job.written_in := (pg_current_xact_id()::text)::numeric;
@@ -40,7 +40,7 @@ begin
   end if;
 end
 $$;
-comment on function archive(jobs) is 'Moves a locked live job to the history of today, in the final state that the given row says.';
+comment on function archive(jobs) is 'Moves a locked live job to the history of today, in the final state of the given row.';
 
 create or replace function queue_again(p_job jobs, p_due timestamptz) returns void
 language plpgsql
@@ -68,7 +68,7 @@ begin
   end if;
 end
 $$;
-comment on function queue_again(jobs, timestamptz) is 'Puts a locked live job back into its queue, due at a time; one of a group goes to its line.';
+comment on function queue_again(jobs, timestamptz) is 'Puts a locked live job back into its queue, due at a given time; a job with a group returns to its group.';
 
 create or replace function settle_attempt(
   p_job uuid, p_lease uuid, p_outcome text, p_error jsonb default null, p_delay interval default null, p_usage jsonb default null,
@@ -88,11 +88,11 @@ declare
   superseder uuid;
   ran interval;
 begin
-  -- Before any job, as everybody does who cancels others with it.
+  -- Before any job, as in every transaction that cancels other jobs with it.
   if p_outcome = 'waits' and exists (select from jobs_live where id = p_job and cancel_requested_at is not null) then
     perform lock_workflows();
   end if;
-  -- The fence: whoever lost the lease changes nothing.
+  -- The fence: a worker that lost the lease changes nothing.
   select * into j from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
   if not found then
     return null;
@@ -100,7 +100,7 @@ begin
   select * into k from kinds where name = j.kind;
 
   if failed then
-    -- A worker that says when to try again has judged by its own rules for the kind.
+    -- A worker that names the time of the retry has applied its own rules for the kind.
     permanent := permanent or p_delay is null and coalesce(p_error ->> 'type' = any(k.permanent_errors), false);
     cause := fingerprint(j.kind, p_error);
     perform ensure_today();
@@ -113,7 +113,7 @@ begin
       cause, log_tail(j.id, j.attempt));
     insert into failure_deltas (fingerprint, kind, type, message, job_id)
     values (cause, j.kind, p_error ->> 'type', left(coalesce(p_error ->> 'message', ''), 500), j.id);
-    -- It took its worker, or its process, down with it.
+    -- The job crashed its worker or its process.
     if p_outcome = 'crashed' or p_error ->> 'type' in ('signal', 'out_of_memory') then
       perform note_crash(j.kind);
     end if;
@@ -122,7 +122,8 @@ begin
 
   if p_outcome = 'cancelled' or j.cancel_requested_at is not null then
     j.state := 'cancelled';
-    -- A moment later it would have waited for them, and taken them with it.
+    -- A moment later the job would have waited for its children, and a cancel would have cancelled
+    -- them.
     if p_outcome = 'waits' then
       perform cancel_children(j, null, 'tidemill', false);
     end if;
@@ -163,7 +164,7 @@ begin
     if p_outcome <> 'released' then
       j.run_at := clock_timestamp() + coalesce(p_delay, '0');
     end if;
-    -- The lease is void from here on; it tells a repeated snooze from another one.
+    -- The lease is void from here on; it distinguishes a repeated snooze from another one.
     noted := append_event(j.id, j.attempt, p_outcome, jsonb_strip_nulls(jsonb_build_object(
       'run_at', case when p_outcome <> 'waits' then j.run_at end,
       'delay_seconds', extract(epoch from p_delay), 'lease_id', p_lease, 'for', p_wait)));
@@ -177,7 +178,7 @@ begin
 end
 $$;
 comment on function settle_attempt(uuid, uuid, text, jsonb, interval, jsonb, jsonb)
-  is 'Ends an attempt that did not complete: failed, timed_out, crashed, snoozed, released, waits (see hold) or cancelled. Decides between retry and the end; answers the new state, null if the lease is lost.';
+  is 'Ends an attempt that did not complete: failed, timed_out, crashed, snoozed, released, waits (see hold) or cancelled. Decides between a retry and the end; returns the new state, null if the lease is lost.';
 
 create or replace function open_pause() returns timestamptz
 language sql
@@ -186,14 +187,14 @@ set search_path from current
 as $$
   select case
     when s.swept_at > clock_timestamp() then null
-    -- Restarted, or a standby took over: since when it was away is not known.
+    -- The server restarted, or a standby took over: the beginning of the outage is unknown.
     when s.server_started_at <> pg_postmaster_start_time() then s.swept_at
-    -- Late by more than the chance of timers and a moment's load.
+    -- Later than timer jitter and a short load peak explain.
     when s.swept_at + 1.5 * s.every + interval '500 ms' < clock_timestamp() then s.swept_at + s.every
   end
   from sweep_times s
 $$;
-comment on function open_pause() is 'From when on a sweep is overdue that nobody made; null if none is.';
+comment on function open_pause() is 'The time since which a sweep is overdue; null if none is.';
 
 create or replace function note_sweep(p_every interval default null) returns void
 language plpgsql
@@ -204,7 +205,7 @@ declare
   at timestamptz;
   overdue_from timestamptz;
 begin
-  -- Nobody waits here: who holds the row notes the same.
+  -- No waiting here: the transaction that has locked the row records the same.
   select * into s from sweep_times for update skip locked;
   at := clock_timestamp();
   if not found then
@@ -212,7 +213,7 @@ begin
     values (at, coalesce(p_every, '1 hour'), at, pg_postmaster_start_time())
     on conflict do nothing;
     if found then
-      -- Nobody swept before, so all the time of the attempts that run may have been an outage.
+      -- This is the first sweep, so the whole time of the running attempts can have been an outage.
       insert into sweep_pauses (since, until)
       select min(started_at), at
       from running
@@ -226,11 +227,12 @@ begin
     insert into sweep_pauses (since, until) values (overdue_from, at) on conflict do nothing;
     delete from sweep_pauses where until < at - interval '1 day';
   elsif at < s.swept_at then
-    -- The clock went back: no pause lasts into the future, or leases would not expire until then.
+    -- The clock stepped back: no pause lasts into the future, or leases would not expire until
+    -- then.
     delete from sweep_pauses where since >= at;
     update sweep_pauses set until = at where until > at;
   end if;
-  -- The shortest time counts, until nobody has swept so often for a while.
+  -- The shortest period counts, until no process has swept that often for a while.
   if p_every <= s.every or at not between s.every_at and s.every_at + 3 * s.every then
     s.every := coalesce(p_every, greatest(at - s.swept_at, s.every));
     s.every_at := at;
@@ -240,7 +242,7 @@ begin
 end
 $$;
 comment on function note_sweep(interval)
-  is 'Notes that a process sweeps now, and will again after p_every. A sweep that comes far later than that, or on another start of the server, ends a pause, which is kept in sweep_pauses.';
+  is 'Records that a process sweeps now, and will again after p_every. A sweep that comes far later than that, or after another start of the server, ends a pause, which is stored in sweep_pauses.';
 
 create or replace function time_off(p_from timestamptz, p_open timestamptz) returns interval
 language sql
@@ -258,7 +260,7 @@ as $$
   ) p
   where p.until > p_from
 $$;
-comment on function time_off(timestamptz, timestamptz) is 'How much of the time since p_from does not count, for nobody could sweep; p_open is what open_pause() says.';
+comment on function time_off(timestamptz, timestamptz) is 'How much of the time since p_from does not count because no process could sweep; p_open is the result of open_pause().';
 
 create or replace function sweep(p_limit integer default 500) returns table (job_id uuid, lease_id uuid, state text, reason text)
 language plpgsql
@@ -270,20 +272,21 @@ declare
   moved integer := 0;
   bad uuid[] := '{}';
   passed integer := 0;
-  -- What was taken back by then is kept, however slow the database is: a statement that is cancelled keeps nothing.
+  -- The jobs that were taken back by then are kept, however slow the database is: a cancelled
+  -- statement keeps nothing.
   until timestamptz := clock_timestamp() + coalesce(nullif(current_setting('statement_timeout')::interval, '0') / 3, '10 seconds');
   open_since timestamptz := open_pause();
   paused boolean;
 begin
-  -- Nobody swept for long: called by hand, or before the keeper noted it.
+  -- No process has swept for long: this was called by hand, or before maintenance recorded it.
   if open_since is not null then
     perform note_sweep();
     open_since := open_pause();
   end if;
   paused := open_since is not null or exists (select from sweep_pauses);
   loop
-    -- Judged and locked in one statement; the job's row first, as every other writer does. A row that
-    -- somebody else holds is passed over and seen by the next sweep.
+    -- Checked and locked in one statement; the job's row first, as in every other write. A row that
+    -- another transaction has locked is skipped and seen by the next sweep.
     for taken in
       select r.job_id, r.lease_id, r.worker_id,
         case
@@ -292,14 +295,14 @@ begin
         end as reason
       from running r
       join jobs_live j on j.id = r.job_id and j.lease_id = r.lease_id
-      -- Time in which nobody could sweep, and no worker renew, is added.
+      -- Time in which no process could sweep, and no worker renew, is added.
       where (
           r.lease_expires_at < clock_timestamp()
             and (not paused or r.lease_expires_at + time_off(r.seen_at, open_since) < clock_timestamp())
           or r.deadline_at < clock_timestamp()
             and (not paused or r.deadline_at + time_off(r.started_at, open_since) < clock_timestamp()))
         and r.job_id <> all(bad)
-      -- As those who take unique keys and line groups up do.
+      -- In the order in which unique keys and groups are locked elsewhere.
       order by j.unique_key, j.queue, j.priority, j.group_id
       limit p_limit
       for update of j, r skip locked
@@ -319,19 +322,20 @@ begin
           taken.reason;
         moved := moved + 1;
       exception when others then
-        -- One bad row never stops the rest; it is tried again by the next sweep, and told in the log.
+        -- A row that fails does not block the others; it is logged, and the next sweep tries it
+        -- again.
         raise warning 'sweep could not take back job %: %', taken.job_id, sqlerrm;
         bad := bad || taken.job_id;
       end;
     end loop;
-    -- Bad rows may have filled the batch: then whoever lies behind them has his turn.
+    -- Rows that fail can fill the batch: then the rows after them are next.
     exit when cardinality(bad) = passed or moved >= p_limit or cardinality(bad) >= 20 * p_limit or clock_timestamp() > until;
     passed := cardinality(bad);
   end loop;
-  -- Groups whose line is empty.
+  -- Groups without waiting jobs.
   delete from turns where ready_at = 'infinity';
-  -- No foreign key guards these rows: what hands left behind is cleared here, for it would stand in
-  -- the way of the job's next claim.
+  -- No foreign key protects these rows: rows that were left over by hand edits are removed here,
+  -- because they would block the job's next claim.
   delete from running r
   where not exists (select 1 from jobs_live j where j.id = r.job_id and j.lease_id = r.lease_id);
   return query
@@ -339,4 +343,4 @@ begin
   from expire(p_limit) as e (id);
 end
 $$;
-comment on function sweep(integer) is 'Takes back the jobs whose lease expired or whose deadline passed (time in which nobody could sweep does not count), and cancels those that nobody started in time; safe to run anywhere, any time.';
+comment on function sweep(integer) is 'Takes back the jobs whose lease expired or whose deadline passed (time in which no process could sweep does not count), and cancels the jobs that did not start before they expired; safe to run anywhere, any time.';

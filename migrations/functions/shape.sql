@@ -1,5 +1,6 @@
--- Shape: what the schema consists of, in lines that are the same whatever the session has set, before and behind a
--- dump, and on every version of Postgres; and what of it is not as a migration made it.
+-- Shape: the parts of the schema, as lines that do not depend on the settings of the session, on a
+-- dump and restore, or on the version of Postgres; and the parts that differ from those of a
+-- migration.
 
 create or replace function bare(p_text text) returns text
 language sql
@@ -44,7 +45,7 @@ as $$
     select format('constraint %s.%s: %s', t.relname, o.conname, bare(pg_get_constraintdef(o.oid)))
     from tables t
     join pg_constraint o on o.conrelid = t.oid
-    -- From 18 on "not null" is one too; the columns above have it.
+    -- From 18 on "not null" is a constraint too; the columns above include it.
     where o.contype <> 'n'
     union all
     select format('trigger %s.%s', t.relname, g.tgname)
@@ -71,13 +72,13 @@ as $$
     from pg_class v
     where v.relnamespace = current_schema()::regnamespace and v.relkind = 'v'
     union all
-    -- Each version of Postgres prints it in words of its own.
+    -- Each version of Postgres prints it differently.
     select format('text of view %s: on %s %s', v.viewname, current_setting('server_version_num')::integer / 10000, md5(bare(v.definition)))
     from pg_views v
     where v.schemaname = current_schema()
   ) shape
 $$;
-comment on function schema_shape() is 'Every column, index, constraint, trigger, function and view of the schema, one line each: what it is, and how it is made.';
+comment on function schema_shape() is 'Every column, index, constraint, trigger, function and view of the schema, one line each, with its definition.';
 
 create or replace function schema_drift()
 returns table (what text, was text, is_now text)
@@ -107,21 +108,22 @@ as $$
   select p.what, case when p.kept then coalesce(p.was, '') end, case when p.there then coalesce(p.is_now, '') end
   from pairs p
   where (p.kept, p.was) is distinct from (p.there, p.is_now)
-    -- Functions and views of somebody's own do no harm, and a text tells nothing beside that of another version.
+    -- Functions and views that others added do no harm, and texts of two Postgres versions cannot
+    -- be compared.
     and case
       when p.what ~ '^(function|view) ' then p.kept
       when p.what ~ '^text of view ' then p.kept and p.there and split_part(p.was, ' ', 2) = split_part(p.is_now, ' ', 2)
       else true
     end
 $$;
-comment on function schema_drift() is 'What of the schema is not as the last migration left it: how it was then, and is now; null where it was not there.';
+comment on function schema_drift() is 'The parts of the schema that differ from those of the last migration: the definition then, and now; null if the part did not exist.';
 
 create or replace function keep_shape(p_all boolean) returns void
 language plpgsql
 set search_path from current
 as $$
 begin
-  -- Where no table was to be changed, those that somebody else changed stay what they were.
+  -- If no table was to be changed, tables that were changed by hand keep their recorded shape.
   update schema_compatibility c
   set shape = case
     when p_all or not coalesce(exists (select from unnest(c.shape) as s (line) where s.line like 'text of view %'), false) then schema_shape()
@@ -135,7 +137,7 @@ begin
     end;
 end
 $$;
-comment on function keep_shape(boolean) is 'Remembers the shape of the schema: all of it behind a migration, else that of functions and views.';
+comment on function keep_shape(boolean) is 'Stores the shape of the schema: all of it after a migration, else only that of functions and views.';
 
 create or replace function renew_shape() returns void
 language plpgsql
@@ -148,7 +150,7 @@ begin
     and not exists (select from schema_drift());
 end
 $$;
-comment on function renew_shape() is 'Remembers the shape as this version of Postgres prints it, if nothing but the printing is another.';
+comment on function renew_shape() is 'Stores the shape as this version of Postgres prints it, if only the printed form differs.';
 
 create or replace function doctor_schema()
 returns table ("check" text, severity text, message text, advice text, details jsonb)
@@ -170,10 +172,10 @@ as $$
   from drift d
   where d.number <= 20
   union all
-  -- So that they hide nothing that is worse.
+  -- So that they hide no worse problem.
   select 'schema', 'warning', format('%s more parts of the schema are not as a migration made them', d.of_all - 20),
     'select * from schema_drift() lists them', jsonb_build_object('count', d.of_all - 20)
   from drift d
   where d.number = 21
 $$;
-comment on function doctor_schema() is 'What of the schema is not as a migration made it; at most 21 rows.';
+comment on function doctor_schema() is 'The parts of the schema that differ from those of a migration; at most 21 rows.';

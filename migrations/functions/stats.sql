@@ -1,5 +1,5 @@
--- Stats: counters a minute, exact: each batch of jobs leaves a few rows in its own transaction, which are
--- folded later, into minutes and into hours. No page counts jobs.
+-- Statistics: exact counters for each minute. Each batch of jobs writes a few rows in its own
+-- transaction; they are summed later into minutes and hours. No page counts jobs.
 
 create or replace function fold_stats(p_limit integer default 20000) returns integer
 language plpgsql
@@ -45,7 +45,7 @@ begin
   return folded;
 end
 $$;
-comment on function fold_stats(integer) is 'Adds what was counted to its minutes and hours; answers how many rows it folded. Safe to run anywhere, any time; repeat until 0.';
+comment on function fold_stats(integer) is 'Adds new counts to their minutes and hours; returns the number of rows that it added. Safe to run anywhere, any time; repeat until 0.';
 
 create or replace function prune_stats() returns void
 language sql
@@ -54,4 +54,4 @@ as $$
   delete from stats where minute < now() - interval '14 days';
   delete from stats_hours where hour < now() - interval '2 years';
 $$;
-comment on function prune_stats() is 'Removes minutes of more than 14 days ago, whose hours are kept, and hours of more than two years ago.';
+comment on function prune_stats() is 'Removes minutes older than 14 days, whose hours are kept, and hours older than two years.';

@@ -1,12 +1,12 @@
--- What people do with a job.
+-- Functions by which people control a job.
 
 create or replace function cancel_children(p_job jobs, p_reason text, p_by text, p_recorded boolean) returns void
 language plpgsql
 set search_path from current
 as $$
 begin
-  -- Those that a fork took over are not its own, and a unique one may be the work of others as well, who were
-  -- answered with it or whose job it was.
+  -- Children that a fork took over are not its own. A unique child can be the work of other callers
+  -- as well, who enqueued it or were given it.
   perform cancel_one(s.spawned_id, coalesce(p_reason, 'the job that spawned it is cancelled'), p_by, p_recorded)
   from steps s
   where s.job_id = p_job.id
@@ -16,7 +16,7 @@ begin
   order by s.spawned_id;
 end
 $$;
-comment on function cancel_children(jobs, text, text, boolean) is 'Cancels what a job spawned that waits for it, or was about to.';
+comment on function cancel_children(jobs, text, text, boolean) is 'Cancels the children of a job that waits for them, or was about to.';
 
 create or replace function cancel_one(p_job uuid, p_reason text, p_by text, p_recorded boolean) returns text
 language plpgsql
@@ -25,7 +25,7 @@ as $$
 declare
   j jobs;
 begin
-  -- Before any job, as everybody does who tells jobs of others.
+  -- Before any job, as in every transaction that resolves dependencies.
   if exists (select from workflows where id = p_job)
     or exists (select from steps where job_id = p_job and spawned_id is not null)
   then
@@ -61,7 +61,7 @@ begin
   return 'cancelled';
 end
 $$;
-comment on function cancel_one(uuid, text, text, boolean) is 'As cancel; whether it is recorded as an act says the caller.';
+comment on function cancel_one(uuid, text, text, boolean) is 'Like cancel; the caller decides whether it is recorded as an action.';
 
 create or replace function cancel(p_job uuid, p_reason text default null, p_by text default session_user) returns text
 language sql
@@ -70,7 +70,7 @@ as $$
   select cancel_one(p_job, p_reason, p_by, true)
 $$;
 comment on function cancel(uuid, text, text)
-  is 'Cancels a job: at once if it does not run (cancelled), else by asking its worker (cancel_requested). Answers the state of one that is finished, null for one that does not exist.';
+  is 'Cancels a job: at once if it does not run (cancelled), else by asking its worker (cancel_requested). Returns the state of a finished job, null if the job does not exist.';
 
 create or replace function retry_one(p_job uuid, p_by text, p_recorded boolean) returns text
 language plpgsql
@@ -81,7 +81,7 @@ declare
   before jsonb;
   answer text;
 begin
-  -- Before the job, as everybody does who tells others of it.
+  -- Before the job, as in every transaction that resolves dependencies.
   if exists (select from dependencies where p_job in (job_id, parent_id))
     or exists (select from workflows where id = p_job)
   then
@@ -100,7 +100,8 @@ begin
     return run_now_one(p_job, p_by, p_recorded);
   end if;
   before := jsonb_strip_nulls(jsonb_build_object('state', j.state, 'error', j.error ->> 'message'));
-  -- What never ran waits for others as at first, and gets what they pass on; if they failed, a person wants it to run without.
+  -- A job that never ran waits for the others as at first, and gets their results; if they failed,
+  -- the person wants it to run without them.
   if wait_verdict(p_job, terms_of(p_job)) in ('wait', 'run')
     and retry_held(p_job, p_by)
   then
@@ -113,7 +114,8 @@ begin
   end if;
   delete from jobs where id = p_job and finished_at = j.finished_at;
   j.state := 'available';
-  -- One of many that was never due has its time before it; who names a job wants it now.
+  -- In a bulk retry a job that was never due keeps its time; a job that is named alone is wanted
+  -- now.
   j.run_at := case when p_recorded or j.started_at is not null then clock_timestamp() else greatest(j.run_at, clock_timestamp()) end;
   j.max_attempts := greatest(j.max_attempts, j.attempt + 1);
   j.finished_at := null;
@@ -143,7 +145,7 @@ begin
   return j.state::text;
 end
 $$;
-comment on function retry_one(uuid, text, boolean) is 'As retry; whether it is recorded as an act says the caller.';
+comment on function retry_one(uuid, text, boolean) is 'Like retry; the caller decides whether it is recorded as an action.';
 
 create or replace function retry(p_job uuid, p_by text default session_user) returns text
 language sql
@@ -152,7 +154,7 @@ as $$
   select retry_one(p_job, p_by, true)
 $$;
 comment on function retry(uuid, text)
-  is 'Makes a finished job live again with at least one more attempt; a live one that is not due runs now. Answers its state, null if there is no such job.';
+  is 'Makes a finished job live again with at least one more attempt; a live job that is not due runs now. Returns its state, null if there is no such job.';
 
 create or replace function run_now_one(p_job uuid, p_by text, p_recorded boolean) returns text
 language plpgsql
@@ -164,7 +166,7 @@ begin
   if j.id is null or j.finished_at is not null then
     return j.state::text;
   end if;
-  -- One that is held back has no time at which it is due.
+  -- A blocked job has no due time.
   if (j.state = 'available' or j.group_id is not null and j.state = 'waiting')
     and coalesce(j.due_at, j.run_at) > clock_timestamp() and coalesce(j.due_at, j.run_at) < 'infinity' then
     perform queue_again(j, clock_timestamp());
@@ -178,7 +180,7 @@ begin
   return j.state::text;
 end
 $$;
-comment on function run_now_one(uuid, text, boolean) is 'As run_now; whether it is recorded as an act says the caller.';
+comment on function run_now_one(uuid, text, boolean) is 'Like run_now; the caller decides whether it is recorded as an action.';
 
 create or replace function run_now(p_job uuid, p_by text default session_user) returns text
 language sql
@@ -186,7 +188,7 @@ set search_path from current
 as $$
   select run_now_one(p_job, p_by, true)
 $$;
-comment on function run_now(uuid, text) is 'Makes a scheduled or retrying job due at once. Answers its state, null if there is no such job.';
+comment on function run_now(uuid, text) is 'Makes a scheduled or retrying job due at once. Returns its state, null if there is no such job.';
 
 create or replace function snooze(p_job uuid, p_delay interval, p_by text default session_user) returns text
 language plpgsql
@@ -208,7 +210,7 @@ begin
   return j.state::text;
 end
 $$;
-comment on function snooze(uuid, interval, text) is 'Puts off a job that does not run. Answers its state, null if there is no such job.';
+comment on function snooze(uuid, interval, text) is 'Puts off a job that does not run. Returns its state, null if there is no such job.';
 
 create or replace function forget(p_jobs uuid[]) returns void
 language sql
@@ -220,7 +222,7 @@ as $$
   delete from steps where job_id = any(p_jobs);
   delete from signals where job_id = any(p_jobs);
 $$;
-comment on function forget(uuid[]) is 'Removes what is known of jobs that are gone, beside their history.';
+comment on function forget(uuid[]) is 'Removes the records of deleted jobs outside of their history.';
 
 create or replace function delete_one(p_job uuid, p_recorded boolean) returns text
 language plpgsql
@@ -231,7 +233,7 @@ declare
   robbed uuid[];
   known boolean := exists (select from dependencies where job_id = p_job or parent_id = p_job);
 begin
-  -- Before the job, as everybody does who tells others of it.
+  -- Before the job, as in every transaction that resolves dependencies.
   if known then
     perform lock_workflows();
   end if;
@@ -244,11 +246,11 @@ begin
   if p_recorded then
     perform audit('delete', 'job:' || p_job, jsonb_build_object('kind', j.kind, 'queue', j.queue, 'state', j.state, 'created_at', j.created_at), null);
   end if;
-  -- Who waits for it hears how it ended while that is known.
+  -- Jobs that wait for it learn how it ended while that is known.
   while known and j.finished_at is not null and exists (select from endings where job_id = p_job) loop
     perform resolve();
   end loop;
-  -- And who wants its result, and did not run yet, never gets it; nor does its workflow.
+  -- A job that needs its result, and did not run yet, never gets it; nor does its workflow.
   with robbed as (
     update dependencies d
     set outcome = 'cancelled'
@@ -273,7 +275,7 @@ begin
   return 'deleted';
 end
 $$;
-comment on function delete_one(uuid, boolean) is 'As delete_job; whether it is recorded as an act says the caller.';
+comment on function delete_one(uuid, boolean) is 'Like delete_job; the caller decides whether it is recorded as an action.';
 
 create or replace function delete_job(p_job uuid) returns text
 language sql
@@ -281,4 +283,4 @@ set search_path from current
 as $$
   select delete_one(p_job, true)
 $$;
-comment on function delete_job(uuid) is 'Removes a job that does not run, with all its history; for those that wait for a live one, or for the result of one that completed, it is cancelled. Answers deleted, running, or null if there is no such job.';
+comment on function delete_job(uuid) is 'Removes a job that does not run, with all its history. For jobs that wait for it while it is live, or that need its result after it completed, it counts as cancelled. Returns deleted, running, or null if there is no such job.';

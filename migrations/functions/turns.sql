@@ -1,6 +1,6 @@
--- Turns: which jobs a claim may take where claims are counted. Such a claim calls admit first, in the same
--- transaction. What runs is counted from `running` alone, so a slot is free again in the moment its row is
--- gone, whoever removed it.
+-- Turns: the jobs that a claim under limits can take. Such a claim calls admit first, in the same
+-- transaction. Running jobs are counted from `running` alone, so a slot is free again as soon as
+-- its row is gone, whichever statement removed it.
 
 create or replace function full_keys() returns text[]
 language sql
@@ -20,11 +20,11 @@ as $$
     ) busy
     left join limits exact on exact.name = busy.key
     left join limits class on class.name = split_part(busy.key, ':', 1)
-    -- As limit_of has it.
+    -- The same rule as in limit_of.
     where busy.running >= case when exact.name is not null then exact.max_running else class.max_running end
       and busy.key not like 'queue:%'
     union all
-    -- Shared by many groups, each of which would be looked at in vain.
+    -- Shared by many groups, each of which would be checked in vain.
     select l.name
     from limits l
     where l.rate is not null
@@ -32,7 +32,7 @@ as $$
       and tokens_of(l.name, l) < 1
   ) full_key
 $$;
-comment on function full_keys() is 'The concurrency keys of which no more job may start now, as far as they are cheap to tell.';
+comment on function full_keys() is 'The concurrency keys of which no more jobs can start now, as far as that is cheap to find out.';
 
 create or replace function turn_is_ready(p_queue text) returns boolean
 language sql
@@ -52,7 +52,7 @@ as $$
     ) ready
   )
 $$;
-comment on function turn_is_ready(text) is 'Whether some group of the queue may have a job that can start.';
+comment on function turn_is_ready(text) is 'Whether a group of the queue can have a job that can start.';
 
 create or replace function line_up(p_queue text, p_priority smallint, p_group uuid, p_keys text[], p_due timestamptz) returns void
 language sql
@@ -63,13 +63,13 @@ as $$
   on conflict (queue, priority, group_id) do update
   set ready_at = least(t.ready_at, excluded.ready_at)
 $$;
-comment on function line_up(text, smallint, uuid, text[], timestamptz) is 'Notes that a group has a job that waits, from a time on.';
+comment on function line_up(text, smallint, uuid, text[], timestamptz) is 'Records that a group has a waiting job, ready from a given time on.';
 
 create or replace function pick_turns(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer)
 returns uuid[]
 language plpgsql
 set search_path from current
--- What was picked is joined with itself, which no index serves.
+-- The picked jobs are joined with themselves, which no index supports.
 set enable_hashjoin = on
 as $$
 declare
@@ -77,12 +77,12 @@ declare
   full_now text[] := full_keys();
   priorities smallint[];
   groups uuid[];
-  -- Each group gets its share of the room before any gets more.
+  -- Each group gets its share of the free slots before any gets more.
   share integer;
   picked uuid[];
 begin
-  -- Locked first, so that the next statement sees all that was lined up before; what is being lined up
-  -- now is passed over, and its wake-up comes after its commit.
+  -- Locked first, so that the next statement sees all groups that were added before; groups that
+  -- are being added now are skipped, and their notification comes after their commit.
   select array_agg(t.priority), array_agg(t.group_id)
   into priorities, groups
   from (
@@ -154,7 +154,7 @@ begin
     from (select r.key from ranked r group by r.key) k
     left join busy b on b.key = k.key
     left join lateral (
-      -- As limit_of has it, without a call for each.
+      -- The same rule as in limit_of, without a call for each.
       select l as rule
       from limits l
       where l.name in (k.key, split_part(k.key, ':', 1))
@@ -163,7 +163,7 @@ begin
       limit 1
     ) l on true
   ),
-  -- A job is counted for all its keys, also where one of them holds it back: never too many are let in.
+  -- A job counts for all its keys, even if one of them blocks it: so never too many jobs start.
   allowed as materialized (
     select c.id, c.priority, c.nth, c.ord, c.concurrency_keys
     from (
@@ -200,7 +200,7 @@ begin
     left join allowed a on a.id = c.id
     group by c.ord
   ),
-  -- How long the rates of its own keys hold a group back.
+  -- How long the rates of its own keys delay a group.
   holds as materialized (
     select
       v.ord,
@@ -214,8 +214,8 @@ begin
     left join used u on u.key = m.key
     group by v.ord
   ),
-  -- When each group is to be looked at again: behind all others once it had its turn, or when its next job
-  -- or token falls due. One that is only kept waiting by full limits keeps its place.
+  -- When to check each group again: after all others once it had its turn, or when its next job or
+  -- token is due. A group that only waits for full limits keeps its place.
   turned as (
     update turns t
     set ready_at = case
@@ -251,7 +251,7 @@ begin
 end
 $$;
 comment on function pick_turns(text, text[], integer, smallint, integer)
-  is 'Locks jobs of groups whose turn it is and whose limits have room, and counts them; the caller claims them in the same transaction, under the lock of all limits.';
+  is 'Locks jobs of groups whose turn it is and whose limits have free capacity, and counts them; the caller claims them in the same transaction, under the lock of all limits.';
 
 create or replace function pick_in_order(
   p_queue text, p_kinds text[], p_room integer, p_ageing interval,
@@ -296,7 +296,7 @@ as $$
   from locked l
 $$;
 comment on function pick_in_order(text, text[], integer, interval, smallint[], timestamptz[], uuid[])
-  is 'Locks due jobs without a group, by priority; each ageing interval that a job is due makes it one better.';
+  is 'Locks due jobs without a group, by priority; each ageing interval for which a job has been due improves its priority by one.';
 
 create or replace function admit(
   p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer,
@@ -320,13 +320,13 @@ begin
   if q.paused_at is not null then
     return;
   end if;
-  -- Whoever was let in must still be counted after a crash of the database.
+  -- A started job must still be counted after a crash of the database.
   perform set_config('synchronous_commit', 'on', true);
   if q.limited then
     select * into l from limits where name = 'queue:' || p_queue;
   end if;
   if l.name is not null then
-    -- Each statement after the lock sees what the claims before it took.
+    -- Each statement after the lock sees the claims before it.
     perform pg_advisory_xact_lock(hashtext('tidemill queue ' || current_schema()), hashtext(p_queue));
     room := least(room, l.max_running - (select count(*) from running where queue = p_queue));
     if l.rate is not null then
@@ -339,7 +339,7 @@ begin
   end if;
   if room > 0 and turn_is_ready(p_queue) then
     perform pg_advisory_xact_lock(hashtext('tidemill limits ' || current_schema()), 0);
-    -- Where both sorts wait each has half of the room.
+    -- If both sorts wait, each gets half of the free slots.
     picked := pick_turns(
       p_queue, p_kinds, room - least(cardinality(plain), floor(room / 2.0 + random())::integer), p_worst_priority, p_room_at_worst);
   end if;
@@ -352,7 +352,7 @@ begin
     perform spend(l.name, l, cardinality(picked));
     again_in_seconds := extract(epoch from token_after(tokens - cardinality(picked), l));
   end if;
-  -- A shared key that is out of tokens holds its groups back until the next one.
+  -- A shared key without tokens delays its groups until the next token.
   again_in_seconds := least(again_in_seconds, (
     select min(extract(epoch from token_after(tokens_of(shared.name, shared), shared)))
     from limits shared
@@ -363,4 +363,4 @@ begin
 end
 $$;
 comment on function admit(text, text[], integer, smallint, integer, smallint[], timestamptz[], uuid[])
-  is 'The door of a claim that must be counted: locks the jobs that may start now and says how many others may; the caller claims them in the same transaction.';
+  is 'First half of a claim under limits: locks the jobs that can start now and returns how many others can; the caller claims them in the same transaction.';

@@ -1,6 +1,7 @@
--- Uniqueness: no second job while another one holds its key. Judged at the enqueue of the next job, by
--- what its wish says and how the holder then stands; the end of a job pays nothing and frees nothing.
--- Keys are locked before jobs, in order; a job that somebody else holds is never waited for.
+-- Uniqueness: no second job while another one has its key. Checked at the enqueue of the next job,
+-- by its unique terms and the current state of the job that has the key; the end of a job costs
+-- nothing and frees nothing. Keys are locked before jobs, in order; a job that another transaction
+-- has locked is never waited for.
 
 create or replace function unique_terms(p_wish jsonb) returns jsonb
 language plpgsql
@@ -57,7 +58,7 @@ begin
 end
 $$;
 comment on function unique_terms(jsonb)
-  is 'A wish {key, by, args, states, window, period, on_conflict, replace} with its defaults filled in and its times in seconds; refuses one that makes no sense.';
+  is 'The unique terms {key, by, args, states, window, period, on_conflict, replace} with defaults filled in and times in seconds; refuses invalid ones.';
 
 create or replace function unique_key(p_terms jsonb, p_kind text, p_queue text, p_args jsonb, p_run_at timestamptz) returns text
 language plpgsql
@@ -78,7 +79,7 @@ begin
       from jsonb_each(p_args) a
       where p_terms -> 'args' ? a.key;
     end if;
-    -- 1.0 is 1, however it is written.
+    -- 1.0 equals 1, however it is written.
     if chosen::text ~ '\.[0-9]*0([^0-9]|$)' then
       chosen := with_plain_numbers(chosen);
     end if;
@@ -91,7 +92,7 @@ begin
 end
 $$;
 comment on function unique_key(jsonb, text, text, jsonb, timestamptz)
-  is 'The key of a job under the given terms: its own text with {name} filled in, or a hash of its kind and what the terms name; with a period its start and length stand behind it.';
+  is 'The key of a job under the given terms: its own text with {name} filled in, or a hash of its kind and the fields that the terms name; with a period, followed by its start and length.';
 
 create or replace function next_period(p_terms jsonb, p_run_at timestamptz) returns timestamptz
 language sql
@@ -99,7 +100,7 @@ immutable
 as $$
   select to_timestamp((floor(extract(epoch from p_run_at) / (p_terms ->> 'period')::numeric) + 1) * (p_terms ->> 'period')::numeric)
 $$;
-comment on function next_period(jsonb, timestamptz) is 'When the period after that of the given time begins.';
+comment on function next_period(jsonb, timestamptz) is 'The beginning of the period after that of the given time.';
 
 create or replace function held_by(p_key text, p_terms jsonb, p_new uuid, p_batch uuid[]) returns uuid
 language plpgsql
@@ -111,13 +112,13 @@ declare
   status text;
 begin
   select * into held from unique_keys where key = p_key;
-  -- One of the same call is not there yet, and will be.
+  -- A job of the same call is not stored yet, but will be.
   if held.job_id is null or held.job_id = any(p_batch) then
     return held.job_id;
   end if;
   select * into j from jobs_live where id = held.job_id;
   if not found then
-    -- All partitions in one look: it may just move from the one to the other.
+    -- All partitions in one statement: the job can be moving from one table to the other.
     select * into j from jobs where id = held.job_id;
   end if;
   if j.id is null or j.unique_key is distinct from p_key
@@ -137,7 +138,8 @@ begin
     end if;
   end if;
   if status in ('running', 'retrying') then
-    -- It runs, or somebody just takes it, and must not come back into the queue; settle_attempt looks here.
+    -- It runs, or is just being claimed, and must not return to the queue; settle_attempt checks
+    -- this.
     update unique_keys
     set supersedes = array(select l.id from jobs_live l where l.id = any(supersedes || j.id))
     where key = p_key;
@@ -146,7 +148,7 @@ begin
 end
 $$;
 comment on function held_by(text, jsonb, uuid, uuid[])
-  is 'The job for whose sake a new one with this locked key cannot be, null if there is none; then an older one that the terms let pass gives way.';
+  is 'Returns the job that already has this locked key and blocks the new one, or null. If it is null, an older job that the terms do not count is superseded.';
 
 create or replace function superseder_of(p_job jobs) returns uuid
 language plpgsql
@@ -156,12 +158,12 @@ as $$
 declare
   held unique_keys;
 begin
-  -- Waits for whoever just takes the key.
+  -- Waits for a transaction that is taking the key.
   select * into held from unique_keys where key = p_job.unique_key for share;
   return case when p_job.id = any(held.supersedes) then held.job_id end;
 exception when lock_not_available then
-  -- But somebody's open transaction must not hold up a worker: this job may run once more, and gives way
-  -- after that.
+  -- But another open transaction must not delay a worker: this job can run once more, and is
+  -- superseded after that.
   return null;
 end
 $$;
@@ -182,7 +184,7 @@ begin
     tags = case when p_fields ? 'tags' then array(select jsonb_array_elements_text(p_fields -> 'tags')) else tags end,
     metadata = case when p_fields ? 'metadata' then nullif(p_fields -> 'metadata', 'null') else metadata end,
     run_at = case when state = 'available' then coalesce((p_fields ->> 'run_at')::timestamptz, run_at) else run_at end,
-    -- One that is held has no time until it is let go.
+    -- A blocked job has no due time until it is released.
     due_at = case when due_at < 'infinity' then coalesce((p_fields ->> 'run_at')::timestamptz, due_at) else due_at end
   where id = (select id from jobs_live where id = p_job and state <> 'running' for update skip locked)
   returning * into j;
@@ -202,7 +204,7 @@ begin
 end
 $$;
 comment on function replace_fields(uuid, jsonb, text)
-  is 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; one that is held keeps its time. False if it runs, is finished or is being taken.';
+  is 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; a blocked job keeps its time. False if it runs, is finished or is being claimed.';
 
 create or replace function unique_wishes(
   p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[],
@@ -249,7 +251,7 @@ as $$
   order by i.ord
 $$;
 comment on function unique_wishes(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], text[], jsonb[], jsonb[], boolean, jsonb[])
-  is 'Those jobs of one call of insert_jobs that shall be unique and are not refused for another reason, in order, with their terms, their key and, where the terms ask for them, the key of the next period and the fields to replace.';
+  is 'Those jobs of one call of insert_jobs that have unique terms and are not refused for another reason, in order, with their terms, their key and, if the terms need them, the key of the next period and the fields to replace.';
 
 create or replace function take_unique_keys(p_wishes jsonb[], p_ids uuid[]) returns jsonb
 language plpgsql
@@ -264,14 +266,15 @@ declare
   outcome text;
   named text[] := '{}';
 begin
-  -- Before any job, as everybody does who tells others of jobs: an older one that gives way is cancelled.
+  -- Before any job, as in every transaction that resolves dependencies: a superseded job is
+  -- cancelled.
   perform lock_workflows_of(array(
     select u.job_id
     from unnest(p_wishes) as w (wish)
     join unique_keys u on u.key in (w.wish ->> 'key', w.wish ->> 'next_key')
     where not w.wish -> 'terms' -> 'states' ? 'retrying'));
-  -- From here to the commit nobody else takes these keys. In order, so that no two batches wait for
-  -- one another.
+  -- From here to the commit no other transaction takes these keys. In order, so that no two batches
+  -- wait for one another.
   insert into unique_keys as u (key)
   select distinct k.key
   from unnest(p_wishes) as w (wish)
@@ -291,7 +294,7 @@ begin
       holder := held_by(taken, wish -> 'terms', (wish ->> 'id')::uuid, p_ids);
     end if;
     if holder is null then
-      -- A job that will not be takes no key.
+      -- A job that is not stored takes no key.
       continue when wish ->> 'execution_id' = any(named)
         or exists (select from task_ids where execution_id = wish ->> 'execution_id');
       named := named || (wish ->> 'execution_id');
@@ -313,7 +316,7 @@ begin
 end
 $$;
 comment on function take_unique_keys(jsonb[], uuid[])
-  is 'Judges the wishes of one call of insert_jobs in order: [{ord, unique_key, run_at}] for those that may be, with outcome existing, conflict or replaced and the holder for those that may not; fields are still to be replaced in a holder of the same call.';
+  is 'Decides in order which jobs of one call of insert_jobs can be stored: [{ord, unique_key, run_at}], with outcome existing, conflict or replaced and the existing job for those that cannot; fields of a job of the same call are replaced later.';
 
 create or replace function take_key_again(p_job uuid, p_key text) returns void
 language plpgsql
@@ -321,7 +324,7 @@ set search_path from current
 as $$
 begin
   insert into unique_keys (key) values (p_key) on conflict do nothing;
-  -- Who holds a job waits for no key: somebody just takes it.
+  -- A transaction that has locked a job waits for no key: another transaction is taking it.
   perform from unique_keys where key = p_key for update skip locked;
   if found then
     update unique_keys u
@@ -333,13 +336,14 @@ begin
   end if;
 end
 $$;
-comment on function take_key_again(uuid, text) is 'Gives its key back to a job that is live again, unless another live one has it by now; then neither gives way.';
+comment on function take_key_again(uuid, text) is 'Gives its key back to a job that is live again, unless another live job has it by now; then both keep running.';
 
 create or replace function prune_unique_keys(p_limit integer) returns bigint
 language sql
 set search_path from current
 as $$
-  -- Those that nobody looked at for the longest time, so that all come round and each round is short.
+  -- The keys that were not checked for the longest time, so that all are checked in turn and each
+  -- round is short.
   with oldest as materialized (
     select u.key, u.job_id
     from unique_keys u
@@ -364,4 +368,4 @@ as $$
   )
   select count(*) from gone
 $$;
-comment on function prune_unique_keys(integer) is 'Looks at the given number of unique keys and removes those whose job is gone; answers how many.';
+comment on function prune_unique_keys(integer) is 'Checks the given number of unique keys and removes those whose job is gone; returns how many.';

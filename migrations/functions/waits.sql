@@ -1,5 +1,5 @@
--- Waits: jobs that are held back until other jobs end or a signal comes, and how they are let go.
--- Whoever locks several jobs locks them in the order of their ids.
+-- Waits: jobs that are blocked until other jobs end or a signal comes, and their release. A
+-- transaction that locks several jobs locks them in the order of their ids.
 
 create or replace function note_ending() returns trigger
 language plpgsql
@@ -10,14 +10,14 @@ begin
   return null;
 end
 $$;
-comment on function note_ending() is 'Notes that a job left the live ones for which others wait, whoever moved it, so that resolve() tells them.';
+comment on function note_ending() is 'Trigger: records that a job with dependents left the live jobs, whichever statement moved it, so that resolve() applies its end.';
 
 create or replace trigger jobs_live_awaited
 after delete on jobs_live
 for each row
 when (old.awaited)
 execute function note_ending();
-comment on trigger jobs_live_awaited on jobs_live is 'Fires for jobs alone for which others wait.';
+comment on trigger jobs_live_awaited on jobs_live is 'Fires only for jobs that others wait for.';
 
 create or replace function parents_of(p_after jsonb)
 returns table (id uuid, ord integer, name text, pass_as text, member boolean)
@@ -39,7 +39,7 @@ as $$
     from jsonb_array_elements(p_after) with ordinality as a (value, ord)
   ) e
 $$;
-comment on function parents_of(jsonb) is 'Reads what a job waits for: an array of job ids or execution:NAME, or of {job, as, name, member}.';
+comment on function parents_of(jsonb) is 'Reads the jobs that a job waits for: an array of job ids or execution:NAME, or of {job, as, name, member}.';
 
 create or replace function link_jobs(
   p_jobs uuid[], p_afters jsonb[], p_run_ifs text[], p_run_ats timestamptz[] default null, p_delays interval[] default null
@@ -52,7 +52,7 @@ declare
   parents uuid[] := array(select distinct p.id from unnest(p_afters) as a (after) cross join parents_of(a.after) p);
   unknown uuid;
 begin
-  -- A parent that is live stays so until the edge is committed, and tells of its end then.
+  -- A live parent stays live until the edge is committed, and its end is applied then.
   with live as materialized (
     select id, awaited
     from jobs_live
@@ -104,21 +104,21 @@ begin
     and not exists (select from jobs_live j where j.id = p.id)
   limit 1;
   if found then
-    -- The caller of a workflow refuses all, and says why.
+    -- The caller of a workflow refuses all of it, and gives the reason.
     if exists (select from unnest(p_options) as i (options) where i.options ?| '{workflow_id,container}') then
       return;
     end if;
-    raise exception 'job %, for which others of the call wait, is none that was enqueued by it', refused
-      using errcode = '22TM1', hint = 'enqueue it first; its queue may be full, or another job have its execution id or unique key';
+    raise exception 'job % is a dependency in this call but was not enqueued by it', refused
+      using errcode = '22TM1', hint = 'enqueue it first; its queue can be full, or another job can have its execution id or unique key';
   end if;
-  -- What cannot be stored when they are let go is refused now.
+  -- A time that could not be stored at the release is refused now.
   select i.id into far
   from unnest(p_ids, p_run_ats, p_delay_seconds, p_options) as i (id, run_at, delay_seconds, options)
   where i.options ? 'after'
     and greatest(i.run_at, clock_timestamp() + make_interval(secs => i.delay_seconds)) >= '10000-01-01 00:00+00'
   limit 1;
   if found then
-    raise exception 'job % would run at a time that lies too far ahead', far
+    raise exception 'job % would run too far ahead in time', far
       using errcode = '22TM1', hint = 'name a time before the year 10000';
   end if;
   with held as (
@@ -146,12 +146,12 @@ begin
   join waits w on w.job_id = i.id
   where i.options ? 'after'
   having count(*) > 0;
-  -- What they wait for may be over already.
+  -- The jobs that they wait for can have ended already.
   perform resolve_one(h.id) from unnest(held) as h (id);
 end
 $$;
 comment on function hold_new(uuid[], timestamptz[], double precision[], jsonb[])
-  is 'Makes new jobs wait for the others that their options name; a delay counts from then on. insert_jobs calls it.';
+  is 'Makes new jobs wait for the jobs that their options name; a delay counts from their release. insert_jobs calls it.';
 
 create or replace function wait_verdict(p_job uuid, p_run_if text) returns text
 language sql
@@ -181,7 +181,7 @@ as $$
       case when exists (select 1 from dependencies where job_id = p_job and outcome is null) then 'wait' else 'run' end
   end
 $$;
-comment on function wait_verdict(uuid, text) is 'What a job that waits for others does now: wait, run, skip (it is not needed) or cancel (what it needs did not come).';
+comment on function wait_verdict(uuid, text) is 'What happens now to a job that waits for others: wait, run, skip (it is not needed) or cancel (a required job did not complete).';
 
 create or replace function hold(p_job jobs, p_wait jsonb) returns text
 language plpgsql
@@ -212,10 +212,10 @@ begin
   on conflict (job_id) do update
   set run_if = excluded.run_if, signal = excluded.signal, until = excluded.until, run_at = null, delay = null, since = clock_timestamp();
   if parents is not null then
-    -- It waits for these alone; what was open before may be over and just not told.
+    -- It waits for these jobs alone; older ones can have ended without being resolved yet.
     delete from dependencies where job_id = p_job.id and outcome is null;
     perform link_jobs(array[p_job.id], array[parents], array['all_finished']);
-    -- One that ended once and is live again has not ended.
+    -- A job that ended once and is live again has not ended.
     update dependencies d
     set outcome = null, resolved_at = null
     from parents_of(parents) p
@@ -224,7 +224,7 @@ begin
       and d.parent_id = p.id
       and d.outcome is not null;
   end if;
-  -- What it waits for may be there already.
+  -- The awaited signal or end can exist already.
   if (case
     when p_wait ? 'signal' then exists (select 1 from signals s where s.job_id = p_job.id and s.name = p_wait ->> 'signal')
     else wait_verdict(p_job.id, 'all_finished') <> 'wait'
@@ -235,7 +235,7 @@ begin
 end
 $$;
 comment on function hold(jobs, jsonb)
-  is 'Makes a locked live job wait for {signal, timeout_seconds} or for the end of {parents}, and goes on at once if that is there. Answers its state.';
+  is 'Makes a locked live job wait for {signal, timeout_seconds} or for the end of {parents}, and releases it at once if that has already happened. Returns its state.';
 
 create or replace function let_go(p_job uuid) returns void
 language plpgsql
@@ -254,4 +254,4 @@ begin
   perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
 end
 $$;
-comment on function let_go(uuid) is 'Puts a job that waited into its queue; one that does not wait stays as it is.';
+comment on function let_go(uuid) is 'Puts a waiting job into its queue; a job that does not wait is not changed.';

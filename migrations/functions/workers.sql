@@ -1,4 +1,4 @@
--- What people do with a worker.
+-- Functions by which people control a worker.
 
 create or replace function drain_worker(p_worker text, p_by text default null) returns boolean
 language plpgsql
@@ -19,4 +19,4 @@ begin
   return true;
 end
 $$;
-comment on function drain_worker(text, text) is 'Asks a worker to claim no more; it finishes what it has. False if there is no such worker.';
+comment on function drain_worker(text, text) is 'Asks a worker to claim no more; it finishes its present jobs. False if there is no such worker.';

@@ -1,16 +1,16 @@
--- Workflows: graphs of jobs, stored whole or not at all. A workflow, a group and a chain are each a job
--- of the kind tidemill.workflow that waits for its members; nothing runs it.
+-- Workflows: graphs of jobs, stored as a whole or not at all. A workflow, a group and a chain are
+-- each a job of the kind tidemill.workflow that waits for its members; no worker runs it.
 
 create or replace function bad_workflow(p_path text, p_message text, p_hint text) returns void
 language plpgsql
 as $$
 begin
   raise exception '%: %', coalesce(nullif(p_path, ''), 'workflow'), p_message
-    -- Class 22 is bad data; TM tells the words as ours.
+    -- Class 22 is bad data; TM marks the message as Tidemill's own.
     using errcode = '22TM1', hint = p_hint;
 end
 $$;
-comment on function bad_workflow(text, text, text) is 'Refuses a workflow: where, why, and what to do.';
+comment on function bad_workflow(text, text, text) is 'Refuses a workflow: the place, the reason, and the remedy.';
 
 create or replace function check_spec(p_path text, p_spec jsonb) returns void
 language plpgsql
@@ -30,7 +30,7 @@ begin
   end if;
 end
 $$;
-comment on function check_spec(text, jsonb) is 'Refuses what a workflow says of itself that nobody knows.';
+comment on function check_spec(text, jsonb) is 'Refuses unknown fields and values in the options of a workflow.';
 
 create or replace function members_of(p_spec jsonb, p_path text) returns table (ord bigint, name text, node jsonb, after jsonb)
 language plpgsql
@@ -81,7 +81,7 @@ set search_path from current
 as $$
 declare
   wrong text;
-  -- Those that can come to their turn, and how many that were the round before.
+  -- The jobs that can be reached, and their number in the round before.
   settled text[] := '{}';
   before integer := -1;
 begin
@@ -131,7 +131,7 @@ begin
   end if;
 end
 $$;
-comment on function check_members(text, text[], jsonb[], jsonb[]) is 'Refuses names that are not unique, unknown or wait in a circle.';
+comment on function check_members(text, text[], jsonb[], jsonb[]) is 'Refuses names that are not unique, are unknown or form a cycle.';
 
 create or replace function plan_workflow(p_spec jsonb, p_id uuid, p_path text, p_after jsonb, p_run_if text, p_depth integer default 0)
 returns table (id uuid, job jsonb, options jsonb)
@@ -153,7 +153,7 @@ begin
   end if;
   perform check_spec(p_path, p_spec);
   if p_spec ? 'then' then
-    -- A group with what follows it is a workflow of the two.
+    -- A group with a job in then is a workflow of the two.
     p_spec := jsonb_build_object(
       'name', p_spec -> 'name', 'on_failure', p_spec -> 'on_failure', 'result', to_jsonb('last'::text),
       'jobs', jsonb_build_array(
@@ -173,7 +173,7 @@ begin
   for m in
     select * from unnest(ids, names, nodes, afters) with ordinality as m (id, name, node, after, ord)
   loop
-    -- The first jobs of a nested one wait for what it waits for.
+    -- The first jobs of a nested workflow wait for the same jobs as the workflow.
     waits_for := case
       when m.after is null then p_after
       else (
@@ -201,14 +201,14 @@ begin
     jsonb_strip_nulls(jsonb_build_object(
       'container', true,
       'run_if', case when ids is null then p_run_if else 'all_finished' end,
-      -- Without members it is over when its turn comes.
+      -- Without members it ends when its turn comes.
       'after', case when ids is null then p_after else (
         select jsonb_agg(jsonb_build_object('job', n.id, 'name', n.name, 'member', true) order by n.ord)
         from unnest(ids, names) with ordinality as n (id, name, ord)) end));
 end
 $$;
 comment on function plan_workflow(jsonb, uuid, text, jsonb, text, integer)
-  is 'The jobs of a workflow and of all that is nested in it, as enqueue_wishes takes them; notes the workflows themselves.';
+  is 'The jobs of a workflow, with all nested ones, in the form that enqueue_wishes takes; records the workflows themselves.';
 
 create or replace function create_workflow(p_spec jsonb) returns uuid
 language plpgsql
@@ -237,7 +237,7 @@ begin
 end
 $$;
 comment on function create_workflow(jsonb)
-  is 'Enqueues a whole graph of jobs in your transaction: {name, on_failure: continue | cancel, jobs: [{name, kind, args, after: [name or {job, as}], run_if, …}]}, or group: [jobs], or chain: [jobs]; each may be nested instead of a kind, and a group may have then: job. Answers the id of the job that stands for it.';
+  is 'Enqueues a whole graph of jobs in your transaction: {name, on_failure: continue | cancel, jobs: [{name, kind, args, after: [name or {job, as}], run_if, …}]}, or group: [jobs], or chain: [jobs]; each can be nested instead of a kind, and a group can have then: job. Returns the id of the job that represents it.';
 
 create or replace function cancel_workflow(p_workflow uuid, p_reason text, p_by text) returns text
 language plpgsql
@@ -268,13 +268,13 @@ begin
     perform tell(format('e:%s:0', p_workflow));
     return 'cancelled';
   end if;
-  -- Recorded as one act, by whoever calls this.
+  -- The caller records it as one action.
   perform cancel_one(m.id, coalesce(p_reason, 'the workflow is cancelled'), p_by, false) from unnest(members) as m (id);
   perform tell(format('e:%s:0', p_workflow));
   return 'cancel_requested';
 end
 $$;
-comment on function cancel_workflow(uuid, text, text) is 'Cancels what is live of a workflow and of all that is nested in it; it ends when the last of them has.';
+comment on function cancel_workflow(uuid, text, text) is 'Cancels the live members of a workflow, also nested ones; it ends when the last of them has ended.';
 
 create or replace function spawn_child(p_job uuid, p_lease uuid, p_name text, p_wish jsonb, p_is_workflow boolean default false) returns uuid
 language plpgsql
@@ -285,7 +285,7 @@ declare
   child uuid;
 begin
   perform lock_before_enqueue(p_wish);
-  -- The fence: whoever lost the lease changes nothing.
+  -- The fence: a worker that lost the lease changes nothing.
   select * into j from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
   if not found then
     return null;
@@ -301,4 +301,4 @@ begin
 end
 $$;
 comment on function spawn_child(uuid, uuid, text, jsonb, boolean)
-  is 'Enqueues a job, or a workflow, for a running attempt: once for each name, also when the attempt is repeated. Answers its id, null if the lease is lost.';
+  is 'Enqueues a job, or a workflow, for a running attempt: once for each name, even if the attempt is repeated. Returns its id, null if the lease is lost.';

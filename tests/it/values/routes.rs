@@ -217,7 +217,7 @@ async fn where_all_must_be_sealed_sql_enqueues_only_what_has_no_args() {
         "select create_workflow('{\"group\": [{\"kind\": \"k\", \"args\": {\"open\": 1}}]}')",
     ] {
         let refusal = db.refusal(refused).await;
-        assert!(refusal.contains("not sealed, and encryption.require is on"), "{refusal}");
+        assert!(refusal.contains("not encrypted, and encryption.require is on"), "{refusal}");
     }
     db.execute("select enqueue('k')").await;
     // A process without a key can enqueue no more than SQL can.

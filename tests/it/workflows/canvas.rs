@@ -207,7 +207,7 @@ async fn a_graph_that_cannot_be_is_refused_and_leaves_nothing() {
             json!({"jobs": [{"name": "a", "kind": "x"}, {"name": "b", "kind": "x", "after": ["a"], "run_if": "never"}]}),
             "the run_if of b is of no use",
         ),
-        (json!({"group": [{"kind": "x", "queue": "no such/queue"}]}), "no queue can be called"),
+        (json!({"group": [{"kind": "x", "queue": "no such/queue"}]}), "is not a valid queue"),
         (json!({"group": [{"kind": "x", "run_at": "infinity"}]}), "run_at"),
     ];
     for (spec, words) in cases {

@@ -160,7 +160,7 @@ async fn a_result_that_hands_took_away_is_never_passed_on_as_null() {
     let error = db.job(publish).await.error.unwrap();
     assert_eq!(error["type"], "unresolved");
     let message = error["message"].as_str().unwrap();
-    assert!(message.contains("extract completed, but is kept no more"), "{message}");
+    assert!(message.contains("extract completed, but it and its result are no longer stored"), "{message}");
     db.execute("drop table jobs_2020_01_01").await;
 }
 
