@@ -18,7 +18,6 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use self::flat_json::FlatJson;
-use self::lines;
 use self::lines::Line;
 use super::GlobalArgs;
 use crate::config::{LogFormat, LogSection};
