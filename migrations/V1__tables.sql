@@ -76,7 +76,14 @@ create table jobs (
   constraint jobs_soft_timeout_is_in_reach check (soft_timeout between '0' and '100 years'),
   constraint jobs_hard_timeout_is_in_reach check (hard_timeout between '0' and '100 years'),
   constraint jobs_retain_is_in_reach check (retain between '0' and '100 years'),
-  constraint jobs_result_means_completed check (result is null or state = 'completed')
+  constraint jobs_result_means_completed check (result is null or state = 'completed'),
+  constraint jobs_moments_are_in_reach
+    check (
+      created_at >= '1970-01-01 00:00+00' and created_at < '10000-01-01 00:00+00'
+      and started_at >= '1970-01-01 00:00+00' and started_at < '10000-01-01 00:00+00'
+      and cancel_requested_at >= '1970-01-01 00:00+00' and cancel_requested_at < '10000-01-01 00:00+00'),
+  -- What is later never expires.
+  constraint jobs_expires_at_is_in_reach check (expires_at >= '1970-01-01 00:00+00')
 ) partition by range (finished_at);
 comment on table jobs is 'Every job, live and finished. Live rows are in jobs_live; a finished job moves to the partition of its day.';
 comment on column jobs.id is 'UUIDv7, made by the caller of the enqueue; its order is not reliable.';
@@ -183,7 +190,8 @@ comment on column running.written_in is 'The transaction that claimed the job.';
 create table task_ids (
   execution_id text primary key,
   job_id uuid not null,
-  constraint task_ids_are_short check (length(execution_id) between 1 and 255)
+  constraint task_ids_are_short check (length(execution_id) between 1 and 255),
+  constraint task_ids_hold_no_control_characters check (execution_id !~ '[\x01-\x1f\x7f-\x9f]')
 );
 create index task_ids_job on task_ids (job_id);
 comment on table task_ids is 'The callers'' own names for jobs.';
@@ -281,7 +289,13 @@ create table workers (
   containment text check (containment in ('cgroup', 'reaper', 'group')),
   other_queue_slots integer not null default 0,
   queues_left_out integer not null default 0,
-  constraint workers_state_is_known check (state in ('running', 'draining', 'stopped'))
+  constraint workers_state_is_known check (state in ('running', 'draining', 'stopped')),
+  constraint workers_moments_are_in_reach
+    check (
+      started_at >= '1970-01-01 00:00+00' and started_at < '10000-01-01 00:00+00'
+      and seen_at >= '1970-01-01 00:00+00' and seen_at < '10000-01-01 00:00+00'
+      and drain_requested_at >= '1970-01-01 00:00+00' and drain_requested_at < '10000-01-01 00:00+00'),
+  constraint workers_kinds_are_no_nulls check (array_position(kinds, null) is null)
 ) with (fillfactor = 50);
 comment on table workers is 'Processes that claim and run jobs, with their heartbeat.';
 comment on column workers.id is 'Unique for each start of a worker: name, pid and a random part; a remote worker''s own name.';
@@ -319,7 +333,12 @@ create table queues (
   constraint queues_are_named check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
   constraint queues_slots_are_not_negative check (slots >= 0),
   constraint queues_priority_ageing_is_in_reach check (priority_ageing > '0' and priority_ageing <= '1 year'),
-  constraint queues_max_queued_is_sane check (max_queued between 0 and 100000000)
+  constraint queues_max_queued_is_sane check (max_queued between 0 and 100000000),
+  constraint queues_moments_are_in_reach
+    check (
+      paused_at >= '1970-01-01 00:00+00' and paused_at < '10000-01-01 00:00+00'
+      and draining_at >= '1970-01-01 00:00+00' and draining_at < '10000-01-01 00:00+00'
+      and updated_at >= '1970-01-01 00:00+00' and updated_at < '10000-01-01 00:00+00')
 );
 comment on table queues is 'Settings of queues; a queue without a row has only defaults.';
 comment on column queues.name is 'The queue.';
@@ -370,7 +389,13 @@ create table kinds (
   constraint kinds_breaker_is_sane
   check (
     breaker_after >= 1 and breaker_window between '1 second' and '1 year' and breaker_pause between '1 second' and '1 year'
-    and breaker_crashes >= 0)
+    and breaker_crashes >= 0),
+  constraint kinds_moments_are_in_reach
+    check (
+      last_seen_at >= '1970-01-01 00:00+00' and last_seen_at < '10000-01-01 00:00+00'
+      and breaker_crashed_at >= '1970-01-01 00:00+00' and breaker_crashed_at < '10000-01-01 00:00+00'
+      and breaker_open_until >= '1970-01-01 00:00+00' and breaker_open_until < '10000-01-01 00:00+00'),
+  constraint kinds_permanent_errors_are_no_nulls check (array_position(permanent_errors, null) is null)
 );
 comment on table kinds is 'Settings of each kind, written by the workers that serve it.';
 comment on column kinds.name is 'The kind.';
@@ -448,7 +473,10 @@ create table limits (
   constraint limits_rate_has_a_period check ((rate is null) = (rate_period is null) and (rate is null) = (burst is null)),
   constraint limits_rate_is_sane check (rate >= 1 and burst >= 1 and rate_period > '0' and rate_period <= '1 year'),
   constraint limits_on_full_is_known check (on_full in ('queue', 'cancel_newest', 'cancel_oldest')),
-  constraint limits_cancel_counts check (on_full = 'queue' or (max_running >= 1 and name not like 'queue:%'))
+  constraint limits_cancel_counts check (on_full = 'queue' or (max_running >= 1 and name not like 'queue:%')),
+  constraint limits_moments_are_in_reach
+    check (
+      updated_at >= '1970-01-01 00:00+00' and updated_at < '10000-01-01 00:00+00')
 );
 comment on table limits is 'How many jobs can run at once or start in a period, over all workers.';
 comment on column limits.name is 'queue:NAME for a queue; else the part before the colon in the concurrency keys of jobs.';
@@ -545,7 +573,13 @@ create table schedules (
   constraint schedules_overlap_is_known check (overlap in ('skip', 'queue', 'allow', 'cancel')),
   constraint schedules_jitter_is_in_reach check (jitter between '0' and '1 day'),
   constraint schedules_source_is_known check (source in ('config', 'api', 'sql')),
-  constraint schedules_paused_by_somebody check ((paused_at is null) = (paused_by is null))
+  constraint schedules_paused_by_somebody check ((paused_at is null) = (paused_by is null)),
+  constraint schedules_moments_are_in_reach
+    check (
+      anchor_at >= '1970-01-01 00:00+00' and anchor_at < '10000-01-01 00:00+00'
+      and last_slot_at >= '1970-01-01 00:00+00' and last_slot_at < '10000-01-01 00:00+00'
+      and created_at >= '1970-01-01 00:00+00' and created_at < '10000-01-01 00:00+00'
+      and updated_at >= '1970-01-01 00:00+00' and updated_at < '10000-01-01 00:00+00')
 ) with (fillfactor = 50);
 create index schedules_due on schedules (next_at) where paused_at is null;
 comment on index schedules_due is 'The schedule that is due next, without reading the others.';
@@ -606,7 +640,10 @@ create table workflows (
   constraint workflows_are_named check (name <> '' and length(name) <= 200),
   constraint workflows_on_failure_is_known check (on_failure in ('continue', 'cancel')),
   constraint workflows_result_is_known check (result_is in ('object', 'array', 'last')),
-  constraint workflows_are_done_once check (members >= 0 and done between 0 and members)
+  constraint workflows_are_done_once check (members >= 0 and done between 0 and members),
+  constraint workflows_moments_are_in_reach
+    check (
+      created_at >= '1970-01-01 00:00+00' and created_at < '10000-01-01 00:00+00')
 ) with (fillfactor = 50);
 comment on table workflows is 'Workflows and groups. Each is a job of the kind tidemill.workflow with the same id, which waits for its members and ends with them.';
 comment on column workflows.id is 'The job that represents it.';
@@ -709,7 +746,8 @@ create table signals (
   sent_at timestamptz not null default clock_timestamp(),
   sent_by text,
   primary key (job_id, name),
-  constraint signals_are_named check (name <> '' and length(name) <= 200)
+  constraint signals_are_named check (name <> '' and length(name) <= 200),
+  constraint signals_name_holds_no_control_characters check (name !~ '[\x01-\x1f\x7f-\x9f]')
 );
 comment on table signals is 'Messages to jobs, the first of each name; also those that came before the job waited for them.';
 comment on column signals.job_id is 'The job.';
@@ -814,7 +852,10 @@ create table audit_log (
   act text not null,
   subject text not null,
   before jsonb,
-  after jsonb
+  after jsonb,
+  constraint audit_log_moments_are_in_reach
+    check (
+      at >= '1970-01-01 00:00+00' and at < '10000-01-01 00:00+00')
 );
 create index audit_log_subject on audit_log (subject, id);
 create index audit_log_at on audit_log (at);
@@ -896,7 +937,11 @@ create table alert_rules (
   constraint alert_rules_hold_is_in_reach check (hold between '0' and '1 day'),
   constraint alert_rules_kind_has_a_meaning check (kind is null or condition in ('error_rate', 'average_time', 'stuck_jobs')),
   constraint alert_rules_queue_has_a_meaning check (queue is null or condition not like 'database%'),
-  constraint alert_rules_webhook_is_an_address check (webhook ~ '^https?://.+')
+  constraint alert_rules_webhook_is_an_address check (webhook ~ '^https?://[^[:space:][:cntrl:]]+$'),
+  constraint alert_rules_moments_are_in_reach
+    check (
+      updated_at >= '1970-01-01 00:00+00' and updated_at < '10000-01-01 00:00+00'),
+  constraint alert_rules_email_has_no_nulls check (array_position(email, null) is null)
 );
 comment on table alert_rules is 'Rules that say when people are notified.';
 comment on column alert_rules.name is 'The name of the rule.';
@@ -924,7 +969,13 @@ create table alerts (
   fired_at timestamptz,
   clear_since timestamptz,
   resolved_at timestamptz,
-  constraint alerts_fire_before_they_are_resolved check (resolved_at is null or fired_at is not null)
+  constraint alerts_fire_before_they_are_resolved check (resolved_at is null or fired_at is not null),
+  constraint alerts_moments_are_in_reach
+    check (
+      since >= '1970-01-01 00:00+00' and since < '10000-01-01 00:00+00'
+      and fired_at >= '1970-01-01 00:00+00' and fired_at < '10000-01-01 00:00+00'
+      and clear_since >= '1970-01-01 00:00+00' and clear_since < '10000-01-01 00:00+00'
+      and resolved_at >= '1970-01-01 00:00+00' and resolved_at < '10000-01-01 00:00+00')
 );
 create unique index alerts_open on alerts (rule, subject) where resolved_at is null;
 comment on index alerts_open is 'A rule has one open alert for each subject, so none fires twice.';

@@ -90,11 +90,11 @@ as $$
   select count(*)
   from pg_stat_activity a
   where a.datname = current_database()
-    and a.backend_type is null
+    and (a.backend_type is null or a.state = 'disabled')
     -- Autovacuum's workers belong to no user.
     and a.usesysid is not null
 $$;
-comment on function hidden_sessions() is 'The number of sessions of this database whose activity the caller cannot see.';
+comment on function hidden_sessions() is 'The number of sessions of this database whose activity the caller cannot see, or that track none (track_activities).';
 
 create or replace function dead_rows() returns bigint
 language sql

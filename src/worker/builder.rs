@@ -129,7 +129,7 @@ impl WorkerBuilder {
             reports,
             endings,
             pulse: Pulse::new(),
-            contact: Contact::new(),
+            contact: Arc::new(Contact::new()),
             metrics: metrics.unwrap_or_default(),
             freed: tokio::sync::Notify::new(),
             shedding: std::sync::atomic::AtomicBool::new(false),

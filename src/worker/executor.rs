@@ -65,6 +65,7 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
     };
     let around = Around {
         store: Some(shared.store.clone()),
+        contact: Some(shared.contact.clone()),
         leaving: shared.leaving.subscribe(),
         stop_grace: limits.grace,
         longest_silence: shared.settings.longest_silence(),

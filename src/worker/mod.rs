@@ -147,7 +147,7 @@ struct Shared {
     reports: tokio::sync::mpsc::Sender<Report>,
     endings: tokio::sync::mpsc::Sender<completer::Ending>,
     pulse: Pulse,
-    contact: contact::Contact,
+    contact: Arc<contact::Contact>,
     metrics: Arc<Metrics>,
     /// A slot or room in a lane became free.
     freed: tokio::sync::Notify,

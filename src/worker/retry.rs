@@ -38,7 +38,7 @@ where
     loop {
         match answered_within(contact, ANSWER_WITHIN, attempt()).await {
             Err(error) if error.is_transient() => {
-                tracing::warn!(%error, what, "Postgres did not answer; trying again");
+                tracing::warn!(%error, what, "the database could not do it now; trying again");
                 contact.pause(jittered(delay)).await;
                 delay = (delay * 2).min(Duration::from_secs(5));
             }

@@ -50,6 +50,7 @@ mod schema;
 mod secrecy;
 mod settle;
 mod shutdown;
+mod slow_statements;
 mod start;
 mod stats;
 mod streams;

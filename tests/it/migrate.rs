@@ -181,6 +181,26 @@ async fn o5_a_schema_whose_name_needs_quotes_works() {
 }
 
 #[tokio::test]
+async fn a_schema_that_was_renamed_works_on_itself_again() {
+    let db = Db::new().await;
+    db.execute("alter schema tidemill rename to tidemill_old").await;
+    let old = Options { schema: "tidemill_old".into(), ..db.options() };
+    let store = Store::connect(old.clone()).unwrap();
+    let refusal = store.check_schema().await.unwrap_err();
+    assert!(refusal.to_string().contains("renamed"), "{refusal}");
+    // With another one in its place.
+    migrate(&db.options()).await.unwrap();
+    migrate(&old).await.unwrap();
+    store.check_schema().await.unwrap();
+    let id = tidemill::enqueue_in(store.pool(), &store, &job("k")).await.unwrap();
+    assert!(store.find_job(id).await.unwrap().is_some());
+    let in_sql: uuid::Uuid = db.scalar("select tidemill_old.enqueue('k')").await;
+    assert!(store.find_job(in_sql).await.unwrap().is_some());
+    assert_eq!(db.count("tidemill.jobs").await, 0);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn views_of_somebody_else_survive() {
     let db = Db::new().await;
     db.execute(

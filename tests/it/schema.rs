@@ -52,6 +52,30 @@ async fn functions_that_read_tables_work_from_any_search_path() {
     assert!(loose.is_empty(), "no search_path of their own: {loose:?}");
 }
 
+/// One row that cannot be read takes no list along, for there is none.
+#[tokio::test]
+async fn what_nobody_could_be_shown_is_refused() {
+    let db = Db::new().await;
+    for statement in [
+        "select enqueue('k', expires_at => '-infinity')",
+        r"select enqueue('k', execution_id => E'a\nb')",
+        "select set_alert('a', 'queue_depth', email => array[null])",
+        r"select set_alert('a', 'queue_depth', webhook => E'http://a\nb/')",
+        "update jobs set created_at = 'infinity'",
+        "update jobs set started_at = '-infinity'",
+        "update jobs set cancel_requested_at = '10001-01-01'",
+        "insert into queues (name, paused_at) values ('q', 'infinity')",
+        "insert into kinds (name, source, permanent_errors) values ('k', 'sql', array[null])",
+        "insert into audit_log (who, db_user, act, subject, at) values ('a', 'a', 'a', 'a', '-infinity')",
+    ] {
+        db.enqueue(crate::support::job("k")).await;
+        let refusal = db.refusal(statement).await;
+        assert!(refusal.contains("check constraint"), "{statement}: {refusal}");
+    }
+    let kept = "select enqueue('k', expires_at => 'infinity', execution_id => 'ä b')";
+    db.execute(kept).await;
+}
+
 #[tokio::test]
 async fn every_table_has_a_replica_identity() {
     let db = Db::new().await;

@@ -92,11 +92,14 @@ pub(super) async fn run(args: DevArgs, global: &GlobalArgs) -> Result<(), CliErr
 
 /// All roles on one database, until a signal.
 async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), CliError> {
-    let options = store_options(config, url.clone())?;
+    // The server that was made for this folder has no TLS, whatever PGSSLMODE asks of others.
+    let is_embedded = config.database.url.is_none();
+    let reached_by = if is_embedded { format!("{url}?sslmode=disable") } else { url.clone() };
+    let options = store_options(config, reached_by)?;
     once_it_answers(|| migrate(&options)).await?;
     let mut process = Process::open(options).await?;
     // What was made for this folder has no other config.
-    let declaring = process.declare(config, config.database.url.is_none()).await?;
+    let declaring = process.declare(config, is_embedded).await?;
     schedules::write(config, &process, &declaring).await?;
     let channels = alert_rules::declare(config, &process, &declaring).await?;
     let worker = worker::worker(config, &process)?;

@@ -30,6 +30,8 @@ impl Admin {
             .password(password)
             .database("postgres")
             .ssl_mode(PgSslMode::Disable)
+            // PGOPTIONS of the shell are meant for other servers.
+            .options([("default_transaction_read_only", "off"), ("statement_timeout", "0")])
             .disable_statement_logging();
         let failed = |source| EmbeddedError::Database { port, action: "logging in", source };
         let connection = tokio::time::timeout(LOGIN_PATIENCE, options.connect())

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgExecutor, Row};
 
 use super::commit_probe::commits_alone;
 use super::database;
@@ -162,7 +162,8 @@ async fn replace_verbs(connection: &mut PgConnection, migrated: bool) -> Result<
     let installed = transaction.fetch_one("select verbs_digest from schema_compatibility").await?;
     if let Some(installed) = installed.get::<Option<String>, _>(0) {
         // Those of a newer binary serve this one too; to put ours back would break that one.
-        if installed == verbs || release(&installed) > release(&verbs) {
+        let serve = installed == verbs || release(&installed) > release(&verbs);
+        if serve && !name_another_schema(&mut *transaction).await? {
             return Ok(());
         }
     }
@@ -178,6 +179,23 @@ async fn replace_verbs(connection: &mut PgConnection, migrated: bool) -> Result<
         .await?;
     transaction.commit().await?;
     Ok(())
+}
+
+/// Whether functions of this schema work on another one: it was renamed after they were made.
+async fn name_another_schema(executor: impl PgExecutor<'_>) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select exists (
+           select
+           from pg_proc p
+           join pg_namespace n on n.oid = p.pronamespace
+           cross join unnest(p.proconfig) as c (setting)
+           where n.nspname = current_schema()
+             and c.setting like 'search_path=%'
+             and (regexp_match(c.setting, '^search_path=\"?([^\",]+)'))[1] <> current_schema())",
+    )
+    .persistent(false)
+    .fetch_one(executor)
+    .await
 }
 
 /// The release that functions and views came with, such as `[0, 1, 0]`.
@@ -254,6 +272,11 @@ impl Store {
             .map_err(|error| rights::refused(error, schema))?;
         if row.verbs_digest.is_none() {
             return Err(refuse(found, "its functions are missing; run `tidemill migrate` again"));
+        }
+        if name_another_schema(self.pool()).await? {
+            let advice =
+                "its functions work on another schema, for it was renamed; run `tidemill migrate` again";
+            return Err(refuse(found, advice));
         }
         let oldest = row.oldest_binary;
         if oldest > known {

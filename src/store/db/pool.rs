@@ -104,13 +104,10 @@ impl Pool {
     /// When the database cannot be reached.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static>> {
         self.prove().await?;
-        let begun = match &self.opening {
-            None => Box::pin(self.sentry.watch(self.aimed(self.connections.begin()))).await?,
-            Some(opening) => {
-                let begin = self.connections.begin_with(opening.clone());
-                Box::pin(self.sentry.watch(self.aimed(begin))).await?
-            }
-        };
+        // To wait for a place in the pool is no silence of the network.
+        let connection = self.aimed(self.connections.acquire()).await?;
+        let begin = sqlx::Transaction::begin(connection, self.opening.clone());
+        let begun = Box::pin(self.sentry.watch(begin)).await?;
         Ok(Transaction::new(begun, self.opening.is_some(), self.sentry.clone()))
     }
 

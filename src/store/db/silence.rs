@@ -157,15 +157,20 @@ impl Sentry {
 
 async fn works_on_nothing(server: PgConnectOptions) -> sqlx::Result<bool> {
     let mut connection = server.connect().await?;
-    // Whatever name the sessions go by behind a pooler; less than the shortest time that anybody has waited.
+    // A role that the login takes by itself would hide what the login's own sessions do.
+    // Whatever name the sessions go by behind a pooler; less than the shortest time that anybody has waited. What a
+    // session does that tells nothing of itself is not known, so it may be at work.
     let statement = sqlx::raw_sql(
-        "select count(*)
+        "set local role none;
+         select count(*)
          from pg_stat_activity
-         where usename = current_user
+         where usename = session_user
            and datname = current_database()
            and pid <> pg_backend_pid()
-           and state = 'active'
-           and query_start < clock_timestamp() - interval '300 milliseconds'",
+           and (
+             state is null
+             or state = 'disabled'
+             or state = 'active' and query_start < clock_timestamp() - interval '300 milliseconds')",
     );
     let busy: i64 = connection.fetch_one(statement).await?.try_get(0)?;
     connection.close().await?;

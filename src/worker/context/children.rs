@@ -42,7 +42,8 @@ impl Context {
     /// # Errors
     /// While one of them is live, and when the database fails.
     pub async fn wait_for(&self, jobs: &[Uuid]) -> Result<Vec<Ended>, JobError> {
-        let ended = self.store()?.ends_of(jobs).await?;
+        let store = self.store()?;
+        let ended = self.answered("ends", || store.ends_of(jobs)).await?;
         let ends = jobs.iter().map(|id| ended.iter().find(|end| end.job_id == *id).cloned());
         if let Some(ends) = ends.collect::<Option<Vec<_>>>() {
             return Ok(ends);
@@ -55,7 +56,8 @@ impl Context {
     async fn spawn_child(&self, name: &str, child: &Child) -> Result<Uuid, JobError> {
         // Its event comes behind what was reported before.
         self.flush().await;
-        match self.store()?.spawn_child(self.lease(), name, child).await {
+        let store = self.store()?;
+        match self.answered("spawn", || store.spawn_child(self.lease(), name, child)).await {
             // It waits for room without a slot, and goes on where it was.
             Err(error) if error.is_queue_full() => Err(JobError::snooze(FULL_FOR)),
             child => child?.ok_or_else(JobError::lost),

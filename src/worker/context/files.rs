@@ -47,8 +47,17 @@ impl Context {
         }
         let (job_id, lease_id) = self.lease();
         if let Some(store) = self.stored() {
-            let new = NewArtifact { job_id, lease_id: Some(lease_id), name, content_type, content };
-            match store.keep_artifact(new).await {
+            let keep = || {
+                let content = content.clone();
+                store.keep_artifact(NewArtifact {
+                    job_id,
+                    lease_id: Some(lease_id),
+                    name,
+                    content_type,
+                    content,
+                })
+            };
+            match self.answered("keep", keep).await {
                 Ok(true) => {}
                 Ok(false) => return Err(JobError::lost()),
                 Err(Error::Vault(VaultError::NoStorage)) => {
@@ -67,7 +76,8 @@ impl Context {
     /// # Errors
     /// When the storage or the database fails.
     pub async fn kept(&self, job_id: Uuid, name: &str) -> Result<Option<(String, Bytes)>, JobError> {
-        match self.store()?.read_artifact(job_id, name).await {
+        let store = self.store()?;
+        match self.answered("kept", || store.read_artifact(job_id, name)).await {
             Ok((artifact, content)) => Ok(Some((artifact.content_type, content))),
             Err(Error::Vault(VaultError::Missing(_))) => Ok(None),
             Err(error) => Err(error.into()),

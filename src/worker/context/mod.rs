@@ -17,10 +17,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::steps::Steps;
+use super::contact::Contact;
 use super::handler::JobError;
+use super::retry::until_answered;
 use crate::job::attempt::StopReason;
 use crate::job::event::EventDraft;
-use crate::store::Store;
+use crate::store::{Error, Result as Stored, Store};
 
 /// The job of one attempt, as it was claimed.
 #[derive(Debug, Clone)]
@@ -84,6 +86,8 @@ pub(super) struct Extension {
 pub(super) struct Around {
     /// A context of a test has none.
     pub(super) store: Option<Arc<Store>>,
+    /// Whether the database can be reached.
+    pub(super) contact: Option<Arc<Contact>>,
     /// Since when the worker shall end, if it shall.
     pub(super) leaving: watch::Receiver<Option<Instant>>,
     /// How long a handler of this kind may take to stop.
@@ -96,6 +100,7 @@ impl Default for Around {
     fn default() -> Self {
         Self {
             store: None,
+            contact: None,
             leaving: watch::channel(None).1,
             stop_grace: Duration::from_secs(10),
             longest_silence: Duration::from_secs(20),
@@ -169,6 +174,25 @@ impl Context {
     /// The same, if there is one.
     pub(super) fn stored(&self) -> Option<&Store> {
         self.desk.around.store.as_deref()
+    }
+
+    /// Asks the database until it answers: an outage costs no attempt, which its timeouts and its lease end. What the
+    /// object storage refuses is not asked again.
+    pub(super) async fn answered<T, F>(&self, what: &'static str, mut ask: impl FnMut() -> F) -> Stored<T>
+    where
+        F: Future<Output = Stored<T>>,
+    {
+        let Some(contact) = &self.desk.around.contact else { return ask().await };
+        let asked = until_answered(contact, what, || {
+            let asking = ask();
+            async move {
+                match asking.await {
+                    Err(error @ Error::Vault(_)) => Ok(Err(error)),
+                    other => other.map(Ok),
+                }
+            }
+        });
+        asked.await?
     }
 
     pub(super) fn steps(&self) -> &Steps {

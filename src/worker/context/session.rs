@@ -18,7 +18,7 @@ impl Context {
     pub async fn note_session(&self, session_id: &str, note: &SessionNote) -> Result<(), JobError> {
         let Some(store) = self.stored() else { return Ok(()) };
         let note = SessionNote { error: note.error.clone().map(storable_text), ..note.clone() };
-        match store.note_session(self.lease(), session_id, &note).await {
+        match self.answered("session", || store.note_session(self.lease(), session_id, &note)).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(JobError::lost()),
             Err(error) => match error.refusal() {
@@ -36,7 +36,7 @@ impl Context {
         let store = self.store()?;
         let mut all = 0;
         loop {
-            let gone = store.clear_sessions(A_ROUND).await?;
+            let gone = self.answered("sessions", || store.clear_sessions(A_ROUND)).await?;
             all += i64::from(gone);
             if gone < A_ROUND {
                 return Ok(all);

@@ -31,7 +31,7 @@ impl Steps {
         let read = async {
             let mut known = HashMap::new();
             if let Some(store) = context.stored() {
-                for step in store.steps(context.job_id()).await? {
+                for step in context.answered("steps", || store.steps(context.job_id())).await? {
                     known.insert(step.name, store.vault().open(step.output.unwrap_or_default())?);
                 }
             }
@@ -109,7 +109,8 @@ impl Context {
         let left = match self.stored() {
             Some(store) => {
                 self.flush().await;
-                let left = store.sleep_step(self.lease(), name, duration.as_secs_f64()).await?;
+                let seconds = duration.as_secs_f64();
+                let left = self.answered("sleep", || store.sleep_step(self.lease(), name, seconds)).await?;
                 left.ok_or_else(JobError::lost)?
             }
             None => 0.0,
@@ -146,7 +147,8 @@ impl Context {
         name: &str,
         timeout: Option<Duration>,
     ) -> Result<Option<T>, JobError> {
-        let signals = self.store()?.signals(self.job_id()).await?;
+        let store = self.store()?;
+        let signals = self.answered("signals", || store.signals(self.job_id())).await?;
         match signals.into_iter().find(|signal| signal.name == name) {
             Some(signal) if signal.timed_out => Ok(None),
             Some(signal) => read(name, signal.payload.unwrap_or_default()).map(Some),
@@ -165,7 +167,7 @@ impl Context {
     pub async fn remembered(&self) -> Result<(Map<String, Value>, Map<String, Value>), JobError> {
         let steps = self.steps().of(self).await?.clone().into_iter().collect();
         let signals = match self.stored() {
-            Some(store) => store.signals(self.job_id()).await?,
+            Some(store) => self.answered("signals", || store.signals(self.job_id())).await?,
             None => Vec::new(),
         };
         let signals = signals.into_iter().map(|signal| (signal.name, signal.payload.unwrap_or_default()));
@@ -179,7 +181,8 @@ impl Context {
             Some(store) => {
                 // Its event comes behind what was reported before.
                 self.flush().await;
-                let kept = store.save_step(self.lease(), name, &output, replace).await?;
+                let save = || store.save_step(self.lease(), name, &output, replace);
+                let kept = self.answered("step", save).await?;
                 kept.ok_or_else(JobError::lost)?
             }
         };

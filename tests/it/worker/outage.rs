@@ -111,6 +111,53 @@ async fn g7_every_connection_cut_again_and_again_loses_nothing() {
     db.check_invariants().await;
 }
 
+/// What a handler must have stored before it goes on is asked for until it is: an outage costs no attempt.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn checkpoints_are_stored_however_often_the_connections_are_cut() {
+    const STEPS: u32 = 60;
+    let db = Db::new().await;
+    let worker_store = db.another_store();
+    let mill = Mill::builder(&worker_store)
+        .handler("k", |context| async move {
+            for step in 0..STEPS {
+                context.step(&format!("step-{step}"), || async { Ok(step) }).await?;
+                context.save_cursor("cursor", &step).await?;
+                let child = tidemill::NewJob::new("child", serde_json::Map::new());
+                context.spawn(&format!("child-{step}"), &child).await?;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            ok(serde_json::json!(context.cursor::<u32>("cursor").await?))
+        })
+        .start();
+    let id = db.enqueue(tidemill::NewJob { max_attempts: Some(1), ..crate::support::job("k") }).await;
+    let mut surgeon = db.connect().await;
+    let began = std::time::Instant::now();
+    loop {
+        sqlx::query(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+             where datname = current_database() and pid <> pg_backend_pid()",
+        )
+        .execute(&mut surgeon)
+        .await
+        .unwrap();
+        let over = "select count(*) from jobs where kind = 'k' and finished_at is not null";
+        let over: i64 = sqlx::query_scalar(over).fetch_one(&mut surgeon).await.unwrap();
+        if over == 1 {
+            break;
+        }
+        assert!(began.elapsed() < PATIENCE, "the job ends");
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    let job = db.another_store().find_job(id).await.unwrap().unwrap();
+    assert_eq!((job.status.as_str(), job.attempt), ("completed", 1), "{:?}", job.error);
+    assert_eq!(
+        db.count(&format!("steps where job_id = '{id}' and name like 'step-%'")).await,
+        i64::from(STEPS)
+    );
+    assert_eq!(db.count("jobs where kind = 'child'").await, i64::from(STEPS));
+    mill.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d7_a_postgres_that_is_killed_and_comes_back_loses_nothing() {
     let folder = tempfile::Builder::new().prefix("outage-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
