@@ -189,7 +189,8 @@ set search_path from current
 set extra_float_digits = 1
 as $$
   select case
-    when p_number = trunc(p_number) and p_number between -9223372036854775808 and 18446744073709551615 then true
+    -- Without a point: one with a point is read as a double.
+    when scale(p_number) = 0 and p_number between -9223372036854775808 and 18446744073709551615 then true
     when p_number <> 0 and abs(p_number) not between 5e-324 and 1.7976931348623157e308 then false
     else p_number::double precision::text::numeric = p_number
   end
