@@ -27,10 +27,10 @@ unit:
 
 # What a version of Postgres could do otherwise.
 CORE = claim:: claim_plan:: complete:: sweep:: enqueue:: streams:: limits:: workflows:: migrate:: schema:: doctor:: roles:: restore:: backup:: \
-  replication:: hosts:: foreign_settings:: partitions:: schedules:: explain:: settle:: unique::
+  replication:: hosts:: slow_statements:: foreign_settings:: partitions:: schedules:: explain:: settle:: unique::
 
 postgres-18: ## The suite's core on Postgres 18, and dumps and upgrades from the machine's version to it
-	programs=$$(.ci/postgres-18) && TIDEMILL_TEST_POSTGRES=$$programs $(CARGO) test --no-fail-fast --test it -- $(CORE)
+	programs=$$(.ci/postgres-18) && RUST_TEST_THREADS=4 TIDEMILL_TEST_POSTGRES=$$programs $(CARGO) test --no-fail-fast --test it -- $(CORE)
 	programs=$$(.ci/postgres-18) && TIDEMILL_TEST_POSTGRES=$$programs $(CARGO) test --no-fail-fast --test embedded --test embedded_upgrade
 
 host: ## The library in a program of somebody else, which has it with its default features
