@@ -565,6 +565,8 @@ COMMENT ON FUNCTION tidemill.note_crash(p_kind text) IS 'Counts a crash of a kin
 
 COMMENT ON FUNCTION tidemill.note_ending() IS 'Notes that a job left the live ones for which others wait, whoever moved it, so that resolve() tells them.';
 
+COMMENT ON FUNCTION tidemill.note_foreign_rows() IS 'Records the time of the latest row whose transaction number this cluster has not yet given out; returns it, null if there is no new one. Such rows come from another cluster (a restored dump, logical replication), and this cluster will give out their numbers later.';
+
 COMMENT ON FUNCTION tidemill.note_progress(p_told uuid[]) IS 'Counts members that ended for their workflows: each element of the array is the workflow of one.';
 
 COMMENT ON FUNCTION tidemill.note_references(p_job uuid, p_value jsonb) IS 'Notes that a job refers to what others keep in the storage, so that it stays as long as the job. For whoever gives it args or a result that may be those of others, in the same transaction.';
@@ -2249,6 +2251,7 @@ CREATE TABLE tidemill.schema_compatibility (
     verbs_digest text,
     shape text[],
     rights text[],
+    foreign_until timestamp with time zone,
     CONSTRAINT schema_compatibility_only_row_check CHECK (only_row)
 );
 
@@ -2263,6 +2266,8 @@ COMMENT ON COLUMN tidemill.schema_compatibility.verbs_digest IS 'Release of the 
 COMMENT ON COLUMN tidemill.schema_compatibility.shape IS 'schema_shape() behind the last migration, to see what was changed by hand since.';
 
 COMMENT ON COLUMN tidemill.schema_compatibility.rights IS 'rights_now() behind the last grants, to see which of them are missing since; null if none were made.';
+
+COMMENT ON COLUMN tidemill.schema_compatibility.foreign_until IS 'Rows up to this time can carry transaction numbers of another cluster, from which they were restored or replicated; streams leave them out. Null if there are none.';
 
 CREATE TABLE tidemill.sealing (
     required boolean NOT NULL,
