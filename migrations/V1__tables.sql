@@ -9,7 +9,8 @@ create table schema_compatibility (
   oldest_binary integer not null,
   verbs_digest text,
   shape text[],
-  rights text[]
+  rights text[],
+  foreign_until timestamptz
 );
 insert into schema_compatibility (oldest_binary) values (1);
 comment on table schema_compatibility is 'Which older binaries can still use this schema.';
@@ -19,6 +20,8 @@ comment on column schema_compatibility.verbs_digest is 'SHA-256 of the installed
 comment on column schema_compatibility.shape is 'schema_shape() after the last migration, to find later changes by hand.';
 comment on column schema_compatibility.rights
   is 'rights_now() after the last grants, to find grants that are missing since; null if none were made.';
+comment on column schema_compatibility.foreign_until
+  is 'Rows up to this time can carry transaction numbers of another cluster, from which they were restored or replicated; streams leave them out. Null if there are none.';
 
 create table jobs (
   id uuid not null,

@@ -42,6 +42,79 @@ as $$
 $$;
 comment on function written_since(timestamptz) is 'The first transaction that wrote anything since a time, or the next one.';
 
+create or replace function note_foreign_rows() returns timestamptz
+language plpgsql
+set search_path from current
+set enable_seqscan = off
+set enable_bitmapscan = on
+set jit = off
+set plan_cache_mode = force_custom_plan
+as $$
+#variable_conflict use_column
+declare
+  noted timestamptz := (select coalesce(foreign_until, '-infinity') from schema_compatibility);
+  day timestamptz;
+  live timestamptz;
+  history timestamptz;
+begin
+  -- Each statement reads the next number with its own snapshot: rows that commit between two
+  -- statements are not foreign.
+  select greatest(
+    (
+      select max(l.created_at)
+      from jobs_live l
+      where l.finished_at is null
+        and l.created_at > noted
+        and l.written_in >= (select pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
+    ),
+    (
+      select max(r.started_at)
+      from running r
+      where r.started_at > noted
+        and r.written_in >= (select pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
+    ))
+  into live;
+  -- The latest day that has such rows is enough.
+  for day in
+    select *
+    from generate_series(
+      date_trunc('day', now(), 'UTC'),
+      date_trunc('day', greatest(coalesce(oldest_day(), now()), noted), 'UTC'),
+      interval '-24 hours')
+  loop
+    select greatest(
+      (
+        select max(j.finished_at)
+        from jobs j
+        where j.finished_at >= day
+          and j.finished_at < day + interval '24 hours'
+          and j.finished_at > noted
+          and j.written_in >= (select pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
+      ),
+      (
+        select max(e.at)
+        from events e
+        where e.at >= day
+          and e.at < day + interval '24 hours'
+          and e.at > noted
+          and e.written_in >= (select pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
+      ))
+    into history;
+    exit when history is not null;
+  end loop;
+  if live is null and history is null then
+    return null;
+  end if;
+  -- A time ahead would leave out new work.
+  noted := least(greatest(live, history), clock_timestamp());
+  update schema_compatibility
+  set foreign_until = greatest(foreign_until, noted);
+  return noted;
+end
+$$;
+comment on function note_foreign_rows()
+  is 'Records the time of the latest row whose transaction number this cluster has not yet given out; returns it, null if there is no new one. Such rows come from another cluster (a restored dump, logical replication), and this cluster will give out their numbers later.';
+
 -- Finds rows by transaction, whatever the statistics say; days out of range are left out when the
 -- plan is made.
 create or replace function changes(
@@ -61,12 +134,18 @@ as $$
 declare
   -- A constant to the planner, so that the partitions made ahead cost nothing.
   ceiling timestamptz := statement_timestamp() + interval '1 hour';
+  native_since timestamptz;
 begin
   if pg_current_snapshot()::text = p_seen then
     return query
     select 'look', null::uuid, 0::bigint, 0, statement_timestamp(), null::bigint, p_seen || ' ' || era();
     return;
   end if;
+  -- Rows of another cluster have numbers that say nothing here: those that this cluster has not yet
+  -- given out, and those of the rows that note_foreign_rows found before.
+  p_before := least(p_before, pg_snapshot_xmax(pg_current_snapshot())::text::bigint);
+  native_since := coalesce((select foreign_until + interval '1 microsecond' from schema_compatibility), '-infinity');
+  p_floor := greatest(p_floor, native_since);
   return query
   with ended as materialized (
     select j.id, j.kind, j.queue, j.attempt, j.finished_at, j.written_in::bigint as written_in
@@ -82,6 +161,8 @@ begin
     select j.id, j.kind, j.queue, j.attempt, j.created_at, j.written_in::bigint as written_in
     from jobs_live j
     where j.finished_at is null
+      -- A job that is retried keeps its time; its event shows it.
+      and j.created_at >= native_since
       and (j.written_in >= p_behind or j.written_in = any(p_open::numeric[]))
       and j.written_in < p_before
       and j.written_in <> all(p_hidden::numeric[])
@@ -137,6 +218,7 @@ begin
     where (r.written_in >= p_behind or r.written_in = any(p_open))
       and r.written_in < p_before
       and r.written_in <> all(p_hidden)
+      and r.started_at >= native_since
       and (p_all or r.kind = any(p_kinds) or r.queue = any(p_queues))
     limit p_most
   ) r
@@ -147,4 +229,4 @@ begin
 end
 $$;
 comment on function changes(bigint, bigint[], bigint, bigint[], timestamptz, text[], text[], boolean, integer, text)
-  is 'The rows that were written by transactions not visible at an earlier poll: transaction numbers from p_behind on and those of p_open, below p_before and without p_hidden; none before p_floor. The first row is the poll itself, with its snapshot; it is the only row if the snapshot equals p_seen.';
+  is 'The rows that were written by transactions not visible at an earlier poll: transaction numbers from p_behind on and those of p_open, below p_before and without p_hidden; none before p_floor, and none of another cluster. The first row is the poll itself, with its snapshot; it is the only row if the snapshot equals p_seen.';

@@ -185,6 +185,8 @@ impl Feed {
                 let missing = predecessors(&found.changes);
                 if let Some(writer) = self.store.newest_writer(&missing).await?
                     && writer >= before
+                    // Others are numbers of another cluster, from which the rows were restored.
+                    && writer < found.over.below
                 {
                     (before, most, widened) = (writer + 1, MOST_OF_ONE, widened + 1);
                     continue;

@@ -125,6 +125,8 @@ async fn run(connection: &mut PgConnection, schema: &str) -> Result<()> {
     }
     replace_verbs(connection, found < known).await?;
     rights::settle(connection, schema).await?;
+    // The database may have been restored from a dump of another cluster.
+    connection.execute("select note_foreign_rows()").await?;
     match make_partitions(connection).await {
         Err(error) if found > 0 && error.is_lock_timeout() => {
             tracing::warn!(

@@ -209,6 +209,32 @@ impl Store {
         Ok(first.fetch_one(self.pool()).await?)
     }
 
+    /// The number that the next transaction gets, at the least.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn next_transaction(&self) -> Result<i64> {
+        let next: i64 = sqlx::query_scalar("select pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+            .fetch_one(self.pool())
+            .await?;
+        Ok(next)
+    }
+
+    /// Records up to when rows carry transaction numbers of another cluster, so that no feed takes them for new when this
+    /// cluster gives out the same numbers. Returns that time if there are such rows that were not recorded before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note_foreign_rows(&self) -> Result<Option<DateTime<Utc>>> {
+        let mut transaction = self.pool().begin().await?;
+        // Right after a restore it reads all that is live, and a day of history.
+        sqlx::query("set local statement_timeout = 0").execute(transaction.line()).await?;
+        let until: Option<DateTime<Utc>> =
+            sqlx::query_scalar("select note_foreign_rows()").fetch_one(transaction.line()).await?;
+        transaction.commit().await?;
+        Ok(until)
+    }
+
     /// When the oldest day of history that is still there begins.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tidemill::job::event::EventDraft;
+use tidemill::store::db::migrate::migrate;
 use uuid::Uuid;
 
 use super::mill::{Mill, Seen, Setup, on_a_mill, read_until};
@@ -252,6 +253,79 @@ async fn a_database_that_went_back_is_told_and_what_happens_then_is_shown() {
         run(&mill, "echo", 0).await;
         let frames = read_until(&mut open, Seen::is_end).await;
         assert!(frames.iter().all(|frame| frame.kind != "reset" && frame.job() == marker));
+    })
+    .await;
+}
+
+/// What a restore of another cluster's dump leaves behind: rows with numbers that this cluster has not given out. Returns the
+/// least of them.
+async fn plant_foreign_numbers(mill: &Mill, ahead: i64) -> i64 {
+    let number = ahead + mill.sql("select pg_current_xact_id()::text::bigint").await;
+    let old = "(select id from jobs where kind <> 'echo')";
+    mill.execute(&format!("update jobs set written_in = {number} where kind <> 'echo'")).await;
+    mill.execute(&format!("update events set written_in = {number} + seq where job_id in {old}")).await;
+    mill.execute(&format!("update running set written_in = {number} where job_id in {old}")).await;
+    number
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_another_cluster_are_never_told_as_new() {
+    on_a_mill(Setup::default(), async |mill| {
+        for _ in 0..5 {
+            mill.enqueue("old", "default", None).await;
+        }
+        run(&mill, "old", 2).await;
+        let waiting = mill.enqueue("waiting", "default", None).await;
+        mill.enqueue("running", "default", None).await;
+        let running = mill.claim("running", "default").await.pop().unwrap();
+        mill.report(&running, [line(1)]).await;
+        let url = "/api/v1/events?all=true";
+        let mut stream = mill.stream(url, None).await;
+        read_until(&mut stream, |frame| frame.kind == "snapshot" && frame.job() == running.id).await;
+        // Restored: another history, whose numbers this cluster reaches much later.
+        plant_foreign_numbers(&mill, 100_000_000).await;
+        mill.execute(OTHER_ERA).await;
+        let mut resets = 0;
+        let mut last = String::new();
+        for _ in 0..3 {
+            let job = mill.enqueue("echo", "default", None).await;
+            run(&mill, "echo", 2).await;
+            let (reset, frames): (Vec<Seen>, Vec<Seen>) = read_until(&mut stream, Seen::is_end)
+                .await
+                .into_iter()
+                .partition(|frame| frame.kind == "reset");
+            resets += reset.len();
+            assert!(frames.iter().all(|frame| frame.job() == job), "{frames:?}");
+            assert_lives(&frames, &[job], 2);
+            last.clone_from(&frames.last().unwrap().id);
+        }
+        assert_eq!(resets, 1);
+        // Recorded by a migration, they stay what they are when the cluster gives out their numbers.
+        migrate(mill.store.options()).await.unwrap();
+        let recorded = "select count(*) from schema_compatibility where foreign_until < now()";
+        assert_eq!(mill.sql(recorded).await, 1);
+        assert!(mill.store.note_foreign_rows().await.unwrap().is_none(), "once");
+        let planted = plant_foreign_numbers(&mill, 300).await;
+        while mill.sql("select pg_current_xact_id()::text::bigint").await <= planted + 10 {}
+        let mut later = mill.stream(url, Some(&last)).await;
+        let marker = mill.enqueue("echo", "default", None).await;
+        run(&mill, "echo", 1).await;
+        for stream in [&mut stream, &mut later] {
+            let frames = read_until(stream, Seen::is_end).await;
+            assert!(frames.iter().all(|frame| frame.kind != "reset" && frame.job() == marker), "{frames:?}");
+            assert_lives(&frames, &[marker], 1);
+        }
+        // What was restored and runs here is shown.
+        run(&mill, "waiting", 1).await;
+        mill.complete(&running).await;
+        let mut count = 0;
+        let frames = read_until(&mut later, |frame| {
+            count += usize::from(frame.is_end());
+            count == 2
+        })
+        .await;
+        assert_lives(&frames, &[waiting], 1);
+        assert_eq!(ends(&frames), HashMap::from([(waiting, 1), (running.id, 1)]));
     })
     .await;
 }
