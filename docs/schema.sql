@@ -150,6 +150,8 @@ COMMENT ON COLUMN tidemill.jobs.written_in IS 'The transaction that put the row 
 
 COMMENT ON FUNCTION tidemill.archive(p_job tidemill.jobs) IS 'Moves a locked live job to the history of today, in the final state that the given row says.';
 
+COMMENT ON FUNCTION tidemill.are_sealed_args(p_args jsonb) IS 'Whether args are encrypted or in object storage, in exactly the form that the processes write; results passed to the job can be added.';
+
 COMMENT ON FUNCTION tidemill.audit(p_act text, p_subject text, p_before jsonb, p_after jsonb, p_by text) IS 'Records an act of a person.';
 
 COMMENT ON FUNCTION tidemill.audit_change() IS 'Records what was changed of a row of settings. Arguments: what the row is, its naming column, and columns that do not count.';
@@ -451,6 +453,10 @@ COMMENT ON FUNCTION tidemill.horizon_severity(p_since timestamp with time zone, 
 COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[], p_wait boolean) IS 'The one way into the jobs table: fills defaults from the kind, refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); wakes nobody. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args as they are stored, where they shall not be read in the row. Without p_wait a job is refused (queue_busy) if an open transaction of somebody else holds the room of its queue.';
 
 COMMENT ON FUNCTION tidemill.is_kept(p_number numeric) IS 'Whether a worker reads the number as it is: an integer of 64 bits, or what a double holds exactly as it is written.';
+
+COMMENT ON FUNCTION tidemill.is_sealed_form(p_key text, p_form jsonb, p_field text) IS 'Whether a key and its value are exactly what the processes write for an encrypted value ($sealed) or one in object storage ($stored). p_field: args or result.';
+
+COMMENT ON FUNCTION tidemill.is_sealed_result(p_value jsonb) IS 'Whether a result that was passed to a job has nothing readable: it is encrypted or in object storage, or a workflow''s collection of such results.';
 
 COMMENT ON FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) IS 'How many due jobs of its queue are claimed before it by the workers that serve it; 5000 means that or more. Of at most 20,000 due ones those count whose kind they serve and whose breaker and limits let them start.';
 
