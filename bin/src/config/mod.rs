@@ -45,7 +45,7 @@ pub use limits::{LimitSection, QueueSection};
 pub use network::{Network, network};
 pub use postgres_url::PostgresUrl;
 pub use reference::reference;
-pub use routes::{BasePath, ProxyChoice, ProxyUrl};
+pub use routes::{BasePath, DirectHost, ProxyChoice, ProxyUrl};
 pub use schedule::ScheduleSection;
 pub use settings::{
     ApiSection, BackoffSection, BreakerSection, DatabaseSection, DeploymentSection, EmbeddedSection,

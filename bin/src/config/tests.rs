@@ -282,6 +282,10 @@ const WRONG: &[(&str, &str)] = &[
         "tidemill.toml: outbound.proxy: found other text; allowed: a URL such as http://proxy:3128 …",
     ),
     (
+        "[outbound]\ndirect = ['*.a.test', 'b.test:8443']",
+        "tidemill.toml: outbound.direct: found a list (entry 2 is wrong); allowed: a list, each a host, …",
+    ),
+    (
         "[api]\nbase_path = 'jobs/'",
         "tidemill.toml: api.base_path: found other text; allowed: a path such as /jobs-ui, …",
     ),
