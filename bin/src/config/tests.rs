@@ -601,6 +601,10 @@ fn no_refusal_shows_a_value() {
             ".env:2: TIDEMILL_DATABASE__URL: ${NO_SUCH} in it",
         ),
         (
+            "TIDEMILL_AGENT__MODEL=${NO_SUCH:?s3cret}",
+            ".env:1: TIDEMILL_AGENT__MODEL: ${NO_SUCH} in it is set neither",
+        ),
+        (
             "ALLOWED_ORIGINS=https://a.example, s3cret",
             ".env:1 ALLOWED_ORIGINS: api.cors_origins: found a list (entry 2 is wrong)",
         ),
