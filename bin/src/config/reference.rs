@@ -48,8 +48,11 @@ nothing else in it is judged. It is read as python-dotenv, docker compose and No
   nowhere is an error;
 - a byte order mark, CRLF and UTF-16 are fine; what is not UTF-8 matters only in variables of Tidemill's.
 
-`ALLOWED_ORIGINS` stands for `api.cors_origins`, which wins: `http://a.example, http://b.example` or
-`[\"http://a.example\", \"http://b.example\"]`.
+`ALLOWED_ORIGINS` stands for `api.cors_origins`, which wins: `http://a.example, http://b.example`, also with `;` or blanks
+between them, or `[\"http://a.example\", \"http://b.example\"]`. It belongs to the whole project: an entry that is no
+`http` or `https` origin, such as `*`, `null` or `https://*.a.example`, is ignored and named once by its number. In
+`api.cors_origins` such an entry is an error. In both a slash at the end, capitals and the scheme's own port make no
+difference.
 
 Variables that begin with `CELERY_`, `BG_` or `TASK_`, here or in the environment, belong to systems whose place Tidemill
 takes and mean nothing to it: `dev`, `serve`, `worker` and `tidemill config` name them once.

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use super::choices::LogFormat;
 use super::network::Network;
+use super::origins::WebOrigin;
 use super::postgres_url::PostgresUrl;
 use super::routes::{BasePath, DirectHost, ProxyChoice, ProxyUrl};
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
     ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
     LogFilter, MissedWord, OverlapWord, Priority, QueueName, SchemaName, Secret, Time, VariableName,
-    VariableText, WebOrigin, Words,
+    VariableText, Words,
 };
 use tidemill::job::settings::OnLostContact;
 use tidemill::job::unique::Unique;
