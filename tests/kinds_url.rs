@@ -407,10 +407,14 @@ async fn a_proxy_is_asked_by_name_and_private_addresses_stay_refused() {
     }
     assert_eq!(proxy.asked().len(), 2, "nothing of it came to the proxy");
 
-    let direct = UrlSpec {
-        allow_private: true,
-        ..through(proxy.settings(&["127.0.0.0/8"]), &format!("http://{address}/resize"))
-    };
-    assert!(matches!(call(direct).await, Outcome::Completed { .. }));
-    assert_eq!(proxy.asked().len(), 2, "what is named as direct is called directly");
+    let port = address.port();
+    for (direct, host) in
+        [("127.0.0.0/8", "127.0.0.1"), ("localhost", "localhost"), ("*.localhost", "localhost")]
+    {
+        let settings = proxy.settings(&[direct]);
+        let direct =
+            UrlSpec { allow_private: true, ..through(settings, &format!("http://{host}:{port}/resize")) };
+        assert!(matches!(call(direct).await, Outcome::Completed { .. }), "{host}");
+        assert_eq!(proxy.asked().len(), 2, "what is named as direct is called directly");
+    }
 }

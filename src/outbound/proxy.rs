@@ -41,9 +41,10 @@ impl fmt::Debug for ProxySettings {
 impl ProxySettings {
     /// The proxies, in the order in which they are asked.
     pub(crate) fn proxies(&self) -> reqwest::Result<Vec<Proxy>> {
-        let mut direct = self.direct.clone();
+        let mut direct: Vec<_> = self.direct.iter().map(|entry| host_of(entry).to_owned()).collect();
         if self.url.is_none() {
-            direct.extend(["no_proxy", "NO_PROXY"].into_iter().find_map(|name| std::env::var(name).ok()));
+            let said = ["no_proxy", "NO_PROXY"].into_iter().find_map(|name| std::env::var(name).ok());
+            direct.extend(hosts_of(&said.unwrap_or_default()));
         }
         let direct = || NoProxy::from_string(&direct.join(","));
         let made = self.addresses().into_iter().map(|(address, http, https)| {
@@ -81,9 +82,50 @@ impl ProxySettings {
     }
 }
 
+/// An entry as the client reads it, where a domain stands for all below it.
+fn host_of(entry: &str) -> &str {
+    let entry = entry.strip_prefix("*.").unwrap_or(entry);
+    entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry)
+}
+
+/// The entries of `NO_PROXY`. Some have a port, which the client would take for a part of the name.
+fn hosts_of(text: &str) -> Vec<String> {
+    let entries = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty());
+    let without_port = |entry: &str| match entry.rsplit_once(':') {
+        Some((host, port)) if is_port(port) && (!host.contains(':') || host.ends_with(']')) => {
+            host_of(host).to_owned()
+        }
+        _ => host_of(entry).to_owned(),
+    };
+    entries.map(without_port).collect()
+}
+
+fn is_port(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_write_into_no_proxy_names_hosts() {
+        let text =
+            "10.1.2.3:8080, api.example.com:8443,*.example.com .a.test\t[::1]:80,[::2],::3,10.0.0.0/8,*,,b:";
+        let hosts = [
+            "10.1.2.3",
+            "api.example.com",
+            "example.com",
+            ".a.test",
+            "::1",
+            "::2",
+            "::3",
+            "10.0.0.0/8",
+            "*",
+            "b:",
+        ];
+        assert_eq!(hosts_of(text), hosts);
+    }
 
     #[test]
     fn a_proxy_is_only_taken_where_it_is_named() {

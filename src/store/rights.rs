@@ -7,6 +7,11 @@ use super::db::migrate::GRANTS;
 use super::db::session_settings::quoted;
 use super::{Error, Result};
 
+/// Null unless the login is a member of the role without inheriting its rights; then whether a grant says who inherits.
+const UNUSED_MEMBERSHIP: &str = "(select current_setting('server_version_num')::integer >= 160000
+     from pg_roles
+     where rolname = 'tidemill_worker' and pg_has_role(oid, 'member') and not pg_has_role(oid, 'usage'))";
+
 /// Makes the grants that are missing, if the login owns the schema; says which roles are not there.
 pub(super) async fn settle(connection: &mut PgConnection, schema: &str) -> Result<()> {
     // A newer binary's schema may lack what is asked here.
@@ -19,7 +24,10 @@ pub(super) async fn settle(connection: &mut PgConnection, schema: &str) -> Resul
                    (select string_agg(r.name, ', ') from missing_roles() r (name)), current_user::text
                  from pg_namespace
                  where nspname = current_schema()";
-    let row = connection.fetch_one(sqlx::raw_sql(asked)).await.map_err(|error| refused(error, schema))?;
+    let row = match connection.fetch_one(sqlx::raw_sql(asked)).await {
+        Ok(row) => row,
+        Err(error) => return Err(refused(error, &mut *connection, schema).await),
+    };
     let (lacks, owns, mut missing): (bool, bool, Option<String>) = (row.get(0), row.get(1), row.get(2));
     let login: String = row.get(3);
     if owns {
@@ -50,15 +58,21 @@ pub(super) async fn settle(connection: &mut PgConnection, schema: &str) -> Resul
 }
 
 /// The same error, or in words of what to do where a right is missing.
-pub(super) fn refused(error: sqlx::Error, schema: &str) -> Error {
-    match &error {
-        sqlx::Error::Database(said) if said.code().as_deref() == Some("42501") => Error::Forbidden {
-            login: "of the database URL".into(),
-            act: format!("use schema {schema} ({})", said.message()),
-            advice: advice(schema),
-        },
-        _ => error.into(),
-    }
+pub(super) async fn refused<'e>(
+    error: sqlx::Error,
+    database: impl Executor<'e, Database = Postgres>,
+    schema: &str,
+) -> Error {
+    let message = match &error {
+        sqlx::Error::Database(said) if said.code().as_deref() == Some("42501") => said.message().to_owned(),
+        _ => return error.into(),
+    };
+    let asked = format!("select current_user::text, {UNUSED_MEMBERSHIP}");
+    let row = sqlx::raw_sql(AssertSqlSafe(asked)).fetch_one(database).await;
+    let (login, unused): (String, Option<bool>) =
+        row.map_or_else(|_| ("of the database URL".into(), None), |row| (row.get(0), row.get(1)));
+    let advice = advice(schema, &login, unused);
+    Error::Forbidden { login, act: format!("use schema {schema} ({message})"), advice }
 }
 
 /// Whether the login may use the schema; one that is not there may be used.
@@ -68,24 +82,28 @@ pub(super) async fn may_use<'e>(
 ) -> Result<()> {
     let literal = schema.replace('\'', "''");
     let asked = format!(
-        "select current_user::text
+        "select current_user::text, {UNUSED_MEMBERSHIP}
          from pg_namespace
          where nspname = '{literal}'
            and not has_schema_privilege(oid, 'usage')"
     );
     let row = sqlx::raw_sql(AssertSqlSafe(asked)).fetch_optional(database).await?;
     row.map_or(Ok(()), |row| {
-        Err(Error::Forbidden {
-            login: row.get(0),
-            act: format!("use schema {schema}"),
-            advice: advice(schema),
-        })
+        let (login, unused): (String, Option<bool>) = (row.get(0), row.get(1));
+        let advice = advice(schema, &login, unused);
+        Err(Error::Forbidden { login, act: format!("use schema {schema}"), advice })
     })
 }
 
-fn advice(schema: &str) -> String {
-    format!(
-        "grant it tidemill_worker (grant tidemill_worker to LOGIN), after the owner of schema {} ran `tidemill migrate`",
-        quoted(schema)
-    )
+/// `unused` is the answer of [`UNUSED_MEMBERSHIP`].
+fn advice(schema: &str, login: &str, unused: Option<bool>) -> String {
+    let (schema, login) = (quoted(schema), quoted(login));
+    let not_inherited = "it is a member of tidemill_worker but does not inherit its rights";
+    match unused {
+        Some(true) => format!("{not_inherited}: grant tidemill_worker to {login} with inherit true"),
+        Some(false) => format!("{not_inherited}: alter role {login} inherit"),
+        None => format!(
+            "grant it tidemill_worker (grant tidemill_worker to LOGIN), after the owner of schema {schema} ran `tidemill migrate`"
+        ),
+    }
 }

@@ -298,3 +298,25 @@ async fn nobody_slips_a_temporary_object_under_a_verb() {
         done.unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
 }
+
+#[tokio::test]
+async fn a_member_that_does_not_inherit_is_told_so_and_what_helps() {
+    let db = Db::new().await;
+    let login = format!("keeps_{}", uuid::Uuid::new_v4().simple());
+    db.execute(format!(
+        "create role {login} login noinherit password 'secret'; grant tidemill_worker to {login}"
+    ))
+    .await;
+    let (_, url) = connect(&db, &login).await;
+    let store = || Store::connect(Options { max_connections: 4, ..Options::new(url.clone()) }).unwrap();
+    let refusal = store().check_schema().await.unwrap_err().to_string();
+    assert!(refusal.contains("a member of tidemill_worker but does not inherit its rights"), "{refusal}");
+    let (_, act) = refusal.rsplit_once(": ").unwrap();
+    db.execute(act).await;
+    store().check_schema().await.unwrap();
+    // Here a table refuses, and not the schema.
+    db.execute(format!("revoke tidemill_worker from {login}; grant usage on schema tidemill to {login}"))
+        .await;
+    let refusal = store().check_schema().await.unwrap_err().to_string();
+    assert!(refusal.contains(&login) && refusal.contains("grant tidemill_worker to LOGIN"), "{refusal}");
+}

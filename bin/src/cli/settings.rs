@@ -61,15 +61,15 @@ pub(super) fn listen_flag(listen: Option<SocketAddr>, key: &[&str]) -> Vec<Flag>
     listen.map(|address| Flag::new("--listen", key, address.to_string())).into_iter().collect()
 }
 
-/// Says once which variables of other systems mean nothing here; never what they hold.
+/// Says once which variables of other systems, and which of their entries, mean nothing here; never what they hold.
 pub(super) fn name_ignored(config: &Config) {
     if !config.ignored.is_empty() {
         tracing::info!("{}", of_others(&config.ignored));
     }
 }
 
-/// What is said of the variables `ignored`.
+/// What is said of what is `ignored`.
 pub(super) fn of_others(ignored: &[String]) -> String {
     let names = super::output::printable(&ignored.join(", "));
-    format!("ignored, for they are no settings of tidemill (docs/configuration.md has those): {names}")
+    format!("ignored, for they mean nothing to tidemill (docs/configuration.md says what does): {names}")
 }

@@ -124,30 +124,47 @@ impl<'t> Value<'t> {
     fn fill(&self, name: &str, origin: String, known: &dyn Fn(&str) -> Option<String>) -> Variable {
         let mut fault = self.unclosed.then(|| UNCLOSED.to_owned());
         let mut value = String::new();
-        let mut rest = &*self.text;
+        self.add(&self.text, known, &mut value, &mut fault);
+        if value.contains(char::REPLACEMENT_CHARACTER) {
+            fault = Some(NO_UTF8.to_owned());
+        }
+        Variable { name: name.to_owned(), value, origin, fault, raw: self.unclosed }
+    }
+
+    /// Adds what `text`, the value or a word in it, stands for.
+    fn add(
+        &self,
+        text: &str,
+        known: &dyn Fn(&str) -> Option<String>,
+        value: &mut String,
+        fault: &mut Option<String>,
+    ) {
+        let mut rest = text;
         while let Some(next) = rest.chars().next() {
             let behind = &rest[next.len_utf8()..];
-            let reference = if next == '$' && self.filled { reference(behind) } else { None };
-            if let Some((name, default, behind)) = reference {
-                match known(name).filter(|value| !value.is_empty()).or_else(|| default.map(str::to_owned)) {
-                    Some(known) => value.push_str(&known),
-                    None => {
-                        fault =
+            let reference = if next == '$' && self.filled { Reference::read(behind) } else { None };
+            if let Some(Reference { name, rule, takes_empty, behind }) = reference {
+                let found = known(name);
+                let is_set = found.as_ref().is_some_and(|found| takes_empty || !found.is_empty());
+                match (rule, found) {
+                    (Rule::Instead(word), _) if is_set => self.add(word, known, value, fault),
+                    (Rule::Instead(_), _) => {}
+                    (_, Some(found)) if is_set => value.push_str(&found),
+                    (Rule::Default(word), _) => self.add(word, known, value, fault),
+                    (Rule::Needed, Some(_)) => *fault = Some(format!("${{{name}}} in it is empty")),
+                    (Rule::Needed, None) => {
+                        *fault =
                             Some(format!("${{{name}}} in it is set neither in the environment nor above it"));
                     }
                 }
                 rest = behind;
             } else if next == '\\' && self.escaped {
-                rest = unescape(behind, &mut value);
+                rest = unescape(behind, value);
             } else {
                 value.push(next);
                 rest = behind;
             }
         }
-        if value.contains(char::REPLACEMENT_CHARACTER) {
-            fault = Some(NO_UTF8.to_owned());
-        }
-        Variable { name: name.to_owned(), value, origin, fault, raw: self.unclosed }
     }
 }
 
@@ -168,15 +185,59 @@ fn closed(text: &str, quote: char, escapes: bool) -> Option<(&str, &str)> {
     None
 }
 
-/// `${NAME}`, or `${NAME:-default}`, behind its `$`.
-fn reference(text: &str) -> Option<(&str, Option<&str>, &str)> {
-    let (inner, behind) = text.strip_prefix('{')?.split_once('}')?;
-    let (name, default) = match inner.split_once(":-") {
-        Some((name, default)) => (name, Some(default)),
-        None => (inner, None),
-    };
-    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    is_name.then_some((name, default, behind))
+/// A variable to be filled in, such as `${NAME:-word}`.
+struct Reference<'t> {
+    name: &'t str,
+    rule: Rule<'t>,
+    /// Whether an empty variable counts as set: there is no colon.
+    takes_empty: bool,
+    /// What follows it.
+    behind: &'t str,
+}
+
+/// What is filled in.
+enum Rule<'t> {
+    /// `${NAME}`, `${NAME:?message}`: the variable, and nothing else will do.
+    Needed,
+    /// `${NAME:-word}`: the word, where the variable is not set.
+    Default(&'t str),
+    /// `${NAME:+word}`: the word, where it is.
+    Instead(&'t str),
+}
+
+impl<'t> Reference<'t> {
+    /// The reference whose `$` stands before `text`.
+    fn read(text: &'t str) -> Option<Self> {
+        let text = text.strip_prefix('{')?;
+        let (inner, behind) = text.split_at(closing(text)?);
+        let is_of_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
+        let (name, rest) = inner.split_at(inner.find(|c: char| !is_of_name(c)).unwrap_or(inner.len()));
+        let operator = rest.strip_prefix(':').unwrap_or(rest);
+        let takes_empty = !rest.is_empty() && operator.len() == rest.len();
+        let rule = match operator.chars().next() {
+            None if rest.is_empty() => Rule::Needed,
+            Some('?') => Rule::Needed,
+            Some('-') => Rule::Default(&operator[1..]),
+            Some('+') => Rule::Instead(&operator[1..]),
+            _ => return None,
+        };
+        (!name.is_empty()).then(|| Self { name, rule, takes_empty, behind: &behind[1..] })
+    }
+}
+
+/// Where the brace stands that closes the one before `text`; a word may hold references of its own.
+fn closing(text: &str) -> Option<usize> {
+    let (mut open, mut before) = (0_usize, b'{');
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' if before == b'$' => open += 1,
+            b'}' if open == 0 => return Some(at),
+            b'}' => open -= 1,
+            _ => {}
+        }
+        before = byte;
+    }
+    None
 }
 
 /// Adds what an escape stands for; answers what follows it.
@@ -227,6 +288,16 @@ mod tests {
             ("A= # nothing", ""),
             ("A=pa$$word$1", "pa$$word$1"),
             ("A=${OUTER}-${NO:-n}", "o-n"),
+            ("A=${NO:-${OUTER}}", "o"),
+            ("A=${NO:-${NOT:-${OUTER}/x}}-y", "o/x-y"),
+            ("A=\"${NO:-{\\\"a\\\": 1}}\"", "{\"a\": 1}"),
+            ("A=${NO-d}", "d"),
+            ("E=\nA=${E:-d}${E-e}", "d"),
+            ("A=${OUTER:+y}${OUTER+z}${NO:+n}${NO+n}", "yz"),
+            ("E=\nA=${E+y}${E:+n}", "y"),
+            ("A=${NO:+${MISSING}}", ""),
+            ("E=\nA=${OUTER:?why}${OUTER?why}${E?why}", "oo"),
+            ("A=${OUTER!x}${OUTER:}${}${OUTER", "${OUTER!x}${OUTER:}${}${OUTER"),
             ("A: yaml like", "yaml like"),
             ("A=first\nA=last", "last"),
             ("\u{feff}A=b\r\nC=d\r\n", "b"),
@@ -241,7 +312,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_marked_and_spoils_nothing_below() {
-        for text in ["A=\"x\nB=2", "A='it's'\nB=2", "A=\"x\" y\nB=\"2\"", "A=${MISSING}\nB=2"] {
+        for text in [
+            "A=\"x\nB=2",
+            "A='it's'\nB=2",
+            "A=\"x\" y\nB=\"2\"",
+            "A=${MISSING}\nB=2",
+            "A=${MISSING:?why}\nB=2",
+            "A=${MISSING?why}\nB=2",
+            "A=${NO:-${MISSING}}\nB=2",
+            "A=${OUTER:+${MISSING}}\nB=2",
+        ] {
             let found = read_all(text.as_bytes());
             assert_eq!((found[0].2, found[1].0.as_str(), found[1].1.as_str()), (false, "B", "2"), "{text}");
         }

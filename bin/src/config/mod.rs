@@ -15,6 +15,7 @@ mod json;
 mod kind;
 mod limits;
 mod network;
+mod origins;
 mod places;
 mod postgres_url;
 mod reference;
@@ -43,9 +44,10 @@ pub use hub::{HubSection, ProjectSection, Projects};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
 pub use limits::{LimitSection, QueueSection};
 pub use network::{Network, network};
+pub use origins::WebOrigin;
 pub use postgres_url::PostgresUrl;
 pub use reference::reference;
-pub use routes::{BasePath, ProxyChoice, ProxyUrl};
+pub use routes::{BasePath, DirectHost, ProxyChoice, ProxyUrl};
 pub use schedule::ScheduleSection;
 pub use settings::{
     ApiSection, BackoffSection, BreakerSection, DatabaseSection, DeploymentSection, EmbeddedSection,
@@ -55,7 +57,7 @@ pub use source::Flag;
 pub use types::{
     ByteSize, EngineAddress, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter, MissedWord,
     NAME_RULE, OverlapWord, Priority, QueueName, SchemaName, SealingKey, Secret, StorageUrl, Time,
-    VariableName, VariableText, WebOrigin, Words, is_name,
+    VariableName, VariableText, Words, is_name,
 };
 
 pub use vault::{EncryptionSection, RedactionSection, StorageSection};
@@ -93,8 +95,8 @@ pub struct Config {
     pub hub: HubSection,
     pub alerting: AlertingSection,
     pub alerts: BTreeMap<String, AlertRule>,
-    /// Variables of systems whose place Tidemill takes, such as `CELERY_…`, with where they stand: they mean
-    /// nothing here.
+    /// Variables of systems whose place Tidemill takes, such as `CELERY_…`, and entries of `ALLOWED_ORIGINS` that are no
+    /// origins, with where they stand: they mean nothing here.
     pub ignored: Vec<String>,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,

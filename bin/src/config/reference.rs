@@ -41,13 +41,18 @@ nothing else in it is judged. It is read as python-dotenv, docker compose and No
   a `#` after a blank begins a comment;
 - in `'single quotes'` and backquotes nothing has a meaning; in `\"double quotes\"` `\\n`, `\\r`, `\\t`, `\\\"`, `\\\\` and
   `\\$` have theirs; both may go over several lines;
-- `${NAME}` and `${NAME:-default}` are filled in without quotes and in double ones, from the environment, else from above
-  in the file. `$NAME` and a lone `$` stay, as passwords have them. In a variable of Tidemill's, one that is set nowhere is
-  an error;
+- `${NAME}` is filled in without quotes and in double ones, from the environment, else from above in the file.
+  `${NAME:-word}` gives the word where the variable is empty or not set, `${NAME:+word}` the word where it is neither (else
+  nothing), and `${NAME:?message}` is as `${NAME}`; without the colon an empty variable counts as set. A word may hold such
+  references. `$NAME` and a lone `$` stay, as passwords have them. In a variable of Tidemill's, one that is needed and set
+  nowhere is an error;
 - a byte order mark, CRLF and UTF-16 are fine; what is not UTF-8 matters only in variables of Tidemill's.
 
-`ALLOWED_ORIGINS` stands for `api.cors_origins`, which wins: `http://a.example, http://b.example` or
-`[\"http://a.example\", \"http://b.example\"]`.
+`ALLOWED_ORIGINS` stands for `api.cors_origins`, which wins: `http://a.example, http://b.example`, also with `;` or blanks
+between them, or `[\"http://a.example\", \"http://b.example\"]`. It belongs to the whole project: an entry that is no
+`http` or `https` origin, such as `*`, `null` or `https://*.a.example`, is ignored and named once by its number. In
+`api.cors_origins` such an entry is an error. In both a slash at the end, capitals and the scheme's own port make no
+difference.
 
 Variables that begin with `CELERY_`, `BG_` or `TASK_`, here or in the environment, belong to systems whose place Tidemill
 takes and mean nothing to it: `dev`, `serve`, `worker` and `tidemill config` name them once.

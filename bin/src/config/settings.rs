@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use super::choices::LogFormat;
 use super::network::Network;
+use super::origins::WebOrigin;
 use super::postgres_url::PostgresUrl;
-use super::routes::{BasePath, ProxyChoice, ProxyUrl};
+use super::routes::{BasePath, DirectHost, ProxyChoice, ProxyUrl};
 use super::section::{Entry, Field, Reader, Section, section};
 use super::types::{
     ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
     LogFilter, MissedWord, OverlapWord, Priority, QueueName, SchemaName, Secret, Time, VariableName,
-    VariableText, WebOrigin, Words,
+    VariableText, Words,
 };
 use tidemill::job::settings::OnLostContact;
 use tidemill::job::unique::Unique;
@@ -156,10 +157,11 @@ section! {
     OutboundSection {
         /// The proxy for them. Absent: they are made directly.
         proxy: Option<ProxyUrl> = none;
-        /// Where `proxy` is absent: take `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` of the environment.
+        /// Where `proxy` is absent: take `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` of the environment. The
+        /// entries of `NO_PROXY` are those of `direct`; a port in one is left out.
         from_environment: bool = "false";
         /// What is called directly all the same: hosts, domains with all below them, addresses and networks.
-        direct: Vec<String> = "localhost,127.0.0.0/8,::1";
+        direct: Vec<DirectHost> = "localhost,127.0.0.0/8,::1";
     }
 }
 

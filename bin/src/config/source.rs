@@ -8,6 +8,7 @@ use config::{FileFormat, Source, Value, ValueKind};
 
 use super::digits::lost;
 use super::error::{ConfigError, Problem};
+use super::origins::Listed;
 use super::places::PLACES;
 use super::section::{Field, Table};
 
@@ -125,11 +126,12 @@ fn without_excerpt(message: &str) -> String {
 pub(super) fn add_variables(tree: &mut Table, variables: &[Variable], problems: &mut Vec<Problem>) {
     let said = || variables.iter().filter(|variable| !variable.value.is_empty() || variable.fault.is_some());
     // Before the others, so that the proper name of the setting wins.
-    if let Some(origins) = said().find(|variable| variable.name == ALLOWED_ORIGINS) {
-        let key = ["api", "cors_origins"].map(str::to_owned);
-        if origins.raw || is_sound(origins, problems) {
-            let origin = format!("{} {ALLOWED_ORIGINS}", origins.origin);
-            set(tree, &key, Value::new(Some(&origin), origins_of(&origins.value)));
+    if let Some(variable) = said().find(|variable| variable.name == ALLOWED_ORIGINS) {
+        let origins = origins_of(variable).origins;
+        if !origins.is_empty() {
+            let key = ["api", "cors_origins"].map(str::to_owned);
+            let origin = format!("{} {ALLOWED_ORIGINS}", variable.origin);
+            set(tree, &key, Value::new(Some(&origin), origins));
         }
     }
     for variable in said() {
@@ -154,20 +156,26 @@ fn is_sound(variable: &Variable, problems: &mut Vec<Problem>) -> bool {
     false
 }
 
-/// The variables of other systems that somebody may take for settings of ours, with where they stand.
+/// The variables of other systems that somebody may take for settings of ours, and what is none of ours in those that we
+/// read, with where they stand.
 pub(super) fn foreign(variables: &[Variable]) -> Vec<String> {
     let is_foreign = |variable: &&Variable| FOREIGN.iter().any(|prefix| variable.name.starts_with(prefix));
-    variables.iter().filter(is_foreign).map(|one| format!("{} ({})", one.name, one.origin)).collect()
+    let whole = variables.iter().filter(is_foreign).map(|one| format!("{} ({})", one.name, one.origin));
+    let lists = variables.iter().filter(|variable| variable.name == ALLOWED_ORIGINS);
+    let entries = lists.flat_map(|list| {
+        let faults = origins_of(list).faults.into_iter();
+        faults.map(move |fault| format!("{} ({}, {fault})", list.name, list.origin))
+    });
+    whole.chain(entries).collect()
 }
 
-/// A list of origins as it is written in such variables: with commas, or as JSON, each with quotes or without.
-fn origins_of(text: &str) -> Vec<String> {
-    if let Ok(listed) = serde_json::from_str(text) {
-        return listed;
+/// The origins that a variable of the whole project lists. What is wrong with it is no fault of a setting.
+fn origins_of(variable: &Variable) -> Listed {
+    match &variable.fault {
+        // Such as a variable in it that is not set: nothing of the list is certain.
+        Some(fault) if !variable.raw => Listed { origins: Vec::new(), faults: vec![fault.clone()] },
+        _ => Listed::read(&variable.value),
     }
-    let inner = text.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    let origins = inner.split(',').map(|origin| origin.trim().trim_matches(['"', '\'']).trim());
-    origins.filter(|origin| !origin.is_empty()).map(str::to_owned).collect()
 }
 
 /// Lays flags over `tree`.

@@ -183,6 +183,10 @@ const WRONG: &[(&str, &str)] = &[
         "tidemill.toml: api.cors_origins: found a list (entry 1 is wrong); allowed: a list, each an origin without a path, …",
     ),
     (
+        "[api]\ncors_origins = ['https://a.test/', 'https://*.a.test']",
+        "tidemill.toml: api.cors_origins: found a list (entry 2 is wrong); allowed: a list, each an origin without a path, …",
+    ),
+    (
         "[database]\nurl = 'mysql://root:hunter2@h/d'",
         "tidemill.toml: database.url: found other text (its scheme is not postgres; it begins with postgres://); allowed: a URL such as postgres://…",
     ),
@@ -280,6 +284,10 @@ const WRONG: &[(&str, &str)] = &[
     (
         "[outbound]\nproxy = 'socks5://h:1'",
         "tidemill.toml: outbound.proxy: found other text; allowed: a URL such as http://proxy:3128 …",
+    ),
+    (
+        "[outbound]\ndirect = ['*.a.test', 'b.test:8443']",
+        "tidemill.toml: outbound.direct: found a list (entry 2 is wrong); allowed: a list, each a host, …",
     ),
     (
         "[api]\nbase_path = 'jobs/'",
@@ -568,6 +576,10 @@ fn origins_are_read_however_frameworks_write_them() {
         "ALLOWED_ORIGINS=\"http://localhost:3000, https://a.example\"",
         "ALLOWED_ORIGINS=\"http://localhost:3000\", \"https://a.example\"",
         "ALLOWED_ORIGINS=['http://localhost:3000', 'https://a.example']",
+        "ALLOWED_ORIGINS=http://localhost:3000 https://a.example",
+        "ALLOWED_ORIGINS=http://localhost:3000; https://a.example;",
+        "ALLOWED_ORIGINS=HTTP://LocalHost:3000/,https://a.example:443/",
+        "TIDEMILL_API__CORS_ORIGINS=HTTP://LocalHost:3000/, https://a.example:443",
         "ALLOWED_ORIGINS=https://old.example\nALLOWED_ORIGINS=http://localhost:3000,https://a.example,",
         "TIDEMILL_API__CORS_ORIGINS=[\"http://localhost:3000\", \"https://a.example\"]",
     ] {
@@ -576,6 +588,38 @@ fn origins_are_read_however_frameworks_write_them() {
         let origins: Vec<_> = config.api.cors_origins.iter().map(|origin| origin.0.as_str()).collect();
         assert_eq!(origins, ["http://localhost:3000", "https://a.example"], "{text}");
     }
+}
+
+#[test]
+fn what_is_no_origin_for_us_is_named_and_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = "ALLOWED_ORIGINS (.env:1, entry 1 stands for all; list origins in api.cors_origins)";
+    let none = "ALLOWED_ORIGINS (.env:1, entry 1 is no http or https origin)";
+    let second = "ALLOWED_ORIGINS (.env:1, entry 2 is no http or https origin)";
+    for (list, origins, ignored) in [
+        ("*", vec![], vec![all]),
+        ("[\"*\"]", vec![], vec![all]),
+        ("null", vec![], vec![none]),
+        ("https://*.s3cret.test", vec![], vec![none]),
+        ("chrome-extension://s3cret, https://a.example", vec!["https://a.example"], vec![none]),
+        ("https://a.example, s3cret", vec!["https://a.example"], vec![second]),
+        ("[\"https://a.example/\", null]", vec!["https://a.example"], vec![second]),
+        ("\"https://a.example", vec!["https://a.example"], vec![]),
+        (
+            "https://a.example,${NO_SUCH:?s3cret}",
+            vec![],
+            vec!["ALLOWED_ORIGINS (.env:1, ${NO_SUCH} in it is set neither in the environment nor above it)"],
+        ),
+    ] {
+        fs::write(folder.path().join(".env"), format!("ALLOWED_ORIGINS={list}")).unwrap();
+        let config = load_in(folder.path(), &[], vec![]).unwrap_or_else(|error| panic!("{list}: {error}"));
+        let found: Vec<_> = config.api.cors_origins.iter().map(|origin| origin.0.as_str()).collect();
+        assert_eq!(found, origins, "{list}");
+        assert_eq!(config.ignored, ignored, "{list}");
+    }
+    fs::write(folder.path().join(".env"), "").unwrap();
+    let config = load_in(folder.path(), &[("ALLOWED_ORIGINS", "s3cret")], vec![]).unwrap();
+    assert_eq!(config.ignored, ["ALLOWED_ORIGINS (environment, entry 1 is no http or https origin)"]);
 }
 
 #[test]
@@ -597,8 +641,8 @@ fn no_refusal_shows_a_value() {
             ".env:2: TIDEMILL_DATABASE__URL: ${NO_SUCH} in it",
         ),
         (
-            "ALLOWED_ORIGINS=https://a.example, s3cret",
-            ".env:1 ALLOWED_ORIGINS: api.cors_origins: found a list (entry 2 is wrong)",
+            "TIDEMILL_AGENT__MODEL=${NO_SUCH:?s3cret}",
+            ".env:1: TIDEMILL_AGENT__MODEL: ${NO_SUCH} in it is set neither",
         ),
         (
             "TIDEMILL_SCHEDULES__A__KIND=k\nTIDEMILL_SCHEDULES__A__CRON=s3cret",

@@ -96,14 +96,6 @@ text_type!(
     }
 );
 text_type!(
-    /** A web origin that may call the API from a browser. */
-    WebOrigin,
-    "an origin without a path, such as https://app.example.com",
-    |text| Url::parse(text).is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
-    })
-);
-text_type!(
     /** A host name as it stands in a `Host` header. */
     HostName,
     "a host name or IP address, without scheme, port or path",
@@ -385,15 +377,6 @@ mod tests {
         let long = "a".repeat(64);
         for bad in ["", "-a", ".a", "a b", "ü", "a/b", &long] {
             assert!(!is_name(bad), "{bad}");
-        }
-    }
-
-    #[test]
-    fn origins_have_no_path() {
-        assert!(WebOrigin::parse("https://app.example.com").is_some());
-        assert!(WebOrigin::parse("http://localhost:3000").is_some());
-        for bad in ["*", "https://app.example.com/", "app.example.com", "https://a.example/x"] {
-            assert!(WebOrigin::parse(bad).is_none(), "{bad}");
         }
     }
 

@@ -152,8 +152,10 @@ async fn found_version(connection: &mut PgConnection, schema: &str) -> Result<i3
         return Ok(0);
     }
     let asked = "select coalesce(max(version), 0) from refinery_schema_history";
-    let version = connection.fetch_one(asked).await;
-    Ok(version.map_err(|error| rights::refused(error, schema))?.get(0))
+    match connection.fetch_one(asked).await {
+        Ok(version) => Ok(version.get(0)),
+        Err(error) => Err(rights::refused(error, connection, schema).await),
+    }
 }
 
 /// Replaces functions and views whole, in one transaction, unless they are this binary's or a newer one's.
@@ -262,16 +264,20 @@ impl Store {
                 rights::may_use(self.pool(), schema).await?;
                 None
             }
-            other => other.map_err(|error| rights::refused(error, schema))?,
+            Err(error) => return Err(rights::refused(error, self.pool(), schema).await),
+            Ok(found) => found,
         };
         let found = found.unwrap_or(0);
         if found < known {
             return Err(refuse(found, "run `tidemill migrate` first"));
         }
-        let row = sqlx::query!("select oldest_binary, verbs_digest from schema_compatibility")
+        let row = match sqlx::query!("select oldest_binary, verbs_digest from schema_compatibility")
             .fetch_one(self.pool())
             .await
-            .map_err(|error| rights::refused(error, schema))?;
+        {
+            Ok(row) => row,
+            Err(error) => return Err(rights::refused(error, self.pool(), schema).await),
+        };
         if row.verbs_digest.is_none() {
             return Err(refuse(found, "its functions are missing; run `tidemill migrate` again"));
         }

@@ -177,7 +177,7 @@ impl Context {
     }
 
     /// Asks the database until it answers: an outage costs no attempt, which its timeouts and its lease end. What the
-    /// object storage refuses is not asked again.
+    /// object storage or a full queue refuses is not asked again.
     pub(super) async fn answered<T, F>(&self, what: &'static str, mut ask: impl FnMut() -> F) -> Stored<T>
     where
         F: Future<Output = Stored<T>>,
@@ -187,7 +187,7 @@ impl Context {
             let asking = ask();
             async move {
                 match asking.await {
-                    Err(error @ Error::Vault(_)) => Ok(Err(error)),
+                    Err(error) if matches!(error, Error::Vault(_)) || error.is_queue_full() => Ok(Err(error)),
                     other => other.map(Ok),
                 }
             }

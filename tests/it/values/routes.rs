@@ -242,3 +242,56 @@ async fn where_all_must_be_sealed_sql_enqueues_only_what_has_no_args() {
         "1"
     );
 }
+
+#[tokio::test]
+async fn where_all_must_be_sealed_nothing_passes_that_only_looks_sealed() {
+    let db = Db::new().await;
+    let store = sealing(&db).await;
+    let id = enqueue_in(db.pool(), &store, &job("k", json!({ "card": SECRET }))).await.unwrap();
+    let sealed: Value = db.scalar("select args from jobs").await;
+    let href = format!("/base/api/v1/jobs/{id}/artifacts/args.json");
+    let stored = json!({"$stored": {"job": id, "name": "args.json", "bytes": 5000, "href": href}});
+    let changed = |whole: &Value, at: &str, value: Value| {
+        let mut changed = whole.clone();
+        *changed.pointer_mut(at).unwrap() = value;
+        changed
+    };
+    let plus = |whole: &Value, at: &str, key: &str| {
+        let mut more = whole.clone();
+        more.pointer_mut(at).unwrap()[key] = "open text".into();
+        more
+    };
+    for open in [
+        json!({"$stored": {"m": "open text"}}),
+        json!({"$stored": "open text"}),
+        json!({"$sealed": {}}),
+        json!({"$sealed": null}),
+        json!("$sealed"),
+        json!(["$sealed"]),
+        json!({"deep": sealed}),
+        plus(&sealed, "", "open"),
+        plus(&sealed, "/$sealed", "open"),
+        plus(&stored, "/$stored", "open"),
+        changed(&sealed, "/$sealed/data", "open text".into()),
+        changed(&sealed, "/$sealed/data", "AAAA".into()),
+        changed(&sealed, "/$sealed/data", json!({"open": "text"})),
+        changed(&sealed, "/$sealed/of", "result".into()),
+        changed(&sealed, "/$sealed/key", json!(["open text"])),
+        changed(&stored, "/$stored/job", "open text".into()),
+        changed(&stored, "/$stored/name", "open text".into()),
+        changed(&stored, "/$stored/bytes", "open text".into()),
+        changed(&stored, "/$stored/href", format!("open text{href}").into()),
+        json!({"$sealed": sealed["$sealed"], "$stored": stored["$stored"]}),
+    ] {
+        let refusal = db.refusal(format!("select enqueue('k', '{open}')")).await;
+        assert!(refusal.contains("not encrypted, and encryption.require is on"), "{open}: {refusal}");
+    }
+    // A fork has the results that were passed to its original, of workflows too.
+    let result = changed(&sealed, "/$sealed/of", "result".into());
+    let mut passed = sealed.clone();
+    passed["one"] = result.clone();
+    passed["all"] = json!([result, null, {"a": result}]);
+    for kept in [sealed, stored, passed] {
+        db.execute(format!("select enqueue('k', '{kept}')")).await;
+    }
+}

@@ -11,5 +11,6 @@ pub(crate) fn proxy(config: &Config, own: Option<&ProxyChoice>) -> ProxySettings
         Some(choice) => Some(choice.0.clone()),
         None => outbound.proxy.as_ref().map(|url| url.0.clone()),
     };
-    ProxySettings { url, from_environment: outbound.from_environment, direct: outbound.direct.clone() }
+    let direct = outbound.direct.iter().map(|host| host.0.clone()).collect();
+    ProxySettings { url, from_environment: outbound.from_environment, direct }
 }
