@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use super::group::{Ended, Group};
 use super::orphan_killer;
 use super::pipes::Said;
+use crate::kinds::protocol::Verdict;
 use crate::worker::context::Context;
 
 /// How long a command's end may be seen before its worker hears the signal that was meant for both.
@@ -80,8 +81,8 @@ pub(super) async fn stop_of(context: &Context, ran: &Ran, ended: &Ended, said: &
     if status.signal() == Some(libc::SIGKILL) {
         return if struck(ran.started).await { Stop::WatchShell } else { Stop::No };
     }
-    // Its own words count, and without a handler a signal would have ended it.
-    if said.verdict.is_some() || !(ran.handles_stop || ended.handles_stop) {
+    // Without a handler a signal would have ended it.
+    if is_whole(status, said) || !(ran.handles_stop || ended.handles_stop) {
         return Stop::No;
     }
     match context.leaves_within((ran.lasted / 10).min(APART_IF_IN_DOUBT)).await {
@@ -102,6 +103,17 @@ async fn struck(started: Instant) -> bool {
     false
 }
 
+/// Whether it did all that it had to, or put the rest off itself: then a stop changes nothing. Any other end may be the
+/// stop's, whatever it said.
+fn is_whole(status: ExitStatus, said: &Said) -> bool {
+    status.success()
+        && match &said.verdict {
+            Some(Verdict::Result(_) | Verdict::Snooze(_)) => true,
+            Some(Verdict::Wait(wait)) => wait.is_pause(),
+            Some(Verdict::Error(_)) | None => false,
+        }
+}
+
 /// Whether a signal ended it that asks to stop, or it says so by its exit code.
 pub(super) fn is_by_signal(status: ExitStatus) -> bool {
     let number = status.signal().or_else(|| Some(status.code()? - CODE_OF_SIGNALS));
@@ -118,7 +130,42 @@ pub(super) fn handles_stop(process: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::worker::context::Attempt;
+    use crate::worker::handler::JobError;
+
+    const EXIT_0: i32 = 0;
+    const EXIT_1: i32 = 1 << 8;
+
+    /// Who stopped a command with a handler for SIGTERM that ended like this, beside a worker that shall end.
+    async fn beside_its_worker(raw_status: i32, verdict: Option<Verdict>) -> Stop {
+        let (context, probe) = Context::for_test(Attempt::for_test("test", json!({})));
+        probe.leave();
+        let lasted = Duration::from_secs(1);
+        let ran = Ran { asked: false, handles_stop: true, started: Instant::now(), lasted };
+        let ended = Ended { status: Some(ExitStatus::from_raw(raw_status)), ..Ended::unknown() };
+        stop_of(&context, &ran, &ended, &Said { verdict, last_stderr: String::new() }).await
+    }
+
+    #[tokio::test]
+    async fn only_what_is_whole_is_not_the_stop_s() {
+        let result = || Some(Verdict::Result(json!(1)));
+        let error = |error| Some(Verdict::Error(error));
+        for (raw_status, verdict, expected) in [
+            (EXIT_0, result(), Stop::No),
+            (EXIT_0, Some(Verdict::Snooze(Duration::ZERO)), Stop::No),
+            (EXIT_0, None, Stop::WithItsWorker),
+            (EXIT_0, error(JobError::permanent("1e400 cannot be kept")), Stop::WithItsWorker),
+            (EXIT_1, error(JobError::retry("interrupted")), Stop::WithItsWorker),
+            (EXIT_1, result(), Stop::WithItsWorker),
+            (EXIT_1, Some(Verdict::Snooze(Duration::ZERO)), Stop::WithItsWorker),
+        ] {
+            let told = format!("{raw_status}, {verdict:?}");
+            assert_eq!(beside_its_worker(raw_status, verdict).await, expected, "{told}");
+        }
+    }
 
     #[test]
     fn a_stop_shows_in_the_signal_or_the_code() {

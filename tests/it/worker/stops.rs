@@ -61,6 +61,11 @@ fn at_sigterm(answer: &str) -> CommandSpec {
     CommandSpec::new(["sh", "-c", &format!("trap '{answer}' TERM; {READY}; while :; do sleep 0.02; done")])
 }
 
+/// What a script at SIGTERM does to say this line.
+fn says(line: &str) -> String {
+    format!("echo \"{}\" >&3", line.replace('"', "\\\""))
+}
+
 const READY: &str = r#"echo "{\"event\":{\"type\":\"ready\",\"data\":$$}}" >&3"#;
 
 /// The number of the command's process, once it is ready.
@@ -111,10 +116,7 @@ async fn a_command_that_says_its_result_is_completed_whatever_asked_it_to_stop()
         for (end, result) in
             [("exit 0", json!(7)), ("exit 0", Value::Null), ("exit 143", json!({ "rows": 1 }))]
         {
-            let answer = format!(
-                "echo \"{}\" >&3; {end}",
-                json!({ "result": result }).to_string().replace('"', "\\\"")
-            );
+            let answer = format!("{}; {end}", says(&json!({ "result": result }).to_string()));
             let builder = Mill::builder(&db).kind("k", KindSettings::default(), at_sigterm(&answer));
             let expected = Stands::completed(result);
             assert_eq!(stopped(&db, builder, stop).await, expected, "{stop:?}, {answer}");
@@ -196,6 +198,32 @@ async fn a_handler_that_completed_its_job_itself_is_done_after_a_stop() {
     assert_eq!(stopped(&db, builder, Stop::Shutdown).await, Stands::completed(Value::Null));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_without_a_whole_result_is_the_stop_s_whatever_the_command_says() {
+    let db = Db::new().await;
+    let failed = says(r#"{"error":{"message":"interrupted"}}"#);
+    let failed_for_good = says(r#"{"error":{"message":"interrupted","permanent":true}}"#);
+    for (answer, expected) in [
+        (format!("{failed}; exit 1"), Stands::stopped(Stop::Shutdown)),
+        (format!("{failed}; exit 0"), Stands::stopped(Stop::Shutdown)),
+        (format!("{failed_for_good}; exit 1"), Stands::stopped(Stop::Shutdown)),
+        (format!("{}; exit 1", says(r#"{"result":7}"#)), Stands::stopped(Stop::Shutdown)),
+        (format!("{}; exit 0", says(r#"{"result":1e400}"#)), Stands::stopped(Stop::Shutdown)),
+        (format!("{}; exit 0", says(r#"{"result":7}"#)), Stands::completed(json!(7))),
+        (format!("{}; exit 143", says(r#"{"result":null}"#)), Stands::completed(Value::Null)),
+    ] {
+        let spec = at_sigterm(&answer);
+        let builder = Mill::builder(&db).kind("k", KindSettings::default(), spec.clone());
+        assert_eq!(stopped(&db, builder, Stop::Shutdown).await, expected, "by its worker: {answer}");
+        db.execute("delete from jobs").await;
+        for command_first in [true, false] {
+            let stands = stopped_together(&db, spec.clone(), Signal::SIGTERM, command_first).await;
+            assert_eq!(stands, expected, "{command_first}, {answer}");
+            db.execute("delete from jobs").await;
+        }
+    }
+}
+
 const PYTHON: &str = r#"
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -208,6 +236,23 @@ async fn running(db: &Db, spec: CommandSpec) -> (Mill, Uuid, Pid) {
     let id = db.enqueue(NewJob { max_attempts: Some(1), ..job("k") }).await;
     let pid = ready(db, id).await;
     (mill, id, pid)
+}
+
+/// Runs a command, sends it a signal while its worker is asked to end, and answers how the job stands then.
+async fn stopped_together(db: &Db, spec: CommandSpec, signal: Signal, command_first: bool) -> Stands {
+    let (mill, id, pid) = running(db, spec).await;
+    if command_first {
+        kill(pid, signal).unwrap();
+        mill.shutdown.graceful.cancel();
+    } else {
+        mill.shutdown.graceful.cancel();
+        kill(pid, signal).unwrap();
+    }
+    mill.ended().await;
+    let stands = Stands::of(db, id).await;
+    let last = db.event_types(id).await.pop();
+    assert_eq!(last.as_deref() == Some("released"), stands.state == "available", "{last:?}, {stands:?}");
+    stands
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -225,18 +270,9 @@ async fn a_signal_to_worker_and_command_together_costs_no_attempt() {
         (python, Signal::SIGTERM),
     ] {
         for command_first in [true, false] {
-            let (mill, id, pid) = running(&db, spec.clone()).await;
-            if command_first {
-                kill(pid, signal).unwrap();
-                mill.shutdown.graceful.cancel();
-            } else {
-                mill.shutdown.graceful.cancel();
-                kill(pid, signal).unwrap();
-            }
-            mill.ended().await;
+            let stands = stopped_together(&db, spec.clone(), signal, command_first).await;
             let expected = Stands::stopped(Stop::Shutdown);
-            assert_eq!(Stands::of(&db, id).await, expected, "{signal}, {command_first}, {:?}", spec.command);
-            assert_eq!(db.event_types(id).await.last().unwrap(), "released");
+            assert_eq!(stands, expected, "{signal}, {command_first}, {:?}", spec.command);
             db.execute("delete from jobs").await;
         }
     }
