@@ -171,6 +171,37 @@ async fn a_stream_may_fail_or_break_off() {
     assert_eq!((broken.class.as_str(), broken.permanent), ("connection", false));
 }
 
+/// The end of an attempt whose call is answered with a stream of no stated length, which ends with its connection.
+async fn ended_by_close(body: impl Into<String>) -> Outcome {
+    let body = body.into();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        // The call's body is the last of it, one object of JSON; what is left unread would reset the connection.
+        while !request.ends_with(b"}") {
+            assert!(client.read_buf(&mut request).await.unwrap() > 0, "the call broke off");
+        }
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\nconnection: close\r\n\r\n";
+        client.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        client.shutdown().await.unwrap();
+    });
+    call(spec(address)).await
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_in_the_middle_of_a_line_is_retried() {
+    for body in ["{\"log\":\"on it\"}\n{\"resu", "{\"result\":1}\n{\"log\":\"al", "{\"result\":1"] {
+        let broken = failure(ended_by_close(body).await);
+        assert_eq!((broken.class.as_str(), broken.permanent), ("connection", false), "{body}: {broken:?}");
+    }
+    // The last line need not end with a line feed.
+    for end in ["\n", "", "\r", "\n ", "\nbye"] {
+        assert_eq!(ended_by_close(format!("{{\"result\":1}}{end}")).await, completed(json!(1)), "{end:?}");
+    }
+}
+
 #[tokio::test]
 async fn refusals_say_whether_another_attempt_helps() {
     let missing = failure(answered((StatusCode::NOT_FOUND, "no such customer")).await);

@@ -250,7 +250,7 @@ impl Failure {
 }
 
 /// True if the line is a result by its first key, also when it is too long to be parsed.
-fn names_result(text: &str) -> bool {
+pub(super) fn names_result(text: &str) -> bool {
     text.trim_start().strip_prefix('{').is_some_and(|fields| fields.trim_start().starts_with("\"result\""))
 }
 

@@ -12,6 +12,7 @@ mod follow;
 pub mod handler;
 mod heartbeat;
 mod leases;
+pub(crate) mod leaving;
 mod liveness;
 mod max_runs;
 mod progress_throttle;
@@ -44,6 +45,7 @@ pub use builder::WorkerBuilder;
 use claimer::Claimer;
 use context::Report;
 use leases::Leases;
+use leaving::{Leaving, Signals};
 use registry::Registry;
 use retry::until_answered;
 
@@ -105,9 +107,18 @@ pub struct Shutdown {
     pub graceful: CancellationToken,
     /// Hand back at once.
     pub immediate: CancellationToken,
+    signals: Signals,
 }
 
 impl Shutdown {
+    /// Names a signal that asks for the end, by its number; to be called before `graceful` is cancelled. What stops a
+    /// service may send the signal to the worker's commands as well: a command that has a handler for it, and ends within
+    /// its `stop_grace` without a result, is then handed back. Without a name, handlers for SIGTERM, SIGHUP and SIGQUIT
+    /// count; one for SIGINT does not, because shells and Python have it by default.
+    pub fn by_signal(&self, number: i32) {
+        self.signals.add(number);
+    }
+
     /// How long the last words of a worker may take to be stored.
     fn patience(&self) -> Duration {
         if self.immediate.is_cancelled() { Duration::from_secs(2) } else { Duration::from_secs(10) }
@@ -158,8 +169,8 @@ struct Shared {
     /// Somebody asked the worker to claim no more.
     drain: CancellationToken,
     wear: Wear,
-    /// Since when it shall end, if it shall.
-    leaving: tokio::sync::watch::Sender<Option<Instant>>,
+    /// Since when and by what it shall end, if it shall.
+    leaving: tokio::sync::watch::Sender<Option<Leaving>>,
 }
 
 impl Worker {
@@ -254,9 +265,11 @@ impl Worker {
 /// Lets attempts know when the worker was asked to end.
 async fn leave(shared: Arc<Shared>, shutdown: Shutdown, stop: CancellationToken) {
     tokio::select! {
-        () = shutdown.graceful.cancelled() => drop(shared.leaving.send_replace(Some(Instant::now()))),
-        () = stop.cancelled() => {}
+        () = shutdown.graceful.cancelled() => {}
+        () = stop.cancelled() => return,
     }
+    let leaving = Leaving { since: Instant::now(), signals: shutdown.signals.clone() };
+    shared.leaving.send_replace(Some(leaving));
 }
 
 /// Says which kinds are served, and by whom.

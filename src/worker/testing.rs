@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::context::{Around, Attempt, Context, Report};
 use super::handler::{Completion, DynHandler, Erased, Handler, JobError, Next};
+use super::leaving::{Leaving, Signals};
 use crate::job::attempt::{Outcome, StopReason, Usage};
 use crate::job::event::EventDraft;
 
@@ -71,7 +72,7 @@ pub struct TestProbe {
     counted: watch::Receiver<usize>,
     stop: watch::Sender<Option<StopReason>>,
     held: watch::Sender<bool>,
-    leaving: watch::Sender<Option<Instant>>,
+    leaving: watch::Sender<Option<Leaving>>,
 }
 
 impl TestProbe {
@@ -110,7 +111,16 @@ impl TestProbe {
 
     /// The worker around it was asked to end, and lets it go on for now.
     pub fn leave(&self) {
-        self.leaving.send_replace(Some(Instant::now()));
+        let leaving = Leaving { since: Instant::now(), signals: Signals::default() };
+        self.leaving.send_replace(Some(leaving));
+    }
+
+    /// The same, by a signal with this number.
+    #[cfg(test)]
+    pub(crate) fn leave_by(&self, number: i32) {
+        let leaving = Leaving { since: Instant::now(), signals: Signals::default() };
+        leaving.signals.add(number);
+        self.leaving.send_replace(Some(leaving));
     }
 
     /// Takes no more events (`true`), as if the database were behind, until called with `false`.

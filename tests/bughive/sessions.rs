@@ -71,7 +71,7 @@ async fn only_the_holder_of_the_lease_writes() {
 
     let other = db.running().await;
     let refused = db.note_session((other.id, other.lease_id), "s", &running).await;
-    assert!(refused.unwrap_err().to_string().contains("another job's"));
+    assert!(refused.unwrap_err().to_string().contains("another job"));
 
     // A worker that died says nothing any more; the job knows.
     db.execute(format!("select settle_attempt('{}', '{}', 'failed', '{{\"message\": \"it broke\", \"type\": \"x\", \"permanent\": true}}')", held.0, held.1)).await;

@@ -157,24 +157,26 @@ async fn signals_that_mean_nothing_or_are_ignored_end_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigterm_to_all_processes_of_a_service_costs_no_attempt() {
+async fn a_signal_to_all_processes_of_a_service_costs_no_attempt() {
     let db = Db::new().await;
-    for polite in [false, true] {
-        let trap = if polite { "trap 'exit 0' TERM; " } else { "" };
+    for (signal, end) in
+        [("TERM", None), ("TERM", Some(0)), ("INT", Some(0)), ("INT", Some(1)), ("HUP", Some(0))]
+    {
+        let trap = end.map_or_else(String::new, |code| format!("trap 'exit {code}' {signal}; "));
         let script = format!("{trap}echo $$ > new; mv new command; while :; do sleep 0.02; done");
         let mut worker = Worker::start(&db, "", &script, &[]);
         let id = db.enqueue(job("k")).await;
         let command = worker.noted("command").await;
         assert!(
             Command::new("kill")
-                .args(["-TERM", &command.to_string(), &worker.pid().to_string()])
+                .args([&format!("-{signal}"), &command.to_string(), &worker.pid().to_string()])
                 .status()
                 .unwrap()
                 .success()
         );
         worker.ends_well().await;
         let found = db.job(id).await;
-        assert_eq!((found.state.word(), found.attempt), ("available", 0), "polite: {polite}");
+        assert_eq!((found.state.word(), found.attempt), ("available", 0), "{signal}, {end:?}");
         db.execute("delete from jobs").await;
     }
 }

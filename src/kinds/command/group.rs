@@ -43,13 +43,13 @@ pub(in crate::kinds) struct Ended {
     /// Largest resident memory of the command or one of its waited-for children; never less than
     /// what the worker itself held, because the kernel counts the command's life before its exec.
     pub(super) peak_memory_bytes: Option<i64>,
-    /// It has a handler for SIGTERM, so it may have ended by that.
-    pub(super) handles_stop: bool,
+    /// The signals of a stop for which it had a handler at its end, as a mask: it may have ended by one.
+    pub(super) handled: u64,
 }
 
 impl Ended {
     pub(super) fn unknown() -> Self {
-        Self { status: None, peak_memory_bytes: None, handles_stop: false }
+        Self { status: None, peak_memory_bytes: None, handled: 0 }
     }
 }
 
@@ -74,9 +74,9 @@ pub(in crate::kinds) fn start(
 }
 
 impl Group {
-    /// Whether the leader has a handler for SIGTERM now.
-    pub(super) fn handles_stop(&self) -> bool {
-        stop::handles_stop(self.leader.as_raw())
+    /// The signals of a stop for which the leader has a handler now, as a mask.
+    pub(super) fn handled(&self) -> u64 {
+        stop::handled(self.leader.as_raw())
     }
 
     /// Asks every process of the group to end.
@@ -100,7 +100,7 @@ impl Reaper {
     pub(in crate::kinds) fn run(self, exited: oneshot::Sender<()>) -> Ended {
         let end_of_leader = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
         while waitid(Id::Pid(self.leader), end_of_leader) == Err(nix::Error::EINTR) {}
-        let handles_stop = stop::handles_stop(self.leader.as_raw());
+        let handled = stop::handled(self.leader.as_raw());
         // Its receiver is gone if the attempt was dropped.
         let _ = exited.send(());
         let Err(mpsc::RecvError) = self.released.recv();
@@ -108,7 +108,7 @@ impl Reaper {
         self.enclosure.end(self.leader);
         orphan_killer::forget(self.leader);
         strays::forget(self.leader);
-        Ended { handles_stop, ..reap(self.leader) }
+        Ended { handled, ..reap(self.leader) }
     }
 }
 
@@ -118,7 +118,7 @@ fn reap(leader: Pid) -> Ended {
             status: Some(ExitStatus::from_raw(status)),
             // The kernel counts in KiB.
             peak_memory_bytes: Some(usage.ru_maxrss.saturating_mul(1024)),
-            handles_stop: false,
+            handled: 0,
         },
         Err(error) => {
             tracing::warn!(pid = leader.as_raw(), %error, "a command's exit status could not be read");

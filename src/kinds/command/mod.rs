@@ -20,7 +20,7 @@ pub mod strays;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
@@ -141,28 +141,20 @@ async fn run(
     spoke: &Notify,
 ) -> Ran {
     let started = Instant::now();
-    let (asked, handles_stop) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (asked, handled) = (AtomicBool::new(false), AtomicU64::new(0));
     let stop = async {
         context.stopped().await;
         asked.store(true, Ordering::Relaxed);
         group.terminate();
     };
-    let look = async {
-        stop::until_handled(group, context, spoke).await;
-        handles_stop.store(true, Ordering::Relaxed);
-    };
+    let look = stop::note_handlers(group, context, spoke, &handled);
     tokio::select! {
         // An error means that its reaper is gone, and so is the command.
         _ = exited => {}
         // Neither of them decides the end.
         () = async { tokio::join!(feed(stdin, context), stop, look); std::future::pending().await } => {}
     }
-    Ran {
-        asked: asked.into_inner(),
-        handles_stop: handles_stop.into_inner(),
-        started,
-        lasted: started.elapsed(),
-    }
+    Ran { asked: asked.into_inner(), handled: handled.into_inner(), started, lasted: started.elapsed() }
 }
 
 /// Writes the args and closes the pipe. A command need not read them: then it has closed its end,

@@ -3,6 +3,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -11,13 +12,16 @@ use tokio::sync::Notify;
 use super::group::{Ended, Group};
 use super::orphan_killer;
 use super::pipes::Said;
+use crate::kinds::protocol::Verdict;
 use crate::worker::context::Context;
+use crate::worker::leaving::bit;
 
 /// How long a command's end may be seen before its worker hears the signal that was meant for both.
 const APART: Duration = Duration::from_secs(1);
-/// The same for an end that may as well be its own: it costs a tenth of the time that the command ran, at most so much.
+/// The same for an end that may as well be its own: it costs a tenth of the time that the command ran, at most so much. Shells
+/// and Python pay it always, unless they say a result.
 const APART_IF_IN_DOUBT: Duration = Duration::from_millis(100);
-/// How soon, and how often later, a command is looked at for whether it handles SIGTERM; also when it says something, for most
+/// How soon, and how often later, a command is looked at for whether it handles a stop; also when it says something, for most
 /// are set up by then.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 const LAST_LOOK: Duration = Duration::from_secs(2);
@@ -45,18 +49,22 @@ pub(super) enum Stop {
 pub(super) struct Ran {
     /// Its worker asked it to stop.
     pub(super) asked: bool,
-    /// It was seen with a handler for SIGTERM.
-    pub(super) handles_stop: bool,
+    /// The signals of a stop for which it was seen with a handler, as a mask.
+    pub(super) handled: u64,
     pub(super) started: Instant,
     pub(super) lasted: Duration,
 }
 
-/// Waits until the leader of a group has a handler for SIGTERM. Looks while it lives: some runtimes take their handlers away
-/// before they end.
-pub(super) async fn until_handled(group: &Group, context: &Context, spoke: &Notify) {
+/// Adds to `handled` the signals of a stop for which the leader of a group has a handler, until it has had one for each. Looks
+/// while it lives: some runtimes take their handlers away before they end.
+pub(super) async fn note_handlers(group: &Group, context: &Context, spoke: &Notify, handled: &AtomicU64) {
     let (mut pause, mut leaves) = (FIRST_LOOK, false);
     let mut messages = 0;
-    while !group.handles_stop() {
+    loop {
+        let now = group.handled();
+        if handled.fetch_or(now, Ordering::Relaxed) | now == signals_of_a_stop() {
+            return;
+        }
         tokio::select! {
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_LOOK),
             () = spoke.notified(), if messages < LOOKS_AT_MESSAGES => messages += 1,
@@ -80,15 +88,30 @@ pub(super) async fn stop_of(context: &Context, ran: &Ran, ended: &Ended, said: &
     if status.signal() == Some(libc::SIGKILL) {
         return if struck(ran.started).await { Stop::WatchShell } else { Stop::No };
     }
-    // Its own words count, and without a handler a signal would have ended it.
-    if said.verdict.is_some() || !(ran.handles_stop || ended.handles_stop) {
+    let handled = ran.handled | ended.handled;
+    // Without a handler a signal would have ended it.
+    if is_whole(status, said) || handled == 0 {
         return Stop::No;
     }
-    match context.leaves_within((ran.lasted / 10).min(APART_IF_IN_DOUBT)).await {
-        // Within the time that it may take to stop nobody can say whether it did: then it runs once more.
-        Some(since) if since.elapsed() <= context.stop_grace() => Stop::WithItsWorker,
-        _ => Stop::No,
+    let Some(since) = context.leaves_within((ran.lasted / 10).min(APART_IF_IN_DOUBT)).await else {
+        return Stop::No;
+    };
+    let may_have_come = those_that_came(context.signals_to_leave()) & handled != 0;
+    // Within the time that it may take to stop nobody can say whether it did: then it runs once more.
+    if may_have_come && since.elapsed() <= context.stop_grace() { Stop::WithItsWorker } else { Stop::No }
+}
+
+/// Those signals of a stop that a command may have got together with its worker, which got these. If none is known it may be
+/// any but SIGINT: shells and Python have a handler for that by default, which says nothing about their end.
+fn those_that_came(to_worker: u64) -> u64 {
+    match to_worker & signals_of_a_stop() {
+        0 => signals_of_a_stop() & !bit(Signal::SIGINT as i32),
+        known => known,
     }
+}
+
+fn signals_of_a_stop() -> u64 {
+    SIGNALS.iter().fold(0_u64, |mask, signal| mask | bit(*signal as i32))
 }
 
 /// Whether the watch-shell ended it, as far as is known within a moment.
@@ -102,23 +125,93 @@ async fn struck(started: Instant) -> bool {
     false
 }
 
+/// Whether it did all that it had to, or put the rest off itself: then a stop changes nothing. Any other end may be the
+/// stop's, whatever it said.
+fn is_whole(status: ExitStatus, said: &Said) -> bool {
+    status.success()
+        && match &said.verdict {
+            Some(Verdict::Result(_) | Verdict::Snooze(_)) => true,
+            Some(Verdict::Wait(wait)) => wait.is_pause(),
+            Some(Verdict::Error(_)) | None => false,
+        }
+}
+
 /// Whether a signal ended it that asks to stop, or it says so by its exit code.
 pub(super) fn is_by_signal(status: ExitStatus) -> bool {
     let number = status.signal().or_else(|| Some(status.code()? - CODE_OF_SIGNALS));
     SIGNALS.iter().any(|signal| Some(*signal as i32) == number)
 }
 
-/// Whether a process has a handler for SIGTERM, by the kernel's table of it; also of one that ended and is not reaped.
-pub(super) fn handles_stop(process: i32) -> bool {
+/// The signals of a stop for which a process has a handler, by the kernel's table of it; also of one that ended and is not
+/// reaped.
+pub(super) fn handled(process: i32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
     let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
-    caught >> (libc::SIGTERM - 1) & 1 == 1
+    caught & signals_of_a_stop()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::worker::context::Attempt;
+    use crate::worker::handler::JobError;
+
+    const EXIT_0: i32 = 0;
+    const EXIT_1: i32 = 1 << 8;
+
+    /// Who stopped a command with handlers for these signals that ended like this.
+    async fn stopped(context: &Context, handled: &[i32], raw_status: i32, verdict: Option<Verdict>) -> Stop {
+        let handled = handled.iter().fold(0_u64, |mask, number| mask | bit(*number));
+        let ran = Ran { asked: false, handled, started: Instant::now(), lasted: Duration::from_secs(1) };
+        let ended = Ended { status: Some(ExitStatus::from_raw(raw_status)), ..Ended::unknown() };
+        stop_of(context, &ran, &ended, &Said { verdict, last_stderr: String::new() }).await
+    }
+
+    #[tokio::test]
+    async fn only_a_handler_for_a_signal_that_came_tells_of_a_stop() {
+        let int = libc::SIGINT;
+        let all = [libc::SIGTERM, int, libc::SIGHUP, libc::SIGQUIT];
+        let (context, probe) = Context::for_test(Attempt::for_test("test", json!({})));
+        assert_eq!(stopped(&context, &all, EXIT_0, None).await, Stop::No, "its worker goes on");
+        probe.leave();
+        for handled in all {
+            let expected = if handled == int { Stop::No } else { Stop::WithItsWorker };
+            assert_eq!(stopped(&context, &[handled], EXIT_0, None).await, expected, "{handled}");
+        }
+        for came in all {
+            probe.leave_by(came);
+            for handled in all {
+                let expected = if handled == came { Stop::WithItsWorker } else { Stop::No };
+                let stop = stopped(&context, &[handled], EXIT_1, None).await;
+                assert_eq!(stop, expected, "{came} came, {handled} is handled");
+            }
+            assert_eq!(stopped(&context, &[], EXIT_1, None).await, Stop::No, "{came}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_what_is_whole_is_not_the_stop_s() {
+        let (context, probe) = Context::for_test(Attempt::for_test("test", json!({})));
+        probe.leave_by(libc::SIGTERM);
+        let result = || Some(Verdict::Result(json!(1)));
+        let error = |error| Some(Verdict::Error(error));
+        for (raw_status, verdict, expected) in [
+            (EXIT_0, result(), Stop::No),
+            (EXIT_0, Some(Verdict::Snooze(Duration::ZERO)), Stop::No),
+            (EXIT_0, None, Stop::WithItsWorker),
+            (EXIT_0, error(JobError::permanent("1e400 cannot be kept")), Stop::WithItsWorker),
+            (EXIT_1, error(JobError::retry("interrupted")), Stop::WithItsWorker),
+            (EXIT_1, result(), Stop::WithItsWorker),
+            (EXIT_1, Some(Verdict::Snooze(Duration::ZERO)), Stop::WithItsWorker),
+        ] {
+            let told = format!("{raw_status}, {verdict:?}");
+            let stop = stopped(&context, &[libc::SIGTERM], raw_status, verdict).await;
+            assert_eq!(stop, expected, "{told}");
+        }
+    }
 
     #[test]
     fn a_stop_shows_in_the_signal_or_the_code() {

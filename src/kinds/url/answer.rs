@@ -6,14 +6,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use reqwest::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::UrlSpec;
 use crate::job::attempt::StopReason;
 use crate::job::number::Carried;
 use crate::job::text::{storable_json, storable_text, truncated};
-use crate::kinds::line_reader::{Ends, Lines};
-use crate::kinds::protocol::{Channel, Verdict, result_too_large, result_unkept};
+use crate::kinds::line_reader::{Ends, Line, Lines};
+use crate::kinds::protocol::{Channel, Verdict, names_result, result_too_large, result_unkept};
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, JobError};
 
@@ -42,6 +43,10 @@ pub(super) fn silence(spec: &UrlSpec) -> JobError {
     let host = spec.url.host_str().unwrap_or_default();
     JobError::retry(format!("{host} sent nothing for {:?}, the idle_timeout of its kind", spec.idle_timeout))
         .class("timeout")
+}
+
+fn broken_off(how: &str) -> JobError {
+    JobError::retry(format!("the answer broke off: {how}")).class("connection")
 }
 
 impl<'a> Answer<'a> {
@@ -85,6 +90,9 @@ impl<'a> Answer<'a> {
             }
         }
         if let Some(line) = lines.finish() {
+            if breaks_off(&line) {
+                return Err(broken_off("in the middle of a line"));
+            }
             channel.line(line).await;
         }
         Verdict::conclude(channel.into_verdict())
@@ -151,10 +159,7 @@ impl<'a> Answer<'a> {
     async fn chunk(&mut self) -> Result<Option<impl AsRef<[u8]> + std::ops::Deref<Target = [u8]>>, JobError> {
         match tokio::time::timeout(self.spec.idle_timeout, self.response.chunk()).await {
             Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(error)) => {
-                let cause = JobError::from(error.without_url());
-                Err(JobError::retry(format!("the answer broke off: {cause}")).class("connection"))
-            }
+            Ok(Err(error)) => Err(broken_off(&JobError::from(error.without_url()).to_string())),
             Err(_) => Err(silence(self.spec)),
         }
     }
@@ -163,6 +168,15 @@ impl<'a> Answer<'a> {
         let value = self.response.headers().get(name)?;
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
     }
+}
+
+/// True if the last line of a stream, which has no line feed, is only the beginning of a message: a stream without a length
+/// may end anywhere. A result beyond the limit is too large whether it is whole or not.
+fn breaks_off(line: &Line) -> bool {
+    if line.cut {
+        return !names_result(&line.text);
+    }
+    line.text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(&line.text).is_err()
 }
 
 /// True if calling again cannot help.
@@ -198,6 +212,19 @@ mod tests {
         assert_eq!(delay_of("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(37)));
         assert_eq!(delay_of("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(Duration::ZERO));
         assert_eq!(delay_of("soon", now), None);
+    }
+
+    #[test]
+    fn a_last_line_is_whole_or_breaks_off() {
+        let breaks = |text: &str, cut| breaks_off(&Line { text: text.to_owned(), cut });
+        let whole = r#"{"log":"a","n":[1.5,"ü"]}"#;
+        for (at, _) in whole.char_indices().skip(1) {
+            assert!(breaks(&whole[..at], false), "{}", &whole[..at]);
+        }
+        for text in [whole, r#"{"result":1e400}"#, " ", "done"] {
+            assert!(!breaks(text, false), "{text}");
+        }
+        assert!(breaks(r#"{"log":"a"#, true) && !breaks(r#"{"result":"a"#, true));
     }
 
     #[test]

@@ -36,6 +36,7 @@ use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 /// | --- | --- |
 /// | 2xx, JSON or empty | completes; the body is the result (other text: as a JSON string) |
 /// | 2xx, `application/x-ndjson` | goes on while lines come: the same as on a command's channel |
+/// | the same, broken off, also in the middle of the last line | is retried |
 /// | 3xx | fails for good |
 /// | 429 or 503 with `Retry-After` | is snoozed so long, 1 s to 1 h, at no cost of an attempt |
 /// | 407, 408, 425, 429, 5xx, no answer | is retried |

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use self::steps::Steps;
 use super::contact::Contact;
 use super::handler::JobError;
+use super::leaving::Leaving;
 use super::retry::until_answered;
 use crate::job::attempt::StopReason;
 use crate::job::event::EventDraft;
@@ -88,8 +89,8 @@ pub(super) struct Around {
     pub(super) store: Option<Arc<Store>>,
     /// Whether the database can be reached.
     pub(super) contact: Option<Arc<Contact>>,
-    /// Since when the worker shall end, if it shall.
-    pub(super) leaving: watch::Receiver<Option<Instant>>,
+    /// Since when and by what the worker shall end, if it shall.
+    pub(super) leaving: watch::Receiver<Option<Leaving>>,
     /// How long a handler of this kind may take to stop.
     pub(super) stop_grace: Duration,
     /// When the worker gives no sign of life for so long, what it runs must end.
@@ -290,9 +291,14 @@ impl Context {
     pub async fn leaves_within(&self, wait: Duration) -> Option<Instant> {
         let mut leaving = self.desk.around.leaving.clone();
         match tokio::time::timeout(wait, leaving.wait_for(Option::is_some)).await {
-            Ok(Ok(since)) => *since,
+            Ok(Ok(found)) => found.as_ref().map(|leaving| leaving.since),
             Ok(Err(_)) | Err(_) => None,
         }
+    }
+
+    /// The signals that asked the worker around it to end, as a mask like the kernel's; 0 if none is known.
+    pub(crate) fn signals_to_leave(&self) -> u64 {
+        self.desk.around.leaving.borrow().as_ref().map_or(0, |leaving| leaving.signals.mask())
     }
 
     /// How long a handler of this kind may take to stop.

@@ -61,6 +61,11 @@ fn at_sigterm(answer: &str) -> CommandSpec {
     CommandSpec::new(["sh", "-c", &format!("trap '{answer}' TERM; {READY}; while :; do sleep 0.02; done")])
 }
 
+/// What a script at a signal does to say this line.
+fn says(line: &str) -> String {
+    format!("echo \"{}\" >&3", line.replace('"', "\\\""))
+}
+
 const READY: &str = r#"echo "{\"event\":{\"type\":\"ready\",\"data\":$$}}" >&3"#;
 
 /// The number of the command's process, once it is ready.
@@ -111,10 +116,7 @@ async fn a_command_that_says_its_result_is_completed_whatever_asked_it_to_stop()
         for (end, result) in
             [("exit 0", json!(7)), ("exit 0", Value::Null), ("exit 143", json!({ "rows": 1 }))]
         {
-            let answer = format!(
-                "echo \"{}\" >&3; {end}",
-                json!({ "result": result }).to_string().replace('"', "\\\"")
-            );
+            let answer = format!("{}; {end}", says(&json!({ "result": result }).to_string()));
             let builder = Mill::builder(&db).kind("k", KindSettings::default(), at_sigterm(&answer));
             let expected = Stands::completed(result);
             assert_eq!(stopped(&db, builder, stop).await, expected, "{stop:?}, {answer}");
@@ -196,11 +198,49 @@ async fn a_handler_that_completed_its_job_itself_is_done_after_a_stop() {
     assert_eq!(stopped(&db, builder, Stop::Shutdown).await, Stands::completed(Value::Null));
 }
 
-const PYTHON: &str = r#"
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_without_a_whole_result_is_the_stop_s_whatever_the_command_says() {
+    let db = Db::new().await;
+    let failed = says(r#"{"error":{"message":"interrupted"}}"#);
+    let failed_for_good = says(r#"{"error":{"message":"interrupted","permanent":true}}"#);
+    for (answer, expected) in [
+        (format!("{failed}; exit 1"), Stands::stopped(Stop::Shutdown)),
+        (format!("{failed}; exit 0"), Stands::stopped(Stop::Shutdown)),
+        (format!("{failed_for_good}; exit 1"), Stands::stopped(Stop::Shutdown)),
+        (format!("{}; exit 1", says(r#"{"result":7}"#)), Stands::stopped(Stop::Shutdown)),
+        (format!("{}; exit 0", says(r#"{"result":1e400}"#)), Stands::stopped(Stop::Shutdown)),
+        (format!("{}; exit 0", says(r#"{"result":7}"#)), Stands::completed(json!(7))),
+        (format!("{}; exit 143", says(r#"{"result":null}"#)), Stands::completed(Value::Null)),
+    ] {
+        let spec = at_sigterm(&answer);
+        let builder = Mill::builder(&db).kind("k", KindSettings::default(), spec.clone());
+        assert_eq!(stopped(&db, builder, Stop::Shutdown).await, expected, "by its worker: {answer}");
+        db.execute("delete from jobs").await;
+        for command_first in [true, false] {
+            let stands = stopped_together(&db, spec.clone(), Signal::SIGTERM, command_first).await;
+            assert_eq!(stands, expected, "{command_first}, {answer}");
+            db.execute("delete from jobs").await;
+        }
+    }
+}
+
+const PYTHON_READY: &str = r#"
 import os, signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-os.write(3, b'{"event":{"type":"ready","data":%d}}\n' % os.getpid())
-while True: time.sleep(0.02)"#;
+os.write(3, b'{"event":{"type":"ready","data":%d}}\n' % os.getpid())"#;
+
+/// A program in Python that says when it is ready, and ends with this code at a signal.
+fn python_at(signal: &str, code: i32) -> CommandSpec {
+    let handler = format!("import signal, sys\nsignal.signal(signal.{signal}, lambda *_: sys.exit({code}))");
+    CommandSpec::new(["python3", "-c", &format!("{handler}{PYTHON_READY}\nwhile True: time.sleep(0.02)")])
+}
+
+/// One with Python's own handler for SIGINT, that does this at one.
+fn python_at_interrupt(answer: &str) -> CommandSpec {
+    // It is there by default, unless the signal is ignored when Python starts.
+    let handler = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)";
+    let wait = format!("try:\n  while True: time.sleep(0.02)\nexcept KeyboardInterrupt: {answer}");
+    CommandSpec::new(["python3", "-c", &format!("{handler}{PYTHON_READY}\n{wait}")])
+}
 
 /// A job of kind `k` that runs, with the number of its process.
 async fn running(db: &Db, spec: CommandSpec) -> (Mill, Uuid, Pid) {
@@ -210,33 +250,46 @@ async fn running(db: &Db, spec: CommandSpec) -> (Mill, Uuid, Pid) {
     (mill, id, pid)
 }
 
+/// Runs a command, sends it a signal while its worker is asked to end, and answers how the job stands then.
+async fn stopped_together(db: &Db, spec: CommandSpec, signal: Signal, command_first: bool) -> Stands {
+    let (mill, id, pid) = running(db, spec).await;
+    mill.shutdown.by_signal(signal as i32);
+    if command_first {
+        kill(pid, signal).unwrap();
+        mill.shutdown.graceful.cancel();
+    } else {
+        mill.shutdown.graceful.cancel();
+        kill(pid, signal).unwrap();
+    }
+    mill.ended().await;
+    let stands = Stands::of(db, id).await;
+    let last = db.event_types(id).await.pop();
+    assert_eq!(last.as_deref() == Some("released"), stands.state == "available", "{last:?}, {stands:?}");
+    stands
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signal_to_worker_and_command_together_costs_no_attempt() {
     let db = Db::new().await;
     let plain = CommandSpec::new(["sh", "-c", &format!("{READY}; while :; do sleep 0.02; done")]);
-    // It takes its handler away before it ends.
-    let python = CommandSpec::new(["python3", "-c", PYTHON]);
     for (spec, signal) in [
         (plain.clone(), Signal::SIGTERM),
         (plain.clone(), Signal::SIGINT),
         (at_sigterm("exit 0"), Signal::SIGTERM),
         (at_sigterm("exit 1"), Signal::SIGTERM),
         (at_sigterm("exit 143"), Signal::SIGTERM),
-        (python, Signal::SIGTERM),
+        // It takes its handlers away before it ends.
+        (python_at("SIGTERM", 0), Signal::SIGTERM),
+        (python_at("SIGHUP", 0), Signal::SIGHUP),
+        (python_at("SIGHUP", 1), Signal::SIGHUP),
+        (python_at("SIGQUIT", 0), Signal::SIGQUIT),
+        (python_at_interrupt("print('bye')"), Signal::SIGINT),
+        (python_at_interrupt("sys.exit(1)"), Signal::SIGINT),
     ] {
         for command_first in [true, false] {
-            let (mill, id, pid) = running(&db, spec.clone()).await;
-            if command_first {
-                kill(pid, signal).unwrap();
-                mill.shutdown.graceful.cancel();
-            } else {
-                mill.shutdown.graceful.cancel();
-                kill(pid, signal).unwrap();
-            }
-            mill.ended().await;
+            let stands = stopped_together(&db, spec.clone(), signal, command_first).await;
             let expected = Stands::stopped(Stop::Shutdown);
-            assert_eq!(Stands::of(&db, id).await, expected, "{signal}, {command_first}, {:?}", spec.command);
-            assert_eq!(db.event_types(id).await.last().unwrap(), "released");
+            assert_eq!(stands, expected, "{signal}, {command_first}, {:?}", spec.command);
             db.execute("delete from jobs").await;
         }
     }
@@ -260,10 +313,33 @@ async fn what_finishes_while_its_worker_waits_for_it_is_completed() {
     let db = Db::new().await;
     let folder = tempfile::tempdir().unwrap();
     let go_on = folder.path().join("go-on");
-    let script = format!("{READY}; while [ ! -e {} ]; do sleep 0.02; done", go_on.display());
-    let (mill, id, _) = running(&db, CommandSpec::new(["sh", "-c", &script])).await;
-    mill.shutdown.graceful.cancel();
-    std::fs::write(go_on, "").unwrap();
-    mill.ended().await;
-    assert_eq!(Stands::of(&db, id).await, Stands::completed(Value::Null));
+    // Both have a handler for SIGINT by default.
+    let shell = format!("{READY}; while [ ! -e {} ]; do sleep 0.02; done", go_on.display());
+    let python = format!("{PYTHON_READY}\nwhile not os.path.exists({go_on:?}): time.sleep(0.02)");
+    for command in [["sh", "-c", &shell], ["python3", "-c", &python]] {
+        for signal in [None, Some(Signal::SIGTERM)] {
+            let (mill, id, _) = running(&db, CommandSpec::new(command)).await;
+            if let Some(signal) = signal {
+                mill.shutdown.by_signal(signal as i32);
+            }
+            mill.shutdown.graceful.cancel();
+            std::fs::write(&go_on, "").unwrap();
+            mill.ended().await;
+            assert_eq!(Stands::of(&db, id).await, Stands::completed(Value::Null), "{command:?}, {signal:?}");
+            std::fs::remove_file(&go_on).unwrap();
+            db.execute("delete from jobs").await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_for_a_signal_is_no_stop_while_the_worker_goes_on() {
+    let db = Db::new().await;
+    for (answer, expected) in [("print('bye')", "completed"), ("sys.exit(1)", "failed")] {
+        let (mill, id, pid) = running(&db, python_at_interrupt(answer)).await;
+        kill(pid, Signal::SIGINT).unwrap();
+        until_state(&db, id, expected).await;
+        mill.stop().await;
+        db.execute("delete from jobs").await;
+    }
 }

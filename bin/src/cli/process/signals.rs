@@ -27,6 +27,9 @@ const SIGNALS: [(&str, libc::c_int, Wish); 6] = [
     ("SIGUSR2", libc::SIGUSR2, Wish::Nothing),
 ];
 
+/// A signal that came: its name and its number.
+type Heard = (&'static str, libc::c_int);
+
 /// Starts to listen to signals; the answer is cancelled step by step as they come.
 pub(crate) fn shutdown() -> Shutdown {
     let shutdown = Shutdown::default();
@@ -37,7 +40,7 @@ pub(crate) fn shutdown() -> Shutdown {
         }
         match signal(SignalKind::from_raw(number)) {
             Ok(signals) if wish == Wish::Nothing => drop(tokio::spawn(pass_over(signals, name))),
-            Ok(signals) => drop(tokio::spawn(hear(signals, name, heard.clone()))),
+            Ok(signals) => drop(tokio::spawn(hear(signals, (name, number), heard.clone()))),
             Err(error) => tracing::error!(%error, name, "a signal cannot be heard"),
         }
     }
@@ -45,8 +48,8 @@ pub(crate) fn shutdown() -> Shutdown {
     shutdown
 }
 
-async fn hear(mut signals: Signal, name: &'static str, heard: mpsc::Sender<&'static str>) {
-    while signals.recv().await.is_some() && heard.send(name).await.is_ok() {}
+async fn hear(mut signals: Signal, which: Heard, heard: mpsc::Sender<Heard>) {
+    while signals.recv().await.is_some() && heard.send(which).await.is_ok() {}
 }
 
 async fn pass_over(mut signals: Signal, name: &'static str) {
@@ -55,9 +58,10 @@ async fn pass_over(mut signals: Signal, name: &'static str) {
     }
 }
 
-async fn end(told: Shutdown, mut heard: mpsc::Receiver<&'static str>) {
+async fn end(told: Shutdown, mut heard: mpsc::Receiver<Heard>) {
     for signals in 1.. {
-        let Some(name) = heard.recv().await else { return };
+        let Some((name, number)) = heard.recv().await else { return };
+        told.by_signal(number);
         match signals {
             1 => {
                 tracing::info!(signal = name, "shutting down; signal again to stop running jobs at once");
