@@ -44,12 +44,12 @@ impl Watch {
             Err(error) => {
                 // It answers, but cannot be written to.
                 self.away().iter_mut().for_each(|away| away.lasted = None);
-                tracing::warn!(%error, "alerts could not be measured; the next round tries again");
+                tracing::warn!(%error, "alert rules could not be evaluated; the next round tries again");
             }
         }
         let Some(channels) = &self.channels else { return };
         if let Err(error) = tell_all(store, channels).await {
-            tracing::warn!(%error, "alerts could not be told; the next round tries again");
+            tracing::warn!(%error, "alerts could not be delivered; the next round tries again");
         }
     }
 
@@ -64,7 +64,7 @@ impl Watch {
         }
         if away.is_none() {
             // The one thing that no row can tell.
-            tracing::error!("the database does not answer; alerts are told when it does");
+            tracing::error!("the database does not answer; alerts are delivered when it does");
         }
         away.get_or_insert(Away { since: began, lasted: None }).lasted = None;
         None
@@ -86,10 +86,13 @@ async fn tell_all(store: &Store, channels: &Channels) -> Result<()> {
             let told = tell(notice, channels).await;
             if let Err(error) = &told {
                 let (channel, tries) = (&notice.channel, notice.attempts);
-                tracing::warn!(channel, tries, error, "somebody could not be told of an alert");
+                tracing::warn!(channel, tries, error, "an alert could not be delivered");
             }
             if let Err(error) = store.notice_sent(notice.id, told.err().as_deref()).await {
-                tracing::warn!(%error, "a notice could not be ticked off; it may be told once more");
+                tracing::warn!(
+                    %error,
+                    "an alert could not be marked as delivered; it may be delivered again"
+                );
             }
         }))
         .await;

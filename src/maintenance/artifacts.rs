@@ -9,9 +9,9 @@ const A_ROUND: i32 = 1_000;
 pub(crate) async fn clear(store: &Store) {
     match store.clear_artifacts(A_ROUND).await {
         Ok(0) => {}
-        Ok(files) => tracing::info!(files, "removed files of jobs that are gone"),
+        Ok(files) => tracing::info!(files, "removed files of deleted jobs"),
         Err(error) => {
-            tracing::warn!(%error, "files of jobs that are gone could not be removed; the next round tries again");
+            tracing::warn!(%error, "files of deleted jobs could not be removed; the next round tries again");
         }
     }
 }

@@ -8,12 +8,12 @@ use crate::store::Store;
 pub(crate) async fn keep(store: &Store, retention: Duration) {
     match store.ensure_partitions().await {
         Ok(0) => {}
-        Ok(made) => tracing::info!(made, "made partitions for the days ahead"),
-        Err(error) => tracing::warn!(%error, "partitions could not be made; the next round tries again"),
+        Ok(made) => tracing::info!(made, "created partitions for the coming days"),
+        Err(error) => tracing::warn!(%error, "partitions could not be created; the next round tries again"),
     }
     match store.drop_partitions(retention.as_secs_f64()).await {
         Ok(dropped) if dropped.is_empty() => {}
-        Ok(dropped) => tracing::info!(?dropped, "dropped days past their retention"),
+        Ok(dropped) => tracing::info!(?dropped, "dropped partitions past their retention"),
         Err(error) => {
             tracing::warn!(%error, "old partitions could not be dropped; the next round tries again");
         }

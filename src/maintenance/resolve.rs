@@ -21,7 +21,7 @@ pub(crate) async fn run(store: &Store, wakes: &Wakes, stop: &CancellationToken) 
     loop {
         if Instant::now() >= next {
             if let Err(error) = store.resolve().await {
-                tracing::warn!(%error, "jobs could not be told what they wait for; the next round tries again");
+                tracing::warn!(%error, "dependent jobs could not be resolved; the next round tries again");
             }
             let poll = if wakes.is_healthy() { POLL } else { DEAF_POLL };
             next = Instant::now() + poll.mul_f64(rand::random_range(0.8..1.2));

@@ -70,7 +70,7 @@ async fn fire(store: &Store) -> Result<usize> {
     let mut failed = 0;
     for name in store.releasable_schedules().await? {
         match store.release_slot(&name).await {
-            Ok(outcome) => tracing::debug!(schedule = name, outcome, "a held slot was looked at"),
+            Ok(outcome) => tracing::debug!(schedule = name, outcome, "a held slot was checked"),
             Err(error) => failed += complain(&name, &error),
         }
     }
@@ -89,11 +89,11 @@ async fn fire(store: &Store) -> Result<usize> {
 
 /// Notes that one schedule failed, as a number to count.
 fn complain(schedule: &str, error: &Error) -> usize {
-    tracing::warn!(schedule, %error, "a schedule could not fire; the next look tries again");
+    tracing::warn!(schedule, %error, "a schedule could not fire; the next poll tries again");
     1
 }
 
 fn put_off(error: &Error) -> Duration {
-    tracing::warn!(%error, "schedules could not be looked at; trying again");
+    tracing::warn!(%error, "schedules could not be read; trying again");
     LOOK_EVERY
 }

@@ -11,14 +11,17 @@ pub(crate) async fn sweep(store: &Store, notifier: &Notifier, every: Duration) {
     loop {
         // A pause must be known before anything is taken back, and one that is past may not be taken for an open one.
         if let Err(error) = store.note_sweep(every).await {
-            tracing::warn!(%error, "a sweep could not be noted; the next one tries again");
+            tracing::warn!(%error, "a sweep could not be recorded; the next one tries again");
             return;
         }
         match store.sweep().await {
             Ok(swept) if swept.is_empty() => return,
             Ok(swept) => {
                 for job in &swept {
-                    tracing::warn!(task_id = %job.job_id, reason = job.reason, state = job.state, "took a job back");
+                    tracing::warn!(
+                        task_id = %job.job_id, reason = job.reason, state = job.state,
+                        "took back a job"
+                    );
                 }
                 notifier.freed();
                 notifier.events(swept.iter().map(|job| (job.job_id, 0)));

@@ -26,7 +26,7 @@ pub(super) async fn settle(connection: &mut PgConnection, schema: &str) -> Resul
         let mut transaction = connection.begin().await?;
         if lacks {
             transaction.execute(sqlx::raw_sql(GRANTS)).await?;
-            tracing::info!(schema, "the grants to the roles were made again, for some were missing");
+            tracing::info!(schema, "some grants were missing; all grants to the roles were renewed");
         }
         transaction.execute(sqlx::raw_sql("select renew_shape()")).await?;
         transaction.commit().await?;
@@ -36,14 +36,16 @@ pub(super) async fn settle(connection: &mut PgConnection, schema: &str) -> Resul
         tracing::warn!(
             schema,
             login,
-            "grants are missing, and this login does not own the schema; its owner runs `tidemill migrate`"
+            "grants are missing, and this login does not own the schema; its owner must run `tidemill \
+             migrate`"
         );
     }
     if let Some(missing) = missing {
         tracing::warn!(
             login,
-            "these roles are not there and may not be made by this login: {missing}; others than the owner of the \
-             schema have no rights until somebody makes them (`create role … nologin`) and runs `tidemill migrate`"
+            "these roles do not exist, and this login is not allowed to create them: {missing}; only the \
+             owner of the schema has rights until an administrator creates them (`create role … nologin`) \
+             and runs `tidemill migrate`"
         );
     }
     Ok(())

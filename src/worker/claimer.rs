@@ -84,7 +84,7 @@ impl Claimer {
             }
         }
         if !stop.is_cancelled() && !shared.wear.is_worn_out() {
-            tracing::info!(worker = shared.id, "drained by request: claims no more");
+            tracing::info!(worker = shared.id, "drain requested; no further jobs will be claimed");
             // It claims nothing because it shall not: that is no reason to call its process unready.
             while tokio::time::timeout(shared.settings.poll, stop.cancelled()).await.is_err() {
                 shared.pulse.beat();
@@ -156,7 +156,7 @@ impl Claimer {
                     answered_within(&shared.contact, limit, shared.store.claimed_by(&shared.id)).await?;
                 let jobs = shared.leases.owe_unknown(&claimed);
                 if jobs > 0 {
-                    tracing::warn!(jobs, "the answer of a claim was lost: its jobs are handed back");
+                    tracing::warn!(jobs, "the answer to a claim was lost; its jobs are handed back");
                 }
                 self.unheard = Unheard::Nothing;
             }

@@ -89,7 +89,7 @@ async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {
             }
         }
         Err(error) if blames_a_row(&error) => {
-            tracing::error!(%error, jobs = batch.len(), "results could not be stored; the attempts fail");
+            tracing::error!(%error, jobs = batch.len(), "results could not be stored; failing the attempts");
             let refused = batch.into_iter().filter_map(|item| {
                 let failure = Failure {
                     message: format!("the job is done, but its result cannot be stored: {error}"),
@@ -138,7 +138,7 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
         }
         // Once: what stands for it is stored, or nothing is.
         Err(error) if blames_a_row(&error) && batch.iter().all(|item| class(item) != Some(REFUSED)) => {
-            tracing::error!(%error, "the end of an attempt could not be stored; the attempt fails");
+            tracing::error!(%error, "the outcome of an attempt could not be stored; failing the attempt");
             Box::pin(settle(shared, batch.into_iter().filter_map(|item| refused(item, &error)).collect()))
                 .await;
         }
@@ -164,7 +164,7 @@ fn class(item: &Settled) -> Option<&str> {
 /// Lets leases run out, so that the sweep takes the jobs back: nothing is lost, only time.
 fn give_up(shared: &Shared, error: &Error, held: impl Iterator<Item = (Uuid, Uuid)>) {
     for (job_id, lease_id) in held {
-        tracing::error!(%error, task_id = %job_id, "an attempt's end could not be stored");
+        tracing::error!(%error, task_id = %job_id, "the outcome of an attempt could not be stored");
         shared.leases.remove(job_id, lease_id);
     }
 }
@@ -173,7 +173,7 @@ fn give_up(shared: &Shared, error: &Error, held: impl Iterator<Item = (Uuid, Uui
 fn over(shared: &Shared, job_id: Uuid, lease_id: Uuid, held: bool) -> bool {
     if !held {
         shared.metrics.leases_lost.inc();
-        tracing::warn!(task_id = %job_id, "the lease was lost before the attempt ended; its outcome is void");
+        tracing::warn!(task_id = %job_id, "lease lost before the attempt ended; outcome discarded");
     }
     shared.leases.remove(job_id, lease_id)
 }

@@ -50,7 +50,7 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         }
         return;
     }
-    tracing::debug!(task_id = %job_id, kind = job.kind, attempt = job.attempt, "an attempt begins");
+    tracing::debug!(task_id = %job_id, kind = job.kind, attempt = job.attempt, "an attempt started");
     let tried = job.attempt;
     let mut limits = Limits::of(served, job.soft_timeout_seconds, job.hard_timeout_seconds);
     let attempt = Attempt {
@@ -264,7 +264,10 @@ async fn kept(shared: &Shared, lease: (uuid::Uuid, uuid::Uuid), result: Value) -
 
 /// Puts a job off whose args cannot be read here and now, at no cost of an attempt: another worker may have the key.
 async fn put_off(shared: &Shared, job_id: uuid::Uuid, lease_id: uuid::Uuid, error: &Error) {
-    tracing::error!(%error, task_id = %job_id, retry_in = ?UNREADABLE_PAUSE, "the args of a job cannot be read; it is put off");
+    tracing::error!(
+        %error, task_id = %job_id, retry_in = ?UNREADABLE_PAUSE,
+        "the args of a job cannot be read; the job is put off"
+    );
     let line = format!("its args cannot be read by worker {}: {error}", shared.id);
     let draft = EventDraft::new("log", json!({ "stream": "tidemill", "line": line }));
     let report = Report { job_id, lease_id, draft: Some(draft), stored: None, extension: None };

@@ -144,8 +144,8 @@ impl Queues {
         tracing::warn!(
             most = MOST,
             left_out,
-            "more queues have jobs than this worker claims from at once: they take turns; start more workers, or name \
-             the queues of each in its settings"
+            "more queues have jobs than this worker claims from at once, so the queues take turns; start \
+             more workers, or name the queues of each worker in its settings"
         );
     }
 }

@@ -103,7 +103,7 @@ async fn look_at_dead_rows(shared: &Shared) {
             "an old transaction keeps dead rows in the database: progress is stored at most every 5 s; see tidemill doctor"
         );
     } else {
-        tracing::info!("dead rows can be removed again: progress is stored as it comes");
+        tracing::info!("dead rows can be removed again: progress is stored without delay");
     }
 }
 
@@ -119,7 +119,8 @@ async fn fence(shared: Arc<Shared>, stop: CancellationToken) {
         for job_id in shared.leases.fence() {
             tracing::error!(
                 task_id = %job_id,
-                "Postgres did not answer in time to renew the lease: the attempt is ended, and the job handed back once it does"
+                "Postgres did not answer in time to renew the lease: the attempt is stopped, and its job is \
+                 handed back when Postgres answers again"
             );
         }
     }
@@ -181,7 +182,7 @@ pub(super) async fn hand_back(shared: &Shared) -> Result<()> {
     }
     let states = settled?;
     let jobs = states.iter().filter(|state| state.is_some()).count();
-    tracing::info!(jobs, "handed back the jobs whose attempts were ended while Postgres did not answer");
+    tracing::info!(jobs, "handed back the jobs whose attempts were stopped while Postgres did not answer");
     let lanes = shared.lanes.all();
     let queues = || lanes.iter().map(|lane| lane.queue.as_str());
     shared.notifier.queues(queues());

@@ -20,7 +20,7 @@ impl Wear {
     pub(super) fn count(&self, most: Option<u64>) {
         let runs = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
         if most.is_some_and(|most| runs == most) {
-            tracing::info!(runs, "worn out by its attempts: claims no more");
+            tracing::info!(runs, "reached max_runs; no further jobs will be claimed");
             self.out.cancel();
         }
     }
@@ -44,7 +44,7 @@ pub(super) async fn watch_memory(shared: Arc<Shared>, stop: CancellationToken) {
             () = tokio::time::sleep(shared.settings.heartbeat) => {}
         }
         if let Some(bytes) = resident_bytes().filter(|bytes| *bytes > most) {
-            tracing::info!(bytes, "worn out by what it has in memory: claims no more");
+            tracing::info!(bytes, "reached max_memory; no further jobs will be claimed");
             shared.wear.out.cancel();
             return;
         }

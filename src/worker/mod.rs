@@ -221,7 +221,9 @@ impl Worker {
             () = Claimer::new(shared.clone(), &wakes).run(&shutdown.graceful) => {}
             () = shutdown.overdue(Duration::from_secs(1)) => {}
             // Without it no attempt can end, however long its lease is kept.
-            Some(_) = writers.join_next() => tracing::error!("a writer broke; jobs run again when leases expire"),
+            Some(_) = writers.join_next() => tracing::error!(
+                "a writer task failed; unstored jobs run again when their leases expire"
+            ),
         }
         max_runs::finish(&shared, &shutdown).await;
         wind_down(&shared, &shutdown).await;
@@ -233,7 +235,7 @@ impl Worker {
         };
         if timeout(shutdown.patience(), farewell).await.is_err() {
             tracing::warn!(
-                "Postgres did not answer; jobs that were not stored run again when their leases expire"
+                "Postgres did not answer; jobs with unstored outcomes run again when their leases expire"
             );
         }
         stop_helpers.cancel();
@@ -303,8 +305,8 @@ impl Shared {
         let settings = &self.settings;
         if self.registry.kinds().is_empty() {
             tracing::warn!(
-                "this worker serves no kind, so it runs nothing: name kinds in its config ([kinds.NAME], or hub, agent \
-                 or bughive), or check that it reads the config that you mean"
+                "this worker serves no kind, so it runs nothing: name kinds in its config ([kinds.NAME], or \
+                 hub, agent or bughive), or check that it reads the intended config"
             );
         } else if settings.other_queue_slots == 0 && settings.queues.iter().all(|(_, slots)| *slots == 0) {
             tracing::warn!(

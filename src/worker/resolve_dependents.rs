@@ -15,7 +15,10 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             () = shared.awaited.notified() => {}
         }
         if let Err(error) = shared.store.resolve().await {
-            tracing::warn!(%error, "jobs could not be told what they wait for; a keeper tells them");
+            tracing::warn!(
+                %error,
+                "dependent jobs could not be resolved; the maintenance loop resolves them"
+            );
         }
     }
 }

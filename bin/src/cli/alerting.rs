@@ -38,7 +38,7 @@ pub(super) async fn declare(
     }
     let names: Vec<String> = config.alerts.keys().cloned().collect();
     for name in process.store.keep_config_alerts(&names, &declaring.deployment).await.map_err(failed)? {
-        tracing::info!(name, "removed an alert rule that the config no longer has");
+        tracing::info!(name, "removed an alert rule that is no longer in the config");
     }
     Ok(channels)
 }

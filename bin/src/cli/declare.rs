@@ -36,15 +36,15 @@ impl Declaring {
                         section,
                         name,
                         owner,
-                        "two deployments declare this; the one that starts last wins"
+                        "two deployments declare this entry; the one that starts last wins"
                     );
                 }
             }
         } else {
             tracing::warn!(
                 deployment = declaring.deployment,
-                "a later deployment.revision was seen, so the schedules, alert rules and limits of this config are not \
-                 written; to go back to this release deploy it with a larger revision"
+                "a later deployment.revision was seen, so the schedules, alert rules and limits of this \
+                 config are not written; to go back to this release, deploy it with a larger revision"
             );
         }
         Ok(declaring)
@@ -63,8 +63,8 @@ impl Declaring {
             tracing::info!(
                 deployment = self.deployment,
                 left = left.join(", "),
-                "these came from a config and are not in this one; they stay. Delete them with `tidemill schedules delete` \
-                 or `tidemill alerts drop`, or set deployment.revision"
+                "these entries came from an earlier config and are not in this one; they stay. Delete them \
+                 with `tidemill schedules delete` or `tidemill alerts drop`, or set deployment.revision"
             );
         }
         Ok(())

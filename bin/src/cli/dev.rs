@@ -69,9 +69,9 @@ pub(super) async fn run(args: DevArgs, global: &GlobalArgs) -> Result<(), CliErr
                 served = &mut roles => break served,
                 // Somebody killed or upgraded the database; the roles wait for it and go on.
                 () = postgres.ended() => {
-                    tracing::warn!("the embedded Postgres is gone; starting it again");
+                    tracing::warn!("the embedded Postgres has stopped; starting it again");
                     if let Err(error) = postgres.restart().await {
-                        tracing::error!(%error, "it could not be started; trying again");
+                        tracing::error!(%error, "the embedded Postgres could not be started; trying again");
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     } else if postgres.url() != url {
                         break Err(CliError::Failed(
@@ -125,7 +125,7 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     // At once, so that no log line stands in between.
     if let Err(error) = output::line(&format!("\n{}\n", banner.join("\n"))) {
         // The same stands in urls.json, and the log names the page.
-        tracing::warn!(%error, page, "where it can be reached could not be written to standard output");
+        tracing::warn!(%error, page, "the addresses could not be written to standard output");
     }
 
     let outcome = joined(working).await;

@@ -88,6 +88,6 @@ fn write(mut end: File, lines: &Receiver<Message>) {
 fn tell_lost() {
     let lines = LOST.swap(0, Ordering::Relaxed);
     if lines > 0 {
-        tracing::warn!(lines, "lines of the log are lost, for nobody took them in time");
+        tracing::warn!(lines, "log lines were lost because they could not be written in time");
     }
 }

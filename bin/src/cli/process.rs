@@ -141,7 +141,7 @@ impl Process {
             self.store.close().await;
         };
         if tokio::time::timeout(CLOSE_WITHIN, ended).await.is_err() {
-            tracing::warn!("Postgres does not answer; its connections are left as they are");
+            tracing::warn!("Postgres does not answer; its connections are not closed");
         }
     }
 }

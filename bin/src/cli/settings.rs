@@ -71,5 +71,5 @@ pub(super) fn name_ignored(config: &Config) {
 /// What is said of the variables `ignored`.
 pub(super) fn of_others(ignored: &[String]) -> String {
     let names = super::output::printable(&ignored.join(", "));
-    format!("ignored, for they are no settings of tidemill (docs/configuration.md has those): {names}")
+    format!("ignored, because they are not Tidemill settings (see docs/configuration.md): {names}")
 }

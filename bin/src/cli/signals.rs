@@ -38,7 +38,7 @@ pub(super) fn shutdown() -> Shutdown {
         match signal(SignalKind::from_raw(number)) {
             Ok(signals) if wish == Wish::Nothing => drop(tokio::spawn(pass_over(signals, name))),
             Ok(signals) => drop(tokio::spawn(hear(signals, name, heard.clone()))),
-            Err(error) => tracing::error!(%error, name, "a signal cannot be heard"),
+            Err(error) => tracing::error!(%error, name, "cannot listen for a signal"),
         }
     }
     tokio::spawn(end(shutdown.clone(), hearing));
@@ -51,7 +51,7 @@ async fn hear(mut signals: Signal, name: &'static str, heard: mpsc::Sender<&'sta
 
 async fn pass_over(mut signals: Signal, name: &'static str) {
     while signals.recv().await.is_some() {
-        tracing::info!("{name} says nothing here; to end use SIGTERM");
+        tracing::info!("{name} is ignored; to stop the process, send SIGTERM");
     }
 }
 

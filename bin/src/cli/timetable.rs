@@ -17,7 +17,7 @@ pub(super) async fn write(config: &Config, process: &Process, declaring: &Declar
     }
     let names: Vec<String> = config.schedules.keys().cloned().collect();
     for name in process.store.keep_config_schedules(&names, &declaring.deployment).await.map_err(failed)? {
-        tracing::info!(name, "removed a schedule that the config no longer has");
+        tracing::info!(name, "removed a schedule that is no longer in the config");
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ pub(super) fn worker(config: &Config, process: &Process) -> Result<Worker, CliEr
     let containment = containment::choose(wish).map_err(|error| {
         CliError::Failed(format!("worker.containment: what commands leave cannot be ended as set: {error}"))
     })?;
-    tracing::info!(%containment, "what ends processes that a command leaves behind");
+    tracing::info!(%containment, "how processes left by a command are ended");
     let settings = WorkerSettings {
         containment: Some(containment.to_string()),
         name: config.worker.name.clone().unwrap_or_default(),

@@ -107,7 +107,10 @@ fn remove_unfinished(home: &Home) {
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED)
             && let Err(error) = fs::remove_dir_all(entry.path())
         {
-            tracing::debug!(path = %entry.path().display(), %error, "an unfinished cluster stays for now");
+            tracing::debug!(
+                path = %entry.path().display(), %error,
+                "an unfinished cluster could not be removed yet"
+            );
         }
     }
 }

@@ -95,7 +95,8 @@ impl Home {
         }
         tracing::info!(
             cluster = %self.cluster().display(),
-            "Postgres refuses to run as root and its own account cannot reach {}: its data lies elsewhere, a link points there",
+            "Postgres refuses to run as root and its own account cannot reach {}: its data is stored \
+             elsewhere, and a link points to it",
             self.data_dir.display()
         );
         std::os::unix::fs::symlink(self.cluster(), &link).map_err(EmbeddedError::io("create the link", &link))

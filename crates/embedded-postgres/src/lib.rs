@@ -154,7 +154,7 @@ impl EmbeddedPostgres {
             if let Some(reason) = self.server.wants_restart(&self.site).await {
                 tracing::warn!("restarting the embedded Postgres: {reason}");
                 if let Err(error) = self.server.stop().await {
-                    tracing::error!(%error, "it could not be stopped");
+                    tracing::error!(%error, "the embedded Postgres could not be stopped");
                 }
                 return;
             }
@@ -183,7 +183,7 @@ impl EmbeddedPostgres {
         self.server.stop().await?;
         // Only empty folders can be removed this way; the next start makes it again.
         if let Err(error) = std::fs::remove_dir(&self.server.socket_dir) {
-            tracing::debug!(%error, "the socket folder stays");
+            tracing::debug!(%error, "the socket folder could not be removed");
         }
         tracing::info!("Postgres has stopped");
         Ok(())

@@ -43,7 +43,7 @@ pub(super) async fn keep_bounded(path: PathBuf) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         if let Err(error) = bound(&path) {
-            tracing::warn!(path = %path.display(), %error, "cannot shorten the log of Postgres");
+            tracing::warn!(path = %path.display(), %error, "cannot shorten the Postgres log");
         }
     }
 }

@@ -65,7 +65,7 @@ fn forget_reused_pid(cluster: &Path) -> Result<(), EmbeddedError> {
         Some(file) if processes::exists(file.pid.abs()) => {
             tracing::info!(
                 pid = file.pid,
-                "removing a stale postmaster.pid: that process is not this cluster's server"
+                "removing a stale postmaster.pid: its process is not this cluster's server"
             );
             fs::remove_file(&path).map_err(EmbeddedError::io("remove", &path))
         }

@@ -75,13 +75,13 @@ impl Server {
             tracing::info!(
                 pid = server.pid,
                 port = server.port,
-                "adopted the Postgres that an earlier tidemill left running"
+                "took over the Postgres that an earlier tidemill left running"
             );
             return Ok(Some(server));
         }
         tracing::info!(
             pid = server.pid,
-            "a Postgres was left that cannot be used as it is: stopping it to start anew"
+            "the Postgres that was left running cannot be used as it is: stopping it and starting a new one"
         );
         server.stop().await?;
         remains::settle(&directory).await?;
@@ -239,7 +239,10 @@ impl Server {
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
             }
-            tracing::warn!(pid = self.pid, %signal, seconds = patience.as_secs(), "Postgres has not ended yet");
+            tracing::warn!(
+                pid = self.pid, %signal, seconds = patience.as_secs(),
+                "Postgres has not stopped yet"
+            );
         }
         Err(EmbeddedError::DoesNotStop { pid: self.pid })
     }

@@ -53,7 +53,8 @@ impl Watch {
         let (dir, before) = (self.programs.dir.display(), &self.programs.version);
         if found.major != self.programs.major {
             tracing::warn!(
-                "{dir} now has Postgres {}, and this server runs {before}: install {} again, or bring the data over with pg_upgrade, before the next start",
+                "{dir} now has Postgres {}, but this server runs {before}: before the next start, install \
+                 {} again or migrate the data with pg_upgrade",
                 found.version,
                 self.programs.major
             );

@@ -20,7 +20,7 @@ static WITHHELD: RwLock<BTreeSet<OsString>> = RwLock::new(BTreeSet::new());
 /// calls it if it wants that.
 pub fn conceal() {
     if let Err(error) = prctl::set_dumpable(false) {
-        tracing::warn!(%error, "commands can read the variables of this process");
+        tracing::warn!(%error, "commands can read the environment variables of this process");
     }
     erase::passwords_of_arguments();
 }

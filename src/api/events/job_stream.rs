@@ -60,7 +60,10 @@ pub fn frames(hub: Hub, reader: Reader) -> impl Stream<Item = Arc<Frame>> + Send
                         continue;
                     }
                     Err(error) => {
-                        tracing::error!(task_id = %watch.job_id(), %error, "a stream ends: its events cannot be read");
+                        tracing::error!(
+                            task_id = %watch.job_id(), %error,
+                            "the stream ends because its events cannot be read"
+                        );
                         return;
                     }
                 };

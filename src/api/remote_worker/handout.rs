@@ -170,7 +170,10 @@ impl Unreadable {
         if !batch.is_empty()
             && let Err(error) = store.settle(&batch).await
         {
-            tracing::warn!(%error, "jobs whose args cannot be read were not put off; their leases will expire");
+            tracing::warn!(
+                %error,
+                "jobs with unreadable args could not be put off; their leases will expire"
+            );
         }
     }
 }
@@ -200,7 +203,10 @@ impl Taken {
                 state.notifier.freed();
             }
             Err(error) => {
-                tracing::warn!(%error, jobs = batch.len(), "claimed jobs were not handed back; their leases will expire");
+                tracing::warn!(
+                    %error, jobs = batch.len(),
+                    "claimed jobs could not be handed back; their leases will expire"
+                );
             }
         }
     }

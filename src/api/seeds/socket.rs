@@ -102,7 +102,7 @@ async fn serve(state: ApiState, caller: Option<Caller>, reader: Reader, mut sock
         };
         let _ = timeout(GOODBYE, goodbye).await;
     }
-    tracing::debug!(%job_id, ?closing, "a client follows no more");
+    tracing::debug!(%job_id, ?closing, "a client disconnected");
     state.metrics.streams_open.dec();
 }
 

@@ -75,7 +75,7 @@ async fn database(state: &ApiState) -> Result<(), String> {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error @ Error::UnknownSchema { .. })) => Err(error.to_string()),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "not ready: the database failed");
+            tracing::warn!(%error, "not ready: the database check failed");
             Err(error
                 .trouble()
                 .map_or("the database failed; the server's log says why", |trouble| trouble.what)
@@ -90,7 +90,7 @@ async fn writes(state: &ApiState) -> Result<(), String> {
         Ok(Ok(None)) => Ok(()),
         Ok(Ok(Some(trouble))) => Err(format!("writes fail: {} {}", trouble.what, trouble.remedy)),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "not ready: the database failed");
+            tracing::warn!(%error, "not ready: the database check failed");
             Err(error
                 .trouble()
                 .map_or("the database failed; the server's log says why", |trouble| trouble.what)
@@ -107,7 +107,7 @@ pub(crate) async fn show_metrics(State(state): State<ApiState>) -> Response {
     let look = match timeout(PATIENCE, state.gauges.look(&state.store)).await {
         Ok(Ok(look)) => Some(look),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "metrics without levels: the database failed");
+            tracing::warn!(%error, "metrics are sent without gauges: reading them from the database failed");
             None
         }
         Err(_) => None,

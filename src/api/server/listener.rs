@@ -115,8 +115,11 @@ impl Listener {
         let socket = TcpListener::bind(&addresses[..]).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         if !any_key {
-            tracing::warn!(%address, "no API key exists: everybody on this machine may do everything; \
-                'tidemill keys create' ends that");
+            tracing::warn!(
+                %address,
+                "no API key exists: everyone on this machine has full access; create one with \
+                 'tidemill keys create'"
+            );
         }
         Ok(Self { socket, address })
     }
@@ -163,7 +166,10 @@ impl Listener {
         drop(self.socket);
         connections.close();
         if timeout(limits.drain, connections.wait()).await.is_err() {
-            tracing::warn!(after = ?limits.drain, open = connections.len(), "connections are cut in the middle of a request");
+            tracing::warn!(
+                after = ?limits.drain, open = connections.len(),
+                "closing connections that are still in the middle of a request"
+            );
         }
         cut.cancel();
         connections.wait().await;

@@ -43,7 +43,10 @@ impl Drop for Profile {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.folder) {
             let folder = self.folder.display();
-            tracing::warn!(%error, %folder, "a browser's profile could not be removed; the next browser's start tries again");
+            tracing::warn!(
+                %error, %folder,
+                "a browser profile could not be removed; the next browser start tries again"
+            );
         }
     }
 }

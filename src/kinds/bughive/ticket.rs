@@ -102,7 +102,10 @@ impl Handler for Ticket {
             project_id: args.project_id,
         };
         let made = linear.create(&issue, context.attempt().attempt > 1).await?;
-        tracing::info!(session_id = args.session_id, task_id = %context.job_id(), issue = ?made, "a ticket is there");
+        tracing::info!(
+            session_id = args.session_id, task_id = %context.job_id(), issue = ?made,
+            "a ticket exists"
+        );
         Ok(made)
     }
 }

@@ -72,7 +72,7 @@ pub fn choose(wish: Wish) -> io::Result<Containment> {
         Wish::Auto => match Parent::own() {
             Ok(parent) => Means::Cgroup(parent),
             Err(error) => {
-                tracing::debug!(%error, "no cgroup can be made for each attempt");
+                tracing::debug!(%error, "cannot create a cgroup for each attempt");
                 reaper()?
             }
         },

@@ -170,6 +170,6 @@ async fn run(
 async fn feed(mut stdin: pipe::Sender, context: &Context) {
     let args = format!("{}\n", context.args());
     if let Err(error) = stdin.write_all(args.as_bytes()).await {
-        tracing::debug!(task_id = %context.job_id(), %error, "the command did not read all of its args");
+        tracing::debug!(task_id = %context.job_id(), %error, "the command did not read all of its input");
     }
 }

@@ -117,7 +117,10 @@ impl Guard {
     fn speak(&mut self) {
         // One that somebody killed is replaced once.
         if let Err(error) = self.tell().or_else(|_| self.tell()) {
-            tracing::warn!(%error, "if this worker is killed, what its commands started may live on");
+            tracing::warn!(
+                %error,
+                "if this worker is killed, processes started by its commands may keep running"
+            );
         }
     }
 
@@ -159,7 +162,9 @@ impl Guard {
         self.shell = None;
         // We never close the line while it lives: it has struck, if there was anything.
         if by_itself && !self.live.is_empty() {
-            tracing::warn!("this process did not run for too long: what its commands started was ended");
+            tracing::warn!(
+                "this process was stalled for too long: the processes started by its commands were ended"
+            );
             self.struck_at = Some(Instant::now());
         }
     }

@@ -69,7 +69,7 @@ pub(super) fn end_those_of(leader: Pid, mark: &str) {
     // What a stray started falls to us when that is dead.
     while end_once(leader.as_raw(), mark) {
         if Instant::now() > until {
-            tracing::warn!(pid = leader.as_raw(), "what an attempt left could not be ended in time");
+            tracing::warn!(pid = leader.as_raw(), "processes left by an attempt could not be ended in time");
             return;
         }
         sleep(Duration::from_millis(2));

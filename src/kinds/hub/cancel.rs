@@ -197,7 +197,7 @@ impl Undo {
             let _nothing_more_is_made = undo.making.write().await;
             for _ in 0..LOOKS {
                 if let Err(error) = undo.look().await {
-                    tracing::warn!(%error, "what a cancelled start made cannot be seen");
+                    tracing::warn!(%error, "cannot list what a cancelled start created");
                 }
                 let before = locked(&undo.made).before.clone();
                 let made = std::mem::replace(&mut *locked(&undo.made), Made { before, ..Made::default() });
@@ -294,7 +294,7 @@ async fn without_layer(engine: &Docker, id: &str, until: Instant) -> Result<(), 
 fn told<T>(what: &str, id: &str, undone: Result<T, Error>) {
     match undone {
         Err(error) if !is_missing(&error) => {
-            tracing::warn!(what, id, %error, "what a cancelled start made could not be taken away");
+            tracing::warn!(what, id, %error, "could not remove what a cancelled start created");
         }
         _ => {}
     }

@@ -83,7 +83,7 @@ impl Hosts {
                         tracing::info!(
                             host = self.servers[at].get_host(),
                             port = self.servers[at].get_port(),
-                            "the database moved here"
+                            "now connected to another database host"
                         );
                     }
                     *found = Some((Instant::now(), at));

@@ -128,7 +128,8 @@ async fn run(connection: &mut PgConnection, schema: &str) -> Result<()> {
     match make_partitions(connection).await {
         Err(error) if found > 0 && error.is_lock_timeout() => {
             tracing::warn!(
-                "partitions for the days ahead wait for whoever reads the jobs; the keeper makes them"
+                "partitions for the coming days are not created yet, because a reader holds a lock on the \
+                 jobs; maintenance creates them"
             );
             Ok(())
         }

@@ -25,7 +25,7 @@ impl AsyncTransaction for Driver<'_> {
         for _ in 1..DEADLOCKS {
             match self.all_or_none(&queries).await {
                 Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("40P01") => {
-                    tracing::info!("a migration and a running process waited for one another; trying again");
+                    tracing::info!("a migration and a running process deadlocked; trying again");
                 }
                 other => return other,
             }

@@ -82,7 +82,7 @@ impl Notifier {
             let pending = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
             for payload in payloads(&pending) {
                 if let Err(error) = send(&store, &payload).await {
-                    tracing::warn!(%error, "a wake-up was lost; whoever waits polls");
+                    tracing::warn!(%error, "a NOTIFY was lost; waiting processes poll instead");
                 }
             }
             if ending {

@@ -90,8 +90,8 @@ pub(crate) async fn pin(connection: &mut PgConnection) -> sqlx::Result<()> {
             static SAID: Once = Once::new();
             SAID.call_once(|| {
                 tracing::warn!(
-                    "session_replication_role is not origin for this login, so triggers do not run and jobs that wait for \
-                     others are not told; alter role … reset session_replication_role"
+                    "session_replication_role is not origin for this login, so triggers do not run and \
+                     dependent jobs are not resolved; run alter role … reset session_replication_role"
                 );
             });
             Ok(())

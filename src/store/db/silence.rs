@@ -148,7 +148,7 @@ impl Sentry {
         let mut dead_before = self.0.dead_before.lock().unwrap_or_else(PoisonError::into_inner);
         if dead_before.is_none_or(|known| known < moment) {
             tracing::warn!(
-                "connections to Postgres went silent while new ones work; all from before are dropped"
+                "connections to Postgres went silent while new ones work; dropping all older connections"
             );
             *dead_before = Some(moment);
         }

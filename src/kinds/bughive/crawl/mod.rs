@@ -167,7 +167,7 @@ impl Crawling<'_> {
                 session_id = self.plan.session_id,
                 task_id = %self.context.job_id(),
                 pages = self.reports.len(),
-                "going on behind the last stored page"
+                "resuming after the last stored page"
             );
             self.tell(session, most).await?;
         }

@@ -141,7 +141,7 @@ impl Visit<'_> {
                     task_id = %self.context.job_id(),
                     url = %self.stop.url,
                     reason,
-                    "a page has no picture"
+                    "no screenshot of a page was taken"
                 );
                 Ok(None)
             }
