@@ -83,7 +83,7 @@ impl RuleRequest {
                 .remedy("Attempts are counted by the minute: use at least 1m."));
         }
         if self.email.len() > MOST_ADDRESSES {
-            return Err(Problem::invalid("/email", "Those are more than 50 addresses."));
+            return Err(Problem::invalid("/email", "There are more than 50 addresses."));
         }
         let rule = AlertRule {
             kind: self.kind.map(|kind| validate::name("/kind", kind)).transpose()?,
@@ -163,7 +163,7 @@ pub(super) async fn set(
 /// What it fired is resolved, and who was told of it is told of that.
 #[utoipa::path(delete, path = "/api/v1/alert-rules/{rule}", tag = "alerts", operation_id = "delete_rule",
     responses(
-        (status = 204, description = "It is gone"),
+        (status = 204, description = "The rule is deleted"),
     ))]
 pub(super) async fn drop_rule(
     State(state): State<ApiState>,

@@ -25,7 +25,7 @@ pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<Kind
 #[utoipa::path(
     post, path = "/api/v1/kinds/{kind}/reset-breaker", tag = "kinds",
     responses(
-        (status = 204, description = "Its jobs start"),
+        (status = 204, description = "The jobs of the kind start again"),
     )
 )]
 pub(super) async fn reset_breaker(

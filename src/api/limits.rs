@@ -60,7 +60,7 @@ impl LimitRequest {
             return Err(problem.remedy("Send max_running, rate or both; DELETE drops a limit."));
         }
         if self.on_full.is_some_and(|word| word != OnFull::Queue) && max_running.is_none_or(|most| most < 1) {
-            let problem = Problem::invalid("/on_full", "Only a limit of how many run at once can cancel.");
+            let problem = Problem::invalid("/on_full", "Only a limit with max_running can cancel jobs.");
             return Err(problem.remedy("Send a max_running of at least 1, or leave on_full out."));
         }
         Ok(LimitSettings { max_running, rate, on_full: self.on_full })
@@ -80,7 +80,7 @@ pub(super) fn checked_rate(
         let field = if per.is_some() { "/per" } else { "/burst" };
         return match (per, burst) {
             (None, None) => Ok(None),
-            _ => Err(Problem::invalid(field, "There is no rate that it belongs to.")
+            _ => Err(Problem::invalid(field, "It needs a rate.")
                 .remedy("Send rate as well: how many jobs may start in each period.")),
         };
     };
@@ -147,8 +147,8 @@ pub(super) async fn set(
 ) -> Result<Json<LimitDocument>, Problem> {
     let settings = request.checked()?;
     if name.starts_with("queue:") && settings.on_full.is_some_and(|word| word != OnFull::Queue) {
-        let problem = Problem::invalid("/on_full", "The jobs of a queue always wait.");
-        return Err(problem.remedy("Give the jobs a concurrency key and limit that."));
+        let problem = Problem::invalid("/on_full", "A queue's limit never cancels jobs; they wait.");
+        return Err(problem.remedy("Give the jobs a concurrency key and put the limit on the key."));
     }
     state.store.set_limit(&name, &settings).await?;
     show(State(state), LimitName(name)).await
@@ -157,7 +157,7 @@ pub(super) async fn set(
 /// Drop a limit
 #[utoipa::path(delete, path = "/api/v1/limits/{limit}", tag = "limits", operation_id = "delete",
     responses(
-        (status = 204, description = "It is gone"),
+        (status = 204, description = "The limit is deleted"),
     ))]
 pub(super) async fn drop_limit(
     State(state): State<ApiState>,

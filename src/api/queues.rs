@@ -86,8 +86,8 @@ pub(super) async fn show(
 ) -> Result<Json<QueueDocument>, Problem> {
     let found = state.store.queues(Some(&queue)).await?.into_iter().next();
     found.map(Json).ok_or_else(|| {
-        Problem::new(Case::NotFound, format!("Nothing is known of a queue {queue}."))
-            .remedy("Check the name; a queue is known once it has a job, a setting or a worker.")
+        Problem::new(Case::NotFound, format!("There is no queue {queue}."))
+            .remedy("Check the name; a queue exists once it has a job, a setting or a worker.")
     })
 }
 
@@ -136,7 +136,7 @@ pub(super) async fn drain(
 ///
 /// Cancels all its jobs that do not run.
 #[utoipa::path(post, path = "/api/v1/queues/{queue}/purge", tag = "queues",
-    responses((status = 200, description = "How many it were", body = Purged)))]
+    responses((status = 200, description = "The number of cancelled jobs", body = Purged)))]
 pub(super) async fn purge(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
@@ -158,8 +158,9 @@ pub(super) async fn change(
     let keeps = bounds && change.max_running.is_kept() && change.rate.is_kept();
     if keeps && change.per.is_none() && change.burst.is_none() && change.priority_ageing.is_kept() {
         let problem = Problem::invalid("", "The body changes nothing.");
-        return Err(problem
-            .remedy("Send slots, max_queued, max_running, rate or priority_ageing; null takes one away."));
+        return Err(
+            problem.remedy("Send slots, max_queued, max_running, rate or priority_ageing; null removes one.")
+        );
     }
     let slots = change.slots.checked(|slots| validate::within("/slots", slots, 0, MOST_SLOTS))?;
     let queued = change.max_queued.checked(|most| validate::within("/max_queued", most, 0, MOST_QUEUED))?;

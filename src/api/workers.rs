@@ -34,7 +34,7 @@ pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<Work
 /// It claims no more and finishes what it has.
 #[utoipa::path(post, path = "/api/v1/workers/{worker}/drain", tag = "workers",
     responses(
-        (status = 200, description = "It was asked", body = Draining),
+        (status = 200, description = "The worker was asked to drain", body = Draining),
     ))]
 pub(super) async fn drain(
     State(state): State<ApiState>,
@@ -44,5 +44,5 @@ pub(super) async fn drain(
         return Ok(Json(Draining { id, drain_requested: true }));
     }
     let problem = Problem::new(Case::NotFound, format!("No worker has the id {}.", quoted(&id)));
-    Err(problem.remedy("See GET /api/v1/workers for those that are known."))
+    Err(problem.remedy("GET /api/v1/workers lists the known workers."))
 }

@@ -13,7 +13,7 @@ async fn an_unknown_project_is_refused_with_those_that_there_are() {
         let (code, problem) = hub.post(&format!("/api/orchestration/other/{verb}"), None).await;
         assert_eq!((code, &problem["projects"]), (404, &json!(["known"])), "{problem}");
         assert!(problem["type"].as_str().unwrap().ends_with("/project-not-found"));
-        assert!(problem["detail"].as_str().unwrap().contains("There are: known."));
+        assert!(problem["detail"].as_str().unwrap().contains("The projects are: known."));
     }
     let unknown = "/api/orchestration/task-status/01890000-0000-7000-8000-000000000000";
     assert_eq!(hub.get(unknown).await.0, 404);

@@ -24,7 +24,7 @@ const METHODS: [&str; 5] = ["get", "post", "patch", "put", "delete"];
 pub fn finished(routes: &OpenApi, server: &str) -> Result<Value, serde_json::Error> {
     let mut document = serde_json::to_value(routes)?;
     document["servers"] =
-        json!([{ "url": server, "description": "The server that this description is of." }]);
+        json!([{ "url": server, "description": "The server that serves this description." }]);
     schemas::open(&mut document);
     for operation in operations(&mut document) {
         names::name(operation.members);

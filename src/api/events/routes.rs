@@ -168,13 +168,13 @@ async fn get_events(
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/events/stream", tag = "events", operation_id = "stream",
     params(
-        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last frame that the reader got"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last frame that the reader received"),
         StreamQuery,
     ),
     responses(
         (status = 200, description = "The stream", body = EventStream, content_type = "text/event-stream"),
         (status = 204, description = "The reader has seen the end of the job"),
-        (status = 400, description = "Last-Event-ID is none"),
+        (status = 400, description = "Last-Event-ID is invalid"),
     ),
 )]
 async fn stream_events(
@@ -275,11 +275,11 @@ struct ManyQuery {
 /// every named job is over gets 204.
 #[utoipa::path(
     get, path = "/api/v1/events", tag = "events", operation_id = "stream_many",
-    params(ManyQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last frame that the reader got")),
+    params(ManyQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last frame that the reader received")),
     responses(
         (status = 200, description = "The stream", body = EventStream, content_type = "text/event-stream"),
         (status = 204, description = "The reader has seen the end of every named job"),
-        (status = 400, description = "Last-Event-ID is none of this request"),
+        (status = 400, description = "Last-Event-ID is invalid of this request"),
         (status = 404, description = "A named job does not exist"),
     )
 )]

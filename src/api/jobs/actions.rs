@@ -35,8 +35,8 @@ pub(crate) struct CancelRequest {
     post, path = "/api/v1/jobs/{id}/cancel", tag = "jobs", request_body = Option<CancelRequest>,
     responses(
         (status = 200, description = "The job is cancelled", body = JobDocument),
-        (status = 202, description = "Its handler is asked to stop", body = JobDocument),
-        (status = 409, description = "It is completed or failed"),
+        (status = 202, description = "The handler is asked to stop", body = JobDocument),
+        (status = 409, description = "The job is completed or failed"),
     )
 )]
 pub(crate) async fn cancel(
@@ -64,8 +64,8 @@ pub(crate) async fn cancel(
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/retry", tag = "jobs",
     responses(
-        (status = 200, description = "The job, live", body = JobDocument),
-        (status = 409, description = "It is running"),
+        (status = 200, description = "The job, live again", body = JobDocument),
+        (status = 409, description = "The job is running"),
     )
 )]
 pub(crate) async fn retry(
@@ -87,7 +87,7 @@ pub(crate) async fn retry(
     post, path = "/api/v1/jobs/{id}/run-now", tag = "jobs",
     responses(
         (status = 200, description = "The job, due or running", body = JobDocument),
-        (status = 409, description = "It is finished"),
+        (status = 409, description = "The job is finished"),
     )
 )]
 pub(crate) async fn run_now(
@@ -108,8 +108,8 @@ pub(crate) async fn run_now(
 #[utoipa::path(
     delete, path = "/api/v1/jobs/{id}", tag = "jobs",
     responses(
-        (status = 204, description = "It is gone"),
-        (status = 409, description = "It is running"),
+        (status = 204, description = "The job is deleted"),
+        (status = 409, description = "The job is running"),
     )
 )]
 pub(crate) async fn delete(

@@ -36,7 +36,7 @@ struct FileContent(Vec<u8>);
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/artifacts", tag = "jobs", operation_id = "list_artifacts",
     responses(
-        (status = 200, description = "The files, in the order in which they were kept", body = Page<Artifact>),
+        (status = 200, description = "The files, in the order in which they were stored", body = Page<Artifact>),
     )
 )]
 pub(crate) async fn list(
@@ -57,7 +57,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/artifacts/{name}", tag = "jobs", operation_id = "read_artifact",
     responses(
-        (status = 200, description = "The file: as what it was kept where that is harmless, else as plain bytes", content(
+        (status = 200, description = "The file, with its stored content type where that is harmless, else as plain bytes", content(
             (FileContent = "application/octet-stream"), (Value = "application/json"), (FileContent = "image/gif"),
             (FileContent = "image/jpeg"), (FileContent = "image/png"), (FileContent = "image/webp"),
             (String = "text/plain"))),

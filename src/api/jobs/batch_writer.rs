@@ -66,7 +66,9 @@ impl Enqueuer {
         let (answer, answered) = oneshot::channel();
         self.wishes.try_send(Wish { job, caller: Caller { bytes, answer, patience: None } }).map_err(
             |error| match error {
-                TrySendError::Full(_) => Problem::new(Case::Unavailable, "Too many jobs wait to be stored."),
+                TrySendError::Full(_) => {
+                    Problem::new(Case::Unavailable, "Too many jobs are waiting to be stored.")
+                }
                 TrySendError::Closed(_) => shutting_down(),
             },
         )?;
@@ -75,11 +77,12 @@ impl Enqueuer {
 }
 
 fn held_room() -> Problem {
-    Problem::new(Case::QueueBusy, "An open transaction holds the room of the job's queue.").field("/queue")
+    Problem::new(Case::QueueBusy, "Another open transaction has locked the capacity of the job's queue.")
+        .field("/queue")
 }
 
 fn shutting_down() -> Problem {
-    Problem::new(Case::Unavailable, "The server shuts down.")
+    Problem::new(Case::Unavailable, "The server is shutting down.")
 }
 
 #[derive(Clone)]

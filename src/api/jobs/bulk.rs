@@ -97,11 +97,13 @@ async fn act(
 ) -> Result<Json<BulkAnswer>, Problem> {
     let mut filter = request.filter.unwrap_or_default();
     if filter.is_empty() != request.all {
-        let problem = Problem::invalid("/filter", "There is not exactly one of a filter and all.");
-        return Err(problem.remedy("Send a filter, or \"all\": true to act on every job that the verb fits."));
+        let problem = Problem::invalid("/filter", "Exactly one of filter and all is needed.");
+        return Err(
+            problem.remedy("Send a filter, or \"all\": true to act on every job that the action applies to.")
+        );
     }
     if let Some((name, _)) = filter.iter().find(|(_, value)| !value.is_string()) {
-        return Err(Problem::invalid(format!("/filter/{name}"), "It is no text.").remedy("Send a text."));
+        return Err(Problem::invalid(format!("/filter/{name}"), "It is not text.").remedy("Send text."));
     }
     for name in ["created_after", "created_before", "finished_after", "finished_before"] {
         if let Some(Value::String(time)) = filter.get(name) {
@@ -119,12 +121,14 @@ async fn act(
     if let Some(Value::String(id)) = filter.get("workflow")
         && Uuid::try_parse(id).is_err()
     {
-        return Err(Problem::invalid("/filter/workflow", "It is no id.").remedy("Send the id of a workflow."));
+        return Err(
+            Problem::invalid("/filter/workflow", "It is not an id.").remedy("Send the id of a workflow.")
+        );
     }
     if let Some(Value::String(word)) = filter.get("state")
         && super::list::states(word)?.0.is_none()
     {
-        let problem = Problem::invalid("/filter/state", "It is shown, not stored.");
+        let problem = Problem::invalid("/filter/state", "It is a displayed state, not a stored one.");
         return Err(problem
             .remedy("Send a stored state: waiting, available, running, completed, failed or cancelled."));
     }

@@ -36,9 +36,9 @@ const ROUTE: &str = "POST /jobs";
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
     responses(
         (status = 202, description = "The job", body = JobDocument,
-            headers(("Location" = String, description = "The job's address"), ("Idempotency-Replayed" = bool, description = "True if this answer was given before"))),
-        (status = 200, description = "The job that has its unique key; no new one was stored", body = ExistingJob),
-        (status = 409, description = "The unique key, the execution id or the Idempotency-Key is taken, or the queue drains"),
+            headers(("Location" = String, description = "The job's address"), ("Idempotency-Replayed" = bool, description = "True if this is the stored answer to an earlier request"))),
+        (status = 200, description = "The existing job with the same unique key; no new job was stored", body = ExistingJob),
+        (status = 409, description = "The unique key, the execution id or the Idempotency-Key is taken, or the queue is draining"),
     )
 )]
 pub(crate) async fn create(
@@ -118,7 +118,7 @@ pub(crate) fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uu
         // Not asked for: these are no refusals.
         Fate::Created | Fate::Existing | Fate::Replaced => unknown(enqueued.id),
         Fate::Conflict => {
-            let detail = format!("The job {} has its unique key.", enqueued.id);
+            let detail = format!("The job {} has this unique key.", enqueued.id);
             Problem::new(Case::NotUnique, detail).field("/unique").member("job", brief(enqueued.id))
         }
         Fate::ExecutionIdTaken => {
@@ -132,12 +132,13 @@ pub(crate) fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uu
             }
         }
         Fate::QueueDraining => {
-            let detail = format!("The queue {} drains.", enqueued.queue);
+            let detail = format!("The queue {} is draining.", enqueued.queue);
             Problem::new(Case::QueueDraining, detail).field("/queue")
         }
         Fate::QueueFull => Problem::queue_full(&enqueued.queue).field("/queue"),
         Fate::QueueBusy => {
-            let detail = format!("An open transaction holds the room of the queue {}.", enqueued.queue);
+            let detail =
+                format!("Another open transaction has locked the capacity of the queue {}.", enqueued.queue);
             Problem::new(Case::QueueBusy, detail).field("/queue")
         }
         Fate::UnknownKind => {
@@ -145,11 +146,13 @@ pub(crate) fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uu
             Problem::invalid("/kind", detail).remedy("Correct the kind, or start a worker that serves it.")
         }
         Fate::ReservedKind => {
-            Problem::invalid("/kind", "Kinds that begin with tidemill. are Tidemill's own.".to_owned())
-                .remedy("Use another name; POST /api/v1/workflows makes workflows.")
+            Problem::invalid("/kind", "Kinds that begin with tidemill. are reserved for Tidemill.".to_owned())
+                .remedy("Use another name; to create a workflow, use POST /api/v1/workflows.")
         }
-        Fate::UnknownParent => Problem::invalid("/after", "One of the jobs that it waits for is not there.")
-            .remedy("Name jobs that are kept, by id or as execution:NAME."),
+        Fate::UnknownParent => {
+            Problem::invalid("/after", "One of the jobs that it waits for does not exist.")
+                .remedy("Name existing jobs, by id or as execution:NAME.")
+        }
     }
 }
 

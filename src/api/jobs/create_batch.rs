@@ -71,10 +71,10 @@ enum BatchStatus {
 #[utoipa::path(
     post, path = "/api/v1/jobs/batch", tag = "jobs", request_body = Vec<JobRequest>,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
-    responses((status = 202, description = "The fate of every item", body = BatchResults,
+    responses((status = 202, description = "The outcome of every item", body = BatchResults,
         headers(
-            ("Retry-After" = u64, description = "Seconds until a queue that refused some may have room"),
-            ("Idempotency-Replayed" = bool, description = "True if this answer was given before"))))
+            ("Retry-After" = u64, description = "Seconds until a queue that refused items may have free capacity"),
+            ("Idempotency-Replayed" = bool, description = "True if this is the stored answer to an earlier request"))))
 )]
 pub(crate) async fn create_batch(
     State(state): State<ApiState>,
@@ -161,7 +161,7 @@ async fn store_all(state: &ApiState, mut line: Line<'_>, items: &[Item]) -> Resu
             Err(problem) => BatchResult::refused(problem),
             Ok(_) => match stored.next() {
                 Some((wish, fate)) => BatchResult::of(&state.store, wish, fate, &owners, index)?,
-                None => return Err(Problem::internal(&"an item of a batch has no fate")),
+                None => return Err(Problem::internal(&"an item of a batch has no outcome")),
             },
         });
     }

@@ -266,7 +266,7 @@ fn checked_keys(field: &str, keys: Value) -> Result<Vec<String>, Problem> {
         Value::Array(keys) if (1..=MOST_KEYS).contains(&keys.len()) => keys,
         text @ Value::String(_) => return Ok(vec![checked_key(field, text)?]),
         _ => {
-            let problem = Problem::invalid(field, "It is neither a text nor a list of 1 to 4 texts.");
+            let problem = Problem::invalid(field, "It is neither text nor a list of 1 to 4 texts.");
             return Err(problem.remedy("Send one key such as \"tenant:42\", or a list of at most 4."));
         }
     };
@@ -276,7 +276,7 @@ fn checked_keys(field: &str, keys: Value) -> Result<Vec<String>, Problem> {
 
 fn checked_key(field: &str, key: Value) -> Result<String, Problem> {
     let Value::String(key) = key else {
-        return Err(Problem::invalid(field, "It is no text.").remedy("Send a key such as \"tenant:42\"."));
+        return Err(Problem::invalid(field, "It is not text.").remedy("Send a key such as \"tenant:42\"."));
     };
     let key = validate::text(field, key, KEY_CHARACTERS)?;
     let name = key.split(':').next().unwrap_or_default();
@@ -300,7 +300,8 @@ pub(crate) fn checked_timeouts(soft: Option<&Value>, hard: Option<&Value>) -> Re
     if let (Some(soft), Some(hard)) = (soft, hard)
         && soft >= hard
     {
-        let problem = Problem::invalid("/soft_timeout", "The soft timeout is not shorter than the hard one.");
+        let problem =
+            Problem::invalid("/soft_timeout", "The soft timeout is not shorter than the hard timeout.");
         return Err(problem.remedy("Make soft_timeout shorter than hard_timeout."));
     }
     Ok((soft, hard))

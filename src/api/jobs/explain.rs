@@ -32,7 +32,7 @@ pub(crate) async fn explain(
 /// What hurts the queue or soon will: who keeps dead rows, unsafe settings, missing partitions, a changed schema, lost
 /// workers and more, the worst first, each with what to do.
 #[utoipa::path(get, path = "/api/v1/doctor", tag = "health",
-    responses((status = 200, description = "The findings; none if all is well", body = Page<Finding>)))]
+    responses((status = 200, description = "The findings; empty if all is well", body = Page<Finding>)))]
 pub(crate) async fn doctor(State(state): State<ApiState>) -> Result<Json<Page<Finding>>, Problem> {
     Ok(Page::whole(state.store.doctor().await?))
 }

@@ -51,7 +51,7 @@ pub fn failed(error: &store::Error) -> Problem {
         return Problem::troubled(trouble, error);
     }
     if error.is_transient() {
-        return Problem::unavailable("The database cannot be reached now.", error);
+        return Problem::unavailable("The database cannot be reached at the moment.", error);
     }
     Problem::internal(error)
 }

@@ -118,7 +118,7 @@ impl ListQuery {
 
 fn read_workflow(text: &str) -> Result<Uuid, Problem> {
     Uuid::try_parse(text).map_err(|_| {
-        Problem::invalid("workflow", format!("{} is no id.", quoted(text)))
+        Problem::invalid("workflow", format!("{} is not an id.", quoted(text)))
             .remedy("Send the id of a workflow.")
     })
 }
@@ -134,7 +134,7 @@ pub(crate) fn states(text: &str) -> Result<(Option<JobState>, Option<String>), P
     let stored = STORED_STATES.into_iter().find(|state| state.word() == text);
     stored.map(|state| (Some(state), None)).ok_or_else(|| {
         let words: Vec<_> = STORED_STATES.iter().map(|state| state.word()).collect();
-        Problem::invalid("state", format!("{} is no state.", quoted(text)))
+        Problem::invalid("state", format!("{} is not a state.", quoted(text)))
             .remedy(format!("Use {}, scheduled or retrying.", words.join(", ")))
     })
 }
@@ -160,8 +160,8 @@ pub(crate) fn write_cursor(last: Uuid) -> String {
 pub(crate) fn read_cursor(text: &str) -> Result<Uuid, Problem> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
     bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok()).ok_or_else(|| {
-        Problem::invalid("cursor", format!("{} is no cursor of ours.", quoted(text)))
-            .remedy("Send the next_cursor of the page before, unchanged, or begin without one.")
+        Problem::invalid("cursor", format!("{} is not a cursor of this list.", quoted(text)))
+            .remedy("Send the next_cursor of the previous page, unchanged, or start without one.")
     })
 }
 

@@ -52,8 +52,8 @@ pub struct JobResult {
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/result", tag = "jobs", params(WaitQuery),
     responses(
-        (status = 200, description = "The job is over", body = JobResult),
-        (status = 202, description = "It is not; ask again", body = JobResult, headers(("Retry-After" = u64, description = "Seconds until it makes sense to ask again"))),
+        (status = 200, description = "The job has finished", body = JobResult),
+        (status = 202, description = "The job has not finished; ask again", body = JobResult, headers(("Retry-After" = u64, description = "Seconds to wait before the next request"))),
     )
 )]
 pub(crate) async fn get_result(

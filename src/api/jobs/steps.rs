@@ -90,8 +90,8 @@ pub(crate) struct SignalAnswer {
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/signals/{name}", tag = "jobs", request_body = Option<SignalRequest>,
     responses(
-        (status = 200, description = "What became of it", body = SignalAnswer),
-        (status = 409, description = "The job has ended"),
+        (status = 200, description = "The outcome of the signal", body = SignalAnswer),
+        (status = 409, description = "The job has finished"),
     )
 )]
 pub(crate) async fn signal(

@@ -69,7 +69,7 @@ pub(crate) async fn existing(
     id: Uuid,
 ) -> Result<Value, Problem> {
     let Some(job) = find_jobs_in(executor, &[id]).await?.into_iter().next() else {
-        return Err(Problem::unavailable("The job that had the unique key was just deleted.", &id));
+        return Err(Problem::unavailable("The job with this unique key was just deleted.", &id));
     };
     let job = store.shown(job);
     serde_json::to_value(ExistingJob { existing: true, job }).map_err(|error| Problem::internal(&error))

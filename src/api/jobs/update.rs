@@ -36,7 +36,7 @@ pub(crate) struct SnoozeRequest {
     post, path = "/api/v1/jobs/{id}/snooze", tag = "jobs", request_body = SnoozeRequest,
     responses(
         (status = 200, description = "The job, due later", body = JobDocument),
-        (status = 409, description = "It is running or finished"),
+        (status = 409, description = "The job is running or finished"),
     )
 )]
 pub(crate) async fn snooze(
@@ -102,7 +102,7 @@ impl JobChange {
             Change::Set(metadata) => _ = fields.insert("metadata".into(), metadata.into()),
         }
         if fields.is_empty() {
-            return Err(Problem::invalid("", "The change has no field.")
+            return Err(Problem::invalid("", "The change has no fields.")
                 .remedy("Send priority, queue, run_at, max_attempts, tags or metadata."));
         }
         Ok(fields.into())
@@ -116,7 +116,7 @@ impl JobChange {
     patch, path = "/api/v1/jobs/{id}", tag = "jobs", request_body = JobChange,
     responses(
         (status = 200, description = "The job as it is now", body = JobDocument),
-        (status = 409, description = "It is running or finished"),
+        (status = 409, description = "The job is running or finished"),
     )
 )]
 pub(crate) async fn change(

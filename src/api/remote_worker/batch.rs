@@ -54,7 +54,7 @@ struct EndFields {
     retry_after: Option<DurationInput>,
 }
 
-/// What follows of each, in order.
+/// The state after each outcome, in order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SettleAnswer {
     results: Vec<EndResult>,
@@ -79,7 +79,7 @@ struct EndResult {
 /// Completed ones and failed ones together. Each may be repeated, as alone.
 #[utoipa::path(
     post, path = "/api/v1/worker/settle", tag = "remote workers", request_body = SettleRequest,
-    responses((status = 200, description = "What follows of each, in order", body = SettleAnswer))
+    responses((status = 200, description = "The state after each outcome, in order", body = SettleAnswer))
 )]
 pub(crate) async fn settle(
     State(state): State<ApiState>,
@@ -87,7 +87,7 @@ pub(crate) async fn settle(
 ) -> Result<Json<SettleAnswer>, Problem> {
     let request: SettleRequest = parse_storable(&body)?;
     if !(1..=MOST_ENDS).contains(&request.ends.len()) {
-        let problem = Problem::invalid("/ends", format!("There are {} ends.", request.ends.len()));
+        let problem = Problem::invalid("/ends", format!("There are {} outcomes.", request.ends.len()));
         return Err(problem.remedy(format!("Send 1 to {MOST_ENDS}.")));
     }
     let mut results: Vec<Option<Result<JobStands, Problem>>> = request.ends.iter().map(|_| None).collect();

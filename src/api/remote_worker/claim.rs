@@ -229,7 +229,7 @@ async fn take(
             taken.hand_back(&state).await;
         }
     });
-    let (answer, _) = taken.await.map_err(|_| Problem::internal(&"a claim broke off"))??;
+    let (answer, _) = taken.await.map_err(|_| Problem::internal(&"a claim was interrupted"))??;
     Ok(answer)
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct StepRequest {
     replace: bool,
 }
 
-/// The output that counts.
+/// The stored output.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StepAnswer {
     /// Of the step that was stored first, or of the cursor.
@@ -59,7 +59,7 @@ pub(crate) struct StepAnswer {
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/step", tag = "remote workers", request_body = StepRequest,
     responses(
-        (status = 200, description = "The output that counts", body = StepAnswer),
+        (status = 200, description = "The stored output", body = StepAnswer),
         (status = 409, description = "The lease is lost"),
     )
 )]
@@ -136,7 +136,7 @@ pub(crate) async fn child(
             Child::Workflow(state.store.prepare_workflow(&workflow)?)
         }
         _ => {
-            let problem = Problem::invalid("/job", "There is not exactly one of job and workflow.");
+            let problem = Problem::invalid("/job", "Exactly one of job and workflow is needed.");
             return Err(problem.remedy("Send one of them."));
         }
     };
@@ -168,7 +168,7 @@ pub(crate) struct WaitRequest {
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/wait", tag = "remote workers", request_body = WaitRequest,
     responses(
-        (status = 200, description = "waiting, or available if what it waits for is there", body = JobStands),
+        (status = 200, description = "waiting, or available if nothing is left to wait for", body = JobStands),
         (status = 409, description = "The lease is lost"),
     )
 )]
@@ -189,8 +189,8 @@ pub(crate) async fn wait(
             Wait::Jobs { parents }
         }
         _ => {
-            let problem = Problem::invalid("/signal", "There is not exactly one of signal and jobs.");
-            return Err(problem.remedy("Send a signal, with a timeout if you like, or 1 to 1,000 jobs."));
+            let problem = Problem::invalid("/signal", "Exactly one of signal and jobs is needed.");
+            return Err(problem.remedy("Send a signal, optionally with a timeout, or 1 to 1,000 jobs."));
         }
     };
     let settled = Settled::of(job_id, lease_id, Outcome::Waits { wait }, Usage::default());

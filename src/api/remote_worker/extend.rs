@@ -53,7 +53,7 @@ pub(crate) struct Extended {
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each extension"),
     ),
     responses(
-        (status = 200, description = "It has more time", body = Extended),
+        (status = 200, description = "The attempt has more time", body = Extended),
         (status = 409, description = "The lease is lost"),
     )
 )]

@@ -28,7 +28,7 @@ pub(crate) struct HeartbeatRequest {
     leases: Vec<Uuid>,
 }
 
-/// What became of the leases, each by its id.
+/// The state of the leases, each by its id.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HeartbeatAnswer {
     /// Still held, and renewed.
@@ -48,7 +48,7 @@ pub(crate) struct HeartbeatAnswer {
 /// Renews the leases; send one at least three times within the time that a lease lasts.
 #[utoipa::path(
     post, path = "/api/v1/worker/heartbeat", tag = "remote workers", request_body = HeartbeatRequest,
-    responses((status = 200, description = "What became of the leases", body = HeartbeatAnswer))
+    responses((status = 200, description = "The state of the leases", body = HeartbeatAnswer))
 )]
 pub(crate) async fn heartbeat(
     State(state): State<ApiState>,

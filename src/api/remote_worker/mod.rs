@@ -49,6 +49,9 @@ struct JobStands {
 }
 
 fn lease_lost(job_id: Uuid, lease_id: Uuid) -> Problem {
-    Problem::new(Case::LeaseLost, format!("The lease {lease_id} does not hold the job {job_id}."))
-        .field("/lease_id")
+    Problem::new(
+        Case::LeaseLost,
+        format!("The lease {lease_id} is not the current lease of the job {job_id}."),
+    )
+    .field("/lease_id")
 }

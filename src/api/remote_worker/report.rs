@@ -66,7 +66,7 @@ pub(crate) struct LogRequest {
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each report"),
     ),
     responses(
-        (status = 200, description = "It is stored", body = JobStands),
+        (status = 200, description = "The report is stored", body = JobStands),
         (status = 409, description = "The lease is lost"),
     )
 )]
@@ -101,7 +101,7 @@ pub(crate) async fn progress(
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each report"),
     ),
     responses(
-        (status = 200, description = "They are stored", body = JobStands),
+        (status = 200, description = "The lines are stored", body = JobStands),
         (status = 409, description = "The lease is lost"),
     )
 )]

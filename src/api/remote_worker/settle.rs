@@ -102,7 +102,7 @@ pub(crate) struct SnoozeRequest {
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/complete", tag = "remote workers", request_body = CompleteRequest,
     responses(
-        (status = 200, description = "It is completed; or what follows of a stop", body = JobStands),
+        (status = 200, description = "The job is completed; or the state after a requested stop", body = JobStands),
         (status = 409, description = "The lease is lost"),
     )
 )]
@@ -136,7 +136,9 @@ pub(crate) async fn checked_result(
     if bytes > limit {
         let detail = format!("The result is {bytes} bytes of JSON; the limit is {limit}.");
         let problem = Problem::new(Case::TooLarge, detail).field("/result").member("limit_bytes", limit);
-        return Err(problem.remedy("Configure [storage] for large results, or send an address."));
+        return Err(problem.remedy(
+            "Configure [storage] for large results, or store the result elsewhere and send its address.",
+        ));
     }
     let result = match result {
         Some(result) => Some(state.store.keep_result((job_id, lease_id), result).await?),
@@ -149,7 +151,7 @@ pub(crate) async fn checked_result(
 /// How an attempt ends that brings nothing after its soft timeout; the same each time, so that it can be repeated.
 fn timed_out() -> Failure {
     Failure {
-        message: "timed out: it ended without a result after its soft timeout".into(),
+        message: "timed out: the handler ended without a result after its soft timeout".into(),
         class: "timeout".into(),
         ..Failure::default()
     }
@@ -234,7 +236,7 @@ async fn complete_all(
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/fail", tag = "remote workers", request_body = FailRequest,
     responses(
-        (status = 200, description = "What follows", body = JobStands),
+        (status = 200, description = "The state that follows", body = JobStands),
         (status = 409, description = "The lease is lost"),
     )
 )]
@@ -275,7 +277,7 @@ pub(crate) async fn fail_one(
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/snooze", tag = "remote workers", request_body = SnoozeRequest,
     responses(
-        (status = 200, description = "What follows", body = JobStands),
+        (status = 200, description = "The state that follows", body = JobStands),
         (status = 409, description = "The lease is lost"),
     )
 )]

@@ -111,8 +111,8 @@ impl ScheduleRequest {
     /// 422 if it has no times or no job.
     pub(crate) fn whole(self) -> Result<Self, Problem> {
         if self.cron.is_none() && self.every.is_none() && self.at.is_none() {
-            return Err(Problem::invalid("/cron", "The schedule has no times.")
-                .remedy("Send one of cron, every and at."));
+            return Err(Problem::invalid("/cron", "The schedule has no time.")
+                .remedy("Send one of cron, every or at."));
         }
         if self.job.is_none() {
             return Err(no_job());
@@ -195,7 +195,7 @@ impl PreviewRequest {
 
 fn no_job() -> Problem {
     Problem::invalid("/job", "The schedule has no job.")
-        .remedy("Send the job that it makes, such as {\"kind\": \"report\"}.")
+        .remedy("Send the job to enqueue, such as {\"kind\": \"report\"}.")
 }
 
 fn read_times(
@@ -234,7 +234,7 @@ fn template(job: JobRequest, rules: &ArgsRules) -> Result<Value, Problem> {
         ("execution_id", job.execution_id.is_some()),
     ];
     if let Some((field, _)) = of_one_job.iter().find(|(_, is_said)| *is_said) {
-        let detail = format!("A schedule makes many jobs; {field} is for one.");
+        let detail = format!("A schedule enqueues many jobs; {field} is for a single job.");
         return Err(Problem::invalid(format!("/job/{field}"), detail).remedy("Leave it out."));
     }
     Ok(Value::Object(job.template()))

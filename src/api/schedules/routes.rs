@@ -131,7 +131,7 @@ pub(crate) async fn change(
 ///
 /// Its jobs stay.
 #[utoipa::path(delete, path = "/api/v1/schedules/{schedule}", tag = "schedules",
-    responses((status = 204, description = "It is gone")))]
+    responses((status = 204, description = "The schedule is deleted")))]
 pub(crate) async fn delete(
     State(state): State<ApiState>,
     ScheduleName(name): ScheduleName,
@@ -173,7 +173,7 @@ pub(crate) async fn resume(
 #[utoipa::path(post, path = "/api/v1/schedules/{schedule}/run", tag = "schedules",
     responses(
         (status = 202, description = "The new job's id and links", body = serde_json::Value),
-        (status = 409, description = "The queue drains"),
+        (status = 409, description = "The queue is draining"),
     ))]
 pub(crate) async fn run(
     State(state): State<ApiState>,
@@ -184,7 +184,7 @@ pub(crate) async fn run(
         Ran::Job(job_id) => Ok((StatusCode::ACCEPTED, Json(brief(job_id)))),
         Ran::Unknown => Err(unknown(&name)),
         Ran::QueueDraining => {
-            Err(Problem::new(Case::QueueDraining, format!("The queue of the schedule {name} drains.")))
+            Err(Problem::new(Case::QueueDraining, format!("The queue of the schedule {name} is draining.")))
         }
     }
 }
@@ -232,14 +232,14 @@ async fn find(state: &ApiState, name: &str) -> Result<Option<ScheduleDocument>, 
 
 fn unknown(name: &str) -> Problem {
     Problem::new(Case::NotFound, format!("There is no schedule {name}."))
-        .remedy("Check the name, or make it with PUT.")
+        .remedy("Check the name, or create it with PUT.")
 }
 
 fn read_cursor(text: &str) -> Result<String, Problem> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
     let name = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     name.and_then(|name| validate::name("cursor", name).ok()).ok_or_else(|| {
-        Problem::invalid("cursor", format!("{} is no cursor of ours.", quoted(text)))
-            .remedy("Send the next_cursor of the page before, unchanged, or begin without one.")
+        Problem::invalid("cursor", format!("{} is not a cursor of this list.", quoted(text)))
+            .remedy("Send the next_cursor of the previous page, unchanged, or start without one.")
     })
 }

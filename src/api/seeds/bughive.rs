@@ -80,7 +80,7 @@ pub(in crate::api) struct CrawlStarted {
 #[utoipa::path(
     post, path = "/api/crawl/start", tag = "sessions", request_body = CrawlRequest,
     responses(
-        (status = 202, description = "It is in the queue", body = CrawlStarted),
+        (status = 202, description = "The crawl is queued", body = CrawlStarted),
     )
 )]
 pub(in crate::api) async fn start(
@@ -90,7 +90,8 @@ pub(in crate::api) async fn start(
     let session_id = match request.session_id.clone() {
         Some(name) if is_id(&name) => name,
         Some(name) => {
-            let problem = Problem::invalid("/session_id", format!("{} names no session.", quoted(&name)));
+            let problem =
+                Problem::invalid("/session_id", format!("{} is not a session name.", quoted(&name)));
             return Err(problem.remedy("Use 1 to 100 characters without slashes, or leave it out."));
         }
         None => Uuid::new_v4().to_string(),
@@ -118,9 +119,10 @@ impl CrawlRequest {
     fn into_args(self, session_id: &str) -> Result<Map<String, Value>, Problem> {
         if address(&self.base_url).is_none() {
             let detail =
-                "The first page has no http:// or https:// address, a too long one, or one with a name.";
-            return Err(Problem::invalid("/base_url", detail)
-                .remedy("Send an address such as \"https://example.com\", without a name and a password."));
+                "The first page's address is not http:// or https://, is too long, or contains a user name.";
+            return Err(Problem::invalid("/base_url", detail).remedy(
+                "Send an address such as \"https://example.com\", without a user name and a password.",
+            ));
         }
         let within = |field, number: Option<i64>, least, most| {
             number.map(|number| validate::within(field, number, least, most)).transpose()
@@ -147,7 +149,7 @@ impl CrawlRequest {
             "team_id": self.team_id.map(|team| validate::text("/team_id", team, SESSION_CHARACTERS)).transpose()?,
             "max_tickets": within("/max_tickets", self.max_tickets, 0, MOST_TICKETS)?,
         });
-        let Value::Object(args) = args else { unreachable!("args are written as an object") };
+        let Value::Object(args) = args else { unreachable!("the args are an object") };
         Ok(args.into_iter().filter(|(_, value)| !value.is_null()).collect())
     }
 }

@@ -72,8 +72,8 @@ pub(super) struct Accepted {
     post, path = "/execute", tag = "tasks", request_body = ExecuteRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
     responses(
-        (status = 202, description = "It is queued", body = Accepted),
-        (status = 409, description = "The execution id or the Idempotency-Key is taken, or the queue drains"),
+        (status = 202, description = "The task is queued", body = Accepted),
+        (status = 409, description = "The execution id or the Idempotency-Key is taken, or the queue is draining"),
         (status = 503, description = "No model is configured"),
     )
 )]
@@ -114,8 +114,9 @@ async fn execute_once(state: &ApiState, wish: &PreparedJob, mut work: Work) -> R
 }
 
 fn no_model() -> Problem {
-    Problem::new(Case::Unavailable, "No model is configured, so nobody could do the task.")
-        .remedy("Set agent.model (and agent.base_url, agent.api_key) in the config of servers and workers.")
+    Problem::new(Case::Unavailable, "No model is configured, so the task cannot be carried out.").remedy(
+        "Set agent.model (and agent.base_url, agent.api_key) in the config of every server and worker.",
+    )
 }
 
 /// What holds for such a job by whichever route it comes.
@@ -160,7 +161,7 @@ fn read(body: &[u8], max_args_bytes: usize) -> Result<NewJob, Problem> {
 
 /// A client takes such a part out of an address, also where it is percent-encoded: nobody could ask how the task is.
 fn no_part_of_a_path(id: &str) -> Problem {
-    Problem::invalid("/execution_id", format!("{} cannot stand in an address.", quoted(id)))
+    Problem::invalid("/execution_id", format!("{} cannot be part of an address.", quoted(id)))
         .remedy("Use another name than \".\" and \"..\", or leave it out.")
 }
 

@@ -72,7 +72,7 @@ pub(super) struct LogsRequest {
     post, path = "/api/orchestration/{project_id}/start", tag = "hub",
     responses(
         (status = 200, description = "The task", body = TaskResponse),
-        (status = 409, description = "The queue drains"),
+        (status = 409, description = "The queue is draining"),
     )
 )]
 pub(super) async fn start(
@@ -99,7 +99,7 @@ pub(super) async fn start(
     post, path = "/api/orchestration/{project_id}/stop", tag = "hub",
     responses(
         (status = 200, description = "The task", body = TaskResponse),
-        (status = 409, description = "The queue drains"),
+        (status = 409, description = "The queue is draining"),
     )
 )]
 pub(super) async fn stop(
@@ -122,11 +122,11 @@ pub(super) async fn stop(
 #[utoipa::path(
     post, path = "/api/orchestration/{project_id}/restart", tag = "hub", request_body = Option<ServiceRequest>,
     params(
-        ("service_name" = Option<String>, Query, description = "Instead of the body's"),
+        ("service_name" = Option<String>, Query, description = "Overrides the value of the body"),
     ),
     responses(
         (status = 200, description = "The task", body = TaskResponse),
-        (status = 409, description = "The queue drains"),
+        (status = 409, description = "The queue is draining"),
     )
 )]
 pub(super) async fn restart(
@@ -149,12 +149,12 @@ pub(super) async fn restart(
 #[utoipa::path(
     post, path = "/api/orchestration/{project_id}/logs", tag = "hub", request_body = Option<LogsRequest>,
     params(
-        ("service_name" = Option<String>, Query, description = "Instead of the body's"),
-        ("lines" = Option<i64>, Query, description = "Instead of the body's", minimum = 1, maximum = 10000),
+        ("service_name" = Option<String>, Query, description = "Overrides the value of the body"),
+        ("lines" = Option<i64>, Query, description = "Overrides the value of the body", minimum = 1, maximum = 10000),
     ),
     responses(
         (status = 200, description = "The task", body = TaskResponse),
-        (status = 409, description = "The queue drains"),
+        (status = 409, description = "The queue is draining"),
     )
 )]
 pub(super) async fn logs(
@@ -206,9 +206,9 @@ fn wish(state: &ApiState, kind: &str, project: &str, more: Map<String, Value>) -
 
 fn unknown(known: &[String], project: &str) -> Problem {
     let there_are = if known.is_empty() {
-        "The config names none.".into()
+        "The config has no projects.".into()
     } else {
-        format!("There are: {}.", known.join(", "))
+        format!("The projects are: {}.", known.join(", "))
     };
     Problem::new(Case::ProjectNotFound, format!("There is no project {}. {there_are}", quoted(project)))
         .field("project_id")

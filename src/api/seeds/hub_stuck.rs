@@ -65,7 +65,7 @@ pub(super) struct RestartedTask {
 /// Those that run and did not show that they and the engine live for `hub.stuck_after`. A task whose worker died is
 /// not among them: it runs again by itself.
 #[utoipa::path(get, path = "/api/orchestration/stuck", tag = "hub", operation_id = "list_stuck",
-    responses((status = 200, description = "The tasks, the longest silent first", body = Page<StuckTask>)))]
+    responses((status = 200, description = "The tasks; the one without a sign of life for the longest time comes first", body = Page<StuckTask>)))]
 pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<StuckTask>>, Problem> {
     let now = Utc::now();
     let queue = &state.settings.hub.queue;
@@ -91,8 +91,8 @@ pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<Stuc
 #[utoipa::path(
     post, path = "/api/orchestration/stuck/{task_id}/cancel", tag = "hub", operation_id = "cancel_stuck",
     responses(
-        (status = 200, description = "It is cancelled, or about to be", body = TaskStatusResponse),
-        (status = 409, description = "It is over"),
+        (status = 200, description = "The task is cancelled, or will be soon", body = TaskStatusResponse),
+        (status = 409, description = "The task has finished"),
     )
 )]
 pub(super) async fn cancel(
@@ -112,7 +112,7 @@ pub(super) async fn cancel(
     post, path = "/api/orchestration/stuck/{task_id}/restart", tag = "hub", operation_id = "restart_stuck",
     responses(
         (status = 200, description = "The new task", body = RestartedTask),
-        (status = 409, description = "It is over"),
+        (status = 409, description = "The task has finished"),
     )
 )]
 pub(super) async fn restart(

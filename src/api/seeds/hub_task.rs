@@ -41,7 +41,7 @@ pub(super) struct TaskStatusResponse {
 #[utoipa::path(
     get, path = "/api/orchestration/task-status/{task_id}", tag = "hub", operation_id = "task_status",
     responses(
-        (status = 200, description = "How it stands", body = TaskStatusResponse),
+        (status = 200, description = "The current state", body = TaskStatusResponse),
     )
 )]
 pub(super) async fn status(
@@ -62,7 +62,7 @@ pub(super) async fn status(
 #[utoipa::path(
     get, path = "/task-status/{task_id}", tag = "hub", operation_id = "task_status_short",
     responses(
-        (status = 200, description = "How it stands", body = TaskStatusResponse),
+        (status = 200, description = "The current state", body = TaskStatusResponse),
     )
 )]
 pub(super) async fn status_too(

@@ -55,7 +55,7 @@ impl FromRequestParts<ApiState> for Execution {
 #[utoipa::path(
     get, path = "/api/tasks/{execution_id}/status", tag = "tasks", operation_id = "status",
     responses(
-        (status = 200, description = "How it is", body = TaskStatus),
+        (status = 200, description = "The current state", body = TaskStatus),
     )
 )]
 pub(super) async fn show(

@@ -55,7 +55,7 @@ impl fmt::Display for Scope {
 
 /// A text that names no scope.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no scope; use enqueue, read, work or admin")]
+#[error("{0:?} is not a scope; use enqueue, read, work or admin")]
 pub struct UnknownScope(String);
 
 impl FromStr for Scope {

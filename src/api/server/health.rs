@@ -41,7 +41,7 @@ pub(crate) async fn alive() -> Json<Health> {
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses(
         (status = 200, description = "It is", body = Health),
-        (status = 503, description = "It is not; `checks` names what fails"),
+        (status = 503, description = "Not ready; `checks` names the failing check"),
     ))]
 pub(crate) async fn ready(State(state): State<ApiState>) -> Result<Json<Health>, Problem> {
     let mut failing = Vec::new();
@@ -78,7 +78,7 @@ async fn database(state: &ApiState) -> Result<(), String> {
             tracing::warn!(%error, "not ready: the database check failed");
             Err(error
                 .trouble()
-                .map_or("the database failed; the server's log says why", |trouble| trouble.what)
+                .map_or("the database check failed; the server's log has the cause", |trouble| trouble.what)
                 .into())
         }
         Err(_) => Err(format!("the database did not answer within {} s", PATIENCE.as_secs())),
@@ -93,7 +93,7 @@ async fn writes(state: &ApiState) -> Result<(), String> {
             tracing::warn!(%error, "not ready: the database check failed");
             Err(error
                 .trouble()
-                .map_or("the database failed; the server's log says why", |trouble| trouble.what)
+                .map_or("the database check failed; the server's log has the cause", |trouble| trouble.what)
                 .into())
         }
         Err(_) => Err(format!("the database did not answer within {} s", PATIENCE.as_secs())),
@@ -102,7 +102,7 @@ async fn writes(state: &ApiState) -> Result<(), String> {
 
 /// Metrics for Prometheus
 #[utoipa::path(get, path = "/metrics", tag = "health", operation_id = "metrics",
-    responses((status = 200, description = "Counters of this process, and the levels of queues and workers", body = String, content_type = "text/plain")))]
+    responses((status = 200, description = "Counters of this process, and gauges of queues and workers", body = String, content_type = "text/plain")))]
 pub(crate) async fn show_metrics(State(state): State<ApiState>) -> Response {
     let look = match timeout(PATIENCE, state.gauges.look(&state.store)).await {
         Ok(Ok(look)) => Some(look),
@@ -117,13 +117,18 @@ pub(crate) async fn show_metrics(State(state): State<ApiState>) -> Response {
         let stored = f64::from(u8::from(state.writes.trouble().is_none()));
         levels.set(
             "tidemill_writes_stored",
-            "1 unless the last writes failed for a full disk or a read-only database",
+            "1 unless the last writes failed because of a full disk or a read-only database",
             &[],
             stored,
         );
         levels.set("tidemill_database_up", "1 if the database answered this scrape", &[], up);
         let hears = f64::from(u8::from(state.wakes.is_healthy()));
-        levels.set("tidemill_listening", "1 while wake-ups are heard; else everything is polled", &[], hears);
+        levels.set(
+            "tidemill_listening",
+            "1 while notifications arrive; otherwise everything is polled",
+            &[],
+            hears,
+        );
         if let Some(look) = look {
             look.fill(levels);
         }

@@ -33,8 +33,8 @@ impl Hosts {
         let named = host.parse::<Authority>().ok().filter(|_| !host.contains('@'));
         let name = named.map_or_else(|| "NAME".to_owned(), |authority| authority.host().to_owned());
         format!(
-            "Call it as localhost, with whatever port leads here, or as {}; or add {} to api.hosts, without a port, and \
-             start it again.",
+            "Call it as localhost, with any port that leads here, or as {}; or add {} to api.hosts, without \
+             a port, and restart the server.",
             self.listening,
             quoted(&name)
         )

@@ -49,7 +49,10 @@ pub enum ListenError {
         source: io::Error,
     },
     /// The address cannot be taken.
-    #[error("cannot listen on {address}: {source}; end what uses the port, or set another with --listen")]
+    #[error(
+        "cannot listen on {address}: {source}; stop the program that uses the port, or choose another with \
+         --listen"
+    )]
     Bind {
         /// The address.
         address: SocketAddr,
@@ -58,8 +61,8 @@ pub enum ListenError {
     },
     /// Others can reach the address, and nothing would check who they are.
     #[error(
-        "refusing to listen on {0}: others can reach it, and no API key exists; \
-         make one with 'tidemill keys create --scope admin', or listen on 127.0.0.1"
+        "refusing to listen on {0}: other machines can reach it, and no API key exists; create one with \
+         'tidemill keys create --scope admin', or listen on 127.0.0.1"
     )]
     Exposed(SocketAddr),
 }

@@ -36,8 +36,8 @@ impl JobName {
             return Ok(Self::Execution(id));
         }
         Uuid::try_parse(text).map(Self::Id).map_err(|_| {
-            Problem::invalid(field, format!("{} names no job.", quoted(text)))
-                .remedy("Use the id that enqueueing answered, or execution:<execution_id> (percent-encoded).")
+            Problem::invalid(field, format!("{} is not the name of a job.", quoted(text)))
+                .remedy("Use the id that the enqueue request returned, or execution:<execution_id> (percent-encoded).")
         })
     }
 }

@@ -16,11 +16,11 @@ impl From<store::Error> for Problem {
             return Problem::queue_full(queue);
         }
         if error.is_queue_full() {
-            return Problem::new(Case::QueueFull, "A queue has as many jobs waiting as may.");
+            return Problem::new(Case::QueueFull, "A queue has reached max_queued.");
         }
         if error.is_lock_timeout() {
             return Problem::unavailable(
-                "An open transaction of somebody else holds what this needs.",
+                "Another open transaction holds a lock that this request needs.",
                 &error,
             );
         }

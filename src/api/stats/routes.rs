@@ -24,7 +24,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const MOST_ROWS: i64 = 100_000;
 
-/// How things stand.
+/// The current numbers.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StatsDocument {
     /// All queues.
@@ -149,7 +149,7 @@ pub(crate) struct TrendQuery {
 
 /// Look at the numbers
 #[utoipa::path(get, path = "/api/v1/stats", tag = "stats",
-    responses((status = 200, description = "How things stand", body = StatsDocument)))]
+    responses((status = 200, description = "The current numbers", body = StatsDocument)))]
 pub(crate) async fn show(State(state): State<ApiState>) -> Result<Json<StatsDocument>, Problem> {
     let store = &state.store;
     let (hour, day) = (Window::of(HOUR), Window::of(DAY));
@@ -188,7 +188,7 @@ pub(crate) async fn trends(
 
 /// Summarise a time
 #[utoipa::path(get, path = "/api/v1/stats/summary", tag = "stats", params(SummaryQuery),
-    responses((status = 200, description = "What became of jobs, all and by kind", body = Summary)))]
+    responses((status = 200, description = "The outcomes of jobs, in total and by kind", body = Summary)))]
 pub(crate) async fn summary(
     State(state): State<ApiState>,
     Params(query): Params<SummaryQuery>,
@@ -242,7 +242,7 @@ fn since(given: Option<&str>, usual: Duration) -> Result<Duration, Problem> {
     let is_time = text.len() > 10 && text.as_bytes()[4] == b'-';
     let last = if is_time {
         let ago = chrono::Utc::now() - validate::time("since", text)?;
-        ago.to_std().map_err(|_| Problem::invalid("since", "That time is still to come."))?
+        ago.to_std().map_err(|_| Problem::invalid("since", "That time is in the future."))?
     } else {
         validate::query_duration("since", text, LONGEST)?
     };

@@ -88,11 +88,13 @@ impl WorkflowRequest {
         let forms = [("jobs", self.jobs), ("group", self.group), ("chain", self.chain)];
         let mut given = forms.into_iter().filter_map(|(form, nodes)| Some((form, nodes?)));
         let (Some((form, nodes)), None) = (given.next(), given.next()) else {
-            let problem = Problem::invalid("", "The workflow has not exactly one of jobs, group and chain.");
-            return Err(problem.remedy("Send one of them, an array of jobs."));
+            let problem = Problem::invalid("", "The workflow needs exactly one of jobs, group and chain.");
+            return Err(problem.remedy("Send one of them with an array of jobs."));
         };
         if depth > DEEPEST {
-            return Err(Problem::invalid("", "The workflow is nested too deep.").remedy("Make it flatter."));
+            return Err(
+                Problem::invalid("", "The workflow is nested too deeply.").remedy("Use fewer levels.")
+            );
         }
         let passes_on = self.pass_as.is_some();
         let mut fields = Map::new();

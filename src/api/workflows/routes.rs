@@ -59,8 +59,8 @@ pub(crate) struct WorkflowsQuery {
     post, path = "/api/v1/workflows", tag = "workflows", request_body = WorkflowRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
     responses(
-        (status = 202, description = "The job that stands for it", body = JobDocument,
-            headers(("Location" = String, description = "The job's address"), ("Idempotency-Replayed" = bool, description = "True if this answer was given before"))),
+        (status = 202, description = "The job of the workflow", body = JobDocument,
+            headers(("Location" = String, description = "The job's address"), ("Idempotency-Replayed" = bool, description = "True if this is the stored answer to an earlier request"))),
     )
 )]
 pub(crate) async fn create(
@@ -135,9 +135,9 @@ pub(crate) async fn show(
 #[utoipa::path(
     post, path = "/api/v1/workflows/{id}/cancel", tag = "workflows", request_body = Option<CancelRequest>,
     responses(
-        (status = 200, description = "It is cancelled", body = JobDocument),
-        (status = 202, description = "It is being cancelled", body = JobDocument),
-        (status = 409, description = "It is completed or failed"),
+        (status = 200, description = "The workflow is cancelled", body = JobDocument),
+        (status = 202, description = "The workflow is being cancelled", body = JobDocument),
+        (status = 409, description = "The workflow is completed or failed"),
     )
 )]
 pub(crate) async fn cancel(
@@ -156,8 +156,8 @@ pub(crate) async fn cancel(
 #[utoipa::path(
     post, path = "/api/v1/workflows/{id}/retry", tag = "workflows",
     responses(
-        (status = 200, description = "The job that stands for it", body = JobDocument),
-        (status = 409, description = "It is running"),
+        (status = 200, description = "The job of the workflow", body = JobDocument),
+        (status = 409, description = "The workflow is running"),
     )
 )]
 pub(crate) async fn retry(

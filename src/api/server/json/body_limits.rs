@@ -57,7 +57,7 @@ impl Held {
         }
         let wanted = u32::try_from(places(bytes)).unwrap_or(u32::MAX);
         let Ok(Ok(taken)) = timeout(within, self.free.clone().acquire_many_owned(wanted)).await else {
-            let detail = "The server holds as many large bodies as it may.";
+            let detail = "The server has reached its limit of large request bodies.";
             return Err(Problem::new(Case::Unavailable, detail).retry_after(WITHIN));
         };
         *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
