@@ -43,10 +43,10 @@ type Parameters = (Vec<(String, String)>, Option<bool>);
 /// When it is no URL of a Postgres, or names servers that cannot be.
 pub fn parse(text: &str) -> Result<Parsed, String> {
     let Some((scheme, rest)) = text.split_once("://") else {
-        return Err("it has no scheme; it begins with postgres://".into());
+        return Err("it has no scheme; it must begin with postgres://".into());
     };
     if !["postgres", "postgresql"].contains(&scheme) {
-        return Err("its scheme is not postgres; it begins with postgres://".into());
+        return Err("its scheme is not postgres; it must begin with postgres://".into());
     }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
@@ -103,7 +103,9 @@ fn parameters(tail: &str) -> Result<Parameters, String> {
             ("target_session_attrs", "any") => primary = Some(false),
             ("target_session_attrs", _) => {
                 return Err(
-                    "its target_session_attrs is none of read-write, primary and any; Tidemill writes".into(),
+                    "its target_session_attrs is not read-write, primary or any; Tidemill needs a server \
+                     that takes writes"
+                        .into(),
                 );
             }
             (key, value) if KNOWN.contains(&key) || key.starts_with("options[") => {
@@ -144,11 +146,12 @@ fn one(
     let text = format!("{scheme}://{login}{host}{path}");
     let mut url = Url::parse(&text).map_err(|error| match error {
         url::ParseError::InvalidPort => {
-            "the port is no number from 0 to 65535; or the password holds one of / ? # @ : which then stands as %2F %3F %23 %40 %3A"
+            "the port is not a number from 0 to 65535; or the password contains one of / ? # @ : which must \
+             be written as %2F %3F %23 %40 %3A"
                 .to_owned()
         }
-        url::ParseError::EmptyHost => "it names a login and no host".to_owned(),
-        error => format!("{error}; what is special in a password stands as %40 for @, %2F for /, %3F for ?, %23 for #"),
+        url::ParseError::EmptyHost => "it names a login but no host".to_owned(),
+        error => format!("{error}; in a password write %40 for @, %2F for /, %3F for ?, %23 for #"),
     })?;
     if !pairs.is_empty() {
         let mut query = url.query_pairs_mut();
@@ -194,7 +197,7 @@ mod tests {
         for (text, words) in [
             ("localhost:5432/hunter2", "no scheme"),
             ("mysql://u:hunter2@h/d", "scheme is not postgres"),
-            ("postgres://u:hunter2@h:port/d", "port is no number"),
+            ("postgres://u:hunter2@h:port/d", "port is not a number"),
             ("postgres://u:hunter2@h1,,h3/d", "hosts is empty"),
             ("postgres://h1,h2/d?target_session_attrs=standby", "target_session_attrs"),
             ("postgres:///d?host=h1,h2&port=1,2,3", "2 hosts and 3 ports"),

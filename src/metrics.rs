@@ -26,15 +26,15 @@ pub struct Metrics {
     http_duration: HistogramVec,
     batch_rows: HistogramVec,
     batch_duration: HistogramVec,
-    /// Event streams that are open.
+    /// Open event streams.
     pub streams_open: IntGauge,
     /// 1 while progress is stored less often because dead rows pile up.
     pub shedding: IntGauge,
     /// Events written to streams.
     pub stream_events: IntCounter,
-    /// Jobs taken in.
+    /// Jobs enqueued.
     pub jobs_enqueued: IntCounter,
-    /// Attempts begun.
+    /// Attempts started.
     pub jobs_claimed: IntCounter,
     /// Jobs that completed.
     pub jobs_completed: IntCounter,
@@ -44,7 +44,7 @@ pub struct Metrics {
     pub jobs_retried: IntCounter,
     /// Jobs that ended cancelled.
     pub jobs_cancelled: IntCounter,
-    /// Attempts that put their job off.
+    /// Attempts that snoozed their job.
     pub jobs_snoozed: IntCounter,
     /// Attempts whose lease was lost.
     pub leases_lost: IntCounter,
@@ -65,8 +65,7 @@ impl Metrics {
         };
         let http_requests = Opts::new("tidemill_http_requests_total", "Requests answered");
         let http_requests = IntCounterVec::new(http_requests, &["method", "route", "status"]).expect(SOUND);
-        let streams_open =
-            IntGauge::new("tidemill_streams_open", "Event streams that are open").expect(SOUND);
+        let streams_open = IntGauge::new("tidemill_streams_open", "Open event streams").expect(SOUND);
         let shedding = "1 while progress is stored less often because dead rows pile up in the database";
         let shedding = IntGauge::new("tidemill_shedding", shedding).expect(SOUND);
         Self {
@@ -74,7 +73,7 @@ impl Metrics {
             http_requests: add(&registry, http_requests),
             http_duration: histogram(
                 "tidemill_http_request_duration_seconds",
-                "Time until the answer began",
+                "Time until the answer started",
                 "route",
                 SECONDS,
             ),
@@ -87,13 +86,13 @@ impl Metrics {
             ),
             streams_open: add(&registry, streams_open),
             stream_events: counter("tidemill_stream_events_total", "Events written to streams"),
-            jobs_enqueued: counter("tidemill_jobs_enqueued_total", "Jobs taken in"),
-            jobs_claimed: counter("tidemill_jobs_claimed_total", "Attempts begun"),
+            jobs_enqueued: counter("tidemill_jobs_enqueued_total", "Jobs enqueued"),
+            jobs_claimed: counter("tidemill_jobs_claimed_total", "Attempts started"),
             jobs_completed: counter("tidemill_jobs_completed_total", "Jobs that completed"),
             jobs_failed: counter("tidemill_jobs_failed_total", "Jobs that failed for good"),
-            jobs_retried: counter("tidemill_jobs_retried_total", "Failed attempts with another one to come"),
+            jobs_retried: counter("tidemill_jobs_retried_total", "Failed attempts that are retried"),
             jobs_cancelled: counter("tidemill_jobs_cancelled_total", "Jobs that ended cancelled"),
-            jobs_snoozed: counter("tidemill_jobs_snoozed_total", "Attempts that put their job off"),
+            jobs_snoozed: counter("tidemill_jobs_snoozed_total", "Attempts that snoozed their job"),
             leases_lost: counter("tidemill_leases_lost_total", "Attempts whose lease was lost"),
             registry,
         }

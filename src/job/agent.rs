@@ -176,8 +176,8 @@ impl AgentTask {
             }
             let words = error.inner().to_string();
             let (what, expected) =
-                words.rsplit_once(", expected ").unwrap_or((&words, "what docs/agent.md says"));
-            let what = if what.starts_with("invalid") { "It is of another type." } else { what };
+                words.rsplit_once(", expected ").unwrap_or((&words, "the format in docs/agent.md"));
+            let what = if what.starts_with("invalid") { "The value has the wrong type." } else { what };
             bad(field, what, format!("Send {expected}."))
         })?;
         task.check()?;
@@ -194,7 +194,7 @@ impl AgentTask {
             return Err(bad(
                 "/task_description",
                 "The task is empty or too long.",
-                "Say it in 1 to 20000 characters.",
+                "Use 1 to 20000 characters.",
             ));
         }
         self.session_data.as_ref().map_or(Ok(()), SessionData::check)
@@ -222,14 +222,14 @@ impl SessionData {
         let is_plain = |url: &Url| url.username().is_empty() && url.password().is_none();
         if self.url.is_some() && !self.address().is_some_and(|url| is_page(&url) && is_plain(&url)) {
             let remedy = "Send an http:// or https:// address without a user name; cookies and secrets have fields of their own.";
-            return Err(bad("/session_data/url", "This is no address of a page.", remedy));
+            return Err(bad("/session_data/url", "This is not the address of a page.", remedy));
         }
         if self.url.as_deref().is_some_and(|url| url.ends_with(SHOWN_QUERY)) {
-            let what = "This is an address as it is shown, without its query.";
+            let what = "This address is shortened for display, without its query.";
             return Err(bad("/session_data/url", what, "Send the whole address."));
         }
         if self.url.is_none() && !self.local_storage.is_empty() {
-            return Err(bad("/session_data/url", "Local storage belongs to a page.", "Send its url."));
+            return Err(bad("/session_data/url", "Local storage needs a page.", "Send its url."));
         }
         if self.cookies.len() > MOST_COOKIES {
             return Err(bad("/session_data/cookies", "There are too many cookies.", "Send at most 500."));
@@ -242,7 +242,7 @@ impl SessionData {
             if cookie.domain.as_deref().is_none_or(str::is_empty) && self.url.is_none() {
                 return Err(bad(
                     field("domain"),
-                    "Nothing says whose cookie it is.",
+                    "The cookie has neither a domain nor a url.",
                     "Send its domain, or url.",
                 ));
             }
@@ -269,27 +269,27 @@ impl Cookie {
         Some(if self.name.is_empty() {
             ("name", "The cookie has no name.", "Send its name.")
         } else if !is_plain(&self.name) || self.name.contains('=') {
-            ("name", "This is no name of a cookie.", "Send it without \"=\", \";\" and control characters.")
+            ("name", "This is not a cookie name.", "Send it without \"=\", \";\" and control characters.")
         } else if !is_plain(&self.value) {
             let remedy =
-                "Send it as the browser stores it: without \";\", control characters and blanks around it.";
-            ("value", "No cookie has such a value.", remedy)
+                "Send it as the browser stores it: without \";\", control characters and spaces around it.";
+            ("value", "This is not a valid cookie value.", remedy)
         } else if self.name.len() + self.value.len() > COOKIE_BYTES {
             ("value", "The cookie is too long.", "Send at most 4096 bytes as name and value.")
         } else if !domain.is_empty() && !is_host(domain) {
-            ("domain", "This is no host.", "Send a host alone, such as \"example.com\" or \".example.com\".")
+            ("domain", "This is not a host.", "Send a host, such as \"example.com\" or \".example.com\".")
         } else if !path.starts_with('/') || !is_plain(path) || path.len() > COOKIE_PATH_BYTES {
-            ("path", "This is no path of a cookie.", "Send one that begins with \"/\", or leave it out.")
+            ("path", "This is not a cookie path.", "Send a path that begins with \"/\", or leave it out.")
         } else if (starts("__secure-") || starts("__host-") || starts("__http-")) && !self.secure {
-            ("secure", "A cookie whose name begins so is secure.", "Send true.")
+            ("secure", "A cookie with this name prefix must be secure.", "Send true.")
         } else if starts("__host-") && domain.starts_with('.') {
-            ("domain", "A __Host- cookie is for one host.", "Send the host without the dot before it.")
+            ("domain", "A __Host- cookie is for a single host.", "Send the host without the dot before it.")
         } else if starts("__host-") && path != "/" {
             ("path", "A __Host- cookie is for all paths.", "Send \"/\", or leave it out.")
         } else if (starts("__http-") || starts("__host-http-")) && !self.http_only {
-            ("httpOnly", "A cookie whose name begins so is hidden from scripts.", "Send true.")
+            ("httpOnly", "A cookie with this name prefix must be httpOnly.", "Send true.")
         } else if is_none && !self.secure {
-            ("sameSite", "A cookie for all sites is secure.", "Send secure: true, or leave sameSite out.")
+            ("sameSite", "A cookie for all sites must be secure.", "Send secure: true or no sameSite.")
         } else {
             return None;
         })
@@ -436,7 +436,7 @@ mod tests {
         let session = |session: Value| refused(json!({"task_description": "look", "session_data": session}));
         assert_eq!(
             refused(json!({})).to_string(),
-            ": missing field `task_description` Send what docs/agent.md says."
+            ": missing field `task_description` Send the format in docs/agent.md."
         );
         assert_eq!(refused(json!({"task_description": " "})).field, "/task_description");
         assert_eq!(session(json!({"cookie": 1})).field, "/session_data/cookie");

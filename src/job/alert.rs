@@ -114,11 +114,11 @@ impl AlertRule {
         } else if self.condition == ErrorRate && self.above >= 1.0 {
             Some(("above", "is a share of attempts: it must be below 1"))
         } else if self.condition == Condition::QueueDepth && self.above >= 10_000.0 {
-            Some(("above", "must be below 10,000: waiting jobs are counted no further"))
+            Some(("above", "must be below 10,000: waiting jobs are counted up to there"))
         } else if self.kind.is_some() && !of_kinds {
-            Some(("kind", "means nothing for this condition"))
+            Some(("kind", "does not apply to this condition"))
         } else if self.queue.is_some() && of_database {
-            Some(("queue", "means nothing for this condition"))
+            Some(("queue", "does not apply to this condition"))
         } else if !self.webhook.as_deref().is_none_or(is_web_address) {
             Some(("webhook", "must be an address that begins with http:// or https:// and has a host"))
         } else if !self.email.iter().all(is_address) {

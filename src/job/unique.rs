@@ -89,7 +89,7 @@ impl Unique {
         let Value::Object(fields) = wish else {
             return Err(Fault {
                 field: String::new(),
-                detail: "It is no object.".into(),
+                detail: "It is not an object.".into(),
                 remedy: "Send an object; {} makes the job unique by its kind and args.".into(),
             });
         };
@@ -121,27 +121,23 @@ impl Unique {
     /// With the field that does not.
     fn check(&self) -> Result<(), Fault> {
         if self.key.is_some() && !(self.by.is_empty() && self.args.is_empty()) {
-            let detail = "A key of its own is all that counts.";
+            let detail = "With a key, by and args are not used.";
             return Err(fault("key", detail, "Send either key, or by and args."));
         }
         if !self.args.is_empty() && !self.by.is_empty() && !self.by.iter().any(|word| word == "args") {
-            return Err(fault("by", "args are chosen, and by does not name them.", "Add \"args\" to by."));
+            return Err(fault("by", "args are selected, but by does not name args.", "Add \"args\" to by."));
         }
         let missing = |word: &&&str| !self.states.iter().any(|state| state == **word);
         if let Some(missing) = QUEUED.iter().find(missing).filter(|_| !self.states.is_empty()) {
-            let detail = format!("\"{missing}\" is not among the states.");
+            let detail = format!("The states lack \"{missing}\".");
             return Err(fault(
                 "states",
                 detail,
-                "Keep scheduled, available and waiting; the others are yours to choose.",
+                "Keep scheduled, available and waiting; the other states are optional.",
             ));
         }
         if self.on_conflict == OnConflict::NextPeriod && self.period.is_none() {
-            return Err(fault(
-                "on_conflict",
-                "There is no next period without a period.",
-                "Send period, too.",
-            ));
+            return Err(fault("on_conflict", "next_period needs a period.", "Send period as well."));
         }
         Ok(())
     }
@@ -183,7 +179,7 @@ fn key(fields: &Map<String, Value>) -> Result<Option<String>, Fault> {
         {
             Ok(Some(key.clone()))
         }
-        Some(_) => Err(fault("key", "It is no key.", remedy)),
+        Some(_) => Err(fault("key", "It is not a key.", remedy)),
     }
 }
 
@@ -191,16 +187,16 @@ fn key(fields: &Map<String, Value>) -> Result<Option<String>, Fault> {
 fn words(fields: &Map<String, Value>, field: &str, allowed: Option<&[&str]>) -> Result<Vec<String>, Fault> {
     let Some(list) = fields.get(field) else { return Ok(Vec::new()) };
     let remedy = match allowed {
-        Some(allowed) => format!("Send a list of some of {}.", allowed.join(", ")),
+        Some(allowed) => format!("Send a list with some of {}.", allowed.join(", ")),
         None => format!("Send a list of 1 to {MOST_NAMES} names."),
     };
     let items = list.as_array().filter(|items| (1..=MOST_NAMES).contains(&items.len()));
-    let Some(items) = items else { return Err(fault(field, "It is no list of words.", remedy)) };
+    let Some(items) = items else { return Err(fault(field, "It is not a list of words.", remedy)) };
     let word = |(index, item): (usize, &Value)| match item.as_str() {
         Some(word) if allowed.is_none_or(|allowed| allowed.contains(&word)) && !word.contains('\0') => {
             Ok(word.to_owned())
         }
-        _ => Err(fault(&format!("{field}/{index}"), format!("{item} is not one of them."), remedy.clone())),
+        _ => Err(fault(&format!("{field}/{index}"), format!("{item} is not allowed here."), remedy.clone())),
     };
     items.iter().enumerate().map(word).collect()
 }
@@ -214,7 +210,7 @@ fn lasting(fields: &Map<String, Value>, field: &str) -> Result<Option<Duration>,
     };
     let remedy = "Send text such as \"30s\" or \"1h\", or a number of seconds; 1 second to 10 years.";
     let found = parsed.filter(|duration| LASTING.contains(duration));
-    found.map(Some).ok_or_else(|| fault(field, format!("{value} is no time that it can last."), remedy))
+    found.map(Some).ok_or_else(|| fault(field, format!("{value} is not an allowed period."), remedy))
 }
 
 fn on_conflict(fields: &Map<String, Value>, replace: Vec<String>) -> Result<OnConflict, Fault> {
@@ -224,19 +220,19 @@ fn on_conflict(fields: &Map<String, Value>, replace: Vec<String>) -> Result<OnCo
         Some("reject") => OnConflict::Reject,
         Some("next_period") => OnConflict::NextPeriod,
         Some("replace") if replace.is_empty() => {
-            let remedy = format!("Send replace, a list of some of {}.", REPLACEABLE.join(", "));
-            return Err(fault("replace", "It is not said what to replace.", remedy));
+            let remedy = format!("Send replace, a list with some of {}.", REPLACEABLE.join(", "));
+            return Err(fault("replace", "The fields to replace are missing.", remedy));
         }
         Some("replace") => return Ok(OnConflict::Replace(replace)),
         _ => {
             let remedy = "Use keep, reject, replace or next_period.";
-            return Err(fault("on_conflict", "There is no such way out of a conflict.", remedy));
+            return Err(fault("on_conflict", "There is no such on_conflict action.", remedy));
         }
     };
     if !replace.is_empty() {
         return Err(fault(
             "replace",
-            "Nothing is replaced.",
+            "replace needs on_conflict = \"replace\".",
             "Send on_conflict = \"replace\", or leave it out.",
         ));
     }

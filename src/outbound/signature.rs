@@ -23,7 +23,7 @@ pub enum KeyError {
     #[error("it is empty; leave it out to send unsigned calls")]
     Empty,
     /// What stands behind `whsec_` is not base64.
-    #[error("behind `whsec_` must stand base64 with padding: {0}")]
+    #[error("`whsec_` must be followed by base64 with padding: {0}")]
     Base64(#[from] base64::DecodeError),
 }
 

@@ -74,9 +74,8 @@ fn no_functions(said: &str) -> Finding {
     Finding {
         check: "server".into(),
         severity: "critical".into(),
-        message: format!("the server cannot run functions in PL/pgSQL, so nothing works: {said}"),
-        advice: "restart Postgres; its programs were probably upgraded while it ran, and new sessions find libraries of \
-                 the other version"
+        message: format!("the server cannot run PL/pgSQL functions, so nothing works: {said}"),
+        advice: "restart Postgres; its programs were probably upgraded while it was running, and new sessions load libraries of the other version"
             .into(),
         details: json!({ "said": said }),
     }

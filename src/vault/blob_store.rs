@@ -41,7 +41,7 @@ impl Depot {
         let bad = |error: &dyn fmt::Display| VaultError::BadStorage(error.to_string());
         let url = Url::parse(url).map_err(|error| bad(&error))?;
         if url.scheme() == "file" {
-            let folder = url.to_file_path().map_err(|()| bad(&"it names no folder"))?;
+            let folder = url.to_file_path().map_err(|()| bad(&"it does not name a folder"))?;
             std::fs::create_dir_all(&folder)
                 .map_err(|error| bad(&format!("{}: {error}", folder.display())))?;
         }

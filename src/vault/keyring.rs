@@ -63,14 +63,15 @@ impl Keyring {
         let mut ring = Vec::with_capacity(keys.len());
         for (at, text) in keys.iter().enumerate() {
             let bad = |why| VaultError::BadKey { which: at + 1, why };
-            let (name, secret) = text.split_once(':').ok_or_else(|| bad("it has no name and colon"))?;
+            let (name, secret) =
+                text.split_once(':').ok_or_else(|| bad("it does not begin with a name and a colon"))?;
             if name.is_empty() || ring.iter().any(|key: &Key| key.name == name) {
                 return Err(bad("its name is empty or used twice"));
             }
             let secret =
-                STANDARD.decode(secret.trim()).map_err(|_| bad("what follows the colon is no base64"))?;
+                STANDARD.decode(secret.trim()).map_err(|_| bad("the text after the colon is not base64"))?;
             let cipher = Aes256GcmSiv::new_from_slice(&secret)
-                .map_err(|_| bad("it has not 32 bytes, as base64 44 characters"))?;
+                .map_err(|_| bad("it must have 32 bytes, which are 44 characters of base64"))?;
             ring.push(Key { name: name.to_owned(), cipher });
         }
         Ok(Self(ring))

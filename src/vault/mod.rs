@@ -31,11 +31,12 @@ pub enum VaultError {
     )]
     BadKey { which: usize, why: &'static str },
     /// This process does not have the key.
-    #[error("the encryption key {name} is not here; add it to encryption.keys of this process")]
+    #[error("this process does not have the encryption key {name}; add it to its encryption.keys")]
     MissingKey { name: String },
     /// It was changed, or sealed with another key of the same name.
     #[error(
-        "what was sealed with the key {name} cannot be opened: it was changed, or the key is another one"
+        "a value sealed with the key {name} cannot be opened: the value was changed, or the key is a \
+         different one"
     )]
     Damaged { name: String },
     /// It cannot be sealed.
@@ -45,7 +46,7 @@ pub enum VaultError {
     #[error("storage.url cannot be used: {0}")]
     BadStorage(String),
     /// There is no storage.
-    #[error("it lies in object storage and none is configured here; set storage.url")]
+    #[error("it is in object storage, and none is configured for this process; set storage.url")]
     NoStorage,
     /// The storage failed.
     #[error("object storage failed: {0}")]

@@ -149,7 +149,7 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
 /// The failure that stands for an end that the database refuses.
 fn refused(item: Settled, error: &Error) -> Option<Settled> {
     let failure = Failure {
-        message: format!("the attempt's end ({}) cannot be stored: {error}", item.word),
+        message: format!("the attempt's outcome ({}) cannot be stored: {error}", item.word),
         class: REFUSED.into(),
         permanent: item.error.is_some_and(|error| error["permanent"] == true),
         ..Failure::default()

@@ -43,7 +43,7 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
     };
     if !args.is_object() {
         let told = truncated(args.to_string(), TOLD_BYTES);
-        let error = JobError::permanent(format!("the args are no JSON object: {told}")).class("bad_args");
+        let error = JobError::permanent(format!("the args are not a JSON object: {told}")).class("bad_args");
         let outcome = Outcome::Failed { failure: storable(error.into_failure()) };
         if let Some(ending) = ending(job_id, lease_id, outcome, Usage::default()) {
             let _ = shared.endings.send(ending).await;
@@ -241,8 +241,8 @@ async fn kept(shared: &Shared, lease: (uuid::Uuid, uuid::Uuid), result: Value) -
     let failure = if size > limit {
         Failure {
             message: format!(
-                "the result has {size} bytes, {limit} are allowed; configure [storage] for large ones, or store it elsewhere and \
-                 return its address"
+                "the result has {size} bytes; at most {limit} are allowed; configure [storage] for larger \
+                 ones, or store it elsewhere and return its address"
             ),
             class: "result_too_large".into(),
             permanent: true,

@@ -171,7 +171,7 @@ impl JobError {
 
     /// The attempt ended because it was asked to.
     pub(super) fn stopped() -> Self {
-        Self::retry("it ended without a result after it was asked to stop").class(STOPPED)
+        Self::retry("the handler ended without a result after a stop request").class(STOPPED)
     }
 
     /// The attempt has lost its lease: whatever it does is void, and another one may run already.

@@ -98,7 +98,7 @@ pub(super) async fn run(args: AlertsArgs, global: &GlobalArgs) -> Result<(), Cli
         Verb::Drop { name, server } => {
             let client = Client::new(&server)?;
             client.ask(client.request(Method::DELETE, &["alert-rules", &name])).await?;
-            output::line(&format!("alert rule {name} is gone"))
+            output::line(&format!("alert rule {name} is deleted"))
         }
     }
 }

@@ -62,7 +62,7 @@ impl Client {
         let mut headers = HeaderMap::new();
         if let Some(key) = args.key.as_deref().filter(|key| !key.is_empty()) {
             let mut value = HeaderValue::try_from(format!("Bearer {key}"))
-                .map_err(|_| CliError::Usage("the key has characters that no key has".into()))?;
+                .map_err(|_| CliError::Usage("the key has characters that are not allowed in a key".into()))?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
@@ -151,7 +151,7 @@ impl Client {
     fn parse(&self, text: &str) -> Result<Value, CliError> {
         serde_json::from_str(text).map_err(|_| {
             let (url, found_by) = (shown(&self.base), &self.found_by);
-            CliError::Failed(format!("{url} ({found_by}) answers, but not as a Tidemill does"))
+            CliError::Failed(format!("{url} ({found_by}) answers, but is not a Tidemill server"))
         })
     }
 
@@ -184,7 +184,7 @@ fn url_in(path: &Path, text: &str) -> Result<String, CliError> {
     let urls: Value = serde_json::from_str(text).unwrap_or_default();
     let url = urls["http"].as_str().map(str::to_owned);
     url.ok_or_else(|| {
-        CliError::Usage(format!("{}: has no \"http\"; start `tidemill dev` anew", path.display()))
+        CliError::Usage(format!("{}: has no \"http\"; start `tidemill dev` again", path.display()))
     })
 }
 

@@ -75,7 +75,7 @@ pub(super) async fn run(args: DevArgs, global: &GlobalArgs) -> Result<(), CliErr
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     } else if postgres.url() != url {
                         break Err(CliError::Failed(
-                            "the port of the embedded Postgres was taken by another program while it was away; \
+                            "another program took the port of the embedded Postgres while it was stopped; \
                              start `tidemill dev` again"
                                 .into(),
                         ));

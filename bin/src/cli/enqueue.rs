@@ -157,7 +157,7 @@ fn job_args(args: &EnqueueArgs) -> Result<Map<String, Value>, CliError> {
 fn object(source: &str, text: &str) -> Result<Map<String, Value>, CliError> {
     match json::read(text) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(CliError::Usage(format!("{source}: the args are a JSON object, such as {{\"n\": 20}}"))),
+        Ok(_) => Err(CliError::Usage(format!("{source}: the args must be a JSON object, such as {{\"n\": 20}}"))),
         Err(error) => Err(CliError::Usage(format!("{source}: {error}"))),
     }
 }
@@ -169,13 +169,13 @@ fn pair(text: &str) -> Result<(String, Value), CliError> {
     let (name, value) = match name.strip_suffix(':') {
         Some(name) => {
             let value =
-                json::read(value).map_err(|error| wrong(&format!("what stands behind :=: {error}")))?;
+                json::read(value).map_err(|error| wrong(&format!("the value after :=: {error}")))?;
             (name, value)
         }
         None => (name, json!(value)),
     };
     if name.is_empty() {
-        return Err(wrong("there is no name before the ="));
+        return Err(wrong("there is no name before ="));
     }
     Ok((name.to_owned(), value))
 }

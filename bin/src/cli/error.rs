@@ -8,10 +8,9 @@ use serde_json::Value;
 use crate::config::ConfigError;
 
 /// What `--help` says about exit codes.
-pub(super) const EXIT_CODES: &str = "\
-Exit codes:
+pub(super) const EXIT_CODES: &str = "Exit codes:
   0  done
-  1  the job failed or was cancelled, or the server refused or could not do it
+  1  the job failed or was cancelled, or the server refused the request or could not carry it out
   2  wrong usage, or a wrong setting
   3  the server cannot be reached, or is not ready
   4  no such job, queue or worker
@@ -28,8 +27,8 @@ pub enum CliError {
     Usage(String),
     /// Nothing answers where the server should be.
     #[error(
-        "no Tidemill answers at {url} ({found_by}): {cause}\n\
-         Start one with `tidemill dev`, or name yours with --url or TIDEMILL_URL."
+        "no Tidemill answers at {url} ({found_by}): {cause}\nStart a server with `tidemill dev`, or name \
+         yours with --url or TIDEMILL_URL."
     )]
     Unreachable {
         /// Where it should be.
@@ -43,10 +42,10 @@ pub enum CliError {
     },
     /// Something takes requests there, but no event stream begins.
     #[error(
-        "the event stream from {url} did not begin in {seconds} s, though the request was taken: a proxy on the way keeps answers \
-         back until they are whole\n\
-         Turn its buffering off for /api/v1 (lighttpd: server.stream-response-body = 2; nginx: proxy_buffering off), or name the \
-         server itself with --url. `tidemill jobs show` and `/result?wait=30s` work through it."
+        "the event stream from {url} did not start within {seconds} s, although the request was accepted: a \
+         proxy in between holds back answers until they are complete\nTurn its buffering off for /api/v1 \
+         (lighttpd: server.stream-response-body = 2; nginx: proxy_buffering off), or name the server itself \
+         with --url. `tidemill jobs show` and `/result?wait=30s` work through such a proxy."
     )]
     HeldBack {
         /// Where it was asked for.

@@ -97,7 +97,7 @@ async fn ping(server: &ServerArgs) -> Result<(), CliError> {
         }
     }
     if alive.is_empty() {
-        return Err(CliError::Failed("no worker lives; start one with `tidemill worker`".into()));
+        return Err(CliError::Failed("no worker is alive; start one with `tidemill worker`".into()));
     }
     Ok(())
 }

@@ -86,7 +86,7 @@ pub(super) async fn run(args: KeysArgs, global: &GlobalArgs) -> Result<(), CliEr
                 let made = json!({ "id": key.id(), "key": key.reveal(), "scopes": scopes, "name": name });
                 output::line(&made.to_string())?;
             } else {
-                output::note("This key is shown only now; from now on every request needs one:");
+                output::note("This key is shown only once; from now on every request needs a key:");
                 output::line(key.reveal())?;
             }
         }

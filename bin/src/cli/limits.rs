@@ -65,7 +65,7 @@ pub(super) async fn run(args: LimitsArgs, global: &GlobalArgs) -> Result<(), Cli
         Verb::Drop { name, server } => {
             let client = Client::new(&server)?;
             client.ask(client.request(Method::DELETE, &["limits", &name])).await?;
-            output::line(&format!("limit {name} is gone"))
+            output::line(&format!("limit {name} is deleted"))
         }
     }
 }

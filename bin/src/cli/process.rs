@@ -148,7 +148,7 @@ impl Process {
 
 /// Joins a role whose failure ends the process.
 pub(super) async fn joined(role: JoinHandle<Result<(), CliError>>) -> Result<(), CliError> {
-    role.await.map_err(|error| CliError::Failed(format!("a role of the server broke: {error}")))?
+    role.await.map_err(|error| CliError::Failed(format!("a role of the server failed: {error}")))?
 }
 
 /// Any error, as the end of a command.

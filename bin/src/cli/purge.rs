@@ -66,10 +66,10 @@ fn confirm(names: &[String], yes: bool) -> Result<(), CliError> {
     }
     let all = names.join(", ");
     if !stdin().is_terminal() {
-        let what = format!("purging {all} cancels the jobs there that do not run; say --yes if you mean it");
+        let what = format!("purging {all} cancels its jobs that are not running; confirm with --yes");
         return Err(CliError::Usage(what));
     }
-    write!(stderr(), "Cancel all jobs of {all} that do not run? [y/N] ")?;
+    write!(stderr(), "Cancel all jobs of {all} that are not running? [y/N] ")?;
     let mut answer = String::new();
     stdin().lock().read_line(&mut answer)?;
     match answer.trim() {

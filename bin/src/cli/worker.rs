@@ -58,7 +58,7 @@ pub(super) async fn run(args: WorkerArgs, global: &GlobalArgs) -> Result<(), Cli
 fn queue_slots(text: &str) -> Result<(String, u32), String> {
     let (name, slots) = text.split_once('=').ok_or("write NAME=SLOTS, such as crawl=2")?;
     if !is_name(name) {
-        return Err(format!("{name:?} is no queue; allowed: {NAME_RULE}"));
+        return Err(format!("{name:?} is not a queue name; allowed: {NAME_RULE}"));
     }
     let slots = slots.parse().ok().filter(|slots| (1..=10_000).contains(slots));
     Ok((name.to_owned(), slots.ok_or("the slots are a whole number from 1 to 10000")?))

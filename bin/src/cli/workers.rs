@@ -45,7 +45,7 @@ async fn drain(id: &str, server: &ServerArgs) -> Result<(), CliError> {
     if server.json {
         return output::line(&answer.text);
     }
-    output::line(&format!("worker {id} drains"))
+    output::line(&format!("worker {id} is draining"))
 }
 
 async fn list(server: &ServerArgs) -> Result<(), CliError> {

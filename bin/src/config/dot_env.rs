@@ -12,7 +12,8 @@ use super::source::Variable;
 
 const BLANK: [char; 2] = [' ', '\t'];
 const UNCLOSED: &str =
-    "text stands behind the closing quote, or none closes it; quote the whole value or nothing of it";
+    "there is text after the closing quote, or the closing quote is missing; quote the whole value or none \
+     of it";
 const NO_UTF8: &str = "holds bytes that are not UTF-8; save the file as UTF-8";
 
 /// Reads the `.env` of `folder`; of variables that stand there twice the last. A folder of that name, such as
@@ -133,7 +134,7 @@ impl<'t> Value<'t> {
                     Some(known) => value.push_str(&known),
                     None => {
                         fault =
-                            Some(format!("${{{name}}} in it is set neither in the environment nor above it"));
+                            Some(format!("${{{name}}} in it is set neither in the environment nor in an earlier line"));
                     }
                 }
                 rest = behind;

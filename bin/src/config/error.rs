@@ -20,7 +20,7 @@ pub enum ConfigError {
         path: PathBuf,
     },
     /// Two files could both be the config.
-    #[error("{} and {} are both here; keep one, or name one with --config", first.display(), second.display())]
+    #[error("{} and {} both exist; keep one, or choose one with --config", first.display(), second.display())]
     TwoFiles {
         /// The one that was found first.
         first: PathBuf,

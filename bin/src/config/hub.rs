@@ -69,7 +69,7 @@ pub struct Projects(pub BTreeMap<String, ProjectSection>);
 
 impl Entry for Projects {
     fn allowed() -> String {
-        "a table of projects; each as below".into()
+        "a table of projects, each as described below".into()
     }
 
     fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self {
@@ -77,7 +77,7 @@ impl Entry for Projects {
         let mut inner = reader.descend(field.key);
         for name in inner.keys() {
             if !is_name(&name) {
-                inner.report_here(&name, format!("is no name; allowed: {NAME_RULE}"));
+                inner.report_here(&name, format!("is not a name; allowed: {NAME_RULE}"));
             }
             let section: ProjectSection = inner.section(&name);
             if section.compose.is_some() == section.services.is_some() {

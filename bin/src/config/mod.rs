@@ -306,7 +306,7 @@ fn named<T>(
     let mut inner = reader.descend(key);
     for name in inner.keys() {
         if !is_name(&name) {
-            inner.report_here(&name, format!("is no name; allowed: {NAME_RULE}"));
+            inner.report_here(&name, format!("is not a name; allowed: {NAME_RULE}"));
         }
         if let Some(section) = read(&mut inner, &name) {
             sections.insert(name, section);

@@ -11,7 +11,8 @@ use super::value::Setting;
 text_type!(
     /** A part of a site. */
     BasePath,
-    "a path such as /jobs-ui, of letters, digits, dots, underscores and hyphens, without a slash at its end",
+    "a path such as /jobs-ui, made of letters, digits, dots, underscores and hyphens, without a slash at \
+     its end",
     |text| {
         text.len() <= 200
             && text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| is_name(part) && part != ".."))

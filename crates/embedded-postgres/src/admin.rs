@@ -49,7 +49,7 @@ impl Admin {
         )
         .fetch_one(&mut self.connection)
         .await
-        .map_err(self.failed("looking at its settings"))?;
+        .map_err(self.failed("reading its settings"))?;
         let wanted = if durable { "on" } else { "off" };
         let is_ours = Path::new(&directory).canonicalize().is_ok_and(|directory| directory == cluster);
         Ok(is_ours && durability.iter().all(|value| value == wanted))

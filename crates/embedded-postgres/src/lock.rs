@@ -63,7 +63,7 @@ impl Lock {
 /// The holder in words, by what the file says.
 fn named(holder: &str) -> String {
     match holder.trim() {
-        "" => "it has just begun".to_owned(),
+        "" => "it has just started".to_owned(),
         pid => format!("process {pid}"),
     }
 }

@@ -130,7 +130,7 @@ impl Server {
                     );
                     return Ok(server);
                 }
-                Outcome::Stopping => "something stopped it".to_owned(),
+                Outcome::Stopping => "another program stopped it".to_owned(),
                 Outcome::Ended(status) => status,
             };
             let tail = log::tail(&site.home.log(), log_begins_at);

@@ -65,7 +65,10 @@ impl Watch {
         }
         // The same version in new files: what matters is whether a new session can use them.
         let refusal = loads_libraries(site, port).await.err()?;
-        Some(format!("its programs in {dir} were replaced, and it cannot load their libraries: {refusal}"))
+        Some(format!(
+            "its programs in {dir} were replaced, and the running server cannot load their libraries: \
+             {refusal}"
+        ))
     }
 }
 

@@ -279,7 +279,7 @@ struct ManyQuery {
     responses(
         (status = 200, description = "The stream", body = EventStream, content_type = "text/event-stream"),
         (status = 204, description = "The reader has seen the end of every named job"),
-        (status = 400, description = "Last-Event-ID is invalid of this request"),
+        (status = 400, description = "Last-Event-ID does not belong to this request"),
         (status = 404, description = "A named job does not exist"),
     )
 )]

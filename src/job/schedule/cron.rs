@@ -37,7 +37,7 @@ impl Pattern {
         if !text.starts_with('@') {
             check_fields(text)?;
         }
-        let cron = parser().parse(text).map_err(|_| unfit(format!("{text:?} is no cron text")))?;
+        let cron = parser().parse(text).map_err(|_| unfit(format!("{text:?} is not a cron expression")))?;
         let times = [&cron.pattern.seconds, &cron.pattern.minutes, &cron.pattern.hours];
         let is_fixed = !times.iter().any(|field| field.from_wildcard);
         Ok(Self { cron, is_fixed })

@@ -78,8 +78,8 @@ impl Timing {
             (None, None, Some(at)) => Ok(Self(Rule::At(at))),
             _ => Err(Unfit {
                 field: "cron",
-                what: "a schedule has exactly one of cron, every and at".into(),
-                remedy: "Say one of the three.".into(),
+                what: "a schedule needs exactly one of cron, every and at".into(),
+                remedy: "Send one of the three.".into(),
             }),
         }
     }
@@ -119,13 +119,13 @@ impl Timing {
         match &self.0 {
             Rule::At(at) => Unfit {
                 field: "at",
-                what: format!("{} is past", at.to_rfc3339()),
-                remedy: "Use a time that is still to come.".into(),
+                what: format!("{} is in the past", at.to_rfc3339()),
+                remedy: "Use a time in the future.".into(),
             },
             _ => Unfit {
                 field: "cron",
                 what: "the pattern never falls due".into(),
-                remedy: "Name a day that the month has.".into(),
+                remedy: "Use a day that exists in the month.".into(),
             },
         }
     }
@@ -148,6 +148,6 @@ fn zone(name: &str) -> Result<Tz, Unfit> {
             Some(zone) => format!("Did you mean {}?", zone.name()),
             None => "Use a name of the tz database, such as UTC or Europe/Berlin.".into(),
         };
-        Unfit { field: "timezone", what: format!("{name:?} is no time zone"), remedy }
+        Unfit { field: "timezone", what: format!("{name:?} is not a time zone"), remedy }
     })
 }

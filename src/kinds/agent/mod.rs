@@ -125,7 +125,9 @@ impl AgentKind {
     }
 
     async fn attempt(&self, context: &Context) -> Result<Completion, JobError> {
-        let bad = |why: String| JobError::permanent(format!("the args are no task: {why}")).class("bad_args");
+        let bad = |why: String| {
+            JobError::permanent(format!("the args are not a valid task: {why}")).class("bad_args")
+        };
         let args = context.args().as_object().cloned().unwrap_or_default();
         let task = AgentTask::read(args).map_err(|error| bad(error.to_string()))?;
         let mut veil = Veil::new(&task.session_data.clone().unwrap_or_default());

@@ -214,7 +214,7 @@ fn script(session: &Session) -> String {
 fn refused(error: CdpError) -> JobError {
     match error {
         CdpError::Chrome(refusal) => {
-            let words = format!("the browser does not take the session's cookies: {}", refusal.message);
+            let words = format!("the browser does not accept the session's cookies: {}", refusal.message);
             JobError::permanent(words).class("bad_args")
         }
         error => crashed(error),

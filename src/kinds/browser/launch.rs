@@ -151,9 +151,12 @@ impl Launched {
 /// What it said last.
 fn did_not_start(program: &Path, log: &Path) -> String {
     let said = std::fs::read_to_string(log).unwrap_or_default();
-    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-    let hint =
-        if said.contains("sandbox") { "; set sandbox = false for it where it cannot have one" } else { "" };
+    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it printed nothing");
+    let hint = if said.contains("sandbox") {
+        "; set sandbox = false for it if the sandbox is not available there"
+    } else {
+        ""
+    };
     format!("the browser {} did not start: {last}{hint}", program.display())
 }
 
@@ -177,7 +180,8 @@ pub(in crate::kinds) fn find(named: Option<&Path>, setting: &str) -> Result<Path
     found.ok_or_else(|| {
         // Another worker may have one.
         JobError::retry(format!(
-            "there is no Chromium on this worker; install it (Debian: apt-get install chromium) or set {setting}"
+            "Chromium is not installed on this worker; install it (Debian: apt-get install chromium) or set \
+             {setting}"
         ))
         .class("no_browser")
     })

@@ -54,7 +54,7 @@ impl Line {
                 () = exited.cancelled() => {}
                 () = deaf.cancelled() => {}
             }
-            JobError::retry("the browser died").class("browser")
+            JobError::retry("the browser ended unexpectedly").class("browser")
         }
     }
 }

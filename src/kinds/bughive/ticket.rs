@@ -77,7 +77,7 @@ impl Handler for Ticket {
 
     async fn run(&self, context: Context, args: TicketArgs) -> Result<Issue, JobError> {
         let linear = self.linear.as_ref().ok_or_else(|| {
-            JobError::permanent("there is no key for Linear; set bughive.linear_api_key")
+            JobError::permanent("no API key for Linear is configured; set bughive.linear_api_key")
                 .class("authentication")
         })?;
         let bad = |message: &'static str| JobError::permanent(message).class("bad_args");
@@ -88,7 +88,7 @@ impl Handler for Ticket {
             return Err(bad("the title is empty"));
         }
         if args.priority.is_some_and(|priority| priority > 4) {
-            return Err(bad("priority is 0 (none), 1 (urgent), 2 (high), 3 (normal) or 4 (low)"));
+            return Err(bad("priority must be 0 (none), 1 (urgent), 2 (high), 3 (normal) or 4 (low)"));
         }
         let issue = NewIssue {
             id: issue_id(context.job_id()),

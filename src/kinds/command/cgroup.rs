@@ -70,7 +70,7 @@ fn own_folder() -> io::Result<PathBuf> {
     let folder = folder.ok_or_else(|| none("cgroups of version 2 are not mounted"))?;
     // It is named to a shell, word by word.
     if folder.to_string_lossy().contains(|letter: char| letter.is_whitespace() || letter == '"') {
-        return Err(none("the cgroup's path has blanks"));
+        return Err(none("the cgroup's path has spaces"));
     }
     Ok(folder)
 }
@@ -105,7 +105,7 @@ impl Cgroup {
         if !entered.success() {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
-                "no process may enter a cgroup made here",
+                "processes cannot be moved into a cgroup created here",
             ));
         }
         Ok(())

@@ -41,7 +41,7 @@ pub(super) async fn start(
     }
     work.signs.running(80.0, "Starting services...").await;
     up(&program, work).await?;
-    work.signs.running(90.0, "Waiting until all services are well").await;
+    work.signs.running(90.0, "Waiting until all services are healthy").await;
     let wanted: BTreeSet<&str> = services.iter().map(String::as_str).collect();
     let mut ids: Vec<(String, String)> = Vec::new();
     for container in work.engine.containers(&name, None).await? {
@@ -95,7 +95,8 @@ fn not_built(service: &str, ran: &Ran) -> JobError {
         return JobError::permanent(message("Correct the Dockerfile or its context.")).class("bad_build");
     }
     JobError::retry(message(
-        "Look at the build's output in the task's log and correct that step; if it was the network, start it again.",
+        "Read the build's output in the task's log and correct that step; if the network failed, start it \
+         again.",
     ))
     .class("build_failed")
 }

@@ -96,7 +96,7 @@ impl<'a> Program<'a> {
         }
         let told = String::from_utf8_lossy(&output.stderr);
         let remedy = if told.contains("'name' does not match") {
-            "This old version knows no name at the top: take that out, or install version 2"
+            "This old version does not support a name at the top: remove it, or install version 2"
         } else {
             "Correct the file"
         };

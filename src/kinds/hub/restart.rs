@@ -26,7 +26,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
             work.engine.restart_container(id_of(container), None::<RestartContainerOptions>).await;
         restarted.map_err(|error| failed(&format!("restarting {service}"), &error))?;
     }
-    work.signs.running(90.0, "Waiting until all services are well").await;
+    work.signs.running(90.0, "Waiting until all services are healthy").await;
     let ids: Vec<_> =
         containers.iter().map(|container| (called(container), id_of(container).to_owned())).collect();
     let services = tokio::select! {

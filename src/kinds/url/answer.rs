@@ -107,7 +107,8 @@ impl<'a> Answer<'a> {
             return Ok(Some(Value::String(storable_text(String::from_utf8_lossy(&body).into_owned()))));
         }
         let carried: Carried = serde_json::from_slice(&body).map_err(|error| {
-            JobError::retry(format!("the answer is called JSON but is not: {error}")).class("bad_result")
+            JobError::retry(format!("the answer's Content-Type is JSON, but its body is not: {error}"))
+                .class("bad_result")
         })?;
         let value = carried.kept().map_err(|error| result_unkept(&error))?;
         Ok((!value.is_null()).then(|| storable_json(value)))
@@ -119,8 +120,8 @@ impl<'a> Answer<'a> {
         if status.is_redirection() {
             let target = self.header(LOCATION).unwrap_or_default();
             return JobError::permanent(format!(
-                "the URL answered {status} and points to `{}`; redirects are not followed: put the \
-                 final address into the config",
+                "the URL answered {status} and points to `{}`; redirects are not followed: set the final \
+                 address in the config",
                 truncated(storable_text(target), EXCERPT_BYTES)
             ))
             .class("redirect");
@@ -153,7 +154,7 @@ impl<'a> Answer<'a> {
             Ok(Ok(bytes)) => Ok(bytes),
             Ok(Err(error)) => {
                 let cause = JobError::from(error.without_url());
-                Err(JobError::retry(format!("the answer broke off: {cause}")).class("connection"))
+                Err(JobError::retry(format!("the answer was cut off: {cause}")).class("connection"))
             }
             Err(_) => Err(silence(self.spec)),
         }

@@ -206,7 +206,7 @@ fn headers(configured: &BTreeMap<String, String>) -> Result<HeaderMap, UrlSpecEr
 
 fn refused_address(refused: &AddressRefused, context: &Context) -> JobError {
     let kind = &context.attempt().kind;
-    JobError::permanent(format!("{refused}; if it is meant, set allow_private = true for kind {kind}"))
+    JobError::permanent(format!("{refused}; to allow it, set allow_private = true for kind {kind}"))
         .class("address_refused")
 }
 

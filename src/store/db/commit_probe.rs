@@ -6,10 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, query, query_scalar};
 
 /// What is said of one that does not.
-const REFUSAL: &str = "what answers at this URL leaves a transaction open behind each statement that writes, and never \
-                       commits it: all that was stored through it would be lost. pgpool-II does so in raw mode: set \
-                       backend_clustering_mode = 'streaming_replication' in its pgpool.conf, or let database.url name \
-                       Postgres itself";
+const REFUSAL: &str = "the server at this URL leaves a transaction open after each statement that writes, and never commits it: everything stored through it would be lost. pgpool-II does so in raw mode: set backend_clustering_mode = 'streaming_replication' in its pgpool.conf, or let database.url name Postgres itself";
 
 /// Whether a statement that writes, sent alone, is over when it is answered.
 ///

@@ -42,8 +42,8 @@ async fn can_hold_text(connection: &mut PgConnection) -> Result<()> {
         return Ok(());
     }
     Err(Error::UnfitDatabase(format!(
-        "the database {database} has the encoding {encoding}, and UTF8 is needed; make one with \
-         create database {database}_utf8 encoding 'UTF8' template template0"
+        "the database {database} has the encoding {encoding}, but UTF8 is needed; create one with create \
+         database {database}_utf8 encoding 'UTF8' template template0"
     )))
 }
 

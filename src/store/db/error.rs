@@ -14,10 +14,10 @@ pub enum Error {
     #[error("the database failed: {said}{advice}", said = words(.0), advice = super::trouble::advice(.0))]
     Database(#[from] sqlx::Error),
     /// The login lacks a right.
-    #[error("the login {login} may not {act}: {advice}")]
+    #[error("the login {login} is not allowed to {act}: {advice}")]
     Forbidden { login: String, act: String, advice: String },
     /// The database is one in which nothing can be made.
-    #[error("nothing was made: {0}")]
+    #[error("nothing was created: {0}")]
     UnfitDatabase(String),
     /// Nothing was heard of a statement; it may have been carried out or not.
     #[error("the database did not answer within {} s; the network or the server may be gone", .waited.as_secs())]

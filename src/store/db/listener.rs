@@ -159,7 +159,7 @@ async fn try_listen(
             }
             Ok(Ok(None)) => return Err(lost("the connection was closed")),
             Ok(Err(error)) => return Err(error.into()),
-            Err(_) if echo_due.is_some() => return Err(lost("a probe was not heard")),
+            Err(_) if echo_due.is_some() => return Err(lost("a probe notification did not arrive")),
             Err(_) => {
                 // Through the ordinary pool, so that the whole way from a NOTIFY to this ear is tested.
                 let sending = sqlx::query!("select pg_notify($1, $2)", store.channel(), probe);

@@ -174,8 +174,8 @@ async fn works_on_nothing(server: PgConnectOptions) -> sqlx::Result<bool> {
 
 fn silent(waited: Duration) -> sqlx::Error {
     let text = format!(
-        "nothing was heard for {} s on a connection, and the server works on nothing of ours: the network or a failover cut \
-         it off",
+        "a connection was silent for {} s while the server runs no statement of this process: the network \
+         or a failover cut it off",
         waited.as_secs()
     );
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, text))

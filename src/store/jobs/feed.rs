@@ -100,7 +100,7 @@ impl Horizon {
     /// # Errors
     /// When it is none.
     pub fn parse(text: &str) -> Result<Self> {
-        let bad = || Error::Database(sqlx::Error::Protocol(format!("{text} is no snapshot")));
+        let bad = || Error::Database(sqlx::Error::Protocol(format!("{text} is not a snapshot")));
         let mut parts = text.split(':');
         let (Some(_), Some(below), Some(open)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(bad());

@@ -38,11 +38,13 @@ impl Context {
             return Err(JobError::permanent(message).class("bad_file"));
         }
         if RESERVED.contains(&name) {
-            let message = format!("a file cannot be called {name}: the job's own args and results are");
+            let message = format!(
+                "a file cannot be called {name}: the name is reserved for the job's args and results"
+            );
             return Err(JobError::permanent(message).class("bad_file"));
         }
         if content.len() > LARGEST_BYTES {
-            let message = format!("{name} has {} bytes, {LARGEST_BYTES} are allowed", content.len());
+            let message = format!("{name} has {} bytes; at most {LARGEST_BYTES} are allowed", content.len());
             return Err(JobError::permanent(message).class("bad_file"));
         }
         let (job_id, lease_id) = self.lease();

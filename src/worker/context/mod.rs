@@ -163,7 +163,7 @@ impl Context {
 
     /// The database, for what must be durable before the handler goes on.
     pub(super) fn store(&self) -> Result<&Store, JobError> {
-        self.stored().ok_or_else(|| JobError::permanent("there is no database behind this context"))
+        self.stored().ok_or_else(|| JobError::permanent("this context has no database"))
     }
 
     /// The same, if there is one.

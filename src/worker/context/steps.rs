@@ -192,7 +192,7 @@ fn checked(name: &str) -> Result<&str, JobError> {
     if (1..=NAME_CHARACTERS).contains(&name.chars().count()) && !name.contains('\0') {
         return Ok(name);
     }
-    Err(JobError::permanent(format!("the name {name:?} has not 1 to {NAME_CHARACTERS} characters"))
+    Err(JobError::permanent(format!("the name {name:?} must have 1 to {NAME_CHARACTERS} characters"))
         .class("bad_step"))
 }
 
@@ -202,9 +202,9 @@ fn write<T: Serialize>(name: &str, value: &T) -> Result<Value, JobError> {
     match serde_json::to_value(value).map(storable_json) {
         Err(error) => refuse(format!("cannot be written as JSON: {error}")),
         Ok(value) => match value.to_string().len() {
-            size if size > OUTPUT_LIMIT_BYTES => {
-                refuse(format!("has {size} bytes, {OUTPUT_LIMIT_BYTES} are allowed; store it elsewhere"))
-            }
+            size if size > OUTPUT_LIMIT_BYTES => refuse(format!(
+                "has {size} bytes; at most {OUTPUT_LIMIT_BYTES} are allowed; store it elsewhere"
+            )),
             _ => Ok(value),
         },
     }
@@ -212,7 +212,7 @@ fn write<T: Serialize>(name: &str, value: &T) -> Result<Value, JobError> {
 
 fn read<T: DeserializeOwned>(name: &str, output: Value) -> Result<T, JobError> {
     serde_json::from_value(output).map_err(|error| {
-        JobError::permanent(format!("what is stored as {name} does not fit the code: {error}"))
+        JobError::permanent(format!("the value stored as {name} does not fit the code: {error}"))
             .class("bad_step")
     })
 }

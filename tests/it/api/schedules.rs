@@ -73,11 +73,11 @@ async fn n1_a_bad_schedule_is_refused_with_its_field_and_the_remedy() {
             (
                 json!({"cron": "* * * * *", "timezone": "Europe/Berlni", "job": job}),
                 "/timezone",
-                "no time zone",
+                "not a time zone",
             ),
             (json!({"every": "500ms", "job": job}), "/every", "shorter"),
             (json!({"every": 5e12, "job": job}), "/every", "longer"),
-            (json!({"at": "2020-01-01T00:00:00Z", "job": job}), "/at", "is past"),
+            (json!({"at": "2020-01-01T00:00:00Z", "job": job}), "/at", "in the past"),
             (json!({"at": "tomorrow", "job": job}), "/at", "not a time"),
             (json!({"every": "1h", "job": {"kind": "k", "delay": "5s"}}), "/job/delay", "many jobs"),
             (json!({"every": "1h", "job": {"kind": "k", "priority": 10}}), "/job/priority", "not a priority"),

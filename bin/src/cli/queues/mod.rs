@@ -56,7 +56,7 @@ pub(in crate::cli) async fn run(args: QueuesArgs, global: &GlobalArgs) -> Result
         Verb::Set(set) => set::run(&set).await,
         Verb::Pause(queue) => act(&queue, "pause", "is paused").await,
         Verb::Resume(queue) => act(&queue, "resume", "is open").await,
-        Verb::Drain(queue) => act(&queue, "drain", "takes no new jobs").await,
+        Verb::Drain(queue) => act(&queue, "drain", "accepts no new jobs").await,
         Verb::Purge(purge) => purge::empty(&purge).await,
     }
 }

@@ -62,7 +62,7 @@ pub(super) async fn run(set: &SetArgs) -> Result<(), CliError> {
     let body: Map<String, Value> =
         fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     if body.is_empty() {
-        return Err(CliError::Usage("say what to change, such as --max-queued 100".into()));
+        return Err(CliError::Usage("name a setting to change, such as --max-queued 100".into()));
     }
     let client = Client::new(&set.server)?;
     let answer = client.ask(client.request(Method::PATCH, &["queues", &set.name]).json(&body)).await?;

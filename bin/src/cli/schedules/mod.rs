@@ -60,7 +60,7 @@ pub(super) async fn run(args: SchedulesArgs, global: &GlobalArgs) -> Result<(), 
         Verb::Set(args) => set::run(&args).await,
         Verb::Delete(schedule) => delete(&schedule).await,
         Verb::Pause(schedule) => act(&schedule, "pause", "is paused").await,
-        Verb::Resume(schedule) => act(&schedule, "resume", "goes on").await,
+        Verb::Resume(schedule) => act(&schedule, "resume", "is resumed").await,
         Verb::Run(schedule) => run_now(&schedule).await,
         Verb::Preview(args) => set::preview(&args).await,
     }
@@ -146,5 +146,5 @@ async fn delete(schedule: &ScheduleArgs) -> Result<(), CliError> {
     if schedule.server.json {
         return output::line(&answer.text);
     }
-    output::line(&format!("schedule {} is gone", schedule.name))
+    output::line(&format!("schedule {} is deleted", schedule.name))
 }

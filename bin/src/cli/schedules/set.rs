@@ -150,6 +150,6 @@ fn job_args(text: &str) -> Result<Value, CliError> {
     match read(text) {
         Ok(value @ Value::Object(_)) => Ok(value),
         Err(error) => Err(CliError::Usage(format!("--args: {error}"))),
-        Ok(_) => Err(CliError::Usage("--args: the args are a JSON object, such as {\"n\": 20}".into())),
+        Ok(_) => Err(CliError::Usage("--args: the args must be a JSON object, such as {\"n\": 20}".into())),
     }
 }

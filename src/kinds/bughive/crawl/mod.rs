@@ -262,7 +262,7 @@ impl Crawling<'_> {
     /// A first page that nothing can be found behind is no crawl, be it that it is elsewhere or that we ask too often.
     fn refuse_start(&self, first: &PageReport) -> Result<(), JobError> {
         if first.is_refused() {
-            let message = format!("{} is answered with 429: too much was asked", first.url);
+            let message = format!("{} answers with 429: too many requests", first.url);
             let error = match first.wait {
                 Some(wait) if wait > LONGEST_WAIT => JobError::retry_after(wait.min(LONGEST_PAUSE), message),
                 _ => JobError::retry(message),
@@ -301,7 +301,7 @@ impl Crawling<'_> {
         if self.guide.answers(&self.plan.base).await {
             return Ok(());
         }
-        Err(unreachable(&format!("{} does not answer any more", self.plan.base)))
+        Err(unreachable(&format!("{} no longer answers", self.plan.base)))
     }
 
     /// Waits for the time of the next call.

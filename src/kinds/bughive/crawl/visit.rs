@@ -229,7 +229,7 @@ fn wait(document: &Document) -> Option<Duration> {
 }
 
 fn given_up(url: &str) -> Bug {
-    Bug::new(BugKind::SlowPage, url, None, "it was not there before it was given up")
+    Bug::new(BugKind::SlowPage, url, None, "it did not arrive in time")
 }
 
 #[cfg(test)]

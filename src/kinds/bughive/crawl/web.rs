@@ -62,7 +62,8 @@ impl Web {
         };
         if is_refused {
             let message = format!(
-                "{host} is not a public address and is not crawled; if it is meant, set bughive.allow_private = true"
+                "{host} is not a public address and is not crawled; to allow it, set bughive.allow_private \
+                 = true"
             );
             return Err(JobError::permanent(message).class(REFUSED));
         }

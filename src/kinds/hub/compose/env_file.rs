@@ -11,11 +11,11 @@ const BLANK: [char; 3] = [' ', '\t', '\r'];
 pub(super) fn read(path: &Path, outer: &Variables) -> Result<Variables, String> {
     let told = |wrong: String| format!("{}{wrong}", path.display());
     let text = std::fs::read_to_string(path)
-        .map_err(|error| told(format!(", which cannot be read ({error}); put it there, or correct it")))?;
+        .map_err(|error| told(format!(", which cannot be read ({error}); create it, or correct the path")))?;
     parse(text.trim_start_matches('\u{feff}'), outer).map_err(|line| {
         told(format!(
-            ", whose line {line} is not understood; write NAME=value, end what is quoted, use no variable that is not set, and put what \
-             has a $ of its own into single quotes"
+            ", whose line {line} is not understood; write NAME=value, close every quote, use only variables \
+             that are set, and put a value with a literal $ into single quotes"
         ))
     })
 }
