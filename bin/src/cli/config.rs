@@ -14,7 +14,7 @@ pub(super) struct ConfigArgs {
     /// The config file [default: tidemill.toml, .yaml or .yml in the working folder]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Only what is not as by default
+    /// Only settings that differ from their default
     #[arg(long)]
     changed: bool,
     /// As JSON

@@ -29,13 +29,13 @@ pub(super) struct DevArgs {
     /// The config file [default: tidemill.toml, .yaml or .yml in the working folder]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where the API and the dashboard listen; port 0 picks a free one [default: 127.0.0.1:8080]
+    /// The address of the API and the dashboard; port 0 picks a free port [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Where the embedded Postgres and urls.json are kept
+    /// The folder of the embedded Postgres and of urls.json
     #[arg(long, value_name = "DIR", default_value = ".tidemill")]
     data_dir: PathBuf,
-    /// Enqueue a job of this kind at the start, as a demonstration; repeatable
+    /// Enqueue a job of this kind at the start as a demonstration; repeatable
     #[arg(long, value_name = "KIND")]
     enqueue: Vec<String>,
 }
@@ -135,7 +135,7 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     outcome
 }
 
-/// Writes where the API and the database are, for scripts; the database's URL holds its password.
+/// Writes the URLs of the API and the database for scripts; the database URL contains its password.
 fn write_urls(data_dir: &Path, page: &str, database: &str) -> Result<(), CliError> {
     let path = data_dir.join("urls.json");
     let write = || {

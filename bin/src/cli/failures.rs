@@ -15,7 +15,7 @@ pub(super) struct FailuresArgs {
     /// Only of jobs of this kind
     #[arg(long)]
     kind: Option<String>,
-    /// Only those that came at this time or later, such as 2030-01-31T08:00:00Z
+    /// Only failures since this time, such as 2030-01-31T08:00:00Z
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     #[command(flatten)]

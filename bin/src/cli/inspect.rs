@@ -10,7 +10,7 @@ use super::output::{self, cell};
 use super::time::relative;
 use super::{GlobalArgs, logging, stats, workers};
 
-/// As many jobs are shown.
+/// The most jobs that are shown.
 const MOST: &str = "200";
 
 /// What `tidemill inspect` takes.
@@ -22,15 +22,16 @@ pub(super) struct InspectArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// The jobs that run, and where
+    /// Show the running jobs and their workers
     Active(ServerArgs),
-    /// The workers with their slots, and how many jobs ended within the last hour and day
+    /// Show the workers with their slots, and the number of jobs that finished within the last hour
+    /// and day
     Stats(ServerArgs),
-    /// Which workers live; ends with code 1 if none does
+    /// Show which workers are alive; exits with code 1 if there are none
     Ping(ServerArgs),
-    /// The jobs that are not due yet
+    /// Show the jobs that are not due yet
     Scheduled(ServerArgs),
-    /// The kinds that each worker serves
+    /// Show the kinds that each worker serves
     Registered(ServerArgs),
 }
 

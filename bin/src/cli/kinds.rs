@@ -24,7 +24,7 @@ pub(super) struct KindsArgs {
 enum Verb {
     /// List the kinds (the default)
     List(ServerArgs),
-    /// Let the jobs of a kind start again that crashed in a loop
+    /// Reset the circuit breaker of a kind so that its jobs start again
     ResetBreaker {
         /// The kind
         kind: String,

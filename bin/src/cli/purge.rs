@@ -15,7 +15,7 @@ use super::{GlobalArgs, logging, output};
 pub(super) struct PurgeArgs {
     /// The queue's name
     name: Option<String>,
-    /// All queues that there are now
+    /// All existing queues
     #[arg(long)]
     all: bool,
     /// Do not ask first
@@ -59,7 +59,7 @@ async fn all(client: &Client) -> Result<Vec<String>, CliError> {
     Ok(queues.iter().filter_map(|queue: &Value| Some(queue["name"].as_str()?.to_owned())).collect())
 }
 
-/// Asks on a terminal; elsewhere nobody can answer, so `--yes` must be said.
+/// Asks on a terminal; elsewhere `--yes` is required, because nobody can answer.
 fn confirm(names: &[String], yes: bool) -> Result<(), CliError> {
     if yes || names.is_empty() {
         return Ok(());

@@ -17,7 +17,7 @@ use tidemill::store::db::migrate::migrate;
 pub(super) struct ServeArgs {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// Where the API and the dashboard listen; port 0 picks a free one [default: 127.0.0.1:8080]
+    /// The address of the API and the dashboard; port 0 picks a free port [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
 }

@@ -11,14 +11,14 @@ use crate::config::{Config, Flag, LogFormat, Sources};
 use tidemill::job::document::lead_under;
 use tidemill::secrecy;
 
-/// What the commands take that work on a database.
+/// The options of commands that work on a database.
 #[derive(Debug, Args)]
 pub(super) struct DatabaseArgs {
     /// The config file [default: tidemill.toml, .yaml or .yml in the working folder]
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// The Postgres that holds the jobs; better in `TIDEMILL_DATABASE__URL`, since others see a command
-    /// line
+    /// The Postgres that holds the jobs; prefer `TIDEMILL_DATABASE__URL`, because other users can
+    /// see a command line
     #[arg(long, value_name = "URL")]
     pub(super) database_url: Option<String>,
 }
@@ -61,14 +61,14 @@ pub(super) fn listen_flag(listen: Option<SocketAddr>, key: &[&str]) -> Vec<Flag>
     listen.map(|address| Flag::new("--listen", key, address.to_string())).into_iter().collect()
 }
 
-/// Says once which variables of other systems mean nothing here; never what they hold.
+/// Logs once which variables of other systems are ignored; never their values.
 pub(super) fn name_ignored(config: &Config) {
     if !config.ignored.is_empty() {
         tracing::info!("{}", of_others(&config.ignored));
     }
 }
 
-/// What is said of the variables `ignored`.
+/// The message about the variables `ignored`.
 pub(super) fn of_others(ignored: &[String]) -> String {
     let names = super::output::printable(&ignored.join(", "));
     format!("ignored, because they are not Tidemill settings (see docs/configuration.md): {names}")

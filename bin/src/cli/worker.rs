@@ -16,10 +16,11 @@ use crate::config::{NAME_RULE, is_name};
 pub(super) struct WorkerArgs {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// Where it answers /healthz, /readyz and /metrics [default: nowhere]
+    /// The address of /healthz, /readyz and /metrics [default: none]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Serve only this queue with so many slots; repeatable [default: all queues, as the config says]
+    /// Serve only this queue with this number of slots; repeatable [default: all queues, as the
+    /// config says]
     #[arg(long = "queue", value_name = "NAME=SLOTS", value_parser = queue_slots)]
     queues: Vec<(String, u32)>,
 }

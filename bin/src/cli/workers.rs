@@ -23,7 +23,7 @@ pub(super) struct WorkersArgs {
 enum Verb {
     /// List the workers of the last day (the default)
     List(ServerArgs),
-    /// Let a worker end: it claims nothing more, finishes what it runs, and stops
+    /// Drain a worker: it claims no more jobs, finishes its running jobs and stops
     Drain {
         /// Its id
         id: String,

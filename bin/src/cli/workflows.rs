@@ -28,16 +28,16 @@ enum Verb {
     List(ServerArgs),
     /// Enqueue a workflow
     Start {
-        /// A file with the workflow as JSON, as POST /api/v1/workflows takes it
+        /// A file with the workflow as JSON, in the format of POST /api/v1/workflows
         file: PathBuf,
         #[command(flatten)]
         server: ServerArgs,
     },
     /// Show a workflow's jobs
     Show(WorkflowArgs),
-    /// Cancel all of its jobs that have not ended
+    /// Cancel all unfinished jobs of a workflow
     Cancel(WorkflowArgs),
-    /// Run again what failed, and what waited for that
+    /// Run its failed jobs again, and the jobs that waited for them
     Retry(WorkflowArgs),
 }
 

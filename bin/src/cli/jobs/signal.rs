@@ -16,7 +16,7 @@ pub(super) struct SignalArgs {
     id: String,
     /// The signal's name
     name: String,
-    /// What it says, as JSON
+    /// The payload as JSON
     payload: Option<String>,
     #[command(flatten)]
     server: ServerArgs,

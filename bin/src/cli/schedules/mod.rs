@@ -28,19 +28,19 @@ pub(super) struct SchedulesArgs {
 enum Verb {
     /// List the schedules (the default)
     List(ServerArgs),
-    /// Show a schedule with what became of its last slots
+    /// Show a schedule with the outcomes of its last slots
     Show(ScheduleArgs),
-    /// Make a schedule, or replace the one that has the name
+    /// Create a schedule, or replace the one with the same name
     Set(Box<set::SetArgs>),
-    /// Remove a schedule; its jobs stay
+    /// Delete a schedule; its jobs stay
     Delete(ScheduleArgs),
-    /// Fire nothing until it is resumed
+    /// Pause a schedule until it is resumed
     Pause(ScheduleArgs),
     /// End a pause; slots that passed during it do not fire
     Resume(ScheduleArgs),
-    /// Enqueue its job now, outside of its slots
+    /// Enqueue the job of a schedule now, outside its slots
     Run(ScheduleArgs),
-    /// Show when something would fall due; stores nothing
+    /// Show the next slots of given times; stores nothing
     Preview(set::PreviewArgs),
 }
 
@@ -97,7 +97,7 @@ fn row(schedule: &Value) -> Vec<String> {
     ]
 }
 
-/// Who wrote it last; of a config the deployment too.
+/// The last writer; for a config also the deployment.
 fn source(schedule: &Value) -> String {
     match schedule["owner"].as_str() {
         Some(owner) => format!("{} of {owner}", cell(&schedule["source"])),
@@ -105,7 +105,7 @@ fn source(schedule: &Value) -> String {
     }
 }
 
-/// Its times as they were set.
+/// Its times as set.
 fn times(schedule: &Value) -> String {
     match schedule["every_seconds"]
         .as_f64()
