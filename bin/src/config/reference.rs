@@ -11,7 +11,8 @@ const PROLOGUE: &str = "\
 
 <!-- Written from bin/src/config/settings.rs; `make docs` writes it again. -->
 
-Every setting has a default: Tidemill runs without a config file. Settings come from, later ones winning,
+Every setting has a default: Tidemill runs without a config file. Settings come from these
+sources; later ones take precedence:
 
 1. `tidemill.toml`, `tidemill.yaml` or `tidemill.yml` in the working folder, or the file named with `--config`;
 2. the variables of `.env` in the working folder, [see below](#env);
@@ -21,36 +22,36 @@ Every setting has a default: Tidemill runs without a config file. Settings come 
    (`[\"a\", \"b\"]`), a table and a command as JSON (`[\"python3\",\"job.py\"]`). An empty variable counts as not set;
 4. flags.
 
-`tidemill config` lists what holds and who says so, secrets hidden; what follows from a setting, such as the queues of
-`bughive.enabled`, is not among it.
+`tidemill config` lists the effective settings and their sources, with secrets hidden. It does not list what follows from a
+setting, such as the queues of `bughive.enabled`.
 
-An unknown key or a bad value stops the start and is named with its source, its full key and what is allowed. The value
-itself is never shown, for it may be a secret in the wrong place.
+An unknown key or a bad value stops the start; the error names the source, the full key and the allowed values. It never
+shows the value itself, because that may be a secret in the wrong place.
 Durations are written with their unit (`200ms`, `30s`, `50m`, `1h30m`, `30d`), sizes too (`64KiB`, `512MiB`). Relative
-paths start at the config file's folder, without one at the working folder. `${VARIABLES}` are not filled in,
-but in `.env`.
+paths start at the folder of the config file, or without a file at the working folder. `${VARIABLES}` are filled in only
+in `.env`.
 
 ## `.env`
 
-It may be the file of a whole project: only variables that begin with `TIDEMILL_`, and `ALLOWED_ORIGINS`, are read, and
-nothing else in it is judged. It is read as python-dotenv, docker compose and Node's dotenv do:
+It may be the file of a whole project: only variables that begin with `TIDEMILL_`, and `ALLOWED_ORIGINS`, are read; all
+others are ignored. The format is that of python-dotenv, docker compose and Node's dotenv:
 
-- `NAME=value`, `export NAME=value` or `NAME: value`; of a name that stands there twice the last counts; a `NAME` alone
-  and a line that makes no sense are passed over;
-- a value without quotes goes to the end of the line, with blanks and quotes within it (`[\"http://localhost:3000\"]`);
-  a `#` after a blank begins a comment;
-- in `'single quotes'` and backquotes nothing has a meaning; in `\"double quotes\"` `\\n`, `\\r`, `\\t`, `\\\"`, `\\\\` and
-  `\\$` have theirs; both may go over several lines;
-- `${NAME}` and `${NAME:-default}` are filled in without quotes and in double ones, from the environment, else from above
-  in the file. `$NAME` and a lone `$` stay, as passwords have them. In a variable of Tidemill's, one that is set nowhere is
-  an error;
-- a byte order mark, CRLF and UTF-16 are fine; what is not UTF-8 matters only in variables of Tidemill's.
+- `NAME=value`, `export NAME=value` or `NAME: value`; if a name appears twice, the last value counts; a `NAME` alone
+  and a line that is not understood are ignored;
+- a value without quotes goes to the end of the line, with spaces and quotes within it (`[\"http://localhost:3000\"]`);
+  a `#` after a space begins a comment;
+- in `'single quotes'` and backquotes every character is literal; in `\"double quotes\"` `\\n`, `\\r`, `\\t`, `\\\"`, `\\\\` and
+  `\\$` are escapes; both may span several lines;
+- `${NAME}` and `${NAME:-default}` are filled in outside quotes and in double quotes, from the environment, otherwise from
+  earlier lines of the file. `$NAME` and a single `$` stay, because passwords contain them. In a Tidemill variable, a name
+  that is not set anywhere is an error;
+- a byte order mark, CRLF and UTF-16 are accepted; text that is not UTF-8 is an error only in Tidemill variables.
 
-`ALLOWED_ORIGINS` stands for `api.cors_origins`, which wins: `http://a.example, http://b.example` or
+`ALLOWED_ORIGINS` sets `api.cors_origins`, which takes precedence: `http://a.example, http://b.example` or
 `[\"http://a.example\", \"http://b.example\"]`.
 
-Variables that begin with `CELERY_`, `BG_` or `TASK_`, here or in the environment, belong to systems whose place Tidemill
-takes and mean nothing to it: `dev`, `serve`, `worker` and `tidemill config` name them once.
+Variables that begin with `CELERY_`, `BG_` or `TASK_`, here or in the environment, belong to systems that Tidemill
+replaces. Tidemill ignores them; `dev`, `serve`, `worker` and `tidemill config` name them once.
 ";
 
 /// The manual as Markdown, which stands in `docs/configuration.md`.
