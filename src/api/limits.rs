@@ -26,25 +26,25 @@ pub(super) const MOST_RUNNING: i32 = 1_000_000;
 const LONGEST_PERIOD: Duration = Duration::from_hours(365 * 24);
 const MOST_LIMITS: i64 = 1000;
 
-/// What a limit is set to; at least one of `max_running` and `rate`.
+/// The values of a limit; at least one of `max_running` and `rate`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"max_running": 2, "rate": 100, "per": "1h"}))]
 pub(super) struct LimitRequest {
-    /// Most jobs that run at once for each key; 0 stops them.
+    /// The most jobs that run at once per key; 0 stops them.
     #[schema(minimum = 0, maximum = 1_000_000)]
     max_running: Option<i64>,
-    /// Most jobs that start in each period, on average.
+    /// The most jobs that start in each period, on average.
     #[schema(minimum = 1, maximum = 1_000_000)]
     rate: Option<i64>,
     /// The period; a minute by default.
     #[schema(value_type = Option<DurationInput>)]
     per: Option<Value>,
-    /// Most jobs that start at one moment after a quiet time; by default as many as `rate`.
+    /// The most jobs that start at one moment after an idle time; by default `rate`.
     #[schema(minimum = 1, maximum = 1_000_000)]
     burst: Option<i64>,
-    /// What a new job does when `max_running` is reached: wait (the default), be cancelled itself, or cancel the
-    /// one that came first.
+    /// The effect of a new job when `max_running` is reached: it waits (the default), it is
+    /// cancelled, or the oldest job is cancelled.
     on_full: Option<OnFull>,
 }
 
@@ -97,9 +97,9 @@ pub(super) fn checked_rate(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct LimitsQuery {
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     cursor: Option<String>,
-    /// How many at most, 1 to 1,000; by default 100.
+    /// The most items, 1 to 1,000; by default 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
 }
@@ -122,7 +122,7 @@ pub(super) async fn list(
     Ok(Json(Page { items, next_cursor }))
 }
 
-/// Look at a limit
+/// Read a limit
 #[utoipa::path(get, path = "/api/v1/limits/{limit}", tag = "limits",
     responses(
         (status = 200, description = "The limit", body = LimitDocument),
@@ -136,8 +136,9 @@ pub(super) async fn show(
 
 /// Set a limit
 ///
-/// It counts for all jobs whose concurrency key is this name, or this name, a colon and a key of their
-/// own; each key is counted apart. `queue:NAME` limits a queue. What was set before is replaced.
+/// The limit applies to all jobs whose concurrency key is this name, or this name, a colon and a
+/// further key; each key is counted separately. `queue:NAME` limits a queue. Replaces an earlier
+/// limit of the same name.
 #[utoipa::path(put, path = "/api/v1/limits/{limit}", tag = "limits", request_body = LimitRequest,
     responses((status = 200, description = "The limit", body = LimitDocument)))]
 pub(super) async fn set(
@@ -154,7 +155,7 @@ pub(super) async fn set(
     show(State(state), LimitName(name)).await
 }
 
-/// Drop a limit
+/// Delete a limit
 #[utoipa::path(delete, path = "/api/v1/limits/{limit}", tag = "limits", operation_id = "delete",
     responses(
         (status = 204, description = "The limit is deleted"),

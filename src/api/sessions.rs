@@ -9,7 +9,7 @@ use super::server::problem::{Case, Problem, quoted};
 use super::state::ApiState;
 use crate::store::sessions::SessionDocument;
 
-/// Look at a session
+/// Read a session
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session_id}", tag = "sessions",
     responses(

@@ -19,7 +19,7 @@ use crate::job::document::JobDocument;
 
 const REASON_CHARACTERS: usize = 500;
 
-/// Why a job is cancelled.
+/// The reason of a cancellation.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CancelRequest {
@@ -30,7 +30,7 @@ pub(crate) struct CancelRequest {
 
 /// Cancel a job
 ///
-/// One that does not run is cancelled at once; the handler of one that runs is asked to stop.
+/// A job that is not running is cancelled at once; the handler of a running job is asked to stop.
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/cancel", tag = "jobs", request_body = Option<CancelRequest>,
     responses(
@@ -59,8 +59,8 @@ pub(crate) async fn cancel(
 
 /// Retry a job
 ///
-/// Makes a finished job live again with at least one more attempt; one that waits for its next attempt
-/// runs now.
+/// Makes a finished job live again with at least one more attempt; a job that waits for its next
+/// attempt runs now.
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/retry", tag = "jobs",
     responses(
@@ -104,7 +104,7 @@ pub(crate) async fn run_now(
 
 /// Delete a job
 ///
-/// Removes a job that does not run, with its events and attempts.
+/// Deletes a job that is not running, with its events and attempts.
 #[utoipa::path(
     delete, path = "/api/v1/jobs/{id}", tag = "jobs",
     responses(

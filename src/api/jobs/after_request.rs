@@ -23,7 +23,7 @@ pub(crate) enum AfterInput {
     Passing(PassingInput),
 }
 
-/// A job to wait for, and what becomes of its result.
+/// A job to wait for, and the use of its result.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[schema(as = AfterPassing)]
 #[serde(deny_unknown_fields)]

@@ -52,8 +52,8 @@ pub(crate) async fn list(
 
 /// Read a job's file
 ///
-/// `args.json` and `result.json` are args and results that are too large for the job's own document, which then has
-/// `{"$stored": {"href": …}}` in their place.
+/// `args.json` and `result.json` are args and results that are too large for the job's document,
+/// which then has `{"$stored": {"href": …}}` instead.
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/artifacts/{name}", tag = "jobs", operation_id = "read_artifact",
     responses(

@@ -29,8 +29,8 @@ const ROUTE: &str = "POST /jobs";
 
 /// Enqueue a job
 ///
-/// The job is stored durably when the answer comes. With an `Idempotency-Key` the request may be
-/// repeated: the first answer comes again and nothing happens twice, for 24 hours.
+/// The job is stored durably when the answer arrives. With an `Idempotency-Key` the request may be
+/// repeated for 24 hours: the first answer is returned again and nothing happens twice.
 #[utoipa::path(
     post, path = "/api/v1/jobs", tag = "jobs", request_body = JobRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
@@ -94,7 +94,7 @@ fn taken(state: &ApiState, enqueued: &Enqueued, wish: PreparedJob) -> Result<Rep
     Ok(answered(body, false))
 }
 
-/// The answer with this body: 200 if it is a job that was there already.
+/// The answer with this body: 200 for an existing job.
 fn answered(body: Value, replayed: bool) -> Repeatable {
     let status = if is_existing(&body) { StatusCode::OK } else { StatusCode::ACCEPTED };
     Repeatable { status, body, replayed }
@@ -156,7 +156,7 @@ pub(crate) fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uu
     }
 }
 
-/// A job as its id and where it is found.
+/// A job as its id and links.
 pub(crate) fn brief(id: uuid::Uuid) -> Value {
     serde_json::json!({ "id": id, "links": Links::of(id) })
 }

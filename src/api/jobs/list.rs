@@ -35,7 +35,8 @@ const STORED_STATES: [JobState; 6] = [
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
-    /// `waiting`, `available`, `running`, `completed`, `failed`, `cancelled`, or shown ones: `scheduled`, `retrying`.
+    /// `waiting`, `available`, `running`, `completed`, `failed`, `cancelled`, or the displayed
+    /// states `scheduled`, `retrying`.
     state: Option<String>,
     /// Only jobs of this queue.
     queue: Option<String>,
@@ -53,22 +54,23 @@ pub(crate) struct ListQuery {
     finished_after: Option<String>,
     /// Finished before this time.
     finished_before: Option<String>,
-    /// Text in the message of the last error, in any case.
+    /// Text in the message of the last error; case does not matter.
     error: Option<String>,
     /// Only jobs of this workflow, by its id.
     #[param(value_type = Option<Uuid>)]
     workflow: Option<String>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     cursor: Option<String>,
-    /// How many jobs a page has: 1 to 200, by default 50.
+    /// The most jobs of a page: 1 to 200, by default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
 /// List jobs
 ///
-/// Newest first, live and finished ones. All filters must fit. A filter that fits few jobs is not searched for long: a
-/// page may have fewer jobs than it could, or none, and a `next_cursor` with which the search goes on.
+/// Live and finished jobs, newest first. A job must match all filters. The search for one page is
+/// bounded: with a filter that matches few jobs a page may have fewer jobs, or none, and a
+/// `next_cursor` that continues the search.
 #[utoipa::path(
     get, path = "/api/v1/jobs", tag = "jobs", params(ListQuery),
     responses((status = 200, description = "A page of jobs", body = Page<JobDocument>))

@@ -27,26 +27,26 @@ use crate::store::attempts::extend::extend_in;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExtendRequest {
-    /// The lease that the claim answered.
+    /// The lease that the claim returned.
     lease_id: Uuid,
-    /// How much later its timeouts come, at most a year.
+    /// The time by which its timeouts move, at most a year.
     #[schema(value_type = DurationInput)]
     by: Value,
 }
 
-/// What an attempt has now.
+/// The new deadline of an attempt.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Extended {
     /// Always `running`.
     state: String,
-    /// From then on the job is taken back even if its lease is renewed.
+    /// The time from which the job is taken back even if its lease is renewed.
     #[serde(serialize_with = "micros")]
     deadline_at: DateTime<Utc>,
 }
 
 /// Extend an attempt
 ///
-/// Its soft and its hard timeout come so much later.
+/// Moves its soft and hard timeouts by the given time.
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/extend", tag = "remote workers", request_body = ExtendRequest,
     params(

@@ -26,18 +26,18 @@ use crate::store::{self, Store};
 pub(crate) struct TakenJob {
     #[serde(flatten)]
     job: JobDocument,
-    /// Goes with every later request about this attempt.
+    /// The lease; every later request about this attempt must carry it.
     lease_id: Uuid,
-    /// Until then, unless a heartbeat renews it.
+    /// The time at which the lease expires unless a heartbeat renews it.
     #[serde(serialize_with = "micros")]
     lease_expires_at: DateTime<Utc>,
-    /// Seconds from `started_at` until the attempt is asked to stop: from then on heartbeats name its lease in
-    /// `soft_timeout`. Null: never.
+    /// Seconds from `started_at` until the attempt is asked to stop; from then on heartbeats list
+    /// its lease in `soft_timeout`. Null: no soft timeout.
     soft_timeout_seconds: Option<f64>,
-    /// Seconds from `started_at` until the attempt has to be over.
+    /// Seconds from `started_at` until the attempt must have ended.
     hard_timeout_seconds: f64,
-    /// From then on the job is taken back even if its lease is renewed: its hard timeout, and the time that its kind
-    /// allows to stop.
+    /// The time from which the job is taken back even if its lease is renewed: its hard timeout
+    /// plus the stop grace of its kind.
     #[serde(serialize_with = "micros")]
     deadline_at: DateTime<Utc>,
 }

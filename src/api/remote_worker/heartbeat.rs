@@ -16,7 +16,7 @@ use crate::api::server::validate;
 
 const MOST_LEASES: usize = 1_000;
 
-/// A sign of life.
+/// A heartbeat.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HeartbeatRequest {
@@ -31,21 +31,23 @@ pub(crate) struct HeartbeatRequest {
 /// The state of the leases, each by its id.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HeartbeatAnswer {
-    /// Still held, and renewed.
+    /// Leases that are still held and were renewed.
     held: Vec<Uuid>,
-    /// Those of the held ones whose job shall be cancelled: stop the attempt and call `fail`, or `complete` without a result.
+    /// Held leases whose job was asked to cancel: stop the attempt and call `fail`, or `complete`
+    /// without a result.
     cancel: Vec<Uuid>,
-    /// Those of the held ones whose soft timeout has passed: stop the attempt and call `fail`, or `complete` if it is done.
+    /// Held leases whose soft timeout has passed: stop the attempt and call `fail`, or `complete`
+    /// if it is done.
     soft_timeout: Vec<Uuid>,
-    /// Not held any more: stop the attempt, its outcome is void.
+    /// Leases that are lost: stop the attempt; its outcome is discarded.
     lost: Vec<Uuid>,
-    /// True if somebody wants this worker to claim no more.
+    /// True if this worker was asked to claim no more jobs.
     drain: bool,
 }
 
 /// Send a heartbeat
 ///
-/// Renews the leases; send one at least three times within the time that a lease lasts.
+/// Renews the leases; send at least three heartbeats within the duration of a lease.
 #[utoipa::path(
     post, path = "/api/v1/worker/heartbeat", tag = "remote workers", request_body = HeartbeatRequest,
     responses((status = 200, description = "The state of the leases", body = HeartbeatAnswer))

@@ -40,11 +40,11 @@ pub(super) fn waiting_routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(claim::claim))
 }
 
-/// How the job stands after a worker's word; the same each time that the word is repeated.
+/// The state of the job after a worker's request; the same each time the request is repeated.
 #[derive(Debug, Serialize, ToSchema)]
 struct JobStands {
-    /// Its stored state: `running` after a report; after an end `completed`, `failed`, `cancelled`, or
-    /// `available` if it will be tried again.
+    /// The stored state: `running` after a report; after the end of an attempt `completed`,
+    /// `failed`, `cancelled`, or `available` if the job will be retried.
     state: String,
 }
 

@@ -32,14 +32,14 @@ const SLOTS_SHOWN: i64 = 20;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SchedulesQuery {
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     cursor: Option<String>,
-    /// How many schedules a page has: 1 to 200, by default 50.
+    /// The most schedules of a page: 1 to 200, by default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
-/// A schedule with what became of its last slots.
+/// A schedule with the outcomes of its last slots.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ScheduleDetail {
     #[serde(flatten)]
@@ -48,7 +48,7 @@ pub(crate) struct ScheduleDetail {
     slots: Vec<SlotDocument>,
 }
 
-/// When something would fall due.
+/// The next due times.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Preview {
     /// The next slots.
@@ -80,7 +80,7 @@ pub(crate) async fn list(
     Ok(Json(Page { items, next_cursor }))
 }
 
-/// Look at a schedule
+/// Read a schedule
 #[utoipa::path(get, path = "/api/v1/schedules/{schedule}", tag = "schedules",
     responses(
         (status = 200, description = "The schedule and its last slots", body = ScheduleDetail),
@@ -95,9 +95,9 @@ pub(crate) async fn show(
     Ok(Json(ScheduleDetail { schedule, slots }))
 }
 
-/// Make or replace a schedule
+/// Create or replace a schedule
 ///
-/// One that is there keeps its pause, and its slots if its times stay.
+/// An existing schedule stays paused if it is, and keeps its slots if its times do not change.
 #[utoipa::path(put, path = "/api/v1/schedules/{schedule}", tag = "schedules", request_body = ScheduleRequest,
     responses(
         (status = 200, description = "The schedule", body = ScheduleDocument),
@@ -113,7 +113,8 @@ pub(crate) async fn put(
 
 /// Change a schedule
 ///
-/// What is not sent stays. Sending one of `cron`, `every` and `at` replaces whichever it has.
+/// Fields left out stay as they are. Sending one of `cron`, `every` and `at` replaces the present
+/// one.
 #[utoipa::path(patch, path = "/api/v1/schedules/{schedule}", tag = "schedules", request_body = ScheduleRequest,
     responses(
         (status = 200, description = "The schedule", body = ScheduleDocument),
@@ -169,7 +170,7 @@ pub(crate) async fn resume(
 
 /// Run a schedule's job now
 ///
-/// Outside of its slots, which stay as they are; also while it is paused.
+/// Outside its slots, which do not change; also while it is paused.
 #[utoipa::path(post, path = "/api/v1/schedules/{schedule}/run", tag = "schedules",
     responses(
         (status = 202, description = "The new job's id and links", body = serde_json::Value),
@@ -191,7 +192,7 @@ pub(crate) async fn run(
 
 /// Preview times
 ///
-/// When something would fall due next; stores nothing.
+/// Lists the next due times; stores nothing.
 #[utoipa::path(post, path = "/api/v1/schedules/preview", tag = "schedules", request_body = PreviewRequest,
     responses(
         (status = 200, description = "The next slots", body = Preview),

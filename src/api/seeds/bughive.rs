@@ -25,17 +25,17 @@ const DEEPEST: i32 = 100;
 const MOST_TICKETS: i32 = 1_000;
 const LONGEST_SECONDS: f64 = 600.0;
 
-/// What to crawl.
+/// The crawl to start.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"base_url": "https://example.com", "max_pages": 10, "max_depth": 3}))]
 pub(in crate::api) struct CrawlRequest {
     /// The first page: http or https.
     base_url: String,
-    /// How many pages at most; by default 10.
+    /// The most pages; by default 10.
     #[schema(minimum = 1, maximum = 5000)]
     max_pages: Option<i64>,
-    /// How many links away from the first page; by default 3.
+    /// The most links from the first page to another; by default 3.
     #[schema(minimum = 0, maximum = 100)]
     max_depth: Option<i64>,
     /// Your own name for the session; by default a new id.
@@ -43,32 +43,32 @@ pub(in crate::api) struct CrawlRequest {
     session_id: Option<String>,
     /// False to follow links to other sites.
     same_site: Option<bool>,
-    /// Whether hosts below the site's belong to it.
+    /// Whether subdomains of the site's host belong to the site.
     include_subdomains: Option<bool>,
-    /// Whether links to other sites are called once to see that they lead somewhere.
+    /// Whether links to other sites are called once to check that they work.
     check_external: Option<bool>,
-    /// Seconds between two pages; never less than the worker's own and what robots.txt says.
+    /// Seconds between two pages; never less than the worker's setting and the delay in robots.txt.
     #[schema(minimum = 0, maximum = 600)]
     delay_seconds: Option<f64>,
-    /// A page that takes longer is slow; by default 3.
+    /// Seconds after which a page counts as slow; by default 3.
     #[schema(minimum = 0, maximum = 600)]
     slow_page_seconds: Option<f64>,
     /// Whether each screenshot goes to the media storage by a job of its own.
     upload: Option<bool>,
     /// Whether each cause becomes a ticket by a job of its own.
     create_tickets: Option<bool>,
-    /// The tickets' team.
+    /// The team of the tickets.
     #[schema(min_length = 1, max_length = 100)]
     team_id: Option<String>,
-    /// How many tickets at most; by default 50.
+    /// The most tickets; by default 50.
     #[schema(minimum = 0, maximum = 1000)]
     max_tickets: Option<i64>,
 }
 
-/// A crawl that is in the queue.
+/// A queued crawl.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct CrawlStarted {
-    /// Look at it with GET `/api/v1/sessions/{session_id}`.
+    /// The session: GET `/api/v1/sessions/{session_id}`.
     session_id: String,
     /// The job: GET `/api/v1/jobs/{task_id}`.
     task_id: Uuid,
@@ -76,7 +76,7 @@ pub(in crate::api) struct CrawlStarted {
 
 /// Start a crawl
 ///
-/// The session and its job are stored, both or none, when the answer comes.
+/// The session and its job are stored together when the answer arrives.
 #[utoipa::path(
     post, path = "/api/crawl/start", tag = "sessions", request_body = CrawlRequest,
     responses(

@@ -35,39 +35,39 @@ const EXECUTION_ID_CHARACTERS: usize = 255;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExecuteRequest {
-    /// What is to be done, in words.
+    /// The task in words.
     #[schema(min_length = 1, max_length = 20_000, example = "Navigate to example.com and check balance")]
     task_description: String,
-    /// Where it begins, and as whom. No answer, event or page ever shows its values.
+    /// The first page and the login data. No answer, event or page ever shows these values.
     session_data: Option<SessionData>,
     /// 1 (first) to 9 (last), or `critical`, `high`, `normal`, `low`.
     #[schema(value_type = Option<PriorityInput>)]
     priority: Option<Value>,
-    /// Your own name for it, 1 to 255 characters; made if it is left out.
+    /// Your own name for the task, 1 to 255 characters; generated if left out.
     #[schema(min_length = 1, max_length = 255)]
     execution_id: Option<String>,
 }
 
-/// The task waits to be done.
+/// The queued task.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Accepted {
     /// True.
     success: bool,
     #[schema(value_type = String)]
     message: &'static str,
-    /// By which it is followed.
+    /// The execution id, by which the task can be followed.
     execution_id: String,
     /// The job's id.
     task_id: Uuid,
-    /// Where its state is asked.
+    /// The URL of its state.
     #[schema(example = "/api/tasks/9b2…/status")]
     status_url: String,
 }
 
-/// Have a task done in a browser
+/// Run a task in a browser
 ///
-/// The task is stored durably when the answer comes, and done by the next free worker. With an `Idempotency-Key` the
-/// request may be repeated.
+/// The task is stored durably when the answer arrives, and the next free worker runs it. With an
+/// `Idempotency-Key` the request may be repeated.
 #[utoipa::path(
     post, path = "/execute", tag = "tasks", request_body = ExecuteRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),

@@ -36,8 +36,9 @@ const MOST_BYTES: usize = 4 * 1024;
 /// Follow a task live
 ///
 /// A WebSocket. Each message is JSON with `type` (`task_started`, `step`, `screenshot`, `execution_completed`, `error`), `data` and
-/// `timestamp`. A client that comes late gets everything from the beginning; the last message is `execution_completed` or
-/// `error`. A browser, which cannot send an Authorization header, offers the subprotocols `tidemill.v1` and its API key.
+/// `timestamp`. A client that connects late gets everything from the beginning; the last message is
+/// `execution_completed` or `error`. A browser, which cannot send an Authorization header, offers
+/// the subprotocols `tidemill.v1` and its API key.
 #[utoipa::path(
     get, path = "/ws/execution/{execution_id}", tag = "tasks",
     responses(

@@ -19,7 +19,7 @@ use crate::store::Error;
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// All is well.
+/// The process is healthy.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
     /// `alive` or `ready`.
@@ -27,17 +27,17 @@ pub(crate) struct Health {
     status: &'static str,
 }
 
-/// Is the process alive?
+/// Check that the process is alive
 #[utoipa::path(get, path = "/healthz", tag = "health",
     responses((status = 200, description = "It is", body = Health)))]
 pub(crate) async fn alive() -> Json<Health> {
     Json(Health { status: "alive" })
 }
 
-/// Is the process ready?
+/// Check that the process is ready
 ///
-/// The database answers, its schema is one that this binary knows, what was written last was stored, and a worker of
-/// this process that should claim does.
+/// Ready means: the database answers, this binary knows its schema, the last writes were stored,
+/// and the worker of this process claims jobs as it should.
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses(
         (status = 200, description = "It is", body = Health),

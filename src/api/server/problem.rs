@@ -33,7 +33,7 @@ macro_rules! cases {
             /// Every case, for documentation and tests.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// Slug, status, title and the remedy that is told when none closer is known.
+            /// Slug, status, title and the remedy that is used when no more specific one is set.
             const fn row(self) -> (&'static str, u16, &'static str, &'static str) {
                 match self { $(Self::$name => ($slug, $status, $title, $remedy),)* }
             }
@@ -79,7 +79,7 @@ impl Case {
         self.row().0
     }
 
-    /// The status that it is answered with.
+    /// The status of the answer.
     ///
     /// # Panics
     /// Never: the table has valid statuses only.
@@ -89,7 +89,7 @@ impl Case {
     }
 }
 
-/// A problem document in the making; answers as `application/problem+json`.
+/// A problem document under construction; answers as `application/problem+json`.
 #[derive(Debug, Clone)]
 pub struct Problem(Box<Parts>);
 
@@ -118,15 +118,15 @@ pub struct ProblemDocument {
     /// The status of the answer.
     #[schema(example = 422)]
     pub status: u16,
-    /// What happened here.
+    /// The explanation of this occurrence.
     pub detail: String,
     /// JSON pointer into the body, or name of the query parameter or header, that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/args/name")]
     pub field: Option<String>,
-    /// What to do about it.
+    /// The advice about what to do.
     pub remedy: String,
-    /// Further members of some kinds, such as `reference`.
+    /// Further members of some types, such as `reference`.
     #[serde(flatten)]
     #[schema(ignore)]
     pub members: Map<String, Value>,
@@ -148,13 +148,13 @@ impl Problem {
         }))
     }
 
-    /// A value of the request that is not acceptable (422).
+    /// An invalid value of the request (422).
     #[must_use]
     pub fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::new(Case::InvalidRequest, detail).field(field)
     }
 
-    /// A queue that takes no more jobs for now (429).
+    /// A queue that accepts no more jobs for now (429).
     #[must_use]
     pub fn queue_full(queue: &str) -> Self {
         let detail = format!("The queue {queue} has reached max_queued.");
@@ -163,7 +163,7 @@ impl Problem {
         problem
     }
 
-    /// A failure of ours (500): `error` goes to the log, the caller gets a reference to it.
+    /// A failure of the server (500): `error` is logged, the caller gets a reference to the log.
     #[must_use]
     pub fn internal(error: &dyn Display) -> Self {
         let reference = Uuid::new_v4().simple().to_string();
@@ -175,14 +175,14 @@ impl Problem {
         .member("reference", reference)
     }
 
-    /// The server cannot answer now (503); `error` goes to the log.
+    /// The server cannot answer now (503); `error` is logged.
     #[must_use]
     pub fn unavailable(what: &str, error: &dyn Display) -> Self {
         tracing::warn!(%error, "{what}");
         Self::new(Case::Unavailable, what)
     }
 
-    /// A state of the database in which it cannot do this (503); `error` goes to the log.
+    /// A state of the database that prevents the request (503); `error` is logged.
     #[must_use]
     pub fn troubled(trouble: &'static Trouble, error: &dyn Display) -> Self {
         let mut problem = Self::unavailable(trouble.what, error).remedy(trouble.remedy);
@@ -197,7 +197,7 @@ impl Problem {
         self
     }
 
-    /// Says what to do, closer than the table can.
+    /// Sets advice that is more specific than that of the table.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.0.remedy = Some(remedy.into());
@@ -211,7 +211,7 @@ impl Problem {
         self
     }
 
-    /// Says when to come back.
+    /// Sets the time to wait before the next request.
     #[must_use]
     pub fn retry_after(mut self, delay: Duration) -> Self {
         self.0.retry_after = Some(delay);
@@ -280,7 +280,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// A caller's own text, shortened and escaped so that it can stand in a sentence or a log line.
+/// A caller's own text, shortened and escaped so that it fits in a sentence or a log line.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     let short: String = text.chars().take(QUOTE_LIMIT).collect();
@@ -288,13 +288,13 @@ pub fn quoted(text: &str) -> String {
     format!("\"{}{more}\"", short.escape_debug())
 }
 
-/// Answers for every address that no route has.
+/// Answers every address without a route.
 pub async fn unknown_route(method: Method, OriginalUri(uri): OriginalUri) -> Problem {
     let detail = format!("No route answers {} {}.", quoted(method.as_str()), quoted(uri.path()));
     Problem::new(Case::NotFound, detail)
 }
 
-/// Answers where the address exists but not with this method.
+/// Answers an existing address that does not support the method.
 #[must_use]
 pub fn wrong_method(method: &Method, uri: &Uri) -> Problem {
     let detail = format!("{} does not support {}.", quoted(uri.path()), quoted(method.as_str()));
