@@ -1,5 +1,5 @@
-//! The URL of a database: one server, or several of which one is the primary, as libpq writes them. Knows words alone,
-//! opens nothing, and must never repeat what a URL holds: it may be a password.
+//! The URL of a database: one server, or several of which one is the primary, in libpq's format.
+//! Only parses and opens nothing; must never repeat the content of a URL, which may be a password.
 
 use url::Url;
 

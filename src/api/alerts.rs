@@ -1,5 +1,5 @@
-//! Alerts: what the rules found, and the rules. Measuring and telling is the keeper's; nothing here
-//! decides whether one fires.
+//! Routes of alerts and alert rules. Maintenance evaluates and delivers them; nothing here decides
+//! whether a rule fires.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What people did: GET /audit, newest first. Only looks.
+//! The audit log: GET /audit, newest first. Only reads.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,5 @@
-//! What attempts failed of, one item a cause. Must never count attempts: the causes are counted already.
+//! The causes of failed attempts, one item per cause. Must never count attempts: the causes are
+//! already counted.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! Kinds: what is known of each, as the workers that serve it say.
+//! Routes of kinds: the rules that workers have registered for each kind.
 
 use axum::Json;
 use axum::extract::State;

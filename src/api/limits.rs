@@ -1,4 +1,4 @@
-//! Limits over all workers: looks at them, sets and drops them. Counting is the store's; nothing here
+//! Routes of limits over all workers: lists, sets and deletes them. The store counts; nothing here
 //! decides whether a job may run.
 
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! The shapes of answers that several routes share. Must never be built from anything but what the
-//! store answered.
+//! The shapes of answers that several routes share. Must be built only from answers of the store.
 
 use axum::Json;
 use axum::http::header::LOCATION;

@@ -1,5 +1,5 @@
-//! Queues: looks at them, and pauses, resumes, drains, purges and sizes them. A queue needs no making:
-//! every name is one, and its verbs work before its first job.
+//! Routes of queues: lists, pauses, resumes, drains, purges and sizes them. A queue need not be
+//! created: every name is a queue, and its actions work before its first job.
 
 use std::time::Duration;
 

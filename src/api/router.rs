@@ -1,5 +1,5 @@
-//! Every route of the server on one screen, and the layers around them. A route that is not here does
-//! not exist; one that has no rule in `access` answers nobody.
+//! Every route of the server on one screen, and the layers around them. A route that is not listed
+//! here does not exist; a route without a rule in `access` refuses every caller.
 
 use std::net::SocketAddr;
 

@@ -1,5 +1,5 @@
-//! Sessions: what crawls tell of themselves, by the names that their callers gave them. Must never show one that is over
-//! its time.
+//! The sessions of crawls, by the names that their callers gave them. Must never show an expired
+//! session.
 
 use axum::Json;
 use axum::extract::State;

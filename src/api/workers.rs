@@ -1,4 +1,4 @@
-//! Workers: who they are, and asking one to claim no more.
+//! Routes of workers: lists them, and drains one.
 
 use axum::Json;
 use axum::extract::State;

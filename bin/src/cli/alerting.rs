@@ -1,5 +1,5 @@
-//! From the config to the stored alert rules and the channels by which they are told, once when a server
-//! starts. Must leave alone what people set and the config does not name.
+//! Stores the alert rules of the config and builds their delivery channels, once when a server
+//! starts. Must never change rules that people set and the config does not name.
 
 use super::declare::Declaring;
 use super::error::CliError;

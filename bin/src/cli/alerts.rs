@@ -1,4 +1,4 @@
-//! `tidemill alerts`: what the rules found; lists them, and lists, sets and drops the rules.
+//! `tidemill alerts`: lists alerts; lists, sets and deletes alert rules.
 
 use clap::{Args, Subcommand};
 use reqwest::Method;

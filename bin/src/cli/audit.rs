@@ -1,4 +1,4 @@
-//! `tidemill audit`: what people did, newest first.
+//! `tidemill audit`: prints the audit log, newest first.
 
 use clap::Args;
 use serde_json::Value;

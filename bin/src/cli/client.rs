@@ -1,5 +1,5 @@
-//! Speaks to a running server over HTTP: finds it, carries the key, and turns its problems into
-//! errors. Knows no route by heart; each command names its own.
+//! The HTTP client of a running server: finds the server, sends the key, and turns problem
+//! documents into errors. Contains no routes; each command names its own.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

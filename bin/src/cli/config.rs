@@ -1,4 +1,5 @@
-//! `tidemill config`: the settings that hold here, and where each comes from. Starts nothing; says what would stop a start.
+//! `tidemill config`: prints the effective settings and the source of each. Starts nothing; reports
+//! what would stop a start.
 
 use std::path::PathBuf;
 

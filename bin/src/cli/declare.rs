@@ -1,6 +1,7 @@
-//! Writes what a config declares for all processes into the database: limits, hidden keys, schedules, alert rules.
-//! Changes nothing that is as the config says. Must remove nothing that another deployment wrote, and nothing at all
-//! unless the config says which of its releases is the latest.
+//! Writes what a config declares for all processes into the database: limits, hidden keys,
+//! schedules and alert rules. Changes nothing that already matches the config. Must never remove
+//! rows of another deployment, and must remove nothing unless the config names the revision of its
+//! release.
 
 use super::error::CliError;
 use super::process::failed;

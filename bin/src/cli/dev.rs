@@ -1,5 +1,5 @@
-//! `tidemill dev`: everything in one process, on an embedded Postgres if none is configured. What it
-//! started it also ends, the database last.
+//! `tidemill dev`: everything in one process, on an embedded Postgres if no database is configured.
+//! Stops everything that it started, the database last.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! `tidemill enqueue`: puts one job into a queue and, if asked, follows it to its end.
+//! `tidemill enqueue`: enqueues one job and, with `--follow`, follows it until it has finished.
 
 use std::io::{IsTerminal, Read, stderr, stdin};
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! How a command can fail, what its user is told, and with which code the process ends. Every code
-//! is part of the contract with scripts.
+//! The errors of commands, their messages and their exit codes. Every exit code is part of the
+//! contract with scripts.
 
 use std::io;
 

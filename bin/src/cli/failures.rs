@@ -1,4 +1,4 @@
-//! `tidemill failures`: what attempts failed of, one line a cause.
+//! `tidemill failures`: prints the causes of failed attempts, one row per cause.
 
 use clap::Args;
 use serde_json::Value;

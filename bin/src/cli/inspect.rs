@@ -1,5 +1,5 @@
-//! `tidemill inspect`: what the workers do now, what they serve, and whether they live. Asks the server alone; the workers
-//! themselves answer nobody.
+//! `tidemill inspect`: prints what workers are doing, which kinds they serve, and whether they are
+//! alive. Asks only the server, because workers accept no requests.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! JSON that is typed on the command line or stands in a file, as it is sent on: exactly, or not at all.
+//! Reads JSON from the command line or from a file so that it can be sent on exactly as written.
+//! Must refuse a value that would change.
 
 use serde_json::Value;
 

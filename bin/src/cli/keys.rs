@@ -1,5 +1,5 @@
-//! `tidemill keys`: makes, lists and revokes API keys, in the database itself, so that the first key
-//! needs no other. A key must be shown once, when it is made, and never again.
+//! `tidemill keys`: creates, lists and revokes API keys directly in the database, so that the first
+//! key needs no other key. A key must be shown once, when it is created, and never again.
 
 use std::time::Duration;
 

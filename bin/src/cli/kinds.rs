@@ -1,4 +1,4 @@
-//! `tidemill kinds`: what is served, and which kinds are not started because they crash in a loop.
+//! `tidemill kinds`: lists the kinds and the circuit breakers that are open, and resets a breaker.
 
 use clap::{Args, Subcommand};
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! `tidemill limits`: how many jobs may run or start, over all workers; lists, sets and drops limits.
+//! `tidemill limits`: lists, sets and deletes limits that hold over all workers.
 
 use clap::{Args, Subcommand};
 use reqwest::Method;

@@ -1,5 +1,5 @@
-//! The command line: what may be typed, and one file a subcommand that carries it out. Alone with
-//! `main` it reads the config; it must hold no rule of the queue itself.
+//! The command line: its definition, and one file per subcommand. Only this module and `main` read
+//! the config; it must contain no rules about jobs.
 
 mod agent;
 mod alerting;

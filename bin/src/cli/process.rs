@@ -1,5 +1,5 @@
-//! A server process: its store, its one voice and its one ear, and the roles that run on them until a
-//! signal. Starts roles in order and ends them in the opposite one.
+//! A server process: its store, its notifier and listener, and the roles that run on them until a
+//! signal. Starts roles in order and stops them in reverse order.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

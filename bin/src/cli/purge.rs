@@ -1,4 +1,5 @@
-//! `tidemill purge`: cancels the jobs of a queue, or of all queues, that do not run. Must ask first.
+//! `tidemill purge`: cancels the jobs of a queue, or of all queues, that are not running. Must ask
+//! for confirmation first.
 
 use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 

@@ -1,4 +1,4 @@
-//! `tidemill serve`: the API, the dashboard and what keeps the tables in order.
+//! `tidemill serve`: runs the API, the dashboard and the maintenance of the tables.
 
 use std::net::SocketAddr;
 

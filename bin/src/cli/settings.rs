@@ -1,4 +1,4 @@
-//! From the command line to the config of a server: which file, and the flags that win over it.
+//! Loads the config of a server: chooses the file and applies the flags that override it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! `tidemill stats`: what became of jobs, by kind; or all numbers as a file.
+//! `tidemill stats`: prints the outcomes of jobs by kind, or exports all numbers to a file.
 
 use clap::Args;
 use serde_json::Value;

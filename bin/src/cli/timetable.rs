@@ -1,5 +1,5 @@
-//! From the config to the stored schedules, once when a process starts. Must leave alone what came from
-//! elsewhere and is not named here.
+//! Stores the schedules of the config, once when a process starts. Must never change schedules from
+//! another source that the config does not name.
 
 use super::declare::Declaring;
 use super::error::CliError;

@@ -1,4 +1,4 @@
-//! From the config to what seals, stores and redacts the JSON of jobs. Must never show a key.
+//! Builds the encryption, storage and redaction of job JSON from the config. Must never show a key.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `tidemill workers`: who runs jobs; lists and drains them.
+//! `tidemill workers`: lists and drains workers.
 
 use clap::{Args, Subcommand};
 use serde_json::Value;

@@ -1,4 +1,5 @@
-//! `tidemill workflows`: looks at graphs of jobs, enqueues one from a file, cancels and retries them.
+//! `tidemill workflows`: lists and shows workflows, enqueues one from a file, cancels and retries
+//! them.
 
 use std::path::PathBuf;
 

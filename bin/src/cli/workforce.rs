@@ -1,4 +1,4 @@
-//! From the config to a worker: its queues, and a handler for every kind that the config names.
+//! Builds a worker from the config: its queues, and a handler for every kind in the config.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The settings of tasks in a browser: which model, how much of it, and what the browser may reach.
+//! The settings of browser tasks: the model, its limits, and the hosts that the browser may reach.
 
 use std::fmt;
 use std::path::PathBuf;

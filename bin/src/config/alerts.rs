@@ -1,5 +1,5 @@
-//! The settings of alerts: the rules, and how those are told who are to know. Must refuse a rule that
-//! could never fire or tell nobody what it means.
+//! The settings of alerts: the rules and their delivery. Must refuse a rule that could never fire,
+//! or whose condition is not clear.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The kinds of a quality agent for web sites as the config describes them, and what follows from that: queues with slots
-//! of their own, and a schedule. Must leave alone what the config says of those itself.
+//! The settings of the web quality agent, with the queues and the schedule that follow from them.
+//! Must never override settings that the config gives for those queues and that schedule.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

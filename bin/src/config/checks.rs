@@ -1,4 +1,5 @@
-//! What must hold between settings that are each right by themselves. Reports; never mends.
+//! Checks the rules between settings that are each valid alone. Only reports; must never correct a
+//! setting.
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
-//! Reads `.env` as python-dotenv, docker compose and node's dotenv do. The file holds variables of other
-//! programs too: must never judge a line by itself, nor repeat what one says. A line that cannot be read
-//! is passed over; what is wrong with a value goes to whoever wants the variable.
+//! Reads `.env` in the format of python-dotenv, docker compose and node's dotenv. The file also
+//! holds variables of other programs, so this module must never report a line by itself or repeat
+//! its text. A line that cannot be read is skipped; an error in a value is reported to the caller
+//! that needs the variable.
 
 use std::borrow::Cow;
 use std::fs;

@@ -1,5 +1,5 @@
-//! What can be wrong with a config, told so that a person can mend it without a manual. Must never
-//! show a value that may be a secret.
+//! The errors of a config, worded so that a person can fix them without a manual. Must never show a
+//! value that may be a secret.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! The hub's settings and its projects, as `settings` has the others. Must refuse a project that is
-//! described nowhere or twice; what its description says is read when a job runs.
+//! The hub's settings and its projects, in addition to those of `settings`. Must refuse a project
+//! with no description or two; the description itself is read when a job runs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

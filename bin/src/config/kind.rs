@@ -1,5 +1,5 @@
-//! A kind as the config describes it: how its jobs are treated, and the command or the URL behind
-//! it. Must never start or call anything.
+//! A kind in the config: the rules for its jobs, and its command or URL. Must never start or call
+//! anything.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

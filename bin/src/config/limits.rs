@@ -1,4 +1,5 @@
-//! The settings of queues and of limits, and what they say to the store. Must hold no rule of counting.
+//! The settings of queues and limits, and their values for the store. Must contain no rules of
+//! counting.
 
 use std::time::Duration;
 

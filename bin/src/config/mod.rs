@@ -1,5 +1,5 @@
 //! The config: loaded once, when a process starts, from a file, `.env`, the environment and flags.
-//! Must never let a process start with a setting that it does not know or understand.
+//! Must never let a process start with a setting that is unknown or not understood.
 
 mod agent;
 mod alerts;

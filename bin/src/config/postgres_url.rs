@@ -1,5 +1,5 @@
-//! The setting that holds a database's URL. What is wrong with one is named; the URL never is, for it may hold a
-//! password.
+//! The setting that holds a database URL. An error names the problem but must never repeat the URL,
+//! which may hold a password.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Writes the manual of all settings from their declarations. Must hold no fact of its own about a
-//! setting.
+//! Writes the manual of all settings from their declarations. Must contain no facts of its own
+//! about a setting.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! The types of settings that say by which way requests come in and calls go out. A proxy's address may hold its
+//! The types of settings for inbound paths and outbound proxies. A proxy's address may hold its
 //! password, so its `Debug` must never show it.
 
 use std::fmt;

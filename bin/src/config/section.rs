@@ -1,5 +1,5 @@
-//! Turns a declaration of settings into a struct, its reader and its rows in the manual, so that the
-//! three cannot differ. Must name no setting itself.
+//! Turns a declaration of settings into a struct, its reader and its rows in the manual, so that
+//! the three cannot differ. Must name no setting itself.
 
 use std::collections::HashMap;
 

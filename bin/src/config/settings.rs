@@ -1,5 +1,5 @@
-//! Every setting, with its unit, its default and what it means: the one place. The structs, the
-//! checks of values and `docs/configuration.md` all follow from here. (The hub's stand in `hub`.)
+//! Every setting, with its unit, default and meaning, in one place. The structs, the checks of
+//! values and `docs/configuration.md` all follow from here. (The hub's settings are in `hub`.)
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Loads configs from a folder of their own and looks at what they became, or at the errors.
+//! Loads configs from a folder of their own and checks the result or the errors.
 
 use std::fs;
 use std::path::Path;

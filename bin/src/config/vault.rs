@@ -1,5 +1,5 @@
-//! Settings of what becomes of args and results outside of handlers: object storage, encryption, redaction. Must not
-//! say a key in an error.
+//! The settings of object storage, encryption and redaction of args and results. Must never show a
+//! key in an error.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

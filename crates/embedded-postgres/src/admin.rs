@@ -1,5 +1,5 @@
-//! The few statements that the embedded server is managed with: is it ours, is it as durable as asked, is the database
-//! there. Nothing of the queue is known here.
+//! The few statements that manage the embedded server: whether it is ours, whether it is as durable
+//! as required, whether the database exists. Must know nothing about queues.
 
 use std::path::Path;
 use std::time::Duration;

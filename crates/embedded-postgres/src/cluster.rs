@@ -1,5 +1,6 @@
-//! The cluster's files: recognises one, and makes one with initdb in a folder aside that takes its name only when
-//! complete. It never writes into, or removes, a cluster that is there.
+//! The cluster's files: recognises a cluster, and creates one with initdb in a temporary folder
+//! that gets its final name only when complete. Must never write into an existing cluster or remove
+//! it.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;

@@ -1,5 +1,5 @@
-//! What can go wrong with the embedded Postgres, said so that a person knows what to do next; it never hides
-//! what the server or the system itself had to say.
+//! The errors of the embedded Postgres, worded so that a person knows what to do next. Must never
+//! hide the message of the server or the system.
 
 use std::io;
 use std::path::{Path, PathBuf};

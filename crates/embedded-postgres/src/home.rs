@@ -1,5 +1,5 @@
-//! Where the things of one data folder lie. It makes folders of tidemill's own and never touches the rights of any
-//! that it did not make.
+//! The paths within one data folder. Creates tidemill's own folders; must never change the
+//! permissions of other folders.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::ErrorKind;

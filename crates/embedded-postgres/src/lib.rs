@@ -1,6 +1,6 @@
-//! A private Postgres, for whoever has none: finds the server's programs or fetches them, makes a cluster in the data
-//! folder, runs it as an unprivileged account on loopback, and stops it in order. It must never touch a server or data
-//! that are not its own, and never lose what was acknowledged.
+//! A private Postgres: finds or downloads the server's programs, creates a cluster in the data
+//! folder, runs it as an unprivileged account on loopback, and stops it cleanly. Must never touch a
+//! server or data that are not its own, and must never lose acknowledged writes.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), tidemill_embedded_postgres::EmbeddedError> {

@@ -1,4 +1,5 @@
-//! The server's log file: what it said last, and a bound on its size. Never more than two files of the size below.
+//! The server's log file: its last lines, and a bound on its size. Must never keep more than two
+//! files of the size below.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};

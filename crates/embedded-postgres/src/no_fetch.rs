@@ -1,5 +1,5 @@
-//! Stands in for the fetching of the server's programs in a build without the feature `fetch`: says so, and must
-//! never reach for the network.
+//! Replaces the download of the server's programs in a build without the feature `fetch`: returns
+//! an error. Must never use the network.
 
 use std::path::{Path, PathBuf};
 

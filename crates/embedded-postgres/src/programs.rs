@@ -1,5 +1,5 @@
-//! Finds the server's programs: `initdb` and `postgres` that belong together and work. What it finds it has tried as
-//! the account that will run it; a folder that merely looks right is never used.
+//! Finds the server's programs: `initdb` and `postgres` of one installation that work. Tries them
+//! as the account that will run them; must never use a folder that only looks right.
 
 use std::collections::HashSet;
 use std::fs;

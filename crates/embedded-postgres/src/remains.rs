@@ -1,5 +1,6 @@
-//! What an earlier server left behind: a postmaster that still runs, children of one that was killed, a stale
-//! `postmaster.pid`. It ends only processes that work in our cluster without a postmaster.
+//! Handles what an earlier server left behind: a postmaster that still runs, children of a killed
+//! one, a stale `postmaster.pid`. Must end only processes that work in our cluster without a
+//! postmaster.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,6 @@
-//! One running server: started by us or adopted, and stopped in order. It must never die with our terminal, and never
-//! be left unknown: whatever happens to us, the next start finds it by its cluster.
+//! One running server: started by us or taken over, and stopped cleanly. Must never end with our
+//! terminal, and must never be lost: whatever happens to us, the next start finds it by its
+//! cluster.
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
-//! Upgrade: notices that the programs on disk are no longer those that the server was started from. A package manager
-//! replaces them under a server that runs, and every session from then on fails to load their libraries. It must never
-//! end a server for programs that are half unpacked, or that cannot serve its data.
+//! Notices that the programs on disk are no longer those of the running server. A package manager
+//! can replace them under a running server, and every later session then fails to load their
+//! libraries. Must never end a server for programs that are half unpacked or cannot serve its data.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -1,4 +1,5 @@
-//! Who may use each operation, from the table that is enforced. Must never call a route open that needs a key.
+//! Describes the scopes of each operation, from the table that is enforced. Must never describe a
+//! route as open that needs a key.
 
 use axum::http::Method;
 use serde_json::{Map, Value, json};

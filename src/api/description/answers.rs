@@ -1,5 +1,6 @@
-//! The refusals and failures of each operation, from what stands before and around every route: the guard, the gate, the
-//! readers of bodies and parameters, and the bound in time. Each is a problem document. Must name no status that cannot come.
+//! Describes the refusals and failures of each operation that arise before and around the routes:
+//! in the guard, authentication, the readers of bodies and parameters, and the timeout. Each is a
+//! problem document. Must name no status that cannot occur.
 
 use serde_json::{Map, Value, json};
 use utoipa::openapi::path::PathItem;

@@ -1,5 +1,5 @@
-//! Finishes the description of the API: what holds for every route by construction is written here, once, from the
-//! tables that are enforced. Must never contradict what a route's own attributes say.
+//! Completes the description of the API: everything that holds for every route is written here,
+//! once, from the tables that are enforced. Must never contradict a route's own attributes.
 
 mod access;
 mod answers;

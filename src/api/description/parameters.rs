@@ -1,5 +1,5 @@
-//! The parameters of operations, where routes share them: the parts of paths by their names, the key of a request that
-//! may be repeated. Must never leave a part of a path undescribed, nor say that a parameter or a body may be null.
+//! Describes the parameters that several operations share: parts of paths, and the idempotency key.
+//! Must never leave a part of a path undescribed, or describe a parameter or body as nullable.
 
 use serde_json::{Map, Value, json};
 

@@ -1,5 +1,5 @@
-//! One frame of an event stream: what happened to a job, ready to be sent to any number of readers.
-//! Must never let a handler's text into a field in which it could end the frame.
+//! One frame of an event stream: an event of a job, ready to be sent to any number of readers. Must
+//! never let a handler's text into a field where it could end the frame.
 
 use axum::response::sse;
 use chrono::{DateTime, SecondsFormat, Utc};

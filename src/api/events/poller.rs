@@ -1,6 +1,6 @@
-//! The one task that asks the database about all watched jobs: when it hears a wake-up, when a
-//! reader arrives, and now and then in case wake-ups are lost. What gathers while it looks is looked
-//! at together; must never ask for one job at a time.
+//! The one task that polls the database for all watched jobs: after a notification, when a reader
+//! arrives, and at intervals in case notifications are lost. Jobs that become due during a poll are
+//! polled together in the next one; never one query per job.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -1,5 +1,6 @@
-//! Sends frames as server-sent events: headers, keep-alive, and the bounds of every stream (its
-//! lifetime, the shutdown, a key that was revoked). Must never buffer more than what is being sent.
+//! Sends frames as server-sent events: headers, keep-alive comments, and the bounds of every stream
+//! (its lifetime, the shutdown, a revoked key). Must never buffer more than the frame that is being
+//! sent.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
-//! Bounds on what holds a connection for long: event streams, WebSockets and requests that wait. One address and one key
-//! have only so many, and all together leave connections to short requests. Must never count a request that has ended.
+//! Limits on requests that hold a connection for long: event streams, WebSockets and long polls.
+//! One address and one key have a limit each, and all together leave connections for short
+//! requests. Must never count a request that has ended.
 
 use std::net::IpAddr;
 use std::sync::Arc;

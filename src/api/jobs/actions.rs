@@ -1,5 +1,5 @@
-//! What people do to one job: cancel, retry, run it now, delete it. The database's functions do it and
-//! say who did; each may be repeated.
+//! Actions on one job: cancel, retry, run now, delete. The database's functions carry them out and
+//! record the caller; each action may be repeated.
 
 use axum::extract::State;
 use axum::http::StatusCode;

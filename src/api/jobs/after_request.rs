@@ -1,5 +1,5 @@
-//! What a request says of the jobs that a job waits for. Must never look whether they are there: that is
-//! judged where the job is stored.
+//! Reads the jobs that a job waits for from a request. Must never check whether they exist: the
+//! database does that when it stores the job.
 
 use serde::Deserialize;
 use utoipa::ToSchema;

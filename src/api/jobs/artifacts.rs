@@ -1,5 +1,5 @@
-//! The files of jobs: what their handlers kept, and args and results that are too large for a row. What a page of ours
-//! could be made to run must never be shown as one.
+//! The files of jobs: files that handlers stored, and args and results that are too large for a
+//! row. Must never serve a file in a form that a page of ours could be made to execute.
 
 use axum::Json;
 use axum::extract::State;

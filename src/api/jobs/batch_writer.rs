@@ -1,6 +1,7 @@
-//! The one writer of single jobs in a process: everything that arrives while its last statement is in
-//! flight goes into the next. Answers a caller only after the commit; a job that the database refuses
-//! never fails another caller's, and one for whose queue somebody holds the room never holds up another's.
+//! The only writer of single jobs in a process: all jobs that arrive while its last statement is in
+//! flight go into the next one. Answers a caller only after the commit. A job that the database
+//! refuses never fails another caller's, and a job whose queue capacity is locked by another
+//! transaction never delays other jobs.
 
 use std::sync::Arc;
 use std::time::Instant;

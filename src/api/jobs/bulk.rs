@@ -1,5 +1,5 @@
-//! One verb for all jobs that a filter finds: retry (redrive), cancel, run now, delete. Must never act on
-//! everything unless that is said in so many words.
+//! One action on all jobs that match a filter: retry (redrive), cancel, run now, delete. Must never
+//! act on all jobs unless the request asks for it explicitly.
 
 use axum::extract::State;
 use axum::{Extension, Json};

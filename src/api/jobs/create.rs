@@ -1,5 +1,5 @@
-//! Enqueues one job: POST /jobs. Without an Idempotency-Key the job goes through the process's one
-//! writer; with one it has a transaction of its own. Must never answer 2xx before the commit.
+//! Enqueues one job: POST /jobs. Without an Idempotency-Key the job goes through the process's
+//! batch writer; with a key it has its own transaction. Must never answer 2xx before the commit.
 
 use axum::Extension;
 use axum::extract::State;

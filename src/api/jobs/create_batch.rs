@@ -1,5 +1,5 @@
-//! Enqueues many jobs in one transaction: POST /jobs/batch. Must answer every item in its place, and
-//! never let one that is refused take others with it.
+//! Enqueues many jobs in one transaction: POST /jobs/batch. Must answer every item in order, and
+//! must never let a refused item affect others.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! The body of POST /jobs and one item of a batch: reads it strictly and turns it into the wish for
-//! a job. Must never let a value through that the database would refuse.
+//! The body of POST /jobs and of one item of a batch: reads it strictly and turns it into a job
+//! request. Must never let a value through that the database would refuse.
 
 use std::time::Duration;
 

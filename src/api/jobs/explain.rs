@@ -1,4 +1,4 @@
-//! Why a job does not run, and what is wrong with the installation. Only looks.
+//! Explains why a job is not running, and reports problems of the installation. Only reads.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,5 +1,5 @@
-//! Lists jobs: GET /jobs, newest first, by filter and page. Must never count or skip rows: the cursor
-//! is the key of the last one that was shown.
+//! Lists jobs: GET /jobs, newest first, by filter and page. Must never count or skip rows: the
+//! cursor is the key of the last row shown.
 
 use axum::Json;
 use axum::extract::State;

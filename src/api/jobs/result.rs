@@ -1,4 +1,5 @@
-//! Waits for the end of a job: GET /jobs/{id}/result. Must never hold a connection while it waits.
+//! Waits for the result of a job: GET /jobs/{id}/result. Must never hold a connection while it
+//! waits.
 
 use std::time::Duration;
 

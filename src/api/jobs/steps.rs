@@ -1,5 +1,4 @@
-//! What people see and do of durable jobs: their checkpoints, signals to them, and the same work again from
-//! a step on.
+//! Routes of durable jobs: their checkpoints, their signals, and forks from a step.
 
 use axum::extract::State;
 use axum::http::StatusCode;

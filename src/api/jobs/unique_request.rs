@@ -1,5 +1,5 @@
-//! What a request says of uniqueness, and the answer when another job has the key. Which job that is the
-//! database judged; nothing here may look for itself.
+//! Reads the unique rule of a request, and answers when another job holds the key. The database
+//! finds that job; nothing here may search for it.
 
 use serde::Serialize;
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! Other terms for one job that does not run: later, elsewhere, sooner than others. The database's functions do it
-//! and say who did.
+//! Changes one job that is not running: a later time, another queue, another priority. The
+//! database's functions carry it out and record the caller.
 
 use axum::extract::State;
 use axum::{Extension, Json};

@@ -1,5 +1,5 @@
-//! Many ends of attempts in one request, for remote workers that run many short jobs: each is judged by itself, and
-//! a lost lease never stops the rest.
+//! Many outcomes of attempts in one request, for remote workers that run many short jobs: each is
+//! judged separately, and a lost lease never stops the rest.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,5 +1,5 @@
-//! Claims jobs for a remote worker: a long poll. Takes jobs only right before it answers; what a caller
-//! that hung up did not hear of is handed back at no cost of an attempt.
+//! Claims jobs for a remote worker: a long poll. Claims only right before it answers; jobs whose
+//! caller has disconnected are handed back without counting an attempt.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

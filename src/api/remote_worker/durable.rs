@@ -1,5 +1,5 @@
-//! How a remote worker makes its code durable: checkpoints, children, and waiting for signals or for other
-//! jobs. Only the holder of the lease is heard, and every word may be repeated.
+//! Durable code of remote workers: checkpoints, children, and waits for signals or for other jobs.
+//! Only the holder of the lease is accepted, and every request may be repeated.
 
 use std::time::Duration;
 

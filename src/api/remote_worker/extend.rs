@@ -1,5 +1,5 @@
-//! How a remote worker asks for more time. Only the holder of the lease is heard. With an
-//! Idempotency-Key a repeated request extends nothing twice.
+//! More time for a remote worker's attempt. Only the holder of the lease is accepted. With an
+//! Idempotency-Key a repeated request does not extend twice.
 
 use axum::Extension;
 use axum::extract::State;

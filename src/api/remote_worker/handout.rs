@@ -1,5 +1,5 @@
-//! Jobs that were claimed for a remote worker and their way to it. What does not arrive is handed back
-//! at no cost of an attempt; must never be forgotten while its lease lasts.
+//! The way of claimed jobs to a remote worker. Jobs that do not arrive are handed back without
+//! counting an attempt; a claimed job must never be forgotten while its lease lasts.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

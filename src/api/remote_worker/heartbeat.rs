@@ -1,5 +1,6 @@
-//! The heartbeat of a remote worker: keeps its leases alive and answers which it lost, which jobs somebody
-//! wants cancelled, and which attempts are past their soft timeout. Judged by the database's clock alone.
+//! The heartbeat of a remote worker: renews its leases and answers which leases are lost, which
+//! jobs are to be cancelled, and which attempts are past their soft timeout. Judged by the
+//! database's clock alone.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! Remote workers, in any language: they claim, report and settle over HTTP. Every verb carries its
-//! lease and may be repeated; who lost the lease changes nothing and is told so.
+//! Remote workers, in any language: they claim, report and settle over HTTP. Every request carries
+//! its lease and may be repeated; a worker that lost its lease changes nothing and gets an error.
 
 mod batch;
 mod claim;

@@ -1,5 +1,5 @@
-//! What a remote worker tells of a running attempt: progress and log lines. Only the holder of the
-//! lease is heard. With an Idempotency-Key a repeated request writes nothing twice.
+//! Reports of a remote worker about a running attempt: progress and log lines. Only the holder of
+//! the lease is accepted. With an Idempotency-Key a repeated request writes nothing twice.
 
 use std::collections::HashMap;
 

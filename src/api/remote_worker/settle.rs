@@ -1,5 +1,5 @@
-//! How a remote worker ends its attempt: complete, fail, snooze. Said again by the same lease it gets
-//! the same answer, said otherwise or by another lease it is refused.
+//! Ends a remote worker's attempt: complete, fail, snooze. Repeating the same outcome with the same
+//! lease returns the same answer; a different outcome or lease is rejected.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The bodies of PUT, PATCH and preview of schedules: reads them strictly and turns them into the wish
-//! for a schedule. Must never let through what could not be computed or enqueued.
+//! The bodies of PUT, PATCH and preview of schedules: reads them strictly and turns them into a
+//! schedule. Must never let a value through that could not be computed or enqueued.
 
 use std::time::Duration;
 

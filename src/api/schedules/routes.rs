@@ -1,5 +1,5 @@
-//! Schedules: lists, previews, writes, pauses, resumes, runs and deletes them. Must answer with the next
-//! slots already computed, so that nobody has to ask twice.
+//! Routes of schedules: lists, previews, writes, pauses, resumes, runs and deletes them. Answers
+//! must already contain the next slots, so that callers need no second request.
 
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -1,5 +1,5 @@
-//! Starts a crawl and its session with one request, as a quality agent's own API does. What is crawled and how stands in
-//! the job's args; the worker checks what only it can.
+//! Starts a crawl and its session with one request, in the format of a quality agent's own API. The
+//! job's args describe the crawl; the worker checks what only it can check.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,5 +1,5 @@
-//! Takes in a task for a browser: POST /execute. Stores a job of the kind `agent.execute` as POST /api/v1/jobs would; must
-//! never take a task in that nobody could do.
+//! Accepts a task for a browser: POST /execute. Stores a job of the kind `agent.execute` as POST
+//! /api/v1/jobs would; must never accept a task that no worker could run.
 
 use axum::Extension;
 use axum::extract::State;

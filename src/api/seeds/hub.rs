@@ -1,5 +1,5 @@
-//! The hub's verbs: each makes a job and answers its id at once. What is asked for twice is done once;
-//! a project that the config does not name cannot be touched.
+//! The actions of the hub: each enqueues a job and answers its id at once. A repeated request
+//! starts nothing twice; a project that is not in the config cannot be touched.
 
 use axum::extract::State;
 use axum::{Extension, Json};

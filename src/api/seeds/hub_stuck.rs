@@ -1,5 +1,5 @@
-//! Tasks that run and show no sign of life, and what an administrator does about them. Lists; ends
-//! nothing by itself.
+//! Running tasks without a sign of life, and an administrator's actions on them. Must end nothing
+//! by itself.
 
 use axum::extract::State;
 use axum::{Extension, Json};

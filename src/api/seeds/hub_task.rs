@@ -1,4 +1,4 @@
-//! How a task stands, in the words of those who poll. Says only what the job's row and progress say.
+//! The state of a task, in the words of clients that poll. Uses only the job's row and progress.
 
 use axum::Json;
 use axum::extract::State;

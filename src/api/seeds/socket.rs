@@ -1,5 +1,5 @@
-//! Follows a task over a WebSocket. Everything from the beginning, whenever a client comes;
-//! must never be opened by a page of a stranger.
+//! Follows a task over a WebSocket, always from the beginning. Must never be opened by a page of a
+//! foreign origin.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What an API key is: how it is made, written, hashed and compared, and which scopes it may have.
-//! Pure; must never print or store the secret part.
+//! An API key: how it is created, written, hashed and compared, and its scopes. Pure; must never
+//! print or store the secret part.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,5 +1,5 @@
-//! Lets a request through to its route if its API key allows that. Knows keys only by their hash,
-//! and must never say whether the id or the secret of a refused key was wrong.
+//! Lets a request through to its route if its API key allows it. Knows keys only by their hash, and
+//! must never reveal whether the id or the secret of a refused key was wrong.
 
 use std::collections::HashMap;
 use std::future::Future;

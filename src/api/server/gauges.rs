@@ -1,5 +1,5 @@
-//! The levels that `/metrics` shows: queues and workers, asked at most once a second however often it
-//! is scraped. Must never count rows of `jobs` without a bound.
+//! The gauges of `/metrics`: queues and workers, read at most once a second however often it is
+//! scraped. Must never count rows of `jobs` without a bound.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What every request passes before its route and every answer on its way out: host, origin, key,
-//! limits, panics, headers and the trace. A route must never have to think of any of it.
+//! The middleware around every route: host, origin, key, limits, panics, headers and the trace. A
+//! route must never need its own version of any of it.
 
 use std::any::Any;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! The layers around a small router, with requests as strangers would make them.
+//! The layers around a small router, with requests as foreign pages and programs would send them.
 
 use axum::body::{Body, to_bytes};
 use axum::http::StatusCode;

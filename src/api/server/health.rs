@@ -1,4 +1,4 @@
-//! Whether this process is alive and ready, and its metrics. Each answers within seconds, whatever the
+//! Liveness, readiness and metrics of this process. Each answers within seconds, whatever the
 //! database does.
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Which hosts the server answers for. A page of a stranger can point a name of its own at a
-//! loopback address, so a name must never be accepted that nobody configured.
+//! The host names that the server accepts. A foreign page can point a name of its own at a loopback
+//! address, so an unconfigured name must never be accepted.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,5 +1,5 @@
-//! Accepts connections and speaks HTTP/1.1 on them with bounds on everything a peer can make last.
-//! Must never listen where others can reach it without a key having been made.
+//! Accepts connections and serves HTTP/1.1 on them, with bounds on everything that a peer can
+//! prolong. Must never listen on an address that others can reach before a key exists.
 
 use std::convert::Infallible;
 use std::io::{self, Write as _};

@@ -1,5 +1,5 @@
-//! Reads the parts of a path: a job by its id or by the caller's own name, and names of queues and schedules.
-//! Must answer with a problem where axum would answer with plain text.
+//! Reads the parts of a path: a job by its id or by the caller's own name, and names of queues and
+//! schedules. Must answer with a problem document where axum would answer with plain text.
 
 use axum::extract::FromRequestParts;
 use axum::extract::rejection::PathRejection;

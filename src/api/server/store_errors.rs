@@ -1,5 +1,5 @@
-//! What a failure of the store is to a caller: wait, correct a value, or a fault of ours. Must never
-//! tell the database's own words, only those of Tidemill's functions.
+//! Maps an error of the store to a problem: wait, correct a value, or a fault of the server. Must
+//! never show the database's own messages, only those of Tidemill's functions.
 
 use super::problem::{Case, Problem};
 use crate::api::jobs::job_id::failed;

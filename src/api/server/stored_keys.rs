@@ -1,4 +1,4 @@
-//! Looks API keys up in the database for the gate. Must never decide anything itself.
+//! Reads API keys from the database for authentication. Must never decide anything itself.
 
 use super::api_key::StoredKey;
 use super::auth::{KeyLookup, Lookup};

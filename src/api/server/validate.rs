@@ -1,5 +1,5 @@
-//! Checks single values that callers send: names, durations, times, texts. Each says which field
-//! is wrong and what it takes. Must never correct a value silently.
+//! Checks single values in requests: names, durations, times, texts. Each error names the field and
+//! the allowed values. Must never correct a value silently.
 
 use std::time::Duration;
 

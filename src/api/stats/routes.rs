@@ -1,4 +1,5 @@
-//! Numbers: what became of jobs, by kind and over time. Must never count jobs: everything is counted already.
+//! Statistics: the outcomes of jobs by kind and over time. Must never count jobs: everything is
+//! already counted.
 
 use std::time::Duration;
 

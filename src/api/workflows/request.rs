@@ -1,5 +1,5 @@
-//! The body of POST /workflows: reads it strictly, each job of it as POST /jobs does. Must never judge the
-//! graph: the database does that where it stores it.
+//! The body of POST /workflows: reads it strictly, each job as in POST /jobs. Must never judge the
+//! graph: the database does that when it stores the graph.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};

@@ -1,5 +1,5 @@
-//! Workflows: enqueues graphs of jobs and shows them. Each is a job as well, whose own routes show its
-//! progress, events and result. Must never store a part of one.
+//! Routes of workflows: enqueues graphs of jobs and shows them. A workflow is also a job, whose own
+//! routes show its progress, events and result. Must never store a part of a workflow.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};

@@ -1,4 +1,4 @@
-//! `tidemill jobs snooze` and `change`: other terms for a job that does not run.
+//! `tidemill jobs snooze` and `change`: change a job that is not running.
 
 use chrono::{DateTime, Utc};
 use clap::Args;

@@ -1,5 +1,5 @@
 //! Follows the event stream of one job over any number of connections: each event once and in
-//! order, until the job ends. Shows nothing itself; that is the view's.
+//! order, until the job has finished. Prints nothing itself; the view does.
 
 use std::time::{Duration, Instant};
 

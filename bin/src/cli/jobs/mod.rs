@@ -1,4 +1,4 @@
-//! `tidemill jobs`: looks at jobs and acts on them, through the API of a running server.
+//! `tidemill jobs`: reads jobs and acts on them through the API of a running server.
 
 mod cancel;
 mod change;

@@ -1,4 +1,4 @@
-//! `tidemill jobs redrive`: retries all failed jobs that a filter finds, or counts them first.
+//! `tidemill jobs redrive`: retries all failed jobs that match a filter, or only counts them.
 
 use clap::Args;
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! `tidemill jobs signal`: sends a job the message that it waits for, now or later.
+//! `tidemill jobs signal`: sends a signal to a job that waits for it now or later.
 
 use clap::Args;
 use reqwest::Method;

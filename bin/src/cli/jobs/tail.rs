@@ -1,4 +1,4 @@
-//! `tidemill jobs tail`: follows a job to its end, whose outcome is the exit code.
+//! `tidemill jobs tail`: follows a job until it has finished; its outcome sets the exit code.
 
 use super::JobArgs;
 use super::follow::Follower;

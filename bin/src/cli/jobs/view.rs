@@ -1,5 +1,5 @@
-//! Shows a followed job: a progress bar with the log above it on a terminal, plain lines elsewhere,
-//! or one JSON object an event.
+//! Prints a followed job: a progress bar with the log above it on a terminal, plain lines
+//! elsewhere, or one JSON object per event.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `tidemill queues`: the lanes; lists, sizes, pauses, resumes, drains and purges them.
+//! `tidemill queues`: lists, sizes, pauses, resumes, drains and purges queues.
 
 mod set;
 mod show;

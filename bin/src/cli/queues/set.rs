@@ -1,4 +1,4 @@
-//! `tidemill queues set`: how many jobs of a queue may wait, run and start. Changes only what is said.
+//! `tidemill queues set`: changes the limits of a queue. Changes only the given settings.
 
 use clap::Args;
 use reqwest::Method;

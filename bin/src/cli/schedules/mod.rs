@@ -1,5 +1,4 @@
-//! `tidemill schedules`: what is enqueued by the clock; lists, shows, sets, pauses, resumes, runs,
-//! deletes and previews it.
+//! `tidemill schedules`: lists, shows, sets, pauses, resumes, runs, deletes and previews schedules.
 
 mod set;
 mod show;

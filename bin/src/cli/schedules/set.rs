@@ -1,4 +1,5 @@
-//! `tidemill schedules set` and `preview`: from flags to the API's words. The server judges the values.
+//! `tidemill schedules set` and `preview`: turn flags into API requests. The server validates the
+//! values.
 
 use chrono::{DateTime, Utc};
 use clap::Args;

@@ -1,5 +1,5 @@
-//! Takes the body of a request: its media type, its size while it arrives, and how long that may
-//! take. Must never hold more of a body than the limit.
+//! Reads the body of a request: its media type, its size while it arrives, and its timeout. Must
+//! never hold more of a body than the limit.
 
 use std::error::Error;
 use std::time::Duration;

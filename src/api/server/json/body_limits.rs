@@ -1,5 +1,5 @@
-//! How many bytes of large bodies this process holds at once. Whoever sends one more waits a moment for the others;
-//! small ones never wait, so that nobody is shut out by those who send much.
+//! Limits the bytes of large bodies that this process holds at once. A request with another large
+//! body waits a moment; small bodies never wait, so that senders of large bodies lock nobody out.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

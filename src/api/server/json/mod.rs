@@ -1,5 +1,5 @@
-//! JSON from a caller into a checked value, or a problem that names the field and the remedy. Must
-//! never build a value from bytes that `scan` has not seen.
+//! Turns JSON from a caller into a checked value, or a problem that names the field and the remedy.
+//! Must never build a value from bytes that `scan` has not checked.
 
 pub mod body;
 mod body_limits;

@@ -1,6 +1,6 @@
-//! One cheap pass over the raw bytes of a JSON text, before anything is built from it: finds what
-//! is too deep, too much, or cannot be stored unchanged, and where. Must never judge grammar; that
-//! is the parser's, which comes after.
+//! One cheap pass over the raw bytes of a JSON text before anything is built from it: finds values
+//! that are too deep, too many, or cannot be stored unchanged, with their places. Must never judge
+//! grammar; the parser does that afterwards.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
