@@ -1,5 +1,5 @@
-//! The counters of this process, for every part of it to add to and for Prometheus to read. Imports
-//! nothing else of ours and must never ask the database; levels are handed in at each scrape.
+//! The counters of this process: every part of it adds to them, and Prometheus reads them. Imports
+//! nothing else of this crate and must never ask the database; gauges are passed in at each scrape.
 
 use std::collections::HashMap;
 use std::time::Duration;

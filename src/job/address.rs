@@ -1,5 +1,5 @@
-//! The address of a page that is crawled, as it is taken, compared and called. Both who takes a crawl in and who does it
-//! judge it here.
+//! The address of a page to crawl: how it is parsed, compared and called. Both the code that
+//! accepts a crawl and the code that runs it use these rules.
 
 use url::Url;
 

@@ -1,5 +1,5 @@
-//! What a job waits for before it runs: the ends of other jobs, and which of those let it go. Plain data;
-//! judged in the database.
+//! The jobs that a job waits for, and the outcomes that let it run. Plain data; judged in the
+//! database.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! A task that a model does in a browser: the args of the kind `agent.execute`, and the rules that they keep. Both who
-//! takes a task in and who does it read them here; must never show a secret of the session.
+//! A browser task for a model: the args of the kind `agent.execute`, and their rules. The code that
+//! accepts a task and the code that runs it share them. Must never show a secret of the session.
 
 use std::collections::BTreeMap;
 use std::fmt;

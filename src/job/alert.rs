@@ -1,5 +1,5 @@
-//! Alert rules: what is measured, when it is too much, and who is told. Plain data; measuring is the
-//! database's.
+//! Alert rules: the condition, the threshold, and the receivers. Plain data; the database evaluates
+//! them.
 
 use std::time::Duration;
 

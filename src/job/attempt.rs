@@ -1,5 +1,5 @@
-//! How one attempt of a job ends: its outcome, its failure and what the process used. Decides
-//! nothing about retries; that is judged in the database, where all workers agree.
+//! The end of one attempt of a job: its outcome, its failure and its resource use. Decides nothing
+//! about retries; the database does, so that all workers agree.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! A job as every face shows it: the job document of the HTTP API. Plain data; it is filled by the
-//! store and must never be changed by what shows it.
+//! The job document of the HTTP API, which every interface shows. Plain data; the store fills it,
+//! and no other code may change it.
 
 use std::sync::OnceLock;
 

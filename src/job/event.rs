@@ -1,5 +1,5 @@
-//! One entry of a job's log before it has a number: its type and data. The number is given by the
-//! database; this module must never invent one.
+//! One entry of a job's log before it has a number: its type and data. The database assigns the
+//! number; this module must never invent one.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! What limits the jobs of a queue or key, over all workers. Plain data; counting is the store's.
+//! A limit on the jobs of a queue or key, over all workers. Plain data; the store counts.
 
 use std::time::Duration;
 

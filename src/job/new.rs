@@ -1,5 +1,5 @@
-//! A job that is about to be enqueued: what the caller said, checked, and nothing that the
-//! database decides. What is `None` is filled from the kind's defaults when the row is written.
+//! A job before it is enqueued: the checked values of the caller, and nothing that the database
+//! decides. A value that is `None` is filled from the kind's defaults when the row is written.
 
 use std::time::Duration;
 

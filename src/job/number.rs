@@ -1,6 +1,6 @@
-//! Numbers of JSON: whether what is read of one is what was written. A value of this process holds an integer of 64 bits
-//! or a double, while Postgres and callers may have any number of digits; one that would lose some must be refused, or
-//! shown as its text, and never rounded in silence.
+//! Numbers of JSON: whether a parsed number equals the written one. A value of this process holds a
+//! 64-bit integer or a double, while Postgres and callers may have any number of digits. A number
+//! that would lose digits must be refused, or shown as its text, and never rounded silently.
 
 use std::borrow::Cow;
 use std::fmt::Write;

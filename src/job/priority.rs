@@ -1,4 +1,4 @@
-//! The names of priorities, one list for every face.
+//! The names of priorities, one list for every interface.
 
 /// What is claimed first.
 pub const CRITICAL: i16 = 1;

@@ -1,5 +1,5 @@
-//! What an engine calls a project of the hub, and the queues of its jobs. Two projects of one engine may not be called
-//! the same.
+//! The names of a hub project in the engine, and the queues of its jobs. Two projects of one engine
+//! must never have the same name.
 
 /// A name as the engine takes it: lower case, without what it does not know.
 #[must_use]

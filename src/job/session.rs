@@ -1,5 +1,5 @@
-//! The session of a long piece of work: what it tells of itself under a name of its caller's. Plain values; how long
-//! they are kept is the caller's wish.
+//! The session of a long piece of work: its state under a name that the caller chose. Plain values;
+//! the caller sets how long it is kept.
 
 use std::time::Duration;
 

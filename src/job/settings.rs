@@ -1,5 +1,5 @@
-//! The rules of a kind: how often, how long, and where its jobs run. Durations are stored in the
-//! database as intervals, so that every worker and the sweep judge by the same values.
+//! The rules of a kind: attempts, timeouts, and the queue of its jobs. The database stores
+//! durations as intervals, so that every worker and the sweep use the same values.
 
 use std::time::Duration;
 

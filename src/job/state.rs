@@ -1,5 +1,5 @@
-//! The stored states of a job, equal to the enum `job_state` in Postgres. Shown states (scheduled,
-//! retrying) are made by the database's views and must never be stored.
+//! The stored states of a job, equal to the enum `job_state` in Postgres. Displayed states
+//! (scheduled, retrying) come from the database's views and must never be stored.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

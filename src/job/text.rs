@@ -1,5 +1,6 @@
-//! Makes text and JSON that came from a handler storable: Postgres refuses NUL in `text` and
-//! `jsonb`, and what is nested too deep could not be read again. Must never fail and never lose more than it marks.
+//! Makes text and JSON from a handler storable: Postgres refuses NUL in `text` and `jsonb`, and
+//! values nested too deeply could not be read again. Must never fail, and must mark everything that
+//! it removes.
 
 use serde_json::Value;
 

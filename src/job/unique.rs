@@ -1,5 +1,5 @@
-//! What makes a job one of its kind: which key it has, which jobs with that key stand in its way and
-//! for how long, and what happens then. Checks the wish; who holds a key is the database's to judge.
+//! The rule for a unique job: its key, the jobs that hold the key and for how long, and the action
+//! on a conflict. Only checks the rule; the database finds the holder of a key.
 
 use std::time::Duration;
 

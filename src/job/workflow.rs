@@ -1,5 +1,5 @@
-//! A workflow that is about to be enqueued: jobs that wait for one another by name. Only describes; the
-//! database checks the graph and stores it whole or not at all.
+//! A workflow before it is enqueued: jobs that wait for one another by name. Only describes; the
+//! database checks the graph and stores it completely or not at all.
 
 use std::convert::Infallible;
 

@@ -1,5 +1,5 @@
-//! The JSON lines by which a process or a URL speaks about its job: progress, log, events, and a
-//! verdict. A line that is not understood becomes a line of the log and never fails the job.
+//! The JSON lines with which a process or a URL reports about its job: progress, log, events, and
+//! an outcome. A line that is not understood becomes a log line and never fails the job.
 
 use std::time::Duration;
 

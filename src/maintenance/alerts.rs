@@ -1,5 +1,5 @@
-//! The duty that measures the alert rules and tells who shall know. Any number of processes may do it: one
-//! at a time measures, and each notice is told by whoever took it.
+//! The task that evaluates alert rules and delivers alerts. Any number of processes can run it: one
+//! at a time evaluates, and each notice is delivered by the process that took it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

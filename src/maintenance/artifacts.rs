@@ -1,4 +1,4 @@
-//! The duty that removes the files of jobs that are gone from object storage.
+//! The task that removes the files of deleted jobs from object storage.
 
 use crate::store::Store;
 

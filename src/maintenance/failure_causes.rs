@@ -1,4 +1,4 @@
-//! The duty that counts failures into their causes.
+//! The task that groups failures by cause.
 
 use crate::store::Store;
 

@@ -1,5 +1,5 @@
-//! Keeps house: one duty a file, each on its own timer, each safe to run in any number of processes at
-//! once. Needs no leader, for every duty is idempotent and judged by the database.
+//! Maintenance: one task per file, each on its own timer, each safe in any number of processes at
+//! once. Needs no leader, because every task is idempotent and judged by the database.
 
 mod alerts;
 mod artifacts;

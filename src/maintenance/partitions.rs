@@ -1,4 +1,5 @@
-//! The duty that makes the history's days ahead of time and drops what retention has passed.
+//! The task that creates the history's partitions in advance and drops partitions past their
+//! retention.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The duty that tells jobs of the ends that they wait for: at once where a hint is heard, and on a timer.
+//! The task that resolves dependent jobs: at once after a notification, and on a timer.
 
 use std::time::Duration;
 

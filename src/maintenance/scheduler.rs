@@ -1,5 +1,6 @@
-//! The duty that fires schedules. Sleeps until the database says that one is due, and looks again at
-//! least every few seconds; any number of processes may do it. Must never let one schedule stop another.
+//! The task that fires schedules. Sleeps until the next due time in the database, and polls at
+//! least every few seconds; any number of processes can run it. Must never let one schedule stop
+//! another.
 
 use std::time::Duration;
 

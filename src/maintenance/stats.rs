@@ -1,4 +1,4 @@
-//! The duty that adds what was counted to its minutes.
+//! The task that aggregates counters by minute.
 
 use crate::store::Store;
 

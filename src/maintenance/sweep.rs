@@ -1,4 +1,4 @@
-//! The duty that takes back jobs whose worker died or whose deadline passed.
+//! The task that takes back jobs whose worker died or whose deadline passed.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Which addresses may be called unless the config allows all. Judged inside the resolver that the connection
-//! itself uses, so that a name cannot be checked as one address and called as another.
+//! The addresses that may be called, unless the config allows all. Judged inside the resolver of
+//! the connection itself, so that a name cannot be checked as one address and called as another.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

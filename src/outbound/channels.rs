@@ -1,5 +1,5 @@
-//! The channels by which alerts are told: signed webhooks and mail. Each call tells one receiver once; to
-//! repeat what failed, and to remember what was told, is the caller's.
+//! The channels that deliver alerts: signed webhooks and mail. Each call delivers to one receiver
+//! once; the caller repeats failures and remembers deliveries.
 
 use std::fmt;
 #[cfg(any(feature = "http", feature = "email"))]

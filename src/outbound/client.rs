@@ -1,4 +1,5 @@
-//! The HTTP client of outgoing calls. Must never change what is the whole process's: it brings its own cryptography instead of choosing one for everybody.
+//! The HTTP client of outbound calls. Must never change process-wide state: it brings its own
+//! cryptography provider instead of installing one for everyone.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The proxy through which calls leave, where there is one. Must never take one from the environment unless that is
-//! asked for, nor show its password.
+//! The proxy of outbound calls, if there is one. Must never take one from the environment unless
+//! the config asks for it, or show its password.
 
 use std::fmt;
 

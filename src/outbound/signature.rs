@@ -1,5 +1,5 @@
-//! Signs calls by the rules of Standard Webhooks, so that a receiver can tell ours from others'
-//! and old from new. Must never show the key.
+//! Signs calls by the rules of Standard Webhooks, so that a receiver can verify the sender and the
+//! age of a call. Must never show the key.
 
 use std::fmt;
 

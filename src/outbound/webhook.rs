@@ -1,4 +1,5 @@
-//! Signed webhooks by which alerts are told. Must never show an address whole, for it may hold a token.
+//! Signed webhooks that deliver alerts. Must never show a whole address, because it may contain a
+//! token.
 
 use chrono::Utc;
 use reqwest::Client;

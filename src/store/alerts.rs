@@ -1,5 +1,5 @@
-//! Alerts: their rules, what these found, and the notices that are still to be told. The verbs are the SQL
-//! functions that people call from psql; measuring is theirs.
+//! Alerts: their rules, the alerts themselves, and notices that are still to be delivered. Uses the
+//! SQL functions that people call from psql; those evaluate the rules.
 
 use std::time::Duration;
 

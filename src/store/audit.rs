@@ -1,4 +1,4 @@
-//! Audit: what people did, newest first. Only looks; the record is written by the acts themselves.
+//! Audit: the actions of people, newest first. Only reads; the actions themselves write the record.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

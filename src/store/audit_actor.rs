@@ -1,4 +1,4 @@
-//! Actor: who asks for an act, so that the record of acts names them. Known for the time of one request; the
+//! Actor: the author of an action, for the audit log. Known for the time of one request; the
 //! command line and psql act as the database user.
 
 use super::db::connection::Transaction;

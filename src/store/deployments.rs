@@ -1,5 +1,5 @@
-//! Deployments: whose config may write what all processes share. Must never judge a revision itself; the database
-//! does, under the lock of the deployment's row.
+//! Deployments: the config that may write what all processes share. Must never judge a revision
+//! itself; the database does, under the lock of the deployment's row.
 
 use super::{Result, Store};
 

@@ -1,4 +1,4 @@
-//! Doctor: what is wrong with this installation. The checks are the SQL function `doctor`.
+//! Doctor: the problems of this installation. The SQL function `doctor` makes the checks.
 
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Keys: the API keys' rows. Only hashes come here; a secret must never.
+//! Keys: the rows of API keys. Only hashes reach this module; a secret must never.
 
 use chrono::{DateTime, Utc};
 

@@ -1,4 +1,4 @@
-//! Kinds: what the workers that serve a kind say of it, so that enqueueing, retries and the sweep
+//! Kinds: the rules that workers register for a kind, so that enqueueing, retries and the sweep
 //! follow the same rules everywhere.
 
 use chrono::{DateTime, Utc};

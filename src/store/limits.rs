@@ -1,5 +1,5 @@
-//! Limits: how many jobs may run or start, over all workers. The verbs are the SQL functions that people
-//! call from psql; counting is done by `admit` alone.
+//! Limits: the number of jobs that may run or start, over all workers. Uses the SQL functions that
+//! people call from psql; only the claim under limits counts.
 
 use std::time::Duration;
 

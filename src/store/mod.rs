@@ -1,5 +1,5 @@
-//! The only SQL: one verb a file, each one statement or one transaction. Every write of a worker
-//! carries its lease, and what the database answers is the truth; nothing here may cache it.
+//! The only SQL: one verb per file, each one statement or one transaction. Every write of a worker
+//! carries its lease, and the database's answer is the truth; nothing here may cache it.
 
 pub mod alerts;
 pub mod attempts;

@@ -1,5 +1,5 @@
-//! Partitions: makes the days ahead, drops those that retention has passed, and prunes what goes
-//! earlier. Never waits long for a lock: enqueue and claim come first.
+//! Partitions: creates the coming days, drops days past their retention, and prunes jobs with an
+//! earlier one. Must never wait long for a lock: enqueue and claim come first.
 
 use super::{Result, Store};
 

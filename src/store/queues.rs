@@ -1,5 +1,5 @@
-//! Queues: lists them, and pauses, resumes, drains, purges and sizes them. The verbs are the SQL
-//! functions that people call from psql.
+//! Queues: lists, pauses, resumes, drains, purges and sizes them. Uses the SQL functions that
+//! people call from psql.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -1,5 +1,5 @@
-//! Resolve: tells the jobs that wait of the ends of others. The judgement is in the SQL function of the
-//! same name; any process may resolve at any time.
+//! Resolve: resolves the dependencies of waiting jobs after other jobs have finished. The SQL
+//! function of the same name decides; any process can resolve at any time.
 
 use super::{Result, Store};
 

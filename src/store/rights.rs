@@ -1,5 +1,5 @@
-//! Rights: makes the grants that are missing, judged by what is there, and says what a login may not do. Must never
-//! stop a start because of somebody else's rights.
+//! Rights: grants missing rights, judged by the present grants, and reports what a login may not
+//! do. Must never stop a start because of another login's rights.
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row};
 

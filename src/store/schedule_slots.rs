@@ -1,5 +1,6 @@
-//! Fire: what schedulers ask and write. When a slot falls due is computed here in the process; that it
-//! is due, and that it fires once, is judged by the database on the schedule's locked row.
+//! The schedule slots: the queries and writes of schedulers. This process computes when a slot
+//! falls due; the database decides, on the schedule's locked row, that it is due and that it fires
+//! once.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Schedules: lists, writes, pauses, resumes, runs and deletes them. The verbs are the SQL functions
-//! that people call from psql; how slots fire stands in `fire`.
+//! Schedules: lists, writes, pauses, resumes, runs and deletes them. Uses the SQL functions that
+//! people call from psql; `schedule_slots` fires the slots.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

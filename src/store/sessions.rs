@@ -1,5 +1,5 @@
-//! Sessions: the state of long work under a name of its caller's, with a life of its own. What an attempt writes is
-//! fenced by its lease; what is shown also knows what became of the job.
+//! Sessions: the state of long work under a name that the caller chose, with its own retention.
+//! Writes of an attempt are fenced by its lease; reads include the outcome of the job.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Stats: what was counted, by kind and over time. Reads counters alone, never jobs.
+//! Stats: counted outcomes, by kind and over time. Reads only counters, never jobs.
 
 use std::time::Duration;
 

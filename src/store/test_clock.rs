@@ -1,5 +1,5 @@
-//! Time travel, for tests alone: moves every stored time that something waits for into the past, as if so much
-//! time had passed. Must never be used on jobs that matter.
+//! Time travel, for tests only: moves every stored time that something waits for into the past, as
+//! if that time had passed. Must never be used on jobs that matter.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Workflows: stores graphs of jobs and looks at them. The graph is checked and stored by the SQL function
-//! `create_workflow`; cancel and retry are those of any job.
+//! Workflows: stores and reads graphs of jobs. The SQL function `create_workflow` checks and stores
+//! the graph; cancel and retry are those of any job.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -1,5 +1,5 @@
-//! Object storage behind an address: S3, Google Cloud Storage, Azure, or a folder. Knows paths and bytes only; must never
-//! be given a path that a caller chose.
+//! Object storage behind an address: S3, Google Cloud Storage, Azure, or a folder. Knows only paths
+//! and bytes; must never be given a path that a caller chose.
 
 use std::fmt;
 use std::sync::Arc;

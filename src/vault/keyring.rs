@@ -1,5 +1,5 @@
-//! Seals JSON values with AES-256-GCM-SIV (RFC 8452) under named keys, so that what lies in the database
-//! tells nothing without them. A key must never stand in an error or a log.
+//! Encrypts JSON values with AES-256-GCM-SIV (RFC 8452) under named keys, so that the database
+//! content is unreadable without them. A key must never appear in an error or a log.
 
 use std::fmt;
 

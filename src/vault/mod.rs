@@ -1,5 +1,6 @@
-//! What becomes of the JSON of jobs outside of handlers: sealed before it is stored, put into object storage
-//! where it is too large for a row, redacted before it is shown. Knows no SQL; must never show a key or what it seals.
+//! The JSON of jobs outside handlers: encrypted before it is stored, moved to object storage if it
+//! is too large for a row, redacted before it is shown. Knows no SQL; must never show a key or an
+//! encrypted value.
 
 #[cfg(feature = "storage")]
 mod blob_store;

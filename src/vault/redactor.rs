@@ -1,5 +1,5 @@
-//! Hides the values of keys that hold secrets by their names, for everything that people look at. Handlers must
-//! never get a value that went through here.
+//! Hides the values of keys with secret names in everything that people read. Handlers must never
+//! get a redacted value.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Builder: a worker from its parts, each with a good default. Starts nothing.
+//! Builds a worker from its parts, each with a good default. Starts nothing.
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
-//! The one claimer of a process: waits for a wake, a due time or its poll, and claims as many jobs as
-//! there is room for. The truth is what a claim answers; wakes only tell it when to ask.
+//! The one claimer of a process: waits for a notification, a due time or its poll, and claims as
+//! many jobs as there are free slots. The answer of a claim is the truth; notifications only
+//! trigger it.
 
 use std::sync::Arc;
 use std::time::Duration;

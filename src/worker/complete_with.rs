@@ -1,5 +1,5 @@
-//! Completes a job together with what its handler writes: both commit, or neither. Must be the last that an
-//! attempt does.
+//! Completes a job together with its handler's writes: both commit, or neither. Must be the last
+//! action of an attempt.
 
 use serde::Serialize;
 use sqlx::PgExecutor;

@@ -1,5 +1,5 @@
-//! The one writer of endings in a process: gathers what finished while its last write was in flight
-//! and moves it in one statement. One bad row never holds up the rest.
+//! The one writer of outcomes in a process: collects outcomes while its last write is in flight and
+//! stores them in one statement. A row that cannot be stored does not block the batch.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
-//! Whether this worker reaches the database, as its heartbeats find out. Those who wait for an answer, or for their
-//! next try, hear when it is there again; nothing is decided by it but when to ask.
+//! Whether this worker reaches the database, as its heartbeats find out. Tasks that wait for an
+//! answer, or for their next try, are notified when the database answers again; nothing else
+//! depends on it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -1,6 +1,7 @@
-//! Which queues a worker claims from: those of its settings, always, and of all others those that have work, up to a bound.
-//! A queue without work is left, so that the bound counts what is there and not what was ever seen; where more have work
-//! they take turns. Must never leave jobs that wait in memory behind.
+//! The queues that a worker claims from: always those of its settings, and of all others those with
+//! work, up to a bound. A queue without work is dropped, so that the bound counts present work
+//! only; if more queues have work, they take turns. Must never drop a queue with jobs that wait in
+//! memory.
 
 use std::collections::HashMap;
 use std::sync::Arc;

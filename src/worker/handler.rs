@@ -1,5 +1,5 @@
-//! What a kind of job must provide to be run: the typed `Handler` for Rust code, the erased
-//! `DynHandler` behind it, and the error by which a handler says retry, permanent or snooze.
+//! The interface of a kind's code: the typed `Handler` for Rust code, the erased `DynHandler`
+//! behind it, and the error with which a handler asks for a retry, a permanent failure or a snooze.
 
 use std::borrow::Cow;
 use std::fmt;

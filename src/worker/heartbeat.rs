@@ -1,5 +1,5 @@
-//! The heartbeat: renews the leases, learns of cancels and lost leases, and ends attempts whose lease
-//! cannot be trusted any more because Postgres did not answer in time.
+//! The heartbeat: renews the leases, learns of cancels and lost leases, and ends attempts whose
+//! lease can no longer be trusted because Postgres did not answer in time.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The leases that this worker holds, and the handles to stop or end their attempts. Trusts a lease
-//! only until its TTL less a margin has passed since the last renewal was asked for.
+//! The leases of this worker, and the handles that stop or end their attempts. Trusts a lease only
+//! until its TTL minus a margin has passed since the last request to renew it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,6 @@
-//! When a worker is worn out: after so many attempts, or with so much in memory. It then claims no more and ends when its
-//! attempts have ended, for whoever watches the process to start it anew. Must never cost a job an attempt.
+//! The limits of a worker's life: a number of attempts, or an amount of memory. At a limit the
+//! worker claims no more jobs and exits when its attempts have finished, so that its supervisor
+//! starts it again. Must never cost a job an attempt.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,5 @@
-//! Runs jobs: one claimer a process takes what is due, runners run it in slots, one reporter and one
-//! completer write what comes of it. Meets the rest of Tidemill only in Postgres.
+//! Runs jobs: one claimer per process takes due jobs, runners run them in slots, and one reporter
+//! and one completer write the outcomes. Reaches the rest of Tidemill only through Postgres.
 
 mod builder;
 mod claimer;

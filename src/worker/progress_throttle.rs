@@ -1,5 +1,6 @@
-//! What a worker sheds while dead rows pile up in the database: progress of a job is stored at most every few
-//! seconds. Keeps the order of each job's events; the last progress is never lost, and nothing else is held back.
+//! Throttles progress while dead rows pile up in the database: the progress of a job is stored at
+//! most every few seconds. Keeps the order of each job's events; the last progress is never lost,
+//! and no other event is delayed.
 
 use std::collections::HashMap;
 use std::time::Duration;

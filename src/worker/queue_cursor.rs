@@ -1,5 +1,5 @@
-//! From where a worker claims next in one queue, when it may look from the head again, and whether its
-//! claims must be counted. Learns from what claims brought; asks nobody.
+//! The position of a worker's claims in one queue, when it may start from the head again, and
+//! whether its claims go through limits. Learns from the answers of claims; queries nothing.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! A queue as one worker sees it: its slots and the jobs that wait in memory for one. Decides how many
-//! jobs to ask for; asks nobody.
+//! A queue in one worker: its slots, and the claimed jobs that wait in memory for one. Decides how
+//! many jobs to claim; queries nothing.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,6 @@
-//! The one writer of progress, log lines and other events in a process: gathers what was reported
-//! while its last write was in flight. Keeps the order of each job's events, and drops none but
-//! progress that was overtaken before anybody could see it.
+//! The one writer of progress, log lines and other events in a process: collects reports while its
+//! last write is in flight. Keeps the order of each job's events, and drops only progress that was
+//! replaced before anyone could see it.
 
 use std::collections::HashMap;
 use std::sync::Arc;

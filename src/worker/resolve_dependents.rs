@@ -1,5 +1,5 @@
-//! Tells jobs of the ends that they wait for as soon as this worker wrote one, beside the writing of more.
-//! Only saves time: what it cannot tell, a keeper tells.
+//! Resolves dependent jobs as soon as this worker completes a parent. An optimisation only: the
+//! maintenance loop does it otherwise.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! How the worker's writers try again when Postgres is away: with growing delays, for as long as it
-//! takes. What was acknowledged by a handler is not given up while the process lives.
+//! How the worker's writers retry while Postgres does not answer: with growing delays, without
+//! limit. An outcome that a handler has reported is never given up while the process lives.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
-//! What follows of a failed attempt by the rules of its kind, as the worker that ran it knows them: another worker may have
-//! others for the same kind. Counts no attempts; that is the database's.
+//! The consequence of a failed attempt by the rules of its kind, as the worker that ran it knows
+//! them: another worker may have other rules for the same kind. Counts no attempts; the database
+//! does.
 
 use std::time::Duration;
 

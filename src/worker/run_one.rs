@@ -1,5 +1,5 @@
-//! Runs one job and no other, with all that a worker does for it: for tests. Claims nothing but that job, keeps no heartbeat,
-//! and is over with the job's attempt.
+//! Runs one job and no other, with everything that a worker does for it: for tests. Claims only
+//! that job, sends no heartbeats, and ends with the job's attempt.
 
 use tokio::task::JoinSet;
 use uuid::Uuid;

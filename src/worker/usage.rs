@@ -1,4 +1,5 @@
-//! What this process uses of its machine, for the worker's row. Where the system does not say, nothing is known.
+//! The resource use of this process, for the worker's row. Unknown if the system does not report
+//! it.
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;

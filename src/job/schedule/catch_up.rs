@@ -1,5 +1,5 @@
-//! Catching up: which of the slots that are due shall fire, when nobody looked for a while. Must
-//! never let an old slot fire that its schedule does not want.
+//! Catching up: which due slots fire after an interruption. Must never fire an old slot that its
+//! schedule does not want.
 
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -1,5 +1,6 @@
-//! A cron text: reads it, says which field is wrong, and finds what falls due in a zone. Must treat
-//! the hours that a zone skips and doubles as docs/schedules.md says, whatever the library below does.
+//! A cron expression: parses it, names the wrong field, and finds the next due time in a time zone.
+//! Must treat hours that a zone skips or repeats as docs/schedules.md says, whatever the library
+//! below does.
 
 use chrono::{DateTime, Datelike, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;

@@ -1,5 +1,5 @@
-//! When a schedule falls due: cron, interval or one time, in a zone. Pure: is told the time and must
-//! never ask a clock, so that the database's alone judges.
+//! When a schedule falls due: cron, interval or single time, in a time zone. Pure: receives the
+//! time and must never ask a clock, so that only the database's clock counts.
 
 mod catch_up;
 mod cron;

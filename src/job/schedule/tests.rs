@@ -1,4 +1,4 @@
-//! What is a schedule and what is none, and when each falls due, through both changes of the clock.
+//! Valid and invalid schedules, and their due times, through both changes of the clock.
 
 use super::*;
 

@@ -1,5 +1,6 @@
-//! Tasks that a model does in a browser: it is shown the page, says what to do, and that is done, step by step. Each step is
-//! a checkpoint, so that a worker that dies costs the step that it was in; no secret of the session leaves the browser.
+//! Tasks that a model carries out in a browser: the model sees the page, chooses an action, and the
+//! action is carried out, step by step. Each step is a checkpoint, so a worker that dies loses only
+//! its current step; no secret of the session leaves the browser.
 
 mod chromium;
 mod model;

@@ -1,5 +1,5 @@
-//! Asks the model what to do next, over the protocol of `OpenAI`'s chat completions. Must never be told a secret, nor let one
-//! of its own (the key) into an error.
+//! Asks the model for the next action, over the `OpenAI` chat completions protocol. Must never send
+//! it a secret, or let the API key into an error.
 
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;

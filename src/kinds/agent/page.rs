@@ -1,5 +1,5 @@
-//! The one page in which a task is done: what it shows, and the session that it has. Must never be asked about a window
-//! that the page opened: there is none.
+//! The page in which a task runs: its content, and its session. Windows that the page opens do not
+//! exist, so this must never ask about one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

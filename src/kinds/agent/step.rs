@@ -1,5 +1,5 @@
-//! One step of a task: what was asked for is done, and what is stored of it. Must never store what the veil has not covered,
-//! but the session, which is sealed.
+//! One step of a task: carries out the requested action and stores the outcome. Must never store
+//! text that the redactor has not covered, except the session, which is encrypted.
 
 use std::time::Instant;
 

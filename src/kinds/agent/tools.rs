@@ -1,5 +1,5 @@
-//! What the model may do in the page, as it is told to it and as it is done. What cannot be done is an answer to the model,
-//! not the end of the task.
+//! The actions that the model can take in the page: their descriptions for the model, and their
+//! implementation. An action that fails is an answer to the model, not the end of the task.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! The one way out of a browser: a SOCKS proxy in the worker that looks names up itself and connects to what it found, so
-//! that a name cannot be checked as one address and called as another. Whatever a page does (redirects, frames, workers,
-//! sockets), its connections come through here.
+//! The only way out of a browser: a SOCKS proxy in the worker that resolves names itself and
+//! connects to the resolved address, so that a name cannot be checked as one address and called as
+//! another. All connections of a page (redirects, frames, workers, sockets) go through it.
 
 use std::collections::BTreeSet;
 use std::io;

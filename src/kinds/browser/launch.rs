@@ -1,4 +1,5 @@
-//! Starts Chromium with a profile of its own and finds where it listens. Must leave neither process nor profile behind.
+//! Starts Chromium with its own profile and finds its DevTools address. Must leave neither a
+//! process nor a profile behind.
 
 use std::env;
 use std::fs::File;

@@ -1,5 +1,6 @@
-//! Linear's GraphQL: makes an issue under an id that the caller chose, so that a second call with the same id makes no
-//! second issue. Tells what shall happen next by the error; must never show the key.
+//! The client of Linear's GraphQL API: creates an issue under an id that the caller chose, so that
+//! a second call with the same id creates no second issue. Its errors say whether a retry helps;
+//! must never show the key.
 
 use std::fmt;
 use std::time::Duration;

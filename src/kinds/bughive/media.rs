@@ -1,5 +1,6 @@
-//! Uploads a file to the media storage: one that a job kept, or one below the folder that the config allows. Under the same
-//! key the same file, however often it is tried; must never read a file outside of that folder.
+//! Uploads a file to the media storage: a file of a job, or a file below the folder that the config
+//! allows. The same key always holds the same file, however often the upload is tried; must never
+//! read a file outside that folder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Makes a ticket in Linear. The ticket's id follows from the job's, so that however often the job is tried there is one
-//! ticket.
+//! Creates a ticket in Linear. The ticket's id is derived from the job's id, so that repeated
+//! attempts create one ticket.
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};

@@ -1,5 +1,6 @@
-//! A cgroup for each attempt, below the one that this process is in: no process leaves it by itself, and the kernel ends all
-//! in it in one step. Needs version 2 with `cgroup.kill` (Linux 5.14) and the right to make folders there.
+//! A cgroup for each attempt, below the cgroup of this process: no process leaves it by itself, and
+//! the kernel ends all its processes in one step. Needs version 2 with `cgroup.kill` (Linux 5.14)
+//! and the right to create folders there.
 
 use std::fs::{self, OpenOptions};
 use std::io;

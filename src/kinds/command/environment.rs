@@ -1,4 +1,5 @@
-//! The environment of a command: the worker's own without its secrets, and which job it runs.
+//! The environment of a command: the worker's own without its secrets, and variables that identify
+//! its job.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

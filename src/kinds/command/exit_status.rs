@@ -1,5 +1,5 @@
-//! Turns the end of a command into the end of the attempt: completed, failed, or snoozed, with
-//! what the process used. Decides nothing about delays.
+//! Turns the exit of a command into the outcome of the attempt: completed, failed, or snoozed, with
+//! the resource use of the process. Decides nothing about delays.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;

@@ -1,6 +1,7 @@
-//! Kills what running commands started when this worker is killed, or stopped for so long that its leases may be another's.
-//! The kernel's parent-death signal ends only the command, not what the command started; a small shell that notices our end
-//! by a closed pipe, and our silence by a time-out, ends the rest. Must never outlive the worker for longer.
+//! Kills the processes of running commands when this worker is killed, or stalled for so long that
+//! its leases may have moved to another worker. The kernel's parent-death signal ends only the
+//! command itself, not its children; a small shell notices our end by a closed pipe and our silence
+//! by a timeout, and kills the rest. Must never outlive the worker for longer.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -1,6 +1,6 @@
-//! Starts a command with its pipes, on a thread that stays until the command is reaped: the
-//! kernel sends the parent-death signal when the *thread* that forked ends, and threads of the
-//! runtime come and go.
+//! Starts a command with its pipes, on a thread that stays until the command is reaped: the kernel
+//! sends the parent-death signal when the *thread* that forked ends, and threads of the runtime
+//! come and go.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -1,6 +1,7 @@
-//! What falls to this process because its own parent ended: processes of attempts that left their process group, which
-//! end with their attempt, and the dead that nobody else reaps. Must never touch what this process started for itself: that
-//! is in this process's own session, or leads a group that is noted here from before it can be seen.
+//! Processes that are reparented to this process: processes of attempts that left their process
+//! group, which end with their attempt, and dead processes that nobody else reaps. Must never touch
+//! a process that this process started for itself: such a process is in this process's own session,
+//! or leads a group that is recorded here before it can be seen.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;

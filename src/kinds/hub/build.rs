@@ -1,5 +1,5 @@
-//! The images of a project: built from their context, or pulled if they are not there. What the engine
-//! says is the job's log as it comes, and its steps are the job's progress.
+//! The images of a project: builds them from their context, or pulls missing ones. The engine's
+//! output is the job's log, and its steps are the job's progress.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;

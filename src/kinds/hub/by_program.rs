@@ -1,5 +1,5 @@
-//! A start by the program `docker compose`: it builds and starts, the hub tells how far it is, takes away what a
-//! cancelled start made, and waits until all services are well.
+//! A start with the program `docker compose`: the program builds and starts; the hub reports
+//! progress, removes what a cancelled start created, and waits until all services are healthy.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
-//! What an attempt made so far, taken away again when it is cancelled. Touches only what this attempt
-//! made or started, by its id: another attempt may run already. What the program `docker compose` makes is what was
-//! not there before.
+//! The rollback of a cancelled attempt. Must touch only objects that this attempt created or
+//! started, by their ids, because another attempt may already be running. Objects created by the
+//! program `docker compose` are those that did not exist before.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

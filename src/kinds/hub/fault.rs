@@ -1,5 +1,5 @@
-//! What an error of the engine means for the job: another attempt, or none. Every message says what
-//! was being done and what to do about it.
+//! Maps an engine error to the outcome of the job: retry or permanent failure. Every message says
+//! which step failed and what to do about it.
 
 use bollard::errors::Error;
 

@@ -1,5 +1,5 @@
-//! Which containers a job is about. Needs no readable description: where it is lost or broken, the labels
-//! tell what was started from it. Must never take a container of another project.
+//! Finds the containers of a job's project. Needs no readable description: if it is lost or broken,
+//! labels identify the containers. Must never take a container of another project.
 
 use std::collections::BTreeSet;
 

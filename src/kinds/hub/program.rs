@@ -1,5 +1,6 @@
-//! The program `docker compose` on this machine, which understands all of compose. Gets nothing of the worker's
-//! environment but what finds programs and logins: the rest may be secrets that are not the project's.
+//! The program `docker compose` on this machine, which supports all of compose. From the worker's
+//! environment it gets only the variables that find programs and logins: the rest may be secrets
+//! that do not belong to the project.
 
 use std::collections::VecDeque;
 use std::io::{self, Write as _};

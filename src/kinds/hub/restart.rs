@@ -1,5 +1,5 @@
-//! `hub.restart`: restarts the containers of one service, or of all, and waits until they are well.
-//! Builds nothing: a changed description is taken up by a start.
+//! `hub.restart`: restarts the containers of one service or of all services, and waits until they
+//! are healthy. Builds nothing: only a start applies a changed description.
 
 use bollard::query_parameters::RestartContainerOptions;
 use serde_json::{Value, json};

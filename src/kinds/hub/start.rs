@@ -1,5 +1,6 @@
-//! `hub.start`: reads the description, makes the images, starts the services in their order and waits
-//! until all are well; by the program `docker compose` where that understands more. May run again at any point: what is as it should be stays.
+//! `hub.start`: reads the description, builds the images, starts the services in order and waits
+//! until all are healthy; with the program `docker compose` if the description needs it. Can run
+//! again at any point: whatever already matches the description is kept.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Waits until containers are as they should be, and says what is wrong with one that will not be.
+//! Waits until containers are healthy, and explains why one of them will not be.
 
 use std::pin::pin;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What the answer of a URL means for the attempt: its result, its lines as they come, or a
-//! failure. Never holds more of an answer in memory than a result may be large.
+//! Turns the answer of a URL into the outcome of the attempt: its result, its lines as they arrive,
+//! or a failure. Must never hold more of an answer in memory than the largest allowed result.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! Jobs that are run by calling a URL: args in a signed POST, progress back as JSON lines, the
-//! answer as the result. Only the URL that the config names is ever called; redirects are not
-//! followed, and addresses inside one's own network are refused unless the config allows them.
+//! Jobs that call a URL: args in a signed POST, progress back as JSON lines, the answer as the
+//! result. Only the URL in the config is ever called; redirects are not followed, and addresses
+//! inside one's own network are refused unless the config allows them.
 
 mod answer;
 

@@ -1,5 +1,5 @@
-//! Artifacts: files of jobs in object storage, each noted in a row before it is written, so that none is ever
-//! left behind. A worker that lost its lease keeps nothing.
+//! Artifacts: files of jobs in object storage, each recorded in a row before it is written, so that
+//! no file is ever left behind. A worker that lost its lease stores nothing.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};

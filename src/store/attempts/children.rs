@@ -1,5 +1,6 @@
-//! Spawn: jobs that a running attempt enqueues, once for each name however often the attempt is repeated;
-//! and how those ended that it waits for. Every write is fenced by the attempt's lease.
+//! Spawn: jobs that a running attempt enqueues, once per name however often the attempt is
+//! repeated; and the outcomes of the jobs that it waits for. Every write is fenced by the attempt's
+//! lease.
 
 use serde_json::Value;
 use uuid::Uuid;

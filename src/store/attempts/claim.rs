@@ -1,5 +1,6 @@
-//! Claim: takes due jobs of one queue under new leases. One statement; the cursor spares it the dead
-//! rows at the head of the index, and a job that another claimer holds is passed over.
+//! Claim: takes due jobs of one queue under new leases, in one statement. The cursor skips the dead
+//! rows at the head of the index, and jobs that another claimer has locked are skipped. Queues with
+//! limits are claimed through `claim_limited`, which counts running jobs first.
 
 use std::collections::HashSet;
 

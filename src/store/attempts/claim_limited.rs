@@ -1,5 +1,5 @@
-//! Admit: claims from a queue where claims are counted, because jobs of groups wait there or the queue
-//! has limits of its own. Counts and claims in one transaction; no limit rests on anything else.
+//! Claims under limits: claims from a queue that has limits, or in which jobs of groups wait.
+//! Counts and claims in one transaction; no limit depends on anything else.
 
 use chrono::{DateTime, Utc};
 

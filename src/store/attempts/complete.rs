@@ -1,5 +1,5 @@
-//! Complete: moves finished jobs from the live part to the history, a whole batch in one statement.
-//! A lease that was lost moves nothing, and its worker is told.
+//! Complete: moves finished jobs from the live partition to the history, a whole batch in one
+//! statement. A lost lease moves nothing, and the answer names it.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! Due: which queues have work for a worker, and when the next piece falls due. One statement for all
-//! queues, so that an idle worker asks one question a second; takes nothing.
+//! Due: which queues have work for a worker, and when the next job falls due. One statement for all
+//! queues, so that an idle worker sends one query a second; claims nothing.
 
 use crate::store::{Result, Store};
 

@@ -1,5 +1,5 @@
-//! Extend: gives a running attempt more time. Only the holder of its lease is heard; the judgement is in
-//! the SQL function `extend_attempt`.
+//! Extend: gives a running attempt more time. Only the holder of its lease is accepted; the SQL
+//! function `extend_attempt` decides.
 
 use std::time::Duration;
 

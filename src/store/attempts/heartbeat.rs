@@ -1,5 +1,5 @@
-//! Heartbeat: renews the leases that a worker names and tells it which it still holds and which jobs
-//! somebody wants cancelled. Judged by the database's clock; a lease that was taken back stays lost.
+//! Heartbeat: renews the leases that a worker names and returns which are still held and which jobs
+//! are to be cancelled. Judged by the database's clock; a lease that was taken back stays lost.
 
 use uuid::Uuid;
 

@@ -1,4 +1,4 @@
-//! Attempts: reads what is recorded of a job's tries, with exit codes and memory.
+//! Attempts: reads the recorded attempts of a job, with exit codes and memory.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

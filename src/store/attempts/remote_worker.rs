@@ -1,5 +1,5 @@
-//! Remote workers: their rows, which their requests renew. As for every worker, no lease is judged by
-//! such a row.
+//! Remote workers: their rows, which their requests renew. As with every worker, such a row never
+//! decides about a lease.
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
-//! Settled by: whether a lease that holds no more ended its attempt with this very word before, so that
-//! a repeated request gets the first answer again. Only looks; changes nothing.
+//! Finds out whether an expired lease already ended its attempt with the same outcome, so that a
+//! retried request gets the first answer. Only reads; changes nothing.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! Report: writes progress, log lines and other events of running attempts, a whole batch in one
-//! statement. Only the holder of a job's lease is heard; the rest is told that it lost it.
+//! statement. Only the holder of a job's lease is accepted; the answer names lost leases.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Settle: ends attempts that did not complete — failed, timed out, snoozed, released, cancelled. The
-//! database decides between another attempt and the end, by the kind's rules.
+//! Settle: ends attempts that did not complete — failed, timed out, snoozed, released, cancelled.
+//! The database chooses between another attempt and a final state, by the kind's rules.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Signals: named messages to jobs, which wait for them without a slot. The first of a name counts, also
-//! when it came before the job waited.
+//! Signals: named messages to jobs, which wait for them without a slot. The first signal of a name
+//! counts, even if it arrived before the job waited.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

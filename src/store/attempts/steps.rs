@@ -1,5 +1,5 @@
-//! Steps: checkpoints of running attempts, sleeps, and jobs that begin again at a step. Every write is
-//! fenced by the lease; one that lost it changes nothing and is told.
+//! Steps: checkpoints of running attempts, sleeps, and jobs that start again at a step. Every write
+//! is fenced by the lease; a write with a lost lease changes nothing and returns an error.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

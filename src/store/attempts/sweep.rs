@@ -1,5 +1,5 @@
-//! Sweep: takes back jobs whose lease expired or whose deadline passed. The judgement is in the SQL
-//! function of the same name, on locked rows; any process may sweep at any time.
+//! Sweep: takes back jobs whose lease expired or whose deadline passed. The SQL function of the
+//! same name decides, on locked rows; any process can sweep at any time.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Workers: their rows, heartbeats and farewells. A row here is for people to look at and for drain
-//! requests; whether a lease lives is never judged by it.
+//! Workers: their rows, heartbeats and sign-offs. A row here is for people to read and for drain
+//! requests; it never decides whether a lease is valid.
 
 use std::collections::HashMap;
 

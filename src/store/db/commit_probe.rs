@@ -1,6 +1,6 @@
-//! Proof: whether what answers at the database's URL commits what is sent to it. A proxy that opens a transaction of
-//! its own before a statement that writes, and leaves it open, answers every write as done, and none of them lasts. Such
-//! a connection must never be used, whoever asks for it.
+//! Checks whether the server at the database's URL commits writes. Some proxies open a transaction
+//! before a writing statement and leave it open: they answer every write as done, and none of them
+//! lasts. Such a connection must never be used.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, query, query_scalar};

@@ -1,6 +1,6 @@
-//! Line: one connection as the verbs use it, in a transaction of the caller's or alone. Behind a pooler in
-//! transaction mode its statements are unnamed, since a name is known to one session only, and never
-//! outside of a transaction, since what is parsed in one may be run in another.
+//! One connection as the verbs use it, in a transaction of the caller's or alone. Behind a pooler
+//! in transaction mode its statements are unnamed, because a name is known to one session only, and
+//! never outside a transaction, because a statement parsed in one session may run in another.
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};

@@ -1,5 +1,5 @@
-//! Ground: what a database must be before anything is made in it, and the schema itself. Must never ask for a right
-//! that nothing needs: where the schema is there, nobody makes it.
+//! The requirements on a database before anything is created in it, and the schema itself. Must
+//! never ask for a right that it does not need: if the schema exists, nothing creates it.
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 

@@ -1,5 +1,5 @@
-//! What can go wrong between this process and its database, told apart by what the caller can do
-//! about it. Must never leak a driver's text to an HTTP client.
+//! The errors between this process and its database, distinguished by what the caller can do about
+//! them. Must never leak a driver's text to an HTTP client.
 
 /// Result of a store verb.
 pub type Result<T> = std::result::Result<T, Error>;

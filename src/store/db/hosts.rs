@@ -1,6 +1,6 @@
-//! Hosts: which of the servers that a URL names is the one to use. Asks them in their order, whenever a new connection
-//! is to be made, and believes an answer for a moment only. Must never settle on one that takes no writes where the URL
-//! wants one that does.
+//! Chooses the server to use among those that a URL names. Asks them in order whenever a new
+//! connection is opened, and trusts an answer only for a moment. Must never choose a read-only
+//! server if the URL wants one that takes writes.
 
 use std::sync::Arc;
 use std::time::Duration;

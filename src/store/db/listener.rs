@@ -1,5 +1,5 @@
-//! Listen: the one ear of a process. Holds a LISTEN connection, probes that it really hears, and
-//! hands wake-ups to whoever subscribed. After every reconnect it says so, for hints were missed.
+//! Holds the process's LISTEN connection, verifies it with probe notifications, and fans wake-ups
+//! out to subscribers. After every reconnect it informs them, because notifications were missed.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! JSON as it lies in Postgres, which holds more than this process can read: numbers without bound and
-//! any depth. One value that cannot be read must never take the rows beside it along, and no number may be rounded in
-//! silence.
+//! JSON as stored in Postgres, which can hold more than this process can read: numbers of any size
+//! and any depth. One unreadable value must never affect the rows next to it, and no number may be
+//! rounded silently.
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Migrate: brings the schema to what this binary knows, under an advisory lock, over a short-lived
-//! connection of its own. Never touches a schema that is newer than the binary.
+//! Migrate: brings the schema to the version of this binary, under an advisory lock, over a
+//! short-lived connection of its own. Must never touch a schema that is newer than the binary.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

@@ -1,6 +1,6 @@
-//! Notify: the one voice of a process. Gathers wake-up hints while its last NOTIFY is in flight and
-//! sends them in a transaction of their own, after the writes they speak of have committed. Hints may
-//! be lost; nothing rests on them.
+//! The process's only sender of NOTIFY. Coalesces hints while the previous NOTIFY is in flight, and
+//! sends them in a transaction of their own after their writes have committed. Hints may be lost;
+//! correctness never depends on them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;

@@ -1,5 +1,5 @@
-//! Ping: asks the database whether it answers at all, whether it can run what the verbs are made of, and whether it takes
-//! writes.
+//! Ping: checks whether the database answers, whether it can run the functions of the verbs, and
+//! whether it takes writes.
 
 use crate::store::{Result, Store};
 

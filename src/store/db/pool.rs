@@ -1,6 +1,6 @@
-//! Pool: connections of one sort. A statement runs on one of them as it is; or, behind a pooler in
-//! transaction mode, unnamed and in a transaction of its own, for there the next round trip may reach another
-//! session. A statement must never go to such a connection in any other way.
+//! A pool of connections of one sort. A statement runs on one of them directly; or, behind a pooler
+//! in transaction mode, unnamed and in its own transaction, because the next round trip may reach
+//! another session. A statement must never reach such a connection in any other way.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

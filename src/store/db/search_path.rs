@@ -1,4 +1,5 @@
-//! The search path of a caller's own connection: where to look while the store's statements run on it, and back.
+//! The search path of a caller's own connection: set while the store's statements run on it, and
+//! restored afterwards.
 
 use sqlx::PgConnection;
 

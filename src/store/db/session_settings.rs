@@ -1,5 +1,6 @@
-//! Session: what every statement finds set, and how it comes to be set: for as long as a connection lives,
-//! or, behind a pooler in transaction mode, anew in each transaction. Nothing else may rest on a session.
+//! The session settings of every statement, and how they are set: for the lifetime of a connection,
+//! or, behind a pooler in transaction mode, again in each transaction. Nothing else may depend on a
+//! session.
 
 use std::str::FromStr;
 use std::sync::Once;

@@ -1,5 +1,6 @@
-//! Silence: tells a statement that takes long from a connection that died without a word, as after a failover whose old
-//! primary is cut off: the server is asked on a new connection. Must never end a statement that the server still works on.
+//! Distinguishes a slow statement from a connection that died silently, as after a failover that
+//! cut off the old primary: it asks the server on a new connection. Must never end a statement that
+//! the server is still running.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,5 +1,6 @@
-//! What keeps a database that answers from doing its work, in words by SQLSTATE: what is the matter, and what an operator
-//! does about it. Must never hold the database's own text, which names tables and values.
+//! The conditions in which a database answers but does not work, by SQLSTATE: a description, and
+//! advice for an operator. Must never contain the database's own text, which names tables and
+//! values.
 
 use crate::store::Error;
 

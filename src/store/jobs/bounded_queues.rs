@@ -1,5 +1,5 @@
-//! Room: enqueues into a queue with a bound as soon as that takes the job, and tells when it may. Waits here and never in the
-//! database: whoever waits holds no connection and no lock.
+//! Enqueues into a bounded queue as soon as the queue accepts the job, and tells when it may. The
+//! wait is here and never in the database: a waiting request holds no connection and no lock.
 
 use std::time::Duration;
 

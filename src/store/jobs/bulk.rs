@@ -1,5 +1,5 @@
-//! Bulk: one verb for all jobs that a filter finds, in chunks of a transaction each. The filter and the
-//! verbs are the SQL function `act_on_jobs`.
+//! Bulk: one action on all jobs that match a filter, in chunks of one transaction each. The SQL
+//! function `act_on_jobs` has the filter and the actions.
 
 use serde_json::Value;
 use uuid::Uuid;

@@ -1,5 +1,5 @@
-//! Cancel: ends a job that does not run at once, and asks the worker of one that does. A row, so it
-//! holds with no worker up.
+//! Cancel: ends a job that is not running at once, and asks the worker of a running job to stop.
+//! The request is a row, so it holds even if no worker is up.
 
 use uuid::Uuid;
 

@@ -1,4 +1,4 @@
-//! Change and snooze: other terms for a job that does not run. Both record who did it.
+//! Change and snooze: update a job that is not running. Both record their author.
 
 use std::time::Duration;
 

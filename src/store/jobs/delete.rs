@@ -1,4 +1,4 @@
-//! Delete: removes a job that does not run, with all its history.
+//! Delete: removes a job that is not running, with all its history.
 
 use uuid::Uuid;
 

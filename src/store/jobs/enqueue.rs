@@ -1,5 +1,5 @@
 //! Enqueue: writes new jobs, many in one statement, or one in the caller's own transaction. Answers
-//! only after the commit, unless the transaction is the caller's; wakes nobody by itself.
+//! only after the commit, unless the transaction is the caller's; sends no notification itself.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;

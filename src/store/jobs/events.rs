@@ -1,5 +1,5 @@
-//! Events: reads the numbered log of a job behind a number. What is answered is committed, in order
-//! and without gaps; never read from a standby, whose order of visibility may differ.
+//! Events: reads the numbered log of a job after a number. Every answer is committed, in order and
+//! without gaps; must never read from a standby, whose order of visibility can differ.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;

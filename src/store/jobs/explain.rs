@@ -1,4 +1,5 @@
-//! Explain: why a job does not run, and when it may start. The reasons are the SQL function `explain`.
+//! Explain: why a job is not running, and when it may start. The SQL function `explain` finds the
+//! reasons.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

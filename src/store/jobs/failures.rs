@@ -1,4 +1,4 @@
-//! Failures: what attempts failed of, one row a cause, and the counting of those that are new.
+//! Failures: the causes of failed attempts, one row per cause, and the counting of new failures.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -1,6 +1,7 @@
-//! Feed: what committed since an earlier look, of a queue, a kind or all jobs. A position is a snapshot of Postgres: which
-//! transactions were over when the reader looked. Must never place a position behind a transaction that a crash could undo,
-//! for its number is given out again then.
+//! Feed: the changes of a queue, a kind or all jobs that were committed since an earlier read. A
+//! position is a Postgres snapshot: the transactions that had finished at that read. Must never
+//! place a position after a transaction that a crash could undo, because its number would be
+//! assigned again.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;

@@ -1,5 +1,5 @@
-//! Idempotency: the stored first answers to requests that may be repeated. The key, the work and the
-//! answer commit together, so a key without its work cannot exist.
+//! Idempotency: the stored first answers to requests that may be repeated. The key, the work and
+//! the answer commit together, so a key without its work cannot exist.
 
 use std::sync::Arc;
 

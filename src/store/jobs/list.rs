@@ -1,6 +1,6 @@
-//! List: pages of jobs, newest first, by filter and keyset. Each kind of list reads only the part of
-//! the table that can hold its rows; none counts, and none searches for long: a page that finds little says how
-//! far it came.
+//! List: pages of jobs, newest first, by filter and keyset. Each kind of list reads only the part
+//! of the table that can hold its rows; none counts, and none searches for long: a page with few
+//! matches says how far the search went.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,6 @@
-//! The args and results of jobs on their way into their rows and out again: sealed, or in object storage where they are
-//! too large for a row. What people see of them goes through here as well, and is redacted.
+//! The args and results of jobs on their way into their rows and out again: encrypted, or in object
+//! storage if they are too large for a row. Values shown to people also pass through here, and are
+//! redacted.
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};

@@ -1,5 +1,6 @@
-//! Jobs that may be stored: their args are sealed, or lie in object storage, as this process's vault says. Whatever
-//! enqueues takes these and nothing else, and only a store makes them, so no caller can forget it.
+//! Jobs that are ready to be stored: their args are encrypted or in object storage, as this
+//! process's vault says. Every enqueue takes only these, and only a store creates them, so no
+//! caller can forget it.
 
 use std::ops::Deref;
 

@@ -1,4 +1,4 @@
-//! Redaction in SQL: the names of the keys that views hide, as this process has them in its config.
+//! Redaction in SQL: the names of the keys that views hide, taken from the config of this process.
 
 use crate::store::{Result, Store};
 

@@ -1,4 +1,4 @@
-//! Retry and run-now: the manual verbs that make a job due again. Each records who did it.
+//! Retry and run-now: manual actions that make a job due again. Each records its author.
 
 use uuid::Uuid;
 

@@ -1,4 +1,5 @@
-//! Sealing in SQL: whether the database refuses jobs whose args lie open, as this process has it in its config.
+//! Encryption in SQL: whether the database refuses jobs with unencrypted args, taken from the
+//! config of this process.
 
 use crate::store::{Result, Store};
 

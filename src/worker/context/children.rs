@@ -1,5 +1,5 @@
-//! What a handler may do with other jobs: enqueue children, once for each name however often the attempt
-//! is repeated, and wait for their ends without holding a slot.
+//! A handler's use of other jobs: it enqueues children, once per name however often the attempt is
+//! repeated, and waits for their outcomes without holding a slot.
 
 use std::time::Duration;
 

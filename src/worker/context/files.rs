@@ -1,5 +1,5 @@
-//! Files of a job: what its handler keeps with it, in object storage. Fenced by the lease as all that an attempt
-//! writes.
+//! Files that a handler stores with its job, in object storage. Fenced by the lease, like all
+//! writes of an attempt.
 
 use bytes::Bytes;
 use uuid::Uuid;

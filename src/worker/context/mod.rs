@@ -1,6 +1,6 @@
-//! What a running handler sees of its job and may do for it: read its args, report progress, log,
-//! and learn that it must stop. Events go to the reporter; what must be durable before the handler goes on
-//! is written at once, fenced by the lease.
+//! The interface of a running handler to its job: read its args, report progress, log, and learn of
+//! a stop request. Events go to the reporter; writes that must be durable before the handler
+//! continues are made at once, fenced by the lease.
 
 pub(crate) mod children;
 pub(crate) mod files;

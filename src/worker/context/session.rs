@@ -1,5 +1,5 @@
-//! The session of a handler's work: what it tells of itself under a name of its caller's, for as long as that is wished.
-//! Fenced by the lease as all that an attempt writes.
+//! The session of a handler's work: its state under a name that the caller chose, kept for the
+//! requested time. Fenced by the lease, like all writes of an attempt.
 
 use super::Context;
 use crate::job::session::SessionNote;

@@ -1,5 +1,5 @@
-//! What makes a handler's code durable: steps that are not run again, sleeps that a restart does not
-//! prolong, signals, and how far a long job is. Every checkpoint is stored before the handler goes on.
+//! Durable code of handlers: steps that are not run again, sleeps that a restart does not prolong,
+//! signals, and cursors of long jobs. Every checkpoint is stored before the handler continues.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

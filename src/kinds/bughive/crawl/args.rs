@@ -1,5 +1,5 @@
-//! The input of a crawl, and what of it is taken. Must refuse what could never be crawled, so that no attempt is
-//! spent on it.
+//! The args of a crawl, and the values derived from them. Must refuse args that could never be
+//! crawled, so that no attempt is spent on them.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
-//! Crawls a site in a browser and finds what is broken on it. Every page is a step of the job: after a crash the crawl
-//! goes on behind the last stored page. Must never call more than the site's robots.txt and the job's limits allow.
+//! Crawls a site in a browser and finds bugs. Every page is a step of the job: after a crash the
+//! crawl resumes after the last stored page. Must never call more than the site's robots.txt and
+//! the job's limits allow.
 
 mod args;
 mod bugs;

@@ -1,5 +1,5 @@
-//! One page of a crawl: opened, judged, and its picture kept where there is something to show. Gives back all that the
-//! crawl needs to go on without opening it again.
+//! Visits one page of a crawl: opens it, judges it, and stores a screenshot if it has bugs. Returns
+//! everything that the crawl needs to continue without opening the page again.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Calls addresses without the browser: robots.txt, and links that are not crawled. Must never connect to an address that
-//! the worker may not call, nor follow a redirect unasked.
+//! Calls addresses without the browser: robots.txt, and links that are not crawled. Must never
+//! connect to an address that the worker may not call, or follow a redirect unless asked.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,6 @@
-//! Files of variables, `.env` and those of `env_file`, as compose reads them. Must never look at the worker's
-//! environment, nor repeat what a file says: an error names the line, for its words may be secrets.
+//! Files of variables, `.env` and those of `env_file`, in compose's format. Must never read the
+//! worker's environment, or repeat the content of a file: an error names the line, because its text
+//! may be secret.
 
 use std::path::Path;
 

@@ -1,5 +1,6 @@
-//! What a service says of its container beyond image, command and wiring. What changes nothing on one engine is
-//! passed over with a note; must refuse what would.
+//! Settings of a service's container beyond image, command and wiring. A setting without effect on
+//! a single engine is ignored with a note; a setting with an effect that is not supported must be
+//! refused.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! A project as a compose file, or the config itself, describes it: the part of compose that the hub
-//! acts on. Reads only; must refuse what it does not understand, by its key.
+//! A project as described by a compose file or the config: the part of compose that the hub
+//! supports. Only reads; must refuse, by its key, anything that it does not support.
 
 mod env_file;
 mod extras;

@@ -1,5 +1,5 @@
-//! Reads a description key by key and knows where it is. A key that nobody asked for is refused, never
-//! passed over: a service that starts without what its file says is worse than one that does not.
+//! Reads a description key by key and knows its place. An unread key is refused, never ignored: a
+//! service that starts without a part of its file is worse than one that does not start.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! One service of a project: what of compose is supported, read and checked. Must refuse every key
-//! that it does not act on.
+//! One service of a project: the supported keys of compose, read and checked. Must refuse every key
+//! that has no effect here.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};

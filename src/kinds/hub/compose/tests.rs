@@ -1,4 +1,4 @@
-//! Whole descriptions: what becomes of them, and by which key they are refused.
+//! Whole descriptions: their parsed form, and the key named in each refusal.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! A compose file's YAML as JSON: anchors and merge keys (`<<`) resolved. Must take no file that says
-//! a key twice, nor one that a JSON value cannot stand for.
+//! A compose file's YAML as JSON, with anchors and merge keys (`<<`) resolved. Must never accept a
+//! file with a duplicate key, or one that a JSON value cannot express.
 
 use serde_json::{Map, Number, Value};
 use yaml_rust2::{Yaml, YamlLoader};
