@@ -1,4 +1,4 @@
-//! The Chromium of one attempt: started with its own profile, controlled over the DevTools
+//! The Chromium of one attempt: started with its own profile, controlled over the `DevTools`
 //! protocol, and ended with all its processes when this value is dropped or the worker dies. Must
 //! never get the worker's environment.
 

@@ -1,4 +1,4 @@
-//! Starts Chromium with its own profile and finds its DevTools address. Must leave neither a
+//! Starts Chromium with its own profile and finds its `DevTools` address. Must leave neither a
 //! process nor a profile behind.
 
 use std::env;

@@ -1,4 +1,4 @@
-//! The DevTools connection to a running browser. Must never end unnoticed, because a caller would
+//! The `DevTools` connection to a running browser. Must never end unnoticed, because a caller would
 //! then wait for an answer without limit.
 
 use std::time::Duration;

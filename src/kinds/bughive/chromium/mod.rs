@@ -1,4 +1,4 @@
-//! The Chromium of one attempt: started with an empty profile, controlled over the DevTools
+//! The Chromium of one attempt: started with an empty profile, controlled over the `DevTools`
 //! protocol, and ended with the attempt. Must never connect to an address that the worker may not
 //! call.
 
