@@ -29,14 +29,14 @@ const SHOWN_QUERY: &str = "?[redacted]";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgentTask {
-    /// What is to be done, in words.
+    /// The task in words.
     pub task_description: String,
-    /// Where it begins, and as whom.
+    /// The first page and the login data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_data: Option<SessionData>,
 }
 
-/// What the browser is given before the task begins.
+/// The state of the browser before the task starts.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SessionData {
@@ -50,7 +50,7 @@ pub struct SessionData {
     /// The page's local storage.
     #[serde(rename = "localStorage", skip_serializing_if = "BTreeMap::is_empty")]
     pub local_storage: BTreeMap<String, String>,
-    /// Texts that the model may type without seeing them: it writes `{{name}}`.
+    /// Texts that the model can type without seeing them: it writes `{{name}}`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
 }
@@ -67,13 +67,13 @@ pub struct Cookie {
     pub name: String,
     /// Its value.
     pub value: String,
-    /// For which host; by default that of `url`.
+    /// Its host; by default that of `url`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
-    /// For which paths; by default all.
+    /// Its path; by default all paths.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Until when, in seconds of the epoch; -1 or nothing for the session.
+    /// Its expiry in seconds of the epoch; -1 or nothing for the session.
     #[serde(skip_serializing_if = "Option::is_none", alias = "expirationDate", alias = "expiry")]
     pub expires: Option<f64>,
     /// Whether scripts cannot see it.
@@ -146,7 +146,7 @@ impl fmt::Debug for Cookie {
     }
 }
 
-/// A field of a task that is not acceptable: its JSON pointer, what is wrong, and what to do.
+/// An invalid field of a task: its JSON pointer, the error, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {what} {remedy}")]
 pub struct BadTask {
@@ -163,10 +163,10 @@ fn bad(field: impl Into<String>, what: impl Into<String>, remedy: impl Into<Stri
 }
 
 impl AgentTask {
-    /// The task that stands in the args of a job, checked.
+    /// The checked task in the args of a job.
     ///
     /// # Errors
-    /// With the first field that is not acceptable; its value, which may be a secret, is not repeated.
+    /// With the first invalid field; its value, which may be a secret, is not repeated.
     pub fn read(args: Map<String, Value>) -> Result<Self, BadTask> {
         let task: Self = serde_path_to_error::deserialize(Value::Object(args)).map_err(|error| {
             let mut field = String::new();
@@ -184,10 +184,10 @@ impl AgentTask {
         Ok(task)
     }
 
-    /// Checks what the types do not say.
+    /// Checks the rules that the types do not express.
     ///
     /// # Errors
-    /// With the first field that is not acceptable.
+    /// With the first invalid field.
     pub fn check(&self) -> Result<(), BadTask> {
         let length = self.task_description.chars().count();
         if self.task_description.trim().is_empty() || length > TASK_CHARACTERS {
@@ -252,7 +252,7 @@ impl SessionData {
 }
 
 impl Cookie {
-    /// Why a browser would not take it: the field, what is wrong, and what to do.
+    /// Why a browser would reject the cookie: the field, the error, and the remedy.
     fn fault(&self) -> Option<(&'static str, &'static str, &'static str)> {
         let is_plain = |text: &str| {
             text.trim() == text && !text.contains(|letter: char| letter == ';' || letter.is_ascii_control())

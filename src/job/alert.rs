@@ -7,30 +7,30 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use utoipa::ToSchema;
 
-/// What a rule measures.
+/// The condition of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// The share of a kind's attempts in the window that failed.
     ErrorRate,
-    /// How many seconds a kind's completed jobs of the window ran on average.
+    /// The average run time in seconds of a kind's completed jobs in the window.
     AverageTime,
-    /// How many jobs of a queue are due or wait for a limit; counted to 10,000.
+    /// The number of jobs of a queue that are due or wait for a limit; counted up to 10,000.
     QueueDepth,
-    /// That no worker lives, or none that serves the queue.
+    /// No worker is alive, or none that serves the queue.
     NoWorker,
-    /// How many running jobs give no sign of life.
+    /// The number of running jobs without heartbeats.
     StuckJobs,
-    /// How many seconds the database took to answer; when it was away, for how long.
+    /// The seconds that the database took to answer, or for which it was unreachable.
     DatabaseLatency,
-    /// How many bytes the database has.
+    /// The size of the database in bytes.
     DatabaseSize,
-    /// How many seconds old the transaction is that keeps dead rows longest.
+    /// The age in seconds of the oldest transaction that keeps dead rows.
     DatabaseHorizon,
 }
 
 impl Condition {
-    /// Each with its word.
+    /// Every condition with its word.
     pub const ALL: &[(Self, &'static str)] = &[
         (Self::ErrorRate, "error_rate"),
         (Self::AverageTime, "average_time"),
@@ -59,26 +59,27 @@ impl Condition {
     }
 }
 
-/// When somebody shall be told, and who.
+/// A rule that raises alerts, with its receivers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertRule {
-    /// What is measured.
+    /// The measured condition.
     pub condition: Condition,
-    /// It is too much above this; of `no_worker` so many workers are too few.
+    /// The threshold that the value must exceed; for `no_worker`, this number of workers or fewer.
     pub above: f64,
     /// Only jobs of this kind.
     pub kind: Option<String>,
     /// Only this queue.
     pub queue: Option<String>,
-    /// Fewer attempts in the window say nothing.
+    /// The fewest attempts in the window for a value to count.
     pub at_least: i32,
     /// The window of rates and averages.
     pub over: Duration,
-    /// How long it must be too much before it fires, and not before it is resolved.
+    /// How long the value must be above the threshold before the rule fires, and below it before it is
+    /// resolved.
     pub hold: Duration,
-    /// What is called.
+    /// The URL that is called.
     pub webhook: Option<String>,
-    /// Who is written to.
+    /// The email addresses.
     pub email: Vec<String>,
 }
 
@@ -99,7 +100,7 @@ impl AlertRule {
         }
     }
 
-    /// The first field that makes no sense, and why.
+    /// The first invalid field, and the reason.
     #[must_use]
     pub fn misfit(&self) -> Option<(&'static str, &'static str)> {
         use Condition::{AverageTime, DatabaseHorizon, DatabaseLatency, DatabaseSize, ErrorRate, StuckJobs};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// A number that would not be what was written.
+/// A number that would lose digits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the number {0} cannot be kept as it is; send it as a text, in quotes")]
 pub struct LosesDigits(String);
@@ -69,13 +69,13 @@ pub fn is_kept(text: &str) -> bool {
     }
 }
 
-/// The first number of a JSON text that would not be kept, as it stands there.
+/// The first number of a JSON text that would lose digits, as written.
 #[must_use]
 pub fn first_lost(json: &str) -> Option<&str> {
     numbers(json).find(|number| !is_kept(number))
 }
 
-/// The JSON text with each number that would not be kept as a string of its digits.
+/// The JSON text in which each number that would lose digits is a string of its digits.
 #[must_use]
 pub fn with_lost_as_text(json: &str) -> Cow<'_, str> {
     let mut told = String::new();

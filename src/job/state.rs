@@ -4,14 +4,14 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Where a job is in its life.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "job_state", rename_all = "lowercase")]
 pub enum JobState {
     /// Waits for other jobs, a signal or a limit's release.
     Waiting,
-    /// May be claimed once its `run_at` has come.
+    /// Can be claimed once its `run_at` has passed.
     Available,
     /// A worker holds its lease.
     Running,

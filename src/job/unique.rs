@@ -8,55 +8,55 @@ use serde_json::{Map, Value, json};
 /// The shortest and the longest period or window.
 const LASTING: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(3650 * 24);
 const MOST_NAMES: usize = 20;
-/// The statuses that a job is shown with.
+/// The displayed statuses of a job.
 pub const STATUSES: &[&str] =
     &["scheduled", "available", "waiting", "retrying", "running", "completed", "failed", "cancelled"];
-/// What of a job that does not run yet may be replaced.
+/// The fields that can be replaced in a job that is not running yet.
 pub const REPLACEABLE: &[&str] = &["args", "run_at", "priority", "max_attempts", "tags", "metadata"];
-/// These jobs always stand in the way, or one that waits would be there twice.
+/// Jobs in these states always hold their key; otherwise a waiting job could exist twice.
 const QUEUED: &[&str] = &["scheduled", "available", "waiting"];
 const FIELDS: &[&str] = &["key", "by", "args", "states", "window", "period", "on_conflict", "replace"];
 
-/// The wish that a job be the only one with its key.
+/// The rule for a unique job.
 #[derive(Debug, Clone, Default, PartialEq, PartialOrd)]
 pub struct Unique {
-    /// A key of its own, shared by all kinds; `{name}` stands for an arg. `None` computes one from the kind
-    /// and what `by` and `args` name.
+    /// A key that is shared by all kinds; `{name}` stands for an arg. `None` computes the key from the kind
+    /// and the fields in `by` and `args`.
     pub key: Option<String>,
-    /// What counts: `kind` (always does), `queue`, `args`. Kind and args if empty.
+    /// The parts of the key: `kind` (always), `queue`, `args`. Kind and args if empty.
     pub by: Vec<String>,
     /// The args that count; all if empty.
     pub args: Vec<String>,
-    /// The statuses in which a job stands in the way; the unfinished ones if empty, with a window or period
-    /// also `completed`.
+    /// The statuses in which an existing job holds its key; the unfinished ones if empty, with a window or
+    /// period also `completed`.
     pub states: Vec<String>,
-    /// A job stands in the way only so long after it was enqueued.
+    /// How long after its enqueue a job holds its key.
     pub window: Option<Duration>,
-    /// One job for each period of the clock, by the time for which it is scheduled.
+    /// One job per period of the clock, by the time for which it is scheduled.
     pub period: Option<Duration>,
-    /// What happens when another job stands in the way.
+    /// The action if another job holds the key.
     pub on_conflict: OnConflict,
 }
 
-/// What happens to a job that would not be the only one.
+/// The action for a job whose key is held.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd)]
 pub enum OnConflict {
     /// The existing job is the answer.
     #[default]
     Keep,
-    /// It is refused.
+    /// The new job is refused.
     Reject,
-    /// These fields of the existing job become the new one's, unless it runs or is finished.
+    /// The existing job takes these fields from the new one, unless it is running or finished.
     Replace(Vec<String>),
-    /// It runs in the next period, if no other does; else the one that does is the answer.
+    /// The new job runs in the next period unless another job already does; then that job is the answer.
     NextPeriod,
 }
 
-/// Why a wish cannot be used.
+/// Why a unique rule is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail} {remedy}")]
 pub struct Fault {
-    /// JSON pointer into the wish.
+    /// JSON pointer into the rule.
     pub field: String,
     /// What is wrong.
     pub detail: String,
@@ -75,16 +75,16 @@ impl Unique {
         Self::default()
     }
 
-    /// Unique by a key of its own.
+    /// Unique by the given key.
     #[must_use]
     pub fn by_key(key: impl Into<String>) -> Self {
         Self { key: Some(key.into()), ..Self::default() }
     }
 
-    /// Reads a wish as REST and the config have it.
+    /// Reads a unique rule in the format of REST and the config.
     ///
     /// # Errors
-    /// With the field that is not acceptable.
+    /// With the invalid field.
     pub fn read(wish: &Value) -> Result<Self, Fault> {
         let Value::Object(fields) = wish else {
             return Err(Fault {
@@ -115,7 +115,7 @@ impl Unique {
         Ok(unique)
     }
 
-    /// Whether its parts go together.
+    /// Checks that its parts fit together.
     ///
     /// # Errors
     /// With the field that does not.
@@ -142,7 +142,7 @@ impl Unique {
         Ok(())
     }
 
-    /// The wish as the SQL functions take it.
+    /// The rule in the format of the SQL functions.
     #[must_use]
     pub fn wish(&self) -> Value {
         let list = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());

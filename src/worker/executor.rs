@@ -22,12 +22,12 @@ use crate::job::event::EventDraft;
 use crate::job::text::{storable_json, truncated};
 use crate::store::Error;
 
-/// How long a job waits whose args could not be read, for want of a key or of the storage.
+/// How long a job is put off if its args could not be read because a key or the storage is missing.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(30);
-/// How much of args that are no object is repeated in the error.
+/// How much of args that are not an object is repeated in the error.
 const TOLD_BYTES: usize = 1024;
 
-/// Runs one claimed job to its end.
+/// Runs one claimed job until its attempt has ended.
 pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
     let Waiting { job, orders } = waiting;
     let (job_id, lease_id) = (job.id, job.lease_id);
@@ -134,7 +134,7 @@ async fn attempt_outcome(
     let job_id = context.job_id();
     let desk = context.desk();
     let mut extensions = desk.extended.subscribe();
-    // While it waited for a slot its lease may have been lost, or the job cancelled.
+    // While the job waited for a slot, its lease may have been lost, or the job cancelled.
     if let Some(reason) = *orders.stop.borrow() {
         return (ended_by(Some(reason), limits), Usage::default());
     }
@@ -154,13 +154,13 @@ async fn attempt_outcome(
                 };
             }
             () = orders.kill.cancelled() => return (ended_by(*orders.stop.borrow(), limits), Usage::default()),
-            // Before the timeouts, so that one that is granted counts.
+            // Before the timeouts, so that a granted extension counts.
             Ok(()) = extensions.changed() => {
                 let more = extensions.borrow_and_update().saturating_sub(extended);
                 extended += more;
                 limits.extend(more);
                 soft_at = soft_at.and(limits.soft).map(|soft| limits.at(soft));
-                // Who was asked to stop has no more time than the grace.
+                // After a stop request, an extension cannot exceed the stop grace period.
                 if !leaving {
                     end_at = limits.at(limits.hard);
                 }
@@ -172,7 +172,7 @@ async fn attempt_outcome(
             }
             changed = orders.stop.changed() => {
                 if changed.is_err() {
-                    // Nobody keeps the lease any more.
+                    // The lease is no longer kept.
                     return (None, Usage::default());
                 }
                 let asked = *orders.stop.borrow_and_update();
@@ -185,7 +185,7 @@ async fn attempt_outcome(
     }
 }
 
-/// The outcome of an attempt that was ended without its handler's word.
+/// The outcome of an attempt that was ended without an answer of its handler.
 fn ended_by(reason: Option<StopReason>, limits: &Limits) -> Option<Outcome> {
     match reason {
         Some(StopReason::LeaseLost) => None,
@@ -208,7 +208,7 @@ fn judge(
     limits: &Limits,
 ) -> (Option<Outcome>, Usage) {
     let error = match result {
-        // A stop is no success: who knows of it and brings nothing has stopped.
+        // A stop is not a success: a handler that knows of the request and returns nothing has stopped.
         Ok(completion) if reason.is_some() && heeds_stop && !completion.is_done() => {
             JobError::stopped().usage(completion.usage)
         }
@@ -235,7 +235,7 @@ fn judge(
     (outcome, usage)
 }
 
-/// The end of an attempt with a result: sealed, in object storage, or refused, as the store says.
+/// The outcome of an attempt with a result: encrypted, in object storage, or refused, as the store decides.
 async fn kept(shared: &Shared, lease: (uuid::Uuid, uuid::Uuid), result: Value) -> Outcome {
     let (size, limit) = (result.to_string().len(), shared.store.result_limit_bytes());
     let failure = if size > limit {
@@ -262,7 +262,8 @@ async fn kept(shared: &Shared, lease: (uuid::Uuid, uuid::Uuid), result: Value) -
     Outcome::Failed { failure: storable(failure) }
 }
 
-/// Puts a job off whose args cannot be read here and now, at no cost of an attempt: another worker may have the key.
+/// Puts off a job whose args cannot be read here and now, without counting the attempt: another worker may
+/// have the key.
 async fn put_off(shared: &Shared, job_id: uuid::Uuid, lease_id: uuid::Uuid, error: &Error) {
     tracing::error!(
         %error, task_id = %job_id, retry_in = ?UNREADABLE_PAUSE,

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Shared, Shutdown};
 
-/// How worn a worker is.
+/// The use of a worker's limits.
 #[derive(Debug, Default)]
 pub(super) struct Wear {
     runs: AtomicU64,
@@ -30,13 +30,13 @@ impl Wear {
         self.out.is_cancelled()
     }
 
-    /// Waits until it is worn out.
+    /// Waits until a limit is reached.
     pub(super) async fn out(&self) {
         self.out.cancelled().await;
     }
 }
 
-/// Looks at the memory of the process now and then.
+/// Checks the memory of the process at intervals.
 pub(super) async fn watch_memory(shared: Arc<Shared>, stop: CancellationToken) {
     let Some(most) = shared.settings.max_memory_bytes else { return };
     loop {
@@ -52,7 +52,7 @@ pub(super) async fn watch_memory(shared: Arc<Shared>, stop: CancellationToken) {
     }
 }
 
-/// Lets the attempts of a worn-out worker finish, however long they take, unless it is asked to end.
+/// Lets the attempts of a worker at its limit finish, however long they take, unless it is asked to end.
 pub(super) async fn finish(shared: &Arc<Shared>, shutdown: &Shutdown) {
     if !shared.wear.is_worn_out() {
         return;
@@ -66,7 +66,7 @@ pub(super) async fn finish(shared: &Arc<Shared>, shutdown: &Shutdown) {
     }
 }
 
-/// What the process has in memory; `None` where the kernel does not tell.
+/// The resident memory of the process; `None` if the kernel does not report it.
 fn resident_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;

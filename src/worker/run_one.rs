@@ -11,7 +11,7 @@ use crate::store::Result;
 use crate::store::attempts::claim::{ClaimRequest, Position, Terms, claim_in};
 
 impl Worker {
-    /// Claims this job, due or not, and runs one attempt of it to its end; false if it is none that could be claimed.
+    /// Claims this job, due or not, and runs one attempt of it; false if it could not be claimed.
     ///
     /// # Errors
     /// When the database fails.

@@ -15,7 +15,7 @@ use cron::Pattern;
 
 /// The shortest time between two slots of an interval.
 const SHORTEST_INTERVAL: TimeDelta = TimeDelta::seconds(1);
-/// No slot comes after this year: what lies beyond cannot be written as RFC 3339 by all.
+/// No slot comes after this year, because not every program can write later times as RFC 3339.
 const LAST_YEAR: i32 = 2199;
 
 /// Why a schedule cannot be computed.
@@ -24,26 +24,26 @@ const LAST_YEAR: i32 = 2199;
 pub struct Unfit {
     /// The field that is wrong: `cron`, `every`, `at` or `timezone`.
     pub field: &'static str,
-    /// What is wrong with it, without a full stop.
+    /// The error, without a full stop.
     pub what: String,
-    /// What to do about it.
+    /// The remedy.
     pub remedy: String,
 }
 
 /// The times of a schedule as people write them; exactly one of the first three is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Times {
-    /// A cron text.
+    /// A cron expression.
     pub cron: Option<String>,
-    /// The time from slot to slot.
+    /// The interval between slots.
     pub every: Option<TimeDelta>,
-    /// The one time.
+    /// A single time.
     pub at: Option<DateTime<Utc>>,
-    /// The zone of the cron text, such as `Europe/Berlin`.
+    /// The time zone of the cron expression, such as `Europe/Berlin`.
     pub timezone: String,
 }
 
-/// Times that were understood.
+/// Parsed times.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timing(Rule);
 
@@ -59,10 +59,10 @@ enum Rule {
 }
 
 impl Timing {
-    /// Understands times; the slots of an interval are counted from `anchor`.
+    /// Parses times; the slots of an interval are counted from `anchor`.
     ///
     /// # Errors
-    /// Says which field is wrong and what it takes.
+    /// Names the wrong field and the allowed values.
     pub fn read(times: &Times, anchor: DateTime<Utc>) -> Result<Self, Unfit> {
         let zone = zone(&times.timezone)?;
         match (&times.cron, times.every, times.at) {
@@ -101,7 +101,7 @@ impl Timing {
         std::iter::successors(self.after(instant), |slot| self.after(*slot)).take(count).collect()
     }
 
-    /// Understands times of which at least one slot lies after `now`.
+    /// Parses times that have at least one slot after `now`.
     ///
     /// # Errors
     /// As [`Self::read`]; and for what never falls due, such as 30 February.
@@ -113,7 +113,7 @@ impl Timing {
         }
     }
 
-    /// Why no slot comes any more.
+    /// Why no further slot exists.
     #[must_use]
     pub fn nothing_ahead(&self) -> Unfit {
         match &self.0 {
