@@ -3,16 +3,16 @@
 
 use url::Url;
 
-/// What a URL says.
+/// The parsed parts of a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
-    /// A URL for each server, in their order, without what is of the next field.
+    /// A URL for each server, in order, without the parameter of the next field.
     pub servers: Vec<String>,
-    /// Whether the server that is used must take writes.
+    /// Whether the chosen server must take writes.
     pub primary: bool,
 }
 
-/// Parameters that the driver knows. Others are left out of what it gets, for it would log their values.
+/// Parameters that the driver knows. Others are not passed on, because the driver would log their values.
 const KNOWN: [&str; 18] = [
     "sslmode",
     "ssl-mode",
@@ -34,13 +34,13 @@ const KNOWN: [&str; 18] = [
     "options",
 ];
 
-/// What goes to the driver, and whether a primary is asked for.
+/// The parameters for the driver, and whether a primary is required.
 type Parameters = (Vec<(String, String)>, Option<bool>);
 
-/// Takes a URL apart; the error is what is wrong with it.
+/// Parses a URL; the error describes the problem.
 ///
 /// # Errors
-/// When it is no URL of a Postgres, or names servers that cannot be.
+/// If it is not a Postgres URL, or names impossible servers.
 pub fn parse(text: &str) -> Result<Parsed, String> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err("it has no scheme; it must begin with postgres://".into());
@@ -92,7 +92,7 @@ pub fn parse(text: &str) -> Result<Parsed, String> {
     Ok(Parsed { servers, primary: attrs.unwrap_or(several) })
 }
 
-/// The parameters that go to the driver, and whether a primary is asked for.
+/// The parameters for the driver, and whether a primary is required.
 fn parameters(tail: &str) -> Result<Parameters, String> {
     let query = tail.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or_default());
     let mut primary = None;
@@ -111,14 +111,14 @@ fn parameters(tail: &str) -> Result<Parameters, String> {
             (key, value) if KNOWN.contains(&key) || key.starts_with("options[") => {
                 pairs.push((key.to_owned(), value.to_owned()));
             }
-            // What libpq alone knows, such as channel_binding or connect_timeout.
+            // Parameters that only libpq knows, such as channel_binding or connect_timeout.
             _ => {}
         }
     }
     Ok((pairs, primary))
 }
 
-/// A host that stood in a parameter, as it stands before the path: an address, or the folder of a socket.
+/// A host from a parameter, in the form used before the path: an address, or the folder of a socket.
 fn in_authority(host: &str, port: Option<&str>) -> String {
     let host = if host.starts_with('/') {
         host.bytes().fold(String::new(), |text, byte| {

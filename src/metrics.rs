@@ -18,7 +18,7 @@ const ROWS: &[f64] =
     &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0];
 const SOUND: &str = "the names are constants, well formed and each used once";
 
-/// What this process counts. All counts begin at zero with the process.
+/// The counters of this process. All start at zero with the process.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -111,7 +111,7 @@ impl Metrics {
         self.batch_duration.with_label_values(&[writer]).observe(duration.as_secs_f64());
     }
 
-    /// Everything in Prometheus' text format; `fill` adds what is measured only now.
+    /// Everything in Prometheus' text format; `fill` adds the gauges that are measured now.
     #[must_use]
     pub fn text(&self, fill: impl FnOnce(&mut Levels)) -> String {
         let mut levels = Levels { registry: Registry::new(), families: HashMap::new() };
@@ -128,7 +128,7 @@ impl Default for Metrics {
     }
 }
 
-/// Gauges of one scrape: what is not set is not shown, so that a queue which is gone leaves no value.
+/// Gauges of one scrape: a gauge that is not set is not shown, so that a removed queue leaves no value.
 #[derive(Debug)]
 pub struct Levels {
     registry: Registry,

@@ -2,7 +2,7 @@
 
 use crate::store::Store;
 
-/// How many files one round looks at.
+/// The most files checked per round.
 const A_ROUND: i32 = 1_000;
 
 /// Clears once; a failure is logged and left to the next round.

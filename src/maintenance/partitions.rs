@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::store::Store;
 
-/// Makes, drops and prunes once; a failure is logged and left to the next round.
+/// Creates, drops and prunes once; a failure is logged and left to the next round.
 pub(crate) async fn keep(store: &Store, retention: Duration) {
     match store.ensure_partitions().await {
         Ok(0) => {}

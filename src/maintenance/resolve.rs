@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::store::Store;
 use crate::store::db::listener::{Wake, Wakes};
 
-/// How often it looks without a hint while hints are heard, and while they are not.
+/// The poll interval while notifications arrive, and while they do not.
 const POLL: Duration = Duration::from_secs(5);
 const DEAF_POLL: Duration = Duration::from_secs(1);
 
@@ -32,7 +32,7 @@ pub(crate) async fn run(store: &Store, wakes: &Wakes, stop: &CancellationToken) 
             wake = hints.recv(), if hears => match wake {
                 Ok(Wake::Dependents | Wake::Missed) | Err(RecvError::Lagged(_)) => next = Instant::now(),
                 Ok(_) => {}
-                // Nobody listens any more; the timer goes on.
+                // The listener has ended; the timer continues.
                 Err(RecvError::Closed) => hears = false,
             },
         }

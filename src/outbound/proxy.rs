@@ -21,9 +21,9 @@ const VARIABLES: [(&str, bool, bool); 6] = [
 pub struct ProxySettings {
     /// The proxy, such as `http://user:password@proxy:3128`.
     pub url: Option<String>,
-    /// Without `url`: take those of the environment.
+    /// Without `url`: use those of the environment.
     pub from_environment: bool,
-    /// Hosts, domains (with all below them), addresses and networks that are called directly.
+    /// Hosts, domains (with their subdomains), addresses and networks that are called directly.
     pub direct: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ impl ProxySettings {
         made.collect()
     }
 
-    /// The names of the proxies, which may lead to private addresses whatever is called through them.
+    /// The host names of the proxies, which may have private addresses whatever is called through them.
     pub(crate) fn hosts(&self) -> Vec<String> {
         let hosts = self
             .addresses()

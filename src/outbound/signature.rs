@@ -22,7 +22,7 @@ pub enum KeyError {
     /// Nothing is there.
     #[error("it is empty; leave it out to send unsigned calls")]
     Empty,
-    /// What stands behind `whsec_` is not base64.
+    /// The text after `whsec_` is not base64.
     #[error("`whsec_` must be followed by base64 with padding: {0}")]
     Base64(#[from] base64::DecodeError),
 }

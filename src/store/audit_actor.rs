@@ -8,13 +8,13 @@ tokio::task_local! {
     static ACTOR: String;
 }
 
-/// Does `work` in the name of somebody.
+/// Runs `work` in the name of an author.
 pub async fn acting_as<F: Future>(name: String, work: F) -> F::Output {
     ACTOR.scope(name, work).await
 }
 
 impl Store {
-    /// A transaction whose acts are recorded in the name of whoever asked.
+    /// A transaction whose actions are recorded in the name of the current author.
     ///
     /// # Errors
     /// When the database cannot be reached.

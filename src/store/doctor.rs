@@ -7,23 +7,23 @@ use utoipa::ToSchema;
 use super::db::lossy_json::Details;
 use super::{Error, Result, Store};
 
-/// Something that is wrong, or soon will be.
+/// A present or coming problem.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Finding {
-    /// What was looked at, such as `horizon` or `partitions`.
+    /// The name of the check, such as `horizon` or `partitions`.
     pub check: String,
     /// critical, warning or info.
     pub severity: String,
-    /// What is wrong.
+    /// The problem.
     pub message: String,
-    /// What to do about it.
+    /// The advice.
     pub advice: String,
-    /// What the check found, in a form of its own.
+    /// Further details in the form of the check.
     pub details: Value,
 }
 
 impl Store {
-    /// All that is wrong, the worst first.
+    /// All problems, the worst first.
     ///
     /// # Errors
     /// When the database fails.
@@ -61,7 +61,7 @@ impl Store {
         !matches!(nothing, Err(sqlx::Error::Database(_)))
     }
 
-    /// Whether dead rows pile up behind somebody who keeps them, so that workers should write less.
+    /// Whether an old transaction makes dead rows pile up, so that workers should write less.
     ///
     /// # Errors
     /// When the database fails.

@@ -7,9 +7,9 @@ use super::db::migrate::GRANTS;
 use super::db::session_settings::quoted;
 use super::{Error, Result};
 
-/// Makes the grants that are missing, if the login owns the schema; says which roles are not there.
+/// Grants missing rights, if the login owns the schema; logs which roles do not exist.
 pub(super) async fn settle(connection: &mut PgConnection, schema: &str) -> Result<()> {
-    // A newer binary's schema may lack what is asked here.
+    // A newer binary's schema may lack the objects queried here.
     let known =
         connection.fetch_one(sqlx::raw_sql("select to_regprocedure('lacks_grants()') is not null")).await?;
     if !known.get::<bool, _>(0) {
@@ -51,7 +51,7 @@ pub(super) async fn settle(connection: &mut PgConnection, schema: &str) -> Resul
     Ok(())
 }
 
-/// The same error, or in words of what to do where a right is missing.
+/// The same error, or one with advice if a right is missing.
 pub(super) fn refused(error: sqlx::Error, schema: &str) -> Error {
     match &error {
         sqlx::Error::Database(said) if said.code().as_deref() == Some("42501") => Error::Forbidden {
@@ -63,7 +63,7 @@ pub(super) fn refused(error: sqlx::Error, schema: &str) -> Error {
     }
 }
 
-/// Whether the login may use the schema; one that is not there may be used.
+/// Whether the login may use the schema; true if the schema does not exist.
 pub(super) async fn may_use<'e>(
     database: impl Executor<'e, Database = Postgres>,
     schema: &str,

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::{Result, VaultError};
 
-/// Where files of jobs lie.
+/// The storage of files of jobs.
 #[derive(Clone)]
 pub struct Depot {
     objects: Arc<dyn ObjectStore>,
@@ -27,9 +27,9 @@ impl fmt::Debug for Depot {
 }
 
 impl Depot {
-    /// Opens the storage at `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///folder`, which is made if it is not
-    /// there. `options` are those of the `object_store` crate, such as `aws_access_key_id` or `endpoint`. Values above
-    /// `inline_bytes` go there.
+    /// Opens the storage at `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///folder`, which is created
+    /// if it does not exist. `options` are those of the `object_store` crate, such as `aws_access_key_id`
+    /// or `endpoint`. Values above `inline_bytes` are stored there.
     ///
     /// # Errors
     /// For an address or an option that cannot be used.
@@ -48,7 +48,7 @@ impl Depot {
         // Both may be called for, whichever the address names.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let options: Vec<_> = options.into_iter().collect();
-        // What the library says may repeat an option, and some are secrets.
+        // The library's message may repeat an option, and some are secrets.
         let hidden = |error: object_store::Error| {
             let values = options.iter().map(|(_, value)| value.as_str()).filter(|value| value.len() > 3);
             let text = error.to_string();
@@ -58,7 +58,7 @@ impl Depot {
         Ok(Self { objects: objects.into(), prefix, address: url.to_string(), inline_bytes })
     }
 
-    /// Values of more bytes of JSON go to the storage.
+    /// Values with more bytes of JSON go to the storage.
     #[must_use]
     pub fn inline_bytes(&self) -> usize {
         self.inline_bytes
@@ -82,7 +82,7 @@ impl Depot {
         found.bytes().await.map_err(failed)
     }
 
-    /// Removes a file; one that is not there is fine.
+    /// Removes a file; a missing file is not an error.
     ///
     /// # Errors
     /// When the storage fails.

@@ -10,21 +10,21 @@ use crate::store::db::lossy_json::Given;
 use crate::store::jobs::prepared::Child;
 use crate::store::{Result, Store};
 
-/// How a job ended.
+/// The outcome of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
     /// The job.
     pub job_id: Uuid,
     /// completed, failed or cancelled.
     pub state: JobState,
-    /// What it brought.
+    /// Its result.
     pub result: Option<Value>,
     /// Its last error.
     pub error: Option<Value>,
 }
 
 impl Ended {
-    /// Whether it is kept no more, so that nobody knows how it ended.
+    /// Whether it is no longer kept, so that its outcome is unknown.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.error.as_ref().is_some_and(|error| error["type"] == "gone")
@@ -54,8 +54,8 @@ impl Store {
         .await?)
     }
 
-    /// How those of the jobs ended that did. One that is kept no more counts as cancelled, with an error of the type
-    /// `gone`.
+    /// The outcomes of the finished ones among the jobs. A job that is no longer kept counts as cancelled,
+    /// with an error of the type `gone`.
     ///
     /// # Errors
     /// When the database fails.

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 use super::session_settings::quoted;
 use crate::store::{Error, Result};
 
-/// Waits for other migrations, and leaves a session, or a transaction of it, that works in the schema.
+/// Waits for other migrations, and prepares a session, or its transaction, to work in the schema.
 pub(crate) async fn prepare(
     connection: &mut PgConnection,
     schema: &str,
@@ -31,7 +31,7 @@ pub(crate) async fn prepare(
     Ok(())
 }
 
-/// Anything else than UTF-8 refuses characters of ours and of jobs, at some later moment.
+/// Any encoding other than UTF-8 would refuse characters of ours and of jobs at some later moment.
 async fn can_hold_text(connection: &mut PgConnection) -> Result<()> {
     let asked = "select current_database()::text, pg_encoding_to_char(encoding)::text
                  from pg_database

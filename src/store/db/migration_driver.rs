@@ -7,11 +7,11 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// How often a migration may be the victim of a deadlock with processes that run on: they lock tables in
-/// the order of their statements, it in its own.
+/// How often a migration may be the victim of a deadlock with running processes, which lock tables in
+/// another order.
 const DEADLOCKS: usize = 20;
 
-/// A connection on which refinery works.
+/// A connection for refinery.
 pub(crate) struct Driver<'a>(pub(crate) &'a mut PgConnection);
 
 impl AsyncTransaction for Driver<'_> {

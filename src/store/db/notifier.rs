@@ -14,7 +14,7 @@ use crate::store::Store;
 
 /// Postgres refuses payloads of 8,000 bytes.
 const PAYLOAD_LIMIT_BYTES: usize = 7_800;
-/// Above so many jobs in one go, "look at all that you watch" is cheaper to say.
+/// Above this number of jobs, one "check all watched jobs" is cheaper.
 const EVENT_LIMIT: usize = 400;
 
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ struct Pending {
     all_events: bool,
 }
 
-/// A handle to say things; cheap to clone.
+/// A handle on the notifier; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Notifier {
     pending: Arc<Mutex<Pending>>,
@@ -50,7 +50,7 @@ impl Notifier {
         self.change(|pending| pending.turns.extend(names.into_iter().map(ToOwned::to_owned)));
     }
 
-    /// A job that counted for a limit ended.
+    /// A job that counted against a limit ended.
     pub fn freed(&self) {
         self.change(|pending| pending.freed = true);
     }
@@ -72,7 +72,7 @@ impl Notifier {
         });
     }
 
-    /// Sends what gathers, until the token is cancelled; then once more.
+    /// Sends pending hints until the token is cancelled; then once more.
     pub async fn run(self, store: Store, shutdown: CancellationToken) {
         loop {
             let ending = tokio::select! {

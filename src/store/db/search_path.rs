@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use crate::store::Result;
 
-/// The search path as it is.
+/// The present search path.
 ///
 /// # Errors
 /// When the database fails.
@@ -15,7 +15,7 @@ pub async fn search_path(connection: &mut PgConnection) -> Result<String> {
         .await?)
 }
 
-/// Looks there until the transaction ends.
+/// Sets the search path until the transaction ends.
 ///
 /// # Errors
 /// When the database fails.

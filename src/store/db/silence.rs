@@ -13,22 +13,22 @@ use tokio::time::timeout;
 
 use super::hosts::Hosts;
 
-/// How long nothing is thought of no answer; less than anybody waits who gives up by himself.
+/// How long a missing answer is normal; less than any caller's own timeout.
 const QUIET: Duration = Duration::from_secs(1);
-/// How long an answer may be on its way that the server has given.
+/// How long an answer of the server may be on its way.
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
 /// How long the server may take to answer on a new connection.
 const PROBE_WITHIN: Duration = Duration::from_secs(2);
-/// How long an answer of it is good for others who wait as well.
+/// How long its answer is valid for other waiting callers.
 const FRESH: Duration = Duration::from_millis(500);
 /// How much later than the server the client ends a statement.
 const MARGIN: Duration = Duration::from_secs(5);
-/// How long a connection that lay idle may take to show that it lives.
+/// How long an idle connection may take to show that it is alive.
 const PONG_WITHIN: Duration = Duration::from_secs(1);
-/// How long a connection may lie idle and still be used untested.
+/// How long a connection may be idle and still be used untested.
 const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 
-/// Watches over the connections of one process; cheap to clone.
+/// Watches the connections of one process; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Sentry(Arc<Shared>);
 
@@ -36,14 +36,14 @@ pub(crate) struct Sentry(Arc<Shared>);
 struct Shared {
     hosts: Hosts,
     longest: Duration,
-    /// When the server was asked last, and whether it knew of nothing that it works on.
+    /// The time of the last check, and whether the server was running no statement of ours.
     asked: tokio::sync::Mutex<Option<(Instant, bool)>>,
-    /// Connections from before are not to be trusted.
+    /// Earlier connections are not trusted.
     dead_before: Mutex<Option<Instant>>,
 }
 
 impl Sentry {
-    /// Asks the server of `hosts` that is used now; statements run no longer than `statement_timeout`.
+    /// Asks the server of `hosts` that is used now; `statement_timeout` bounds statements.
     pub(crate) fn new(hosts: Hosts, statement_timeout: Duration) -> Self {
         Self(Arc::new(Shared {
             hosts,
@@ -53,7 +53,7 @@ impl Sentry {
         }))
     }
 
-    /// The answer to a statement, or an error once it is known that none comes.
+    /// The answer to a statement, or an error once it is certain that none comes.
     pub(crate) async fn watch<T>(&self, asking: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
         let began = Instant::now();
         tokio::pin!(asking);
@@ -105,7 +105,7 @@ impl Sentry {
         dead_before.is_none_or(|moment| Instant::now().checked_sub(age).is_some_and(|born| born > moment))
     }
 
-    /// Whether a connection that lay idle lives.
+    /// Whether an idle connection is alive.
     pub(crate) async fn lives(
         &self,
         connection: &mut PgConnection,
@@ -121,14 +121,15 @@ impl Sentry {
         if let Ok(pong) = timeout(PONG_WITHIN, connection.ping()).await {
             return pong.map(|()| true);
         }
-        // The others of its time need not be tried one by one.
+        // Other connections of the same age need not be tried one by one.
         if Box::pin(self.is_dead()).await {
             self.distrust(Instant::now());
         }
         Ok(false)
     }
 
-    /// Whether the server answers others and works on nothing of ours: then the answer to what was asked before does not come.
+    /// Whether the server answers new connections and runs no statement of ours: then the earlier answer
+    /// will not come.
     async fn is_dead(&self) -> bool {
         let mut asked = self.0.asked.lock().await;
         if let Some((at, dead)) = *asked
@@ -144,7 +145,7 @@ impl Sentry {
         dead
     }
 
-    /// From now on no connection from before that moment is used.
+    /// Stops the use of all connections from before that moment.
     fn distrust(&self, moment: Instant) {
         let mut dead_before = self.0.dead_before.lock().unwrap_or_else(PoisonError::into_inner);
         if dead_before.is_none_or(|known| known < moment) {
@@ -158,7 +159,8 @@ impl Sentry {
 
 async fn works_on_nothing(server: PgConnectOptions) -> sqlx::Result<bool> {
     let mut connection = server.connect().await?;
-    // Whatever name the sessions go by behind a pooler; less than the shortest time that anybody has waited.
+    // Whatever the sessions are named behind a pooler; the interval is less than the shortest wait of a
+    // caller.
     let statement = sqlx::raw_sql(
         "select count(*)
          from pg_stat_activity

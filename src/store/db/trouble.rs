@@ -4,24 +4,24 @@
 
 use crate::store::Error;
 
-/// A state of the database that a statement came across.
+/// A state of the database that made a statement fail.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// Its stable name.
     pub name: &'static str,
-    /// What is the matter: a sentence.
+    /// The description: a sentence.
     pub what: &'static str,
-    /// What to do next: a sentence.
+    /// The advice: a sentence.
     pub remedy: &'static str,
     /// True if nothing at all can be stored while it lasts.
     pub stops_writes: bool,
-    /// What Postgres calls it: whole codes, or their first characters.
+    /// The SQLSTATEs of Postgres: whole codes, or their first characters.
     codes: &'static [&'static str],
 }
 
 macro_rules! troubles {
     ($($name:literal $stops:literal [$($code:literal),+] $what:literal $remedy:literal;)*) => {
-        /// All that are known, the closest code first.
+        /// All known states, the most specific code first.
         pub const TROUBLES: &[Trouble] = &[$(Trouble {
             name: $name, what: $what, remedy: $remedy, stops_writes: $stops, codes: &[$($code),+],
         },)*];
@@ -70,7 +70,7 @@ troubles! {
 }
 
 impl Trouble {
-    /// What a SQLSTATE means, if it is one of these.
+    /// The state of a SQLSTATE, if it is known.
     #[must_use]
     pub fn of_code(code: &str) -> Option<&'static Self> {
         TROUBLES.iter().find(|trouble| trouble.codes.iter().any(|known| code.starts_with(known)))
@@ -78,7 +78,7 @@ impl Trouble {
 }
 
 impl Error {
-    /// The state of the database that this came from, if it is a known one.
+    /// The state of the database behind this error, if it is known.
     #[must_use]
     pub fn trouble(&self) -> Option<&'static Trouble> {
         match self {
@@ -93,7 +93,7 @@ fn of(error: &sqlx::Error) -> Option<&'static Trouble> {
     Trouble::of_code(&database.code()?)
 }
 
-/// What to do about it, to stand behind the database's own words in a log or at a terminal.
+/// The advice, to be appended to the database's own message in a log or on a terminal.
 pub(crate) fn advice(error: &sqlx::Error) -> String {
     of(error).map_or_else(String::new, |trouble| format!(" ({} {})", trouble.what, trouble.remedy))
 }

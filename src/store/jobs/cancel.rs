@@ -6,8 +6,8 @@ use uuid::Uuid;
 use crate::store::{Result, Store};
 
 impl Store {
-    /// Cancels a job; answers `cancelled`, `cancel_requested`, or the state of one that is finished;
-    /// `None` if there is no such job.
+    /// Cancels a job; returns `cancelled`, `cancel_requested`, or the state of a finished job; `None` if
+    /// there is no such job.
     ///
     /// # Errors
     /// When the database fails.
@@ -17,7 +17,7 @@ impl Store {
             .await?)
     }
 
-    /// Which of the given jobs somebody wants cancelled; for workers that hear no notifications.
+    /// The given jobs with a cancel request; for workers that receive no notifications.
     ///
     /// # Errors
     /// When the database fails.

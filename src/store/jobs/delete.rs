@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::store::{Result, Store};
 
 impl Store {
-    /// Deletes a job; answers `deleted`, `running` (nothing was done), or `None` if there is no such job.
+    /// Deletes a job; returns `deleted`, `running` (nothing was done), or `None` if there is no such job.
     ///
     /// # Errors
     /// When the database fails.

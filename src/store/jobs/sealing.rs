@@ -4,7 +4,7 @@
 use crate::store::{Result, Store};
 
 impl Store {
-    /// Writes whether args must be sealed, whoever enqueues.
+    /// Stores whether args must be encrypted, for every enqueue.
     ///
     /// # Errors
     /// When the database fails.
