@@ -1,18 +1,18 @@
-//! The URL of a database: one server, or several of which one is the primary, as libpq writes them. Knows words alone,
-//! opens nothing, and must never repeat what a URL holds: it may be a password.
+//! The URL of a database: one server, or several of which one is the primary, in libpq's format.
+//! Only parses and opens nothing; must never repeat the content of a URL, which may be a password.
 
 use url::Url;
 
-/// What a URL says.
+/// The parsed parts of a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
-    /// A URL for each server, in their order, without what is of the next field.
+    /// A URL for each server, in order, without the parameter of the next field.
     pub servers: Vec<String>,
-    /// Whether the server that is used must take writes.
+    /// Whether the chosen server must take writes.
     pub primary: bool,
 }
 
-/// Parameters that the driver knows. Others are left out of what it gets, for it would log their values.
+/// Parameters that the driver knows. Others are not passed on, because the driver would log their values.
 const KNOWN: [&str; 18] = [
     "sslmode",
     "ssl-mode",
@@ -34,19 +34,19 @@ const KNOWN: [&str; 18] = [
     "options",
 ];
 
-/// What goes to the driver, and whether a primary is asked for.
+/// The parameters for the driver, and whether a primary is required.
 type Parameters = (Vec<(String, String)>, Option<bool>);
 
-/// Takes a URL apart; the error is what is wrong with it.
+/// Parses a URL; the error describes the problem.
 ///
 /// # Errors
-/// When it is no URL of a Postgres, or names servers that cannot be.
+/// If it is not a Postgres URL, or names impossible servers.
 pub fn parse(text: &str) -> Result<Parsed, String> {
     let Some((scheme, rest)) = text.split_once("://") else {
-        return Err("it has no scheme; it begins with postgres://".into());
+        return Err("it has no scheme; it must begin with postgres://".into());
     };
     if !["postgres", "postgresql"].contains(&scheme) {
-        return Err("its scheme is not postgres; it begins with postgres://".into());
+        return Err("its scheme is not postgres; it must begin with postgres://".into());
     }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
@@ -92,7 +92,7 @@ pub fn parse(text: &str) -> Result<Parsed, String> {
     Ok(Parsed { servers, primary: attrs.unwrap_or(several) })
 }
 
-/// The parameters that go to the driver, and whether a primary is asked for.
+/// The parameters for the driver, and whether a primary is required.
 fn parameters(tail: &str) -> Result<Parameters, String> {
     let query = tail.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or_default());
     let mut primary = None;
@@ -103,20 +103,22 @@ fn parameters(tail: &str) -> Result<Parameters, String> {
             ("target_session_attrs", "any") => primary = Some(false),
             ("target_session_attrs", _) => {
                 return Err(
-                    "its target_session_attrs is none of read-write, primary and any; Tidemill writes".into(),
+                    "its target_session_attrs is not read-write, primary or any; Tidemill needs a server \
+                     that takes writes"
+                        .into(),
                 );
             }
             (key, value) if KNOWN.contains(&key) || key.starts_with("options[") => {
                 pairs.push((key.to_owned(), value.to_owned()));
             }
-            // What libpq alone knows, such as channel_binding or connect_timeout.
+            // Parameters that only libpq knows, such as channel_binding or connect_timeout.
             _ => {}
         }
     }
     Ok((pairs, primary))
 }
 
-/// A host that stood in a parameter, as it stands before the path: an address, or the folder of a socket.
+/// A host from a parameter, in the form used before the path: an address, or the folder of a socket.
 fn in_authority(host: &str, port: Option<&str>) -> String {
     let host = if host.starts_with('/') {
         host.bytes().fold(String::new(), |text, byte| {
@@ -144,11 +146,12 @@ fn one(
     let text = format!("{scheme}://{login}{host}{path}");
     let mut url = Url::parse(&text).map_err(|error| match error {
         url::ParseError::InvalidPort => {
-            "the port is no number from 0 to 65535; or the password holds one of / ? # @ : which then stands as %2F %3F %23 %40 %3A"
+            "the port is not a number from 0 to 65535; or the password contains one of / ? # @ : which must \
+             be written as %2F %3F %23 %40 %3A"
                 .to_owned()
         }
-        url::ParseError::EmptyHost => "it names a login and no host".to_owned(),
-        error => format!("{error}; what is special in a password stands as %40 for @, %2F for /, %3F for ?, %23 for #"),
+        url::ParseError::EmptyHost => "it names a login but no host".to_owned(),
+        error => format!("{error}; in a password write %40 for @, %2F for /, %3F for ?, %23 for #"),
     })?;
     if !pairs.is_empty() {
         let mut query = url.query_pairs_mut();
@@ -194,7 +197,7 @@ mod tests {
         for (text, words) in [
             ("localhost:5432/hunter2", "no scheme"),
             ("mysql://u:hunter2@h/d", "scheme is not postgres"),
-            ("postgres://u:hunter2@h:port/d", "port is no number"),
+            ("postgres://u:hunter2@h:port/d", "port is not a number"),
             ("postgres://u:hunter2@h1,,h3/d", "hosts is empty"),
             ("postgres://h1,h2/d?target_session_attrs=standby", "target_session_attrs"),
             ("postgres:///d?host=h1,h2&port=1,2,3", "2 hosts and 3 ports"),

@@ -2,15 +2,17 @@
 //!
 //! The life of one job, top to bottom:
 //!
-//! 1. `api/jobs/show.rs` checks a request, `store/jobs/enqueue.rs` commits the row, `store/db/notifier.rs` tells of it.
-//! 2. `store/db/listener.rs` hears, `worker/claimer.rs` asks, `store/attempts/claim.rs` takes the job under a lease.
-//! 3. `worker/executor.rs` runs its handler; what it says goes through `worker/reporter.rs` to
-//!    `store/attempts/report.rs`; `worker/heartbeat.rs` renews the lease.
-//! 4. `worker/completer.rs` hands the end to `store/attempts/complete.rs` (done) or `store/attempts/settle.rs` (all else).
-//! 5. `api/events/watchers.rs` hears of each of these, `api/events/job_stream.rs` shows them in order.
-//! 6. If the worker died, `maintenance/sweep.rs` gives the job to another.
+//! 1. `api/jobs/create.rs` checks a request, `store/jobs/enqueue.rs` commits the row, `store/db/notifier.rs` notifies.
+//! 2. `store/db/listener.rs` receives the notification, and `worker/claimer.rs` claims the job under a lease through
+//!    `store/attempts/claim.rs`.
+//! 3. `worker/executor.rs` runs its handler; reports go through `worker/reporter.rs` to `store/attempts/report.rs`;
+//!    `worker/heartbeat.rs` renews the lease.
+//! 4. `worker/completer.rs` passes the outcome to `store/attempts/complete.rs` (completed) or
+//!    `store/attempts/settle.rs` (every other outcome).
+//! 5. `api/events/watchers.rs` learns of each of these, and `api/events/job_stream.rs` shows them in order.
+//! 6. If the worker died, `maintenance/sweep.rs` takes the job back for another worker.
 //!
-//! As a library: [`enqueue_in`] puts a job into your own transaction, [`Handler`] is the code for a
+//! As a library: [`enqueue_in`] enqueues a job in your own transaction, [`Handler`] is the code for a
 //! kind, and [`Worker`] runs it.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]

@@ -1,5 +1,5 @@
-//! The counters of this process, for every part of it to add to and for Prometheus to read. Imports
-//! nothing else of ours and must never ask the database; levels are handed in at each scrape.
+//! The counters of this process: every part of it adds to them, and Prometheus reads them. Imports
+//! nothing else of this crate and must never ask the database; gauges are passed in at each scrape.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const ROWS: &[f64] =
     &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0];
 const SOUND: &str = "the names are constants, well formed and each used once";
 
-/// What this process counts. All counts begin at zero with the process.
+/// The counters of this process. All start at zero with the process.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -26,15 +26,15 @@ pub struct Metrics {
     http_duration: HistogramVec,
     batch_rows: HistogramVec,
     batch_duration: HistogramVec,
-    /// Event streams that are open.
+    /// Open event streams.
     pub streams_open: IntGauge,
     /// 1 while progress is stored less often because dead rows pile up.
     pub shedding: IntGauge,
     /// Events written to streams.
     pub stream_events: IntCounter,
-    /// Jobs taken in.
+    /// Jobs enqueued.
     pub jobs_enqueued: IntCounter,
-    /// Attempts begun.
+    /// Attempts started.
     pub jobs_claimed: IntCounter,
     /// Jobs that completed.
     pub jobs_completed: IntCounter,
@@ -44,7 +44,7 @@ pub struct Metrics {
     pub jobs_retried: IntCounter,
     /// Jobs that ended cancelled.
     pub jobs_cancelled: IntCounter,
-    /// Attempts that put their job off.
+    /// Attempts that snoozed their job.
     pub jobs_snoozed: IntCounter,
     /// Attempts whose lease was lost.
     pub leases_lost: IntCounter,
@@ -65,8 +65,7 @@ impl Metrics {
         };
         let http_requests = Opts::new("tidemill_http_requests_total", "Requests answered");
         let http_requests = IntCounterVec::new(http_requests, &["method", "route", "status"]).expect(SOUND);
-        let streams_open =
-            IntGauge::new("tidemill_streams_open", "Event streams that are open").expect(SOUND);
+        let streams_open = IntGauge::new("tidemill_streams_open", "Open event streams").expect(SOUND);
         let shedding = "1 while progress is stored less often because dead rows pile up in the database";
         let shedding = IntGauge::new("tidemill_shedding", shedding).expect(SOUND);
         Self {
@@ -74,7 +73,7 @@ impl Metrics {
             http_requests: add(&registry, http_requests),
             http_duration: histogram(
                 "tidemill_http_request_duration_seconds",
-                "Time until the answer began",
+                "Time until the answer started",
                 "route",
                 SECONDS,
             ),
@@ -87,13 +86,13 @@ impl Metrics {
             ),
             streams_open: add(&registry, streams_open),
             stream_events: counter("tidemill_stream_events_total", "Events written to streams"),
-            jobs_enqueued: counter("tidemill_jobs_enqueued_total", "Jobs taken in"),
-            jobs_claimed: counter("tidemill_jobs_claimed_total", "Attempts begun"),
+            jobs_enqueued: counter("tidemill_jobs_enqueued_total", "Jobs enqueued"),
+            jobs_claimed: counter("tidemill_jobs_claimed_total", "Attempts started"),
             jobs_completed: counter("tidemill_jobs_completed_total", "Jobs that completed"),
             jobs_failed: counter("tidemill_jobs_failed_total", "Jobs that failed for good"),
-            jobs_retried: counter("tidemill_jobs_retried_total", "Failed attempts with another one to come"),
+            jobs_retried: counter("tidemill_jobs_retried_total", "Failed attempts that are retried"),
             jobs_cancelled: counter("tidemill_jobs_cancelled_total", "Jobs that ended cancelled"),
-            jobs_snoozed: counter("tidemill_jobs_snoozed_total", "Attempts that put their job off"),
+            jobs_snoozed: counter("tidemill_jobs_snoozed_total", "Attempts that snoozed their job"),
             leases_lost: counter("tidemill_leases_lost_total", "Attempts whose lease was lost"),
             registry,
         }
@@ -112,7 +111,7 @@ impl Metrics {
         self.batch_duration.with_label_values(&[writer]).observe(duration.as_secs_f64());
     }
 
-    /// Everything in Prometheus' text format; `fill` adds what is measured only now.
+    /// Everything in Prometheus' text format; `fill` adds the gauges that are measured now.
     #[must_use]
     pub fn text(&self, fill: impl FnOnce(&mut Levels)) -> String {
         let mut levels = Levels { registry: Registry::new(), families: HashMap::new() };
@@ -129,7 +128,7 @@ impl Default for Metrics {
     }
 }
 
-/// Gauges of one scrape: what is not set is not shown, so that a queue which is gone leaves no value.
+/// Gauges of one scrape: a gauge that is not set is not shown, so that a removed queue leaves no value.
 #[derive(Debug)]
 pub struct Levels {
     registry: Registry,

@@ -191,7 +191,7 @@ async fn wrong_usage_is_told_before_anything_is_asked() {
     let (stub, url) = Stub::start([]).await;
     for (args, said) in [
         (&["enqueue", "x", "--args", "[1]"][..], "JSON object"),
-        (&["enqueue", "x", "n:=y"], "no JSON"),
+        (&["enqueue", "x", "n:=y"], "not JSON"),
         (&["enqueue", "x", "--priority", "0"], "1 (first) to 9"),
         (&["enqueue", "x", "--delay", "5"], "unit"),
         (&["enqueue", "x", "--run-at", "tomorrow"], "--run-at"),
@@ -457,7 +457,7 @@ async fn single_jobs_rules_and_workers_have_their_verbs() {
     let (stub, url) = Stub::start(answers).await;
     assert_eq!(run(&url, &["jobs", "run-now", "x"]).await.out, "job x is available\n");
     assert_eq!(run(&url, &["jobs", "delete", "x"]).await.out, "job x is deleted\n");
-    assert_eq!(run(&url, &["workers", "drain", "w"]).await.out, "worker w drains\n");
+    assert_eq!(run(&url, &["workers", "drain", "w"]).await.out, "worker w is draining\n");
     let out = run(&url, &["alerts", "show", "errors"]).await.out;
     assert!(out.contains("condition  error_rate") && out.contains("webhook    https://a.b/…"), "{out}");
     run(&url, &["alerts", "list", "--rule", "errors"]).await;
@@ -667,7 +667,7 @@ async fn numbers_and_alerts_are_shown_set_and_exported() {
     assert!(ran.out.contains("firing") && ran.out.contains("kind:build"), "{}", ran.out);
     let set = ["alerts", "set", "errors", "error_rate", "--above", "0.1", "--over", "1h", "--email", "a@b.c"];
     assert_eq!(run(&url, &set).await.out, "alert rule errors is set\n");
-    assert_eq!(run(&url, &["alerts", "drop", "errors"]).await.out, "alert rule errors is gone\n");
+    assert_eq!(run(&url, &["alerts", "drop", "errors"]).await.out, "alert rule errors is deleted\n");
     let seen = stub.seen();
     let paths: Vec<_> = seen.iter().map(|seen| seen.path.as_str()).collect();
     assert_eq!(

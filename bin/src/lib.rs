@@ -1,5 +1,5 @@
-//! The command line of Tidemill and its settings. Reads the config, puts the roles of the library together, and must
-//! hold no rule about jobs itself.
+//! The command line of Tidemill and its settings. Reads the config and combines the roles of the
+//! library; must contain no rules about jobs.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 #![warn(clippy::pedantic)]

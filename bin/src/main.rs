@@ -1,4 +1,4 @@
-//! The binary: reads the command line, runs it, and ends with its exit code.
+//! The binary: parses the command line, runs the command, and exits with its code.
 
 #![warn(clippy::pedantic)]
 

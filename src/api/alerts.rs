@@ -1,5 +1,5 @@
-//! Alerts: what the rules found, and the rules. Measuring and telling is the keeper's; nothing here
-//! decides whether one fires.
+//! Routes of alerts and alert rules. Maintenance evaluates and delivers them; nothing here decides
+//! whether a rule fires.
 
 use std::time::Duration;
 
@@ -29,47 +29,48 @@ const MOST_ITEMS: i32 = 1000;
 const TEXT_CHARACTERS: usize = 2000;
 const MOST_ADDRESSES: usize = 50;
 
-/// Which alerts.
+/// The filter of alerts.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct AlertsQuery {
-    /// Only those that are not resolved.
+    /// Only unresolved alerts.
     open: Option<bool>,
-    /// Only those of this rule.
+    /// Only alerts of this rule.
     rule: Option<String>,
-    /// How many at most, 1 to 1,000; by default 100.
+    /// The most items, 1 to 1,000; by default 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
 }
 
-/// What a rule measures, when it is too much, and who is told.
+/// The condition of a rule, its threshold, and where its alerts are delivered.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"condition": "error_rate", "above": 0.1, "over": "1h", "email": ["ops@example.org"]}))]
 pub(super) struct RuleRequest {
-    /// What is measured.
+    /// The measured condition.
     condition: Condition,
-    /// It is too much above this: a share (`error_rate`), seconds, jobs or bytes; of `no_worker` so many
-    /// workers are too few. By default 0.
+    /// The threshold that the value must exceed: a share (`error_rate`), seconds, jobs or bytes;
+    /// for `no_worker`, this number of workers or fewer. By default 0.
     #[serde(default)]
     above: f64,
-    /// Only jobs of this kind; by default each kind by itself.
+    /// Only jobs of this kind; by default each kind separately.
     kind: Option<String>,
     /// Only this queue; by default all.
     queue: Option<String>,
-    /// Fewer attempts in the window say nothing; by default 1.
+    /// The fewest attempts in the window for a value to count; by default 1.
     #[schema(minimum = 1)]
     at_least: Option<i64>,
     /// The window of `error_rate` and `average_time`, a minute to 14 days; by default 15 minutes.
     #[schema(value_type = Option<DurationInput>)]
     over: Option<Value>,
-    /// It fires when it was too much for so long, and is resolved when it was not for so long; by default a minute.
+    /// How long the value must be above the threshold before the rule fires, and back below it
+    /// before the alert is resolved; by default a minute.
     #[schema(value_type = Option<DurationInput>)]
     hold: Option<Value>,
-    /// Called with POST when it fires and when it is resolved.
+    /// The URL that is called with POST when the rule fires and when it is resolved.
     webhook: Option<String>,
-    /// Who is written to then.
+    /// The email addresses that are written to at the same times.
     #[serde(default)]
     email: Vec<String>,
 }
@@ -83,7 +84,7 @@ impl RuleRequest {
                 .remedy("Attempts are counted by the minute: use at least 1m."));
         }
         if self.email.len() > MOST_ADDRESSES {
-            return Err(Problem::invalid("/email", "Those are more than 50 addresses."));
+            return Err(Problem::invalid("/email", "There are more than 50 addresses."));
         }
         let rule = AlertRule {
             kind: self.kind.map(|kind| validate::name("/kind", kind)).transpose()?,
@@ -106,7 +107,7 @@ impl RuleRequest {
 
 /// List alerts
 ///
-/// What the rules found, newest first; kept 90 days.
+/// The alerts of all rules, newest first; kept for 90 days.
 #[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts", params(AlertsQuery),
     responses((status = 200, description = "The alerts", body = Page<AlertDocument>)))]
 pub(super) async fn list(
@@ -129,7 +130,7 @@ pub(super) async fn rules(
     Ok(Page::whole(state.store.alert_rules(None, caller.is_admin).await?))
 }
 
-/// Look at an alert rule
+/// Read an alert rule
 #[utoipa::path(get, path = "/api/v1/alert-rules/{rule}", tag = "alerts", operation_id = "show_rule",
     responses(
         (status = 200, description = "The rule", body = AlertRuleDocument),
@@ -145,7 +146,7 @@ pub(super) async fn show(
 
 /// Set an alert rule
 ///
-/// What was set before is replaced.
+/// Replaces an earlier rule of the same name.
 #[utoipa::path(put, path = "/api/v1/alert-rules/{rule}", tag = "alerts", operation_id = "set_rule", request_body = RuleRequest,
     responses((status = 200, description = "The rule", body = AlertRuleDocument)))]
 pub(super) async fn set(
@@ -158,12 +159,12 @@ pub(super) async fn set(
     show(State(state), caller, RuleName(name)).await
 }
 
-/// Drop an alert rule
+/// Delete an alert rule
 ///
-/// What it fired is resolved, and who was told of it is told of that.
+/// Its firing alerts are resolved, and that is delivered to the same addresses.
 #[utoipa::path(delete, path = "/api/v1/alert-rules/{rule}", tag = "alerts", operation_id = "delete_rule",
     responses(
-        (status = 204, description = "It is gone"),
+        (status = 204, description = "The rule is deleted"),
     ))]
 pub(super) async fn drop_rule(
     State(state): State<ApiState>,

@@ -1,4 +1,4 @@
-//! What people did: GET /audit, newest first. Only looks.
+//! The audit log: GET /audit, newest first. Only reads.
 
 use axum::Json;
 use axum::extract::State;
@@ -19,20 +19,22 @@ const TEXT_CHARACTERS: usize = 300;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct AuditQuery {
-    /// Only acts on this, such as `job:ID`, `queue:NAME`, `limit:NAME`, `schedule:NAME`, `kind:NAME`, `key:ID`, `alert:NAME`.
+    /// Only actions on this subject, such as `job:ID`, `queue:NAME`, `limit:NAME`, `schedule:NAME`,
+    /// `kind:NAME`, `key:ID`, `alert:NAME`.
     subject: Option<String>,
-    /// Only acts of this key or database user.
+    /// Only actions by this key or database user.
     who: Option<String>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     cursor: Option<i64>,
-    /// How many at most, 1 to 200; by default 50.
+    /// The most items, 1 to 200; by default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
-/// List what people did
+/// List the audit log
 ///
-/// Cancels, retries, pauses, limits, keys and so on, with who did it and how it was before. Newest first.
+/// Cancels, retries, pauses, limits, keys and other actions, each with its author and the previous
+/// state. Newest first.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "health", operation_id = "list_acts", params(AuditQuery),
     responses((status = 200, description = "A page of acts", body = Page<Act>)))]
 pub(super) async fn list(

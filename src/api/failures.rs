@@ -1,4 +1,5 @@
-//! What attempts failed of, one item a cause. Must never count attempts: the causes are counted already.
+//! The causes of failed attempts, one item per cause. Must never count attempts: the causes are
+//! already counted.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,16 +19,17 @@ use crate::store::jobs::failures::Cause;
 pub(super) struct FailuresQuery {
     /// Only of jobs of this kind.
     kind: Option<String>,
-    /// Only those that came at this time or later: RFC 3339 with an offset.
+    /// Only failures since this time: RFC 3339 with an offset.
     since: Option<String>,
-    /// How many at most, 1 to 1,000; by default 100.
+    /// The most items, 1 to 1,000; by default 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
 }
 
 /// List causes of failures
 ///
-/// Failed attempts that differ only in ids, numbers and quoted texts have one cause. Those that came last are first.
+/// Failed attempts that differ only in ids, numbers and quoted texts have one cause. The most
+/// recent cause comes first.
 #[utoipa::path(get, path = "/api/v1/failures", tag = "jobs", operation_id = "list_failures", params(FailuresQuery),
     responses((status = 200, description = "The causes", body = Page<Cause>)))]
 pub(super) async fn list(

@@ -1,4 +1,4 @@
-//! Kinds: what is known of each, as the workers that serve it say.
+//! Routes of kinds: the rules that workers have registered for each kind.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,7 +12,7 @@ use crate::store::kinds::KindDocument;
 
 /// List kinds
 ///
-/// Every kind that a worker ever served, with the rules of its jobs.
+/// Every kind that a worker has ever served, with the rules for its jobs.
 #[utoipa::path(get, path = "/api/v1/kinds", tag = "kinds",
     responses((status = 200, description = "All kinds", body = Page<KindDocument>)))]
 pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<KindDocument>>, Problem> {
@@ -21,11 +21,11 @@ pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<Kind
 
 /// Reset a kind's breaker
 ///
-/// Lets its jobs start again, and forgets their crashes.
+/// Lets the jobs of the kind start again and clears the count of crashes.
 #[utoipa::path(
     post, path = "/api/v1/kinds/{kind}/reset-breaker", tag = "kinds",
     responses(
-        (status = 204, description = "Its jobs start"),
+        (status = 204, description = "The jobs of the kind start again"),
     )
 )]
 pub(super) async fn reset_breaker(

@@ -1,4 +1,4 @@
-//! Limits over all workers: looks at them, sets and drops them. Counting is the store's; nothing here
+//! Routes of limits over all workers: lists, sets and deletes them. The store counts; nothing here
 //! decides whether a job may run.
 
 use std::time::Duration;
@@ -26,25 +26,25 @@ pub(super) const MOST_RUNNING: i32 = 1_000_000;
 const LONGEST_PERIOD: Duration = Duration::from_hours(365 * 24);
 const MOST_LIMITS: i64 = 1000;
 
-/// What a limit is set to; at least one of `max_running` and `rate`.
+/// The values of a limit; at least one of `max_running` and `rate`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"max_running": 2, "rate": 100, "per": "1h"}))]
 pub(super) struct LimitRequest {
-    /// Most jobs that run at once for each key; 0 stops them.
+    /// The most jobs that run at once per key; 0 stops them.
     #[schema(minimum = 0, maximum = 1_000_000)]
     max_running: Option<i64>,
-    /// Most jobs that start in each period, on average.
+    /// The most jobs that start in each period, on average.
     #[schema(minimum = 1, maximum = 1_000_000)]
     rate: Option<i64>,
     /// The period; a minute by default.
     #[schema(value_type = Option<DurationInput>)]
     per: Option<Value>,
-    /// Most jobs that start at one moment after a quiet time; by default as many as `rate`.
+    /// The most jobs that start at one moment after an idle time; by default `rate`.
     #[schema(minimum = 1, maximum = 1_000_000)]
     burst: Option<i64>,
-    /// What a new job does when `max_running` is reached: wait (the default), be cancelled itself, or cancel the
-    /// one that came first.
+    /// The effect of a new job when `max_running` is reached: it waits (the default), it is
+    /// cancelled, or the oldest job is cancelled.
     on_full: Option<OnFull>,
 }
 
@@ -60,7 +60,7 @@ impl LimitRequest {
             return Err(problem.remedy("Send max_running, rate or both; DELETE drops a limit."));
         }
         if self.on_full.is_some_and(|word| word != OnFull::Queue) && max_running.is_none_or(|most| most < 1) {
-            let problem = Problem::invalid("/on_full", "Only a limit of how many run at once can cancel.");
+            let problem = Problem::invalid("/on_full", "Only a limit with max_running can cancel jobs.");
             return Err(problem.remedy("Send a max_running of at least 1, or leave on_full out."));
         }
         Ok(LimitSettings { max_running, rate, on_full: self.on_full })
@@ -80,7 +80,7 @@ pub(super) fn checked_rate(
         let field = if per.is_some() { "/per" } else { "/burst" };
         return match (per, burst) {
             (None, None) => Ok(None),
-            _ => Err(Problem::invalid(field, "There is no rate that it belongs to.")
+            _ => Err(Problem::invalid(field, "It needs a rate.")
                 .remedy("Send rate as well: how many jobs may start in each period.")),
         };
     };
@@ -97,9 +97,9 @@ pub(super) fn checked_rate(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct LimitsQuery {
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     cursor: Option<String>,
-    /// How many at most, 1 to 1,000; by default 100.
+    /// The most items, 1 to 1,000; by default 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
 }
@@ -122,7 +122,7 @@ pub(super) async fn list(
     Ok(Json(Page { items, next_cursor }))
 }
 
-/// Look at a limit
+/// Read a limit
 #[utoipa::path(get, path = "/api/v1/limits/{limit}", tag = "limits",
     responses(
         (status = 200, description = "The limit", body = LimitDocument),
@@ -136,8 +136,9 @@ pub(super) async fn show(
 
 /// Set a limit
 ///
-/// It counts for all jobs whose concurrency key is this name, or this name, a colon and a key of their
-/// own; each key is counted apart. `queue:NAME` limits a queue. What was set before is replaced.
+/// The limit applies to all jobs whose concurrency key is this name, or this name, a colon and a
+/// further key; each key is counted separately. `queue:NAME` limits a queue. Replaces an earlier
+/// limit of the same name.
 #[utoipa::path(put, path = "/api/v1/limits/{limit}", tag = "limits", request_body = LimitRequest,
     responses((status = 200, description = "The limit", body = LimitDocument)))]
 pub(super) async fn set(
@@ -147,17 +148,17 @@ pub(super) async fn set(
 ) -> Result<Json<LimitDocument>, Problem> {
     let settings = request.checked()?;
     if name.starts_with("queue:") && settings.on_full.is_some_and(|word| word != OnFull::Queue) {
-        let problem = Problem::invalid("/on_full", "The jobs of a queue always wait.");
-        return Err(problem.remedy("Give the jobs a concurrency key and limit that."));
+        let problem = Problem::invalid("/on_full", "A queue's limit never cancels jobs; they wait.");
+        return Err(problem.remedy("Give the jobs a concurrency key and put the limit on the key."));
     }
     state.store.set_limit(&name, &settings).await?;
     show(State(state), LimitName(name)).await
 }
 
-/// Drop a limit
+/// Delete a limit
 #[utoipa::path(delete, path = "/api/v1/limits/{limit}", tag = "limits", operation_id = "delete",
     responses(
-        (status = 204, description = "It is gone"),
+        (status = 204, description = "The limit is deleted"),
     ))]
 pub(super) async fn drop_limit(
     State(state): State<ApiState>,

@@ -1,5 +1,5 @@
-//! Speaks HTTP: one noun a file. Must never contain SQL and never reach a worker except through
-//! Postgres.
+//! The HTTP API: one noun per file. Must never contain SQL, and must never reach a worker except
+//! through Postgres.
 
 mod alerts;
 mod audit;

@@ -1,5 +1,4 @@
-//! The shapes of answers that several routes share. Must never be built from anything but what the
-//! store answered.
+//! The shapes of answers that several routes share. Must be built only from answers of the store.
 
 use axum::Json;
 use axum::http::header::LOCATION;
@@ -14,9 +13,9 @@ use super::server::idempotency::REPLAYED;
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Page<T> {
-    /// What is on this page.
+    /// The items of this page.
     pub items: Vec<T>,
-    /// Send it as `cursor` for the next page; null on the last one.
+    /// The `cursor` of the next page; null on the last page.
     pub next_cursor: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! Queues: looks at them, and pauses, resumes, drains, purges and sizes them. A queue needs no making:
-//! every name is one, and its verbs work before its first job.
+//! Routes of queues: lists, pauses, resumes, drains, purges and sizes them. A queue need not be
+//! created: every name is a queue, and its actions work before its first job.
 
 use std::time::Duration;
 
@@ -27,55 +27,57 @@ const MOST_SLOTS: i32 = 10_000;
 const MOST_QUEUED: i32 = 100_000_000;
 const LONGEST_AGEING: Duration = Duration::from_hours(365 * 24);
 
-/// What to change of a queue: a field that is left out stays, null takes the setting away.
+/// The changes to a queue; fields left out stay as they are, null removes a setting.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct QueueChange {
-    /// How many of its jobs each worker runs at once, 0 to 10,000; null leaves it to the workers.
+    /// The number of its jobs that each worker runs at once, 0 to 10,000; null leaves it to the
+    /// workers.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 10_000, value_type = Option<i64>)]
     slots: Change<i64>,
-    /// Most of its jobs that wait to run; more are refused with 429. Null: any number.
+    /// The most of its jobs that may wait to run; more are refused with 429. Null: no limit.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 100_000_000, value_type = Option<i64>)]
     max_queued: Change<i64>,
-    /// Most of its jobs that run at once over all workers; null: any number.
+    /// The most of its jobs that run at once over all workers; null: no limit.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 1_000_000, value_type = Option<i64>)]
     max_running: Change<i64>,
-    /// Most of its jobs that start in each period, over all workers; null: any number.
+    /// The most of its jobs that start in each period over all workers; null: no limit.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 1_000_000, value_type = Option<i64>)]
     rate: Change<i64>,
     /// The period of `rate`; a minute by default.
     #[schema(value_type = Option<DurationInput>)]
     per: Option<Value>,
-    /// Most jobs that start at one moment after a quiet time; by default as many as `rate`.
+    /// The most jobs that start at one moment after an idle time; by default `rate`.
     #[schema(minimum = 1, maximum = 1_000_000)]
     burst: Option<i64>,
-    /// A job that is due this long is claimed as if its priority were one better; null: never.
+    /// The waiting time after which a due job is claimed as if its priority were one better; null:
+    /// priorities do not age.
     #[serde(default)]
     #[schema(value_type = Option<DurationInput>)]
     priority_ageing: Change<Value>,
 }
 
-/// What a purge did.
+/// The outcome of a purge.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Purged {
-    /// How many jobs it cancelled.
+    /// The number of cancelled jobs.
     purged: i64,
 }
 
 /// List queues
 ///
-/// Every queue that has live jobs, settings, a kind or a worker.
+/// Every queue with live jobs, settings, a kind or a worker.
 #[utoipa::path(get, path = "/api/v1/queues", tag = "queues",
     responses((status = 200, description = "All queues", body = Page<QueueDocument>)))]
 pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<QueueDocument>>, Problem> {
     Ok(Page::whole(state.store.queues(None).await?))
 }
 
-/// Look at a queue
+/// Read a queue
 #[utoipa::path(get, path = "/api/v1/queues/{queue}", tag = "queues",
     responses(
         (status = 200, description = "The queue", body = QueueDocument),
@@ -86,14 +88,14 @@ pub(super) async fn show(
 ) -> Result<Json<QueueDocument>, Problem> {
     let found = state.store.queues(Some(&queue)).await?.into_iter().next();
     found.map(Json).ok_or_else(|| {
-        Problem::new(Case::NotFound, format!("Nothing is known of a queue {queue}."))
-            .remedy("Check the name; a queue is known once it has a job, a setting or a worker.")
+        Problem::new(Case::NotFound, format!("There is no queue {queue}."))
+            .remedy("Check the name; a queue exists once it has a job, a setting or a worker.")
     })
 }
 
 /// Pause a queue
 ///
-/// Nothing is claimed from it until it is resumed; what runs goes on.
+/// No jobs are claimed from it until it is resumed; running jobs continue.
 #[utoipa::path(post, path = "/api/v1/queues/{queue}/pause", tag = "queues",
     responses((status = 200, description = "The queue", body = QueueDocument)))]
 pub(super) async fn pause(
@@ -120,7 +122,7 @@ pub(super) async fn resume(
 
 /// Drain a queue
 ///
-/// It takes no new jobs until it is resumed; what is there runs to its end.
+/// The queue refuses new jobs until it is resumed; its jobs still run.
 #[utoipa::path(post, path = "/api/v1/queues/{queue}/drain", tag = "queues",
     responses((status = 200, description = "The queue", body = QueueDocument)))]
 pub(super) async fn drain(
@@ -134,9 +136,9 @@ pub(super) async fn drain(
 
 /// Purge a queue
 ///
-/// Cancels all its jobs that do not run.
+/// Cancels all its jobs that are not running.
 #[utoipa::path(post, path = "/api/v1/queues/{queue}/purge", tag = "queues",
-    responses((status = 200, description = "How many it were", body = Purged)))]
+    responses((status = 200, description = "The number of cancelled jobs", body = Purged)))]
 pub(super) async fn purge(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
@@ -158,8 +160,9 @@ pub(super) async fn change(
     let keeps = bounds && change.max_running.is_kept() && change.rate.is_kept();
     if keeps && change.per.is_none() && change.burst.is_none() && change.priority_ageing.is_kept() {
         let problem = Problem::invalid("", "The body changes nothing.");
-        return Err(problem
-            .remedy("Send slots, max_queued, max_running, rate or priority_ageing; null takes one away."));
+        return Err(
+            problem.remedy("Send slots, max_queued, max_running, rate or priority_ageing; null removes one.")
+        );
     }
     let slots = change.slots.checked(|slots| validate::within("/slots", slots, 0, MOST_SLOTS))?;
     let queued = change.max_queued.checked(|most| validate::within("/max_queued", most, 0, MOST_QUEUED))?;

@@ -1,5 +1,5 @@
-//! Every route of the server on one screen, and the layers around them. A route that is not here does
-//! not exist; one that has no rule in `access` answers nobody.
+//! Every route of the server on one screen, and the layers around them. A route that is not listed
+//! here does not exist; a route without a rule in `access` refuses every caller.
 
 use std::net::SocketAddr;
 
@@ -33,21 +33,21 @@ use crate::job::document::lead_under;
     components(schemas(ProblemDocument)),
     info(title = "Tidemill", description = "Durable background jobs on Postgres alone."),
     tags(
-        (name = "jobs", description = "Enqueue work, look at it, and act on it."),
-        (name = "events", description = "What happens to jobs, live or page by page."),
-        (name = "queues", description = "Named lanes with limits of their own."),
-        (name = "limits", description = "How many jobs may run or start, over all workers."),
-        (name = "schedules", description = "What is enqueued by the clock."),
+        (name = "jobs", description = "Enqueue, read and act on jobs."),
+        (name = "events", description = "The events of jobs, live or page by page."),
+        (name = "queues", description = "Named queues, each with limits of its own."),
+        (name = "limits", description = "The number of jobs that may run or start, over all workers."),
+        (name = "schedules", description = "Jobs that are enqueued by the clock."),
         (name = "workflows", description = "Jobs that wait for one another."),
-        (name = "sessions", description = "What crawls tell of themselves."),
+        (name = "sessions", description = "The sessions of crawls."),
         (name = "workers", description = "The processes that run jobs."),
-        (name = "stats", description = "What became of jobs, by kind and over time."),
-        (name = "alerts", description = "When somebody shall be told."),
-        (name = "kinds", description = "What kinds of jobs are served."),
+        (name = "stats", description = "The outcomes of jobs, by kind and over time."),
+        (name = "alerts", description = "The rules that raise alerts, and the alerts."),
+        (name = "kinds", description = "The kinds of jobs and their defaults."),
         (name = "remote workers", description = "Run jobs from any language over HTTP."),
-        (name = "hub", description = "Projects of containers, in the shapes of the hub's own callers."),
-        (name = "tasks", description = "Tasks that a model does in a browser."),
-        (name = "health", description = "Is it alive, is it ready, and how much does it do?"),
+        (name = "hub", description = "Projects of containers, with the routes and shapes that existing callers of the hub use."),
+        (name = "tasks", description = "Tasks that a model carries out in a browser."),
+        (name = "health", description = "Liveness, readiness and metrics."),
     )
 )]
 struct Description;

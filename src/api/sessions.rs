@@ -1,5 +1,5 @@
-//! Sessions: what crawls tell of themselves, by the names that their callers gave them. Must never show one that is over
-//! its time.
+//! The sessions of crawls, by the names that their callers gave them. Must never show an expired
+//! session.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,7 +9,7 @@ use super::server::problem::{Case, Problem, quoted};
 use super::state::ApiState;
 use crate::store::sessions::SessionDocument;
 
-/// Look at a session
+/// Read a session
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session_id}", tag = "sessions",
     responses(
@@ -22,8 +22,8 @@ pub(super) async fn show(
 ) -> Result<Json<SessionDocument>, Problem> {
     let found = state.store.session(&session_id).await?;
     found.map(Json).ok_or_else(|| {
-        let detail = format!("No session has the name {}, or it is over its time.", quoted(&session_id));
+        let detail = format!("No session has the name {}, or the session has expired.", quoted(&session_id));
         Problem::new(Case::NotFound, detail)
-            .remedy("Its job, if it is kept, is found by GET /api/v1/jobs?kind=crawl.session.")
+            .remedy("If its job is still kept, find it with GET /api/v1/jobs?kind=crawl.session.")
     })
 }

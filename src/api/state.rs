@@ -1,4 +1,5 @@
-//! What every route can reach. Cheap to clone; must never hold anything of a single request.
+//! The state that every route can reach. Cheap to clone; must never hold anything of a single
+//! request.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Workers: who they are, and asking one to claim no more.
+//! Routes of workers: lists them, and drains one.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,13 +16,13 @@ use crate::store::attempts::workers::WorkerDocument;
 pub(super) struct Draining {
     /// The worker.
     id: String,
-    /// True: it claims no more from its next heartbeat on.
+    /// True: from its next heartbeat on, the worker claims no more jobs.
     drain_requested: bool,
 }
 
 /// List workers
 ///
-/// Newest first, also those that stopped or were lost within a day.
+/// Newest first, including workers that stopped or were lost within a day.
 #[utoipa::path(get, path = "/api/v1/workers", tag = "workers",
     responses((status = 200, description = "All workers", body = Page<WorkerDocument>)))]
 pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<WorkerDocument>>, Problem> {
@@ -31,10 +31,10 @@ pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<Work
 
 /// Drain a worker
 ///
-/// It claims no more and finishes what it has.
+/// The worker claims no more jobs and finishes its running ones.
 #[utoipa::path(post, path = "/api/v1/workers/{worker}/drain", tag = "workers",
     responses(
-        (status = 200, description = "It was asked", body = Draining),
+        (status = 200, description = "The worker was asked to drain", body = Draining),
     ))]
 pub(super) async fn drain(
     State(state): State<ApiState>,
@@ -44,5 +44,5 @@ pub(super) async fn drain(
         return Ok(Json(Draining { id, drain_requested: true }));
     }
     let problem = Problem::new(Case::NotFound, format!("No worker has the id {}.", quoted(&id)));
-    Err(problem.remedy("See GET /api/v1/workers for those that are known."))
+    Err(problem.remedy("GET /api/v1/workers lists the known workers."))
 }

@@ -1,9 +1,9 @@
-//! The address of a page that is crawled, as it is taken, compared and called. Both who takes a crawl in and who does it
-//! judge it here.
+//! The address of a page to crawl: how it is parsed, compared and called. Both the code that
+//! accepts a crawl and the code that runs it use these rules.
 
 use url::Url;
 
-/// The longest address that is followed.
+/// The longest accepted address.
 const ADDRESS_BYTES: usize = 2_000;
 
 /// An address that can be crawled: http or https, not too long, without its fragment.
@@ -13,7 +13,7 @@ pub fn address(text: &str) -> Option<Url> {
     url.set_fragment(None);
     let good =
         matches!(url.scheme(), "http" | "https") && url.has_host() && url.as_str().len() <= ADDRESS_BYTES;
-    // A name and a password in a link are not for us to send.
+    // Never send a user name and a password from a link.
     (good && url.username().is_empty() && url.password().is_none()).then_some(url)
 }
 

@@ -1,5 +1,5 @@
-//! What a job waits for before it runs: the ends of other jobs, and which of those let it go. Plain data;
-//! judged in the database.
+//! The jobs that a job waits for, and the outcomes that let it run. Plain data; judged in the
+//! database.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -11,25 +11,25 @@ use uuid::Uuid;
 pub struct After {
     /// Its id, or `execution:` and its execution id.
     pub job: String,
-    /// The arg under which its result is passed on; `name[]` gathers several into one array.
+    /// The arg under which its result is passed on; `name[]` collects several results into one array.
     pub pass_as: Option<String>,
 }
 
 impl After {
-    /// Waits for a job, whose result is not passed on.
+    /// Waits for a job without passing its result on.
     #[must_use]
     pub fn job(id: Uuid) -> Self {
         Self { job: id.to_string(), pass_as: None }
     }
 
-    /// Its result comes as this arg.
+    /// Passes its result on as this arg.
     #[must_use]
     pub fn pass_as(mut self, arg: impl Into<String>) -> Self {
         self.pass_as = Some(arg.into());
         self
     }
 
-    /// As the SQL function `parents_of` takes it.
+    /// In the format of the SQL function `parents_of`.
     #[must_use]
     pub fn edge(&self) -> Value {
         match &self.pass_as {
@@ -39,17 +39,17 @@ impl After {
     }
 }
 
-/// Which ends of the jobs that it waits for let a job run.
+/// Which outcomes of its parents let a job run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunIf {
-    /// All completed; otherwise it is cancelled. The default.
+    /// All parents completed; otherwise the job is cancelled. The default.
     AllCompleted,
-    /// All ended, however they did.
+    /// All parents finished, in any state.
     AllFinished,
-    /// One completed.
+    /// One parent completed.
     AnyCompleted,
-    /// One failed or was cancelled: what cleans up. Otherwise it is skipped.
+    /// One parent failed or was cancelled: for clean-up jobs. Otherwise the job is skipped.
     AnyFailed,
 }
 

@@ -1,5 +1,5 @@
-//! A task that a model does in a browser: the args of the kind `agent.execute`, and the rules that they keep. Both who
-//! takes a task in and who does it read them here; must never show a secret of the session.
+//! A browser task for a model: the args of the kind `agent.execute`, and their rules. The code that
+//! accepts a task and the code that runs it share them. Must never show a secret of the session.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,14 +29,14 @@ const SHOWN_QUERY: &str = "?[redacted]";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgentTask {
-    /// What is to be done, in words.
+    /// The task in words.
     pub task_description: String,
-    /// Where it begins, and as whom.
+    /// The first page and the login data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_data: Option<SessionData>,
 }
 
-/// What the browser is given before the task begins.
+/// The state of the browser before the task starts.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SessionData {
@@ -50,7 +50,7 @@ pub struct SessionData {
     /// The page's local storage.
     #[serde(rename = "localStorage", skip_serializing_if = "BTreeMap::is_empty")]
     pub local_storage: BTreeMap<String, String>,
-    /// Texts that the model may type without seeing them: it writes `{{name}}`.
+    /// Texts that the model can type without seeing them: it writes `{{name}}`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
 }
@@ -67,13 +67,13 @@ pub struct Cookie {
     pub name: String,
     /// Its value.
     pub value: String,
-    /// For which host; by default that of `url`.
+    /// Its host; by default that of `url`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
-    /// For which paths; by default all.
+    /// Its path; by default all paths.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Until when, in seconds of the epoch; -1 or nothing for the session.
+    /// Its expiry in seconds of the epoch; -1 or nothing for the session.
     #[serde(skip_serializing_if = "Option::is_none", alias = "expirationDate", alias = "expiry")]
     pub expires: Option<f64>,
     /// Whether scripts cannot see it.
@@ -146,7 +146,7 @@ impl fmt::Debug for Cookie {
     }
 }
 
-/// A field of a task that is not acceptable: its JSON pointer, what is wrong, and what to do.
+/// An invalid field of a task: its JSON pointer, the error, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {what} {remedy}")]
 pub struct BadTask {
@@ -163,10 +163,10 @@ fn bad(field: impl Into<String>, what: impl Into<String>, remedy: impl Into<Stri
 }
 
 impl AgentTask {
-    /// The task that stands in the args of a job, checked.
+    /// The checked task in the args of a job.
     ///
     /// # Errors
-    /// With the first field that is not acceptable; its value, which may be a secret, is not repeated.
+    /// With the first invalid field; its value, which may be a secret, is not repeated.
     pub fn read(args: Map<String, Value>) -> Result<Self, BadTask> {
         let task: Self = serde_path_to_error::deserialize(Value::Object(args)).map_err(|error| {
             let mut field = String::new();
@@ -176,25 +176,25 @@ impl AgentTask {
             }
             let words = error.inner().to_string();
             let (what, expected) =
-                words.rsplit_once(", expected ").unwrap_or((&words, "what docs/agent.md says"));
-            let what = if what.starts_with("invalid") { "It is of another type." } else { what };
+                words.rsplit_once(", expected ").unwrap_or((&words, "the format in docs/agent.md"));
+            let what = if what.starts_with("invalid") { "The value has the wrong type." } else { what };
             bad(field, what, format!("Send {expected}."))
         })?;
         task.check()?;
         Ok(task)
     }
 
-    /// Checks what the types do not say.
+    /// Checks the rules that the types do not express.
     ///
     /// # Errors
-    /// With the first field that is not acceptable.
+    /// With the first invalid field.
     pub fn check(&self) -> Result<(), BadTask> {
         let length = self.task_description.chars().count();
         if self.task_description.trim().is_empty() || length > TASK_CHARACTERS {
             return Err(bad(
                 "/task_description",
                 "The task is empty or too long.",
-                "Say it in 1 to 20000 characters.",
+                "Use 1 to 20000 characters.",
             ));
         }
         self.session_data.as_ref().map_or(Ok(()), SessionData::check)
@@ -222,14 +222,14 @@ impl SessionData {
         let is_plain = |url: &Url| url.username().is_empty() && url.password().is_none();
         if self.url.is_some() && !self.address().is_some_and(|url| is_page(&url) && is_plain(&url)) {
             let remedy = "Send an http:// or https:// address without a user name; cookies and secrets have fields of their own.";
-            return Err(bad("/session_data/url", "This is no address of a page.", remedy));
+            return Err(bad("/session_data/url", "This is not the address of a page.", remedy));
         }
         if self.url.as_deref().is_some_and(|url| url.ends_with(SHOWN_QUERY)) {
-            let what = "This is an address as it is shown, without its query.";
+            let what = "This address is shortened for display, without its query.";
             return Err(bad("/session_data/url", what, "Send the whole address."));
         }
         if self.url.is_none() && !self.local_storage.is_empty() {
-            return Err(bad("/session_data/url", "Local storage belongs to a page.", "Send its url."));
+            return Err(bad("/session_data/url", "Local storage needs a page.", "Send its url."));
         }
         if self.cookies.len() > MOST_COOKIES {
             return Err(bad("/session_data/cookies", "There are too many cookies.", "Send at most 500."));
@@ -242,7 +242,7 @@ impl SessionData {
             if cookie.domain.as_deref().is_none_or(str::is_empty) && self.url.is_none() {
                 return Err(bad(
                     field("domain"),
-                    "Nothing says whose cookie it is.",
+                    "The cookie has neither a domain nor a url.",
                     "Send its domain, or url.",
                 ));
             }
@@ -252,7 +252,7 @@ impl SessionData {
 }
 
 impl Cookie {
-    /// Why a browser would not take it: the field, what is wrong, and what to do.
+    /// Why a browser would reject the cookie: the field, the error, and the remedy.
     fn fault(&self) -> Option<(&'static str, &'static str, &'static str)> {
         let is_plain = |text: &str| {
             text.trim() == text && !text.contains(|letter: char| letter == ';' || letter.is_ascii_control())
@@ -269,27 +269,27 @@ impl Cookie {
         Some(if self.name.is_empty() {
             ("name", "The cookie has no name.", "Send its name.")
         } else if !is_plain(&self.name) || self.name.contains('=') {
-            ("name", "This is no name of a cookie.", "Send it without \"=\", \";\" and control characters.")
+            ("name", "This is not a cookie name.", "Send it without \"=\", \";\" and control characters.")
         } else if !is_plain(&self.value) {
             let remedy =
-                "Send it as the browser stores it: without \";\", control characters and blanks around it.";
-            ("value", "No cookie has such a value.", remedy)
+                "Send it as the browser stores it: without \";\", control characters and spaces around it.";
+            ("value", "This is not a valid cookie value.", remedy)
         } else if self.name.len() + self.value.len() > COOKIE_BYTES {
             ("value", "The cookie is too long.", "Send at most 4096 bytes as name and value.")
         } else if !domain.is_empty() && !is_host(domain) {
-            ("domain", "This is no host.", "Send a host alone, such as \"example.com\" or \".example.com\".")
+            ("domain", "This is not a host.", "Send a host, such as \"example.com\" or \".example.com\".")
         } else if !path.starts_with('/') || !is_plain(path) || path.len() > COOKIE_PATH_BYTES {
-            ("path", "This is no path of a cookie.", "Send one that begins with \"/\", or leave it out.")
+            ("path", "This is not a cookie path.", "Send a path that begins with \"/\", or leave it out.")
         } else if (starts("__secure-") || starts("__host-") || starts("__http-")) && !self.secure {
-            ("secure", "A cookie whose name begins so is secure.", "Send true.")
+            ("secure", "A cookie with this name prefix must be secure.", "Send true.")
         } else if starts("__host-") && domain.starts_with('.') {
-            ("domain", "A __Host- cookie is for one host.", "Send the host without the dot before it.")
+            ("domain", "A __Host- cookie is for a single host.", "Send the host without the dot before it.")
         } else if starts("__host-") && path != "/" {
             ("path", "A __Host- cookie is for all paths.", "Send \"/\", or leave it out.")
         } else if (starts("__http-") || starts("__host-http-")) && !self.http_only {
-            ("httpOnly", "A cookie whose name begins so is hidden from scripts.", "Send true.")
+            ("httpOnly", "A cookie with this name prefix must be httpOnly.", "Send true.")
         } else if is_none && !self.secure {
-            ("sameSite", "A cookie for all sites is secure.", "Send secure: true, or leave sameSite out.")
+            ("sameSite", "A cookie for all sites must be secure.", "Send secure: true or no sameSite.")
         } else {
             return None;
         })
@@ -436,7 +436,7 @@ mod tests {
         let session = |session: Value| refused(json!({"task_description": "look", "session_data": session}));
         assert_eq!(
             refused(json!({})).to_string(),
-            ": missing field `task_description` Send what docs/agent.md says."
+            ": missing field `task_description` Send the format in docs/agent.md."
         );
         assert_eq!(refused(json!({"task_description": " "})).field, "/task_description");
         assert_eq!(session(json!({"cookie": 1})).field, "/session_data/cookie");

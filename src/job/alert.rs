@@ -1,5 +1,5 @@
-//! Alert rules: what is measured, when it is too much, and who is told. Plain data; measuring is the
-//! database's.
+//! Alert rules: the condition, the threshold, and the receivers. Plain data; the database evaluates
+//! them.
 
 use std::time::Duration;
 
@@ -7,30 +7,30 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use utoipa::ToSchema;
 
-/// What a rule measures.
+/// The condition of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// The share of a kind's attempts in the window that failed.
     ErrorRate,
-    /// How many seconds a kind's completed jobs of the window ran on average.
+    /// The average run time in seconds of a kind's completed jobs in the window.
     AverageTime,
-    /// How many jobs of a queue are due or wait for a limit; counted to 10,000.
+    /// The number of jobs of a queue that are due or wait for a limit; counted up to 10,000.
     QueueDepth,
-    /// That no worker lives, or none that serves the queue.
+    /// No worker is alive, or none that serves the queue.
     NoWorker,
-    /// How many running jobs give no sign of life.
+    /// The number of running jobs without heartbeats.
     StuckJobs,
-    /// How many seconds the database took to answer; when it was away, for how long.
+    /// The seconds that the database took to answer, or for which it was unreachable.
     DatabaseLatency,
-    /// How many bytes the database has.
+    /// The size of the database in bytes.
     DatabaseSize,
-    /// How many seconds old the transaction is that keeps dead rows longest.
+    /// The age in seconds of the oldest transaction that keeps dead rows.
     DatabaseHorizon,
 }
 
 impl Condition {
-    /// Each with its word.
+    /// Every condition with its word.
     pub const ALL: &[(Self, &'static str)] = &[
         (Self::ErrorRate, "error_rate"),
         (Self::AverageTime, "average_time"),
@@ -59,26 +59,27 @@ impl Condition {
     }
 }
 
-/// When somebody shall be told, and who.
+/// A rule that raises alerts, with its receivers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertRule {
-    /// What is measured.
+    /// The measured condition.
     pub condition: Condition,
-    /// It is too much above this; of `no_worker` so many workers are too few.
+    /// The threshold that the value must exceed; for `no_worker`, this number of workers or fewer.
     pub above: f64,
     /// Only jobs of this kind.
     pub kind: Option<String>,
     /// Only this queue.
     pub queue: Option<String>,
-    /// Fewer attempts in the window say nothing.
+    /// The fewest attempts in the window for a value to count.
     pub at_least: i32,
     /// The window of rates and averages.
     pub over: Duration,
-    /// How long it must be too much before it fires, and not before it is resolved.
+    /// How long the value must be above the threshold before the rule fires, and below it before it is
+    /// resolved.
     pub hold: Duration,
-    /// What is called.
+    /// The URL that is called.
     pub webhook: Option<String>,
-    /// Who is written to.
+    /// The email addresses.
     pub email: Vec<String>,
 }
 
@@ -99,7 +100,7 @@ impl AlertRule {
         }
     }
 
-    /// The first field that makes no sense, and why.
+    /// The first invalid field, and the reason.
     #[must_use]
     pub fn misfit(&self) -> Option<(&'static str, &'static str)> {
         use Condition::{AverageTime, DatabaseHorizon, DatabaseLatency, DatabaseSize, ErrorRate, StuckJobs};
@@ -114,11 +115,11 @@ impl AlertRule {
         } else if self.condition == ErrorRate && self.above >= 1.0 {
             Some(("above", "is a share of attempts: it must be below 1"))
         } else if self.condition == Condition::QueueDepth && self.above >= 10_000.0 {
-            Some(("above", "must be below 10,000: waiting jobs are counted no further"))
+            Some(("above", "must be below 10,000: waiting jobs are counted up to there"))
         } else if self.kind.is_some() && !of_kinds {
-            Some(("kind", "means nothing for this condition"))
+            Some(("kind", "does not apply to this condition"))
         } else if self.queue.is_some() && of_database {
-            Some(("queue", "means nothing for this condition"))
+            Some(("queue", "does not apply to this condition"))
         } else if !self.webhook.as_deref().is_none_or(is_web_address) {
             Some(("webhook", "must be an address that begins with http:// or https:// and has a host"))
         } else if !self.email.iter().all(is_address) {

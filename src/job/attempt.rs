@@ -1,5 +1,5 @@
-//! How one attempt of a job ends: its outcome, its failure and what the process used. Decides
-//! nothing about retries; that is judged in the database, where all workers agree.
+//! The end of one attempt of a job: its outcome, its failure and its resource use. Decides nothing
+//! about retries; the database does, so that all workers agree.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
-    /// Somebody cancelled the job.
+    /// The job was cancelled.
     Cancelled,
     /// The soft timeout passed; the hard one will end the attempt without asking.
     SoftTimeout,
-    /// The lease is gone: another worker may already run this job.
+    /// The lease is lost: another worker may already be running this job.
     LeaseLost,
     /// The worker shuts down and hands the job back.
     Shutdown,
@@ -33,7 +33,7 @@ impl fmt::Display for StopReason {
     }
 }
 
-/// The error of a failed attempt, as stored with the job and shown in every face.
+/// The error of a failed attempt, as stored with the job and shown in every interface.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
     /// What happened, for a person.
@@ -41,24 +41,24 @@ pub struct Failure {
     /// A stable class such as `exit_code`, `timeout` or a Rust type's name.
     #[serde(rename = "type")]
     pub class: String,
-    /// True when no further attempt can help.
+    /// True if no further attempt can help.
     pub permanent: bool,
     /// A stack trace, where the handler has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backtrace: Option<String>,
-    /// The next attempt comes after so long, instead of the kind's backoff.
+    /// The delay before the next attempt, instead of the kind's backoff.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<f64>,
 }
 
-/// What the process behind an attempt used and how it ended. All empty for in-process handlers.
+/// The resource use and the exit of the process of an attempt. All empty for in-process handlers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Exit code of a command that ended by itself.
     pub exit_code: Option<i32>,
     /// Signal that ended the command.
     pub signal: Option<i32>,
-    /// True when the kernel or the memory limit ended it for want of memory.
+    /// True if it ended because it ran out of memory, by the kernel or the memory limit.
     pub out_of_memory: bool,
     /// Largest resident memory of the command and its children, in bytes.
     pub peak_memory_bytes: Option<i64>,
@@ -72,25 +72,25 @@ impl Usage {
     }
 }
 
-/// How an attempt ended, as its worker judges it.
+/// The outcome of an attempt, as its worker judges it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// The handler is done; `result` is JSON or nothing.
     Completed { result: Option<Value> },
     /// The handler failed; a retry follows unless the failure is permanent or attempts are used up.
     Failed { failure: Failure },
-    /// The handler asks to be run again later, at no cost of an attempt.
+    /// The handler asks to be run again later, without counting the attempt.
     Snoozed { delay: Duration },
     /// The handler stopped because the job was cancelled.
     Cancelled,
-    /// The worker hands the job back at shutdown, at no cost of an attempt.
+    /// The worker hands the job back at shutdown, without counting the attempt.
     Released,
-    /// The job goes on when something is there, at no cost of an attempt.
+    /// The job continues when the awaited event has occurred, without counting the attempt.
     Waits { wait: Wait },
 }
 
 impl Outcome {
-    /// It in a word, for the log.
+    /// The outcome as one word, for the log.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -104,7 +104,7 @@ impl Outcome {
     }
 }
 
-/// What a job waits for before it goes on.
+/// The event that a job waits for before it continues.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Wait {
@@ -112,11 +112,11 @@ pub enum Wait {
     Signal {
         /// Its name.
         signal: String,
-        /// After so long it goes on without.
+        /// The time after which the job continues without it.
         #[serde(skip_serializing_if = "Option::is_none")]
         timeout_seconds: Option<f64>,
     },
-    /// The end of other jobs, whatever it is.
+    /// The end of other jobs, in any state.
     Jobs {
         /// Their ids.
         parents: Vec<Uuid>,

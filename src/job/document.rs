@@ -1,5 +1,5 @@
-//! A job as every face shows it: the job document of the HTTP API. Plain data; it is filled by the
-//! store and must never be changed by what shows it.
+//! The job document of the HTTP API, which every interface shows. Plain data; the store fills it,
+//! and no other code may change it.
 
 use std::sync::OnceLock;
 
@@ -16,81 +16,81 @@ use super::state::JobState;
 pub struct JobDocument {
     /// A `UUIDv7`.
     pub id: Uuid,
-    /// Which handler runs it.
+    /// The kind, which selects the handler.
     pub kind: String,
-    /// The lane that it is claimed from.
+    /// The queue that it is claimed from.
     pub queue: String,
     /// The stored state.
     pub state: JobState,
-    /// The shown state: as `state`, or `scheduled`, or `retrying`.
+    /// The displayed state: as `state`, or `scheduled`, or `retrying`.
     pub status: String,
     /// 1 (first) to 9 (last).
     pub priority: i16,
     /// The input.
     #[schema(value_type = Object)]
     pub args: Value,
-    /// What the handler gave back.
+    /// The handler's result.
     pub result: Option<Value>,
-    /// The last failure: message, type, permanent, backtrace.
+    /// The last error: message, type, permanent, backtrace.
     #[schema(value_type = Option<Object>)]
     pub error: Option<Value>,
-    /// Ordinal of the present or last try.
+    /// Ordinal of the present or last attempt.
     pub attempt: i32,
-    /// No try has a higher ordinal.
+    /// The most attempts.
     pub max_attempts: i32,
-    /// Not claimed before; null while it waits for other jobs.
+    /// The earliest start; null while it waits for other jobs.
     #[serde(serialize_with = "micros_or_null")]
     pub run_at: Option<DateTime<Utc>>,
-    /// When it was enqueued.
+    /// The time of the enqueue.
     #[serde(serialize_with = "micros")]
     pub created_at: DateTime<Utc>,
-    /// When the present or last attempt was claimed.
+    /// The time when the present or last attempt was claimed.
     #[serde(serialize_with = "micros_or_null")]
     pub started_at: Option<DateTime<Utc>>,
-    /// When it ended.
+    /// The time when the job finished.
     #[serde(serialize_with = "micros_or_null")]
     pub finished_at: Option<DateTime<Utc>>,
     /// The caller's own name for it.
     pub execution_id: Option<String>,
-    /// Words to find it by.
+    /// Tags to find the job by.
     pub tags: Vec<String>,
-    /// Data of the caller; any JSON, for SQL takes that.
+    /// The caller's own data; any JSON, because SQL accepts that.
     pub metadata: Option<Value>,
-    /// How far it is; null if it never said.
+    /// The progress; null if none was ever reported.
     pub progress: Option<Progress>,
-    /// Who runs it, or ran it last.
+    /// The worker that runs it, or ran it last.
     pub worker_id: Option<String>,
-    /// When somebody asked to cancel it.
+    /// The time of the cancel request.
     #[serde(serialize_with = "micros_or_null")]
     pub cancel_requested_at: Option<DateTime<Utc>>,
-    /// The limits that it counts for.
+    /// The limits that it counts against.
     pub concurrency_keys: Vec<String>,
-    /// Whose job it is; jobs of one queue and priority take turns between fair keys.
+    /// The group of the job for fairness; within a queue and priority, jobs of different groups take turns.
     pub fair_key: Option<String>,
-    /// Cancelled if it was not started by then.
+    /// The time at which the job is cancelled if it has not started.
     #[serde(serialize_with = "micros_or_null")]
     pub expires_at: Option<DateTime<Utc>>,
-    /// The workflow that it belongs to, which is a job itself.
+    /// The workflow that it belongs to, which is also a job.
     pub workflow_id: Option<Uuid>,
-    /// Where to go from here.
+    /// The links of the job.
     pub links: Links,
     /// Number of the job's last event when this was read; 0 if it has none.
     #[serde(skip)]
     pub last_seq: i64,
 }
 
-/// How far a job is.
+/// The progress of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Progress {
     /// From 0 to 100.
     pub percent: Option<f32>,
-    /// What it does now.
+    /// The current step.
     pub step: Option<String>,
-    /// Data of the handler's own.
+    /// The handler's own data.
     pub data: Option<Value>,
     /// Number of the job's last event.
     pub seq: i64,
-    /// When it was reported.
+    /// The time of the report.
     #[serde(serialize_with = "micros")]
     pub updated_at: DateTime<Utc>,
 }
@@ -109,17 +109,17 @@ pub struct Links {
     pub cancel: String,
 }
 
-/// What the addresses of the process begin with: it has one page, and so one base path.
+/// The prefix of all addresses of the process: it has one page, and so one base path.
 static BASE_PATH: OnceLock<String> = OnceLock::new();
 
-/// Lets the addresses that the process hands out begin with a base path. Only the first call counts.
+/// Sets the base path of all addresses that the process returns. Only the first call counts.
 pub fn lead_under(base: &str) {
     if !base.is_empty() {
         let _ = BASE_PATH.set(base.to_owned());
     }
 }
 
-/// An address of the API as others have to ask for it.
+/// An address of the API as clients have to request it.
 #[must_use]
 pub fn address_of(route: &str) -> String {
     format!("{}{route}", BASE_PATH.get().map_or("", String::as_str))

@@ -1,5 +1,5 @@
-//! One entry of a job's log before it has a number: its type and data. The number is given by the
-//! database; this module must never invent one.
+//! One entry of a job's log before it has a number: its type and data. The database assigns the
+//! number; this module must never invent one.
 
 use serde_json::{Map, Value, json};
 
@@ -24,7 +24,7 @@ pub const RESERVED_TYPES: &[&str] = &[
     "cancelled",
 ];
 
-/// An event that waits to be stored.
+/// An event before it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventDraft {
     /// The event's type, such as `progress` or `log`.
@@ -40,7 +40,7 @@ impl EventDraft {
         Self { kind: kind.into(), data }
     }
 
-    /// Progress; `percent` is clamped to 0–100, what is `None` is left out.
+    /// Progress; `percent` is clamped to 0–100, values that are `None` are left out.
     #[must_use]
     pub fn progress(percent: Option<f64>, step: Option<&str>, data: Option<Value>) -> Self {
         let mut fields = Map::new();
@@ -56,7 +56,7 @@ impl EventDraft {
         Self { kind: "progress".into(), data: Value::Object(fields) }
     }
 
-    /// An event of a handler's own type; data that is no object is put under `value`.
+    /// An event of a handler's own type; data that is not an object is put under `value`.
     #[must_use]
     pub fn custom(name: &str, data: Value) -> Self {
         let reserved = RESERVED_TYPES.contains(&name);

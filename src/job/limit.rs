@@ -1,41 +1,41 @@
-//! What limits the jobs of a queue or key, over all workers. Plain data; counting is the store's.
+//! A limit on the jobs of a queue or key, over all workers. Plain data; the store counts.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What a limit is set to.
+/// The values of a limit.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LimitSettings {
-    /// Most jobs that run at once for each key; `None`: any number.
+    /// The most jobs that run at once per key; `None`: no limit.
     pub max_running: Option<i32>,
-    /// How many may start in a time.
+    /// The most jobs that may start in a period.
     pub rate: Option<Rate>,
-    /// What a new job does when the limit is reached; `queue` if `None`.
+    /// The effect of a new job when the limit is reached; `queue` if `None`.
     pub on_full: Option<OnFull>,
 }
 
-/// How many jobs may start in a time.
+/// The rate at which jobs may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// So many on average.
+    /// The average number of jobs.
     pub count: i32,
-    /// In this time.
+    /// The period.
     pub period: Duration,
-    /// At most so many at one moment after a quiet time; as `count` if `None`.
+    /// The most jobs at one moment after an idle time; `count` if `None`.
     pub burst: Option<i32>,
 }
 
-/// What a new job does when the limit is reached.
+/// The effect of a new job when the limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFull {
     /// It waits.
     Queue,
-    /// It is cancelled itself.
+    /// It is cancelled.
     CancelNewest,
-    /// The one that came first is cancelled.
+    /// The oldest job is cancelled.
     CancelOldest,
 }
 

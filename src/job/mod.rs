@@ -1,5 +1,5 @@
-//! What a job is: plain values and rules without any input or output. Imports nothing else of
-//! this crate and must never learn about Postgres, HTTP or the clock of a machine.
+//! The definition of a job: plain values and rules without any input or output. Imports nothing
+//! else of this crate and must never learn about Postgres, HTTP or the clock of a machine.
 
 pub mod address;
 pub mod after;

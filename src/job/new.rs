@@ -1,5 +1,5 @@
-//! A job that is about to be enqueued: what the caller said, checked, and nothing that the
-//! database decides. What is `None` is filled from the kind's defaults when the row is written.
+//! A job before it is enqueued: the checked values of the caller, and nothing that the database
+//! decides. A value that is `None` is filled from the kind's defaults when the row is written.
 
 use std::time::Duration;
 
@@ -10,50 +10,51 @@ use uuid::Uuid;
 use super::after::{After, RunIf};
 use super::unique::Unique;
 
-/// The wish for one job. Every face (REST, Rust, command line) builds this value.
+/// The request for one job. Every interface (REST, Rust, command line) builds this value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewJob {
     /// A `UUIDv7` made by the caller's process; order of ids promises nothing.
     pub id: Uuid,
-    /// Which handler runs it.
+    /// The kind, which selects the handler.
     pub kind: String,
     /// The job's input, a JSON object.
     pub args: Map<String, Value>,
-    /// The lane; the kind's own if `None`.
+    /// The queue; the kind's own if `None`.
     pub queue: Option<String>,
     /// 1 (first) to 9; the kind's own, else 5, if `None`.
     pub priority: Option<i16>,
-    /// Not before this time; at once if `None` and there is no delay.
+    /// The earliest start; at once if `None` and there is no delay.
     pub run_at: Option<DateTime<Utc>>,
-    /// Not before now plus this, by the database's clock.
+    /// The delay before the job may start, by the database's clock.
     pub delay: Option<Duration>,
-    /// How many attempts it has.
+    /// The most attempts.
     pub max_attempts: Option<i32>,
-    /// After this the handler is asked to stop.
+    /// The time after which the handler is asked to stop.
     pub soft_timeout: Option<Duration>,
-    /// After this the attempt is ended.
+    /// The time after which the attempt is ended.
     pub hard_timeout: Option<Duration>,
     /// The caller's own name for this piece of work; unique among the jobs that are kept.
     pub execution_id: Option<String>,
-    /// Words to find it by.
+    /// Tags to find the job by.
     pub tags: Vec<String>,
-    /// Data of the caller that the handler does not need.
+    /// The caller's own data that the handler does not need.
     pub metadata: Option<Map<String, Value>>,
-    /// How long the finished job stays; the kind's or the deployment's retention if `None`.
+    /// How long the finished job is kept; the kind's or the deployment's retention if `None`.
     pub retain: Option<Duration>,
-    /// The limits that it counts for: names of limits, or `name:key` to be counted apart for each key.
+    /// The limits that it counts against: names of limits, or `name:key` for a separate count per key.
     pub concurrency_keys: Vec<String>,
-    /// Whose job it is; jobs of one queue and priority take turns between fair keys.
+    /// The group of the job for fairness; within a queue and priority, jobs of different groups take turns.
     pub fair_key: Option<String>,
-    /// Cancelled if it was not started by this time.
+    /// The time at which the job is cancelled if it has not started.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Cancelled if it was not started within this time, by the database's clock.
+    /// The time from now after which the job is cancelled if it has not started, by the database's clock.
     pub expires_in: Option<Duration>,
-    /// Not stored while another job holds its key; the kind's own wish if `None`.
+    /// The rule for a unique job, which is not stored while another job holds its key; the kind's own rule
+    /// if `None`.
     pub unique: Option<Unique>,
     /// The jobs that it waits for.
     pub after: Vec<After>,
-    /// Which ends of those let it run; all must complete if `None`.
+    /// Which outcomes of those jobs let it run; all must complete if `None`.
     pub run_if: Option<RunIf>,
 }
 
@@ -86,7 +87,7 @@ impl NewJob {
         }
     }
 
-    /// What most jobs do not have, as the SQL function `insert_jobs` takes it; `None` for those.
+    /// The rarely used fields, in the format of the SQL function `insert_jobs`; `None` for most jobs.
     #[must_use]
     pub fn options(&self) -> Option<Value> {
         let mut options = Map::new();
@@ -114,7 +115,7 @@ impl NewJob {
         (!options.is_empty()).then_some(Value::Object(options))
     }
 
-    /// The wish as `enqueue_many` takes it, without its id.
+    /// The job in the format of `enqueue_many`, without its id.
     #[must_use]
     pub fn wish(&self) -> Map<String, Value> {
         let once = [
@@ -129,7 +130,7 @@ impl NewJob {
         self.template().into_iter().chain(said).collect()
     }
 
-    /// The wish as `enqueue_many` takes it, without id, time and name, which only one job can have.
+    /// The job in the format of `enqueue_many`, without id, time and name, which only one job can have.
     #[must_use]
     pub fn template(&self) -> Map<String, Value> {
         let seconds = |duration: Option<Duration>| {

@@ -1,6 +1,6 @@
-//! Numbers of JSON: whether what is read of one is what was written. A value of this process holds an integer of 64 bits
-//! or a double, while Postgres and callers may have any number of digits; one that would lose some must be refused, or
-//! shown as its text, and never rounded in silence.
+//! Numbers of JSON: whether a parsed number equals the written one. A value of this process holds a
+//! 64-bit integer or a double, while Postgres and callers may have any number of digits. A number
+//! that would lose digits must be refused, or shown as its text, and never rounded silently.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// A number that would not be what was written.
+/// A number that would lose digits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the number {0} cannot be kept as it is; send it as a text, in quotes")]
 pub struct LosesDigits(String);
@@ -69,13 +69,13 @@ pub fn is_kept(text: &str) -> bool {
     }
 }
 
-/// The first number of a JSON text that would not be kept, as it stands there.
+/// The first number of a JSON text that would lose digits, as written.
 #[must_use]
 pub fn first_lost(json: &str) -> Option<&str> {
     numbers(json).find(|number| !is_kept(number))
 }
 
-/// The JSON text with each number that would not be kept as a string of its digits.
+/// The JSON text in which each number that would lose digits is a string of its digits.
 #[must_use]
 pub fn with_lost_as_text(json: &str) -> Cow<'_, str> {
     let mut told = String::new();

@@ -1,12 +1,12 @@
-//! The names of priorities, one list for every face.
+//! The names of priorities, one list for every interface.
 
-/// What is claimed first.
+/// Claimed first.
 pub const CRITICAL: i16 = 1;
-/// Before most.
+/// Claimed before most jobs.
 pub const HIGH: i16 = 3;
-/// Unless something else is said.
+/// The default.
 pub const NORMAL: i16 = 5;
-/// When there is nothing better to do.
+/// Claimed when no other job is due.
 pub const LOW: i16 = 7;
 
 /// The priority of that name, in any case.

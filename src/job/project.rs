@@ -1,7 +1,7 @@
-//! What an engine calls a project of the hub, and the queues of its jobs. Two projects of one engine may not be called
-//! the same.
+//! The names of a hub project in the engine, and the queues of its jobs. Two projects of one engine
+//! must never have the same name.
 
-/// A name as the engine takes it: lower case, without what it does not know.
+/// A name in the form that the engine accepts: lower case, without unsupported characters.
 #[must_use]
 pub fn engine_name(name: &str) -> String {
     let known = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(*c);
@@ -9,7 +9,7 @@ pub fn engine_name(name: &str) -> String {
     kept.trim_start_matches(['_', '-']).to_owned()
 }
 
-/// The queue of the jobs of a kind. Those that neither build nor start wait for nobody who does.
+/// The queue of the jobs of a kind. Jobs that neither build nor start do not wait for those that do.
 #[must_use]
 pub fn queue_of(kind: &str, queue: &str) -> String {
     match kind {
@@ -18,11 +18,11 @@ pub fn queue_of(kind: &str, queue: &str) -> String {
     }
 }
 
-/// The queue of short jobs beside `queue`.
+/// The queue of short jobs next to `queue`.
 #[must_use]
 pub fn quick_queue(queue: &str) -> String {
     const ENDING: &str = "-quick";
-    /// Longer names are none.
+    /// The longest name.
     const LONGEST: usize = 63;
     let kept = queue.get(..LONGEST - ENDING.len()).unwrap_or(queue);
     format!("{kept}{ENDING}")

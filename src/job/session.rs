@@ -1,12 +1,12 @@
-//! The session of a long piece of work: what it tells of itself under a name of its caller's. Plain values; how long
-//! they are kept is the caller's wish.
+//! The session of a long piece of work: its state under a name that the caller chose. Plain values;
+//! the caller sets how long it is kept.
 
 use std::time::Duration;
 
 /// The most characters of a session's id.
 pub const ID_CHARACTERS: usize = 100;
 
-/// Whether a session may be called so: text that is also a part of a path.
+/// Whether the text can be a session's name: it must also be a valid part of a path.
 #[must_use]
 pub fn is_id(text: &str) -> bool {
     (1..=ID_CHARACTERS).contains(&text.chars().count())
@@ -14,16 +14,16 @@ pub fn is_id(text: &str) -> bool {
         && !matches!(text, "." | "..")
 }
 
-/// How far a session is.
+/// The state of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionStatus {
-    /// A worker has begun.
+    /// A worker has started.
     Starting,
-    /// The work goes on.
+    /// The work is in progress.
     Running,
     /// All is done.
     Completed,
-    /// It is given up.
+    /// The work was given up.
     Failed,
 }
 
@@ -40,19 +40,19 @@ impl SessionStatus {
     }
 }
 
-/// What an attempt says of its session.
+/// The report of an attempt about its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionNote {
-    /// What is crawled.
+    /// The site that is crawled.
     pub base_url: String,
-    /// How far it is.
+    /// The state.
     pub status: SessionStatus,
-    /// How many pages are done.
+    /// The number of crawled pages.
     pub pages_crawled: i32,
-    /// How many bugs were found on them.
+    /// The number of bugs found on them.
     pub bugs_found: i32,
-    /// What an attempt failed of.
+    /// The error of a failed attempt.
     pub error: Option<String>,
-    /// For how long this is kept from now on.
+    /// How long the session is kept from now on.
     pub ttl: Duration,
 }

@@ -1,5 +1,5 @@
-//! The rules of a kind: how often, how long, and where its jobs run. Durations are stored in the
-//! database as intervals, so that every worker and the sweep judge by the same values.
+//! The rules of a kind: attempts, timeouts, and the queue of its jobs. The database stores
+//! durations as intervals, so that every worker and the sweep use the same values.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use super::unique::Unique;
 pub struct Backoff {
     /// Delay before the second attempt.
     pub first: Duration,
-    /// By how much each further delay is longer than the one before.
+    /// The factor by which each further delay is longer than the previous one.
     pub factor: f64,
-    /// No delay is longer than this.
+    /// The longest delay.
     pub max: Duration,
     /// Share of the delay by which it may randomly be shorter or longer, 0 to 1.
     pub jitter: f64,
@@ -43,72 +43,72 @@ impl Default for Backoff {
 /// The defaults of a kind for its jobs; a job may override most of them when it is enqueued.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KindSettings {
-    /// The queue that its jobs go to.
+    /// The queue of its jobs.
     pub queue: String,
     /// 1 (first) to 9 (last).
     pub priority: i16,
-    /// How many attempts a job has.
+    /// The most attempts of a job.
     pub max_attempts: i32,
-    /// After this the handler is asked to stop.
+    /// The time after which the handler is asked to stop.
     pub soft_timeout: Option<Duration>,
-    /// After this the attempt is ended.
+    /// The time after which the attempt is ended.
     pub hard_timeout: Duration,
-    /// How long a handler that was asked to stop may take before it is ended.
+    /// How long a handler may take to stop after a stop request before it is ended.
     pub stop_grace: Duration,
     /// The delays between attempts.
     pub backoff: Backoff,
-    /// How long finished jobs stay; `None` is the deployment's retention.
+    /// How long finished jobs are kept; `None` is the deployment's retention.
     pub retain: Option<Duration>,
     /// Classes of errors after which no further attempt is made.
     pub permanent_errors: Vec<String>,
-    /// When jobs that crash in a loop are not started for a while; `None`: never.
+    /// The circuit breaker for jobs that crash in a loop; `None`: no breaker.
     pub breaker: Option<Breaker>,
-    /// What most jobs do not have.
+    /// Rarely used defaults.
     pub defaults: JobDefaults,
-    /// What its attempts do while their worker cannot reach the database.
+    /// The handling of attempts while their worker cannot reach the database.
     pub on_lost_contact: OnLostContact,
 }
 
-/// What an attempt does while its worker cannot reach the database, and so cannot renew its lease. Whatever it writes is
-/// fenced by the lease in either case.
+/// The handling of an attempt while its worker cannot reach the database, and so cannot renew its lease. In
+/// either case all its writes are fenced by the lease.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd)]
 pub enum OnLostContact {
-    /// It is ended before its lease is, so that it never runs beside the next attempt; the job is handed back at no
-    /// cost of an attempt as soon as the database answers.
+    /// It is ended before its lease expires, so that it never runs at the same time as the next attempt;
+    /// the job is handed back without counting the attempt as soon as the database answers.
     #[default]
     Stop,
-    /// It goes on until the database says that the lease is another's. If only this worker was cut off, it may run
-    /// beside the next attempt for a while.
+    /// It continues until the database says that the lease belongs to another worker. If only this worker
+    /// was cut off, it may run at the same time as the next attempt for a while.
     Continue,
 }
 
-/// When the jobs of a kind that crash in a loop are not started for a while. A crash is a worker that died, or a command
-/// ended by a signal or for want of memory.
+/// The circuit breaker: when the jobs of a kind crash in a loop, no more are started for a while. A crash
+/// is a worker that died, or a command ended by a signal or out of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breaker {
-    /// After so many crashes.
+    /// The number of crashes that opens it.
     pub after: i32,
     /// Crashes further apart are not counted together.
     pub window: Duration,
-    /// For how long; twice as long each time that it goes on, at most a day.
+    /// How long it stays open: twice as long each further time, at most a day.
     pub pause: Duration,
 }
 
-/// What the jobs of a kind have unless they say otherwise. `{name}` in a key stands for that arg.
+/// Defaults for the jobs of a kind. `{name}` in a key stands for the value of that arg.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobDefaults {
-    /// Not stored while another job holds its key.
+    /// The rule for unique jobs.
     pub unique: Option<Unique>,
-    /// The limits that it counts for.
+    /// The limits that they count against.
     pub concurrency_keys: Vec<String>,
-    /// Whose job it is.
+    /// The group for fairness.
     pub fair_key: Option<String>,
-    /// Cancelled if it was not started within this time.
+    /// The time after which a job that has not started is cancelled.
     pub expires_in: Option<Duration>,
 }
 
 impl JobDefaults {
-    /// As the SQL function `insert_jobs` takes it; `None` if there are none.
+    /// In the format of the SQL function `insert_jobs`; `None` if there are none.
     #[must_use]
     pub fn options(&self) -> Option<Value> {
         let mut options = Map::new();

@@ -1,17 +1,17 @@
-//! The stored states of a job, equal to the enum `job_state` in Postgres. Shown states (scheduled,
-//! retrying) are made by the database's views and must never be stored.
+//! The stored states of a job, equal to the enum `job_state` in Postgres. Displayed states
+//! (scheduled, retrying) come from the database's views and must never be stored.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Where a job is in its life.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "job_state", rename_all = "lowercase")]
 pub enum JobState {
     /// Waits for other jobs, a signal or a limit's release.
     Waiting,
-    /// May be claimed once its `run_at` has come.
+    /// Can be claimed once its `run_at` has passed.
     Available,
     /// A worker holds its lease.
     Running,

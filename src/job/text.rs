@@ -1,13 +1,14 @@
-//! Makes text and JSON that came from a handler storable: Postgres refuses NUL in `text` and
-//! `jsonb`, and what is nested too deep could not be read again. Must never fail and never lose more than it marks.
+//! Makes text and JSON from a handler storable: Postgres refuses NUL in `text` and `jsonb`, and
+//! values nested too deeply could not be read again. Must never fail, and must mark everything that
+//! it removes.
 
 use serde_json::Value;
 
 /// How deep a stored value may be nested; readers of JSON commonly stop at 128.
 const DEPTH_LIMIT: usize = 100;
 
-/// Replaces what Postgres cannot store in a JSON value: NUL becomes the visible text `\u0000`, and
-/// what lies deeper than 100 levels a mark.
+/// Replaces the parts of a JSON value that Postgres cannot store: NUL becomes the visible text `\u0000`,
+/// and values deeper than 100 levels become a mark.
 #[must_use]
 pub fn storable_json(value: Value) -> Value {
     storable_below(value, DEPTH_LIMIT)
@@ -38,7 +39,7 @@ pub fn storable_text(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\\u0000") } else { text }
 }
 
-/// Cuts `text` to at most `limit_bytes` at a character boundary and says so behind it.
+/// Cuts `text` to at most `limit_bytes` at a character boundary and appends a note.
 #[must_use]
 pub fn truncated(mut text: String, limit_bytes: usize) -> String {
     if text.len() <= limit_bytes {
@@ -54,7 +55,7 @@ pub fn truncated(mut text: String, limit_bytes: usize) -> String {
     text
 }
 
-/// What stands behind a text that was cut, so that nobody takes the part for the whole.
+/// The note after a text that was cut, so that nobody takes the part for the whole.
 #[must_use]
 pub fn truncation_mark(full_bytes: usize) -> String {
     format!("… [truncated, {full_bytes} bytes in all]")

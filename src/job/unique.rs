@@ -1,5 +1,5 @@
-//! What makes a job one of its kind: which key it has, which jobs with that key stand in its way and
-//! for how long, and what happens then. Checks the wish; who holds a key is the database's to judge.
+//! The rule for a unique job: its key, the jobs that hold the key and for how long, and the action
+//! on a conflict. Only checks the rule; the database finds the holder of a key.
 
 use std::time::Duration;
 
@@ -8,55 +8,55 @@ use serde_json::{Map, Value, json};
 /// The shortest and the longest period or window.
 const LASTING: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(3650 * 24);
 const MOST_NAMES: usize = 20;
-/// The statuses that a job is shown with.
+/// The displayed statuses of a job.
 pub const STATUSES: &[&str] =
     &["scheduled", "available", "waiting", "retrying", "running", "completed", "failed", "cancelled"];
-/// What of a job that does not run yet may be replaced.
+/// The fields that can be replaced in a job that is not running yet.
 pub const REPLACEABLE: &[&str] = &["args", "run_at", "priority", "max_attempts", "tags", "metadata"];
-/// These jobs always stand in the way, or one that waits would be there twice.
+/// Jobs in these states always hold their key; otherwise a waiting job could exist twice.
 const QUEUED: &[&str] = &["scheduled", "available", "waiting"];
 const FIELDS: &[&str] = &["key", "by", "args", "states", "window", "period", "on_conflict", "replace"];
 
-/// The wish that a job be the only one with its key.
+/// The rule for a unique job.
 #[derive(Debug, Clone, Default, PartialEq, PartialOrd)]
 pub struct Unique {
-    /// A key of its own, shared by all kinds; `{name}` stands for an arg. `None` computes one from the kind
-    /// and what `by` and `args` name.
+    /// A key that is shared by all kinds; `{name}` stands for an arg. `None` computes the key from the kind
+    /// and the fields in `by` and `args`.
     pub key: Option<String>,
-    /// What counts: `kind` (always does), `queue`, `args`. Kind and args if empty.
+    /// The parts of the key: `kind` (always), `queue`, `args`. Kind and args if empty.
     pub by: Vec<String>,
     /// The args that count; all if empty.
     pub args: Vec<String>,
-    /// The statuses in which a job stands in the way; the unfinished ones if empty, with a window or period
-    /// also `completed`.
+    /// The statuses in which an existing job holds its key; the unfinished ones if empty, with a window or
+    /// period also `completed`.
     pub states: Vec<String>,
-    /// A job stands in the way only so long after it was enqueued.
+    /// How long after its enqueue a job holds its key.
     pub window: Option<Duration>,
-    /// One job for each period of the clock, by the time for which it is scheduled.
+    /// One job per period of the clock, by the time for which it is scheduled.
     pub period: Option<Duration>,
-    /// What happens when another job stands in the way.
+    /// The action if another job holds the key.
     pub on_conflict: OnConflict,
 }
 
-/// What happens to a job that would not be the only one.
+/// The action for a job whose key is held.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd)]
 pub enum OnConflict {
     /// The existing job is the answer.
     #[default]
     Keep,
-    /// It is refused.
+    /// The new job is refused.
     Reject,
-    /// These fields of the existing job become the new one's, unless it runs or is finished.
+    /// The existing job takes these fields from the new one, unless it is running or finished.
     Replace(Vec<String>),
-    /// It runs in the next period, if no other does; else the one that does is the answer.
+    /// The new job runs in the next period unless another job already does; then that job is the answer.
     NextPeriod,
 }
 
-/// Why a wish cannot be used.
+/// Why a unique rule is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail} {remedy}")]
 pub struct Fault {
-    /// JSON pointer into the wish.
+    /// JSON pointer into the rule.
     pub field: String,
     /// What is wrong.
     pub detail: String,
@@ -75,21 +75,21 @@ impl Unique {
         Self::default()
     }
 
-    /// Unique by a key of its own.
+    /// Unique by the given key.
     #[must_use]
     pub fn by_key(key: impl Into<String>) -> Self {
         Self { key: Some(key.into()), ..Self::default() }
     }
 
-    /// Reads a wish as REST and the config have it.
+    /// Reads a unique rule in the format of REST and the config.
     ///
     /// # Errors
-    /// With the field that is not acceptable.
+    /// With the invalid field.
     pub fn read(wish: &Value) -> Result<Self, Fault> {
         let Value::Object(fields) = wish else {
             return Err(Fault {
                 field: String::new(),
-                detail: "It is no object.".into(),
+                detail: "It is not an object.".into(),
                 remedy: "Send an object; {} makes the job unique by its kind and args.".into(),
             });
         };
@@ -115,38 +115,34 @@ impl Unique {
         Ok(unique)
     }
 
-    /// Whether its parts go together.
+    /// Checks that its parts fit together.
     ///
     /// # Errors
     /// With the field that does not.
     fn check(&self) -> Result<(), Fault> {
         if self.key.is_some() && !(self.by.is_empty() && self.args.is_empty()) {
-            let detail = "A key of its own is all that counts.";
+            let detail = "With a key, by and args are not used.";
             return Err(fault("key", detail, "Send either key, or by and args."));
         }
         if !self.args.is_empty() && !self.by.is_empty() && !self.by.iter().any(|word| word == "args") {
-            return Err(fault("by", "args are chosen, and by does not name them.", "Add \"args\" to by."));
+            return Err(fault("by", "args are selected, but by does not name args.", "Add \"args\" to by."));
         }
         let missing = |word: &&&str| !self.states.iter().any(|state| state == **word);
         if let Some(missing) = QUEUED.iter().find(missing).filter(|_| !self.states.is_empty()) {
-            let detail = format!("\"{missing}\" is not among the states.");
+            let detail = format!("The states lack \"{missing}\".");
             return Err(fault(
                 "states",
                 detail,
-                "Keep scheduled, available and waiting; the others are yours to choose.",
+                "Keep scheduled, available and waiting; the other states are optional.",
             ));
         }
         if self.on_conflict == OnConflict::NextPeriod && self.period.is_none() {
-            return Err(fault(
-                "on_conflict",
-                "There is no next period without a period.",
-                "Send period, too.",
-            ));
+            return Err(fault("on_conflict", "next_period needs a period.", "Send period as well."));
         }
         Ok(())
     }
 
-    /// The wish as the SQL functions take it.
+    /// The rule in the format of the SQL functions.
     #[must_use]
     pub fn wish(&self) -> Value {
         let list = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
@@ -183,7 +179,7 @@ fn key(fields: &Map<String, Value>) -> Result<Option<String>, Fault> {
         {
             Ok(Some(key.clone()))
         }
-        Some(_) => Err(fault("key", "It is no key.", remedy)),
+        Some(_) => Err(fault("key", "It is not a key.", remedy)),
     }
 }
 
@@ -191,16 +187,16 @@ fn key(fields: &Map<String, Value>) -> Result<Option<String>, Fault> {
 fn words(fields: &Map<String, Value>, field: &str, allowed: Option<&[&str]>) -> Result<Vec<String>, Fault> {
     let Some(list) = fields.get(field) else { return Ok(Vec::new()) };
     let remedy = match allowed {
-        Some(allowed) => format!("Send a list of some of {}.", allowed.join(", ")),
+        Some(allowed) => format!("Send a list with some of {}.", allowed.join(", ")),
         None => format!("Send a list of 1 to {MOST_NAMES} names."),
     };
     let items = list.as_array().filter(|items| (1..=MOST_NAMES).contains(&items.len()));
-    let Some(items) = items else { return Err(fault(field, "It is no list of words.", remedy)) };
+    let Some(items) = items else { return Err(fault(field, "It is not a list of words.", remedy)) };
     let word = |(index, item): (usize, &Value)| match item.as_str() {
         Some(word) if allowed.is_none_or(|allowed| allowed.contains(&word)) && !word.contains('\0') => {
             Ok(word.to_owned())
         }
-        _ => Err(fault(&format!("{field}/{index}"), format!("{item} is not one of them."), remedy.clone())),
+        _ => Err(fault(&format!("{field}/{index}"), format!("{item} is not allowed here."), remedy.clone())),
     };
     items.iter().enumerate().map(word).collect()
 }
@@ -214,7 +210,7 @@ fn lasting(fields: &Map<String, Value>, field: &str) -> Result<Option<Duration>,
     };
     let remedy = "Send text such as \"30s\" or \"1h\", or a number of seconds; 1 second to 10 years.";
     let found = parsed.filter(|duration| LASTING.contains(duration));
-    found.map(Some).ok_or_else(|| fault(field, format!("{value} is no time that it can last."), remedy))
+    found.map(Some).ok_or_else(|| fault(field, format!("{value} is not an allowed period."), remedy))
 }
 
 fn on_conflict(fields: &Map<String, Value>, replace: Vec<String>) -> Result<OnConflict, Fault> {
@@ -224,19 +220,19 @@ fn on_conflict(fields: &Map<String, Value>, replace: Vec<String>) -> Result<OnCo
         Some("reject") => OnConflict::Reject,
         Some("next_period") => OnConflict::NextPeriod,
         Some("replace") if replace.is_empty() => {
-            let remedy = format!("Send replace, a list of some of {}.", REPLACEABLE.join(", "));
-            return Err(fault("replace", "It is not said what to replace.", remedy));
+            let remedy = format!("Send replace, a list with some of {}.", REPLACEABLE.join(", "));
+            return Err(fault("replace", "The fields to replace are missing.", remedy));
         }
         Some("replace") => return Ok(OnConflict::Replace(replace)),
         _ => {
             let remedy = "Use keep, reject, replace or next_period.";
-            return Err(fault("on_conflict", "There is no such way out of a conflict.", remedy));
+            return Err(fault("on_conflict", "There is no such on_conflict action.", remedy));
         }
     };
     if !replace.is_empty() {
         return Err(fault(
             "replace",
-            "Nothing is replaced.",
+            "replace needs on_conflict = \"replace\".",
             "Send on_conflict = \"replace\", or leave it out.",
         ));
     }

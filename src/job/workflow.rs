@@ -1,5 +1,5 @@
-//! A workflow that is about to be enqueued: jobs that wait for one another by name. Only describes; the
-//! database checks the graph and stores it whole or not at all.
+//! A workflow before it is enqueued: jobs that wait for one another by name. Only describes; the
+//! database checks the graph and stores it completely or not at all.
 
 use std::convert::Infallible;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::after::RunIf;
 use super::new::NewJob;
 
-/// A graph of jobs, a group that runs side by side, or a chain.
+/// A graph of jobs, a group that runs in parallel, or a chain.
 ///
 /// ```
 /// use tidemill::{NewJob, RunIf, Workflow};
@@ -47,7 +47,7 @@ pub(crate) struct Member {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Then {
     pub(crate) job: Box<NewJob>,
-    /// As which arg it gets the results.
+    /// The arg that receives the results.
     pub(crate) arg: Option<String>,
 }
 
@@ -64,13 +64,13 @@ impl Workflow {
         Self::of(name, "jobs", [])
     }
 
-    /// Jobs that run side by side; its result is an array of theirs, in their order.
+    /// Jobs that run in parallel; its result is an array of their results, in order.
     #[must_use]
     pub fn group(name: impl Into<String>, jobs: impl IntoIterator<Item = NewJob>) -> Self {
         Self::of(name, "group", jobs)
     }
 
-    /// Jobs that run one after the other; its result is that of the last.
+    /// Jobs that run one after the other; its result is that of the last job.
     #[must_use]
     pub fn chain(name: impl Into<String>, jobs: impl IntoIterator<Item = NewJob>) -> Self {
         Self::of(name, "chain", jobs)
@@ -100,13 +100,13 @@ impl Workflow {
         self
     }
 
-    /// The job that was added last waits for this one.
+    /// The last added job waits for this one.
     #[must_use]
     pub fn after(self, name: impl Into<String>) -> Self {
         self.edge(json!({ "job": name.into() }))
     }
 
-    /// The job that was added last waits for this one, and gets its result as an arg.
+    /// The last added job waits for this one, and gets its result as an arg.
     #[must_use]
     pub fn after_as(self, name: impl Into<String>, arg: impl Into<String>) -> Self {
         self.edge(json!({ "job": name.into(), "as": arg.into() }))
@@ -119,7 +119,7 @@ impl Workflow {
         self
     }
 
-    /// Which ends let the job run that was added last.
+    /// Which outcomes let the last added job run.
     #[must_use]
     pub fn run_if(mut self, run_if: RunIf) -> Self {
         if let Some(last) = self.members.last_mut() {
@@ -128,7 +128,7 @@ impl Workflow {
         self
     }
 
-    /// In a chain each job gets the result of the one before as this arg.
+    /// In a chain, each job gets the result of the previous one as this arg.
     #[must_use]
     pub fn passing(mut self, arg: impl Into<String>) -> Self {
         self.fields.insert("as".into(), arg.into().into());
@@ -142,28 +142,28 @@ impl Workflow {
         self
     }
 
-    /// When one of its jobs failed all others are cancelled, not only those that wait for it.
+    /// If one of its jobs fails, all others are cancelled, not only those that wait for it.
     #[must_use]
     pub fn cancel_on_failure(mut self) -> Self {
         self.fields.insert("on_failure".into(), "cancel".into());
         self
     }
 
-    /// Your own name for it, as a job has.
+    /// Your own name for it, as for a job.
     #[must_use]
     pub fn execution_id(mut self, name: impl Into<String>) -> Self {
         self.fields.insert("execution_id".into(), name.into().into());
         self
     }
 
-    /// As the SQL function `create_workflow` takes it.
+    /// In the format of the SQL function `create_workflow`.
     #[must_use]
     pub fn spec(&self) -> Value {
         let Ok(spec) = self.spec_of(&mut |job| Ok::<_, Infallible>(job.wish()));
         spec
     }
 
-    /// As [`Workflow::spec`], with each job as `write` says it.
+    /// As [`Workflow::spec`], with each job written by `write`.
     pub(crate) fn spec_of<E>(&self, write: Write<'_, E>) -> Result<Value, E> {
         let mut spec = self.fields.clone();
         spec.insert("name".into(), self.name.clone().into());

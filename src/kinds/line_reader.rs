@@ -1,5 +1,5 @@
-//! Cuts a stream of bytes into lines of text that can be stored, in bounded memory whatever
-//! comes. Must never lose a line, and must mark what it shortens.
+//! Cuts a stream of bytes into storable lines of text, in bounded memory for any input. Must never
+//! lose a line, and must mark a shortened one.
 
 use crate::job::text::{storable_text, truncation_mark};
 

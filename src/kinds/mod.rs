@@ -1,4 +1,4 @@
-//! Handlers that come with the binary; import only the public face of `worker`.
+//! Built-in handlers; import only the public interface of `worker`.
 
 #[cfg(feature = "browser")]
 pub mod agent;

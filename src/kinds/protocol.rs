@@ -1,5 +1,5 @@
-//! The JSON lines by which a process or a URL speaks about its job: progress, log, events, and a
-//! verdict. A line that is not understood becomes a line of the log and never fails the job.
+//! The JSON lines with which a process or a URL reports about its job: progress, log, events, and
+//! an outcome. A line that is not understood becomes a log line and never fails the job.
 
 use std::time::Duration;
 
@@ -260,7 +260,7 @@ fn check_event_type(name: &str) -> Result<(), String> {
     if (1..=EVENT_TYPE_BYTES).contains(&name.len()) && name.chars().all(fits) {
         return Ok(());
     }
-    Err(format!("an event's type is 1 to {EVENT_TYPE_BYTES} letters, digits, `_`, `-` or `.`"))
+    Err(format!("an event's type must be 1 to {EVENT_TYPE_BYTES} letters, digits, `_`, `-` or `.`"))
 }
 
 /// A delay is a text such as `30s`, or a number of seconds.
@@ -271,7 +271,7 @@ fn delay_of(value: &Value) -> Result<Duration, String> {
             let seconds = seconds.as_f64().unwrap_or(f64::NAN);
             Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?
         }
-        _ => return Err("snooze wants a text such as \"30s\" or a number of seconds".into()),
+        _ => return Err("snooze needs text such as \"30s\" or a number of seconds".into()),
     };
     Ok(delay.min(LONGEST_SNOOZE))
 }

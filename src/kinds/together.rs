@@ -1,5 +1,5 @@
-//! Programs that a handler runs for itself and that are stopped together with the worker, as by a service manager that
-//! signals all its processes: what fails of that is no failure of the job.
+//! Programs of a handler that are stopped together with the worker, as by a service manager that
+//! signals all its processes: an error from that is not a failure of the job.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The duty that measures the alert rules and tells who shall know. Any number of processes may do it: one
-//! at a time measures, and each notice is told by whoever took it.
+//! The task that evaluates alert rules and delivers alerts. Any number of processes can run it: one
+//! at a time evaluates, and each notice is delivered by the process that took it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,21 +11,21 @@ use crate::outbound::Channels;
 use crate::store::alerts::Notice;
 use crate::store::{Result, Store};
 
-/// So many are told at once.
+/// The most notices delivered at once.
 const AT_ONCE: i32 = 20;
 /// A database that takes longer to answer counts as away.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What one process knows between two looks.
+/// The state of one process between two rounds.
 pub(crate) struct Watch {
     channels: Option<Arc<Channels>>,
     away: Mutex<Option<Away>>,
 }
 
-/// The database does not answer, or did not, and no row tells of it yet.
+/// The database does not or did not answer, and no row records it yet.
 struct Away {
     since: Instant,
-    /// For how long; `None` while it goes on.
+    /// The duration of the outage; `None` while it lasts.
     lasted: Option<Duration>,
 }
 
@@ -34,26 +34,26 @@ impl Watch {
         Self { channels, away: Mutex::default() }
     }
 
-    /// Measures and tells once; a failure is logged and left to the next round.
+    /// Evaluates and delivers once; a failure is logged and left to the next round.
     pub(crate) async fn look(&self, store: &Store) {
         let Some(latency) = self.latency(store).await else { return };
         match store.evaluate_alerts(Some(latency)).await {
             Ok(true) => *self.away() = None,
-            // Another process measures, which may not know for how long this one was cut off.
+            // Another process evaluates, and may not know how long this one was cut off.
             Ok(false) => {}
             Err(error) => {
-                // It answers, but cannot be written to.
+                // The database answers, but takes no writes.
                 self.away().iter_mut().for_each(|away| away.lasted = None);
-                tracing::warn!(%error, "alerts could not be measured; the next round tries again");
+                tracing::warn!(%error, "alert rules could not be evaluated; the next round tries again");
             }
         }
         let Some(channels) = &self.channels else { return };
         if let Err(error) = tell_all(store, channels).await {
-            tracing::warn!(%error, "alerts could not be told; the next round tries again");
+            tracing::warn!(%error, "alerts could not be delivered; the next round tries again");
         }
     }
 
-    /// How long the database took to answer, or was away before; `None` while it is.
+    /// How long the database took to answer, or was unreachable before; `None` while it is unreachable.
     async fn latency(&self, store: &Store) -> Option<Duration> {
         let began = Instant::now();
         let answered = matches!(tokio::time::timeout(PATIENCE, store.ping()).await, Ok(Ok(())));
@@ -63,8 +63,8 @@ impl Watch {
             return Some(away.as_mut().map_or_else(|| began.elapsed(), lasted));
         }
         if away.is_none() {
-            // The one thing that no row can tell.
-            tracing::error!("the database does not answer; alerts are told when it does");
+            // The one condition that no row can record.
+            tracing::error!("the database does not answer; alerts are delivered when it does");
         }
         away.get_or_insert(Away { since: began, lasted: None }).lasted = None;
         None
@@ -75,7 +75,7 @@ impl Watch {
     }
 }
 
-/// Tells what is due, until nothing is.
+/// Delivers due notices until none is left.
 async fn tell_all(store: &Store, channels: &Channels) -> Result<()> {
     loop {
         let notices = store.take_notices(AT_ONCE).await?;
@@ -86,10 +86,13 @@ async fn tell_all(store: &Store, channels: &Channels) -> Result<()> {
             let told = tell(notice, channels).await;
             if let Err(error) = &told {
                 let (channel, tries) = (&notice.channel, notice.attempts);
-                tracing::warn!(channel, tries, error, "somebody could not be told of an alert");
+                tracing::warn!(channel, tries, error, "an alert could not be delivered");
             }
             if let Err(error) = store.notice_sent(notice.id, told.err().as_deref()).await {
-                tracing::warn!(%error, "a notice could not be ticked off; it may be told once more");
+                tracing::warn!(
+                    %error,
+                    "an alert could not be marked as delivered; it may be delivered again"
+                );
             }
         }))
         .await;
@@ -116,12 +119,12 @@ async fn tell(notice: &Notice, channels: &Channels) -> std::result::Result<(), S
     }
 }
 
-/// What a webhook gets.
+/// The body of a webhook.
 fn body(notice: &Notice) -> Value {
     json!({ "type": format!("alert.{}", notice.event), "alert": notice.alert })
 }
 
-/// What a mail says.
+/// The text of a mail.
 fn letter(notice: &Notice) -> String {
     let line = |key: &str| match &notice.alert[key] {
         Value::Null => String::new(),

@@ -1,5 +1,5 @@
-//! Keeps house: one duty a file, each on its own timer, each safe to run in any number of processes at
-//! once. Needs no leader, for every duty is idempotent and judged by the database.
+//! Maintenance: one task per file, each on its own timer, each safe in any number of processes at
+//! once. Needs no leader, because every task is idempotent and judged by the database.
 
 mod alerts;
 mod artifacts;
@@ -22,19 +22,20 @@ use crate::store::Store;
 use crate::store::db::listener::Wakes;
 use crate::store::db::notifier::Notifier;
 
-/// When the duties run.
+/// The intervals of the tasks.
 #[derive(Debug, Clone)]
 pub struct KeeperSettings {
-    /// How often expired leases are taken back; at most a sixth of the shortest lease, so that an outage of the database
-    /// is not taken for the death of a worker.
+    /// How often expired leases are taken back; at most a sixth of the shortest lease, so that an outage of
+    /// the database is not mistaken for the death of a worker.
     pub sweep: Duration,
-    /// How often to look for attempts of remote workers past their hard timeout; `None`: only with the sweep.
+    /// How often to check for attempts of remote workers past their hard timeout; `None`: only with the
+    /// sweep.
     pub overdue: Option<Duration>,
-    /// How long finished jobs stay, unless their kind says less.
+    /// How long finished jobs are kept, unless their kind has a shorter retention.
     pub retention: Duration,
-    /// How often alert rules are measured.
+    /// How often alert rules are evaluated.
     pub alerts: Duration,
-    /// How those are told who shall know of alerts. Without, this process only measures, and others tell.
+    /// The channels that deliver alerts. Without them, this process only evaluates, and others deliver.
     pub channels: Option<Arc<Channels>>,
 }
 
@@ -50,7 +51,7 @@ impl Default for KeeperSettings {
     }
 }
 
-/// Does all duties until the token is cancelled.
+/// Runs all tasks until the token is cancelled.
 pub async fn run(
     store: Store,
     notifier: Notifier,
@@ -78,13 +79,13 @@ pub async fn run(
     );
 }
 
-/// Runs a duty on a timer with jitter, so that many processes do not do it at the same instant.
+/// Runs a task on a timer with jitter, so that many processes do not run it at the same instant.
 async fn every<F: Future<Output = ()>>(
     period: Duration,
     stop: &CancellationToken,
     mut duty: impl FnMut() -> F,
 ) {
-    // Soon after the start: what a crash left behind shall not wait a whole period.
+    // Soon after the start, so that the remains of a crash do not wait a whole period.
     let mut next = Instant::now() + Duration::from_millis(rand::random_range(200..1_000));
     loop {
         tokio::select! {

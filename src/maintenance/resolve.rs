@@ -1,4 +1,4 @@
-//! The duty that tells jobs of the ends that they wait for: at once where a hint is heard, and on a timer.
+//! The task that resolves dependent jobs: at once after a notification, and on a timer.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::store::Store;
 use crate::store::db::listener::{Wake, Wakes};
 
-/// How often it looks without a hint while hints are heard, and while they are not.
+/// The poll interval while notifications arrive, and while they do not.
 const POLL: Duration = Duration::from_secs(5);
 const DEAF_POLL: Duration = Duration::from_secs(1);
 
@@ -21,7 +21,7 @@ pub(crate) async fn run(store: &Store, wakes: &Wakes, stop: &CancellationToken) 
     loop {
         if Instant::now() >= next {
             if let Err(error) = store.resolve().await {
-                tracing::warn!(%error, "jobs could not be told what they wait for; the next round tries again");
+                tracing::warn!(%error, "dependent jobs could not be resolved; the next round tries again");
             }
             let poll = if wakes.is_healthy() { POLL } else { DEAF_POLL };
             next = Instant::now() + poll.mul_f64(rand::random_range(0.8..1.2));
@@ -32,7 +32,7 @@ pub(crate) async fn run(store: &Store, wakes: &Wakes, stop: &CancellationToken) 
             wake = hints.recv(), if hears => match wake {
                 Ok(Wake::Dependents | Wake::Missed) | Err(RecvError::Lagged(_)) => next = Instant::now(),
                 Ok(_) => {}
-                // Nobody listens any more; the timer goes on.
+                // The listener has ended; the timer continues.
                 Err(RecvError::Closed) => hears = false,
             },
         }

@@ -1,5 +1,6 @@
-//! The duty that fires schedules. Sleeps until the database says that one is due, and looks again at
-//! least every few seconds; any number of processes may do it. Must never let one schedule stop another.
+//! The task that fires schedules. Sleeps until the next due time in the database, and polls at
+//! least every few seconds; any number of processes can run it. Must never let one schedule stop
+//! another.
 
 use std::time::Duration;
 
@@ -11,14 +12,14 @@ use crate::store::db::listener::{Wake, Wakes};
 use crate::store::schedule_slots::Fired;
 use crate::store::{Error, Result, Store};
 
-/// How long it sleeps at most, and after a failure to look.
+/// The longest sleep, and the sleep after a failed poll.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How long it sleeps after a schedule could not fire.
+/// The sleep after a schedule could not fire.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// How long it sleeps at least, so that what cannot be done now is not tried without pause.
+/// The shortest sleep, so that a schedule that cannot fire now is not tried without a pause.
 const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(50);
 
-/// Fires what falls due until the token is cancelled.
+/// Fires due schedules until the token is cancelled.
 pub(crate) async fn run(store: &Store, wakes: &Wakes, stop: &CancellationToken) {
     let mut wakes = wakes.subscribe();
     loop {
@@ -31,24 +32,24 @@ pub(crate) async fn run(store: &Store, wakes: &Wakes, stop: &CancellationToken) 
     }
 }
 
-/// Waits until somebody changed a schedule, or may have.
+/// Waits until a schedule was changed, or may have been.
 async fn changed(wakes: &mut Receiver<Wake>) {
     loop {
         match wakes.recv().await {
             Ok(Wake::Settings | Wake::Missed) | Err(RecvError::Lagged(_)) => return,
             Ok(_) => {}
-            // Nobody listens any more; the timer goes on.
+            // The listener has ended; the timer continues.
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 }
 
-/// Fires what is due; answers how long nothing will be.
+/// Fires due schedules; returns the time until the next one.
 async fn look(store: &Store) -> Duration {
     for _ in 0..2 {
         match store.schedule_due_in().await {
             Ok(None) => return LOOK_EVERY,
-            // A little late rather than a little early.
+            // Rather a little late than a little early.
             Ok(Some(seconds)) if seconds > 0.0 => {
                 return Duration::from_secs_f64(seconds.min(LOOK_EVERY.as_secs_f64()))
                     + Duration::from_millis(1);
@@ -65,12 +66,12 @@ async fn look(store: &Store) -> Duration {
     Duration::ZERO
 }
 
-/// Looks at everything that is due, once; answers how many schedules failed.
+/// Handles everything that is due once; returns the number of failed schedules.
 async fn fire(store: &Store) -> Result<usize> {
     let mut failed = 0;
     for name in store.releasable_schedules().await? {
         match store.release_slot(&name).await {
-            Ok(outcome) => tracing::debug!(schedule = name, outcome, "a held slot was looked at"),
+            Ok(outcome) => tracing::debug!(schedule = name, outcome, "a held slot was checked"),
             Err(error) => failed += complain(&name, &error),
         }
     }
@@ -87,13 +88,13 @@ async fn fire(store: &Store) -> Result<usize> {
     Ok(failed)
 }
 
-/// Notes that one schedule failed, as a number to count.
+/// Logs one failed schedule and returns 1, to count it.
 fn complain(schedule: &str, error: &Error) -> usize {
-    tracing::warn!(schedule, %error, "a schedule could not fire; the next look tries again");
+    tracing::warn!(schedule, %error, "a schedule could not fire; the next poll tries again");
     1
 }
 
 fn put_off(error: &Error) -> Duration {
-    tracing::warn!(%error, "schedules could not be looked at; trying again");
+    tracing::warn!(%error, "schedules could not be read; trying again");
     LOOK_EVERY
 }

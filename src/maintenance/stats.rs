@@ -1,10 +1,10 @@
-//! The duty that adds what was counted to its minutes.
+//! The task that aggregates counters by minute.
 
 use crate::store::Store;
 
-/// Folds what is new; a failure is logged and left to the next round.
+/// Aggregates new counts; a failure is logged and left to the next round.
 pub(crate) async fn fold(store: &Store) {
     if let Err(error) = store.fold_stats().await {
-        tracing::warn!(%error, "counters could not be folded; the next round tries again");
+        tracing::warn!(%error, "counters could not be aggregated; the next round tries again");
     }
 }

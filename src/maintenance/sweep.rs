@@ -1,24 +1,28 @@
-//! The duty that takes back jobs whose worker died or whose deadline passed.
+//! The task that takes back jobs whose worker died or whose deadline passed.
 
 use std::time::Duration;
 
 use crate::store::Store;
 use crate::store::db::notifier::Notifier;
 
-/// Sweeps until nothing is left to take back, and says that it comes again after `every`; a failure is logged and left
-/// to the next round.
+/// Sweeps until nothing is left to take back, and records that the next sweep follows after `every`; a
+/// failure is logged and left to the next round.
 pub(crate) async fn sweep(store: &Store, notifier: &Notifier, every: Duration) {
     loop {
-        // A pause must be known before anything is taken back, and one that is past may not be taken for an open one.
+        // A pause must be recorded before anything is taken back, and a past pause must not be taken for an
+        // open one.
         if let Err(error) = store.note_sweep(every).await {
-            tracing::warn!(%error, "a sweep could not be noted; the next one tries again");
+            tracing::warn!(%error, "a sweep could not be recorded; the next one tries again");
             return;
         }
         match store.sweep().await {
             Ok(swept) if swept.is_empty() => return,
             Ok(swept) => {
                 for job in &swept {
-                    tracing::warn!(task_id = %job.job_id, reason = job.reason, state = job.state, "took a job back");
+                    tracing::warn!(
+                        task_id = %job.job_id, reason = job.reason, state = job.state,
+                        "took back a job"
+                    );
                 }
                 notifier.freed();
                 notifier.events(swept.iter().map(|job| (job.job_id, 0)));
@@ -34,7 +38,7 @@ pub(crate) async fn sweep(store: &Store, notifier: &Notifier, every: Duration) {
     }
 }
 
-/// Ends the attempts of remote workers that are past their hard timeout, without waiting for the next sweep.
+/// Ends attempts of remote workers past their hard timeout, without waiting for the next sweep.
 pub(crate) async fn end_overdue(store: &Store, notifier: &Notifier, every: Duration) {
     if matches!(store.is_overdue().await, Ok(true)) {
         sweep(store, notifier, every).await;

@@ -1,5 +1,5 @@
-//! Which addresses may be called unless the config allows all. Judged inside the resolver that the connection
-//! itself uses, so that a name cannot be checked as one address and called as another.
+//! The addresses that may be called, unless the config allows all. Judged inside the resolver of
+//! the connection itself, so that a name cannot be checked as one address and called as another.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,7 +9,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-/// An address, or a name that has no other ones, is not to be called.
+/// An address must not be called, or a name has only such addresses.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not a public address and is not called")]
 pub(crate) struct AddressRefused(String);
@@ -35,14 +35,14 @@ static REFUSED_V4: LazyLock<Vec<Ipv4Net>> = LazyLock::new(|| {
     ])
 });
 
-/// The only part of IPv6 that is given out for public use …
+/// The only part of IPv6 that is assigned for public use …
 static PUBLIC_V6: LazyLock<Vec<Ipv6Net>> = LazyLock::new(|| networks(&["2000::/3"]));
 
 /// … without protocol assignments (Teredo among them), documentation and 6to4.
 static REFUSED_V6: LazyLock<Vec<Ipv6Net>> =
     LazyLock::new(|| networks(&["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"]));
 
-/// Addresses that stand for an IPv4 one behind a translator.
+/// Addresses that represent an IPv4 address behind a translator.
 static NAT64: LazyLock<Vec<Ipv6Net>> = LazyLock::new(|| networks(&["64:ff9b::/96"]));
 
 fn networks<N: std::str::FromStr<Err: std::fmt::Debug>>(texts: &[&str]) -> Vec<N> {
@@ -82,7 +82,7 @@ pub(crate) fn refused_literal(url: &Url) -> Option<AddressRefused> {
     (!is_public(address)).then(|| AddressRefused(address.to_string()))
 }
 
-/// An address without what may be a token: its scheme and host.
+/// An address without the parts that may be a token: its scheme and host.
 pub(crate) fn veiled(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -107,8 +107,9 @@ pub(crate) async fn public_addresses(host: &str, port: u16) -> std::io::Result<V
     Ok(found.filter(|address| is_public(address.ip())).collect())
 }
 
-/// Why a URL may not be called, if it may not. A name is judged by what it leads to here; behind a proxy
-/// (`proxied`) it may be one that only the proxy can find, and is left to it.
+/// The reason why a URL must not be called, if there is one. A name is judged by the addresses that it
+/// resolves to here; behind a proxy (`proxied`) a name that only the proxy can resolve is left to the
+/// proxy.
 pub(crate) async fn refused(url: &Url, proxied: bool) -> Option<AddressRefused> {
     if let Some(refused) = refused_literal(url) {
         return Some(refused);
@@ -122,12 +123,12 @@ pub(crate) async fn refused(url: &Url, proxied: bool) -> Option<AddressRefused> 
     is_refused.then(|| AddressRefused(name.to_owned()))
 }
 
-/// The system's resolver without any address that is not public, but for the hosts that it was given.
+/// The system's resolver, limited to public addresses except for the given hosts.
 #[derive(Debug)]
 pub(crate) struct PublicResolver(Vec<String>);
 
 impl PublicResolver {
-    /// One that resolves `hosts` to whatever they lead to.
+    /// A resolver that accepts any address for `hosts`.
     pub(crate) fn besides(hosts: Vec<String>) -> Self {
         Self(hosts)
     }

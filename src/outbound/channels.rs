@@ -1,5 +1,5 @@
-//! The channels by which alerts are told: signed webhooks and mail. Each call tells one receiver once; to
-//! repeat what failed, and to remember what was told, is the caller's.
+//! The channels that deliver alerts: signed webhooks and mail. Each call delivers to one receiver
+//! once; the caller repeats failures and remembers deliveries.
 
 use std::fmt;
 #[cfg(any(feature = "http", feature = "email"))]
@@ -17,7 +17,7 @@ use super::webhook::Webhooks;
 #[cfg(any(feature = "http", feature = "email"))]
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How to reach receivers.
+/// The settings of the channels.
 #[derive(Clone, Default)]
 pub struct ChannelSettings {
     /// Signs webhooks: `whsec_` and base64, or the key's own bytes.
@@ -29,7 +29,7 @@ pub struct ChannelSettings {
     pub proxy: ProxySettings,
     /// The mail server, such as `smtps://user:password@host`.
     pub smtp_url: Option<String>,
-    /// Who mail is from.
+    /// The sender of mail.
     pub from: String,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Debug for ChannelSettings {
     }
 }
 
-/// Why receivers cannot be reached as the settings say.
+/// Why the settings of the channels cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ChannelError {
     /// The secret cannot be used.
@@ -61,7 +61,7 @@ pub enum ChannelError {
     Mail(String),
 }
 
-/// Tells receivers. Cheap to share.
+/// Delivers to receivers. Cheap to share.
 #[derive(Debug)]
 pub struct Channels {
     #[cfg(feature = "http")]
@@ -93,10 +93,10 @@ impl Channels {
         })
     }
 
-    /// Calls a webhook; `id` is the same at each try, so that a receiver can pass over a second one.
+    /// Calls a webhook; `id` is the same at each try, so that a receiver can ignore a second call.
     ///
     /// # Errors
-    /// Why it was not told; the address, which may hold a token, is not in it.
+    /// Why the delivery failed, without the address, which may contain a token.
     #[cfg_attr(
         not(feature = "http"),
         expect(clippy::unused_async, reason = "it calls with the feature http")

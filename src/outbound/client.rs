@@ -1,4 +1,5 @@
-//! The HTTP client of outgoing calls. Must never change what is the whole process's: it brings its own cryptography instead of choosing one for everybody.
+//! The HTTP client of outbound calls. Must never change process-wide state: it brings its own
+//! cryptography provider instead of installing one for everyone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use super::address::PublicResolver;
 use super::proxy::ProxySettings;
 
-/// Why there is no client.
+/// Why the client cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The certificates of the system cannot be read.
@@ -23,7 +24,7 @@ pub enum ClientError {
     Http(#[from] reqwest::Error),
 }
 
-/// What every client of ours begins with.
+/// The base of every client.
 pub(crate) fn builder(proxy: &ProxySettings) -> Result<ClientBuilder, ClientError> {
     let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
@@ -33,13 +34,14 @@ pub(crate) fn builder(proxy: &ProxySettings) -> Result<ClientBuilder, ClientErro
     let builder = Client::builder()
         .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
         .tls_backend_preconfigured(tls)
-        // Those of the environment, unless they are asked for.
+        // Proxies of the environment are used only if the config asks for them.
         .no_proxy();
     Ok(proxy.proxies()?.into_iter().fold(builder, ClientBuilder::proxy))
 }
 
-/// A client that, unless `allow_private`, connects to public addresses and to the proxy alone. What a proxy connects
-/// to is the proxy's: `address::refused` judges that before the call, as far as can be known here.
+/// A client that, unless `allow_private`, connects to public addresses and to the proxy alone. The proxy
+/// controls its own connections; `address::refused` judges their targets before the call, as far as they
+/// are known here.
 pub(crate) fn client(
     allow_private: bool,
     connect_timeout: Duration,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::channels::{PATIENCE, chain};
 
-/// A mail server and who mail is from.
+/// A mail server and the sender of mail.
 pub(crate) struct Mailer {
     server: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
@@ -22,17 +22,17 @@ impl fmt::Debug for Mailer {
 }
 
 impl Mailer {
-    /// Reads `smtps://user:password@host` and its likes; connects only to send.
+    /// Parses `smtps://user:password@host` and similar addresses; connects only to send.
     pub(crate) fn new(url: &str, from: &str) -> Result<Self, String> {
         let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
-            .map_err(|_| "the address of the mail server (alerting.smtp_url) cannot be used; write smtps://user:password@host, what is special in the password as %XX")?;
-        let from = from.parse().map_err(|error| format!("alerting.from is no sender: {error}"))?;
+            .map_err(|_| "the address of the mail server (alerting.smtp_url) cannot be used; write smtps://user:password@host, with special characters of the password as %XX")?;
+        let from = from.parse().map_err(|error| format!("alerting.from is not a sender address: {error}"))?;
         Ok(Self { server: server.timeout(Some(PATIENCE)).build(), from })
     }
 
-    /// Hands one message to the server.
+    /// Sends one message to the server.
     pub(crate) async fn send(&self, to: &str, id: Uuid, subject: &str, text: &str) -> Result<(), String> {
-        let to: Mailbox = to.parse().map_err(|error| format!("it is no address: {error}"))?;
+        let to: Mailbox = to.parse().map_err(|error| format!("it is not an address: {error}"))?;
         let message = Message::builder()
             .from(self.from.clone())
             .to(to)

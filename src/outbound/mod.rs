@@ -1,5 +1,5 @@
-//! What leaves for other systems without being a job's own work: the client and the signature of calls, and
-//! the channels by which alerts are told. Imports nothing of ours and knows no database.
+//! Calls to other systems: the HTTP client and signatures of calls, and the channels that deliver
+//! alerts. Imports nothing of this crate and knows no database.
 
 #[cfg(feature = "http")]
 pub(crate) mod address;

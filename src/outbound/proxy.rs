@@ -1,5 +1,5 @@
-//! The proxy through which calls leave, where there is one. Must never take one from the environment unless that is
-//! asked for, nor show its password.
+//! The proxy of outbound calls, if there is one. Must never take one from the environment unless
+//! the config asks for it, or show its password.
 
 use std::fmt;
 
@@ -21,9 +21,9 @@ const VARIABLES: [(&str, bool, bool); 6] = [
 pub struct ProxySettings {
     /// The proxy, such as `http://user:password@proxy:3128`.
     pub url: Option<String>,
-    /// Without `url`: take those of the environment.
+    /// Without `url`: use those of the environment.
     pub from_environment: bool,
-    /// Hosts, domains (with all below them), addresses and networks that are called directly.
+    /// Hosts, domains (with their subdomains), addresses and networks that are called directly.
     pub direct: Vec<String>,
 }
 
@@ -58,7 +58,7 @@ impl ProxySettings {
         made.collect()
     }
 
-    /// The names of the proxies, which may lead to private addresses whatever is called through them.
+    /// The host names of the proxies, which may have private addresses whatever is called through them.
     pub(crate) fn hosts(&self) -> Vec<String> {
         let hosts = self
             .addresses()

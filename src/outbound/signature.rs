@@ -1,5 +1,5 @@
-//! Signs calls by the rules of Standard Webhooks, so that a receiver can tell ours from others'
-//! and old from new. Must never show the key.
+//! Signs calls by the rules of Standard Webhooks, so that a receiver can verify the sender and the
+//! age of a call. Must never show the key.
 
 use std::fmt;
 
@@ -22,8 +22,8 @@ pub enum KeyError {
     /// Nothing is there.
     #[error("it is empty; leave it out to send unsigned calls")]
     Empty,
-    /// What stands behind `whsec_` is not base64.
-    #[error("behind `whsec_` must stand base64 with padding: {0}")]
+    /// The text after `whsec_` is not base64.
+    #[error("`whsec_` must be followed by base64 with padding: {0}")]
     Base64(#[from] base64::DecodeError),
 }
 

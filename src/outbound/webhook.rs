@@ -1,4 +1,5 @@
-//! Signed webhooks by which alerts are told. Must never show an address whole, for it may hold a token.
+//! Signed webhooks that deliver alerts. Must never show a whole address, because it may contain a
+//! token.
 
 use chrono::Utc;
 use reqwest::Client;
@@ -38,7 +39,7 @@ impl Webhooks {
         if !self.allow_private
             && let Some(refused) = address::refused(&url, !self.proxy.hosts().is_empty()).await
         {
-            return Err(format!("{refused}; if it is meant, set alerting.allow_private = true"));
+            return Err(format!("{refused}; to allow it, set alerting.allow_private = true"));
         }
         let body = body.to_string();
         let signed = signature::headers(self.key.as_ref(), id, Utc::now(), &body);
@@ -52,7 +53,7 @@ impl Webhooks {
         let response = request.send().await.map_err(|error| {
             let error = error.without_url();
             match address::refusal_behind(&error) {
-                Some(refused) => format!("{refused}; if it is meant, set alerting.allow_private = true"),
+                Some(refused) => format!("{refused}; to allow it, set alerting.allow_private = true"),
                 None => chain(&error),
             }
         })?;

@@ -1,5 +1,5 @@
-//! Alerts: their rules, what these found, and the notices that are still to be told. The verbs are the SQL
-//! functions that people call from psql; measuring is theirs.
+//! Alerts: their rules, the alerts themselves, and notices that are still to be delivered. Uses the
+//! SQL functions that people call from psql; those evaluate the rules.
 
 use std::time::Duration;
 
@@ -20,23 +20,25 @@ use crate::job::document::{micros, micros_or_null};
 pub struct AlertRuleDocument {
     /// Its name.
     pub name: String,
-    /// What it measures.
+    /// The measured condition.
     pub condition: String,
-    /// It is too much above this.
+    /// The threshold.
     pub above: f64,
     /// Only jobs of this kind.
     pub kind: Option<String>,
     /// Only this queue.
     pub queue: Option<String>,
-    /// Fewer attempts in the window say nothing.
+    /// The fewest attempts in the window for a value to count.
     pub at_least: i32,
     /// The window of rates and averages, in seconds.
     pub over_seconds: f64,
-    /// How long it must hold before it fires, and not before it is resolved.
+    /// How long the value must be above the threshold before the rule fires, and below it before it is
+    /// resolved.
     pub hold_seconds: f64,
-    /// What is called; to a key without the scope `admin` only its scheme and host, for the rest may be a token.
+    /// The URL that is called; a key without the scope `admin` sees only its scheme and host, because the
+    /// rest may be a token.
     pub webhook: Option<String>,
-    /// Who is written to.
+    /// The email addresses.
     pub email: Vec<String>,
     /// True if a config names it.
     pub from_config: bool,
@@ -47,39 +49,39 @@ pub struct AlertRuleDocument {
     pub updated_at: DateTime<Utc>,
 }
 
-/// What a rule found.
+/// An alert of a rule.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AlertDocument {
     /// Its id.
     pub id: Uuid,
     /// The rule.
     pub rule: String,
-    /// What it is about: `kind:NAME`, `queue:NAME`, `workers`, `jobs` or `database`.
+    /// The subject: `kind:NAME`, `queue:NAME`, `workers`, `jobs` or `database`.
     pub subject: String,
-    /// `pending` (not long enough yet), `firing` or `resolved`.
+    /// `pending` (not above the threshold for long enough yet), `firing` or `resolved`.
     pub state: String,
-    /// What was measured last while it was too much.
+    /// The last value above the threshold.
     pub value: f64,
-    /// What the rule allowed.
+    /// The threshold of the rule.
     pub above: f64,
-    /// That in words.
+    /// The description in words.
     pub message: String,
-    /// Since when it is, or was, too much.
+    /// The time since which the value is, or was, above the threshold.
     #[serde(serialize_with = "micros")]
     pub since: DateTime<Utc>,
-    /// When it fired.
+    /// The time when it fired.
     #[serde(serialize_with = "micros_or_null")]
     pub fired_at: Option<DateTime<Utc>>,
-    /// When it was resolved.
+    /// The time when it was resolved.
     #[serde(serialize_with = "micros_or_null")]
     pub resolved_at: Option<DateTime<Utc>>,
-    /// How many receivers were not told yet.
+    /// The number of deliveries still to be made.
     pub untold: i64,
-    /// Why one of those could not be told.
+    /// The error of one of them.
     pub last_error: Option<String>,
 }
 
-/// A notice that is ours to tell now.
+/// A notice that this process delivers now.
 #[derive(Debug, Clone)]
 pub struct Notice {
     /// Its id, the same at each try.
@@ -90,14 +92,14 @@ pub struct Notice {
     pub channel: String,
     /// The address.
     pub target: String,
-    /// Which try this is.
+    /// The number of the try.
     pub attempts: i32,
     /// The alert.
     pub alert: Value,
 }
 
 impl Store {
-    /// Makes or replaces a rule.
+    /// Creates or replaces a rule.
     ///
     /// # Errors
     /// When the database fails or refuses a value.
@@ -142,7 +144,8 @@ impl Store {
         Ok(dropped)
     }
 
-    /// Removes the rules of a config of the deployment `owner` that it no longer has; answers their names.
+    /// Deletes rules from the config of the deployment `owner` that it no longer contains; returns their
+    /// names.
     ///
     /// # Errors
     /// When the database fails.
@@ -152,7 +155,7 @@ impl Store {
             .await?)
     }
 
-    /// All rules, or the one of that name; with `whole` their webhooks are shown with what may be a token.
+    /// All rules, or the one of that name; with `whole`, their webhooks are shown with possible tokens.
     ///
     /// # Errors
     /// When the database fails.
@@ -186,7 +189,7 @@ impl Store {
         .await?)
     }
 
-    /// What the rules found, newest first; `open` ones are not resolved.
+    /// The alerts, newest first; `open` alerts are unresolved.
     ///
     /// # Errors
     /// When the database fails.
@@ -221,7 +224,7 @@ impl Store {
         .await?)
     }
 
-    /// How many alerts of each rule fire.
+    /// The number of firing alerts of each rule.
     ///
     /// # Errors
     /// When the database fails.
@@ -240,7 +243,8 @@ impl Store {
         Ok(rows.into_iter().map(|row| (row.name, row.firing)).collect())
     }
 
-    /// Measures all rules; false if another process does. Takes how long the database took to answer.
+    /// Evaluates all rules; false if another process does. The argument is the time that the database took
+    /// to answer.
     ///
     /// # Errors
     /// When the database fails.
@@ -251,7 +255,7 @@ impl Store {
             .await?)
     }
 
-    /// Takes notices that are due, to tell them within half a minute.
+    /// Takes due notices, to be delivered within half a minute.
     ///
     /// # Errors
     /// When the database fails.
@@ -274,10 +278,10 @@ impl Store {
         .await?)
     }
 
-    /// Ticks a notice off, or notes why it could not be told.
+    /// Marks a notice as delivered, or records why the delivery failed.
     ///
     /// # Errors
-    /// When the database fails; then it is told once more.
+    /// When the database fails; then the notice is delivered again.
     pub async fn notice_sent(&self, id: Uuid, error: Option<&str>) -> Result<()> {
         sqlx::query!("select notice_sent($1, $2)", id, error).execute(self.writes()).await?;
         Ok(())

@@ -1,4 +1,4 @@
-//! Audit: what people did, newest first. Only looks; the record is written by the acts themselves.
+//! Audit: the actions of people, newest first. Only reads; the actions themselves write the record.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,30 +9,30 @@ use super::db::lossy_json::Readable;
 use super::{Result, Store};
 use crate::job::document::micros;
 
-/// One act of a person.
+/// One action of a person.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Act {
-    /// Counts up.
+    /// An increasing number.
     pub id: i64,
-    /// When.
+    /// The time.
     #[serde(serialize_with = "micros")]
     pub at: DateTime<Utc>,
-    /// Who: the name of an API key, or the database user.
+    /// The author: the name of an API key, or the database user.
     pub who: String,
     /// The database user of the session.
     pub db_user: String,
-    /// The verb.
+    /// The action.
     pub act: String,
-    /// On what, such as `job:ID` or `queue:NAME`.
+    /// The subject, such as `job:ID` or `queue:NAME`.
     pub subject: String,
-    /// How it was.
+    /// The state before.
     pub before: Option<Value>,
-    /// How it is since.
+    /// The state after.
     pub after: Option<Value>,
 }
 
 impl Store {
-    /// Acts with numbers below `before`, newest first.
+    /// Actions with numbers below `before`, newest first.
     ///
     /// # Errors
     /// When the database fails.

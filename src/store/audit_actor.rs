@@ -1,4 +1,4 @@
-//! Actor: who asks for an act, so that the record of acts names them. Known for the time of one request; the
+//! Actor: the author of an action, for the audit log. Known for the time of one request; the
 //! command line and psql act as the database user.
 
 use super::db::connection::Transaction;
@@ -8,13 +8,13 @@ tokio::task_local! {
     static ACTOR: String;
 }
 
-/// Does `work` in the name of somebody.
+/// Runs `work` in the name of an author.
 pub async fn acting_as<F: Future>(name: String, work: F) -> F::Output {
     ACTOR.scope(name, work).await
 }
 
 impl Store {
-    /// A transaction whose acts are recorded in the name of whoever asked.
+    /// A transaction whose actions are recorded in the name of the current author.
     ///
     /// # Errors
     /// When the database cannot be reached.

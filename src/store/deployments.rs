@@ -1,11 +1,11 @@
-//! Deployments: whose config may write what all processes share. Must never judge a revision itself; the database
-//! does, under the lock of the deployment's row.
+//! Deployments: the config that may write what all processes share. Must never judge a revision
+//! itself; the database does, under the lock of the deployment's row.
 
 use super::{Result, Store};
 
 impl Store {
-    /// A process of the deployment `name` starts. False if its config may not be written: a later revision of it was
-    /// seen, or one at all and this has none.
+    /// Records the start of a process of the deployment `name`. False if its config must not be written: a
+    /// later revision was seen, or any revision if this process has none.
     ///
     /// # Errors
     /// When the database fails.
@@ -19,7 +19,8 @@ impl Store {
         .await?)
     }
 
-    /// What a config wrote: each schedule (`schedules`) and alert rule (`alerts`), with its deployment.
+    /// The rows that a config wrote: each schedule (`schedules`) and alert rule (`alerts`), with its
+    /// deployment.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! Doctor: what is wrong with this installation. The checks are the SQL function `doctor`.
+//! Doctor: the problems of this installation. The SQL function `doctor` makes the checks.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -7,23 +7,23 @@ use utoipa::ToSchema;
 use super::db::lossy_json::Details;
 use super::{Error, Result, Store};
 
-/// Something that is wrong, or soon will be.
+/// A present or coming problem.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Finding {
-    /// What was looked at, such as `horizon` or `partitions`.
+    /// The name of the check, such as `horizon` or `partitions`.
     pub check: String,
     /// critical, warning or info.
     pub severity: String,
-    /// What is wrong.
+    /// The problem.
     pub message: String,
-    /// What to do about it.
+    /// The advice.
     pub advice: String,
-    /// What the check found, in a form of its own.
+    /// Further details in the form of the check.
     pub details: Value,
 }
 
 impl Store {
-    /// All that is wrong, the worst first.
+    /// All problems, the worst first.
     ///
     /// # Errors
     /// When the database fails.
@@ -61,7 +61,7 @@ impl Store {
         !matches!(nothing, Err(sqlx::Error::Database(_)))
     }
 
-    /// Whether dead rows pile up behind somebody who keeps them, so that workers should write less.
+    /// Whether an old transaction makes dead rows pile up, so that workers should write less.
     ///
     /// # Errors
     /// When the database fails.
@@ -74,9 +74,8 @@ fn no_functions(said: &str) -> Finding {
     Finding {
         check: "server".into(),
         severity: "critical".into(),
-        message: format!("the server cannot run functions in PL/pgSQL, so nothing works: {said}"),
-        advice: "restart Postgres; its programs were probably upgraded while it ran, and new sessions find libraries of \
-                 the other version"
+        message: format!("the server cannot run PL/pgSQL functions, so nothing works: {said}"),
+        advice: "restart Postgres; its programs were probably upgraded while it was running, and new sessions load libraries of the other version"
             .into(),
         details: json!({ "said": said }),
     }

@@ -1,4 +1,4 @@
-//! Keys: the API keys' rows. Only hashes come here; a secret must never.
+//! Keys: the rows of API keys. Only hashes reach this module; a secret must never.
 
 use chrono::{DateTime, Utc};
 
@@ -15,7 +15,7 @@ pub struct ApiKeyRow {
     pub expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
-    /// False when it is revoked or expired, by the database's clock.
+    /// False if it is revoked or expired, by the database's clock.
     pub usable: bool,
 }
 
@@ -73,7 +73,7 @@ impl Store {
         .await?)
     }
 
-    /// True once a key was made, even if it is revoked or expired by now.
+    /// True once a key was created, even if it is now revoked or expired.
     ///
     /// # Errors
     /// When the database fails.
@@ -114,7 +114,7 @@ impl Store {
         Ok(())
     }
 
-    /// Revokes a key; answers false if there is no such key.
+    /// Revokes a key; returns false if there is no such key.
     ///
     /// # Errors
     /// When the database fails.
@@ -129,7 +129,7 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Notes that a key was used; at most once a minute it costs a write.
+    /// Records the use of a key; writes at most once a minute.
     ///
     /// # Errors
     /// When the database fails.

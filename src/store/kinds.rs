@@ -1,4 +1,4 @@
-//! Kinds: what the workers that serve a kind say of it, so that enqueueing, retries and the sweep
+//! Kinds: the rules that workers register for a kind, so that enqueueing, retries and the sweep
 //! follow the same rules everywhere.
 
 use chrono::{DateTime, Utc};
@@ -9,49 +9,49 @@ use super::{Result, Store};
 use crate::job::document::{micros, micros_or_null};
 use crate::job::settings::KindSettings;
 
-/// A kind and where its code comes from.
+/// A kind and the source of its code.
 #[derive(Debug, Clone)]
 pub struct KindRow {
     pub name: String,
     /// command, url, rust or remote.
     pub source: &'static str,
-    /// `None` leaves the rules that are stored as they are.
+    /// `None` leaves the stored rules unchanged.
     pub settings: Option<KindSettings>,
 }
 
-/// A kind as people see it.
+/// A kind as shown to people.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct KindDocument {
     /// Its name.
     pub name: String,
     /// command, url, rust or remote.
     pub source: String,
-    /// Where its jobs go unless they say otherwise.
+    /// The default queue of its jobs.
     pub queue: String,
-    /// Priority of its jobs unless they say otherwise.
+    /// The default priority of its jobs.
     pub priority: i16,
-    /// Attempts of its jobs unless they say otherwise.
+    /// The default number of attempts of its jobs.
     pub max_attempts: i32,
-    /// After so many seconds an attempt is asked to stop.
+    /// Seconds after which an attempt is asked to stop.
     pub soft_timeout_seconds: Option<f64>,
-    /// After so many seconds an attempt is ended.
+    /// Seconds after which an attempt is ended.
     pub hard_timeout_seconds: f64,
     /// Classes of errors after which no further attempt is made.
     pub permanent_errors: Vec<String>,
-    /// After so many crashes its jobs are not started for a while; null: never.
+    /// The number of crashes that opens its circuit breaker; null: no breaker.
     pub breaker_after: Option<i32>,
-    /// Crashes that count now.
+    /// The present count of crashes.
     pub breaker_crashes: i32,
-    /// Until then none of its jobs is started; null while they are.
+    /// The time until which the breaker is open; null while it is closed.
     #[serde(serialize_with = "micros_or_null")]
     pub breaker_open_until: Option<DateTime<Utc>>,
-    /// When a worker last said that it serves the kind.
+    /// The time when a worker last registered the kind.
     #[serde(serialize_with = "micros")]
     pub last_seen_at: DateTime<Utc>,
 }
 
 impl Store {
-    /// The kinds that workers serve or once served, by name; at most the 1,000 that were seen last.
+    /// The kinds that workers serve or once served, by name; at most the 1,000 most recently seen.
     ///
     /// # Errors
     /// When the database fails.
@@ -81,7 +81,7 @@ impl Store {
         .await?)
     }
 
-    /// Lets the jobs of a kind start again whose breaker is open; false if there is no such kind.
+    /// Resets the breaker of a kind, so that its jobs start again; false if there is no such kind.
     ///
     /// # Errors
     /// When the database fails.
@@ -94,8 +94,8 @@ impl Store {
         Ok(answer)
     }
 
-    /// Notes that remote workers serve these kinds; within a minute of the last time it writes nothing.
-    /// The rules of a kind that is known stay as they are.
+    /// Records that remote workers serve these kinds, at most once a minute. The rules of a known kind stay
+    /// unchanged.
     ///
     /// # Errors
     /// When the database fails.
@@ -117,7 +117,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes what this process knows of a kind.
+    /// Registers a kind with the rules of this process.
     ///
     /// # Errors
     /// When the database fails.
@@ -128,7 +128,7 @@ impl Store {
         }
     }
 
-    /// The rules that are stored stay as they are.
+    /// The stored rules stay unchanged.
     async fn see_kind_alone(&self, kind: &KindRow) -> Result<()> {
         sqlx::query!(
             r#"

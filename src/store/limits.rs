@@ -1,5 +1,5 @@
-//! Limits: how many jobs may run or start, over all workers. The verbs are the SQL functions that people
-//! call from psql; counting is done by `admit` alone.
+//! Limits: the number of jobs that may run or start, over all workers. Uses the SQL functions that
+//! people call from psql; only the claim under limits counts.
 
 use std::time::Duration;
 
@@ -11,28 +11,28 @@ use super::{Result, Store};
 use crate::job::document::micros;
 use crate::job::limit::{LimitSettings, OnFull, Rate};
 
-/// One limit as people see it.
+/// One limit as shown to people.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct LimitDocument {
-    /// `queue:NAME` for a queue; else what stands before the colon in concurrency keys.
+    /// `queue:NAME` for a queue; otherwise the part of concurrency keys before the colon.
     pub name: String,
-    /// Most jobs that run at once for each key.
+    /// The most jobs that run at once per key.
     pub max_running: Option<i32>,
-    /// Most jobs that start in each period, on average.
+    /// The most jobs that start in each period, on average.
     pub rate: Option<i32>,
     /// The period, in seconds.
     pub per_seconds: Option<f64>,
-    /// Most jobs that start at one moment after a quiet time.
+    /// The most jobs that start at one moment after an idle time.
     pub burst: Option<i32>,
     /// `queue`, `cancel_newest` or `cancel_oldest`.
     pub on_full: String,
-    /// When somebody last changed it.
+    /// The time of the last change.
     #[serde(serialize_with = "micros")]
     pub updated_at: DateTime<Utc>,
 }
 
 impl LimitDocument {
-    /// What it is set to.
+    /// Its values.
     #[must_use]
     pub fn into_settings(self) -> LimitSettings {
         let rate = self.rate.zip(self.per_seconds).map(|(count, seconds)| Rate {
@@ -46,7 +46,7 @@ impl LimitDocument {
 }
 
 impl Store {
-    /// All limits behind a name, in order, at most `most`.
+    /// All limits after a name, in order, at most `most`.
     ///
     /// # Errors
     /// When the database fails.
@@ -88,7 +88,7 @@ impl Store {
         .await?)
     }
 
-    /// Sets a limit; replaces what was set before. Without a number and a rate it is dropped.
+    /// Sets a limit, replacing an earlier one. Without a number and a rate it is deleted.
     ///
     /// # Errors
     /// When the database fails or refuses a value.
@@ -113,7 +113,7 @@ impl Store {
         Ok(())
     }
 
-    /// Drops a limit; false if there is none of that name.
+    /// Deletes a limit; false if there is none of that name.
     ///
     /// # Errors
     /// When the database fails.
@@ -126,7 +126,8 @@ impl Store {
         Ok(answer)
     }
 
-    /// Sets after how long a due job of a queue is claimed as if its priority were one better.
+    /// Sets the waiting time after which a due job of a queue is claimed as if its priority were one
+    /// better.
     ///
     /// # Errors
     /// When the database fails or refuses the value.

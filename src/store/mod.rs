@@ -1,5 +1,5 @@
-//! The only SQL: one verb a file, each one statement or one transaction. Every write of a worker
-//! carries its lease, and what the database answers is the truth; nothing here may cache it.
+//! The only SQL: one verb per file, each one statement or one transaction. Every write of a worker
+//! carries its lease, and the database's answer is the truth; nothing here may cache it.
 
 pub mod alerts;
 pub mod attempts;
@@ -32,8 +32,8 @@ pub use self::db::pool::Pool;
 use self::db::hosts::Hosts;
 use crate::vault::Vault;
 
-/// The statements of the hot path know by which index they go; with the rest off, stale statistics
-/// cannot tempt the planner to read a whole backlog.
+/// The statements of the hot path use known indexes; with other plans off, stale statistics cannot make the
+/// planner read a whole backlog.
 const BY_INDEX: &[(&str, &str)] = &[
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
@@ -50,15 +50,15 @@ pub struct Options {
     pub listen_url: Option<String>,
     /// The schema that holds the tables.
     pub schema: String,
-    /// How many connections this process opens at most, the one for LISTEN among them; four are the least that it
-    /// works with, and are taken for less.
+    /// The most connections of this process, including the one for LISTEN; at least four, and smaller
+    /// values mean four.
     pub max_connections: u32,
-    /// No statement runs longer.
+    /// The longest time that a statement may run.
     pub statement_timeout: Duration,
-    /// True where `url` leads through a pooler in transaction mode: each statement then runs in a transaction of its
-    /// own with its settings, and without `listen_url` nothing listens.
+    /// True if `url` leads through a pooler in transaction mode: each statement then runs in a transaction
+    /// of its own with its settings, and without `listen_url` nothing listens.
     pub pgbouncer: bool,
-    /// What seals, stores and redacts the JSON of jobs.
+    /// The encryption, storage and redaction of the JSON of jobs.
     pub vault: Arc<Vault>,
 }
 
@@ -78,7 +78,7 @@ impl Options {
     }
 }
 
-/// How the connections of a process are shared out. The ear has one.
+/// The shares of a process's connections. The listener has one.
 #[derive(Debug, PartialEq, Eq)]
 struct Shares {
     pool: u32,
@@ -111,7 +111,7 @@ impl Store {
     /// When the URL cannot be read.
     pub fn connect(options: Options) -> Result<Self> {
         let safe = ("synchronous_commit", "on");
-        // A claim that is lost in a crash costs only a lease, so it need not wait for the disk.
+        // A claim lost in a crash costs only a lease, so it need not wait for the disk.
         let quick = ("synchronous_commit", "off");
         let probe = if options.pgbouncer {
             Hosts::pooled(&options)?
@@ -134,25 +134,25 @@ impl Store {
         &self.pool
     }
 
-    /// How the database is reached.
+    /// The connection options.
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    /// What seals, stores and redacts the JSON of jobs.
+    /// The encryption, storage and redaction of the JSON of jobs.
     #[must_use]
     pub fn vault(&self) -> &Arc<Vault> {
         &self.options.vault
     }
 
-    /// Connections that nothing else can use up, for claims, heartbeats and wake-ups; their commits do not wait for
-    /// the disk.
+    /// Reserved connections for claims, heartbeats and notifications; their commits do not wait for the
+    /// disk.
     pub(crate) fn claims(&self) -> &Pool {
         &self.claims
     }
 
-    /// Connections for what workers write of their attempts, which readers cannot use up.
+    /// Reserved connections for workers' writes about their attempts.
     pub(crate) fn writes(&self) -> &Pool {
         &self.writes
     }

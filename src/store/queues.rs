@@ -1,5 +1,5 @@
-//! Queues: lists them, and pauses, resumes, drains, purges and sizes them. The verbs are the SQL
-//! functions that people call from psql.
+//! Queues: lists, pauses, resumes, drains, purges and sizes them. Uses the SQL functions that
+//! people call from psql.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,42 +8,42 @@ use utoipa::ToSchema;
 use super::{Result, Store};
 use crate::job::document::micros_or_null;
 
-/// One queue as people see it.
+/// One queue as shown to people.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct QueueDocument {
     /// Its name.
     pub name: String,
-    /// Since when nothing is claimed from it.
+    /// The time since which it is paused.
     #[serde(serialize_with = "micros_or_null")]
     pub paused_at: Option<DateTime<Utc>>,
-    /// Who paused it.
+    /// The author of the pause.
     pub paused_by: Option<String>,
-    /// Since when it takes no new jobs.
+    /// The time since which it is draining.
     #[serde(serialize_with = "micros_or_null")]
     pub draining_at: Option<DateTime<Utc>>,
-    /// Slots of each worker, if somebody set them here.
+    /// The slots of each worker, if set for the queue.
     pub slots: Option<i32>,
-    /// How many of its jobs the workers that live have slots for, together; null if none of them serves it.
+    /// The total slots of the live workers for it; null if none of them serves it.
     pub worker_slots: Option<i64>,
-    /// Most of its jobs that wait to run; more are refused.
+    /// The most of its jobs that may wait to run; more are refused.
     pub max_queued: Option<i32>,
-    /// Most of its jobs that run at once over all workers.
+    /// The most of its jobs that run at once over all workers.
     pub max_running: Option<i32>,
-    /// Most of its jobs that start in each period, over all workers.
+    /// The most of its jobs that start in each period over all workers.
     pub rate: Option<i32>,
     /// The period of `rate`, in seconds.
     pub per_seconds: Option<f64>,
-    /// Most jobs that start at one moment after a quiet time.
+    /// The most jobs that start at one moment after an idle time.
     pub burst: Option<i32>,
-    /// A job that is due for so many seconds is claimed as if its priority were one better.
+    /// Seconds of waiting after which a due job is claimed as if its priority were one better.
     pub priority_ageing_seconds: Option<f64>,
-    /// How many of its jobs run now.
+    /// The number of its running jobs.
     pub running: i64,
-    /// How many wait for their turn or for a limit; 10,000 means that or more.
+    /// The number of jobs that wait for their turn or for a limit; 10,000 means that or more.
     pub waiting: i64,
-    /// How many are due; 10,000 means that or more.
+    /// The number of due jobs; 10,000 means that or more.
     pub available: i64,
-    /// Since when the oldest of them is due.
+    /// The due time of the oldest of them.
     #[serde(serialize_with = "micros_or_null")]
     pub oldest_due_at: Option<DateTime<Utc>>,
 }
@@ -85,7 +85,7 @@ impl Store {
         .await?)
     }
 
-    /// Nothing is claimed from the queue until it is resumed.
+    /// Pauses the queue: nothing is claimed from it until it is resumed.
     ///
     /// # Errors
     /// When the database fails.
@@ -107,7 +107,7 @@ impl Store {
         Ok(())
     }
 
-    /// The queue takes no new jobs until it is resumed.
+    /// Drains the queue: it accepts no new jobs until it is resumed.
     ///
     /// # Errors
     /// When the database fails.
@@ -118,7 +118,7 @@ impl Store {
         Ok(())
     }
 
-    /// Sets how many of its jobs each worker runs at once; `None` leaves it to the workers.
+    /// Sets the number of its jobs that each worker runs at once; `None` leaves it to the workers.
     ///
     /// # Errors
     /// When the database fails.
@@ -129,7 +129,7 @@ impl Store {
         Ok(())
     }
 
-    /// Bounds how many of its jobs may wait to run; `None`: any number.
+    /// Sets the most of its jobs that may wait to run; `None`: no limit.
     ///
     /// # Errors
     /// When the database fails or refuses the number.
@@ -142,10 +142,10 @@ impl Store {
         Ok(())
     }
 
-    /// Cancels all jobs of the queue that do not run, in bounded batches; answers how many.
+    /// Cancels all jobs of the queue that are not running, in bounded batches; returns their number.
     ///
     /// # Errors
-    /// When the database fails; batches before that are done.
+    /// When the database fails; earlier batches stay done.
     pub async fn purge_queue(&self, queue: &str, by: &str) -> Result<i64> {
         let mut purged = 0;
         loop {

@@ -1,5 +1,5 @@
-//! Rights: makes the grants that are missing, judged by what is there, and says what a login may not do. Must never
-//! stop a start because of somebody else's rights.
+//! Rights: grants missing rights, judged by the present grants, and reports what a login may not
+//! do. Must never stop a start because of another login's rights.
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row};
 
@@ -14,7 +14,7 @@ const UNUSED_MEMBERSHIP: &str = "(select current_setting('server_version_num')::
 
 /// Makes the grants that are missing, if the login owns the schema; says which roles are not there.
 pub(super) async fn settle(connection: &mut PgConnection, schema: &str) -> Result<()> {
-    // A newer binary's schema may lack what is asked here.
+    // A newer binary's schema may lack the objects queried here.
     let known =
         connection.fetch_one(sqlx::raw_sql("select to_regprocedure('lacks_grants()') is not null")).await?;
     if !known.get::<bool, _>(0) {
@@ -34,7 +34,7 @@ pub(super) async fn settle(connection: &mut PgConnection, schema: &str) -> Resul
         let mut transaction = connection.begin().await?;
         if lacks {
             transaction.execute(sqlx::raw_sql(GRANTS)).await?;
-            tracing::info!(schema, "the grants to the roles were made again, for some were missing");
+            tracing::info!(schema, "some grants were missing; all grants to the roles were renewed");
         }
         transaction.execute(sqlx::raw_sql("select renew_shape()")).await?;
         transaction.commit().await?;
@@ -44,14 +44,16 @@ pub(super) async fn settle(connection: &mut PgConnection, schema: &str) -> Resul
         tracing::warn!(
             schema,
             login,
-            "grants are missing, and this login does not own the schema; its owner runs `tidemill migrate`"
+            "grants are missing, and this login does not own the schema; its owner must run `tidemill \
+             migrate`"
         );
     }
     if let Some(missing) = missing {
         tracing::warn!(
             login,
-            "these roles are not there and may not be made by this login: {missing}; others than the owner of the \
-             schema have no rights until somebody makes them (`create role … nologin`) and runs `tidemill migrate`"
+            "these roles do not exist, and this login is not allowed to create them: {missing}; only the \
+             owner of the schema has rights until an administrator creates them (`create role … nologin`) \
+             and runs `tidemill migrate`"
         );
     }
     Ok(())
@@ -75,7 +77,7 @@ pub(super) async fn refused<'e>(
     Error::Forbidden { login, act: format!("use schema {schema} ({message})"), advice }
 }
 
-/// Whether the login may use the schema; one that is not there may be used.
+/// Whether the login may use the schema; true if the schema does not exist.
 pub(super) async fn may_use<'e>(
     database: impl Executor<'e, Database = Postgres>,
     schema: &str,

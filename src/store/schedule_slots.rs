@@ -1,5 +1,6 @@
-//! Fire: what schedulers ask and write. When a slot falls due is computed here in the process; that it
-//! is due, and that it fires once, is judged by the database on the schedule's locked row.
+//! The schedule slots: the queries and writes of schedulers. This process computes when a slot
+//! falls due; the database decides, on the schedule's locked row, that it is due and that it fires
+//! once.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -8,12 +9,12 @@ use super::db::lossy_json::Readable;
 use super::{Result, Store};
 use crate::job::schedule::{Missed, Plan, Times, Timing};
 
-/// How many slots ahead are stored for people to see.
+/// The number of future slots stored for people.
 const UPCOMING: usize = 5;
-/// How many schedules one look takes; the next look takes the rest.
+/// The most schedules per poll; the next poll takes the rest.
 const AT_ONCE: i64 = 500;
 
-/// A schedule that has to be looked at.
+/// A schedule that needs attention.
 #[derive(Debug, Clone)]
 pub struct Pending {
     /// Its name.
@@ -25,7 +26,7 @@ pub struct Pending {
     now: DateTime<Utc>,
 }
 
-/// What became of a slot.
+/// The outcome of a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fired {
     /// The slot.
@@ -35,7 +36,7 @@ pub struct Fired {
 }
 
 impl Store {
-    /// Seconds until a schedule has to be looked at: 0 or less if one has to be now, `None` if none ever.
+    /// Seconds until a schedule needs attention: 0 or less for now, `None` for never.
     ///
     /// # Errors
     /// When the database fails.
@@ -62,7 +63,7 @@ impl Store {
         .await?)
     }
 
-    /// The schedules whose slots must be computed or are due.
+    /// The schedules with slots that must be computed or are due.
     ///
     /// # Errors
     /// When the database fails.
@@ -81,7 +82,7 @@ impl Store {
         Ok(())
     }
 
-    /// All that must be looked at, or one schedule if its slots must be computed.
+    /// All schedules that need attention, or one schedule if its slots must be computed.
     async fn pending(&self, only: Option<&str>) -> Result<Vec<Pending>> {
         let rows = sqlx::query!(
             r#"
@@ -127,11 +128,11 @@ impl Store {
         Ok(pending.collect())
     }
 
-    /// Computes the slots of a schedule that has none, or fires those that are due; answers what became
-    /// of them. Stops where another scheduler was faster.
+    /// Computes the slots of a schedule that has none, or fires those that are due; returns their outcomes.
+    /// Stops if another scheduler was faster.
     ///
     /// # Errors
-    /// When the database fails; what is not fired by then is still due.
+    /// When the database fails; slots that have not fired are still due.
     pub async fn advance_schedule(&self, pending: &Pending) -> Result<Vec<Fired>> {
         let timing = match Timing::read(&pending.times, pending.anchor_at) {
             Ok(timing) => timing,
@@ -163,7 +164,7 @@ impl Store {
         Ok(fired)
     }
 
-    /// The schedules that hold a slot whose earlier job has ended.
+    /// The schedules with a held slot whose earlier job has finished.
     ///
     /// # Errors
     /// When the database fails.
@@ -173,8 +174,8 @@ impl Store {
             .await?)
     }
 
-    /// Enqueues the slot that a schedule holds, if the earlier job has ended; answers what became of it,
-    /// `None` if it is not its turn.
+    /// Enqueues the held slot of a schedule if the earlier job has finished; returns the outcome, `None` if
+    /// it must still wait.
     ///
     /// # Errors
     /// When the database fails.
@@ -192,7 +193,7 @@ impl Store {
         upcoming: &[DateTime<Utc>],
         problem: Option<&str>,
     ) -> Result<()> {
-        // Only for the times that were read: somebody may have changed them meanwhile.
+        // Only for the times that were read: they may have been changed meanwhile.
         sqlx::query!(
             r#"
             update schedules
@@ -248,8 +249,8 @@ impl Store {
         .await?)
     }
 
-    /// The args of a schedule's job as they are stored with the job, where args are sealed; the schedule keeps them open,
-    /// for keys are made of them at each firing.
+    /// The args of a schedule's job in stored form, if they are encrypted; the schedule keeps them
+    /// unencrypted, because keys are derived from them at each firing.
     pub(super) async fn sealed_for(&self, schedule: &str) -> Result<Option<Value>> {
         if self.vault().keyring.is_empty() {
             return Ok(None);

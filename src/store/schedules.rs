@@ -1,5 +1,5 @@
-//! Schedules: lists, writes, pauses, resumes, runs and deletes them. The verbs are the SQL functions
-//! that people call from psql; how slots fire stands in `fire`.
+//! Schedules: lists, writes, pauses, resumes, runs and deletes them. Uses the SQL functions that
+//! people call from psql; `schedule_slots` fires the slots.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -12,77 +12,77 @@ use super::{Error, Result, Store};
 use crate::job::document::{micros, micros_each, micros_or_null};
 use crate::job::schedule::Times;
 
-/// A schedule as somebody wishes it.
+/// A requested schedule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewSchedule {
     /// Its name.
     pub name: String,
     /// When it falls due.
     pub times: Times,
-    /// The job that it makes, as `enqueue_many` takes it.
+    /// The job to enqueue, in the format of `enqueue_many`.
     pub job: Value,
     /// `skip`, `one` or `all`.
     pub missed: String,
-    /// How many missed slots fire at most, where all do.
+    /// The most missed slots that fire with `all`.
     pub missed_limit: i32,
     /// `skip`, `queue`, `allow` or `cancel`.
     pub overlap: String,
-    /// By up to so many seconds a job may start later.
+    /// The most seconds by which the start of a job is delayed.
     pub jitter_seconds: f64,
-    /// Who wants a new one paused; one that is there keeps its pause or none.
+    /// The author who creates it paused; an existing schedule does not change.
     pub paused_by: Option<String>,
 }
 
-/// A schedule as people see it.
+/// A schedule as shown to people.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ScheduleDocument {
     /// Its name.
     pub name: String,
-    /// The cron text; one of `cron`, `every_seconds` and `at` is there.
+    /// The cron expression; exactly one of `cron`, `every_seconds` and `at` is set.
     pub cron: Option<String>,
-    /// Seconds from slot to slot.
+    /// Seconds between slots.
     pub every_seconds: Option<f64>,
-    /// The one time.
+    /// A single time.
     #[serde(serialize_with = "micros_or_null")]
     pub at: Option<DateTime<Utc>>,
-    /// Zone of the cron text.
+    /// Time zone of the cron expression.
     pub timezone: String,
-    /// The job that it makes.
+    /// The job to enqueue.
     pub job: Value,
     /// Which missed slots fire: `skip` (none), `one` (the latest), `all` (the latest `missed_limit`).
     pub missed: String,
-    /// How many missed slots fire at most, where all do.
+    /// The most missed slots that fire with `all`.
     pub missed_limit: i32,
-    /// What happens while an earlier job is not finished: `skip`, `queue`, `allow`, `cancel`.
+    /// The handling of a slot while an earlier job is not finished: `skip`, `queue`, `allow`, `cancel`.
     pub overlap: String,
-    /// By up to so many seconds a job may start later.
+    /// The most seconds by which the start of a job is delayed.
     pub jitter_seconds: f64,
-    /// Since when it does not fire.
+    /// The time since which it is paused.
     #[serde(serialize_with = "micros_or_null")]
     pub paused_at: Option<DateTime<Utc>>,
-    /// Who paused it.
+    /// The author of the pause.
     pub paused_by: Option<String>,
-    /// Who wrote it last: `config`, `api` or `sql`.
+    /// The last writer: `config`, `api` or `sql`.
     pub source: String,
     /// The deployment whose config wrote it; null if none did.
     pub owner: Option<String>,
     /// The next slots, at most five.
     #[serde(serialize_with = "micros_each")]
     pub upcoming: Vec<DateTime<Utc>>,
-    /// The last slot that was judged.
+    /// The last slot that was handled.
     #[serde(serialize_with = "micros_or_null")]
     pub last_slot_at: Option<DateTime<Utc>>,
     /// Why it cannot be computed, or why its last slot could not be enqueued.
     pub problem: Option<String>,
-    /// When it was made.
+    /// The time of its creation.
     #[serde(serialize_with = "micros")]
     pub created_at: DateTime<Utc>,
-    /// When somebody last changed it.
+    /// The time of the last change.
     #[serde(serialize_with = "micros")]
     pub updated_at: DateTime<Utc>,
 }
 
-/// What became of a slot.
+/// The outcome of a slot.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SlotDocument {
     /// The nominal time, before jitter.
@@ -90,28 +90,28 @@ pub struct SlotDocument {
     pub slot: DateTime<Utc>,
     /// `enqueued`, `skipped`, `held` or `missed`.
     pub outcome: String,
-    /// The job that it became.
+    /// The job that was enqueued.
     pub job_id: Option<Uuid>,
-    /// Why it became none.
+    /// The reason why none was enqueued.
     pub reason: Option<String>,
-    /// When that was decided.
+    /// The time of the decision.
     #[serde(serialize_with = "micros")]
     pub fired_at: DateTime<Utc>,
 }
 
-/// What became of a wish to run a schedule now.
+/// The outcome of a request to run a schedule now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ran {
     /// This job was enqueued.
     Job(Uuid),
     /// There is no such schedule.
     Unknown,
-    /// Its queue takes no new jobs.
+    /// Its queue accepts no new jobs.
     QueueDraining,
 }
 
 impl Store {
-    /// Schedules by name, behind the name `after`, at most `limit`; or only the one called `name`.
+    /// Schedules by name, after the name `after`, at most `limit`; or only the one called `name`.
     ///
     /// # Errors
     /// When the database fails.
@@ -159,7 +159,7 @@ impl Store {
         .await?)
     }
 
-    /// What became of a schedule's last slots, the latest first.
+    /// The outcomes of a schedule's last slots, the latest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -180,8 +180,8 @@ impl Store {
         .await?)
     }
 
-    /// Makes or replaces a schedule; `source` is who says so: `config`, `api` or `sql`. One of a config belongs to
-    /// the deployment `owner`.
+    /// Creates or replaces a schedule; `source` is its writer: `config`, `api` or `sql`. A schedule of a
+    /// config belongs to the deployment `owner`.
     ///
     /// # Errors
     /// When the database fails or refuses a value.
@@ -210,8 +210,8 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the schedules that came from a config of the deployment `owner` and are not among `names`; answers
-    /// which.
+    /// Deletes the schedules from the config of the deployment `owner` that are not among `names`; returns
+    /// their names.
     ///
     /// # Errors
     /// When the database fails.
@@ -221,7 +221,7 @@ impl Store {
             .await?)
     }
 
-    /// Removes a schedule; answers whether there was one.
+    /// Deletes a schedule; returns whether there was one.
     ///
     /// # Errors
     /// When the database fails.
@@ -234,7 +234,7 @@ impl Store {
         Ok(answer)
     }
 
-    /// The schedule does not fire until it is resumed; answers whether there is one.
+    /// Pauses a schedule: it does not fire until it is resumed; returns whether there is one.
     ///
     /// # Errors
     /// When the database fails.
@@ -247,7 +247,7 @@ impl Store {
         Ok(answer)
     }
 
-    /// Ends a pause; answers whether there is such a schedule.
+    /// Ends a pause; returns whether there is such a schedule.
     ///
     /// # Errors
     /// When the database fails.
@@ -260,7 +260,7 @@ impl Store {
         Ok(answer)
     }
 
-    /// Enqueues a schedule's job now, outside of its slots.
+    /// Enqueues a schedule's job now, outside its slots.
     ///
     /// # Errors
     /// When the database fails or refuses the job.

@@ -1,5 +1,5 @@
-//! Sessions: the state of long work under a name of its caller's, with a life of its own. What an attempt writes is
-//! fenced by its lease; what is shown also knows what became of the job.
+//! Sessions: the state of long work under a name that the caller chose, with its own retention.
+//! Writes of an attempt are fenced by its lease; reads include the outcome of the job.
 
 use std::time::Duration;
 
@@ -15,37 +15,37 @@ use crate::job::document::micros;
 use crate::job::new::NewJob;
 use crate::job::session::SessionNote;
 
-/// A session as people see it.
+/// A session as shown to people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SessionDocument {
     /// The caller's name for it.
     pub session_id: String,
     /// The job that does the work.
     pub task_id: Uuid,
-    /// What is crawled.
+    /// The site that is crawled.
     pub base_url: String,
     /// queued, starting, running, completed or failed.
     #[schema(example = "running")]
     pub status: String,
-    /// How many pages are done.
+    /// The number of crawled pages.
     pub pages_crawled: i32,
-    /// How many bugs were found on them.
+    /// The number of bugs found on them.
     pub bugs_found: i32,
-    /// What the last attempt failed of.
+    /// The error of the last attempt.
     pub error: Option<String>,
-    /// When it began.
+    /// The time of its start.
     #[serde(serialize_with = "micros")]
     pub created_at: DateTime<Utc>,
-    /// When the job last said something.
+    /// The time of the job's last report.
     #[serde(serialize_with = "micros")]
     pub updated_at: DateTime<Utc>,
-    /// When it is forgotten.
+    /// The time at which it expires.
     #[serde(serialize_with = "micros")]
     pub expires_at: DateTime<Utc>,
 }
 
 impl Store {
-    /// Enqueues a job and begins its session, both or none; answers the job's id.
+    /// Enqueues a job and creates its session in one transaction; returns the job's id.
     ///
     /// # Errors
     /// When the database fails, or refuses the job or a session of that name that another job has.
@@ -68,10 +68,10 @@ impl Store {
         .await?)
     }
 
-    /// Stores what a running attempt says of its session; false if the lease is lost.
+    /// Stores a running attempt's report about its session; false if the lease is lost.
     ///
     /// # Errors
-    /// When the database fails, or the session is another job's.
+    /// When the database fails, or the session belongs to another job.
     pub async fn note_session(
         &self,
         (job_id, lease_id): Held,
@@ -94,7 +94,7 @@ impl Store {
         .await?)
     }
 
-    /// A session; `None` if there is none of that name, or none any more.
+    /// A session; `None` if there is none of that name, or it has expired.
     ///
     /// # Errors
     /// When the database fails.
@@ -122,7 +122,7 @@ impl Store {
         .await?)
     }
 
-    /// Removes sessions that are over their time, a bounded number; answers how many.
+    /// Removes a bounded number of expired sessions; returns their number.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! Stats: what was counted, by kind and over time. Reads counters alone, never jobs.
+//! Stats: counted outcomes, by kind and over time. Reads only counters, never jobs.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use utoipa::ToSchema;
 use super::{Result, Store};
 use crate::job::document::micros;
 
-/// So long points are minutes; beyond they are hours.
+/// The longest window with points of a minute; longer ones have points of an hour.
 const MINUTES_UP_TO: Duration = Duration::from_hours(6);
-/// So many rows are folded in one transaction.
+/// The most rows aggregated in one transaction.
 const BATCH: i32 = 20_000;
 
-/// What became of jobs in a time.
+/// The outcomes of jobs in a window.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Counts {
-    /// Jobs taken in.
+    /// Jobs enqueued.
     pub enqueued: i64,
     /// Jobs that completed.
     pub completed: i64,
@@ -25,21 +25,21 @@ pub struct Counts {
     pub failed: i64,
     /// Jobs that were cancelled.
     pub cancelled: i64,
-    /// Attempts that failed and are tried again.
+    /// Attempts that failed and are retried.
     pub retried: i64,
     /// Attempts that ended: completed, failed and retried.
     pub executions: i64,
-    /// The share of them that completed; null if there are none.
+    /// The share that completed; null if there are none.
     pub success_rate: Option<f64>,
-    /// The share of them that failed; null if there are none.
+    /// The share that failed; null if there are none.
     pub error_rate: Option<f64>,
-    /// How long a completed attempt ran, on average.
+    /// The average run time of a completed attempt.
     pub average_run_seconds: Option<f64>,
-    /// How long the shortest completed attempt ran.
+    /// The run time of the shortest completed attempt.
     pub least_run_seconds: Option<f64>,
-    /// How long the longest completed attempt ran.
+    /// The run time of the longest completed attempt.
     pub most_run_seconds: Option<f64>,
-    /// How long it had been due before, on average.
+    /// The average time from due to start.
     pub average_wait_seconds: Option<f64>,
 }
 
@@ -55,7 +55,7 @@ pub struct KindCounts {
 /// The counts of a minute or an hour.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Point {
-    /// When it began.
+    /// The start of the minute or hour.
     #[serde(serialize_with = "micros")]
     pub at: DateTime<Utc>,
     #[serde(flatten)]
@@ -65,7 +65,7 @@ pub struct Point {
 /// The counts of a kind's jobs of a queue in a minute or an hour.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ExportRow {
-    /// When it began.
+    /// The start of the minute or hour.
     #[serde(serialize_with = "micros")]
     pub at: DateTime<Utc>,
     /// The queue.
@@ -76,10 +76,10 @@ pub struct ExportRow {
     pub counts: Counts,
 }
 
-/// Which counters.
+/// The counters to read.
 #[derive(Debug, Clone, Copy)]
 pub struct Window<'a> {
-    /// Those of the last so much time, by the database's clock; to the minute.
+    /// The length of the window back from now, by the database's clock; to the minute.
     pub last: Duration,
     /// Only of this kind.
     pub kind: Option<&'a str>,
@@ -88,20 +88,20 @@ pub struct Window<'a> {
 }
 
 impl Window<'_> {
-    /// All jobs of the last so much time.
+    /// All jobs of a window of this length.
     #[must_use]
     pub fn of(last: Duration) -> Self {
         Self { last, kind: None, queue: None }
     }
 
-    /// What its points stand for: minutes, and hours if it is long.
+    /// The unit of its points: minutes, or hours if it is long.
     #[must_use]
     pub fn unit(&self) -> &'static str {
         if self.last <= MINUTES_UP_TO { "minute" } else { "hour" }
     }
 }
 
-/// A row of sums, as all queries here have it.
+/// A row of sums, shared by all queries here.
 struct Row {
     kind: Option<String>,
     queue: Option<String>,
@@ -141,8 +141,8 @@ impl From<&Row> for Counts {
     }
 }
 
-/// Sums of counters of a window; what to group by is the caller's. Of a long one only the first hour is read by minutes, for
-/// it is seldom whole.
+/// Sums of counters of a window; the caller adds the grouping. In a long window only the first hour is read
+/// by minutes, because it is rarely complete.
 macro_rules! sums {
     ($store:expr, $window:expr, $kind:literal, $queue:literal, $at:literal, $rest:literal $(, $argument:expr)*) => {
         sqlx::query_as!(
@@ -188,7 +188,7 @@ macro_rules! sums {
 }
 
 impl Store {
-    /// What became of all jobs of a window.
+    /// The outcomes of all jobs of a window.
     ///
     /// # Errors
     /// When the database fails.
@@ -197,7 +197,7 @@ impl Store {
         Ok(rows.first().map(Counts::from).unwrap_or_default())
     }
 
-    /// What became of the jobs of each kind in a window, busiest first.
+    /// The outcomes of the jobs of each kind in a window, the busiest kind first.
     ///
     /// # Errors
     /// When the database fails.
@@ -216,7 +216,7 @@ impl Store {
         Ok(kinds.collect())
     }
 
-    /// What became of jobs in each minute or hour ([`Window::unit`]) of a window.
+    /// The outcomes of jobs in each minute or hour ([`Window::unit`]) of a window.
     ///
     /// # Errors
     /// When the database fails.
@@ -233,7 +233,8 @@ impl Store {
         Ok(points.collect())
     }
 
-    /// What became of jobs in each minute or hour ([`Window::unit`]) of a window, by queue and kind; at most `most` rows.
+    /// The outcomes of jobs in each minute or hour ([`Window::unit`]) of a window, by queue and kind; at
+    /// most `most` rows.
     ///
     /// # Errors
     /// When the database fails.
@@ -254,7 +255,7 @@ impl Store {
         Ok(rows.collect())
     }
 
-    /// Adds all that was counted to its minutes.
+    /// Aggregates all new counts by minute.
     ///
     /// # Errors
     /// When the database fails.

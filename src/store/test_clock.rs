@@ -1,13 +1,13 @@
-//! Time travel, for tests alone: moves every stored time that something waits for into the past, as if so much
-//! time had passed. Must never be used on jobs that matter.
+//! Time travel, for tests only: moves every stored time that something waits for into the past, as
+//! if that time had passed. Must never be used on jobs that matter.
 
 use std::time::Duration;
 
 use super::{Result, Store};
 
 impl Store {
-    /// Lets `by` pass for all jobs, leases, waits, durable sleeps, schedules, limits with a rate and breakers of the schema. What
-    /// was recorded (when jobs were enqueued, started, finished) stays.
+    /// Lets `by` pass for all jobs, leases, waits, durable sleeps, schedules, limits with a rate and
+    /// breakers of the schema. Recorded times (enqueue, start, finish) do not change.
     ///
     /// # Errors
     /// When the database fails; then no time passes.
@@ -15,7 +15,8 @@ impl Store {
         self.pass(by, &[IDLE, LEASES]).await
     }
 
-    /// Lets `by` pass for everything that waits, and for no lease: a job that was just taken keeps its own.
+    /// Lets `by` pass for everything that waits, except leases: a job that was just claimed keeps its
+    /// lease.
     ///
     /// # Errors
     /// When the database fails; then no time passes.
@@ -31,7 +32,7 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
-    /// In how many seconds the next job, wait, sleep, token or breaker falls due; `None` if nothing does.
+    /// The seconds until the next job, wait, sleep, token or breaker falls due; `None` if nothing does.
     ///
     /// # Errors
     /// When the database fails.
@@ -61,7 +62,8 @@ impl Store {
         .await?)
     }
 
-    /// How many jobs run, or may start: due, of one of these kinds, held back by no pause, breaker or limit.
+    /// The number of jobs that are running or may start: due, of one of these kinds, and not blocked by a
+    /// pause, breaker or limit.
     ///
     /// # Errors
     /// When the database fails.
@@ -120,7 +122,7 @@ const IDLE: &[&str] = &[
        anchor_at = anchor_at - make_interval(secs => $1),
        last_slot_at = last_slot_at - make_interval(secs => $1),
        upcoming = array(select slot - make_interval(secs => $1) from unnest(upcoming) as u (slot))",
-    // A slot is unique, and so moves in two leaps: no other stands a thousand years away.
+    // A slot is unique, so it moves in two leaps: there is no other slot a thousand years away.
     "update schedule_slots set slot = slot - make_interval(hours => 8760000) - make_interval(secs => $1)",
     "update schedule_slots set slot = slot + make_interval(hours => 8760000) where $1::double precision is not null",
     "update unique_keys set seen_at = seen_at - make_interval(secs => $1)",

@@ -1,5 +1,5 @@
-//! Workflows: stores graphs of jobs and looks at them. The graph is checked and stored by the SQL function
-//! `create_workflow`; cancel and retry are those of any job.
+//! Workflows: stores and reads graphs of jobs. The SQL function `create_workflow` checks and stores
+//! the graph; cancel and retry are those of any job.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -16,20 +16,20 @@ use crate::job::workflow::Workflow;
 /// A workflow in a list.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct WorkflowSummary {
-    /// The id of the job that stands for it.
+    /// The id of the workflow's own job.
     pub id: Uuid,
-    /// What people call it.
+    /// Its name for people.
     pub name: String,
     /// waiting, completed, failed or cancelled.
     pub status: String,
-    /// How many jobs it has.
+    /// The number of its jobs.
     pub members: i32,
-    /// How many of them ended.
+    /// The number of finished ones.
     pub done: i32,
-    /// When it was made.
+    /// The time of its creation.
     #[serde(serialize_with = "micros")]
     pub created_at: DateTime<Utc>,
-    /// When it ended.
+    /// The time when it finished.
     #[serde(serialize_with = "micros_or_null")]
     pub finished_at: Option<DateTime<Utc>>,
 }
@@ -41,30 +41,30 @@ pub struct WorkflowMember {
     pub name: String,
     /// The job.
     pub id: Uuid,
-    /// `tidemill.workflow` for one that is a workflow itself.
+    /// `tidemill.workflow` for a job that is itself a workflow.
     pub kind: String,
-    /// The shown state.
+    /// The displayed state.
     pub status: String,
-    /// How far it is, from 0 to 100.
+    /// The progress, from 0 to 100.
     pub percent: Option<f32>,
     /// Message of its last error.
     pub error: Option<String>,
     /// The names of the jobs that it waits for.
     pub after: Vec<String>,
-    /// Which ends of those let it run.
+    /// Which outcomes of those jobs let it run.
     pub run_if: String,
 }
 
 impl Store {
-    /// Stores a workflow; answers the id of the job that stands for it.
+    /// Stores a workflow; returns the id of its own job.
     ///
     /// # Errors
-    /// When the database fails or refuses the graph; then nothing of it is stored.
+    /// When the database fails or refuses the graph; then no part of it is stored.
     pub async fn create_workflow(&self, workflow: &Workflow) -> Result<Uuid> {
         create_workflow(self.pool(), &self.prepare_workflow(workflow)?).await
     }
 
-    /// Workflows that are no part of others, newest first, with ids below `before`.
+    /// Workflows that are not parts of others, newest first, with ids below `before`.
     ///
     /// # Errors
     /// When the database fails.
@@ -72,7 +72,7 @@ impl Store {
         self.summaries(None, before, limit).await
     }
 
-    /// One workflow, also one that is a part of another; `None` if there is none with this id.
+    /// One workflow, which may be a part of another; `None` if there is none with this id.
     ///
     /// # Errors
     /// When the database fails.
@@ -80,7 +80,7 @@ impl Store {
         Ok(self.summaries(Some(id), None, 1).await?.pop())
     }
 
-    /// The one of an id, or all that are no part of others.
+    /// The workflow of an id, or all that are not parts of others.
     async fn summaries(
         &self,
         id: Option<Uuid>,
@@ -114,7 +114,7 @@ impl Store {
         .await?)
     }
 
-    /// The jobs of a workflow, in their order; at most 10,000.
+    /// The jobs of a workflow, in order; at most 10,000.
     ///
     /// # Errors
     /// When the database fails.
@@ -161,7 +161,8 @@ pub async fn create_workflow(executor: impl PgExecutor<'_>, workflow: &PreparedW
         .await?)
 }
 
-/// As [`create_workflow`], in a transaction, but nobody's open transaction is waited for any longer than two seconds.
+/// As [`create_workflow`], in a transaction, but waits for other open transactions no longer than two
+/// seconds.
 ///
 /// # Errors
 /// As [`Store::create_workflow`].
@@ -170,9 +171,9 @@ pub async fn create_workflow_soon(mut line: Line<'_>, workflow: &PreparedWorkflo
     create_workflow(line, workflow).await
 }
 
-/// Enqueues a workflow through any executor, also `&mut *transaction`: it commits or vanishes with it.
-/// `store` says where Tidemill's tables are, and seals the args where args are sealed. Answers the id of the job that
-/// stands for it.
+/// Enqueues a workflow through any executor, also `&mut *transaction`: it commits or rolls back with it.
+/// `store` says where Tidemill's tables are, and encrypts the args if encryption is configured. Returns the
+/// id of the workflow's own job.
 ///
 /// # Errors
 /// As [`Store::create_workflow`].

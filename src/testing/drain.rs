@@ -1,4 +1,5 @@
-//! Runs jobs until nothing is left to run: with the real worker, in this process, within a bounded time.
+//! Runs jobs until no due job is left: with the real worker, in this process, within a bounded
+//! time.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! For the tests of those who use the library: a Tidemill of a test's own, whose jobs run when the test says
-//! so and whose time passes when it says so. Runs the real engine on a real Postgres; mocks nothing.
+//! For the tests of library users: a Tidemill for one test, which runs jobs and advances time on
+//! request. Runs the real engine on a real Postgres; must never mock anything.
 
 mod drain;
 mod now;

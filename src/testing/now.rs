@@ -1,4 +1,5 @@
-//! One job, now: with the real worker, or all of it in a transaction of the test's. Runs no other job, whatever is due.
+//! Runs one job now: with the real worker, or completely within a transaction of the test. Must
+//! never run another job that is due.
 
 use sqlx::PgConnection;
 use uuid::Uuid;

@@ -1,5 +1,5 @@
-//! Object storage behind an address: S3, Google Cloud Storage, Azure, or a folder. Knows paths and bytes only; must never
-//! be given a path that a caller chose.
+//! Object storage behind an address: S3, Google Cloud Storage, Azure, or a folder. Knows only paths
+//! and bytes; must never be given a path that a caller chose.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use url::Url;
 
 use super::{Result, VaultError};
 
-/// Where files of jobs lie.
+/// The storage of files of jobs.
 #[derive(Clone)]
 pub struct Depot {
     objects: Arc<dyn ObjectStore>,
@@ -27,9 +27,9 @@ impl fmt::Debug for Depot {
 }
 
 impl Depot {
-    /// Opens the storage at `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///folder`, which is made if it is not
-    /// there. `options` are those of the `object_store` crate, such as `aws_access_key_id` or `endpoint`. Values above
-    /// `inline_bytes` go there.
+    /// Opens the storage at `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///folder`, which is created
+    /// if it does not exist. `options` are those of the `object_store` crate, such as `aws_access_key_id`
+    /// or `endpoint`. Values above `inline_bytes` are stored there.
     ///
     /// # Errors
     /// For an address or an option that cannot be used.
@@ -41,14 +41,14 @@ impl Depot {
         let bad = |error: &dyn fmt::Display| VaultError::BadStorage(error.to_string());
         let url = Url::parse(url).map_err(|error| bad(&error))?;
         if url.scheme() == "file" {
-            let folder = url.to_file_path().map_err(|()| bad(&"it names no folder"))?;
+            let folder = url.to_file_path().map_err(|()| bad(&"it does not name a folder"))?;
             std::fs::create_dir_all(&folder)
                 .map_err(|error| bad(&format!("{}: {error}", folder.display())))?;
         }
         // Both may be called for, whichever the address names.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let options: Vec<_> = options.into_iter().collect();
-        // What the library says may repeat an option, and some are secrets.
+        // The library's message may repeat an option, and some are secrets.
         let hidden = |error: object_store::Error| {
             let values = options.iter().map(|(_, value)| value.as_str()).filter(|value| value.len() > 3);
             let text = error.to_string();
@@ -58,7 +58,7 @@ impl Depot {
         Ok(Self { objects: objects.into(), prefix, address: url.to_string(), inline_bytes })
     }
 
-    /// Values of more bytes of JSON go to the storage.
+    /// Values with more bytes of JSON go to the storage.
     #[must_use]
     pub fn inline_bytes(&self) -> usize {
         self.inline_bytes
@@ -82,7 +82,7 @@ impl Depot {
         found.bytes().await.map_err(failed)
     }
 
-    /// Removes a file; one that is not there is fine.
+    /// Removes a file; a missing file is not an error.
     ///
     /// # Errors
     /// When the storage fails.

@@ -1,5 +1,5 @@
-//! Seals JSON values with AES-256-GCM-SIV (RFC 8452) under named keys, so that what lies in the database
-//! tells nothing without them. A key must never stand in an error or a log.
+//! Encrypts JSON values with AES-256-GCM-SIV (RFC 8452) under named keys, so that the database
+//! content is unreadable without them. A key must never appear in an error or a log.
 
 use std::fmt;
 
@@ -11,16 +11,16 @@ use serde_json::{Value, json};
 
 use super::{Result, SEALED, VaultError};
 
-/// Which value of a job it is: what was sealed as one cannot be opened as the other.
+/// The kind of a value: a value encrypted as one kind cannot be decrypted as another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
-    /// Its input.
+    /// Its args.
     Args,
-    /// What it gave back.
+    /// Its result.
     Result,
-    /// An answer that is kept to be repeated.
+    /// A stored answer for repeated requests.
     Answer,
-    /// What a handler remembers of it between attempts.
+    /// A handler's state between attempts.
     Memory,
 }
 
@@ -44,7 +44,7 @@ struct Key {
     cipher: Aes256GcmSiv,
 }
 
-/// The keys of a process: the first seals, all open.
+/// The keys of a process: the first encrypts, all decrypt.
 #[derive(Default)]
 pub struct Keyring(Vec<Key>);
 
@@ -55,35 +55,36 @@ impl fmt::Debug for Keyring {
 }
 
 impl Keyring {
-    /// Reads keys of the form `name:base64 of 32 bytes`, the sealing one first.
+    /// Parses keys of the form `name:base64 of 32 bytes`, the encrypting one first.
     ///
     /// # Errors
-    /// For a key that is none, and for two of one name; the error names it.
+    /// For an invalid key, and for two keys of one name; the error names it.
     pub fn read(keys: &[String]) -> Result<Self> {
         let mut ring = Vec::with_capacity(keys.len());
         for (at, text) in keys.iter().enumerate() {
             let bad = |why| VaultError::BadKey { which: at + 1, why };
-            let (name, secret) = text.split_once(':').ok_or_else(|| bad("it has no name and colon"))?;
+            let (name, secret) =
+                text.split_once(':').ok_or_else(|| bad("it does not begin with a name and a colon"))?;
             if name.is_empty() || ring.iter().any(|key: &Key| key.name == name) {
                 return Err(bad("its name is empty or used twice"));
             }
             let secret =
-                STANDARD.decode(secret.trim()).map_err(|_| bad("what follows the colon is no base64"))?;
+                STANDARD.decode(secret.trim()).map_err(|_| bad("the text after the colon is not base64"))?;
             let cipher = Aes256GcmSiv::new_from_slice(&secret)
-                .map_err(|_| bad("it has not 32 bytes, as base64 44 characters"))?;
+                .map_err(|_| bad("it must have 32 bytes, which are 44 characters of base64"))?;
             ring.push(Key { name: name.to_owned(), cipher });
         }
         Ok(Self(ring))
     }
 
-    /// Whether nothing is sealed.
+    /// Whether nothing is encrypted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The sealed value; the value itself without keys. Equal for equal values and nonces, which RFC 8452 allows: so a
-    /// worker that repeats itself is recognised.
+    /// The encrypted value; without keys, the value itself. Equal for equal values and nonces, which RFC
+    /// 8452 allows, so that a worker's repeated request is recognised.
     ///
     /// # Errors
     /// When the value has more than 64 GiB.
@@ -96,10 +97,10 @@ impl Keyring {
         Ok(json!({ SEALED: { "key": key.name, "of": field.word(), "data": data } }))
     }
 
-    /// What was sealed; `sealed` is what stands under [`SEALED`].
+    /// The decrypted value; `sealed` is the value under [`SEALED`].
     ///
     /// # Errors
-    /// Without its key, and for one that was changed.
+    /// Without its key, and for a changed value.
     pub fn open(&self, sealed: &Value) -> Result<Value> {
         let name = sealed["key"].as_str().unwrap_or_default();
         let key = self.0.iter().find(|key| key.name == name);

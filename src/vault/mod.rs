@@ -1,5 +1,6 @@
-//! What becomes of the JSON of jobs outside of handlers: sealed before it is stored, put into object storage
-//! where it is too large for a row, redacted before it is shown. Knows no SQL; must never show a key or what it seals.
+//! The JSON of jobs outside handlers: encrypted before it is stored, moved to object storage if it
+//! is too large for a row, redacted before it is shown. Knows no SQL; must never show a key or an
+//! encrypted value.
 
 #[cfg(feature = "storage")]
 mod blob_store;
@@ -14,38 +15,39 @@ pub use keyring::{Field, Keyring};
 pub use redactor::{REDACTED, Redactor};
 use serde_json::{Map, Value};
 
-/// The key of an object that stands for a sealed value.
+/// The key of an object that represents an encrypted value.
 pub const SEALED: &str = "$sealed";
-/// The key of an object that stands for a value in object storage.
+/// The key of an object that represents a value in object storage.
 pub const STORED: &str = "$stored";
 
 /// Result of the vault.
 pub type Result<T> = std::result::Result<T, VaultError>;
 
-/// Why a value cannot be kept or read.
+/// Why a value cannot be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    /// A key of the config is none.
+    /// A key of the config is invalid.
     #[error(
         "encryption key {which} cannot be used: {why}; write name:base64 of 32 random bytes, such as 2026-11:$(openssl rand -base64 32)"
     )]
     BadKey { which: usize, why: &'static str },
     /// This process does not have the key.
-    #[error("the encryption key {name} is not here; add it to encryption.keys of this process")]
+    #[error("this process does not have the encryption key {name}; add it to its encryption.keys")]
     MissingKey { name: String },
-    /// It was changed, or sealed with another key of the same name.
+    /// It was changed, or encrypted with another key of the same name.
     #[error(
-        "what was sealed with the key {name} cannot be opened: it was changed, or the key is another one"
+        "a value sealed with the key {name} cannot be opened: the value was changed, or the key is a \
+         different one"
     )]
     Damaged { name: String },
-    /// It cannot be sealed.
+    /// It cannot be encrypted.
     #[error("the value is too large to be sealed")]
     Unsealable,
     /// The address of the storage cannot be used.
     #[error("storage.url cannot be used: {0}")]
     BadStorage(String),
     /// There is no storage.
-    #[error("it lies in object storage and none is configured here; set storage.url")]
+    #[error("it is in object storage, and none is configured for this process; set storage.url")]
     NoStorage,
     /// The storage failed.
     #[error("object storage failed: {0}")]
@@ -53,13 +55,13 @@ pub enum VaultError {
     /// There is no such file.
     #[error("there is no file {0} in object storage")]
     Missing(String),
-    /// A caller's value looks like one of ours.
+    /// A caller's value looks like an internal one.
     #[error("a key of the value is called {0}, which is reserved")]
     Reserved(&'static str),
 }
 
 impl VaultError {
-    /// True when the same may succeed later, or elsewhere.
+    /// True if the same call may succeed later, or in another process.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::MissingKey { .. } | Self::NoStorage | Self::Storage(_))
@@ -69,25 +71,25 @@ impl VaultError {
 /// The keys, the storage and the names of secrets of one process.
 #[derive(Debug, Default)]
 pub struct Vault {
-    /// What seals and opens.
+    /// The encryption keys.
     pub keyring: Keyring,
-    /// Where large values go, if anywhere.
+    /// The object storage for large values, if there is one.
     pub depot: Option<Depot>,
-    /// What is hidden from people.
+    /// The redaction.
     pub redactor: Redactor,
 }
 
 impl Vault {
-    /// True when every value is stored as it is.
+    /// True if every value is stored unchanged.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.keyring.is_empty() && self.depot.is_none()
     }
 
-    /// The value with all that is sealed in it opened; what lies in storage stays a reference.
+    /// The value with all encrypted parts decrypted; parts in object storage stay references.
     ///
     /// # Errors
-    /// Without its key, and for what was changed.
+    /// Without its key, and for a changed value.
     pub fn open(&self, value: Value) -> Result<Value> {
         if !names(&value, SEALED) {
             return Ok(value);
@@ -104,11 +106,11 @@ impl Vault {
             if fields.get(SEALED).is_some_and(Value::is_object) { fields.remove(SEALED) } else { None };
         let mut others = Map::new();
         for (key, field) in fields {
-            // A reference is read by who has the database.
+            // The store, which has the database, reads references.
             others.insert(key.clone(), if key == STORED { field } else { self.open(field)? });
         }
         let Some(sealed) = sealed else { return Ok(Value::Object(others)) };
-        // Results of others are added beside sealed args.
+        // Results of other jobs are added next to encrypted args.
         Ok(match self.keyring.open(&sealed)? {
             Value::Object(mut opened) => {
                 opened.extend(others);
@@ -118,7 +120,7 @@ impl Vault {
         })
     }
 
-    /// The value as people may see it: opened, as far as this process can, and redacted.
+    /// The value for people: decrypted as far as this process can, and redacted.
     pub fn show(&self, value: &mut Value) {
         match self.open(value.take()) {
             Ok(opened) => *value = opened,
@@ -128,7 +130,7 @@ impl Vault {
     }
 }
 
-/// Whether `key` stands anywhere in the value.
+/// Whether `key` appears anywhere in the value.
 #[must_use]
 pub fn names(value: &Value, key: &str) -> bool {
     match value {
@@ -142,7 +144,7 @@ fn names_in(fields: &Map<String, Value>, key: &str) -> bool {
     fields.contains_key(key) || fields.values().any(|field| names(field, key))
 }
 
-/// Refuses a caller's value that could be taken for a sealed or a stored one.
+/// Refuses a caller's value that could be taken for an encrypted or stored one.
 ///
 /// # Errors
 /// For those.

@@ -1,5 +1,4 @@
-//! Stands in for object storage in a build without the feature `storage`: there is none, and whoever
-//! configures it is told.
+//! Replaces object storage in a build without the feature `storage`: configuring one is an error.
 
 use bytes::Bytes;
 

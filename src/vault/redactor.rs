@@ -1,12 +1,12 @@
-//! Hides the values of keys that hold secrets by their names, for everything that people look at. Handlers must
-//! never get a value that went through here.
+//! Hides the values of keys with secret names in everything that people read. Handlers must never
+//! get a redacted value.
 
 use serde_json::Value;
 
-/// What stands in place of a hidden value.
+/// The replacement of a hidden value.
 pub const REDACTED: &str = "[redacted]";
 
-/// The name of what a browser is given: its address is shown without what is as often a token as not.
+/// The key of a browser session: its address is shown without the parts that are often a token.
 const SESSION: &str = "sessiondata";
 
 /// The names whose values are hidden.
@@ -20,13 +20,13 @@ impl Redactor {
         Self(keys.iter().map(|key| plain(key)).collect())
     }
 
-    /// The keys, as they are compared.
+    /// The keys in the form in which they are compared.
     #[must_use]
     pub fn keys(&self) -> &[String] {
         &self.0
     }
 
-    /// Hides what is to be hidden, at any depth.
+    /// Hides the values of these keys at any depth.
     pub fn redact(&self, value: &mut Value) {
         match value {
             Value::Object(fields) => {
@@ -58,7 +58,7 @@ fn redact_address(session: &mut Value) {
     }
 }
 
-/// An address without user, query and fragment. As the SQL function of this name has it.
+/// An address without user, query and fragment. The same as the SQL function of this name.
 fn shown_address(address: &str) -> String {
     let (place, behind) = address.split_at(address.find(['?', '#']).unwrap_or(address.len()));
     let place = if place.contains('@') { place.trim_start() } else { place };

@@ -1,4 +1,4 @@
-//! Builder: a worker from its parts, each with a good default. Starts nothing.
+//! Builds a worker from its parts, each with a good default. Starts nothing.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl WorkerBuilder {
         }
     }
 
-    /// How it behaves.
+    /// Sets its options.
     #[must_use]
     pub fn settings(mut self, settings: WorkerSettings) -> Self {
         self.settings = settings;
@@ -65,7 +65,7 @@ impl WorkerBuilder {
         self.handler_with(handler, KindSettings::default())
     }
 
-    /// Serves a kind with a typed handler and rules of its own.
+    /// Serves a kind with a typed handler and its own rules.
     #[must_use]
     pub fn handler_with<H: Handler>(self, handler: H, settings: KindSettings) -> Self {
         self.kind(H::KIND, "rust", settings, Erased(handler))
@@ -85,21 +85,21 @@ impl WorkerBuilder {
         self
     }
 
-    /// Shares the process's voice, instead of one of its own.
+    /// Shares the process's notifier instead of its own.
     #[must_use]
     pub fn notifier(mut self, notifier: Notifier) -> Self {
         self.notifier = Some(notifier);
         self
     }
 
-    /// Shares the process's ear, instead of one of its own.
+    /// Shares the process's listener instead of its own.
     #[must_use]
     pub fn wakes(mut self, wakes: Wakes) -> Self {
         self.wakes = Some(wakes);
         self
     }
 
-    /// Counts with the rest of the process, instead of by itself.
+    /// Shares the metrics of the process instead of its own.
     #[must_use]
     pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
         self.metrics = Some(metrics);

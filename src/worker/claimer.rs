@@ -1,5 +1,6 @@
-//! The one claimer of a process: waits for a wake, a due time or its poll, and claims as many jobs as
-//! there is room for. The truth is what a claim answers; wakes only tell it when to ask.
+//! The one claimer of a process: waits for a notification, a due time or its poll, and claims as
+//! many jobs as there are free slots. The answer of a claim is the truth; notifications only
+//! trigger it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +20,9 @@ use crate::store::attempts::claim::{ClaimRequest, KindTerms, Terms};
 use crate::store::db::listener::{Wake, Wakes};
 use crate::store::{Error, Result};
 
-/// However long a poll takes, the next one comes after this: readiness rests on it.
+/// The longest pause between polls, however long a poll takes; readiness depends on it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long a claim that hung may take until it is carried out, or is not any more.
+/// How long a hung claim can take until it is certainly executed or dropped.
 const UNHEARD_AFTER: Duration = Duration::from_secs(2);
 
 pub(super) struct Claimer {
@@ -34,19 +35,20 @@ pub(super) struct Claimer {
     /// Smoothed time of a claim.
     round_trip: Duration,
     poll_at: Instant,
-    /// No poll before this, wake or not: it walks over dead rows and takes a tenth of the time.
+    /// No poll before this, with or without a notification: polls walk over dead rows and may take at most
+    /// a tenth of the time.
     poll_allowed_at: Instant,
     trouble: Option<Duration>,
     unheard: Unheard,
 }
 
-/// Whether the answer of a claim may have been lost: then jobs are ours of which we never heard.
+/// Whether the answer of a claim may have been lost, so that this worker holds jobs that it does not know.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Unheard {
     Nothing,
     /// Something failed since the database last answered.
     Perhaps,
-    /// It answers again; to be looked for from then on.
+    /// The database answers again; the search starts then.
     LookAt(Instant),
 }
 
@@ -67,7 +69,7 @@ impl Claimer {
         }
     }
 
-    /// Claims until the token is cancelled or somebody drains the worker.
+    /// Claims until the token is cancelled or the worker is drained.
     pub(super) async fn run(mut self, stop: &CancellationToken) {
         let shared = self.shared.clone();
         loop {
@@ -84,15 +86,15 @@ impl Claimer {
             }
         }
         if !stop.is_cancelled() && !shared.wear.is_worn_out() {
-            tracing::info!(worker = shared.id, "drained by request: claims no more");
-            // It claims nothing because it shall not: that is no reason to call its process unready.
+            tracing::info!(worker = shared.id, "drain requested; no further jobs will be claimed");
+            // A drained worker claims nothing by design, so it still counts as ready.
             while tokio::time::timeout(shared.settings.poll, stop.cancelled()).await.is_err() {
                 shared.pulse.beat();
             }
         }
     }
 
-    /// Polls if it is time, then claims once for every lane that may have work; true if any had.
+    /// Polls if it is time, then claims once for every queue that may have work; true if any had work.
     async fn round(&mut self) -> Result<bool> {
         if Instant::now() >= self.poll_at {
             self.poll().await?;
@@ -104,7 +106,7 @@ impl Claimer {
         Ok(claimed)
     }
 
-    /// Asks all queues at once what they have, what their slots are, and when something falls due.
+    /// Reads, for all queues at once, their work, their slots, and the next due time.
     async fn poll(&mut self) -> Result<()> {
         let queues = self.queues.names();
         let discover = self.shared.settings.other_queue_slots > 0;
@@ -121,7 +123,7 @@ impl Claimer {
         self.shared.pulse.beat();
         let now = Instant::now();
         self.poll_allowed_at = now + ((now - began) * 10).min(LONGEST_PAUSE);
-        // While hints are heard a look is only for those that were lost on the way.
+        // While notifications arrive, a poll only covers those that were lost.
         let every = self.shared.settings.poll * if self.wakes.is_healthy() { 2 } else { 1 };
         self.poll_at = self.poll_allowed_at.max(now + jittered(every));
         for Followed { lane, look, .. } in &mut self.queues.all {
@@ -143,11 +145,11 @@ impl Claimer {
         Ok(())
     }
 
-    /// Hands back what was claimed in a claim whose answer was lost, instead of leaving it to the end of its lease, which
-    /// would cost an attempt. No claim is on its way here.
+    /// Hands back jobs from a claim whose answer was lost, instead of waiting for the end of their leases,
+    /// which would cost an attempt. No claim is in flight here.
     async fn look_for_unheard(&mut self) -> Result<()> {
         match self.unheard {
-            // What hung on its way may be carried out only now.
+            // A hung claim may be executed only now.
             Unheard::Perhaps => self.unheard = Unheard::LookAt(Instant::now() + UNHEARD_AFTER),
             Unheard::LookAt(at) if Instant::now() >= at => {
                 let shared = &self.shared;
@@ -156,7 +158,7 @@ impl Claimer {
                     answered_within(&shared.contact, limit, shared.store.claimed_by(&shared.id)).await?;
                 let jobs = shared.leases.owe_unknown(&claimed);
                 if jobs > 0 {
-                    tracing::warn!(jobs, "the answer of a claim was lost: its jobs are handed back");
+                    tracing::warn!(jobs, "the answer to a claim was lost; its jobs are handed back");
                 }
                 self.unheard = Unheard::Nothing;
             }
@@ -165,7 +167,7 @@ impl Claimer {
         Ok(())
     }
 
-    /// Claims for one lane if it has room and hope; true if something was claimed.
+    /// Claims for one queue if it has free slots and may have work; true if something was claimed.
     async fn claim(&mut self, at: usize) -> Result<bool> {
         let Followed { lane, look, .. } = &mut self.queues.all[at];
         look.tick();
@@ -187,7 +189,7 @@ impl Claimer {
             picked: &[],
             terms: Terms { own: &self.terms, enforced: false },
         };
-        // An answer that comes later brings leases that are over already.
+        // A later answer would bring leases that have already expired.
         let limit = self.shared.settings.lease_ttl;
         let (store, contact) = (&self.shared.store, &self.shared.contact);
         let jobs = if counted == Counted::Yes {
@@ -204,7 +206,7 @@ impl Claimer {
         self.shared.pulse.beat();
         self.round_trip = (self.round_trip * 7 + took) / 8;
         if jobs.is_empty() {
-            // Behind the cursor there is nothing; a look from the head may be due at once.
+            // There is nothing after the cursor; a scan from the head may be due at once.
             return Ok(!from_head && look.again_at().is_some_and(|again| again <= Instant::now()));
         }
         self.shared.metrics.jobs_claimed.inc_by(jobs.len() as u64);
@@ -234,7 +236,8 @@ impl Claimer {
             .filter_map(|followed| followed.look.again_at())
             .min()
             .map_or(self.poll_at, |again| again.min(self.poll_at));
-        // A lane with hope but no room waits for a slot; one with room waits for a wake.
+        // A queue that may have work but has no free slot waits for a slot; otherwise wait for a
+        // notification.
         let freed = shared.freed.notified();
         tokio::select! {
             () = stop.cancelled() => {}
@@ -265,7 +268,7 @@ impl Claimer {
         }
     }
 
-    /// A queue has work: stirs its look, and polls soon if the queue or a job for later may be new.
+    /// A queue has work: wakes its cursor, and polls soon if the queue or a later job may be new.
     fn hear_of(&mut self, queue: &str, stir: fn(&mut Look)) {
         let known = self.queues.find(queue);
         if known.as_ref().is_none_or(|look| look.due_at.is_none()) {

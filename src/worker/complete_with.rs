@@ -1,5 +1,5 @@
-//! Completes a job together with what its handler writes: both commit, or neither. Must be the last that an
-//! attempt does.
+//! Completes a job together with its handler's writes: both commit, or neither. Must be the last
+//! action of an attempt.
 
 use serde::Serialize;
 use sqlx::PgExecutor;
@@ -9,9 +9,10 @@ use super::handler::JobError;
 use crate::job::text::storable_json;
 
 impl Context {
-    /// Completes the job in your own transaction, in the database that holds the jobs: its end and your writes commit or vanish
-    /// together. Commit, then end the handler with the same output. If the attempt lost its lease it answers an error: hand it
-    /// on, so that your transaction is rolled back.
+    /// Completes the job in your own transaction, in the database that holds the jobs: its completion and
+    /// your writes commit or roll back together. Commit, then return the same output from the handler. If
+    /// the attempt has lost its lease, this returns an error: pass it on, so that your transaction is
+    /// rolled back.
     ///
     /// ```
     /// # use sqlx::PgPool;

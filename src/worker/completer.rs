@@ -1,5 +1,5 @@
-//! The one writer of endings in a process: gathers what finished while its last write was in flight
-//! and moves it in one statement. One bad row never holds up the rest.
+//! The one writer of outcomes in a process: collects outcomes while its last write is in flight and
+//! stores them in one statement. A row that cannot be stored does not block the batch.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,29 +18,29 @@ use crate::store::{Error, Result};
 
 /// The largest batch that is written at once.
 const BATCH_LIMIT: usize = 1_000;
-/// The class of the failure that stands for an end that the database refuses.
+/// The class of the failure that replaces an outcome that the database refuses.
 const REFUSED: &str = "bad_end";
-/// One batch is worked on while the one before it waits for the disk.
+/// One batch is processed while the previous one waits for the disk.
 const BATCHES_IN_FLIGHT: usize = 2;
 
-/// How an attempt ended, on its way to the database.
+/// The outcome of an attempt on its way to the database.
 #[derive(Debug)]
 pub(super) enum Ending {
     Completed(Completed),
     Settled(Settled),
-    /// No more will come.
+    /// The last message.
     Close,
 }
 
-/// Writes endings until it is told that no more will come, and everything is written.
+/// Writes outcomes until the last message, and until everything is written.
 pub(super) async fn run(shared: Arc<Shared>, mut endings: mpsc::Receiver<Ending>) {
     let mut writing = JoinSet::new();
     let mut open = true;
     while open {
-        // What finishes while both are on their way goes into the next one.
+        // Outcomes that arrive while both are in flight go into the next batch.
         while writing.len() >= BATCHES_IN_FLIGHT {
             let Some(Err(broken)) = writing.join_next().await else { continue };
-            // Its jobs are neither stored nor given up: the worker must not live on with them.
+            // Its jobs are neither stored nor given up, so the worker must not continue with them.
             std::panic::resume_unwind(broken.into_panic());
         }
         let mut gathered = Vec::with_capacity(BATCH_LIMIT);
@@ -89,7 +89,7 @@ async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {
             }
         }
         Err(error) if blames_a_row(&error) => {
-            tracing::error!(%error, jobs = batch.len(), "results could not be stored; the attempts fail");
+            tracing::error!(%error, jobs = batch.len(), "results could not be stored; failing the attempts");
             let refused = batch.into_iter().filter_map(|item| {
                 let failure = Failure {
                     message: format!("the job is done, but its result cannot be stored: {error}"),
@@ -101,7 +101,7 @@ async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {
             });
             settle(shared, refused.collect()).await;
         }
-        // Not the result's fault: the sweep takes the jobs back, and they run again.
+        // The results are not the cause: the sweep takes the jobs back, and they run again.
         Err(error) => give_up(shared, &error, batch.iter().map(|item| (item.job_id, item.lease_id))),
     }
 }
@@ -136,9 +136,9 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
                 Box::pin(settle(shared, vec![item])).await;
             }
         }
-        // Once: what stands for it is stored, or nothing is.
+        // Only once: the replacement is stored, or nothing is.
         Err(error) if blames_a_row(&error) && batch.iter().all(|item| class(item) != Some(REFUSED)) => {
-            tracing::error!(%error, "the end of an attempt could not be stored; the attempt fails");
+            tracing::error!(%error, "the outcome of an attempt could not be stored; failing the attempt");
             Box::pin(settle(shared, batch.into_iter().filter_map(|item| refused(item, &error)).collect()))
                 .await;
         }
@@ -146,10 +146,10 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
     }
 }
 
-/// The failure that stands for an end that the database refuses.
+/// The failure that replaces an outcome that the database refuses.
 fn refused(item: Settled, error: &Error) -> Option<Settled> {
     let failure = Failure {
-        message: format!("the attempt's end ({}) cannot be stored: {error}", item.word),
+        message: format!("the attempt's outcome ({}) cannot be stored: {error}", item.word),
         class: REFUSED.into(),
         permanent: item.error.is_some_and(|error| error["permanent"] == true),
         ..Failure::default()
@@ -161,19 +161,19 @@ fn class(item: &Settled) -> Option<&str> {
     item.error.as_ref()?["type"].as_str()
 }
 
-/// Lets leases run out, so that the sweep takes the jobs back: nothing is lost, only time.
+/// Lets leases expire, so that the sweep takes the jobs back: only time is lost.
 fn give_up(shared: &Shared, error: &Error, held: impl Iterator<Item = (Uuid, Uuid)>) {
     for (job_id, lease_id) in held {
-        tracing::error!(%error, task_id = %job_id, "an attempt's end could not be stored");
+        tracing::error!(%error, task_id = %job_id, "the outcome of an attempt could not be stored");
         shared.leases.remove(job_id, lease_id);
     }
 }
 
-/// Forgets a lease; true if its job counted for some limit.
+/// Removes a lease; true if its job counted against a limit.
 fn over(shared: &Shared, job_id: Uuid, lease_id: Uuid, held: bool) -> bool {
     if !held {
         shared.metrics.leases_lost.inc();
-        tracing::warn!(task_id = %job_id, "the lease was lost before the attempt ended; its outcome is void");
+        tracing::warn!(task_id = %job_id, "lease lost before the attempt ended; outcome discarded");
     }
     shared.leases.remove(job_id, lease_id)
 }
@@ -189,7 +189,7 @@ fn count(shared: &Shared, item: &Settled, state: Option<&str>) {
     }
 }
 
-/// Completes a batch; a lease whose completion was stored before, but not answered, counts as held.
+/// Completes a batch; a lease whose completion was stored earlier without an answer counts as held.
 async fn completed(shared: &Shared, batch: &[Completed]) -> Result<HashSet<(Uuid, Uuid)>> {
     let mut done = shared.store.complete(batch).await?;
     if done.awaited {
@@ -201,7 +201,7 @@ async fn completed(shared: &Shared, batch: &[Completed]) -> Result<HashSet<(Uuid
     Ok(done.held)
 }
 
-/// An ending for an outcome.
+/// The message for an outcome.
 pub(super) fn ending(job_id: Uuid, lease_id: Uuid, outcome: Outcome, usage: Usage) -> Option<Ending> {
     match outcome {
         Outcome::Completed { result } => {

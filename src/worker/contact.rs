@@ -1,18 +1,19 @@
-//! Whether this worker reaches the database, as its heartbeats find out. Those who wait for an answer, or for their
-//! next try, hear when it is there again; nothing is decided by it but when to ask.
+//! Whether this worker reaches the database, as its heartbeats find out. Tasks that wait for an
+//! answer, or for their next try, are notified when the database answers again; nothing else
+//! depends on it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// Who asked before and is not answered by then asks on a connection that is dead.
+/// A request that was sent before this and has no answer yet is on a dead connection.
 const ANSWER_AFTER: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Contact {
     is_lost: AtomicBool,
-    /// How often it was there again.
+    /// How often the database became reachable again.
     regained: watch::Sender<u64>,
 }
 
@@ -26,7 +27,7 @@ impl Contact {
         self.is_lost.store(true, Ordering::Relaxed);
     }
 
-    /// A heartbeat was answered; true if the one before it failed.
+    /// A heartbeat was answered; true if the previous one failed.
     pub(super) fn keep(&self) -> bool {
         let regained = self.is_lost.swap(false, Ordering::Relaxed);
         if regained {
@@ -35,13 +36,14 @@ impl Contact {
         regained
     }
 
-    /// Waits so long, or until the database is there again.
+    /// Waits for the given time, or until the database is reachable again.
     pub(super) async fn pause(&self, at_most: Duration) {
         let mut regained = self.regained.subscribe();
         let _ = tokio::time::timeout(at_most, regained.changed()).await;
     }
 
-    /// Waits until a question that is asked now will not be answered any more: the database was away and is there again.
+    /// Waits until a request sent now can no longer be answered: the database was unreachable and is
+    /// reachable again.
     pub(super) async fn overtaken(&self) {
         let mut regained = self.regained.subscribe();
         if regained.changed().await.is_err() {

@@ -1,5 +1,5 @@
-//! One attempt: run the handler, watch its limits and orders, judge how it ended, hand the ending to
-//! the completer. An attempt whose lease is lost writes nothing more.
+//! One attempt: runs the handler, watches its timeouts and stop requests, judges its outcome, and
+//! hands it to the completer. An attempt whose lease is lost must write nothing more.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use crate::job::event::EventDraft;
 use crate::job::text::{storable_json, truncated};
 use crate::store::Error;
 
-/// How long a job waits whose args could not be read, for want of a key or of the storage.
+/// How long a job is put off if its args could not be read because a key or the storage is missing.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(30);
-/// How much of args that are no object is repeated in the error.
+/// How much of args that are not an object is repeated in the error.
 const TOLD_BYTES: usize = 1024;
 
-/// Runs one claimed job to its end.
+/// Runs one claimed job until its attempt has ended.
 pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
     let Waiting { job, orders } = waiting;
     let (job_id, lease_id) = (job.id, job.lease_id);
@@ -43,14 +43,14 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
     };
     if !args.is_object() {
         let told = truncated(args.to_string(), TOLD_BYTES);
-        let error = JobError::permanent(format!("the args are no JSON object: {told}")).class("bad_args");
+        let error = JobError::permanent(format!("the args are not a JSON object: {told}")).class("bad_args");
         let outcome = Outcome::Failed { failure: storable(error.into_failure()) };
         if let Some(ending) = ending(job_id, lease_id, outcome, Usage::default()) {
             let _ = shared.endings.send(ending).await;
         }
         return;
     }
-    tracing::debug!(task_id = %job_id, kind = job.kind, attempt = job.attempt, "an attempt begins");
+    tracing::debug!(task_id = %job_id, kind = job.kind, attempt = job.attempt, "an attempt started");
     let tried = job.attempt;
     let mut limits = Limits::of(served, job.soft_timeout_seconds, job.hard_timeout_seconds);
     let attempt = Attempt {
@@ -135,7 +135,7 @@ async fn attempt_outcome(
     let job_id = context.job_id();
     let desk = context.desk();
     let mut extensions = desk.extended.subscribe();
-    // While it waited for a slot its lease may have been lost, or the job cancelled.
+    // While the job waited for a slot, its lease may have been lost, or the job cancelled.
     if let Some(reason) = *orders.stop.borrow() {
         return (ended_by(Some(reason), limits), Usage::default());
     }
@@ -155,13 +155,13 @@ async fn attempt_outcome(
                 };
             }
             () = orders.kill.cancelled() => return (ended_by(*orders.stop.borrow(), limits), Usage::default()),
-            // Before the timeouts, so that one that is granted counts.
+            // Before the timeouts, so that a granted extension counts.
             Ok(()) = extensions.changed() => {
                 let more = extensions.borrow_and_update().saturating_sub(extended);
                 extended += more;
                 limits.extend(more);
                 soft_at = soft_at.and(limits.soft).map(|soft| limits.at(soft));
-                // Who was asked to stop has no more time than the grace.
+                // After a stop request, an extension cannot exceed the stop grace period.
                 if !leaving {
                     end_at = limits.at(limits.hard);
                 }
@@ -173,7 +173,7 @@ async fn attempt_outcome(
             }
             changed = orders.stop.changed() => {
                 if changed.is_err() {
-                    // Nobody keeps the lease any more.
+                    // The lease is no longer kept.
                     return (None, Usage::default());
                 }
                 let asked = *orders.stop.borrow_and_update();
@@ -186,7 +186,7 @@ async fn attempt_outcome(
     }
 }
 
-/// The outcome of an attempt that was ended without its handler's word.
+/// The outcome of an attempt that was ended without an answer of its handler.
 fn ended_by(reason: Option<StopReason>, limits: &Limits) -> Option<Outcome> {
     match reason {
         Some(StopReason::LeaseLost) => None,
@@ -209,7 +209,7 @@ fn judge(
     limits: &Limits,
 ) -> (Option<Outcome>, Usage) {
     let error = match result {
-        // A stop is no success: who knows of it and brings nothing has stopped.
+        // A stop is not a success: a handler that knows of the request and returns nothing has stopped.
         Ok(completion) if reason.is_some() && heeds_stop && !completion.is_done() => {
             JobError::stopped().usage(completion.usage)
         }
@@ -236,14 +236,14 @@ fn judge(
     (outcome, usage)
 }
 
-/// The end of an attempt with a result: sealed, in object storage, or refused, as the store says.
+/// The outcome of an attempt with a result: encrypted, in object storage, or refused, as the store decides.
 async fn kept(shared: &Shared, lease: (uuid::Uuid, uuid::Uuid), result: Value) -> Outcome {
     let (size, limit) = (result.to_string().len(), shared.store.result_limit_bytes());
     let failure = if size > limit {
         Failure {
             message: format!(
-                "the result has {size} bytes, {limit} are allowed; configure [storage] for large ones, or store it elsewhere and \
-                 return its address"
+                "the result has {size} bytes; at most {limit} are allowed; configure [storage] for larger \
+                 ones, or store it elsewhere and return its address"
             ),
             class: "result_too_large".into(),
             permanent: true,
@@ -263,9 +263,13 @@ async fn kept(shared: &Shared, lease: (uuid::Uuid, uuid::Uuid), result: Value) -
     Outcome::Failed { failure: storable(failure) }
 }
 
-/// Puts a job off whose args cannot be read here and now, at no cost of an attempt: another worker may have the key.
+/// Puts off a job whose args cannot be read here and now, without counting the attempt: another worker may
+/// have the key.
 async fn put_off(shared: &Shared, job_id: uuid::Uuid, lease_id: uuid::Uuid, error: &Error) {
-    tracing::error!(%error, task_id = %job_id, retry_in = ?UNREADABLE_PAUSE, "the args of a job cannot be read; it is put off");
+    tracing::error!(
+        %error, task_id = %job_id, retry_in = ?UNREADABLE_PAUSE,
+        "the args of a job cannot be read; the job is put off"
+    );
     let line = format!("its args cannot be read by worker {}: {error}", shared.id);
     let draft = EventDraft::new("log", json!({ "stream": "tidemill", "line": line }));
     let report = Report { job_id, lease_id, draft: Some(draft), stored: None, extension: None };

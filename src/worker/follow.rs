@@ -1,6 +1,7 @@
-//! Which queues a worker claims from: those of its settings, always, and of all others those that have work, up to a bound.
-//! A queue without work is left, so that the bound counts what is there and not what was ever seen; where more have work
-//! they take turns. Must never leave jobs that wait in memory behind.
+//! The queues that a worker claims from: always those of its settings, and of all others those with
+//! work, up to a bound. A queue without work is dropped, so that the bound counts present work
+//! only; if more queues have work, they take turns. Must never drop a queue with jobs that wait in
+//! memory.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,31 +15,31 @@ use super::queue_cursor::Look;
 use super::queue_slots::Lane;
 use crate::store::attempts::due::Due;
 
-/// A worker claims from no more queues than this at once, besides those of its settings.
+/// The most queues that a worker claims from at once, in addition to those of its settings.
 const MOST: usize = 200;
-/// A queue without work is followed so long, for more may come.
+/// How long a queue without work is followed, because more may come.
 const IDLE_FOR: Duration = Duration::from_secs(10);
-/// While others wait for a place a queue is followed so long.
+/// How long a queue is followed while others wait for a place.
 const TURN: Duration = Duration::from_secs(10);
-/// How often it is said that there are too many.
+/// How often the warning about too many queues is logged.
 const SAID_EVERY: Duration = Duration::from_mins(1);
 
 /// A queue from which jobs are claimed.
 pub(super) struct Followed {
     pub(super) lane: Arc<Lane>,
     pub(super) look: Look,
-    /// Since when, if it was found; one of the settings stays.
+    /// The time since which it is followed, if it was discovered; a queue of the settings stays.
     found_at: Option<Instant>,
     /// When it last had work.
     busy_at: Instant,
-    /// It has nothing that is due.
+    /// It has no due jobs.
     idle: bool,
 }
 
 /// All of them.
 pub(super) struct Queues {
     pub(super) all: Vec<Followed>,
-    /// Those that have work and no place, each since when.
+    /// Queues that have work and no place, each with its start of waiting.
     waiting: HashMap<String, Instant>,
     said_at: Option<Instant>,
 }
@@ -72,8 +73,7 @@ impl Queues {
         self.all.iter_mut().find(|followed| followed.lane.queue == queue).map(|followed| &mut followed.look)
     }
 
-    /// Leaves queues that have no work any more, and follows those that have and are not followed yet, as far as there
-    /// are places.
+    /// Drops queues that no longer have work, and follows further queues with work while there are places.
     pub(super) async fn settle(&mut self, shared: &Shared, dues: &[Due]) {
         let now = Instant::now();
         for followed in &mut self.all {
@@ -89,7 +89,7 @@ impl Queues {
         let since = |queue: &String| waited.get(queue).copied().unwrap_or(now);
         news.sort_by_key(|due| since(&due.queue));
         let later = |queue: &str| dues.iter().any(|due| due.queue == queue && due.next_in_seconds.is_some());
-        // What falls due later stays while there is room, so that it starts on time.
+        // A queue with later jobs stays while there are places, so that they start on time.
         self.leave(shared, |followed| {
             followed.idle && now > followed.busy_at + IDLE_FOR && !later(&followed.lane.queue)
         });
@@ -109,7 +109,7 @@ impl Queues {
         }
     }
 
-    /// Stops to claim from found queues of which this is true.
+    /// Stops claiming from discovered queues for which this is true.
     fn leave(&mut self, shared: &Shared, ends: impl Fn(&Followed) -> bool) {
         self.all.retain(|followed| {
             let leaves = followed.found_at.is_some() && ends(followed);
@@ -121,7 +121,8 @@ impl Queues {
         shared.lanes.forget_ended();
     }
 
-    /// Those that were followed longest make room for so many others; what they run goes on.
+    /// The queues that were followed longest give way to this number of others; their running jobs
+    /// continue.
     async fn give_way(&mut self, shared: &Shared, others: usize, now: Instant) {
         let had_their_turn = |followed: &&Followed| followed.found_at.is_some_and(|at| now > at + TURN);
         let mut leaving: Vec<&Followed> = self.all.iter().filter(had_their_turn).collect();
@@ -134,7 +135,7 @@ impl Queues {
         }
     }
 
-    /// Says that there are too many, now and then.
+    /// Logs at intervals that there are too many queues.
     fn say(&mut self, shared: &Shared, left_out: usize, now: Instant) {
         shared.left_out.store(left_out, Ordering::Relaxed);
         if left_out == 0 || self.said_at.is_some_and(|at| now < at + SAID_EVERY) {
@@ -144,13 +145,13 @@ impl Queues {
         tracing::warn!(
             most = MOST,
             left_out,
-            "more queues have jobs than this worker claims from at once: they take turns; start more workers, or name \
-             the queues of each in its settings"
+            "more queues have jobs than this worker claims from at once, so the queues take turns; start \
+             more workers, or name the queues of each worker in its settings"
         );
     }
 }
 
-/// Whether a queue has something to claim.
+/// Whether a queue has claimable jobs.
 fn has_work(due: &Due) -> bool {
     (due.now || due.turn) && !due.paused
 }

@@ -1,5 +1,5 @@
-//! What a kind of job must provide to be run: the typed `Handler` for Rust code, the erased
-//! `DynHandler` behind it, and the error by which a handler says retry, permanent or snooze.
+//! The interface of a kind's code: the typed `Handler` for Rust code, the erased `DynHandler`
+//! behind it, and the error with which a handler asks for a retry, a permanent failure or a snooze.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -40,12 +40,13 @@ pub trait Handler: Send + Sync + 'static {
     /// The job's result, stored as JSON.
     type Output: Serialize;
 
-    /// Runs one attempt. The future is dropped when the attempt must end at once (hard timeout,
-    /// lost lease, a cancel that was not followed in time).
+    /// Runs one attempt. The future is dropped when the attempt must end at once (hard timeout, lost lease,
+    /// a cancel that was not obeyed in time).
     ///
-    /// A stop is no success: one that heard that it shall stop ([`Context::stopped`], [`Context::stop_reason`]) and answers
-    /// `Ok` with nothing (`()`, `None`) has stopped, so its job is handed back, cancelled or timed out. To say that all
-    /// is done in spite of the stop, answer something. One that never asked is done.
+    /// A stop is not a success: a handler that learned of a stop request ([`Context::stopped`],
+    /// [`Context::stop_reason`]) and returns `Ok` with nothing (`()`, `None`) has stopped, so its job is
+    /// handed back, cancelled or timed out. To complete the job in spite of the request, return a value. A
+    /// handler that never asked for the request completes its job.
     fn run(
         &self,
         context: Context,
@@ -53,26 +54,26 @@ pub trait Handler: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Output, JobError>> + Send;
 }
 
-/// What a handler gives back when it is done.
+/// The return value of a finished handler.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Completion {
     /// The job's result.
     pub result: Option<Value>,
-    /// What the process behind it used, if there was one.
+    /// The resource use of its process, if there was one.
     pub usage: Usage,
-    /// True if the handler says that all is done, also without a result. Else an end without a result, after a stop that
-    /// it heard of, is the stop's.
+    /// True if the handler says that the job is done even without a result. Otherwise an end without a
+    /// result after a known stop request counts as stopped.
     pub said_done: bool,
 }
 
 impl Completion {
-    /// Done, with this result; null is one as well.
+    /// Done with this result; null is also a result.
     #[must_use]
     pub fn done(result: Value) -> Self {
         Self { result: (!result.is_null()).then_some(result), usage: Usage::default(), said_done: true }
     }
 
-    /// Whether it stands after a stop, too.
+    /// Whether it counts even after a stop request.
     pub(super) fn is_done(&self) -> bool {
         self.said_done || self.result.is_some()
     }
@@ -80,7 +81,7 @@ impl Completion {
 
 const LOST: &str = "lease_lost";
 const STOPPED: &str = "stopped";
-/// What is put off longer is put off for ever.
+/// The longest delay; a longer one is treated as for ever.
 const LONGEST_DELAY: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// A boxed future of one attempt.
@@ -112,7 +113,7 @@ impl<H: Handler> DynHandler for Erased<H> {
     }
 }
 
-/// Why a handler did not complete, and what shall happen next.
+/// Why a handler did not complete, and what happens next.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobError {
     pub(super) next: Next,
@@ -126,13 +127,13 @@ pub struct JobError {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Next {
     Retry,
-    /// After this, instead of the delay that the kind's backoff says.
+    /// The delay before the next attempt, instead of the kind's backoff.
     // Boxed, as the next one, to keep the error small.
     RetryAfter(Box<Duration>),
     Permanent,
     Snooze(Duration),
     Wait(Box<Wait>),
-    /// Another worker goes on with it.
+    /// Another worker continues the job.
     Release,
 }
 
@@ -142,7 +143,7 @@ impl JobError {
         Self::new(Next::Retry, message)
     }
 
-    /// The attempt failed; another one follows after `delay`, instead of the delay that the kind's backoff says.
+    /// The attempt failed; another one follows after `delay`, instead of the kind's backoff.
     pub fn retry_after(delay: Duration, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Next::RetryAfter(Box::new(delay.min(LONGEST_DELAY))), message)
     }
@@ -152,29 +153,30 @@ impl JobError {
         Self::new(Next::Permanent, message)
     }
 
-    /// Nothing is wrong, but the job shall run again after `delay`; costs no attempt.
+    /// Not an error: the job runs again after `delay`, without counting the attempt.
     #[must_use]
     pub fn snooze(delay: Duration) -> Self {
         Self::new(Next::Snooze(delay), "snoozed")
     }
 
-    /// Nothing is wrong, but the job shall run again when something is there; costs no attempt. What it did
-    /// is done again then, unless a step remembers it.
+    /// Not an error: the job runs again when the awaited event has occurred, without counting the attempt.
+    /// Its work is then done again, except for stored steps.
     pub(super) fn wait(wait: Wait) -> Self {
         Self::new(Next::Wait(Box::new(wait)), "waiting")
     }
 
-    /// Something ended the attempt because its worker ends: the job is handed back, at no cost of an attempt.
+    /// The attempt ended because its worker is shutting down: the job is handed back without counting the
+    /// attempt.
     pub fn handed_back(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Next::Release, message).class(STOPPED)
     }
 
-    /// The attempt ended because it was asked to.
+    /// The attempt ended after a stop request.
     pub(super) fn stopped() -> Self {
-        Self::retry("it ended without a result after it was asked to stop").class(STOPPED)
+        Self::retry("the handler ended without a result after a stop request").class(STOPPED)
     }
 
-    /// The attempt has lost its lease: whatever it does is void, and another one may run already.
+    /// The attempt has lost its lease: its writes are ignored, and another attempt may already be running.
     pub(super) fn lost() -> Self {
         Self::retry("the lease was lost").class(LOST)
     }
@@ -186,7 +188,7 @@ impl JobError {
         self
     }
 
-    /// The same error in other words, such as without what must not be shown.
+    /// The same error with another message, such as one without secrets.
     #[must_use]
     pub fn reworded(mut self, words: impl FnOnce(&str) -> String) -> Self {
         self.message = words(&self.message).into();
@@ -199,7 +201,7 @@ impl JobError {
         self.next == Next::Permanent
     }
 
-    /// True if nothing is wrong: the job only runs again later, at no cost of an attempt.
+    /// True if it is not an error: the job only runs again later, without counting the attempt.
     #[must_use]
     pub fn is_pause(&self) -> bool {
         matches!(self.next, Next::Snooze(_) | Next::Wait(_) | Next::Release)
@@ -231,7 +233,7 @@ impl JobError {
         self
     }
 
-    /// Attaches what the process behind the attempt used.
+    /// Attaches the resource use of the attempt's process.
     #[must_use]
     pub fn usage(mut self, usage: Usage) -> Self {
         self.usage = usage;
@@ -268,7 +270,7 @@ impl fmt::Display for JobError {
     }
 }
 
-/// Any error of a library means another attempt; say [`JobError::permanent`] where none can help.
+/// Any error of a library leads to another attempt; use [`JobError::permanent`] if none can help.
 impl<E: std::error::Error> From<E> for JobError {
     fn from(error: E) -> Self {
         let mut message = error.to_string();

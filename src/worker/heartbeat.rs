@@ -1,5 +1,5 @@
-//! The heartbeat: renews the leases, learns of cancels and lost leases, and ends attempts whose lease
-//! cannot be trusted any more because Postgres did not answer in time.
+//! The heartbeat: renews the leases, learns of cancels and lost leases, and ends attempts whose
+//! lease can no longer be trusted because Postgres did not answer in time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::store::attempts::settle::Settled;
 use crate::store::attempts::workers::WorkerRow;
 use crate::store::db::listener::{Wake, Wakes};
 
-/// How often to ask for cancels while no hints are heard: they shall arrive within a second.
+/// How often to ask for cancels while no notifications arrive: a cancel must arrive within a second.
 const DEAF_BEAT: Duration = Duration::from_millis(600);
 
-/// How often to look whether dead rows pile up.
+/// How often to check whether dead rows pile up.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Beats until the token is cancelled.
@@ -46,13 +46,13 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
                 Ok(_) => {}
                 Err(tokio::sync::broadcast::error::RecvError::Closed) => hears = false,
             },
-            // Deaf from now on, or hearing again: either way cancels may have been missed.
+            // The LISTEN connection was lost or restored; cancellations may have been missed.
             Ok(()) = health.changed() => next = Instant::now(),
             () = shared.leases.owing() => next = Instant::now(),
             () = sleep_until(next) => {
                 let every = shared.settings.heartbeat;
-                // A connection may hang for ever. But one that is only slow to open must not be given up and begun
-                // anew at every beat: then a starved machine would never get through.
+                // A connection may hang for ever. But one that is only slow to open must not be given up
+                // and opened again at every heartbeat: a starved machine would then never succeed.
                 let patience = shared.settings.lease_ttl / 3;
                 let beaten = tokio::select! {
                     beaten = tokio::time::timeout(patience, beat(&shared)) => beaten,
@@ -64,7 +64,7 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
                             look_at = Instant::now() + LOOK_EVERY;
                             look_at_dead_rows(&shared).await;
                         }
-                        // While nobody tells of cancels it asks more often.
+                        // Without notifications of cancels it asks more often.
                         if wakes.is_healthy() { every } else { every.min(DEAF_BEAT) }
                     }
                     Ok(Err(error)) => {
@@ -91,7 +91,7 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
 async fn look_at_dead_rows(shared: &Shared) {
     let patience = shared.settings.lease_ttl / 10;
     let Ok(Ok(shed)) = tokio::time::timeout(patience, shared.store.shall_shed()).await else {
-        // It stays as it is.
+        // No change.
         return;
     };
     shared.metrics.shedding.set(i64::from(shed));
@@ -103,13 +103,13 @@ async fn look_at_dead_rows(shared: &Shared) {
             "an old transaction keeps dead rows in the database: progress is stored at most every 5 s; see tidemill doctor"
         );
     } else {
-        tracing::info!("dead rows can be removed again: progress is stored as it comes");
+        tracing::info!("dead rows can be removed again: progress is stored without delay");
     }
 }
 
-/// Ends attempts before the sweep may hand their jobs on.
+/// Ends attempts before the sweep may take their jobs back.
 async fn fence(shared: Arc<Shared>, stop: CancellationToken) {
-    // Trust ends a fifth of the TTL before the lease does; a quarter of that may pass unseen.
+    // A lease is trusted until a fifth of the TTL before its end; a quarter of that may pass unnoticed.
     let every = (shared.settings.lease_ttl / 20).min(Duration::from_millis(500));
     loop {
         tokio::select! {
@@ -119,7 +119,8 @@ async fn fence(shared: Arc<Shared>, stop: CancellationToken) {
         for job_id in shared.leases.fence() {
             tracing::error!(
                 task_id = %job_id,
-                "Postgres did not answer in time to renew the lease: the attempt is ended, and the job handed back once it does"
+                "Postgres did not answer in time to renew the lease: the attempt is stopped, and its job is \
+                 handed back when Postgres answers again"
             );
         }
     }
@@ -143,7 +144,8 @@ async fn beat(shared: &Shared) -> Result<()> {
                         shared.leases.stop(job_id, StopReason::Cancelled);
                     }
                 }
-                // Either taken back, or just completed: then nobody is left to hear this.
+                // The job was either taken back or just completed; in the latter case no attempt is left to
+                // stop.
                 None => shared.leases.lose(job_id, lease_id),
             }
         }
@@ -157,15 +159,15 @@ async fn beat(shared: &Shared) -> Result<()> {
     Ok(())
 }
 
-/// The database answered: whoever waits for it goes on.
+/// The database answered: tasks that wait for it continue.
 fn in_contact(shared: &Shared) {
     if shared.contact.keep() {
         tracing::info!(running = shared.leases.len(), "Postgres answers again");
     }
 }
 
-/// Hands back the jobs whose attempts were ended for want of contact, at no cost of an attempt; those that are another's
-/// by now stay with it.
+/// Hands back the jobs whose attempts were ended because the database was unreachable, without counting the
+/// attempts; jobs that another worker has taken stay with it.
 pub(super) async fn hand_back(shared: &Shared) -> Result<()> {
     let debts = shared.leases.debts();
     if debts.is_empty() {
@@ -175,13 +177,13 @@ pub(super) async fn hand_back(shared: &Shared) -> Result<()> {
         |(job, lease): &(Uuid, Uuid)| Settled::of(*job, *lease, Outcome::Released, Usage::default());
     let batch: Vec<Settled> = debts.iter().filter_map(released).collect();
     let settled = shared.store.settle(&batch).await;
-    // What the database refuses is left to the sweep.
+    // Jobs that the database refuses are left to the sweep.
     if settled.as_ref().err().is_none_or(|error| !error.is_transient()) {
         shared.leases.paid(&debts);
     }
     let states = settled?;
     let jobs = states.iter().filter(|state| state.is_some()).count();
-    tracing::info!(jobs, "handed back the jobs whose attempts were ended while Postgres did not answer");
+    tracing::info!(jobs, "handed back the jobs whose attempts were stopped while Postgres did not answer");
     let lanes = shared.lanes.all();
     let queues = || lanes.iter().map(|lane| lane.queue.as_str());
     shared.notifier.queues(queues());
@@ -191,7 +193,7 @@ pub(super) async fn hand_back(shared: &Shared) -> Result<()> {
     Ok(())
 }
 
-/// Writes the worker's row; answers true when somebody wants it to drain.
+/// Writes the worker's row; returns true if a drain was requested.
 pub(super) async fn introduce(shared: &Shared, state: &'static str) -> Result<bool> {
     let state = if shared.drain.is_cancelled() { "draining" } else { state };
     let queues = shared.lanes.all().iter().map(|lane| (lane.queue.clone(), json!(lane.slots()))).collect();

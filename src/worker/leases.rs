@@ -1,5 +1,5 @@
-//! The leases that this worker holds, and the handles to stop or end their attempts. Trusts a lease
-//! only until its TTL less a margin has passed since the last renewal was asked for.
+//! The leases of this worker, and the handles that stop or end their attempts. Trusts a lease only
+//! until its TTL minus a margin has passed since the last request to renew it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,28 +18,28 @@ struct Entry {
     lease_id: Uuid,
     stop: watch::Sender<Option<StopReason>>,
     kill: CancellationToken,
-    /// When the claim or the last renewal that succeeded was asked for.
+    /// The time at which the claim or the last successful renewal was sent.
     asked_at: Duration,
     traits: Traits,
-    /// Its end is on its way to the database: there is nothing left to stop.
+    /// Its outcome is on its way to the database: there is nothing left to stop.
     settling: bool,
-    /// This worker ended it for want of contact; the lease may still be its own.
+    /// This worker ended it because the database was unreachable; the lease may still be its own.
     doubted: bool,
 }
 
-/// What is particular about a held lease.
+/// Special properties of a held lease.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Traits {
-    /// It counts for some limit.
+    /// It counts against a limit.
     pub(super) counted: bool,
-    /// It goes on while the database cannot be reached.
+    /// It continues while the database is unreachable.
     pub(super) continues: bool,
 }
 
-/// What an attempt hears.
+/// The requests to an attempt.
 #[derive(Debug)]
 pub(super) struct Orders {
-    /// Please stop, and why.
+    /// A stop request with its reason.
     pub(super) stop: watch::Receiver<Option<StopReason>>,
     /// End now.
     pub(super) kill: CancellationToken,
@@ -49,13 +49,14 @@ pub(super) struct Orders {
 pub(super) struct Leases {
     held: Mutex<HashMap<Uuid, Entry>>,
     emptied: Notify,
-    /// Jobs, with their leases, whose attempts this worker ended for want of contact: they are to be handed back.
+    /// Jobs, with their leases, whose attempts this worker ended because the database was unreachable: they
+    /// are to be handed back.
     owed: Mutex<Vec<(Uuid, Uuid)>>,
     owes: Notify,
     trust: Duration,
 }
 
-/// Time since the machine started, which goes on while it is suspended: a lease does too.
+/// Time since the machine started, which also counts while it is suspended, as a lease does.
 pub(super) fn boot_time() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
 }
@@ -76,20 +77,20 @@ impl Leases {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a claimed job; `asked_at` is the boot time at which the claim was sent.
+    /// Records a claimed job; `asked_at` is the boot time at which the claim was sent.
     pub(super) fn add(&self, job_id: Uuid, lease_id: Uuid, asked_at: Duration, traits: Traits) -> Orders {
         let (stop, stop_receiver) = watch::channel(None);
         let kill = CancellationToken::new();
         let orders = Orders { stop: stop_receiver, kill: kill.clone() };
         let entry = Entry { lease_id, stop, kill, asked_at, traits, settling: false, doubted: false };
         if let Some(older) = self.held().insert(job_id, entry) {
-            // The job was taken back and came to us again before we heard of it.
+            // The job was taken back and claimed by this worker again before it learned of that.
             older.end();
         }
         orders
     }
 
-    /// Forgets a job whose attempt ended; true if it counted for some limit.
+    /// Removes a job whose attempt ended; true if it counted against a limit.
     pub(super) fn remove(&self, job_id: Uuid, lease_id: Uuid) -> bool {
         let mut held = self.held();
         let mut counted = false;
@@ -102,22 +103,23 @@ impl Leases {
         counted
     }
 
-    /// The leases that are to be renewed, with their jobs: all but those whose attempts this worker ended itself.
+    /// The leases to renew, with their jobs: all except those whose attempts this worker ended itself.
     pub(super) fn snapshot(&self) -> Vec<(Uuid, Uuid)> {
         let held = self.held();
         let kept = held.iter().filter(|(_, entry)| !entry.doubted);
         kept.map(|(job_id, entry)| (*job_id, entry.lease_id)).collect()
     }
 
-    /// The attempt has ended, and its end is on its way to the database: the lease is renewed until it is there.
+    /// The attempt has ended, and its outcome is on its way to the database: the lease is renewed until it
+    /// is stored.
     pub(super) fn settles(&self, job_id: Uuid, lease_id: Uuid) {
         if let Some(entry) = self.held().get_mut(&job_id).filter(|entry| entry.lease_id == lease_id) {
             (entry.settling, entry.doubted) = (true, false);
         }
     }
 
-    /// The attempt has ended, and nothing of it counts. If only the contact was lost, and not the lease, the job is owed
-    /// to the others.
+    /// The attempt has ended, and its outcome is discarded. If only the contact was lost, and not the
+    /// lease, the job must be handed back.
     pub(super) fn drop_attempt(&self, job_id: Uuid, lease_id: Uuid) {
         let doubted =
             self.held().get(&job_id).is_some_and(|entry| entry.lease_id == lease_id && entry.doubted);
@@ -128,7 +130,8 @@ impl Leases {
         self.remove(job_id, lease_id);
     }
 
-    /// Of these leases of this worker, those that it does not know are to be handed back: it never heard of them.
+    /// Of these leases of this worker, the unknown ones are to be handed back: their claim's answer was
+    /// lost.
     pub(super) fn owe_unknown(&self, claimed: &[(Uuid, Uuid)]) -> usize {
         let held = self.held();
         let unknown = claimed
@@ -152,7 +155,7 @@ impl Leases {
         self.owed().clone()
     }
 
-    /// These were handed back, or are another's by now.
+    /// These were handed back, or another worker has them.
     pub(super) fn paid(&self, debts: &[(Uuid, Uuid)]) {
         self.owed().retain(|debt| !debts.contains(debt));
     }
@@ -180,7 +183,7 @@ impl Leases {
         }
     }
 
-    /// The lease is gone: the attempt ends now and may not write any more.
+    /// The lease is lost: the attempt ends now and must not write any more.
     pub(super) fn lose(&self, job_id: Uuid, lease_id: Uuid) {
         if let Some(entry) = self.held().get_mut(&job_id).filter(|entry| entry.lease_id == lease_id) {
             entry.doubted = false;
@@ -188,8 +191,8 @@ impl Leases {
         }
     }
 
-    /// Ends the attempts whose lease cannot be trusted any more, but for those that go on without contact; answers their
-    /// jobs.
+    /// Ends the attempts whose lease can no longer be trusted, except those that continue without contact;
+    /// returns their jobs.
     pub(super) fn fence(&self) -> Vec<Uuid> {
         let now = boot_time();
         let mut ended = Vec::new();
@@ -243,14 +246,14 @@ impl Entry {
         });
     }
 
-    /// The lease is gone: nothing that the attempt still does may count.
+    /// The lease is lost: further work of the attempt must not count.
     fn end(&self) {
         self.stop.send_replace(Some(StopReason::LeaseLost));
         self.kill.cancel();
     }
 }
 
-/// Which reason decides what becomes of the job when there are several.
+/// The reason that decides the outcome of the job if there are several.
 fn gravity(reason: StopReason) -> u8 {
     match reason {
         StopReason::SoftTimeout => 0,
@@ -272,7 +275,7 @@ mod tests {
         let later = leases.add(job, second, boot_time(), Traits::default());
         assert!(earlier.kill.is_cancelled() && !later.kill.is_cancelled());
         assert_eq!(*earlier.stop.borrow(), Some(StopReason::LeaseLost));
-        // The earlier attempt's end does not take the later one's lease along.
+        // The end of the earlier attempt must not remove the lease of the later one.
         leases.remove(job, first);
         assert_eq!(leases.snapshot(), [(job, second)]);
     }

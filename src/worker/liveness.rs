@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Whether the claimer is alive: the last time that it asked Postgres for work and was answered.
+/// Whether the claimer is alive: the last time that Postgres answered its request for work.
 #[derive(Debug, Clone)]
 pub struct Pulse(Arc<Mutex<Instant>>);
 

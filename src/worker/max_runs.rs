@@ -1,5 +1,6 @@
-//! When a worker is worn out: after so many attempts, or with so much in memory. It then claims no more and ends when its
-//! attempts have ended, for whoever watches the process to start it anew. Must never cost a job an attempt.
+//! The limits of a worker's life: a number of attempts, or an amount of memory. At a limit the
+//! worker claims no more jobs and exits when its attempts have finished, so that its supervisor
+//! starts it again. Must never cost a job an attempt.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Shared, Shutdown};
 
-/// How worn a worker is.
+/// The use of a worker's limits.
 #[derive(Debug, Default)]
 pub(super) struct Wear {
     runs: AtomicU64,
@@ -20,7 +21,7 @@ impl Wear {
     pub(super) fn count(&self, most: Option<u64>) {
         let runs = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
         if most.is_some_and(|most| runs == most) {
-            tracing::info!(runs, "worn out by its attempts: claims no more");
+            tracing::info!(runs, "reached max_runs; no further jobs will be claimed");
             self.out.cancel();
         }
     }
@@ -29,13 +30,13 @@ impl Wear {
         self.out.is_cancelled()
     }
 
-    /// Waits until it is worn out.
+    /// Waits until a limit is reached.
     pub(super) async fn out(&self) {
         self.out.cancelled().await;
     }
 }
 
-/// Looks at the memory of the process now and then.
+/// Checks the memory of the process at intervals.
 pub(super) async fn watch_memory(shared: Arc<Shared>, stop: CancellationToken) {
     let Some(most) = shared.settings.max_memory_bytes else { return };
     loop {
@@ -44,14 +45,14 @@ pub(super) async fn watch_memory(shared: Arc<Shared>, stop: CancellationToken) {
             () = tokio::time::sleep(shared.settings.heartbeat) => {}
         }
         if let Some(bytes) = resident_bytes().filter(|bytes| *bytes > most) {
-            tracing::info!(bytes, "worn out by what it has in memory: claims no more");
+            tracing::info!(bytes, "reached max_memory; no further jobs will be claimed");
             shared.wear.out.cancel();
             return;
         }
     }
 }
 
-/// Lets the attempts of a worn-out worker finish, however long they take, unless it is asked to end.
+/// Lets the attempts of a worker at its limit finish, however long they take, unless it is asked to end.
 pub(super) async fn finish(shared: &Arc<Shared>, shutdown: &Shutdown) {
     if !shared.wear.is_worn_out() {
         return;
@@ -65,7 +66,7 @@ pub(super) async fn finish(shared: &Arc<Shared>, shutdown: &Shutdown) {
     }
 }
 
-/// What the process has in memory; `None` where the kernel does not tell.
+/// The resident memory of the process; `None` if the kernel does not report it.
 fn resident_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;

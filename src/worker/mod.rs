@@ -1,5 +1,5 @@
-//! Runs jobs: one claimer a process takes what is due, runners run it in slots, one reporter and one
-//! completer write what comes of it. Meets the rest of Tidemill only in Postgres.
+//! Runs jobs: one claimer per process takes due jobs, runners run them in slots, and one reporter
+//! and one completer write the outcomes. Reaches the rest of Tidemill only through Postgres.
 
 mod builder;
 mod claimer;
@@ -49,34 +49,35 @@ use leaving::{Leaving, Signals};
 use registry::Registry;
 use retry::until_answered;
 
-/// How a worker behaves.
+/// The options of a worker.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
-    /// What people call it; the machine's name if empty.
+    /// Its name for people; the machine's name if empty.
     pub name: String,
-    /// How many jobs of each queue it runs at once.
+    /// The number of jobs of each queue that it runs at once.
     pub queues: Vec<(String, usize)>,
-    /// How many jobs of each other queue, found as jobs come; 0 leaves those to others.
+    /// The same for every other queue, discovered as jobs arrive; 0 leaves those to other workers.
     pub other_queue_slots: usize,
     /// How long its leases last without a heartbeat.
     pub lease_ttl: Duration,
     /// How often it renews them.
     pub heartbeat: Duration,
-    /// How often it looks for work that nobody told it of.
+    /// How often it polls for work without a notification.
     pub poll: Duration,
-    /// How long running jobs may finish at shutdown before they are handed back.
+    /// How long running jobs may take to finish at shutdown before they are handed back.
     pub shutdown_timeout: Duration,
-    /// What ends processes that commands leave behind, for people to look at.
+    /// How processes left by commands are ended, for people to read.
     pub containment: Option<String>,
-    /// After so many attempts it claims no more and ends when those that run have ended.
+    /// The number of attempts after which it claims no more jobs and ends when the running ones have
+    /// finished.
     pub max_runs: Option<u64>,
-    /// The same once its process has so much in memory.
+    /// The same for the memory of its process.
     pub max_memory_bytes: Option<u64>,
 }
 
 impl WorkerSettings {
-    /// When its process gives no sign of life for so long, what it runs must end: a little less than what is left of a
-    /// lease that was renewed just before the last heartbeat.
+    /// The time without a sign of life of its process after which its attempts must end: a little less than
+    /// the rest of a lease that was renewed just before the last heartbeat.
     fn longest_silence(&self) -> Duration {
         let left = (self.lease_ttl * 9 / 10).saturating_sub(self.heartbeat * 5 / 4);
         left.clamp(self.lease_ttl / 4, self.lease_ttl * 4 / 5)
@@ -100,12 +101,12 @@ impl Default for WorkerSettings {
     }
 }
 
-/// How a worker is asked to end: first softly, then at once.
+/// The shutdown requests to a worker: first graceful, then immediate.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     /// Claim no more, let running jobs finish within the timeout, hand the rest back.
     pub graceful: CancellationToken,
-    /// Hand back at once.
+    /// Hand all jobs back at once.
     pub immediate: CancellationToken,
     signals: Signals,
 }
@@ -124,14 +125,14 @@ impl Shutdown {
         if self.immediate.is_cancelled() { Duration::from_secs(2) } else { Duration::from_secs(10) }
     }
 
-    /// Waits until it was asked to end at once and that long has passed.
+    /// Waits until an immediate end was requested and that time has passed.
     async fn overdue(&self, patience: Duration) {
         self.immediate.cancelled().await;
         tokio::time::sleep(patience).await;
     }
 }
 
-/// Claims and runs jobs until it is told to stop.
+/// Claims and runs jobs until it is asked to stop.
 #[derive(Debug)]
 pub struct Worker {
     shared: Arc<Shared>,
@@ -143,7 +144,7 @@ pub struct Worker {
     endings: tokio::sync::mpsc::Receiver<completer::Ending>,
 }
 
-/// What all parts of a worker hold in common.
+/// The state that all parts of a worker share.
 #[derive(Debug)]
 struct Shared {
     id: String,
@@ -153,20 +154,20 @@ struct Shared {
     notifier: Notifier,
     leases: Leases,
     lanes: Lanes,
-    /// In how many further queues jobs were due at the last look.
+    /// The number of further queues with due jobs at the last poll.
     left_out: std::sync::atomic::AtomicUsize,
     reports: tokio::sync::mpsc::Sender<Report>,
     endings: tokio::sync::mpsc::Sender<completer::Ending>,
     pulse: Pulse,
     contact: Arc<contact::Contact>,
     metrics: Arc<Metrics>,
-    /// A slot or room in a lane became free.
+    /// A slot or buffer place of a queue became free.
     freed: tokio::sync::Notify,
     /// Dead rows pile up in the database: progress is stored less often.
     shedding: std::sync::atomic::AtomicBool,
-    /// A job completed for which others wait.
+    /// A job completed that other jobs wait for.
     awaited: tokio::sync::Notify,
-    /// Somebody asked the worker to claim no more.
+    /// The worker was asked to claim no more jobs.
     drain: CancellationToken,
     wear: Wear,
     /// Since when and by what it shall end, if it shall.
@@ -174,7 +175,7 @@ struct Shared {
 }
 
 impl Worker {
-    /// Begins to assemble a worker over a store.
+    /// Starts to build a worker over a store.
     #[must_use]
     pub fn builder(store: Store) -> WorkerBuilder {
         WorkerBuilder::new(store)
@@ -204,10 +205,11 @@ impl Worker {
         self.shared.metrics.clone()
     }
 
-    /// Runs until `shutdown` is cancelled, or the worker is worn out, and the last attempt ended or was handed back.
+    /// Runs until `shutdown` is cancelled, or the worker has reached a limit, and the last attempt has
+    /// ended or was handed back.
     ///
     /// # Errors
-    /// When the database refuses the worker at the start; one that is away is waited for.
+    /// When the database refuses the worker at the start; it waits for an unreachable database.
     pub async fn run(self, shutdown: Shutdown) -> Result<()> {
         let Self { shared, wakes, own_ear: _own_ear, own_notifier, reports, endings } = self;
         tokio::select! {
@@ -231,27 +233,30 @@ impl Worker {
         tokio::select! {
             () = Claimer::new(shared.clone(), &wakes).run(&shutdown.graceful) => {}
             () = shutdown.overdue(Duration::from_secs(1)) => {}
-            // Without it no attempt can end, however long its lease is kept.
-            Some(_) = writers.join_next() => tracing::error!("a writer broke; jobs run again when leases expire"),
+            // Without this task no attempt can end, however long its lease is kept.
+            Some(_) = writers.join_next() => tracing::error!(
+                "a writer task failed; unstored jobs run again when their leases expire"
+            ),
         }
         max_runs::finish(&shared, &shutdown).await;
         wind_down(&shared, &shutdown).await;
 
-        // No attempt is left: the writers finish what is queued. If Postgres is away, waiting gains nothing: leases expire.
+        // No attempt is left: the writers finish their queues. If Postgres does not answer, waiting does
+        // not help: leases expire.
         let farewell = async {
             shared.close().await;
             while writers.join_next().await.is_some() {}
         };
         if timeout(shutdown.patience(), farewell).await.is_err() {
             tracing::warn!(
-                "Postgres did not answer; jobs that were not stored run again when their leases expire"
+                "Postgres did not answer; jobs with unstored outcomes run again when their leases expire"
             );
         }
         stop_helpers.cancel();
         let _ = tokio::join!(heart, dependents, watched);
         let goodbye = async {
             let _ = heartbeat::hand_back(&shared).await;
-            // After the last heartbeat, which would say otherwise.
+            // After the last heartbeat, which would overwrite the state.
             let _ = shared.store.worker_stopped(&shared.id).await;
             if let Some(notifier) = notifier {
                 let _ = notifier.await;
@@ -262,7 +267,7 @@ impl Worker {
     }
 }
 
-/// Lets attempts know when the worker was asked to end.
+/// Informs attempts that the worker was asked to end.
 async fn leave(shared: Arc<Shared>, shutdown: Shutdown, stop: CancellationToken) {
     tokio::select! {
         () = shutdown.graceful.cancelled() => {}
@@ -272,7 +277,7 @@ async fn leave(shared: Arc<Shared>, shutdown: Shutdown, stop: CancellationToken)
     shared.leaving.send_replace(Some(leaving));
 }
 
-/// Says which kinds are served, and by whom.
+/// Registers the served kinds and this worker.
 async fn meet(shared: &Shared) -> Result<()> {
     for kind in shared.registry.rows() {
         shared.store.see_kind(&kind).await?;
@@ -301,23 +306,23 @@ async fn wind_down(shared: &Arc<Shared>, shutdown: &Shutdown) {
     shared.leases.stop_all(crate::job::attempt::StopReason::Shutdown);
     tokio::select! {
         () = shared.leases.empty() => return,
-        // Each attempt ends after the grace of its kind; this is for one that cannot.
+        // Each attempt ends after the grace period of its kind; this covers an attempt that does not.
         () = tokio::time::sleep(shared.registry.longest_stop_grace() + Duration::from_secs(1)) => {}
         () = shutdown.overdue(Duration::from_millis(500)) => {}
     }
     shared.leases.kill_all();
-    // Dropped handlers are handed back by the completer; if Postgres is away their leases expire.
+    // The completer hands back dropped handlers; if Postgres does not answer, their leases expire.
     let _ = timeout(Duration::from_secs(5), shared.leases.empty()).await;
 }
 
 impl Shared {
-    /// Says why the worker will never claim, where that is plain.
+    /// Logs why the worker will never claim, if that is certain.
     fn name_idleness(&self) {
         let settings = &self.settings;
         if self.registry.kinds().is_empty() {
             tracing::warn!(
-                "this worker serves no kind, so it runs nothing: name kinds in its config ([kinds.NAME], or hub, agent \
-                 or bughive), or check that it reads the config that you mean"
+                "this worker serves no kind, so it runs nothing: name kinds in its config ([kinds.NAME], or \
+                 hub, agent or bughive), or check that it reads the intended config"
             );
         } else if settings.other_queue_slots == 0 && settings.queues.iter().all(|(_, slots)| *slots == 0) {
             tracing::warn!(

@@ -1,5 +1,6 @@
-//! What a worker sheds while dead rows pile up in the database: progress of a job is stored at most every few
-//! seconds. Keeps the order of each job's events; the last progress is never lost, and nothing else is held back.
+//! Throttles progress while dead rows pile up in the database: the progress of a job is stored at
+//! most every few seconds. Keeps the order of each job's events; the last progress is never lost,
+//! and no other event is delayed.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,10 +11,10 @@ use uuid::Uuid;
 
 use crate::store::attempts::report::Reported;
 
-/// How often the progress of a job is stored while shedding.
+/// How often the progress of a job is stored while it is throttled.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// What is held back.
+/// The delayed progress.
 #[derive(Debug, Default)]
 pub(super) struct Shedder {
     /// The last progress of each job that was not stored yet.
@@ -23,8 +24,8 @@ pub(super) struct Shedder {
 }
 
 impl Shedder {
-    /// Takes a batch and answers what is to be stored now: what was held back of a job comes before its other events, and
-    /// before it is `flushed`.
+    /// Takes a batch and returns the reports to store now: delayed progress of a job comes before its other
+    /// events, and before it is `flushed`.
     pub(super) fn thin(
         &mut self,
         on: bool,
@@ -65,12 +66,12 @@ impl Shedder {
         kept
     }
 
-    /// When the next one is to be stored that is held back.
+    /// The time at which the next delayed report is to be stored.
     pub(super) fn due_at(&self) -> Option<Instant> {
         self.held.keys().filter_map(|job_id| Some(*self.stored_at.get(job_id)? + EVERY)).min()
     }
 
-    /// What is to be stored by now.
+    /// The reports that are due.
     pub(super) fn overdue(&mut self, now: Instant) -> Vec<Reported> {
         let due = |job_id: &Uuid| self.stored_at.get(job_id).is_none_or(|at| *at + EVERY <= now);
         let due: Vec<Uuid> = self.held.keys().copied().filter(due).collect();
@@ -81,7 +82,7 @@ impl Shedder {
     }
 }
 
-/// What the newer progress does not say stays as the older one said.
+/// Fields absent in the newer progress keep the values of the older one.
 fn merge(newer: &mut Reported, older: Reported) {
     if let (Some(new), Value::Object(old)) = (newer.draft.data.as_object_mut(), older.draft.data) {
         for (field, value) in old {
@@ -117,7 +118,7 @@ mod tests {
         );
         assert!(shedder.thin(true, now, vec![progress(1, 2.0), progress(1, 3.0)], &[]).is_empty());
         assert!(shedder.overdue(now).is_empty() && shedder.due_at().is_some());
-        // A log line pulls it along, in order.
+        // A log line stores it first, in order.
         let log = Reported { draft: EventDraft::new("log", json!({})), ..progress(1, 0.0) };
         assert_eq!(percents(&shedder.thin(true, now, vec![log, progress(1, 4.0)], &[])), [3.0, -1.0]);
         let now = now + EVERY;
@@ -125,7 +126,7 @@ mod tests {
         assert!(shedder.thin(true, now, vec![progress(1, 5.0)], &[]).is_empty());
         // The end of the attempt waits for all of it.
         assert_eq!(percents(&shedder.thin(true, now, Vec::new(), &[one])), [5.0]);
-        // Switched off, what was held back is stored with the next.
+        // After throttling ends, delayed progress is stored with the next batch.
         shedder.thin(true, now, vec![progress(3, 1.0)], &[]);
         shedder.thin(true, now, vec![progress(3, 2.0)], &[]);
         assert_eq!(percents(&shedder.thin(false, now, vec![progress(3, 3.0)], &[])), [3.0]);

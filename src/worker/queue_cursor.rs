@@ -1,5 +1,5 @@
-//! From where a worker claims next in one queue, when it may look from the head again, and whether its
-//! claims must be counted. Learns from what claims brought; asks nobody.
+//! The position of a worker's claims in one queue, when it may start from the head again, and
+//! whether its claims go through limits. Learns from the answers of claims; queries nothing.
 
 use std::time::Duration;
 
@@ -8,46 +8,46 @@ use tokio::time::Instant;
 use crate::store::attempts::claim::{Claimed, Cursor, Position};
 use crate::store::attempts::claim_limited::{Admitted, Share};
 
-/// However dear a look in vain was, the next one may come after this.
+/// The longest pause after a scan without a result, however long it took.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Whether a claim goes through the count of limits.
+/// Whether a claim goes through limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counted {
     Yes,
     No,
 }
 
-/// From where a lane claims next, and when it may look from the head again.
+/// The position of a queue's next claim, and when it may scan from the head again.
 #[derive(Debug)]
 pub(super) struct Look {
     cursor: Cursor,
-    /// Where the cursor was before the last look from the head.
+    /// The cursor before the last scan from the head.
     reached: Cursor,
-    /// Something may be claimable.
+    /// There may be claimable jobs.
     pub(super) hopeful: bool,
-    /// Something may lie before the cursor.
+    /// There may be jobs before the cursor.
     pub(super) head_wanted: bool,
     head_allowed_at: Instant,
     /// When the next scheduled job falls due.
     pub(super) due_at: Option<Instant>,
-    /// All claims of the queue are counted.
+    /// All claims of the queue go through limits.
     pub(super) limited: bool,
     turns: Turns,
-    /// Priority of the last job without a group, if more of its sort are likely due.
+    /// Priority of the last job without a group, if more such jobs are likely due.
     backlog: Option<i16>,
 }
 
 /// The jobs of the queue that wait in groups.
 #[derive(Debug)]
 struct Turns {
-    /// There were some at some time.
+    /// There were such jobs at some time.
     known: bool,
-    /// Some may have its turn now.
+    /// One of them may have its turn now.
     hopeful: bool,
-    /// A look in vain has its price: no other one before.
+    /// After a scan without a result, no other scan before this.
     allowed_at: Instant,
-    /// When a rate lets the next one start.
+    /// The time at which a rate allows the next start.
     due_at: Option<Instant>,
 }
 
@@ -78,7 +78,7 @@ impl Look {
         self.turns.hopeful = true;
     }
 
-    /// A job that counted for some limit ended.
+    /// A job that counted against a limit ended.
     pub(super) fn hear_freed(&mut self) {
         if self.limited {
             self.stir();
@@ -86,7 +86,7 @@ impl Look {
         self.turns.hopeful |= self.turns.known;
     }
 
-    /// Time passed: what falls due by now?
+    /// Time passed: checks for jobs that are due by now.
     pub(super) fn tick(&mut self) {
         let now = Instant::now();
         if self.due_at.is_some_and(|due| now >= due) {
@@ -100,7 +100,7 @@ impl Look {
         }
     }
 
-    /// Whether the next claim must be counted, or `None` if there is no hope for any claim.
+    /// Whether the next claim goes through limits, or `None` if no claim could succeed.
     pub(super) fn wants(&self) -> Option<Counted> {
         let wanted = self.turns.hopeful || self.limited && self.hopeful;
         if wanted && Instant::now() >= self.turns.allowed_at {
@@ -110,14 +110,14 @@ impl Look {
         }
     }
 
-    /// How much of the room groups may have: half of it where others of the same priority wait.
+    /// The share of the free slots for groups: half of it if others of the same priority wait.
     pub(super) fn share(&self, room: usize) -> Share {
         let Some(worst_priority) = self.backlog else { return Share::WHOLE };
         let half = usize::midpoint(room, usize::from(rand::random::<bool>()));
         Share { worst_priority, room_at_worst: i64::try_from(half).unwrap_or(i64::MAX) }
     }
 
-    /// Learns from a counted claim; where it asked for `room` jobs.
+    /// Learns from a claim under limits that asked for `room` jobs.
     pub(super) fn end_counted(&mut self, admitted: &Admitted, room: usize, from_head: bool, took: Duration) {
         let grouped = admitted.jobs.iter().filter(|job| job.grouped).count();
         let now = Instant::now();
@@ -135,7 +135,7 @@ impl Look {
         self.end(&admitted.jobs, asked, from_head, took);
     }
 
-    /// The cursor for the next claim, and whether it begins at the head.
+    /// The cursor for the next claim, and whether it starts at the head.
     pub(super) fn begin(&mut self) -> (Cursor, bool) {
         let from_head = self.head_wanted && Instant::now() >= self.head_allowed_at;
         if from_head {
@@ -145,7 +145,8 @@ impl Look {
         (self.cursor, from_head)
     }
 
-    /// Learns from a claim: where it ended, whether there may be more, what a look from the head costs.
+    /// Learns from a claim: where it ended, whether there may be more, and the cost of a scan from the
+    /// head.
     pub(super) fn end(&mut self, claimed: &[Claimed], asked: usize, from_head: bool, took: Duration) {
         let plain = claimed.iter().filter(|job| !job.grouped);
         let found = plain.clone().count();
@@ -164,8 +165,8 @@ impl Look {
         if found < asked {
             if from_head {
                 self.hopeful = false;
-                // All before was looked at; the next wake need not walk over its dead rows again. Where a limit may
-                // have cut the look short it must.
+                // All earlier rows were scanned; the next notification need not walk over its dead rows
+                // again, unless a limit may have cut the scan short.
                 for (position, reached) in self.cursor.iter_mut().zip(self.reached).filter(|_| !self.limited)
                 {
                     *position = reached.max(*position);
@@ -176,7 +177,7 @@ impl Look {
         }
     }
 
-    /// When this lane wants to be looked at again without being woken; `None` if only a wake can help.
+    /// The time of the next check without a notification; `None` if only a notification can help.
     pub(super) fn again_at(&self) -> Option<Instant> {
         let head = (self.hopeful && self.head_wanted).then_some(self.head_allowed_at);
         let turns = (self.turns.hopeful || self.limited && self.hopeful).then_some(self.turns.allowed_at);

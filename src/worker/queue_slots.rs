@@ -1,5 +1,5 @@
-//! A queue as one worker sees it: its slots and the jobs that wait in memory for one. Decides how many
-//! jobs to ask for; asks nobody.
+//! A queue in one worker: its slots, and the claimed jobs that wait in memory for one. Decides how
+//! many jobs to claim; queries nothing.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use crate::store::attempts::settle::Settled;
 
 /// The largest batch that is claimed at once.
 const BATCH_LIMIT: usize = 1_000;
-/// As many jobs wait in memory at most: one batch is claimed while the slots work on another.
+/// The most jobs that wait in memory: one batch is claimed while the slots work on another.
 const PREFETCH_LIMIT: usize = 2 * BATCH_LIMIT;
 
 /// A claimed job that waits for a slot.
@@ -31,7 +31,7 @@ pub(super) struct Waiting {
 pub(super) struct Lane {
     pub(super) queue: String,
     configured_slots: usize,
-    /// Found while the worker ran, so that it may be left again.
+    /// Discovered while the worker was running, so that it can be dropped again.
     found: bool,
     state: Mutex<State>,
     /// Mean run of its jobs, in nanoseconds; starts long, so that nothing is prefetched on a guess.
@@ -43,17 +43,18 @@ struct State {
     waiting: VecDeque<Waiting>,
     runners: usize,
     slots: usize,
-    /// With so few waiting, a claim may be worth its round trip; as [`Lane::room`] last found.
+    /// The number of waiting jobs below which a claim is worth its round trip; as [`Lane::room`] last
+    /// found.
     refill_at: usize,
     started: u64,
     standstill: Standstill,
 }
 
-/// Tells when nothing moves: jobs waited at two looks in a row, and none was started between them. One look is not
-/// enough, for what was claimed just before it has had no time to start.
+/// Detects a standstill: jobs waited at two checks in a row, and none was started in between. One check is
+/// not enough, because jobs claimed just before it have had no time to start.
 #[derive(Debug, Default)]
 struct Standstill {
-    /// How many had been started at the last look, if jobs waited then.
+    /// The number of started jobs at the last check, if jobs waited then.
     started: Option<u64>,
 }
 
@@ -86,18 +87,18 @@ impl Lane {
         self.state().slots
     }
 
-    /// Whether nothing of it runs or waits in memory.
+    /// Whether none of its jobs runs or waits in memory.
     pub(super) fn is_idle(&self) -> bool {
         let state = self.state();
         state.runners == 0 && state.waiting.is_empty()
     }
 
-    /// Takes the slots that somebody set for the queue, or the worker's own again.
+    /// Uses the slots set for the queue, or the worker's own again.
     pub(super) fn set_slots(&self, slots: Option<i32>) {
         self.state().slots = slots.map_or(self.configured_slots, |slots| usize::try_from(slots).unwrap_or(0));
     }
 
-    /// How many jobs to claim now; 0 while there is no room worth a round trip.
+    /// How many jobs to claim now; 0 while there are too few free places for a round trip.
     pub(super) fn room(&self, round_trip: Duration) -> usize {
         let mut state = self.state();
         let free = state.slots.saturating_sub(state.runners + state.waiting.len());
@@ -123,7 +124,7 @@ impl Lane {
             .min(PREFETCH_LIMIT)
     }
 
-    /// Takes claimed jobs in and starts runners for the free slots.
+    /// Adds claimed jobs and starts runners for the free slots.
     pub(super) fn admit(self: &Arc<Self>, shared: &Arc<Shared>, jobs: impl Iterator<Item = Waiting>) {
         let mut state = self.state();
         state.waiting.extend(jobs);
@@ -173,8 +174,8 @@ impl Lane {
         self.mean_run_nanos.store(mean, Ordering::Relaxed);
     }
 
-    /// Hands prefetched jobs back if they waited at the last call already and none was started since: their slots
-    /// turned out to be busy for long, and another worker may have a free one.
+    /// Hands prefetched jobs back if they already waited at the last call and none has started since: the
+    /// slots are busy for long, and another worker may have a free one.
     pub(super) async fn hand_back_if_stuck(&self, shared: &Shared) {
         let stuck = {
             let mut state = self.state();
@@ -187,7 +188,7 @@ impl Lane {
         }
     }
 
-    /// Hands back what waits in memory.
+    /// Hands back the jobs that wait in memory.
     pub(super) async fn hand_back(&self, shared: &Shared) {
         let waiting = std::mem::take(&mut self.state().waiting);
         for Waiting { job, .. } in waiting {
@@ -198,11 +199,11 @@ impl Lane {
     }
 }
 
-/// The lanes of a worker; some are found while it runs, and left again.
+/// The queues of a worker; some are discovered while it runs, and dropped again.
 #[derive(Debug)]
 pub(super) struct Lanes {
     all: RwLock<Vec<Arc<Lane>>>,
-    /// Nothing is claimed from them any more, but something of them may still run.
+    /// Queues that are no longer claimed from, but may still have running jobs.
     left: Mutex<Vec<Arc<Lane>>>,
 }
 
@@ -220,28 +221,28 @@ impl Lanes {
         self.all.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The queues of all lanes, also of those that were left and still run something.
+    /// All queues, including dropped ones with running jobs.
     pub(super) fn names(&self) -> HashSet<String> {
         self.all().iter().chain(self.left().iter()).map(|lane| lane.queue.clone()).collect()
     }
 
-    /// How many lanes were found and not left, or not ended yet.
+    /// The number of discovered queues that were not dropped, or have not ended yet.
     pub(super) fn found(&self) -> usize {
         self.all().iter().filter(|lane| lane.found).count() + self.left().len()
     }
 
-    /// No more is claimed from a lane; what it has runs on.
+    /// Stops claiming from a queue; its running jobs continue.
     pub(super) fn leave(&self, lane: &Arc<Lane>) {
         self.all.write().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, lane));
         self.left().push(lane.clone());
     }
 
-    /// Forgets the lanes that were left and of which nothing runs any more.
+    /// Removes dropped queues without running jobs.
     pub(super) fn forget_ended(&self) {
         self.left().retain(|lane| !lane.is_idle());
     }
 
-    /// Adds a lane for a queue that was found.
+    /// Adds a discovered queue.
     pub(super) fn add(&self, queue: String, slots: usize) -> Arc<Lane> {
         let lane = Arc::new(Lane::new(queue, slots, true));
         self.all.write().unwrap_or_else(PoisonError::into_inner).push(lane.clone());

@@ -1,4 +1,4 @@
-//! Which kinds this worker serves, with their handlers and rules. Fixed once the worker runs.
+//! The kinds that this worker serves, with their handlers and rules. Fixed once the worker runs.
 
 use std::collections::BTreeMap;
 use std::fmt;

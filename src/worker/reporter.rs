@@ -1,6 +1,6 @@
-//! The one writer of progress, log lines and other events in a process: gathers what was reported
-//! while its last write was in flight. Keeps the order of each job's events, and drops none but
-//! progress that was overtaken before anybody could see it.
+//! The one writer of progress, log lines and other events in a process: collects reports while its
+//! last write is in flight. Keeps the order of each job's events, and drops only progress that was
+//! replaced before anyone could see it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::store::attempts::report::Reported;
 
 /// The largest batch that is written at once.
 const BATCH_LIMIT: usize = 1_000;
-/// An event's data may be so large; more is cut and marked.
+/// The largest data of an event; more is cut and marked.
 const DATA_LIMIT_BYTES: usize = 128 * 1024;
 
-/// Writes reports until a nameless one says that no more will come.
+/// Writes reports until the last message.
 pub(super) async fn run(shared: Arc<Shared>, mut reports: mpsc::Receiver<Report>) {
     let mut gathered = Vec::with_capacity(BATCH_LIMIT);
     let mut shedder = Shedder::default();
@@ -43,7 +43,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut reports: mpsc::Receiver<Report>
         let mut flushed = Vec::new();
         for report in gathered.drain(..) {
             open &= !report.job_id.is_nil();
-            // An extension is an event as well, so nothing may be held back behind it.
+            // An extension is also an event, so no earlier report may be delayed past it.
             if report.stored.is_some() || report.extension.is_some() {
                 flushed.push(report.job_id);
             }
@@ -79,7 +79,7 @@ async fn write(shared: &Arc<Shared>, batch: Vec<Reported>) {
         return;
     }
     let began = Instant::now();
-    // The same for each try, so that one whose answer was cut off is stored once.
+    // The same for each try, so that a report whose answer was lost is stored only once.
     let report_id = Uuid::new_v4();
     match until_answered(&shared.contact, "report", || shared.store.report(report_id, &batch)).await {
         Ok(marks) => {
@@ -108,7 +108,7 @@ async fn extend(shared: &Arc<Shared>, job_id: Uuid, lease_id: Uuid, Extension { 
         Ok(None) => shared.leases.lose(job_id, lease_id),
         Err(error) => tracing::error!(%error, task_id = %job_id, "an attempt could not be extended"),
     }
-    // Whoever asked may be gone.
+    // The requester may have ended.
     let _ = granted.send(matches!(extended, Ok(Some(_))));
 }
 
@@ -127,7 +127,7 @@ fn storable(draft: EventDraft) -> EventDraft {
     EventDraft { kind: storable_text(draft.kind), data }
 }
 
-/// Leaves out progress that a later one of the same job and step overtook within the batch.
+/// Drops progress that a later report of the same job and step replaces within the batch.
 fn without_overtaken(batch: Vec<Reported>) -> Vec<Reported> {
     let mut last: HashMap<Uuid, usize> = HashMap::new();
     let mut overtaken = vec![false; batch.len()];

@@ -1,5 +1,5 @@
-//! Tells jobs of the ends that they wait for as soon as this worker wrote one, beside the writing of more.
-//! Only saves time: what it cannot tell, a keeper tells.
+//! Resolves dependent jobs as soon as this worker completes a parent. An optimisation only: the
+//! maintenance loop does it otherwise.
 
 use std::sync::Arc;
 
@@ -15,7 +15,10 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             () = shared.awaited.notified() => {}
         }
         if let Err(error) = shared.store.resolve().await {
-            tracing::warn!(%error, "jobs could not be told what they wait for; a keeper tells them");
+            tracing::warn!(
+                %error,
+                "dependent jobs could not be resolved; the maintenance loop resolves them"
+            );
         }
     }
 }

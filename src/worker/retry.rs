@@ -1,5 +1,5 @@
-//! How the worker's writers try again when Postgres is away: with growing delays, for as long as it
-//! takes. What was acknowledged by a handler is not given up while the process lives.
+//! How the worker's writers retry while Postgres does not answer: with growing delays, without
+//! limit. An outcome that a handler has reported is never given up while the process lives.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use tokio::time::{Instant, timeout};
 use super::contact::Contact;
 use crate::store::{Error, Result};
 
-/// Longer than Postgres lets a statement run: who has not answered by then is not there any more.
+/// Longer than Postgres lets a statement run: a server that has not answered by then is unreachable.
 const ANSWER_WITHIN: Duration = Duration::from_secs(35);
 
-/// An answer within `limit`, or an error: a dead network says nothing, for as long as TCP hopes. Sooner if the database
-/// was away and others are answered again.
+/// An answer within `limit`, or an error, because a dead network stays silent until TCP gives up. The error
+/// comes sooner if the database was away and other requests are answered again.
 pub(super) async fn answered_within<T>(
     contact: &Contact,
     limit: Duration,
@@ -25,7 +25,7 @@ pub(super) async fn answered_within<T>(
     }
 }
 
-/// Calls `attempt` until it succeeds or fails for a reason that time does not heal.
+/// Calls `attempt` until it succeeds or fails with an error that waiting cannot fix.
 pub(super) async fn until_answered<T, F>(
     contact: &Contact,
     what: &'static str,
@@ -47,12 +47,12 @@ where
     }
 }
 
-/// A duration varied by up to a quarter, so that processes do not move in step.
+/// A duration varied by up to a quarter, so that processes do not act in step.
 pub(super) fn jittered(duration: Duration) -> Duration {
     duration.mul_f64(rand::random_range(0.75..1.25))
 }
 
-/// Whether a failed batch shall be taken apart to find the row that is to blame.
+/// Whether a failed batch is split to find the row that caused the failure.
 pub(super) fn blames_a_row(error: &Error) -> bool {
     error.is_bad_data() || error.constraint().is_some()
 }

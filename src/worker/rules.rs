@@ -1,12 +1,13 @@
-//! What follows of a failed attempt by the rules of its kind, as the worker that ran it knows them: another worker may have
-//! others for the same kind. Counts no attempts; that is the database's.
+//! The consequence of a failed attempt by the rules of its kind, as the worker that ran it knows
+//! them: another worker may have other rules for the same kind. Counts no attempts; the database
+//! does.
 
 use std::time::Duration;
 
 use super::completer::Ending;
 use crate::job::settings::KindSettings;
 
-/// The end of an attempt with the delay before the next one, or marked as permanent.
+/// The outcome of an attempt with the delay before the next one, or marked as permanent.
 pub(super) fn ruled(mut ending: Ending, settings: &KindSettings, attempt: i32) -> Ending {
     let Ending::Settled(settled) = &mut ending else { return ending };
     let Some(error) = settled.error.as_mut().filter(|error| error.is_object()) else { return ending };

@@ -1,5 +1,5 @@
-//! Runs one job and no other, with all that a worker does for it: for tests. Claims nothing but that job, keeps no heartbeat,
-//! and is over with the job's attempt.
+//! Runs one job and no other, with everything that a worker does for it: for tests. Claims only
+//! that job, sends no heartbeats, and ends with the job's attempt.
 
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use crate::store::Result;
 use crate::store::attempts::claim::{ClaimRequest, Position, Terms, claim_in};
 
 impl Worker {
-    /// Claims this job, due or not, and runs one attempt of it to its end; false if it is none that could be claimed.
+    /// Claims this job, due or not, and runs one attempt of it; false if it could not be claimed.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,5 +1,5 @@
-//! Runs a handler without a database, for tests of handlers: a context whose events are kept in
-//! memory. Must never be used to run jobs that matter; nothing here is stored.
+//! Runs a handler without a database, for tests of handlers: a context that keeps events in memory.
+//! Stores nothing; must never be used to run jobs that matter.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,9 +1,10 @@
-//! What this process uses of its machine, for the worker's row. Where the system does not say, nothing is known.
+//! The resource use of this process, for the worker's row. Unknown if the system does not report
+//! it.
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
-/// What it has in memory now, in bytes.
+/// Its resident memory in bytes.
 pub(super) fn memory_bytes() -> Option<i64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

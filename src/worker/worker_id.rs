@@ -1,4 +1,4 @@
-//! What a worker is called: readable, and never the same twice.
+//! The id of a worker: readable, and never the same twice.
 
 use uuid::Uuid;
 

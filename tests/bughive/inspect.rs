@@ -42,7 +42,7 @@ async fn o6_workers_are_inspected_and_queues_purged() {
 
     let (code, said) = ask(&["inspect", "ping"]).await;
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("no worker lives"), "{said}");
+    assert!(said.contains("no worker is alive"), "{said}");
 
     let site = Site::start(Plan::Chain { pages: 3, held: 1 }).await;
     let _worker = program(folder.path(), &["worker"], "worker.log");

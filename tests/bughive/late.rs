@@ -69,7 +69,7 @@ async fn a_page_with_a_part_that_never_comes_is_slow_and_looked_at() {
     })
     .await;
     let result = crawled(&site, Duration::from_secs(5)).await;
-    let late = "it was not there before it was given up";
+    let late = "it did not arrive in time";
     let expected = [
         bug("console_error", "/image", "planted"),
         bug("slow_page", "/image", late),

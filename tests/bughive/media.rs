@@ -186,7 +186,7 @@ async fn a_key_that_can_never_be_a_file_is_not_tried_again() {
     for (key, why) in [
         ("../../x", "`.` or `..`"),
         ("x/./y", "`.` or `..`"),
-        ("x//y", "no part of it is empty"),
+        ("x//y", "without empty parts"),
         ("a#1", "`#`"),
         ("folder", "is a folder"),
     ] {

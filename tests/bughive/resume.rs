@@ -106,7 +106,7 @@ async fn no_page_is_crawled_twice_though_the_worker_is_killed() {
         assert!(line["event"].is_string() && line["level"] == "info", "{line}");
         assert!(line.as_object().unwrap().values().all(|value| !value.is_object()), "{line}");
     }
-    assert!(log.contains("going on behind the last stored page"), "{log}");
+    assert!(log.contains("resuming after the last stored page"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

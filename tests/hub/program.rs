@@ -220,7 +220,7 @@ async fn without_it_the_key_is_named_and_what_to_install() {
     let Some(engine) = Engine::shared() else { return };
     for (way, told) in [
         ("auto", "services.web.networks: is not supported; remove it."),
-        ("program", "there is no program docker compose on the worker's machine; install it"),
+        ("program", "the program docker compose is not on the worker's machine; install it"),
     ] {
         let hub = on(&engine, &format!("compose = '{way}'"))
             .project("bare", &compose("    networks: [x]\n"), &dockerfile(""))

@@ -13,7 +13,7 @@ async fn an_unknown_project_is_refused_with_those_that_there_are() {
         let (code, problem) = hub.post(&format!("/api/orchestration/other/{verb}"), None).await;
         assert_eq!((code, &problem["projects"]), (404, &json!(["known"])), "{problem}");
         assert!(problem["type"].as_str().unwrap().ends_with("/project-not-found"));
-        assert!(problem["detail"].as_str().unwrap().contains("There are: known."));
+        assert!(problem["detail"].as_str().unwrap().contains("The projects are: known."));
     }
     let unknown = "/api/orchestration/task-status/01890000-0000-7000-8000-000000000000";
     assert_eq!(hub.get(unknown).await.0, 404);
@@ -49,14 +49,14 @@ async fn a_bad_compose_file_fails_for_good_and_names_the_key() {
     for (project, named) in [
         ("bad", "services.web.secrets: is not supported; remove it."),
         ("bad", "install the program docker compose"),
-        ("odd", "odd/compose.yaml: is no YAML"),
+        ("odd", "odd/compose.yaml: is not YAML"),
         ("dock", "unknown instruction: COPI"),
         ("copy", "Correct the Dockerfile or its context."),
         ("out", "Correct the Dockerfile or its context."),
-        ("lost", "services.web.build: has the Dockerfile Dockerfile, which is no file in"),
+        ("lost", "services.web.build: has the Dockerfile Dockerfile, which is not a file in"),
         ("glob", "its context cannot be read: .dockerignore: "),
         ("secret", "secret/.env, whose line 2 is not understood"),
-        ("gone", "correct hub.projects.gone.compose, or put the file there"),
+        ("gone", "correct hub.projects.gone.compose, or create the file"),
     ] {
         let task = hub.ask(project, "start", None).await;
         let failed = hub.ends(&task, "FAILURE").await;
@@ -78,8 +78,8 @@ async fn a_service_that_is_not_there_is_named() {
         let failed = hub.ends(&task, "FAILURE").await;
         assert_eq!(
             failed["error"],
-            "the project few has no container of \"db\"; it has: web. Name one of these, or start the project if its description \
-             has the service by now."
+            "the project few has no container of \"db\"; it has: web. Name one of these, or start the \
+             project if its description now has the service."
         );
     }
 }

@@ -40,11 +40,11 @@ async fn after_three_retries_it_fails() {
         .start()
         .await;
     for (project, told, remedy) in [
-        ("never", "returned a non-zero code: 1. ", "Look at the build's output in the task's log"),
+        ("never", "returned a non-zero code: 1. ", "Read the build's output in the task's log"),
         (
             "ill",
             "web ended with exit code 3. Its last lines:\nno disk",
-            "\nCorrect its command or what that needs; the container stays",
+            "\nCorrect its command or what the command needs; the container is kept",
         ),
     ] {
         let task = hub.ask(project, "start", None).await;

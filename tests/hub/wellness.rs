@@ -20,7 +20,7 @@ async fn a_service_that_crashes_after_a_while_is_no_success() {
     let failed = hub.ends(&hub.ask("late", "start", None).await, "FAILURE").await;
     let error = failed["error"].as_str().unwrap();
     assert!(error.contains("web ended with exit code 4. Its last lines:\nno more\n"), "{error}");
-    assert!(error.contains("the container stays to be looked at. Then start the project again."), "{error}");
+    assert!(error.contains("the container is kept for inspection. Then start the project again."), "{error}");
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn a_service_that_is_restarted_again_and_again_is_no_success() {
     let task = hub.ask("loop", "start", None).await;
     let failed = hub.ends(&task, "FAILURE").await;
     let error = failed["error"].as_str().unwrap();
-    assert!(error.contains("web is not well after 8s; it ended and was restarted "), "{error}");
+    assert!(error.contains("web is not healthy after 8s; it ended and was restarted "), "{error}");
     let told = hub
         .build_lines(&task)
         .await
@@ -54,7 +54,8 @@ async fn all_services_settle_side_by_side() {
     let task = hub.ask("many", "start", None).await;
     hub.ends(&task, "SUCCESS").await;
     let told = hub.events(&task, "progress").await;
-    let last = told.iter().rev().find(|event| event.to_string().contains("all services are well")).unwrap();
+    let last =
+        told.iter().rev().find(|event| event.to_string().contains("all services are healthy")).unwrap();
     let job = hub.job(&task).await;
     let at = |text: &serde_json::Value| chrono::DateTime::parse_from_rfc3339(text.as_str().unwrap()).unwrap();
     let waited = (at(&job["finished_at"]) - at(&last["at"])).as_seconds_f64();

@@ -393,7 +393,7 @@ async fn a_server_that_cannot_load_the_language_of_functions_is_named() {
     assert!(store.ping().await.is_err(), "it answers, and is not ready");
     let findings = store.doctor().await.unwrap();
     assert!(findings.len() == 1 && findings[0].severity == "critical", "{findings:?}");
-    assert!(findings[0].message.contains("cannot run functions"), "{findings:?}");
+    assert!(findings[0].message.contains("cannot run PL/pgSQL functions"), "{findings:?}");
     assert!(findings[0].advice.contains("restart Postgres"), "{findings:?}");
 }
 

@@ -1,4 +1,4 @@
-//! `tidemill alerts`: what the rules found; lists them, and lists, sets and drops the rules.
+//! `tidemill alerts`: lists alerts; lists, sets and deletes alert rules.
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
@@ -24,10 +24,10 @@ pub(super) struct AlertsArgs {
 enum Verb {
     /// List alerts, newest first (the default)
     List {
-        /// Only those that are not resolved
+        /// Only unresolved alerts
         #[arg(long)]
         open: bool,
-        /// Only those of this rule
+        /// Only alerts of this rule
         #[arg(long, value_name = "NAME")]
         rule: Option<String>,
         #[command(flatten)]
@@ -42,9 +42,9 @@ enum Verb {
         #[command(flatten)]
         server: ServerArgs,
     },
-    /// Set a rule; what was set before is replaced
+    /// Set a rule, replacing an earlier one of the same name
     Set(Box<SetArgs>),
-    /// Drop a rule, and resolve what it fired
+    /// Delete a rule and resolve its alerts
     Drop {
         /// Its name
         name: String,
@@ -57,10 +57,10 @@ enum Verb {
 struct SetArgs {
     /// The rule's name
     name: String,
-    /// What is measured: `error_rate`, `average_time`, `queue_depth`, `no_worker`, `stuck_jobs`, `database_latency`, `database_size` or
-    /// `database_horizon`
+    /// The measured condition: `error_rate`, `average_time`, `queue_depth`, `no_worker`,
+    /// `stuck_jobs`, `database_latency`, `database_size` or `database_horizon`
     condition: String,
-    /// It is too much above this: a share, seconds, jobs or bytes
+    /// The threshold: a share, seconds, jobs or bytes
     #[arg(long, value_name = "N", default_value_t = 0.0)]
     above: f64,
     /// Only jobs of this kind
@@ -69,19 +69,19 @@ struct SetArgs {
     /// Only this queue
     #[arg(long)]
     queue: Option<String>,
-    /// Fewer attempts in the window say nothing
+    /// The fewest attempts in the window for a rate or average to count
     #[arg(long, value_name = "N")]
     at_least: Option<u32>,
     /// The window of rates and averages, such as 1h [default: 15m]
     #[arg(long, value_name = "TIME")]
     over: Option<String>,
-    /// How long it must be too much before it fires [default: 1m]
+    /// How long the value must be above the threshold before the rule fires [default: 1m]
     #[arg(long, value_name = "TIME")]
     hold: Option<String>,
-    /// What is called when it fires and when it is resolved
+    /// The URL that is called when the rule fires and when it is resolved
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
-    /// Who is written to then; repeatable
+    /// An email address to write to then; repeatable
     #[arg(long, value_name = "ADDRESS")]
     email: Vec<String>,
     #[command(flatten)]
@@ -98,7 +98,7 @@ pub(super) async fn run(args: AlertsArgs, global: &GlobalArgs) -> Result<(), Cli
         Verb::Drop { name, server } => {
             let client = Client::new(&server)?;
             client.ask(client.request(Method::DELETE, &["alert-rules", &name])).await?;
-            output::line(&format!("alert rule {name} is gone"))
+            output::line(&format!("alert rule {name} is deleted"))
         }
     }
 }

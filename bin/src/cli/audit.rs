@@ -1,4 +1,4 @@
-//! `tidemill audit`: what people did, newest first.
+//! `tidemill audit`: prints the audit log, newest first.
 
 use clap::Args;
 use serde_json::Value;
@@ -11,10 +11,10 @@ use super::{GlobalArgs, log};
 /// What `tidemill audit` takes.
 #[derive(Debug, Args)]
 pub(super) struct AuditArgs {
-    /// Only acts on this, such as job:ID, queue:NAME or limit:NAME
+    /// Only actions on this subject, such as job:ID, queue:NAME or limit:NAME
     #[arg(long)]
     subject: Option<String>,
-    /// Only acts of this API key or database user
+    /// Only actions by this API key or database user
     #[arg(long)]
     who: Option<String>,
     #[command(flatten)]

@@ -1,5 +1,5 @@
-//! Speaks to a running server over HTTP: finds it, carries the key, and turns its problems into
-//! errors. Knows no route by heart; each command names its own.
+//! The HTTP client of a running server: finds the server, sends the key, and turns problem
+//! documents into errors. Contains no routes; each command names its own.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -16,34 +16,34 @@ use super::error::{CliError, Problem};
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
-/// A stream has a comment every 15 seconds: three missed ones mean that the line is dead.
+/// A stream has a comment every 15 seconds: three missed comments mean that the connection is dead.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// What the commands take that ask a server.
+/// The options of commands that call a server.
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
-    /// The server [default: that of .tidemill/urls.json, else port 8080 of this machine]
+    /// The server's URL [default: the one in .tidemill/urls.json, else port 8080 of this machine]
     #[arg(long, env = "TIDEMILL_URL", hide_env_values = true, value_name = "URL")]
     url: Option<String>,
-    /// The API key; better in the environment, since others see a command line
+    /// The API key; prefer the environment, because other users can see a command line
     #[arg(long, env = "TIDEMILL_KEY", hide_env_values = true, value_name = "KEY")]
     key: Option<String>,
-    /// Where a `tidemill dev` keeps its urls.json
+    /// The data folder of `tidemill dev`, with its urls.json
     #[arg(long, value_name = "DIR", default_value = ".tidemill")]
     data_dir: PathBuf,
-    /// Answer the API's JSON as it is
+    /// Print the JSON of the API unchanged
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// A server that can be asked.
+/// A client of one server.
 pub(super) struct Client {
     http: reqwest::Client,
     base: Url,
     found_by: String,
 }
 
-/// What a server answered: the text as it came, and its meaning.
+/// A server's answer: the original text and the parsed value.
 pub(super) struct Answer {
     pub(super) text: String,
     pub(super) json: Value,
@@ -62,7 +62,7 @@ impl Client {
         let mut headers = HeaderMap::new();
         if let Some(key) = args.key.as_deref().filter(|key| !key.is_empty()) {
             let mut value = HeaderValue::try_from(format!("Bearer {key}"))
-                .map_err(|_| CliError::Usage("the key has characters that no key has".into()))?;
+                .map_err(|_| CliError::Usage("the key has characters that are not allowed in a key".into()))?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
@@ -81,7 +81,7 @@ impl Client {
         Ok(Self { http, base, found_by })
     }
 
-    /// A request to `/api/v1` and the segments of `path`, which are escaped.
+    /// A request to `/api/v1` followed by the segments of `path`, which are escaped.
     pub(super) fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -94,7 +94,7 @@ impl Client {
         self.ask(self.query(path, query)?).await
     }
 
-    /// Reads what may be no JSON, as it stands.
+    /// Reads an answer that need not be JSON, unchanged.
     pub(super) async fn text(&self, path: &[&str], query: &[(&str, String)]) -> Result<String, CliError> {
         let response = self.checked(self.query(path, query)?.timeout(ANSWER_TIMEOUT)).await?;
         response.text().await.map_err(|error| self.unreachable(&error))
@@ -113,7 +113,7 @@ impl Client {
         self.ask(self.request(Method::POST, path)).await
     }
 
-    /// Sends a request and reads its answer whole.
+    /// Sends a request and reads the whole answer.
     pub(super) async fn ask(&self, request: RequestBuilder) -> Result<Answer, CliError> {
         let request = request.header(ACCEPT, "application/json").timeout(ANSWER_TIMEOUT);
         let response = self.checked(request).await?;
@@ -122,7 +122,7 @@ impl Client {
         Ok(Answer { text, json })
     }
 
-    /// Opens an event stream behind the event numbered `after`.
+    /// Opens an event stream that starts after the event numbered `after`.
     pub(super) async fn stream(&self, path: &[&str], after: Option<u64>) -> Result<Response, CliError> {
         let mut request = self.request(Method::GET, path).header(ACCEPT, "text/event-stream");
         if let Some(after) = after {
@@ -151,7 +151,7 @@ impl Client {
     fn parse(&self, text: &str) -> Result<Value, CliError> {
         serde_json::from_str(text).map_err(|_| {
             let (url, found_by) = (shown(&self.base), &self.found_by);
-            CliError::Failed(format!("{url} ({found_by}) answers, but not as a Tidemill does"))
+            CliError::Failed(format!("{url} ({found_by}) answers, but is not a Tidemill server"))
         })
     }
 
@@ -184,11 +184,11 @@ fn url_in(path: &Path, text: &str) -> Result<String, CliError> {
     let urls: Value = serde_json::from_str(text).unwrap_or_default();
     let url = urls["http"].as_str().map(str::to_owned);
     url.ok_or_else(|| {
-        CliError::Usage(format!("{}: has no \"http\"; start `tidemill dev` anew", path.display()))
+        CliError::Usage(format!("{}: has no \"http\"; start `tidemill dev` again", path.display()))
     })
 }
 
-/// An address without what may be a secret in it.
+/// An address without the parts that may be secret.
 fn shown(url: &Url) -> String {
     let mut url = url.clone();
     let _ = (url.set_username(""), url.set_password(None));
@@ -206,7 +206,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The cause at the bottom, which says most: "Connection refused".
+/// The innermost cause, which says most: "Connection refused".
 fn deepest(error: &dyn Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {

@@ -1,4 +1,5 @@
-//! `tidemill config`: the settings that hold here, and where each comes from. Starts nothing; says what would stop a start.
+//! `tidemill config`: prints the effective settings and the source of each. Starts nothing; reports
+//! what would stop a start.
 
 use std::path::PathBuf;
 
@@ -14,7 +15,7 @@ pub(super) struct ConfigArgs {
     /// The config file [default: tidemill.toml, .yaml or .yml in the working folder]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Only what is not as by default
+    /// Only settings that differ from their default
     #[arg(long)]
     changed: bool,
     /// As JSON

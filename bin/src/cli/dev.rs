@@ -1,5 +1,5 @@
-//! `tidemill dev`: everything in one process, on an embedded Postgres if none is configured. What it
-//! started it also ends, the database last.
+//! `tidemill dev`: everything in one process, on an embedded Postgres if no database is configured.
+//! Stops everything that it started, the database last.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -31,13 +31,13 @@ pub(super) struct DevArgs {
     /// The config file [default: tidemill.toml, .yaml or .yml in the working folder]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where the API and the dashboard listen; port 0 picks a free one [default: 127.0.0.1:8080]
+    /// The address of the API and the dashboard; port 0 picks a free port [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Where the embedded Postgres and urls.json are kept
+    /// The folder of the embedded Postgres and of urls.json
     #[arg(long, value_name = "DIR", default_value = ".tidemill")]
     data_dir: PathBuf,
-    /// Enqueue a job of this kind at the start, as a demonstration; repeatable
+    /// Enqueue a job of this kind at the start as a demonstration; repeatable
     #[arg(long, value_name = "KIND")]
     enqueue: Vec<String>,
 }
@@ -71,13 +71,13 @@ pub(super) async fn run(args: DevArgs, global: &GlobalArgs) -> Result<(), CliErr
                 served = &mut roles => break served,
                 // Somebody killed or upgraded the database; the roles wait for it and go on.
                 () = postgres.ended() => {
-                    tracing::warn!("the embedded Postgres is gone; starting it again");
+                    tracing::warn!("the embedded Postgres has stopped; starting it again");
                     if let Err(error) = postgres.restart().await {
-                        tracing::error!(%error, "it could not be started; trying again");
+                        tracing::error!(%error, "the embedded Postgres could not be started; trying again");
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     } else if postgres.url() != url {
                         break Err(CliError::Failed(
-                            "the port of the embedded Postgres was taken by another program while it was away; \
+                            "another program took the port of the embedded Postgres while it was stopped; \
                              start `tidemill dev` again"
                                 .into(),
                         ));
@@ -130,7 +130,7 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     // At once, so that no log line stands in between.
     if let Err(error) = output::line(&format!("\n{}\n", banner.join("\n"))) {
         // The same stands in urls.json, and the log names the page.
-        tracing::warn!(%error, page, "where it can be reached could not be written to standard output");
+        tracing::warn!(%error, page, "the addresses could not be written to standard output");
     }
 
     let outcome = joined(working).await;
@@ -140,7 +140,7 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     outcome
 }
 
-/// Writes where the API and the database are, for scripts; the database's URL holds its password.
+/// Writes the URLs of the API and the database for scripts; the database URL contains its password.
 fn write_urls(data_dir: &Path, page: &str, database: &str) -> Result<(), CliError> {
     let path = data_dir.join("urls.json");
     let write = || {

@@ -1,4 +1,4 @@
-//! `tidemill doctor`: what is wrong with the installation and what to do about it.
+//! `tidemill doctor`: prints the problems of the installation with advice.
 
 use clap::Args;
 

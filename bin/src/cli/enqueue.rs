@@ -1,4 +1,4 @@
-//! `tidemill enqueue`: puts one job into a queue and, if asked, follows it to its end.
+//! `tidemill enqueue`: enqueues one job and, with `--follow`, follows it until it has finished.
 
 use std::io::{IsTerminal, Read, stderr, stdin};
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use tidemill::job::priority;
 pub(super) struct EnqueueArgs {
     /// The job's kind
     kind: String,
-    /// Args one by one: name=text, or name:=JSON for numbers, true, false, null, lists and objects
+    /// Single args: name=text, or name:=JSON for numbers, true, false, null, lists and objects
     #[arg(value_name = "NAME=VALUE")]
     pairs: Vec<String>,
     /// The args as a JSON object
@@ -34,43 +34,45 @@ pub(super) struct EnqueueArgs {
     /// 1 (first) to 9, or critical, high, normal, low [default: the kind's]
     #[arg(long, value_parser = read_priority)]
     priority: Option<Value>,
-    /// Not before now plus this, such as 90s or 2h
+    /// The delay before the job may start, such as 90s or 2h
     #[arg(long, value_parser = duration, conflicts_with = "run_at")]
     delay: Option<String>,
-    /// Not before this time, such as 2030-01-31T08:00:00Z
+    /// The earliest start, such as 2030-01-31T08:00:00Z
     #[arg(long, value_name = "TIME")]
     run_at: Option<DateTime<Utc>>,
     /// Your own name for this piece of work; at most one job has it
     #[arg(long, value_name = "NAME")]
     execution_id: Option<String>,
-    /// A word to find it by; repeatable
+    /// A tag to find the job by; repeatable
     #[arg(long = "tag")]
     tags: Vec<String>,
-    /// How often it is tried in all [default: the kind's]
+    /// The most attempts in total [default: the kind's]
     #[arg(long, value_name = "N")]
     max_attempts: Option<u32>,
-    /// The limit that it counts for: its name, or name:key to be counted apart for each key; repeatable
+    /// A limit that the job counts against: its name, or name:key for a separate count per key;
+    /// repeatable
     #[arg(long = "concurrency-key", value_name = "KEY")]
     concurrency_keys: Vec<String>,
-    /// Whose job it is; jobs take turns between fair keys
+    /// The group of the job for fairness; jobs of different groups take turns
     #[arg(long, value_name = "KEY")]
     fair_key: Option<String>,
-    /// Not stored while another job holds its key, as JSON; {} for the same kind and args
+    /// The unique rule as JSON: the job is not stored while another one holds its key; {} means the
+    /// same kind and args
     #[arg(long, value_name = "JSON", value_parser = json::read)]
     unique: Option<Value>,
-    /// Cancelled if nothing starts it within this time
+    /// Cancel the job if it has not started within this time
     #[arg(long, value_parser = duration)]
     expires_in: Option<String>,
     /// A job to wait for, by its id or as execution:NAME; repeatable
     #[arg(long, value_name = "JOB")]
     after: Vec<String>,
-    /// Which ends of those let it run [default: all must complete]
+    /// Which outcomes of those jobs let it run [default: all must complete]
     #[arg(long, value_name = "WORD", requires = "after", value_parser = ["all_completed", "all_finished", "any_completed", "any_failed"])]
     run_if: Option<String>,
-    /// Makes repeating this command safe: the same key and job are enqueued once
+    /// A key that makes repeating this command safe: the same key and job are enqueued once
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-    /// Follow the job to its end; the exit code is then the job's
+    /// Follow the job until it has finished; its outcome sets the exit code
     #[arg(long, short)]
     follow: bool,
     #[command(flatten)]
@@ -130,7 +132,7 @@ fn body(args: &EnqueueArgs) -> Result<Value, CliError> {
     Ok(body)
 }
 
-/// The job's args: the object that was given, and over it the pairs.
+/// The job's args: the given object, overridden by the pairs.
 fn job_args(args: &EnqueueArgs) -> Result<Map<String, Value>, CliError> {
     let mut object = match (&args.args, &args.args_file) {
         (Some(text), _) => object("--args", text)?,
@@ -157,7 +159,7 @@ fn job_args(args: &EnqueueArgs) -> Result<Map<String, Value>, CliError> {
 fn object(source: &str, text: &str) -> Result<Map<String, Value>, CliError> {
     match json::read(text) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(CliError::Usage(format!("{source}: the args are a JSON object, such as {{\"n\": 20}}"))),
+        Ok(_) => Err(CliError::Usage(format!("{source}: the args must be a JSON object, such as {{\"n\": 20}}"))),
         Err(error) => Err(CliError::Usage(format!("{source}: {error}"))),
     }
 }
@@ -169,13 +171,13 @@ fn pair(text: &str) -> Result<(String, Value), CliError> {
     let (name, value) = match name.strip_suffix(':') {
         Some(name) => {
             let value =
-                json::read(value).map_err(|error| wrong(&format!("what stands behind :=: {error}")))?;
+                json::read(value).map_err(|error| wrong(&format!("the value after :=: {error}")))?;
             (name, value)
         }
         None => (name, json!(value)),
     };
     if name.is_empty() {
-        return Err(wrong("there is no name before the ="));
+        return Err(wrong("there is no name before ="));
     }
     Ok((name.to_owned(), value))
 }

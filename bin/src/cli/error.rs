@@ -1,5 +1,5 @@
-//! How a command can fail, what its user is told, and with which code the process ends. Every code
-//! is part of the contract with scripts.
+//! The errors of commands, their messages and their exit codes. Every exit code is part of the
+//! contract with scripts.
 
 use std::io;
 
@@ -7,11 +7,10 @@ use serde_json::Value;
 
 use crate::config::ConfigError;
 
-/// What `--help` says about exit codes.
-pub(super) const EXIT_CODES: &str = "\
-Exit codes:
+/// The exit codes as `--help` prints them.
+pub(super) const EXIT_CODES: &str = "Exit codes:
   0  done
-  1  the job failed or was cancelled, or the server refused or could not do it
+  1  the job failed or was cancelled, or the server refused the request or could not carry it out
   2  wrong usage, or a wrong setting
   3  the server cannot be reached, or is not ready
   4  no such job, queue or worker
@@ -23,35 +22,35 @@ pub enum CliError {
     /// Settings are wrong.
     #[error("{0}")]
     Config(#[from] ConfigError),
-    /// The command line is wrong in a way that only shows when it is carried out.
+    /// The command line is wrong in a way that only its execution shows.
     #[error("{0}")]
     Usage(String),
-    /// Nothing answers where the server should be.
+    /// No server answers at its URL.
     #[error(
-        "no Tidemill answers at {url} ({found_by}): {cause}\n\
-         Start one with `tidemill dev`, or name yours with --url or TIDEMILL_URL."
+        "no Tidemill answers at {url} ({found_by}): {cause}\nStart a server with `tidemill dev`, or name \
+         yours with --url or TIDEMILL_URL."
     )]
     Unreachable {
-        /// Where it should be.
+        /// The URL.
         url: String,
-        /// How that was found out.
+        /// The source of the URL.
         found_by: String,
-        /// What the network said.
+        /// The network error.
         cause: String,
-        /// It took the request, and then said nothing for long.
+        /// The server accepted the request and then stayed silent for too long.
         silent: bool,
     },
-    /// Something takes requests there, but no event stream begins.
+    /// Requests are accepted at the URL, but no event stream starts.
     #[error(
-        "the event stream from {url} did not begin in {seconds} s, though the request was taken: a proxy on the way keeps answers \
-         back until they are whole\n\
-         Turn its buffering off for /api/v1 (lighttpd: server.stream-response-body = 2; nginx: proxy_buffering off), or name the \
-         server itself with --url. `tidemill jobs show` and `/result?wait=30s` work through it."
+        "the event stream from {url} did not start within {seconds} s, although the request was accepted: a \
+         proxy in between holds back answers until they are complete\nTurn its buffering off for /api/v1 \
+         (lighttpd: server.stream-response-body = 2; nginx: proxy_buffering off), or name the server itself \
+         with --url. `tidemill jobs show` and `/result?wait=30s` work through such a proxy."
     )]
     HeldBack {
-        /// Where it was asked for.
+        /// The URL of the request.
         url: String,
-        /// How long it was waited for.
+        /// The time that was waited.
         seconds: u64,
     },
     /// The server answered with a problem.
@@ -63,13 +62,13 @@ pub enum CliError {
     /// Any other failure.
     #[error("{0}")]
     Failed(String),
-    /// Whoever read the output has enough; that is no failure.
+    /// The reader of the output closed it; that is not a failure.
     #[error("the output was closed")]
     OutputClosed,
 }
 
 impl CliError {
-    /// The code that the process ends with.
+    /// The exit code of the process.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -86,7 +85,7 @@ impl CliError {
         }
     }
 
-    /// Whether the same request may succeed a little later.
+    /// Whether the same request may succeed later.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
@@ -106,7 +105,7 @@ impl From<io::Error> for CliError {
     }
 }
 
-/// A problem document, as far as a person wants it.
+/// The parts of a problem document that a person needs.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The answer's status.
@@ -115,12 +114,12 @@ pub struct Problem {
     detail: Option<String>,
     field: Option<String>,
     remedy: Option<String>,
-    /// When to come back.
+    /// The time to wait before the next request.
     retry_after_seconds: Option<u64>,
 }
 
 impl Problem {
-    /// Reads the body of a failed answer, whatever it is.
+    /// Reads the body of a failed answer, which need not be a problem document.
     #[must_use]
     pub fn read(status: u16, body: &str) -> Self {
         let document: Value = serde_json::from_str(body).unwrap_or_default();
@@ -135,7 +134,7 @@ impl Problem {
         }
     }
 
-    /// With what the header `Retry-After` said, which a person does not see.
+    /// Adds the value of the header `Retry-After`, which a person does not see otherwise.
     #[must_use]
     pub fn retry_after(mut self, seconds: Option<u64>) -> Self {
         self.retry_after_seconds = seconds;

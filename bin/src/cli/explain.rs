@@ -1,4 +1,4 @@
-//! `tidemill explain`: why a job does not run, and when it may start.
+//! `tidemill explain`: prints why a job is not running and when it may start.
 
 use clap::Args;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! `tidemill failures`: what attempts failed of, one line a cause.
+//! `tidemill failures`: prints the causes of failed attempts, one row per cause.
 
 use clap::Args;
 use serde_json::Value;
@@ -15,7 +15,7 @@ pub(super) struct FailuresArgs {
     /// Only of jobs of this kind
     #[arg(long)]
     kind: Option<String>,
-    /// Only those that came at this time or later, such as 2030-01-31T08:00:00Z
+    /// Only failures since this time, such as 2030-01-31T08:00:00Z
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     #[command(flatten)]

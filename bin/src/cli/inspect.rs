@@ -1,5 +1,5 @@
-//! `tidemill inspect`: what the workers do now, what they serve, and whether they live. Asks the server alone; the workers
-//! themselves answer nobody.
+//! `tidemill inspect`: prints what workers are doing, which kinds they serve, and whether they are
+//! alive. Asks only the server, because workers accept no requests.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use super::output::{self, cell};
 use super::time::relative;
 use super::{GlobalArgs, log, stats, workers};
 
-/// As many jobs are shown.
+/// The most jobs that are shown.
 const MOST: &str = "200";
 
 /// What `tidemill inspect` takes.
@@ -22,15 +22,16 @@ pub(super) struct InspectArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// The jobs that run, and where
+    /// Show the running jobs and their workers
     Active(ServerArgs),
-    /// The workers with their slots, and how many jobs ended within the last hour and day
+    /// Show the workers with their slots, and the number of jobs that finished within the last hour
+    /// and day
     Stats(ServerArgs),
-    /// Which workers live; ends with code 1 if none does
+    /// Show which workers are alive; exits with code 1 if there are none
     Ping(ServerArgs),
-    /// The jobs that are not due yet
+    /// Show the jobs that are not due yet
     Scheduled(ServerArgs),
-    /// The kinds that each worker serves
+    /// Show the kinds that each worker serves
     Registered(ServerArgs),
 }
 
@@ -97,7 +98,7 @@ async fn ping(server: &ServerArgs) -> Result<(), CliError> {
         }
     }
     if alive.is_empty() {
-        return Err(CliError::Failed("no worker lives; start one with `tidemill worker`".into()));
+        return Err(CliError::Failed("no worker is alive; start one with `tidemill worker`".into()));
     }
     Ok(())
 }

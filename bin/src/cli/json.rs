@@ -1,4 +1,5 @@
-//! JSON that is typed on the command line or stands in a file, as it is sent on: exactly, or not at all.
+//! Reads JSON from the command line or from a file so that it can be sent on exactly as written.
+//! Must refuse a value that would change.
 
 use serde_json::Value;
 
@@ -6,7 +7,7 @@ use tidemill::job::number::Carried;
 
 /// Reads a JSON text; the error says why it cannot be sent on.
 pub(super) fn read(text: &str) -> Result<Value, String> {
-    let carried: Carried = serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"))?;
+    let carried: Carried = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
     carried.kept().map_err(|error| error.to_string())
 }
 

@@ -1,5 +1,5 @@
-//! `tidemill keys`: makes, lists and revokes API keys, in the database itself, so that the first key
-//! needs no other. A key must be shown once, when it is made, and never again.
+//! `tidemill keys`: creates, lists and revokes API keys directly in the database, so that the first
+//! key needs no other key. A key must be shown once, when it is created, and never again.
 
 use std::time::Duration;
 
@@ -24,24 +24,24 @@ pub(super) struct KeysArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Make a key and show it, this once
+    /// Create a key and show it, this one time
     Create {
         #[command(flatten)]
         database: DatabaseArgs,
-        /// What it may do; repeatable, or several with commas
+        /// A scope of the key; repeatable, or several separated by commas
         #[arg(long = "scope", value_enum, value_delimiter = ',', required = true)]
         scopes: Vec<Scope>,
-        /// What people call it
+        /// The name of the key
         #[arg(long, default_value = "")]
         name: String,
-        /// It ends after this, such as 90d [default: never]
+        /// The time until the key expires, such as 90d [default: never]
         #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
         expires_in: Option<Duration>,
         /// Answer JSON
         #[arg(long)]
         json: bool,
     },
-    /// List the keys; what they are is not kept
+    /// List the keys; the secret keys themselves are not stored
     List {
         #[command(flatten)]
         database: DatabaseArgs,
@@ -49,7 +49,7 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// End a key at once
+    /// Revoke a key at once
     Revoke {
         #[command(flatten)]
         database: DatabaseArgs,
@@ -58,12 +58,12 @@ enum Verb {
     },
 }
 
-/// What a key allows.
+/// The scopes of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Scope {
-    /// Put jobs into queues
+    /// Enqueue jobs
     Enqueue,
-    /// Look at everything
+    /// Read everything
     Read,
     /// Claim and run jobs as a remote worker
     Work,
@@ -86,7 +86,7 @@ pub(super) async fn run(args: KeysArgs, global: &GlobalArgs) -> Result<(), CliEr
                 let made = json!({ "id": key.id(), "key": key.reveal(), "scopes": scopes, "name": name });
                 output::line(&made.to_string())?;
             } else {
-                output::note("This key is shown only now; from now on every request needs one:");
+                output::note("This key is shown only once; from now on every request needs a key:");
                 output::line(key.reveal())?;
             }
         }
@@ -104,7 +104,7 @@ pub(super) async fn run(args: KeysArgs, global: &GlobalArgs) -> Result<(), CliEr
     Ok(())
 }
 
-/// The store, migrated: the first key is often made before the first start.
+/// The store, migrated: the first key is often created before the first start.
 async fn open(database: DatabaseArgs, global: &GlobalArgs) -> Result<Store, CliError> {
     let config = database.load(global, vec![])?;
     let options = store_options(&config, database_url(&config)?)?;

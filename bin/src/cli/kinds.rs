@@ -1,4 +1,4 @@
-//! `tidemill kinds`: what is served, and which kinds are not started because they crash in a loop.
+//! `tidemill kinds`: lists the kinds and the circuit breakers that are open, and resets a breaker.
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
@@ -24,7 +24,7 @@ pub(super) struct KindsArgs {
 enum Verb {
     /// List the kinds (the default)
     List(ServerArgs),
-    /// Let the jobs of a kind start again that crashed in a loop
+    /// Reset the circuit breaker of a kind so that its jobs start again
     ResetBreaker {
         /// The kind
         kind: String,

@@ -1,4 +1,4 @@
-//! `tidemill limits`: how many jobs may run or start, over all workers; lists, sets and drops limits.
+//! `tidemill limits`: lists, sets and deletes limits that hold over all workers.
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
@@ -23,9 +23,9 @@ pub(super) struct LimitsArgs {
 enum Verb {
     /// List the limits (the default)
     List(ServerArgs),
-    /// Set a limit; what was set before is replaced
+    /// Set a limit, replacing an earlier one of the same name
     Set(SetArgs),
-    /// Drop a limit
+    /// Delete a limit
     Drop {
         /// Its name
         name: String,
@@ -36,18 +36,18 @@ enum Verb {
 
 #[derive(Debug, Args)]
 struct SetArgs {
-    /// What concurrency keys begin with, or queue:NAME
+    /// The name that concurrency keys begin with, or queue:NAME
     name: String,
-    /// Most jobs that run at once for each key; 0 stops them
+    /// The most jobs that run at once per key; 0 stops them
     #[arg(long, value_name = "N")]
     max_running: Option<u32>,
-    /// Most jobs that start in each period for each key
+    /// The most jobs that start in each period per key
     #[arg(long, value_name = "N")]
     rate: Option<u32>,
     /// The period of the rate, such as 1h [default: 1m]
     #[arg(long, value_name = "TIME", requires = "rate")]
     per: Option<String>,
-    /// Most jobs that start at one moment after a quiet time [default: as many as the rate]
+    /// The most jobs that start at one moment after an idle time [default: the rate]
     #[arg(long, value_name = "N", requires = "rate")]
     burst: Option<u32>,
     /// What a new job does when the limit is reached [default: queue]
@@ -65,7 +65,7 @@ pub(super) async fn run(args: LimitsArgs, global: &GlobalArgs) -> Result<(), Cli
         Verb::Drop { name, server } => {
             let client = Client::new(&server)?;
             client.ask(client.request(Method::DELETE, &["limits", &name])).await?;
-            output::line(&format!("limit {name} is gone"))
+            output::line(&format!("limit {name} is deleted"))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `tidemill migrate`: brings the database's tables up to date.
+//! `tidemill migrate`: creates or updates the tables in the database.
 
 use clap::Args;
 

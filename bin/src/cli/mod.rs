@@ -1,5 +1,5 @@
-//! The command line: what may be typed, and one file a subcommand that carries it out. Alone with
-//! `main` it reads the config; it must hold no rule of the queue itself.
+//! The command line: its definition, and one file per subcommand. Only this module and `main` read
+//! the config; it must contain no rules about jobs.
 
 mod alerts;
 mod audit;
@@ -49,7 +49,7 @@ pub struct Cli {
     command: Command,
 }
 
-/// What every command takes.
+/// The options of every command.
 #[derive(Debug, Args)]
 pub struct GlobalArgs {
     /// How log lines look
@@ -68,50 +68,50 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Run jobs
     Worker(worker::WorkerArgs),
-    /// Look at the settings that hold here, and where each comes from
+    /// Show the effective settings and the source of each
     Config(config::ConfigArgs),
-    /// Bring the database's tables up to date
+    /// Create or update the tables in the database
     Migrate(migrate::MigrateArgs),
-    /// Make, list and revoke API keys
+    /// Create, list and revoke API keys
     Keys(keys::KeysArgs),
-    /// Put a job into a queue
+    /// Enqueue a job
     Enqueue(Box<enqueue::EnqueueArgs>),
-    /// Look at jobs, follow, cancel and retry them
+    /// List, show, follow, cancel and retry jobs
     Jobs(jobs::JobsArgs),
-    /// Say why a job does not run, and when it may start
+    /// Explain why a job is not running and when it may start
     Explain(explain::ExplainArgs),
-    /// Look what attempts failed of, one line a cause
+    /// List the causes of failed attempts, one row per cause
     Failures(failures::FailuresArgs),
-    /// Look at kinds, and let those start again that crashed in a loop
+    /// List kinds and reset open circuit breakers
     Kinds(kinds::KindsArgs),
-    /// Look at alerts, set and drop their rules
+    /// List alerts; set and delete alert rules
     Alerts(alerts::AlertsArgs),
-    /// Look what people did
+    /// Show the audit log
     Audit(audit::AuditArgs),
-    /// Look what is wrong with the installation, and what to do
+    /// Check the installation and say what to do about problems
     Doctor(doctor::DoctorArgs),
-    /// Look what became of jobs, or write all numbers to a file
+    /// Show counts of job outcomes, or export all numbers
     Stats(stats::StatsArgs),
-    /// Look at queues, set, pause, resume, drain and purge them
+    /// List, show, set, pause, resume, drain and purge queues
     Queues(queues::QueuesArgs),
-    /// Look what the workers do, and whether they live
+    /// Show what workers are doing and whether they are alive
     Inspect(inspect::InspectArgs),
-    /// Cancel all jobs of a queue, or of all, that do not run
+    /// Cancel all jobs of one queue or of all queues that are not running
     Purge(purge::PurgeArgs),
-    /// Look at limits over all workers, set and drop them
+    /// List, set and delete limits that hold over all workers
     Limits(limits::LimitsArgs),
-    /// Look at schedules, set, pause, resume and run them
+    /// List, show, set, pause, resume and run schedules
     Schedules(schedules::SchedulesArgs),
-    /// Look at workflows, start, cancel and retry them
+    /// List, start, show, cancel and retry workflows
     Workflows(workflows::WorkflowsArgs),
-    /// Look at workers, drain them
+    /// List and drain workers
     Workers(workers::WorkersArgs),
 }
 
-/// Carries out a command; ends when it is done, a server's at its stop.
+/// Runs a command until it is done; a server runs until it is stopped.
 ///
 /// # Errors
-/// What went wrong, for [`CliError::exit_code`] and standard error.
+/// The failure, for [`CliError::exit_code`] and standard error.
 pub async fn run(cli: Cli) -> Result<(), CliError> {
     secrecy::conceal();
     let outcome = carry_out(cli).await;

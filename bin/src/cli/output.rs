@@ -1,5 +1,5 @@
-//! What a command answers, on standard output: tables for people, the API's own JSON for scripts.
-//! Text of jobs must never reach a terminal as control codes.
+//! Prints the output of a command to standard output: tables for people, the API's own JSON for
+//! scripts. Text of jobs must never reach a terminal as control codes.
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 

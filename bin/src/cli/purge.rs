@@ -1,4 +1,5 @@
-//! `tidemill purge`: cancels the jobs of a queue, or of all queues, that do not run. Must ask first.
+//! `tidemill purge`: cancels the jobs of a queue, or of all queues, that are not running. Must ask
+//! for confirmation first.
 
 use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 
@@ -15,7 +16,7 @@ use super::{GlobalArgs, log, output};
 pub(super) struct PurgeArgs {
     /// The queue's name
     name: Option<String>,
-    /// All queues that there are now
+    /// All existing queues
     #[arg(long)]
     all: bool,
     /// Do not ask first
@@ -59,17 +60,17 @@ async fn all(client: &Client) -> Result<Vec<String>, CliError> {
     Ok(queues.iter().filter_map(|queue: &Value| Some(queue["name"].as_str()?.to_owned())).collect())
 }
 
-/// Asks on a terminal; elsewhere nobody can answer, so `--yes` must be said.
+/// Asks on a terminal; elsewhere `--yes` is required, because nobody can answer.
 fn confirm(names: &[String], yes: bool) -> Result<(), CliError> {
     if yes || names.is_empty() {
         return Ok(());
     }
     let all = names.join(", ");
     if !stdin().is_terminal() {
-        let what = format!("purging {all} cancels the jobs there that do not run; say --yes if you mean it");
+        let what = format!("purging {all} cancels its jobs that are not running; confirm with --yes");
         return Err(CliError::Usage(what));
     }
-    write!(stderr(), "Cancel all jobs of {all} that do not run? [y/N] ")?;
+    write!(stderr(), "Cancel all jobs of {all} that are not running? [y/N] ")?;
     let mut answer = String::new();
     stdin().lock().read_line(&mut answer)?;
     match answer.trim() {

@@ -1,4 +1,4 @@
-//! `tidemill serve`: the API, the dashboard and what keeps the tables in order.
+//! `tidemill serve`: runs the API, the dashboard and the maintenance of the tables.
 
 use std::net::SocketAddr;
 
@@ -19,7 +19,7 @@ use tidemill::store::db::migrate::migrate;
 pub(super) struct ServeArgs {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// Where the API and the dashboard listen; port 0 picks a free one [default: 127.0.0.1:8080]
+    /// The address of the API and the dashboard; port 0 picks a free port [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
 }

@@ -1,4 +1,4 @@
-//! From the command line to the config of a server: which file, and the flags that win over it.
+//! Loads the config of a server: chooses the file and applies the flags that override it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,14 +11,14 @@ use crate::config::{Config, Flag, LogFormat, Sources};
 use tidemill::job::document::lead_under;
 use tidemill::secrecy;
 
-/// What the commands take that work on a database.
+/// The options of commands that work on a database.
 #[derive(Debug, Args)]
 pub(super) struct DatabaseArgs {
     /// The config file [default: tidemill.toml, .yaml or .yml in the working folder]
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// The Postgres that holds the jobs; better in `TIDEMILL_DATABASE__URL`, since others see a command
-    /// line
+    /// The Postgres that holds the jobs; prefer `TIDEMILL_DATABASE__URL`, because other users can
+    /// see a command line
     #[arg(long, value_name = "URL")]
     pub(super) database_url: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `tidemill stats`: what became of jobs, by kind; or all numbers as a file.
+//! `tidemill stats`: prints the outcomes of jobs by kind, or exports all numbers to a file.
 
 use clap::Args;
 use serde_json::Value;
@@ -11,16 +11,16 @@ use super::{GlobalArgs, log};
 /// What `tidemill stats` takes.
 #[derive(Debug, Args)]
 pub(super) struct StatsArgs {
-    /// How far back: a duration such as 1h, or a time [default: 1h; of an export 24h]
+    /// The start: a duration back from now such as 1h, or a time [default: 1h; for an export 24h]
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Write all numbers over time, by queue and kind
     #[arg(long, value_name = "FORMAT", value_parser = ["csv", "json"])]
     export: Option<String>,
-    /// Only of jobs of this kind, in an export
+    /// Only jobs of this kind, in an export
     #[arg(long, requires = "export")]
     kind: Option<String>,
-    /// Only of jobs of this queue, in an export
+    /// Only jobs of this queue, in an export
     #[arg(long, requires = "export")]
     queue: Option<String>,
     #[command(flatten)]

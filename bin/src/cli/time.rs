@@ -1,4 +1,4 @@
-//! Times as people say them: "3m ago", "in 2h". Scripts get the exact ones with --json.
+//! Formats times for people: "3m ago", "in 2h". Scripts get exact times with --json.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;

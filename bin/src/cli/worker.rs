@@ -18,10 +18,11 @@ use crate::config::{NAME_RULE, is_name};
 pub(super) struct WorkerArgs {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// Where it answers /healthz, /readyz and /metrics [default: nowhere]
+    /// The address of /healthz, /readyz and /metrics [default: none]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Serve only this queue with so many slots; repeatable [default: all queues, as the config says]
+    /// Serve only this queue with this number of slots; repeatable [default: all queues, as the
+    /// config says]
     #[arg(long = "queue", value_name = "NAME=SLOTS", value_parser = queue_slots)]
     queues: Vec<(String, u32)>,
 }
@@ -60,7 +61,7 @@ pub(super) async fn run(args: WorkerArgs, global: &GlobalArgs) -> Result<(), Cli
 fn queue_slots(text: &str) -> Result<(String, u32), String> {
     let (name, slots) = text.split_once('=').ok_or("write NAME=SLOTS, such as crawl=2")?;
     if !is_name(name) {
-        return Err(format!("{name:?} is no queue; allowed: {NAME_RULE}"));
+        return Err(format!("{name:?} is not a queue name; allowed: {NAME_RULE}"));
     }
     let slots = slots.parse().ok().filter(|slots| (1..=10_000).contains(slots));
     Ok((name.to_owned(), slots.ok_or("the slots are a whole number from 1 to 10000")?))

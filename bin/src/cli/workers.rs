@@ -1,4 +1,4 @@
-//! `tidemill workers`: who runs jobs; lists and drains them.
+//! `tidemill workers`: lists and drains workers.
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -23,7 +23,7 @@ pub(super) struct WorkersArgs {
 enum Verb {
     /// List the workers of the last day (the default)
     List(ServerArgs),
-    /// Let a worker end: it claims nothing more, finishes what it runs, and stops
+    /// Drain a worker: it claims no more jobs, finishes its running jobs and stops
     Drain {
         /// Its id
         id: String,
@@ -45,7 +45,7 @@ async fn drain(id: &str, server: &ServerArgs) -> Result<(), CliError> {
     if server.json {
         return output::line(&answer.text);
     }
-    output::line(&format!("worker {id} drains"))
+    output::line(&format!("worker {id} is draining"))
 }
 
 async fn list(server: &ServerArgs) -> Result<(), CliError> {

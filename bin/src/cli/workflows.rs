@@ -1,4 +1,5 @@
-//! `tidemill workflows`: looks at graphs of jobs, enqueues one from a file, cancels and retries them.
+//! `tidemill workflows`: lists and shows workflows, enqueues one from a file, cancels and retries
+//! them.
 
 use std::path::PathBuf;
 
@@ -28,16 +29,16 @@ enum Verb {
     List(ServerArgs),
     /// Enqueue a workflow
     Start {
-        /// A file with the workflow as JSON, as POST /api/v1/workflows takes it
+        /// A file with the workflow as JSON, in the format of POST /api/v1/workflows
         file: PathBuf,
         #[command(flatten)]
         server: ServerArgs,
     },
     /// Show a workflow's jobs
     Show(WorkflowArgs),
-    /// Cancel all of its jobs that have not ended
+    /// Cancel all unfinished jobs of a workflow
     Cancel(WorkflowArgs),
-    /// Run again what failed, and what waited for that
+    /// Run its failed jobs again, and the jobs that waited for them
     Retry(WorkflowArgs),
 }
 

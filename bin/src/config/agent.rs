@@ -1,4 +1,4 @@
-//! The settings of tasks in a browser: which model, how much of it, and what the browser may reach.
+//! The settings of browser tasks: the model, its limits, and the hosts that the browser may reach.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,33 +16,35 @@ text_type!(
     |text| url::Host::parse(text.strip_prefix("*.").unwrap_or(text)).is_ok()
 );
 section! {
-    /// Tasks that a model does in a browser (`docs/agent.md`).
+    /// Tasks that a model carries out in a browser (`docs/agent.md`).
     AgentSection {
-        /// The model, by the name that its server gives it. Absent: tasks are refused and none is run here.
+        /// The model, by the name that its server uses. Absent: tasks are refused, and none is run by this process.
         model: Option<String> = none;
-        /// Where it is served by the protocol of `OpenAI`'s chat completions.
+        /// The URL of a server with the `OpenAI` chat completions protocol.
         base_url: HttpUrl = "https://api.openai.com/v1";
-        /// The key for it.
+        /// The API key for that server.
         api_key: Option<Secret> = none;
-        /// A proxy of its own for calls of the model, or `none`. Absent: `outbound.proxy`, else that of
-        /// the environment. The browser uses none.
+        /// A proxy for calls to the model, or `none`. Absent: `outbound.proxy`, otherwise the one of the environment.
+        /// The browser uses no proxy.
         proxy: Option<ProxyChoice> = none;
-        /// No answer of the model takes longer.
+        /// The longest time that an answer of the model may take.
         model_timeout: Duration where "1s"..="1h" = "2m";
-        /// Hosts that the browser may reach: `example.com` is one, `*.example.com` are all below it. Empty: every public one.
+        /// Hosts that the browser may reach: `example.com` is one host, `*.example.com` means all hosts below it.
+        /// Empty: every public host.
         allowed_hosts: Vec<HostPattern> = "[]";
-        /// Whether it may reach addresses that are not public, such as those of this machine and its network.
+        /// Whether the browser may reach addresses that are not public, such as those of this machine and its
+        /// network.
         allow_private: bool = "false";
         /// The most steps of one task.
         max_steps: u32 where "1"..="1000" = "30";
         /// The most tokens of one task, as the model's server counts them.
         max_tokens: u64 where "1000"..="1000000000" = "500000";
-        /// How long a task may be worked on in all.
+        /// The longest total working time of a task.
         max_time: Duration where "1s"..="1d" = "15m";
-        /// The program of the browser. Absent: Chromium or Chrome is searched on the PATH.
+        /// The browser program. Absent: Chromium or Chrome is searched on the PATH.
         browser: Option<PathBuf> = none;
-        /// Whether the browser locks its pages in by means of the kernel. It must be off where that cannot be: as root, and in most
-        /// containers.
+        /// Whether the browser confines its pages with the kernel's sandbox. It must be off where the sandbox is not
+        /// available: as root, and in most containers.
         sandbox: bool = "true";
     }
 }

@@ -1,5 +1,5 @@
-//! The settings of alerts: the rules, and how those are told who are to know. Must refuse a rule that
-//! could never fire or tell nobody what it means.
+//! The settings of alerts: the rules and their delivery. Must refuse a rule that could never fire,
+//! or whose condition is not clear.
 
 use std::time::Duration;
 
@@ -10,46 +10,48 @@ use super::value::Setting;
 use tidemill::job::alert::{AlertRule, Condition};
 
 section! {
-    /// How alerts are measured and told, by `dev` and `serve`.
+    /// How `dev` and `serve` evaluate and deliver alerts.
     AlertingSection {
-        /// How often the rules are measured.
+        /// How often the rules are evaluated.
         every: Duration where "100ms"..="1h" = "15s";
-        /// Signs webhooks (HMAC-SHA256, Standard Webhooks): `whsec_` and base64, or the key itself. Absent: they are not signed.
+        /// The key that signs webhooks (HMAC-SHA256, Standard Webhooks): `whsec_` and base64, or the key itself.
+        /// Absent: they are not signed.
         secret: Option<Secret> = none;
         /// Whether webhooks may go to private and loopback addresses.
         allow_private: bool = "false";
-        /// A proxy of its own for webhooks, or `none`. Absent: `outbound.proxy`.
+        /// A proxy for webhooks, or `none`. Absent: `outbound.proxy`.
         proxy: Option<ProxyChoice> = none;
         /// The mail server: `smtps://user:password@host` (TLS), `smtp://host:587?tls=required` (STARTTLS) or `smtp://host` (plain).
-        /// Absent: no mail is sent, and rules that ask for some say so.
+        /// Absent: no mail is sent, and rules with email report an error.
         smtp_url: Option<Secret> = none;
-        /// Who the mail is from.
+        /// The sender of the mail.
         from: String = "tidemill@localhost";
     }
 }
 
 section! {
-    /// An alert rule. `dev` and `serve` write their rules when they start; `deployment.revision` says when those are
-    /// removed that the config no longer has.
-    /// `docs/alerts.md` says more.
+    /// An alert rule. `dev` and `serve` store their rules when they start; `deployment.revision` says when rules that
+    /// are no longer in the config are removed. See `docs/alerts.md`.
     AlertKeys {
-        /// What is measured. Needed.
+        /// The measured condition. Required.
         condition: Option<Condition> = none;
-        /// It is too much above this: a share (`error_rate`), seconds, jobs or bytes; of `no_worker` so many workers are too few.
+        /// The threshold that the value must exceed: a share (`error_rate`), seconds, jobs or bytes; for `no_worker`,
+        /// this number of workers or fewer.
         above: f64 where "0"..="1e18" = "0";
-        /// Only jobs of this kind. Absent: each kind by itself.
+        /// Only jobs of this kind. Absent: each kind separately.
         kind: Option<QueueName> = none;
         /// Only this queue. Absent: all.
         queue: Option<QueueName> = none;
-        /// Fewer attempts in the window say nothing.
+        /// The fewest attempts in the window for a value to count.
         at_least: i32 where "1"..="1000000000" = "1";
         /// The window of `error_rate` and `average_time`.
         over: Duration where "1m"..="14d" = "15m";
-        /// It fires when it was too much for so long, and is resolved when it was not for so long.
+        /// How long the value must be above the threshold before the rule fires, and back below it before the alert
+        /// is resolved.
         hold: Duration where "0s"..="1d" = "1m";
-        /// What is called with POST when it fires and when it is resolved. Absent: nothing.
+        /// The URL that is called with POST when the rule fires and when it is resolved. Absent: none.
         webhook: Option<String> = none;
-        /// Who is written to then.
+        /// The email addresses that are written to at the same times.
         email: Vec<String> = "[]";
     }
 }

@@ -1,5 +1,5 @@
-//! The kinds of a quality agent for web sites as the config describes them, and what follows from that: queues with slots
-//! of their own, and a schedule. Must leave alone what the config says of those itself.
+//! The settings of the web quality agent, with the queues and the schedule that follow from them.
+//! Must never override settings that the config gives for those queues and that schedule.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,19 +17,19 @@ use tidemill::job::schedule::{Times, Timing};
 use tidemill::job::settings::KindSettings;
 use tidemill::kinds::bughive::{CLEANUP, QUEUES};
 
-/// The schedule that removes old sessions, unless the config has one of that name.
+/// The schedule that removes old sessions, unless the config has a schedule of that name.
 const SCHEDULE: &str = "bughive.sessions-cleanup";
 
 section! {
-    /// How the jobs of one of these kinds are treated; what is absent is as docs/crawling.md says.
+    /// The rules for the jobs of one of these kinds; absent settings have the defaults of docs/crawling.md.
     RulesSection {
         /// The priority of its jobs.
         priority: Option<Priority> = none;
-        /// How often a job is tried in all.
+        /// The most attempts of a job in total.
         max_attempts: Option<i32> where "1"..="1000" = none;
-        /// After this an attempt is asked to stop.
+        /// The time after which an attempt is asked to stop.
         soft_timeout: Option<Duration> where "10ms"..="365d" = none;
-        /// After this an attempt is ended.
+        /// The time after which an attempt is ended.
         hard_timeout: Option<Duration> where "10ms"..="366d" = none;
         /// The delay before the second attempt.
         backoff_first: Option<Duration> where "0s"..="30d" = none;
@@ -37,40 +37,41 @@ section! {
 }
 
 section! {
-    /// The kinds `crawl.session`, `ticket.create`, `media.upload` and `sessions.cleanup`, as docs/crawling.md describes them. Their
-    /// queues crawl, tickets, media and default have 2, 4, 8 and 2 slots where `[queues.NAME]` says nothing else.
+    /// The kinds `crawl.session`, `ticket.create`, `media.upload` and `sessions.cleanup`, as docs/crawling.md
+    /// describes them. Their queues crawl, tickets, media and default have 2, 4, 8 and 2 slots unless `[queues.NAME]`
+    /// sets others.
     BugHiveSection {
-        /// Whether they are served here, and the schedule is made.
+        /// Whether this process serves the kinds and creates the schedule.
         enabled: bool = "false";
-        /// The Chromium that crawls. Absent: searched on the PATH.
+        /// The Chromium program for crawls. Absent: searched on the PATH.
         browser: Option<PathBuf> = none;
-        /// Whether it confines its pages. Absent: yes, but for root, for whom it cannot.
+        /// Whether Chromium confines its pages in a sandbox. Absent: yes, except as root, where that is not possible.
         sandbox: Option<bool> = none;
         /// Whether sites at private and loopback addresses may be crawled.
         allow_private: bool = "false";
-        /// Whether sites may be crawled whose certificates are not to be trusted.
+        /// Whether sites with untrusted certificates may be crawled.
         ignore_certificate_errors: bool = "false";
-        /// What the crawler calls itself; `robots.txt` is read for the part before the slash.
+        /// The user agent of the crawler; the rules of `robots.txt` are read for the part before the slash.
         user_agent: String = "tidemill-crawler/1.0";
-        /// A page that is not there by then is given up.
+        /// The time after which a page that has not arrived is given up.
         page_timeout: Duration where "1s"..="10m" = "30s";
-        /// The least time between two calls of one crawl.
+        /// The shortest time between two requests of one crawl.
         page_delay: Duration where "0s"..="10m" = "500ms";
         /// How long the state of a session is kept after its last change.
         session_ttl: Duration where "1m"..="365d" = "24h";
-        /// Linear's GraphQL.
+        /// The URL of Linear's GraphQL API.
         linear_url: HttpUrl = "https://api.linear.app/graphql";
-        /// The key for it. Absent: no tickets can be made.
+        /// The API key for Linear. Absent: no tickets can be created.
         linear_api_key: Option<Secret> = none;
-        /// The id of the team of tickets that name none.
+        /// The id of the team for tickets that name no team.
         linear_team: Option<String> = none;
-        /// Where uploads go, as `storage.url`. Absent: below `media` in that.
+        /// The storage for uploads, in the format of `storage.url`. Absent: below `media` in `storage.url`.
         media_url: Option<StorageUrl> = none;
-        /// Options of that storage, as `storage.options`.
+        /// Options of that storage, in the format of `storage.options`.
         media_options: BTreeMap<VariableName, VariableText> = "{}";
-        /// Files below it may be uploaded by their path. Absent: only the files of jobs.
+        /// The folder whose files may be uploaded by their path. Absent: only files of jobs can be uploaded.
         media_folder: Option<PathBuf> = none;
-        /// When old sessions are removed: a cron text, in UTC.
+        /// When old sessions are removed: a cron expression in UTC.
         cleanup: String = "0 3 * * *";
         /// The rules of `crawl.session`.
         crawl: RulesSection = {};
@@ -96,7 +97,7 @@ impl Entry for RulesSection {
 }
 
 impl RulesSection {
-    /// The rules with what is said here in their place.
+    /// The rules with the settings given here applied.
     #[must_use]
     pub fn over(&self, mut rules: KindSettings) -> KindSettings {
         rules.priority = self.priority.map_or(rules.priority, |priority| priority.0);

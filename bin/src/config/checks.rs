@@ -1,4 +1,5 @@
-//! What must hold between settings that are each right by themselves. Reports; never mends.
+//! Checks the rules between settings that are each valid alone. Only reports; must never correct a
+//! setting.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     let worker = &config.worker;
     if worker.heartbeat * 3 > worker.lease_ttl {
         let message = format!(
-            "{} is more than a third of worker.lease_ttl ({}): one late sign of life would cost a job its lease",
+            "{} is more than a third of worker.lease_ttl ({}): one late heartbeat could cost a job its lease",
             shown(worker.heartbeat),
             shown(worker.lease_ttl)
         );

@@ -1,4 +1,5 @@
-//! The settings that are one of a few words. Every word stands here once, and in what is allowed.
+//! The settings that are one of a few words. Every word appears here once, and in the list of
+//! allowed values.
 
 use serde::Serialize;
 

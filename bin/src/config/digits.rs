@@ -1,5 +1,5 @@
-//! Numbers of a config file that were read as doubles and are none: their digits would be lost on the way into the args of
-//! a schedule. Told by their line alone, for a number may be somebody's password.
+//! Finds numbers of a config file that a double cannot hold: their digits would be lost on the way
+//! into the args of a schedule. Reports only the line, because a number may be a password.
 
 use config::ValueKind;
 

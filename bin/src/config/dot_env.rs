@@ -1,6 +1,7 @@
-//! Reads `.env` as python-dotenv, docker compose and node's dotenv do. The file holds variables of other
-//! programs too: must never judge a line by itself, nor repeat what one says. A line that cannot be read
-//! is passed over; what is wrong with a value goes to whoever wants the variable.
+//! Reads `.env` in the format of python-dotenv, docker compose and node's dotenv. The file also
+//! holds variables of other programs, so this module must never report a line by itself or repeat
+//! its text. A line that cannot be read is skipped; an error in a value is reported to the caller
+//! that needs the variable.
 
 use std::borrow::Cow;
 use std::fs;
@@ -12,7 +13,8 @@ use super::source::Variable;
 
 const BLANK: [char; 2] = [' ', '\t'];
 const UNCLOSED: &str =
-    "text stands behind the closing quote, or none closes it; quote the whole value or nothing of it";
+    "there is text after the closing quote, or the closing quote is missing; quote the whole value or none \
+     of it";
 const NO_UTF8: &str = "holds bytes that are not UTF-8; save the file as UTF-8";
 
 /// Reads the `.env` of `folder`; of variables that stand there twice the last. A folder of that name, such as

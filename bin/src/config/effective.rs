@@ -1,5 +1,5 @@
-//! Every setting that holds, and who says so: for a person who asks why a process behaves as it does. Must never show a
-//! secret.
+//! Lists every effective setting with its source, for a person who asks why a process behaves as it
+//! does. Must never show a secret.
 
 use config::{Value, ValueKind};
 use serde::Serialize;

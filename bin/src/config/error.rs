@@ -1,5 +1,5 @@
-//! What can be wrong with a config, told so that a person can mend it without a manual. Must never
-//! show a value that may be a secret.
+//! The errors of a config, worded so that a person can fix them without a manual. Must never show a
+//! value that may be a secret.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub enum ConfigError {
         path: PathBuf,
     },
     /// Two files could both be the config.
-    #[error("{} and {} are both here; keep one, or name one with --config", first.display(), second.display())]
+    #[error("{} and {} both exist; keep one, or choose one with --config", first.display(), second.display())]
     TwoFiles {
         /// The one that was found first.
         first: PathBuf,

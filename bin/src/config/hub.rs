@@ -1,5 +1,5 @@
-//! The hub's settings and its projects, as `settings` has the others. Must refuse a project that is
-//! described nowhere or twice; what its description says is read when a job runs.
+//! The hub's settings and its projects, in addition to those of `settings`. Must refuse a project
+//! with no description or two; the description itself is read when a job runs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,40 +11,40 @@ use super::types::{EngineAddress, JobArgs, NAME_RULE, QueueName, VariableName, V
 use tidemill::job::project::engine_name;
 
 section! {
-    /// Projects of containers that are built, started, stopped, restarted and read from as jobs; `docs/hub.md`
-    /// says how. There is a hub where there is a project.
+    /// Projects of containers that jobs build, start, stop, restart and read logs from (`docs/hub.md`). The hub is
+    /// active if there is at least one project.
     HubSection {
-        /// Where the Docker engine listens.
+        /// The address of the Docker engine.
         engine: EngineAddress = "unix:///var/run/docker.sock";
-        /// Who builds and starts: `builtin` is the hub itself, which understands most of compose; `program` is the program
-        /// `docker compose` on the worker's machine, which understands all; `auto` is the hub where it understands
-        /// everything in a description, else the program.
+        /// The implementation that builds and starts: `builtin` is the hub itself, which supports most of compose;
+        /// `program` is the program `docker compose` on the worker's machine, which supports all of it; `auto` is the
+        /// hub if it supports everything in a description, otherwise the program.
         compose: ComposeWay = "auto";
-        /// The queue of its starts and restarts. Stops and logs have one beside it, with `-quick` behind its name; workers
-        /// that serve the first serve both.
+        /// The queue of its starts and restarts. Stops and logs have a second queue with `-quick` appended to the
+        /// name; workers that serve the first serve both.
         queue: QueueName = "hub";
-        /// How many starts and restarts run at once in one worker, unless the queue has `slots` of its own. Stops and
-        /// logs do not wait for them, but what changes one project runs one after the other all the same.
+        /// How many starts and restarts run at once in one worker, unless the queue has its own `slots`. Stops and
+        /// logs do not wait for them, but changes of one project always run one after the other.
         concurrency: u32 where "1"..="1000" = "2";
-        /// How many attempts follow one in which the engine failed.
+        /// How many times an attempt is retried after the engine failed.
         retries: i32 where "0"..="100" = "3";
-        /// The delay before each of them.
+        /// The delay before each retry.
         retry_delay: Duration where "0s"..="1d" = "1m";
-        /// After this a job says that it takes long.
+        /// The time after which a job reports that it takes long.
         soft_timeout: Duration where "1s"..="30d" = "1h";
-        /// After this it is ended, and fails.
+        /// The time after which a job is ended and fails.
         hard_timeout: Duration where "1s"..="30d" = "2h";
-        /// How often a job shows that it and the engine live.
+        /// How often a job reports that it and the engine are alive.
         heartbeat: Duration where "100ms"..="1h" = "30s";
-        /// A running job that did not show that for so long is listed as possibly stuck.
+        /// The time without such a report after which a running job is listed as possibly stuck.
         stuck_after: Duration where "200ms"..="1d" = "5m";
-        /// After this, and as long again each time, a build says that it goes on.
+        /// The interval at which a build reports that it is still running.
         still_building: Duration where "100ms"..="1d" = "10m";
-        /// How long services may take to be up and well.
+        /// How long services may take to become healthy.
         health_timeout: Duration where "1s"..="1d" = "5m";
-        /// A container without a health check counts as well when it has run so long without an end.
+        /// The time that a container without a health check must keep running to count as healthy.
         settle: Duration where "0s"..="1h" = "5s";
-        /// How long its finished jobs stay. Absent: `keeper.retention`.
+        /// How long its finished jobs are kept. Absent: `keeper.retention`.
         retain: Option<Duration> where "1m"..="36500d" = none;
         /// The projects.
         projects: Projects = {};
@@ -56,9 +56,9 @@ section! {
     ProjectSection {
         /// Its compose file.
         compose: Option<PathBuf> = none;
-        /// What would stand under `services` of a compose file.
+        /// The content of `services` of a compose file.
         services: Option<JobArgs> = none;
-        /// Variables for `${NAME}` in its description; they win over a `.env` beside the compose file.
+        /// Variables for `${NAME}` in its description; they take precedence over a `.env` next to the compose file.
         env: BTreeMap<VariableName, VariableText> = "{}";
     }
 }
@@ -69,7 +69,7 @@ pub struct Projects(pub BTreeMap<String, ProjectSection>);
 
 impl Entry for Projects {
     fn allowed() -> String {
-        "a table of projects; each as below".into()
+        "a table of projects, each as described below".into()
     }
 
     fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self {
@@ -77,7 +77,7 @@ impl Entry for Projects {
         let mut inner = reader.descend(field.key);
         for name in inner.keys() {
             if !is_name(&name) {
-                inner.report_here(&name, format!("is no name; allowed: {NAME_RULE}"));
+                inner.report_here(&name, format!("is not a name; allowed: {NAME_RULE}"));
             }
             let section: ProjectSection = inner.section(&name);
             if section.compose.is_some() == section.services.is_some() {
@@ -90,7 +90,7 @@ impl Entry for Projects {
     }
 }
 
-/// What must hold between the hub's settings.
+/// Checks the rules between the hub's settings.
 pub(super) fn check(hub: &HubSection, reader: &mut Reader<'_>) {
     let shown = |lasting| humantime::format_duration(lasting).to_string();
     if hub.soft_timeout >= hub.hard_timeout {

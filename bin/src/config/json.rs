@@ -1,5 +1,5 @@
-//! Settings that are JSON by nature: a table of a file as such a value, and what is read from it. Must
-//! never take what has no like in JSON.
+//! Settings that are JSON by nature: turns a table of a file into a JSON value and reads settings
+//! from it. Must never accept a value that JSON cannot express.
 
 use config::ValueKind;
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! A kind as the config describes it: how its jobs are treated, and the command or the URL behind
-//! it. Must never start or call anything.
+//! A kind in the config: the rules for its jobs, and its command or URL. Must never start or call
+//! anything.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -123,11 +123,11 @@ pub(super) const BUILT_IN: &[&str] = &[
 fn refuse_built_in(reader: &mut Reader<'_>, name: &str) {
     let message = if BUILT_IN.contains(&name) {
         format!(
-            "is the name of a kind that comes with tidemill, which would run instead of this one; \
-             choose another name, such as my.{name}, and enqueue its jobs by POST /api/v1/jobs"
+            "is the name of a built-in kind, which would run instead of this one; choose another name, such \
+             as my.{name}, and enqueue its jobs by POST /api/v1/jobs"
         )
     } else if name.starts_with("tidemill.") {
-        "begins with `tidemill.`, as only kinds of tidemill itself do; choose another name".to_owned()
+        "begins with `tidemill.`, which is reserved for tidemill's own kinds; choose another name".to_owned()
     } else {
         return;
     };
@@ -149,7 +149,7 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &str, folder: &Path) -> Option
             RunSection::Url(url(&keys))
         }
         (Some(_), Some(_)) => {
-            reader.report_here(name, "has a command and a url; keep exactly one of them".into());
+            reader.report_here(name, "has both a command and a url; keep exactly one of them".into());
             return None;
         }
         // One that is there and wrong was reported already.

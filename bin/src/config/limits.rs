@@ -1,4 +1,5 @@
-//! The settings of queues and of limits, and what they say to the store. Must hold no rule of counting.
+//! The settings of queues and limits, and their values for the store. Must contain no rules of
+//! counting.
 
 use std::time::Duration;
 
@@ -6,46 +7,48 @@ use super::section::section;
 use tidemill::job::limit::{LimitSettings, OnFull, Rate};
 
 section! {
-    /// A queue: its share of this worker, and its limits over all workers. A queue that is not named here has
-    /// `worker.slots` and no limit. Limits that stand here are set whenever a process with this config starts;
-    /// those that people set and that do not stand here are left alone.
+    /// A queue: its slots in this worker, and its limits over all workers. A queue that is not named here has
+    /// `worker.slots` and no limit. Limits in the config are set whenever a process with this config starts; limits
+    /// that people set and that are not in the config stay as they are.
     QueueSection {
-        /// How many of its jobs run at once here; 0 leaves the queue to other workers. Absent: `worker.slots`.
+        /// How many of its jobs run at once in this worker; 0 leaves the queue to other workers. Absent:
+        /// `worker.slots`.
         slots: Option<u32> where "0"..="10000" = none;
-        /// Most of its jobs that wait to run; more are refused. Absent: any number.
+        /// The most of its jobs that may wait to run; more are refused. Absent: no limit.
         max_queued: Option<u32> where "0"..="100000000" = none;
-        /// Most of its jobs that run at once over all workers. Absent: any number.
+        /// The most of its jobs that run at once over all workers. Absent: no limit.
         max_running: Option<u32> where "0"..="1000000" = none;
-        /// Most of its jobs that start in each period, over all workers. Absent: any number.
+        /// The most of its jobs that start in each period over all workers. Absent: no limit.
         rate: Option<u32> where "1"..="1000000" = none;
         /// The period of `rate`.
         per: Duration where "10ms"..="365d" = "1m";
-        /// Most jobs that start at one moment after a quiet time. Absent: as many as `rate`.
+        /// The most jobs that start at one moment after an idle time. Absent: `rate`.
         burst: Option<u32> where "1"..="1000000" = none;
-        /// A job that is due this long is claimed as if its priority were one better, and so on. Absent: never.
+        /// The waiting time after which a due job is claimed as if its priority were one better, and again after each
+        /// further such time. Absent: priorities do not age.
         priority_ageing: Option<Duration> where "1s"..="365d" = none;
     }
 }
 
 section! {
-    /// A limit over all workers for the jobs whose concurrency key is this name, or this name, a colon and a
-    /// key of their own: each key is counted apart. Set whenever a process with this config starts.
+    /// A limit over all workers for jobs whose concurrency key is this name, or this name, a colon and a further key:
+    /// each key is counted separately. Set whenever a process with this config starts.
     LimitSection {
-        /// Most jobs that run at once for each key; 0 stops them. Absent: any number.
+        /// The most jobs that run at once per key; 0 stops them. Absent: no limit.
         max_running: Option<u32> where "0"..="1000000" = none;
-        /// Most jobs that start in each period for each key. Absent: any number.
+        /// The most jobs that start in each period per key. Absent: no limit.
         rate: Option<u32> where "1"..="1000000" = none;
         /// The period of `rate`.
         per: Duration where "10ms"..="365d" = "1m";
-        /// Most jobs that start at one moment after a quiet time. Absent: as many as `rate`.
+        /// The most jobs that start at one moment after an idle time. Absent: `rate`.
         burst: Option<u32> where "1"..="1000000" = none;
-        /// What a new job does when `max_running` is reached.
+        /// The effect of a new job when `max_running` is reached.
         on_full: OnFull = "queue";
     }
 }
 
 impl QueueSection {
-    /// A section that says nothing.
+    /// An empty section.
     pub(super) fn unset() -> Self {
         Self {
             slots: None,

@@ -1,5 +1,5 @@
 //! The config: loaded once, when a process starts, from a file, `.env`, the environment and flags.
-//! Must never let a process start with a setting that it does not know or understand.
+//! Must never let a process start with a setting that is unknown or not understood.
 
 mod agent;
 mod alerts;
@@ -308,7 +308,7 @@ fn named<T>(
     let mut inner = reader.descend(key);
     for name in inner.keys() {
         if !is_name(&name) {
-            inner.report_here(&name, format!("is no name; allowed: {NAME_RULE}"));
+            inner.report_here(&name, format!("is not a name; allowed: {NAME_RULE}"));
         }
         if let Some(section) = read(&mut inner, &name) {
             sections.insert(name, section);

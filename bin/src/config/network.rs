@@ -17,6 +17,6 @@ pub fn network(text: &str) -> Option<IpNet> {
 text_type!(
     /** An address, or a network of addresses. */
     Network,
-    "an IP address or a network of them, such as 10.0.0.7 or 10.0.0.0/8",
+    "an IP address or a network, such as 10.0.0.7 or 10.0.0.0/8",
     |text| network(text).is_some()
 );

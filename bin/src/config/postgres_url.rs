@@ -1,5 +1,5 @@
-//! The setting that holds a database's URL. What is wrong with one is named; the URL never is, for it may hold a
-//! password.
+//! The setting that holds a database URL. An error names the problem but must never repeat the URL,
+//! which may hold a password.
 
 use std::fmt;
 
@@ -22,7 +22,8 @@ impl Setting for PostgresUrl {
     const SECRET: bool = true;
 
     fn allowed() -> String {
-        "a URL such as postgres://user:password@host:5432/database; of several servers postgres://…@host1,host2/database".into()
+        "a URL such as postgres://user:password@host:5432/database; for several servers \
+         postgres://…@host1,host2/database".into()
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -32,7 +33,7 @@ impl Setting for PostgresUrl {
     fn fault(value: &ValueKind) -> Option<String> {
         match value {
             ValueKind::String(text) => database_url::parse(text).err(),
-            _ => Some("it is no text".into()),
+            _ => Some("it is not text".into()),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Writes the manual of all settings from their declarations. Must hold no fact of its own about a
-//! setting.
+//! Writes the manual of all settings from their declarations. Must contain no facts of its own
+//! about a setting.
 
 use std::fmt::Write;
 
@@ -11,7 +11,8 @@ const PROLOGUE: &str = "\
 
 <!-- Written from bin/src/config/settings.rs; `make docs` writes it again. -->
 
-Every setting has a default: Tidemill runs without a config file. Settings come from, later ones winning,
+Every setting has a default: Tidemill runs without a config file. Settings come from these
+sources; later ones take precedence:
 
 1. `tidemill.toml`, `tidemill.yaml` or `tidemill.yml` in the working folder, or the file named with `--config`;
 2. the variables of `.env` in the working folder, [see below](#env);
@@ -21,19 +22,19 @@ Every setting has a default: Tidemill runs without a config file. Settings come 
    (`[\"a\", \"b\"]`), a table and a command as JSON (`[\"python3\",\"job.py\"]`). An empty variable counts as not set;
 4. flags.
 
-`tidemill config` lists what holds and who says so, secrets hidden; what follows from a setting, such as the queues of
-`bughive.enabled`, is not among it.
+`tidemill config` lists the effective settings and their sources, with secrets hidden. It does not list what follows from a
+setting, such as the queues of `bughive.enabled`.
 
-An unknown key or a bad value stops the start and is named with its source, its full key and what is allowed. The value
-itself is never shown, for it may be a secret in the wrong place.
+An unknown key or a bad value stops the start; the error names the source, the full key and the allowed values. It never
+shows the value itself, because that may be a secret in the wrong place.
 Durations are written with their unit (`200ms`, `30s`, `50m`, `1h30m`, `30d`), sizes too (`64KiB`, `512MiB`). Relative
-paths start at the config file's folder, without one at the working folder. `${VARIABLES}` are not filled in,
-but in `.env`.
+paths start at the folder of the config file, or without a file at the working folder. `${VARIABLES}` are filled in only
+in `.env`.
 
 ## `.env`
 
-It may be the file of a whole project: only variables that begin with `TIDEMILL_`, and `ALLOWED_ORIGINS`, are read, and
-nothing else in it is judged. It is read as python-dotenv, docker compose and Node's dotenv do:
+It may be the file of a whole project: only variables that begin with `TIDEMILL_`, and `ALLOWED_ORIGINS`, are read; all
+others are ignored. The format is that of python-dotenv, docker compose and Node's dotenv:
 
 - `NAME=value`, `export NAME=value` or `NAME: value`; of a name that stands there twice the last counts; a `NAME` alone
   and a line that makes no sense are passed over;
@@ -54,8 +55,8 @@ between them, or `[\"http://a.example\", \"http://b.example\"]`. It belongs to t
 `api.cors_origins` such an entry is an error. In both a slash at the end, capitals and the scheme's own port make no
 difference.
 
-Variables that begin with `CELERY_`, `BG_` or `TASK_`, here or in the environment, belong to systems whose place Tidemill
-takes and mean nothing to it: `dev`, `serve`, `worker` and `tidemill config` name them once.
+Variables that begin with `CELERY_`, `BG_` or `TASK_`, here or in the environment, belong to systems that Tidemill
+replaces. Tidemill ignores them; `dev`, `serve`, `worker` and `tidemill config` name them once.
 ";
 
 /// The manual as Markdown, which stands in `docs/configuration.md`.

@@ -1,4 +1,4 @@
-//! The types of settings that say by which way requests come in and calls go out. A proxy's address may hold its
+//! The types of settings for inbound paths and outbound proxies. A proxy's address may hold its
 //! password, so its `Debug` must never show it.
 
 use std::fmt;
@@ -13,7 +13,8 @@ use super::value::Setting;
 text_type!(
     /** A part of a site. */
     BasePath,
-    "a path such as /jobs-ui, of letters, digits, dots, underscores and hyphens, without a slash at its end",
+    "a path such as /jobs-ui, made of letters, digits, dots, underscores and hyphens, without a slash at \
+     its end",
     |text| {
         text.len() <= 200
             && text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| is_name(part) && part != ".."))

@@ -1,5 +1,5 @@
-//! A schedule as the config describes it: when it falls due and the job that it makes. Must refuse
-//! what could never be computed, so that the start says it and not the log of a night.
+//! A schedule in the config: its times and the job to enqueue. Must refuse a schedule that could
+//! never be computed, so that the start fails instead of a later run.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! Turns a declaration of settings into a struct, its reader and its rows in the manual, so that the
-//! three cannot differ. Must name no setting itself.
+//! Turns a declaration of settings into a struct, its reader and its rows in the manual, so that
+//! the three cannot differ. Must name no setting itself.
 
 use std::collections::HashMap;
 
@@ -200,12 +200,12 @@ fn shown(value: &ValueKind) -> &'static str {
         ValueKind::Nil => "nothing",
         ValueKind::Table(_) => "a table",
         ValueKind::String(text) if text.is_empty() => "empty text",
-        ValueKind::String(text) if text.trim() != text => "text with blanks around it",
+        ValueKind::String(text) if text.trim() != text => "text with spaces around it",
         ValueKind::String(_) => "other text",
         ValueKind::Array(_) => "a list",
         ValueKind::Boolean(_) => "true or false",
         ValueKind::I64(_) | ValueKind::U64(_) | ValueKind::I128(_) | ValueKind::U128(_) => "a number",
-        ValueKind::Float(_) => "a number with a point",
+        ValueKind::Float(_) => "a number with a decimal point",
     }
 }
 

@@ -1,5 +1,5 @@
-//! Every setting, with its unit, its default and what it means: the one place. The structs, the
-//! checks of values and `docs/configuration.md` all follow from here. (The hub's stand in `hub`.)
+//! Every setting, with its unit, default and meaning, in one place. The structs, the checks of
+//! values and `docs/configuration.md` all follow from here. (The hub's settings are in `hub`.)
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -29,38 +29,39 @@ section! {
         url: Option<PostgresUrl> = none;
         /// The schema of all tables, so that several Tidemills share one database.
         schema: SchemaName = "tidemill";
-        /// Connections of one process, at most, the one for LISTEN among them. Claims, what workers write and
-        /// everything else have shares of their own.
+        /// The most connections of one process, including the one for LISTEN. Claims, writes of workers and
+        /// everything else have separate shares.
         max_connections: u32 where "5"..="1000" = "16";
         /// A direct connection for LISTEN and migrations, past `PgBouncer`. Absent: `url`.
         listen_url: Option<PostgresUrl> = none;
-        /// Whether `url` leads through `PgBouncer` in transaction mode: each statement then brings its settings along,
-        /// in a transaction of its own. Without `listen_url` changes are seen by polling alone.
+        /// Whether `url` leads through `PgBouncer` in transaction mode: each statement then runs in a transaction of
+        /// its own and sets its own session settings. Without `listen_url`, changes are found only by polling.
         pgbouncer: bool = "false";
-        /// No statement runs longer.
+        /// The longest time that a statement may run.
         statement_timeout: Duration where "100ms"..="1h" = "30s";
     }
 }
 
 section! {
-    /// Whose config this is, where several share a schema or releases of it follow one another
+    /// The owner of this config, for several configs that share a schema and for successive releases
     /// (`docs/operations.md`).
     DeploymentSection {
-        /// The name that schedules and alert rules of this config belong to. Services with configs of their own have
-        /// names of their own.
+        /// The name under which the schedules and alert rules of this config are stored. Each service with its own
+        /// config needs its own name.
         name: QueueName = "default";
-        /// The number of this release, larger at every deploy and also when an earlier release comes back, such as
-        /// Helm's `.Release.Revision` or the number of a build. With it a start of `dev` or `serve` removes the schedules
-        /// and alert rules that an earlier release wrote and this one no longer has, and a process of an earlier release
-        /// that starts once more changes nothing. Absent: nothing is removed.
+        /// The number of this release, larger at every deploy and also when an earlier release is deployed again,
+        /// such as Helm's `.Release.Revision` or a build number. With a revision, a start of `dev` or `serve` removes
+        /// the schedules and alert rules of earlier releases that are not in this config, and a process of an earlier
+        /// release that starts again changes nothing. Absent: nothing is removed.
         revision: Option<u64> where "0"..="9000000000000000000" = none;
     }
 }
 
 section! {
-    /// The Postgres that `tidemill dev` runs itself.
+    /// The embedded Postgres of `tidemill dev`.
     EmbeddedSection {
-        /// The folder with `initdb` and `postgres`. Absent: searched on the PATH and in the usual folders, else fetched.
+        /// The folder with `initdb` and `postgres`. Absent: searched on the PATH and in the usual folders, otherwise
+        /// downloaded.
         programs_dir: Option<PathBuf> = none;
     }
 }
@@ -68,33 +69,35 @@ section! {
 section! {
     /// The HTTP API and the dashboard.
     ApiSection {
-        /// Where it listens; port 0 picks a free one. Any address but loopback needs an API key first.
+        /// The listening address; port 0 picks a free port. Any address other than loopback needs an existing API
+        /// key.
         listen: SocketAddr = "127.0.0.1:8080";
-        /// Names under which it may be called, whatever the port, besides localhost, loopback addresses and the
-        /// listening address.
+        /// Host names under which the server may be called, with any port, in addition to localhost, loopback
+        /// addresses and the listening address.
         hosts: Vec<HostName> = "[]";
-        /// What its addresses begin with behind a proxy that gives it a part of a site, such as `/jobs-ui`; the proxy
-        /// may take it away or not (`docs/operations.md`). Absent: nothing.
+        /// The path prefix of the server behind a proxy that gives it a part of a site, such as `/jobs-ui`; the proxy
+        /// may strip it or not (`docs/operations.md`). Absent: no prefix.
         base_path: Option<BasePath> = none;
-        /// Web pages of other origins that may call it. `ALLOWED_ORIGINS` says the same.
+        /// Other origins whose web pages may call the server. `ALLOWED_ORIGINS` means the same.
         cors_origins: Vec<WebOrigin> = "[]";
         /// The largest args of one job.
         max_args_bytes: ByteSize where "1KiB"..="256MiB" = "1MiB";
-        /// The largest request, such as a batch of jobs. One has at most 100,000 values, a batch that many for each of its jobs, and 64 levels, whatever its size.
+        /// The largest request body, such as a batch of jobs. Whatever its size, a body has at most 100,000 values
+        /// (in a batch, each job) and 64 levels.
         max_body_bytes: ByteSize where "1KiB"..="1GiB" = "16MiB";
-        /// Connections at once. 256 more are kept for short requests such as those for health and metrics; what is beyond is refused
-        /// with 503. One address gets three quarters of each at most.
+        /// The most connections at once. 256 more are reserved for short requests such as health and metrics; further
+        /// connections are refused with 503. One address gets at most three quarters of each.
         max_connections: u32 where "16"..="1000000" = "10000";
-        /// Event streams, WebSockets and waiting requests of one address (of IPv6 of one /64 network) at once; more are refused with 429.
-        /// All together may have nine tenths of `max_connections`.
+        /// The most event streams, WebSockets and waiting requests of one address (for IPv6, of one /64 network) at
+        /// once; more are refused with 429. All clients together may use nine tenths of `max_connections`.
         max_streams_per_address: u32 where "1"..="1000000" = "5000";
-        /// The same, of one API key.
+        /// The same for one API key.
         max_streams_per_key: u32 where "1"..="1000000" = "5000";
-        /// Proxies whose `X-Forwarded-For` is believed: their clients are counted, not they.
+        /// Proxies whose `X-Forwarded-For` is trusted: limits count their clients instead of the proxy.
         trusted_proxies: Vec<Network> = "[]";
-        /// A request other than a stream or a long poll is given up after this.
+        /// The time after which a request is aborted, other than a stream or a long poll.
         request_timeout: Duration where "100ms"..="10m" = "30s";
-        /// An event stream ends itself after this, and its reader connects again.
+        /// The time after which an event stream ends, so that its reader reconnects.
         stream_lifetime: Duration where "1s"..="7d" = "1h";
         /// Refuse jobs of a kind that no worker serves yet.
         strict_kinds: bool = "false";
@@ -102,60 +105,62 @@ section! {
 }
 
 section! {
-    /// What a process that runs jobs does.
+    /// A process that runs jobs.
     WorkerSection {
         /// The worker's name in lists and logs. Absent: the host's name and the process id.
         name: Option<String> = none;
         /// How many jobs of a queue without a section of its own run at once here. Absent: the number of
         /// cores, at least 4. 0 serves only the queues that have a section.
         slots: Option<u32> where "0"..="10000" = none;
-        /// How long a job is this worker's without a sign of life; then another may have it.
+        /// How long a lease is valid without a heartbeat; after that another worker may get the job.
         lease_ttl: Duration where "1s"..="1h" = "30s";
-        /// How often the worker gives that sign; at most a third of `lease_ttl`.
+        /// The interval of heartbeats; at most a third of `lease_ttl`.
         heartbeat: Duration where "100ms"..="20m" = "5s";
-        /// How often it looks for jobs when nothing wakes it; half as often while it hears notifications.
+        /// The interval of polls for jobs without a notification; twice as long while notifications arrive.
         poll: Duration where "50ms"..="5m" = "1s";
-        /// How long running jobs may take to end at shutdown before they are handed back.
+        /// How long running jobs may take to finish at shutdown before they are handed back.
         shutdown_timeout: Duration where "0s"..="1d" = "30s";
-        /// What ends processes that a command left in a session of their own: a `cgroup` for each attempt, the worker as
-        /// sub-`reaper`, or nothing beyond the process `group`. `auto`: a cgroup where one can be made, else the reaper.
+        /// How processes that a command left in a session of their own are ended: by a `cgroup` for each attempt, by
+        /// the worker as sub-`reaper`, or only with the process `group`. `auto`: a cgroup where one can be created,
+        /// otherwise the reaper.
         containment: Wish = "auto";
-        /// After so many attempts `tidemill worker` claims no more, lets those that run finish, and ends with exit code 0,
-        /// for whoever watches it to start it anew. Absent: never.
+        /// The number of attempts after which `tidemill worker` claims no more jobs, lets the running ones finish,
+        /// and exits with code 0, so that its supervisor starts it again. Absent: no limit.
         max_runs: Option<u64> where "1"..="1000000000" = none;
-        /// The same once it has so much in memory itself, without the commands that it runs.
+        /// The same for the memory of the worker itself, without the commands that it runs.
         max_memory: Option<ByteSize> where "16MiB"..="1024TiB" = none;
-        /// Where `tidemill worker` answers `/healthz`, `/readyz` and `/metrics`. Absent: nowhere.
+        /// The address where `tidemill worker` answers `/healthz`, `/readyz` and `/metrics`. Absent: none.
         listen: Option<SocketAddr> = none;
     }
 }
 
 section! {
-    /// What keeps the tables in order, in `dev` and `serve`.
+    /// Maintenance of the tables, in `dev` and `serve`.
     KeeperSection {
-        /// How often jobs of dead workers and overdue jobs are taken back; at least six times within `worker.lease_ttl`.
+        /// The interval at which jobs of dead workers and overdue jobs are taken back; at most a sixth of
+        /// `worker.lease_ttl`.
         sweep: Duration where "100ms"..="10m" = "5s";
-        /// How long finished jobs and their events stay.
+        /// How long finished jobs and their events are kept.
         retention: Duration where "1h"..="36500d" = "30d";
     }
 }
 
 section! {
-    /// What is written to standard error.
+    /// The log on standard error.
     LogSection {
-        /// How a line looks.
+        /// The format of a log line.
         format: LogFormat = "text";
-        /// Which lines are written.
+        /// The filter of log lines.
         filter: LogFilter = "info,refinery_core=warn";
     }
 }
 
 section! {
-    /// How calls leave: those of kinds with a URL, of alerts' webhooks, to the agent's model and to Linear. Browsers, mail
-    /// and object storage do not come here (the last has `proxy_url` among its options). `docs/operations.md` says what the
-    /// rules about private addresses can promise behind a proxy.
+    /// Outbound calls: those of kinds with a URL, of alert webhooks, to the agent's model and to Linear. Browsers,
+    /// mail and object storage are not affected (object storage has the option `proxy_url`). `docs/operations.md`
+    /// says what the rules about private addresses can promise behind a proxy.
     OutboundSection {
-        /// The proxy for them. Absent: they are made directly.
+        /// The proxy for these calls. Absent: they are made directly.
         proxy: Option<ProxyUrl> = none;
         /// Where `proxy` is absent: take `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` of the environment. The
         /// entries of `NO_PROXY` are those of `direct`; a port in one is left out.
@@ -170,104 +175,107 @@ section! {
     BackoffSection {
         /// The delay before the second attempt.
         first: Duration where "0s"..="30d" = "5s";
-        /// By how much each further delay is longer than the one before.
+        /// The factor by which each further delay is longer than the previous one.
         factor: f64 where "1"..="100" = "2";
-        /// No delay is longer.
+        /// The longest delay.
         max: Duration where "0s"..="365d" = "1h";
-        /// The share of a delay by which it may be shorter or longer by chance.
+        /// The share of a delay by which it may randomly be shorter or longer.
         jitter: f64 where "0"..="1" = "0.2";
     }
 }
 
 section! {
-    /// When the jobs of a kind that crash in a loop are not started for a while.
+    /// The circuit breaker: when the jobs of a kind crash in a loop, no more are started for a while.
     BreakerSection {
-        /// After so many crashes (a worker that died, a command ended by a signal or for want of memory) within
-        /// `window`. Absent: never.
+        /// The number of crashes (a worker that died, a command ended by a signal or out of memory) within `window`
+        /// that opens it. Absent: it never opens.
         after: Option<u32> where "1"..="1000" = none;
-        /// Crashes further apart are not counted together; as long a quiet time forgets them.
+        /// Crashes further apart are not counted together; after this time without a crash the count starts again.
         window: Duration where "1s"..="30d" = "10m";
-        /// For how long. Twice as long each time that it goes on, at most a day.
+        /// How long it stays open: twice as long each further time, at most a day.
         pause: Duration where "1s"..="1d" = "1m";
     }
 }
 
 section! {
-    /// A kind of job: a command that is run or a URL that is called, exactly one of the two, and how
-    /// its jobs are treated. Only what is named here can ever be run.
+    /// A kind of job: either a command to run or a URL to call, and the rules for its jobs. Only commands and URLs
+    /// named here can ever be run.
     KindKeys {
         /// The program and its arguments.
         command: Option<Words> = none;
-        /// What is called with POST instead of a command.
+        /// The URL to call with POST instead of running a command.
         url: Option<HttpUrl> = none;
-        /// Where its jobs go unless they say otherwise.
+        /// The queue of its jobs, unless a job names another.
         queue: QueueName = "default";
-        /// The priority of its jobs unless they say otherwise.
+        /// The priority of its jobs, unless a job has another.
         priority: Priority = "5";
-        /// How often a job is tried in all.
+        /// The most attempts of a job in total.
         max_attempts: i32 where "1"..="1000" = "5";
-        /// After this a command gets SIGTERM, a call is given up; what still runs has until `hard_timeout`. Absent: never
-        /// before that.
+        /// The time after which a command gets SIGTERM and a call is aborted; an attempt that still runs has until
+        /// `hard_timeout`. Absent: no soft timeout.
         soft_timeout: Option<Duration> where "10ms"..="365d" = none;
-        /// After this the attempt is ended, a command with SIGKILL to its whole process group.
+        /// The time after which the attempt is ended, a command with SIGKILL to its whole process group.
         hard_timeout: Duration where "10ms"..="366d" = "1d";
-        /// How long what was asked to stop by a cancel or at shutdown may take before it is ended, a command with SIGKILL.
+        /// How long an attempt may take to stop after a cancel or at shutdown before it is ended, a command with
+        /// SIGKILL.
         stop_grace: Duration where "0s"..="1h" = "10s";
-        /// What its attempts do while the worker cannot reach the database: `stop` ends them before their leases end, and
-        /// hands them back at no cost of an attempt; `continue` lets them go on until the lease is known to be another's.
+        /// The handling of attempts while the worker cannot reach the database: `stop` ends them before their leases
+        /// expire and hands the jobs back without counting an attempt; `continue` lets them run until the lease is
+        /// known to belong to another worker.
         on_lost_contact: OnLostContact = "stop";
         /// The delays between attempts.
         backoff: BackoffSection = {};
         /// Classes of errors (their `type`) after which another attempt is useless, such as `bad_args`.
         permanent_errors: Vec<ErrorClass> = "[]";
-        /// When jobs that crash in a loop are not started for a while.
+        /// The circuit breaker for jobs that crash in a loop.
         breaker: BreakerSection = {};
-        /// How long its finished jobs stay. Absent: `keeper.retention`.
+        /// How long its finished jobs are kept. Absent: `keeper.retention`.
         retain: Option<Duration> where "1m"..="36500d" = none;
-        /// Its jobs are not stored while another one holds their key, as `unique` of POST /jobs says; `{}`: the
-        /// only one with its kind and args. Absent: any number.
+        /// The rule for unique jobs, as `unique` of POST /jobs: a job is not stored while another one holds its key;
+        /// `{}` means one job per kind and args. Absent: jobs need not be unique.
         unique: Option<Unique> = none;
-        /// The limits that its jobs count for: `name`, or `name:key`; `{arg}` in a key stands for that arg.
+        /// The limits that its jobs count against: `name`, or `name:key`; `{arg}` in a key stands for the value of
+        /// that arg.
         concurrency_key: Vec<LimitKey> = "[]";
-        /// Whose jobs they are, such as `{tenant}`; jobs of one queue take turns between fair keys.
+        /// The group of a job for fairness, such as `{tenant}`; within a queue, jobs of different groups take turns.
         fair_key: Option<FairKey> = none;
-        /// Its jobs are cancelled if nothing started them within this time. Absent: they wait for ever.
+        /// The time after which a job that has not started is cancelled. Absent: it waits without limit.
         expires_in: Option<Duration> where "1s"..="36500d" = none;
         /// The largest result, as JSON; a larger one fails the job.
         max_result_bytes: ByteSize where "1KiB"..="256MiB" = "1MiB";
 
         /// Command: exit codes after which another attempt is useless.
         permanent_exit_codes: Vec<ExitCode> = "[]";
-        /// Command: the folder that it starts in. Absent: the config file's.
+        /// Command: the folder where it starts. Absent: the folder of the config file.
         working_dir: Option<PathBuf> = none;
-        /// Command: variables of its environment.
+        /// Command: additional environment variables.
         env: BTreeMap<VariableName, VariableText> = "{}";
-        /// Command: start with PATH, HOME, LANG and `env` alone. Else it has the worker's environment without
-        /// its secrets (`TIDEMILL_*`, `DATABASE_URL`, `PG*`).
+        /// Command: start with only PATH, HOME, LANG and `env`. Otherwise it inherits the worker's environment
+        /// without its secrets (`TIDEMILL_*`, `DATABASE_URL`, `PG*`).
         clean_env: bool = "false";
-        /// Command: address space of each process, which is more than what it has in memory. Absent: no limit.
+        /// Command: the address space of each process, which is larger than its resident memory. Absent: no limit.
         memory: Option<ByteSize> where "1MiB"..="1024TiB" = none;
-        /// Command: processor time of each process. Absent: no limit.
+        /// Command: the processor time of each process. Absent: no limit.
         cpu: Option<Duration> where "1s"..="365d" = none;
-        /// Command: files that a process may have open. Absent: the worker's own limit.
+        /// Command: the number of files that a process may have open. Absent: the worker's own limit.
         open_files: Option<u64> where "8"..="1048576" = none;
         /// Command: the largest file that it may write. Absent: no limit.
         file_size: Option<ByteSize> where "0"..="1024TiB" = none;
-        /// Command: processes of the worker's user while it runs. Absent: the worker's own limit.
+        /// Command: the number of processes of the worker's user while it runs. Absent: the worker's own limit.
         processes: Option<u64> where "1"..="4194304" = none;
-        /// Command: the longest line of its log; a longer one is cut and marked.
+        /// Command: the longest line of its log; a longer line is cut and marked.
         max_line_bytes: ByteSize where "256"..="16MiB" = "64KiB";
 
-        /// URL: signs each call (HMAC-SHA256), so that the other end knows who calls: `whsec_` and base64, or
-        /// the key itself.
+        /// URL: the key that signs each call (HMAC-SHA256), so that the receiver can verify the caller: `whsec_` and
+        /// base64, or the key itself.
         secret: Option<Secret> = none;
         /// URL: whether private and loopback addresses may be called.
         allow_private: bool = "false";
-        /// URL: a proxy of its own, or `none`. Absent: `outbound.proxy`.
+        /// URL: its own proxy, or `none`. Absent: `outbound.proxy`.
         proxy: Option<ProxyChoice> = none;
         /// URL: how long connecting may take.
         connect_timeout: Duration where "10ms"..="10m" = "10s";
-        /// URL: how long the answer may be silent; then the attempt is retried.
+        /// URL: how long the answer may be silent before the attempt is retried.
         idle_timeout: Duration where "10ms"..="1d" = "1m";
         /// URL: headers of each call.
         headers: BTreeMap<Header, HeaderText> = "{}";
@@ -275,45 +283,45 @@ section! {
 }
 
 section! {
-    /// A schedule: exactly one of `cron`, `every` and `at`, and the job that it makes. `dev`, `serve` and
-    /// `worker` write their schedules when they start; `deployment.revision` says when those are removed that the config
-    /// no longer has. `docs/schedules.md` says more.
+    /// A schedule: exactly one of `cron`, `every` and `at`, and the job to enqueue. `dev`, `serve` and `worker` store
+    /// their schedules when they start; `deployment.revision` says when schedules that are no longer in the config
+    /// are removed. See `docs/schedules.md`.
     ScheduleKeys {
         /// Minute, hour, day of month, month, day of week; with seconds before them if there are six fields.
         cron: Option<String> = none;
-        /// From slot to slot.
+        /// The interval between slots.
         every: Option<Duration> where "1s"..="3650d" = none;
-        /// The one time.
+        /// A single time.
         at: Option<Time> = none;
-        /// The zone of the cron text, by its name in the tz database.
+        /// The time zone of the cron expression, by its name in the tz database.
         timezone: String = "UTC";
-        /// The kind of its jobs. Needed.
+        /// The kind of its jobs. Required.
         kind: Option<QueueName> = none;
-        /// The input of its jobs.
+        /// The args of its jobs.
         args: JobArgs = "{}";
-        /// Where its jobs go. Absent: the kind's own.
+        /// The queue of its jobs. Absent: the kind's.
         queue: Option<QueueName> = none;
-        /// The priority of its jobs. Absent: the kind's own.
+        /// The priority of its jobs. Absent: the kind's.
         priority: Option<Priority> = none;
-        /// How often each of its jobs is tried in all. Absent: the kind's own.
+        /// The most attempts of each of its jobs in total. Absent: the kind's.
         max_attempts: Option<i32> where "1"..="1000" = none;
-        /// Words to find its jobs by.
+        /// Tags to find its jobs by.
         tags: Vec<String> = "[]";
-        /// Which slots fire that nobody looked at in time: none, the latest, or the latest `missed_limit`.
+        /// Which missed slots fire: none, the latest, or the latest `missed_limit`.
         missed: MissedWord = "one";
-        /// How many missed slots fire at most, where all do.
+        /// The most missed slots that fire with `missed = "all"`.
         missed_limit: i32 where "1"..="1000" = "10";
-        /// What happens to a slot while an earlier job is not finished: it is skipped, or held until that job
-        /// has ended (one slot at most), or enqueued all the same, or the earlier job is cancelled.
+        /// The handling of a slot while an earlier job is not finished: the slot is skipped, or held until that job
+        /// has finished (at most one slot), or enqueued anyway, or the earlier job is cancelled.
         overlap: OverlapWord = "skip";
-        /// By up to so much later a job may start; the share is fixed by name and slot.
+        /// The most by which the start of a job is delayed; name and slot determine the delay.
         jitter: Duration where "0s"..="1d" = "0s";
-        /// Whether it is paused when it is first made. Later only people pause and resume it.
+        /// Whether the schedule is paused when it is first created. Later only people pause and resume it.
         paused: bool = "false";
     }
 }
 
-/// The keys of a kind that mean something for a command alone.
+/// The keys of a kind that apply only to a command.
 pub(super) const COMMAND_KEYS: &[&str] = &[
     "permanent_exit_codes",
     "working_dir",
@@ -327,11 +335,11 @@ pub(super) const COMMAND_KEYS: &[&str] = &[
     "max_line_bytes",
 ];
 
-/// The keys of a kind that mean something for a URL alone.
+/// The keys of a kind that apply only to a URL.
 pub(super) const URL_KEYS: &[&str] =
     &["secret", "allow_private", "proxy", "connect_timeout", "idle_timeout", "headers"];
 
-/// Lets a section stand within another one.
+/// Allows a section within another section.
 macro_rules! inner_section {
     ($($name:ident),+) => {$(
         impl Entry for $name {

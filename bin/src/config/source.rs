@@ -1,5 +1,5 @@
-//! Where settings come from: the file, `.env`, the environment, flags; later ones win. Lays them
-//! over one another and remembers who said what; must never judge a value.
+//! The sources of settings: the file, `.env`, the environment and flags; later ones take
+//! precedence. Merges them and remembers the source of each value; must never judge a value.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Loads configs from a folder of their own and looks at what they became, or at the errors.
+//! Loads configs from a folder of their own and checks the result or the errors.
 
 use std::fs;
 use std::path::Path;
@@ -188,7 +188,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[database]\nurl = 'mysql://root:hunter2@h/d'",
-        "tidemill.toml: database.url: found other text (its scheme is not postgres; it begins with postgres://); allowed: a URL such as postgres://…",
+        "tidemill.toml: database.url: found other text (its scheme is not postgres; it must begin with postgres://); allowed: a URL such as postgres://…",
     ),
     (
         "[database]\nschema = 'pg_mine'",
@@ -212,14 +212,14 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[queues.'a b']\nslots = 1",
-        "tidemill.toml: queues.a b: is no name; allowed: a name of 1 to 63 letters (a-z, A-Z), …",
+        "tidemill.toml: queues.a b: is not a name; allowed: a name of 1 to 63 letters (a-z, A-Z), …",
     ),
     ("[log]\nformat = 'xml'", "tidemill.toml: log.format: found other text; allowed: text or json"),
     ("[log]\nfilter = 'loud=7'", "tidemill.toml: log.filter: found other text; allowed: error, warn, …"),
     ("[kinds.a]", "tidemill.toml: kinds.a: has neither a command nor a url; give exactly one of them"),
     (
         "[kinds.a]\ncommand = ['x']\nurl = 'http://h/'",
-        "tidemill.toml: kinds.a: has a command and a url; keep exactly one of them",
+        "tidemill.toml: kinds.a: has both a command and a url; keep exactly one of them",
     ),
     (
         "[kinds.a]\ncommand = 'cargo build'",
@@ -275,7 +275,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[kinds.\"hub.start\"]\ncommand = ['x']",
-        "tidemill.toml: kinds.hub.start: is the name of a kind that comes with tidemill, …",
+        "tidemill.toml: kinds.hub.start: is the name of a built-in kind, …",
     ),
     (
         "[kinds.\"tidemill.mine\"]\ncommand = ['x']",
@@ -442,7 +442,7 @@ fn a_schedule_that_never_fires_stops_the_start() {
         ("kind = 'k'", "schedules.s.cron", "exactly one"),
         ("kind = 'k'\ncron = '* 25 * * *'", "schedules.s.cron", "is no hour"),
         ("kind = 'k'\ncron = '0 0 30 2 *'", "schedules.s.cron", "never falls due"),
-        ("kind = 'k'\ncron = '@daily'\ntimezone = 'Berlin'", "schedules.s.timezone", "no time zone"),
+        ("kind = 'k'\ncron = '@daily'\ntimezone = 'Berlin'", "schedules.s.timezone", "not a time zone"),
         ("kind = 'k'\nevery = '10ms'", "schedules.s.every", "from 1s to 3650d"),
         ("kind = 'k'\nevery = '1h'\noverlap = 'kill'", "schedules.s.overlap", "skip, queue, allow or cancel"),
         ("kind = 'k'\nevery = '1h'\nargs = [1]", "schedules.s.args", "a table"),
@@ -496,7 +496,7 @@ fn a_hub_that_makes_no_sense_is_refused() {
             "needs exactly one of compose and services",
         ),
         ("[hub.projects.a]\ncompose = 'c'\nbuild = true", "hub.projects.a.build: no such setting"),
-        ("[hub.projects.\"a b\"]\ncompose = 'c'", "hub.projects.a b: is no name"),
+        ("[hub.projects.\"a b\"]\ncompose = 'c'", "hub.projects.a b: is not a name"),
         (
             "[hub.projects.\"a.b\"]\nservices = { w = {} }\n[hub.projects.AB]\nservices = { w = {} }",
             "hub.projects.a.b: is \"ab\" to the engine, as is AB; rename one of them",
@@ -533,7 +533,7 @@ fn alerts_are_read_and_those_that_make_no_sense_stop_the_start() {
         ("above = 1", "alerts.a.condition", "is missing; allowed: error_rate, average_time"),
         ("condition = 'moods'", "alerts.a.condition", "no_worker"),
         ("condition = 'error_rate'\nabove = 3", "alerts.a.above", "below 1"),
-        ("condition = 'no_worker'\nkind = 'k'", "alerts.a.kind", "means nothing"),
+        ("condition = 'no_worker'\nkind = 'k'", "alerts.a.kind", "does not apply"),
         ("condition = 'no_worker'\nover = '1s'", "alerts.a.over", "from 1m to 14d"),
         ("condition = 'no_worker'\nwebhook = 'x'", "alerts.a.webhook", "https://"),
         ("condition = 'no_worker'\nhold_for = '1m'", "alerts.a.hold_for", "did you mean hold?"),
@@ -633,9 +633,9 @@ fn no_refusal_shows_a_value() {
         ),
         (
             "TIDEMILL_AGENT__MODEL=\"s3cret",
-            ".env:1: TIDEMILL_AGENT__MODEL: text stands behind the closing quote, or none",
+            ".env:1: TIDEMILL_AGENT__MODEL: there is text after the closing",
         ),
-        ("TIDEMILL_AGENT__MODEL='s3cret' s3cret", ".env:1: TIDEMILL_AGENT__MODEL: text stands behind"),
+        ("TIDEMILL_AGENT__MODEL='s3cret' s3cret", ".env:1: TIDEMILL_AGENT__MODEL: there is text after"),
         (
             "A=s3cret\nTIDEMILL_DATABASE__URL=postgres://u:${NO_SUCH}@h/s3cret",
             ".env:2: TIDEMILL_DATABASE__URL: ${NO_SUCH} in it",

@@ -1,5 +1,5 @@
-//! How one setting's value is read: from what stood in a file, or from text (environment, flags,
-//! defaults). Knows neither keys nor files, and must never let a doubtful value through.
+//! Reads the value of one setting, from a file's value or from text (environment, flags, defaults).
+//! Knows neither keys nor files, and must never let a doubtful value through.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

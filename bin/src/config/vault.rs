@@ -1,5 +1,5 @@
-//! Settings of what becomes of args and results outside of handlers: object storage, encryption, redaction. Must not
-//! say a key in an error.
+//! The settings of object storage, encryption and redaction of args and results. Must never show a
+//! key in an error.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,38 +8,40 @@ use super::section::section;
 use super::types::{ByteSize, SealingKey, StorageUrl, VariableName, VariableText};
 
 section! {
-    /// Object storage, for args and results that are too large for a row and for the files that jobs keep.
+    /// Object storage for args and results that are too large for a row and for the files of jobs.
     StorageSection {
-        /// Where it is: `s3://bucket/prefix`, `gs://bucket`, `az://container`, or `file:///folder`. Absent: `dev` keeps files in
-        /// its data folder; elsewhere there is none, and what is too large is refused.
+        /// Where it is: `s3://bucket/prefix`, `gs://bucket`, `az://container`, or `file:///folder`. Absent: `dev`
+        /// keeps files in its data folder; other processes have no object storage and refuse values that are too
+        /// large.
         url: Option<StorageUrl> = none;
         /// Options of the storage by the names of the `object_store` crate, such as `aws_access_key_id`, `aws_endpoint` or
-        /// `allow_http`. Those that stand in the environment as `AWS_…`, `GOOGLE_…` and `AZURE_…` are read as well.
+        /// `allow_http`. The environment variables `AWS_…`, `GOOGLE_…` and `AZURE_…` are read as well.
         options: BTreeMap<VariableName, VariableText> = "{}";
-        /// Args and results of more JSON than this go there.
+        /// Args and results with more JSON than this are stored there.
         inline_bytes: ByteSize where "1KiB"..="1MiB" = "256KiB";
     }
 }
 
 section! {
-    /// Encryption of args and results where they lie, in rows and in object storage.
+    /// Encryption of stored args and results, in rows and in object storage.
     EncryptionSection {
-        /// Keys as `name:base64`, of 32 random bytes each (`openssl rand -base64 32`). The first seals, all open: to change keys
-        /// put a new one in front and keep the old one as long as jobs of its time are kept. Absent: nothing is sealed.
+        /// Keys as `name:base64`, of 32 random bytes each (`openssl rand -base64 32`). The first key encrypts, every
+        /// key decrypts: to change keys, put a new key in front and keep the old one while jobs from its time are
+        /// kept. Absent: nothing is encrypted.
         keys: Vec<SealingKey> = "[]";
-        /// A file with such keys, one a line, before those of `keys`.
+        /// A file with such keys, one per line; they come before `keys`.
         keys_file: Option<PathBuf> = none;
-        /// Whether jobs whose args are not sealed are refused, also when SQL enqueues them (without args it still may). The database
-        /// remembers it, so `false` must be said to end it. Absent: as it was.
+        /// Whether jobs with unencrypted args are refused, also when SQL enqueues them (jobs without args are
+        /// accepted). The database remembers the setting, so only an explicit `false` ends it. Absent: unchanged.
         require: Option<bool> = none;
     }
 }
 
 section! {
-    /// What nobody sees but handlers.
+    /// Values that only handlers see.
     RedactionSection {
-        /// Names of keys whose values no answer, event, page or view shows, at any depth of args, results, metadata and event data.
-        /// Case, underscores and hyphens do not matter.
+        /// Names of keys whose values are hidden in every answer, event, page and view, at any depth of args,
+        /// results, metadata and event data. Case, underscores and hyphens are ignored.
         keys: Vec<String> = "password,passwd,secret,client_secret,api_key,access_key,private_key,access_token,refresh_token,authorization";
     }
 }

@@ -1,5 +1,5 @@
-//! The few statements that the embedded server is managed with: is it ours, is it as durable as asked, is the database
-//! there. Nothing of the queue is known here.
+//! The few statements that manage the embedded server: whether it is ours, whether it is as durable
+//! as required, whether the database exists. Must know nothing about queues.
 
 use std::path::Path;
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl Admin {
         )
         .fetch_one(&mut self.connection)
         .await
-        .map_err(self.failed("looking at its settings"))?;
+        .map_err(self.failed("reading its settings"))?;
         let wanted = if durable { "on" } else { "off" };
         let is_ours = Path::new(&directory).canonicalize().is_ok_and(|directory| directory == cluster);
         Ok(is_ours && durability.iter().all(|value| value == wanted))

@@ -1,5 +1,6 @@
-//! The cluster's files: recognises one, and makes one with initdb in a folder aside that takes its name only when
-//! complete. It never writes into, or removes, a cluster that is there.
+//! The cluster's files: recognises a cluster, and creates one with initdb in a temporary folder
+//! that gets its final name only when complete. Must never write into an existing cluster or remove
+//! it.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;
@@ -107,7 +108,10 @@ fn remove_unfinished(home: &Home) {
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED)
             && let Err(error) = fs::remove_dir_all(entry.path())
         {
-            tracing::debug!(path = %entry.path().display(), %error, "an unfinished cluster stays for now");
+            tracing::debug!(
+                path = %entry.path().display(), %error,
+                "an unfinished cluster could not be removed yet"
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The server's settings: small, calm and cheap when idle. The file is rewritten at every start and lies outside the
-//! cluster; what a person sets with `alter system` stays and wins, except over durability.
+//! The server's settings: small and cheap when idle. The file is rewritten at every start and is
+//! outside the cluster; settings made with `alter system` stay and take precedence, except over
+//! durability.
 
 use std::fmt::Write;
 use std::fs;

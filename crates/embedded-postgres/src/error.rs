@@ -1,5 +1,5 @@
-//! What can go wrong with the embedded Postgres, said so that a person knows what to do next; it never hides
-//! what the server or the system itself had to say.
+//! The errors of the embedded Postgres, worded so that a person knows what to do next. Must never
+//! hide the message of the server or the system.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,19 +13,20 @@ pub enum EmbeddedError {
     #[error("cannot {action} {}: {source}", .path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
 
-    #[error("the data folder's path {} has a line break in it or is not UTF-8; choose another data folder", .data_dir.display())]
+    #[error("the path of the data folder {} contains a line break or is not UTF-8; choose another data folder", .data_dir.display())]
     UnusablePath { data_dir: PathBuf },
 
     #[error(
-        "the data folder {} is in use by another tidemill ({holder}); stop that one, or choose another data folder",
+        "the data folder {} is in use by another tidemill ({holder}); stop that process, or choose another \
+         data folder",
         .data_dir.display()
     )]
     InUse { data_dir: PathBuf, holder: String },
 
     #[error(
-        "no usable Postgres server (version {OLDEST_MAJOR} or newer) on this machine, and none could be fetched: {fetch}\n\
-         Install one (`apt-get install postgresql`, `dnf install postgresql-server` or `brew install postgresql@17`) \
-         or configure the URL of a database.\nLooked at:\n{looked_at}"
+        "no usable Postgres server (version {OLDEST_MAJOR} or newer) on this machine, and none could be \
+         fetched: {fetch}\nInstall one (`apt-get install postgresql`, `dnf install postgresql-server` or \
+         `brew install postgresql@17`) or configure the URL of a database.\nChecked:\n{looked_at}"
     )]
     NoPrograms { looked_at: String, fetch: String },
 
@@ -37,21 +38,23 @@ pub enum EmbeddedError {
     UnusableProgramsDir { dir: PathBuf, reason: String },
 
     #[error(
-        "{} holds data of Postgres {cluster_major}, but this machine has only:\n{found}\n\
-         Install Postgres {cluster_major}, or bring the data over with pg_upgrade, \
-         or move that folder away to begin with an empty database",
+        "{} holds data of Postgres {cluster_major}, but this machine has only:\n{found}\nInstall Postgres \
+         {cluster_major}, or migrate the data with pg_upgrade, or move that folder away to start with an \
+         empty database",
         .cluster.display()
     )]
     WrongMajor { cluster: PathBuf, cluster_major: u32, found: String },
 
     #[error(
-        "{} is no Postgres cluster ({reason}); move it away to begin with an empty database, or choose another data folder",
+        "{} is not a Postgres cluster ({reason}); move it away to start with an empty database, or choose \
+         another data folder",
         .path.display()
     )]
     NotACluster { path: PathBuf, reason: String },
 
     #[error(
-        "{} points to {}, which is gone; restore it, or remove the link to begin with an empty database",
+        "{} points to {}, which does not exist; restore it, or remove the link to start with an empty \
+         database",
         .link.display(), .target.display()
     )]
     ClusterGone { link: PathBuf, target: PathBuf },
@@ -63,8 +66,8 @@ pub enum EmbeddedError {
     ForeignCluster { path: PathBuf, uid: u32 },
 
     #[error(
-        "Postgres refuses to run as root, and its account `{account}` cannot reach {}; \
-         let that account pass (`chmod o+x` on the folders above it) or choose another data folder",
+        "Postgres refuses to run as root, and its account `{account}` cannot reach {}; give that account \
+         access (`chmod o+x` on the folders above it) or choose another data folder",
         .path.display()
     )]
     Unreachable { account: String, path: PathBuf },
@@ -80,16 +83,16 @@ pub enum EmbeddedError {
     CannotSwitchAccount { account: String, source: io::Error },
 
     #[error(
-        "{} is missing or empty, but the database of this data folder was created with the password it held; restore that file, \
-         or move the folder `postgres` away to begin with an empty database",
+        "{} is missing or empty, but the database of this data folder was created with the password it \
+         held; restore that file, or move the folder `postgres` away to start with an empty database",
         .path.display()
     )]
     PasswordLost { path: PathBuf },
 
-    #[error("the socket folder {} belongs to somebody else or is open to others; remove it, or set TMPDIR to a folder of your own", .path.display())]
+    #[error("the socket folder {} belongs to another account or is open to others; remove it, or set TMPDIR to a folder of your own", .path.display())]
     SocketDirTaken { path: PathBuf },
 
-    #[error("a server in single-user mode (process {pid}) works on {}; wait for its end, then start again", .cluster.display())]
+    #[error("a server in single-user mode (process {pid}) is working on {}; wait until it has finished, then start again", .cluster.display())]
     SingleUser { pid: i32, cluster: PathBuf },
 
     #[error("could not create a cluster in {}; initdb said:\n{output}", .root.display())]
@@ -98,10 +101,12 @@ pub enum EmbeddedError {
     #[error("Postgres did not start ({reason}); the last lines of {}:\n{tail}", .log.display())]
     StartFailed { reason: String, log: PathBuf, tail: String },
 
-    #[error("the embedded Postgres on port {port} runs, but {action} failed: {}", said(.source))]
+    #[error("the embedded Postgres on port {port} is running, but {action} failed: {}", said(.source))]
     Database { port: u16, action: &'static str, source: sqlx::Error },
 
-    #[error("the Postgres process {pid} does not end, not even on SIGKILL; look at it with `ps -fp {pid}`")]
+    #[error(
+        "the Postgres process {pid} does not end, not even after SIGKILL; inspect it with `ps -fp {pid}`"
+    )]
     DoesNotStop { pid: i32 },
 }
 

@@ -1,5 +1,5 @@
-//! Fetches the server's programs where the machine has none, through a kept library that checks the archive's
-//! published hash. It never replaces programs that are there.
+//! Downloads the server's programs if the machine has none, through a library that checks the
+//! archive's published hash. Must never replace existing programs.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

@@ -1,5 +1,5 @@
-//! Where the things of one data folder lie. It makes folders of tidemill's own and never touches the rights of any
-//! that it did not make.
+//! The paths within one data folder. Creates tidemill's own folders; must never change the
+//! permissions of other folders.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::ErrorKind;
@@ -95,7 +95,8 @@ impl Home {
         }
         tracing::info!(
             cluster = %self.cluster().display(),
-            "Postgres refuses to run as root and its own account cannot reach {}: its data lies elsewhere, a link points there",
+            "Postgres refuses to run as root and its own account cannot reach {}: its data is stored \
+             elsewhere, and a link points to it",
             self.data_dir.display()
         );
         std::os::unix::fs::symlink(self.cluster(), &link).map_err(EmbeddedError::io("create the link", &link))

@@ -1,6 +1,6 @@
-//! A private Postgres, for whoever has none: finds the server's programs or fetches them, makes a cluster in the data
-//! folder, runs it as an unprivileged account on loopback, and stops it in order. It must never touch a server or data
-//! that are not its own, and never lose what was acknowledged.
+//! A private Postgres: finds or downloads the server's programs, creates a cluster in the data
+//! folder, runs it as an unprivileged account on loopback, and stops it cleanly. Must never touch a
+//! server or data that are not its own, and must never lose acknowledged writes.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), tidemill_embedded_postgres::EmbeddedError> {
@@ -154,7 +154,7 @@ impl EmbeddedPostgres {
             if let Some(reason) = self.server.wants_restart(&self.site).await {
                 tracing::warn!("restarting the embedded Postgres: {reason}");
                 if let Err(error) = self.server.stop().await {
-                    tracing::error!(%error, "it could not be stopped");
+                    tracing::error!(%error, "the embedded Postgres could not be stopped");
                 }
                 return;
             }
@@ -183,7 +183,7 @@ impl EmbeddedPostgres {
         self.server.stop().await?;
         // Only empty folders can be removed this way; the next start makes it again.
         if let Err(error) = std::fs::remove_dir(&self.server.socket_dir) {
-            tracing::debug!(%error, "the socket folder stays");
+            tracing::debug!(%error, "the socket folder could not be removed");
         }
         tracing::info!("Postgres has stopped");
         Ok(())

@@ -1,5 +1,6 @@
-//! The data folder's lock: one live tidemill per cluster. The system releases it when its holder dies, however it
-//! dies; the file itself is never removed (removing it would let two processes lock two files of one name).
+//! The data folder's lock: one live tidemill per cluster. The system releases it whenever its
+//! holder ends; the file itself is never removed (otherwise two processes could lock two files of
+//! one name).
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -63,7 +64,7 @@ impl Lock {
 /// The holder in words, by what the file says.
 fn named(holder: &str) -> String {
     match holder.trim() {
-        "" => "it has just begun".to_owned(),
+        "" => "it has just started".to_owned(),
         pid => format!("process {pid}"),
     }
 }

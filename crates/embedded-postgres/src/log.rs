@@ -1,4 +1,5 @@
-//! The server's log file: what it said last, and a bound on its size. Never more than two files of the size below.
+//! The server's log file: its last lines, and a bound on its size. Must never keep more than two
+//! files of the size below.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -43,7 +44,7 @@ pub(super) async fn keep_bounded(path: PathBuf) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         if let Err(error) = bound(&path) {
-            tracing::warn!(path = %path.display(), %error, "cannot shorten the log of Postgres");
+            tracing::warn!(path = %path.display(), %error, "cannot shorten the Postgres log");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Stands in for the fetching of the server's programs in a build without the feature `fetch`: says so, and must
-//! never reach for the network.
+//! Replaces the download of the server's programs in a build without the feature `fetch`: returns
+//! an error. Must never use the network.
 
 use std::path::{Path, PathBuf};
 
 /// Refuses.
 #[expect(clippy::unused_async, reason = "the same face as with the feature")]
 pub(super) async fn fetch(_: &Path, _: Option<u32>) -> Result<PathBuf, String> {
-    Err("this build fetches none: it lacks the feature fetch".to_owned())
+    Err("this build cannot fetch it: it lacks the feature fetch".to_owned())
 }

@@ -1,5 +1,6 @@
-//! The account that the server's processes run as: our own, or, when we are root, an unprivileged one, for Postgres
-//! refuses root. It must never change the rights of folders that are not tidemill's.
+//! The account that runs the server's processes: our own, or an unprivileged one if we are root,
+//! because Postgres refuses root. Must never change the permissions of folders that are not
+//! tidemill's.
 
 use std::fs;
 use std::io;

@@ -1,5 +1,6 @@
-//! Reads `postmaster.pid`, in which a server says who and where it is and whether it is ready. It may be stale or half
-//! written, so nothing in it is believed without a look at the process.
+//! Reads `postmaster.pid`, in which a server writes its process, its address and whether it is
+//! ready. The file may be stale or half written, so nothing in it is trusted without a check of the
+//! process.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! Looks at processes: which live ones work in a cluster. It never trusts a process id alone, for ids are reused.
+//! Finds the live processes of a cluster. Must never trust a process id alone, because ids are
+//! reused.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Finds the server's programs: `initdb` and `postgres` that belong together and work. What it finds it has tried as
-//! the account that will run it; a folder that merely looks right is never used.
+//! Finds the server's programs: `initdb` and `postgres` of one installation that work. Tries them
+//! as the account that will run them; must never use a folder that only looks right.
 
 use std::collections::HashSet;
 use std::fs;
@@ -83,12 +83,12 @@ async fn fetch_and_probe(
     let mut looked_at: Vec<String> =
         rejected.iter().map(|(dir, reason)| format!("  {}: {reason}", dir.display())).collect();
     if looked_at.is_empty() {
-        looked_at.push("  PATH, pg_config and the usual folders, none of which is there".to_owned());
+        looked_at.push("  PATH, pg_config and the usual folders, none of which exists".to_owned());
     }
     let no_programs = |fetch| EmbeddedError::NoPrograms { looked_at: looked_at.join("\n"), fetch };
     let dir = fetch::fetch(&home.fetched_programs(), major).await.map_err(no_programs)?;
     probe(&dir, &home.owner).await.map_err(|reason| {
-        no_programs(format!("what was fetched to {} does not work: {reason}", dir.display()))
+        no_programs(format!("the programs fetched to {} do not work: {reason}", dir.display()))
     })
 }
 
@@ -97,7 +97,7 @@ async fn fetch_and_probe(
 pub(super) async fn probe(dir: &Path, owner: &Owner) -> Result<Programs, String> {
     let initdb = dir.join("initdb");
     if !initdb.exists() || !dir.join("postgres").exists() {
-        return Err("initdb and postgres are not both there".to_owned());
+        return Err("initdb or postgres is missing".to_owned());
     }
     let mut command = owner.command(&initdb, Path::new("/"));
     command.args(["--show", "--pgdata=/nonexistent", "--username=tidemill"]);

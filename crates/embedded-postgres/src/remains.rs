@@ -1,5 +1,6 @@
-//! What an earlier server left behind: a postmaster that still runs, children of one that was killed, a stale
-//! `postmaster.pid`. It ends only processes that work in our cluster without a postmaster.
+//! Handles what an earlier server left behind: a postmaster that still runs, children of a killed
+//! one, a stale `postmaster.pid`. Must end only processes that work in our cluster without a
+//! postmaster.
 
 use std::fs;
 use std::path::Path;
@@ -65,7 +66,7 @@ fn forget_reused_pid(cluster: &Path) -> Result<(), EmbeddedError> {
         Some(file) if processes::exists(file.pid.abs()) => {
             tracing::info!(
                 pid = file.pid,
-                "removing a stale postmaster.pid: that process is not this cluster's server"
+                "removing a stale postmaster.pid: its process is not this cluster's server"
             );
             fs::remove_file(&path).map_err(EmbeddedError::io("remove", &path))
         }

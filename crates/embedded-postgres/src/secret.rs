@@ -1,5 +1,5 @@
-//! The password of the embedded database: random, made once, kept in a file that only we can read. It never appears
-//! in a log line or on a command line.
+//! The password of the embedded database: random, created once, kept in a file that only we can
+//! read. Must never appear in a log line or on a command line.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};

@@ -1,5 +1,6 @@
-//! One running server: started by us or adopted, and stopped in order. It must never die with our terminal, and never
-//! be left unknown: whatever happens to us, the next start finds it by its cluster.
+//! One running server: started by us or taken over, and stopped cleanly. Must never end with our
+//! terminal, and must never be lost: whatever happens to us, the next start finds it by its
+//! cluster.
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -75,13 +76,13 @@ impl Server {
             tracing::info!(
                 pid = server.pid,
                 port = server.port,
-                "adopted the Postgres that an earlier tidemill left running"
+                "took over the Postgres that an earlier tidemill left running"
             );
             return Ok(Some(server));
         }
         tracing::info!(
             pid = server.pid,
-            "a Postgres was left that cannot be used as it is: stopping it to start anew"
+            "the Postgres that was left running cannot be used as it is: stopping it and starting a new one"
         );
         server.stop().await?;
         remains::settle(&directory).await?;
@@ -130,7 +131,7 @@ impl Server {
                     );
                     return Ok(server);
                 }
-                Outcome::Stopping => "something stopped it".to_owned(),
+                Outcome::Stopping => "another program stopped it".to_owned(),
                 Outcome::Ended(status) => status,
             };
             let tail = log::tail(&site.home.log(), log_begins_at);
@@ -239,7 +240,10 @@ impl Server {
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
             }
-            tracing::warn!(pid = self.pid, %signal, seconds = patience.as_secs(), "Postgres has not ended yet");
+            tracing::warn!(
+                pid = self.pid, %signal, seconds = patience.as_secs(),
+                "Postgres has not stopped yet"
+            );
         }
         Err(EmbeddedError::DoesNotStop { pid: self.pid })
     }

@@ -1,6 +1,6 @@
-//! Upgrade: notices that the programs on disk are no longer those that the server was started from. A package manager
-//! replaces them under a server that runs, and every session from then on fails to load their libraries. It must never
-//! end a server for programs that are half unpacked, or that cannot serve its data.
+//! Notices that the programs on disk are no longer those of the running server. A package manager
+//! can replace them under a running server, and every later session then fails to load their
+//! libraries. Must never end a server for programs that are half unpacked or cannot serve its data.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -53,7 +53,8 @@ impl Watch {
         let (dir, before) = (self.programs.dir.display(), &self.programs.version);
         if found.major != self.programs.major {
             tracing::warn!(
-                "{dir} now has Postgres {}, and this server runs {before}: install {} again, or bring the data over with pg_upgrade, before the next start",
+                "{dir} now has Postgres {}, but this server runs {before}: before the next start, install \
+                 {} again or migrate the data with pg_upgrade",
                 found.version,
                 self.programs.major
             );
@@ -64,7 +65,10 @@ impl Watch {
         }
         // The same version in new files: what matters is whether a new session can use them.
         let refusal = loads_libraries(site, port).await.err()?;
-        Some(format!("its programs in {dir} were replaced, and it cannot load their libraries: {refusal}"))
+        Some(format!(
+            "its programs in {dir} were replaced, and the running server cannot load their libraries: \
+             {refusal}"
+        ))
     }
 }
 

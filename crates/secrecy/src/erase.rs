@@ -1,5 +1,6 @@
-//! Overwrites secrets in the two blocks of memory that the kernel shows as /proc/PID/cmdline and /proc/PID/environ. The
-//! only code that writes there; must never change a length, or anything but the secrets.
+//! Overwrites secrets in the two blocks of memory that the kernel shows as /proc/PID/cmdline and
+//! /proc/PID/environ. The only code that writes there; must never change a length, or anything but
+//! the secrets.
 
 #![expect(
     unsafe_code,

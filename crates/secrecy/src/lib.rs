@@ -1,5 +1,6 @@
-//! Keeps what this process knows from the programs that it runs: they have its login, and the kernel shows them its
-//! variables, its command line and its memory unless it is asked not to. Must never show a value itself.
+//! Hides the secrets of this process from the programs that it runs: they run as the same user, and
+//! the kernel shows them its variables, command line and memory unless asked not to. Must never
+//! show a value itself.
 
 #![warn(clippy::pedantic, unreachable_pub)]
 
@@ -20,7 +21,7 @@ static WITHHELD: RwLock<BTreeSet<OsString>> = RwLock::new(BTreeSet::new());
 /// calls it if it wants that.
 pub fn conceal() {
     if let Err(error) = prctl::set_dumpable(false) {
-        tracing::warn!(%error, "commands can read the variables of this process");
+        tracing::warn!(%error, "commands can read the environment variables of this process");
     }
     erase::passwords_of_arguments();
 }

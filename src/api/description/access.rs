@@ -1,4 +1,5 @@
-//! Who may use each operation, from the table that is enforced. Must never call a route open that needs a key.
+//! Describes the scopes of each operation, from the table that is enforced. Must never describe a
+//! route as open that needs a key.
 
 use axum::http::Method;
 use serde_json::{Map, Value, json};
@@ -38,15 +39,16 @@ pub(super) fn secure(method: &str, path: &str, operation: &mut Map<String, Value
 /// Says what a key is and what each scope allows.
 pub(super) fn share(document: &mut Value) {
     let scopes = [
-        (Scope::Enqueue, "enqueue jobs; look at single jobs, cancel, retry and change them"),
-        (Scope::Read, "look at everything"),
+        (Scope::Enqueue, "enqueue jobs; read, cancel, retry and change single jobs"),
+        (Scope::Read, "read everything"),
         (Scope::Work, "serve as a remote worker"),
-        (Scope::Admin, "all of that, and every verb that changes queues or deletes"),
+        (Scope::Admin, "all of the above, and every action that changes queues or deletes"),
     ];
     let scopes: Vec<_> = scopes.iter().map(|(scope, allows)| format!("- `{scope}`: {allows}")).collect();
     let description = format!(
-        "An API key, made with `tidemill keys create`. Needed as soon as a key was made, and always where the server \
-         listens on more than loopback. A key has one scope or more; `admin` is enough everywhere.\n\n{}",
+        "An API key, created with `tidemill keys create`. Needed as soon as a key exists, and always where \
+         the server listens on more than loopback. A key has one or more scopes; `admin` is enough \
+         everywhere.\n\n{}",
         scopes.join("\n")
     );
     let scheme = json!({

@@ -1,5 +1,6 @@
-//! The refusals and failures of each operation, from what stands before and around every route: the guard, the gate, the
-//! readers of bodies and parameters, and the bound in time. Each is a problem document. Must name no status that cannot come.
+//! Describes the refusals and failures of each operation that arise before and around the routes:
+//! in the guard, authentication, the readers of bodies and parameters, and the timeout. Each is a
+//! problem document. Must name no status that cannot occur.
 
 use serde_json::{Map, Value, json};
 use utoipa::openapi::path::PathItem;
@@ -16,15 +17,15 @@ const SHARED: &[(u16, &str, &str)] = &[
     (400, "BadRequest", "The request cannot be understood: broken JSON, no single Host, a key in the query."),
     (401, "Unauthorized", "There is no valid API key in the request."),
     (403, "Forbidden", "The key lacks the scope, or a page of another origin calls."),
-    (404, "NotFound", "What the path names is not there."),
+    (404, "NotFound", "Nothing has the name or id in the path."),
     (408, "BodyTimeout", "The body did not arrive in time."),
-    (409, "Conflict", "It stands in another way than the request needs."),
+    (409, "Conflict", "The current state does not allow this request."),
     (413, "TooLarge", "The body, or a part of it, is too large."),
     (415, "UnsupportedMediaType", "The body is not sent as JSON."),
     (421, "MisdirectedHost", "The server does not answer for that host."),
     (422, "InvalidRequest", "A value is not acceptable; `field` names it."),
-    (429, "TooManyRequests", "Too much for now; repeat the request after `Retry-After`."),
-    (500, "Internal", "The server failed; its log says why under `reference`."),
+    (429, "TooManyRequests", "Too many requests, or a full queue; repeat the request after `Retry-After`."),
+    (500, "Internal", "The server failed; its log has the cause under `reference`."),
     (503, "Unavailable", "The server cannot do this now; repeat the request after `Retry-After`."),
     (504, "Timeout", "The answer took too long."),
 ];
@@ -115,7 +116,7 @@ fn add_headers(status: u16, answer: &mut Value) {
         }
         429 | 503 => {
             answer["headers"]["Retry-After"] = json!({
-                "description": "Seconds until it makes sense to ask again.",
+                "description": "Seconds to wait before the next request.",
                 "schema": { "type": "integer", "minimum": 1 },
             });
         }

@@ -1,5 +1,6 @@
-//! The description of the API: `OpenAPI` 3.1 as JSON, and a page to read it. Both are fixed when the
-//! server starts; the page must never need more than the strict content policy allows.
+//! The routes of the API description: `OpenAPI` 3.1 as JSON, and a page that shows it. Both are
+//! fixed when the server starts; the page must never need more than the strict content security
+//! policy allows.
 
 use axum::Router;
 use axum::body::Bytes;

@@ -1,4 +1,4 @@
-//! The description tells the access that is enforced; the page needs nothing that the policy bans.
+//! The description names the enforced access rules; the page needs nothing that the policy forbids.
 
 use axum::body::{Body, to_bytes};
 use axum::http::Request;

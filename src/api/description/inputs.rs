@@ -1,5 +1,5 @@
-//! What the bodies of requests may hold, where the same rule stands behind many routes: names, durations, priorities.
-//! Must never ask for more than the check behind it does.
+//! Describes the values in request bodies where many routes share a rule: names, durations,
+//! priorities. Must never require more than the check in the code does.
 
 use serde_json::{Map, Value, json};
 

@@ -1,5 +1,5 @@
-//! Finishes the description of the API: what holds for every route by construction is written here, once, from the
-//! tables that are enforced. Must never contradict what a route's own attributes say.
+//! Completes the description of the API: everything that holds for every route is written here,
+//! once, from the tables that are enforced. Must never contradict a route's own attributes.
 
 mod access;
 mod answers;
@@ -24,7 +24,7 @@ const METHODS: [&str; 5] = ["get", "post", "patch", "put", "delete"];
 pub fn finished(routes: &OpenApi, server: &str) -> Result<Value, serde_json::Error> {
     let mut document = serde_json::to_value(routes)?;
     document["servers"] =
-        json!([{ "url": server, "description": "The server that this description is of." }]);
+        json!([{ "url": server, "description": "The server that serves this description." }]);
     schemas::open(&mut document);
     for operation in operations(&mut document) {
         names::name(operation.members);

@@ -1,5 +1,6 @@
-//! The name of each operation, from which generators make the names of functions: its tag and its own name, so that two
-//! nouns may have the same verb. Names are part of the contract; must never give one that hangs on the order of routes.
+//! The operation ids, from which generators make function names: the tag and the operation's own
+//! name, so that two nouns can have the same verb. Ids are part of the contract; they must never
+//! depend on the order of routes.
 
 use serde_json::{Map, Value};
 

@@ -1,5 +1,5 @@
-//! The parameters of operations, where routes share them: the parts of paths by their names, the key of a request that
-//! may be repeated. Must never leave a part of a path undescribed, nor say that a parameter or a body may be null.
+//! Describes the parameters that several operations share: parts of paths, and the idempotency key.
+//! Must never leave a part of a path undescribed, or describe a parameter or body as nullable.
 
 use serde_json::{Map, Value, json};
 
@@ -22,7 +22,7 @@ fn shared() -> Vec<(&'static str, &'static str, &'static str, &'static str, Valu
             "JobName",
             "path",
             "id",
-            "A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`.",
+            "A job's id (for a workflow, the id of its own job), or `execution:<execution_id>`.",
             job.clone(),
         ),
         ("TaskId", "path", "task_id", "The task's id.", job),
@@ -30,14 +30,14 @@ fn shared() -> Vec<(&'static str, &'static str, &'static str, &'static str, Valu
         ("KindName", "path", "kind", "The kind's name.", name.clone()),
         ("ScheduleName", "path", "schedule", "The schedule's name.", name.clone()),
         ("RuleName", "path", "rule", "The rule's name.", name),
-        ("LimitName", "path", "limit", "The limit's name; `queue:<name>` for the one of a queue.", limit),
+        ("LimitName", "path", "limit", "The limit's name; a queue's limit is `queue:<name>`.", limit),
         ("WorkerId", "path", "worker", "The worker's id.", text(255)),
         ("SessionId", "path", "session_id", "The session's name.", text(100)),
         (
             "ExecutionId",
             "path",
             "execution_id",
-            "Your own name for the work, as it was enqueued or answered.",
+            "Your own name for the work, as sent or returned when it was enqueued.",
             text(255),
         ),
         ("PartName", "path", "name", "The name of the job's signal or file.", text(200)),
@@ -45,14 +45,15 @@ fn shared() -> Vec<(&'static str, &'static str, &'static str, &'static str, Valu
             "ProjectId",
             "path",
             "project_id",
-            "A project of the config.",
+            "A project from the config.",
             json!({ "type": "string", "minLength": 1 }),
         ),
         (
             "IdempotencyKey",
             "header",
             IDEMPOTENCY_KEY,
-            "1 to 255 printable characters, new for each piece of work; a request that is repeated with it gets its first answer.",
+            "1 to 255 printable characters, new for each piece of work; a repeated request with the same \
+             key gets the first answer.",
             key,
         ),
     ]

@@ -1,5 +1,5 @@
-//! What holds for every schema: an object of which nothing is said may have any members. Without that, generators make
-//! types of it that take nothing at all.
+//! Rules for every schema: an object without described members may have any members. Otherwise
+//! generators make types of it that accept nothing at all.
 
 use serde_json::{Value, json};
 

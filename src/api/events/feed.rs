@@ -1,5 +1,6 @@
-//! Pages of what committed behind a place, for streams that follow queues, kinds or all jobs. Whoever stands at the same
-//! place shares one page. Must never hold more of them than a bounded number, nor move a place past what is not in a page.
+//! Pages of what was committed after a position, for streams that follow queues, kinds or all jobs.
+//! Readers at the same position share a page. Must never keep more than a bounded number of pages,
+//! or move a position past a change that is not in a page.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;

@@ -1,5 +1,6 @@
-//! The frames of a queue, a kind or all jobs for one reader: every job from its start to its end. A job's first frame is its
-//! snapshot; another one follows when an attempt starts. Pulled on demand, so a slow reader costs no more than one page.
+//! The frames of a queue, a kind or all jobs for one reader: every job from its start to its end. A
+//! job's first frame is its snapshot; another snapshot follows when an attempt starts. Frames are
+//! pulled on demand, so a slow reader costs no more than one page.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! One frame of an event stream: what happened to a job, ready to be sent to any number of readers.
-//! Must never let a handler's text into a field in which it could end the frame.
+//! One frame of an event stream: an event of a job, ready to be sent to any number of readers. Must
+//! never let a handler's text into a field where it could end the frame.
 
 use axum::response::sse;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -81,7 +81,7 @@ impl Frame {
         let reason = match reason {
             Reset::Dropped => "events up to this number were dropped by retention",
             Reset::Ahead => "the reader has seen more events than there are",
-            Reset::WentBack => "the database went on from an earlier state: later events did not happen",
+            Reset::WentBack => "the database was restored to an earlier state: later events did not happen",
         };
         let own =
             Map::from_iter([("reason".to_owned(), json!(reason)), ("after".to_owned(), json!(thought))]);
@@ -92,15 +92,16 @@ impl Frame {
     #[must_use]
     pub fn gap(gap: Gap, since: DateTime<Utc>) -> Self {
         let (kind, reason) = match gap {
-            Gap::Dropped => ("reset", "what happened since then was dropped by retention in part"),
+            Gap::Dropped => ("reset", "some of the events since then were dropped by retention"),
             Gap::WentBack => (
                 "reset",
-                "the database went on from an earlier state: what this stream showed since then may not have happened, and \
-                 what did is shown now",
+                "the database was restored to an earlier state: events shown since then may not have \
+                 happened; those that did are shown now",
             ),
             Gap::Lagged => (
                 "lagged",
-                "one transaction changed more jobs than a stream carries: list them by GET /api/v1/jobs and go on here",
+                "one transaction changed more jobs than a stream carries: list them with GET /api/v1/jobs, \
+                 then continue here",
             ),
         };
         let time = |at: DateTime<Utc>| json!(at.to_rfc3339_opts(SecondsFormat::Micros, true));

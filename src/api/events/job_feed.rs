@@ -1,5 +1,5 @@
-//! What is known of a watched job: how far it is, its latest frames and its end, shared by all who
-//! read it. Pure values; must never hold more of a job's log than a bounded tail.
+//! The feed of one watched job: its position, its latest frames and its end, shared by all its
+//! readers. Pure values; must never keep more of a job's log than a bounded tail.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! The frames of one job for one reader: a snapshot, what the reader missed, what happens, the end.
-//! Pulled on demand, so a slow reader costs no memory beyond one page. Must never skip an event
-//! without saying so, nor show the end before an event that was committed before it.
+//! The frames of one job for one reader: a snapshot, the missed events, live events, the end.
+//! Frames are pulled on demand, so a slow reader costs no memory beyond one page. Must never skip
+//! an event silently, or show the end before an event that was committed before it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +60,10 @@ pub fn frames(hub: Hub, reader: Reader) -> impl Stream<Item = Arc<Frame>> + Send
                         continue;
                     }
                     Err(error) => {
-                        tracing::error!(task_id = %watch.job_id(), %error, "a stream ends: its events cannot be read");
+                        tracing::error!(
+                            task_id = %watch.job_id(), %error,
+                            "the stream ends because its events cannot be read"
+                        );
                         return;
                     }
                 };

@@ -1,5 +1,6 @@
-//! The frames of many jobs for one reader, merged: jobs that it named, and those of queues, kinds or all. Each frame comes with
-//! the cursor behind it; must never lose the place of a job that is not over, nor show a named one twice.
+//! The frames of many jobs for one reader, merged: named jobs, and those of queues, kinds or all.
+//! Each frame comes with the cursor after it. Must never lose the position of an unfinished job, or
+//! show a named job twice.
 
 use std::collections::HashMap;
 use std::pin::Pin;

@@ -1,6 +1,6 @@
-//! The one task that asks the database about all watched jobs: when it hears a wake-up, when a
-//! reader arrives, and now and then in case wake-ups are lost. What gathers while it looks is looked
-//! at together; must never ask for one job at a time.
+//! The one task that polls the database for all watched jobs: after a notification, when a reader
+//! arrives, and at intervals in case notifications are lost. Jobs that become due during a poll are
+//! polled together in the next one; never one query per job.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -78,7 +78,7 @@ impl Lookout {
             self.gather();
             while let Err(error) = self.look().await {
                 if !std::mem::replace(&mut fails, true) {
-                    tracing::warn!(%error, "watched jobs cannot be looked at; trying again until it works");
+                    tracing::warn!(%error, "watched jobs could not be read; retrying");
                 }
                 sleep(jittered(PAUSE)).await;
                 self.gather();
@@ -141,7 +141,10 @@ impl Lookout {
                 && self.era.as_ref() != Some(&era)
             {
                 if self.era.is_some() {
-                    tracing::warn!(%era, "the database went on elsewhere; what was seen of watched jobs is compared");
+                    tracing::warn!(
+                        %era,
+                        "the database failed over; comparing the watched jobs with what was sent before"
+                    );
                     compare(&self.shared, self.shared.all()).await?;
                     self.look_at_all();
                 }

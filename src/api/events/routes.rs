@@ -32,7 +32,7 @@ use crate::api::server::validate;
 use crate::api::state::ApiState;
 use crate::store::jobs::feed::Selection;
 
-/// How many events a stream reads at once for a reader that is behind.
+/// How many events a stream reads at once for a reader that lags behind.
 const PAGE_LIMIT: i64 = 500;
 const MOST_LISTED: i64 = 1000;
 const DEFAULT_LISTED: i64 = 100;
@@ -57,16 +57,17 @@ struct EventsQuery {
     /// Only events of these types, separated by commas.
     #[param(example = "progress,log")]
     types: Option<String>,
-    /// Begin behind this event; `Last-Event-ID` goes before it.
+    /// Start after this event; `Last-Event-ID` takes precedence.
     #[param(value_type = Option<i64>, minimum = 0)]
     after: Option<String>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[param(pattern = "^[0-9]{1,18}$")]
     cursor: Option<String>,
-    /// How many, 1 to 1000.
+    /// The most events, 1 to 1000.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
-    /// As `Last-Event-ID`, which goes before it; for clients that cannot send that header.
+    /// The same as `Last-Event-ID`, which takes precedence; for clients that cannot send that
+    /// header.
     #[serde(rename = "lastEventId")]
     #[param(ignore)]
     last_event_id: Option<String>,
@@ -80,22 +81,24 @@ struct StreamQuery {
     /// with `completed`, `failed` or `cancelled`.
     #[param(example = "progress,log")]
     types: Option<String>,
-    /// Begin behind this event; `Last-Event-ID` goes before it.
+    /// Start after this event; `Last-Event-ID` takes precedence.
     #[param(example = "5")]
     after: Option<String>,
-    /// As `Last-Event-ID`, which goes before it; for clients that cannot send that header.
+    /// The same as `Last-Event-ID`, which takes precedence; for clients that cannot send that
+    /// header.
     #[serde(rename = "lastEventId")]
     #[param(ignore)]
     last_event_id: Option<String>,
 }
 
-/// What happened to a job: these fields, and those of its type.
+/// An event of a job: these fields, and those of its type.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is only described; `frame` writes it")]
 pub struct JobEvent {
     /// The job.
     job_id: Uuid,
-    /// The number of the event in its job, from 1; in a `snapshot` the position that it stands for.
+    /// The number of the event in its job, from 1; in a `snapshot`, the position that the snapshot
+    /// represents.
     #[schema(minimum = 0)]
     seq: i64,
     /// The attempt in which it happened; 0 before the first.
@@ -103,12 +106,13 @@ pub struct JobEvent {
     attempt: i32,
     /// When it happened.
     at: chrono::DateTime<chrono::Utc>,
-    /// Its type; in a stream it is the name of the frame instead.
+    /// Its type; in a stream, the name of the frame instead.
     #[serde(rename = "type")]
     kind: Option<String>,
 }
 
-/// The frames of a stream as text, of which the `data` of each is an event. Clients that know streams hand out the events.
+/// The frames of a stream as text; the `data` of each frame is an event. Clients with stream
+/// support return the events.
 #[derive(ToSchema)]
 #[serde(untagged)]
 pub enum EventStream {
@@ -118,17 +122,17 @@ pub enum EventStream {
     Text(String),
 }
 
-/// Events of one job in their order.
+/// Events of one job in order.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventList {
-    /// Each as the `data` of its frame, with its `type`.
+    /// The events, each as the `data` of its frame, with its `type`.
     #[schema(value_type = Vec<JobEvent>)]
     items: Vec<Value>,
-    /// Where to go on; null at the present end.
+    /// The cursor of the next page; null at the present end.
     next_cursor: Option<String>,
 }
 
-/// The events of a job
+/// List the events of a job
 ///
 /// Page by page. With `Accept: text/event-stream` the same address answers the live stream, as
 /// `/jobs/{id}/events/stream` does.
@@ -158,23 +162,24 @@ async fn get_events(
     stream(&state, job_id, caller, &headers, (types, place)).await
 }
 
-/// The live stream of a job
+/// Stream the events of a job
 ///
-/// First `snapshot` (the job), then the events behind `Last-Event-ID`, then live ones; the last frame is `completed`,
-/// `failed` or `cancelled`. `id` is the position to come back with (opaque: that of the end is no number), `event` the type,
-/// `data` JSON with `job_id`, `seq`, `attempt`, `at` and the type's own fields. A frame `reset` says that events before its
-/// position are gone, or that those behind it did not happen. A reader that comes back with the `id` of the end gets 204 and
-/// need not come again.
+/// First `snapshot` (the job), then the events after `Last-Event-ID`, then live events; the last
+/// frame is `completed`, `failed` or `cancelled`. `id` is the position to reconnect with (opaque:
+/// the last one is not a number), `event` the type, `data` JSON with `job_id`, `seq`, `attempt`,
+/// `at` and the type's own fields. A frame `reset` says that events before its position were
+/// dropped, or that events after it did not happen. A reader that reconnects with the `id` of the
+/// last frame gets 204 and need not reconnect again.
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/events/stream", tag = "events", operation_id = "stream",
     params(
-        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last frame that the reader got"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last frame that the reader received"),
         StreamQuery,
     ),
     responses(
         (status = 200, description = "The stream", body = EventStream, content_type = "text/event-stream"),
         (status = 204, description = "The reader has seen the end of the job"),
-        (status = 400, description = "Last-Event-ID is none"),
+        (status = 400, description = "Last-Event-ID is invalid"),
     ),
 )]
 async fn stream_events(
@@ -189,7 +194,7 @@ async fn stream_events(
     stream(&state, job_id, caller, &headers, (types, place)).await
 }
 
-/// The stream of one job: the types of events that are wanted, and where the query begins.
+/// The stream of one job: the requested types of events, and the start of the query.
 async fn stream(
     state: &ApiState,
     job_id: Uuid,
@@ -248,38 +253,41 @@ async fn list(
 struct ManyQuery {
     /// Jobs by id or as `execution:<execution_id>`; at most 200, repeated for each.
     job: Vec<String>,
-    /// Besides, every job of these queues.
+    /// In addition, every job of these queues.
     queue: Vec<String>,
-    /// Besides, every job of these kinds.
+    /// In addition, every job of these kinds.
     kind: Vec<String>,
     /// `true`: every job.
     all: bool,
     /// Only events of these types, separated by commas.
     types: Option<String>,
-    /// Begin behind the frame with this id; `Last-Event-ID` goes before it.
+    /// Start after the frame with this id; `Last-Event-ID` takes precedence.
     after: Option<String>,
-    /// As `Last-Event-ID`, which goes before it; for clients that cannot send that header.
+    /// The same as `Last-Event-ID`, which takes precedence; for clients that cannot send that
+    /// header.
     #[serde(rename = "lastEventId")]
     #[param(ignore)]
     last_event_id: Option<String>,
 }
 
-/// One live stream of many jobs
+/// Stream the events of many jobs
 ///
-/// The streams of all the jobs in one, each with its own `snapshot` and its own end. `id` is an opaque cursor over all of
-/// them: a reader that comes back with it misses nothing and gets nothing twice. Ends when all named jobs are over; with `queue`,
-/// `kind` or `all` it stays open until its lifetime ends, and carries every job of them from its enqueue to its end, however short
-/// it is: a `snapshot` when it is enqueued and when an attempt starts, its events, its end. It begins with those that run. A frame
-/// `reset` says that the stream is not whole from `since` on (retention dropped it, or the database went on from an earlier
-/// state), `lagged` that one transaction changed more than it carries; list the jobs then. A reader that comes back when
-/// every named job is over gets 204.
+/// The streams of all the jobs in one, each with its own `snapshot` and its own end. `id` is an
+/// opaque cursor over all of them: a reader that reconnects with it misses nothing and gets nothing
+/// twice. Ends when all named jobs have finished; with `queue`, `kind` or `all` it stays open until
+/// its lifetime ends, and carries every job of them from its enqueue to its end, even a very short
+/// one: a `snapshot` when it is enqueued and when an attempt starts, its events, its end. It starts
+/// with the running jobs. A frame `reset` says that the stream is incomplete from `since` on
+/// (retention dropped events, or the database was restored to an earlier state); `lagged` says that
+/// one transaction changed more jobs than a stream carries; list the jobs then. A reader that
+/// reconnects when every named job has finished gets 204.
 #[utoipa::path(
     get, path = "/api/v1/events", tag = "events", operation_id = "stream_many",
-    params(ManyQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last frame that the reader got")),
+    params(ManyQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last frame that the reader received")),
     responses(
         (status = 200, description = "The stream", body = EventStream, content_type = "text/event-stream"),
         (status = 204, description = "The reader has seen the end of every named job"),
-        (status = 400, description = "Last-Event-ID is none of this request"),
+        (status = 400, description = "Last-Event-ID does not belong to this request"),
         (status = 404, description = "A named job does not exist"),
     )
 )]

@@ -1,5 +1,6 @@
-//! Sends frames as server-sent events: headers, keep-alive, and the bounds of every stream (its
-//! lifetime, the shutdown, a key that was revoked). Must never buffer more than what is being sent.
+//! Sends frames as server-sent events: headers, keep-alive comments, and the bounds of every stream
+//! (its lifetime, the shutdown, a revoked key). Must never buffer more than the frame that is being
+//! sent.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -71,16 +72,18 @@ pub fn last_event_id<'a>(
         let again = query.last_event_id.filter(|text| !text.is_empty());
         return Ok(again.map(|text| (text, "lastEventId")).or(query.after.map(|after| (after, "after"))));
     };
-    let text = value.to_str().map_err(|_| bad_position("Last-Event-ID", "bytes that are no ASCII"))?;
+    let text = value.to_str().map_err(|_| bad_position("Last-Event-ID", "bytes that are not ASCII"))?;
     Ok(Some((text, "Last-Event-ID")))
 }
 
 /// The problem of a position that is none.
 #[must_use]
 pub fn bad_position(field: &'static str, text: &str) -> Problem {
-    Problem::new(Case::BadRequest, format!("{} is no position in this stream.", quoted(text)))
+    Problem::new(Case::BadRequest, format!("{} is not a position in this stream.", quoted(text)))
         .field(field)
-        .remedy("Send the id of the last frame that you got, unchanged, or nothing to begin at the start.")
+        .remedy(
+            "Send the id of the last frame that you received, unchanged, or nothing to begin at the start.",
+        )
 }
 
 /// A position in the events of one job, and whether its end was seen there.
@@ -137,13 +140,13 @@ fn bounded(
         let mut recheck = interval(RECHECK);
         recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
         recheck.reset();
-        let ends = format!("this stream ends after {} s; come back then", lifetime.as_secs());
+        let ends = format!("this stream ends after {} s; reconnect then", lifetime.as_secs());
         yield Event::default().comment(ends).retry(pause());
         loop {
             let (event, ends) = tokio::select! {
                 event = events.next() => (event, false),
-                () = &mut over => (Some(come_back("the lifetime of the stream is over")), true),
-                () = state.shutdown.cancelled() => (Some(come_back("the server shuts down")), true),
+                () = &mut over => (Some(come_back("the stream has reached its lifetime")), true),
+                () = state.shutdown.cancelled() => (Some(come_back("the server is shutting down")), true),
                 _ = recheck.tick() => match &caller {
                     Some(caller) if !still_allowed(&state, caller).await => return,
                     _ => continue,

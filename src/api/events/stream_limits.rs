@@ -1,5 +1,6 @@
-//! Bounds on what holds a connection for long: event streams, WebSockets and requests that wait. One address and one key
-//! have only so many, and all together leave connections to short requests. Must never count a request that has ended.
+//! Limits on requests that hold a connection for long: event streams, WebSockets and long polls.
+//! One address and one key have a limit each, and all together leave connections for short
+//! requests. Must never count a request that has ended.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -81,12 +82,13 @@ impl StreamPlaces {
 }
 
 fn no_place() -> Problem {
-    let detail = "The server has as many event streams and waiting requests open as it may.";
+    let detail = "The server has reached its limit of open event streams and waiting requests.";
     Problem::new(Case::Unavailable, detail).retry_after(LATER)
 }
 
 fn too_many(of: &str, most: usize, setting: &str) -> Problem {
-    let detail = format!("This {of} has {most} event streams and waiting requests open, which is the most.");
+    let detail =
+        format!("This {of} has reached its limit of {most} open event streams and waiting requests.");
     let remedy = format!(
         "Close some, follow several jobs in one stream (/api/v1/events?job=…&job=…), or raise {setting}; behind a proxy set api.trusted_proxies."
     );

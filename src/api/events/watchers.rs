@@ -1,6 +1,6 @@
-//! Which jobs are being watched in this process, and the channel on which each one's readers hear of
-//! it. However many readers there are, the database is asked once for all of them (see `lookout`).
-//! Must never hold a connection for a reader, nor remember a job that nobody watches.
+//! The registry of watched jobs in this process, with a channel to the readers of each job. The
+//! database is polled once for all readers (see `poller`). Must never hold a connection for a
+//! reader, or keep a job that nobody watches.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

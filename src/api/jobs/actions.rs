@@ -1,5 +1,5 @@
-//! What people do to one job: cancel, retry, run it now, delete it. The database's functions do it and
-//! say who did; each may be repeated.
+//! Actions on one job: cancel, retry, run now, delete. The database's functions carry them out and
+//! record the caller; each action may be repeated.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -19,7 +19,7 @@ use crate::job::document::JobDocument;
 
 const REASON_CHARACTERS: usize = 500;
 
-/// Why a job is cancelled.
+/// The reason of a cancellation.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CancelRequest {
@@ -30,13 +30,13 @@ pub(crate) struct CancelRequest {
 
 /// Cancel a job
 ///
-/// One that does not run is cancelled at once; the handler of one that runs is asked to stop.
+/// A job that is not running is cancelled at once; the handler of a running job is asked to stop.
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/cancel", tag = "jobs", request_body = Option<CancelRequest>,
     responses(
         (status = 200, description = "The job is cancelled", body = JobDocument),
-        (status = 202, description = "Its handler is asked to stop", body = JobDocument),
-        (status = 409, description = "It is completed or failed"),
+        (status = 202, description = "The handler is asked to stop", body = JobDocument),
+        (status = 409, description = "The job is completed or failed"),
     )
 )]
 pub(crate) async fn cancel(
@@ -59,13 +59,13 @@ pub(crate) async fn cancel(
 
 /// Retry a job
 ///
-/// Makes a finished job live again with at least one more attempt; one that waits for its next attempt
-/// runs now.
+/// Makes a finished job live again with at least one more attempt; a job that waits for its next
+/// attempt runs now.
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/retry", tag = "jobs",
     responses(
-        (status = 200, description = "The job, live", body = JobDocument),
-        (status = 409, description = "It is running"),
+        (status = 200, description = "The job, live again", body = JobDocument),
+        (status = 409, description = "The job is running"),
     )
 )]
 pub(crate) async fn retry(
@@ -87,7 +87,7 @@ pub(crate) async fn retry(
     post, path = "/api/v1/jobs/{id}/run-now", tag = "jobs",
     responses(
         (status = 200, description = "The job, due or running", body = JobDocument),
-        (status = 409, description = "It is finished"),
+        (status = 409, description = "The job is finished"),
     )
 )]
 pub(crate) async fn run_now(
@@ -104,12 +104,12 @@ pub(crate) async fn run_now(
 
 /// Delete a job
 ///
-/// Removes a job that does not run, with its events and attempts.
+/// Deletes a job that is not running, with its events and attempts.
 #[utoipa::path(
     delete, path = "/api/v1/jobs/{id}", tag = "jobs",
     responses(
-        (status = 204, description = "It is gone"),
-        (status = 409, description = "It is running"),
+        (status = 204, description = "The job is deleted"),
+        (status = 409, description = "The job is running"),
     )
 )]
 pub(crate) async fn delete(

@@ -1,5 +1,5 @@
-//! What a request says of the jobs that a job waits for. Must never look whether they are there: that is
-//! judged where the job is stored.
+//! Reads the jobs that a job waits for from a request. Must never check whether they exist: the
+//! database does that when it stores the job.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -23,7 +23,7 @@ pub(crate) enum AfterInput {
     Passing(PassingInput),
 }
 
-/// A job to wait for, and what becomes of its result.
+/// A job to wait for, and the use of its result.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[schema(as = AfterPassing)]
 #[serde(deny_unknown_fields)]
@@ -44,9 +44,8 @@ pub(crate) struct PassingInput {
 pub(crate) fn checked_after(inputs: Vec<AfterInput>) -> Result<Vec<After>, Problem> {
     if inputs.len() > MOST_PARENTS {
         let problem = Problem::invalid("/after", format!("The job waits for {} others.", inputs.len()));
-        return Err(
-            problem.remedy(format!("Send at most {MOST_PARENTS}, or let it wait for a workflow of them."))
-        );
+        return Err(problem
+            .remedy(format!("Send at most {MOST_PARENTS}, or put them into a workflow and wait for that.")));
     }
     inputs
         .into_iter()
@@ -56,7 +55,7 @@ pub(crate) fn checked_after(inputs: Vec<AfterInput>) -> Result<Vec<After>, Probl
             let (job, pass_as) = parts(input);
             let job = validate::text(&field, job, NAME_CHARACTERS + "execution:".len())?;
             if !job.starts_with("execution:") && Uuid::try_parse(&job).is_err() {
-                let problem = Problem::invalid(field, "It is no job's id.");
+                let problem = Problem::invalid(field, "It is not the id of a job.");
                 return Err(problem.remedy("Send a job's id, or execution: and its execution id."));
             }
             Ok(After { job, pass_as: checked_arg(&field, pass_as)? })

@@ -1,4 +1,5 @@
-//! What the args of a job must keep when it is enqueued: a size, and what its kind registered. Never knows a kind itself.
+//! The rules for args when a job is enqueued: a size limit, and checks that kinds have registered.
+//! Must never know a kind itself.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! The files of jobs: what their handlers kept, and args and results that are too large for a row. What a page of ours
-//! could be made to run must never be shown as one.
+//! The files of jobs: files that handlers stored, and args and results that are too large for a
+//! row. Must never serve a file in a form that a page of ours could be made to execute.
 
 use axum::Json;
 use axum::extract::State;
@@ -36,7 +36,7 @@ struct FileContent(Vec<u8>);
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/artifacts", tag = "jobs", operation_id = "list_artifacts",
     responses(
-        (status = 200, description = "The files, in the order in which they were kept", body = Page<Artifact>),
+        (status = 200, description = "The files, in the order in which they were stored", body = Page<Artifact>),
     )
 )]
 pub(crate) async fn list(
@@ -52,12 +52,12 @@ pub(crate) async fn list(
 
 /// Read a job's file
 ///
-/// `args.json` and `result.json` are args and results that are too large for the job's own document, which then has
-/// `{"$stored": {"href": …}}` in their place.
+/// `args.json` and `result.json` are args and results that are too large for the job's document,
+/// which then has `{"$stored": {"href": …}}` instead.
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/artifacts/{name}", tag = "jobs", operation_id = "read_artifact",
     responses(
-        (status = 200, description = "The file: as what it was kept where that is harmless, else as plain bytes", content(
+        (status = 200, description = "The file, with its stored content type where that is harmless, else as plain bytes", content(
             (FileContent = "application/octet-stream"), (Value = "application/json"), (FileContent = "image/gif"),
             (FileContent = "image/jpeg"), (FileContent = "image/png"), (FileContent = "image/webp"),
             (String = "text/plain"))),

@@ -1,6 +1,7 @@
-//! The one writer of single jobs in a process: everything that arrives while its last statement is in
-//! flight goes into the next. Answers a caller only after the commit; a job that the database refuses
-//! never fails another caller's, and one for whose queue somebody holds the room never holds up another's.
+//! The only writer of single jobs in a process: all jobs that arrive while its last statement is in
+//! flight go into the next one. Answers a caller only after the commit. A job that the database
+//! refuses never fails another caller's, and a job whose queue capacity is locked by another
+//! transaction never delays other jobs.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -66,7 +67,9 @@ impl Enqueuer {
         let (answer, answered) = oneshot::channel();
         self.wishes.try_send(Wish { job, caller: Caller { bytes, answer, patience: None } }).map_err(
             |error| match error {
-                TrySendError::Full(_) => Problem::new(Case::Unavailable, "Too many jobs wait to be stored."),
+                TrySendError::Full(_) => {
+                    Problem::new(Case::Unavailable, "Too many jobs are waiting to be stored.")
+                }
                 TrySendError::Closed(_) => shutting_down(),
             },
         )?;
@@ -75,11 +78,12 @@ impl Enqueuer {
 }
 
 fn held_room() -> Problem {
-    Problem::new(Case::QueueBusy, "An open transaction holds the room of the job's queue.").field("/queue")
+    Problem::new(Case::QueueBusy, "Another open transaction has locked the capacity of the job's queue.")
+        .field("/queue")
 }
 
 fn shutting_down() -> Problem {
-    Problem::new(Case::Unavailable, "The server shuts down.")
+    Problem::new(Case::Unavailable, "The server is shutting down.")
 }
 
 #[derive(Clone)]

@@ -1,5 +1,5 @@
-//! One verb for all jobs that a filter finds: retry (redrive), cancel, run now, delete. Must never act on
-//! everything unless that is said in so many words.
+//! One action on all jobs that match a filter: retry (redrive), cancel, run now, delete. Must never
+//! act on all jobs unless the request asks for it explicitly.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -19,29 +19,30 @@ use crate::store::jobs::bulk::{Bulk, Done};
 
 const MOST_JOBS: i32 = 100_000;
 
-/// Which jobs, and how many.
+/// The jobs to act on.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"filter": {"kind": "send-mail", "error": "timeout"}, "limit": 1000, "dry_run": true}))]
 pub(crate) struct BulkRequest {
-    /// All must fit: `state`, `queue`, `kind`, `tag`, `created_after`, `created_before`, `finished_after`, `finished_before`,
-    /// `error` (text in the message), `fingerprint` (a cause of GET /failures), `workflow`.
+    /// The filter; a job must match every given field: `state`, `queue`, `kind`, `tag`,
+    /// `created_after`, `created_before`, `finished_after`, `finished_before`, `error` (text in the
+    /// message), `fingerprint` (a cause of GET /failures), `workflow`.
     #[schema(value_type = Option<BulkFilter>)]
     filter: Option<Map<String, Value>>,
-    /// True to act on all jobs on which the verb can act; only without a filter.
+    /// True to act on all jobs to which the action applies; only without a filter.
     #[serde(default)]
     all: bool,
-    /// At most so many, 1 to 100,000; by default 1,000.
+    /// The most jobs, 1 to 100,000; by default 1,000.
     #[schema(minimum = 1, maximum = 100_000)]
     limit: Option<i64>,
-    /// True to count, and do nothing.
+    /// True to count the jobs without changing them.
     #[serde(default)]
     dry_run: bool,
-    /// Retry: the queue that the jobs go to, instead of the one that they were in.
+    /// Retry: the queue for the jobs, instead of their own.
     queue: Option<String>,
 }
 
-/// Which jobs: all that is given must fit.
+/// The filter of jobs; a job must match every given field.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "it is only described; the database reads it")]
@@ -74,18 +75,19 @@ struct BulkFilter {
     workflow: Uuid,
 }
 
-/// What was done, or would be.
+/// The outcome, or in a dry run the expected one.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BulkAnswer {
-    /// So many jobs were found, up to the limit.
+    /// The number of jobs found, up to the limit.
     matched: i32,
-    /// To so many it was done; 0 in a dry run.
+    /// The number of jobs changed; 0 in a dry run.
     done: i32,
-    /// So many did not let it be done, such as a job that runs meanwhile.
+    /// The number of jobs to which the action no longer applied, such as a job that has started
+    /// meanwhile.
     refused: i32,
-    /// The first of them, at most 20.
+    /// The ids of the first of them, at most 20.
     sample: Vec<Uuid>,
-    /// True if nothing was done.
+    /// True if this was a dry run.
     dry_run: bool,
 }
 
@@ -97,11 +99,13 @@ async fn act(
 ) -> Result<Json<BulkAnswer>, Problem> {
     let mut filter = request.filter.unwrap_or_default();
     if filter.is_empty() != request.all {
-        let problem = Problem::invalid("/filter", "There is not exactly one of a filter and all.");
-        return Err(problem.remedy("Send a filter, or \"all\": true to act on every job that the verb fits."));
+        let problem = Problem::invalid("/filter", "Exactly one of filter and all is needed.");
+        return Err(
+            problem.remedy("Send a filter, or \"all\": true to act on every job that the action applies to.")
+        );
     }
     if let Some((name, _)) = filter.iter().find(|(_, value)| !value.is_string()) {
-        return Err(Problem::invalid(format!("/filter/{name}"), "It is no text.").remedy("Send a text."));
+        return Err(Problem::invalid(format!("/filter/{name}"), "It is not text.").remedy("Send text."));
     }
     for name in ["created_after", "created_before", "finished_after", "finished_before"] {
         if let Some(Value::String(time)) = filter.get(name) {
@@ -119,12 +123,14 @@ async fn act(
     if let Some(Value::String(id)) = filter.get("workflow")
         && Uuid::try_parse(id).is_err()
     {
-        return Err(Problem::invalid("/filter/workflow", "It is no id.").remedy("Send the id of a workflow."));
+        return Err(
+            Problem::invalid("/filter/workflow", "It is not an id.").remedy("Send the id of a workflow.")
+        );
     }
     if let Some(Value::String(word)) = filter.get("state")
         && super::list::states(word)?.0.is_none()
     {
-        let problem = Problem::invalid("/filter/state", "It is shown, not stored.");
+        let problem = Problem::invalid("/filter/state", "It is a displayed state, not a stored one.");
         return Err(problem
             .remedy("Send a stored state: waiting, available, running, completed, failed or cancelled."));
     }
@@ -152,7 +158,8 @@ async fn act(
 
 /// Retry many jobs
 ///
-/// Redrives what failed or was cancelled: each has at least one more attempt. Count first with `dry_run`.
+/// Retries failed or cancelled jobs, each with at least one more attempt. Count them first with
+/// `dry_run`.
 #[utoipa::path(
     post, path = "/api/v1/jobs/retry", tag = "jobs", operation_id = "retry_many", request_body = BulkRequest,
     responses(
@@ -169,7 +176,7 @@ pub(crate) async fn retry(
 
 /// Cancel many jobs
 ///
-/// What does not run is cancelled at once, what runs is asked to stop.
+/// Jobs that are not running are cancelled at once; running jobs are asked to stop.
 #[utoipa::path(
     post, path = "/api/v1/jobs/cancel", tag = "jobs", operation_id = "cancel_many", request_body = BulkRequest,
     responses((status = 200, description = "What was done", body = BulkAnswer))
@@ -199,7 +206,7 @@ pub(crate) async fn run_now(
 
 /// Delete many jobs
 ///
-/// With their events and attempts; those that run are left alone.
+/// With their events and attempts; running jobs are not deleted.
 #[utoipa::path(
     post, path = "/api/v1/jobs/delete", tag = "jobs", operation_id = "delete_many", request_body = BulkRequest,
     responses((status = 200, description = "What was done", body = BulkAnswer))

@@ -1,5 +1,5 @@
-//! Enqueues one job: POST /jobs. Without an Idempotency-Key the job goes through the process's one
-//! writer; with one it has a transaction of its own. Must never answer 2xx before the commit.
+//! Enqueues one job: POST /jobs. Without an Idempotency-Key the job goes through the process's
+//! batch writer; with a key it has its own transaction. Must never answer 2xx before the commit.
 
 use axum::Extension;
 use axum::extract::State;
@@ -29,16 +29,16 @@ const ROUTE: &str = "POST /jobs";
 
 /// Enqueue a job
 ///
-/// The job is stored durably when the answer comes. With an `Idempotency-Key` the request may be
-/// repeated: the first answer comes again and nothing happens twice, for 24 hours.
+/// The job is stored durably when the answer arrives. With an `Idempotency-Key` the request may be
+/// repeated for 24 hours: the first answer is returned again and nothing happens twice.
 #[utoipa::path(
     post, path = "/api/v1/jobs", tag = "jobs", request_body = JobRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
     responses(
         (status = 202, description = "The job", body = JobDocument,
-            headers(("Location" = String, description = "The job's address"), ("Idempotency-Replayed" = bool, description = "True if this answer was given before"))),
-        (status = 200, description = "The job that has its unique key; no new one was stored", body = ExistingJob),
-        (status = 409, description = "The unique key, the execution id or the Idempotency-Key is taken, or the queue drains"),
+            headers(("Location" = String, description = "The job's address"), ("Idempotency-Replayed" = bool, description = "True if this is the stored answer to an earlier request"))),
+        (status = 200, description = "The existing job with the same unique key; no new job was stored", body = ExistingJob),
+        (status = 409, description = "The unique key, the execution id or the Idempotency-Key is taken, or the queue is draining"),
     )
 )]
 pub(crate) async fn create(
@@ -94,7 +94,7 @@ fn taken(state: &ApiState, enqueued: &Enqueued, wish: PreparedJob) -> Result<Rep
     Ok(answered(body, false))
 }
 
-/// The answer with this body: 200 if it is a job that was there already.
+/// The answer with this body: 200 for an existing job.
 fn answered(body: Value, replayed: bool) -> Repeatable {
     let status = if is_existing(&body) { StatusCode::OK } else { StatusCode::ACCEPTED };
     Repeatable { status, body, replayed }
@@ -118,7 +118,7 @@ pub(crate) fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uu
         // Not asked for: these are no refusals.
         Fate::Created | Fate::Existing | Fate::Replaced => unknown(enqueued.id),
         Fate::Conflict => {
-            let detail = format!("The job {} has its unique key.", enqueued.id);
+            let detail = format!("The job {} has this unique key.", enqueued.id);
             Problem::new(Case::NotUnique, detail).field("/unique").member("job", brief(enqueued.id))
         }
         Fate::ExecutionIdTaken => {
@@ -132,12 +132,13 @@ pub(crate) fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uu
             }
         }
         Fate::QueueDraining => {
-            let detail = format!("The queue {} drains.", enqueued.queue);
+            let detail = format!("The queue {} is draining.", enqueued.queue);
             Problem::new(Case::QueueDraining, detail).field("/queue")
         }
         Fate::QueueFull => Problem::queue_full(&enqueued.queue).field("/queue"),
         Fate::QueueBusy => {
-            let detail = format!("An open transaction holds the room of the queue {}.", enqueued.queue);
+            let detail =
+                format!("Another open transaction has locked the capacity of the queue {}.", enqueued.queue);
             Problem::new(Case::QueueBusy, detail).field("/queue")
         }
         Fate::UnknownKind => {
@@ -145,15 +146,17 @@ pub(crate) fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uu
             Problem::invalid("/kind", detail).remedy("Correct the kind, or start a worker that serves it.")
         }
         Fate::ReservedKind => {
-            Problem::invalid("/kind", "Kinds that begin with tidemill. are Tidemill's own.".to_owned())
-                .remedy("Use another name; POST /api/v1/workflows makes workflows.")
+            Problem::invalid("/kind", "Kinds that begin with tidemill. are reserved for Tidemill.".to_owned())
+                .remedy("Use another name; to create a workflow, use POST /api/v1/workflows.")
         }
-        Fate::UnknownParent => Problem::invalid("/after", "One of the jobs that it waits for is not there.")
-            .remedy("Name jobs that are kept, by id or as execution:NAME."),
+        Fate::UnknownParent => {
+            Problem::invalid("/after", "One of the jobs that it waits for does not exist.")
+                .remedy("Name existing jobs, by id or as execution:NAME.")
+        }
     }
 }
 
-/// A job as its id and where it is found.
+/// A job as its id and links.
 pub(crate) fn brief(id: uuid::Uuid) -> Value {
     serde_json::json!({ "id": id, "links": Links::of(id) })
 }

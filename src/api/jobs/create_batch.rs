@@ -1,5 +1,5 @@
-//! Enqueues many jobs in one transaction: POST /jobs/batch. Must answer every item in its place, and
-//! never let one that is refused take others with it.
+//! Enqueues many jobs in one transaction: POST /jobs/batch. Must answer every item in order, and
+//! must never let a refused item affect others.
 
 use std::collections::HashMap;
 
@@ -33,48 +33,49 @@ use crate::store::jobs::prepared::PreparedJob;
 
 const ROUTE: &str = "POST /jobs/batch";
 
-/// What became of the items of a batch, in their order.
+/// The outcomes of the items of a batch, in order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BatchResults {
     results: Vec<BatchResult>,
 }
 
-/// What became of one item.
+/// The outcome of one item.
 #[derive(Debug, Serialize, ToSchema)]
 struct BatchResult {
     status: BatchStatus,
-    /// The new job; of an existing one its id and links.
+    /// The new job; for an existing job, its id and links.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     job: Option<Value>,
-    /// Why it was refused.
+    /// The reason of the refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<ProblemDocument>,
 }
 
-/// The fate of one item.
+/// The status of one item.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum BatchStatus {
     /// A new job.
     Created,
-    /// Its execution id or its unique key belongs to a job that was there before.
+    /// Its execution id or its unique key belongs to an existing job.
     Existing,
-    /// No job; see `problem`.
+    /// No job was created; see `problem`.
     Refused,
 }
 
 /// Enqueue many jobs
 ///
-/// Takes 1 to 10,000 jobs in one transaction. What is acceptable is stored, what is not is refused
-/// with a problem of its own; `Retry-After` says when a full queue may have room. With an `Idempotency-Key` the whole request may be repeated.
+/// Takes 1 to 10,000 jobs in one transaction. Valid jobs are stored; each invalid job is refused
+/// with its own problem; `Retry-After` says when a full queue may have free capacity. With an
+/// `Idempotency-Key` the whole request may be repeated.
 #[utoipa::path(
     post, path = "/api/v1/jobs/batch", tag = "jobs", request_body = Vec<JobRequest>,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
-    responses((status = 202, description = "The fate of every item", body = BatchResults,
+    responses((status = 202, description = "The outcome of every item", body = BatchResults,
         headers(
-            ("Retry-After" = u64, description = "Seconds until a queue that refused some may have room"),
-            ("Idempotency-Replayed" = bool, description = "True if this answer was given before"))))
+            ("Retry-After" = u64, description = "Seconds until a queue that refused items may have free capacity"),
+            ("Idempotency-Replayed" = bool, description = "True if this is the stored answer to an earlier request"))))
 )]
 pub(crate) async fn create_batch(
     State(state): State<ApiState>,
@@ -124,14 +125,14 @@ pub(crate) async fn create_batch(
 struct Stored {
     body: Value,
     created: Vec<Enqueued>,
-    /// Somebody's open transaction kept some of it out.
+    /// Another open transaction kept some items out.
     is_busy: bool,
-    /// A queue that had no room for some of it.
+    /// A queue that was full for some items.
     full: Option<FullQueue>,
 }
 
 impl Stored {
-    /// Wakes who waits for the new jobs.
+    /// Notifies workers of the new jobs.
     fn told(self, state: &ApiState) -> (Option<Extension<FullQueue>>, Repeatable) {
         told(&state.notifier, &state.metrics, &self.created);
         let answer = Repeatable { status: StatusCode::ACCEPTED, body: self.body, replayed: false };
@@ -139,9 +140,9 @@ impl Stored {
     }
 }
 
-/// An item as it was sent: a wish, or why it is none.
+/// An item as it was sent: a valid job request, or the problem with it.
 type Item = Result<PreparedJob, Problem>;
-/// What the database did with a wish.
+/// The insert outcome of a job request.
 type Fated = store::Result<Enqueued>;
 
 /// Stores what can be stored.
@@ -161,7 +162,7 @@ async fn store_all(state: &ApiState, mut line: Line<'_>, items: &[Item]) -> Resu
             Err(problem) => BatchResult::refused(problem),
             Ok(_) => match stored.next() {
                 Some((wish, fate)) => BatchResult::of(&state.store, wish, fate, &owners, index)?,
-                None => return Err(Problem::internal(&"an item of a batch has no fate")),
+                None => return Err(Problem::internal(&"an item of a batch has no outcome")),
             },
         });
     }
@@ -175,7 +176,7 @@ async fn store_all(state: &ApiState, mut line: Line<'_>, items: &[Item]) -> Resu
 }
 
 impl BatchResult {
-    /// What became of an acceptable item; `owners` are the jobs that have execution ids.
+    /// The outcome of a valid item; `owners` are the jobs that have execution ids.
     fn of(
         store: &Store,
         wish: PreparedJob,

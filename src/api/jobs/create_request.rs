@@ -1,5 +1,5 @@
-//! The body of POST /jobs and one item of a batch: reads it strictly and turns it into the wish for
-//! a job. Must never let a value through that the database would refuse.
+//! The body of POST /jobs and of one item of a batch: reads it strictly and turns it into a job
+//! request. Must never let a value through that the database would refuse.
 
 use std::time::Duration;
 
@@ -27,12 +27,12 @@ const MOST_KEYS: usize = 4;
 const KEY_CHARACTERS: usize = 255;
 const MOST_JOBS: usize = 10_000;
 
-/// A job to enqueue. Only `kind` is needed; what is left out comes from the kind's own settings.
+/// A job to enqueue. Only `kind` is required; fields left out come from the settings of the kind.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"kind": "build-crate", "args": {"crate": "hello"}, "priority": "high", "delay": "30s"}))]
 pub struct JobRequest {
-    /// Which handler runs it: 1 to 63 letters, digits, `.`, `_` and `-`.
+    /// The kind, which selects the handler: 1 to 63 letters, digits, `.`, `_` and `-`.
     #[schema(
         min_length = 1,
         max_length = 63,
@@ -43,60 +43,63 @@ pub struct JobRequest {
     /// The job's input.
     #[schema(value_type = Option<Object>)]
     args: Option<Map<String, Value>>,
-    /// The lane; by default the kind's own.
+    /// The queue; by default that of the kind.
     #[schema(min_length = 1, max_length = 63, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
     queue: Option<String>,
     /// 1 (first) to 9 (last), or `critical` (1), `high` (3), `normal` (5), `low` (7).
     #[schema(value_type = Option<PriorityInput>)]
     priority: Option<Value>,
-    /// Not before this time: RFC 3339 with an offset.
+    /// The earliest start: RFC 3339 with an offset.
     #[schema(format = DateTime)]
     run_at: Option<String>,
-    /// Not before now plus this; instead of `run_at`.
+    /// The delay before the job may start; instead of `run_at`.
     #[schema(value_type = Option<DurationInput>)]
     delay: Option<Value>,
-    /// How many attempts it has.
+    /// The most attempts.
     #[schema(minimum = 1, maximum = 1000)]
     max_attempts: Option<i64>,
-    /// After this the handler is asked to stop.
+    /// The time after which the handler is asked to stop.
     #[schema(value_type = Option<DurationInput>)]
     soft_timeout: Option<Value>,
-    /// After this the attempt is ended; longer than `soft_timeout`, at most 30 days.
+    /// The time after which the attempt is ended; longer than `soft_timeout`, at most 30 days.
     #[schema(value_type = Option<DurationInput>)]
     hard_timeout: Option<Value>,
-    /// Your own name for this piece of work; no two jobs that are kept share one.
+    /// Your own name for this piece of work; unique among the jobs that are kept.
     #[schema(min_length = 1, max_length = 255)]
     execution_id: Option<String>,
-    /// Words to find it by, each of 1 to 64 characters.
+    /// Tags to find the job by, each of 1 to 64 characters.
     #[schema(max_items = 20)]
     tags: Option<Vec<String>>,
-    /// Data of yours that the handler does not need, at most 16 KiB.
+    /// Your own data that the handler does not need, at most 16 KiB.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
-    /// How long the finished job stays.
+    /// How long the finished job is kept.
     #[schema(value_type = Option<DurationInput>)]
     retain: Option<Value>,
-    /// The limits that it counts for: the name of a limit, or `name:key` to be counted apart for each key;
-    /// a list of at most 4 for several at once.
+    /// The limits that the job counts against: the name of a limit, or `name:key` for a separate
+    /// count per key; a list of at most 4 for several limits.
     #[schema(value_type = Option<ConcurrencyKeyInput>, example = "tenant:42")]
     concurrency_key: Option<Value>,
-    /// Whose job it is; jobs of one queue and priority take turns between fair keys.
+    /// The group of the job for fairness; within a queue and priority, jobs of different groups
+    /// take turns.
     #[schema(min_length = 1, max_length = 255)]
     fair_key: Option<String>,
-    /// Not stored while another job holds its key; `{}` makes it the only one with its kind and args.
+    /// The rule for a unique job: it is not stored while another job holds its key; `{}` means one
+    /// job per kind and args.
     #[schema(value_type = Option<UniqueInput>)]
     unique: Option<Value>,
-    /// Cancelled if nothing started it by this time: RFC 3339 with an offset.
+    /// The time at which the job is cancelled if it has not started: RFC 3339 with an offset.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
-    /// Cancelled if nothing started it within this time; instead of `expires_at`.
+    /// The time from now after which the job is cancelled if it has not started; instead of
+    /// `expires_at`.
     #[schema(value_type = Option<DurationInput>)]
     expires_in: Option<Value>,
-    /// The jobs that it waits for: ids or `execution:NAME`, or `{"job": …, "as": "arg"}` to get the result as an
-    /// arg (`name[]` gathers several). A delay counts from their end.
+    /// The jobs that it waits for: ids or `execution:NAME`, or `{"job": …, "as": "arg"}` to receive
+    /// the result as an arg (`name[]` collects several). A delay starts when they have finished.
     #[schema(max_items = 1000)]
     after: Option<Vec<AfterInput>>,
-    /// Which ends of those let it run; by default all must complete.
+    /// Which outcomes of those jobs let it run; by default all must complete.
     run_if: Option<RunIf>,
 }
 
@@ -148,7 +151,7 @@ pub enum DurationInput {
 }
 
 impl JobRequest {
-    /// What the job that stands for a workflow may have.
+    /// The fields that the job of a workflow may have.
     pub(crate) fn of_workflow(
         execution_id: Option<String>,
         tags: Option<Vec<String>>,
@@ -158,17 +161,17 @@ impl JobRequest {
         Self { kind: "workflow".to_owned(), execution_id, tags, metadata, retain, ..Self::default() }
     }
 
-    /// The wish for a job, with every value checked.
+    /// The job request with every value checked.
     ///
     /// # Errors
-    /// 422 with the first field that is not acceptable, and what the rules say of its args.
+    /// 422 with the first invalid field, and the errors of the rules for its args.
     pub fn into_new_job(self, rules: &ArgsRules) -> Result<NewJob, Problem> {
         let job = self.read()?;
         rules.check(&job, job.after.iter().any(|after| after.pass_as.is_some()))?;
         Ok(job)
     }
 
-    /// The same, but for the rules of its args.
+    /// The same, without the rules for its args.
     pub(crate) fn read(self) -> Result<NewJob, Problem> {
         if self.run_at.is_some() && self.delay.is_some() {
             let problem = Problem::invalid("/delay", "The job has both run_at and delay.");
@@ -266,7 +269,7 @@ fn checked_keys(field: &str, keys: Value) -> Result<Vec<String>, Problem> {
         Value::Array(keys) if (1..=MOST_KEYS).contains(&keys.len()) => keys,
         text @ Value::String(_) => return Ok(vec![checked_key(field, text)?]),
         _ => {
-            let problem = Problem::invalid(field, "It is neither a text nor a list of 1 to 4 texts.");
+            let problem = Problem::invalid(field, "It is neither text nor a list of 1 to 4 texts.");
             return Err(problem.remedy("Send one key such as \"tenant:42\", or a list of at most 4."));
         }
     };
@@ -276,7 +279,7 @@ fn checked_keys(field: &str, keys: Value) -> Result<Vec<String>, Problem> {
 
 fn checked_key(field: &str, key: Value) -> Result<String, Problem> {
     let Value::String(key) = key else {
-        return Err(Problem::invalid(field, "It is no text.").remedy("Send a key such as \"tenant:42\"."));
+        return Err(Problem::invalid(field, "It is not text.").remedy("Send a key such as \"tenant:42\"."));
     };
     let key = validate::text(field, key, KEY_CHARACTERS)?;
     let name = key.split(':').next().unwrap_or_default();
@@ -289,7 +292,7 @@ fn checked_key(field: &str, key: Value) -> Result<String, Problem> {
 
 type Timeouts = (Option<Duration>, Option<Duration>);
 
-/// Both timeouts of an attempt, each longer than nothing, the soft one shorter.
+/// Both timeouts of an attempt, each longer than zero, the soft one shorter.
 ///
 /// # Errors
 /// 422 for anything else.
@@ -300,7 +303,8 @@ pub(crate) fn checked_timeouts(soft: Option<&Value>, hard: Option<&Value>) -> Re
     if let (Some(soft), Some(hard)) = (soft, hard)
         && soft >= hard
     {
-        let problem = Problem::invalid("/soft_timeout", "The soft timeout is not shorter than the hard one.");
+        let problem =
+            Problem::invalid("/soft_timeout", "The soft timeout is not shorter than the hard timeout.");
         return Err(problem.remedy("Make soft_timeout shorter than hard_timeout."));
     }
     Ok((soft, hard))

@@ -1,4 +1,5 @@
-//! What POST /jobs takes, and a table of malicious bodies with the field that each must name.
+//! The bodies that POST /jobs accepts, and a table of malicious bodies with the field that each
+//! error must name.
 
 use serde_json::json;
 

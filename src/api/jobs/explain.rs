@@ -1,4 +1,4 @@
-//! Why a job does not run, and what is wrong with the installation. Only looks.
+//! Explains why a job is not running, and reports problems of the installation. Only reads.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,7 +12,8 @@ use crate::store::jobs::explain::Explanation;
 
 /// Explain a job
 ///
-/// Why it does not run: the reasons in the order in which to see to them, and an estimate of its start.
+/// Why the job is not running: the reasons in the order in which to address them, and an estimate
+/// of its start.
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/explain", tag = "jobs",
     responses(
@@ -27,12 +28,12 @@ pub(crate) async fn explain(
     explanation.map(Json).ok_or_else(|| unknown(job_id))
 }
 
-/// Look what is wrong
+/// Check the installation
 ///
-/// What hurts the queue or soon will: who keeps dead rows, unsafe settings, missing partitions, a changed schema, lost
-/// workers and more, the worst first, each with what to do.
+/// Present and coming problems: transactions that keep dead rows, unsafe settings, missing
+/// partitions, a changed schema, lost workers and more, the worst first, each with advice.
 #[utoipa::path(get, path = "/api/v1/doctor", tag = "health",
-    responses((status = 200, description = "The findings; none if all is well", body = Page<Finding>)))]
+    responses((status = 200, description = "The findings; empty if all is well", body = Page<Finding>)))]
 pub(crate) async fn doctor(State(state): State<ApiState>) -> Result<Json<Page<Finding>>, Problem> {
     Ok(Page::whole(state.store.doctor().await?))
 }

@@ -1,5 +1,5 @@
-//! The `{id}` of a route as a job's id, also where the caller used its own name for the work. Must
-//! never answer that a job exists: only looking it up does.
+//! Turns the `{id}` of a route into a job id, also if it is the caller's own name for the work.
+//! Must never claim that a job exists: only a read of the job shows that.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -51,7 +51,7 @@ pub fn failed(error: &store::Error) -> Problem {
         return Problem::troubled(trouble, error);
     }
     if error.is_transient() {
-        return Problem::unavailable("The database cannot be reached now.", error);
+        return Problem::unavailable("The database cannot be reached at the moment.", error);
     }
     Problem::internal(error)
 }

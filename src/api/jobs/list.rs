@@ -1,5 +1,5 @@
-//! Lists jobs: GET /jobs, newest first, by filter and page. Must never count or skip rows: the cursor
-//! is the key of the last one that was shown.
+//! Lists jobs: GET /jobs, newest first, by filter and page. Must never count or skip rows: the
+//! cursor is the key of the last row shown.
 
 use axum::Json;
 use axum::extract::State;
@@ -35,7 +35,8 @@ const STORED_STATES: [JobState; 6] = [
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
-    /// `waiting`, `available`, `running`, `completed`, `failed`, `cancelled`, or shown ones: `scheduled`, `retrying`.
+    /// `waiting`, `available`, `running`, `completed`, `failed`, `cancelled`, or the displayed
+    /// states `scheduled`, `retrying`.
     state: Option<String>,
     /// Only jobs of this queue.
     queue: Option<String>,
@@ -53,22 +54,23 @@ pub(crate) struct ListQuery {
     finished_after: Option<String>,
     /// Finished before this time.
     finished_before: Option<String>,
-    /// Text in the message of the last error, in any case.
+    /// Text in the message of the last error; case does not matter.
     error: Option<String>,
     /// Only jobs of this workflow, by its id.
     #[param(value_type = Option<Uuid>)]
     workflow: Option<String>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     cursor: Option<String>,
-    /// How many jobs a page has: 1 to 200, by default 50.
+    /// The most jobs of a page: 1 to 200, by default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
 /// List jobs
 ///
-/// Newest first, live and finished ones. All filters must fit. A filter that fits few jobs is not searched for long: a
-/// page may have fewer jobs than it could, or none, and a `next_cursor` with which the search goes on.
+/// Live and finished jobs, newest first. A job must match all filters. The search for one page is
+/// bounded: with a filter that matches few jobs a page may have fewer jobs, or none, and a
+/// `next_cursor` that continues the search.
 #[utoipa::path(
     get, path = "/api/v1/jobs", tag = "jobs", params(ListQuery),
     responses((status = 200, description = "A page of jobs", body = Page<JobDocument>))
@@ -118,7 +120,7 @@ impl ListQuery {
 
 fn read_workflow(text: &str) -> Result<Uuid, Problem> {
     Uuid::try_parse(text).map_err(|_| {
-        Problem::invalid("workflow", format!("{} is no id.", quoted(text)))
+        Problem::invalid("workflow", format!("{} is not an id.", quoted(text)))
             .remedy("Send the id of a workflow.")
     })
 }
@@ -134,7 +136,7 @@ pub(crate) fn states(text: &str) -> Result<(Option<JobState>, Option<String>), P
     let stored = STORED_STATES.into_iter().find(|state| state.word() == text);
     stored.map(|state| (Some(state), None)).ok_or_else(|| {
         let words: Vec<_> = STORED_STATES.iter().map(|state| state.word()).collect();
-        Problem::invalid("state", format!("{} is no state.", quoted(text)))
+        Problem::invalid("state", format!("{} is not a state.", quoted(text)))
             .remedy(format!("Use {}, scheduled or retrying.", words.join(", ")))
     })
 }
@@ -160,8 +162,8 @@ pub(crate) fn write_cursor(last: Uuid) -> String {
 pub(crate) fn read_cursor(text: &str) -> Result<Uuid, Problem> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
     bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok()).ok_or_else(|| {
-        Problem::invalid("cursor", format!("{} is no cursor of ours.", quoted(text)))
-            .remedy("Send the next_cursor of the page before, unchanged, or begin without one.")
+        Problem::invalid("cursor", format!("{} is not a cursor of this list.", quoted(text)))
+            .remedy("Send the next_cursor of the previous page, unchanged, or start without one.")
     })
 }
 

@@ -1,4 +1,4 @@
-//! A field of a PATCH: left out it keeps what is there, null takes it away, a value replaces it.
+//! A field of a PATCH: absent keeps the present value, null removes it, a value replaces it.
 
 use serde::{Deserialize, Deserializer};
 

@@ -1,5 +1,5 @@
-//! How long a request waits for the room of a bounded queue that somebody's open transaction holds: here and
-//! never in the database, so that whoever waits holds no connection and no lock.
+//! Retries a request while another open transaction holds the capacity of a bounded queue. The wait
+//! is here and never in the database, so that a waiting request holds no connection and no lock.
 
 use std::time::Duration;
 

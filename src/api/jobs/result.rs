@@ -1,4 +1,5 @@
-//! Waits for the end of a job: GET /jobs/{id}/result. Must never hold a connection while it waits.
+//! Waits for the result of a job: GET /jobs/{id}/result. Must never hold a connection while it
+//! waits.
 
 use std::time::Duration;
 
@@ -21,24 +22,25 @@ use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
 use crate::job::state::JobState;
 
-/// The most that may be asked for.
+/// The longest allowed wait.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct WaitQuery {
-    /// How long to wait for the end, such as `30s`; at most `60s`, of which the server waits 45 s: proxies cut a request that is
-    /// silent for longer. Without it the answer comes at once.
+    /// How long to wait until the job has finished, such as `30s`; at most `60s`, of which the
+    /// server waits 45 s, because proxies cut a request that is silent for longer. Without it the
+    /// answer comes at once.
     wait: Option<String>,
 }
 
-/// How a job ended, or how it is.
+/// The outcome or the current state of a job.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct JobResult {
     /// The stored state; final if the answer is 200.
     state: JobState,
-    /// What the handler gave back, if it completed.
+    /// The handler's result, if the job completed.
     result: Option<Value>,
     /// The last failure.
     error: Option<Value>,
@@ -46,14 +48,15 @@ pub struct JobResult {
     job: JobDocument,
 }
 
-/// Wait for the end of a job
+/// Wait for the result of a job
 ///
-/// Answers as soon as the job is completed, failed or cancelled, or else when `wait` is over.
+/// Answers as soon as the job is completed, failed or cancelled, at the latest when `wait` has
+/// passed.
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/result", tag = "jobs", params(WaitQuery),
     responses(
-        (status = 200, description = "The job is over", body = JobResult),
-        (status = 202, description = "It is not; ask again", body = JobResult, headers(("Retry-After" = u64, description = "Seconds until it makes sense to ask again"))),
+        (status = 200, description = "The job has finished", body = JobResult),
+        (status = 202, description = "The job has not finished; ask again", body = JobResult, headers(("Retry-After" = u64, description = "Seconds to wait before the next request"))),
     )
 )]
 pub(crate) async fn get_result(

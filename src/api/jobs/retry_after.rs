@@ -1,5 +1,5 @@
-//! When a full queue may have room again: the `Retry-After` of what it refuses. Asked only once something was refused, and
-//! must never hold up any other answer.
+//! Estimates when a full queue has free capacity again, for the `Retry-After` of its refusals.
+//! Asked only after a refusal; must never delay any other answer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -10,7 +10,7 @@ use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
 use crate::store::attempts::list::AttemptRecord;
 
-/// Look at a job
+/// Read a job
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}", tag = "jobs",
     responses(
@@ -24,10 +24,9 @@ pub(crate) async fn show(
     Ok(Json(find(&state, job_id).await?))
 }
 
-/// Look at a job's attempts
+/// List a job's attempts
 ///
-/// Those that failed, and completed ones of which an exit code or the use of memory is known; oldest
-/// first.
+/// Failed attempts, and completed attempts with a known exit code or memory use; oldest first.
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/attempts", tag = "jobs", operation_id = "list_attempts",
     responses(

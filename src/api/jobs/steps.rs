@@ -1,5 +1,4 @@
-//! What people see and do of durable jobs: their checkpoints, signals to them, and the same work again from
-//! a step on.
+//! Routes of durable jobs: their checkpoints, their signals, and forks from a step.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -24,9 +23,9 @@ use crate::store::attempts::steps::StepRecord;
 const NAME_CHARACTERS: usize = 200;
 const PAYLOAD_BYTES: usize = 64 * 1024;
 
-/// Look at a job's checkpoints
+/// List a job's checkpoints
 ///
-/// In their order. A step that is here is not run again.
+/// In order. A step with a checkpoint is not run again.
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/steps", tag = "jobs", operation_id = "list_steps",
     responses(
@@ -47,7 +46,7 @@ pub(crate) async fn steps(
     Ok(Page::whole(steps))
 }
 
-/// Look at a job's signals
+/// List a job's signals
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/signals", tag = "jobs", operation_id = "list_signals",
     responses(
@@ -68,7 +67,7 @@ pub(crate) async fn signals(
     Ok(Page::whole(signals))
 }
 
-/// What a signal says.
+/// The payload of a signal.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SignalRequest {
@@ -77,21 +76,22 @@ pub(crate) struct SignalRequest {
     payload: Option<Value>,
 }
 
-/// What became of a signal.
+/// The outcome of a signal.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SignalAnswer {
-    /// `delivered`, or `ignored` because one of that name came, or was given up, before.
+    /// `delivered`, or `ignored` because a signal of that name arrived or timed out earlier.
     outcome: String,
 }
 
 /// Send a signal
 ///
-/// A named message to a job, which waits for it now or later. The first of a name counts.
+/// Sends a named message to a job that waits for it now or later. The first signal of a name
+/// counts.
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/signals/{name}", tag = "jobs", request_body = Option<SignalRequest>,
     responses(
-        (status = 200, description = "What became of it", body = SignalAnswer),
-        (status = 409, description = "The job has ended"),
+        (status = 200, description = "The outcome of the signal", body = SignalAnswer),
+        (status = 409, description = "The job has finished"),
     )
 )]
 pub(crate) async fn signal(
@@ -119,7 +119,7 @@ pub(crate) async fn signal(
     }
 }
 
-/// From where a job's work is done again.
+/// The step from which a job's work is done again.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ForkRequest {
@@ -129,7 +129,8 @@ pub(crate) struct ForkRequest {
 
 /// Fork a job
 ///
-/// Enqueues the same work as a new job, which keeps the checkpoints before a step and runs again from there.
+/// Enqueues the same work as a new job that keeps the checkpoints before a step and runs again from
+/// that step.
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/fork", tag = "jobs", request_body = Option<ForkRequest>,
     responses(

@@ -1,5 +1,5 @@
-//! Other terms for one job that does not run: later, elsewhere, sooner than others. The database's functions do it
-//! and say who did.
+//! Changes one job that is not running: a later time, another queue, another priority. The
+//! database's functions carry it out and record the caller.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -24,19 +24,20 @@ use crate::job::document::JobDocument;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SnoozeRequest {
-    /// It is due so long from now.
+    /// The time from now until the job is due.
     #[schema(value_type = DurationInput)]
     delay: Value,
 }
 
 /// Snooze a job
 ///
-/// Puts off a job that does not run. One that waits for others or for a signal stays as it is.
+/// Puts off a job that is not running. A job that waits for other jobs or for a signal does not
+/// change.
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/snooze", tag = "jobs", request_body = SnoozeRequest,
     responses(
         (status = 200, description = "The job, due later", body = JobDocument),
-        (status = 409, description = "It is running or finished"),
+        (status = 409, description = "The job is running or finished"),
     )
 )]
 pub(crate) async fn snooze(
@@ -50,7 +51,7 @@ pub(crate) async fn snooze(
     answer(&state, job_id, word.as_deref()).await
 }
 
-/// What to change of a job: a field that is left out stays.
+/// The changes to a job; fields left out stay as they are.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"priority": "high", "queue": "night"}))]
@@ -58,26 +59,26 @@ pub(crate) struct JobChange {
     /// 1 (first) to 9 (last), or `critical` (1), `high` (3), `normal` (5), `low` (7).
     #[schema(value_type = Option<PriorityInput>)]
     priority: Option<Value>,
-    /// The lane.
+    /// The queue.
     #[schema(min_length = 1, max_length = 63, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
     queue: Option<String>,
-    /// Not before this time: RFC 3339 with an offset.
+    /// The earliest start: RFC 3339 with an offset.
     #[schema(format = DateTime)]
     run_at: Option<String>,
-    /// How many attempts it has, more than it had already.
+    /// The most attempts; more than the job has already had.
     #[schema(minimum = 1, maximum = 1000)]
     max_attempts: Option<i64>,
-    /// Words to find it by, instead of those that it has.
+    /// Tags to find the job by, instead of its present ones.
     #[schema(max_items = 20)]
     tags: Option<Vec<String>>,
-    /// Data of yours, instead of what it has; null takes it away.
+    /// Your own data, instead of the present data; null removes it.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: Change<Map<String, Value>>,
 }
 
 impl JobChange {
-    /// The fields that are there, as `change_job` takes them.
+    /// The given fields, in the format of `change_job`.
     fn checked(self) -> Result<Value, Problem> {
         let mut fields = Map::new();
         if let Some(priority) = self.priority {
@@ -102,7 +103,7 @@ impl JobChange {
             Change::Set(metadata) => _ = fields.insert("metadata".into(), metadata.into()),
         }
         if fields.is_empty() {
-            return Err(Problem::invalid("", "The change has no field.")
+            return Err(Problem::invalid("", "The change has no fields.")
                 .remedy("Send priority, queue, run_at, max_attempts, tags or metadata."));
         }
         Ok(fields.into())
@@ -111,12 +112,12 @@ impl JobChange {
 
 /// Change a job
 ///
-/// Gives a job that does not run other terms.
+/// Changes a job that is not running.
 #[utoipa::path(
     patch, path = "/api/v1/jobs/{id}", tag = "jobs", request_body = JobChange,
     responses(
         (status = 200, description = "The job as it is now", body = JobDocument),
-        (status = 409, description = "It is running or finished"),
+        (status = 409, description = "The job is running or finished"),
     )
 )]
 pub(crate) async fn change(
@@ -129,7 +130,7 @@ pub(crate) async fn change(
     answer(&state, job_id, word.as_deref()).await
 }
 
-/// The job, if it was one that does not run.
+/// The job, if it was not running.
 async fn answer(state: &ApiState, job_id: Uuid, word: Option<&str>) -> Result<Json<JobDocument>, Problem> {
     match word {
         None => Err(unknown(job_id)),

@@ -1,5 +1,5 @@
-//! Many ends of attempts in one request, for remote workers that run many short jobs: each is judged by itself, and
-//! a lost lease never stops the rest.
+//! Many outcomes of attempts in one request, for remote workers that run many short jobs: each is
+//! judged separately, and a lost lease never stops the rest.
 
 use axum::Json;
 use axum::extract::State;
@@ -17,16 +17,16 @@ use crate::api::server::problem::{Problem, ProblemDocument};
 
 const MOST_ENDS: usize = 1_000;
 
-/// How attempts ended.
+/// The outcomes of attempts.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SettleRequest {
-    /// 1 to 1,000 of them.
+    /// 1 to 1,000 outcomes.
     #[schema(min_items = 1, max_items = 1000)]
     ends: Vec<End>,
 }
 
-/// How one attempt ended: with `error` as in `fail`, else as in `complete`.
+/// The outcome of one attempt: with `error` as in `fail`, otherwise as in `complete`.
 #[derive(Debug, Deserialize, ToSchema)]
 struct End {
     /// The job.
@@ -41,34 +41,34 @@ struct End {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is only described; each end is read as one of the two")]
 struct EndFields {
-    /// The lease that the claim answered.
+    /// The lease that the claim returned.
     lease_id: Uuid,
-    /// What it brought, at most 1 MiB of JSON; with object storage more.
+    /// The result, at most 1 MiB of JSON; more with object storage.
     #[schema(value_type = Option<Value>)]
     result: Option<Value>,
-    /// Why it failed.
+    /// The error.
     error: Option<FailError>,
-    /// With `error`: true when no further attempt can help.
+    /// With `error`: true if no further attempt can help.
     permanent: Option<bool>,
-    /// With `error`: the next attempt comes after so long, instead of the delay of the kind's backoff.
+    /// With `error`: the delay before the next attempt, instead of the kind's backoff.
     retry_after: Option<DurationInput>,
 }
 
-/// What follows of each, in order.
+/// The state after each outcome, in order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SettleAnswer {
     results: Vec<EndResult>,
 }
 
-/// What follows of one: how its job stands, or why nothing was changed.
+/// The answer to one outcome: the state of its job, or the reason why nothing was changed.
 #[derive(Debug, Serialize, ToSchema)]
 struct EndResult {
     /// The job.
     job_id: Uuid,
-    /// How it stands, as in the answer of `complete` or `fail`.
+    /// The state of the job, as in the answer of `complete` or `fail`.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<String>,
-    /// Why nothing was changed.
+    /// The reason why nothing was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<ProblemDocument>)]
     problem: Option<Value>,
@@ -76,10 +76,10 @@ struct EndResult {
 
 /// End many attempts
 ///
-/// Completed ones and failed ones together. Each may be repeated, as alone.
+/// Completed and failed attempts together. Each outcome may be repeated, as in its own request.
 #[utoipa::path(
     post, path = "/api/v1/worker/settle", tag = "remote workers", request_body = SettleRequest,
-    responses((status = 200, description = "What follows of each, in order", body = SettleAnswer))
+    responses((status = 200, description = "The state after each outcome, in order", body = SettleAnswer))
 )]
 pub(crate) async fn settle(
     State(state): State<ApiState>,
@@ -87,7 +87,7 @@ pub(crate) async fn settle(
 ) -> Result<Json<SettleAnswer>, Problem> {
     let request: SettleRequest = parse_storable(&body)?;
     if !(1..=MOST_ENDS).contains(&request.ends.len()) {
-        let problem = Problem::invalid("/ends", format!("There are {} ends.", request.ends.len()));
+        let problem = Problem::invalid("/ends", format!("There are {} outcomes.", request.ends.len()));
         return Err(problem.remedy(format!("Send 1 to {MOST_ENDS}.")));
     }
     let mut results: Vec<Option<Result<JobStands, Problem>>> = request.ends.iter().map(|_| None).collect();

@@ -1,5 +1,5 @@
-//! Claims jobs for a remote worker: a long poll. Takes jobs only right before it answers; what a caller
-//! that hung up did not hear of is handed back at no cost of an attempt.
+//! Claims jobs for a remote worker: a long poll. Claims only right before it answers; jobs whose
+//! caller has disconnected are handed back without counting an attempt.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -37,12 +37,12 @@ const ROUTE: &str = "POST /worker/claim";
 const MOST_JOBS: i32 = 100;
 const MOST_NAMES: usize = 100;
 const LONGEST_WAIT_SECONDS: f64 = 60.0;
-/// How often a waiting claim looks even if it hears nothing.
+/// The interval at which a waiting claim polls without a notification.
 const POLL: Duration = Duration::from_secs(1);
 /// How often a waiting claim renews its worker's row.
 const SEE_EVERY: Duration = Duration::from_secs(10);
 
-/// A remote worker's wish for jobs.
+/// A remote worker's request for jobs.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClaimRequest {
@@ -52,31 +52,32 @@ pub(crate) struct ClaimRequest {
     /// The kinds that it serves, 1 to 100.
     #[schema(min_items = 1, max_items = 100)]
     kinds: Vec<String>,
-    /// The queues that it looks at, in this order; by default `default`.
+    /// The queues that it claims from, in this order; by default `default`.
     #[schema(max_items = 100)]
     queues: Option<Vec<String>>,
-    /// How many jobs it takes at most, 1 to 100; by default 1.
+    /// The most jobs to claim, 1 to 100; by default 1.
     #[schema(minimum = 1, maximum = 100)]
     max: Option<i64>,
-    /// How long to wait for the first job, 0 to 60 seconds, of which the server waits 45: proxies cut a request that is silent for
-    /// longer. By default 0.
+    /// How long to wait for the first job, 0 to 60 seconds, of which the server waits 45, because
+    /// proxies cut a request that is silent for longer. By default 0.
     #[schema(minimum = 0, maximum = 60)]
     wait_seconds: Option<f64>,
-    /// After so long it asks its attempts to stop, where the job says nothing; by default what is known of the kind.
+    /// The time after which the worker asks its attempts to stop, for jobs without a soft timeout;
+    /// by default that of the kind.
     #[schema(value_type = Option<DurationInput>)]
     soft_timeout: Option<Value>,
-    /// After so long an attempt has to be over, where the job says nothing; by default what is known of the kind, and
-    /// else a day.
+    /// The time after which an attempt must have ended, for jobs without a hard timeout; by default
+    /// that of the kind, otherwise a day.
     #[schema(value_type = Option<DurationInput>)]
     hard_timeout: Option<Value>,
 }
 
-/// What a claim took.
+/// The claimed jobs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ClaimAnswer {
-    /// The jobs, first priorities first within each queue.
+    /// The jobs, ordered by priority within each queue.
     jobs: Vec<TakenJob>,
-    /// True if somebody wants this worker to claim no more.
+    /// True if this worker was asked to claim no more jobs.
     drain: bool,
 }
 
@@ -94,9 +95,9 @@ pub(crate) struct Wanted {
 
 /// Claim jobs
 ///
-/// Waits until there is a job, at most `wait_seconds`. Each job comes with its `lease_id`, which every
-/// later request about it carries, and which heartbeats keep alive. With an `Idempotency-Key` an answer
-/// that was lost on its way comes again.
+/// Waits until there is a job, at most `wait_seconds`. Each job comes with its `lease_id`, which
+/// every later request about the job must carry, and which heartbeats keep alive. With an
+/// `Idempotency-Key` a repeated request returns an answer that was lost on the way.
 #[utoipa::path(
     post, path = "/api/v1/worker/claim", tag = "remote workers", request_body = ClaimRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each claim")),
@@ -229,7 +230,7 @@ async fn take(
             taken.hand_back(&state).await;
         }
     });
-    let (answer, _) = taken.await.map_err(|_| Problem::internal(&"a claim broke off"))??;
+    let (answer, _) = taken.await.map_err(|_| Problem::internal(&"a claim was interrupted"))??;
     Ok(answer)
 }
 

@@ -1,5 +1,5 @@
-//! How a remote worker makes its code durable: checkpoints, children, and waiting for signals or for other
-//! jobs. Only the holder of the lease is heard, and every word may be repeated.
+//! Durable code of remote workers: checkpoints, children, and waits for signals or for other jobs.
+//! Only the holder of the lease is accepted, and every request may be repeated.
 
 use std::time::Duration;
 
@@ -30,36 +30,36 @@ const MOST_JOBS: usize = 1000;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StepRequest {
-    /// The lease that the claim answered.
+    /// The lease that the claim returned.
     lease_id: Uuid,
     /// The step's name, unique in the job: 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// What it brought, at most 1 MiB of JSON.
+    /// The output, at most 1 MiB of JSON.
     #[serde(default)]
     #[schema(value_type = Option<Value>)]
     output: Value,
-    /// True for a cursor, whose last value counts; otherwise the first output does.
+    /// True for a cursor, whose last value counts; otherwise the first output counts.
     #[serde(default)]
     replace: bool,
 }
 
-/// The output that counts.
+/// The stored output.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StepAnswer {
-    /// Of the step that was stored first, or of the cursor.
+    /// The output of the step that was stored first, or of the cursor.
     #[schema(value_type = Option<Value>)]
     output: Value,
 }
 
 /// Store a checkpoint
 ///
-/// What is stored needs not be done again when the job is tried again; GET /jobs/{id}/steps shows it. It renews the
-/// lease.
+/// A stored step need not be done again when the job is retried; GET /jobs/{id}/steps lists the
+/// steps. The request renews the lease.
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/step", tag = "remote workers", request_body = StepRequest,
     responses(
-        (status = 200, description = "The output that counts", body = StepAnswer),
+        (status = 200, description = "The stored output", body = StepAnswer),
         (status = 409, description = "The lease is lost"),
     )
 )]
@@ -82,19 +82,19 @@ pub(crate) async fn step(
     Ok(Json(StepAnswer { output }))
 }
 
-/// A job or a workflow of the job's.
+/// A child job or child workflow.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChildRequest {
-    /// The lease that the claim answered.
+    /// The lease that the claim returned.
     lease_id: Uuid,
     /// Its name, unique in the job: 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// A job as POST /jobs takes it.
+    /// A job in the format of POST /jobs.
     #[schema(value_type = Option<JobRequest>)]
     job: Option<Map<String, Value>>,
-    /// Or a workflow as POST /workflows takes it.
+    /// Or a workflow in the format of POST /workflows.
     #[schema(value_type = Option<WorkflowRequest>)]
     workflow: Option<Map<String, Value>>,
 }
@@ -108,7 +108,7 @@ pub(crate) struct ChildAnswer {
 
 /// Enqueue a child
 ///
-/// Once for each name, however often the job is tried.
+/// Once per name, no matter how often the job is tried.
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/children", tag = "remote workers", request_body = ChildRequest,
     responses(
@@ -136,7 +136,7 @@ pub(crate) async fn child(
             Child::Workflow(state.store.prepare_workflow(&workflow)?)
         }
         _ => {
-            let problem = Problem::invalid("/job", "There is not exactly one of job and workflow.");
+            let problem = Problem::invalid("/job", "Exactly one of job and workflow is needed.");
             return Err(problem.remedy("Send one of them."));
         }
     };
@@ -145,30 +145,31 @@ pub(crate) async fn child(
     Ok(Json(ChildAnswer { job_id }))
 }
 
-/// What the job waits for: a signal, or other jobs.
+/// The reason to wait: a signal, or other jobs.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WaitRequest {
-    /// The lease that the claim answered.
+    /// The lease that the claim returned.
     lease_id: Uuid,
     /// The name of a signal.
     #[schema(min_length = 1, max_length = 200)]
     signal: Option<String>,
-    /// After so long it goes on without.
+    /// The time after which the job continues without the signal.
     #[schema(value_type = Option<DurationInput>)]
     timeout: Option<Value>,
-    /// Or the ids of 1 to 1,000 jobs, to go on when all have ended.
+    /// Or the ids of 1 to 1,000 jobs; the job continues when all have finished.
     #[schema(min_items = 1, max_items = 1000)]
     jobs: Option<Vec<Uuid>>,
 }
 
 /// Let a job wait
 ///
-/// Ends the attempt, at no cost; the job runs again when the signal has come, or the jobs have ended.
+/// Ends the attempt without counting it; the job runs again when the signal has arrived or the jobs
+/// have finished.
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/wait", tag = "remote workers", request_body = WaitRequest,
     responses(
-        (status = 200, description = "waiting, or available if what it waits for is there", body = JobStands),
+        (status = 200, description = "waiting, or available if nothing is left to wait for", body = JobStands),
         (status = 409, description = "The lease is lost"),
     )
 )]
@@ -189,8 +190,8 @@ pub(crate) async fn wait(
             Wait::Jobs { parents }
         }
         _ => {
-            let problem = Problem::invalid("/signal", "There is not exactly one of signal and jobs.");
-            return Err(problem.remedy("Send a signal, with a timeout if you like, or 1 to 1,000 jobs."));
+            let problem = Problem::invalid("/signal", "Exactly one of signal and jobs is needed.");
+            return Err(problem.remedy("Send a signal, optionally with a timeout, or 1 to 1,000 jobs."));
         }
     };
     let settled = Settled::of(job_id, lease_id, Outcome::Waits { wait }, Usage::default());

@@ -1,5 +1,5 @@
-//! How a remote worker asks for more time. Only the holder of the lease is heard. With an
-//! Idempotency-Key a repeated request extends nothing twice.
+//! More time for a remote worker's attempt. Only the holder of the lease is accepted. With an
+//! Idempotency-Key a repeated request does not extend twice.
 
 use axum::Extension;
 use axum::extract::State;
@@ -27,33 +27,33 @@ use crate::store::attempts::extend::extend_in;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExtendRequest {
-    /// The lease that the claim answered.
+    /// The lease that the claim returned.
     lease_id: Uuid,
-    /// How much later its timeouts come, at most a year.
+    /// The time by which its timeouts move, at most a year.
     #[schema(value_type = DurationInput)]
     by: Value,
 }
 
-/// What an attempt has now.
+/// The new deadline of an attempt.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Extended {
     /// Always `running`.
     state: String,
-    /// From then on the job is taken back even if its lease is renewed.
+    /// The time from which the job is taken back even if its lease is renewed.
     #[serde(serialize_with = "micros")]
     deadline_at: DateTime<Utc>,
 }
 
 /// Extend an attempt
 ///
-/// Its soft and its hard timeout come so much later.
+/// Moves its soft and hard timeouts by the given time.
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/extend", tag = "remote workers", request_body = ExtendRequest,
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each extension"),
     ),
     responses(
-        (status = 200, description = "It has more time", body = Extended),
+        (status = 200, description = "The attempt has more time", body = Extended),
         (status = 409, description = "The lease is lost"),
     )
 )]

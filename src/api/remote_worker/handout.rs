@@ -1,5 +1,5 @@
-//! Jobs that were claimed for a remote worker and their way to it. What does not arrive is handed back
-//! at no cost of an attempt; must never be forgotten while its lease lasts.
+//! The way of claimed jobs to a remote worker. Jobs that do not arrive are handed back without
+//! counting an attempt; a claimed job must never be forgotten while its lease lasts.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -26,18 +26,18 @@ use crate::store::{self, Store};
 pub(crate) struct TakenJob {
     #[serde(flatten)]
     job: JobDocument,
-    /// Goes with every later request about this attempt.
+    /// The lease; every later request about this attempt must carry it.
     lease_id: Uuid,
-    /// Until then, unless a heartbeat renews it.
+    /// The time at which the lease expires unless a heartbeat renews it.
     #[serde(serialize_with = "micros")]
     lease_expires_at: DateTime<Utc>,
-    /// Seconds from `started_at` until the attempt is asked to stop: from then on heartbeats name its lease in
-    /// `soft_timeout`. Null: never.
+    /// Seconds from `started_at` until the attempt is asked to stop; from then on heartbeats list
+    /// its lease in `soft_timeout`. Null: no soft timeout.
     soft_timeout_seconds: Option<f64>,
-    /// Seconds from `started_at` until the attempt has to be over.
+    /// Seconds from `started_at` until the attempt must have ended.
     hard_timeout_seconds: f64,
-    /// From then on the job is taken back even if its lease is renewed: its hard timeout, and the time that its kind
-    /// allows to stop.
+    /// The time from which the job is taken back even if its lease is renewed: its hard timeout
+    /// plus the stop grace of its kind.
     #[serde(serialize_with = "micros")]
     deadline_at: DateTime<Utc>,
 }
@@ -170,7 +170,10 @@ impl Unreadable {
         if !batch.is_empty()
             && let Err(error) = store.settle(&batch).await
         {
-            tracing::warn!(%error, "jobs whose args cannot be read were not put off; their leases will expire");
+            tracing::warn!(
+                %error,
+                "jobs with unreadable args could not be put off; their leases will expire"
+            );
         }
     }
 }
@@ -200,7 +203,10 @@ impl Taken {
                 state.notifier.freed();
             }
             Err(error) => {
-                tracing::warn!(%error, jobs = batch.len(), "claimed jobs were not handed back; their leases will expire");
+                tracing::warn!(
+                    %error, jobs = batch.len(),
+                    "claimed jobs could not be handed back; their leases will expire"
+                );
             }
         }
     }

@@ -1,5 +1,6 @@
-//! The heartbeat of a remote worker: keeps its leases alive and answers which it lost, which jobs somebody
-//! wants cancelled, and which attempts are past their soft timeout. Judged by the database's clock alone.
+//! The heartbeat of a remote worker: renews its leases and answers which leases are lost, which
+//! jobs are to be cancelled, and which attempts are past their soft timeout. Judged by the
+//! database's clock alone.
 
 use std::collections::HashSet;
 
@@ -16,7 +17,7 @@ use crate::api::server::validate;
 
 const MOST_LEASES: usize = 1_000;
 
-/// A sign of life.
+/// A heartbeat.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HeartbeatRequest {
@@ -28,27 +29,29 @@ pub(crate) struct HeartbeatRequest {
     leases: Vec<Uuid>,
 }
 
-/// What became of the leases, each by its id.
+/// The state of the leases, each by its id.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HeartbeatAnswer {
-    /// Still held, and renewed.
+    /// Leases that are still held and were renewed.
     held: Vec<Uuid>,
-    /// Those of the held ones whose job shall be cancelled: stop the attempt and call `fail`, or `complete` without a result.
+    /// Held leases whose job was asked to cancel: stop the attempt and call `fail`, or `complete`
+    /// without a result.
     cancel: Vec<Uuid>,
-    /// Those of the held ones whose soft timeout has passed: stop the attempt and call `fail`, or `complete` if it is done.
+    /// Held leases whose soft timeout has passed: stop the attempt and call `fail`, or `complete`
+    /// if it is done.
     soft_timeout: Vec<Uuid>,
-    /// Not held any more: stop the attempt, its outcome is void.
+    /// Leases that are lost: stop the attempt; its outcome is discarded.
     lost: Vec<Uuid>,
-    /// True if somebody wants this worker to claim no more.
+    /// True if this worker was asked to claim no more jobs.
     drain: bool,
 }
 
 /// Send a heartbeat
 ///
-/// Renews the leases; send one at least three times within the time that a lease lasts.
+/// Renews the leases; send at least three heartbeats within the duration of a lease.
 #[utoipa::path(
     post, path = "/api/v1/worker/heartbeat", tag = "remote workers", request_body = HeartbeatRequest,
-    responses((status = 200, description = "What became of the leases", body = HeartbeatAnswer))
+    responses((status = 200, description = "The state of the leases", body = HeartbeatAnswer))
 )]
 pub(crate) async fn heartbeat(
     State(state): State<ApiState>,

@@ -1,5 +1,5 @@
-//! Remote workers, in any language: they claim, report and settle over HTTP. Every verb carries its
-//! lease and may be repeated; who lost the lease changes nothing and is told so.
+//! Remote workers, in any language: they claim, report and settle over HTTP. Every request carries
+//! its lease and may be repeated; a worker that lost its lease changes nothing and gets an error.
 
 mod batch;
 mod claim;
@@ -40,15 +40,18 @@ pub(super) fn waiting_routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(claim::claim))
 }
 
-/// How the job stands after a worker's word; the same each time that the word is repeated.
+/// The state of the job after a worker's request; the same each time the request is repeated.
 #[derive(Debug, Serialize, ToSchema)]
 struct JobStands {
-    /// Its stored state: `running` after a report; after an end `completed`, `failed`, `cancelled`, or
-    /// `available` if it will be tried again.
+    /// The stored state: `running` after a report; after the end of an attempt `completed`,
+    /// `failed`, `cancelled`, or `available` if the job will be retried.
     state: String,
 }
 
 fn lease_lost(job_id: Uuid, lease_id: Uuid) -> Problem {
-    Problem::new(Case::LeaseLost, format!("The lease {lease_id} does not hold the job {job_id}."))
-        .field("/lease_id")
+    Problem::new(
+        Case::LeaseLost,
+        format!("The lease {lease_id} is not the current lease of the job {job_id}."),
+    )
+    .field("/lease_id")
 }

@@ -1,5 +1,5 @@
-//! What a remote worker tells of a running attempt: progress and log lines. Only the holder of the
-//! lease is heard. With an Idempotency-Key a repeated request writes nothing twice.
+//! Reports of a remote worker about a running attempt: progress and log lines. Only the holder of
+//! the lease is accepted. With an Idempotency-Key a repeated request writes nothing twice.
 
 use std::collections::HashMap;
 
@@ -30,18 +30,18 @@ const DATA_BYTES: usize = 64 * 1024;
 const LINE_BYTES: usize = 64 * 1024;
 const MOST_LINES: usize = 1_000;
 
-/// How far an attempt is; what is left out stays as it was.
+/// The progress of an attempt; fields left out stay as they are.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProgressRequest {
-    /// The lease that the claim answered.
+    /// The lease that the claim returned.
     lease_id: Uuid,
     /// 0 to 100.
     #[schema(minimum = 0, maximum = 100)]
     percent: Option<f64>,
-    /// What the job does now.
+    /// The current step of the job.
     step: Option<String>,
-    /// Data of your own, at most 64 KiB of JSON.
+    /// Your own data, at most 64 KiB of JSON.
     #[schema(value_type = Option<Value>)]
     data: Option<Value>,
 }
@@ -50,12 +50,12 @@ pub(crate) struct ProgressRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogRequest {
-    /// The lease that the claim answered.
+    /// The lease that the claim returned.
     lease_id: Uuid,
-    /// 1 to 1,000 lines; one of more than 64 KiB is cut and marked.
+    /// 1 to 1,000 lines; a line of more than 64 KiB is cut and marked.
     #[schema(min_items = 1, max_items = 1000)]
     lines: Vec<String>,
-    /// Where they come from, such as `stdout` (that by default) or `stderr`.
+    /// The source of the lines, such as `stdout` (the default) or `stderr`.
     stream: Option<String>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct LogRequest {
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each report"),
     ),
     responses(
-        (status = 200, description = "It is stored", body = JobStands),
+        (status = 200, description = "The report is stored", body = JobStands),
         (status = 409, description = "The lease is lost"),
     )
 )]
@@ -101,7 +101,7 @@ pub(crate) async fn progress(
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each report"),
     ),
     responses(
-        (status = 200, description = "They are stored", body = JobStands),
+        (status = 200, description = "The lines are stored", body = JobStands),
         (status = 409, description = "The lease is lost"),
     )
 )]

@@ -1,5 +1,5 @@
-//! How a remote worker ends its attempt: complete, fail, snooze. Said again by the same lease it gets
-//! the same answer, said otherwise or by another lease it is refused.
+//! Ends a remote worker's attempt: complete, fail, snooze. Repeating the same outcome with the same
+//! lease returns the same answer; a different outcome or lease is rejected.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -32,17 +32,17 @@ const BACKTRACE_BYTES: usize = 64 * 1024;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CompleteRequest {
-    /// The lease that the claim answered.
+    /// The lease that the claim returned.
     lease_id: Uuid,
-    /// What it brought, at most 1 MiB of JSON; with object storage more. An attempt that ends without is cancelled if a
-    /// cancel was asked for, and timed out after its soft timeout; one that is done in spite of it sends a result, and null
-    /// is one.
+    /// The result, at most 1 MiB of JSON; more with object storage. An attempt that ends without a
+    /// result is cancelled if a cancel was requested, and timed out after its soft timeout; an
+    /// attempt that is done in spite of that sends a result, and null is a result.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Value>)]
     result: Option<Value>,
 }
 
-/// What is there, also if it is null.
+/// A given value, even if it is null.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
@@ -59,18 +59,18 @@ pub(crate) struct Said {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FailRequest {
-    /// The lease that the claim answered.
+    /// The lease that the claim returned.
     lease_id: Uuid,
     /// Why.
     error: FailError,
-    /// True when no further attempt can help.
+    /// True if no further attempt can help.
     permanent: Option<bool>,
-    /// The next attempt comes after so long, instead of the delay of the kind's backoff.
+    /// The delay before the next attempt, instead of the kind's backoff.
     #[schema(value_type = Option<crate::api::jobs::create_request::DurationInput>)]
     retry_after: Option<Value>,
 }
 
-/// Why an attempt failed; what is very long is cut and marked.
+/// The error of an attempt; very long texts are cut and marked.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FailError {
@@ -83,26 +83,26 @@ pub(crate) struct FailError {
     backtrace: Option<String>,
 }
 
-/// The attempt goes on later.
+/// The attempt is continued later.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SnoozeAttemptRequest)]
 pub(crate) struct SnoozeRequest {
-    /// The lease that the claim answered.
+    /// The lease that the claim returned.
     lease_id: Uuid,
-    /// After how long: text such as `30s`, or a number of seconds.
+    /// The delay: text such as `30s`, or a number of seconds.
     #[schema(value_type = crate::api::jobs::create_request::DurationInput)]
     delay: Value,
 }
 
 /// Complete a job
 ///
-/// An attempt that ends without a result after a cancel was asked for, or after its soft timeout, has stopped: its job is
-/// cancelled, or the attempt has timed out.
+/// An attempt that ends without a result after a cancel request or after its soft timeout counts as
+/// stopped: its job is cancelled, or the attempt has timed out.
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/complete", tag = "remote workers", request_body = CompleteRequest,
     responses(
-        (status = 200, description = "It is completed; or what follows of a stop", body = JobStands),
+        (status = 200, description = "The job is completed; or the state after a requested stop", body = JobStands),
         (status = 409, description = "The lease is lost"),
     )
 )]
@@ -136,7 +136,9 @@ pub(crate) async fn checked_result(
     if bytes > limit {
         let detail = format!("The result is {bytes} bytes of JSON; the limit is {limit}.");
         let problem = Problem::new(Case::TooLarge, detail).field("/result").member("limit_bytes", limit);
-        return Err(problem.remedy("Configure [storage] for large results, or send an address."));
+        return Err(problem.remedy(
+            "Configure [storage] for large results, or store the result elsewhere and send its address.",
+        ));
     }
     let result = match result {
         Some(result) => Some(state.store.keep_result((job_id, lease_id), result).await?),
@@ -149,7 +151,7 @@ pub(crate) async fn checked_result(
 /// How an attempt ends that brings nothing after its soft timeout; the same each time, so that it can be repeated.
 fn timed_out() -> Failure {
     Failure {
-        message: "timed out: it ended without a result after its soft timeout".into(),
+        message: "timed out: the handler ended without a result after its soft timeout".into(),
         class: "timeout".into(),
         ..Failure::default()
     }
@@ -229,12 +231,12 @@ async fn complete_all(
 
 /// Fail an attempt
 ///
-/// The job is tried again by the rules of its kind, unless the failure is permanent or its attempts are
-/// used up. One that shall be cancelled is cancelled.
+/// The job is retried by the rules of its kind, unless the failure is permanent or its attempts are
+/// used up. A job with a cancel request is cancelled.
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/fail", tag = "remote workers", request_body = FailRequest,
     responses(
-        (status = 200, description = "What follows", body = JobStands),
+        (status = 200, description = "The state that follows", body = JobStands),
         (status = 409, description = "The lease is lost"),
     )
 )]
@@ -271,11 +273,11 @@ pub(crate) async fn fail_one(
 
 /// Snooze a job
 ///
-/// Puts the job off, at no cost of an attempt.
+/// Puts the job off without counting the attempt.
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/snooze", tag = "remote workers", request_body = SnoozeRequest,
     responses(
-        (status = 200, description = "What follows", body = JobStands),
+        (status = 200, description = "The state that follows", body = JobStands),
         (status = 409, description = "The lease is lost"),
     )
 )]

@@ -1,5 +1,5 @@
-//! The bodies of PUT, PATCH and preview of schedules: reads them strictly and turns them into the wish
-//! for a schedule. Must never let through what could not be computed or enqueued.
+//! The bodies of PUT, PATCH and preview of schedules: reads them strictly and turns them into a
+//! schedule. Must never let a value through that could not be computed or enqueued.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const MOST_SLOTS: i32 = 100;
 const CRON_CHARACTERS: usize = 255;
 const ZONE_CHARACTERS: usize = 63;
 
-/// A schedule: exactly one of `cron`, `every` and `at`, and the job that it makes.
+/// A schedule: exactly one of `cron`, `every` and `at`, and the job to enqueue.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"cron": "30 4 * * MON-FRI", "timezone": "Europe/Berlin", "job": {"kind": "report", "args": {"days": 1}}}))]
@@ -30,25 +30,26 @@ pub(crate) struct ScheduleRequest {
     /// Minute, hour, day of month, month, day of week; with seconds before them if there are six.
     #[schema(example = "30 4 * * MON-FRI")]
     cron: Option<String>,
-    /// From slot to slot: one second to ten years.
+    /// The interval between slots: one second to ten years.
     #[schema(value_type = Option<DurationInput>)]
     every: Option<Value>,
-    /// The one time: RFC 3339 with an offset.
+    /// A single time: RFC 3339 with an offset.
     #[schema(format = DateTime)]
     at: Option<String>,
-    /// Zone of the cron text, by its name in the tz database; by default UTC.
+    /// Time zone of the cron expression, by its name in the tz database; by default UTC.
     #[schema(example = "Europe/Berlin")]
     timezone: Option<String>,
-    /// The job that it makes, without `run_at`, `delay` and `execution_id`.
+    /// The job to enqueue, without `run_at`, `delay` and `execution_id`.
     job: Option<JobRequest>,
-    /// Which slots fire that nobody looked at in time; by default the latest.
+    /// Which missed slots fire; by default the latest.
     missed: Option<MissedInput>,
-    /// How many missed slots fire at most, where all do: the latest. By default 10.
+    /// The most missed slots that fire with `all`: the latest ones. By default 10.
     #[schema(minimum = 1, maximum = 1000)]
     missed_limit: Option<i64>,
-    /// What happens to a slot while an earlier job is not finished; by default it is skipped.
+    /// The handling of a slot while an earlier job is not finished; by default the slot is skipped.
     overlap: Option<OverlapInput>,
-    /// By up to so much later a job may start; the share is fixed by the schedule's name and the slot.
+    /// The most by which the start of a job is delayed; the schedule's name and the slot determine
+    /// the delay.
     #[schema(value_type = Option<DurationInput>)]
     jitter: Option<Value>,
 }
@@ -66,16 +67,16 @@ enum MissedInput {
     All,
 }
 
-/// What happens to a slot while an earlier job is not finished.
+/// The handling of a slot while an earlier job is not finished.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = Overlap)]
 enum OverlapInput {
-    /// It makes no job.
+    /// No job is enqueued.
     Skip,
-    /// One slot is held until the earlier job has ended.
+    /// One slot is held until the earlier job has finished.
     Queue,
-    /// It makes its job all the same.
+    /// The job is enqueued anyway.
     Allow,
     /// The earlier job is cancelled.
     Cancel,
@@ -96,23 +97,23 @@ pub(crate) struct PreviewRequest {
     at: Option<String>,
     /// As in a schedule.
     timezone: Option<String>,
-    /// How many slots: 1 to 100, by default 5.
+    /// The number of slots: 1 to 100, by default 5.
     #[schema(minimum = 1, maximum = 100)]
     next: Option<i64>,
-    /// After this time instead of now: RFC 3339 with an offset.
+    /// The start of the preview instead of now: RFC 3339 with an offset.
     #[schema(format = DateTime)]
     after: Option<String>,
 }
 
 impl ScheduleRequest {
-    /// The same with every default said, so that nothing of a stored one remains.
+    /// The same with every default filled in, so that it replaces a stored schedule completely.
     ///
     /// # Errors
     /// 422 if it has no times or no job.
     pub(crate) fn whole(self) -> Result<Self, Problem> {
         if self.cron.is_none() && self.every.is_none() && self.at.is_none() {
-            return Err(Problem::invalid("/cron", "The schedule has no times.")
-                .remedy("Send one of cron, every and at."));
+            return Err(Problem::invalid("/cron", "The schedule has no time.")
+                .remedy("Send one of cron, every or at."));
         }
         if self.job.is_none() {
             return Err(no_job());
@@ -127,10 +128,10 @@ impl ScheduleRequest {
         })
     }
 
-    /// The wish for a schedule; what is not said comes from the stored one.
+    /// The requested schedule; absent fields come from the stored one.
     ///
     /// # Errors
-    /// 422 with the first field that is not acceptable, and what the rules say of the args.
+    /// 422 with the first invalid field, and the errors of the rules for the args.
     pub(crate) fn into_schedule(
         self,
         name: &str,
@@ -195,7 +196,7 @@ impl PreviewRequest {
 
 fn no_job() -> Problem {
     Problem::invalid("/job", "The schedule has no job.")
-        .remedy("Send the job that it makes, such as {\"kind\": \"report\"}.")
+        .remedy("Send the job to enqueue, such as {\"kind\": \"report\"}.")
 }
 
 fn read_times(
@@ -234,7 +235,7 @@ fn template(job: JobRequest, rules: &ArgsRules) -> Result<Value, Problem> {
         ("execution_id", job.execution_id.is_some()),
     ];
     if let Some((field, _)) = of_one_job.iter().find(|(_, is_said)| *is_said) {
-        let detail = format!("A schedule makes many jobs; {field} is for one.");
+        let detail = format!("A schedule enqueues many jobs; {field} is for a single job.");
         return Err(Problem::invalid(format!("/job/{field}"), detail).remedy("Leave it out."));
     }
     Ok(Value::Object(job.template()))

@@ -1,5 +1,5 @@
-//! Schedules: lists, previews, writes, pauses, resumes, runs and deletes them. Must answer with the next
-//! slots already computed, so that nobody has to ask twice.
+//! Routes of schedules: lists, previews, writes, pauses, resumes, runs and deletes them. Answers
+//! must already contain the next slots, so that callers need no second request.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -32,14 +32,14 @@ const SLOTS_SHOWN: i64 = 20;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SchedulesQuery {
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     cursor: Option<String>,
-    /// How many schedules a page has: 1 to 200, by default 50.
+    /// The most schedules of a page: 1 to 200, by default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
-/// A schedule with what became of its last slots.
+/// A schedule with the outcomes of its last slots.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ScheduleDetail {
     #[serde(flatten)]
@@ -48,7 +48,7 @@ pub(crate) struct ScheduleDetail {
     slots: Vec<SlotDocument>,
 }
 
-/// When something would fall due.
+/// The next due times.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Preview {
     /// The next slots.
@@ -80,7 +80,7 @@ pub(crate) async fn list(
     Ok(Json(Page { items, next_cursor }))
 }
 
-/// Look at a schedule
+/// Read a schedule
 #[utoipa::path(get, path = "/api/v1/schedules/{schedule}", tag = "schedules",
     responses(
         (status = 200, description = "The schedule and its last slots", body = ScheduleDetail),
@@ -95,9 +95,9 @@ pub(crate) async fn show(
     Ok(Json(ScheduleDetail { schedule, slots }))
 }
 
-/// Make or replace a schedule
+/// Create or replace a schedule
 ///
-/// One that is there keeps its pause, and its slots if its times stay.
+/// An existing schedule stays paused if it is, and keeps its slots if its times do not change.
 #[utoipa::path(put, path = "/api/v1/schedules/{schedule}", tag = "schedules", request_body = ScheduleRequest,
     responses(
         (status = 200, description = "The schedule", body = ScheduleDocument),
@@ -113,7 +113,8 @@ pub(crate) async fn put(
 
 /// Change a schedule
 ///
-/// What is not sent stays. Sending one of `cron`, `every` and `at` replaces whichever it has.
+/// Fields left out stay as they are. Sending one of `cron`, `every` and `at` replaces the present
+/// one.
 #[utoipa::path(patch, path = "/api/v1/schedules/{schedule}", tag = "schedules", request_body = ScheduleRequest,
     responses(
         (status = 200, description = "The schedule", body = ScheduleDocument),
@@ -131,7 +132,7 @@ pub(crate) async fn change(
 ///
 /// Its jobs stay.
 #[utoipa::path(delete, path = "/api/v1/schedules/{schedule}", tag = "schedules",
-    responses((status = 204, description = "It is gone")))]
+    responses((status = 204, description = "The schedule is deleted")))]
 pub(crate) async fn delete(
     State(state): State<ApiState>,
     ScheduleName(name): ScheduleName,
@@ -169,11 +170,11 @@ pub(crate) async fn resume(
 
 /// Run a schedule's job now
 ///
-/// Outside of its slots, which stay as they are; also while it is paused.
+/// Outside its slots, which do not change; also while it is paused.
 #[utoipa::path(post, path = "/api/v1/schedules/{schedule}/run", tag = "schedules",
     responses(
         (status = 202, description = "The new job's id and links", body = serde_json::Value),
-        (status = 409, description = "The queue drains"),
+        (status = 409, description = "The queue is draining"),
     ))]
 pub(crate) async fn run(
     State(state): State<ApiState>,
@@ -184,14 +185,14 @@ pub(crate) async fn run(
         Ran::Job(job_id) => Ok((StatusCode::ACCEPTED, Json(brief(job_id)))),
         Ran::Unknown => Err(unknown(&name)),
         Ran::QueueDraining => {
-            Err(Problem::new(Case::QueueDraining, format!("The queue of the schedule {name} drains.")))
+            Err(Problem::new(Case::QueueDraining, format!("The queue of the schedule {name} is draining.")))
         }
     }
 }
 
 /// Preview times
 ///
-/// When something would fall due next; stores nothing.
+/// Lists the next due times; stores nothing.
 #[utoipa::path(post, path = "/api/v1/schedules/preview", tag = "schedules", request_body = PreviewRequest,
     responses(
         (status = 200, description = "The next slots", body = Preview),
@@ -232,14 +233,14 @@ async fn find(state: &ApiState, name: &str) -> Result<Option<ScheduleDocument>, 
 
 fn unknown(name: &str) -> Problem {
     Problem::new(Case::NotFound, format!("There is no schedule {name}."))
-        .remedy("Check the name, or make it with PUT.")
+        .remedy("Check the name, or create it with PUT.")
 }
 
 fn read_cursor(text: &str) -> Result<String, Problem> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
     let name = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     name.and_then(|name| validate::name("cursor", name).ok()).ok_or_else(|| {
-        Problem::invalid("cursor", format!("{} is no cursor of ours.", quoted(text)))
-            .remedy("Send the next_cursor of the page before, unchanged, or begin without one.")
+        Problem::invalid("cursor", format!("{} is not a cursor of this list.", quoted(text)))
+            .remedy("Send the next_cursor of the previous page, unchanged, or start without one.")
     })
 }

@@ -1,5 +1,5 @@
-//! Starts a crawl and its session with one request, as a quality agent's own API does. What is crawled and how stands in
-//! the job's args; the worker checks what only it can.
+//! Starts a crawl and its session with one request, in the format of a quality agent's own API. The
+//! job's args describe the crawl; the worker checks what only it can check.
 
 use axum::Json;
 use axum::extract::State;
@@ -25,17 +25,17 @@ const DEEPEST: i32 = 100;
 const MOST_TICKETS: i32 = 1_000;
 const LONGEST_SECONDS: f64 = 600.0;
 
-/// What to crawl.
+/// The crawl to start.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"base_url": "https://example.com", "max_pages": 10, "max_depth": 3}))]
 pub(in crate::api) struct CrawlRequest {
     /// The first page: http or https.
     base_url: String,
-    /// How many pages at most; by default 10.
+    /// The most pages; by default 10.
     #[schema(minimum = 1, maximum = 5000)]
     max_pages: Option<i64>,
-    /// How many links away from the first page; by default 3.
+    /// The most links from the first page to another; by default 3.
     #[schema(minimum = 0, maximum = 100)]
     max_depth: Option<i64>,
     /// Your own name for the session; by default a new id.
@@ -43,32 +43,32 @@ pub(in crate::api) struct CrawlRequest {
     session_id: Option<String>,
     /// False to follow links to other sites.
     same_site: Option<bool>,
-    /// Whether hosts below the site's belong to it.
+    /// Whether subdomains of the site's host belong to the site.
     include_subdomains: Option<bool>,
-    /// Whether links to other sites are called once to see that they lead somewhere.
+    /// Whether links to other sites are called once to check that they work.
     check_external: Option<bool>,
-    /// Seconds between two pages; never less than the worker's own and what robots.txt says.
+    /// Seconds between two pages; never less than the worker's setting and the delay in robots.txt.
     #[schema(minimum = 0, maximum = 600)]
     delay_seconds: Option<f64>,
-    /// A page that takes longer is slow; by default 3.
+    /// Seconds after which a page counts as slow; by default 3.
     #[schema(minimum = 0, maximum = 600)]
     slow_page_seconds: Option<f64>,
     /// Whether each screenshot goes to the media storage by a job of its own.
     upload: Option<bool>,
     /// Whether each cause becomes a ticket by a job of its own.
     create_tickets: Option<bool>,
-    /// The tickets' team.
+    /// The team of the tickets.
     #[schema(min_length = 1, max_length = 100)]
     team_id: Option<String>,
-    /// How many tickets at most; by default 50.
+    /// The most tickets; by default 50.
     #[schema(minimum = 0, maximum = 1000)]
     max_tickets: Option<i64>,
 }
 
-/// A crawl that is in the queue.
+/// A queued crawl.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct CrawlStarted {
-    /// Look at it with GET `/api/v1/sessions/{session_id}`.
+    /// The session: GET `/api/v1/sessions/{session_id}`.
     session_id: String,
     /// The job: GET `/api/v1/jobs/{task_id}`.
     task_id: Uuid,
@@ -76,11 +76,11 @@ pub(in crate::api) struct CrawlStarted {
 
 /// Start a crawl
 ///
-/// The session and its job are stored, both or none, when the answer comes.
+/// The session and its job are stored together when the answer arrives.
 #[utoipa::path(
     post, path = "/api/crawl/start", tag = "sessions", request_body = CrawlRequest,
     responses(
-        (status = 202, description = "It is in the queue", body = CrawlStarted),
+        (status = 202, description = "The crawl is queued", body = CrawlStarted),
     )
 )]
 pub(in crate::api) async fn start(
@@ -90,7 +90,8 @@ pub(in crate::api) async fn start(
     let session_id = match request.session_id.clone() {
         Some(name) if is_id(&name) => name,
         Some(name) => {
-            let problem = Problem::invalid("/session_id", format!("{} names no session.", quoted(&name)));
+            let problem =
+                Problem::invalid("/session_id", format!("{} is not a session name.", quoted(&name)));
             return Err(problem.remedy("Use 1 to 100 characters without slashes, or leave it out."));
         }
         None => Uuid::new_v4().to_string(),
@@ -118,9 +119,10 @@ impl CrawlRequest {
     fn into_args(self, session_id: &str) -> Result<Map<String, Value>, Problem> {
         if address(&self.base_url).is_none() {
             let detail =
-                "The first page has no http:// or https:// address, a too long one, or one with a name.";
-            return Err(Problem::invalid("/base_url", detail)
-                .remedy("Send an address such as \"https://example.com\", without a name and a password."));
+                "The first page's address is not http:// or https://, is too long, or contains a user name.";
+            return Err(Problem::invalid("/base_url", detail).remedy(
+                "Send an address such as \"https://example.com\", without a user name and a password.",
+            ));
         }
         let within = |field, number: Option<i64>, least, most| {
             number.map(|number| validate::within(field, number, least, most)).transpose()
@@ -147,7 +149,7 @@ impl CrawlRequest {
             "team_id": self.team_id.map(|team| validate::text("/team_id", team, SESSION_CHARACTERS)).transpose()?,
             "max_tickets": within("/max_tickets", self.max_tickets, 0, MOST_TICKETS)?,
         });
-        let Value::Object(args) = args else { unreachable!("args are written as an object") };
+        let Value::Object(args) = args else { unreachable!("the args are an object") };
         Ok(args.into_iter().filter(|(_, value)| !value.is_null()).collect())
     }
 }

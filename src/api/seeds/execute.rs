@@ -1,5 +1,5 @@
-//! Takes in a task for a browser: POST /execute. Stores a job of the kind `agent.execute` as POST /api/v1/jobs would; must
-//! never take a task in that nobody could do.
+//! Accepts a task for a browser: POST /execute. Stores a job of the kind `agent.execute` as POST
+//! /api/v1/jobs would; must never accept a task that no worker could run.
 
 use axum::Extension;
 use axum::extract::State;
@@ -35,45 +35,45 @@ const EXECUTION_ID_CHARACTERS: usize = 255;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExecuteRequest {
-    /// What is to be done, in words.
+    /// The task in words.
     #[schema(min_length = 1, max_length = 20_000, example = "Navigate to example.com and check balance")]
     task_description: String,
-    /// Where it begins, and as whom. No answer, event or page ever shows its values.
+    /// The first page and the login data. No answer, event or page ever shows these values.
     session_data: Option<SessionData>,
     /// 1 (first) to 9 (last), or `critical`, `high`, `normal`, `low`.
     #[schema(value_type = Option<PriorityInput>)]
     priority: Option<Value>,
-    /// Your own name for it, 1 to 255 characters; made if it is left out.
+    /// Your own name for the task, 1 to 255 characters; generated if left out.
     #[schema(min_length = 1, max_length = 255)]
     execution_id: Option<String>,
 }
 
-/// The task waits to be done.
+/// The queued task.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Accepted {
     /// True.
     success: bool,
     #[schema(value_type = String)]
     message: &'static str,
-    /// By which it is followed.
+    /// The execution id, by which the task can be followed.
     execution_id: String,
     /// The job's id.
     task_id: Uuid,
-    /// Where its state is asked.
+    /// The URL of its state.
     #[schema(example = "/api/tasks/9b2…/status")]
     status_url: String,
 }
 
-/// Have a task done in a browser
+/// Run a task in a browser
 ///
-/// The task is stored durably when the answer comes, and done by the next free worker. With an `Idempotency-Key` the
-/// request may be repeated.
+/// The task is stored durably when the answer arrives, and the next free worker runs it. With an
+/// `Idempotency-Key` the request may be repeated.
 #[utoipa::path(
     post, path = "/execute", tag = "tasks", request_body = ExecuteRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
     responses(
-        (status = 202, description = "It is queued", body = Accepted),
-        (status = 409, description = "The execution id or the Idempotency-Key is taken, or the queue drains"),
+        (status = 202, description = "The task is queued", body = Accepted),
+        (status = 409, description = "The execution id or the Idempotency-Key is taken, or the queue is draining"),
         (status = 503, description = "No model is configured"),
     )
 )]
@@ -114,8 +114,9 @@ async fn execute_once(state: &ApiState, wish: &PreparedJob, mut work: Work) -> R
 }
 
 fn no_model() -> Problem {
-    Problem::new(Case::Unavailable, "No model is configured, so nobody could do the task.")
-        .remedy("Set agent.model (and agent.base_url, agent.api_key) in the config of servers and workers.")
+    Problem::new(Case::Unavailable, "No model is configured, so the task cannot be carried out.").remedy(
+        "Set agent.model (and agent.base_url, agent.api_key) in the config of every server and worker.",
+    )
 }
 
 /// What holds for such a job by whichever route it comes.
@@ -160,7 +161,7 @@ fn read(body: &[u8], max_args_bytes: usize) -> Result<NewJob, Problem> {
 
 /// A client takes such a part out of an address, also where it is percent-encoded: nobody could ask how the task is.
 fn no_part_of_a_path(id: &str) -> Problem {
-    Problem::invalid("/execution_id", format!("{} cannot stand in an address.", quoted(id)))
+    Problem::invalid("/execution_id", format!("{} cannot be part of an address.", quoted(id)))
         .remedy("Use another name than \".\" and \"..\", or leave it out.")
 }
 

@@ -1,5 +1,6 @@
-//! The frames of a task's WebSocket, made of the frames of its event stream. A step's frame is made of its checkpoint, so
-//! that it comes exactly once and only for what a crash cannot undo.
+//! The frames of a task's WebSocket, made from the frames of its event stream. A step's frame is
+//! made from its checkpoint, so that it comes exactly once and only for a step that a crash cannot
+//! undo.
 
 use std::collections::HashMap;
 

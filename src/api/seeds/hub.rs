@@ -1,5 +1,5 @@
-//! The hub's verbs: each makes a job and answers its id at once. What is asked for twice is done once;
-//! a project that the config does not name cannot be touched.
+//! The actions of the hub: each enqueues a job and answers its id at once. A repeated request
+//! starts nothing twice; a project that is not in the config cannot be touched.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -32,47 +32,48 @@ const MOST_UNFINISHED: i64 = 1000;
 /// The jobs of one project are found by its tag.
 const TAG: &str = "hub:";
 
-/// A task that was taken in.
+/// The queued task.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TaskResponse {
     /// The job's id.
     task_id: Uuid,
     /// `pending`
     status: &'static str,
-    /// What was begun, for a person.
+    /// A message for a person.
     message: String,
 }
 
-/// Which service of a project is meant.
+/// The service of a project.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ServiceRequest {
-    /// All services if it is left out.
+    /// The service; all services if left out.
     #[schema(min_length = 1, max_length = 255)]
     service_name: Option<String>,
 }
 
-/// Which lines are wanted.
+/// The log lines to read.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LogsRequest {
-    /// All services if it is left out.
+    /// The service; all services if left out.
     #[schema(min_length = 1, max_length = 255)]
     service_name: Option<String>,
-    /// So many of the last lines of each service; 100 if it is left out.
+    /// The number of last lines of each service; by default 100.
     #[schema(minimum = 1, maximum = 10000)]
     lines: Option<i64>,
 }
 
 /// Start a project
 ///
-/// Builds its images, starts its services and waits until they are well. While a start is not over, another one
-/// answers the same task. A stop that failed and waits for its next attempt is cancelled: it would stop what was started.
+/// Builds its images, starts its services and waits until they are healthy. While a start is
+/// unfinished, another start returns the same task. A stop that failed and waits for its retry is
+/// cancelled, because it would stop the started services.
 #[utoipa::path(
     post, path = "/api/orchestration/{project_id}/start", tag = "hub",
     responses(
         (status = 200, description = "The task", body = TaskResponse),
-        (status = 409, description = "The queue drains"),
+        (status = 409, description = "The queue is draining"),
     )
 )]
 pub(super) async fn start(
@@ -93,13 +94,13 @@ pub(super) async fn start(
 
 /// Stop a project
 ///
-/// Stops its containers. Starts and restarts of the same project that are not over are cancelled first: they would
-/// start again what was stopped.
+/// Stops its containers. Unfinished starts and restarts of the same project are cancelled first,
+/// because they would start the stopped containers again.
 #[utoipa::path(
     post, path = "/api/orchestration/{project_id}/stop", tag = "hub",
     responses(
         (status = 200, description = "The task", body = TaskResponse),
-        (status = 409, description = "The queue drains"),
+        (status = 409, description = "The queue is draining"),
     )
 )]
 pub(super) async fn stop(
@@ -117,16 +118,16 @@ pub(super) async fn stop(
 
 /// Restart a service
 ///
-/// Restarts the containers of one service, or of all, and waits until they are well. The service may be named in the
-/// body or in the query.
+/// Restarts the containers of one service or of all services, and waits until they are healthy. The
+/// service may be named in the body or in the query.
 #[utoipa::path(
     post, path = "/api/orchestration/{project_id}/restart", tag = "hub", request_body = Option<ServiceRequest>,
     params(
-        ("service_name" = Option<String>, Query, description = "Instead of the body's"),
+        ("service_name" = Option<String>, Query, description = "Overrides the value of the body"),
     ),
     responses(
         (status = 200, description = "The task", body = TaskResponse),
-        (status = 409, description = "The queue drains"),
+        (status = 409, description = "The queue is draining"),
     )
 )]
 pub(super) async fn restart(
@@ -144,17 +145,17 @@ pub(super) async fn restart(
 
 /// Read a project's logs
 ///
-/// The task's result holds the last lines of one service, or of all. Service and lines may be named in the body or in
-/// the query.
+/// The task's result holds the last lines of one service or of all services. Service and lines may
+/// be named in the body or in the query.
 #[utoipa::path(
     post, path = "/api/orchestration/{project_id}/logs", tag = "hub", request_body = Option<LogsRequest>,
     params(
-        ("service_name" = Option<String>, Query, description = "Instead of the body's"),
-        ("lines" = Option<i64>, Query, description = "Instead of the body's", minimum = 1, maximum = 10000),
+        ("service_name" = Option<String>, Query, description = "Overrides the value of the body"),
+        ("lines" = Option<i64>, Query, description = "Overrides the value of the body", minimum = 1, maximum = 10000),
     ),
     responses(
         (status = 200, description = "The task", body = TaskResponse),
-        (status = 409, description = "The queue drains"),
+        (status = 409, description = "The queue is draining"),
     )
 )]
 pub(super) async fn logs(
@@ -206,9 +207,9 @@ fn wish(state: &ApiState, kind: &str, project: &str, more: Map<String, Value>) -
 
 fn unknown(known: &[String], project: &str) -> Problem {
     let there_are = if known.is_empty() {
-        "The config names none.".into()
+        "The config has no projects.".into()
     } else {
-        format!("There are: {}.", known.join(", "))
+        format!("The projects are: {}.", known.join(", "))
     };
     Problem::new(Case::ProjectNotFound, format!("There is no project {}. {there_are}", quoted(project)))
         .field("project_id")

@@ -1,5 +1,5 @@
-//! Tasks that run and show no sign of life, and what an administrator does about them. Lists; ends
-//! nothing by itself.
+//! Running tasks without a sign of life, and an administrator's actions on them. Must end nothing
+//! by itself.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -28,22 +28,22 @@ const MOST_TASKS: i64 = 1000;
 pub(super) struct StuckTask {
     /// The job's id.
     task_id: Uuid,
-    /// What it does, such as `hub.start`.
+    /// The kind of the task, such as `hub.start`.
     kind: String,
     /// The project.
     project_id: String,
-    /// What it last said.
+    /// Its last status message.
     status: String,
     /// The worker that has it.
     worker_id: Option<String>,
-    /// When it last showed that it lives.
+    /// The time of its last sign of life.
     #[serde(serialize_with = "micros")]
     last_sign_of_life_at: DateTime<Utc>,
-    /// How long ago that is.
+    /// The time since then.
     silent_seconds: i64,
     /// POST here to cancel it.
     cancel: String,
-    /// POST here to cancel it and begin anew.
+    /// POST here to cancel it and start it again.
     restart: String,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct StuckTask {
 pub(super) struct RestartedTask {
     /// The new job's id.
     task_id: Uuid,
-    /// The one that was cancelled.
+    /// The id of the cancelled job.
     replaces: Uuid,
     /// `pending`
     status: &'static str,
@@ -62,10 +62,10 @@ pub(super) struct RestartedTask {
 
 /// List tasks that are possibly stuck
 ///
-/// Those that run and did not show that they and the engine live for `hub.stuck_after`. A task whose worker died is
-/// not among them: it runs again by itself.
+/// Running tasks without a sign of life, of their own or of the engine, for `hub.stuck_after`. A
+/// task whose worker died is not listed: it runs again by itself.
 #[utoipa::path(get, path = "/api/orchestration/stuck", tag = "hub", operation_id = "list_stuck",
-    responses((status = 200, description = "The tasks, the longest silent first", body = Page<StuckTask>)))]
+    responses((status = 200, description = "The tasks; the one without a sign of life for the longest time comes first", body = Page<StuckTask>)))]
 pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<StuckTask>>, Problem> {
     let now = Utc::now();
     let queue = &state.settings.hub.queue;
@@ -87,12 +87,13 @@ pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<Stuc
 
 /// Cancel a task
 ///
-/// What the attempt of a start that runs has made is taken away; what earlier attempts made stays, as between two attempts.
+/// Cancelling a running start removes what its present attempt created; what earlier attempts
+/// created stays, as between two attempts.
 #[utoipa::path(
     post, path = "/api/orchestration/stuck/{task_id}/cancel", tag = "hub", operation_id = "cancel_stuck",
     responses(
-        (status = 200, description = "It is cancelled, or about to be", body = TaskStatusResponse),
-        (status = 409, description = "It is over"),
+        (status = 200, description = "The task is cancelled, or will be soon", body = TaskStatusResponse),
+        (status = 409, description = "The task has finished"),
     )
 )]
 pub(super) async fn cancel(
@@ -107,12 +108,13 @@ pub(super) async fn cancel(
 
 /// Restart a task
 ///
-/// Cancels it and makes a new one for the same, which runs when the old one has ended.
+/// Cancels the task and creates a new one for the same work, which runs when the old one has
+/// finished.
 #[utoipa::path(
     post, path = "/api/orchestration/stuck/{task_id}/restart", tag = "hub", operation_id = "restart_stuck",
     responses(
         (status = 200, description = "The new task", body = RestartedTask),
-        (status = 409, description = "It is over"),
+        (status = 409, description = "The task has finished"),
     )
 )]
 pub(super) async fn restart(

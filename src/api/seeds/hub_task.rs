@@ -1,4 +1,4 @@
-//! How a task stands, in the words of those who poll. Says only what the job's row and progress say.
+//! The state of a task, in the words of clients that poll. Uses only the job's row and progress.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,32 +16,32 @@ use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
 use crate::job::state::JobState;
 
-/// How a task stands.
+/// The state of a task.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub(super) struct TaskStatusResponse {
     /// The job's id.
     task_id: Uuid,
     /// PENDING, BUILDING, RUNNING, SUCCESS, FAILURE or REVOKED.
     state: &'static str,
-    /// True if it is over.
+    /// True if the task has finished.
     ready: bool,
-    /// What it does now, for a person.
+    /// The current status, for a person.
     status: String,
     /// From 0 to 100.
     progress: u8,
-    /// What came of it.
+    /// The result.
     result: Option<Value>,
-    /// Why it failed.
+    /// The error.
     error: Option<String>,
 }
 
-/// Look how a task stands
+/// Read the state of a task
 ///
-/// Its events can also be had as a stream: GET /api/v1/jobs/{id}/events.
+/// Its events are also available as a stream: GET /api/v1/jobs/{id}/events.
 #[utoipa::path(
     get, path = "/api/orchestration/task-status/{task_id}", tag = "hub", operation_id = "task_status",
     responses(
-        (status = 200, description = "How it stands", body = TaskStatusResponse),
+        (status = 200, description = "The current state", body = TaskStatusResponse),
     )
 )]
 pub(super) async fn status(
@@ -58,11 +58,11 @@ pub(super) async fn status(
     Ok(Json(describe(job, &state.settings.hub, Utc::now())))
 }
 
-/// Look how a task stands, at its short address
+/// Read the state of a task at its short address
 #[utoipa::path(
     get, path = "/task-status/{task_id}", tag = "hub", operation_id = "task_status_short",
     responses(
-        (status = 200, description = "How it stands", body = TaskStatusResponse),
+        (status = 200, description = "The current state", body = TaskStatusResponse),
     )
 )]
 pub(super) async fn status_too(

@@ -1,5 +1,5 @@
-//! Routes with the shapes that older callers know, so that they need no change: one file a caller. Each only translates,
-//! and must add nothing that the rest of the API cannot do.
+//! Routes with the shapes of older callers, so that these need no change: one file per caller. Each
+//! route only translates, and must add nothing that the rest of the API cannot do.
 
 mod bughive;
 mod execute;

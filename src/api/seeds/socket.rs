@@ -1,5 +1,5 @@
-//! Follows a task over a WebSocket. Everything from the beginning, whenever a client comes;
-//! must never be opened by a page of a stranger.
+//! Follows a task over a WebSocket, always from the beginning. Must never be opened by a page of a
+//! foreign origin.
 
 use std::time::Duration;
 
@@ -36,13 +36,14 @@ const MOST_BYTES: usize = 4 * 1024;
 /// Follow a task live
 ///
 /// A WebSocket. Each message is JSON with `type` (`task_started`, `step`, `screenshot`, `execution_completed`, `error`), `data` and
-/// `timestamp`. A client that comes late gets everything from the beginning; the last message is `execution_completed` or
-/// `error`. A browser, which cannot send an Authorization header, offers the subprotocols `tidemill.v1` and its API key.
+/// `timestamp`. A client that connects late gets everything from the beginning; the last message is
+/// `execution_completed` or `error`. A browser, which cannot send an Authorization header, offers
+/// the subprotocols `tidemill.v1` and its API key.
 #[utoipa::path(
     get, path = "/ws/execution/{execution_id}", tag = "tasks",
     responses(
         (status = 101, description = "The messages follow"),
-        (status = 400, description = "The request is no WebSocket's"),
+        (status = 400, description = "The request is not a WebSocket handshake"),
     )
 )]
 pub(super) async fn follow(
@@ -55,8 +56,10 @@ pub(super) async fn follow(
 ) -> Result<Response, Problem> {
     refuse_strangers(&headers, &state.settings.cors_origins)?;
     let upgrade = upgrade.map_err(|rejection| {
-        let problem =
-            Problem::new(Case::BadRequest, format!("This is no WebSocket: {}", rejection.body_text()));
+        let problem = Problem::new(
+            Case::BadRequest,
+            format!("This is not a WebSocket handshake: {}", rejection.body_text()),
+        );
         problem.remedy("Open it as a WebSocket, or read /api/v1/jobs/{id}/events as server-sent events.")
     })?;
     // Watched before it is read, so that nothing in between is missed.
@@ -102,7 +105,7 @@ async fn serve(state: ApiState, caller: Option<Caller>, reader: Reader, mut sock
         };
         let _ = timeout(GOODBYE, goodbye).await;
     }
-    tracing::debug!(%job_id, ?closing, "a client follows no more");
+    tracing::debug!(%job_id, ?closing, "a client disconnected");
     state.metrics.streams_open.dec();
 }
 
@@ -122,29 +125,29 @@ async fn followed(
     loop {
         tokio::select! {
             frame = frames.next() => {
-                let Some(frame) = frame else { return Some((close_code::AWAY, "the task is gone")) };
+                let Some(frame) = frame else { return Some((close_code::AWAY, "the task was deleted")) };
                 let Ok(messages) = translator.translate(&frame).await else {
-                    return Some((close_code::AGAIN, "the database does not answer; come back"));
+                    return Some((close_code::AGAIN, "the database does not answer; reconnect"));
                 };
                 for message in messages {
                     state.metrics.stream_events.inc();
                     socket.send(Message::Text(message.into())).await.ok()?;
                 }
                 if frame.last {
-                    return Some((close_code::NORMAL, "the task is over"));
+                    return Some((close_code::NORMAL, "the task has finished"));
                 }
             }
             said = socket.recv() => match said {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
                 Some(Ok(_)) => {}
             },
-            () = &mut over => return Some((close_code::AGAIN, "the lifetime of the stream is over; come back")),
-            () = state.shutdown.cancelled() => return Some((close_code::RESTART, "the server shuts down; come back")),
+            () = &mut over => return Some((close_code::AGAIN, "the stream has reached its lifetime; reconnect")),
+            () = state.shutdown.cancelled() => return Some((close_code::RESTART, "the server is shutting down; reconnect")),
             _ = beat.tick() => {
                 if let Some(caller) = &caller
                     && !state.gate.still_allows(caller).await.unwrap_or(true)
                 {
-                    return Some((close_code::POLICY, "the API key is no longer good"));
+                    return Some((close_code::POLICY, "the API key is no longer valid"));
                 }
                 socket.send(Message::Ping(axum::body::Bytes::new())).await.ok()?;
             }

@@ -1,4 +1,4 @@
-//! How a task is, in the words of Celery. Must never tell more than the job does.
+//! The state of a task in the words of Celery. Must never tell more than the job does.
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
@@ -15,10 +15,10 @@ use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
 use crate::job::state::JobState;
 
-/// How a task is.
+/// The state of a task.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TaskStatus {
-    /// By which it is followed.
+    /// The execution id, by which the task can be followed.
     execution_id: String,
     /// The job's id.
     task_id: Uuid,
@@ -28,7 +28,7 @@ pub(super) struct TaskStatus {
     /// `PENDING`, `STARTED`, `RETRY`, `SUCCESS`, `FAILURE` or `REVOKED`.
     #[schema(value_type = String, example = "STARTED")]
     celery_state: &'static str,
-    /// Where it is followed live.
+    /// The address of its live events.
     #[schema(example = "/ws/execution/9b2…")]
     websocket_url: String,
 }
@@ -51,11 +51,11 @@ impl FromRequestParts<ApiState> for Execution {
     }
 }
 
-/// Ask how a task is
+/// Read the state of a task
 #[utoipa::path(
     get, path = "/api/tasks/{execution_id}/status", tag = "tasks", operation_id = "status",
     responses(
-        (status = 200, description = "How it is", body = TaskStatus),
+        (status = 200, description = "The current state", body = TaskStatus),
     )
 )]
 pub(super) async fn show(

@@ -1,5 +1,5 @@
-//! Which key may use which route: one table for all of them. A route that is missing here answers
-//! nobody, so that none can be opened by forgetting it.
+//! The scopes of every route, in one table. A route that is missing here refuses every caller, so
+//! that no route can be opened by an omission.
 
 use axum::http::Method;
 

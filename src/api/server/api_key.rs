@@ -1,5 +1,5 @@
-//! What an API key is: how it is made, written, hashed and compared, and which scopes it may have.
-//! Pure; must never print or store the secret part.
+//! An API key: how it is created, written, hashed and compared, and its scopes. Pure; must never
+//! print or store the secret part.
 
 use std::fmt;
 use std::str::FromStr;
@@ -55,7 +55,7 @@ impl fmt::Display for Scope {
 
 /// A text that names no scope.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no scope; use enqueue, read, work or admin")]
+#[error("{0:?} is not a scope; use enqueue, read, work or admin")]
 pub struct UnknownScope(String);
 
 impl FromStr for Scope {

@@ -1,5 +1,5 @@
-//! Lets a request through to its route if its API key allows that. Knows keys only by their hash,
-//! and must never say whether the id or the secret of a refused key was wrong.
+//! Lets a request through to its route if its API key allows it. Knows keys only by their hash, and
+//! must never reveal whether the id or the secret of a refused key was wrong.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -316,8 +316,8 @@ fn offered_key(headers: &HeaderMap) -> Option<HeaderValue> {
 fn refuse_key_in_query(query: &str) -> Result<(), Problem> {
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         if ApiKey::parse(&value).is_some() || matches!(&*name, "access_token" | "api_key" | "apikey") {
-            let detail = "An API key stands in the query, where logs and histories keep it.";
-            let remedy = "Revoke that key, make a new one, and send it as 'Authorization: Bearer …'.";
+            let detail = "The query contains an API key; logs and browser histories keep it.";
+            let remedy = "Revoke that key, create a new one, and send it as 'Authorization: Bearer …'.";
             return Err(Problem::new(Case::BadRequest, detail).field(name).remedy(remedy));
         }
     }

@@ -1,4 +1,4 @@
-//! The gate with keys and without, by scope and by route.
+//! Authentication with keys and without, by scope and by route.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

@@ -1,6 +1,6 @@
-//! The base path: where the server stands behind a proxy that gives it a part of a site, such as `/jobs-ui`. What the
-//! server hands out begins with it; what is asked for may, for some proxies take it away and others do not. Must
-//! never change what an address means behind it.
+//! The path prefix of the server behind a proxy that gives it a part of a site, such as `/jobs-ui`.
+//! Addresses in answers begin with it; request paths can begin with it, because some proxies strip
+//! it and others do not. Must never change the meaning of an address after the prefix.
 
 use axum::Router;
 use axum::extract::Request;

@@ -1,4 +1,5 @@
-//! Who makes a request: the peer, or the client that a trusted proxy names. Must never believe anybody else about it.
+//! The client address of a request: the peer, or the client named by a trusted proxy. Must never
+//! trust anyone else about it.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,5 +1,6 @@
-//! Places for connections: most for everybody, some kept free for short requests, and of neither may one address have
-//! all. Must never let a peer wait unanswered: who finds no place is refused at once.
+//! Limits on connections: most for every request, some reserved for short requests, and one address
+//! must never use all of either. Must never let a peer wait without an answer: a connection over
+//! the limit is refused at once.
 
 use std::collections::HashMap;
 use std::hash::Hash;

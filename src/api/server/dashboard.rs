@@ -1,5 +1,5 @@
-//! Serves the page at `/` and its files out of the binary. Must never serve a file of the machine:
-//! only what was under `web/` when this was built, and of that only what a browser needs.
+//! Serves the dashboard at `/` and its files from the binary. Must never serve a file of the
+//! machine: only the files under `web/` at build time, and of those only what a browser needs.
 
 use axum::Router;
 use axum::extract::Path;

@@ -1,5 +1,5 @@
-//! The levels that `/metrics` shows: queues and workers, asked at most once a second however often it
-//! is scraped. Must never count rows of `jobs` without a bound.
+//! The gauges of `/metrics`: queues and workers, read at most once a second however often it is
+//! scraped. Must never count rows of `jobs` without a bound.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,8 +69,8 @@ impl Look {
                 "Jobs that are due; 10000 means that or more",
                 queue.available as f64,
             );
-            set("tidemill_queue_running_jobs", "Jobs that run", queue.running as f64);
-            set("tidemill_queue_oldest_due_seconds", "How long the oldest due job waits", waits);
+            set("tidemill_queue_running_jobs", "Jobs that are running", queue.running as f64);
+            set("tidemill_queue_oldest_due_seconds", "Seconds that the oldest due job has waited", waits);
             set(
                 "tidemill_queue_paused",
                 "1 while the queue is paused",
@@ -82,7 +82,7 @@ impl Look {
             levels.set("tidemill_breaker_open", help, &[("kind", kind)], f64::from(u8::from(*open)));
         }
         for (rule, firing) in &self.alerts {
-            let help = "Alerts of the rule that fire";
+            let help = "Firing alerts of the rule";
             levels.set("tidemill_alerts_firing", help, &[("rule", rule)], *firing as f64);
         }
         for (state, count) in &self.workers {

@@ -1,5 +1,5 @@
-//! What every request passes before its route and every answer on its way out: host, origin, key,
-//! limits, panics, headers and the trace. A route must never have to think of any of it.
+//! The middleware around every route: host, origin, key, limits, panics, headers and the trace. A
+//! route must never need its own version of any of it.
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -51,7 +51,8 @@ const HEADERS: [(HeaderName, &str); 7] = [
 pub enum GuardError {
     /// An entry of `cors_origins` is no origin.
     #[error(
-        "api.cors_origins has {origin:?}, which is no origin: {source}; write it like \"https://jobs.example.org\""
+        "api.cors_origins has {origin:?}, which is not an origin: {source}; write it like \
+         \"https://jobs.example.org\""
     )]
     Origin {
         /// The entry.
@@ -142,7 +143,7 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
 }
 
 fn cross_site(_: ProtectionError) -> Response {
-    Problem::new(Case::CrossSite, "The request was made by a page of another origin.").into_response()
+    Problem::new(Case::CrossSite, "A page of another origin made the request.").into_response()
 }
 
 async fn known_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {

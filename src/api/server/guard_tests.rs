@@ -1,4 +1,4 @@
-//! The layers around a small router, with requests as strangers would make them.
+//! The layers around a small router, with requests as foreign pages and programs would send them.
 
 use axum::body::{Body, to_bytes};
 use axum::http::StatusCode;
@@ -188,7 +188,7 @@ async fn a_local_name_passes_with_any_port_and_pages_of_others_still_change_noth
         if *status == 421 {
             let remedy = problem["remedy"].as_str().unwrap();
             let name = host.split(':').next().unwrap();
-            assert!(remedy.contains("with whatever port") && remedy.contains(HERE), "{remedy}");
+            assert!(remedy.contains("with any port") && remedy.contains(HERE), "{remedy}");
             assert!(remedy.contains(&format!("add \"{name}\" to api.hosts")), "{remedy}");
         }
     }

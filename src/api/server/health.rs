@@ -1,4 +1,4 @@
-//! Whether this process is alive and ready, and its metrics. Each answers within seconds, whatever the
+//! Liveness, readiness and metrics of this process. Each answers within seconds, whatever the
 //! database does.
 
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::store::Error;
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// All is well.
+/// The process is healthy.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
     /// `alive` or `ready`.
@@ -27,21 +27,21 @@ pub(crate) struct Health {
     status: &'static str,
 }
 
-/// Is the process alive?
+/// Check that the process is alive
 #[utoipa::path(get, path = "/healthz", tag = "health",
     responses((status = 200, description = "It is", body = Health)))]
 pub(crate) async fn alive() -> Json<Health> {
     Json(Health { status: "alive" })
 }
 
-/// Is the process ready?
+/// Check that the process is ready
 ///
-/// The database answers, its schema is one that this binary knows, what was written last was stored, and a worker of
-/// this process that should claim does.
+/// Ready means: the database answers, this binary knows its schema, the last writes were stored,
+/// and the worker of this process claims jobs as it should.
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses(
         (status = 200, description = "It is", body = Health),
-        (status = 503, description = "It is not; `checks` names what fails"),
+        (status = 503, description = "Not ready; `checks` names the failing check"),
     ))]
 pub(crate) async fn ready(State(state): State<ApiState>) -> Result<Json<Health>, Problem> {
     let mut failing = Vec::new();
@@ -75,10 +75,10 @@ async fn database(state: &ApiState) -> Result<(), String> {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error @ Error::UnknownSchema { .. })) => Err(error.to_string()),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "not ready: the database failed");
+            tracing::warn!(%error, "not ready: the database check failed");
             Err(error
                 .trouble()
-                .map_or("the database failed; the server's log says why", |trouble| trouble.what)
+                .map_or("the database check failed; the server's log has the cause", |trouble| trouble.what)
                 .into())
         }
         Err(_) => Err(format!("the database did not answer within {} s", PATIENCE.as_secs())),
@@ -90,10 +90,10 @@ async fn writes(state: &ApiState) -> Result<(), String> {
         Ok(Ok(None)) => Ok(()),
         Ok(Ok(Some(trouble))) => Err(format!("writes fail: {} {}", trouble.what, trouble.remedy)),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "not ready: the database failed");
+            tracing::warn!(%error, "not ready: the database check failed");
             Err(error
                 .trouble()
-                .map_or("the database failed; the server's log says why", |trouble| trouble.what)
+                .map_or("the database check failed; the server's log has the cause", |trouble| trouble.what)
                 .into())
         }
         Err(_) => Err(format!("the database did not answer within {} s", PATIENCE.as_secs())),
@@ -102,12 +102,12 @@ async fn writes(state: &ApiState) -> Result<(), String> {
 
 /// Metrics for Prometheus
 #[utoipa::path(get, path = "/metrics", tag = "health", operation_id = "metrics",
-    responses((status = 200, description = "Counters of this process, and the levels of queues and workers", body = String, content_type = "text/plain")))]
+    responses((status = 200, description = "Counters of this process, and gauges of queues and workers", body = String, content_type = "text/plain")))]
 pub(crate) async fn show_metrics(State(state): State<ApiState>) -> Response {
     let look = match timeout(PATIENCE, state.gauges.look(&state.store)).await {
         Ok(Ok(look)) => Some(look),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "metrics without levels: the database failed");
+            tracing::warn!(%error, "metrics are sent without gauges: reading them from the database failed");
             None
         }
         Err(_) => None,
@@ -117,13 +117,18 @@ pub(crate) async fn show_metrics(State(state): State<ApiState>) -> Response {
         let stored = f64::from(u8::from(state.writes.trouble().is_none()));
         levels.set(
             "tidemill_writes_stored",
-            "1 unless the last writes failed for a full disk or a read-only database",
+            "1 unless the last writes failed because of a full disk or a read-only database",
             &[],
             stored,
         );
         levels.set("tidemill_database_up", "1 if the database answered this scrape", &[], up);
         let hears = f64::from(u8::from(state.wakes.is_healthy()));
-        levels.set("tidemill_listening", "1 while wake-ups are heard; else everything is polled", &[], hears);
+        levels.set(
+            "tidemill_listening",
+            "1 while notifications arrive; otherwise everything is polled",
+            &[],
+            hears,
+        );
         if let Some(look) = look {
             look.fill(levels);
         }

@@ -1,5 +1,5 @@
-//! Which hosts the server answers for. A page of a stranger can point a name of its own at a
-//! loopback address, so a name must never be accepted that nobody configured.
+//! The host names that the server accepts. A foreign page can point a name of its own at a loopback
+//! address, so an unconfigured name must never be accepted.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -33,8 +33,8 @@ impl Hosts {
         let named = host.parse::<Authority>().ok().filter(|_| !host.contains('@'));
         let name = named.map_or_else(|| "NAME".to_owned(), |authority| authority.host().to_owned());
         format!(
-            "Call it as localhost, with whatever port leads here, or as {}; or add {} to api.hosts, without a port, and \
-             start it again.",
+            "Call it as localhost, with any port that leads here, or as {}; or add {} to api.hosts, without \
+             a port, and restart the server.",
             self.listening,
             quoted(&name)
         )

@@ -1,6 +1,6 @@
-//! Requests with an Idempotency-Key: the same key and request get the stored first answer, another
-//! request with that key is refused. Only answers of success are stored; a refused request leaves its
-//! key free. Must never show one caller's answer to another.
+//! Requests with an Idempotency-Key: the same key and request get the stored first answer; another
+//! request with that key is refused. Only successful answers are stored; a refused request leaves
+//! its key free. Must never show one caller's answer to another.
 
 use axum::http::HeaderMap;
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! Accepts connections and speaks HTTP/1.1 on them with bounds on everything a peer can make last.
-//! Must never listen where others can reach it without a key having been made.
+//! Accepts connections and serves HTTP/1.1 on them, with bounds on everything that a peer can
+//! prolong. Must never listen on an address that others can reach before a key exists.
 
 use std::convert::Infallible;
 use std::io::{self, Write as _};
@@ -49,7 +49,10 @@ pub enum ListenError {
         source: io::Error,
     },
     /// The address cannot be taken.
-    #[error("cannot listen on {address}: {source}; end what uses the port, or set another with --listen")]
+    #[error(
+        "cannot listen on {address}: {source}; stop the program that uses the port, or choose another with \
+         --listen"
+    )]
     Bind {
         /// The address.
         address: SocketAddr,
@@ -58,8 +61,8 @@ pub enum ListenError {
     },
     /// Others can reach the address, and nothing would check who they are.
     #[error(
-        "refusing to listen on {0}: others can reach it, and no API key exists; \
-         make one with 'tidemill keys create --scope admin', or listen on 127.0.0.1"
+        "refusing to listen on {0}: other machines can reach it, and no API key exists; create one with \
+         'tidemill keys create --scope admin', or listen on 127.0.0.1"
     )]
     Exposed(SocketAddr),
 }
@@ -115,8 +118,11 @@ impl Listener {
         let socket = TcpListener::bind(&addresses[..]).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         if !any_key {
-            tracing::warn!(%address, "no API key exists: everybody on this machine may do everything; \
-                'tidemill keys create' ends that");
+            tracing::warn!(
+                %address,
+                "no API key exists: everyone on this machine has full access; create one with \
+                 'tidemill keys create'"
+            );
         }
         Ok(Self { socket, address })
     }
@@ -163,7 +169,10 @@ impl Listener {
         drop(self.socket);
         connections.close();
         if timeout(limits.drain, connections.wait()).await.is_err() {
-            tracing::warn!(after = ?limits.drain, open = connections.len(), "connections are cut in the middle of a request");
+            tracing::warn!(
+                after = ?limits.drain, open = connections.len(),
+                "closing connections that are still in the middle of a request"
+            );
         }
         cut.cancel();
         connections.wait().await;

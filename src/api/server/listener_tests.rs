@@ -1,4 +1,5 @@
-//! Real sockets: slow, silent and deaf peers, more of them than there are places, and the end.
+//! Real sockets: slow, silent and unresponsive peers, more peers than connections are allowed, and
+//! the shutdown.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! The server around the routes: connections, who may ask what, bodies, problems, health. Must know no
-//! noun of the API.
+//! The server around the routes: connections, authentication, bodies, problems, health. Must know
+//! no noun of the API.
 
 pub mod access;
 pub mod api_key;

@@ -1,5 +1,5 @@
-//! Reads the parts of a path: a job by its id or by the caller's own name, and names of queues and schedules.
-//! Must answer with a problem where axum would answer with plain text.
+//! Reads the parts of a path: a job by its id or by the caller's own name, and names of queues and
+//! schedules. Must answer with a problem document where axum would answer with plain text.
 
 use axum::extract::FromRequestParts;
 use axum::extract::rejection::PathRejection;
@@ -36,8 +36,8 @@ impl JobName {
             return Ok(Self::Execution(id));
         }
         Uuid::try_parse(text).map(Self::Id).map_err(|_| {
-            Problem::invalid(field, format!("{} names no job.", quoted(text)))
-                .remedy("Use the id that enqueueing answered, or execution:<execution_id> (percent-encoded).")
+            Problem::invalid(field, format!("{} is not the name of a job.", quoted(text)))
+                .remedy("Use the id that the enqueue request returned, or execution:<execution_id> (percent-encoded).")
         })
     }
 }

@@ -33,7 +33,7 @@ macro_rules! cases {
             /// Every case, for documentation and tests.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// Slug, status, title and the remedy that is told when none closer is known.
+            /// Slug, status, title and the remedy that is used when no more specific one is set.
             const fn row(self) -> (&'static str, u16, &'static str, &'static str) {
                 match self { $(Self::$name => ($slug, $status, $title, $remedy),)* }
             }
@@ -44,32 +44,32 @@ macro_rules! cases {
 cases! {
     BadRequest "bad-request" 400 "The request cannot be understood" "Correct what the detail names.";
     InvalidJson "invalid-json" 400 "The body is not JSON" "Send one JSON value, encoded as UTF-8.";
-    Unauthorized "unauthorized" 401 "A valid API key is needed" "Send 'Authorization: Bearer tm_…' with a key made by 'tidemill keys create'.";
+    Unauthorized "unauthorized" 401 "A valid API key is required" "Send 'Authorization: Bearer tm_…' with a key created by 'tidemill keys create'.";
     Forbidden "forbidden" 403 "The key does not allow this" "Use a key with the scope that the detail names.";
-    CrossSite "cross-site" 403 "A page of another origin may not do this" "Call from the same origin, or add the origin to api.cors_origins.";
-    NotFound "not-found" 404 "There is nothing at this address" "See /docs for all routes.";
+    CrossSite "cross-site" 403 "A page of another origin is not allowed to do this" "Call from the same origin, or add the origin to api.cors_origins.";
+    NotFound "not-found" 404 "There is no route at this address" "See /docs for all routes.";
     JobNotFound "job-not-found" 404 "There is no such job" "Check the id; a finished job is dropped when its retention ends.";
-    ProjectNotFound "project-not-found" 404 "There is no such project" "Use a project that the detail names, or add [hub.projects.NAME] to the config.";
-    MethodNotAllowed "method-not-allowed" 405 "This address does not take that method" "Use a method of the Allow header; see /docs.";
+    ProjectNotFound "project-not-found" 404 "There is no such project" "Use one of the projects in the detail, or add [hub.projects.NAME] to the config.";
+    MethodNotAllowed "method-not-allowed" 405 "This address does not support that method" "Use a method from the Allow header; see /docs.";
     BodyTimeout "body-timeout" 408 "The body did not arrive in time" "Send the whole body at once.";
-    IdempotencyKeyReused "idempotency-key-reused" 409 "This idempotency key was used with another body" "Send a new key for new work; repeat a request unchanged.";
-    ExecutionIdTaken "execution-id-taken" 409 "Another job has this execution id" "Look the job up as /api/v1/jobs/execution:<id>, or choose another id.";
-    NotUnique "not-unique" 409 "Another job has this unique key" "Look at the job that the problem names; leave on_conflict out to get that one as the answer.";
-    QueueDraining "queue-draining" 409 "The queue takes no new jobs" "Resume the queue, or enqueue to another one.";
+    IdempotencyKeyReused "idempotency-key-reused" 409 "This idempotency key was used with a different body" "Send a new key for new work; repeat a request only unchanged.";
+    ExecutionIdTaken "execution-id-taken" 409 "Another job has this execution id" "Read the job at /api/v1/jobs/execution:<id>, or choose another id.";
+    NotUnique "not-unique" 409 "Another job has this unique key" "Read the job that the problem names; leave on_conflict out to get that job as the answer.";
+    QueueDraining "queue-draining" 409 "The queue accepts no new jobs" "Resume the queue, or enqueue to another queue.";
     LeaseLost "lease-lost" 409 "This lease no longer holds the job" "Stop this attempt: another worker may run the job. Claim again for new work.";
-    JobRunning "job-running" 409 "The job is running" "Cancel it first, or wait for its end.";
+    JobRunning "job-running" 409 "The job is running" "Cancel it first, or wait until it has finished.";
     JobFinished "job-finished" 409 "The job is finished" "Final states are final; use retry to make it live again.";
-    Gone "gone" 410 "This is no longer kept" "Enqueue the work again if it is still needed.";
+    Gone "gone" 410 "This is no longer available" "Enqueue the work again if it is still needed.";
     TooLarge "too-large" 413 "The request is too large" "Send less, or store the data elsewhere and pass a reference.";
     UnsupportedMediaType "unsupported-media-type" 415 "The body must be JSON" "Send 'Content-Type: application/json' and no Content-Encoding.";
-    MisdirectedHost "misdirected-host" 421 "This server does not answer for that host" "Use a name that the server listens on, or add yours to api.hosts.";
-    InvalidRequest "invalid-request" 422 "A value is not acceptable" "Correct the named field; /docs shows what it takes.";
-    QueueFull "queue-full" 429 "As many jobs of the queue wait as may" "Send the job again after the time in Retry-After, or enqueue to another queue.";
-    QueueBusy "queue-busy" 503 "Somebody enqueues to the queue and is not done" "Send the job again after the time in Retry-After; commit sooner what enqueues to a queue with max_queued.";
-    TooManyRequests "too-many-requests" 429 "Too many requests" "Wait as long as Retry-After says.";
-    Internal "internal" 500 "Something went wrong on the server" "Repeat the request; if it fails again, look for the reference in the server's log.";
+    MisdirectedHost "misdirected-host" 421 "This server does not answer for that host" "Use a host name of the server, or add yours to api.hosts.";
+    InvalidRequest "invalid-request" 422 "A value is not valid" "Correct the named field; /docs shows the allowed values.";
+    QueueFull "queue-full" 429 "The queue is full" "Send the job again after the time in Retry-After, or enqueue to another queue.";
+    QueueBusy "queue-busy" 503 "Another transaction is holding the queue's capacity" "Send the job again after the time in Retry-After; commit transactions that enqueue to a queue with max_queued sooner.";
+    TooManyRequests "too-many-requests" 429 "Too many requests" "Wait for the time in Retry-After.";
+    Internal "internal" 500 "Something went wrong on the server" "Repeat the request; if it fails again, search the server's log for the reference.";
     Unavailable "unavailable" 503 "The server cannot do this now" "Repeat the request after the time in Retry-After.";
-    Timeout "timeout" 504 "The answer took too long" "Repeat the request; with an Idempotency-Key nothing happens twice.";
+    Timeout "timeout" 504 "The request took too long" "Repeat the request; with the same Idempotency-Key nothing happens twice.";
 }
 
 impl Case {
@@ -79,7 +79,7 @@ impl Case {
         self.row().0
     }
 
-    /// The status that it is answered with.
+    /// The status of the answer.
     ///
     /// # Panics
     /// Never: the table has valid statuses only.
@@ -89,7 +89,7 @@ impl Case {
     }
 }
 
-/// A problem document in the making; answers as `application/problem+json`.
+/// A problem document under construction; answers as `application/problem+json`.
 #[derive(Debug, Clone)]
 pub struct Problem(Box<Parts>);
 
@@ -118,15 +118,15 @@ pub struct ProblemDocument {
     /// The status of the answer.
     #[schema(example = 422)]
     pub status: u16,
-    /// What happened here.
+    /// The explanation of this occurrence.
     pub detail: String,
     /// JSON pointer into the body, or name of the query parameter or header, that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/args/name")]
     pub field: Option<String>,
-    /// What to do about it.
+    /// The advice about what to do.
     pub remedy: String,
-    /// Further members of some kinds, such as `reference`.
+    /// Further members of some types, such as `reference`.
     #[serde(flatten)]
     #[schema(ignore)]
     pub members: Map<String, Value>,
@@ -148,41 +148,41 @@ impl Problem {
         }))
     }
 
-    /// A value of the request that is not acceptable (422).
+    /// An invalid value of the request (422).
     #[must_use]
     pub fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::new(Case::InvalidRequest, detail).field(field)
     }
 
-    /// A queue that takes no more jobs for now (429).
+    /// A queue that accepts no more jobs for now (429).
     #[must_use]
     pub fn queue_full(queue: &str) -> Self {
-        let detail = format!("The queue {queue} has as many jobs waiting as may.");
+        let detail = format!("The queue {queue} has reached max_queued.");
         let mut problem = Self::new(Case::QueueFull, detail);
         problem.0.full_queue = Some(queue.to_owned());
         problem
     }
 
-    /// A failure of ours (500): `error` goes to the log, the caller gets a reference to it.
+    /// A failure of the server (500): `error` is logged, the caller gets a reference to the log.
     #[must_use]
     pub fn internal(error: &dyn Display) -> Self {
         let reference = Uuid::new_v4().simple().to_string();
         tracing::error!(%reference, %error, "a request failed");
         Self::new(
             Case::Internal,
-            format!("The request failed on the server; its log says why under {reference}."),
+            format!("The request failed on the server; the server's log has the cause under {reference}."),
         )
         .member("reference", reference)
     }
 
-    /// The server cannot answer now (503); `error` goes to the log.
+    /// The server cannot answer now (503); `error` is logged.
     #[must_use]
     pub fn unavailable(what: &str, error: &dyn Display) -> Self {
         tracing::warn!(%error, "{what}");
         Self::new(Case::Unavailable, what)
     }
 
-    /// A state of the database in which it cannot do this (503); `error` goes to the log.
+    /// A state of the database that prevents the request (503); `error` is logged.
     #[must_use]
     pub fn troubled(trouble: &'static Trouble, error: &dyn Display) -> Self {
         let mut problem = Self::unavailable(trouble.what, error).remedy(trouble.remedy);
@@ -197,7 +197,7 @@ impl Problem {
         self
     }
 
-    /// Says what to do, closer than the table can.
+    /// Sets advice that is more specific than that of the table.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.0.remedy = Some(remedy.into());
@@ -211,7 +211,7 @@ impl Problem {
         self
     }
 
-    /// Says when to come back.
+    /// Sets the time to wait before the next request.
     #[must_use]
     pub fn retry_after(mut self, delay: Duration) -> Self {
         self.0.retry_after = Some(delay);
@@ -280,7 +280,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// A caller's own text, shortened and escaped so that it can stand in a sentence or a log line.
+/// A caller's own text, shortened and escaped so that it fits in a sentence or a log line.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     let short: String = text.chars().take(QUOTE_LIMIT).collect();
@@ -288,16 +288,16 @@ pub fn quoted(text: &str) -> String {
     format!("\"{}{more}\"", short.escape_debug())
 }
 
-/// Answers for every address that no route has.
+/// Answers every address without a route.
 pub async fn unknown_route(method: Method, OriginalUri(uri): OriginalUri) -> Problem {
     let detail = format!("No route answers {} {}.", quoted(method.as_str()), quoted(uri.path()));
     Problem::new(Case::NotFound, detail)
 }
 
-/// Answers where the address exists but not with this method.
+/// Answers an existing address that does not support the method.
 #[must_use]
 pub fn wrong_method(method: &Method, uri: &Uri) -> Problem {
-    let detail = format!("{} does not take {}.", quoted(uri.path()), quoted(method.as_str()));
+    let detail = format!("{} does not support {}.", quoted(uri.path()), quoted(method.as_str()));
     Problem::new(Case::MethodNotAllowed, detail)
 }
 

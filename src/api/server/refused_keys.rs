@@ -1,5 +1,6 @@
-//! Refused API keys, by the address that they came from: said in the log, and answered the more slowly the more they are.
-//! Bounded in memory and in lines; must never hold or log a key, nor slow down a key that is known to be good.
+//! Counts refused API keys by client address: logs them, and answers more slowly the more there
+//! are. Bounded in memory and in log lines; must never store or log a key, or slow down a valid
+//! key.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -1,5 +1,5 @@
-//! What the HTTP face can be told: addresses, limits and times. Only `cli` fills it from the
-//! config; nothing here reads a file or the environment.
+//! The settings of the HTTP API: addresses, limits and times. Only `cli` fills it from the config;
+//! nothing here reads a file or the environment.
 
 use std::time::Duration;
 

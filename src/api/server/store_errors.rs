@@ -1,5 +1,5 @@
-//! What a failure of the store is to a caller: wait, correct a value, or a fault of ours. Must never
-//! tell the database's own words, only those of Tidemill's functions.
+//! Maps an error of the store to a problem: wait, correct a value, or a fault of the server. Must
+//! never show the database's own messages, only those of Tidemill's functions.
 
 use super::problem::{Case, Problem};
 use crate::api::jobs::job_id::failed;
@@ -16,11 +16,11 @@ impl From<store::Error> for Problem {
             return Problem::queue_full(queue);
         }
         if error.is_queue_full() {
-            return Problem::new(Case::QueueFull, "A queue has as many jobs waiting as may.");
+            return Problem::new(Case::QueueFull, "A queue has reached max_queued.");
         }
         if error.is_lock_timeout() {
             return Problem::unavailable(
-                "An open transaction of somebody else holds what this needs.",
+                "Another open transaction holds a lock that this request needs.",
                 &error,
             );
         }

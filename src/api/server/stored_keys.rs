@@ -1,4 +1,4 @@
-//! Looks API keys up in the database for the gate. Must never decide anything itself.
+//! Reads API keys from the database for authentication. Must never decide anything itself.
 
 use super::api_key::StoredKey;
 use super::auth::{KeyLookup, Lookup};
@@ -15,7 +15,7 @@ impl KeyLookup for StoredKeys {
             let Some(row) = self.0.api_key(key_id).await?.filter(|row| row.usable) else { return Ok(None) };
             // When it was last used is for people to look at; the request goes on without it.
             if let Err(error) = self.0.touch_api_key(key_id).await {
-                tracing::debug!(%error, "the use of a key was not noted");
+                tracing::debug!(%error, "the last use of a key could not be recorded");
             }
             let scopes: Result<Vec<_>, _> = row.scopes.iter().map(|scope| scope.parse()).collect();
             Ok(Some(StoredKey {

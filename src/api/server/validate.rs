@@ -1,5 +1,5 @@
-//! Checks single values that callers send: names, durations, times, texts. Each says which field
-//! is wrong and what it takes. Must never correct a value silently.
+//! Checks single values in requests: names, durations, times, texts. Each error names the field and
+//! the allowed values. Must never correct a value silently.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub fn name(field: &str, text: String) -> Result<String, Problem> {
     }
     let detail = format!("{} is not a name.", quoted(&text));
     Err(Problem::invalid(field, detail)
-        .remedy("Use 1 to 63 letters, digits, '.', '_' and '-' of ASCII; begin with a letter or digit."))
+        .remedy("Use 1 to 63 ASCII letters, digits, '.', '_' and '-'; begin with a letter or digit."))
 }
 
 /// A text of 1 to `most` characters without control characters.
@@ -80,7 +80,7 @@ pub fn duration(field: &str, value: &Value, most: Duration) -> Result<Duration, 
     };
     let Some(duration) = parsed else {
         let shown = shown(value);
-        return Err(Problem::invalid(field, format!("{shown} is no duration.")).remedy(DURATION_RULE));
+        return Err(Problem::invalid(field, format!("{shown} is not a duration.")).remedy(DURATION_RULE));
     };
     if duration > most {
         let most = humantime::format_duration(most);
@@ -98,7 +98,7 @@ pub fn positive_duration(field: &str, value: &Value, most: Duration) -> Result<D
     let duration = duration(field, value, most)?;
     if duration.is_zero() {
         return Err(
-            Problem::invalid(field, "The duration is zero.").remedy("Use a duration longer than nothing.")
+            Problem::invalid(field, "The duration is zero.").remedy("Use a duration longer than zero.")
         );
     }
     Ok(duration)
@@ -124,7 +124,7 @@ pub fn time(field: &str, text: &str) -> Result<DateTime<Utc>, Problem> {
         Ok(time) if (2000..2200).contains(&time.year()) => Ok(time),
         Ok(_) => Err(Problem::invalid(field, format!("{} is too far away.", quoted(text)))
             .remedy("Use a time between the years 2000 and 2199.")),
-        Err(_) => Err(Problem::invalid(field, format!("{} is no time with an offset.", quoted(text)))
+        Err(_) => Err(Problem::invalid(field, format!("{} is not a time with an offset.", quoted(text)))
             .remedy("Send RFC 3339 with an offset, such as \"2030-01-31T08:00:00Z\" or \"…+01:00\".")),
     }
 }
@@ -140,7 +140,7 @@ pub fn priority(field: &str, value: &Value) -> Result<i16, Problem> {
         _ => None,
     };
     number.filter(|number| (1..=9).contains(number)).ok_or_else(|| {
-        Problem::invalid(field, format!("{} is no priority.", shown(value)))
+        Problem::invalid(field, format!("{} is not a priority.", shown(value)))
             .remedy("Use 1 (first) to 9 (last), or \"critical\", \"high\", \"normal\", \"low\".")
     })
 }

@@ -1,5 +1,6 @@
-//! Whether what this process writes is stored, by the last outcome of each route that writes: a database that only reads
-//! looks well to every question. Writes nothing itself but the probe that finds out, without requests, that all is well again.
+//! Tracks whether the writes of this process are stored, by the last outcome of each writing route:
+//! a read-only database answers every read normally. Writes nothing itself except the probe that
+//! detects recovery without requests.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

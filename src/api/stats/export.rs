@@ -1,4 +1,5 @@
-//! The numbers as a file: JSON, or CSV by RFC 4180 with a header line. Must write every field of a row in both.
+//! The statistics as a file: JSON, or CSV by RFC 4180 with a header line. Must write every field of
+//! a row in both formats.
 
 use axum::Json;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};

@@ -1,4 +1,5 @@
-//! Numbers: what became of jobs, by kind and over time. Must never count jobs: everything is counted already.
+//! Statistics: the outcomes of jobs by kind and over time. Must never count jobs: everything is
+//! already counted.
 
 use std::time::Duration;
 
@@ -24,12 +25,12 @@ const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const MOST_ROWS: i64 = 100_000;
 
-/// How things stand.
+/// The current numbers.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StatsDocument {
     /// All queues.
     queues: Vec<QueueDocument>,
-    /// All of them together, and who works on them.
+    /// Totals of all queues, and the workers.
     system: SystemNumbers,
     /// The last hour.
     last_hour: Counts,
@@ -37,22 +38,22 @@ pub(crate) struct StatsDocument {
     last_day: Counts,
 }
 
-/// What waits, what runs, and who works.
+/// Waiting jobs, running jobs and workers.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct SystemNumbers {
-    /// Jobs that are due or wait for their turn, of each queue counted to 10,000.
+    /// Jobs that are due or wait for their turn; each queue is counted up to 10,000.
     queued: i64,
-    /// Jobs that run.
+    /// Running jobs.
     active: i64,
-    /// Workers that live.
+    /// Live workers.
     workers: usize,
-    /// How many jobs they may run at once.
+    /// The number of jobs that they can run at once.
     slots: i64,
-    /// The share of these slots that is taken, by the workers' last heartbeats; null without workers.
+    /// The share of these slots in use, by the workers' last heartbeats; null without workers.
     utilisation: Option<f64>,
-    /// What their processes have in memory, together; remote ones do not say.
+    /// The total memory of their processes; remote workers do not report it.
     memory_bytes: i64,
-    /// Processor time that their processes used since their start, together.
+    /// The total processor time of their processes since their start.
     cpu_seconds: f64,
 }
 
@@ -79,47 +80,47 @@ impl SystemNumbers {
     }
 }
 
-/// What became of jobs in a window.
+/// The outcomes of jobs in a window.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Summary {
-    /// How long the window is.
+    /// The length of the window.
     seconds: f64,
     /// All jobs.
     #[serde(flatten)]
     counts: Counts,
     /// Attempts that ended in each minute, on average.
     executions_per_minute: f64,
-    /// Each kind, busiest first.
+    /// Every kind, the busiest first.
     kinds: Vec<KindCounts>,
 }
 
-/// Which time.
+/// The time window.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct HoursQuery {
-    /// The last so many hours, by default 24.
+    /// The number of hours back from now; by default 24.
     #[param(minimum = 1, maximum = 17_568)]
     hours: Option<i64>,
     /// Instead of `hours`: a duration such as `90m`, or a time.
     since: Option<String>,
 }
 
-/// Which time.
+/// The time window.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SummaryQuery {
-    /// How far back: a duration such as `1h` (the default), or a time.
+    /// The start: a duration back from now such as `1h` (the default), or a time.
     since: Option<String>,
 }
 
-/// What to export.
+/// The numbers to export.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ExportQuery {
-    /// How far back: a duration such as `24h` (the default), or a time.
+    /// The start: a duration back from now such as `24h` (the default), or a time.
     since: Option<String>,
     /// `json` (the default) or `csv`.
     #[serde(default)]
@@ -131,12 +132,12 @@ pub(crate) struct ExportQuery {
     queue: Option<String>,
 }
 
-/// Which time, and which jobs.
+/// The time window and the jobs.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct TrendQuery {
-    /// The last so many hours, by default 24.
+    /// The number of hours back from now; by default 24.
     #[param(minimum = 1, maximum = 17_568)]
     hours: Option<i64>,
     /// Instead of `hours`: a duration such as `90m`, or a time.
@@ -147,9 +148,9 @@ pub(crate) struct TrendQuery {
     queue: Option<String>,
 }
 
-/// Look at the numbers
+/// Read the current numbers
 #[utoipa::path(get, path = "/api/v1/stats", tag = "stats",
-    responses((status = 200, description = "How things stand", body = StatsDocument)))]
+    responses((status = 200, description = "The current numbers", body = StatsDocument)))]
 pub(crate) async fn show(State(state): State<ApiState>) -> Result<Json<StatsDocument>, Problem> {
     let store = &state.store;
     let (hour, day) = (Window::of(HOUR), Window::of(DAY));
@@ -159,7 +160,7 @@ pub(crate) async fn show(State(state): State<ApiState>) -> Result<Json<StatsDocu
     Ok(Json(StatsDocument { queues, system, last_hour, last_day }))
 }
 
-/// Look at the numbers of each kind
+/// Read the numbers of each kind
 #[utoipa::path(get, path = "/api/v1/stats/kinds", tag = "stats", params(HoursQuery),
     responses((status = 200, description = "The kinds, busiest first", body = Page<KindCounts>)))]
 pub(crate) async fn kinds(
@@ -170,9 +171,9 @@ pub(crate) async fn kinds(
     Ok(Page::whole(state.store.kind_counts(&Window::of(last)).await?))
 }
 
-/// Look at the numbers over time
+/// Read the numbers over time
 ///
-/// Points of a minute up to 6 hours back, of an hour beyond; times without jobs have none.
+/// One point per minute up to 6 hours back, one per hour beyond; times without jobs have no points.
 #[utoipa::path(get, path = "/api/v1/stats/trends", tag = "stats", params(TrendQuery),
     responses((status = 200, description = "The points, oldest first", body = Page<Point>)))]
 pub(crate) async fn trends(
@@ -186,9 +187,9 @@ pub(crate) async fn trends(
     Ok(Page::whole(state.store.trend(&window).await?))
 }
 
-/// Summarise a time
+/// Summarise a time window
 #[utoipa::path(get, path = "/api/v1/stats/summary", tag = "stats", params(SummaryQuery),
-    responses((status = 200, description = "What became of jobs, all and by kind", body = Summary)))]
+    responses((status = 200, description = "The outcomes of jobs, in total and by kind", body = Summary)))]
 pub(crate) async fn summary(
     State(state): State<ApiState>,
     Params(query): Params<SummaryQuery>,
@@ -242,7 +243,7 @@ fn since(given: Option<&str>, usual: Duration) -> Result<Duration, Problem> {
     let is_time = text.len() > 10 && text.as_bytes()[4] == b'-';
     let last = if is_time {
         let ago = chrono::Utc::now() - validate::time("since", text)?;
-        ago.to_std().map_err(|_| Problem::invalid("since", "That time is still to come."))?
+        ago.to_std().map_err(|_| Problem::invalid("since", "That time is in the future."))?
     } else {
         validate::query_duration("since", text, LONGEST)?
     };

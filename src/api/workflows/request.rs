@@ -1,5 +1,5 @@
-//! The body of POST /workflows: reads it strictly, each job of it as POST /jobs does. Must never judge the
-//! graph: the database does that where it stores it.
+//! The body of POST /workflows: reads it strictly, each job as in POST /jobs. Must never judge the
+//! graph: the database does that when it stores the graph.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -30,46 +30,49 @@ const DEEPEST: usize = 10;
     ]
 }))]
 pub(crate) struct WorkflowRequest {
-    /// What people call it.
+    /// The name of the workflow, for people.
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
-    /// `continue`: what does not depend on a failed job goes on (the default); `cancel`: all others are cancelled.
+    /// `continue` (the default): jobs that do not depend on a failed job continue; `cancel`: all
+    /// other jobs are cancelled.
     on_failure: Option<OnFailure>,
-    /// Jobs that wait for one another by name. Each is a job as POST /jobs takes it, with `name`, `after` (names, or
-    /// `{job, as}`) and `run_if`; instead of a `kind` it may have `jobs`, `group` or `chain` itself.
+    /// Jobs that wait for one another by name. Each is a job in the format of POST /jobs, with
+    /// `name`, `after` (names, or `{job, as}`) and `run_if`; instead of a `kind` it may have
+    /// `jobs`, `group` or `chain` itself.
     #[schema(value_type = Option<Vec<Object>>)]
     jobs: Option<Vec<Map<String, Value>>>,
-    /// Jobs that run side by side.
+    /// Jobs that run in parallel.
     #[schema(value_type = Option<Vec<Object>>)]
     group: Option<Vec<Map<String, Value>>>,
     /// Jobs that run one after the other.
     #[schema(value_type = Option<Vec<Object>>)]
     chain: Option<Vec<Map<String, Value>>>,
-    /// In a chain: the arg under which each job gets the result of the one before.
+    /// In a chain: the arg under which each job gets the result of the previous one.
     #[serde(rename = "as")]
     pass_as: Option<String>,
-    /// After a group: a job that gets the array of results, as the arg `results` or the one that its `as` names.
+    /// After a group: a job that gets the array of results, as the arg `results` or the arg named
+    /// by its `as`.
     #[schema(value_type = Option<Object>)]
     then: Option<Map<String, Value>>,
     /// Your own name for it.
     #[schema(min_length = 1, max_length = 255)]
     execution_id: Option<String>,
-    /// Words to find it by.
+    /// Tags to find the workflow by.
     #[schema(max_items = 20)]
     tags: Option<Vec<String>>,
-    /// Data of yours.
+    /// Your own data.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
-    /// How long it stays when it has ended.
+    /// How long the finished workflow is kept.
     #[schema(value_type = Option<DurationInput>)]
     retain: Option<Value>,
 }
 
-/// What a failed job does to the others.
+/// The effect of a failed job on the others.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum OnFailure {
-    /// Those that do not depend on it go on.
+    /// Jobs that do not depend on it continue.
     Continue,
     /// They are cancelled.
     Cancel,
@@ -79,7 +82,7 @@ impl WorkflowRequest {
     /// The workflow, with every job of it checked.
     ///
     /// # Errors
-    /// 422 with the first field that is not acceptable, and what the rules say of the args.
+    /// 422 with the first invalid field, and the errors of the rules for the args.
     pub(crate) fn checked(self, rules: &ArgsRules) -> Result<Workflow, Problem> {
         self.read(rules, 0)
     }
@@ -88,11 +91,13 @@ impl WorkflowRequest {
         let forms = [("jobs", self.jobs), ("group", self.group), ("chain", self.chain)];
         let mut given = forms.into_iter().filter_map(|(form, nodes)| Some((form, nodes?)));
         let (Some((form, nodes)), None) = (given.next(), given.next()) else {
-            let problem = Problem::invalid("", "The workflow has not exactly one of jobs, group and chain.");
-            return Err(problem.remedy("Send one of them, an array of jobs."));
+            let problem = Problem::invalid("", "The workflow needs exactly one of jobs, group and chain.");
+            return Err(problem.remedy("Send one of them with an array of jobs."));
         };
         if depth > DEEPEST {
-            return Err(Problem::invalid("", "The workflow is nested too deep.").remedy("Make it flatter."));
+            return Err(
+                Problem::invalid("", "The workflow is nested too deeply.").remedy("Use fewer levels.")
+            );
         }
         let passes_on = self.pass_as.is_some();
         let mut fields = Map::new();

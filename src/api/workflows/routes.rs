@@ -1,5 +1,5 @@
-//! Workflows: enqueues graphs of jobs and shows them. Each is a job as well, whose own routes show its
-//! progress, events and result. Must never store a part of one.
+//! Routes of workflows: enqueues graphs of jobs and shows them. A workflow is also a job, whose own
+//! routes show its progress, events and result. Must never store a part of a workflow.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -35,7 +35,7 @@ const MOST_ITEMS: i32 = 200;
 pub(crate) struct WorkflowDocument {
     #[serde(flatten)]
     summary: WorkflowSummary,
-    /// Its jobs, in their order; one that is a workflow itself has a page of its own.
+    /// Its jobs in order; a job that is itself a workflow has its own page.
     jobs: Vec<WorkflowMember>,
 }
 
@@ -44,23 +44,24 @@ pub(crate) struct WorkflowDocument {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct WorkflowsQuery {
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     cursor: Option<String>,
-    /// How many at most, 1 to 200; by default 50.
+    /// The most items, 1 to 200; by default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
 /// Enqueue a workflow
 ///
-/// All of its jobs are stored, or none. The answer is the job that stands for it: it ends when all of its jobs
-/// have ended, and its progress, events and result are theirs. With an `Idempotency-Key` the request may be repeated.
+/// All of its jobs are stored, or none. The answer is the job of the workflow: it finishes when all
+/// of its jobs have finished, and its progress, events and result are theirs. With an
+/// `Idempotency-Key` the request may be repeated.
 #[utoipa::path(
     post, path = "/api/v1/workflows", tag = "workflows", request_body = WorkflowRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
     responses(
-        (status = 202, description = "The job that stands for it", body = JobDocument,
-            headers(("Location" = String, description = "The job's address"), ("Idempotency-Replayed" = bool, description = "True if this answer was given before"))),
+        (status = 202, description = "The job of the workflow", body = JobDocument,
+            headers(("Location" = String, description = "The job's address"), ("Idempotency-Replayed" = bool, description = "True if this is the stored answer to an earlier request"))),
     )
 )]
 pub(crate) async fn create(
@@ -96,7 +97,7 @@ fn answered(job: &JobDocument) -> Result<Repeatable, Problem> {
 
 /// List workflows
 ///
-/// Newest first; without those that are parts of others.
+/// Newest first; without workflows that are parts of others.
 #[utoipa::path(get, path = "/api/v1/workflows", tag = "workflows", params(WorkflowsQuery),
     responses((status = 200, description = "A page of workflows", body = Page<WorkflowSummary>)))]
 pub(crate) async fn list(
@@ -114,7 +115,7 @@ pub(crate) async fn list(
     Ok(Json(Page { items, next_cursor }))
 }
 
-/// Look at a workflow
+/// Read a workflow
 #[utoipa::path(
     get, path = "/api/v1/workflows/{id}", tag = "workflows",
     responses(
@@ -131,13 +132,13 @@ pub(crate) async fn show(
 
 /// Cancel a workflow
 ///
-/// Cancels all of its jobs that have not ended; it ends when the last of them has.
+/// Cancels all of its unfinished jobs; the workflow finishes when the last of them has.
 #[utoipa::path(
     post, path = "/api/v1/workflows/{id}/cancel", tag = "workflows", request_body = Option<CancelRequest>,
     responses(
-        (status = 200, description = "It is cancelled", body = JobDocument),
-        (status = 202, description = "It is being cancelled", body = JobDocument),
-        (status = 409, description = "It is completed or failed"),
+        (status = 200, description = "The workflow is cancelled", body = JobDocument),
+        (status = 202, description = "The workflow is being cancelled", body = JobDocument),
+        (status = 409, description = "The workflow is completed or failed"),
     )
 )]
 pub(crate) async fn cancel(
@@ -152,12 +153,13 @@ pub(crate) async fn cancel(
 
 /// Retry a workflow
 ///
-/// Runs again what failed or was cancelled, and what waited for that; what completed stays.
+/// Runs failed and cancelled jobs again, and the jobs that waited for them; completed jobs stay as
+/// they are.
 #[utoipa::path(
     post, path = "/api/v1/workflows/{id}/retry", tag = "workflows",
     responses(
-        (status = 200, description = "The job that stands for it", body = JobDocument),
-        (status = 409, description = "It is running"),
+        (status = 200, description = "The job of the workflow", body = JobDocument),
+        (status = 409, description = "The workflow is running"),
     )
 )]
 pub(crate) async fn retry(

@@ -1,27 +1,27 @@
-//! Catching up: which of the slots that are due shall fire, when nobody looked for a while. Must
-//! never let an old slot fire that its schedule does not want.
+//! Catching up: which due slots fire after an interruption. Must never fire an old slot that its
+//! schedule does not want.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Timing;
 
-/// A slot that is older was missed, even if no other followed it yet.
+/// An older slot was missed, even if no other slot has followed yet.
 const GRACE: TimeDelta = TimeDelta::seconds(60);
-/// How far back the latest due slots are looked for at first; doubled until there are enough.
+/// How far back the search for the latest due slots starts; doubled until there are enough.
 const FIRST_WINDOW: TimeDelta = TimeDelta::minutes(1);
 
-/// What to do with slots that were missed.
+/// The handling of missed slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missed {
     /// None of them fires.
     Skip,
     /// The latest fires for all.
     One,
-    /// The latest so many fire.
+    /// The latest slots fire, up to this number.
     All(usize),
 }
 
-/// What a look at a schedule leads to.
+/// The decision about the due slots of a schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// From the first due slot on, these are recorded as missed and do not fire: all before `fire`.

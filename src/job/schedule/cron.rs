@@ -1,5 +1,6 @@
-//! A cron text: reads it, says which field is wrong, and finds what falls due in a zone. Must treat
-//! the hours that a zone skips and doubles as docs/schedules.md says, whatever the library below does.
+//! A cron expression: parses it, names the wrong field, and finds the next due time in a time zone.
+//! Must treat hours that a zone skips or repeats as docs/schedules.md says, whatever the library
+//! below does.
 
 use chrono::{DateTime, Datelike, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -37,7 +38,7 @@ impl Pattern {
         if !text.starts_with('@') {
             check_fields(text)?;
         }
-        let cron = parser().parse(text).map_err(|_| unfit(format!("{text:?} is no cron text")))?;
+        let cron = parser().parse(text).map_err(|_| unfit(format!("{text:?} is not a cron expression")))?;
         let times = [&cron.pattern.seconds, &cron.pattern.minutes, &cron.pattern.hours];
         let is_fixed = !times.iter().any(|field| field.from_wildcard);
         Ok(Self { cron, is_fixed })

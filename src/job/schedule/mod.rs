@@ -1,5 +1,5 @@
-//! When a schedule falls due: cron, interval or one time, in a zone. Pure: is told the time and must
-//! never ask a clock, so that the database's alone judges.
+//! When a schedule falls due: cron, interval or single time, in a time zone. Pure: receives the
+//! time and must never ask a clock, so that only the database's clock counts.
 
 mod catch_up;
 mod cron;
@@ -15,7 +15,7 @@ use cron::Pattern;
 
 /// The shortest time between two slots of an interval.
 const SHORTEST_INTERVAL: TimeDelta = TimeDelta::seconds(1);
-/// No slot comes after this year: what lies beyond cannot be written as RFC 3339 by all.
+/// No slot comes after this year, because not every program can write later times as RFC 3339.
 const LAST_YEAR: i32 = 2199;
 
 /// Why a schedule cannot be computed.
@@ -24,26 +24,26 @@ const LAST_YEAR: i32 = 2199;
 pub struct Unfit {
     /// The field that is wrong: `cron`, `every`, `at` or `timezone`.
     pub field: &'static str,
-    /// What is wrong with it, without a full stop.
+    /// The error, without a full stop.
     pub what: String,
-    /// What to do about it.
+    /// The remedy.
     pub remedy: String,
 }
 
 /// The times of a schedule as people write them; exactly one of the first three is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Times {
-    /// A cron text.
+    /// A cron expression.
     pub cron: Option<String>,
-    /// The time from slot to slot.
+    /// The interval between slots.
     pub every: Option<TimeDelta>,
-    /// The one time.
+    /// A single time.
     pub at: Option<DateTime<Utc>>,
-    /// The zone of the cron text, such as `Europe/Berlin`.
+    /// The time zone of the cron expression, such as `Europe/Berlin`.
     pub timezone: String,
 }
 
-/// Times that were understood.
+/// Parsed times.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timing(Rule);
 
@@ -59,10 +59,10 @@ enum Rule {
 }
 
 impl Timing {
-    /// Understands times; the slots of an interval are counted from `anchor`.
+    /// Parses times; the slots of an interval are counted from `anchor`.
     ///
     /// # Errors
-    /// Says which field is wrong and what it takes.
+    /// Names the wrong field and the allowed values.
     pub fn read(times: &Times, anchor: DateTime<Utc>) -> Result<Self, Unfit> {
         let zone = zone(&times.timezone)?;
         match (&times.cron, times.every, times.at) {
@@ -78,8 +78,8 @@ impl Timing {
             (None, None, Some(at)) => Ok(Self(Rule::At(at))),
             _ => Err(Unfit {
                 field: "cron",
-                what: "a schedule has exactly one of cron, every and at".into(),
-                remedy: "Say one of the three.".into(),
+                what: "a schedule needs exactly one of cron, every and at".into(),
+                remedy: "Send one of the three.".into(),
             }),
         }
     }
@@ -101,7 +101,7 @@ impl Timing {
         std::iter::successors(self.after(instant), |slot| self.after(*slot)).take(count).collect()
     }
 
-    /// Understands times of which at least one slot lies after `now`.
+    /// Parses times that have at least one slot after `now`.
     ///
     /// # Errors
     /// As [`Self::read`]; and for what never falls due, such as 30 February.
@@ -113,19 +113,19 @@ impl Timing {
         }
     }
 
-    /// Why no slot comes any more.
+    /// Why no further slot exists.
     #[must_use]
     pub fn nothing_ahead(&self) -> Unfit {
         match &self.0 {
             Rule::At(at) => Unfit {
                 field: "at",
-                what: format!("{} is past", at.to_rfc3339()),
-                remedy: "Use a time that is still to come.".into(),
+                what: format!("{} is in the past", at.to_rfc3339()),
+                remedy: "Use a time in the future.".into(),
             },
             _ => Unfit {
                 field: "cron",
                 what: "the pattern never falls due".into(),
-                remedy: "Name a day that the month has.".into(),
+                remedy: "Use a day that exists in the month.".into(),
             },
         }
     }
@@ -148,6 +148,6 @@ fn zone(name: &str) -> Result<Tz, Unfit> {
             Some(zone) => format!("Did you mean {}?", zone.name()),
             None => "Use a name of the tz database, such as UTC or Europe/Berlin.".into(),
         };
-        Unfit { field: "timezone", what: format!("{name:?} is no time zone"), remedy }
+        Unfit { field: "timezone", what: format!("{name:?} is not a time zone"), remedy }
     })
 }

@@ -1,4 +1,4 @@
-//! What is a schedule and what is none, and when each falls due, through both changes of the clock.
+//! Valid and invalid schedules, and their due times, through both changes of the clock.
 
 use super::*;
 
@@ -75,7 +75,7 @@ fn n1_what_is_no_schedule_is_named() {
         (", * * * *", "\",\" is no minute"),
         ("-5 * * * *", "\"-5\" is no minute"),
         ("every day at noon now", "\"every\" is no minute"),
-        ("@reboot", "is no cron text"),
+        ("@reboot", "is not a cron expression"),
         ("0 0 30 2 *", "never falls due"),
         ("0 0 31 4,6,9,11 *", "never falls due"),
         ("0 0 30 FEB *", "never falls due"),

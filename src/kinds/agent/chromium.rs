@@ -1,5 +1,6 @@
-//! A Chromium of one attempt: started with a profile of its own, reached over the protocol of its developer tools, and gone
-//! with all that it started when this is dropped or the worker dies. Must never get the worker's environment.
+//! The Chromium of one attempt: started with its own profile, controlled over the `DevTools`
+//! protocol, and ended with all its processes when this value is dropped or the worker dies. Must
+//! never get the worker's environment.
 
 use std::path::Path;
 use std::time::Duration;

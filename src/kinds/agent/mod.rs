@@ -1,5 +1,6 @@
-//! Tasks that a model does in a browser: it is shown the page, says what to do, and that is done, step by step. Each step is
-//! a checkpoint, so that a worker that dies costs the step that it was in; no secret of the session leaves the browser.
+//! Tasks that a model carries out in a browser: the model sees the page, chooses an action, and the
+//! action is carried out, step by step. Each step is a checkpoint, so a worker that dies loses only
+//! its current step; no secret of the session leaves the browser.
 
 mod chromium;
 mod model;
@@ -125,7 +126,9 @@ impl AgentKind {
     }
 
     async fn attempt(&self, context: &Context) -> Result<Completion, JobError> {
-        let bad = |why: String| JobError::permanent(format!("the args are no task: {why}")).class("bad_args");
+        let bad = |why: String| {
+            JobError::permanent(format!("the args are not a valid task: {why}")).class("bad_args")
+        };
         let args = context.args().as_object().cloned().unwrap_or_default();
         let task = AgentTask::read(args).map_err(|error| bad(error.to_string()))?;
         let mut veil = Veil::new(&task.session_data.clone().unwrap_or_default());

@@ -1,5 +1,5 @@
-//! Asks the model what to do next, over the protocol of `OpenAI`'s chat completions. Must never be told a secret, nor let one
-//! of its own (the key) into an error.
+//! Asks the model for the next action, over the `OpenAI` chat completions protocol. Must never send
+//! it a secret, or let the API key into an error.
 
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;
@@ -49,9 +49,7 @@ impl Plan {
     /// The call as it was stored by an attempt that did not come to it.
     pub(super) fn call(&self) -> Call {
         if self.covered {
-            return Err(
-                "what was asked for was not kept, for a secret was in it; ask for it again".to_owned()
-            );
+            return Err("the request was not stored, because it contained a secret; ask again".to_owned());
         }
         call(&self.tool, &self.arguments)
     }
@@ -186,7 +184,7 @@ fn messages(task: &str, past: &[Done], page: &Observation, veil: &Veil) -> Value
 /// What went wrong, and whether another attempt helps. A server may show how it was asked: the veil hides the key, too.
 fn failed(error: &OpenAIError, veil: &Veil) -> JobError {
     let message: String = veil.cover(&error.to_string()).chars().take(MESSAGE_CHARACTERS).collect();
-    let message = format!("the model could not be asked: {message}");
+    let message = format!("the call to the model failed: {message}");
     let is_final = |status: StatusCode| {
         status.is_client_error()
             && ![StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
@@ -259,6 +257,6 @@ mod tests {
             seconds: 0.0,
         };
         assert_eq!(plan(false).call(), Ok(Action::Click { element: 3 }));
-        assert!(plan(true).call().unwrap_err().contains("ask for it again"));
+        assert!(plan(true).call().unwrap_err().contains("ask again"));
     }
 }

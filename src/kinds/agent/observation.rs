@@ -1,5 +1,5 @@
-//! What a page shows, in words. Must never cut or quote a text before its secrets are covered: what is left of one then
-//! is recognised by nobody.
+//! Describes a page in words. Must never cut or quote a text before its secrets are covered: a part
+//! of a secret cannot be recognised afterwards.
 
 use std::fmt::Write;
 

@@ -1,5 +1,5 @@
-//! The one page in which a task is done: what it shows, and the session that it has. Must never be asked about a window
-//! that the page opened: there is none.
+//! The page in which a task runs: its content, and its session. Windows that the page opens do not
+//! exist, so this must never ask about one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -214,7 +214,7 @@ fn script(session: &Session) -> String {
 fn refused(error: CdpError) -> JobError {
     match error {
         CdpError::Chrome(refusal) => {
-            let words = format!("the browser does not take the session's cookies: {}", refusal.message);
+            let words = format!("the browser does not accept the session's cookies: {}", refusal.message);
             JobError::permanent(words).class("bad_args")
         }
         error => crashed(error),

@@ -1,5 +1,6 @@
-//! A text as it may have been written: percent-encoded in an address, with the escapes of JSON, in capitals, with other
-//! blanks. What is found in a reading is answered by its place in the text itself.
+//! The encodings in which a text can appear: percent-encoded in an address, with JSON escapes, in
+//! capitals, with other white space. A match in an encoding is answered with its place in the
+//! original text.
 
 use std::ops::Range;
 

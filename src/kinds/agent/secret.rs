@@ -1,5 +1,5 @@
-//! Which values of a session are secrets. A rule by names and lengths, as `docs/agent.md` states it: rather a value too
-//! many that looks random, never an ordinary word.
+//! Decides which values of a session are secrets, by names and lengths, as `docs/agent.md` states.
+//! Prefers to cover a value too many that looks random, but never an ordinary word.
 
 use serde_json::Value;
 

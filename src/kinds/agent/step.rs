@@ -1,5 +1,5 @@
-//! One step of a task: what was asked for is done, and what is stored of it. Must never store what the veil has not covered,
-//! but the session, which is sealed.
+//! One step of a task: carries out the requested action and stores the outcome. Must never store
+//! text that the redactor has not covered, except the session, which is encrypted.
 
 use std::time::Instant;
 
@@ -77,7 +77,7 @@ impl Step<'_> {
             Ok(action) => match self.moved(&action, before) {
                 Some(moved) => Err(moved),
                 None if action == Action::Screenshot {} && !self.context.can_keep() => {
-                    Err("no pictures are kept here: no object storage is configured".to_owned())
+                    Err("no pictures are kept: no object storage is configured".to_owned())
                 }
                 None => action.perform(tab, self.hosts, veil).await?,
             },
@@ -121,7 +121,7 @@ impl Step<'_> {
     /// Why the element is not the one that was chosen, if it is not: after a crash the page may be another.
     fn moved(&self, action: &Action, page: &Observation) -> Option<String> {
         let now = action.element().map(|element| page.target(element))?;
-        (now != self.plan.target).then(|| "the page has changed; look at its elements again".to_owned())
+        (now != self.plan.target).then(|| "the page has changed; read its elements again".to_owned())
     }
 
     async fn keep(&self, picture: Option<Vec<u8>>) -> Result<Option<String>, JobError> {

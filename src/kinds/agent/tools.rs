@@ -1,5 +1,5 @@
-//! What the model may do in the page, as it is told to it and as it is done. What cannot be done is an answer to the model,
-//! not the end of the task.
+//! The actions that the model can take in the page: their descriptions for the model, and their
+//! implementation. An action that fails is an answer to the model, not the end of the task.
 
 use std::time::Duration;
 
@@ -144,8 +144,8 @@ impl Action {
     /// Reads what a model called; the error is for the model.
     pub(super) fn read(name: &str, arguments: &str) -> Result<Self, String> {
         let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
-        let args: Value =
-            serde_json::from_str(arguments).map_err(|error| format!("the arguments are no JSON: {error}"))?;
+        let args: Value = serde_json::from_str(arguments)
+            .map_err(|error| format!("the arguments are not JSON: {error}"))?;
         serde_json::from_value(json!({"tool": name, "args": args}))
             .map_err(|error| format!("this call cannot be done: {error}"))
     }
@@ -198,7 +198,7 @@ impl Action {
 }
 
 async fn navigate(tab: &Tab, hosts: &Hosts, url: &str) -> Result<String, String> {
-    let url = Url::parse(url).map_err(|error| format!("{url} is no address: {error}"))?;
+    let url = Url::parse(url).map_err(|error| format!("{url} is not an address: {error}"))?;
     hosts.check(&url).map_err(|refused| refused.to_string())?;
     tab.go(url.as_str()).await?;
     Ok("opened".to_owned())

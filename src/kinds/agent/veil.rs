@@ -1,5 +1,5 @@
-//! Keeps the secrets of a session out of everything that is said of a task: to the model, in steps, events, results and
-//! errors. Only what is typed into the page goes the other way.
+//! Removes the secrets of a session from everything that describes a task: prompts to the model,
+//! steps, events, results and errors. Secrets go only into the page, when they are typed.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,6 +1,6 @@
-//! The one way out of a browser: a SOCKS proxy in the worker that looks names up itself and connects to what it found, so
-//! that a name cannot be checked as one address and called as another. Whatever a page does (redirects, frames, workers,
-//! sockets), its connections come through here.
+//! The only way out of a browser: a SOCKS proxy in the worker that resolves names itself and
+//! connects to the resolved address, so that a name cannot be checked as one address and called as
+//! another. All connections of a page (redirects, frames, workers, sockets) go through it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -50,7 +50,7 @@ impl Gate {
                     accepted = listener.accept() => match accepted {
                         Ok((stream, _)) => drop(through.spawn(pass(stream, Arc::clone(&kept)))),
                         Err(error) => {
-                            tracing::warn!(%error, "a browser's connection could not be taken");
+                            tracing::warn!(%error, "a connection from the browser could not be accepted");
                             tokio::time::sleep(Duration::from_millis(100)).await;
                         }
                     },
@@ -102,7 +102,7 @@ impl Keeper {
 /// One connection; its errors are the browser's to see.
 async fn pass(stream: TcpStream, keeper: Arc<Keeper>) {
     if let Err(reason) = connect(stream, &keeper).await {
-        tracing::debug!(reason, "a browser was not let through");
+        tracing::debug!(reason, "a request of the browser was blocked");
     }
 }
 

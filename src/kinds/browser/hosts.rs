@@ -1,5 +1,5 @@
-//! Where the browser may go. Judged when a connection is made, by the address that it is made to, so that no name can be
-//! checked as one address and reached as another.
+//! The hosts that the browser may reach. Judged when a connection is opened, by its actual address,
+//! so that a name cannot be checked as one address and reached as another.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -1,4 +1,5 @@
-//! Starts Chromium with a profile of its own and finds where it listens. Must leave neither process nor profile behind.
+//! Starts Chromium with its own profile and finds its `DevTools` address. Must leave neither a
+//! process nor a profile behind.
 
 use std::env;
 use std::fs::File;
@@ -151,9 +152,12 @@ impl Launched {
 /// What it said last.
 fn did_not_start(program: &Path, log: &Path) -> String {
     let said = std::fs::read_to_string(log).unwrap_or_default();
-    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-    let hint =
-        if said.contains("sandbox") { "; set sandbox = false for it where it cannot have one" } else { "" };
+    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it printed nothing");
+    let hint = if said.contains("sandbox") {
+        "; set sandbox = false for it if the sandbox is not available there"
+    } else {
+        ""
+    };
     format!("the browser {} did not start: {last}{hint}", program.display())
 }
 
@@ -177,7 +181,8 @@ pub(in crate::kinds) fn find(named: Option<&Path>, setting: &str) -> Result<Path
     found.ok_or_else(|| {
         // Another worker may have one.
         JobError::retry(format!(
-            "there is no Chromium on this worker; install it (Debian: apt-get install chromium) or set {setting}"
+            "Chromium is not installed on this worker; install it (Debian: apt-get install chromium) or set \
+             {setting}"
         ))
         .class("no_browser")
     })

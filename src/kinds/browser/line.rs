@@ -1,5 +1,5 @@
-//! The line to a browser that runs, over the protocol of its developer tools. Must never go dead unnoticed: whoever waits
-//! for an answer then would wait for ever.
+//! The `DevTools` connection to a running browser. Must never end unnoticed, because a caller would
+//! then wait for an answer without limit.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl Line {
                 () = exited.cancelled() => {}
                 () = deaf.cancelled() => {}
             }
-            JobError::retry("the browser died").class("browser")
+            JobError::retry("the browser ended unexpectedly").class("browser")
         }
     }
 }

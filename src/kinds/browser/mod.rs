@@ -1,5 +1,5 @@
-//! A Chromium for kinds that need one: found, started with a profile of its own, and let out by one gate alone. Must
-//! leave neither a process nor a profile behind.
+//! A Chromium for kinds that need one: found, started with its own profile, and connected only
+//! through one proxy. Must leave neither a process nor a profile behind.
 
 mod gate;
 mod hosts;

@@ -1,5 +1,6 @@
-//! The folder that a browser has for itself while it runs, and what is left of those whose worker was killed. Whoever made one
-//! holds its lock, which the system takes back at his death; must never remove one that somebody holds.
+//! The profile folder of a running browser, and the removal of folders whose worker was killed. The
+//! owner of a folder holds a lock that the system releases when the owner dies; must never remove a
+//! folder whose lock is held.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -43,7 +44,10 @@ impl Drop for Profile {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.folder) {
             let folder = self.folder.display();
-            tracing::warn!(%error, %folder, "a browser's profile could not be removed; the next browser's start tries again");
+            tracing::warn!(
+                %error, %folder,
+                "a browser profile could not be removed; the next browser start tries again"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Removes the state of sessions that are over their time; the config has a schedule for it. Touches no job.
+//! Removes the state of expired sessions; the config has a schedule for it. Must never touch a job.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

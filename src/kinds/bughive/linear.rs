@@ -1,5 +1,6 @@
-//! Linear's GraphQL: makes an issue under an id that the caller chose, so that a second call with the same id makes no
-//! second issue. Tells what shall happen next by the error; must never show the key.
+//! The client of Linear's GraphQL API: creates an issue under an id that the caller chose, so that
+//! a second call with the same id creates no second issue. Its errors say whether a retry helps;
+//! must never show the key.
 
 use std::fmt;
 use std::time::Duration;
@@ -87,8 +88,8 @@ impl fmt::Debug for Linear {
 
 impl Linear {
     pub(super) fn new(url: &str, key: &str, proxy: &ProxySettings) -> Result<Self, String> {
-        let mut value =
-            HeaderValue::try_from(key).map_err(|_| "it has characters that no key has".to_owned())?;
+        let mut value = HeaderValue::try_from(key)
+            .map_err(|_| "it has characters that are not allowed in a key".to_owned())?;
         value.set_sensitive(true);
         let client = builder(proxy)
             .map_err(|error| error.to_string())?
@@ -107,7 +108,9 @@ impl Linear {
         }
         match self.ask(CREATE, json!({ "input": issue })).await {
             Ok(data) if data["issueCreate"]["success"] == true => read(&data["issueCreate"]["issue"]),
-            Ok(_) => Err(JobError::retry("Linear did not make the issue and said no reason").class("linear")),
+            Ok(_) => {
+                Err(JobError::retry("Linear did not create the issue and gave no reason").class("linear"))
+            }
             // An earlier attempt made it whose answer was lost, or its id is no good: Linear knows.
             Err(error) if error.is_of(BAD_INPUT) => self.find(issue.id).await?.ok_or(error),
             Err(error) => Err(error),
@@ -152,7 +155,7 @@ const BAD_INPUT: &str = "bad_input";
 
 fn read(issue: &Value) -> Result<Issue, JobError> {
     Issue::deserialize(issue).map_err(|error| {
-        JobError::retry(format!("Linear's answer has no issue as it should be: {error}")).class("linear")
+        JobError::retry(format!("Linear's answer contains no valid issue: {error}")).class("linear")
     })
 }
 
@@ -172,14 +175,14 @@ fn refusal(status: StatusCode, headers: &HeaderMap, complaints: &[Complaint]) ->
     );
     match (code.as_deref().unwrap_or_default(), status.as_u16()) {
         ("RATELIMITED" | "RATE_LIMITED", _) | (_, 429) => {
-            let message = format!("Linear wants us to wait: {message}");
+            let message = format!("Linear asks to wait: {message}");
             Some(
                 JobError::retry_after(pause(headers, Utc::now().timestamp_millis()), message)
                     .class("rate_limited"),
             )
         }
         ("AUTHENTICATION_ERROR" | "FORBIDDEN" | "UNAUTHENTICATED", _) | (_, 401 | 403) => {
-            let message = format!("Linear does not let us in: {message}; see bughive.linear_api_key");
+            let message = format!("Linear rejects the API key: {message}; check bughive.linear_api_key");
             Some(JobError::permanent(message).class("authentication"))
         }
         (

@@ -1,5 +1,6 @@
-//! Uploads a file to the media storage: one that a job kept, or one below the folder that the config allows. Under the same
-//! key the same file, however often it is tried; must never read a file outside of that folder.
+//! Uploads a file to the media storage: a file of a job, or a file below the folder that the config
+//! allows. The same key always holds the same file, however often the upload is tried; must never
+//! read a file outside that folder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -127,17 +128,17 @@ impl Media {
         let folder = self
             .folder
             .as_ref()
-            .ok_or_else(|| bad("files are not uploaded here; set bughive.media_folder"))?;
+            .ok_or_else(|| bad("files are not uploaded by this worker; set bughive.media_folder"))?;
         let folder =
             folder.canonicalize().map_err(|error| missing(format!("{}: {error}", folder.display())))?;
         let real = folder.join(path).canonicalize();
         let real = real.map_err(|error| missing(format!("{}: {error}", path.display())))?;
         if !real.starts_with(&folder) {
-            return Err(bad(format!("{} does not lie below bughive.media_folder", path.display())));
+            return Err(bad(format!("{} is not below bughive.media_folder", path.display())));
         }
         let about = real.metadata()?;
         if !about.is_file() || about.len() > LARGEST_BYTES {
-            return Err(bad(format!("{} is no file of at most 256 MiB", path.display())));
+            return Err(bad(format!("{} is not a file of at most 256 MiB", path.display())));
         }
         Ok(real)
     }
@@ -149,17 +150,17 @@ impl Target {
         let parts: Vec<&str> = key.split('/').collect();
         if !(1..=KEY_BYTES).contains(&key.len()) || parts.contains(&"") {
             return Err(bad(format!(
-                "the key {key:?} is no path of 1 to {KEY_BYTES} bytes; no part of it is empty"
+                "the key {key:?} is not a path of 1 to {KEY_BYTES} bytes without empty parts"
             )));
         }
         if parts.iter().any(|part| [".", ".."].contains(part)) {
-            return Err(bad(format!("the key {key:?} has a part `.` or `..`, which is no name of a file")));
+            return Err(bad(format!("the key {key:?} has a part `.` or `..`, which cannot be a file name")));
         }
         let inner =
             Key::parse(key).map_err(|error| bad(format!("the key {key:?} cannot be used: {error}")))?;
         let mut url = self.url.clone();
         let segments = url.path_segments_mut();
-        segments.map_err(|()| bad("bughive.media_url takes no path"))?.pop_if_empty().extend(parts);
+        segments.map_err(|()| bad("bughive.media_url must not have a path"))?.pop_if_empty().extend(parts);
         if let Ok(file) = url.to_file_path() {
             refuse_no_file(key, &file)?;
         }
@@ -205,7 +206,7 @@ fn refuse_no_file(key: &str, file: &Path) -> Result<(), JobError> {
     let numbered = key.rsplit('/').next().and_then(|name| name.split_once('#'));
     if numbered.is_some_and(|(_, end)| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit())) {
         return Err(bad(format!(
-            "the key {key:?} ends with `#` and a number, which no file in a folder can"
+            "the key {key:?} ends with `#` and a number, which is not allowed for a file in a folder"
         )));
     }
     if file.is_dir() {

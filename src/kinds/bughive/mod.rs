@@ -1,5 +1,6 @@
-//! The kinds of a quality agent for web sites: crawls a site in a browser and finds what is broken, makes tickets of it,
-//! uploads pictures, and clears away what is too old. Calls nothing but what a job's args or the config name.
+//! The kinds of a web quality agent: crawl a site in a browser and find bugs, create tickets,
+//! upload screenshots, and remove old sessions. Must never call anything that neither a job's args
+//! nor the config names.
 
 #[cfg(feature = "browser")]
 mod chromium;

@@ -1,5 +1,5 @@
-//! The queues and the rules of these kinds where the config says nothing else: how many run at once, how often and
-//! how long they are tried. Must stay what `docs/seeds/004.md` says.
+//! The default queues and rules of these kinds: slots, attempts and timeouts. Must stay as
+//! `docs/seeds/004.md` states.
 
 use std::time::Duration;
 

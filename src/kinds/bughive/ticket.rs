@@ -1,5 +1,5 @@
-//! Makes a ticket in Linear. The ticket's id follows from the job's, so that however often the job is tried there is one
-//! ticket.
+//! Creates a ticket in Linear. The ticket's id is derived from the job's id, so that repeated
+//! attempts create one ticket.
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -77,7 +77,7 @@ impl Handler for Ticket {
 
     async fn run(&self, context: Context, args: TicketArgs) -> Result<Issue, JobError> {
         let linear = self.linear.as_ref().ok_or_else(|| {
-            JobError::permanent("there is no key for Linear; set bughive.linear_api_key")
+            JobError::permanent("no API key for Linear is configured; set bughive.linear_api_key")
                 .class("authentication")
         })?;
         let bad = |message: &'static str| JobError::permanent(message).class("bad_args");
@@ -88,7 +88,7 @@ impl Handler for Ticket {
             return Err(bad("the title is empty"));
         }
         if args.priority.is_some_and(|priority| priority > 4) {
-            return Err(bad("priority is 0 (none), 1 (urgent), 2 (high), 3 (normal) or 4 (low)"));
+            return Err(bad("priority must be 0 (none), 1 (urgent), 2 (high), 3 (normal) or 4 (low)"));
         }
         let issue = NewIssue {
             id: issue_id(context.job_id()),
@@ -102,7 +102,10 @@ impl Handler for Ticket {
             project_id: args.project_id,
         };
         let made = linear.create(&issue, context.attempt().attempt > 1).await?;
-        tracing::info!(session_id = args.session_id, task_id = %context.job_id(), issue = ?made, "a ticket is there");
+        tracing::info!(
+            session_id = args.session_id, task_id = %context.job_id(), issue = ?made,
+            "a ticket exists"
+        );
         Ok(made)
     }
 }

@@ -1,5 +1,6 @@
-//! A cgroup for each attempt, below the one that this process is in: no process leaves it by itself, and the kernel ends all
-//! in it in one step. Needs version 2 with `cgroup.kill` (Linux 5.14) and the right to make folders there.
+//! A cgroup for each attempt, below the cgroup of this process: no process leaves it by itself, and
+//! the kernel ends all its processes in one step. Needs version 2 with `cgroup.kill` (Linux 5.14)
+//! and the right to create folders there.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -70,7 +71,7 @@ fn own_folder() -> io::Result<PathBuf> {
     let folder = folder.ok_or_else(|| none("cgroups of version 2 are not mounted"))?;
     // It is named to a shell, word by word.
     if folder.to_string_lossy().contains(|letter: char| letter.is_whitespace() || letter == '"') {
-        return Err(none("the cgroup's path has blanks"));
+        return Err(none("the cgroup's path has spaces"));
     }
     Ok(folder)
 }
@@ -105,7 +106,7 @@ impl Cgroup {
         if !entered.success() {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
-                "no process may enter a cgroup made here",
+                "processes cannot be moved into a cgroup created here",
             ));
         }
         Ok(())

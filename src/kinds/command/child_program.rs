@@ -1,5 +1,5 @@
-//! A program that a handler of ours runs for itself, such as a browser: in a session and process group of its own,
-//! that ends when the handler lets go of it or the worker is killed. Must never outlive either.
+//! A program that a handler runs for itself, such as a browser, in its own session and process
+//! group. It ends when the handler drops it or the worker is killed. Must never outlive either.
 
 use std::io;
 use std::process::{Command, ExitStatus, Stdio};

@@ -1,5 +1,6 @@
-//! By what nothing that a command started outlives its attempt, also what left its process group: a cgroup for each
-//! attempt, this process as sub-reaper, or the process group alone. Chosen once a process.
+//! The mechanism that ends every process of a command with its attempt, including processes that
+//! left its process group: a cgroup for each attempt, this process as sub-reaper, or the process
+//! group alone. Chosen once per process.
 
 use std::fmt;
 use std::io;
@@ -72,7 +73,7 @@ pub fn choose(wish: Wish) -> io::Result<Containment> {
         Wish::Auto => match Parent::own() {
             Ok(parent) => Means::Cgroup(parent),
             Err(error) => {
-                tracing::debug!(%error, "no cgroup can be made for each attempt");
+                tracing::debug!(%error, "cannot create a cgroup for each attempt");
                 reaper()?
             }
         },

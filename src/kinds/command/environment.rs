@@ -1,4 +1,5 @@
-//! The environment of a command: the worker's own without its secrets, and which job it runs.
+//! The environment of a command: the worker's own without its secrets, and variables that identify
+//! its job.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -28,7 +29,8 @@ pub(super) async fn remembered(context: &Context) -> Result<Remembered, JobError
     match known.iter().find(|(_, text)| text.len() > REMEMBERED_BYTES) {
         None => Ok(known),
         Some((name, text)) => Err(JobError::permanent(format!(
-            "{name} would have {} bytes, a command takes {REMEMBERED_BYTES}; let its steps remember less",
+            "{name} would have {} bytes, but a command accepts at most {REMEMBERED_BYTES}; store less in \
+             its steps",
             text.len()
         ))
         .class("too_much_remembered")),

@@ -1,5 +1,5 @@
-//! Turns the end of a command into the end of the attempt: completed, failed, or snoozed, with
-//! what the process used. Decides nothing about delays.
+//! Turns the exit of a command into the outcome of the attempt: completed, failed, or snoozed, with
+//! the resource use of the process. Decides nothing about delays.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -41,7 +41,7 @@ pub(super) fn judge(
         stop != Stop::No && is_by_signal(status) && matches!(said.verdict, Some(Verdict::Result(_)));
     let handed_back = match stop {
         Stop::WithItsWorker if !is_done => Some("the command was stopped together with its worker"),
-        Stop::WatchShell => Some("the command was ended because its worker did not run for too long"),
+        Stop::WatchShell => Some("the command was ended because its worker was stalled for too long"),
         _ => None,
     };
     if let Some(message) = handed_back {
@@ -70,7 +70,7 @@ fn failure(
     }
     let mut message = describe(spec, status, out_of_memory);
     if !said.last_stderr.is_empty() {
-        message = format!("{message}; its last words:\n{}", said.last_stderr);
+        message = format!("{message}; its last output:\n{}", said.last_stderr);
     }
     let class = match status.signal() {
         _ if out_of_memory => "out_of_memory",
@@ -91,7 +91,7 @@ fn describe(spec: &CommandSpec, status: ExitStatus, out_of_memory: bool) -> Stri
         (None, None) => format!("the command ended with {status}"),
     };
     match (out_of_memory, spec.limits.memory_bytes) {
-        (true, Some(limit)) => format!("{end}, for want of memory (its limit is {limit} bytes)"),
+        (true, Some(limit)) => format!("{end} because it ran out of memory (its limit is {limit} bytes)"),
         (true, None) => format!("{end}: the machine or its container ran out of memory"),
         (false, _) => end,
     }

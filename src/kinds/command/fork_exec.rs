@@ -1,5 +1,6 @@
-//! The two steps for which no safe interface exists: what a child does between fork and exec, and
-//! waiting with the kernel's account of memory. The only `unsafe` code of the command kinds.
+//! The two steps without a safe interface: the work of a child between fork and exec, and waiting
+//! for its exit status with the kernel's memory statistics. The only `unsafe` code of the command
+//! kinds.
 
 #![expect(unsafe_code, reason = "the kernel calls that no safe library offers; each says why it is sound")]
 

@@ -1,5 +1,6 @@
-//! A command's process group and its end, with all that left the group. The group may be signalled only while its leader is
-//! not yet reaped, because the kernel may give the number to another process after that.
+//! The process group of a command and its end, including processes that left the group. The group
+//! may be signalled only before its leader is reaped, because the kernel can give the number to
+//! another process afterwards.
 
 use std::convert::Infallible;
 use std::io;

@@ -1,5 +1,5 @@
-//! What the kernel lets a command use, as the config says it and as `setrlimit` wants it. Never
-//! raises a limit that the worker itself lives under.
+//! The resource limits of a command, converted from the config to `setrlimit`. Must never raise a
+//! limit of the worker itself.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Tells whether a command ended for want of memory. The kernel does not say so directly: this
-//! is a judgement by signs, and it says which.
+//! Decides whether a command ended because it ran out of memory. The kernel does not report this
+//! directly, so the decision rests on signs, and names the sign.
 //!
 //! An attempt counts as out of memory if the command failed, and
 //! - it was killed by SIGKILL (or exited with 137, as a shell does for its child) and the

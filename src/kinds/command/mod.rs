@@ -1,6 +1,6 @@
-//! Jobs that are run by a program on this machine: args on its standard input, its output as the
-//! job's log, JSON lines on file descriptor 3. Only what the config names can ever be run, never
-//! through a shell, and nothing that it started outlives the attempt.
+//! Jobs that run a program on this machine: args on its standard input, its output as the job's
+//! log, JSON lines on file descriptor 3. Only commands in the config can ever be run, never through
+//! a shell, and no process that they start outlives the attempt.
 
 mod cgroup;
 #[cfg(any(feature = "browser", feature = "docker"))]
@@ -162,6 +162,6 @@ async fn run(
 async fn feed(mut stdin: pipe::Sender, context: &Context) {
     let args = format!("{}\n", context.args());
     if let Err(error) = stdin.write_all(args.as_bytes()).await {
-        tracing::debug!(task_id = %context.job_id(), %error, "the command did not read all of its args");
+        tracing::debug!(task_id = %context.job_id(), %error, "the command did not read all of its input");
     }
 }

@@ -1,6 +1,7 @@
-//! Kills what running commands started when this worker is killed, or stopped for so long that its leases may be another's.
-//! The kernel's parent-death signal ends only the command, not what the command started; a small shell that notices our end
-//! by a closed pipe, and our silence by a time-out, ends the rest. Must never outlive the worker for longer.
+//! Kills the processes of running commands when this worker is killed, or stalled for so long that
+//! its leases may have moved to another worker. The kernel's parent-death signal ends only the
+//! command itself, not its children; a small shell notices our end by a closed pipe and our silence
+//! by a timeout, and kills the rest. Must never outlive the worker for longer.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -117,7 +118,10 @@ impl Guard {
     fn speak(&mut self) {
         // One that somebody killed is replaced once.
         if let Err(error) = self.tell().or_else(|_| self.tell()) {
-            tracing::warn!(%error, "if this worker is killed, what its commands started may live on");
+            tracing::warn!(
+                %error,
+                "if this worker is killed, processes started by its commands may keep running"
+            );
         }
     }
 
@@ -159,7 +163,9 @@ impl Guard {
         self.shell = None;
         // We never close the line while it lives: it has struck, if there was anything.
         if by_itself && !self.live.is_empty() {
-            tracing::warn!("this process did not run for too long: what its commands started was ended");
+            tracing::warn!(
+                "this process was stalled for too long: the processes started by its commands were ended"
+            );
             self.struck_at = Some(Instant::now());
         }
     }

@@ -1,6 +1,6 @@
-//! Reads what a command says, as it says it: lines of standard output and error become log
-//! events, lines on file descriptor 3 are obeyed. Holds the command back when events are taken
-//! slowly; never drops a line while the pipe is open.
+//! Reads the output of a command as it comes: lines of standard output and error become log events,
+//! and lines on file descriptor 3 are interpreted. Slows the command down when events are stored
+//! slowly; must never drop a line while the pipe is open.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! Starts a command with its pipes, on a thread that stays until the command is reaped: the
-//! kernel sends the parent-death signal when the *thread* that forked ends, and threads of the
-//! runtime come and go.
+//! Starts a command with its pipes, on a thread that stays until the command is reaped: the kernel
+//! sends the parent-death signal when the *thread* that forked ends, and threads of the runtime
+//! come and go.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -109,7 +109,7 @@ fn prepare(spec: &CommandSpec, attempt: &Attempt, remembered: Remembered) -> io:
 fn start(mut command: Command, channel: OwnedFd, silence: Duration) -> io::Result<(Group, Pipes, Reaper)> {
     let (child, group, reaper) = group::start(&mut command, Some(silence))?;
     let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin, child.stdout, child.stderr) else {
-        unreachable!("all three were asked for as pipes");
+        unreachable!("all three were requested as pipes");
     };
     let pipes = Pipes { stdin: stdin.into(), stdout: stdout.into(), stderr: stderr.into(), channel };
     Ok((group, pipes, reaper))

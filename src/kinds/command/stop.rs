@@ -1,5 +1,5 @@
-//! Whether a command ended because it was to stop, and not by itself: its worker asked it to, or somebody stopped
-//! both together. Must never take a stop for a success.
+//! Decides whether a command ended because of a stop request or by itself: its worker requested the
+//! stop, or someone stopped both together. Must never take a stop for a success.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;

@@ -1,6 +1,7 @@
-//! What falls to this process because its own parent ended: processes of attempts that left their process group, which
-//! end with their attempt, and the dead that nobody else reaps. Must never touch what this process started for itself: that
-//! is in this process's own session, or leads a group that is noted here from before it can be seen.
+//! Processes that are reparented to this process: processes of attempts that left their process
+//! group, which end with their attempt, and dead processes that nobody else reaps. Must never touch
+//! a process that this process started for itself: such a process is in this process's own session,
+//! or leads a group that is recorded here before it can be seen.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -69,7 +70,7 @@ pub(super) fn end_those_of(leader: Pid, mark: &str) {
     // What a stray started falls to us when that is dead.
     while end_once(leader.as_raw(), mark) {
         if Instant::now() > until {
-            tracing::warn!(pid = leader.as_raw(), "what an attempt left could not be ended in time");
+            tracing::warn!(pid = leader.as_raw(), "processes left by an attempt could not be ended in time");
             return;
         }
         sleep(Duration::from_millis(2));

@@ -1,5 +1,5 @@
-//! What becomes of a container whose service was described anew: it is stopped as it says itself, and the volumes that
-//! have no name of their own go over to the new one, as compose has it.
+//! Recreates a container whose service has changed: stops it by its own stop settings, and moves
+//! its unnamed volumes to the new container, as compose does.
 
 use std::collections::BTreeSet;
 

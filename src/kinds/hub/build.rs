@@ -1,5 +1,5 @@
-//! The images of a project: built from their context, or pulled if they are not there. What the engine
-//! says is the job's log as it comes, and its steps are the job's progress.
+//! The images of a project: builds them from their context, or pulls missing ones. The engine's
+//! output is the job's log, and its steps are the job's progress.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -123,7 +123,7 @@ async fn args(work: &Work<'_>, build: &Build, doing: &str) -> Result<BTreeMap<St
 fn not_packed(doing: &str, cause: &io::Error) -> JobError {
     let told = format!(
         "{doing}: its context cannot be read: {}",
-        sentence(&cause.to_string(), "Correct that, or leave it out by .dockerignore.")
+        sentence(&cause.to_string(), "Correct that, or exclude it with .dockerignore.")
     );
     if cause.kind() == io::ErrorKind::NotFound {
         return JobError::retry(told).class("build_failed");
@@ -141,14 +141,15 @@ fn not_built(doing: &str, error: &Error) -> JobError {
     };
     let message = |remedy: &str| format!("{doing}: {}", sentence(told, remedy));
     if told.to_lowercase().contains("requires buildkit") {
-        let remedy = format!("Take it out, or {NEEDS_PROGRAM}.");
+        let remedy = format!("Remove it, or {NEEDS_PROGRAM}.");
         return JobError::permanent(message(&remedy)).class("bad_build");
     }
     if is_hopeless(told) {
         return JobError::permanent(message("Correct the Dockerfile or its context.")).class("bad_build");
     }
     JobError::retry(message(
-        "Look at the build's output in the task's log and correct that step; if it was the network, start it again.",
+        "Read the build's output in the task's log and correct that step; if the network failed, start it \
+         again.",
     ))
     .class("build_failed")
 }

@@ -1,5 +1,5 @@
-//! The folder of a build as the stream that the engine reads: without what `.dockerignore` names, and
-//! never whole in memory.
+//! The context folder of a build as the stream that the engine reads: without the files that
+//! `.dockerignore` names. Must never hold the whole stream in memory.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;

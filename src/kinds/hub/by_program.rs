@@ -1,5 +1,5 @@
-//! A start by the program `docker compose`: it builds and starts, the hub tells how far it is, takes away what a
-//! cancelled start made, and waits until all services are well.
+//! A start with the program `docker compose`: the program builds and starts; the hub reports
+//! progress, removes what a cancelled start created, and waits until all services are healthy.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ pub(super) async fn start(
     }
     work.signs.running(80.0, "Starting services...").await;
     up(&program, work).await?;
-    work.signs.running(90.0, "Waiting until all services are well").await;
+    work.signs.running(90.0, "Waiting until all services are healthy").await;
     let wanted: BTreeSet<&str> = services.iter().map(String::as_str).collect();
     let mut ids: Vec<(String, String)> = Vec::new();
     for container in work.engine.containers(&name, None).await? {
@@ -95,7 +95,8 @@ fn not_built(service: &str, ran: &Ran) -> JobError {
         return JobError::permanent(message("Correct the Dockerfile or its context.")).class("bad_build");
     }
     JobError::retry(message(
-        "Look at the build's output in the task's log and correct that step; if it was the network, start it again.",
+        "Read the build's output in the task's log and correct that step; if the network failed, start it \
+         again.",
     ))
     .class("build_failed")
 }

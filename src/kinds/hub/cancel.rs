@@ -1,6 +1,6 @@
-//! What an attempt made so far, taken away again when it is cancelled. Touches only what this attempt
-//! made or started, by its id: another attempt may run already. What the program `docker compose` makes is what was
-//! not there before.
+//! The rollback of a cancelled attempt. Must touch only objects that this attempt created or
+//! started, by their ids, because another attempt may already be running. Objects created by the
+//! program `docker compose` are those that did not exist before.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -197,7 +197,7 @@ impl Undo {
             let _nothing_more_is_made = undo.making.write().await;
             for _ in 0..LOOKS {
                 if let Err(error) = undo.look().await {
-                    tracing::warn!(%error, "what a cancelled start made cannot be seen");
+                    tracing::warn!(%error, "cannot list what a cancelled start created");
                 }
                 let before = locked(&undo.made).before.clone();
                 let made = std::mem::replace(&mut *locked(&undo.made), Made { before, ..Made::default() });
@@ -294,7 +294,7 @@ async fn without_layer(engine: &Docker, id: &str, until: Instant) -> Result<(), 
 fn told<T>(what: &str, id: &str, undone: Result<T, Error>) {
     match undone {
         Err(error) if !is_missing(&error) => {
-            tracing::warn!(what, id, %error, "what a cancelled start made could not be taken away");
+            tracing::warn!(what, id, %error, "could not remove what a cancelled start created");
         }
         _ => {}
     }

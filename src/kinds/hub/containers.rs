@@ -1,5 +1,5 @@
-//! The containers of a project: made from its description with the labels of compose, so that compose
-//! and the hub see the same; kept where they already are as they should be.
+//! The containers of a project: created from its description with compose's labels, so that compose
+//! and the hub see the same project; containers that already match are kept.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! What a Dockerfile says that the engine's own builder does not understand, or only if it is told more. Reads only.
+//! Finds parts of a Dockerfile that the engine's own builder does not support, or supports only
+//! with further options. Only reads.
 
 use super::compose::Build;
 

@@ -1,4 +1,5 @@
-//! The connection to the Docker engine. Speaks no newer version of its API than it knows.
+//! The connection to the Docker engine. Must never use a newer version of its API than the engine
+//! supports.
 
 use std::collections::HashMap;
 use std::ops::Deref;

@@ -1,5 +1,5 @@
-//! What an error of the engine means for the job: another attempt, or none. Every message says what
-//! was being done and what to do about it.
+//! Maps an engine error to the outcome of the job: retry or permanent failure. Every message says
+//! which step failed and what to do about it.
 
 use bollard::errors::Error;
 
@@ -50,7 +50,8 @@ pub(super) fn failed(doing: &str, error: &Error) -> JobError {
             }
         }
         other => JobError::retry(format!(
-            "{doing}: the Docker engine does not answer: {}. Look if it runs and if hub.engine names it.",
+            "{doing}: the Docker engine does not answer: {}. Check that it is running and that hub.engine \
+             names it.",
             first_cause(other)
         ))
         .class("engine_unreachable"),
@@ -71,10 +72,10 @@ pub(super) fn remedy(status: u16, message: &str) -> &'static str {
     const BY_WORDS: [(&[&str], &str); 9] = [
         (
             &NO_ADDRESSES,
-            "Take away networks that nothing uses, such as with docker network prune, or give the engine more of \
+            "Remove unused networks, such as with docker network prune, or give the engine more \
              default-address-pools.",
         ),
-        (&["no matching manifest"], "Name an image that is made for the engine's machine, or build one."),
+        (&["no matching manifest"], "Use an image that is built for the engine's machine, or build one."),
         (
             &[
                 "pull access denied",
@@ -88,10 +89,10 @@ pub(super) fn remedy(status: u16, message: &str) -> &'static str {
             "Correct the image's name; one of a private registry needs a login of docker compose on the worker's machine \
              (hub.compose = \"program\"), or must be pulled or loaded into the engine by hand.",
         ),
-        (&["no space left"], "Make room on the engine's disk, such as with docker system prune."),
+        (&["no space left"], "Free space on the engine's disk, such as with docker system prune."),
         (
             &["port is already allocated", "address already in use"],
-            "Publish another port, or stop what uses that one.",
+            "Publish another port, or stop the program that uses this one.",
         ),
         (
             &["is already in use by container"],
@@ -99,7 +100,7 @@ pub(super) fn remedy(status: u16, message: &str) -> &'static str {
         ),
         (
             &["mount", "bind source path"],
-            "Look if the folder is there on the engine's machine, and correct volumes.",
+            "Check that the folder exists on the engine's machine, and correct volumes.",
         ),
         (
             &["executable file not found", "no such file or directory", "exec format error", "exec:"],
@@ -117,14 +118,16 @@ pub(super) fn remedy(status: u16, message: &str) -> &'static str {
         return remedy;
     }
     if NETWORK.iter().any(|word| lower.contains(word)) {
-        return "Look if the engine's machine reaches that address, then start it again.";
+        return "Check that the engine's machine can reach that address, then start it again.";
     }
     match status {
-        401 | 403 => "Allow the worker's account what it asks of the engine that hub.engine names.",
-        404 => "What was asked for is gone; start the project again.",
-        409 => "Something else works on the same; look with docker ps --all, then start it again.",
-        400..500 => "Correct the project's description by these words, then start it again.",
-        _ => "Look at the engine's own log, then start it again.",
+        401 | 403 => "Give the worker's account access to the engine that hub.engine names.",
+        404 => "The requested object no longer exists; start the project again.",
+        409 => {
+            "Another program is changing the same objects; check with docker ps --all, then start it again."
+        }
+        400..500 => "Correct the project's description as this message says, then start it again.",
+        _ => "Read the engine's own log, then start it again.",
     }
 }
 
@@ -188,9 +191,9 @@ mod tests {
         for (status, message, remedy) in [
             (404, "pull access denied for shop", "Correct the image's name"),
             (500, "Bind for 0.0.0.0:80 failed: port is already allocated", "Publish another port"),
-            (500, "write /x: no space left on device", "Make room"),
+            (500, "write /x: no space left on device", "Free space"),
             (409, "The name \"/web\" is already in use by container \"ab\"", "another container_name"),
-            (500, "dial tcp: lookup registry: no such host", "reaches that address"),
+            (500, "dial tcp: lookup registry: no such host", "can reach that address"),
             (400, "exec: \"serve\": executable file not found in $PATH", "command or entrypoint"),
             (400, "odd", "Correct the project's description"),
             (404, "no such container", "start the project again"),
@@ -214,7 +217,7 @@ mod tests {
         let stream = failed("pulling a", &Error::DockerStreamError { error: "unexpected EOF".into() });
         assert_eq!(
             stream.to_string(),
-            "pulling a: unexpected EOF. Look at the engine's own log, then start it again."
+            "pulling a: unexpected EOF. Read the engine's own log, then start it again."
         );
     }
 

@@ -1,5 +1,5 @@
-//! Which containers a job is about. Needs no readable description: where it is lost or broken, the labels
-//! tell what was started from it. Must never take a container of another project.
+//! Finds the containers of a job's project. Needs no readable description: if it is lost or broken,
+//! labels identify the containers. Must never take a container of another project.
 
 use std::collections::BTreeSet;
 
@@ -38,14 +38,16 @@ pub(super) async fn all(work: &Work<'_>) -> Result<Found, JobError> {
         _ => {
             let names: Vec<_> = names.into_iter().collect();
             return Err(JobError::permanent(format!(
-                "{bad}; and what was started from it has several names: {}. Put the file right, or act on one of them with \
-                 docker compose --project-name NAME.",
+                "{bad}; and its containers belong to several projects: {}. Correct the file, or act on one \
+                 project with docker compose --project-name NAME.",
                 names.join(", ")
             ))
             .class("bad_compose"));
         }
     };
-    work.context.log(&format!("{bad}; going by the labels of what was started from it, as {name}")).await;
+    work.context
+        .log(&format!("{bad}; using the labels of its containers, which name the project {name}"))
+        .await;
     Ok(Found { name, containers })
 }
 
@@ -74,8 +76,8 @@ pub(super) async fn left(work: &Work<'_>, project: &Project) -> Result<Option<St
     let names: Vec<_> = containers.iter().filter(is_left).map(name).collect();
     Ok((!names.is_empty()).then(|| {
         format!(
-            "the project {} no longer describes the services of these containers, which stay as they are: {}. Take them away with \
-             docker rm --force {}, or describe their services again.",
+            "the project {} no longer describes the services of these containers, which stay as they are: \
+             {}. Remove them with docker rm --force {}, or describe their services again.",
             project.name,
             names.join(", "),
             names.join(" ")
@@ -91,7 +93,10 @@ fn own(work: &Work<'_>, name: &str, containers: &[ContainerSummary]) -> Result<(
 
 fn taken(work: &Work<'_>, name: &str, other: &str) -> JobError {
     JobError::permanent(format!(
-        "the engine's project {name} is that of hub.projects.{other}, and so cannot be that of hub.projects.{} as well. Give one          of them another name, at the top of its file or in the config; or, if {other} is gone, take away what is left of it with          docker compose --project-name {name} down.",
+        "the engine's project {name} is that of hub.projects.{other}, and so cannot be that of \
+         hub.projects.{} as well. Give one          of them another name, at the top of its file or in the \
+         config; or, if {other} no longer exists, remove what is left of it with          docker compose \
+         --project-name {name} down.",
         work.args.project
     ))
     .class("name_taken")
@@ -125,8 +130,8 @@ pub(super) async fn some(work: &Work<'_>) -> Result<Found, JobError> {
     }
     let names: Vec<_> = names.into_iter().collect();
     Err(JobError::permanent(format!(
-        "the project {name} has no container of {wanted:?}; it has: {}. Name one of these, or start the project if its \
-         description has the service by now.",
+        "the project {name} has no container of {wanted:?}; it has: {}. Name one of these, or start the \
+         project if its description now has the service.",
         names.join(", ")
     ))
     .class("no_container"))

@@ -1,5 +1,5 @@
-//! `hub.logs`: the last lines that the containers of one service, or of all, wrote. What is too long for
-//! a result loses its oldest lines, and says so.
+//! `hub.logs`: the last log lines of the containers of one service or of all services. A log that
+//! is too long for a result loses its oldest lines, and the result says so.
 
 use std::fmt::Write as _;
 use std::pin::pin;

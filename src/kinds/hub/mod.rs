@@ -1,5 +1,5 @@
-//! The hub: projects of containers that are built, started, stopped, restarted and read from as jobs,
-//! on a Docker engine. Only projects that the config names can be touched, and only what carries their
+//! The hub: projects of containers that jobs build, start, stop, restart and read logs from, on a
+//! Docker engine. Must never touch a project that the config does not name, or objects without its
 //! label.
 
 mod anew;

@@ -1,5 +1,5 @@
-//! What the engine and the program `docker compose` say, as lines of the job's log and as what they tell of a build: which step it is
-//! at, and which layers it made that were not there before.
+//! The output of the engine and of `docker compose`: as lines of the job's log, and parsed for the
+//! current build step and for newly created layers.
 
 use crate::kinds::line_reader::{Ends, Lines};
 use crate::worker::context::Context;

@@ -1,5 +1,6 @@
-//! The program `docker compose` on this machine, which understands all of compose. Gets nothing of the worker's
-//! environment but what finds programs and logins: the rest may be secrets that are not the project's.
+//! The program `docker compose` on this machine, which supports all of compose. From the worker's
+//! environment it gets only the variables that find programs and logins: the rest may be secrets
+//! that do not belong to the project.
 
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
@@ -96,7 +97,7 @@ impl<'a> Program<'a> {
         }
         let told = String::from_utf8_lossy(&output.stderr);
         let remedy = if told.contains("'name' does not match") {
-            "This old version knows no name at the top: take that out, or install version 2"
+            "This old version does not support a name at the top: remove it, or install version 2"
         } else {
             "Correct the file"
         };

@@ -1,5 +1,5 @@
-//! `hub.restart`: restarts the containers of one service, or of all, and waits until they are well.
-//! Builds nothing: a changed description is taken up by a start.
+//! `hub.restart`: restarts the containers of one service or of all services, and waits until they
+//! are healthy. Builds nothing: only a start applies a changed description.
 
 use bollard::query_parameters::RestartContainerOptions;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
             work.engine.restart_container(id_of(container), None::<RestartContainerOptions>).await;
         restarted.map_err(|error| failed(&format!("restarting {service}"), &error))?;
     }
-    work.signs.running(90.0, "Waiting until all services are well").await;
+    work.signs.running(90.0, "Waiting until all services are healthy").await;
     let ids: Vec<_> =
         containers.iter().map(|container| (called(container), id_of(container).to_owned())).collect();
     let services = tokio::select! {

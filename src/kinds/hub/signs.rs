@@ -1,5 +1,5 @@
-//! What an attempt shows of itself: how far it is, and that it and the engine live. A percent never
-//! goes back, and a sign of life is given only when the engine answered.
+//! The status of an attempt: its progress, and that it and the engine are alive. A percentage never
+//! decreases, and a sign of life is given only after an answer of the engine.
 
 use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,6 @@
-//! `hub.start`: reads the description, makes the images, starts the services in their order and waits
-//! until all are well; by the program `docker compose` where that understands more. May run again at any point: what is as it should be stays.
+//! `hub.start`: reads the description, builds the images, starts the services in order and waits
+//! until all are healthy; with the program `docker compose` if the description needs it. Can run
+//! again at any point: whatever already matches the description is kept.
 
 use serde_json::{Value, json};
 
@@ -13,8 +14,7 @@ use crate::job::attempt::StopReason;
 use crate::worker::handler::JobError;
 
 /// What helps where the hub itself does not understand something.
-pub(super) const NEEDS_PROGRAM: &str = "install the program docker compose on the worker's machine, which understands all of compose \
-                                        (hub.compose = \"auto\")";
+pub(super) const NEEDS_PROGRAM: &str = "install the program docker compose on the worker's machine, which supports all of compose (hub.compose = \"auto\")";
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
     let turn = tokio::select! {
@@ -34,7 +34,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
         reason = work.context.stopped() => {
             // One that is handed on is gone on with, layer by layer.
             if reason == StopReason::Cancelled {
-                work.context.log("cancelled: taking away what was made").await;
+                work.context.log("cancelled: removing what was created").await;
                 undo.now().await;
             }
             Err(stopped(reason))
@@ -54,7 +54,7 @@ enum Way {
 /// The hub itself where it understands everything that is said, else the program, as far as the config lets it.
 async fn way(work: &Work<'_>) -> Result<Way, JobError> {
     if work.settings.compose == ComposeBy::Program {
-        let message = "there is no program docker compose on the worker's machine; install it, or set hub.compose = \"auto\"";
+        let message = "the program docker compose is not on the worker's machine; install it, or set hub.compose = \"auto\"";
         return program::find()
             .await
             .map(Way::Program)
@@ -109,7 +109,7 @@ async fn start(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<Value,
         }
         ids.push((service.name.clone(), containers::up(work, project, service, undo).await?));
     }
-    work.signs.running(90.0, "Waiting until all services are well").await;
+    work.signs.running(90.0, "Waiting until all services are healthy").await;
     let services = wait::until_all(work, &ids).await?;
     Ok(json!({ "status": "running", "project": project.name, "services": services }))
 }

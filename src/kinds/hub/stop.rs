@@ -1,5 +1,5 @@
 //! `hub.stop`: stops all containers of a project, the last started first. Needs no readable compose
-//! file: what carries the project's labels is stopped.
+//! file: it stops all containers with the project's labels.
 
 use bollard::models::ContainerSummaryStateEnum;
 use bollard::query_parameters::StopContainerOptions;

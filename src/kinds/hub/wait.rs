@@ -1,4 +1,4 @@
-//! Waits until containers are as they should be, and says what is wrong with one that will not be.
+//! Waits until containers are healthy, and explains why one of them will not be.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -78,8 +78,8 @@ pub(super) async fn until(
 fn not_well(limit: Duration, restarts: i64) -> String {
     let limit = humantime::format_duration(limit);
     match restarts {
-        0 => format!("is not well after {limit}"),
-        _ => format!("is not well after {limit}; it ended and was restarted {restarts} times"),
+        0 => format!("is not healthy after {limit}"),
+        _ => format!("is not healthy after {limit}; it ended and was restarted {restarts} times"),
     }
 }
 
@@ -145,14 +145,14 @@ async fn unwell(work: &Work<'_>, service: &str, id: &str, what: &str, class: &'s
     }
     let words = words.trim_end();
     let told =
-        if words.is_empty() { "It said nothing".to_owned() } else { format!("Its last lines:\n{words}") };
+        if words.is_empty() { "It printed nothing".to_owned() } else { format!("Its last lines:\n{words}") };
     let remedy = match class {
         "unhealthy" => {
-            "Correct the service or its healthcheck, or give it longer (start_period, hub.health_timeout)"
+            "Correct the service or its healthcheck, or give it more time (start_period, hub.health_timeout)"
         }
-        _ => "Correct its command or what that needs",
+        _ => "Correct its command or what the command needs",
     };
-    let stays = "; the container stays to be looked at. Then start the project again";
+    let stays = "; the container is kept for inspection. Then start the project again";
     JobError::retry(format!("{service} {what}. {told}\n{remedy}{stays}.")).class(class)
 }
 
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(judge(&restarting, Condition::Started, long, settle), Verdict::NotYet);
         assert_eq!(
             not_well(Duration::from_mins(5), 7),
-            "is not well after 5m; it ended and was restarted 7 times"
+            "is not healthy after 5m; it ended and was restarted 7 times"
         );
     }
 }

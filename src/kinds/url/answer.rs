@@ -1,5 +1,5 @@
-//! What the answer of a URL means for the attempt: its result, its lines as they come, or a
-//! failure. Never holds more of an answer in memory than a result may be large.
+//! Turns the answer of a URL into the outcome of the attempt: its result, its lines as they arrive,
+//! or a failure. Must never hold more of an answer in memory than the largest allowed result.
 
 use std::time::Duration;
 
@@ -115,7 +115,8 @@ impl<'a> Answer<'a> {
             return Ok(Some(Value::String(storable_text(String::from_utf8_lossy(&body).into_owned()))));
         }
         let carried: Carried = serde_json::from_slice(&body).map_err(|error| {
-            JobError::retry(format!("the answer is called JSON but is not: {error}")).class("bad_result")
+            JobError::retry(format!("the answer's Content-Type is JSON, but its body is not: {error}"))
+                .class("bad_result")
         })?;
         let value = carried.kept().map_err(|error| result_unkept(&error))?;
         Ok((!value.is_null()).then(|| storable_json(value)))
@@ -127,8 +128,8 @@ impl<'a> Answer<'a> {
         if status.is_redirection() {
             let target = self.header(LOCATION).unwrap_or_default();
             return JobError::permanent(format!(
-                "the URL answered {status} and points to `{}`; redirects are not followed: put the \
-                 final address into the config",
+                "the URL answered {status} and points to `{}`; redirects are not followed: set the final \
+                 address in the config",
                 truncated(storable_text(target), EXCERPT_BYTES)
             ))
             .class("redirect");

@@ -1,6 +1,6 @@
-//! Jobs that are run by calling a URL: args in a signed POST, progress back as JSON lines, the
-//! answer as the result. Only the URL that the config names is ever called; redirects are not
-//! followed, and addresses inside one's own network are refused unless the config allows them.
+//! Jobs that call a URL: args in a signed POST, progress back as JSON lines, the answer as the
+//! result. Only the URL in the config is ever called; redirects are not followed, and addresses
+//! inside one's own network are refused unless the config allows them.
 
 mod answer;
 
@@ -207,7 +207,7 @@ fn headers(configured: &BTreeMap<String, String>) -> Result<HeaderMap, UrlSpecEr
 
 fn refused_address(refused: &AddressRefused, context: &Context) -> JobError {
     let kind = &context.attempt().kind;
-    JobError::permanent(format!("{refused}; if it is meant, set allow_private = true for kind {kind}"))
+    JobError::permanent(format!("{refused}; to allow it, set allow_private = true for kind {kind}"))
         .class("address_refused")
 }
 

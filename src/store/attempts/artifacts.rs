@@ -1,5 +1,5 @@
-//! Artifacts: files of jobs in object storage, each noted in a row before it is written, so that none is ever
-//! left behind. A worker that lost its lease keeps nothing.
+//! Artifacts: files of jobs in object storage, each recorded in a row before it is written, so that
+//! no file is ever left behind. A worker that lost its lease stores nothing.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -16,21 +16,21 @@ use crate::vault::{Depot, VaultError};
 pub struct Artifact {
     /// Its name within the job.
     pub name: String,
-    /// What it is, such as `image/png`.
+    /// Its content type, such as `image/png`.
     pub content_type: String,
     /// Its size.
     pub bytes: i64,
-    /// When it was kept.
+    /// The time when it was stored.
     #[serde(serialize_with = "micros")]
     pub created_at: DateTime<Utc>,
 }
 
-/// A file that is about to be kept.
+/// A file to be stored.
 #[derive(Debug)]
 pub struct NewArtifact<'a> {
-    /// Whose it is.
+    /// Its job.
     pub job_id: Uuid,
-    /// The lease of the attempt that keeps it; `None` for one of a job that is about to be enqueued.
+    /// The lease of the attempt that stores it; `None` for a job that is about to be enqueued.
     pub lease_id: Option<Uuid>,
     /// Its name within the job.
     pub name: &'a str,
@@ -41,7 +41,7 @@ pub struct NewArtifact<'a> {
 }
 
 impl Store {
-    /// Keeps a file with a job; false if the lease is lost.
+    /// Stores a file with a job; false if the lease is lost.
     ///
     /// # Errors
     /// When the database or the storage fails, or there is no storage.
@@ -66,7 +66,7 @@ impl Store {
         Ok(kept)
     }
 
-    /// The files of a job, the newest of each name, in the order in which they were kept.
+    /// The files of a job, the newest of each name, in the order in which they were stored.
     ///
     /// # Errors
     /// When the database fails.
@@ -125,10 +125,10 @@ impl Store {
         Ok((artifact, content))
     }
 
-    /// Removes files that no job needs any more, a bounded number; answers how many there were.
+    /// Removes a bounded number of files that no job needs any more; returns their number.
     ///
     /// # Errors
-    /// When the database or the storage fails; what was not removed is found again.
+    /// When the database or the storage fails; files that were not removed are found again.
     pub async fn clear_artifacts(&self, limit: i32) -> Result<usize> {
         let Some(depot) = &self.vault().depot else { return Ok(0) };
         let left = sqlx::query_scalar!(r#"select left_artifacts($1) as "path!""#, limit)

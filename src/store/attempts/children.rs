@@ -1,5 +1,6 @@
-//! Spawn: jobs that a running attempt enqueues, once for each name however often the attempt is repeated;
-//! and how those ended that it waits for. Every write is fenced by the attempt's lease.
+//! Spawn: jobs that a running attempt enqueues, once per name however often the attempt is
+//! repeated; and the outcomes of the jobs that it waits for. Every write is fenced by the attempt's
+//! lease.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -9,21 +10,21 @@ use crate::store::db::lossy_json::Given;
 use crate::store::jobs::prepared::Child;
 use crate::store::{Result, Store};
 
-/// How a job ended.
+/// The outcome of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
     /// The job.
     pub job_id: Uuid,
     /// completed, failed or cancelled.
     pub state: JobState,
-    /// What it brought.
+    /// Its result.
     pub result: Option<Value>,
     /// Its last error.
     pub error: Option<Value>,
 }
 
 impl Ended {
-    /// Whether it is kept no more, so that nobody knows how it ended.
+    /// Whether it is no longer kept, so that its outcome is unknown.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.error.as_ref().is_some_and(|error| error["type"] == "gone")
@@ -53,8 +54,8 @@ impl Store {
         .await?)
     }
 
-    /// How those of the jobs ended that did. One that is kept no more counts as cancelled, with an error of the type
-    /// `gone`.
+    /// The outcomes of the finished ones among the jobs. A job that is no longer kept counts as cancelled,
+    /// with an error of the type `gone`.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,5 +1,6 @@
-//! Claim: takes due jobs of one queue under new leases. One statement; the cursor spares it the dead
-//! rows at the head of the index, and a job that another claimer holds is passed over.
+//! Claim: takes due jobs of one queue under new leases, in one statement. The cursor skips the dead
+//! rows at the head of the index, and jobs that another claimer has locked are skipped. Queues with
+//! limits are claimed through `claim_limited`, which counts running jobs first.
 
 use std::collections::HashSet;
 
@@ -12,7 +13,7 @@ use crate::store::db::connection::Transaction;
 use crate::store::db::lossy_json::Given;
 use crate::store::{Result, Store};
 
-/// Behind which row of one priority the next claim begins.
+/// The row of one priority after which the next claim starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// `run_at` of the last row that was claimed.
@@ -29,42 +30,42 @@ impl Position {
 /// A position for each priority from 1 to 9.
 pub type Cursor = [Position; 9];
 
-/// What to claim.
+/// The parameters of a claim.
 #[derive(Debug)]
 pub struct ClaimRequest<'a> {
     /// From this queue.
     pub queue: &'a str,
     /// Only these kinds.
     pub kinds: &'a [String],
-    /// At most so many.
+    /// The most jobs.
     pub limit: i64,
-    /// Behind these rows.
+    /// After these rows.
     pub cursor: &'a Cursor,
     /// For this worker.
     pub worker_id: &'a str,
-    /// Leases last so long unless they are renewed.
+    /// The duration of the leases without renewal.
     pub lease_ttl_seconds: f64,
-    /// These jobs as well, which the transaction locked and counted; see [`super::claim_limited`].
+    /// Further jobs that the transaction has locked and counted; see [`super::claim_limited`].
     pub picked: &'a [Uuid],
     /// How long attempts may take.
     pub terms: Terms<'a>,
 }
 
-/// How long attempts may take, as the worker that claims them knows it. What the job says itself comes first.
+/// The timeouts of attempts as the claiming worker knows them. The job's own timeouts take precedence.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Terms<'a> {
-    /// For each of the kinds, in their order; empty where the worker has no rules of its own: then those that are
-    /// stored for the kind count.
+    /// For each of the kinds, in order; empty if the worker has no rules of its own: then the stored rules
+    /// of the kind apply.
     pub own: &'a [KindTerms],
-    /// The sweep ends an attempt at its hard timeout and its grace, for its worker may not do it by itself. Else it
-    /// comes one lease later.
+    /// True if the sweep ends an attempt at its hard timeout plus grace, because its worker may not do so
+    /// itself. Otherwise the sweep acts one lease later.
     pub enforced: bool,
 }
 
-/// How long attempts of one kind may take; `None` is what is stored for the kind.
+/// The timeouts of one kind; `None` uses the stored rule of the kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct KindTerms {
-    /// Seconds until it is asked to stop; infinite: never.
+    /// Seconds until an attempt is asked to stop; infinite: never.
     pub soft_seconds: Option<f64>,
     /// Seconds until it is ended.
     pub hard_seconds: Option<f64>,
@@ -72,7 +73,7 @@ pub struct KindTerms {
     pub grace_seconds: Option<f64>,
 }
 
-/// A job that was claimed, with all that its attempt needs.
+/// A claimed job, with everything that its attempt needs.
 #[derive(Debug, Clone)]
 pub struct Claimed {
     pub id: Uuid,
@@ -86,7 +87,7 @@ pub struct Claimed {
     pub args: Value,
     pub execution_id: Option<String>,
     pub run_at: DateTime<Utc>,
-    /// It took its turn in a group, and counts for limits.
+    /// It took its turn in a group, and counts against limits.
     pub grouped: bool,
     pub soft_timeout_seconds: Option<f64>,
     pub hard_timeout_seconds: Option<f64>,
@@ -106,15 +107,16 @@ impl Terms<'_> {
 }
 
 impl Store {
-    /// Claims due jobs, first priorities first, each oldest first.
+    /// Claims due jobs by priority, the oldest first within each.
     ///
     /// # Errors
-    /// When the database fails. A claim whose answer is lost comes back when its leases expire.
+    /// When the database fails. If the answer of a claim is lost, its jobs come back when their leases
+    /// expire.
     pub async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Vec<Claimed>> {
         claim_in(self.claims(), request).await
     }
 
-    /// Those of these leases under which a job still runs.
+    /// The leases among these under which a job is still running.
     ///
     /// # Errors
     /// When the database fails.
@@ -127,7 +129,8 @@ impl Store {
         Ok(held.fetch_all(self.pool()).await?.into_iter().collect())
     }
 
-    /// What a worker has claimed and not ended: jobs with their leases, also those of which it never heard.
+    /// The jobs that a worker has claimed and not ended, with their leases, including those whose claim's
+    /// answer was lost.
     ///
     /// # Errors
     /// When the database fails.
@@ -138,7 +141,7 @@ impl Store {
         Ok(rows.into_iter().map(|row| (row.job_id, row.lease_id)).collect())
     }
 
-    /// A transaction on one of the connections that claims are made on; others wait for it, so end it soon.
+    /// A transaction on one of the claim connections; others wait for it, so end it soon.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -285,18 +288,18 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
     Ok(claimed)
 }
 
-/// How long a running attempt may take, as it was claimed and extended.
+/// The timeouts of a running attempt, as claimed and extended.
 #[derive(Debug, Clone)]
 pub struct Allowed {
     pub job_id: Uuid,
-    /// From its start; `None` if it is never asked to stop.
+    /// The soft timeout from its start; `None` if it is never asked to stop.
     pub soft_timeout_seconds: Option<f64>,
     pub hard_timeout_seconds: f64,
-    /// From then on the sweep takes the job back.
+    /// The time from which the sweep takes the job back.
     pub deadline_at: DateTime<Utc>,
 }
 
-/// What the attempts of these jobs are allowed that run now.
+/// The timeouts of the running attempts of these jobs.
 ///
 /// # Errors
 /// When the database fails.

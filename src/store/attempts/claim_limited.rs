@@ -1,5 +1,5 @@
-//! Admit: claims from a queue where claims are counted, because jobs of groups wait there or the queue
-//! has limits of its own. Counts and claims in one transaction; no limit rests on anything else.
+//! Claims under limits: claims from a queue that has limits, or in which jobs of groups wait.
+//! Counts and claims in one transaction; no limit depends on anything else.
 
 use chrono::{DateTime, Utc};
 
@@ -7,28 +7,28 @@ use super::claim::{ClaimRequest, Claimed, claim_in};
 use crate::store::db::connection::Line;
 use crate::store::{Result, Store};
 
-/// What a counted claim may take of jobs that wait in groups, so that those of no group are not starved.
+/// The jobs of groups that a claim under limits may take, so that jobs without a group are not starved.
 #[derive(Debug, Clone, Copy)]
 pub struct Share {
-    /// No group of a later priority: plain jobs of this one are due.
+    /// No groups of a later priority: jobs of this priority without a group are due.
     pub worst_priority: i16,
-    /// At most so many of that priority.
+    /// The most jobs of that priority.
     pub room_at_worst: i64,
 }
 
 impl Share {
-    /// All that there is room for.
+    /// As many as there are free slots.
     pub const WHOLE: Self = Self { worst_priority: 9, room_at_worst: i64::MAX };
 }
 
-/// What a counted claim brought.
+/// The result of a claim under limits.
 #[derive(Debug, Default)]
 pub struct Admitted {
     /// The jobs.
     pub jobs: Vec<Claimed>,
-    /// How many without a group were asked for, and could have come.
+    /// The number of jobs without a group that were requested and possible.
     pub plain_asked: usize,
-    /// After so long a rate lets the next one start.
+    /// The time after which a rate allows the next start.
     pub again_in_seconds: Option<f64>,
 }
 
@@ -45,7 +45,7 @@ impl Store {
     }
 }
 
-/// Claims in a transaction of the caller's: what is counted is claimed before it ends, or not at all.
+/// Claims in a transaction of the caller's: counted jobs are claimed before it ends, or not at all.
 ///
 /// # Errors
 /// As [`Store::claim`].
@@ -91,8 +91,8 @@ pub async fn claim_counted_in(
     Ok(admitted)
 }
 
-/// As [`claim_counted_in`], but undone if nothing comes of it, so that its locks go at once: for
-/// transactions that claim from several queues until one has something.
+/// As [`claim_counted_in`], but rolled back if it claims nothing, so that its locks are released at once:
+/// for transactions that claim from several queues until one has jobs.
 ///
 /// # Errors
 /// As [`Store::claim`].

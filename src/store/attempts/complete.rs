@@ -1,5 +1,5 @@
-//! Complete: moves finished jobs from the live part to the history, a whole batch in one statement.
-//! A lease that was lost moves nothing, and its worker is told.
+//! Complete: moves finished jobs from the live partition to the history, a whole batch in one
+//! statement. A lost lease moves nothing, and the answer names it.
 
 use std::collections::HashSet;
 
@@ -19,10 +19,10 @@ pub struct Completed {
     pub usage: Usage,
 }
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Debug, Default)]
 pub struct Done {
-    /// The jobs that are completed, each with the lease that did it.
+    /// The completed jobs, each with its lease.
     pub held: HashSet<(Uuid, Uuid)>,
     /// Other jobs wait for one of these: [`Store::resolve`] is due.
     pub awaited: bool,
@@ -132,14 +132,14 @@ impl Store {
         (job_id, lease_id): (Uuid, Uuid),
         result: Option<&Value>,
     ) -> Result<bool> {
-        // The caller's connection need not have our search path.
+        // The caller's connection may have another search path.
         let schema = self.options().schema.replace('"', "\"\"");
         let statement = AssertSqlSafe(format!("select \"{schema}\".complete($1, $2, $3)"));
         let completed = sqlx::query_scalar(statement).bind(job_id).bind(lease_id).bind(result);
         Ok(completed.fetch_one(executor).await?)
     }
 
-    /// Which jobs of a batch were completed under their leases by an earlier call, whose answer was cut off.
+    /// The jobs of a batch that an earlier call completed under their leases, whose answer was lost.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,5 +1,5 @@
-//! Extend: gives a running attempt more time. Only the holder of its lease is heard; the judgement is in
-//! the SQL function `extend_attempt`.
+//! Extend: gives a running attempt more time. Only the holder of its lease is accepted; the SQL
+//! function `extend_attempt` decides.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use uuid::Uuid;
 use crate::store::{Result, Store};
 
 impl Store {
-    /// Puts off the soft and the hard timeout of an attempt; answers from when on the sweep would end it,
-    /// `None` if the lease is lost.
+    /// Extends the soft and the hard timeout of an attempt; returns the time from which the sweep would end
+    /// it, `None` if the lease is lost.
     ///
     /// # Errors
-    /// When the database fails; then nothing is put off.
+    /// When the database fails; then nothing is extended.
     pub async fn extend(&self, job_id: Uuid, lease_id: Uuid, by: Duration) -> Result<Option<DateTime<Utc>>> {
         extend_in(self.writes(), job_id, lease_id, by).await
     }

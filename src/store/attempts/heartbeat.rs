@@ -1,5 +1,5 @@
-//! Heartbeat: renews the leases that a worker names and tells it which it still holds and which jobs
-//! somebody wants cancelled. Judged by the database's clock; a lease that was taken back stays lost.
+//! Heartbeat: renews the leases that a worker names and returns which are still held and which jobs
+//! are to be cancelled. Judged by the database's clock; a lease that was taken back stays lost.
 
 use uuid::Uuid;
 
@@ -10,11 +10,11 @@ use crate::store::{Result, Store};
 pub struct Held {
     pub job_id: Uuid,
     pub lease_id: Uuid,
-    /// True when the job shall be cancelled.
+    /// True if a cancel was requested.
     pub cancel: bool,
-    /// True when its soft timeout has passed.
+    /// True if its soft timeout has passed.
     pub overdue: bool,
-    /// False when somebody was just writing the lease's end: then it was left as it was.
+    /// False if the end of the lease was being written at the same time: then it was not renewed.
     pub renewed: bool,
 }
 
@@ -69,7 +69,7 @@ impl Store {
             leases,
             lease_ttl_seconds,
         )
-        // Not a claims connection: the worker trusts what it is told here, so no crash may take it back.
+        // Not a claim connection: the worker trusts this answer, so a crash must not undo it.
         .fetch_all(self.writes())
         .await?;
         Ok(held)

@@ -1,4 +1,4 @@
-//! Attempts: reads what is recorded of a job's tries, with exit codes and memory.
+//! Attempts: reads the recorded attempts of a job, with exit codes and memory.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,12 +10,12 @@ use crate::job::document::{micros, micros_or_null};
 use crate::store::db::lossy_json::Readable;
 use crate::store::{Result, Store};
 
-/// One recorded try.
+/// One recorded attempt.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AttemptRecord {
-    /// Ordinal of the try.
+    /// Ordinal of the attempt.
     pub attempt: i32,
-    /// Who ran it.
+    /// Its worker.
     pub worker_id: String,
     /// completed, failed, crashed or `timed_out`.
     pub outcome: String,
@@ -25,7 +25,7 @@ pub struct AttemptRecord {
     pub exit_code: Option<i32>,
     /// Signal that ended a command.
     pub signal: Option<i32>,
-    /// True if it ended for want of memory.
+    /// True if it ended because it ran out of memory.
     pub out_of_memory: bool,
     /// Largest resident memory, in bytes.
     pub peak_memory_bytes: Option<i64>,
@@ -33,16 +33,16 @@ pub struct AttemptRecord {
     pub fingerprint: Option<String>,
     /// Its last log lines, if it failed.
     pub log_tail: Option<String>,
-    /// When it was claimed.
+    /// The time when it was claimed.
     #[serde(serialize_with = "micros_or_null")]
     pub started_at: Option<DateTime<Utc>>,
-    /// When it ended.
+    /// The time when it ended.
     #[serde(serialize_with = "micros")]
     pub finished_at: DateTime<Utc>,
 }
 
 impl Store {
-    /// The recorded tries of a job, oldest first.
+    /// The recorded attempts of a job, oldest first.
     ///
     /// # Errors
     /// When the database fails.

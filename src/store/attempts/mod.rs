@@ -1,5 +1,5 @@
-//! The verbs of workers: claim, heartbeat, report, end. Every write carries the lease, and one without
-//! it changes nothing.
+//! The verbs of workers: claim, heartbeat, report, end. Every write carries its lease, and a write
+//! without a valid lease changes nothing.
 
 pub mod artifacts;
 pub mod children;

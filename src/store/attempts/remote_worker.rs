@@ -1,28 +1,28 @@
-//! Remote workers: their rows, which their requests renew. As for every worker, no lease is judged by
-//! such a row.
+//! Remote workers: their rows, which their requests renew. As with every worker, such a row never
+//! decides about a lease.
 
 use serde_json::Value;
 
 use crate::store::{Result, Store};
 
-/// What a remote worker says of itself when it asks for work.
+/// The description that a remote worker sends when it claims.
 #[derive(Debug)]
 pub struct RemoteWorker<'a> {
     /// Its own name, also its id.
     pub name: &'a str,
-    /// Where it calls from.
+    /// The address it calls from.
     pub host: &'a str,
     /// Slots by queue.
     pub queues: &'a Value,
     /// The kinds that it serves.
     pub kinds: &'a [String],
-    /// How long its leases last.
+    /// The duration of its leases.
     pub lease_ttl_seconds: f64,
 }
 
 impl Store {
-    /// Registers a remote worker or renews its row; answers true when somebody wants it to drain. One
-    /// that was silent for longer than its leases last, while the database was there, counts as a new one.
+    /// Registers a remote worker or renews its row; returns true if a drain was requested. A worker that
+    /// was silent for longer than its leases last, while the database was reachable, counts as new.
     ///
     /// # Errors
     /// When the database fails.
@@ -52,8 +52,8 @@ impl Store {
         .await?)
     }
 
-    /// Renews the row of a remote worker that holds so many leases; answers true when somebody wants it
-    /// to drain, false also if it never asked for work.
+    /// Renews the row of a remote worker with this number of leases; returns true if a drain was requested,
+    /// and false if it has never claimed.
     ///
     /// # Errors
     /// When the database fails.

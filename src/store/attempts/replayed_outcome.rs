@@ -1,5 +1,5 @@
-//! Settled by: whether a lease that holds no more ended its attempt with this very word before, so that
-//! a repeated request gets the first answer again. Only looks; changes nothing.
+//! Finds out whether an expired lease already ended its attempt with the same outcome, so that a
+//! retried request gets the first answer. Only reads; changes nothing.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,21 +10,22 @@ use uuid::Uuid;
 use crate::job::attempt::StopReason;
 use crate::store::{Result, Store};
 
-/// How a worker says that it ended its attempt.
+/// The outcome that a worker reported for its attempt.
 #[derive(Debug)]
 pub enum Word<'a> {
     /// With this result.
     Completed(Option<&'a Value>),
-    /// Without a result: completed; or cancelled where a cancel was asked for, or failed like this after the soft timeout.
+    /// Without a result: completed; or cancelled after a cancel request, or failed like this after the soft
+    /// timeout.
     Stopped(&'a Value),
     /// With this error.
     Failed(&'a Value),
-    /// To go on after this delay.
+    /// To continue after this delay.
     Snoozed(Duration),
 }
 
 impl Store {
-    /// The state that the lease's word led to, or `None` if it never said that.
+    /// The state that followed from this outcome of the lease, or `None` if the lease never reported it.
     ///
     /// # Errors
     /// When the database fails.
@@ -63,7 +64,7 @@ impl Store {
         .await?)
     }
 
-    /// An attempt that stopped leaves no trace but the end of its job.
+    /// A stopped attempt leaves no trace except the end of its job.
     async fn cancelled_by(&self, job: Uuid, lease: Uuid) -> Result<Option<String>> {
         Ok(sqlx::query_scalar!(
             r#"
@@ -87,7 +88,7 @@ impl Store {
         .await?)
     }
 
-    /// The leases among these whose attempt shall stop, each with the reason.
+    /// The leases among these whose attempt was asked to stop, each with the reason.
     ///
     /// # Errors
     /// When the database fails.
@@ -148,7 +149,7 @@ impl Store {
         .await?)
     }
 
-    /// The state of a job that this lease let wait before; `None` if it never did.
+    /// The state of a job that this lease put into waiting earlier; `None` if it never did.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,5 +1,5 @@
 //! Report: writes progress, log lines and other events of running attempts, a whole batch in one
-//! statement. Only the holder of a job's lease is heard; the rest is told that it lost it.
+//! statement. Only the holder of a job's lease is accepted; the answer names lost leases.
 
 use std::collections::HashMap;
 
@@ -19,12 +19,12 @@ pub struct Reported {
 }
 
 impl Store {
-    /// Writes events in the given order; answers the last event number of every job whose lease is
-    /// held. A job that is missing from the answer has another lease or none. A report whose answer was cut
-    /// off may be repeated under its `report_id`: it is stored once.
+    /// Writes events in the given order; returns the last event number of every job whose lease is held. A
+    /// job that is missing from the answer has another lease or none. A report whose answer was lost may be
+    /// repeated under its `report_id`: it is stored once.
     ///
     /// # Errors
-    /// When the database fails; then none is written, or all are and nobody was told.
+    /// When the database fails; then either none is written, or all are and the answer was lost.
     pub async fn report(&self, report_id: Uuid, batch: &[Reported]) -> Result<HashMap<Uuid, i64>> {
         write(self.writes(), Some(report_id), batch).await
     }

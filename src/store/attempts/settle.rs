@@ -1,5 +1,5 @@
-//! Settle: ends attempts that did not complete — failed, timed out, snoozed, released, cancelled. The
-//! database decides between another attempt and the end, by the kind's rules.
+//! Settle: ends attempts that did not complete — failed, timed out, snoozed, released, cancelled.
+//! The database chooses between another attempt and a final state, by the kind's rules.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::job::attempt::{Outcome, Usage, Wait};
 use crate::store::{Result, Store};
 
-/// What is put off longer, or waits longer, does so for ever.
+/// The longest delay or wait; a longer one lasts for ever.
 const LONGEST_SNOOZE: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// One attempt that ended without completing.
@@ -53,7 +53,7 @@ impl Settled {
 }
 
 impl Store {
-    /// Settles a batch in one transaction; answers each job's new state, `None` where the lease is lost.
+    /// Settles a batch in one transaction; returns each job's new state, `None` where the lease is lost.
     ///
     /// # Errors
     /// When the database fails; then nothing is settled.

@@ -1,5 +1,5 @@
-//! Signals: named messages to jobs, which wait for them without a slot. The first of a name counts, also
-//! when it came before the job waited.
+//! Signals: named messages to jobs, which wait for them without a slot. The first signal of a name
+//! counts, even if it arrived before the job waited.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -11,25 +11,25 @@ use crate::job::document::micros;
 use crate::store::db::lossy_json::Readable;
 use crate::store::{Result, Store};
 
-/// A signal that came, or was given up.
+/// A signal that arrived or timed out.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SignalRecord {
     /// Its name.
     pub name: String,
-    /// What it says.
+    /// Its payload.
     pub payload: Option<Value>,
-    /// True if none came in time.
+    /// True if no signal arrived in time.
     pub timed_out: bool,
-    /// When it came, or was given up.
+    /// The time of its arrival or timeout.
     #[serde(serialize_with = "micros")]
     pub sent_at: DateTime<Utc>,
-    /// Who sent it.
+    /// Its sender.
     pub sent_by: Option<String>,
 }
 
 impl Store {
-    /// Sends a signal: answers `delivered`, `ignored`, the state of a job that has ended, or `None` if there is no such
-    /// job.
+    /// Sends a signal: returns `delivered`, `ignored`, the state of a finished job, or `None` if there is
+    /// no such job.
     ///
     /// # Errors
     /// When the database fails.

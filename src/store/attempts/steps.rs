@@ -1,5 +1,5 @@
-//! Steps: checkpoints of running attempts, sleeps, and jobs that begin again at a step. Every write is
-//! fenced by the lease; one that lost it changes nothing and is told.
+//! Steps: checkpoints of running attempts, sleeps, and jobs that start again at a step. Every write
+//! is fenced by the lease; a write with a lost lease changes nothing and returns an error.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -11,16 +11,16 @@ use crate::job::document::micros;
 use crate::store::db::lossy_json::{Given, Readable};
 use crate::store::{Result, Store};
 
-/// A checkpoint as people see it.
+/// A checkpoint as shown to people.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct StepRecord {
     /// Its name, unique in the job.
     pub name: String,
-    /// The try that stored it.
+    /// The attempt that stored it.
     pub attempt: i32,
-    /// What the step gave back; of a cursor, how far the job is.
+    /// The output of the step; for a cursor, the position of the job.
     pub output: Option<Value>,
-    /// The job that it enqueued, if it did.
+    /// The job that it enqueued, if any.
     pub spawned_id: Option<Uuid>,
     /// When it was first stored.
     #[serde(serialize_with = "micros")]
@@ -30,11 +30,11 @@ pub struct StepRecord {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Who writes a checkpoint: the job, and the lease that holds it.
+/// The writer of a checkpoint: the job and its lease.
 pub type Held = (Uuid, Uuid);
 
 impl Store {
-    /// The checkpoints of a job in their order.
+    /// The checkpoints of a job in order.
     ///
     /// # Errors
     /// When the database fails.
@@ -60,8 +60,8 @@ impl Store {
         .await?)
     }
 
-    /// Stores a step's output, once: answers the one that counts, `None` if the lease is lost. With `replace` the
-    /// new one counts.
+    /// Stores a step's output once: returns the stored output, `None` if the lease is lost. With `replace`
+    /// the new output counts.
     ///
     /// # Errors
     /// When the database fails.
@@ -85,7 +85,7 @@ impl Store {
         saved.map(|saved| saved.read().map(|mut kept| kept["output"].take())).transpose()
     }
 
-    /// How many seconds a durable sleep still lasts, 0 or less when it is over; `None` if the lease is lost.
+    /// The remaining seconds of a durable sleep, 0 or less when it has ended; `None` if the lease is lost.
     ///
     /// # Errors
     /// When the database fails.
@@ -103,7 +103,7 @@ impl Store {
     /// Enqueues a job's work again, keeping the checkpoints before a step; `None` if there is no such job.
     ///
     /// # Errors
-    /// When the database fails, or refuses a step that is not there.
+    /// When the database fails, or refuses a step that does not exist.
     pub async fn fork(&self, job_id: Uuid, from_step: Option<&str>, by: &str) -> Result<Option<Uuid>> {
         Ok(sqlx::query_scalar!("select fork($1, $2, $3)", job_id, from_step, by)
             .fetch_one(self.pool())

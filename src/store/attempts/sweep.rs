@@ -1,5 +1,5 @@
-//! Sweep: takes back jobs whose lease expired or whose deadline passed. The judgement is in the SQL
-//! function of the same name, on locked rows; any process may sweep at any time.
+//! Sweep: takes back jobs whose lease expired or whose deadline passed. The SQL function of the
+//! same name decides, on locked rows; any process can sweep at any time.
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use crate::store::{Result, Store};
 #[derive(Debug, Clone)]
 pub struct Swept {
     pub job_id: Uuid,
-    /// Its new state; `None` if its worker was faster.
+    /// Its new state; `None` if its worker ended it first.
     pub state: Option<String>,
     /// `lease_expired` or `deadline_passed`.
     pub reason: String,
 }
 
 impl Store {
-    /// Notes that this process sweeps, and will again after `every`, so that a time in which nobody could is not taken
-    /// for the silence of a worker.
+    /// Records that this process sweeps, and will again after `every`, so that a time without sweeps is not
+    /// taken for the silence of a worker.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn note_sweep(&self, every: Duration) -> Result<()> {
-        // Without a wait for the disk: what a crash takes back makes the pause that follows longer.
+        // Without waiting for the disk: a write lost in a crash only makes the following pause longer.
         sqlx::query!("select note_sweep(make_interval(secs => $1))", every.as_secs_f64())
             .execute(self.claims())
             .await?;

@@ -1,5 +1,5 @@
-//! Workers: their rows, heartbeats and farewells. A row here is for people to look at and for drain
-//! requests; whether a lease lives is never judged by it.
+//! Workers: their rows, heartbeats and sign-offs. A row here is for people to read and for drain
+//! requests; it never decides whether a lease is valid.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::job::document::micros;
 use crate::store::{Result, Store};
 
-/// What a worker says of itself.
+/// The description that a worker writes.
 #[derive(Debug, Clone)]
 pub struct WorkerRow {
     pub id: String,
@@ -26,25 +26,25 @@ pub struct WorkerRow {
     pub kinds: Vec<String>,
     pub running: i32,
     pub shedding: bool,
-    /// What ends processes that its commands leave behind, if it runs commands.
+    /// How processes left by its commands are ended, if it runs commands.
     pub containment: Option<String>,
     pub lease_ttl_seconds: f64,
-    /// How many jobs of each queue that is not named in `queues` it runs at once, as they come.
+    /// The number of jobs that it runs at once of each queue that is not in `queues`.
     pub other_queue_slots: i32,
-    /// In how many further queues jobs were due, while it followed as many as it can.
+    /// The number of further queues with due jobs while it already followed the most that it can.
     pub queues_left_out: i32,
-    /// What its process has in memory, if known.
+    /// The memory of its process, if known.
     pub memory_bytes: Option<i64>,
     /// Processor time of its process, if known.
     pub cpu_seconds: Option<f64>,
 }
 
-/// A worker as people see it.
+/// A worker as shown to people.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct WorkerDocument {
     /// Unique for each start.
     pub id: String,
-    /// What people call it.
+    /// Its name for people.
     pub name: String,
     /// Its machine.
     pub host: String,
@@ -58,18 +58,19 @@ pub struct WorkerDocument {
     pub queues: Value,
     /// The kinds that it serves.
     pub kinds: Vec<String>,
-    /// How many attempts it holds.
+    /// The number of its running attempts.
     pub running: i64,
-    /// Whether it stores less progress, because an old transaction keeps dead rows in the database; `doctor` tells which.
+    /// Whether it stores less progress because an old transaction keeps dead rows in the database; `doctor`
+    /// names the transaction.
     pub shedding: bool,
-    /// What ends processes that its commands leave in sessions of their own: `cgroup`, `reaper`, or `group` for nothing; null
-    /// of remote workers.
+    /// How processes that its commands left in their own sessions are ended: `cgroup`, `reaper`, or `group`
+    /// for not at all; null for remote workers.
     pub containment: Option<String>,
-    /// What its process had in memory at its last heartbeat; null of remote workers.
+    /// The memory of its process at its last heartbeat; null for remote workers.
     pub memory_bytes: Option<i64>,
-    /// Processor time that its process used since its start; null of remote workers.
+    /// Processor time of its process since its start; null for remote workers.
     pub cpu_seconds: Option<f64>,
-    /// When it started.
+    /// The time of its start.
     #[serde(serialize_with = "micros")]
     pub started_at: DateTime<Utc>,
     /// Its last heartbeat.
@@ -78,7 +79,7 @@ pub struct WorkerDocument {
 }
 
 impl Store {
-    /// Registers a worker or renews its row; answers true when somebody wants it to drain.
+    /// Registers a worker or renews its row; returns true if a drain was requested.
     ///
     /// # Errors
     /// When the database fails.
@@ -130,7 +131,7 @@ impl Store {
         .await?)
     }
 
-    /// A worker says goodbye.
+    /// Records that a worker has stopped.
     ///
     /// # Errors
     /// When the database fails.
@@ -144,7 +145,7 @@ impl Store {
         Ok(())
     }
 
-    /// Asks a worker to claim no more; answers false if there is no such worker.
+    /// Asks a worker to claim no more jobs; returns false if there is no such worker.
     ///
     /// # Errors
     /// When the database fails.
@@ -157,7 +158,7 @@ impl Store {
         Ok(asked)
     }
 
-    /// How many jobs of each queue a worker runs now; queues without any are missing.
+    /// The number of jobs of each queue that a worker is running; queues without any are missing.
     ///
     /// # Errors
     /// When the database fails.
@@ -178,7 +179,7 @@ impl Store {
         Ok(rows.into_iter().map(|row| (row.queue, row.running)).collect())
     }
 
-    /// Workers, newest first, at most 500 and first of all those that live; those gone for a day are forgotten.
+    /// Workers, at most 500, live ones first, then newest first; workers gone for a day are not listed.
     ///
     /// # Errors
     /// When the database fails.

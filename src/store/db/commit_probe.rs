@@ -1,23 +1,21 @@
-//! Proof: whether what answers at the database's URL commits what is sent to it. A proxy that opens a transaction of
-//! its own before a statement that writes, and leaves it open, answers every write as done, and none of them lasts. Such
-//! a connection must never be used, whoever asks for it.
+//! Checks whether the server at the database's URL commits writes. Some proxies open a transaction
+//! before a writing statement and leave it open: they answer every write as done, and none of them
+//! lasts. Such a connection must never be used.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, query, query_scalar};
 
-/// What is said of one that does not.
-const REFUSAL: &str = "what answers at this URL leaves a transaction open behind each statement that writes, and never \
-                       commits it: all that was stored through it would be lost. pgpool-II does so in raw mode: set \
-                       backend_clustering_mode = 'streaming_replication' in its pgpool.conf, or let database.url name \
-                       Postgres itself";
+/// The message about a server that does not commit.
+const REFUSAL: &str = "the server at this URL leaves a transaction open after each statement that writes, and never commits it: everything stored through it would be lost. pgpool-II does so in raw mode: set backend_clustering_mode = 'streaming_replication' in its pgpool.conf, or let database.url name Postgres itself";
 
-/// Whether a statement that writes, sent alone, is over when it is answered.
+/// Checks that a writing statement, sent alone, is committed when it is answered.
 ///
 /// # Errors
-/// When it is not, or the connection breaks.
+/// If it is not, or the connection breaks.
 pub(crate) async fn commits_alone(connection: &mut PgConnection) -> sqlx::Result<()> {
-    // Everybody may, in every database and before any table is there, and nothing is changed by it. Whoever forbade it, or
-    // a standby, answers an error, behind which an open transaction shows as well.
+    // Every login may do this, in every database and before any table exists, and it changes nothing. A
+    // server that forbids it, or a standby, answers an error, after which an open transaction shows as
+    // well.
     let wrote = query("update pg_catalog.pg_settings set setting = setting where false")
         .persistent(false)
         .execute(&mut *connection)
@@ -38,7 +36,7 @@ pub(crate) async fn commits_alone(connection: &mut PgConnection) -> sqlx::Result
 async fn now(connection: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
     let asked = query_scalar("select pg_catalog.now()").persistent(false).fetch_one(connection).await;
     asked.map_err(|error| {
-        // The transaction that nobody asked for has failed.
+        // The unrequested transaction has failed.
         let is_its = error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("25P02"));
         if is_its { refusal() } else { error }
     })

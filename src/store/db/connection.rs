@@ -1,6 +1,6 @@
-//! Line: one connection as the verbs use it, in a transaction of the caller's or alone. Behind a pooler in
-//! transaction mode its statements are unnamed, since a name is known to one session only, and never
-//! outside of a transaction, since what is parsed in one may be run in another.
+//! One connection as the verbs use it, in a transaction of the caller's or alone. Behind a pooler
+//! in transaction mode its statements are unnamed, because a name is known to one session only, and
+//! never outside a transaction, because a statement parsed in one session may run in another.
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
@@ -24,21 +24,21 @@ pub struct Line<'c> {
 /// How statements run.
 #[derive(Debug, Clone)]
 enum Manner {
-    /// As they are: the session is ours.
+    /// Directly: the session is ours.
     Plain,
-    /// Unnamed, in the transaction that is open.
+    /// Unnamed, in the open transaction.
     Unnamed,
-    /// Unnamed, each in a transaction that begins so.
+    /// Unnamed, each in its own transaction with this beginning.
     Apart(SqlStr),
 }
 
 impl Line<'_> {
-    /// The same connection for one more statement.
+    /// Reborrows the connection for one more statement.
     pub fn again(&mut self) -> Line<'_> {
         Line { connection: self.connection, manner: self.manner.clone(), sentry: self.sentry.clone() }
     }
 
-    /// A savepoint of the transaction that is open.
+    /// A savepoint of the open transaction.
     ///
     /// # Errors
     /// When the database fails.
@@ -49,7 +49,7 @@ impl Line<'_> {
     }
 }
 
-/// A transaction, or a savepoint in one. Dropped, nothing of it happened.
+/// A transaction, or a savepoint in one. Rolled back when dropped.
 #[derive(Debug)]
 pub struct Transaction<'c> {
     inner: sqlx::Transaction<'c, Postgres>,
@@ -62,13 +62,13 @@ impl<'c> Transaction<'c> {
         Self { inner, unnamed, sentry }
     }
 
-    /// Where its statements run.
+    /// The connection of its statements.
     pub fn line(&mut self) -> Line<'_> {
         let manner = if self.unnamed { Manner::Unnamed } else { Manner::Plain };
         Line { connection: &mut self.inner, manner, sentry: self.sentry.clone() }
     }
 
-    /// Makes it so.
+    /// Commits.
     ///
     /// # Errors
     /// When the database fails.
@@ -76,7 +76,7 @@ impl<'c> Transaction<'c> {
         self.sentry.watch(self.inner.commit()).await
     }
 
-    /// Undoes it.
+    /// Rolls back.
     ///
     /// # Errors
     /// When the database fails.
@@ -85,7 +85,7 @@ impl<'c> Transaction<'c> {
     }
 }
 
-/// A connection taken out of its pool; dropped, it goes back.
+/// A connection checked out of its pool; it returns there when dropped.
 #[derive(Debug)]
 pub struct Held {
     connection: PoolConnection<Postgres>,
@@ -98,7 +98,7 @@ impl Held {
         Self { connection, opening, sentry }
     }
 
-    /// Where statements run, each by itself.
+    /// The connection, on which each statement runs alone.
     pub fn line(&mut self) -> Line<'_> {
         let manner = self.opening.clone().map_or(Manner::Plain, Manner::Apart);
         Line { connection: &mut self.connection, manner, sentry: self.sentry.clone() }
@@ -138,7 +138,7 @@ impl<'c> Executor<'c> for Line<'c> {
             Manner::Plain => self.sentry.watch_rows(self.connection.fetch_many(query)),
             Manner::Unnamed => self.sentry.watch_rows(self.connection.fetch_many(Unnamed(query))),
             Manner::Apart(opening) => {
-                // Nobody may see a row before the commit.
+                // No reader can see a row before the commit.
                 let rows = self.sentry.watch_whole(async move {
                     let mut transaction = self.connection.begin_with(opening).await?;
                     let rows: Vec<_> = transaction.fetch_many(Unnamed(query)).try_collect().await?;
@@ -187,8 +187,8 @@ impl<'c> Executor<'c> for Line<'c> {
     }
 }
 
-/// Teaches a connection the schema's types. It would else ask for each when a statement answers it for the
-/// first time, between parsing and running that statement, and so lose one without a name.
+/// Loads the schema's types into a connection. Otherwise the driver would query each type on its first use,
+/// between parsing and running a statement, and so lose an unnamed statement.
 pub(crate) async fn learn_types(connection: &mut PgConnection, opening: SqlStr) -> sqlx::Result<()> {
     let mut transaction = connection.begin_with(opening).await?;
     let types = sqlx::raw_sql(
@@ -198,8 +198,8 @@ pub(crate) async fn learn_types(connection: &mut PgConnection, opening: SqlStr) 
            and typtype in ('d', 'e')",
     );
     if let Some(nulls) = transaction.fetch_one(types).await?.get::<Option<String>, _>(0) {
-        // By name, for this one must outlast the questions; within the transaction, so that it is closed again
-        // in the session that knows it.
+        // Named, because it must outlast those queries; within the transaction, so that it is closed in the
+        // session that knows it.
         transaction.prepare(AssertSqlSafe(format!("select {nulls}")).into_sql_str()).await?;
         transaction.clear_cached_statements().await?;
     }

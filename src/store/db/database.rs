@@ -1,12 +1,12 @@
-//! Ground: what a database must be before anything is made in it, and the schema itself. Must never ask for a right
-//! that nothing needs: where the schema is there, nobody makes it.
+//! The requirements on a database before anything is created in it, and the schema itself. Must
+//! never ask for a right that it does not need: if the schema exists, nothing creates it.
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
 use super::session_settings::quoted;
 use crate::store::{Error, Result};
 
-/// Waits for other migrations, and leaves a session, or a transaction of it, that works in the schema.
+/// Waits for other migrations, and prepares a session, or its transaction, to work in the schema.
 pub(crate) async fn prepare(
     connection: &mut PgConnection,
     schema: &str,
@@ -31,7 +31,7 @@ pub(crate) async fn prepare(
     Ok(())
 }
 
-/// Anything else than UTF-8 refuses characters of ours and of jobs, at some later moment.
+/// Any encoding other than UTF-8 would refuse characters of ours and of jobs at some later moment.
 async fn can_hold_text(connection: &mut PgConnection) -> Result<()> {
     let asked = "select current_database()::text, pg_encoding_to_char(encoding)::text
                  from pg_database
@@ -42,8 +42,8 @@ async fn can_hold_text(connection: &mut PgConnection) -> Result<()> {
         return Ok(());
     }
     Err(Error::UnfitDatabase(format!(
-        "the database {database} has the encoding {encoding}, and UTF8 is needed; make one with \
-         create database {database}_utf8 encoding 'UTF8' template template0"
+        "the database {database} has the encoding {encoding}, but UTF8 is needed; create one with create \
+         database {database}_utf8 encoding 'UTF8' template template0"
     )))
 }
 

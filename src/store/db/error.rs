@@ -1,5 +1,5 @@
-//! What can go wrong between this process and its database, told apart by what the caller can do
-//! about it. Must never leak a driver's text to an HTTP client.
+//! The errors between this process and its database, distinguished by what the caller can do about
+//! them. Must never leak a driver's text to an HTTP client.
 
 /// Result of a store verb.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -14,12 +14,12 @@ pub enum Error {
     #[error("the database failed: {said}{advice}", said = words(.0), advice = super::trouble::advice(.0))]
     Database(#[from] sqlx::Error),
     /// The login lacks a right.
-    #[error("the login {login} may not {act}: {advice}")]
+    #[error("the login {login} is not allowed to {act}: {advice}")]
     Forbidden { login: String, act: String, advice: String },
-    /// The database is one in which nothing can be made.
-    #[error("nothing was made: {0}")]
+    /// Nothing can be created in this database.
+    #[error("nothing was created: {0}")]
     UnfitDatabase(String),
-    /// Nothing was heard of a statement; it may have been carried out or not.
+    /// A statement got no answer; it may or may not have been executed.
     #[error("the database did not answer within {} s; the network or the server may be gone", .waited.as_secs())]
     NoAnswer { waited: std::time::Duration },
     /// A migration failed.
@@ -28,14 +28,14 @@ pub enum Error {
     /// The schema is not one that this binary can use.
     #[error("schema {schema} is at migration {found}, this binary knows {known} and cannot use it: {advice}")]
     UnknownSchema { schema: String, found: i32, known: i32, advice: &'static str },
-    /// A value could not be sealed, opened, or kept outside of its row.
+    /// A value could not be encrypted, decrypted, or stored outside its row.
     #[error(transparent)]
     Vault(#[from] crate::vault::VaultError),
 }
 
 impl Error {
-    /// True when the same call may succeed a little later: the connection broke, the server restarts,
-    /// a deadlock or timeout was resolved against us.
+    /// True if the same call may succeed later: the connection broke, the server restarts, or a deadlock or
+    /// timeout was resolved against us.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         let error = match self {
@@ -54,26 +54,26 @@ impl Error {
         }
     }
 
-    /// True when a lock could not be had in the time that was allowed for it.
+    /// True if a lock could not be acquired within its timeout.
     #[must_use]
     pub fn is_lock_timeout(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
     }
 
-    /// True when the statement ran longer than it may, or was cancelled by hand.
+    /// True if the statement exceeded its timeout, or was cancelled by hand.
     #[must_use]
     pub fn is_statement_timeout(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("57014"))
     }
 
-    /// True when a value cannot be stored as it is (class 22), such as a NUL in text.
+    /// True if a value cannot be stored unchanged (class 22), such as a NUL in text.
     #[must_use]
     pub fn is_bad_data(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(error))
             if error.code().is_some_and(|code| code.starts_with("22") || code == "54000" || code == "54001"))
     }
 
-    /// The words in which one of Tidemill's own SQL functions refused what was asked, and its advice.
+    /// The refusal and the advice of one of Tidemill's own SQL functions.
     #[must_use]
     pub fn refusal(&self) -> Option<(&str, Option<&str>)> {
         let Self::Database(sqlx::Error::Database(error)) = self else { return None };
@@ -81,13 +81,13 @@ impl Error {
         (postgres.code() == "22TM1").then(|| (postgres.message(), postgres.hint()))
     }
 
-    /// True when a queue has as many jobs waiting as may; see [`crate::store::jobs::bounded_queues::enqueue_when_room`].
+    /// True if a queue is full; see [`crate::store::jobs::bounded_queues::enqueue_when_room`].
     #[must_use]
     pub fn is_queue_full(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("53TM1"))
     }
 
-    /// The queue that had no room, if that is what happened.
+    /// The full queue, if that was the error.
     #[must_use]
     pub fn full_queue(&self) -> Option<&str> {
         let Self::Database(sqlx::Error::Database(error)) = self else { return None };
@@ -95,13 +95,13 @@ impl Error {
         (postgres.code() == "53TM1").then(|| postgres.detail()?.strip_prefix("queue: ")).flatten()
     }
 
-    /// True when a value in the statement is to blame, so that other rows may go through without it.
+    /// True if a value in the statement caused the error, so that other rows may succeed without it.
     #[must_use]
     pub fn blames_a_value(&self) -> bool {
         self.is_bad_data() || self.constraint().is_some()
     }
 
-    /// The name of the violated constraint, if that is what happened.
+    /// The name of the violated constraint, if that was the error.
     #[must_use]
     pub fn constraint(&self) -> Option<&str> {
         let Self::Database(sqlx::Error::Database(error)) = self else { return None };
@@ -111,14 +111,14 @@ impl Error {
     /// True when a finished job's day has no partition yet.
     #[must_use]
     pub fn is_missing_partition(&self) -> bool {
-        // Where no partition fits, no constraint is named; the server's words may be of any language.
+        // If no partition fits, no constraint is named; the server's message may be in any language.
         matches!(self, Self::Database(sqlx::Error::Database(error))
             if error.code().as_deref() == Some("23514")
                 && error.constraint().is_none_or(|name| name == "jobs_live_is_unfinished"))
     }
 }
 
-/// What the database said, without the line of Postgres' own source that the driver puts behind it.
+/// The database's message, without the position in Postgres' source that the driver appends.
 pub(crate) fn words(error: &sqlx::Error) -> String {
     let sqlx::Error::Database(database) = error else { return error.to_string() };
     let Some(postgres) = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() else {
@@ -129,9 +129,10 @@ pub(crate) fn words(error: &sqlx::Error) -> String {
     more.fold(postgres.message().to_owned(), |text, more| format!("{text}; {more}"))
 }
 
-/// Whether what this SQLSTATE says passes by itself: connection, transaction state (a primary that became
-/// a standby), resources, operator intervention, serialization and deadlock, a lock or an object in use, cached plans
-/// after a migration. Of class 55 the others are states that somebody has to change, such as a missing replica identity.
+/// Whether the condition of this SQLSTATE passes by itself: connection, transaction state (a primary that
+/// became a standby), resources, operator intervention, serialization and deadlock, a lock or an object in
+/// use, cached plans after a migration. The other states of class 55 need a change by an operator, such as
+/// a missing replica identity.
 pub(crate) fn heals(code: &str) -> bool {
     ["08", "25", "53", "57", "40"].iter().any(|class| code.starts_with(class))
         || ["0A000", "55006", "55P03"].contains(&code)

@@ -1,6 +1,6 @@
-//! Hosts: which of the servers that a URL names is the one to use. Asks them in their order, whenever a new connection
-//! is to be made, and believes an answer for a moment only. Must never settle on one that takes no writes where the URL
-//! wants one that does.
+//! Chooses the server to use among those that a URL names. Asks them in order whenever a new
+//! connection is opened, and trusts an answer only for a moment. Must never choose a read-only
+//! server if the URL wants one that takes writes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,22 +14,22 @@ use super::session_settings;
 use super::session_settings::Settings;
 use crate::store::{Options, Result};
 
-/// How long an answer holds. After it a failover is seen.
+/// How long an answer is trusted. After that a failover is noticed.
 const BELIEVED: Duration = Duration::from_secs(1);
 /// How long one server may take to answer before the next is asked.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
-/// The servers of one URL, with what a session of its sort finds set.
+/// The servers of one URL, with the session settings of their connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts {
     servers: Arc<[PgConnectOptions]>,
-    /// Whether the one that is used must take writes.
+    /// Whether the chosen server must take writes.
     primary: bool,
     found: Arc<Mutex<Option<(Instant, usize)>>>,
 }
 
 impl Hosts {
-    /// For connections of our own, which keep their settings.
+    /// For direct connections, which keep their settings.
     pub(crate) fn direct(options: &Options, url: &str, more: Settings<'_>) -> Result<Self> {
         let (servers, primary) = session_settings::servers(url)?;
         Ok(Self::new(
@@ -48,12 +48,12 @@ impl Hosts {
         Self { servers: servers.collect(), primary, found: Arc::default() }
     }
 
-    /// Whether there is anything to find.
+    /// Whether there is a choice.
     pub(crate) fn is_sure(&self) -> bool {
         self.servers.len() == 1 && !self.primary
     }
 
-    /// The one that is used if nothing else is known.
+    /// The default server.
     pub(crate) fn first(&self) -> PgConnectOptions {
         self.servers[0].clone()
     }
@@ -61,7 +61,7 @@ impl Hosts {
     /// The server to use now.
     ///
     /// # Errors
-    /// What the last of them answered, if none can be used.
+    /// The error of the last server, if none can be used.
     pub(crate) async fn find(&self) -> sqlx::Result<PgConnectOptions> {
         if self.is_sure() {
             return Ok(self.first());
@@ -72,7 +72,7 @@ impl Hosts {
         {
             return Ok(self.servers[at].clone());
         }
-        // That of the last time first: while all is well nobody else is asked.
+        // The last chosen server first: while it works, no other is asked.
         let last = found.map_or(0, |(_, at)| at);
         let order = std::iter::once(last).chain((0..self.servers.len()).filter(|at| *at != last));
         let mut refusal = None;
@@ -83,7 +83,7 @@ impl Hosts {
                         tracing::info!(
                             host = self.servers[at].get_host(),
                             port = self.servers[at].get_port(),
-                            "the database moved here"
+                            "now connected to another database host"
                         );
                     }
                     *found = Some((Instant::now(), at));
@@ -105,7 +105,7 @@ impl Hosts {
         connection.close().await
     }
 
-    /// Refuses a connection to a server that is not the one wanted.
+    /// Refuses a connection to a server that is not suitable.
     pub(crate) async fn check(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         if self.primary { takes_writes(connection).await } else { Ok(()) }
     }
@@ -115,7 +115,7 @@ fn silent() -> sqlx::Error {
     sqlx::Error::Protocol(format!("the server did not answer within {} s", ANSWER_WITHIN.as_secs()))
 }
 
-/// What says more: a refusal of a login outweighs that a host is down, which passes.
+/// The more informative error: a refused login outweighs a host that is down, which may pass.
 fn worse(before: Option<sqlx::Error>, now: sqlx::Error) -> sqlx::Error {
     match before {
         Some(error @ sqlx::Error::Database(_)) if !matches!(now, sqlx::Error::Database(_)) => error,

@@ -1,5 +1,5 @@
-//! Listen: the one ear of a process. Holds a LISTEN connection, probes that it really hears, and
-//! hands wake-ups to whoever subscribed. After every reconnect it says so, for hints were missed.
+//! Holds the process's LISTEN connection, verifies it with probe notifications, and fans wake-ups
+//! out to subscribers. After every reconnect it informs them, because notifications were missed.
 
 use std::time::Duration;
 
@@ -13,35 +13,35 @@ use super::hosts::Hosts;
 use super::session_settings;
 use crate::store::{Error, Result, Store};
 
-/// How often the ear is tested.
+/// The interval of the probes.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
-/// How long the echo of a probe may take.
+/// How long a probe notification may take to arrive.
 const ECHO_WITHIN: Duration = Duration::from_secs(3);
 
-/// A hint that something may have happened.
+/// A wake-up: a hint that something may have happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wake {
     /// A queue has work.
     Queue(String),
-    /// A queue has work of groups, which take turns.
+    /// A queue has jobs of groups, which take turns.
     Turns(String),
-    /// A job that counted for a limit ended.
+    /// A job that counted against a limit ended.
     Freed,
     /// A job has events up to this number, or ended (0).
     Event(Uuid, i64),
-    /// Too many jobs to name have events.
+    /// More jobs have events than can be named.
     AllEvents,
-    /// A running job shall be cancelled.
+    /// A cancel of a running job was requested.
     Cancel(Uuid),
-    /// A job ended for which others wait.
+    /// A job finished that others wait for.
     Dependents,
-    /// Somebody changed slots or keys.
+    /// Slots or keys were changed.
     Settings,
-    /// Hints may have been missed: look at everything.
+    /// Notifications may have been missed: check everything.
     Missed,
 }
 
-/// Where wake-ups are heard.
+/// The receiver of wake-ups.
 #[derive(Debug, Clone)]
 pub struct Wakes {
     sender: broadcast::Sender<Wake>,
@@ -49,33 +49,33 @@ pub struct Wakes {
 }
 
 impl Wakes {
-    /// Hears all wake-ups from now on.
+    /// Subscribes to all wake-ups from now on.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Wake> {
         self.sender.subscribe()
     }
 
-    /// True while the connection is known to hear.
+    /// True while the connection is known to receive notifications.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         *self.healthy.borrow()
     }
 
-    /// Follows whether the connection is known to hear.
+    /// Follows whether the connection is known to receive notifications.
     pub(crate) fn health(&self) -> watch::Receiver<bool> {
         self.healthy.clone()
     }
 }
 
 impl Store {
-    /// Starts listening until the token is cancelled; reconnects by itself. Without a direct connection nothing is ever
-    /// heard, and whoever waits polls.
+    /// Starts listening until the token is cancelled; reconnects by itself. Without a direct connection no
+    /// notification ever arrives, and subscribers poll.
     #[must_use]
     pub fn listen(&self, shutdown: CancellationToken) -> Wakes {
         let (sender, _) = broadcast::channel(4096);
         let (healthy, healthy_receiver) = watch::channel(false);
         let wakes = Wakes { sender: sender.clone(), healthy: healthy_receiver };
-        // Behind a pooler a session that listens would be somebody else's the next moment.
+        // Behind a pooler a listening session would belong to another client the next moment.
         let Some(url) = self.options().direct_url().map(str::to_owned) else {
             tracing::info!("no direct connection to listen on (database.listen_url): polling");
             return wakes;
@@ -106,7 +106,7 @@ impl Store {
     }
 }
 
-/// Listens until the connection fails; answers why.
+/// Listens until the connection fails; returns the reason.
 async fn listen_once(
     store: &Store,
     url: &str,
@@ -159,9 +159,10 @@ async fn try_listen(
             }
             Ok(Ok(None)) => return Err(lost("the connection was closed")),
             Ok(Err(error)) => return Err(error.into()),
-            Err(_) if echo_due.is_some() => return Err(lost("a probe was not heard")),
+            Err(_) if echo_due.is_some() => return Err(lost("a probe notification did not arrive")),
             Err(_) => {
-                // Through the ordinary pool, so that the whole way from a NOTIFY to this ear is tested.
+                // Through the ordinary pool, so that the whole way from a NOTIFY to this listener is
+                // tested.
                 let sending = sqlx::query!("select pg_notify($1, $2)", store.channel(), probe);
                 match timeout(ECHO_WITHIN, sending.execute(store.claims())).await {
                     Ok(sent) => sent?,

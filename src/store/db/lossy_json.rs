@@ -1,6 +1,6 @@
-//! JSON as it lies in Postgres, which holds more than this process can read: numbers without bound and
-//! any depth. One value that cannot be read must never take the rows beside it along, and no number may be rounded in
-//! silence.
+//! JSON as stored in Postgres, which can hold more than this process can read: numbers of any size
+//! and any depth. One unreadable value must never affect the rows next to it, and no number may be
+//! rounded silently.
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -12,16 +12,16 @@ use sqlx::{Decode, Postgres, Type};
 use crate::job::number::{Carried, with_lost_as_text};
 use crate::store::Result;
 
-/// A JSON value for people: a number that would lose digits is a text of them, and a value that cannot be read at all an
-/// object with the reason under `unreadable`, for most fields promise an object.
+/// A JSON value for people: a number that would lose digits becomes text, and an unreadable value becomes
+/// an object with the reason under `unreadable`, because most fields promise an object.
 #[derive(Debug)]
 pub(crate) struct Readable(Value);
 
-/// A JSON value for a handler: as it is, or why it cannot be read.
+/// A JSON value for a handler: unchanged, or the reason why it cannot be read.
 #[derive(Debug)]
 pub(crate) struct Given(std::result::Result<Value, String>);
 
-/// What Tidemill's own functions say beside their words; a number that they computed may be rounded.
+/// The details of Tidemill's own functions; a number that they computed may be rounded.
 #[derive(Debug)]
 pub(crate) struct Details(Value);
 
@@ -38,7 +38,7 @@ impl From<Readable> for Option<Value> {
     }
 }
 
-/// One that cannot be read is a text that says why.
+/// An unreadable value becomes a text with the reason.
 impl From<Given> for Value {
     fn from(given: Given) -> Self {
         given.0.unwrap_or_else(|error| Value::String(format!("[cannot be read: {error}]")))

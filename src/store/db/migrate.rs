@@ -1,5 +1,5 @@
-//! Migrate: brings the schema to what this binary knows, under an advisory lock, over a short-lived
-//! connection of its own. Never touches a schema that is newer than the binary.
+//! Migrate: brings the schema to the version of this binary, under an advisory lock, over a
+//! short-lived connection of its own. Must never touch a schema that is newer than the binary.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -18,7 +18,7 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-/// In this order: those of the language SQL call only what stands before them.
+/// In this order: functions in SQL call only earlier ones.
 const FUNCTIONS: &[&str] = &[
     include_str!("../../../migrations/functions/common.sql"),
     include_str!("../../../migrations/functions/redact.sql"),
@@ -61,7 +61,7 @@ const FUNCTIONS: &[&str] = &[
 ];
 const VIEWS: &str = include_str!("../../../migrations/views.sql");
 pub(crate) const GRANTS: &str = include_str!("../../../migrations/grants.sql");
-/// Any number, the same in every binary: "tide".
+/// An arbitrary number, the same in every binary: "tide".
 const LOCK: i64 = 0x7469_6465;
 
 /// The latest migration that this binary knows.
@@ -71,8 +71,8 @@ pub fn known_version() -> i32 {
     runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0)
 }
 
-/// Creates the schema if needed, runs what is missing of the migrations, replaces functions and views,
-/// and makes the day partitions. Safe to run from several processes at once and again at any time.
+/// Creates the schema if needed, runs the missing migrations, replaces functions and views, and creates the
+/// day partitions. Safe to run in several processes at once and at any time again.
 ///
 /// # Errors
 /// When the database fails, or the schema is newer than this binary can use.
@@ -101,7 +101,7 @@ async fn in_session(connection: &mut PgConnection, schema: &str) -> Result<()> {
     run(connection, schema).await
 }
 
-/// All in one transaction: behind a pooler a lock or a setting of a session would stay with a stranger.
+/// All in one transaction: behind a pooler, a lock or a session setting would stay with another client.
 async fn in_transaction(connection: &mut PgConnection, options: &Options) -> Result<()> {
     let mut transaction = connection.begin_with(opening(options, &[("synchronous_commit", "on")])).await?;
     database::prepare(&mut transaction, &options.schema, true, LOCK).await?;
@@ -130,7 +130,8 @@ async fn run(connection: &mut PgConnection, schema: &str) -> Result<()> {
     match make_partitions(connection).await {
         Err(error) if found > 0 && error.is_lock_timeout() => {
             tracing::warn!(
-                "partitions for the days ahead wait for whoever reads the jobs; the keeper makes them"
+                "partitions for the coming days are not created yet, because a reader holds a lock on the \
+                 jobs; maintenance creates them"
             );
             Ok(())
         }
@@ -147,7 +148,7 @@ async fn make_partitions(connection: &mut PgConnection) -> Result<()> {
 async fn found_version(connection: &mut PgConnection, schema: &str) -> Result<i32> {
     let exists = connection.fetch_one("select to_regclass('refinery_schema_history') is not null").await?;
     if !exists.get::<bool, _>(0) {
-        // What one may not see looks as if it were not there.
+        // An object that the login may not see looks as if it did not exist.
         rights::may_use(&mut *connection, schema).await?;
         return Ok(0);
     }
@@ -158,7 +159,8 @@ async fn found_version(connection: &mut PgConnection, schema: &str) -> Result<i3
     }
 }
 
-/// Replaces functions and views whole, in one transaction, unless they are this binary's or a newer one's.
+/// Replaces all functions and views in one transaction, unless they are already those of this or a newer
+/// binary.
 async fn replace_verbs(connection: &mut PgConnection, migrated: bool) -> Result<()> {
     let digest = BASE64_STANDARD.encode(Sha256::digest(format!("{}{VIEWS}{GRANTS}", FUNCTIONS.concat())));
     let verbs = format!("{} {digest}", env!("CARGO_PKG_VERSION"));
@@ -208,7 +210,7 @@ fn release(verbs: &str) -> Vec<u32> {
     version.split(['.', '-']).map_while(|part| part.parse().ok()).take(3).collect()
 }
 
-/// Drops all views of the schema, one after the other, those on which no other view rests first.
+/// Drops all views of the schema one by one, starting with those that no other view uses.
 const DROP_VIEWS: &str = "
 do $$
 declare
@@ -231,7 +233,7 @@ begin
 end $$";
 
 impl Store {
-    /// Drops the schema with everything in it: for tests alone.
+    /// Drops the schema with everything in it: for tests only.
     ///
     /// # Errors
     /// When the database fails.
@@ -241,8 +243,8 @@ impl Store {
         Ok(())
     }
 
-    /// Refuses a schema that this binary cannot use: missing, older, or newer without saying that it
-    /// still serves this binary.
+    /// Refuses a schema that this binary cannot use: missing, older, or newer without support for this
+    /// binary.
     ///
     /// # Errors
     /// [`Error::UnknownSchema`], or when the database fails.
@@ -260,7 +262,7 @@ impl Store {
             .await
         {
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => {
-                // What one may not see looks as if it were not there.
+                // An object that the login may not see looks as if it did not exist.
                 rights::may_use(self.pool(), schema).await?;
                 None
             }
@@ -300,7 +302,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(database) = error.downcast_ref::<sqlx::Error>() {
-            // What Postgres said is the last of the causes; it may stand in the text before it already.
+            // The message of Postgres is the last cause; the text before may already contain it.
             let (raw, said) = (database.to_string(), words(database));
             return if text.contains(&raw) { text.replace(&raw, &said) } else { format!("{text}: {said}") };
         }

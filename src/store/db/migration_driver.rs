@@ -1,5 +1,5 @@
-//! Lets refinery run migrations over the same driver, and so the same TLS settings, as everything else;
-//! refinery itself knows only drivers that we would need twice. Must never be used outside of `migrate`.
+//! Lets refinery run migrations over the same driver, and so the same TLS settings, as everything
+//! else; refinery's own drivers would be a second copy. Must never be used outside `migrate`.
 
 use refinery_core::Migration;
 use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
@@ -7,11 +7,11 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// How often a migration may be the victim of a deadlock with processes that run on: they lock tables in
-/// the order of their statements, it in its own.
+/// How often a migration may be the victim of a deadlock with running processes, which lock tables in
+/// another order.
 const DEADLOCKS: usize = 20;
 
-/// A connection on which refinery works.
+/// A connection for refinery.
 pub(crate) struct Driver<'a>(pub(crate) &'a mut PgConnection);
 
 impl AsyncTransaction for Driver<'_> {
@@ -25,7 +25,7 @@ impl AsyncTransaction for Driver<'_> {
         for _ in 1..DEADLOCKS {
             match self.all_or_none(&queries).await {
                 Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("40P01") => {
-                    tracing::info!("a migration and a running process waited for one another; trying again");
+                    tracing::info!("a migration and a running process deadlocked; trying again");
                 }
                 other => return other,
             }

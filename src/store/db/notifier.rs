@@ -1,6 +1,6 @@
-//! Notify: the one voice of a process. Gathers wake-up hints while its last NOTIFY is in flight and
-//! sends them in a transaction of their own, after the writes they speak of have committed. Hints may
-//! be lost; nothing rests on them.
+//! The process's only sender of NOTIFY. Coalesces hints while the previous NOTIFY is in flight, and
+//! sends them in a transaction of their own after their writes have committed. Hints may be lost;
+//! correctness never depends on them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use crate::store::Store;
 
 /// Postgres refuses payloads of 8,000 bytes.
 const PAYLOAD_LIMIT_BYTES: usize = 7_800;
-/// Above so many jobs in one go, "look at all that you watch" is cheaper to say.
+/// Above this number of jobs, one "check all watched jobs" is cheaper.
 const EVENT_LIMIT: usize = 400;
 
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ struct Pending {
     all_events: bool,
 }
 
-/// A handle to say things; cheap to clone.
+/// A handle on the notifier; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Notifier {
     pending: Arc<Mutex<Pending>>,
@@ -50,7 +50,7 @@ impl Notifier {
         self.change(|pending| pending.turns.extend(names.into_iter().map(ToOwned::to_owned)));
     }
 
-    /// A job that counted for a limit ended.
+    /// A job that counted against a limit ended.
     pub fn freed(&self) {
         self.change(|pending| pending.freed = true);
     }
@@ -72,7 +72,7 @@ impl Notifier {
         });
     }
 
-    /// Sends what gathers, until the token is cancelled; then once more.
+    /// Sends pending hints until the token is cancelled; then once more.
     pub async fn run(self, store: Store, shutdown: CancellationToken) {
         loop {
             let ending = tokio::select! {
@@ -82,7 +82,7 @@ impl Notifier {
             let pending = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
             for payload in payloads(&pending) {
                 if let Err(error) = send(&store, &payload).await {
-                    tracing::warn!(%error, "a wake-up was lost; whoever waits polls");
+                    tracing::warn!(%error, "a NOTIFY was lost; waiting processes poll instead");
                 }
             }
             if ending {

@@ -1,11 +1,11 @@
-//! Ping: asks the database whether it answers at all, whether it can run what the verbs are made of, and whether it takes
-//! writes.
+//! Ping: checks whether the database answers, whether it can run the functions of the verbs, and
+//! whether it takes writes.
 
 use crate::store::{Result, Store};
 
 impl Store {
-    /// Makes one round trip, through a function of ours: a server whose programs were upgraded under it still answers
-    /// `select 1`, and runs no function.
+    /// Makes one round trip through one of our functions: a server whose programs were upgraded while it
+    /// was running still answers `select 1`, but runs no function.
     ///
     /// # Errors
     /// When the database fails.
@@ -14,7 +14,7 @@ impl Store {
         Ok(())
     }
 
-    /// Whether it says by itself that it takes no writes: a standby, or read-only by a setting.
+    /// Whether the server reports that it takes no writes: a standby, or read-only by a setting.
     ///
     /// # Errors
     /// When the database fails.
@@ -24,10 +24,10 @@ impl Store {
             .await?)
     }
 
-    /// Writes a job of some size and takes it back before anybody sees it, to find out if the database stores anything.
+    /// Writes a job of some size and rolls it back, to find out if the database stores anything.
     ///
     /// # Errors
-    /// What keeps it from that.
+    /// The reason why it does not.
     pub async fn probe_write(&self) -> Result<()> {
         let mut transaction = self.pool().begin().await?;
         sqlx::query!(

@@ -1,6 +1,6 @@
-//! Pool: connections of one sort. A statement runs on one of them as it is; or, behind a pooler in
-//! transaction mode, unnamed and in a transaction of its own, for there the next round trip may reach another
-//! session. A statement must never go to such a connection in any other way.
+//! A pool of connections of one sort. A statement runs on one of them directly; or, behind a pooler
+//! in transaction mode, unnamed and in its own transaction, because the next round trip may reach
+//! another session. A statement must never reach such a connection in any other way.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,20 +20,20 @@ use super::session_settings::Settings;
 use super::silence::Sentry;
 use crate::store::{Options, Result};
 
-/// How long a connection that comes back to its pool may take to show that it lives.
+/// How long a connection that returns to its pool may take to show that it is alive.
 const PONG_WITHIN: Duration = Duration::from_secs(5);
-/// How long a connection is waited for before another look at which server is the one to use.
+/// How long to wait for a connection before checking again which server to use.
 const AIM_AGAIN: Duration = Duration::from_millis(500);
 
 /// Connections of one sort. Cheap to clone; its reference runs statements.
 #[derive(Debug, Clone)]
 pub struct Pool {
     connections: PgPool,
-    /// Whether it is known that a statement commits which is sent alone.
+    /// Whether the server is known to commit a statement that is sent alone.
     proved: Arc<AtomicBool>,
-    /// What a transaction begins with behind a pooler.
+    /// The beginning of a transaction behind a pooler.
     opening: Option<SqlStr>,
-    /// Where they lead.
+    /// The servers.
     hosts: Hosts,
     sentry: Sentry,
 }
@@ -67,7 +67,7 @@ impl Pool {
             })
         });
         let connections = sized.connect_lazy_with(hosts.first());
-        // There every statement brings its transaction, and the commit of it.
+        // There every statement has its own transaction and commit.
         Ok(Self {
             connections,
             proved: Arc::new(AtomicBool::new(true)),
@@ -77,7 +77,7 @@ impl Pool {
         })
     }
 
-    /// Waits for a connection; where one has to be made, it is made to the server that is to be used now.
+    /// Waits for a connection; a new one is opened to the server that is to be used now.
     async fn aimed<T>(&self, waiting: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
         if self.hosts.is_sure() { waiting.await } else { Box::pin(self.aimed_among(waiting)).await }
     }
@@ -91,7 +91,7 @@ impl Pool {
             if let Ok(connection) = timeout(AIM_AGAIN, &mut waiting).await {
                 return connection;
             }
-            // Those that lay idle may have been dead: the pool tries the server that they led to.
+            // Idle connections may have died: the pool then tries their server.
             if let Ok(server) = Box::pin(self.hosts.find()).await {
                 self.connections.set_connect_options(server);
             }
@@ -111,7 +111,7 @@ impl Pool {
         Ok(Transaction::new(begun, self.opening.is_some(), self.sentry.clone()))
     }
 
-    /// Takes one connection out, for several statements in a row.
+    /// Checks one connection out for several statements in a row.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -124,14 +124,14 @@ impl Pool {
         ))
     }
 
-    /// The bare connections. Behind a pooler in transaction mode only simple statements are safe on them, and find
-    /// nothing set.
+    /// The bare connections. Behind a pooler in transaction mode only simple statements are safe on them,
+    /// and they have no session settings.
     #[must_use]
     pub fn bare(&self) -> &PgPool {
         &self.connections
     }
 
-    /// Makes sure, once, that what is stored through it lasts.
+    /// Checks once that writes through it are committed.
     async fn prove(&self) -> sqlx::Result<()> {
         if self.is_proved() { Ok(()) } else { Box::pin(self.prove_now()).await }
     }
@@ -216,11 +216,12 @@ fn sized(max_connections: u32, sentry: &Sentry) -> PgPoolOptions {
     let (taking, giving) = (sentry.clone(), sentry.clone());
     PgPoolOptions::new()
         .max_connections(max_connections)
-        // Also how long a connection may take to be made: one to a server that is gone is tried again soon.
+        // Also the timeout for opening a connection: one to an unreachable server is tried again soon.
         .acquire_timeout(Duration::from_secs(5))
         .idle_timeout(Duration::from_mins(5))
-        // One that was in use just now is trusted: if it is dead it shows at once, and every verb may be tried
-        // again. Those that lay idle are tested, so that a restart of Postgres does not fail a verb for each.
+        // A connection that was just in use is trusted: if it is dead, the next statement fails at once and
+        // can be retried. Idle ones are tested, so that a restart of Postgres does not fail one statement
+        // per connection.
         .test_before_acquire(false)
         .after_release(move |connection, of| {
             let sentry = giving.clone();

@@ -1,10 +1,11 @@
-//! The search path of a caller's own connection: where to look while the store's statements run on it, and back.
+//! The search path of a caller's own connection: set while the store's statements run on it, and
+//! restored afterwards.
 
 use sqlx::PgConnection;
 
 use crate::store::Result;
 
-/// The search path as it is.
+/// The present search path.
 ///
 /// # Errors
 /// When the database fails.
@@ -14,7 +15,7 @@ pub async fn search_path(connection: &mut PgConnection) -> Result<String> {
         .await?)
 }
 
-/// Looks there until the transaction ends.
+/// Sets the search path until the transaction ends.
 ///
 /// # Errors
 /// When the database fails.

@@ -1,5 +1,6 @@
-//! Session: what every statement finds set, and how it comes to be set: for as long as a connection lives,
-//! or, behind a pooler in transaction mode, anew in each transaction. Nothing else may rest on a session.
+//! The session settings of every statement, and how they are set: for the lifetime of a connection,
+//! or, behind a pooler in transaction mode, again in each transaction. Nothing else may depend on a
+//! session.
 
 use std::str::FromStr;
 use std::sync::Once;
@@ -14,14 +15,15 @@ use crate::store::{Error, Options, Result};
 pub(crate) type Settings<'a> = &'a [(&'a str, &'a str)];
 
 impl Options {
-    /// Where a connection is to be had that nobody else uses; `None` where all lead through a pooler.
+    /// The URL of a direct connection; `None` if all lead through a pooler.
     pub(crate) fn direct_url(&self) -> Option<&str> {
         self.listen_url.as_deref().or_else(|| (!self.pgbouncer).then_some(self.url.as_str()))
     }
 }
 
-/// Whatever the role, the database or the server has set: each statement means the same, and none is cut short by what was
-/// meant for others. `default_transaction_read_only` is left alone: operators and providers set it to protect a full disk.
+/// These override the settings of the role, the database and the server, so that each statement means the
+/// same and none is cut short by a setting for other programs. `default_transaction_read_only` is left
+/// alone: operators and providers set it to protect a full disk.
 const PINNED: &[(&str, &str)] = &[
     ("default_transaction_isolation", "read committed"),
     ("default_transaction_deferrable", "off"),
@@ -58,17 +60,18 @@ const PINNED: &[(&str, &str)] = &[
     ("jit", "off"),
 ];
 
-/// The same, where not every server knows the name or lets everybody set it: set only if it is another.
+/// The same for settings that not every server knows or lets every login set: changed only if the value
+/// differs.
 const PINNED_IF_KNOWN: &str = "
     select set_config(pinned.name, pinned.value, false)
     from (values ('transaction_timeout', '0'), ('restrict_nonsystem_relation_kind', ''), ('session_replication_role', 'origin')) as pinned (name, value)
     where current_setting(pinned.name, true) <> pinned.value";
 
-/// Each server that a URL names, and whether the one to use must take writes.
+/// The servers of a URL, and whether the chosen one must take writes.
 pub(crate) fn servers(url: &str) -> Result<(Vec<PgConnectOptions>, bool)> {
     let parsed = database_url::parse(url).map_err(|reason| Error::BadUrl { reason })?;
     let read = |url: &String| {
-        // What the driver says may repeat a part of it.
+        // The driver's message may repeat a part of the URL.
         let read = PgConnectOptions::from_str(url);
         let wrong = "one of its parameters has a value that is not understood";
         Ok(read.map_err(|_| Error::BadUrl { reason: wrong.into() })?.application_name("tidemill"))
@@ -76,22 +79,22 @@ pub(crate) fn servers(url: &str) -> Result<(Vec<PgConnectOptions>, bool)> {
     Ok((parsed.servers.iter().map(read).collect::<Result<_>>()?, parsed.primary))
 }
 
-/// A connection of our own, which keeps its settings.
+/// A direct connection, which keeps its settings.
 pub(crate) fn direct(server: PgConnectOptions, options: &Options, more: Settings<'_>) -> PgConnectOptions {
     server.options(PINNED.iter().copied()).options(settings(options)).options(more.iter().copied())
 }
 
-/// What [`direct`] cannot ask for when it connects.
+/// The settings that [`direct`] cannot request when it connects.
 pub(crate) async fn pin(connection: &mut PgConnection) -> sqlx::Result<()> {
     let pinned = connection.execute(sqlx::raw_sql(PINNED_IF_KNOWN)).await;
     match pinned {
-        // Only a superuser may change back what a superuser set on the role.
+        // Only a superuser can change a setting that a superuser set on the role.
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42501") => {
             static SAID: Once = Once::new();
             SAID.call_once(|| {
                 tracing::warn!(
-                    "session_replication_role is not origin for this login, so triggers do not run and jobs that wait for \
-                     others are not told; alter role … reset session_replication_role"
+                    "session_replication_role is not origin for this login, so triggers do not run and \
+                     dependent jobs are not resolved; run alter role … reset session_replication_role"
                 );
             });
             Ok(())
@@ -100,7 +103,7 @@ pub(crate) async fn pin(connection: &mut PgConnection) -> sqlx::Result<()> {
     }
 }
 
-/// A connection through a pooler. It asks for nothing that a pooler would have to know.
+/// A connection through a pooler. It requests nothing that a pooler would have to support.
 pub(crate) fn pooled(server: PgConnectOptions) -> PgConnectOptions {
     server.extra_float_digits(None)
 }
@@ -128,7 +131,7 @@ pub(crate) fn opening(options: &Options, more: Settings<'_>) -> SqlStr {
         .filter(|(at, (name, _))| last(*at, name))
         .map(|(_, (name, value))| format!("({}, {})", literal(name), literal(value)))
         .collect();
-    // Most are what they should be, and then cost next to nothing.
+    // Most already have the right value, and then cost almost nothing.
     AssertSqlSafe(format!(
         "begin isolation level read committed read write; \
          select set_config(pinned.name, pinned.value, true) from (values {}) as pinned (name, value) \

@@ -1,5 +1,6 @@
-//! Silence: tells a statement that takes long from a connection that died without a word, as after a failover whose old
-//! primary is cut off: the server is asked on a new connection. Must never end a statement that the server still works on.
+//! Distinguishes a slow statement from a connection that died silently, as after a failover that
+//! cut off the old primary: it asks the server on a new connection. Must never end a statement that
+//! the server is still running.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,22 +13,22 @@ use tokio::time::timeout;
 
 use super::hosts::Hosts;
 
-/// How long nothing is thought of no answer; less than anybody waits who gives up by himself.
+/// How long a missing answer is normal; less than any caller's own timeout.
 const QUIET: Duration = Duration::from_secs(1);
-/// How long an answer may be on its way that the server has given.
+/// How long an answer of the server may be on its way.
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
 /// How long the server may take to answer on a new connection.
 const PROBE_WITHIN: Duration = Duration::from_secs(2);
-/// How long an answer of it is good for others who wait as well.
+/// How long its answer is valid for other waiting callers.
 const FRESH: Duration = Duration::from_millis(500);
 /// How much later than the server the client ends a statement.
 const MARGIN: Duration = Duration::from_secs(5);
-/// How long a connection that lay idle may take to show that it lives.
+/// How long an idle connection may take to show that it is alive.
 const PONG_WITHIN: Duration = Duration::from_secs(1);
-/// How long a connection may lie idle and still be used untested.
+/// How long a connection may be idle and still be used untested.
 const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 
-/// Watches over the connections of one process; cheap to clone.
+/// Watches the connections of one process; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Sentry(Arc<Shared>);
 
@@ -35,14 +36,14 @@ pub(crate) struct Sentry(Arc<Shared>);
 struct Shared {
     hosts: Hosts,
     longest: Duration,
-    /// When the server was asked last, and whether it knew of nothing that it works on.
+    /// The time of the last check, and whether the server was running no statement of ours.
     asked: tokio::sync::Mutex<Option<(Instant, bool)>>,
-    /// Connections from before are not to be trusted.
+    /// Earlier connections are not trusted.
     dead_before: Mutex<Option<Instant>>,
 }
 
 impl Sentry {
-    /// Asks the server of `hosts` that is used now; statements run no longer than `statement_timeout`.
+    /// Asks the server of `hosts` that is used now; `statement_timeout` bounds statements.
     pub(crate) fn new(hosts: Hosts, statement_timeout: Duration) -> Self {
         Self(Arc::new(Shared {
             hosts,
@@ -52,7 +53,7 @@ impl Sentry {
         }))
     }
 
-    /// The answer to a statement, or an error once it is known that none comes.
+    /// The answer to a statement, or an error once it is certain that none comes.
     pub(crate) async fn watch<T>(&self, asking: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
         let began = Instant::now();
         tokio::pin!(asking);
@@ -104,7 +105,7 @@ impl Sentry {
         dead_before.is_none_or(|moment| Instant::now().checked_sub(age).is_some_and(|born| born > moment))
     }
 
-    /// Whether a connection that lay idle lives.
+    /// Whether an idle connection is alive.
     pub(crate) async fn lives(
         &self,
         connection: &mut PgConnection,
@@ -120,14 +121,15 @@ impl Sentry {
         if let Ok(pong) = timeout(PONG_WITHIN, connection.ping()).await {
             return pong.map(|()| true);
         }
-        // The others of its time need not be tried one by one.
+        // Other connections of the same age need not be tried one by one.
         if Box::pin(self.is_dead()).await {
             self.distrust(Instant::now());
         }
         Ok(false)
     }
 
-    /// Whether the server answers others and works on nothing of ours: then the answer to what was asked before does not come.
+    /// Whether the server answers new connections and runs no statement of ours: then the earlier answer
+    /// will not come.
     async fn is_dead(&self) -> bool {
         let mut asked = self.0.asked.lock().await;
         if let Some((at, dead)) = *asked
@@ -143,12 +145,12 @@ impl Sentry {
         dead
     }
 
-    /// From now on no connection from before that moment is used.
+    /// Stops the use of all connections from before that moment.
     fn distrust(&self, moment: Instant) {
         let mut dead_before = self.0.dead_before.lock().unwrap_or_else(PoisonError::into_inner);
         if dead_before.is_none_or(|known| known < moment) {
             tracing::warn!(
-                "connections to Postgres went silent while new ones work; all from before are dropped"
+                "connections to Postgres went silent while new ones work; dropping all older connections"
             );
             *dead_before = Some(moment);
         }
@@ -179,8 +181,8 @@ async fn works_on_nothing(server: PgConnectOptions) -> sqlx::Result<bool> {
 
 fn silent(waited: Duration) -> sqlx::Error {
     let text = format!(
-        "nothing was heard for {} s on a connection, and the server works on nothing of ours: the network or a failover cut \
-         it off",
+        "a connection was silent for {} s while the server runs no statement of this process: the network \
+         or a failover cut it off",
         waited.as_secs()
     );
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, text))

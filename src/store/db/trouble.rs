@@ -1,26 +1,27 @@
-//! What keeps a database that answers from doing its work, in words by SQLSTATE: what is the matter, and what an operator
-//! does about it. Must never hold the database's own text, which names tables and values.
+//! The conditions in which a database answers but does not work, by SQLSTATE: a description, and
+//! advice for an operator. Must never contain the database's own text, which names tables and
+//! values.
 
 use crate::store::Error;
 
-/// A state of the database that a statement came across.
+/// A state of the database that made a statement fail.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// Its stable name.
     pub name: &'static str,
-    /// What is the matter: a sentence.
+    /// The description: a sentence.
     pub what: &'static str,
-    /// What to do next: a sentence.
+    /// The advice: a sentence.
     pub remedy: &'static str,
     /// True if nothing at all can be stored while it lasts.
     pub stops_writes: bool,
-    /// What Postgres calls it: whole codes, or their first characters.
+    /// The SQLSTATEs of Postgres: whole codes, or their first characters.
     codes: &'static [&'static str],
 }
 
 macro_rules! troubles {
     ($($name:literal $stops:literal [$($code:literal),+] $what:literal $remedy:literal;)*) => {
-        /// All that are known, the closest code first.
+        /// All known states, the most specific code first.
         pub const TROUBLES: &[Trouble] = &[$(Trouble {
             name: $name, what: $what, remedy: $remedy, stops_writes: $stops, codes: &[$($code),+],
         },)*];
@@ -29,43 +30,47 @@ macro_rules! troubles {
 
 troubles! {
     "disk_full" true ["53100"] "The disk of the database is full."
-        "Free space on the disk of Postgres, or enlarge it; what was acknowledged is kept, and requests succeed again without a restart.";
-    "read_only" true ["25006"] "The database takes no writes: it is a standby, or default_transaction_read_only is on."
-        "Let database.url lead to the primary, or switch the read-only mode off; requests succeed again without a restart.";
+        "Free space on the disk of Postgres, or enlarge it; acknowledged jobs are kept, and requests \
+         succeed again without a restart.";
+    "read_only" true ["25006"] "The database accepts no writes: it is a standby, or default_transaction_read_only is on."
+        "Point database.url to the primary, or switch the read-only mode off; requests succeed again \
+         without a restart.";
     "out_of_memory" false ["53200"] "The database is out of memory."
         "Give its machine more memory, or lower work_mem, shared_buffers or max_connections of Postgres; then repeat the request.";
-    "too_many_connections" false ["53300"] "The database takes no more connections."
+    "too_many_connections" false ["53300"] "The database accepts no more connections."
         "Raise max_connections of Postgres, lower database.max_connections of the processes, or put PgBouncer between them; then repeat the request.";
-    "configured_limit" false ["53400"] "A limit that is configured in Postgres is reached."
+    "configured_limit" false ["53400"] "A limit configured in Postgres is reached."
         "Raise the limit that the server's log names, such as temp_file_limit; then repeat the request.";
-    "starting" false ["57P03"] "The database starts, or recovers from a crash."
+    "starting" false ["57P03"] "The database is starting, or recovering from a crash."
         "Repeat the request after the time in Retry-After.";
-    "shutting_down" false ["57P01", "57P02"] "The database shuts down or restarts."
+    "shutting_down" false ["57P01", "57P02"] "The database is shutting down or restarting."
         "Repeat the request after the time in Retry-After.";
     "cancelled" false ["57014"] "A statement ran longer than database.statement_timeout, or was cancelled by hand."
         "Repeat the request; if it is slow again, look for locks with 'tidemill doctor', or raise database.statement_timeout.";
-    "collision" false ["40001", "40P01"] "The database undid the request, for it collided with another one."
+    "collision" false ["40001", "40P01"] "The database rolled the request back because it conflicted with another one."
         "Repeat the request.";
-    "locked" false ["55P03"] "An open transaction of somebody else holds what this needs."
+    "locked" false ["55P03"] "Another open transaction holds a lock that this request needs."
         "Repeat the request after the time in Retry-After; 'tidemill doctor' names open transactions.";
-    "not_as_set_up" false ["55000"] "The database refuses this change as it is set up now."
-        "Look at the server's log for the reason, such as a publication of a table without replica identity; 'tidemill doctor' looks for such things.";
+    "not_as_set_up" false ["55000"] "The database refuses this change in its current configuration."
+        "Look at the server's log for the reason, such as a publication of a table without replica \
+         identity; 'tidemill doctor' checks for that.";
     "no_right" false ["42501"] "The database login of this process lacks a right."
         "Run 'tidemill migrate' as the owner of the schema, and grant the login one of its roles (docs/operations.md, \"Who may do what\"); the server's log names the right.";
     "no_login" false ["28"] "The database refuses the login of this process."
-        "Correct user and password in database.url, or what pg_hba.conf says of them.";
+        "Correct the user and password in database.url, or the rules in pg_hba.conf.";
     "no_database" false ["3D000", "57P04"] "The database that database.url names does not exist."
         "Create it, or correct database.url.";
-    "schema" false ["42P01", "42883", "42703", "3F000", "42704"] "The tables or functions in the database are not those of this version."
+    "schema" false ["42P01", "42883", "42703", "3F000", "42704"] "The tables or functions in the database do not belong to this version."
         "Run 'tidemill migrate', then 'tidemill doctor', which names what is missing.";
     "file_trouble" true ["58"] "The database cannot read or write its files."
-        "Look at the log of Postgres and at its disk before anything else.";
+        "Check the log of Postgres and its disk first.";
     "damaged" false ["XX001", "XX002"] "The database says that its data is damaged."
-        "Stop writing, copy its data folder, and look at the log of Postgres; then restore a backup or rebuild the index that it names.";
+        "Stop writing, copy its data folder, and read the log of Postgres; then restore a backup or rebuild \
+         the index that the log names.";
 }
 
 impl Trouble {
-    /// What a SQLSTATE means, if it is one of these.
+    /// The state of a SQLSTATE, if it is known.
     #[must_use]
     pub fn of_code(code: &str) -> Option<&'static Self> {
         TROUBLES.iter().find(|trouble| trouble.codes.iter().any(|known| code.starts_with(known)))
@@ -73,7 +78,7 @@ impl Trouble {
 }
 
 impl Error {
-    /// The state of the database that this came from, if it is a known one.
+    /// The state of the database behind this error, if it is known.
     #[must_use]
     pub fn trouble(&self) -> Option<&'static Trouble> {
         match self {
@@ -88,7 +93,7 @@ fn of(error: &sqlx::Error) -> Option<&'static Trouble> {
     Trouble::of_code(&database.code()?)
 }
 
-/// What to do about it, to stand behind the database's own words in a log or at a terminal.
+/// The advice, to be appended to the database's own message in a log or on a terminal.
 pub(crate) fn advice(error: &sqlx::Error) -> String {
     of(error).map_or_else(String::new, |trouble| format!(" ({} {})", trouble.what, trouble.remedy))
 }

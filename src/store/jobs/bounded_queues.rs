@@ -1,5 +1,5 @@
-//! Room: enqueues into a queue with a bound as soon as that takes the job, and tells when it may. Waits here and never in the
-//! database: whoever waits holds no connection and no lock.
+//! Enqueues into a bounded queue as soon as the queue accepts the job, and tells when it may. The
+//! wait is here and never in the database: a waiting request holds no connection and no lock.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::store::{Result, Store};
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 impl Store {
-    /// About how long until the queue takes one more job, 1 s to 60 s; the shortest if nobody can know.
+    /// The estimated time until the queue accepts one more job, 1 s to 60 s; the shortest if it is unknown.
     ///
     /// # Errors
     /// When the database fails.
@@ -28,9 +28,9 @@ impl Store {
     }
 }
 
-/// Enqueues a job, and waits for room as long as its queue has as many jobs waiting as its `max_queued`
-/// allows. Answers its id, or that of the job that has its unique key. Give up by dropping the future:
-/// then nothing is enqueued, unless the statement was under way.
+/// Enqueues a job, and waits while its queue has reached `max_queued`. Returns its id, or that of the job
+/// with the same unique key. To give up, drop the future: then nothing is enqueued, unless the statement
+/// was in flight.
 ///
 /// # Errors
 /// When the database fails or refuses the job for another reason.

@@ -1,44 +1,44 @@
-//! Bulk: one verb for all jobs that a filter finds, in chunks of a transaction each. The filter and the
-//! verbs are the SQL function `act_on_jobs`.
+//! Bulk: one action on all jobs that match a filter, in chunks of one transaction each. The SQL
+//! function `act_on_jobs` has the filter and the actions.
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::store::{Result, Store};
 
-/// So many jobs are done in one transaction.
+/// The most jobs in one transaction.
 const CHUNK: i32 = 500;
 
-/// What is to be done, and to which jobs.
+/// The action, and the jobs to act on.
 #[derive(Debug, Clone)]
 pub struct Bulk<'a> {
     /// `retry`, `cancel`, `run_now` or `delete`.
     pub verb: &'a str,
-    /// As the SQL function `matching_jobs` takes it.
+    /// The filter in the format of the SQL function `matching_jobs`.
     pub filter: &'a Value,
-    /// At most so many.
+    /// The most jobs.
     pub limit: i32,
-    /// Where jobs that are retried go, if not where they were.
+    /// The queue for retried jobs, if not their own.
     pub queue: Option<&'a str>,
-    /// Who does it.
+    /// The author.
     pub by: &'a str,
 }
 
-/// What was done.
+/// The outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done {
-    /// So many jobs were found, up to the limit.
+    /// The number of jobs found, up to the limit.
     pub matched: i32,
-    /// To so many it was done.
+    /// The number of jobs changed.
     pub done: i32,
-    /// So many did not let it be done.
+    /// The number of jobs to which the action no longer applied.
     pub refused: i32,
-    /// The first of them, at most 20.
+    /// The ids of the first of them, at most 20.
     pub sample: Vec<Uuid>,
 }
 
 impl Store {
-    /// Looks what [`Store::act_on_jobs`] would find, and does nothing.
+    /// Counts the jobs that [`Store::act_on_jobs`] would find, and changes nothing.
     ///
     /// # Errors
     /// When the database fails or refuses the filter.
@@ -46,17 +46,17 @@ impl Store {
         Ok(self.chunk(bulk, bulk.limit, None, true).await?.0)
     }
 
-    /// Does the verb to all jobs that the filter finds, up to the limit.
+    /// Applies the action to all jobs that match the filter, up to the limit.
     ///
     /// # Errors
-    /// When the database fails or refuses the filter; what was done before stays done.
+    /// When the database fails or refuses the filter; earlier batches stay done.
     pub async fn act_on_jobs(&self, bulk: &Bulk<'_>) -> Result<Done> {
         let mut all = Done::default();
         let mut last = None;
         loop {
             let most = CHUNK.min(bulk.limit - all.matched);
             let (chunk, end) = self.chunk(bulk, most, last, false).await?;
-            // Behind those that were refused, which would be found again.
+            // After the refused jobs, which would be found again.
             last = end;
             all.matched += chunk.matched;
             all.done += chunk.done;
@@ -70,7 +70,7 @@ impl Store {
         }
     }
 
-    /// Acts on so many jobs behind `after`; answers the last of them, too.
+    /// Acts on this number of jobs after `after`; also returns the last of them.
     async fn chunk(
         &self,
         bulk: &Bulk<'_>,

@@ -1,13 +1,13 @@
-//! Cancel: ends a job that does not run at once, and asks the worker of one that does. A row, so it
-//! holds with no worker up.
+//! Cancel: ends a job that is not running at once, and asks the worker of a running job to stop.
+//! The request is a row, so it holds even if no worker is up.
 
 use uuid::Uuid;
 
 use crate::store::{Result, Store};
 
 impl Store {
-    /// Cancels a job; answers `cancelled`, `cancel_requested`, or the state of one that is finished;
-    /// `None` if there is no such job.
+    /// Cancels a job; returns `cancelled`, `cancel_requested`, or the state of a finished job; `None` if
+    /// there is no such job.
     ///
     /// # Errors
     /// When the database fails.
@@ -17,7 +17,7 @@ impl Store {
             .await?)
     }
 
-    /// Which of the given jobs somebody wants cancelled; for workers that hear no notifications.
+    /// The given jobs with a cancel request; for workers that receive no notifications.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! Change and snooze: other terms for a job that does not run. Both record who did it.
+//! Change and snooze: update a job that is not running. Both record their author.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use uuid::Uuid;
 use crate::store::{Result, Store};
 
 impl Store {
-    /// Puts off a job that does not run: it is due so long from now. Answers its state, `None` if there is no such job.
+    /// Puts off a job that is not running until the given time from now. Returns its state, `None` if there
+    /// is no such job.
     ///
     /// # Errors
     /// When the database fails.
@@ -23,8 +24,9 @@ impl Store {
         .await?)
     }
 
-    /// Gives a job that does not run other terms: those of `priority`, `queue`, `run_at`, `max_attempts`, `tags` and `metadata`
-    /// that `change` has. Answers its state, `None` if there is no such job; one that runs or has ended stays as it is.
+    /// Changes a job that is not running: the fields among `priority`, `queue`, `run_at`, `max_attempts`,
+    /// `tags` and `metadata` that `change` contains. Returns its state, `None` if there is no such job; a
+    /// running or finished job does not change.
     ///
     /// # Errors
     /// When the database fails, or refuses the change.

@@ -1,11 +1,11 @@
-//! Delete: removes a job that does not run, with all its history.
+//! Delete: removes a job that is not running, with all its history.
 
 use uuid::Uuid;
 
 use crate::store::{Result, Store};
 
 impl Store {
-    /// Deletes a job; answers `deleted`, `running` (nothing was done), or `None` if there is no such job.
+    /// Deletes a job; returns `deleted`, `running` (nothing was done), or `None` if there is no such job.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,5 +1,5 @@
 //! Enqueue: writes new jobs, many in one statement, or one in the caller's own transaction. Answers
-//! only after the commit, unless the transaction is the caller's; wakes nobody by itself.
+//! only after the commit, unless the transaction is the caller's; sends no notification itself.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -13,35 +13,35 @@ use crate::job::state::JobState;
 use crate::store::db::connection::Line;
 use crate::store::{Result, Store};
 
-/// What became of one wished job.
+/// The insert outcome of one job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// It is stored.
     Created,
-    /// Another job has its unique key; that one's id is the answer.
+    /// Another job has its unique key; the id of that job is the answer.
     Existing,
     /// As [`Fate::Existing`], and fields of that job are replaced.
     Replaced,
-    /// As [`Fate::Existing`], and it shall be refused then.
+    /// As [`Fate::Existing`], but the rule refuses the new job.
     Conflict,
     /// Its execution id belongs to another job.
     ExecutionIdTaken,
-    /// Its queue takes no new jobs.
+    /// Its queue accepts no new jobs.
     QueueDraining,
-    /// As many jobs of its queue wait as may.
+    /// Its queue is full.
     QueueFull,
-    /// Somebody's open transaction holds the room of its queue, and nobody waited for that.
+    /// Another open transaction has locked the capacity of its queue, and this call did not wait for it.
     QueueBusy,
-    /// Nothing serves its kind and `strict_kinds` is on.
+    /// No worker serves its kind and `strict_kinds` is on.
     UnknownKind,
-    /// Its kind is one of Tidemill's own.
+    /// Its kind is reserved for Tidemill.
     ReservedKind,
-    /// It waits for a job that is not there.
+    /// It waits for a job that does not exist.
     UnknownParent,
 }
 
 impl Fate {
-    /// What the word of `insert_jobs` means.
+    /// The outcome for a word of `insert_jobs`.
     fn of(word: &str) -> Self {
         match word {
             "created" => Self::Created,
@@ -59,35 +59,35 @@ impl Fate {
     }
 }
 
-/// A wished job after the database judged it.
+/// A requested job after the database has judged it.
 #[derive(Debug, Clone)]
 pub struct Enqueued {
-    /// The id of the wish; of the existing job where that is its fate.
+    /// The id of the new job, or of the existing one.
     pub id: Uuid,
-    /// What became of it.
+    /// The outcome.
     pub fate: Fate,
-    /// The queue that it went to, or would have gone to.
+    /// Its queue, even if it was not stored.
     pub queue: String,
     /// Its priority.
     pub priority: i16,
-    /// How many attempts it has.
+    /// The most attempts.
     pub max_attempts: i32,
-    /// Not claimed before.
+    /// The earliest start.
     pub run_at: DateTime<Utc>,
-    /// When it was stored, if it was.
+    /// The time when it was stored, if it was.
     pub created_at: Option<DateTime<Utc>>,
     /// Its state, if it was stored.
     pub state: JobState,
-    /// The limits that it counts for.
+    /// The limits that it counts against.
     pub concurrency_keys: Vec<String>,
-    /// Whose job it is.
+    /// Its group for fairness.
     pub fair_key: Option<String>,
-    /// Cancelled if it was not started by then.
+    /// The time at which it is cancelled if it has not started.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
 impl Enqueued {
-    /// The document of the new job: what was wished and what the database decided.
+    /// The document of the new job: the requested values and the database's decisions.
     #[must_use]
     pub fn document(&self, wish: NewJob) -> JobDocument {
         let created_at = self.created_at.unwrap_or(self.run_at);
@@ -125,8 +125,8 @@ impl Enqueued {
     }
 }
 
-/// Stores `jobs` in one statement and answers in their order. Waits for whoever takes room in the same bounded
-/// queues until that transaction ends.
+/// Stores `jobs` in one statement and answers in order. Waits for other transactions that have locked the
+/// capacity of the same bounded queues.
 ///
 /// # Errors
 /// When the database fails; then none of them is stored.
@@ -138,7 +138,8 @@ pub async fn enqueue(
     insert(executor, jobs, strict_kinds, true).await
 }
 
-/// As [`enqueue`], but waits for no room: such a job is [`Fate::QueueBusy`] and the others are stored.
+/// As [`enqueue`], but does not wait for locked capacity: such a job is [`Fate::QueueBusy`] and the others
+/// are stored.
 ///
 /// # Errors
 /// As [`enqueue`].
@@ -216,10 +217,10 @@ async fn insert(
 }
 
 /// As [`enqueue_at_once`], but a job with a value that the database refuses is answered as its own error and
-/// the others are stored. For a line in a transaction.
+/// the others are stored. For a connection in a transaction.
 ///
 /// # Errors
-/// When the database fails; then the transaction is void.
+/// When the database fails; then the transaction is aborted.
 pub async fn enqueue_apart(
     mut line: Line<'_>,
     jobs: &[PreparedJob],
@@ -246,9 +247,10 @@ pub async fn enqueue_apart(
     }
 }
 
-/// Enqueues one job through any executor, also `&mut *transaction`: it commits or vanishes with it,
-/// and workers are woken when it commits. `store` says where Tidemill's tables are, and seals the args where args are
-/// sealed; none of its connections is used. Answers the job's id, or that of the job that has its unique key.
+/// Enqueues one job through any executor, also `&mut *transaction`: it commits or rolls back with it, and
+/// workers are notified when it commits. `store` says where Tidemill's tables are, and encrypts the args if
+/// encryption is configured; none of its connections is used. Returns the job's id, or that of the job with
+/// the same unique key.
 ///
 /// # Errors
 /// When the database fails or refuses the job (a draining or full queue, a taken execution id, a unique key that
@@ -257,7 +259,7 @@ pub async fn enqueue_in(executor: impl PgExecutor<'_>, store: &Store, job: &NewJ
     enqueue_prepared_in(executor, store, &store.prepare_inline(job.clone())?).await
 }
 
-/// As [`enqueue_in`], for a job that was prepared before: its args may lie in the storage.
+/// As [`enqueue_in`], for a job that was prepared earlier: its args may be in object storage.
 ///
 /// # Errors
 /// As [`enqueue_in`].

@@ -1,5 +1,5 @@
-//! Events: reads the numbered log of a job behind a number. What is answered is committed, in order
-//! and without gaps; never read from a standby, whose order of visibility may differ.
+//! Events: reads the numbered log of a job after a number. Every answer is committed, in order and
+//! without gaps; must never read from a standby, whose order of visibility can differ.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -20,7 +20,7 @@ pub struct Event {
     pub at: DateTime<Utc>,
 }
 
-/// Where a watched job stands.
+/// The position of a watched job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     pub job_id: Uuid,
@@ -69,7 +69,7 @@ impl Store {
         Ok(self.redacted(events))
     }
 
-    /// Events of several jobs in one statement: of each the next ones above its number, at most
+    /// Events of several jobs in one statement: for each the next ones above its number, at most
     /// `limit_each`, in order.
     ///
     /// # Errors
@@ -119,8 +119,8 @@ impl Store {
         events
     }
 
-    /// Where the given jobs stand; those that do not exist are missing. Also which course of history the database is on, if
-    /// that can be seen.
+    /// The positions of the given jobs; jobs that do not exist are missing. Also the timeline of the
+    /// database, if that is visible.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,5 @@
-//! Explain: why a job does not run, and when it may start. The reasons are the SQL function `explain`.
+//! Explain: why a job is not running, and when it may start. The SQL function `explain` finds the
+//! reasons.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,37 +11,37 @@ use crate::job::document::micros_or_null;
 use crate::store::db::lossy_json::Details;
 use crate::store::{Result, Store};
 
-/// One reason why a job does not run.
+/// One reason why a job is not running.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Reason {
-    /// What it is, for programs: `not_due`, `queue_paused`, `limit_full` and so on.
+    /// The code for programs: `not_due`, `queue_paused`, `limit_full` and so on.
     pub code: String,
-    /// The same for a person.
+    /// The message for a person.
     pub message: String,
-    /// Until when it holds, if that is known.
+    /// The time until which the reason holds, if that is known.
     #[serde(serialize_with = "micros_or_null")]
     pub until: Option<DateTime<Utc>>,
-    /// Fields of the code's own.
+    /// Further fields of the code.
     #[schema(value_type = Object)]
     pub details: Value,
 }
 
-/// Why a job does not run, and when it may.
+/// Why a job is not running, and when it may start.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Explanation {
     /// The job.
     pub job_id: Uuid,
-    /// The reasons, in the order in which to see to them.
+    /// The reasons, in the order in which to address them.
     pub reasons: Vec<Reason>,
-    /// An estimate of its start; null if nobody can say, or somebody has to do something first.
+    /// An estimate of its start; null if it is unknown, or if someone has to act first.
     #[serde(serialize_with = "micros_or_null")]
     pub expected_start_at: Option<DateTime<Utc>>,
-    /// What the estimate rests on.
+    /// The basis of the estimate.
     pub based_on: Option<String>,
 }
 
 impl Store {
-    /// Why a job does not run; `None` if there is no such job.
+    /// Explains why a job is not running; `None` if there is no such job.
     ///
     /// # Errors
     /// When the database fails.

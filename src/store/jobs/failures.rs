@@ -1,4 +1,4 @@
-//! Failures: what attempts failed of, one row a cause, and the counting of those that are new.
+//! Failures: the causes of failed attempts, one row per cause, and the counting of new failures.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,13 +8,13 @@ use uuid::Uuid;
 use crate::job::document::micros;
 use crate::store::{Result, Store};
 
-/// So many failures are counted in one transaction.
+/// The most failures counted in one transaction.
 const BATCH: i32 = 5_000;
 
-/// What attempts failed of.
+/// A cause of failed attempts.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Cause {
-    /// Hash of kind, class and message without what differs from case to case.
+    /// Hash of kind, class and message, without the parts that differ from case to case.
     pub fingerprint: String,
     /// Kind of the jobs.
     pub kind: String,
@@ -23,20 +23,20 @@ pub struct Cause {
     pub class: Option<String>,
     /// Message of the last failure, at most 200 characters.
     pub message: String,
-    /// How many attempts failed of it.
+    /// The number of attempts that failed of it.
     pub failures: i64,
-    /// The first of them.
+    /// The time of the first of them.
     #[serde(serialize_with = "micros")]
     pub first_at: DateTime<Utc>,
-    /// The last of them.
+    /// The time of the last of them.
     #[serde(serialize_with = "micros")]
     pub last_at: DateTime<Utc>,
-    /// A job to look at.
+    /// A job that failed of it.
     pub last_job_id: Option<Uuid>,
 }
 
 impl Store {
-    /// The causes of failures, those that came last first.
+    /// The causes of failures, the most recent first.
     ///
     /// # Errors
     /// When the database fails.
@@ -72,7 +72,7 @@ impl Store {
         .await?)
     }
 
-    /// Counts all failures that are new into their causes.
+    /// Groups all new failures by cause.
     ///
     /// # Errors
     /// When the database fails.

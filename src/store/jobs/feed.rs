@@ -1,6 +1,7 @@
-//! Feed: what committed since an earlier look, of a queue, a kind or all jobs. A position is a snapshot of Postgres: which
-//! transactions were over when the reader looked. Must never place a position behind a transaction that a crash could undo,
-//! for its number is given out again then.
+//! Feed: the changes of a queue, a kind or all jobs that were committed since an earlier read. A
+//! position is a Postgres snapshot: the transactions that had finished at that read. Must never
+//! place a position after a transaction that a crash could undo, because its number would be
+//! assigned again.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -9,11 +10,11 @@ use super::events::Event;
 use crate::store::db::lossy_json::Readable;
 use crate::store::{Error, Result, Store};
 
-/// How long before a look what it did not see may have been written: a transaction that stays open for longer is not shown
-/// when it commits at last.
+/// How long before a read an unseen change may have been written: a transaction that stays open for longer
+/// is not shown when it finally commits.
 const LONGEST_TRANSACTION: TimeDelta = TimeDelta::days(1);
 
-/// Which jobs a feed is about.
+/// The jobs of a feed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Selection {
     /// Jobs of these queues,
@@ -24,25 +25,25 @@ pub struct Selection {
     pub all: bool,
 }
 
-/// Transactions below `below` but for those of `open` are seen.
+/// Transactions below `below`, except those in `open`, are seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Horizon {
-    /// The first number that is not seen.
+    /// The first unseen number.
     pub below: i64,
-    /// Those below it that were not over, in order.
+    /// The unfinished transactions below it, in order.
     pub open: Vec<i64>,
 }
 
-/// What happened to a job.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
-    /// It is there, and waits to be run.
+    /// The job was enqueued.
     Queued,
-    /// An attempt began.
+    /// An attempt started.
     Started,
     /// A numbered event of its log.
     Event,
-    /// It is over.
+    /// The job finished.
     Ended,
 }
 
@@ -51,56 +52,56 @@ pub enum What {
 pub struct Change {
     pub what: What,
     pub job_id: Uuid,
-    /// The number of the event, or of the last one before the end.
+    /// The number of the event, or of the last event before the end.
     pub seq: i64,
     pub attempt: i32,
     pub at: DateTime<Utc>,
     pub written_in: i64,
 }
 
-/// What one look found.
+/// The result of one read.
 #[derive(Debug)]
 pub struct Found {
     /// All changes, in no order.
     pub changes: Vec<Change>,
-    /// Which transactions are over now.
+    /// The transactions that have finished now.
     pub over: Horizon,
-    /// The newest transaction whose rows were found, also those of other jobs.
+    /// The newest transaction whose rows were found, including rows of other jobs.
     pub newest: Option<i64>,
-    /// There is more than was asked for, and so `changes` are not all.
+    /// There is more than the limit, so `changes` is incomplete.
     pub too_many: bool,
     /// The database's clock.
     pub at: DateTime<Utc>,
-    /// Which course of history it is on.
+    /// The timeline of the database.
     pub era: String,
-    /// The look as a text; a look that finds the same has no news.
+    /// The snapshot as text; a read with the same text has no news.
     pub snapshot: String,
 }
 
-/// Where to look.
+/// The range to read.
 #[derive(Debug)]
 pub struct Range<'a> {
-    /// Behind what is seen,
+    /// After the seen transactions,
     pub behind: &'a Horizon,
     /// below this number,
     pub before: i64,
     /// without these.
     pub hidden: &'a [i64],
-    /// When `behind` was a look's.
+    /// The time of the read that `behind` comes from.
     pub since: DateTime<Utc>,
-    /// At most so many rows of each table.
+    /// The most rows of each table.
     pub most: i32,
-    /// What the last look saw.
+    /// The snapshot of the last read.
     pub seen: Option<&'a str>,
 }
 
 impl Horizon {
-    /// Reads the text of a `pg_snapshot`.
+    /// Parses the text of a `pg_snapshot`.
     ///
     /// # Errors
     /// When it is none.
     pub fn parse(text: &str) -> Result<Self> {
-        let bad = || Error::Database(sqlx::Error::Protocol(format!("{text} is no snapshot")));
+        let bad = || Error::Database(sqlx::Error::Protocol(format!("{text} is not a snapshot")));
         let mut parts = text.split(':');
         let (Some(_), Some(below), Some(open)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(bad());
@@ -111,7 +112,7 @@ impl Horizon {
         Ok(Self { below, open })
     }
 
-    /// The same, for what lies below a number.
+    /// The same, limited to transactions below a number.
     #[must_use]
     pub fn cut(&self, below: i64) -> Self {
         Self { below, open: self.open.iter().copied().filter(|number| *number < below).collect() }
@@ -119,7 +120,7 @@ impl Horizon {
 }
 
 impl Store {
-    /// Where a feed begins: all that is over now is seen, and no crash can undo it.
+    /// The start of a feed: all finished transactions are seen, and no crash can undo them.
     ///
     /// # Errors
     /// When the database fails.
@@ -133,7 +134,8 @@ impl Store {
             seen: None,
         };
         let found = self.changes(&Selection::default(), &range).await?;
-        // A commit that waits for this server's disk, and so for the log of all that was over before. It waits for no standby.
+        // A commit that waits for this server's disk, and so for the log of all earlier transactions. It
+        // waits for no standby.
         let durable = sqlx::query!(
             r#"
             select
@@ -145,7 +147,7 @@ impl Store {
         Ok(found)
     }
 
-    /// What was written in a range.
+    /// The changes in a range.
     ///
     /// # Errors
     /// When the database fails.
@@ -200,7 +202,7 @@ impl Store {
         })
     }
 
-    /// The first transaction that wrote anything since a time.
+    /// The first transaction with a write since a time.
     ///
     /// # Errors
     /// When the database fails.
@@ -243,7 +245,7 @@ impl Store {
         Ok(sqlx::query_scalar!("select oldest_day()").fetch_one(self.pool()).await?)
     }
 
-    /// The newest transaction that wrote one of these events of jobs; those that are not there do not count.
+    /// The newest transaction that wrote one of these events of jobs; missing events do not count.
     ///
     /// # Errors
     /// When the database fails.
@@ -262,7 +264,7 @@ impl Store {
         Ok(newest.fetch_one(self.pool()).await?)
     }
 
-    /// These events of jobs; those that are not there are missing.
+    /// These events of jobs; events that do not exist are left out.
     ///
     /// # Errors
     /// When the database fails.
@@ -290,7 +292,7 @@ impl Store {
         Ok(self.redacted(events))
     }
 
-    /// What runs now, newest first.
+    /// The running jobs, newest first.
     ///
     /// # Errors
     /// When the database fails.

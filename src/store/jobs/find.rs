@@ -29,7 +29,7 @@ impl Store {
         Ok(found.into_iter().map(|job| self.shown(job)).collect())
     }
 
-    /// The job that a caller's name stands for.
+    /// The job of a caller's name.
     ///
     /// # Errors
     /// When the database fails.
@@ -40,7 +40,8 @@ impl Store {
     }
 }
 
-/// As [`Store::find_jobs`], on a connection of the caller's, and as the jobs are stored: neither opened nor redacted.
+/// As [`Store::find_jobs`], on a connection of the caller's, and in stored form: neither decrypted nor
+/// redacted.
 ///
 /// # Errors
 /// When the database fails.
@@ -49,7 +50,7 @@ pub async fn find_jobs_in(executor: impl PgExecutor<'_>, ids: &[Uuid]) -> Result
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// The jobs that callers' names stand for; names that no job has are missing.
+/// The jobs of callers' names; names without a job are missing.
 ///
 /// # Errors
 /// When the database fails.

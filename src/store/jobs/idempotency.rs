@@ -1,5 +1,5 @@
-//! Idempotency: the stored first answers to requests that may be repeated. The key, the work and the
-//! answer commit together, so a key without its work cannot exist.
+//! Idempotency: the stored first answers to requests that may be repeated. The key, the work and
+//! the answer commit together, so a key without its work cannot exist.
 
 use std::sync::Arc;
 
@@ -9,18 +9,19 @@ use crate::store::db::connection::{Line, Transaction};
 use crate::store::{Result, Store};
 use crate::vault::{Field, Vault};
 
-/// What is known of a key.
+/// The state of a key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Known {
-    /// Nothing: the work is ours to do, in this transaction.
+    /// New: the caller does the work, in this transaction.
     New,
-    /// The same request came before; this was its answer.
+    /// The same request was made earlier; this was its answer.
     Answered(Value),
     /// Another request used the key.
     OtherRequest,
 }
 
-/// Takes a key for this transaction, or finds what came of it. Waits for a rival that is at work on it.
+/// Takes a key for this transaction, or finds its stored answer. Waits for another transaction that holds
+/// the key.
 ///
 /// # Errors
 /// When the database fails.
@@ -42,7 +43,7 @@ pub async fn take_key(mut line: Line<'_>, key: &str, request_hash: &[u8]) -> Res
     if taken.is_some() {
         return Ok(Known::New);
     }
-    // A second statement, for only its new snapshot sees what the rival committed.
+    // A second statement, because only its new snapshot sees the other transaction's commit.
     let known = sqlx::query!("select request_hash, answer from idempotency_keys where key = $1", key)
         .fetch_one(line)
         .await?;
@@ -61,19 +62,19 @@ pub async fn store_answer(line: Line<'_>, key: &str, answer: &Value) -> Result<(
     Ok(())
 }
 
-/// Whose turn it is with a request that may be repeated.
+/// The state of a request that may be repeated.
 #[derive(Debug)]
 pub enum Turn {
-    /// Ours, in this transaction.
+    /// New: the work is done in this transaction.
     Ours(Work),
-    /// The same request came before; this was its answer.
+    /// The same request was made earlier; this was its answer.
     Answered(Value),
     /// Another request used the key.
     OtherRequest,
 }
 
-/// Work under a key. What is done on its line commits together with the answer; dropped, nothing
-/// of it happened and the key is free.
+/// Work under a key. Statements on its connection commit together with the answer; if dropped, everything
+/// is rolled back and the key is free.
 #[derive(Debug)]
 pub struct Work {
     transaction: Transaction<'static>,
@@ -82,7 +83,7 @@ pub struct Work {
 }
 
 impl Work {
-    /// Where the work is done.
+    /// The connection of the work.
     pub fn line(&mut self) -> Line<'_> {
         self.transaction.line()
     }
@@ -90,9 +91,9 @@ impl Work {
     /// Stores the answer and commits.
     ///
     /// # Errors
-    /// When the database fails; then the work is undone.
+    /// When the database fails; then the work is rolled back.
     pub async fn answer(mut self, answer: &Value) -> Result<()> {
-        // It shows args, so it is sealed where they are.
+        // The answer shows args, so it is encrypted like them.
         let answer = self.vault.keyring.seal(Field::Answer, rand::random(), answer)?;
         store_answer(self.transaction.line(), &self.key, &answer).await?;
         Ok(self.transaction.commit().await?)
@@ -100,7 +101,7 @@ impl Work {
 }
 
 impl Store {
-    /// Takes a key in a transaction of its own. Waits for a rival that is at work on it.
+    /// Takes a key in a transaction of its own. Waits for another transaction that holds the key.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,6 +1,6 @@
-//! List: pages of jobs, newest first, by filter and keyset. Each kind of list reads only the part of
-//! the table that can hold its rows; none counts, and none searches for long: a page that finds little says how
-//! far it came.
+//! List: pages of jobs, newest first, by filter and keyset. Each kind of list reads only the part
+//! of the table that can hold its rows; none counts, and none searches for long: a page with few
+//! matches says how far the search went.
 
 use std::time::{Duration, Instant};
 
@@ -13,14 +13,14 @@ use crate::job::state::JobState;
 use crate::store::db::lossy_json::Readable;
 use crate::store::{Result, Store};
 
-/// Which jobs to list.
+/// The filter of a list.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Only this stored state.
     pub state: Option<JobState>,
-    /// Only this shown state, `scheduled` or `retrying`.
+    /// Only this displayed state, `scheduled` or `retrying`.
     pub status: Option<String>,
-    /// Only jobs that are not over, looked for in one statement: none is missed because it moves meanwhile.
+    /// Only unfinished jobs, searched in one statement, so that none is missed because it moves meanwhile.
     pub unfinished: bool,
     pub queue: Option<String>,
     pub kind: Option<String>,
@@ -34,9 +34,9 @@ pub struct Filter {
     pub error_contains: Option<String>,
     /// Only the jobs of this workflow.
     pub workflow: Option<Uuid>,
-    /// Only jobs with smaller ids: the last one of the page before.
+    /// Only jobs with smaller ids: the last id of the previous page.
     pub before: Option<Uuid>,
-    /// At most so many.
+    /// The most jobs.
     pub limit: i64,
 }
 
@@ -92,18 +92,18 @@ struct Window {
     limit: i64,
 }
 
-/// A page, and how far was searched for it.
+/// A page, and how far the search went.
 #[derive(Debug)]
 pub struct Listed {
     /// The jobs.
     pub jobs: Vec<JobDocument>,
-    /// The search ended here for want of time: the next page goes on before this id.
+    /// The search ran out of time here: the next page continues before this id.
     pub searched_to: Option<Uuid>,
 }
 
 impl Store {
-    /// One page of jobs, newest first. Reads stretches of the list, longer and longer ones, until the page is full
-    /// or the time for it is over.
+    /// One page of jobs, newest first. Reads longer and longer stretches of the list until the page is full
+    /// or its time is used up.
     ///
     /// # Errors
     /// When the database fails.
@@ -141,7 +141,7 @@ impl Store {
                     "where finished_at is null and id in (select job_id from running)"
                 )
             }
-            // Its jobs are few among all that there were; the planner would walk the list to find them.
+            // Its jobs are few among all; the planner would walk the whole list to find them.
             _ if filter.workflow.is_some() => {
                 page!(
                     self,
@@ -159,7 +159,7 @@ impl Store {
         Ok(rows.into_iter().map(|row| self.shown(row.into())).collect())
     }
 
-    /// The id with which a stretch of so many rows of the part ends; `None` if it has fewer.
+    /// The last id of a stretch of this number of rows; `None` if the part has fewer.
     async fn floor(&self, filter: &Filter, before: Option<Uuid>, rows: i64) -> Result<Option<Uuid>> {
         let floor = if filter.is_of_history() {
             sqlx::query_scalar!(
@@ -205,11 +205,11 @@ impl Store {
 }
 
 impl Filter {
-    /// True if every job of the part fits, or those that may are few.
+    /// True if every job of the part matches, or few can.
     fn is_plain(&self) -> bool {
         let Self { status, queue, kind, tag, priority, created_after, created_before, .. } = self;
         let Self { finished_after, finished_before, error_contains, workflow, state, .. } = self;
-        // What runs, and what belongs to a workflow, is looked up by its ids.
+        // Running jobs, and jobs of a workflow, are read by their ids.
         if workflow.is_some() || *state == Some(JobState::Running) || self.unfinished {
             return true;
         }
@@ -221,7 +221,7 @@ impl Filter {
             && priority.is_none()
     }
 
-    /// True if only finished jobs can fit.
+    /// True if only finished jobs can match.
     fn is_of_history(&self) -> bool {
         self.state.is_some_and(JobState::is_final)
             || self.finished_after.is_some()
@@ -235,9 +235,9 @@ fn first_id(time: DateTime<Utc>) -> Uuid {
     Uuid::from_u128(milliseconds << 80)
 }
 
-/// How wrong the clocks of those who enqueue may be for a filter by time to find their jobs.
+/// How far the clocks of enqueuing processes may be off for a filter by time to find their jobs.
 const SLACK: TimeDelta = TimeDelta::days(1);
-/// How long a page may be searched for, about.
+/// The approximate time for the search of a page.
 const PATIENCE: Duration = Duration::from_millis(120);
 const FIRST_WINDOW: i64 = 2_000;
 const LARGEST_WINDOW: i64 = 32_000;

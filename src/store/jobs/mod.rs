@@ -1,4 +1,4 @@
-//! The verbs of callers: enqueue, find, list, and what a person does with a job.
+//! The verbs of callers: enqueue, find, list, and a person's actions on a job.
 
 pub mod bounded_queues;
 pub mod bulk;

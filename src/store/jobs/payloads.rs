@@ -1,5 +1,6 @@
-//! The args and results of jobs on their way into their rows and out again: sealed, or in object storage where they are
-//! too large for a row. What people see of them goes through here as well, and is redacted.
+//! The args and results of jobs on their way into their rows and out again: encrypted, or in object
+//! storage if they are too large for a row. Values shown to people also pass through here, and are
+//! redacted.
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -15,7 +16,7 @@ const ARGS: &str = "args.json";
 const RESULT: &str = "result.json";
 
 impl Store {
-    /// The args as they are stored, where args are sealed.
+    /// The args in stored form, if they are encrypted.
     pub(crate) fn seal_args(&self, args: &Map<String, Value>) -> Result<Option<Value>> {
         vault::refuse_reserved_in(args)?;
         let keyring = &self.vault().keyring;
@@ -25,7 +26,7 @@ impl Store {
         Ok(Some(keyring.seal(Field::Args, rand::random(), &Value::Object(args.clone()))?))
     }
 
-    /// Puts args that are too large for a row into the storage, where there is one; answers what stands for them.
+    /// Moves args that are too large for a row into object storage, if there is one; returns the reference.
     pub(crate) async fn keep_large_args(&self, job_id: Uuid, args: String) -> Result<Option<Value>> {
         let Some(depot) = &self.vault().depot else { return Ok(None) };
         if args.len() <= depot.inline_bytes() {
@@ -34,8 +35,8 @@ impl Store {
         self.keep_outside(job_id, None, ARGS, args).await.map(Some)
     }
 
-    /// The result as it is stored: equal for the same result and lease, so that one that is said again is recognised. Whether
-    /// the lease is held tells whoever stores it.
+    /// The result in stored form: equal for the same result and lease, so that a repeated result is
+    /// recognised. Storing it then checks the lease.
     ///
     /// # Errors
     /// When the storage fails, and for a result that could be taken for a stored one.
@@ -59,7 +60,8 @@ impl Store {
         }
     }
 
-    /// The largest result in bytes of JSON: what a row holds, or what one process should, where large ones go to storage.
+    /// The largest result in bytes of JSON: the limit of a row, or the limit of a process if large results
+    /// go to object storage.
     #[must_use]
     pub fn result_limit_bytes(&self) -> usize {
         if self.vault().depot.is_some() { 256 * 1024 * 1024 } else { 1024 * 1024 }
@@ -80,12 +82,12 @@ impl Store {
         }}))
     }
 
-    /// The value as its handler gets it: all that is sealed opened, all that lies in storage read.
+    /// The value for its handler: all encrypted parts decrypted, all parts in object storage read.
     ///
     /// # Errors
     /// Without its key, for what was changed, and when the database or the storage fails.
     pub async fn open_value(&self, value: Value) -> Result<Value> {
-        // Before anything is opened: what was sealed refers to nothing, whatever it says.
+        // Before decryption: a decrypted value is never a reference, whatever it contains.
         let mut value = value;
         if names(&value, STORED) {
             self.fetch_within(&mut value).await?;
@@ -105,7 +107,7 @@ impl Store {
                         _ => return Err(VaultError::Reserved(STORED).into()),
                     }
                     *value = fetched;
-                    // What came beside it may be another.
+                    // The value next to it may be another reference.
                     return Box::pin(self.fetch_beside(value)).await;
                 }
                 self.fetch_each(fields).await
@@ -145,20 +147,21 @@ impl Store {
         Ok(stored)
     }
 
-    /// Opens and redacts what people see of a job.
+    /// Decrypts and redacts a job for people.
     pub fn show(&self, job: &mut JobDocument) {
         let vault = self.vault();
         vault.show(&mut job.args);
         if let Some(result) = &mut job.result {
             vault.show(result);
         }
-        // Never sealed, so nothing in them is opened: what looks sealed there was put there to be.
+        // Never encrypted, so nothing in them is decrypted: a value that looks encrypted was put there by
+        // the caller.
         self.redact(job.error.as_mut());
         self.redact(job.metadata.as_mut());
         self.redact(job.progress.as_mut().and_then(|progress| progress.data.as_mut()));
     }
 
-    /// A job as its caller just described it: redacted, and nothing in it is opened.
+    /// A job as its caller just described it: redacted, and nothing in it is decrypted.
     #[must_use]
     pub fn shown_new(&self, mut job: JobDocument) -> JobDocument {
         self.redact(Some(&mut job.args));
@@ -166,7 +169,7 @@ impl Store {
         job
     }
 
-    /// Redacts what people see.
+    /// Redacts a value for people.
     pub fn redact(&self, value: Option<&mut Value>) {
         if let Some(value) = value {
             self.vault().redactor.redact(value);

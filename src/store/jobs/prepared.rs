@@ -1,5 +1,6 @@
-//! Jobs that may be stored: their args are sealed, or lie in object storage, as this process's vault says. Whatever
-//! enqueues takes these and nothing else, and only a store makes them, so no caller can forget it.
+//! Jobs that are ready to be stored: their args are encrypted or in object storage, as this
+//! process's vault says. Every enqueue takes only these, and only a store creates them, so no
+//! caller can forget it.
 
 use std::ops::Deref;
 
@@ -13,15 +14,15 @@ use crate::store::{Result, Store};
 #[derive(Debug, Clone, PartialEq)]
 pub struct PreparedJob {
     job: NewJob,
-    /// The args as they are stored, if not as they are.
+    /// The args in stored form, if they differ.
     sealed: Option<Value>,
 }
 
-/// A workflow whose jobs' args may be stored, as the SQL function `create_workflow` takes it.
+/// A workflow whose jobs' args may be stored, in the format of the SQL function `create_workflow`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PreparedWorkflow(Value);
 
-/// What a running attempt enqueues.
+/// A child that a running attempt enqueues.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Child {
     /// One job.
@@ -86,8 +87,8 @@ impl Child {
 }
 
 impl Store {
-    /// Seals the args of a job, where args are sealed, and puts large ones into the storage, where there is one. To be
-    /// done outside of transactions.
+    /// Encrypts the args of a job if encryption is configured, and moves large ones into object storage if
+    /// there is one. Must be called outside transactions.
     ///
     /// # Errors
     /// When the storage fails, and for args that could be taken for stored ones.

@@ -1,10 +1,10 @@
-//! Redaction in SQL: the names of the keys that views hide, as this process has them in its config.
+//! Redaction in SQL: the names of the keys that views hide, taken from the config of this process.
 
 use crate::store::{Result, Store};
 
 impl Store {
-    /// Writes the names that the views hide for a deployment; `removes`: in place of those that it wrote before. What
-    /// another deployment hides stays hidden.
+    /// Writes the names that the views hide for a deployment; with `removes`, they replace its earlier
+    /// names. Names of other deployments stay hidden.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,12 +1,12 @@
-//! Retry and run-now: the manual verbs that make a job due again. Each records who did it.
+//! Retry and run-now: manual actions that make a job due again. Each records its author.
 
 use uuid::Uuid;
 
 use crate::store::{Result, Store};
 
 impl Store {
-    /// Makes a finished job live again, or a live one due now; answers its state, `None` if there is
-    /// no such job.
+    /// Makes a finished job live again, or a live one due now; returns its state, `None` if there is no
+    /// such job.
     ///
     /// # Errors
     /// When the database fails.
@@ -14,7 +14,7 @@ impl Store {
         Ok(sqlx::query_scalar!("select retry($1, $2)", job_id, by).fetch_one(self.pool()).await?)
     }
 
-    /// Makes a scheduled or retrying job due now; answers its state, `None` if there is no such job.
+    /// Makes a scheduled or retrying job due now; returns its state, `None` if there is no such job.
     ///
     /// # Errors
     /// When the database fails.

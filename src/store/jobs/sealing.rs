@@ -1,9 +1,10 @@
-//! Sealing in SQL: whether the database refuses jobs whose args lie open, as this process has it in its config.
+//! Encryption in SQL: whether the database refuses jobs with unencrypted args, taken from the
+//! config of this process.
 
 use crate::store::{Result, Store};
 
 impl Store {
-    /// Writes whether args must be sealed, whoever enqueues.
+    /// Stores whether args must be encrypted, for every enqueue.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,5 +1,5 @@
-//! What a handler may do with other jobs: enqueue children, once for each name however often the attempt
-//! is repeated, and wait for their ends without holding a slot.
+//! A handler's use of other jobs: it enqueues children, once per name however often the attempt is
+//! repeated, and waits for their outcomes without holding a slot.
 
 use std::time::Duration;
 
@@ -13,20 +13,21 @@ use crate::store::attempts::children::Ended;
 use crate::store::jobs::prepared::Child;
 use crate::worker::handler::JobError;
 
-/// How long a job is put off whose child a full queue did not take.
+/// How long a job is put off if a full queue refused its child.
 const FULL_FOR: Duration = Duration::from_secs(1);
 
 impl Context {
-    /// Enqueues a job of this job's. The same name gives the same job, also in a later attempt.
+    /// Enqueues a child job. The same name always gives the same job, also in a later attempt.
     ///
     /// # Errors
-    /// When the database fails or refuses the job, its queue is full (a snooze), or the lease is lost: end the attempt with it.
+    /// When the database fails or refuses the job, its queue is full (a snooze), or the lease is lost: end
+    /// the attempt with the error.
     pub async fn spawn(&self, name: &str, job: &NewJob) -> Result<Uuid, JobError> {
         let job = self.store()?.prepare_inline(job.clone())?;
         self.spawn_child(name, &Child::Job(Box::new(job))).await
     }
 
-    /// Enqueues a workflow of this job's. The same name gives the same one, also in a later attempt.
+    /// Enqueues a child workflow. The same name always gives the same workflow, also in a later attempt.
     ///
     /// # Errors
     /// As [`Context::spawn`].
@@ -35,12 +36,13 @@ impl Context {
         self.spawn_child(name, &Child::Workflow(workflow)).await
     }
 
-    /// How these jobs ended, in the order given. As long as one is live the attempt ends with the error, at no cost,
-    /// and the job runs again when all have ended: hand the error on with `?`. One that is kept no more (its `retain` was
-    /// over, or somebody deleted it) counts as cancelled, with an error of the type `gone`.
+    /// The outcomes of these jobs, in the given order. While one is unfinished, this returns an error that
+    /// ends the attempt without counting it, and the job runs again when all have finished: pass the error
+    /// on with `?`. A job that is no longer kept (its `retain` has passed, or it was deleted) counts as
+    /// cancelled, with an error of the type `gone`.
     ///
     /// # Errors
-    /// While one of them is live, and when the database fails.
+    /// While one of them is unfinished, and when the database fails.
     pub async fn wait_for(&self, jobs: &[Uuid]) -> Result<Vec<Ended>, JobError> {
         let store = self.store()?;
         let ended = self.answered("ends", || store.ends_of(jobs)).await?;
@@ -54,7 +56,7 @@ impl Context {
     }
 
     async fn spawn_child(&self, name: &str, child: &Child) -> Result<Uuid, JobError> {
-        // Its event comes behind what was reported before.
+        // Its event must come after earlier reports.
         self.flush().await;
         let store = self.store()?;
         match self.answered("spawn", || store.spawn_child(self.lease(), name, child)).await {

@@ -1,5 +1,5 @@
-//! Files of a job: what its handler keeps with it, in object storage. Fenced by the lease as all that an attempt
-//! writes.
+//! Files that a handler stores with its job, in object storage. Fenced by the lease, like all
+//! writes of an attempt.
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -12,17 +12,17 @@ use crate::vault::VaultError;
 use crate::worker::handler::JobError;
 
 const NAME_CHARACTERS: usize = 200;
-/// What the store calls args and results that are too large for a row.
+/// The names of stored args and results that are too large for a row.
 const RESERVED: [&str; 2] = ["args.json", "result.json"];
 const LARGEST_BYTES: usize = 256 * 1024 * 1024;
 
 impl Context {
-    /// Keeps a file with the job, such as a screenshot; a later one of the same name takes its place. Answers the path under
-    /// which the API shows it.
+    /// Stores a file with the job, such as a screenshot; a later file of the same name replaces it. Returns
+    /// the path under which the API serves it.
     ///
     /// # Errors
-    /// When the storage or the database fails, or the lease is lost. A bad name, a file above 256 MiB and a missing
-    /// `[storage]` fail for good.
+    /// When the storage or the database fails, or the lease is lost. A bad name, a file above 256 MiB and a
+    /// missing `[storage]` are permanent failures.
     pub async fn keep(
         &self,
         name: &str,
@@ -38,11 +38,13 @@ impl Context {
             return Err(JobError::permanent(message).class("bad_file"));
         }
         if RESERVED.contains(&name) {
-            let message = format!("a file cannot be called {name}: the job's own args and results are");
+            let message = format!(
+                "a file cannot be called {name}: the name is reserved for the job's args and results"
+            );
             return Err(JobError::permanent(message).class("bad_file"));
         }
         if content.len() > LARGEST_BYTES {
-            let message = format!("{name} has {} bytes, {LARGEST_BYTES} are allowed", content.len());
+            let message = format!("{name} has {} bytes; at most {LARGEST_BYTES} are allowed", content.len());
             return Err(JobError::permanent(message).class("bad_file"));
         }
         let (job_id, lease_id) = self.lease();
@@ -71,7 +73,7 @@ impl Context {
         Ok(address_of(&format!("/api/v1/jobs/{job_id}/artifacts/{name}")))
     }
 
-    /// A file that a job kept, and what it is; `None` if there is none of that name.
+    /// A stored file of a job, and its content type; `None` if there is none of that name.
     ///
     /// # Errors
     /// When the storage or the database fails.
@@ -84,7 +86,7 @@ impl Context {
         }
     }
 
-    /// Whether [`Context::keep`] has somewhere to keep files.
+    /// Whether [`Context::keep`] has a storage for files.
     #[must_use]
     pub fn can_keep(&self) -> bool {
         self.stored().is_none_or(|store| store.vault().depot.is_some())

@@ -1,6 +1,6 @@
-//! What a running handler sees of its job and may do for it: read its args, report progress, log,
-//! and learn that it must stop. Events go to the reporter; what must be durable before the handler goes on
-//! is written at once, fenced by the lease.
+//! The interface of a running handler to its job: read its args, report progress, log, and learn of
+//! a stop request. Events go to the reporter; writes that must be durable before the handler
+//! continues are made at once, fenced by the lease.
 
 pub(super) mod children;
 pub(super) mod files;
@@ -30,15 +30,15 @@ use crate::store::{Error, Result as Stored, Store};
 pub struct Attempt {
     /// The job's id.
     pub job_id: Uuid,
-    /// The right to run this attempt; fences every write.
+    /// The lease of this attempt; it fences every write.
     pub lease_id: Uuid,
-    /// Ordinal of this try, from 1.
+    /// Ordinal of this attempt, from 1.
     pub attempt: i32,
-    /// The last ordinal that will be tried.
+    /// The most attempts.
     pub max_attempts: i32,
-    /// Which handler runs it.
+    /// The kind, which selects the handler.
     pub kind: String,
-    /// The lane that it came from.
+    /// The queue that it was claimed from.
     pub queue: String,
     /// The job's input, a JSON object.
     pub args: Value,
@@ -49,7 +49,7 @@ pub struct Attempt {
 /// The most by which an attempt is extended at once.
 pub(super) const LONGEST_EXTENSION: Duration = Duration::from_hours(366 * 24);
 
-/// One thing that a handler reports; `None` as draft asks to be told when all before it is stored.
+/// One report of a handler; `None` as draft requests a notice when all earlier reports are stored.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) job_id: Uuid,
@@ -60,13 +60,13 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Nothing, which says that no more will come.
+    /// The last message.
     pub(super) fn close() -> Self {
         Self { job_id: Uuid::nil(), lease_id: Uuid::nil(), draft: None, stored: None, extension: None }
     }
 }
 
-/// Waits until all that was reported of an attempt is stored.
+/// Waits until all reports of an attempt are stored.
 pub(super) async fn flush(reports: &mpsc::Sender<Report>, (job_id, lease_id): (Uuid, Uuid)) {
     let (stored, told) = oneshot::channel();
     let last = Report { job_id, lease_id, draft: None, stored: Some(stored), extension: None };
@@ -75,17 +75,17 @@ pub(super) async fn flush(reports: &mpsc::Sender<Report>, (job_id, lease_id): (U
     }
 }
 
-/// More time that a handler asks for; told whether it has it.
+/// A handler's request for more time, with its answer.
 #[derive(Debug)]
 pub(super) struct Extension {
     pub(super) by: Duration,
     pub(super) granted: oneshot::Sender<bool>,
 }
 
-/// What an attempt knows of the worker around it.
+/// The worker's settings that an attempt can see.
 #[derive(Debug)]
 pub(super) struct Around {
-    /// A context of a test has none.
+    /// A context of a test has no database.
     pub(super) store: Option<Arc<Store>>,
     /// Whether the database can be reached.
     pub(super) contact: Option<Arc<Contact>>,
@@ -93,7 +93,7 @@ pub(super) struct Around {
     pub(super) leaving: watch::Receiver<Option<Leaving>>,
     /// How long a handler of this kind may take to stop.
     pub(super) stop_grace: Duration,
-    /// When the worker gives no sign of life for so long, what it runs must end.
+    /// The time without a heartbeat after which the worker's attempts must end.
     pub(super) longest_silence: Duration,
 }
 
@@ -117,26 +117,26 @@ pub struct Context {
     stop: watch::Receiver<Option<StopReason>>,
 }
 
-/// What all views of one attempt share: one allocation, since there is one for every attempt.
+/// The state shared by all views of one attempt, in one allocation per attempt.
 #[derive(Debug)]
 pub(super) struct Desk {
     attempt: Attempt,
     /// Set once something was reported.
     pub(super) reported: AtomicBool,
-    /// Something was reported and is not known to be stored.
+    /// A report may not be stored yet.
     unstored: AtomicBool,
-    /// The handler heard that it shall stop.
+    /// The handler learned of a stop request.
     heard_stop: AtomicBool,
     /// The handler completed the job itself.
     pub(super) completed: AtomicBool,
-    /// By how much the attempt was extended in all, as it grows.
+    /// The total extension of the attempt so far.
     pub(super) extended: watch::Sender<Duration>,
     around: Around,
     steps: Steps,
 }
 
 impl Desk {
-    /// The handler knows of a stop, and has not said that it is done all the same.
+    /// The handler knows of a stop request and has not completed the job in spite of it.
     pub(super) fn heeds_stop(&self) -> bool {
         self.heard_stop.load(Ordering::Relaxed) && !self.completed.load(Ordering::Relaxed)
     }
@@ -162,14 +162,14 @@ impl Context {
         Self { desk: Arc::new(desk), reports, stop }
     }
 
-    /// What outlives the handler's views.
+    /// The part that outlives the handler's views.
     pub(super) fn desk(&self) -> Arc<Desk> {
         self.desk.clone()
     }
 
-    /// The database, for what must be durable before the handler goes on.
+    /// The database, for writes that must be durable before the handler continues.
     pub(super) fn store(&self) -> Result<&Store, JobError> {
-        self.stored().ok_or_else(|| JobError::permanent("there is no database behind this context"))
+        self.stored().ok_or_else(|| JobError::permanent("this context has no database"))
     }
 
     /// The same, if there is one.
@@ -223,13 +223,13 @@ impl Context {
         &self.desk.attempt.args
     }
 
-    /// Reports how far the job is: `percent` from 0 to 100 and what it does now. Waits only when
-    /// the database is behind; whoever watches the job sees it within a tenth of a second.
+    /// Reports progress: `percent` from 0 to 100 and the current step. Waits only if the database falls
+    /// behind; watchers of the job see it within a tenth of a second.
     pub async fn progress(&self, percent: f64, step: &str) {
         self.report(EventDraft::progress(Some(percent), Some(step), None)).await;
     }
 
-    /// Reports progress with data of the handler's own; what is `None` keeps its last value.
+    /// Reports progress with the handler's own data; a value that is `None` keeps its last value.
     pub async fn progress_with(&self, percent: Option<f64>, step: Option<&str>, data: Option<Value>) {
         self.report(EventDraft::progress(percent, step, data)).await;
     }
@@ -250,8 +250,9 @@ impl Context {
         self.report(EventDraft::custom(name, data)).await;
     }
 
-    /// Asks for more time: the soft and the hard timeout come so much later (at most a year at once), for
-    /// the job's later attempts, too. False if the attempt has lost its lease; a stop that was asked for stands.
+    /// Asks for more time: moves the soft and the hard timeout by the given time (at most a year at once),
+    /// also for the job's later attempts. False if the attempt has lost its lease; an earlier stop request
+    /// remains.
     pub async fn extend(&self, by: Duration) -> bool {
         let by = by.min(LONGEST_EXTENSION);
         let (granted, told) = oneshot::channel();
@@ -263,7 +264,7 @@ impl Context {
         granted
     }
 
-    /// Why the attempt shall stop, if it shall.
+    /// The reason of a stop request, if there is one.
     #[must_use]
     pub fn stop_reason(&self) -> Option<StopReason> {
         let reason = *self.stop.borrow();
@@ -273,7 +274,7 @@ impl Context {
         reason
     }
 
-    /// Waits until the attempt shall stop; for ever if it never has to.
+    /// Waits for a stop request; for ever if there is none.
     pub async fn stopped(&self) -> StopReason {
         let mut stop = self.stop.clone();
         let reason = stop.wait_for(Option::is_some).await.map(|reason| *reason);
@@ -282,12 +283,12 @@ impl Context {
                 self.desk.heard_stop.store(true, Ordering::Relaxed);
                 reason
             }
-            // The sender lives as long as the attempt: if it is gone nobody will ask any more.
+            // The sender lives as long as the attempt: without it no further request can come.
             _ => std::future::pending().await,
         }
     }
 
-    /// Since when the worker around it shall end, if it shall or is asked to within `wait`.
+    /// The time since which the worker is shutting down, if it is or is asked to within `wait`.
     pub async fn leaves_within(&self, wait: Duration) -> Option<Instant> {
         let mut leaving = self.desk.around.leaving.clone();
         match tokio::time::timeout(wait, leaving.wait_for(Option::is_some)).await {
@@ -307,7 +308,7 @@ impl Context {
         self.desk.around.stop_grace
     }
 
-    /// When the worker gives no sign of life for so long, what it runs must end.
+    /// The time without a heartbeat after which the worker's attempts must end.
     #[must_use]
     pub fn longest_silence(&self) -> Duration {
         self.desk.around.longest_silence
@@ -318,7 +319,7 @@ impl Context {
         self.desk.completed.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until all that was reported is stored: what is written past the reporter comes behind it.
+    /// Waits until all reports are stored, so that writes that bypass the reporter come after them.
     pub(super) async fn flush(&self) {
         if self.desk.unstored.swap(false, Ordering::Relaxed) {
             flush(&self.reports, self.lease()).await;
@@ -338,9 +339,9 @@ impl Context {
             extension,
         };
         self.desk.reported.store(true, Ordering::Relaxed);
-        // A closed channel means that the worker is gone; its lease is handed on by the sweep.
+        // A closed channel means that the worker has ended; the sweep takes its lease back.
         let _ = self.reports.send(report).await;
-        // Not before: another view's flush would miss this report, and nobody would wait for it.
+        // Not earlier: another view's flush would miss this report, and nobody would wait for it.
         self.desk.unstored.store(true, Ordering::Relaxed);
     }
 }

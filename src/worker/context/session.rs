@@ -1,5 +1,5 @@
-//! The session of a handler's work: what it tells of itself under a name of its caller's, for as long as that is wished.
-//! Fenced by the lease as all that an attempt writes.
+//! The session of a handler's work: its state under a name that the caller chose, kept for the
+//! requested time. Fenced by the lease, like all writes of an attempt.
 
 use super::Context;
 use crate::job::session::SessionNote;
@@ -10,11 +10,11 @@ use crate::worker::handler::JobError;
 const A_ROUND: i32 = 1_000;
 
 impl Context {
-    /// Says how far a session is, such as that of a crawl: anybody reads it at `/api/v1/sessions/{session_id}` or in the
-    /// view `session_status`.
+    /// Reports the state of a session, such as that of a crawl: it can be read at
+    /// `/api/v1/sessions/{session_id}` or in the view `session_status`.
     ///
     /// # Errors
-    /// When the database fails or the lease is lost; a session of another job's fails for good.
+    /// When the database fails or the lease is lost; a session of another job is a permanent failure.
     pub async fn note_session(&self, session_id: &str, note: &SessionNote) -> Result<(), JobError> {
         let Some(store) = self.stored() else { return Ok(()) };
         let note = SessionNote { error: note.error.clone().map(storable_text), ..note.clone() };
@@ -28,7 +28,7 @@ impl Context {
         }
     }
 
-    /// Removes all sessions that are over their time; answers how many there were.
+    /// Removes all expired sessions and returns their number.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,5 +1,5 @@
-//! What makes a handler's code durable: steps that are not run again, sleeps that a restart does not
-//! prolong, signals, and how far a long job is. Every checkpoint is stored before the handler goes on.
+//! Durable code of handlers: steps that are not run again, sleeps that a restart does not prolong,
+//! signals, and cursors of long jobs. Every checkpoint is stored before the handler continues.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,10 +19,10 @@ use crate::worker::handler::JobError;
 /// The largest output of a step.
 const OUTPUT_LIMIT_BYTES: usize = 1024 * 1024;
 const NAME_CHARACTERS: usize = 200;
-/// A sleep that is shorter keeps its slot.
+/// A shorter sleep keeps its slot.
 const SHORT_SLEEP: Duration = Duration::from_secs(1);
 
-/// The checkpoints of the job, read at the first use.
+/// The checkpoints of the job, read on first use.
 #[derive(Debug, Default)]
 pub(in crate::worker) struct Steps(OnceCell<Mutex<HashMap<String, Value>>>);
 
@@ -43,9 +43,10 @@ impl Steps {
 }
 
 impl Context {
-    /// Runs a piece of the job once: its output is stored before it is given back, and when the job runs again the stored
-    /// output is given back instead. Names are unique in a job; in a loop make them of the number, such as `page-7`. What
-    /// an attempt did behind its last checkpoint is done again after a crash, so let a step be safe to repeat.
+    /// Runs a piece of the job once: its output is stored before it is returned, and when the job runs
+    /// again, the stored output is returned instead. Names are unique in a job; in a loop include the
+    /// number, such as `page-7`. Work after the last checkpoint is done again after a crash, so a step must
+    /// be safe to repeat.
     ///
     /// ```
     /// # use tidemill::{Context, JobError};
@@ -56,7 +57,8 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// The step's own, and those of the database; an output above 1 MiB fails for good. End the attempt with them.
+    /// The step's own, and those of the database; an output above 1 MiB is a permanent failure. End the
+    /// attempt with the error.
     pub async fn step<T, R>(&self, name: &str, run: impl FnOnce() -> R) -> Result<T, JobError>
     where
         T: Serialize + DeserializeOwned,
@@ -70,16 +72,16 @@ impl Context {
         read(name, kept)
     }
 
-    /// How far the job was when it last said so with [`Context::save_cursor`], also in an earlier attempt.
+    /// The value that the job last stored with [`Context::save_cursor`], also in an earlier attempt.
     ///
     /// # Errors
-    /// Those of the database, and of a value that is no `T`.
+    /// Those of the database, and of a value that is not a `T`.
     pub async fn cursor<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, JobError> {
         let output = self.steps().of(self).await?.get(name).cloned();
         output.map(|output| read(name, output)).transpose()
     }
 
-    /// Stores how far the job is, such as the page of a crawl; a later value replaces it.
+    /// Stores the position of the job, such as the page of a crawl; a later value replaces it.
     ///
     /// # Errors
     /// Those of the database, and for a value above 1 MiB. End the attempt with them.
@@ -87,11 +89,11 @@ impl Context {
         self.save(name, write(name, value)?, true).await.map(|_| ())
     }
 
-    /// A part of a step's output as it is stored where args are sealed, such as a session; a later attempt gets it
-    /// opened. Without encryption it stays as it is.
+    /// Encrypts a part of a step's output, such as a session, if args are encrypted; a later attempt gets
+    /// it decrypted. Without encryption it is unchanged.
     ///
     /// # Errors
-    /// For one that is too large to be sealed.
+    /// For a value that is too large to be encrypted.
     pub fn sealed(&self, value: Value) -> Result<Value, JobError> {
         match self.stored() {
             Some(store) => Ok(store.vault().keyring.seal(Field::Memory, rand::random(), &value)?),
@@ -99,12 +101,12 @@ impl Context {
         }
     }
 
-    /// Sleeps, without a slot unless it is for less than a second. The time to wake up is fixed at the first call,
-    /// so a restart prolongs nothing. Hand the error on with `?`: by it the attempt ends, at no cost, and the job runs
-    /// again when the time has come.
+    /// Sleeps, without a slot unless it is for less than a second. The time to wake up is fixed at the
+    /// first call, so a restart prolongs nothing. Pass the error on with `?`: it ends the attempt without
+    /// counting it, and the job runs again when the time has come.
     ///
     /// # Errors
-    /// As long as it sleeps, and when the database fails.
+    /// While it sleeps, and when the database fails.
     pub async fn sleep(&self, name: &str, duration: Duration) -> Result<(), JobError> {
         let left = match self.stored() {
             Some(store) => {
@@ -123,9 +125,9 @@ impl Context {
         Ok(())
     }
 
-    /// Waits for a message to this job, without a slot; `None` if none came within `timeout`, which is then for good. A message
-    /// that came before is there at once. Hand the error on with `?`: by it the attempt ends, at no cost, and the job
-    /// runs again when the message has come.
+    /// Waits for a signal to this job, without a slot; `None` if none arrived within `timeout`, which is
+    /// then final. A signal that arrived earlier is returned at once. Pass the error on with `?`: it ends
+    /// the attempt without counting it, and the job runs again when the signal has arrived.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -141,7 +143,7 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// As long as it waits, when the database fails, and for a payload that is no `T`.
+    /// While it waits, when the database fails, and for a payload that is not a `T`.
     pub async fn signal<T: DeserializeOwned>(
         &self,
         name: &str,
@@ -159,8 +161,8 @@ impl Context {
         }
     }
 
-    /// What is remembered of the job, for handlers in other languages: the outputs of its steps by name, and the
-    /// payloads of its signals (null for one that was given up).
+    /// The stored state of the job, for handlers in other languages: the outputs of its steps by name, and
+    /// the payloads of its signals (null for a signal that timed out).
     ///
     /// # Errors
     /// When the database fails.
@@ -179,7 +181,7 @@ impl Context {
         let kept = match self.stored() {
             None => output,
             Some(store) => {
-                // Its event comes behind what was reported before.
+                // Its event must come after earlier reports.
                 self.flush().await;
                 let save = || store.save_step(self.lease(), name, &output, replace);
                 let kept = self.answered("step", save).await?;
@@ -195,7 +197,7 @@ fn checked(name: &str) -> Result<&str, JobError> {
     if (1..=NAME_CHARACTERS).contains(&name.chars().count()) && !name.contains('\0') {
         return Ok(name);
     }
-    Err(JobError::permanent(format!("the name {name:?} has not 1 to {NAME_CHARACTERS} characters"))
+    Err(JobError::permanent(format!("the name {name:?} must have 1 to {NAME_CHARACTERS} characters"))
         .class("bad_step"))
 }
 
@@ -205,9 +207,9 @@ fn write<T: Serialize>(name: &str, value: &T) -> Result<Value, JobError> {
     match serde_json::to_value(value).map(storable_json) {
         Err(error) => refuse(format!("cannot be written as JSON: {error}")),
         Ok(value) => match value.to_string().len() {
-            size if size > OUTPUT_LIMIT_BYTES => {
-                refuse(format!("has {size} bytes, {OUTPUT_LIMIT_BYTES} are allowed; store it elsewhere"))
-            }
+            size if size > OUTPUT_LIMIT_BYTES => refuse(format!(
+                "has {size} bytes; at most {OUTPUT_LIMIT_BYTES} are allowed; store it elsewhere"
+            )),
             _ => Ok(value),
         },
     }
@@ -215,7 +217,7 @@ fn write<T: Serialize>(name: &str, value: &T) -> Result<Value, JobError> {
 
 fn read<T: DeserializeOwned>(name: &str, output: Value) -> Result<T, JobError> {
     serde_json::from_value(output).map_err(|error| {
-        JobError::permanent(format!("what is stored as {name} does not fit the code: {error}"))
+        JobError::permanent(format!("the value stored as {name} does not fit the code: {error}"))
             .class("bad_step")
     })
 }

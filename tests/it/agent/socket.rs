@@ -96,7 +96,7 @@ async fn a_client_that_says_goodbye_late_loses_nothing() {
     );
     line.write_all(head.as_bytes()).await.unwrap();
     let mut said = Vec::new();
-    while !said.ends_with(b"the task is over") {
+    while !said.ends_with(b"the task has finished") {
         assert!(line.read_buf(&mut said).await.unwrap() > 0, "{}", String::from_utf8_lossy(&said));
     }
     let waits = tokio::time::timeout(Duration::from_millis(300), line.read_buf(&mut said)).await;

@@ -64,7 +64,7 @@ async fn n1_a_bad_schedule_is_refused_with_its_field_and_the_remedy() {
     on_a_server(|server| async move {
         let job = json!({"kind": "k"});
         for (body, field, what) in [
-            (json!({"job": job}), "/cron", "no times"),
+            (json!({"job": job}), "/cron", "no time"),
             (json!({"cron": "* * * * *"}), "/job", "no job"),
             (json!({"cron": "* * * * *", "every": "1h", "job": job}), "/cron", "exactly one"),
             (json!({"cron": "* 25 * * *", "job": job}), "/cron", "\"25\" is no hour"),
@@ -73,14 +73,14 @@ async fn n1_a_bad_schedule_is_refused_with_its_field_and_the_remedy() {
             (
                 json!({"cron": "* * * * *", "timezone": "Europe/Berlni", "job": job}),
                 "/timezone",
-                "no time zone",
+                "not a time zone",
             ),
             (json!({"every": "500ms", "job": job}), "/every", "shorter"),
             (json!({"every": 5e12, "job": job}), "/every", "longer"),
-            (json!({"at": "2020-01-01T00:00:00Z", "job": job}), "/at", "is past"),
-            (json!({"at": "tomorrow", "job": job}), "/at", "no time"),
+            (json!({"at": "2020-01-01T00:00:00Z", "job": job}), "/at", "in the past"),
+            (json!({"at": "tomorrow", "job": job}), "/at", "not a time"),
             (json!({"every": "1h", "job": {"kind": "k", "delay": "5s"}}), "/job/delay", "many jobs"),
-            (json!({"every": "1h", "job": {"kind": "k", "priority": 10}}), "/job/priority", "no priority"),
+            (json!({"every": "1h", "job": {"kind": "k", "priority": 10}}), "/job/priority", "not a priority"),
             (json!({"every": "1h", "job": {"kind": "k", "colour": 1}}), "/job/colour", "unknown field"),
             (json!({"every": "1h", "job": job, "overlap": "kill"}), "/overlap", "unknown variant"),
             (json!({"every": "1h", "job": job, "missed_limit": 0}), "/missed_limit", "out of bounds"),

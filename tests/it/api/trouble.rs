@@ -29,7 +29,7 @@ async fn what_keeps_jobs_from_being_stored_is_said_and_makes_unready() {
     on_a_server(|server| async move {
         for (code, name, words, remedy) in [
             ("53100", "disk_full", "The disk of the database is full", "Free space"),
-            ("25006", "read_only", "takes no writes", "primary"),
+            ("25006", "read_only", "accepts no writes", "primary"),
             ("58030", "file_trouble", "cannot read or write its files", "log of Postgres"),
         ] {
             server.enqueue(json!({"kind": "k"})).await;

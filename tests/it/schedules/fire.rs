@@ -227,5 +227,5 @@ async fn n2_a_one_time_schedule_fires_once_and_is_over() {
     db.execute("select set_schedule('late', 'k', at => now() - interval '1 hour')").await;
     assert!(look(&db).await.is_empty());
     let problem: String = db.scalar("select problem from schedules where name = 'late'").await;
-    assert!(problem.contains("is past"), "{problem}");
+    assert!(problem.contains("in the past"), "{problem}");
 }

@@ -77,7 +77,7 @@ async fn keys_are_changed_while_jobs_wait() {
     let sealed_by: String = db.scalar("select result #>> '{$sealed,key}' from jobs").await;
     assert_eq!(sealed_by, "new");
     let unseen = old.find_job(id).await.unwrap().unwrap().result.unwrap();
-    assert!(text(&unseen).contains("the encryption key new is not here"), "{unseen}");
+    assert!(text(&unseen).contains("does not have the encryption key new"), "{unseen}");
 }
 
 #[tokio::test]
@@ -103,7 +103,8 @@ async fn a_worker_without_the_key_puts_jobs_off_and_fails_none() {
     assert_eq!((job.status.as_str(), job.attempt, runs.load(Ordering::SeqCst)), ("scheduled", 0, 0));
     let log = db.events_after(id, 0, &["log".into()], 10).await.unwrap();
     assert!(
-        text(&log[0].data["line"]).contains("the encryption key a is not here; add it to encryption.keys")
+        text(&log[0].data["line"])
+            .contains("does not have the encryption key a; add it to its encryption.keys")
     );
 
     db.execute("update jobs_live set run_at = now()").await;

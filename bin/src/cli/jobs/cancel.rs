@@ -1,4 +1,4 @@
-//! `tidemill jobs cancel`: a job that waits ends at once, a running one is asked to.
+//! `tidemill jobs cancel`: cancels a waiting job at once and asks a running job to stop.
 
 use super::{JobArgs, act};
 use crate::cli::error::CliError;

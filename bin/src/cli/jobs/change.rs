@@ -1,4 +1,4 @@
-//! `tidemill jobs snooze` and `change`: other terms for a job that does not run.
+//! `tidemill jobs snooze` and `change`: change a job that is not running.
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -17,7 +17,7 @@ use crate::cli::time::relative;
 pub(super) struct SnoozeArgs {
     #[command(flatten)]
     job: JobArgs,
-    /// It is due so long from now, such as 90s or 2h
+    /// The time from now until the job is due, such as 90s or 2h
     #[arg(value_parser = duration)]
     delay: String,
 }
@@ -37,16 +37,16 @@ struct Terms {
     /// 1 (first) to 9, or critical, high, normal, low
     #[arg(long, value_parser = read_priority)]
     priority: Option<Value>,
-    /// The queue that it goes to
+    /// The new queue
     #[arg(long)]
     queue: Option<String>,
-    /// Not before this time, such as 2030-01-31T08:00:00Z
+    /// The earliest start, such as 2030-01-31T08:00:00Z
     #[arg(long, value_name = "TIME")]
     run_at: Option<DateTime<Utc>>,
-    /// How often it is tried in all
+    /// The most attempts in total
     #[arg(long, value_name = "N")]
     max_attempts: Option<u32>,
-    /// A word to find it by, instead of those that it has; repeatable
+    /// A tag to find the job by; replaces its present tags; repeatable
     #[arg(long = "tag")]
     tags: Vec<String>,
 }

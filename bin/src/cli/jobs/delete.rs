@@ -1,4 +1,4 @@
-//! `tidemill jobs delete`: a job that does not run goes, with all that is known of it.
+//! `tidemill jobs delete`: deletes a job that is not running, with its history.
 
 use reqwest::Method;
 

@@ -1,5 +1,5 @@
 //! Follows the event stream of one job over any number of connections: each event once and in
-//! order, until the job ends. Shows nothing itself; that is the view's.
+//! order, until the job has finished. Prints nothing itself; the view does.
 
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,12 @@ use crate::cli::error::CliError;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A connection that lived so long was a good one: the next try comes soon.
+/// After a connection has lived this long, the next try comes soon.
 const GOOD_LIFE: Duration = Duration::from_secs(5);
-/// A server that is away for longer is not waited for.
+/// The longest wait for a server that does not answer.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// How a job ended.
+/// The outcome of a job.
 pub(super) struct End {
     /// completed, failed or cancelled.
     pub(super) state: String,
@@ -30,7 +30,7 @@ pub(super) struct Follower<'a> {
     client: &'a Client,
     id: &'a str,
     view: View,
-    /// Number of the last event that was shown; the next connection goes on behind it.
+    /// Number of the last event shown; the next connection continues after it.
     position: Option<u64>,
     pause: Duration,
     last_seen: Instant,
@@ -41,7 +41,7 @@ impl<'a> Follower<'a> {
         Self { client, id, view, position: None, pause: FIRST_PAUSE, last_seen: Instant::now() }
     }
 
-    /// Follows the job to its end.
+    /// Follows the job until it has finished.
     pub(super) async fn run(mut self) -> Result<End, CliError> {
         let mut connected_once = false;
         loop {

@@ -1,4 +1,4 @@
-//! `tidemill jobs fork`: the same work again as a new job, from a step on.
+//! `tidemill jobs fork`: enqueues the same work again as a new job, starting at a step.
 
 use clap::Args;
 use reqwest::Method;

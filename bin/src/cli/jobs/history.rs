@@ -1,4 +1,4 @@
-//! `tidemill jobs attempts`, `steps` and `signals`: what was before in a job's life. Only looks.
+//! `tidemill jobs attempts`, `steps` and `signals`: print the history of a job. Only read.
 
 use serde_json::Value;
 

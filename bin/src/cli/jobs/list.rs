@@ -23,10 +23,10 @@ pub(super) struct ListArgs {
     /// Only jobs with this tag
     #[arg(long)]
     tag: Option<String>,
-    /// How many
+    /// The most jobs to list
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
-    /// Where the page before ended
+    /// The cursor printed with the previous page
     #[arg(long)]
     cursor: Option<String>,
     #[command(flatten)]

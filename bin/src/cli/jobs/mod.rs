@@ -1,4 +1,4 @@
-//! `tidemill jobs`: looks at jobs and acts on them, through the API of a running server.
+//! `tidemill jobs`: reads jobs and acts on them through the API of a running server.
 
 mod cancel;
 mod change;
@@ -35,31 +35,31 @@ enum Verb {
     List(list::ListArgs),
     /// Show one job
     Show(JobArgs),
-    /// Follow a job's progress and log to its end
+    /// Follow a job's progress and log until it has finished
     Tail(JobArgs),
-    /// Cancel a job, also while it runs
+    /// Cancel a job, even while it is running
     Cancel(JobArgs),
-    /// Make a finished job live again, or run one at once that waits for its retry
+    /// Retry a finished job, or run a job that waits for its retry at once
     Retry(JobArgs),
-    /// Make a job due at once that is not due yet
+    /// Make a job that is not due yet due at once
     RunNow(JobArgs),
-    /// Put off a job that does not run
+    /// Put off a job that is not running
     Snooze(change::SnoozeArgs),
-    /// Give a job that does not run another priority, queue, time, number of attempts or tags
+    /// Change the priority, queue, time, number of attempts or tags of a job that is not running
     Change(change::ChangeArgs),
-    /// Remove a job that does not run, with all its history
+    /// Delete a job that is not running, with all its history
     Delete(JobArgs),
-    /// List a job's attempts that failed or of which more is known
+    /// List a job's attempts that failed or have more details
     Attempts(JobArgs),
     /// List a job's checkpoints
     Steps(JobArgs),
-    /// List the messages that a job got
+    /// List the signals that a job received
     Signals(JobArgs),
-    /// Retry all failed jobs that a filter finds
+    /// Retry all failed jobs that match a filter
     Redrive(redrive::RedriveArgs),
-    /// Send a job the message that it waits for
+    /// Send a signal to a job that waits for it
     Signal(signal::SignalArgs),
-    /// Enqueue the same work again, from a step on
+    /// Enqueue the same work again, starting at a step
     Fork(fork::ForkArgs),
 }
 
@@ -93,7 +93,7 @@ pub(super) async fn run(args: JobsArgs, global: &GlobalArgs) -> Result<(), CliEr
     }
 }
 
-/// Posts a verb and says what became of the job.
+/// Posts an action and prints the new state of the job.
 async fn act(args: &JobArgs, verb: &str) -> Result<(), CliError> {
     let answer = Client::new(&args.server)?.post(&["jobs", &args.id, verb]).await?;
     if args.server.json {

@@ -1,4 +1,4 @@
-//! `tidemill jobs redrive`: retries all failed jobs that a filter finds, or counts them first.
+//! `tidemill jobs redrive`: retries all failed jobs that match a filter, or only counts them.
 
 use clap::Args;
 use reqwest::Method;
@@ -20,28 +20,28 @@ pub(super) struct RedriveArgs {
     /// Only jobs with this tag
     #[arg(long)]
     tag: Option<String>,
-    /// Only failed ones, or only cancelled ones
+    /// Only failed jobs, or only cancelled jobs
     #[arg(long, value_parser = ["failed", "cancelled"])]
     state: Option<String>,
-    /// Only with this text in the message of the last error
+    /// Only jobs with this text in the message of the last error
     #[arg(long, value_name = "TEXT")]
     error: Option<String>,
-    /// Only of this cause, as tidemill failures shows it
+    /// Only jobs that failed of this cause, as tidemill failures shows it
     #[arg(long)]
     fingerprint: Option<String>,
-    /// Only finished at this time or later, such as 2030-01-31T08:00:00Z
+    /// Only jobs that finished since this time, such as 2030-01-31T08:00:00Z
     #[arg(long, value_name = "TIME")]
     finished_after: Option<String>,
-    /// All that failed or were cancelled; only without a filter
+    /// All failed and cancelled jobs; only without a filter
     #[arg(long)]
     all: bool,
-    /// At most so many
+    /// The most jobs to retry
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
-    /// The queue that they go to, instead of the one that they were in
+    /// The queue for the retried jobs, instead of their own
     #[arg(long, value_name = "QUEUE")]
     to_queue: Option<String>,
-    /// Only count
+    /// Only count the jobs
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `tidemill jobs retry`: one more attempt, now.
+//! `tidemill jobs retry`: gives a job one more attempt at once.
 
 use super::{JobArgs, act};
 use crate::cli::error::CliError;

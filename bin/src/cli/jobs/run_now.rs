@@ -1,4 +1,4 @@
-//! `tidemill jobs run-now`: a job that waits for its time is due.
+//! `tidemill jobs run-now`: makes a job that waits for its time due at once.
 
 use super::{JobArgs, act};
 use crate::cli::error::CliError;

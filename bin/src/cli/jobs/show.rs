@@ -1,4 +1,4 @@
-//! `tidemill jobs show`: all that is known of one job.
+//! `tidemill jobs show`: prints everything known about one job.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! `tidemill jobs signal`: sends a job the message that it waits for, now or later.
+//! `tidemill jobs signal`: sends a signal to a job that waits for it now or later.
 
 use clap::Args;
 use reqwest::Method;
@@ -16,7 +16,7 @@ pub(super) struct SignalArgs {
     id: String,
     /// The signal's name
     name: String,
-    /// What it says, as JSON
+    /// The payload as JSON
     payload: Option<String>,
     #[command(flatten)]
     server: ServerArgs,

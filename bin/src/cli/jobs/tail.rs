@@ -1,4 +1,4 @@
-//! `tidemill jobs tail`: follows a job to its end, whose outcome is the exit code.
+//! `tidemill jobs tail`: follows a job until it has finished; its outcome sets the exit code.
 
 use super::JobArgs;
 use super::follow::Follower;
@@ -10,7 +10,7 @@ pub(super) async fn run(args: JobArgs) -> Result<(), CliError> {
     follow_job(&Client::new(&args.server)?, &args.id, args.server.json).await
 }
 
-/// Follows the job; an error if it ends in any way but completed.
+/// Follows the job; an error unless it completes.
 pub(in crate::cli) async fn follow_job(client: &Client, id: &str, json: bool) -> Result<(), CliError> {
     let end = Follower::new(client, id, View::new(json)).run().await?;
     match end.state.as_str() {

@@ -1,5 +1,5 @@
-//! Shows a followed job: a progress bar with the log above it on a terminal, plain lines elsewhere,
-//! or one JSON object an event.
+//! Prints a followed job: a progress bar with the log above it on a terminal, plain lines
+//! elsewhere, or one JSON object per event.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::cli::error::CliError;
 use crate::cli::output::{self, cell, printable};
 use crate::cli::time::relative;
 
-/// Where the events go.
+/// The destination of the events.
 pub(super) enum View {
     Terminal(ProgressBar),
     Plain,
@@ -29,7 +29,7 @@ impl View {
         }
     }
 
-    /// The job as it stands at a (re)connect.
+    /// The state of the job at a (re)connect.
     pub(super) fn snapshot(&self, data: &Value) {
         let job = data.get("job").unwrap_or(data);
         if let Self::Terminal(bar) = self {
@@ -62,7 +62,7 @@ impl View {
         }
     }
 
-    /// The connection is gone and will be made anew.
+    /// The connection was lost and will be opened again.
     pub(super) fn waiting(&self) {
         if let Self::Terminal(bar) = self {
             bar.set_message("connecting again …");
@@ -120,7 +120,7 @@ fn describe(kind: &str, data: &Value) -> String {
     }
 }
 
-/// What an event says besides the fields that all have.
+/// The fields of an event other than those that all events have.
 fn own_fields(data: &Value) -> Value {
     let mut own = data.clone();
     if let Some(fields) = own.as_object_mut() {

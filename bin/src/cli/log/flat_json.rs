@@ -1,5 +1,6 @@
-//! How a line of the log looks as JSON: one flat object with `timestamp`, `level`, `event` (what happened), `target`, and
-//! the fields of the event and of the spans around it, such as `session_id` and `task_id`. Must never nest.
+//! Formats a log line as JSON: one flat object with `timestamp`, `level`, `event` (the message),
+//! `target`, and the fields of the event and of its spans, such as `session_id` and `task_id`. Must
+//! never nest.
 
 use std::fmt::{self, Debug};
 

@@ -1,6 +1,6 @@
-//! The way of a server's log lines to standard error: over a bounded queue to a thread that writes them. Whoever logs
-//! never waits for the reader, and never fails with it: a full disk, a reader that is gone or one that stands still
-//! cost lines of the log, and nothing else.
+//! Passes a server's log lines to standard error over a bounded queue and a thread. A caller that
+//! logs must never wait for the reader or fail with it: a full disk, a closed reader or a stalled
+//! reader only loses log lines.
 
 use std::fs::File;
 use std::io::{self, Write, stderr};
@@ -88,6 +88,6 @@ fn write(mut end: File, lines: &Receiver<Message>) {
 fn tell_lost() {
     let lines = LOST.swap(0, Ordering::Relaxed);
     if lines > 0 {
-        tracing::warn!(lines, "lines of the log are lost, for nobody took them in time");
+        tracing::warn!(lines, "log lines were lost because they could not be written in time");
     }
 }

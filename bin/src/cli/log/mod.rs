@@ -1,5 +1,5 @@
-//! Starts the log, to standard error. What a command answers goes to standard output and must never
-//! be mixed with it. A line that cannot be written is lost and ends nothing.
+//! Starts the log on standard error. The output of a command goes to standard output and must never
+//! be mixed with the log. A line that cannot be written is dropped and stops nothing.
 
 pub(crate) mod flat_json;
 pub(crate) mod lines;

@@ -1,4 +1,4 @@
-//! From the config to the handler of tasks in a browser, if a model is configured.
+//! Builds the handler of browser tasks from the config, if a model is configured.
 
 #[cfg(feature = "browser")]
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! From the config to the stored alert rules and the channels by which they are told, once when a server
-//! starts. Must leave alone what people set and the config does not name.
+//! Stores the alert rules of the config and builds their delivery channels, once when a server
+//! starts. Must never change rules that people set and the config does not name.
 
 use super::limits::Declaring;
 use super::outbound::proxy;
@@ -38,7 +38,7 @@ pub(crate) async fn declare(
     }
     let names: Vec<String> = config.alerts.keys().cloned().collect();
     for name in process.store.keep_config_alerts(&names, &declaring.deployment).await.map_err(failed)? {
-        tracing::info!(name, "removed an alert rule that the config no longer has");
+        tracing::info!(name, "removed an alert rule that is no longer in the config");
     }
     Ok(channels)
 }

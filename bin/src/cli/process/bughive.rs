@@ -1,4 +1,5 @@
-//! From the config to the kinds of a quality agent for web sites. Serves none that this build cannot run, and says so.
+//! Builds the kinds of the web quality agent from the config. Logs a warning for kinds that this
+//! build cannot run and does not serve them.
 
 use crate::cli::error::CliError;
 use crate::config::{BugHiveSection, Config, RulesSection};

@@ -1,4 +1,4 @@
-//! The HTTP role of a process: from the config to a server that listens, and its end.
+//! The HTTP role of a process: starts the server that the config describes, and stops it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
-//! Writes what a config declares for all processes into the database: limits, hidden keys, schedules, alert rules.
-//! Changes nothing that is as the config says. Must remove nothing that another deployment wrote, and nothing at all
-//! unless the config says which of its releases is the latest.
+//! Writes what a config declares for all processes into the database: limits, hidden keys,
+//! schedules and alert rules. Changes nothing that already matches the config. Must never remove
+//! rows of another deployment, and must remove nothing unless the config names the revision of its
+//! release.
 
 use super::failed;
 use crate::cli::error::CliError;
@@ -36,15 +37,15 @@ impl Declaring {
                         section,
                         name,
                         owner,
-                        "two deployments declare this; the one that starts last wins"
+                        "two deployments declare this entry; the one that starts last wins"
                     );
                 }
             }
         } else {
             tracing::warn!(
                 deployment = declaring.deployment,
-                "a later deployment.revision was seen, so the schedules, alert rules and limits of this config are not \
-                 written; to go back to this release deploy it with a larger revision"
+                "a later deployment.revision was seen, so the schedules, alert rules and limits of this \
+                 config are not written; to go back to this release, deploy it with a larger revision"
             );
         }
         Ok(declaring)
@@ -63,8 +64,8 @@ impl Declaring {
             tracing::info!(
                 deployment = self.deployment,
                 left = left.join(", "),
-                "these came from a config and are not in this one; they stay. Delete them with `tidemill schedules delete` \
-                 or `tidemill alerts drop`, or set deployment.revision"
+                "these entries came from an earlier config and are not in this one; they stay. Delete them \
+                 with `tidemill schedules delete` or `tidemill alerts drop`, or set deployment.revision"
             );
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! A server process: its store, its one voice and its one ear, and the roles that run on them until a
-//! signal. Starts roles in order and ends them in the opposite one.
+//! A server process: its store, its notifier and listener, and the roles that run on them until a
+//! signal. Starts roles in order and stops them in reverse order.
 
 pub(crate) mod agent;
 pub(crate) mod alert_rules;
@@ -152,14 +152,14 @@ impl Process {
             self.store.close().await;
         };
         if tokio::time::timeout(CLOSE_WITHIN, ended).await.is_err() {
-            tracing::warn!("Postgres does not answer; its connections are left as they are");
+            tracing::warn!("Postgres does not answer; its connections are not closed");
         }
     }
 }
 
 /// Joins a role whose failure ends the process.
 pub(super) async fn joined(role: JoinHandle<Result<(), CliError>>) -> Result<(), CliError> {
-    role.await.map_err(|error| CliError::Failed(format!("a role of the server broke: {error}")))?
+    role.await.map_err(|error| CliError::Failed(format!("a role of the server failed: {error}")))?
 }
 
 /// Any error, as the end of a command.

@@ -1,4 +1,5 @@
-//! From the config to the proxy of outgoing calls. Says nothing of what may be called.
+//! Chooses the proxy of outbound calls from the config. Decides nothing about which addresses may
+//! be called.
 
 use crate::config::{Config, ProxyChoice};
 use tidemill::outbound::ProxySettings;

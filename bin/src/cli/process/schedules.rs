@@ -1,5 +1,5 @@
-//! From the config to the stored schedules, once when a process starts. Must leave alone what came from
-//! elsewhere and is not named here.
+//! Stores the schedules of the config, once when a process starts. Must never change schedules from
+//! another source that the config does not name.
 
 use super::limits::Declaring;
 use super::{Process, failed};
@@ -17,7 +17,7 @@ pub(crate) async fn write(config: &Config, process: &Process, declaring: &Declar
     }
     let names: Vec<String> = config.schedules.keys().cloned().collect();
     for name in process.store.keep_config_schedules(&names, &declaring.deployment).await.map_err(failed)? {
-        tracing::info!(name, "removed a schedule that the config no longer has");
+        tracing::info!(name, "removed a schedule that is no longer in the config");
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
-//! The signals that supervisors and terminals send. To those that ask for an end the first asks for a graceful one, the
-//! second for one at once, the third ends the process where it stands; no other may end it by accident.
+//! Handles the signals that supervisors and terminals send. The first termination signal asks for a
+//! graceful shutdown, the second for an immediate one, and the third ends the process at once; no
+//! other signal may end it by accident.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -54,7 +55,7 @@ async fn hear(mut signals: Signal, which: Heard, heard: mpsc::Sender<Heard>) {
 
 async fn pass_over(mut signals: Signal, name: &'static str) {
     while signals.recv().await.is_some() {
-        tracing::info!("{name} says nothing here; to end use SIGTERM");
+        tracing::info!("{name} is ignored; to stop the process, send SIGTERM");
     }
 }
 

@@ -1,4 +1,4 @@
-//! From the config to what seals, stores and redacts the JSON of jobs. Must never show a key.
+//! Builds the encryption, storage and redaction of job JSON from the config. Must never show a key.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -35,7 +35,8 @@ fn keys(config: &Config) -> Result<Vec<String>, CliError> {
     if let Some(file) = &encryption.keys_file {
         let text = std::fs::read_to_string(file).map_err(|error| {
             CliError::Failed(format!(
-                "encryption.keys_file {} cannot be read: {error}; make it, one name:base64 a line, or take the setting away",
+                "encryption.keys_file {} cannot be read: {error}; create it with one name:base64 per line, \
+                 or remove the setting",
                 file.display()
             ))
         })?;
@@ -71,6 +72,6 @@ pub(crate) fn cloud_variables(url: &str) -> impl Iterator<Item = (String, String
 pub(crate) fn folder_url(folder: &Path) -> Result<StorageUrl, CliError> {
     let absolute = std::path::absolute(folder).map_err(failed)?;
     let url = Url::from_directory_path(&absolute)
-        .map_err(|()| CliError::Failed(format!("{} is no folder for files", absolute.display())))?;
+        .map_err(|()| CliError::Failed(format!("{} is not a folder for files", absolute.display())))?;
     Ok(StorageUrl(url.to_string()))
 }

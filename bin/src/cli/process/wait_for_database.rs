@@ -1,5 +1,6 @@
 //! Waits for a database that does not answer when a server process starts: after a power cut or a
-//! failover everything comes up at once, in no order. An error that waiting cannot heal ends the start.
+//! failover everything starts at once, in any order. An error that waiting cannot fix ends the
+//! start.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! From the config to a worker: its queues, and a handler for every kind that the config names.
+//! Builds a worker from the config: its queues, and a handler for every kind in the config.
 
 use std::collections::BTreeSet;
 
@@ -22,9 +22,9 @@ use tidemill::worker::{Worker, WorkerBuilder, WorkerSettings};
 pub(crate) fn worker(config: &Config, process: &Process) -> Result<Worker, CliError> {
     let wish = config.worker.containment;
     let containment = containment::choose(wish).map_err(|error| {
-        CliError::Failed(format!("worker.containment: what commands leave cannot be ended as set: {error}"))
+        CliError::Failed(format!("worker.containment: processes left by commands cannot be ended in the configured way: {error}"))
     })?;
-    tracing::info!(%containment, "what ends processes that a command leaves behind");
+    tracing::info!(%containment, "how processes left by a command are ended");
     let settings = WorkerSettings {
         containment: Some(containment.to_string()),
         name: config.worker.name.clone().unwrap_or_default(),
@@ -154,7 +154,8 @@ fn hub(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, CliErro
 fn hub(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, CliError> {
     if config.is_hub() {
         return Err(CliError::Usage(
-            "hub.projects: this tidemill was built without the feature docker; build it with, or take the section away"
+            "hub.projects: this tidemill was built without the feature docker; build it with that feature, \
+             or remove the section"
                 .into(),
         ));
     }

@@ -1,4 +1,4 @@
-//! `tidemill queues`: the lanes; lists, sizes, pauses, resumes, drains and purges them.
+//! `tidemill queues`: lists, sizes, pauses, resumes, drains and purges queues.
 
 mod set;
 mod show;
@@ -29,15 +29,15 @@ enum Verb {
     List(ServerArgs),
     /// Show one queue
     Show(QueueArgs),
-    /// Change how many jobs of a queue may wait, run and start; what is left out stays, `none` takes a setting away
+    /// Change the limits of a queue; settings left out stay as they are, `none` removes a setting
     Set(set::SetArgs),
-    /// Claim nothing from a queue until it is resumed
+    /// Stop claiming from a queue until it is resumed
     Pause(QueueArgs),
     /// End a pause or a drain
     Resume(QueueArgs),
-    /// Take no new jobs into a queue until it is resumed
+    /// Refuse new jobs for a queue until it is resumed
     Drain(QueueArgs),
-    /// Cancel all jobs of a queue, or of all, that do not run
+    /// Cancel all jobs of one queue or of all queues that are not running
     Purge(purge::PurgeArgs),
 }
 
@@ -57,7 +57,7 @@ pub(in crate::cli) async fn run(args: QueuesArgs, global: &GlobalArgs) -> Result
         Verb::Set(set) => set::run(&set).await,
         Verb::Pause(queue) => act(&queue, "pause", "is paused").await,
         Verb::Resume(queue) => act(&queue, "resume", "is open").await,
-        Verb::Drain(queue) => act(&queue, "drain", "takes no new jobs").await,
+        Verb::Drain(queue) => act(&queue, "drain", "accepts no new jobs").await,
         Verb::Purge(purge) => purge::empty(&purge).await,
     }
 }

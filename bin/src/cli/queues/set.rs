@@ -1,4 +1,4 @@
-//! `tidemill queues set`: how many jobs of a queue may wait, run and start. Changes only what is said.
+//! `tidemill queues set`: changes the limits of a queue. Changes only the given settings.
 
 use clap::Args;
 use reqwest::Method;
@@ -12,25 +12,25 @@ use crate::cli::output;
 pub(super) struct SetArgs {
     /// The queue's name
     name: String,
-    /// Most of its jobs that wait to run; more are refused
+    /// The most jobs of the queue that may wait to run; more are refused
     #[arg(long, value_name = "N", value_parser = number_or_none)]
     max_queued: Option<Value>,
-    /// How many of its jobs each worker runs at once
+    /// The number of its jobs that each worker runs at once
     #[arg(long, value_name = "N", value_parser = number_or_none)]
     slots: Option<Value>,
-    /// Most of its jobs that run at once over all workers
+    /// The most of its jobs that run at once over all workers
     #[arg(long, value_name = "N", value_parser = number_or_none)]
     max_running: Option<Value>,
-    /// Most of its jobs that start in each period, over all workers
+    /// The most of its jobs that start in each period over all workers
     #[arg(long, value_name = "N", value_parser = number_or_none)]
     rate: Option<Value>,
     /// The period of the rate, such as 1h [default: 1m]
     #[arg(long, value_name = "TIME", requires = "rate")]
     per: Option<String>,
-    /// Most jobs that start at one moment after a quiet time [default: as many as the rate]
+    /// The most jobs that start at one moment after an idle time [default: the rate]
     #[arg(long, value_name = "N", requires = "rate")]
     burst: Option<u32>,
-    /// A job that is due for this time is claimed as if its priority were one better
+    /// The waiting time after which a due job is claimed as if its priority were one better
     #[arg(long, value_name = "TIME", value_parser = text_or_none)]
     priority_ageing: Option<Value>,
     #[command(flatten)]
@@ -62,7 +62,7 @@ pub(super) async fn run(set: &SetArgs) -> Result<(), CliError> {
     let body: Map<String, Value> =
         fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     if body.is_empty() {
-        return Err(CliError::Usage("say what to change, such as --max-queued 100".into()));
+        return Err(CliError::Usage("name a setting to change, such as --max-queued 100".into()));
     }
     let client = Client::new(&set.server)?;
     let answer = client.ask(client.request(Method::PATCH, &["queues", &set.name]).json(&body)).await?;

@@ -1,4 +1,4 @@
-//! `tidemill queues show`: all that is known of one queue.
+//! `tidemill queues show`: prints everything known about one queue.
 
 use serde_json::Value;
 

@@ -1,5 +1,4 @@
-//! `tidemill schedules`: what is enqueued by the clock; lists, shows, sets, pauses, resumes, runs,
-//! deletes and previews it.
+//! `tidemill schedules`: lists, shows, sets, pauses, resumes, runs, deletes and previews schedules.
 
 mod set;
 mod show;
@@ -28,19 +27,19 @@ pub(super) struct SchedulesArgs {
 enum Verb {
     /// List the schedules (the default)
     List(ServerArgs),
-    /// Show a schedule with what became of its last slots
+    /// Show a schedule with the outcomes of its last slots
     Show(ScheduleArgs),
-    /// Make a schedule, or replace the one that has the name
+    /// Create a schedule, or replace the one with the same name
     Set(Box<set::SetArgs>),
-    /// Remove a schedule; its jobs stay
+    /// Delete a schedule; its jobs stay
     Delete(ScheduleArgs),
-    /// Fire nothing until it is resumed
+    /// Pause a schedule until it is resumed
     Pause(ScheduleArgs),
     /// End a pause; slots that passed during it do not fire
     Resume(ScheduleArgs),
-    /// Enqueue its job now, outside of its slots
+    /// Enqueue the job of a schedule now, outside its slots
     Run(ScheduleArgs),
-    /// Show when something would fall due; stores nothing
+    /// Show the next slots of given times; stores nothing
     Preview(set::PreviewArgs),
 }
 
@@ -60,7 +59,7 @@ pub(super) async fn run(args: SchedulesArgs, global: &GlobalArgs) -> Result<(), 
         Verb::Set(args) => set::run(&args).await,
         Verb::Delete(schedule) => delete(&schedule).await,
         Verb::Pause(schedule) => act(&schedule, "pause", "is paused").await,
-        Verb::Resume(schedule) => act(&schedule, "resume", "goes on").await,
+        Verb::Resume(schedule) => act(&schedule, "resume", "is resumed").await,
         Verb::Run(schedule) => run_now(&schedule).await,
         Verb::Preview(args) => set::preview(&args).await,
     }
@@ -97,7 +96,7 @@ fn row(schedule: &Value) -> Vec<String> {
     ]
 }
 
-/// Who wrote it last; of a config the deployment too.
+/// The last writer; for a config also the deployment.
 fn source(schedule: &Value) -> String {
     match schedule["owner"].as_str() {
         Some(owner) => format!("{} of {owner}", cell(&schedule["source"])),
@@ -105,7 +104,7 @@ fn source(schedule: &Value) -> String {
     }
 }
 
-/// Its times as they were set.
+/// Its times as set.
 fn times(schedule: &Value) -> String {
     match schedule["every_seconds"]
         .as_f64()
@@ -146,5 +145,5 @@ async fn delete(schedule: &ScheduleArgs) -> Result<(), CliError> {
     if schedule.server.json {
         return output::line(&answer.text);
     }
-    output::line(&format!("schedule {} is gone", schedule.name))
+    output::line(&format!("schedule {} is deleted", schedule.name))
 }

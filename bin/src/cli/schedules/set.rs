@@ -1,4 +1,5 @@
-//! `tidemill schedules set` and `preview`: from flags to the API's words. The server judges the values.
+//! `tidemill schedules set` and `preview`: turn flags into API requests. The server validates the
+//! values.
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -18,10 +19,10 @@ struct TimesArgs {
     /// Minute, hour, day of month, month, day of week; with seconds before them if there are six
     #[arg(long, value_name = "TEXT")]
     cron: Option<String>,
-    /// From slot to slot, such as 90s or 2h
+    /// The interval between slots, such as 90s or 2h
     #[arg(long, value_name = "DURATION")]
     every: Option<String>,
-    /// The one time, such as 2030-01-31T08:00:00Z
+    /// The single time, such as 2030-01-31T08:00:00Z
     #[arg(long, value_name = "TIME")]
     at: Option<DateTime<Utc>>,
 }
@@ -33,10 +34,10 @@ pub(super) struct SetArgs {
     name: String,
     #[command(flatten)]
     times: TimesArgs,
-    /// The zone of the cron text, such as Europe/Berlin [default: UTC]
+    /// The time zone of the cron expression, such as Europe/Berlin [default: UTC]
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
-    /// The kind of the jobs that it makes
+    /// The kind of the jobs
     #[arg(long)]
     kind: String,
     /// The jobs' args as a JSON object
@@ -48,22 +49,23 @@ pub(super) struct SetArgs {
     /// 1 (first) to 9, or critical, high, normal, low [default: the kind's]
     #[arg(long)]
     priority: Option<String>,
-    /// How often each job is tried in all [default: the kind's]
+    /// The most attempts of each job in total [default: the kind's]
     #[arg(long, value_name = "N")]
     max_attempts: Option<u32>,
-    /// A word to find the jobs by; repeatable
+    /// A tag to find the jobs by; repeatable
     #[arg(long = "tag")]
     tags: Vec<String>,
-    /// Which slots fire that nobody looked at in time: skip, one or all [default: one]
+    /// Which missed slots fire: skip, one or all [default: one]
     #[arg(long, value_name = "POLICY")]
     missed: Option<String>,
-    /// How many missed slots fire at most, where all do [default: 10]
+    /// The most missed slots that fire with `all` [default: 10]
     #[arg(long, value_name = "N")]
     missed_limit: Option<u32>,
-    /// While an earlier job is not finished: skip, queue, allow or cancel [default: skip]
+    /// The action while an earlier job is not finished: skip, queue, allow or cancel [default:
+    /// skip]
     #[arg(long, value_name = "POLICY")]
     overlap: Option<String>,
-    /// By up to so much later a job may start [default: 0s]
+    /// The most that the start of a job may be delayed at random [default: 0s]
     #[arg(long, value_name = "DURATION")]
     jitter: Option<String>,
     #[command(flatten)]
@@ -75,10 +77,10 @@ pub(super) struct SetArgs {
 pub(super) struct PreviewArgs {
     #[command(flatten)]
     times: TimesArgs,
-    /// The zone of the cron text, such as Europe/Berlin [default: UTC]
+    /// The time zone of the cron expression, such as Europe/Berlin [default: UTC]
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
-    /// How many slots
+    /// The number of slots
     #[arg(long, value_name = "N", default_value_t = 5)]
     next: u32,
     #[command(flatten)]
@@ -150,6 +152,6 @@ fn job_args(text: &str) -> Result<Value, CliError> {
     match read(text) {
         Ok(value @ Value::Object(_)) => Ok(value),
         Err(error) => Err(CliError::Usage(format!("--args: {error}"))),
-        Ok(_) => Err(CliError::Usage("--args: the args are a JSON object, such as {\"n\": 20}".into())),
+        Ok(_) => Err(CliError::Usage("--args: the args must be a JSON object, such as {\"n\": 20}".into())),
     }
 }

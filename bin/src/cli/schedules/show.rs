@@ -1,4 +1,4 @@
-//! `tidemill schedules show`: all that is known of one schedule.
+//! `tidemill schedules show`: prints everything known about one schedule.
 
 use super::{ScheduleArgs, source, state, times};
 use crate::cli::client::Client;

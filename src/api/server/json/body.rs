@@ -1,5 +1,5 @@
-//! Takes the body of a request: its media type, its size while it arrives, and how long that may
-//! take. Must never hold more of a body than the limit.
+//! Reads the body of a request: its media type, its size while it arrives, and its timeout. Must
+//! never hold more of a body than the limit.
 
 use std::error::Error;
 use std::time::Duration;
@@ -91,7 +91,7 @@ async fn read(request: Request) -> Result<Bytes, Problem> {
             Err(too_large(limit))
         }
         Ok(Err(_)) => {
-            Err(Problem::new(Case::BadRequest, "The connection broke off before the body was complete."))
+            Err(Problem::new(Case::BadRequest, "The connection was closed before the body was complete."))
         }
         Err(_) => {
             let seconds = BODY_TIMEOUT.as_secs();
@@ -109,7 +109,7 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     let refuse = |detail: String| Err(Problem::new(Case::UnsupportedMediaType, detail));
     if let Some(encoding) = headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
         return refuse(format!(
-            "The body is sent as {}; it is taken plain only.",
+            "The body is sent with the Content-Encoding {}; only plain bodies are accepted.",
             quoted(&text_of(encoding))
         ));
     }

@@ -1,5 +1,5 @@
-//! How many bytes of large bodies this process holds at once. Whoever sends one more waits a moment for the others;
-//! small ones never wait, so that nobody is shut out by those who send much.
+//! Limits the bytes of large bodies that this process holds at once. A request with another large
+//! body waits a moment; small bodies never wait, so that senders of large bodies lock nobody out.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -57,7 +57,7 @@ impl Held {
         }
         let wanted = u32::try_from(places(bytes)).unwrap_or(u32::MAX);
         let Ok(Ok(taken)) = timeout(within, self.free.clone().acquire_many_owned(wanted)).await else {
-            let detail = "The server holds as many large bodies as it may.";
+            let detail = "The server has reached its limit of large request bodies.";
             return Err(Problem::new(Case::Unavailable, detail).retry_after(WITHIN));
         };
         *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);

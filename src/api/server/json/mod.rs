@@ -1,5 +1,5 @@
-//! JSON from a caller into a checked value, or a problem that names the field and the remedy. Must
-//! never build a value from bytes that `scan` has not seen.
+//! Turns JSON from a caller into a checked value, or a problem that names the field and the remedy.
+//! Must never build a value from bytes that `scan` has not checked.
 
 pub mod body;
 mod body_limits;
@@ -58,7 +58,7 @@ pub fn split(bytes: &[u8], most: usize) -> Result<Vec<&RawValue>, Problem> {
         serde_json::from_slice(bytes).map_err(|error| refused(&error, String::new()))?;
     if items.is_empty() || items.len() > most {
         let problem =
-            Problem::invalid("", format!("The array has {} items; it takes 1 to {most}.", items.len()));
+            Problem::invalid("", format!("The array has {} items; 1 to {most} are allowed.", items.len()));
         return Err(problem.remedy("Send several smaller arrays."));
     }
     Ok(items)
@@ -70,7 +70,7 @@ fn refuse_what_is_no_text(bytes: &[u8]) -> Result<(), Problem> {
     }
     if bytes.starts_with(b"\xef\xbb\xbf") {
         let problem =
-            Problem::new(Case::InvalidJson, "The body begins with a byte-order mark, which is no JSON.");
+            Problem::new(Case::InvalidJson, "The body begins with a byte-order mark, which is not JSON.");
         return Err(problem.remedy("Send UTF-8 without a byte-order mark."));
     }
     Ok(())

@@ -1,5 +1,6 @@
-//! A deserializer that reads a struct from an object alone. The derived code of serde also takes an array with the fields
-//! in their order, which no caller means and the description does not allow. Must change nothing else.
+//! A deserializer that reads a struct only from an object. Serde's derived code also accepts an
+//! array with the fields in order, which no caller means and the description does not allow. Must
+//! change nothing else.
 
 use std::fmt;
 

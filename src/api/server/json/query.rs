@@ -1,5 +1,5 @@
-//! Reads the query of a request into a value, as strictly as a body. A name that comes several
-//! times fills a list. Must never take a query that is not UTF-8 or holds NUL.
+//! Reads the query of a request into a value, as strictly as a body. A name that appears several
+//! times fills a list. Must never accept a query that is not UTF-8 or contains NUL.
 
 use std::borrow::Cow;
 

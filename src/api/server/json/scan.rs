@@ -1,6 +1,6 @@
-//! One cheap pass over the raw bytes of a JSON text, before anything is built from it: finds what
-//! is too deep, too much, or cannot be stored unchanged, and where. Must never judge grammar; that
-//! is the parser's, which comes after.
+//! One cheap pass over the raw bytes of a JSON text before anything is built from it: finds values
+//! that are too deep, too many, or cannot be stored unchanged, with their places. Must never judge
+//! grammar; the parser does that afterwards.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -33,10 +33,9 @@ impl Flaw {
     pub(crate) const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::TooDeep => ("is nested deeper than 64 levels", "Flatten the value."),
-            Self::TooManyValues => (
-                "is the value after the 100000th, which is the limit",
-                "Store the data elsewhere and pass a reference.",
-            ),
+            Self::TooManyValues => {
+                ("is past the limit of 100000 values", "Store the data elsewhere and pass a reference.")
+            }
             Self::InvalidUtf8 => {
                 ("holds bytes that are not UTF-8", "Encode the text as UTF-8; send binary data as base64.")
             }
@@ -44,13 +43,13 @@ impl Flaw {
                 ("holds the character NUL, which cannot be stored", "Remove it; send binary data as base64.")
             }
             Self::LoneSurrogate => (
-                "holds half of a surrogate pair, which is no character",
+                "holds half of a surrogate pair, which is not a character",
                 "Send both halves, or the character itself.",
             ),
-            Self::DuplicateKey => ("is a key that its object has twice", "Send every key once."),
+            Self::DuplicateKey => ("appears twice as a key of its object", "Send every key once."),
             Self::NumberTooLarge => ("is a number too large to be stored", "Send it as a string."),
             Self::LosesDigits => (
-                "is a number with more digits than a 64-bit integer or a double keeps",
+                "is a number with more digits than a 64-bit integer or a double can keep",
                 "Send it as a string.",
             ),
         }

@@ -1,5 +1,6 @@
-//! Reads JSON that comes from a running attempt. What Postgres cannot store (NUL, half a surrogate
-//! pair) becomes the visible text of its escape: an attempt that is done must never fail for that.
+//! Reads JSON from a running attempt. Characters that Postgres cannot store (NUL, half of a
+//! surrogate pair) become the visible text of their escape, because a finished attempt must never
+//! fail for that.
 
 use serde::de::DeserializeOwned;
 

@@ -1,5 +1,6 @@
-//! Stands at the door of a tab: judges each document that the page is about to become, be it by a redirect or by a script,
-//! before it is asked for. Must never let one pass that was not judged, nor a window that the page opens.
+//! The navigation filter of a tab: judges each document before it is requested, whether from a
+//! redirect or from a script. Must never let a document pass unjudged, or let the page open a
+//! window.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,5 +1,6 @@
-//! A Chromium of one attempt: started with an empty profile, told what to do over its debugging protocol, gone with the
-//! attempt. Must never connect to an address that the worker may not call.
+//! The Chromium of one attempt: started with an empty profile, controlled over the `DevTools`
+//! protocol, and ended with the attempt. Must never connect to an address that the worker may not
+//! call.
 
 mod door;
 mod page;

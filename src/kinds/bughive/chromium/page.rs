@@ -1,5 +1,5 @@
-//! One page in a tab: goes there, waits until it is quiet, asks what is on it, takes its picture. Believes nothing of
-//! what the page answers but its shape.
+//! One page in a tab: opens it, waits until it is quiet, reads its content, takes its screenshot.
+//! Trusts nothing in the page's answers except their shape.
 
 use std::time::Duration;
 

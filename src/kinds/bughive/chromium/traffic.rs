@@ -1,5 +1,6 @@
-//! What is on its way in a tab. The beginning and the end of a request are told by different sorts of events, which overtake each
-//! other: an end that is heard first waits for its beginning, a bounded number of them.
+//! The requests in flight of a tab. Different events report the start and the end of a request, and
+//! they can overtake each other: an end that arrives first waits for its start, up to a bounded
+//! number.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What a tab says while a page loads: answers, failures, console errors, exceptions. Gathers a bounded number of them
-//! and judges none.
+//! The events of a tab while a page loads: responses, failures, console errors, exceptions.
+//! Collects a bounded number of them and judges none.
 
 use std::pin::Pin;
 

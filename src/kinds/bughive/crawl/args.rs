@@ -1,5 +1,5 @@
-//! The input of a crawl, and what of it is taken. Must refuse what could never be crawled, so that no attempt is
-//! spent on it.
+//! The args of a crawl, and the values derived from them. Must refuse args that could never be
+//! crawled, so that no attempt is spent on them.
 
 use std::time::Duration;
 
@@ -95,20 +95,20 @@ impl Plan {
         let args = args.flat()?;
         let session_id = args.session_id.clone().unwrap_or_else(|| job_id.to_string());
         if !is_id(&session_id) {
-            return Err(bad("session_id has not 1 to 100 characters, or is no part of a path"));
+            return Err(bad("session_id must have 1 to 100 characters and be usable as part of a path"));
         }
         let base = args.base_url.as_deref().ok_or_else(|| bad("base_url is missing; name the first page"))?;
         let base = address(base).ok_or_else(|| {
-            bad(format!("base_url {base:?} is no http:// or https:// address without a password"))
+            bad(format!("base_url {base:?} is not an http:// or https:// address without a password"))
         })?;
         if !(1..=MOST_PAGES).contains(&args.max_pages) || args.max_depth > DEEPEST {
-            return Err(bad(format!("max_pages is 1 to {MOST_PAGES} and max_depth 0 to {DEEPEST}")));
+            return Err(bad(format!("max_pages must be 1 to {MOST_PAGES} and max_depth 0 to {DEEPEST}")));
         }
         let seconds = |name: &str, seconds: f64| {
             Duration::try_from_secs_f64(seconds)
                 .ok()
                 .filter(|time| *time <= Duration::from_mins(10))
-                .ok_or_else(|| bad(format!("{name} is 0 to 600 seconds")))
+                .ok_or_else(|| bad(format!("{name} must be 0 to 600 seconds")))
         };
         let delay = seconds("delay_seconds", args.delay_seconds)?.max(browser.page_delay);
         let slow_page = seconds("slow_page_seconds", args.slow_page_seconds)?;
@@ -124,7 +124,7 @@ impl CrawlArgs {
             Some(inner) if self.base_url.is_none() && inner.config.is_none() => {
                 Ok(Self { session_id: self.session_id, ..*inner })
             }
-            Some(_) => Err(bad("either config or its fields, not both")),
+            Some(_) => Err(bad("send either config or its fields, not both")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a page, as it is stored, shown and told to a tracker. Judges nothing by itself.
+//! The bugs of a page, as they are stored, shown and sent to a tracker. Judges nothing itself.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,6 @@
-//! What follows a crawl, where its args ask for it: a job a picture that uploads it, a job a cause that makes a ticket.
-//! Each is enqueued once, however often the attempt is repeated.
+//! The follow-up jobs of a crawl, if its args ask for them: one job per screenshot to upload it,
+//! one job per cause to create a ticket. Each is enqueued once, however often the attempt is
+//! repeated.
 
 use std::collections::BTreeMap;
 

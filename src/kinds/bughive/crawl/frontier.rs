@@ -1,5 +1,6 @@
-//! Which pages of a site are still to be crawled: each once, breadth first, within a depth and a site. Knows
-//! addresses only, so that a resumed crawl goes on exactly where the stored pages say.
+//! The pages of a site that are still to be crawled: each once, breadth first, within a depth and a
+//! site. Knows only addresses, so that a resumed crawl continues exactly where the stored pages
+//! end.
 
 use std::collections::{HashSet, VecDeque};
 

@@ -1,5 +1,5 @@
-//! Where a crawl may go: within its site, and as the robots.txt of each host says. One for what it calls and for its
-//! browser, which asks as well where a redirect or a script leads.
+//! The scope of a crawl: its site, and the robots.txt of each host. The crawl and its browser share
+//! it; the browser also asks for targets of redirects and scripts.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! From what was seen of a page to its bugs. Names only what somebody who opens the page could see as well.
+//! Derives the bugs of a page from its events. Names only problems that a visitor of the page could
+//! see as well.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

@@ -1,5 +1,6 @@
-//! Links that lead nowhere: to pages that the crawl found missing, and to others that it calls once, a stretch of them a
-//! step. Must never call a link that robots.txt forbids, nor say that one is broken because nobody could be reached.
+//! Broken links: to pages that the crawl found missing, and to other pages that it calls once,
+//! several per step. Must never call a link that robots.txt forbids, or report a link as broken
+//! because its host could not be reached.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;

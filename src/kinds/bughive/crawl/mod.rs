@@ -1,5 +1,6 @@
-//! Crawls a site in a browser and finds what is broken on it. Every page is a step of the job: after a crash the crawl
-//! goes on behind the last stored page. Must never call more than the site's robots.txt and the job's limits allow.
+//! Crawls a site in a browser and finds bugs. Every page is a step of the job: after a crash the
+//! crawl resumes after the last stored page. Must never call more than the site's robots.txt and
+//! the job's limits allow.
 
 mod args;
 mod bugs;
@@ -167,7 +168,7 @@ impl Crawling<'_> {
                 session_id = self.plan.session_id,
                 task_id = %self.context.job_id(),
                 pages = self.reports.len(),
-                "going on behind the last stored page"
+                "resuming after the last stored page"
             );
             self.tell(session, most).await?;
         }
@@ -262,7 +263,7 @@ impl Crawling<'_> {
     /// A first page that nothing can be found behind is no crawl, be it that it is elsewhere or that we ask too often.
     fn refuse_start(&self, first: &PageReport) -> Result<(), JobError> {
         if first.is_refused() {
-            let message = format!("{} is answered with 429: too much was asked", first.url);
+            let message = format!("{} answers with 429: too many requests", first.url);
             let error = match first.wait {
                 Some(wait) if wait > LONGEST_WAIT => JobError::retry_after(wait.min(LONGEST_PAUSE), message),
                 _ => JobError::retry(message),
@@ -301,7 +302,7 @@ impl Crawling<'_> {
         if self.guide.answers(&self.plan.base).await {
             return Ok(());
         }
-        Err(unreachable(&format!("{} does not answer any more", self.plan.base)))
+        Err(unreachable(&format!("{} no longer answers", self.plan.base)))
     }
 
     /// Waits for the time of the next call.

@@ -1,4 +1,5 @@
-//! What the robots.txt of each host allows us. One that cannot be read for want of an answer allows nothing.
+//! The rules of each host's robots.txt for our crawler. A robots.txt that could not be read because
+//! of a missing answer allows nothing.
 
 use std::collections::HashMap;
 use std::time::Duration;

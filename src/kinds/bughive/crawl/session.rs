@@ -1,5 +1,5 @@
-//! What the world is told of a crawl while it runs: the state of its session, the job's progress, lines of the log. Every
-//! word is fenced by the lease.
+//! The reports of a running crawl: the state of its session, the job's progress, log lines. Every
+//! write is fenced by the lease.
 
 use std::time::Duration;
 

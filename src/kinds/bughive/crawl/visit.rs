@@ -1,5 +1,5 @@
-//! One page of a crawl: opened, judged, and its picture kept where there is something to show. Gives back all that the
-//! crawl needs to go on without opening it again.
+//! Visits one page of a crawl: opens it, judges it, and stores a screenshot if it has bugs. Returns
+//! everything that the crawl needs to continue without opening the page again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,7 +141,7 @@ impl Visit<'_> {
                     task_id = %self.context.job_id(),
                     url = %self.stop.url,
                     reason,
-                    "a page has no picture"
+                    "no screenshot of a page was taken"
                 );
                 Ok(None)
             }
@@ -229,7 +229,7 @@ fn wait(document: &Document) -> Option<Duration> {
 }
 
 fn given_up(url: &str) -> Bug {
-    Bug::new(BugKind::SlowPage, url, None, "it was not there before it was given up")
+    Bug::new(BugKind::SlowPage, url, None, "it did not arrive in time")
 }
 
 #[cfg(test)]

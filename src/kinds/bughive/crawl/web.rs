@@ -1,5 +1,5 @@
-//! Calls addresses without the browser: robots.txt, and links that are not crawled. Must never connect to an address that
-//! the worker may not call, nor follow a redirect unasked.
+//! Calls addresses without the browser: robots.txt, and links that are not crawled. Must never
+//! connect to an address that the worker may not call, or follow a redirect unless asked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +62,8 @@ impl Web {
         };
         if is_refused {
             let message = format!(
-                "{host} is not a public address and is not crawled; if it is meant, set bughive.allow_private = true"
+                "{host} is not a public address and is not crawled; to allow it, set bughive.allow_private \
+                 = true"
             );
             return Err(JobError::permanent(message).class(REFUSED));
         }

@@ -1,5 +1,6 @@
-//! Files of variables, `.env` and those of `env_file`, as compose reads them. Must never look at the worker's
-//! environment, nor repeat what a file says: an error names the line, for its words may be secrets.
+//! Files of variables, `.env` and those of `env_file`, in compose's format. Must never read the
+//! worker's environment, or repeat the content of a file: an error names the line, because its text
+//! may be secret.
 
 use std::path::Path;
 
@@ -11,11 +12,11 @@ const BLANK: [char; 3] = [' ', '\t', '\r'];
 pub(super) fn read(path: &Path, outer: &Variables) -> Result<Variables, String> {
     let told = |wrong: String| format!("{}{wrong}", path.display());
     let text = std::fs::read_to_string(path)
-        .map_err(|error| told(format!(", which cannot be read ({error}); put it there, or correct it")))?;
+        .map_err(|error| told(format!(", which cannot be read ({error}); create it, or correct the path")))?;
     parse(text.trim_start_matches('\u{feff}'), outer).map_err(|line| {
         told(format!(
-            ", whose line {line} is not understood; write NAME=value, end what is quoted, use no variable that is not set, and put what \
-             has a $ of its own into single quotes"
+            ", whose line {line} is not understood; write NAME=value, close every quote, use only variables \
+             that are set, and put a value with a literal $ into single quotes"
         ))
     })
 }

@@ -1,5 +1,6 @@
-//! What a service says of its container beyond image, command and wiring. What changes nothing on one engine is
-//! passed over with a note; must refuse what would.
+//! Settings of a service's container beyond image, command and wiring. A setting without effect on
+//! a single engine is ignored with a note; a setting with an effect that is not supported must be
+//! refused.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +72,7 @@ pub(super) fn read(table: &mut Table<'_>) -> Result<Extras, Fault> {
 
 /// The note of a key that is passed over.
 pub(super) fn passed_over(node: &Node<'_>) -> String {
-    format!("{} changes nothing here and is passed over", node.key)
+    format!("{} has no effect here and is ignored", node.key)
 }
 
 fn expose(node: &Node<'_>) -> Result<Vec<String>, Fault> {
@@ -80,7 +81,7 @@ fn expose(node: &Node<'_>) -> Result<Vec<String>, Fault> {
         let (port, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
         match port.parse::<u16>() {
             Ok(port) if port > 0 => Ok(format!("{port}/{protocol}")),
-            _ => Err(node.fault("is no port; use 80 or \"80/udp\"; ranges are not supported")),
+            _ => Err(node.fault("is not a port; use 80 or \"80/udp\"; ranges are not supported")),
         }
     };
     node.items()?.iter().map(port).collect()
@@ -96,7 +97,7 @@ fn extra_hosts(node: &Node<'_>) -> Result<Vec<String>, Fault> {
         let (name, address) = text
             .split_once('=')
             .or_else(|| text.split_once(':'))
-            .ok_or_else(|| node.fault("is no name:address"))?;
+            .ok_or_else(|| node.fault("is not name:address"))?;
         Ok(format!("{name}:{}", address.trim_matches(['[', ']'])))
     };
     node.items()?.iter().map(host).collect()
@@ -123,7 +124,7 @@ fn deploy(node: &Node<'_>, extras: &mut Extras) -> Result<(), Fault> {
     if let Some(replicas) = table.take("replicas")
         && replicas.number()? != 1
     {
-        return Err(replicas.fault("is not supported but for 1; remove it"));
+        return Err(replicas.fault("is supported only as 1; remove it"));
     }
     if let Some(resources) = table.take("resources") {
         let mut resources = resources.table()?;
@@ -139,7 +140,7 @@ fn deploy(node: &Node<'_>, extras: &mut Extras) -> Result<(), Fault> {
     for key in ["labels", "mode", "placement", "update_config", "rollback_config", "endpoint_mode"] {
         let Some(node) = table.take(key) else { continue };
         if key == "mode" && node.value.as_str() != Some("replicated") {
-            return Err(node.fault("is not supported but for replicated; remove it"));
+            return Err(node.fault("is supported only as replicated; remove it"));
         }
         extras.notes.push(passed_over(&node));
     }
@@ -160,7 +161,7 @@ fn bytes(node: &Node<'_>) -> Result<i64, Fault> {
     };
     match text[..digits].parse::<f64>() {
         Ok(number) if factor > 0 && number > 0.0 => Ok((number * f64::from(factor)) as i64),
-        _ => Err(node.fault("is no size; use 512m or 2g")),
+        _ => Err(node.fault("is not a size; use 512m or 2g")),
     }
 }
 
@@ -168,7 +169,7 @@ fn bytes(node: &Node<'_>) -> Result<i64, Fault> {
 fn nano_cpus(node: &Node<'_>) -> Result<i64, Fault> {
     match node.text()?.parse::<f64>() {
         Ok(number) if number > 0.0 && number < 1e6 => Ok((number * 1e9) as i64),
-        _ => Err(node.fault("is no number of processors; use \"0.5\" or \"2\"")),
+        _ => Err(node.fault("is not a number of processors; use \"0.5\" or \"2\"")),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What is wrong with a project's description, with the key at which it stands and what to do. Always
-//! permanent: the same file is as wrong at the next attempt.
+//! An error in a project's description, with its key and advice. Always permanent: the same file
+//! has the same error in the next attempt.
 
 use std::fmt::{self, Display};
 

@@ -1,5 +1,5 @@
-//! A project as a compose file, or the config itself, describes it: the part of compose that the hub
-//! acts on. Reads only; must refuse what it does not understand, by its key.
+//! A project as described by a compose file or the config: the part of compose that the hub
+//! supports. Only reads; must refuse, by its key, anything that it does not support.
 
 mod env_file;
 mod extras;
@@ -77,7 +77,7 @@ fn describe(name: &str, spec: &ProjectSpec) -> Result<Described, JobError> {
         ProjectSource::File(path) => {
             let label = path.display().to_string();
             let text = std::fs::read_to_string(path).map_err(|error| {
-                let remedy = format!("correct hub.projects.{name}.compose, or put the file there");
+                let remedy = format!("correct hub.projects.{name}.compose, or create the file");
                 bad(&label, &Fault::new("", format!("cannot be read ({error}); {remedy}")))
             })?;
             let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
@@ -141,7 +141,8 @@ fn read(id: &str, mut description: Value, folder: &Path, variables: &Variables) 
     if services.is_empty() {
         return Err(Fault::new(
             "services",
-            "has none to start; name at least one without profiles, or set COMPOSE_PROFILES in the project's env",
+            "has no service to start; name at least one without profiles, or set COMPOSE_PROFILES in the \
+             project's env",
         ));
     }
     Ok(Project {
@@ -163,7 +164,8 @@ fn in_order(services: Vec<Service>) -> Result<Vec<Service>, Fault> {
     for service in &waiting {
         if let Some(unknown) = service.depends_on.keys().find(|name| !names.contains(*name)) {
             let known: Vec<_> = names.iter().map(String::as_str).collect();
-            let message = format!("names no service of this project; there are: {}", known.join(", "));
+            let message =
+                format!("does not name a service of this project; its services are: {}", known.join(", "));
             return Err(Fault::new(format!("services.{}.depends_on.{unknown}", service.name), message));
         }
     }
@@ -171,7 +173,7 @@ fn in_order(services: Vec<Service>) -> Result<Vec<Service>, Fault> {
         let started = |name: &String| ordered.iter().any(|service| service.name == *name);
         let next = waiting.iter().position(|service| service.depends_on.keys().all(started));
         let Some(next) = next else {
-            let message = "waits, over others, for itself; take one depends_on away";
+            let message = "waits, through other services, for itself; remove one depends_on";
             return Err(Fault::new(format!("services.{}.depends_on", waiting[0].name), message));
         };
         ordered.push(waiting.remove(next));

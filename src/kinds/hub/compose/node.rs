@@ -1,5 +1,5 @@
-//! Reads a description key by key and knows where it is. A key that nobody asked for is refused, never
-//! passed over: a service that starts without what its file says is worse than one that does not.
+//! Reads a description key by key and knows its place. An unread key is refused, never ignored: a
+//! service that starts without a part of its file is worse than one that does not start.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -37,13 +37,13 @@ impl<'a> Node<'a> {
             Value::String(text) => Ok(text.clone()),
             Value::Number(number) => Ok(number.to_string()),
             Value::Bool(flag) => Ok(flag.to_string()),
-            _ => Err(self.fault("is no text")),
+            _ => Err(self.fault("is not text")),
         }
     }
 
     pub(super) fn number(&self) -> Read<i64> {
         let read = self.value.as_i64().or_else(|| self.value.as_str()?.parse().ok());
-        read.ok_or_else(|| self.fault("is no whole number"))
+        read.ok_or_else(|| self.fault("is not a whole number"))
     }
 
     pub(super) fn flag(&self) -> Read<bool> {
@@ -52,12 +52,12 @@ impl<'a> Node<'a> {
 
     pub(super) fn duration(&self) -> Read<Duration> {
         let read = humantime::parse_duration(&self.text()?);
-        read.map_err(|_| self.fault("is no duration such as 10s or 1m30s"))
+        read.map_err(|_| self.fault("is not a duration such as 10s or 1m30s"))
     }
 
     /// The items of a list.
     pub(super) fn items(&self) -> Read<Vec<Node<'a>>> {
-        let items = self.value.as_array().ok_or_else(|| self.fault("is no list"))?;
+        let items = self.value.as_array().ok_or_else(|| self.fault("is not a list"))?;
         Ok(items.iter().enumerate().map(|(at, item)| Node::new(self.inner(&at.to_string()), item)).collect())
     }
 
@@ -108,7 +108,7 @@ impl<'a> Node<'a> {
     }
 
     fn object(&self) -> Read<&'a Map<String, Value>> {
-        self.value.as_object().ok_or_else(|| self.fault("is no table"))
+        self.value.as_object().ok_or_else(|| self.fault("is not a table"))
     }
 }
 

@@ -55,7 +55,7 @@ fn checked(
         || !published.as_deref().is_none_or(is_port)
         || !["tcp", "udp", "sctp"].contains(&protocol)
     {
-        return Err(node.fault(format!("is no port; {FORMS}")));
+        return Err(node.fault(format!("is not a port; {FORMS}")));
     }
     Ok(Port { target: format!("{target}/{protocol}"), published, host_ip })
 }

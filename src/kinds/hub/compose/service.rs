@@ -1,5 +1,5 @@
-//! One service of a project: what of compose is supported, read and checked. Must refuse every key
-//! that it does not act on.
+//! One service of a project: the supported keys of compose, read and checked. Must refuse every key
+//! that has no effect here.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -94,7 +94,7 @@ pub(super) fn read(
     let build = table.read("build", |node| build(node, folder))?;
     let image = table.read("image", Node::text)?;
     if build.is_none() && image.is_none() {
-        return Err(table.fault("has neither image nor build; give one of them"));
+        return Err(table.fault("has neither image nor build; give it one of them"));
     }
     let mounts = table.take("volumes").map(|node| node.items()).transpose()?.unwrap_or_default();
     let ports = table.take("ports").map(|node| node.items()).transpose()?.unwrap_or_default();
@@ -200,17 +200,17 @@ fn valued(pairs: &BTreeMap<String, Option<String>>, key: &str) -> Result<BTreeMa
 fn local(node: &Node<'_>, build: Build) -> Result<Build, Fault> {
     let (context, dockerfile) = (build.context.display(), Path::new(&build.dockerfile));
     if !build.context.is_dir() {
-        return Err(node.fault(format!("has the context {context}, which is no folder here")));
+        return Err(node.fault(format!("has the context {context}, which is not a folder on this machine")));
     }
     if !dockerfile.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Err(node.fault(format!(
-            "has the Dockerfile {}, which is not named from its context on; put it into {context}",
+            "has the Dockerfile {}, which is not a path inside its context; put it into {context}",
             dockerfile.display()
         )));
     }
     if !build.context.join(dockerfile).is_file() {
         return Err(node.fault(format!(
-            "has the Dockerfile {}, which is no file in {context}; put it there, or correct it",
+            "has the Dockerfile {}, which is not a file in {context}; put it there, or correct the path",
             dockerfile.display()
         )));
     }

@@ -1,4 +1,4 @@
-//! Whole descriptions: what becomes of them, and by which key they are refused.
+//! Whole descriptions: their parsed form, and the key named in each refusal.
 
 use serde_json::json;
 
@@ -132,10 +132,7 @@ fn the_file_of_this_repository_is_for_the_program() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docker-compose.yml");
     let env = Variables::from([("POSTGRES_PASSWORD".to_owned(), "x".to_owned())]);
     let fault = load("tidemill", &ProjectSpec { source: ProjectSource::File(file), env }).unwrap_err();
-    assert!(
-        fault.to_string().contains("services.worker.deploy.replicas: is not supported but for 1"),
-        "{fault}"
-    );
+    assert!(fault.to_string().contains("services.worker.deploy.replicas: is supported only as 1"), "{fault}");
 }
 
 #[test]

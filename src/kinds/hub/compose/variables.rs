@@ -40,13 +40,13 @@ pub(super) fn filled(text: &str, variables: &Variables) -> Result<String, String
             out.push('$');
             rest = after;
         } else if let Some(braced) = rest.strip_prefix('{') {
-            let end = closing(braced).ok_or("has a ${ without its }")?;
+            let end = closing(braced).ok_or("has a ${ without a closing }")?;
             out.push_str(&value_of(&braced[..end], variables)?);
             rest = &braced[end + 1..];
         } else {
             let end = rest.find(|c: char| !is_name_character(c)).unwrap_or(rest.len());
             if end == 0 {
-                return Err("has a lone $; write $$ for one that is meant".into());
+                return Err("has a single $; write $$ for a literal $".into());
             }
             out.push_str(&value_of(&rest[..end], variables)?);
             rest = &rest[end..];

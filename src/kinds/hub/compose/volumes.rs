@@ -58,7 +58,7 @@ pub(super) fn mount(node: &Node<'_>, volumes: &Volumes, folder: &Path) -> Result
             [target] => (None, target.to_owned(), String::new()),
             [source, target] => (Some(source.to_owned()), target.to_owned(), String::new()),
             [source, target, options] => (Some(source.to_owned()), target.to_owned(), format!(":{options}")),
-            _ => return Err(node.fault("is no source:target[:options]")),
+            _ => return Err(node.fault("is not source:target[:options]")),
         }
     };
     if !target.starts_with('/') {
@@ -68,7 +68,7 @@ pub(super) fn mount(node: &Node<'_>, volumes: &Volumes, folder: &Path) -> Result
     let source = if source.starts_with(['.', '/']) {
         normal(&folder.join(&source))
     } else if source.starts_with('~') {
-        return Err(node.fault("begins with ~; name the folder from / or relative to the file"));
+        return Err(node.fault("begins with ~; name the folder by an absolute path or relative to the file"));
     } else {
         let volume = volumes.get(&source);
         let missing = || node.fault(format!("names the volume {source:?}; declare it under volumes"));

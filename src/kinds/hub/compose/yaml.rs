@@ -1,5 +1,5 @@
-//! A compose file's YAML as JSON: anchors and merge keys (`<<`) resolved. Must take no file that says
-//! a key twice, nor one that a JSON value cannot stand for.
+//! A compose file's YAML as JSON, with anchors and merge keys (`<<`) resolved. Must never accept a
+//! file with a duplicate key, or one that a JSON value cannot express.
 
 use serde_json::{Map, Number, Value};
 use yaml_rust2::{Yaml, YamlLoader};
@@ -9,7 +9,7 @@ use super::fault::Fault;
 /// Reads the one document of a file.
 pub(super) fn parse(text: &str) -> Result<Value, Fault> {
     let mut documents = YamlLoader::load_from_str(text)
-        .map_err(|error| Fault::new("", format!("is no YAML: {error}; correct that place")))?;
+        .map_err(|error| Fault::new("", format!("is not YAML: {error}; correct that place")))?;
     match (documents.pop(), documents.is_empty()) {
         (Some(document), true) => json("", document),
         (None, _) => Err(Fault::new("", "is empty")),
@@ -34,7 +34,7 @@ fn json(key: &str, yaml: Yaml) -> Result<Value, Fault> {
             )
         }
         Yaml::Hash(entries) => object(key, entries)?,
-        Yaml::Alias(_) | Yaml::BadValue => return Err(Fault::new(key, "is no value")),
+        Yaml::Alias(_) | Yaml::BadValue => return Err(Fault::new(key, "is not a value")),
     })
 }
 
@@ -45,7 +45,7 @@ fn object(key: &str, entries: yaml_rust2::yaml::Hash) -> Result<Value, Fault> {
             Yaml::String(name) => name,
             Yaml::Integer(number) => number.to_string(),
             Yaml::Boolean(flag) => flag.to_string(),
-            _ => return Err(Fault::new(key, "has a key that is no text")),
+            _ => return Err(Fault::new(key, "has a key that is not text")),
         };
         let value = json(&inner(key, &name), value)?;
         match (name.as_str(), value) {
