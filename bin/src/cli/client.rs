@@ -61,8 +61,9 @@ impl Client {
             })?;
         let mut headers = HeaderMap::new();
         if let Some(key) = args.key.as_deref().filter(|key| !key.is_empty()) {
-            let mut value = HeaderValue::try_from(format!("Bearer {key}"))
-                .map_err(|_| CliError::Usage("the key has characters that are not allowed in a key".into()))?;
+            let mut value = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| {
+                CliError::Usage("the key has characters that are not allowed in a key".into())
+            })?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }

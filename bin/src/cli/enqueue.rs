@@ -159,7 +159,9 @@ fn job_args(args: &EnqueueArgs) -> Result<Map<String, Value>, CliError> {
 fn object(source: &str, text: &str) -> Result<Map<String, Value>, CliError> {
     match json::read(text) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(CliError::Usage(format!("{source}: the args must be a JSON object, such as {{\"n\": 20}}"))),
+        Ok(_) => {
+            Err(CliError::Usage(format!("{source}: the args must be a JSON object, such as {{\"n\": 20}}")))
+        }
         Err(error) => Err(CliError::Usage(format!("{source}: {error}"))),
     }
 }
@@ -170,8 +172,7 @@ fn pair(text: &str) -> Result<(String, Value), CliError> {
     let (name, value) = text.split_once('=').ok_or_else(|| wrong("write name=text or name:=JSON"))?;
     let (name, value) = match name.strip_suffix(':') {
         Some(name) => {
-            let value =
-                json::read(value).map_err(|error| wrong(&format!("the value after :=: {error}")))?;
+            let value = json::read(value).map_err(|error| wrong(&format!("the value after :=: {error}")))?;
             (name, value)
         }
         None => (name, json!(value)),

@@ -12,8 +12,7 @@ use super::error::ConfigError;
 use super::source::Variable;
 
 const BLANK: [char; 2] = [' ', '\t'];
-const UNCLOSED: &str =
-    "there is text after the closing quote, or the closing quote is missing; quote the whole value or none \
+const UNCLOSED: &str = "there is text after the closing quote, or the closing quote is missing; quote the whole value or none \
      of it";
 const NO_UTF8: &str = "holds bytes that are not UTF-8; save the file as UTF-8";
 

@@ -23,7 +23,8 @@ impl Setting for PostgresUrl {
 
     fn allowed() -> String {
         "a URL such as postgres://user:password@host:5432/database; for several servers \
-         postgres://…@host1,host2/database".into()
+         postgres://…@host1,host2/database"
+            .into()
     }
 
     fn parse(text: &str) -> Option<Self> {

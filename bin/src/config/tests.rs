@@ -631,10 +631,7 @@ fn no_refusal_shows_a_value() {
             "\n\nTIDEMILL_LOG__FORMAT=s3cret",
             ".env:3 TIDEMILL_LOG__FORMAT: log.format: found other text; allowed: text or json",
         ),
-        (
-            "TIDEMILL_AGENT__MODEL=\"s3cret",
-            ".env:1: TIDEMILL_AGENT__MODEL: there is text after the closing",
-        ),
+        ("TIDEMILL_AGENT__MODEL=\"s3cret", ".env:1: TIDEMILL_AGENT__MODEL: there is text after the closing"),
         ("TIDEMILL_AGENT__MODEL='s3cret' s3cret", ".env:1: TIDEMILL_AGENT__MODEL: there is text after"),
         (
             "A=s3cret\nTIDEMILL_DATABASE__URL=postgres://u:${NO_SUCH}@h/s3cret",

@@ -22,7 +22,9 @@ use tidemill::worker::{Worker, WorkerBuilder, WorkerSettings};
 pub(crate) fn worker(config: &Config, process: &Process) -> Result<Worker, CliError> {
     let wish = config.worker.containment;
     let containment = containment::choose(wish).map_err(|error| {
-        CliError::Failed(format!("worker.containment: processes left by commands cannot be ended in the configured way: {error}"))
+        CliError::Failed(format!(
+            "worker.containment: processes left by commands cannot be ended in the configured way: {error}"
+        ))
     })?;
     tracing::info!(%containment, "how processes left by a command are ended");
     let settings = WorkerSettings {
