@@ -86,4 +86,4 @@ schema: ## Refresh docs/schema.sql after the schema changed
 	TIDEMILL_BLESS=1 $(CARGO) test --test it schema
 
 docs: ## Refresh docs/configuration.md after a setting changed
-	TIDEMILL_BLESS=1 $(CARGO) test --package tidemill-bin --lib config
+	TIDEMILL_BLESS=1 $(CARGO) test --lib config
