@@ -121,7 +121,7 @@ mod tests {
             allow_private,
             ignore_certificate_errors: false,
             user_agent: "test/1.0".into(),
-            page_timeout: Duration::from_millis(200),
+            page_timeout: Duration::from_secs(3),
             page_delay: Duration::ZERO,
             session_ttl: Duration::from_hours(24),
         };
