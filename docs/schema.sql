@@ -152,6 +152,8 @@ COMMENT ON COLUMN tidemill.jobs.written_in IS 'The transaction that put the row 
 
 COMMENT ON FUNCTION tidemill.archive(p_job tidemill.jobs) IS 'Moves a locked live job to the history of today, in the final state of the given row.';
 
+COMMENT ON FUNCTION tidemill.are_sealed_args(p_args jsonb) IS 'Whether args are encrypted or in object storage, in exactly the form that the processes write; results passed to the job can be added.';
+
 COMMENT ON FUNCTION tidemill.audit(p_act text, p_subject text, p_before jsonb, p_after jsonb, p_by text) IS 'Records an action of a person.';
 
 COMMENT ON FUNCTION tidemill.audit_change() IS 'Trigger: records the changed columns of a row of settings. Arguments: the type of the row, its naming column, and columns that are ignored.';
@@ -229,7 +231,7 @@ COMMENT ON FUNCTION tidemill.cancel_workflow(p_workflow uuid, p_reason text, p_b
 
 COMMENT ON FUNCTION tidemill.change_job(p_job uuid, p_change jsonb, p_by text) IS 'Changes options of a job that does not run: {priority, queue, run_at, max_attempts, tags, metadata}; absent fields stay the same. Returns its state, null if there is no such job; a running or finished job is not changed.';
 
-COMMENT ON FUNCTION tidemill.changes(p_behind bigint, p_open bigint[], p_before bigint, p_hidden bigint[], p_floor timestamp with time zone, p_kinds text[], p_queues text[], p_all boolean, p_most integer, p_seen text) IS 'The rows that were written by transactions not visible at an earlier poll: transaction numbers from p_behind on and those of p_open, below p_before and without p_hidden; none before p_floor. The first row is the poll itself, with its snapshot; it is the only row if the snapshot equals p_seen.';
+COMMENT ON FUNCTION tidemill.changes(p_behind bigint, p_open bigint[], p_before bigint, p_hidden bigint[], p_floor timestamp with time zone, p_kinds text[], p_queues text[], p_all boolean, p_most integer, p_seen text) IS 'The rows that were written by transactions not visible at an earlier poll: transaction numbers from p_behind on and those of p_open, below p_before and without p_hidden; none before p_floor, and none of another cluster. The first row is the poll itself, with its snapshot; it is the only row if the snapshot equals p_seen.';
 
 COMMENT ON FUNCTION tidemill.check_json(p_value jsonb, p_what text) IS 'Refuses JSON that no worker could read exactly.';
 
@@ -457,6 +459,10 @@ COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args js
 
 COMMENT ON FUNCTION tidemill.is_kept(p_number numeric) IS 'Whether a worker reads the number exactly: an integer of 64 bits, or a number that a double represents exactly as written.';
 
+COMMENT ON FUNCTION tidemill.is_sealed_form(p_key text, p_form jsonb, p_field text) IS 'Whether a key and its value are exactly what the processes write for an encrypted value ($sealed) or one in object storage ($stored). p_field: args or result.';
+
+COMMENT ON FUNCTION tidemill.is_sealed_result(p_value jsonb) IS 'Whether a result that was passed to a job has nothing readable: it is encrypted or in object storage, or a workflow''s collection of such results.';
+
 COMMENT ON FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) IS 'The number of due jobs of its queue that are claimed before it by the workers that serve it; 5000 means that number or more. Of at most 20,000 due jobs, those count whose kind these workers serve and whose breaker and limits let them start.';
 
 COMMENT ON FUNCTION tidemill.json_flaw(p_value jsonb) IS 'Why no worker could read this JSON exactly; null if every worker can.';
@@ -570,6 +576,8 @@ COMMENT ON FUNCTION tidemill.next_period(p_terms jsonb, p_run_at timestamp with 
 COMMENT ON FUNCTION tidemill.note_crash(p_kind text) IS 'Counts a crash of a kind''s job. Opens its breaker when there are too many; when the breaker is half open, one more crash opens it for twice as long, until a window without a crash closes it.';
 
 COMMENT ON FUNCTION tidemill.note_ending() IS 'Trigger: records that a job with dependents left the live jobs, whichever statement moved it, so that resolve() applies its end.';
+
+COMMENT ON FUNCTION tidemill.note_foreign_rows() IS 'Records the time of the latest row whose transaction number this cluster has not yet given out; returns it, null if there is no new one. Such rows come from another cluster (a restored dump, logical replication), and this cluster will give out their numbers later.';
 
 COMMENT ON FUNCTION tidemill.note_progress(p_told uuid[]) IS 'Counts ended members for their workflows: each element of the array is the workflow of one member.';
 
@@ -2266,6 +2274,7 @@ CREATE TABLE tidemill.schema_compatibility (
     verbs_digest text,
     shape text[],
     rights text[],
+    foreign_until timestamp with time zone,
     CONSTRAINT schema_compatibility_only_row_check CHECK (only_row)
 );
 
@@ -2280,6 +2289,8 @@ COMMENT ON COLUMN tidemill.schema_compatibility.verbs_digest IS 'Release of the 
 COMMENT ON COLUMN tidemill.schema_compatibility.shape IS 'schema_shape() after the last migration, to find later changes by hand.';
 
 COMMENT ON COLUMN tidemill.schema_compatibility.rights IS 'rights_now() after the last grants, to find grants that are missing since; null if none were made.';
+
+COMMENT ON COLUMN tidemill.schema_compatibility.foreign_until IS 'Rows up to this time can carry transaction numbers of another cluster, from which they were restored or replicated; streams leave them out. Null if there are none.';
 
 CREATE TABLE tidemill.sealing (
     required boolean NOT NULL,
