@@ -11,19 +11,19 @@ use tidemill::job::limit::{LimitSettings, OnFull};
 use tidemill::store::Store;
 use tidemill::store::deployments::Declared;
 
-/// What a process may write of its config.
+/// The parts of its config that a process may write.
 #[derive(Debug, Clone)]
 pub(super) struct Declaring {
     /// The deployment that its rows belong to.
     pub(super) deployment: String,
-    /// Whether it may write at all: no later release was seen.
+    /// Whether it may write: no later revision was seen.
     pub(super) writes: bool,
-    /// Whether what the config no longer has is removed.
+    /// Whether entries that are no longer in the config are removed.
     pub(super) removes: bool,
 }
 
 impl Declaring {
-    /// Asks the database. `alone`: nobody else has a config for it, so that no release need be named.
+    /// Asks the database. `alone`: no other process has a config for it, so no revision is needed.
     pub(super) async fn begin(store: &Store, config: &Config, alone: bool) -> Result<Self, CliError> {
         let deployment = config.deployment.name.0.clone();
         let revision = config.deployment.revision.map(u64::cast_signed);
@@ -51,7 +51,7 @@ impl Declaring {
         Ok(declaring)
     }
 
-    /// Says what stays although the config lacks it, where nothing is removed.
+    /// Logs the entries that stay although they are not in the config, if nothing is removed.
     pub(super) async fn name_left(&self, store: &Store, config: &Config) -> Result<(), CliError> {
         if self.removes || !self.writes {
             return Ok(());

@@ -9,7 +9,7 @@ use super::error::CliError;
 use super::output::{self, cell};
 use super::{GlobalArgs, logging};
 
-/// What `tidemill limits` takes.
+/// The arguments of `tidemill limits`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct LimitsArgs {

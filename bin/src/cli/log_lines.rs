@@ -25,7 +25,7 @@ enum Message {
     Flush(SyncSender<()>),
 }
 
-/// What `tracing` writes one line to.
+/// The writer for one line of `tracing`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line;
 
@@ -47,7 +47,8 @@ impl Write for Line {
 
 /// Starts the thread; without it, or without a standard error, every line is lost.
 pub(super) fn start() {
-    // A handle of its own: who holds the lock of the shared one while nobody reads would stop a panic's message.
+    // A separate handle: holding the lock of the shared one while nobody reads would block a panic's
+    // message.
     let Ok(end) = stderr().as_fd().try_clone_to_owned() else { return };
     let (queue, lines) = sync_channel(MOST_WAITING);
     if QUEUE.set(queue).is_ok() {

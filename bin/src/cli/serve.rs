@@ -12,7 +12,7 @@ use super::settings::{DatabaseArgs, listen_flag, name_ignored};
 use super::{GlobalArgs, alerting, timetable};
 use tidemill::store::db::migrate::migrate;
 
-/// What `tidemill serve` takes.
+/// The arguments of `tidemill serve`.
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
     #[command(flatten)]

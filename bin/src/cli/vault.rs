@@ -12,9 +12,9 @@ use tidemill::job::agent::SECRET_FIELDS;
 use tidemill::secrecy;
 use tidemill::vault::{Depot, Keyring, Redactor, Vault};
 
-/// Where the environment has what a cloud's own tools read.
+/// The prefixes of environment variables that a cloud's own tools read.
 const CLOUD_VARIABLES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
-/// What the names of those have in common that hold credentials, or say where they are.
+/// The parts of the names of variables that hold credentials, or their location.
 const CREDENTIALS: [&str; 7] = ["KEY", "SECRET", "TOKEN", "CREDENTIAL", "SAS", "PASSWORD", "SERVICE_ACCOUNT"];
 
 /// The vault that a config describes.
@@ -54,8 +54,8 @@ fn depot(config: &Config, url: &str) -> Result<Depot, CliError> {
         .map_err(failed)
 }
 
-/// What the environment says of clouds, for the storage at `url`. The credentials of a cloud are this process's own
-/// from then on: no command inherits them.
+/// The cloud settings of the environment for the storage at `url`. From then on the credentials belong to
+/// this process alone: no command inherits them.
 pub(super) fn cloud_variables(url: &str) -> impl Iterator<Item = (String, String)> {
     let is_cloud = !url.starts_with("file:");
     std::env::vars().filter(|(name, _)| CLOUD_VARIABLES.iter().any(|cloud| name.starts_with(cloud))).map(

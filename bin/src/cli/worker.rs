@@ -11,7 +11,7 @@ use super::settings::{DatabaseArgs, listen_flag, name_ignored};
 use super::{GlobalArgs, timetable, workforce};
 use crate::config::{NAME_RULE, is_name};
 
-/// What `tidemill worker` takes.
+/// The arguments of `tidemill worker`.
 #[derive(Debug, Args)]
 pub(super) struct WorkerArgs {
     #[command(flatten)]

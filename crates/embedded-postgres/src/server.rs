@@ -99,7 +99,7 @@ impl Server {
         fits
     }
 
-    /// Whether it is of the version that its programs have now. They may have been upgraded while nobody watched.
+    /// Whether it has the version of its present programs, which may have been upgraded unnoticed.
     async fn is_of_programs(&mut self, admin: &mut Admin, site: &Site) -> bool {
         let major = cluster::major(&site.home).ok().flatten();
         let Ok(programs) = programs::find(&site.home, site.settings.programs_dir.as_deref(), major).await

@@ -44,7 +44,7 @@ impl Watch {
         if there == self.stamp {
             return None;
         }
-        // Half unpacked they do not fit one another; the next look sees more.
+        // Half unpacked programs do not fit one another; the next check sees more.
         let found = programs::probe(&self.programs.dir, &site.home.owner).await.ok()?;
         if stamp(&self.programs.dir) != there {
             return None;
@@ -74,7 +74,7 @@ impl Watch {
 
 /// Whether a new session can load what functions are run by.
 async fn loads_libraries(site: &Site, port: u16) -> Result<(), String> {
-    // Who cannot log in at all learns nothing about libraries.
+    // Without a login the check learns nothing about libraries.
     let Ok(mut admin) = Admin::connect(port, &site.password).await else { return Ok(()) };
     let loads = admin.runs_plpgsql().await;
     admin.close().await;

@@ -135,7 +135,7 @@ fn underway(job: &JobDocument, rules: &HubRules, now: DateTime<Utc>) -> (&'stati
         let minutes = last_sign(job).map_or(0, |sign| (now - sign).num_minutes());
         status = format!("Possibly stuck, no sign of life for {minutes} min: {status}");
     }
-    // A build that said nothing has done nothing; what acts on containers has its builds behind it.
+    // A build without output has done nothing; a task that acts on containers has finished its builds.
     let unsaid = if runs { 90.0 } else { 0.0 };
     let percent = progress.and_then(|progress| progress.percent).unwrap_or(unsaid);
     (state, status, whole(percent))

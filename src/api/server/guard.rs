@@ -57,7 +57,7 @@ pub enum GuardError {
     Origin {
         /// The entry.
         origin: String,
-        /// What is wrong with it.
+        /// The error.
         source: ConfigError,
     },
     /// `cors_origins` has `*` or something that fits in no header.
