@@ -13,46 +13,46 @@ use super::orphan_killer;
 use super::pipes::Said;
 use crate::worker::context::Context;
 
-/// How long a command's end may be seen before its worker hears the signal that was meant for both.
+/// How long a command's end may precede the worker's receipt of a signal that was meant for both.
 const APART: Duration = Duration::from_secs(1);
-/// The same for an end that may as well be its own: it costs a tenth of the time that the command ran, at most so much.
+/// The same for an end that may be its own: a tenth of the command's run time, at most this.
 const APART_IF_IN_DOUBT: Duration = Duration::from_millis(100);
-/// How soon, and how often later, a command is looked at for whether it handles SIGTERM; also when it says something, for most
-/// are set up by then.
+/// How soon, and how often later, a command is checked for a SIGTERM handler; also after its first output,
+/// when most have set it up.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 const LAST_LOOK: Duration = Duration::from_secs(2);
 const LOOKS_AT_MESSAGES: usize = 100;
-/// With these whoever stops a service stops its processes.
+/// The signals with which service managers stop processes.
 const SIGNALS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
-/// What shells and many runtimes answer for a signal, beside its number.
+/// The number that shells and many runtimes add to a signal in their exit code.
 const CODE_OF_SIGNALS: i32 = 128;
 
-/// Who stopped a command, if anybody did.
+/// The origin of a stop, if there was one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// Nobody: its end is its own.
+    /// None: it ended by itself.
     No,
     /// Its worker, with SIGTERM.
     Asked,
-    /// Somebody who stops the worker as well.
+    /// A program that also stops the worker.
     WithItsWorker,
-    /// The watch-shell, for the worker did not run for too long.
+    /// The watch shell, because the worker was stalled for too long.
     WatchShell,
 }
 
-/// What is known of a command's run.
+/// The known facts of a command's run.
 #[derive(Debug)]
 pub(super) struct Ran {
     /// Its worker asked it to stop.
     pub(super) asked: bool,
-    /// It was seen with a handler for SIGTERM.
+    /// It had a handler for SIGTERM.
     pub(super) handles_stop: bool,
     pub(super) started: Instant,
     pub(super) lasted: Duration,
 }
 
-/// Waits until the leader of a group has a handler for SIGTERM. Looks while it lives: some runtimes take their handlers away
-/// before they end.
+/// Waits until the leader of a group has a handler for SIGTERM. Checks while it is alive, because some
+/// runtimes remove their handlers before they end.
 pub(super) async fn until_handled(group: &Group, context: &Context, spoke: &Notify) {
     let (mut pause, mut leaves) = (FIRST_LOOK, false);
     let mut messages = 0;
@@ -60,13 +60,13 @@ pub(super) async fn until_handled(group: &Group, context: &Context, spoke: &Noti
         tokio::select! {
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_LOOK),
             () = spoke.notified(), if messages < LOOKS_AT_MESSAGES => messages += 1,
-            // From then on it may get one at any moment.
+            // From then on it may install one at any moment.
             Some(_) = context.leaves_within(Duration::from_hours(24)), if !leaves => leaves = true,
         }
     }
 }
 
-/// Who stopped a command that ran and ended like this.
+/// The origin of the stop of a command with this run and this exit.
 pub(super) async fn stop_of(context: &Context, ran: &Ran, ended: &Ended, said: &Said) -> Stop {
     let Some(status) = ended.status.filter(|_| !ran.asked) else {
         return if ran.asked { Stop::Asked } else { Stop::No };
@@ -80,18 +80,18 @@ pub(super) async fn stop_of(context: &Context, ran: &Ran, ended: &Ended, said: &
     if status.signal() == Some(libc::SIGKILL) {
         return if struck(ran.started).await { Stop::WatchShell } else { Stop::No };
     }
-    // Its own words count, and without a handler a signal would have ended it.
+    // Its own report counts, and without a handler a signal would have ended it.
     if said.verdict.is_some() || !(ran.handles_stop || ended.handles_stop) {
         return Stop::No;
     }
     match context.leaves_within((ran.lasted / 10).min(APART_IF_IN_DOUBT)).await {
-        // Within the time that it may take to stop nobody can say whether it did: then it runs once more.
+        // Within the time that it may take to stop, the cause is uncertain: then it runs once more.
         Some(since) if since.elapsed() <= context.stop_grace() => Stop::WithItsWorker,
         _ => Stop::No,
     }
 }
 
-/// Whether the watch-shell ended it, as far as is known within a moment.
+/// Whether the watch shell ended it, as far as can be determined within a moment.
 async fn struck(started: Instant) -> bool {
     for _ in 0..10 {
         if orphan_killer::struck_since(started) {
@@ -102,7 +102,7 @@ async fn struck(started: Instant) -> bool {
     false
 }
 
-/// Whether a signal ended it that asks to stop, or it says so by its exit code.
+/// Whether a stop signal ended it, or its exit code says so.
 pub(super) fn is_by_signal(status: ExitStatus) -> bool {
     let number = status.signal().or_else(|| Some(status.code()? - CODE_OF_SIGNALS));
     SIGNALS.iter().any(|signal| Some(*signal as i32) == number)
