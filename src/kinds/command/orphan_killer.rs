@@ -42,7 +42,7 @@ done"#;
 
 /// The default time for which the worker may be silent.
 const SILENCE: Duration = Duration::from_secs(20);
-/// How many messages it sends in that time.
+/// The number of messages that it sends in that time.
 const WORDS: u32 = 8;
 /// A shell that dies at once is not replaced faster than this.
 const PAUSE: Duration = Duration::from_secs(1);

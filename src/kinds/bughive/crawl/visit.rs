@@ -42,7 +42,7 @@ pub(super) struct PageReport {
     pub(super) failure: Option<String>,
     pub(super) links: Vec<String>,
     pub(super) bugs: Vec<Bug>,
-    /// The number of unreported bugs per kind.
+    /// The number of further bugs that are not reported.
     #[serde(default)]
     pub(super) bugs_left: usize,
     /// The job's file with its picture.
