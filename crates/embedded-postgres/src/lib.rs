@@ -56,7 +56,7 @@ pub struct Settings {
     /// below `/var/lib/tidemill` and `postgres` is a link to it.
     pub data_dir: PathBuf,
     /// Whether a commit is on disk before it is acknowledged (`fsync`, `full_page_writes`, `synchronous_commit`).
-    /// True unless said otherwise; only tests, whose data may vanish with the machine, should turn it off.
+    /// True by default; only tests, whose data may be lost with the machine, should turn it off.
     pub durable: bool,
     /// A folder with `initdb` and `postgres` to use instead of searching the machine for them.
     pub programs_dir: Option<PathBuf>,
@@ -91,12 +91,13 @@ pub struct EmbeddedPostgres {
 }
 
 impl EmbeddedPostgres {
-    /// Starts the server of a data folder, or adopts the one that an earlier tidemill left running there; creates the
-    /// cluster and the database at first. The port stays the same from start to start while it is free.
+    /// Starts the server of a data folder, or takes over the one that an earlier tidemill left running
+    /// there; creates the cluster and the database first. The port stays the same from start to start while
+    /// it is free.
     ///
     /// # Errors
-    /// If another live tidemill uses the folder, if no fitting programs are there, or if the cluster cannot be made,
-    /// started or logged in to. Each error says what to do about it.
+    /// If another live tidemill uses the folder, if no suitable programs exist, or if the cluster cannot be
+    /// created, started or logged in to. Each error says what to do about it.
     pub async fn start(settings: Settings) -> Result<Self, EmbeddedError> {
         let home = Home::find(&settings.data_dir).await?;
         let lock = Lock::take(&home).await?;
