@@ -129,7 +129,7 @@ impl Sources {
     /// # Errors
     /// If the working folder does not exist.
     pub fn of_process(file: Option<PathBuf>, flags: Vec<Flag>) -> std::io::Result<Self> {
-        // Values that are no text cannot be ours.
+        // Values that are not text cannot be Tidemill's.
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();

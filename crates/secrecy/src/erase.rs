@@ -44,8 +44,8 @@ fn within(field: usize, act: impl Fn(&mut [u8])) {
     let _writer = WRITER.lock();
     let Some(block) = block(field) else { return };
     // SAFETY: the kernel says that these addresses hold this process's own arguments or variables, which stay mapped
-    // and writable as long as it lives. Whoever parsed them has copies; nobody holds a reference into them, and
-    // a reader in C sees the old or the new bytes of a text that keeps its end.
+    // and writable as long as it lives. Code that parsed them has copies; no reference into them exists,
+    // and a reader in C sees the old or the new bytes of a text that keeps its end.
     let block = unsafe { slice::from_raw_parts_mut(block.start as *mut u8, block.len()) };
     for text in block.split_mut(|byte| *byte == 0) {
         act(text);

@@ -115,7 +115,7 @@ pub(super) fn describe(job: JobDocument, rules: &HubRules, now: DateTime<Utc>) -
         status,
         progress,
         result: job.result,
-        // An earlier attempt's error is no end of the task, nor why it was cancelled.
+        // An earlier attempt's error neither ended the task nor explains its cancellation.
         error: error.filter(|_| state == "FAILURE"),
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Place<K: Eq + Hash + Clone> {
     of: Arc<Mutex<(usize, HashMap<K, usize>)>>,
 }
 
-/// Why there is no place.
+/// The limit that is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Full {
     /// The total limit is reached.

@@ -37,7 +37,7 @@ impl Keyed {
     /// The key of a request of `caller` to `route`, if it has one.
     ///
     /// # Errors
-    /// 422 for a header that is no key.
+    /// 422 for a header that is not a valid key.
     pub(crate) fn of(
         headers: &HeaderMap,
         caller: &Caller,

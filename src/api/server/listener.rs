@@ -102,10 +102,10 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Takes the address `listen`. `any_key` says if an API key was ever made.
+    /// Takes the address `listen`. `any_key` says whether an API key was ever created.
     ///
     /// # Errors
-    /// If the address is not to be had, or if it is open to others and there is no key.
+    /// If the address is not available, or if others can reach it and no key exists.
     pub async fn bind(listen: &str, any_key: bool) -> Result<Self, ListenError> {
         let unknown = |source| ListenError::Address { listen: listen.to_owned(), source };
         let addresses: Vec<_> = lookup_host(listen).await.map_err(unknown)?.collect();

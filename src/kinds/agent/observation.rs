@@ -140,7 +140,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A text in one line, of so many characters at most.
+/// A text on one line, of at most this number of characters.
 fn shortened(text: &str, most: usize) -> String {
     let line = one_line(text);
     match line.char_indices().nth(most) {
@@ -190,7 +190,7 @@ mod tests {
         let mut session = SessionData::default();
         session.secrets.insert("secret".into(), SECRET.into());
         let veil = Veil::new(&session);
-        // So many that they are short when they are covered, and the last one is cut.
+        // So many that the text is short once they are covered, and the last one is cut.
         let text = SECRET.repeat(100);
         let line: String = text.chars().take(LINE_UNITS + veil.reach()).collect();
         let page = json!({"url": "https://x/", "title": line, "text": "", "elements": []});

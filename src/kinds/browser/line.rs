@@ -36,7 +36,8 @@ impl Line {
         let told = deaf.clone().drop_guard();
         let events = tokio::spawn(async move {
             let _told = told;
-            // An event that this version of the protocol does not know is no reason to stop; a broken line is.
+            // An event unknown to this version of the protocol is no reason to stop; a broken connection
+            // is.
             while let Some(heard) = handler.next().await {
                 if matches!(heard, Err(CdpError::Ws(_) | CdpError::Io(_))) {
                     break;

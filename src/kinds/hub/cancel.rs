@@ -111,7 +111,7 @@ impl Undo {
         wish: ContainerCreateBody,
     ) -> Result<String, Error> {
         let engine = self.engine.clone();
-        // What it holds is large.
+        // Its content is large.
         let call =
             Box::pin(async move { engine.create_container(Some(options), wish).await.map(|made| made.id) });
         self.whole(call, |made, id| made.containers.push(id)).await

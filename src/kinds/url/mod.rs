@@ -129,8 +129,8 @@ impl UrlKind {
     ///
     /// # Errors
     ///
-    /// If the address, the secret or a header cannot be used. A private address is no error here:
-    /// its jobs fail and say why.
+    /// If the address, the secret or a header cannot be used. A private address is not an error here: its
+    /// jobs fail with the reason.
     pub fn new(spec: UrlSpec) -> Result<Self, UrlSpecError> {
         if !matches!(spec.url.scheme(), "http" | "https") || !spec.url.has_host() {
             return Err(UrlSpecError::Address(spec.url));

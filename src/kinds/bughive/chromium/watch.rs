@@ -51,7 +51,7 @@ enum Said {
 pub(crate) struct Document {
     pub(crate) url: String,
     pub(crate) status: i64,
-    /// What `Retry-After` says.
+    /// The value of `Retry-After`.
     pub(crate) retry_after: Option<String>,
 }
 
@@ -171,7 +171,7 @@ impl Watch {
             }
             Said::Logged(logged) => self.logged(&logged),
             Said::Warned(warned) => self.warned(&warned),
-            // What a page loads has the id of its request.
+            // The document of a page has the id of its request.
             Said::Lived(lived) if lived.name == "load" && Some(&lived.frame_id) == self.frame.as_ref() => {
                 self.loaded = Some(lived.loader_id.inner().clone());
             }

@@ -70,7 +70,7 @@ impl Web {
         Ok(())
     }
 
-    /// Whether an address that is no name may be called; the resolver judges names.
+    /// Whether a numeric address may be called; the resolver judges names.
     pub(super) fn may_call(&self, url: &Url) -> bool {
         self.allow_private || refused_literal(url).is_none()
     }
