@@ -139,7 +139,7 @@ impl Levels {
     /// Sets a gauge; the labels of one name must always be the same.
     ///
     /// # Panics
-    /// If `name` is no metric's name, or its labels differ from the first time.
+    /// If `name` is not a valid metric name, or its labels differ from the first time.
     pub fn set(&mut self, name: &'static str, help: &str, labels: &[(&str, &str)], value: f64) {
         let family = self.families.entry(name).or_insert_with(|| {
             let names: Vec<_> = labels.iter().map(|(name, _)| *name).collect();

@@ -15,7 +15,7 @@ async fn main() -> ExitCode {
         Err(error) => {
             let code = error.exit_code();
             if code != 0 {
-                // The code says it as well where nobody can read this.
+                // If nobody can read this, the exit code still reports it.
                 let _ = writeln!(stderr(), "tidemill: {error}");
             }
             ExitCode::from(code)

@@ -92,7 +92,7 @@ pub(super) fn checked_rate(
     }))
 }
 
-/// Where a page begins.
+/// The start of a page.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

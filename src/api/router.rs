@@ -58,7 +58,7 @@ pub enum RouterError {
     /// A setting makes no sense.
     #[error(transparent)]
     Guard(#[from] GuardError),
-    /// The description is no JSON.
+    /// The description is not JSON.
     #[error("the description of the API could not be written: {0}")]
     Description(#[from] serde_json::Error),
 }

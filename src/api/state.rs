@@ -34,49 +34,49 @@ pub struct ApiState {
     pub store: Store,
     /// Writes single jobs, many at once.
     pub enqueuer: Enqueuer,
-    /// Who watches which job.
+    /// The registry of watched jobs.
     pub hub: Hub,
-    /// What commits, for streams that follow queues, kinds or all jobs.
+    /// The feed of changes, for streams that follow queues, kinds or all jobs.
     pub feed: Feed,
-    /// When full queues may have room.
+    /// Estimates of free capacity of full queues.
     pub room: RoomEstimates,
-    /// Where wake-ups are heard.
+    /// The receiver of notifications.
     pub wakes: Wakes,
-    /// Where hints are said.
+    /// The notifier.
     pub notifier: Notifier,
-    /// Asked now and then if the key behind a stream is still good.
+    /// Checks at intervals whether the key of a stream is still valid.
     pub gate: Arc<Gate>,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// The levels that `/metrics` shows.
     pub gauges: Arc<Gauges>,
-    /// What args are taken in.
+    /// The rules for args.
     pub args: Arc<ArgsRules>,
-    /// Which streams are open.
+    /// The open streams.
     pub streams: Arc<StreamPlaces>,
-    /// Whether what is written is stored.
+    /// Whether writes are stored.
     pub writes: Arc<WriteHealth>,
     /// Limits and times.
     pub settings: Arc<ApiSettings>,
-    /// What else must hold for this process to be ready.
+    /// Further readiness conditions of this process.
     pub readiness: Arc<[Probe]>,
     /// Streams and long polls end when it is cancelled.
     pub shutdown: CancellationToken,
 }
 
-/// What the API is given by its process.
+/// The dependencies of the API.
 pub struct Surroundings {
     /// The database.
     pub store: Store,
-    /// The process's one ear.
+    /// The listener of the process.
     pub wakes: Wakes,
-    /// Its one voice.
+    /// Its notifier.
     pub notifier: Notifier,
-    /// Its counters.
+    /// Its metrics.
     pub metrics: Arc<Metrics>,
-    /// What must hold for it to be ready, beside the database.
+    /// Readiness conditions in addition to the database.
     pub readiness: Vec<Probe>,
-    /// Cancelled when the API shall end.
+    /// Cancelled when the API must end.
     pub shutdown: CancellationToken,
 }
 
@@ -92,8 +92,8 @@ impl ApiState {
         self
     }
 
-    /// Starts what the routes need. With `open_without_keys` (on loopback only) everybody may do
-    /// everything as long as no API key was made.
+    /// Starts the tasks that the routes need. With `open_without_keys` (on loopback only) every caller may
+    /// do everything until an API key is created.
     #[must_use]
     pub fn start(around: Surroundings, settings: ApiSettings, open_without_keys: bool) -> Self {
         let Surroundings { store, wakes, notifier, metrics, readiness, shutdown } = around;

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 pub const KIND: &str = "agent.execute";
 /// The queue that they go to.
 pub const QUEUE: &str = "agent";
-/// Fields of the args, and of what is remembered between steps, whose values nobody sees but the handler.
+/// Fields of the args and of the state between steps whose values only the handler sees.
 pub const SECRET_FIELDS: [&str; 4] = ["cookies", "local_storage", "secrets", "session_url"];
 
 const TASK_CHARACTERS: usize = 20_000;
@@ -22,7 +22,7 @@ const MOST_COOKIES: usize = 500;
 /// Of its name and value, and of its path: browsers take no longer ones.
 const COOKIE_BYTES: usize = 4_096;
 const COOKIE_PATH_BYTES: usize = 1_024;
-/// What stands in place of a query where a task is shown, and comes back when somebody sends that again.
+/// The replacement of a query in displayed tasks; it comes back if such a task is sent again.
 const SHOWN_QUERY: &str = "?[redacted]";
 
 /// A task, and the session in which it is done.
@@ -55,7 +55,7 @@ pub struct SessionData {
     pub secrets: BTreeMap<String, String>,
 }
 
-/// What a browser says of its own bookkeeping.
+/// A browser's own bookkeeping.
 type Ignored = Option<serde::de::IgnoredAny>;
 
 /// A cookie as browsers, their extensions and the tools that drive them export it; what they add about their own
@@ -152,9 +152,9 @@ impl fmt::Debug for Cookie {
 pub struct BadTask {
     /// Where.
     pub field: String,
-    /// What is wrong.
+    /// The error.
     pub what: String,
-    /// What to do.
+    /// The remedy.
     pub remedy: String,
 }
 

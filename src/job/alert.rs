@@ -52,7 +52,7 @@ impl Condition {
         row.expect("the table has all").1
     }
 
-    /// What a word stands for.
+    /// The condition of a word.
     #[must_use]
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, known)| *known == word).map(|(condition, _)| *condition)

@@ -50,7 +50,7 @@ impl OnFull {
         }
     }
 
-    /// What a word stands for.
+    /// The action of a word.
     #[must_use]
     pub fn of(word: &str) -> Option<Self> {
         [Self::Queue, Self::CancelNewest, Self::CancelOldest].into_iter().find(|known| known.word() == word)

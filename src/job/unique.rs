@@ -58,9 +58,9 @@ pub enum OnConflict {
 pub struct Fault {
     /// JSON pointer into the rule.
     pub field: String,
-    /// What is wrong.
+    /// The error.
     pub detail: String,
-    /// What to do.
+    /// The remedy.
     pub remedy: String,
 }
 

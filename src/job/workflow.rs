@@ -43,7 +43,7 @@ pub(crate) struct Member {
     pub(crate) run_if: Option<RunIf>,
 }
 
-/// The job behind a group.
+/// The job after a group.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Then {
     pub(crate) job: Box<NewJob>,

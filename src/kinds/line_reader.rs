@@ -28,7 +28,7 @@ pub(super) struct Lines {
     limit_bytes: usize,
     kept: Vec<u8>,
     full_bytes: usize,
-    /// The last line ended with `\r`: a `\n` right behind it belongs to the same end.
+    /// The last line ended with `\r`: a `\n` right after it belongs to the same line end.
     after_return: bool,
 }
 

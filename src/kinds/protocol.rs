@@ -19,18 +19,18 @@ const CLASS_BYTES: usize = 128;
 const EVENT_TYPE_BYTES: usize = 64;
 const LONGEST_SNOOZE: Duration = Duration::from_hours(365 * 24);
 
-/// What the last word on the attempt is; a later one replaces an earlier one.
+/// The outcome of the attempt; a later one replaces an earlier one.
 #[derive(Debug)]
 pub(super) enum Verdict {
     Result(Value),
     Error(JobError),
     Snooze(Duration),
-    /// Goes on when a signal has come.
+    /// Continues when a signal has arrived.
     Wait(JobError),
 }
 
 impl Verdict {
-    /// What the attempt ends with if nothing else speaks against it.
+    /// The reported outcome of the attempt.
     pub(super) fn conclude(verdict: Option<Self>) -> Result<Completion, JobError> {
         match verdict {
             None => Ok(Completion::default()),
@@ -63,7 +63,7 @@ fn step_unkept(name: &str, error: &LosesDigits) -> JobError {
 #[derive(Debug)]
 pub(super) struct Channel<'a> {
     context: &'a Context,
-    /// Name of the log stream on which it says what it did not understand.
+    /// Name of the log stream for lines that were not understood.
     stream: &'static str,
     max_line_bytes: usize,
     max_result_bytes: usize,
@@ -137,12 +137,12 @@ impl<'a> Channel<'a> {
         Self { context, stream, max_line_bytes, max_result_bytes, verdict: None }
     }
 
-    /// The longest line that can be meant: one with a result.
+    /// The longest valid line: one with a result.
     pub(super) fn limit_bytes(&self) -> usize {
         self.max_line_bytes.max(self.max_result_bytes + ENVELOPE_BYTES)
     }
 
-    /// Takes one line and does what it says.
+    /// Interprets one line.
     pub(super) async fn line(&mut self, line: Line) {
         if line.text.trim().is_empty() {
             return;
@@ -186,7 +186,7 @@ impl<'a> Channel<'a> {
             }
             Message::Error(failure) => self.verdict = Some(Verdict::Error(failure.into_error()?)),
             Message::Extend(by) => {
-                // One that lost its lease is being ended; there is nobody to tell.
+                // An attempt with a lost lease is being ended, so the error is ignored.
                 self.context.extend(delay_of(&by)?).await;
             }
             Message::Snooze(delay) => self.verdict = Some(Verdict::Snooze(delay_of(&delay)?)),
@@ -211,7 +211,7 @@ impl<'a> Channel<'a> {
             Message::Wait(Wait { signal, timeout }) => {
                 let timeout = timeout.as_ref().map(delay_of).transpose()?;
                 self.verdict = Some(match self.context.signal::<Value>(&signal, timeout).await {
-                    // It has come meanwhile.
+                    // The signal has arrived meanwhile.
                     Ok(_) => Verdict::Snooze(Duration::ZERO),
                     Err(wait) => Verdict::Wait(wait),
                 });
@@ -222,7 +222,7 @@ impl<'a> Channel<'a> {
 }
 
 impl Channel<'_> {
-    /// What could not be stored ends the attempt: it would be done again for want of the checkpoint.
+    /// A failed write ends the attempt: without the checkpoint the work would be done again.
     fn broken_by(&mut self, error: Option<JobError>) {
         if let Some(error) = error {
             self.verdict = Some(Verdict::Error(error));
@@ -254,7 +254,7 @@ pub(super) fn names_result(text: &str) -> bool {
     text.trim_start().strip_prefix('{').is_some_and(|fields| fields.trim_start().starts_with("\"result\""))
 }
 
-/// An event's type stands in streams and pages as it is.
+/// An event's type appears unchanged in streams and pages.
 fn check_event_type(name: &str) -> Result<(), String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if (1..=EVENT_TYPE_BYTES).contains(&name.len()) && name.chars().all(fits) {

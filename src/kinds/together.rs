@@ -6,11 +6,11 @@ use std::time::Duration;
 use crate::worker::context::Context;
 use crate::worker::handler::JobError;
 
-/// How long the program's end may be seen before the worker hears the signal that was meant for both.
+/// How long the program's end may precede the worker's receipt of a signal that was meant for both.
 const APART: Duration = Duration::from_secs(1);
 
-/// The end of an attempt: handed back if it failed for want of its program, as `of_program` knows, while its worker was asked
-/// to end.
+/// The outcome of an attempt: handed back if it failed because its program ended, as `of_program` decides,
+/// while its worker was asked to end.
 pub(super) async fn unless_stopped<T>(
     context: &Context,
     ended: Result<T, JobError>,

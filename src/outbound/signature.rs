@@ -19,7 +19,7 @@ pub(crate) struct Key(Vec<u8>);
 /// Why a secret cannot be used as a key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// Nothing is there.
+    /// The secret is empty.
     #[error("it is empty; leave it out to send unsigned calls")]
     Empty,
     /// The text after `whsec_` is not base64.

@@ -230,9 +230,12 @@ impl Store {
     ) -> Result<Option<String>> {
         let missed = is_missed.then(|| match next {
             Some(next) => {
-                format!("nobody looked in time, nor at the slots after it, before {}", next.to_rfc3339())
+                format!(
+                    "no scheduler polled in time for this slot and the following ones before {}",
+                    next.to_rfc3339()
+                )
             }
-            None => "nobody looked in time".into(),
+            None => "no scheduler polled in time".into(),
         });
         let mut upcoming: Vec<_> = next.into_iter().collect();
         upcoming.extend(next.iter().flat_map(|next| timing.upcoming(*next, UPCOMING - 1)));

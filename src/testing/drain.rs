@@ -12,28 +12,28 @@ use crate::job::state::JobState;
 use crate::store::jobs::list::Filter;
 use crate::worker::{Shutdown, Worker, WorkerBuilder, WorkerSettings};
 
-/// Jobs that do not come to rest within this time are an error.
+/// Jobs that are not done within this time are an error.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What became of the jobs that a drain ran.
+/// The outcomes of the jobs that a drain ran.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Drained {
-    /// How many completed.
+    /// The number of completed jobs.
     pub completed: usize,
-    /// How many failed for good.
+    /// The number of jobs that failed for good.
     pub failed: usize,
-    /// How many were cancelled.
+    /// The number of cancelled jobs.
     pub cancelled: usize,
-    /// How many are left: not due, waiting, or of kinds that were not served.
+    /// The number of jobs left: not due, waiting, or of kinds without a handler.
     pub left: usize,
 }
 
 impl TestMill {
-    /// Runs what is due, and what that enqueues, with the handlers that `build` adds; what is scheduled or waits for its
-    /// next attempt is left.
+    /// Runs due jobs, and the jobs that they enqueue, with the handlers that `build` adds; jobs that are
+    /// scheduled or wait for a retry are left.
     ///
     /// # Errors
-    /// When the database fails, or the jobs do not come to rest within a minute.
+    /// When the database fails, or the jobs are not done within a minute.
     pub async fn drain(
         &self,
         build: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
@@ -41,8 +41,8 @@ impl TestMill {
         self.run_until_rest(build, false).await
     }
 
-    /// As [`TestMill::drain`], but lets time pass until nothing falls due any more: retries, delays, sleeps and time-outs come
-    /// as fast as they can.
+    /// As [`TestMill::drain`], but lets time pass until nothing is left to fall due: retries, delays,
+    /// sleeps and timeouts come as fast as they can.
     ///
     /// # Errors
     /// As [`TestMill::drain`].
@@ -72,7 +72,7 @@ impl TestMill {
         let running = tokio::spawn(worker.run(shutdown.clone()));
         let rested = self.rest(&kinds, with_time).await;
         shutdown.graceful.cancel();
-        // A worker that panicked left its jobs as they were; the counts tell.
+        // A worker that panicked left its jobs unchanged; the counts show it.
         let _ = running.await;
         rested?;
         let after = self.finished().await?;
@@ -88,7 +88,7 @@ impl TestMill {
         Ok(drained)
     }
 
-    /// Waits until nothing runs and nothing is due that is served.
+    /// Waits until no job with a handler is running or due.
     async fn rest(&self, kinds: &[String], with_time: bool) -> Result<(), TestError> {
         let until = Instant::now() + PATIENCE;
         let mut rested = false;
@@ -98,11 +98,11 @@ impl TestMill {
             let is_quiet = told == 0 && kept == 0 && self.store.jobs_to_run(kinds).await? == 0;
             let next = if is_quiet && with_time { self.store.next_due_in().await? } else { None };
             match next {
-                // A moment more than needed: clocks are counted in microseconds.
+                // A moment more than needed, because clocks count in microseconds.
                 Some(seconds) => {
                     self.store.skip_idle_time(Duration::from_secs_f64(seconds.max(0.0) + 0.001)).await?;
                 }
-                // What fell due by itself between two questions was told by neither, and is by the next look.
+                // A job that fell due between two queries is in neither answer; the next poll finds it.
                 None if is_quiet && rested => return Ok(()),
                 None => {}
             }
@@ -114,7 +114,8 @@ impl TestMill {
         }
     }
 
-    /// What a keeper does beside the workers, once: takes expired leases back and fires schedules; answers how much it did.
+    /// Runs maintenance once: takes expired leases back and fires schedules; returns the amount of work
+    /// done.
     async fn keep_house(&self) -> Result<usize, TestError> {
         let mut done = self.store.sweep().await?.len();
         for schedule in self.store.releasable_schedules().await? {

@@ -20,7 +20,7 @@ use crate::store::jobs::enqueue::enqueue;
 use crate::store::jobs::list::Filter;
 use crate::store::{self, Options, Store};
 
-/// Why a test cannot go on.
+/// Why a test cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum TestError {
     /// The database failed.
@@ -29,18 +29,18 @@ pub enum TestError {
     /// No Postgres could be started.
     #[error(transparent)]
     Postgres(#[from] EmbeddedError),
-    /// The folder of the Postgres could not be made.
+    /// The folder of the Postgres could not be created.
     #[error("no folder for the test's Postgres: {0}")]
     Folder(#[from] std::io::Error),
     /// The job cannot be run now.
     #[error("the job {0} is {1} and cannot be run now")]
     NotFree(Uuid, String),
-    /// The jobs did not come to rest.
+    /// The jobs were not done in time.
     #[error("jobs still run or are due after {0:?}: {1}")]
     Restless(Duration, String),
 }
 
-/// A Tidemill of a test's own.
+/// A Tidemill for one test.
 ///
 /// ```no_run
 /// use tidemill::testing::TestMill;
@@ -79,7 +79,7 @@ impl TestMill {
     /// [`TestMill::finish`].
     ///
     /// # Errors
-    /// If no Postgres is on the machine and none can be fetched, or it cannot be started.
+    /// If the machine has no Postgres and none can be downloaded, or it cannot be started.
     pub async fn start() -> Result<Self, TestError> {
         let folder = std::env::temp_dir().join(format!("tidemill-test-{}", Uuid::new_v4().simple()));
         std::fs::create_dir(&folder)?;
@@ -91,10 +91,10 @@ impl TestMill {
         Ok(mill)
     }
 
-    /// Makes a schema of its own in a database that the test has; [`TestMill::finish`] drops it.
+    /// Creates a schema of its own in an existing database; [`TestMill::finish`] drops it.
     ///
     /// # Errors
-    /// If the database cannot be reached, or lets no schema be made.
+    /// If the database cannot be reached, or the schema cannot be created.
     pub async fn over(url: impl Into<String>) -> Result<Self, TestError> {
         let schema = format!("tidemill_test_{}", Uuid::new_v4().simple());
         let options = Options { schema, max_connections: 4, ..Options::new(url) };
@@ -108,7 +108,7 @@ impl TestMill {
         &self.store
     }
 
-    /// The schema that its tables are in, for [`crate::enqueue_in`].
+    /// The schema of its tables, for [`crate::enqueue_in`].
     #[must_use]
     pub fn schema(&self) -> &str {
         &self.store.options().schema
@@ -136,7 +136,7 @@ impl TestMill {
         }
     }
 
-    /// The events of a job: types and data, in their order.
+    /// The events of a job: types and data, in order.
     ///
     /// # Errors
     /// When the database fails.
@@ -164,10 +164,10 @@ impl TestMill {
         Ok(self.store.let_time_pass(by).await?)
     }
 
-    /// That a job of this kind was enqueued that fits.
+    /// Asserts that a matching job of this kind was enqueued.
     ///
     /// # Panics
-    /// If there is none; says which there are.
+    /// If there is none; lists the existing ones.
     pub async fn assert_enqueued(&self, kind: &str, fits: impl Fn(&JobDocument) -> bool) -> JobDocument {
         let jobs = self.jobs(kind).await.unwrap_or_else(|error| panic!("{error}"));
         match jobs.iter().find(|job| fits(job)) {
@@ -176,7 +176,7 @@ impl TestMill {
         }
     }
 
-    /// That no job of this kind was enqueued that fits.
+    /// Asserts that no matching job of this kind was enqueued.
     ///
     /// # Panics
     /// If there is one; shows it.
@@ -186,7 +186,7 @@ impl TestMill {
         assert!(fitting.is_empty(), "jobs of kind {kind} were enqueued: {}", shown(&fitting));
     }
 
-    /// Drops the schema, and ends the Postgres if it was started for this.
+    /// Drops the schema, and stops the Postgres if it was started for this test.
     ///
     /// # Errors
     /// If that cannot be done.

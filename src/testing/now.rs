@@ -20,12 +20,12 @@ use crate::worker::handler::Handler;
 use crate::worker::testing::attempted;
 use crate::worker::{Worker, WorkerBuilder};
 
-/// Who ran it.
+/// The name of the worker that ran it.
 const WORKER: &str = "test";
 
 impl TestMill {
-    /// Enqueues a job and runs one attempt of it now, due or not, and of no other job; answers what became of it. What it enqueued
-    /// waits for [`TestMill::drain`].
+    /// Enqueues a job and runs one attempt of it now, due or not, and of no other job; returns its outcome.
+    /// Jobs that it enqueues wait for [`TestMill::drain`].
     ///
     /// # Errors
     /// When the database fails, and for a job that waits for others.
@@ -41,9 +41,9 @@ impl TestMill {
         Ok(self.job(id).await)
     }
 
-    /// As [`TestMill::run_now`], in the test's own transaction: the job, its events and its end are seen by nobody else, and vanish
-    /// with a rollback. The handler's context has no database behind it: steps are kept for the attempt alone, and children
-    /// and signals are refused.
+    /// As [`TestMill::run_now`], in the test's own transaction: the job, its events and its outcome are
+    /// invisible to others, and disappear with a rollback. The handler's context has no database: steps are
+    /// kept only for the attempt, and children and signals are refused.
     ///
     /// # Errors
     /// As [`TestMill::run_now`].

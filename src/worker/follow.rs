@@ -59,7 +59,7 @@ impl Followed {
 }
 
 impl Queues {
-    /// Those of the settings.
+    /// The queues of the settings.
     pub(super) fn new(lanes: Vec<Arc<Lane>>) -> Self {
         let all = lanes.into_iter().map(|lane| Followed::new(lane, None)).collect();
         Self { all, waiting: HashMap::new(), said_at: None }

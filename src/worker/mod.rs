@@ -199,7 +199,7 @@ impl Worker {
         self.shared.pulse.clone()
     }
 
-    /// What it counts.
+    /// Its metrics.
     #[must_use]
     pub fn metrics(&self) -> Arc<Metrics> {
         self.shared.metrics.clone()

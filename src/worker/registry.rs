@@ -53,7 +53,7 @@ impl Registry {
         self.kinds.values().map(terms).collect()
     }
 
-    /// Whether attempts of a kind go on while the database cannot be reached.
+    /// Whether attempts of a kind continue while the database cannot be reached.
     pub(super) fn continues(&self, kind: &str) -> bool {
         self.get(kind).is_some_and(|served| served.settings.on_lost_contact == OnLostContact::Continue)
     }

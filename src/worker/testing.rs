@@ -14,7 +14,7 @@ use super::leaving::{Leaving, Signals};
 use crate::job::attempt::{Outcome, StopReason, Usage};
 use crate::job::event::EventDraft;
 
-/// As small as is useful: a handler that floods its log is held back in tests, too.
+/// Small, so that a handler that floods its log is slowed down in tests, too.
 const CHANNEL_CAPACITY: usize = 64;
 
 impl Attempt {
@@ -65,7 +65,7 @@ impl Context {
     }
 }
 
-/// What a test sees of a handler, and how it speaks to it.
+/// A test's view of a handler, and its controls.
 #[derive(Debug)]
 pub struct TestProbe {
     events: Arc<Mutex<Vec<EventDraft>>>,
@@ -90,8 +90,8 @@ impl TestProbe {
         of_stream.filter_map(|event| event.data["line"].as_str().map(str::to_owned)).collect()
     }
 
-    /// Waits for the first event that `fits`, also among those that came already; for ever if
-    /// none comes, so put a timeout around it.
+    /// Waits for the first event that `fits`, including earlier ones; for ever if none comes, so put a
+    /// timeout around it.
     pub async fn wait_for(&mut self, fits: impl Fn(&EventDraft) -> bool) -> EventDraft {
         loop {
             self.counted.borrow_and_update();
@@ -109,7 +109,7 @@ impl TestProbe {
         self.stop.send_replace(Some(reason));
     }
 
-    /// The worker around it was asked to end, and lets it go on for now.
+    /// Reports that the worker was asked to end but lets the handler continue for now.
     pub fn leave(&self) {
         let leaving = Leaving { since: Instant::now(), signals: Signals::default() };
         self.leaving.send_replace(Some(leaving));
@@ -123,13 +123,13 @@ impl TestProbe {
         self.leaving.send_replace(Some(leaving));
     }
 
-    /// Takes no more events (`true`), as if the database were behind, until called with `false`.
+    /// Stops taking events (`true`), as if the database were slow, until called with `false`.
     pub fn hold(&self, held: bool) {
         self.held.send_replace(held);
     }
 }
 
-/// Runs an attempt with nothing behind its context: how it ended, and what it reported, in order.
+/// Runs an attempt with a context without a database; returns its outcome and its reports, in order.
 pub async fn attempted<H: Handler>(handler: H, attempt: Attempt) -> (Outcome, Usage, Vec<EventDraft>) {
     let (context, probe) = Context::for_test(attempt);
     let ended = Erased(handler).run(context.clone()).await;
@@ -138,7 +138,7 @@ pub async fn attempted<H: Handler>(handler: H, attempt: Attempt) -> (Outcome, Us
     (outcome, usage, probe.events())
 }
 
-/// What the executor would make of a handler's end, so that a test can look at it.
+/// The outcome that the executor would derive from a handler's result, for a test to check.
 #[must_use]
 pub fn outcome_of(ended: Result<Completion, JobError>) -> (Outcome, Usage) {
     match ended {
@@ -165,7 +165,7 @@ async fn collect(
     count: watch::Sender<usize>,
 ) {
     loop {
-        // An error means that the probe is gone: then nobody holds anything back any more.
+        // An error means that the probe was dropped: then nothing is delayed any more.
         let _ = held.wait_for(|held| !held).await;
         let Some(report) = inbox.recv().await else { return };
         if let Some(draft) = report.draft {
@@ -179,7 +179,7 @@ async fn collect(
             let _ = extension.granted.send(true);
         }
         if let Some(stored) = report.stored {
-            // Whoever asked may be gone; that is no concern of the log.
+            // The requester may have been dropped; that does not matter here.
             let _ = stored.send(());
         }
     }

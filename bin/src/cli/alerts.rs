@@ -10,7 +10,7 @@ use super::output::{self, cell, printable};
 use super::time::relative;
 use super::{GlobalArgs, log};
 
-/// What `tidemill alerts` takes.
+/// The arguments of `tidemill alerts`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct AlertsArgs {

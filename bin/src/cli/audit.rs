@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::output::{self, cell};
 use super::{GlobalArgs, log};
 
-/// What `tidemill audit` takes.
+/// The arguments of `tidemill audit`.
 #[derive(Debug, Args)]
 pub(super) struct AuditArgs {
     /// Only actions on this subject, such as job:ID, queue:NAME or limit:NAME

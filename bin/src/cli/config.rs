@@ -9,7 +9,7 @@ use super::error::CliError;
 use super::{GlobalArgs, log, output};
 use crate::config::{Config, Sources};
 
-/// What `tidemill config` takes.
+/// The arguments of `tidemill config`.
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
     /// The config file [default: tidemill.toml, .yaml or .yml in the working folder]

@@ -25,7 +25,7 @@ use tidemill::job::new::NewJob;
 use tidemill::store::db::migrate::migrate;
 use tidemill::store::jobs::enqueue::enqueue;
 
-/// What `tidemill dev` takes.
+/// The arguments of `tidemill dev`.
 #[derive(Debug, Args)]
 pub(super) struct DevArgs {
     /// The config file [default: tidemill.toml, .yaml or .yml in the working folder]
@@ -69,7 +69,7 @@ pub(super) async fn run(args: DevArgs, global: &GlobalArgs) -> Result<(), CliErr
         loop {
             tokio::select! {
                 served = &mut roles => break served,
-                // Somebody killed or upgraded the database; the roles wait for it and go on.
+                // The database was killed or upgraded; the roles wait for it and continue.
                 () = postgres.ended() => {
                     tracing::warn!("the embedded Postgres has stopped; starting it again");
                     if let Err(error) = postgres.restart().await {
@@ -127,7 +127,7 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     banner.push(format!("{:>14}  {page}", "dashboard"));
     banner.push(format!("{:>14}  psql '{url}'", "database"));
     banner.push(format!("{:>14}  Ctrl-C", "end"));
-    // At once, so that no log line stands in between.
+    // At once, so that no log line comes in between.
     if let Err(error) = output::line(&format!("\n{}\n", banner.join("\n"))) {
         // The same stands in urls.json, and the log names the page.
         tracing::warn!(%error, page, "the addresses could not be written to standard output");
@@ -144,7 +144,7 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
 fn write_urls(data_dir: &Path, page: &str, database: &str) -> Result<(), CliError> {
     let path = data_dir.join("urls.json");
     let write = || {
-        // Whole or not at all: a reader must never see half of it.
+        // Atomically: a reader must never see half of it.
         let draft = data_dir.join("urls.json.new");
         let _ = fs::remove_file(&draft);
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;

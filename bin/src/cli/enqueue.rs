@@ -14,7 +14,7 @@ use super::jobs::tail;
 use super::{GlobalArgs, json, log, output};
 use tidemill::job::priority;
 
-/// What `tidemill enqueue` takes.
+/// The arguments of `tidemill enqueue`.
 #[derive(Debug, Args)]
 pub(super) struct EnqueueArgs {
     /// The job's kind

@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::output::{self, cell};
 use super::{GlobalArgs, log};
 
-/// What `tidemill explain` takes.
+/// The arguments of `tidemill explain`.
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
     /// The job's id, or execution:NAME

@@ -9,7 +9,7 @@ use super::output::{self, cell};
 use super::time::relative;
 use super::{GlobalArgs, log};
 
-/// What `tidemill failures` takes.
+/// The arguments of `tidemill failures`.
 #[derive(Debug, Args)]
 pub(super) struct FailuresArgs {
     /// Only of jobs of this kind

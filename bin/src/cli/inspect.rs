@@ -13,7 +13,7 @@ use super::{GlobalArgs, log, stats, workers};
 /// The most jobs that are shown.
 const MOST: &str = "200";
 
-/// What `tidemill inspect` takes.
+/// The arguments of `tidemill inspect`.
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {
     #[command(subcommand)]

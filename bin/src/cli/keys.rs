@@ -15,7 +15,7 @@ use tidemill::api::server::api_key::ApiKey;
 use tidemill::store::Store;
 use tidemill::store::db::migrate::migrate;
 
-/// What `tidemill keys` takes.
+/// The arguments of `tidemill keys`.
 #[derive(Debug, Args)]
 pub(super) struct KeysArgs {
     #[command(subcommand)]

@@ -10,7 +10,7 @@ use super::output::{self, cell};
 use super::time::relative;
 use super::{GlobalArgs, log};
 
-/// What `tidemill kinds` takes.
+/// The arguments of `tidemill kinds`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct KindsArgs {

@@ -9,7 +9,7 @@ use super::error::CliError;
 use super::output::{self, cell};
 use super::{GlobalArgs, log};
 
-/// What `tidemill limits` takes.
+/// The arguments of `tidemill limits`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct LimitsArgs {
@@ -50,7 +50,7 @@ struct SetArgs {
     /// The most jobs that start at one moment after an idle time [default: the rate]
     #[arg(long, value_name = "N", requires = "rate")]
     burst: Option<u32>,
-    /// What a new job does when the limit is reached [default: queue]
+    /// The effect of a new job when the limit is reached [default: queue]
     #[arg(long, value_name = "WORD", value_parser = ["queue", "cancel_newest", "cancel_oldest"])]
     on_full: Option<String>,
     #[command(flatten)]

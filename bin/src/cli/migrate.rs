@@ -9,7 +9,7 @@ use super::process;
 use super::settings::DatabaseArgs;
 use tidemill::store;
 
-/// What `tidemill migrate` takes.
+/// The arguments of `tidemill migrate`.
 #[derive(Debug, Args)]
 pub(super) struct MigrateArgs {
     #[command(flatten)]

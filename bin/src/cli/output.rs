@@ -19,12 +19,12 @@ pub(super) fn line(text: &str) -> Result<(), CliError> {
     Ok(out.flush()?)
 }
 
-/// Says something beside the output, on standard error; where nobody can read it, it is left out.
+/// Prints a note on standard error, separate from the output; ignores an error.
 pub(super) fn note(text: &str) {
     let _ = writeln!(stderr(), "{text}");
 }
 
-/// Whether a person looks at the output.
+/// Whether the output goes to a terminal.
 pub(super) fn is_terminal() -> bool {
     stdout().is_terminal()
 }
@@ -47,7 +47,7 @@ fn fitted(column: usize, cell: &str) -> String {
     }
 }
 
-/// A JSON value as a table's cell: text as it is, null as nothing.
+/// A JSON value as a table cell: text unchanged, null as nothing.
 pub(super) fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

@@ -10,7 +10,7 @@ use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::{GlobalArgs, log, output};
 
-/// What `tidemill purge` and `tidemill queues purge` take.
+/// The arguments of `tidemill purge` and `tidemill queues purge`.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").args(["name", "all"]).required(true)))]
 pub(super) struct PurgeArgs {

@@ -14,7 +14,7 @@ use super::process::{alert_rules, schedules};
 use super::settings::{DatabaseArgs, listen_flag, name_ignored};
 use tidemill::store::db::migrate::migrate;
 
-/// What `tidemill serve` takes.
+/// The arguments of `tidemill serve`.
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
     #[command(flatten)]

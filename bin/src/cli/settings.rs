@@ -47,7 +47,7 @@ pub(super) fn load(
         flags.push(Flag::new("--verbose", &["log", "filter"], filter));
     }
     let config = Config::load(&Sources::of_process(file, flags)?)?;
-    // They are read; what this process runs shall not find them.
+    // They have been read; programs started by this process must not find them.
     secrecy::forget_variables();
     log::start(&config.log);
     if let Some(base) = &config.api.base_path {

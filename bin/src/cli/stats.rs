@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::output::{self, cell};
 use super::{GlobalArgs, log};
 
-/// What `tidemill stats` takes.
+/// The arguments of `tidemill stats`.
 #[derive(Debug, Args)]
 pub(super) struct StatsArgs {
     /// The start: a duration back from now such as 1h, or a time [default: 1h; for an export 24h]

@@ -13,7 +13,7 @@ use super::process::{schedules, worker};
 use super::settings::{DatabaseArgs, listen_flag, name_ignored};
 use crate::config::{NAME_RULE, is_name};
 
-/// What `tidemill worker` takes.
+/// The arguments of `tidemill worker`.
 #[derive(Debug, Args)]
 pub(super) struct WorkerArgs {
     #[command(flatten)]

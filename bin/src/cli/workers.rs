@@ -9,7 +9,7 @@ use super::output::{self, cell};
 use super::time::relative;
 use super::{GlobalArgs, log};
 
-/// What `tidemill workers` takes.
+/// The arguments of `tidemill workers`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct WorkersArgs {

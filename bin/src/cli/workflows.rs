@@ -13,7 +13,7 @@ use super::output::{self, cell};
 use super::time::relative;
 use super::{GlobalArgs, log};
 
-/// What `tidemill workflows` takes.
+/// The arguments of `tidemill workflows`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct WorkflowsArgs {

@@ -8,7 +8,7 @@ use tidemill::job::limit::OnFull;
 use tidemill::job::settings::OnLostContact;
 use tidemill::kinds::command::containment::Wish;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize, clap::ValueEnum)]
 pub enum LogFormat {
     /// For people.
@@ -47,10 +47,10 @@ impl Setting for Wish {
     }
 }
 
-/// Who starts the hub's projects.
+/// The implementation that starts the hub's projects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub enum ComposeWay {
-    /// The hub itself where it understands the whole description, else the program.
+    /// The hub itself if it supports the whole description, otherwise the program.
     Auto,
     /// The program `docker compose`.
     Program,

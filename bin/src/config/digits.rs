@@ -28,7 +28,7 @@ pub(super) fn lost(text: &str, table: &Table) -> Option<usize> {
 
 fn collect(value: &ValueKind, doubles: &mut Vec<f64>) {
     match value {
-        // What has no digits loses none.
+        // A value without digits loses none.
         ValueKind::Float(double) if double.is_finite() => doubles.push(*double),
         ValueKind::Array(items) => items.iter().for_each(|item| collect(&item.kind, doubles)),
         ValueKind::Table(table) => table.values().for_each(|item| collect(&item.kind, doubles)),

@@ -16,8 +16,9 @@ const UNCLOSED: &str = "there is text after the closing quote, or the closing qu
      of it";
 const NO_UTF8: &str = "holds bytes that are not UTF-8; save the file as UTF-8";
 
-/// Reads the `.env` of `folder`; of variables that stand there twice the last. A folder of that name, such as
-/// a virtual environment of Python, is none. `outer` is the environment, which wins where one is filled in.
+/// Reads the `.env` of `folder`; if a variable appears twice, the last value counts. A folder of that name,
+/// such as a Python virtual environment, is ignored. `outer` is the environment, which takes precedence in
+/// substitutions.
 pub(super) fn read(
     folder: &Path,
     outer: &dyn Fn(&str) -> Option<String>,
@@ -35,7 +36,7 @@ pub(super) fn read(
     }
 }
 
-/// The text of a file, with `\n` at the end of lines. What is no UTF-8 becomes U+FFFD.
+/// The text of a file, with `\n` at the end of lines. Bytes that are not UTF-8 become U+FFFD.
 fn decode(bytes: &[u8]) -> String {
     let wide = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
         let units = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
@@ -74,7 +75,7 @@ fn parse(text: &str, outer: &dyn Fn(&str) -> Option<String>) -> Vec<Variable> {
     known
 }
 
-/// The name that a line assigns to, and all text behind its `=` or `: `.
+/// The name that a line assigns to, and all text after its `=` or `: `.
 fn assigned(text: &str) -> Option<(&str, &str)> {
     let (line, _) = cut(text);
     let start = line.trim_start_matches(BLANK);
@@ -89,19 +90,19 @@ fn assigned(text: &str) -> Option<(&str, &str)> {
     (is_assigned && !name.is_empty()).then(|| (name, &text[behind..]))
 }
 
-/// A value as it stands in the file.
+/// A value as written in the file.
 struct Value<'t> {
     text: Cow<'t, str>,
-    /// Escapes mean something: it stood in double quotes.
+    /// Escapes are interpreted: the value was in double quotes.
     escaped: bool,
-    /// Variables are filled in: it stood in double quotes or in none.
+    /// Variables are filled in: the value was in double quotes or in none.
     filled: bool,
-    /// It began with a quote that does not end it.
+    /// It starts with a quote that does not end it.
     unclosed: bool,
 }
 
 impl<'t> Value<'t> {
-    /// The value at the start of `text`, and what stands below it.
+    /// The value at the start of `text`, and the following lines.
     fn read(text: &'t str) -> (Self, &'t str) {
         let (line, below) = cut(text);
         let start = text.trim_start_matches(BLANK);
@@ -169,8 +170,8 @@ impl<'t> Value<'t> {
     }
 }
 
-/// What stands before the closing quote, and below the line that it stands on; `None` if there is none, or if more
-/// than a comment follows it.
+/// The text before the closing quote, and the lines after it; `None` if there is no closing quote, or if
+/// more than a comment follows it.
 fn closed(text: &str, quote: char, escapes: bool) -> Option<(&str, &str)> {
     let mut characters = text.char_indices();
     while let Some((at, character)) = characters.next() {
@@ -241,7 +242,7 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-/// Adds what an escape stands for; answers what follows it.
+/// Appends the character of an escape; returns the text after it.
 fn unescape<'t>(text: &'t str, value: &mut String) -> &'t str {
     let Some(next) = text.chars().next() else {
         value.push('\\');

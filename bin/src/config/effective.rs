@@ -10,26 +10,26 @@ use super::section::{Field, Table, origin_of};
 const HIDDEN: &str = "(hidden)";
 const DEFAULT: &str = "default";
 
-/// One setting as it holds.
+/// One effective setting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Effective {
     /// Its whole key, such as `api.listen`.
     pub key: String,
-    /// What it is, as it may be written; nothing where it is absent.
+    /// Its value in written form; empty if it is absent.
     pub value: Option<String>,
     /// `default`, the file, `.env` or `environment` with the variable, or the flag.
     pub source: String,
 }
 
 impl Effective {
-    /// True if nobody wrote it.
+    /// True if it has its default.
     #[must_use]
     pub fn is_default(&self) -> bool {
         self.source == DEFAULT
     }
 }
 
-/// All settings, in the order of the manual. `file` is what values are called that name no source.
+/// All settings, in the order of the manual. `file` is the source of values without a source of their own.
 pub(super) fn all(tree: &Table, file: &str) -> Vec<Effective> {
     let mut lister = Lister { file, found: Vec::new() };
     for place in PLACES {
@@ -62,7 +62,7 @@ impl Lister<'_> {
     fn fields(&mut self, path: &str, fields: &[Field], section: Option<&Value>) {
         for field in fields {
             let key = format!("{path}.{}", field.key);
-            // What is a place of its own is listed there.
+            // A section with its own entry is listed there.
             if PLACES.iter().any(|place| place.key == key) {
                 continue;
             }
@@ -107,7 +107,7 @@ fn keys(value: &Value) -> Vec<String> {
     }
 }
 
-/// The names of a table, without what they stand for.
+/// The names of a table, without their values.
 fn hidden(value: &Value) -> String {
     match keys(value) {
         keys if keys.is_empty() => HIDDEN.to_owned(),
@@ -115,7 +115,7 @@ fn hidden(value: &Value) -> String {
     }
 }
 
-/// A value as it may be written, without the password of an address.
+/// A value in written form, without the password of an address.
 fn written(value: &Value) -> String {
     match &value.kind {
         ValueKind::Nil => String::new(),

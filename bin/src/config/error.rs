@@ -10,21 +10,21 @@ pub enum ConfigError {
     /// There is no such file.
     #[error("{}: no such config file; create it, or name another with --config", path.display())]
     Missing {
-        /// The file as it was named.
+        /// The given file name.
         path: PathBuf,
     },
     /// The file's name does not say how to read it.
     #[error("{}: a config file's name ends in .toml, .yaml or .yml", path.display())]
     UnknownFormat {
-        /// The file as it was named.
+        /// The given file name.
         path: PathBuf,
     },
     /// Two files could both be the config.
     #[error("{} and {} both exist; keep one, or choose one with --config", first.display(), second.display())]
     TwoFiles {
-        /// The one that was found first.
+        /// The first file.
         first: PathBuf,
-        /// The other.
+        /// The second file.
         second: PathBuf,
     },
     /// The file could not be read.
@@ -32,15 +32,15 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: std::io::Error,
     },
-    /// The file is no TOML, YAML or `.env`.
+    /// The file is not valid TOML, YAML or `.env`.
     #[error("{}: {message}", path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// What the parser said, with the line.
+        /// The error of the parser, with the line.
         message: String,
     },
     /// Settings are wrong; all of them are listed.
@@ -51,11 +51,11 @@ pub enum ConfigError {
 /// One wrong setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it was said: a file, an environment variable or a flag.
+    /// Its source: a file, an environment variable or a flag.
     pub origin: String,
     /// The full key, such as `kinds.build-crate.hard_timeout`.
     pub key: String,
-    /// What was found, and what is allowed instead.
+    /// The kind of value found, and the allowed values.
     pub message: String,
 }
 

@@ -109,7 +109,7 @@ pub(super) fn check(hub: &HubSection, reader: &mut Reader<'_>) {
         );
         reader.report_here("hub.heartbeat", message);
     }
-    // What a file calls its project is known when a job reads it.
+    // The project name in a file is known only when a job reads it.
     let described = hub.projects.0.iter().filter(|(_, project)| project.services.is_some());
     let mut names = BTreeMap::new();
     for (id, _) in described {

@@ -16,16 +16,16 @@ use tidemill::job::settings::{Backoff, Breaker, JobDefaults, KindSettings};
 pub struct KindSection {
     /// The rules for its jobs.
     pub settings: KindSettings,
-    /// What runs them.
+    /// Their implementation.
     pub run: RunSection,
 }
 
-/// What runs the jobs of a kind.
+/// The implementation of a kind.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunSection {
     /// A program of this machine.
     Command(CommandSection),
-    /// A service that is called.
+    /// A URL to call.
     Url(UrlSection),
 }
 
@@ -42,7 +42,7 @@ pub struct CommandSection {
     pub clean_env: bool,
     /// Exit codes after which another attempt is useless.
     pub permanent_exit_codes: Vec<i32>,
-    /// What each process may use.
+    /// The limits of each process.
     pub limits: LimitsSection,
     /// A longer line of its log is cut.
     pub max_line_bytes: usize,
@@ -50,7 +50,7 @@ pub struct CommandSection {
     pub max_result_bytes: usize,
 }
 
-/// What one process may use; `None` is no limit of ours.
+/// The limits of one process; `None` sets no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LimitsSection {
     /// Memory in bytes.
@@ -78,7 +78,7 @@ pub struct UrlSection {
     pub proxy: Option<ProxyChoice>,
     /// How long connecting may take.
     pub connect_timeout: Duration,
-    /// How long the answer may be silent.
+    /// How long the answer may be silent before the attempt is retried.
     pub idle_timeout: Duration,
     /// Headers of each call; may hold credentials.
     pub headers: BTreeMap<String, String>,
@@ -105,8 +105,8 @@ impl std::fmt::Debug for UrlSection {
     }
 }
 
-/// The kinds that come with the binary. Their names are theirs whether they are enabled or not: routes, schedules and
-/// sessions of the applications lead to them.
+/// The built-in kinds. Their names are reserved whether they are enabled or not, because routes, schedules
+/// and sessions of the applications use them.
 pub(super) const BUILT_IN: &[&str] = &[
     "agent.execute",
     "crawl.session",
@@ -119,7 +119,7 @@ pub(super) const BUILT_IN: &[&str] = &[
     "ticket.create",
 ];
 
-/// Reports a kind that has the name of one of ours.
+/// Reports a kind with the name of a built-in one.
 fn refuse_built_in(reader: &mut Reader<'_>, name: &str) {
     let message = if BUILT_IN.contains(&name) {
         format!(
@@ -162,7 +162,7 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &str, folder: &Path) -> Option
     Some(KindSection { settings: settings(&keys), run })
 }
 
-/// Reports keys that mean nothing for this sort of kind.
+/// Reports keys that do not apply to this sort of kind.
 fn refuse(reader: &mut Reader<'_>, name: &str, given: &[String], keys: &[&str], theirs: &str, ours: &str) {
     for key in given.iter().filter(|key| keys.contains(&key.as_str())) {
         let message = format!("is for kinds with a {theirs}; this one has a {ours}");
@@ -221,7 +221,7 @@ fn command(keys: &KindKeys, folder: &Path) -> CommandSection {
     }
 }
 
-/// A size that one process can hold; settings allow none that is larger.
+/// A size that fits one process; settings allow no larger one.
 fn in_memory(size: ByteSize) -> usize {
     usize::try_from(size.0).unwrap_or(usize::MAX)
 }

@@ -68,7 +68,7 @@ use source::Variable;
 use tidemill::job::alert::AlertRule;
 use tidemill::job::project::quick_queue;
 
-/// So many stops and logs of the hub run at once in one worker: they wait for the engine and do little else.
+/// The number of stops and logs of the hub that run at once in one worker: they mostly wait for the engine.
 const QUICK_SLOTS: u32 = 8;
 
 /// All settings of a process.
@@ -100,25 +100,25 @@ pub struct Config {
     pub ignored: Vec<String>,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
-    /// Where relative paths start: the file's folder, or the working folder.
+    /// The base of relative paths: the file's folder, or the working folder.
     pub folder: PathBuf,
 }
 
-/// Where to look for settings.
+/// The sources of settings.
 #[derive(Clone)]
 pub struct Sources {
     /// The working folder, absolute; `.env` and an unnamed config file are looked for here.
     pub folder: PathBuf,
     /// The config file, if one was named.
     pub file: Option<PathBuf>,
-    /// The environment; only what starts with `TIDEMILL_` is looked at.
+    /// The environment; only variables that start with `TIDEMILL_` are read.
     pub environment: Vec<(String, String)>,
-    /// What the command line says.
+    /// The settings of the command line.
     pub flags: Vec<Flag>,
 }
 
 impl std::fmt::Debug for Sources {
-    /// Without the environment, which has everybody's secrets.
+    /// Without the environment, which contains secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("Sources");
         shown.field("folder", &self.folder).field("file", &self.file).field("flags", &self.flags);
@@ -130,9 +130,9 @@ impl Sources {
     /// The sources of this process.
     ///
     /// # Errors
-    /// When the working folder is gone.
+    /// If the working folder does not exist.
     pub fn of_process(file: Option<PathBuf>, flags: Vec<Flag>) -> std::io::Result<Self> {
-        // Values that are no text cannot be ours.
+        // Values that are not text cannot be Tidemill's.
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
@@ -155,17 +155,18 @@ impl Config {
         if problems.is_empty() { Ok(config) } else { Err(ConfigError::Settings(problems)) }
     }
 
-    /// Every setting that holds, with its source; of kinds, queues and other named sections those that somebody wrote.
+    /// Every effective setting with its source; of kinds, queues and other named sections only those that
+    /// were set.
     ///
     /// # Errors
-    /// As [`Self::load`]: what would stop a start.
+    /// As [`Self::load`]: the errors that would stop a start.
     pub fn effective(sources: &Sources) -> Result<Vec<Effective>, ConfigError> {
         Self::load(sources)?;
         let Gathered { tree, label, .. } = Gathered::from(sources, &mut Vec::new())?;
         Ok(effective::all(&tree, &label))
     }
 
-    /// Leaves only these queues to this worker, with so many slots each.
+    /// Restricts this worker to these queues, with the given slots.
     pub fn serve_only(&mut self, queues: &[(String, u32)]) {
         self.worker.slots = Some(0);
         self.hub.concurrency = 0;
@@ -191,7 +192,8 @@ impl Config {
         match queue {
             _ if !self.is_hub() => None,
             queue if queue == of_hub => Some(self.hub.concurrency),
-            // Whoever builds also stops: workers that were told of one queue only serve the other as well.
+            // A worker that builds also stops: a worker restricted to one of the two queues serves the
+            // other as well.
             queue if queue == quick_queue(of_hub) => {
                 Some(if self.slots_of(of_hub) > 0 { QUICK_SLOTS } else { 0 })
             }
@@ -262,11 +264,11 @@ impl Config {
     }
 }
 
-/// What all sources say.
+/// The merged settings of all sources.
 struct Gathered {
     tree: Table,
     file: Option<PathBuf>,
-    /// What the file is called, as values of it do not name it.
+    /// The name of the file, because its values do not carry it.
     label: String,
     ignored: Vec<String>,
 }

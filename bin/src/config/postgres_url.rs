@@ -8,7 +8,7 @@ use config::ValueKind;
 use super::value::Setting;
 use tidemill::database_url;
 
-/// Where a Postgres is; may hold its password.
+/// The URL of a Postgres; may contain its password.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PostgresUrl(pub String);
 

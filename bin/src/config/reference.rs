@@ -59,7 +59,7 @@ Variables that begin with `CELERY_`, `BG_` or `TASK_`, here or in the environmen
 replaces. Tidemill ignores them; `dev`, `serve`, `worker` and `tidemill config` name them once.
 ";
 
-/// The manual as Markdown, which stands in `docs/configuration.md`.
+/// The manual as Markdown, as stored in `docs/configuration.md`.
 #[must_use]
 pub fn reference() -> String {
     let mut text = PROLOGUE.to_owned();

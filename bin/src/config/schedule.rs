@@ -12,23 +12,23 @@ use tidemill::job::schedule::{Times, Timing, Unfit};
 /// One `[schedules.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScheduleSection {
-    /// When it falls due.
+    /// Its times.
     pub times: Times,
-    /// The job that it makes, as `enqueue_many` takes it.
+    /// The job to enqueue, in the format of `enqueue_many`.
     pub job: Value,
     /// `skip`, `one` or `all`.
     pub missed: String,
-    /// How many missed slots fire at most, where all do.
+    /// The most missed slots that fire with `all`.
     pub missed_limit: i32,
     /// `skip`, `queue`, `allow` or `cancel`.
     pub overlap: String,
-    /// By up to so much later a job may start.
+    /// The most by which the start of a job is delayed.
     pub jitter: std::time::Duration,
-    /// Whether it is paused when it is made; whoever resumes it later is not overruled.
+    /// Whether it is created paused; a later resume is not undone.
     pub paused: bool,
 }
 
-/// What is wrong with the times, without what stands there.
+/// The error in the times, without the values.
 pub(super) fn what_is_wrong(unfit: &Unfit) -> String {
     let what = unfit.what.rsplit_once("\" ").map_or(unfit.what.as_str(), |(_, what)| what);
     format!("{what}; {}", unfit.remedy)
@@ -50,7 +50,8 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &str) -> Option<ScheduleSectio
         at: keys.at.map(|at| at.0),
         timezone: keys.timezone.clone(),
     };
-    // A one-time schedule may stay in the config when it is over, so any time is ahead of this one.
+    // A one-time schedule may stay in the config after its time, so every time counts as later than this
+    // one.
     if let Err(unfit) = Timing::ahead(&times, DateTime::<Utc>::UNIX_EPOCH) {
         reader.report_here(&format!("{name}.{}", unfit.field), what_is_wrong(&unfit));
         return None;

@@ -28,7 +28,7 @@ pub(super) struct Field {
 }
 
 impl Field {
-    /// What may be written, with its bounds.
+    /// The allowed values, with their bounds.
     pub(super) fn allowed_text(&self) -> String {
         match self.bounds {
             Some((low, high)) => format!("{}, from {low} to {high}", (self.allowed)()),
@@ -45,7 +45,7 @@ pub(super) trait Section: Sized {
     fn read(reader: &mut Reader<'_>) -> Self;
 }
 
-/// What stands in a section: a setting, or a section within it.
+/// An entry of a section: a setting, or a section within it.
 pub(super) trait Entry: Sized {
     const IS_TABLE: bool = false;
     const IS_SECRET: bool = false;
@@ -93,11 +93,11 @@ fn bound<T: Setting>(text: &str) -> T {
     T::parse(text).expect("a test reads every setting's bounds")
 }
 
-/// Takes the keys of one section one by one and gathers what is wrong with them.
+/// Reads the keys of one section one by one and collects their errors.
 pub(super) struct Reader<'a> {
     path: String,
     table: Table,
-    /// What to call a source that values do not name: the file.
+    /// The source of values without a source of their own: the file.
     file: &'a str,
     problems: &'a mut Vec<Problem>,
 }
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The keys that are still to be read, in order.
+    /// The unread keys, in order.
     pub(super) fn keys(&self) -> Vec<String> {
         let mut keys: Vec<_> = self.table.keys().cloned().collect();
         keys.sort();
@@ -186,7 +186,7 @@ pub(super) fn origin_of(value: &Value) -> Option<&str> {
     })
 }
 
-/// The known name that `key` is most likely a slip of.
+/// The known name that `key` is most likely a misspelling of.
 pub(super) fn nearest<'n>(key: &str, known: &[&'n str]) -> Option<&'n str> {
     let distance = |name: &&str| strsim::damerau_levenshtein(&key.to_lowercase().replace('-', "_"), name);
     let best = known.iter().min_by_key(|name| distance(name))?;
@@ -194,7 +194,7 @@ pub(super) fn nearest<'n>(key: &str, known: &[&'n str]) -> Option<&'n str> {
     (distance(best) <= 2.max(best.len() / 3).min(4) || starts).then_some(best)
 }
 
-/// What sort of value was found. Never the value: whoever mistook the key may have written a secret there.
+/// The sort of value that was found. Never the value itself: with a mistaken key it may be a secret.
 fn shown(value: &ValueKind) -> &'static str {
     match value {
         ValueKind::Nil => "nothing",

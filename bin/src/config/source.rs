@@ -17,7 +17,7 @@ const NAMES: &[&str] = &["tidemill.toml", "tidemill.yaml", "tidemill.yml"];
 const PREFIX: &str = "TIDEMILL_";
 /// A variable without our prefix that other services of a deployment read as well; it means `api.cors_origins`.
 const ALLOWED_ORIGINS: &str = "ALLOWED_ORIGINS";
-/// What the variables of systems begin with whose place Tidemill takes; they mean nothing here.
+/// The prefixes of variables of systems that Tidemill replaces; they are ignored here.
 const FOREIGN: [&str; 3] = ["CELERY_", "BG_", "TASK_"];
 
 /// A variable of the environment or of `.env`. Never shown whole: its value may be a secret.
@@ -27,9 +27,9 @@ pub(super) struct Variable {
     pub(super) value: String,
     /// `environment`, or `.env` with the line.
     pub(super) origin: String,
-    /// Why the value cannot be what was meant.
+    /// Why the value is not usable.
     pub(super) fault: Option<String>,
-    /// Quotes in it are part of it, as they did not enclose it.
+    /// Quotes in it are part of it, because they do not enclose it.
     pub(super) raw: bool,
 }
 
@@ -76,7 +76,7 @@ impl fmt::Debug for Flag {
     }
 }
 
-/// The config file that stands in `folder`, if there is one.
+/// The config file in `folder`, if there is one.
 pub(super) fn find(folder: &Path) -> Result<Option<PathBuf>, ConfigError> {
     let mut found = NAMES.iter().map(|name| folder.join(name)).filter(|path| path.exists());
     match (found.next(), found.next()) {
@@ -111,7 +111,7 @@ pub(super) fn read_file(path: &Path) -> Result<Table, ConfigError> {
     Ok(table)
 }
 
-/// What a parser says, without the line of the file that it shows: a password may stand there.
+/// A parser's message, without the line of the file that it shows: the line may contain a password.
 fn without_excerpt(message: &str) -> String {
     let is_excerpt = |line: &str| {
         let margin = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit());
@@ -121,8 +121,8 @@ fn without_excerpt(message: &str) -> String {
     kept.join("\n").trim_end().to_owned()
 }
 
-/// Lays variables such as `TIDEMILL_API__LISTEN` over `tree`. An empty one counts as not set, and one that is
-/// not ours is not judged.
+/// Merges variables such as `TIDEMILL_API__LISTEN` into `tree`. An empty one counts as not set, and
+/// variables of other programs are ignored.
 pub(super) fn add_variables(tree: &mut Table, variables: &[Variable], problems: &mut Vec<Problem>) {
     let said = || variables.iter().filter(|variable| !variable.value.is_empty() || variable.fault.is_some());
     // Before the others, so that the proper name of the setting wins.
@@ -148,7 +148,7 @@ pub(super) fn add_variables(tree: &mut Table, variables: &[Variable], problems: 
     }
 }
 
-/// Reports what is wrong with a variable of ours.
+/// Reports an error in a Tidemill variable.
 fn is_sound(variable: &Variable, problems: &mut Vec<Problem>) -> bool {
     let Some(fault) = &variable.fault else { return true };
     let (origin, key) = (variable.origin.clone(), variable.name.clone());
@@ -178,7 +178,7 @@ fn origins_of(variable: &Variable) -> Listed {
     }
 }
 
-/// Lays flags over `tree`.
+/// Merges flags into `tree`.
 pub(super) fn add_flags(tree: &mut Table, flags: &[Flag]) {
     for flag in flags {
         set(tree, &flag.key, Value::new(Some(&flag.flag), flag.value.as_str()));

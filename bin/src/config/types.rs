@@ -15,10 +15,10 @@ use tidemill::job::number::Carried;
 use tidemill::job::priority;
 use tidemill::vault::Keyring;
 
-/// What a queue or a kind may be called.
+/// The rule for the names of queues and kinds.
 pub const NAME_RULE: &str = "a name of 1 to 63 letters (a-z, A-Z), digits, dots, underscores and hyphens that starts with a letter or digit";
 
-/// Whether `text` may name a queue or a kind.
+/// Whether `text` is a valid name of a queue or a kind.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     text.len() <= 63

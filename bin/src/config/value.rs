@@ -15,7 +15,7 @@ pub(super) trait Setting: Sized + PartialOrd {
     /// True for a table of free keys, so that an environment variable can name one of them.
     const IS_TABLE: bool = false;
 
-    /// What is allowed, for a person: "a duration with its unit, such as 30s".
+    /// The allowed values, for a person: "a duration with its unit, such as 30s".
     fn allowed() -> String;
 
     /// Reads text.
@@ -29,17 +29,17 @@ pub(super) trait Setting: Sized + PartialOrd {
         }
     }
 
-    /// Which part of a value is wrong, where there are several, without what stands there.
+    /// The wrong part of a value with several parts, without its content.
     fn wrong_part(_value: &ValueKind) -> Option<String> {
         None
     }
 
-    /// What holds when nothing is said and there is no default.
+    /// The value of an absent setting without a default.
     fn absent() -> Option<Self> {
         None
     }
 
-    /// What is wrong with a value that must not be shown, in words that hold nothing of it.
+    /// The error in a value that must not be shown, without any part of the value.
     fn fault(_value: &ValueKind) -> Option<String> {
         None
     }

@@ -50,7 +50,7 @@ pub(super) fn write(path: &Path, port: u16, socket_dir: &Path) -> Result<(), Emb
         .map_err(EmbeddedError::io("write", path))
 }
 
-/// Durability stands on the command line, where nothing can override it unseen.
+/// Durability is set on the command line, where nothing can override it unnoticed.
 pub(super) fn durability(durable: bool) -> [String; 3] {
     let value = if durable { "on" } else { "off" };
     ["fsync", "full_page_writes", "synchronous_commit"].map(|name| format!("{name}={value}"))

@@ -110,7 +110,7 @@ pub enum EmbeddedError {
     DoesNotStop { pid: i32 },
 }
 
-/// What the server said, without the line of Postgres' own source that the driver puts behind it.
+/// The server's message, without the position in Postgres' source that the driver appends.
 fn said(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(database) => database.message().to_owned(),

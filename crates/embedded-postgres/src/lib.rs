@@ -48,7 +48,7 @@ use home::Home;
 use lock::Lock;
 use server::Server;
 
-/// What an embedded Postgres is started with.
+/// The settings of an embedded Postgres.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The data folder, created if missing; the cluster lives in its `postgres`, the server's log is its
@@ -56,7 +56,7 @@ pub struct Settings {
     /// below `/var/lib/tidemill` and `postgres` is a link to it.
     pub data_dir: PathBuf,
     /// Whether a commit is on disk before it is acknowledged (`fsync`, `full_page_writes`, `synchronous_commit`).
-    /// True unless said otherwise; only tests, whose data may vanish with the machine, should turn it off.
+    /// True by default; only tests, whose data may be lost with the machine, should turn it off.
     pub durable: bool,
     /// A folder with `initdb` and `postgres` to use instead of searching the machine for them.
     pub programs_dir: Option<PathBuf>,
@@ -69,7 +69,7 @@ impl Settings {
     }
 }
 
-/// What stays the same for as long as we hold the data folder.
+/// The state that does not change while we hold the data folder.
 #[derive(Debug)]
 struct Site {
     settings: Settings,
@@ -77,7 +77,7 @@ struct Site {
     password: String,
 }
 
-/// A running server on a data folder that nobody else may use meanwhile.
+/// A running server on a data folder that is locked for other processes.
 ///
 /// Dropped without [`stop`](Self::stop), the data folder is released but the server keeps running, as it does when
 /// tidemill is killed; the next [`start`](Self::start) on the same folder adopts it.
@@ -91,12 +91,13 @@ pub struct EmbeddedPostgres {
 }
 
 impl EmbeddedPostgres {
-    /// Starts the server of a data folder, or adopts the one that an earlier tidemill left running there; creates the
-    /// cluster and the database at first. The port stays the same from start to start while it is free.
+    /// Starts the server of a data folder, or takes over the one that an earlier tidemill left running
+    /// there; creates the cluster and the database first. The port stays the same from start to start while
+    /// it is free.
     ///
     /// # Errors
-    /// If another live tidemill uses the folder, if no fitting programs are there, or if the cluster cannot be made,
-    /// started or logged in to. Each error says what to do about it.
+    /// If another live tidemill uses the folder, if no suitable programs exist, or if the cluster cannot be
+    /// created, started or logged in to. Each error says what to do about it.
     pub async fn start(settings: Settings) -> Result<Self, EmbeddedError> {
         let home = Home::find(&settings.data_dir).await?;
         let lock = Lock::take(&home).await?;
@@ -147,8 +148,8 @@ impl EmbeddedPostgres {
         self.server.pid
     }
 
-    /// Waits until the server has ended without [`stop`](Self::stop), for instance because somebody killed it; or ends
-    /// it when its programs were upgraded under it, for then no new session would work.
+    /// Waits until the server has ended without [`stop`](Self::stop), for instance because it was killed;
+    /// or ends it after an upgrade of its programs, because then no new session would work.
     pub async fn ended(&mut self) {
         while self.server.ended().is_none() {
             if let Some(reason) = self.server.wants_restart(&self.site).await {
@@ -162,8 +163,8 @@ impl EmbeddedPostgres {
         }
     }
 
-    /// Brings a server that [`ended`](Self::ended) up again, on the same port unless somebody took it meanwhile (then
-    /// [`url`](Self::url) changes). Does nothing to one that runs.
+    /// Starts a server that [`ended`](Self::ended) again, on the same port unless another program has taken
+    /// it (then [`url`](Self::url) changes). Does nothing if the server is running.
     ///
     /// # Errors
     /// As [`start`](Self::start).

@@ -25,7 +25,7 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, or says who has it. A holder that is dead is about to release it, so that is waited for.
+    /// Takes the lock, or names its holder. A dead holder is about to release it, so this waits for that.
     pub(super) async fn take(home: &Home) -> Result<Self, EmbeddedError> {
         let path = home.root.join("tidemill.lock");
         let mut file = OpenOptions::new()
@@ -61,7 +61,7 @@ impl Lock {
     }
 }
 
-/// The holder in words, by what the file says.
+/// The holder in words, from the file's content.
 fn named(holder: &str) -> String {
     match holder.trim() {
         "" => "it has just started".to_owned(),

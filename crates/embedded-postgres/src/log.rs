@@ -13,7 +13,7 @@ const LOOK_EVERY: Duration = Duration::from_mins(1);
 const TAIL_BYTES: u64 = 8 * 1024;
 const TAIL_LINES: usize = 12;
 
-/// Opens the log for a server that is about to start, and answers where its own lines will begin.
+/// Opens the log for a server that is about to start, and returns the position of its first line.
 pub(super) fn open(path: &Path) -> Result<(File, u64), EmbeddedError> {
     let opened = bound(path).and_then(|()| {
         let file = OpenOptions::new().create(true).append(true).open(path)?;

@@ -14,7 +14,7 @@ use nix::unistd::{Uid, User, geteuid};
 use super::EmbeddedError;
 use tidemill_secrecy::is_secret;
 
-/// Who owns the cluster and runs the server.
+/// The account that owns the cluster and runs the server.
 #[derive(Clone, Debug)]
 pub(super) enum Owner {
     Ourselves,
@@ -22,7 +22,7 @@ pub(super) enum Owner {
 }
 
 impl Owner {
-    /// For a cluster yet to be made: ourselves, or as root `postgres`, else `nobody`.
+    /// For a new cluster: our own account, or as root `postgres`, otherwise `nobody`.
     pub(super) fn for_new_cluster() -> Result<Self, EmbeddedError> {
         if !geteuid().is_root() {
             return Ok(Self::Ourselves);
@@ -34,7 +34,7 @@ impl Owner {
             .ok_or(EmbeddedError::NoAccount)
     }
 
-    /// For a cluster that exists: whoever owns its files, for Postgres insists on that.
+    /// For an existing cluster: the owner of its files, because Postgres requires that.
     pub(super) fn of(cluster: &Path) -> Result<Self, EmbeddedError> {
         let metadata = fs::metadata(cluster).map_err(EmbeddedError::io("look at", cluster))?;
         let uid = metadata.uid();

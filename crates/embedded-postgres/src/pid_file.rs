@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What a postmaster wrote about itself.
+/// The content that a postmaster wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PidFile {
     /// Negative for a server in single-user mode.

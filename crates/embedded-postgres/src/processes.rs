@@ -11,12 +11,12 @@ pub(super) fn is_alive(pid: i32) -> bool {
     exists(pid) && !is_zombie(pid)
 }
 
-/// Whether the id is taken at all, be it by a process that already ended.
+/// Whether the id is in use, even by a process that has already ended.
 pub(super) fn exists(pid: i32) -> bool {
     pid > 0 && kill(Pid::from_raw(pid), None) != Err(nix::errno::Errno::ESRCH)
 }
 
-/// Sends a signal; a process that is already gone is no error.
+/// Sends a signal; a process that has already ended is not an error.
 pub(super) fn signal(pid: i32, signal: Signal) {
     if let Err(error) = kill(Pid::from_raw(pid), signal) {
         tracing::debug!(pid, %signal, %error, "signal not delivered");

@@ -21,8 +21,8 @@ pub(super) struct Programs {
     pub(super) major: u32,
 }
 
-/// Finds programs of `major`, or of any supported version, in the named folder or else on the machine; where the
-/// machine has none at all they are fetched.
+/// Finds programs of `major`, or of any supported version, in the named folder or on the machine; if the
+/// machine has none at all, they are downloaded.
 pub(super) async fn find(
     home: &Home,
     named: Option<&Path>,
@@ -92,8 +92,9 @@ async fn fetch_and_probe(
     })
 }
 
-/// `initdb --show` checks that a `postgres` of its own version stands beside it and tells where the shared files
-/// should be; so one harmless run answers whether the folder is a complete installation that this account can use.
+/// `initdb --show` checks that a `postgres` of its own version is next to it and prints where the shared
+/// files should be; so one harmless run answers whether the folder is a complete installation that this
+/// account can use.
 pub(super) async fn probe(dir: &Path, owner: &Owner) -> Result<Programs, String> {
     let initdb = dir.join("initdb");
     if !initdb.exists() || !dir.join("postgres").exists() {

@@ -19,7 +19,7 @@ const ORPHANS_MAY_NOTICE: Duration = Duration::from_secs(2);
 const ORPHANS_MAY_QUIT: Duration = Duration::from_secs(4);
 const ORPHANS_MUST_BE_GONE: Duration = Duration::from_secs(15);
 
-/// Answers the postmaster that runs on the cluster, or clears the way for a new one.
+/// Returns the postmaster that is running on the cluster, or clears the way for a new one.
 pub(super) async fn settle(cluster: &Path) -> Result<Option<PidFile>, EmbeddedError> {
     let began = Instant::now();
     loop {
@@ -40,7 +40,7 @@ pub(super) async fn settle(cluster: &Path) -> Result<Option<PidFile>, EmbeddedEr
         if waited > ORPHANS_MUST_BE_GONE {
             return Err(EmbeddedError::DoesNotStop { pid: orphan });
         }
-        // Without their postmaster nothing that they do can be committed any more; recovery puts all in order.
+        // Without their postmaster they can no longer commit anything; recovery restores consistency.
         if waited > ORPHANS_MAY_QUIT {
             end_all(&working, Signal::SIGKILL);
         } else if waited > ORPHANS_MAY_NOTICE {

@@ -12,7 +12,7 @@ use super::EmbeddedError;
 
 const LENGTH: usize = 32;
 
-/// Reads the password; makes one if no cluster depends on it yet.
+/// Reads the password; creates one if no cluster depends on it yet.
 pub(super) fn load_or_create(path: &Path, cluster_exists: bool) -> Result<String, EmbeddedError> {
     match fs::read_to_string(path) {
         Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),

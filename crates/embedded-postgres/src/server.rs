@@ -35,7 +35,7 @@ pub(super) struct Server {
     pub(super) pid: i32,
     pub(super) port: u16,
     pub(super) socket_dir: PathBuf,
-    /// None if an earlier tidemill started it from programs that are not there any more.
+    /// None if an earlier tidemill started it from programs that no longer exist.
     watch: Option<Watch>,
 }
 
@@ -46,7 +46,7 @@ enum Outcome {
 }
 
 impl Server {
-    /// Answers a server that is ready and ours: the one that runs already, or a new one.
+    /// Returns a server that is ready and ours: the one that is already running, or a new one.
     pub(super) async fn bring_up(site: &Site, programs: Option<Programs>) -> Result<Self, EmbeddedError> {
         if let Some(server) = Self::adopt(site).await? {
             return Ok(server);
@@ -99,12 +99,12 @@ impl Server {
         fits
     }
 
-    /// Whether it is of the version that its programs have now. They may have been upgraded while nobody watched.
+    /// Whether it has the version of its present programs, which may have been upgraded unnoticed.
     async fn is_of_programs(&mut self, admin: &mut Admin, site: &Site) -> bool {
         let major = cluster::major(&site.home).ok().flatten();
         let Ok(programs) = programs::find(&site.home, site.settings.programs_dir.as_deref(), major).await
         else {
-            // It runs, and nothing else could.
+            // It is running, and nothing else could run.
             return true;
         };
         self.watch = Some(Watch::new(&programs));
@@ -216,7 +216,7 @@ impl Server {
         }
     }
 
-    /// Why it has to be started again though it runs; see [`Watch`].
+    /// Why it must be restarted although it is running; see [`Watch`].
     pub(super) async fn wants_restart(&mut self, site: &Site) -> Option<String> {
         self.watch.as_mut()?.wants_restart(site, self.port).await
     }

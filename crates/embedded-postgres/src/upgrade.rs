@@ -13,10 +13,10 @@ use super::programs::{self, Programs};
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// What tells one file from another of its name: device, inode, length, change in seconds and below.
+/// The properties that distinguish two files of one name: device, inode, length, time of change.
 type Stamp = Vec<Option<(u64, u64, u64, i64, i64)>>;
 
-/// The programs that a server was started from, as they were then.
+/// The programs that a server was started from, as they were at that time.
 #[derive(Debug)]
 pub(super) struct Watch {
     programs: Programs,
@@ -25,7 +25,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Remembers them as they are; to be called before they are run.
+    /// Records their present state; must be called before they are run.
     pub(super) fn new(programs: &Programs) -> Self {
         Self {
             stamp: stamp(&programs.dir),
@@ -34,7 +34,7 @@ impl Watch {
         }
     }
 
-    /// Why the server on `port` has to be started again; nothing if it has not. Looks now and then only.
+    /// Why the server on `port` must be restarted; nothing if it need not be. Checks only at intervals.
     pub(super) async fn wants_restart(&mut self, site: &Site, port: u16) -> Option<String> {
         if Instant::now() < self.next_look {
             return None;
@@ -44,7 +44,7 @@ impl Watch {
         if there == self.stamp {
             return None;
         }
-        // Half unpacked they do not fit one another; the next look sees more.
+        // Half unpacked programs do not fit one another; the next check sees more.
         let found = programs::probe(&self.programs.dir, &site.home.owner).await.ok()?;
         if stamp(&self.programs.dir) != there {
             return None;
@@ -72,9 +72,9 @@ impl Watch {
     }
 }
 
-/// Whether a new session can load what functions are run by.
+/// Whether a new session can load the libraries of functions.
 async fn loads_libraries(site: &Site, port: u16) -> Result<(), String> {
-    // Who cannot log in at all learns nothing about libraries.
+    // Without a login the check learns nothing about libraries.
     let Ok(mut admin) = Admin::connect(port, &site.password).await else { return Ok(()) };
     let loads = admin.runs_plpgsql().await;
     admin.close().await;

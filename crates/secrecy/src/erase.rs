@@ -11,11 +11,12 @@ use std::ops::Range;
 use std::slice;
 use std::sync::Mutex;
 
-/// Where the fields of /proc/self/stat begin that name the blocks, counted behind the command's name.
+/// The index of the first field of /proc/self/stat that locates the blocks, counted after the command's
+/// name.
 const ARGUMENTS: usize = 45;
 const VARIABLES: usize = 47;
 
-/// One who writes at a time.
+/// One writer at a time.
 static WRITER: Mutex<()> = Mutex::new(());
 
 /// Hides passwords in the URLs of the command line.
@@ -27,7 +28,7 @@ pub(super) fn passwords_of_arguments() {
     });
 }
 
-/// Empties the variables whose name is meant.
+/// Empties the variables whose names match.
 pub(super) fn variables(is_meant: impl Fn(&[u8]) -> bool) {
     within(VARIABLES, |variable| {
         if let Some(equals) = variable.iter().position(|byte| *byte == b'=')
@@ -38,13 +39,13 @@ pub(super) fn variables(is_meant: impl Fn(&[u8]) -> bool) {
     });
 }
 
-/// Hands over each text of a block.
+/// Passes on each text of a block.
 fn within(field: usize, act: impl Fn(&mut [u8])) {
     let _writer = WRITER.lock();
     let Some(block) = block(field) else { return };
     // SAFETY: the kernel says that these addresses hold this process's own arguments or variables, which stay mapped
-    // and writable as long as it lives. Whoever parsed them has copies; nobody holds a reference into them, and
-    // a reader in C sees the old or the new bytes of a text that keeps its end.
+    // and writable as long as it lives. Code that parsed them has copies; no reference into them exists,
+    // and a reader in C sees the old or the new bytes of a text that keeps its end.
     let block = unsafe { slice::from_raw_parts_mut(block.start as *mut u8, block.len()) };
     for text in block.split_mut(|byte| *byte == 0) {
         act(text);
@@ -53,14 +54,14 @@ fn within(field: usize, act: impl Fn(&mut [u8])) {
 
 fn block(field: usize) -> Option<Range<usize>> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The command's name may hold blanks and parentheses.
+    // The command's name may contain spaces and parentheses.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(field);
     let mut address = || fields.next()?.parse::<usize>().ok().filter(|address| *address != 0);
     let block = address()?..address()?;
     (block.start < block.end).then_some(block)
 }
 
-/// Where the passwords of a URL stand: behind the user's name, and as a parameter.
+/// The positions of passwords in a URL: after the user name, and as a parameter.
 fn passwords(argument: &[u8]) -> Vec<Range<usize>> {
     let find = |from: usize, what: &[u8]| {
         argument[from..].windows(what.len()).position(|found| found == what).map(|at| from + at)

@@ -12,13 +12,14 @@ use std::sync::{PoisonError, RwLock};
 
 use nix::sys::prctl;
 
-/// Variables by which the libraries of this process found credentials, beside those that are ours by name.
+/// Variables from which libraries of this process took credentials, in addition to Tidemill's own
+/// variables.
 static WITHHELD: RwLock<BTreeSet<OsString>> = RwLock::new(BTreeSet::new());
 
 /// Closes this process's entry in /proc to other processes of its login, and takes passwords out of its command line,
-/// which everybody can read. It leaves no core dump from then on, and only root can attach a debugger. To be called
-/// before the first program is run: the `tidemill` binary does so at its start, a program that uses the library
-/// calls it if it wants that.
+/// which every login can read. From then on it leaves no core dump, and only root can attach a debugger.
+/// Call it before the first program is run: the `tidemill` binary does so at its start; a program that uses
+/// the library can call it.
 pub fn conceal() {
     if let Err(error) = prctl::set_dumpable(false) {
         tracing::warn!(%error, "commands can read the environment variables of this process");
@@ -26,13 +27,13 @@ pub fn conceal() {
     erase::passwords_of_arguments();
 }
 
-/// Takes the values of our own variables out of the memory that the kernel shows as this process's environment. Not
-/// even root's programs find them there. To be called once they were read.
+/// Takes the values of our own variables out of the memory that the kernel shows as this process's
+/// environment. Not even root's programs find them there. Call it after they were read.
 pub fn forget_variables() {
     erase::variables(|name| name.starts_with(b"TIDEMILL_") || name == b"DATABASE_URL");
 }
 
-/// From now on a variable is no other program's business: a library of this process took credentials from it.
+/// Hides a variable from other programs, because a library of this process took credentials from it.
 pub fn withhold(name: impl Into<OsString>) {
     WITHHELD.write().unwrap_or_else(PoisonError::into_inner).insert(name.into());
 }

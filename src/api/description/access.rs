@@ -15,7 +15,7 @@ pub(super) fn scopes(method: &str, path: &str) -> &'static [Scope] {
     let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
     match verdict(&method, path) {
         Verdict::Needs(scopes) => scopes,
-        // Such a route answers nobody; the tests find it.
+        // Such a route refuses every caller; the tests find it.
         Verdict::OtherMethods(_) | Verdict::Unlisted => &[Scope::Admin],
     }
 }

@@ -80,7 +80,7 @@ pub(super) fn refine_value(name: &str, schema: &mut Value) {
     }
 }
 
-/// What holds for every member and parameter of a name.
+/// The rule for every member and parameter of a name.
 fn rule(name: &str) -> Option<Value> {
     match name {
         "kind" | "kinds" | "queue" | "queues" | "rule" | "stream" | "worker" => {

@@ -9,7 +9,8 @@ use crate::job::unique::STATUSES;
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
-/// The parameters that routes share: the component, where it stands, the name, what it says, and its schema.
+/// The parameters that routes share: the component, its location, its name, its description, and its
+/// schema.
 fn shared() -> Vec<(&'static str, &'static str, &'static str, &'static str, Value)> {
     let name = json!({ "type": "string", "minLength": 1, "maxLength": 63, "pattern": NAME });
     let text = |most: u32| json!({ "type": "string", "minLength": 1, "maxLength": most, "pattern": TEXT });

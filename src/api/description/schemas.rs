@@ -16,7 +16,7 @@ pub(super) fn open(document: &mut Value) {
         if OPEN.contains(&name.as_str()) {
             schema["additionalProperties"] = json!(true);
         }
-        // What a page holds is a type that clients know by its name.
+        // The items of a page have a type that clients know by its name.
         if let Some(item) = name.strip_prefix("Page_") {
             schema["properties"]["items"]["items"] =
                 json!({ "$ref": format!("#/components/schemas/{item}") });

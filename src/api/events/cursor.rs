@@ -12,14 +12,14 @@ use crate::store::jobs::feed::Horizon;
 
 const VERSION: u8 = 2;
 const CHECK_BYTES: usize = 4;
-/// Longer than any cursor of ours, in characters.
+/// Longer than any valid cursor, in characters.
 const MOST_CHARACTERS: usize = 12 * 1024;
-/// What stands behind the places of the named jobs.
+/// The part of a cursor after the positions of the named jobs.
 const NO_FEED: u64 = 0;
 const BETWEEN_PAGES: u64 = 1;
 const WITHIN_A_PAGE: u64 = 2;
 
-/// How far the reader is in one job.
+/// The position of the reader in one job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Place {
     /// It has seen everything up to this event.
@@ -28,12 +28,12 @@ pub struct Place {
     pub ended: bool,
 }
 
-/// The places in all jobs of a stream.
+/// The positions in all jobs of a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cursor {
-    /// In the jobs that the request names, in its order.
+    /// The positions in the named jobs, in the order of the request.
     pub named: Vec<(Uuid, Place)>,
-    /// In what commits, if the request follows queues, kinds or all jobs.
+    /// The position in the feed, if the request follows queues, kinds or all jobs.
     pub feed: Option<feed::Place>,
 }
 
@@ -44,7 +44,7 @@ impl Cursor {
         Self { named: named.iter().map(|id| (*id, Place::default())).collect(), feed: None }
     }
 
-    /// The text for the reader to come back with.
+    /// The text with which the reader reconnects.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut bytes = vec![VERSION];
@@ -143,7 +143,7 @@ fn take_bytes<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*bytes)
 }
 
-/// Finds slips (a cursor of another request, a cut one); it is no secret.
+/// Detects mistakes (a cursor of another request, a truncated one); it is not a secret.
 fn check<'a>(payload: &[u8], named: impl Iterator<Item = &'a Uuid>) -> [u8; CHECK_BYTES] {
     let mut hash = Sha256::new_with_prefix(payload);
     named.for_each(|id| hash.update(id.as_bytes()));

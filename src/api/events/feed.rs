@@ -15,56 +15,56 @@ use uuid::Uuid;
 use crate::store::jobs::feed::{Change, Found, Horizon, Range, Selection, What};
 use crate::store::{Result, Store};
 
-/// How long an answer that there is nothing new is good.
+/// How long the answer "nothing new" stays valid.
 const FRESH: Duration = Duration::from_millis(150);
-/// How many transactions one page spans at most.
+/// The most transactions of one page.
 const STEP: i64 = 20_000;
-/// How many changes of a sort a page holds, unless one transaction has more.
+/// The most changes of a sort in a page, unless one transaction has more.
 const MOST: i32 = 5_000;
-/// How many changes of a sort one transaction may have.
+/// The most changes of a sort in one transaction.
 const MOST_OF_ONE: i32 = 200_000;
-/// How many pages are kept for those who come a little later.
+/// The number of pages kept for readers that arrive a little later.
 const KEPT_PAGES: usize = 32;
-/// How often a page is widened for events that belong before its own.
+/// The most times that a page is widened for events that belong before its own.
 const WIDENINGS: usize = 8;
-/// How far a reader goes back when the database did.
+/// How far a reader goes back after the database went back.
 const OVERLAP: TimeDelta = TimeDelta::minutes(1);
 
 /// The order within a page: by time, and of one job as it happened.
 pub type Key = (i64, Uuid, i64);
 
-/// Where a reader is.
+/// The position of a reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// A hash of the database's course of history.
+    /// A hash of the database's timeline.
     pub era: u64,
-    /// When it looked.
+    /// The time of the read.
     pub at: DateTime<Utc>,
-    /// What it has seen.
+    /// The transactions that it has seen.
     pub horizon: Horizon,
-    /// If it stands within a page: what the page holds, and behind which change.
+    /// Within a page: the content of the page, and the change after which the reader is.
     pub within: Option<(Horizon, Key)>,
 }
 
-/// One change in its place.
+/// One change with its position.
 #[derive(Debug, Clone, Copy)]
 pub struct Item {
     pub key: Key,
     pub change: Change,
 }
 
-/// What committed behind a place.
+/// The changes committed after a position.
 #[derive(Debug)]
 pub struct Page {
     /// In order.
     pub items: Vec<Item>,
-    /// The place behind it.
+    /// The position after it.
     pub next: Place,
-    /// What it holds.
+    /// Its content.
     pub target: Horizon,
-    /// The database went on from an earlier state than the place is of; there are no items then.
+    /// The database was restored to a state earlier than the position; then there are no items.
     pub went_back: bool,
-    /// One transaction changed more jobs than a page takes; they are not among the items.
+    /// One transaction changed more jobs than a page can hold; they are not among the items.
     pub lagged: bool,
     /// More follows at once.
     pub more: bool,
@@ -88,13 +88,13 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Nothing is asked before somebody wants to know.
+    /// Starts without any query.
     #[must_use]
     pub fn new(store: Store) -> Self {
         Self { store, kept: Arc::default() }
     }
 
-    /// Where a reader begins who wants what comes next.
+    /// The start position of a reader of future changes.
     ///
     /// # Errors
     /// When the database fails.
@@ -103,7 +103,7 @@ impl Feed {
         Ok(Place { era: hash(&found.era), at: found.at, horizon: found.over, within: None })
     }
 
-    /// The place from which a reader goes on that has seen what the database does not know any more.
+    /// The position from which a reader continues that has seen changes that the database no longer has.
     ///
     /// # Errors
     /// When the database fails.
@@ -114,7 +114,7 @@ impl Feed {
         Ok(Place { at: since, horizon: now.horizon.cut(below), ..now })
     }
 
-    /// What committed behind a place.
+    /// The changes committed after a position.
     ///
     /// # Errors
     /// When the database fails.
@@ -129,7 +129,8 @@ impl Feed {
         };
         let mut seen = None;
         if let Some(found) = kept.iter().find(|kept| is_it(kept)) {
-            // A page of starts alone leaves the place where it is: more may be behind the same place later.
+            // A page with only starts does not move the position: more may follow after the same position
+            // later.
             let is_whole = found.page.next.horizon != place.horizon;
             if is_whole || found.at.elapsed() < FRESH {
                 return Ok(Arc::clone(&found.page));
@@ -227,13 +228,14 @@ impl Page {
             items.retain(|item| item.key > *key);
         }
         let more = cut_at.is_some() || place.within.is_some();
-        // Within a page the time of the look is not known any more; that of the place before it is earlier.
+        // Within a page the time of the read is no longer known; the time of the position before it is
+        // earlier.
         let at = if place.within.is_some() { place.at } else { found.at };
         let next = Place { era: place.era, at, horizon, within: None };
         Self { items, next, target, went_back: false, lagged: false, more, snapshot: found.snapshot.clone() }
     }
 
-    /// The place behind one of its items, for a reader that began it at `place`.
+    /// The position after one of its items, for a reader that started it at `place`.
     #[must_use]
     pub fn place_behind(&self, place: &Place, key: Key) -> Place {
         Place { within: Some((self.target.clone(), key)), ..place.clone() }

@@ -22,37 +22,37 @@ use crate::store::db::listener::Wake;
 use crate::store::jobs::events::Event;
 use crate::store::jobs::feed::{Change, Selection, What};
 
-/// How often it is looked while nothing is heard.
+/// The poll interval without notifications.
 const POLL: Duration = Duration::from_secs(1);
-/// The least time between two looks that found nothing more to come.
+/// The shortest time between two polls after one without further changes.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long to wait after the database failed.
 const RETRY: Duration = Duration::from_millis(500);
-/// How many changes are turned into frames at once.
+/// The number of changes turned into frames at once.
 const AT_ONCE: usize = 50;
 /// The most running jobs that are shown when a stream begins, the latest starts first.
 const MOST_RUNNING: i64 = 100;
-/// How many jobs are remembered as shown; the snapshot of one that is forgotten comes once more.
+/// The number of jobs remembered as shown; a forgotten job gets its snapshot once more.
 const REMEMBERED: usize = 50_000;
-/// After so long without a frame the reader still learns its place.
+/// The time without a frame after which the reader gets its position anyway.
 const PLACE_EVERY: Duration = Duration::from_secs(10);
-/// The same if nothing happened anywhere, so that no place grows older than the history.
+/// The same if nothing happened at all, so that no position becomes older than the history.
 const STILL_EVERY: Duration = Duration::from_mins(5);
 
-/// What a reader wants.
+/// The request of a reader.
 pub struct Follower {
     pub state: ApiState,
     pub selection: Selection,
-    /// Types of stored events that it wants; empty means all.
+    /// The requested types of stored events; empty means all.
     pub types: Arc<[String]>,
-    /// The place that it comes back with.
+    /// The position with which it reconnects.
     pub place: Option<Place>,
 }
 
-/// Frames, each with the place behind it; never ends while the database can be read.
+/// Frames, each with the position after it; never ends while the database can be read.
 pub fn feed_frames(follower: Follower) -> impl Stream<Item = (Place, Arc<Frame>)> + Send {
     let Follower { state, selection, types, place } = follower;
-    // Before the first look, so that nothing in between is missed.
+    // Before the first poll, so that nothing in between is missed.
     let heard = state.wakes.subscribe();
     let mut teller = Teller { state, selection, types, shown: HashMap::new() };
     let mut ear = Ear { heard, hears: true, looked: Instant::now() };
@@ -119,7 +119,7 @@ async fn until_done<T, F: Future<Output = Result<T>>>(mut ask: impl FnMut() -> F
     }
 }
 
-/// Waits for a hint that something happened, or for the time to look anyway.
+/// Waits for a notification or the next poll.
 struct Ear {
     heard: Receiver<Wake>,
     hears: bool,
@@ -138,15 +138,15 @@ impl Ear {
         }
         let earliest = self.looked + PAUSE;
         sleep_until(if self.hears { earliest } else { latest.max(earliest) }).await;
-        // What was said meanwhile is answered by the same look.
+        // Notifications that arrived meanwhile are covered by the same poll.
         while self.hears && self.heard.try_recv().is_ok() {}
     }
 }
 
-/// A frame, and what the reader knows of its job behind it.
+/// A frame, and the reader's knowledge of its job after it.
 struct Told {
     frame: Frame,
-    /// The attempt that was shown; `None` if nothing is known of the job any more.
+    /// The attempt that was shown; `None` if the job is no longer remembered.
     attempt: Option<i32>,
 }
 
@@ -160,7 +160,7 @@ struct Teller {
     state: ApiState,
     selection: Selection,
     types: Arc<[String]>,
-    /// The attempt in which each job that is not over was shown last.
+    /// The attempt in which each unfinished job was last shown.
     shown: HashMap<Uuid, i32>,
 }
 
@@ -180,7 +180,7 @@ impl Teller {
         self.state.feed.page(&self.selection, place).await
     }
 
-    /// The jobs that run when a stream begins, as they are.
+    /// Snapshots of the jobs that are running when a stream starts.
     async fn running(&self) -> Result<Vec<Told>> {
         let running = self.state.store.running_jobs(&self.selection, MOST_RUNNING).await?;
         let documents = self.documents(&running.into_iter().collect()).await?;
@@ -188,7 +188,7 @@ impl Teller {
         Ok(live.map(|document| snapshot(document, document.last_seq)).collect())
     }
 
-    /// Says that retention dropped what the reader has not seen.
+    /// Reports that retention dropped unseen events.
     async fn gap_before(&self, place: &Place) -> Result<Vec<Told>> {
         let oldest = self.state.store.oldest_day().await?;
         let dropped = oldest.filter(|oldest| *oldest > place.at);
@@ -232,7 +232,7 @@ impl Teller {
         documents: &HashMap<Uuid, JobDocument>,
         events: &HashMap<(Uuid, i64), Event>,
     ) -> Vec<(Key, Told)> {
-        // What is told here counts for the next items already.
+        // A job shown here counts as shown for the next items.
         let mut shown: HashMap<Uuid, Option<i32>> = HashMap::new();
         let mut frames = Vec::new();
         for (index, Item { key, change }) in items.iter().enumerate() {
@@ -260,7 +260,8 @@ impl Teller {
             if let Some(last) = told.last() {
                 shown.insert(job_id, last.attempt);
             }
-            // Only the last frame takes its reader behind the change: one that is cut before it gets the change again.
+            // Only the last frame moves its reader past the change: a reader cut off before it gets the
+            // change again.
             let last = told.len().saturating_sub(1);
             let before = (key.0, key.1, key.2 - 1);
             let keyed = told.into_iter().enumerate();
@@ -294,7 +295,7 @@ fn snapshot(document: &JobDocument, position: i64) -> Told {
     Told { frame: Frame::snapshot(document, position), attempt: Some(document.attempt) }
 }
 
-/// Whether the job is shown as it is before a change, to a reader that knows of the given attempt.
+/// Whether a snapshot of the job precedes a change, for a reader that knows the given attempt.
 fn introduces(change: &Change, known: Option<i32>) -> bool {
     match change.what {
         What::Started => known.is_none_or(|attempt| attempt < change.attempt),
@@ -302,7 +303,7 @@ fn introduces(change: &Change, known: Option<i32>) -> bool {
     }
 }
 
-/// Behind which event the reader is when it sees the first of these changes: never ahead of what it has seen.
+/// The reader's position when it sees the first of these changes: never ahead of what it has seen.
 fn position_of(document: &JobDocument, items: &[Item]) -> i64 {
     let is_next = |change: &&Change| change.job_id == document.id && change.what == What::Event;
     let next = items.iter().map(|item| &item.change).find(is_next);

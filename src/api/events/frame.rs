@@ -13,29 +13,30 @@ use crate::store::jobs::events::Event;
 /// The longest type of an event that is sent, in characters.
 const KIND_CHARACTERS: usize = 100;
 
-/// Line breaks that JSON leaves as they are.
+/// Line breaks that JSON does not escape.
 const MORE_LINE_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 
-/// What the id of the end has behind its number.
+/// The suffix of the last frame's id.
 pub const ENDED: &str = "-end";
 
-/// Why a reader has to forget the position that it had.
+/// Why a reader must discard its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reset {
-    /// Retention dropped events that the reader has not seen.
+    /// Retention dropped unseen events.
     Dropped,
-    /// The reader has seen more than there is: the database was restored to an earlier time.
+    /// The reader has seen more events than exist: the database was restored to an earlier time.
     Ahead,
-    /// The database went on from an earlier state, in which later events are others.
+    /// The database was restored to an earlier state, with other later events.
     WentBack,
 }
 
-/// Why a stream of many jobs is not whole at this place.
+/// Why a stream of many jobs is incomplete at this position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gap {
-    /// Retention dropped what the reader has not seen.
+    /// Retention dropped unseen changes.
     Dropped,
-    /// The database went on from an earlier state: a standby took over that had not got everything, or it was restored.
+    /// The database is in an earlier state: a standby without the latest changes took over, or a backup was
+    /// restored.
     WentBack,
     /// One transaction changed more jobs than a stream carries.
     Lagged,
@@ -44,7 +45,7 @@ pub enum Gap {
 /// One frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// The job that it is about.
+    /// Its job.
     pub job_id: Uuid,
     /// The number of the job's last event once this frame was read.
     pub seq: i64,
@@ -52,12 +53,12 @@ pub struct Frame {
     pub kind: String,
     /// JSON; empty for a frame that only moves the reader's position.
     pub data: String,
-    /// True if the job is over and nothing follows.
+    /// True if the job has finished and nothing follows.
     pub last: bool,
 }
 
 impl Frame {
-    /// The job as it is, for a reader that goes on behind `position`.
+    /// A snapshot of the job, for a reader that continues after `position`.
     #[must_use]
     pub fn snapshot(document: &JobDocument, position: i64) -> Self {
         let envelope = envelope(document.id, position, document.attempt, Utc::now());
@@ -75,7 +76,7 @@ impl Frame {
         Self::of(event.job_id, event.seq, &event.kind, own, envelope)
     }
 
-    /// Tells that the stream goes on behind `position` and not where the reader thought.
+    /// Reports that the stream continues after `position` instead of the reader's own.
     #[must_use]
     pub fn reset(job_id: Uuid, position: i64, attempt: i32, reason: Reset, thought: i64) -> Self {
         let reason = match reason {
@@ -88,7 +89,8 @@ impl Frame {
         Self::of(job_id, position, "reset", own, envelope(job_id, position, attempt, Utc::now()))
     }
 
-    /// Tells that a stream of many jobs is not whole: what it lacks, or what did not happen, begins at `since`.
+    /// Reports that a stream of many jobs is incomplete: missing events, or events that did not happen,
+    /// start at `since`.
     #[must_use]
     pub fn gap(gap: Gap, since: DateTime<Utc>) -> Self {
         let (kind, reason) = match gap {
@@ -123,20 +125,20 @@ impl Frame {
         Self { last: true, ..frame }
     }
 
-    /// Moves the reader's position over events that it does not want.
+    /// Moves the reader's position past events that it did not request.
     #[must_use]
     pub fn position(job_id: Uuid, seq: i64) -> Self {
         Self { job_id, seq, kind: String::new(), data: String::new(), last: false }
     }
 
-    /// The position that a reader of this job alone comes back with. That of the end is another than that of the last event: who
-    /// got it needs nothing more.
+    /// The position with which a reader of this job alone reconnects. The position of the end differs from
+    /// that of the last event: a reader that received it needs nothing more.
     #[must_use]
     pub fn id(&self) -> String {
         if self.last { format!("{}{ENDED}", self.seq) } else { self.seq.to_string() }
     }
 
-    /// The frame as it is sent; `id` is the position that a reader comes back with.
+    /// The frame in wire format; `id` is the position with which a reader reconnects.
     ///
     /// # Panics
     /// If `id` holds a line break or NUL; ids are numbers and cursors of ours.
@@ -160,8 +162,8 @@ impl Frame {
     }
 }
 
-/// JSON without what some readers take for the end of a line: `str.splitlines` of Python, on which httpx reads lines, knows
-/// three more than JSON escapes.
+/// JSON without characters that some readers take for the end of a line: `str.splitlines` of Python, on
+/// which httpx reads lines, knows three more than JSON escapes.
 fn one_line_json(value: &Value) -> String {
     let escaped =
         |text: String, letter: &char| text.replace(*letter, &format!("\\u{:04x}", u32::from(*letter)));

@@ -8,9 +8,10 @@ use super::frame::Frame;
 use crate::job::document::JobDocument;
 use crate::store::jobs::events::Mark;
 
-/// How many of a job's latest frames are kept for its readers; who is further behind reads pages.
+/// How many of a job's latest frames are kept for its readers. Readers that lag further behind read pages
+/// from the database.
 pub const RECENT_FRAMES: i64 = 256;
-/// How many bytes of them at most.
+/// The most bytes of these frames.
 const RECENT_BYTES: usize = 1024 * 1024;
 
 /// The state of one watched job.
@@ -24,22 +25,22 @@ pub struct News {
     recent: VecDeque<Arc<Frame>>,
     recent_bytes: usize,
     end: Option<Arc<JobDocument>>,
-    /// Each time that the database went on from an earlier state: the last event that is still the same.
+    /// For each restore of the database to an earlier state: the last event that is still the same.
     rewound: Vec<i64>,
 }
 
-/// What a look at one job found.
+/// The poll result of one job.
 #[derive(Debug)]
 pub struct Look {
-    /// Where it stands.
+    /// Its position.
     pub mark: Mark,
-    /// Events behind [`News::wants_events`], in order.
+    /// Events after [`News::wants_events`], in order.
     pub frames: Vec<Arc<Frame>>,
     /// The finished job, if [`News::wants_end`] and it is still finished.
     pub end: Option<Arc<JobDocument>>,
 }
 
-/// What a reader at some position has to do.
+/// The view of a reader at a position.
 #[derive(Debug)]
 pub struct View {
     /// Events up to this number are committed and belong before the end.
@@ -50,13 +51,14 @@ pub struct View {
     pub end: Option<Arc<JobDocument>>,
     /// True if the job was deleted.
     pub gone: bool,
-    /// Events behind this number did not happen, if the database went on from an earlier state.
+    /// Events after this number did not happen, if the database was restored to an earlier state.
     pub common: Option<i64>,
 }
 
 impl News {
-    /// Behind which event the next look fetches; `None` if there is nothing new. At the first look, and where there is too much,
-    /// only the last one, by which it is known later whether the database is still the same.
+    /// The event after which the next poll fetches; `None` if there is nothing new. The first poll, and a
+    /// poll with too many events, fetches only the last one, which later shows whether the database is
+    /// still the same.
     #[must_use]
     pub fn wants_events(&self, mark: &Mark) -> Option<i64> {
         let is_near = self.looked && mark.last_seq - self.last_seq <= RECENT_FRAMES;
@@ -64,21 +66,22 @@ impl News {
         (mark.last_seq > known && known >= 0).then_some(known)
     }
 
-    /// True if the database has fewer events than were seen.
+    /// True if the database has fewer events than this feed has seen.
     #[must_use]
     pub fn is_ahead_of(&self, mark: &Mark) -> bool {
         self.looked && mark.last_seq < self.last_seq
     }
 
-    /// Behind which event to fetch what [`Self::rewind`] compares; `None` if nothing was seen.
+    /// The event after which to fetch the events that [`Self::rewind`] compares; `None` if nothing was
+    /// seen.
     #[must_use]
     pub fn wants_proof(&self) -> Option<i64> {
         (self.looked && self.last_seq > 0)
             .then(|| self.recent.front().map_or(self.last_seq, |frame| frame.seq) - 1)
     }
 
-    /// Compares what was seen with what the database has now. What is the same to the last event stays; else it is forgotten
-    /// behind the last one that is.
+    /// Compares the seen events with the database. If all are the same, everything is kept; otherwise
+    /// events after the last common one are dropped.
     pub fn rewind(&mut self, now: &[Arc<Frame>]) {
         let is_there = |frame: &&Arc<Frame>| now.iter().any(|other| other == *frame);
         let common = self.recent.iter().rev().find(is_there).map_or(0, |frame| frame.seq);
@@ -91,19 +94,19 @@ impl News {
         self.rewound.push(common);
     }
 
-    /// How often the database went on from an earlier state.
+    /// The number of restores of the database to an earlier state.
     #[must_use]
     pub fn rewinds(&self) -> usize {
         self.rewound.len()
     }
 
-    /// True if the job ended and its final document is not here yet.
+    /// True if the job has finished and its final document is not known yet.
     #[must_use]
     pub fn wants_end(&self, mark: &Mark) -> bool {
         mark.state.is_final() && !self.has_end_of(mark)
     }
 
-    /// Takes in a look; answers false if nothing changed.
+    /// Applies a poll result; returns false if nothing changed.
     pub fn absorb(&mut self, look: Look) -> bool {
         let before = self.last_seq;
         let keeps_end = look.mark.state.is_final() && self.has_end_of(&look.mark);
@@ -116,7 +119,7 @@ impl News {
                 self.push(frame);
             }
         }
-        // Either nobody fetched what is new, or the database was restored to an earlier time. (More
+        // Either the new events were not fetched, or the database was restored to an earlier time. (More
         // frames than the mark says are fine: they were committed after it was read.)
         if look.mark.last_seq > self.last_seq || look.mark.last_seq < before {
             self.forget();
@@ -132,14 +135,14 @@ impl News {
         changed
     }
 
-    /// The job does not exist any more; answers false if that was known.
+    /// Records that the job no longer exists; returns false if that was known.
     pub fn lose(&mut self) -> bool {
         let news = !self.gone;
         *self = Self { looked: true, gone: true, ..Self::default() };
         news
     }
 
-    /// What a reader does that has seen everything up to `position`, and so many rewinds.
+    /// The view of a reader that has seen everything up to `position`, and this number of rewinds.
     #[must_use]
     pub fn view(&self, position: i64, rewinds: usize) -> View {
         let target = self.end.as_ref().map_or(self.last_seq, |document| document.last_seq);
@@ -164,7 +167,7 @@ impl News {
     }
 
     fn has_end_of(&self, mark: &Mark) -> bool {
-        // Whoever makes a finished job live again records an event, so the number tells ends apart.
+        // A retry of a finished job records an event, so the number distinguishes the ends.
         self.end.as_ref().is_some_and(|document| document.last_seq == mark.last_seq)
     }
 

@@ -19,22 +19,22 @@ use crate::store::Result;
 /// How long to wait after the database failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What a reader of one job wants.
+/// The request of a reader of one job.
 #[derive(Debug)]
 pub struct Reader {
-    /// Its ear, got before the document was read.
+    /// Its subscription, opened before the document was read.
     pub watch: Watch,
     /// The job.
     pub document: JobDocument,
-    /// Behind which event it begins; 0 is the beginning.
+    /// The event after which it starts; 0 is the beginning.
     pub after: i64,
-    /// Types of stored events that it wants; empty means all.
+    /// The requested types of stored events; empty means all.
     pub types: Arc<[String]>,
-    /// How many events it reads at once when it is behind.
+    /// How many events it reads at once when it lags behind.
     pub page_limit: i64,
 }
 
-/// The frames for a reader, until the job is over. The stream also ends if the job is deleted or
+/// The frames for a reader, until the job has finished. The stream also ends if the job is deleted or
 /// cannot be read; then no frame is marked as the last.
 pub fn frames(hub: Hub, reader: Reader) -> impl Stream<Item = Arc<Frame>> + Send {
     let Reader { mut watch, document, after, types, page_limit } = reader;
@@ -82,19 +82,19 @@ pub fn frames(hub: Hub, reader: Reader) -> impl Stream<Item = Arc<Frame>> + Send
     }
 }
 
-/// Brings a reader forward, page by page.
+/// Moves a reader forward, page by page.
 struct Pager {
     hub: Hub,
     position: i64,
     types: Arc<[String]>,
     page_limit: i64,
-    /// True once it is known that nothing was dropped behind the position where it began.
+    /// True once it is certain that nothing was dropped after its start position.
     checked: bool,
     attempt: i32,
 }
 
 impl Pager {
-    /// The next frames up to the view's target, and moves the position behind them.
+    /// The next frames up to the view's target; moves the position past them.
     async fn next(&mut self, watch: &Watch, view: &View) -> Result<Vec<Arc<Frame>>> {
         let Some(shared) = &view.frames else { return self.read(watch.job_id(), view.target).await };
         let is_next = |frame: &&Arc<Frame>| frame.seq > self.position && self.wants(&frame.kind);
@@ -103,7 +103,7 @@ impl Pager {
         Ok(page)
     }
 
-    /// Forgets the events behind `common`, which the database does not have any more.
+    /// Drops the events after `common`, which the database no longer has.
     fn go_back(&mut self, job_id: Uuid, common: i64) -> Arc<Frame> {
         let thought = std::mem::replace(&mut self.position, common);
         Arc::new(Frame::reset(job_id, common, self.attempt, Reset::WentBack, thought))
@@ -116,7 +116,7 @@ impl Pager {
         let events = hub.store().events_after(job_id, self.position, &self.types, self.page_limit).await?;
         let is_full = i64::try_from(events.len()).is_ok_and(|count| count == self.page_limit);
         let reached = events.last().filter(|_| is_full).map_or(target, |last| last.seq.min(target));
-        // What was dropped does not show among wanted types, so the first of all is looked for, once.
+        // Dropped events do not show among requested types, so the first of all events is checked once.
         let first = match (self.types.is_empty(), self.checked) {
             (true, _) => events.first().map(|event| event.seq),
             (false, true) => Some(self.position + 1),
@@ -137,7 +137,7 @@ impl Pager {
         Ok(page)
     }
 
-    /// Moves to `reached`; a reader that did not want the last events still learns its position.
+    /// Moves to `reached`; a reader that did not request the last events still gets its position.
     fn move_to(&mut self, reached: i64, job_id: Uuid, page: &mut Vec<Arc<Frame>>) {
         self.position = reached;
         if page.last().is_none_or(|frame| frame.seq != reached) {

@@ -21,24 +21,24 @@ use crate::job::document::JobDocument;
 use crate::store::Result;
 use crate::store::jobs::feed::Selection;
 
-/// How many events of one job are read at once when the reader is behind.
+/// How many events of one job are read at once when the reader lags behind.
 const PAGE_LIMIT: i64 = 50;
 
-/// What one of the merged streams yields; the place of what is followed comes with its frames.
+/// An item of one of the merged streams; the position in the feed comes with its frames.
 type Item = (Option<feed::Place>, Arc<Frame>);
 type Frames = Pin<Box<dyn Stream<Item = Item> + Send>>;
 
-/// What a reader of many jobs wants.
+/// The request of a reader of many jobs.
 pub struct Many {
-    /// How far it is, and so which jobs it named.
+    /// Its positions, and so its named jobs.
     pub cursor: Cursor,
-    /// What to follow besides.
+    /// The queues and kinds to follow in addition.
     pub selection: Option<Selection>,
-    /// Types of stored events that it wants; empty means all.
+    /// The requested types of stored events; empty means all.
     pub types: Arc<[String]>,
 }
 
-/// Ears for jobs and the jobs, in one statement. Jobs that do not exist are missing.
+/// Subscriptions to jobs and the jobs themselves, in one statement. Jobs that do not exist are missing.
 ///
 /// # Errors
 /// When the database fails.
@@ -49,7 +49,8 @@ pub async fn watch_all(state: &ApiState, jobs: &[Uuid]) -> Result<Vec<(Watch, Jo
     Ok(documents.into_iter().filter_map(pair).collect())
 }
 
-/// The frames with their cursors, until all named jobs are over; what follows others never ends. `found` are the named jobs.
+/// The frames with their cursors, until all named jobs have finished; a stream that follows others never
+/// ends. `found` are the named jobs.
 pub fn many_frames(
     state: ApiState,
     many: Many,
@@ -79,13 +80,13 @@ pub fn many_frames(
     }
 }
 
-/// Whether a frame of what is followed shows something that the stream of a named job did not.
+/// Whether a frame of the feed shows a change that the stream of a named job did not.
 fn is_news(cursor: &Cursor, frame: &Frame) -> bool {
     let named = cursor.named.iter().find(|(named, _)| *named == frame.job_id);
     named.is_none_or(|(_, place)| place.ended && frame.seq > place.seq)
 }
 
-/// Moves the cursor behind a frame.
+/// Moves the cursor past a frame.
 fn pass(cursor: &mut Cursor, place: Option<feed::Place>, frame: &Frame) {
     if let Some(place) = place {
         cursor.feed = Some(place);

@@ -20,13 +20,13 @@ use crate::store::Result;
 use crate::store::db::listener::{Wake, Wakes};
 use crate::store::jobs::events::Mark;
 
-/// How often all watched jobs are looked at while wake-ups are not heard; varied by a tenth.
+/// How often all watched jobs are polled while no notifications arrive; varied by a tenth.
 const DEAF_POLL: Duration = Duration::from_secs(1);
-/// How often while they are heard.
+/// How often while notifications arrive.
 const POLL: Duration = Duration::from_secs(5);
 /// How long to wait after the database failed.
 const PAUSE: Duration = Duration::from_millis(250);
-/// How many jobs are asked for in one statement.
+/// The most jobs of one statement.
 const JOBS_AT_ONCE: usize = 256;
 
 pub(crate) async fn run(
@@ -54,11 +54,11 @@ struct Lookout {
     shared: Arc<Shared>,
     wakes: Wakes,
     heard: Receiver<Wake>,
-    /// False once nothing will ever be heard again.
+    /// False once no further notification can arrive.
     hears: bool,
     due: HashSet<Uuid>,
     last_poll: Instant,
-    /// The course of history that the database was on at the last look.
+    /// The timeline of the database at the last poll.
     era: Option<String>,
 }
 
@@ -99,7 +99,7 @@ impl Lookout {
         self.due.extend(self.shared.all());
     }
 
-    /// Takes in all that waits, so that one look serves it.
+    /// Collects all pending requests, so that one poll serves them.
     fn gather(&mut self) {
         self.due.extend(self.shared.take_fresh());
         loop {
@@ -113,7 +113,7 @@ impl Lookout {
 
     fn note(&mut self, wake: &std::result::Result<Wake, RecvError>) {
         match wake {
-            // The number is only a hint, and an end may hide behind it.
+            // The number is only a hint, and an end may follow it.
             Ok(Wake::Event(job_id, _)) => {
                 if self.shared.is_watched(*job_id) {
                     self.due.insert(*job_id);
@@ -132,7 +132,7 @@ impl Lookout {
         }
     }
 
-    /// Looks at what is due; what could not be looked at stays due.
+    /// Polls the due jobs; jobs that could not be polled stay due.
     async fn look(&mut self) -> Result<()> {
         while !self.due.is_empty() {
             let jobs: Vec<Uuid> = self.due.iter().copied().take(JOBS_AT_ONCE).collect();
@@ -159,8 +159,8 @@ impl Lookout {
     }
 }
 
-/// Three statements at most, in this order: how far the jobs are, their new events, the ends of those
-/// that ended. So an end never goes without an event that was committed before it.
+/// At most three statements, in this order: the positions of the jobs, their new events, and the final
+/// documents of finished jobs. So an end never overtakes an event that was committed before it.
 async fn look_at(shared: &Shared, jobs: &[Uuid], marks: Vec<Mark>) -> Result<()> {
     let is_behind = |mark: &&Mark| shared.ask(mark.job_id, |news| news.is_ahead_of(mark)).unwrap_or(false);
     compare(shared, marks.iter().filter(is_behind).map(|mark| mark.job_id).collect()).await?;
@@ -183,8 +183,8 @@ async fn look_at(shared: &Shared, jobs: &[Uuid], marks: Vec<Mark>) -> Result<()>
     Ok(())
 }
 
-/// Compares what was seen of jobs with what the database has of them: after a failover it may be something else under the
-/// same numbers.
+/// Compares the seen events of jobs with the database: after a failover the same numbers may belong to
+/// other events.
 async fn compare(shared: &Shared, jobs: Vec<Uuid>) -> Result<()> {
     for jobs in jobs.chunks(JOBS_AT_ONCE) {
         let seen: Vec<(Uuid, i64)> = jobs

@@ -320,7 +320,7 @@ async fn get_many_events(
     let found = watch_all(&state, &named).await.map_err(|error| failed(&error))?;
     for (job_id, place) in &mut cursor.named {
         match found.iter().find(|(watch, _)| watch.job_id() == *job_id) {
-            // One that was made live again goes on.
+            // A job that was made live again continues.
             Some((_, document)) => place.ended &= document.state.is_final() && document.last_seq == place.seq,
             None if position.is_none() => return Err(unknown(*job_id).field("job")),
             // It was deleted while the reader was away.

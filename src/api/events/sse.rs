@@ -20,14 +20,14 @@ use crate::api::server::problem::{Case, Problem, quoted};
 use crate::api::state::ApiState;
 use crate::metrics::Metrics;
 
-/// How long a request is left without an answer: less than proxies take for dead, 50 s in HAProxy as Debian sets it up and 60 s
-/// in nginx.
+/// How long a request stays without an answer: shorter than the timeouts of proxies, 50 s in HAProxy as
+/// configured by Debian and 60 s in nginx.
 pub const LONGEST_SILENCE: Duration = Duration::from_secs(45);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How often the key behind a stream is checked.
+/// How often the key of a stream is checked.
 const RECHECK: Duration = Duration::from_secs(5);
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-/// The header with which a reader comes back.
+/// The header with which a reader reconnects.
 pub const LAST_EVENT_ID: &str = "last-event-id";
 
 /// True if the caller asks for server-sent events.
@@ -39,12 +39,12 @@ pub fn wants_stream(headers: &HeaderMap) -> bool {
     headers.get_all(ACCEPT).iter().any(accepts)
 }
 
-/// Where a query begins.
+/// The start position of a query.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct QueryPosition<'a> {
-    /// `lastEventId`: what stands-in for `EventSource` add when they come back, where they cannot send the header.
+    /// `lastEventId`: replacements of `EventSource` add it when they reconnect and cannot send the header.
     pub last_event_id: Option<&'a str>,
-    /// `after`: a reader that comes back by itself repeats it unchanged.
+    /// `after`: a reader that reconnects by itself repeats it unchanged.
     pub after: Option<&'a str>,
 }
 
@@ -56,10 +56,10 @@ impl<'a> QueryPosition<'a> {
     }
 }
 
-/// What the reader says it has seen: its header, or else its query.
+/// The position that the reader has seen: its header, otherwise its query.
 ///
 /// # Errors
-/// 400 if the header comes several times or is no text.
+/// 400 if the header appears several times or is not text.
 pub fn last_event_id<'a>(
     headers: &'a HeaderMap,
     query: QueryPosition<'a>,
@@ -76,7 +76,7 @@ pub fn last_event_id<'a>(
     Ok(Some((text, "Last-Event-ID")))
 }
 
-/// The problem of a position that is none.
+/// The problem for an invalid position.
 #[must_use]
 pub fn bad_position(field: &'static str, text: &str) -> Problem {
     Problem::new(Case::BadRequest, format!("{} is not a position in this stream.", quoted(text)))
@@ -107,7 +107,7 @@ pub fn position(field: &'static str, text: &str) -> Result<i64, Problem> {
     parsed.ok_or_else(|| bad_position(field, text))
 }
 
-/// The answer that sends `events` until they end or the stream has to.
+/// The answer that sends `events` until they end or the stream must end.
 pub fn respond(
     state: &ApiState,
     caller: Option<Caller>,
@@ -162,13 +162,14 @@ fn bounded(
     }
 }
 
-/// A database that cannot be asked ends no stream.
+/// If the database is unreachable, keep the stream open.
 async fn still_allowed(state: &ApiState, caller: &Caller) -> bool {
     state.gate.still_allows(caller).await.unwrap_or(true)
 }
 
-/// When a reader comes back whose stream ends or breaks: spread over some seconds, so that not all do at once, and late
-/// enough for a server that starts again. Firefox gives up at the first refusal where the page is of another origin.
+/// The reconnect delay after a stream ends or breaks: spread over some seconds, so that readers do not all
+/// reconnect at once, and long enough for a server restart. Firefox gives up at the first refusal if the
+/// page has another origin.
 fn pause() -> Duration {
     Duration::from_millis(rand::random_range(5_000..10_000))
 }

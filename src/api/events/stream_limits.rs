@@ -19,14 +19,14 @@ use crate::api::server::client::client_of;
 use crate::api::server::connection_limits::{Counts, Full, Place, peer_of};
 use crate::api::server::problem::{Case, Problem};
 
-/// When to come back.
+/// The time to wait before the next request.
 const LATER: Duration = Duration::from_secs(5);
 
-/// The connection has a place that is kept for short requests.
+/// The connection uses a place reserved for short requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ShortOnly;
 
-/// What one may have.
+/// The limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamLimits {
     /// All together.
@@ -35,7 +35,7 @@ pub struct StreamLimits {
     pub of_address: usize,
     /// One API key.
     pub of_key: usize,
-    /// Who is believed about the address that it asks for.
+    /// The trusted proxies.
     pub proxies: Vec<IpNet>,
 }
 
@@ -47,10 +47,10 @@ pub struct StreamPlaces {
     keys: Counts<String>,
 }
 
-/// What counts for the address and for the key.
+/// The counters of the address and of the key.
 type OfBoth = (Option<Place<IpAddr>>, Option<Place<String>>);
 
-/// A place that is held as long as a clone of it is.
+/// A place that is in use while a clone of it exists.
 #[derive(Debug, Clone)]
 pub struct StreamPlace {
     #[expect(dead_code, reason = "held until the last clone is dropped")]
@@ -95,7 +95,7 @@ fn too_many(of: &str, most: usize, setting: &str) -> Problem {
     Problem::new(Case::TooManyRequests, detail).remedy(remedy).retry_after(LATER)
 }
 
-/// Lets a request through that has a place, and holds that until its answer has ended.
+/// Lets a request with a place through, and keeps the place until its answer has ended.
 pub(crate) async fn bounded(
     State(places): State<Arc<StreamPlaces>>,
     mut request: Request,

@@ -15,11 +15,11 @@ use crate::job::document::JobDocument;
 use crate::store::Store;
 use crate::store::db::listener::Wakes;
 
-/// How many readers may read from the database at once, so that a crowd that comes back after a
-/// restart leaves connections to the rest of the process.
+/// How many readers may read from the database at once, so that many reconnecting readers after a restart
+/// leave connections for the rest of the process.
 const READS_AT_ONCE: usize = 4;
 
-/// A handle on the one hub of a process; cheap to clone.
+/// A handle on the one registry of a process; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Hub(Arc<Shared>);
 
@@ -34,7 +34,7 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 struct Board {
     watched: HashMap<Uuid, Watched>,
-    /// Watched by a new reader, who needs to know how the job stands now.
+    /// Watched by a new reader, which needs the present state of the job.
     fresh: HashSet<Uuid>,
 }
 
@@ -44,18 +44,18 @@ struct Watched {
     readers: usize,
 }
 
-/// One reader's ear for one job; the job is watched until the last of them is dropped.
+/// One reader's subscription to one job; the job is watched until its last subscription is dropped.
 #[derive(Debug)]
 pub struct Watch {
     job_id: Uuid,
     news: watch::Receiver<News>,
-    /// How often the reader heard that the database went on from an earlier state.
+    /// How many restores to an earlier state the reader has seen.
     rewinds: usize,
     shared: Arc<Shared>,
 }
 
 impl Hub {
-    /// Starts the hub; it runs until `shutdown`.
+    /// Starts the registry; it runs until `shutdown`.
     #[must_use]
     pub fn start(store: Store, wakes: Wakes, shutdown: CancellationToken) -> Self {
         let shared = Arc::new(Shared {
@@ -70,7 +70,7 @@ impl Hub {
         Self(shared)
     }
 
-    /// Watches a job. Watch first and read the job then: what happens in between is heard.
+    /// Watches a job. Watch first and read the job afterwards, so that no change in between is missed.
     #[must_use]
     pub fn watch(&self, job_id: Uuid) -> Watch {
         let mut board = self.0.board();
@@ -96,7 +96,7 @@ impl Hub {
     /// The right to read a page of events from the database.
     ///
     /// # Panics
-    /// Never: the semaphore is not closed while the hub lives.
+    /// Never: the semaphore is not closed while the registry exists.
     pub(crate) async fn read_permit(&self) -> SemaphorePermit<'_> {
         self.0.reads.acquire().await.expect("the semaphore is never closed")
     }
@@ -113,7 +113,7 @@ impl Watch {
         self.job_id
     }
 
-    /// What a reader has to do that has seen everything up to `position`.
+    /// The view of a reader that has seen everything up to `position`.
     pub fn view(&mut self, position: i64) -> View {
         let news = self.news.borrow_and_update();
         let view = news.view(position, self.rewinds);
@@ -121,12 +121,12 @@ impl Watch {
         view
     }
 
-    /// Waits until there is something that no `view` has shown yet; false if the hub ended.
+    /// Waits until there is a change that no `view` has shown yet; false if the registry has ended.
     pub async fn changed(&mut self) -> bool {
         self.news.changed().await.is_ok()
     }
 
-    /// Waits for the end of the job; `None` if it was deleted or the hub ended.
+    /// Waits until the job has finished; `None` if it was deleted or the registry has ended.
     pub async fn end(&mut self) -> Option<Arc<JobDocument>> {
         let news = self.news.wait_for(|news| news.end().is_some() || news.is_gone()).await.ok()?;
         news.end().cloned()
@@ -163,12 +163,12 @@ impl Shared {
         std::mem::take(&mut self.board().fresh)
     }
 
-    /// What is known of a job; `None` if nobody watches it any more.
+    /// The feed of a job; `None` if it is no longer watched.
     pub(crate) fn ask<T>(&self, job_id: Uuid, question: impl FnOnce(&News) -> T) -> Option<T> {
         self.board().watched.get(&job_id).map(|watched| question(&watched.news.borrow()))
     }
 
-    /// Changes what is known of a job; its readers hear of it if `change` answers true.
+    /// Changes the feed of a job; its readers are notified if `change` returns true.
     pub(crate) fn tell(&self, job_id: Uuid, change: impl FnOnce(&mut News) -> bool) {
         if let Some(watched) = self.board().watched.get(&job_id) {
             watched.news.send_if_modified(change);

@@ -120,7 +120,7 @@ pub(crate) async fn delete(
         None => Err(unknown(job_id)),
         Some("running") => Err(running(job_id)),
         Some(_) => {
-            // Whoever follows the job shall see that it is gone.
+            // Readers that follow the job must see that it was deleted.
             state.notifier.events([(job_id, 0)]);
             Ok(StatusCode::NO_CONTENT)
         }

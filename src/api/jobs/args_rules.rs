@@ -20,7 +20,7 @@ pub struct GivenArgs<'a> {
     pub is_whole: bool,
 }
 
-/// Whether a job with such args can be taken in; fields of the problem are below `/args`.
+/// Whether a job with these args can be accepted; fields of the problem are below `/args`.
 pub type ArgsCheck = Arc<dyn Fn(GivenArgs<'_>) -> Result<(), Problem> + Send + Sync>;
 
 /// The rules of all kinds.
@@ -31,7 +31,7 @@ pub struct ArgsRules {
 }
 
 impl ArgsRules {
-    /// Args of so many bytes of JSON at most, whatever the kind.
+    /// Only the size limit for args, in bytes of JSON, for every kind.
     #[must_use]
     pub fn new(most_bytes: usize) -> Self {
         Self { most_bytes, of_kinds: HashMap::new() }

@@ -23,7 +23,7 @@ use crate::store::attempts::artifacts::Artifact;
 use crate::vault::VaultError;
 
 const JSON: &str = "application/json";
-/// What a browser only shows.
+/// Content types that a browser only displays.
 const HARMLESS: [&str; 6] = ["image/png", "image/jpeg", "image/webp", "image/gif", "text/plain", JSON];
 
 /// The bytes of a file.

@@ -23,7 +23,7 @@ use crate::store::{Error, Store};
 const BATCH_JOBS: usize = 1_000;
 /// The most bytes of one statement, as they were sent.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
-/// How many callers may wait; one more is told to come back.
+/// The most waiting callers; further ones are refused with 503.
 const WAITING_CALLERS: usize = 2_000;
 
 type Answer = Result<Enqueued, Problem>;
@@ -37,11 +37,11 @@ struct Caller {
     /// Of the request.
     bytes: usize,
     answer: oneshot::Sender<Answer>,
-    /// Begun when somebody held the room of the job's queue.
+    /// Started when another transaction had locked the capacity of the job's queue.
     patience: Option<Patience>,
 }
 
-/// A handle on the writer, which ends with the last of them; cheap to clone.
+/// A handle on the writer, which ends with its last handle; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Enqueuer {
     wishes: mpsc::Sender<Wish>,
@@ -59,7 +59,7 @@ impl Enqueuer {
         Self { wishes }
     }
 
-    /// Stores a job whose request had so many bytes; answers after the commit.
+    /// Stores a job whose request had the given size in bytes; returns after the commit.
     ///
     /// # Errors
     /// 503 if too many wait already or the database is away, 422 for a value that it cannot store.
@@ -108,7 +108,7 @@ impl Writer {
         }
     }
 
-    /// Tries those again for whose queue somebody holds the room, all in one statement, as long as they may wait.
+    /// Retries jobs whose queue capacity is locked, all in one statement, while they may wait.
     async fn persist(self, mut busy: mpsc::Receiver<Wish>) {
         let mut waiting = Vec::new();
         while !waiting.is_empty() || busy.recv_many(&mut waiting, BATCH_JOBS).await > 0 {
@@ -127,7 +127,7 @@ impl Writer {
         }
     }
 
-    /// Writes in as few statements as their bounds allow; answers those for whose queue somebody holds the room.
+    /// Writes in as few statements as the limits allow; returns the jobs whose queue capacity is locked.
     async fn write_all(&self, wishes: impl Iterator<Item = Wish>) -> Vec<Wish> {
         let mut rest = wishes.peekable();
         let mut busy = Vec::new();

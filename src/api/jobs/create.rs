@@ -115,7 +115,7 @@ pub(crate) async fn refusal_now(
 /// Why a job was not created; `owner` is the job that has its execution id.
 pub(crate) fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uuid>) -> Problem {
     match enqueued.fate {
-        // Not asked for: these are no refusals.
+        // Not requested: these are not refusals.
         Fate::Created | Fate::Existing | Fate::Replaced => unknown(enqueued.id),
         Fate::Conflict => {
             let detail = format!("The job {} has this unique key.", enqueued.id);

@@ -235,7 +235,7 @@ pub fn read_one(body: &[u8], rules: &ArgsRules) -> Result<NewJob, Problem> {
 /// Reads the body of POST /jobs/batch: each item is a job or its own problem, in order.
 ///
 /// # Errors
-/// 400 or 422 if the body is no array of 1 to 10,000 items.
+/// 400 or 422 if the body is not an array of 1 to 10,000 items.
 pub fn read_batch(body: &[u8], rules: &ArgsRules) -> Result<Vec<Result<NewJob, Problem>>, Problem> {
     let items = json::split(body, MOST_JOBS)?.into_iter().enumerate();
     let read = |(index, item): (usize, &RawValue)| {

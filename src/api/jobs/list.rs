@@ -150,15 +150,15 @@ fn time(field: &str, text: Option<String>) -> Result<Option<DateTime<Utc>>, Prob
     text.map(|text| validate::time(field, &text)).transpose()
 }
 
-/// Where the next page begins, as it is sent.
+/// The cursor of the next page in wire format.
 pub(crate) fn write_cursor(last: Uuid) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(last)
 }
 
-/// Where a page begins.
+/// The start of a page.
 ///
 /// # Errors
-/// 422 for what is no cursor.
+/// 422 for an invalid cursor.
 pub(crate) fn read_cursor(text: &str) -> Result<Uuid, Problem> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
     bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok()).ok_or_else(|| {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::api::server::problem::Problem;
 
-/// What to do with one setting.
+/// The change of one setting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Change<T> {
     /// The field was left out.
@@ -29,7 +29,7 @@ impl<T> Change<T> {
         })
     }
 
-    /// What holds after the change of what held before.
+    /// The value after the change.
     pub(crate) fn over(self, before: Option<T>) -> Option<T> {
         match self {
             Self::Keep => before,

@@ -7,22 +7,22 @@ use tokio::time::{Instant, sleep};
 
 use crate::api::server::problem::{Case, Problem};
 
-/// How long at most.
+/// The longest wait.
 pub(crate) const LONGEST: Duration = Duration::from_secs(2);
 /// The pause between two tries.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
-/// The patience of one request.
+/// The retry budget of one request.
 #[derive(Debug)]
 pub(crate) struct Patience(Instant);
 
 impl Patience {
-    /// From now on.
+    /// Starts the budget now.
     pub(crate) fn begin() -> Self {
         Self(Instant::now() + LONGEST)
     }
 
-    /// Pauses; false when the time is over.
+    /// Pauses; false when the budget is used up.
     pub(crate) async fn wait(&self) -> bool {
         if self.is_over() {
             return false;
@@ -31,12 +31,12 @@ impl Patience {
         true
     }
 
-    /// Whether the time is over.
+    /// Whether the budget is used up.
     pub(crate) fn is_over(&self) -> bool {
         Instant::now() >= self.0
     }
 
-    /// As [`Self::wait`], if the answer is that somebody holds the room; else false.
+    /// As [`Self::wait`], if the error is that the queue capacity is locked; otherwise false.
     pub(crate) async fn again<T>(&self, answer: &Result<T, Problem>) -> bool {
         match answer {
             Err(problem) if problem.case() == Case::QueueBusy => self.wait().await,

@@ -68,7 +68,7 @@ pub(crate) async fn get_result(
         Some(text) => validate::query_duration("wait", &text, LONGEST_WAIT)?.min(LONGEST_SILENCE),
         None => Duration::ZERO,
     };
-    // Watched before it is read, so that an end in between is heard.
+    // Watched before it is read, so that an end in between is not missed.
     let mut watch = state.hub.watch(job_id);
     let mut job = find(&state, job_id).await?;
     if !job.state.is_final() && !wait.is_zero() {

@@ -13,18 +13,18 @@ use axum::response::Response;
 
 use crate::store::Store;
 
-/// So long an estimate is told again: whoever is refused may come back often.
+/// How long an estimate is reused, because refused callers may retry often.
 const BELIEF: Duration = Duration::from_secs(1);
-/// Of so many queues.
+/// The most queues with a cached estimate.
 const REMEMBERED_QUEUES: usize = 1000;
-/// What is told if nobody can know.
+/// The answer if no estimate is possible.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// In the extensions of a refusal: the queue that was full.
 #[derive(Debug, Clone)]
 pub(crate) struct FullQueue(pub(crate) String);
 
-/// Estimates of when full queues have room. Cheap to clone.
+/// Estimates of when full queues have free capacity. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RoomEstimates {
     store: Store,
@@ -32,13 +32,13 @@ pub struct RoomEstimates {
 }
 
 impl RoomEstimates {
-    /// Without any memory yet.
+    /// Without cached estimates.
     #[must_use]
     pub fn new(store: Store) -> Self {
         Self { store, memory: Arc::default() }
     }
 
-    /// About how long until the queue takes one more job.
+    /// The estimated time until the queue accepts one more job.
     pub(crate) async fn of(&self, queue: &str) -> Duration {
         let known = self.memory().get(queue).copied();
         if let Some((_, estimate)) = known.filter(|(at, _)| at.elapsed() < BELIEF) {
@@ -58,7 +58,7 @@ impl RoomEstimates {
     }
 }
 
-/// The middleware: says in a refusal when to come back.
+/// The middleware: sets `Retry-After` in a refusal.
 pub(crate) async fn say_when(
     State(estimates): State<RoomEstimates>,
     request: Request,

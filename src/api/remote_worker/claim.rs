@@ -113,7 +113,7 @@ pub(crate) async fn claim(
     let wanted = Arc::new(json::parse::<ClaimRequest>(&body)?.checked()?);
     let keyed = Keyed::of(&headers, &caller, ROUTE, &body)?;
     let host = peer.map_or_else(String::new, |Extension(ConnectInfo(peer))| peer.ip().to_string());
-    // Heard from before the first look, so that nothing falls between a look and the wait.
+    // Subscribed before the first poll, so that no notification is lost between a poll and the wait.
     let mut hints = state.wakes.subscribe();
     let deadline = Instant::now() + wanted.wait;
     state.store.see_remote_kinds(&wanted.kinds).await?;
@@ -127,7 +127,7 @@ pub(crate) async fn claim(
             return Ok(answer);
         }
         if drain {
-            // Who does not mind the word shall at least not ask without a pause.
+            // A worker that ignores the drain request must at least not poll without a pause.
             sleep(wanted.wait.min(POLL)).await;
         }
         if drain || Instant::now() >= deadline || state.shutdown.is_cancelled() {
@@ -324,7 +324,7 @@ fn answer(jobs: Vec<TakenJob>, drain: bool) -> Result<Repeatable, Problem> {
     Ok(Repeatable { status: StatusCode::OK, body, replayed: false })
 }
 
-/// Waits for a reason to look again, at most until `until`.
+/// Waits for a reason to poll again, at most until `until`.
 async fn hint(hints: &mut Receiver<Wake>, queues: &[String], until: Instant) {
     let heard = async {
         loop {
@@ -336,6 +336,6 @@ async fn hint(hints: &mut Receiver<Wake>, queues: &[String], until: Instant) {
             }
         }
     };
-    // Nothing heard in time is a reason as well.
+    // A timeout is also a reason.
     let _ = timeout_at(until, heard).await;
 }

@@ -62,7 +62,7 @@ pub(crate) async fn claim_from(
         worker_id: &wanted.worker,
         lease_ttl_seconds: state.settings.remote_lease_ttl.as_secs_f64(),
         picked: &[],
-        // Nobody but the sweep ends what a remote worker does not.
+        // Only the sweep ends attempts that a remote worker does not end.
         terms: Terms { own: &wanted.terms, enforced: true },
     };
     Ok(claim_counted_apart(line, &request, Share::WHOLE).await?.jobs)
@@ -81,7 +81,7 @@ pub(crate) async fn documents(mut line: Line<'_>, claimed: Vec<Claimed>) -> stor
     let mut documents: HashMap<Uuid, JobDocument> =
         documents.into_iter().map(|document| (document.id, document)).collect();
     let taken = claimed.into_iter().filter_map(|Claimed { id, lease_id, lease_expires_at, args, .. }| {
-        // Those of the document are for people.
+        // The args in the document are for people.
         let job = JobDocument { args, ..documents.remove(&id)? };
         let Allowed { soft_timeout_seconds, hard_timeout_seconds, deadline_at, .. } = allowed.remove(&id)?;
         Some(TakenJob {
@@ -111,8 +111,8 @@ pub(crate) async fn opened(store: &Store, taken: Vec<TakenJob>) -> Vec<TakenJob>
     jobs
 }
 
-/// As [`opened`], for the jobs of an answer that was kept under a key; answers how many are left. One that lost its
-/// lease since is nobody's to run.
+/// As [`opened`], for the jobs of an answer that was stored under a key; returns how many are left. A job
+/// whose lease was lost since must not be run.
 ///
 /// # Errors
 /// When the database fails.
@@ -163,7 +163,8 @@ impl Unreadable {
         None
     }
 
-    /// Puts them off, at no cost of an attempt; one that nobody can ever read fails. What fails here, expires.
+    /// Puts them off without counting the attempt; a job that can never be read fails. Jobs for which this
+    /// fails expire.
     async fn put_off(self, store: &Store) {
         let ended = |(job, lease, outcome)| Settled::of(job, lease, outcome, Usage::default());
         let batch: Vec<_> = self.0.into_iter().filter_map(ended).collect();

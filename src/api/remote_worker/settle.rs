@@ -157,8 +157,9 @@ fn timed_out() -> Failure {
     }
 }
 
-/// Ends attempts that are called done, in order: a stop is no success, so those without a result that were to stop are
-/// cancelled or timed out; the rest is completed in one statement. Answers how each job stands.
+/// Ends attempts reported as done, in order: a stop is not a success, so attempts without a result after a
+/// stop request are cancelled or timed out; the rest are completed in one statement. Returns the state of
+/// each job.
 ///
 /// # Errors
 /// When the database fails.
@@ -207,7 +208,7 @@ async fn complete_all(
     let completed = state.store.complete(&batch).await?;
     if completed.awaited {
         let store = state.store.clone();
-        // What it cannot tell, a keeper tells.
+        // If this fails, maintenance resolves them.
         tokio::spawn(async move { store.resolve().await });
     }
     let mut stands = Vec::with_capacity(batch.len());
@@ -317,7 +318,7 @@ async fn end(
     if matches!(stands.as_str(), "available" | "waiting")
         && let Some(job) = state.store.find_job(job_id).await?
     {
-        // Who waits for the queue shall learn when the job falls due.
+        // Waiting claims of the queue must learn the new due time.
         match job.state {
             JobState::Waiting => state.notifier.turns([job.queue.as_str()]),
             _ => state.notifier.queues([job.queue.as_str()]),

@@ -213,7 +213,7 @@ async fn write(
 ) -> Result<Json<ScheduleDocument>, Problem> {
     let now = state.store.now().await?;
     let wish = request.into_schedule(name, stored, now, &state.args)?;
-    // The jobs that it makes have these args as they stand.
+    // Its jobs have exactly these args.
     refuse_reserved(&wish.job).map_err(store::Error::from)?;
     state.store.put_schedule(&wish, "api", None).await?;
     answer(state, name).await

@@ -119,7 +119,7 @@ fn no_model() -> Problem {
     )
 }
 
-/// What holds for such a job by whichever route it comes.
+/// The rules for such a job, whichever route it comes from.
 pub(super) fn args_check(has_model: bool) -> impl Fn(GivenArgs<'_>) -> Result<(), Problem> {
     move |given| {
         if !has_model {
@@ -159,7 +159,8 @@ fn read(body: &[u8], max_args_bytes: usize) -> Result<NewJob, Problem> {
     })
 }
 
-/// A client takes such a part out of an address, also where it is percent-encoded: nobody could ask how the task is.
+/// A client removes such a part from an address, even percent-encoded, so the task's state could not be
+/// requested.
 fn no_part_of_a_path(id: &str) -> Problem {
     Problem::invalid("/execution_id", format!("{} cannot be part of an address.", quoted(id)))
         .remedy("Use another name than \".\" and \"..\", or leave it out.")

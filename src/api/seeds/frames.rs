@@ -23,7 +23,7 @@ impl Translator {
         Self { store, job_id, outputs: HashMap::new() }
     }
 
-    /// What a client sees of a frame: nothing, or one or two texts.
+    /// The messages for a frame: none, one or two texts.
     ///
     /// # Errors
     /// When the checkpoints cannot be read.
@@ -55,7 +55,7 @@ impl Translator {
             ("step", _) => {
                 let name = data.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
                 let Some(mut output) = self.output(&name).await? else { return Ok(Vec::new()) };
-                // What another browser goes on with is nobody else's.
+                // The state with which another browser resumes is not shown.
                 output.remove("state");
                 let screenshot = output.get("screenshot").filter(|shot| shot.is_string()).map(|url| {
                     text(
@@ -69,7 +69,7 @@ impl Translator {
         })
     }
 
-    /// What a step of the task did; `None` for checkpoints that are no steps of it.
+    /// The action of a step of the task; `None` for checkpoints that are not steps.
     async fn output(&mut self, name: &str) -> Result<Option<Map<String, Value>>> {
         if !name.starts_with("step-") {
             return Ok(None);

@@ -185,7 +185,7 @@ fn service_args(service: Option<String>) -> Result<Map<String, Value>, Problem> 
     Ok(service.map(|service| ("service_name".to_owned(), service.into())).into_iter().collect())
 }
 
-/// The wish for a task of a project.
+/// The job request for a task of a project.
 fn wish(state: &ApiState, kind: &str, project: &str, more: Map<String, Value>) -> Result<NewJob, Problem> {
     let hub = &state.settings.hub;
     if !hub.projects.iter().any(|known| known == project) {
@@ -198,7 +198,7 @@ fn wish(state: &ApiState, kind: &str, project: &str, more: Map<String, Value>) -
         hard_timeout: Some(hub.hard_timeout),
         retain: hub.retain,
         tags: vec![format!("{TAG}{project}")],
-        // Reading disturbs nobody.
+        // Reading conflicts with nothing.
         concurrency_keys: if kind == "hub.logs" { vec![] } else { vec![format!("{HUB_PROJECT}:{project}")] },
         unique: Some(Unique::by_args()),
         ..NewJob::new(kind, args)

@@ -115,7 +115,7 @@ pub(super) fn describe(job: JobDocument, rules: &HubRules, now: DateTime<Utc>) -
         status,
         progress,
         result: job.result,
-        // An earlier attempt's error is no end of the task, nor why it was cancelled.
+        // An earlier attempt's error neither ended the task nor explains its cancellation.
         error: error.filter(|_| state == "FAILURE"),
     }
 }
@@ -135,7 +135,7 @@ fn underway(job: &JobDocument, rules: &HubRules, now: DateTime<Utc>) -> (&'stati
         let minutes = last_sign(job).map_or(0, |sign| (now - sign).num_minutes());
         status = format!("Possibly stuck, no sign of life for {minutes} min: {status}");
     }
-    // A build that said nothing has done nothing; what acts on containers has its builds behind it.
+    // A build without output has done nothing; a task that acts on containers has finished its builds.
     let unsaid = if runs { 90.0 } else { 0.0 };
     let percent = progress.and_then(|progress| progress.percent).unwrap_or(unsaid);
     (state, status, whole(percent))

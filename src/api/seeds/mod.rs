@@ -18,7 +18,7 @@ use super::server::settings::ApiSettings;
 use super::state::ApiState;
 use crate::job::agent;
 
-/// What args are taken in, with the rules of the kinds whose jobs are taken in here as well.
+/// The rules for args, including those of the kinds whose jobs are accepted here.
 pub(super) fn args_rules(settings: &ApiSettings) -> ArgsRules {
     ArgsRules::new(settings.max_args_bytes).with(agent::KIND, execute::args_check(settings.agent))
 }

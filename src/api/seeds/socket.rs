@@ -24,7 +24,7 @@ use crate::api::server::auth::{Caller, SUBPROTOCOL};
 use crate::api::server::problem::{Case, Problem};
 use crate::api::state::ApiState;
 
-/// How many events are read at once for a client that is behind.
+/// How many events are read at once for a client that lags behind.
 const PAGE_LIMIT: i64 = 500;
 /// How often the client is pinged, and its key looked at.
 const BEAT: Duration = Duration::from_secs(5);
@@ -94,8 +94,8 @@ async fn serve(state: ApiState, caller: Option<Caller>, reader: Reader, mut sock
     let job_id = reader.document.id;
     let closing = followed(&state, caller, reader, &mut socket).await;
     if let Some((code, reason)) = closing {
-        // A client that is gone needs no goodbye. Of the others the last words are heard: while one of them is unread the
-        // system resets the connection, and the client loses what is on its way.
+        // A disconnected client needs no close frame. For others, read their last messages: while one is
+        // unread, the system resets the connection, and the client loses the data in flight.
         let goodbye = async {
             let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
             let mut open = socket.send(close).await.is_ok();

@@ -79,7 +79,7 @@ fn words(job: &JobDocument) -> (&'static str, &'static str) {
     }
 }
 
-/// An execution id as it stands in a path.
+/// An execution id in a path.
 pub(super) fn encoded(id: &str) -> String {
     url::form_urlencoded::byte_serialize(id.as_bytes()).collect::<String>().replace('+', "%20")
 }

@@ -5,22 +5,22 @@ use axum::http::Method;
 
 use super::api_key::Scope;
 
-/// Who may use one route.
+/// The access rule of one route.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
     /// The method; HEAD counts as GET.
     pub method: &'static str,
     /// The path as the router has it.
     pub path: &'static str,
-    /// The scopes of which one is enough (`admin` always is); none at all means everybody.
+    /// The accepted scopes (`admin` always is); none at all means every caller.
     pub scopes: &'static [Scope],
 }
 
 const EVERYBODY: &[Scope] = &[];
 const READ: &[Scope] = &[Scope::Read];
-/// Who enqueues may follow the job.
+/// A caller that enqueues may follow the job.
 const FOLLOW: &[Scope] = &[Scope::Read, Scope::Enqueue];
-/// A worker looks what was done before.
+/// A worker reads what was done earlier.
 const STEPS: &[Scope] = &[Scope::Read, Scope::Enqueue, Scope::Work];
 const ENQUEUE: &[Scope] = &[Scope::Enqueue];
 const WORK: &[Scope] = &[Scope::Work];
@@ -145,18 +145,18 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/api/orchestration/stuck/{task_id}/restart", ADMIN),
 ];
 
-/// What the table says of a request.
+/// The rule of the table for a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// One of these scopes is needed; none at all means that everybody may.
+    /// One of these scopes is needed; none at all means every caller.
     Needs(&'static [Scope]),
-    /// The path takes these methods only.
+    /// The path supports only these methods.
     OtherMethods(Vec<&'static str>),
     /// The table does not have the path.
     Unlisted,
 }
 
-/// Looks up the route that a request matched.
+/// Finds the rule of the route that a request matched.
 #[must_use]
 pub fn verdict(method: &Method, path: &str) -> Verdict {
     let name = if method == Method::HEAD { "GET" } else { method.as_str() };

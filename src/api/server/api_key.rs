@@ -17,17 +17,17 @@ const ID_LENGTH: usize = 12;
 /// 43 characters of 62 are 256 bits, so that a fast hash is enough.
 const SECRET_LENGTH: usize = 43;
 
-/// What a key allows.
+/// The scopes of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Enqueue jobs; look at single jobs, cancel, retry and hasten them.
+    /// Enqueue jobs; read, cancel, retry and change single jobs.
     Enqueue,
-    /// Look at everything.
+    /// Read everything.
     Read,
     /// Serve as a remote worker.
     Work,
-    /// All of that, and every verb that changes queues or deletes.
+    /// All of the above, and every action that changes queues or deletes.
     Admin,
 }
 
@@ -107,7 +107,7 @@ impl ApiKey {
         Sha256::digest(&self.text).into()
     }
 
-    /// The whole key, to be shown once to who made it.
+    /// The whole key, to be shown once to its creator.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.text
@@ -126,16 +126,16 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// What is stored of a key.
+/// The stored part of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredKey {
     /// SHA-256 of the whole key.
     pub hash: Vec<u8>,
-    /// What it allows.
+    /// Its scopes.
     pub scopes: Vec<Scope>,
-    /// What its owner calls it.
+    /// Its name.
     pub name: String,
-    /// When it stops working, if ever.
+    /// The time at which it expires, if ever.
     pub expires_at: Option<DateTime<Utc>>,
 }
 

@@ -25,12 +25,13 @@ use super::problem::{Case, Problem, wrong_method};
 use super::refused_keys::Refusals;
 use crate::store::audit_actor::acting_as;
 
-/// The subprotocol of our sockets for browsers; a browser offers its API key beside it, for it cannot send a header.
+/// The subprotocol of our WebSockets for browsers; a browser offers its API key next to it, because it
+/// cannot send a header.
 pub const SUBPROTOCOL: &str = "tidemill.v1";
 
-/// How long an answer of the store is believed; a revoked key works no longer than this.
+/// How long an answer of the store is trusted; a revoked key works no longer than this.
 const BELIEF: Duration = Duration::from_secs(2);
-/// How long it is believed where that outlasts the database, while the store does not answer.
+/// How long it is trusted while the store does not answer, for routes that must work without the database.
 const LONG_BELIEF: Duration = Duration::from_hours(1);
 /// How long the store may take to answer there.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -41,33 +42,33 @@ const REMEMBERED_UNKNOWN: usize = 10_000;
 /// Compared with when a key is unknown, so that it takes as long as when it is known.
 const NO_HASH: [u8; 32] = [0; 32];
 
-/// The future of a look-up.
+/// The future of a lookup.
 pub type Lookup<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
 
-/// Where the stored keys are.
+/// The source of the stored keys.
 pub trait KeyLookup: Send + Sync + 'static {
     /// The key of that id, unless it is revoked.
     fn lookup<'a>(&'a self, key_id: &'a str) -> Lookup<'a, Option<StoredKey>>;
-    /// True once a key was ever made. Revoked and expired keys count: who revokes the last one
-    /// must not open the server.
+    /// True once a key was ever created. Revoked and expired keys count: revoking the last key must not
+    /// open the server.
     fn any(&self) -> Lookup<'_, bool>;
 }
 
-/// Who makes a request; in its extensions behind the gate.
+/// The author of a request, in its extensions after authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The id of the key; `None` where the server runs open.
     pub key_id: Option<String>,
     /// The name of the key, or `anonymous`.
     pub name: String,
-    /// True if everything is open to it; what may be a secret is shown to it alone.
+    /// True if it may do everything; only then are possible secrets shown.
     pub is_admin: bool,
-    /// What the route needed.
+    /// The scopes that the route required.
     needed: &'static [Scope],
 }
 
 impl Caller {
-    /// Anybody, where the server runs open.
+    /// Any caller, if the server runs without keys.
     #[must_use]
     pub fn anonymous() -> Self {
         Self { key_id: None, name: "anonymous".into(), is_admin: true, needed: &[] }
@@ -204,7 +205,7 @@ impl Gate {
         if self.memory().unknown.get(key_id).is_some_and(|at| at.elapsed() < self.belief) {
             return Ok(None);
         }
-        // Those that nobody knows must not take the connections of all others.
+        // Lookups of unknown keys must not take the connections of all other requests.
         let _turn = if remembered.is_none() { self.refusals.lookup().await } else { None };
         let found = match asked(self.keys.lookup(key_id), remembered.filter(|_| lasting)).await? {
             Answer::Fresh(found) => found,
@@ -237,7 +238,7 @@ impl Gate {
     }
 }
 
-/// What is known of the keys.
+/// The cached keys.
 enum Answer<T> {
     Fresh(T),
     Remembered(T),
@@ -302,7 +303,7 @@ fn bearer(header: &HeaderValue) -> Option<ApiKey> {
     scheme.eq_ignore_ascii_case("bearer").then(|| ApiKey::parse(key.trim()))?
 }
 
-/// The key that a WebSocket offers beside our subprotocol, as the header would have it.
+/// The key that a WebSocket offers next to our subprotocol, in the form of the header.
 fn offered_key(headers: &HeaderMap) -> Option<HeaderValue> {
     let offers = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|offer| offer.to_str().ok());
     let mut offers = offers.flat_map(|offer| offer.split(',')).map(str::trim);
@@ -312,7 +313,7 @@ fn offered_key(headers: &HeaderMap) -> Option<HeaderValue> {
     Some(header)
 }
 
-/// Addresses end in logs, histories and referrers; a key that stood in one is burnt.
+/// Addresses end up in logs, histories and referrers; a key in an address is compromised.
 fn refuse_key_in_query(query: &str) -> Result<(), Problem> {
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         if ApiKey::parse(&value).is_some() || matches!(&*name, "access_token" | "api_key" | "apikey") {

@@ -13,8 +13,8 @@ pub(crate) fn client_of(request: &Request, proxies: &[IpNet]) -> Option<IpAddr> 
     Some(client(peer.ip(), request.headers(), proxies))
 }
 
-/// Who asks: the peer, or whom a proxy that is believed names. The last name that no such proxy gave counts: what stands
-/// before it anybody may have written.
+/// The client: the peer, or the address named by a trusted proxy. The last address that is not a trusted
+/// proxy counts, because earlier entries can be forged.
 fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
     let is_proxy = |address: &IpAddr| proxies.iter().any(|proxy| proxy.contains(&address.to_canonical()));
     if !is_proxy(&peer) {

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ipnet::IpNet;
 use nix::sys::resource::{Resource, getrlimit};
 
-/// The places that are kept for short requests, beside the others.
+/// The places reserved for short requests, in addition to the others.
 const KEPT: usize = 256;
-/// Files that a process opens beside the connections of its peers.
+/// Files that a process opens in addition to the connections of its peers.
 const OTHER_FILES: usize = 200;
 
 /// How many of something each has, and all together; bounded by how many there are.
@@ -28,12 +28,12 @@ pub(crate) struct Place<K: Eq + Hash + Clone> {
     of: Arc<Mutex<(usize, HashMap<K, usize>)>>,
 }
 
-/// Why there is no place.
+/// The limit that is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Full {
-    /// All together have as many as may be.
+    /// The total limit is reached.
     All,
-    /// This one has.
+    /// The limit of this peer is reached.
     One,
 }
 
@@ -80,12 +80,12 @@ pub(crate) fn peer_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// What a new connection gets.
+/// The place of a new connection.
 #[derive(Debug)]
 pub(crate) enum Seat {
     /// An ordinary place.
     Ordinary(#[expect(dead_code, reason = "held until it is dropped")] Place<IpAddr>),
-    /// One of those that are kept: for one short request.
+    /// A reserved place: for one short request.
     Kept(#[expect(dead_code, reason = "held until it is dropped")] Place<IpAddr>),
 }
 
@@ -99,7 +99,8 @@ pub(crate) struct Seats {
 }
 
 impl Seats {
-    /// So many ordinary places, or as many as the process may have files open. Those behind whom others are may take all.
+    /// This number of ordinary places, or as many as the limit of open files allows. Trusted proxies may
+    /// use all of them.
     pub(crate) fn new(wanted: usize, proxies: Vec<IpNet>) -> Self {
         let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(usize::MAX, |(soft, _)| {
             usize::try_from(soft).unwrap_or(usize::MAX).saturating_sub(KEPT + OTHER_FILES)

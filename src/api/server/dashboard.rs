@@ -14,14 +14,15 @@ use super::base_path::led;
 /// Addresses that the page itself leads to its parts.
 const CLIENT_ROUTES: [&str; 4] = ["/", "/enqueue", "/jobs", "/jobs/{id}"];
 
-/// What stands right in `web/`, not its tests and tools; a development build reads it from the checkout at every request.
+/// The files directly in `web/`, without its tests and tools; a development build reads them from the
+/// checkout at every request.
 #[derive(RustEmbed)]
 #[folder = "web/"]
 #[exclude = "*/*"]
 struct Files;
 
-/// The page and its files as routes, for a browser that finds them below `base`. Every other address is left to
-/// whoever this is merged into.
+/// The page and its files as routes, for a browser that finds them below `base`. Every other address is
+/// left to the router that this is merged into.
 pub fn router<S>(base: &str) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,

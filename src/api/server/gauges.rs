@@ -14,11 +14,11 @@ use crate::store::{Result, Store};
 
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
-/// The last look; shared by all scrapes.
+/// The last read; shared by all scrapes.
 #[derive(Debug, Default)]
 pub struct Gauges(Mutex<Option<(Instant, Arc<Look>)>>);
 
-/// What was seen.
+/// The values.
 #[derive(Debug)]
 pub struct Look {
     queues: Vec<QueueDocument>,

@@ -49,7 +49,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
 /// A setting of the guard that makes no sense.
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
-    /// An entry of `cors_origins` is no origin.
+    /// An entry of `cors_origins` is not an origin.
     #[error(
         "api.cors_origins has {origin:?}, which is not an origin: {source}; write it like \
          \"https://jobs.example.org\""
@@ -57,7 +57,7 @@ pub enum GuardError {
     Origin {
         /// The entry.
         origin: String,
-        /// What is wrong with it.
+        /// The error.
         source: ConfigError,
     },
     /// `cors_origins` has `*` or something that fits in no header.

@@ -27,7 +27,7 @@ impl Hosts {
         Self { listening, configured: configured.iter().map(|host| host.to_ascii_lowercase()).collect() }
     }
 
-    /// What to do about a host that is not answered for.
+    /// The remedy for a host that is not accepted.
     #[must_use]
     pub fn remedy(&self, host: &str) -> String {
         let named = host.parse::<Authority>().ok().filter(|_| !host.contains('@'));
@@ -54,8 +54,8 @@ impl Hosts {
         let name = authority.host();
         let address = name.trim_matches(['[', ']']).parse::<IpAddr>().ok();
         let is_local = name == "localhost" || address.is_some_and(is_loopback);
-        // A stranger can point a name of its own here, never a local one: so the port says nothing. It is another one
-        // behind `ssh -L` and behind a proxy that keeps the Host.
+        // A foreign page can point its own name here, but never a local one, so the port does not matter.
+        // The port differs behind `ssh -L` and behind a proxy that keeps the Host header.
         if is_local {
             return authority.as_str() == name || authority.port_u16().is_some();
         }

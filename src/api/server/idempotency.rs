@@ -24,12 +24,12 @@ pub(crate) struct Keyed {
     hash: [u8; 32],
 }
 
-/// What is to be done about a keyed request.
+/// The handling of a keyed request.
 #[derive(Debug)]
 pub(crate) enum Begun {
     /// The work, and then [`Work::answer`].
     Work(Work),
-    /// Nothing but to repeat this answer.
+    /// Repeat this stored answer.
     Replay(Value),
 }
 
@@ -37,7 +37,7 @@ impl Keyed {
     /// The key of a request of `caller` to `route`, if it has one.
     ///
     /// # Errors
-    /// 422 for a header that is no key.
+    /// 422 for a header that is not a valid key.
     pub(crate) fn of(
         headers: &HeaderMap,
         caller: &Caller,
@@ -77,7 +77,8 @@ impl Keyed {
 fn hash(route: &str, body: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new_with_prefix(route);
     hash.update(b"\n");
-    // serde_json's maps are sorted by key. What it cannot read (an item of a batch) counts as it stands.
+    // serde_json's maps are sorted by key. Text that it cannot parse (an item of a batch) is compared
+    // unchanged.
     match serde_json::from_slice::<Value>(body).and_then(|value| serde_json::to_vec(&value)) {
         Ok(canonical) => hash.update(canonical),
         Err(_) => hash.update(body),

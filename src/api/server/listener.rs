@@ -31,7 +31,7 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
 /// How long a peer with a place that is kept for short requests may take to send the head of one.
 const SHORT_HEAD: Duration = Duration::from_secs(2);
-/// What is said to a peer without a place.
+/// The answer to a peer without a place.
 const NO_PLACE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 /// How long to wait when the system has no room for another connection.
@@ -45,7 +45,7 @@ pub enum ListenError {
     Address {
         /// The setting.
         listen: String,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// The address cannot be taken.
@@ -56,7 +56,7 @@ pub enum ListenError {
     Bind {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// Others can reach the address, and nothing would check who they are.
@@ -67,18 +67,18 @@ pub enum ListenError {
     Exposed(SocketAddr),
 }
 
-/// What a peer may take.
+/// The limits of a peer.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// How long a connection may take to send a request's head, also when it is idle between two.
     pub head_timeout: Duration,
     /// How long a connection may not take what is written to it.
     pub write_timeout: Duration,
-    /// How many connections there may be, beside those that are kept for short requests; more are refused.
+    /// The most connections, in addition to those reserved for short requests; more are refused.
     pub connections: usize,
-    /// Behind whom many peers are.
+    /// The trusted proxies.
     pub proxies: Vec<IpNet>,
-    /// How long requests may go on after the shutdown began.
+    /// How long requests may continue after the shutdown started.
     pub drain: Duration,
 }
 
@@ -102,10 +102,10 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Takes the address `listen`. `any_key` says if an API key was ever made.
+    /// Takes the address `listen`. `any_key` says whether an API key was ever created.
     ///
     /// # Errors
-    /// If the address is not to be had, or if it is open to others and there is no key.
+    /// If the address is not available, or if others can reach it and no key exists.
     pub async fn bind(listen: &str, any_key: bool) -> Result<Self, ListenError> {
         let unknown = |source| ListenError::Address { listen: listen.to_owned(), source };
         let addresses: Vec<_> = lookup_host(listen).await.map_err(unknown)?.collect();
@@ -127,7 +127,7 @@ impl Listener {
         Ok(Self { socket, address })
     }
 
-    /// Where it listens; the port is the real one.
+    /// The listening address with the real port.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -139,8 +139,8 @@ impl Listener {
         is_loopback(self.address.ip())
     }
 
-    /// Serves `app` until `shutdown`, and then until the last request is answered or the drain
-    /// time is over. Streams must watch `shutdown` themselves and end.
+    /// Serves `app` until `shutdown`, and then until the last request is answered or the drain time has
+    /// passed. Streams must watch `shutdown` themselves and end.
     pub async fn serve(self, app: Router, limits: Limits, shutdown: CancellationToken) {
         let seats = Seats::new(limits.connections, limits.proxies.clone());
         let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
@@ -190,7 +190,7 @@ async fn accept(socket: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
     }
 }
 
-/// Says that there is no place, as far as that goes without waiting for the peer, and hangs up.
+/// Sends the refusal if that is possible without waiting for the peer, and closes the connection.
 fn refuse(stream: TcpStream) {
     if let Ok(mut stream) = stream.into_std() {
         let _ = stream.write_all(NO_PLACE);

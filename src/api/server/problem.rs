@@ -226,7 +226,7 @@ impl Problem {
         self
     }
 
-    /// What kind it is.
+    /// The case.
     #[must_use]
     pub fn case(&self) -> Case {
         self.0.case

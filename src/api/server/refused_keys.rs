@@ -17,21 +17,21 @@ use super::problem::{Case, Problem};
 const FLOOR: Duration = Duration::from_millis(50);
 /// How long refusals of an address count.
 const WINDOW: Duration = Duration::from_mins(1);
-/// So many an address may have in that time before it is slowed down.
+/// The number of refusals in that time after which an address is slowed down.
 const FREE: u32 = 50;
-/// By so much each further one is slower.
+/// The further delay per refusal.
 const STEP: Duration = Duration::from_millis(5);
 /// How many addresses are remembered.
 const ADDRESSES: usize = 1024;
 /// How many requests may be held up at once; more are turned away.
 const HELD_UP: usize = 512;
-/// How many keys that nobody knows may be looked up at once.
+/// How many unknown keys may be looked up at once.
 const LOOKUPS: usize = 4;
-/// How often an address is said in the log, and how many are in that time.
+/// How often an address is logged, and the most addresses logged in that time.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const LINES: u32 = 20;
 
-/// What is remembered of the refusals of a process.
+/// The record of the refusals of a process.
 #[derive(Debug)]
 pub(crate) struct Refusals {
     slowest: Duration,
@@ -80,7 +80,7 @@ impl Refusals {
         Ok(())
     }
 
-    /// The right to look a key up that nobody knows yet.
+    /// A permit to look up an unknown key.
     pub(crate) async fn lookup(&self) -> Option<SemaphorePermit<'_>> {
         self.lookups.acquire().await.ok()
     }

@@ -10,20 +10,20 @@ use crate::api::events::stream_limits::StreamLimits;
 /// The limit by which jobs that change one project of the hub take turns.
 pub const HUB_PROJECT: &str = "hub.project";
 
-/// What the API knows of the hub.
+/// The hub settings of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubRules {
     /// The projects that jobs may be made for.
     pub projects: Vec<String>,
-    /// The queue of its starts and restarts; stops and logs have one beside it.
+    /// The queue of its starts and restarts; stops and logs have a second queue.
     pub queue: String,
     /// How many attempts follow a failed one.
     pub retries: i32,
     /// After this an attempt is ended.
     pub hard_timeout: Duration,
-    /// A running job without a sign of life for so long is possibly stuck.
+    /// The time without a sign of life after which a running job is possibly stuck.
     pub stuck_after: Duration,
-    /// How long finished jobs stay; `None` is the deployment's retention.
+    /// How long finished jobs are kept; `None` is the deployment's retention.
     pub retain: Option<Duration>,
 }
 
@@ -34,7 +34,7 @@ pub struct ApiSettings {
     pub listen: String,
     /// Further names under which the server answers, with or without a port.
     pub hosts: Vec<String>,
-    /// What the addresses of the page and the API begin with behind a proxy, such as `/jobs-ui`; empty: nothing.
+    /// The path prefix of the page and the API behind a proxy, such as `/jobs-ui`; empty: none.
     pub base_path: String,
     /// Origins whose pages may call the API, such as `https://jobs.example.org`.
     pub cors_origins: Vec<String>,
@@ -42,13 +42,13 @@ pub struct ApiSettings {
     pub max_args_bytes: usize,
     /// The largest body of a request, in bytes.
     pub max_body_bytes: usize,
-    /// How many connections there may be, beside those that are kept for short requests.
+    /// The most connections, in addition to those reserved for short requests.
     pub max_connections: usize,
     /// How many event streams and waiting requests one address may have open.
     pub max_streams_per_address: usize,
     /// How many one API key may.
     pub max_streams_per_key: usize,
-    /// Whose word on the address that they ask for is believed, in `X-Forwarded-For`.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// How long a refused API key is held up at most, once many came from its address; zero for never.
     pub slowest_refusal: Duration,
@@ -60,7 +60,7 @@ pub struct ApiSettings {
     pub remote_lease_ttl: Duration,
     /// Refuse jobs of kinds that no worker has served yet.
     pub strict_kinds: bool,
-    /// How long the session of a crawl is kept that nobody has begun.
+    /// How long the session of a crawl that has not started is kept.
     pub session_ttl: Duration,
     /// Whether tasks for a browser are taken in: there is a model to do them.
     pub agent: bool,

@@ -13,7 +13,7 @@ impl KeyLookup for StoredKeys {
     fn lookup<'a>(&'a self, key_id: &'a str) -> Lookup<'a, Option<StoredKey>> {
         Box::pin(async move {
             let Some(row) = self.0.api_key(key_id).await?.filter(|row| row.usable) else { return Ok(None) };
-            // When it was last used is for people to look at; the request goes on without it.
+            // The time of the last use is for people to read; the request continues without it.
             if let Err(error) = self.0.touch_api_key(key_id).await {
                 tracing::debug!(%error, "the last use of a key could not be recorded");
             }

@@ -13,14 +13,14 @@ use axum::response::Response;
 use crate::store::db::trouble::Trouble;
 use crate::store::{Error, Store};
 
-/// How long the last outcome says enough; then the database is asked.
+/// How long the last outcome is trusted; after that the database is asked.
 const FRESH: Duration = Duration::from_secs(2);
 
 /// In the extensions of an answer: what kept the database from doing it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Failed(pub(crate) &'static Trouble);
 
-/// The routes whose last write failed; there are only so many routes.
+/// The routes whose last write failed; bounded by the number of routes.
 #[derive(Debug, Default)]
 pub struct WriteHealth {
     failing: Mutex<HashMap<String, (Instant, &'static Trouble)>>,
@@ -58,7 +58,7 @@ impl WriteHealth {
         failing.values().max_by_key(|(at, _)| *at).map(|(at, trouble)| (*trouble, at.elapsed()))
     }
 
-    /// What keeps writes from being stored: asked of the database itself if the last outcome is old.
+    /// The reason why writes are not stored; asks the database itself if the last outcome is old.
     ///
     /// # Errors
     /// When it cannot be asked.
@@ -84,7 +84,8 @@ impl WriteHealth {
     }
 }
 
-/// Notes what became of a request that writes. One that stores nothing, such as a preview, heals its own route only.
+/// Records the outcome of a writing request. A successful request that stores nothing, such as a preview,
+/// clears only its own route.
 pub(crate) async fn watched(
     State(health): State<Arc<WriteHealth>>,
     request: Request,

@@ -15,7 +15,7 @@ use crate::job::after::RunIf;
 use crate::job::workflow::{Member, Node, Then, Workflow};
 
 const NAME_CHARACTERS: usize = 200;
-/// As deep as the database goes, and one more that it refuses.
+/// One level more than the database accepts, so that the database refuses it.
 const DEEPEST: usize = 10;
 
 /// A workflow to enqueue: exactly one of `jobs`, `group` and `chain`.
@@ -108,7 +108,7 @@ impl WorkflowRequest {
         if let Some(OnFailure::Cancel) = self.on_failure {
             fields.insert("on_failure".into(), "cancel".into());
         }
-        // Those of a job, checked as those of a job.
+        // The options of a job, with the same checks.
         let job = JobRequest::of_workflow(self.execution_id, self.tags, self.metadata, self.retain);
         let job = job.read()?.wish();
         fields.extend(job.into_iter().filter(|(name, _)| !matches!(name.as_str(), "kind" | "args")));
@@ -165,7 +165,7 @@ fn read_member(
     Ok(Member { name, node, after: edges, run_if })
 }
 
-/// The job behind a group.
+/// The job after a group.
 fn read_then(mut then: Map<String, Value>, rules: &ArgsRules) -> Result<Then, Problem> {
     let arg = then.remove("as").map(|arg| part::<String>(arg, "/then/as")).transpose()?;
     let arg = checked_arg("/then", arg)?;

@@ -39,7 +39,7 @@ pub(crate) struct WorkflowDocument {
     jobs: Vec<WorkflowMember>,
 }
 
-/// Where a page begins.
+/// The start of a page.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

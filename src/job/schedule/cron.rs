@@ -55,8 +55,8 @@ impl Pattern {
         found.filter(|slot| slot.year() <= LAST_YEAR).map(|slot| slot.with_timezone(&Utc))
     }
 
-    /// Goes by the face of the clock, then asks when it shows that: once in a doubled hour, and at the
-    /// end of the gap for what a zone skips.
+    /// Computes a local time first, then the instant at which clocks show it: once in a repeated hour, and
+    /// at the end of the gap for a skipped time.
     fn fixed_after(&self, after: &DateTime<Tz>) -> Option<DateTime<Tz>> {
         let mut face = after.naive_local();
         loop {
@@ -111,7 +111,7 @@ fn check_fields(text: &str) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// Names of months and days stand only where they mean something.
+/// Names of months and days are allowed only in their fields.
 fn has_its_letters(field: &str, at: usize) -> bool {
     let words = field.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| !word.is_empty());
     let upper = words.map(str::to_ascii_uppercase);

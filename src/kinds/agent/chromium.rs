@@ -22,9 +22,9 @@ const HEIGHT: u32 = 800;
 /// A browser that runs.
 pub(super) struct Chromium {
     pub(super) browser: Browser,
-    /// Kept in memory alone, so that no session is ever on a disk.
+    /// Kept only in memory, so that no session is ever on a disk.
     pub(super) context: BrowserContextId,
-    /// No command to it takes longer.
+    /// The longest time that a command may take.
     pub(super) patience: Duration,
     /// Dropped after the connection, before the browser.
     line: Line,
@@ -32,7 +32,7 @@ pub(super) struct Chromium {
 }
 
 impl Chromium {
-    /// One that connects to nothing but through the gate.
+    /// A browser that connects only through the proxy.
     pub(super) async fn start(
         program: &Path,
         sandbox: bool,
@@ -56,7 +56,7 @@ impl Chromium {
         Ok(Self { browser, context, patience, line, _launched: launched })
     }
 
-    /// Waits until it has ended, or is heard no more.
+    /// Waits until it has ended or its connection is lost.
     pub(super) fn died(&self) -> impl Future<Output = JobError> + use<> {
         self.line.died()
     }

@@ -34,32 +34,33 @@ use crate::outbound::{ClientError, ProxySettings};
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 
-/// How tasks are done.
+/// The settings of tasks.
 #[derive(Clone, PartialEq)]
 pub struct AgentSpec {
     /// The model by its name.
     pub model: String,
-    /// Where it is served by the protocol of `OpenAI`'s chat completions, such as `https://api.openai.com/v1`.
+    /// The URL of a server with the `OpenAI` chat completions protocol, such as
+    /// `https://api.openai.com/v1`.
     pub base_url: String,
-    /// The key for it.
+    /// The API key for that server.
     pub api_key: Option<String>,
-    /// The proxy through which it is asked.
+    /// The proxy for calls to it.
     pub proxy: ProxySettings,
-    /// No answer of it takes longer.
+    /// The longest time that an answer may take.
     pub model_timeout: Duration,
-    /// What the browser may reach.
+    /// The hosts that the browser may reach.
     pub hosts: Hosts,
     /// The most steps of a task.
     pub max_steps: u32,
     /// The most tokens of a task.
     pub max_tokens: u64,
-    /// How long a task may be worked on.
+    /// The longest working time of a task.
     pub max_time: Duration,
-    /// No command to the browser takes longer.
+    /// The longest time that a browser command may take.
     pub command_timeout: Duration,
     /// The browser's program; searched if `None`.
     pub browser: Option<PathBuf>,
-    /// Whether the browser locks its pages in.
+    /// Whether the browser confines its pages in a sandbox.
     pub sandbox: bool,
 }
 
@@ -74,7 +75,7 @@ pub enum AgentSpecError {
     Client(#[source] ClientError),
 }
 
-/// A handler that does tasks.
+/// A handler that runs tasks.
 pub struct AgentKind {
     spec: AgentSpec,
     model: Model,
@@ -176,14 +177,14 @@ impl AgentKind {
             }
         };
         tokio::select! {
-            // First: of a dead browser no page has anything to tell.
+            // First, because a dead browser has no page to ask.
             biased;
             died = died => Err(died),
             ended = rounds => ended,
         }
     }
 
-    /// Asks for the next thing to do, and does it.
+    /// Asks for the next action, and carries it out.
     async fn round(
         &self,
         context: &Context,
@@ -195,7 +196,7 @@ impl AgentKind {
     ) -> Result<Done, JobError> {
         let number = past.len() + 1;
         let page = tab.observe(veil).await?;
-        // What was asked for is done as it is, and stored without secrets.
+        // The requested action is carried out unchanged, and stored without secrets.
         let asked = OnceLock::new();
         let ask = async || {
             let (plan, call) = self.model.ask(&task.task_description, past, &page, veil).await?;
@@ -216,7 +217,7 @@ impl AgentKind {
         Ok(done)
     }
 
-    /// How far it is if it needs all of its steps.
+    /// The progress if the task needs all of its steps.
     fn percent(&self, number: usize) -> f64 {
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         (100.0 * f64::from(number) / f64::from(self.spec.max_steps.max(1))).min(99.0)
@@ -235,7 +236,7 @@ impl AgentKind {
         if tokens >= self.spec.max_tokens {
             return Err(over_budget(&format!("after {tokens} tokens (agent.max_tokens)")));
         }
-        // Within which the next step is ended, too.
+        // The next step must also end within this time.
         Ok(Duration::try_from_secs_f64(self.spec.max_time.as_secs_f64() - seconds).unwrap_or_default())
     }
 }
@@ -261,7 +262,7 @@ impl DynHandler for AgentKind {
     }
 }
 
-/// How the task ended, if its last step was its end.
+/// The outcome of the task, if its last step ended it.
 fn ended(past: &[Done]) -> Option<Result<Completion, JobError>> {
     let last = past.last()?;
     let Ok(Action::Finish { success, answer }) = Action::read(&last.tool, &last.arguments) else {

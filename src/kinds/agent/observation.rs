@@ -20,7 +20,7 @@ const OPTION_CHARACTERS: usize = 60;
 const MOST_ELEMENTS: usize = 150;
 const MOST_OPTIONS: usize = 50;
 
-/// What a page shows, as it came.
+/// The content of a page, unfiltered.
 #[derive(Deserialize)]
 pub(super) struct Seen {
     url: String,
@@ -29,7 +29,7 @@ pub(super) struct Seen {
     elements: Vec<Element>,
 }
 
-/// What a page shows, without secrets.
+/// The content of a page, without secrets.
 #[derive(Debug, Clone)]
 pub(super) struct Observation {
     pub(super) url: String,
@@ -50,7 +50,7 @@ struct Element {
 }
 
 impl Seen {
-    /// How much a look answers: of each text as much more than is shown as the longest secret may take.
+    /// How much of a page is read: of each text more than is shown, by the length of the longest secret.
     pub(super) fn limits(veil: &Veil) -> Value {
         json!({
             "elements": MOST_ELEMENTS,
@@ -101,7 +101,7 @@ impl Observation {
         self.text.chars().skip(from).take(TEXT_CHARACTERS).collect()
     }
 
-    /// What an element is, to recognise it by.
+    /// The properties that identify an element.
     pub(super) fn target(&self, number: u32) -> Option<String> {
         let found = self.elements.iter().find(|element| element.number == number)?;
         Some(format!("{} {:?}", found.role, found.label))
@@ -124,14 +124,14 @@ impl Element {
     }
 }
 
-/// A text without secrets, of which a look answered as much as its limits say.
+/// A text without secrets, read up to the limits.
 fn covered(text: &str, units: usize, veil: &Veil) -> String {
     let reach = veil.reach();
     let covered = veil.cover(text);
     if text.encode_utf16().count() < units + reach {
         return covered;
     }
-    // It was cut, perhaps within a secret.
+    // The text was cut, perhaps within a secret.
     let whole = covered.chars().count().saturating_sub(reach);
     covered.chars().take(whole).collect()
 }
@@ -140,7 +140,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A text in one line, of so many characters at most.
+/// A text on one line, of at most this number of characters.
 fn shortened(text: &str, most: usize) -> String {
     let line = one_line(text);
     match line.char_indices().nth(most) {
@@ -190,7 +190,7 @@ mod tests {
         let mut session = SessionData::default();
         session.secrets.insert("secret".into(), SECRET.into());
         let veil = Veil::new(&session);
-        // So many that they are short when they are covered, and the last one is cut.
+        // So many that the text is short once they are covered, and the last one is cut.
         let text = SECRET.repeat(100);
         let line: String = text.chars().take(LINE_UNITS + veil.reach()).collect();
         let page = json!({"url": "https://x/", "title": line, "text": "", "elements": []});

@@ -30,15 +30,15 @@ const OBSERVE: &str = include_str!("observe.js");
 /// Local storage that is larger is not carried over to another attempt.
 const STORAGE_BYTES: usize = 256 * 1024;
 const JPEG_QUALITY: i64 = 60;
-/// How long a page may take to settle after something was done in it.
+/// How long a page may take to settle after an action.
 const SETTLE_WITHIN: Duration = Duration::from_secs(10);
 const SETTLE_FIRST: Duration = Duration::from_millis(150);
 const SETTLE_LOOK: Duration = Duration::from_millis(50);
 
-/// Where a browser was and as whom, so that another one can go on there.
+/// The address and session of a browser, so that another one can resume there.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct Session {
-    /// Whole, so never shown: what stands behind the path is as often a token as not.
+    /// The complete address, so never shown: the part after the path is often a token.
     #[serde(rename = "session_url")]
     url: Option<String>,
     pub(super) cookies: Vec<Cookie>,
@@ -50,14 +50,14 @@ pub(super) struct Session {
 pub(super) struct Tab {
     chromium: Chromium,
     pub(super) page: Page,
-    /// As it was when the page was looked at last.
+    /// As it was when the page was last read.
     pub(super) session: Session,
     was_stopped: bool,
     _dialogs: AbortOnDropHandle<()>,
 }
 
 impl Session {
-    /// As a task begins.
+    /// The state at the start of a task.
     pub(super) fn of(data: &SessionData) -> Self {
         let origin = data.address().map(|url| url.origin().ascii_serialization());
         let host = data.address().and_then(|url| url.host_str().map(str::to_owned));
@@ -85,7 +85,7 @@ impl Tab {
         let page = within(patience, chromium.browser.new_page(target)).await.map_err(crashed)?;
         let mut dialogs = page.event_listener::<EventJavascriptDialogOpening>().await.map_err(crashed)?;
         let answering = page.clone();
-        // A dialog that nobody answers would stop the page for ever.
+        // An unanswered dialog would block the page for ever.
         let dialogs = tokio::spawn(async move {
             while dialogs.next().await.is_some() {
                 let _ = within(patience, answering.execute(HandleJavaScriptDialogParams::new(true))).await;
@@ -100,7 +100,7 @@ impl Tab {
         let tab =
             Self { chromium, page, session, was_stopped: false, _dialogs: AbortOnDropHandle::new(dialogs) };
         if let Some(url) = tab.session.url.clone() {
-            // What does not load is shown to the model as it is.
+            // A page that does not load is shown to the model unchanged.
             let _ = tab.go(&url).await;
         }
         Ok(tab)
@@ -111,7 +111,7 @@ impl Tab {
         self.chromium.patience
     }
 
-    /// Opens an address; the error is what the browser says of it.
+    /// Opens an address; the error is the browser's message.
     pub(super) async fn go(&self, url: &str) -> Result<(), String> {
         match timeout(self.patience(), self.page.goto(url)).await {
             Ok(Ok(_)) => Ok(()),
@@ -125,7 +125,7 @@ impl Tab {
         let until = Instant::now() + SETTLE_WITHIN.min(self.patience());
         sleep(SETTLE_FIRST).await;
         while Instant::now() < until {
-            // While one page leaves for another there is nothing to ask.
+            // During a navigation there is no page to ask.
             let asked = timeout_at(until, self.page.evaluate("document.readyState")).await;
             let state = asked.ok().and_then(Result::ok).and_then(|state| state.into_value::<String>().ok());
             if state.as_deref() == Some("complete") {
@@ -135,11 +135,11 @@ impl Tab {
         }
     }
 
-    /// What it shows, without secrets, and also without those that it was given since it was looked at last.
+    /// Its content without secrets, including those received since the last read.
     pub(super) async fn observe(&mut self, veil: &mut Veil) -> Result<Observation, JobError> {
         let mut looked = self.look(veil).await;
         if matches!(looked, Err(CdpError::Timeout)) {
-            // As a person would: a script that never ends is stopped, and the page is there again.
+            // As a person would: stops an endless script, so that the page responds again.
             self.was_stopped = true;
             let patience = self.patience();
             looked = within(patience, async {
@@ -210,7 +210,7 @@ fn script(session: &Session) -> String {
     )
 }
 
-/// What is checked before is not all that a browser may have against a cookie; it says no more of it.
+/// The earlier checks do not cover all reasons why a browser rejects a cookie, and it reports no details.
 fn refused(error: CdpError) -> JobError {
     match error {
         CdpError::Chrome(refusal) => {
@@ -232,7 +232,7 @@ fn cookie_param(cookie: &Cookie) -> CookieParam {
         Some("strict") => Some(CookieSameSite::Strict),
         Some("lax") => Some(CookieSameSite::Lax),
         Some("none") => Some(CookieSameSite::None),
-        // Firefox says so of every cookie that has none.
+        // Firefox exports this value for every cookie without one.
         Some("no_restriction") if cookie.secure => Some(CookieSameSite::None),
         _ => None,
     };

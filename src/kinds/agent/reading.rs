@@ -4,18 +4,18 @@
 
 use std::ops::Range;
 
-/// A text with its escapes read, without capitals, each run of blanks as one.
+/// A text with its escapes decoded, in lower case, each run of white space as one space.
 pub(super) struct Reading {
     text: String,
-    /// Where each byte of it, and its end, stand in the text that was read.
+    /// The position in the original text of each byte, and of the end.
     places: Vec<usize>,
 }
 
-/// Reads what is escaped at the beginning of a text: which letter it is, and how long it is written.
+/// Decodes an escape at the start of a text: the character and the length of the escape.
 type Reader = fn(&str) -> Option<(char, usize)>;
 
 impl Reading {
-    /// Every way to read it; twice where escapes may be escaped themselves.
+    /// Every decoding of it; twice where escapes may be escaped themselves.
     pub(super) fn all(text: &str) -> Vec<Self> {
         let plain = Self::plain(text);
         let mut readings = Vec::new();
@@ -33,7 +33,7 @@ impl Reading {
         readings
     }
 
-    /// The places of a plain text in the one that was read.
+    /// The positions of a plain text in the original.
     pub(super) fn find<'a>(&'a self, plain: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
         let place = |(at, found): (usize, &str)| self.places[at]..self.places[at + found.len()];
         self.text.match_indices(plain).map(place)
@@ -67,12 +67,12 @@ impl Reading {
     }
 }
 
-/// A text to be looked for.
+/// A text to search for.
 pub(super) fn plain(text: &str) -> String {
     Reading::plain(text.trim()).text
 }
 
-/// A text as it stood before it was put into an address.
+/// A text before it was encoded into an address.
 pub(super) fn decoded(text: &str) -> String {
     let mut decoded = String::new();
     let mut rest = text;

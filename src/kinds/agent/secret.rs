@@ -6,11 +6,11 @@ use serde_json::Value;
 use super::reading::decoded;
 use crate::job::agent::{Cookie, SessionData};
 
-/// Under a telling name a shorter value is as likely a word of the page as a secret.
+/// Under a secret name, a shorter value is as likely a word of the page as a secret.
 const SHORTEST: usize = 6;
 /// Under any name a value of this length is an id, not a word.
 const LONG: usize = 16;
-/// Parts of names that tell of a secret.
+/// Parts of names that indicate a secret.
 const TELLING_PARTS: [&str; 11] = [
     "sess",
     "token",
@@ -24,11 +24,11 @@ const TELLING_PARTS: [&str; 11] = [
     "bearer",
     "signature",
 ];
-/// The same for parts that stand in other words as well.
+/// The same for parts that also occur in other words.
 const TELLING_WORDS: [&str; 11] =
     ["sid", "auth", "oauth", "key", "pwd", "pin", "otp", "seed", "mnemonic", "login", "sig"];
 
-/// The secrets of a session as it was handed over.
+/// The secrets of a session as it was received.
 pub(super) fn of(session: &SessionData) -> Vec<String> {
     let mut secrets: Vec<String> =
         session.secrets.values().filter(|value| value.len() > 2).cloned().collect();
@@ -49,7 +49,7 @@ pub(super) fn of(session: &SessionData) -> Vec<String> {
     secrets
 }
 
-/// The secrets among cookies that came while the task was done: those that say so.
+/// The secrets among cookies received during the task: those with secret names.
 pub(super) fn of_cookies(cookies: &[Cookie]) -> Vec<String> {
     let mut secrets = Vec::new();
     for cookie in cookies {
@@ -58,13 +58,13 @@ pub(super) fn of_cookies(cookies: &[Cookie]) -> Vec<String> {
     secrets
 }
 
-/// Notes a value that is a secret, also as it stood before it was encoded, and what is one inside of JSON.
+/// Records a secret value, also in its decoded form, and secrets inside JSON.
 fn judge(name: &str, value: &str, is_telling: bool, long: usize, secrets: &mut Vec<String>) {
     let is_telling = is_telling || tells(name);
     let decoded = Some(decoded(value)).filter(|decoded| decoded != value);
     for value in std::iter::once(value.to_owned()).chain(decoded) {
         match serde_json::from_str(&value) {
-            // Data that a page keeps holds what the task may be about: there only names count.
+            // Data stored by a page may be the subject of the task: there only names count.
             Ok(json @ (Value::Object(_) | Value::Array(_))) => judge_json(&json, is_telling, secrets),
             Ok(Value::String(inner)) => judge(name, &inner, is_telling, long, secrets),
             _ => {}
@@ -88,7 +88,7 @@ fn judge_json(value: &Value, is_telling: bool, secrets: &mut Vec<String>) {
     }
 }
 
-/// Whether a name says that its value is a secret.
+/// Whether a name indicates that its value is a secret.
 fn tells(name: &str) -> bool {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let plain = plain.to_ascii_lowercase();

@@ -16,10 +16,10 @@ use crate::worker::context::Context;
 use crate::worker::handler::JobError;
 
 const OUTCOME_CHARACTERS: usize = TEXT_CHARACTERS;
-/// What a line of the log shows of it.
+/// The length shown in a log line.
 const LINE_CHARACTERS: usize = 200;
 
-/// A step that is done: what is stored of it.
+/// The stored part of a finished step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Done {
     /// From 1.
@@ -28,24 +28,24 @@ pub(super) struct Done {
     /// Empty if the model called none.
     pub(super) tool: String,
     pub(super) arguments: String,
-    /// The element that it was about.
+    /// The element that was acted on.
     pub(super) target: Option<String>,
     pub(super) ok: bool,
     pub(super) outcome: String,
-    /// Hosts that the page was kept from.
+    /// Hosts that the page was not allowed to reach.
     pub(super) refused: Vec<String>,
     pub(super) url: String,
     pub(super) title: String,
-    /// Where the picture is.
+    /// The path of the picture.
     pub(super) screenshot: Option<String>,
     pub(super) tokens: u64,
     pub(super) seconds: f64,
-    /// The browser's session behind it, sealed where args are.
+    /// The browser's session after it, encrypted if args are.
     pub(super) state: Value,
 }
 
 impl Done {
-    /// The step in a line of the log.
+    /// The step as a log line.
     pub(super) fn line(&self) -> String {
         let about = self.target.as_deref().unwrap_or(&self.arguments);
         let outcome: String =
@@ -54,7 +54,7 @@ impl Done {
     }
 }
 
-/// A step that is about to be done.
+/// A step before it is carried out.
 pub(super) struct Step<'a> {
     pub(super) number: usize,
     pub(super) plan: &'a Plan,
@@ -64,7 +64,7 @@ pub(super) struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Does it and looks at what came of it.
+    /// Carries it out and reads the result.
     pub(super) async fn run(
         &self,
         call: Call,
@@ -118,7 +118,7 @@ impl Step<'_> {
         })
     }
 
-    /// Why the element is not the one that was chosen, if it is not: after a crash the page may be another.
+    /// Why the element is not the chosen one, if it is not: after a crash the page may differ.
     fn moved(&self, action: &Action, page: &Observation) -> Option<String> {
         let now = action.element().map(|element| page.target(element))?;
         (now != self.plan.target).then(|| "the page has changed; read its elements again".to_owned())
@@ -130,7 +130,7 @@ impl Step<'_> {
     }
 }
 
-/// An address as it may be seen: what stands behind the path is as often a token as not.
+/// An address in displayable form, without the part after the path, which is often a token.
 fn without_query(url: &str) -> String {
     url.split(['?', '#']).next().unwrap_or_default().to_owned()
 }

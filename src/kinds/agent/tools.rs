@@ -30,7 +30,7 @@ const SELECT: &str = "function(wanted) {
 }";
 const CHOOSE_ALL: &str = "function() { this.focus(); if (this.select) this.select(); else getSelection().selectAllChildren(this); }";
 
-/// One thing to do.
+/// One action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "tool", content = "args", rename_all = "lowercase", deny_unknown_fields)]
 pub(super) enum Action {
@@ -74,16 +74,16 @@ pub(super) enum Direction {
     Down,
 }
 
-/// What the tools are called.
+/// The names of the tools.
 const NAMES: [&str; 9] =
     ["navigate", "click", "type", "select", "scroll", "read", "screenshot", "wait", "finish"];
 
-/// Whether a tool is called so: a name that may be shown.
+/// Whether this is the name of a tool, which may be shown.
 pub(super) fn is_tool(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-/// The tools as the protocol of chat completions has them.
+/// The tools in the format of the chat completions protocol.
 pub(super) fn described() -> Value {
     let tool = |name: &str, what: &str, properties: Value, required: Value| {
         json!({"type": "function", "function": {
@@ -141,7 +141,7 @@ pub(super) fn described() -> Value {
 }
 
 impl Action {
-    /// Reads what a model called; the error is for the model.
+    /// Parses a model's call; the error is for the model.
     pub(super) fn read(name: &str, arguments: &str) -> Result<Self, String> {
         let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
         let args: Value = serde_json::from_str(arguments)
@@ -160,7 +160,7 @@ impl Action {
         }
     }
 
-    /// Does it; answers what to tell the model, well or not.
+    /// Carries it out; returns the answer for the model.
     pub(super) async fn perform(
         &self,
         tab: &mut Tab,
@@ -214,7 +214,7 @@ async fn scroll(tab: &Tab, direction: Direction) -> Result<String, String> {
     }
 }
 
-/// Does something with an element, within a time.
+/// Acts on an element, within a time limit.
 async fn with(
     tab: &Tab,
     number: u32,
@@ -238,7 +238,7 @@ async fn click(element: &Element) -> Result<String, String> {
         element.click().await
     };
     if by_mouse.await.is_err() {
-        // Something may lie over it.
+        // Another element may cover it.
         element.call_js_fn("function() { this.click(); }", false).await.map_err(|error| error.to_string())?;
     }
     Ok("clicked".to_owned())

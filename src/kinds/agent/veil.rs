@@ -13,7 +13,7 @@ use super::secret;
 use crate::job::agent::{Cookie, SessionData};
 
 const COVER: &str = "[redacted]";
-/// How much longer a secret may be where it is written with escapes.
+/// The factor by which escapes can lengthen a secret.
 const LONGEST_ESCAPE: usize = 6;
 /// In Base64 a shorter one is as likely a part of a word.
 const SHORTEST_ENCODED: usize = 6;
@@ -21,7 +21,7 @@ const SHORTEST_ENCODED: usize = 6;
 /// The secrets of one task.
 #[derive(Clone, Default)]
 pub(super) struct Veil {
-    /// As a reading has them.
+    /// The secrets in decoded form.
     hidden: Vec<String>,
     secrets: BTreeMap<String, String>,
 }
@@ -33,12 +33,12 @@ impl Veil {
         veil
     }
 
-    /// Hides what the browser was given since.
+    /// Adds the secrets that the browser received since.
     pub(super) fn learn(&mut self, cookies: &[Cookie]) {
         self.hide(&secret::of_cookies(cookies));
     }
 
-    /// The same that hides another secret, too.
+    /// The same with one more secret.
     pub(super) fn and(&self, secret: &str) -> Self {
         let mut veil = self.clone();
         veil.hide(&[secret.to_owned()]);
@@ -59,12 +59,13 @@ impl Veil {
         self.hidden.dedup();
     }
 
-    /// How much of a text must be there behind the place where it is cut, that no part of a secret is left before it.
+    /// How much text must follow a cut so that no part of a secret remains before it.
     pub(super) fn reach(&self) -> usize {
         self.hidden.iter().map(|secret| secret.len() * LONGEST_ESCAPE).max().unwrap_or_default()
     }
 
-    /// The text without secrets. To be asked before a text is cut or quoted: of a part nothing can be recognised.
+    /// The text without secrets. Must be called before a text is cut or quoted, because a part of a secret
+    /// cannot be recognised.
     pub(super) fn cover(&self, text: &str) -> String {
         if self.hidden.is_empty() {
             return text.to_owned();
@@ -106,7 +107,7 @@ impl Veil {
         self.secrets.iter().fold(text.to_owned(), fill)
     }
 
-    /// What the model may type without seeing it.
+    /// The names of texts that the model can type without seeing them.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.secrets.keys().map(String::as_str)
     }
@@ -147,7 +148,7 @@ mod tests {
             let covered = veil.cover(&format!("<{encoded}> ?a={}", encoded.replace('/', "%2F")));
             assert_eq!(covered, format!("<[redacted]{rest}> ?a=[redacted]{rest}"), "{encoded}");
         }
-        // Too short to be told from a word.
+        // Too short to be distinguished from a word.
         assert_eq!(veil.cover("MDgxNQ"), "MDgxNQ");
     }
 

@@ -22,7 +22,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many refusals are remembered at once.
 const MOST_REFUSALS: usize = 20;
 
-/// A gate that is open as long as this lives.
+/// A proxy that runs while this value exists.
 #[derive(Debug)]
 pub(in crate::kinds) struct Gate {
     address: SocketAddr,
@@ -30,7 +30,7 @@ pub(in crate::kinds) struct Gate {
     _open: AbortOnDropHandle<()>,
 }
 
-/// Who is let through, and who was not.
+/// The allowed hosts, and the refused connections.
 #[derive(Debug)]
 struct Keeper {
     hosts: Hosts,
@@ -65,7 +65,7 @@ impl Gate {
         self.address
     }
 
-    /// What was refused since this was asked last.
+    /// The connections refused since the last call.
     pub(in crate::kinds) fn refusals(&self) -> Vec<String> {
         std::mem::take(&mut *self.keeper.refused()).into_iter().collect()
     }
@@ -99,7 +99,7 @@ impl Keeper {
     }
 }
 
-/// One connection; its errors are the browser's to see.
+/// One connection; its errors reach the browser.
 async fn pass(stream: TcpStream, keeper: Arc<Keeper>) {
     if let Err(reason) = connect(stream, &keeper).await {
         tracing::debug!(reason, "a request of the browser was blocked");
@@ -119,7 +119,7 @@ async fn connect(stream: TcpStream, keeper: &Keeper) -> Result<(), String> {
             Ok(mut there) => {
                 let local = there.local_addr().map_err(|error| error.to_string())?;
                 let mut here = asked.reply_success(local).await.map_err(broken)?;
-                // How it ends is between the two.
+                // The two sides decide how the connection ends.
                 let _ = copy_bidirectional(&mut here, &mut there).await;
                 return Ok(());
             }

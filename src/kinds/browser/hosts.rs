@@ -12,13 +12,13 @@ use crate::outbound::address::is_public;
 /// The hosts that may be reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hosts {
-    /// `example.com` is one, `*.example.com` are all below it; empty: all.
+    /// `example.com` is one host, `*.example.com` means all hosts below it; empty: all.
     pub allowed: Vec<String>,
     /// Whether addresses may be reached that are not public.
     pub allow_private: bool,
 }
 
-/// Why a host is not reached.
+/// Why a host must not be reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(in crate::kinds) enum Refused {
     #[error("the host {0} is not allowed: it is not in allowed_hosts")]
@@ -38,7 +38,7 @@ impl Hosts {
         self.check_host(host)
     }
 
-    /// Judges a host by its name, or by its address if that is what it is called.
+    /// Judges a host by its name, or by its address if it has no name.
     pub(super) fn check_host(&self, host: &str) -> Result<(), Refused> {
         let host = plain(host);
         let fits = |pattern: &String| {
@@ -87,7 +87,7 @@ impl Hosts {
     }
 }
 
-/// A host without what does not count: brackets, a last dot, upper case.
+/// A normalised host: without brackets and a trailing dot, in lower case.
 fn plain(host: &str) -> String {
     host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase()
 }

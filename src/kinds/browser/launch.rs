@@ -24,7 +24,7 @@ const NAMES: [&str; 6] = [
     "chrome-headless-shell",
 ];
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Nothing that a person at a screen would need, and nothing that calls home.
+/// Turns off everything that only a person at a screen needs, and everything that calls home.
 const FLAGS: &[&str] = &[
     "--headless=new",
     "--disable-gpu",
@@ -43,7 +43,7 @@ const FLAGS: &[&str] = &[
     "--disable-popup-blocking",
     "--disable-prompt-on-repost",
     "--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,Translate,OptimizationHints,MediaRouter,NetworkTimeServiceQuerying,AutofillServerCommunication",
-    // The browser itself asks nobody for anything: no updates, no time, no account, no forms.
+    // The browser itself makes no requests: no updates, no time, no account, no forms.
     "--component-updater=url-source=http://127.0.0.1:9/",
     "--gaia-url=http://127.0.0.1:9/",
     "--metrics-recording-only",
@@ -61,14 +61,14 @@ const FLAGS: &[&str] = &[
 /// The longest folder for what Chromium makes for a while: below it comes a socket, whose path has at most 107 bytes.
 const LONGEST_FOLDER: usize = 60;
 
-/// How one is started.
+/// The launch settings.
 #[derive(Debug)]
 pub(in crate::kinds) struct Options<'a> {
     pub(in crate::kinds) program: &'a Path,
     pub(in crate::kinds) sandbox: bool,
-    /// As what it shows itself; as what it is if `None`.
+    /// Its user agent; its own if `None`.
     pub(in crate::kinds) user_agent: Option<&'a str>,
-    /// What it connects through; past nothing if `None`.
+    /// The proxy; none if `None`.
     pub(in crate::kinds) gate: Option<&'a Gate>,
 }
 
@@ -80,7 +80,7 @@ pub(in crate::kinds) struct Launched {
 }
 
 impl Launched {
-    /// Starts one; with a gate it connects to nothing but through that.
+    /// Starts one; with a proxy it connects only through the proxy.
     pub(in crate::kinds) async fn start(options: &Options<'_>) -> Result<Self, JobError> {
         let program = options.program;
         let profile = tokio::task::spawn_blocking(Profile::make).await??;
@@ -90,14 +90,14 @@ impl Launched {
         command
             .args(FLAGS)
             .arg(format!("--user-data-dir={}", folder.display()))
-            // The worker's environment has its secrets.
+            // The worker's environment contains secrets.
             .env_clear()
             .envs(env::vars_os().filter(|(name, _)| name == "PATH" || name == "LANG"))
             .env("HOME", &folder)
             .current_dir(&folder)
             .stdout(Stdio::null())
             .stderr(File::create(&log)?);
-        // Else it leaves a folder in the system's own each time.
+        // Otherwise it leaves a folder in the system's temporary folder each time.
         if folder.as_os_str().len() <= LONGEST_FOLDER {
             command.env("TMPDIR", &folder);
         }
@@ -110,9 +110,9 @@ impl Launched {
         if let Some(gate) = options.gate.map(Gate::address) {
             command.args([
                 format!("--proxy-server=socks5://{gate}"),
-                // Else loopback is called past the gate.
+                // Otherwise loopback addresses bypass the proxy.
                 "--proxy-bypass-list=<-loopback>".to_owned(),
-                // Names are looked up behind the gate alone.
+                // Only the proxy resolves names.
                 format!("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE {}", gate.ip()),
                 "--force-webrtc-ip-handling-policy=disable_non_proxied_udp".to_owned(),
             ]);
@@ -143,13 +143,13 @@ impl Launched {
         self.process.exited()
     }
 
-    /// Ends it, all of it; then its profile is gone, too.
+    /// Ends all its processes and removes its profile.
     pub(in crate::kinds) async fn end(self) {
         self.process.end().await;
     }
 }
 
-/// What it said last.
+/// Its last output.
 fn did_not_start(program: &Path, log: &Path) -> String {
     let said = std::fs::read_to_string(log).unwrap_or_default();
     let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it printed nothing");
@@ -169,7 +169,7 @@ fn socket_url(file: &Path) -> Option<String> {
     path.starts_with("/devtools/").then(|| format!("ws://127.0.0.1:{port}{}", path.trim_end()))
 }
 
-/// Where the browser is; `setting` names the one that names it.
+/// The path of the browser; `setting` is the setting that names it.
 pub(in crate::kinds) fn find(named: Option<&Path>, setting: &str) -> Result<PathBuf, JobError> {
     if let Some(program) = named {
         return Ok(program.to_owned());

@@ -16,7 +16,7 @@ use crate::worker::handler::JobError;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 
-/// Listens as long as this lives.
+/// Listens while this value exists.
 #[derive(Debug)]
 pub(in crate::kinds) struct Line {
     _events: AbortOnDropHandle<()>,
@@ -36,7 +36,8 @@ impl Line {
         let told = deaf.clone().drop_guard();
         let events = tokio::spawn(async move {
             let _told = told;
-            // An event that this version of the protocol does not know is no reason to stop; a broken line is.
+            // An event unknown to this version of the protocol is no reason to stop; a broken connection
+            // is.
             while let Some(heard) = handler.next().await {
                 if matches!(heard, Err(CdpError::Ws(_) | CdpError::Io(_))) {
                     break;
@@ -46,7 +47,7 @@ impl Line {
         Ok((browser, Self { _events: AbortOnDropHandle::new(events), deaf, exited: launched.exited() }))
     }
 
-    /// Waits until the browser has ended, or is heard no more.
+    /// Waits until the browser has ended or its connection is lost.
     pub(in crate::kinds) fn died(&self) -> impl Future<Output = JobError> + use<> {
         let (exited, deaf) = (self.exited.clone(), self.deaf.clone());
         async move {
@@ -59,8 +60,8 @@ impl Line {
     }
 }
 
-/// Waits for what the browser was told to do, no longer than `patience`: its own time limit is looked at only while it says
-/// something.
+/// Waits for a command to finish, no longer than `patience`: the client's own timeout is checked only while
+/// events arrive.
 pub(in crate::kinds) async fn within<T>(
     patience: Duration,
     told: impl Future<Output = Result<T, CdpError>>,
@@ -68,7 +69,7 @@ pub(in crate::kinds) async fn within<T>(
     timeout(patience, told).await.unwrap_or(Err(CdpError::Timeout))
 }
 
-/// The browser did not do what it was told: another attempt starts another one.
+/// The browser did not obey a command: another attempt starts another browser.
 pub(in crate::kinds) fn crashed(error: CdpError) -> JobError {
     let cause = JobError::from(error);
     JobError::retry(format!("the browser failed: {cause}")).class("browser")

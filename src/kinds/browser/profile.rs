@@ -6,19 +6,20 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What it is called, before something random. Those of older versions, which nobody locks, are called otherwise.
+/// The prefix of its name. Folders of older versions, which are not locked, have other names.
 const PREFIX: &str = "tidemill-chromium-held-";
 
 /// A folder that vanishes when it is dropped.
 #[derive(Debug)]
 pub(super) struct Profile {
     folder: PathBuf,
-    /// Let go of after the folder is gone. No child inherits it: the standard library opens close-on-exec.
+    /// Released after the folder is removed. No child inherits it, because the standard library opens files
+    /// close-on-exec.
     _lock: File,
 }
 
 impl Profile {
-    /// Makes one, below the system's folder for such, and first removes what is left of others. Blocks.
+    /// Creates one in the system's temporary folder, after removing leftover ones. Blocks.
     pub(super) fn make() -> io::Result<Self> {
         let parent = std::env::temp_dir();
         remove_leftovers(&parent);
@@ -52,7 +53,7 @@ impl Drop for Profile {
     }
 }
 
-/// The lock of a folder, unless somebody else holds it or it is gone.
+/// The lock of a folder, unless another process holds it or the folder is gone.
 fn locked(folder: &Path) -> io::Result<Option<File>> {
     let lock = match File::open(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -71,7 +72,7 @@ fn remove_leftovers(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
         if is_ours && let Ok(Some(_lock)) = locked(&entry.path()) {
-            // Whatever cannot be removed now is tried again.
+            // A folder that cannot be removed now is tried again later.
             let _ = fs::remove_dir_all(entry.path());
         }
     }

@@ -21,11 +21,11 @@ const CREATE: &str = "mutation($input: IssueCreateInput!) { issueCreate(input: $
 const FIND: &str = "query($id: String!) { issue(id: $id) { id identifier url } }";
 const TIMEOUT: Duration = Duration::from_secs(30);
 const EXCERPT_BYTES: usize = 500;
-/// Where a limit says nothing of its end.
+/// The delay for a limit without a reset time.
 const USUAL_PAUSE: Duration = Duration::from_mins(1);
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
-/// An issue as it is asked for.
+/// An issue to create.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewIssue {
@@ -44,7 +44,7 @@ pub(super) struct NewIssue {
     pub(super) project_id: Option<String>,
 }
 
-/// An issue that is there.
+/// An existing issue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issue {
     id: String,
@@ -101,7 +101,8 @@ impl Linear {
         Ok(Self { client, url: url.to_owned() })
     }
 
-    /// Makes the issue; one that is there already under the id is the answer as it is. With `again` it is looked for first.
+    /// Creates the issue; an existing issue with the id is returned unchanged. With `again` it is searched
+    /// first.
     pub(super) async fn create(&self, issue: &NewIssue, again: bool) -> Result<Issue, JobError> {
         if again && let Some(there) = self.find(issue.id).await? {
             return Ok(there);
@@ -111,13 +112,14 @@ impl Linear {
             Ok(_) => {
                 Err(JobError::retry("Linear did not create the issue and gave no reason").class("linear"))
             }
-            // An earlier attempt made it whose answer was lost, or its id is no good: Linear knows.
+            // An earlier attempt created it and lost the answer, or its id is invalid: Linear knows.
             Err(error) if error.is_of(BAD_INPUT) => self.find(issue.id).await?.ok_or(error),
             Err(error) => Err(error),
         }
     }
 
-    /// The issue of that id, if it is there; only an error that may pass is one, for a key may be allowed to write alone.
+    /// The issue of that id, if it exists; only a temporary error is returned, because a key may have only
+    /// write access.
     async fn find(&self, id: Uuid) -> Result<Option<Issue>, JobError> {
         match self.ask(FIND, json!({ "id": id })).await {
             Ok(data) if data["issue"].is_object() => read(&data["issue"]).map(Some),
@@ -159,7 +161,7 @@ fn read(issue: &Value) -> Result<Issue, JobError> {
     })
 }
 
-/// What a complaint or a status means for the job.
+/// The outcome of the job for an error message or a status.
 fn refusal(status: StatusCode, headers: &HeaderMap, complaints: &[Complaint]) -> Option<JobError> {
     let first = complaints.first();
     let code = first.and_then(|complaint| {
@@ -203,8 +205,8 @@ fn refusal(status: StatusCode, headers: &HeaderMap, complaints: &[Complaint]) ->
     }
 }
 
-/// How long to wait: `Retry-After`, or until the limits that are used up are lifted; if none says so, until all are. The
-/// moments are milliseconds since 1970.
+/// How long to wait: `Retry-After`, or until the exhausted limits are reset; if none is named, until all
+/// are. The moments are milliseconds since 1970.
 fn pause(headers: &HeaderMap, now_millis: i64) -> Duration {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
     let told = number("retry-after").and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);

@@ -19,14 +19,14 @@ use crate::worker::handler::{Handler, JobError};
 const LARGEST_BYTES: u64 = 256 * 1024 * 1024;
 const KEY_BYTES: usize = 500;
 
-/// Where media go and from where they may come.
+/// The storage of media, and their allowed sources.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MediaSpec {
     /// `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///folder`; without one nothing can be uploaded.
     pub url: Option<String>,
     /// Options of the `object_store` crate; may hold credentials.
     pub options: BTreeMap<String, String>,
-    /// Files below it may be uploaded; without one only those of jobs.
+    /// The folder whose files may be uploaded; without it only files of jobs.
     pub folder: Option<PathBuf>,
 }
 
@@ -57,20 +57,20 @@ struct Target {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MediaArgs {
-    /// Whose file it is.
+    /// The job of the file.
     job_id: Option<Uuid>,
     /// The file's name there.
     artifact: Option<String>,
     /// A file below the folder of the config.
     path: Option<PathBuf>,
-    /// Where it goes; by default what it is called.
+    /// The key in the storage; by default the file's name.
     key: Option<String>,
     content_type: Option<String>,
-    /// The crawl whose file it is, for the log.
+    /// The session of the file, for the log.
     session_id: Option<String>,
 }
 
-/// Where a file went.
+/// The location of an uploaded file.
 #[derive(Debug, Serialize)]
 pub struct Uploaded {
     url: String,
@@ -99,7 +99,7 @@ impl Media {
         Ok(Self { target: spec.url.as_ref().map(open).transpose()?, folder: spec.folder.clone() })
     }
 
-    /// The file, what it is and what it is called.
+    /// The file, its content type and its name.
     async fn content(
         &self,
         context: &Context,
@@ -145,7 +145,7 @@ impl Media {
 }
 
 impl Target {
-    /// Where a key goes, as it is written, and the URL of that place.
+    /// The path of a key, and its URL.
     fn place(&self, key: &str) -> Result<(Key, Url), JobError> {
         let parts: Vec<&str> = key.split('/').collect();
         if !(1..=KEY_BYTES).contains(&key.len()) || parts.contains(&"") {
@@ -183,7 +183,7 @@ impl Handler for Media {
         let content_type = args.content_type.unwrap_or(found_type);
         let bytes = file.len();
         let attributes = Attributes::from_iter([(Attribute::ContentType, content_type.clone())]);
-        // A folder has no room for what a file is.
+        // A folder cannot store a content type.
         let options = if url.scheme() == "file" {
             PutOptions::default()
         } else {
@@ -201,7 +201,7 @@ impl Handler for Media {
     }
 }
 
-/// What can never be a file of a folder, whose store keeps `name#1` for itself.
+/// A key that can never be a file in a folder, whose store reserves `name#1`.
 fn refuse_no_file(key: &str, file: &Path) -> Result<(), JobError> {
     let numbered = key.rsplit('/').next().and_then(|name| name.split_once('#'));
     if numbered.is_some_and(|(_, end)| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit())) {
@@ -223,7 +223,7 @@ fn missing(message: String) -> JobError {
     JobError::permanent(message).class("not_found")
 }
 
-/// What the storage does not allow it will not allow later; anything else may pass.
+/// A request that the storage forbids stays forbidden; any other error may pass.
 fn refused(error: &object_store::Error) -> JobError {
     use object_store::Error::{NotFound, NotSupported, PermissionDenied, Unauthenticated};
     let message = format!("the media storage failed: {error}");

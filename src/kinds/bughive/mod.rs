@@ -20,22 +20,22 @@ use std::time::Duration;
 
 pub use rules::{CLEANUP, CRAWL, MEDIA, QUEUES, TICKET, rules};
 
-/// The browser that crawls, and what it may do.
+/// The browser for crawls, and its permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrowserSpec {
-    /// The program; searched on the PATH if there is none.
+    /// The program; searched on the PATH if absent.
     pub program: Option<PathBuf>,
     /// Whether Chromium confines its pages; it cannot as root.
     pub sandbox: bool,
     /// True to crawl also loopback, private and other special addresses.
     pub allow_private: bool,
-    /// True to crawl also sites whose certificates are not to be trusted.
+    /// True to crawl also sites with untrusted certificates.
     pub ignore_certificate_errors: bool,
-    /// What it calls itself; `robots.txt` is read for the part before the slash.
+    /// The user agent; the rules of `robots.txt` are read for the part before the slash.
     pub user_agent: String,
-    /// A page that is not there by then is given up.
+    /// The time after which a page that has not arrived is given up.
     pub page_timeout: Duration,
-    /// The least time between two pages of a crawl.
+    /// The shortest time between two pages of a crawl.
     pub page_delay: Duration,
     /// How long the state of a session is kept.
     pub session_ttl: Duration,

@@ -15,7 +15,7 @@ pub const MEDIA: &str = "media.upload";
 /// Removes the state of old sessions.
 pub const CLEANUP: &str = "sessions.cleanup";
 
-/// The queues with how many of their jobs run at once in one worker.
+/// The queues with their slots in one worker.
 pub const QUEUES: [(&str, u32); 4] = [("crawl", 2), ("tickets", 4), ("media", 8), ("default", 2)];
 
 /// The rules of a kind; `None` for one of another family.
@@ -27,7 +27,7 @@ pub fn rules(kind: &str) -> Option<KindSettings> {
         max: Duration::from_hours(1),
         jitter,
     };
-    // An attempt more than retries: the first one is none.
+    // One attempt more than retries, because the first one is not a retry.
     let (queue, priority, retries, backoff) = match kind {
         CRAWL => ("crawl", 3, 3, backoff(60, 2.0, 0.2)),
         TICKET => ("tickets", 5, 5, backoff(30, 2.0, 0.0)),

@@ -13,14 +13,14 @@ use crate::worker::handler::{Handler, JobError};
 
 const TITLE_CHARACTERS: usize = 255;
 
-/// Where tickets are made.
+/// The settings of tickets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TicketSpec {
     /// Linear's GraphQL address.
     pub url: String,
-    /// An API key, as it stands in the header; without one no ticket can be made.
+    /// An API key in the form of the header; without one no ticket can be created.
     pub api_key: Option<String>,
-    /// The team of tickets whose args name none.
+    /// The team for tickets whose args name no team.
     pub team_id: Option<String>,
     /// The proxy through which it is called.
     pub proxy: ProxySettings,
@@ -55,7 +55,7 @@ pub struct TicketArgs {
     label_ids: Vec<String>,
     assignee_id: Option<String>,
     project_id: Option<String>,
-    /// The crawl for which it is made, for the log.
+    /// The session of its crawl, for the log.
     session_id: Option<String>,
 }
 

@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 use super::spawn::CHANNEL_DESCRIPTOR;
 
 const PREFIX: &str = "tidemill-";
-/// How long what was killed may take to be gone.
+/// How long killed processes may take to end.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 
-/// The cgroup that this process is in, where it can make others.
+/// The cgroup of this process, if it can create others below it.
 #[derive(Debug)]
 pub(super) struct Parent(PathBuf);
 
 impl Parent {
-    /// Tries it out; an error says what is not there or not allowed.
+    /// Tries it; the error names what is missing or forbidden.
     pub(super) fn own() -> io::Result<Self> {
         let parent = Self(own_folder()?);
         parent.remove_leftovers();
@@ -41,7 +41,7 @@ impl Parent {
         Ok(Cgroup(folder))
     }
 
-    /// Ends what workers that were killed left, should their watch-shells have been, too.
+    /// Ends processes left by killed workers, in case their watch shells were killed, too.
     fn remove_leftovers(&self) {
         for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
             let name = entry.file_name();
@@ -61,7 +61,7 @@ fn own_folder() -> io::Result<PathBuf> {
     let path = path.ok_or_else(|| none("this process is in no cgroup of version 2"))?;
     let mounts = fs::read_to_string("/proc/self/mountinfo")?;
     let folder = mounts.lines().find_map(|line| {
-        // Before the hyphen: number, parent, device, root, mount point, …; behind it: type, source, …
+        // Before the hyphen: number, parent, device, root, mount point, …; after it: type, source, …
         let (place, kind) = line.split_once(" - ")?;
         let mut place = place.split(' ').skip(3);
         let (root, point) = (place.next()?, place.next()?);
@@ -69,7 +69,7 @@ fn own_folder() -> io::Result<PathBuf> {
         kind.starts_with("cgroup2 ").then(|| Path::new(point).join(below))
     });
     let folder = folder.ok_or_else(|| none("cgroups of version 2 are not mounted"))?;
-    // It is named to a shell, word by word.
+    // A shell gets the path, split into words.
     if folder.to_string_lossy().contains(|letter: char| letter.is_whitespace() || letter == '"') {
         return Err(none("the cgroup's path has spaces"));
     }
@@ -85,10 +85,10 @@ impl Cgroup {
         self.0.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Whoever writes to it is in.
+    /// A process that writes to it enters the cgroup.
     pub(super) fn door(&self) -> io::Result<OwnedFd> {
         let door = OpenOptions::new().write(true).open(self.0.join("cgroup.procs"))?;
-        // The command finds its channel there, before the door is used.
+        // The command's channel has this descriptor, before the cgroup is entered.
         Ok(if door.as_raw_fd() == CHANNEL_DESCRIPTOR { door.try_clone()?.into() } else { door.into() })
     }
 
@@ -112,12 +112,12 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Asks the kernel to end all that is in it.
+    /// Asks the kernel to end all processes in it.
     pub(super) fn kill(&self) {
         let _ = fs::write(self.0.join("cgroup.kill"), "1");
     }
 
-    /// Ends all that is in it, and removes it. Blocks.
+    /// Ends all processes in it, and removes it. Blocks.
     pub(super) fn end(&self) {
         self.kill();
         let until = Instant::now() + GONE_WITHIN;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::group::{self, Ended, Group};
 use super::{fork_exec, orphan_killer};
 
-/// A program that runs. Dropping it kills its whole process group.
+/// A running program. Dropping it kills its whole process group.
 #[derive(Debug)]
 pub(in crate::kinds) struct Companion {
     group: Group,
@@ -20,8 +20,8 @@ pub(in crate::kinds) struct Companion {
 }
 
 impl Companion {
-    /// Starts a program without standard input; what it says goes where the command says. What is lent to it is dropped
-    /// when it is gone, on a thread of its own.
+    /// Starts a program without standard input; its output goes where the command says. Resources lent to
+    /// it are dropped after its end, on a separate thread.
     pub(in crate::kinds) async fn start(mut command: Command, lent: impl Send + 'static) -> io::Result<Self> {
         command.stdin(Stdio::null());
         fork_exec::confine(&mut command, Vec::new());
@@ -31,7 +31,7 @@ impl Companion {
         // On a thread that stays, as that of a command does.
         let live = move || {
             let leader = group::start(&mut command, None);
-            // Else our ends of its pipes would stay open.
+            // Otherwise our ends of its pipes would stay open.
             drop(command);
             let (child, group, reaper) = match leader {
                 Ok(all) => all,
@@ -41,7 +41,7 @@ impl Companion {
             drop(started.send(Ok(group)));
             let end = reaper.run(exited_sender);
             drop(lent);
-            // Nobody waits for it if the attempt was dropped.
+            // There is no receiver if the attempt was dropped.
             let _ = ended_sender.send(end);
         };
         thread::Builder::new().name("tidemill-companion".into()).spawn(live)?;
@@ -50,7 +50,7 @@ impl Companion {
         let gone = CancellationToken::new();
         let told = gone.clone();
         tokio::spawn(async move {
-            // An error means that its reaper is gone, and so is the program.
+            // An error means that its reaper, and so the program, has ended.
             tokio::select! {
                 _ = exited => {}
                 () = orphan_killer::keep_alive() => {}
@@ -65,7 +65,8 @@ impl Companion {
         self.exited.clone()
     }
 
-    /// Kills it, if it still runs, and waits until it and what was lent to it are gone; answers how it ended.
+    /// Kills it if it is still running, and waits until it and its lent resources are gone; returns its
+    /// exit.
     pub(in crate::kinds) async fn end(self) -> Option<ExitStatus> {
         drop(self.group);
         self.ended.await.ok()?.status
@@ -79,7 +80,7 @@ mod tests {
 
     use super::*;
 
-    /// Tells when it is dropped whether its program was gone by then.
+    /// Reports, when dropped, whether its program had ended.
     struct Lent(std::path::PathBuf, Option<oneshot::Sender<bool>>);
 
     impl Drop for Lent {

@@ -14,28 +14,28 @@ use nix::unistd::Pid;
 use super::cgroup::{Cgroup, Parent};
 use super::{fork_exec, strays};
 
-/// The variable by which a process is known that left its attempt's process group.
+/// The variable that identifies a process that left its attempt's process group.
 pub(super) const MARK: &str = "TIDEMILL_ENCLOSURE";
 
-/// What a process may use.
+/// The requested containment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub enum Wish {
-    /// A cgroup where one can be made, else the sub-reaper.
+    /// A cgroup where one can be created, otherwise the sub-reaper.
     Auto,
     /// A cgroup, or no start.
     Cgroup,
     /// The sub-reaper.
     Reaper,
-    /// The process group alone: a process in a session of its own lives on.
+    /// Only the process group: a process in a session of its own survives.
     Group,
 }
 
-/// What a process uses.
+/// The chosen containment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Containment {
     /// A cgroup for each attempt: nothing escapes.
     Cgroup,
-    /// Orphans fall to this process, and end with their attempt.
+    /// Orphans are reparented to this process, and end with their attempt.
     Reaper,
     /// A process that leaves the process group escapes.
     Group,
@@ -60,11 +60,11 @@ enum Means {
 
 static CHOSEN: OnceLock<Means> = OnceLock::new();
 
-/// Decides for this process, before its first command; later nothing changes. To be called by a process that is Tidemill's
-/// own: as sub-reaper it gets, and reaps, the orphans of all its children.
+/// Decides for this process, before its first command; later nothing changes. Call this only in Tidemill's
+/// own process: as sub-reaper it gets, and reaps, the orphans of all its children.
 ///
 /// # Errors
-/// When what is wanted cannot be had.
+/// If the requested containment is not available.
 pub fn choose(wish: Wish) -> io::Result<Containment> {
     let means = match wish {
         Wish::Group => Means::Group,
@@ -95,12 +95,14 @@ fn contained(means: &Means) -> Containment {
     }
 }
 
-/// As a guest in another program nothing of that program's is touched: a cgroup where one can be made, else the group.
+/// Within another program nothing of that program is changed: a cgroup where one can be created, otherwise
+/// the group.
 fn means() -> &'static Means {
     CHOSEN.get_or_init(|| Parent::own().map_or(Means::Group, Means::Cgroup))
 }
 
-/// What the watch-shell must know to end all that this process runs: the folder of its cgroups, or the mark of its processes.
+/// The information with which the watch shell ends all processes of this worker: the folder of its cgroups,
+/// or the mark of its processes.
 pub(super) fn of_all() -> (String, String) {
     match means() {
         Means::Cgroup(parent) => (parent.folder().display().to_string(), String::new()),
@@ -109,13 +111,13 @@ pub(super) fn of_all() -> (String, String) {
     }
 }
 
-/// With what all marks of this process begin.
+/// The prefix of all marks of this process.
 fn marks() -> String {
     static RANDOM: OnceLock<u64> = OnceLock::new();
     format!("{}-{:016x}-", id(), RANDOM.get_or_init(rand::random))
 }
 
-/// What one attempt's processes are kept in.
+/// The containment of one attempt's processes.
 #[derive(Debug, Default)]
 pub(super) struct Enclosure {
     pub(super) cgroup: Option<Cgroup>,
@@ -123,7 +125,7 @@ pub(super) struct Enclosure {
 }
 
 impl Enclosure {
-    /// Makes one, and lets `command` start in it.
+    /// Creates one, and makes `command` start in it.
     pub(super) fn around(command: &mut Command) -> io::Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -142,14 +144,14 @@ impl Enclosure {
         }
     }
 
-    /// Kills what is in it at once, as far as that needs no search.
+    /// Kills its processes at once, as far as that needs no search.
     pub(super) fn kill(&self) {
         if let Some(cgroup) = &self.cgroup {
             cgroup.kill();
         }
     }
 
-    /// Ends all that the leader's attempt left, before the leader is reaped. Blocks.
+    /// Ends all processes left by the leader's attempt, before the leader is reaped. Blocks.
     pub(super) fn end(&self, leader: Pid) {
         if let Some(cgroup) = &self.cgroup {
             cgroup.end();

@@ -11,13 +11,13 @@ use crate::secrecy::is_secret;
 use crate::worker::context::{Attempt, Context};
 use crate::worker::handler::JobError;
 
-/// What remains of the worker's environment when the config asks for a clean one.
+/// The variables kept from the worker's environment if the config asks for a clean one.
 const CLEAN: [&str; 3] = ["PATH", "HOME", "LANG"];
 
-/// The most that is handed to a command of what is remembered of its job: a variable has to fit on its stack.
+/// The largest stored state of a job that is passed to a command: a variable must fit on its stack.
 const REMEMBERED_BYTES: usize = 100 * 1024;
 
-/// What is remembered of the job, as variables.
+/// The stored state of the job, as variables.
 pub(super) type Remembered = Vec<(&'static str, String)>;
 
 /// The checkpoints and signals of the job, if it has any.
@@ -37,7 +37,7 @@ pub(super) async fn remembered(context: &Context) -> Result<Remembered, JobError
     }
 }
 
-/// All variables that the command shall see; later ones replace earlier ones of the same name.
+/// All variables of the command; later ones replace earlier ones of the same name.
 pub(super) fn variables(spec: &CommandSpec, attempt: &Attempt) -> BTreeMap<OsString, OsString> {
     variables_from(std::env::vars_os(), spec, attempt)
 }

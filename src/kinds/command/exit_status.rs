@@ -14,7 +14,8 @@ use crate::job::attempt::Usage;
 use crate::kinds::protocol::Verdict;
 use crate::worker::handler::{Completion, JobError};
 
-/// `oom_kills_rose` is `None` if the kernel's count cannot be read. After a stop only a result that it said is a success.
+/// `oom_kills_rose` is `None` if the kernel's count cannot be read. After a stop only a reported result is
+/// a success.
 pub(super) fn judge(
     spec: &CommandSpec,
     ended: &Ended,
@@ -36,7 +37,7 @@ pub(super) fn judge(
         out_of_memory: memory::ran_out(status, limited, &said.last_stderr, oom_kills_rose),
         peak_memory_bytes: ended.peak_memory_bytes,
     };
-    // The signal that it was sent is no failure of what it had done by then.
+    // The signal sent to it does not make its finished work a failure.
     let is_done =
         stop != Stop::No && is_by_signal(status) && matches!(said.verdict, Some(Verdict::Result(_)));
     let handed_back = match stop {
@@ -57,7 +58,7 @@ pub(super) fn judge(
     Err(failure(spec, status, said, permanent, usage.out_of_memory).usage(usage))
 }
 
-/// The failure in the command's own words if it gave any on its channel, else in ours.
+/// The failure reported by the command on its channel, otherwise ours.
 fn failure(
     spec: &CommandSpec,
     status: ExitStatus,
@@ -97,7 +98,7 @@ fn describe(spec: &CommandSpec, status: ExitStatus, out_of_memory: bool) -> Stri
     }
 }
 
-/// Which limit a signal speaks of.
+/// The limit that a signal indicates.
 fn hint(spec: &CommandSpec, signal: i32) -> String {
     match (signal, spec.limits.cpu, spec.limits.file_size_bytes) {
         (libc::SIGXCPU, Some(cpu), _) => format!(": it used up its CPU limit of {cpu:?}"),

@@ -55,8 +55,8 @@ fn confine_self(worker: Pid, limits: &[Rlimit]) -> io::Result<()> {
     Ok(())
 }
 
-/// Ours close on exec anyway; this is for those that a library opened carelessly. Kernels before
-/// 5.11 do not know the call, which is no reason to run nothing.
+/// Our descriptors close on exec anyway; this covers those that a library opened without that flag. Kernels
+/// before 5.11 do not support the call; that must not prevent a start.
 fn close_foreign_descriptors() {
     // SAFETY: only marks descriptors of this process to be closed by exec; touches no memory.
     unsafe {

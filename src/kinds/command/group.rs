@@ -24,7 +24,7 @@ use super::{fork_exec, orphan_killer, stop, strays};
 pub(in crate::kinds) struct Group {
     leader: Pid,
     enclosure: Arc<Enclosure>,
-    /// Its end lets the reaper go on; nothing is ever sent.
+    /// Its end lets the reaper continue; nothing is ever sent.
     _unreaped: mpsc::Sender<Infallible>,
 }
 
@@ -36,10 +36,10 @@ pub(in crate::kinds) struct Reaper {
     released: mpsc::Receiver<Infallible>,
 }
 
-/// How a command ended.
+/// The exit of a command.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::kinds) struct Ended {
-    /// `None` if something else in this process took it from the kernel.
+    /// `None` if other code in this process collected it from the kernel.
     pub(super) status: Option<ExitStatus>,
     /// Largest resident memory of the command or one of its waited-for children; never less than
     /// what the worker itself held, because the kernel counts the command's life before its exec.
@@ -54,8 +54,8 @@ impl Ended {
     }
 }
 
-/// Starts a command as the leader of a group, which must have been confined, and takes charge of all that comes of it. After
-/// `silence` of this process the watch-shell ends it.
+/// Starts a confined command as the leader of a group, and takes charge of all its processes. After
+/// `silence` of this process the watch shell ends it.
 pub(in crate::kinds) fn start(
     command: &mut Command,
     silence: Option<Duration>,
@@ -83,7 +83,7 @@ impl Group {
     /// Asks every process of the group to end.
     pub(super) fn terminate(&self) {
         signal(self.leader, Signal::SIGTERM);
-        // A process that was stopped would otherwise never see it.
+        // A stopped process would otherwise never see it.
         signal(self.leader, Signal::SIGCONT);
     }
 }
@@ -96,8 +96,8 @@ impl Drop for Group {
 }
 
 impl Reaper {
-    /// Tells `exited` when the leader has ended, waits until the group is released, kills what is
-    /// left of it and of what left it, and reaps the leader. Blocks.
+    /// Notifies `exited` when the leader has ended, waits until the group is released, kills the rest of it
+    /// and processes that left it, and reaps the leader. Blocks.
     pub(in crate::kinds) fn run(self, exited: oneshot::Sender<()>) -> Ended {
         let end_of_leader = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
         while waitid(Id::Pid(self.leader), end_of_leader) == Err(nix::Error::EINTR) {}
@@ -129,7 +129,7 @@ fn reap(leader: Pid) -> Ended {
 }
 
 fn signal(leader: Pid, signal: Signal) {
-    // 0 and 1 would mean our own group and everybody. An error means that nobody is left.
+    // 0 and 1 would mean our own group and all processes. An error means that no process is left.
     if leader.as_raw() > 1 {
         let _ = killpg(leader, signal);
     }

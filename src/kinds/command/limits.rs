@@ -8,7 +8,7 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, rlim_t};
 /// Limits of each process of a command; `None` leaves the worker's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Address space (`RLIMIT_AS`): what is mapped, which is more than what is resident.
+    /// Address space (`RLIMIT_AS`): mapped memory, which is larger than resident memory.
     pub memory_bytes: Option<u64>,
     /// CPU time, rounded up to seconds: SIGXCPU, and SIGKILL a second later.
     pub cpu: Option<Duration>,
@@ -45,7 +45,7 @@ impl Limits {
     }
 }
 
-/// Only root may raise a hard limit, so nobody does.
+/// Only root may raise a hard limit, so it is never raised.
 fn within_ours(resource: Resource, soft: u64, hard: u64) -> nix::Result<Rlimit> {
     let (_, ours) = getrlimit(resource)?;
     let hard = if ours == RLIM_INFINITY { hard } else { hard.min(ours) };

@@ -42,15 +42,15 @@ const AFTERMATH: Duration = Duration::from_secs(1);
 /// How the jobs of one kind are run by a command.
 ///
 /// The attempt completes when the command exits with 0, fails for good with a code of
-/// `permanent_exit_codes` and is retried with any other end. On a stop it gets SIGTERM as a whole
-/// process group (it is the leader of its own session); then only a result that it said completes
-/// it. When the attempt's future is dropped the group gets SIGKILL. The recorded
-/// peak memory is that of the largest single process, and at least what the worker itself held.
+/// `permanent_exit_codes` and is retried with any other end. On a stop request its whole process group gets
+/// SIGTERM (it is the leader of its own session); then only a reported result completes it. When the
+/// attempt's future is dropped the group gets SIGKILL. The recorded peak memory is that of the largest
+/// single process, and at least what the worker itself held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandSpec {
     /// The program and its arguments; no shell reads them.
     pub command: Vec<String>,
-    /// Where it runs; the worker's own directory if `None`.
+    /// Its working directory; the worker's own if `None`.
     pub working_dir: Option<PathBuf>,
     /// Variables added to its environment.
     pub env: BTreeMap<String, String>,
@@ -59,7 +59,7 @@ pub struct CommandSpec {
     pub clean_env: bool,
     /// Exit codes after which no other attempt is made.
     pub permanent_exit_codes: Vec<i32>,
-    /// What the kernel lets it use.
+    /// Its resource limits.
     pub limits: Limits,
     /// Longer lines of output are cut, in bytes.
     pub max_line_bytes: usize,
@@ -89,13 +89,13 @@ impl CommandSpec {
                 follower.log("stderr", process.stderr),
                 follower.obey(process.channel),
             );
-            // Nobody waits for it if the aftermath is over.
+            // There is no receiver if the aftermath has ended.
             let _ = drained.send(());
             Said { verdict, last_stderr }
         };
         let oversee = async {
             let ran = run(&process.group, process.exited, process.stdin, context, &spoke).await;
-            // An error of either kind means that somebody still holds the pipes.
+            // An error of either kind means that a process still holds the pipes.
             let _ = tokio::time::timeout(AFTERMATH, drained_seen).await;
             drop(process.group);
             last_call.send_replace(true);
@@ -132,7 +132,7 @@ impl DynHandler for CommandSpec {
     }
 }
 
-/// Feeds the command and passes a stop on to it, until it ends by itself.
+/// Writes the command's input and passes a stop request on to it, until it ends by itself.
 async fn run(
     group: &Group,
     exited: oneshot::Receiver<()>,
@@ -149,9 +149,9 @@ async fn run(
     };
     let look = stop::note_handlers(group, context, spoke, &handled);
     tokio::select! {
-        // An error means that its reaper is gone, and so is the command.
+        // An error means that its reaper, and so the command, has ended.
         _ = exited => {}
-        // Neither of them decides the end.
+        // Neither of them decides the outcome.
         () = async { tokio::join!(feed(stdin, context), stop, look); std::future::pending().await } => {}
     }
     Ran { asked: asked.into_inner(), handled: handled.into_inner(), started, lasted: started.elapsed() }

@@ -18,8 +18,9 @@ use nix::unistd::Pid;
 
 use super::containment;
 
-/// Each line names all that lives, groups by their number and cgroups by their name; the last one counts when the pipe is
-/// closed or silent. One that has nothing to watch may go at any time. Shells without a time-out of their own are ended by that of the socket.
+/// Each line names all live groups by number and cgroups by name; the last line counts when the pipe is
+/// closed or silent. A shell with nothing to watch may end at any time. The socket's timeout ends shells
+/// without a timeout of their own.
 const SCRIPT: &str = r#"trap '' TERM INT HUP QUIT USR1 USR2
 base=$1 mark=$2 seconds=$3
 (read -r -t 1 line) </dev/null >/dev/null 2>&1
@@ -39,9 +40,9 @@ for round in 1 2 3; do
   done
 done"#;
 
-/// How long the worker may be silent where nothing says otherwise.
+/// The default time for which the worker may be silent.
 const SILENCE: Duration = Duration::from_secs(20);
-/// How often it speaks, in parts of that.
+/// The number of messages that it sends in that time.
 const WORDS: u32 = 8;
 /// A shell that dies at once is not replaced faster than this.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -60,7 +61,7 @@ struct Guard {
     silence: Duration,
     spoke_at: Option<Instant>,
     shell: Option<Shell>,
-    /// When a shell last ended all for our silence, as we learned of it.
+    /// The time when a shell last ended all processes because of our silence.
     struck_at: Option<Instant>,
 }
 
@@ -73,10 +74,10 @@ fn guard() -> MutexGuard<'static, Guard> {
     GUARD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From now on the group, and its cgroup, end with this worker, or after its silence.
+/// From now on the group, and its cgroup, end with this worker or after its silence.
 pub(super) fn watch(leader: Pid, cgroup: Option<String>, silence: Option<Duration>) {
     let mut guard = guard();
-    // One that had nothing to watch may be about to go.
+    // A shell with nothing to watch may be about to end.
     if guard.live.is_empty() && guard.spoke_at.is_some_and(|at| at.elapsed() > guard.silence / 2) {
         guard.end_shell();
     }
@@ -89,15 +90,15 @@ pub(super) fn watch(leader: Pid, cgroup: Option<String>, silence: Option<Duratio
     guard.speak();
 }
 
-/// The group is dead; to be called before its leader is reaped.
+/// Removes a dead group; must be called before its leader is reaped.
 pub(super) fn forget(leader: Pid) {
     let mut guard = guard();
     guard.live.remove(&leader.as_raw());
     guard.speak();
 }
 
-/// Says for as long as it is waited for that this worker lives. From the runtime that runs the attempts: should that
-/// stand still, they end as well.
+/// Reports that this worker is alive while this future is polled. It runs on the runtime of the attempts:
+/// if that stalls, they end as well.
 pub(super) async fn keep_alive() {
     loop {
         let every = guard().silence / WORDS;
@@ -109,14 +110,15 @@ pub(super) async fn keep_alive() {
     }
 }
 
-/// Whether the watch-shell has ended all since then, because this process did not run for too long.
+/// Whether the watch shell has ended all processes since then, because this process was stalled for too
+/// long.
 pub(super) fn struck_since(then: Instant) -> bool {
     guard().struck_at.is_some_and(|at| at > then)
 }
 
 impl Guard {
     fn speak(&mut self) {
-        // One that somebody killed is replaced once.
+        // A killed shell is replaced once.
         if let Err(error) = self.tell().or_else(|_| self.tell()) {
             tracing::warn!(
                 %error,
@@ -139,7 +141,7 @@ impl Guard {
             Some(shell) => shell,
             none => none.insert(start(self.silence)?),
         };
-        // One that takes nothing is stopped, or hangs.
+        // A shell that reads nothing is stopped or hangs.
         let told = shell.line.write_all(line.as_bytes());
         if told.is_err() {
             self.end_shell();
@@ -148,7 +150,7 @@ impl Guard {
         told
     }
 
-    /// Ends the shell before it can take the closed pipe for our end.
+    /// Ends the shell before it mistakes the closed pipe for our end.
     fn end_shell(&mut self) {
         if let Some(shell) = self.shell.take() {
             let _ = kill(shell.pid, Signal::SIGKILL);
@@ -188,7 +190,7 @@ fn start(silence: Duration) -> io::Result<Shell> {
         .stderr(Stdio::null())
         .spawn()?;
     let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
-    // Whoever kills it, or wakes us after a long stop, finds another at once.
+    // After the shell is killed, or this process wakes after a long stop, another shell starts at once.
     thread::Builder::new().name("tidemill-guard".into()).spawn(move || {
         let began = Instant::now();
         let by_itself = child.wait().is_ok_and(|status| status.code().is_some());

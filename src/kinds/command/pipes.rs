@@ -17,12 +17,12 @@ use crate::worker::context::Context;
 const READ_BYTES: usize = 16 * 1024;
 /// How much of standard error is repeated in the error of a failed attempt.
 const LAST_STDERR_BYTES: usize = 2 * 1024;
-/// After the last call the group is dead and its pipes hold only what was written before: at most
-/// what the kernel lets a pipe hold. A process that left the group may keep one open for ever.
+/// After the last call the group is dead and its pipes hold only earlier output: at most the capacity of a
+/// pipe. A process that left the group may keep a pipe open for ever.
 const AFTER_LAST_CALL_BYTES: usize = 1024 * 1024;
 const AFTER_LAST_CALL_WAIT: Duration = Duration::from_millis(200);
 
-/// All that a command said that matters for its end.
+/// The output of a command that matters for its outcome.
 #[derive(Debug)]
 pub(super) struct Said {
     pub(super) verdict: Option<Verdict>,
@@ -67,7 +67,7 @@ impl<'a> Follower<'a> {
         tail.into_text()
     }
 
-    /// Does what the lines on the channel say, and gives the last verdict among them.
+    /// Interprets the lines on the channel, and returns the last outcome among them.
     pub(super) async fn obey(&self, pipe: pipe::Receiver) -> Option<Verdict> {
         let mut source = Source::new(pipe, self.last_call.clone());
         let (max_line_bytes, max_result_bytes) = (self.spec.max_line_bytes, self.spec.max_result_bytes);
@@ -86,7 +86,7 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// A pipe that ends with its writers or, after the last call, with what is in it.
+/// A pipe that ends with its writers or, after the last call, with its content.
 struct Source {
     pipe: pipe::Receiver,
     last_call: watch::Receiver<bool>,

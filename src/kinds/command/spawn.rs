@@ -18,18 +18,18 @@ use super::{CommandSpec, environment, fork_exec};
 use crate::worker::context::Attempt;
 use crate::worker::handler::JobError;
 
-/// Where a command finds its channel for progress and result.
+/// The descriptor of a command's channel for progress and result.
 pub(super) const CHANNEL_DESCRIPTOR: i32 = 3;
 /// Enough for fork, exec and waiting.
 const STACK_BYTES: usize = 256 * 1024;
 
-/// A command that runs. Dropping it kills its whole process group.
+/// A running command. Dropping it kills its whole process group.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) group: Group,
-    /// Told when the command itself has ended.
+    /// Notified when the command itself has ended.
     pub(super) exited: oneshot::Receiver<()>,
-    /// Told when it is reaped, which needs `group` to be dropped first.
+    /// Notified when it is reaped, which needs `group` to be dropped first.
     pub(super) ended: oneshot::Receiver<Ended>,
     pub(super) stdin: pipe::Sender,
     pub(super) stdout: pipe::Receiver,
@@ -62,9 +62,9 @@ pub(super) async fn spawn(
             Ok(all) => all,
             Err(error) => return drop(started.send(Err(error))),
         };
-        // If the attempt is gone already, this drops the group and so kills it.
+        // If the attempt has already ended, this drops the group and so kills it.
         drop(started.send(Ok((group, pipes))));
-        // Nobody waits for it if the attempt was dropped.
+        // There is no receiver if the attempt was dropped.
         let _ = ended_sender.send(reaper.run(exited_sender));
     };
     thread::Builder::new()
@@ -105,7 +105,7 @@ fn prepare(spec: &CommandSpec, attempt: &Attempt, remembered: Remembered) -> io:
     Ok((command, channel.into()))
 }
 
-/// Takes the command, so that its ends of the pipes are closed here when it runs.
+/// Consumes the command, so that its ends of the pipes are closed here when it is running.
 fn start(mut command: Command, channel: OwnedFd, silence: Duration) -> io::Result<(Group, Pipes, Reaper)> {
     let (child, group, reaper) = group::start(&mut command, Some(silence))?;
     let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin, child.stdout, child.stderr) else {
@@ -126,8 +126,7 @@ impl Pipes {
     }
 }
 
-/// What went wrong, where, and what to do about it. Always worth a retry: another worker may have
-/// the program.
+/// The error with its place and advice. Always worth a retry: another worker may have the program.
 fn explain(spec: &CommandSpec, attempt: &Attempt, error: &io::Error) -> String {
     let program = spec.command.first().map_or("", String::as_str);
     let kind = &attempt.kind;

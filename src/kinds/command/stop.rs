@@ -16,7 +16,7 @@ use crate::kinds::protocol::Verdict;
 use crate::worker::context::Context;
 use crate::worker::leaving::bit;
 
-/// How long a command's end may be seen before its worker hears the signal that was meant for both.
+/// How long a command's end may precede the worker's receipt of a signal that was meant for both.
 const APART: Duration = Duration::from_secs(1);
 /// The same for an end that may as well be its own: it costs a tenth of the time that the command ran, at most so much. Shells
 /// and Python pay it always, unless they say a result.
@@ -26,25 +26,25 @@ const APART_IF_IN_DOUBT: Duration = Duration::from_millis(100);
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 const LAST_LOOK: Duration = Duration::from_secs(2);
 const LOOKS_AT_MESSAGES: usize = 100;
-/// With these whoever stops a service stops its processes.
+/// The signals with which service managers stop processes.
 const SIGNALS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
-/// What shells and many runtimes answer for a signal, beside its number.
+/// The number that shells and many runtimes add to a signal in their exit code.
 const CODE_OF_SIGNALS: i32 = 128;
 
-/// Who stopped a command, if anybody did.
+/// The origin of a stop, if there was one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// Nobody: its end is its own.
+    /// None: it ended by itself.
     No,
     /// Its worker, with SIGTERM.
     Asked,
-    /// Somebody who stops the worker as well.
+    /// A program that also stops the worker.
     WithItsWorker,
-    /// The watch-shell, for the worker did not run for too long.
+    /// The watch shell, because the worker was stalled for too long.
     WatchShell,
 }
 
-/// What is known of a command's run.
+/// The known facts of a command's run.
 #[derive(Debug)]
 pub(super) struct Ran {
     /// Its worker asked it to stop.
@@ -68,13 +68,13 @@ pub(super) async fn note_handlers(group: &Group, context: &Context, spoke: &Noti
         tokio::select! {
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_LOOK),
             () = spoke.notified(), if messages < LOOKS_AT_MESSAGES => messages += 1,
-            // From then on it may get one at any moment.
+            // From then on it may install one at any moment.
             Some(_) = context.leaves_within(Duration::from_hours(24)), if !leaves => leaves = true,
         }
     }
 }
 
-/// Who stopped a command that ran and ended like this.
+/// The origin of the stop of a command with this run and this exit.
 pub(super) async fn stop_of(context: &Context, ran: &Ran, ended: &Ended, said: &Said) -> Stop {
     let Some(status) = ended.status.filter(|_| !ran.asked) else {
         return if ran.asked { Stop::Asked } else { Stop::No };

@@ -17,14 +17,15 @@ use nix::unistd::{Pid, getpid, getsid};
 
 use super::containment::MARK;
 
-/// How often the dead are looked for.
+/// The interval of the search for dead processes.
 const EVERY: Duration = Duration::from_secs(1);
-/// A dead process of our own session that nobody has reaped by so many looks is nobody's.
+/// The number of searches after which an unreaped dead process of our own session counts as orphaned.
 const LOOKS: u32 = 6;
-/// How long what is killed may take to be gone.
+/// How long killed processes may take to end.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 
-/// Held to read while a leader is started, to write while strays are judged: none is seen before it is noted.
+/// Locked for reading while a leader is started, for writing while strays are judged, so that no leader is
+/// seen before it is recorded.
 static STARTING: RwLock<()> = RwLock::new(());
 static LEADERS: Mutex<BTreeMap<i32, Leader>> = Mutex::new(BTreeMap::new());
 
@@ -34,7 +35,7 @@ struct Leader {
     born: u64,
 }
 
-/// What the kernel says of a process.
+/// The kernel's information about a process.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     pid: i32,
@@ -44,7 +45,7 @@ struct Seen {
     born: u64,
 }
 
-/// Starts a leader and notes it in one step.
+/// Starts a leader and records it in one step.
 pub(super) fn start(command: &mut Command, mark: Option<&str>) -> io::Result<(Child, Pid)> {
     let _nobody_judges = STARTING.read().unwrap_or_else(PoisonError::into_inner);
     let child = command.spawn()?;
@@ -54,7 +55,7 @@ pub(super) fn start(command: &mut Command, mark: Option<&str>) -> io::Result<(Ch
     Ok((child, Pid::from_raw(pid)))
 }
 
-/// The leader is about to be reaped.
+/// Removes a leader that is about to be reaped.
 pub(super) fn forget(leader: Pid) {
     leaders().remove(&leader.as_raw());
 }
@@ -63,11 +64,11 @@ fn leaders() -> MutexGuard<'static, BTreeMap<i32, Leader>> {
     LEADERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends the strays of an attempt, whose leader has ended and is not reaped, and those of which nobody alive can be the
+/// Ends the strays of an attempt whose leader has ended and is not reaped, and strays without a live
 /// origin. Blocks.
 pub(super) fn end_those_of(leader: Pid, mark: &str) {
     let until = Instant::now() + GONE_WITHIN;
-    // What a stray started falls to us when that is dead.
+    // Children of a stray are reparented to us when it is dead.
     while end_once(leader.as_raw(), mark) {
         if Instant::now() > until {
             tracing::warn!(pid = leader.as_raw(), "processes left by an attempt could not be ended in time");
@@ -77,7 +78,7 @@ pub(super) fn end_those_of(leader: Pid, mark: &str) {
     }
 }
 
-/// Kills what is there; true if there was something.
+/// Kills the strays; true if there were any.
 fn end_once(leader: i32, mark: &str) -> bool {
     let _nobody_starts = STARTING.write().unwrap_or_else(PoisonError::into_inner);
     let ours = own_session();
@@ -108,8 +109,8 @@ fn is_to_end(stray: Seen, ending: i32, mark: &str, leaders: &BTreeMap<i32, Leade
         let lives = |leader: &Leader| leader.mark.as_deref() == Some(&of_stray);
         return of_stray == mark || !leaders.values().any(lives);
     }
-    // It shows no origin: it goes when all are gone that were there at its birth. To the first process of a container fall
-    // those of others as well, such as of who looks around in it.
+    // It shows no origin: it is ended when all leaders that existed at its birth are gone. To the first
+    // process of a container fall those of others as well, such as of who looks around in it.
     getpid().as_raw() != 1 && !leaders.iter().any(|(pid, leader)| *pid != ending && leader.born <= stray.born)
 }
 
@@ -120,7 +121,8 @@ fn mark_of(pid: i32) -> Option<String> {
     String::from_utf8(mark.to_vec()).ok()
 }
 
-/// Reaps the dead that fall to this process, from now on; as sub-reaper or as the first process of a container.
+/// From now on reaps dead processes reparented to this process, as sub-reaper or as the first process of a
+/// container.
 pub(super) fn reap_them() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -140,7 +142,7 @@ pub(super) fn reap_them() {
     });
 }
 
-/// If this is the first process of a container, what others leave falls to it.
+/// If this is the first process of a container, orphans of other processes are reparented to it.
 pub fn reap_if_first() {
     if getpid().as_raw() == 1 {
         reap_them();
@@ -156,7 +158,7 @@ fn reap_once(nobodys: &mut HashMap<(i32, u64), u32>) {
         if leaders().contains_key(&seen.pid) {
             continue;
         }
-        // Of our own session may be what we started: whoever did waits for it.
+        // A process of our own session may be our own child, which its starter waits for.
         let looks = nobodys.entry((seen.pid, seen.born)).or_default();
         *looks += 1;
         if seen.session != ours || *looks >= LOOKS {
@@ -195,7 +197,7 @@ fn children() -> Vec<Seen> {
 
 fn seen(pid: i32) -> Option<Seen> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name stands in brackets, and may have some itself.
+    // The name is in parentheses, and may contain some itself.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     Some(Seen {
         pid,

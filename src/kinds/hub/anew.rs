@@ -12,8 +12,8 @@ use super::compose::{Mount, Service};
 use super::engine::{Engine, id_of};
 use super::fault::{is_missing, is_so_already};
 
-/// The volumes of old containers, the newest first, that the new one shall have, as the engine takes them: those at
-/// places where the service or its image asks for one without a name.
+/// The volumes of old containers, the newest first, for the new one in the engine's format: those at places
+/// where the service or its image declares an unnamed volume.
 pub(super) fn carried(service: &Service, of_image: &[String], old: &[ContainerSummary]) -> Vec<String> {
     let mut places: BTreeSet<&str> = of_image.iter().map(|place| plain(place)).collect();
     for mount in &service.mounts {
@@ -41,8 +41,7 @@ fn plain(place: &str) -> &str {
     place.trim_end_matches('/')
 }
 
-/// Stops the old container of a service, which has the time that its description gives it, and takes it away: `new` has
-/// its place.
+/// Stops the old container of a service within its own stop time, and removes it: `new` replaces it.
 pub(super) async fn retire(
     engine: &Engine,
     undo: &Undo,
@@ -56,7 +55,7 @@ pub(super) async fn retire(
     undo.replace(id_of(old), new).await
 }
 
-/// Takes a container away. Its volumes stay.
+/// Removes a container. Its volumes stay.
 pub(super) async fn take_away(engine: &Engine, id: &str) -> Result<(), Error> {
     let options = RemoveContainerOptionsBuilder::new().force(true).build();
     match engine.remove_container(id, Some(options)).await {
@@ -65,7 +64,7 @@ pub(super) async fn take_away(engine: &Engine, id: &str) -> Result<(), Error> {
     }
 }
 
-/// True if the engine calls it so.
+/// True if the engine uses this name for it.
 pub(super) fn has_name(container: &ContainerSummary, name: &str) -> bool {
     container.names.iter().flatten().any(|known| known.trim_start_matches('/') == name)
 }

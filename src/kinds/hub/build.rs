@@ -20,7 +20,7 @@ use super::output::{BuildSteps, Logged};
 use super::start::NEEDS_PROGRAM;
 use crate::worker::handler::JobError;
 
-/// Where building begins and ends on the way to 100 percent.
+/// The progress at the start and the end of building.
 const FROM_PERCENT: f64 = 30.0;
 const TO_PERCENT: f64 = 80.0;
 
@@ -29,7 +29,7 @@ pub(super) fn image_of(project: &Project, service: &Service) -> String {
     service.image.clone().unwrap_or_else(|| format!("{}-{}", project.name, service.name))
 }
 
-/// Makes sure that every service has its image.
+/// Ensures that every service has its image.
 pub(super) async fn images(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<(), JobError> {
     work.signs.building(FROM_PERCENT, "Building containers (this may take 20-30 min)...").await;
     let all = u32::try_from(project.services.len()).unwrap_or(u32::MAX);
@@ -43,7 +43,7 @@ pub(super) async fn images(work: &Work<'_>, project: &Project, undo: &Undo) -> R
     Ok(())
 }
 
-/// Which of several images it is.
+/// Its position among several images.
 pub(super) struct Share {
     pub(super) at: u32,
     pub(super) all: u32,
@@ -104,7 +104,7 @@ async fn built(
     Ok(())
 }
 
-/// What its build is told: what the description says, and of the platform what `BuildKit` would say by itself.
+/// The build arguments: those of the description, and the platform arguments that `BuildKit` would set.
 async fn args(work: &Work<'_>, build: &Build, doing: &str) -> Result<BTreeMap<String, String>, JobError> {
     let mut args = build.args.clone();
     let asked = dockerfile::platform_args(build);
@@ -119,7 +119,7 @@ async fn args(work: &Work<'_>, build: &Build, doing: &str) -> Result<BTreeMap<St
     Ok(args)
 }
 
-/// A context that cannot be read is the same next time, but for a file that went away meanwhile.
+/// An unreadable context stays unreadable, except for a file that disappeared meanwhile.
 fn not_packed(doing: &str, cause: &io::Error) -> JobError {
     let told = format!(
         "{doing}: its context cannot be read: {}",
@@ -131,8 +131,8 @@ fn not_packed(doing: &str, cause: &io::Error) -> JobError {
     JobError::permanent(told).class("bad_build")
 }
 
-/// A step that failed may succeed with the network or the memory of another time; a Dockerfile that makes no
-/// sense never will.
+/// A failed step may succeed later with other network or memory conditions; an invalid Dockerfile never
+/// will.
 fn not_built(doing: &str, error: &Error) -> JobError {
     let told = match error {
         Error::DockerStreamError { error } => error,
@@ -169,7 +169,7 @@ async fn pulled(work: &Work<'_>, service: &Service, image: &str, share: &Share) 
     let mut said = pin!(work.engine.create_image(Some(options), None, None));
     while let Some(info) = said.next().await {
         let info = info.map_err(|error| failed(&doing, &error))?;
-        // Of what moves only the counters change: those are no lines.
+        // Progress updates change only counters, so they are not logged.
         if let (Some(status), None) = (info.status, info.progress_detail) {
             let layer = info.id.map(|id| format!("{id}: ")).unwrap_or_default();
             work.context.log_to("build", &format!("{} | {layer}{status}", service.name)).await;

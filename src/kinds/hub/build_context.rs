@@ -12,11 +12,11 @@ use tokio::sync::mpsc;
 
 use super::compose::Build;
 
-/// How much is sent at once.
+/// The bytes sent at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// Packs the context in a thread of its own, which ends when the stream is dropped. Beside it, why that could not be
-/// done, if so: whoever sends the stream tells nothing of that.
+/// Packs the context in a separate thread, which ends when the stream is dropped. The error, if any, is
+/// returned separately, because the sender of the stream does not report it.
 pub(super) fn packed(
     build: &Build,
 ) -> (impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static, Arc<OnceLock<io::Error>>) {
@@ -31,7 +31,7 @@ pub(super) fn packed(
                 let _ = cause.set(error);
                 let _ = chunks.blocking_send(Err(io::ErrorKind::Other.into()));
             }
-            // Whoever reads no more needs no error.
+            // A reader that has stopped needs no error.
             _ => {}
         }
     });
@@ -73,7 +73,7 @@ fn add(
     };
     let entries = std::fs::read_dir(root.join(below)).map_err(at(below))?;
     let mut entries: Vec<_> = entries.collect::<Result<_, _>>().map_err(at(below))?;
-    // The same order each time, so that nothing looks changed that is not.
+    // The same order each time, so that unchanged files do not look changed.
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let path = below.join(entry.file_name());
@@ -93,9 +93,9 @@ fn add(
     Ok(())
 }
 
-/// What `.dockerignore` says.
+/// The rules of `.dockerignore`.
 struct Ignored {
-    /// In their order: the last that fits decides. True for one that keeps.
+    /// In order: the last matching rule decides. True for a rule that keeps files.
     rules: Vec<(bool, GlobMatcher)>,
     may_keep_below: bool,
     /// Needed by the engine whatever the rules say.
@@ -116,7 +116,7 @@ impl Ignored {
         Ok(Self { rules, may_keep_below, needed })
     }
 
-    /// A path is out with any of the folders that it is in.
+    /// A path is excluded with any of its parent folders.
     fn skips(&self, path: &Path) -> bool {
         if self.needed.iter().any(|needed| needed == path) {
             return false;

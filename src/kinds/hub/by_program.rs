@@ -15,7 +15,7 @@ use super::program::{Program, Ran};
 use super::{Work, found, wait};
 use crate::worker::handler::JobError;
 
-/// What makes the older program build with `BuildKit`, through the engine's client.
+/// The variables that make the older program build with `BuildKit`, through the engine's client.
 const BUILDKIT: [(&str, &str); 2] = [("DOCKER_BUILDKIT", "1"), ("COMPOSE_DOCKER_CLI_BUILD", "1")];
 
 pub(super) async fn start(

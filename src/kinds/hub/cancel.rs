@@ -28,17 +28,17 @@ use crate::job::attempt::StopReason;
 use crate::worker::context::Context;
 use crate::worker::handler::JobError;
 
-/// How long layers may be held by the container of a step.
+/// How long the container of a step may keep layers in use.
 const HELD_AT_MOST: Duration = Duration::from_secs(10);
 /// The engine may still be doing what the program asked for just before its end.
 const LOOKS: usize = 2;
 
-/// Lets one start of a project after another: what takes away the traces of one may outlive its job.
+/// Serialises the starts of a project, because the rollback of one may outlive its job.
 #[derive(Debug, Default)]
 pub(super) struct Turns(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
 
 impl Turns {
-    /// Waits for the turn of a start of this project.
+    /// Waits for earlier starts of this project.
     pub(super) async fn next(&self, project: &str) -> OwnedMutexGuard<()> {
         let turn = locked(&self.0).entry(project.to_owned()).or_default().clone();
         turn.lock_owned().await
@@ -48,18 +48,18 @@ impl Turns {
 #[derive(Debug, Default)]
 struct Made {
     layers: Vec<String>,
-    /// Of the step that is being built.
+    /// The container of the present build step.
     step: Option<String>,
     containers: Vec<String>,
     networks: Vec<String>,
-    /// Containers that are only to be stopped: those that were there before and did not run, and those that took the place
-    /// of others, whose volumes they have.
+    /// Containers that are only to be stopped: existing ones that were not running, and replacements of
+    /// others, whose volumes they have.
     started: Vec<String>,
     before: Option<Before>,
 }
 
 impl Made {
-    /// A container that is not taken away any more, if this attempt made it.
+    /// A container of this attempt that is no longer to be removed.
     fn keep(&mut self, id: String) {
         if let Some(at) = self.containers.iter().position(|made| *made == id) {
             self.containers.remove(at);
@@ -68,26 +68,26 @@ impl Made {
     }
 }
 
-/// What a project had before the program began.
+/// The state of a project before the program started.
 #[derive(Debug, Clone)]
 struct Before {
-    /// What the engine calls it.
+    /// Its name in the engine.
     project: String,
     ids: BTreeSet<String>,
-    /// Its containers, as results call them.
+    /// Its containers, with their names in results.
     called: BTreeSet<String>,
-    /// Those of its containers that ran.
+    /// Its running containers.
     running: BTreeSet<String>,
 }
 
-/// What an attempt made, and how to take it away.
+/// The objects that an attempt created, and their rollback.
 #[derive(Clone)]
 pub(super) struct Undo {
     engine: Engine,
     made: Arc<Mutex<Made>>,
-    /// Held while the engine makes something: only its answer tells the id.
+    /// Locked while the engine creates an object, because only its answer contains the id.
     making: Arc<RwLock<()>>,
-    /// Kept until all is taken away.
+    /// Kept until everything is removed.
     _turn: Arc<OwnedMutexGuard<()>>,
 }
 
@@ -97,21 +97,21 @@ impl Undo {
         Self { engine: engine.clone(), made, making, _turn: Arc::new(turn) }
     }
 
-    /// What a build made that is not whole yet; nothing once it is.
+    /// The layers of an unfinished build; empty once it is finished.
     pub(super) fn build(&self, steps: &BuildSteps) {
         let mut made = locked(&self.made);
         steps.layers.clone_into(&mut made.layers);
         steps.container.clone_into(&mut made.step);
     }
 
-    /// Makes a container; answers its id.
+    /// Creates a container; returns its id.
     pub(super) async fn container(
         &self,
         options: CreateContainerOptions,
         wish: ContainerCreateBody,
     ) -> Result<String, Error> {
         let engine = self.engine.clone();
-        // What it holds is large.
+        // Its content is large.
         let call =
             Box::pin(async move { engine.create_container(Some(options), wish).await.map(|made| made.id) });
         self.whole(call, |made, id| made.containers.push(id)).await
@@ -124,7 +124,7 @@ impl Undo {
         self.whole(call, |made, id| made.networks.push(id)).await.map(drop)
     }
 
-    /// Starts a container that was there before.
+    /// Starts an existing container.
     pub(super) async fn start(&self, id: &str) -> Result<(), Error> {
         let (engine, id) = (self.engine.clone(), id.to_owned());
         let call =
@@ -132,14 +132,14 @@ impl Undo {
         self.whole(call, |made, id| made.started.push(id)).await.map(drop)
     }
 
-    /// Takes away the old container of a service, which is stopped. From then on the new one is all that there is of it.
+    /// Removes the stopped old container of a service. From then on only the new one exists.
     pub(super) async fn replace(&self, old: &str, new: &str) -> Result<(), Error> {
         let (engine, old, new) = (self.engine.clone(), old.to_owned(), new.to_owned());
         let call = async move { anew::take_away(&engine, &old).await.map(|()| new) };
         self.whole(call, Made::keep).await.map(drop)
     }
 
-    /// Waits for the engine; one who is cut off meanwhile has its answer noted all the same.
+    /// Waits for the engine; its answer is recorded even if the caller is cancelled meanwhile.
     async fn whole(
         &self,
         call: impl Future<Output = Result<String, Error>> + Send + 'static,
@@ -156,7 +156,7 @@ impl Undo {
         whole.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic).into()))
     }
 
-    /// From now on what the project has more than now is what this attempt made.
+    /// From now on every additional object of the project counts as created by this attempt.
     pub(super) async fn watch(&self, project: &str) -> Result<(), JobError> {
         let (containers, networks) = had(&self.engine, project).await?;
         let ids = ids(&containers).chain(networks).collect();
@@ -166,13 +166,13 @@ impl Undo {
         Ok(())
     }
 
-    /// Looks what a watched project has now.
+    /// Reads the present objects of a watched project.
     async fn look(&self) -> Result<(), JobError> {
         let before = locked(&self.made).before.clone();
         let Some(before) = before else { return Ok(()) };
         let (containers, networks) = had(&self.engine, &before.project).await?;
         let is_fresh = |id: &String| !before.ids.contains(id);
-        // The old one may be gone, or about to be: the program takes it away at the end.
+        // The old one may be removed already, or soon: the program removes it at the end.
         let is_kept = |container: &ContainerSummary| before.called.contains(&called(container));
         let (kept, others): (Vec<_>, Vec<_>) = containers.into_iter().partition(is_kept);
         let mut made = locked(&self.made);
@@ -182,14 +182,14 @@ impl Undo {
         Ok(())
     }
 
-    /// Takes away what was made, or, if whoever waits is cut off, goes on with it.
+    /// Rolls back; continues even if the caller is cancelled.
     pub(super) async fn now(&self) {
         if let Some(begun) = self.begin() {
             let _ = begun.await;
         }
     }
 
-    /// Begins to take away what was made, in a task that no end of the attempt cuts off.
+    /// Starts the rollback in a task that outlives the attempt.
     fn begin(&self) -> Option<JoinHandle<()>> {
         let undo = self.clone();
         let runtime = Handle::try_current().ok()?;
@@ -207,7 +207,7 @@ impl Undo {
     }
 }
 
-/// Takes away what was made if the attempt is ended from outside: by its hard timeout, or because it did not heed a
+/// Rolls back if the attempt is ended from outside: by its hard timeout, or because it did not obey a
 /// cancel.
 pub(super) struct UnlessEnded {
     undo: Undo,
@@ -220,14 +220,14 @@ impl UnlessEnded {
         Self { undo: undo.clone(), context: context.clone(), ended: false }
     }
 
-    /// The attempt came to its own end.
+    /// The attempt ended by itself.
     pub(super) fn ended(mut self) {
         self.ended = true;
     }
 }
 
 impl Drop for UnlessEnded {
-    /// One that is handed on leaves everything for the next.
+    /// An attempt that is handed back leaves everything for the next one.
     fn drop(&mut self) {
         let handed_on =
             matches!(self.context.stop_reason(), Some(StopReason::LeaseLost | StopReason::Shutdown));
@@ -253,7 +253,7 @@ fn ids_of_running(containers: &[ContainerSummary]) -> impl Iterator<Item = Strin
     running.map(|container| id_of(container).to_owned())
 }
 
-/// True if it runs, or is between two runs.
+/// True if it is running or restarting.
 pub(super) fn runs(container: &ContainerSummary) -> bool {
     use ContainerSummaryStateEnum::{PAUSED, RESTARTING, RUNNING};
     matches!(container.state, Some(PAUSED | RESTARTING | RUNNING))
@@ -279,7 +279,7 @@ async fn take_away(engine: &Docker, made: &Made) {
     }
 }
 
-/// A layer is held as long as the engine takes away the container that runs on it.
+/// A layer is in use until the engine has removed its container.
 async fn without_layer(engine: &Docker, id: &str, until: Instant) -> Result<(), Error> {
     loop {
         match engine.remove_image(id, None::<RemoveImageOptions>, None).await {

@@ -31,9 +31,9 @@ pub(super) fn network_of(project: &Project) -> String {
     format!("{}_default", project.name)
 }
 
-/// Makes the network and the volumes that are missing.
+/// Creates the missing network and volumes.
 pub(super) async fn surroundings(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<(), JobError> {
-    // Without the second, compose would not take as its own what the hub made.
+    // Without the second label, compose would not recognise objects created by the hub.
     let labels = |which: &str, name: &str| {
         HashMap::from([
             (PROJECT.to_owned(), project.name.clone()),
@@ -61,7 +61,7 @@ pub(super) async fn surroundings(work: &Work<'_>, project: &Project, undo: &Undo
             let doing = format!("looking for the external volume {name}");
             work.engine.inspect_volume(&volume.name).await.map_err(|error| failed(&doing, &error))?;
         } else {
-            // One that is there is the answer.
+            // An existing one is the answer.
             let wish = VolumeCreateRequest {
                 name: Some(volume.name.clone()),
                 labels: Some(labels("volume", name)),
@@ -74,7 +74,7 @@ pub(super) async fn surroundings(work: &Work<'_>, project: &Project, undo: &Undo
     Ok(())
 }
 
-/// Starts a service's container, made anew if it is not what the description says; answers its id.
+/// Starts a service's container, recreated if it does not match the description; returns its id.
 pub(super) async fn up(
     work: &Work<'_>,
     project: &Project,
@@ -104,7 +104,7 @@ pub(super) async fn up(
         }
         (Box::pin(undo.container(options, wish)).await.map_err(refused)?, is_free)
     };
-    // Not before: what cannot be made leaves the old one running.
+    // Not earlier: if the new one cannot be created, the old one keeps running.
     for old in &old {
         anew::retire(work.engine, undo, old, &id).await.map_err(refused)?;
     }
@@ -122,7 +122,8 @@ pub(super) async fn up(
     }
 }
 
-/// Of what the container is made: the service's own words, its image, and what names and paths of others in its mounts mean.
+/// The inputs of the container: the service's description, its image, and the resolved names and paths in
+/// its mounts.
 fn hash_of(service: &Service, image_id: &str) -> String {
     let mut digest = Sha256::new();
     digest.update(format!("{}\n{image_id}", service.description));

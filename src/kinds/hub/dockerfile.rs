@@ -3,11 +3,11 @@
 
 use super::compose::Build;
 
-/// What `BuildKit` knows by itself of the platform for which, and on which, it builds.
+/// The platform arguments that `BuildKit` sets by itself.
 const SIDES: [&str; 2] = ["TARGET", "BUILD"];
 const PARTS: [&str; 4] = ["PLATFORM", "OS", "ARCH", "VARIANT"];
 
-/// The first that only `BuildKit` understands of the Dockerfile of a build.
+/// The first instruction of a build's Dockerfile that only `BuildKit` supports.
 pub(super) fn needs_buildkit(build: &Build) -> Option<String> {
     let text = read(build)?;
     let mut comments = text.lines().map(str::trim).take_while(|line| line.starts_with('#'));
@@ -64,7 +64,7 @@ fn instructions(text: &str) -> Vec<String> {
     whole
 }
 
-/// An instruction and the word of it that only `BuildKit` understands.
+/// An instruction with the word that only `BuildKit` supports.
 fn of_buildkit(line: &str) -> Option<String> {
     let mut words = line.split_whitespace().peekable();
     words.next_if(|word| word.eq_ignore_ascii_case("onbuild"));

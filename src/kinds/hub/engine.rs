@@ -12,19 +12,19 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use super::fault::failed;
 use crate::worker::handler::JobError;
 
-/// The labels by which compose, and so the hub, knows what belongs to a project.
+/// The labels by which compose, and so the hub, identifies the objects of a project.
 pub(super) const PROJECT: &str = "com.docker.compose.project";
 pub(super) const SERVICE: &str = "com.docker.compose.service";
 /// Its file, as compose writes it as well.
 pub(super) const FILE: &str = "com.docker.compose.project.config_files";
-/// Which of several containers of a service it is.
+/// Its number among several containers of a service.
 pub(super) const NUMBER: &str = "com.docker.compose.container-number";
-/// What the config calls the project.
+/// The project's name in the config.
 pub(super) const OWN: &str = "tidemill.project";
-/// Whether somebody runs it by hand for once, beside the services.
+/// Whether it is a one-off container, not part of the services.
 pub(super) const ONCE: &str = "com.docker.compose.oneoff";
 
-/// How long the engine may take to begin an answer, which for a build is after it has the whole context.
+/// How long the engine may take to start an answer; for a build, after it has the whole context.
 const ANSWER_WITHIN_SECONDS: u64 = 10 * 60;
 /// How long a sign of life may take.
 const SIGN_WITHIN: Duration = Duration::from_secs(10);
@@ -95,12 +95,12 @@ pub(super) fn id_of(container: &ContainerSummary) -> &str {
     container.id.as_deref().unwrap_or_default()
 }
 
-/// What a label of a container says.
+/// The value of a label of a container.
 pub(super) fn label<'a>(container: &'a ContainerSummary, name: &str) -> Option<&'a str> {
     container.labels.as_ref().and_then(|labels| labels.get(name)).map(String::as_str)
 }
 
-/// What results call a container: its service, with a number behind it if it is not the first.
+/// The name of a container in results: its service, followed by a number if it is not the first.
 pub(super) fn called(container: &ContainerSummary) -> String {
     let service = label(container, SERVICE).unwrap_or_default();
     match label(container, NUMBER) {

@@ -5,9 +5,9 @@ use bollard::errors::Error;
 
 use crate::worker::handler::JobError;
 
-/// What the engine answers to what it cannot do at all.
+/// The engine's answer to an unsupported request.
 const NOT_SUPPORTED: u16 = 501;
-/// Words about a network that failed, which may work another time.
+/// Words about a failed network, which may work another time.
 const NETWORK: [&str; 11] = [
     "lookup ",
     "no such host",
@@ -22,7 +22,7 @@ const NETWORK: [&str; 11] = [
     "read tcp",
 ];
 
-/// What the engine says, as a 404, when its networks have used up the addresses that it may give them.
+/// The engine's message, with status 404, when its address pools are exhausted.
 const NO_ADDRESSES: [&str; 2] = ["address pool among the defaults", "predefined address pools"];
 
 /// The end of an attempt in which the engine failed while `doing` something.
@@ -32,7 +32,7 @@ pub(super) fn failed(doing: &str, error: &Error) -> JobError {
             let remedy = remedy(*status_code, message);
             let told =
                 format!("{doing}: the Docker engine answered {status_code}: {}", sentence(message, remedy));
-            // What it calls the caller's mistake is the same next time; but for a conflict with something that ends.
+            // A client error stays the same next time, except for a conflict that ends.
             let refused = (400..500).contains(status_code) && ![408, 409, 425, 429].contains(status_code);
             let passes = NO_ADDRESSES.iter().any(|words| message.contains(words));
             if (refused && !passes) || *status_code == NOT_SUPPORTED || is_hopeless(message) {
@@ -58,7 +58,7 @@ pub(super) fn failed(doing: &str, error: &Error) -> JobError {
     }
 }
 
-/// What the client's layers wrap, such as "Connection refused".
+/// The innermost cause, such as "Connection refused".
 fn first_cause(error: &Error) -> &dyn std::error::Error {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
@@ -67,7 +67,7 @@ fn first_cause(error: &Error) -> &dyn std::error::Error {
     cause
 }
 
-/// What to do about what the engine says, by its words or, where they tell nothing, its status.
+/// The remedy for an engine error, by its words or, if they are unknown, its status.
 pub(super) fn remedy(status: u16, message: &str) -> &'static str {
     const BY_WORDS: [(&[&str], &str); 9] = [
         (
@@ -131,7 +131,7 @@ pub(super) fn remedy(status: u16, message: &str) -> &'static str {
     }
 }
 
-/// True if what ended with these words would at any time: a Dockerfile that makes no sense, an image that is not there.
+/// True if the error with these words is permanent: an invalid Dockerfile, a missing image.
 pub(super) fn is_hopeless(words: &str) -> bool {
     const HOPELESS: [&str; 15] = [
         "dockerfile parse error",
@@ -152,12 +152,12 @@ pub(super) fn is_hopeless(words: &str) -> bool {
     ];
     let words = words.to_lowercase();
     let has = |word: &&str| words.contains(*word);
-    // So begins what is missing in the context as well as what could not be fetched.
+    // Both missing files of the context and failed downloads start like this.
     let is_missing = words.contains("failed to compute cache key") && words.contains("not found");
     (is_missing || HOPELESS.iter().any(has)) && !NETWORK.iter().any(has)
 }
 
-/// Two sentences, the first of which is somebody else's.
+/// Two sentences, the first of which comes from another program.
 pub(super) fn sentence(told: &str, remedy: &str) -> String {
     let told = told.trim();
     let end = if told.ends_with(['.', '!', '?']) { "" } else { "." };

@@ -12,12 +12,12 @@ use crate::worker::handler::JobError;
 
 /// Containers of a project, the newest first.
 pub(super) struct Found {
-    /// What the engine calls the project.
+    /// The project's name in the engine.
     pub(super) name: String,
     pub(super) containers: Vec<ContainerSummary>,
 }
 
-/// All that belong to the project.
+/// All containers of the project.
 pub(super) async fn all(work: &Work<'_>) -> Result<Found, JobError> {
     let bad = match compose::name_of(&work.args.project, work.spec) {
         Ok(name) => {
@@ -51,7 +51,7 @@ pub(super) async fn all(work: &Work<'_>) -> Result<Found, JobError> {
     Ok(Found { name, containers })
 }
 
-/// Refuses a name that the engine knows, or will, as that of another project: each would undo the other.
+/// Refuses a name that is or will be that of another project in the engine: each would undo the other.
 pub(super) async fn none_of_another(work: &Work<'_>, name: &str) -> Result<(), JobError> {
     let others = work.settings.projects.iter().filter(|(id, _)| **id != work.args.project);
     for (id, spec) in others {
@@ -62,7 +62,8 @@ pub(super) async fn none_of_another(work: &Work<'_>, name: &str) -> Result<(), J
     own(work, name, &work.engine.containers(name, None).await?)
 }
 
-/// A line about containers of services that the project no longer has: a start touches only those that it has.
+/// A log line about containers of services that the project no longer has: a start touches only present
+/// services.
 pub(super) async fn left(work: &Work<'_>, project: &Project) -> Result<Option<String>, JobError> {
     let containers = work.engine.containers(&project.name, None).await?;
     let is_left = |container: &&ContainerSummary| {
@@ -102,7 +103,7 @@ fn taken(work: &Work<'_>, name: &str, other: &str) -> JobError {
     .class("name_taken")
 }
 
-/// The file was started from as this project: its label says so, or no other project has the file.
+/// Whether the file was started as this project: its label says so, or no other project has the file.
 fn is_own(work: &Work<'_>, container: &ContainerSummary) -> bool {
     let has_file = |spec: &&super::ProjectSpec| match (&spec.source, &work.spec.source) {
         (ProjectSource::File(one), ProjectSource::File(other)) => one == other,
@@ -114,7 +115,7 @@ fn is_own(work: &Work<'_>, container: &ContainerSummary) -> bool {
     }
 }
 
-/// Those that the job names, all if it names no service; there is at least one.
+/// The containers that the job names, all if it names no service; at least one.
 pub(super) async fn some(work: &Work<'_>) -> Result<Found, JobError> {
     let Found { name, containers } = all(work).await?;
     let service = |container: &ContainerSummary| label(container, SERVICE).unwrap_or_default().to_owned();

@@ -16,7 +16,7 @@ use super::{Work, stopped};
 use crate::job::text::storable_text;
 use crate::worker::handler::JobError;
 
-/// So many lines unless the job says otherwise.
+/// The default number of lines.
 const LINES: u32 = 100;
 /// The most text of one result, which may be seven times as long when it is written as JSON.
 const MOST_BYTES: usize = 128 * 1024;
@@ -44,7 +44,7 @@ async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
             let _ = writeln!(all, "==> {service} <==");
         }
         let (bytes, truncated) = match read {
-            // One that keeps no log hides nobody else's.
+            // A container without a log must not hide the logs of others.
             Err(error) if containers.len() > 1 && is_not_supported(&error) => {
                 let _ = writeln!(all, "{}", told(&error));
                 (Vec::new(), false)
@@ -57,7 +57,7 @@ async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
     Ok(json!({ "logs": all, "lines": lines, "project": name, "services": services }))
 }
 
-/// What the last lines of a container say, and whether there was no room for all of it.
+/// The last lines of a container, and whether they were cut.
 async fn last_bytes(work: &Work<'_>, id: &str, lines: u32, room: usize) -> Result<(Vec<u8>, bool), Error> {
     let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
     let mut said = pin!(work.engine.logs(id, Some(options)));

@@ -40,41 +40,41 @@ use crate::kinds::together::unless_stopped;
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 
-/// What the hub is told by its config.
+/// The settings of the hub.
 #[derive(Debug, Clone)]
 pub struct HubSettings {
-    /// Where the engine listens: `unix:///…` or `tcp://host:port`.
+    /// The address of the engine: `unix:///…` or `tcp://host:port`.
     pub engine: String,
-    /// Who reads descriptions and starts what they say.
+    /// The implementation that reads descriptions and starts projects.
     pub compose: ComposeBy,
     /// The projects that may be touched.
     pub projects: BTreeMap<String, ProjectSpec>,
-    /// The queue of its starts and restarts; stops and logs have one beside it.
+    /// The queue of its starts and restarts; stops and logs have a second queue.
     pub queue: String,
-    /// How many attempts follow a failed one.
+    /// How many times a failed attempt is retried.
     pub retries: i32,
-    /// The delay before each of them.
+    /// The delay before each retry.
     pub retry_delay: Duration,
-    /// After this an attempt says that it takes long.
+    /// The time after which an attempt reports that it takes long.
     pub soft_timeout: Duration,
-    /// After this an attempt is ended, and no other follows.
+    /// The time after which an attempt is ended, without a retry.
     pub hard_timeout: Duration,
-    /// How often an attempt shows that the engine still answers.
+    /// How often an attempt reports that the engine still answers.
     pub heartbeat: Duration,
-    /// After this, and as long again each time, a build says that it goes on.
+    /// The interval at which a build reports that it is still running.
     pub still_building: Duration,
-    /// How long services may take to be up and well.
+    /// How long services may take to become healthy.
     pub health_timeout: Duration,
-    /// So long a container without a health check must run before it counts as well.
+    /// How long a container without a health check must run to count as healthy.
     pub settle: Duration,
-    /// How long finished jobs stay; `None` is the deployment's retention.
+    /// How long finished jobs are kept; `None` is the deployment's retention.
     pub retain: Option<Duration>,
 }
 
-/// Who reads a project's description and starts what it says.
+/// The implementation that reads a project's description and starts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComposeBy {
-    /// The hub itself where it understands everything, else the program `docker compose` if there is one.
+    /// The hub itself if it supports everything, otherwise the program `docker compose` if there is one.
     Auto,
     /// Always the program.
     Program,
@@ -85,22 +85,22 @@ pub enum ComposeBy {
 /// One project.
 #[derive(Debug, Clone)]
 pub struct ProjectSpec {
-    /// Where it is described.
+    /// Its description.
     pub source: ProjectSource,
     /// Variables of its description.
     pub env: BTreeMap<String, String>,
 }
 
-/// Where a project is described.
+/// The source of a project's description.
 #[derive(Debug, Clone)]
 pub enum ProjectSource {
     /// In a compose file.
     File(PathBuf),
-    /// In the config: what stands under `services` of a compose file, and the folder of its relative paths.
+    /// In the config: the content of `services` of a compose file, and the folder of its relative paths.
     Services(Value, PathBuf),
 }
 
-/// What is done to a project.
+/// The action on a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verb {
     Start,
@@ -117,7 +117,7 @@ pub struct HubKind {
     turns: Arc<Turns>,
 }
 
-/// The input of the hub's jobs.
+/// The args of the hub's jobs.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Args {
@@ -126,7 +126,7 @@ struct Args {
     lines: Option<u32>,
 }
 
-/// What a handler works with.
+/// The dependencies of a handler.
 struct Work<'a> {
     context: &'a Context,
     settings: &'a HubSettings,
@@ -143,7 +143,7 @@ pub fn kinds(settings: HubSettings) -> Vec<(&'static str, KindSettings, HubKind)
     let rules = KindSettings {
         max_attempts: settings.retries.saturating_add(1),
         hard_timeout: settings.hard_timeout,
-        // Long enough to take away what a cancelled attempt made, if the engine is not slow.
+        // Long enough for the rollback of a cancelled attempt, if the engine is not slow.
         stop_grace: Duration::from_mins(1),
         backoff: Backoff { first: settings.retry_delay, factor: 1.0, max: settings.retry_delay, jitter: 0.0 },
         retain: settings.retain,
@@ -221,7 +221,7 @@ impl DynHandler for HubKind {
     }
 }
 
-/// A project's name as callers may know it: a number if it is one.
+/// A project's name in the type that callers use: a number if it is one.
 fn project_id(name: &str) -> Value {
     match name.parse::<i64>() {
         Ok(number) if number.to_string() == name => number.into(),
@@ -229,7 +229,7 @@ fn project_id(name: &str) -> Value {
     }
 }
 
-/// The end of an attempt that was asked to stop.
+/// The outcome of an attempt after a stop request.
 fn stopped(reason: StopReason) -> JobError {
     JobError::retry(format!("stopped: {reason}")).class("stopped")
 }

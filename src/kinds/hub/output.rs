@@ -4,13 +4,13 @@
 use crate::kinds::line_reader::{Ends, Lines};
 use crate::worker::context::Context;
 
-/// Longer lines are cut.
+/// The longest line; longer ones are cut.
 const LINE_BYTES: usize = 64 * 1024;
 
-/// Writes what comes in pieces as lines of one stream of the log.
+/// Writes output that arrives in pieces as lines of one stream of the log.
 pub(super) struct Logged<'a> {
     context: &'a Context,
-    /// What the lines begin with.
+    /// The prefix of the lines.
     service: &'a str,
     lines: Lines,
 }
@@ -20,7 +20,7 @@ impl<'a> Logged<'a> {
         Self { context, service, lines: Lines::new(Ends::Terminal, LINE_BYTES) }
     }
 
-    /// Takes the next piece; answers the lines that it completed.
+    /// Takes the next piece; returns the completed lines.
     pub(super) async fn take(&mut self, bytes: &[u8]) -> Vec<String> {
         let lines: Vec<String> = self.lines.push(bytes).into_iter().map(|line| line.text).collect();
         for line in &lines {
@@ -29,7 +29,7 @@ impl<'a> Logged<'a> {
         lines
     }
 
-    /// Writes what had no end.
+    /// Writes the last unfinished line.
     pub(super) async fn finish(mut self) {
         if let Some(line) = self.lines.finish() {
             self.say(&line.text).await;
@@ -48,13 +48,13 @@ impl<'a> Logged<'a> {
 pub(super) struct BuildSteps {
     /// Such as `Step 2/5 : RUN make`.
     pub(super) step: String,
-    /// How much of the build was begun, from 0 to 1.
+    /// The started share of the build, from 0 to 1.
     pub(super) share: f64,
     /// Layers that this build made, the oldest first.
     pub(super) layers: Vec<String>,
     /// The container in which the present step runs.
     pub(super) container: Option<String>,
-    /// The next layer was there before.
+    /// The next layer existed before.
     known: bool,
 }
 

@@ -18,29 +18,29 @@ use super::{ProjectSource, Work};
 use crate::kinds::command::child_program::Companion;
 use crate::worker::handler::JobError;
 
-/// Version 2, a plugin of the engine's client, before the older one that stands alone.
+/// Version 2, a plugin of the engine's client, is preferred to the older standalone program.
 const PROGRAMS: [&[&str]; 2] = [&["docker", "compose"], &["docker-compose"]];
-/// What of the worker's environment it gets: where programs are, and where the logins of registries are.
+/// The variables that it gets from the worker's environment: paths of programs and of registry logins.
 const INHERITED: [&str; 4] = ["PATH", "HOME", "DOCKER_CONFIG", "LANG"];
-/// How long it may take to say its version or to read a file.
+/// How long it may take to print its version or to read a file.
 const READS_WITHIN: Duration = Duration::from_mins(1);
-/// How long what it said may still come when it has ended.
+/// How long output may still arrive after its end.
 const AFTERMATH: Duration = Duration::from_secs(1);
-/// So many of its last lines are told when it fails.
+/// The number of its last lines shown after a failure.
 const LAST_LINES: usize = 12;
 
-/// The program, told which project it is about.
+/// The program with the options of a project.
 pub(super) struct Program<'a> {
     work: &'a Work<'a>,
     words: &'static [&'static str],
     file: PathBuf,
     folder: PathBuf,
     name: String,
-    /// The file and one without variables, where the config itself describes the project.
+    /// The description file and an empty variables file, if the config itself describes the project.
     written: Option<[NamedTempFile; 2]>,
 }
 
-/// A run of the program. Dropped it is killed.
+/// A run of the program. Killed when dropped.
 pub(super) struct Run<'a> {
     program: Companion,
     said: pipe::Receiver,
@@ -51,11 +51,11 @@ pub(super) struct Run<'a> {
 /// How a run of it ended.
 pub(super) struct Ran {
     pub(super) good: bool,
-    /// The last lines that it said.
+    /// Its last lines of output.
     pub(super) words: String,
 }
 
-/// Looks for the program.
+/// Finds the program.
 pub(super) async fn find() -> Option<&'static [&'static str]> {
     for words in PROGRAMS {
         let mut command = Command::new(words[0]);
@@ -68,7 +68,7 @@ pub(super) async fn find() -> Option<&'static [&'static str]> {
 }
 
 impl<'a> Program<'a> {
-    /// Tells it of the project that the engine calls `name`.
+    /// Sets the project with the engine's name `name`.
     pub(super) fn of(work: &'a Work<'a>, words: &'static [&'static str], name: &str) -> io::Result<Self> {
         let (file, folder, written) = match &work.spec.source {
             ProjectSource::File(file) => {
@@ -83,7 +83,7 @@ impl<'a> Program<'a> {
         Ok(Self { work, words, file, folder, name: name.to_owned(), written })
     }
 
-    /// The names of the services, which it reads from the whole description; else what it says is wrong.
+    /// The names of the services, which it reads from the whole description; otherwise its error.
     pub(super) async fn services(&self) -> Result<Vec<String>, JobError> {
         let output = output(self.command(&["config", "--services"])).await?;
         if output.status.success() {
@@ -109,7 +109,7 @@ impl<'a> Program<'a> {
         .class("bad_compose"))
     }
 
-    /// Begins a run of it.
+    /// Starts a run.
     pub(super) async fn run(&self, verb: &[&str], environment: &[(&str, &str)]) -> Result<Run<'a>, JobError> {
         let (theirs, ours) = io::pipe()?;
         let mut command = self.command(verb);
@@ -133,7 +133,8 @@ impl<'a> Program<'a> {
             .arg(&self.folder)
             .args(["--project-name", &self.name]);
         if let Some([_, no_variables]) = &self.written {
-            // Else it reads the `.env` beside the config, in which Tidemill's own secrets may stand.
+            // Otherwise it would read the `.env` next to the config, which may contain Tidemill's own
+            // secrets.
             command.arg("--env-file").arg(no_variables.path());
         }
         command
@@ -153,13 +154,13 @@ impl<'a> Program<'a> {
 }
 
 impl Run<'_> {
-    /// The lines that it said since; `None` once it has ended. They are in the log already.
+    /// The lines since the last call; `None` once it has ended. They are already in the log.
     pub(super) async fn lines(&mut self) -> Result<Option<Vec<String>>, JobError> {
         let mut bytes = vec![0; 8 * 1024];
         let exited = self.program.exited();
         let over = async {
             exited.cancelled().await;
-            // Something that it started may still hold the pipe.
+            // A process that it started may still hold the pipe.
             tokio::time::sleep(AFTERMATH).await;
         };
         let read = tokio::select! {
@@ -186,8 +187,8 @@ impl Run<'_> {
 }
 
 impl Ran {
-    /// The line that tells why it failed: the last that speaks of an error, but for those that only say that there was one.
-    /// What stands before it may be the output of a step.
+    /// The line with the cause of a failure: the last line about an error, except lines that only report
+    /// that there was one. Earlier lines may be the output of a step.
     pub(super) fn error(&self) -> &str {
         let tells = |line: &&str| {
             let line = line.trim().to_lowercase();
@@ -198,7 +199,7 @@ impl Ran {
     }
 }
 
-/// What a short run says.
+/// The output of a short run.
 async fn output(command: Command) -> io::Result<Output> {
     let mut command = tokio::process::Command::from(command);
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output();

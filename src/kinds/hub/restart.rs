@@ -13,10 +13,11 @@ use crate::worker::handler::JobError;
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
     work.signs.running(80.0, "Looking for containers...").await;
     let Found { name, mut containers } = found::some(work).await?;
-    // The newest come first; those that others wait for are the oldest.
+    // The newest come first; containers that others wait for are the oldest.
     containers.reverse();
     for container in &containers {
-        // Never in the middle: the engine goes on with what it began, and would start what a stop has just stopped.
+        // Never in the middle: the engine finishes a started restart, and would start a container that a
+        // stop has just stopped.
         if let Some(reason) = work.context.stop_reason() {
             return Err(stopped(reason));
         }

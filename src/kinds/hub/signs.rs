@@ -82,7 +82,7 @@ impl Signs {
         self.context.progress_with(Some(percent), Some(&step), Some(life(phase))).await;
     }
 
-    /// The step as it is told: a build that takes long says so.
+    /// The step as it is shown: a long build says so.
     fn told(&self, shown: &Shown) -> String {
         if self.builds_long(shown) {
             return format!("Still building ({}): {}", lasting(self.began.elapsed()), shown.step);
@@ -126,7 +126,8 @@ impl Signs {
             };
             if let Some(step) = step {
                 let seconds = self.began.elapsed().as_secs();
-                // No progress, which would be a sign of life: that the engine lives is not known here.
+                // No progress event, which would count as a sign of life: the engine's state is not known
+                // here.
                 self.context.event("still_building", json!({ "seconds": seconds, "step": step })).await;
             }
         }

@@ -13,7 +13,7 @@ use super::{ComposeBy, by_program, containers, found, program, stopped, wait};
 use crate::job::attempt::StopReason;
 use crate::worker::handler::JobError;
 
-/// What helps where the hub itself does not understand something.
+/// The remedy for a description that the hub itself does not support.
 pub(super) const NEEDS_PROGRAM: &str = "install the program docker compose on the worker's machine, which supports all of compose (hub.compose = \"auto\")";
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
@@ -32,7 +32,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
     let ended = tokio::select! {
         ended = start => ended,
         reason = work.context.stopped() => {
-            // One that is handed on is gone on with, layer by layer.
+            // A handed-back build is continued, layer by layer.
             if reason == StopReason::Cancelled {
                 work.context.log("cancelled: removing what was created").await;
                 undo.now().await;
@@ -40,18 +40,18 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
             Err(stopped(reason))
         }
     };
-    // What failed stays to be looked at, and for the next attempt.
+    // A failed container stays for inspection and for the next attempt.
     unless_ended.ended();
     ended
 }
 
-/// Who builds and starts.
+/// The implementation that builds and starts.
 enum Way {
     Itself(Box<Project>),
     Program(&'static [&'static str]),
 }
 
-/// The hub itself where it understands everything that is said, else the program, as far as the config lets it.
+/// The hub itself if it supports the whole description, otherwise the program, as far as the config allows.
 async fn way(work: &Work<'_>) -> Result<Way, JobError> {
     if work.settings.compose == ComposeBy::Program {
         let message = "the program docker compose is not on the worker's machine; install it, or set hub.compose = \"auto\"";
@@ -69,7 +69,7 @@ async fn way(work: &Work<'_>) -> Result<Way, JobError> {
         }
         Err(bad) => bad.to_string(),
     };
-    // What cannot be read, or is not even YAML, is nothing for the program.
+    // A description that cannot be read, or is not YAML, does not help the program either.
     compose::name_of(&work.args.project, work.spec)?;
     let program = if work.settings.compose == ComposeBy::Auto { program::find().await } else { None };
     let Some(words) = program else {

@@ -15,10 +15,10 @@ use super::fault::failed;
 use crate::worker::handler::JobError;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// So many of its last lines are told of a container that failed.
+/// The number of last lines shown of a failed container.
 const LAST_LINES: &str = "10";
 
-/// Waits until all of these services are well, side by side; answers how each is.
+/// Waits until all of these services are healthy, in parallel; returns the state of each.
 pub(super) async fn until_all(work: &Work<'_>, all: &[(String, String)]) -> Result<Value, JobError> {
     let mut waits = Vec::with_capacity(all.len());
     for (called, id) in all {
@@ -29,7 +29,7 @@ pub(super) async fn until_all(work: &Work<'_>, all: &[(String, String)]) -> Resu
     Ok(Value::Object(services.collect()))
 }
 
-/// Waits until the container of `service` fulfils the condition; answers how it is.
+/// Waits until the container of `service` fulfils the condition; returns its state.
 pub(super) async fn until(
     work: &Work<'_>,
     service: &str,
@@ -38,9 +38,9 @@ pub(super) async fn until(
 ) -> Result<Value, JobError> {
     let doing = format!("looking at {service}");
     let began = Instant::now();
-    // Since when it is the same process that runs.
+    // The time since which the same process has been running.
     let mut run = (None, began);
-    // How often the engine had restarted it before this.
+    // The number of restarts by the engine before this.
     let mut restarts_before = None;
     let mut told = 0;
     loop {
@@ -74,7 +74,7 @@ pub(super) async fn until(
     }
 }
 
-/// What is wrong with one that was waited for long enough.
+/// The error of a container after its timeout.
 fn not_well(limit: Duration, restarts: i64) -> String {
     let limit = humantime::format_duration(limit);
     match restarts {
@@ -91,8 +91,8 @@ enum Verdict {
     Ended(i64),
 }
 
-/// How a container is whose process was watched for so long; one without a health check is well when that is
-/// as long as `settle`.
+/// The state of a container whose process was watched for this time; without a health check it is healthy
+/// after `settle`.
 fn judge(state: &ContainerState, condition: Condition, watched: Duration, settle: Duration) -> Verdict {
     let code = state.exit_code.unwrap_or_default();
     let ended =
@@ -108,7 +108,7 @@ fn judge(state: &ContainerState, condition: Condition, watched: Duration, settle
             }
         }
         (Condition::Healthy, _) if ended => Verdict::Ended(code),
-        // One that did its work and ended well.
+        // A container that finished its work successfully.
         (Condition::Started, _) if ended => Verdict::Good,
         (_, Some(HealthStatusEnum::HEALTHY)) => Verdict::Good,
         (_, Some(HealthStatusEnum::UNHEALTHY)) => Verdict::Unhealthy,
@@ -120,7 +120,7 @@ fn judge(state: &ContainerState, condition: Condition, watched: Duration, settle
     }
 }
 
-/// A container as results show it.
+/// A container in the format of results.
 pub(super) fn document(id: &str, state: &ContainerState) -> Value {
     let health = state
         .health
@@ -135,7 +135,7 @@ pub(super) fn document(id: &str, state: &ContainerState) -> Value {
     })
 }
 
-/// The error of a container that is not well, with its last words.
+/// The error of an unhealthy container, with its last lines.
 async fn unwell(work: &Work<'_>, service: &str, id: &str, what: &str, class: &'static str) -> JobError {
     let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(LAST_LINES).build();
     let mut said = pin!(work.engine.logs(id, Some(options)));

@@ -18,7 +18,7 @@ use crate::kinds::protocol::{Channel, Verdict, names_result, result_too_large, r
 use crate::worker::context::Context;
 use crate::worker::handler::{Completion, JobError};
 
-/// Longer lines of a stream that are no result are not obeyed.
+/// The longest line of a stream that is interpreted, other than a result.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 /// How much of the body of a refusal is repeated in the error.
 const EXCERPT_BYTES: usize = 1024;
@@ -33,7 +33,7 @@ pub(super) struct Answer<'a> {
     response: Response,
 }
 
-/// The error of a call that was ended because the attempt shall stop.
+/// The error of a call that was ended by a stop request.
 pub(super) fn given_up(reason: StopReason) -> JobError {
     JobError::retry(format!("the call was given up: {reason}")).class("stopped")
 }
@@ -70,7 +70,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Obeys the lines of a stream as they come. A stop ends it; what it has said by then counts.
+    /// Interprets the lines of a stream as they arrive. A stop request ends it; earlier lines count.
     async fn follow(mut self) -> Result<Completion, JobError> {
         let mut channel = Channel::new(self.context, "url", MAX_LINE_BYTES, self.spec.max_result_bytes);
         let mut lines = Lines::new(Ends::LineFeed, channel.limit_bytes());
@@ -122,7 +122,7 @@ impl<'a> Answer<'a> {
         Ok((!value.is_null()).then(|| storable_json(value)))
     }
 
-    /// The error for an answer that is no success.
+    /// The error for an unsuccessful answer.
     async fn refusal(mut self) -> JobError {
         let status = self.response.status();
         if status.is_redirection() {
@@ -147,7 +147,7 @@ impl<'a> Answer<'a> {
         error.class("http_status")
     }
 
-    /// The beginning of the body, as far as it comes.
+    /// The beginning of the body, as far as it arrives.
     async fn excerpt(&mut self) -> String {
         let mut body = Vec::new();
         while body.len() <= EXCERPT_BYTES {
@@ -186,7 +186,7 @@ fn is_final(status: StatusCode) -> bool {
         StatusCode::REQUEST_TIMEOUT,
         StatusCode::TOO_EARLY,
         StatusCode::TOO_MANY_REQUESTS,
-        // A proxy says so, not the URL.
+        // This status comes from a proxy, not from the URL.
         StatusCode::PROXY_AUTHENTICATION_REQUIRED,
     ];
     status.is_client_error() && !PASSING.contains(&status)

@@ -30,7 +30,7 @@ use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 ///
 /// The body is JSON with `job_id`, `kind`, `attempt`, `max_attempts`, `args` and `execution_id`,
 /// signed by the rules of Standard Webhooks if there is a secret; `webhook-id` is the lease, so it
-/// is new for every attempt. What the answers mean:
+/// is new for every attempt. The meaning of the answers:
 ///
 /// | answer | the attempt |
 /// | --- | --- |
@@ -38,12 +38,12 @@ use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 /// | 2xx, `application/x-ndjson` | goes on while lines come: the same as on a command's channel |
 /// | the same, broken off, also in the middle of the last line | is retried |
 /// | 3xx | fails for good |
-/// | 429 or 503 with `Retry-After` | is snoozed so long, 1 s to 1 h, at no cost of an attempt |
+/// | 429 or 503 with `Retry-After` | is snoozed for that time, 1 s to 1 h, without counting the attempt |
 /// | 407, 408, 425, 429, 5xx, no answer | is retried |
 /// | other 4xx | fails for good |
 #[derive(Clone, PartialEq, Eq)]
 pub struct UrlSpec {
-    /// What is called; `http` or `https`.
+    /// The URL; `http` or `https`.
     pub url: Url,
     /// Signs the calls: `whsec_` and base64, or the key's own bytes.
     pub secret: Option<String>,
@@ -51,7 +51,7 @@ pub struct UrlSpec {
     pub allow_private: bool,
     /// The proxy through which it is called.
     pub proxy: ProxySettings,
-    /// The connection, with TLS, must stand within this time.
+    /// The timeout for the connection, including TLS.
     pub connect_timeout: Duration,
     /// Longest silence, before the answer and within it; then the attempt is retried.
     pub idle_timeout: Duration,
@@ -70,9 +70,9 @@ pub enum UrlSpecError {
     /// The secret cannot be used.
     #[error("the secret for {host}: {source}")]
     Secret {
-        /// Whom it is for.
+        /// The host.
         host: String,
-        /// What is wrong with it.
+        /// The error.
         source: KeyError,
     },
     /// A header's name or value is not allowed in HTTP.
@@ -130,8 +130,8 @@ impl UrlKind {
     ///
     /// # Errors
     ///
-    /// If the address, the secret or a header cannot be used. A private address is no error here:
-    /// its jobs fail and say why.
+    /// If the address, the secret or a header cannot be used. A private address is not an error here: its
+    /// jobs fail with the reason.
     pub fn new(spec: UrlSpec) -> Result<Self, UrlSpecError> {
         if !matches!(spec.url.scheme(), "http" | "https") || !spec.url.has_host() {
             return Err(UrlSpecError::Address(spec.url));

@@ -34,7 +34,7 @@ pub struct NewArtifact<'a> {
     pub lease_id: Option<Uuid>,
     /// Its name within the job.
     pub name: &'a str,
-    /// What it is.
+    /// Its content type.
     pub content_type: &'a str,
     /// Its content.
     pub content: Bytes,

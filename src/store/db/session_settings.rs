@@ -123,7 +123,7 @@ pub(crate) fn opening(options: &Options, more: Settings<'_>) -> SqlStr {
         .chain(settings(options))
         .chain(more.iter().map(|(name, value)| (*name, (*value).to_owned())))
         .collect();
-    // What comes last wins.
+    // The last value wins.
     let last = |at: usize, name: &str| given[at + 1..].iter().all(|(later, _)| *later != name);
     let set: Vec<String> = given
         .iter()

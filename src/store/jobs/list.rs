@@ -40,7 +40,7 @@ pub struct Filter {
     pub limit: i64,
 }
 
-/// A page of one part of the table: the common filters behind the part's own condition.
+/// A page of one part of the table: the common filters after the part's own condition.
 macro_rules! page {
     ($store:expr, $filter:expr, $window:expr, $part:literal) => {
         documents!(

@@ -149,7 +149,7 @@ async fn n2_a_missed_window_is_skipped_fired_once_or_whole() {
     );
     assert_eq!(db.count("schedules where next_at > now() and cardinality(upcoming) = 5").await, 3);
     let reason: String = db.scalar("select reason from schedule_slots where schedule = 'skip'").await;
-    assert!(reason.contains("nobody looked in time"), "{reason}");
+    assert!(reason.contains("no scheduler polled in time"), "{reason}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::cli::error::CliError;
 use crate::cli::output::{self, cell};
 use crate::cli::time::relative;
 
-/// What `tidemill jobs snooze` takes.
+/// The arguments of `tidemill jobs snooze`.
 #[derive(Debug, Args)]
 pub(super) struct SnoozeArgs {
     #[command(flatten)]
@@ -22,7 +22,7 @@ pub(super) struct SnoozeArgs {
     delay: String,
 }
 
-/// What `tidemill jobs change` takes.
+/// The arguments of `tidemill jobs change`.
 #[derive(Debug, Args)]
 pub(super) struct ChangeArgs {
     #[command(flatten)]

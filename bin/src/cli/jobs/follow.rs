@@ -83,7 +83,7 @@ impl<'a> Follower<'a> {
         let Ok(data) = serde_json::from_str::<Value>(&event.data) else { return Ok(None) };
         match event.event.as_str() {
             "snapshot" => {
-                // Its number is the one that we go on from, never one that we have not seen.
+                // Its number is the one that we continue from, never one that we have not seen.
                 self.position = self.position.or_else(|| event.id.parse().ok());
                 self.view.snapshot(&data);
             }

@@ -8,7 +8,7 @@ use crate::cli::client::{Client, ServerArgs};
 use crate::cli::error::CliError;
 use crate::cli::output::{self, cell};
 
-/// What `tidemill jobs fork` takes.
+/// The arguments of `tidemill jobs fork`.
 #[derive(Debug, Args)]
 pub(super) struct ForkArgs {
     /// The job's id, or execution:NAME

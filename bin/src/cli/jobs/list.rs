@@ -8,7 +8,7 @@ use crate::cli::error::CliError;
 use crate::cli::output::{self, cell};
 use crate::cli::time::{lasted, relative};
 
-/// What `tidemill jobs list` takes.
+/// The arguments of `tidemill jobs list`.
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
     /// Only jobs that are waiting, scheduled, available, running, retrying, completed, failed or cancelled

@@ -22,7 +22,7 @@ use super::error::CliError;
 use super::output::{self, cell};
 use super::{GlobalArgs, log};
 
-/// What `tidemill jobs` takes.
+/// The arguments of `tidemill jobs`.
 #[derive(Debug, Args)]
 pub(super) struct JobsArgs {
     #[command(subcommand)]

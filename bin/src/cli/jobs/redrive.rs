@@ -8,7 +8,7 @@ use crate::cli::client::{Client, ServerArgs};
 use crate::cli::error::CliError;
 use crate::cli::output;
 
-/// What `tidemill jobs redrive` takes.
+/// The arguments of `tidemill jobs redrive`.
 #[derive(Debug, Args)]
 pub(super) struct RedriveArgs {
     /// Only this kind

@@ -9,7 +9,7 @@ use crate::cli::error::CliError;
 use crate::cli::json::read;
 use crate::cli::output::{self, cell};
 
-/// What `tidemill jobs signal` takes.
+/// The arguments of `tidemill jobs signal`.
 #[derive(Debug, Args)]
 pub(super) struct SignalArgs {
     /// The job's id, or execution:NAME

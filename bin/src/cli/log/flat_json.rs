@@ -31,7 +31,7 @@ where
         for span in context.event_scope().into_iter().flat_map(Scope::from_root) {
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<N>>().map(|fields| fields.fields.as_str());
-            // What is nearer wins.
+            // The innermost value wins.
             if let Some(Ok(fields)) = fields.map(serde_json::from_str::<Map<String, Value>>) {
                 line.0.extend(fields);
             }

@@ -25,7 +25,7 @@ enum Message {
     Flush(SyncSender<()>),
 }
 
-/// What `tracing` writes one line to.
+/// The writer for one line of `tracing`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Line;
 

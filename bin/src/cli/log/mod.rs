@@ -22,9 +22,9 @@ use self::lines::Line;
 use super::GlobalArgs;
 use crate::config::{LogFormat, LogSection};
 
-/// What is never logged in full: what is sent to a browser has the secrets of sessions in it, and what a model's server
-/// answers to a wrong question may have the key. And the end of every browser is an error to the one who talks to it; where
-/// it is one, the attempt says so.
+/// Targets that are never logged in full: messages to a browser contain the secrets of sessions, and a
+/// model server's answer to a bad request may contain the key. Also, the client library reports every end
+/// of a browser as an error; if it is one, the attempt reports it.
 const SILENCED: [(&str, LevelFilter); 4] = [
     ("chromiumoxide", LevelFilter::ERROR),
     ("chromiumoxide::handler", LevelFilter::OFF),
@@ -36,7 +36,7 @@ const SILENCED: [(&str, LevelFilter); 4] = [
 pub(super) fn start(log: &LogSection) {
     lines::start();
     if begin(log, BoxMakeWriter::new(|| Line)) {
-        // What breaks is told where everything else is, and by nothing that waits for a reader.
+        // Panics are logged like everything else, and without waiting for a reader.
         panic::set_hook(Box::new(|broken| {
             let trace = Backtrace::capture();
             if trace.status() == BacktraceStatus::Captured {
@@ -64,7 +64,7 @@ fn begin(log: &LogSection, writer: BoxMakeWriter) -> bool {
     begun.is_ok()
 }
 
-/// Standard error, which never fails whoever logs.
+/// Standard error, whose failures never reach the caller that logs.
 struct Quiet(Stderr);
 
 impl Write for Quiet {
@@ -78,7 +78,8 @@ impl Write for Quiet {
     }
 }
 
-/// The log without that, whatever its filter says: there a rule for a module goes before one for all of a library.
+/// The log without those targets, whatever its filter says: in a filter, a rule for a module takes
+/// precedence over one for the whole library.
 fn silenced(log: impl Subscriber + Send + Sync) -> impl Subscriber + Send + Sync {
     log.with(Targets::new().with_default(LevelFilter::TRACE).with_targets(SILENCED))
 }
@@ -106,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// Where a log goes that a test reads.
+    /// The destination of a log that a test reads.
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
 

@@ -11,7 +11,7 @@ use tidemill::job::limit::{LimitSettings, OnFull};
 use tidemill::store::Store;
 use tidemill::store::deployments::Declared;
 
-/// What a process may write of its config.
+/// The parts of its config that a process may write.
 #[derive(Debug, Clone)]
 pub(crate) struct Declaring {
     /// The deployment that its rows belong to.

@@ -64,7 +64,7 @@ pub(super) fn database_url(config: &Config) -> Result<String, CliError> {
     })
 }
 
-/// What all roles of a process share.
+/// The parts shared by all roles of a process.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) store: Store,
@@ -77,11 +77,11 @@ pub(super) struct Process {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// How often to look for attempts of remote workers past their hard timeout.
+/// How often to check for attempts of remote workers past their hard timeout.
 const OVERDUE_EVERY: Duration = Duration::from_secs(1);
 
 impl Process {
-    /// Connects, checks the schema, and starts to speak and listen.
+    /// Connects, checks the schema, and starts the notifier and the listener.
     pub(super) async fn open(options: Options) -> Result<Self, CliError> {
         let store = Store::connect(options).map_err(failed)?;
         once_it_answers(|| store.check_schema()).await?;
@@ -101,7 +101,7 @@ impl Process {
         })
     }
 
-    /// Writes what the config declares for all processes. `alone`: the database has no other config.
+    /// Stores what the config declares for all processes. `alone`: the database has no other config.
     pub(super) async fn declare(&self, config: &Config, alone: bool) -> Result<Declaring, CliError> {
         let declaring = Declaring::begin(&self.store, config, alone).await?;
         let (deployment, removes) = (&declaring.deployment, declaring.removes);
@@ -116,11 +116,11 @@ impl Process {
         Ok(declaring)
     }
 
-    /// Starts to keep house; without channels others tell of alerts.
+    /// Starts maintenance; without channels other processes deliver alerts.
     pub(super) fn keep(&mut self, config: &Config, channels: Option<Channels>) {
         let settings = KeeperSettings {
             sweep: config.keeper.sweep.min(config.worker.lease_ttl / 6),
-            // Those who tell of alerts answer remote workers, too.
+            // Processes that deliver alerts also serve remote workers.
             overdue: channels.is_some().then_some(OVERDUE_EVERY),
             retention: config.keeper.retention,
             alerts: config.alerting.every,
@@ -136,7 +136,7 @@ impl Process {
         self.tasks.push(tokio::spawn(duties));
     }
 
-    /// Runs the worker until the shutdown is over.
+    /// Runs the worker until the shutdown has finished.
     pub(super) fn work(&self, worker: Worker) -> JoinHandle<Result<(), CliError>> {
         let shutdown = self.shutdown.clone();
         tokio::spawn(async move { worker.run(shutdown).await.map_err(failed) })

@@ -7,18 +7,18 @@ use tokio::sync::mpsc;
 
 use tidemill::worker::Shutdown;
 
-/// What a signal asks for.
+/// The meaning of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wish {
     /// An end.
     End,
-    /// The same, unless whoever started the process had it ignored, as `nohup` does.
+    /// The same, unless the process was started with the signal ignored, as by `nohup`.
     EndUnlessIgnored,
-    /// Something of other programs, such as to open a log again. By default it would kill.
+    /// A signal with a meaning in other programs, such as reopening a log. Its default action would kill.
     Nothing,
 }
 
-/// All that would end the process; those of its own faults are not among them.
+/// All signals that would end the process, except those caused by its own faults.
 const SIGNALS: [(&str, libc::c_int, Wish); 6] = [
     ("SIGTERM", libc::SIGTERM, Wish::End),
     ("SIGINT", libc::SIGINT, Wish::End),

@@ -12,9 +12,9 @@ use tidemill::job::agent::SECRET_FIELDS;
 use tidemill::secrecy;
 use tidemill::vault::{Depot, Keyring, Redactor, Vault};
 
-/// Where the environment has what a cloud's own tools read.
+/// The prefixes of environment variables that a cloud's own tools read.
 const CLOUD_VARIABLES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
-/// What the names of those have in common that hold credentials, or say where they are.
+/// The parts of the names of variables that hold credentials, or their location.
 const CREDENTIALS: [&str; 7] = ["KEY", "SECRET", "TOKEN", "CREDENTIAL", "SAS", "PASSWORD", "SERVICE_ACCOUNT"];
 
 /// The vault that a config describes.

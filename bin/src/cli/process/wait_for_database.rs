@@ -13,7 +13,7 @@ use tidemill::store::Result;
 /// A server that recovers after a crash may take minutes.
 const PATIENCE: Duration = Duration::from_mins(5);
 const PAUSE: Duration = Duration::from_millis(250);
-/// How often somebody who watches is told.
+/// The interval of the log messages.
 const WORD_EVERY: Duration = Duration::from_secs(5);
 
 /// Repeats `call` until the database answers it.

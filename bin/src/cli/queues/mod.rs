@@ -13,7 +13,7 @@ use crate::cli::output::{self, cell};
 use crate::cli::time::relative;
 use crate::cli::{GlobalArgs, purge};
 
-/// What `tidemill queues` takes.
+/// The arguments of `tidemill queues`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(in crate::cli) struct QueuesArgs {

@@ -13,7 +13,7 @@ use super::output::{self, cell};
 use super::time::relative;
 use super::{GlobalArgs, log};
 
-/// What `tidemill schedules` takes.
+/// The arguments of `tidemill schedules`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct SchedulesArgs {

@@ -27,7 +27,7 @@ struct TimesArgs {
     at: Option<DateTime<Utc>>,
 }
 
-/// What `tidemill schedules set` takes.
+/// The arguments of `tidemill schedules set`.
 #[derive(Debug, Args)]
 pub(super) struct SetArgs {
     /// The schedule's name
@@ -72,7 +72,7 @@ pub(super) struct SetArgs {
     server: ServerArgs,
 }
 
-/// What `tidemill schedules preview` takes.
+/// The arguments of `tidemill schedules preview`.
 #[derive(Debug, Args)]
 pub(super) struct PreviewArgs {
     #[command(flatten)]
@@ -143,7 +143,7 @@ impl TimesArgs {
     }
 }
 
-/// What is there of these.
+/// The fields that are set.
 fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Value> {
     members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

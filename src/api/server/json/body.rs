@@ -128,7 +128,7 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// What a parameter of a media type says of the charset.
+/// The charset parameter of a media type.
 fn charset(parameter: &str) -> Option<String> {
     let (name, value) = parameter.split_once('=')?;
     let is_charset = name.trim().eq_ignore_ascii_case("charset");

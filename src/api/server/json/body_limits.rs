@@ -14,11 +14,11 @@ use crate::api::server::problem::{Case, Problem};
 
 /// Bodies up to this size are not counted.
 const SMALL_BYTES: usize = 256 * 1024;
-/// So much of large ones at once, or one of the largest.
+/// The most bytes of large bodies at once, or one body of the largest size.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// How long one waits for the others.
 const WITHIN: Duration = Duration::from_secs(10);
-/// A place is so many bytes.
+/// The bytes of one place.
 const PLACE_BYTES: usize = 1024;
 
 /// The places of a process. Cheap to clone.
@@ -43,7 +43,7 @@ impl BodyPlaces {
 }
 
 impl Held {
-    /// Takes the places of a body of so many bytes.
+    /// Takes the places for a body of this number of bytes.
     ///
     /// # Errors
     /// 503 when others have them all for too long.

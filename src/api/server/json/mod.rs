@@ -90,7 +90,7 @@ fn refused(error: &serde_json::Error, pointer: String) -> Problem {
     }
 }
 
-/// Reads a part of a body, which stands at `place`.
+/// Reads a part of a body at `place`.
 ///
 /// # Errors
 /// 422 naming the field if it is not what it must be.
@@ -101,7 +101,7 @@ pub(in crate::api) fn part<T: DeserializeOwned>(value: Value, place: &str) -> Re
     })
 }
 
-/// Turns serde's message into a problem: what stands behind "expected" is the remedy.
+/// Turns serde's message into a problem: the text after "expected" is the remedy.
 fn unfit(message: &str, field: String) -> Problem {
     let place = if field.is_empty() { String::new() } else { format!("{field}: ") };
     let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
@@ -115,7 +115,7 @@ fn unfit(message: &str, field: String) -> Problem {
     }
 }
 
-/// What serde calls by the names of Rust's types, as callers know it.
+/// Replaces names of Rust types in serde's message with words that callers know.
 fn in_words(expected: &str) -> String {
     let is_number = |letters: &[char]| {
         let bits = expected.strip_prefix(letters).unwrap_or_default();

@@ -8,7 +8,7 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-/// What it wraps, and all that is read from it, takes objects for structs.
+/// The wrapped deserializer and all nested ones accept only objects for structs.
 pub(crate) struct Objects<T>(pub(crate) T);
 
 /// Methods that only pass a visitor on.

@@ -12,7 +12,8 @@ use url::form_urlencoded;
 use super::shortened;
 use crate::api::server::problem::Problem;
 
-/// What may stand without a value: clients that cannot send the header `Last-Event-ID` begin with an empty one.
+/// Parameters that may be empty: clients that cannot send the header `Last-Event-ID` start with an empty
+/// value.
 const MAY_BE_EMPTY: &str = "lastEventId";
 
 /// The query of a request.

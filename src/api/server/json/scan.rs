@@ -12,10 +12,10 @@ use crate::job::number::is_kept;
 pub(crate) const MAX_DEPTH: usize = 64;
 /// The most values in one text.
 pub(crate) const MAX_VALUES: usize = 100_000;
-/// The longest JSON pointer that is told, in bytes.
+/// The longest reported JSON pointer, in bytes.
 const MAX_POINTER: usize = 300;
 
-/// What is wrong with a value.
+/// The flaw of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flaw {
     TooDeep,
@@ -29,7 +29,7 @@ pub(crate) enum Flaw {
 }
 
 impl Flaw {
-    /// What happened, and what to do.
+    /// The description and the remedy.
     pub(crate) const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::TooDeep => ("is nested deeper than 64 levels", "Flatten the value."),
@@ -75,7 +75,7 @@ pub(crate) fn scan(bytes: &[u8]) -> Result<(), Finding> {
     Err(Finding { flaw, pointer: scanner.pointer() })
 }
 
-/// An array or object that is open where the scanner stands.
+/// An array or object that is open at the scanner's position.
 enum Frame<'a> {
     Array { index: usize },
     Object { key: &'a [u8], key_is_next: bool, seen: HashSet<Cow<'a, [u8]>> },
@@ -157,7 +157,7 @@ impl<'a> Scanner<'a> {
         if seen.insert(name) { Ok(()) } else { Err(Flaw::DuplicateKey) }
     }
 
-    /// Where the string ends, whether it has an escape, and the first flaw in it.
+    /// The end of the string, whether it has an escape, and its first flaw.
     fn string_end(&self, start: usize) -> (usize, bool, Option<Flaw>) {
         let (mut at, mut has_escape, mut flaw) = (start, false, None);
         while let Some(&byte) = self.bytes.get(at) {
@@ -193,7 +193,7 @@ impl<'a> Scanner<'a> {
         if text.parse::<f64>().is_ok_and(f64::is_infinite) {
             return Err(Flaw::NumberTooLarge);
         }
-        // What is no number at all is the parser's to tell.
+        // The parser reports text that is not a number.
         if is_kept(text) || serde_json::from_str::<f64>(text).is_err() {
             Ok(())
         } else {
@@ -245,7 +245,7 @@ pub(crate) fn push_key(pointer: &mut String, key: &str) {
     }
 }
 
-/// A key without its escapes; as it stands if those are broken.
+/// A key without its escapes; unchanged if they are broken.
 fn decoded(raw: &[u8]) -> String {
     let quoted = [b"\"", raw, b"\""].concat();
     serde_json::from_slice(&quoted).unwrap_or_else(|_| String::from_utf8_lossy(raw).into_owned())

@@ -16,13 +16,13 @@ use futures_util::future::BoxFuture;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
-/// Whether a page may go somewhere.
+/// Whether a page may navigate to an address.
 pub(crate) type Judge = Arc<dyn Fn(Url) -> BoxFuture<'static, bool> + Send + Sync>;
 
-/// Nobody is there to look at another window, or at none.
+/// Other windows are never shown, and the only window must stay open.
 const ONE_WINDOW: &str = "window.open = () => null; window.close = () => {};";
 
-/// The door of one tab, kept as long as this lives.
+/// The navigation filter of one tab, active while this value exists.
 pub(super) struct Door {
     refused: Arc<OnceLock<Url>>,
     _keeper: AbortOnDropHandle<()>,
@@ -35,7 +35,7 @@ impl Door {
         let documents =
             RequestPattern { resource_type: Some(ResourceType::Document), ..RequestPattern::default() };
         page.execute(EnableParams { patterns: Some(vec![documents]), ..EnableParams::default() }).await?;
-        // A page that is made ready ahead would come by another door.
+        // A prerendered page would bypass this filter.
         page.execute(SetPrerenderingAllowedParams::new(false)).await?;
         page.evaluate_on_new_document(ONE_WINDOW).await?;
         let page = page.clone();
@@ -51,11 +51,11 @@ impl Door {
                     // The first one counts.
                     let _ = told.set(url);
                 }
-                // The page may be gone meanwhile, and its wish with it.
+                // The page may have gone meanwhile, and its request with it.
                 let _ = if passes {
                     page.execute(ContinueRequestParams::new(id)).await.map(drop)
                 } else {
-                    // Whoever is there stays there.
+                    // The present page stays.
                     page.execute(FailRequestParams::new(id, ErrorReason::Aborted)).await.map(drop)
                 };
             }
@@ -63,7 +63,7 @@ impl Door {
         Ok(Self { refused, _keeper: AbortOnDropHandle::new(keeper) })
     }
 
-    /// The first document that was not let pass.
+    /// The first document that was refused.
     pub(super) fn refused(&self) -> Option<&Url> {
         self.refused.get()
     }

@@ -66,12 +66,12 @@ impl Chromium {
         Ok(Self { browser, _windows: windows, line, launched, _gate: gate })
     }
 
-    /// Waits until it has ended, or is heard no more.
+    /// Waits until it has ended or its connection is lost.
     pub(super) async fn died(&self) -> JobError {
         self.line.died().await
     }
 
-    /// An empty tab that goes nowhere but where `judge` lets it.
+    /// An empty tab that navigates only where `judge` allows.
     pub(super) async fn tab(&self, judge: Judge) -> Result<Tab, JobError> {
         Tab::open(self.browser.new_page("about:blank").await.map_err(crashed)?, judge).await
     }
@@ -83,7 +83,7 @@ impl Chromium {
     }
 }
 
-/// Closes what a page opens: it would load past every rule and stay.
+/// Closes windows that a page opens: they would bypass every rule and stay.
 async fn close_windows(mut created: EventStream<EventTargetCreated>, browser: Arc<Browser>) {
     while let Some(created) = created.next().await {
         let target = &created.target_info;

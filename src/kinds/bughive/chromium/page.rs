@@ -22,29 +22,29 @@ const HAS_LOADED: &str =
     "location.protocol.startsWith('http') && performance.getEntriesByType('navigation')[0]?.loadEventEnd > 0";
 /// The error of an answer that is a status and nothing else.
 const STATUS_ALONE: &str = "net::ERR_HTTP_RESPONSE_CODE_FAILURE";
-/// A page that was given up is waited for so long: a script may have sent the browser elsewhere.
+/// How long an aborted page is waited for: a script may have navigated elsewhere.
 const GIVEN_UP: Duration = Duration::from_millis(500);
-/// A page that has loaded is left alone for so long: its scripts may only begin then.
+/// How long a loaded page is left alone: its scripts may start only then.
 const AFTER_LOAD: Duration = Duration::from_secs(1);
-/// A page without a title is looked at again for so long.
+/// How long a page without a title is read again.
 const UNTITLED: Duration = Duration::from_secs(2);
-/// What is only loaded when it is seen is asked for: nobody scrolls.
+/// Loads lazy content, because nobody scrolls.
 const WAKE: &str = "[...document.images].filter((image) => image.loading === 'lazy').forEach((image) => image.loading = 'eager')";
-/// A page that is late answers so soon, or stands still.
+/// How soon a late page must answer, otherwise it hangs.
 const LATE: Duration = Duration::from_secs(5);
-/// For so long nothing may be on its way.
+/// How long no request may be in flight.
 const QUIET: Duration = Duration::from_millis(250);
-/// A page that is never quiet is taken as it is then.
+/// The time after which a page that is never quiet is read anyway.
 const RESTLESS: Duration = Duration::from_secs(3);
 const PICTURE_TIMEOUT: Duration = Duration::from_secs(15);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const LONGEST_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-/// What is on a page.
+/// The content of a page.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Content {
     pub(crate) url: String,
-    /// Whether all of its text has come.
+    /// Whether all of its text has arrived.
     pub(crate) is_whole: bool,
     pub(crate) is_html: bool,
     pub(crate) title: String,
@@ -55,16 +55,16 @@ pub(crate) struct Content {
     pub(crate) load_seconds: f64,
 }
 
-/// How going to a page ended.
+/// The outcome of a navigation.
 #[derive(Debug)]
 pub(crate) enum Opened {
-    /// It is there.
+    /// The page has loaded.
     Page(Content),
-    /// It was answered, but was not there in time; so much of it is.
+    /// It was answered, but did not finish in time; this part of it has loaded.
     Late(Content),
-    /// Nothing is shown: it is a file to be kept, or leads where the page may not go.
+    /// Nothing is shown: it is a download, or redirects to a forbidden address.
     Nothing,
-    /// It was not there in time, or stands still.
+    /// It did not arrive in time, or it hangs.
     TooSlow,
     /// The network's error.
     Unreachable(String),
@@ -84,7 +84,7 @@ impl Tab {
         Ok(Self { page, watch, door })
     }
 
-    /// Goes to an address and looks.
+    /// Opens an address and reads the page.
     pub(crate) async fn go(&mut self, url: &str, patience: Duration) -> Result<Opened, JobError> {
         let page = self.page.clone();
         let going = timeout(patience, page.goto(url));
@@ -94,7 +94,7 @@ impl Tab {
                 Ok(gone) => break Some(gone),
                 // Frames that are not to be seen yet, or are blocked, hold up the browser's own answer for ever.
                 Err(_) if self.watch.has_loaded() => break None,
-                // What it wanted to become was given up, and it stays what it is.
+                // The navigation was aborted, and the page stays.
                 Err(_) if self.watch.is_given_up() && self.has_loaded().await => break None,
                 Err(_) if self.watch.is_given_up() => return Ok(Opened::Nothing),
                 Err(_) => {}
@@ -137,7 +137,7 @@ impl Tab {
         content.is_html && is_good && content.title.trim().is_empty()
     }
 
-    /// Looks at a page whose time is over, if anything of it came.
+    /// Reads a page after its timeout, if any of it arrived.
     async fn late(&mut self) -> Opened {
         if self.seen().document.is_none() {
             return Opened::TooSlow;
@@ -145,7 +145,7 @@ impl Tab {
         timeout(LATE, self.look(true)).await.map_or(Opened::TooSlow, Opened::Late)
     }
 
-    /// A picture of what is to be seen at first, or why there is none: a page may stand still for ever.
+    /// A screenshot of the first screen, or the reason why there is none: a page may hang for ever.
     pub(crate) async fn picture(&mut self) -> Result<Vec<u8>, String> {
         let params = ScreenshotParams::builder().format(CaptureScreenshotFormat::Png).build();
         let page = self.page.clone();
@@ -155,19 +155,19 @@ impl Tab {
         }
     }
 
-    /// What it said so far.
+    /// Its events so far.
     pub(crate) fn seen(&self) -> &Seen {
         self.watch.seen()
     }
 
-    /// Where it wanted to go first and was not let.
+    /// The first navigation that was refused.
     pub(crate) fn refused(&self) -> Option<&Url> {
         self.door.refused()
     }
 
     pub(crate) async fn close(mut self) {
         let page = self.page.clone();
-        // The page itself is not asked: it may stand still. The browser ends with the attempt, whatever becomes of its tab.
+        // The page itself is not asked, because it may hang. The browser ends with the attempt in any case.
         let closing = page.execute(CloseTargetParams::new(page.target_id().clone()));
         let _ = self.watch.during(timeout(CLOSE_TIMEOUT, closing)).await;
     }
@@ -179,13 +179,13 @@ impl Tab {
         loaded.is_ok_and(|loaded| loaded.is_ok_and(|loaded| loaded.into_value().unwrap_or_default()))
     }
 
-    /// Has all images loaded. One that stands still is found to do so afterwards.
+    /// Makes all images load. A page that hangs is detected afterwards.
     async fn wake(&mut self) {
         let page = self.page.clone();
         let _ = self.watch.during(timeout(GIVEN_UP, page.execute(EvaluateParams::new(WAKE)))).await;
     }
 
-    /// Waits until nothing is on its way.
+    /// Waits until no request is in flight.
     async fn settle(&mut self) {
         let until = Instant::now() + RESTLESS;
         loop {
@@ -196,7 +196,7 @@ impl Tab {
         }
     }
 
-    /// Asks until the page answers: one that goes elsewhere takes the question with it.
+    /// Repeats the question until the page answers, because a navigation drops it.
     async fn look(&mut self, is_late: bool) -> Content {
         loop {
             match self.ask(is_late).await {
@@ -217,7 +217,7 @@ impl Tab {
         let answer = self.watch.during(page.execute(ask)).await?;
         let answer = answer.result.result.value.unwrap_or_default();
         let text = answer.as_str().filter(|text| text.len() <= LONGEST_ANSWER_BYTES).unwrap_or_default();
-        // A page that bends the functions that the script calls is one without content.
+        // A page that overrides the functions used by the script counts as empty.
         Ok(serde_json::from_str(text).unwrap_or_default())
     }
 }

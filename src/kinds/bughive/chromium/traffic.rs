@@ -7,18 +7,18 @@ use std::sync::Arc;
 
 use chromiumoxide::cdp::browser_protocol::network::EventLoadingFailed;
 
-/// As many requests are known at once, and as many ends wait.
+/// The most known requests, and the most waiting ends.
 const MOST: usize = 200;
 
-/// Something that was asked for.
+/// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) url: String,
-    /// Whether it is what the tab shows, and no part of it.
+    /// Whether it is the document of the tab, and not a part of it.
     pub(super) is_page: bool,
 }
 
-/// How a request ended: why it failed, or nothing.
+/// The end of a request: its error, or nothing.
 pub(super) type End = Option<Arc<EventLoadingFailed>>;
 
 /// The requests of one tab.
@@ -29,7 +29,7 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    /// A request begins; how it ended if that was heard before.
+    /// Records the start of a request; returns its end if that arrived first.
     pub(super) fn asked(&mut self, id: &str, request: Request) -> Option<(Request, End)> {
         if let Some(place) = self.early.iter().position(|(early, _)| early == id) {
             let (_, end) = self.early.remove(place)?;
@@ -41,7 +41,7 @@ impl Traffic {
         None
     }
 
-    /// A request ends; which it was, if its beginning was heard.
+    /// Records the end of a request; returns the request if its start is known.
     pub(super) fn ended(&mut self, id: &str, end: End) -> Option<(Request, End)> {
         if let Some(request) = self.open.remove(id) {
             return Some((request, end));

@@ -25,13 +25,13 @@ use serde_json::Value;
 
 use super::traffic::{End, Request, Traffic};
 
-/// As much as is kept of each sort.
+/// The most events kept of each sort.
 const MOST: usize = 200;
 
-/// The error of what the browser itself gave up.
+/// The error of requests that the browser itself aborted.
 pub(super) const ABORTED: &str = "net::ERR_ABORTED";
 
-/// One thing that the tab said.
+/// One event of the tab.
 #[derive(Debug)]
 enum Said {
     Asked(std::sync::Arc<EventRequestWillBeSent>),
@@ -51,7 +51,7 @@ enum Said {
 pub(crate) struct Document {
     pub(crate) url: String,
     pub(crate) status: i64,
-    /// What `Retry-After` says.
+    /// The value of `Retry-After`.
     pub(crate) retry_after: Option<String>,
 }
 
@@ -65,14 +65,14 @@ pub(crate) struct Failed {
     pub(crate) why: String,
 }
 
-/// All that was seen of one page.
+/// All events of one page.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) document: Option<Document>,
     pub(crate) failed: Vec<Failed>,
     pub(crate) console_errors: Vec<String>,
     pub(crate) exceptions: Vec<String>,
-    /// What was asked for over http by a page over https.
+    /// Requests over http of a page over https.
     pub(crate) mixed: Vec<String>,
 }
 
@@ -120,7 +120,7 @@ impl Watch {
         })
     }
 
-    /// Takes what is said until `until` is over; answers its outcome.
+    /// Collects events until `until` has finished; returns its outcome.
     pub(super) async fn during<T>(&mut self, until: impl Future<Output = T>) -> T {
         tokio::pin!(until);
         loop {
@@ -141,7 +141,7 @@ impl Watch {
         self.seen.document.is_some() && self.loaded.is_some() && self.loaded == self.page_request
     }
 
-    /// Whether something is still on its way.
+    /// Whether a request is still in flight.
     pub(super) fn is_busy(&self) -> bool {
         !self.traffic.is_empty()
     }
@@ -171,13 +171,13 @@ impl Watch {
             }
             Said::Logged(logged) => self.logged(&logged),
             Said::Warned(warned) => self.warned(&warned),
-            // What a page loads has the id of its request.
+            // The document of a page has the id of its request.
             Said::Lived(lived) if lived.name == "load" && Some(&lived.frame_id) == self.frame.as_ref() => {
                 self.loaded = Some(lived.loader_id.inner().clone());
             }
             Said::Console(_) | Said::Lived(_) => {}
             Said::Dialog => {
-                // Nobody is there to answer, and the page stands still until somebody does.
+                // Nobody can answer the dialog, and the page is blocked until it is closed.
                 let page = self.page.clone();
                 tokio::spawn(async move {
                     let _ = page.execute(HandleJavaScriptDialogParams::new(false)).await;
@@ -188,7 +188,7 @@ impl Watch {
 
     fn logged(&mut self, logged: &EventEntryAdded) {
         let entry = &logged.entry;
-        // What the network refused is told by its own events.
+        // Network errors have their own events.
         let is_told = entry.source == LogEntrySource::Network || is_of_mixed_content(&entry.text);
         if entry.level != LogEntryLevel::Error || is_told {
             return;
@@ -283,7 +283,7 @@ where
     Box::pin(events.map(said))
 }
 
-/// The same words count once.
+/// Equal messages count once.
 fn keep(texts: &mut Vec<String>, text: String) {
     if texts.len() < MOST && !texts.contains(&text) {
         texts.push(text);

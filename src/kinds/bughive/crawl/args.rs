@@ -20,31 +20,31 @@ const DEEPEST: u32 = 100;
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a field of the job's JSON")]
 pub struct CrawlArgs {
-    /// Under which its state is kept; the job's id if there is none.
+    /// The name of the session; the job's id if absent.
     pub(super) session_id: Option<String>,
     /// The first page.
     base_url: Option<String>,
-    /// The same under `config`, as the seed's task takes it.
+    /// The same fields under `config`, as an existing caller sends them.
     config: Option<Box<CrawlArgs>>,
-    /// How many pages at most.
+    /// The most pages.
     #[serde(default = "ten")]
     pub(super) max_pages: u32,
-    /// How many links away from the first page.
+    /// The most links from the first page to another.
     #[serde(default = "three")]
     pub(super) max_depth: u32,
     /// False to follow links to other sites.
     #[serde(default = "yes")]
     pub(super) same_site: bool,
-    /// Whether hosts below the site's belong to it.
+    /// Whether subdomains of the site's host belong to the site.
     #[serde(default)]
     pub(super) include_subdomains: bool,
-    /// Whether links to other sites are called once to see that they lead somewhere.
+    /// Whether links to other sites are called once to check that they work.
     #[serde(default)]
     pub(super) check_external: bool,
-    /// Seconds between two pages; never less than the worker's own and what robots.txt says.
+    /// Seconds between two pages; never less than the worker's setting and the delay in robots.txt.
     #[serde(default)]
     delay_seconds: f64,
-    /// A page that takes longer is slow.
+    /// Seconds after which a page counts as slow.
     #[serde(default = "three_seconds")]
     slow_page_seconds: f64,
     /// Whether each screenshot goes to the media storage by a job of its own.
@@ -55,7 +55,7 @@ pub struct CrawlArgs {
     pub(super) create_tickets: bool,
     /// For the tickets; the worker's own if there is none.
     pub(super) team_id: Option<String>,
-    /// How many tickets at most.
+    /// The most tickets.
     #[serde(default = "fifty")]
     pub(super) max_tickets: usize,
 }
@@ -80,7 +80,7 @@ fn fifty() -> usize {
     50
 }
 
-/// What is crawled and how, checked.
+/// The checked plan of a crawl.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub(super) session_id: String,
@@ -117,7 +117,7 @@ impl Plan {
 }
 
 impl CrawlArgs {
-    /// The session's id beside the rest, wherever that stands.
+    /// The session's id next to the other fields, wherever they are.
     fn flat(mut self) -> Result<Self, JobError> {
         match self.config.take() {
             None => Ok(self),

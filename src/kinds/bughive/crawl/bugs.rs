@@ -11,32 +11,32 @@ const DETAIL_BYTES: usize = 1_000;
 /// Of an address, which may hold a whole image.
 const RESOURCE_BYTES: usize = 2_000;
 
-/// What sort of bug it is.
+/// The sort of a bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum BugKind {
     /// The page, or something that it loads, is answered with an error.
     HttpError,
-    /// A link leads nowhere.
+    /// A link is broken.
     BrokenLink,
     /// An image cannot be shown.
     BrokenImage,
     /// The page writes an error to the console.
     ConsoleError,
-    /// A script of the page fails and nobody catches it.
+    /// A script of the page throws an uncaught error.
     UncaughtException,
     /// A page over https loads something over http.
     MixedContent,
     /// The page has no title.
     MissingTitle,
-    /// An image has no text in its place.
+    /// An image has no alternative text.
     MissingAlt,
     /// The page takes long to load.
     SlowPage,
 }
 
 impl BugKind {
-    /// As the field `kind` has it.
+    /// The value of the field `kind`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::HttpError => "http_error",
@@ -51,7 +51,7 @@ impl BugKind {
         }
     }
 
-    /// As Linear counts: 2 is high, 3 normal, 4 low.
+    /// The priority in Linear: 2 is high, 3 normal, 4 low.
     pub(crate) fn ticket_priority(self) -> u8 {
         match self {
             Self::HttpError | Self::UncaughtException => 2,
@@ -69,14 +69,14 @@ impl BugKind {
 /// One bug of one page.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Bug {
-    /// What sort it is.
+    /// The sort.
     pub(crate) kind: BugKind,
-    /// The page that has it.
+    /// Its page.
     pub(crate) page: String,
-    /// What is loaded, shown or linked there, where the bug is about that.
+    /// The loaded, shown or linked address, if the bug is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resource: Option<String>,
-    /// What is wrong.
+    /// The description.
     pub(crate) detail: String,
 }
 
@@ -87,7 +87,7 @@ impl Bug {
         Self { kind, page: page.to_owned(), resource, detail }
     }
 
-    /// What bugs of several pages have in common that are one to whoever mends them.
+    /// The common key of bugs on several pages that have one cause.
     pub(crate) fn cause(&self) -> (BugKind, &str) {
         match (self.kind, &self.resource) {
             (BugKind::ConsoleError | BugKind::UncaughtException, _) => (self.kind, &self.detail),
@@ -97,7 +97,8 @@ impl Bug {
     }
 }
 
-/// So many of them, the most urgent first. Each kind gets its share: a long list of one leaves room for the others.
+/// At most this number of bugs, the most urgent first. Each kind gets its share, so that a long list of one
+/// kind leaves room for the others.
 pub(super) fn excerpt(bugs: &[Bug], most: usize) -> Vec<&Bug> {
     let mut counts = HashMap::<BugKind, usize>::new();
     let mut ranked: Vec<_> = bugs

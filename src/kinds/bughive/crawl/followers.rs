@@ -16,7 +16,7 @@ use crate::kinds::bughive::{MEDIA, TICKET};
 use crate::worker::context::Context;
 use crate::worker::handler::JobError;
 
-/// As many pages are named in a ticket.
+/// The most pages named in a ticket.
 const PAGES_IN_TICKET: usize = 20;
 
 /// The jobs that follow.
@@ -61,13 +61,13 @@ fn follower(kind: &str, plan: &Plan, args: Value) -> NewJob {
     NewJob { metadata: Some(metadata), ..NewJob::new(kind, args) }
 }
 
-/// What a ticket is called as a child: by its cause, for another attempt may have found others before it.
+/// The child name of a ticket: its cause, because another attempt may have found other bugs first.
 fn ticket_name(kind: BugKind, what: &str) -> String {
     let hash = Sha256::digest(what);
     hash.iter().take(16).fold(format!("ticket-{}-", kind.name()), |name, byte| format!("{name}{byte:02x}"))
 }
 
-/// Bugs that are one to whoever mends them; the most urgent first.
+/// Bugs with one cause; the most urgent first.
 fn by_cause(bugs: &[Bug]) -> BTreeMap<(u8, BugKind, &str), Vec<&Bug>> {
     let mut causes = BTreeMap::<_, Vec<&Bug>>::new();
     for bug in bugs {

@@ -8,14 +8,14 @@ use url::Url;
 
 use crate::job::address::address;
 
-/// Which addresses belong to the site.
+/// The addresses that belong to the site.
 #[derive(Debug, Clone)]
 pub(super) struct Site {
     host: String,
     port: Option<u16>,
-    /// False to follow links to anywhere.
+    /// False to follow links to any site.
     only: bool,
-    /// Whether hosts below the site's belong to it.
+    /// Whether subdomains of the site's host belong to the site.
     subdomains: bool,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Stop {
     pub(super) depth: u32,
 }
 
-/// The pages that are known and those of them that are left.
+/// The known pages, and those that are left.
 #[derive(Debug)]
 pub(super) struct Frontier {
     site: Site,
@@ -75,7 +75,7 @@ impl Frontier {
         self.left.len()
     }
 
-    /// A page is done: it is never crawled again, nor is the page that it redirected to, and its links are.
+    /// Marks a page as done: neither it nor its redirect target is crawled again, but its links are.
     pub(super) fn done<'a>(&mut self, urls: impl IntoIterator<Item = &'a str>, depth: u32, links: &[String]) {
         for url in urls {
             self.known.insert(url.to_owned());

@@ -12,7 +12,7 @@ use super::robots::Robots;
 use super::web::Web;
 use crate::kinds::bughive::chromium::Judge;
 
-/// The guide of one attempt.
+/// The scope of one attempt.
 #[derive(Debug)]
 pub(super) struct Guide {
     pub(super) web: Web,
@@ -25,12 +25,12 @@ impl Guide {
         Arc::new(Self { web, site, robots: Mutex::new(Robots::new(user_agent)) })
     }
 
-    /// Whether robots.txt lets an address be called.
+    /// Whether robots.txt allows an address.
     pub(super) async fn allows(&self, url: &Url) -> bool {
         self.robots.lock().await.allows(&self.web, url).await
     }
 
-    /// How long a host wants us to wait between two calls.
+    /// The delay that a host requests between two calls.
     pub(super) async fn delay(&self, url: &Url) -> Option<Duration> {
         self.robots.lock().await.delay(url)
     }

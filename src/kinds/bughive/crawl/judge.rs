@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::bugs::{Bug, BugKind};
 use crate::kinds::bughive::chromium::{Content, Seen};
 
-/// As many bugs of one kind are told of one page.
+/// The most bugs of one kind reported per page.
 const MOST_OF_A_KIND: usize = 20;
 
 /// The bugs of a page that was opened, and how many more there are.
@@ -43,7 +43,7 @@ pub(super) fn bugs(page: &str, content: &Content, seen: &Seen, slow_page: Durati
     for text in &seen.exceptions {
         add(BugKind::UncaughtException, None, text.clone());
     }
-    // An error page is judged by its status alone.
+    // An error page is judged only by its status.
     let is_good = seen.document.as_ref().is_none_or(|document| document.status < 400);
     if content.is_html && is_good {
         if content.is_whole && content.title.trim().is_empty() {

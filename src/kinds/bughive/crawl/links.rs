@@ -16,7 +16,7 @@ use super::web::{MOST_REDIRECTS, REFUSED, onward};
 use super::{Crawling, JobError};
 use crate::job::address::address;
 
-/// Links of one step, which ends after this time as well.
+/// The most links of one step, and its longest duration.
 const STRETCH: usize = 25;
 const STRETCH_TIME: Duration = Duration::from_mins(1);
 /// The most links that are called for one crawl.
@@ -29,10 +29,10 @@ struct Stretch {
     broken: BTreeMap<String, String>,
 }
 
-/// What is wrong with the links of all pages.
+/// The broken links of all pages.
 pub(super) struct Links {
     pub(super) bugs: Vec<Bug>,
-    /// So many were not looked at.
+    /// The number of unchecked links.
     pub(super) left: usize,
 }
 
@@ -79,7 +79,7 @@ impl Crawling<'_> {
 
     fn is_checked(&self, url: &Url) -> bool {
         let is_wanted = self.plan.args.check_external || self.guide.site.is_home(url);
-        // Whether anything is there is nobody's business.
+        // Such a link is not checked.
         is_wanted && self.guide.web.may_call(url)
     }
 
@@ -101,7 +101,7 @@ impl Crawling<'_> {
         Ok(stretch)
     }
 
-    /// Why a link is broken, if it is. What HEAD does not find is asked for with GET: not every server knows both.
+    /// Why a link is broken, if it is. If HEAD fails, GET is tried, because not every server supports both.
     async fn broken(&mut self, link: &Url) -> Result<Option<String>, JobError> {
         let mut why = None;
         let mut is_silent = false;
@@ -116,7 +116,7 @@ impl Crawling<'_> {
                 Ok(Some(
                     StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED,
                 )) => None,
-                // What is forbidden to us may be open to a person.
+                // An address that is forbidden to us may be open to a person.
                 Ok(_) => return Ok(None),
                 Err(error) if error.is_of(REFUSED) => return Ok(None),
                 Err(error) => Some(error.to_string()),
@@ -128,7 +128,8 @@ impl Crawling<'_> {
         Ok(why)
     }
 
-    /// What a link is answered with where its redirects lead; nothing if they lead where we may not go, or round and round.
+    /// The status at the end of a link's redirects; nothing if they lead to a forbidden address or in a
+    /// circle.
     async fn status(&self, method: &Method, link: &Url) -> Result<Option<StatusCode>, JobError> {
         let mut url = link.clone();
         for _ in 0..=MOST_REDIRECTS {

@@ -36,15 +36,15 @@ use crate::kinds::together::unless_stopped;
 use crate::worker::context::Context;
 use crate::worker::handler::{Handler, JobError};
 
-/// As many bugs stand in the result.
+/// The most bugs in the result.
 const BUGS_IN_RESULT: usize = 200;
 
-/// A site that wants to be left alone for longer than this is asked again nevertheless.
+/// The longest requested pause of a site that is obeyed.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// The same for a whole attempt.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
-/// The links of all pages, which are kept in memory; what is found when they are as many leads nowhere.
+/// The most links of all pages, which are kept in memory; further links are dropped.
 const LINKS_BYTES: usize = 64 * 1024 * 1024;
 
 /// The handler of `crawl.session`.
@@ -62,7 +62,7 @@ struct Crawling<'a> {
     frontier: Frontier,
     /// Started for the first page that is to be opened.
     browser: Option<Chromium>,
-    /// Nothing is called before.
+    /// No call is made before this time.
     next_call: Instant,
     reports: Vec<PageReport>,
     /// For more links, in bytes.
@@ -160,7 +160,7 @@ impl Handler for Crawl {
 }
 
 impl Crawling<'_> {
-    /// Opens page after page until there is none or enough are done.
+    /// Opens page after page until none is left or enough are done.
     async fn pages(&mut self, session: &mut Session<'_>) -> Result<(), JobError> {
         let most = usize::try_from(self.plan.args.max_pages).unwrap_or(usize::MAX);
         if !self.reports.is_empty() {
@@ -188,13 +188,13 @@ impl Crawling<'_> {
         Ok(())
     }
 
-    /// Opens a page and stores what was found, both once.
+    /// Opens a page and stores its report, both once.
     async fn page(&mut self, stop: &Stop) -> Result<PageReport, JobError> {
         let mut report = self.look(stop).await?;
         if report.wait.is_some() {
             report = self.look(stop).await?;
         }
-        // What is away for a moment, or only for us, is not broken.
+        // A page that is unreachable for a moment, or only for us, is not broken.
         if report.is_silent() {
             self.refuse_outage().await?;
             if report.failure.is_some() {
@@ -212,7 +212,7 @@ impl Crawling<'_> {
     }
 
     async fn look(&mut self, stop: &Stop) -> Result<PageReport, JobError> {
-        // Before the wait: what its start takes is none between two calls.
+        // Before the wait, so that its start does not count as time between two calls.
         if self.browser.is_none() {
             self.browser = Some(Chromium::start(self.spec).await?);
         }
@@ -229,7 +229,7 @@ impl Crawling<'_> {
             room: self.room,
         };
         let report = tokio::select! {
-            // First: of a dead browser no page has anything to tell.
+            // First, because a dead browser has no page to ask.
             biased;
             died = browser.died() => return Err(died),
             report = visit.look(browser) => report?,
@@ -246,7 +246,7 @@ impl Crawling<'_> {
         self.reports.push(report);
     }
 
-    /// Asks robots.txt. The first page must be allowed, else there is nothing to do.
+    /// Reads robots.txt. The first page must be allowed, otherwise there is nothing to do.
     async fn is_allowed(&self, stop: &Stop) -> Result<bool, JobError> {
         if self.guide.allows(&stop.url).await {
             return Ok(true);
@@ -260,7 +260,8 @@ impl Crawling<'_> {
             .class("robots"))
     }
 
-    /// A first page that nothing can be found behind is no crawl, be it that it is elsewhere or that we ask too often.
+    /// A first page without usable content fails the crawl, whether it redirects to another site or refuses
+    /// too many requests.
     fn refuse_start(&self, first: &PageReport) -> Result<(), JobError> {
         if first.is_refused() {
             let message = format!("{} answers with 429: too many requests", first.url);
@@ -280,8 +281,8 @@ impl Crawling<'_> {
         Err(bad(format!("{here} leads to {there}, {hint}")))
     }
 
-    /// What the site allows is not known as long as its robots.txt cannot be read: another attempt asks again. Hosts of the
-    /// site that never answered are left out by the last one.
+    /// The rules of the site are unknown while its robots.txt cannot be read: another attempt asks again.
+    /// The last attempt leaves out hosts that never answered.
     async fn refuse_unread(&self) -> Result<(), JobError> {
         let attempt = self.context.attempt();
         let is_last = attempt.attempt >= attempt.max_attempts;
@@ -297,7 +298,7 @@ impl Crawling<'_> {
         Ok(())
     }
 
-    /// Before it is told that something does not answer: perhaps nothing does, and it is we who are cut off.
+    /// Checked before a page is reported as unreachable: perhaps the worker itself has no network.
     async fn refuse_outage(&self) -> Result<(), JobError> {
         if self.guide.answers(&self.plan.base).await {
             return Ok(());

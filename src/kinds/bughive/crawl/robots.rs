@@ -9,7 +9,7 @@ use url::Url;
 
 use super::web::{REFUSED, Web};
 
-/// A longer delay is not waited for.
+/// The longest delay that is obeyed.
 const LONGEST_DELAY: Duration = Duration::from_mins(1);
 
 /// The rules that were read so far.
@@ -26,7 +26,7 @@ struct Rules {
 }
 
 impl Robots {
-    /// For a crawler that calls itself so; what stands behind a slash is its version.
+    /// For a crawler with this user agent; the part after a slash is its version.
     pub(super) fn new(user_agent: &str) -> Self {
         let name = user_agent.split('/').next().unwrap_or_default().to_owned();
         Self { name, read: HashMap::new() }
@@ -50,12 +50,12 @@ impl Robots {
         unread.filter_map(|(host, _)| Url::parse(host).ok())
     }
 
-    /// Whether the host of an address answers now, whatever it says.
+    /// Whether the host of an address answers now, with any status.
     pub(super) async fn answers(&self, web: &Web, url: &Url) -> bool {
         !self.fetch(web, url).await.is_unreachable
     }
 
-    /// How long the host wants us to wait between two calls.
+    /// The delay that the host requests between two calls.
     pub(super) fn delay(&self, url: &Url) -> Option<Duration> {
         Some(self.of(url)?.rules.crawl_delay()?.min(LONGEST_DELAY))
     }

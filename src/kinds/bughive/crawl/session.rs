@@ -25,7 +25,7 @@ impl<'a> Session<'a> {
         Self { context, plan, ttl, pages: 0, bugs: 0 }
     }
 
-    /// So much was found by earlier attempts.
+    /// The results of earlier attempts.
     pub(super) fn has(&mut self, pages: usize, bugs: usize) {
         (self.pages, self.bugs) = (pages, bugs);
     }
@@ -40,7 +40,7 @@ impl<'a> Session<'a> {
         self.note(SessionStatus::Starting, None).await
     }
 
-    /// So many of `all` pages are done.
+    /// Reports the number of finished pages out of `all`.
     pub(super) async fn running(&mut self, pages: usize, bugs: usize, all: usize) -> Result<(), JobError> {
         self.has(pages, bugs);
         #[expect(clippy::cast_precision_loss, reason = "there are no more than a few thousand pages")]
@@ -68,7 +68,8 @@ impl<'a> Session<'a> {
         self.note(SessionStatus::Completed, None).await
     }
 
-    /// The attempt failed; the session has failed with its last one. Nothing has where the job only waits.
+    /// The attempt failed; the session fails with the last attempt. If the job only waits, nothing has
+    /// failed.
     pub(super) async fn failed(&self, error: &JobError) -> Result<(), JobError> {
         if error.is_pause() {
             return Ok(());
@@ -82,13 +83,13 @@ impl<'a> Session<'a> {
         let attempt = self.context.attempt();
         let is_over = match self.context.stop_reason() {
             Some(StopReason::Cancelled) => true,
-            // Handed back, at no cost of an attempt.
+            // Handed back without counting the attempt.
             Some(StopReason::Shutdown) => false,
             _ => error.is_permanent() || attempt.attempt >= attempt.max_attempts,
         };
         let status = if is_over { SessionStatus::Failed } else { SessionStatus::Running };
         match self.note(status, Some(error.to_string())).await {
-            // Then another attempt tells its own.
+            // Then another attempt reports its own state.
             Err(lost) if lost.is_lost() => Ok(()),
             other => other,
         }

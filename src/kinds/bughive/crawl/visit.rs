@@ -20,21 +20,21 @@ use crate::kinds::url::delay_of;
 use crate::worker::context::Context;
 use crate::worker::handler::JobError;
 
-/// The links of one page, all together; a step has room for 1 MiB.
+/// The most bytes of the links of one page; a step can hold 1 MiB.
 const LINKS_BYTES: usize = 256 * 1024;
-/// What JSON adds to a link.
+/// The bytes that JSON adds to a link.
 const QUOTES_BYTES: usize = 3;
 
 const TOO_MANY_REQUESTS: i64 = 429;
 const UNAVAILABLE: i64 = 503;
-/// After 429 without `Retry-After`.
+/// The pause after 429 without `Retry-After`.
 const USUAL_WAIT: Duration = Duration::from_secs(5);
 
-/// What is known of a page that was opened.
+/// The report of an opened page.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct PageReport {
     pub(super) url: String,
-    /// Where redirects led.
+    /// The address after redirects.
     pub(super) final_url: String,
     pub(super) depth: u32,
     pub(super) status: Option<i64>,
@@ -42,42 +42,42 @@ pub(super) struct PageReport {
     pub(super) failure: Option<String>,
     pub(super) links: Vec<String>,
     pub(super) bugs: Vec<Bug>,
-    /// So many more of a kind were found than are told.
+    /// The number of further bugs that are not reported.
     #[serde(default)]
     pub(super) bugs_left: usize,
     /// The job's file with its picture.
     pub(super) screenshot: Option<String>,
-    /// For so long nothing is to be called. Known only to who has just opened it, as the next.
+    /// The requested pause before the next call. Not stored, like the next field.
     #[serde(skip)]
     pub(super) wait: Option<Duration>,
-    /// It shows nothing, since it leads where the crawl may not go.
+    /// It shows nothing, because it redirects to a forbidden address.
     #[serde(skip)]
     pub(super) leads_to: Option<Url>,
 }
 
 impl PageReport {
-    /// Whether nothing was heard of it.
+    /// Whether it did not answer at all.
     pub(super) fn is_silent(&self) -> bool {
         let is_late = || self.bugs.iter().any(|bug| bug.kind == BugKind::SlowPage);
         self.status.is_none() && (self.failure.is_some() || is_late())
     }
 
-    /// The address under which its bugs are told: where redirects led, if anything answered there.
+    /// The address of its bugs: the address after redirects, if that answered.
     pub(super) fn address(&self) -> &str {
         if self.status.is_some() { &self.final_url } else { &self.url }
     }
 
-    /// Whether the site refused it because too much was asked.
+    /// Whether the site refused it because of too many requests.
     pub(super) fn is_refused(&self) -> bool {
         self.status == Some(TOO_MANY_REQUESTS)
     }
 
-    /// Where it answered.
+    /// The address that answered.
     pub(super) fn landed(&self) -> Option<Url> {
         self.status.and_then(|_| Url::parse(&self.final_url).ok())
     }
 
-    /// How much room its links take.
+    /// The size of its links.
     pub(super) fn links_bytes(&self) -> usize {
         self.links.iter().map(|link| link.len() + QUOTES_BYTES).sum()
     }
@@ -92,7 +92,7 @@ impl PageReport {
     }
 }
 
-/// A page that is to be opened.
+/// A page to open.
 pub(super) struct Visit<'a> {
     pub(super) context: &'a Context,
     pub(super) spec: &'a BrowserSpec,
@@ -107,7 +107,7 @@ pub(super) struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    /// Opens the page and looks at it.
+    /// Opens the page and judges it.
     pub(super) async fn look(&self, browser: &Chromium) -> Result<PageReport, JobError> {
         let mut tab = browser.tab(self.guide.judge()).await?;
         let opened = tab.go(self.stop.url.as_str(), self.spec.page_timeout).await?;
@@ -127,7 +127,7 @@ impl Visit<'_> {
         Ok(report)
     }
 
-    /// Keeps a picture of the page, if it lets one be taken: what was found stands without.
+    /// Stores a screenshot of the page if one can be taken; the report is valid without it.
     async fn picture(&self, tab: &mut Tab) -> Result<Option<String>, JobError> {
         match tab.picture().await {
             Ok(picture) => {
@@ -180,10 +180,10 @@ impl Visit<'_> {
             Opened::Unreachable(failure) => report.failure = Some(failure),
         }
         if report.is_refused() {
-            // What is shown in its place is not the page.
+            // The content shown instead is not the page.
             (report.links, report.bugs, report.bugs_left) = (Vec::new(), Vec::new(), 0);
         } else if let Some(status) = report.status.filter(|status| *status >= 400) {
-            // A page that is not there is told where the link to it stands; nobody links to the first one.
+            // A missing page is reported on the page with the link to it; no page links to the first one.
             if report.dead().is_none() || stop.depth == 0 {
                 let detail = format!("it is answered with {status}");
                 report.bugs.insert(0, Bug::new(BugKind::HttpError, report.address(), None, detail));
@@ -192,7 +192,7 @@ impl Visit<'_> {
         report
     }
 
-    /// Whether a redirect led to a page that was looked at before.
+    /// Whether a redirect led to a page that was already visited.
     fn is_known(&self, report: &PageReport) -> bool {
         let is_same =
             |earlier: &PageReport| earlier.status == report.status && earlier.final_url == report.final_url;
@@ -200,7 +200,7 @@ impl Visit<'_> {
     }
 
     fn looked_at(&self, report: &mut PageReport, tab: &Tab, content: &Content) {
-        // What a script moved to counts as well.
+        // A navigation by a script counts as well.
         let landed = [&report.final_url, &content.url].into_iter().filter_map(|url| address(url));
         if !landed.into_iter().all(|url| self.guide.site.admits(&url)) {
             return;
@@ -218,7 +218,7 @@ impl Visit<'_> {
     }
 }
 
-/// How long a site wants us to wait.
+/// The pause that a site requests.
 fn wait(document: &Document) -> Option<Duration> {
     let told = || delay_of(document.retry_after.as_ref()?, Utc::now());
     match document.status {

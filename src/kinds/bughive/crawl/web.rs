@@ -14,7 +14,7 @@ use crate::kinds::bughive::BrowserSpec;
 use crate::outbound::address::{PublicResolver, public_addresses, refusal_behind, refused_literal};
 use crate::worker::handler::JobError;
 
-/// As many redirects are followed, one after another.
+/// The most redirects in a row.
 pub(super) const MOST_REDIRECTS: usize = 5;
 /// The class of the error when an address is not called.
 pub(super) const REFUSED: &str = "address_refused";
@@ -29,7 +29,7 @@ pub(super) struct Web {
 
 impl Web {
     pub(super) fn new(spec: &BrowserSpec) -> Result<Self, JobError> {
-        // An error means that somebody has chosen a provider already, which is as good.
+        // An error means that a provider is already installed, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
             .user_agent(&spec.user_agent)
@@ -70,12 +70,12 @@ impl Web {
         Ok(())
     }
 
-    /// Whether an address that is no name may be called; the resolver judges names.
+    /// Whether a numeric address may be called; the resolver judges names.
     pub(super) fn may_call(&self, url: &Url) -> bool {
         self.allow_private || refused_literal(url).is_none()
     }
 
-    /// What is there, and where redirects lead; those that lead where nobody may call are the answer themselves.
+    /// The answer after redirects; a redirect to a forbidden address is itself the answer.
     pub(super) async fn get(&self, url: &Url) -> Result<Response, JobError> {
         let mut answer = self.call(Method::GET, url).await?;
         for _ in 0..MOST_REDIRECTS {
@@ -85,7 +85,7 @@ impl Web {
         Ok(answer)
     }
 
-    /// What an address answers, be it a redirect.
+    /// The answer of an address, which may be a redirect.
     pub(super) async fn call(&self, method: Method, url: &Url) -> Result<Response, JobError> {
         let refused = || JobError::permanent("its address is not public").class(REFUSED);
         if !self.may_call(url) {
@@ -98,7 +98,7 @@ impl Web {
     }
 }
 
-/// Where an answer sends us.
+/// The target of a redirect.
 pub(super) fn onward(answer: &Response) -> Option<Url> {
     let there = answer.headers().get(LOCATION).filter(|_| answer.status().is_redirection())?;
     let next = answer.url().join(there.to_str().ok()?).ok()?;

@@ -8,7 +8,8 @@ use super::variables::{Variables, filled};
 
 const BLANK: [char; 3] = [' ', '\t', '\r'];
 
-/// Reads a file. What it fills in is what `outer` says, else what stands above in it. Else what is wrong with it.
+/// Reads a file. Substitutions come from `outer`, otherwise from earlier lines. The error describes the
+/// problem.
 pub(super) fn read(path: &Path, outer: &Variables) -> Result<Variables, String> {
     let told = |wrong: String| format!("{}{wrong}", path.display());
     let text = std::fs::read_to_string(path)
@@ -21,7 +22,7 @@ pub(super) fn read(path: &Path, outer: &Variables) -> Result<Variables, String> 
     })
 }
 
-/// The variables of a text; else the number of the line that makes no sense.
+/// The variables of a text; otherwise the number of the line that is not understood.
 fn parse(text: &str, outer: &Variables) -> Result<Variables, usize> {
     let (mut known, mut read) = (outer.clone(), Variables::new());
     let mut rest = text.trim_start();
@@ -34,7 +35,7 @@ fn parse(text: &str, outer: &Variables) -> Result<Variables, usize> {
         let (name, value, below) = entry(rest).ok_or_else(line)?;
         let value = match value {
             Some(value) => Some(filled(&value, &known).map_err(|_| line())?),
-            // One without a value is handed on.
+            // A variable without a value is passed on.
             None => outer.get(name).cloned(),
         };
         if let Some(value) = value {
@@ -69,8 +70,8 @@ fn entry(text: &str) -> Option<(&str, Option<String>, &str)> {
     Some((name, Some(value[..end].trim().to_owned()), below))
 }
 
-/// What stands before the closing quote, which may be lines below, and what follows. Only in double quotes variables are
-/// filled in.
+/// The text before the closing quote, which may be on a later line, and the rest. Variables are filled in
+/// only in double quotes.
 fn unquoted(text: &str, double: bool) -> Option<(String, &str)> {
     let quote = if double { '"' } else { '\'' };
     let mut value = String::new();
@@ -95,7 +96,7 @@ fn unquoted(text: &str, double: bool) -> Option<(String, &str)> {
     None
 }
 
-/// What is below a line, of which nothing but a comment is left.
+/// The lines after the current one, if its rest is only a comment.
 fn only_comment(text: &str) -> Option<&str> {
     let (left, below) = cut(text);
     let left = left.trim();

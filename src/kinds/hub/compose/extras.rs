@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use super::fault::Fault;
 use super::node::{Node, Table};
 
-/// Named in the refusal of other keys.
+/// The supported keys, named in refusals of other keys.
 pub(super) const SUPPORTED: &str = "cap_add, cap_drop, deploy (replicas: 1, resources.limits), dns, expose, extra_hosts, \
                                     group_add, hostname, init, logging, privileged, read_only, security_opt, stdin_open, tmpfs, tty";
-/// They tell other programs something, or what is so anyway.
+/// Keys for other programs, or with values that hold anyway.
 const PASSED_OVER: [&str; 3] = ["annotations", "attach", "develop"];
 
-/// A container's further settings, as the engine takes them.
+/// A container's further settings in the engine's format.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::kinds::hub) struct Extras {
     pub(in crate::kinds::hub) hostname: Option<String>,
@@ -37,11 +37,11 @@ pub(in crate::kinds::hub) struct Extras {
     pub(in crate::kinds::hub) logging: Option<(String, BTreeMap<String, String>)>,
     pub(in crate::kinds::hub) memory_bytes: Option<i64>,
     pub(in crate::kinds::hub) nano_cpus: Option<i64>,
-    /// What was passed over, for the log.
+    /// The ignored keys, for the log.
     pub(in crate::kinds::hub) notes: Vec<String>,
 }
 
-/// Takes these keys of a service.
+/// Reads these keys of a service.
 pub(super) fn read(table: &mut Table<'_>) -> Result<Extras, Fault> {
     let mut extras = Extras {
         hostname: table.read("hostname", Node::text)?,
@@ -70,7 +70,7 @@ pub(super) fn read(table: &mut Table<'_>) -> Result<Extras, Fault> {
     Ok(extras)
 }
 
-/// The note of a key that is passed over.
+/// The note about an ignored key.
 pub(super) fn passed_over(node: &Node<'_>) -> String {
     format!("{} has no effect here and is ignored", node.key)
 }

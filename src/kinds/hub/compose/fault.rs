@@ -10,7 +10,7 @@ use crate::worker::handler::JobError;
 pub(in crate::kinds::hub) struct Fault {
     /// The full key, such as `services.web.build.context`; empty for the whole.
     pub(super) key: String,
-    /// What is wrong, and what is allowed instead.
+    /// The error, and the allowed values.
     pub(super) message: String,
 }
 
@@ -30,7 +30,7 @@ impl Display for Fault {
     }
 }
 
-/// The end of a job whose project is described wrongly in `source`.
+/// The failure of a job whose project has an invalid description in `source`.
 pub(in crate::kinds::hub) fn bad(source: &str, fault: &Fault) -> JobError {
     JobError::permanent(format!("{source}: {fault}")).class("bad_compose")
 }

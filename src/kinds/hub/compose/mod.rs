@@ -28,31 +28,31 @@ use super::{ProjectSource, ProjectSpec};
 use crate::job::project::engine_name;
 use crate::worker::handler::JobError;
 
-/// What is to be built and started.
+/// A project to build and start.
 #[derive(Debug, Clone)]
 pub(super) struct Project {
-    /// What the config calls it.
+    /// Its name in the config.
     pub(super) id: String,
-    /// What the engine's names and labels begin with.
+    /// The prefix of names and labels in the engine.
     pub(super) name: String,
-    /// Where relative paths start.
+    /// The base of relative paths.
     pub(super) folder: PathBuf,
     /// The file, if there is one.
     pub(super) file: Option<PathBuf>,
     /// In the order in which they start.
     pub(super) services: Vec<Service>,
-    /// The names of all, also of those whose profiles are not wanted.
+    /// All service names, including those with inactive profiles.
     pub(super) described: BTreeSet<String>,
-    /// By the names that the file gives them.
+    /// By their names in the file.
     pub(super) volumes: BTreeMap<String, Volume>,
 }
 
-/// What the engine calls the project that the config calls `name`, whatever else is wrong with its description.
+/// The engine's name of the project `name` of the config, even if the rest of its description is invalid.
 pub(super) fn name_of(name: &str, spec: &ProjectSpec) -> Result<String, JobError> {
     let Described { source, file, folder, description } = describe(name, spec)?;
     let own = description.get("name").and_then(Value::as_str).unwrap_or(name);
     if !own.contains('$') {
-        // A `.env` that makes no sense stands in nobody's way.
+        // An invalid `.env` does not matter here.
         return Ok(engine_name(own));
     }
     let read = || {
@@ -63,7 +63,7 @@ pub(super) fn name_of(name: &str, spec: &ProjectSpec) -> Result<String, JobError
     read().map_err(|fault| bad(&source, &fault))
 }
 
-/// A description as it stands, and where it comes from.
+/// A raw description, and its source.
 struct Described {
     /// For people.
     source: String,
@@ -107,7 +107,7 @@ pub(super) fn load(name: &str, spec: &ProjectSpec) -> Result<Project, JobError> 
     Ok(Project { file, ..project })
 }
 
-/// What the config says, over `.env` beside the file.
+/// The variables of the config, which override the `.env` next to the file.
 fn variables_of(folder: Option<&PathBuf>, env: &Variables) -> Result<Variables, Fault> {
     let mut variables = Variables::new();
     if let Some(path) = folder.map(|folder| folder.join(".env")).filter(|path| path.is_file()) {
@@ -120,7 +120,7 @@ fn variables_of(folder: Option<&PathBuf>, env: &Variables) -> Result<Variables, 
 fn read(id: &str, mut description: Value, folder: &Path, variables: &Variables) -> Result<Project, Fault> {
     variables::fill("", &mut description, variables)?;
     let mut table = Node::new("", &description).table()?;
-    // Said by old files; means nothing any more.
+    // Present in old files; has no meaning any more.
     table.take("version");
     let own = table.read("name", Node::text)?;
     let name = engine_name(own.as_deref().unwrap_or(id));
@@ -131,7 +131,7 @@ fn read(id: &str, mut description: Value, folder: &Path, variables: &Variables) 
     let read = |(name, node): (String, Node<'_>)| service::read(&name, &node, folder, variables, &volumes);
     let mut services: Vec<Service> = services.entries()?.into_iter().map(read).collect::<Result<_, _>>()?;
     let described = services.iter().map(|service| service.name.clone()).collect();
-    // As compose has it, a variable tells which profiles are wanted.
+    // As in compose, a variable names the active profiles.
     let wanted: Vec<_> =
         variables.get("COMPOSE_PROFILES").map_or("", |names| names).split(',').map(str::trim).collect();
     services.retain(|service| {
@@ -156,7 +156,7 @@ fn read(id: &str, mut description: Value, folder: &Path, variables: &Variables) 
     })
 }
 
-/// Those first that others wait for.
+/// Services that others wait for come first.
 fn in_order(services: Vec<Service>) -> Result<Vec<Service>, Fault> {
     let names: BTreeSet<String> = services.iter().map(|service| service.name.clone()).collect();
     let mut waiting = services;

@@ -70,7 +70,7 @@ impl<'a> Node<'a> {
         if self.value.is_array() { self.texts() } else { Ok(vec![self.text()?]) }
     }
 
-    /// Words: a list, or one text that is split as a shell would.
+    /// Words: a list, or one text that is split like in a shell.
     pub(super) fn words(&self) -> Read<Vec<String>> {
         match self.value {
             Value::String(text) => {
@@ -80,7 +80,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Names and values: a table, or a list of `NAME=value`. What has no value is `None`.
+    /// Names and values: a table, or a list of `NAME=value`. A missing value is `None`.
     pub(super) fn pairs(&self) -> Read<BTreeMap<String, Option<String>>> {
         if self.value.is_array() {
             let split = |text: String| match text.split_once('=') {
@@ -112,7 +112,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// A table whose keys are taken one by one.
+/// A table whose keys are read one by one.
 #[derive(Debug)]
 pub(super) struct Table<'a> {
     key: String,
@@ -120,17 +120,17 @@ pub(super) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// The value of a key, if it is there and not null.
+    /// The value of a key, if it is present and not null.
     pub(super) fn take(&mut self, key: &str) -> Option<Node<'a>> {
         self.left.remove(key).filter(|node| !node.value.is_null())
     }
 
-    /// The value of a key as `read` makes it.
+    /// The value of a key, converted by `read`.
     pub(super) fn read<T>(&mut self, key: &str, read: impl FnOnce(&Node<'a>) -> Read<T>) -> Read<Option<T>> {
         self.take(key).map(|node| read(&node)).transpose()
     }
 
-    /// Refuses what nobody took, but for extensions (`x-…`) and what says nothing.
+    /// Refuses unread keys, except extensions (`x-…`) and empty values.
     pub(super) fn finish(self, known: &str) -> Read<()> {
         let empty = |value: &Value| match value {
             Value::Null => true,

@@ -41,10 +41,10 @@ pub(in crate::kinds::hub) struct Service {
     pub(in crate::kinds::hub) stop_grace_period: Option<Duration>,
     pub(in crate::kinds::hub) user: Option<String>,
     pub(in crate::kinds::hub) working_dir: Option<String>,
-    /// It is started only if one of these is wanted; always if there are none.
+    /// It is started only if one of these is active; always if there are none.
     pub(in crate::kinds::hub) profiles: Vec<String>,
     pub(in crate::kinds::hub) extras: Extras,
-    /// As it was described; a container made from other words is made anew.
+    /// Its description; a container created from another description is created again.
     pub(in crate::kinds::hub) description: String,
 }
 
@@ -59,11 +59,11 @@ pub(in crate::kinds::hub) struct Build {
     pub(in crate::kinds::hub) target: Option<String>,
     /// The network of its `RUN` steps.
     pub(in crate::kinds::hub) network: Option<String>,
-    /// What was passed over, for the log.
+    /// The ignored keys, for the log.
     pub(in crate::kinds::hub) notes: Vec<String>,
 }
 
-/// How the engine finds out whether a container is well.
+/// The health check of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::kinds::hub) struct Healthcheck {
     /// `["NONE"]`, `["CMD", …]` or `["CMD-SHELL", …]`; the image's own if empty.
@@ -74,7 +74,7 @@ pub(in crate::kinds::hub) struct Healthcheck {
     pub(in crate::kinds::hub) retries: Option<i64>,
 }
 
-/// What must be true of a service before another one starts.
+/// The condition of a service before another one starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::kinds::hub) enum Condition {
     Started,
@@ -127,12 +127,12 @@ pub(super) fn read(
         description: node.value.to_string(),
     };
     table.finish(&format!("{SUPPORTED}, {}", extras::SUPPORTED))?;
-    // What its files say is part of what it is.
+    // The content of its files is part of its description.
     let environment = serde_json::to_string(&service.environment).unwrap_or_default();
     Ok(Service { description: format!("{}{environment}", service.description), ..service })
 }
 
-/// The variables of files, of which later ones win; each a path, or `path` and `required`.
+/// The variables of files; later files take precedence; each is a path, or `path` and `required`.
 fn env_files(node: &Node<'_>, folder: &Path, variables: &Variables) -> Result<Variables, Fault> {
     let files = if node.value.is_array() { node.items()? } else { vec![node.clone()] };
     let mut read = Variables::new();
@@ -176,7 +176,7 @@ fn build(node: &Node<'_>, folder: &Path) -> Result<Build, Fault> {
     build.args = table.read("args", |node| valued(&node.pairs()?, &node.key))?.unwrap_or_default();
     build.target = table.read("target", Node::text)?;
     build.network = table.read("network", Node::text)?;
-    // Hints for a builder that has not built it yet.
+    // Hints for a builder without a cache.
     for key in ["cache_from", "cache_to"] {
         build.notes.extend(table.take(key).map(|node| extras::passed_over(&node)));
     }
@@ -184,7 +184,7 @@ fn build(node: &Node<'_>, folder: &Path) -> Result<Build, Fault> {
     local(node, build)
 }
 
-/// Compose would take a missing value from its own environment; the hub's is nobody else's business.
+/// Compose would take a missing value from its own environment; the hub's environment must not be exposed.
 fn valued(pairs: &BTreeMap<String, Option<String>>, key: &str) -> Result<BTreeMap<String, String>, Fault> {
     let value = |(name, value): (&String, &Option<String>)| match value {
         Some(value) => Ok((name.clone(), value.clone())),
@@ -196,7 +196,7 @@ fn valued(pairs: &BTreeMap<String, Option<String>>, key: &str) -> Result<BTreeMa
     pairs.iter().map(value).collect()
 }
 
-/// One whose files are here, and where the engine's own builder finds them.
+/// A build with local files in places that the engine's own builder supports.
 fn local(node: &Node<'_>, build: Build) -> Result<Build, Fault> {
     let (context, dockerfile) = (build.context.display(), Path::new(&build.dockerfile));
     if !build.context.is_dir() {

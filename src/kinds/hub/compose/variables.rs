@@ -29,7 +29,7 @@ pub(super) fn fill(key: &str, value: &mut Value, variables: &Variables) -> Resul
     }
 }
 
-/// The text with its variables filled in; else what is wrong with it.
+/// The text with its variables filled in, or the error.
 pub(super) fn filled(text: &str, variables: &Variables) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -56,7 +56,7 @@ pub(super) fn filled(text: &str, variables: &Variables) -> Result<String, String
     Ok(out)
 }
 
-/// Where the brace ends that was opened before: a default may hold variables, and braces, of its own.
+/// The position of the closing brace: a default may contain variables and braces of its own.
 fn closing(text: &str) -> Option<usize> {
     let mut open = 1;
     text.find(|c| {

@@ -12,19 +12,19 @@ use super::node::Node;
 /// A volume that the file declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::kinds::hub) struct Volume {
-    /// What the engine calls it.
+    /// Its name in the engine.
     pub(in crate::kinds::hub) name: String,
-    /// Made by somebody else; must be there.
+    /// Created outside the project; must exist.
     pub(in crate::kinds::hub) external: bool,
 }
 
-/// The declared volumes by the names that the file gives them.
+/// The declared volumes by their names in the file.
 pub(in crate::kinds::hub) type Volumes = BTreeMap<String, Volume>;
 
-/// What is mounted into a container.
+/// The mounts of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::kinds::hub) enum Mount {
-    /// `source:target[:options]`, as the engine takes it.
+    /// `source:target[:options]` in the engine's format.
     Bind(String),
     /// A volume without a name at this place.
     Anonymous(String),
@@ -95,7 +95,7 @@ fn long(node: &Node<'_>) -> Result<Parts, Fault> {
     Ok((source, target, if read_only { ":ro".into() } else { String::new() }))
 }
 
-/// A path without `.` and `..`, which the engine does not take.
+/// A path without `.` and `..`, which the engine does not accept.
 fn normal(path: &Path) -> String {
     let mut parts: Vec<&std::ffi::OsStr> = Vec::new();
     for part in path.components() {

@@ -70,7 +70,7 @@ fn no_table(key: &str) -> Fault {
     Fault::new(inner(key, "<<"), "is neither a table nor a list of tables")
 }
 
-/// Adds what is not there yet.
+/// Adds missing keys.
 fn merge(fields: &mut Map<String, Value>, more: Map<String, Value>) {
     for (name, value) in more {
         fields.entry(name).or_insert(value);
