@@ -1,16 +1,15 @@
-// The client: one method for each verb of a job. Must never hold state of a job itself (live.ts does), nor retry what could
-// happen twice.
+// The client: one method for each verb of a job. Must never hold the state of a job (tidemill/live does), nor repeat
+// what could happen twice.
 
 import { eventOf } from "./event.js";
 import { type ConnectionOptions, Http } from "./http.js";
 import { randomKey } from "./id.js";
-import { Live } from "./live.js";
 import { backoff, pause } from "./pause.js";
 import { JobFailedError, TidemillError } from "./problem.js";
+import type { Frame } from "./sse.js";
 import { follow, type StreamOptions } from "./stream.js";
 import type { EnqueueOptions, Explanation, Job, JobEvent, JobPage, Kinds, ListFilter, SignalAnswer } from "./types.js";
 import { FINAL } from "./types.js";
-import type { JobView, WatchOptions } from "./view.js";
 
 const TRIES = 4;
 const LONG_POLL = "45s"; // what the server waits at most
@@ -37,16 +36,14 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
   /** The server's address without a slash at its end; empty for the page's own origin. */
   readonly url: string;
   /** Whose page it is; see `TidemillOptions`. */
-  readonly scope: string;
+  readonly scope: string | false;
   readonly #http: Http;
-  readonly #live: Live;
+  readonly #observers = new Set<(job: Job, asked: number) => void>();
 
   constructor(options: TidemillOptions = {}) {
     this.#http = new Http(options);
     this.url = this.#http.url;
-    this.scope = options.scope || "";
-    const name = options.scope === false ? undefined : `tidemill ${this.url} ${this.scope}`;
-    this.#live = new Live(this.#http, name);
+    this.scope = options.scope ?? "";
   }
 
   /**
@@ -137,11 +134,11 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
 
   /**
    * The events of a job to its end, over a connection of its own that comes back by itself: a snapshot on each connection, each
-   * event once and in order, then `completed`, `failed` or `cancelled`. In a page, `watch` shares one connection instead.
+   * event once and in order, then `completed`, `failed` or `cancelled`. In a page, `tidemill/live` shares one connection instead.
    */
   async *events(id: string, { types, ...options }: EventsOptions = {}): AsyncGenerator<JobEvent, void> {
     const query = types ? `?types=${types.map(encodeURIComponent).join(",")}` : "";
-    for await (const frame of follow(this.#http, `${at(id)}/events${query}`, options)) {
+    for await (const frame of this.stream(`${at(id)}/events${query}`, options)) {
       const event = eventOf(frame);
       if (!event) continue;
       yield { ...event, id: frame.id };
@@ -149,29 +146,20 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
     }
   }
 
-  /** Watches a job over the origin's one stream until the answer is called. */
-  watch(id: string, options: WatchOptions): () => void {
-    return this.#live.watch(id, options);
+  /** The frames of any event stream of the API, over a connection that comes back by itself, with the token. */
+  stream(path: string, options?: StreamOptions): AsyncGenerator<Frame, void> {
+    return follow(this.#http, path, options);
   }
 
-  /** What is known of a watched job now. */
-  view(id: string): JobView {
-    return this.#live.view(id);
-  }
-
-  /** Reads watched jobs again: those named, or all that are not over. */
-  refresh(...ids: string[]): Promise<void> {
-    return this.#live.refresh(ids.length > 0 ? ids : undefined);
-  }
-
-  /** A request of your own to any route of the API, with the token. @throws ProblemError, ConnectionError. */
+  /** A request to any route of the API, with the token. @throws ProblemError, ConnectionError. */
   request<T>(path: string, init?: RequestInit & { body?: string }): Promise<T> {
     return this.#http.json(path, init);
   }
 
-  /** Ends all watching; the client may be used again. */
-  close(): void {
-    this.#live.close();
+  /** Hears of each job that an answer shows, and when that was asked for (milliseconds); until the answer is called. */
+  observe(observer: (job: Job, asked: number) => void): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
   }
 
   #post<T>(path: string, body?: unknown): Promise<T> {
@@ -181,7 +169,7 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
   async #learn<T>(answer: Promise<T>): Promise<T> {
     const asked = Date.now();
     const job = await answer;
-    this.#live.learn(job as Job, asked);
+    for (const observer of this.#observers) observer(job as Job, asked);
     return job;
   }
 }

@@ -4,7 +4,8 @@ export { type EventsOptions, Tidemill, type TidemillOptions, type WaitOptions } 
 export type { ConnectionOptions, TokenSource } from "./http.js";
 export { randomKey } from "./id.js";
 export { ConnectionError, JobFailedError, ProblemError, TidemillError } from "./problem.js";
-export type { StreamState } from "./stream.js";
+export type { Frame } from "./sse.js";
+export type { StreamOptions, StreamState } from "./stream.js";
 export type {
   EnqueueOptions,
   Explanation,
@@ -19,4 +20,3 @@ export type {
   SignalAnswer,
 } from "./types.js";
 export { FINAL } from "./types.js";
-export type { Connection, JobView, WatchOptions } from "./view.js";

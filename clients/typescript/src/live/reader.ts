@@ -1,14 +1,13 @@
 // The one stream of an origin: reads what all tabs want over a single connection and hands it out. Reads documents where the
 // stream says too little: jobs that wait to start, and all while no stream comes through. Must never have two streams open.
 
-import { eventOf } from "./event.js";
-import type { Http } from "./http.js";
-import { backoff, pause } from "./pause.js";
-import { ProblemError, type TidemillError } from "./problem.js";
-import { follow } from "./stream.js";
+import type { Tidemill } from "../core/client.js";
+import { eventOf } from "../core/event.js";
+import { backoff, pause } from "../core/pause.js";
+import { ProblemError, type TidemillError } from "../core/problem.js";
+import { FINAL, type Job, type JobEvent, type ProblemDocument } from "../core/types.js";
 import type { Want, Wants } from "./tabs.js";
 import { Truth } from "./truth.js";
-import { FINAL, type Job, type JobEvent, type ProblemDocument } from "./types.js";
 import type { Connection } from "./view.js";
 
 const TOGETHER = 50; // milliseconds in which wishes gather
@@ -24,7 +23,7 @@ export interface ReaderListener {
 }
 
 export class Reader {
-  readonly #http: Http;
+  readonly #client: Tidemill;
   readonly #listener: ReaderListener;
   readonly #truth: Truth;
   readonly #tabs = new Map<string, { jobs: Wants; at: number }>();
@@ -34,11 +33,11 @@ export class Reader {
   #signal: AbortSignal;
 
   /** Reads until `signal` is aborted. */
-  constructor(http: Http, listener: ReaderListener, signal: AbortSignal) {
-    this.#http = http;
+  constructor(client: Tidemill, listener: ReaderListener, signal: AbortSignal) {
+    this.#client = client;
     this.#listener = listener;
     this.#signal = signal;
-    this.#truth = new Truth(http, listener, signal);
+    this.#truth = new Truth(client, listener, signal);
     signal.addEventListener("abort", () => this.#stream?.abort.abort());
   }
 
@@ -109,7 +108,7 @@ export class Reader {
     this.#truth.streamed(jobs);
     const after = jobs.length === 1 ? wanted.get(jobs[0]!)!.after : 0;
     try {
-      const frames = follow(this.#http, addressOf(jobs, all), {
+      const frames = this.#client.stream(addressOf(jobs, all), {
         lastEventId: after > 0 ? `${after}` : "",
         signal: abort.signal,
         onState: (state, failures, error) => this.#state(state, failures, error),

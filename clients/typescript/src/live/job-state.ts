@@ -1,6 +1,6 @@
 // What events change in what is known of a job. Pure; must never let an older event undo what a newer one said.
 
-import { FINAL, type Job, type JobEvent } from "./types.js";
+import { FINAL, type Job, type JobEvent } from "../core/types.js";
 
 /** The job after an event; the same object if nothing changes. Null is a job of which nothing is known yet. */
 export function afterEvent(job: Job | null, event: JobEvent): Job | null {

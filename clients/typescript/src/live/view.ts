@@ -1,7 +1,7 @@
 // What a watcher of a job sees, and what it may ask for. Types, and the view of a job that nobody watches.
 
-import type { TidemillError } from "./problem.js";
-import type { Job, JobEvent } from "./types.js";
+import type { TidemillError } from "../core/problem.js";
+import type { Job, JobEvent } from "../core/types.js";
 
 /**
  * How what is shown is kept true: `live` by the stream, `polling` by reading now and then, not at all while `reconnecting` or

@@ -1,11 +1,11 @@
 // Reads the documents of jobs of which the stream says too little: that an attempt starts is no event of a named job, so
 // what waits is looked at now and then; everything is while no stream comes through. Must never read what is over.
 
-import type { Http } from "./http.js";
-import { pause } from "./pause.js";
-import { ConnectionError, ProblemError, TidemillError } from "./problem.js";
+import type { Tidemill } from "../core/client.js";
+import { pause } from "../core/pause.js";
+import { ConnectionError, ProblemError, TidemillError } from "../core/problem.js";
+import { FINAL, type Job, type JobEvent } from "../core/types.js";
 import type { ReaderListener } from "./reader.js";
-import { FINAL, type Job, type JobEvent } from "./types.js";
 
 const FIRST = 1_000; // milliseconds until a job is read again
 const LONGEST = 15_000;
@@ -22,7 +22,7 @@ interface Known {
 }
 
 export class Truth {
-  readonly #http: Http;
+  readonly #client: Tidemill;
   readonly #listener: ReaderListener;
   readonly #signal: AbortSignal;
   readonly #jobs = new Map<string, Known>();
@@ -30,8 +30,8 @@ export class Truth {
   /** True while no stream comes through: then everything is read. */
   instead = false;
 
-  constructor(http: Http, listener: ReaderListener, signal: AbortSignal) {
-    this.#http = http;
+  constructor(client: Tidemill, listener: ReaderListener, signal: AbortSignal) {
+    this.#client = client;
     this.#listener = listener;
     this.#signal = signal;
   }
@@ -92,7 +92,7 @@ export class Truth {
     }
     const asked = Date.now();
     try {
-      const job = await this.#http.json<Job>(`/api/v1/jobs/${encodeURIComponent(id)}`, { signal: this.#signal });
+      const job = await this.#client.request<Job>(`/api/v1/jobs/${encodeURIComponent(id)}`, { signal: this.#signal });
       if (this.#signal.aborted) return;
       if (known) this.#note(known, job);
       if (FINAL.has(job.state)) this.#jobs.delete(id);

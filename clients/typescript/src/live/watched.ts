@@ -1,11 +1,11 @@
 // One job that is watched in this tab: what is known of it, and who wants to hear. Must never hand an event to a watcher
 // twice or out of order, nor let an old document undo an end.
 
-import { seqOf } from "./event.js";
+import { seqOf } from "../core/event.js";
+import type { TidemillError } from "../core/problem.js";
+import { FINAL, type Job, type JobEvent } from "../core/types.js";
 import { afterDocument, afterEvent } from "./job-state.js";
-import type { TidemillError } from "./problem.js";
 import type { Want } from "./tabs.js";
-import { FINAL, type Job, type JobEvent } from "./types.js";
 import { type Connection, type JobView, UNKNOWN, type WatchOptions } from "./view.js";
 
 interface Watcher {

@@ -1,12 +1,12 @@
 // What this tab knows of the jobs that are watched, kept true by the origin's one stream. n watchers of a job cost one
 // subscription. Must never follow a job that is over, nor show old knowledge as if it were new.
 
-import type { Http } from "./http.js";
+import type { Tidemill } from "../core/client.js";
+import { ProblemError, type TidemillError } from "../core/problem.js";
+import type { Job, ProblemDocument } from "../core/types.js";
 import { watchPage } from "./page.js";
-import { ProblemError, type TidemillError } from "./problem.js";
 import { Reader } from "./reader.js";
 import { type Message, Tabs, type Wants } from "./tabs.js";
-import type { Job, ProblemDocument } from "./types.js";
 import { type Connection, type JobView, UNKNOWN, type WatchOptions } from "./view.js";
 import { Watched } from "./watched.js";
 
@@ -15,8 +15,8 @@ const PATIENCE = 500; // milliseconds until a job is read of which the stream to
 const FLUSH = 30; // milliseconds in which changes gather
 const SILENT = 60_000; // milliseconds without a word until a tab is taken for gone
 
-export class Live {
-  readonly #http: Http;
+export class LiveJobs {
+  readonly #client: Tidemill;
   readonly #tab = Math.random().toString(36).slice(2);
   readonly #jobs = new Map<string, Watched>();
   readonly #tabs: Tabs;
@@ -28,9 +28,11 @@ export class Live {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #posted = "";
 
-  /** `name` is what tabs that share a stream have in common; none: this tab reads for itself. */
-  constructor(http: Http, name: string | undefined) {
-    this.#http = http;
+  constructor(client: Tidemill) {
+    this.#client = client;
+    client.observe((job, asked) => this.#learn(job, asked));
+    // Tabs of one server and scope share a stream; without a scope each reads for itself.
+    const name = client.scope === false ? undefined : `tidemill ${client.url} ${client.scope}`;
     this.#tabs = new Tabs(name, {
       lead: (signal) => this.#lead(signal),
       beat: () => this.#beat(),
@@ -60,7 +62,7 @@ export class Live {
   }
 
   /** Takes in a document that came by another way, such as the answer of a cancel. */
-  learn(job: Job, asked: number): void {
+  #learn(job: Job, asked: number): void {
     const message: Message = { t: "job", job, asked };
     this.#hear(message);
     this.#tabs.post(message);
@@ -72,7 +74,7 @@ export class Live {
     const reads = (ids ?? open()).map(async (id) => {
       try {
         const asked = Date.now();
-        this.#take(await this.#http.json<Job>(`/api/v1/jobs/${encodeURIComponent(id)}`), asked);
+        this.#take(await this.#client.request<Job>(`/api/v1/jobs/${encodeURIComponent(id)}`), asked);
       } catch (error) {
         if (error instanceof ProblemError && error.status === 404) this.#jobs.get(id)?.gone(error);
         // Otherwise the connection's state says how it is.
@@ -176,7 +178,7 @@ export class Live {
     const state = (connection: Connection, error?: TidemillError) =>
       out({ t: "lead", connection, problem: error instanceof ProblemError ? error.problem : undefined });
     this.#reader = new Reader(
-      this.#http,
+      this.#client,
       {
         event: (event) => out({ t: "event", event }),
         job: (job, asked) => out({ t: "job", job, asked }),
@@ -238,4 +240,13 @@ export class Live {
     this.#state = { connection, error: problem ? new ProblemError(problem) : null };
     this.#plan();
   }
+}
+
+const ALL = new WeakMap<Tidemill, LiveJobs>();
+
+/** The live jobs of a client; always the same ones, so that everything on a page shares one stream. */
+export function liveJobs(client: Tidemill): LiveJobs {
+  const found = ALL.get(client) ?? new LiveJobs(client);
+  ALL.set(client, found);
+  return found;
 }

@@ -1,7 +1,7 @@
 // Which of an origin's tabs reads for all: the one that holds a Web Lock; the others hear it over a BroadcastChannel. Where
 // a browser or runtime lacks either, each reads for itself. Must never leave tabs without a reader when one is closed or frozen.
 
-import type { Job, JobEvent, ProblemDocument } from "./types.js";
+import type { Job, JobEvent, ProblemDocument } from "../core/types.js";
 import type { Connection } from "./view.js";
 
 /** What a tab wants of a job. */

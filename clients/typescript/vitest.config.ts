@@ -1,0 +1,42 @@
+// Two projects: `unit` needs nothing but Node, `live` a server (TIDEMILL_BINARY) and a Chromium.
+
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const packages = [
+  { find: /^tidemill$/, replacement: here("src/core/index.ts") },
+  { find: /^tidemill\/(live|react)$/, replacement: here("src/$1/index.ts") },
+];
+const react18 = [{ find: /^react(-dom)?($|\/.*)/, replacement: `${here("test/react-18/node_modules")}/react$1$2` }];
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        resolve: { alias: packages },
+        test: { name: "unit", include: ["test/unit/**/*.test.{ts,tsx}"], environment: "happy-dom" },
+      },
+      {
+        resolve: { alias: [...packages, ...react18] },
+        test: {
+          name: "react-18",
+          include: ["test/unit/**/*.test.tsx"],
+          environment: "happy-dom",
+          server: { deps: { inline: [/@testing-library/] } },
+        },
+      },
+      {
+        resolve: { alias: packages },
+        test: {
+          name: "live",
+          include: ["test/live/**/*.test.ts"],
+          globalSetup: "test/live/setup.ts",
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
