@@ -126,9 +126,9 @@ function useJobView(
       kept.current = { id, view };
       return view;
     }
-    if (last.connection === "idle") return last;
-    kept.current = { id, view: { ...last, connection: last.connection === "ended" ? "ended" : "idle" } };
-    return last.connection === "ended" ? last : kept.current.view;
+    if (last.connection === "idle" || last.connection === "ended") return last;
+    kept.current = { id, view: { ...last, connection: "idle" } };
+    return kept.current.view;
   };
   return useSyncExternalStore(subscribe, look, () => NOTHING);
 }
