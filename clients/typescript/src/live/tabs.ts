@@ -88,7 +88,11 @@ export class Tabs {
     const hold = () =>
       new Promise<void>((release) => {
         if (signal.aborted) return release();
-        signal.addEventListener("abort", () => release());
+        signal.addEventListener("abort", () => {
+          // At once, for a page that is being frozen does nothing later.
+          held.abort();
+          release();
+        });
         this.#lead(held.signal);
       });
     try {

@@ -24,6 +24,7 @@ export function JobLog({ jobId, label = "Log", className = "", ...options }: Job
     const { scrollHeight = 0, scrollTop = 0, clientHeight = 0 } = box.current ?? {};
     follows.current = scrollHeight - scrollTop - clientHeight < NEAR;
   };
+  const note = error?.message ?? WORDS[connection];
   // A log says too much to be read out: whoever wants it goes there.
   return (
     <div
@@ -37,13 +38,13 @@ export function JobLog({ jobId, label = "Log", className = "", ...options }: Job
       onScroll={scrolled}
       dir="ltr"
     >
-      {dropped > 0 && <p>{dropped} earlier lines are not shown.</p>}
+      {dropped > 0 && <p className="tm-log-note">{dropped} earlier lines are not shown.</p>}
       {lines.map((line) => (
         <div key={line.seq} data-stream={line.stream}>
           {line.text}
         </div>
       ))}
-      {error ? <p>{error.message}</p> : WORDS[connection] && <p>{WORDS[connection]}</p>}
+      {note && <p className="tm-log-note">{note}</p>}
     </div>
   );
 }

@@ -1,15 +1,11 @@
 // The client against a real server, from Node.
 
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { ConnectionError, type JobEvent, JobFailedError, ProblemError, Tidemill } from "tidemill";
 import { describe, expect, inject, it } from "vitest";
+import { gateIn, open } from "./gates.js";
 
 const url = inject("url");
 const folder = inject("folder");
-let gates = 0;
-const gate = () => join(folder, `client-${process.pid}-${++gates}`);
-const open = (name: string, step: number | "all" = "all") => writeFile(`${name}.${step}`, "");
 
 describe("verbs", () => {
   const tidemill = new Tidemill<{ greet: { args: { name: string }; result: { greeting: string } } }>({ url });
@@ -108,7 +104,7 @@ describe("events", () => {
   });
 
   it("are left by who has enough", async () => {
-    const name = gate();
+    const name = gateIn(folder);
     const { id } = await tidemill.enqueue("steps", { gate: name });
     await open(name, 1);
     for await (const event of tidemill.events(id, { types: ["progress"] })) {

@@ -52,7 +52,6 @@ export class Mill {
   readonly folder: string;
   #process: ChildProcess | undefined;
   #log = "";
-  #gates = 0;
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -81,9 +80,10 @@ export class Mill {
       stdio: ["ignore", "ignore", "pipe"],
     });
     child.stderr?.on("data", (text) => (this.#log += text));
+    child.on("error", (error) => (this.#log += `${error.message}; name the server's binary in TIDEMILL_BINARY\n`));
     this.#process = child;
     const ready = async () => {
-      if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${this.#log}`);
+      if (child.exitCode !== null || !child.pid) throw new Error(`the server does not run:\n${this.#log}`);
       const { http } = JSON.parse(await readFile(urls, "utf8").catch(() => "{}"));
       const answer = http && (await fetch(`${http}/readyz`).catch(() => null));
       return answer?.ok && http;
@@ -132,16 +132,6 @@ export class Mill {
     const { database } = JSON.parse(await readFile(join(this.folder, "data", "urls.json"), "utf8"));
     const env = { ...process.env, TIDEMILL_DATABASE__URL: database };
     return (await promisify(execFile)(BINARY, words, { env, cwd: tmpdir() })).stdout;
-  }
-
-  /** The name of a gate for `steps`; `open(gate, 2)` lets it do its second step, `open(gate)` all. */
-  gate(): string {
-    this.#gates += 1;
-    return join(this.folder, `gate-${this.#gates}`);
-  }
-
-  async open(gate: string, step: number | "all" = "all"): Promise<void> {
-    await writeFile(`${gate}.${step}`, "");
   }
 }
 
