@@ -93,10 +93,9 @@ export class Watched {
 
   /** Tells the watchers if anything is new. */
   tell(state: { connection: Connection; error: TidemillError | null }): void {
-    const over = this.#gone ?? (this.#job && FINAL.has(this.#job.state));
-    const connection = over ? "ended" : state.connection;
-    const error = this.#gone ?? (over ? null : state.error);
-    const end = this.#job && FINAL.has(this.#job.state) ? "-end" : "";
+    const connection = this.isOver ? "ended" : state.connection;
+    const error = this.#gone ?? (this.isOver ? null : state.error);
+    const end = this.isOver ? "-end" : "";
     const lastEventId = this.#job ? `${this.#seq}${end}` : null;
     const next: JobView = { job: this.#job, connection, error, lastEventId };
     const keys = Object.keys(next) as (keyof JobView)[];

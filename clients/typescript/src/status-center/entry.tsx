@@ -17,7 +17,7 @@ export function Entry({ entry, labels, onDismiss }: { entry: StatusEntry; labels
         {MARKS[status]}
       </span>
       <div className="tm-words">
-        <h3 dir="auto">{href ? <a href={href}>{title}</a> : title}</h3>
+        <strong dir="auto">{href ? <a href={href}>{title}</a> : title}</strong>
         <p className="tm-unseen">{labels[status]}</p>
         {said.map((text) => (
           <p key={text} dir="auto">
