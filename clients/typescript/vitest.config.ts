@@ -8,7 +8,12 @@ const packages = [
   { find: /^tidemill$/, replacement: here("src/core/index.ts") },
   { find: /^tidemill\/(live|react)$/, replacement: here("src/$1/index.ts") },
 ];
-const react18 = [{ find: /^react(-dom)?($|\/.*)/, replacement: `${here("test/react-18/node_modules")}/react$1$2` }];
+const react18 = [
+  {
+    find: /^(react|react-dom|@testing-library\/react)($|\/.*)/,
+    replacement: `${here("test/react-18/node_modules")}/$1$2`,
+  },
+];
 
 export default defineConfig({
   test: {
@@ -23,7 +28,6 @@ export default defineConfig({
           name: "react-18",
           include: ["test/unit/**/*.test.tsx"],
           environment: "happy-dom",
-          server: { deps: { inline: [/@testing-library/] } },
         },
       },
       {
