@@ -1,4 +1,4 @@
-// Two projects: `unit` needs nothing but Node, `live` a server (TIDEMILL_BINARY) and a Chromium.
+// `unit` (on React 19 and 18) and `package` need nothing but Node; `live` needs a server (TIDEMILL_BINARY) and a Chromium.
 
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
@@ -30,6 +30,7 @@ export default defineConfig({
           environment: "happy-dom",
         },
       },
+      { test: { name: "package", include: ["test/package/**/*.test.ts"], testTimeout: 60_000 } },
       {
         resolve: { alias: packages },
         test: {
