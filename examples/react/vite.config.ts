@@ -3,7 +3,7 @@
 
 import { fileURLToPath } from "node:url";
 import { defineConfig, type ProxyOptions } from "vite";
-import { backend } from "./backend";
+import { backend } from "./backend.ts";
 
 const server = process.env.TIDEMILL_URL ?? "http://127.0.0.1:8080";
 const key = process.env.TIDEMILL_KEY;
