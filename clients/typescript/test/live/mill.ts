@@ -37,7 +37,7 @@ command = ["python3", "steps.py"]
 max_attempts = 3
 backoff = { first = "1s", factor = 1.0, max = "1s", jitter = 0.0 }
 [kinds.greet]
-command = ["sh", "-c", "read -r args; printf '{\\"result\\":{\\"greeting\\":\\"hello\\"}}\\\\n' >&3"]
+command = ["sh", "-c", "read -r args; echo hello; printf '{\\"result\\":{\\"greeting\\":\\"hello\\"}}\\\\n' >&3"]
 `;
 
 export interface MillOptions {
