@@ -108,7 +108,7 @@ export class Tabs {
   /** The reader says that it lives; the others look whether it does. */
   #look(signal: AbortSignal): void {
     if (this.leads) return this.#listener.beat();
-    if (Date.now() - this.#heard < DEAD || document.visibilityState === "hidden") return;
+    if (Date.now() - this.#heard < DEAD || globalThis.document?.visibilityState === "hidden") return;
     this.#heard = Date.now();
     void this.#wait(this.#name!, signal, true);
   }

@@ -2,10 +2,11 @@
 
 import { type FocusEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { Announcer } from "./announcer.js";
+import type { Clock } from "./clock.js";
 import { useStatusCenter, useStatusCenterContext } from "./context.js";
 import { Entry } from "./entry.js";
 import { LABELS, type Labels } from "./labels.js";
-import { isOver } from "./status.js";
+import { isOver, type StatusEntry } from "./status.js";
 
 export interface StatusCenterProps {
   /** How many entries are shown before "Show all"; by default 3. */
@@ -21,23 +22,9 @@ export function StatusCenter({ visible = 3, hotkey = "F8", labels: own, classNam
   const { store } = useStatusCenter();
   const { statuses, earlier, dismissStatus, clearEarlier } = useStatusCenterContext();
   const [open, setOpen] = useState(false);
-  const [peeked, setPeeked] = useState(false);
-  const region = useRef<HTMLElement>(null);
-  const cameFrom = useRef<HTMLElement | null>(null);
+  const { region, peeked, giveBack, blur } = useRegion(hotkey, store.clock);
   const labels = { ...LABELS, ...own };
-
   useEffect(() => store.clock.hold("open", open), [store, open]);
-  useEffect(() => {
-    const hear = (event: globalThis.KeyboardEvent) => {
-      if (event.key !== hotkey || !region.current) return;
-      event.preventDefault();
-      cameFrom.current = document.activeElement as HTMLElement | null;
-      setPeeked(true);
-      region.current.focus();
-    };
-    document.addEventListener("keydown", hear);
-    return () => document.removeEventListener("keydown", hear);
-  }, [hotkey]);
 
   // Whoever closes an entry stays here: the focus must not fall back to the top of the page.
   const dismiss = (id: string) => {
@@ -48,12 +35,7 @@ export function StatusCenter({ visible = 3, hotkey = "F8", labels: own, classNam
     if (event.key !== "Escape") return;
     const newest = statuses[0];
     if (newest) dismiss(newest.id);
-    if (statuses.length <= 1) cameFrom.current?.focus();
-  };
-  const blur = (event: FocusEvent) => {
-    if (region.current?.contains(event.relatedTarget)) return;
-    store.clock.hold("focus", false);
-    setPeeked(false);
+    if (statuses.length <= 1) giveBack();
   };
   const shown = open ? statuses : statuses.slice(0, visible);
   const isThere = statuses.length > 0 || (peeked && earlier.length > 0);
@@ -86,25 +68,54 @@ export function StatusCenter({ visible = 3, hotkey = "F8", labels: own, classNam
               {open ? labels.fewer : `${labels.all} (${statuses.length.toLocaleString()})`}
             </button>
           )}
-          {earlier.length > 0 && (open || peeked) && (
-            <details className="tm-earlier">
-              <summary>
-                {labels.earlier} ({earlier.length})
-              </summary>
-              <ul>
-                {earlier.map((entry) => (
-                  <li key={entry.id} dir="auto">
-                    {entry.title} · {labels[entry.status]}
-                  </li>
-                ))}
-              </ul>
-              <button type="button" onClick={clearEarlier}>
-                {labels.clear}
-              </button>
-            </details>
-          )}
+          {(open || peeked) && <Earlier entries={earlier} labels={labels} onClear={clearEarlier} />}
         </div>
       )}
     </section>
   );
+}
+
+function Earlier({ entries, labels, onClear }: { entries: StatusEntry[]; labels: Labels; onClear(): void }) {
+  if (entries.length === 0) return null;
+  return (
+    <details className="tm-earlier">
+      <summary>
+        {labels.earlier} ({entries.length})
+      </summary>
+      <ul>
+        {entries.map((entry) => (
+          <li key={entry.id} dir="auto">
+            {entry.title} · {labels[entry.status]}
+          </li>
+        ))}
+      </ul>
+      <button type="button" onClick={onClear}>
+        {labels.clear}
+      </button>
+    </details>
+  );
+}
+
+/** The panel's focus: a key brings it there, and it goes back to where it came from. */
+function useRegion(hotkey: string, clock: Clock) {
+  const [peeked, setPeeked] = useState(false);
+  const region = useRef<HTMLElement>(null);
+  const cameFrom = useRef<HTMLElement | null>(null);
+  useEffect(() => {
+    const hear = (event: globalThis.KeyboardEvent) => {
+      if (event.key !== hotkey || !region.current) return;
+      event.preventDefault();
+      cameFrom.current = document.activeElement as HTMLElement | null;
+      setPeeked(true);
+      region.current.focus();
+    };
+    document.addEventListener("keydown", hear);
+    return () => document.removeEventListener("keydown", hear);
+  }, [hotkey]);
+  const blur = (event: FocusEvent) => {
+    if (region.current?.contains(event.relatedTarget)) return;
+    clock.hold("focus", false);
+    setPeeked(false);
+  };
+  return { region, peeked, blur, giveBack: () => cameFrom.current?.focus() };
 }

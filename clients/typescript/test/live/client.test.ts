@@ -1,8 +1,10 @@
 // The client against a real server, from Node.
 
 import { ConnectionError, type JobEvent, JobFailedError, ProblemError, Tidemill } from "tidemill";
+import { liveJobs } from "tidemill/live";
 import { describe, expect, inject, it } from "vitest";
 import { gateIn, open } from "./gates.js";
+import { until } from "./mill.js";
 
 const url = inject("url");
 const folder = inject("folder");
@@ -69,6 +71,44 @@ describe("verbs", () => {
     stop.abort(new Error("enough"));
     await expect(waiting).rejects.toThrow("enough");
     await tidemill.cancel(job.id);
+  });
+});
+
+describe("liveJobs", () => {
+  const tidemill = new Tidemill({ url });
+
+  it("gives a watcher what is behind its position, or only what happens from now on", async () => {
+    const name = gateIn(folder);
+    const { id } = await tidemill.enqueue("steps", { gate: name, n: 3 });
+    const heard = { all: [] as number[], behind: [] as number[], latest: [] as number[] };
+    const live = liveJobs(tidemill);
+    const hear = (list: number[], ready?: () => void) => (event: JobEvent) => {
+      if (event.type === "snapshot") ready?.();
+      else list.push(event.seq);
+    };
+    live.watch(id, { onEvent: hear(heard.all) });
+    await open(name, 1);
+    await until(() => heard.all.length === 2, "the first step is heard");
+    live.watch(id, { lastEventId: "1", onEvent: hear(heard.behind) });
+    await new Promise<void>((ready) => live.watch(id, { from: "latest", onEvent: hear(heard.latest, ready) }));
+    await open(name);
+    const lengths = () => [heard.all, heard.behind, heard.latest].map(({ length }) => length).join();
+    await until(() => lengths() === "7,6,5", `each heard all of its own, not ${lengths()}`);
+    // The last one is the end, which has the number of the last event.
+    expect(heard).toEqual({ all: [1, 2, 3, 4, 5, 6, 6], behind: [2, 3, 4, 5, 6, 6], latest: [3, 4, 5, 6, 6] });
+    live.close();
+  });
+
+  it("watches a hundred jobs and more, those that one stream has no place for too", async () => {
+    const jobs = await Promise.all(Array.from({ length: 120 }, () => tidemill.enqueue("greet", { name: "many" })));
+    const ended = new Set<string>();
+    const live = liveJobs(tidemill);
+    for (const { id } of jobs)
+      live.watch(id, {
+        onChange: ({ connection, job }) => connection === "ended" && job?.state === "completed" && ended.add(id),
+      });
+    await until(() => ended.size === jobs.length, "all ends are heard", 100_000);
+    live.close();
   });
 });
 

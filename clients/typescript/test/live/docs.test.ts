@@ -65,7 +65,8 @@ it("the compiler takes every program and component", async () => {
     JSON.stringify({
       extends: "../../../../tsconfig.json",
       compilerOptions: { noUnusedLocals: false },
-      include: ["."], exclude: [],
+      include: ["."],
+      exclude: [],
     }),
   );
   const { stdout } = await run(join(HERE, "node_modules/.bin/tsc"), ["--project", folder]).catch((error) => error);

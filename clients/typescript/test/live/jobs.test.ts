@@ -8,6 +8,15 @@ import { gateIn, open as openGate } from "./gates.js";
 import { Mill, until } from "./mill.js";
 import { builtPage, Site } from "./site.js";
 
+// A worker that is killed loses its jobs after this.
+const SHORT_LEASE = `
+[worker]
+lease_ttl = "6s"
+heartbeat = "1s"
+[keeper]
+sweep = "1s"
+`;
+
 let mill: Mill;
 let site: Site;
 let browser: Browser;
@@ -17,7 +26,7 @@ const complaints: string[] = [];
 
 beforeAll(async () => {
   const folder = await builtPage();
-  [mill, browser] = await Promise.all([Mill.start(), launch()]);
+  [mill, browser] = await Promise.all([Mill.start({ config: SHORT_LEASE }), launch()]);
   site = await Site.start(mill.url, folder);
   tidemill = new Tidemill({ url: mill.url });
   context = await browser.newContext();
@@ -139,6 +148,22 @@ describe("a server that is killed", () => {
     // It came back behind what it had seen.
     expect(site.positions.at(-1)).not.toBe("");
     expect(site.positions.at(-1)).not.toBe("0");
+  });
+});
+
+describe("a proxy that lets no stream through", () => {
+  it("is no reason to show less: documents are read, and the stream is taken when it is let through", async () => {
+    const gate = gateIn(mill.folder);
+    const { id } = await tidemill.enqueue("steps", { gate, n: 3 });
+    site.blocked = true;
+    const page = await open(`job=${id}`);
+    await page.waitForSelector('article[data-connection="polling"]', { timeout: 60_000 });
+    await openGate(gate, 1);
+    await shows(page, id, "step 1 of 3");
+    site.blocked = false;
+    await page.waitForSelector('article[data-connection="live"]', { timeout: 60_000 });
+    await openGate(gate);
+    await shows(page, id, "completed");
   });
 });
 

@@ -80,10 +80,11 @@ export class Mill {
       stdio: ["ignore", "ignore", "pipe"],
     });
     child.stderr?.on("data", (text) => (this.#log += text));
-    child.on("error", (error) => (this.#log += `${error.message}; name the server's binary in TIDEMILL_BINARY\n`));
+    child.on("error", (error) => (this.#log += `${error.message}\n`));
     this.#process = child;
     const ready = async () => {
-      if (child.exitCode !== null || !child.pid) throw new Error(`the server does not run:\n${this.#log}`);
+      if (child.exitCode !== null || !child.pid)
+        throw new Error(`${BINARY} does not run; TIDEMILL_BINARY names another:\n${this.#log}`);
       const { http } = JSON.parse(await readFile(urls, "utf8").catch(() => "{}"));
       const answer = http && (await fetch(`${http}/readyz`).catch(() => null));
       return answer?.ok && http;

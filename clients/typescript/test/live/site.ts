@@ -37,6 +37,8 @@ export class Site {
   streams = 0;
   /** The most that were open at once. */
   most = 0;
+  /** Lets no stream through, as some proxies do. */
+  blocked = false;
   /** Every request that went on to Tidemill, as `GET /api/…`. */
   readonly seen: string[] = [];
   /** What `Last-Event-ID` the streams came with. */
@@ -75,6 +77,10 @@ export class Site {
 
   #pass(incoming: IncomingMessage, outgoing: ServerResponse, mill: string): void {
     this.seen.push(`${incoming.method} ${incoming.url}`);
+    if (this.blocked && incoming.headers.accept === "text/event-stream") {
+      outgoing.writeHead(504).end("no streams here");
+      return;
+    }
     const { origin: _, ...headers } = incoming.headers;
     const to = request(
       new URL(incoming.url ?? "/", mill),
