@@ -4,6 +4,7 @@
 import type { Tidemill } from "../core/client.js";
 import { ProblemError, type TidemillError } from "../core/problem.js";
 import type { Job, ProblemDocument } from "../core/types.js";
+import { inTurns } from "./in-turns.js";
 import { watchPage } from "./page.js";
 import { Reader } from "./reader.js";
 import { type Message, Tabs, type Wants } from "./tabs.js";
@@ -40,7 +41,7 @@ export class LiveJobs {
     });
   }
 
-  /** Watches a job until the answer is called. */
+  /** Watches a job, by its own id, until the answer is called. */
   watch(id: string, options: WatchOptions = {}): () => void {
     const watched = this.#jobs.get(id) ?? new Watched(id, this.#state);
     this.#jobs.set(id, watched);
@@ -71,7 +72,7 @@ export class LiveJobs {
   /** Reads watched jobs again: those named, or all that are not over. */
   async refresh(ids?: string[]): Promise<void> {
     const open = () => [...this.#jobs.values()].filter((watched) => !watched.isOver).map(({ id }) => id);
-    const reads = (ids ?? open()).map(async (id) => {
+    await inTurns(ids ?? open(), async (id) => {
       try {
         const asked = Date.now();
         this.#take(await this.#client.request<Job>(`/api/v1/jobs/${encodeURIComponent(id)}`), asked);
@@ -80,7 +81,6 @@ export class LiveJobs {
         // Otherwise the connection's state says how it is.
       }
     });
-    await Promise.all(reads);
     if (this.#state.connection === "denied") this.#reader?.again();
     this.#plan();
   }

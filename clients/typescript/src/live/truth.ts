@@ -5,12 +5,12 @@ import type { Tidemill } from "../core/client.js";
 import { pause } from "../core/pause.js";
 import { ConnectionError, ProblemError, TidemillError } from "../core/problem.js";
 import { FINAL, type Job, type JobEvent } from "../core/types.js";
+import { inTurns } from "./in-turns.js";
 import type { ReaderListener } from "./reader.js";
 
 const FIRST = 1_000; // milliseconds until a job is read again
 const LONGEST = 15_000;
 const INSTEAD = 4_000; // the longest while there is no stream
-const AT_ONCE = 8; // requests
 
 interface Known {
   state: string;
@@ -63,10 +63,7 @@ export class Truth {
   /** Reads jobs and hands them out; `fresh` reads them whatever is known. */
   async read(ids: string[], fresh = false): Promise<void> {
     const left = ids.filter((id) => fresh || this.#jobs.has(id));
-    const next = async () => {
-      for (let id = left.shift(); id !== undefined && !this.#signal.aborted; id = left.shift()) await this.#one(id);
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, next));
+    await inTurns(left, (id) => this.#one(id), this.#signal);
   }
 
   async #run(): Promise<void> {

@@ -51,8 +51,7 @@ export function useJobLog(id: string | null | undefined, options: UseJobLogOptio
   const [, show] = useState(0);
   const onEvent = (event: JobEvent) => {
     const kept = current.current;
-    if (event.job_id !== kept.id && !kept.id?.startsWith("execution:")) return;
-    if (event.type === "snapshot") return;
+    if (event.job_id !== kept.id || event.type === "snapshot") return;
     kept.lastEventId = event.id;
     if (event.type === "reset") kept.lines = kept.lines.filter((line) => line.seq <= event.seq);
     if (event.type === "log") add(kept, event, tail);

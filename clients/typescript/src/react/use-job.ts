@@ -44,7 +44,7 @@ export interface UseJob<Args = Record<string, unknown>, Result = unknown> {
 
 const NOTHING: JobView = { job: null, connection: "idle", error: null, lastEventId: null };
 
-/** Follows a job; `null` follows none. n components that follow one job share one subscription. */
+/** Follows a job by its own id; `null` follows none. n components that follow one job share one subscription. */
 export function useJob<Args = Record<string, unknown>, Result = unknown>(
   id: string | null | undefined,
   options: UseJobOptions<Args, Result> = {},

@@ -33,6 +33,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   context = await browser.newContext({ viewport: { width: 900, height: 700 } });
+  context.setDefaultTimeout(120_000);
 });
 
 afterEach(async () => {
@@ -151,7 +152,7 @@ describe("an entry of a job", () => {
     await page.waitForFunction(
       (why) => document.querySelector(".tm-entry")?.textContent?.includes(why),
       reason!.message.slice(1),
-      { timeout: 60_000 },
+      { timeout: 120_000 },
     );
     await tidemill.cancel(id);
     await tidemill.cancel(first.id);

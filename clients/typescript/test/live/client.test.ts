@@ -107,7 +107,7 @@ describe("liveJobs", () => {
       live.watch(id, {
         onChange: ({ connection, job }) => connection === "ended" && job?.state === "completed" && ended.add(id),
       });
-    await until(() => ended.size === jobs.length, "all ends are heard", 100_000);
+    await until(() => ended.size === jobs.length, "all ends are heard", 200_000);
     live.close();
   });
 });

@@ -78,7 +78,7 @@ describe("docs/typescript.md", () => {
     const outfile = join(folder, `program-${at}.mjs`);
     await bundle(text, { outfile, platform: "node" });
     const env = { ...process.env, TIDEMILL_URL: inject("url"), TIDEMILL_KEY: "", NO_COLOR: "1", FORCE_COLOR: "0" };
-    const { stdout } = await run(process.execPath, [outfile], { env, timeout: 100_000 });
+    const { stdout } = await run(process.execPath, [outfile], { env, timeout: 200_000 });
     const told = [...text.matchAll(/\/\/ prints: (.*)$/gm)].map(([, line]) => line!);
     expect(told.length).toBeGreaterThan(0);
     expect(stdout.trim().split("\n").sort()).toEqual(told.sort());
@@ -116,7 +116,7 @@ describe("docs/react.md", () => {
       await writeFile(join(folder, `page-${at}.html`), root);
 
       const page = await browser.newPage();
-      page.setDefaultTimeout(60_000);
+      page.setDefaultTimeout(120_000);
       const complaints = complaintsOf(page);
       await page.goto(`${site.url}/page-${at}.html`);
       for (const [, words] of text.matchAll(/^\/\/ click: (.*)$/gm)) await page.click(`button:has-text("${words}")`);

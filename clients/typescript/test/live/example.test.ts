@@ -51,7 +51,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   page = await (await browser.newContext()).newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(120_000);
   complaints = complaintsOf(page);
   // What is shown for a moment only is seen all the same.
   await page.addInitScript(() => {

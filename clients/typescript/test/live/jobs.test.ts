@@ -30,6 +30,7 @@ beforeAll(async () => {
   site = await Site.start(mill.url, folder);
   tidemill = new Tidemill({ url: mill.url });
   context = await browser.newContext();
+  context.setDefaultTimeout(120_000);
 });
 
 afterAll(async () => {
@@ -56,7 +57,7 @@ const shows = (page: Page, id: string, words: string) =>
   page.waitForFunction(
     ([id, words]) => document.querySelector(`[data-job="${id}"] output`)?.textContent?.includes(words!),
     [id, words],
-    { timeout: 60_000 },
+    { timeout: 120_000 },
   );
 
 describe("useJob", () => {
@@ -157,11 +158,11 @@ describe("a proxy that lets no stream through", () => {
     const { id } = await tidemill.enqueue("steps", { gate, n: 3 });
     site.blocked = true;
     const page = await open(`job=${id}`);
-    await page.waitForSelector('article[data-connection="polling"]', { timeout: 60_000 });
+    await page.waitForSelector('article[data-connection="polling"]', { timeout: 120_000 });
     await openGate(gate, 1);
     await shows(page, id, "step 1 of 3");
     site.blocked = false;
-    await page.waitForSelector('article[data-connection="live"]', { timeout: 60_000 });
+    await page.waitForSelector('article[data-connection="live"]', { timeout: 120_000 });
     await openGate(gate);
     await shows(page, id, "completed");
   });
@@ -181,14 +182,17 @@ describe("other hooks", () => {
     const { id } = await tidemill.enqueue("steps", { gate, n: 2 });
     const page = await open(`show=task&job=${id}`);
     await page.waitForSelector("output[data-connection=live]");
+    // While the stream has no news nobody asks; one question may be on its way, and one follows from the stream being there.
+    const asked = () => site.seen.filter((line) => line.includes("task-status")).length;
+    const before = asked();
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 7_000)));
+    expect(asked() - before).toBeLessThanOrEqual(2);
     await openGate(gate, 1);
     await page.waitForFunction(() => document.querySelector("output")?.textContent === "true BUILDING 50 step 1 of 2");
     await openGate(gate);
     await page.waitForFunction(
       () => document.querySelector("output")?.textContent === "false SUCCESS 100 Completed successfully",
     );
-    // While the stream told of news there was no question every two seconds.
-    expect(site.seen.filter((line) => line.includes("task-status")).length).toBeLessThan(15);
   });
 
   it("useJobs keeps a list true, and its rows where they are while it is held", async () => {

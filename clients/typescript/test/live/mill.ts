@@ -140,7 +140,7 @@ export class Mill {
 export async function until<T>(
   look: () => T | Promise<T>,
   what: string,
-  limit = 60_000,
+  limit = 120_000,
 ): Promise<NonNullable<Exclude<T, false>>> {
   const deadline = Date.now() + limit;
   for (;;) {

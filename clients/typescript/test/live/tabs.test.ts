@@ -33,6 +33,7 @@ afterEach(async () => {
 
 async function open(query: string, fresh = false): Promise<Page> {
   if (fresh) context = await browser.newContext();
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   await page.goto(`${site.url}/?${query}`);
   return page;
@@ -40,7 +41,7 @@ async function open(query: string, fresh = false): Promise<Page> {
 
 const shows = (page: Page, words: string) =>
   page.waitForFunction((words) => document.querySelector("#root")?.textContent?.includes(words), words, {
-    timeout: 60_000,
+    timeout: 120_000,
   });
 
 it("eight tabs share one stream, also where each follows another job, and go on when the reader is closed", async () => {

@@ -31,6 +31,7 @@ it("a stream whose token expires asks for another one, once, and goes on where i
   const gate = gateIn(mill.folder);
   const { id } = await admin.enqueue("steps", { gate, n: 3 });
   const page = await browser.newPage();
+  page.setDefaultTimeout(120_000);
   const tokens = JSON.stringify([first.key, second.key]);
   await page.goto(`${site.url}/?show=log&job=${id}&tokens=${encodeURIComponent(tokens)}`);
   await open(gate, 1);
