@@ -132,7 +132,14 @@ export class Mill {
   async #command(words: string[]): Promise<string> {
     const { database } = JSON.parse(await readFile(join(this.folder, "data", "urls.json"), "utf8"));
     const env = { ...process.env, TIDEMILL_DATABASE__URL: database };
-    return (await promisify(execFile)(BINARY, words, { env, cwd: tmpdir() })).stdout;
+    for (let tries = 1; ; tries++) {
+      try {
+        return (await promisify(execFile)(BINARY, words, { env, cwd: tmpdir() })).stdout;
+      } catch (error) {
+        // A database that is busy starting may keep a command waiting for too long; each may be repeated.
+        if (tries === 3) throw error;
+      }
+    }
   }
 }
 
