@@ -1,6 +1,6 @@
 # `make run` shows Tidemill at work, `make test` proves it. Both set up what they need.
 
-.PHONY: run test check build bench fmt lint setup setup-tests unit host waiting web proxies browser api-clients docs sqlx-data schema postgres-18
+.PHONY: run test check build bench fmt lint setup setup-tests unit host waiting web proxies browser api-clients typescript docs sqlx-data schema postgres-18
 
 CARGO ?= cargo
 # The same everywhere: other targets would choose other features of what they depend on, and build all of it anew.
@@ -14,7 +14,7 @@ run: setup ## Build, start everything on an embedded Postgres, and run a demonst
 check: ## Compile everything, as fast as can be
 	$(CARGO) check --all-targets
 
-test: setup-tests lint unit host postgres-18 waiting web proxies browser api-clients ## Everything that CI asks for
+test: setup-tests lint unit host postgres-18 waiting web proxies browser api-clients typescript ## Everything that CI asks for
 
 # These wait for browsers and for a Docker engine more than they work.
 WAITING = bughive hub
@@ -55,6 +55,14 @@ browser: ## The page in a real Chromium
 api-clients: ## What other tools make of the API's description: clients that run, and requests by the thousand
 	$(BUILD)
 	tests/openapi/run.py
+
+typescript: ## The client for TypeScript, its hooks and its Status Center, in Node and in a real Chromium
+	cd clients/typescript && npm ci --no-audit --no-fund --loglevel=error
+	cd clients/typescript/test/react-18 && npm ci --no-audit --no-fund --loglevel=error
+	cd clients/typescript && npm run lint && npm run check && npm run build
+	cd examples/react && npm ci --no-audit --no-fund --loglevel=error && npm run check
+	[ -n "$$TIDEMILL_BINARY" ] || $(BUILD)
+	cd clients/typescript && npm test
 
 lint:
 	$(CARGO) fmt --check

@@ -1,0 +1,84 @@
+// One request to the server: address, token, and what came of it. Must never send a token to another origin than the
+// server's, nor repeat a request more than once for a token.
+
+import { ConnectionError, problemIn } from "./problem.js";
+
+/** Answers a token, or nothing where none is needed; `expired` is true when the server refused the one before. */
+export type TokenSource = (expired: boolean) => string | null | undefined | Promise<string | null | undefined>;
+
+/** How to reach a server. */
+export interface ConnectionOptions {
+  /** The server, such as `https://jobs.example.org`; by default the page's own origin. */
+  url?: string;
+  /** Sent as `Authorization: Bearer …`. A function is asked at the first request, and once more when the server says 401. */
+  token?: string | TokenSource;
+  /** Used instead of the global `fetch`. */
+  fetch?: typeof fetch;
+  /** Cookies: as in `fetch`. */
+  credentials?: RequestCredentials;
+}
+
+export class Http {
+  readonly url: string;
+  readonly #options: ConnectionOptions;
+  #token: Promise<string | null | undefined> | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.url = (options.url ?? "").replace(/\/+$/, "");
+    this.#options = options;
+  }
+
+  /** The answer, whatever its status but 401 with a token that can be renewed. @throws ConnectionError if none came. */
+  async open(path: string, init: RequestInit = {}): Promise<Response> {
+    const used = this.#token ?? this.#ask(false);
+    const first = await this.#send(path, init, await used);
+    if (first.status !== 401 || typeof this.#options.token !== "function") return first;
+    await first.body?.cancel();
+    // Several requests may hear of the same expired token: one of them asks.
+    const renewed = this.#token === used ? this.#ask(true) : (this.#token ?? this.#ask(true));
+    return this.#send(path, init, await renewed);
+  }
+
+  /** What the answer says, as JSON. @throws ProblemError if the server refuses, ConnectionError if no answer came. */
+  async json<T>(path: string, init: RequestInit & { body?: string } = {}): Promise<T> {
+    const headers = { ...(init.body !== undefined && { "Content-Type": "application/json" }), ...init.headers };
+    const response = await this.open(path, { ...init, headers });
+    if (!response.ok) throw await problemIn(response);
+    try {
+      return (await response.json()) as T;
+    } catch (error) {
+      throw this.#failed(path, error, init.signal);
+    }
+  }
+
+  #ask(expired: boolean): Promise<string | null | undefined> {
+    const { token } = this.#options;
+    const asked = Promise.resolve().then(() => (typeof token === "function" ? token(expired) : token));
+    // A source that fails is asked again by the next request.
+    asked.catch(() => {
+      if (this.#token === asked) this.#token = undefined;
+    });
+    this.#token = asked;
+    return asked;
+  }
+
+  async #send(path: string, init: RequestInit, token: string | null | undefined): Promise<Response> {
+    const headers = new Headers(init.headers);
+    if (token) headers.set("Authorization", `Bearer ${token}`);
+    const { fetch = globalThis.fetch, credentials } = this.#options;
+    try {
+      return await fetch(this.url + path, { cache: "no-store", ...(credentials && { credentials }), ...init, headers });
+    } catch (error) {
+      throw this.#failed(path, error, init.signal);
+    }
+  }
+
+  #failed(path: string, cause: unknown, signal?: AbortSignal | null): unknown {
+    if (signal?.aborted) return signal.reason;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    return new ConnectionError(
+      `No answer from ${this.url || "the page's own server"}${path}: ${why}. Is it up, and does it allow this origin?`,
+      { cause },
+    );
+  }
+}

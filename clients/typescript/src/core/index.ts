@@ -1,0 +1,22 @@
+// The public names of `tidemill`. Must never need a runtime's own modules: it runs in browsers, Node, Deno and on the edge.
+
+export { type EventsOptions, Tidemill, type TidemillOptions, type WaitOptions } from "./client.js";
+export type { ConnectionOptions, TokenSource } from "./http.js";
+export { randomKey } from "./id.js";
+export { ConnectionError, JobFailedError, ProblemError, TidemillError } from "./problem.js";
+export type { Frame } from "./sse.js";
+export type { StreamOptions, StreamState } from "./stream.js";
+export type {
+  EnqueueOptions,
+  Explanation,
+  Job,
+  JobEvent,
+  JobPage,
+  JobState,
+  Kinds,
+  ListFilter,
+  ProblemDocument,
+  Progress,
+  SignalAnswer,
+} from "./types.js";
+export { FINAL } from "./types.js";

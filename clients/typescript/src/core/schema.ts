@@ -1,0 +1,1529 @@
+// What the server says of its routes. Made by scripts/schema.mjs from the OpenAPI document: not for hands.
+
+export interface paths {
+    "/api/orchestration/task-status/{task_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look how a task stands
+         * @description Its events can also be had as a stream: GET /api/v1/jobs/{id}/events.
+         *
+         *     Needs a key with the scope `read` or `enqueue`.
+         */
+        get: operations["hub_task_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One live stream of many jobs
+         * @description The streams of all the jobs in one, each with its own `snapshot` and its own end. `id` is an opaque cursor over all of
+         *     them: a reader that comes back with it misses nothing and gets nothing twice. Ends when all named jobs are over; with `queue`,
+         *     `kind` or `all` it stays open until its lifetime ends, and carries every job of them from its enqueue to its end, however short
+         *     it is: a `snapshot` when it is enqueued and when an attempt starts, its events, its end. It begins with those that run. A frame
+         *     `reset` says that the stream is not whole from `since` on (retention dropped it, or the database went on from an earlier
+         *     state), `lagged` that one transaction changed more than it carries; list the jobs then. A reader that comes back when
+         *     every named job is over gets 204.
+         *
+         *     Needs a key with the scope `read`.
+         */
+        get: operations["events_stream_many"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List jobs
+         * @description Newest first, live and finished ones. All filters must fit. A filter that fits few jobs is not searched for long: a
+         *     page may have fewer jobs than it could, or none, and a `next_cursor` with which the search goes on.
+         *
+         *     Needs a key with the scope `read`.
+         */
+        get: operations["jobs_list"];
+        put?: never;
+        /**
+         * Enqueue a job
+         * @description The job is stored durably when the answer comes. With an `Idempotency-Key` the request may be
+         *     repeated: the first answer comes again and nothing happens twice, for 24 hours.
+         *
+         *     Needs a key with the scope `enqueue`.
+         */
+        post: operations["jobs_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at a job
+         * @description Needs a key with the scope `read` or `enqueue`.
+         */
+        get: operations["jobs_show"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a job
+         * @description Removes a job that does not run, with its events and attempts.
+         *
+         *     Needs a key with the scope `admin`.
+         */
+        delete: operations["jobs_delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a job
+         * @description Gives a job that does not run other terms.
+         *
+         *     Needs a key with the scope `enqueue`.
+         */
+        patch: operations["jobs_change"];
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a job
+         * @description One that does not run is cancelled at once; the handler of one that runs is asked to stop.
+         *
+         *     Needs a key with the scope `enqueue`.
+         */
+        post: operations["jobs_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The events of a job
+         * @description Page by page. With `Accept: text/event-stream` the same address answers the live stream, as
+         *     `/jobs/{id}/events/stream` does.
+         *
+         *     Needs a key with the scope `read` or `enqueue`.
+         */
+        get: operations["events_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/events/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The live stream of a job
+         * @description First `snapshot` (the job), then the events behind `Last-Event-ID`, then live ones; the last frame is `completed`,
+         *     `failed` or `cancelled`. `id` is the position to come back with (opaque: that of the end is no number), `event` the type,
+         *     `data` JSON with `job_id`, `seq`, `attempt`, `at` and the type's own fields. A frame `reset` says that events before its
+         *     position are gone, or that those behind it did not happen. A reader that comes back with the `id` of the end gets 204 and
+         *     need not come again.
+         *
+         *     Needs a key with the scope `read` or `enqueue`.
+         */
+        get: operations["events_stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain a job
+         * @description Why it does not run: the reasons in the order in which to see to them, and an estimate of its start.
+         *
+         *     Needs a key with the scope `read` or `enqueue`.
+         */
+        get: operations["jobs_explain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Wait for the end of a job
+         * @description Answers as soon as the job is completed, failed or cancelled, or else when `wait` is over.
+         *
+         *     Needs a key with the scope `read` or `enqueue`.
+         */
+        get: operations["jobs_get_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry a job
+         * @description Makes a finished job live again with at least one more attempt; one that waits for its next attempt
+         *     runs now.
+         *
+         *     Needs a key with the scope `enqueue`.
+         */
+        post: operations["jobs_retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/signals/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a signal
+         * @description A named message to a job, which waits for it now or later. The first of a name counts.
+         *
+         *     Needs a key with the scope `enqueue`.
+         */
+        post: operations["jobs_signal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description A job to wait for; with `as` its result is passed on. */
+        After: string | components["schemas"]["AfterPassing"];
+        /** @description A job to wait for, and what becomes of its result. */
+        AfterPassing: {
+            /** @description The arg under which the result is passed on. */
+            as?: string | null;
+            /** @description Its id, or `execution:NAME`. */
+            job: string;
+        };
+        /** @description Why a job is cancelled. */
+        CancelRequest: {
+            /** @description For the job's log, at most 500 characters. */
+            reason?: string | null;
+        };
+        /** @description One concurrency key such as `tenant:42`, or 1 to 4 of them. */
+        ConcurrencyKey: string | string[];
+        /** @description A duration as text such as `30s`, `1h30m`, `2days`, or as a number of seconds. */
+        Duration: string | number;
+        /** @description Events of one job in their order. */
+        EventList: {
+            /** @description Each as the `data` of its frame, with its `type`. */
+            items: components["schemas"]["JobEvent"][];
+            /** @description Where to go on; null at the present end. */
+            next_cursor?: string | null;
+        };
+        /** @description The frames of a stream as text, of which the `data` of each is an event. Clients that know streams hand out the events. */
+        EventStream: components["schemas"]["JobEvent"] | string;
+        /** @description The job that is there already. */
+        ExistingJob: components["schemas"]["JobDocument"] & {
+            /** @description True: no new job was stored. */
+            existing: boolean;
+        };
+        /** @description Why a job does not run, and when it may. */
+        Explanation: {
+            /** @description What the estimate rests on. */
+            based_on?: string | null;
+            /**
+             * Format: date-time
+             * @description An estimate of its start; null if nobody can say, or somebody has to do something first.
+             */
+            expected_start_at?: string | null;
+            /**
+             * Format: uuid
+             * @description The job.
+             */
+            job_id: string;
+            /** @description The reasons, in the order in which to see to them. */
+            reasons: components["schemas"]["Reason"][];
+        };
+        /**
+         * @description What to change of a job: a field that is left out stays.
+         * @example {
+         *       "priority": "high",
+         *       "queue": "night"
+         *     }
+         */
+        JobChange: {
+            /**
+             * Format: int64
+             * @description How many attempts it has, more than it had already.
+             */
+            max_attempts?: number | null;
+            /** @description Data of yours, instead of what it has; null takes it away. */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            priority?: components["schemas"]["Priority"] | null;
+            /** @description The lane. */
+            queue?: string | null;
+            /**
+             * Format: date-time
+             * @description Not before this time: RFC 3339 with an offset.
+             */
+            run_at?: string | null;
+            /** @description Words to find it by, instead of those that it has. */
+            tags?: string[] | null;
+        };
+        /** @description One job. */
+        JobDocument: {
+            /** @description The input. */
+            args: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: int32
+             * @description Ordinal of the present or last try.
+             */
+            attempt: number;
+            /**
+             * Format: date-time
+             * @description When somebody asked to cancel it.
+             */
+            cancel_requested_at?: string | null;
+            /** @description The limits that it counts for. */
+            concurrency_keys: string[];
+            /**
+             * Format: date-time
+             * @description When it was enqueued.
+             */
+            created_at: string;
+            /** @description The last failure: message, type, permanent, backtrace. */
+            error?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The caller's own name for it. */
+            execution_id?: string | null;
+            /**
+             * Format: date-time
+             * @description Cancelled if it was not started by then.
+             */
+            expires_at?: string | null;
+            /** @description Whose job it is; jobs of one queue and priority take turns between fair keys. */
+            fair_key?: string | null;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finished_at?: string | null;
+            /**
+             * Format: uuid
+             * @description A `UUIDv7`.
+             */
+            id: string;
+            /** @description Which handler runs it. */
+            kind: string;
+            /** @description Where to go from here. */
+            links: components["schemas"]["Links"];
+            /**
+             * Format: int32
+             * @description No try has a higher ordinal.
+             */
+            max_attempts: number;
+            /** @description Data of the caller; any JSON, for SQL takes that. */
+            metadata?: unknown;
+            /**
+             * Format: int32
+             * @description 1 (first) to 9 (last).
+             */
+            priority: number;
+            progress?: components["schemas"]["Progress"] | null;
+            /** @description The lane that it is claimed from. */
+            queue: string;
+            /** @description What the handler gave back. */
+            result?: unknown;
+            /**
+             * Format: date-time
+             * @description Not claimed before; null while it waits for other jobs.
+             */
+            run_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When the present or last attempt was claimed.
+             */
+            started_at?: string | null;
+            /** @description The stored state. */
+            state: components["schemas"]["JobState"];
+            /** @description The shown state: as `state`, or `scheduled`, or `retrying`. */
+            status: string;
+            /** @description Words to find it by. */
+            tags: string[];
+            /** @description Who runs it, or ran it last. */
+            worker_id?: string | null;
+            /**
+             * Format: uuid
+             * @description The workflow that it belongs to, which is a job itself.
+             */
+            workflow_id?: string | null;
+        };
+        /** @description What happened to a job: these fields, and those of its type. */
+        JobEvent: {
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            at: string;
+            /**
+             * Format: int32
+             * @description The attempt in which it happened; 0 before the first.
+             */
+            attempt: number;
+            /**
+             * Format: uuid
+             * @description The job.
+             */
+            job_id: string;
+            /**
+             * Format: int64
+             * @description The number of the event in its job, from 1; in a `snapshot` the position that it stands for.
+             */
+            seq: number;
+            /** @description Its type; in a stream it is the name of the frame instead. */
+            type?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description A job to enqueue. Only `kind` is needed; what is left out comes from the kind's own settings.
+         * @example {
+         *       "args": {
+         *         "crate": "hello"
+         *       },
+         *       "delay": "30s",
+         *       "kind": "build-crate",
+         *       "priority": "high"
+         *     }
+         */
+        JobRequest: {
+            /**
+             * @description The jobs that it waits for: ids or `execution:NAME`, or `{"job": …, "as": "arg"}` to get the result as an
+             *     arg (`name[]` gathers several). A delay counts from their end.
+             */
+            after?: components["schemas"]["After"][] | null;
+            /** @description The job's input. */
+            args?: {
+                [key: string]: unknown;
+            };
+            concurrency_key?: components["schemas"]["ConcurrencyKey"] | null;
+            delay?: components["schemas"]["Duration"] | null;
+            /** @description Your own name for this piece of work; no two jobs that are kept share one. */
+            execution_id?: string | null;
+            /**
+             * Format: date-time
+             * @description Cancelled if nothing started it by this time: RFC 3339 with an offset.
+             */
+            expires_at?: string | null;
+            expires_in?: components["schemas"]["Duration"] | null;
+            /** @description Whose job it is; jobs of one queue and priority take turns between fair keys. */
+            fair_key?: string | null;
+            hard_timeout?: components["schemas"]["Duration"] | null;
+            /**
+             * @description Which handler runs it: 1 to 63 letters, digits, `.`, `_` and `-`.
+             * @example build-crate
+             */
+            kind: string;
+            /**
+             * Format: int64
+             * @description How many attempts it has.
+             */
+            max_attempts?: number | null;
+            /** @description Data of yours that the handler does not need, at most 16 KiB. */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            priority?: components["schemas"]["Priority"] | null;
+            /** @description The lane; by default the kind's own. */
+            queue?: string | null;
+            retain?: components["schemas"]["Duration"] | null;
+            /**
+             * Format: date-time
+             * @description Not before this time: RFC 3339 with an offset.
+             */
+            run_at?: string | null;
+            run_if?: components["schemas"]["RunIf"] | null;
+            soft_timeout?: components["schemas"]["Duration"] | null;
+            /** @description Words to find it by, each of 1 to 64 characters. */
+            tags?: string[] | null;
+            unique?: components["schemas"]["Unique"] | null;
+        };
+        /** @description How a job ended, or how it is. */
+        JobResult: {
+            /** @description The last failure. */
+            error?: unknown;
+            /** @description The whole job. */
+            job: components["schemas"]["JobDocument"];
+            /** @description What the handler gave back, if it completed. */
+            result?: unknown;
+            /** @description The stored state; final if the answer is 200. */
+            state: components["schemas"]["JobState"];
+        };
+        /**
+         * @description Where a job is in its life.
+         * @enum {string}
+         */
+        JobState: "waiting" | "available" | "running" | "completed" | "failed" | "cancelled";
+        /** @description Routes of one job. */
+        Links: {
+            /** @description Cancels it. */
+            cancel: string;
+            /** @description Its events, as JSON or as a stream. */
+            events: string;
+            /** @description Waits for its end. */
+            result: string;
+            /** @description The job. */
+            self: string;
+        };
+        /** @description A page of a list. */
+        Page_JobDocument: {
+            /** @description What is on this page. */
+            items: components["schemas"]["JobDocument"][];
+            /** @description Send it as `cursor` for the next page; null on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description 1 (first) to 9 (last), or its name: 1, 3, 5, 7. */
+        Priority: number | ("critical" | "high" | "normal" | "low");
+        /** @description An RFC 9457 problem document as it is sent. */
+        Problem: {
+            /** @description What happened here. */
+            detail: string;
+            /**
+             * @description JSON pointer into the body, or name of the query parameter or header, that it is about.
+             * @example /args/name
+             */
+            field?: string | null;
+            /** @description What to do about it. */
+            remedy: string;
+            /**
+             * Format: int32
+             * @description The status of the answer.
+             * @example 422
+             */
+            status: number;
+            /** @description The kind of problem in words. */
+            title: string;
+            /**
+             * @description Stable name of the kind of problem.
+             * @example https://tidemill.dev/problems/invalid-request
+             */
+            type: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description How far a job is. */
+        Progress: {
+            /** @description Data of the handler's own. */
+            data?: unknown;
+            /**
+             * Format: float
+             * @description From 0 to 100.
+             */
+            percent?: number | null;
+            /**
+             * Format: int64
+             * @description Number of the job's last event.
+             */
+            seq: number;
+            /** @description What it does now. */
+            step?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was reported.
+             */
+            updated_at: string;
+        };
+        /** @description One reason why a job does not run. */
+        Reason: {
+            /** @description What it is, for programs: `not_due`, `queue_paused`, `limit_full` and so on. */
+            code: string;
+            /** @description Fields of the code's own. */
+            details: {
+                [key: string]: unknown;
+            };
+            /** @description The same for a person. */
+            message: string;
+            /**
+             * Format: date-time
+             * @description Until when it holds, if that is known.
+             */
+            until?: string | null;
+        };
+        /**
+         * @description Which ends of the jobs that it waits for let a job run.
+         * @enum {string}
+         */
+        RunIf: "all_completed" | "all_finished" | "any_completed" | "any_failed";
+        /** @description What became of a signal. */
+        SignalAnswer: {
+            /** @description `delivered`, or `ignored` because one of that name came, or was given up, before. */
+            outcome: string;
+        };
+        /** @description What a signal says. */
+        SignalRequest: {
+            /** @description Any JSON, at most 64 KiB. */
+            payload?: unknown;
+        };
+        /** @description How a task stands. */
+        TaskStatusResponse: {
+            /** @description Why it failed. */
+            error?: string | null;
+            /**
+             * Format: int32
+             * @description From 0 to 100.
+             */
+            progress: number;
+            /** @description True if it is over. */
+            ready: boolean;
+            /** @description What came of it. */
+            result?: unknown;
+            /** @description PENDING, BUILDING, RUNNING, SUCCESS, FAILURE or REVOKED. */
+            state: string;
+            /** @description What it does now, for a person. */
+            status: string;
+            /**
+             * Format: uuid
+             * @description The job's id.
+             */
+            task_id: string;
+        };
+        /** @description When a job is the only one. Without `key` its kind and what `by` names make the key. */
+        Unique: {
+            /** @description The args that count; all by default. */
+            args?: string[] | null;
+            /** @description What counts besides the kind: some of `kind`, `queue`, `args`; kind and args by default. */
+            by?: ("kind" | "queue" | "args")[] | null;
+            /**
+             * @description A key of its own, shared by all kinds; `{name}` stands for that arg.
+             * @example report:{customer}
+             */
+            key?: string | null;
+            /**
+             * @description `keep` (the existing job is the answer, by default), `reject`, `replace`, or `next_period` (it runs in
+             *     the next period if no other does).
+             * @enum {string|null}
+             */
+            on_conflict?: "keep" | "reject" | "replace" | "next_period" | null;
+            period?: components["schemas"]["Duration"] | null;
+            /**
+             * @description With `replace`: which of `args`, `run_at`, `priority`, `max_attempts`, `tags`, `metadata` the existing job
+             *     takes over, unless it runs or is finished.
+             */
+            replace?: ("args" | "run_at" | "priority" | "max_attempts" | "tags" | "metadata")[] | null;
+            /**
+             * @description The statuses in which a job stands in the way: `scheduled`, `available` and `waiting` always, and any of
+             *     `retrying`, `running`, `completed`, `failed`, `cancelled`. By default the unfinished ones, with a window or a
+             *     period also `completed`.
+             */
+            states?: ("scheduled" | "available" | "waiting" | "retrying" | "running" | "completed" | "failed" | "cancelled")[] | null;
+            window?: components["schemas"]["Duration"] | null;
+        };
+    };
+    responses: {
+        /** @description The request cannot be understood: broken JSON, no single Host, a key in the query. `type` is `https://tidemill.dev/problems/bad-request` or `https://tidemill.dev/problems/invalid-json`. */
+        BadRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body did not arrive in time. `type` is `https://tidemill.dev/problems/body-timeout`. */
+        BodyTimeout: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The key lacks the scope, or a page of another origin calls. `type` is `https://tidemill.dev/problems/forbidden` or `https://tidemill.dev/problems/cross-site`. */
+        Forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The server failed; its log says why under `reference`. `type` is `https://tidemill.dev/problems/internal`. */
+        Internal: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A value is not acceptable; `field` names it. `type` is `https://tidemill.dev/problems/invalid-request`. */
+        InvalidRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The server does not answer for that host. `type` is `https://tidemill.dev/problems/misdirected-host`. */
+        MisdirectedHost: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description What the path names is not there. `type` is `https://tidemill.dev/problems/not-found` or `https://tidemill.dev/problems/job-not-found` or `https://tidemill.dev/problems/project-not-found`. */
+        NotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The answer took too long. `type` is `https://tidemill.dev/problems/timeout`. */
+        Timeout: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body, or a part of it, is too large. `type` is `https://tidemill.dev/problems/too-large`. */
+        TooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too much for now; repeat the request after `Retry-After`. `type` is `https://tidemill.dev/problems/queue-full` or `https://tidemill.dev/problems/too-many-requests`. */
+        TooManyRequests: {
+            headers: {
+                /** @description Seconds until it makes sense to ask again. */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no valid API key in the request. `type` is `https://tidemill.dev/problems/unauthorized`. */
+        Unauthorized: {
+            headers: {
+                /** @description How to authenticate. */
+                "WWW-Authenticate"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The server cannot do this now; repeat the request after `Retry-After`. `type` is `https://tidemill.dev/problems/queue-busy` or `https://tidemill.dev/problems/unavailable`. */
+        Unavailable: {
+            headers: {
+                /** @description Seconds until it makes sense to ask again. */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is not sent as JSON. `type` is `https://tidemill.dev/problems/unsupported-media-type`. */
+        UnsupportedMediaType: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
+    parameters: {
+        /** @description 1 to 255 printable characters, new for each piece of work; a request that is repeated with it gets its first answer. */
+        IdempotencyKey: string;
+        /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+        JobName: string;
+        /** @description The name of the job's signal or file. */
+        PartName: string;
+        /** @description The task's id. */
+        TaskId: string;
+    };
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    hub_task_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The task's id. */
+                task_id: components["parameters"]["TaskId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How it stands */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskStatusResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    events_stream_many: {
+        parameters: {
+            query?: {
+                /** @description Begin behind the frame with this id; `Last-Event-ID` goes before it. */
+                after?: string;
+                /** @description `true`: every job. */
+                all?: boolean;
+                /** @description Jobs by id or as `execution:<execution_id>`; at most 200, repeated for each. */
+                job?: string[];
+                /** @description Besides, every job of these kinds. */
+                kind?: string[];
+                /** @description Besides, every job of these queues. */
+                queue?: string[];
+                /** @description Only events of these types, separated by commas. */
+                types?: string;
+            };
+            header?: {
+                /** @description The id of the last frame that the reader got */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["EventStream"];
+                };
+            };
+            /** @description The reader has seen the end of every named job */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Last-Event-ID is none of this request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description A named job does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    jobs_list: {
+        parameters: {
+            query?: {
+                /** @description Enqueued at this time or later: RFC 3339 with an offset. */
+                created_after?: string;
+                /** @description Enqueued before this time. */
+                created_before?: string;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Text in the message of the last error, in any case. */
+                error?: string;
+                /** @description Finished at this time or later. */
+                finished_after?: string;
+                /** @description Finished before this time. */
+                finished_before?: string;
+                /** @description Only jobs of this kind. */
+                kind?: string;
+                /** @description How many jobs a page has: 1 to 200, by default 50. */
+                limit?: number;
+                /** @description Only this priority: 1 to 9, or its name. */
+                priority?: string;
+                /** @description Only jobs of this queue. */
+                queue?: string;
+                /** @description `waiting`, `available`, `running`, `completed`, `failed`, `cancelled`, or shown ones: `scheduled`, `retrying`. */
+                state?: "scheduled" | "available" | "waiting" | "retrying" | "running" | "completed" | "failed" | "cancelled";
+                /** @description Only jobs with this tag. */
+                tag?: string;
+                /** @description Only jobs of this workflow, by its id. */
+                workflow?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of jobs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_JobDocument"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    jobs_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 printable characters, new for each piece of work; a request that is repeated with it gets its first answer. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobRequest"];
+            };
+        };
+        responses: {
+            /** @description The job that has its unique key; no new one was stored */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExistingJob"];
+                };
+            };
+            /** @description The job */
+            202: {
+                headers: {
+                    /** @description True if this answer was given before */
+                    "Idempotency-Replayed"?: boolean;
+                    /** @description The job's address */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDocument"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["BodyTimeout"];
+            /** @description The unique key, the execution id or the Idempotency-Key is taken, or the queue drains */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    jobs_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                id: components["parameters"]["JobName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDocument"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    jobs_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                id: components["parameters"]["JobName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description It is running */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    jobs_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                id: components["parameters"]["JobName"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobChange"];
+            };
+        };
+        responses: {
+            /** @description The job as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDocument"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["BodyTimeout"];
+            /** @description It is running or finished */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    jobs_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                id: components["parameters"]["JobName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CancelRequest"];
+            };
+        };
+        responses: {
+            /** @description The job is cancelled */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDocument"];
+                };
+            };
+            /** @description Its handler is asked to stop */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDocument"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["BodyTimeout"];
+            /** @description It is completed or failed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    events_list: {
+        parameters: {
+            query?: {
+                /** @description Begin behind this event; `Last-Event-ID` goes before it. */
+                after?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description How many, 1 to 1000. */
+                limit?: number;
+                /**
+                 * @description Only events of these types, separated by commas.
+                 * @example progress,log
+                 */
+                types?: string;
+            };
+            header?: never;
+            path: {
+                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                id: components["parameters"]["JobName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    events_stream: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Begin behind this event; `Last-Event-ID` goes before it.
+                 * @example 5
+                 */
+                after?: string;
+                /**
+                 * @description Only events of these types, separated by commas. The stream still begins with `snapshot` and ends
+                 *     with `completed`, `failed` or `cancelled`.
+                 * @example progress,log
+                 */
+                types?: string;
+            };
+            header?: {
+                /** @description The id of the last frame that the reader got */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                id: components["parameters"]["JobName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["EventStream"];
+                };
+            };
+            /** @description The reader has seen the end of the job */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Last-Event-ID is none */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    jobs_explain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                id: components["parameters"]["JobName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The reasons */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    jobs_get_result: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How long to wait for the end, such as `30s`; at most `60s`, of which the server waits 45 s: proxies cut a request that is
+                 *     silent for longer. Without it the answer comes at once.
+                 */
+                wait?: string;
+            };
+            header?: never;
+            path: {
+                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                id: components["parameters"]["JobName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job is over */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobResult"];
+                };
+            };
+            /** @description It is not; ask again */
+            202: {
+                headers: {
+                    /** @description Seconds until it makes sense to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    jobs_retry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                id: components["parameters"]["JobName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job, live */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDocument"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description It is running */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    jobs_signal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                id: components["parameters"]["JobName"];
+                /** @description The name of the job's signal or file. */
+                name: components["parameters"]["PartName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SignalRequest"];
+            };
+        };
+        responses: {
+            /** @description What became of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignalAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["BodyTimeout"];
+            /** @description The job has ended */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+}

@@ -1,0 +1,54 @@
+// Reads server-sent events from text that is cut anywhere. Must never keep more than one frame.
+
+/** One frame; `data` is empty if it only moves the position. `id` is the last one that was seen, also in an earlier frame. */
+export interface Frame {
+  type: string;
+  id: string;
+  data: string;
+}
+
+/** A reader of one connection: give it each piece of text, get the frames that are complete. */
+export class SseReader {
+  #rest = "";
+  #type = "";
+  #id: string;
+  #data: string[] = [];
+  #told = false;
+
+  constructor(lastEventId = "") {
+    this.#id = lastEventId;
+  }
+
+  push(text: string): Frame[] {
+    const frames: Frame[] = [];
+    // A return at the end may be the first half of a line's end.
+    const lines = (this.#rest + text).split(/\r\n|\n|\r(?!$)/);
+    this.#rest = lines.pop()!;
+    for (const line of lines) {
+      if (line !== "") this.#field(line);
+      else if (this.#told) frames.push(this.#end());
+    }
+    return frames;
+  }
+
+  #field(line: string): void {
+    const colon = line.indexOf(":");
+    if (colon === 0) return; // a comment
+    const name = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
+    if (name === "event") this.#type = value;
+    else if (name === "data") this.#data.push(value);
+    else if (name === "id" && !value.includes("\0")) this.#id = value;
+    else return;
+    this.#told = true;
+  }
+
+  #end(): Frame {
+    const data = this.#data.join("\n");
+    const frame = { type: this.#type || "message", id: this.#id, data };
+    this.#type = "";
+    this.#data = [];
+    this.#told = false;
+    return frame;
+  }
+}

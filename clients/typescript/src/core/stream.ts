@@ -1,0 +1,111 @@
+// Follows one event stream for as long as it is wanted: resumes with Last-Event-ID, renews its token, notices a silent
+// connection, comes back with jitter. Must never skip a frame or show one twice, nor come back to a stream that is over.
+
+import type { Http } from "./http.js";
+import { backoff, pause } from "./pause.js";
+import { ConnectionError, problemIn, TidemillError } from "./problem.js";
+import { type Frame, SseReader } from "./sse.js";
+
+const SILENCE = 40_000; // milliseconds; the server sends a comment every 15 s
+
+/** How a stream is: `error` says why it comes back. */
+export type StreamState = "connecting" | "live" | "reconnecting";
+
+export interface StreamOptions {
+  /** The position to begin behind; by default the beginning. */
+  lastEventId?: string | undefined;
+  signal?: AbortSignal | undefined;
+  /** Hears of each change; `failures` counts the connections in a row that brought nothing. */
+  onState?(state: StreamState, failures: number, error?: TidemillError): void;
+}
+
+/** The frames of a stream until the server says that it is over (204). @throws ProblemError if the server refuses for good. */
+export async function* follow(http: Http, path: string, options: StreamOptions = {}): AsyncGenerator<Frame, void> {
+  const { signal, onState } = options;
+  let lastEventId = options.lastEventId ?? "";
+  let failures = 0;
+  onState?.("connecting", 0);
+  while (!signal?.aborted) {
+    const connection = new Connection(signal);
+    let why: TidemillError | undefined;
+    try {
+      const body = await connection.open(http, path, lastEventId);
+      if (!body) return;
+      onState?.("live", 0);
+      for await (const frame of connection.frames(body, lastEventId)) {
+        failures = 0;
+        lastEventId = frame.id;
+        if (frame.data !== "") yield frame;
+      }
+    } catch (error) {
+      if (signal?.aborted) return;
+      if (!(error instanceof TidemillError) || !error.passing) throw error;
+      why = error;
+    } finally {
+      connection.close();
+    }
+    if (signal?.aborted) return;
+    onState?.("reconnecting", failures, why);
+    const asked = why && "retryAfter" in why ? Number(why.retryAfter ?? 0) : 0;
+    await pause(Math.max(backoff(failures), asked * (1 + Math.random() / 4)), signal);
+    failures += 1;
+  }
+}
+
+/** One connection, which is dead when it was silent for too long. */
+class Connection {
+  readonly #closed = new AbortController();
+  readonly #outer: AbortSignal | undefined;
+  #watchdog: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(outer: AbortSignal | undefined) {
+    this.#outer = outer;
+    outer?.addEventListener("abort", this.close);
+  }
+
+  /** The body, or nothing if the reader has seen the end. */
+  async open(http: Http, path: string, lastEventId: string): Promise<ReadableStream<Uint8Array> | undefined> {
+    const headers: Record<string, string> = { Accept: "text/event-stream" };
+    if (lastEventId) headers["Last-Event-ID"] = lastEventId;
+    this.#listen();
+    const response = await this.#passing(http.open(path, { headers, signal: this.#closed.signal }));
+    if (response.status === 204) return undefined;
+    if (!response.ok) throw await problemIn(response);
+    return response.body ?? undefined;
+  }
+
+  async *frames(body: ReadableStream<Uint8Array>, lastEventId: string): AsyncGenerator<Frame, void> {
+    const reader = body.getReader();
+    const decoder = new TextDecoder();
+    const parser = new SseReader(lastEventId);
+    for (;;) {
+      const { done, value } = await this.#passing(reader.read());
+      if (done) return;
+      this.#listen();
+      for (const frame of parser.push(decoder.decode(value, { stream: true }))) yield frame;
+    }
+  }
+
+  readonly close = (): void => {
+    clearTimeout(this.#watchdog);
+    this.#outer?.removeEventListener("abort", this.close);
+    this.#closed.abort();
+  };
+
+  #listen(): void {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setTimeout(() => this.#closed.abort(), SILENCE);
+  }
+
+  /** What breaks on the way is no reason to stop. */
+  async #passing<T>(promise: Promise<T>): Promise<T> {
+    try {
+      return await promise;
+    } catch (error) {
+      if (error instanceof TidemillError || this.#outer?.aborted) throw error;
+      throw new ConnectionError(`The stream broke: ${error instanceof Error ? error.message : error}.`, {
+        cause: error,
+      });
+    }
+  }
+}

@@ -1,0 +1,36 @@
+// When a page is out of sight for long, frozen or put away, and when it is back. Must never keep a browser from putting the
+// page away whole (back-forward cache).
+
+const HIDDEN_REST = 60_000; // milliseconds out of sight until the page rests
+
+export interface PageListener {
+  /** The page rests: it shall hold no connection, lock or channel. */
+  rest(): void;
+  /** It is back in sight. What it shows may be old: `restored` if it was put away meanwhile. */
+  wake(restored: boolean): void;
+}
+
+/** Tells of the page until the answer is called. Outside of a page nothing is told. */
+export function watchPage(listener: PageListener): () => void {
+  if (typeof document === "undefined" || typeof window === "undefined") return () => {};
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const look = () => {
+    clearTimeout(timer);
+    if (document.visibilityState === "hidden") timer = setTimeout(listener.rest, HIDDEN_REST);
+    else listener.wake(false);
+  };
+  const show = (event: PageTransitionEvent) => event.persisted && listener.wake(true);
+  const thaw = () => listener.wake(true);
+  const pairs: [EventTarget, string, (event: never) => void][] = [
+    [document, "visibilitychange", look],
+    [document, "freeze", listener.rest],
+    [document, "resume", thaw],
+    [window, "pagehide", listener.rest],
+    [window, "pageshow", show],
+  ];
+  for (const [target, type, hear] of pairs) target.addEventListener(type, hear as EventListener);
+  return () => {
+    clearTimeout(timer);
+    for (const [target, type, hear] of pairs) target.removeEventListener(type, hear as EventListener);
+  };
+}

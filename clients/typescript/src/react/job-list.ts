@@ -1,0 +1,173 @@
+// A list of jobs that stays true: its rows by the shared stream, what is new by a look at the list's head now and then. Must
+// never move rows while they are held, nor look while the page is out of sight.
+
+import { FINAL, type Job, type ListFilter, type Tidemill, TidemillError } from "../core/index.js";
+import type { Connection, LiveJobs } from "../live/index.js";
+
+const LOOK = 3_000; // milliseconds between two looks
+const IN_VAIN = 15_000;
+
+/** What is shown; a new object after each change. */
+export interface JobListView {
+  jobs: Job[];
+  /** How many came that are not shown because the list is held. */
+  newCount: number;
+  hasMore: boolean;
+  /** True until the first answer. */
+  loading: boolean;
+  error: TidemillError | null;
+  connection: Connection;
+}
+
+export const EMPTY: JobListView = {
+  jobs: [],
+  newCount: 0,
+  hasMore: false,
+  loading: true,
+  error: null,
+  connection: "idle",
+};
+
+export interface JobListOptions {
+  limit: number;
+  live: boolean;
+}
+
+export class JobList {
+  view = EMPTY;
+  hold = false;
+  readonly #client: Tidemill;
+  readonly #live: LiveJobs;
+  readonly #filter: ListFilter;
+  readonly #options: JobListOptions;
+  readonly #listeners = new Set<() => void>();
+  readonly #watched = new Map<string, () => void>();
+  readonly #fresh = new Map<string, Job>();
+  #cursor: string | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #wait = LOOK;
+
+  constructor(client: Tidemill, live: LiveJobs, filter: ListFilter, options: JobListOptions) {
+    this.#client = client;
+    this.#live = live;
+    this.#filter = filter;
+    this.#options = options;
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    if (this.#listeners.size === 1) this.#start();
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.#stop();
+    };
+  };
+
+  /** Looks at the head of the list now. */
+  readonly refetch = async (): Promise<void> => {
+    clearTimeout(this.#timer);
+    try {
+      const { items, next_cursor } = await this.#client.list({ ...this.#filter, limit: this.#options.limit });
+      this.#wait = LOOK;
+      if (this.view.loading) this.#cursor = next_cursor ?? undefined;
+      this.#head(items as Job[]);
+    } catch (cause) {
+      const error = cause instanceof TidemillError ? cause : new TidemillError(`${cause}`);
+      this.#wait = error.passing ? Math.min(this.#wait * 2, IN_VAIN) : Number.POSITIVE_INFINITY;
+      this.#set({ error, loading: false, connection: error.passing ? "offline" : "denied" });
+    }
+    this.#later();
+  };
+
+  /** Shows what came while the list was held. */
+  readonly showNew = (): void => {
+    this.#set({ jobs: [...this.#fresh.values(), ...this.view.jobs], newCount: 0 });
+    this.#fresh.clear();
+    this.#watch();
+  };
+
+  /** Appends the next page. */
+  readonly loadMore = async (): Promise<void> => {
+    if (!this.#cursor) return;
+    const page = await this.#client.list({ ...this.#filter, limit: this.#options.limit, cursor: this.#cursor });
+    this.#cursor = page.next_cursor ?? undefined;
+    const known = new Set(this.view.jobs.map(({ id }) => id));
+    const more = (page.items as Job[]).filter(({ id }) => !known.has(id));
+    this.#set({ jobs: [...this.view.jobs, ...more], hasMore: !!this.#cursor });
+    this.#watch();
+  };
+
+  #start(): void {
+    document.addEventListener("visibilitychange", this.#look);
+    void this.refetch();
+    this.#watch();
+  }
+
+  #stop(): void {
+    document.removeEventListener("visibilitychange", this.#look);
+    clearTimeout(this.#timer);
+    for (const stop of this.#watched.values()) stop();
+    this.#watched.clear();
+  }
+
+  readonly #look = (): void => {
+    if (document.visibilityState === "visible" && this.#listeners.size > 0) void this.refetch();
+  };
+
+  #later(): void {
+    clearTimeout(this.#timer);
+    if (!this.#options.live || this.#listeners.size === 0 || this.#wait === Number.POSITIVE_INFINITY) return;
+    this.#timer = setTimeout(this.#look, this.#wait * (0.75 + Math.random() / 2));
+  }
+
+  /** Takes in the newest page. */
+  #head(items: Job[]): void {
+    const shown = new Map(this.view.jobs.map((job) => [job.id, job]));
+    const fresh = items.filter(({ id }) => !shown.has(id));
+    const read = new Map(items.map((job) => [job.id, job]));
+    // What the stream told is newer than a page, unless it is not followed.
+    const jobs = this.view.jobs.map((job) => (this.#watched.has(job.id) ? job : (read.get(job.id) ?? job)));
+    const isHeld = this.hold && !this.view.loading;
+    this.#fresh.clear();
+    if (isHeld) for (const job of fresh) this.#fresh.set(job.id, job);
+    const { connection } = this.view;
+    this.#set({
+      jobs: isHeld ? jobs : [...fresh, ...jobs],
+      newCount: this.#fresh.size,
+      hasMore: !!this.#cursor,
+      loading: false,
+      error: null,
+      connection: this.#watched.size > 0 && connection !== "offline" ? connection : "polling",
+    });
+    this.#watch();
+  }
+
+  /** Follows the rows that are not over. */
+  #watch(): void {
+    if (!this.#options.live || this.#listeners.size === 0) return;
+    for (const { id, state } of this.view.jobs) {
+      if (FINAL.has(state) || this.#watched.has(id)) continue;
+      this.#watched.set(
+        id,
+        this.#live.watch(id, { onChange: ({ job, connection }) => this.#told(id, job, connection) }),
+      );
+    }
+  }
+
+  #told(id: string, job: Job | null, connection: Connection): void {
+    if (!job && connection === "ended") {
+      this.#set({ jobs: this.view.jobs.filter((row) => row.id !== id) });
+    } else {
+      const jobs = job ? this.view.jobs.map((row) => (row.id === id ? job : row)) : this.view.jobs;
+      this.#set({ jobs, ...(connection !== "ended" && { connection }) });
+    }
+    if (connection !== "ended") return;
+    this.#watched.get(id)?.();
+    this.#watched.delete(id);
+  }
+
+  #set(part: Partial<JobListView>): void {
+    this.view = { ...this.view, ...part };
+    for (const listener of this.#listeners) listener();
+  }
+}

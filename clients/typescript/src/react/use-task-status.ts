@@ -1,0 +1,86 @@
+// The status of a task in the words of `GET /api/orchestration/task-status/{task_id}`: polled, and read at once when the job's
+// event stream tells of news. Must never poll a task that is over.
+
+import { useEffect, useState } from "react";
+import type { TidemillError } from "../core/index.js";
+import type { Connection } from "../live/index.js";
+import { useLiveJobs, useTidemill } from "./provider.js";
+import { isOver, TaskPoll } from "./task-poll.js";
+
+/** How a task stands. */
+export interface TaskStatus {
+  task_id: string;
+  /** PENDING, BUILDING, RUNNING, SUCCESS, FAILURE or REVOKED. */
+  state: string;
+  /** True if it is over. */
+  ready: boolean;
+  /** What it does now, for a person. */
+  status: string;
+  /** From 0 to 100. */
+  progress: number;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the task gave back
+  result?: any;
+  error?: string;
+}
+
+export interface UseTaskStatusOptions {
+  /** `false` asks nothing; what is known stays. By default true. */
+  enabled?: boolean;
+  /** `false` polls alone. By default the job's event stream says when to ask. */
+  stream?: boolean;
+  /** A name of what the task is for, such as `project-7`: its last task is found again after a reload, where `taskId` is null. */
+  remember?: string;
+}
+
+/** Follows a task; `null` follows none. `isPolling` is true until it is over. */
+export function useTaskStatus(taskId: string | null, options: UseTaskStatusOptions = {}) {
+  const { enabled = true, stream = true, remember } = options;
+  const client = useTidemill();
+  const live = useLiveJobs();
+  const id = useRemembered(taskId, remember);
+  const [known, setKnown] = useState<{ id: string; status: TaskStatus | null; error: TidemillError | null } | null>(
+    null,
+  );
+  const [connection, setConnection] = useState<Connection>("idle");
+  const current = known?.id === id ? known : null;
+
+  useEffect(() => {
+    if (!id || !enabled) return;
+    const poll = new TaskPoll(client, stream ? live : null, id, {
+      status: (status) => setKnown({ id, status, error: null }),
+      error: (error) => setKnown((before) => ({ id, status: before?.id === id ? before.status : null, error })),
+      connection: setConnection,
+    });
+    return poll.stop;
+  }, [client, live, id, enabled, stream]);
+
+  const refused = !!current?.error && !current.error.passing;
+  const isPolling = !!id && enabled && !isOver(current?.status) && !refused;
+  return { status: current?.status ?? null, isPolling, connection, error: current?.error ?? null };
+}
+
+/** The id, or the one that was last followed under a name. */
+function useRemembered(taskId: string | null, name: string | undefined): string | null {
+  const key = name && `tidemill:task:${name}`;
+  const [stored] = useState(() => (key ? read(key) : null));
+  useEffect(() => {
+    if (key && taskId) write(key, taskId);
+  }, [key, taskId]);
+  return taskId ?? stored;
+}
+
+function read(key: string): string | null {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null; // no storage, no memory
+  }
+}
+
+function write(key: string, value: string): void {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // The task is followed all the same.
+  }
+}

@@ -1,0 +1,56 @@
+// Says what happens in words that screen readers read out: ends and quarters politely, failures at once. Its two regions are
+// there before the first word. Must never read out each step of a progress, nor what was there before.
+
+import { useEffect, useRef, useState } from "react";
+import type { Labels } from "./labels.js";
+import { isOver, type StatusEntry } from "./status.js";
+
+const SAYS = 150; // milliseconds in which words gather
+
+export function Announcer({ statuses, labels }: { statuses: StatusEntry[]; labels: Labels }) {
+  const before = useRef<Map<string, string> | null>(null);
+  const due = useRef({
+    polite: [] as string[],
+    alert: [] as string[],
+    timer: undefined as ReturnType<typeof setTimeout> | undefined,
+  });
+  const [said, say] = useState({ polite: "", alert: "" });
+  useEffect(() => {
+    const now = new Map(statuses.map((entry) => [entry.id, stage(entry)]));
+    const known = before.current;
+    before.current = now;
+    if (!known) return;
+    for (const entry of statuses) {
+      if (known.get(entry.id) === now.get(entry.id) || (!known.has(entry.id) && entry.detail === "Checking…")) continue;
+      const words = isOver(entry) || !entry.progress ? labels[entry.status] : `${quarter(entry)} %`;
+      const more = entry.status === "failed" ? (entry.detail ?? entry.description) : "";
+      due.current[entry.status === "failed" ? "alert" : "polite"].push(
+        `${entry.title}: ${words}${more ? `, ${more}` : ""}.`,
+      );
+    }
+    due.current.timer ??= setTimeout(() => {
+      const { polite, alert } = due.current;
+      due.current = { polite: [], alert: [], timer: undefined };
+      if (polite.length + alert.length > 0) say({ polite: polite.join(" "), alert: alert.join(" ") });
+    }, SAYS);
+  }, [statuses, labels]);
+  return (
+    <>
+      <p className="tm-unseen" role="status">
+        {said.polite}
+      </p>
+      <p className="tm-unseen" role="alert">
+        {said.alert}
+      </p>
+    </>
+  );
+}
+
+/** What is worth a word when it changes. */
+function stage(entry: StatusEntry): string {
+  return isOver(entry) ? entry.status : `${entry.status} ${quarter(entry)}`;
+}
+
+function quarter({ progress }: StatusEntry): number {
+  return Math.floor((progress ?? 0) / 25) * 25;
+}

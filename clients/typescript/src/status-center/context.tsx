@@ -1,0 +1,74 @@
+// Gives a tree of components one Status Center. Must never render again for news that a component does not look at.
+
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useSyncExternalStore } from "react";
+import { useLatest } from "../react/latest.js";
+import { useLiveJobs, useTidemill } from "../react/provider.js";
+import type { StatusEntry } from "./status.js";
+import { StatusStore, type StatusView } from "./store.js";
+
+/** What the names of an entry's actions do; found again after a reload, where functions are not. */
+export type StatusVerbs = Record<string, (entry: StatusEntry) => unknown>;
+
+export interface StatusCenterProviderProps {
+  /** Whose entries these are, such as the user's id: what is kept over a reload is kept for it alone. */
+  scope?: string;
+  /** The most entries; the oldest ones that are over go first. By default 50. */
+  max?: number;
+  verbs?: StatusVerbs;
+  children?: ReactNode;
+}
+
+interface Center {
+  store: StatusStore;
+  verbs: { current: StatusVerbs };
+}
+
+const Context = createContext<Center | null>(null);
+const EMPTY: StatusView = { statuses: [], earlier: [] };
+
+/** Holds the entries for everything below it. Stands above the routes, so that entries outlive a page. */
+export function StatusCenterProvider({ scope, max, verbs = {}, children }: StatusCenterProviderProps) {
+  const client = useTidemill();
+  const live = useLiveJobs();
+  const own = scope ?? (client.scope || "");
+  const store = useMemo(
+    () => new StatusStore({ client, live, scope: own, ...(max && { max }) }),
+    [client, live, own, max],
+  );
+  useEffect(() => store.start(), [store]);
+  const latest = useLatest(verbs);
+  const center = useMemo(() => ({ store, verbs: latest }), [store, latest]);
+  return <Context.Provider value={center}>{children}</Context.Provider>;
+}
+
+/** The store of the nearest provider. @throws Error without a provider. */
+export function useStatusCenter(): Center {
+  const center = useContext(Context);
+  if (!center) throw new Error("There is no Status Center here: put <StatusCenterProvider> above this component.");
+  return center;
+}
+
+/** The entries, and what may be done with them; everything to show them in your own way. */
+export function useStatusCenterContext() {
+  const { store } = useStatusCenter();
+  const view = useSyncExternalStore(
+    store.subscribe,
+    () => store.view,
+    () => EMPTY,
+  );
+  return useMemo(
+    () => ({
+      ...view,
+      /** Shows something at once; answers its id. */
+      addStatus: store.add,
+      /** Changes what is said; what is left out stays. */
+      updateStatus: store.update,
+      /** Takes an entry away; as often as you like. */
+      dismissStatus: store.dismiss,
+      /** Shows an entry, sends the work, and binds the entry to the job that it became. */
+      track: store.track,
+      clearEarlier: store.clearEarlier,
+    }),
+    [view, store],
+  );
+}

@@ -1,0 +1,22 @@
+// The words of the Status Center, to be replaced by those of another language.
+
+export const LABELS = {
+  region: "Background work",
+  pending: "Waiting",
+  syncing: "Saving",
+  processing: "In progress",
+  completed: "Done",
+  failed: "Failed",
+  cancel: "Cancel",
+  tryAgain: "Try again",
+  undo: "Undo",
+  open: "Open",
+  dismiss: "Close",
+  all: "Show all",
+  fewer: "Show fewer",
+  earlier: "Earlier",
+  clear: "Clear",
+  leave: "You can leave this page; the work goes on.",
+};
+
+export type Labels = typeof LABELS;

@@ -1,0 +1,232 @@
+// The entries of a Status Center, without any picture of them: what apps say of their work, and what the server says of jobs.
+// Must never lose an entry that a job stands behind, nor persist anything but ids and titles.
+
+import { type Job, ProblemError, randomKey, type Tidemill } from "../core/index.js";
+import type { JobView, LiveJobs } from "../live/index.js";
+import { Clock } from "./clock.js";
+import { Memory } from "./memory.js";
+import { fromJob, isOver, type Status, type StatusEntry } from "./status.js";
+
+const MOST_EARLIER = 20;
+const WHY = 4_000; // milliseconds for which an entry waits until it says why
+const STAYS = 5_000; // milliseconds that a completed entry stays
+
+/** What is shown; a new object after each change. */
+export interface StatusView {
+  /** The newest first. */
+  statuses: StatusEntry[];
+  /** What was closed, or ended out of sight; the newest first. */
+  earlier: StatusEntry[];
+}
+
+/** Sends work under an idempotency key and answers the job that it became. */
+export type Enqueue = (idempotencyKey: string) => Promise<Pick<Job, "id">>;
+
+export interface StatusStoreOptions {
+  client: Tidemill;
+  live: LiveJobs;
+  /** Whose entries these are, such as the user's id: what is kept over a reload is kept for it alone. */
+  scope?: string;
+  /** The most entries; the oldest ones that are over go first. By default 50. */
+  max?: number;
+}
+
+export class StatusStore {
+  view: StatusView = { statuses: [], earlier: [] };
+  /** Pauses the closing of entries, each source for itself. */
+  readonly clock = new Clock((id) => this.dismiss(id));
+  readonly client: Tidemill;
+  readonly #live: LiveJobs;
+  readonly #max: number;
+  readonly #memory: Memory;
+  readonly #listeners = new Set<() => void>();
+  readonly #watched = new Map<string, () => void>();
+  #stop = () => {};
+
+  constructor({ client, live, scope = "", max = 50 }: StatusStoreOptions) {
+    this.client = client;
+    this.#live = live;
+    this.#max = max;
+    this.#memory = new Memory(scope);
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** Brings back what was kept, and follows it. The answer ends that. */
+  start(): () => void {
+    const stopListening = this.#memory.listen(() => this.#restore());
+    const stopClock = this.clock.start();
+    this.#restore();
+    for (const entry of this.view.statuses) this.#bind(entry);
+    this.#stop = () => {
+      stopListening();
+      stopClock();
+      for (const unwatch of this.#watched.values()) unwatch();
+      this.#watched.clear();
+    };
+    return this.#stop;
+  }
+
+  /** Shows something at once; answers the id for the other two. */
+  readonly add = (status: Status): string => {
+    const same = status.key && this.view.statuses.find(({ key }) => key === status.key);
+    if (same) {
+      this.#unbind(same.id);
+      this.#set(same.id, {
+        steps: undefined,
+        undo: undefined,
+        jobId: undefined,
+        job: null,
+        detail: "",
+        progress: null,
+        status: "pending",
+        ...status,
+      });
+      return same.id;
+    }
+    const entry: StatusEntry = { status: "pending", ...status, id: randomKey(), createdAt: Date.now() };
+    this.#show([entry, ...this.view.statuses]);
+    this.#changed(entry);
+    return entry.id;
+  };
+
+  /** Changes what is said; what is left out stays. Unknown ids are passed over. */
+  readonly update = (id: string, patch: Partial<Status>): void => {
+    const entry = this.#find(id);
+    // Of a job the server knows better how it stands.
+    const { status, progress, ...own } = patch;
+    this.#set(id, entry?.jobId && entry.job ? own : patch);
+  };
+
+  /** Takes an entry away, into what was earlier; as often as you like. */
+  readonly dismiss = (id: string): void => {
+    const entry = this.#find(id);
+    if (!entry) return;
+    this.#unbind(id);
+    this.clock.forget(id);
+    const earlier = [entry, ...this.view.earlier.filter((other) => other.id !== id)].slice(0, MOST_EARLIER);
+    this.#show(
+      this.view.statuses.filter((other) => other !== entry),
+      earlier,
+    );
+  };
+
+  /** Shows an entry, sends the work, and binds the entry to the job that it became. Where that fails the entry offers to try again, under the same key. */
+  readonly track = <J extends Pick<Job, "id">>(
+    work: ((idempotencyKey: string) => Promise<J>) | Promise<J>,
+    status: Status,
+  ): string => {
+    const id = this.add(status);
+    const key = randomKey();
+    const send = async () => {
+      this.#set(id, { status: status.status ?? "pending", detail: "", tryAgain: undefined });
+      try {
+        const job = await (typeof work === "function" ? work(key) : work);
+        this.#set(id, { jobId: job.id });
+      } catch (error) {
+        const detail = error instanceof Error ? error.message : String(error);
+        this.#set(id, { status: "failed", detail, ...(typeof work === "function" && { tryAgain: send }) });
+      }
+    };
+    void send();
+    return id;
+  };
+
+  /** Forgets what was earlier. */
+  readonly clearEarlier = (): void => this.#show(this.view.statuses, []);
+
+  #find(id: string): StatusEntry | undefined {
+    return this.view.statuses.find((entry) => entry.id === id);
+  }
+
+  #set(id: string, patch: Partial<StatusEntry>): void {
+    const before = this.#find(id);
+    if (!before) return;
+    const entry = { ...before, ...patch };
+    this.#show(this.view.statuses.map((other) => (other.id === id ? entry : other)));
+    this.#changed(entry);
+  }
+
+  /** What follows from how an entry is now. */
+  #changed(entry: StatusEntry): void {
+    this.#bind(entry);
+    const stays = entry.dismissAfter ?? STAYS;
+    if (entry.status === "completed" && stays !== false) this.clock.set(entry.id, stays);
+    else this.clock.forget(entry.id);
+  }
+
+  #bind({ id, jobId }: StatusEntry): void {
+    if (!jobId || this.#watched.has(id)) return;
+    const unwatch = this.#live.watch(jobId, { onChange: (view) => this.#told(id, view) });
+    const why = setTimeout(() => void this.#explain(id, jobId), WHY);
+    this.#watched.set(id, () => {
+      clearTimeout(why);
+      unwatch();
+    });
+    const known = this.#live.view(jobId);
+    if (known.job) this.#told(id, known);
+  }
+
+  #unbind(id: string): void {
+    this.#watched.get(id)?.();
+    this.#watched.delete(id);
+  }
+
+  /** The server told of the job behind an entry. */
+  #told(id: string, { job, error, connection }: JobView): void {
+    if (job) {
+      const entry = this.#find(id);
+      // An entry that says why it waits goes on saying it while it waits.
+      const said = fromJob(job);
+      const waits =
+        said.status === "pending" && !said.detail && entry?.status === "pending" && entry.job?.status === job.status;
+      this.#set(id, { job, ...said, ...(waits && { detail: entry.detail }) });
+    } else if (error instanceof ProblemError && error.status === 404) {
+      this.#set(id, { status: "failed", detail: "No longer known", job: null });
+      this.#unbind(id);
+    }
+    this.#allow(connection !== "denied");
+  }
+
+  /** Whether anything may be kept. */
+  #allow(allowed: boolean): void {
+    if (allowed === this.#memory.allowed) return;
+    this.#memory.allowed = allowed;
+    this.#memory.write(this.view);
+  }
+
+  async #explain(id: string, jobId: string): Promise<void> {
+    if (this.#find(id)?.status !== "pending") return;
+    const { reasons = [] } = (await this.client.explain(jobId).catch(() => null)) ?? {};
+    const why = reasons[0]?.message;
+    const entry = this.#find(id);
+    if (why && entry?.status === "pending" && !entry.detail)
+      this.#set(id, { detail: `${why[0]?.toUpperCase()}${why.slice(1)}` });
+  }
+
+  #show(statuses: StatusEntry[], earlier = this.view.earlier): void {
+    const over = statuses.length - this.#max;
+    const going = over > 0 ? new Set(statuses.filter(isOver).slice(-over)) : new Set();
+    this.view = { statuses: going.size > 0 ? statuses.filter((entry) => !going.has(entry)) : statuses, earlier };
+    this.#memory.write(this.view);
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** What this or another tab kept: entries of jobs are looked at again. */
+  #restore(): void {
+    const kept = this.#memory.read();
+    const known = new Set([...this.view.statuses, ...this.view.earlier].flatMap(({ id, jobId }) => [id, jobId]));
+    const fresh = kept.statuses.filter(({ id, jobId }) => !known.has(id) && !known.has(jobId));
+    const closed = new Set(kept.earlier.map(({ id }) => id));
+    const stay = this.view.statuses.filter(({ id }) => !closed.has(id));
+    for (const { id } of this.view.statuses) if (closed.has(id)) this.#unbind(id);
+    const mine = new Set(this.view.earlier.map(({ id }) => id));
+    const earlier = [...kept.earlier.filter(({ id }) => !mine.has(id)), ...this.view.earlier].slice(0, MOST_EARLIER);
+    this.view = { statuses: [...stay, ...fresh.map((entry) => ({ ...entry, detail: "Checking…" }))], earlier };
+    for (const listener of this.#listeners) listener();
+    for (const entry of fresh) this.#bind(entry);
+  }
+}
