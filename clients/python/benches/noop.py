@@ -1,5 +1,5 @@
-"""How many no-op jobs the worker runs a second: enqueues them, starts a worker, and measures from its first claim to the last
-end. Needs a running server: `TIDEMILL_URL=… TIDEMILL_KEY=… python benches/noop.py --jobs 20000`. What it prints is of this
+"""How many no-op jobs the worker runs a second: enqueues them, starts a worker, and measures from its first claim to the
+last end. Needs a running server: `TIDEMILL_URL=… TIDEMILL_KEY=… python benches/noop.py --jobs 20000`. What it prints is of this
 machine and this build of the server; compare only within one run.
 """
 
@@ -18,17 +18,19 @@ QUEUE = f"noop-{os.getpid()}"
 app = tidemill.App()
 
 
-def nothing() -> None:
-    """The task."""
+@app.task("bench.threads")
+def in_thread() -> None:
+    """Nothing."""
 
 
-async def nothing_async() -> None:
-    """The task, in asyncio."""
+@app.task("bench.processes", pool="processes")
+def in_process() -> None:
+    """Nothing."""
 
 
-app.task("bench.threads")(nothing)
-app.task("bench.processes", pool="processes")(nothing)
-app.task("bench.asyncio")(nothing_async)
+@app.task("bench.asyncio")
+async def in_loop() -> None:
+    """Nothing."""
 
 
 def main() -> None:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 _set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
-_set_async_exc.argtypes = [ctypes.c_ulong, ctypes.py_object]
+# The exception by its address, and NULL to take one back.
+_set_async_exc.argtypes = [ctypes.c_ulong, ctypes.c_void_p]
 
 
 class ThreadInterrupt:
@@ -22,6 +23,7 @@ class ThreadInterrupt:
         self._lock = threading.Lock()
         self._thread: int | None = None
         self._early: type[BaseException] | None = None
+        self._is_thrown = False
 
     def run(self, function: Callable[[], Any]) -> Any:
         """Calls the function here; from now until it returns, `throw` reaches it."""
@@ -45,7 +47,8 @@ class ThreadInterrupt:
             if self._thread is None:
                 self._early = exception
                 return False
-            _set_async_exc(self._thread, ctypes.py_object(exception))
+            self._is_thrown = True
+            _set_async_exc(self._thread, id(exception))
             return True
 
     def _arm(self, thread: int) -> None:
@@ -56,10 +59,10 @@ class ThreadInterrupt:
 
     def _disarm(self) -> None:
         with self._lock:
-            if self._thread is not None:
-                # What was thrown and did not strike yet never does.
+            if self._thread is not None and self._is_thrown:
+                # What did not strike yet never does.
                 _set_async_exc(self._thread, None)
-                self._thread = None
+            self._thread = None
 
 
 class SignalInterrupt:
