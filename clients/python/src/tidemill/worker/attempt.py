@@ -6,16 +6,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..context import Context
 from ..stops import StopReason
 from ..task import Task
+from .mail import Mail
 
 if TYPE_CHECKING:
-    from .endings import Ending
     from .lane import Lane
 
 DEFAULT_HARD_TIMEOUT = 86_400.0
@@ -44,11 +43,7 @@ class Attempt:
         self.context: Context | None = None  # by the pool that runs it
         self.lock = threading.Lock()
         self.is_finished = False  # by the worker, under the lock
-        # By the outbox, under `mail`.
-        self.mail = threading.Condition()
-        self.reports: deque[tuple[str, dict[str, Any]]] = deque()
-        self.ending: Ending | None = None
-        self.is_mailing = False
+        self.mail = Mail()  # by the outbox
 
     def extended(self, by: float) -> None:
         """The server gave it more time."""

@@ -66,5 +66,5 @@ class Heartbeat:
         ):
             for lease in answer[name]:
                 # Of one whose end is on its way the server may know more than its answer here says.
-                if by_lease[lease].ending is None:
+                if by_lease[lease].mail.ending is None:
                     self._stop(by_lease[lease], reason)

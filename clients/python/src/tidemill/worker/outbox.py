@@ -23,8 +23,8 @@ log = logging.getLogger("tidemill.worker")
 T = TypeVar("T")
 
 REPORTERS = 4
-MOST_REPORTS = 1_000
-MOST_LINES = 1_000
+# How an attempt ends that may go with others; the rest goes alone.
+BATCHED = ("complete", "fail")
 _LONGEST_PAUSE = 2.0
 
 
@@ -62,34 +62,30 @@ class Outbox:
 
     def report(self, attempt: Attempt, verb: str, body: dict[str, Any], *, may_wait: bool) -> None:
         """Takes a report. Where an attempt has too many on the way, the caller waits if it may."""
-        with attempt.mail:
-            while may_wait and len(attempt.reports) >= MOST_REPORTS and attempt.ending is None and not self._closed:
-                attempt.mail.wait(1.0)
-            if attempt.ending is not None:
-                return
-            last = attempt.reports[-1] if attempt.reports else None
-            if last is not None and not _merged(last, verb, body):
-                last = None
-            if last is None:
-                attempt.reports.append((verb, body))
-            self._wake(attempt)
+        mail = attempt.mail
+        with mail.changed:
+            while may_wait and mail.is_full and mail.ending is None and not self._closed:
+                mail.changed.wait(1.0)
+            if mail.ending is None:
+                mail.add(verb, body)
+                self._wake(attempt)
 
     def end(self, attempt: Attempt, ending: Ending) -> None:
         """Takes the end of an attempt, which is sent after its reports."""
-        with attempt.mail:
-            attempt.ending = ending
-            if attempt.is_mailing:
+        with attempt.mail.changed:
+            attempt.mail.ending = ending
+            if attempt.mail.is_on_its_way:
                 return
-            if ending.verb not in ("complete", "fail"):
+            if ending.verb not in BATCHED:
                 self._wake(attempt)
                 return
         self._settle(attempt)
 
     def drain(self, attempt: Attempt) -> None:
         """Waits until the reports of an attempt are sent, so that what is asked next comes after them."""
-        with attempt.mail:
-            while attempt.is_mailing and not self._closed:
-                attempt.mail.wait(1.0)
+        with attempt.mail.changed:
+            while attempt.mail.is_on_its_way and not self._closed:
+                attempt.mail.changed.wait(1.0)
 
     def ask(self, attempt: Attempt, verb: str, body: dict[str, Any]) -> dict[str, Any]:
         """Sends one thing and waits for the answer. Raises Problem, GaveUp."""
@@ -101,8 +97,8 @@ class Outbox:
         return self._persist(attempt, lambda: self._api.look(attempt.id, what))
 
     def _wake(self, attempt: Attempt) -> None:
-        if not attempt.is_mailing:
-            attempt.is_mailing = True
+        if not attempt.mail.is_on_its_way:
+            attempt.mail.is_on_its_way = True
             self._ready.put(attempt)
 
     def _report_all(self) -> None:
@@ -111,26 +107,25 @@ class Outbox:
 
     def _deliver(self, attempt: Attempt) -> None:
         """Sends an attempt's reports until there are none, and then its end if it has one."""
+        mail = attempt.mail
         while True:
-            with attempt.mail:
-                attempt.mail.notify_all()
-                if not attempt.reports:
-                    ending = attempt.ending
-                    attempt.is_mailing = ending is not None and ending.verb not in ("complete", "fail")
+            with mail.changed:
+                mail.changed.notify_all()
+                report = mail.next()
+                if report is None:
+                    ending = mail.ending
+                    mail.is_on_its_way = ending is not None
                     break
-                verb, body = attempt.reports.popleft()
             try:
-                self.ask(attempt, verb, body)
+                self.ask(attempt, *report)
             except Problem as problem:
                 log.warning("a report of the job %s was refused: %s", attempt.id, problem)
             except GaveUp:
-                with attempt.mail:
-                    attempt.reports.clear()
-        if ending is None:
-            return
-        if ending.verb in ("complete", "fail"):
+                with mail.changed:
+                    mail.clear()
+        if ending is not None and ending.verb in BATCHED:
             self._settle(attempt)
-        else:
+        elif ending is not None:
             self._end_alone(attempt, ending)
 
     def _end_alone(self, attempt: Attempt, ending: Ending) -> None:
@@ -138,11 +133,11 @@ class Outbox:
             if ending.verb != "drop":
                 self._persist(attempt, lambda: self._api.verb(attempt.id, attempt.lease_id, ending.verb, ending.body))
         except Problem as problem:
-            if ending.verb in ("complete", "fail"):
+            if ending.verb in BATCHED:
                 self._refused(attempt, ending, problem)
                 return
             log.warning("%s of the job %s was refused: %s", ending.verb, attempt.id, problem)
-            attempt.ending = failure("bad_wait", f"{ending.verb} was refused: {problem}", permanent=True)
+            attempt.mail.ending = failure("bad_wait", f"{ending.verb} was refused: {problem}", permanent=True)
             self._settle(attempt)
             return
         except GaveUp:
@@ -169,7 +164,7 @@ class Outbox:
                 log.exception("a batch of ends could not be sent; their leases will expire")
 
     def _settle_batch(self, batch: list[Attempt]) -> None:
-        endings = [attempt.ending or Ending("drop") for attempt in batch]
+        endings = [attempt.mail.ending or Ending("drop") for attempt in batch]
         ends = [{"job_id": one.id, "lease_id": one.lease_id, **end.body} for one, end in zip(batch, endings, strict=True)]
         try:
             results = self._persist(None, lambda: self._api.settle(ends))
@@ -203,7 +198,7 @@ class Outbox:
         if ending.body == told.body:
             self._sent(attempt)
             return
-        attempt.ending = told
+        attempt.mail.ending = told
         self._settle(attempt)
 
     def _persist(self, attempt: Attempt | None, send: Callable[[], T]) -> T:
@@ -226,17 +221,3 @@ class Outbox:
             tries += 1
             time.sleep(min(pause or 0.05 * 2.0**tries, _LONGEST_PAUSE) * random.uniform(0.5, 1.0))
         raise GaveUp
-
-
-def _merged(last: tuple[str, dict[str, Any]], verb: str, body: dict[str, Any]) -> bool:
-    """Adds a report to the one before it, which is not sent yet, where both may go as one."""
-    if last[0] != verb:
-        return False
-    if verb == "progress":
-        # Who reports faster than the server takes it is shown at the last place.
-        last[1].update(body)
-        return True
-    if verb == "log" and last[1]["stream"] == body["stream"] and len(last[1]["lines"]) + len(body["lines"]) <= MOST_LINES:
-        last[1]["lines"].extend(body["lines"])
-        return True
-    return False

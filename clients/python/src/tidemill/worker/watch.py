@@ -53,7 +53,7 @@ class Watch:
                 log.exception("a look at the clock failed")
 
     def _look(self, attempt: Attempt, now: float) -> None:
-        if attempt.ending is not None:
+        if attempt.mail.ending is not None:
             return
         if now >= attempt.trusted_until:
             self._stop(attempt, StopReason.CONTACT)

@@ -114,7 +114,7 @@ class Worker:
             self.stop_attempt(attempt, StopReason.SHUTDOWN)
         self._wait_empty(max((_stop_grace(one) for one in running), default=0.0) + _AFTER_FORCE)
         for attempt in self._held():
-            if attempt.ending is None:
+            if attempt.mail.ending is None:
                 self._finish(attempt, HAND_BACK)
         self._wait_empty(_LAST_MAIL)
         self._heartbeat.close()
