@@ -1,6 +1,6 @@
 """How many no-op jobs the worker runs a second: enqueues them, starts a worker, and measures from its first claim to the
-last end. Needs a running server: `TIDEMILL_URL=… TIDEMILL_KEY=… python benches/noop.py --jobs 20000`. What it prints is of this
-machine and this build of the server; compare only within one run.
+last end. Needs a running server: `TIDEMILL_URL=… TIDEMILL_KEY=… python benches/noop.py --jobs 20000`. What it prints is of
+this machine and this build of the server; compare only within one run.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def test_a_killed_worker_costs_an_attempt_and_its_processes_end(
     until(lambda: not Path(f"/proc/{child}").exists() or "(python" not in Path(f"/proc/{child}/stat").read_text())
     found = until(lambda: (found := client.get(job.id)).state != "running" and found, "the sweep", 90)
     assert (found.state, found.attempt) == ("available", 1)
-    assert [event.type for event in client.history(job.id)][0] == "lease_lost"
+    assert next(client.history(job.id)).type == "lease_lost"
     again = start_worker("add_only", "--queue", f"{queue}")
     client.cancel(job.id)
     assert client.result(client.enqueue("only.add", {"a": 1, "b": 2}, queue=queue).id, "60s") == 3
@@ -87,7 +87,7 @@ def test_jobs_live_through_a_restart_of_the_server(
     server: Server, start_worker: Start, queue: str, tmp_path: Path, client: tidemill.Client
 ) -> None:
     worker = start_worker("tasks", "--queue", f"{queue}=8")
-    running = client.enqueue("loop", {"mark": str(tmp_path / "mark"), "seconds": 12}, queue=queue)
+    running = client.enqueue("loop", {"mark": str(tmp_path / "mark"), "seconds": 6}, queue=queue)
     began(tmp_path / "mark")
     server.stop()
     # It ends while nobody hears it.

@@ -162,7 +162,7 @@ def test_a_backoff_grows(client: tidemill.Client) -> None:
     handle.cancel()
 
 
-@pytest.mark.parametrize(("how", "message"), [("object", "object"), ("nan", "JSON"), ("number", "25000000000000000001")])
+@pytest.mark.parametrize(("how", "message"), [("object", "object"), ("nan", "JSON"), ("number", "more digits")])
 def test_a_result_that_cannot_be_stored_fails_the_job(how: str, message: str) -> None:
     job = tasks.bad_result.delay(how).wait("60s")
     assert (job.state, job.attempt) == ("failed", 1)

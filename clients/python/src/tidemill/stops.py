@@ -30,11 +30,22 @@ WORDS = {
 }
 
 
-class SoftTimeout(Exception):
+class _Seen(BaseException):
+    """Where it is raised, the function has seen that it has to stop, also if it catches it."""
+
+    def __init__(self, *args: object) -> None:
+        from .context import here
+
+        super().__init__(*args)
+        if (context := here()) is not None:
+            context.looked = True
+
+
+class SoftTimeout(_Seen, Exception):
     """Raised in a function whose soft timeout has passed: tidy up and end, before the hard one ends it."""
 
 
-class Cancelled(BaseException):
+class Cancelled(_Seen):
     """Raised in a plain function that did not stop by itself in its `stop_grace`, after a cancel, a lost lease or a
     shutdown. No Exception, so that code that retries on errors does not hold it up; let it through.
     """

@@ -105,8 +105,6 @@ class LoopPool:
         try:
             ending = of_value(await interruptible, context, attempt.task.settings)
         except BaseException as error:
-            if isinstance(error, (asyncio.CancelledError, SoftTimeout)):
-                context.looked = True
             ending = self._of_error(attempt, error)
         flush_lines(context)
         self._running.pop(attempt.lease_id, None)

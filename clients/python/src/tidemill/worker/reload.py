@@ -19,7 +19,7 @@ def run_with_reload(arguments: Sequence[str]) -> int:
         sys.stderr.write("--reload needs watchfiles: pip install 'tidemill[reload]'\n")
         return 2
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    command = [sys.executable, "-m", "tidemill.worker.cli", *arguments, "--grace", "1"]
+    command = [sys.executable, "-m", "tidemill.worker.cli", *arguments, "--grace", "1s"]
     worker = subprocess.Popen(command, start_new_session=True)
     try:
         for _ in watch(os.getcwd(), watch_filter=PythonFilter(), raise_interrupt=True):

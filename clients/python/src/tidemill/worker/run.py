@@ -9,7 +9,6 @@ from typing import Any
 
 from .. import codec
 from ..context import Context, enter, leave
-from ..stops import Cancelled, SoftTimeout
 from ..task import Task
 from .capture import flush_lines
 from .endings import Ending, of_error, of_value
@@ -23,8 +22,6 @@ def run(task: Task[..., Any], context: Context, guard: Callable[[Callable[[], An
             args, kwargs = task.signature.to_call(codec.decode(context.job["args"]))
             value = guard(lambda: task.function(*args, **kwargs))
         except BaseException as error:
-            if isinstance(error, (SoftTimeout, Cancelled)):
-                context.looked = True
             ending = of_error(error, context, task.settings)
         else:
             ending = of_value(value, context, task.settings)
