@@ -115,7 +115,7 @@ def default_kind(function: Callable[..., Any]) -> str:
     if module == "__main__":
         # The same name as where a worker imports the file.
         module = Path(function.__code__.co_filename).stem
-    return f"{module}.{function.__qualname__.replace('<locals>.', '')}"
+    return f"{module}.{function.__qualname__.rpartition('<locals>.')[2]}"
 
 
 def make_task(app: App, function: Callable[P, R], kind: str | None, given: Mapping[str, Any]) -> Task[P, R]:
