@@ -123,7 +123,8 @@ def test_the_options_of_a_job_are_those_of_the_api(description: dict[str, Any]) 
 def all_calls() -> list[Call[Any]]:
     """Every call with values in its places."""
     return [
-        calls.enqueue("a", {}, {}, None), calls.enqueue_many([], None), calls.get("J"), calls.end("J", 1), calls.jobs({}, None, 1),
+        calls.enqueue("a", {}, {}, None), calls.enqueue_many([], None), calls.get("J"), calls.end("J", 1),
+        calls.jobs({}, None, 1),
         calls.attempts("J"), calls.steps("J"), calls.signals("J"), calls.explain("J"), calls.history("J", "log", "1", 1),
         calls.cancel("J", "why"), calls.retry("J"), calls.run_now("J"), calls.snooze("J", 1), calls.change("J", {}),
         calls.delete("J"), calls.signal("J", "S", 1), calls.fork("J", "s"), group_calls.queues(), group_calls.queue("Q"),
@@ -154,7 +155,8 @@ def test_every_call_is_a_route_with_these_parameters(description: dict[str, Any]
 def flat_parameter(description: dict[str, Any], parameter: dict[str, Any]) -> dict[str, Any]:
     """A parameter, also where it is described elsewhere."""
     if "$ref" in parameter:
-        return typing.cast("dict[str, Any]", description["components"]["parameters"][parameter["$ref"].rsplit("/", 1)[1]])
+        name = parameter["$ref"].rsplit("/", 1)[1]
+        return typing.cast("dict[str, Any]", description["components"]["parameters"][name])
     return parameter
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -30,15 +30,6 @@ class Undo(Exception):
     """Ends a transaction without a commit."""
 
 
-@contextmanager
-def undoing() -> Iterator[None]:
-    """Catches what ends a transaction."""
-    try:
-        yield
-    except Undo:
-        pass
-
-
 def check(client: tidemill.Client, queue: str, kept: list[str], undone: list[str]) -> None:
     """The jobs that were committed are there, the others are not."""
     assert sorted(job.id for job in client.list(queue=queue)) == sorted(kept)
@@ -47,21 +38,21 @@ def check(client: tidemill.Client, queue: str, kept: list[str], undone: list[str
 
 
 def psycopg3(server: Server, enqueue: Callable[[Any], str], end: Callable[[], None]) -> str:
-    with undoing(), psycopg.connect(server.database) as connection:
+    with suppress(Undo), psycopg.connect(server.database) as connection:
         made = enqueue(connection)
         end()
     return made
 
 
 def psycopg3_dicts(server: Server, enqueue: Callable[[Any], str], end: Callable[[], None]) -> str:
-    with undoing(), psycopg.connect(server.database, row_factory=dict_row) as connection:
+    with suppress(Undo), psycopg.connect(server.database, row_factory=dict_row) as connection:
         made = enqueue(connection)
         end()
     return made
 
 
 def psycopg3_cursor(server: Server, enqueue: Callable[[Any], str], end: Callable[[], None]) -> str:
-    with undoing(), psycopg.connect(server.database) as connection, connection.cursor() as cursor:
+    with suppress(Undo), psycopg.connect(server.database) as connection, connection.cursor() as cursor:
         made = enqueue(cursor)
         end()
     return made
@@ -70,7 +61,7 @@ def psycopg3_cursor(server: Server, enqueue: Callable[[Any], str], end: Callable
 def psycopg_2(server: Server, enqueue: Callable[[Any], str], end: Callable[[], None]) -> str:
     connection = psycopg2.connect(server.database)
     try:
-        with undoing(), connection:
+        with suppress(Undo), connection:
             made = enqueue(connection)
             end()
     finally:
@@ -80,7 +71,7 @@ def psycopg_2(server: Server, enqueue: Callable[[Any], str], end: Callable[[], N
 
 def alchemy_connection(server: Server, enqueue: Callable[[Any], str], end: Callable[[], None]) -> str:
     engine = sqlalchemy.create_engine(server.database.replace("postgres://", "postgresql+psycopg://"))
-    with undoing(), engine.begin() as connection:
+    with suppress(Undo), engine.begin() as connection:
         made = enqueue(connection)
         end()
     engine.dispose()
@@ -89,7 +80,7 @@ def alchemy_connection(server: Server, enqueue: Callable[[Any], str], end: Calla
 
 def alchemy_session(server: Server, enqueue: Callable[[Any], str], end: Callable[[], None]) -> str:
     engine = sqlalchemy.create_engine(server.database.replace("postgres://", "postgresql+psycopg2://"))
-    with undoing(), Session(engine) as session, session.begin():
+    with suppress(Undo), Session(engine) as session, session.begin():
         made = enqueue(session)
         end()
     engine.dispose()
@@ -99,7 +90,7 @@ def alchemy_session(server: Server, enqueue: Callable[[Any], str], end: Callable
 def alchemy_scoped(server: Server, enqueue: Callable[[Any], str], end: Callable[[], None]) -> str:
     engine = sqlalchemy.create_engine(server.database.replace("postgres://", "postgresql+psycopg://"))
     session = scoped_session(sessionmaker(engine))
-    with undoing():
+    with suppress(Undo):
         try:
             made = enqueue(session)
             end()
@@ -113,7 +104,7 @@ def alchemy_scoped(server: Server, enqueue: Callable[[Any], str], end: Callable[
 def django(server: Server, enqueue: Callable[[Any], str], end: Callable[[], None]) -> str:
     from django.db import connection, transaction
 
-    with undoing(), transaction.atomic():
+    with suppress(Undo), transaction.atomic():
         made = enqueue(connection)
         end()
     connection.close()
@@ -157,7 +148,7 @@ def test_a_job_commits_or_vanishes_with_the_transaction(
 
 
 async def async_psycopg(server: Server, enqueue: Callable[[Any], Awaitable[str]], end: Callable[[], None]) -> str:
-    with undoing():
+    with suppress(Undo):
         async with await psycopg.AsyncConnection.connect(server.database) as connection:
             made = await enqueue(connection)
             end()
@@ -165,7 +156,7 @@ async def async_psycopg(server: Server, enqueue: Callable[[Any], Awaitable[str]]
 
 
 async def async_cursor(server: Server, enqueue: Callable[[Any], Awaitable[str]], end: Callable[[], None]) -> str:
-    with undoing():
+    with suppress(Undo):
         async with await psycopg.AsyncConnection.connect(server.database) as connection, connection.cursor() as cursor:
             made = await enqueue(cursor)
             end()
@@ -177,7 +168,7 @@ async def of_asyncpg(server: Server, enqueue: Callable[[Any], Awaitable[str]], e
     # As many applications do; a text that is quoted twice would not be a list of jobs.
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
     try:
-        with undoing():
+        with suppress(Undo):
             async with connection.transaction():
                 made = await enqueue(connection)
                 end()
@@ -188,7 +179,7 @@ async def of_asyncpg(server: Server, enqueue: Callable[[Any], Awaitable[str]], e
 
 async def asyncpg_pool(server: Server, enqueue: Callable[[Any], Awaitable[str]], end: Callable[[], None]) -> str:
     async with asyncpg.create_pool(server.database, min_size=1) as pool, pool.acquire() as connection:
-        with undoing():
+        with suppress(Undo):
             async with connection.transaction():
                 made = await enqueue(connection)
                 end()
@@ -197,7 +188,7 @@ async def asyncpg_pool(server: Server, enqueue: Callable[[Any], Awaitable[str]],
 
 async def async_alchemy_connection(server: Server, enqueue: Callable[[Any], Awaitable[str]], end: Callable[[], None]) -> str:
     engine = create_async_engine(server.database.replace("postgres://", "postgresql+asyncpg://"))
-    with undoing():
+    with suppress(Undo):
         async with engine.begin() as connection:
             made = await enqueue(connection)
             end()
@@ -207,7 +198,7 @@ async def async_alchemy_connection(server: Server, enqueue: Callable[[Any], Awai
 
 async def async_alchemy_session(server: Server, enqueue: Callable[[Any], Awaitable[str]], end: Callable[[], None]) -> str:
     engine = create_async_engine(server.database.replace("postgres://", "postgresql+psycopg://"))
-    with undoing():
+    with suppress(Undo):
         async with AsyncSession(engine) as session, session.begin():
             made = await enqueue(session)
             end()
