@@ -1,6 +1,6 @@
 # `make run` shows Tidemill at work, `make test` proves it. Both set up what they need.
 
-.PHONY: run test build bench fmt lint setup setup-tests unit host waiting web proxies browser api-clients docs sqlx-data schema postgres-18
+.PHONY: run test build bench fmt lint setup setup-tests unit host waiting web proxies browser api-clients python docs sqlx-data schema postgres-18
 
 CARGO ?= cargo
 # The same everywhere: other targets would choose other features of what they depend on, and build all of it anew.
@@ -11,7 +11,7 @@ run: setup ## Build, start everything on an embedded Postgres, and run a demonst
 	$(CARGO) build --release
 	target/release/tidemill dev --enqueue build-crate --enqueue count-slowly
 
-test: setup-tests lint unit host postgres-18 waiting web proxies browser api-clients ## Everything that CI asks for
+test: setup-tests lint unit host postgres-18 waiting web proxies browser api-clients python ## Everything that CI asks for
 
 # These wait for browsers and for a Docker engine more than they work.
 WAITING = bughive hub
@@ -52,6 +52,18 @@ browser: ## The page in a real Chromium
 api-clients: ## What other tools make of the API's description: clients that run, and requests by the thousand
 	$(BUILD)
 	tests/openapi/run.py
+
+PYTHON = clients/python
+$(PYTHON)/.venv/.installed: $(PYTHON)/requirements-dev.txt $(PYTHON)/pyproject.toml
+	python3 -m venv --clear $(PYTHON)/.venv
+	$(PYTHON)/.venv/bin/pip install --quiet --disable-pip-version-check -r $(PYTHON)/requirements-dev.txt
+	$(PYTHON)/.venv/bin/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e $(PYTHON)
+	touch $@
+
+python: $(PYTHON)/.venv/.installed ## The Python package: its lints, its types, and its tests against a real server
+	$(BUILD)
+	cd $(PYTHON) && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+	cd $(PYTHON) && .venv/bin/python -m pytest
 
 lint:
 	$(CARGO) fmt --check

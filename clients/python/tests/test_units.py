@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from datetime import date, datetime, timedelta, timezone
@@ -144,6 +145,29 @@ def test_a_task_without_a_name_is_called_as_celery_does() -> None:
     assert resize.__doc__ == "Makes it fit."
     assert resize(3) == 3
     assert resize.job(2) == {"kind": resize.kind, "args": {"width": 2}}
+
+
+def test_a_task_that_is_called_directly_has_a_job_of_its_own() -> None:
+    app = tidemill.App()
+
+    @app.task("direct")
+    def direct() -> Any:
+        job = tidemill.current()
+        job.progress(10)
+        job.save_cursor("page", 2)
+        return job.step("once", lambda: {1, 2}), job.cursor("page"), job.cancelled()
+
+    @app.task("direct.async")
+    async def direct_async() -> Any:
+        return await tidemill.current().aio.step("once", returns_seven)
+
+    async def returns_seven() -> int:
+        return 7
+
+    assert direct() == ({1, 2}, 2, False)
+    assert asyncio.run(direct_async()) == 7
+    with pytest.raises(RuntimeError, match="no job runs here"):
+        tidemill.current()
 
 
 def test_an_interrupt_strikes_the_function_and_nothing_after_it() -> None:

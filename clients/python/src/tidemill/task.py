@@ -15,6 +15,7 @@ from . import sql
 from .backoff import AnyBackoff
 from .duration import Duration, optional_seconds
 from .handle import AsyncHandle, Handle
+from .local import call_here
 from .request import check_options, job_body
 from .signature import Signature
 
@@ -58,7 +59,7 @@ class Task(Generic[P, R]):
         functools.update_wrapper(cast(Any, self), self.function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self.function(*args, **kwargs)
+        return cast(R, call_here(self, args, kwargs))
 
     @functools.cached_property
     def signature(self) -> Signature:
