@@ -155,22 +155,6 @@ def test_a_server_that_is_not_there_is_named() -> None:
         tidemill.Client("http://127.0.0.1:9").queues.list()
 
 
-def test_an_enqueue_is_repeated_until_the_server_is_there(server: Server, client: tidemill.Client, queue: str) -> None:
-    server.stop()
-    starting = threading.Thread(target=server.start)
-    starting.start()
-    tries = 0
-    while True:
-        tries += 1
-        try:
-            job = client.enqueue("nobody.serves", queue=queue, idempotency_key=f"away-{queue}")
-            break
-        except errors.ConnectionFailed:
-            assert tries < 60
-    starting.join()
-    assert [found.id for found in client.list(queue=queue)] == [job.id]
-
-
 def test_a_client_is_good_after_a_fork(client: tidemill.Client, queue: str) -> None:
     client.enqueue("nobody.serves", queue=queue)
     child = os.fork()
@@ -316,20 +300,33 @@ def test_the_client_for_asyncio_does_the_same(server: Server, queue: str) -> Non
     asyncio.run(use())
 
 
-def test_a_stream_for_asyncio_goes_on_over_a_restart(server: Server, queue: str) -> None:
+def test_calls_and_streams_for_asyncio_outlast_a_restart(server: Server, queue: str, client: tidemill.Client) -> None:
     async def use() -> list[str]:
-        async with tidemill.AsyncClient(server.url, server.key) as client:
-            job = await client.enqueue("nobody.serves", queue=queue, delay="1h")
+        async with tidemill.AsyncClient(server.url, server.key) as patient:
+            job = await patient.enqueue("nobody.serves", queue=queue, delay="1h")
             seen: list[str] = []
-            async for event in client.events(job.id):
+            async for event in patient.events(job.id):
                 if event.type == "snapshot" and not seen:
-                    await asyncio.to_thread(server.restart)
-                    await client.cancel(job.id)
+                    await asyncio.to_thread(server.stop)
+                    starting = asyncio.create_task(asyncio.to_thread(server.start))
+                    await asyncio.to_thread(enqueue_while_away)
+                    await starting
+                    await patient.cancel(job.id)
                 seen.append(event.type)
             return seen
 
+    def enqueue_while_away() -> None:
+        for _ in range(60):
+            try:
+                client.enqueue("nobody.serves", queue=f"{queue}-away", idempotency_key=queue)
+            except errors.ConnectionFailed:
+                continue
+            return
+        raise AssertionError("the server did not come back")
+
     seen = asyncio.run(use())
     assert [type for type in seen if type != "snapshot"] == ["cancel_requested", "cancelled"]
+    assert len(list(client.list(queue=f"{queue}-away"))) == 1
 
 
 def test_an_answer_that_is_no_problem_document_is_told() -> None:

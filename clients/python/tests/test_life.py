@@ -83,47 +83,29 @@ def test_a_killed_worker_costs_an_attempt_and_its_processes_end(
     assert again.process.poll() is None
 
 
-def test_jobs_live_through_a_restart_of_the_server(
+def test_a_restart_of_the_server_costs_nothing(
     server: Server, start_worker: Start, queue: str, tmp_path: Path, client: tidemill.Client
 ) -> None:
     worker = start_worker("tasks", "--queue", f"{queue}=8")
-    running = client.enqueue("loop", {"mark": str(tmp_path / "mark"), "seconds": 6}, queue=queue)
-    began(tmp_path / "mark")
-    server.stop()
-    # It ends while nobody hears it.
-    time.sleep(0.5)
-    server.start()
-    assert client.result(running.id, "90s") == "whole"
-    assert client.get(running.id).attempt == 1
-    assert client.result(client.enqueue("add", {"a": 1}, queue=queue).id, "60s") == 2
-    assert worker.process.poll() is None
-
-
-def test_an_end_that_nobody_heard_is_told_when_the_server_is_back(
-    server: Server, start_worker: Start, queue: str, tmp_path: Path, client: tidemill.Client
-) -> None:
-    start_worker("tasks", "--queue", f"{queue}=1")
-    job = client.enqueue("quiet", {"mark": str(tmp_path / "mark"), "seconds": 1.5}, queue=queue)
-    began(tmp_path / "mark")
+    goes_on = client.enqueue("loop", {"mark": str(tmp_path / "on"), "seconds": 8}, queue=queue)
+    ends_unheard = client.enqueue("quiet", {"mark": str(tmp_path / "quiet"), "seconds": 1.5}, queue=queue)
+    watched = client.enqueue("loop", {"mark": str(tmp_path / "watched"), "seconds": 300}, queue=queue)
+    stream = client.events(watched.id)
+    assert next(stream).type == "snapshot"
+    for name in ("on", "quiet", "watched"):
+        began(tmp_path / name)
     server.stop()
     time.sleep(2)
     server.start()
-    done = client.wait(job.id, "90s")
-    assert (done.state, done.attempt) == ("completed", 1)
-
-
-def test_a_stream_of_events_goes_on_over_a_restart_of_the_server(
-    server: Server, start_worker: Start, queue: str, tmp_path: Path, client: tidemill.Client
-) -> None:
-    start_worker("tasks", "--queue", f"{queue}=1")
-    job = client.enqueue("loop", {"mark": str(tmp_path / "mark"), "seconds": 300}, queue=queue)
-    began(tmp_path / "mark")
-    stream = client.events(job.id)
-    assert next(stream).type == "snapshot"
-    server.restart()
-    client.cancel(job.id)
-    rest = [event for event in stream if event.type != "snapshot"]
-    assert [event.type for event in rest] == ["cancel_requested", "cancelled"]
+    unheard = client.wait(ends_unheard.id, "90s")
+    assert (unheard.state, unheard.attempt) == ("completed", 1)
+    assert client.result(goes_on.id, "90s") == "whole"
+    assert client.get(goes_on.id).attempt == 1
+    client.cancel(watched.id)
+    rest = [event.type for event in stream if event.type != "snapshot"]
+    assert rest == ["cancel_requested", "cancelled"]
+    assert client.result(client.enqueue("add", {"a": 1}, queue=queue).id, "60s") == 2
+    assert worker.process.poll() is None
 
 
 def test_queues_have_slots_of_their_own(start_worker: Start, queue: str, tmp_path: Path, client: tidemill.Client) -> None:

@@ -194,17 +194,17 @@ def _soft(mark: str, how: str) -> str | None:
     return "whole"
 
 
-@task("soft", soft_timeout=0.5, hard_timeout=50, max_attempts=1, **SHARED)
+@task("soft", soft_timeout=3, hard_timeout=50, max_attempts=1, **SHARED)
 def soft(mark: str, how: str) -> str | None:
     return _soft(mark, how)
 
 
-@task("soft.process", pool="processes", soft_timeout=0.5, hard_timeout=50, max_attempts=1, **SHARED)
+@task("soft.process", pool="processes", soft_timeout=3, hard_timeout=50, max_attempts=1, **SHARED)
 def soft_process(mark: str, how: str) -> str | None:
     return _soft(mark, how)
 
 
-@task("soft.async", soft_timeout=0.5, hard_timeout=50, max_attempts=1, **SHARED)
+@task("soft.async", soft_timeout=3, hard_timeout=50, max_attempts=1, **SHARED)
 async def soft_async(mark: str, how: str) -> str | None:
     Path(mark).with_suffix(".began").write_text(str(os.getpid()))
     try:
@@ -217,7 +217,7 @@ async def soft_async(mark: str, how: str) -> str | None:
     return "whole"
 
 
-@task("soft.blocked", pool="processes", soft_timeout=0.5, hard_timeout=50, max_attempts=1, **SHARED)
+@task("soft.blocked", pool="processes", soft_timeout=3, hard_timeout=50, max_attempts=1, **SHARED)
 def soft_blocked() -> str:
     """One long call into C."""
     try:
@@ -325,10 +325,10 @@ def spawn() -> list[str]:
     return [context.spawn("one", add, {"a": 1}), context.spawn("one", add, {"a": 2}), context.spawn("two", "add", {"a": 3})]
 
 
-@task("extend", soft_timeout=1.0, hard_timeout=50, max_attempts=1, **SHARED)
+@task("extend", soft_timeout=4, hard_timeout=50, max_attempts=1, **SHARED)
 def extend() -> str:
     current().extend("30s")
-    time.sleep(2)
+    time.sleep(5)
     return "had the time"
 
 

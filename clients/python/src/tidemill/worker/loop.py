@@ -60,7 +60,9 @@ class LoopPool:
     def __init__(self, outbox: Outbox, finish: Finish) -> None:
         self._outbox = outbox
         self._finish = finish
-        self._running: dict[str, tuple[asyncio.Task[None], Interruptible]] = {}
+        self._running: dict[str, tuple[asyncio.Task[Any], Interruptible]] = {}
+        # The loop itself only keeps weak references.
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="tidemill-asyncio", daemon=True)
         self._thread.start()
@@ -93,15 +95,20 @@ class LoopPool:
             self._ended(attempt, self._of_error(attempt, error))
             return
         task = self._loop.create_task(self._attend(attempt, interruptible))
-        self._running[attempt.lease_id] = (task, interruptible)
-        if attempt.stop is not None:
-            self._interrupt(attempt)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _attend(self, attempt: Attempt, interruptible: Interruptible) -> None:
         context = attempt.context
         assert context is not None
         # A task has a context of variables of its own, so nothing is to be left.
         enter(context)
+        # From here on it may be cancelled: one that did not begin would end without a word.
+        task = asyncio.current_task()
+        assert task is not None
+        self._running[attempt.lease_id] = (task, interruptible)
+        if attempt.stop is not None:
+            self._interrupt(attempt)
         try:
             ending = of_value(await interruptible, context, attempt.task.settings)
         except BaseException as error:
