@@ -56,6 +56,6 @@ def start_worker(server: Server) -> Iterator[Callable[..., RunningWorker]]:
 @pytest.fixture(scope="session")
 def shared_worker(server: Server) -> Iterator[RunningWorker]:
     """A worker of `apps/tasks.py` on the queue `shared`, for tests that only need their jobs to run."""
-    worker = RunningWorker(server.url, server.worker_key, "tasks", "--queue", f"{SHARED}=8")
+    worker = RunningWorker(server.url, server.worker_key, "tasks", "--queue", f"{SHARED}=16")
     yield worker
     worker.end()

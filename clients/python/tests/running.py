@@ -15,7 +15,7 @@ APPS = Path(__file__).resolve().parent / "apps"
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T], what: str = "", seconds: float = 60.0) -> T:
+def until(look: Callable[[], T], what: str = "", seconds: float = 120.0) -> T:
     """The first answer of `look` that is true; fails after so long."""
     deadline = time.monotonic() + seconds
     while True:

@@ -244,7 +244,7 @@ def test_schedules(client: tidemill.Client, queue: str) -> None:
     assert client.get(job).args == {"n": 1}
     assert [slot.job_id for slot in client.schedules.slots(queue)] in ([job], [])
     assert queue in [found.name for found in client.schedules.list()]
-    assert client.schedules.set(queue, "nobody.serves", every="90s", jitter=5).every_seconds == 90
+    assert client.schedules.set(queue, "nobody.serves", every="120s", jitter=5).every_seconds == 90
     assert len(client.schedules.preview(3, every="1h")) == 3
     client.schedules.delete(queue)
     with pytest.raises(errors.NotFound):
@@ -260,7 +260,7 @@ def test_workflows(client: tidemill.Client, queue: str) -> None:
             {**tasks.echo.job(0), "args": {}, "name": "last", "after": [{"job": "both", "as": "value"}]},
         ],
     )
-    assert client.result(made.id, "90s") is not None
+    assert client.result(made.id, "120s") is not None
     whole = client.workflows.get(made.id)
     assert (whole.status, whole.name) == ("completed", queue)
     last = next(job for job in whole.jobs if job.name == "last")
@@ -276,7 +276,7 @@ def test_the_client_for_asyncio_does_the_same(server: Server, queue: str) -> Non
     async def use() -> None:
         async with tidemill.AsyncClient(server.url, server.key) as client:
             job = await client.enqueue("add", {"a": 1, "b": 4}, queue="shared")
-            assert await client.result(job.id, "60s") == 5
+            assert await client.result(job.id, "120s") == 5
             assert [event.type async for event in client.events(job.id)] == ["snapshot", "completed"]
             items = await client.enqueue_many([{"kind": "nobody.serves", "queue": queue}] * 3)
             assert len([found async for found in client.list(queue=queue)]) == 3
@@ -294,7 +294,7 @@ def test_the_client_for_asyncio_does_the_same(server: Server, queue: str) -> Non
             assert [event.type async for event in client.history(items[0].id or "")] == ["cancel_requested"]
             assert await client.queues.purge(queue) == 2
             results = await asyncio.gather(*(tasks.add.submit(number) for number in range(5)))
-            assert [await handle.get("60s") for handle in results] == [1, 2, 3, 4, 5]
+            assert [await handle.get("120s") for handle in results] == [1, 2, 3, 4, 5]
             await tasks.add.app.async_client.close()
 
     asyncio.run(use())

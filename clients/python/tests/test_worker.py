@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("shared_worker")
 @pytest.mark.parametrize("task", [tasks.add, tasks.add_async, tasks.add_process], ids=["threads", "asyncio", "processes"])
 def test_a_function_runs_and_its_value_is_the_result(task: tidemill.Task[..., int], client: tidemill.Client) -> None:
     handle = task.delay(2, b=3)
-    assert handle.get("60s") == 5
+    assert handle.get("120s") == 5
     job = handle.refresh()
     assert (job.state, job.args, job.attempt, job.queue) == ("completed", {"a": 2, "b": 3}, 1, "shared")
 
@@ -47,20 +47,20 @@ VALUES = [
 
 @pytest.mark.parametrize("value", VALUES, ids=[type(value).__name__ for value in VALUES])
 def test_values_of_python_come_through_both_ways(value: Any) -> None:
-    result = tasks.echo.delay(value).get("60s")
+    result = tasks.echo.delay(value).get("120s")
     assert result == {"value": value, "type": type(value).__name__}
 
 
 def test_arguments_go_by_the_names_of_parameters(client: tidemill.Client) -> None:
     handle = tasks.gather.delay(1, 2, 3, key="k", extra=9)
     assert handle.job.args == {"first": 1, "rest": [2, 3], "key": "k", "extra": 9}
-    assert handle.get("60s") == {"first": 1, "rest": [2, 3], "key": "k", "more": {"extra": 9}}
+    assert handle.get("120s") == {"first": 1, "rest": [2, 3], "key": "k", "more": {"extra": 9}}
     plain = client.enqueue("gather", {"first": 4}, queue="shared")
-    assert client.result(plain.id, "60s") == {"first": 4, "rest": [], "key": "none", "more": {}}
+    assert client.result(plain.id, "120s") == {"first": 4, "rest": [], "key": "none", "more": {}}
 
 
 def test_args_that_do_not_fit_fail_for_good(client: tidemill.Client) -> None:
-    job = client.wait(client.enqueue("add", {"x": 1}, queue="shared").id, "60s")
+    job = client.wait(client.enqueue("add", {"x": 1}, queue="shared").id, "120s")
     assert job.state == "failed"
     assert job.error is not None
     assert job.error["type"] == "bad_args"
@@ -79,7 +79,7 @@ def logged(client: tidemill.Client, job: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("task", [tasks.talk, tasks.talk_async, tasks.talk_process], ids=["threads", "asyncio", "processes"])
 def test_what_is_printed_and_logged_is_the_jobs(task: tidemill.Task[[], str], client: tidemill.Client) -> None:
     handle = task.delay()
-    assert handle.get("60s") == "done"
+    assert handle.get("120s") == "done"
     lines = logged(client, handle.id)
     assert lines["stdout"] == ["printed", "unfinished"]
     assert lines["stderr"] == ["to err"]
@@ -97,7 +97,7 @@ def test_what_is_printed_and_logged_is_the_jobs(task: tidemill.Task[[], str], cl
 
 def test_a_flood_of_lines_loses_none_and_ends_with_the_job(client: tidemill.Client) -> None:
     handle = tasks.flood.delay(1500)
-    assert handle.get("90s") == 1500
+    assert handle.get("120s") == 1500
     assert logged(client, handle.id)["stdout"] == [f"line {number}" for number in range(1500)]
     progress = handle.refresh().progress
     assert progress is not None
@@ -106,7 +106,7 @@ def test_a_flood_of_lines_loses_none_and_ends_with_the_job(client: tidemill.Clie
 
 def test_a_failure_is_tried_again_after_the_tasks_backoff(client: tidemill.Client) -> None:
     handle = tasks.fail.delay("once")
-    assert handle.get("60s") == "attempt 2"
+    assert handle.get("120s") == "attempt 2"
     [attempt] = client.attempts(handle.id)
     assert attempt.error["type"] == "RuntimeError"
     assert attempt.error["message"] == "the first time"
@@ -117,13 +117,13 @@ def test_a_failure_is_tried_again_after_the_tasks_backoff(client: tidemill.Clien
 def test_attempts_are_used_up(client: tidemill.Client) -> None:
     handle = tasks.fail.delay("always")
     with pytest.raises(tidemill.JobFailed, match="attempt 3"):
-        handle.get("60s")
+        handle.get("120s")
     assert len(client.attempts(handle.id)) == 3
 
 
 @pytest.mark.parametrize(("how", "kind"), [("permanent", "Permanent"), ("unwanted", "Unwanted")])
 def test_a_failure_for_good_is_not_tried_again(how: str, kind: str, client: tidemill.Client) -> None:
-    job = tasks.fail.delay(how).wait("60s")
+    job = tasks.fail.delay(how).wait("120s")
     assert (job.state, job.attempt) == ("failed", 1)
     assert job.error is not None
     assert job.error["type"] == kind
@@ -133,13 +133,13 @@ def test_a_failure_for_good_is_not_tried_again(how: str, kind: str, client: tide
 def test_an_exit_is_a_failure_of_the_job_alone(shared_worker: RunningWorker) -> None:
     handle = tasks.fail.with_options(max_attempts=1).delay("exit")
     with pytest.raises(tidemill.JobFailed, match="3"):
-        handle.get("60s")
+        handle.get("120s")
     assert shared_worker.process.poll() is None
 
 
 def test_a_retry_comes_when_it_says(client: tidemill.Client) -> None:
     handle = tasks.fail.delay("retry")
-    assert handle.get("60s") == "attempt 2"
+    assert handle.get("120s") == "attempt 2"
     [retry] = list(client.history(handle.id, "retry"))
     run_at = datetime.fromisoformat(retry.data["run_at"].replace("Z", "+00:00"))
     assert retry.at is not None
@@ -164,7 +164,7 @@ def test_a_backoff_grows(client: tidemill.Client) -> None:
 
 @pytest.mark.parametrize(("how", "message"), [("object", "object"), ("nan", "JSON"), ("number", "more digits")])
 def test_a_result_that_cannot_be_stored_fails_the_job(how: str, message: str) -> None:
-    job = tasks.bad_result.delay(how).wait("60s")
+    job = tasks.bad_result.delay(how).wait("120s")
     assert (job.state, job.attempt) == ("failed", 1)
     assert job.error is not None
     assert job.error["type"] == "bad_result"
@@ -172,18 +172,18 @@ def test_a_result_that_cannot_be_stored_fails_the_job(how: str, message: str) ->
 
 
 def test_a_context_is_there_for_the_function_alone() -> None:
-    assert "no job runs here" in tasks.no_context.delay().get("60s")
+    assert "no job runs here" in tasks.no_context.delay().get("120s")
     with pytest.raises(RuntimeError, match="no job runs here"):
         tidemill.current()
 
 
 def test_more_time_moves_the_soft_timeout() -> None:
-    assert tasks.extend.delay().get("60s") == "had the time"
+    assert tasks.extend.delay().get("120s") == "had the time"
 
 
 def test_many_jobs_all_run_once(client: tidemill.Client) -> None:
     ids = [item.id for item in client.enqueue_many([tasks.add.job(number) for number in range(300)])]
-    assert [client.result(id or "", "90s") for id in ids] == [number + 1 for number in range(300)]
+    assert [client.result(id or "", "120s") for id in ids] == [number + 1 for number in range(300)]
     assert {client.get(id or "").attempt for id in ids[::10]} == {1}
 
 
@@ -191,5 +191,5 @@ def test_jobs_run_side_by_side(tmp_path: Any) -> None:
     began = time.monotonic()
     handles = [tasks.quiet.delay(str(tmp_path / str(number)), 1.5) for number in range(4)]
     until(lambda: all((tmp_path / str(number)).with_suffix(".began").exists() for number in range(4)))
-    assert [handle.get("60s") for handle in handles] == [None] * 4
+    assert [handle.get("120s") for handle in handles] == [None] * 4
     assert time.monotonic() - began < 60

@@ -4,6 +4,7 @@ opens connections of its own. Errors are those of `tidemill.errors`.
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -14,7 +15,7 @@ from .async_groups import AsyncQueues, AsyncSchedules, AsyncStatsGroup, AsyncWor
 from .call import Call, path
 from .client import follow_params, result_of
 from .duration import Duration, seconds
-from .errors import WaitTimeout
+from .errors import ConnectionFailed, WaitTimeout
 from .models import AttemptRecord, BatchItem, Event, Explanation, Job, SignalRecord, StepRecord
 from .settings import settings
 from .stream import Position, follow_async
@@ -87,12 +88,19 @@ class AsyncClient:
 
     async def wait(self, job: str, timeout: Duration | None = None) -> Job:
         """The job once it has ended. Raises WaitTimeout after `timeout`; the job goes on then."""
-        until = None if timeout is None else time.monotonic() + seconds(timeout)
+        until, found = None if timeout is None else time.monotonic() + seconds(timeout), None
         while True:
             left = calls.LONGEST_WAIT if until is None else until - time.monotonic()
-            found = await self.send(calls.end(job, left))
-            if found.is_final:
-                return found
+            try:
+                found = await self.send(calls.end(job, left))
+            except ConnectionFailed:
+                # A server that answered before comes back; one that never did may not be there at all.
+                if found is None:
+                    raise
+                await asyncio.sleep(1.0)
+            else:
+                if found.is_final:
+                    return found
             if until is not None and time.monotonic() >= until:
                 raise WaitTimeout(f"the job {job} is {found.status} after {timeout}; it goes on")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import calls
 from .call import Call, path
 from .duration import Duration, seconds
-from .errors import JobCancelled, JobFailed, WaitTimeout
+from .errors import ConnectionFailed, JobCancelled, JobFailed, WaitTimeout
 from .groups import Queues, Schedules, StatsGroup, Workers, Workflows
 from .models import AttemptRecord, BatchItem, Event, Explanation, Job, SignalRecord, StepRecord
 from .settings import settings
@@ -86,12 +86,19 @@ class Client:
 
     def wait(self, job: str, timeout: Duration | None = None) -> Job:
         """The job once it has ended. Raises WaitTimeout after `timeout`; the job goes on then."""
-        until = None if timeout is None else time.monotonic() + seconds(timeout)
+        until, found = None if timeout is None else time.monotonic() + seconds(timeout), None
         while True:
             left = calls.LONGEST_WAIT if until is None else until - time.monotonic()
-            found = self.send(calls.end(job, left))
-            if found.is_final:
-                return found
+            try:
+                found = self.send(calls.end(job, left))
+            except ConnectionFailed:
+                # A server that answered before comes back; one that never did may not be there at all.
+                if found is None:
+                    raise
+                time.sleep(1.0)
+            else:
+                if found.is_final:
+                    return found
             if until is not None and time.monotonic() >= until:
                 raise WaitTimeout(f"the job {job} is {found.status} after {timeout}; it goes on")
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from typing import TypeVar
 
@@ -42,15 +43,24 @@ class Transport:
         self.settings = settings
         self._http: httpx.Client | None = None
         self._process = os.getpid()
+        self._lock = threading.Lock()
 
     @property
     def http(self) -> httpx.Client:
         """The client of this process."""
-        if self._http is None or self._process != os.getpid():
-            limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-            self._http = httpx.Client(base_url=self.settings.url, headers=self.settings.headers(), limits=limits)
-            self._process = os.getpid()
-        return self._http
+        if self._http is not None and self._process == os.getpid():
+            return self._http
+        if self._process != os.getpid():
+            # A thread of the parent may have held it at the fork.
+            self._lock, self._http, self._process = threading.Lock(), None, os.getpid()
+        with self._lock:
+            if self._http is None:
+                self._http = self._open()
+            return self._http
+
+    def _open(self) -> httpx.Client:
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+        return httpx.Client(base_url=self.settings.url, headers=self.settings.headers(), limits=limits)
 
     def send(self, call: Call[T]) -> T:
         """The answer. Raises Problem for a refusal, ConnectionFailed where none came."""

@@ -194,17 +194,17 @@ def _soft(mark: str, how: str) -> str | None:
     return "whole"
 
 
-@task("soft", soft_timeout=3, hard_timeout=50, max_attempts=1, **SHARED)
+@task("soft", soft_timeout=12, hard_timeout=60, max_attempts=1, **SHARED)
 def soft(mark: str, how: str) -> str | None:
     return _soft(mark, how)
 
 
-@task("soft.process", pool="processes", soft_timeout=3, hard_timeout=50, max_attempts=1, **SHARED)
+@task("soft.process", pool="processes", soft_timeout=12, hard_timeout=60, max_attempts=1, **SHARED)
 def soft_process(mark: str, how: str) -> str | None:
     return _soft(mark, how)
 
 
-@task("soft.async", soft_timeout=3, hard_timeout=50, max_attempts=1, **SHARED)
+@task("soft.async", soft_timeout=12, hard_timeout=60, max_attempts=1, **SHARED)
 async def soft_async(mark: str, how: str) -> str | None:
     Path(mark).with_suffix(".began").write_text(str(os.getpid()))
     try:
@@ -217,7 +217,7 @@ async def soft_async(mark: str, how: str) -> str | None:
     return "whole"
 
 
-@task("soft.blocked", pool="processes", soft_timeout=3, hard_timeout=50, max_attempts=1, **SHARED)
+@task("soft.blocked", pool="processes", soft_timeout=12, hard_timeout=60, max_attempts=1, **SHARED)
 def soft_blocked() -> str:
     """One long call into C."""
     try:

@@ -26,6 +26,7 @@ log = logging.getLogger("tidemill.worker")
 
 # The server looks about once a second, and answers after 45 s at the latest.
 WAIT_SECONDS = 20.0
+MOST_KINDS = 100
 _LONGEST_PAUSE = 5.0
 _DRAINED_PAUSE = 5.0
 # At shutdown an answer that is on its way has so long to come.
@@ -70,7 +71,7 @@ class Claims:
         limits = httpx.Limits(max_connections=None)
         headers = self._settings.headers()
         async with httpx.AsyncClient(base_url=self._settings.url, headers=headers, limits=limits) as http:
-            loops = [asyncio.create_task(self._claim(http, lane)) for lane in self._lanes]
+            loops = [loop for lane in self._lanes for loop in self._loops(http, lane)]
             while not self._closing.is_set():
                 await asyncio.sleep(0.05)
             await asyncio.wait(loops, timeout=_LAST_ANSWER)
@@ -78,9 +79,15 @@ class Claims:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
 
-    async def _claim(self, http: httpx.AsyncClient, lane: Lane) -> None:
-        room = asyncio.Event()
-        lane.has_room = lambda: self._wake(room)
+    def _loops(self, http: httpx.AsyncClient, lane: Lane) -> list[asyncio.Task[None]]:
+        """The claims of one lane: one, but for a program with more kinds than a claim may name."""
+        kinds = sorted(self._tasks)
+        parts = [kinds[begin : begin + MOST_KINDS] for begin in range(0, len(kinds), MOST_KINDS)]
+        rooms = [asyncio.Event() for _ in parts]
+        lane.has_room = lambda: self._wake(rooms)
+        return [asyncio.create_task(self._claim(http, lane, *each)) for each in zip(parts, rooms, strict=True)]
+
+    async def _claim(self, http: httpx.AsyncClient, lane: Lane, kinds: list[str], room: asyncio.Event) -> None:
         failures = 0
         while not self._closing.is_set():
             room.clear()
@@ -89,7 +96,7 @@ class Claims:
                 await room.wait()
                 continue
             try:
-                is_drained = await self._once(http, lane, wanted)
+                is_drained = await self._once(http, lane, kinds, wanted)
             except (httpx.TransportError, Problem, ValueError) as error:
                 failures += 1
                 self._trouble(error)
@@ -101,15 +108,16 @@ class Claims:
             if is_drained:
                 await asyncio.sleep(_DRAINED_PAUSE)
 
-    def _wake(self, room: asyncio.Event) -> None:
+    def _wake(self, rooms: list[asyncio.Event]) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(room.set)
+            for room in rooms:
+                self._loop.call_soon_threadsafe(room.set)
 
-    async def _once(self, http: httpx.AsyncClient, lane: Lane, wanted: int) -> bool:
+    async def _once(self, http: httpx.AsyncClient, lane: Lane, kinds: list[str], wanted: int) -> bool:
         """One claim; answers whether somebody wants this worker to claim no more."""
         body: dict[str, Any] = {
             "worker": self._name,
-            "kinds": list(self._tasks),
+            "kinds": kinds,
             "queues": [lane.queue],
             "max": wanted,
             "wait_seconds": WAIT_SECONDS,

@@ -33,11 +33,13 @@ from .watch import Watch
 log = logging.getLogger("tidemill.worker")
 
 # What was claimed ahead and did not begin by then is somebody else's.
-_STALE = 1.0
+_STALE = 2.0
 # After a function was ended by force, the time until it is given up.
 _AFTER_FORCE = 2.0
 _LAST_MAIL = 10.0
 _GRACE_AT_SHUTDOWN = 5.0
+# Before the rest of the lease is over.
+_GRACE_WITHOUT_CONTACT = 2.0
 
 
 class Worker:
@@ -189,8 +191,9 @@ class Worker:
 
 
 def _stop_grace(attempt: Attempt) -> float:
+    most = {StopReason.SHUTDOWN: _GRACE_AT_SHUTDOWN, StopReason.CONTACT: _GRACE_WITHOUT_CONTACT}
     grace = attempt.task.settings.stop_grace
-    return min(grace, _GRACE_AT_SHUTDOWN) if attempt.stop is StopReason.SHUTDOWN else grace
+    return grace if attempt.stop is None else min(grace, most.get(attempt.stop, grace))
 
 
 def _check_importable(task: Task[..., Any]) -> None:
