@@ -244,7 +244,7 @@ def test_schedules(client: tidemill.Client, queue: str) -> None:
     assert client.get(job).args == {"n": 1}
     assert [slot.job_id for slot in client.schedules.slots(queue)] in ([job], [])
     assert queue in [found.name for found in client.schedules.list()]
-    assert client.schedules.set(queue, "nobody.serves", every="120s", jitter=5).every_seconds == 90
+    assert client.schedules.set(queue, "nobody.serves", every="90s", jitter=5).every_seconds == 90
     assert len(client.schedules.preview(3, every="1h")) == 3
     client.schedules.delete(queue)
     with pytest.raises(errors.NotFound):
