@@ -19,7 +19,7 @@ from .errors import Problem, problem_of
 T = TypeVar("T")
 
 _NOT_NOW = {429, 502, 503, 504}
-_LONGEST_PAUSE = 10.0
+LONGEST_PAUSE = 10.0
 
 
 @dataclass(frozen=True)
@@ -86,5 +86,10 @@ def pause_before(tries: int, status: int | None, retry_after: float | None) -> f
     if status is not None and status not in _NOT_NOW:
         return None
     if retry_after is not None:
-        return retry_after if retry_after <= _LONGEST_PAUSE else None
-    return random.uniform(0.5, 1.0) * min(0.2 * 2.0**tries, _LONGEST_PAUSE)
+        return retry_after if retry_after <= LONGEST_PAUSE else None
+    return growing_pause(tries, 0.2, LONGEST_PAUSE)
+
+
+def growing_pause(failures: int, first: float, longest: float) -> float:
+    """Seconds to wait after so many failures in a row: longer each time, and never in step with others."""
+    return random.uniform(0.5, 1.0) * min(first * 2.0 ** min(failures, 20), longest)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
@@ -14,14 +13,13 @@ from typing import Any
 import httpx
 from httpx_sse import EventSource, ServerSentEvent, SSEError
 
-from .call import refusal
+from .call import LONGEST_PAUSE, growing_pause, refusal
 from .calls import event
 from .models import FINAL, Event
 from .transport import AsyncTransport, Transport
 
 # Comments come every 15 s; what is silent for longer than this is dead.
 SILENCE = 40.0
-_LONGEST_PAUSE = 10.0
 _GONE = (httpx.TransportError, SSEError)
 
 
@@ -75,7 +73,7 @@ class Position:
 
     def pause(self) -> float:
         """Seconds until the next connection: longer after each failure, and never in step with others."""
-        pause = min(0.25 * 2.0**self._failures, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)
+        pause = growing_pause(self._failures, 0.25, LONGEST_PAUSE)
         self._failures += 1
         return pause
 

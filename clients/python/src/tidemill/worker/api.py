@@ -68,7 +68,11 @@ class WorkerApi:
             raise unreachable(self.settings, error) from error
         if not response.is_success:
             raise refusal(response)
-        return cast("dict[str, Any]", json.loads(response.content))
+        try:
+            return cast("dict[str, Any]", json.loads(response.content))
+        except ValueError as error:
+            # A proxy that answers for a server that is away.
+            raise unreachable(self.settings, error) from error
 
 
 def new_key() -> str:

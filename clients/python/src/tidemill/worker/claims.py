@@ -7,14 +7,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import random
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 
-from ..call import path, refusal
+from ..call import growing_pause, path, refusal
 from ..errors import Forbidden, Problem, Unauthorized
 from ..settings import Settings
 from ..shape import time_of
@@ -100,7 +99,7 @@ class Claims:
             except (httpx.TransportError, Problem, ValueError) as error:
                 failures += 1
                 self._trouble(error)
-                await asyncio.sleep(min(0.1 * 2.0**failures, _LONGEST_PAUSE) * random.uniform(0.5, 1.0))
+                await asyncio.sleep(growing_pause(failures, 0.1, _LONGEST_PAUSE))
                 continue
             if self._is_away:
                 log.info("the server answers again")

@@ -6,13 +6,13 @@ gives up at shutdown.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from ..call import growing_pause
 from ..errors import ConnectionFailed, LeaseLost, Problem
 from .api import MOST_ENDS, WorkerApi, new_key
 from .attempt import Attempt
@@ -219,5 +219,5 @@ class Outbox:
             except ConnectionFailed:
                 pause = None
             tries += 1
-            time.sleep(min(pause or 0.05 * 2.0**tries, _LONGEST_PAUSE) * random.uniform(0.5, 1.0))
+            time.sleep(min(pause or growing_pause(tries, 0.05, _LONGEST_PAUSE), _LONGEST_PAUSE))
         raise GaveUp
