@@ -18,7 +18,9 @@ from .errors import Problem, problem_of
 
 T = TypeVar("T")
 
-_NOT_NOW = {429, 502, 503, 504}
+_NOT_NOW = {502, 503, 504}
+# A request is not held up for longer than this by what an answer asks for.
+_LONGEST_WISH = 2.0
 LONGEST_PAUSE = 10.0
 
 
@@ -81,13 +83,11 @@ def refusal(response: httpx.Response) -> Problem:
 def pause_before(tries: int, status: int | None, retry_after: float | None) -> float | None:
     """Seconds until the next try after so many, or None if none makes sense.
 
-    `status` is None where no answer came. A queue that is full for longer than a moment is the caller's to know.
+    `status` is None where no answer came. A queue that is full (429) is the caller's to know.
     """
     if status is not None and status not in _NOT_NOW:
         return None
-    if retry_after is not None:
-        return retry_after if retry_after <= LONGEST_PAUSE else None
-    return growing_pause(tries, 0.2, LONGEST_PAUSE)
+    return max(growing_pause(tries, 0.2, LONGEST_PAUSE), min(retry_after or 0.0, _LONGEST_WISH))
 
 
 def growing_pause(failures: int, first: float, longest: float) -> float:

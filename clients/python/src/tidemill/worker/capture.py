@@ -55,10 +55,9 @@ class JobStream(io.TextIOBase):
         """The original's."""
         return self._original.encoding
 
-    @property
-    def buffer(self) -> Any:
-        """The original's bytes; what is written there is not the job's."""
-        return self._original.buffer
+    def __getattr__(self, name: str) -> Any:
+        # Such as `buffer`, whose bytes are not the job's, and `reconfigure`.
+        return getattr(self._original, name)
 
 
 def flush_lines(context: Any) -> None:

@@ -45,8 +45,7 @@ class Claims:
         self._take = take
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._main, name="tidemill-claims", daemon=True)
-        self._closing = threading.Event()
-        self._finished: asyncio.Event | None = None
+        self._closing = asyncio.Event()
         self._is_away = False
         self._lease_seconds = 30.0
 
@@ -56,9 +55,7 @@ class Claims:
 
     def close(self) -> None:
         """Claims no more; afterwards everything that was claimed is with `take`."""
-        self._closing.set()
-        for lane in self._lanes:
-            lane.has_room()
+        self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(_LAST_ANSWER + 5.0)
 
     def _main(self) -> None:
@@ -71,8 +68,7 @@ class Claims:
         headers = self._settings.headers()
         async with httpx.AsyncClient(base_url=self._settings.url, headers=headers, limits=limits) as http:
             loops = [loop for lane in self._lanes for loop in self._loops(http, lane)]
-            while not self._closing.is_set():
-                await asyncio.sleep(0.05)
+            await self._closing.wait()
             await asyncio.wait(loops, timeout=_LAST_ANSWER)
             for loop in loops:
                 loop.cancel()
