@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from running import RunningWorker
+from running import RunningWorker, began
 from server import Server
 
 import tidemill
@@ -30,6 +31,21 @@ def client(server: Server) -> Iterator[tidemill.Client]:
     """A client that may do everything."""
     with tidemill.Client(server.url, server.key) as client:
         yield client
+
+
+@pytest.fixture(scope="session", autouse=True)
+def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, int] | None:
+    """A job whose worker was killed at the beginning, and the process that ran it: its lease ends while other tests run."""
+    if not any("killed_worker" in item.name for item in request.session.items):
+        return None
+    server, client = request.getfixturevalue("server"), request.getfixturevalue("client")
+    mark = tmp_path_factory.mktemp("killed") / "mark"
+    worker = RunningWorker(server.url, server.worker_key, "tasks", "--queue", "killed")
+    job = client.enqueue("loop.process", {"mark": str(mark), "seconds": 600}, queue="killed")
+    child = began(mark)
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.end()
+    return job.id, child
 
 
 @pytest.fixture

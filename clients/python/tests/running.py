@@ -27,6 +27,12 @@ def until(look: Callable[[], T], what: str = "", seconds: float = 120.0) -> T:
         time.sleep(0.05)
 
 
+def began(mark: Path) -> int:
+    """The process id of a function of `apps/tasks.py`, once it runs."""
+    path = mark.with_suffix(".began")
+    return int(until(lambda: path.exists() and path.read_text()))
+
+
 class RunningWorker:
     """A worker that runs."""
 

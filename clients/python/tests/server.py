@@ -26,7 +26,8 @@ keys = ["password"]
 
 def binary() -> Path:
     """The program: TIDEMILL_BINARY, else the debug build of this repository."""
-    return Path(os.environ.get("TIDEMILL_BINARY") or ROOT / "target/debug/tidemill")
+    built = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "debug/tidemill"
+    return Path(os.environ.get("TIDEMILL_BINARY") or built)
 
 
 def free_port() -> int:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import RunningWorker, until
+from running import RunningWorker, began, until
 from server import Server
 
 import tidemill
 
 Start = Callable[..., RunningWorker]
-
-
-def began(path: Path) -> int:
-    """The process id of the function, once it runs."""
-    mark = path.with_suffix(".began")
-    return int(until(lambda: mark.exists() and mark.read_text()))
 
 
 @pytest.mark.parametrize("kind", ["loop", "loop.process", "loop.async", "deaf", "deaf.process"])
@@ -67,21 +59,18 @@ def test_a_second_signal_cuts_the_grace_short(
 
 
 def test_a_killed_worker_costs_an_attempt_and_its_processes_end(
-    start_worker: Start, queue: str, tmp_path: Path, client: tidemill.Client
+    killed: tuple[str, int], start_worker: Start, client: tidemill.Client
 ) -> None:
-    worker = start_worker("tasks", "--queue", queue)
-    job = client.enqueue("loop.process", {"mark": str(tmp_path / "mark"), "seconds": 600}, queue=queue)
-    child = began(tmp_path / "mark")
-    os.kill(worker.pid, signal.SIGKILL)
-    worker.wait()
-    until(lambda: not Path(f"/proc/{child}").exists() or "(python" not in Path(f"/proc/{child}/stat").read_text())
-    found = until(lambda: (found := client.get(job.id)).state != "running" and found, "the sweep", 90)
+    job, child = killed
+    stat = Path(f"/proc/{child}/stat")
+    until(lambda: not stat.exists() or "(python" not in stat.read_text())
+    found = until(lambda: (found := client.get(job)).state != "running" and found, "the sweep")
     assert (found.state, found.attempt) == ("available", 1)
-    assert next(client.history(job.id)).type == "lease_lost"
-    again = start_worker("add_only", "--queue", f"{queue}")
-    client.cancel(job.id)
-    assert client.result(client.enqueue("only.add", {"a": 1, "b": 2}, queue=queue).id, "120s") == 3
-    assert again.process.poll() is None
+    assert next(client.history(job)).type == "lease_lost"
+    start_worker("tasks", "--queue", found.queue)
+    until(lambda: client.get(job).state == "running")
+    client.cancel(job)
+    assert client.wait(job, "120s").attempt == 2
 
 
 def test_a_restart_of_the_server_costs_nothing(

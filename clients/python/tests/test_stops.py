@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from apps import tasks
-from running import RunningWorker, until
+from running import RunningWorker, began, until
 
 import tidemill
 
@@ -21,11 +21,6 @@ pytestmark = pytest.mark.usefixtures("shared_worker")
 def mark(tmp_path: Path) -> Path:
     """Where a task says how far it is."""
     return tmp_path / "mark"
-
-
-def began(mark: Path) -> int:
-    """The process id of the function, once it runs."""
-    return int(until(lambda: mark.with_suffix(".began").exists() and mark.with_suffix(".began").read_text()))
 
 
 def is_alive(pid: int) -> bool:
