@@ -114,13 +114,13 @@ def call(method: str, url: str, body: Any = None) -> Any:
     """One request of the application."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=150) as answer:
         return json.load(answer)
 
 
 def test_the_example_application(shop: str) -> None:
     made = call("POST", f"{shop}/reports", {"customer": "ada"})
-    with urllib.request.urlopen(f"{shop}/reports/{made['id']}/events", timeout=60) as stream:
+    with urllib.request.urlopen(f"{shop}/reports/{made['id']}/events", timeout=150) as stream:
         types = [line.decode().split()[1] for line in stream if line.startswith(b"event:")]
     assert types[0] == "snapshot"
     assert types[-1] == "completed"
