@@ -1,6 +1,6 @@
 # `make run` shows Tidemill at work, `make test` proves it. Both set up what they need.
 
-.PHONY: run test check build bench fmt lint setup setup-tests unit host waiting web proxies browser api-clients typescript docs sqlx-data schema postgres-18
+.PHONY: run test check build bench fmt lint setup setup-tests unit host waiting web proxies browser api-clients typescript python docs sqlx-data schema postgres-18
 
 CARGO ?= cargo
 # The same everywhere: other targets would choose other features of what they depend on, and build all of it anew.
@@ -14,7 +14,7 @@ run: setup ## Build, start everything on an embedded Postgres, and run a demonst
 check: ## Compile everything, as fast as can be
 	$(CARGO) check --all-targets
 
-test: setup-tests lint unit host postgres-18 waiting web proxies browser api-clients typescript ## Everything that CI asks for
+test: setup-tests lint unit host postgres-18 waiting web proxies browser api-clients typescript python ## Everything that CI asks for
 
 # These wait for browsers and for a Docker engine more than they work.
 WAITING = bughive hub
@@ -63,6 +63,18 @@ typescript: ## The client for TypeScript, its hooks and its Status Center, in No
 	cd examples/react && npm ci --no-audit --no-fund --loglevel=error && npm run check
 	[ -n "$$TIDEMILL_BINARY" ] || $(BUILD)
 	cd clients/typescript && npm test
+
+PYTHON = clients/python
+$(PYTHON)/.venv/.installed: $(PYTHON)/requirements-dev.txt $(PYTHON)/pyproject.toml
+	python3 -m venv --clear $(PYTHON)/.venv
+	$(PYTHON)/.venv/bin/pip install --quiet --disable-pip-version-check -r $(PYTHON)/requirements-dev.txt
+	$(PYTHON)/.venv/bin/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e $(PYTHON)
+	touch $@
+
+python: $(PYTHON)/.venv/.installed ## The Python package: its lints, its types, and its tests against a real server
+	$(BUILD)
+	cd $(PYTHON) && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+	cd $(PYTHON) && .venv/bin/python -m pytest
 
 lint:
 	$(CARGO) fmt --check

@@ -1,0 +1,44 @@
+"""Tidemill: durable background jobs on Postgres. A client for threads and one for asyncio, jobs enqueued in your own
+transaction (`tidemill.sql`), tasks, and the worker that runs them (`tidemill-worker`).
+"""
+
+from . import errors, sql
+from .app import App, default_app, task
+from .async_client import AsyncClient
+from .backoff import Backoff
+from .client import Client
+from .context import Context, current
+from .errors import JobCancelled, JobFailed, Problem, TidemillError, WaitTimeout
+from .handle import AsyncHandle, Handle
+from .models import Event, Job
+from .stops import Cancelled, Permanent, Retry, Snooze, SoftTimeout, StopReason
+from .task import Task
+
+__all__ = [
+    "App",
+    "AsyncClient",
+    "AsyncHandle",
+    "Backoff",
+    "Cancelled",
+    "Client",
+    "Context",
+    "Event",
+    "Handle",
+    "Job",
+    "JobCancelled",
+    "JobFailed",
+    "Permanent",
+    "Problem",
+    "Retry",
+    "Snooze",
+    "SoftTimeout",
+    "StopReason",
+    "Task",
+    "TidemillError",
+    "WaitTimeout",
+    "current",
+    "default_app",
+    "errors",
+    "sql",
+    "task",
+]

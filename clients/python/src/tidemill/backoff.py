@@ -1,0 +1,39 @@
+"""When the next attempt comes after one that failed. The worker works it out and tells the server with the failure, for a
+remote worker cannot declare it there.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .duration import Duration, seconds
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """`first × factor^(attempt − 1)`, at most `max`, varied by the share `jitter` (0 to 1) to both sides."""
+
+    first: Duration = 1.0
+    factor: float = 2.0
+    max: Duration = 3600.0
+    jitter: float = 0.1
+
+    def __call__(self, attempt: int) -> float:
+        """Seconds after the attempt of that ordinal, from 1."""
+        try:
+            delay = seconds(self.first) * self.factor ** (attempt - 1)
+        except OverflowError:
+            delay = seconds(self.max)
+        return max(0.0, min(delay, seconds(self.max)) * random.uniform(1 - self.jitter, 1 + self.jitter))
+
+
+AnyBackoff = Backoff | Duration | Callable[[int], Duration]
+
+
+def delay_after(backoff: AnyBackoff | None, attempt: int) -> float | None:
+    """Seconds until the next attempt; None leaves it to the server."""
+    if backoff is None:
+        return None
+    return seconds(backoff(attempt) if callable(backoff) else backoff)

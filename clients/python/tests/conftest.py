@@ -1,0 +1,77 @@
+"""One real server for the whole run, clients of it, and a worker that most tests share."""
+
+from __future__ import annotations
+
+import os
+import signal
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from running import RunningWorker, began
+from server import Server
+
+import tidemill
+
+SHARED = "shared"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    os.environ.update(TIDEMILL_URL=server.url, TIDEMILL_KEY=server.key)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def client(server: Server) -> Iterator[tidemill.Client]:
+    """A client that may do everything."""
+    with tidemill.Client(server.url, server.key) as client:
+        yield client
+
+
+@pytest.fixture(scope="session", autouse=True)
+def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, int] | None:
+    """A job whose worker was killed at the beginning, and the process that ran it: its lease ends while other tests run."""
+    if not any("killed_worker" in item.name for item in request.session.items):
+        return None
+    server, client = request.getfixturevalue("server"), request.getfixturevalue("client")
+    mark = tmp_path_factory.mktemp("killed") / "mark"
+    worker = RunningWorker(server.url, server.worker_key, "tasks", "--queue", "killed")
+    job = client.enqueue("loop.process", {"mark": str(mark), "seconds": 600}, queue="killed")
+    child = began(mark)
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.end()
+    return job.id, child
+
+
+@pytest.fixture
+def queue() -> str:
+    """A queue of the test's own."""
+    return f"q-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def start_worker(server: Server) -> Iterator[Callable[..., RunningWorker]]:
+    """Starts workers that end with the test; their key may work and nothing else."""
+    started: list[RunningWorker] = []
+
+    def start(app: str, *words: str, folder: Path | None = None) -> RunningWorker:
+        more = {} if folder is None else {"folder": folder}
+        started.append(RunningWorker(server.url, server.worker_key, app, *words, **more))
+        return started[-1]
+
+    yield start
+    for worker in started:
+        worker.end()
+
+
+@pytest.fixture(scope="session")
+def shared_worker(server: Server) -> Iterator[RunningWorker]:
+    """A worker of `apps/tasks.py` on the queue `shared`, for tests that only need their jobs to run."""
+    worker = RunningWorker(server.url, server.worker_key, "tasks", "--queue", f"{SHARED}=16")
+    yield worker
+    worker.end()
