@@ -29,7 +29,7 @@ impl Signals {
 }
 
 /// The bit of a signal in the kernel's masks; none if there is no such signal.
-pub(crate) const fn bit(number: i32) -> u64 {
+pub const fn bit(number: i32) -> u64 {
     match number {
         1..=64 => 1 << (number - 1),
         _ => 0,

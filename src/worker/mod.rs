@@ -12,7 +12,7 @@ mod follow;
 pub mod handler;
 mod heartbeat;
 mod leases;
-pub(crate) mod leaving;
+pub mod leaving;
 mod liveness;
 mod max_runs;
 mod progress_throttle;

@@ -117,7 +117,7 @@ impl TestProbe {
 
     /// The same, by a signal with this number.
     #[cfg(test)]
-    pub(crate) fn leave_by(&self, number: i32) {
+    pub fn leave_by(&self, number: i32) {
         let leaving = Leaving { since: Instant::now(), signals: Signals::default() };
         leaving.signals.add(number);
         self.leaving.send_replace(Some(leaving));

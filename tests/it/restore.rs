@@ -112,7 +112,7 @@ async fn roles_that_come_later_get_their_grants() {
     // Who may not use the schema is told so, and not that there is none.
     let worker = Store::connect(login("w1")).unwrap();
     let refusal = worker.check_schema().await.unwrap_err().to_string();
-    assert!(refusal.contains("w1") && refusal.contains("may not use schema tidemill"), "{refusal}");
+    assert!(refusal.contains("w1") && refusal.contains("not allowed to use schema tidemill"), "{refusal}");
     let make = ["tidemill_admin", "tidemill_worker", "tidemill_reader"]
         .map(|role| format!("create role {role} nologin"));
     psql(&server.url("d"), &make.each_ref().map(String::as_str));

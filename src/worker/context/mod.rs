@@ -298,7 +298,7 @@ impl Context {
     }
 
     /// The signals that asked the worker around it to end, as a mask like the kernel's; 0 if none is known.
-    pub(crate) fn signals_to_leave(&self) -> u64 {
+    pub fn signals_to_leave(&self) -> u64 {
         self.desk.around.leaving.borrow().as_ref().map_or(0, |leaving| leaving.signals.mask())
     }
 

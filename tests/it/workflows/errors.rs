@@ -266,7 +266,7 @@ async fn who_waits_for_a_job_of_its_call_that_is_refused_is_refused_with_it() {
     let jobs = floor.prepare_each(&[refused, behind]).unwrap();
     let error = enqueue(floor.pool(), &jobs, false).await.unwrap_err();
     assert!(
-        error.refusal().is_some_and(|(message, _)| message.contains("none that was enqueued")),
+        error.refusal().is_some_and(|(message, _)| message.contains("was not enqueued by it")),
         "{error}"
     );
     assert_eq!(floor.count("jobs").await, 1, "nothing waits for what does not come");
