@@ -24,7 +24,7 @@ mod tests {
             ("25000000000000000001", "cannot be kept"),
             (r#"{"a":[12345678901234567.89]}"#, "12345678901234567.89"),
             ("1e400", "cannot be kept"),
-            ("{", "no JSON"),
+            ("{", "not JSON"),
         ] {
             let told = read(text).unwrap_err();
             assert!(told.contains(why), "{text}: {told}");
