@@ -9,8 +9,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Look how a task stands
-         * @description Its events can also be had as a stream: GET /api/v1/jobs/{id}/events.
+         * Read the state of a task
+         * @description Its events are also available as a stream: GET /api/v1/jobs/{id}/events.
          *
          *     Needs a key with the scope `read` or `enqueue`.
          */
@@ -31,14 +31,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One live stream of many jobs
-         * @description The streams of all the jobs in one, each with its own `snapshot` and its own end. `id` is an opaque cursor over all of
-         *     them: a reader that comes back with it misses nothing and gets nothing twice. Ends when all named jobs are over; with `queue`,
-         *     `kind` or `all` it stays open until its lifetime ends, and carries every job of them from its enqueue to its end, however short
-         *     it is: a `snapshot` when it is enqueued and when an attempt starts, its events, its end. It begins with those that run. A frame
-         *     `reset` says that the stream is not whole from `since` on (retention dropped it, or the database went on from an earlier
-         *     state), `lagged` that one transaction changed more than it carries; list the jobs then. A reader that comes back when
-         *     every named job is over gets 204.
+         * Stream the events of many jobs
+         * @description The streams of all the jobs in one, each with its own `snapshot` and its own end. `id` is an
+         *     opaque cursor over all of them: a reader that reconnects with it misses nothing and gets nothing
+         *     twice. Ends when all named jobs have finished; with `queue`, `kind` or `all` it stays open until
+         *     its lifetime ends, and carries every job of them from its enqueue to its end, even a very short
+         *     one: a `snapshot` when it is enqueued and when an attempt starts, its events, its end. It starts
+         *     with the running jobs. A frame `reset` says that the stream is incomplete from `since` on
+         *     (retention dropped events, or the database was restored to an earlier state); `lagged` says that
+         *     one transaction changed more jobs than a stream carries; list the jobs then. A reader that
+         *     reconnects when every named job has finished gets 204.
          *
          *     Needs a key with the scope `read`.
          */
@@ -60,8 +62,9 @@ export interface paths {
         };
         /**
          * List jobs
-         * @description Newest first, live and finished ones. All filters must fit. A filter that fits few jobs is not searched for long: a
-         *     page may have fewer jobs than it could, or none, and a `next_cursor` with which the search goes on.
+         * @description Live and finished jobs, newest first. A job must match all filters. The search for one page is
+         *     bounded: with a filter that matches few jobs a page may have fewer jobs, or none, and a
+         *     `next_cursor` that continues the search.
          *
          *     Needs a key with the scope `read`.
          */
@@ -69,8 +72,8 @@ export interface paths {
         put?: never;
         /**
          * Enqueue a job
-         * @description The job is stored durably when the answer comes. With an `Idempotency-Key` the request may be
-         *     repeated: the first answer comes again and nothing happens twice, for 24 hours.
+         * @description The job is stored durably when the answer arrives. With an `Idempotency-Key` the request may be
+         *     repeated for 24 hours: the first answer is returned again and nothing happens twice.
          *
          *     Needs a key with the scope `enqueue`.
          */
@@ -89,7 +92,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Look at a job
+         * Read a job
          * @description Needs a key with the scope `read` or `enqueue`.
          */
         get: operations["jobs_show"];
@@ -97,7 +100,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a job
-         * @description Removes a job that does not run, with its events and attempts.
+         * @description Deletes a job that is not running, with its events and attempts.
          *
          *     Needs a key with the scope `admin`.
          */
@@ -106,7 +109,7 @@ export interface paths {
         head?: never;
         /**
          * Change a job
-         * @description Gives a job that does not run other terms.
+         * @description Changes a job that is not running.
          *
          *     Needs a key with the scope `enqueue`.
          */
@@ -124,7 +127,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel a job
-         * @description One that does not run is cancelled at once; the handler of one that runs is asked to stop.
+         * @description A job that is not running is cancelled at once; the handler of a running job is asked to stop.
          *
          *     Needs a key with the scope `enqueue`.
          */
@@ -143,7 +146,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The events of a job
+         * List the events of a job
          * @description Page by page. With `Accept: text/event-stream` the same address answers the live stream, as
          *     `/jobs/{id}/events/stream` does.
          *
@@ -166,12 +169,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The live stream of a job
-         * @description First `snapshot` (the job), then the events behind `Last-Event-ID`, then live ones; the last frame is `completed`,
-         *     `failed` or `cancelled`. `id` is the position to come back with (opaque: that of the end is no number), `event` the type,
-         *     `data` JSON with `job_id`, `seq`, `attempt`, `at` and the type's own fields. A frame `reset` says that events before its
-         *     position are gone, or that those behind it did not happen. A reader that comes back with the `id` of the end gets 204 and
-         *     need not come again.
+         * Stream the events of a job
+         * @description First `snapshot` (the job), then the events after `Last-Event-ID`, then live events; the last
+         *     frame is `completed`, `failed` or `cancelled`. `id` is the position to reconnect with (opaque:
+         *     the last one is not a number), `event` the type, `data` JSON with `job_id`, `seq`, `attempt`,
+         *     `at` and the type's own fields. A frame `reset` says that events before its position were
+         *     dropped, or that events after it did not happen. A reader that reconnects with the `id` of the
+         *     last frame gets 204 and need not reconnect again.
          *
          *     Needs a key with the scope `read` or `enqueue`.
          */
@@ -193,7 +197,8 @@ export interface paths {
         };
         /**
          * Explain a job
-         * @description Why it does not run: the reasons in the order in which to see to them, and an estimate of its start.
+         * @description Why the job is not running: the reasons in the order in which to address them, and an estimate
+         *     of its start.
          *
          *     Needs a key with the scope `read` or `enqueue`.
          */
@@ -214,8 +219,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Wait for the end of a job
-         * @description Answers as soon as the job is completed, failed or cancelled, or else when `wait` is over.
+         * Wait for the result of a job
+         * @description Answers as soon as the job is completed, failed or cancelled, at the latest when `wait` has
+         *     passed.
          *
          *     Needs a key with the scope `read` or `enqueue`.
          */
@@ -239,8 +245,8 @@ export interface paths {
         put?: never;
         /**
          * Retry a job
-         * @description Makes a finished job live again with at least one more attempt; one that waits for its next attempt
-         *     runs now.
+         * @description Makes a finished job live again with at least one more attempt; a job that waits for its next
+         *     attempt runs now.
          *
          *     Needs a key with the scope `enqueue`.
          */
@@ -262,7 +268,8 @@ export interface paths {
         put?: never;
         /**
          * Send a signal
-         * @description A named message to a job, which waits for it now or later. The first of a name counts.
+         * @description Sends a named message to a job that waits for it now or later. The first signal of a name
+         *     counts.
          *
          *     Needs a key with the scope `enqueue`.
          */
@@ -279,14 +286,14 @@ export interface components {
     schemas: {
         /** @description A job to wait for; with `as` its result is passed on. */
         After: string | components["schemas"]["AfterPassing"];
-        /** @description A job to wait for, and what becomes of its result. */
+        /** @description A job to wait for, and the use of its result. */
         AfterPassing: {
             /** @description The arg under which the result is passed on. */
             as?: string | null;
             /** @description Its id, or `execution:NAME`. */
             job: string;
         };
-        /** @description Why a job is cancelled. */
+        /** @description The reason of a cancellation. */
         CancelRequest: {
             /** @description For the job's log, at most 500 characters. */
             reason?: string | null;
@@ -295,27 +302,30 @@ export interface components {
         ConcurrencyKey: string | string[];
         /** @description A duration as text such as `30s`, `1h30m`, `2days`, or as a number of seconds. */
         Duration: string | number;
-        /** @description Events of one job in their order. */
+        /** @description Events of one job in order. */
         EventList: {
-            /** @description Each as the `data` of its frame, with its `type`. */
+            /** @description The events, each as the `data` of its frame, with its `type`. */
             items: components["schemas"]["JobEvent"][];
-            /** @description Where to go on; null at the present end. */
+            /** @description The cursor of the next page; null at the present end. */
             next_cursor?: string | null;
         };
-        /** @description The frames of a stream as text, of which the `data` of each is an event. Clients that know streams hand out the events. */
+        /**
+         * @description The frames of a stream as text; the `data` of each frame is an event. Clients with stream
+         *     support return the events.
+         */
         EventStream: components["schemas"]["JobEvent"] | string;
-        /** @description The job that is there already. */
+        /** @description The existing job. */
         ExistingJob: components["schemas"]["JobDocument"] & {
             /** @description True: no new job was stored. */
             existing: boolean;
         };
-        /** @description Why a job does not run, and when it may. */
+        /** @description Why a job is not running, and when it may start. */
         Explanation: {
-            /** @description What the estimate rests on. */
+            /** @description The basis of the estimate. */
             based_on?: string | null;
             /**
              * Format: date-time
-             * @description An estimate of its start; null if nobody can say, or somebody has to do something first.
+             * @description An estimate of its start; null if it is unknown, or if someone has to act first.
              */
             expected_start_at?: string | null;
             /**
@@ -323,11 +333,11 @@ export interface components {
              * @description The job.
              */
             job_id: string;
-            /** @description The reasons, in the order in which to see to them. */
+            /** @description The reasons, in the order in which to address them. */
             reasons: components["schemas"]["Reason"][];
         };
         /**
-         * @description What to change of a job: a field that is left out stays.
+         * @description The changes to a job; fields left out stay as they are.
          * @example {
          *       "priority": "high",
          *       "queue": "night"
@@ -336,22 +346,22 @@ export interface components {
         JobChange: {
             /**
              * Format: int64
-             * @description How many attempts it has, more than it had already.
+             * @description The most attempts; more than the job has already had.
              */
             max_attempts?: number | null;
-            /** @description Data of yours, instead of what it has; null takes it away. */
+            /** @description Your own data, instead of the present data; null removes it. */
             metadata?: {
                 [key: string]: unknown;
             } | null;
             priority?: components["schemas"]["Priority"] | null;
-            /** @description The lane. */
+            /** @description The queue. */
             queue?: string | null;
             /**
              * Format: date-time
-             * @description Not before this time: RFC 3339 with an offset.
+             * @description The earliest start: RFC 3339 with an offset.
              */
             run_at?: string | null;
-            /** @description Words to find it by, instead of those that it has. */
+            /** @description Tags to find the job by, instead of its present ones. */
             tags?: string[] | null;
         };
         /** @description One job. */
@@ -362,22 +372,22 @@ export interface components {
             };
             /**
              * Format: int32
-             * @description Ordinal of the present or last try.
+             * @description Ordinal of the present or last attempt.
              */
             attempt: number;
             /**
              * Format: date-time
-             * @description When somebody asked to cancel it.
+             * @description The time of the cancel request.
              */
             cancel_requested_at?: string | null;
-            /** @description The limits that it counts for. */
+            /** @description The limits that it counts against. */
             concurrency_keys: string[];
             /**
              * Format: date-time
-             * @description When it was enqueued.
+             * @description The time of the enqueue.
              */
             created_at: string;
-            /** @description The last failure: message, type, permanent, backtrace. */
+            /** @description The last error: message, type, permanent, backtrace. */
             error?: {
                 [key: string]: unknown;
             } | null;
@@ -385,14 +395,14 @@ export interface components {
             execution_id?: string | null;
             /**
              * Format: date-time
-             * @description Cancelled if it was not started by then.
+             * @description The time at which the job is cancelled if it has not started.
              */
             expires_at?: string | null;
-            /** @description Whose job it is; jobs of one queue and priority take turns between fair keys. */
+            /** @description The group of the job for fairness; within a queue and priority, jobs of different groups take turns. */
             fair_key?: string | null;
             /**
              * Format: date-time
-             * @description When it ended.
+             * @description The time when the job finished.
              */
             finished_at?: string | null;
             /**
@@ -400,16 +410,16 @@ export interface components {
              * @description A `UUIDv7`.
              */
             id: string;
-            /** @description Which handler runs it. */
+            /** @description The kind, which selects the handler. */
             kind: string;
-            /** @description Where to go from here. */
+            /** @description The links of the job. */
             links: components["schemas"]["Links"];
             /**
              * Format: int32
-             * @description No try has a higher ordinal.
+             * @description The most attempts.
              */
             max_attempts: number;
-            /** @description Data of the caller; any JSON, for SQL takes that. */
+            /** @description The caller's own data; any JSON, because SQL accepts that. */
             metadata?: unknown;
             /**
              * Format: int32
@@ -417,35 +427,35 @@ export interface components {
              */
             priority: number;
             progress?: components["schemas"]["Progress"] | null;
-            /** @description The lane that it is claimed from. */
+            /** @description The queue that it is claimed from. */
             queue: string;
-            /** @description What the handler gave back. */
+            /** @description The handler's result. */
             result?: unknown;
             /**
              * Format: date-time
-             * @description Not claimed before; null while it waits for other jobs.
+             * @description The earliest start; null while it waits for other jobs.
              */
             run_at?: string | null;
             /**
              * Format: date-time
-             * @description When the present or last attempt was claimed.
+             * @description The time when the present or last attempt was claimed.
              */
             started_at?: string | null;
             /** @description The stored state. */
             state: components["schemas"]["JobState"];
-            /** @description The shown state: as `state`, or `scheduled`, or `retrying`. */
+            /** @description The displayed state: as `state`, or `scheduled`, or `retrying`. */
             status: string;
-            /** @description Words to find it by. */
+            /** @description Tags to find the job by. */
             tags: string[];
-            /** @description Who runs it, or ran it last. */
+            /** @description The worker that runs it, or ran it last. */
             worker_id?: string | null;
             /**
              * Format: uuid
-             * @description The workflow that it belongs to, which is a job itself.
+             * @description The workflow that it belongs to, which is also a job.
              */
             workflow_id?: string | null;
         };
-        /** @description What happened to a job: these fields, and those of its type. */
+        /** @description An event of a job: these fields, and those of its type. */
         JobEvent: {
             /**
              * Format: date-time
@@ -464,16 +474,17 @@ export interface components {
             job_id: string;
             /**
              * Format: int64
-             * @description The number of the event in its job, from 1; in a `snapshot` the position that it stands for.
+             * @description The number of the event in its job, from 1; in a `snapshot`, the position that the snapshot
+             *     represents.
              */
             seq: number;
-            /** @description Its type; in a stream it is the name of the frame instead. */
+            /** @description Its type; in a stream, the name of the frame instead. */
             type?: string | null;
         } & {
             [key: string]: unknown;
         };
         /**
-         * @description A job to enqueue. Only `kind` is needed; what is left out comes from the kind's own settings.
+         * @description A job to enqueue. Only `kind` is required; fields left out come from the settings of the kind.
          * @example {
          *       "args": {
          *         "crate": "hello"
@@ -485,8 +496,8 @@ export interface components {
          */
         JobRequest: {
             /**
-             * @description The jobs that it waits for: ids or `execution:NAME`, or `{"job": …, "as": "arg"}` to get the result as an
-             *     arg (`name[]` gathers several). A delay counts from their end.
+             * @description The jobs that it waits for: ids or `execution:NAME`, or `{"job": …, "as": "arg"}` to receive
+             *     the result as an arg (`name[]` collects several). A delay starts when they have finished.
              */
             after?: components["schemas"]["After"][] | null;
             /** @description The job's input. */
@@ -495,59 +506,62 @@ export interface components {
             };
             concurrency_key?: components["schemas"]["ConcurrencyKey"] | null;
             delay?: components["schemas"]["Duration"] | null;
-            /** @description Your own name for this piece of work; no two jobs that are kept share one. */
+            /** @description Your own name for this piece of work; unique among the jobs that are kept. */
             execution_id?: string | null;
             /**
              * Format: date-time
-             * @description Cancelled if nothing started it by this time: RFC 3339 with an offset.
+             * @description The time at which the job is cancelled if it has not started: RFC 3339 with an offset.
              */
             expires_at?: string | null;
             expires_in?: components["schemas"]["Duration"] | null;
-            /** @description Whose job it is; jobs of one queue and priority take turns between fair keys. */
+            /**
+             * @description The group of the job for fairness; within a queue and priority, jobs of different groups
+             *     take turns.
+             */
             fair_key?: string | null;
             hard_timeout?: components["schemas"]["Duration"] | null;
             /**
-             * @description Which handler runs it: 1 to 63 letters, digits, `.`, `_` and `-`.
+             * @description The kind, which selects the handler: 1 to 63 letters, digits, `.`, `_` and `-`.
              * @example build-crate
              */
             kind: string;
             /**
              * Format: int64
-             * @description How many attempts it has.
+             * @description The most attempts.
              */
             max_attempts?: number | null;
-            /** @description Data of yours that the handler does not need, at most 16 KiB. */
+            /** @description Your own data that the handler does not need, at most 16 KiB. */
             metadata?: {
                 [key: string]: unknown;
             };
             priority?: components["schemas"]["Priority"] | null;
-            /** @description The lane; by default the kind's own. */
+            /** @description The queue; by default that of the kind. */
             queue?: string | null;
             retain?: components["schemas"]["Duration"] | null;
             /**
              * Format: date-time
-             * @description Not before this time: RFC 3339 with an offset.
+             * @description The earliest start: RFC 3339 with an offset.
              */
             run_at?: string | null;
             run_if?: components["schemas"]["RunIf"] | null;
             soft_timeout?: components["schemas"]["Duration"] | null;
-            /** @description Words to find it by, each of 1 to 64 characters. */
+            /** @description Tags to find the job by, each of 1 to 64 characters. */
             tags?: string[] | null;
             unique?: components["schemas"]["Unique"] | null;
         };
-        /** @description How a job ended, or how it is. */
+        /** @description The outcome or the current state of a job. */
         JobResult: {
             /** @description The last failure. */
             error?: unknown;
             /** @description The whole job. */
             job: components["schemas"]["JobDocument"];
-            /** @description What the handler gave back, if it completed. */
+            /** @description The handler's result, if the job completed. */
             result?: unknown;
             /** @description The stored state; final if the answer is 200. */
             state: components["schemas"]["JobState"];
         };
         /**
-         * @description Where a job is in its life.
+         * @description The state of a job.
          * @enum {string}
          */
         JobState: "waiting" | "available" | "running" | "completed" | "failed" | "cancelled";
@@ -564,23 +578,23 @@ export interface components {
         };
         /** @description A page of a list. */
         Page_JobDocument: {
-            /** @description What is on this page. */
+            /** @description The items of this page. */
             items: components["schemas"]["JobDocument"][];
-            /** @description Send it as `cursor` for the next page; null on the last one. */
+            /** @description The `cursor` of the next page; null on the last page. */
             next_cursor?: string | null;
         };
         /** @description 1 (first) to 9 (last), or its name: 1, 3, 5, 7. */
         Priority: number | ("critical" | "high" | "normal" | "low");
         /** @description An RFC 9457 problem document as it is sent. */
         Problem: {
-            /** @description What happened here. */
+            /** @description The explanation of this occurrence. */
             detail: string;
             /**
              * @description JSON pointer into the body, or name of the query parameter or header, that it is about.
              * @example /args/name
              */
             field?: string | null;
-            /** @description What to do about it. */
+            /** @description The advice about what to do. */
             remedy: string;
             /**
              * Format: int32
@@ -598,9 +612,9 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description How far a job is. */
+        /** @description The progress of a job. */
         Progress: {
-            /** @description Data of the handler's own. */
+            /** @description The handler's own data. */
             data?: unknown;
             /**
              * Format: float
@@ -612,61 +626,61 @@ export interface components {
              * @description Number of the job's last event.
              */
             seq: number;
-            /** @description What it does now. */
+            /** @description The current step. */
             step?: string | null;
             /**
              * Format: date-time
-             * @description When it was reported.
+             * @description The time of the report.
              */
             updated_at: string;
         };
-        /** @description One reason why a job does not run. */
+        /** @description One reason why a job is not running. */
         Reason: {
-            /** @description What it is, for programs: `not_due`, `queue_paused`, `limit_full` and so on. */
+            /** @description The code for programs: `not_due`, `queue_paused`, `limit_full` and so on. */
             code: string;
-            /** @description Fields of the code's own. */
+            /** @description Further fields of the code. */
             details: {
                 [key: string]: unknown;
             };
-            /** @description The same for a person. */
+            /** @description The message for a person. */
             message: string;
             /**
              * Format: date-time
-             * @description Until when it holds, if that is known.
+             * @description The time until which the reason holds, if that is known.
              */
             until?: string | null;
         };
         /**
-         * @description Which ends of the jobs that it waits for let a job run.
+         * @description Which outcomes of its parents let a job run.
          * @enum {string}
          */
         RunIf: "all_completed" | "all_finished" | "any_completed" | "any_failed";
-        /** @description What became of a signal. */
+        /** @description The outcome of a signal. */
         SignalAnswer: {
-            /** @description `delivered`, or `ignored` because one of that name came, or was given up, before. */
+            /** @description `delivered`, or `ignored` because a signal of that name arrived or timed out earlier. */
             outcome: string;
         };
-        /** @description What a signal says. */
+        /** @description The payload of a signal. */
         SignalRequest: {
             /** @description Any JSON, at most 64 KiB. */
             payload?: unknown;
         };
-        /** @description How a task stands. */
+        /** @description The state of a task. */
         TaskStatusResponse: {
-            /** @description Why it failed. */
+            /** @description The error. */
             error?: string | null;
             /**
              * Format: int32
              * @description From 0 to 100.
              */
             progress: number;
-            /** @description True if it is over. */
+            /** @description True if the task has finished. */
             ready: boolean;
-            /** @description What came of it. */
+            /** @description The result. */
             result?: unknown;
             /** @description PENDING, BUILDING, RUNNING, SUCCESS, FAILURE or REVOKED. */
             state: string;
-            /** @description What it does now, for a person. */
+            /** @description The current status, for a person. */
             status: string;
             /**
              * Format: uuid
@@ -674,33 +688,36 @@ export interface components {
              */
             task_id: string;
         };
-        /** @description When a job is the only one. Without `key` its kind and what `by` names make the key. */
+        /** @description The rule for a unique job. Without `key`, its kind and the fields in `by` form the key. */
         Unique: {
             /** @description The args that count; all by default. */
             args?: string[] | null;
-            /** @description What counts besides the kind: some of `kind`, `queue`, `args`; kind and args by default. */
+            /**
+             * @description The parts of the key besides the kind: some of `kind`, `queue`, `args`; kind and args by
+             *     default.
+             */
             by?: ("kind" | "queue" | "args")[] | null;
             /**
-             * @description A key of its own, shared by all kinds; `{name}` stands for that arg.
+             * @description A key that is shared by all kinds; `{name}` stands for the value of that arg.
              * @example report:{customer}
              */
             key?: string | null;
             /**
-             * @description `keep` (the existing job is the answer, by default), `reject`, `replace`, or `next_period` (it runs in
-             *     the next period if no other does).
+             * @description `keep` (the default: the answer is the existing job), `reject`, `replace`, or `next_period`
+             *     (the job runs in the next period unless another one does).
              * @enum {string|null}
              */
             on_conflict?: "keep" | "reject" | "replace" | "next_period" | null;
             period?: components["schemas"]["Duration"] | null;
             /**
-             * @description With `replace`: which of `args`, `run_at`, `priority`, `max_attempts`, `tags`, `metadata` the existing job
-             *     takes over, unless it runs or is finished.
+             * @description With `replace`: the fields among `args`, `run_at`, `priority`, `max_attempts`, `tags`,
+             *     `metadata` that the existing job takes over, unless it is running or finished.
              */
             replace?: ("args" | "run_at" | "priority" | "max_attempts" | "tags" | "metadata")[] | null;
             /**
-             * @description The statuses in which a job stands in the way: `scheduled`, `available` and `waiting` always, and any of
-             *     `retrying`, `running`, `completed`, `failed`, `cancelled`. By default the unfinished ones, with a window or a
-             *     period also `completed`.
+             * @description The statuses in which an existing job holds its key: always `scheduled`, `available` and
+             *     `waiting`, and any of `retrying`, `running`, `completed`, `failed`, `cancelled`. By default
+             *     the unfinished ones, with a window or a period also `completed`.
              */
             states?: ("scheduled" | "available" | "waiting" | "retrying" | "running" | "completed" | "failed" | "cancelled")[] | null;
             window?: components["schemas"]["Duration"] | null;
@@ -734,7 +751,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The server failed; its log says why under `reference`. `type` is `https://tidemill.dev/problems/internal`. */
+        /** @description The server failed; its log has the cause under `reference`. `type` is `https://tidemill.dev/problems/internal`. */
         Internal: {
             headers: {
                 [name: string]: unknown;
@@ -761,7 +778,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description What the path names is not there. `type` is `https://tidemill.dev/problems/not-found` or `https://tidemill.dev/problems/job-not-found` or `https://tidemill.dev/problems/project-not-found`. */
+        /** @description Nothing has the name or id in the path. `type` is `https://tidemill.dev/problems/not-found` or `https://tidemill.dev/problems/job-not-found` or `https://tidemill.dev/problems/project-not-found`. */
         NotFound: {
             headers: {
                 [name: string]: unknown;
@@ -788,10 +805,10 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Too much for now; repeat the request after `Retry-After`. `type` is `https://tidemill.dev/problems/queue-full` or `https://tidemill.dev/problems/too-many-requests`. */
+        /** @description Too many requests, or a full queue; repeat the request after `Retry-After`. `type` is `https://tidemill.dev/problems/queue-full` or `https://tidemill.dev/problems/too-many-requests`. */
         TooManyRequests: {
             headers: {
-                /** @description Seconds until it makes sense to ask again. */
+                /** @description Seconds to wait before the next request. */
                 "Retry-After"?: number;
                 [name: string]: unknown;
             };
@@ -813,7 +830,7 @@ export interface components {
         /** @description The server cannot do this now; repeat the request after `Retry-After`. `type` is `https://tidemill.dev/problems/queue-busy` or `https://tidemill.dev/problems/unavailable`. */
         Unavailable: {
             headers: {
-                /** @description Seconds until it makes sense to ask again. */
+                /** @description Seconds to wait before the next request. */
                 "Retry-After"?: number;
                 [name: string]: unknown;
             };
@@ -832,9 +849,9 @@ export interface components {
         };
     };
     parameters: {
-        /** @description 1 to 255 printable characters, new for each piece of work; a request that is repeated with it gets its first answer. */
+        /** @description 1 to 255 printable characters, new for each piece of work; a repeated request with the same key gets the first answer. */
         IdempotencyKey: string;
-        /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+        /** @description A job's id (for a workflow, the id of its own job), or `execution:<execution_id>`. */
         JobName: string;
         /** @description The name of the job's signal or file. */
         PartName: string;
@@ -859,7 +876,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description How it stands */
+            /** @description The current state */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -883,21 +900,21 @@ export interface operations {
     events_stream_many: {
         parameters: {
             query?: {
-                /** @description Begin behind the frame with this id; `Last-Event-ID` goes before it. */
+                /** @description Start after the frame with this id; `Last-Event-ID` takes precedence. */
                 after?: string;
                 /** @description `true`: every job. */
                 all?: boolean;
                 /** @description Jobs by id or as `execution:<execution_id>`; at most 200, repeated for each. */
                 job?: string[];
-                /** @description Besides, every job of these kinds. */
+                /** @description In addition, every job of these kinds. */
                 kind?: string[];
-                /** @description Besides, every job of these queues. */
+                /** @description In addition, every job of these queues. */
                 queue?: string[];
                 /** @description Only events of these types, separated by commas. */
                 types?: string;
             };
             header?: {
-                /** @description The id of the last frame that the reader got */
+                /** @description The id of the last frame that the reader received */
                 "Last-Event-ID"?: string;
             };
             path?: never;
@@ -921,7 +938,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Last-Event-ID is none of this request */
+            /** @description Last-Event-ID does not belong to this request */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -955,9 +972,9 @@ export interface operations {
                 created_after?: string;
                 /** @description Enqueued before this time. */
                 created_before?: string;
-                /** @description The `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Text in the message of the last error, in any case. */
+                /** @description Text in the message of the last error; case does not matter. */
                 error?: string;
                 /** @description Finished at this time or later. */
                 finished_after?: string;
@@ -965,13 +982,16 @@ export interface operations {
                 finished_before?: string;
                 /** @description Only jobs of this kind. */
                 kind?: string;
-                /** @description How many jobs a page has: 1 to 200, by default 50. */
+                /** @description The most jobs of a page: 1 to 200, by default 50. */
                 limit?: number;
                 /** @description Only this priority: 1 to 9, or its name. */
                 priority?: string;
                 /** @description Only jobs of this queue. */
                 queue?: string;
-                /** @description `waiting`, `available`, `running`, `completed`, `failed`, `cancelled`, or shown ones: `scheduled`, `retrying`. */
+                /**
+                 * @description `waiting`, `available`, `running`, `completed`, `failed`, `cancelled`, or the displayed
+                 *     states `scheduled`, `retrying`.
+                 */
                 state?: "scheduled" | "available" | "waiting" | "retrying" | "running" | "completed" | "failed" | "cancelled";
                 /** @description Only jobs with this tag. */
                 tag?: string;
@@ -1008,7 +1028,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable characters, new for each piece of work; a request that is repeated with it gets its first answer. */
+                /** @description 1 to 255 printable characters, new for each piece of work; a repeated request with the same key gets the first answer. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -1020,7 +1040,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The job that has its unique key; no new one was stored */
+            /** @description The existing job with the same unique key; no new job was stored */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1032,7 +1052,7 @@ export interface operations {
             /** @description The job */
             202: {
                 headers: {
-                    /** @description True if this answer was given before */
+                    /** @description True if this is the stored answer to an earlier request */
                     "Idempotency-Replayed"?: boolean;
                     /** @description The job's address */
                     Location?: string;
@@ -1046,7 +1066,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             408: components["responses"]["BodyTimeout"];
-            /** @description The unique key, the execution id or the Idempotency-Key is taken, or the queue drains */
+            /** @description The unique key, the execution id or the Idempotency-Key is taken, or the queue is draining */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1070,7 +1090,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                /** @description A job's id (for a workflow, the id of its own job), or `execution:<execution_id>`. */
                 id: components["parameters"]["JobName"];
             };
             cookie?: never;
@@ -1103,14 +1123,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                /** @description A job's id (for a workflow, the id of its own job), or `execution:<execution_id>`. */
                 id: components["parameters"]["JobName"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description It is gone */
+            /** @description The job is deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1121,7 +1141,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            /** @description It is running */
+            /** @description The job is running */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1143,7 +1163,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                /** @description A job's id (for a workflow, the id of its own job), or `execution:<execution_id>`. */
                 id: components["parameters"]["JobName"];
             };
             cookie?: never;
@@ -1168,7 +1188,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             408: components["responses"]["BodyTimeout"];
-            /** @description It is running or finished */
+            /** @description The job is running or finished */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1192,7 +1212,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                /** @description A job's id (for a workflow, the id of its own job), or `execution:<execution_id>`. */
                 id: components["parameters"]["JobName"];
             };
             cookie?: never;
@@ -1212,7 +1232,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobDocument"];
                 };
             };
-            /** @description Its handler is asked to stop */
+            /** @description The handler is asked to stop */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -1226,7 +1246,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             408: components["responses"]["BodyTimeout"];
-            /** @description It is completed or failed */
+            /** @description The job is completed or failed */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1248,11 +1268,11 @@ export interface operations {
     events_list: {
         parameters: {
             query?: {
-                /** @description Begin behind this event; `Last-Event-ID` goes before it. */
+                /** @description Start after this event; `Last-Event-ID` takes precedence. */
                 after?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description How many, 1 to 1000. */
+                /** @description The most events, 1 to 1000. */
                 limit?: number;
                 /**
                  * @description Only events of these types, separated by commas.
@@ -1262,7 +1282,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                /** @description A job's id (for a workflow, the id of its own job), or `execution:<execution_id>`. */
                 id: components["parameters"]["JobName"];
             };
             cookie?: never;
@@ -1293,7 +1313,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Begin behind this event; `Last-Event-ID` goes before it.
+                 * @description Start after this event; `Last-Event-ID` takes precedence.
                  * @example 5
                  */
                 after?: string;
@@ -1305,11 +1325,11 @@ export interface operations {
                 types?: string;
             };
             header?: {
-                /** @description The id of the last frame that the reader got */
+                /** @description The id of the last frame that the reader received */
                 "Last-Event-ID"?: string;
             };
             path: {
-                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                /** @description A job's id (for a workflow, the id of its own job), or `execution:<execution_id>`. */
                 id: components["parameters"]["JobName"];
             };
             cookie?: never;
@@ -1332,7 +1352,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Last-Event-ID is none */
+            /** @description Last-Event-ID is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1356,7 +1376,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                /** @description A job's id (for a workflow, the id of its own job), or `execution:<execution_id>`. */
                 id: components["parameters"]["JobName"];
             };
             cookie?: never;
@@ -1388,21 +1408,22 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description How long to wait for the end, such as `30s`; at most `60s`, of which the server waits 45 s: proxies cut a request that is
-                 *     silent for longer. Without it the answer comes at once.
+                 * @description How long to wait until the job has finished, such as `30s`; at most `60s`, of which the
+                 *     server waits 45 s, because proxies cut a request that is silent for longer. Without it the
+                 *     answer comes at once.
                  */
                 wait?: string;
             };
             header?: never;
             path: {
-                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                /** @description A job's id (for a workflow, the id of its own job), or `execution:<execution_id>`. */
                 id: components["parameters"]["JobName"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The job is over */
+            /** @description The job has finished */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1411,10 +1432,10 @@ export interface operations {
                     "application/json": components["schemas"]["JobResult"];
                 };
             };
-            /** @description It is not; ask again */
+            /** @description The job has not finished; ask again */
             202: {
                 headers: {
-                    /** @description Seconds until it makes sense to ask again */
+                    /** @description Seconds to wait before the next request */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1438,14 +1459,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                /** @description A job's id (for a workflow, the id of its own job), or `execution:<execution_id>`. */
                 id: components["parameters"]["JobName"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The job, live */
+            /** @description The job, live again */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1458,7 +1479,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            /** @description It is running */
+            /** @description The job is running */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1480,7 +1501,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description A job's id (that of a workflow's job for a workflow), or `execution:<execution_id>`. */
+                /** @description A job's id (for a workflow, the id of its own job), or `execution:<execution_id>`. */
                 id: components["parameters"]["JobName"];
                 /** @description The name of the job's signal or file. */
                 name: components["parameters"]["PartName"];
@@ -1493,7 +1514,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What became of it */
+            /** @description The outcome of the signal */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1507,7 +1528,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             408: components["responses"]["BodyTimeout"];
-            /** @description The job has ended */
+            /** @description The job has finished */
             409: {
                 headers: {
                     [name: string]: unknown;
