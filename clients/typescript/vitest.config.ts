@@ -20,7 +20,13 @@ export default defineConfig({
     projects: [
       {
         resolve: { alias: packages },
-        test: { name: "unit", include: ["test/unit/**/*.test.{ts,tsx}"], environment: "happy-dom" },
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.{ts,tsx}"],
+          environment: "happy-dom",
+          setupFiles: "test/unit/setup.ts",
+          testTimeout: 60_000,
+        },
       },
       {
         resolve: { alias: [...packages, ...react18] },
@@ -28,6 +34,8 @@ export default defineConfig({
           name: "react-18",
           include: ["test/unit/**/*.test.tsx"],
           environment: "happy-dom",
+          setupFiles: "test/unit/setup.ts",
+          testTimeout: 60_000,
         },
       },
       { test: { name: "package", include: ["test/package/**/*.test.ts"], testTimeout: 60_000 } },

@@ -73,8 +73,8 @@ function Will({ saveWill }: { saveWill(): Promise<void> }) {
     try {
       await saveWill();
       updateStatus(statusId, { status: "completed", description: "Saved successfully" });
-      setTimeout(() => dismissStatus(statusId), 30);
-      setTimeout(() => dismissStatus(statusId), 40);
+      setTimeout(() => dismissStatus(statusId), 2000);
+      setTimeout(() => dismissStatus(statusId), 2010);
     } catch {
       updateStatus(statusId, { status: "failed", description: "Save failed" });
     }
