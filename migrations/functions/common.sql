@@ -181,6 +181,18 @@ as $$
 $$;
 comment on function priority_of(text) is 'A priority by its name, in any case, or its number: select enqueue(''k'', priority => priority_of(''HIGH'')).';
 
+create or replace function readable(p_at timestamptz) returns timestamptz
+language sql
+immutable
+as $$
+  select case
+    when p_at < '1970-01-01 00:00+00' then '1970-01-01 00:00+00'
+    when p_at >= '10000-01-01 00:00+00' then '9999-12-31 23:59:59+00'
+    else p_at
+  end
+$$;
+comment on function readable(timestamptz) is 'The time, moved into the years that RFC 3339 can write: a row that was written by hand must not make a list unreadable.';
+
 create or replace function is_kept(p_number numeric) returns boolean
 language sql
 immutable

@@ -127,7 +127,11 @@ begin
         nullif(
           least(
             coalesce(
-              (i.options ->> 'expires_at')::timestamptz,
+              -- One that is over for long is over.
+              case
+                when (i.options ->> 'expires_at')::timestamptz < '1970-01-01 00:00+00' then '1970-01-01 00:00+00'
+                else (i.options ->> 'expires_at')::timestamptz
+              end,
               now() + make_interval(secs => (i.options ->> 'expires_in_seconds')::double precision)),
             '10000-01-01 00:00+00'),
           '10000-01-01 00:00+00') as expires_at,
