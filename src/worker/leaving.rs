@@ -29,6 +29,7 @@ impl Signals {
 }
 
 /// The bit of a signal in the kernel's masks; none if there is no such signal.
+#[must_use]
 pub const fn bit(number: i32) -> u64 {
     match number {
         1..=64 => 1 << (number - 1),

@@ -105,10 +105,10 @@ impl Pool {
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static>> {
         self.prove().await?;
         // To wait for a place in the pool is no silence of the network.
-        let connection = self.aimed(self.connections.acquire()).await?;
-        let begin = sqlx::Transaction::begin(connection, self.opening.clone());
-        let begun = Box::pin(self.sentry.watch(begin)).await?;
-        Ok(Transaction::new(begun, self.opening.is_some(), self.sentry.clone()))
+        let connection = Box::pin(self.aimed(self.connections.acquire())).await?;
+        let opened = sqlx::Transaction::begin(connection, self.opening.clone());
+        let opened = Box::pin(self.sentry.watch(opened)).await?;
+        Ok(Transaction::new(opened, self.opening.is_some(), self.sentry.clone()))
     }
 
     /// Checks one connection out for several statements in a row.

@@ -193,7 +193,7 @@ impl Context {
                 }
             }
         });
-        asked.await?
+        Box::pin(asked).await?
     }
 
     pub(super) fn steps(&self) -> &Steps {
@@ -298,6 +298,7 @@ impl Context {
     }
 
     /// The signals that asked the worker around it to end, as a mask like the kernel's; 0 if none is known.
+    #[must_use]
     pub fn signals_to_leave(&self) -> u64 {
         self.desk.around.leaving.borrow().as_ref().map_or(0, |leaving| leaving.signals.mask())
     }
