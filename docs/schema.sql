@@ -60,12 +60,10 @@ CREATE TABLE tidemill.jobs (
     written_in numeric DEFAULT ((pg_current_xact_id())::text)::numeric NOT NULL,
     CONSTRAINT jobs_args_is_an_object CHECK ((jsonb_typeof(args) = 'object'::text)),
     CONSTRAINT jobs_attempts_count_up CHECK (((attempt >= 0) AND (max_attempts >= 1))),
-    CONSTRAINT jobs_expires_at_is_in_reach CHECK ((expires_at >= '1970-01-01 00:00:00+00'::timestamp with time zone)),
     CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::tidemill.job_state, 'failed'::tidemill.job_state, 'cancelled'::tidemill.job_state])))),
     CONSTRAINT jobs_hard_timeout_is_in_reach CHECK (((hard_timeout >= '00:00:00'::interval) AND (hard_timeout <= '100 years'::interval))),
     CONSTRAINT jobs_kind_is_named CHECK (((kind <> ''::text) AND (length(kind) <= 63))),
     CONSTRAINT jobs_lease_while_running CHECK (((lease_id IS NOT NULL) = (state = 'running'::tidemill.job_state))),
-    CONSTRAINT jobs_moments_are_in_reach CHECK (((created_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (started_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (started_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (cancel_requested_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (cancel_requested_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT jobs_priority_is_1_to_9 CHECK (((priority >= 1) AND (priority <= 9))),
     CONSTRAINT jobs_queue_is_named CHECK (((queue <> ''::text) AND (length(queue) <= 63))),
     CONSTRAINT jobs_result_means_completed CHECK (((result IS NULL) OR (state = 'completed'::tidemill.job_state))),
@@ -628,6 +626,8 @@ COMMENT ON FUNCTION tidemill.put_schedule(p_name text, p_cron text, p_every inte
 COMMENT ON FUNCTION tidemill.queue_again(p_job tidemill.jobs, p_due timestamp with time zone) IS 'Puts a locked live job back into its queue, due at a given time; a job with a group returns to its group.';
 
 COMMENT ON FUNCTION tidemill.queue_name(p_name text) IS 'Returns the name of a queue unchanged, or refuses it.';
+
+COMMENT ON FUNCTION tidemill.readable(p_at timestamp with time zone) IS 'The time, moved into the years that RFC 3339 can write: a row that was written by hand must not make a list unreadable.';
 
 COMMENT ON FUNCTION tidemill.redact(p_value jsonb) IS 'The value with "[redacted]" instead of the values of redacted_keys, at any depth, and with the url of session_data as shown_address returns it.';
 
@@ -1520,10 +1520,10 @@ CREATE VIEW tidemill.job_documents AS
     j.attempt,
     j.max_attempts,
     j.run_at,
-    j.created_at,
-    j.started_at,
+    tidemill.readable(j.created_at) AS created_at,
+    tidemill.readable(j.started_at) AS started_at,
     j.finished_at,
-    j.cancel_requested_at,
+    tidemill.readable(j.cancel_requested_at) AS cancel_requested_at,
     j.lease_id,
     j.worker_id,
     j.last_lease_id,
@@ -1542,7 +1542,7 @@ CREATE VIEW tidemill.job_documents AS
     j.fair_key,
     j.group_id,
     j.due_at,
-    j.expires_at,
+    tidemill.readable(j.expires_at) AS expires_at,
     j.unique_key,
     j.workflow_id,
     j.awaited,
@@ -1740,7 +1740,6 @@ CREATE TABLE tidemill.jobs_live (
     written_in numeric DEFAULT ((pg_current_xact_id())::text)::numeric NOT NULL,
     CONSTRAINT jobs_args_is_an_object CHECK ((jsonb_typeof(args) = 'object'::text)),
     CONSTRAINT jobs_attempts_count_up CHECK (((attempt >= 0) AND (max_attempts >= 1))),
-    CONSTRAINT jobs_expires_at_is_in_reach CHECK ((expires_at >= '1970-01-01 00:00:00+00'::timestamp with time zone)),
     CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::tidemill.job_state, 'failed'::tidemill.job_state, 'cancelled'::tidemill.job_state])))),
     CONSTRAINT jobs_hard_timeout_is_in_reach CHECK (((hard_timeout >= '00:00:00'::interval) AND (hard_timeout <= '100 years'::interval))),
     CONSTRAINT jobs_kind_is_named CHECK (((kind <> ''::text) AND (length(kind) <= 63))),
@@ -1748,7 +1747,6 @@ CREATE TABLE tidemill.jobs_live (
     CONSTRAINT jobs_live_group_is_due_some_time CHECK (((group_id IS NULL) = (due_at IS NULL))),
     CONSTRAINT jobs_live_group_takes_turns CHECK (((group_id IS NULL) OR (state <> 'available'::tidemill.job_state))),
     CONSTRAINT jobs_live_is_unfinished CHECK ((finished_at IS NULL)),
-    CONSTRAINT jobs_moments_are_in_reach CHECK (((created_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (started_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (started_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (cancel_requested_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (cancel_requested_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT jobs_priority_is_1_to_9 CHECK (((priority >= 1) AND (priority <= 9))),
     CONSTRAINT jobs_queue_is_named CHECK (((queue <> ''::text) AND (length(queue) <= 63))),
     CONSTRAINT jobs_result_means_completed CHECK (((result IS NULL) OR (state = 'completed'::tidemill.job_state))),
