@@ -12,17 +12,15 @@ run: setup ## Build, start everything on an embedded Postgres, and run a demonst
 	target/release/tidemill dev --enqueue build-crate --enqueue count-slowly
 
 check: ## Compile everything, as fast as can be
-	$(CARGO) check --all-targets
+	$(CARGO) check --workspace --all-targets
 
 test: setup-tests lint unit host postgres-18 waiting web proxies browser api-clients typescript python ## Everything that CI asks for
 
-# These wait for browsers and for a Docker engine more than they work.
-WAITING = bughive hub
-SUITES = $(filter-out $(WAITING),$(basename $(notdir $(wildcard tests/*.rs))) $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs))))
+SUITES = $(basename $(notdir $(wildcard tests/*.rs))) $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs)))
 
 unit:
 	$(BUILD)
-	$(CARGO) test --no-fail-fast --lib --bins --examples $(addprefix --test ,$(SUITES))
+	$(CARGO) test --no-fail-fast --lib --bins --examples $(addprefix --test ,$(SUITES)) --test agent
 	$(CARGO) test --doc
 
 # What a version of Postgres could do otherwise.
@@ -36,9 +34,9 @@ postgres-18: ## The suite's core on Postgres 18, and dumps and upgrades from the
 host: ## The library in a program of somebody else, which has it with its default features
 	$(CARGO) test --package tidemill-host
 
-waiting:
+waiting: ## Those that wait for browsers and for a Docker engine more than they work
 	$(BUILD)
-	RUST_TEST_THREADS=4 $(CARGO) test --no-fail-fast $(addprefix --test ,$(WAITING))
+	RUST_TEST_THREADS=4 $(CARGO) test --no-fail-fast --test bughive --test hub
 
 web:
 	node --test web/test/*.test.js
@@ -106,4 +104,4 @@ schema: ## Refresh docs/schema.sql after the schema changed
 	TIDEMILL_BLESS=1 $(CARGO) test --test it schema
 
 docs: ## Refresh docs/configuration.md after a setting changed
-	TIDEMILL_BLESS=1 $(CARGO) test --lib config
+	TIDEMILL_BLESS=1 $(CARGO) test --package tidemill-bin --lib config

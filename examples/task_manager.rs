@@ -336,7 +336,13 @@ fn configure(folder: &Path, hook: &str) -> Outcome<Config> {
         ("TIDEMILL_ALERTING__SECRET".to_owned(), SECRET.to_owned()),
         ("TIDEMILL_WORKER__NAME".to_owned(), "demo".to_owned()),
     ];
-    let sources = Sources { folder: folder.to_owned(), file: None, environment, flags: Vec::new() };
+    let sources = Sources {
+        folder: folder.to_owned(),
+        file: None,
+        environment,
+        flags: Vec::new(),
+        extensions: tidemill_bin::extensions(),
+    };
     let config = Config::load(&sources)?;
     check("the settings are found and understood", config.worker.name.as_deref() == Some("demo"))?;
     Ok(config)

@@ -894,7 +894,7 @@ create table redacted_keys (
   primary key (deployment, key)
 );
 comment on table redacted_keys is 'Names of keys whose values no view and no answer shows; written by the processes from their config.';
-comment on column redacted_keys.key is 'Lower case, without underscores and hyphens.';
+comment on column redacted_keys.key is 'Lower case, without underscores and hyphens; outer.url hides a part of the address in outer.';
 comment on column redacted_keys.deployment is 'The deployment whose config names the key; a key is hidden if any deployment names it.';
 
 create table queue_room (
@@ -1013,33 +1013,6 @@ comment on column alert_notices.due_at is 'It is not sent before this time; a pr
 comment on column alert_notices.attempts is 'The number of attempts to send it.';
 comment on column alert_notices.sent_at is 'When it was delivered.';
 comment on column alert_notices.error is 'Why the last attempt failed.';
-
--- The state of long work under a name that its caller chose, such as a crawl.
-create table sessions (
-  id text primary key check (char_length(id) between 1 and 100),
-  job_id uuid not null,
-  base_url text not null,
-  status text not null check (status in ('queued', 'starting', 'running', 'completed', 'failed')),
-  pages_crawled integer not null default 0,
-  bugs_found integer not null default 0,
-  error text,
-  created_at timestamptz not null default clock_timestamp(),
-  updated_at timestamptz not null default clock_timestamp(),
-  expires_at timestamptz not null
-);
-create index sessions_expires on sessions (expires_at);
-create index sessions_job on sessions (job_id);
-comment on table sessions is 'Sessions: the state that a crawl reports while it runs. Read session_status, which also includes the state of the job.';
-comment on column sessions.id is 'The name that the caller chose.';
-comment on column sessions.job_id is 'The job that does the work; only this job writes here.';
-comment on column sessions.base_url is 'The address that is crawled.';
-comment on column sessions.status is 'queued, starting, running, completed or failed, as the job last reported.';
-comment on column sessions.pages_crawled is 'The number of finished pages.';
-comment on column sessions.bugs_found is 'The number of bugs found on them.';
-comment on column sessions.error is 'The error of the last attempt.';
-comment on column sessions.created_at is 'When it began.';
-comment on column sessions.updated_at is 'When the job last reported.';
-comment on column sessions.expires_at is 'When it is removed; each report of the job delays that.';
 
 create table artifact_referrers (
   owner_id uuid not null,

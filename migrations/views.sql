@@ -499,25 +499,3 @@ select
   (select max(a.fired_at) from alerts a where a.rule = r.name) as last_fired_at
 from alert_rules r;
 comment on view alert_rule_status is 'The alert rules, and how many alerts of each rule fire. Only the host of a webhook is shown, because the rest can be a token.';
-
-create view session_status as
-select
-  s.id,
-  s.job_id,
-  s.base_url,
-  -- A worker that died reports nothing more; the job has the state.
-  case when j.state in ('failed', 'cancelled') then 'failed' else s.status end as status,
-  s.pages_crawled,
-  s.bugs_found,
-  case
-    when j.state = 'cancelled' then coalesce(s.error, 'the job was cancelled')
-    when j.state = 'failed' then coalesce(redact(j.error) ->> 'message', s.error)
-    else s.error
-  end as error,
-  s.created_at,
-  s.updated_at,
-  s.expires_at
-from sessions s
-left join jobs j on j.id = s.job_id
-where s.expires_at > now();
-comment on view session_status is 'Sessions that have not expired, each with the state of its job or its outcome.';

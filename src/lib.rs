@@ -20,6 +20,7 @@
 
 pub mod api;
 pub mod database_url;
+pub mod extension;
 pub mod job;
 pub mod kinds;
 pub mod maintenance;

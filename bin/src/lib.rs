@@ -6,3 +6,8 @@
 
 pub mod cli;
 pub mod config;
+mod extensions;
+mod left_out;
+
+pub use extensions::extensions;
+pub use tidemill_settings::configured::Extensions;

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tidemill_bin::cli::{self, Cli};
+use tidemill_bin::extensions;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match cli::run(Cli::parse()).await {
+    match cli::run(Cli::parse(), extensions()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code = error.exit_code();

@@ -24,15 +24,15 @@ begin
   if p_value is null
     or not exists (
       select
-      from unnest(hidden || text 'sessiondata') as h (key)
-      where strpos(translate(lower(p_value::text), '_-', ''), h.key) > 0)
+      from unnest(hidden) as h (key)
+      where strpos(translate(lower(p_value::text), '_-', ''), split_part(h.key, '.', 1)) > 0)
   then
     return p_value;
   end if;
   return redact_within(p_value, hidden);
 end
 $$;
-comment on function redact(jsonb) is 'The value with "[redacted]" instead of the values of redacted_keys, at any depth, and with the url of session_data as shown_address returns it.';
+comment on function redact(jsonb) is 'The value with "[redacted]" instead of the values of redacted_keys, at any depth. For a key outer.url the address in outer is as shown_address returns it.';
 
 create or replace function veiled_address(p_url text) returns text
 language sql
@@ -67,7 +67,7 @@ begin
         f.key,
         case
           when translate(lower(f.key), '_-', '') = any(p_hidden) and f.value <> 'null' then '"[redacted]"'
-          when translate(lower(f.key), '_-', '') = 'sessiondata' and jsonb_typeof(f.value -> 'url') = 'string'
+          when translate(lower(f.key), '_-', '') || '.url' = any(p_hidden) and jsonb_typeof(f.value -> 'url') = 'string'
             then redact_within(jsonb_set(f.value, '{url}', to_jsonb(shown_address(f.value ->> 'url'))), p_hidden)
           else redact_within(f.value, p_hidden)
         end), '{}')

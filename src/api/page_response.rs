@@ -12,7 +12,7 @@ use super::server::idempotency::REPLAYED;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Page<T> {
+pub struct Page<T> {
     /// The items of this page.
     pub items: Vec<T>,
     /// The `cursor` of the next page; null on the last page.
@@ -21,14 +21,14 @@ pub(crate) struct Page<T> {
 
 impl<T> Page<T> {
     /// All there is.
-    pub(crate) fn whole(items: Vec<T>) -> Json<Self> {
+    pub fn whole(items: Vec<T>) -> Json<Self> {
         Json(Self { items, next_cursor: None })
     }
 }
 
 /// An answer that may have been stored under an Idempotency-Key before.
 #[derive(Debug)]
-pub(crate) struct Repeatable {
+pub struct Repeatable {
     /// The status, the same each time.
     pub status: StatusCode,
     /// The body.

@@ -23,9 +23,7 @@ use super::server::{base_path, dashboard, health, problem, request_metrics, writ
 use super::state::ApiState;
 use super::stats::routes as stats;
 use super::workflows::routes as workflows;
-use super::{
-    alerts, audit, description, failures, kinds, limits, queues, remote_worker, seeds, sessions, workers,
-};
+use super::{alerts, audit, description, failures, kinds, limits, queues, remote_worker, workers};
 use crate::job::document::lead_under;
 
 #[derive(utoipa::OpenApi)]
@@ -39,14 +37,11 @@ use crate::job::document::lead_under;
         (name = "limits", description = "The number of jobs that may run or start, over all workers."),
         (name = "schedules", description = "Jobs that are enqueued by the clock."),
         (name = "workflows", description = "Jobs that wait for one another."),
-        (name = "sessions", description = "The sessions of crawls."),
         (name = "workers", description = "The processes that run jobs."),
         (name = "stats", description = "The outcomes of jobs, by kind and over time."),
         (name = "alerts", description = "The rules that raise alerts, and the alerts."),
         (name = "kinds", description = "The kinds of jobs and their defaults."),
         (name = "remote workers", description = "Run jobs from any language over HTTP."),
-        (name = "hub", description = "Projects of containers, with the routes and shapes that existing callers of the hub use."),
-        (name = "tasks", description = "Tasks that a model carries out in a browser."),
         (name = "health", description = "Liveness, readiness and metrics."),
     )
 )]
@@ -114,18 +109,17 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(workflows::show))
         .routes(routes!(workflows::cancel))
         .routes(routes!(workflows::retry))
-        .routes(routes!(sessions::show))
         .routes(routes!(workers::list))
         .routes(routes!(workers::drain))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::reset_breaker))
         .merge(remote_worker::routes())
-        .merge(seeds::routes())
+        .merge(state.routes.quick.clone())
         .layer(from_fn_with_state(state.room.clone(), retry_after::say_when))
         .layer(from_fn_with_state(state.settings.request_timeout, time_limit));
     description::bounded_in_time(quick.get_openapi_mut());
     // These stream or wait, within bounds of their own.
-    let lasting = remote_worker::waiting_routes().merge(events::routes()).merge(seeds::stream_routes());
+    let lasting = remote_worker::waiting_routes().merge(events::routes()).merge(state.routes.lasting.clone());
     let all = quick.merge(lasting.layer(from_fn_with_state(state.streams.clone(), stream_limits::bounded)));
     all.layer(from_fn_with_state(state.writes.clone(), write_health::watched))
 }
@@ -154,7 +148,7 @@ pub fn router(state: &ApiState, listening: SocketAddr) -> Result<Router, RouterE
     lead_under(base);
     let routes = routes
         .with_state(state.clone())
-        .merge(docs::routes(&describe(description), base)?)
+        .merge(docs::routes(&describe(description), base, &state.access)?)
         .merge(dashboard::router(base));
     Ok(base_path::around(layered(routes, state, listening)?, base))
 }
@@ -165,7 +159,7 @@ pub fn router(state: &ApiState, listening: SocketAddr) -> Result<Router, RouterE
 /// If it cannot be written as JSON.
 pub fn description(state: &ApiState) -> Result<Value, RouterError> {
     let server = docs::server(state.settings.base_path.as_str());
-    Ok(description::finished(&describe(api(state).split_for_parts().1), server)?)
+    Ok(description::finished(&describe(api(state).split_for_parts().1), server, &state.access)?)
 }
 
 /// Only the routes by which a process is watched, with all layers: for workers.

@@ -7,11 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::events::feed::Feed;
 use super::events::stream_limits::StreamPlaces;
-use super::events::watchers::Hub;
+use super::events::watchers::Watchers;
 use super::jobs::args_rules::{ArgsRules, GivenArgs};
 use super::jobs::batch_writer::Enqueuer;
 use super::jobs::retry_after::RoomEstimates;
-use super::seeds;
+use super::routes::Routes;
+use super::server::access::Access;
 use super::server::auth::Gate;
 use super::server::gauges::Gauges;
 use super::server::problem::Problem;
@@ -35,7 +36,7 @@ pub struct ApiState {
     /// Writes single jobs, many at once.
     pub enqueuer: Enqueuer,
     /// The registry of watched jobs.
-    pub hub: Hub,
+    pub watchers: Watchers,
     /// The feed of changes, for streams that follow queues, kinds or all jobs.
     pub feed: Feed,
     /// Estimates of free capacity of full queues.
@@ -52,6 +53,10 @@ pub struct ApiState {
     pub gauges: Arc<Gauges>,
     /// The rules for args.
     pub args: Arc<ArgsRules>,
+    /// The routes of extensions.
+    pub routes: Arc<Routes>,
+    /// The scopes of all routes.
+    pub access: Access,
     /// The open streams.
     pub streams: Arc<StreamPlaces>,
     /// Whether writes are stored.
@@ -76,6 +81,10 @@ pub struct Surroundings {
     pub metrics: Arc<Metrics>,
     /// Readiness conditions in addition to the database.
     pub readiness: Vec<Probe>,
+    /// The routes of extensions.
+    pub routes: Routes,
+    /// Their rules for args, in addition to the size.
+    pub args: ArgsRules,
     /// Cancelled when the API must end.
     pub shutdown: CancellationToken,
 }
@@ -96,7 +105,8 @@ impl ApiState {
     /// do everything until an API key is created.
     #[must_use]
     pub fn start(around: Surroundings, settings: ApiSettings, open_without_keys: bool) -> Self {
-        let Surroundings { store, wakes, notifier, metrics, readiness, shutdown } = around;
+        let Surroundings { store, wakes, notifier, metrics, readiness, routes, args, shutdown } = around;
+        let access = Access::with(routes.rules());
         Self {
             enqueuer: Enqueuer::start(
                 store.clone(),
@@ -104,17 +114,20 @@ impl ApiState {
                 Arc::clone(&metrics),
                 settings.strict_kinds,
             ),
-            hub: Hub::start(store.clone(), wakes.clone(), shutdown.clone()),
+            watchers: Watchers::start(store.clone(), wakes.clone(), shutdown.clone()),
             feed: Feed::new(store.clone()),
             room: RoomEstimates::new(store.clone()),
             gate: Gate::guarded(
                 StoredKeys(store.clone()),
                 open_without_keys,
+                access.clone(),
                 settings.trusted_proxies.clone(),
                 settings.slowest_refusal,
             ),
             gauges: Arc::default(),
-            args: Arc::new(seeds::args_rules(&settings)),
+            args: Arc::new(args.of_at_most(settings.max_args_bytes)),
+            routes: Arc::new(routes),
+            access,
             writes: Arc::default(),
             streams: StreamPlaces::new(settings.streams()),
             settings: Arc::new(settings),

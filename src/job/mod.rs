@@ -1,9 +1,7 @@
 //! The definition of a job: plain values and rules without any input or output. Imports nothing
 //! else of this crate and must never learn about Postgres, HTTP or the clock of a machine.
 
-pub mod address;
 pub mod after;
-pub mod agent;
 pub mod alert;
 pub mod attempt;
 pub mod document;
@@ -12,9 +10,7 @@ pub mod limit;
 pub mod new;
 pub mod number;
 pub mod priority;
-pub mod project;
 pub mod schedule;
-pub mod session;
 pub mod settings;
 pub mod state;
 pub mod text;

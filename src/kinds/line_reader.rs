@@ -5,16 +5,16 @@ use crate::job::text::{storable_text, truncation_mark};
 
 /// One line without its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub struct Line {
     /// Lossy UTF-8 without NUL; cut lines end with a mark.
-    pub(super) text: String,
+    pub text: String,
     /// True if the line was longer than the limit.
-    pub(super) cut: bool,
+    pub cut: bool,
 }
 
 /// Which bytes end a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ends {
+pub enum Ends {
     /// `\n` and `\r\n`, as in JSON lines.
     LineFeed,
     /// Also a lone `\r`, so that each frame of a progress bar is seen as it comes.
@@ -23,7 +23,7 @@ pub(super) enum Ends {
 
 /// Collects bytes until a line is complete.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub struct Lines {
     ends: Ends,
     limit_bytes: usize,
     kept: Vec<u8>,
@@ -33,12 +33,12 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn new(ends: Ends, limit_bytes: usize) -> Self {
+    pub fn new(ends: Ends, limit_bytes: usize) -> Self {
         Self { ends, limit_bytes, kept: Vec::new(), full_bytes: 0, after_return: false }
     }
 
     /// Takes the next bytes and gives the lines that they complete.
-    pub(super) fn push(&mut self, mut bytes: &[u8]) -> Vec<Line> {
+    pub fn push(&mut self, mut bytes: &[u8]) -> Vec<Line> {
         let mut lines = Vec::new();
         while let Some(at) = bytes.iter().position(|&byte| self.is_end(byte)) {
             self.keep(&bytes[..at]);
@@ -50,7 +50,7 @@ impl Lines {
     }
 
     /// The last line, if the stream ended without a line end.
-    pub(super) fn finish(&mut self) -> Option<Line> {
+    pub fn finish(&mut self) -> Option<Line> {
         (self.full_bytes > 0).then(|| self.take())
     }
 

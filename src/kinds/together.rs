@@ -11,7 +11,7 @@ const APART: Duration = Duration::from_secs(1);
 
 /// The outcome of an attempt: handed back if it failed because its program ended, as `of_program` decides,
 /// while its worker was asked to end.
-pub(super) async fn unless_stopped<T>(
+pub async fn unless_stopped<T>(
     context: &Context,
     ended: Result<T, JobError>,
     of_program: impl FnOnce(&JobError) -> bool,

@@ -12,7 +12,7 @@ use url::{Host, Url};
 /// An address must not be called, or a name has only such addresses.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not a public address and is not called")]
-pub(crate) struct AddressRefused(String);
+pub struct AddressRefused(String);
 
 /// From the registries of special-purpose addresses (IANA), with multicast and the future.
 static REFUSED_V4: LazyLock<Vec<Ipv4Net>> = LazyLock::new(|| {
@@ -50,7 +50,7 @@ fn networks<N: std::str::FromStr<Err: std::fmt::Debug>>(texts: &[&str]) -> Vec<N
 }
 
 /// True if `address` is one of the public internet.
-pub(crate) fn is_public(address: IpAddr) -> bool {
+pub fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) if in_any(&NAT64, address) => is_public_v4(embedded_v4(address)),
@@ -73,7 +73,7 @@ fn embedded_v4(address: Ipv6Addr) -> Ipv4Addr {
 
 /// A URL with an address instead of a name never meets the resolver. Its many spellings (octal,
 /// hexadecimal, one number) have become one when the URL was parsed.
-pub(crate) fn refused_literal(url: &Url) -> Option<AddressRefused> {
+pub fn refused_literal(url: &Url) -> Option<AddressRefused> {
     let address = match url.host()? {
         Host::Ipv4(address) => IpAddr::V4(address),
         Host::Ipv6(address) => IpAddr::V6(address),
@@ -83,14 +83,14 @@ pub(crate) fn refused_literal(url: &Url) -> Option<AddressRefused> {
 }
 
 /// An address without the parts that may be a token: its scheme and host.
-pub(crate) fn veiled(url: &Url) -> String {
+pub fn veiled(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{host}{port}/…", url.scheme())
 }
 
 /// The refusal that made a call fail, if one did.
-pub(crate) fn refusal_behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a AddressRefused> {
+pub fn refusal_behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a AddressRefused> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(refused) = error.downcast_ref() {
@@ -102,7 +102,7 @@ pub(crate) fn refusal_behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a
 }
 
 /// The addresses of a host that may be called.
-pub(crate) async fn public_addresses(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+pub async fn public_addresses(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
     let found = tokio::net::lookup_host((host, port)).await?;
     Ok(found.filter(|address| is_public(address.ip())).collect())
 }
@@ -110,7 +110,7 @@ pub(crate) async fn public_addresses(host: &str, port: u16) -> std::io::Result<V
 /// The reason why a URL must not be called, if there is one. A name is judged by the addresses that it
 /// resolves to here; behind a proxy (`proxied`) a name that only the proxy can resolve is left to the
 /// proxy.
-pub(crate) async fn refused(url: &Url, proxied: bool) -> Option<AddressRefused> {
+pub async fn refused(url: &Url, proxied: bool) -> Option<AddressRefused> {
     if let Some(refused) = refused_literal(url) {
         return Some(refused);
     }
@@ -125,11 +125,11 @@ pub(crate) async fn refused(url: &Url, proxied: bool) -> Option<AddressRefused> 
 
 /// The system's resolver, limited to public addresses except for the given hosts.
 #[derive(Debug)]
-pub(crate) struct PublicResolver(Vec<String>);
+pub struct PublicResolver(Vec<String>);
 
 impl PublicResolver {
     /// A resolver that accepts any address for `hosts`.
-    pub(crate) fn besides(hosts: Vec<String>) -> Self {
+    pub fn besides(hosts: Vec<String>) -> Self {
         Self(hosts)
     }
 }

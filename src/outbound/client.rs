@@ -11,7 +11,7 @@ use rustls::crypto::ring;
 use rustls_platform_verifier::BuilderVerifierExt;
 
 use super::address::PublicResolver;
-use super::proxy::ProxySettings;
+use super::proxy_settings::ProxySettings;
 
 /// Why the client cannot be created.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum ClientError {
 }
 
 /// The base of every client.
-pub(crate) fn builder(proxy: &ProxySettings) -> Result<ClientBuilder, ClientError> {
+pub fn builder(proxy: &ProxySettings) -> Result<ClientBuilder, ClientError> {
     let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_platform_verifier()?

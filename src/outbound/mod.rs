@@ -2,14 +2,15 @@
 //! alerts. Imports nothing of this crate and knows no database.
 
 #[cfg(feature = "http")]
-pub(crate) mod address;
+pub mod address;
 mod channels;
 #[cfg(feature = "http")]
-pub(crate) mod client;
+pub mod client;
 #[cfg(feature = "email")]
 mod email;
 #[cfg(feature = "http")]
 mod proxy;
+mod proxy_settings;
 #[cfg(feature = "http")]
 pub(crate) mod signature;
 #[cfg(feature = "http")]
@@ -18,7 +19,6 @@ mod webhook;
 pub use self::channels::{ChannelError, ChannelSettings, Channels};
 #[cfg(feature = "http")]
 pub use self::client::ClientError;
-#[cfg(feature = "http")]
-pub use self::proxy::ProxySettings;
+pub use self::proxy_settings::ProxySettings;
 #[cfg(feature = "http")]
 pub use self::signature::KeyError;

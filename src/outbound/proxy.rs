@@ -1,10 +1,10 @@
-//! The proxy of outbound calls, if there is one. Must never take one from the environment unless
+//! The proxies of outbound calls, as the client takes them. Must never take one from the environment unless
 //! the config asks for it, or show its password.
-
-use std::fmt;
 
 use reqwest::{NoProxy, Proxy};
 use url::Url;
+
+use super::proxy_settings::ProxySettings;
 
 /// The variables of the environment that name proxies, each with whether it is for `http` and for `https`.
 const VARIABLES: [(&str, bool, bool); 6] = [
@@ -15,28 +15,6 @@ const VARIABLES: [(&str, bool, bool); 6] = [
     ("all_proxy", true, true),
     ("ALL_PROXY", true, true),
 ];
-
-/// The proxy of outgoing calls.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct ProxySettings {
-    /// The proxy, such as `http://user:password@proxy:3128`.
-    pub url: Option<String>,
-    /// Without `url`: use those of the environment.
-    pub from_environment: bool,
-    /// Hosts, domains (with their subdomains), addresses and networks that are called directly.
-    pub direct: Vec<String>,
-}
-
-impl fmt::Debug for ProxySettings {
-    /// Without the address, which may hold a password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProxySettings")
-            .field("url", &self.url.is_some())
-            .field("from_environment", &self.from_environment)
-            .field("direct", &self.direct)
-            .finish()
-    }
-}
 
 impl ProxySettings {
     /// The proxies, in the order in which they are asked.

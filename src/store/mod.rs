@@ -18,7 +18,6 @@ pub mod resolve;
 mod rights;
 pub mod schedule_slots;
 pub mod schedules;
-pub mod sessions;
 pub mod stats;
 pub mod test_clock;
 pub mod workflows;

@@ -12,7 +12,7 @@ use super::{Error, Result, Store};
 use crate::job::document::{micros, micros_each, micros_or_null};
 use crate::job::schedule::Times;
 
-/// A requested schedule.
+/// A schedule to write.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewSchedule {
     /// Its name.

@@ -6,15 +6,16 @@ use serde_json::Value;
 /// The replacement of a hidden value.
 pub const REDACTED: &str = "[redacted]";
 
-/// The key of a browser session: its address is shown without the parts that are often a token.
-const SESSION: &str = "sessiondata";
+/// The end of a key that hides a part of an address: of `outer.url` the parts of the URL in `outer` that are often a token.
+const ADDRESS: &str = ".url";
 
 /// The names whose values are hidden.
 #[derive(Debug, Clone, Default)]
 pub struct Redactor(Vec<String>);
 
 impl Redactor {
-    /// Hides the values of these keys; case, underscores and hyphens do not matter.
+    /// Hides the values of these keys; case, underscores and hyphens do not matter. `outer.url` shows the address in
+    /// `outer` without user, query and fragment.
     #[must_use]
     pub fn new(keys: &[String]) -> Self {
         Self(keys.iter().map(|key| plain(key)).collect())
@@ -34,7 +35,7 @@ impl Redactor {
                     if !field.is_null() && self.hides(key) {
                         *field = REDACTED.into();
                     } else {
-                        if plain(key) == SESSION {
+                        if self.hides(&format!("{key}{ADDRESS}")) {
                             redact_address(field);
                         }
                         self.redact(field);
@@ -52,8 +53,8 @@ impl Redactor {
     }
 }
 
-fn redact_address(session: &mut Value) {
-    if let Some(Value::String(url)) = session.get_mut("url") {
+fn redact_address(outer: &mut Value) {
+    if let Some(Value::String(url)) = outer.get_mut("url") {
         *url = shown_address(url);
     }
 }
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_of_a_session_is_shown_without_what_may_be_a_token() {
+    fn an_address_is_shown_without_what_may_be_a_token() {
         for (address, shown) in [
             ("https://example.com/a@b/c", "https://example.com/a@b/c"),
             ("https://ann:p@w@example.com/a?b=c#d", "https://example.com/a?[redacted]"),
@@ -94,7 +95,7 @@ mod tests {
         }
         let mut value =
             json!({"url": "https://x/?a", "session_data": {"url": "https://x/?a"}, "sessionData": null});
-        Redactor::default().redact(&mut value);
+        Redactor::new(&["session_data.url".into()]).redact(&mut value);
         let shown = json!({"url": "https://x/?a", "session_data": {"url": "https://x/?[redacted]"}, "sessionData": null});
         assert_eq!(value, shown);
     }

@@ -322,7 +322,7 @@ impl Shared {
         if self.registry.kinds().is_empty() {
             tracing::warn!(
                 "this worker serves no kind, so it runs nothing: name kinds in its config ([kinds.NAME], or \
-                 hub, agent or bughive), or check that it reads the intended config"
+                 the section of an extension), or check that it reads the intended config"
             );
         } else if settings.other_queue_slots == 0 && settings.queues.iter().all(|(_, slots)| *slots == 0) {
             tracing::warn!(

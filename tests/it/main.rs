@@ -1,12 +1,10 @@
 //! The integration tests: a file per verb, each against a real Postgres of their own. One binary, so
 //! that the server starts once; every test has a database to itself and runs beside the others.
 
-mod agent;
 mod alerts;
 mod api;
 mod audit;
 mod backup;
-#[cfg(feature = "browser")]
 #[path = "../shared/binary.rs"]
 mod binary;
 mod cancel;

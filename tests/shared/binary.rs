@@ -12,14 +12,21 @@ pub fn tidemill() -> PathBuf {
     let here = env::current_exe().unwrap();
     let binary = here.ancestors().nth(2).unwrap().join("tidemill");
     let built = fs::metadata(&binary).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let changed = ["src", "bin", "migrations"].map(|folder| changed_at(&root.join(folder))).into_iter().max();
+    let root = root();
+    let changed =
+        ["src", "bin", "crates", "migrations"].map(|folder| changed_at(&root.join(folder))).into_iter().max();
     assert!(
         Some(built) >= changed,
         "{} is older than its sources: run `cargo build` first",
         binary.display()
     );
     binary
+}
+
+/// The folder of the workspace, whichever of its packages tests.
+fn root() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().filter(|folder| folder.join("Cargo.lock").exists()).last().unwrap_or(package)
 }
 
 fn changed_at(path: &Path) -> SystemTime {

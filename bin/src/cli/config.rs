@@ -25,7 +25,7 @@ pub(super) struct ConfigArgs {
 
 pub(super) fn run(args: ConfigArgs, global: &GlobalArgs) -> Result<(), CliError> {
     log::start_quiet(global);
-    let sources = Sources::of_process(args.config, Vec::new())?;
+    let sources = Sources::of_process(args.config, Vec::new(), global.extensions.clone())?;
     let ignored = Config::load(&sources)?.ignored;
     let mut settings = Config::effective(&sources)?;
     settings.retain(|setting| !args.changed || !setting.is_default());

@@ -5,7 +5,7 @@ use std::io;
 
 use serde_json::Value;
 
-use crate::config::ConfigError;
+use tidemill_settings::error::ConfigError;
 
 /// The exit codes as `--help` prints them.
 pub(super) const EXIT_CODES: &str = "Exit codes:

@@ -38,6 +38,7 @@ pub use error::CliError;
 
 use crate::config::LogFormat;
 use tidemill::secrecy;
+use tidemill_settings::configured::Extensions;
 
 /// Durable background jobs on Postgres alone.
 #[derive(Debug, Parser)]
@@ -58,6 +59,9 @@ pub struct GlobalArgs {
     /// Log more: -v debug, -vv trace
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// What the program around the command line adds
+    #[arg(skip)]
+    extensions: Extensions,
 }
 
 #[derive(Debug, Subcommand)]
@@ -108,12 +112,13 @@ enum Command {
     Workers(workers::WorkersArgs),
 }
 
-/// Runs a command until it is done; a server runs until it is stopped.
+/// Runs a command until it is done, with these extensions; a server runs until it is stopped.
 ///
 /// # Errors
 /// The failure, for [`CliError::exit_code`] and standard error.
-pub async fn run(cli: Cli) -> Result<(), CliError> {
+pub async fn run(mut cli: Cli, extensions: Extensions) -> Result<(), CliError> {
     secrecy::conceal();
+    cli.global.extensions = extensions;
     let outcome = carry_out(cli).await;
     log::lines::flush();
     outcome

@@ -7,9 +7,10 @@ use clap::Args;
 
 use super::error::CliError;
 use super::{GlobalArgs, log};
-use crate::config::{Config, Flag, LogFormat, Sources};
+use crate::config::{Config, LogFormat, Sources};
 use tidemill::job::document::lead_under;
 use tidemill::secrecy;
+use tidemill_settings::source::Flag;
 
 /// The options of commands that work on a database.
 #[derive(Debug, Args)]
@@ -46,7 +47,7 @@ pub(super) fn load(
     if let Some(filter) = log::verbose_filter(global.verbose) {
         flags.push(Flag::new("--verbose", &["log", "filter"], filter));
     }
-    let config = Config::load(&Sources::of_process(file, flags)?)?;
+    let config = Config::load(&Sources::of_process(file, flags, global.extensions.clone())?)?;
     // They have been read; programs started by this process must not find them.
     secrecy::forget_variables();
     log::start(&config.log);

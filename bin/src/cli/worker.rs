@@ -11,7 +11,7 @@ use super::process::http::Routes;
 use super::process::{Process, database_url, joined, page_url, store_options};
 use super::process::{schedules, worker};
 use super::settings::{DatabaseArgs, listen_flag, name_ignored};
-use crate::config::{NAME_RULE, is_name};
+use tidemill_settings::types::{NAME_RULE, is_name};
 
 /// The arguments of `tidemill worker`.
 #[derive(Debug, Args)]

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use super::routes::ProxyChoice;
-use super::section::{Reader, section};
-use super::types::{QueueName, Secret};
-use super::value::Setting;
 use tidemill::job::alert::{AlertRule, Condition};
+use tidemill_settings::proxies::ProxyChoice;
+use tidemill_settings::section;
+use tidemill_settings::section::Reader;
+use tidemill_settings::types::{QueueName, Secret};
+use tidemill_settings::value::Setting;
 
 section! {
     /// How `dev` and `serve` evaluate and deliver alerts.
@@ -53,16 +54,6 @@ section! {
         webhook: Option<String> = none;
         /// The email addresses that are written to at the same times.
         email: Vec<String> = "[]";
-    }
-}
-
-impl Setting for Condition {
-    fn allowed() -> String {
-        Self::ALL.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(", ")
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        Self::of(text)
     }
 }
 

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::Config;
-use super::section::Reader;
 use tidemill::job::limit::OnFull;
+use tidemill_settings::section::Reader;
 
 pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     let worker = &config.worker;
@@ -41,7 +41,6 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
             reader.report_here(&format!("limits.{name}.on_full"), "needs a max_running of at least 1".into());
         }
     }
-    super::hub::check(&config.hub, reader);
     for (name, kind) in &config.kinds {
         let settings = &kind.settings;
         if let Some(soft) = settings.soft_timeout

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::routes::ProxyChoice;
-use super::section::Reader;
 use super::settings::{COMMAND_KEYS, KindKeys, URL_KEYS};
-use super::types::ByteSize;
 use tidemill::job::settings::{Backoff, Breaker, JobDefaults, KindSettings};
+use tidemill_settings::proxies::ProxyChoice;
+use tidemill_settings::section::Reader;
+use tidemill_settings::types::ByteSize;
 
 /// One `[kinds.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,38 +105,30 @@ impl std::fmt::Debug for UrlSection {
     }
 }
 
-/// The built-in kinds. Their names are reserved whether they are enabled or not, because routes, schedules
-/// and sessions of the applications use them.
-pub(super) const BUILT_IN: &[&str] = &[
-    "agent.execute",
-    "crawl.session",
-    "hub.logs",
-    "hub.restart",
-    "hub.start",
-    "hub.stop",
-    "media.upload",
-    "sessions.cleanup",
-    "ticket.create",
-];
-
-/// Reports a kind with the name of a built-in one.
-fn refuse_built_in(reader: &mut Reader<'_>, name: &str) {
-    let message = if BUILT_IN.contains(&name) {
-        format!(
+/// Reports the kinds of a config that have the name of an extension's kind, which is reserved whether the kind is
+/// served or not: routes and schedules of the extension use it.
+pub(super) fn refuse_taken(taken: &[&str], kinds: &BTreeMap<String, KindSection>, reader: &mut Reader<'_>) {
+    for name in taken.iter().filter(|name| kinds.contains_key(**name)) {
+        let message = format!(
             "is the name of a built-in kind, which would run instead of this one; choose another name, such \
              as my.{name}, and enqueue its jobs by POST /api/v1/jobs"
-        )
-    } else if name.starts_with("tidemill.") {
-        "begins with `tidemill.`, which is reserved for tidemill's own kinds; choose another name".to_owned()
-    } else {
-        return;
-    };
-    reader.report_here(name, message);
+        );
+        reader.report_here(&format!("kinds.{name}"), message);
+    }
+}
+
+/// Reports a kind with a name of Tidemill's own.
+fn refuse_reserved(reader: &mut Reader<'_>, name: &str) {
+    if name.starts_with("tidemill.") {
+        let message =
+            "begins with `tidemill.`, which is reserved for tidemill's own kinds; choose another name";
+        reader.report_here(name, message.to_owned());
+    }
 }
 
 /// Reads the kind under `name`; `None` where the reason was reported.
 pub(super) fn read(reader: &mut Reader<'_>, name: &str, folder: &Path) -> Option<KindSection> {
-    refuse_built_in(reader, name);
+    refuse_reserved(reader, name);
     let given = reader.keys_of(name);
     let keys: KindKeys = reader.section(name);
     let run = match (&keys.command, &keys.url) {

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::section::section;
 use tidemill::job::limit::{LimitSettings, OnFull, Rate};
+use tidemill_settings::section;
 
 section! {
     /// A queue: its slots in this worker, and its limits over all workers. A queue that is not named here has

@@ -1,31 +1,15 @@
 //! The config: loaded once, when a process starts, from a file, `.env`, the environment and flags.
 //! Must never let a process start with a setting that is unknown or not understood.
 
-mod agent;
 mod alerts;
-mod bughive;
 mod checks;
-mod choices;
-mod digits;
-mod dot_env;
-mod effective;
-mod error;
-mod hub;
-mod json;
 mod kind;
 mod limits;
-mod network;
-mod origins;
+mod log;
+mod manual;
 mod places;
-mod postgres_url;
-mod reference;
-mod routes;
 mod schedule;
-mod section;
 mod settings;
-mod source;
-mod types;
-mod value;
 mod vault;
 
 #[cfg(test)]
@@ -34,45 +18,35 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use agent::{AgentSection, HostPattern};
 pub use alerts::{AlertKeys, AlertingSection};
-pub use bughive::{BugHiveSection, RulesSection};
-pub use choices::{ComposeWay, LogFormat};
-pub use effective::Effective;
-pub use error::{ConfigError, Problem};
-pub use hub::{HubSection, ProjectSection, Projects};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
 pub use limits::{LimitSection, QueueSection};
-pub use network::{Network, network};
-pub use origins::WebOrigin;
-pub use postgres_url::PostgresUrl;
-pub use reference::reference;
-pub use routes::{BasePath, DirectHost, ProxyChoice, ProxyUrl};
+pub use log::{LogFilter, LogFormat};
+pub use manual::manual;
 pub use schedule::ScheduleSection;
 pub use settings::{
     ApiSection, BackoffSection, BreakerSection, DatabaseSection, DeploymentSection, EmbeddedSection,
     KeeperSection, KindKeys, LogSection, OutboundSection, ScheduleKeys, WorkerSection,
 };
-pub use source::Flag;
-pub use types::{
-    ByteSize, EngineAddress, ExitCode, Header, HeaderText, HostName, HttpUrl, JobArgs, LogFilter, MissedWord,
-    NAME_RULE, OverlapWord, Priority, QueueName, SchemaName, SealingKey, Secret, StorageUrl, Time,
-    VariableName, VariableText, Words, is_name,
-};
-
 pub use vault::{EncryptionSection, RedactionSection, StorageSection};
 
-use places::PLACES;
-use section::{Reader, Table};
-use source::Variable;
-use tidemill::job::alert::AlertRule;
-use tidemill::job::project::quick_queue;
+use std::sync::Arc;
 
-/// The number of stops and logs of the hub that run at once in one worker: they mostly wait for the engine.
-const QUICK_SLOTS: u32 = 8;
+use places::places;
+use tidemill::extension::{Declared, Extension};
+use tidemill::job::alert::AlertRule;
+use tidemill_settings::configured::Extensions;
+use tidemill_settings::dot_env;
+use tidemill_settings::effective;
+use tidemill_settings::effective::Effective;
+use tidemill_settings::error::{ConfigError, Problem};
+use tidemill_settings::section::{Reader, Table};
+use tidemill_settings::source;
+use tidemill_settings::source::{Flag, Variable};
+use tidemill_settings::types::{NAME_RULE, is_name};
 
 /// All settings of a process.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "each section says what it is")]
 pub struct Config {
     pub database: DatabaseSection,
@@ -84,17 +58,18 @@ pub struct Config {
     pub storage: StorageSection,
     pub encryption: EncryptionSection,
     pub redaction: RedactionSection,
-    pub agent: AgentSection,
-    pub bughive: BugHiveSection,
     pub log: LogSection,
     pub outbound: OutboundSection,
     pub queues: BTreeMap<String, QueueSection>,
     pub limits: BTreeMap<String, LimitSection>,
     pub kinds: BTreeMap<String, KindSection>,
     pub schedules: BTreeMap<String, ScheduleSection>,
-    pub hub: HubSection,
     pub alerting: AlertingSection,
     pub alerts: BTreeMap<String, AlertRule>,
+    /// The extensions of this build, with their settings.
+    pub extensions: Vec<Arc<dyn Extension>>,
+    /// What they declare.
+    pub declared: Declared,
     /// Variables of systems whose place Tidemill takes, such as `CELERY_…`, and entries of `ALLOWED_ORIGINS` that are no
     /// origins, with where they stand: they mean nothing here.
     pub ignored: Vec<String>,
@@ -115,6 +90,8 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// The settings of the command line.
     pub flags: Vec<Flag>,
+    /// The extensions whose sections the config may have.
+    pub extensions: Extensions,
 }
 
 impl std::fmt::Debug for Sources {
@@ -131,12 +108,16 @@ impl Sources {
     ///
     /// # Errors
     /// If the working folder does not exist.
-    pub fn of_process(file: Option<PathBuf>, flags: Vec<Flag>) -> std::io::Result<Self> {
+    pub fn of_process(
+        file: Option<PathBuf>,
+        flags: Vec<Flag>,
+        extensions: Extensions,
+    ) -> std::io::Result<Self> {
         // Values that are not text cannot be Tidemill's.
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        Ok(Self { folder: std::env::current_dir()?, file, environment, flags })
+        Ok(Self { folder: std::env::current_dir()?, file, environment, flags, extensions })
     }
 }
 
@@ -150,7 +131,7 @@ impl Config {
         let Gathered { tree, file, label, ignored } = Gathered::from(sources, &mut problems)?;
         let folder = file.as_deref().and_then(Path::parent).unwrap_or(&sources.folder).to_owned();
         let mut reader = Reader::new(tree, &label, &mut problems);
-        let mut config = Self::read(&mut reader, file, folder);
+        let mut config = Self::read(&mut reader, file, folder, &sources.extensions);
         config.ignored = ignored;
         if problems.is_empty() { Ok(config) } else { Err(ConfigError::Settings(problems)) }
     }
@@ -163,13 +144,15 @@ impl Config {
     pub fn effective(sources: &Sources) -> Result<Vec<Effective>, ConfigError> {
         Self::load(sources)?;
         let Gathered { tree, label, .. } = Gathered::from(sources, &mut Vec::new())?;
-        Ok(effective::all(&tree, &label))
+        Ok(effective::all(&places(&sources.extensions), &tree, &label))
     }
 
     /// Restricts this worker to these queues, with the given slots.
     pub fn serve_only(&mut self, queues: &[(String, u32)]) {
         self.worker.slots = Some(0);
-        self.hub.concurrency = 0;
+        for queue in self.declared.queues.iter_mut().filter(|queue| queue.with.is_none()) {
+            queue.slots = Some(0);
+        }
         let mut all = std::mem::take(&mut self.queues);
         let named = |(name, slots): &(String, u32)| {
             let mut section = all.remove(name).unwrap_or_else(QueueSection::unset);
@@ -183,35 +166,16 @@ impl Config {
     #[must_use]
     pub fn slots_of(&self, queue: &str) -> u32 {
         let own = self.queues.get(queue).and_then(|queue| queue.slots);
-        own.or_else(|| self.slots_of_hub(queue)).unwrap_or_else(|| self.default_slots())
+        own.or_else(|| self.declared_slots(queue)).unwrap_or_else(|| self.default_slots())
     }
 
-    /// How many jobs of one of the hub's queues run at once in this process; `None` for other queues.
-    fn slots_of_hub(&self, queue: &str) -> Option<u32> {
-        let of_hub = &self.hub.queue.0;
-        match queue {
-            _ if !self.is_hub() => None,
-            queue if queue == of_hub => Some(self.hub.concurrency),
-            // A worker that builds also stops: a worker restricted to one of the two queues serves the
-            // other as well.
-            queue if queue == quick_queue(of_hub) => {
-                Some(if self.slots_of(of_hub) > 0 { QUICK_SLOTS } else { 0 })
-            }
-            _ => None,
+    /// How many jobs of a queue that an extension declares run at once in this process.
+    fn declared_slots(&self, queue: &str) -> Option<u32> {
+        let declared = self.declared.queues.iter().find(|declared| declared.name == queue)?;
+        match &declared.with {
+            Some(other) if self.slots_of(other) == 0 => Some(0),
+            _ => declared.slots,
         }
-    }
-
-    /// The queues of the hub, if there are projects for it.
-    #[must_use]
-    pub fn queues_of_hub(&self) -> Vec<String> {
-        let queue = &self.hub.queue.0;
-        if self.is_hub() { vec![queue.clone(), quick_queue(queue)] } else { Vec::new() }
-    }
-
-    /// Whether there are projects for the hub.
-    #[must_use]
-    pub fn is_hub(&self) -> bool {
-        !self.hub.projects.0.is_empty()
     }
 
     /// How many jobs of a queue without a section run at once in this process.
@@ -221,7 +185,12 @@ impl Config {
         self.worker.slots.unwrap_or_else(|| u32::try_from(cores).unwrap_or(4).max(4))
     }
 
-    fn read(reader: &mut Reader<'_>, file: Option<PathBuf>, folder: PathBuf) -> Self {
+    fn read(
+        reader: &mut Reader<'_>,
+        file: Option<PathBuf>,
+        folder: PathBuf,
+        extensions: &Extensions,
+    ) -> Self {
         let mut config = Self {
             database: reader.section("database"),
             deployment: reader.section("deployment"),
@@ -232,17 +201,16 @@ impl Config {
             storage: reader.section("storage"),
             encryption: reader.section("encryption"),
             redaction: reader.section("redaction"),
-            agent: reader.section("agent"),
-            bughive: reader.section("bughive"),
             log: reader.section("log"),
             outbound: reader.section("outbound"),
             queues: named(reader, "queues", |reader, name| Some(reader.section(name))),
             limits: named(reader, "limits", |reader, name| Some(reader.section(name))),
             kinds: named(reader, "kinds", |reader, name| kind::read(reader, name, &folder)),
             schedules: named(reader, "schedules", schedule::read),
-            hub: reader.section("hub"),
             alerting: reader.section("alerting"),
             alerts: named(reader, "alerts", alerts::read),
+            extensions: extensions.read(reader, &folder),
+            declared: Declared::default(),
             ignored: Vec::new(),
             file,
             folder,
@@ -251,14 +219,18 @@ impl Config {
         config.embedded.programs_dir = programs_dir.map(|dir| config.folder.join(dir));
         let keys_file = config.encryption.keys_file.take();
         config.encryption.keys_file = keys_file.map(|file| config.folder.join(file));
-        let browser = config.agent.browser.take();
-        config.agent.browser = browser.map(|program| config.folder.join(program));
-        let media_folder = config.bughive.media_folder.take();
-        config.bughive.media_folder = media_folder.map(|folder| config.folder.join(folder));
-        bughive::complete(&config.bughive, &mut config.queues, &mut config.schedules, reader);
+        config.declared = config
+            .extensions
+            .iter()
+            .map(|extension| extension.declares())
+            .fold(Declared::default(), Declared::and);
+        for extension in &config.extensions {
+            kind::refuse_taken(extension.kind_names(), &config.kinds, reader);
+        }
         checks::check(&config, reader);
-        let whole = PLACES.iter().map(|place| place.key).filter(|key| !key.contains('.'));
+        let whole = places(extensions).into_iter().map(|place| place.key).filter(|key| !key.contains('.'));
         let keys: Vec<_> = whole.collect();
+        crate::left_out::refuse(reader);
         reader.refuse_rest(&keys);
         config
     }
@@ -285,11 +257,12 @@ impl Gathered {
             found.map(|(_, value)| value.clone())
         };
         let dot_env = dot_env::read(&sources.folder, &outer)?;
-        source::add_variables(&mut tree, &dot_env, problems);
+        let places = places(&sources.extensions);
+        source::add_variables(&places, &mut tree, &dot_env, problems);
         let environment = sources.environment.iter();
         let environment: Vec<_> =
             environment.map(|(name, value)| Variable::of_environment(name, value)).collect();
-        source::add_variables(&mut tree, &environment, problems);
+        source::add_variables(&places, &mut tree, &environment, problems);
         source::add_flags(&mut tree, &sources.flags);
         let label = file.as_ref().map_or_else(
             || "settings".to_owned(),

@@ -4,10 +4,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::section::Reader;
 use super::settings::ScheduleKeys;
 use tidemill::job::new::NewJob;
-use tidemill::job::schedule::{Times, Timing, Unfit};
+use tidemill::job::schedule::{Times, Timing};
+use tidemill_settings::section::Reader;
 
 /// One `[schedules.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,12 +26,6 @@ pub struct ScheduleSection {
     pub jitter: std::time::Duration,
     /// Whether it is created paused; a later resume is not undone.
     pub paused: bool,
-}
-
-/// The error in the times, without the values.
-pub(super) fn what_is_wrong(unfit: &Unfit) -> String {
-    let what = unfit.what.rsplit_once("\" ").map_or(unfit.what.as_str(), |(_, what)| what);
-    format!("{what}; {}", unfit.remedy)
 }
 
 /// Reads the section of the schedule `name`.
@@ -53,7 +47,7 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &str) -> Option<ScheduleSectio
     // A one-time schedule may stay in the config after its time, so every time counts as later than this
     // one.
     if let Err(unfit) = Timing::ahead(&times, DateTime::<Utc>::UNIX_EPOCH) {
-        reader.report_here(&format!("{name}.{}", unfit.field), what_is_wrong(&unfit));
+        reader.report_here(&format!("{name}.{}", unfit.field), unfit.brief());
         return None;
     }
     let job = NewJob {

@@ -1,25 +1,26 @@
 //! Every setting, with its unit, default and meaning, in one place. The structs, the checks of
-//! values and `docs/configuration.md` all follow from here. (The hub's settings are in `hub`.)
+//! values and `docs/configuration.md` all follow from here. (Extensions declare their own.)
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::choices::LogFormat;
-use super::network::Network;
-use super::origins::WebOrigin;
-use super::postgres_url::PostgresUrl;
-use super::routes::{BasePath, DirectHost, ProxyChoice, ProxyUrl};
-use super::section::{Entry, Field, Reader, Section, section};
-use super::types::{
-    ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
-    LogFilter, MissedWord, OverlapWord, Priority, QueueName, SchemaName, Secret, Time, VariableName,
-    VariableText, Words,
-};
+use super::log::{LogFilter, LogFormat};
 use tidemill::job::settings::OnLostContact;
 use tidemill::job::unique::Unique;
 use tidemill::kinds::command::containment::Wish;
+use tidemill_settings::network::Network;
+use tidemill_settings::origins::WebOrigin;
+use tidemill_settings::postgres_url::PostgresUrl;
+use tidemill_settings::proxies::{BasePath, DirectHost, ProxyChoice, ProxyUrl};
+use tidemill_settings::section;
+use tidemill_settings::section::{Entry, Field, Reader, Section};
+use tidemill_settings::types::{
+    ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
+    MissedWord, OverlapWord, Priority, QueueName, SchemaName, Secret, Time, VariableName, VariableText,
+    Words,
+};
 
 section! {
     /// Where the jobs are kept.
@@ -359,9 +360,9 @@ inner_section!(BackoffSection, BreakerSection);
 
 #[cfg(test)]
 mod tests {
-    use super::super::section::Table;
     use super::*;
     use tidemill::job::settings::{Backoff, KindSettings};
+    use tidemill_settings::section::Table;
 
     fn defaults<T: Section>() -> T {
         let mut problems = Vec::new();

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::section::section;
-use super::types::{ByteSize, SealingKey, StorageUrl, VariableName, VariableText};
+use tidemill_settings::section;
+use tidemill_settings::types::{ByteSize, SealingKey, StorageUrl, VariableName, VariableText};
 
 section! {
     /// Object storage for args and results that are too large for a row and for the files of jobs.

@@ -5,15 +5,15 @@ use axum::http::Method;
 use serde_json::{Map, Value, json};
 
 use super::components;
-use crate::api::server::access::{Verdict, verdict};
+use crate::api::server::access::{Access, Verdict};
 use crate::api::server::api_key::Scope;
 
 const SCHEME: &str = "api_key";
 
 /// The scopes that a route needs, of which one is enough; none means everybody.
-pub(super) fn scopes(method: &str, path: &str) -> &'static [Scope] {
+pub(super) fn scopes(access: &Access, method: &str, path: &str) -> &'static [Scope] {
     let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
-    match verdict(&method, path) {
+    match access.verdict(&method, path) {
         Verdict::Needs(scopes) => scopes,
         // Such a route refuses every caller; the tests find it.
         Verdict::OtherMethods(_) | Verdict::Unlisted => &[Scope::Admin],
@@ -21,8 +21,8 @@ pub(super) fn scopes(method: &str, path: &str) -> &'static [Scope] {
 }
 
 /// Names the scopes of one operation, for tools and for readers.
-pub(super) fn secure(method: &str, path: &str, operation: &mut Map<String, Value>) {
-    let scopes = scopes(method, path);
+pub(super) fn secure(access: &Access, method: &str, path: &str, operation: &mut Map<String, Value>) {
+    let scopes = scopes(access, method, path);
     let requirements: Vec<Value> = scopes.iter().map(|scope| json!({ SCHEME: [scope.name()] })).collect();
     operation.insert("security".into(), requirements.into());
     if scopes.is_empty() {

@@ -8,6 +8,7 @@ use utoipa::openapi::{OpenApi, ResponseBuilder};
 
 use super::access::scopes;
 use super::components;
+use crate::api::server::access::Access;
 use crate::api::server::problem::{Case, TYPE_BASE};
 
 const PROBLEM: &str = "application/problem+json";
@@ -50,8 +51,8 @@ pub(in crate::api) fn bounded_in_time(description: &mut OpenApi) {
 }
 
 /// Adds what can come besides the operation's own answers, and gives every refusal the form of a problem.
-pub(super) fn complete(method: &str, path: &str, operation: &mut Map<String, Value>) {
-    let statuses = statuses(method, path, operation);
+pub(super) fn complete(access: &Access, method: &str, path: &str, operation: &mut Map<String, Value>) {
+    let statuses = statuses(access, method, path, operation);
     let Some(answers) = operation.entry("responses").or_insert_with(|| json!({})).as_object_mut() else {
         return;
     };
@@ -70,7 +71,7 @@ pub(super) fn complete(method: &str, path: &str, operation: &mut Map<String, Val
     }
 }
 
-fn statuses(method: &str, path: &str, operation: &Map<String, Value>) -> Vec<u16> {
+fn statuses(access: &Access, method: &str, path: &str, operation: &Map<String, Value>) -> Vec<u16> {
     let parameters = operation.get("parameters").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let has_body = operation.contains_key("requestBody");
     let is_keyed =
@@ -79,7 +80,7 @@ fn statuses(method: &str, path: &str, operation: &Map<String, Value>) -> Vec<u16
     let mut statuses = vec![400, 421, 500];
     let mut add = |holds: bool, more: &[u16]| statuses.extend(more.iter().copied().filter(|_| holds));
     // The gate asks the database for the key, and slows down who asks too much.
-    add(!scopes(method, path).is_empty(), &[401, 403, 429, 503]);
+    add(!scopes(access, method, path).is_empty(), &[401, 403, 429, 503]);
     add(path.contains('{') && !makes, &[404]);
     add(has_body, &[408, 413, 415, 422]);
     add(!parameters.is_empty(), &[422]);

@@ -11,6 +11,7 @@ use axum::routing::get;
 use utoipa::openapi::OpenApi;
 
 use crate::api::description;
+use crate::api::server::access::Access;
 use crate::api::server::base_path::led;
 use crate::api::server::problem::{Case, Problem, quoted};
 
@@ -27,8 +28,8 @@ pub(crate) fn server(base: &str) -> &str {
 ///
 /// # Errors
 /// If the description cannot be written as JSON.
-pub fn routes(routes: &OpenApi, base: &str) -> Result<Router, serde_json::Error> {
-    let text = Bytes::from(serde_json::to_vec(&description::finished(routes, server(base))?)?);
+pub fn routes(routes: &OpenApi, base: &str, access: &Access) -> Result<Router, serde_json::Error> {
+    let text = Bytes::from(serde_json::to_vec(&description::finished(routes, server(base), access)?)?);
     let page = Bytes::from(led(PAGE, base));
     let json = move || async move { file("application/json", text) };
     Ok(Router::new()

@@ -25,7 +25,7 @@ fn healthz() {}
 struct Described;
 
 async fn read(path: &str) -> (u16, String, Vec<u8>) {
-    let app = routes(&Described::openapi(), "").unwrap();
+    let app = routes(&Described::openapi(), "", &Access::default()).unwrap();
     let answer = app.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
     let media_type = answer.headers()[CONTENT_TYPE].to_str().unwrap().to_owned();
     (answer.status().as_u16(), media_type, to_bytes(answer.into_body(), usize::MAX).await.unwrap().to_vec())

@@ -12,16 +12,18 @@ mod schemas;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
+use crate::api::server::access::Access;
+
 pub(super) use answers::bounded_in_time;
 
 /// The members of a path item that are operations.
 const METHODS: [&str; 5] = ["get", "post", "patch", "put", "delete"];
 
-/// The whole description, of a server that is reached at `server`.
+/// The whole description, of a server that is reached at `server` and opens its routes by `rules`.
 ///
 /// # Errors
 /// If the routes' own description cannot be written as JSON.
-pub fn finished(routes: &OpenApi, server: &str) -> Result<Value, serde_json::Error> {
+pub fn finished(routes: &OpenApi, server: &str, rules: &Access) -> Result<Value, serde_json::Error> {
     let mut document = serde_json::to_value(routes)?;
     document["servers"] =
         json!([{ "url": server, "description": "The server that serves this description." }]);
@@ -29,8 +31,8 @@ pub fn finished(routes: &OpenApi, server: &str) -> Result<Value, serde_json::Err
     for operation in operations(&mut document) {
         names::name(operation.members);
         parameters::refine(operation.path, operation.members);
-        access::secure(&operation.method, operation.path, operation.members);
-        answers::complete(&operation.method, operation.path, operation.members);
+        access::secure(rules, &operation.method, operation.path, operation.members);
+        answers::complete(rules, &operation.method, operation.path, operation.members);
     }
     parameters::share(&mut document);
     inputs::share(&mut document);

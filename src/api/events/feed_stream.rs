@@ -283,8 +283,8 @@ impl Teller {
         if jobs.is_empty() {
             return Ok(HashMap::new());
         }
-        let hub = self.state.hub.clone();
-        let _permit = hub.read_permit().await;
+        let watchers = self.state.watchers.clone();
+        let _permit = watchers.read_permit().await;
         let jobs: Vec<Uuid> = jobs.iter().copied().collect();
         let documents = self.state.store.find_jobs(&jobs).await?;
         Ok(documents.into_iter().map(|document| (document.id, document)).collect())

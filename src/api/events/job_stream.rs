@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::frame::{Frame, Reset};
 use super::job_feed::View;
-use super::watchers::{Hub, Watch};
+use super::watchers::{Watch, Watchers};
 use crate::job::document::JobDocument;
 use crate::store::Result;
 
@@ -36,7 +36,7 @@ pub struct Reader {
 
 /// The frames for a reader, until the job has finished. The stream also ends if the job is deleted or
 /// cannot be read; then no frame is marked as the last.
-pub fn frames(hub: Hub, reader: Reader) -> impl Stream<Item = Arc<Frame>> + Send {
+pub fn frames(watchers: Watchers, reader: Reader) -> impl Stream<Item = Arc<Frame>> + Send {
     let Reader { mut watch, document, after, types, page_limit } = reader;
     stream! {
         let position = after.min(document.last_seq);
@@ -44,7 +44,7 @@ pub fn frames(hub: Hub, reader: Reader) -> impl Stream<Item = Arc<Frame>> + Send
         if after > position {
             yield Arc::new(Frame::reset(document.id, position, document.attempt, Reset::Ahead, after));
         }
-        let mut pager = Pager { hub, position, types, page_limit, checked: false, attempt: document.attempt };
+        let mut pager = Pager { watchers, position, types, page_limit, checked: false, attempt: document.attempt };
         drop(document);
         loop {
             let view = watch.view(pager.position);
@@ -84,7 +84,7 @@ pub fn frames(hub: Hub, reader: Reader) -> impl Stream<Item = Arc<Frame>> + Send
 
 /// Moves a reader forward, page by page.
 struct Pager {
-    hub: Hub,
+    watchers: Watchers,
     position: i64,
     types: Arc<[String]>,
     page_limit: i64,
@@ -111,18 +111,22 @@ impl Pager {
 
     /// The next frames from the database.
     async fn read(&mut self, job_id: Uuid, target: i64) -> Result<Vec<Arc<Frame>>> {
-        let hub = self.hub.clone();
-        let _permit = hub.read_permit().await;
-        let events = hub.store().events_after(job_id, self.position, &self.types, self.page_limit).await?;
+        let watchers = self.watchers.clone();
+        let _permit = watchers.read_permit().await;
+        let events =
+            watchers.store().events_after(job_id, self.position, &self.types, self.page_limit).await?;
         let is_full = i64::try_from(events.len()).is_ok_and(|count| count == self.page_limit);
         let reached = events.last().filter(|_| is_full).map_or(target, |last| last.seq.min(target));
         // Dropped events do not show among requested types, so the first of all events is checked once.
         let first = match (self.types.is_empty(), self.checked) {
             (true, _) => events.first().map(|event| event.seq),
             (false, true) => Some(self.position + 1),
-            (false, false) => {
-                hub.store().events_after(job_id, self.position, &[], 1).await?.first().map(|event| event.seq)
-            }
+            (false, false) => watchers
+                .store()
+                .events_after(job_id, self.position, &[], 1)
+                .await?
+                .first()
+                .map(|event| event.seq),
         };
         self.checked = true;
         let mut page = Vec::new();

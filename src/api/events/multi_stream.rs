@@ -43,7 +43,7 @@ pub struct Many {
 /// # Errors
 /// When the database fails.
 pub async fn watch_all(state: &ApiState, jobs: &[Uuid]) -> Result<Vec<(Watch, JobDocument)>> {
-    let mut watches: HashMap<Uuid, Watch> = jobs.iter().map(|id| (*id, state.hub.watch(*id))).collect();
+    let mut watches: HashMap<Uuid, Watch> = jobs.iter().map(|id| (*id, state.watchers.watch(*id))).collect();
     let documents = if jobs.is_empty() { Vec::new() } else { state.store.find_jobs(jobs).await? };
     let pair = |document: JobDocument| watches.remove(&document.id).map(|watch| (watch, document));
     Ok(documents.into_iter().filter_map(pair).collect())
@@ -63,7 +63,7 @@ pub fn many_frames(
         let Some((_, place)) = place else { continue };
         let types = Arc::clone(&types);
         let reader = Reader { watch, document, after: place.seq, types, page_limit: PAGE_LIMIT };
-        merged.push(Box::pin(frames(state.hub.clone(), reader).map(|frame| (None, frame))));
+        merged.push(Box::pin(frames(state.watchers.clone(), reader).map(|frame| (None, frame))));
     }
     if let Some(selection) = selection {
         let follower = Follower { state, selection, types, place: cursor.feed.clone() };

@@ -204,7 +204,7 @@ async fn stream(
 ) -> Result<Response, Problem> {
     let (after, saw_end) = position(headers, place)?;
     // Watched before it is read, so that nothing in between is missed.
-    let watch = state.hub.watch(job_id);
+    let watch = state.watchers.watch(job_id);
     let document = state.store.find_job(job_id).await.map_err(|error| failed(&error))?;
     let document = document.ok_or_else(|| unknown(job_id))?;
     // One that was made live again has further events, and another end.
@@ -212,7 +212,7 @@ async fn stream(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let reader = Reader { watch, document, after, types, page_limit: PAGE_LIMIT };
-    let events = frames(state.hub.clone(), reader).map(|frame| frame.sse(&frame.id()));
+    let events = frames(state.watchers.clone(), reader).map(|frame| frame.sse(&frame.id()));
     Ok(sse::respond(state, caller.map(|Extension(caller)| caller), events))
 }
 

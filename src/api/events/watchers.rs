@@ -21,7 +21,7 @@ const READS_AT_ONCE: usize = 4;
 
 /// A handle on the one registry of a process; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Hub(Arc<Shared>);
+pub struct Watchers(Arc<Shared>);
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -54,7 +54,7 @@ pub struct Watch {
     shared: Arc<Shared>,
 }
 
-impl Hub {
+impl Watchers {
     /// Starts the registry; it runs until `shutdown`.
     #[must_use]
     pub fn start(store: Store, wakes: Wakes, shutdown: CancellationToken) -> Self {

@@ -23,7 +23,7 @@ pub struct GivenArgs<'a> {
 /// Whether a job with these args can be accepted; fields of the problem are below `/args`.
 pub type ArgsCheck = Arc<dyn Fn(GivenArgs<'_>) -> Result<(), Problem> + Send + Sync>;
 
-/// The rules of all kinds.
+/// The rules of all kinds; without any set, args of every size are accepted.
 #[derive(Clone)]
 pub struct ArgsRules {
     most_bytes: usize,
@@ -35,6 +35,12 @@ impl ArgsRules {
     #[must_use]
     pub fn new(most_bytes: usize) -> Self {
         Self { most_bytes, of_kinds: HashMap::new() }
+    }
+
+    /// The same checks, with another size limit.
+    #[must_use]
+    pub fn of_at_most(self, most_bytes: usize) -> Self {
+        Self { most_bytes, ..self }
     }
 
     /// Has the args of a kind checked before a job of it is stored, by whichever route.
@@ -61,6 +67,12 @@ impl ArgsRules {
         }
         let given = GivenArgs { args: &job.args, is_whole: !gets_more };
         self.of_kinds.get(&job.kind).map_or(Ok(()), |check| check(given))
+    }
+}
+
+impl Default for ArgsRules {
+    fn default() -> Self {
+        Self::new(usize::MAX)
     }
 }
 

@@ -47,22 +47,58 @@ pub(crate) async fn create(
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Repeatable, Problem> {
-    let wish = state.store.prepare(create_request::read_one(&body, &state.args)?).await?;
-    let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
-        let enqueued = state.enqueuer.enqueue(wish.clone(), body.len()).await?;
+    let job = state.store.prepare(create_request::read_one(&body, &state.args)?).await?;
+    let request = KeyedRequest { route: ROUTE, caller: &caller, headers: &headers, body: &body };
+    enqueue_once(&state, &request, job, &|enqueued, job| {
+        serde_json::to_value(state.store.shown_new(enqueued.document(job.into_job())))
+            .map_err(|error| Problem::internal(&error))
+    })
+    .await
+}
+
+/// A request that enqueues one job, and may have an Idempotency-Key.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyedRequest<'a> {
+    /// The route, such as `POST /jobs`: a key counts for one route.
+    pub route: &'static str,
+    /// The caller; a key is one caller's.
+    pub caller: &'a Caller,
+    /// The headers of the request.
+    pub headers: &'a HeaderMap,
+    /// Its body: a key counts for one body.
+    pub body: &'a [u8],
+}
+
+/// Makes the body of the answer for a job that was created.
+pub type CreatedBody<'a> = &'a (dyn Fn(&Enqueued, PreparedJob) -> Result<Value, Problem> + Sync);
+
+/// Enqueues the job of a request, once for each Idempotency-Key; answers 202 with what `created` makes of it, or 200
+/// with the existing job that has its unique key.
+///
+/// # Errors
+/// The problem that says why the job was not created.
+pub async fn enqueue_once(
+    state: &ApiState,
+    request: &KeyedRequest<'_>,
+    job: PreparedJob,
+    created: CreatedBody<'_>,
+) -> Result<Repeatable, Problem> {
+    let KeyedRequest { route, caller, headers, body } = *request;
+    let Some(keyed) = Keyed::of(headers, caller, route, body)? else {
+        let enqueued = state.enqueuer.enqueue(job.clone(), body.len()).await?;
         return match enqueued.fate {
-            Fate::Created => taken(&state, &enqueued, wish),
+            Fate::Created => Ok(answered(created(&enqueued, job)?, false)),
             Fate::Existing | Fate::Replaced => {
                 Ok(answered(existing(&state.store, state.store.pool(), enqueued.id).await?, false))
             }
-            _ => Err(refusal_now(&state, &wish, &enqueued).await?),
+            _ => Err(refusal_now(state, &job, &enqueued).await?),
         };
     };
     let patience = Patience::begin();
     loop {
         let answer = match keyed.begin(&state.store).await? {
             Begun::Replay(body) => Ok(answered(body, true)),
-            Begun::Work(work) => create_once(&state, wish.clone(), work).await,
+            Begun::Work(work) => enqueue_in_work(state, job.clone(), work, created).await,
         };
         if !patience.again(&answer).await {
             return answer;
@@ -70,28 +106,28 @@ pub(crate) async fn create(
     }
 }
 
-async fn create_once(state: &ApiState, wish: PreparedJob, mut work: Work) -> Result<Repeatable, Problem> {
+/// Enqueues the job in the transaction that stores the answer.
+async fn enqueue_in_work(
+    state: &ApiState,
+    job: PreparedJob,
+    mut work: Work,
+    created: CreatedBody<'_>,
+) -> Result<Repeatable, Problem> {
     let strict = state.settings.strict_kinds;
-    let enqueued = enqueue_at_once(work.line(), std::slice::from_ref(&wish), strict).await?.remove(0);
+    let enqueued = enqueue_at_once(work.line(), std::slice::from_ref(&job), strict).await?.remove(0);
     let answer = match enqueued.fate {
-        Fate::Created => taken(state, &enqueued, wish)?,
+        Fate::Created => answered(created(&enqueued, job)?, false),
         Fate::Existing | Fate::Replaced => {
             answered(existing(&state.store, work.line(), enqueued.id).await?, false)
         }
         _ => {
             drop(work);
-            return Err(refusal_now(state, &wish, &enqueued).await?);
+            return Err(refusal_now(state, &job, &enqueued).await?);
         }
     };
     work.answer(&answer.body).await?;
     told(&state.notifier, &state.metrics, [&enqueued]);
     Ok(answer)
-}
-
-fn taken(state: &ApiState, enqueued: &Enqueued, wish: PreparedJob) -> Result<Repeatable, Problem> {
-    let body = serde_json::to_value(state.store.shown_new(enqueued.document(wish.into_job())))
-        .map_err(|error| Problem::internal(&error))?;
-    Ok(answered(body, false))
 }
 
 /// The answer with this body: 200 for an existing job.
@@ -100,6 +136,10 @@ fn answered(body: Value, replayed: bool) -> Repeatable {
     Repeatable { status, body, replayed }
 }
 
+/// Why a job was not created, with the job that has its execution id.
+///
+/// # Errors
+/// If the database cannot be read.
 pub(crate) async fn refusal_now(
     state: &ApiState,
     wish: &NewJob,
@@ -113,7 +153,8 @@ pub(crate) async fn refusal_now(
 }
 
 /// Why a job was not created; `owner` is the job that has its execution id.
-pub(crate) fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uuid>) -> Problem {
+#[must_use]
+pub fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uuid>) -> Problem {
     match enqueued.fate {
         // Not requested: these are not refusals.
         Fate::Created | Fate::Existing | Fate::Replaced => unknown(enqueued.id),

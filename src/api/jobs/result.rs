@@ -69,7 +69,7 @@ pub(crate) async fn get_result(
         None => Duration::ZERO,
     };
     // Watched before it is read, so that an end in between is not missed.
-    let mut watch = state.hub.watch(job_id);
+    let mut watch = state.watchers.watch(job_id);
     let mut job = find(&state, job_id).await?;
     if !job.state.is_final() && !wait.is_zero() {
         tokio::select! {

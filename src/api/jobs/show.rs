@@ -48,6 +48,6 @@ pub(crate) async fn attempts(
 }
 
 /// The job of that id.
-pub(crate) async fn find(state: &ApiState, job_id: uuid::Uuid) -> Result<JobDocument, Problem> {
+pub async fn find(state: &ApiState, job_id: uuid::Uuid) -> Result<JobDocument, Problem> {
     state.store.find_job(job_id).await?.ok_or_else(|| unknown(job_id))
 }

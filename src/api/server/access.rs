@@ -1,17 +1,20 @@
 //! The scopes of every route, in one table. A route that is missing here refuses every caller, so
-//! that no route can be opened by an omission.
+//! that no route can be opened by an omission. Routes of extensions bring their rules with them.
+
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use axum::http::Method;
 
 use super::api_key::Scope;
 
 /// The access rule of one route.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Rule {
     /// The method; HEAD counts as GET.
     pub method: &'static str,
     /// The path as the router has it.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     /// The accepted scopes (`admin` always is); none at all means every caller.
     pub scopes: &'static [Scope],
 }
@@ -27,7 +30,7 @@ const WORK: &[Scope] = &[Scope::Work];
 const ADMIN: &[Scope] = &[Scope::Admin];
 
 const fn rule(method: &'static str, path: &'static str, scopes: &'static [Scope]) -> Rule {
-    Rule { method, path, scopes }
+    Rule { method, path: Cow::Borrowed(path), scopes }
 }
 
 /// True for what watches the process: while the database is away, a key that was good shortly before opens it.
@@ -36,8 +39,8 @@ pub fn outlasts_the_database(path: &str) -> bool {
     path == "/metrics"
 }
 
-/// Every route of the server.
-pub const RULES: &[Rule] = &[
+/// Every route of the server itself.
+pub static RULES: &[Rule] = &[
     rule("GET", "/healthz", EVERYBODY),
     rule("GET", "/readyz", EVERYBODY),
     rule("GET", "/metrics", READ),
@@ -93,8 +96,6 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/api/v1/workflows/{id}/cancel", ENQUEUE),
     rule("POST", "/api/v1/workflows/{id}/retry", ENQUEUE),
     rule("GET", "/api/v1/events", READ),
-    rule("GET", "/api/v1/sessions/{session_id}", FOLLOW),
-    rule("POST", "/api/crawl/start", ENQUEUE),
     rule("GET", "/api/v1/kinds", READ),
     rule("POST", "/api/v1/kinds/{kind}/reset-breaker", ADMIN),
     rule("GET", "/api/v1/queues", READ),
@@ -119,9 +120,6 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/api/v1/schedules/{schedule}/run", ENQUEUE),
     rule("GET", "/api/v1/workers", READ),
     rule("POST", "/api/v1/workers/{worker}/drain", ADMIN),
-    rule("POST", "/execute", ENQUEUE),
-    rule("GET", "/api/tasks/{execution_id}/status", FOLLOW),
-    rule("GET", "/ws/execution/{execution_id}", FOLLOW),
     rule("POST", "/api/v1/worker/claim", WORK),
     rule("POST", "/api/v1/worker/heartbeat", WORK),
     rule("POST", "/api/v1/worker/settle", WORK),
@@ -134,15 +132,6 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/api/v1/worker/jobs/{id}/step", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/children", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/wait", WORK),
-    rule("POST", "/api/orchestration/{project_id}/start", ENQUEUE),
-    rule("POST", "/api/orchestration/{project_id}/stop", ENQUEUE),
-    rule("POST", "/api/orchestration/{project_id}/restart", ENQUEUE),
-    rule("POST", "/api/orchestration/{project_id}/logs", ENQUEUE),
-    rule("GET", "/api/orchestration/task-status/{task_id}", FOLLOW),
-    rule("GET", "/task-status/{task_id}", FOLLOW),
-    rule("GET", "/api/orchestration/stuck", ADMIN),
-    rule("POST", "/api/orchestration/stuck/{task_id}/cancel", ADMIN),
-    rule("POST", "/api/orchestration/stuck/{task_id}/restart", ADMIN),
 ];
 
 /// The rule of the table for a request.
@@ -156,16 +145,33 @@ pub enum Verdict {
     Unlisted,
 }
 
-/// Finds the rule of the route that a request matched.
-#[must_use]
-pub fn verdict(method: &Method, path: &str) -> Verdict {
-    let name = if method == Method::HEAD { "GET" } else { method.as_str() };
-    let of_path = || RULES.iter().filter(|rule| rule.path == path);
-    if let Some(rule) = of_path().find(|rule| rule.method == name) {
-        return Verdict::Needs(rule.scopes);
+/// The rules of all routes: those of the server, and those of extensions.
+#[derive(Debug, Clone, Default)]
+pub struct Access(Arc<[Rule]>);
+
+impl Access {
+    /// The rules of the server and these of extensions.
+    #[must_use]
+    pub fn with(of_extensions: &[Rule]) -> Self {
+        Self(of_extensions.into())
     }
-    let methods: Vec<_> = of_path().map(|rule| rule.method).collect();
-    if methods.is_empty() { Verdict::Unlisted } else { Verdict::OtherMethods(methods) }
+
+    /// All rules.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        RULES.iter().chain(self.0.iter())
+    }
+
+    /// Finds the rule of the route that a request matched.
+    #[must_use]
+    pub fn verdict(&self, method: &Method, path: &str) -> Verdict {
+        let name = if method == Method::HEAD { "GET" } else { method.as_str() };
+        let of_path = || self.rules().filter(|rule| rule.path == path);
+        if let Some(rule) = of_path().find(|rule| rule.method == name) {
+            return Verdict::Needs(rule.scopes);
+        }
+        let methods: Vec<_> = of_path().map(|rule| rule.method).collect();
+        if methods.is_empty() { Verdict::Unlisted } else { Verdict::OtherMethods(methods) }
+    }
 }
 
 #[cfg(test)]
@@ -176,13 +182,14 @@ mod tests {
 
     #[test]
     fn every_route_stands_once_and_only_looking_is_open() {
-        let routes: HashSet<_> = RULES.iter().map(|rule| (rule.method, rule.path)).collect();
+        let routes: HashSet<_> = RULES.iter().map(|rule| (rule.method, &rule.path)).collect();
         assert_eq!(routes.len(), RULES.len());
         assert!(RULES.iter().all(|rule| rule.method == "GET" || !rule.scopes.is_empty()));
     }
 
     #[test]
     fn a_forgotten_route_is_shut() {
+        let verdict = |method: &Method, path: &str| Access::default().verdict(method, path);
         assert_eq!(verdict(&Method::GET, "/api/v1/secret"), Verdict::Unlisted);
         assert_eq!(verdict(&Method::HEAD, "/healthz"), Verdict::Needs(&[]));
         assert_eq!(verdict(&Method::PUT, "/api/v1/jobs"), Verdict::OtherMethods(vec!["POST", "GET"]));

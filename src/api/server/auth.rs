@@ -18,7 +18,7 @@ use ipnet::IpNet;
 use tokio::time::timeout;
 use url::form_urlencoded;
 
-use super::access::{Verdict, outlasts_the_database, verdict};
+use super::access::{Access, Verdict, outlasts_the_database};
 use super::api_key::{ApiKey, Scope, StoredKey};
 use super::client::client_of;
 use super::problem::{Case, Problem, wrong_method};
@@ -79,6 +79,7 @@ impl Caller {
 pub struct Gate {
     keys: Box<dyn KeyLookup>,
     open_without_keys: bool,
+    access: Access,
     belief: Duration,
     memory: Mutex<Memory>,
     proxies: Vec<IpNet>,
@@ -100,23 +101,25 @@ impl Gate {
         Arc::new(Self::believing(keys, open_without_keys, BELIEF))
     }
 
-    /// As [`Gate::new`], where these proxies are believed about the address of a client, and no refusal is held up longer
+    /// As [`Gate::new`] with the rules of these routes, where these proxies are believed about the address of a client, and no refusal is held up longer
     /// than `slowest`.
     #[must_use]
     pub fn guarded(
         keys: impl KeyLookup,
         open_without_keys: bool,
+        access: Access,
         proxies: Vec<IpNet>,
         slowest: Duration,
     ) -> Arc<Self> {
         let gate = Self::believing(keys, open_without_keys, BELIEF);
-        Arc::new(Self { proxies, refusals: Refusals::new(slowest), ..gate })
+        Arc::new(Self { access, proxies, refusals: Refusals::new(slowest), ..gate })
     }
 
     fn believing(keys: impl KeyLookup, open_without_keys: bool, belief: Duration) -> Self {
         Self {
             keys: Box::new(keys),
             open_without_keys,
+            access: Access::default(),
             belief,
             memory: Mutex::default(),
             proxies: Vec::new(),
@@ -264,7 +267,7 @@ pub async fn gate(State(gate): State<Arc<Gate>>, mut request: Request, next: Nex
     let Some(path) = request.extensions().get::<MatchedPath>().cloned() else {
         return next.run(request).await;
     };
-    let needed = match verdict(request.method(), path.as_str()) {
+    let needed = match gate.access.verdict(request.method(), path.as_str()) {
         Verdict::Needs(scopes) => scopes,
         Verdict::OtherMethods(methods) => return not_allowed(&request, &methods),
         Verdict::Unlisted => {

@@ -251,7 +251,8 @@ async fn no_refusal_is_answered_sooner_than_another() {
     let shelf = Arc::new(Shelf::default());
     let key = shelf.add(&[Scope::Read]);
     let slowest = Duration::from_millis(500);
-    let (app, _) = app_over(Gate::guarded(Shared(Arc::clone(&shelf)), false, Vec::new(), slowest));
+    let (app, _) =
+        app_over(Gate::guarded(Shared(Arc::clone(&shelf)), false, Access::default(), Vec::new(), slowest));
     let good = bearer_of(&key);
     assert_eq!(status(&app, "GET", "/api/v1/jobs", Some(&good)).await, StatusCode::OK);
     let wrong_secret = format!("Bearer {}{}", &key.reveal()[..16], &ApiKey::generate().reveal()[16..]);

@@ -8,13 +8,10 @@ use uuid::Uuid;
 
 use super::problem::{Problem, quoted};
 use super::validate;
-use crate::job::session::ID_CHARACTERS;
 
 /// The longest execution id, in characters.
 const EXECUTION_ID_CHARACTERS: usize = 255;
 const SIGNAL_CHARACTERS: usize = 200;
-/// The longest name of a session, in characters.
-pub const SESSION_CHARACTERS: usize = ID_CHARACTERS;
 
 /// How a path names a job: `{id}` or `execution:{execution_id}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,18 +114,6 @@ impl<S: Send + Sync> FromRequestParts<S> for KindName {
     }
 }
 
-/// The name of a project of the hub in a path; need not be one that there is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProjectName(pub String);
-
-impl<S: Send + Sync> FromRequestParts<S> for ProjectName {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        only_part(parts, state, "project_id").await.map(Self)
-    }
-}
-
 /// A job and the name of a signal to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignalName {
@@ -167,19 +152,6 @@ impl<S: Send + Sync> FromRequestParts<S> for ArtifactName {
     }
 }
 
-/// The caller's name of a session in a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionName(pub String);
-
-impl<S: Send + Sync> FromRequestParts<S> for SessionName {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let text = only_part(parts, state, "session_id").await?;
-        validate::text("session_id", text, SESSION_CHARACTERS).map(Self)
-    }
-}
-
 /// The id of a worker in a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerName(pub String);
@@ -202,7 +174,11 @@ pub async fn execution_id<S: Send + Sync>(parts: &mut Parts, state: &S) -> Resul
     validate::text("execution_id", text, EXECUTION_ID_CHARACTERS)
 }
 
-async fn only_part<S: Send + Sync>(parts: &mut Parts, state: &S, field: &str) -> Result<String, Problem> {
+/// The only part of a path that is not fixed; `field` is its name in problems.
+///
+/// # Errors
+/// 422 for what is not UTF-8.
+pub async fn only_part<S: Send + Sync>(parts: &mut Parts, state: &S, field: &str) -> Result<String, Problem> {
     let read: Result<axum::extract::Path<String>, PathRejection> =
         axum::extract::Path::from_request_parts(parts, state).await;
     Ok(read.map_err(|rejection| unreadable(field, &rejection))?.0)

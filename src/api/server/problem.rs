@@ -23,19 +23,39 @@ pub const TYPE_BASE: &str = "https://tidemill.dev/problems/";
 /// The most of a caller's own text that a problem repeats, in characters.
 const QUOTE_LIMIT: usize = 80;
 
+/// A kind of problem that an extension has of its own.
+#[derive(Debug, PartialEq, Eq)]
+pub struct OwnCase {
+    /// The last part of the type's address; part of the contract.
+    pub slug: &'static str,
+    /// The status of the answer, such as 404.
+    pub status: u16,
+    /// The kind of problem in words.
+    pub title: &'static str,
+    /// The advice that is used when no more specific one is set.
+    pub remedy: &'static str,
+}
+
 macro_rules! cases {
     ($($name:ident $slug:literal $status:literal $title:literal $remedy:literal;)*) => {
         /// The kinds of problems. The slug is part of the contract, the words are not.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Case { $(#[doc = $title] $name,)* }
+        pub enum Case {
+            $(#[doc = $title] $name,)*
+            /// A kind of problem that an extension has of its own.
+            Own(&'static OwnCase),
+        }
 
         impl Case {
-            /// Every case, for documentation and tests.
+            /// Every case of the server itself, for documentation and tests.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
             /// Slug, status, title and the remedy that is used when no more specific one is set.
             const fn row(self) -> (&'static str, u16, &'static str, &'static str) {
-                match self { $(Self::$name => ($slug, $status, $title, $remedy),)* }
+                match self {
+                    $(Self::$name => ($slug, $status, $title, $remedy),)*
+                    Self::Own(own) => (own.slug, own.status, own.title, own.remedy),
+                }
             }
         }
     };
@@ -49,7 +69,6 @@ cases! {
     CrossSite "cross-site" 403 "A page of another origin is not allowed to do this" "Call from the same origin, or add the origin to api.cors_origins.";
     NotFound "not-found" 404 "There is no route at this address" "See /docs for all routes.";
     JobNotFound "job-not-found" 404 "There is no such job" "Check the id; a finished job is dropped when its retention ends.";
-    ProjectNotFound "project-not-found" 404 "There is no such project" "Use one of the projects in the detail, or add [hub.projects.NAME] to the config.";
     MethodNotAllowed "method-not-allowed" 405 "This address does not support that method" "Use a method from the Allow header; see /docs.";
     BodyTimeout "body-timeout" 408 "The body did not arrive in time" "Send the whole body at once.";
     IdempotencyKeyReused "idempotency-key-reused" 409 "This idempotency key was used with a different body" "Send a new key for new work; repeat a request only unchanged.";
@@ -82,7 +101,7 @@ impl Case {
     /// The status of the answer.
     ///
     /// # Panics
-    /// Never: the table has valid statuses only.
+    /// If an extension's own case has a status that is none; those of the table are valid.
     #[must_use]
     pub fn status(self) -> StatusCode {
         StatusCode::from_u16(self.row().1).expect("the table has valid statuses only")

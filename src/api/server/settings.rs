@@ -7,26 +7,6 @@ use ipnet::IpNet;
 
 use crate::api::events::stream_limits::StreamLimits;
 
-/// The limit by which jobs that change one project of the hub take turns.
-pub const HUB_PROJECT: &str = "hub.project";
-
-/// The hub settings of the API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HubRules {
-    /// The projects that jobs may be made for.
-    pub projects: Vec<String>,
-    /// The queue of its starts and restarts; stops and logs have a second queue.
-    pub queue: String,
-    /// How many attempts follow a failed one.
-    pub retries: i32,
-    /// After this an attempt is ended.
-    pub hard_timeout: Duration,
-    /// The time without a sign of life after which a running job is possibly stuck.
-    pub stuck_after: Duration,
-    /// How long finished jobs are kept; `None` is the deployment's retention.
-    pub retain: Option<Duration>,
-}
-
 /// Settings of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
@@ -60,12 +40,6 @@ pub struct ApiSettings {
     pub remote_lease_ttl: Duration,
     /// Refuse jobs of kinds that no worker has served yet.
     pub strict_kinds: bool,
-    /// How long the session of a crawl that has not started is kept.
-    pub session_ttl: Duration,
-    /// Whether tasks for a browser are taken in: there is a model to do them.
-    pub agent: bool,
-    /// The hub, without projects if there is none.
-    pub hub: HubRules,
 }
 
 impl ApiSettings {
@@ -77,19 +51,6 @@ impl ApiSettings {
             of_address: self.max_streams_per_address,
             of_key: self.max_streams_per_key,
             proxies: self.trusted_proxies.clone(),
-        }
-    }
-}
-
-impl Default for HubRules {
-    fn default() -> Self {
-        Self {
-            projects: Vec::new(),
-            queue: "hub".into(),
-            retries: 3,
-            hard_timeout: Duration::from_hours(2),
-            stuck_after: Duration::from_mins(5),
-            retain: None,
         }
     }
 }
@@ -112,9 +73,6 @@ impl Default for ApiSettings {
             stream_lifetime: Duration::from_hours(1),
             remote_lease_ttl: Duration::from_secs(30),
             strict_kinds: false,
-            session_ttl: Duration::from_hours(24),
-            agent: false,
-            hub: HubRules::default(),
         }
     }
 }

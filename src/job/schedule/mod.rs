@@ -30,6 +30,15 @@ pub struct Unfit {
     pub remedy: String,
 }
 
+impl Unfit {
+    /// The error and its remedy, without the value that is wrong.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        let what = self.what.rsplit_once("\" ").map_or(self.what.as_str(), |(_, what)| what);
+        format!("{what}; {}", self.remedy)
+    }
+}
+
 /// The times of a schedule as people write them; exactly one of the first three is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Times {

@@ -13,7 +13,7 @@ use super::{fork_exec, orphan_killer};
 
 /// A running program. Dropping it kills its whole process group.
 #[derive(Debug)]
-pub(in crate::kinds) struct Companion {
+pub struct Companion {
     group: Group,
     exited: CancellationToken,
     ended: oneshot::Receiver<Ended>,
@@ -22,7 +22,7 @@ pub(in crate::kinds) struct Companion {
 impl Companion {
     /// Starts a program without standard input; its output goes where the command says. Resources lent to
     /// it are dropped after its end, on a separate thread.
-    pub(in crate::kinds) async fn start(mut command: Command, lent: impl Send + 'static) -> io::Result<Self> {
+    pub async fn start(mut command: Command, lent: impl Send + 'static) -> io::Result<Self> {
         command.stdin(Stdio::null());
         fork_exec::confine(&mut command, Vec::new());
         let (started, starting) = oneshot::channel();
@@ -61,13 +61,13 @@ impl Companion {
     }
 
     /// Cancelled once it has ended.
-    pub(in crate::kinds) fn exited(&self) -> CancellationToken {
+    pub fn exited(&self) -> CancellationToken {
         self.exited.clone()
     }
 
     /// Kills it if it is still running, and waits until it and its lent resources are gone; returns its
     /// exit.
-    pub(in crate::kinds) async fn end(self) -> Option<ExitStatus> {
+    pub async fn end(self) -> Option<ExitStatus> {
         drop(self.group);
         self.ended.await.ok()?.status
     }

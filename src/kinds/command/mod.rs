@@ -3,8 +3,7 @@
 //! a shell, and no process that they start outlives the attempt.
 
 mod cgroup;
-#[cfg(any(feature = "browser", feature = "docker"))]
-pub(super) mod child_program;
+pub mod child_program;
 pub mod containment;
 mod environment;
 mod exit_status;

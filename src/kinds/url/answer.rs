@@ -193,7 +193,7 @@ fn is_final(status: StatusCode) -> bool {
 }
 
 /// `Retry-After` is a number of seconds or a date.
-pub(in crate::kinds) fn delay_of(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+pub fn delay_of(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));

@@ -14,8 +14,7 @@ use serde_json::json;
 use url::Url;
 
 use self::answer::Answer;
-#[cfg(feature = "browser")]
-pub(in crate::kinds) use self::answer::delay_of;
+pub use self::answer::delay_of;
 pub use crate::outbound::KeyError;
 use crate::outbound::address;
 use crate::outbound::address::AddressRefused;

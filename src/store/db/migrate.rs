@@ -51,7 +51,6 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../../migrations/functions/stats.sql"),
     include_str!("../../../migrations/functions/house.sql"),
     include_str!("../../../migrations/functions/artifacts.sql"),
-    include_str!("../../../migrations/functions/sessions.sql"),
     include_str!("../../../migrations/functions/schedules.sql"),
     include_str!("../../../migrations/functions/shape.sql"),
     include_str!("../../../migrations/functions/rights.sql"),

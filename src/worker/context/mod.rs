@@ -4,7 +4,6 @@
 
 pub(super) mod children;
 pub(super) mod files;
-pub(super) mod session;
 pub(super) mod steps;
 
 use std::sync::Arc;
@@ -168,7 +167,10 @@ impl Context {
     }
 
     /// The database, for writes that must be durable before the handler continues.
-    pub(super) fn store(&self) -> Result<&Store, JobError> {
+    ///
+    /// # Errors
+    /// In tests, a context may have none.
+    pub fn store(&self) -> Result<&Store, JobError> {
         self.stored().ok_or_else(|| JobError::permanent("this context has no database"))
     }
 

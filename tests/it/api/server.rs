@@ -11,14 +11,18 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
+use tidemill::api::jobs::args_rules::ArgsRules;
 use tidemill::api::router::router;
+use tidemill::api::routes::Routes;
 use tidemill::api::server::api_key::{ApiKey, Scope};
 use tidemill::api::server::listener::{Limits, Listener};
 use tidemill::api::server::settings::ApiSettings;
 use tidemill::api::state::{ApiState, Probe, Surroundings};
+use tidemill::extension::Extension;
 use tidemill::metrics::Metrics;
 use tidemill::store::db::notifier::Notifier;
 use tidemill::store::{Options, Store};
+use tidemill_bin::config::{Config, Sources};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -184,12 +188,22 @@ pub(crate) async fn on_a_server_with<T: Future<Output = ()>>(
     probes: Vec<Probe>,
     test: impl FnOnce(Arc<Server>) -> T,
 ) {
+    on_a_server_of("", settings, probes, test).await;
+}
+
+/// Runs a test on a server of its own whose extensions have the settings in `toml`.
+pub(crate) async fn on_a_server_of<T: Future<Output = ()>>(
+    toml: &str,
+    settings: ApiSettings,
+    probes: Vec<Probe>,
+    test: impl FnOnce(Arc<Server>) -> T,
+) {
     let name = format!("api_{}", Uuid::new_v4().simple());
     server().create(&name, true).await;
     let shutdown = CancellationToken::new();
     let outcome = AssertUnwindSafe(async {
         let store = Store::connect(Options::new(server().url(&name))).unwrap();
-        let started = start(store, settings, probes, shutdown.clone()).await;
+        let started = start_with(toml, store, settings, probes, shutdown.clone()).await;
         tokio::time::timeout(Duration::from_mins(2), test(Arc::new(started))).await.expect("in time");
     })
     .catch_unwind()
@@ -208,6 +222,32 @@ pub(crate) async fn start(
     probes: Vec<Probe>,
     shutdown: CancellationToken,
 ) -> Server {
+    start_with("", store, settings, probes, shutdown).await
+}
+
+/// The extensions that come with the binary, with the settings in `toml`.
+pub(crate) fn extensions(toml: &str) -> Vec<Arc<dyn Extension>> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("tidemill.toml"), toml).unwrap();
+    let sources = Sources {
+        folder: folder.path().to_owned(),
+        file: None,
+        environment: Vec::new(),
+        flags: Vec::new(),
+        extensions: tidemill_bin::extensions(),
+    };
+    Config::load(&sources).unwrap().extensions
+}
+
+/// Starts one on a store, with the extensions that come with the binary and the settings in `toml` for them.
+pub(crate) async fn start_with(
+    toml: &str,
+    store: Store,
+    settings: ApiSettings,
+    probes: Vec<Probe>,
+    shutdown: CancellationToken,
+) -> Server {
+    let extensions = extensions(toml);
     // Another test of this process may have installed one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let notifier = Notifier::default();
@@ -218,6 +258,8 @@ pub(crate) async fn start(
         notifier,
         metrics: Arc::new(Metrics::new()),
         readiness: probes,
+        routes: extensions.iter().map(|one| one.routes()).fold(Routes::none(), Routes::and),
+        args: extensions.iter().fold(ArgsRules::default(), |rules, one| one.args_rules(rules)),
         shutdown: shutdown.clone(),
     };
     let listener = Listener::bind("127.0.0.1:0", false).await.unwrap();

@@ -10,7 +10,7 @@ use tidemill::api::server::settings::ApiSettings;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::server::{on_a_server, on_a_server_with};
+use super::server::{on_a_server, on_a_server_of};
 
 const A_SECOND: u32 = 200;
 const SECONDS: u32 = 10;
@@ -42,8 +42,7 @@ const CONNECTIONS: u32 = 8;
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement: cargo test --release --test it execute_latency -- --ignored --nocapture"]
 async fn execute_latency() {
-    let settings = ApiSettings { agent: true, ..ApiSettings::default() };
-    on_a_server_with(settings, Vec::new(), |server| async move {
+    on_a_server_of("[agent]\nmodel = 'm'", ApiSettings::default(), Vec::new(), |server| async move {
         let left = Arc::new(AtomicU32::new(TASKS));
         let mut connections = JoinSet::new();
         for _ in 0..CONNECTIONS {

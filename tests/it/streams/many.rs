@@ -148,7 +148,7 @@ async fn bad_requests_are_told_what_is_wrong() {
             204,
             "nothing is left to wait for"
         );
-        until("nobody is watched", async || mill.state.hub.watched() == 0).await;
+        until("nobody is watched", async || mill.state.watchers.watched() == 0).await;
     })
     .await;
 }

@@ -11,6 +11,8 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use serde_json::{Map, Value, json};
 use sqlx::AssertSqlSafe;
 use tidemill::api::events::routes;
+use tidemill::api::jobs::args_rules::ArgsRules;
+use tidemill::api::routes::Routes;
 use tidemill::api::server::settings::ApiSettings;
 use tidemill::api::state::{ApiState, Surroundings};
 use tidemill::job::attempt::Usage;
@@ -129,6 +131,8 @@ impl Mill {
             notifier,
             metrics: Arc::new(Metrics::new()),
             readiness: Vec::new(),
+            routes: Routes::none(),
+            args: ArgsRules::default(),
             shutdown: shutdown.clone(),
         };
         let state = ApiState::start(around, settings, true);

@@ -293,11 +293,11 @@ async fn m2_a_stream_ends_with_its_job_its_lifetime_and_the_server() {
         let id = mill.enqueue("test", "default", Some("order/42 ü")).await;
         let mut stream = mill.stream("/api/v1/jobs/execution:order%2F42%20%C3%BC/events", None).await;
         read_until(&mut stream, |frame| frame.kind == "snapshot").await;
-        assert_eq!(mill.state.hub.watched(), 1);
+        assert_eq!(mill.state.watchers.watched(), 1);
         assert_eq!(mill.store.delete_job(id).await.unwrap().as_deref(), Some("deleted"));
         mill.state.notifier.events([(id, 0)]);
         assert!(stream.next().await.is_none());
-        until("nobody is watched", async || mill.state.hub.watched() == 0).await;
+        until("nobody is watched", async || mill.state.watchers.watched() == 0).await;
         until("no stream is open", async || mill.state.metrics.streams_open.get() == 0).await;
         let waiting = mill.enqueue("test", "default", None).await;
         let response = mill.open(&path(waiting), None).await;
@@ -398,7 +398,7 @@ async fn the_result_is_waited_for() {
         assert!(began.elapsed() >= Duration::from_millis(300));
         let waits = format!("{result}?wait=30s");
         let (answer, ()) = tokio::join!(mill.get_json(&waits), async {
-            until("somebody waits", async || mill.state.hub.watched() == 1).await;
+            until("somebody waits", async || mill.state.watchers.watched() == 1).await;
             mill.complete(&job).await;
         });
         assert_eq!(
@@ -414,12 +414,12 @@ async fn the_result_is_waited_for() {
         let deleted = mill.enqueue("test", "other", None).await;
         let waits = format!("/api/v1/jobs/{deleted}/result?wait=30s");
         let (answer, ()) = tokio::join!(mill.get_json(&waits), async {
-            until("somebody waits", async || mill.state.hub.watched() == 1).await;
+            until("somebody waits", async || mill.state.watchers.watched() == 1).await;
             mill.store.delete_job(deleted).await.unwrap();
             mill.state.notifier.events([(deleted, 0)]);
         });
         assert_eq!(answer.0, 404);
-        assert_eq!(mill.state.hub.watched(), 0);
+        assert_eq!(mill.state.watchers.watched(), 0);
     })
     .await;
 }

@@ -4,6 +4,7 @@
 mod bouncer;
 pub(crate) mod cluster;
 mod db;
+pub(crate) mod keys;
 mod locks;
 mod mill;
 mod pgpool;

@@ -8,8 +8,6 @@ mod storage;
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use tidemill::vault::{Depot, Keyring, Redactor, Vault};
 use tidemill::{NewJob, Options, Store};
@@ -17,15 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::server::{Server, start};
 use crate::support::Db;
-
-/// Keys of these names, the sealing one first.
-pub(crate) fn keys(names: &[&str]) -> Keyring {
-    let key = |name: &&str| {
-        let byte = name.bytes().fold(7, u8::wrapping_add);
-        format!("{name}:{}", STANDARD.encode([byte; 32]))
-    };
-    Keyring::read(&names.iter().map(key).collect::<Vec<_>>()).unwrap()
-}
+pub(crate) use crate::support::keys::keys;
 
 /// A folder as object storage, for values above 1 KiB.
 pub(crate) fn depot(folder: &tempfile::TempDir) -> Depot {

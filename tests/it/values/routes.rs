@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tidemill::api::server::access::RULES;
-use tidemill::api::server::settings::{ApiSettings, HubRules};
+use tidemill::api::server::settings::ApiSettings;
 use tidemill::vault::{Redactor, Vault};
 use tidemill::{NewJob, Options, Store, Workflow, create_workflow_in, enqueue_in, enqueue_when_room};
 use tokio_util::sync::CancellationToken;
 
 use super::{job, keys, object, with};
-use crate::api::server::{Server, start, text};
+use crate::api::server::{Server, start_with, text};
 use crate::support::Db;
 
 /// Must be read nowhere.
@@ -98,13 +97,10 @@ async fn sealing(db: &Db) -> Store {
 async fn every_route_that_makes_jobs_seals_them() {
     let db = Db::new().await;
     let store = sealing(&db).await;
-    let settings = ApiSettings {
-        agent: true,
-        hub: HubRules { projects: vec!["p".into()], ..HubRules::default() },
-        ..ApiSettings::default()
-    };
+    let toml = "[agent]\nmodel = 'm'\n[hub.projects.p]\nservices = { web = { image = 'a' } }";
+    let settings = ApiSettings::default();
     let shutdown = CancellationToken::new();
-    let server = start(store, settings, Vec::new(), shutdown.clone()).await;
+    let server = start_with(toml, store, settings, Vec::new(), shutdown.clone()).await;
     all_are_known(&server).await;
     let (mut first, mut hub) = (Value::Null, Value::Null);
     for (operation, mut body) in make_some() {
@@ -149,8 +145,12 @@ async fn all_are_known(server: &Server) {
             operations.insert(format!("{} {path}", method.to_uppercase()));
         }
     }
-    let by_rules =
-        RULES.iter().filter(|rule| rule.method != "GET").map(|rule| format!("{} {}", rule.method, rule.path));
+    let by_rules = server
+        .state
+        .access
+        .rules()
+        .filter(|rule| rule.method != "GET")
+        .map(|rule| format!("{} {}", rule.method, rule.path));
     assert_eq!(operations, by_rules.collect(), "the document and the rules know the same operations");
     let known = make_some().into_iter().map(|(operation, _)| operation).chain(MAKE_NONE.iter().copied());
     let known: BTreeSet<_> = known.map(str::to_owned).collect();

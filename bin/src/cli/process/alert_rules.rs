@@ -24,7 +24,9 @@ pub(crate) async fn declare(
         from: alerting.from.clone(),
     })
     .map_err(|error| CliError::Usage(format!("alerting: {error}")))?;
-    for (name, rule) in &config.alerts {
+    let of_extensions = config.declared.alert_rules.iter().map(|(name, rule)| (name, rule));
+    let of_extensions = of_extensions.filter(|(name, _)| !config.alerts.contains_key(*name));
+    for (name, rule) in config.alerts.iter().chain(of_extensions) {
         if !rule.email.is_empty() && alerting.smtp_url.is_none() {
             let message = format!("alerts.{name}.email needs a mail server: set alerting.smtp_url");
             return Err(CliError::Usage(message));
@@ -36,7 +38,8 @@ pub(crate) async fn declare(
     if !declaring.removes {
         return Ok(channels);
     }
-    let names: Vec<String> = config.alerts.keys().cloned().collect();
+    let declared_by_extensions = config.declared.alert_rules.iter().map(|(name, _)| name.clone());
+    let names: Vec<String> = config.alerts.keys().cloned().chain(declared_by_extensions).collect();
     for name in process.store.keep_config_alerts(&names, &declaring.deployment).await.map_err(failed)? {
         tracing::info!(name, "removed an alert rule that is no longer in the config");
     }

@@ -10,12 +10,15 @@ use tokio_util::sync::CancellationToken;
 use super::wait_for_database::once_it_answers;
 use super::{Process, failed};
 use crate::cli::error::CliError;
-use crate::config::{Config, network};
+use crate::config::Config;
+use tidemill::api::jobs::args_rules::ArgsRules;
 use tidemill::api::router;
+use tidemill::api::routes::Routes as OwnRoutes;
 use tidemill::api::server::listener::{Limits, Listener};
-use tidemill::api::server::settings::{ApiSettings, HubRules};
+use tidemill::api::server::settings::ApiSettings;
 use tidemill::api::state::{ApiState, Probe, Surroundings};
 use tidemill::worker::Pulse;
+use tidemill_settings::network::network;
 
 /// A server that answers until it is stopped.
 #[derive(Debug)]
@@ -54,12 +57,15 @@ pub(crate) async fn serve(
     let address = listener.address();
     let settings = settings(config, listen);
     let stop = CancellationToken::new();
+    let extensions = &config.extensions;
     let around = Surroundings {
         store: process.store.clone(),
         wakes: process.wakes.clone(),
         notifier: process.notifier.clone(),
         metrics: process.metrics.clone(),
         readiness,
+        routes: extensions.iter().map(|one| one.routes()).fold(OwnRoutes::none(), OwnRoutes::and),
+        args: extensions.iter().fold(ArgsRules::default(), |rules, one| one.args_rules(rules)),
         shutdown: stop.clone(),
     };
     let limits = Limits {
@@ -90,7 +96,7 @@ pub(crate) fn claims(pulse: Pulse, config: &Config) -> Probe {
 }
 
 fn settings(config: &Config, listen: SocketAddr) -> ApiSettings {
-    let (api, hub) = (&config.api, &config.hub);
+    let api = &config.api;
     ApiSettings {
         listen: listen.to_string(),
         hosts: api.hosts.iter().map(|host| host.0.clone()).collect(),
@@ -105,16 +111,6 @@ fn settings(config: &Config, listen: SocketAddr) -> ApiSettings {
         request_timeout: api.request_timeout,
         stream_lifetime: api.stream_lifetime,
         strict_kinds: api.strict_kinds,
-        agent: config.agent.model.is_some(),
-        hub: HubRules {
-            projects: hub.projects.0.keys().cloned().collect(),
-            queue: hub.queue.0.clone(),
-            retries: hub.retries,
-            hard_timeout: hub.hard_timeout,
-            stuck_after: hub.stuck_after,
-            retain: hub.retain,
-        },
-        session_ttl: config.bughive.session_ttl,
         ..ApiSettings::default()
     }
 }

@@ -6,8 +6,6 @@
 use super::failed;
 use crate::cli::error::CliError;
 use crate::config::Config;
-use tidemill::api::server::settings::HUB_PROJECT;
-use tidemill::job::limit::{LimitSettings, OnFull};
 use tidemill::store::Store;
 use tidemill::store::deployments::Declared;
 
@@ -75,8 +73,14 @@ impl Declaring {
 /// Whether the config declares it as well.
 fn has(config: &Config, row: &Declared) -> bool {
     match row.section.as_str() {
-        "schedules" => config.schedules.contains_key(&row.name),
-        _ => config.alerts.contains_key(&row.name),
+        "schedules" => {
+            let declared = config.declared.schedules.iter().any(|schedule| schedule.name == row.name);
+            declared || config.schedules.contains_key(&row.name)
+        }
+        _ => {
+            let declared = config.declared.alert_rules.iter().any(|(name, _)| *name == row.name);
+            declared || config.alerts.contains_key(&row.name)
+        }
     }
 }
 
@@ -93,10 +97,8 @@ pub(crate) async fn limits(store: &Store, config: &Config) -> Result<(), CliErro
             store.set_priority_ageing(name, queue.priority_ageing).await.map_err(failed)?;
         }
     }
-    if config.is_hub() {
-        // Starts and stops of one project take turns; different projects do not wait for one another.
-        let one = LimitSettings { max_running: Some(1), rate: None, on_full: Some(OnFull::Queue) };
-        store.set_limit(HUB_PROJECT, &one).await.map_err(failed)?;
+    for (name, limit) in &config.declared.limits {
+        store.set_limit(name, limit).await.map_err(failed)?;
     }
     for (name, limit) in &config.limits {
         if let Some(limit) = limit.limit() {

@@ -1,9 +1,7 @@
 //! A server process: its store, its notifier and listener, and the roles that run on them until a
 //! signal. Starts roles in order and stops them in reverse order.
 
-pub(crate) mod agent;
 pub(crate) mod alert_rules;
-pub(crate) mod bughive;
 pub(crate) mod http;
 pub(crate) mod limits;
 pub(crate) mod outbound;

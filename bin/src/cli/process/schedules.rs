@@ -15,7 +15,8 @@ pub(crate) async fn write(config: &Config, process: &Process, declaring: &Declar
     if !declaring.removes {
         return Ok(());
     }
-    let names: Vec<String> = config.schedules.keys().cloned().collect();
+    let declared_by_extensions = config.declared.schedules.iter().map(|schedule| schedule.name.clone());
+    let names: Vec<String> = config.schedules.keys().cloned().chain(declared_by_extensions).collect();
     for name in process.store.keep_config_schedules(&names, &declaring.deployment).await.map_err(failed)? {
         tracing::info!(name, "removed a schedule that is no longer in the config");
     }
@@ -27,18 +28,21 @@ pub(crate) async fn add(config: &Config, process: &Process, declaring: &Declarin
     if !declaring.writes {
         return Ok(());
     }
-    for (name, section) in &config.schedules {
-        let wish = NewSchedule {
-            name: name.clone(),
-            times: section.times.clone(),
-            job: section.job.clone(),
-            missed: section.missed.clone(),
-            missed_limit: section.missed_limit,
-            overlap: section.overlap.clone(),
-            jitter_seconds: section.jitter.as_secs_f64(),
-            paused_by: section.paused.then(|| "config".to_owned()),
-        };
-        process.store.put_schedule(&wish, "config", Some(&declaring.deployment)).await.map_err(failed)?;
+    let own = config.schedules.iter().map(|(name, section)| NewSchedule {
+        name: name.clone(),
+        times: section.times.clone(),
+        job: section.job.clone(),
+        missed: section.missed.clone(),
+        missed_limit: section.missed_limit,
+        overlap: section.overlap.clone(),
+        jitter_seconds: section.jitter.as_secs_f64(),
+        paused_by: section.paused.then(|| "config".to_owned()),
+    });
+    let of_extensions = config.declared.schedules.iter();
+    let of_extensions =
+        of_extensions.filter(|schedule| !config.schedules.contains_key(&schedule.name)).cloned();
+    for schedule in own.chain(of_extensions) {
+        process.store.put_schedule(&schedule, "config", Some(&declaring.deployment)).await.map_err(failed)?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Builds the encryption, storage and redaction of job JSON from the config. Must never show a key.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,10 +8,11 @@ use url::Url;
 
 use super::failed;
 use crate::cli::error::CliError;
-use crate::config::{ByteSize, Config, StorageUrl};
-use tidemill::job::agent::SECRET_FIELDS;
+use crate::config::Config;
+use tidemill::extension::Storage;
 use tidemill::secrecy;
 use tidemill::vault::{Depot, Keyring, Redactor, Vault};
+use tidemill_settings::types::{ByteSize, StorageUrl};
 
 /// The prefixes of environment variables that a cloud's own tools read.
 const CLOUD_VARIABLES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
@@ -25,7 +27,8 @@ pub(crate) fn vault(config: &Config) -> Result<Arc<Vault>, CliError> {
         None => None,
     };
     let mut hidden = config.redaction.keys.clone();
-    hidden.extend(SECRET_FIELDS.map(str::to_owned));
+    let of_extensions = config.extensions.iter().flat_map(|extension| extension.redacted_fields());
+    hidden.extend(of_extensions.map(|&key| key.to_owned()));
     Ok(Arc::new(Vault { keyring, depot, redactor: Redactor::new(&hidden) }))
 }
 
@@ -48,10 +51,20 @@ fn keys(config: &Config) -> Result<Vec<String>, CliError> {
 }
 
 fn depot(config: &Config, url: &str) -> Result<Depot, CliError> {
-    let said = config.storage.options.iter().map(|(name, value)| (name.0.to_lowercase(), value.0.clone()));
     let ByteSize(inline) = config.storage.inline_bytes;
-    Depot::open(url, cloud_variables(url).chain(said), usize::try_from(inline).unwrap_or(usize::MAX))
-        .map_err(failed)
+    Depot::open(url, options(config, url), usize::try_from(inline).unwrap_or(usize::MAX)).map_err(failed)
+}
+
+/// The options of the storage at `url`: what the config says wins over the environment.
+fn options(config: &Config, url: &str) -> BTreeMap<String, String> {
+    let said = config.storage.options.iter().map(|(name, value)| (name.0.to_lowercase(), value.0.clone()));
+    cloud_variables(url).chain(said).collect()
+}
+
+/// The object storage of the config.
+pub(crate) fn storage(config: &Config) -> Option<Storage> {
+    let StorageUrl(url) = config.storage.url.as_ref()?;
+    Some(Storage { url: url.clone(), options: options(config, url) })
 }
 
 /// What the environment says of clouds, for the storage at `url`. The credentials of a cloud are this process's own

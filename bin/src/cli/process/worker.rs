@@ -4,19 +4,15 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
-use super::agent;
 use super::outbound::proxy;
+use super::vault::{cloud_variables, storage};
 use super::{Process, failed};
 use crate::cli::error::CliError;
 use crate::config::{CommandSection, Config, RunSection, UrlSection};
-#[cfg(feature = "docker")]
-use crate::config::{ComposeWay, ProjectSection};
-use tidemill::job::agent::QUEUE;
+use tidemill::extension::ProcessParts;
 use tidemill::kinds::command::{CommandSpec, Limits, containment};
-#[cfg(feature = "docker")]
-use tidemill::kinds::hub::{self, ComposeBy, HubSettings, ProjectSource, ProjectSpec};
 use tidemill::kinds::url::{UrlKind, UrlSpec};
-use tidemill::worker::{Worker, WorkerBuilder, WorkerSettings};
+use tidemill::worker::{Worker, WorkerSettings};
 
 /// The worker that a config describes.
 pub(crate) fn worker(config: &Config, process: &Process) -> Result<Worker, CliError> {
@@ -55,22 +51,31 @@ pub(crate) fn worker(config: &Config, process: &Process) -> Result<Worker, CliEr
             }
         };
     }
-    let builder = hub(builder, config)?;
-    let builder = super::bughive::serve(builder, config)?;
-    Ok(agent::add(builder, config)?.build())
+    let parts = parts(config);
+    for extension in &config.extensions {
+        builder = extension.kinds(builder, &parts).map_err(|error| CliError::Usage(error.to_string()))?;
+    }
+    Ok(builder.build())
 }
 
-/// The queues that have a section or a kind, and `default`, with their slots.
+/// What the kinds of extensions may use of this process.
+fn parts(config: &Config) -> ProcessParts {
+    ProcessParts {
+        proxy: proxy(config, None),
+        storage: storage(config),
+        cloud_options: Some(|url| cloud_variables(url).collect()),
+    }
+}
+
+/// The queues that have a section, a kind or an extension, and `default`, with their slots.
 fn queues(config: &Config) -> Vec<(String, usize)> {
-    let of_hub = config.queues_of_hub();
     let names: BTreeSet<&str> = config
         .queues
         .keys()
         .map(String::as_str)
         .chain(config.kinds.values().map(|kind| kind.settings.queue.as_str()))
-        .chain(of_hub.iter().map(String::as_str))
+        .chain(config.declared.queues.iter().map(|queue| queue.name.as_str()))
         .chain(["default"])
-        .chain(config.agent.model.is_some().then_some(QUEUE))
         .collect();
     names.into_iter().map(|name| (name.to_owned(), usize_of(config.slots_of(name)))).collect()
 }
@@ -107,61 +112,6 @@ fn url(section: &UrlSection, config: &Config) -> Result<UrlKind, CliError> {
         max_result_bytes: section.max_result_bytes,
     })
     .map_err(failed)
-}
-
-/// The kinds of the hub, if there are projects.
-#[cfg(feature = "docker")]
-#[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
-fn hub(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, CliError> {
-    let section = &config.hub;
-    if !config.is_hub() {
-        return Ok(builder);
-    }
-    let project = |(name, project): (&String, &ProjectSection)| {
-        let source = match (&project.compose, &project.services) {
-            (Some(file), _) => ProjectSource::File(config.folder.join(file)),
-            (None, services) => {
-                let services = services.clone().map(|services| services.0).unwrap_or_default();
-                ProjectSource::Services(services.into(), config.folder.clone())
-            }
-        };
-        let env = project.env.iter().map(|(name, value)| (name.0.clone(), value.0.clone())).collect();
-        (name.clone(), ProjectSpec { source, env })
-    };
-    let settings = HubSettings {
-        engine: section.engine.0.clone(),
-        compose: match section.compose {
-            ComposeWay::Auto => ComposeBy::Auto,
-            ComposeWay::Program => ComposeBy::Program,
-            ComposeWay::Builtin => ComposeBy::Builtin,
-        },
-        projects: section.projects.0.iter().map(project).collect(),
-        queue: section.queue.0.clone(),
-        retries: section.retries,
-        retry_delay: section.retry_delay,
-        soft_timeout: section.soft_timeout,
-        hard_timeout: section.hard_timeout,
-        heartbeat: section.heartbeat,
-        still_building: section.still_building,
-        health_timeout: section.health_timeout,
-        settle: section.settle,
-        retain: section.retain,
-    };
-    let add = |builder: WorkerBuilder, (name, rules, handler)| builder.kind(name, "rust", rules, handler);
-    Ok(hub::kinds(settings).into_iter().fold(builder, add))
-}
-
-/// A build without Docker cannot serve the hub.
-#[cfg(not(feature = "docker"))]
-fn hub(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, CliError> {
-    if config.is_hub() {
-        return Err(CliError::Usage(
-            "hub.projects: this tidemill was built without the feature docker; build it with that feature, \
-             or remove the section"
-                .into(),
-        ));
-    }
-    Ok(builder)
 }
 
 fn usize_of(slots: u32) -> usize {

@@ -1,0 +1,20 @@
+//! Tasks that a model carries out in a browser. Must know nothing of the crawls beside it.
+
+pub mod args;
+mod chromium;
+mod extension;
+mod kind;
+mod model;
+mod observation;
+mod page;
+mod reading;
+mod routes;
+mod secret;
+mod settings;
+mod step;
+mod tools;
+mod veil;
+
+pub use self::extension::Agent;
+pub use self::kind::{AgentKind, AgentSpec, AgentSpecError};
+pub use crate::browser::Hosts;

@@ -1,0 +1,31 @@
+//! The routes of browser tasks, in the shapes of existing callers. Each only translates: must add
+//! nothing that the rest of the API cannot do.
+
+mod execute;
+mod frames;
+mod socket;
+mod status;
+
+use tidemill::api::routes::Routes;
+use tidemill::api::server::api_key::Scope;
+use utoipa_axum::routes;
+
+pub(super) use execute::args_check;
+
+const ENQUEUE: &[Scope] = &[Scope::Enqueue];
+/// A caller that enqueues may follow the task.
+const FOLLOW: &[Scope] = &[Scope::Read, Scope::Enqueue];
+
+/// Whether tasks are taken in: there is a model to do them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HasModel(pub(super) bool);
+
+/// All of them.
+pub(super) fn routes(has_model: HasModel) -> Routes {
+    Routes::none()
+        .tag("tasks", "Tasks that a model carries out in a browser.")
+        .route(ENQUEUE, routes!(execute::execute))
+        .route(FOLLOW, routes!(status::show))
+        .stream(FOLLOW, routes!(socket::follow))
+        .with(has_model)
+}

@@ -1,0 +1,131 @@
+//! The handlers of the hub's kinds: each connects to the engine and carries out its verb. Must never
+//! touch a project that the config does not name.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use tidemill::job::settings::{Backoff, KindSettings};
+use tidemill::kinds::together::unless_stopped;
+use tidemill::worker::context::Context;
+use tidemill::worker::handler::{Completion, DynHandler, JobError, RunFuture};
+
+use crate::cancel::Turns;
+use crate::engine::Engine;
+use crate::project::queue_of;
+use crate::setting_types::ComposeWay;
+use crate::signs::Signs;
+use crate::spec::HubSettings;
+use crate::work::{Args, Work};
+use crate::{logs, restart, start, stop};
+
+/// The action on a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Start,
+    Stop,
+    Restart,
+    Logs,
+}
+
+/// The handler of one of the hub's kinds.
+#[derive(Debug, Clone)]
+pub struct HubKind {
+    verb: Verb,
+    settings: Arc<HubSettings>,
+    turns: Arc<Turns>,
+}
+
+/// The hub's kinds: names, rules and handlers.
+#[must_use]
+pub fn kinds(settings: Arc<HubSettings>) -> Vec<(&'static str, KindSettings, HubKind)> {
+    let rules = KindSettings {
+        max_attempts: settings.retries.saturating_add(1),
+        hard_timeout: settings.hard_timeout,
+        // Long enough for the rollback of a cancelled attempt, if the engine is not slow.
+        stop_grace: Duration::from_mins(1),
+        backoff: Backoff { first: settings.retry_delay, factor: 1.0, max: settings.retry_delay, jitter: 0.0 },
+        retain: settings.retain,
+        permanent_errors: vec!["timeout".into()],
+        ..KindSettings::default()
+    };
+    let turns = Arc::<Turns>::default();
+    let rules = |kind| KindSettings { queue: queue_of(kind, &settings.queue), ..rules.clone() };
+    let verbs = [
+        ("hub.start", Verb::Start),
+        ("hub.stop", Verb::Stop),
+        ("hub.restart", Verb::Restart),
+        ("hub.logs", Verb::Logs),
+    ];
+    let kind = |(name, verb)| {
+        (name, rules(name), HubKind { verb, settings: settings.clone(), turns: turns.clone() })
+    };
+    verbs.into_iter().map(kind).collect()
+}
+
+impl HubKind {
+    async fn attempt(&self, context: &Context) -> Result<Completion, JobError> {
+        let args = Args::deserialize(context.args()).map_err(|error| {
+            JobError::permanent(format!("the args do not fit {}: {error}", context.attempt().kind))
+                .class("bad_args")
+        })?;
+        let spec = self.settings.projects.get(&args.project).ok_or_else(|| self.unknown(&args.project))?;
+        let signs = Signs::new(context, &self.settings);
+        signs.building(10.0, "Initializing Docker client...").await;
+        let engine = Engine::connect(&self.settings.engine).await?;
+        let work = Work {
+            context,
+            settings: &self.settings,
+            turns: &self.turns,
+            signs: &signs,
+            engine: &engine,
+            args: &args,
+            spec,
+        };
+        let done = async {
+            match self.verb {
+                Verb::Start => start::run(&work).await,
+                Verb::Stop => stop::run(&work).await,
+                Verb::Restart => restart::run(&work).await,
+                Verb::Logs => logs::run(&work).await,
+            }
+        };
+        let result = tokio::select! {
+            done = done => done?,
+            never = signs.keep(&engine) => match never {},
+        };
+        let result = json!({ "success": true, "project_id": project_id(&args.project), "result": result });
+        Ok(Completion::done(result))
+    }
+
+    fn unknown(&self, project: &str) -> JobError {
+        let known: Vec<&str> = self.settings.projects.keys().map(String::as_str).collect();
+        JobError::permanent(format!(
+            "the config of this worker has no project {project:?}; it has: {}. Add [hub.projects.{project}] to it.",
+            known.join(", ")
+        ))
+        .class("unknown_project")
+    }
+}
+
+impl DynHandler for HubKind {
+    fn run(&self, context: Context) -> RunFuture<'_> {
+        Box::pin(async move {
+            let ended = self.attempt(&context).await;
+            // By the program docker compose, which is a process of ours; the engine is not.
+            let by_program =
+                |_: &JobError| self.verb == Verb::Start && self.settings.compose != ComposeWay::Builtin;
+            unless_stopped(&context, ended, by_program).await
+        })
+    }
+}
+
+/// A project's name in the type that callers use: a number if it is one.
+fn project_id(name: &str) -> Value {
+    match name.parse::<i64>() {
+        Ok(number) if number.to_string() == name => number.into(),
+        _ => name.into(),
+    }
+}

@@ -1,0 +1,37 @@
+//! The hub: projects of containers that jobs build, start, stop, restart and read logs from, on a
+//! Docker engine. Must never touch a project that the config does not name, or objects without its
+//! label.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+#![warn(clippy::pedantic)]
+
+mod anew;
+mod build;
+mod build_context;
+mod by_program;
+mod cancel;
+mod compose;
+mod containers;
+mod dockerfile;
+mod engine;
+mod extension;
+mod fault;
+mod found;
+mod kind;
+mod logs;
+mod output;
+mod program;
+mod project;
+mod restart;
+mod routes;
+mod setting_types;
+mod settings;
+mod signs;
+mod spec;
+mod start;
+mod stop;
+mod wait;
+mod work;
+
+pub use extension::Hub;
+pub use settings::{HubSection, ProjectSection};

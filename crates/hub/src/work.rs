@@ -1,0 +1,38 @@
+//! What the parts of one attempt share: its job, the engine, the project. Must hold nothing of
+//! another attempt.
+
+use serde::Deserialize;
+
+use tidemill::job::attempt::StopReason;
+use tidemill::worker::context::Context;
+use tidemill::worker::handler::JobError;
+
+use crate::cancel::Turns;
+use crate::engine::Engine;
+use crate::signs::Signs;
+use crate::spec::{HubSettings, ProjectSpec};
+
+/// The args of the hub's jobs.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Args {
+    pub(crate) project: String,
+    pub(crate) service_name: Option<String>,
+    pub(crate) lines: Option<u32>,
+}
+
+/// The dependencies of a handler.
+pub(crate) struct Work<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) settings: &'a HubSettings,
+    pub(crate) turns: &'a Turns,
+    pub(crate) signs: &'a Signs,
+    pub(crate) engine: &'a Engine,
+    pub(crate) args: &'a Args,
+    pub(crate) spec: &'a ProjectSpec,
+}
+
+/// The outcome of an attempt after a stop request.
+pub(crate) fn stopped(reason: StopReason) -> JobError {
+    JobError::retry(format!("stopped: {reason}")).class("stopped")
+}

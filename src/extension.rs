@@ -1,0 +1,142 @@
+//! What an application adds to Tidemill: its kinds and the rules for their args, its routes, what it
+//! declares for all processes, and the keys that it wants hidden. The core must never know which
+//! extensions there are.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::api::jobs::args_rules::ArgsRules;
+use crate::api::routes::Routes;
+use crate::job::alert::AlertRule;
+use crate::job::limit::LimitSettings;
+use crate::outbound::ProxySettings;
+use crate::store::schedules::NewSchedule;
+use crate::worker::WorkerBuilder;
+
+/// An application on Tidemill. Everything but its name has a default: nothing.
+pub trait Extension: Send + Sync + fmt::Debug + 'static {
+    /// Its name, for messages.
+    fn name(&self) -> &'static str;
+
+    /// The names of its kinds: the config can give them to no command or URL.
+    fn kind_names(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Adds the handlers of its kinds to a worker.
+    ///
+    /// # Errors
+    /// If a setting turns out to be unusable; the worker does not start.
+    fn kinds(&self, worker: WorkerBuilder, _process: &ProcessParts) -> Result<WorkerBuilder, ExtensionError> {
+        Ok(worker)
+    }
+
+    /// Adds checks of args, which hold whichever way a job is enqueued over HTTP.
+    fn args_rules(&self, rules: ArgsRules) -> ArgsRules {
+        rules
+    }
+
+    /// Its routes, each with its scopes.
+    fn routes(&self) -> Routes {
+        Routes::none()
+    }
+
+    /// What holds for all processes, and the queues of its workers.
+    fn declares(&self) -> Declared {
+        Declared::default()
+    }
+
+    /// Keys whose values only handlers see, in addition to `redaction.keys`. `outer.url` shows the address in `outer`
+    /// without user, query and fragment.
+    fn redacted_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
+}
+
+/// Parts of a process that the kinds of an extension may use.
+#[derive(Debug, Clone, Default)]
+pub struct ProcessParts {
+    /// The proxy of outbound calls.
+    pub proxy: ProxySettings,
+    /// The object storage of the deployment.
+    pub storage: Option<Storage>,
+    /// Looks up options of a storage at an address in the environment, such as credentials of its cloud.
+    pub cloud_options: Option<fn(&str) -> BTreeMap<String, String>>,
+}
+
+/// An object storage.
+#[derive(Clone, Default)]
+pub struct Storage {
+    /// Its address.
+    pub url: String,
+    /// Its options, with those of the environment.
+    pub options: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Storage {
+    /// Without the options, which may hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storage").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl ProcessParts {
+    /// The options of the environment for a storage at `url`.
+    #[must_use]
+    pub fn cloud_options(&self, url: &str) -> BTreeMap<String, String> {
+        self.cloud_options.map(|options| options(url)).unwrap_or_default()
+    }
+}
+
+/// What an extension declares.
+#[derive(Debug, Clone, Default)]
+pub struct Declared {
+    /// The queues that its workers serve.
+    pub queues: Vec<DeclaredQueue>,
+    /// Limits by name.
+    pub limits: Vec<(String, LimitSettings)>,
+    /// Schedules; a schedule of the same name in the config wins.
+    pub schedules: Vec<NewSchedule>,
+    /// Alert rules by name; a rule of the same name in the config wins.
+    pub alert_rules: Vec<(String, AlertRule)>,
+}
+
+impl Declared {
+    /// This and what another extension declares.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.queues.extend(other.queues);
+        self.limits.extend(other.limits);
+        self.schedules.extend(other.schedules);
+        self.alert_rules.extend(other.alert_rules);
+        self
+    }
+}
+
+/// A queue that the workers of an extension serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredQueue {
+    /// Its name.
+    pub name: String,
+    /// How many of its jobs a worker runs at once, unless the config says so; `None`: as any queue.
+    pub slots: Option<u32>,
+    /// The queue with which it goes: a worker that serves that one serves this one too, and otherwise not.
+    pub with: Option<String>,
+}
+
+/// Why the kinds of an extension cannot be served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {problem}")]
+pub struct ExtensionError {
+    /// The setting to change.
+    pub setting: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl ExtensionError {
+    /// A setting that cannot be used.
+    pub fn new(setting: impl Into<String>, problem: impl fmt::Display) -> Self {
+        Self { setting: setting.into(), problem: problem.to_string() }
+    }
+}
