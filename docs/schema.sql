@@ -241,8 +241,6 @@ COMMENT ON FUNCTION tidemill.check_spec(p_path text, p_spec jsonb) IS 'Refuses u
 
 COMMENT ON FUNCTION tidemill.check_wishes(p_jobs jsonb) IS 'Refuses input that is not an array of jobs, unknown fields, and args that no worker could read exactly.';
 
-COMMENT ON FUNCTION tidemill.clear_sessions(p_limit integer) IS 'Removes a bounded number of expired sessions; returns how many.';
-
 COMMENT ON FUNCTION tidemill.closed_kinds(p_kinds text[]) IS 'Those of the kinds whose jobs can start: their breakers are not open.';
 
 COMMENT ON FUNCTION tidemill.complete(p_job uuid, p_lease uuid, p_result jsonb) IS 'Completes an attempt in your transaction: its end and your writes commit or roll back together. False if the lease is lost: roll back then.';
@@ -581,8 +579,6 @@ COMMENT ON FUNCTION tidemill.note_progress(p_told uuid[]) IS 'Counts ended membe
 
 COMMENT ON FUNCTION tidemill.note_references(p_job uuid, p_value jsonb) IS 'Records that a job refers to files of other jobs in the storage, so that these are kept as long as the job. Call it in the transaction that gives the job such args or such a result.';
 
-COMMENT ON FUNCTION tidemill.note_session(p_job uuid, p_lease uuid, p_session text, p_base_url text, p_status text, p_pages integer, p_bugs integer, p_error text, p_ttl interval) IS 'Stores the state that a running attempt reports for its session; false if the lease is lost.';
-
 COMMENT ON FUNCTION tidemill.note_sweep(p_every interval) IS 'Records that a process sweeps now, and will again after p_every. A sweep that comes far later than that, or after another start of the server, ends a pause, which is stored in sweep_pauses.';
 
 COMMENT ON FUNCTION tidemill.notice_sent(p_notice uuid, p_error text) IS 'Marks a notice as delivered, or records why it could not be sent.';
@@ -629,7 +625,7 @@ COMMENT ON FUNCTION tidemill.queue_name(p_name text) IS 'Returns the name of a q
 
 COMMENT ON FUNCTION tidemill.readable(p_at timestamp with time zone) IS 'The time, moved into the years that RFC 3339 can write: a row that was written by hand must not make a list unreadable.';
 
-COMMENT ON FUNCTION tidemill.redact(p_value jsonb) IS 'The value with "[redacted]" instead of the values of redacted_keys, at any depth, and with the url of session_data as shown_address returns it.';
+COMMENT ON FUNCTION tidemill.redact(p_value jsonb) IS 'The value with "[redacted]" instead of the values of redacted_keys, at any depth. For a key outer.url the address in outer is as shown_address returns it.';
 
 COMMENT ON FUNCTION tidemill.redact_within(p_value jsonb, p_hidden text[]) IS 'Like redact, for the given keys.';
 
@@ -718,8 +714,6 @@ COMMENT ON FUNCTION tidemill.snooze(p_job uuid, p_delay interval, p_by text) IS 
 COMMENT ON FUNCTION tidemill.spawn_child(p_job uuid, p_lease uuid, p_name text, p_wish jsonb, p_is_workflow boolean) IS 'Enqueues a job, or a workflow, for a running attempt: once for each name, even if the attempt is repeated. Returns its id, null if the lease is lost.';
 
 COMMENT ON FUNCTION tidemill.spend(p_key text, p_limit tidemill.limits, p_count bigint) IS 'Takes tokens of a key; the caller holds the lock under which they were counted.';
-
-COMMENT ON FUNCTION tidemill.start_session(p_session text, p_base_url text, p_wish jsonb, p_ttl interval) IS 'Enqueues a job, in the form that enqueue_many takes, and starts its session, both or none; returns the job''s id.';
 
 COMMENT ON FUNCTION tidemill.stop_workflow(p_workflow uuid) IS 'Cancels the live members of a workflow, except those that run after failures; if it takes long, later calls cancel the rest.';
 
@@ -2204,7 +2198,7 @@ CREATE TABLE tidemill.redacted_keys (
 
 COMMENT ON TABLE tidemill.redacted_keys IS 'Names of keys whose values no view and no answer shows; written by the processes from their config.';
 
-COMMENT ON COLUMN tidemill.redacted_keys.key IS 'Lower case, without underscores and hyphens.';
+COMMENT ON COLUMN tidemill.redacted_keys.key IS 'Lower case, without underscores and hyphens; outer.url hides a part of the address in outer.';
 
 COMMENT ON COLUMN tidemill.redacted_keys.deployment IS 'The deployment whose config names the key; a key is hidden if any deployment names it.';
 
@@ -2301,67 +2295,6 @@ COMMENT ON TABLE tidemill.sealing IS 'Whether jobs with unencrypted args are ref
 COMMENT ON COLUMN tidemill.sealing.required IS 'True if insert_jobs refuses args that are neither encrypted nor empty.';
 
 COMMENT ON COLUMN tidemill.sealing.is_only_row IS 'There is at most one row.';
-
-CREATE TABLE tidemill.sessions (
-    id text NOT NULL,
-    job_id uuid NOT NULL,
-    base_url text NOT NULL,
-    status text NOT NULL,
-    pages_crawled integer DEFAULT 0 NOT NULL,
-    bugs_found integer DEFAULT 0 NOT NULL,
-    error text,
-    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    expires_at timestamp with time zone NOT NULL,
-    CONSTRAINT sessions_id_check CHECK (((char_length(id) >= 1) AND (char_length(id) <= 100))),
-    CONSTRAINT sessions_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'starting'::text, 'running'::text, 'completed'::text, 'failed'::text])))
-);
-
-COMMENT ON TABLE tidemill.sessions IS 'Sessions: the state that a crawl reports while it runs. Read session_status, which also includes the state of the job.';
-
-COMMENT ON COLUMN tidemill.sessions.id IS 'The name that the caller chose.';
-
-COMMENT ON COLUMN tidemill.sessions.job_id IS 'The job that does the work; only this job writes here.';
-
-COMMENT ON COLUMN tidemill.sessions.base_url IS 'The address that is crawled.';
-
-COMMENT ON COLUMN tidemill.sessions.status IS 'queued, starting, running, completed or failed, as the job last reported.';
-
-COMMENT ON COLUMN tidemill.sessions.pages_crawled IS 'The number of finished pages.';
-
-COMMENT ON COLUMN tidemill.sessions.bugs_found IS 'The number of bugs found on them.';
-
-COMMENT ON COLUMN tidemill.sessions.error IS 'The error of the last attempt.';
-
-COMMENT ON COLUMN tidemill.sessions.created_at IS 'When it began.';
-
-COMMENT ON COLUMN tidemill.sessions.updated_at IS 'When the job last reported.';
-
-COMMENT ON COLUMN tidemill.sessions.expires_at IS 'When it is removed; each report of the job delays that.';
-
-CREATE VIEW tidemill.session_status AS
- SELECT s.id,
-    s.job_id,
-    s.base_url,
-        CASE
-            WHEN (j.state = ANY (ARRAY['failed'::tidemill.job_state, 'cancelled'::tidemill.job_state])) THEN 'failed'::text
-            ELSE s.status
-        END AS status,
-    s.pages_crawled,
-    s.bugs_found,
-        CASE
-            WHEN (j.state = 'cancelled'::tidemill.job_state) THEN COALESCE(s.error, 'the job was cancelled'::text)
-            WHEN (j.state = 'failed'::tidemill.job_state) THEN COALESCE((tidemill.redact(j.error) ->> 'message'::text), s.error)
-            ELSE s.error
-        END AS error,
-    s.created_at,
-    s.updated_at,
-    s.expires_at
-   FROM (tidemill.sessions s
-     LEFT JOIN tidemill.jobs j ON ((j.id = s.job_id)))
-  WHERE (s.expires_at > now());
-
-COMMENT ON VIEW tidemill.session_status IS 'Sessions that have not expired, each with the state of its job or its outcome.';
 
 CREATE VIEW tidemill.stuck_jobs AS
  SELECT running.job_id,
@@ -2682,9 +2615,6 @@ ALTER TABLE ONLY tidemill.schema_compatibility
 ALTER TABLE ONLY tidemill.sealing
     ADD CONSTRAINT sealing_pkey PRIMARY KEY (is_only_row);
 
-ALTER TABLE ONLY tidemill.sessions
-    ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
-
 ALTER TABLE ONLY tidemill.signals
     ADD CONSTRAINT signals_pkey PRIMARY KEY (job_id, name);
 
@@ -2776,10 +2706,6 @@ COMMENT ON INDEX tidemill.schedule_slots_held IS 'At most one slot of a schedule
 CREATE INDEX schedules_due ON tidemill.schedules USING btree (next_at) WHERE (paused_at IS NULL);
 
 COMMENT ON INDEX tidemill.schedules_due IS 'The schedule that is due next, without reading the others.';
-
-CREATE INDEX sessions_expires ON tidemill.sessions USING btree (expires_at);
-
-CREATE INDEX sessions_job ON tidemill.sessions USING btree (job_id);
 
 CREATE INDEX steps_spawned ON tidemill.steps USING btree (spawned_id) WHERE (spawned_id IS NOT NULL);
 

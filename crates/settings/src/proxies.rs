@@ -78,6 +78,7 @@ impl ProxyChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Setting;
 
     #[test]
     fn what_is_called_directly_is_a_host_or_a_network() {
