@@ -1,12 +1,12 @@
 //! The session of a handler's work: its state under a name that the caller chose, kept for the
-//! requested time. Fenced by the lease, like all writes of an attempt.
+//! requested time. The database checks the lease, as at all writes of an attempt.
 
 use super::Context;
 use crate::job::session::SessionNote;
 use crate::job::text::storable_text;
 use crate::worker::handler::JobError;
 
-/// As many are removed at once.
+/// The most sessions that are removed at once.
 const A_ROUND: i32 = 1_000;
 
 impl Context {
