@@ -18,7 +18,7 @@ use crate::store::{Error, Result};
 
 /// The largest batch that is written at once.
 const BATCH_LIMIT: usize = 1_000;
-/// The class of the failure that replaces an outcome that the database refuses.
+/// The class of the failure that replaces a refused outcome.
 const REFUSED: &str = "bad_end";
 /// One batch is processed while the previous one waits for the disk.
 const BATCHES_IN_FLIGHT: usize = 2;
@@ -189,7 +189,8 @@ fn count(shared: &Shared, item: &Settled, state: Option<&str>) {
     }
 }
 
-/// Completes a batch; a lease whose completion was stored earlier without an answer counts as held.
+/// Completes a batch. If an earlier try stored a completion and its answer was lost, the lease counts as
+/// held.
 async fn completed(shared: &Shared, batch: &[Completed]) -> Result<HashSet<(Uuid, Uuid)>> {
     let mut done = shared.store.complete(batch).await?;
     if done.awaited {

@@ -49,7 +49,8 @@ pub struct Attempt {
 /// The most by which an attempt is extended at once.
 pub(super) const LONGEST_EXTENSION: Duration = Duration::from_hours(366 * 24);
 
-/// One report of a handler; `None` as draft requests a notice when all earlier reports are stored.
+/// One report of a handler. With `None` as its draft it asks for a notice when all earlier reports are
+/// stored.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) job_id: Uuid,
@@ -123,7 +124,7 @@ pub(super) struct Desk {
     attempt: Attempt,
     /// Set once something was reported.
     pub(super) reported: AtomicBool,
-    /// A report may not be stored yet.
+    /// There may be a report that is not stored yet.
     unstored: AtomicBool,
     /// The handler learned of a stop request.
     heard_stop: AtomicBool,
