@@ -42,7 +42,7 @@ pub struct Place {
     pub at: DateTime<Utc>,
     /// The transactions that it has seen.
     pub horizon: Horizon,
-    /// Within a page: the content of the page, and the change after which the reader is.
+    /// Within a page: the content of the page, and the last change of it that the reader has seen.
     pub within: Option<(Horizon, Key)>,
 }
 
