@@ -33,7 +33,7 @@ pub const SUBPROTOCOL: &str = "tidemill.v1";
 const BELIEF: Duration = Duration::from_secs(2);
 /// How long it is trusted while the store does not answer, for routes that must work without the database.
 const LONG_BELIEF: Duration = Duration::from_hours(1);
-/// How long the store may take to answer there.
+/// How long the store may take to answer on those routes.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many keys are remembered.
 const REMEMBERED_KEYS: usize = 1024;

@@ -43,7 +43,7 @@ pub(crate) struct Refusals {
 #[derive(Debug, Default)]
 struct Book {
     addresses: HashMap<IpAddr, Entry>,
-    /// When the lines began to be counted, and how many there were since.
+    /// The time since which log lines are counted, and their number.
     lines: Option<(Instant, u32)>,
 }
 

@@ -18,7 +18,7 @@ const SMALL_BYTES: usize = 256 * 1024;
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// How long a request waits for places of others.
 const WITHIN: Duration = Duration::from_secs(10);
-/// The bytes of one place.
+/// The bytes of one place, the unit in which large bodies are counted.
 const PLACE_BYTES: usize = 1024;
 
 /// The places of a process. Cheap to clone.
