@@ -1,4 +1,4 @@
-//! The table of scenarios in the manual names every test of a scenario, and no other.
+//! The table of scenarios in `docs/internal` names every test of a scenario, and no other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
