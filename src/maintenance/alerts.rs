@@ -22,7 +22,7 @@ pub(crate) struct Watch {
     away: Mutex<Option<Away>>,
 }
 
-/// The database does not or did not answer, and no row records it yet.
+/// The database is or was unreachable, and no row records that yet.
 struct Away {
     since: Instant,
     /// The duration of the outage; `None` while it lasts.
@@ -63,7 +63,7 @@ impl Watch {
             return Some(away.as_mut().map_or_else(|| began.elapsed(), lasted));
         }
         if away.is_none() {
-            // The one condition that no row can record.
+            // While the database is unreachable, no row can record this condition.
             tracing::error!("the database does not answer; alerts are delivered when it does");
         }
         away.get_or_insert(Away { since: began, lasted: None }).lasted = None;

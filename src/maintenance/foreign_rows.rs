@@ -1,11 +1,12 @@
-//! The duty that notices rows with transaction numbers of another cluster, as a restored dump or logical replication brings
-//! them, before this cluster gives out the same numbers. Must never read the history while the cluster stays the same.
+//! The task that notices rows with transaction numbers of another cluster (from a restored dump or
+//! logical replication) before this cluster gives out the same numbers. Must never read the history
+//! while the cluster stays the same.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::store::{Result, Store};
 
-/// What one process knows of the cluster between two rounds.
+/// The state of one process between two rounds.
 pub(crate) struct Cluster {
     /// The number of the next transaction in the last round.
     next: AtomicI64,

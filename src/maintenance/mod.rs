@@ -85,7 +85,7 @@ async fn every<F: Future<Output = ()>>(
     stop: &CancellationToken,
     mut duty: impl FnMut() -> F,
 ) {
-    // Soon after the start, so that the remains of a crash do not wait a whole period.
+    // Runs soon after the start, so that the remains of a crash do not wait a whole period.
     let mut next = Instant::now() + Duration::from_millis(rand::random_range(200..1_000));
     loop {
         tokio::select! {

@@ -49,7 +49,7 @@ async fn look(store: &Store) -> Duration {
     for _ in 0..2 {
         match store.schedule_due_in().await {
             Ok(None) => return LOOK_EVERY,
-            // Rather a little late than a little early.
+            // A wake-up a little late is better than one a little early, which would find nothing due.
             Ok(Some(seconds)) if seconds > 0.0 => {
                 return Duration::from_secs_f64(seconds.min(LOOK_EVERY.as_secs_f64()))
                     + Duration::from_millis(1);

@@ -14,7 +14,8 @@ use url::{Host, Url};
 #[error("{0} is not a public address and is not called")]
 pub struct AddressRefused(String);
 
-/// From the registries of special-purpose addresses (IANA), with multicast and the future.
+/// From IANA's registries of special-purpose addresses, together with multicast and the range reserved for
+/// future use.
 static REFUSED_V4: LazyLock<Vec<Ipv4Net>> = LazyLock::new(|| {
     networks(&[
         "0.0.0.0/8",
@@ -71,8 +72,8 @@ fn embedded_v4(address: Ipv6Addr) -> Ipv4Addr {
     Ipv4Addr::new(a, b, c, d)
 }
 
-/// A URL with an address instead of a name never meets the resolver. Its many spellings (octal,
-/// hexadecimal, one number) have become one when the URL was parsed.
+/// The refusal of a URL with an address instead of a name, which is never resolved. Parsing the URL has
+/// already unified the spellings of the address (octal, hexadecimal, one number).
 pub fn refused_literal(url: &Url) -> Option<AddressRefused> {
     let address = match url.host()? {
         Host::Ipv4(address) => IpAddr::V4(address),

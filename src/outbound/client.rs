@@ -19,7 +19,7 @@ pub enum ClientError {
     /// The certificates of the system cannot be read.
     #[error("the system's CA certificates: {0}")]
     Tls(#[from] rustls::Error),
-    /// A proxy, or the rest, cannot be used.
+    /// A proxy or another setting cannot be used.
     #[error(transparent)]
     Http(#[from] reqwest::Error),
 }

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::proxy_settings::ProxySettings;
 
-/// The variables of the environment that name proxies, each with whether it is for `http` and for `https`.
+/// The environment variables that name proxies, each with whether it applies to `http` and to `https`.
 const VARIABLES: [(&str, bool, bool); 6] = [
     ("https_proxy", false, true),
     ("HTTPS_PROXY", false, true),
@@ -60,7 +60,7 @@ impl ProxySettings {
     }
 }
 
-/// An entry as the client reads it, where a domain stands for all below it.
+/// An entry in the form of the HTTP client, for which a domain includes its subdomains.
 fn host_of(entry: &str) -> &str {
     let entry = entry.strip_prefix("*.").unwrap_or(entry);
     entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry)

@@ -33,7 +33,7 @@ impl Webhooks {
         })
     }
 
-    /// Calls one once.
+    /// Calls one receiver once.
     pub(crate) async fn call(&self, url: &str, id: Uuid, body: &Value) -> Result<(), String> {
         let url = Url::parse(url).map_err(|error| format!("the address cannot be read: {error}"))?;
         if !self.allow_private

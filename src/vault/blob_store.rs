@@ -45,7 +45,7 @@ impl Depot {
             std::fs::create_dir_all(&folder)
                 .map_err(|error| bad(&format!("{}: {error}", folder.display())))?;
         }
-        // Both may be called for, whichever the address names.
+        // The HTTP client of the storage has no provider of its own, whatever storage the address names.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let options: Vec<_> = options.into_iter().collect();
         // The library's message may repeat an option, and some are secrets.

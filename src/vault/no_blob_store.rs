@@ -19,13 +19,13 @@ impl Depot {
         ))
     }
 
-    /// As where there is storage.
+    /// The same as with storage.
     #[must_use]
     pub fn inline_bytes(&self) -> usize {
         match *self {}
     }
 
-    /// As where there is storage.
+    /// The same as with storage.
     ///
     /// # Errors
     /// None.
@@ -34,7 +34,7 @@ impl Depot {
         match *self {}
     }
 
-    /// As where there is storage.
+    /// The same as with storage.
     ///
     /// # Errors
     /// None.
@@ -43,7 +43,7 @@ impl Depot {
         match *self {}
     }
 
-    /// As where there is storage.
+    /// The same as with storage.
     ///
     /// # Errors
     /// None.

@@ -1,6 +1,6 @@
 //! The one claimer of a process: waits for a notification, a due time or its poll, and claims as
-//! many jobs as there are free slots. The answer of a claim is the truth; notifications only
-//! trigger it.
+//! many jobs as there are free slots. Notifications only trigger a claim; its answer alone says
+//! whether there are jobs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::store::{Error, Result};
 
 /// The longest pause between polls, however long a poll takes; readiness depends on it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long a hung claim can take until it is certainly executed or dropped.
+/// The time after which a hung claim has certainly been executed or dropped.
 const UNHEARD_AFTER: Duration = Duration::from_secs(2);
 
 pub(super) struct Claimer {
@@ -48,7 +48,7 @@ enum Unheard {
     Nothing,
     /// Something failed since the database last answered.
     Perhaps,
-    /// The database answers again; the search starts then.
+    /// The database answers again; the search for such jobs starts at this time.
     LookAt(Instant),
 }
 

@@ -18,7 +18,7 @@ use crate::store::{Error, Result};
 
 /// The largest batch that is written at once.
 const BATCH_LIMIT: usize = 1_000;
-/// The class of the failure that replaces an outcome that the database refuses.
+/// The class of the failure that replaces a refused outcome.
 const REFUSED: &str = "bad_end";
 /// One batch is processed while the previous one waits for the disk.
 const BATCHES_IN_FLIGHT: usize = 2;
@@ -40,7 +40,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut endings: mpsc::Receiver<Ending>
         // Outcomes that arrive while both are in flight go into the next batch.
         while writing.len() >= BATCHES_IN_FLIGHT {
             let Some(Err(broken)) = writing.join_next().await else { continue };
-            // Its jobs are neither stored nor given up, so the worker must not continue with them.
+            // A batch panicked: its jobs are neither stored nor given up, so the worker must not continue.
             std::panic::resume_unwind(broken.into_panic());
         }
         let mut gathered = Vec::with_capacity(BATCH_LIMIT);
@@ -101,7 +101,7 @@ async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {
             });
             settle(shared, refused.collect()).await;
         }
-        // The results are not the cause: the sweep takes the jobs back, and they run again.
+        // The results did not cause the error: the sweep takes the jobs back, and they run again.
         Err(error) => give_up(shared, &error, batch.iter().map(|item| (item.job_id, item.lease_id))),
     }
 }
@@ -136,7 +136,7 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
                 Box::pin(settle(shared, vec![item])).await;
             }
         }
-        // Only once: the replacement is stored, or nothing is.
+        // Replaced only once: if the database refuses the replacement too, nothing is stored.
         Err(error) if blames_a_row(&error) && batch.iter().all(|item| class(item) != Some(REFUSED)) => {
             tracing::error!(%error, "the outcome of an attempt could not be stored; failing the attempt");
             Box::pin(settle(shared, batch.into_iter().filter_map(|item| refused(item, &error)).collect()))
@@ -189,7 +189,8 @@ fn count(shared: &Shared, item: &Settled, state: Option<&str>) {
     }
 }
 
-/// Completes a batch; a lease whose completion was stored earlier without an answer counts as held.
+/// Completes a batch. If an earlier try stored a completion and its answer was lost, the lease counts as
+/// held.
 async fn completed(shared: &Shared, batch: &[Completed]) -> Result<HashSet<(Uuid, Uuid)>> {
     let mut done = shared.store.complete(batch).await?;
     if done.awaited {

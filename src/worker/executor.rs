@@ -114,7 +114,7 @@ impl Limits {
     }
 
     fn at(&self, after: Duration) -> Instant {
-        // A hundred years ahead is never.
+        // Bounded, because the sum could overflow; a hundred years stand for never.
         self.started + after.min(Duration::from_hours(876_000))
     }
 
@@ -173,7 +173,7 @@ async fn attempt_outcome(
             }
             changed = orders.stop.changed() => {
                 if changed.is_err() {
-                    // The lease is no longer kept.
+                    // The worker no longer holds the lease.
                     return (None, Usage::default());
                 }
                 let asked = *orders.stop.borrow_and_update();

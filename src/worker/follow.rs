@@ -1,5 +1,5 @@
-//! The queues that a worker claims from: always those of its settings, and of all others those with
-//! work, up to a bound. A queue without work is dropped, so that the bound counts present work
+//! The queues that a worker claims from: the queues of its settings, and up to a bound all other
+//! queues that have work. A queue without work is dropped, so that the bound counts present work
 //! only; if more queues have work, they take turns. Must never drop a queue with jobs that wait in
 //! memory.
 
@@ -36,10 +36,10 @@ pub(super) struct Followed {
     idle: bool,
 }
 
-/// All of them.
+/// All followed queues.
 pub(super) struct Queues {
     pub(super) all: Vec<Followed>,
-    /// Queues that have work and no place, each with its start of waiting.
+    /// Queues with work for which there is no place, each with the time since which it waits.
     waiting: HashMap<String, Instant>,
     said_at: Option<Instant>,
 }

@@ -109,7 +109,8 @@ async fn look_at_dead_rows(shared: &Shared) {
 
 /// Ends attempts before the sweep may take their jobs back.
 async fn fence(shared: Arc<Shared>, stop: CancellationToken) {
-    // A lease is trusted until a fifth of the TTL before its end; a quarter of that may pass unnoticed.
+    // A lease is trusted until a fifth of the TTL before its end. The check may come late by a quarter of
+    // that fifth.
     let every = (shared.settings.lease_ttl / 20).min(Duration::from_millis(500));
     loop {
         tokio::select! {

@@ -130,8 +130,8 @@ impl Leases {
         self.remove(job_id, lease_id);
     }
 
-    /// Of these leases of this worker, the unknown ones are to be handed back: their claim's answer was
-    /// lost.
+    /// Marks those of the claimed jobs that this worker does not know as to be handed back: the answer of
+    /// their claim was lost. Returns their number.
     pub(super) fn owe_unknown(&self, claimed: &[(Uuid, Uuid)]) -> usize {
         let held = self.held();
         let unknown = claimed
@@ -155,7 +155,7 @@ impl Leases {
         self.owed().clone()
     }
 
-    /// These were handed back, or another worker has them.
+    /// Removes jobs that were handed back or that another worker has.
     pub(super) fn paid(&self, debts: &[(Uuid, Uuid)]) {
         self.owed().retain(|debt| !debts.contains(debt));
     }

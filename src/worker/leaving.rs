@@ -1,12 +1,12 @@
-//! That a worker shall end: since when, and by which signals, because what stops a service may send them to its commands as
-//! well. Must never name a signal that was not sent.
+//! The request to a worker to end: since when, and by which signals. A service manager may send
+//! these signals to the worker's commands as well. Must never name a signal that was not sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::Instant;
 
-/// A worker shall end.
+/// A request to a worker to end.
 #[derive(Debug, Clone)]
 pub(super) struct Leaving {
     pub(super) since: Instant,
@@ -22,7 +22,7 @@ impl Signals {
         self.0.fetch_or(bit(number), Ordering::Relaxed);
     }
 
-    /// All of them, as a mask like the kernel's.
+    /// All signals, as a mask like the kernel's.
     pub(super) fn mask(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

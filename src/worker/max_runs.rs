@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Shared, Shutdown};
 
-/// The use of a worker's limits.
+/// How much of its limits a worker has used.
 #[derive(Debug, Default)]
 pub(super) struct Wear {
     runs: AtomicU64,
@@ -17,7 +17,7 @@ pub(super) struct Wear {
 }
 
 impl Wear {
-    /// One more attempt.
+    /// Counts one more attempt.
     pub(super) fn count(&self, most: Option<u64>) {
         let runs = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
         if most.is_some_and(|most| runs == most) {

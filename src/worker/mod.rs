@@ -120,7 +120,7 @@ impl Shutdown {
         self.signals.add(number);
     }
 
-    /// How long the last words of a worker may take to be stored.
+    /// How long the last outcomes of a worker may take to be stored.
     fn patience(&self) -> Duration {
         if self.immediate.is_cancelled() { Duration::from_secs(2) } else { Duration::from_secs(10) }
     }
@@ -170,7 +170,7 @@ struct Shared {
     /// The worker was asked to claim no more jobs.
     drain: CancellationToken,
     wear: Wear,
-    /// Since when and by what it shall end, if it shall.
+    /// The request to end, if there is one.
     leaving: tokio::sync::watch::Sender<Option<Leaving>>,
 }
 

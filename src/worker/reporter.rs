@@ -69,7 +69,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut reports: mpsc::Receiver<Report>
     }
 }
 
-/// Later than anything happens.
+/// A time so late that it never comes.
 fn far() -> tokio::time::Instant {
     tokio::time::Instant::now() + Duration::from_hours(24)
 }
@@ -79,7 +79,7 @@ async fn write(shared: &Arc<Shared>, batch: Vec<Reported>) {
         return;
     }
     let began = Instant::now();
-    // The same for each try, so that a report whose answer was lost is stored only once.
+    // The same id for each try, so that a report whose answer was lost is stored only once.
     let report_id = Uuid::new_v4();
     match until_answered(&shared.contact, "report", || shared.store.report(report_id, &batch)).await {
         Ok(marks) => {

@@ -1,4 +1,4 @@
-//! The table of scenarios in the manual names every test of a scenario, and no other.
+//! The table of scenarios in `docs/internal` names every test of a scenario, and no other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ fn the_table_names_every_test_of_a_scenario() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut tests = BTreeMap::new();
     tests_below(&root.join("tests"), &mut tests);
-    let table = std::fs::read_to_string(root.join("docs/scenarios.md")).unwrap();
+    let table = std::fs::read_to_string(root.join("docs/internal/scenarios.md")).unwrap();
     let mut rows = BTreeMap::new();
     for row in table.lines() {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
@@ -94,7 +94,7 @@ fn the_table_names_every_test_of_a_scenario() {
     }
     let tests: BTreeSet<String> = tests.into_keys().collect();
     let differ: Vec<_> = named.symmetric_difference(&tests).collect();
-    assert!(differ.is_empty(), "only docs/scenarios.md or only the tests have {differ:?}");
+    assert!(differ.is_empty(), "only docs/internal/scenarios.md or only the tests have {differ:?}");
 }
 
 /// Where each test stands: its name with the files that have one of that name.
@@ -201,7 +201,7 @@ fn judge(cell: &str, tests: &BTreeMap<String, Vec<String>>) -> (usize, Vec<Strin
 fn the_tables_of_older_systems_name_tests_that_are_there() {
     let tests = tests();
     let (mut named, mut wrong) = (0, Vec::new());
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/seeds");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/internal/seeds");
     for file in std::fs::read_dir(folder).unwrap().flatten() {
         let text = std::fs::read_to_string(file.path()).unwrap();
         for (line, cell) in shown_by(&text) {

@@ -20,7 +20,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("kinds", &["worker", "job", "outbound", "secrecy"]),
     ("testing", &["embedded", "worker", "store", "job"]),
     // Of the binary; the library knows nothing of it.
-    ("config", &["left_out"]),
+    ("config", &["extensions", "left_out"]),
     ("cli", &["config"]),
 ];
 /// Words of applications, which the core does not know, with where they may stand and why.

@@ -115,7 +115,7 @@ fn take_feed(sort: u64, rest: &mut &[u8]) -> Option<feed::Place> {
     Some(feed::Place { era, at, horizon, within })
 }
 
-/// The open ones lie close below, so their distances are short.
+/// The open transactions are only a little below `below`, so their distances need few bytes.
 fn put_horizon(bytes: &mut Vec<u8>, horizon: &Horizon) {
     put(bytes, horizon.below.unsigned_abs());
     put(bytes, horizon.open.len() as u64);

@@ -19,18 +19,18 @@ use crate::store::{Result, Store};
 const FRESH: Duration = Duration::from_millis(150);
 /// The most transactions of one page.
 const STEP: i64 = 20_000;
-/// The most changes of a sort in a page, unless one transaction has more.
+/// The most changes of one sort (jobs, starts or events) in a page, unless one transaction has more.
 const MOST: i32 = 5_000;
-/// The most changes of a sort in one transaction.
+/// The most changes of one sort that are read of one transaction.
 const MOST_OF_ONE: i32 = 200_000;
 /// The number of pages kept for readers that arrive a little later.
 const KEPT_PAGES: usize = 32;
-/// The most times that a page is widened for events that belong before its own.
+/// The most times that a page is widened to include earlier events of its jobs.
 const WIDENINGS: usize = 8;
 /// How far a reader goes back after the database went back.
 const OVERLAP: TimeDelta = TimeDelta::minutes(1);
 
-/// The order within a page: by time, and of one job as it happened.
+/// The order within a page: by time, and within one job in the order of its events.
 pub type Key = (i64, Uuid, i64);
 
 /// The position of a reader.
@@ -42,7 +42,7 @@ pub struct Place {
     pub at: DateTime<Utc>,
     /// The transactions that it has seen.
     pub horizon: Horizon,
-    /// Within a page: the content of the page, and the change after which the reader is.
+    /// Within a page: the content of the page, and the last change of it that the reader has seen.
     pub within: Option<(Horizon, Key)>,
 }
 
@@ -103,7 +103,7 @@ impl Feed {
         Ok(Place { era: hash(&found.era), at: found.at, horizon: found.over, within: None })
     }
 
-    /// The position from which a reader continues that has seen changes that the database no longer has.
+    /// The position from which a reader continues if it has seen changes that the database no longer has.
     ///
     /// # Errors
     /// When the database fails.
@@ -122,7 +122,7 @@ impl Feed {
         if place.within.is_some() {
             return Ok(Arc::new(self.look(selection, place, None).await?));
         }
-        // Held while asking: who comes meanwhile waits for the same answer.
+        // Held during the query: a reader that arrives meanwhile waits for the same answer.
         let mut kept = self.kept.lock().await;
         let is_it = |kept: &Kept| {
             kept.era == place.era && kept.horizon == place.horizon && kept.selection == *selection
@@ -187,7 +187,7 @@ impl Feed {
                 let missing = predecessors(&found.changes);
                 if let Some(writer) = self.store.newest_writer(&missing).await?
                     && writer >= before
-                    // Others are numbers of another cluster, from which the rows were restored.
+                    // Higher numbers are those of another cluster, from which the rows were restored.
                     && writer < found.over.below
                 {
                     (before, most, widened) = (writer + 1, MOST_OF_ONE, widened + 1);
@@ -219,8 +219,9 @@ impl Page {
             (None, Some(before)) => found.over.cut(before),
             (None, None) => found.over.clone(),
         };
-        // No further than a commit that is known to be on disk: that of rows which were found. What is claimed commits without
-        // waiting for the disk; a crash may undo it and give its number to another transaction.
+        // The position does not pass the newest commit that is known to be on disk: the rows that were found
+        // are. A claim commits without waiting for the disk; a crash can undo it and give its number to
+        // another transaction.
         let behind_newest = found.newest.map_or(0, |newest| newest + 1).max(place.horizon.below);
         let horizon = target.cut(cut_at.unwrap_or(behind_newest));
         let mut items = in_order(&found.changes);
@@ -267,7 +268,7 @@ fn in_order(changes: &[Change]) -> Vec<Item> {
     let mut latest: HashMap<Uuid, i64> = HashMap::new();
     let keyed = changes.into_iter().map(|change| {
         let mut at = change.at.timestamp_micros();
-        // Clocks step; what was numbered later comes later.
+        // Clocks can step back; an event with a higher number comes later all the same.
         if matches!(change.what, What::Event | What::Ended) {
             let latest = latest.entry(change.job_id).or_insert(at);
             at = at.max(*latest);

@@ -26,7 +26,7 @@ use crate::store::jobs::feed::{Change, Selection, What};
 const POLL: Duration = Duration::from_secs(1);
 /// The shortest time between two polls after one without further changes.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long to wait after the database failed.
+/// How long to wait after a failure of the database.
 const RETRY: Duration = Duration::from_millis(500);
 /// The number of changes turned into frames at once.
 const AT_ONCE: usize = 50;
@@ -143,7 +143,7 @@ impl Ear {
     }
 }
 
-/// A frame, and the reader's knowledge of its job after it.
+/// A frame, and the attempt of its job that the reader knows after it.
 struct Told {
     frame: Frame,
     /// The attempt that was shown; `None` if the job is no longer remembered.
@@ -251,7 +251,7 @@ impl Teller {
                     let attempt = told.last().map_or(known, |told: &Told| told.attempt);
                     told.push(Told { frame: Frame::event(event), attempt });
                 }
-                // One that was made live again meanwhile has another end.
+                // A job that was retried meanwhile has another end.
                 (What::Ended, _, Some(document)) if is_end_of(document, change) => {
                     told.push(Told { frame: Frame::end(document), attempt: None });
                 }

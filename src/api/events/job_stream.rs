@@ -117,7 +117,8 @@ impl Pager {
             watchers.store().events_after(job_id, self.position, &self.types, self.page_limit).await?;
         let is_full = i64::try_from(events.len()).is_ok_and(|count| count == self.page_limit);
         let reached = events.last().filter(|_| is_full).map_or(target, |last| last.seq.min(target));
-        // Dropped events do not show among requested types, so the first of all events is checked once.
+        // A gap of dropped events is not visible if only some types are requested, so the first event of any
+        // type is checked once.
         let first = match (self.types.is_empty(), self.checked) {
             (true, _) => events.first().map(|event| event.seq),
             (false, true) => Some(self.position + 1),

@@ -207,7 +207,7 @@ async fn stream(
     let watch = state.watchers.watch(job_id);
     let document = state.store.find_job(job_id).await.map_err(|error| failed(&error))?;
     let document = document.ok_or_else(|| unknown(job_id))?;
-    // One that was made live again has further events, and another end.
+    // A job that was retried has further events, and another end.
     if saw_end && document.state.is_final() && document.last_seq == after {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
@@ -320,7 +320,7 @@ async fn get_many_events(
     let found = watch_all(&state, &named).await.map_err(|error| failed(&error))?;
     for (job_id, place) in &mut cursor.named {
         match found.iter().find(|(watch, _)| watch.job_id() == *job_id) {
-            // A job that was made live again continues.
+            // A job that was retried continues.
             Some((_, document)) => place.ended &= document.state.is_final() && document.last_seq == place.seq,
             None if position.is_none() => return Err(unknown(*job_id).field("job")),
             // It was deleted while the reader was away.

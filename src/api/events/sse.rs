@@ -118,7 +118,7 @@ pub fn respond(
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive"))
         .into_response();
     let headers = response.headers_mut();
-    // Always UTF-8, but some readers ask for it to be said.
+    // Server-sent events are always UTF-8, but some readers need the charset.
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
     headers.insert(VARY, HeaderValue::from_static("accept"));

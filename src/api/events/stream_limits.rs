@@ -29,11 +29,11 @@ pub(crate) struct ShortOnly;
 /// The limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamLimits {
-    /// All together.
+    /// The limit of all together.
     pub all: usize,
-    /// One address.
+    /// The limit of one address.
     pub of_address: usize,
-    /// One API key.
+    /// The limit of one API key.
     pub of_key: usize,
     /// The trusted proxies.
     pub proxies: Vec<IpNet>,
@@ -58,7 +58,7 @@ pub struct StreamPlace {
 }
 
 impl StreamPlaces {
-    /// None is open yet.
+    /// These limits, with no open stream.
     #[must_use]
     pub fn new(limits: StreamLimits) -> Arc<Self> {
         Arc::new(Self { limits, addresses: Counts::default(), keys: Counts::default() })

@@ -33,7 +33,8 @@ const fn rule(method: &'static str, path: &'static str, scopes: &'static [Scope]
     Rule { method, path: Cow::Borrowed(path), scopes }
 }
 
-/// True for what watches the process: while the database is away, a key that was good shortly before opens it.
+/// True for routes that monitor the process: while the database is away, a key that was valid shortly before
+/// is still accepted there.
 #[must_use]
 pub fn outlasts_the_database(path: &str) -> bool {
     path == "/metrics"

@@ -33,13 +33,13 @@ pub const SUBPROTOCOL: &str = "tidemill.v1";
 const BELIEF: Duration = Duration::from_secs(2);
 /// How long it is trusted while the store does not answer, for routes that must work without the database.
 const LONG_BELIEF: Duration = Duration::from_hours(1);
-/// How long the store may take to answer there.
+/// How long the store may take to answer on those routes.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many keys are remembered.
 const REMEMBERED_KEYS: usize = 1024;
-/// How many ids are remembered that no key has; no longer than an answer of the store is believed.
+/// How many ids without a key are remembered, each for as long as an answer of the store is trusted.
 const REMEMBERED_UNKNOWN: usize = 10_000;
-/// Compared with when a key is unknown, so that it takes as long as when it is known.
+/// The hash to compare with if a key is unknown, so that the refusal takes as long as that of a known key.
 const NO_HASH: [u8; 32] = [0; 32];
 
 /// The future of a lookup.
@@ -94,14 +94,15 @@ struct Memory {
 }
 
 impl Gate {
-    /// A gate over the stored keys. With `open_without_keys` (on loopback only) everybody may do
-    /// everything as long as no key was ever made.
+    /// A gate over the stored keys. With `open_without_keys` (on loopback only) every caller has all rights
+    /// until the first key is made.
     #[must_use]
     pub fn new(keys: impl KeyLookup, open_without_keys: bool) -> Arc<Self> {
         Arc::new(Self::believing(keys, open_without_keys, BELIEF))
     }
 
-    /// As [`Gate::new`] with the rules of these routes, where these proxies are believed about the address of a client, and no refusal is held up longer
+    /// As [`Gate::new`] with the rules of these routes; trusts these proxies about the address of a client, and delays no
+    /// refusal longer
     /// than `slowest`.
     #[must_use]
     pub fn guarded(
@@ -127,8 +128,8 @@ impl Gate {
         }
     }
 
-    /// True while the caller's key still allows what it was let through for; a stream asks now and
-    /// then, so that a revoked key ends it.
+    /// True while the caller's key still allows the request; a stream asks now and then, so that it ends when
+    /// its key is revoked.
     ///
     /// # Errors
     /// If the keys cannot be looked up.
@@ -231,7 +232,7 @@ impl Gate {
         Ok(found)
     }
 
-    /// Whether it was let through before, whatever became of it since.
+    /// Whether the key was accepted before, even if it was revoked since.
     fn is_known_good(&self, key: &ApiKey) -> bool {
         self.memory().keys.get(key.id()).is_some_and(|(_, stored)| key.matches(&stored.hash))
     }
@@ -247,7 +248,7 @@ enum Answer<T> {
     Remembered(T),
 }
 
-/// Asks the store; if it does not answer, what was remembered not too long ago will do.
+/// Asks the store; if the store does not answer, a remembered answer is used unless it is too old.
 async fn asked<T>(lookup: Lookup<'_, T>, remembered: Option<(Instant, T)>) -> Result<Answer<T>, Problem> {
     match remembered.filter(|(at, _)| at.elapsed() < LONG_BELIEF) {
         None => Ok(Answer::Fresh(lookup.await?)),

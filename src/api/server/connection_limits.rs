@@ -15,13 +15,13 @@ const KEPT: usize = 256;
 /// Files that a process opens in addition to the connections of its peers.
 const OTHER_FILES: usize = 200;
 
-/// How many of something each has, and all together; bounded by how many there are.
+/// Counts the places in use, for each key and in all. Keys without a place are not stored.
 #[derive(Debug)]
 pub(crate) struct Counts<K: Eq + Hash + Clone> {
     of: Arc<Mutex<(usize, HashMap<K, usize>)>>,
 }
 
-/// One of those that are counted; dropped, it is free.
+/// A counted place; dropping it frees the place.
 #[derive(Debug)]
 pub(crate) struct Place<K: Eq + Hash + Clone> {
     key: K,
@@ -72,7 +72,7 @@ impl<K: Eq + Hash + Clone> Drop for Place<K> {
     }
 }
 
-/// One who may open many connections: an address, of IPv6 the network of one customer.
+/// The unit to which connections are counted: an address, or for IPv6 the /64 network of one customer.
 pub(crate) fn peer_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
@@ -116,8 +116,8 @@ impl Seats {
         Self { most, proxies, ..Self::default() }
     }
 
-    /// A place for a peer, if there is one: an ordinary one unless this peer has three quarters of all, else one of those
-    /// that are kept unless this peer has half of them.
+    /// A place for a peer, if one is free: an ordinary place unless this peer has three quarters of them,
+    /// otherwise a reserved place unless this peer has half of those.
     pub(crate) fn seat(&self, peer: IpAddr) -> Option<Seat> {
         let most_of_one = if self.is_proxy(peer) { self.most } else { (self.most * 3 / 4).max(1) };
         let key = peer_of(peer);

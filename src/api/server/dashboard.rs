@@ -11,7 +11,7 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::base_path::led;
 
-/// Addresses that the page itself leads to its parts.
+/// The paths for which the server sends the page, which then shows the requested part.
 const CLIENT_ROUTES: [&str; 4] = ["/", "/enqueue", "/jobs", "/jobs/{id}"];
 
 /// The files directly in `web/`, without its tests and tools; a development build reads them from the
@@ -34,7 +34,7 @@ where
     })
 }
 
-/// The type that a file is sent as; `None` for what is not the page's, such as its tests.
+/// The media type of a file; `None` for files that the page does not use, such as its tests.
 fn media_type(path: &str) -> Option<&'static str> {
     if path.contains('/') {
         return None;
@@ -48,7 +48,8 @@ fn media_type(path: &str) -> Option<&'static str> {
     }
 }
 
-/// One file, or 304 if the browser has it already: it asks each time, so that no page outlives its binary.
+/// One file, or 304 if the browser has it already. Browsers ask each time, so that they never show the page
+/// of an older binary.
 fn file(path: &str, headers: &HeaderMap) -> Response {
     let (Some(file), Some(media_type)) = (Files::get(path), media_type(path)) else {
         return StatusCode::NOT_FOUND.into_response();

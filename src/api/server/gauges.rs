@@ -30,12 +30,12 @@ pub struct Look {
 }
 
 impl Gauges {
-    /// The levels as of at most a second ago.
+    /// The values, at most a second old.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn look(&self, store: &Store) -> Result<Arc<Look>> {
-        // Held while asking: who comes meanwhile waits for the same answer.
+        // Held during the query: a scrape that arrives meanwhile waits for the same answer.
         let mut last = self.0.lock().await;
         if let Some((at, look)) = &*last
             && at.elapsed() < GOOD_FOR
@@ -57,7 +57,7 @@ impl Gauges {
 }
 
 impl Look {
-    /// Writes the levels.
+    /// Writes the values.
     #[expect(clippy::cast_precision_loss, reason = "levels are far below 2^52")]
     pub fn fill(&self, levels: &mut Levels) {
         for queue in &self.queues {

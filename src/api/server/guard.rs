@@ -81,7 +81,7 @@ impl Guard {
     /// The guard of a listener at `listening`.
     ///
     /// # Errors
-    /// If an origin in the settings is none.
+    /// If an origin in the settings is invalid.
     pub fn new(settings: &ApiSettings, listening: SocketAddr) -> Result<Self, GuardError> {
         let mut origins = CsrfLayer::new();
         let mut allowed = Vec::new();

@@ -59,7 +59,8 @@ impl Hosts {
         if is_local {
             return authority.as_str() == name || authority.port_u16().is_some();
         }
-        // Elsewhere a key is needed, and an address as host cannot have been a stranger's name.
+        // A listener on another address needs a key, and a host that is an address cannot be the name of a
+        // foreign page.
         !is_loopback(self.listening.ip()) && address.is_some()
     }
 }

@@ -17,7 +17,7 @@ const MOST_CHARACTERS: usize = 255;
 /// The header of an answer that was stored before.
 pub(crate) const REPLAYED: &str = "Idempotency-Replayed";
 
-/// The key of a request, and what the request is.
+/// The key of a request, and a hash of the request.
 #[derive(Debug, Clone)]
 pub(crate) struct Keyed {
     key: String,
@@ -73,7 +73,7 @@ impl Keyed {
     }
 }
 
-/// Equal for requests that say the same: order of keys and white space do not matter.
+/// Equal for requests with the same content: order of keys and white space do not matter.
 fn hash(route: &str, body: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new_with_prefix(route);
     hash.update(b"\n");

@@ -29,12 +29,12 @@ use crate::api::events::stream_limits::ShortOnly;
 /// The largest head of a request, in bytes, and the most headers in it.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
-/// How long a peer with a place that is kept for short requests may take to send the head of one.
+/// How long a peer with a reserved place may take to send the head of its request.
 const SHORT_HEAD: Duration = Duration::from_secs(2);
 /// The answer to a peer without a place.
 const NO_PLACE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-/// How long to wait when the system has no room for another connection.
+/// How long to wait when the system cannot open another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Why the server does not listen.
@@ -59,7 +59,7 @@ pub enum ListenError {
         /// The error of the system.
         source: io::Error,
     },
-    /// Others can reach the address, and nothing would check who they are.
+    /// Others can reach the address, and no key would be required from them.
     #[error(
         "refusing to listen on {0}: other machines can reach it, and no API key exists; create one with \
          'tidemill keys create --scope admin', or listen on 127.0.0.1"
@@ -204,7 +204,7 @@ async fn serve_one(
     short_only: bool,
     shutdown: CancellationToken,
 ) {
-    // An event must leave at once; if that cannot be had it leaves a little later.
+    // An event must be sent at once; if this option cannot be set, it is only sent a little later.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.write_timeout));

@@ -16,7 +16,7 @@ const SIGNAL_CHARACTERS: usize = 200;
 /// How a path names a job: `{id}` or `execution:{execution_id}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobName {
-    /// By the id that enqueueing answered.
+    /// By the id that the enqueue returned.
     Id(Uuid),
     /// By the caller's own name for the work.
     Execution(String),
@@ -26,7 +26,7 @@ impl JobName {
     /// Reads a job's name, also from a query.
     ///
     /// # Errors
-    /// 422 for what is neither.
+    /// 422 for text that is neither.
     pub fn parse(field: &str, text: &str) -> Result<Self, Problem> {
         if let Some(execution_id) = text.strip_prefix("execution:") {
             let id = validate::text(field, execution_id.to_owned(), EXECUTION_ID_CHARACTERS)?;
@@ -168,7 +168,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkerName {
 /// The execution id in a path.
 ///
 /// # Errors
-/// 422 for what can be none.
+/// 422 for text that cannot be an execution id.
 pub async fn execution_id<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Problem> {
     let text = only_part(parts, state, "execution_id").await?;
     validate::text("execution_id", text, EXECUTION_ID_CHARACTERS)

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::connection_limits::peer_of;
 use super::problem::{Case, Problem};
 
-/// No refusal is answered sooner: how long it takes must not tell whether a key's id is known.
+/// The least time of a refusal, so that the time does not reveal whether a key's id is known.
 const FLOOR: Duration = Duration::from_millis(50);
 /// How long refusals of an address count.
 const WINDOW: Duration = Duration::from_mins(1);
@@ -23,7 +23,7 @@ const FREE: u32 = 50;
 const STEP: Duration = Duration::from_millis(5);
 /// How many addresses are remembered.
 const ADDRESSES: usize = 1024;
-/// How many requests may be held up at once; more are turned away.
+/// How many requests may be delayed at once; more are refused.
 const HELD_UP: usize = 512;
 /// How many unknown keys may be looked up at once.
 const LOOKUPS: usize = 4;
@@ -43,7 +43,7 @@ pub(crate) struct Refusals {
 #[derive(Debug, Default)]
 struct Book {
     addresses: HashMap<IpAddr, Entry>,
-    /// When the lines began to be counted, and how many there were since.
+    /// The time since which log lines are counted, and their number.
     lines: Option<(Instant, u32)>,
 }
 
@@ -56,7 +56,7 @@ struct Entry {
 }
 
 impl Refusals {
-    /// None yet; no address is held up longer than `slowest`.
+    /// No refusals yet; no address is delayed longer than `slowest`.
     pub(crate) fn new(slowest: Duration) -> Self {
         Self {
             slowest,
@@ -66,7 +66,7 @@ impl Refusals {
         }
     }
 
-    /// Holds up a request with a key that is not known to be good, as long as its address has earned.
+    /// Delays a request with a key that is not known to be valid, by the earlier refusals of its address.
     pub(crate) async fn hold_up(&self, client: Option<IpAddr>) -> Result<(), Problem> {
         let delay = client.map_or(Duration::ZERO, |client| self.delay(peer_of(client)));
         if delay.is_zero() {
@@ -85,7 +85,7 @@ impl Refusals {
         self.lookups.acquire().await.ok()
     }
 
-    /// Notes a refusal of a request that began then, and comes back when it may be answered.
+    /// Records the refusal of a request that began at `began`, and returns when it may be answered.
     pub(crate) async fn refused(&self, client: Option<IpAddr>, began: Instant) {
         if let Some(client) = client {
             self.note(peer_of(client));

@@ -26,15 +26,15 @@ pub struct ApiSettings {
     pub max_connections: usize,
     /// How many event streams and waiting requests one address may have open.
     pub max_streams_per_address: usize,
-    /// How many one API key may.
+    /// How many event streams and waiting requests one API key may have open.
     pub max_streams_per_key: usize,
     /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// How long a refused API key is held up at most, once many came from its address; zero for never.
+    /// The longest delay of a refused API key after many refusals from its address; zero for none.
     pub slowest_refusal: Duration,
     /// How long a request may take; streams and long polls have their own bounds.
     pub request_timeout: Duration,
-    /// After this a stream ends itself and asks the reader to come back.
+    /// After this time a stream ends, and the reader reconnects.
     pub stream_lifetime: Duration,
     /// How long a remote worker's lease lasts after its claim and each heartbeat.
     pub remote_lease_ttl: Duration,

@@ -16,7 +16,7 @@ use crate::store::{Error, Store};
 /// How long the last outcome is trusted; after that the database is asked.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// In the extensions of an answer: what kept the database from doing it.
+/// The reason why the database did not store a write; in the extensions of the answer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Failed(pub(crate) &'static Trouble);
 
@@ -52,7 +52,7 @@ impl WriteHealth {
         }
     }
 
-    /// The trouble of the write that failed last, and how long ago that was.
+    /// The reason of the write that failed last, and its age.
     pub(crate) fn trouble(&self) -> Option<(&'static Trouble, Duration)> {
         let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         failing.values().max_by_key(|(at, _)| *at).map(|(at, trouble)| (*trouble, at.elapsed()))

@@ -60,7 +60,7 @@ impl Context {
         self.flush().await;
         let store = self.store()?;
         match self.answered("spawn", || store.spawn_child(self.lease(), name, child)).await {
-            // It waits for room without a slot, and goes on where it was.
+            // The job waits for free space in the queue without a slot, and then continues.
             Err(error) if error.is_queue_full() => Err(JobError::snooze(FULL_FOR)),
             child => child?.ok_or_else(JobError::lost),
         }

@@ -1,5 +1,5 @@
-//! Files that a handler stores with its job, in object storage. Fenced by the lease, like all
-//! writes of an attempt.
+//! Files that a handler stores with its job, in object storage. The database checks the lease, as
+//! at all writes of an attempt.
 
 use bytes::Bytes;
 use uuid::Uuid;

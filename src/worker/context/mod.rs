@@ -1,6 +1,6 @@
 //! The interface of a running handler to its job: read its args, report progress, log, and learn of
 //! a stop request. Events go to the reporter; writes that must be durable before the handler
-//! continues are made at once, fenced by the lease.
+//! continues are made at once, and the database checks the lease.
 
 pub(super) mod children;
 pub(super) mod files;
@@ -29,7 +29,7 @@ use crate::store::{Error, Result as Stored, Store};
 pub struct Attempt {
     /// The job's id.
     pub job_id: Uuid,
-    /// The lease of this attempt; it fences every write.
+    /// The lease of this attempt; the database checks it at every write.
     pub lease_id: Uuid,
     /// Ordinal of this attempt, from 1.
     pub attempt: i32,
@@ -48,7 +48,8 @@ pub struct Attempt {
 /// The most by which an attempt is extended at once.
 pub(super) const LONGEST_EXTENSION: Duration = Duration::from_hours(366 * 24);
 
-/// One report of a handler; `None` as draft requests a notice when all earlier reports are stored.
+/// One report of a handler. With `None` as its draft it asks for a notice when all earlier reports are
+/// stored.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) job_id: Uuid,
@@ -88,7 +89,7 @@ pub(super) struct Around {
     pub(super) store: Option<Arc<Store>>,
     /// Whether the database can be reached.
     pub(super) contact: Option<Arc<Contact>>,
-    /// Since when and by what the worker shall end, if it shall.
+    /// The request to the worker to end, if there is one.
     pub(super) leaving: watch::Receiver<Option<Leaving>>,
     /// How long a handler of this kind may take to stop.
     pub(super) stop_grace: Duration,
@@ -122,7 +123,7 @@ pub(super) struct Desk {
     attempt: Attempt,
     /// Set once something was reported.
     pub(super) reported: AtomicBool,
-    /// A report may not be stored yet.
+    /// There may be a report that is not stored yet.
     unstored: AtomicBool,
     /// The handler learned of a stop request.
     heard_stop: AtomicBool,
@@ -179,8 +180,8 @@ impl Context {
         self.desk.around.store.as_deref()
     }
 
-    /// Asks the database until it answers: an outage costs no attempt, which its timeouts and its lease end. What the
-    /// object storage or a full queue refuses is not asked again.
+    /// Asks the database until it answers, so that an outage costs no attempt; the timeouts and the lease of
+    /// the attempt end the wait. A refusal by the object storage or a full queue is not tried again.
     pub(super) async fn answered<T, F>(&self, what: &'static str, mut ask: impl FnMut() -> F) -> Stored<T>
     where
         F: Future<Output = Stored<T>>,
@@ -202,7 +203,7 @@ impl Context {
         &self.desk.steps
     }
 
-    /// The job and the lease that fences its writes.
+    /// The job, and the lease that the database checks at every write.
     pub(super) fn lease(&self) -> (Uuid, Uuid) {
         (self.desk.attempt.job_id, self.desk.attempt.lease_id)
     }

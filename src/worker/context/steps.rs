@@ -81,7 +81,7 @@ impl Context {
         output.map(|output| read(name, output)).transpose()
     }
 
-    /// Stores the position of the job, such as the page of a crawl; a later value replaces it.
+    /// Stores the position of the job, such as the last page that it read; a later value replaces it.
     ///
     /// # Errors
     /// Those of the database, and for a value above 1 MiB. End the attempt with them.

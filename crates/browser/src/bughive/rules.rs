@@ -1,5 +1,5 @@
 //! The default queues and rules of these kinds: slots, attempts and timeouts. Must stay as
-//! `docs/seeds/004.md` states.
+//! `docs/internal/seeds/004.md` states.
 
 use std::time::Duration;
 

@@ -80,7 +80,7 @@ async fn read(request: Request) -> Result<Bytes, Problem> {
         return Err(too_large(limit));
     }
     if let Some(held) = request.extensions().get::<Held>().cloned() {
-        // One that does not say how long it is may be as long as any.
+        // A body without a declared length may be as long as the limit.
         let longest = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(limit);
         let nothing_follows = declared.is_none() && request.body().is_end_stream();
         held.take(if nothing_follows { 0 } else { longest }).await?;

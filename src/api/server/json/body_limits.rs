@@ -16,9 +16,9 @@ use crate::api::server::problem::{Case, Problem};
 const SMALL_BYTES: usize = 256 * 1024;
 /// The most bytes of large bodies at once, or one body of the largest size.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
-/// How long one waits for the others.
+/// How long a request waits for places of others.
 const WITHIN: Duration = Duration::from_secs(10);
-/// The bytes of one place.
+/// The bytes of one place, the unit in which large bodies are counted.
 const PLACE_BYTES: usize = 1024;
 
 /// The places of a process. Cheap to clone.
@@ -27,7 +27,7 @@ pub struct BodyPlaces {
     free: Arc<Semaphore>,
 }
 
-/// In the extensions of a request: the places that it has until it is answered.
+/// The places that a request holds until it is answered; stored in its extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct Held {
     free: Arc<Semaphore>,

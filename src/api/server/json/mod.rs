@@ -93,7 +93,7 @@ fn refused(error: &serde_json::Error, pointer: String) -> Problem {
 /// Reads a part of a body at `place`.
 ///
 /// # Errors
-/// 422 naming the field if it is not what it must be.
+/// 422 naming the field if the part is invalid.
 pub(in crate::api) fn part<T: DeserializeOwned>(value: Value, place: &str) -> Result<T, Problem> {
     serde_path_to_error::deserialize(Objects(value)).map_err(|error| {
         let field = format!("{place}{}", pointer(error.path()));
