@@ -140,3 +140,54 @@ impl ExtensionError {
         Self { setting: setting.into(), problem: problem.to_string() }
     }
 }
+
+/// What routes are made of: extractors, answers, problems, and the steps that the routes of jobs take.
+pub mod http {
+    pub use crate::api::events::frame::Frame;
+    pub use crate::api::events::job_stream::{Reader, frames};
+    pub use crate::api::events::stream_limits::StreamPlace;
+    pub use crate::api::jobs::args_rules::{ArgsRules, GivenArgs};
+    pub use crate::api::jobs::create::{KeyedRequest, enqueue_once, refusal};
+    pub use crate::api::jobs::create_request::PriorityInput;
+    pub use crate::api::jobs::job_id::{JobId, resolve, unknown};
+    pub use crate::api::jobs::show::find;
+    pub use crate::api::page_response::{Page, Repeatable};
+    pub use crate::api::server::auth::{Caller, SUBPROTOCOL};
+    pub use crate::api::server::json::{Body, OptionalBody, Params, RawBody, parse as parse_json};
+    pub use crate::api::server::path_params::{JobName, execution_id, only_part};
+    pub use crate::api::server::problem::{Case, OwnCase, quoted};
+    pub use crate::api::server::validate;
+}
+
+/// What routes and handlers know of jobs, beyond the names of the crate's root.
+pub mod jobs {
+    pub use crate::job::document::{Links, Progress, micros};
+    pub use crate::job::schedule::Timing;
+    pub use crate::job::text::{storable_text, truncated};
+    pub use crate::store::Result;
+    pub use crate::store::jobs::bulk::Bulk;
+    pub use crate::store::jobs::enqueue::{Enqueued, Fate};
+    pub use crate::store::jobs::list::Filter;
+    pub use crate::store::jobs::prepared::PreparedJob;
+}
+
+/// What handlers of a kind that is only known at run time, and handlers with programs of their own, are made of.
+pub mod kinds {
+    pub use crate::kinds::command::child_program::Companion;
+    pub use crate::kinds::line_reader::{Ends, Line, Lines};
+    pub use crate::kinds::together::unless_stopped;
+    #[cfg(feature = "http")]
+    pub use crate::kinds::url::delay_of;
+    pub use crate::worker::handler::{Completion, DynHandler, RunFuture};
+}
+
+/// Calls to other systems, with the proxies of the config and without private addresses where these are refused.
+pub mod outbound {
+    pub use crate::outbound::ProxySettings;
+    #[cfg(feature = "http")]
+    pub use crate::outbound::{
+        ClientError,
+        address::{PublicResolver, is_public, public_addresses, refusal_behind, refused_literal},
+        client::builder,
+    };
+}

@@ -16,36 +16,84 @@
 //! kind, and [`Worker`] runs it.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
-#![warn(clippy::pedantic, unreachable_pub)]
+#![warn(clippy::pedantic)]
+#![cfg_attr(feature = "internals", warn(unreachable_pub))]
+#![cfg_attr(
+    not(feature = "internals"),
+    expect(dead_code, unused_imports, reason = "the binary uses them, by the feature `internals`")
+)]
 
-pub mod api;
-pub mod database_url;
 pub mod extension;
-pub mod job;
-pub mod kinds;
-pub mod maintenance;
-pub mod metrics;
-pub mod outbound;
-pub mod store;
 pub mod testing;
+
+// The binary and the tests see everything; a program that has the library sees the names below.
+#[cfg(feature = "internals")]
+pub mod api;
+#[cfg(not(feature = "internals"))]
+mod api;
+#[cfg(feature = "internals")]
+pub mod database_url;
+#[cfg(not(feature = "internals"))]
+mod database_url;
+#[cfg(feature = "internals")]
+pub mod job;
+#[cfg(not(feature = "internals"))]
+mod job;
+#[cfg(feature = "internals")]
+pub mod kinds;
+#[cfg(not(feature = "internals"))]
+mod kinds;
+#[cfg(feature = "internals")]
+pub mod maintenance;
+#[cfg(not(feature = "internals"))]
+mod maintenance;
+#[cfg(feature = "internals")]
+pub mod metrics;
+#[cfg(not(feature = "internals"))]
+mod metrics;
+#[cfg(feature = "internals")]
+pub mod outbound;
+#[cfg(not(feature = "internals"))]
+mod outbound;
+#[cfg(feature = "internals")]
+pub mod store;
+#[cfg(not(feature = "internals"))]
+mod store;
+#[cfg(feature = "internals")]
 pub mod vault;
+#[cfg(not(feature = "internals"))]
+mod vault;
+#[cfg(feature = "internals")]
 pub mod worker;
+#[cfg(not(feature = "internals"))]
+mod worker;
 
 pub use tidemill_embedded_postgres as embedded;
 pub use tidemill_secrecy as secrecy;
 
+pub use api::routes::Routes;
+pub use api::server::api_key::Scope;
+pub use api::server::problem::Problem;
+pub use api::state::ApiState;
+pub use extension::{Declared, DeclaredQueue, Extension, ExtensionError, ProcessParts};
 pub use job::after::{After, RunIf};
 pub use job::alert::{AlertRule, Condition};
 pub use job::attempt::StopReason;
+pub use job::document::JobDocument;
+pub use job::limit::{LimitSettings, OnFull, Rate};
 pub use job::new::NewJob;
+pub use job::schedule::Times;
 pub use job::settings::{Backoff, Breaker, JobDefaults, KindSettings, OnLostContact};
+pub use job::state::JobState;
 pub use job::unique::{OnConflict, Unique};
 pub use job::workflow::Workflow;
 pub use store::attempts::children::Ended;
+pub use store::db::migrate::migrate;
 pub use store::jobs::bounded_queues::enqueue_when_room;
 pub use store::jobs::enqueue::enqueue_in;
+pub use store::schedules::NewSchedule;
 pub use store::workflows::create_workflow_in;
-pub use store::{Options, Store};
+pub use store::{Error, Options, Store};
 pub use worker::context::Context;
 pub use worker::handler::{Handler, JobError};
-pub use worker::{Shutdown, Worker, WorkerSettings};
+pub use worker::{Shutdown, Worker, WorkerBuilder, WorkerSettings};

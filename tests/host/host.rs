@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tidemill::embedded::{EmbeddedPostgres, Settings};
-use tidemill::store::db::migrate::migrate;
-use tidemill::store::jobs::enqueue::enqueue;
-use tidemill::{Context, Handler, JobError, NewJob, Options, Shutdown, Store, Worker};
+use tidemill::{Context, Handler, JobError, NewJob, Options, Shutdown, Store, Worker, enqueue_in, migrate};
 
 /// Features that change what a program does that never asked for them.
 const CHANGING: [&str; 11] = [
@@ -118,7 +116,7 @@ fn a_worker_changes_nothing_of_the_process() {
     let folder = std::env::temp_dir().join(format!("tidemill-host-{}", std::process::id()));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut postgres =
+        let postgres =
             EmbeddedPostgres::start(Settings { durable: false, ..Settings::new(&folder) }).await.unwrap();
         // A server of one's own is a child, and its end a signal: that is all that it takes.
         let before = process();
@@ -134,7 +132,7 @@ fn a_worker_changes_nothing_of_the_process() {
         let mut ids = Vec::new();
         for job in [NewJob::new("add", args(1)), unlucky] {
             ids.push(job.id);
-            enqueue(store.pool(), &store.prepare_each(&[job]).unwrap(), false).await.unwrap();
+            enqueue_in(store.pool(), &store, &job).await.unwrap();
         }
         let ended = async {
             for id in ids {

@@ -145,6 +145,38 @@ fn the_core_knows_no_application() {
     assert!(wrong.is_empty(), "an application belongs into a crate of its own:\n{wrong}");
 }
 
+/// Then anybody can write what they are: they use the seam and the public names alone.
+#[test]
+fn applications_use_only_public_names() {
+    let own = [
+        "api",
+        "database_url",
+        "job",
+        "kinds",
+        "maintenance",
+        "metrics",
+        "outbound",
+        "store",
+        "vault",
+        "worker",
+    ];
+    let mut wrong = String::new();
+    for source in
+        ["crates/hub/src", "crates/browser/src", "examples/extension/src"].into_iter().flat_map(sources)
+    {
+        for (number, line) in source.text.lines().enumerate() {
+            for (at, _) in line.match_indices("tidemill::") {
+                let named: String =
+                    line[at + 10..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                if own.contains(&named.as_str()) {
+                    let _ = writeln!(wrong, "{}:{}: {}", source.path, number + 1, line.trim());
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "use the names of src/lib.rs and src/extension.rs:\n{wrong}");
+}
+
 /// What is not for everybody is for the worker alone: then the compiler keeps kinds to its public face.
 #[test]
 fn the_worker_has_no_face_for_the_crate_alone() {

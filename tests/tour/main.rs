@@ -7,6 +7,7 @@ mod checkout;
 mod commands;
 mod document;
 mod examples;
+mod extension;
 mod lines;
 mod psql;
 mod readme;

@@ -18,7 +18,7 @@ use super::fault::{failed, is_hopeless, is_missing, sentence};
 use super::output::{BuildSteps, Logged};
 use super::start::NEEDS_PROGRAM;
 use super::work::Work;
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 /// The progress at the start and the end of building.
 const FROM_PERCENT: f64 = 30.0;

@@ -14,7 +14,7 @@ use super::output::BuildSteps;
 use super::program::{Program, Ran};
 use super::work::Work;
 use super::{found, wait};
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 /// The variables that make the older program build with `BuildKit`, through the engine's client.
 const BUILDKIT: [(&str, &str); 2] = [("DOCKER_BUILDKIT", "1"), ("COMPOSE_DOCKER_CLI_BUILD", "1")];

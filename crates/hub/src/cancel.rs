@@ -24,9 +24,7 @@ use super::anew;
 use super::engine::{Engine, called, id_of};
 use super::fault::{is_missing, is_so_already};
 use super::output::BuildSteps;
-use tidemill::job::attempt::StopReason;
-use tidemill::worker::context::Context;
-use tidemill::worker::handler::JobError;
+use tidemill::{Context, JobError, StopReason};
 
 /// How long the container of a step may keep layers in use.
 const HELD_AT_MOST: Duration = Duration::from_secs(10);

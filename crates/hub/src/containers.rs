@@ -22,7 +22,7 @@ use super::compose::{Healthcheck, Mount, Project, Service};
 use super::engine::{FILE, NUMBER, ONCE, OWN, PROJECT, SERVICE, id_of, label};
 use super::fault::{failed, is_missing, is_so_already};
 use super::work::Work;
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 const CONFIG_HASH: &str = "com.docker.compose.config-hash";
 

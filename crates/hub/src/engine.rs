@@ -10,7 +10,7 @@ use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOption
 use bollard::{API_DEFAULT_VERSION, Docker};
 
 use super::fault::failed;
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 /// The labels by which compose, and so the hub, identifies the objects of a project.
 pub(super) const PROJECT: &str = "com.docker.compose.project";

@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tidemill::api::routes::Routes;
-use tidemill::extension::{Declared, DeclaredQueue, Extension, ExtensionError, ProcessParts};
-use tidemill::job::limit::{LimitSettings, OnFull};
-use tidemill::worker::WorkerBuilder;
+use tidemill::{
+    Declared, DeclaredQueue, Extension, ExtensionError, LimitSettings, OnFull, ProcessParts, Routes,
+    WorkerBuilder,
+};
 use tidemill_settings::configured::Configured;
 use tidemill_settings::place::Place;
 use tidemill_settings::section::Reader;

@@ -3,7 +3,7 @@
 
 use bollard::errors::Error;
 
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 /// The engine's answer to an unsupported request.
 const NOT_SUPPORTED: u16 = 501;

@@ -9,7 +9,7 @@ use super::compose::{self, Project};
 use super::engine::{FILE, OWN, PROJECT, SERVICE, id_of, label};
 use super::spec::ProjectSource;
 use super::work::Work;
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 /// Containers of a project, the newest first.
 pub(super) struct Found {

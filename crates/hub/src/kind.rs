@@ -7,10 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use tidemill::job::settings::{Backoff, KindSettings};
-use tidemill::kinds::together::unless_stopped;
-use tidemill::worker::context::Context;
-use tidemill::worker::handler::{Completion, DynHandler, JobError, RunFuture};
+use tidemill::extension::kinds::{Completion, DynHandler, RunFuture, unless_stopped};
+use tidemill::{Backoff, Context, JobError, KindSettings};
 
 use crate::cancel::Turns;
 use crate::engine::Engine;

@@ -13,8 +13,8 @@ use super::engine::{called, id_of};
 use super::fault::{failed, is_not_supported};
 use super::found::{self, Found};
 use super::work::{Work, stopped};
-use tidemill::job::text::storable_text;
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
+use tidemill::extension::jobs::storable_text;
 
 /// The default number of lines.
 const LINES: u32 = 100;

@@ -1,8 +1,8 @@
 //! The output of the engine and of `docker compose`: as lines of the job's log, and parsed for the
 //! current build step and for newly created layers.
 
-use tidemill::kinds::line_reader::{Ends, Lines};
-use tidemill::worker::context::Context;
+use tidemill::Context;
+use tidemill::extension::kinds::{Ends, Lines};
 
 /// The longest line; longer ones are cut.
 const LINE_BYTES: usize = 64 * 1024;

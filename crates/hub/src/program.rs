@@ -16,8 +16,8 @@ use tokio::net::unix::pipe;
 use super::output::Logged;
 use super::spec::ProjectSource;
 use super::work::Work;
-use tidemill::kinds::command::child_program::Companion;
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
+use tidemill::extension::kinds::Companion;
 
 /// Version 2, a plugin of the engine's client, is preferred to the older standalone program.
 const PROGRAMS: [&[&str]; 2] = [&["docker", "compose"], &["docker-compose"]];

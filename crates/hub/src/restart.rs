@@ -9,7 +9,7 @@ use super::fault::failed;
 use super::found::{self, Found};
 use super::wait;
 use super::work::{Work, stopped};
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
     work.signs.running(80.0, "Looking for containers...").await;

@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::engine::Engine;
 use super::spec::HubSettings;
-use tidemill::worker::context::Context;
+use tidemill::Context;
 
 /// The state of the task as its callers know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,8 +11,7 @@ use super::dockerfile::needs_buildkit;
 use super::setting_types::ComposeWay;
 use super::work::{Work, stopped};
 use super::{by_program, containers, found, program, wait};
-use tidemill::job::attempt::StopReason;
-use tidemill::worker::handler::JobError;
+use tidemill::{JobError, StopReason};
 
 /// The remedy for a description that the hub itself does not support.
 pub(super) const NEEDS_PROGRAM: &str = "install the program docker compose on the worker's machine, which supports all of compose (hub.compose = \"auto\")";

@@ -9,7 +9,7 @@ use super::engine::{called, id_of};
 use super::fault::{failed, is_missing, is_so_already};
 use super::found::{self, Found};
 use super::work::{Work, stopped};
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
     tokio::select! {

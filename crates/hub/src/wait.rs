@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::compose::Condition;
 use super::fault::failed;
 use super::work::Work;
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The number of last lines shown of a failed container.

@@ -3,9 +3,7 @@
 
 use serde::Deserialize;
 
-use tidemill::job::attempt::StopReason;
-use tidemill::worker::context::Context;
-use tidemill::worker::handler::JobError;
+use tidemill::{Context, JobError, StopReason};
 
 use crate::cancel::Turns;
 use crate::engine::Engine;

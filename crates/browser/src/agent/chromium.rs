@@ -14,7 +14,7 @@ use chromiumoxide::handler::HandlerConfig;
 use chromiumoxide::handler::viewport::Viewport;
 
 use crate::browser::{Gate, Launched, Line, Options, crashed, within};
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 800;

@@ -4,11 +4,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tidemill::api::jobs::args_rules::ArgsRules;
-use tidemill::api::routes::Routes;
-use tidemill::extension::{Declared, DeclaredQueue, Extension, ExtensionError, ProcessParts};
-use tidemill::job::settings::KindSettings;
-use tidemill::worker::WorkerBuilder;
+use tidemill::extension::http::ArgsRules;
+use tidemill::{
+    Declared, DeclaredQueue, Extension, ExtensionError, KindSettings, ProcessParts, Routes, WorkerBuilder,
+};
 use tidemill_settings::configured::Configured;
 use tidemill_settings::place::Place;
 use tidemill_settings::section::Reader;

@@ -19,10 +19,9 @@ use super::tools::Action;
 use super::veil::Veil;
 use crate::browser::Hosts;
 use crate::browser::{Gate, find};
-use tidemill::kinds::together::unless_stopped;
-use tidemill::outbound::{ClientError, ProxySettings};
-use tidemill::worker::context::Context;
-use tidemill::worker::handler::{Completion, DynHandler, JobError, RunFuture};
+use tidemill::extension::kinds::{Completion, DynHandler, RunFuture, unless_stopped};
+use tidemill::extension::outbound::{ClientError, ProxySettings};
+use tidemill::{Context, JobError};
 
 /// The settings of tasks.
 #[derive(Clone, PartialEq)]

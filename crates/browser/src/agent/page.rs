@@ -24,7 +24,7 @@ use super::observation::{Observation, Seen};
 use super::veil::Veil;
 use crate::agent::args::{Cookie, SessionData};
 use crate::browser::{crashed, within};
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 const OBSERVE: &str = include_str!("observe.js");
 /// Local storage that is larger is not carried over to another attempt.

@@ -12,8 +12,7 @@ use super::page::Tab;
 use super::tools::Action;
 use super::veil::Veil;
 use crate::browser::{Gate, Hosts};
-use tidemill::worker::context::Context;
-use tidemill::worker::handler::JobError;
+use tidemill::{Context, JobError};
 
 const OUTCOME_CHARACTERS: usize = TEXT_CHARACTERS;
 /// The length shown in a log line.

@@ -14,7 +14,7 @@ use url::Url;
 use super::page::Tab;
 use super::veil::Veil;
 use crate::browser::{Hosts, within};
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 const LONGEST_WAIT_SECONDS: f64 = 30.0;
 const TOO_SLOW: &str = "the page did not react in time";

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::net::{TcpStream, lookup_host};
 use url::Url;
 
-use tidemill::outbound::address::is_public;
+use tidemill::extension::outbound::is_public;
 
 /// The hosts that may be reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::gate::Gate;
 use super::profile::Profile;
-use tidemill::kinds::command::child_program::Companion;
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
+use tidemill::extension::kinds::Companion;
 
 const NAMES: [&str; 6] = [
     "chromium",

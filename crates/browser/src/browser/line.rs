@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::launch::Launched;
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 

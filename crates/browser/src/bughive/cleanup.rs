@@ -6,9 +6,8 @@ use std::time::Duration;
 use chrono::{SecondsFormat, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tidemill::store::jobs::bulk::Bulk;
-use tidemill::worker::context::Context;
-use tidemill::worker::handler::{Handler, JobError};
+use tidemill::extension::jobs::Bulk;
+use tidemill::{Context, Handler, JobError};
 
 use super::{CLEANUP, CRAWL};
 

@@ -6,13 +6,11 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-use tidemill::api::routes::Routes;
-use tidemill::extension::{Declared, DeclaredQueue, Extension, ExtensionError, ProcessParts};
-use tidemill::job::new::NewJob;
-use tidemill::job::schedule::{Times, Timing};
-use tidemill::job::settings::KindSettings;
-use tidemill::store::schedules::NewSchedule;
-use tidemill::worker::WorkerBuilder;
+use tidemill::extension::jobs::Timing;
+use tidemill::{
+    Declared, DeclaredQueue, Extension, ExtensionError, KindSettings, NewJob, NewSchedule, ProcessParts,
+    Routes, Times, WorkerBuilder,
+};
 use tidemill_settings::configured::Configured;
 use tidemill_settings::place::Place;
 use tidemill_settings::section::Reader;

@@ -12,10 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use tidemill::job::text::truncated;
-use tidemill::outbound::ProxySettings;
-use tidemill::outbound::client::builder;
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
+use tidemill::extension::jobs::truncated;
+use tidemill::extension::outbound::{ProxySettings, builder};
 
 const CREATE: &str = "mutation($input: IssueCreateInput!) { issueCreate(input: $input) { success issue { id identifier url } } }";
 const FIND: &str = "query($id: String!) { issue(id: $id) { id identifier url } }";

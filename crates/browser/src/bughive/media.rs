@@ -13,8 +13,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::MEDIA;
-use tidemill::worker::context::Context;
-use tidemill::worker::handler::{Handler, JobError};
+use tidemill::{Context, Handler, JobError};
 
 const LARGEST_BYTES: u64 = 256 * 1024 * 1024;
 const KEY_BYTES: usize = 500;

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use tidemill::KindSettings;
-use tidemill::job::settings::Backoff;
+use tidemill::{Backoff, KindSettings};
 
 /// Crawls a site.
 pub const CRAWL: &str = "crawl.session";

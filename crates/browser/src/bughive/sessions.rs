@@ -9,13 +9,9 @@ use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use tidemill::api::server::path_params::only_part;
-use tidemill::api::server::problem::{Case, Problem, quoted};
-use tidemill::api::server::validate;
-use tidemill::api::state::ApiState;
-use tidemill::job::document::{JobDocument, micros};
-use tidemill::job::state::JobState;
-use tidemill::store::{Error, Store};
+use tidemill::extension::http::{Case, only_part, quoted, validate};
+use tidemill::extension::jobs::micros;
+use tidemill::{ApiState, Error, JobDocument, JobState, Problem, Store};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tidemill::job::settings::KindSettings;
+use tidemill::KindSettings;
 use tidemill_settings::section;
 use tidemill_settings::section::{Entry, Field, Reader, Section};
 use tidemill_settings::types::{HttpUrl, Priority, Secret, StorageUrl, VariableName, VariableText};

@@ -7,9 +7,8 @@ use uuid::{Builder, Uuid};
 
 use super::TICKET;
 use super::linear::{Issue, Linear, NewIssue};
-use tidemill::outbound::ProxySettings;
-use tidemill::worker::context::Context;
-use tidemill::worker::handler::{Handler, JobError};
+use tidemill::extension::outbound::ProxySettings;
+use tidemill::{Context, Handler, JobError};
 
 const TITLE_CHARACTERS: usize = 255;
 

@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Display};
 
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 /// Why a description cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -26,7 +26,7 @@ use self::variables::Variables;
 pub(super) use self::volumes::{Mount, Volume};
 use super::spec::{ProjectSource, ProjectSpec};
 use crate::project::engine_name;
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 /// A project to build and start.
 #[derive(Debug, Clone)]

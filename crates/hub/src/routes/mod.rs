@@ -8,8 +8,7 @@ mod verbs;
 
 use std::sync::Arc;
 
-use tidemill::api::routes::Routes;
-use tidemill::api::server::api_key::Scope;
+use tidemill::{Routes, Scope};
 use utoipa_axum::routes;
 
 use crate::spec::HubSettings;

@@ -3,8 +3,8 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde_json::json;
-use tidemill::api::server::path_params::only_part;
-use tidemill::api::server::problem::{Case, OwnCase, Problem, quoted};
+use tidemill::Problem;
+use tidemill::extension::http::{Case, OwnCase, only_part, quoted};
 
 static NOT_FOUND: OwnCase = OwnCase {
     slug: "project-not-found",

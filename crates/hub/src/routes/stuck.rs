@@ -12,15 +12,9 @@ use uuid::Uuid;
 
 use super::task_status::{TaskStatusResponse, describe, is_stuck, last_sign};
 use super::verbs::anew;
-use tidemill::api::jobs::job_id::{JobId, unknown};
-use tidemill::api::jobs::show::find;
-use tidemill::api::page_response::Page;
-use tidemill::api::server::auth::Caller;
-use tidemill::api::server::problem::{Case, Problem};
-use tidemill::api::state::ApiState;
-use tidemill::job::document::{JobDocument, micros};
-use tidemill::job::state::JobState;
-use tidemill::store::jobs::list::Filter;
+use tidemill::extension::http::{Caller, Case, JobId, Page, find, unknown};
+use tidemill::extension::jobs::{Filter, micros};
+use tidemill::{ApiState, JobDocument, JobState, Problem};
 
 use crate::project::quick_queue;
 use crate::spec::HubSettings;

@@ -10,12 +10,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use tidemill::api::jobs::job_id::JobId;
-use tidemill::api::jobs::show::find;
-use tidemill::api::server::problem::Problem;
-use tidemill::api::state::ApiState;
-use tidemill::job::document::JobDocument;
-use tidemill::job::state::JobState;
+use tidemill::extension::http::{JobId, find};
+use tidemill::{ApiState, JobDocument, JobState, Problem};
 
 use crate::spec::HubSettings;
 
@@ -159,7 +155,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use tidemill::job::document::{Links, Progress};
+    use tidemill::extension::jobs::{Links, Progress};
 
     fn job(state: JobState, started: Option<DateTime<Utc>>) -> JobDocument {
         let id = Uuid::now_v7();

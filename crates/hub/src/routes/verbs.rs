@@ -10,20 +10,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use tidemill::api::jobs::create::refusal;
-use tidemill::api::jobs::show::find;
-use tidemill::api::server::auth::Caller;
-use tidemill::api::server::json::{OptionalBody, Params};
-use tidemill::api::server::problem::Problem;
-use tidemill::api::server::validate;
-use tidemill::api::state::ApiState;
-use tidemill::job::after::{After, RunIf};
-use tidemill::job::document::JobDocument;
-use tidemill::job::new::NewJob;
-use tidemill::job::state::JobState;
-use tidemill::job::unique::Unique;
-use tidemill::store::jobs::enqueue::{Enqueued, Fate};
-use tidemill::store::jobs::list::Filter;
+use tidemill::extension::http::{Caller, OptionalBody, Params, find, refusal, validate};
+use tidemill::extension::jobs::{Enqueued, Fate, Filter};
+use tidemill::{After, ApiState, JobDocument, JobState, NewJob, Problem, RunIf, Unique};
 
 use super::project_name::{ProjectName, unknown};
 use crate::extension::HUB_PROJECT;

@@ -11,19 +11,12 @@ use uuid::Uuid;
 
 use super::HasModel;
 use crate::agent::args::{AgentTask, BadTask, KIND, QUEUE, SessionData};
-use tidemill::api::jobs::args_rules::GivenArgs;
-use tidemill::api::jobs::create::{KeyedRequest, enqueue_once};
-use tidemill::api::jobs::create_request::PriorityInput;
-use tidemill::api::page_response::Repeatable;
-use tidemill::api::server::auth::Caller;
-use tidemill::api::server::json;
-use tidemill::api::server::json::RawBody;
-use tidemill::api::server::problem::{Case, Problem, quoted};
-use tidemill::api::server::validate;
-use tidemill::api::state::ApiState;
-use tidemill::job::new::NewJob;
-use tidemill::store::jobs::enqueue::Enqueued;
-use tidemill::store::jobs::prepared::PreparedJob;
+use tidemill::extension::http::{
+    Caller, Case, GivenArgs, KeyedRequest, PriorityInput, RawBody, Repeatable, enqueue_once, parse_json,
+    quoted, validate,
+};
+use tidemill::extension::jobs::{Enqueued, PreparedJob};
+use tidemill::{ApiState, NewJob, Problem};
 
 const ROUTE: &str = "POST /execute";
 const EXECUTION_ID_CHARACTERS: usize = 255;
@@ -113,7 +106,7 @@ fn unfit(bad: BadTask) -> Problem {
 }
 
 fn read(body: &[u8], max_args_bytes: usize) -> Result<NewJob, Problem> {
-    let ExecuteRequest { task_description, session_data, priority, execution_id } = json::parse(body)?;
+    let ExecuteRequest { task_description, session_data, priority, execution_id } = parse_json(body)?;
     let task = AgentTask { task_description, session_data };
     task.check().map_err(unfit)?;
     let args = task.args();

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use tidemill::api::events::frame::Frame;
-use tidemill::store::{Result, Store};
+use tidemill::Store;
+use tidemill::extension::http::Frame;
+use tidemill::extension::jobs::Result;
 
 /// Turns frames of one job into those of its WebSocket.
 pub(super) struct Translator {

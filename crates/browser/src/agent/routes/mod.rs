@@ -6,8 +6,7 @@ mod frames;
 mod socket;
 mod status;
 
-use tidemill::api::routes::Routes;
-use tidemill::api::server::api_key::Scope;
+use tidemill::{Routes, Scope};
 use utoipa_axum::routes;
 
 pub(super) use execute::args_check;

@@ -17,12 +17,8 @@ use uuid::Uuid;
 
 use super::frames::Translator;
 use super::status::Execution;
-use tidemill::api::events::job_stream::{Reader, frames};
-use tidemill::api::events::stream_limits::StreamPlace;
-use tidemill::api::jobs::job_id::unknown;
-use tidemill::api::server::auth::{Caller, SUBPROTOCOL};
-use tidemill::api::server::problem::{Case, Problem};
-use tidemill::api::state::ApiState;
+use tidemill::extension::http::{Caller, Case, Reader, SUBPROTOCOL, StreamPlace, frames, unknown};
+use tidemill::{ApiState, Problem};
 
 /// How many events are read at once for a client that lags behind.
 const PAGE_LIMIT: i64 = 500;

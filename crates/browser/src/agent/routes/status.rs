@@ -7,13 +7,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use tidemill::api::jobs::job_id::resolve;
-use tidemill::api::jobs::show::find;
-use tidemill::api::server::path_params::{JobName, execution_id};
-use tidemill::api::server::problem::Problem;
-use tidemill::api::state::ApiState;
-use tidemill::job::document::JobDocument;
-use tidemill::job::state::JobState;
+use tidemill::extension::http::{JobName, execution_id, find, resolve};
+use tidemill::{ApiState, JobDocument, JobState, Problem};
 
 /// The state of a task.
 #[derive(Debug, Serialize, ToSchema)]

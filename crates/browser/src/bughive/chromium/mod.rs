@@ -26,7 +26,7 @@ pub(super) use watch::{Document, Seen};
 
 use super::BrowserSpec;
 use crate::browser::{Gate, Hosts, Launched, Line, Options, crashed, find};
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 /// A browser that runs.
 #[derive(Debug)]

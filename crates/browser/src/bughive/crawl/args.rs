@@ -9,7 +9,7 @@ use url::Url;
 use crate::bughive::BrowserSpec;
 use crate::bughive::address::address;
 use crate::bughive::session_id::is_id;
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
 
 /// The most pages of one crawl: each is a step of the job.
 const MOST_PAGES: u32 = 5_000;

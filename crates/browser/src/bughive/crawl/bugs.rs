@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use tidemill::job::text::truncated;
+use tidemill::extension::jobs::truncated;
 
 /// The longest text of a bug, in bytes.
 const DETAIL_BYTES: usize = 1_000;

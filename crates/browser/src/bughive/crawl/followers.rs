@@ -12,9 +12,7 @@ use super::args::Plan;
 use super::bugs::{Bug, BugKind};
 use super::visit::PageReport;
 use crate::bughive::{MEDIA, TICKET};
-use tidemill::job::new::NewJob;
-use tidemill::worker::context::Context;
-use tidemill::worker::handler::JobError;
+use tidemill::{Context, JobError, NewJob};
 
 /// The most pages named in a ticket.
 const PAGES_IN_TICKET: usize = 20;

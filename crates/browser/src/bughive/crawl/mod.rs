@@ -32,9 +32,8 @@ use self::visit::{PageReport, Visit};
 use self::web::Web;
 use super::chromium::Chromium;
 use super::{BrowserSpec, CRAWL};
-use tidemill::kinds::together::unless_stopped;
-use tidemill::worker::context::Context;
-use tidemill::worker::handler::{Handler, JobError};
+use tidemill::extension::kinds::unless_stopped;
+use tidemill::{Context, Handler, JobError};
 
 /// The most bugs in the result.
 const BUGS_IN_RESULT: usize = 200;

@@ -4,8 +4,7 @@
 use serde_json::json;
 
 use super::args::Plan;
-use tidemill::worker::context::Context;
-use tidemill::worker::handler::JobError;
+use tidemill::{Context, JobError};
 
 /// The session of one attempt.
 pub(super) struct Session<'a> {

@@ -16,9 +16,8 @@ use super::judge;
 use crate::bughive::BrowserSpec;
 use crate::bughive::address::address;
 use crate::bughive::chromium::{Chromium, Content, Document, Opened, Tab};
-use tidemill::kinds::url::delay_of;
-use tidemill::worker::context::Context;
-use tidemill::worker::handler::JobError;
+use tidemill::extension::kinds::delay_of;
+use tidemill::{Context, JobError};
 
 /// The most bytes of the links of one page; a step can hold 1 MiB.
 const LINKS_BYTES: usize = 256 * 1024;

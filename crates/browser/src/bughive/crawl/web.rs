@@ -11,8 +11,8 @@ use url::Url;
 
 use super::args::bad;
 use crate::bughive::BrowserSpec;
-use tidemill::outbound::address::{PublicResolver, public_addresses, refusal_behind, refused_literal};
-use tidemill::worker::handler::JobError;
+use tidemill::JobError;
+use tidemill::extension::outbound::{PublicResolver, public_addresses, refusal_behind, refused_literal};
 
 /// The most redirects in a row.
 pub(super) const MOST_REDIRECTS: usize = 5;
