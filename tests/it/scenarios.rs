@@ -58,11 +58,16 @@ fn tests_below(folder: &Path, found: &mut BTreeMap<String, bool>) {
     }
 }
 
+/// Where tests of their own stand.
+const TESTS: [&str; 3] = ["tests", "crates/browser/tests", "crates/hub/tests"];
+
 #[test]
 fn the_table_names_every_test_of_a_scenario() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut tests = BTreeMap::new();
-    tests_below(&root.join("tests"), &mut tests);
+    for folder in TESTS {
+        tests_below(&root.join(folder), &mut tests);
+    }
     let table = std::fs::read_to_string(root.join("docs/internal/scenarios.md")).unwrap();
     let mut rows = BTreeMap::new();
     for row in table.lines() {
@@ -150,8 +155,9 @@ fn judge(cell: &str, tests: &BTreeMap<String, Vec<String>>) -> (usize, Vec<Strin
     let exists = |path: &str| root.join(path).exists();
     let is_module = |name: &str| {
         let below = name.replace("::", "/");
-        ["tests/it", "tests", "src"]
+        ["tests/it", "src", "crates/browser/src", "crates/hub/src"]
             .iter()
+            .chain(&TESTS)
             .any(|folder| exists(&format!("{folder}/{below}.rs")) || exists(&format!("{folder}/{below}")))
     };
     let stands_in = |test: &str, modules: &str| {
@@ -168,7 +174,7 @@ fn judge(cell: &str, tests: &BTreeMap<String, Vec<String>>) -> (usize, Vec<Strin
             _ if word.contains('/') => exists(word.trim_end_matches('/')) || exists(&format!("{word}.rs")),
             _ if word.ends_with(':') => {
                 place = word.trim_matches(':').to_owned();
-                place.is_empty() || place == "lib" || exists(&format!("tests/bughive/{place}.rs"))
+                place.is_empty() || place == "lib" || exists(&format!("crates/browser/tests/bughive/{place}.rs"))
             }
             _ if word.contains("::") => {
                 let (modules, test) = word.rsplit_once("::").unwrap_or_default();
@@ -180,7 +186,7 @@ fn judge(cell: &str, tests: &BTreeMap<String, Vec<String>>) -> (usize, Vec<Strin
                     stands_in(word, "")
                         && tests[word]
                             .iter()
-                            .any(|file| file.starts_with("src/") || file.starts_with("bin/src/"))
+                            .any(|file| file.starts_with("src/") || file.contains("/src/"))
                 }
                 place => stands_in(word, place),
             },
@@ -221,7 +227,7 @@ fn a_test_that_is_not_there_is_noticed() {
     for cell in [
         "`claim`, `room`; tests/tour",
         "`stats::the_numbers_are_shown`",
-        "sessions: only_the_holder_of_the_lease_writes",
+        "sessions: old_crawls_are_removed_and_nothing_else",
         "lib: the_rules_are_those_of_the_table",
         "the same; –",
     ] {
@@ -231,8 +237,8 @@ fn a_test_that_is_not_there_is_noticed() {
         ("`clam`", "clam"),
         ("tests/tours", "tests/tours"),
         ("`claim::the_numbers_are_shown`", "claim::the_numbers_are_shown"),
-        ("tickets: only_the_holder_of_the_lease_writes", "only_the_holder_of_the_lease_writes"),
-        ("lib: only_the_holder_of_the_lease_writes", "only_the_holder_of_the_lease_writes"),
+        ("tickets: old_crawls_are_removed_and_nothing_else", "old_crawls_are_removed_and_nothing_else"),
+        ("lib: old_crawls_are_removed_and_nothing_else", "old_crawls_are_removed_and_nothing_else"),
         ("`a_test_that_nobody_wrote`", "a_test_that_nobody_wrote"),
     ] {
         assert_eq!(wrong(cell), [bad], "{cell}");

@@ -69,7 +69,6 @@ fn every_recipe_runs_as_printed() {
 
     psql.run(
         r#"select set_alert('any', 'no_worker', email => array['ops@example.org']);
-        select start_session('s', 'https://example.com', '{"kind": "k", "args": {}, "delay": "1 day"}');
         select create_workflow('{"name": "report", "chain": [{"kind": "k", "delay": "1 day"}, {"kind": "k"}]}');"#,
         &failed,
     );
@@ -88,7 +87,6 @@ fn every_recipe_runs_as_printed() {
             text if text.contains("from kind_stats") => "count-slowly",
             text if text.contains("from counters") => "count-slowly",
             text if text.contains("from job_links d") => "report",
-            text if text.contains("from session_status") => "queued",
             text if text.contains("from alert_rule_status") => "ops@example.org",
             text if text.contains("from worker_status") => "running",
             text if text.contains("'order-42'") => &failed,

@@ -46,7 +46,7 @@ section! {
         page_timeout: Duration where "1s"..="10m" = "30s";
         /// The shortest time between two requests of one crawl.
         page_delay: Duration where "0s"..="10m" = "500ms";
-        /// How long the state of a session is kept after its last change.
+        /// How long a crawl that has ended is shown as a session; after that its name is free, and its job is removed.
         session_ttl: Duration where "1m"..="365d" = "24h";
         /// The URL of Linear's GraphQL API.
         linear_url: HttpUrl = "https://api.linear.app/graphql";
@@ -60,7 +60,7 @@ section! {
         media_options: BTreeMap<VariableName, VariableText> = "{}";
         /// The folder whose files may be uploaded by their path. Absent: only files of jobs can be uploaded.
         media_folder: Option<PathBuf> = none;
-        /// When old sessions are removed: a cron expression in UTC.
+        /// When crawls whose sessions have expired are removed: a cron expression in UTC.
         cleanup: String = "0 3 * * *";
         /// The rules of `crawl.session`.
         crawl: RulesSection = {};
