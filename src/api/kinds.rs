@@ -4,7 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 
+use super::kind_request::KindRequest;
 use super::page_response::Page;
+use super::server::json::Body;
 use super::server::path_params::KindName;
 use super::server::problem::{Case, Problem};
 use super::state::ApiState;
@@ -17,6 +19,44 @@ use crate::store::kinds::KindDocument;
     responses((status = 200, description = "All kinds", body = Page<KindDocument>)))]
 pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Page<KindDocument>>, Problem> {
     Ok(Page::whole(state.store.kinds().await?))
+}
+
+/// Set the rules of a kind
+///
+/// For a kind that remote workers run: a worker does this when it starts. The rules hold for enqueueing, retries,
+/// timeouts and the sweep, as those in the config do for commands. A kind of the config, or of a worker in Rust,
+/// keeps its own.
+#[utoipa::path(
+    put, path = "/api/v1/kinds/{kind}", tag = "kinds", operation_id = "set", request_body = KindRequest,
+    responses(
+        (status = 200, description = "The kind", body = KindDocument),
+        (status = 409, description = "The kind is a command, a URL or in Rust, whose workers set its rules"),
+    )
+)]
+pub(super) async fn set(
+    State(state): State<ApiState>,
+    KindName(kind): KindName,
+    Body(request): Body<KindRequest>,
+) -> Result<Json<KindDocument>, Problem> {
+    if kind.starts_with("tidemill.") {
+        return Err(Problem::invalid("kind", "Kinds that begin with tidemill. are reserved for Tidemill.")
+            .remedy("Use another name."));
+    }
+    let settings = request.checked()?;
+    match state.store.set_remote_kind(&kind, &settings).await? {
+        None => shown(&state, &kind).await,
+        Some(source) => {
+            let detail = format!("The kind {kind} is a {source} kind: its workers set its rules.");
+            Err(Problem::new(Case::KindNotRemote, detail).member("source", source))
+        }
+    }
+}
+
+async fn shown(state: &ApiState, kind: &str) -> Result<Json<KindDocument>, Problem> {
+    let found = state.store.kind(kind).await?;
+    found
+        .map(Json)
+        .ok_or_else(|| Problem::new(Case::NotFound, format!("No worker has served the kind {kind} yet.")))
 }
 
 /// Reset a kind's breaker

@@ -7,6 +7,7 @@ pub mod description;
 pub mod events;
 mod failures;
 pub mod jobs;
+mod kind_request;
 mod kinds;
 mod limits;
 pub mod page_response;

@@ -112,6 +112,7 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(workers::list))
         .routes(routes!(workers::drain))
         .routes(routes!(kinds::list))
+        .routes(routes!(kinds::set))
         .routes(routes!(kinds::reset_breaker))
         .merge(remote_worker::routes())
         .merge(state.routes.quick.clone())

@@ -81,6 +81,53 @@ impl Store {
         .await?)
     }
 
+    /// One kind; `None` if no worker ever served it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn kind(&self, name: &str) -> Result<Option<KindDocument>> {
+        Ok(sqlx::query_as!(
+            KindDocument,
+            r#"
+            select
+              name,
+              source,
+              queue,
+              priority,
+              max_attempts,
+              extract(epoch from soft_timeout)::double precision as soft_timeout_seconds,
+              extract(epoch from hard_timeout)::double precision as "hard_timeout_seconds!",
+              permanent_errors,
+              breaker_after,
+              case when greatest(breaker_crashed_at, breaker_open_until) > now() - breaker_window then breaker_crashes else 0 end
+                as "breaker_crashes!",
+              case when breaker_open_until > now() then breaker_open_until end as breaker_open_until,
+              last_seen_at
+            from kinds
+            where name = $1
+            "#,
+            name
+        )
+        .fetch_optional(self.pool())
+        .await?)
+    }
+
+    /// Sets the rules of a kind that remote workers run; returns the source of one that they do not, whose rules stay.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_remote_kind(&self, name: &str, settings: &KindSettings) -> Result<Option<String>> {
+        let source =
+            sqlx::query_scalar!("select source from kinds where name = $1 and source <> 'remote'", name)
+                .fetch_optional(self.pool())
+                .await?;
+        if source.is_none() {
+            let row = KindRow { name: name.to_owned(), source: "remote", settings: Some(settings.clone()) };
+            self.see_kind(&row).await?;
+        }
+        Ok(source)
+    }
+
     /// Resets the breaker of a kind, so that its jobs start again; false if there is no such kind.
     ///
     /// # Errors

@@ -174,7 +174,9 @@ fn judge(cell: &str, tests: &BTreeMap<String, Vec<String>>) -> (usize, Vec<Strin
             _ if word.contains('/') => exists(word.trim_end_matches('/')) || exists(&format!("{word}.rs")),
             _ if word.ends_with(':') => {
                 place = word.trim_matches(':').to_owned();
-                place.is_empty() || place == "lib" || exists(&format!("crates/browser/tests/bughive/{place}.rs"))
+                place.is_empty()
+                    || place == "lib"
+                    || exists(&format!("crates/browser/tests/bughive/{place}.rs"))
             }
             _ if word.contains("::") => {
                 let (modules, test) = word.rsplit_once("::").unwrap_or_default();
@@ -184,9 +186,7 @@ fn judge(cell: &str, tests: &BTreeMap<String, Vec<String>>) -> (usize, Vec<Strin
                 "" => tests.contains_key(word),
                 "lib" => {
                     stands_in(word, "")
-                        && tests[word]
-                            .iter()
-                            .any(|file| file.starts_with("src/") || file.contains("/src/"))
+                        && tests[word].iter().any(|file| file.starts_with("src/") || file.contains("/src/"))
                 }
                 place => stands_in(word, place),
             },

@@ -27,6 +27,8 @@ pub enum RunSection {
     Command(CommandSection),
     /// A URL to call.
     Url(UrlSection),
+    /// Workers in other languages, over HTTP.
+    Remote,
 }
 
 /// A command and its limits.
@@ -131,6 +133,15 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &str, folder: &Path) -> Option
     refuse_reserved(reader, name);
     let given = reader.keys_of(name);
     let keys: KindKeys = reader.section(name);
+    if keys.remote {
+        for (keys, theirs) in [(URL_KEYS, "url"), (COMMAND_KEYS, "command")] {
+            refuse(reader, name, &given, keys, theirs, "remote worker");
+        }
+        for key in given.iter().filter(|key| *key == "command" || *key == "url") {
+            reader.report_here(&format!("{name}.{key}"), "is not for kinds of remote workers".into());
+        }
+        return Some(KindSection { settings: settings(&keys), run: RunSection::Remote });
+    }
     let run = match (&keys.command, &keys.url) {
         (Some(_), None) => {
             refuse(reader, name, &given, URL_KEYS, "url", "command");
@@ -147,7 +158,10 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &str, folder: &Path) -> Option
         // One that is there and wrong was reported already.
         (None, None) if given.iter().any(|key| key == "command" || key == "url") => return None,
         (None, None) => {
-            reader.report_here(name, "has neither a command nor a url; give exactly one of them".into());
+            reader.report_here(
+                name,
+                "has neither a command nor a url; give exactly one of them, or remote = true".into(),
+            );
             return None;
         }
     };

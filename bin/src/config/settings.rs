@@ -206,6 +206,9 @@ section! {
         command: Option<Words> = none;
         /// The URL to call with POST instead of running a command.
         url: Option<HttpUrl> = none;
+        /// Whether workers in other languages run it over HTTP instead of a command or a URL (docs/python.md). Its
+        /// rules are written when a process with this config starts.
+        remote: bool = "false";
         /// The queue of its jobs, unless a job names another.
         queue: QueueName = "default";
         /// The priority of its jobs, unless a job has another.

@@ -264,7 +264,7 @@ pub(crate) fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, Problem> {
 }
 
 /// One concurrency key or a list of them.
-fn checked_keys(field: &str, keys: Value) -> Result<Vec<String>, Problem> {
+pub(crate) fn checked_keys(field: &str, keys: Value) -> Result<Vec<String>, Problem> {
     let keys = match keys {
         Value::Array(keys) if (1..=MOST_KEYS).contains(&keys.len()) => keys,
         text @ Value::String(_) => return Ok(vec![checked_key(field, text)?]),

@@ -98,6 +98,7 @@ pub static RULES: &[Rule] = &[
     rule("POST", "/api/v1/workflows/{id}/retry", ENQUEUE),
     rule("GET", "/api/v1/events", READ),
     rule("GET", "/api/v1/kinds", READ),
+    rule("PUT", "/api/v1/kinds/{kind}", WORK),
     rule("POST", "/api/v1/kinds/{kind}/reset-breaker", ADMIN),
     rule("GET", "/api/v1/queues", READ),
     rule("GET", "/api/v1/queues/{queue}", READ),

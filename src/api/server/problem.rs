@@ -75,6 +75,7 @@ cases! {
     ExecutionIdTaken "execution-id-taken" 409 "Another job has this execution id" "Read the job at /api/v1/jobs/execution:<id>, or choose another id.";
     NotUnique "not-unique" 409 "Another job has this unique key" "Read the job that the problem names; leave on_conflict out to get that job as the answer.";
     QueueDraining "queue-draining" 409 "The queue accepts no new jobs" "Resume the queue, or enqueue to another queue.";
+    KindNotRemote "kind-not-remote" 409 "The kind is not run by remote workers" "Set its rules in the config, or in the code of its worker; use another name for a remote kind.";
     LeaseLost "lease-lost" 409 "This lease no longer holds the job" "Stop this attempt: another worker may run the job. Claim again for new work.";
     JobRunning "job-running" 409 "The job is running" "Cancel it first, or wait until it has finished.";
     JobFinished "job-finished" 409 "The job is finished" "Final states are final; use retry to make it live again.";

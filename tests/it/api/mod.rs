@@ -11,6 +11,7 @@ mod health;
 mod limits;
 mod list;
 mod queues;
+mod remote_kinds;
 mod schedules;
 pub(crate) mod server;
 mod silence;

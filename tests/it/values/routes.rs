@@ -41,6 +41,7 @@ const MAKE_NONE: &[&str] = &[
     "POST /api/v1/queues/{queue}/resume",
     "POST /api/v1/queues/{queue}/drain",
     "POST /api/v1/queues/{queue}/purge",
+    "PUT /api/v1/kinds/{kind}",
     "PUT /api/v1/limits/{limit}",
     "DELETE /api/v1/limits/{limit}",
     "POST /api/v1/schedules/preview",

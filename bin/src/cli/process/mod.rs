@@ -3,6 +3,7 @@
 
 pub(crate) mod alert_rules;
 pub(crate) mod http;
+pub(crate) mod kinds;
 pub(crate) mod limits;
 pub(crate) mod outbound;
 pub(crate) mod schedules;
@@ -110,6 +111,7 @@ impl Process {
         }
         if declaring.writes {
             limits::limits(&self.store, config).await?;
+            kinds::remote(&self.store, config).await?;
         }
         Ok(declaring)
     }

@@ -44,6 +44,8 @@ pub(crate) fn worker(config: &Config, process: &Process) -> Result<Worker, CliEr
         let rules = kind.settings.clone();
         builder = match &kind.run {
             RunSection::Command(section) => builder.kind(name, "command", rules, command(section)),
+            // Its workers are elsewhere; `declare` wrote its rules.
+            RunSection::Remote => builder,
             RunSection::Url(section) => {
                 let handler = url(section, config)
                     .map_err(|problem| CliError::Usage(format!("kinds.{name}: {problem}")))?;

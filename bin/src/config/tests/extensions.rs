@@ -1,6 +1,7 @@
 //! What extensions add to the config: names of kinds, queues, sections.
 
 use super::load;
+use crate::config::RunSection;
 
 #[test]
 fn the_names_of_all_kinds_that_come_with_the_binary_are_taken() {
@@ -37,6 +38,14 @@ fn the_hub_has_its_projects_and_two_slots() {
     assert_eq!(own.slots_of("hub"), 7);
     let default = load("", &[]).unwrap();
     assert!(default.declared.queues.is_empty(), "without projects there is no hub");
+}
+
+#[test]
+fn a_kind_of_remote_workers_has_rules_and_no_program() {
+    let config = load("[kinds.resize]\nremote = true\nmax_attempts = 2\nqueue = 'images'", &[]).unwrap();
+    let kind = &config.kinds["resize"];
+    assert_eq!((&kind.run, kind.settings.max_attempts), (&RunSection::Remote, 2));
+    assert_eq!(kind.settings.queue, "images");
 }
 
 #[test]

@@ -165,7 +165,7 @@ fn paths_start_at_the_file() {
     let config = Config::load(&sources).unwrap();
     let dir = |name: &str| match &config.kinds[name].run {
         RunSection::Command(command) => (command.working_dir.clone(), command.command.clone()),
-        RunSection::Url(_) => panic!(),
+        RunSection::Url(_) | RunSection::Remote => panic!(),
     };
     assert_eq!(dir("a"), (conf.clone(), vec!["./x".into(), "y.py".into()]));
     assert_eq!(dir("b").0, conf.join("w"));

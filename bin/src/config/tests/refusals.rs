@@ -140,6 +140,14 @@ const WRONG: &[(&str, &str)] = &[
         "tidemill.toml: api.base_path: found other text; allowed: a path such as /jobs-ui, …",
     ),
     (
+        "[kinds.a]\nremote = true\ncommand = ['x']",
+        "tidemill.toml: kinds.a.command: is not for kinds of remote workers",
+    ),
+    (
+        "[kinds.a]\nremote = true\nmemory = '1GiB'",
+        "tidemill.toml: kinds.a.memory: is for kinds with a command; this one has a remote worker",
+    ),
+    (
         "[deployment]\nrevision = -1",
         "tidemill.toml: deployment.revision: found a number; allowed: a whole number, …",
     ),
