@@ -1,13 +1,13 @@
 // Starts the page: leads addresses to pages, and keeps the header.
 
-import { askAgain, forgetKey, onKeyNeeded, storedKey } from "./api.js";
-import { at, within } from "./base.js";
-import { showConnection } from "./connection.js";
-import { askForKey } from "./dialogs.js";
-import { element } from "./dom.js";
-import { showEnqueue } from "./enqueue.js";
-import { showHome } from "./home.js";
-import { showJob } from "./job.js";
+import { askAgain, forgetKey, onKeyNeeded, storedKey } from "./lib/api.js";
+import { at, within } from "./lib/base-path.js";
+import { showConnection } from "./components/connection-status.js";
+import { askForKey } from "./components/dialogs.js";
+import { element } from "./lib/dom.js";
+import { showEnqueue } from "./pages/enqueue.js";
+import { showHome } from "./pages/home.js";
+import { showJob } from "./pages/job.js";
 
 const main = document.getElementById("main");
 const forget = document.getElementById("forget-key");

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { enqueueLine, quoted } from "../curl.js";
-import { whyNotRunning } from "../hint.js";
-import { parseObject, prettyJson } from "../json.js";
-import { plainLine } from "../line.js";
-import { requestFrom } from "../request.js";
-import { freshText, settle, toWatch } from "../settle.js";
-import { backoff } from "../wait.js";
+import { enqueueLine, quoted } from "../lib/curl.js";
+import { whyNotRunning } from "../lib/why-not-running.js";
+import { parseObject, prettyJson } from "../lib/json.js";
+import { plainLine } from "../lib/terminal-output.js";
+import { requestFrom } from "../lib/enqueue-request.js";
+import { freshText, settle, toWatch } from "../lib/list-update.js";
+import { backoff } from "../lib/pause.js";
 
 const empty = { kind: "k", args: "", queue: "", priority: "", delay: "", execution_id: "" };
 

@@ -1,0 +1,31 @@
+// What the job list says when it has no rows: each reason has its own words.
+
+import { storedKey } from "../lib/api.js";
+import { here } from "../lib/base-path.js";
+import { enqueueLine } from "../lib/curl.js";
+import { element } from "../lib/dom.js";
+import { copyButton } from "./parts.js";
+
+/** Grey rows of the right height while the first answer is on its way. */
+export function loadingRows() {
+  return element("div", { class: "skeletons", "aria-label": "Loading" }, Array.from({ length: 6 }, () => element("div", { class: "skeleton" })));
+}
+
+/** Nothing was ever enqueued. */
+export function nothingYet() {
+  const line = enqueueLine(here(), { kind: "hello", args: { name: "world" } }, storedKey() !== null);
+  return element("div", { class: "empty" },
+    element("h3", {}, "No jobs yet"),
+    element("p", {}, "Enqueue one from the form, or with a line like this:"),
+    element("div", { class: "code-box" }, element("pre", {}, line), copyButton(() => line)),
+    element("a", { class: "button primary", href: "/enqueue", "data-route": true }, "Enqueue a job"));
+}
+
+/** Nothing matches the filter. */
+export function nothingMatches(filter) {
+  const words = Object.entries(filter).map(([name, value]) => `${name} ${value}`).join(", ");
+  return element("div", { class: "empty" },
+    element("h3", {}, "Nothing matches"),
+    element("p", {}, `There is no job with ${words}.`),
+    element("a", { class: "button", href: "/", "data-route": true }, "Show all jobs"));
+}

@@ -1,0 +1,29 @@
+// Why a job does not run yet, as far as queues and workers tell. Pure.
+
+import { shownState } from "./job-state.js";
+
+/** A sentence, or null if there is nothing odd. */
+export function whyNotRunning(job, queues, workers) {
+  const takesTurns = job.state === "waiting" && (job.concurrency_keys?.length > 0 || job.fair_key);
+  if ((job.state !== "available" && !takesTurns) || ["scheduled", "retrying"].includes(shownState(job))) return null;
+  const queue = queues.find((each) => each.name === job.queue);
+  if (queue?.paused_at) return `Queue ${job.queue} is paused${queue.paused_by ? ` by ${queue.paused_by}` : ""}: resume it on the first page.`;
+  if (workers.length === 0) return "No worker is connected. Start one with “tidemill worker”.";
+  const serving = workers.filter((worker) => serves(namesOf(worker.queues), job.queue));
+  if (serving.length === 0) return `No connected worker serves queue ${job.queue}. Start one with “tidemill worker --queue ${job.queue}=1”.`;
+  if (!serving.some((worker) => serves(namesOf(worker.kinds), job.kind))) return `No connected worker of queue ${job.queue} knows kind ${job.kind}.`;
+  if (queue && queue.worker_slots > 0 && queue.running >= queue.worker_slots) return `All ${queue.worker_slots} slots of queue ${job.queue} are busy.`;
+  if (queue && queue.max_running !== null && queue.running >= queue.max_running) return `Queue ${job.queue} runs ${queue.max_running} jobs over all workers, as many as its limit lets it.`;
+  return takesTurns ? `It waits for its turn, or for room in the limits of ${[...(job.concurrency_keys ?? [])].join(" and ") || "its queue"}.` : null;
+}
+
+/** The names of what a worker serves, whether they come as a list or as names with their slots; none of 0 slots. */
+export function namesOf(served) {
+  const names = served ?? [];
+  return Array.isArray(names) ? names.map((each) => each?.name ?? each) : Object.keys(names).filter((name) => names[name] !== 0);
+}
+
+/** A worker that names none takes any. */
+function serves(names, name) {
+  return names.length === 0 || names.includes(name) || names.includes("*");
+}

@@ -1,0 +1,107 @@
+// The form that enqueues a job, and the same as a line to copy.
+
+import { get, path, post, storedKey } from "../lib/api.js";
+import { here } from "../lib/base-path.js";
+import { showConnection } from "../components/connection-status.js";
+import { enqueueLine } from "../lib/curl.js";
+import { element, setAttribute, setText } from "../lib/dom.js";
+import { fill } from "../components/filter-bar.js";
+import { prettyJson } from "../lib/json.js";
+import { copyButton, notice } from "../components/parts.js";
+import { requestFrom } from "../lib/enqueue-request.js";
+
+/** Puts the form into `main`; it may start with what another job had (`history.state`) or with `?kind=`. */
+export function showEnqueue(main, go) {
+  document.title = "Enqueue · Tidemill";
+  showConnection("idle");
+  const given = history.state ?? Object.fromEntries(new URLSearchParams(location.search));
+  const fields = makeFields(given);
+  const [trouble, line] = [element("div"), element("pre")];
+  const send = element("button", { type: "submit", class: "primary" }, "Enqueue");
+  const form = element("form", { class: "panel form", novalidate: true, submit: submit, input: check, keydown: sendByKeys },
+    trouble, Object.values(fields).map((field) => field.box), element("div", { class: "row end" }, element("span", { class: "hint" }, "Ctrl + Enter"), send));
+  main.replaceChildren(element("h1", { tabindex: -1 }, "Enqueue a job"), element("div", { class: "columns" },
+    element("div", { class: "content" }, form),
+    element("aside", {}, element("section", { class: "panel" }, element("h2", {}, "The same with curl"), element("div", { class: "code-box" }, line, copyButton(() => line.textContent))))));
+  const attempt = { body: null, key: null };
+  suggest(fields);
+  check();
+  fields.kind.input.focus();
+
+  function read() {
+    return requestFrom(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.input.value])));
+  }
+  function check() {
+    const { job, wrong } = read();
+    for (const [name, field] of Object.entries(fields)) field.complain(field.touched() ? wrong[name] : null);
+    setText(line, enqueueLine(here(), job, storedKey() !== null));
+  }
+  function sendByKeys(event) {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  }
+  async function submit(event) {
+    event.preventDefault();
+    const { job, wrong } = read();
+    for (const [name, field] of Object.entries(fields)) field.complain(wrong[name] ?? null);
+    const first = Object.keys(wrong)[0];
+    if (first) return fields[first].input.focus();
+    send.disabled = true;
+    trouble.replaceChildren();
+    try {
+      const answer = await post("/jobs", job, { "Idempotency-Key": keyFor(job, attempt) });
+      go(path`/jobs/${(answer.job ?? answer).id}`);
+    } catch (problem) {
+      trouble.replaceChildren(notice(problem));
+      const named = fields[(problem.field ?? "").replace(/^\//, "").split(/[/.]/)[0]];
+      named?.complain(problem.message);
+      named?.input.focus();
+    }
+    send.disabled = false;
+  }
+}
+
+/** One key for one wish: sending the same again after a lost answer makes no second job. */
+function keyFor(job, attempt) {
+  const body = JSON.stringify(job);
+  if (attempt.body !== body) {
+    attempt.body = body;
+    attempt.key = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+  return attempt.key;
+}
+
+function makeFields(given) {
+  const args = given.args === undefined ? "{}" : typeof given.args === "string" ? given.args : prettyJson(given.args);
+  return {
+    kind: field("kind", "Kind", { value: given.kind, required: true, list: true, placeholder: "build-crate" }, "Which handler runs it."),
+    args: field("args", "Args", { value: args, area: true }, "The job's input: a JSON object."),
+    queue: field("queue", "Queue", { value: given.queue, list: true, placeholder: "as the kind says" }),
+    priority: field("priority", "Priority", { value: given.priority, placeholder: "5", inputmode: "numeric" }, "1 is first, 9 is last."),
+    delay: field("delay", "Delay", { value: given.delay, placeholder: "none" }, "30s, 10m, 2h …"),
+    execution_id: field("execution_id", "Execution id", { value: given.execution_id, placeholder: "none" }, "Your own name for this piece of work."),
+  };
+}
+
+function field(name, label, { value, area, list, ...attributes }, hint) {
+  const options = list ? element("datalist", { id: `${name}-options` }) : null;
+  const wrong = element("p", { class: "wrong small", id: `${name}-wrong`, hidden: true });
+  const common = { id: name, name, "aria-describedby": `${name}-hint ${name}-wrong`, spellcheck: "false", autocomplete: "off", ...attributes };
+  const input = area ? element("textarea", { ...common, rows: 9 }) : element("input", { ...common, type: "text", list: options?.id });
+  input.value = value ?? "";
+  let touched = false;
+  input.addEventListener("change", () => (touched = true));
+  const complain = (text) => {
+    wrong.hidden = !text;
+    setText(wrong, text ?? "");
+    setAttribute(input, "aria-invalid", text ? "true" : null);
+  };
+  const box = element("div", { class: `field field-${name}` }, element("label", { for: name }, label), input, options, element("p", { class: "hint", id: `${name}-hint` }, hint ?? ""), wrong);
+  return { box, input, options, complain, touched: () => touched || area };
+}
+
+/** Offers what the server has seen lately; without an answer there are simply no suggestions. */
+async function suggest(fields) {
+  const [jobs, queues, kinds] = await Promise.all(["/jobs?limit=100", "/queues", "/kinds"].map((address) => get(address).catch(() => ({ items: [] }))));
+  fill(fields.kind.options, [...jobs.items.map((job) => job.kind), ...(kinds.items ?? []).map((kind) => kind.name ?? kind.kind ?? kind)]);
+  fill(fields.queue.options, queues.items.map((queue) => queue.name));
+}

@@ -1,0 +1,110 @@
+// The first page: what runs now, what ran lately, the queues and the workers.
+
+import { askAgain } from "../lib/api.js";
+import { showConnection } from "../components/connection-status.js";
+import { element, setText } from "../lib/dom.js";
+import { loadingRows, nothingMatches, nothingYet } from "../components/empty-states.js";
+import { Feed } from "../lib/live-lists.js";
+import { filterBar, filterOf } from "../components/filter-bar.js";
+import { jobCard, jobRow } from "../components/job-rows.js";
+import { JobList } from "../components/job-list.js";
+import { notice } from "../components/parts.js";
+import { queuePanel } from "../components/queue-panel.js";
+import { workerPanel } from "../components/worker-panel.js";
+
+const CARDS = 12; // running jobs shown until somebody asks for all
+
+/** Puts the page into `main`; answers what to do when it is left. */
+export function showHome(main, go) {
+  document.title = "Tidemill";
+  const filter = filterOf(location.search);
+  const view = draw(main, filter, go);
+  let planned = false;
+  const feed = new Feed(filter, {
+    changed: () => {
+      if (!planned) requestAnimationFrame(refresh);
+      planned = true;
+    },
+    connection: showConnection,
+    problem: (problem) => view.trouble.replaceChildren(notice(problem, retryButton(problem))),
+  });
+  view.queues = queuePanel(() => feed.refresh().catch(() => {}));
+  view.aside.prepend(view.queues);
+  view.more.addEventListener("click", () => feed.more().catch((problem) => view.trouble.replaceChildren(notice(problem))));
+  view.all.addEventListener("click", () => {
+    view.showAll = true;
+    refresh();
+    view.running.release();
+  });
+  feed.start();
+  return () => feed.stop();
+
+  function refresh() {
+    planned = false;
+    update(view, feed, filter);
+  }
+
+  function retryButton(problem) {
+    if (problem.passing) return null;
+    const again = () => {
+      askAgain();
+      view.trouble.replaceChildren();
+      feed.start();
+    };
+    return element("button", { type: "button", click: again }, problem.status === 401 ? "Enter a key" : "Try again");
+  }
+}
+
+function draw(main, filter, go) {
+  const [cards, body] = [element("ul", { class: "cards plain", role: "list" }), element("tbody", { role: "rowgroup" })];
+  const [trouble, empty, count] = [element("div"), element("div", {}, loadingRows()), element("span", { class: "count" })];
+  const more = element("button", { type: "button", class: "wide", hidden: true }, "Show older");
+  const all = element("button", { type: "button", class: "quiet", hidden: true });
+  const table = element("table", { class: "jobs", role: "table", hidden: true }, heading(), body);
+  const runningPart = element("section", { "aria-labelledby": "running-title", hidden: true });
+  const recentHold = element("div");
+  const running = new JobList(jobCard, cards, runningPart);
+  const recent = new JobList(jobRow, body, recentHold);
+  runningPart.append(element("div", { class: "row title" }, element("h2", { id: "running-title" }, "Running now"), count, running.freshButton, element("span", { class: "spacer" }), all), cards);
+  recentHold.append(element("div", { class: "row title" }, element("h2", { id: "recent-title" }, filter.state ? `Jobs: ${filter.state}` : "Recent jobs"), recent.freshButton), table);
+  const recentPart = element("section", { "aria-labelledby": "recent-title" }, recentHold, empty, more);
+  const bar = filterBar(filter, go);
+  const workers = workerPanel();
+  const aside = element("aside", { "aria-label": "Queues and workers" }, workers);
+  main.replaceChildren(element("h1", { class: "offscreen", tabindex: -1 }, "Jobs"), element("div", { class: "columns" },
+    element("div", { class: "content" }, bar, trouble, runningPart, recentPart), aside));
+  return { running, recent, runningPart, table, empty, more, all, count, trouble, bar, workers, aside, showAll: false };
+}
+
+function heading() {
+  const column = (word) => element("th", { role: "columnheader", scope: "col" }, word);
+  return element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ["State", "Job", "Queue", "Progress or outcome", "When"].map(column)));
+}
+
+function update(view, feed, filter) {
+  view.queues.update(feed.queues);
+  view.workers.update(feed.workers);
+  if (!feed.loaded) return;
+  view.trouble.replaceChildren();
+  const runningIds = feed.running.filter((id) => feed.jobs.get(id));
+  view.running.show(view.showAll ? runningIds : runningIds.slice(0, CARDS), feed.jobs);
+  const apart = new Set(feed.running);
+  const listed = [...new Set([...feed.recent, ...feed.older])].filter((id) => !apart.has(id));
+  view.recent.show(listed, feed.jobs);
+  view.runningPart.hidden = view.running.empty;
+  setText(view.count, runningIds.length >= 50 ? "50+" : String(runningIds.length));
+  view.all.hidden = view.showAll || runningIds.length <= CARDS;
+  setText(view.all, `Show all ${runningIds.length}`);
+  showEmptiness(view, feed, filter);
+  view.more.hidden = view.recent.empty || feed.cursor === null;
+  view.bar.suggest([...feed.jobs.values()].map((job) => job.kind), feed.queues.map((queue) => queue.name));
+}
+
+function showEmptiness(view, feed, filter) {
+  view.table.hidden = view.recent.empty;
+  const reason = !view.recent.empty ? "none" : Object.keys(filter).length > 0 ? "filter" : view.running.empty ? "never" : "running";
+  if (view.empty.dataset.reason === reason) return;
+  view.empty.dataset.reason = reason;
+  const says = { none: [], running: [element("p", { class: "muted" }, "Nothing else lately.")], filter: [nothingMatches(filter)], never: [nothingYet()] };
+  view.empty.replaceChildren(...says[reason]);
+}

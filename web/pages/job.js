@@ -1,0 +1,181 @@
+// The page of one job: how far it is, what it says, what became of it.
+
+import { actionBar } from "../components/job-actions.js";
+import { askAgain, get, path } from "../lib/api.js";
+import { showConnection } from "../components/connection-status.js";
+import { element } from "../lib/dom.js";
+import { factList } from "../components/job-details.js";
+import { whyNotRunning } from "../lib/why-not-running.js";
+import { icon } from "../components/icon.js";
+import { jobHeader } from "../components/job-header.js";
+import { loadingRows } from "../components/empty-states.js";
+import { logPanel } from "../components/job-log.js";
+import { notice } from "../components/parts.js";
+import { payloadPanel } from "../components/payload-panel.js";
+import { afterEvent, FINAL, finished } from "../lib/job-state.js";
+import { follow } from "../lib/event-stream.js";
+import { timelinePanel } from "../components/timeline.js";
+import { pause, untilVisible } from "../lib/pause.js";
+
+const LOOK = 3000; // milliseconds between looks at the row, for what has no event of its own (a start)
+const OF_THE_ROW = new Set(["snapshot", "progress", "log", ...FINAL]);
+
+/** Puts the page of a job into `main`; answers what to do when it is left. */
+export function showJob(main, id, go) {
+  document.title = "Job · Tidemill";
+  showConnection("connecting");
+  main.replaceChildren(element("h1", { class: "offscreen", tabindex: -1 }, "Job"), loadingRows());
+  const page = new JobPage(main, id, go);
+  page.start();
+  return () => page.leave();
+}
+
+class JobPage {
+  #main;
+  #id;
+  #go;
+  #left = new AbortController();
+  #unfollow = () => {};
+  #job = null;
+  #view = null;
+  #planned = false;
+  #highest = 0;
+
+  constructor(main, id, go) {
+    this.#main = main;
+    this.#id = id;
+    this.#go = go;
+  }
+
+  async start() {
+    try {
+      this.#job = await get(path`/jobs/${this.#id}`, this.#left.signal);
+    } catch (problem) {
+      if (!this.#left.signal.aborted) this.#refused(problem);
+      return;
+    }
+    if (this.#left.signal.aborted) return;
+    document.title = `${this.#job.kind} · Tidemill`;
+    this.#draw();
+    this.#follow();
+    this.#keepLooking();
+  }
+
+  leave() {
+    this.#left.abort();
+    this.#unfollow();
+    this.#view?.log.leave();
+  }
+
+  #refused(problem) {
+    showConnection(problem.status === 404 ? "idle" : "refused", problem.message);
+    const again = () => {
+      askAgain();
+      this.start();
+    };
+    const act = problem.status === 404 ? null : element("button", { type: "button", click: again }, problem.status === 401 ? "Enter a key" : "Try again");
+    this.#main.replaceChildren(backLink(), element("h1", { class: "offscreen", tabindex: -1 }, "Job"), notice(problem, act));
+  }
+
+  #draw() {
+    const trouble = element("div");
+    const actions = actionBar({
+      done: (answer, verb) => this.#acted(answer, verb),
+      trouble: (problem) => trouble.replaceChildren(...(problem ? [notice(problem)] : [])),
+      again: (job) => this.#go("/enqueue", { kind: job.kind, args: job.args, queue: job.queue, priority: job.priority }),
+    });
+    const [header, log, timeline, facts] = [jobHeader(actions), logPanel(), timelinePanel(), factList()];
+    const [args, result, metadata] = [payloadPanel("Args"), payloadPanel("Result"), payloadPanel("Metadata")];
+    this.#view = { header, log, timeline, facts, args, result, metadata, actions };
+    this.#main.replaceChildren(backLink(), header, trouble, element("div", { class: "columns job-columns" },
+      element("div", { class: "content" }, result, log, args, metadata),
+      element("aside", { "aria-label": "Details and timeline" }, timeline, facts)));
+    this.#update();
+  }
+
+  #update() {
+    const { header, timeline, facts, args, result, metadata, actions } = this.#view;
+    const job = this.#job;
+    for (const part of [header, timeline, facts, actions]) part.update(job);
+    args.update(job.args);
+    result.update(job.result);
+    metadata.update(job.metadata && Object.keys(job.metadata).length > 0 ? job.metadata : null);
+  }
+
+  #soon() {
+    if (this.#planned) return;
+    this.#planned = true;
+    setTimeout(() => {
+      this.#planned = false;
+      if (!this.#left.signal.aborted) this.#update();
+    }, 50);
+  }
+
+  #follow() {
+    this.#unfollow();
+    this.#unfollow = follow(path`/jobs/${this.#job.id}/events`, {
+      lastId: this.#highest > 0 ? String(this.#highest) : null,
+      onFrame: (frame) => this.#hear(frame),
+      onState: (state, problem) => {
+        showConnection(state, problem?.message);
+        this.#view.log.say({ live: "live", reconnecting: "reconnecting…", ended: "ended", paused: "paused", refused: problem?.message }[state] ?? "");
+      },
+    });
+  }
+
+  /** Takes one event, each number once; true when it was the last. */
+  #hear({ type, data }) {
+    const numbered = !["snapshot", ...FINAL].includes(type) && data.seq > 0;
+    // A reset may lie before what was seen: the database went on from an earlier state.
+    if (numbered && type !== "reset" && data.seq <= this.#highest) return false;
+    if (numbered) this.#highest = data.seq;
+    this.#job = afterEvent(this.#job, { type, data });
+    if (type === "log") this.#view.log.add(data);
+    else if (!OF_THE_ROW.has(type)) this.#view.timeline.add({ type, data });
+    this.#soon();
+    if (!FINAL.has(type)) return false;
+    this.#view.log.end();
+    this.#look().catch(() => {});
+    return true;
+  }
+
+  async #look() {
+    const job = await get(path`/jobs/${this.#job.id}`, this.#left.signal);
+    const newer = (this.#job.progress?.seq ?? 0) > (job.progress?.seq ?? 0) && job.attempt === this.#job.attempt;
+    if (finished(this.#job) && !finished(job) && job.attempt <= this.#job.attempt) return;
+    this.#job = newer && !finished(job) ? { ...job, progress: this.#job.progress } : job;
+    this.#soon();
+  }
+
+  async #keepLooking() {
+    const signal = this.#left.signal;
+    while (!signal.aborted && !finished(this.#job)) {
+      await this.#explain().catch(() => {});
+      await pause(LOOK, signal);
+      await untilVisible(signal);
+      if (!signal.aborted && !finished(this.#job)) await this.#look().catch(() => {});
+    }
+    this.#view.header.explain(null);
+  }
+
+  async #explain() {
+    if (this.#job.state !== "available") return this.#view.header.explain(null);
+    const [queues, workers] = await Promise.all([get("/queues", this.#left.signal), get("/workers", this.#left.signal)]);
+    this.#view.header.explain(whyNotRunning(this.#job, queues.items ?? [], workers.items ?? []));
+  }
+
+  #acted(answer, verb) {
+    const wasFinished = finished(this.#job);
+    if (answer?.id) this.#job = answer;
+    this.#update();
+    if (verb === "retry" && wasFinished) {
+      this.#follow();
+      this.#keepLooking();
+    }
+    if (!answer?.id) this.#look().catch(() => {});
+  }
+}
+
+function backLink() {
+  return element("a", { class: "back", href: "/", "data-route": true }, icon("back"), "Jobs");
+}
