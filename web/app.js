@@ -1,9 +1,9 @@
 // Starts the page: leads addresses to pages, and keeps the header.
 
-import { askAgain, forgetKey, onKeyNeeded, storedKey } from "./lib/api.js";
-import { at, within } from "./lib/base-path.js";
 import { showConnection } from "./components/connection-status.js";
 import { askForKey } from "./components/dialogs.js";
+import { askAgain, forgetKey, onKeyNeeded, storedKey } from "./lib/api.js";
+import { at, within } from "./lib/base-path.js";
 import { element } from "./lib/dom.js";
 import { showEnqueue } from "./pages/enqueue.js";
 import { showHome } from "./pages/home.js";

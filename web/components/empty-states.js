@@ -4,7 +4,7 @@ import { storedKey } from "../lib/api.js";
 import { here } from "../lib/base-path.js";
 import { enqueueLine } from "../lib/curl.js";
 import { element } from "../lib/dom.js";
-import { copyButton } from "./parts.js";
+import { copyButton } from "./copy-button.js";
 
 /** Grey rows of the right height while the first answer is on its way. */
 export function loadingRows() {

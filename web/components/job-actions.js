@@ -1,9 +1,9 @@
 // The verbs of one job as buttons: cancel, retry, run now, and the same again with changes.
 
 import { path, post } from "../lib/api.js";
-import { confirmed } from "./dialogs.js";
 import { element } from "../lib/dom.js";
 import { finished, shownState } from "../lib/job-state.js";
+import { confirmed } from "./dialogs.js";
 
 const VERBS = [
   { verb: "run-now", word: () => "Run now", when: (job) => ["scheduled", "retrying"].includes(shownState(job)) },

@@ -3,7 +3,7 @@
 import { between, ticking } from "../lib/clock.js";
 import { element } from "../lib/dom.js";
 import { finished, shownState } from "../lib/job-state.js";
-import { copyButton } from "./parts.js";
+import { copyButton } from "./copy-button.js";
 
 /** The list; `update(job)` draws it anew if something changed. */
 export function factList() {

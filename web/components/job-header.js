@@ -2,8 +2,9 @@
 
 import { between, setTime, ticking } from "../lib/clock.js";
 import { element, setText } from "../lib/dom.js";
-import { percentText, progressBar, stateBadge, updateBadge } from "./parts.js";
 import { finished, shownState } from "../lib/job-state.js";
+import { percentText, progressBar } from "./progress-bar.js";
+import { stateBadge, updateBadge } from "./state-badge.js";
 
 /** The head; `update(job)` patches it, `explain(text)` says why the job does not run yet. */
 export function jobHeader(actions) {

@@ -1,10 +1,10 @@
 // The log of a job: follows the end unless somebody scrolled up, and never holds more than its bound.
 
 import { element, setText } from "../lib/dom.js";
-import { icon } from "./icon.js";
-import { plainLine } from "../lib/terminal-output.js";
-import { copyButton } from "./parts.js";
 import { timeOfDay, utc } from "../lib/format-time.js";
+import { plainLine } from "../lib/terminal-output.js";
+import { copyButton } from "./copy-button.js";
+import { icon } from "./icon.js";
 
 const MOST_LINES = 5000;
 const AT_END = 16; // pixels from the bottom that still count as the end

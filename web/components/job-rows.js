@@ -1,9 +1,10 @@
 // The rows and cards that stand for jobs in lists. They patch themselves in place.
 
-import { setTime, ticking, between } from "../lib/clock.js";
+import { between, setTime, ticking } from "../lib/clock.js";
 import { element, setAttribute, setText } from "../lib/dom.js";
-import { percentText, progressBar, shortId, stateBadge, updateBadge } from "./parts.js";
 import { finished, shownState } from "../lib/job-state.js";
+import { percentText, progressBar } from "./progress-bar.js";
+import { stateBadge, updateBadge } from "./state-badge.js";
 
 /** A card of a running job: kind, step, bar, time. */
 export function jobCard(job) {
@@ -89,4 +90,9 @@ function outcome(job) {
 
 function firstLine(text) {
   return (text ?? "").split("\n", 1)[0].slice(0, 200);
+}
+
+/** The end of an id, where two of the same minute differ. */
+function shortId(id) {
+  return id.length > 12 ? `…${id.slice(-8)}` : id;
 }

@@ -2,7 +2,7 @@
 
 import { element } from "../lib/dom.js";
 import { prettyJson } from "../lib/json.js";
-import { copyButton } from "./parts.js";
+import { copyButton } from "./copy-button.js";
 
 const OPEN_LINES = 16;
 const MOST_SHOWN = 256 * 1024; // characters

@@ -4,7 +4,7 @@ import { path, post } from "../lib/api.js";
 import { ticking } from "../lib/clock.js";
 import { element } from "../lib/dom.js";
 import { confirmed } from "./dialogs.js";
-import { notice } from "./parts.js";
+import { notice } from "./notice.js";
 
 /** The panel; `update(queues)` draws it anew if something changed. */
 export function queuePanel(changed) {

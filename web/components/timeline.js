@@ -2,9 +2,9 @@
 
 import { ticking } from "../lib/clock.js";
 import { element } from "../lib/dom.js";
-import { icon } from "./icon.js";
-import { stepsOf } from "../lib/timeline-entries.js";
 import { duration } from "../lib/format-time.js";
+import { stepsOf } from "../lib/timeline-entries.js";
+import { icon } from "./icon.js";
 
 const MOST_EVENTS = 300;
 const WORTH_SAYING = 1000; // milliseconds

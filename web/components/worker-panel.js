@@ -2,8 +2,7 @@
 
 import { now, ticking } from "../lib/clock.js";
 import { element } from "../lib/dom.js";
-import { namesOf } from "../lib/why-not-running.js";
-import { workerState } from "../lib/job-state.js";
+import { namesOf, workerState } from "../lib/worker-state.js";
 
 /** The panel; `update(workers)` draws it anew if something changed. */
 export function workerPanel() {

@@ -3,8 +3,8 @@
 
 import { open, Problem, problemOf } from "./api.js";
 import { parseJson } from "./json.js";
-import { EventParser } from "./sse-parser.js";
 import { backoff, pause, untilVisible } from "./pause.js";
+import { EventParser } from "./sse-parser.js";
 
 const SILENCE = 40_000; // milliseconds; the server sends a comment every 15 s
 const HIDDEN_REST = 60_000; // milliseconds out of sight until the connection is given up

@@ -87,11 +87,3 @@ function withProgress(job, data) {
     },
   };
 }
-
-const LATE = 15_000; // milliseconds without a heartbeat (one comes every 5 s) until we say so
-
-/** How a worker is at a moment. One that said goodbye sends no heartbeats, and need not. */
-export function workerState(worker, now) {
-  const isLate = worker.state !== "stopped" && now - new Date(worker.seen_at) > LATE;
-  return isLate ? "late" : worker.state;
-}

@@ -16,11 +16,3 @@ export function settle(shown, latest, held) {
 export function freshText(count) {
   return count > MOST_COUNTED ? `${MOST_COUNTED}+ new` : `${count} new`;
 }
-
-/** Which jobs to watch over one stream: what runs first, then what may start, at most `limit`. */
-export function toWatch(jobs, limit) {
-  const order = { running: 0, available: 1, waiting: 2 };
-  const open = jobs.filter((job) => job.state in order);
-  open.sort((a, b) => order[a.state] - order[b.state]);
-  return [...new Set(open.map((job) => job.id))].slice(0, limit);
-}

@@ -2,9 +2,9 @@
 // unfinished jobs among them. Holds data only; draws nothing.
 
 import { get } from "./api.js";
-import { toWatch } from "./list-update.js";
-import { afterEvent } from "./job-state.js";
 import { follow } from "./event-stream.js";
+import { afterEvent } from "./job-state.js";
+import { toWatch } from "./jobs-to-watch.js";
 import { backoff, pause, untilVisible } from "./pause.js";
 
 const REFRESH = 2000; // milliseconds between the end of one look and the next

@@ -1,6 +1,7 @@
 // Why a job does not run yet, as far as queues and workers tell. Pure.
 
 import { shownState } from "./job-state.js";
+import { namesOf } from "./worker-state.js";
 
 /** A sentence, or null if there is nothing odd. */
 export function whyNotRunning(job, queues, workers) {
@@ -15,12 +16,6 @@ export function whyNotRunning(job, queues, workers) {
   if (queue && queue.worker_slots > 0 && queue.running >= queue.worker_slots) return `All ${queue.worker_slots} slots of queue ${job.queue} are busy.`;
   if (queue && queue.max_running !== null && queue.running >= queue.max_running) return `Queue ${job.queue} runs ${queue.max_running} jobs over all workers, as many as its limit lets it.`;
   return takesTurns ? `It waits for its turn, or for room in the limits of ${[...(job.concurrency_keys ?? [])].join(" and ") || "its queue"}.` : null;
-}
-
-/** The names of what a worker serves, whether they come as a list or as names with their slots; none of 0 slots. */
-export function namesOf(served) {
-  const names = served ?? [];
-  return Array.isArray(names) ? names.map((each) => each?.name ?? each) : Object.keys(names).filter((name) => names[name] !== 0);
 }
 
 /** A worker that names none takes any. */

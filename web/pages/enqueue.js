@@ -1,14 +1,15 @@
 // The form that enqueues a job, and the same as a line to copy.
 
+import { showConnection } from "../components/connection-status.js";
+import { copyButton } from "../components/copy-button.js";
+import { fill } from "../components/filter-bar.js";
+import { notice } from "../components/notice.js";
 import { get, path, post, storedKey } from "../lib/api.js";
 import { here } from "../lib/base-path.js";
-import { showConnection } from "../components/connection-status.js";
 import { enqueueLine } from "../lib/curl.js";
 import { element, setAttribute, setText } from "../lib/dom.js";
-import { fill } from "../components/filter-bar.js";
-import { prettyJson } from "../lib/json.js";
-import { copyButton, notice } from "../components/parts.js";
 import { requestFrom } from "../lib/enqueue-request.js";
+import { prettyJson } from "../lib/json.js";
 
 /** Puts the form into `main`; it may start with what another job had (`history.state`) or with `?kind=`. */
 export function showEnqueue(main, go) {

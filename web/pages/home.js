@@ -1,16 +1,16 @@
 // The first page: what runs now, what ran lately, the queues and the workers.
 
-import { askAgain } from "../lib/api.js";
 import { showConnection } from "../components/connection-status.js";
-import { element, setText } from "../lib/dom.js";
 import { loadingRows, nothingMatches, nothingYet } from "../components/empty-states.js";
-import { Feed } from "../lib/live-lists.js";
 import { filterBar, filterOf } from "../components/filter-bar.js";
-import { jobCard, jobRow } from "../components/job-rows.js";
 import { JobList } from "../components/job-list.js";
-import { notice } from "../components/parts.js";
+import { jobCard, jobRow } from "../components/job-rows.js";
+import { notice } from "../components/notice.js";
 import { queuePanel } from "../components/queue-panel.js";
 import { workerPanel } from "../components/worker-panel.js";
+import { askAgain } from "../lib/api.js";
+import { element, setText } from "../lib/dom.js";
+import { Feed } from "../lib/live-lists.js";
 
 const CARDS = 12; // running jobs shown until somebody asks for all
 

@@ -1,21 +1,21 @@
 // The page of one job: how far it is, what it says, what became of it.
 
-import { actionBar } from "../components/job-actions.js";
-import { askAgain, get, path } from "../lib/api.js";
 import { showConnection } from "../components/connection-status.js";
-import { element } from "../lib/dom.js";
-import { factList } from "../components/job-details.js";
-import { whyNotRunning } from "../lib/why-not-running.js";
-import { icon } from "../components/icon.js";
-import { jobHeader } from "../components/job-header.js";
 import { loadingRows } from "../components/empty-states.js";
+import { icon } from "../components/icon.js";
+import { actionBar } from "../components/job-actions.js";
+import { factList } from "../components/job-details.js";
+import { jobHeader } from "../components/job-header.js";
 import { logPanel } from "../components/job-log.js";
-import { notice } from "../components/parts.js";
+import { notice } from "../components/notice.js";
 import { payloadPanel } from "../components/payload-panel.js";
-import { afterEvent, FINAL, finished } from "../lib/job-state.js";
-import { follow } from "../lib/event-stream.js";
 import { timelinePanel } from "../components/timeline.js";
+import { askAgain, get, path } from "../lib/api.js";
+import { element } from "../lib/dom.js";
+import { follow } from "../lib/event-stream.js";
+import { afterEvent, FINAL, finished } from "../lib/job-state.js";
 import { pause, untilVisible } from "../lib/pause.js";
+import { whyNotRunning } from "../lib/why-not-running.js";
 
 const LOOK = 3000; // milliseconds between looks at the row, for what has no event of its own (a start)
 const OF_THE_ROW = new Set(["snapshot", "progress", "log", ...FINAL]);

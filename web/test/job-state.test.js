@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { afterEvent, workerState } from "../lib/job-state.js";
-import { stepsOf } from "../lib/timeline-entries.js";
+import { afterEvent } from "../lib/job-state.js";
 
 const at = (second) => `2026-11-22T12:00:${String(second).padStart(2, "0")}.000000Z`;
 const running = { id: "j", state: "running", status: "running", queue: "q", attempt: 2, started_at: at(10), created_at: at(0), progress: { percent: 40, step: "link", seq: 9 } };
@@ -36,17 +35,4 @@ test("a snapshot replaces, nested or flat", () => {
   assert.equal(afterEvent(running, event("snapshot", { job: { state: "failed" } })).state, "failed");
   assert.equal(afterEvent(running, event("snapshot", { state: "failed", seq: 0, at: at(1) })).state, "failed");
   assert.equal(afterEvent(running, event("snapshot", { seq: 0, at: at(1) })).state, "running");
-});
-
-test("the story is in order of time and ends with the end", () => {
-  const job = { ...running, state: "failed", status: "failed", finished_at: at(20), error: { message: "boom" } };
-  const titles = stepsOf(job, [event("attempt_failed", { attempt: 1, at: at(5), error: { message: "a" } }), event("half_way", { at: at(12), n: 1 })]);
-  assert.deepEqual(titles.map((step) => step.title), ["Enqueued", "Attempt 1 failed", "Attempt 2 started", "Half way", "Failed"]);
-  assert.equal(titles[3].text, '{"n":1}');
-});
-
-test("a worker that stopped cleanly is not late, however long ago that was", () => {
-  const now = Date.parse(at(40));
-  const seen = (state, second) => workerState({ state, seen_at: at(second) }, now);
-  assert.deepEqual([seen("running", 39), seen("running", 10), seen("draining", 10), seen("stopped", 10)], ["running", "late", "late", "stopped"]);
 });
