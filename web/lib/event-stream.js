@@ -103,14 +103,14 @@ function contents(frame) {
 
 function restWhenHidden(giveUp) {
   let timer = null;
-  const look = () => {
+  const onChange = () => {
     clearTimeout(timer);
     if (document.hidden) timer = setTimeout(giveUp, HIDDEN_REST);
   };
-  look();
-  document.addEventListener("visibilitychange", look);
+  onChange();
+  document.addEventListener("visibilitychange", onChange);
   return () => {
     clearTimeout(timer);
-    document.removeEventListener("visibilitychange", look);
+    document.removeEventListener("visibilitychange", onChange);
   };
 }

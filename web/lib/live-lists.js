@@ -7,7 +7,7 @@ import { afterEvent } from "./job-state.js";
 import { toWatch } from "./jobs-to-watch.js";
 import { backoff, pause, untilVisible } from "./pause.js";
 
-const REFRESH = 2000; // milliseconds between the end of one look and the next
+const POLL_INTERVAL = 2000; // milliseconds between the end of one poll and the next
 const PAGE = 50;
 const WATCHED = 40; // jobs on one stream
 
@@ -33,7 +33,7 @@ export class Feed {
     this.#tell = tell;
   }
 
-  /** Looks until stopped; a refusal that will not pass ends it. */
+  /** Polls until stopped; a refusal that is not temporary ends it. */
   async start() {
     let failures = 0;
     const signal = this.#stop.signal;
@@ -50,7 +50,7 @@ export class Feed {
         failures += 1;
         this.#tell.connection("reconnecting", problem.message);
       }
-      await pause(failures === 0 ? REFRESH : backoff(failures + 2), signal);
+      await pause(failures === 0 ? POLL_INTERVAL : backoff(failures + 2), signal);
     }
   }
 

@@ -18,13 +18,13 @@ export function pause(milliseconds, signal) {
 export function untilVisible(signal) {
   return new Promise((resolve) => {
     if (!document.hidden || signal?.aborted) return resolve();
-    document.addEventListener("visibilitychange", look);
+    document.addEventListener("visibilitychange", onChange);
     signal?.addEventListener("abort", done, { once: true });
-    function look() {
+    function onChange() {
       if (!document.hidden) done();
     }
     function done() {
-      document.removeEventListener("visibilitychange", look);
+      document.removeEventListener("visibilitychange", onChange);
       resolve();
     }
   });

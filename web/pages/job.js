@@ -17,7 +17,7 @@ import { afterEvent, FINAL, finished } from "../lib/job-state.js";
 import { pause, untilVisible } from "../lib/pause.js";
 import { whyNotRunning } from "../lib/why-not-running.js";
 
-const LOOK = 3000; // milliseconds between looks at the row, for what has no event of its own (a start)
+const POLL_INTERVAL = 3000; // milliseconds; changes without an event of their own, such as a start, show in the row only
 const OF_THE_ROW = new Set(["snapshot", "progress", "log", ...FINAL]);
 
 /** Puts the page of a job into `main`; answers what to do when it is left. */
@@ -58,7 +58,7 @@ class JobPage {
     document.title = `${this.#job.kind} · Tidemill`;
     this.#draw();
     this.#follow();
-    this.#keepLooking();
+    this.#poll();
   }
 
   leave() {
@@ -135,11 +135,11 @@ class JobPage {
     this.#soon();
     if (!FINAL.has(type)) return false;
     this.#view.log.end();
-    this.#look().catch(() => {});
+    this.#read().catch(() => {});
     return true;
   }
 
-  async #look() {
+  async #read() {
     const job = await get(path`/jobs/${this.#job.id}`, this.#left.signal);
     const newer = (this.#job.progress?.seq ?? 0) > (job.progress?.seq ?? 0) && job.attempt === this.#job.attempt;
     if (finished(this.#job) && !finished(job) && job.attempt <= this.#job.attempt) return;
@@ -147,13 +147,13 @@ class JobPage {
     this.#soon();
   }
 
-  async #keepLooking() {
+  async #poll() {
     const signal = this.#left.signal;
     while (!signal.aborted && !finished(this.#job)) {
       await this.#explain().catch(() => {});
-      await pause(LOOK, signal);
+      await pause(POLL_INTERVAL, signal);
       await untilVisible(signal);
-      if (!signal.aborted && !finished(this.#job)) await this.#look().catch(() => {});
+      if (!signal.aborted && !finished(this.#job)) await this.#read().catch(() => {});
     }
     this.#view.header.explain(null);
   }
@@ -170,9 +170,9 @@ class JobPage {
     this.#update();
     if (verb === "retry" && wasFinished) {
       this.#follow();
-      this.#keepLooking();
+      this.#poll();
     }
-    if (!answer?.id) this.#look().catch(() => {});
+    if (!answer?.id) this.#read().catch(() => {});
   }
 }
 

@@ -38,9 +38,9 @@ for (const [name, path] of [
     await until(async () => (await (await fetch(`${mill.url}/api/v1/jobs/${id}`)).json()).state === "completed", "the job is over");
     const { page, complaints, close } = await openPage(browser, mill.url);
     await page.goto("/docs");
-    const look = await listen(page, path(id));
+    const read = await listen(page, path(id));
     const closed = await until(async () => {
-      const seen = await look();
+      const seen = await read();
       return seen.state === 2 && seen;
     }, "the EventSource is closed", 2 * QUIET);
     assert.deepEqual([closed.snapshot, closed.completed], [1, 1]);
@@ -52,9 +52,9 @@ for (const [name, path] of [
 test("a stream of a kind shows jobs that are over at once", async () => {
   const { page, close } = await openPage(browser, mill.url);
   await page.goto("/docs");
-  const look = await listen(page, "/api/v1/events?kind=echo");
-  await until(async () => (await look()).state === 1, "it is open");
+  const read = await listen(page, "/api/v1/events?kind=echo");
+  await until(async () => (await read()).state === 1, "it is open");
   for (let i = 0; i < 12; i += 1) await mill.enqueue("echo", { i });
-  await until(async () => (await look()).completed === 12, "all twelve are shown");
+  await until(async () => (await read()).completed === 12, "all twelve are shown");
   await close();
 });

@@ -1,4 +1,4 @@
-// A mill for the browser to look at: `tidemill dev` on a free port and a Postgres of its own, with a few small kinds.
+// A server for the browser: `tidemill dev` on a free port and a Postgres of its own, with a few small kinds.
 
 import { execFile, spawn } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -89,11 +89,11 @@ async function enqueue(url, job) {
   return (body.job ?? body).id;
 }
 
-/** Looks again and again until `look` answers something; that is the answer. */
-export async function until(look, what, limit = 20_000) {
+/** Calls `read` until it returns something truthy; returns that. */
+export async function until(read, what, limit = 20_000) {
   const deadline = Date.now() + limit;
   for (;;) {
-    const seen = await look();
+    const seen = await read();
     if (seen) return seen;
     if (Date.now() > deadline) throw new Error(`not within ${limit / 1000} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
