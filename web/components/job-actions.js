@@ -11,8 +11,8 @@ const VERBS = [
   { verb: "cancel", word: () => "Cancel", when: (job) => !finished(job) && !job.cancel_requested_at, ask: askForCancel, danger: true },
 ];
 
-/** The buttons; `update(job)` shows those that make sense. `done(job)` hears the answer, `trouble(problem)` a refusal. */
-export function actionBar({ done, trouble, again }) {
+/** The buttons; `update(job)` shows those that make sense. `done(job)` gets the answer, `refused(problem)` a refusal. */
+export function actionBar({ done, refused, again }) {
   let job = null;
   const buttons = VERBS.map((each) => {
     const button = element("button", { type: "button", class: each.danger ? "danger" : null, click: () => act(each, button) });
@@ -31,11 +31,11 @@ export function actionBar({ done, trouble, again }) {
   async function act({ verb, ask }, button) {
     if (ask && !(await ask(job))) return;
     button.disabled = true;
-    trouble(null);
+    refused(null);
     try {
       done(await post(path`/jobs/${job.id}/` + verb), verb);
     } catch (problem) {
-      trouble(problem);
+      refused(problem);
     }
     button.disabled = false;
   }

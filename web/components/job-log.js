@@ -10,7 +10,7 @@ const MOST_LINES = 5000;
 const AT_END = 16; // pixels from the bottom that still count as the end
 const LONGEST_LINE = 20_000; // characters shown
 
-/** The panel; `add(event)` takes a log event, `say(text)` the state of the stream. */
+/** The panel; `add(event)` takes a log event, `showStream(text)` the state of the stream. */
 export function logPanel() {
   const box = element("div", { class: "log", role: "log", "aria-live": "off", "aria-label": "Log lines", tabindex: 0 });
   const [cut, state] = [element("p", { class: "log-cut muted small", hidden: true }), element("span", { class: "small muted" })];
@@ -37,7 +37,7 @@ export function logPanel() {
     if (!planned) timer = setTimeout(flush, 80);
     planned = true;
   };
-  panel.say = (text) => setText(state, text);
+  panel.showStream = (text) => setText(state, text);
   panel.end = () => setText(none, "It wrote no log lines.");
   panel.leave = () => clearTimeout(timer);
   return panel;

@@ -9,9 +9,9 @@ import { notice } from "./notice.js";
 /** The panel; `update(queues)` draws it anew if something changed. */
 export function queuePanel(changed) {
   const list = element("ul", { class: "plain", role: "list" });
-  const trouble = element("div");
+  const problemBox = element("div");
   const panel = element("section", { class: "panel", "aria-labelledby": "queues-title" },
-    element("h2", { id: "queues-title" }, "Queues"), trouble, list);
+    element("h2", { id: "queues-title" }, "Queues"), problemBox, list);
   let shown = "";
   panel.update = (queues) => {
     const text = JSON.stringify(queues);
@@ -26,11 +26,11 @@ export function queuePanel(changed) {
     const question = { title: `Pause ${queue.name}?`, text: "Running jobs go on; no worker takes a new one from this queue until it is resumed.", action: "Pause", keep: "Leave it" };
     if (verb === "pause" && !(await confirmed(question))) return;
     button.disabled = true;
-    trouble.replaceChildren();
+    problemBox.replaceChildren();
     try {
       await post(path`/queues/${queue.name}/` + verb);
     } catch (problem) {
-      trouble.replaceChildren(notice(problem));
+      problemBox.replaceChildren(notice(problem));
     }
     button.disabled = false;
     button.blur();

@@ -1,13 +1,13 @@
-// What happened to a job, in order: from its row and from those of its events that are neither progress nor log.
+// The timeline of a job, from its row and its events except progress and log.
 
 import { ticking } from "../lib/clock.js";
 import { element } from "../lib/dom.js";
 import { duration } from "../lib/format-time.js";
-import { stepsOf } from "../lib/timeline-entries.js";
+import { timelineEntries } from "../lib/timeline-entries.js";
 import { icon } from "./icon.js";
 
 const MOST_EVENTS = 300;
-const WORTH_SAYING = 1000; // milliseconds
+const SHORTEST_GAP = 1000; // milliseconds
 
 /** The panel; `add(frame)` takes an event, `update(job)` the job's row. */
 export function timelinePanel() {
@@ -27,20 +27,20 @@ export function timelinePanel() {
   return panel;
 
   function draw() {
-    const steps = stepsOf(job, events);
-    const text = JSON.stringify(steps);
+    const entries = timelineEntries(job, events);
+    const text = JSON.stringify(entries);
     if (text === shown) return;
     shown = text;
-    list.replaceChildren(...steps.map((step, index) => stepItem(step, steps[index - 1])));
+    list.replaceChildren(...entries.map((entry, index) => entryItem(entry, entries[index - 1])));
   }
 }
 
-function stepItem(step, before) {
-  const apart = before && !step.ahead ? new Date(step.at) - new Date(before.at) : 0;
-  return element("li", { class: "step-item", "data-tone": step.tone },
-    element("span", { class: "step-mark" }, icon(step.icon)),
+function entryItem(entry, before) {
+  const gap = before && !entry.ahead ? new Date(entry.at) - new Date(before.at) : 0;
+  return element("li", { class: "step-item", "data-tone": entry.tone },
+    element("span", { class: "step-mark" }, icon(entry.icon)),
     element("div", {},
-      element("div", { class: "row step-head" }, element("strong", {}, step.title), element("span", { class: "spacer" }), ticking(step.at)),
-      step.text && element("p", { class: "step-text" }, step.text),
-      apart >= WORTH_SAYING && element("p", { class: "small muted" }, `${duration(apart)} later`)));
+      element("div", { class: "row step-head" }, element("strong", {}, entry.title), element("span", { class: "spacer" }), ticking(entry.at)),
+      entry.text && element("p", { class: "step-text" }, entry.text),
+      gap >= SHORTEST_GAP && element("p", { class: "small muted" }, `${duration(gap)} later`)));
 }

@@ -94,7 +94,7 @@ export async function call(method, path, { body, headers = {}, signal } = {}) {
   return text === "" ? null : parseJson(text);
 }
 
-/** The problem that a refused response tells. */
+/** The problem in the body of a refused response. */
 export async function problemOf(response) {
   try {
     return new Problem(response.status, await response.json());

@@ -61,13 +61,13 @@ function ended(job, type, data) {
   return known;
 }
 
-/** News of a later attempt means that it runs now: a start has no event of its own. */
+/** An event of a later attempt means that the job runs now: a start has no event of its own. */
 function started(job, data) {
   if (!(data.attempt > (job.attempt ?? 0))) return job;
   return { ...job, state: "running", status: "running", attempt: data.attempt, started_at: data.at, progress: null };
 }
 
-/** The attempt ended and another one will come; told again of an earlier attempt, nothing changes. */
+/** The attempt ended and another one follows; an event of an earlier attempt changes nothing. */
 function givenBack(job, status, data) {
   if (job.state !== "running" || data.at < job.started_at) return job;
   return { ...job, state: "available", status, attempt: data.attempt ?? job.attempt, run_at: data.run_at ?? job.run_at };

@@ -21,16 +21,16 @@ export class Feed {
   cursor = null;
   loaded = false;
   #filter;
-  #tell;
+  #listener;
   #stop = new AbortController();
   #touched = new Set();
   #watched = new Set();
   #unwatch = () => {};
 
-  /** `filter` has state, kind, queue (each may be missing); `tell` is `{changed(), connection(state, why), problem(problem)}`. */
-  constructor(filter, tell) {
+  /** `filter` has state, kind, queue (each may be missing); `listener` is `{changed(), connection(state, reason), problem(problem)}`. */
+  constructor(filter, listener) {
     this.#filter = filter;
-    this.#tell = tell;
+    this.#listener = listener;
   }
 
   /** Polls until stopped; a refusal that is not temporary ends it. */
@@ -45,10 +45,10 @@ export class Feed {
         failures = 0;
       } catch (problem) {
         if (signal.aborted) return;
-        this.#tell.problem(problem);
-        if (!problem.passing) return this.#tell.connection("refused", problem.message);
+        this.#listener.problem(problem);
+        if (!problem.passing) return this.#listener.connection("refused", problem.message);
         failures += 1;
-        this.#tell.connection("reconnecting", problem.message);
+        this.#listener.connection("reconnecting", problem.message);
       }
       await pause(failures === 0 ? POLL_INTERVAL : backoff(failures + 2), signal);
     }
@@ -76,9 +76,9 @@ export class Feed {
     if (this.older.length === 0) this.cursor = recent.next_cursor ?? null;
     this.loaded = true;
     this.#forget();
-    this.#tell.changed();
+    this.#listener.changed();
     this.#watch();
-    this.#tell.connection("live");
+    this.#listener.connection("live");
   }
 
   /** Appends the next page of what is older. */
@@ -86,14 +86,14 @@ export class Feed {
     const page = await get(this.#address({ cursor: this.cursor }), this.#stop.signal);
     this.older.push(...this.#keep(page.items));
     this.cursor = page.next_cursor ?? null;
-    this.#tell.changed();
+    this.#listener.changed();
   }
 
   #address(extra) {
     return `/jobs?${new URLSearchParams({ ...this.#filter, ...extra, limit: PAGE })}`;
   }
 
-  /** Takes documents in, except of jobs that the stream told something newer of meanwhile. */
+  /** Stores documents, except of jobs with a newer event from the stream. */
   #keep(items) {
     for (const job of items) if (!this.#touched.has(job.id)) this.jobs.set(job.id, job);
     return items.map((job) => job.id);
@@ -115,20 +115,20 @@ export class Feed {
     const query = new URLSearchParams(wanted.map((id) => ["job", id]));
     query.set("types", "progress,retry,snoozed,cancel_requested");
     this.#unwatch = follow(`/events?${query}`, {
-      onFrame: (frame) => this.#hear(frame),
+      onFrame: (frame) => this.#onEvent(frame),
       onState: (state, problem) => {
-        if (state === "reconnecting") this.#tell.connection(state, problem?.message);
+        if (state === "reconnecting") this.#listener.connection(state, problem?.message);
       },
     });
   }
 
-  #hear(frame) {
+  #onEvent(frame) {
     const id = frame.data.job_id;
     const job = this.jobs.get(id);
     if (!job) return false;
     this.#touched.add(id);
     this.jobs.set(id, afterEvent(job, frame));
-    this.#tell.changed();
+    this.#listener.changed();
     return [...this.#watched].every((each) => ["completed", "failed", "cancelled"].includes(this.jobs.get(each)?.state));
   }
 
@@ -136,6 +136,6 @@ export class Feed {
     this.#unwatch();
     this.#unwatch = () => {};
     this.#watched = new Set();
-    this.#tell.connection("paused", "This tab is not in view.");
+    this.#listener.connection("paused", "This tab is not in view.");
   }
 }

@@ -17,10 +17,10 @@ export function showEnqueue(main, go) {
   showConnection("idle");
   const given = history.state ?? Object.fromEntries(new URLSearchParams(location.search));
   const fields = makeFields(given);
-  const [trouble, line] = [element("div"), element("pre")];
+  const [problemBox, line] = [element("div"), element("pre")];
   const send = element("button", { type: "submit", class: "primary" }, "Enqueue");
   const form = element("form", { class: "panel form", novalidate: true, submit: submit, input: check, keydown: sendByKeys },
-    trouble, Object.values(fields).map((field) => field.box), element("div", { class: "row end" }, element("span", { class: "hint" }, "Ctrl + Enter"), send));
+    problemBox, Object.values(fields).map((field) => field.box), element("div", { class: "row end" }, element("span", { class: "hint" }, "Ctrl + Enter"), send));
   main.replaceChildren(element("h1", { tabindex: -1 }, "Enqueue a job"), element("div", { class: "columns" },
     element("div", { class: "content" }, form),
     element("aside", {}, element("section", { class: "panel" }, element("h2", {}, "The same with curl"), element("div", { class: "code-box" }, line, copyButton(() => line.textContent))))));
@@ -47,12 +47,12 @@ export function showEnqueue(main, go) {
     const first = Object.keys(wrong)[0];
     if (first) return fields[first].input.focus();
     send.disabled = true;
-    trouble.replaceChildren();
+    problemBox.replaceChildren();
     try {
       const answer = await post("/jobs", job, { "Idempotency-Key": keyFor(job, attempt) });
       go(path`/jobs/${(answer.job ?? answer).id}`);
     } catch (problem) {
-      trouble.replaceChildren(notice(problem));
+      problemBox.replaceChildren(notice(problem));
       const named = fields[(problem.field ?? "").replace(/^\//, "").split(/[/.]/)[0]];
       named?.complain(problem.message);
       named?.input.focus();

@@ -26,11 +26,11 @@ export function showHome(main, go) {
       planned = true;
     },
     connection: showConnection,
-    problem: (problem) => view.trouble.replaceChildren(notice(problem, retryButton(problem))),
+    problem: (problem) => view.problemBox.replaceChildren(notice(problem, retryButton(problem))),
   });
   view.queues = queuePanel(() => feed.refresh().catch(() => {}));
   view.aside.prepend(view.queues);
-  view.more.addEventListener("click", () => feed.more().catch((problem) => view.trouble.replaceChildren(notice(problem))));
+  view.more.addEventListener("click", () => feed.more().catch((problem) => view.problemBox.replaceChildren(notice(problem))));
   view.all.addEventListener("click", () => {
     view.showAll = true;
     refresh();
@@ -48,7 +48,7 @@ export function showHome(main, go) {
     if (problem.passing) return null;
     const again = () => {
       askAgain();
-      view.trouble.replaceChildren();
+      view.problemBox.replaceChildren();
       feed.start();
     };
     return element("button", { type: "button", click: again }, problem.status === 401 ? "Enter a key" : "Try again");
@@ -57,7 +57,7 @@ export function showHome(main, go) {
 
 function draw(main, filter, go) {
   const [cards, body] = [element("ul", { class: "cards plain", role: "list" }), element("tbody", { role: "rowgroup" })];
-  const [trouble, empty, count] = [element("div"), element("div", {}, loadingRows()), element("span", { class: "count" })];
+  const [problemBox, empty, count] = [element("div"), element("div", {}, loadingRows()), element("span", { class: "count" })];
   const more = element("button", { type: "button", class: "wide", hidden: true }, "Show older");
   const all = element("button", { type: "button", class: "quiet", hidden: true });
   const table = element("table", { class: "jobs", role: "table", hidden: true }, heading(), body);
@@ -72,8 +72,8 @@ function draw(main, filter, go) {
   const workers = workerPanel();
   const aside = element("aside", { "aria-label": "Queues and workers" }, workers);
   main.replaceChildren(element("h1", { class: "offscreen", tabindex: -1 }, "Jobs"), element("div", { class: "columns" },
-    element("div", { class: "content" }, bar, trouble, runningPart, recentPart), aside));
-  return { running, recent, runningPart, table, empty, more, all, count, trouble, bar, workers, aside, showAll: false };
+    element("div", { class: "content" }, bar, problemBox, runningPart, recentPart), aside));
+  return { running, recent, runningPart, table, empty, more, all, count, problemBox, bar, workers, aside, showAll: false };
 }
 
 function heading() {
@@ -85,7 +85,7 @@ function update(view, feed, filter) {
   view.queues.update(feed.queues);
   view.workers.update(feed.workers);
   if (!feed.loaded) return;
-  view.trouble.replaceChildren();
+  view.problemBox.replaceChildren();
   const runningIds = feed.running.filter((id) => feed.jobs.get(id));
   view.running.show(view.showAll ? runningIds : runningIds.slice(0, CARDS), feed.jobs);
   const apart = new Set(feed.running);

@@ -78,16 +78,16 @@ class JobPage {
   }
 
   #draw() {
-    const trouble = element("div");
+    const problemBox = element("div");
     const actions = actionBar({
       done: (answer, verb) => this.#acted(answer, verb),
-      trouble: (problem) => trouble.replaceChildren(...(problem ? [notice(problem)] : [])),
+      refused: (problem) => problemBox.replaceChildren(...(problem ? [notice(problem)] : [])),
       again: (job) => this.#go("/enqueue", { kind: job.kind, args: job.args, queue: job.queue, priority: job.priority }),
     });
     const [header, log, timeline, facts] = [jobHeader(actions), logPanel(), timelinePanel(), factList()];
     const [args, result, metadata] = [payloadPanel("Args"), payloadPanel("Result"), payloadPanel("Metadata")];
     this.#view = { header, log, timeline, facts, args, result, metadata, actions };
-    this.#main.replaceChildren(backLink(), header, trouble, element("div", { class: "columns job-columns" },
+    this.#main.replaceChildren(backLink(), header, problemBox, element("div", { class: "columns job-columns" },
       element("div", { class: "content" }, result, log, args, metadata),
       element("aside", { "aria-label": "Details and timeline" }, timeline, facts)));
     this.#update();
@@ -115,16 +115,16 @@ class JobPage {
     this.#unfollow();
     this.#unfollow = follow(path`/jobs/${this.#job.id}/events`, {
       lastId: this.#highest > 0 ? String(this.#highest) : null,
-      onFrame: (frame) => this.#hear(frame),
+      onFrame: (frame) => this.#onEvent(frame),
       onState: (state, problem) => {
         showConnection(state, problem?.message);
-        this.#view.log.say({ live: "live", reconnecting: "reconnecting…", ended: "ended", paused: "paused", refused: problem?.message }[state] ?? "");
+        this.#view.log.showStream({ live: "live", reconnecting: "reconnecting…", ended: "ended", paused: "paused", refused: problem?.message }[state] ?? "");
       },
     });
   }
 
   /** Takes one event, each number once; true when it was the last. */
-  #hear({ type, data }) {
+  #onEvent({ type, data }) {
     const numbered = !["snapshot", ...FINAL].includes(type) && data.seq > 0;
     // A reset may lie before what was seen: the database went on from an earlier state.
     if (numbered && type !== "reset" && data.seq <= this.#highest) return false;

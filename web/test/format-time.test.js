@@ -15,7 +15,7 @@ test("a stopwatch ticks in whole seconds", () => {
   assert.deepEqual([-1, 4999, 760_000, 3_723_000].map(stopwatch), ["0:00", "0:04", "12:40", "1:02:03"]);
 });
 
-test("times are told from now, back and ahead", () => {
+test("times are relative to now, past and future", () => {
   const cases = [[0, "just now"], [1, "just now"], [12, "12 s ago"], [-200, "in 3 min"], [-1, "now"], [59.9, "59 s ago"], [18_000, "5 h ago"],
     [2 * 86_400, "2 d ago"], [40 * 86_400, "2026-10-13"]];
   for (const [seconds, text] of cases) assert.equal(relative(before(seconds), NOW), text, String(seconds));

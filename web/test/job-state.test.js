@@ -12,12 +12,12 @@ test("progress moves forward only, and keeps what it does not name", () => {
   assert.deepEqual(moved.progress, { percent: 50, step: "link", data: null, seq: 10, updated_at: at(11) });
 });
 
-test("what an earlier attempt said changes nothing", () => {
+test("an event of an earlier attempt changes nothing", () => {
   assert.equal(afterEvent(running, event("retry", { seq: 3, attempt: 1, at: at(4) })), running);
   assert.equal(afterEvent(running, event("progress", { seq: 30, attempt: 1, percent: 99, at: at(4) })), running);
 });
 
-test("a later attempt's news means that it runs", () => {
+test("an event of a later attempt means that the job runs", () => {
   const waiting = { ...running, state: "available", status: "retrying" };
   const job = afterEvent(waiting, event("log", { seq: 12, attempt: 3, line: "hello", at: at(20) }));
   assert.deepEqual([job.state, job.status, job.attempt, job.started_at, job.progress], ["running", "running", 3, at(20), null]);

@@ -28,7 +28,7 @@ test("a stream cut anywhere gives the same frames", () => {
   assert.deepEqual(framesOf([...STREAM].flatMap((each) => [each, ""])), WANTED);
 });
 
-test("an unfinished frame is not told", () => {
+test("an unfinished frame is not passed on", () => {
   assert.deepEqual(framesOf(["event: log\ndata: half\n"]), []);
 });
 
@@ -37,7 +37,7 @@ test("the id stays until another one comes, and one with NUL is ignored", () => 
   assert.deepEqual(frames.map((frame) => frame.id), ["7", "7", "7", ""]);
 });
 
-test("retry is told, unless it is no number", () => {
+test("retry is passed on if it is a number", () => {
   const pauses = [];
   framesOf(["retry: 1500\n\nretry: soon\n\n"], { onRetry: (milliseconds) => pauses.push(milliseconds) });
   assert.deepEqual(pauses, [1500]);

@@ -58,7 +58,7 @@ for (const way of [{ strips: false, keepsHost: true }, { strips: true, keepsHost
       await page.getByLabel("Args").fill('{"n": 5, "pause": 0.3}');
       await page.getByRole("button", { name: "Enqueue" }).click();
       await page.waitForURL((url) => new RegExp(`^${BASE}/jobs/[0-9a-f-]{36}$`).test(url.pathname));
-      await until(async () => (await page.locator(".job-head .badge").innerText()) === "completed", "the stream tells the end");
+      await until(async () => (await page.locator(".job-head .badge").innerText()) === "completed", "the stream shows the end");
       await page.reload();
       await page.locator(".job-head .badge").waitFor();
       await page.getByRole("link", { name: "Jobs", exact: true }).first().click();

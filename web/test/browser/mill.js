@@ -62,7 +62,7 @@ export async function startMill(more = "") {
     return { url, stop, psql: (sql) => psql(folder, sql), enqueue: (kind, args, more = {}) => enqueue(url, { kind, args, ...more }) };
   } catch (error) {
     await stop();
-    throw new Error(`${error.message}; it said:\n${log}`, { cause: error });
+    throw new Error(`${error.message}; its log:\n${log}`, { cause: error });
   }
 }
 
