@@ -1,4 +1,4 @@
-// Speaks to the API: JSON in and out, problems as errors, the API key where the server asks for one.
+// Calls the API: JSON in and out, problems as errors, the API key where the server asks for one.
 
 import { at } from "./base-path.js";
 import { learnServerTime } from "./clock.js";
@@ -6,9 +6,9 @@ import { parseJson } from "./json.js";
 
 const BASE = at("/api/v1");
 const KEY = "tidemill-key";
-const PATIENCE = 20_000; // milliseconds until a call counts as failed
+const TIMEOUT = 20_000; // milliseconds for one call
 
-/** What the server refused, or that it did not answer (status 0). */
+/** A refusal of the server, or its silence (status 0). */
 export class Problem extends Error {
   constructor(status, document = {}) {
     super(document.detail || document.title || `The server answered ${status}.`);
@@ -19,17 +19,17 @@ export class Problem extends Error {
     this.type = document.type ?? null;
   }
 
-  /** Whether the same request may work later. */
-  get passing() {
+  /** Whether the same request can succeed later. */
+  get temporary() {
     return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
   }
 }
 
-let askPerson = async () => null; // set by the app: opens the dialog, answers a key or null
+let askPerson = async () => null; // set by app.js: opens the dialog, resolves to a key or null
 let asking = null;
 let declined = false;
 
-/** Says how to ask a person for a key; it gets whether one was just refused. */
+/** Sets how a person is asked for a key; `ask(refused)` gets whether one was just refused. */
 export function onKeyNeeded(ask) {
   askPerson = ask;
 }
@@ -44,23 +44,23 @@ export function forgetKey() {
   sessionStorage.removeItem(KEY);
 }
 
-/** Lets the dialog come again after somebody closed it without a key. */
+/** Allows the dialog again after it was closed without a key. */
 export function askAgain() {
   declined = false;
 }
 
-/** A fetch with our key; where the server wants another one (401), asks for it once for all that wait. */
+/** A fetch with the stored key. After a 401 a person is asked for another one, once for all waiting calls. */
 export async function open(path, options = {}) {
   for (;;) {
     const key = storedKey();
-    const response = await reach(path, options, key);
+    const response = await fetchWithKey(path, options, key);
     learnServerTime(response.headers.get("date"));
     if (response.status !== 401) return response;
     if (storedKey() === key && !(await obtainKey(key !== null))) return response;
   }
 }
 
-async function reach(path, options, key) {
+async function fetchWithKey(path, options, key) {
   const headers = new Headers(options.headers);
   if (key) headers.set("Authorization", `Bearer ${key}`);
   try {
@@ -80,9 +80,9 @@ async function obtainKey(refused) {
   return key !== null;
 }
 
-/** One call. Answers the parsed body; throws a Problem. */
+/** One call. Returns the parsed body; throws a Problem. */
 export async function call(method, path, { body, headers = {}, signal } = {}) {
-  const timeout = AbortSignal.timeout(PATIENCE);
+  const timeout = AbortSignal.timeout(TIMEOUT);
   const response = await open(path, {
     method,
     headers: { Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
@@ -106,7 +106,7 @@ export async function problemOf(response) {
 /** Reads one resource. */
 export const get = (path, signal) => call("GET", path, { signal });
 
-/** Asks for a verb. */
+/** Sends one request that changes something. */
 export const post = (path, body, headers) => call("POST", path, { body, headers });
 
 /** A path of the API with a name or id in it, escaped. */

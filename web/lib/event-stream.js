@@ -1,17 +1,17 @@
-// Follows an event stream for as long as it is wanted: reads by fetch (EventSource sends no headers), resumes
-// with Last-Event-ID, notices a silent connection, and rests while the tab is long out of sight.
+// Follows an event stream until it is stopped: reads by fetch (EventSource sends no headers), resumes with
+// Last-Event-ID, drops a silent connection, and disconnects while the tab is hidden for long.
 
 import { open, Problem, problemOf } from "./api.js";
 import { parseJson } from "./json.js";
 import { backoff, pause, untilVisible } from "./pause.js";
 import { EventParser } from "./sse-parser.js";
 
-const SILENCE = 40_000; // milliseconds; the server sends a comment every 15 s
-const HIDDEN_REST = 60_000; // milliseconds out of sight until the connection is given up
+const SILENCE_TIMEOUT = 40_000; // milliseconds; the server sends a comment every 15 s
+const HIDDEN_TIMEOUT = 60_000; // milliseconds that a hidden tab keeps its connection
 
 /**
- * Follows `address` from behind `lastId`. `onFrame({type, id, data})` answers true when the story is over; `onState(state, problem)`
- * hears `connecting`, `live`, `reconnecting`, `paused`, `ended`, `refused`. Answers a function that stops it.
+ * Follows `address` after the event `lastId`. `onFrame({type, id, data})` returns true after the final event; `onState(state, problem)`
+ * gets `connecting`, `live`, `reconnecting`, `paused`, `ended` or `refused`. Returns a function that stops it.
  */
 export function follow(address, { onFrame, onState = () => {}, lastId = null }) {
   const stop = new AbortController();
@@ -32,52 +32,52 @@ async function keepFollowing(reader, signal) {
     first = false;
     const outcome = await readOnce(reader, signal);
     if (signal.aborted) return;
-    if (outcome.over) return reader.onState("ended");
-    if (outcome.problem && !outcome.problem.passing) return reader.onState("refused", outcome.problem);
+    if (outcome.ended) return reader.onState("ended");
+    if (outcome.problem && !outcome.problem.temporary) return reader.onState("refused", outcome.problem);
     reader.failures = outcome.gotFrames ? 0 : reader.failures + 1;
     reader.onState("reconnecting", outcome.problem);
-    // The server's `retry:` is for browsers that give up at a refusal; this reader does not.
+    // The server's `retry:` is for an EventSource, which stops after a refusal; this reader does not.
     await pause(backoff(reader.failures), signal);
   }
 }
 
-/** One connection, until it ends or breaks; never throws for what the network does. */
+/** One connection, until it ends or breaks; a network error never throws. */
 async function readOnce(reader, signal) {
   const broken = new AbortController();
-  const giveUp = () => broken.abort();
-  signal.addEventListener("abort", giveUp, { once: true });
-  const rest = restWhenHidden(giveUp);
-  const outcome = { over: false, gotFrames: false, problem: null };
+  const disconnect = () => broken.abort();
+  signal.addEventListener("abort", disconnect, { once: true });
+  const stopWatchingTab = disconnectWhenHidden(disconnect);
+  const outcome = { ended: false, gotFrames: false, problem: null };
   try {
     const headers = { Accept: "text/event-stream" };
     if (reader.lastId !== null) headers["Last-Event-ID"] = reader.lastId;
     const response = await open(reader.address, { headers, signal: broken.signal });
     if (!response.ok) outcome.problem = await problemOf(response);
-    else if (response.status === 204) outcome.over = true; // the reader has seen the end
+    else if (response.status === 204) outcome.ended = true; // the reader has had the final event
     else await readBody(response.body, reader, outcome, broken);
   } catch (error) {
     outcome.problem = error instanceof Problem ? error : null;
   } finally {
     broken.abort();
-    rest();
-    signal.removeEventListener("abort", giveUp);
+    stopWatchingTab();
+    signal.removeEventListener("abort", disconnect);
   }
   return outcome;
 }
 
 async function readBody(body, reader, outcome, broken) {
   const parser = new EventParser({
-    onFrame: (frame) => !outcome.over && !broken.signal.aborted && take(frame, reader, outcome),
+    onFrame: (frame) => !outcome.ended && !broken.signal.aborted && handle(frame, reader, outcome),
   });
   const chunks = body.getReader();
   const decoder = new TextDecoder();
-  let watchdog = setTimeout(() => broken.abort(), SILENCE);
+  let watchdog = setTimeout(() => broken.abort(), SILENCE_TIMEOUT);
   try {
-    while (!outcome.over) {
+    while (!outcome.ended) {
       const { done, value } = await chunks.read();
       if (done) return;
       clearTimeout(watchdog);
-      watchdog = setTimeout(() => broken.abort(), SILENCE);
+      watchdog = setTimeout(() => broken.abort(), SILENCE_TIMEOUT);
       parser.push(decoder.decode(value, { stream: true }));
     }
   } finally {
@@ -85,11 +85,11 @@ async function readBody(body, reader, outcome, broken) {
   }
 }
 
-function take(frame, reader, outcome) {
+function handle(frame, reader, outcome) {
   if (!outcome.gotFrames) reader.onState("live");
   outcome.gotFrames = true;
   if (frame.id !== null) reader.lastId = frame.id;
-  outcome.over = reader.onFrame({ type: frame.type, id: frame.id, data: contents(frame) }) === true;
+  outcome.ended = reader.onFrame({ type: frame.type, id: frame.id, data: contents(frame) }) === true;
 }
 
 function contents(frame) {
@@ -101,11 +101,11 @@ function contents(frame) {
   }
 }
 
-function restWhenHidden(giveUp) {
+function disconnectWhenHidden(disconnect) {
   let timer = null;
   const onChange = () => {
     clearTimeout(timer);
-    if (document.hidden) timer = setTimeout(giveUp, HIDDEN_REST);
+    if (document.hidden) timer = setTimeout(disconnect, HIDDEN_TIMEOUT);
   };
   onChange();
   document.addEventListener("visibilitychange", onChange);

@@ -38,7 +38,7 @@ export class Feed {
     let failures = 0;
     const signal = this.#stop.signal;
     while (!signal.aborted) {
-      if (document.hidden) this.#rest();
+      if (document.hidden) this.#disconnect();
       await untilVisible(signal);
       try {
         await this.refresh();
@@ -46,7 +46,7 @@ export class Feed {
       } catch (problem) {
         if (signal.aborted) return;
         this.#listener.problem(problem);
-        if (!problem.passing) return this.#listener.connection("refused", problem.message);
+        if (!problem.temporary) return this.#listener.connection("refused", problem.message);
         failures += 1;
         this.#listener.connection("reconnecting", problem.message);
       }
@@ -132,10 +132,10 @@ export class Feed {
     return [...this.#watched].every((each) => ["completed", "failed", "cancelled"].includes(this.jobs.get(each)?.state));
   }
 
-  #rest() {
+  #disconnect() {
     this.#unwatch();
     this.#unwatch = () => {};
     this.#watched = new Set();
-    this.#listener.connection("paused", "This tab is not in view.");
+    this.#listener.connection("paused", "This tab is hidden.");
   }
 }

@@ -1,4 +1,4 @@
-// Waiting that can be called off: for a time, for the tab to be seen again.
+// Waits that can be aborted: for a time, for the tab to become visible.
 
 /** Ends after `milliseconds`, or at once when `signal` fires. */
 export function pause(milliseconds, signal) {
@@ -14,7 +14,7 @@ export function pause(milliseconds, signal) {
   });
 }
 
-/** Ends as soon as the tab is in view, or when `signal` fires. */
+/** Ends as soon as the tab is visible, or when `signal` fires. */
 export function untilVisible(signal) {
   return new Promise((resolve) => {
     if (!document.hidden || signal?.aborted) return resolve();
@@ -30,8 +30,8 @@ export function untilVisible(signal) {
   });
 }
 
-/** How long to wait before try number `failures` + 1, in milliseconds: 0.5 s doubling to 15 s, of which half is chance. */
-export function backoff(failures, chance = Math.random()) {
+/** The delay before retry number `failures`, in milliseconds: 0.5 s doubling to 15 s, half of it random. */
+export function backoff(failures, random = Math.random()) {
   const full = Math.min(15_000, 500 * 2 ** Math.max(0, failures - 1));
-  return Math.round(full / 2 + (full / 2) * chance);
+  return Math.round(full / 2 + (full / 2) * random);
 }

@@ -3,8 +3,8 @@
 const LONGEST_FRAME = 4 * 1024 * 1024; // characters; a longer one is passed on without its data
 
 /**
- * A parser: `push(text)` calls `onFrame({type, id, data, tooLong})` for each frame that got complete and
- * `onRetry(milliseconds)` where the server states its pause. `id` is the last one seen, or null.
+ * A parser: `push(text)` calls `onFrame({type, id, data, tooLong})` for each complete frame and
+ * `onRetry(milliseconds)` for each `retry:` field. `id` is the last one received, or null.
  */
 export class EventParser {
   #onFrame;

@@ -45,7 +45,7 @@ export function showHome(main, go) {
   }
 
   function retryButton(problem) {
-    if (problem.passing) return null;
+    if (problem.temporary) return null;
     const again = () => {
       askAgain();
       view.problemBox.replaceChildren();
