@@ -1,25 +1,25 @@
-// A list of jobs on the page whose rows keep their place while a pointer or the focus is on it.
+// A list of jobs whose rows keep their place while the pointer or the focus is on it.
 
 import { arrange, element, setText } from "../lib/dom.js";
-import { freshText, settle } from "../lib/list-update.js";
+import { addedText, updateList } from "../lib/list-update.js";
 
 const canHover = matchMedia("(hover: hover)");
 
 export class JobList {
   #make;
   #body;
-  #held;
+  #area;
   #nodes = new Map();
   #ids = [];
   #latest = [];
 
-  /** `make(job)` builds a row inside `body`. The list is held while the pointer is on `held`, or the focus on a row. */
-  constructor(make, body, held) {
+  /** `make(job)` builds a row inside `body`. The list is frozen while the pointer is on `area`, or the focus on a row. */
+  constructor(make, body, area) {
     this.#make = make;
     this.#body = body;
-    this.#held = held;
-    this.freshButton = element("button", { type: "button", class: "fresh", hidden: true, click: () => this.release() });
-    held.addEventListener("pointerleave", () => this.#draw());
+    this.#area = area;
+    this.newButton = element("button", { type: "button", class: "new-button", hidden: true, click: () => this.showNewest() });
+    area.addEventListener("pointerleave", () => this.#draw());
     body.addEventListener("focusout", () => setTimeout(() => this.#draw()));
   }
 
@@ -30,8 +30,8 @@ export class JobList {
     this.#draw();
   }
 
-  /** Shows what is newest, also while held. */
-  release() {
+  /** Shows the newest rows, also while the list is frozen. */
+  showNewest() {
     this.#draw(false);
   }
 
@@ -39,15 +39,15 @@ export class JobList {
     return this.#ids.length === 0;
   }
 
-  #draw(held = this.#isHeld()) {
-    const { ids, fresh } = settle(this.#ids, this.#latest, held);
+  #draw(frozen = this.#isFrozen()) {
+    const { ids, added } = updateList(this.#ids, this.#latest, frozen);
     this.#ids = ids;
     for (const id of ids) this.#node(id)?.update(this.jobs.get(id) ?? this.#nodes.get(id).job);
     arrange(this.#body, ids.map((id) => this.#nodes.get(id)).filter(Boolean));
     const kept = new Set(ids);
     for (const id of this.#nodes.keys()) if (!kept.has(id)) this.#nodes.delete(id);
-    this.freshButton.hidden = fresh === 0;
-    setText(this.freshButton, freshText(fresh));
+    this.newButton.hidden = added === 0;
+    setText(this.newButton, addedText(added));
   }
 
   #node(id) {
@@ -58,7 +58,7 @@ export class JobList {
     return node;
   }
 
-  #isHeld() {
-    return (canHover.matches && this.#held.matches(":hover")) || this.#body.contains(document.activeElement);
+  #isFrozen() {
+    return (canHover.matches && this.#area.matches(":hover")) || this.#body.contains(document.activeElement);
   }
 }

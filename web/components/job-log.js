@@ -14,7 +14,7 @@ const LONGEST_LINE = 20_000; // characters shown
 export function logPanel() {
   const box = element("div", { class: "log", role: "log", "aria-live": "off", "aria-label": "Log lines", tabindex: 0 });
   const [cut, state] = [element("p", { class: "log-cut muted small", hidden: true }), element("span", { class: "small muted" })];
-  const down = element("button", { type: "button", class: "fresh log-down", hidden: true, click: follow }, icon("down"), element("span"));
+  const down = element("button", { type: "button", class: "new-button log-down", hidden: true, click: follow }, icon("down"), element("span"));
   const none = element("p", { class: "log-none muted" }, "No log lines yet.");
   const wrap = element("input", { type: "checkbox", checked: true, change: () => box.classList.toggle("unwrapped", !wrap.checked) });
   const panel = element("section", { class: "panel log-panel", "aria-labelledby": "log-title" },

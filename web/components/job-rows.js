@@ -21,7 +21,7 @@ export function jobCard(job) {
     setText(step, outcome(next) || (next.progress?.step ?? `queue ${next.queue}`));
     setText(percent, percentText(next));
     setTime(elapsed, finished(next) ? null : next.started_at);
-    setAttribute(card, "data-over", finished(next));
+    setAttribute(card, "data-finished", finished(next));
   }, job);
 }
 

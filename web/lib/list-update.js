@@ -1,18 +1,18 @@
-// Which rows a list shows when news comes: rows never move under a hand. Pure.
+// Which rows a list shows after an update: rows never move under the pointer or the focus. Pure.
 
 const MOST_COUNTED = 99;
 
 /**
- * The ids to show, and how many wait behind the "new" button. While the list is `held` (pointer or focus on it) it stays
- * as it is; otherwise it becomes what the server says now.
+ * The ids to show, and the number of rows that the "new" button adds. A `frozen` list (pointer or focus on it) keeps its
+ * rows; any other list takes the rows of the server.
  */
-export function settle(shown, latest, held) {
-  if (!held || shown.length === 0) return { ids: latest, fresh: 0 };
+export function updateList(shown, latest, frozen) {
+  if (!frozen || shown.length === 0) return { ids: latest, added: 0 };
   const known = new Set(shown);
-  return { ids: shown, fresh: latest.filter((id) => !known.has(id)).length };
+  return { ids: shown, added: latest.filter((id) => !known.has(id)).length };
 }
 
 /** `3 new`, `99+ new`. */
-export function freshText(count) {
+export function addedText(count) {
   return count > MOST_COUNTED ? `${MOST_COUNTED}+ new` : `${count} new`;
 }

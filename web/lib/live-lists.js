@@ -4,7 +4,7 @@
 import { get } from "./api.js";
 import { follow } from "./event-stream.js";
 import { afterEvent } from "./job-state.js";
-import { toWatch } from "./jobs-to-watch.js";
+import { jobsToWatch } from "./jobs-to-watch.js";
 import { backoff, pause, untilVisible } from "./pause.js";
 
 const POLL_INTERVAL = 2000; // milliseconds between the end of one poll and the next
@@ -108,7 +108,7 @@ export class Feed {
 
   #watch() {
     const listed = [...this.running, ...this.recent].map((id) => this.jobs.get(id));
-    const wanted = toWatch(listed, WATCHED);
+    const wanted = jobsToWatch(listed, WATCHED);
     if (wanted.every((id) => this.#watched.has(id))) return;
     this.#unwatch();
     this.#watched = new Set(wanted);

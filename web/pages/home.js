@@ -34,7 +34,7 @@ export function showHome(main, go) {
   view.all.addEventListener("click", () => {
     view.showAll = true;
     refresh();
-    view.running.release();
+    view.running.showNewest();
   });
   feed.start();
   return () => feed.stop();
@@ -62,12 +62,12 @@ function draw(main, filter, go) {
   const all = element("button", { type: "button", class: "quiet", hidden: true });
   const table = element("table", { class: "jobs", role: "table", hidden: true }, heading(), body);
   const runningPart = element("section", { "aria-labelledby": "running-title", hidden: true });
-  const recentHold = element("div");
+  const recentArea = element("div");
   const running = new JobList(jobCard, cards, runningPart);
-  const recent = new JobList(jobRow, body, recentHold);
-  runningPart.append(element("div", { class: "row title" }, element("h2", { id: "running-title" }, "Running now"), count, running.freshButton, element("span", { class: "spacer" }), all), cards);
-  recentHold.append(element("div", { class: "row title" }, element("h2", { id: "recent-title" }, filter.state ? `Jobs: ${filter.state}` : "Recent jobs"), recent.freshButton), table);
-  const recentPart = element("section", { "aria-labelledby": "recent-title" }, recentHold, empty, more);
+  const recent = new JobList(jobRow, body, recentArea);
+  runningPart.append(element("div", { class: "row title" }, element("h2", { id: "running-title" }, "Running now"), count, running.newButton, element("span", { class: "spacer" }), all), cards);
+  recentArea.append(element("div", { class: "row title" }, element("h2", { id: "recent-title" }, filter.state ? `Jobs: ${filter.state}` : "Recent jobs"), recent.newButton), table);
+  const recentPart = element("section", { "aria-labelledby": "recent-title" }, recentArea, empty, more);
   const bar = filterBar(filter, go);
   const workers = workerPanel();
   const aside = element("aside", { "aria-label": "Queues and workers" }, workers);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { freshText, settle } from "../lib/list-update.js";
+import { addedText, updateList } from "../lib/list-update.js";
 
-test("rows hold still while they are held, and the new ones are counted", () => {
-  assert.deepEqual(settle(["b", "a"], ["d", "c", "b"], true), { ids: ["b", "a"], fresh: 2 });
-  assert.deepEqual(settle(["b", "a"], ["d", "c", "b"], false), { ids: ["d", "c", "b"], fresh: 0 });
-  assert.deepEqual(settle([], ["a"], true), { ids: ["a"], fresh: 0 });
-  assert.deepEqual([1, 99, 100].map(freshText), ["1 new", "99 new", "99+ new"]);
+test("rows keep their place in a frozen list, and the new ones are counted", () => {
+  assert.deepEqual(updateList(["b", "a"], ["d", "c", "b"], true), { ids: ["b", "a"], added: 2 });
+  assert.deepEqual(updateList(["b", "a"], ["d", "c", "b"], false), { ids: ["d", "c", "b"], added: 0 });
+  assert.deepEqual(updateList([], ["a"], true), { ids: ["a"], added: 0 });
+  assert.deepEqual([1, 99, 100].map(addedText), ["1 new", "99 new", "99+ new"]);
 });
