@@ -2,7 +2,7 @@
 
 import { storedKey } from "../lib/api.js";
 import { here } from "../lib/base-path.js";
-import { enqueueLine } from "../lib/curl.js";
+import { enqueueCommand } from "../lib/curl.js";
 import { element } from "../lib/dom.js";
 import { copyButton } from "./copy-button.js";
 
@@ -13,11 +13,11 @@ export function loadingRows() {
 
 /** Nothing was ever enqueued. */
 export function nothingYet() {
-  const line = enqueueLine(here(), { kind: "hello", args: { name: "world" } }, storedKey() !== null);
+  const command = enqueueCommand(here(), { kind: "hello", args: { name: "world" } }, storedKey() !== null);
   return element("div", { class: "empty" },
     element("h3", {}, "No jobs yet"),
-    element("p", {}, "Enqueue one from the form, or with a line like this:"),
-    element("div", { class: "code-box" }, element("pre", {}, line), copyButton(() => line)),
+    element("p", {}, "Enqueue one from the form, or with a command like this:"),
+    element("div", { class: "code-box" }, element("pre", {}, command), copyButton(() => command)),
     element("a", { class: "button primary", href: "/enqueue", "data-route": true }, "Enqueue a job"));
 }
 

@@ -2,7 +2,7 @@
 
 import { element, setText } from "../lib/dom.js";
 import { timeOfDay, utc } from "../lib/format-time.js";
-import { plainLine } from "../lib/terminal-output.js";
+import { plainText } from "../lib/terminal-output.js";
 import { copyButton } from "./copy-button.js";
 import { icon } from "./icon.js";
 
@@ -86,7 +86,7 @@ export function logPanel() {
 }
 
 function logLine(event) {
-  const text = plainLine(event.line ?? event.text ?? "");
+  const text = plainText(event.line ?? event.text ?? "");
   const shown = text.length > LONGEST_LINE ? `${text.slice(0, LONGEST_LINE)} … (${text.length} characters)` : text;
   return element("div", { class: event.stream === "stderr" ? "log-line stderr" : "log-line", title: `${utc(event.at)} · ${event.stream ?? "stdout"}` },
     element("span", { class: "log-time", "aria-hidden": "true" }, timeOfDay(event.at)), element("span", { class: "log-text" }, shown));

@@ -8,7 +8,7 @@ export function parseJson(text) {
   });
 }
 
-/** JSON over several lines; what is short stays on one. */
+/** Indented JSON; a short value stays on one line. */
 export function prettyJson(value) {
   const line = JSON.stringify(value);
   return line === undefined ? "null" : line.length <= 60 ? line : JSON.stringify(value, null, 2);

@@ -1,4 +1,4 @@
-// The form that enqueues a job, and the same as a line to copy.
+// The form that enqueues a job, and the same request as a curl command.
 
 import { showConnection } from "../components/connection-status.js";
 import { copyButton } from "../components/copy-button.js";
@@ -6,7 +6,7 @@ import { fill } from "../components/filter-bar.js";
 import { notice } from "../components/notice.js";
 import { get, path, post, storedKey } from "../lib/api.js";
 import { here } from "../lib/base-path.js";
-import { enqueueLine } from "../lib/curl.js";
+import { enqueueCommand } from "../lib/curl.js";
 import { element, setAttribute, setText } from "../lib/dom.js";
 import { requestFrom } from "../lib/enqueue-request.js";
 import { prettyJson } from "../lib/json.js";
@@ -17,13 +17,13 @@ export function showEnqueue(main, go) {
   showConnection("idle");
   const given = history.state ?? Object.fromEntries(new URLSearchParams(location.search));
   const fields = makeFields(given);
-  const [problemBox, line] = [element("div"), element("pre")];
+  const [problemBox, command] = [element("div"), element("pre")];
   const send = element("button", { type: "submit", class: "primary" }, "Enqueue");
   const form = element("form", { class: "panel form", novalidate: true, submit: submit, input: check, keydown: sendByKeys },
     problemBox, Object.values(fields).map((field) => field.box), element("div", { class: "row end" }, element("span", { class: "hint" }, "Ctrl + Enter"), send));
   main.replaceChildren(element("h1", { tabindex: -1 }, "Enqueue a job"), element("div", { class: "columns" },
     element("div", { class: "content" }, form),
-    element("aside", {}, element("section", { class: "panel" }, element("h2", {}, "The same with curl"), element("div", { class: "code-box" }, line, copyButton(() => line.textContent))))));
+    element("aside", {}, element("section", { class: "panel" }, element("h2", {}, "The same with curl"), element("div", { class: "code-box" }, command, copyButton(() => command.textContent))))));
   const attempt = { body: null, key: null };
   suggest(fields);
   check();
@@ -35,7 +35,7 @@ export function showEnqueue(main, go) {
   function check() {
     const { job, wrong } = read();
     for (const [name, field] of Object.entries(fields)) field.complain(field.touched() ? wrong[name] : null);
-    setText(line, enqueueLine(here(), job, storedKey() !== null));
+    setText(command, enqueueCommand(here(), job, storedKey() !== null));
   }
   function sendByKeys(event) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
