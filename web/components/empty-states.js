@@ -1,7 +1,7 @@
 // What the job list says when it has no rows: each reason has its own words.
 
 import { storedKey } from "../lib/api.js";
-import { here } from "../lib/base-path.js";
+import { serverUrl } from "../lib/base-path.js";
 import { enqueueCommand } from "../lib/curl.js";
 import { element } from "../lib/dom.js";
 import { copyButton } from "./copy-button.js";
@@ -13,7 +13,7 @@ export function loadingRows() {
 
 /** Nothing was ever enqueued. */
 export function nothingYet() {
-  const command = enqueueCommand(here(), { kind: "hello", args: { name: "world" } }, storedKey() !== null);
+  const command = enqueueCommand(serverUrl(), { kind: "hello", args: { name: "world" } }, storedKey() !== null);
   return element("div", { class: "empty" },
     element("h3", {}, "No jobs yet"),
     element("p", {}, "Enqueue one from the form, or with a command like this:"),

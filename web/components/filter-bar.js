@@ -17,9 +17,9 @@ export function addressOf(filter) {
   return query.size > 0 ? `/?${query}` : "/";
 }
 
-/** The bar; `go(address)` leads to another filter. `suggest(kinds, queues)` fills what can be chosen. */
-export function filterBar(filter, go) {
-  const change = (part) => go(addressOf({ ...filter, ...part }));
+/** The bar; `navigate(address)` shows another filter. `suggest(kinds, queues)` sets the suggestions. */
+export function filterBar(filter, navigate) {
+  const change = (part) => navigate(addressOf({ ...filter, ...part }));
   const tab = (state, word) => element("a", {
     href: addressOf({ ...filter, state }), "data-route": true, class: "tab", "aria-current": (filter.state ?? "") === state ? "page" : null,
   }, word);

@@ -1,10 +1,10 @@
 // Calls the API: JSON in and out, problems as errors, the API key where the server asks for one.
 
-import { at } from "./base-path.js";
+import { withBasePath } from "./base-path.js";
 import { learnServerTime } from "./clock.js";
 import { parseJson } from "./json.js";
 
-const BASE = at("/api/v1");
+const BASE = withBasePath("/api/v1");
 const KEY = "tidemill-key";
 const TIMEOUT = 20_000; // milliseconds for one call
 

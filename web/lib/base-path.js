@@ -1,17 +1,17 @@
-// Where the page stands: behind a proxy its addresses may begin with a base path, such as /jobs-ui. Addresses within
-// the page are written without it.
+// The base path: behind a proxy, addresses can begin with one, such as /jobs-ui. The page's own code writes addresses
+// without it.
 
 /** The base path, without a slash at its end: the module lies in `page/lib/` below it. */
 const BASE_PATH = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
-/** An address of the page or the API as the browser has to ask for it. */
-export const at = (address) => BASE_PATH + address;
+/** An address of the page or the API with the base path, as the browser requests it. */
+export const withBasePath = (address) => BASE_PATH + address;
 
-/** An address of the browser as it is written within the page. */
-export function within(pathname) {
+/** A path of the browser's address without the base path. */
+export function withoutBasePath(pathname) {
   const isBelow = pathname === BASE_PATH || pathname.startsWith(`${BASE_PATH}/`);
   return isBelow ? pathname.slice(BASE_PATH.length) || "/" : pathname;
 }
 
-/** What the addresses of the API begin with for another program. */
-export const here = () => location.origin + BASE_PATH;
+/** The start of the API's addresses for another program. */
+export const serverUrl = () => location.origin + BASE_PATH;

@@ -1,6 +1,6 @@
 // Builds elements. Text only ever becomes a text node, so nothing that a job says can become markup.
 
-import { at } from "./base-path.js";
+import { withBasePath } from "./base-path.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -17,7 +17,7 @@ export function drawing(tag, attributes = {}, ...children) {
 function furnish(node, attributes, children) {
   const isRoute = "data-route" in attributes;
   for (const [name, given] of Object.entries(attributes)) {
-    const value = isRoute && name === "href" ? at(given) : given;
+    const value = isRoute && name === "href" ? withBasePath(given) : given;
     if (typeof value === "function") node.addEventListener(name, value);
     else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : String(value));
   }

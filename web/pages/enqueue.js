@@ -5,14 +5,14 @@ import { copyButton } from "../components/copy-button.js";
 import { fill } from "../components/filter-bar.js";
 import { notice } from "../components/notice.js";
 import { get, path, post, storedKey } from "../lib/api.js";
-import { here } from "../lib/base-path.js";
+import { serverUrl } from "../lib/base-path.js";
 import { enqueueCommand } from "../lib/curl.js";
 import { element, setAttribute, setText } from "../lib/dom.js";
 import { requestFrom } from "../lib/enqueue-request.js";
 import { prettyJson } from "../lib/json.js";
 
 /** Puts the form into `main`; it may start with what another job had (`history.state`) or with `?kind=`. */
-export function showEnqueue(main, go) {
+export function showEnqueue(main, navigate) {
   document.title = "Enqueue · Tidemill";
   showConnection("idle");
   const given = history.state ?? Object.fromEntries(new URLSearchParams(location.search));
@@ -35,7 +35,7 @@ export function showEnqueue(main, go) {
   function check() {
     const { job, wrong } = read();
     for (const [name, field] of Object.entries(fields)) field.complain(field.touched() ? wrong[name] : null);
-    setText(command, enqueueCommand(here(), job, storedKey() !== null));
+    setText(command, enqueueCommand(serverUrl(), job, storedKey() !== null));
   }
   function sendByKeys(event) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
@@ -50,7 +50,7 @@ export function showEnqueue(main, go) {
     problemBox.replaceChildren();
     try {
       const answer = await post("/jobs", job, { "Idempotency-Key": keyFor(job, attempt) });
-      go(path`/jobs/${(answer.job ?? answer).id}`);
+      navigate(path`/jobs/${(answer.job ?? answer).id}`);
     } catch (problem) {
       problemBox.replaceChildren(notice(problem));
       const named = fields[(problem.field ?? "").replace(/^\//, "").split(/[/.]/)[0]];

@@ -15,10 +15,10 @@ import { Feed } from "../lib/live-lists.js";
 const CARDS = 12; // running jobs shown until somebody asks for all
 
 /** Puts the page into `main`; answers what to do when it is left. */
-export function showHome(main, go) {
+export function showHome(main, navigate) {
   document.title = "Tidemill";
   const filter = filterOf(location.search);
-  const view = draw(main, filter, go);
+  const view = draw(main, filter, navigate);
   let planned = false;
   const feed = new Feed(filter, {
     changed: () => {
@@ -55,7 +55,7 @@ export function showHome(main, go) {
   }
 }
 
-function draw(main, filter, go) {
+function draw(main, filter, navigate) {
   const [cards, body] = [element("ul", { class: "cards plain", role: "list" }), element("tbody", { role: "rowgroup" })];
   const [problemBox, empty, count] = [element("div"), element("div", {}, loadingRows()), element("span", { class: "count" })];
   const more = element("button", { type: "button", class: "wide", hidden: true }, "Show older");
@@ -68,7 +68,7 @@ function draw(main, filter, go) {
   runningPart.append(element("div", { class: "row title" }, element("h2", { id: "running-title" }, "Running now"), count, running.newButton, element("span", { class: "spacer" }), all), cards);
   recentArea.append(element("div", { class: "row title" }, element("h2", { id: "recent-title" }, filter.state ? `Jobs: ${filter.state}` : "Recent jobs"), recent.newButton), table);
   const recentPart = element("section", { "aria-labelledby": "recent-title" }, recentArea, empty, more);
-  const bar = filterBar(filter, go);
+  const bar = filterBar(filter, navigate);
   const workers = workerPanel();
   const aside = element("aside", { "aria-label": "Queues and workers" }, workers);
   main.replaceChildren(element("h1", { class: "offscreen", tabindex: -1 }, "Jobs"), element("div", { class: "columns" },

@@ -21,11 +21,11 @@ const POLL_INTERVAL = 3000; // milliseconds; changes without an event of their o
 const OF_THE_ROW = new Set(["snapshot", "progress", "log", ...FINAL]);
 
 /** Puts the page of a job into `main`; answers what to do when it is left. */
-export function showJob(main, id, go) {
+export function showJob(main, id, navigate) {
   document.title = "Job · Tidemill";
   showConnection("connecting");
   main.replaceChildren(element("h1", { class: "offscreen", tabindex: -1 }, "Job"), loadingRows());
-  const page = new JobPage(main, id, go);
+  const page = new JobPage(main, id, navigate);
   page.start();
   return () => page.leave();
 }
@@ -33,7 +33,7 @@ export function showJob(main, id, go) {
 class JobPage {
   #main;
   #id;
-  #go;
+  #navigate;
   #left = new AbortController();
   #unfollow = () => {};
   #job = null;
@@ -41,10 +41,10 @@ class JobPage {
   #planned = false;
   #highest = 0;
 
-  constructor(main, id, go) {
+  constructor(main, id, navigate) {
     this.#main = main;
     this.#id = id;
-    this.#go = go;
+    this.#navigate = navigate;
   }
 
   async start() {
@@ -82,7 +82,7 @@ class JobPage {
     const actions = actionBar({
       done: (answer, verb) => this.#acted(answer, verb),
       refused: (problem) => problemBox.replaceChildren(...(problem ? [notice(problem)] : [])),
-      again: (job) => this.#go("/enqueue", { kind: job.kind, args: job.args, queue: job.queue, priority: job.priority }),
+      again: (job) => this.#navigate("/enqueue", { kind: job.kind, args: job.args, queue: job.queue, priority: job.priority }),
     });
     const [header, log, timeline, facts] = [jobHeader(actions), logPanel(), timelinePanel(), factList()];
     const [args, result, metadata] = [payloadPanel("Args"), payloadPanel("Result"), payloadPanel("Metadata")];
