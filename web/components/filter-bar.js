@@ -1,6 +1,6 @@
 // The filter bar of the first page. The filter lives in the address, so that it can be kept and shared.
 
-import { element } from "../lib/dom.js";
+import { element, fillDatalist } from "../lib/dom.js";
 import { STATES } from "../lib/job-state.js";
 
 const FIELDS = ["state", "kind", "queue"];
@@ -33,15 +33,8 @@ export function filterBar(filter, navigate) {
     element("div", { class: "tabs" }, tab("", "All"), STATES.map((state) => tab(state, state))),
     element("div", { class: "row" }, field("kind", kinds), field("queue", queues), kinds, queues));
   bar.suggest = (kindNames, queueNames) => {
-    fill(kinds, kindNames);
-    fill(queues, queueNames);
+    fillDatalist(kinds, kindNames);
+    fillDatalist(queues, queueNames);
   };
   return bar;
-}
-
-/** Makes a datalist offer `names`. */
-export function fill(datalist, names) {
-  const sorted = [...new Set(names)].sort();
-  const before = [...datalist.children].map((option) => option.value);
-  if (sorted.join("\n") !== before.join("\n")) datalist.replaceChildren(...sorted.map((name) => element("option", { value: name })));
 }

@@ -1,6 +1,6 @@
-// Small drawings that stand beside words, never instead of them.
+// Small icons next to words, never instead of them.
 
-import { drawing } from "../lib/dom.js";
+import { svgElement } from "../lib/dom.js";
 
 const PATHS = {
   waiting: "M5 3v10M11 3v10",
@@ -20,6 +20,6 @@ const PATHS = {
 
 /** An icon by name; an unknown name gets the one for events. */
 export function icon(name) {
-  const path = drawing("path", { d: PATHS[name] ?? PATHS.event });
-  return drawing("svg", { class: `icon icon-${name}`, viewBox: "0 0 16 16", "aria-hidden": "true" }, path);
+  const path = svgElement("path", { d: PATHS[name] ?? PATHS.event });
+  return svgElement("svg", { class: `icon icon-${name}`, viewBox: "0 0 16 16", "aria-hidden": "true" }, path);
 }

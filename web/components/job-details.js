@@ -1,26 +1,26 @@
-// What a job's row says, as terms and values.
+// The details of a job's row, as terms and values.
 
 import { between, ticking } from "../lib/clock.js";
 import { element } from "../lib/dom.js";
 import { finished, shownState } from "../lib/job-state.js";
 import { copyButton } from "./copy-button.js";
 
-/** The list; `update(job)` draws it anew if something changed. */
-export function factList() {
-  const list = element("dl", { class: "facts" });
-  const panel = element("section", { class: "panel", "aria-labelledby": "facts-title" }, element("h2", { id: "facts-title" }, "Details"), list);
+/** The panel; `update(job)` draws it again if something changed. */
+export function detailsPanel() {
+  const list = element("dl", { class: "job-details" });
+  const panel = element("section", { class: "panel", "aria-labelledby": "details-title" }, element("h2", { id: "details-title" }, "Details"), list);
   let shown = "";
   panel.update = (job) => {
     const { progress, result, args, error, ...rest } = job;
     const text = JSON.stringify(rest);
     if (text === shown) return;
     shown = text;
-    list.replaceChildren(...facts(job).filter(([, value]) => value).map(([term, value]) => element("div", {}, element("dt", {}, term), element("dd", {}, value))));
+    list.replaceChildren(...detailsOf(job).filter(([, value]) => value).map(([term, value]) => element("div", {}, element("dt", {}, term), element("dd", {}, value))));
   };
   return panel;
 }
 
-function facts(job) {
+function detailsOf(job) {
   const ahead = ["scheduled", "retrying"].includes(shownState(job));
   return [
     ["Id", element("span", { class: "id-box" }, element("code", {}, job.id), copyButton(() => job.id))],

@@ -1,4 +1,4 @@
-// The queues beside the jobs: what waits in each, and a switch to pause it.
+// The queues next to the jobs: the number of waiting jobs, and a button that pauses each.
 
 import { path, post } from "../lib/api.js";
 import { ticking } from "../lib/clock.js";
@@ -6,7 +6,7 @@ import { element } from "../lib/dom.js";
 import { confirmed } from "./dialogs.js";
 import { notice } from "./notice.js";
 
-/** The panel; `update(queues)` draws it anew if something changed. */
+/** The panel; `update(queues)` draws it again if something changed. */
 export function queuePanel(changed) {
   const list = element("ul", { class: "plain", role: "list" });
   const problemBox = element("div");
@@ -17,12 +17,12 @@ export function queuePanel(changed) {
     const text = JSON.stringify(queues);
     if (text === shown || list.contains(document.activeElement)) return;
     shown = text;
-    const rows = queues.map((queue) => queueRow(queue, turn));
+    const rows = queues.map((queue) => queueRow(queue, pauseOrResume));
     list.replaceChildren(...(rows.length ? rows : [element("li", { class: "muted" }, "None yet: the first job makes its queue.")]));
   };
   return panel;
 
-  async function turn(queue, verb, button) {
+  async function pauseOrResume(queue, verb, button) {
     const question = { title: `Pause ${queue.name}?`, text: "Running jobs go on; no worker takes a new one from this queue until it is resumed.", action: "Pause", keep: "Leave it" };
     if (verb === "pause" && !(await confirmed(question))) return;
     button.disabled = true;
@@ -38,22 +38,22 @@ export function queuePanel(changed) {
   }
 }
 
-function queueRow(queue, turn) {
+function queueRow(queue, pauseOrResume) {
   const verb = queue.paused_at || queue.draining_at ? "resume" : "pause";
-  const button = element("button", { type: "button", class: "quiet", "aria-label": `${verb} queue ${queue.name}`, click: () => turn(queue, verb, button) }, verb === "pause" ? "Pause" : "Resume");
+  const button = element("button", { type: "button", class: "quiet", "aria-label": `${verb} queue ${queue.name}`, click: () => pauseOrResume(queue, verb, button) }, verb === "pause" ? "Pause" : "Resume");
   return element("li", { class: "strip-row" },
     element("div", { class: "row" },
       element("a", { href: `/?${new URLSearchParams({ queue: queue.name })}`, "data-route": true, class: "strip-name" }, queue.name),
-      mark(queue), element("span", { class: "spacer" }), button),
-    element("div", { class: "small muted numbers" }, ...facts(queue)));
+      stateTag(queue), element("span", { class: "spacer" }), button),
+    element("div", { class: "small muted numbers" }, ...countsOf(queue)));
 }
 
-function mark(queue) {
+function stateTag(queue) {
   if (queue.paused_at) return element("span", { class: "tag warn", title: queue.paused_by ? `by ${queue.paused_by}` : null }, "paused");
   return queue.draining_at ? element("span", { class: "tag warn" }, "draining") : null;
 }
 
-function facts(queue) {
+function countsOf(queue) {
   const most = queue.max_running ?? queue.slots;
   const parts = [`${queue.running ?? 0}${most ? ` of ${most}` : ""} running`, ` · ${queue.available ?? 0} ready`];
   if (queue.waiting > 0) parts.push(` · ${queue.waiting} wait for their turn`);

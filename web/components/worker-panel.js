@@ -1,10 +1,10 @@
-// The workers beside the jobs: who is alive and how busy.
+// The workers next to the jobs: the state and the load of each.
 
 import { now, ticking } from "../lib/clock.js";
 import { element } from "../lib/dom.js";
 import { namesOf, workerState } from "../lib/worker-state.js";
 
-/** The panel; `update(workers)` draws it anew if something changed. */
+/** The panel; `update(workers)` draws it again if something changed. */
 export function workerPanel() {
   const list = element("ul", { class: "plain", role: "list" });
   const banner = element("div", { class: "notice small", role: "status", hidden: true });
@@ -17,8 +17,8 @@ export function workerPanel() {
     shown = text;
     const shedding = workers.filter((worker) => worker.shedding && !["late", "stopped"].includes(stateOf(worker)));
     banner.hidden = shedding.length === 0;
-    banner.replaceChildren(...(shedding.length ? sheds() : []));
-    list.replaceChildren(...(workers.length ? workers.map(workerRow) : [nobody()]));
+    banner.replaceChildren(...(shedding.length ? sheddingNotice() : []));
+    list.replaceChildren(...(workers.length ? workers.map(workerRow) : [noWorkers()]));
   };
   return panel;
 }
@@ -35,7 +35,7 @@ function workerRow(worker) {
     element("div", { class: "small muted" }, namesOf(worker.queues).join(", ") || "no queues", " · seen ", ticking(worker.seen_at)));
 }
 
-function sheds() {
+function sheddingNotice() {
   return [element("strong", {}, "Progress is stored every 5 s at most: "), "an old transaction keeps dead rows in the database. ",
     element("code", {}, "tidemill doctor"), " says which."];
 }
@@ -46,6 +46,6 @@ function count(running) {
 
 const stateOf = (worker) => workerState(worker, now());
 
-function nobody() {
+function noWorkers() {
   return element("li", { class: "muted" }, "No worker is connected: jobs wait. Start one with ", element("code", {}, "tidemill worker"), ".");
 }

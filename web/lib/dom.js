@@ -1,20 +1,20 @@
-// Builds elements. Text only ever becomes a text node, so nothing that a job says can become markup.
+// Builds elements. Text only ever becomes a text node, so that no text of a job becomes markup.
 
 import { withBasePath } from "./base-path.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element; a function value listens to its event, true and false set and leave out, children may be text. */
+/** An element. A function becomes the listener of its event, true an attribute without a value; false and null are left out. */
 export function element(tag, attributes = {}, ...children) {
-  return furnish(document.createElement(tag), attributes, children);
+  return fillElement(document.createElement(tag), attributes, children);
 }
 
 /** An SVG element. */
-export function drawing(tag, attributes = {}, ...children) {
-  return furnish(document.createElementNS(SVG, tag), attributes, children);
+export function svgElement(tag, attributes = {}, ...children) {
+  return fillElement(document.createElementNS(SVG, tag), attributes, children);
 }
 
-function furnish(node, attributes, children) {
+function fillElement(node, attributes, children) {
   const isRoute = "data-route" in attributes;
   for (const [name, given] of Object.entries(attributes)) {
     const value = isRoute && name === "href" ? withBasePath(given) : given;
@@ -43,4 +43,11 @@ export function arrange(parent, children) {
   children.forEach((child, index) => {
     if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
   });
+}
+
+/** Makes a datalist offer `names`. */
+export function fillDatalist(datalist, names) {
+  const sorted = [...new Set(names)].sort();
+  const before = [...datalist.children].map((option) => option.value);
+  if (sorted.join("\n") !== before.join("\n")) datalist.replaceChildren(...sorted.map((name) => element("option", { value: name })));
 }

@@ -1,5 +1,5 @@
-// What the first page knows: its lists, read again every two seconds while it is seen, and one event stream for the
-// unfinished jobs among them. Holds data only; draws nothing.
+// The lists of the first page, read every two seconds while the tab is visible, and one event stream for the unfinished
+// jobs among them. Holds data only; must never draw.
 
 import { get } from "./api.js";
 import { follow } from "./event-stream.js";
@@ -11,7 +11,7 @@ const POLL_INTERVAL = 2000; // milliseconds between the end of one poll and the 
 const PAGE = 50;
 const WATCHED = 40; // jobs on one stream
 
-export class Feed {
+export class LiveLists {
   jobs = new Map();
   running = [];
   recent = [];

@@ -2,16 +2,15 @@
 
 import { showConnection } from "../components/connection-status.js";
 import { copyButton } from "../components/copy-button.js";
-import { fill } from "../components/filter-bar.js";
 import { notice } from "../components/notice.js";
 import { get, path, post, storedKey } from "../lib/api.js";
 import { serverUrl } from "../lib/base-path.js";
 import { enqueueCommand } from "../lib/curl.js";
-import { element, setAttribute, setText } from "../lib/dom.js";
+import { element, fillDatalist, setAttribute, setText } from "../lib/dom.js";
 import { requestFrom } from "../lib/enqueue-request.js";
 import { prettyJson } from "../lib/json.js";
 
-/** Puts the form into `main`; it may start with what another job had (`history.state`) or with `?kind=`. */
+/** Puts the form into `main`; it can start with the values of another job (`history.state`) or with `?kind=`. */
 export function showEnqueue(main, navigate) {
   document.title = "Enqueue · Tidemill";
   showConnection("idle");
@@ -33,8 +32,8 @@ export function showEnqueue(main, navigate) {
     return requestFrom(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.input.value])));
   }
   function check() {
-    const { job, wrong } = read();
-    for (const [name, field] of Object.entries(fields)) field.complain(field.touched() ? wrong[name] : null);
+    const { job, errors } = read();
+    for (const [name, field] of Object.entries(fields)) field.showError(field.touched() ? errors[name] : null);
     setText(command, enqueueCommand(serverUrl(), job, storedKey() !== null));
   }
   function sendByKeys(event) {
@@ -42,9 +41,9 @@ export function showEnqueue(main, navigate) {
   }
   async function submit(event) {
     event.preventDefault();
-    const { job, wrong } = read();
-    for (const [name, field] of Object.entries(fields)) field.complain(wrong[name] ?? null);
-    const first = Object.keys(wrong)[0];
+    const { job, errors } = read();
+    for (const [name, field] of Object.entries(fields)) field.showError(errors[name] ?? null);
+    const first = Object.keys(errors)[0];
     if (first) return fields[first].input.focus();
     send.disabled = true;
     problemBox.replaceChildren();
@@ -54,14 +53,14 @@ export function showEnqueue(main, navigate) {
     } catch (problem) {
       problemBox.replaceChildren(notice(problem));
       const named = fields[(problem.field ?? "").replace(/^\//, "").split(/[/.]/)[0]];
-      named?.complain(problem.message);
+      named?.showError(problem.message);
       named?.input.focus();
     }
     send.disabled = false;
   }
 }
 
-/** One key for one wish: sending the same again after a lost answer makes no second job. */
+/** One key for one request: sending it again after a lost answer makes no second job. */
 function keyFor(job, attempt) {
   const body = JSON.stringify(job);
   if (attempt.body !== body) {
@@ -91,18 +90,18 @@ function field(name, label, { value, area, list, ...attributes }, hint) {
   input.value = value ?? "";
   let touched = false;
   input.addEventListener("change", () => (touched = true));
-  const complain = (text) => {
+  const showError = (text) => {
     wrong.hidden = !text;
     setText(wrong, text ?? "");
     setAttribute(input, "aria-invalid", text ? "true" : null);
   };
   const box = element("div", { class: `field field-${name}` }, element("label", { for: name }, label), input, options, element("p", { class: "hint", id: `${name}-hint` }, hint ?? ""), wrong);
-  return { box, input, options, complain, touched: () => touched || area };
+  return { box, input, options, showError, touched: () => touched || area };
 }
 
-/** Offers what the server has seen lately; without an answer there are simply no suggestions. */
+/** Suggests the kinds and queues of the server; without an answer there are no suggestions. */
 async function suggest(fields) {
   const [jobs, queues, kinds] = await Promise.all(["/jobs?limit=100", "/queues", "/kinds"].map((address) => get(address).catch(() => ({ items: [] }))));
-  fill(fields.kind.options, [...jobs.items.map((job) => job.kind), ...(kinds.items ?? []).map((kind) => kind.name ?? kind.kind ?? kind)]);
-  fill(fields.queue.options, queues.items.map((queue) => queue.name));
+  fillDatalist(fields.kind.options, [...jobs.items.map((job) => job.kind), ...(kinds.items ?? []).map((kind) => kind.name ?? kind.kind ?? kind)]);
+  fillDatalist(fields.queue.options, queues.items.map((queue) => queue.name));
 }

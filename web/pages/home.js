@@ -10,7 +10,7 @@ import { queuePanel } from "../components/queue-panel.js";
 import { workerPanel } from "../components/worker-panel.js";
 import { askAgain } from "../lib/api.js";
 import { element, setText } from "../lib/dom.js";
-import { Feed } from "../lib/live-lists.js";
+import { LiveLists } from "../lib/live-lists.js";
 
 const CARDS = 12; // running jobs shown until somebody asks for all
 
@@ -20,7 +20,7 @@ export function showHome(main, navigate) {
   const filter = filterOf(location.search);
   const view = draw(main, filter, navigate);
   let planned = false;
-  const feed = new Feed(filter, {
+  const lists = new LiveLists(filter, {
     changed: () => {
       if (!planned) requestAnimationFrame(refresh);
       planned = true;
@@ -28,20 +28,20 @@ export function showHome(main, navigate) {
     connection: showConnection,
     problem: (problem) => view.problemBox.replaceChildren(notice(problem, retryButton(problem))),
   });
-  view.queues = queuePanel(() => feed.refresh().catch(() => {}));
+  view.queues = queuePanel(() => lists.refresh().catch(() => {}));
   view.aside.prepend(view.queues);
-  view.more.addEventListener("click", () => feed.more().catch((problem) => view.problemBox.replaceChildren(notice(problem))));
+  view.more.addEventListener("click", () => lists.more().catch((problem) => view.problemBox.replaceChildren(notice(problem))));
   view.all.addEventListener("click", () => {
     view.showAll = true;
     refresh();
     view.running.showNewest();
   });
-  feed.start();
-  return () => feed.stop();
+  lists.start();
+  return () => lists.stop();
 
   function refresh() {
     planned = false;
-    update(view, feed, filter);
+    update(view, lists, filter);
   }
 
   function retryButton(problem) {
@@ -49,7 +49,7 @@ export function showHome(main, navigate) {
     const again = () => {
       askAgain();
       view.problemBox.replaceChildren();
-      feed.start();
+      lists.start();
     };
     return element("button", { type: "button", click: again }, problem.status === 401 ? "Enter a key" : "Try again");
   }
@@ -81,30 +81,30 @@ function heading() {
   return element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ["State", "Job", "Queue", "Progress or outcome", "When"].map(column)));
 }
 
-function update(view, feed, filter) {
-  view.queues.update(feed.queues);
-  view.workers.update(feed.workers);
-  if (!feed.loaded) return;
+function update(view, lists, filter) {
+  view.queues.update(lists.queues);
+  view.workers.update(lists.workers);
+  if (!lists.loaded) return;
   view.problemBox.replaceChildren();
-  const runningIds = feed.running.filter((id) => feed.jobs.get(id));
-  view.running.show(view.showAll ? runningIds : runningIds.slice(0, CARDS), feed.jobs);
-  const apart = new Set(feed.running);
-  const listed = [...new Set([...feed.recent, ...feed.older])].filter((id) => !apart.has(id));
-  view.recent.show(listed, feed.jobs);
+  const runningIds = lists.running.filter((id) => lists.jobs.get(id));
+  view.running.show(view.showAll ? runningIds : runningIds.slice(0, CARDS), lists.jobs);
+  const apart = new Set(lists.running);
+  const listed = [...new Set([...lists.recent, ...lists.older])].filter((id) => !apart.has(id));
+  view.recent.show(listed, lists.jobs);
   view.runningPart.hidden = view.running.empty;
   setText(view.count, runningIds.length >= 50 ? "50+" : String(runningIds.length));
   view.all.hidden = view.showAll || runningIds.length <= CARDS;
   setText(view.all, `Show all ${runningIds.length}`);
-  showEmptiness(view, feed, filter);
-  view.more.hidden = view.recent.empty || feed.cursor === null;
-  view.bar.suggest([...feed.jobs.values()].map((job) => job.kind), feed.queues.map((queue) => queue.name));
+  showEmptyState(view, lists, filter);
+  view.more.hidden = view.recent.empty || lists.cursor === null;
+  view.bar.suggest([...lists.jobs.values()].map((job) => job.kind), lists.queues.map((queue) => queue.name));
 }
 
-function showEmptiness(view, feed, filter) {
+function showEmptyState(view, lists, filter) {
   view.table.hidden = view.recent.empty;
   const reason = !view.recent.empty ? "none" : Object.keys(filter).length > 0 ? "filter" : view.running.empty ? "never" : "running";
   if (view.empty.dataset.reason === reason) return;
   view.empty.dataset.reason = reason;
-  const says = { none: [], running: [element("p", { class: "muted" }, "Nothing else lately.")], filter: [nothingMatches(filter)], never: [nothingYet()] };
-  view.empty.replaceChildren(...says[reason]);
+  const contents = { none: [], running: [element("p", { class: "muted" }, "Nothing else lately.")], filter: [nothingMatches(filter)], never: [nothingYet()] };
+  view.empty.replaceChildren(...contents[reason]);
 }

@@ -4,7 +4,7 @@ import { showConnection } from "../components/connection-status.js";
 import { loadingRows } from "../components/empty-states.js";
 import { icon } from "../components/icon.js";
 import { actionBar } from "../components/job-actions.js";
-import { factList } from "../components/job-details.js";
+import { detailsPanel } from "../components/job-details.js";
 import { jobHeader } from "../components/job-header.js";
 import { logPanel } from "../components/job-log.js";
 import { notice } from "../components/notice.js";
@@ -84,19 +84,19 @@ class JobPage {
       refused: (problem) => problemBox.replaceChildren(...(problem ? [notice(problem)] : [])),
       again: (job) => this.#navigate("/enqueue", { kind: job.kind, args: job.args, queue: job.queue, priority: job.priority }),
     });
-    const [header, log, timeline, facts] = [jobHeader(actions), logPanel(), timelinePanel(), factList()];
+    const [header, log, timeline, details] = [jobHeader(actions), logPanel(), timelinePanel(), detailsPanel()];
     const [args, result, metadata] = [payloadPanel("Args"), payloadPanel("Result"), payloadPanel("Metadata")];
-    this.#view = { header, log, timeline, facts, args, result, metadata, actions };
+    this.#view = { header, log, timeline, details, args, result, metadata, actions };
     this.#main.replaceChildren(backLink(), header, problemBox, element("div", { class: "columns job-columns" },
       element("div", { class: "content" }, result, log, args, metadata),
-      element("aside", { "aria-label": "Details and timeline" }, timeline, facts)));
+      element("aside", { "aria-label": "Details and timeline" }, timeline, details)));
     this.#update();
   }
 
   #update() {
-    const { header, timeline, facts, args, result, metadata, actions } = this.#view;
+    const { header, timeline, details, args, result, metadata, actions } = this.#view;
     const job = this.#job;
-    for (const part of [header, timeline, facts, actions]) part.update(job);
+    for (const part of [header, timeline, details, actions]) part.update(job);
     args.update(job.args);
     result.update(job.result);
     metadata.update(job.metadata && Object.keys(job.metadata).length > 0 ? job.metadata : null);
