@@ -1,4 +1,4 @@
-// The word in the header that says whether the page is live.
+// The connection state in the header.
 
 import { setText } from "../lib/dom.js";
 
@@ -12,11 +12,11 @@ const WORDS = {
   idle: "Ready",
 };
 
-/** Shows a connection state; `why` stands in the tooltip. */
-export function showConnection(state, why = "") {
+/** Shows a connection state; `reason` is its tooltip. */
+export function showConnection(state, reason = "") {
   const chip = document.getElementById("connection");
-  if (chip.dataset.state === state && chip.title === why) return;
+  if (chip.dataset.state === state && chip.title === reason) return;
   chip.dataset.state = state;
-  chip.title = why;
+  chip.title = reason;
   setText(chip.querySelector(".connection-word"), WORDS[state] ?? state);
 }

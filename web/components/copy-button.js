@@ -3,7 +3,7 @@
 import { element, setText } from "../lib/dom.js";
 import { icon } from "./icon.js";
 
-/** A button that copies what `text()` answers at that moment. */
+/** A button that copies the present value of `text()`. */
 export function copyButton(text, label = "Copy") {
   const word = element("span", { "aria-live": "polite" }, label);
   const button = element("button", { type: "button", class: "quiet copy", click: act }, icon("copy"), word);
@@ -16,7 +16,7 @@ export function copyButton(text, label = "Copy") {
   }
 }
 
-/** Copies; pages without HTTPS have no clipboard of their own, so the old way stands behind. */
+/** Copies; a page without HTTPS has no clipboard API and uses `execCommand`. */
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,8 +1,8 @@
-// Questions to the person: for an API key, and whether they are sure.
+// Dialogs: for the API key, and to confirm an action.
 
 import { element } from "../lib/dom.js";
 
-/** Asks for an API key. Answers it, or null if the dialog was closed. */
+/** Asks for an API key. Resolves to it, or to null if the dialog was closed. */
 export function askForKey(refused) {
   const field = element("input", { id: "key", type: "password", required: true, autocomplete: "off", spellcheck: "false", placeholder: "tm_…" });
   const text = refused ? "That key was not accepted. Try another one." : "This server asks for an API key.";
@@ -18,7 +18,7 @@ export function askForKey(refused) {
   });
 }
 
-/** Asks whether to go on. Answers true or false. */
+/** Asks for a confirmation. Resolves to true or false. */
 export async function confirmed({ title, text, action, danger = false, keep = "Keep it" }) {
   const answer = await ask({ title, body: [element("p", {}, text)], action, danger, keep, answer: () => true });
   return answer === true;

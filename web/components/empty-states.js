@@ -1,4 +1,4 @@
-// What the job list says when it has no rows: each reason has its own words.
+// The empty states of the job list: loading, no jobs at all, no match.
 
 import { storedKey } from "../lib/api.js";
 import { serverUrl } from "../lib/base-path.js";
@@ -6,7 +6,7 @@ import { enqueueCommand } from "../lib/curl.js";
 import { element } from "../lib/dom.js";
 import { copyButton } from "./copy-button.js";
 
-/** Grey rows of the right height while the first answer is on its way. */
+/** Grey rows in place of the list until the first answer. */
 export function loadingRows() {
   return element("div", { class: "skeletons", "aria-label": "Loading" }, Array.from({ length: 6 }, () => element("div", { class: "skeleton" })));
 }

@@ -1,4 +1,4 @@
-// The filter bar of the first page. The filter lives in the address, so that it can be kept and shared.
+// The filter bar of the first page. The filter is part of the address, so that it can be bookmarked and shared.
 
 import { element, fillDatalist } from "../lib/dom.js";
 import { STATES } from "../lib/job-state.js";

@@ -1,4 +1,4 @@
-// The verbs of one job as buttons: cancel, retry, run now, and the same again with changes.
+// The actions on one job as buttons: run now, retry, cancel, and enqueue a similar job.
 
 import { path, post } from "../lib/api.js";
 import { element } from "../lib/dom.js";
@@ -11,7 +11,7 @@ const VERBS = [
   { verb: "cancel", word: () => "Cancel", when: (job) => !finished(job) && !job.cancel_requested_at, ask: askForCancel, danger: true },
 ];
 
-/** The buttons; `update(job)` shows those that make sense. `done(job)` gets the answer, `refused(problem)` a refusal. */
+/** The buttons; `update(job)` shows those that the state allows. `done(job)` gets the answer, `refused(problem)` a refusal. */
 export function actionBar({ done, refused, again }) {
   let job = null;
   const buttons = VERBS.map((each) => {
@@ -43,7 +43,7 @@ export function actionBar({ done, refused, again }) {
 
 function askForCancel(job) {
   const text = job.state === "running" ? "Its handler is asked to stop now. Work that it has already done outside stays done." : "It will not run.";
-  return confirmed({ title: `Cancel this ${job.kind} job?`, text, action: "Cancel the job", danger: true, keep: "Let it go on" });
+  return confirmed({ title: `Cancel this ${job.kind} job?`, text, action: "Cancel the job", danger: true, keep: "Keep it" });
 }
 
 async function askAgainForCompleted(job) {

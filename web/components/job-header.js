@@ -1,4 +1,4 @@
-// The head of a job's page: kind, state, bar, times, why it waits, why it failed.
+// The head of a job's page: kind, state, progress, times, and the reason for waiting or failing.
 
 import { between, setTime, ticking } from "../lib/clock.js";
 import { element, setText } from "../lib/dom.js";
@@ -6,7 +6,7 @@ import { finished, shownState } from "../lib/job-state.js";
 import { percentText, progressBar } from "./progress-bar.js";
 import { stateBadge, updateBadge } from "./state-badge.js";
 
-/** The head; `update(job)` patches it, `explain(text)` says why the job does not run yet. */
+/** The head; `update(job)` patches it, `explain(text)` shows why the job does not run yet. */
 export function jobHeader(actions) {
   const [title, badge, under, hint, error] = [element("h1", { tabindex: -1 }), stateBadge({ state: "waiting" }), element("p", { class: "muted under" }), element("p", { class: "hint-box", role: "status", hidden: true }), errorBlock()];
   const [bar, step, percent, changed, elapsed] = [progressBar("Progress"), element("span", { class: "step" }), element("strong", { class: "percent" }), ticking(null), ticking(null, "elapsed")];
@@ -53,7 +53,7 @@ function errorBlock() {
     if (!error) return;
     setText(title, [job.state === "failed" ? "Failed" : "Last attempt failed", error.type].filter(Boolean).join(": "));
     setText(message, error.message ?? JSON.stringify(error));
-    setText(hint, error.permanent ? "Permanent: the handler said that trying again cannot help." : shownState(job) === "failed" ? `No attempt is left (${job.attempt} of ${job.max_attempts}).` : "");
+    setText(hint, error.permanent ? "Permanent: the handler reported an error that a retry cannot solve." : shownState(job) === "failed" ? `No attempt is left (${job.attempt} of ${job.max_attempts}).` : "");
   };
   return block;
 }

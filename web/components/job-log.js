@@ -1,4 +1,4 @@
-// The log of a job: follows the end unless somebody scrolled up, and never holds more than its bound.
+// The log of a job: follows the end unless it is scrolled up. Must never hold more lines than its bound.
 
 import { element, setText } from "../lib/dom.js";
 import { timeOfDay, utc } from "../lib/format-time.js";

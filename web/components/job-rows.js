@@ -1,4 +1,4 @@
-// The rows and cards that stand for jobs in lists. They patch themselves in place.
+// The rows and cards of jobs in lists. Updates change them in place.
 
 import { between, setTime, ticking } from "../lib/clock.js";
 import { element, setAttribute, setText } from "../lib/dom.js";
@@ -71,7 +71,7 @@ function dueAhead(job) {
   return ["scheduled", "retrying"].includes(shownState(job)) ? job.run_at : null;
 }
 
-/** How a job stands, in a few words. */
+/** The outcome of a job in a few words. */
 function outcome(job) {
   const took = between(job.started_at, job.finished_at);
   switch (shownState(job)) {
@@ -92,7 +92,7 @@ function firstLine(text) {
   return (text ?? "").split("\n", 1)[0].slice(0, 200);
 }
 
-/** The end of an id, where two of the same minute differ. */
+/** The end of an id, the part in which ids of the same minute differ. */
 function shortId(id) {
   return id.length > 12 ? `…${id.slice(-8)}` : id;
 }

@@ -2,7 +2,7 @@
 
 import { element } from "../lib/dom.js";
 
-/** What went wrong and what to do, as the server said it; `act` is an optional button. */
+/** The problem and its remedy in the server's words; `act` is an optional button. */
 export function notice(problem, act = null) {
   return element("div", { class: "notice", role: "alert" },
     element("div", {},

@@ -1,4 +1,4 @@
-// A JSON value as a panel: pretty, folded when it is big, never more of it in the page than a screen can bear.
+// A JSON value as a panel: indented, and folded when it is long. Must never put more into the page than its bound.
 
 import { element } from "../lib/dom.js";
 import { prettyJson } from "../lib/json.js";

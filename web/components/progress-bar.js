@@ -3,7 +3,7 @@
 import { element, setAttribute } from "../lib/dom.js";
 import { shownState } from "../lib/job-state.js";
 
-/** A progress bar; `update(job)` moves it. Without a percent it shows that something moves. */
+/** A progress bar; `update(job)` moves it. Without a percent it shows activity only. */
 export function progressBar(label) {
   const fill = element("span", { class: "fill" });
   const bar = element("div", { class: "progress", role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
@@ -18,7 +18,7 @@ export function progressBar(label) {
   return bar;
 }
 
-/** A percent as people read it: `62 %`, or nothing. */
+/** The percent as text: `62 %`, or nothing. */
 export function percentText(job) {
   const percent = percentOf(job);
   return percent === null ? "" : `${Math.floor(percent)} %`;

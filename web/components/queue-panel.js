@@ -18,12 +18,12 @@ export function queuePanel(changed) {
     if (text === shown || list.contains(document.activeElement)) return;
     shown = text;
     const rows = queues.map((queue) => queueRow(queue, pauseOrResume));
-    list.replaceChildren(...(rows.length ? rows : [element("li", { class: "muted" }, "None yet: the first job makes its queue.")]));
+    list.replaceChildren(...(rows.length ? rows : [element("li", { class: "muted" }, "None yet. The first job creates its queue.")]));
   };
   return panel;
 
   async function pauseOrResume(queue, verb, button) {
-    const question = { title: `Pause ${queue.name}?`, text: "Running jobs go on; no worker takes a new one from this queue until it is resumed.", action: "Pause", keep: "Leave it" };
+    const question = { title: `Pause ${queue.name}?`, text: "Running jobs continue; workers claim no more from this queue until it is resumed.", action: "Pause", keep: "Leave it" };
     if (verb === "pause" && !(await confirmed(question))) return;
     button.disabled = true;
     problemBox.replaceChildren();
@@ -56,7 +56,7 @@ function stateTag(queue) {
 function countsOf(queue) {
   const most = queue.max_running ?? queue.slots;
   const parts = [`${queue.running ?? 0}${most ? ` of ${most}` : ""} running`, ` · ${queue.available ?? 0} ready`];
-  if (queue.waiting > 0) parts.push(` · ${queue.waiting} wait for their turn`);
+  if (queue.waiting > 0) parts.push(` · ${queue.waiting} waiting`);
   const overdue = queue.oldest_due_at && queue.available > 0;
   return overdue ? [...parts, " · oldest ", ticking(queue.oldest_due_at)] : parts;
 }

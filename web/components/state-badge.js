@@ -11,13 +11,13 @@ export function stateBadge(job) {
   return badge;
 }
 
-/** Shows the job's present state in a badge made before. */
+/** Shows the job's present state in an existing badge. */
 export function updateBadge(badge, job) {
   const state = shownState(job);
   const word = job.cancel_requested_at && state === "running" ? "cancelling" : state;
   if (badge.dataset.word === word) return;
   badge.dataset.word = word;
   badge.dataset.state = state;
-  badge.title = word === "cancelling" ? "Cancel was asked for; the handler is stopping." : (MEANING[state] ?? "");
+  badge.title = word === "cancelling" ? "Cancel requested; the handler is stopping." : (MEANING[state] ?? "");
   badge.replaceChildren(icon(state), word);
 }

@@ -1,4 +1,4 @@
-// One clock for the page: `<time>` elements that tick once a second, by the server's time if ours is off.
+// One clock for the page: `<time>` elements that tick once a second, by the server's time if the browser's clock is wrong.
 
 import { element, setAttribute, setText } from "./dom.js";
 import { duration, relative, stopwatch, utc } from "./format-time.js";
@@ -7,7 +7,7 @@ const TOLERATED_SKEW = 3000; // milliseconds; the Date header has whole seconds 
 
 let skew = 0;
 
-/** The server's time in milliseconds, as well as we know it. */
+/** The server's time in milliseconds, as far as its answers show it. */
 export function now() {
   return Date.now() + skew;
 }
@@ -30,7 +30,7 @@ export function ticking(time, form = "ago") {
   return node;
 }
 
-/** Changes what a ticking element counts from. */
+/** Changes the time of a ticking element. */
 export function setTime(node, time) {
   if (!time) {
     setAttribute(node, "datetime", null);
@@ -44,7 +44,7 @@ export function setTime(node, time) {
   setText(node, FORMS[node.dataset.form](time, now()));
 }
 
-/** How long it took from one time to another, or null. */
+/** The duration from one time to another, or null. */
 export function between(start, end) {
   return start && end ? duration(new Date(end) - new Date(start)) : null;
 }

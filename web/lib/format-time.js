@@ -1,11 +1,11 @@
-// Times and durations in words. Pure: what "now" is, the caller says (see clock.js).
+// Times and durations as text. Pure: the caller passes the present time (see clock.js).
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** A duration in milliseconds as people say it: `840 ms`, `4.2 s`, `3 m 05 s`, `2 h 10 m`, `5 d 3 h`. */
+/** A duration in milliseconds with at most two units: `840 ms`, `4.2 s`, `3 m 05 s`, `2 h 10 m`, `5 d 3 h`. */
 export function duration(milliseconds) {
   const span = Math.max(0, milliseconds);
   if (!Number.isFinite(span)) return "";
@@ -27,7 +27,7 @@ export function stopwatch(milliseconds) {
   return `${hours}:${two(minutes % 60)}:${two(seconds % 60)}`;
 }
 
-/** How far a time lies from now: `just now`, `12 s ago`, `in 3 min`, `5 h ago`, `2 d ago`, then the date. */
+/** The distance of a time from now: `just now`, `12 s ago`, `in 3 min`, `5 h ago`, `2 d ago`, then the date. */
 export function relative(then, now) {
   const time = new Date(then).getTime();
   if (Number.isNaN(time)) return "";
@@ -51,7 +51,7 @@ export function utc(then) {
   return Number.isNaN(time.getTime()) ? "" : time.toISOString().replace("T", " ").replace("Z", " UTC");
 }
 
-/** A time of the reader's day: `21:04:05`. */
+/** The time of day in the browser's zone: `21:04:05`. */
 export function timeOfDay(then) {
   const time = new Date(then);
   if (Number.isNaN(time.getTime())) return "";

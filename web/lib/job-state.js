@@ -1,34 +1,34 @@
-// What a job's state means and how events change what we know of a job. Pure.
+// The states of a job, and how events change a job's document. Pure.
 
-/** The states in which nothing more will happen. */
+/** The final states. */
 export const FINAL = new Set(["completed", "failed", "cancelled"]);
 
-/** The stored states, in the order of a job's life; what lists can be filtered by. */
+/** The stored states by which lists can be filtered, in the order of the tabs. */
 export const STATES = ["running", "available", "waiting", "completed", "failed", "cancelled"];
 
-/** What each shown state means, in a sentence. */
+/** The meaning of each shown state, in a sentence. */
 export const MEANING = {
   waiting: "Waits for other jobs, a signal or a limit.",
   available: "Ready: the next free worker takes it.",
   scheduled: "Starts at its time.",
   retrying: "An attempt failed; it will be tried again.",
-  running: "A worker is on it.",
+  running: "A worker runs it.",
   completed: "Done.",
-  failed: "Gave up: no attempts left, or a permanent error.",
-  cancelled: "Called off.",
+  failed: "No attempts left, or a permanent error.",
+  cancelled: "Cancelled before it completed.",
 };
 
-/** The state to show: the server's word, unless we know a newer one. */
+/** The state to show, which is finer than the stored one: `scheduled` and `retrying` are `available`. */
 export function shownState(job) {
   return job.status ?? job.state;
 }
 
-/** Whether the job is over. */
+/** Whether the job has ended. */
 export function finished(job) {
   return FINAL.has(job.state);
 }
 
-/** The job as it is after an event of its stream. Events that are older than what we know change nothing. */
+/** The job as it is after an event of its stream. An event that is older than the document changes nothing. */
 export function afterEvent(job, { type, data }) {
   if (type === "snapshot") return { ...job, ...(data.job ?? documentIn(data)) };
   if (FINAL.has(type)) return ended(job, type, data);

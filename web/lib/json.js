@@ -1,6 +1,6 @@
 // JSON in and out, without losing the digits of large numbers.
 
-/** Parses JSON; a number that a double cannot hold exactly stays as it was written where the browser can do so. */
+/** Parses JSON; a number too large for a double keeps its digits where the browser supports it. */
 export function parseJson(text) {
   return JSON.parse(text, (_key, value, context) => {
     const large = typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER;
@@ -14,7 +14,7 @@ export function prettyJson(value) {
   return line === undefined ? "null" : line.length <= 60 ? line : JSON.stringify(value, null, 2);
 }
 
-/** Parses a JSON object that a person typed; says in words where it fails. Empty text is an empty object. */
+/** Parses a JSON object that a person typed; the error names the place. Empty text is an empty object. */
 export function parseObject(text) {
   if (text.trim() === "") return { value: {} };
   let value;

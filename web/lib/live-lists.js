@@ -81,7 +81,7 @@ export class LiveLists {
     this.#listener.connection("live");
   }
 
-  /** Appends the next page of what is older. */
+  /** Appends the next page of older jobs. */
   async more() {
     const page = await get(this.#address({ cursor: this.cursor }), this.#stop.signal);
     this.older.push(...this.#keep(page.items));

@@ -32,10 +32,10 @@ function entryOf(type, data) {
   const known = {
     attempt_failed: { title: `Attempt ${data.attempt} failed`, text: error, tone: "bad", icon: "failed" },
     retry: { title: "Will be retried", text: by(data), tone: "warn", icon: "retrying" },
-    snoozed: { title: "Put off by its handler", text: "", tone: "idle", icon: "scheduled" },
-    cancel_requested: { title: "Cancel asked for", text: by(data), tone: "warn", icon: "cancelled" },
+    snoozed: { title: "Snoozed by its handler", text: "", tone: "idle", icon: "scheduled" },
+    cancel_requested: { title: "Cancel requested", text: by(data), tone: "warn", icon: "cancelled" },
     lease_lost: { title: `Attempt ${data.attempt} lost its worker`, text: error, tone: "bad", icon: "failed" },
-    released: { title: "Handed back by its worker", text: "Costs no attempt.", tone: "idle", icon: "retrying" },
+    released: { title: "Released by its worker", text: "Costs no attempt.", tone: "idle", icon: "retrying" },
     step: { title: `Step ${data.name ?? data.step ?? ""}`.trim(), text: "", tone: "good", icon: "completed" },
   };
   const entry = known[type] ?? { title: titled(type), text: rest(data), tone: "idle", icon: "event" };

@@ -75,7 +75,7 @@ function makeFields(given) {
   return {
     kind: field("kind", "Kind", { value: given.kind, required: true, list: true, placeholder: "build-crate" }, "Which handler runs it."),
     args: field("args", "Args", { value: args, area: true }, "The job's input: a JSON object."),
-    queue: field("queue", "Queue", { value: given.queue, list: true, placeholder: "as the kind says" }),
+    queue: field("queue", "Queue", { value: given.queue, list: true, placeholder: "the kind's queue" }),
     priority: field("priority", "Priority", { value: given.priority, placeholder: "5", inputmode: "numeric" }, "1 is first, 9 is last."),
     delay: field("delay", "Delay", { value: given.delay, placeholder: "none" }, "30s, 10m, 2h …"),
     execution_id: field("execution_id", "Execution id", { value: given.execution_id, placeholder: "none" }, "Your own name for this piece of work."),

@@ -1,4 +1,4 @@
-// The first page: what runs now, what ran lately, the queues and the workers.
+// The first page: running jobs, recent jobs, the queues and the workers.
 
 import { showConnection } from "../components/connection-status.js";
 import { loadingRows, nothingMatches, nothingYet } from "../components/empty-states.js";
@@ -12,9 +12,9 @@ import { askAgain } from "../lib/api.js";
 import { element, setText } from "../lib/dom.js";
 import { LiveLists } from "../lib/live-lists.js";
 
-const CARDS = 12; // running jobs shown until somebody asks for all
+const CARDS = 12; // running jobs shown before "Show all"
 
-/** Puts the page into `main`; answers what to do when it is left. */
+/** Puts the page into `main`; returns a function to call when it is left. */
 export function showHome(main, navigate) {
   document.title = "Tidemill";
   const filter = filterOf(location.search);
@@ -105,6 +105,6 @@ function showEmptyState(view, lists, filter) {
   const reason = !view.recent.empty ? "none" : Object.keys(filter).length > 0 ? "filter" : view.running.empty ? "never" : "running";
   if (view.empty.dataset.reason === reason) return;
   view.empty.dataset.reason = reason;
-  const contents = { none: [], running: [element("p", { class: "muted" }, "Nothing else lately.")], filter: [nothingMatches(filter)], never: [nothingYet()] };
+  const contents = { none: [], running: [element("p", { class: "muted" }, "No other recent jobs.")], filter: [nothingMatches(filter)], never: [nothingYet()] };
   view.empty.replaceChildren(...contents[reason]);
 }

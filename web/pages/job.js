@@ -1,4 +1,4 @@
-// The page of one job: how far it is, what it says, what became of it.
+// The page of one job: its progress, its log, its result and its timeline.
 
 import { showConnection } from "../components/connection-status.js";
 import { loadingRows } from "../components/empty-states.js";
@@ -20,7 +20,7 @@ import { whyNotRunning } from "../lib/why-not-running.js";
 const POLL_INTERVAL = 3000; // milliseconds; changes without an event of their own, such as a start, show in the row only
 const OF_THE_ROW = new Set(["snapshot", "progress", "log", ...FINAL]);
 
-/** Puts the page of a job into `main`; answers what to do when it is left. */
+/** Puts the page of a job into `main`; returns a function to call when it is left. */
 export function showJob(main, id, navigate) {
   document.title = "Job · Tidemill";
   showConnection("connecting");
@@ -123,10 +123,10 @@ class JobPage {
     });
   }
 
-  /** Takes one event, each number once; true when it was the last. */
+  /** Handles one event, each number once; returns true after the final one. */
   #onEvent({ type, data }) {
     const numbered = !["snapshot", ...FINAL].includes(type) && data.seq > 0;
-    // A reset may lie before what was seen: the database went on from an earlier state.
+    // A reset can have a lower number: the database was restored to an earlier state.
     if (numbered && type !== "reset" && data.seq <= this.#highest) return false;
     if (numbered) this.#highest = data.seq;
     this.#job = afterEvent(this.#job, { type, data });

@@ -1,4 +1,4 @@
-// The page below a path of another site: behind a proxy that hands the path on as it is, and one that takes it away.
+// The page below a base path: behind a proxy that keeps the path, and one that strips it.
 
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -18,7 +18,7 @@ after(async () => {
   await mill?.stop();
 });
 
-/** A site that gives the mill a part of itself; everything else on it is somebody else's. */
+/** A site with the server below the base path and another application elsewhere. */
 async function startProxy({ strips, keepsHost }) {
   const target = new URL(mill.url);
   const outside = [];
@@ -46,7 +46,7 @@ async function startProxy({ strips, keepsHost }) {
 }
 
 for (const way of [{ strips: false, keepsHost: true }, { strips: true, keepsHost: false }]) {
-  test(`the page works below a path; the proxy ${way.strips ? "takes it away" : "hands it on"}`, async () => {
+  test(`the page works below a path; the proxy ${way.strips ? "strips" : "keeps"} it`, async () => {
     const proxy = await startProxy(way);
     const { page, complaints, close } = await openPage(browser, proxy.url);
     try {

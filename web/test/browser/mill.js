@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 const BINARY = process.env.TIDEMILL_BINARY ?? fileURLToPath(new URL("../../../target/debug/tidemill", import.meta.url));
 const START = 60_000; // milliseconds
 
-// Says one line and moves one step every `pause` seconds; its step, log and result carry the text that it was given.
+// Writes one line and moves one step every `pause` seconds; its step, log and result carry the text that it was given.
 const STEPS = `
 import json, os, sys, time
 args = json.load(sys.stdin)
@@ -40,7 +40,7 @@ command = ["sh", "-c", "echo it began; sleep 600"]
 stop_grace = "1s"
 `;
 
-/** Starts it, with `more` in its config; answers `{url, enqueue, stop}`. */
+/** Starts it, with `more` in its config; returns `{url, enqueue, stop}`. */
 export async function startMill(more = "") {
   const folder = await mkdtemp(join(tmpdir(), "tidemill-browser-"));
   await chmod(folder, 0o755); // as root, Postgres runs as somebody else
@@ -81,7 +81,7 @@ async function psql(folder, sql) {
   await promisify(execFile)("psql", ["-qX", "-v", "ON_ERROR_STOP=1", "-c", "set search_path to tidemill", "-c", sql, database]);
 }
 
-/** Enqueues a job past the page; answers its id. */
+/** Enqueues a job without the page; returns its id. */
 async function enqueue(url, job) {
   const answer = await fetch(`${url}/api/v1/jobs`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(job) });
   const body = await answer.json();
