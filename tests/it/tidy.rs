@@ -125,7 +125,7 @@ fn modules_import_only_what_the_layout_allows() {
 fn the_core_knows_no_application() {
     let mut wrong = String::new();
     let mut files = sources("src");
-    files.extend(files("migrations", &["sql"]));
+    files.extend(self::files("migrations", &["sql"]));
     for source in files {
         for (number, line) in source.text.lines().enumerate() {
             let lower = line.to_lowercase();
