@@ -63,7 +63,10 @@ pub(crate) fn files(folder: &str, extensions: &[&str]) -> Vec<Source> {
             let path: PathBuf = entry.unwrap().path();
             if path.is_dir() {
                 folders.extend(Some(path).filter(|path| !path.ends_with("node_modules")));
-            } else if extensions.iter().any(|wanted| path.extension().is_some_and(|extension| extension == *wanted)) {
+            } else if extensions
+                .iter()
+                .any(|wanted| path.extension().is_some_and(|extension| extension == *wanted))
+            {
                 let text = std::fs::read_to_string(&path).unwrap();
                 found.push(Source { path: path.strip_prefix(root).unwrap().display().to_string(), text });
             }

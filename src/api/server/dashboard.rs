@@ -191,10 +191,10 @@ mod tests {
             page.split('"').filter_map(|text| text.strip_prefix("/page/")).map(str::to_owned).collect();
         let mut loaded = BTreeSet::from(["index.html".to_owned()]);
         while let Some(path) = open.pop() {
-            if path.ends_with(".js") && !loaded.contains(&path) {
+            let is_module = media_type(&path).is_some_and(|kind| kind.starts_with("text/javascript"));
+            if loaded.insert(path.clone()) && is_module {
                 open.extend(imports(&path));
             }
-            loaded.insert(path);
         }
         assert_eq!(loaded, Files::iter().map(String::from).collect());
     }
