@@ -1,4 +1,5 @@
-//! No two files of the product import one another: what both need stands in a file of its own.
+//! No two files import one another, in Rust, in the dashboard and in the TypeScript client: what both
+//! need belongs to a file of its own.
 
 mod graph;
 mod javascript;
@@ -13,6 +14,40 @@ use crate::tidy::code;
 
 /// Files that import one another by their nature, with the reason.
 const NATURAL: &[(&str, &str, &str)] = &[
+    (
+        "src/worker/context/mod.rs",
+        "src/worker/handler.rs",
+        "a handler takes a context, which names its errors",
+    ),
+    (
+        "src/worker/context/mod.rs",
+        "src/worker/context/steps.rs",
+        "a context has steps, which run in a context",
+    ),
+];
+
+/// Files that import one another and can be parted; an entry leaves this list with its circle.
+const UNMENDED: &[(&str, &str)] = &[
+    ("bin/src/cli/process/limits.rs", "bin/src/cli/process/mod.rs"),
+    ("bin/src/cli/process/mod.rs", "bin/src/cli/process/vault.rs"),
+    ("bin/src/cli/process/mod.rs", "bin/src/cli/process/wait_for_database.rs"),
+    ("src/api/seeds/mod.rs", "src/api/state.rs"),
+    ("src/kinds/agent/mod.rs", "src/kinds/agent/model.rs"),
+    ("src/kinds/agent/model.rs", "src/kinds/agent/step.rs"),
+    ("src/kinds/command/containment.rs", "src/kinds/command/strays.rs"),
+    ("src/kinds/command/environment.rs", "src/kinds/command/mod.rs"),
+    ("src/kinds/command/exit_status.rs", "src/kinds/command/mod.rs"),
+    ("src/kinds/command/group.rs", "src/kinds/command/stop.rs"),
+    ("src/kinds/command/mod.rs", "src/kinds/command/pipes.rs"),
+    ("src/kinds/command/mod.rs", "src/kinds/command/spawn.rs"),
+    ("src/kinds/hub/anew.rs", "src/kinds/hub/cancel.rs"),
+    ("src/kinds/hub/build.rs", "src/kinds/hub/start.rs"),
+    ("src/kinds/hub/logs.rs", "src/kinds/hub/mod.rs"),
+    ("src/kinds/hub/mod.rs", "src/kinds/hub/restart.rs"),
+    ("src/kinds/hub/mod.rs", "src/kinds/hub/signs.rs"),
+    ("src/kinds/hub/mod.rs", "src/kinds/hub/start.rs"),
+    ("src/kinds/hub/mod.rs", "src/kinds/hub/stop.rs"),
+    ("src/kinds/url/answer.rs", "src/kinds/url/mod.rs"),
 ];
 
 #[test]
@@ -21,15 +56,41 @@ fn no_two_files_import_one_another() {
     let files = sources.iter().filter(|source| !source.is_test());
     let modules = Modules::of(files.map(|source| (source.path.as_str(), source.code())));
     let found = pairs(&modules.graph());
-    let natural: BTreeSet<_> =
-        NATURAL.iter().map(|(one, other, _)| ((*one).to_owned(), (*other).to_owned())).collect();
-    let wrong: Vec<_> = found.difference(&natural).map(|(one, other)| format!("{one} and {other}")).collect();
-    let gone: Vec<_> = natural.difference(&found).collect();
-    if std::env::var_os("ALL").is_some() {
-        let graph = modules.graph();
-        for circle in graph::circles(&graph) { println!("CIRCLE {}", circle.join(" -> ")); }
-        for (f, to) in &graph { for t in to { println!("EDGE {f} {t}"); } }
-    }
-    assert!(wrong.is_empty(), "import one another:\n{}", wrong.join("\n"));
-    assert!(gone.is_empty(), "no circle any more, take it from the list: {gone:?}");
+    let natural = NATURAL.iter().map(|(one, other, _)| (*one, *other));
+    let known: BTreeSet<_> = natural.chain(UNMENDED.iter().copied()).map(owned).collect();
+    let wrong: Vec<_> = found.difference(&known).map(|(one, other)| format!("{one} and {other}")).collect();
+    assert!(
+        wrong.is_empty(),
+        "import one another; move what both need to a file of its own:\n{}",
+        wrong.join("\n")
+    );
+    let gone: Vec<_> = known.difference(&found).collect();
+    assert!(gone.is_empty(), "no longer import one another; take them from the list: {gone:#?}");
+}
+
+#[test]
+fn an_import_is_found_in_every_form() {
+    let files = [
+        ("src/lib.rs", "pub mod a;\npub mod b;\npub use a::One;"),
+        ("src/a/mod.rs", "mod one;\npub mod two;\npub use self::one::{One, first as other};"),
+        // A re-export leads to the file that defines the item.
+        ("src/a/one.rs", "use crate::b::*;\npub struct One;\npub fn first() { super::two::Two::new() }"),
+        ("src/a/two.rs", "use crate::One as Renamed;\npub struct Two(Renamed);"),
+        ("src/b.rs", "use super::a;\npub enum B { A(a::other) } // super::a::two::Two"),
+        ("src/c.rs", "pub fn text() -> (&'static str, char) { (\"crate::a::two::Two\", '\"') }"),
+    ];
+    let graph = Modules::of(files).graph();
+    let of = |file: &str| graph[file].iter().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(of("src/lib.rs"), ["src/a/one.rs"]);
+    assert_eq!(of("src/a/mod.rs"), ["src/a/one.rs"]);
+    assert_eq!(of("src/a/one.rs"), ["src/a/two.rs", "src/b.rs"]);
+    assert_eq!(of("src/a/two.rs"), ["src/a/one.rs"]);
+    assert_eq!(of("src/b.rs"), ["src/a/one.rs"]);
+    assert!(of("src/c.rs").is_empty());
+    let expected = [("src/a/one.rs", "src/a/two.rs"), ("src/a/one.rs", "src/b.rs")];
+    assert_eq!(pairs(&graph), expected.map(owned).into());
+}
+
+fn owned((one, other): (&str, &str)) -> (String, String) {
+    (one.to_owned(), other.to_owned())
 }

@@ -8,7 +8,8 @@ pub(super) type Graph = BTreeMap<String, BTreeSet<String>>;
 /// The files that import one another directly, each pair once and in the order of their names.
 pub(super) fn pairs(graph: &Graph) -> BTreeSet<(String, String)> {
     let edges = graph.iter().flat_map(|(from, to)| to.iter().map(move |to| (from, to)));
-    let mutual = edges.filter(|(from, to)| from < to && graph.get(*to).is_some_and(|back| back.contains(*from)));
+    let mutual =
+        edges.filter(|(from, to)| from < to && graph.get(*to).is_some_and(|back| back.contains(*from)));
     mutual.map(|(from, to)| (from.clone(), to.clone())).collect()
 }
 

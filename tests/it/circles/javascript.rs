@@ -15,7 +15,10 @@ fn no_modules_of_the_dashboard_import_one_another() {
 
 #[test]
 fn no_modules_of_the_typescript_client_import_one_another() {
-    assert_no_circles(&files("clients/typescript/src", &["ts", "tsx"]), "clients/typescript/src/react/index.ts");
+    assert_no_circles(
+        &files("clients/typescript/src", &["ts", "tsx"]),
+        "clients/typescript/src/react/index.ts",
+    );
 }
 
 #[test]
@@ -36,7 +39,11 @@ fn assert_no_circles(modules: &[Source], entry: &str) {
     let graph = graph(modules);
     assert!(graph.get(entry).is_some_and(|imports| !imports.is_empty()), "{entry} imports nothing");
     let found: Vec<_> = circles(&graph).iter().map(|circle| circle.join(" -> ")).collect();
-    assert!(found.is_empty(), "import one another; move what both need to a module of its own:\n{}", found.join("\n"));
+    assert!(
+        found.is_empty(),
+        "import one another; move what both need to a module of its own:\n{}",
+        found.join("\n")
+    );
 }
 
 fn graph(modules: &[Source]) -> Graph {

@@ -70,9 +70,9 @@ impl Modules {
                 return None;
             }
             let globs = module.globs.iter().filter_map(|glob| self.module(&place, glob, chain));
-            let through = globs.filter(|glob| self.0[*glob].names(name)).find_map(|glob| {
-                self.item(glob, &[&["self".to_owned()], rest].concat(), chain + 1)
-            });
+            let through = globs
+                .filter(|glob| self.0[*glob].names(name))
+                .find_map(|glob| self.item(glob, &[&["self".to_owned()], rest].concat(), chain + 1));
             return through.or_else(|| Some(module.file.clone()));
         }
     }
@@ -94,7 +94,9 @@ impl Modules {
             "self" => Some((from.to_vec(), rest)),
             "super" => {
                 let (mut place, mut rest) = (from[..from.len() - 1].to_vec(), rest);
-                while let Some(("super", after)) = rest.split_first().map(|(name, after)| (name.as_str(), after)) {
+                while let Some(("super", after)) =
+                    rest.split_first().map(|(name, after)| (name.as_str(), after))
+                {
                     place.pop();
                     rest = after;
                 }
@@ -124,7 +126,8 @@ impl Module {
                 // `use<…>` captures lifetimes.
                 "use" if tokens.get(at) != Some(&"<") => at = module.tree(&tokens, at, &[]),
                 _ if depth == 0 && ITEMS.contains(token) => {
-                    let mut names = tokens[at..].iter().filter(|name| !["!", "mut", "unsafe", "fn"].contains(name));
+                    let mut names =
+                        tokens[at..].iter().filter(|name| !["!", "mut", "unsafe", "fn"].contains(name));
                     module.items.extend(names.next().map(|name| (*name).to_owned()));
                 }
                 _ if tokens.get(at) == Some(&"::") && is_name(token) => {
