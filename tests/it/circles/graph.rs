@@ -27,7 +27,7 @@ fn circle_through(graph: &Graph, file: &str) -> Option<Vec<String>> {
                 return Some(path);
             }
             if seen.insert(next.clone()) {
-                paths.push_back([path.as_slice(), &[next.clone()]].concat());
+                paths.push_back([path.as_slice(), std::slice::from_ref(next)].concat());
             }
         }
     }
