@@ -1,13 +1,13 @@
-// Starts the page: leads addresses to pages, and keeps the header.
+// Starts the dashboard: routes addresses to pages, and updates the header.
 
-import { askAgain, forgetKey, onKeyNeeded, storedKey } from "./api.js";
-import { at, within } from "./base.js";
-import { showConnection } from "./connection.js";
-import { askForKey } from "./dialogs.js";
-import { element } from "./dom.js";
-import { showEnqueue } from "./enqueue.js";
-import { showHome } from "./home.js";
-import { showJob } from "./job.js";
+import { showConnection } from "./components/connection-status.js";
+import { askForKey } from "./components/dialogs.js";
+import { askAgain, forgetKey, onKeyNeeded, storedKey } from "./lib/api.js";
+import { withBasePath, withoutBasePath } from "./lib/base-path.js";
+import { element } from "./lib/dom.js";
+import { showEnqueue } from "./pages/enqueue.js";
+import { showHome } from "./pages/home.js";
+import { showJob } from "./pages/job.js";
 
 const main = document.getElementById("main");
 const forget = document.getElementById("forget-key");
@@ -15,7 +15,7 @@ let leave = () => {};
 
 function show() {
   leave();
-  const page = pageAt(within(location.pathname));
+  const page = pageAt(withoutBasePath(location.pathname));
   leave = page() ?? (() => {});
   for (const link of document.querySelectorAll("nav a[data-route]")) {
     link.toggleAttribute("data-here", link.pathname === location.pathname);
@@ -24,10 +24,10 @@ function show() {
 
 function pageAt(pathname) {
   const job = /^\/jobs\/(.+)$/.exec(pathname);
-  if (job) return () => showJob(main, decodeId(job[1]), go);
-  if (pathname === "/enqueue") return () => showEnqueue(main, go);
-  if (pathname === "/" || pathname === "/jobs") return () => showHome(main, go);
-  return () => showNothing();
+  if (job) return () => showJob(main, decodeId(job[1]), navigate);
+  if (pathname === "/enqueue") return () => showEnqueue(main, navigate);
+  if (pathname === "/" || pathname === "/jobs") return () => showHome(main, navigate);
+  return () => showNotFound();
 }
 
 function decodeId(text) {
@@ -38,15 +38,15 @@ function decodeId(text) {
   }
 }
 
-function showNothing() {
+function showNotFound() {
   showConnection("idle");
   main.replaceChildren(element("div", { class: "empty" },
     element("h1", { tabindex: -1 }, "There is no such page"), element("a", { class: "button", href: "/", "data-route": true }, "Show all jobs")));
 }
 
-/** Goes to another page of the app; `carried` is handed over to it. */
-function go(address, carried = null) {
-  history.pushState(carried, "", at(address));
+/** Shows another page of the app; `state` becomes its `history.state`. */
+function navigate(address, state = null) {
+  history.pushState(state, "", withBasePath(address));
   show();
   scrollTo(0, 0);
   main.querySelector("h1")?.focus({ preventScroll: true });
@@ -57,7 +57,7 @@ document.addEventListener("click", (event) => {
   const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
   if (!link || !plain || event.defaultPrevented) return;
   event.preventDefault();
-  go(within(link.pathname) + link.search);
+  navigate(withoutBasePath(link.pathname) + link.search);
 });
 addEventListener("popstate", show);
 

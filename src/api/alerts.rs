@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::jobs::create_request::DurationInput;
+use super::jobs::duration_input::DurationInput;
 use super::page_response::Page;
 use super::server::auth::Caller;
 use super::server::json::Body;

@@ -17,7 +17,7 @@ use super::server::path_params::LimitName;
 use super::server::problem::{Case, Problem};
 use super::server::validate;
 
-use super::jobs::create_request::DurationInput;
+use super::jobs::duration_input::DurationInput;
 use super::state::ApiState;
 use crate::job::limit::{LimitSettings, OnFull, Rate};
 use crate::store::limits::LimitDocument;

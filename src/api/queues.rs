@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::jobs::create_request::DurationInput;
+use super::jobs::duration_input::DurationInput;
 use super::jobs::patch::Change;
 use super::limits::{MOST_RUNNING, checked_rate};
 use super::page_response::Page;

@@ -7,7 +7,8 @@ use lettre::message::{Mailbox, Message};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use uuid::Uuid;
 
-use super::channels::{PATIENCE, chain};
+use super::channel_settings::DELIVERY_TIMEOUT;
+use super::error_chain::chain;
 
 /// A mail server and the sender of mail.
 pub(crate) struct Mailer {
@@ -27,7 +28,7 @@ impl Mailer {
         let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
             .map_err(|_| "the address of the mail server (alerting.smtp_url) cannot be used; write smtps://user:password@host, with special characters of the password as %XX")?;
         let from = from.parse().map_err(|error| format!("alerting.from is not a sender address: {error}"))?;
-        Ok(Self { server: server.timeout(Some(PATIENCE)).build(), from })
+        Ok(Self { server: server.timeout(Some(DELIVERY_TIMEOUT)).build(), from })
     }
 
     /// Sends one message to the server.
@@ -41,10 +42,10 @@ impl Mailer {
             .header(ContentType::TEXT_PLAIN)
             .body(text.to_owned())
             .map_err(|error| chain(&error))?;
-        let sent = tokio::time::timeout(PATIENCE, self.server.send(message)).await;
+        let sent = tokio::time::timeout(DELIVERY_TIMEOUT, self.server.send(message)).await;
         match sent {
             Ok(answer) => answer.map(drop).map_err(|error| chain(&error)),
-            Err(_) => Err(format!("the mail server did not answer within {} s", PATIENCE.as_secs())),
+            Err(_) => Err(format!("the mail server did not answer within {} s", DELIVERY_TIMEOUT.as_secs())),
         }
     }
 }

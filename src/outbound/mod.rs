@@ -3,11 +3,14 @@
 
 #[cfg(feature = "http")]
 pub mod address;
+mod channel_settings;
 mod channels;
 #[cfg(feature = "http")]
 pub mod client;
 #[cfg(feature = "email")]
 mod email;
+#[cfg(any(feature = "http", feature = "email"))]
+mod error_chain;
 #[cfg(feature = "http")]
 mod proxy;
 mod proxy_settings;
@@ -16,7 +19,8 @@ pub(crate) mod signature;
 #[cfg(feature = "http")]
 mod webhook;
 
-pub use self::channels::{ChannelError, ChannelSettings, Channels};
+pub use self::channel_settings::{ChannelError, ChannelSettings};
+pub use self::channels::Channels;
 #[cfg(feature = "http")]
 pub use self::client::ClientError;
 pub use self::proxy_settings::ProxySettings;

@@ -8,10 +8,12 @@ use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
-use super::channels::{ChannelError, ChannelSettings, PATIENCE, chain};
+use super::address;
+use super::channel_settings::{ChannelError, ChannelSettings, DELIVERY_TIMEOUT};
 use super::client::client;
+use super::error_chain::chain;
+use super::proxy_settings::ProxySettings;
 use super::signature::{self, Key};
-use super::{ProxySettings, address};
 
 /// Calls receivers.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ impl Webhooks {
         Ok(Self {
             key: settings.secret.as_deref().map(Key::parse).transpose()?,
             allow_private: settings.allow_private,
-            client: client(settings.allow_private, PATIENCE, &settings.proxy)?,
+            client: client(settings.allow_private, DELIVERY_TIMEOUT, &settings.proxy)?,
             proxy: settings.proxy.clone(),
         })
     }
@@ -46,7 +48,7 @@ impl Webhooks {
         let request = self
             .client
             .post(url)
-            .timeout(PATIENCE)
+            .timeout(DELIVERY_TIMEOUT)
             .header(CONTENT_TYPE, "application/json")
             .headers(signed)
             .body(body);

@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod keys;
 pub mod kinds;
 pub mod limits;
+mod options;
 pub mod partitions;
 pub mod queues;
 pub mod resolve;
@@ -23,10 +24,10 @@ pub mod test_clock;
 pub mod workflows;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use self::db::error::{Error, Result};
 pub use self::db::pool::Pool;
+pub use self::options::Options;
 
 use self::db::hosts::Hosts;
 use crate::vault::Vault;
@@ -39,43 +40,6 @@ const BY_INDEX: &[(&str, &str)] = &[
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
 ];
-
-/// How to reach the database.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// `postgres://user:password@host:port/database`.
-    pub url: String,
-    /// A direct connection for LISTEN, where `url` goes through a pooler.
-    pub listen_url: Option<String>,
-    /// The schema that holds the tables.
-    pub schema: String,
-    /// The most connections of this process, including the one for LISTEN; at least four, and smaller
-    /// values mean four.
-    pub max_connections: u32,
-    /// The longest time that a statement may run.
-    pub statement_timeout: Duration,
-    /// True if `url` leads through a pooler in transaction mode: each statement then runs in a transaction
-    /// of its own with its settings, and without `listen_url` nothing listens.
-    pub pgbouncer: bool,
-    /// The encryption, storage and redaction of the JSON of jobs.
-    pub vault: Arc<Vault>,
-}
-
-impl Options {
-    /// Defaults for a database.
-    #[must_use]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            listen_url: None,
-            schema: "tidemill".into(),
-            max_connections: 16,
-            statement_timeout: Duration::from_secs(30),
-            pgbouncer: false,
-            vault: Arc::default(),
-        }
-    }
-}
 
 /// The shares of a process's connections. The listener has one.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,9 +3,11 @@
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row};
 
-use super::db::migrate::GRANTS;
 use super::db::session_settings::quoted;
 use super::{Error, Result};
+
+/// The grants of all roles.
+pub(super) const GRANTS: &str = include_str!("../../migrations/grants.sql");
 
 /// Null unless the login is a member of the role without inheriting its rights; then whether a grant says who inherits.
 const UNUSED_MEMBERSHIP: &str = "(select current_setting('server_version_num')::integer >= 160000

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{TestError, TestMill};
+use super::error::TestError;
+use super::mill::{TestMill, shown};
 use crate::job::document::JobDocument;
 use crate::job::state::JobState;
 use crate::store::jobs::list::Filter;
@@ -108,7 +109,7 @@ impl TestMill {
             }
             rested = is_quiet && next.is_none();
             if Instant::now() > until {
-                return Err(TestError::Restless(PATIENCE, super::shown(&self.live().await?)));
+                return Err(TestError::Restless(PATIENCE, shown(&self.live().await?)));
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

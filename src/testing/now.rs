@@ -4,7 +4,8 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{TestError, TestMill};
+use super::error::TestError;
+use super::mill::TestMill;
 use crate::job::attempt::Outcome;
 use crate::job::document::JobDocument;
 use crate::job::new::NewJob;

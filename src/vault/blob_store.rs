@@ -9,7 +9,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload, parse_url_opts};
 use url::Url;
 
-use super::{Result, VaultError};
+use super::error::{Result, VaultError};
 
 /// The storage of files of jobs.
 #[derive(Clone)]

@@ -9,7 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Result, SEALED, VaultError};
+use super::error::{Result, VaultError};
+use super::reserved::SEALED;
 
 /// The kind of a value: a value encrypted as one kind cannot be decrypted as another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Result, VaultError};
+use super::error::{Result, VaultError};
 
 /// Storage that does not exist.
 #[derive(Debug, Clone)]

@@ -8,11 +8,13 @@ use super::contact::Contact;
 use super::handler::{DynHandler, Erased, Handler};
 use super::leases::Leases;
 use super::liveness::Pulse;
-use super::max_runs::Wear;
 use super::queue_slots::Lanes;
 use super::registry::Registry;
+use super::run::Worker;
+use super::settings::WorkerSettings;
+use super::shared::Shared;
+use super::wear::Wear;
 use super::worker_id::worker_id;
-use super::{Shared, Worker, WorkerSettings};
 use crate::job::settings::KindSettings;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -29,6 +31,14 @@ pub struct WorkerBuilder {
     notifier: Option<Notifier>,
     wakes: Option<Wakes>,
     metrics: Option<Arc<Metrics>>,
+}
+
+impl Worker {
+    /// Starts to build a worker over a store.
+    #[must_use]
+    pub fn builder(store: Store) -> WorkerBuilder {
+        WorkerBuilder::new(store)
+    }
 }
 
 impl WorkerBuilder {

@@ -10,12 +10,13 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
 use super::follow::{Followed, Queues};
 use super::leases::{Traits, boot_time};
 use super::queue_cursor::{Counted, Look};
+use super::queue_runner;
 use super::queue_slots::{Lane, Waiting};
 use super::retry::{answered_within, jittered};
+use super::shared::Shared;
 use crate::store::attempts::claim::{ClaimRequest, KindTerms, Terms};
 use crate::store::db::listener::{Wake, Wakes};
 use crate::store::{Error, Result};
@@ -127,7 +128,7 @@ impl Claimer {
         let every = self.shared.settings.poll * if self.wakes.is_healthy() { 2 } else { 1 };
         self.poll_at = self.poll_allowed_at.max(now + jittered(every));
         for Followed { lane, look, .. } in &mut self.queues.all {
-            lane.hand_back_if_stuck(&self.shared).await;
+            queue_runner::hand_back_if_stuck(lane, &self.shared).await;
             let Some(due) = dues.iter().find(|due| due.queue == lane.queue) else { continue };
             lane.set_slots(due.slots);
             look.due_at = due
@@ -219,7 +220,7 @@ impl Claimer {
             let orders = leases.add(job.id, job.lease_id, asked_at, traits);
             Waiting { job, orders }
         });
-        lane.admit(&self.shared, waiting);
+        queue_runner::admit(lane, &self.shared, waiting);
         Ok(true)
     }
 

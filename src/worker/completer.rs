@@ -9,9 +9,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::Shared;
+use super::ending::Ending;
 use super::retry::{blames_a_row, until_answered};
-use crate::job::attempt::{Failure, Outcome, Usage};
+use super::shared::Shared;
+use crate::job::attempt::{Failure, Outcome};
 use crate::store::attempts::complete::Completed;
 use crate::store::attempts::settle::Settled;
 use crate::store::{Error, Result};
@@ -22,15 +23,6 @@ const BATCH_LIMIT: usize = 1_000;
 const REFUSED: &str = "bad_end";
 /// One batch is processed while the previous one waits for the disk.
 const BATCHES_IN_FLIGHT: usize = 2;
-
-/// The outcome of an attempt on its way to the database.
-#[derive(Debug)]
-pub(super) enum Ending {
-    Completed(Completed),
-    Settled(Settled),
-    /// The last message.
-    Close,
-}
 
 /// Writes outcomes until the last message, and until everything is written.
 pub(super) async fn run(shared: Arc<Shared>, mut endings: mpsc::Receiver<Ending>) {
@@ -200,14 +192,4 @@ async fn completed(shared: &Shared, batch: &[Completed]) -> Result<HashSet<(Uuid
         done.held.extend(shared.store.completed_before(batch).await?);
     }
     Ok(done.held)
-}
-
-/// The message for an outcome.
-pub(super) fn ending(job_id: Uuid, lease_id: Uuid, outcome: Outcome, usage: Usage) -> Option<Ending> {
-    match outcome {
-        Outcome::Completed { result } => {
-            Some(Ending::Completed(Completed { job_id, lease_id, result, usage }))
-        }
-        other => Settled::of(job_id, lease_id, other, usage).map(Ending::Settled),
-    }
 }

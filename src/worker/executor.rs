@@ -9,14 +9,14 @@ use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
-use super::Shared;
-use super::completer::ending;
 use super::context::{Around, Attempt, Context, Report, flush};
+use super::ending::ending;
 use super::handler::{Completion, JobError, Next};
 use super::leases::Orders;
 use super::queue_slots::Waiting;
 use super::registry::Served;
 use super::rules::ruled;
+use super::shared::Shared;
 use crate::job::attempt::{Failure, Outcome, StopReason, Usage};
 use crate::job::event::EventDraft;
 use crate::job::text::{storable_json, truncated};

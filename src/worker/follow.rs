@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Shared;
 use super::queue_cursor::Look;
+use super::queue_runner;
 use super::queue_slots::Lane;
+use super::shared::Shared;
 use crate::store::attempts::due::Due;
 
 /// The most queues that a worker claims from at once, in addition to those of its settings.
@@ -131,7 +132,7 @@ impl Queues {
             leaving.into_iter().take(others).map(|followed| followed.lane.clone()).collect();
         self.leave(shared, |followed| lanes.iter().any(|lane| Arc::ptr_eq(lane, &followed.lane)));
         for lane in lanes {
-            lane.hand_back(shared).await;
+            queue_runner::hand_back(&lane, shared).await;
         }
     }
 

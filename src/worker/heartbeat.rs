@@ -13,8 +13,9 @@ use uuid::Uuid;
 
 use super::leases::boot_time;
 use super::retry::jittered;
+use super::shared::Shared;
+use super::usage;
 use super::worker_id::host_name;
-use super::{Shared, usage};
 use crate::job::attempt::{Outcome, StopReason, Usage};
 use crate::store::Result;
 use crate::store::attempts::heartbeat::Held;

@@ -3,38 +3,12 @@
 //! starts it again. Must never cost a job an attempt.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, Shutdown};
-
-/// How much of its limits a worker has used.
-#[derive(Debug, Default)]
-pub(super) struct Wear {
-    runs: AtomicU64,
-    out: CancellationToken,
-}
-
-impl Wear {
-    /// Counts one more attempt.
-    pub(super) fn count(&self, most: Option<u64>) {
-        let runs = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
-        if most.is_some_and(|most| runs == most) {
-            tracing::info!(runs, "reached max_runs; no further jobs will be claimed");
-            self.out.cancel();
-        }
-    }
-
-    pub(super) fn is_worn_out(&self) -> bool {
-        self.out.is_cancelled()
-    }
-
-    /// Waits until a limit is reached.
-    pub(super) async fn out(&self) {
-        self.out.cancelled().await;
-    }
-}
+use super::queue_runner;
+use super::shared::Shared;
+use super::shutdown::Shutdown;
 
 /// Checks the memory of the process at intervals.
 pub(super) async fn watch_memory(shared: Arc<Shared>, stop: CancellationToken) {
@@ -58,7 +32,7 @@ pub(super) async fn finish(shared: &Arc<Shared>, shutdown: &Shutdown) {
         return;
     }
     for lane in shared.lanes.all() {
-        lane.hand_back(shared).await;
+        queue_runner::hand_back(&lane, shared).await;
     }
     tokio::select! {
         () = shared.leases.empty() => {}

@@ -6,14 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use super::completer::Ending;
 use super::leases::Orders;
-use super::{Shared, executor};
-use crate::job::attempt::{Outcome, Usage};
 use crate::store::attempts::claim::Claimed;
-use crate::store::attempts::settle::Settled;
 
 /// The largest batch that is claimed at once.
 const BATCH_LIMIT: usize = 1_000;
@@ -124,59 +118,36 @@ impl Lane {
             .min(PREFETCH_LIMIT)
     }
 
-    /// Adds claimed jobs and starts runners for the free slots.
-    pub(super) fn admit(self: &Arc<Self>, shared: &Arc<Shared>, jobs: impl Iterator<Item = Waiting>) {
+    /// Adds claimed jobs; answers how many runners to start for the free slots.
+    pub(super) fn add(&self, jobs: impl Iterator<Item = Waiting>) -> usize {
         let mut state = self.state();
         state.waiting.extend(jobs);
         let start = state.slots.saturating_sub(state.runners).min(state.waiting.len());
         state.runners += start;
-        drop(state);
-        for _ in 0..start {
-            tokio::spawn(self.clone().runner(shared.clone()));
+        start
+    }
+
+    /// The next job of a runner; `None` ends the runner.
+    pub(super) fn next(&self) -> Option<Waiting> {
+        let mut state = self.state();
+        let next = if state.runners > state.slots { None } else { state.waiting.pop_front() };
+        if next.is_some() {
+            state.started += 1;
+        } else {
+            state.runners -= 1;
         }
+        next
     }
 
-    /// Runs one waiting job after the other; a slot is a runner.
-    async fn runner(self: Arc<Self>, shared: Arc<Shared>) {
-        loop {
-            let next = {
-                let mut state = self.state();
-                let next = if state.runners > state.slots { None } else { state.waiting.pop_front() };
-                if let Some(next) = next {
-                    state.started += 1;
-                    next
-                } else {
-                    state.runners -= 1;
-                    break;
-                }
-            };
-            let began = Instant::now();
-            executor::run(&shared, next).await;
-            self.learn(began.elapsed());
-            let due = {
-                let state = self.state();
-                state.waiting.len() <= state.refill_at
-            };
-            if due {
-                shared.freed.notify_one();
-            }
-            // A handler that never waits would hold its thread; the engine's own tasks come first.
-            tokio::task::coop::consume_budget().await;
-        }
-        shared.freed.notify_one();
+    /// Whether so few jobs wait that a claim is worth its round trip.
+    pub(super) fn is_due(&self) -> bool {
+        let state = self.state();
+        state.waiting.len() <= state.refill_at
     }
 
-    fn learn(&self, run: Duration) {
-        let run = u64::try_from(run.as_nanos()).unwrap_or(u64::MAX);
-        let mean = self.mean_run_nanos.load(Ordering::Relaxed);
-        // One long run ends prefetching at once; many short ones bring it back.
-        let mean = if run > mean.saturating_mul(100) { run } else { mean - mean / 8 + run / 8 };
-        self.mean_run_nanos.store(mean, Ordering::Relaxed);
-    }
-
-    /// Hands prefetched jobs back if they already waited at the last call and none has started since: the
-    /// slots are busy for long, and another worker may have a free one.
-    pub(super) async fn hand_back_if_stuck(&self, shared: &Shared) {
+    /// Whether jobs already waited at the last call and none has started since: the slots are busy for
+    /// long. Then nothing is prefetched until runs are short again.
+    pub(super) fn is_stuck(&self) -> bool {
         let stuck = {
             let mut state = self.state();
             let (waits, started) = (!state.waiting.is_empty(), state.started);
@@ -184,18 +155,22 @@ impl Lane {
         };
         if stuck {
             self.mean_run_nanos.store(1_000_000_000, Ordering::Relaxed);
-            self.hand_back(shared).await;
         }
+        stuck
     }
 
-    /// Hands back the jobs that wait in memory.
-    pub(super) async fn hand_back(&self, shared: &Shared) {
-        let waiting = std::mem::take(&mut self.state().waiting);
-        for Waiting { job, .. } in waiting {
-            if let Some(settled) = Settled::of(job.id, job.lease_id, Outcome::Released, Usage::default()) {
-                let _ = shared.endings.send(Ending::Settled(settled)).await;
-            }
-        }
+    /// Takes all jobs that wait in memory.
+    pub(super) fn take_waiting(&self) -> VecDeque<Waiting> {
+        std::mem::take(&mut self.state().waiting)
+    }
+
+    /// Learns how long a run took.
+    pub(super) fn learn(&self, run: Duration) {
+        let run = u64::try_from(run.as_nanos()).unwrap_or(u64::MAX);
+        let mean = self.mean_run_nanos.load(Ordering::Relaxed);
+        // One long run ends prefetching at once; many short ones bring it back.
+        let mean = if run > mean.saturating_mul(100) { run } else { mean - mean / 8 + run / 8 };
+        self.mean_run_nanos.store(mean, Ordering::Relaxed);
     }
 }
 

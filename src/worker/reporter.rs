@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 use uuid::Uuid;
 
-use super::Shared;
 use super::context::{Extension, Report};
 use super::progress_throttle::Shedder;
 use super::retry::{blames_a_row, until_answered};
+use super::shared::Shared;
 use crate::job::event::EventDraft;
 use crate::job::text::{storable_json, storable_text, truncated};
 use crate::store::attempts::report::Reported;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::shared::Shared;
 
 /// Resolves whenever awaited jobs completed, until the token is cancelled.
 pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::completer::Ending;
+use super::ending::Ending;
 use crate::job::settings::KindSettings;
 
 /// The outcome of an attempt with the delay before the next one, or marked as permanent.

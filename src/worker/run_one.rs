@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::leases::{Traits, boot_time};
 use super::queue_slots::Waiting;
-use super::{Worker, completer, executor, meet, reporter};
+use super::run::{Worker, meet};
+use super::{completer, executor, reporter};
 use crate::store::Result;
 use crate::store::attempts::claim::{ClaimRequest, Position, Terms, claim_in};
 

@@ -8,6 +8,7 @@ mod backup;
 #[path = "../shared/binary.rs"]
 mod binary;
 mod cancel;
+mod circles;
 mod claim;
 mod claim_plan;
 mod complete;

@@ -43,18 +43,18 @@ const CODE: [&str; 7] = [
 const FILE_LINES: usize = 400;
 const FUNCTION_LINES: usize = 70;
 
-struct Source {
-    /// Below `src`.
-    path: String,
-    text: String,
+pub(crate) struct Source {
+    /// Below the checkout.
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 fn sources(folder: &str) -> Vec<Source> {
-    texts(folder, "rs")
+    files(folder, &["rs"])
 }
 
-/// The files with that ending below a folder.
-fn texts(folder: &str, ending: &str) -> Vec<Source> {
+/// The files below a folder with one of these extensions, in the order of their paths.
+pub(crate) fn files(folder: &str, extensions: &[&str]) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     let mut folders = vec![root.join(folder)];
@@ -62,8 +62,11 @@ fn texts(folder: &str, ending: &str) -> Vec<Source> {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path: PathBuf = entry.unwrap().path();
             if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == ending) {
+                folders.extend(Some(path).filter(|path| !path.ends_with("node_modules")));
+            } else if extensions
+                .iter()
+                .any(|wanted| path.extension().is_some_and(|extension| extension == *wanted))
+            {
                 let text = std::fs::read_to_string(&path).unwrap();
                 found.push(Source { path: path.strip_prefix(root).unwrap().display().to_string(), text });
             }
@@ -73,7 +76,7 @@ fn texts(folder: &str, ending: &str) -> Vec<Source> {
     found
 }
 
-fn code() -> Vec<Source> {
+pub(crate) fn code() -> Vec<Source> {
     CODE.into_iter().flat_map(sources).collect()
 }
 
@@ -86,12 +89,12 @@ impl Source {
         below.split(['/', '.']).next().unwrap()
     }
 
-    fn is_test(&self) -> bool {
+    pub(crate) fn is_test(&self) -> bool {
         self.path.ends_with("_tests.rs") || self.path.ends_with("/tests.rs")
     }
 
     /// The text before its unit tests.
-    fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         self.text.split("\n#[cfg(test)]\nmod ").next().unwrap()
     }
 }
@@ -125,7 +128,7 @@ fn modules_import_only_what_the_layout_allows() {
 fn the_core_knows_no_application() {
     let mut wrong = String::new();
     let mut files = sources("src");
-    files.extend(texts("migrations", "sql"));
+    files.extend(self::files("migrations", &["sql"]));
     for source in files {
         for (number, line) in source.text.lines().enumerate() {
             let lower = line.to_lowercase();

@@ -1,9 +1,9 @@
 // Shows /api/v1/openapi.json as a page. Text only ever becomes a text node.
 
-/** What stands before every route where a proxy gives the server a part of a site. */
+/** The base path of every route, where a proxy gives the server a part of a site. */
 const BASE_PATH = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 const METHODS = ["get", "post", "patch", "put", "delete"];
-/** Schemas that hold themselves are cut at this depth. */
+/** Recursive schemas are cut at this depth. */
 const DEEPEST = 6;
 
 let api;
@@ -23,7 +23,7 @@ function prose(text = "") {
   return text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
 }
 
-/** Follows a `$ref`, and looks through `null` as an alternative. */
+/** Follows a `$ref`, and ignores `null` as an alternative. */
 function resolved(schema) {
   if (!schema) return {};
   if (schema.$ref) {

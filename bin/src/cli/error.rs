@@ -96,6 +96,11 @@ impl CliError {
     }
 }
 
+/// Any error, as the end of a command.
+pub(super) fn failed(error: impl std::error::Error) -> CliError {
+    CliError::Failed(error.to_string())
+}
+
 impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         match error.kind() {

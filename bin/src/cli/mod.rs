@@ -11,6 +11,7 @@ mod enqueue;
 mod error;
 mod explain;
 mod failures;
+mod global_args;
 mod inspect;
 mod jobs;
 mod json;
@@ -32,11 +33,10 @@ mod worker;
 mod workers;
 mod workflows;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 pub use error::CliError;
-
-use crate::config::LogFormat;
+pub use global_args::GlobalArgs;
 use tidemill::secrecy;
 use tidemill_settings::configured::Extensions;
 
@@ -48,20 +48,6 @@ pub struct Cli {
     global: GlobalArgs,
     #[command(subcommand)]
     command: Command,
-}
-
-/// The options of every command.
-#[derive(Debug, Args)]
-pub struct GlobalArgs {
-    /// How log lines look
-    #[arg(long, global = true, value_enum)]
-    log_format: Option<LogFormat>,
-    /// Log more: -v debug, -vv trace
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    verbose: u8,
-    /// What the program around the command line adds
-    #[arg(skip)]
-    extensions: Extensions,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::programs::OLDEST_MAJOR;
+use super::version::OLDEST_MAJOR;
 
 /// Why the embedded Postgres could not be found, created, started or stopped.
 #[derive(Debug, thiserror::Error)]

@@ -5,13 +5,11 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::EmbeddedError;
+use super::error::EmbeddedError;
 use super::fetch;
 use super::home::Home;
 use super::owner::{Owner, run};
-
-/// The oldest major version of Postgres that tidemill works with.
-pub(super) const OLDEST_MAJOR: u32 = 15;
+use super::version::OLDEST_MAJOR;
 
 /// A folder with working programs of one version.
 #[derive(Clone, Debug)]

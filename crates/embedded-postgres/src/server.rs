@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::admin::Admin;
+use super::error::EmbeddedError;
 use super::pid_file::PidFile;
 use super::programs::{self, Programs};
+use super::site::Site;
 use super::upgrade::Watch;
-use super::{EmbeddedError, Site, cluster, configuration, log, processes, remains};
+use super::{cluster, configuration, log, processes, remains};
 
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 

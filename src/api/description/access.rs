@@ -4,7 +4,7 @@
 use axum::http::Method;
 use serde_json::{Map, Value, json};
 
-use super::components;
+use super::document::components;
 use crate::api::server::access::{Access, Verdict};
 use crate::api::server::api_key::Scope;
 

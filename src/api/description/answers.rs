@@ -7,7 +7,7 @@ use utoipa::openapi::path::PathItem;
 use utoipa::openapi::{OpenApi, ResponseBuilder};
 
 use super::access::scopes;
-use super::components;
+use super::document::components;
 use crate::api::server::access::Access;
 use crate::api::server::problem::{Case, TYPE_BASE};
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::components;
+use super::document::{components, operations};
 use crate::job::unique::{REPLACEABLE, STATUSES};
 
 /// A name as `check::name` takes it.
@@ -16,7 +16,7 @@ pub(super) const TEXT: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
 /// Writes the rules into the schemas of requests.
 pub(super) fn share(document: &mut Value) {
     let mut asked = Vec::new();
-    for operation in super::operations(document) {
+    for operation in operations(document) {
         references(operation.members.get("requestBody").unwrap_or(&Value::Null), &mut asked);
     }
     let Some(schemas) = components(document, "schemas") else { return };

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::components;
+use super::document::components;
 use super::inputs::{JOB, NAME, TEXT, refine_value};
 use crate::job::unique::STATUSES;
 

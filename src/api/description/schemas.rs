@@ -12,7 +12,7 @@ const OPEN: [&str; 2] = ["Problem", "JobEvent"];
 /// Says of every bare object, and of what has members of its own, that it is open.
 pub(super) fn open(document: &mut Value) {
     open_objects(document);
-    for (name, schema) in super::components(document, "schemas").into_iter().flatten() {
+    for (name, schema) in super::document::components(document, "schemas").into_iter().flatten() {
         if OPEN.contains(&name.as_str()) {
             schema["additionalProperties"] = json!(true);
         }

@@ -11,4 +11,5 @@ pub(crate) mod poller;
 pub mod routes;
 pub mod sse;
 pub mod stream_limits;
+pub(crate) mod watch_board;
 pub mod watchers;

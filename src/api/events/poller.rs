@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::frame::Frame;
 use super::job_feed::{Look, News, RECENT_FRAMES};
-use super::watchers::Shared;
+use super::watch_board::WatchBoard;
 use crate::job::document::JobDocument;
 use crate::store::Result;
 use crate::store::db::listener::{Wake, Wakes};
@@ -30,13 +30,13 @@ const PAUSE: Duration = Duration::from_millis(250);
 const JOBS_AT_ONCE: usize = 256;
 
 pub(crate) async fn run(
-    shared: Arc<Shared>,
+    board: Arc<WatchBoard>,
     wakes: Wakes,
     heard: Receiver<Wake>,
     shutdown: CancellationToken,
 ) {
     let mut lookout = Lookout {
-        shared,
+        board,
         wakes,
         heard,
         hears: true,
@@ -51,7 +51,7 @@ pub(crate) async fn run(
 }
 
 struct Lookout {
-    shared: Arc<Shared>,
+    board: Arc<WatchBoard>,
     wakes: Wakes,
     heard: Receiver<Wake>,
     /// False once no further notification can arrive.
@@ -68,9 +68,9 @@ impl Lookout {
         let mut fails = false;
         loop {
             tokio::select! {
-                () = self.shared.arrival.notified() => {}
+                () = self.board.arrival.notified() => {}
                 wake = self.heard.recv(), if self.hears => self.note(&wake),
-                () = sleep_until(next_tick), if self.shared.is_watching() => {
+                () = sleep_until(next_tick), if self.board.is_watching() => {
                     next_tick = Instant::now() + jittered(DEAF_POLL);
                     self.poll_if_due();
                 }
@@ -96,12 +96,12 @@ impl Lookout {
 
     fn look_at_all(&mut self) {
         self.last_poll = Instant::now();
-        self.due.extend(self.shared.all());
+        self.due.extend(self.board.all());
     }
 
     /// Collects all pending requests, so that one poll serves them.
     fn gather(&mut self) {
-        self.due.extend(self.shared.take_fresh());
+        self.due.extend(self.board.take_unread());
         loop {
             match self.heard.try_recv() {
                 Ok(wake) => self.note(&Ok(wake)),
@@ -115,7 +115,7 @@ impl Lookout {
         match wake {
             // The number is only a hint, and an end may follow it.
             Ok(Wake::Event(job_id, _)) => {
-                if self.shared.is_watched(*job_id) {
+                if self.board.is_watched(*job_id) {
                     self.due.insert(*job_id);
                 }
             }
@@ -136,7 +136,7 @@ impl Lookout {
     async fn look(&mut self) -> Result<()> {
         while !self.due.is_empty() {
             let jobs: Vec<Uuid> = self.due.iter().copied().take(JOBS_AT_ONCE).collect();
-            let (era, marks) = self.shared.store.marks(&jobs).await?;
+            let (era, marks) = self.board.store.marks(&jobs).await?;
             if let Some(era) = era
                 && self.era.as_ref() != Some(&era)
             {
@@ -145,12 +145,12 @@ impl Lookout {
                         %era,
                         "the database failed over; comparing the watched jobs with what was sent before"
                     );
-                    compare(&self.shared, self.shared.all()).await?;
+                    compare(&self.board, self.board.all()).await?;
                     self.look_at_all();
                 }
                 self.era = Some(era);
             }
-            look_at(&self.shared, &jobs, marks).await?;
+            look_at(&self.board, &jobs, marks).await?;
             for job_id in &jobs {
                 self.due.remove(job_id);
             }
@@ -161,40 +161,40 @@ impl Lookout {
 
 /// At most three statements, in this order: the positions of the jobs, their new events, and the final
 /// documents of finished jobs. So an end never overtakes an event that was committed before it.
-async fn look_at(shared: &Shared, jobs: &[Uuid], marks: Vec<Mark>) -> Result<()> {
-    let is_behind = |mark: &&Mark| shared.ask(mark.job_id, |news| news.is_ahead_of(mark)).unwrap_or(false);
-    compare(shared, marks.iter().filter(is_behind).map(|mark| mark.job_id).collect()).await?;
+async fn look_at(board: &WatchBoard, jobs: &[Uuid], marks: Vec<Mark>) -> Result<()> {
+    let is_behind = |mark: &&Mark| board.read(mark.job_id, |news| news.is_ahead_of(mark)).unwrap_or(false);
+    compare(board, marks.iter().filter(is_behind).map(|mark| mark.job_id).collect()).await?;
     let behind: Vec<(Uuid, i64)> = marks
         .iter()
-        .filter_map(|mark| Some((mark.job_id, shared.ask(mark.job_id, |news| news.wants_events(mark))??)))
+        .filter_map(|mark| Some((mark.job_id, board.read(mark.job_id, |news| news.wants_events(mark))??)))
         .collect();
-    let mut frames = new_frames(shared, &behind).await?;
-    let mut ends = new_ends(shared, &marks).await?;
+    let mut frames = new_frames(board, &behind).await?;
+    let mut ends = new_ends(board, &marks).await?;
     let mut missing: HashSet<Uuid> = jobs.iter().copied().collect();
     for mark in marks {
         missing.remove(&mark.job_id);
         let frames = frames.remove(&mark.job_id).unwrap_or_default();
         let end = ends.remove(&mark.job_id);
-        shared.tell(mark.job_id, |news| news.absorb(Look { mark, frames, end }));
+        board.update(mark.job_id, |news| news.absorb(Look { mark, frames, end }));
     }
     for job_id in missing {
-        shared.tell(job_id, News::lose);
+        board.update(job_id, News::lose);
     }
     Ok(())
 }
 
 /// Compares the seen events of jobs with the database: after a failover the same numbers may belong to
 /// other events.
-async fn compare(shared: &Shared, jobs: Vec<Uuid>) -> Result<()> {
+async fn compare(board: &WatchBoard, jobs: Vec<Uuid>) -> Result<()> {
     for jobs in jobs.chunks(JOBS_AT_ONCE) {
         let seen: Vec<(Uuid, i64)> = jobs
             .iter()
-            .filter_map(|job_id| Some((*job_id, shared.ask(*job_id, News::wants_proof)??)))
+            .filter_map(|job_id| Some((*job_id, board.read(*job_id, News::wants_proof)??)))
             .collect();
-        let mut now = new_frames(shared, &seen).await?;
+        let mut now = new_frames(board, &seen).await?;
         for (job_id, _) in seen {
             let now = now.remove(&job_id).unwrap_or_default();
-            shared.tell(job_id, |news| {
+            board.update(job_id, |news| {
                 let before = news.rewinds();
                 news.rewind(&now);
                 news.rewinds() > before
@@ -204,23 +204,23 @@ async fn compare(shared: &Shared, jobs: Vec<Uuid>) -> Result<()> {
     Ok(())
 }
 
-async fn new_frames(shared: &Shared, behind: &[(Uuid, i64)]) -> Result<HashMap<Uuid, Vec<Arc<Frame>>>> {
+async fn new_frames(board: &WatchBoard, behind: &[(Uuid, i64)]) -> Result<HashMap<Uuid, Vec<Arc<Frame>>>> {
     let mut frames: HashMap<Uuid, Vec<Arc<Frame>>> = HashMap::new();
     if !behind.is_empty() {
-        for event in shared.store.events_behind(behind, RECENT_FRAMES).await? {
+        for event in board.store.events_behind(behind, RECENT_FRAMES).await? {
             frames.entry(event.job_id).or_default().push(Arc::new(Frame::event(&event)));
         }
     }
     Ok(frames)
 }
 
-async fn new_ends(shared: &Shared, marks: &[Mark]) -> Result<HashMap<Uuid, Arc<JobDocument>>> {
-    let wants_end = |mark: &&Mark| shared.ask(mark.job_id, |news| news.wants_end(mark)).unwrap_or(false);
+async fn new_ends(board: &WatchBoard, marks: &[Mark]) -> Result<HashMap<Uuid, Arc<JobDocument>>> {
+    let wants_end = |mark: &&Mark| board.read(mark.job_id, |news| news.wants_end(mark)).unwrap_or(false);
     let ended: Vec<Uuid> = marks.iter().filter(wants_end).map(|mark| mark.job_id).collect();
     if ended.is_empty() {
         return Ok(HashMap::new());
     }
-    let documents = shared.store.find_jobs(&ended).await?;
+    let documents = board.store.find_jobs(&ended).await?;
     Ok(documents.into_iter().map(|document| (document.id, Arc::new(document))).collect())
 }
 

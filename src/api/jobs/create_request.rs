@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::after_request::{AfterInput, checked_after, checked_run_if};
 use super::args_rules::ArgsRules;
+use super::duration_input::DurationInput;
 use super::unique_request;
 use super::unique_request::UniqueInput;
 use crate::api::server::problem::Problem;
@@ -137,17 +138,6 @@ pub enum ConcurrencyKeyInput {
     One(String),
     /// At most 4.
     Several(Vec<String>),
-}
-
-/// A duration as text such as `1h30m`, or as a number of seconds.
-#[derive(ToSchema)]
-#[schema(as = Duration)]
-#[serde(untagged)]
-pub enum DurationInput {
-    /// Such as `30s`, `1h30m`, `2days`.
-    Text(String),
-    /// Seconds.
-    Seconds(f64),
 }
 
 impl JobRequest {

@@ -9,6 +9,7 @@ pub(crate) mod bulk;
 pub mod create;
 pub(crate) mod create_batch;
 pub mod create_request;
+pub mod duration_input;
 pub(crate) mod explain;
 pub mod job_id;
 pub(crate) mod list;

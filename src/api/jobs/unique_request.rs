@@ -7,7 +7,7 @@ use sqlx::PgExecutor;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::create_request::DurationInput;
+use super::duration_input::DurationInput;
 use crate::api::server::problem::Problem;
 use crate::job::document::JobDocument;
 use crate::job::unique::Unique;

@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::actions::{finished, running};
-use super::create_request::{DurationInput, MOST_ATTEMPTS, PriorityInput, checked_metadata, checked_tags};
+use super::create_request::{MOST_ATTEMPTS, PriorityInput, checked_metadata, checked_tags};
+use super::duration_input::DurationInput;
 use super::job_id::{JobId, unknown};
 use super::patch::Change;
 use super::show::find;

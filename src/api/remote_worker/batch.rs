@@ -9,9 +9,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::state::ApiState;
-use super::JobStands;
+use super::responses::JobStands;
 use super::settle::{FailError, checked_result, complete_many, fail_one};
-use crate::api::jobs::create_request::DurationInput;
+use crate::api::jobs::duration_input::DurationInput;
 use crate::api::server::json::{RawBody, parse_storable, part};
 use crate::api::server::problem::{Problem, ProblemDocument};
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -18,59 +18,24 @@ use tokio::time::{Instant, sleep, timeout_at};
 use utoipa::ToSchema;
 
 use super::super::state::ApiState;
+use super::claim_request::{ClaimRequest, LONGEST_WAIT_SECONDS, MOST_JOBS, Wanted};
 use super::handout::{Taken, TakenJob, claim_from, documents, opened, opened_answer};
-use crate::api::events::sse::LONGEST_SILENCE;
-use crate::api::jobs::create_request::{DurationInput, checked_timeouts};
 use crate::api::page_response::Repeatable;
 use crate::api::server::auth::Caller;
 use crate::api::server::idempotency::{Begun, Keyed};
 use crate::api::server::json;
 use crate::api::server::json::RawBody;
 use crate::api::server::problem::Problem;
-use crate::api::server::validate;
 use crate::store;
-use crate::store::attempts::claim::{Claimed, KindTerms};
+use crate::store::attempts::claim::Claimed;
 use crate::store::attempts::remote_worker::RemoteWorker;
 use crate::store::db::listener::Wake;
 
 const ROUTE: &str = "POST /worker/claim";
-const MOST_JOBS: i32 = 100;
-const MOST_NAMES: usize = 100;
-const LONGEST_WAIT_SECONDS: f64 = 60.0;
 /// The interval at which a waiting claim polls without a notification.
 const POLL: Duration = Duration::from_secs(1);
 /// How often a waiting claim renews its worker's row.
 const SEE_EVERY: Duration = Duration::from_secs(10);
-
-/// A remote worker's request for jobs.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ClaimRequest {
-    /// The worker's own name, the same in all its requests.
-    #[schema(min_length = 1, max_length = 63)]
-    worker: String,
-    /// The kinds that it serves, 1 to 100.
-    #[schema(min_items = 1, max_items = 100)]
-    kinds: Vec<String>,
-    /// The queues that it claims from, in this order; by default `default`.
-    #[schema(max_items = 100)]
-    queues: Option<Vec<String>>,
-    /// The most jobs to claim, 1 to 100; by default 1.
-    #[schema(minimum = 1, maximum = 100)]
-    max: Option<i64>,
-    /// How long to wait for the first job, 0 to 60 seconds, of which the server waits 45, because
-    /// proxies cut a request that is silent for longer. By default 0.
-    #[schema(minimum = 0, maximum = 60)]
-    wait_seconds: Option<f64>,
-    /// The time after which the worker asks its attempts to stop, for jobs without a soft timeout;
-    /// by default that of the kind.
-    #[schema(value_type = Option<DurationInput>)]
-    soft_timeout: Option<Value>,
-    /// The time after which an attempt must have ended, for jobs without a hard timeout; by default
-    /// that of the kind, otherwise a day.
-    #[schema(value_type = Option<DurationInput>)]
-    hard_timeout: Option<Value>,
-}
 
 /// The claimed jobs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -79,18 +44,6 @@ pub(crate) struct ClaimAnswer {
     jobs: Vec<TakenJob>,
     /// True if this worker was asked to claim no more jobs.
     drain: bool,
-}
-
-/// A claim after its values were checked.
-#[derive(Debug)]
-pub(crate) struct Wanted {
-    pub(crate) worker: String,
-    pub(crate) kinds: Vec<String>,
-    pub(crate) queues: Vec<String>,
-    pub(crate) max: i32,
-    pub(crate) wait: Duration,
-    /// How long it lets attempts of each kind take.
-    pub(crate) terms: Vec<KindTerms>,
 }
 
 /// Claim jobs
@@ -142,39 +95,6 @@ pub(crate) async fn claim(
             drain = see(&state, &wanted, &host).await?;
             seen_at = Instant::now();
         }
-    }
-}
-
-impl ClaimRequest {
-    fn checked(self) -> Result<Wanted, Problem> {
-        let names = |field: &str, names: Vec<String>| {
-            if !(1..=MOST_NAMES).contains(&names.len()) {
-                let problem = Problem::invalid(field, format!("There are {} names.", names.len()));
-                return Err(problem.remedy(format!("Send 1 to {MOST_NAMES}.")));
-            }
-            let each = names.into_iter().enumerate();
-            each.map(|(index, name)| validate::name(&format!("{field}/{index}"), name)).collect()
-        };
-        let wait_seconds = self.wait_seconds.unwrap_or(0.0);
-        if !(0.0..=LONGEST_WAIT_SECONDS).contains(&wait_seconds) {
-            let problem = Problem::invalid("/wait_seconds", format!("{wait_seconds} is out of bounds."));
-            return Err(problem.remedy(format!("Use 0 to {LONGEST_WAIT_SECONDS}.")));
-        }
-        let (soft, hard) = checked_timeouts(self.soft_timeout.as_ref(), self.hard_timeout.as_ref())?;
-        let terms = KindTerms {
-            soft_seconds: soft.map(|soft| soft.as_secs_f64()),
-            hard_seconds: hard.map(|hard| hard.as_secs_f64()),
-            grace_seconds: None,
-        };
-        let kinds: Vec<String> = names("/kinds", self.kinds)?;
-        Ok(Wanted {
-            worker: validate::name("/worker", self.worker)?,
-            terms: vec![terms; kinds.len()],
-            kinds,
-            queues: names("/queues", self.queues.unwrap_or_else(|| vec!["default".into()]))?,
-            max: validate::within("/max", self.max.unwrap_or(1), 1, MOST_JOBS)?,
-            wait: Duration::from_secs_f64(wait_seconds).min(LONGEST_SILENCE),
-        })
     }
 }
 

@@ -11,8 +11,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::state::ApiState;
-use super::{JobStands, lease_lost};
-use crate::api::jobs::create_request::{DurationInput, JobRequest};
+use super::responses::{JobStands, lease_lost};
+use crate::api::jobs::create_request::JobRequest;
+use crate::api::jobs::duration_input::DurationInput;
 use crate::api::jobs::job_id::JobId;
 use crate::api::server::json::{RawBody, parse_storable, part};
 use crate::api::server::problem::{Case, Problem};

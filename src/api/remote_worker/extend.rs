@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::state::ApiState;
-use super::lease_lost;
-use crate::api::jobs::create_request::DurationInput;
+use super::responses::lease_lost;
+use crate::api::jobs::duration_input::DurationInput;
 use crate::api::jobs::job_id::JobId;
 use crate::api::page_response::Repeatable;
 use crate::api::server::auth::Caller;

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::state::ApiState;
-use super::claim::Wanted;
+use super::claim_request::Wanted;
 use crate::job::attempt::{Failure, Outcome, Usage};
 use crate::job::document::{JobDocument, micros};
 use crate::store::attempts::claim::{Allowed, ClaimRequest, Claimed, Position, Terms, allowed_in};

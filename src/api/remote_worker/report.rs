@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::state::ApiState;
-use super::{JobStands, lease_lost};
+use super::responses::{JobStands, lease_lost};
 use crate::api::jobs::job_id::JobId;
 use crate::api::page_response::Repeatable;
 use crate::api::server::auth::Caller;

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::state::ApiState;
-use super::{JobStands, lease_lost};
+use super::responses::{JobStands, lease_lost};
 use crate::api::jobs::job_id::JobId;
 use crate::api::server::json::{RawBody, parse_storable};
 use crate::api::server::problem::{Case, Problem};
@@ -66,7 +66,7 @@ pub(crate) struct FailRequest {
     /// True if no further attempt can help.
     permanent: Option<bool>,
     /// The delay before the next attempt, instead of the kind's backoff.
-    #[schema(value_type = Option<crate::api::jobs::create_request::DurationInput>)]
+    #[schema(value_type = Option<crate::api::jobs::duration_input::DurationInput>)]
     retry_after: Option<Value>,
 }
 
@@ -91,7 +91,7 @@ pub(crate) struct SnoozeRequest {
     /// The lease that the claim returned.
     lease_id: Uuid,
     /// The delay: text such as `30s`, or a number of seconds.
-    #[schema(value_type = crate::api::jobs::create_request::DurationInput)]
+    #[schema(value_type = crate::api::jobs::duration_input::DurationInput)]
     delay: Value,
 }
 

@@ -9,7 +9,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::api::jobs::args_rules::ArgsRules;
-use crate::api::jobs::create_request::{DurationInput, JobRequest};
+use crate::api::jobs::create_request::JobRequest;
+use crate::api::jobs::duration_input::DurationInput;
 use crate::api::server::problem::Problem;
 use crate::api::server::validate;
 use crate::job::new::NewJob;

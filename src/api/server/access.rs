@@ -49,7 +49,7 @@ pub static RULES: &[Rule] = &[
     rule("GET", "/enqueue", EVERYBODY),
     rule("GET", "/jobs", EVERYBODY),
     rule("GET", "/jobs/{id}", EVERYBODY),
-    rule("GET", "/page/{file}", EVERYBODY),
+    rule("GET", "/page/{*file}", EVERYBODY),
     rule("GET", "/docs", EVERYBODY),
     rule("GET", "/docs/{file}", EVERYBODY),
     rule("GET", "/api/v1/openapi.json", EVERYBODY),

@@ -14,11 +14,17 @@ use super::base_path::led;
 /// The paths for which the server sends the page, which then shows the requested part.
 const CLIENT_ROUTES: [&str; 4] = ["/", "/enqueue", "/jobs", "/jobs/{id}"];
 
-/// The files directly in `web/`, without its tests and tools; a development build reads them from the
-/// checkout at every request.
+/// The files of `web/` that a browser needs, without tests and tools; a development build reads them
+/// from the checkout at every request.
 #[derive(RustEmbed)]
 #[folder = "web/"]
-#[exclude = "*/*"]
+#[include = "app.js"]
+#[include = "favicon.svg"]
+#[include = "index.html"]
+#[include = "components/*.js"]
+#[include = "lib/*.js"]
+#[include = "pages/*.js"]
+#[include = "styles/*.css"]
 struct Files;
 
 /// The page and its files as routes, for a browser that finds them below `base`. Every other address is
@@ -28,15 +34,15 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let asset = |Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) };
-    CLIENT_ROUTES.iter().fold(Router::new().route("/page/{file}", get(asset)), |router, route| {
+    CLIENT_ROUTES.iter().fold(Router::new().route("/page/{*file}", get(asset)), |router, route| {
         let base = base.to_owned();
         router.route(route, get(move |headers: HeaderMap| async move { index(&base, &headers) }))
     })
 }
 
-/// The media type of a file; `None` for files that the page does not use, such as its tests.
+/// The media type of a file; `None` for a path that leads elsewhere, such as `lib/../test/x.js`.
 fn media_type(path: &str) -> Option<&'static str> {
-    if path.contains('/') {
+    if path.split('/').any(|part| part.starts_with('.')) || path.contains('\\') {
         return None;
     }
     match path.rsplit_once('.')?.1 {
@@ -88,9 +94,12 @@ fn holds(headers: &HeaderMap, tag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use axum::body::{Body, to_bytes};
     use axum::http::Request;
     use tower::ServiceExt;
+    use url::Url;
 
     use super::*;
 
@@ -118,21 +127,31 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_browser_has_is_not_sent_again() {
-        let (_, headers, _) = fetch("/page/app.js", None).await;
+        let (_, headers, _) = fetch("/page/pages/job.js", None).await;
         let tag = headers[ETAG].to_str().unwrap();
         for named in [tag.to_owned(), format!("W/{tag}"), format!("\"other\", {tag}")] {
-            let (status, headers, body) = fetch("/page/app.js", Some(&named)).await;
+            let (status, headers, body) = fetch("/page/pages/job.js", Some(&named)).await;
             assert_eq!((status, body.as_str()), (StatusCode::NOT_MODIFIED, ""), "{named}");
             assert_eq!(headers[ETAG], tag);
         }
-        assert_eq!(fetch("/page/app.js", Some("\"other\"")).await.0, StatusCode::OK);
+        assert_eq!(fetch("/page/pages/job.js", Some("\"other\"")).await.0, StatusCode::OK);
     }
 
     #[tokio::test]
     async fn only_the_page_is_served() {
         for path in [
             "/page/package.json",
-            "/page/test%2Fsse.test.js",
+            "/page/.npmrc",
+            "/page/test/sse-parser.test.js",
+            "/page/test%2Fsse-parser.test.js",
+            "/page/test/browser/mill.js",
+            "/page/lib/../test/sse-parser.test.js",
+            "/page/lib%2F..%2Ftest%2Fsse-parser.test.js",
+            "/page/lib%5C..%5Ctest%5Csse-parser.test.js",
+            "/page/node_modules/playwright-core/index.js",
+            "/page/docs/docs.js",
+            "/page/lib",
+            "/page/",
             "/page/..%2FCargo.toml",
             "/page/..%2Fbuild.js",
             "/page/no.js",
@@ -144,33 +163,46 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whatever_the_page_names_is_served_with_its_type() {
-        let (_, _, page) = fetch("/", None).await;
-        let named = page.split('"').filter(|text| text.starts_with('/') && text.contains('.'));
-        for path in named {
-            let (status, headers, _) = fetch(path, None).await;
+    async fn every_file_is_served_with_its_type() {
+        for path in Files::iter() {
+            let (status, headers, _) = fetch(&format!("/page/{path}"), None).await;
             assert_eq!(status, StatusCode::OK, "{path}");
-            assert!(!headers[CONTENT_TYPE].is_empty());
+            assert_eq!(headers[CONTENT_TYPE], media_type(&path).unwrap());
+            assert_eq!(headers[CACHE_CONTROL], "no-cache", "{path}");
         }
     }
 
+    fn source(path: &str) -> String {
+        String::from_utf8(Files::get(path).expect(path).data.into_owned()).unwrap()
+    }
+
+    /// The modules that a module imports, as paths below `web/`.
+    fn imports(path: &str) -> Vec<String> {
+        let base = Url::parse("http://page/").unwrap().join(path).unwrap();
+        let text = source(path);
+        let lines = text.lines().filter(|line| line.starts_with("import "));
+        let named = lines.map(|line| line.rsplit('"').nth(1).unwrap());
+        named.map(|name| base.join(name).unwrap().path().trim_start_matches('/').to_owned()).collect()
+    }
+
     #[test]
-    fn every_module_that_a_module_imports_is_there() {
-        for path in Files::iter()
-            .filter(|path| media_type(path).is_some_and(|kind| kind.starts_with("text/javascript")))
-        {
-            let text = String::from_utf8(Files::get(&path).unwrap().data.into_owned()).unwrap();
-            for import in text.lines().filter(|line| line.starts_with("import ")) {
-                let name = import.split("\"./").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
-                assert!(Files::get(name).is_some(), "{path} imports {name}");
+    fn only_the_files_that_the_page_loads_are_embedded() {
+        let page = source("index.html");
+        let mut open: Vec<String> =
+            page.split('"').filter_map(|text| text.strip_prefix("/page/")).map(str::to_owned).collect();
+        let mut loaded = BTreeSet::from(["index.html".to_owned()]);
+        while let Some(path) = open.pop() {
+            let is_module = media_type(&path).is_some_and(|kind| kind.starts_with("text/javascript"));
+            if loaded.insert(path.clone()) && is_module {
+                open.extend(imports(&path));
             }
         }
+        assert_eq!(loaded, Files::iter().map(String::from).collect());
     }
 
     #[test]
     fn the_page_has_nothing_that_the_content_policy_forbids() {
-        let page = Files::get("index.html").unwrap();
-        let text = String::from_utf8(page.data.into_owned()).unwrap();
+        let text = source("index.html");
         for inline in
             ["style=", "<style", "<script>", "onclick", "onload", "javascript:", "https://", "http://"]
         {

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use crate::api::jobs::after_request::{AfterInput, checked_arg, parts};
 use crate::api::jobs::args_rules::ArgsRules;
-use crate::api::jobs::create_request::{DurationInput, JobRequest};
+use crate::api::jobs::create_request::JobRequest;
+use crate::api::jobs::duration_input::DurationInput;
 use crate::api::server::json::part;
 use crate::api::server::problem::Problem;
 use crate::api::server::validate;

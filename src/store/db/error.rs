@@ -1,6 +1,8 @@
 //! The errors between this process and its database, distinguished by what the caller can do about
 //! them. Must never leak a driver's text to an HTTP client.
 
+use super::trouble::{self, Trouble};
+
 /// Result of a store verb.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -11,7 +13,7 @@ pub enum Error {
     #[error("the database URL cannot be read: {reason}; write postgres://user:password@host:port/database")]
     BadUrl { reason: String },
     /// The database answered with an error or not at all.
-    #[error("the database failed: {said}{advice}", said = words(.0), advice = super::trouble::advice(.0))]
+    #[error("the database failed: {said}{advice}", said = words(.0), advice = trouble::advice(.0))]
     Database(#[from] sqlx::Error),
     /// The login lacks a right.
     #[error("the login {login} is not allowed to {act}: {advice}")]
@@ -34,6 +36,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The state of the database behind this error, if it is known.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&'static Trouble> {
+        match self {
+            Self::Database(error) => trouble::of(error),
+            _ => None,
+        }
+    }
+
     /// True if the same call may succeed later: the connection broke, the server restarts, or a deadlock or
     /// timeout was resolved against us.
     #[must_use]

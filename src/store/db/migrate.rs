@@ -12,7 +12,8 @@ use super::error::words;
 use super::hosts::Hosts;
 use super::migration_driver::Driver;
 use super::session_settings::{opening, pin, quoted};
-use crate::store::{Error, Options, Result, Store, rights};
+use crate::store::rights::{self, GRANTS};
+use crate::store::{Error, Options, Result, Store};
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -59,7 +60,6 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../../migrations/functions/logins.sql"),
 ];
 const VIEWS: &str = include_str!("../../../migrations/views.sql");
-pub(crate) const GRANTS: &str = include_str!("../../../migrations/grants.sql");
 /// An arbitrary number, the same in every binary: "tide".
 const LOCK: i64 = 0x7469_6465;
 

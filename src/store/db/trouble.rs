@@ -2,8 +2,6 @@
 //! advice for an operator. Must never contain the database's own text, which names tables and
 //! values.
 
-use crate::store::Error;
-
 /// A state of the database that made a statement fail.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -77,18 +75,8 @@ impl Trouble {
     }
 }
 
-impl Error {
-    /// The state of the database behind this error, if it is known.
-    #[must_use]
-    pub fn trouble(&self) -> Option<&'static Trouble> {
-        match self {
-            Self::Database(error) => of(error),
-            _ => None,
-        }
-    }
-}
-
-fn of(error: &sqlx::Error) -> Option<&'static Trouble> {
+/// The state of the database behind an error of the driver, if it is known.
+pub(super) fn of(error: &sqlx::Error) -> Option<&'static Trouble> {
     let sqlx::Error::Database(database) = error else { return None };
     Trouble::of_code(&database.code()?)
 }

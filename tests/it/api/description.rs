@@ -12,8 +12,16 @@ use super::contract::Contract;
 use super::server::{on_a_server, text};
 
 /// Pages and files, which are no part of the API.
-const PAGES: [&str; 8] =
-    ["/", "/enqueue", "/jobs", "/jobs/{id}", "/page/{file}", "/docs", "/docs/{file}", "/api/v1/openapi.json"];
+const PAGES: [&str; 8] = [
+    "/",
+    "/enqueue",
+    "/jobs",
+    "/jobs/{id}",
+    "/page/{*file}",
+    "/docs",
+    "/docs/{file}",
+    "/api/v1/openapi.json",
+];
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// Runs a check of the description that a server of today answers.

@@ -1,4 +1,4 @@
-// A real Chromium, and pages in it that remember every complaint.
+// A real Chromium, and pages in it that collect every complaint.
 
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";

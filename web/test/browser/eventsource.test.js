@@ -1,4 +1,4 @@
-// A browser's own EventSource, which comes back by itself: it stops behind the end of a job.
+// A browser's own EventSource, which reconnects by itself: it stops after the end of a job.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -17,7 +17,7 @@ after(async () => {
   await mill?.stop();
 });
 
-/** Opens an EventSource in a page; answers how often each type came and its state, whenever it is asked. */
+/** Opens an EventSource in a page; returns a function that reads the number of each type and its state. */
 async function listen(page, path) {
   await page.evaluate((path) => {
     window.seen = {};
@@ -33,14 +33,14 @@ for (const [name, path] of [
   ["one job", (id) => `/api/v1/jobs/${id}/events`],
   ["many jobs", (id) => `/api/v1/events?job=${id}`],
 ]) {
-  test(`a stream of ${name} that is over stops the EventSource`, async () => {
+  test(`a stream of ${name} that has ended stops the EventSource`, async () => {
     const id = await mill.enqueue("steps", { n: 2, pause: 0.05 });
-    await until(async () => (await (await fetch(`${mill.url}/api/v1/jobs/${id}`)).json()).state === "completed", "the job is over");
+    await until(async () => (await (await fetch(`${mill.url}/api/v1/jobs/${id}`)).json()).state === "completed", "the job has ended");
     const { page, complaints, close } = await openPage(browser, mill.url);
     await page.goto("/docs");
-    const look = await listen(page, path(id));
+    const read = await listen(page, path(id));
     const closed = await until(async () => {
-      const seen = await look();
+      const seen = await read();
       return seen.state === 2 && seen;
     }, "the EventSource is closed", 2 * QUIET);
     assert.deepEqual([closed.snapshot, closed.completed], [1, 1]);
@@ -49,12 +49,12 @@ for (const [name, path] of [
   });
 }
 
-test("a stream of a kind shows jobs that are over at once", async () => {
+test("a stream of a kind shows jobs that end at the same time", async () => {
   const { page, close } = await openPage(browser, mill.url);
   await page.goto("/docs");
-  const look = await listen(page, "/api/v1/events?kind=echo");
-  await until(async () => (await look()).state === 1, "it is open");
+  const read = await listen(page, "/api/v1/events?kind=echo");
+  await until(async () => (await read()).state === 1, "it is open");
   for (let i = 0; i < 12; i += 1) await mill.enqueue("echo", { i });
-  await until(async () => (await look()).completed === 12, "all twelve are shown");
+  await until(async () => (await read()).completed === 12, "all twelve are shown");
   await close();
 });

@@ -1,4 +1,4 @@
-// A mill for the browser to look at: `tidemill dev` on a free port and a Postgres of its own, with a few small kinds.
+// A server for the browser: `tidemill dev` on a free port and a Postgres of its own, with a few small kinds.
 
 import { execFile, spawn } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 const BINARY = process.env.TIDEMILL_BINARY ?? fileURLToPath(new URL("../../../target/debug/tidemill", import.meta.url));
 const START = 60_000; // milliseconds
 
-// Says one line and moves one step every `pause` seconds; its step, log and result carry the text that it was given.
+// Writes one line and moves one step every `pause` seconds; its step, log and result carry the text that it was given.
 const STEPS = `
 import json, os, sys, time
 args = json.load(sys.stdin)
@@ -40,7 +40,7 @@ command = ["sh", "-c", "echo it began; sleep 600"]
 stop_grace = "1s"
 `;
 
-/** Starts it, with `more` in its config; answers `{url, enqueue, stop}`. */
+/** Starts it, with `more` in its config; returns `{url, enqueue, stop}`. */
 export async function startMill(more = "") {
   const folder = await mkdtemp(join(tmpdir(), "tidemill-browser-"));
   await chmod(folder, 0o755); // as root, Postgres runs as somebody else
@@ -62,7 +62,7 @@ export async function startMill(more = "") {
     return { url, stop, psql: (sql) => psql(folder, sql), enqueue: (kind, args, more = {}) => enqueue(url, { kind, args, ...more }) };
   } catch (error) {
     await stop();
-    throw new Error(`${error.message}; it said:\n${log}`, { cause: error });
+    throw new Error(`${error.message}; its log:\n${log}`, { cause: error });
   }
 }
 
@@ -81,7 +81,7 @@ async function psql(folder, sql) {
   await promisify(execFile)("psql", ["-qX", "-v", "ON_ERROR_STOP=1", "-c", "set search_path to tidemill", "-c", sql, database]);
 }
 
-/** Enqueues a job past the page; answers its id. */
+/** Enqueues a job without the page; returns its id. */
 async function enqueue(url, job) {
   const answer = await fetch(`${url}/api/v1/jobs`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(job) });
   const body = await answer.json();
@@ -89,11 +89,11 @@ async function enqueue(url, job) {
   return (body.job ?? body).id;
 }
 
-/** Looks again and again until `look` answers something; that is the answer. */
-export async function until(look, what, limit = 20_000) {
+/** Calls `read` until it returns something truthy; returns that. */
+export async function until(read, what, limit = 20_000) {
   const deadline = Date.now() + limit;
   for (;;) {
-    const seen = await look();
+    const seen = await read();
     if (seen) return seen;
     if (Date.now() > deadline) throw new Error(`not within ${limit / 1000} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 50));

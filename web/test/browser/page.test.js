@@ -88,16 +88,16 @@ test("a running job is cancelled", async () => {
   await page.getByRole("button", { name: "Cancel" }).click();
   await page.getByRole("button", { name: "Cancel the job" }).click();
   await until(async () => (await badge(page)) === "cancelled", "the job is cancelled");
-  await page.getByText("Cancel asked for").waitFor();
+  await page.getByText("Cancel requested").waitFor();
 });
 
-test("a failed job says why, and nothing that a job says runs as a script", async () => {
+test("a failed job says why, and no text of a job runs as a script", async () => {
   const failed = await open(`/jobs/${await mill.enqueue("broken", { text: EVIL }, { execution_id: EVIL, tags: [EVIL.slice(0, 64)] })}`);
   await until(async () => (await badge(failed)) === "failed", "the job fails");
   assert.equal(await failed.locator(".error-text").innerText(), EVIL);
   const spoke = await open(`/jobs/${await mill.enqueue("steps", { n: 2, text: EVIL }, { metadata: { note: EVIL } })}`);
   await until(async () => (await badge(spoke)) === "completed", "the job completes");
-  // The badge comes with the snapshot, the lines behind it.
+  // The badge comes with the snapshot, the lines after it.
   await until(async () => (await lines(spoke)).length >= 2, "both lines are shown");
   assert.deepEqual(await lines(spoke), [`line 1 ${EVIL}`, `line 2 ${EVIL}`]);
   const home = await open("/");
@@ -150,7 +150,7 @@ test("a worker that stores less progress says why", async () => {
   await page.getByText("Live").waitFor();
   assert.equal(await banner.isVisible(), false);
   await until(async () => {
-    // The worker's next heartbeat says again how it is.
+    // The worker's next heartbeat resets it.
     await mill.psql("update workers set shedding = true");
     return banner.isVisible();
   }, "the page says it", 30_000);

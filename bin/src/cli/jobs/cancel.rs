@@ -1,6 +1,7 @@
 //! `tidemill jobs cancel`: cancels a waiting job at once and asks a running job to stop.
 
-use super::{JobArgs, act};
+use super::action::act;
+use super::job_args::JobArgs;
 use crate::cli::error::CliError;
 
 pub(super) async fn run(args: JobArgs) -> Result<(), CliError> {

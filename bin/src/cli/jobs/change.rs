@@ -5,7 +5,7 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::JobArgs;
+use super::job_args::JobArgs;
 use crate::cli::client::Client;
 use crate::cli::enqueue::{duration, read_priority};
 use crate::cli::error::CliError;

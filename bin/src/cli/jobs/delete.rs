@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use super::JobArgs;
+use super::job_args::JobArgs;
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
 use crate::cli::output;

@@ -1,11 +1,13 @@
 //! `tidemill jobs`: reads jobs and acts on them through the API of a running server.
 
+mod action;
 mod cancel;
 mod change;
 mod delete;
 mod follow;
 mod fork;
 mod history;
+mod job_args;
 mod list;
 mod redrive;
 mod retry;
@@ -17,9 +19,8 @@ mod view;
 
 use clap::{Args, Subcommand};
 
-use super::client::{Client, ServerArgs};
+use self::job_args::JobArgs;
 use super::error::CliError;
-use super::output::{self, cell};
 use super::{GlobalArgs, log};
 
 /// The arguments of `tidemill jobs`.
@@ -63,15 +64,6 @@ enum Verb {
     Fork(fork::ForkArgs),
 }
 
-/// One job.
-#[derive(Debug, Args)]
-struct JobArgs {
-    /// The job's id, or execution:NAME
-    id: String,
-    #[command(flatten)]
-    server: ServerArgs,
-}
-
 pub(super) async fn run(args: JobsArgs, global: &GlobalArgs) -> Result<(), CliError> {
     log::start_quiet(global);
     match args.verb {
@@ -91,16 +83,4 @@ pub(super) async fn run(args: JobsArgs, global: &GlobalArgs) -> Result<(), CliEr
         Verb::Signal(args) => signal::run(args).await,
         Verb::Fork(args) => fork::run(args).await,
     }
-}
-
-/// Posts an action and prints the new state of the job.
-async fn act(args: &JobArgs, verb: &str) -> Result<(), CliError> {
-    let answer = Client::new(&args.server)?.post(&["jobs", &args.id, verb]).await?;
-    if args.server.json {
-        return output::line(&answer.text);
-    }
-    let job = answer.json.get("job").unwrap_or(&answer.json);
-    let asked = job["state"] == "running" && job["cancel_requested_at"].is_string();
-    let status = if asked { "running, asked to stop".to_owned() } else { cell(&job["status"]) };
-    output::line(&format!("job {} is {status}", args.id))
 }

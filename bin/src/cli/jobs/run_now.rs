@@ -1,6 +1,7 @@
 //! `tidemill jobs run-now`: makes a job that waits for its time due at once.
 
-use super::{JobArgs, act};
+use super::action::act;
+use super::job_args::JobArgs;
 use crate::cli::error::CliError;
 
 pub(super) async fn run(args: JobArgs) -> Result<(), CliError> {

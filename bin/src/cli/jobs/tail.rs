@@ -1,7 +1,7 @@
 //! `tidemill jobs tail`: follows a job until it has finished; its outcome sets the exit code.
 
-use super::JobArgs;
 use super::follow::Follower;
+use super::job_args::JobArgs;
 use super::view::View;
 use crate::cli::client::Client;
 use crate::cli::error::CliError;

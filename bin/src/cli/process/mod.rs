@@ -23,6 +23,7 @@ use self::limits::Declaring;
 use self::vault::vault;
 use self::wait_for_database::once_it_answers;
 use super::error::CliError;
+pub(super) use super::error::failed;
 use crate::config::Config;
 use tidemill::kinds::command::strays::reap_if_first;
 use tidemill::maintenance;
@@ -160,11 +161,6 @@ impl Process {
 /// Joins a role whose failure ends the process.
 pub(super) async fn joined(role: JoinHandle<Result<(), CliError>>) -> Result<(), CliError> {
     role.await.map_err(|error| CliError::Failed(format!("a role of the server failed: {error}")))?
-}
-
-/// Any error, as the end of a command.
-pub(super) fn failed(error: impl std::error::Error) -> CliError {
-    CliError::Failed(error.to_string())
 }
 
 /// The address of a page that a browser on this machine can open.

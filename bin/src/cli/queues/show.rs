@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{QueueArgs, available, state};
+use super::list::{available, state};
+use super::queue_args::QueueArgs;
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
 use crate::cli::output::{self, cell, printable};

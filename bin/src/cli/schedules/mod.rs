@@ -1,16 +1,17 @@
 //! `tidemill schedules`: lists, shows, sets, pauses, resumes, runs, deletes and previews schedules.
 
+mod list;
+mod schedule_args;
 mod set;
 mod show;
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde_json::Value;
 
+use self::schedule_args::ScheduleArgs;
 use super::client::{Client, ServerArgs};
 use super::error::CliError;
 use super::output::{self, cell};
-use super::time::relative;
 use super::{GlobalArgs, log};
 
 /// The arguments of `tidemill schedules`.
@@ -43,18 +44,10 @@ enum Verb {
     Preview(set::PreviewArgs),
 }
 
-#[derive(Debug, Args)]
-struct ScheduleArgs {
-    /// The schedule's name
-    name: String,
-    #[command(flatten)]
-    server: ServerArgs,
-}
-
 pub(super) async fn run(args: SchedulesArgs, global: &GlobalArgs) -> Result<(), CliError> {
     log::start_quiet(global);
     match args.verb.unwrap_or(Verb::List(args.server)) {
-        Verb::List(server) => list(&server).await,
+        Verb::List(server) => list::list(&server).await,
         Verb::Show(schedule) => show::run(&schedule).await,
         Verb::Set(args) => set::run(&args).await,
         Verb::Delete(schedule) => delete(&schedule).await,
@@ -62,66 +55,6 @@ pub(super) async fn run(args: SchedulesArgs, global: &GlobalArgs) -> Result<(), 
         Verb::Resume(schedule) => act(&schedule, "resume", "is resumed").await,
         Verb::Run(schedule) => run_now(&schedule).await,
         Verb::Preview(args) => set::preview(&args).await,
-    }
-}
-
-async fn list(server: &ServerArgs) -> Result<(), CliError> {
-    let client = Client::new(server)?;
-    let mut rows = Vec::new();
-    let mut cursor = None;
-    loop {
-        let query: Vec<_> = cursor.into_iter().map(|cursor: String| ("cursor", cursor)).collect();
-        let answer = client.get(&["schedules"], &query).await?;
-        if server.json {
-            return output::line(&answer.text);
-        }
-        rows.extend(answer.json["items"].as_array().into_iter().flatten().map(row));
-        cursor = answer.json["next_cursor"].as_str().map(str::to_owned);
-        if cursor.is_none() {
-            return output::table(&["NAME", "TIMES", "ZONE", "KIND", "STATE", "NEXT", "LAST", "FROM"], rows);
-        }
-    }
-}
-
-fn row(schedule: &Value) -> Vec<String> {
-    vec![
-        cell(&schedule["name"]),
-        times(schedule),
-        cell(&schedule["timezone"]),
-        cell(&schedule["job"]["kind"]),
-        state(schedule).into(),
-        relative(&schedule["upcoming"][0]),
-        relative(&schedule["last_slot_at"]),
-        source(schedule),
-    ]
-}
-
-/// The last writer; for a config also the deployment.
-fn source(schedule: &Value) -> String {
-    match schedule["owner"].as_str() {
-        Some(owner) => format!("{} of {owner}", cell(&schedule["source"])),
-        None => cell(&schedule["source"]),
-    }
-}
-
-/// Its times as set.
-fn times(schedule: &Value) -> String {
-    match schedule["every_seconds"]
-        .as_f64()
-        .and_then(|every| std::time::Duration::try_from_secs_f64(every).ok())
-    {
-        Some(every) => format!("every {}", humantime::format_duration(every)),
-        None => format!("{}{}", cell(&schedule["cron"]), cell(&schedule["at"])),
-    }
-}
-
-fn state(schedule: &Value) -> &'static str {
-    match (schedule["paused_at"].is_string(), schedule["problem"].is_string()) {
-        (true, _) => "paused",
-        (false, true) => "problem",
-        // It had one time, and that is gone.
-        (false, false) if schedule["at"].is_string() && schedule["upcoming"][0].is_null() => "over",
-        (false, false) => "on",
     }
 }
 

@@ -1,6 +1,7 @@
 //! `tidemill schedules show`: prints everything known about one schedule.
 
-use super::{ScheduleArgs, source, state, times};
+use super::list::{source, state, times};
+use super::schedule_args::ScheduleArgs;
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
 use crate::cli::output::{self, cell, printable};

@@ -5,22 +5,15 @@ import type { Tidemill } from "../core/client.js";
 import { eventOf } from "../core/event.js";
 import { backoff, pause } from "../core/pause.js";
 import { ProblemError, type TidemillError } from "../core/problem.js";
-import { FINAL, type Job, type JobEvent, type ProblemDocument } from "../core/types.js";
+import { FINAL, type JobEvent } from "../core/types.js";
+import type { ReaderListener } from "./reader-listener.js";
 import type { Want, Wants } from "./tabs.js";
 import { Truth } from "./truth.js";
-import type { Connection } from "./view.js";
 
 const TOGETHER = 50; // milliseconds in which wishes gather
 const MOST = 100; // jobs of one stream, so that its address stays short
 /** What changes a job's state; the rest is asked for where somebody wants all events. */
 const TYPES = "progress,step,attempt_failed,retry,snoozed,cancel_requested,lease_lost";
-
-export interface ReaderListener {
-  event(event: JobEvent): void;
-  job(job: Job, asked: number): void;
-  gone(id: string, problem: ProblemDocument): void;
-  state(connection: Connection, error?: TidemillError): void;
-}
 
 export class Reader {
   readonly #client: Tidemill;

@@ -6,7 +6,7 @@ import { pause } from "../core/pause.js";
 import { ConnectionError, ProblemError, TidemillError } from "../core/problem.js";
 import { FINAL, type Job, type JobEvent } from "../core/types.js";
 import { inTurns } from "./in-turns.js";
-import type { ReaderListener } from "./reader.js";
+import type { ReaderListener } from "./reader-listener.js";
 
 const FIRST = 1_000; // milliseconds until a job is read again
 const LONGEST = 15_000;

@@ -12,8 +12,9 @@ export { ProgressBar, type ProgressBarProps } from "../status-center/progress-ba
 export type { Status, StatusAction, StatusEntry, StatusState, StatusStep } from "../status-center/status.js";
 export { StatusCenter, type StatusCenterProps } from "../status-center/status-center.js";
 export { TidemillProvider, useLiveJobs, useTidemill } from "./provider.js";
+export type { TaskStatus } from "./task-status.js";
 export { type UseEnqueue, useEnqueue } from "./use-enqueue.js";
 export { type UseJob, type UseJobOptions, useJob } from "./use-job.js";
 export { type LogLine, type UseJobLog, type UseJobLogOptions, useJobLog } from "./use-job-log.js";
 export { type UseJobs, type UseJobsOptions, useJobs } from "./use-jobs.js";
-export { type TaskStatus, type UseTaskStatusOptions, useTaskStatus } from "./use-task-status.js";
+export { type UseTaskStatusOptions, useTaskStatus } from "./use-task-status.js";

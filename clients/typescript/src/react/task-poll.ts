@@ -3,7 +3,7 @@
 
 import { type Tidemill, TidemillError } from "../core/index.js";
 import type { Connection, LiveJobs } from "../live/index.js";
-import type { TaskStatus } from "./use-task-status.js";
+import type { TaskStatus } from "./task-status.js";
 
 const OVER = ["SUCCESS", "FAILURE", "REVOKED"];
 const FIRST = 250; // milliseconds until the second question

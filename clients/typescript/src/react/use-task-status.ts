@@ -6,22 +6,7 @@ import type { TidemillError } from "../core/index.js";
 import type { Connection } from "../live/index.js";
 import { useLiveJobs, useTidemill } from "./provider.js";
 import { isOver, TaskPoll } from "./task-poll.js";
-
-/** How a task stands. */
-export interface TaskStatus {
-  task_id: string;
-  /** PENDING, BUILDING, RUNNING, SUCCESS, FAILURE or REVOKED. */
-  state: string;
-  /** True if it is over. */
-  ready: boolean;
-  /** What it does now, for a person. */
-  status: string;
-  /** From 0 to 100. */
-  progress: number;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the task gave back
-  result?: any;
-  error?: string;
-}
+import type { TaskStatus } from "./task-status.js";
 
 export interface UseTaskStatusOptions {
   /** `false` asks nothing; what is known stays. By default true. */

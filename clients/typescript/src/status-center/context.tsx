@@ -3,8 +3,8 @@
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useSyncExternalStore } from "react";
 import { useLatest } from "../react/latest.js";
 import { useLiveJobs, useTidemill } from "../react/provider.js";
-import type { StatusEntry } from "./status.js";
-import { StatusStore, type StatusView } from "./store.js";
+import type { StatusEntry, StatusView } from "./status.js";
+import { StatusStore } from "./store.js";
 
 /** What the names of an entry's actions do; found again after a reload, where functions are not. */
 export type StatusVerbs = Record<string, (entry: StatusEntry) => unknown>;

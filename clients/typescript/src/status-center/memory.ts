@@ -1,8 +1,7 @@
 // What is kept over a reload and shared with other tabs: which jobs entries are about, and what was closed lately. Must never
 // keep args, results, texts of errors or functions.
 
-import { isOver, type StatusEntry } from "./status.js";
-import type { StatusView } from "./store.js";
+import { isOver, type StatusEntry, type StatusView } from "./status.js";
 
 const KEPT = 24 * 60 * 60 * 1000; // milliseconds
 

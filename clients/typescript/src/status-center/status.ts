@@ -60,6 +60,14 @@ export interface StatusEntry extends Status {
   tryAgain?(): unknown;
 }
 
+/** What is shown; a new object after each change. */
+export interface StatusView {
+  /** The newest first. */
+  statuses: StatusEntry[];
+  /** What was closed, or ended out of sight; the newest first. */
+  earlier: StatusEntry[];
+}
+
 /** True if nothing more comes by itself. */
 export function isOver({ status }: Pick<StatusEntry, "status">): boolean {
   return status === "completed" || status === "failed";

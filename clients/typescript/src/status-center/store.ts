@@ -5,19 +5,11 @@ import { type Job, ProblemError, randomKey, type Tidemill } from "../core/index.
 import type { JobView, LiveJobs } from "../live/index.js";
 import { Clock } from "./clock.js";
 import { Memory } from "./memory.js";
-import { fromJob, isOver, type Status, type StatusEntry } from "./status.js";
+import { fromJob, isOver, type Status, type StatusEntry, type StatusView } from "./status.js";
 
 const MOST_EARLIER = 20;
 const WHY = 4_000; // milliseconds for which an entry waits until it says why
 const STAYS = 5_000; // milliseconds that a completed entry stays
-
-/** What is shown; a new object after each change. */
-export interface StatusView {
-  /** The newest first. */
-  statuses: StatusEntry[];
-  /** What was closed, or ended out of sight; the newest first. */
-  earlier: StatusEntry[];
-}
 
 /** Sends work under an idempotency key and answers the job that it became. */
 export type Enqueue = (idempotencyKey: string) => Promise<Pick<Job, "id">>;

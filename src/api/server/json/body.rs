@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::body_limits::Held;
-use super::parse;
+use super::parse::parse;
 use crate::api::server::problem::{Case, Problem, quoted};
 
 /// How long a body may take to arrive.

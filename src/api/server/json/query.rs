@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use url::form_urlencoded;
 
-use super::shortened;
+use super::parse::shortened;
 use crate::api::server::problem::Problem;
 
 /// Parameters that may be empty: clients that cannot send the header `Last-Event-ID` start with an empty

@@ -4,7 +4,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::parse;
+use super::parse::parse;
 use super::scan::{Flaw, escape};
 use crate::api::server::problem::Problem;
 

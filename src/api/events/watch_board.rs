@@ -1,0 +1,110 @@
+//! The watched jobs of this process, each with the feed of its events and the number of its readers.
+//! The readers' handles and the poller share it; it never reads the database itself.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, Semaphore, watch};
+use uuid::Uuid;
+
+use super::job_feed::News;
+use crate::store::Store;
+
+/// How many readers may read from the database at once, so that many reconnecting readers after a restart
+/// leave connections for the rest of the process.
+const READS_AT_ONCE: usize = 4;
+
+/// The state that the readers and the poller share.
+#[derive(Debug)]
+pub(crate) struct WatchBoard {
+    pub(crate) store: Store,
+    /// A reader arrived.
+    pub(crate) arrival: Notify,
+    pub(crate) reads: Semaphore,
+    board: Mutex<Board>,
+}
+
+#[derive(Debug, Default)]
+struct Board {
+    watched: HashMap<Uuid, Watched>,
+    /// Watched by a new reader, which needs the present state of the job.
+    unread: HashSet<Uuid>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    news: watch::Sender<News>,
+    readers: usize,
+}
+
+impl WatchBoard {
+    pub(crate) fn new(store: Store) -> Self {
+        let reads = Semaphore::new(READS_AT_ONCE);
+        Self { store, arrival: Notify::new(), reads, board: Mutex::default() }
+    }
+
+    /// Adds a reader of a job.
+    pub(crate) fn enter(&self, job_id: Uuid) -> watch::Receiver<News> {
+        let mut board = self.board();
+        let entry = board
+            .watched
+            .entry(job_id)
+            .or_insert_with(|| Watched { news: watch::Sender::default(), readers: 0 });
+        entry.readers += 1;
+        let news = entry.news.subscribe();
+        board.unread.insert(job_id);
+        drop(board);
+        self.arrival.notify_one();
+        news
+    }
+
+    /// Removes a reader of a job; without readers the job is no longer watched.
+    pub(crate) fn leave(&self, job_id: Uuid) {
+        let mut board = self.board();
+        if let Some(entry) = board.watched.get_mut(&job_id) {
+            entry.readers -= 1;
+            if entry.readers == 0 {
+                board.watched.remove(&job_id);
+                board.unread.remove(&job_id);
+            }
+        }
+    }
+
+    /// The number of watched jobs.
+    pub(crate) fn count(&self) -> usize {
+        self.board().watched.len()
+    }
+
+    pub(crate) fn is_watching(&self) -> bool {
+        !self.board().watched.is_empty()
+    }
+
+    pub(crate) fn is_watched(&self, job_id: Uuid) -> bool {
+        self.board().watched.contains_key(&job_id)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Uuid> {
+        self.board().watched.keys().copied().collect()
+    }
+
+    /// The jobs with readers that have not had the present state.
+    pub(crate) fn take_unread(&self) -> HashSet<Uuid> {
+        std::mem::take(&mut self.board().unread)
+    }
+
+    /// Reads the feed of a job; `None` if it is no longer watched.
+    pub(crate) fn read<T>(&self, job_id: Uuid, question: impl FnOnce(&News) -> T) -> Option<T> {
+        self.board().watched.get(&job_id).map(|watched| question(&watched.news.borrow()))
+    }
+
+    /// Changes the feed of a job; its readers are notified if `change` returns true.
+    pub(crate) fn update(&self, job_id: Uuid, change: impl FnOnce(&mut News) -> bool) {
+        if let Some(watched) = self.board().watched.get(&job_id) {
+            watched.news.send_if_modified(change);
+        }
+    }
+
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,32 @@
+//! The use of a worker's limits: its number of attempts, and whether it has reached a limit.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio_util::sync::CancellationToken;
+
+/// The use of a worker's limits.
+#[derive(Debug, Default)]
+pub(super) struct Wear {
+    runs: AtomicU64,
+    pub(super) out: CancellationToken,
+}
+
+impl Wear {
+    /// One more attempt.
+    pub(super) fn count(&self, most: Option<u64>) {
+        let runs = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
+        if most.is_some_and(|most| runs == most) {
+            tracing::info!(runs, "reached max_runs; no further jobs will be claimed");
+            self.out.cancel();
+        }
+    }
+
+    pub(super) fn is_worn_out(&self) -> bool {
+        self.out.is_cancelled()
+    }
+
+    /// Waits until a limit is reached.
+    pub(super) async fn out(&self) {
+        self.out.cancelled().await;
+    }
+}

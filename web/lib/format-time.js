@@ -1,0 +1,63 @@
+// Times and durations as text. Pure: the caller passes the present time (see clock.js).
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** A duration in milliseconds with at most two units: `840 ms`, `4.2 s`, `3 m 05 s`, `2 h 10 m`, `5 d 3 h`. */
+export function duration(milliseconds) {
+  const span = Math.max(0, milliseconds);
+  if (!Number.isFinite(span)) return "";
+  if (span < SECOND) return `${Math.round(span)} ms`;
+  if (span < 9.95 * SECOND) return `${(span / SECOND).toFixed(1)} s`;
+  const seconds = Math.round(span / SECOND);
+  if (seconds < 60) return `${seconds} s`;
+  const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3600)];
+  if (hours < 1) return `${minutes} m ${two(seconds % 60)} s`;
+  if (hours < 24) return `${hours} h ${two(minutes % 60)} m`;
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+/** A running duration, in whole seconds so that it ticks evenly: `0:04`, `12:40`, `1:02:03`. */
+export function stopwatch(milliseconds) {
+  const seconds = Math.max(0, Math.floor(milliseconds / SECOND));
+  const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3600)];
+  if (hours < 1) return `${minutes}:${two(seconds % 60)}`;
+  return `${hours}:${two(minutes % 60)}:${two(seconds % 60)}`;
+}
+
+/** The distance of a time from now: `just now`, `12 s ago`, `in 3 min`, `5 h ago`, `2 d ago`, then the date. */
+export function relative(then, now) {
+  const time = new Date(then).getTime();
+  if (Number.isNaN(time)) return "";
+  const distance = Math.abs(now - time);
+  if (distance < 2 * SECOND) return time > now ? "now" : "just now";
+  if (distance >= 30 * DAY) return utc(then).slice(0, 10);
+  const amount = rounded(distance);
+  return time > now ? `in ${amount}` : `${amount} ago`;
+}
+
+function rounded(distance) {
+  if (distance < MINUTE) return `${Math.floor(distance / SECOND)} s`;
+  if (distance < HOUR) return `${Math.floor(distance / MINUTE)} min`;
+  if (distance < DAY) return `${Math.floor(distance / HOUR)} h`;
+  return `${Math.floor(distance / DAY)} d`;
+}
+
+/** A time in UTC to the millisecond: `2026-11-22 21:04:05.123 UTC`. */
+export function utc(then) {
+  const time = new Date(then);
+  return Number.isNaN(time.getTime()) ? "" : time.toISOString().replace("T", " ").replace("Z", " UTC");
+}
+
+/** The time of day in the browser's zone: `21:04:05`. */
+export function timeOfDay(then) {
+  const time = new Date(then);
+  if (Number.isNaN(time.getTime())) return "";
+  return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
+}
+
+function two(number) {
+  return String(number).padStart(2, "0");
+}

@@ -1,0 +1,89 @@
+// The states of a job, and how events change a job's document. Pure.
+
+/** The final states. */
+export const FINAL = new Set(["completed", "failed", "cancelled"]);
+
+/** The stored states by which lists can be filtered, in the order of the tabs. */
+export const STATES = ["running", "available", "waiting", "completed", "failed", "cancelled"];
+
+/** The meaning of each shown state, in a sentence. */
+export const MEANING = {
+  waiting: "Waits for other jobs, a signal or a limit.",
+  available: "Ready: the next free worker takes it.",
+  scheduled: "Starts at its time.",
+  retrying: "An attempt failed; it will be tried again.",
+  running: "A worker runs it.",
+  completed: "Done.",
+  failed: "No attempts left, or a permanent error.",
+  cancelled: "Cancelled before it completed.",
+};
+
+/** The state to show, which is finer than the stored one: `scheduled` and `retrying` are `available`. */
+export function shownState(job) {
+  return job.status ?? job.state;
+}
+
+/** Whether the job has ended. */
+export function finished(job) {
+  return FINAL.has(job.state);
+}
+
+/** The job as it is after an event of its stream. An event that is older than the document changes nothing. */
+export function afterEvent(job, { type, data }) {
+  if (type === "snapshot") return { ...job, ...(data.job ?? documentIn(data)) };
+  if (FINAL.has(type)) return ended(job, type, data);
+  if (finished(job) || (data.attempt ?? 0) < (job.attempt ?? 0)) return job;
+  switch (type) {
+    case "progress":
+      return withProgress(started(job, data), data);
+    case "log":
+    case "step":
+      return started(job, data);
+    case "cancel_requested":
+      return { ...job, cancel_requested_at: job.cancel_requested_at ?? data.at };
+    case "retry":
+    case "snoozed":
+      return givenBack(job, type === "retry" ? "retrying" : "scheduled", data);
+    default:
+      return job;
+  }
+}
+
+function documentIn(data) {
+  const { seq, at, ...fields } = data;
+  return fields.state ? fields : {};
+}
+
+function ended(job, type, data) {
+  const known = { ...job, state: type, status: type, finished_at: data.finished_at ?? job.finished_at ?? data.at ?? null };
+  if (data.result !== undefined) known.result = data.result;
+  if (data.error !== undefined) known.error = data.error;
+  return known;
+}
+
+/** An event of a later attempt means that the job runs now: a start has no event of its own. */
+function started(job, data) {
+  if (!(data.attempt > (job.attempt ?? 0))) return job;
+  return { ...job, state: "running", status: "running", attempt: data.attempt, started_at: data.at, progress: null };
+}
+
+/** The attempt ended and another one follows; an event of an earlier attempt changes nothing. */
+function givenBack(job, status, data) {
+  if (job.state !== "running" || data.at < job.started_at) return job;
+  return { ...job, state: "available", status, attempt: data.attempt ?? job.attempt, run_at: data.run_at ?? job.run_at };
+}
+
+function withProgress(job, data) {
+  if (job.progress && data.seq <= job.progress.seq) return job;
+  const before = job.progress ?? {};
+  return {
+    ...job,
+    progress: {
+      percent: data.percent ?? before.percent ?? null,
+      step: data.step ?? before.step ?? null,
+      data: data.data ?? before.data ?? null,
+      seq: data.seq,
+      updated_at: data.at,
+    },
+  };
+}

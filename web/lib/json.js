@@ -1,0 +1,37 @@
+// JSON in and out, without losing the digits of large numbers.
+
+/** Parses JSON; a number too large for a double keeps its digits where the browser supports it. */
+export function parseJson(text) {
+  return JSON.parse(text, (_key, value, context) => {
+    const large = typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER;
+    return large && context?.source && JSON.rawJSON ? JSON.rawJSON(context.source) : value;
+  });
+}
+
+/** Indented JSON; a short value stays on one line. */
+export function prettyJson(value) {
+  const line = JSON.stringify(value);
+  return line === undefined ? "null" : line.length <= 60 ? line : JSON.stringify(value, null, 2);
+}
+
+/** Parses a JSON object that a person typed; the error names the place. Empty text is an empty object. */
+export function parseObject(text) {
+  if (text.trim() === "") return { value: {} };
+  let value;
+  try {
+    value = parseJson(text);
+  } catch (error) {
+    return { error: `Not valid JSON${place(text, error)}.` };
+  }
+  const object = value !== null && typeof value === "object" && !Array.isArray(value) && !JSON.isRawJSON?.(value);
+  return object ? { value } : { error: "Args must be a JSON object, such as {\"name\": \"value\"}." };
+}
+
+function place(text, error) {
+  const position = /position (\d+)/.exec(error.message);
+  const line = /line (\d+) column (\d+)/.exec(error.message);
+  if (line) return ` at line ${line[1]}, column ${line[2]}`;
+  if (!position) return / end of /.test(error.message) ? ": it ends too early" : `: ${error.message.split(/, "|, \.\.\./)[0]}`;
+  const before = text.slice(0, Number(position[1])).split("\n");
+  return ` at line ${before.length}, column ${before.at(-1).length + 1}`;
+}

@@ -1,0 +1,141 @@
+// The lists of the first page, read every two seconds while the tab is visible, and one event stream for the unfinished
+// jobs among them. Holds data only; must never draw.
+
+import { get } from "./api.js";
+import { follow } from "./event-stream.js";
+import { afterEvent } from "./job-state.js";
+import { jobsToWatch } from "./jobs-to-watch.js";
+import { backoff, pause, untilVisible } from "./pause.js";
+
+const POLL_INTERVAL = 2000; // milliseconds between the end of one poll and the next
+const PAGE = 50;
+const WATCHED = 40; // jobs on one stream
+
+export class LiveLists {
+  jobs = new Map();
+  running = [];
+  recent = [];
+  older = [];
+  queues = [];
+  workers = [];
+  cursor = null;
+  loaded = false;
+  #filter;
+  #listener;
+  #stop = new AbortController();
+  #touched = new Set();
+  #watched = new Set();
+  #unwatch = () => {};
+
+  /** `filter` has state, kind, queue (each may be missing); `listener` is `{changed(), connection(state, reason), problem(problem)}`. */
+  constructor(filter, listener) {
+    this.#filter = filter;
+    this.#listener = listener;
+  }
+
+  /** Polls until stopped; a refusal that is not temporary ends it. */
+  async start() {
+    let failures = 0;
+    const signal = this.#stop.signal;
+    while (!signal.aborted) {
+      if (document.hidden) this.#disconnect();
+      await untilVisible(signal);
+      try {
+        await this.refresh();
+        failures = 0;
+      } catch (problem) {
+        if (signal.aborted) return;
+        this.#listener.problem(problem);
+        if (!problem.temporary) return this.#listener.connection("refused", problem.message);
+        failures += 1;
+        this.#listener.connection("reconnecting", problem.message);
+      }
+      await pause(failures === 0 ? POLL_INTERVAL : backoff(failures + 2), signal);
+    }
+  }
+
+  stop() {
+    this.#stop.abort();
+    this.#unwatch();
+  }
+
+  /** Reads everything once. */
+  async refresh() {
+    this.#touched.clear();
+    const signal = this.#stop.signal;
+    const [running, recent, queues, workers] = await Promise.all([
+      this.#filter.state ? { items: [] } : get(this.#address({ state: "running" }), signal),
+      get(this.#address({}), signal),
+      get("/queues", signal),
+      get("/workers", signal),
+    ]);
+    this.running = this.#keep(running.items);
+    this.recent = this.#keep(recent.items);
+    this.queues = queues.items ?? [];
+    this.workers = workers.items ?? [];
+    if (this.older.length === 0) this.cursor = recent.next_cursor ?? null;
+    this.loaded = true;
+    this.#forget();
+    this.#listener.changed();
+    this.#watch();
+    this.#listener.connection("live");
+  }
+
+  /** Appends the next page of older jobs. */
+  async more() {
+    const page = await get(this.#address({ cursor: this.cursor }), this.#stop.signal);
+    this.older.push(...this.#keep(page.items));
+    this.cursor = page.next_cursor ?? null;
+    this.#listener.changed();
+  }
+
+  #address(extra) {
+    return `/jobs?${new URLSearchParams({ ...this.#filter, ...extra, limit: PAGE })}`;
+  }
+
+  /** Stores documents, except of jobs with a newer event from the stream. */
+  #keep(items) {
+    for (const job of items) if (!this.#touched.has(job.id)) this.jobs.set(job.id, job);
+    return items.map((job) => job.id);
+  }
+
+  #forget() {
+    const wanted = new Set([...this.running, ...this.recent, ...this.older, ...this.#watched]);
+    if (this.jobs.size > 4 * PAGE + wanted.size) {
+      for (const id of this.jobs.keys()) if (!wanted.has(id)) this.jobs.delete(id);
+    }
+  }
+
+  #watch() {
+    const listed = [...this.running, ...this.recent].map((id) => this.jobs.get(id));
+    const wanted = jobsToWatch(listed, WATCHED);
+    if (wanted.every((id) => this.#watched.has(id))) return;
+    this.#unwatch();
+    this.#watched = new Set(wanted);
+    const query = new URLSearchParams(wanted.map((id) => ["job", id]));
+    query.set("types", "progress,retry,snoozed,cancel_requested");
+    this.#unwatch = follow(`/events?${query}`, {
+      onFrame: (frame) => this.#onEvent(frame),
+      onState: (state, problem) => {
+        if (state === "reconnecting") this.#listener.connection(state, problem?.message);
+      },
+    });
+  }
+
+  #onEvent(frame) {
+    const id = frame.data.job_id;
+    const job = this.jobs.get(id);
+    if (!job) return false;
+    this.#touched.add(id);
+    this.jobs.set(id, afterEvent(job, frame));
+    this.#listener.changed();
+    return [...this.#watched].every((each) => ["completed", "failed", "cancelled"].includes(this.jobs.get(each)?.state));
+  }
+
+  #disconnect() {
+    this.#unwatch();
+    this.#unwatch = () => {};
+    this.#watched = new Set();
+    this.#listener.connection("paused", "This tab is hidden.");
+  }
+}
