@@ -42,6 +42,8 @@ const CODE: [&str; 7] = [
 ];
 const FILE_LINES: usize = 400;
 const FUNCTION_LINES: usize = 70;
+/// Of SQL inside a Rust file.
+const STATEMENT_LINES: usize = 45;
 
 struct Source {
     /// Below `src`.
@@ -233,8 +235,8 @@ fn jobs_are_made_only_where_their_args_are_sealed() {
         "db/ping",
     ];
     let mut found = BTreeSet::new();
-    for source in code().iter().filter(|source| !source.is_test()) {
-        let lines = source.code().lines().filter(|line| !line.trim_start().starts_with("//"));
+    for source in code().iter().chain(&texts("src", "sql")).filter(|source| !source.is_test()) {
+        let lines = source.code().lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
         if lines.into_iter().any(|line| makers.iter().any(|maker| line.contains(maker))) {
             found.insert(source.path.clone());
         }
@@ -274,6 +276,57 @@ fn sql_stands_only_in_the_store_and_in_the_embedded_postgres() {
         }
     }
     assert!(wrong.is_empty(), "SQL outside of src/store:\n{wrong}");
+}
+
+/// A statement that is too long for its Rust file stands beside it, under the same name.
+#[test]
+fn statements_in_files_name_their_parameters_and_belong_to_the_rust_file_beside_them() {
+    let files = texts("src", "sql");
+    let mut wrong = String::new();
+    for file in &files {
+        let head: Vec<&str> = file.text.lines().take_while(|line| line.starts_with("--")).collect();
+        let statement: String =
+            file.text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+        for number in 1..100 {
+            let is_named = head.iter().any(|line| line.starts_with(&format!("-- ${number} ")));
+            let is_used = statement
+                .match_indices(&format!("${number}"))
+                .any(|(at, used)| !statement[at + used.len()..].starts_with(|c: char| c.is_ascii_digit()));
+            if is_named != is_used {
+                let _ = writeln!(wrong, "{}: its head and its text do not agree on ${number}", file.path);
+            }
+        }
+        for part in ["-- Indexes: ", "-- Why it is written so:"] {
+            if !head.iter().any(|line| line.starts_with(part)) {
+                let _ = writeln!(wrong, "{}: its head has no line {part:?}", file.path);
+            }
+        }
+        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join(file.path.replace(".sql", ".rs"));
+        let is_used = std::fs::read_to_string(beside).is_ok_and(|rust| {
+            rust.contains("sqlx::query_file") && rust.contains(&format!("\"{}\"", file.path))
+        });
+        if !file.path.starts_with("src/store/") || !is_used {
+            let _ = writeln!(wrong, "{}: no Rust file of this name in src/store uses it", file.path);
+        }
+    }
+    assert!(!files.is_empty() && wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn statements_in_rust_files_are_short() {
+    let mut wrong = String::new();
+    for source in sources("src").iter().filter(|source| source.module() == "store" && !source.is_test()) {
+        let raw = source.code().split("r#\"").skip(1).filter_map(|rest| rest.split("\"#").next());
+        let statements = raw.chain(source.code().split('"')).filter(|text| {
+            let text = text.trim_start();
+            ["select", "with ", "insert ", "update ", "delete "].iter().any(|word| text.starts_with(word))
+        });
+        for text in statements.filter(|text| text.lines().count() > STATEMENT_LINES) {
+            let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            let _ = writeln!(wrong, "{}: {}", source.path, first.trim());
+        }
+    }
+    assert!(wrong.is_empty(), "statements above {STATEMENT_LINES} lines belong into a .sql file:\n{wrong}");
 }
 
 /// One called `message` takes the place of the words that say what happened.
