@@ -102,7 +102,7 @@ async fn line_up(store: &Store, line: usize) -> Result<(), AnyError> {
            union all
            select 'elsewhere', array['tenant:' || n] from generate_series(1, 10000) n
          ) w;
-         truncate turns;
+         truncate ready_groups;
          select line_up('default', 5::smallint, group_id, concurrency_keys, min(due_at))
          from jobs_live where state = 'waiting' group by group_id, concurrency_keys;
          vacuum analyze jobs_live;
@@ -129,7 +129,7 @@ async fn timed(
     jobs: usize,
     drain: impl Future<Output = Result<Duration, AnyError>>,
 ) -> Result<f64, AnyError> {
-    sqlx::query("truncate jobs, running, turns").execute(store.pool()).await?;
+    sqlx::query("truncate jobs, running, ready_groups").execute(store.pool()).await?;
     let args: Map<String, serde_json::Value> =
         json!({ "pad": "x".repeat(80) }).as_object().cloned().unwrap_or_default();
     let batch = 5_000;

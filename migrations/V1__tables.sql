@@ -493,7 +493,7 @@ comment on column limit_buckets.key is 'The concurrency key, or queue:NAME.';
 comment on column limit_buckets.tokens is 'Tokens at filled_at; each start takes one.';
 comment on column limit_buckets.filled_at is 'When the tokens were last counted.';
 
-create table turns (
+create table ready_groups (
   queue text not null,
   priority smallint not null,
   group_id uuid not null,
@@ -501,13 +501,13 @@ create table turns (
   ready_at timestamptz not null,
   primary key (queue, priority, group_id)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
-create index turns_order on turns (queue, priority, ready_at, group_id);
-comment on table turns is 'The groups that take turns: one row for each group of waiting jobs in a queue, oldest ready_at first.';
-comment on column turns.queue is 'The queue.';
-comment on column turns.priority is 'The priority.';
-comment on column turns.group_id is 'The group, as in jobs.';
-comment on column turns.concurrency_keys is 'The limits that apply to the jobs of the group.';
-comment on column turns.ready_at is 'When to check the group next: its last turn, or when its next job or token is due; infinity when no job of the group waits.';
+create index ready_groups_order on ready_groups (queue, priority, ready_at, group_id);
+comment on table ready_groups is 'The groups that take turns: one row for each group of waiting jobs in a queue, oldest ready_at first.';
+comment on column ready_groups.queue is 'The queue.';
+comment on column ready_groups.priority is 'The priority.';
+comment on column ready_groups.group_id is 'The group, as in jobs.';
+comment on column ready_groups.concurrency_keys is 'The limits that apply to the jobs of the group.';
+comment on column ready_groups.ready_at is 'When to check the group next: its last turn, or when its next job or token is due; infinity when no job of the group waits.';
 
 create table unique_keys (
   key text primary key,

@@ -289,7 +289,7 @@ select
   group_id,
   concurrency_keys,
   nullif(ready_at, 'infinity') as ready_at
-from turns;
+from ready_groups;
 comment on view waiting_groups is 'The groups that take turns: the groups of waiting jobs in each queue, the oldest ready_at first.';
 
 create view counters as

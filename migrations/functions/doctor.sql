@@ -104,7 +104,7 @@ as $$
   select coalesce(sum(n_dead_tup), 0)::bigint
   from pg_stat_user_tables
   where schemaname = current_schema()
-    and relname in ('jobs_live', 'running', 'progress', 'turns')
+    and relname in ('jobs_live', 'running', 'progress', 'ready_groups')
 $$;
 comment on function dead_rows() is 'Dead rows of the hot tables, according to the statistics.';
 
@@ -207,7 +207,7 @@ as $$
     jsonb_build_object('table', t.relname, 'dead', t.n_dead_tup, 'live', t.n_live_tup, 'bytes', pg_relation_size(t.relid))
   from pg_stat_user_tables t
   where t.schemaname = current_schema()
-    and t.relname in ('jobs_live', 'running', 'progress', 'turns', 'workers', 'dependencies')
+    and t.relname in ('jobs_live', 'running', 'progress', 'ready_groups', 'workers', 'dependencies')
     and severity_of('bloat', t.n_dead_tup, t.n_live_tup) is not null
   union all
   select 'settings', 'critical', format('%s is %s: a crash of the machine may lose jobs that were acknowledged', s.name, s.setting), format('set %s = on', s.name), jsonb_build_object('setting', s.name, 'value', s.setting)

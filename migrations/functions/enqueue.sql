@@ -204,7 +204,7 @@ begin
     group by n.queue, n.kind
   ),
   lined_up as (
-    insert into turns as t (queue, priority, group_id, concurrency_keys, ready_at)
+    insert into ready_groups as t (queue, priority, group_id, concurrency_keys, ready_at)
     select n.queue, n.priority, n.group_id, coalesce(n.concurrency_keys, '{}'), min(n.due_at)
     from inserted n
     where n.group_id is not null

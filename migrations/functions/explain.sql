@@ -284,7 +284,7 @@ begin
     from (
       select count(*) as others
       from (
-        select 1 from turns t
+        select 1 from ready_groups t
         where t.queue = j.queue and t.priority <= j.priority and t.group_id <> j.group_id and t.ready_at <= now()
           and exists (
             select 1 from jobs_live o

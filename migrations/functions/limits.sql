@@ -66,7 +66,7 @@ as $$
     and j.cancel_requested_at is null
   union all
   select j.id, j.created_at
-  from turns t
+  from ready_groups t
   join jobs_live j on j.queue = t.queue and j.priority = t.priority and j.group_id = t.group_id
   where t.concurrency_keys @> array[p_key]
     and j.state = 'waiting'
@@ -238,7 +238,7 @@ begin
     where q.name = queue_name;
   else
     -- Groups that the old limit delayed are checked again.
-    update turns t
+    update ready_groups t
     set ready_at = clock_timestamp()
     where t.ready_at > clock_timestamp()
       and exists (select 1 from unnest(t.concurrency_keys) k (key) where p_name in (k.key, split_part(k.key, ':', 1)));

@@ -333,7 +333,7 @@ begin
     passed := cardinality(bad);
   end loop;
   -- Groups without waiting jobs.
-  delete from turns where ready_at = 'infinity';
+  delete from ready_groups where ready_at = 'infinity';
   -- No foreign key protects these rows: rows that were left over by hand edits are removed here,
   -- because they would block the job's next claim.
   delete from running r

@@ -44,7 +44,7 @@ as $$
     from generate_series(1, 9) as p (priority)
     cross join lateral (
       select 1
-      from turns t
+      from ready_groups t
       where t.queue = p_queue
         and t.priority = p.priority
         and t.ready_at <= clock_timestamp()
@@ -58,7 +58,7 @@ create or replace function line_up(p_queue text, p_priority smallint, p_group uu
 language sql
 set search_path from current
 as $$
-  insert into turns as t (queue, priority, group_id, concurrency_keys, ready_at)
+  insert into ready_groups as t (queue, priority, group_id, concurrency_keys, ready_at)
   values (p_queue, p_priority, p_group, coalesce(p_keys, '{}'), p_due)
   on conflict (queue, priority, group_id) do update
   set ready_at = least(t.ready_at, excluded.ready_at)
@@ -90,7 +90,7 @@ begin
     from generate_series(1, p_worst_priority) as p (priority)
     cross join lateral (
       select t.priority, t.group_id
-      from turns t
+      from ready_groups t
       where t.queue = p_queue
         and t.priority = p.priority
         and t.ready_at <= clock_timestamp()
@@ -110,7 +110,7 @@ begin
   with visited as materialized (
     select v.priority, v.group_id, v.ord, t.concurrency_keys
     from unnest(priorities, groups) with ordinality as v (priority, group_id, ord)
-    join turns t on t.queue = p_queue and t.priority = v.priority and t.group_id = v.group_id
+    join ready_groups t on t.queue = p_queue and t.priority = v.priority and t.group_id = v.group_id
   ),
   candidates as materialized (
     select v.priority, v.group_id, v.ord, v.concurrency_keys, c.id, c.nth
@@ -217,7 +217,7 @@ begin
   -- When to check each group again: after all others once it had its turn, or when its next job or
   -- token is due. A group that only waits for full limits keeps its place.
   turned as (
-    update turns t
+    update ready_groups t
     set ready_at = case
       when next.due_at is null then 'infinity'
       when next.due_at > began_at then next.due_at

@@ -4,7 +4,7 @@
 -- $2 text[]    kinds that it serves
 -- $3 boolean   also find queues that it does not name
 --
--- Indexes: jobs_live_claim, turns_order; queues and kinds by primary key.
+-- Indexes: jobs_live_claim, ready_groups_order; queues and kinds by primary key.
 --
 -- Why it is written so:
 -- - One statement for all queues: an idle worker sends one query a second.
@@ -63,7 +63,7 @@ select
       union all
       (
         select t.ready_at
-        from turns t
+        from ready_groups t
         where t.queue = n.name
           and t.priority = p.priority
           and t.ready_at > statement_timestamp()

@@ -63,10 +63,10 @@ async fn c8_turns_are_found_by_index_with_stale_statistics() {
     // The planner has seen these columns all null, and the table of turns empty.
     db.execute(
         "alter table jobs_live set (autovacuum_enabled = false);
-         alter table turns set (autovacuum_enabled = false);
+         alter table ready_groups set (autovacuum_enabled = false);
          select enqueue('k', queue => 'other') from generate_series(1, 200);
          analyze jobs_live;
-         analyze turns;
+         analyze ready_groups;
          select set_limit('tenant', max_running => 1);
          insert into jobs_live (id, kind, state, run_at, due_at, concurrency_keys, group_id)
          select new_job_id(), 'k', 'waiting', 'infinity', now(), array['tenant:' || n % 5000], group_of(array['tenant:' || n % 5000], null)
@@ -75,7 +75,7 @@ async fn c8_turns_are_found_by_index_with_stale_statistics() {
          where group_id is not null group by group_id, concurrency_keys",
     )
     .await;
-    let scans = "select coalesce(sum(seq_scan), 0)::bigint from pg_stat_user_tables where relname in ('jobs_live', 'turns')";
+    let scans = "select coalesce(sum(seq_scan), 0)::bigint from pg_stat_user_tables where relname in ('jobs_live', 'ready_groups')";
     db.execute("select pg_stat_force_next_flush()").await;
     let before: i64 = db.scalar(scans).await;
     let claimer = db.another_store();

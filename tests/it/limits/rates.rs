@@ -7,7 +7,7 @@ use crate::support::{Db, job};
 async fn pass(db: &Db, seconds: f64) {
     db.execute(format!("update limit_buckets set filled_at = filled_at - make_interval(secs => {seconds})"))
         .await;
-    db.execute("update turns set ready_at = now() where ready_at < 'infinity'").await;
+    db.execute("update ready_groups set ready_at = now() where ready_at < 'infinity'").await;
 }
 
 #[tokio::test]
