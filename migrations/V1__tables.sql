@@ -677,13 +677,13 @@ comment on column dependencies.ord is 'Order of the parents, from 1.';
 comment on column dependencies.member is 'True if the waiting job is the workflow of its parent.';
 comment on column dependencies.name is 'The name of the parent in the workflow.';
 comment on column dependencies.pass_as is 'The arg under which the job gets the parent''s result; name[] gathers several into an array.';
-comment on column dependencies.run_if is 'As in waits; a retried job waits by it again.';
+comment on column dependencies.run_if is 'As in blocked_jobs; a retried job waits by it again.';
 comment on column dependencies.outcome is 'How the parent ended: completed, failed, cancelled or skipped (it was not needed); null until it ends.';
 comment on column dependencies.resolved_at is 'When that was recorded.';
-comment on column dependencies.run_at is 'As in waits; a retried job waits by it again.';
-comment on column dependencies.delay is 'As in waits; a retried job waits by it again.';
+comment on column dependencies.run_at is 'As in blocked_jobs; a retried job waits by it again.';
+comment on column dependencies.delay is 'As in blocked_jobs; a retried job waits by it again.';
 
-create table waits (
+create table blocked_jobs (
   job_id uuid primary key,
   run_if text not null default 'all_completed',
   signal text,
@@ -691,17 +691,17 @@ create table waits (
   run_at timestamptz,
   delay interval,
   since timestamptz not null default clock_timestamp(),
-  constraint waits_run_if_is_known check (run_if in ('all_completed', 'all_finished', 'any_completed', 'any_failed'))
+  constraint blocked_jobs_run_if_is_known check (run_if in ('all_completed', 'all_finished', 'any_completed', 'any_failed'))
 );
-create index waits_until on waits (until) where until is not null;
-comment on table waits is 'What each blocked job waits for, one row each: the end of the jobs in dependencies, or a signal.';
-comment on column waits.job_id is 'The job that waits.';
-comment on column waits.run_if is 'Which ends of its parents let it run: all_completed, all_finished, any_completed or any_failed.';
-comment on column waits.signal is 'The signal that it waits for; null if it waits for jobs.';
-comment on column waits.until is 'From this time on it continues without the signal.';
-comment on column waits.run_at is 'The job does not run before this time, even after its release.';
-comment on column waits.delay is 'The delay after its release.';
-comment on column waits.since is 'Since when it waits.';
+create index blocked_jobs_until on blocked_jobs (until) where until is not null;
+comment on table blocked_jobs is 'What each blocked job waits for, one row each: the end of the jobs in dependencies, or a signal.';
+comment on column blocked_jobs.job_id is 'The job that waits.';
+comment on column blocked_jobs.run_if is 'Which ends of its parents let it run: all_completed, all_finished, any_completed or any_failed.';
+comment on column blocked_jobs.signal is 'The signal that it waits for; null if it waits for jobs.';
+comment on column blocked_jobs.until is 'From this time on it continues without the signal.';
+comment on column blocked_jobs.run_at is 'The job does not run before this time, even after its release.';
+comment on column blocked_jobs.delay is 'The delay after its release.';
+comment on column blocked_jobs.since is 'Since when it waits.';
 
 create table endings (
   job_id uuid primary key,

@@ -460,7 +460,7 @@ select
   (select count(*) from (select from dependencies d where d.job_id = w.job_id and d.outcome is null limit 1000) open) as open_at_most_1000,
   w.until,
   now() - w.since as waits_for
-from waits w
+from blocked_jobs w
 join jobs_live j on j.id = w.job_id;
 comment on view waiting_jobs is 'Blocked jobs, each with the signal or the number of jobs that it waits for.';
 

@@ -41,7 +41,7 @@ begin
   if p_job.unique_key is not null then
     perform take_key_again(p_job.id, p_job.unique_key);
   end if;
-  insert into waits (job_id, run_if, run_at, delay)
+  insert into blocked_jobs (job_id, run_if, run_at, delay)
   values (p_job.id, terms_of(p_job.id), edge.run_at, edge.delay)
   on conflict do nothing;
   perform tell(format('e:%s:%s', p_job.id, append_event(p_job.id, p_job.attempt, 'retry', p_event)));
@@ -85,7 +85,7 @@ begin
         -- result.
         or d.outcome = 'completed' and exists (
           select
-          from waits w
+          from blocked_jobs w
           join jobs_live l on l.id = w.job_id
           where w.job_id = d.job_id
             and w.signal is null

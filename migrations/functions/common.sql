@@ -79,7 +79,7 @@ begin
         from jobs_live j
         where j.id = any(p_jobs)
           and (j.awaited or j.workflow_id is not null or j.kind = 'tidemill.workflow'))
-      or exists (select from waits where job_id = any(p_jobs))
+      or exists (select from blocked_jobs where job_id = any(p_jobs))
       or exists (select from steps where job_id = any(p_jobs) and spawned_id is not null))
   then
     perform lock_workflows();

@@ -87,7 +87,7 @@ begin
   perform audit('signal', 'job:' || p_job, null, jsonb_build_object('name', p_name), p_by);
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'signal',
     jsonb_strip_nulls(jsonb_build_object('name', p_name, 'by', p_by)))));
-  if exists (select from waits w where w.job_id = p_job and w.signal = p_name) then
+  if exists (select from blocked_jobs w where w.job_id = p_job and w.signal = p_name) then
     perform let_go(p_job);
   end if;
   return 'delivered';
@@ -106,7 +106,7 @@ declare
 begin
   for late in
     select w.job_id, w.signal
-    from waits w
+    from blocked_jobs w
     join jobs_live j on j.id = w.job_id
     where w.until < clock_timestamp()
     order by w.until

@@ -105,10 +105,10 @@ set search_path from current
 as $$
 #variable_conflict use_column
 declare
-  w waits;
+  w blocked_jobs;
   parents record;
 begin
-  select * into w from waits where job_id = p_job.id;
+  select * into w from blocked_jobs where job_id = p_job.id;
   if w.job_id is null then
     return;
   elsif w.signal is not null then

@@ -134,14 +134,14 @@ set search_path from current
 as $$
 declare
   j jobs;
-  w waits;
+  w blocked_jobs;
   verdict text;
   passed jsonb;
   since timestamptz;
   bad record;
 begin
   select * into j from jobs_live where id = p_job and state = 'waiting' for update;
-  select * into w from waits where job_id = p_job;
+  select * into w from blocked_jobs where job_id = p_job;
   if j.id is null or w.job_id is null or w.signal is not null then
     return;
   end if;
@@ -295,7 +295,7 @@ begin
   end;
   select l.* into j
   from jobs_live l
-  join waits w on w.job_id = l.id
+  join blocked_jobs w on w.job_id = l.id
   where l.id = p_job
     and l.state = 'waiting'
     and w.signal is null

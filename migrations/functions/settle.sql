@@ -34,7 +34,7 @@ begin
       p_job.queue, p_job.kind, p_job.state::text, 1, coalesce(case when ran_now then p_job.started_at - p_job.run_at end, '0'),
       coalesce(ran, '0'), ran, ran);
   end if;
-  delete from waits where job_id = p_job.id;
+  delete from blocked_jobs where job_id = p_job.id;
   if p_job.awaited then
     perform tell('d:');
   end if;

@@ -217,7 +217,7 @@ language sql
 set search_path from current
 as $$
   delete from dependencies where job_id = any(p_jobs);
-  delete from waits where job_id = any(p_jobs);
+  delete from blocked_jobs where job_id = any(p_jobs);
   delete from workflows where id = any(p_jobs);
   delete from steps where job_id = any(p_jobs);
   delete from signals where job_id = any(p_jobs);
@@ -254,7 +254,7 @@ begin
   with robbed as (
     update dependencies d
     set outcome = 'cancelled'
-    from waits w
+    from blocked_jobs w
     join jobs_live l on l.id = w.job_id
     where known
       and d.parent_id = p_job

@@ -215,7 +215,7 @@ begin
     group by v.ord
   ),
   -- When to check each group again: after all others once it had its turn, or when its next job or
-  -- token is due. A group that only waits for full limits keeps its place.
+  -- token is due. A group that only blocked_jobs for full limits keeps its place.
   turned as (
     update ready_groups t
     set ready_at = case

@@ -127,7 +127,7 @@ begin
     join jobs_live j on j.id = i.id
     where i.options ? 'after' or i.options ? 'container'
   )
-  insert into waits (job_id, run_if, run_at, delay)
+  insert into blocked_jobs (job_id, run_if, run_at, delay)
   select
     h.id,
     coalesce(h.options ->> 'run_if', 'all_completed'),
@@ -138,12 +138,12 @@ begin
   held := array(
     select i.id
     from unnest(p_ids, p_options) with ordinality as i (id, options, ord)
-    join waits w on w.job_id = i.id
+    join blocked_jobs w on w.job_id = i.id
     order by i.ord);
   perform link_jobs(
     array_agg(i.id), array_agg(i.options -> 'after'), array_agg(w.run_if), array_agg(w.run_at), array_agg(w.delay))
   from unnest(p_ids, p_options) as i (id, options)
-  join waits w on w.job_id = i.id
+  join blocked_jobs w on w.job_id = i.id
   where i.options ? 'after'
   having count(*) > 0;
   -- The jobs that they wait for can have ended already.
@@ -203,7 +203,7 @@ begin
     last_worker_id = coalesce(p_job.worker_id, p_job.last_worker_id)
   where id = p_job.id;
   delete from running where job_id = p_job.id;
-  insert into waits (job_id, run_if, signal, until)
+  insert into blocked_jobs (job_id, run_if, signal, until)
   values (
     p_job.id,
     'all_finished',
@@ -242,10 +242,10 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  w waits;
+  w blocked_jobs;
   j jobs;
 begin
-  delete from waits where job_id = p_job returning * into w;
+  delete from blocked_jobs where job_id = p_job returning * into w;
   select * into j from jobs_live where id = p_job and state = 'waiting' for update;
   if w.job_id is null or j.id is null then
     return;

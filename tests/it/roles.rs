@@ -229,7 +229,7 @@ async fn a_worker_runs_jobs_as_a_member_of_its_role_and_sees_no_keys() {
         })
         .start();
     let id = db.enqueue(job("k")).await;
-    wait_for("it waits", || async { (db.count("waits").await == 1).then_some(()) }).await;
+    wait_for("it waits", || async { (db.count("blocked_jobs").await == 1).then_some(()) }).await;
     store.cancel(id, None, "me").await.unwrap();
     assert_eq!(db.count("jobs where state = 'cancelled'").await, 2, "with its child");
     store.sweep().await.unwrap();

@@ -76,7 +76,7 @@ async fn every_way_out_makes_room_and_what_comes_back_is_never_refused() {
     // Cancelled.
     let waits: (uuid::Uuid,) =
         db.rows("select id from jobs_live where queue = 'q' and state = 'available' limit 1").await[0];
-    db.cancel(waits.0, None, "me").await.unwrap();
+    db.cancel(blocked_jobs.0, None, "me").await.unwrap();
     takes(&db).await;
     // A failed attempt comes back into the full queue.
     db.execute(format!(

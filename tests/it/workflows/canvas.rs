@@ -38,7 +38,7 @@ async fn k1_a_chord_of_1000_members_calls_back_once() {
     let mill = floor.mill().slots(50).start();
     assert_eq!(floor.end(id).await, ("completed", json!(1000)));
     assert_eq!(floor.count("jobs where kind = 'count'").await, 1);
-    assert_eq!(floor.count("endings").await + floor.count("waits").await, 0, "nothing is left behind");
+    assert_eq!(floor.count("endings").await + floor.count("blocked_jobs").await, 0, "nothing is left behind");
     mill.stop().await;
     floor.check_invariants().await;
 }

@@ -218,7 +218,7 @@ async fn a_failure_stops_members_that_wait_for_a_signal_or_for_children() {
         .job("bad", NewJob { max_attempts: Some(1), ..super::new("gated", &json!({"fails": true})) })
         .cancel_on_failure();
     let id = floor.start(&workflow).await;
-    wait_for("both wait", || async { (floor.count("waits").await == 3).then_some(()) }).await;
+    wait_for("both wait", || async { (floor.count("blocked_jobs").await == 3).then_some(()) }).await;
     gate.add_permits(1);
     assert_eq!(floor.end(id).await.0, "failed");
     assert_eq!(floor.states(id).await, "approval cancelled, parent cancelled, bad failed");
@@ -240,7 +240,7 @@ async fn k5_a_parent_that_is_cancelled_or_gone_cancels_its_children() {
             floor.cancel(parent, None, "me").await.unwrap();
         }
         assert_eq!(floor.end(child).await.0, "cancelled");
-        wait_for("nothing is left", || async { (floor.count("waits").await == 0).then_some(()) }).await;
+        wait_for("nothing is left", || async { (floor.count("blocked_jobs").await == 0).then_some(()) }).await;
     }
 }
 
