@@ -703,13 +703,13 @@ comment on column blocked_jobs.run_at is 'The job does not run before this time,
 comment on column blocked_jobs.delay is 'The delay after its release.';
 comment on column blocked_jobs.since is 'Since when it waits.';
 
-create table endings (
+create table finished_parents (
   job_id uuid primary key,
   at timestamptz not null default clock_timestamp()
 );
-comment on table endings is 'Jobs that ended and whose dependents are not resolved yet; emptied by resolve().';
-comment on column endings.job_id is 'The job.';
-comment on column endings.at is 'When it ended.';
+comment on table finished_parents is 'Jobs that ended and whose dependents are not resolved yet; emptied by resolve().';
+comment on column finished_parents.job_id is 'The job.';
+comment on column finished_parents.at is 'When it ended.';
 
 create table steps (
   job_id uuid not null,

@@ -57,7 +57,7 @@ declare
   child record;
   j jobs;
 begin
-  delete from endings where job_id = p_job;
+  delete from finished_parents where job_id = p_job;
   -- A retry of a member means that the whole workflow continues, even if it was about to end.
   with recursive around (id) as (
     select job_id

@@ -329,7 +329,7 @@ begin
   where k.breaker_open_until > now()
   union all
   select 'endings', 'warning', format('%s ends of jobs were not told to those that wait for them, since %s', count(*), moment(min(e.at))), 'run tidemill serve or a worker, which tell them', '{}'
-  from endings e
+  from finished_parents e
   where e.at < now() - interval '30 seconds'
   having count(*) > 0;
 end

@@ -329,7 +329,7 @@ declare
   told uuid[];
   children uuid[];
 begin
-  if not exists (select from endings) then
+  if not exists (select from finished_parents) then
     perform wake_waits(p_limit);
     return 0;
   end if;
@@ -346,8 +346,8 @@ begin
     raise warning 'the waits whose time is over could not be ended: %', sqlerrm;
   end;
   with taken as (
-    delete from endings
-    where job_id in (select job_id from endings order by at limit p_limit for update skip locked)
+    delete from finished_parents
+    where job_id in (select job_id from finished_parents order by at limit p_limit for update skip locked)
     returning job_id, at
   )
   select array_agg(job_id), min(at) - interval '1 hour' into ended, since from taken;

@@ -247,7 +247,7 @@ begin
     perform audit('delete', 'job:' || p_job, jsonb_build_object('kind', j.kind, 'queue', j.queue, 'state', j.state, 'created_at', j.created_at), null);
   end if;
   -- Jobs that wait for it learn how it ended while that is known.
-  while known and j.finished_at is not null and exists (select from endings where job_id = p_job) loop
+  while known and j.finished_at is not null and exists (select from finished_parents where job_id = p_job) loop
     perform resolve();
   end loop;
   -- A job that needs its result, and did not run yet, never gets it; nor does its workflow.

@@ -6,7 +6,7 @@ language plpgsql
 set search_path from current
 as $$
 begin
-  insert into endings (job_id) values (old.id) on conflict do nothing;
+  insert into finished_parents (job_id) values (old.id) on conflict do nothing;
   return null;
 end
 $$;

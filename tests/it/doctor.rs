@@ -227,7 +227,7 @@ async fn delays_breakers_endings_and_schedules_are_told() {
     db.enqueue(job("k")).await;
     db.execute(
         "update jobs_live set run_at = now() - interval '1 hour';
-         insert into endings (job_id, at) values (gen_random_uuid(), now() - interval '1 hour');
+         insert into finished_parents (job_id, at) values (gen_random_uuid(), now() - interval '1 hour');
          insert into kinds (name, source, breaker_after, breaker_open_until) values ('k', 'rust', 1, now() + interval '1 hour')",
     )
     .await;

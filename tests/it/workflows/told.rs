@@ -43,7 +43,7 @@ async fn a_time_that_cannot_be_stored_is_refused_and_where_it_is_there_fails_its
     let error = floor.job(bad).await.error.unwrap();
     assert_eq!(error["type"], "unresolved");
     assert!(error["message"].as_str().unwrap().contains("jobs_run_at_is_in_reach"), "{error}");
-    assert_eq!((floor.state(stuck).await, floor.count("endings").await), ("waiting", 0));
+    assert_eq!((floor.state(stuck).await, floor.count("finished_parents").await), ("waiting", 0));
 }
 
 #[tokio::test]
