@@ -897,17 +897,17 @@ comment on table redacted_keys is 'Names of keys whose values no view and no ans
 comment on column redacted_keys.key is 'Lower case, without underscores and hyphens; outer.url hides a part of the address in outer.';
 comment on column redacted_keys.deployment is 'The deployment whose config names the key; a key is hidden if any deployment names it.';
 
-create table queue_room (
+create table queue_capacity (
   queue text primary key,
-  room integer not null default 0,
+  free integer not null default 0,
   counted_at timestamptz not null default '-infinity',
-  count_took interval not null default '0'
+  count_duration interval not null default '0'
 ) with (fillfactor = 50);
-comment on table queue_room is 'How many more jobs each bounded queue accepts before its jobs are counted again. An enqueue into the queue locks its row.';
-comment on column queue_room.queue is 'The queue.';
-comment on column queue_room.room is 'The number of jobs.';
-comment on column queue_room.counted_at is 'When its jobs were last counted.';
-comment on column queue_room.count_took is 'The duration of that count; a count of many jobs is repeated no sooner than ten times this duration later.';
+comment on table queue_capacity is 'How many more jobs each bounded queue accepts before its jobs are counted again. An enqueue into the queue locks its row.';
+comment on column queue_capacity.queue is 'The queue.';
+comment on column queue_capacity.free is 'The number of jobs.';
+comment on column queue_capacity.counted_at is 'When its jobs were last counted.';
+comment on column queue_capacity.count_duration is 'The duration of that count; a count of many jobs is repeated no sooner than ten times this duration later.';
 
 create table alert_rules (
   name text primary key,

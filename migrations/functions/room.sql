@@ -25,36 +25,36 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  r queue_room;
+  r queue_capacity;
   began timestamptz;
   taken integer;
 begin
   -- The row is made with the bound, unless the bound was set by hand.
-  if not exists (select from queue_room where queue = p_queue) then
-    insert into queue_room (queue) values (p_queue) on conflict do nothing;
+  if not exists (select from queue_capacity where queue = p_queue) then
+    insert into queue_capacity (queue) values (p_queue) on conflict do nothing;
   end if;
   -- Locked until the commit: other enqueues that are not committed yet are waited for, so that no
   -- count misses them.
   if p_wait then
-    select * into r from queue_room where queue = p_queue for update;
+    select * into r from queue_capacity where queue = p_queue for update;
   else
-    select * into r from queue_room where queue = p_queue for update skip locked;
+    select * into r from queue_capacity where queue = p_queue for update skip locked;
     if not found then
       return null;
     end if;
   end if;
   began := clock_timestamp();
-  if (r.room < p_wished or r.counted_at < began - interval '10 seconds')
+  if (r.free < p_wished or r.counted_at < began - interval '10 seconds')
     -- A full queue is asked again and again: counting many jobs takes at most a tenth of the time.
-    and (r.count_took < interval '2 ms' or r.counted_at < began - 10 * r.count_took)
+    and (r.count_duration < interval '2 ms' or r.counted_at < began - 10 * r.count_duration)
   then
-    r.room := p_most - count_queued(p_queue, p_most);
+    r.free := p_most - count_queued(p_queue, p_most);
     r.counted_at := clock_timestamp();
-    r.count_took := r.counted_at - began;
+    r.count_duration := r.counted_at - began;
   end if;
-  taken := least(r.room, p_wished);
-  update queue_room
-  set room = r.room - taken, counted_at = r.counted_at, count_took = r.count_took
+  taken := least(r.free, p_wished);
+  update queue_capacity
+  set free = r.free - taken, counted_at = r.counted_at, count_duration = r.count_duration
   where queue = p_queue;
   return taken;
 end
@@ -131,12 +131,12 @@ as $$
   set max_queued = excluded.max_queued, updated_at = now()
   where queues.max_queued is distinct from excluded.max_queued;
   -- Here, so that no transaction waits for the first enqueue.
-  insert into queue_room (queue)
+  insert into queue_capacity (queue)
   select p_queue
   where p_most is not null
   on conflict do nothing;
   -- The next enqueue counts again; the row stays, because other transactions can wait for it.
-  update queue_room set counted_at = '-infinity', count_took = '0', room = 0 where queue = p_queue;
+  update queue_capacity set counted_at = '-infinity', count_duration = '0', free = 0 where queue = p_queue;
 $$;
 comment on function set_max_queued(text, integer)
   is 'Bounds the number of jobs of the queue that can wait to run; more are refused (SQLSTATE 53TM1). Jobs that are retried or snoozed return all the same. Null: any number.';

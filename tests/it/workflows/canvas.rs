@@ -214,7 +214,7 @@ async fn a_graph_that_cannot_be_is_refused_and_leaves_nothing() {
         let error = create(&floor, &spec).await.unwrap_err().to_string();
         assert!(error.contains(words), "{spec}: {error}");
     }
-    for table in ["jobs", "workflows", "dependencies", "waits", "task_ids"] {
+    for table in ["jobs", "workflows", "dependencies", "blocked_jobs", "task_ids"] {
         assert_eq!(floor.count(table).await, 0, "{table}");
     }
 }
