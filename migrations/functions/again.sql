@@ -13,7 +13,7 @@ as $$
 $$;
 comment on function terms_of(uuid) is 'The run_if terms by which a finished job waited for other jobs; null if it waited for none.';
 
-create or replace function wait_again(p_job jobs, p_event jsonb) returns void
+create or replace function block_again(p_job jobs, p_event jsonb) returns void
 language plpgsql
 set search_path from current
 as $$
@@ -47,7 +47,7 @@ begin
   perform tell(format('e:%s:%s', p_job.id, append_event(p_job.id, p_job.attempt, 'retry', p_event)));
 end
 $$;
-comment on function wait_again(jobs, jsonb) is 'Makes a locked finished job, which had waited for other jobs, wait for them again by the same terms.';
+comment on function block_again(jobs, jsonb) is 'Makes a locked finished job, which had waited for other jobs, wait for them again by the same terms.';
 
 create or replace function reopen(p_job uuid) returns void
 language plpgsql
@@ -100,14 +100,14 @@ begin
       or j.finished_at is null
       or j.state = 'completed'
       or (j.kind = 'tidemill.workflow' or j.error ->> 'type' in ('dependency_failed', 'skipped')) is not true;
-    perform wait_again(j, jsonb_build_object('by', 'tidemill', 'parent_id', p_job));
+    perform block_again(j, jsonb_build_object('by', 'tidemill', 'parent_id', p_job));
     perform reopen(j.id);
   end loop;
 end
 $$;
 comment on function reopen(uuid) is 'Called after a finished job became live again: jobs that failed or were cancelled because of it, and jobs that still wait for others, wait for it again, and its workflow continues.';
 
-create or replace function retry_held(p_job uuid, p_by text) returns boolean
+create or replace function retry_blocked(p_job uuid, p_by text) returns boolean
 language plpgsql
 set search_path from current
 as $$
@@ -124,12 +124,12 @@ begin
   then
     return false;
   end if;
-  perform wait_again(j, jsonb_build_object('by', p_by));
+  perform block_again(j, jsonb_build_object('by', p_by));
   perform reopen(p_job);
   return true;
 end
 $$;
-comment on function retry_held(uuid, text)
+comment on function retry_blocked(uuid, text)
   is 'Makes a job wait again as at first if it ended before its first start or if some of its parents did not complete; otherwise does nothing and returns false. The caller checks the job when all jobs of the retry are live.';
 
 create or replace function retry_members(p_workflow uuid, p_by text) returns uuid[]
@@ -156,7 +156,7 @@ begin
     -- The caller records it as one action.
     if member.kind = 'tidemill.workflow' then
       held := held || retry_members(member.id, p_by);
-    elsif retry_held(member.id, p_by) then
+    elsif retry_blocked(member.id, p_by) then
       held := held || member.id;
     else
       perform retry_one(member.id, p_by, false);
@@ -168,7 +168,7 @@ begin
     and j.state <> 'completed'
     and not exists (select from dependencies where job_id = p_workflow and outcome in ('failed', 'cancelled'))
   then
-    perform wait_again(j, jsonb_build_object('by', p_by));
+    perform block_again(j, jsonb_build_object('by', p_by));
     perform reopen(p_workflow);
     held := held || p_workflow;
   end if;

@@ -105,7 +105,7 @@ begin
   foreach one in array found_ids loop
     begin
       answer := case p_verb
-        when 'retry' then case when retry_held(one, p_by) then 'held' else retry_one(one, p_by, false) end
+        when 'retry' then case when retry_blocked(one, p_by) then 'held' else retry_one(one, p_by, false) end
         when 'cancel' then cancel_one(one, 'cancelled with others', p_by, false)
         when 'run_now' then run_now_one(one, p_by, false)
         when 'delete' then delete_one(one, false)

@@ -88,7 +88,7 @@ begin
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'signal',
     jsonb_strip_nulls(jsonb_build_object('name', p_name, 'by', p_by)))));
   if exists (select from blocked_jobs w where w.job_id = p_job and w.signal = p_name) then
-    perform let_go(p_job);
+    perform unblock(p_job);
   end if;
   return 'delivered';
 end
@@ -96,7 +96,7 @@ $$;
 comment on function signal(uuid, text, jsonb, text)
   is 'Sends a message to a job, which can wait for it now or later. Returns delivered; ignored if a signal of that name came, or timed out, before; the state of a job that has ended; null if there is none.';
 
-create or replace function wake_waits(p_limit integer default 500) returns integer
+create or replace function release_timed_out(p_limit integer default 500) returns integer
 language plpgsql
 set search_path from current
 as $$
@@ -116,13 +116,13 @@ begin
     if late.signal is not null then
       insert into signals (job_id, name, timed_out) values (late.job_id, late.signal, true) on conflict do nothing;
     end if;
-    perform let_go(late.job_id);
+    perform unblock(late.job_id);
     woken := woken + 1;
   end loop;
   return woken;
 end
 $$;
-comment on function wake_waits(integer) is 'Releases jobs whose signal did not come in time; returns how many. resolve() calls it.';
+comment on function release_timed_out(integer) is 'Releases jobs whose signal did not come in time; returns how many. resolve() calls it.';
 
 create or replace function fork(p_job uuid, p_from_step text default null, p_by text default session_user) returns uuid
 language plpgsql

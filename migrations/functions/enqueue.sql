@@ -227,7 +227,7 @@ begin
   -- another id.
   if exists (select from unnest(p_options) as o (options) where o.options ?| '{after,container,sealed}') then
     if exists (select from unnest(p_options) as o (options) where o.options ?| '{after,container}') then
-      perform hold_new(p_ids, p_run_ats, p_delay_seconds, p_options);
+      perform block_new_jobs(p_ids, p_run_ats, p_delay_seconds, p_options);
     end if;
     perform note_references(i.id, i.options -> 'sealed')
     from unnest(p_ids, p_options) as i (id, options)

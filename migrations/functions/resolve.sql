@@ -159,7 +159,7 @@ begin
       update jobs_live set args = args || passed where id = p_job;
       perform note_references(p_job, passed);
     end if;
-    perform let_go(p_job);
+    perform unblock(p_job);
     return;
   else
     j.state := 'cancelled';
@@ -330,14 +330,14 @@ declare
   children uuid[];
 begin
   if not exists (select from finished_parents) then
-    perform wake_waits(p_limit);
+    perform release_timed_out(p_limit);
     return 0;
   end if;
   -- One transaction at a time, and none together with a transaction that cancels or retries whole
   -- workflows.
   perform lock_workflows();
   begin
-    perform wake_waits(p_limit);
+    perform release_timed_out(p_limit);
   exception when others then
     if heals(sqlstate) then
       raise;

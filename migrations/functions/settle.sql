@@ -171,7 +171,7 @@ begin
     j.attempt := j.attempt - 1;
   end if;
   if p_outcome = 'waits' then
-    return hold(j, p_wait);
+    return block_on(j, p_wait);
   end if;
   perform queue_again(j, j.run_at);
   return case when j.group_id is null then 'available' else 'waiting' end;

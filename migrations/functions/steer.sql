@@ -103,7 +103,7 @@ begin
   -- A job that never ran waits for the others as at first, and gets their results; if they failed,
   -- the person wants it to run without them.
   if wait_verdict(p_job, terms_of(p_job)) in ('wait', 'run')
-    and retry_held(p_job, p_by)
+    and retry_blocked(p_job, p_by)
   then
     perform judge_apart(p_job);
     answer := (select state::text from jobs where id = p_job);

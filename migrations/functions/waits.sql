@@ -88,7 +88,7 @@ $$;
 comment on function link_jobs(uuid[], jsonb[], text[], timestamptz[], interval[])
   is 'Makes jobs wait for others, see parents_of. A parent that has ended counts at once. Raises an error if there is no such parent.';
 
-create or replace function hold_new(p_ids uuid[], p_run_ats timestamptz[], p_delay_seconds double precision[], p_options jsonb[]) returns void
+create or replace function block_new_jobs(p_ids uuid[], p_run_ats timestamptz[], p_delay_seconds double precision[], p_options jsonb[]) returns void
 language plpgsql
 set search_path from current
 as $$
@@ -150,7 +150,7 @@ begin
   perform resolve_one(h.id) from unnest(held) as h (id);
 end
 $$;
-comment on function hold_new(uuid[], timestamptz[], double precision[], jsonb[])
+comment on function block_new_jobs(uuid[], timestamptz[], double precision[], jsonb[])
   is 'Makes new jobs wait for the jobs that their options name; a delay counts from their release. insert_jobs calls it.';
 
 create or replace function wait_verdict(p_job uuid, p_run_if text) returns text
@@ -183,7 +183,7 @@ as $$
 $$;
 comment on function wait_verdict(uuid, text) is 'What happens now to a job that waits for others: wait, run, skip (it is not needed) or cancel (a required job did not complete).';
 
-create or replace function hold(p_job jobs, p_wait jsonb) returns text
+create or replace function block_on(p_job jobs, p_wait jsonb) returns text
 language plpgsql
 set search_path from current
 as $$
@@ -229,15 +229,15 @@ begin
     when p_wait ? 'signal' then exists (select 1 from signals s where s.job_id = p_job.id and s.name = p_wait ->> 'signal')
     else wait_verdict(p_job.id, 'all_finished') <> 'wait'
   end) then
-    perform let_go(p_job.id);
+    perform unblock(p_job.id);
   end if;
   return (select state::text from jobs_live where id = p_job.id);
 end
 $$;
-comment on function hold(jobs, jsonb)
+comment on function block_on(jobs, jsonb)
   is 'Makes a locked live job wait for {signal, timeout_seconds} or for the end of {parents}, and releases it at once if that has already happened. Returns its state.';
 
-create or replace function let_go(p_job uuid) returns void
+create or replace function unblock(p_job uuid) returns void
 language plpgsql
 set search_path from current
 as $$
@@ -254,4 +254,4 @@ begin
   perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
 end
 $$;
-comment on function let_go(uuid) is 'Puts a waiting job into its queue; a job that does not wait is not changed.';
+comment on function unblock(uuid) is 'Puts a waiting job into its queue; a job that does not wait is not changed.';

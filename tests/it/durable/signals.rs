@@ -73,7 +73,7 @@ async fn l2_a_time_out_is_for_good() {
     let mill = waiter(&db, Some(Duration::from_millis(100)));
     let id = db.enqueue(job("waiter")).await;
     until_it_waits(&db, id).await;
-    wait_for("it is woken", || async { (db.scalar::<i32>("select wake_waits()").await > 0).then_some(()) })
+    wait_for("it is woken", || async { (db.scalar::<i32>("select release_timed_out()").await > 0).then_some(()) })
         .await;
     assert_eq!(result(&db, id).await, Value::Null);
     assert_eq!(db.count("signals where timed_out").await, 1);
@@ -101,7 +101,7 @@ async fn l2_a_signal_and_a_time_out_at_the_same_instant_have_one_winner() {
         let settled = Settled::of(claimed.id, claimed.lease_id, Outcome::Waits { wait }, Usage::default());
         assert_eq!(db.settle(settled.as_slice()).await.unwrap(), [Some("waiting".to_owned())]);
         let signal = format!("select signal('{}', 'go', '1')", claimed.id);
-        let wake = "select wake_waits()".to_owned();
+        let wake = "select release_timed_out()".to_owned();
         let (first, second) = if signal_first { (signal, wake) } else { (wake, signal) };
         let mut holder = Session::begin(&db).await;
         holder.run(&first).await.unwrap();
