@@ -118,7 +118,7 @@ begin
       select p.oid::regprocedure::text
       from pg_proc p
       where p.pronamespace = schema::regnamespace
-        and p.proname in ('cancel_one', 'cancel_children', 'retry_one', 'retry_blocked', 'retry_members', 'run_now_one', 'delete_one', 'cancel_workflow', 'retry_workflow', 'stop_workflow', 'judge', 'judge_apart')
+        and p.proname in ('cancel_one', 'cancel_children', 'retry_one', 'retry_blocked', 'retry_members', 'run_now_one', 'delete_one', 'cancel_workflow', 'retry_workflow', 'stop_workflow', 'evaluate_waits', 'evaluate_wait_isolated')
     loop
       execute format('revoke all on function %s from %s', verb, workers);
     end loop;

@@ -185,7 +185,7 @@ as $$
 begin
   perform lock_workflows();
   -- The jobs that they wait for can be finished, and remain so.
-  perform judge_apart(h.id) from unnest(retry_members(p_workflow, p_by)) as h (id);
+  perform evaluate_wait_isolated(h.id) from unnest(retry_members(p_workflow, p_by)) as h (id);
   return (select state::text from jobs where id = p_workflow);
 end
 $$;

@@ -128,7 +128,7 @@ begin
     end;
   end loop;
   -- The jobs that they wait for can be finished, unless they are retried as well.
-  perform judge_apart(h.id) from unnest(held) as h (id);
+  perform evaluate_wait_isolated(h.id) from unnest(held) as h (id);
   if matched > 0 then
     perform audit(p_verb || ' many', 'jobs', p_filter, jsonb_strip_nulls(jsonb_build_object('done', done, 'refused', refused, 'queue', p_queue)), p_by);
   end if;

@@ -128,7 +128,7 @@ end
 $$;
 comment on function end_workflow(jobs) is 'Ends a locked workflow whose members have all ended: with their results, or with the members that did not complete.';
 
-create or replace function resolve_one(p_job uuid) returns void
+create or replace function evaluate_wait(p_job uuid) returns void
 language plpgsql
 set search_path from current
 as $$
@@ -182,7 +182,7 @@ begin
   perform tell(format('e:%s:0', p_job));
 end
 $$;
-comment on function resolve_one(uuid) is 'Checks one job that waits for others, by all ends recorded so far: it continues to wait, is released, or ends.';
+comment on function evaluate_wait(uuid) is 'Checks one job that waits for others, by all ends recorded so far: it continues to wait, is released, or ends.';
 
 create or replace function note_progress(p_told uuid[]) returns void
 language plpgsql
@@ -250,7 +250,7 @@ $$;
 comment on function stop_workflow(uuid)
   is 'Cancels the live members of a workflow, except those that run after failures; if it takes long, later calls cancel the rest.';
 
-create or replace function judge(p_jobs uuid[]) returns void
+create or replace function evaluate_waits(p_jobs uuid[]) returns void
 language plpgsql
 set search_path from current
 as $$
@@ -260,11 +260,11 @@ begin
   where w.id = any(p_jobs)
     and w.on_failure = 'cancel'
     and exists (select from dependencies d where d.job_id = w.id and d.member and d.outcome = 'failed');
-  perform resolve_one(j.id)
+  perform evaluate_wait(j.id)
   from (select * from jobs_live where id = any(p_jobs) order by queue, priority, group_id, id) j;
 end
 $$;
-comment on function judge(uuid[]) is 'Checks jobs that wait for others, by all ends recorded so far; first stops workflows whose on_failure is cancel and that have a failure.';
+comment on function evaluate_waits(uuid[]) is 'Checks jobs that wait for others, by all ends recorded so far; first stops workflows whose on_failure is cancel and that have a failure.';
 
 create or replace function heals(p_sqlstate text) returns boolean
 language sql
@@ -276,7 +276,7 @@ as $$
 $$;
 comment on function heals(text) is 'Whether the error of an SQLSTATE is temporary, so that the same statement can succeed a little later.';
 
-create or replace function judge_apart(p_job uuid) returns void
+create or replace function evaluate_wait_isolated(p_job uuid) returns void
 language plpgsql
 set search_path from current
 as $$
@@ -285,7 +285,7 @@ declare
   why text;
 begin
   begin
-    perform judge(array[p_job]);
+    perform evaluate_waits(array[p_job]);
     return;
   exception when others then
     if heals(sqlstate) then
@@ -317,7 +317,7 @@ exception when others then
   raise warning 'job % could neither be told of an end nor fail: %', p_job, sqlerrm;
 end
 $$;
-comment on function judge_apart(uuid) is 'Like judge for one job, but an error becomes the job''s own failure and does not block other jobs.';
+comment on function evaluate_wait_isolated(uuid) is 'Like judge for one job, but an error becomes the job''s own failure and does not block other jobs.';
 
 create or replace function resolve(p_limit integer default 500) returns integer
 language plpgsql
@@ -377,13 +377,13 @@ begin
   -- recorded before.
   children := array(select id from jobs_live where id = any(told) and state = 'waiting' order by id for update);
   begin
-    perform judge(children);
+    perform evaluate_waits(children);
   exception when others then
     if heals(sqlstate) then
       raise;
     end if;
     -- A row that fails does not block the others.
-    perform judge_apart(j.id)
+    perform evaluate_wait_isolated(j.id)
     from (select * from jobs_live where id = any(children) order by queue, priority, group_id, id) j;
   end;
   return cardinality(ended);

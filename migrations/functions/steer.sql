@@ -105,7 +105,7 @@ begin
   if wait_verdict(p_job, terms_of(p_job)) in ('wait', 'run')
     and retry_blocked(p_job, p_by)
   then
-    perform judge_apart(p_job);
+    perform evaluate_wait_isolated(p_job);
     answer := (select state::text from jobs where id = p_job);
     if p_recorded then
       perform audit('retry', 'job:' || p_job, before, jsonb_build_object('state', answer), p_by);
@@ -271,7 +271,7 @@ begin
   delete from attempts where job_id = p_job;
   delete from progress where job_id = p_job;
   perform forget(array[p_job]);
-  perform judge_apart(r.id) from unnest(robbed) as r (id);
+  perform evaluate_wait_isolated(r.id) from unnest(robbed) as r (id);
   return 'deleted';
 end
 $$;

@@ -147,7 +147,7 @@ begin
   where i.options ? 'after'
   having count(*) > 0;
   -- The jobs that they wait for can have ended already.
-  perform resolve_one(h.id) from unnest(held) as h (id);
+  perform evaluate_wait(h.id) from unnest(held) as h (id);
 end
 $$;
 comment on function block_new_jobs(uuid[], timestamptz[], double precision[], jsonb[])

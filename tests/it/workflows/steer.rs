@@ -302,7 +302,7 @@ async fn who_steers_a_workflow_holds_no_job_while_waiting_for_those_who_tell_its
     let verbs = [
         (oldest, "select enqueue('k', concurrency_key => '{oldest:a}')".into()),
         (retrying, format!("select enqueue_many('[{{\"kind\": \"k\", {unique}}}]')")),
-        (scheduled, "select judge_slot(s, now()) from schedules s".into()),
+        (scheduled, "select decide_slot(s, now()) from schedules s".into()),
         (lease.0, format!("select spawn_child('{}', '{}', 's', '{{\"kind\": \"k\"}}')", lease.0, lease.1)),
         (lease.0, format!("select fork('{}')", lease.0)),
         (id, format!("select cancel('{id}')")),
