@@ -266,7 +266,7 @@ end
 $$;
 comment on function evaluate_waits(uuid[]) is 'Checks jobs that wait for others, by all ends recorded so far; first stops workflows whose on_failure is cancel and that have a failure.';
 
-create or replace function heals(p_sqlstate text) returns boolean
+create or replace function is_transient(p_sqlstate text) returns boolean
 language sql
 immutable
 set search_path from current
@@ -274,7 +274,7 @@ as $$
   -- Lack of memory does not: a transaction that needs too much needs it again.
   select p_sqlstate ~ '^(08|25|40|53[^2]|55|57)'
 $$;
-comment on function heals(text) is 'Whether the error of an SQLSTATE is temporary, so that the same statement can succeed a little later.';
+comment on function is_transient(text) is 'Whether the error of an SQLSTATE is temporary, so that the same statement can succeed a little later.';
 
 create or replace function evaluate_wait_isolated(p_job uuid) returns void
 language plpgsql
@@ -288,7 +288,7 @@ begin
     perform evaluate_waits(array[p_job]);
     return;
   exception when others then
-    if heals(sqlstate) then
+    if is_transient(sqlstate) then
       raise;
     end if;
     why := sqlerrm;
@@ -311,7 +311,7 @@ begin
   perform archive(j);
   perform tell(format('e:%s:0', p_job));
 exception when others then
-  if heals(sqlstate) then
+  if is_transient(sqlstate) then
     raise;
   end if;
   raise warning 'job % could neither be told of an end nor fail: %', p_job, sqlerrm;
@@ -339,7 +339,7 @@ begin
   begin
     perform release_timed_out(p_limit);
   exception when others then
-    if heals(sqlstate) then
+    if is_transient(sqlstate) then
       raise;
     end if;
     -- Jobs that wait for signals do not delay jobs that wait for other jobs.
@@ -379,7 +379,7 @@ begin
   begin
     perform evaluate_waits(children);
   exception when others then
-    if heals(sqlstate) then
+    if is_transient(sqlstate) then
       raise;
     end if;
     -- A row that fails does not block the others.
