@@ -58,7 +58,7 @@ end
 $$;
 comment on function ensure_partitions(integer) is 'Makes the daily partitions of jobs, events and attempts up to the given number of days ahead (UTC days); returns the number of new ones.';
 
-create or replace function wanted(p_jobs uuid[], p_since timestamptz default null) returns setof uuid
+create or replace function still_needed(p_jobs uuid[], p_since timestamptz default null) returns setof uuid
 language sql
 stable
 set search_path from current
@@ -95,10 +95,10 @@ as $$
   join steps s on s.spawned_id = i.id
   join jobs_live l on l.id = s.job_id
 $$;
-comment on function wanted(uuid[], timestamptz)
+comment on function still_needed(uuid[], timestamptz)
   is 'Those of the given finished jobs that others still need: a live job waits for them, spawned them or is their workflow, or with p_since their workflow ended since then.';
 
-create or replace function thin_out_day(p_part text, p_since timestamptz) returns text
+create or replace function trim_day(p_part text, p_since timestamptz) returns text
 language plpgsql
 set search_path from current
 set lock_timeout = '500ms'
@@ -110,7 +110,7 @@ declare
 begin
   execute format('
     select array(
-      select wanted(array(
+      select still_needed(array(
         select j.id from %I j where j.awaited or exists (select from steps s where s.spawned_id = j.id)), $1))', p_part)
   into needed
   using p_since;
@@ -127,7 +127,7 @@ begin
     execute format('drop table %I', p_part || '_kept');
     return 'keep';
   end if;
-  execute format('select forget_names(array(select j.id from %I j where not exists (select from unnest($1) as n (id) where n.id = j.id)))', p_part)
+  execute format('select delete_day_records(array(select j.id from %I j where not exists (select from unnest($1) as n (id) where n.id = j.id)))', p_part)
   using needed;
   execute format('truncate %I', p_part);
   execute format('insert into %I select * from %I', p_part, p_part || '_kept');
@@ -135,22 +135,22 @@ begin
   return 'thinned';
 end
 $$;
-comment on function thin_out_day(text, timestamptz)
+comment on function trim_day(text, timestamptz)
   is 'Removes from a day of jobs the rows that are not needed, if others need some rows of it: thinned. keep: all rows are needed; drop: none is needed, and nothing was done.';
 
-create or replace function forget_names(p_jobs uuid[]) returns void
+create or replace function delete_day_records(p_jobs uuid[]) returns void
 language sql
 set search_path from current
 as $$
   delete from task_ids t
   where t.job_id = any(p_jobs)
     and not exists (select from jobs_live l where l.id = t.job_id);
-  select forget(array(select i.id from unnest(p_jobs) as i (id) where not exists (select from jobs_live l where l.id = i.id)));
+  select delete_job_records(array(select i.id from unnest(p_jobs) as i (id) where not exists (select from jobs_live l where l.id = i.id)));
   delete from progress p
   where p.job_id = any(p_jobs)
     and not exists (select from jobs_live l where l.id = p.job_id);
 $$;
-comment on function forget_names(uuid[]) is 'Removes names and keys of jobs whose day of history is dropped, except for jobs that are live again.';
+comment on function delete_day_records(uuid[]) is 'Removes names and keys of jobs whose day of history is dropped, except for jobs that are live again.';
 
 create or replace function drop_oldest_day(p_retention interval) returns text
 language plpgsql
@@ -173,12 +173,12 @@ begin
   loop
     begin
       if old.parent = 'jobs' then
-        fate := thin_out_day(old.part, now() - p_retention);
+        fate := trim_day(old.part, now() - p_retention);
         continue when fate = 'keep';
         if fate = 'thinned' then
           return old.part;
         end if;
-        execute format('select forget_names(array(select j.id from %I j))', old.part);
+        execute format('select delete_day_records(array(select j.id from %I j))', old.part);
       end if;
       -- From here to the commit, enqueue and claim wait: nothing slow may follow.
       execute format('alter table %I detach partition %I', old.parent, old.part);
@@ -249,7 +249,7 @@ begin
       -- A job that waits for its result, or has not read it yet, is live.
       and (
         (j.awaited or exists (select from steps s where s.spawned_id = j.id)) is not true
-        or not exists (select from wanted(array[j.id])))
+        or not exists (select from still_needed(array[j.id])))
     limit p_limit
   ),
   -- A job that is retried meanwhile is not gone, and keeps its records.
@@ -261,7 +261,7 @@ begin
   tries as (delete from attempts a using gone where a.job_id = gone.id),
   reports as (delete from progress p using gone where p.job_id = gone.id)
   select array_agg(id) into pruned from gone;
-  perform forget(pruned);
+  perform delete_job_records(pruned);
   return coalesce(cardinality(pruned), 0);
 end
 $$;

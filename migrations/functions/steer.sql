@@ -212,7 +212,7 @@ end
 $$;
 comment on function snooze(uuid, interval, text) is 'Puts off a job that does not run. Returns its state, null if there is no such job.';
 
-create or replace function forget(p_jobs uuid[]) returns void
+create or replace function delete_job_records(p_jobs uuid[]) returns void
 language sql
 set search_path from current
 as $$
@@ -222,7 +222,7 @@ as $$
   delete from steps where job_id = any(p_jobs);
   delete from signals where job_id = any(p_jobs);
 $$;
-comment on function forget(uuid[]) is 'Removes the records of deleted jobs outside of their history.';
+comment on function delete_job_records(uuid[]) is 'Removes the records of deleted jobs outside of their history.';
 
 create or replace function delete_one(p_job uuid, p_recorded boolean) returns text
 language plpgsql
@@ -270,7 +270,7 @@ begin
   delete from events where job_id = p_job;
   delete from attempts where job_id = p_job;
   delete from progress where job_id = p_job;
-  perform forget(array[p_job]);
+  perform delete_job_records(array[p_job]);
   perform evaluate_wait_isolated(r.id) from unnest(robbed) as r (id);
   return 'deleted';
 end
